@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A thread that writes bytes to a descriptor, so that nobody else waits for a disk or a pipe. */
+#ifndef BASE_WRITER_H
+#define BASE_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * One owner thread fills buffers, the writer's own thread writes them out in order, each by as
+ * few write(2) calls as it takes. Owner's calls never block but writer_flush and writer_free.
+ * After a failed write everything that follows is discarded; writer_error tells.
+ */
+struct writer;
+
+struct writer_config {
+	int fd;             /* the writer does not own it, unless close_fd */
+	bool close_fd;
+	size_t buffer_size; /* bytes in one buffer: 0 for 1 MiB */
+	unsigned buffers;   /* how many may be in flight; 0 for 4 */
+	/* Called on the writer's thread after a buffer was written or a write failed; may be NULL. */
+	void (*progress)(void *arg);
+	void *arg;
+	/* Turns a full buffer into what is written (compression); NULL: as it is. On the writer's
+	   thread. With `last` there is no more. Returns 0, or a negative errno. */
+	int (*filter)(void *arg, const void *bytes, size_t length, bool last,
+	              int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
+	void *filter_arg;
+};
+
+struct writer *writer_new(const struct writer_config *); /* starts the thread lazily, at the first
+                                                            full buffer or flush */
+
+/* Room for `length` bytes (at most buffer_size) in the current buffer, which is handed over first
+   if they do not fit; NULL if all buffers are in flight: wait for `progress`. */
+uint8_t *writer_room(struct writer *, size_t length);
+void writer_advance(struct writer *, size_t length); /* so many were written there */
+
+bool writer_has_room(const struct writer *); /* a free buffer, or half of the current one */
+void writer_push(struct writer *);           /* hands the current buffer over, full or not */
+size_t writer_pending(const struct writer *); /* bytes not yet written; [any thread] */
+uint64_t writer_written(const struct writer *); /* bytes written so far; [any thread] */
+int writer_error(const struct writer *); /* 0, or the negative errno of the first failed write */
+
+/* Waits until everything is written; with `sync` also until it is on the disk (fdatasync; a
+   descriptor that cannot be synced is fine). Returns writer_error. */
+int writer_flush(struct writer *, bool sync);
+/* Flushes (with the filter's last part), ends the thread, frees. NULL does nothing. */
+int writer_free(struct writer *, bool sync);
+
+#endif

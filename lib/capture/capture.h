@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Capture files: pcap and pcapng, read in chunks and written through a buffer. */
+#ifndef CAPTURE_CAPTURE_H
+#define CAPTURE_CAPTURE_H
+
+#include <pipetool/error.h>
+#include <pipetool/msg.h>
+#include <stdbool.h>
+
+/*
+ * Formats: pcap (magic a1b2c3d4 and a1b23c4d, either byte order; draft-ietf-opsawg-pcap) and
+ * pcapng (draft-ietf-opsawg-pcapng: section header, interface description, enhanced, simple and
+ * obsolete packet blocks, several sections and interfaces, if_tsresol and if_tsoffset), plain or
+ * compressed with gzip, zstd or lz4 (told by the first bytes, not by the name).
+ * Nothing in a file is believed: a record that claims more than 256 KiB captured bytes (or more
+ * than the file has) ends the reading with a fault that names the byte offset; what came before
+ * is delivered.
+ */
+#define CAPTURE_PACKET_MAX (256 * 1024)
+
+struct capture_reader;
+
+/* Opens a file (regular, FIFO, device; never waits for a FIFO's other side) and reads nothing yet,
+   unless it is a regular file: then its header is checked at once. */
+int capture_reader_open(const char *path, struct capture_reader **, struct pt_error *);
+/* The same on a descriptor that is open already, which the reader then owns. */
+int capture_reader_open_fd(int fd, const char *name, struct capture_reader **, struct pt_error *);
+void capture_reader_close(struct capture_reader *); /* NULL does nothing */
+
+/* The next packets, up to `max`, as messages of `pool`, whose bytes lie in the chunks that were
+   read. Returns how many; 0 at the end; -EAGAIN when a FIFO has nothing now (poll the descriptor);
+   -ENOMEM when the pool's limit is reached (try again when messages were freed); another negative
+   code with words in `err` when the file is damaged or cannot be read: nothing more comes then. */
+int capture_reader_next(struct capture_reader *, struct pt_pool *, struct pt_msg **messages,
+                        unsigned max, struct pt_error *);
+
+int capture_reader_rewind(struct capture_reader *, struct pt_error *); /* for loops */
+int capture_reader_fd(const struct capture_reader *);
+/* Whether reads may have to wait (a FIFO, a socket, a terminal): then poll capture_reader_fd. */
+bool capture_reader_may_wait(const struct capture_reader *);
+/* How far: bytes of the file read so far, and its size; size 0 if unknown. */
+void capture_reader_progress(const struct capture_reader *, uint64_t *done, uint64_t *size);
+
+enum capture_format { CAPTURE_PCAP, CAPTURE_PCAP_NS, CAPTURE_PCAPNG };
+
+struct capture_writer;
+
+struct capture_writer_config {
+	const char *path;
+	int fd; /* -1, or a descriptor to write to, which the writer then owns; path is its name */
+	enum capture_format format;
+	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */
+	bool gzip;
+	bool append;       /* to a file of the same format and link type, else refused; not with gzip */
+	uint32_t snaplen;  /* for the header; 0: 262144 */
+	const char *interface_name; /* for pcapng; may be NULL */
+	const char *application;    /* shb_userappl for pcapng; may be NULL */
+	void (*progress)(void *arg); /* [writer's thread] room again, or an error: see base/writer.h */
+	void *arg;
+};
+
+/* Opens, and writes the header as soon as the link type is known (at the close at the latest: an
+   empty file is a valid one, of Ethernet if nothing else was said). */
+int capture_writer_open(const struct capture_writer_config *, struct capture_writer **,
+                        struct pt_error *);
+
+/* Writes packets: copies them into the buffer. Returns how many were taken (fewer than `count` if
+   the buffers are full: `progress` tells when to go on), or a negative code: -EMEDIUMTYPE for a
+   packet that does not fit the file's link type (nothing of it is written; go on with the next),
+   or the code of a failed write (words in err), which stays. Messages stay the caller's. */
+int capture_writer_put(struct capture_writer *, struct pt_msg *const *messages, unsigned count,
+                       struct pt_error *);
+bool capture_writer_has_room(const struct capture_writer *);
+uint64_t capture_writer_bytes(const struct capture_writer *); /* so far, uncompressed */
+void capture_writer_push(struct capture_writer *); /* hand over what is buffered */
+int capture_writer_error(const struct capture_writer *); /* 0, or the first failed write's code */
+
+/* Waits until everything is on the disk and closes. -ENOSPC and the like with words. */
+int capture_writer_close(struct capture_writer *, struct pt_error *);
+
+/* pcapng blocks as bytes, for live streams (a tap, a viewer). */
+struct buf;
+void capture_pcapng_header(struct buf *, const char *application);
+void capture_pcapng_interface(struct buf *, uint16_t link_type, uint32_t snaplen, const char *name);
+void capture_pcapng_packet(struct buf *, uint32_t interface, const struct pt_msg *);
+
+#endif

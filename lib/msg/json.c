@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages as JSON, and from JSON. */
+#include "msg/json.h"
+
+#include "base/buf.h"
+#include "base/encode.h"
+#include "msg/pool.h"
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const canals[] = {"low", "high", "trigger"};
+
+const char *canal_name(enum pt_canal canal)
+{
+	return canals[canal];
+}
+
+int canal_parse(const char *word, enum pt_canal *canal)
+{
+	for (int i = 0; i < 3; i++) {
+		if (!strcmp(word, canals[i])) {
+			*canal = (enum pt_canal)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+json_t *bytes_to_json(const void *bytes, size_t length)
+{
+	const char *at = length ? bytes : "";
+	json_t *text = memchr(at, 0, length) ? NULL : json_stringn(at, length);
+	if (text)
+		return text;
+	struct buf b = BUF_INIT;
+	encode_base64(&b, bytes, length);
+	json_t *object = json_pack("{s:s#}", "base64", b.data, b.length);
+	buf_free(&b);
+	return object;
+}
+
+static int encoded(struct buf *out, const json_t *object, struct pt_error *err)
+{
+	const json_t *base64 = json_object_get(object, "base64"),
+		     *hex = json_object_get(object, "hex");
+	if (json_object_size(object) != 1 || (!json_is_string(base64) && !json_is_string(hex)))
+		return pt_fail(err, -PT_EPARAM, NULL,
+			       "a message is a text, {\"base64\": \"…\"} or {\"hex\": \"…\"}");
+	const json_t *text = base64 ? base64 : hex;
+	int rc = base64 ? decode_base64(out, json_string_value(text), json_string_length(text))
+			: decode_hex(out, json_string_value(text), json_string_length(text));
+	if (rc)
+		return pt_fail(err, -PT_EPARAM, base64 ? "base64" : "hex", "this is not %s",
+			       base64 ? "base64 (with its padding)" : "hex (two digits a byte)");
+	return 0;
+}
+
+int bytes_from_json(struct buf *out, const json_t *value, struct pt_error *err)
+{
+	if (json_is_object(value))
+		return encoded(out, value, err);
+	if (!json_is_string(value))
+		return pt_fail(err, -PT_EPARAM, NULL,
+			       "a message is a text, {\"base64\": \"…\"} or {\"hex\": \"…\"}");
+	buf_add(out, json_string_value(value), json_string_length(value));
+	return 0;
+}
+
+json_t *msg_to_json(const struct pt_msg *m, enum pt_canal canal)
+{
+	json_t *object = json_pack("{s:o, s:s}", "message", bytes_to_json(m->bytes, m->length),
+				   "canal", canals[canal]);
+	assert(object);
+	if (pt_msg_is_packet(m)) {
+		char time[40];
+		snprintf(time, sizeof time, "%" PRIu64 ".%09" PRIu64, m->time_ns / 1000000000,
+			 m->time_ns % 1000000000);
+		json_object_set_new(object, "time", json_string(time));
+		json_object_set_new(object, "link_type", json_integer(m->link_type));
+		json_object_set_new(object, "wire_length", json_integer(m->wire_length));
+	}
+	return object;
+}
+
+/* "12.5" without the loss of a double. */
+static int time_parse(const char *text, uint64_t *time_ns)
+{
+	char *end;
+	errno = 0;
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	uint64_t ns = strtoull(text, &end, 10);
+	if (errno || ns > UINT64_MAX / 1000000000 - 1)
+		return -EINVAL;
+	ns *= 1000000000;
+	if (*end == '.') {
+		uint64_t unit = 100000000;
+		for (end++; *end >= '0' && *end <= '9'; end++, unit /= 10)
+			ns += (uint64_t)(*end - '0') * unit;
+	}
+	*time_ns = ns;
+	return *end ? -EINVAL : 0;
+}
+
+static int whole(const json_t *object, const char *name, json_int_t max, json_int_t *value,
+		 struct pt_error *err)
+{
+	const json_t *given = json_object_get(object, name);
+	if (!given)
+		return 0;
+	json_int_t number = json_integer_value(given);
+	if (!json_is_integer(given) || number < 0 || number > max)
+		return pt_fail(err, -PT_EPARAM, name, "'%s' is a whole number from 0 to %" PRId64,
+			       name, (int64_t)max);
+	*value = number;
+	return 0;
+}
+
+struct description {
+	json_int_t link_type, wire_length;
+	uint64_t time_ns;
+};
+
+static int describe(const json_t *object, struct description *d, struct pt_error *err)
+{
+	static const char *const known[] = {"message", "canal", "time", "link_type", "wire_length"};
+	const char *name;
+	json_t *value;
+	json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
+		size_t i = 0;
+		while (i < 5 && strcmp(known[i], name))
+			i++;
+		if (i == 5)
+			return pt_fail(err, -PT_EPARAM, name, "a message has no member '%s'", name);
+	}
+	const json_t *time = json_object_get(object, "time");
+	if (time && (!json_is_string(time) || time_parse(json_string_value(time), &d->time_ns)))
+		return pt_fail(err, -PT_EPARAM, "time",
+			       "'time' is a text, seconds since 1970: \"12.5\"");
+	int rc = whole(object, "link_type", PT_NO_LINK_TYPE - 1, &d->link_type, err);
+	return rc ? rc : whole(object, "wire_length", UINT32_MAX, &d->wire_length, err);
+}
+
+struct pt_msg *msg_from_json(struct pt_pool *pool, const json_t *value, struct pt_error *err)
+{
+	struct description d = {.link_type = PT_NO_LINK_TYPE, .wire_length = -1};
+	const json_t *inner = json_is_object(value) ? json_object_get(value, "message") : NULL;
+	if (inner && describe(value, &d, err))
+		return NULL;
+	struct buf bytes = BUF_INIT;
+	struct pt_msg *m = NULL;
+	if (bytes_from_json(&bytes, inner ? inner : value, err) == 0) {
+		m = pt_msg_new(pool, bytes.data, bytes.length);
+		if (!m)
+			pt_fail(err, -ENOMEM, NULL, "the engine's memory limit is reached");
+	}
+	buf_free(&bytes);
+	if (!m)
+		return NULL;
+	m->link_type = (uint16_t)d.link_type;
+	m->time_ns = d.time_ns;
+	if (pt_msg_is_packet(m) && d.wire_length > m->length)
+		m->wire_length = (uint32_t)d.wire_length;
+	return m;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Free lists of descriptors and of large chunks; small bytes are cut from one chunk after another. */
+#include "msg/pool.h"
+
+#include "base/buf.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLAB_MESSAGES 256
+#define LARGE_CHUNK   (256 * 1024) /* the size of which some are kept for the next time */
+#define LARGE_KEPT    8
+#define SMALL_CHUNK   (64 * 1024) /* small messages are cut from chunks of this size */
+#define SMALL_MESSAGE 4096
+#define CUT_ALIGNMENT 16
+
+struct slab {
+	struct slab *next;
+	struct pt_msg messages[SLAB_MESSAGES];
+};
+
+struct pt_chunk {
+	struct pt_pool *pool;
+	struct pt_chunk *next; /* among those kept for the next time */
+	uint32_t refs;
+	bool shared; /* two descriptors may show the same bytes: never edit in place */
+	size_t size;
+	uint8_t bytes[] __attribute__((aligned(CUT_ALIGNMENT)));
+};
+
+struct pt_pool {
+	struct pt_msg *free_messages;
+	struct slab *slabs;
+	struct pt_chunk *kept;
+	unsigned kept_count;
+	struct pt_chunk *small; /* being cut */
+	size_t small_used;
+	size_t limit, bytes, messages;
+};
+
+struct pt_pool *pool_new(size_t limit)
+{
+	struct pt_pool *pool = must_calloc(1, sizeof *pool);
+	pool->limit = limit ? limit : SIZE_MAX;
+	return pool;
+}
+
+void pool_set_limit(struct pt_pool *pool, size_t limit)
+{
+	pool->limit = limit ? limit : SIZE_MAX;
+}
+
+void pool_free(struct pt_pool *pool)
+{
+	if (!pool)
+		return;
+	chunk_unref(pool->small);
+	assert(pool->messages == 0);
+	assert(pool->bytes == 0);
+	while (pool->kept) {
+		struct pt_chunk *chunk = pool->kept;
+		pool->kept = chunk->next;
+		free(chunk);
+	}
+	while (pool->slabs) {
+		struct slab *slab = pool->slabs;
+		pool->slabs = slab->next;
+		free(slab);
+	}
+	free(pool);
+}
+
+size_t pool_bytes(const struct pt_pool *pool)
+{
+	return pool->bytes;
+}
+
+size_t pool_messages(const struct pt_pool *pool)
+{
+	return pool->messages;
+}
+
+struct pt_chunk *chunk_new(struct pt_pool *pool, size_t size)
+{
+	if (size > pool->limit || pool->bytes > pool->limit - size)
+		return NULL;
+	struct pt_chunk *chunk = size == LARGE_CHUNK ? pool->kept : NULL;
+	if (chunk) {
+		pool->kept = chunk->next;
+		pool->kept_count--;
+	} else {
+		chunk = malloc(sizeof *chunk + size);
+		if (!chunk)
+			return NULL;
+	}
+	*chunk = (struct pt_chunk){.pool = pool, .refs = 1, .size = size};
+	pool->bytes += size;
+	return chunk;
+}
+
+uint8_t *chunk_bytes(struct pt_chunk *chunk)
+{
+	return chunk->bytes;
+}
+
+size_t chunk_size(const struct pt_chunk *chunk)
+{
+	return chunk->size;
+}
+
+void chunk_ref(struct pt_chunk *chunk)
+{
+	chunk->refs++;
+}
+
+static void chunk_end(struct pt_chunk *chunk)
+{
+	struct pt_pool *pool = chunk->pool;
+	pool->bytes -= chunk->size;
+	if (chunk->size == LARGE_CHUNK && pool->kept_count < LARGE_KEPT) {
+		chunk->next = pool->kept;
+		pool->kept = chunk;
+		pool->kept_count++;
+	} else {
+		free(chunk);
+	}
+}
+
+void chunk_unref(struct pt_chunk *chunk)
+{
+	if (chunk && --chunk->refs == 0)
+		chunk_end(chunk);
+}
+
+bool chunk_is_shared(const struct pt_chunk *chunk)
+{
+	return chunk->shared;
+}
+
+void chunk_share(struct pt_chunk *chunk)
+{
+	chunk->shared = true;
+}
+
+struct pt_chunk *chunk_cut(struct pt_pool *pool, size_t length, uint8_t **bytes)
+{
+	if (length > SMALL_MESSAGE) {
+		struct pt_chunk *own = chunk_new(pool, length);
+		if (own)
+			*bytes = own->bytes;
+		return own;
+	}
+	if (!pool->small || pool->small_used + length > SMALL_CHUNK || pool->small->shared) {
+		struct pt_chunk *fresh = chunk_new(pool, SMALL_CHUNK);
+		if (!fresh)
+			return NULL;
+		chunk_unref(pool->small);
+		pool->small = fresh;
+		pool->small_used = 0;
+	}
+	*bytes = pool->small->bytes + pool->small_used;
+	pool->small_used += (length + CUT_ALIGNMENT - 1) / CUT_ALIGNMENT * CUT_ALIGNMENT;
+	pool->small->refs++;
+	return pool->small;
+}
+
+static void slab_add(struct pt_pool *pool)
+{
+	struct slab *slab = must_calloc(1, sizeof *slab);
+	slab->next = pool->slabs;
+	pool->slabs = slab;
+	for (size_t i = SLAB_MESSAGES; i-- > 0;) {
+		slab->messages[i].pool = pool;
+		slab->messages[i].next = pool->free_messages;
+		pool->free_messages = &slab->messages[i];
+	}
+}
+
+static inline struct pt_msg *blank(struct pt_pool *pool)
+{
+	if (!pool->free_messages)
+		slab_add(pool);
+	struct pt_msg *m = pool->free_messages;
+	pool->free_messages = m->next;
+	m->next = NULL;
+	m->refs = 1;
+	m->flags = 0;
+	return m;
+}
+
+void msg_blanks(struct pt_pool *pool, struct pt_msg **messages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		messages[i] = blank(pool);
+	pool->messages += count;
+}
+
+struct pt_msg *msg_cut(struct pt_pool *pool, struct pt_chunk *chunk, const uint8_t *bytes,
+		       size_t length)
+{
+	struct pt_msg *m = blank(pool);
+	pool->messages++;
+	chunk->refs++;
+	m->bytes = bytes;
+	m->length = m->wire_length = (uint32_t)length;
+	m->time_ns = 0;
+	m->link_type = PT_NO_LINK_TYPE;
+	m->chunk = chunk;
+	return m;
+}
+
+static inline void release(struct pt_pool *pool, struct pt_msg *m)
+{
+	chunk_unref(m->chunk);
+	m->chunk = NULL;
+	m->bytes = NULL;
+	m->next = pool->free_messages;
+	pool->free_messages = m;
+	pool->messages--;
+}
+
+struct pt_msg *pt_msg_ref(struct pt_msg *m)
+{
+	m->refs++;
+	return m;
+}
+
+void pt_msg_unref(struct pt_msg *m)
+{
+	if (m && --m->refs == 0)
+		release(m->pool, m);
+}
+
+void msg_ref_many(struct pt_msg **messages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		messages[i]->refs++;
+}
+
+void msg_unref_many(struct pt_msg **messages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		pt_msg_unref(messages[i]);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where an engine's messages and chunks come from: free lists, a limit in bytes, and counts. */
+#ifndef MSG_POOL_H
+#define MSG_POOL_H
+
+#include <pipetool/msg.h>
+
+/* A pool belongs to one thread at a time. */
+struct pt_pool;
+
+struct pt_pool *pool_new(size_t limit); /* bytes of chunks alive at once; 0: no limit */
+void pool_free(struct pt_pool *);       /* asserts that no message and no chunk is alive */
+
+size_t pool_bytes(const struct pt_pool *);    /* of chunks alive */
+size_t pool_messages(const struct pt_pool *); /* descriptors alive */
+void pool_set_limit(struct pt_pool *, size_t limit);
+
+/*
+ * Chunks, for sources that read much at once: reserve one, read into it, cut messages out of it.
+ * A chunk is a counted reference on memory; each message cut from it holds one.
+ */
+struct pt_chunk *chunk_new(struct pt_pool *, size_t size); /* NULL: the limit is reached */
+uint8_t *chunk_bytes(struct pt_chunk *);
+size_t chunk_size(const struct pt_chunk *);
+void chunk_ref(struct pt_chunk *);
+void chunk_unref(struct pt_chunk *); /* NULL does nothing */
+
+/* Memory for one message's bytes, with a reference: part of a chunk for small ones, else a chunk
+   of its own. NULL: the limit is reached. */
+struct pt_chunk *chunk_cut(struct pt_pool *, size_t length, uint8_t **bytes);
+/* Two descriptors show bytes of the chunk from now on: edits copy. */
+void chunk_share(struct pt_chunk *);
+bool chunk_is_shared(const struct pt_chunk *);
+
+/* A descriptor on part of a chunk, with a reference on the chunk of its own; plain, no time.
+   The bytes of two messages cut this way must not overlap (pt_msg_slice is for that). Never NULL:
+   descriptors are not limited by themselves. */
+struct pt_msg *msg_cut(struct pt_pool *, struct pt_chunk *, const uint8_t *bytes, size_t length);
+/* Many at once, for hot sources: descriptors without bytes, to be filled in by the caller (bytes,
+   length, wire_length, time_ns, link_type, chunk with its reference). */
+void msg_blanks(struct pt_pool *, struct pt_msg **messages, unsigned count);
+
+enum msg_flag {
+	MSG_HELD = 1, /* a block keeps it: counted in the ledger until it is sent, dropped or done */
+};
+
+/* The message on its own: one reference, a descriptor and bytes that pin no larger chunk.
+   Takes the reference; NULL (and the message gone) if the limit is reached. */
+struct pt_msg *msg_settle(struct pt_msg *);
+
+void msg_ref_many(struct pt_msg **messages, unsigned count);
+void msg_unref_many(struct pt_msg **messages, unsigned count);
+
+/* A list of messages in order, linked through `next`: for whoever holds the only references. */
+struct msg_queue {
+	struct pt_msg *head, **tail;
+	size_t count, bytes; /* bytes: of contents, and of a descriptor each */
+};
+void msg_queue_init(struct msg_queue *);
+void msg_queue_add(struct msg_queue *, struct pt_msg *);
+struct pt_msg *msg_queue_take(struct msg_queue *); /* NULL: empty */
+void msg_queue_clear(struct msg_queue *);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is in a packet: layers and where they begin; fields, read and written with checksums. */
+#ifndef PACKET_PACKET_H
+#define PACKET_PACKET_H
+
+#include <pipetool/error.h>
+#include <pipetool/msg.h>
+
+/*
+ * Dissecting trusts nothing: lengths may lie, captures may be cut. A layer counts as present only
+ * if its fixed header lies within the captured bytes. Of a tunnel, the outer headers are meant.
+ * Sources: RFC 791, 8200, 768, 9293, 792, 4443, 826; IEEE 802.1Q; LINKTYPE_ numbers as registered
+ * by the tcpdump group.
+ */
+enum packet_layer {
+	PACKET_ETH,
+	PACKET_VLAN, /* the outermost tag */
+	PACKET_ARP,
+	PACKET_IP,
+	PACKET_IP6,
+	PACKET_TCP,
+	PACKET_UDP,
+	PACKET_ICMP,
+	PACKET_ICMP6,
+	PACKET_PAYLOAD, /* what follows the innermost layer known */
+	PACKET_LAYERS,
+};
+
+struct packet_view {
+	uint32_t offset[PACKET_LAYERS]; /* of the layer's first byte */
+	uint32_t present;               /* bit 1 << layer */
+	uint32_t payload_length;        /* captured bytes of the payload, without Ethernet's padding */
+	uint16_t ether_type;
+	uint8_t ip_proto;               /* behind IPv6's extension headers */
+	bool fragment;                  /* one that is not the first: no transport layer */
+};
+
+void packet_dissect(const struct pt_msg *, struct packet_view *);
+void packet_dissect_bytes(const uint8_t *, size_t length, uint16_t link_type, struct packet_view *);
+
+static inline bool packet_has(const struct packet_view *v, enum packet_layer layer)
+{
+	return v->present >> layer & 1;
+}
+
+enum packet_field_kind { PACKET_NUMBER, PACKET_MAC, PACKET_IPV4, PACKET_IPV6, PACKET_FLAG };
+
+/* A field that users name: "ip.src", "tcp.dport". */
+struct packet_field {
+	const char *layer, *name;
+	enum packet_layer in;
+	enum packet_field_kind kind;
+	uint16_t offset;     /* of its first byte in the layer */
+	uint8_t size;        /* bytes */
+	uint8_t shift;       /* of its lowest bit in those bytes, read big-endian */
+	uint8_t bits;
+	bool read_only;      /* lengths and checksums, which are kept right by themselves */
+};
+
+extern const struct packet_field packet_fields[]; /* ends with a row without a name */
+
+const struct packet_field *packet_field(const char *layer, const char *name); /* or NULL */
+/* By "ip.src"; a fault with the nearest name otherwise. */
+const struct packet_field *packet_field_get(const char *dotted, struct pt_error *);
+
+/* A field's value: a number, or bytes in network order for addresses. */
+struct packet_value {
+	uint64_t number;
+	uint8_t bytes[16];
+};
+
+bool packet_read(const uint8_t *bytes, const struct packet_view *, const struct packet_field *,
+                 struct packet_value *); /* false: the packet does not have it */
+
+/* Text as users write it to a value, checked for the field's range: "1.1.1.1", "fe80::1",
+   "00:11:22:33:44:55", "443", "0x10". And back (out: at least 64 bytes). */
+int packet_value_parse(const struct packet_field *, const char *text, struct packet_value *,
+                       struct pt_error *);
+void packet_value_print(const struct packet_field *, const struct packet_value *, char *out,
+                        size_t room);
+
+/*
+ * Writes fields into a packet's bytes and adjusts every checksum that covers them incrementally
+ * (RFC 1624), so that captures that are cut and fragments come out right: the IPv4 header's, and
+ * TCP's, UDP's and ICMPv6's through their pseudo-headers. A UDP checksum of 0 (none) stays 0; one
+ * that becomes 0 is written as 0xffff. All changes of one call are taken as one delta. Fields that
+ * the packet does not have are left alone. A wrong checksum stays as wrong as it was. Returns
+ * whether anything was written.
+ */
+struct packet_set {
+	const struct packet_field *field;
+	struct packet_value value;
+};
+bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *,
+                    const struct packet_set *, size_t count);
+
+/* One line for people, without newline, as `tcpdump` users expect to read it:
+   "IP 10.0.0.1:443 > 10.0.0.2:55312 TCP SA seq=1 ack=2 win=64 len=0". Returns the length written
+   (cut at room - 1). */
+size_t packet_summary(const struct pt_msg *, char *out, size_t room);
+
+/* Prefix-preserving anonymisation of addresses: Crypto-PAn (Xu, Fan, Ammar, Moon 2002; reference
+   implementation by Fan), with AES-128; IPv6 over all 128 bits with the same scheme. The key is 32
+   bytes: the cipher's, and the pad's. libcrypto is loaded when the first one is made. Encrypted
+   prefixes are cached. One thread at a time. */
+struct packet_anonymizer;
+int packet_anonymizer_new(const uint8_t key[32], struct packet_anonymizer **, struct pt_error *);
+void packet_anonymizer_free(struct packet_anonymizer *);
+void packet_anonymize_address(struct packet_anonymizer *, uint8_t *address, size_t length);
+/* Every address of the packet's outer headers, IPv4's, IPv6's and ARP's, checksums put right. */
+bool packet_anonymize(struct packet_anonymizer *, uint8_t *bytes, size_t length,
+                      const struct packet_view *);
+
+/* Names of link types: "EN10MB" ↔ 1, by libpcap's names without DLT_; LINKTYPE_ numbers. */
+const char *packet_link_type_name(uint16_t); /* NULL: no name */
+int packet_link_type_parse(const char *name, uint16_t *); /* 0 or -EINVAL; takes numbers too */
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Write a block: a source, a drain or a sink. */
+#ifndef PIPETOOL_BLOCK_H
+#define PIPETOOL_BLOCK_H
+
+#include <pipetool/error.h>
+#include <pipetool/msg.h>
+#include <pipetool/param.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A block type is one constant table, struct pt_type, at the end of one file. The engine allocates
+ * `size` bytes of state for each block of the type, zeroed, reads the parameters into it, and then
+ * calls the table's functions. A function that is NULL does nothing.
+ *
+ * Life:      init ── open ── start ── (push, trigger, produce, …) ── stop ── close ── fini
+ *                      └───────────── as often as the engine is started ──────┘
+ *            Whatever can fail does so in init or open, before the graph changes. fini runs even if
+ *            init failed, and close even if open failed; neither may mind what is missing.
+ *
+ * Messages:  pushed messages are yours: send them on, drop them with a reason, keep them (pt_keep)
+ *            or, in a sink, say that they are delivered (pt_done). The engine counts, and
+ *            `ptctl stats` shows a message that went none of these ways as unexplained.
+ *
+ *                wrong                                     right
+ *                pt_send(b, PT_LOW, m);                    n = m->length;
+ *                n = m->length;                            pt_send(b, PT_LOW, m);
+ *
+ *                if (closed) return;                       if (closed) pt_drop(b, m, "closed");
+ *
+ *                ((uint8_t *)m->bytes)[0] = 0;             p = pt_msg_edit(&m); if (p) p[0] = 0;
+ *
+ *                uv_close(handle, NULL);                   pt_adopt(b, handle), once, in start
+ *
+ * Order:     delivery is synchronous and depth first: when pt_send returns, the message has gone
+ *            all the way. What is seen outside is what one message at a time would show, also
+ *            where the engine moves them in vectors.
+ *
+ * Threads:   an engine is one thread, and all functions of a block but init, open, close and fini
+ *            run on it, never two at once. Those four run on a thread of their own, while the
+ *            engine goes on, and may block; they may use only pt_state, pt_name and pt_fail.
+ *            pt_wake may be called from any thread.
+ *
+ * Errors:    0 or a negative code, the words by pt_fail (error.h). Nothing here logs for you: what
+ *            goes wrong while running is told by pt_report or pt_failed.
+ */
+
+#define PT_API 1
+
+struct pt_block;
+struct uv_loop_s;
+struct uv_handle_s;
+
+enum pt_role { PT_SOURCE = 1, PT_DRAIN, PT_SINK };
+
+enum pt_canal { PT_LOW, PT_HIGH, PT_TRIGGER };
+
+enum pt_port {
+	PT_LOW_ENTRY = 1,
+	PT_LOW_EXIT = 2,
+	PT_HIGH_ENTRY = 4,
+	PT_HIGH_EXIT = 8,
+	PT_TRIGGER_ENTRY = 16,
+	PT_TRIGGER_EXIT = 32,
+};
+
+/* What coming in at `entry` may at once send out at `exit`. What a block sends later, from a timer
+   or a socket, is no route. The engine finds cycles, and where order could be seen, by these. */
+#define PT_ROUTE(entry, exit) (1u << ((entry) * 3 + (exit)))
+#define PT_STRAIGHT           (PT_ROUTE(PT_LOW, PT_LOW) | PT_ROUTE(PT_HIGH, PT_HIGH))
+#define PT_CROSSWISE          (PT_ROUTE(PT_LOW, PT_HIGH) | PT_ROUTE(PT_HIGH, PT_LOW))
+
+struct pt_type {
+	unsigned api;         /* PT_API */
+	const char *name;     /* as users type it: TriggeredValve */
+	const char *summary;  /* one line, without full stop */
+	const char *help;     /* more, or NULL */
+	const char *picture;  /* ports and wiring; its ports must be those of .ports */
+	const char *const *examples; /* pipe language, each can be run; ends with NULL */
+	enum pt_role role;
+	unsigned ports;       /* enum pt_port */
+	unsigned routes;      /* PT_ROUTE */
+	const char *outside;  /* what blocks of this and other types share outside the graph, so that
+	                         the order between them can be seen: "console"; or NULL */
+	const struct pt_param *params; /* ends with a row without a name; NULL: none */
+	size_t size;          /* of the state */
+
+	int (*init)(struct pt_block *, struct pt_error *);  /* parameters are in place; no I/O */
+	int (*open)(struct pt_block *, struct pt_error *);  /* files, sockets, devices */
+	void (*start)(struct pt_block *);                   /* arm handles and timers */
+
+	/* A message, or up to 64 of them, for an entry. A type has one of the two; one that has
+	   neither is passed through by its routes, or, where there are none, discards. `messages`
+	   is yours to change as long as the call lasts. */
+	void (*push)(struct pt_block *, enum pt_canal, struct pt_msg *);
+	void (*push_many)(struct pt_block *, enum pt_canal, struct pt_msg **messages,
+	                  unsigned count);
+	void (*trigger)(struct pt_block *);
+
+	/* Of a source: send up to `max` messages (64 at most). Called again and again, in fair
+	   turns, between pt_ready(b, true) and pt_ready(b, false), unless a sink downstream is full;
+	   `pause` tells of that, for a source that can make its own origin wait. */
+	void (*produce)(struct pt_block *, unsigned max);
+	void (*pause)(struct pt_block *, bool paused);
+
+	/* `ptctl send`: takes the message. `ptctl close`. `ptctl recv`: the oldest kept message and
+	   its canal, NULL if there is none. The three also come while the engine is stopped. */
+	int (*feed)(struct pt_block *, enum pt_canal, struct pt_msg *, struct pt_error *);
+	void (*finish)(struct pt_block *);
+	struct pt_msg *(*take)(struct pt_block *, enum pt_canal *);
+
+	void (*changed)(struct pt_block *); /* PT_LIVE parameters were set */
+	void (*inherit)(struct pt_block *, struct pt_block *old); /* `replace`: take over the state
+	                         of a block of the same type, before start */
+	void (*refresh)(struct pt_block *); /* somebody asks: bring counters up to date */
+	void (*woken)(struct pt_block *);   /* after pt_wake */
+
+	void (*stop)(struct pt_block *); /* may still send what it holds; may not block */
+	int (*close)(struct pt_block *, struct pt_error *); /* flush to disk; handles are gone */
+	void (*fini)(struct pt_block *);
+};
+
+/* ---- what a block may call; on the engine's thread unless said otherwise ---- */
+
+void *pt_state(const struct pt_block *);      /* [any thread] its own state */
+const char *pt_name(const struct pt_block *); /* [any thread] */
+struct pt_pool *pt_pool(struct pt_block *);   /* to make messages from */
+
+/* Sends a message out of the block: over each link of the exit, in the order in which they were
+   made. Takes the reference. Without a link the message is dropped and counted. */
+void pt_send(struct pt_block *, enum pt_canal, struct pt_msg *);
+void pt_send_many(struct pt_block *, enum pt_canal, struct pt_msg **messages, unsigned count);
+
+/* Triggers whoever is linked with `^`, after all that was sent before. */
+void pt_trigger(struct pt_block *);
+
+/* Where a message begins: to be called for each that did not come from a push. */
+void pt_made(struct pt_block *, unsigned count);
+
+/* Where a message ends. `why` is a short constant word. Both take the reference. */
+void pt_drop(struct pt_block *, struct pt_msg *, const char *why);
+void pt_done(struct pt_block *, struct pt_msg *); /* delivered outside: printed, written, sent */
+
+/* The same for a number of messages that the block has never held: `pt_made` and dropped. */
+void pt_lost(struct pt_block *, uint64_t count, const char *why);
+
+/* Keeps a message for later: counted as held until it is sent, dropped or done. Takes the
+   reference and returns the message to keep, which pins no more memory than its own bytes; NULL,
+   and the message dropped and counted, if the memory limit is reached. */
+struct pt_msg *pt_keep(struct pt_block *, struct pt_msg *);
+
+/* Applies a function that the user gave. NULL: the message was dropped and counted. */
+struct pt_msg *pt_transform(struct pt_block *, struct pt_func *, struct pt_msg *);
+bool pt_test(struct pt_block *, struct pt_func *, const struct pt_msg *);
+
+/* Sources: is there something to produce; there will never be more (ends a clean stop). */
+void pt_ready(struct pt_block *, bool ready);
+void pt_exhausted(struct pt_block *);
+
+/* Sinks: while full, the sources that reach the block are held back. What comes all the same must
+   be taken. */
+void pt_full(struct pt_block *, bool full);
+
+/* A message can be taken: wakes `ptctl recv`. */
+void pt_available(struct pt_block *);
+
+/* Text for the daemon's standard output and for whoever is attached. Copies it. */
+void pt_print(struct pt_block *, enum pt_canal, const char *text, size_t length);
+
+/* Counts an error on the block and reports it: at once, then at most once a second. After
+   pt_failed the block's state is "failed"; a source that failed is exhausted. */
+void pt_report(struct pt_block *, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void pt_failed(struct pt_block *, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Time. A timer lives in the block's state, zeroed; it runs once, and is stopped with the block.
+   pt_now is the engine's clock: nanoseconds, monotonic; tests can fake it. */
+struct pt_timer {
+	uint64_t due_ns;
+	void (*then)(struct pt_block *);
+	struct pt_block *block;
+	size_t place; /* in the engine's heap; 0: not armed */
+};
+uint64_t pt_now(const struct pt_block *);
+void pt_timer_at(struct pt_block *, struct pt_timer *, uint64_t due_ns,
+                 void (*then)(struct pt_block *));
+void pt_timer_stop(struct pt_block *, struct pt_timer *);
+
+/* libuv handles of one's own: made on the engine's loop in `start` or later, lying in the block's
+   state. After pt_adopt the engine closes them when the block stops, and only then runs close. */
+struct uv_loop_s *pt_loop(struct pt_block *);
+void pt_adopt(struct pt_block *, struct uv_handle_s *);
+
+void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engine's thread, soon */
+
+/* The last line of blocks/NAME.c, and what a plugin NAME.so exports. */
+#define PT_TYPES(file, ...)                                                                        \
+	const struct pt_type *const pt_types_##file[] = {__VA_ARGS__, NULL}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

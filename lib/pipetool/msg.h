@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages: what travels through a graph. */
+#ifndef PIPETOOL_MSG_H
+#define PIPETOOL_MSG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A message is bytes and, if it is a packet, a link type, a time and the length that it had on the
+ * wire. It is a small descriptor plus a reference on the chunk of memory that its bytes lie in, so
+ * that a source can read a quarter of a megabyte at once and cut messages out of it.
+ *
+ * Ownership, told by the type of an argument:
+ *     const struct pt_msg *   looks
+ *     struct pt_msg *         takes your reference, also on failure
+ *     struct pt_msg **        may put another message in its place (an edit)
+ *
+ * Threads: a message belongs to its engine, and only that engine's thread may touch it; the counts
+ * are plain integers. The members are for reading; write through the functions below.
+ */
+
+struct pt_pool;  /* where an engine's messages and chunks come from */
+struct pt_chunk; /* the memory that the bytes of one or many messages lie in */
+
+#define PT_NO_LINK_TYPE 0xffff /* not a packet */
+
+struct pt_msg {
+	const uint8_t *bytes;
+	uint32_t length;      /* of bytes */
+	uint32_t wire_length; /* of the packet as it was on the wire; length for anything else */
+	uint64_t time_ns;     /* since 1970, UTC; 0 if unknown */
+	uint16_t link_type;   /* a LINKTYPE_ number, or PT_NO_LINK_TYPE */
+	uint16_t flags;       /* the engine's */
+	uint32_t refs;
+	struct pt_chunk *chunk;
+	struct pt_pool *pool;
+	struct pt_msg *next; /* for whoever holds the only reference */
+};
+
+/* A plain message with a copy of the bytes; NULL if the pool's memory limit is reached. */
+struct pt_msg *pt_msg_new(struct pt_pool *, const void *bytes, size_t length);
+
+/* The same with room for `length` bytes, to be written through *bytes before it is sent. */
+struct pt_msg *pt_msg_room(struct pt_pool *, size_t length, uint8_t **bytes);
+
+/* Part of another message, sharing its bytes; a plain message of the same time.
+   The range must lie within. NULL if the memory limit is reached. */
+struct pt_msg *pt_msg_slice(const struct pt_msg *, size_t offset, size_t length);
+
+/* A packet with a copy of the bytes. */
+struct pt_msg *pt_msg_packet(struct pt_pool *, const void *bytes, size_t length,
+                             size_t wire_length, uint16_t link_type, uint64_t time_ns);
+
+static inline bool pt_msg_is_packet(const struct pt_msg *m)
+{
+	return m->link_type != PT_NO_LINK_TYPE;
+}
+
+struct pt_msg *pt_msg_ref(struct pt_msg *);
+void pt_msg_unref(struct pt_msg *); /* NULL does nothing */
+
+/* Makes the message's bytes yours to write and returns them. Copies only if somebody else holds
+   them. NULL, and *m untouched, if the memory limit is reached. */
+uint8_t *pt_msg_edit(struct pt_msg **m);
+
+/* Makes the message shorter: wire_length stays for a packet, as with a capture's snap length. */
+int pt_msg_truncate(struct pt_msg **m, size_t length);
+
+/* Makes the descriptor (not the bytes) yours, so that time and link type can be set. */
+int pt_msg_own(struct pt_msg **m);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

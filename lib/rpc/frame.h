@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Lines out of a stream of bytes, bounded. */
+#ifndef RPC_FRAME_H
+#define RPC_FRAME_H
+
+#include "base/buf.h"
+#include <stdbool.h>
+
+#define FRAME_LINE_MAX  (1024 * 1024) /* bytes, newline not counted */
+#define FRAME_DEPTH_MAX 64
+
+/* Collects what was read, and gives lines. What stays in memory is never more than one line's
+   limit and one read. No I/O. */
+struct frame {
+	struct buf buffer;
+	size_t line_max;
+	size_t scanned;   /* no newline before here */
+	bool skipping;    /* inside a line that was too long */
+};
+
+enum frame_result {
+	FRAME_NONE,     /* no whole line yet */
+	FRAME_LINE,     /* a line: *line, *length, without its newline and \r */
+	FRAME_TOO_LONG, /* a line over the limit began; said once a line, the rest is thrown away */
+};
+
+void frame_init(struct frame *, size_t line_max); /* 0: FRAME_LINE_MAX */
+void frame_fini(struct frame *);
+char *frame_room(struct frame *, size_t length); /* where to read into */
+void frame_filled(struct frame *, size_t length);
+
+/* The next line; valid until the next call of any of these. Empty lines are passed over. With
+   `end`, the peer has closed its side: a last line without newline counts. */
+enum frame_result frame_next(struct frame *, bool end, const char **line, size_t *length);
+
+#endif

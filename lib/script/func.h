@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Functions that users write as text: native operations and Lua. */
+#ifndef SCRIPT_FUNC_H
+#define SCRIPT_FUNC_H
+
+#include <pipetool/error.h>
+#include <pipetool/msg.h>
+#include <pipetool/param.h>
+
+/*
+ * The text is a Lua 5.4 expression whose value is a function, or one of the native operations:
+ * reverse, upper, lower, truncate(n), set{…}, anonymize{…} to transform; always, never,
+ * equals 'bytes', bpf 'filter' as predicates. It is evaluated once, when it is compiled, in a
+ * sandbox without files, processes, network, load, debug or bytecode, under the limits below.
+ * A native operation keeps no Lua state.
+ */
+struct func_limits {
+	uint64_t time_ns;   /* for one message, and for compiling; 0: 100 ms */
+	size_t memory;      /* bytes of one Lua state; 0: 16 MiB */
+};
+
+/* [any thread] Compiles for PT_KIND_TRANSFORM or PT_KIND_PREDICATE. An operation of the other
+   kind is refused, as is a text that is not an expression, with Lua's words and the nearest name. */
+int func_compile(enum pt_kind, const char *text, const struct func_limits *, struct pt_func **,
+                 struct pt_error *);
+void func_free(struct pt_func *);
+
+/* One thread at a time, from here on. */
+
+/* Applies a transform to *m in place. 0; 1 if the function returned nil (drop the message);
+   a negative code with the script's traceback in `err` (-PT_ESCRIPT), or -ENOMEM. *m stays yours
+   in every case. */
+int func_transform(struct pt_func *, struct pt_msg **m, struct pt_error *);
+
+/* Whether a predicate is true: 1, 0, or a negative code. */
+int func_test(struct pt_func *, const struct pt_msg *, struct pt_error *);
+
+#endif

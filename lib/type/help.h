@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The three writers over {name, summary, help, picture, parameters, examples}. */
+#ifndef TYPE_HELP_H
+#define TYPE_HELP_H
+
+#include "base/buf.h"
+#include <jansson.h>
+#include <pipetool/block.h>
+
+/* For people: what `ptctl help TYPE` shows, as plain text of at most 100 columns. */
+void help_type(struct buf *, const struct pt_type *);
+/* The same from what type.show answered, so that ptctl can show types that it was not built with. */
+void help_type_json(struct buf *, const json_t *type);
+void help_params(struct buf *, const struct pt_param *rows, const char *indent);
+
+/* For scdoc: a section of pipetool-blocks(7). */
+void man_type(struct buf *, const struct pt_type *);
+void man_params(struct buf *, const struct pt_param *rows);
+
+/* For programs: JSON Schema (draft 7) of an object with these members, and a type as type.show
+   answers it: {name, summary, help?, role, picture, ports, params: [{name, doc, kind, default?,
+   required?, live?, min?, max?, choices?, schema}], examples}. New references. */
+json_t *schema_params(const struct pt_param *rows);
+json_t *schema_param(const struct pt_param *row);
+json_t *schema_type(const struct pt_type *);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The registry of block types: those built in, and those that users add. */
+#ifndef TYPE_TYPE_H
+#define TYPE_TYPE_H
+
+#include <pipetool/block.h>
+
+/* The type of that name, or NULL; [any thread]. Built-in types are there from the start. */
+const struct pt_type *type_find(const char *name);
+
+/* The same, with the fault (PT_ENOTYPE, path, nearest name) written. */
+const struct pt_type *type_get(const char *name, const char *path, struct pt_error *);
+
+/* Every type in the order of the alphabet: calls `each` until it returns non-zero. */
+int type_each(int (*each)(void *arg, const struct pt_type *), void *arg);
+
+/* Adds a type: its table and everything in it must live for ever. Refuses a name that is taken,
+   another PT_API, and tables that contradict themselves (picture and ports, defaults that do not
+   parse). [any thread] */
+int type_add(const struct pt_type *, struct pt_error *);
+
+/* What is wrong with a table, for type_add and for the tests: 0, or faults. */
+int type_check(const struct pt_type *, struct pt_error *);
+
+/* The ports that a picture shows: enum pt_port bits. */
+unsigned type_picture_ports(const char *picture);
+
+/* The name that a block made in place gets, without its number: TCPConnectPipe → tcp_connect_pipe.
+   Yours to free. */
+char *type_snake_name(const char *type_name);
+
+/* The list that the build makes of lib/meson.build's `blocks`; ends with NULL. */
+extern const struct pt_type *const *const type_builtin[];
+
+#endif
