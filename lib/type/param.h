@@ -11,52 +11,77 @@
  * Values are JSON (the pipe language's literals become JSON first: None is null, b'…' is
  * {"hex": "…"}). Checking has no side effects and lists every fault with its path, relative to the
  * object ("port", "rotate.size", "ops[3].from"): unknown members with the nearest known name, what
- * is missing, wrong types, values out of range.
+ * is missing, wrong types, values out of range. After 256 faults it stops listing.
+ *
+ * None (null) is taken where the row's default is None. A range with max below min has no upper
+ * end. SECONDS without a range go from 0 to 1e9, so that they fit nanoseconds. An object without
+ * .members may have any members, and a list without .members any items. VARIANTS have one row for
+ * each variant: its name is the word that "op" has, its .members are the other members.
  */
 
 /* Checks `object` (NULL: empty) against the rows. Functions are not compiled here. */
 int param_check(const struct pt_param *rows, const json_t *object, struct pt_error *);
 
-/* One value for one row. */
+/* One value for one row; paths begin with the row's name. */
 int param_check_value(const struct pt_param *row, const json_t *value, struct pt_error *);
 
 /* What reading needs from outside. */
 struct param_env {
 	/* Compiles a function for PT_KIND_TRANSFORM and PT_KIND_PREDICATE; may be NULL: refused. */
 	int (*compile)(void *arg, enum pt_kind, const char *text, struct pt_func **,
-	               struct pt_error *);
+		       struct pt_error *);
 	void (*release)(struct pt_func *); /* of what compile made */
-	/* The descriptor for {"fd": n}; -1 unknown. The caller gets one of its own. NULL: refused. */
+	/* The descriptor that came n-th (from 0) with the request; -1 unknown. The caller gets one
+	   of its own. NULL: refused. */
 	int (*descriptor)(void *arg, int n);
 	void *arg;
 };
 
-/* Reads `object`, which param_check has passed, into `state`, defaults for what is missing.
-   What was read before a failure is released by param_release, which the caller always calls. */
+/* Link types by name: packet/ knows them, which this layer may not. Whoever joins the two sets this
+   to packet_link_type_parse before the first thread begins; while it is NULL only numbers are taken. */
+extern int (*param_link_type)(const char *name, uint16_t *number);
+
+/* Reads `object`, which param_check has passed, into `state` (zeroed), defaults for what is missing.
+   None leaves a field zero, but -1 in a LINKTYPE, an FD and a CHOICE. All faults are listed. What
+   was read before a failure is released by param_release, which the caller always calls. */
 int param_read(const struct pt_param *rows, const json_t *object, void *state,
-               const struct param_env *, struct pt_error *);
+	       const struct param_env *, struct pt_error *);
 
-/* Reads only the members that are in `object`: for `set`. Old values are released. */
+/* Reads only the members that are in `object`: for `set`. Old values are released. All or nothing. */
 int param_update(const struct pt_param *rows, const json_t *object, void *state,
-                 const struct param_env *, struct pt_error *);
+		 const struct param_env *, struct pt_error *);
 
-/* Frees what the rows' fields hold and zeroes them. */
+/* Frees what the rows' fields hold, closes descriptors, and leaves them as None would. Only after
+   param_read has begun with this state: in one that is merely zeroed, 0 would be a descriptor. */
 void param_release(const struct pt_param *rows, void *state, const struct param_env *);
 
-/* The row's default as JSON (a new reference); NULL if it is PT_REQUIRED. */
+/* How many bytes of state the rows reach into. */
+size_t param_extent(const struct pt_param *rows);
+
+/* The row's default as JSON (a new reference); NULL if it is PT_REQUIRED. Written as in the pipe
+   language: true or True, None, numbers, text bare or in quotes; for lists and objects also JSON.
+   A row that is neither PT_REQUIRED nor has a .fallback is null when left out. */
 json_t *param_default(const struct pt_param *row);
 
-/* "bool", "size", "one of 'a', 'b'", … for messages and help. Yours to free. */
+/* What goes behind "must be": "true or false", "an integer from 1 to 9", "one of 'a', 'b'". Yours
+   to free. */
 char *param_kind_words(const struct pt_param *row);
 const char *param_kind_name(enum pt_kind); /* "bool", "size": in type.list, stable */
 int param_kind_parse(const char *name, enum pt_kind *);
 
 const struct pt_param *param_find(const struct pt_param *rows, const char *name); /* or NULL */
 
-/* A value as the pipe language writes it, `'text'`, `64`, `True`: lang/literal does it, for types
-   that may not know lang. Parses "64MiB" and "100ms"; 0 or -EINVAL. */
+/* "64MiB", "10k", "1.5GB", "4096": k M G T are powers of 1000 and Ki Mi Gi Ti of 1024, with or
+   without a B behind. "100ms", "5m", "1h", "0.5": ns us ms s m h d. 0 or -EINVAL. */
 int param_parse_size(const char *text, uint64_t *bytes);
 int param_parse_seconds(const char *text, double *seconds);
+
+/* The same for values as they stand in requests, for whoever reads those without a table's offsets:
+   a number or a text; a descriptor's number n or {"fd": n}; a link type, -1 for null. 0 or -EINVAL. */
+int param_size_from_json(const json_t *, uint64_t *bytes);
+int param_seconds_from_json(const json_t *, double *seconds);
+int param_fd_from_json(const json_t *, int *n);
+int param_link_type_from_json(const json_t *, int *number);
 
 /* A message in JSON: text, {"base64": …} or {"hex": …}. */
 int param_bytes_from_json(const json_t *, struct pt_bytes *, struct pt_error *);

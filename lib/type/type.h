@@ -15,14 +15,23 @@ const struct pt_type *type_get(const char *name, const char *path, struct pt_err
 int type_each(int (*each)(void *arg, const struct pt_type *), void *arg);
 
 /* Adds a type: its table and everything in it must live for ever. Refuses a name that is taken,
-   another PT_API, and tables that contradict themselves (picture and ports, defaults that do not
-   parse). [any thread] */
+   another PT_API, and tables that contradict themselves (picture and ports, routes and ports,
+   defaults that do not parse). [any thread] */
 int type_add(const struct pt_type *, struct pt_error *);
 
-/* What is wrong with a table, for type_add and for the tests: 0, or faults. */
+/* All that is wrong with a table, for the tests: 0, or faults. It asks for more than type_add does:
+   a summary without full stop, a picture, an example, docs with a full stop, defaults. */
 int type_check(const struct pt_type *, struct pt_error *);
 
-/* The ports that a picture shows: enum pt_port bits. */
+/*
+ * The ports that a picture shows: enum pt_port bits.
+ *
+ *         +------^------+      ^ in the top border: trigger exit
+ *      >>-|--[text]     |->>   a stub is a port if what stands at the inner side of its border is
+ *         |             |      no space: here the high entry is one and the high exit is not
+ *       >-|--[text]-----|->
+ *         +------^------+      ^ in the bottom border: trigger entry
+ */
 unsigned type_picture_ports(const char *picture);
 
 /* The name that a block made in place gets, without its number: TCPConnectPipe → tcp_connect_pipe.

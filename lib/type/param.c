@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checks values that users gave against the rows of a table. */
+#include "type/param.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/near.h"
+#include "msg/json.h"
+#include <errno.h>
+#include <string.h>
+
+enum {
+	FAULTS_MAX = 256,	  /* what one request is told */
+	SHOWN_MAX = 60,		  /* bytes of a value in a message */
+	VALUE_MAX = 1024,	  /* bytes of a value given back as JSON */
+	SECONDS_MAX = 1000000000, /* 31 years, where a row has no range */
+};
+
+int (*param_link_type)(const char *name, uint16_t *number);
+
+const struct pt_param *param_find(const struct pt_param *rows, const char *name)
+{
+	for (const struct pt_param *row = rows; row && row->name; row++)
+		if (!strcmp(row->name, name))
+			return row;
+	return NULL;
+}
+
+static bool enough(const struct pt_error *err)
+{
+	return !err || err->count >= FAULTS_MAX;
+}
+
+static size_t mark(const struct pt_error *err)
+{
+	return err ? err->count : 0;
+}
+
+/* Text in quotes on one line, cut where it is long. */
+static void show_text(struct buf *b, const char *text, size_t length)
+{
+	size_t end = length;
+	if (end > SHOWN_MAX) {
+		end = SHOWN_MAX;
+		while (end && ((unsigned char)text[end] & 0xc0) == 0x80)
+			end--;
+	}
+	buf_addc(b, '\'');
+	for (size_t i = 0; i < end; i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			buf_addf(b, "\\x%02x", (unsigned char)text[i]);
+		else
+			buf_addc(b, text[i]);
+	}
+	buf_adds(b, end < length ? "…'" : "'");
+}
+
+static char *show(const json_t *value)
+{
+	struct buf b = BUF_INIT;
+	switch (json_typeof(value)) {
+	case JSON_OBJECT: buf_adds(&b, "an object"); break;
+	case JSON_ARRAY: buf_adds(&b, "a list"); break;
+	case JSON_STRING: show_text(&b, json_string_value(value), json_string_length(value)); break;
+	case JSON_INTEGER: buf_addf(&b, "%" JSON_INTEGER_FORMAT, json_integer_value(value)); break;
+	case JSON_REAL: buf_addf(&b, "%.15g", json_real_value(value)); break;
+	case JSON_TRUE: buf_adds(&b, "true"); break;
+	case JSON_FALSE: buf_adds(&b, "false"); break;
+	case JSON_NULL: buf_adds(&b, "null (None)"); break;
+	}
+	return buf_steal(&b);
+}
+
+static void add_value(struct pt_error *err, const json_t *value)
+{
+	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	if (text && strlen(text) <= VALUE_MAX)
+		error_value(err, text);
+	free(text);
+}
+
+static void add_allowed(struct pt_error *err, json_t *names)
+{
+	char *text = json_dumps(names, JSON_COMPACT);
+	if (text)
+		error_allowed(err, text);
+	free(text);
+	json_decref(names);
+}
+
+static json_t *row_names(const struct pt_param *rows, const char *also)
+{
+	json_t *names = json_array();
+	if (also)
+		json_array_append_new(names, json_string(also));
+	for (; rows && rows->name; rows++)
+		json_array_append_new(names, json_string(rows->name));
+	return names;
+}
+
+static const char *nearest(const char *wanted, json_t *names)
+{
+	size_t i;
+	json_t *name;
+	struct near n = near_init(wanted);
+	json_array_foreach (names, i, name)
+		near_try(&n, json_string_value(name));
+	return near_best(&n);
+}
+
+/* "unknown parameter 'ifac'; did you mean 'iface'?", with what is allowed. Takes `names`. */
+static int unknown(const char *what, const char *path, const char *word, json_t *names,
+		   struct pt_error *err)
+{
+	if (enough(err)) {
+		json_decref(names);
+		return -PT_EPARAM;
+	}
+	struct buf shown = BUF_INIT;
+	show_text(&shown, word, strlen(word));
+	const char *near = nearest(word, names);
+	pt_fail(err, -PT_EPARAM, path, "unknown %s %s%s%s%s", what, shown.data,
+		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	json_t *value = json_string(word);
+	add_value(err, value);
+	json_decref(value);
+	add_allowed(err, names);
+	buf_free(&shown);
+	return -PT_EPARAM;
+}
+
+static int wrong(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	if (enough(err))
+		return -PT_EPARAM;
+	char *words = param_kind_words(row), *given = show(value);
+	pt_fail(err, -PT_EPARAM, row->name, "'%s' must be %s, not %s", row->name, words, given);
+	add_value(err, value);
+	free(words);
+	free(given);
+	return -PT_EPARAM;
+}
+
+static bool in_range(const struct pt_param *row, double n)
+{
+	if (row->min == 0 && row->max == 0)
+		return row->kind != PT_KIND_SECONDS || (n >= 0 && n <= SECONDS_MAX);
+	return n >= row->min && (row->max < row->min || n <= row->max);
+}
+
+/* Text that C can hold: without NUL inside. */
+static bool is_text(const json_t *value)
+{
+	return json_is_string(value) &&
+	       strlen(json_string_value(value)) == json_string_length(value);
+}
+
+int param_size_from_json(const json_t *value, uint64_t *bytes)
+{
+	if (is_text(value))
+		return param_parse_size(json_string_value(value), bytes);
+	if (!json_is_integer(value) || json_integer_value(value) < 0)
+		return -EINVAL;
+	*bytes = (uint64_t)json_integer_value(value);
+	return 0;
+}
+
+int param_seconds_from_json(const json_t *value, double *seconds)
+{
+	if (is_text(value))
+		return param_parse_seconds(json_string_value(value), seconds);
+	if (!json_is_number(value))
+		return -EINVAL;
+	*seconds = json_number_value(value);
+	return 0;
+}
+
+int param_fd_from_json(const json_t *value, int *n)
+{
+	const json_t *number = value;
+	if (json_is_object(value) && json_object_size(value) == 1)
+		number = json_object_get(value, "fd");
+	if (!json_is_integer(number) || json_integer_value(number) < 0 ||
+	    json_integer_value(number) > INT32_MAX)
+		return -EINVAL;
+	*n = (int)json_integer_value(number);
+	return 0;
+}
+
+int param_link_type_from_json(const json_t *value, int *number)
+{
+	uint16_t found;
+	if (json_is_null(value)) {
+		*number = -1;
+		return 0;
+	}
+	if (json_is_integer(value)) {
+		json_int_t n = json_integer_value(value);
+		if (n < 0 || n > UINT16_MAX)
+			return -EINVAL;
+		*number = (int)n;
+		return 0;
+	}
+	if (!is_text(value) || !param_link_type ||
+	    param_link_type(json_string_value(value), &found))
+		return -EINVAL;
+	*number = found;
+	return 0;
+}
+
+static bool number_fits(const struct pt_param *row, const json_t *value)
+{
+	uint64_t bytes;
+	double seconds;
+	switch (row->kind) {
+	case PT_KIND_INT:
+		return json_is_integer(value) && in_range(row, (double)json_integer_value(value));
+	case PT_KIND_SIZE:
+		return !param_size_from_json(value, &bytes) && in_range(row, (double)bytes);
+	case PT_KIND_SECONDS:
+		return !param_seconds_from_json(value, &seconds) && in_range(row, seconds);
+	default: return json_is_number(value) && in_range(row, json_number_value(value));
+	}
+}
+
+static int check_choice(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	json_t *names = json_array();
+	if (!is_text(value)) {
+		json_decref(names);
+		return wrong(row, value, err);
+	}
+	for (const char *const *c = row->choices; c && *c; c++) {
+		if (!strcmp(*c, json_string_value(value))) {
+			json_decref(names);
+			return 0;
+		}
+		json_array_append_new(names, json_string(*c));
+	}
+	const char *near = nearest(json_string_value(value), names);
+	int code = wrong(row, value, err);
+	if (!enough(err)) {
+		if (near)
+			pt_hint(err, "did you mean '%s'?", near);
+		add_allowed(err, json_incref(names));
+	}
+	json_decref(names);
+	return code;
+}
+
+static int check_bytes(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	struct buf bytes = BUF_INIT;
+	size_t from = mark(err);
+	if (!json_is_string(value) && !json_is_object(value))
+		return wrong(row, value, err);
+	int code = bytes_from_json(&bytes, value, enough(err) ? NULL : err);
+	buf_free(&bytes);
+	error_prefix(err, from, row->name);
+	return code;
+}
+
+typedef int check_item(const struct pt_param *, const json_t *, struct pt_error *);
+
+static int check_items(const struct pt_param *row, const json_t *value, check_item *check,
+		       struct pt_error *err)
+{
+	size_t i, all = mark(err);
+	json_t *item;
+	int code = 0;
+	if (!json_is_array(value))
+		return wrong(row, value, err);
+	json_array_foreach (value, i, item) {
+		char place[32];
+		size_t from = mark(err);
+		int c = check(row, item, err);
+		snprintf(place, sizeof place, "[%zu]", i);
+		error_prefix(err, from, place);
+		code = code ? code : c;
+	}
+	error_prefix(err, all, row->name);
+	return code;
+}
+
+static int wrong_item(const struct pt_param *row, const json_t *item, const char *words,
+		      struct pt_error *err)
+{
+	if (enough(err))
+		return -PT_EPARAM;
+	char *given = show(item);
+	pt_fail(err, -PT_EPARAM, NULL, "each of '%s' must be %s, not %s", row->name, words, given);
+	add_value(err, item);
+	free(given);
+	return -PT_EPARAM;
+}
+
+static int check_string_item(const struct pt_param *row, const json_t *item, struct pt_error *err)
+{
+	return is_text(item) ? 0 : wrong_item(row, item, "text", err);
+}
+
+static int check_bytes_item(const struct pt_param *row, const json_t *item, struct pt_error *err)
+{
+	struct buf bytes = BUF_INIT;
+	if (!json_is_string(item) && !json_is_object(item))
+		return wrong_item(row, item, "text, {\"hex\": …} or {\"base64\": …}", err);
+	int code = bytes_from_json(&bytes, item, enough(err) ? NULL : err);
+	buf_free(&bytes);
+	return code;
+}
+
+static int check_members(const struct pt_param *rows, const json_t *object, const char *skip,
+			 struct pt_error *err);
+
+static int check_list_item(const struct pt_param *row, const json_t *item, struct pt_error *err)
+{
+	if (!row->members)
+		return 0;
+	if (!json_is_object(item))
+		return wrong_item(row, item, "an object", err);
+	return check_members(row->members, item, NULL, err);
+}
+
+static int check_variant(const struct pt_param *row, const json_t *item, struct pt_error *err)
+{
+	if (!json_is_object(item))
+		return wrong_item(row, item, "an object with its \"op\"", err);
+	const json_t *op = json_object_get(item, "op");
+	if (!op) {
+		if (!enough(err)) {
+			pt_fail(err, -PT_EPARAM, "op", "'op' is missing");
+			add_allowed(err, row_names(row->members, NULL));
+		}
+		return -PT_EPARAM;
+	}
+	const struct pt_param *variant =
+		is_text(op) ? param_find(row->members, json_string_value(op)) : NULL;
+	if (variant)
+		return check_members(variant->members, item, "op", err);
+	if (is_text(op))
+		return unknown("op", "op", json_string_value(op), row_names(row->members, NULL),
+			       err);
+	static const struct pt_param text = {.name = "op", .kind = PT_KIND_STRING};
+	return wrong(&text, op, err);
+}
+
+static int check_object(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	size_t from = mark(err);
+	if (!json_is_object(value))
+		return wrong(row, value, err);
+	if (!row->members)
+		return 0;
+	int code = check_members(row->members, value, NULL, err);
+	error_prefix(err, from, row->name);
+	return code;
+}
+
+int param_check_value(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	int number;
+	bool good = true;
+	if (json_is_null(value) && row->fallback && !strcmp(row->fallback, "None"))
+		return 0;
+	switch (row->kind) {
+	case PT_KIND_BOOL: good = json_is_boolean(value); break;
+	case PT_KIND_INT:
+	case PT_KIND_NUMBER:
+	case PT_KIND_SIZE:
+	case PT_KIND_SECONDS: good = number_fits(row, value); break;
+	case PT_KIND_STRING:
+	case PT_KIND_PATH:
+	case PT_KIND_TRANSFORM:
+	case PT_KIND_PREDICATE: good = is_text(value); break;
+	case PT_KIND_CHOICE: return check_choice(row, value, err);
+	case PT_KIND_BYTES: return check_bytes(row, value, err);
+	case PT_KIND_MESSAGES:
+		return json_is_array(value) ? check_items(row, value, check_bytes_item, err)
+					    : check_bytes(row, value, err);
+	case PT_KIND_STRINGS:
+		if (is_text(value))
+			return 0;
+		return check_items(row, value, check_string_item, err);
+	case PT_KIND_LINKTYPE: good = !param_link_type_from_json(value, &number); break;
+	case PT_KIND_FD: good = !param_fd_from_json(value, &number); break;
+	case PT_KIND_OBJECT: return check_object(row, value, err);
+	case PT_KIND_LIST: return check_items(row, value, check_list_item, err);
+	case PT_KIND_VARIANTS: return check_items(row, value, check_variant, err);
+	case PT_KIND_JSON: break;
+	}
+	return good ? 0 : wrong(row, value, err);
+}
+
+static int missing(const struct pt_param *row, struct pt_error *err)
+{
+	if (enough(err))
+		return -PT_EPARAM;
+	char *words = param_kind_words(row);
+	pt_fail(err, -PT_EPARAM, row->name, "'%s' is missing: %s", row->name, words);
+	free(words);
+	return -PT_EPARAM;
+}
+
+static int check_members(const struct pt_param *rows, const json_t *object, const char *skip,
+			 struct pt_error *err)
+{
+	const char *name;
+	json_t *value;
+	int code = 0;
+	json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
+		if (skip && !strcmp(name, skip))
+			continue;
+		const struct pt_param *row = param_find(rows, name);
+		int c = row ? param_check_value(row, value, err)
+			    : unknown("parameter", name, name, row_names(rows, skip), err);
+		code = code ? code : c;
+	}
+	for (const struct pt_param *row = rows; row && row->name; row++)
+		if (row->flags & PT_REQUIRED && !json_object_get(object, row->name)) {
+			int c = missing(row, err);
+			code = code ? code : c;
+		}
+	return code;
+}
+
+int param_check(const struct pt_param *rows, const json_t *object, struct pt_error *err)
+{
+	if (object && !json_is_object(object))
+		return pt_fail(err, -PT_EPARAM, NULL, "parameters must be an object");
+	return check_members(rows, object, NULL, err);
+}

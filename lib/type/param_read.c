@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads checked values into the state of a block, and releases them. */
+#include "type/param.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "msg/json.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- defaults ---- */
+
+static bool is_word(const char *text, const char *word, const char *python)
+{
+	return !strcmp(text, word) || !strcmp(text, python);
+}
+
+static json_t *unquoted(const char *text)
+{
+	size_t length = strlen(text);
+	if (length < 2 || (*text != '\'' && *text != '"') || text[length - 1] != *text)
+		return json_string(text);
+	return json_stringn(text + 1, length - 2);
+}
+
+json_t *param_default(const struct pt_param *row)
+{
+	const char *text = row->fallback;
+	if (row->flags & PT_REQUIRED)
+		return NULL;
+	if (!text || is_word(text, "None", "null"))
+		return json_null();
+	switch (row->kind) {
+	case PT_KIND_BOOL:
+		if (is_word(text, "true", "True"))
+			return json_true();
+		if (is_word(text, "false", "False"))
+			return json_false();
+		break;
+	case PT_KIND_STRING:
+	case PT_KIND_PATH:
+	case PT_KIND_CHOICE:
+	case PT_KIND_TRANSFORM:
+	case PT_KIND_PREDICATE: return unquoted(text);
+	default: break;
+	}
+	json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+	return value ? value : unquoted(text);
+}
+
+/* ---- one value ---- */
+
+static char **read_strings(const json_t *value)
+{
+	size_t count = json_is_array(value) ? json_array_size(value) : 1;
+	char **list = must_calloc(count + 1, sizeof *list);
+	for (size_t i = 0; i < count; i++) {
+		const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
+		list[i] = must_strdup(json_string_value(item));
+	}
+	return list;
+}
+
+int param_bytes_from_json(const json_t *value, struct pt_bytes *out, struct pt_error *err)
+{
+	struct buf b = BUF_INIT;
+	int code = bytes_from_json(&b, value, err);
+	if (code) {
+		buf_free(&b);
+		return code;
+	}
+	out->length = b.length;
+	out->data = (uint8_t *)buf_steal(&b);
+	return 0;
+}
+
+json_t *param_bytes_to_json(const void *bytes, size_t length)
+{
+	return bytes_to_json(bytes, length);
+}
+
+static int read_messages(const json_t *value, struct pt_bytes_list *list, struct pt_error *err)
+{
+	size_t count = json_is_array(value) ? json_array_size(value) : 1;
+	list->items = must_calloc(count + 1, sizeof *list->items);
+	for (size_t i = 0; i < count; i++) {
+		const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
+		int code = param_bytes_from_json(item, &list->items[i], err);
+		if (code)
+			return code;
+		list->count++;
+	}
+	return 0;
+}
+
+static int read_choice(const struct pt_param *row, const json_t *value)
+{
+	for (int i = 0; row->choices[i]; i++)
+		if (!strcmp(row->choices[i], json_string_value(value)))
+			return i;
+	return -1;
+}
+
+static int read_func(const struct pt_param *row, const json_t *value, struct pt_func **func,
+		     const struct param_env *env, struct pt_error *err)
+{
+	size_t from = err ? err->count : 0;
+	if (!env || !env->compile)
+		return pt_fail(err, -PT_EPARAM, row->name, "'%s': functions cannot be used here",
+			       row->name);
+	int code = env->compile(env->arg, row->kind, json_string_value(value), func, err);
+	error_prefix(err, from, row->name);
+	return code;
+}
+
+static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
+		   const struct param_env *env, struct pt_error *err)
+{
+	int n, code = param_fd_from_json(value, &n);
+	if (code)
+		return code;
+	*fd = env && env->descriptor ? env->descriptor(env->arg, n) : -1;
+	if (*fd >= 0)
+		return 0;
+	return pt_fail(err, -PT_EPARAM, row->name,
+		       "'%s': no descriptor %d came with the request; hand it over with --fd",
+		       row->name, n);
+}
+
+static int read_members(const struct pt_param *rows, const json_t *object, void *state,
+			const struct param_env *env, struct pt_error *err);
+
+static int read_value(const struct pt_param *row, const json_t *value, void *field,
+		      const struct param_env *env, struct pt_error *err)
+{
+	switch (row->kind) {
+	case PT_KIND_BOOL: *(bool *)field = json_is_true(value); return 0;
+	case PT_KIND_INT: *(int64_t *)field = json_integer_value(value); return 0;
+	case PT_KIND_NUMBER: *(double *)field = json_number_value(value); return 0;
+	case PT_KIND_SIZE: return param_size_from_json(value, field);
+	case PT_KIND_SECONDS: return param_seconds_from_json(value, field);
+	case PT_KIND_STRING:
+	case PT_KIND_PATH: *(char **)field = must_strdup(json_string_value(value)); return 0;
+	case PT_KIND_CHOICE: *(int *)field = read_choice(row, value); return 0;
+	case PT_KIND_BYTES: return param_bytes_from_json(value, field, err);
+	case PT_KIND_MESSAGES: return read_messages(value, field, err);
+	case PT_KIND_STRINGS: *(char ***)field = read_strings(value); return 0;
+	case PT_KIND_TRANSFORM:
+	case PT_KIND_PREDICATE: return read_func(row, value, field, env, err);
+	case PT_KIND_LINKTYPE: return param_link_type_from_json(value, field);
+	case PT_KIND_FD: return read_fd(row, value, field, env, err);
+	case PT_KIND_OBJECT: break;
+	case PT_KIND_LIST:
+	case PT_KIND_VARIANTS:
+	case PT_KIND_JSON: *(json_t **)field = json_deep_copy(value); return 0;
+	}
+	size_t from = err ? err->count : 0;
+	int code = read_members(row->members, value, field, env, err);
+	error_prefix(err, from, row->name);
+	return code;
+}
+
+static void *field_of(const struct pt_param *row, void *state)
+{
+	return (char *)state + row->offset;
+}
+
+static void read_none(const struct pt_param *row, void *field)
+{
+	if (row->kind == PT_KIND_LINKTYPE || row->kind == PT_KIND_FD || row->kind == PT_KIND_CHOICE)
+		*(int *)field = -1;
+	for (const struct pt_param *m = row->members; m && m->name && row->kind == PT_KIND_OBJECT;
+	     m++)
+		read_none(m, field_of(m, field));
+}
+
+/* An object that is None has its members' defaults. */
+static int read_field(const struct pt_param *row, const json_t *value, void *field,
+		      const struct param_env *env, struct pt_error *err)
+{
+	if (value && !json_is_null(value))
+		return read_value(row, value, field, env, err);
+	return row->kind == PT_KIND_OBJECT ? read_members(row->members, NULL, field, env, err) : 0;
+}
+
+static int read_members(const struct pt_param *rows, const json_t *object, void *state,
+			const struct param_env *env, struct pt_error *err)
+{
+	int code = 0;
+	for (const struct pt_param *row = rows; row && row->name; row++) {
+		json_t *value = json_incref(json_object_get(object, row->name));
+		if (!value)
+			value = param_default(row);
+		int c = read_field(row, value, field_of(row, state), env, err);
+		code = code ? code : c;
+		json_decref(value);
+	}
+	return code;
+}
+
+int param_read(const struct pt_param *rows, const json_t *object, void *state,
+	       const struct param_env *env, struct pt_error *err)
+{
+	for (const struct pt_param *row = rows; row && row->name; row++)
+		read_none(row, field_of(row, state));
+	return read_members(rows, object, state, env, err);
+}
+
+/* ---- release ---- */
+
+static void release_messages(struct pt_bytes_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i].data);
+	free(list->items);
+	*list = (struct pt_bytes_list){NULL, 0};
+}
+
+static void release_strings(char ***list)
+{
+	for (char **s = *list; s && *s; s++)
+		free(*s);
+	free(*list);
+	*list = NULL;
+}
+
+static void release_value(const struct pt_param *row, void *field, const struct param_env *env)
+{
+	switch (row->kind) {
+	case PT_KIND_BOOL: *(bool *)field = false; break;
+	case PT_KIND_INT: *(int64_t *)field = 0; break;
+	case PT_KIND_NUMBER:
+	case PT_KIND_SECONDS: *(double *)field = 0; break;
+	case PT_KIND_SIZE: *(uint64_t *)field = 0; break;
+	case PT_KIND_STRING:
+	case PT_KIND_PATH:
+		free(*(char **)field);
+		*(char **)field = NULL;
+		break;
+	case PT_KIND_BYTES:
+		free(((struct pt_bytes *)field)->data);
+		*(struct pt_bytes *)field = (struct pt_bytes){NULL, 0};
+		break;
+	case PT_KIND_MESSAGES: release_messages(field); break;
+	case PT_KIND_STRINGS: release_strings(field); break;
+	case PT_KIND_TRANSFORM:
+	case PT_KIND_PREDICATE:
+		if (*(struct pt_func **)field)
+			env->release(*(struct pt_func **)field);
+		*(struct pt_func **)field = NULL;
+		break;
+	case PT_KIND_FD:
+		if (*(int *)field >= 0)
+			close(*(int *)field);
+		break;
+	case PT_KIND_LIST:
+	case PT_KIND_VARIANTS:
+	case PT_KIND_JSON:
+		json_decref(*(json_t **)field);
+		*(json_t **)field = NULL;
+		break;
+	case PT_KIND_OBJECT: param_release(row->members, field, env); break;
+	case PT_KIND_CHOICE:
+	case PT_KIND_LINKTYPE: break;
+	}
+	read_none(row, field);
+}
+
+void param_release(const struct pt_param *rows, void *state, const struct param_env *env)
+{
+	for (const struct pt_param *row = rows; row && row->name; row++)
+		release_value(row, field_of(row, state), env);
+}
+
+/* ---- update ---- */
+
+static size_t field_size(const struct pt_param *row)
+{
+	switch (row->kind) {
+	case PT_KIND_BOOL: return sizeof(bool);
+	case PT_KIND_INT: return sizeof(int64_t);
+	case PT_KIND_NUMBER:
+	case PT_KIND_SECONDS: return sizeof(double);
+	case PT_KIND_SIZE: return sizeof(uint64_t);
+	case PT_KIND_BYTES: return sizeof(struct pt_bytes);
+	case PT_KIND_MESSAGES: return sizeof(struct pt_bytes_list);
+	case PT_KIND_CHOICE:
+	case PT_KIND_LINKTYPE:
+	case PT_KIND_FD: return sizeof(int);
+	case PT_KIND_STRING:
+	case PT_KIND_PATH:
+	case PT_KIND_STRINGS:
+	case PT_KIND_TRANSFORM:
+	case PT_KIND_PREDICATE:
+	case PT_KIND_LIST:
+	case PT_KIND_VARIANTS:
+	case PT_KIND_JSON: return sizeof(void *);
+	case PT_KIND_OBJECT: break;
+	}
+	return param_extent(row->members);
+}
+
+size_t param_extent(const struct pt_param *rows)
+{
+	size_t end = 0;
+	for (const struct pt_param *row = rows; row && row->name; row++)
+		if (row->offset + field_size(row) > end)
+			end = row->offset + field_size(row);
+	return end;
+}
+
+int param_update(const struct pt_param *rows, const json_t *object, void *state,
+		 const struct param_env *env, struct pt_error *err)
+{
+	char *fresh = must_calloc(1, param_extent(rows) + 1);
+	int code = 0;
+	for (const struct pt_param *row = rows; row && row->name; row++) {
+		const json_t *value = json_object_get(object, row->name);
+		read_none(row, field_of(row, fresh));
+		int c = value ? read_field(row, value, field_of(row, fresh), env, err) : 0;
+		code = code ? code : c;
+	}
+	for (const struct pt_param *row = rows; row && row->name && !code; row++) {
+		if (!json_object_get(object, row->name))
+			continue;
+		release_value(row, field_of(row, state), env);
+		memcpy(field_of(row, state), field_of(row, fresh), field_size(row));
+		memset(field_of(row, fresh), 0, field_size(row));
+		read_none(row, field_of(row, fresh));
+	}
+	param_release(rows, fresh, env);
+	free(fresh);
+	return code;
+}
