@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Capture files, read and written: what Scapy, tcpdump and tshark find in them is the measure."""
+import gzip
+import os
+import subprocess
+import threading
+from decimal import Decimal
+
+import pytest
+from scapy.all import wrpcap
+
+import makers
+from conftest import run_ptctl
+
+PACKETS = makers.some_packets()
+WRITERS = {
+    "pcap of microseconds": lambda path: makers.pcap(path, PACKETS),
+    "pcap of nanoseconds": lambda path: makers.pcap(path, PACKETS, ns=True),
+    "pcap, big-endian": lambda path: makers.pcap(path, PACKETS, order=">"),
+    "pcap of nanoseconds, big-endian": lambda path: makers.pcap(path, PACKETS, ">", ns=True),
+    "pcapng": lambda path: makers.pcapng(path, [(*p, 0) for p in PACKETS]),
+    "pcapng, big-endian": lambda path: makers.pcapng(path, [(*p, 0) for p in PACKETS], order=">"),
+    "pcapng of several interfaces": lambda path: makers.pcapng(
+        path, [(*p, n % 3) for n, p in enumerate(PACKETS)], ((1, 9, 0), (1, 6, 0), (1, 3, 0))),
+    "pcapng that describes interfaces late": lambda path: makers.pcapng(
+        path, [(*p, n // 20) for n, p in enumerate(PACKETS)], ((1, 9, 0), (1, 6, 0), (1, 9, 0)),
+        late=True),
+    "pcapng with powers of two": lambda path: makers.pcapng(
+        path, [(*p, 0) for p in PACKETS], ((1, 128 + 30, 0),)),
+    "pcapng with an offset": lambda path: makers.pcapng(
+        path, [(*p, 0) for p in PACKETS], ((1, 9, 1_500_000_000),)),
+}
+
+
+def through(daemon, source, sink, **parameters):
+    """Copies a capture file; returns what tshark reads in both: times, lengths and bytes."""
+    rest = "".join(f", {k}={v!r}" for k, v in parameters.items())
+    daemon.ok("run", f'RdpcapSource("{source}") > WrpcapSink("{sink}"{rest})')
+
+
+def content(path):
+    return makers.tshark(path, "frame.time_epoch", "frame.len", "frame.cap_len",
+                         "frame.md5_hash", "frame.encap_type",
+                         arguments=["-o", "frame.generate_md5_hash:TRUE"])
+
+
+@pytest.mark.parametrize("how", ["plain", "gz", "zst", "lz4"])
+@pytest.mark.parametrize("what", WRITERS)
+def test_every_format_is_read_as_tshark_reads_it(daemon, tmp_path, what, how):
+    source = WRITERS[what](str(tmp_path / "in.cap"))
+    given = source if how == "plain" else makers.compressed(source, how)
+    through(daemon, given, tmp_path / "out.pcapng", format="pcapng")
+    assert content(tmp_path / "out.pcapng") == content(source)
+    assert [p[0] for p in makers.read(tmp_path / "out.pcapng")] == [p[0] for p in PACKETS]
+
+
+@pytest.mark.parametrize("form", ["pcap", "pcap-ns", "pcapng"])
+@pytest.mark.parametrize("gz", [False, True])
+def test_every_format_is_written_so_that_others_read_it(daemon, tmp_path, form, gz):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS, ns=True)
+    sink = tmp_path / "out"
+    through(daemon, source, sink, format=form, gz=gz)
+    if gz:
+        plain = tmp_path / "plain"
+        plain.write_bytes(gzip.decompress(sink.read_bytes()))
+        sink = plain
+    expected = [(data, time // 1000 * 1000 if form == "pcap" else time) for data, time in PACKETS]
+    got = makers.read(sink)
+    assert [g[0] for g in got] == [e[0] for e in expected]
+    assert [round(Decimal(g[1]) * 10 ** 9) for g in got] == [e[1] for e in expected]
+    assert len(makers.tcpdump(sink)) == len(PACKETS)
+    stamp = [Decimal(row[0]) * 10 ** 9 for row in makers.tshark(sink, "frame.time_epoch")]
+    assert stamp == [e[1] for e in expected]
+
+
+def test_a_pcap_is_copied_byte_for_byte(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", [*PACKETS, (b"", 5), (b"x" * 60, 6, 1500)])
+    through(daemon, source, tmp_path / "out.pcap")
+    assert (tmp_path / "out.pcap").read_bytes() == (tmp_path / "in.pcap").read_bytes()
+
+
+def test_a_big_capture_is_copied_byte_for_byte(daemon, tmp_path):
+    packets = [(bytes([n % 256]) * (n * 37 % 1515), n * 1000) for n in range(60_000)]
+    source = makers.pcap(tmp_path / "in.pcap", packets)
+    through(daemon, source, tmp_path / "out.pcap")
+    assert (tmp_path / "out.pcap").read_bytes() == (tmp_path / "in.pcap").read_bytes()
+
+
+def test_what_scapy_writes(daemon, tmp_path):
+    wrpcap(str(tmp_path / "in.pcap.gz"), [p[0] for p in PACKETS], gz=True)
+    through(daemon, tmp_path / "in.pcap.gz", tmp_path / "out.pcap")
+    assert [p[0] for p in makers.read(tmp_path / "out.pcap")] == [p[0] for p in PACKETS]
+
+
+def test_interfaces_of_different_link_types(daemon, tmp_path):
+    raw = [(data, time, 0) if n % 2 else (data[14:], time, 1)
+           for n, (data, time) in enumerate(PACKETS)]
+    source = makers.pcapng(tmp_path / "in.pcapng", raw, ((1, 6, 0), (101, 9, 0)))
+    through(daemon, source, tmp_path / "out.pcapng", format="pcapng")
+    assert content(tmp_path / "out.pcapng") == content(source)
+
+
+def test_a_pcap_takes_one_link_type_and_counts_the_others(daemon, tmp_path):
+    raw = [(data, time, n % 2) for n, (data, time) in enumerate(PACKETS)]
+    source = makers.pcapng(tmp_path / "in.pcapng", raw, ((1, 6, 0), (101, 9, 0)))
+    daemon.create("e", f'r = RdpcapSource("{source}"); w = WrpcapSink("{tmp_path}/out.pcap"); r > w')
+    daemon.finish("e")
+    assert len(makers.read(tmp_path / "out.pcap")) == 25
+    with daemon.client() as rpc:
+        stats = rpc.stats("e", "w")
+        assert sum(stats["dropped"].values()) == 25 and stats["errors"] > 0
+        assert rpc.stats("e")["unexplained"] == 0
+
+
+def test_two_sections_in_one_file(daemon, tmp_path):
+    one = makers.pcapng(tmp_path / "1", [(*p, 0) for p in PACKETS[:10]], ((1, 9, 0),))
+    two = makers.pcapng(tmp_path / "2", [(*p, 0) for p in PACKETS[10:20]], ((1, 6, 0),), order=">")
+    both = tmp_path / "both.pcapng"
+    both.write_bytes(open(one, "rb").read() + open(two, "rb").read())
+    through(daemon, both, tmp_path / "out.pcapng", format="pcapng")
+    assert content(tmp_path / "out.pcapng") == content(both)
+
+
+def test_what_a_file_ends_with_is_appended_to(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS)
+    for form in ("pcap", "pcap-ns", "pcapng"):
+        sink = tmp_path / f"out.{form}"
+        through(daemon, source, sink, format=form, append=True)
+        through(daemon, source, sink, format=form, append=True)
+        assert [row[1:] for row in content(sink)] == [row[1:] for row in content(source)] * 2
+    refused = daemon.ptctl("run", f'RdpcapSource("{source}") > '
+                                  f'WrpcapSink("{tmp_path}/out.pcap", format="pcap-ns", append=True)')
+    assert refused.code == 1 and "append" in refused.err + "append", refused
+    assert len(makers.read(tmp_path / "out.pcap")) == 2 * len(PACKETS)
+
+
+def test_an_empty_capture_is_a_valid_file(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", [])
+    for form in ("pcap", "pcap-ns", "pcapng"):
+        through(daemon, source, tmp_path / "out", format=form)
+        assert makers.tcpdump(tmp_path / "out") == []
+
+
+def test_linktype_by_name_and_by_number(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", [(p[0][14:], p[1]) for p in PACKETS], link_type=101)
+    for name in ("RAW", 101):
+        through(daemon, source, tmp_path / "out.pcap", linktype=name)
+        assert makers.read(tmp_path / "out.pcap") == makers.read(source)
+
+
+def test_loop_reads_again_and_again(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS)
+    daemon.ok("run", f'RdpcapSource("{source}", loop=7) > WrpcapSink("{tmp_path}/out.pcap")')
+    assert [p[0] for p in makers.read(tmp_path / "out.pcap")] == [p[0] for p in PACKETS] * 7
+
+
+def test_loop_0_goes_on_until_it_is_stopped(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS)
+    daemon.create("e", f'r = RdpcapSource("{source}", loop=0); q = Sink(); r > q')
+    with daemon.client() as rpc:
+        while rpc.stats("e", "q")["in"] < 1000:
+            pass
+        rpc.call("engine.stop", engine="e")
+        assert rpc.show("e")["state"] == "stopped" and rpc.stats("e")["unexplained"] == 0
+
+
+def test_speed_keeps_the_timing(daemon, tmp_path):
+    packets = [(b"x" * 60, n * 100_000_000) for n in range(6)]
+    source = makers.pcap(tmp_path / "in.pcap", packets)
+    daemon.create("e", f'''r = RdpcapSource("{source}", speed=1); q = QueueSink(); r > q''',
+                  start=False)
+    import time
+    with daemon.client() as rpc:
+        began = time.monotonic()
+        rpc.call("engine.start", engine="e")
+        rpc.recv("e", "q", 6)
+        assert time.monotonic() - began > 0.45
+
+
+def test_a_pipe_that_is_filled_later_is_read(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS)
+    os.mkfifo(tmp_path / "pipe")
+    daemon.create("e", f'r = RdpcapSource("{tmp_path}/pipe"); q = QueueSink(); r > q')
+    data = open(source, "rb").read()
+
+    def fill():
+        with open(tmp_path / "pipe", "wb", buffering=0) as pipe:
+            for start in range(0, len(data), 777):
+                pipe.write(data[start:start + 777])
+    writer = threading.Thread(target=fill)
+    writer.start()
+    with daemon.client() as rpc:
+        assert len(rpc.recv("e", "q", len(PACKETS))) == len(PACKETS)
+    writer.join()
+    daemon.finish("e")
+
+
+def test_the_file_is_whole_when_stop_answers(daemon, tmp_path):
+    daemon.create("e", f'p = CLIFeeder(); w = WrpcapSink("{tmp_path}/out.pcap", linktype=147);'
+                       ' p > w')
+    with daemon.client() as rpc:
+        rpc.send("e", "p", *("m%d" % n for n in range(100)))
+        rpc.call("engine.stop", engine="e")
+        out = subprocess.run(["tcpdump", "-r", tmp_path / "out.pcap"], capture_output=True,
+                             check=True).stdout
+        assert len(out.splitlines()) >= 100
+
+
+# ---- files that are not what they should be -----------------------------------------------------
+
+def damaged(path, packets=PACKETS):
+    """Names and contents of captures that cannot be read to the end; how many packets can."""
+    good = open(makers.pcap(path / "good", packets), "rb").read()
+    ends = [24]
+    for data, _ in packets:
+        ends.append(ends[-1] + 16 + len(data))
+    third = ends[3]
+    lie = bytearray(good)
+    lie[third + 8:third + 12] = (1 << 31).to_bytes(4, "little")
+    more = bytearray(good)
+    more[third + 8:third + 12] = (len(good)).to_bytes(4, "little")
+    ng = open(makers.pcapng(path / "ng", [(*p, 0) for p in packets]), "rb").read()
+    at = ng.index((6).to_bytes(4, "little"), 40)
+    length = bytearray(ng)
+    length[at + 4:at + 8] = (13).to_bytes(4, "little")
+    huge = bytearray(ng)
+    huge[at + 4:at + 8] = (0xfffffff0).to_bytes(4, "little")
+    nowhere = bytearray(ng)
+    nowhere[at + 8:at + 12] = (77).to_bytes(4, "little")
+    return {
+        "cut in a packet": (good[:ends[3] - 5], 2),
+        "cut in a record's header": (good[:ends[3] + 7], 3),
+        "a length of 2 GiB": (bytes(lie), 3),
+        "a length beyond the end": (bytes(more), 3),
+        "a pcapng block of 13 bytes": (bytes(length), 0),
+        "a pcapng block of 4 GiB": (bytes(huge), 0),
+        "a pcapng packet of no interface": (bytes(nowhere), 0),
+        "pcapng cut off": (ng[:-40], None),
+        "gzip cut off": (gzip.compress(good)[:-20], None),
+    }
+
+
+@pytest.mark.parametrize("what", ["cut in a packet", "cut in a record's header",
+                                  "a length of 2 GiB", "a length beyond the end",
+                                  "a pcapng block of 13 bytes", "a pcapng block of 4 GiB",
+                                  "a pcapng packet of no interface", "gzip cut off"])
+def test_a_damaged_capture_is_reported_once_and_read_as_far_as_it_goes(daemon, tmp_path, what):
+    data, whole = damaged(tmp_path)[what]
+    (tmp_path / "bad.pcap").write_bytes(data)
+    daemon.create("e", f'r = RdpcapSource("{tmp_path}/bad.pcap"); q = QueueSink(); r > q')
+    daemon.finish("e")
+    with daemon.client() as rpc:
+        stats = rpc.stats("e", "r")
+        assert stats["errors"] == 1 and "bad.pcap" in stats["last_error"], stats
+        got = rpc.recv("e", "q", 100, seconds=0)
+        if whole is not None:
+            assert len(got) == whole
+        assert rpc.show("e", "r")["state"] == "failed"
+        assert rpc.stats("e")["unexplained"] == 0
+    assert daemon.log().count("bad.pcap") == 1
+    assert "failed" in daemon.ok("show", "e") and "bad.pcap" in daemon.ok("show", "e.r")
+
+
+@pytest.mark.parametrize("data", [b"", b"\xd4\xc3\xb2\xa1", b"hello, this is no capture at all",
+                                  b"\x1f\x8b\x08\0garbage", b"\x28\xb5\x2f\xfd" + b"\xff" * 40,
+                                  b"\x0a\x0d\x0d\x0a" + b"\xff" * 40],
+                         ids=["empty", "magic alone", "text", "gzip", "zstd", "pcapng"])
+def test_what_is_no_capture_is_refused_or_reported(daemon, tmp_path, data):
+    (tmp_path / "bad.pcap").write_bytes(data)
+    result = daemon.ptctl("run", f'RdpcapSource("{tmp_path}/bad.pcap") > Sink()')
+    assert result.code == 1 and "bad.pcap" in result.err, result
+    assert daemon.call("daemon.info")["engines"] == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_damage_never_hurts_the_daemon(daemon, tmp_path, seed):
+    import random
+    chance = random.Random(seed)
+    make = list(WRITERS.values())
+    with daemon.client() as rpc:
+        for number in range(25):
+            data = bytearray(open(chance.choice(make)(str(tmp_path / "x")), "rb").read())
+            for _ in range(chance.choice([1, 3, 20])):
+                data[chance.randrange(len(data))] = chance.randrange(256)
+            if chance.random() < 0.3:
+                del data[chance.randrange(len(data)):]
+            (tmp_path / "bad").write_bytes(data)
+            run_ptctl("-s", daemon.socket, "run", f'RdpcapSource("{tmp_path}/bad") > '
+                      f'''TransformDrain("set{{['ip.src']='1.1.1.1'}}") > QueueSink()''')
+            assert rpc.call("daemon.info")["engines"] == 0, number
+
+
+def test_a_directory_is_no_capture(daemon, tmp_path):
+    assert daemon.ptctl("run", f'RdpcapSource("{tmp_path}") > Sink()').code == 1
+    assert daemon.ptctl("run", f'CLIFeeder() > WrpcapSink("{tmp_path}")').code == 1

@@ -1,0 +1,479 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The rules of the control socket, one by one."""
+import json
+import os
+import resource
+import select
+import socket
+
+import pytest
+
+from client import Client, Closed, add, link
+from conftest import eventually
+
+MIB = 1 << 20
+
+
+def info(number=1, **more):
+    return json.dumps({"jsonrpc": "2.0", "id": number, "method": "daemon.info", **more}).encode()
+
+
+def padded(length):
+    """A request of exactly so many bytes."""
+    request = info(number=7)
+    return request[:-1] + b" " * (length - len(request)) + request[-1:]
+
+
+def error_of(client, data):
+    """Sends a line, gets its error, and sees that the connection still works."""
+    client.write(data + b"\n")
+    message = client.line()
+    assert "error" in message, message
+    client.write(info("after") + b"\n")
+    after = client.line()
+    assert after["id"] == "after" and "result" in after, after
+    return message
+
+
+# ---- requests and answers -----------------------------------------------------------------------
+
+def test_daemon_info_says_what_it_is(rpc, daemon):
+    result = rpc.call("daemon.info")
+    assert result["name"] == "pipetoold"
+    assert result["pid"] == daemon.process.pid
+    assert isinstance(result["version"], str) and result["uptime_s"] >= 0
+    assert result["engines"] == 0
+    assert isinstance(result["limits"], dict) and isinstance(result["capabilities"], list)
+
+
+def test_no_greeting_is_sent(rpc):
+    assert select.select([rpc.socket], [], [], 0.2)[0] == []
+
+
+def test_requests_in_one_write_are_answered_in_order(rpc):
+    rpc.write(b"".join(info(n) + b"\n" for n in range(50)))
+    assert [rpc.line()["id"] for _ in range(50)] == list(range(50))
+
+
+def test_a_request_that_comes_in_pieces(rpc):
+    data = info("slow") + b"\n"
+    for byte in data:
+        rpc.write(bytes([byte]))
+    assert rpc.line()["id"] == "slow"
+
+
+@pytest.mark.parametrize("number", [0, -5, "text", "", 1.5, 2 ** 53])
+def test_an_id_comes_back_as_it_was(rpc, number):
+    rpc.write(info(number) + b"\n")
+    message = rpc.line()
+    assert message["id"] == number and type(message["id"]) is type(number)
+
+
+def test_requests_without_id_are_carried_out_and_not_answered(rpc):
+    rpc.write(b'{"jsonrpc":"2.0","method":"engine.create","params":{"engine":"quiet"}}\n'
+              b'{"jsonrpc":"2.0","method":"engine.create","params":{"engine":"quiet"}}\n'
+              b'{"jsonrpc":"2.0","method":"no.such","params":{}}\n' + info() + b"\n")
+    assert "result" in rpc.line()
+    assert [e["engine"] for e in rpc.call("engine.list")["engines"]] == ["quiet"]
+
+
+def test_a_waiting_request_holds_up_those_behind_it_but_not_other_connections(rpc, daemon):
+    rpc.call("engine.create", engine="e", blocks=[{"name": "q", "type": "QueueSink"},
+                                                  {"name": "s", "type": "CLIFeeder"}],
+             links=[{"from": "s", "to": "q"}], start=True)
+    first = rpc.post("block.recv", engine="e", block="q", timeout_s=30)
+    second = rpc.post("daemon.info")
+    with daemon.client() as other:
+        other.send("e", "s", "wake up")
+    assert rpc.answer(first)["result"]["messages"][0]["message"] == "wake up"
+    assert "result" in rpc.answer(second)
+
+
+def test_empty_lines_and_carriage_returns_are_fine(rpc):
+    rpc.write(b"\n\r\n\n" + info(1) + b"\r\n\r\n" + info(2) + b"\n")
+    assert [rpc.line()["id"], rpc.line()["id"]] == [1, 2]
+
+
+def test_a_last_line_without_newline_counts(rpc):
+    rpc.write(info("last"))
+    rpc.socket.shutdown(socket.SHUT_WR)
+    assert rpc.line()["id"] == "last"
+    with pytest.raises(Closed):
+        rpc.line()
+
+
+def test_params_may_be_left_out_or_be_empty(rpc):
+    for more in ({}, {"params": {}}):
+        rpc.write(info(**more) + b"\n")
+        assert "result" in rpc.line()
+
+
+def test_positional_parameters_are_refused(rpc):
+    message = error_of(rpc, info(params=["a"]))
+    assert message["error"]["code"] in (-32602, -32600) and message["id"] == 1
+
+
+@pytest.mark.parametrize("data", [b"1", b'"text"', b"null", b"true", b"{}", b'{"id":1}',
+                                  b'{"jsonrpc":"2.0","id":1,"method":5}',
+                                  b'{"jsonrpc":"1.0","id":1,"method":"daemon.info"}',
+                                  b'{"jsonrpc":"2.0","id":{},"method":"daemon.info"}',
+                                  b'{"jsonrpc":"2.0","id":1,"method":"daemon.info","param":{}}'])
+def test_json_that_is_no_request(rpc, data):
+    error = error_of(rpc, data)["error"]
+    assert error["code"] == -32600 and error["data"]["kind"] == "invalid-request"
+
+
+def test_a_peer_that_does_not_read_is_not_read_from(rpc):
+    """Once 64 answers wait, the daemon stops reading; nothing is lost when the peer reads on."""
+    line = info() + b"\n"
+    rpc.socket.setblocking(False)
+    sent = 0
+    while select.select([], [rpc.socket], [], 2)[1]:
+        try:
+            sent += rpc.socket.send((line * 100)[sent % len(line):])
+        except BlockingIOError:
+            continue
+        assert sent < 64 * MIB, "the daemon reads on and on"
+    rpc.socket.setblocking(True)
+    for _ in range(sent // len(line)):
+        assert "result" in rpc.line()
+    rest = line[sent % len(line):] if sent % len(line) else b""
+    rpc.write(rest + info("end") + b"\n")
+    if rest:
+        assert "result" in rpc.line()
+    assert rpc.line()["id"] == "end"
+
+
+# ---- what cannot be read ------------------------------------------------------------------------
+
+def test_a_line_of_one_mebibyte_is_read(rpc):
+    rpc.write(padded(MIB) + b"\n")
+    assert "result" in rpc.line()
+
+
+@pytest.mark.parametrize("length", [MIB + 1, MIB + 2, 3 * MIB])
+def test_a_longer_line_is_one_error(rpc, length):
+    message = error_of(rpc, padded(length))
+    assert message["error"]["code"] == -32600 and message["id"] is None
+    assert message["error"]["data"]["kind"] == "invalid-request"
+
+
+def test_a_carriage_return_is_part_of_the_newline(rpc):
+    rpc.write(padded(MIB) + b"\r\n")
+    assert "result" in rpc.line()
+
+
+def nested(depth, opening="[", closing="]"):
+    """A request with `depth` levels, the outermost object being the first."""
+    inner = opening * (depth - 2) + closing * (depth - 2)
+    return f'{{"jsonrpc":"2.0","id":1,"method":"daemon.info","params":{{"x":{inner}}}}}'.encode()
+
+
+def test_nesting_of_64_is_read(rpc):
+    rpc.write(nested(64) + b"\n")
+    assert rpc.line()["error"]["code"] == -32602  # x is unknown, but it was read
+
+
+@pytest.mark.parametrize("depth", [65, 66, 1000, 100_000])
+def test_deeper_nesting_is_a_parse_error(rpc, depth):
+    assert error_of(rpc, nested(depth))["error"]["code"] == -32700
+
+
+BAD = {
+    "not JSON": b"hello",
+    "cut off": b'{"jsonrpc":"2.0","id":1',
+    "two documents": b'{"jsonrpc":"2.0","id":1,"method":"daemon.info"} {}',
+    "a repeated member": b'{"jsonrpc":"2.0","id":1,"id":2,"method":"daemon.info"}',
+    "one repeated deep inside": info(params={}).replace(b"{}", b'{"a":{"b":1,"b":1}}'),
+    "a NUL byte": b'{"jsonrpc":"2.0","id":1,\0"method":"daemon.info"}',
+    "a NUL byte at the end": info() + b"\0",
+    "a NUL byte alone": b"\0",
+    "an escaped NUL": b'{"jsonrpc":"2.0","id":1,"method":"daemon\\u0000.info"}',
+    "an escaped NUL as a name": b'{"jsonrpc":"2.0","id":1,"\\u0000":1,"method":"daemon.info"}',
+    "bytes that are no UTF-8": b'{"jsonrpc":"2.0","id":"\xff","method":"daemon.info"}',
+    "an overlong form": b'{"jsonrpc":"2.0","id":"\xc0\xaf","method":"daemon.info"}',
+    "a surrogate in UTF-8": b'{"jsonrpc":"2.0","id":"\xed\xa0\x80","method":"daemon.info"}',
+    "an escaped surrogate": b'{"jsonrpc":"2.0","id":"\\ud800","method":"daemon.info"}',
+    "NaN": b'{"jsonrpc":"2.0","id":NaN,"method":"daemon.info"}',
+    "a number too large": b'{"jsonrpc":"2.0","id":1e999,"method":"daemon.info"}',
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_cannot_be_read_is_one_parse_error(rpc, what):
+    message = error_of(rpc, BAD[what])
+    assert message["error"]["code"] == -32700 and message["id"] is None
+    assert message["error"]["data"]["kind"] == "parse"
+
+
+def test_garbage_gets_answers_and_hurts_nobody(rpc, daemon):
+    import random
+    chaos = random.Random(1)
+    junk = b"".join(bytes(chaos.choices(b'{}[]",:\\u0\n\r\0 \xff\x80abc159-.e', k=200)) + b"\n"
+                    for _ in range(300))
+    rpc.write(junk)
+    lines = [part.removesuffix(b"\r") for part in junk.split(b"\n")]
+    for _ in range(sum(1 for part in lines if part)):
+        assert "error" in rpc.line()
+    assert rpc.call("daemon.info")["engines"] == 0
+
+
+def test_a_batch_is_refused_with_a_hint(rpc):
+    message = error_of(rpc, b"[" + info() + b"]")
+    assert message["error"]["code"] == -32600
+    assert "engine.change" in json.dumps(message["error"])
+
+
+# ---- what is refused, and how -------------------------------------------------------------------
+
+def test_an_unknown_method_and_the_nearest_one(rpc):
+    error = rpc.refused("engine.crate", engine="e")
+    assert error.code == -32601 and error.kind == "no-such-method"
+    assert "engine.create" in error.message + str(error.data)
+
+
+@pytest.mark.parametrize("method, params, path, words", [
+    ("engine.create", {}, "$.engine", ""),
+    ("engine.create", {"engine": 5}, "$.engine", "string"),
+    ("engine.create", {"engine": "e", "block": []}, "$.block", "blocks"),
+    ("engine.create", {"engine": "e", "blocks": {}}, "$.blocks", ""),
+    ("engine.create", {"engine": "e", "blocks": [{"name": "a", "type": "Drian"}]},
+     "$.blocks[0].type", "Drain"),
+    ("engine.create", {"engine": "e", "blocks": [{"name": "a"}]}, "$.blocks[0].type", ""),
+    ("engine.create", {"engine": "e", "blocks": [{"name": "a", "type": "RdpcapSource"}]},
+     "$.blocks[0].params.fname", ""),
+    ("engine.create", {"engine": "e", "blocks": [
+        {"name": "a", "type": "RdpcapSource", "params": {"fname": "/x", "sped": 1}}]},
+     "$.blocks[0].params.sped", "speed"),
+    ("engine.create", {"engine": "e", "blocks": [
+        {"name": "a", "type": "RdpcapSource", "params": {"fname": "/x", "loop": "often"}}]},
+     "$.blocks[0].params.loop", ""),
+    ("engine.create", {"engine": "e", "blocks": [
+        {"name": "a", "type": "WrpcapSink", "params": {"fname": "/x", "format": "pcapnh"}}]},
+     "$.blocks[0].params.format", "pcapng"),
+    ("engine.create", {"engine": "e", "blocks": [{"name": "a", "type": "Drain"}],
+                       "links": [{"from": "a", "to": "b"}]}, "$.links[0].to", ""),
+    ("engine.create", {"engine": "e", "blocks": [{"name": "a", "type": "Drain"}],
+                       "links": [{"from": "a", "to": "a", "canal": "lo"}]},
+     "$.links[0].canal", "low"),
+    ("engine.stop", {"engine": "e", "wait": "yes"}, "$.wait", ""),
+    ("engine.stop", {"engine": "e", "timeout_s": -1}, "$.timeout_s", ""),
+    ("block.recv", {"engine": "e", "block": "q", "max": 0}, "$.max", ""),
+    ("engine.change", {"engine": "e", "ops": [{"op": "ad"}]}, "$.ops[0].op", "add"),
+    ("engine.change", {"engine": "e", "ops": [{"op": "link", "to": "b"}]}, "$.ops[0].from", ""),
+    ("engine.change", {"engine": "e", "ops": [{"op": "remove", "nam": "b"}]}, "$.ops[0].nam",
+     "name"),
+])
+def test_a_bad_parameter_is_named_by_its_path(rpc, method, params, path, words):
+    error = rpc.refused(method, params)
+    assert path in [error.path, *error.paths], (error.path, error.paths, error.message)
+    assert words in error.message + json.dumps(error.data)
+    assert error.path == error.paths[0]
+    assert rpc.call("engine.list")["engines"] == []
+
+
+def test_all_faults_are_listed(rpc):
+    error = rpc.refused("engine.create", engine="e", starf=True, blocks=[
+        {"name": "a", "type": "RdpcapSource", "params": {"speed": "x"}},
+        {"name": "b", "type": "Drain", "extra": 1}])
+    for path in ("$.starf", "$.blocks[0].params.speed", "$.blocks[1].extra"):
+        assert path in error.paths, error.paths
+
+
+def test_the_kinds_of_refusal(rpc):
+    rpc.call("engine.create", engine="e", blocks=[{"name": "d", "type": "Drain"},
+                                                  {"name": "s", "type": "Sink"},
+                                                  {"name": "a", "type": "CLIFeeder"}])
+    change = {"engine": "e"}
+    for kind, method, params in [
+            ("no-such-engine", "engine.show", {"engine": "f"}),
+            ("no-such-engine", "engine.destroy", {"engine": "f"}),
+            ("no-such-block", "block.send", {"engine": "e", "block": "x", "message": "m"}),
+            ("no-such-type", "type.show", {"type": "Drin"}),
+            ("exists", "engine.create", {"engine": "e"}),
+            ("exists", "engine.change", {**change, "ops": [add("d", "Drain")]}),
+            ("bad-link", "engine.change", {**change, "ops": [link("s", "d")]}),
+            ("bad-link", "engine.change", {**change, "ops": [link("d", "a")]}),
+            ("cycle", "engine.change", {**change, "ops": [link("d", "d")]}),
+            ("wrong-state", "block.send", {"engine": "e", "block": "d", "message": "m"}),
+            ("wrong-state", "block.recv", {"engine": "e", "block": "d"}),
+            ("conflict", "engine.change", {**change, "ops": [add("z", "Drain")],
+                                           "if_revision": 999}),
+            ("script", "engine.change", {**change, "ops": [
+                add("t", "TransformDrain", f="function(")]})]:
+        assert rpc.refused(method, params).kind == kind, (method, params)
+
+
+def test_an_io_error_and_its_words(rpc, tmp_path):
+    missing = str(tmp_path / "missing.pcap")
+    error = rpc.refused("engine.create", engine="e", start=True, blocks=[
+        {"name": "r", "type": "RdpcapSource", "params": {"fname": missing}}])
+    assert error.kind == "io" and missing in error.message and error.code > 0
+    assert rpc.call("engine.list")["engines"] == []
+
+
+# ---- notifications ------------------------------------------------------------------------------
+
+def console(rpc):
+    rpc.call("engine.create", engine="c", start=True,
+             blocks=[{"name": "s", "type": "CLIFeeder"}, {"name": "o", "type": "RawConsoleSink"}],
+             links=[{"from": "s", "to": "o"}])
+
+
+def test_notifications_come_between_answers(rpc):
+    console(rpc)
+    assert rpc.call("block.attach", engine="c") == {}
+    rpc.send("c", "s", "one", "two")
+    assert rpc.call("daemon.info")["engines"] == 1
+    text = ""
+    while "two" not in text:
+        note = rpc.notification("block.output")
+        assert note["params"]["engine"] == "c" and note["params"]["block"] == "o"
+        assert note["params"]["canal"] == "low" and "id" not in note
+        text += note["params"]["text"]
+    assert text == "one\ntwo\n"
+
+
+def test_unread_notifications_are_dropped_and_counted(rpc, daemon):
+    console(rpc)
+    reader = daemon.client()
+    reader.call("block.attach", engine="c")
+    total, size = 80, 100_000  # 8 MB: more than may wait, less than costs the connection
+    for number in range(total):
+        rpc.send("c", "s", f"{number:06}" + "x" * size)
+    seen = dropped = 0
+    while seen + dropped < total:
+        note = reader.line()
+        if note["method"] == "gap":
+            dropped += note["params"]["dropped"]
+        else:
+            seen += note["params"]["text"].count("\n")
+    assert dropped > 0 and seen > 0
+    rpc.send("c", "s", "and on")
+    assert reader.line()["params"]["text"] == "and on\n"
+
+
+def test_a_peer_that_never_reads_is_closed_in_the_end(rpc, daemon):
+    console(rpc)
+    reader = daemon.client()
+    reader.call("block.attach", engine="c")
+    for _ in range(300):  # 30 MB
+        rpc.send("c", "s", "x" * 100_000)
+    hangup = select.poll()
+    hangup.register(reader.socket, select.POLLHUP)
+    assert hangup.poll(10_000), "still open"
+    assert rpc.call("daemon.info")["engines"] == 1
+
+
+# ---- descriptors and numbers --------------------------------------------------------------------
+
+def test_descriptors_that_no_request_claims_are_closed(rpc):
+    ours, theirs = os.pipe()
+    rpc.write(info() + b"\n", fds=[theirs])
+    os.close(theirs)
+    assert rpc.line()["id"] == 1
+    assert select.select([ours], [], [], 20)[0] == [ours]
+    assert os.read(ours, 1) == b""
+    os.close(ours)
+
+
+def test_a_request_that_claims_descriptors_it_did_not_send_is_refused(rpc):
+    error = error_of(rpc, info(fds=1))["error"]
+    assert error["data"]["kind"] in ("invalid-request", "bad-parameter")
+
+
+@pytest.fixture
+def many_files():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] < 4096:
+        pytest.skip("the limit of open files is too low")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_1024_connections_and_not_one_more(many_files, daemons):
+    daemon = daemons()
+    clients = [daemon.client() for _ in range(1024)]
+    clients[-1].call("daemon.info")
+    clients[0].call("daemon.info")
+    extra = Client(daemon.socket)
+    message = extra.line()
+    assert message["error"]["data"]["kind"] == "limit", message
+    with pytest.raises(Closed):
+        extra.line()
+    extra.close()
+    clients.pop().close()
+
+    def admitted():
+        client = daemon.client()
+        try:
+            return client.call("daemon.info")
+        except (Closed, BrokenPipeError, ConnectionResetError):
+            return None
+        except Exception as error:  # the refusal is no answer to a request
+            if getattr(error, "kind", None) == "limit" or isinstance(error, AssertionError):
+                return None
+            raise
+    eventually(admitted)
+
+
+def test_a_connection_that_goes_away_in_the_middle_is_no_matter(daemon):
+    console(daemon.client())
+    for data in (b'{"jsonrpc"', info(), info() + b"\n"):
+        with Client(daemon.socket) as client:
+            client.write(data)
+    with Client(daemon.socket) as client:
+        client.post("block.recv", engine="c", block="o", timeout_s=60)
+    assert daemon.call("daemon.info")["engines"] == 1
+
+
+# ---- the description ----------------------------------------------------------------------------
+
+def references(value):
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def test_discover_describes_every_method(rpc):
+    document = rpc.call("rpc.discover")
+    assert document["openrpc"].startswith("1.")
+    assert document["info"]["title"] and document["info"]["version"]
+    methods = {m["name"]: m for m in document["methods"]}
+    for name in ("daemon.info engine.create engine.destroy engine.start engine.stop engine.list "
+                 "engine.show engine.change engine.stats engine.graph block.send block.recv "
+                 "block.close block.attach type.list type.show").split():
+        assert name in methods, name
+    for name, method in methods.items():
+        required = [p.get("required", False) for p in method["params"]]
+        assert required == sorted(required, reverse=True), f"{name}: an optional one comes first"
+        assert all("schema" in p and "name" in p for p in method["params"]), name
+        assert "result" in method, name
+        assert len({p["name"] for p in method["params"]}) == len(method["params"])
+    for reference in references(document):
+        place = document
+        assert reference.startswith("#/")
+        for part in reference[2:].split("/"):
+            place = place[part.replace("~1", "/").replace("~0", "~")]
+
+
+def test_every_discovered_method_answers(rpc):
+    for method in rpc.call("rpc.discover")["methods"]:
+        error = rpc.refused(method["name"], {"surely_unknown": 1})
+        assert error.kind == "bad-parameter" and "$.surely_unknown" in error.paths, method["name"]
+
+
+def test_types_are_described(rpc):
+    types = rpc.call("type.list")["types"]
+    names = [t["name"] if isinstance(t, dict) else t for t in types]
+    for name in ("CLIFeeder CLIHighFeeder PeriodicSource AutoSource SniffSource RdpcapSource Drain "
+                 "TransformDrain FilterDrain UpDrain DownDrain Sink ConsoleSink RawConsoleSink "
+                 "QueueSink InjectSink WrpcapSink").split():
+        assert name in names, name
+    shown = rpc.call("type.show", type="RdpcapSource")
+    assert "fname" in json.dumps(shown) and "picture" in shown and shown["examples"]
