@@ -11,17 +11,23 @@
 void help_type(struct buf *, const struct pt_type *);
 /* The same from what type.show answered, so that ptctl can show types that it was not built with. */
 void help_type_json(struct buf *, const json_t *type);
+/* Parameters, one a line or more: name, kind, default, doc. `indent` is spaces. */
 void help_params(struct buf *, const struct pt_param *rows, const char *indent);
+void help_params_json(struct buf *, const json_t *params, const char *indent);
+/* Paragraphs wrapped to the same width; lines that begin with a space stay as they are. */
+void help_prose(struct buf *, const char *text);
 
 /* For scdoc: a section of pipetool-blocks(7). */
 void man_type(struct buf *, const struct pt_type *);
 void man_params(struct buf *, const struct pt_param *rows);
 
 /* For programs: JSON Schema (draft 7) of an object with these members, and a type as type.show
-   answers it: {name, summary, help?, role, picture, ports, params: [{name, doc, kind, default?,
-   required?, live?, min?, max?, choices?, schema}], examples}. New references. */
+   answers it: {name, summary, help?, role, picture, ports: ["low_entry", "trigger_exit", …],
+   params: [{name, doc, kind, default?, required?, live?, min?, max?, choices?, members?, schema}],
+   examples}; rows of a verb also have option, many and letter. New references. */
 json_t *schema_params(const struct pt_param *rows);
 json_t *schema_param(const struct pt_param *row);
+json_t *schema_rows(const struct pt_param *rows);
 json_t *schema_type(const struct pt_type *);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct kind {

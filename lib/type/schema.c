@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Types and parameters as JSON: for type.show, rpc.discover and other programs. */
+#include "type/help.h"
+
+#include "type/param.h"
+#include "type/type.h"
+#include <string.h>
+
+#define SIZE_PATTERN	"^[0-9]+(\\.[0-9]+)? *([kKMGT]i?)?B?$"
+#define SECONDS_PATTERN "^[0-9]+(\\.[0-9]+)? *(ns|us|µs|ms|s|m|min|h|d)?$"
+
+static json_t *of_type(const char *type)
+{
+	json_t *schema = json_object();
+	json_object_set_new(schema, "type", json_string(type));
+	return schema;
+}
+
+static json_t *set(json_t *object, const char *name, json_t *value)
+{
+	json_object_set_new(object, name, value);
+	return object;
+}
+
+static json_t *number(double n)
+{
+	return n == (double)(json_int_t)n ? json_integer((json_int_t)n) : json_real(n);
+}
+
+static json_t *bounded(json_t *schema, const struct pt_param *row)
+{
+	if (row->min == 0 && row->max == 0)
+		return schema;
+	set(schema, "minimum", number(row->min));
+	if (row->max >= row->min)
+		set(schema, "maximum", number(row->max));
+	return schema;
+}
+
+static json_t *natural(const struct pt_param *row, const char *type)
+{
+	json_t *schema = bounded(of_type(type), row);
+	if (!json_object_get(schema, "minimum"))
+		set(schema, "minimum", json_integer(0));
+	return schema;
+}
+
+static json_t *pattern(const char *text)
+{
+	return set(of_type("string"), "pattern", json_string(text));
+}
+
+/* One of two, and of a third if there is one. */
+static json_t *any_of(json_t *a, json_t *b, json_t *c)
+{
+	json_t *list = json_array();
+	json_array_append_new(list, a);
+	json_array_append_new(list, b);
+	if (c)
+		json_array_append_new(list, c);
+	return set(json_object(), "anyOf", list);
+}
+
+static json_t *with_one(const char *name, json_t *value)
+{
+	json_t *properties = set(json_object(), name, value), *required = json_array();
+	json_array_append_new(required, json_string(name));
+	json_t *schema = set(of_type("object"), "properties", properties);
+	set(schema, "required", required);
+	return set(schema, "additionalProperties", json_false());
+}
+
+static json_t *bytes(void)
+{
+	return any_of(of_type("string"), with_one("hex", of_type("string")),
+		      with_one("base64", of_type("string")));
+}
+
+static json_t *list_of(json_t *items)
+{
+	json_t *schema = of_type("array");
+	return items ? set(schema, "items", items) : schema;
+}
+
+static json_t *strings(const char *const *words)
+{
+	json_t *list = json_array();
+	for (; words && *words; words++)
+		json_array_append_new(list, json_string(*words));
+	return list;
+}
+
+static json_t *variants(const struct pt_param *rows)
+{
+	json_t *list = json_array();
+	for (; rows && rows->name; rows++) {
+		json_t *schema = schema_params(rows->members);
+		json_t *op = set(json_object(), "const", json_string(rows->name));
+		json_t *required = json_object_get(schema, "required");
+		set(json_object_get(schema, "properties"), "op", op);
+		json_array_insert_new(required, 0, json_string("op"));
+		if (rows->doc)
+			set(schema, "description", json_string(rows->doc));
+		json_array_append_new(list, schema);
+	}
+	return set(json_object(), "oneOf", list);
+}
+
+static json_t *link_type(void)
+{
+	json_t *n = of_type("integer");
+	set(n, "minimum", json_integer(0));
+	set(n, "maximum", json_integer(65535));
+	return any_of(n, of_type("string"), of_type("null"));
+}
+
+static json_t *of_kind(const struct pt_param *row)
+{
+	switch (row->kind) {
+	case PT_KIND_BOOL: return of_type("boolean");
+	case PT_KIND_INT: return bounded(of_type("integer"), row);
+	case PT_KIND_NUMBER: return bounded(of_type("number"), row);
+	case PT_KIND_SIZE: return any_of(natural(row, "integer"), pattern(SIZE_PATTERN), NULL);
+	case PT_KIND_SECONDS: return any_of(natural(row, "number"), pattern(SECONDS_PATTERN), NULL);
+	case PT_KIND_STRING:
+	case PT_KIND_PATH:
+	case PT_KIND_TRANSFORM:
+	case PT_KIND_PREDICATE: return of_type("string");
+	case PT_KIND_CHOICE: return set(of_type("string"), "enum", strings(row->choices));
+	case PT_KIND_BYTES: return bytes();
+	case PT_KIND_MESSAGES: return any_of(bytes(), list_of(bytes()), NULL);
+	case PT_KIND_STRINGS: return any_of(of_type("string"), list_of(of_type("string")), NULL);
+	case PT_KIND_LINKTYPE: return link_type();
+	case PT_KIND_FD: {
+		json_t *n = set(of_type("integer"), "minimum", json_integer(0));
+		return any_of(n, with_one("fd", json_copy(n)), NULL);
+	}
+	case PT_KIND_OBJECT: return row->members ? schema_params(row->members) : of_type("object");
+	case PT_KIND_LIST: return list_of(row->members ? schema_params(row->members) : NULL);
+	case PT_KIND_VARIANTS: return list_of(variants(row->members));
+	case PT_KIND_JSON: break;
+	}
+	return json_object();
+}
+
+static bool may_be_none(const struct pt_param *row)
+{
+	return row->fallback && !strcmp(row->fallback, "None") && row->kind != PT_KIND_LINKTYPE &&
+	       row->kind != PT_KIND_JSON;
+}
+
+json_t *schema_param(const struct pt_param *row)
+{
+	json_t *schema = of_kind(row);
+	if (may_be_none(row))
+		schema = any_of(schema, of_type("null"), NULL);
+	if (row->doc)
+		set(schema, "description", json_string(row->doc));
+	if (row->fallback)
+		set(schema, "default", param_default(row));
+	return schema;
+}
+
+json_t *schema_params(const struct pt_param *rows)
+{
+	json_t *properties = json_object(), *required = json_array();
+	for (; rows && rows->name; rows++) {
+		set(properties, rows->name, schema_param(rows));
+		if (rows->flags & PT_REQUIRED)
+			json_array_append_new(required, json_string(rows->name));
+	}
+	json_t *schema = set(of_type("object"), "properties", properties);
+	set(schema, "required", required);
+	return set(schema, "additionalProperties", json_false());
+}
+
+/* ---- rows and types, for type.show ---- */
+
+static json_t *describe(const struct pt_param *row)
+{
+	char letter[] = {row->letter, 0};
+	json_t *p = set(json_object(), "name", json_string(row->name));
+	set(p, "doc", json_string(row->doc ? row->doc : ""));
+	set(p, "kind", json_string(param_kind_name(row->kind)));
+	if (row->flags & PT_REQUIRED)
+		set(p, "required", json_true());
+	else
+		set(p, "default", param_default(row));
+	if (row->flags & PT_LIVE)
+		set(p, "live", json_true());
+	if (row->flags & PT_OPTION)
+		set(p, "option", json_true());
+	if (row->flags & PT_MANY)
+		set(p, "many", json_true());
+	if (row->letter)
+		set(p, "letter", json_string(letter));
+	if (row->min != 0 || row->max != 0)
+		set(p, "min", number(row->min));
+	if ((row->min != 0 || row->max != 0) && row->max >= row->min)
+		set(p, "max", number(row->max));
+	if (row->choices)
+		set(p, "choices", strings(row->choices));
+	if (row->members)
+		set(p, "members", schema_rows(row->members));
+	return set(p, "schema", schema_param(row));
+}
+
+json_t *schema_rows(const struct pt_param *rows)
+{
+	json_t *list = json_array();
+	for (; rows && rows->name; rows++)
+		json_array_append_new(list, describe(rows));
+	return list;
+}
+
+static json_t *port_names(unsigned ports)
+{
+	static const char *const names[] = {"low_entry", "low_exit",	  "high_entry",
+					    "high_exit", "trigger_entry", "trigger_exit"};
+	json_t *list = json_array();
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		if (ports >> i & 1)
+			json_array_append_new(list, json_string(names[i]));
+	return list;
+}
+
+json_t *schema_type(const struct pt_type *type)
+{
+	static const char *const roles[] = {"source", "drain", "sink"};
+	json_t *t = set(json_object(), "name", json_string(type->name));
+	set(t, "summary", json_string(type->summary ? type->summary : ""));
+	if (type->help)
+		set(t, "help", json_string(type->help));
+	if (type->role >= PT_SOURCE && type->role <= PT_SINK)
+		set(t, "role", json_string(roles[type->role - PT_SOURCE]));
+	if (type->picture)
+		set(t, "picture", json_string(type->picture));
+	set(t, "ports", port_names(type->ports));
+	set(t, "params", schema_rows(type->params));
+	return set(t, "examples", strings(type->examples));
+}
