@@ -119,7 +119,8 @@ void buf_consume(struct buf *b, size_t length)
 
 char *buf_steal(struct buf *b)
 {
-	char *text = buf_reserve(b, 0);
+	buf_reserve(b, 0);
+	char *text = b->data;
 	*b = (struct buf)BUF_INIT;
 	return text;
 }
