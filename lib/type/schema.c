@@ -6,8 +6,8 @@
 #include "type/type.h"
 #include <string.h>
 
-#define SIZE_PATTERN	"^[0-9]+(\\.[0-9]+)? *([kKMGT]i?)?B?$"
-#define SECONDS_PATTERN "^[0-9]+(\\.[0-9]+)? *(ns|us|µs|ms|s|m|min|h|d)?$"
+#define SIZE_PATTERN	"^[0-9]+(\\.[0-9]+)?( *([kKMGT]i?B?|B))?$"
+#define SECONDS_PATTERN "^[0-9]+(\\.[0-9]+)?( *(ns|us|µs|ms|s|m|min|h|d))?$"
 
 static json_t *of_type(const char *type)
 {

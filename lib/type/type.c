@@ -70,7 +70,8 @@ int type_each(int (*each)(void *arg, const struct pt_type *), void *arg)
 	pthread_rwlock_rdlock(&lock);
 	size_t count = type_count;
 	const struct pt_type **all = must_calloc(count + 1, sizeof *all);
-	memcpy(all, types, count * sizeof *all);
+	for (size_t i = 0; i < count; i++)
+		all[i] = types[i];
 	pthread_rwlock_unlock(&lock);
 	int stop = 0;
 	for (size_t i = 0; i < count && !stop; i++)

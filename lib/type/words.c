@@ -82,8 +82,8 @@ char *param_kind_words(const struct pt_param *row)
 	return buf_steal(&b);
 }
 
-/* Digits with an optional fraction, without exponent and independent of the locale. Returns what
-   follows, or NULL. */
+/* Digits with an optional fraction, without exponent and independent of the locale. Returns the
+   unit that follows, or NULL. */
 static const char *parse_decimal(const char *s, uint64_t *whole, double *fraction)
 {
 	uint64_t n = 0;
@@ -104,7 +104,8 @@ static const char *parse_decimal(const char *s, uint64_t *whole, double *fractio
 	}
 	*whole = n;
 	*fraction = f;
-	return p;
+	const char *unit = p + strspn(p, " ");
+	return *unit ? unit : *p ? NULL : p;
 }
 
 static int size_unit(const char *s, uint64_t *factor)
@@ -138,8 +139,6 @@ int param_parse_size(const char *text, uint64_t *bytes)
 	const char *unit = parse_decimal(text, &whole, &fraction);
 	if (!unit)
 		return -EINVAL;
-	while (*unit == ' ')
-		unit++;
 	if (size_unit(unit, &factor) || (factor == 1 && fraction != 0) ||
 	    __builtin_mul_overflow(whole, factor, &total) ||
 	    __builtin_add_overflow(total, (uint64_t)(fraction * (double)factor + 0.5), &total))
@@ -160,8 +159,6 @@ int param_parse_seconds(const char *text, double *seconds)
 	const char *unit = parse_decimal(text, &whole, &fraction);
 	if (!unit)
 		return -EINVAL;
-	while (*unit == ' ')
-		unit++;
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
 		if (!strcmp(units[i].name, unit)) {
 			*seconds = ((double)whole + fraction) * units[i].factor;
