@@ -80,10 +80,10 @@ class Daemon:
     """A pipetoold with a socket and folders of its own."""
 
     def __init__(self, folder, prefix=(), config="", arguments=(), env=None, wait=True,
-                 preexec=None):
+                 preexec=None, engines=None, socket=None):
         self.folder = pathlib.Path(folder)
-        self.socket = self.folder / "control.sock"
-        self.engines = self.folder / "engines.d"
+        self.socket = socket or self.folder / "control.sock"
+        self.engines = engines or self.folder / "engines.d"
         self.blocks = self.folder / "blocks.d"
         self.state = self.folder / "state"
         for sub in (self.engines, self.blocks, self.state):

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Interfaces: captured from and sent to, between two network namespaces."""
+import base64
+import os
+import random
+import socket
+import subprocess
+
+import pytest
+from scapy.all import IP, TCP, UDP, Ether, Raw
+
+import makers
+from conftest import eventually, ip
+
+
+def frames(count, seed=1):
+    """(bytes, time): Ethernet frames that may travel (60 bytes and more, no longer than the MTU)."""
+    chance = random.Random(seed)
+    found = []
+    while len(found) < count:
+        data = bytes(makers.random_packet(chance))
+        if 60 <= len(data) < 1500:
+            found.append((data, len(found) * 1000))
+    return found
+
+
+@pytest.fixture
+def pair(daemons, network):
+    """A daemon on each side."""
+    return (daemons(prefix=network.inside(network.left)),
+            daemons(prefix=network.inside(network.right)))
+
+
+def test_a_file_goes_over_the_wire_into_a_file(pair, tmp_path):
+    left, right = pair
+    packets = frames(300)
+    source = makers.pcap(tmp_path / "in.pcap", packets)
+    right.create("in", f'n = SniffSource("pr"); w = WrpcapSink("{tmp_path}/out.pcap"); n > w')
+    left.ok("run", f'RdpcapSource("{source}") > InjectSink("pl")')
+    with right.client() as rpc:
+        eventually(lambda: rpc.stats("in", "w")["in"] >= len(packets))
+        rpc.call("engine.stop", engine="in")
+        assert rpc.stats("in")["unexplained"] == 0
+    assert [p[0] for p in makers.read(tmp_path / "out.pcap")] == [p[0] for p in packets]
+
+
+def test_many_packets_and_none_lost(pair, tmp_path):
+    left, right = pair
+    packets = [(bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP() / UDP() /
+                      Raw(b"x" * 30)), n) for n in range(1)] * 20_000
+    source = makers.pcap(tmp_path / "in.pcap", packets)
+    right.create("in", 'n = SniffSource("pr", filter="udp"); q = Sink(); n > q')
+    left.ok("run", f'RdpcapSource("{source}") > InjectSink("pl")')
+    with right.client() as rpc:
+        def all_seen():
+            stats = {b["name"]: b for b in rpc.stats("in")["blocks"]}
+            return stats["q"]["in"] + sum(stats["n"]["dropped"].values()) >= 20_000
+        eventually(all_seen)
+        assert rpc.stats("in")["unexplained"] == 0
+
+
+def test_a_filter_and_a_snap_length(pair, tmp_path):
+    left, right = pair
+    packets = frames(200, seed=2)
+    source = makers.pcap(tmp_path / "in.pcap", packets)
+    right.create("in", f'''SniffSource("pr", filter="tcp", snaplen=60) > WrpcapSink("{tmp_path}/tcp")
+        SniffSource("pr", name="all") > Sink(name="count")''')
+    left.ok("run", f'RdpcapSource("{source}") > InjectSink("pl")')
+    with right.client() as rpc:
+        eventually(lambda: rpc.stats("in", "count")["in"] >= len(packets))
+        rpc.call("engine.stop", engine="in")
+    subprocess.run(["tcpdump", "-r", source, "-w", tmp_path / "judge", "tcp"], check=True,
+                   capture_output=True)
+    expected = [(p[0][:60], len(p[0])) for p in makers.read(tmp_path / "judge")]
+    assert [(p[0], p[2]) for p in makers.read(tmp_path / "tcp")] == expected
+
+
+def test_what_scapy_sends_is_seen_at_once(pair, network, tmp_path):
+    _, right = pair
+    right.create("in", 'n = SniffSource("pr", immediate=true); q = QueueSink(); n > q')
+    sender = """
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("pl", 0))
+s.send(bytes.fromhex(sys.argv[1]))
+"""
+    frame = bytes(Ether(dst="02:00:00:00:00:02") / IP(dst="10.9.0.2") / TCP() / Raw(b"x" * 10))
+    with right.client() as rpc:
+        for _ in range(5):
+            subprocess.run([*network.inside(network.left), "/usr/bin/python3", "-c", sender,
+                            frame.hex()], check=True)
+            message = rpc.recv("in", "q", 1)[0]
+            assert base64.b64decode(message["message"]["base64"]) == frame
+            assert message["link_type"] == 1 and message["wire_length"] == len(frame)
+            seconds, fraction = message["time"].split(".")
+            assert len(fraction) == 9 and int(seconds) > 1_600_000_000
+
+
+def test_what_is_sent_is_what_scapy_sniffs(pair, network, tmp_path):
+    left, _ = pair
+    packets = frames(50, seed=3)
+    source = makers.pcap(tmp_path / "in.pcap", packets)
+    sniffer = f"""
+from scapy.all import *
+sniff(iface="pr", count={len(packets)}, timeout=30, started_callback=lambda: print("ready", flush=True),
+      prn=lambda p: print(bytes(p).hex(), flush=True), store=False)
+"""
+    process = subprocess.Popen([*network.inside(network.right), "/usr/bin/python3", "-c", sniffer],
+                               stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    left.ok("run", f'RdpcapSource("{source}") > InjectSink("pl")')
+    out, _ = process.communicate(timeout=60)
+    assert out.split() == [data.hex() for data, _ in packets]
+
+
+def test_a_live_rewrite_between_two_interfaces(pair, network, tmp_path):
+    """What comes in is changed and sent back out of the same cable."""
+    left, right = pair
+    right.create("mirror", '''n = SniffSource("pr", filter="inbound and udp")
+        n > TransformDrain("set{['ip.src']='10.9.0.2', ['ip.ttl']=7}") > InjectSink("pr")''')
+    left.create("back", '''SniffSource("pl", filter="inbound and udp") > QueueSink(name="q")''')
+    frame = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / \
+        IP(src="10.9.0.1", dst="192.0.2.1") / UDP(sport=5, dport=6) / Raw(b"y" * 20)
+    source = makers.pcap(tmp_path / "in.pcap", [(bytes(frame), 0)] * 10)
+    left.ok("run", f'RdpcapSource("{source}") > InjectSink("pl")')
+    with left.client() as rpc:
+        got = rpc.recv("back", "q", 10)
+        assert [base64.b64decode(m["message"]["base64"]) for m in got] == \
+            [makers.rewritten(frame, ip_src="10.9.0.2", ip_ttl=7)] * 10
+
+
+def test_an_interface_that_goes_away_is_told_once_and_counted(pair, network, tmp_path):
+    left, right = pair
+    source = makers.pcap(tmp_path / "in.pcap", frames(10))
+    right.create("in", 'n = SniffSource("pr"); q = Sink(); n > q')
+    left.create("out", f'r = RdpcapSource("{source}", loop=0, speed=0.001); i = InjectSink("pl"); r > i')
+    with right.client() as rpc, left.client() as lrpc:
+        eventually(lambda: rpc.stats("in", "q")["in"] > 0)
+        ip("-n", network.left, "link", "del", "pl")
+        eventually(lambda: rpc.stats("in", "n")["errors"] >= 1)
+        eventually(lambda: lrpc.stats("out", "i")["errors"] >= 1)
+        assert "pr" in rpc.stats("in", "n")["last_error"]
+        assert "pl" in lrpc.stats("out", "i")["last_error"]
+        assert rpc.show("in", "n")["state"] == "failed"
+        for client, engine in ((rpc, "in"), (lrpc, "out")):
+            client.call("engine.stop", engine=engine)
+            assert client.stats(engine)["unexplained"] == 0
+    assert "pr" in right.log() and "pl" in left.log()
+
+
+def test_an_interface_that_goes_down_and_up(pair, network, tmp_path):
+    left, right = pair
+    source = makers.pcap(tmp_path / "in.pcap", frames(10))
+    right.create("in", 'n = SniffSource("pr"); q = Sink(); n > q')
+    ip("-n", network.left, "link", "set", "pl", "down")
+    ip("-n", network.left, "link", "set", "pl", "up")
+    left.ptctl("run", f'RdpcapSource("{source}") > InjectSink("pl")')
+    with right.client() as rpc:
+        assert rpc.call("daemon.info")["engines"] == 1
+        rpc.call("engine.stop", engine="in")
+        assert rpc.stats("in")["unexplained"] == 0
+
+
+@pytest.mark.parametrize("text, word", [
+    ("SniffSource('nosuch0') > Sink()", "nosuch0"),
+    ("CLIFeeder() > InjectSink('nosuch0')", "nosuch0"),
+    ("SniffSource('lo', filter='tcp prot 5') > Sink()", "tcp prot 5"),
+    ("SniffSource('lo', socket='x') > Sink()", "socket")])
+def test_what_cannot_be_opened_is_refused(pair, text, word):
+    result = pair[0].ptctl("create", "e", text, "--start")
+    assert result.code == 1 and word in result.err, result
+    assert pair[0].call("daemon.info")["engines"] == 0
+
+
+def test_packets_that_do_not_fit_are_dropped_and_counted(pair, tmp_path):
+    left, _ = pair
+    big = (bytes(Ether() / IP() / UDP() / Raw(bytes(9000))), 0)
+    source = makers.pcap(tmp_path / "in.pcap", [*frames(5), big, *frames(5), (b"", 0)])
+    left.create("e", f'r = RdpcapSource("{source}"); i = InjectSink("pl"); r > i')
+    left.finish("e")
+    with left.client() as rpc:
+        stats = rpc.stats("e", "i")
+        assert sum(stats["dropped"].values()) >= 1 and stats["errors"] >= 1
+        assert rpc.stats("e")["unexplained"] == 0
+
+
+def test_sniffing_on_loopback_sees_a_datagram(daemon):
+    if os.getuid() != 0:
+        pytest.skip("capturing needs CAP_NET_RAW")
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    port = receiver.getsockname()[1]
+    daemon.create("e", f'SniffSource("lo", filter="udp port {port}") > '
+                       'TransformDrain("function(m) return m.payload end") > QueueSink(name="q")')
+    receiver.sendto(b"hello", ("127.0.0.1", port))
+    with daemon.client() as rpc:
+        assert rpc.texts("e", "q", 1) == ["hello"]
+    receiver.close()

@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The client: verbs, exit states, errors, output for people and for programs."""
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+
+import pytest
+
+import makers
+from conftest import DEADLINE, SANITIZER, eventually, program, run_ptctl
+
+EXIT = {"done": 0, "refused": 1, "usage": 2, "no daemon": 3, "timed out": 4, "conflict": 5,
+        "not found": 6, "not permitted": 7}
+
+
+# ---- exit states --------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("arguments", [
+    [], ["nosuchverb"], ["create"], ["send"], ["--nosuchoption"], ["list", "--nosuchoption"],
+    ["start"], ["recv", "e.q", "-n"], ["recv", "e.q", "-n", "many"], ["recv", "e.q", "-n", "0"],
+    ["set", "e.d"], ["stop", "e", "--timeout", "soon"], ["call"], ["call", "daemon.info", "{"],
+    ["create", "e", "-f", "/nowhere/file.pipe"], ["help"],
+], ids=" ".join)
+def test_wrong_usage(daemon, arguments):
+    result = daemon.ptctl(*arguments)
+    assert result.code in (1, 2) if "-f" in arguments else result.code == 2, result
+    assert result.err and not result.out
+
+
+def test_no_daemon(tmp_path):
+    result = run_ptctl("-s", tmp_path / "nowhere.sock", "list")
+    assert result.code == EXIT["no daemon"]
+    assert str(tmp_path / "nowhere.sock") in result.err and result.err.count("\n") == 1
+    result = run_ptctl("list", env={"PIPETOOL_SOCKET": str(tmp_path / "other.sock")})
+    assert result.code == EXIT["no daemon"] and "other.sock" in result.err
+
+
+def test_the_socket_from_the_environment(daemon):
+    assert run_ptctl("list", env={"PIPETOOL_SOCKET": str(daemon.socket)}).code == 0
+
+
+def test_not_found(daemon):
+    daemon.create("e", "s = CLIFeeder()")
+    for arguments in (["show", "nobody"], ["show", "e.nobody"], ["send", "nobody.s", "m"],
+                      ["send", "e.nobody", "m"], ["destroy", "nobody"], ["export", "nobody"],
+                      ["help", "Nothing"], ["close", "e.nobody"], ["stats", "nobody"]):
+        result = daemon.ptctl(*arguments)
+        assert result.code == EXIT["not found"], (arguments, result)
+        assert result.err.count("\n") == 1 and not result.out
+
+
+def test_refused(daemon):
+    daemon.create("e", "s = CLIFeeder(); d = Drain(); q = Sink()")
+    for arguments in (["create", "e"], ["add", "e", "d = Drain()"], ["add", "e", "q > d"],
+                      ["add", "e", "d > d"], ["send", "e.d", "m"], ["recv", "e.q"],
+                      ["unlink", "e", "s > q"], ["create", "f", "t = TransformDrain('nonsense')"],
+                      ["call", "engine.create", "{}"]):
+        result = daemon.ptctl(*arguments)
+        assert result.code == EXIT["refused"], (arguments, result)
+        assert result.err and not result.out
+
+
+def test_timed_out(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    result = daemon.ptctl("recv", "e.q", "--timeout", "0.1")
+    assert result.code == EXIT["timed out"] and result.out == ""
+    daemon.ok("send", "e.s", "only")
+    result = daemon.ptctl("recv", "e.q", "-n", "2", "--timeout", "0.1")
+    assert result.code == EXIT["timed out"] and result.out == "only\n"
+    result = daemon.ptctl("stop", "e", "--wait", "--timeout", "0.1")
+    assert result.code == EXIT["timed out"]
+    assert daemon.call("engine.show", engine="e")["state"] == "draining"
+
+
+def test_not_permitted(daemons):
+    if os.getuid() != 0:
+        pytest.skip("only root can become somebody else")
+    daemon = daemons()
+    for folder in (daemon.folder, *daemon.folder.parents):
+        if folder.stat().st_uid == 0 and folder != folder.parent and "tmp" in str(folder):
+            folder.chmod(folder.stat().st_mode | 0o011)
+    os.chmod(daemon.socket, 0o666)
+    probe = subprocess.run([program("ptctl"), "--version"], preexec_fn=lambda: os.setuid(65534),
+                           capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("nobody may not run the programs under test")
+    result = daemon.ptctl("list", preexec_fn=lambda: os.setuid(65534))
+    assert result.code == EXIT["not permitted"], result
+
+
+def test_interrupted(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    waiting = subprocess.Popen([program("ptctl"), "-s", daemon.socket, "recv", "e.q", "--follow"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    daemon.ok("send", "e.s", "one")
+    assert waiting.stdout.readline() == b"one\n"
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait(DEADLINE) == 130
+    assert waiting.stderr.read() == b""
+    waiting.stdout.close()
+    waiting.stderr.close()
+
+
+# ---- errors in pipe text ------------------------------------------------------------------------
+
+def test_a_fault_in_the_text_shows_line_column_and_a_caret(daemon):
+    result = daemon.ptctl("create", "e", "s = CLIFeeder()\ns >> > d")
+    assert result.code == EXIT["usage"], result
+    lines = result.err.splitlines()
+    assert re.search(r"line 2, column 6", lines[0]), result.err
+    assert "s >> > d" in lines[1]
+    assert lines[2].index("^") - lines[1].index("s >> > d") == 5, result.err
+
+
+@pytest.mark.parametrize("text, word", [
+    ("s = CLIFeder()", "CLIFeeder"), ("s = RdpcapSource('x', sped=1)", "speed"),
+    ("source = CLIFeeder(); sorce > Sink()", "source"),
+    ("w = WrpcapSink('x', format='pcapnh')", "pcapng")])
+def test_the_nearest_name_is_suggested(daemon, text, word):
+    result = daemon.ptctl("create", "e", text)
+    assert result.code in (1, 2, 6) and word in result.err and "^" in result.err, result
+    assert daemon.call("daemon.info")["engines"] == 0
+
+
+@pytest.mark.parametrize("text", [
+    "s = ", "s = CLIFeeder(", "s = CLIFeeder(]", "= CLIFeeder()", "s > ", "> s", "s = 'x'",
+    "s = CLIFeeder() d = Drain()", "s = PeriodicSource('x", "a = Drain(1, name=)", "\x00",
+    "s ~ d", "s = Drain(name='a b')", "s = PeriodicSource(1 2)", "((((", "s = Drain(" + "[" * 500])
+def test_what_cannot_be_read(daemon, text):
+    try:
+        result = daemon.ptctl("create", "e", "-f", "-", input=text)
+    finally:
+        assert daemon.call("daemon.info")["engines"] == 0
+    assert result.code == EXIT["usage"], result
+    assert "line 1" in result.err
+
+
+def test_a_fault_that_the_daemon_finds_points_into_the_text_too(daemon):
+    result = daemon.ptctl("create", "e", "s = CLIFeeder()\nt = TransformDrain('function(m')")
+    assert result.code == EXIT["refused"] and "line 2" in result.err and "^" in result.err, result
+
+
+# ---- what it prints -----------------------------------------------------------------------------
+
+def test_json_is_one_document(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    for arguments in (["list"], ["show", "e"], ["show", "e.q"], ["stats", "e"], ["types"],
+                      ["help", "Drain"], ["graph", "e"], ["call", "daemon.info"],
+                      ["send", "e.s", "m"], ["stop", "e"], ["start", "e"], ["destroy", "e"]):
+        document = json.loads(daemon.ok("-j", *arguments))
+        assert isinstance(document, dict), arguments
+
+
+def test_json_lines_for_streams(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    daemon.ok("send", "e.s", "a", "b")
+    lines = [json.loads(line) for line in daemon.ok("-j", "recv", "e.q", "-n", "2").splitlines()]
+    assert lines == [{"message": "a", "canal": "low"}, {"message": "b", "canal": "low"}]
+
+
+def test_options_may_stand_anywhere(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    daemon.ok("send", "e.s", "a", "b")
+    assert daemon.ok("recv", "-n", "2", "e.q") == "a\nb\n"
+    assert json.loads(daemon.ok("list", "-j"))["engines"][0]["engine"] == "e"
+    assert run_ptctl("list", "-s", daemon.socket).code == 0
+
+
+def test_list_show_and_stats_name_what_is_there(daemon):
+    daemon.create("lab", "feeder = CLIFeeder(); queue = QueueSink(); feeder > queue")
+    daemon.ok("send", "lab.feeder", "m")
+    assert "lab" in daemon.ok("list") and "running" in daemon.ok("list")
+    for verb in ("show", "stats"):
+        out = daemon.ok(verb, "lab")
+        assert "feeder" in out and "queue" in out, out
+    assert "QueueSink" in daemon.ok("show", "lab.queue")
+    assert daemon.ok("stats")
+
+
+def test_types_and_help(daemon):
+    types = daemon.ok("types")
+    for name in ("RdpcapSource", "TransformDrain", "WrpcapSink"):
+        assert name in types
+        out = daemon.ok("help", name)
+        assert name in out and "+--" in out
+    assert "speed" in daemon.ok("help", "RdpcapSource") and "fname" in daemon.ok("help",
+                                                                                 "RdpcapSource")
+    near = daemon.ptctl("help", "RdpcapSorce")
+    assert "RdpcapSource" in near.err
+
+
+def test_version_and_help_need_no_daemon(tmp_path):
+    for arguments in (["--version"], ["--help"]):
+        result = run_ptctl("-s", tmp_path / "none", *arguments)
+        assert result.code == 0 and result.out and not result.err
+
+
+def test_the_graph_for_people_and_for_graphviz(daemon, tmp_path):
+    daemon.create("e", "s = CLIFeeder(); d = Drain(); q = Sink(); s > d > q")
+    dot = daemon.ok("graph", "e")
+    assert dot.startswith("digraph")
+    subprocess.run(["dot", "-Tsvg"], input=dot.encode(), check=True, capture_output=True)
+    for suffix, magic in ((".svg", b"<?xml"), (".png", b"\x89PNG"), (".dot", b"digraph")):
+        daemon.ok("graph", "e", "-o", tmp_path / f"g{suffix}")
+        assert (tmp_path / f"g{suffix}").read_bytes().startswith(magic)
+    assert daemon.ok("graph", "e", "--stats").startswith("digraph")
+
+
+def on_terminal(command):
+    """What a command prints when its output is a terminal."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execv(command[0], command)
+    out = b""
+    while True:
+        try:
+            data = os.read(master, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        out += data
+    os.close(master)
+    _, status = os.waitpid(pid, 0)
+    text = out.decode(errors="replace")
+    assert not SANITIZER.search(text), text
+    return os.waitstatus_to_exitcode(status), text
+
+
+def test_the_graph_drawn_on_a_terminal(daemon):
+    daemon.create("e", "src = CLIFeeder(); mid = Drain(); snk = Sink(); src > mid > snk")
+    code, text = on_terminal([program("ptctl"), "-s", str(daemon.socket), "graph", "e"])
+    assert code == 0 and "digraph" not in text
+    for block in ("src", "mid", "snk"):
+        assert block in text
+
+
+def test_binary_to_a_terminal_is_refused_not_printed(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    with daemon.client() as rpc:
+        rpc.send("e", "s", {"hex": "1b5b324a00ff"})
+    code, text = on_terminal([program("ptctl"), "-s", str(daemon.socket), "recv", "e.q"])
+    assert "\x1b[2J" not in text and "\0" not in text
+    assert code != 0 or "base64" in text or "\\x" in text, text
+
+
+def test_sigpipe_is_quiet(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    done = subprocess.run(f'"{program("ptctl")}" -s "{daemon.socket}" types | head -c 1',
+                          shell=True, capture_output=True, timeout=DEADLINE, check=False)
+    assert done.stderr == b""
+
+
+# ---- sending and receiving ----------------------------------------------------------------------
+
+def test_one_message_a_line_of_standard_input(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    daemon.ok("send", "e.s", input="one\ntwo\n\nlast without newline")
+    assert daemon.ok("recv", "e.q", "-n", "4") == "one\ntwo\n\nlast without newline\n"
+
+
+def test_many_messages_from_standard_input(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    text = "".join(f"message {n}\n" for n in range(20_000))
+    daemon.ok("send", "e.s", input=text)
+    assert daemon.ok("recv", "e.q", "-n", "20000") == text
+
+
+def test_send_on_the_high_canal(daemon):
+    daemon.create("e", "a = AutoSource(); q = QueueSink(); a > q; a >> q")
+    daemon.ok("send", "e.a", "low")
+    daemon.ok("send", "e.a", "--high", "high")
+    lines = [json.loads(line) for line in daemon.ok("-j", "recv", "e.q", "-n", "2").splitlines()]
+    assert [(m["message"], m["canal"]) for m in lines] == [("low", "low"), ("high", "high")]
+
+
+def test_a_queue_outlives_the_engine_s_stop(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    daemon.ok("send", "e.s", "kept")
+    daemon.ok("stop", "e")
+    assert daemon.ok("recv", "e.q") == "kept\n"
+
+
+def test_call_prints_the_result(daemon):
+    assert json.loads(daemon.ok("call", "daemon.info"))["name"] == "pipetoold"
+    daemon.ok("call", "engine.create", '{"engine": "made"}')
+    assert "made" in daemon.ok("list")
+
+
+# ---- export and create --------------------------------------------------------------------------
+
+GRAPHS = [
+    "s = CLIFeeder(); d = Drain(); q = QueueSink(); s > d > q",
+    "a = CLIFeeder(); b = CLIHighFeeder(); d = Drain(); c = ConsoleSink(); a > d > c; b >> d >> c",
+    "p = PeriodicSource(['x', 'it''s', \"q\\\"\"], 1.5, period2=2); p > Sink()".replace("''", "\\'"),
+    "p = PeriodicSource(b'\\x00\\xff', 3600); p > Sink()",
+    "p = PeriodicSource('ü € 😀 \\n\\t', 3600); p > Sink()",
+    """t = TransformDrain('''function(m)
+    -- a comment with "quotes" and 'others' and \\\\ a backslash
+    return m
+end'''); CLIFeeder() > t > Sink()""",
+    "TransformDrain(\"set{['ip.src']='1.1.1.1'}\") > Sink()",
+    "q = QueueSink(limit='3MiB', overflow='drop-newest')",
+    "s = CLIFeeder(); s > Sink(); s > Sink(); s > Drain() > Sink()",
+    "u = UpDrain(); w = DownDrain(); s = CLIFeeder(); s > u >> w > Sink()",
+    "w = WrpcapSink('/tmp/x', rotate={'size': '100MiB', 'files': 10})",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", GRAPHS)
+def test_what_export_prints_create_reads(daemon, text):
+    daemon.create("one", text, start=False)
+    exported = daemon.ok("export", "one")
+    daemon.ok("create", "two", "-f", "-", input=exported)
+    assert daemon.ok("export", "two") == exported
+    one, two = (daemon.call("engine.show", engine=name) for name in ("one", "two"))
+    for shown in (one, two):
+        del shown["engine"], shown["revision"]
+        for block in shown["blocks"]:
+            block.pop("since", None)
+    assert one == two
+
+
+def test_relative_paths_are_those_of_the_caller(daemon, tmp_path):
+    makers.pcap(tmp_path / "here.pcap", makers.some_packets(3))
+    daemon.ok("create", "e", "RdpcapSource('here.pcap', name='r') > WrpcapSink('there.pcap')",
+              "--start", cwd=tmp_path)
+    daemon.finish("e")
+    assert len(makers.read(tmp_path / "there.pcap")) == 3
+    assert daemon.call("engine.show", engine="e")["blocks"][0]["params"]["fname"] == \
+        str(tmp_path / "here.pcap")
+
+
+# ---- run ----------------------------------------------------------------------------------------
+
+def test_run_waits_and_leaves_nothing_behind(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
+    daemon.ok("run", f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/out.pcap")')
+    assert (tmp_path / "out.pcap").read_bytes() == open(source, "rb").read()
+    assert daemon.call("daemon.info")["engines"] == 0
+
+
+def test_run_private_needs_no_daemon(tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
+    result = run_ptctl("run", "--private", f'RdpcapSource("{source}") > WrpcapSink("out.pcap")',
+                       cwd=tmp_path, env={"PIPETOOL_SOCKET": str(tmp_path / "none")})
+    assert result.code == 0, result
+    assert (tmp_path / "out.pcap").read_bytes() == open(source, "rb").read()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.pcap", "out.pcap"]
+
+
+def test_run_reads_a_file(daemon, tmp_path):
+    makers.pcap(tmp_path / "in.pcap", makers.some_packets())
+    (tmp_path / "copy.pipe").write_text("# copies\nRdpcapSource('in.pcap') >\n  WrpcapSink('out')\n")
+    daemon.ok("run", "-f", "copy.pipe", cwd=tmp_path)
+    assert (tmp_path / "out").exists()
+
+
+def test_run_shows_what_console_sinks_print(daemon):
+    running = subprocess.Popen([program("ptctl"), "-s", daemon.socket, "run",
+                                "PeriodicSource('tick', 0.01) > ConsoleSink()"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout.readline() == b">'tick'\n"
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=DEADLINE)
+    assert running.returncode in (0, 130), err
+    eventually(lambda: daemon.call("daemon.info")["engines"] == 0)
+
+
+def test_a_run_that_fails_says_so(daemon, tmp_path):
+    result = daemon.ptctl("run", f'RdpcapSource("{tmp_path}/none.pcap") > Sink()')
+    assert result.code == 1 and "none.pcap" in result.err, result
+    result = daemon.ptctl("run", 'CLIFeeder( > Sink()')
+    assert result.code == 2
+    assert daemon.call("daemon.info")["engines"] == 0
+
+
+def test_a_killed_run_leaves_no_engine(daemon):
+    running = subprocess.Popen([program("ptctl"), "-s", daemon.socket, "run",
+                                "PeriodicSource('tick', 0.01) > ConsoleSink()"],
+                               stdout=subprocess.PIPE)
+    assert running.stdout.readline() == b">'tick'\n"
+    running.terminate()
+    running.wait(DEADLINE)
+    running.stdout.close()
+    eventually(lambda: daemon.call("daemon.info")["engines"] == 0)
+
+
+def test_progress_on_a_terminal(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
+    code, text = on_terminal([program("ptctl"), "-s", str(daemon.socket), "run",
+                              f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/out.pcap")'])
+    assert code == 0 and "50" in text and "packet" in text, text
