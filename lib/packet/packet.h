@@ -6,6 +6,22 @@
 #include <pipetool/error.h>
 #include <pipetool/msg.h>
 
+/* The link types that are dissected: of all others everything is payload. */
+enum packet_link_type {
+	PACKET_LINK_NULL = 0,
+	PACKET_LINK_EN10MB = 1,
+	PACKET_LINK_PPP = 9,
+	PACKET_LINK_PPP_SERIAL = 50,
+	PACKET_LINK_PPP_ETHER = 51,
+	PACKET_LINK_RAW = 101,
+	PACKET_LINK_C_HDLC = 104,
+	PACKET_LINK_LOOP = 108,
+	PACKET_LINK_LINUX_SLL = 113,
+	PACKET_LINK_IPV4 = 228,
+	PACKET_LINK_IPV6 = 229,
+	PACKET_LINK_LINUX_SLL2 = 276,
+};
+
 /*
  * Dissecting trusts nothing: lengths may lie, captures may be cut. A layer counts as present only
  * if its fixed header lies within the captured bytes. Of a tunnel, the outer headers are meant.
@@ -22,17 +38,21 @@ enum packet_layer {
 	PACKET_UDP,
 	PACKET_ICMP,
 	PACKET_ICMP6,
-	PACKET_PAYLOAD, /* what follows the innermost layer known */
+	PACKET_PAYLOAD, /* what follows the innermost layer known, if anything does */
 	PACKET_LAYERS,
 };
 
 struct packet_view {
-	uint32_t offset[PACKET_LAYERS]; /* of the layer's first byte */
-	uint32_t present;               /* bit 1 << layer */
-	uint32_t payload_length;        /* captured bytes of the payload, without Ethernet's padding */
-	uint16_t ether_type;
-	uint8_t ip_proto;               /* behind IPv6's extension headers */
-	bool fragment;                  /* one that is not the first: no transport layer */
+	uint32_t offset[PACKET_LAYERS]; /* of the layer's first byte; the payload's also where that
+	                                   is empty */
+	uint32_t present;		/* bit 1 << layer */
+	uint32_t payload_length; /* captured bytes of the payload, without Ethernet's padding */
+	uint32_t checksum;	 /* offset of the transport layer's, also if the capture ends behind
+	                            it; 0: none */
+	uint16_t ether_type;	 /* behind all tags; of a link without one, what it would be;
+	                            0: unknown, as in a frame of IEEE 802.3 */
+	uint8_t ip_proto;	 /* behind IPv6's extension headers */
+	bool fragment;		 /* one that is not the first: no transport layer */
 };
 
 void packet_dissect(const struct pt_msg *, struct packet_view *);
@@ -50,14 +70,16 @@ struct packet_field {
 	const char *layer, *name;
 	enum packet_layer in;
 	enum packet_field_kind kind;
-	uint16_t offset;     /* of its first byte in the layer */
-	uint8_t size;        /* bytes */
-	uint8_t shift;       /* of its lowest bit in those bytes, read big-endian */
+	uint16_t offset; /* of its first byte in the layer */
+	uint8_t size;	 /* bytes */
+	uint8_t shift;	 /* of its lowest bit in those bytes, read big-endian */
 	uint8_t bits;
-	bool read_only;      /* lengths and checksums, which are kept right by themselves */
+	bool read_only; /* what says where things lie, and checksums, which are kept right */
+	bool query;	/* only ICMP's queries and their replies have it */
 };
 
-extern const struct packet_field packet_fields[]; /* ends with a row without a name */
+/* Ends with a row without a name. Some fields have two names, Scapy's and another. */
+extern const struct packet_field packet_fields[];
 
 const struct packet_field *packet_field(const char *layer, const char *name); /* or NULL */
 /* By "ip.src"; a fault with the nearest name otherwise. */
@@ -70,29 +92,32 @@ struct packet_value {
 };
 
 bool packet_read(const uint8_t *bytes, const struct packet_view *, const struct packet_field *,
-                 struct packet_value *); /* false: the packet does not have it */
+		 struct packet_value *); /* false: the packet does not have it */
 
 /* Text as users write it to a value, checked for the field's range: "1.1.1.1", "fe80::1",
-   "00:11:22:33:44:55", "443", "0x10". And back (out: at least 64 bytes). */
+   "00:11:22:33:44:55", "443", "0x10", "true"; for tcp.flags also letters: "SA". And back (out: at
+   least 64 bytes). */
 int packet_value_parse(const struct packet_field *, const char *text, struct packet_value *,
-                       struct pt_error *);
+		       struct pt_error *);
 void packet_value_print(const struct packet_field *, const struct packet_value *, char *out,
-                        size_t room);
+			size_t room);
 
 /*
  * Writes fields into a packet's bytes and adjusts every checksum that covers them incrementally
  * (RFC 1624), so that captures that are cut and fragments come out right: the IPv4 header's, and
  * TCP's, UDP's and ICMPv6's through their pseudo-headers. A UDP checksum of 0 (none) stays 0; one
  * that becomes 0 is written as 0xffff. All changes of one call are taken as one delta. Fields that
- * the packet does not have are left alone. A wrong checksum stays as wrong as it was. Returns
- * whether anything was written.
+ * the packet does not have, and those that are read only, are left alone; of a number that is too
+ * large the low bits are taken. A wrong checksum stays as wrong as it was. Where a source route is
+ * not used up, the pseudo-header has its last address and not the header's. Returns whether the
+ * bytes changed. The view must be of these bytes; nothing is done with one of more bytes.
  */
 struct packet_set {
 	const struct packet_field *field;
 	struct packet_value value;
 };
 bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *,
-                    const struct packet_set *, size_t count);
+		    const struct packet_set *, size_t count);
 
 /* One line for people, without newline, as `tcpdump` users expect to read it:
    "IP 10.0.0.1:443 > 10.0.0.2:55312 TCP SA seq=1 ack=2 win=64 len=0". Returns the length written
@@ -107,12 +132,14 @@ struct packet_anonymizer;
 int packet_anonymizer_new(const uint8_t key[32], struct packet_anonymizer **, struct pt_error *);
 void packet_anonymizer_free(struct packet_anonymizer *);
 void packet_anonymize_address(struct packet_anonymizer *, uint8_t *address, size_t length);
-/* Every address of the packet's outer headers, IPv4's, IPv6's and ARP's, checksums put right. */
+/* Every address of the packet's outer headers, IPv4's, IPv6's and ARP's, and of source routes;
+   checksums are put right. Of headers that the capture cut, what is there of the addresses. Returns
+   whether the bytes changed. */
 bool packet_anonymize(struct packet_anonymizer *, uint8_t *bytes, size_t length,
-                      const struct packet_view *);
+		      const struct packet_view *);
 
 /* Names of link types: "EN10MB" ↔ 1, by libpcap's names without DLT_; LINKTYPE_ numbers. */
-const char *packet_link_type_name(uint16_t); /* NULL: no name */
+const char *packet_link_type_name(uint16_t);		  /* NULL: no name */
 int packet_link_type_parse(const char *name, uint16_t *); /* 0 or -EINVAL; takes numbers too */
 
 #endif
