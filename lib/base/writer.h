@@ -10,7 +10,9 @@
 /*
  * One owner thread fills buffers, the writer's own thread writes them out in order, each by as
  * few write(2) calls as it takes. Owner's calls never block but writer_flush and writer_free.
- * After a failed write everything that follows is discarded; writer_error tells.
+ * After a failed write everything that follows is discarded; writer_error tells. SIGPIPE never
+ * comes of it. Pipes and sockets are made non-blocking, and while the owner waits for one whose
+ * reader takes nothing for 5 s, that is a failed write too (-ETIMEDOUT).
  */
 struct writer;
 
@@ -19,6 +21,8 @@ struct writer_config {
 	bool close_fd;
 	size_t buffer_size; /* bytes in one buffer: 0 for 1 MiB */
 	unsigned buffers;   /* how many may be in flight; 0 for 4 */
+	unsigned extra;     /* how many more writer_room gives while writer_has_room says no, so
+	                       that what comes before the sources have paused is not lost */
 	/* Called on the writer's thread after a buffer was written or a write failed; may be NULL. */
 	void (*progress)(void *arg);
 	void *arg;
@@ -33,12 +37,21 @@ struct writer *writer_new(const struct writer_config *); /* starts the thread la
                                                             full buffer or flush */
 
 /* Room for `length` bytes (at most buffer_size) in the current buffer, which is handed over first
-   if they do not fit; NULL if all buffers are in flight: wait for `progress`. */
+   if they do not fit; NULL if all buffers, the extra ones too, are in flight: wait for
+   `progress`. */
 uint8_t *writer_room(struct writer *, size_t length);
 void writer_advance(struct writer *, size_t length); /* so many were written there */
 
 bool writer_has_room(const struct writer *); /* a free buffer, or half of the current one */
 void writer_push(struct writer *);           /* hands the current buffer over, full or not */
+
+/* What comes from now on goes to another descriptor. Once all before is written (and the filter's
+   last part), and if `sync` is on the disk, the old one is closed if close_fd says so; then `open`
+   is called on the writer's thread and returns the new one, or a negative errno, which counts as a
+   failed write; after one it is not called. With fd -1 in the configuration it may open the first
+   one. `arg` is the writer's from now on: it frees it afterwards, in any case. */
+void writer_next(struct writer *, int (*open)(void *arg), void *arg, bool sync);
+
 size_t writer_pending(const struct writer *); /* bytes not yet written; [any thread] */
 uint64_t writer_written(const struct writer *); /* bytes written so far; [any thread] */
 int writer_error(const struct writer *); /* 0, or the negative errno of the first failed write */

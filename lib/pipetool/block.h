@@ -116,6 +116,8 @@ struct pt_type {
 	void (*inherit)(struct pt_block *, struct pt_block *old); /* `replace`: take over the state
 	                         of a block of the same type, before start */
 	void (*refresh)(struct pt_block *); /* somebody asks: bring counters up to date */
+	/* How far a source has come through what it reads, in any unit; false: unknown. */
+	bool (*progress)(struct pt_block *, uint64_t *done, uint64_t *size);
 	void (*woken)(struct pt_block *);   /* after pt_wake */
 
 	void (*stop)(struct pt_block *); /* may still send what it holds; may not block */
@@ -152,9 +154,10 @@ void pt_lost(struct pt_block *, uint64_t count, const char *why);
    and the message dropped and counted, if the memory limit is reached. */
 struct pt_msg *pt_keep(struct pt_block *, struct pt_msg *);
 
-/* Applies a function that the user gave. NULL: the message was dropped and counted. */
+/* Applies a function that the user gave. NULL: the message was dropped and counted. The test gives
+   1, 0, or a negative code: the error is reported, and the message is for the block to drop. */
 struct pt_msg *pt_transform(struct pt_block *, struct pt_func *, struct pt_msg *);
-bool pt_test(struct pt_block *, struct pt_func *, const struct pt_msg *);
+int pt_test(struct pt_block *, struct pt_func *, const struct pt_msg *);
 
 /* Sources: is there something to produce; there will never be more (ends a clean stop). */
 void pt_ready(struct pt_block *, bool ready);
@@ -191,7 +194,8 @@ void pt_timer_at(struct pt_block *, struct pt_timer *, uint64_t due_ns,
 void pt_timer_stop(struct pt_block *, struct pt_timer *);
 
 /* libuv handles of one's own: made on the engine's loop in `start` or later, lying in the block's
-   state. After pt_adopt the engine closes them when the block stops, and only then runs close. */
+   state. After pt_adopt the engine closes them when the block stops, and only then runs close; it
+   sets their `data` to the block. */
 struct uv_loop_s *pt_loop(struct pt_block *);
 void pt_adopt(struct pt_block *, struct uv_handle_s *);
 

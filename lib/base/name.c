@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Names, in plain ASCII. */
+#include "base/name.h"
+
+#include <string.h>
+
+static bool letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_name(const char *name, const char *inside)
+{
+	size_t length = strlen(name);
+	if (!letter(name[0]) || length > NAME_MAX_LENGTH)
+		return false;
+	for (size_t i = 1; i < length; i++)
+		if (!letter(name[i]) && !(name[i] >= '0' && name[i] <= '9') &&
+		    !strchr(inside, name[i]))
+			return false;
+	return true;
+}
+
+bool name_is_block(const char *name)
+{
+	return is_name(name, "");
+}
+
+bool name_is_engine(const char *name)
+{
+	return is_name(name, "-.");
+}

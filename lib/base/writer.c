@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A queue of buffers between an owner who fills them and a thread that writes them out. */
+#include "base/writer.h"
+
+#include "base/buf.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUFFER_SIZE    ((size_t)1024 * 1024)
+#define BUFFERS	       4
+#define STUCK_ROUND_MS 1000
+#define STUCK_ROUNDS   5
+
+/* What the thread does next: bytes to write, or a descriptor to change to. */
+struct piece {
+	struct piece *next;
+	int (*open)(void *arg);
+	void *arg;
+	bool sync;
+	size_t length;
+	uint8_t bytes[];
+};
+
+struct writer {
+	struct writer_config config;
+	struct piece *current; /* the owner's */
+	bool running;	       /* the thread; the owner's */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t work, idle;
+	struct piece *first, **last, *spare; /* under the lock, as are the next four */
+	unsigned spares;
+	bool busy, ending, end_sync;
+	atomic_bool awaited;   /* somebody waits in flush or free */
+	atomic_uint in_use;    /* buffers that are not spare */
+	atomic_size_t pending; /* handed over */
+	atomic_size_t filled;  /* of the current one */
+	atomic_uint_fast64_t written;
+	atomic_int error;
+};
+
+struct writer *writer_new(const struct writer_config *config)
+{
+	struct writer *w = must_calloc(1, sizeof *w);
+	w->config = *config;
+	if (!w->config.buffer_size)
+		w->config.buffer_size = BUFFER_SIZE;
+	if (!w->config.buffers)
+		w->config.buffers = BUFFERS;
+	w->last = &w->first;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->work, NULL);
+	pthread_cond_init(&w->idle, NULL);
+	return w;
+}
+
+int writer_error(const struct writer *w)
+{
+	return atomic_load(&w->error);
+}
+
+size_t writer_pending(const struct writer *w)
+{
+	return atomic_load(&w->pending) + atomic_load_explicit(&w->filled, memory_order_relaxed);
+}
+
+uint64_t writer_written(const struct writer *w)
+{
+	return atomic_load(&w->written);
+}
+
+static void set_error(struct writer *w, int error)
+{
+	int none = 0;
+	atomic_compare_exchange_strong(&w->error, &none, error);
+}
+
+/* ---- the writer's thread ---- */
+
+static int await_room(struct writer *w)
+{
+	struct pollfd p = {.fd = w->config.fd, .events = POLLOUT};
+	for (int idle = 0; idle < STUCK_ROUNDS;) {
+		int n = poll(&p, 1, STUCK_ROUND_MS);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		idle = atomic_load(&w->awaited) ? idle + 1 : 0;
+	}
+	return -ETIMEDOUT;
+}
+
+static int write_all(void *arg, const void *bytes, size_t length)
+{
+	struct writer *w = arg;
+	const uint8_t *at = bytes;
+	while (length) {
+		ssize_t n = write(w->config.fd, at, length);
+		int rc = 0;
+		if (n > 0) {
+			at += n;
+			length -= (size_t)n;
+			atomic_fetch_add(&w->written, (uint64_t)n);
+		} else if (n == 0) {
+			rc = -EIO;
+		} else if (errno == EAGAIN) {
+			rc = await_room(w);
+		} else if (errno != EINTR) {
+			rc = -errno;
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int write_bytes(struct writer *w, const void *bytes, size_t length, bool last)
+{
+	if (w->config.filter)
+		return w->config.filter(w->config.filter_arg, bytes, length, last, write_all, w);
+	return write_all(w, bytes, length);
+}
+
+static int sync_fd(int fd)
+{
+	if (fdatasync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP)
+		return 0;
+	return -errno;
+}
+
+static void make_nonblocking(int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+static int close_fd(struct writer *w)
+{
+	int fd = w->config.fd;
+	w->config.fd = -1;
+	if (fd < 0 || !w->config.close_fd)
+		return 0;
+	return close(fd) == 0 || errno == EINTR ? 0 : -errno;
+}
+
+static int end_file(struct writer *w, bool sync)
+{
+	if (w->config.fd < 0)
+		return 0;
+	int rc = w->config.filter ? write_bytes(w, NULL, 0, true) : 0;
+	return rc == 0 && sync ? sync_fd(w->config.fd) : rc;
+}
+
+static int change_file(struct writer *w, const struct piece *piece)
+{
+	int rc = end_file(w, piece->sync);
+	int closed = close_fd(w);
+	if (rc == 0)
+		rc = closed;
+	if (rc)
+		return rc;
+	int fd = piece->open(piece->arg);
+	if (fd < 0)
+		return fd;
+	w->config.fd = fd;
+	make_nonblocking(fd);
+	return 0;
+}
+
+static void carry_out(struct writer *w, const struct piece *piece)
+{
+	int rc = atomic_load(&w->error);
+	if (rc == 0) {
+		rc = piece->open ? change_file(w, piece)
+				 : write_bytes(w, piece->bytes, piece->length, false);
+		if (rc)
+			set_error(w, rc);
+	}
+	atomic_fetch_sub(&w->pending, piece->length);
+}
+
+static void free_list(struct piece *piece)
+{
+	while (piece) {
+		struct piece *next = piece->next;
+		free(piece->arg);
+		free(piece);
+		piece = next;
+	}
+}
+
+/* [locked] Who has little to write keeps no memory for it. */
+static void put_back(struct writer *w, struct piece *piece)
+{
+	if (piece->open) {
+		free(piece->arg);
+		free(piece);
+		return;
+	}
+	atomic_fetch_sub(&w->in_use, 1);
+	bool quiet = !w->first && piece->length < w->config.buffer_size / 2;
+	if (quiet || w->spares == w->config.buffers) {
+		free(piece);
+	} else {
+		piece->next = w->spare;
+		w->spare = piece;
+		w->spares++;
+	}
+	if (quiet) {
+		free_list(w->spare);
+		w->spare = NULL;
+		w->spares = 0;
+	}
+}
+
+static void *run(void *arg)
+{
+	struct writer *w = arg;
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		while (!w->first && !w->ending)
+			pthread_cond_wait(&w->work, &w->lock);
+		struct piece *piece = w->first;
+		if (!piece)
+			break;
+		w->first = piece->next;
+		if (!w->first)
+			w->last = &w->first;
+		w->busy = true;
+		pthread_mutex_unlock(&w->lock);
+		carry_out(w, piece);
+		pthread_mutex_lock(&w->lock);
+		put_back(w, piece);
+		w->busy = false;
+		if (!w->first)
+			pthread_cond_signal(&w->idle);
+		if (w->config.progress) {
+			pthread_mutex_unlock(&w->lock);
+			w->config.progress(w->config.arg);
+			pthread_mutex_lock(&w->lock);
+		}
+	}
+	pthread_mutex_unlock(&w->lock);
+	int rc = writer_error(w);
+	set_error(w, rc ? rc : end_file(w, w->end_sync));
+	return NULL;
+}
+
+/* ---- the owner's thread ---- */
+
+/* Signals, SIGPIPE above all, are for others. */
+static void start_thread(struct writer *w)
+{
+	if (w->running || writer_error(w))
+		return;
+	if (w->config.fd >= 0)
+		make_nonblocking(w->config.fd);
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&w->thread, NULL, run, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		set_error(w, -rc);
+	w->running = rc == 0;
+}
+
+static void add(struct writer *w, struct piece *piece)
+{
+	pthread_mutex_lock(&w->lock);
+	piece->next = NULL;
+	*w->last = piece;
+	w->last = &piece->next;
+	if (w->running)
+		pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_push(struct writer *w)
+{
+	struct piece *piece = w->current;
+	if (!piece || !piece->length)
+		return;
+	w->current = NULL;
+	atomic_fetch_add(&w->pending, piece->length);
+	atomic_store_explicit(&w->filled, 0, memory_order_relaxed);
+	start_thread(w);
+	add(w, piece);
+}
+
+void writer_next(struct writer *w, int (*open)(void *arg), void *arg, bool sync)
+{
+	writer_push(w);
+	struct piece *piece = must_calloc(1, sizeof *piece);
+	*piece = (struct piece){.open = open, .arg = arg, .sync = sync};
+	add(w, piece);
+}
+
+static struct piece *take_buffer(struct writer *w)
+{
+	if (atomic_load(&w->in_use) >= w->config.buffers + w->config.extra)
+		return NULL;
+	pthread_mutex_lock(&w->lock);
+	struct piece *piece = w->spare;
+	if (piece) {
+		w->spare = piece->next;
+		w->spares--;
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (!piece)
+		piece = malloc(sizeof *piece + w->config.buffer_size);
+	if (!piece)
+		return NULL;
+	*piece = (struct piece){.length = 0};
+	atomic_fetch_add(&w->in_use, 1);
+	return piece;
+}
+
+uint8_t *writer_room(struct writer *w, size_t length)
+{
+	assert(length <= w->config.buffer_size);
+	if (w->current && w->config.buffer_size - w->current->length < length)
+		writer_push(w);
+	if (!w->current)
+		w->current = take_buffer(w);
+	return w->current ? w->current->bytes + w->current->length : NULL;
+}
+
+void writer_advance(struct writer *w, size_t length)
+{
+	assert(w->current && length <= w->config.buffer_size - w->current->length);
+	w->current->length += length;
+	atomic_store_explicit(&w->filled, w->current->length, memory_order_relaxed);
+}
+
+bool writer_has_room(const struct writer *w)
+{
+	unsigned in_use = atomic_load(&w->in_use);
+	if (in_use < w->config.buffers)
+		return true;
+	return in_use == w->config.buffers && w->current &&
+	       w->current->length <= w->config.buffer_size / 2;
+}
+
+static void start_if_queued(struct writer *w, bool otherwise)
+{
+	pthread_mutex_lock(&w->lock);
+	bool queued = w->first != NULL;
+	pthread_mutex_unlock(&w->lock);
+	if (queued || otherwise)
+		start_thread(w);
+}
+
+static void await_idle(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	pthread_cond_signal(&w->work);
+	while (w->running && (w->first || w->busy))
+		pthread_cond_wait(&w->idle, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+}
+
+int writer_flush(struct writer *w, bool sync)
+{
+	atomic_store(&w->awaited, true);
+	writer_push(w);
+	start_if_queued(w, false);
+	await_idle(w);
+	if (sync && w->config.fd >= 0 && !writer_error(w))
+		set_error(w, sync_fd(w->config.fd));
+	atomic_store(&w->awaited, false);
+	return writer_error(w);
+}
+
+static void end_thread(struct writer *w, bool sync)
+{
+	atomic_store(&w->awaited, true);
+	writer_push(w);
+	start_if_queued(w, w->config.fd >= 0 && w->config.filter);
+	if (!w->running) {
+		if (sync && w->config.fd >= 0)
+			set_error(w, sync_fd(w->config.fd));
+		return;
+	}
+	pthread_mutex_lock(&w->lock);
+	w->ending = true;
+	w->end_sync = sync;
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+}
+
+int writer_free(struct writer *w, bool sync)
+{
+	if (!w)
+		return 0;
+	end_thread(w, sync);
+	set_error(w, close_fd(w));
+	int rc = writer_error(w);
+	free(w->current);
+	free_list(w->first);
+	free_list(w->spare);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->work);
+	pthread_cond_destroy(&w->idle);
+	free(w);
+	return rc;
+}

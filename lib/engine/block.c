@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A block's life, and what <pipetool/block.h> lets it call. */
+#include "engine/block.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "engine/deliver.h"
+#include "engine/engine.h"
+#include "msg/pool.h"
+#include "type/param.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPORT_EVERY_NS 1000000000u
+
+struct pt_block *block_new(struct pt_engine *e, const char *name, const struct pt_type *type,
+			   json_t *params)
+{
+	struct pt_block *b = must_calloc(1, sizeof *b);
+	b->engine = e;
+	b->type = type;
+	b->name = must_strdup(name);
+	b->params = json_incref(params);
+	b->state = must_calloc(1, type->size);
+	b->batch = VECTOR_MAX;
+	for (int canal = PT_LOW; canal <= PT_TRIGGER; canal++)
+		b->passes[canal] = deliver_passes(type, (enum pt_canal)canal);
+	return b;
+}
+
+int block_init(struct pt_block *b, const struct param_env *env, struct pt_error *err)
+{
+	int rc = param_read(b->type->params, b->params, b->state, env, err);
+	return rc || !b->type->init ? rc : b->type->init(b, err);
+}
+
+int block_open(struct pt_block *b, struct pt_error *err)
+{
+	b->opened = true;
+	return b->type->open ? b->type->open(b, err) : 0;
+}
+
+int block_close(struct pt_block *b, struct pt_error *err)
+{
+	if (!b->opened)
+		return 0;
+	b->opened = false;
+	return b->type->close ? b->type->close(b, err) : 0;
+}
+
+void block_free(struct pt_block *b, const struct param_env *env)
+{
+	if (!b)
+		return;
+	assert(!b->started && !b->opened && !b->handle_count);
+	if (b->type->fini)
+		b->type->fini(b);
+	param_release(b->type->params, b->state, env);
+	for (int canal = PT_LOW; canal <= PT_TRIGGER; canal++)
+		free(b->exits[canal]);
+	json_decref(b->params);
+	free(b->timers);
+	free(b->handles);
+	free(b->last_error);
+	free(b->name);
+	free(b->state);
+	free(b);
+}
+
+bool block_is_source(const struct pt_block *b)
+{
+	return b->type->role == PT_SOURCE;
+}
+
+const char *block_state_word(const struct pt_block *b)
+{
+	if (b->failed)
+		return "failed";
+	if (!b->started)
+		return "stopped";
+	return b->exhausted ? "exhausted" : "running";
+}
+
+void block_start(struct pt_block *b)
+{
+	b->failed = b->exhausted = b->ready = b->full = b->paused = false;
+	b->batch = VECTOR_MAX;
+	b->started = true;
+	b->engine->flow_stale = true;
+	if (b->type->start)
+		b->type->start(b);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct pt_block *b = handle->data;
+	if (--b->handles_closing == 0 && b->handles_closed)
+		b->handles_closed(b, b->handles_arg);
+}
+
+void block_stop(struct pt_block *b, void (*then)(struct pt_block *, void *arg), void *arg)
+{
+	if (b->started && b->type->stop)
+		b->type->stop(b);
+	b->started = b->ready = b->full = false;
+	b->engine->flow_stale = true;
+	for (unsigned i = 0; i < b->timer_count; i++)
+		timers_stop(&b->engine->timers, b->timers[i]);
+	b->timer_count = 0;
+	b->handles_closed = then;
+	b->handles_arg = arg;
+	b->handles_closing = b->handle_count;
+	for (unsigned i = 0; i < b->handle_count; i++)
+		uv_close(b->handles[i], on_closed);
+	bool none = b->handle_count == 0;
+	b->handle_count = 0;
+	if (none && then)
+		then(b, arg);
+}
+
+static bool can_inherit(const struct pt_block *fresh, const struct pt_block *old)
+{
+	return fresh->type == old->type && fresh->type->inherit;
+}
+
+void block_succeed(struct pt_block *fresh, struct pt_block *old,
+		   void (*then)(struct pt_block *, void *arg), void *arg)
+{
+	if (can_inherit(fresh, old))
+		fresh->type->inherit(fresh, old);
+	block_stop(old, then, arg);
+	fresh->count = old->count;
+	if (!can_inherit(fresh, old)) {
+		block_count_drop(fresh, "replaced", fresh->count.held);
+		fresh->count.held = 0;
+	}
+	free(fresh->last_error);
+	fresh->last_error = old->last_error;
+	old->last_error = NULL;
+}
+
+void block_count_drop(struct pt_block *b, const char *why, uint64_t count)
+{
+	if (!count)
+		return;
+	struct drops *drops = b->count.drops;
+	unsigned i = 0;
+	while (i < DROP_REASONS - 1 && drops[i].why && strcmp(drops[i].why, why))
+		i++;
+	if (!drops[i].why)
+		drops[i].why = i < DROP_REASONS - 1 ? why : "other";
+	drops[i].count += count;
+}
+
+/* ---- what blocks call ---- */
+
+void *pt_state(const struct pt_block *b)
+{
+	return b->state;
+}
+
+const char *pt_name(const struct pt_block *b)
+{
+	return b->name;
+}
+
+struct pt_pool *pt_pool(struct pt_block *b)
+{
+	return b->engine->pool;
+}
+
+void pt_made(struct pt_block *b, unsigned count)
+{
+	b->count.made += count;
+}
+
+static void unhold(struct pt_block *b, struct pt_msg *m)
+{
+	if (m->flags & MSG_HELD) {
+		m->flags &= (uint16_t)~MSG_HELD;
+		b->count.held--;
+	}
+}
+
+void pt_drop(struct pt_block *b, struct pt_msg *m, const char *why)
+{
+	unhold(b, m);
+	block_count_drop(b, why, 1);
+	pt_msg_unref(m);
+}
+
+void pt_done(struct pt_block *b, struct pt_msg *m)
+{
+	unhold(b, m);
+	b->count.out++;
+	pt_msg_unref(m);
+}
+
+void pt_lost(struct pt_block *b, uint64_t count, const char *why)
+{
+	b->count.made += count;
+	block_count_drop(b, why, count);
+}
+
+struct pt_msg *pt_keep(struct pt_block *b, struct pt_msg *m)
+{
+	if (m->flags & MSG_HELD)
+		return m;
+	m = msg_settle(m);
+	if (!m) {
+		block_count_drop(b, "memory", 1);
+		return NULL;
+	}
+	m->flags |= MSG_HELD;
+	b->count.held++;
+	return m;
+}
+
+struct pt_msg *pt_transform(struct pt_block *b, struct pt_func *f, struct pt_msg *m)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = func_transform(f, &m, &err);
+	if (rc == 0)
+		return m;
+	if (rc < 0)
+		pt_report(b, rc, "%s", pt_error_text(&err, error_words(rc)));
+	pt_drop(b, m, rc < 0 ? "error" : "function");
+	pt_error_clear(&err);
+	return NULL;
+}
+
+int pt_test(struct pt_block *b, struct pt_func *f, const struct pt_msg *m)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = func_test(f, m, &err);
+	if (rc < 0)
+		pt_report(b, rc, "%s", pt_error_text(&err, error_words(rc)));
+	pt_error_clear(&err);
+	return rc;
+}
+
+void pt_ready(struct pt_block *b, bool ready)
+{
+	b->ready = ready;
+}
+
+void pt_exhausted(struct pt_block *b)
+{
+	b->exhausted = true;
+	b->ready = false;
+}
+
+void pt_full(struct pt_block *b, bool full)
+{
+	if (b->full == full)
+		return;
+	b->full = full;
+	b->engine->flow_stale = true;
+}
+
+void pt_available(struct pt_block *b)
+{
+	b->available = b->engine->available = true;
+}
+
+void pt_print(struct pt_block *b, enum pt_canal canal, const char *text, size_t length)
+{
+	const struct pt_engine_hooks *hooks = &b->engine->hooks;
+	if (hooks->output)
+		hooks->output(hooks->arg, b->name, canal, text, length);
+}
+
+static void tell(struct pt_block *b, int code, const char *words)
+{
+	const struct pt_engine_hooks *hooks = &b->engine->hooks;
+	uint64_t now = pt_now(b);
+	if (b->reported_ns && now - b->reported_ns < REPORT_EVERY_NS) {
+		b->unreported++;
+		return;
+	}
+	b->reported_ns = now;
+	struct buf line = BUF_INIT;
+	buf_adds(&line, words);
+	if (b->unreported)
+		buf_addf(&line, " (and %llu more before)", (unsigned long long)b->unreported);
+	b->unreported = 0;
+	if (hooks->report)
+		hooks->report(hooks->arg, b->name, code, line.data);
+	buf_free(&line);
+}
+
+static void vreport(struct pt_block *b, int code, const char *fmt, va_list args)
+{
+	struct buf words = BUF_INIT;
+	buf_vaddf(&words, fmt, args);
+	free(b->last_error);
+	b->last_error = buf_steal(&words);
+	b->count.errors++;
+	tell(b, code, b->last_error);
+}
+
+void pt_report(struct pt_block *b, int code, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vreport(b, code, fmt, args);
+	va_end(args);
+}
+
+void pt_failed(struct pt_block *b, int code, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vreport(b, code, fmt, args);
+	va_end(args);
+	b->failed = true;
+	pt_exhausted(b);
+}
+
+uint64_t pt_now(const struct pt_block *b)
+{
+	return engine_now(b->engine);
+}
+
+static void remember_timer(struct pt_block *b, struct pt_timer *timer)
+{
+	for (unsigned i = 0; i < b->timer_count; i++)
+		if (b->timers[i] == timer)
+			return;
+	b->timers = must_realloc(b->timers, b->timer_count + 1, sizeof(struct pt_timer *));
+	b->timers[b->timer_count++] = timer;
+}
+
+void pt_timer_at(struct pt_block *b, struct pt_timer *timer, uint64_t due_ns,
+		 void (*then)(struct pt_block *))
+{
+	remember_timer(b, timer);
+	timer->then = then;
+	timer->block = b;
+	timers_set(&b->engine->timers, timer, due_ns);
+}
+
+void pt_timer_stop(struct pt_block *b, struct pt_timer *timer)
+{
+	timers_stop(&b->engine->timers, timer);
+}
+
+struct uv_loop_s *pt_loop(struct pt_block *b)
+{
+	return &b->engine->loop;
+}
+
+void pt_adopt(struct pt_block *b, struct uv_handle_s *handle)
+{
+	handle->data = b;
+	b->handles = must_realloc(b->handles, b->handle_count + 1, sizeof(struct uv_handle_s *));
+	b->handles[b->handle_count++] = handle;
+}
+
+void pt_wake(struct pt_block *b)
+{
+	atomic_store(&b->woken, true);
+	atomic_store(&b->engine->woken, true);
+	mailbox_wake(&b->engine->mailbox);
+}

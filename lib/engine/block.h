@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A block as it lives in an engine: its state, wiring and counters. */
+#ifndef ENGINE_BLOCK_H
+#define ENGINE_BLOCK_H
+
+#include <jansson.h>
+#include <pipetool/block.h>
+
+#define VECTOR_MAX   64
+#define TRIGGER_DEEP 64 /* how often a trigger may come back to one block before it is dropped */
+
+struct link {
+	struct pt_block *from, *to;
+	enum pt_canal canal;
+	uint64_t messages, bytes; /* what went over it; triggers count as messages */
+	uint64_t before;	  /* what its exit had sent when the link was made */
+	bool stays;		  /* [worker] a change that is being prepared keeps it */
+};
+
+/* The links of one exit, in order: made beside the graph, and put in place whole. */
+struct wires {
+	bool split; /* see order.h */
+	unsigned count;
+	struct link *links[];
+};
+
+struct drops {
+	const char *why;
+	uint64_t count;
+};
+#define DROP_REASONS 12 /* of one block; what comes on top counts as "other" */
+
+/* in = out + held + dropped, where in = entered + made: see ledger.h. */
+struct counters {
+	uint64_t entered, made, out, held;
+	uint64_t sent[3];	 /* per exit, over whatever links there are */
+	uint64_t entered_before; /* over links that are gone */
+	uint64_t triggers, triggers_too_deep, errors;
+	struct drops drops[DROP_REASONS];
+};
+
+struct pt_block {
+	/* what delivery reads for every vector */
+	const struct pt_type *type;
+	void *state;
+	struct pt_engine *engine;
+	struct wires *exits[3]; /* NULL: no link */
+	signed char passes[3];	/* a type without push: the exit for each entry, or -1 */
+	bool single;		/* see order.h */
+	bool gathering;		/* sends are collected until push has seen the whole vector */
+	unsigned char trigger_depth;
+	struct counters count;
+
+	char *name;
+	json_t *params;
+
+	/* life; "away" while a worker thread has it */
+	bool opened, started, away, failed;
+	struct uv_handle_s **handles;
+	unsigned handle_count, handles_closing;
+	void (*handles_closed)(struct pt_block *, void *arg);
+	void *handles_arg;
+	struct pt_timer **timers; /* armed at some time: to be disarmed when it stops */
+	unsigned timer_count;
+
+	/* a source's turns */
+	bool ready, exhausted, paused;
+	unsigned batch; /* messages a turn: fewer where one costs much */
+
+	/* a sink */
+	bool full, available;
+
+	_Atomic bool woken;
+
+	char *last_error;
+	uint64_t reported_ns, unreported;
+
+	unsigned gathered_count;
+	enum pt_canal gathered_canal;
+	struct pt_msg *gathered[VECTOR_MAX];
+};
+
+/* Allocates a block with its zeroed state; not yet read, opened or wired. */
+struct pt_block *block_new(struct pt_engine *, const char *name, const struct pt_type *,
+			   json_t *params);
+
+/* [worker] Reads the parameters and runs init. block_free cleans up after a failure, too. */
+struct param_env;
+int block_init(struct pt_block *, const struct param_env *, struct pt_error *);
+int block_open(struct pt_block *, struct pt_error *);  /* [worker] */
+int block_close(struct pt_block *, struct pt_error *); /* [worker] if it was opened */
+void block_free(struct pt_block *,
+		const struct param_env *); /* [worker] runs fini; NULL: nothing */
+
+void block_start(struct pt_block *);
+/* Runs the type's stop, disarms timers, closes handles; calls `then` when they are gone. */
+void block_stop(struct pt_block *, void (*then)(struct pt_block *, void *arg), void *arg);
+
+/* The new block inherits the old one's state if it can, the old one stops (`then` as above), and the
+   new one goes on counting where the old one was. */
+void block_succeed(struct pt_block *fresh, struct pt_block *old,
+		   void (*then)(struct pt_block *, void *arg), void *arg);
+
+const char *
+block_state_word(const struct pt_block *); /* "stopped" "running" "exhausted" "failed" */
+bool block_is_source(const struct pt_block *);
+
+void block_count_drop(struct pt_block *, const char *why, uint64_t count);
+
+#endif

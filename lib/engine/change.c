@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Changes of the graph and of the engine's state: prepared on a worker thread, where they may fail,
+   and taken at once between two messages, where they may not. */
+#include "engine/change.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "engine/engine.h"
+#include "engine/order.h"
+#include "engine/plan.h"
+#include "engine/request.h"
+#include "type/param.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a change leaves behind: blocks that have stopped, their links, and whoever is to be told
+   when they are closed. */
+struct retired {
+	struct job job;
+	struct pt_block **blocks;
+	unsigned count, stopping;
+	struct wires **wires;
+	struct link **links;
+	unsigned wire_count, link_count;
+	struct graph *graph;
+	struct request *request;
+	json_t *result;
+};
+
+struct change {
+	struct job job;
+	struct pt_engine *engine;
+	struct request *request;
+	struct pt_error err;
+	int code;
+
+	/* of the graph */
+	struct graph *wanted;
+	enum plan_action *actions;
+	json_t *plan;
+	bool dry_run;
+	struct pt_block **fresh; /* of each wanted block: the new one, or NULL */
+	void **scratch;		 /* of each wanted block: PT_LIVE values to be set, or NULL */
+	struct wires **wires;	 /* of each exit, index * 3 + canal */
+	bool *single;
+	struct param_env env;
+	struct succession {
+		struct pt_block *old, *fresh; /* fresh is NULL for a block that is removed */
+	} * ends;			      /* of blocks, in the order in which data flows */
+	unsigned end_count;
+	struct retired *retired;
+	bool committed;
+
+	/* of the state */
+	unsigned stopping;
+	json_t *failed;
+};
+
+/* ---- parameters ---- */
+
+static int compile(void *arg, enum pt_kind kind, const char *text, struct pt_func **func,
+		   struct pt_error *err)
+{
+	const struct request *r = arg;
+	return func_compile(kind, text, &r->engine->script_limits, func, err);
+}
+
+static int descriptor(void *arg, int n)
+{
+	const struct request *r = arg;
+	return n >= 0 && n < r->fd_count ? fcntl(r->fds[n], F_DUPFD_CLOEXEC, 0) : -1;
+}
+
+static const struct param_env release_env = {.release = func_free};
+
+/* ---- the block a fault is about ---- */
+
+static void name_block(struct pt_error *err, size_t from, const char *name, const char *path)
+{
+	for (size_t i = from; i < err->count; i++) {
+		char *words = must_printf("block '%s': %s", name, err->faults[i].message);
+		free(err->faults[i].message);
+		err->faults[i].message = words;
+	}
+	if (path)
+		error_prefix(err, from, path);
+}
+
+/* "ops[3].params" of the operation that gave the block its parameters; NULL if there is none. */
+static char *params_path(const struct change *c, const char *name)
+{
+	const json_t *ops = c->request ? json_object_get(c->request->params, "ops") : NULL;
+	for (size_t i = json_array_size(ops); i-- > 0;) {
+		const json_t *op = json_array_get(ops, i);
+		const char *of = json_string_value(json_object_get(op, "name"));
+		if (of && !strcmp(of, name))
+			return must_printf("ops[%zu].params", i);
+	}
+	return NULL;
+}
+
+/* ---- retiring ---- */
+
+static void retire_work(struct job *job)
+{
+	struct retired *r = (struct retired *)job;
+	for (unsigned i = 0; i < r->count; i++) {
+		struct pt_error err = PT_ERROR_INIT;
+		if (block_close(r->blocks[i], &err) && r->result) {
+			json_t *failed = json_object_get(r->result, "failed");
+			if (!failed) {
+				failed = json_array();
+				json_object_set_new(r->result, "failed", failed);
+			}
+			json_array_append_new(
+				failed,
+				json_pack("{s:s, s:s}", "block", r->blocks[i]->name, "message",
+					  pt_error_text(&err, "could not be closed")));
+		}
+		pt_error_clear(&err);
+	}
+}
+
+static void retired_free(struct retired *r)
+{
+	free(r->blocks);
+	free(r->wires);
+	free(r->links);
+	free(r);
+}
+
+static void retire_done(struct job *job)
+{
+	struct retired *r = (struct retired *)job;
+	for (unsigned i = 0; i < r->count; i++)
+		block_free(r->blocks[i], &release_env);
+	for (unsigned i = 0; i < r->wire_count; i++)
+		free(r->wires[i]);
+	for (unsigned i = 0; i < r->link_count; i++)
+		free(r->links[i]);
+	request_answer(r->request, 0, r->result, NULL);
+	json_decref(r->result);
+	graph_free(r->graph);
+	retired_free(r);
+}
+
+static void retire_stopped(struct pt_block *b, void *arg)
+{
+	struct retired *r = arg;
+	if (--r->stopping == 0)
+		job_run(b->engine, &r->job, retire_work, retire_done);
+}
+
+static void retire(struct pt_engine *e, struct retired *r)
+{
+	if (r->count == 0)
+		retire_done(&r->job);
+	else if (--r->stopping == 0)
+		job_run(e, &r->job, retire_work, retire_done);
+}
+
+/* ---- the end of a change ---- */
+
+static void change_free(struct change *c)
+{
+	unsigned count = c->wanted ? c->wanted->count : 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (c->scratch && c->scratch[i]) {
+			param_release(c->wanted->blocks[i]->type->params, c->scratch[i], &c->env);
+			free(c->scratch[i]);
+		}
+	}
+	free(c->scratch);
+	free(c->fresh);
+	free(c->actions);
+	free(c->wires);
+	free(c->single);
+	free(c->ends);
+	json_decref(c->plan);
+	json_decref(c->failed);
+	if (!c->committed)
+		graph_free(c->wanted);
+	pt_error_clear(&c->err);
+	free(c);
+}
+
+static void finish(struct change *c, json_t *result)
+{
+	c->engine->current = NULL;
+	request_answer(c->request, c->code, result, &c->err);
+	change_free(c);
+}
+
+static struct change *begin(struct pt_engine *e, struct request *r)
+{
+	assert(!e->current);
+	struct change *c = must_calloc(1, sizeof *c);
+	c->engine = e;
+	c->request = r;
+	c->env = (struct param_env){compile, func_free, descriptor, r};
+	e->current = c;
+	return c;
+}
+
+/* ---- preparing a change of the graph: [worker] ---- */
+
+static int prepare_block(struct change *c, unsigned i)
+{
+	const struct graph_block *wanted = c->wanted->blocks[i];
+	size_t before = c->err.count;
+	int rc = 0;
+	if (c->fresh[i]) {
+		rc = block_init(c->fresh[i], &c->env, &c->err);
+		if (rc == 0 && c->engine->state != PT_STOPPED && !c->dry_run)
+			rc = block_open(c->fresh[i], &c->err);
+	} else if (c->scratch[i]) {
+		rc = param_read(wanted->type->params, wanted->params, c->scratch[i], &c->env,
+				&c->err);
+	}
+	if (rc) {
+		char *path = params_path(c, wanted->name);
+		if (c->err.count == before)
+			pt_fail(&c->err, rc, NULL, "%s", error_words(rc));
+		name_block(&c->err, before, wanted->name, path);
+		free(path);
+	}
+	return rc;
+}
+
+static struct link *prepare_link(const struct graph_link *l)
+{
+	if (l->alive)
+		return l->alive;
+	struct link *link = must_calloc(1, sizeof *link);
+	link->canal = l->canal;
+	return link;
+}
+
+static void prepare_wires(struct change *c)
+{
+	struct graph *g = c->wanted;
+	struct order order;
+	order_find(g, &order);
+	c->single = order.single;
+	unsigned *count = must_calloc(g->count * 3 + 1, sizeof *count);
+	for (unsigned i = 0; i < g->link_count; i++)
+		count[g->links[i].from->index * 3 + (unsigned)g->links[i].canal]++;
+	c->wires = must_calloc(g->count * 3 + 1, sizeof(struct wires *));
+	for (unsigned e = 0; e < g->count * 3; e++) {
+		if (!count[e])
+			continue;
+		c->wires[e] =
+			must_calloc(1, sizeof(struct wires) + count[e] * sizeof(struct link *));
+		c->wires[e]->split = order.split[e];
+	}
+	const struct graph *now = c->engine->graph;
+	for (unsigned i = 0; i < now->link_count; i++)
+		now->links[i].alive->stays = false;
+	for (unsigned i = 0; i < g->link_count; i++) {
+		struct graph_link *l = &g->links[i];
+		struct wires *w = c->wires[l->from->index * 3 + (unsigned)l->canal];
+		struct link *link = prepare_link(l);
+		link->stays = true;
+		l->alive = link;
+		w->links[w->count++] = link;
+	}
+	free(count);
+	free(order.split);
+}
+
+/* Old blocks will stop in the order in which data flows, over the old links: they may still send. */
+static void prepare_ends(struct change *c)
+{
+	const struct graph *now = c->engine->graph;
+	unsigned *sorted = must_calloc(now->count, sizeof *sorted);
+	graph_sort(now, sorted);
+	c->ends = must_calloc(now->count, sizeof *c->ends);
+	for (unsigned i = 0; i < now->count; i++) {
+		const struct graph_block *old = now->blocks[sorted[i]];
+		const struct graph_block *wanted = graph_find(c->wanted, old->name);
+		if (!wanted || c->fresh[wanted->index])
+			c->ends[c->end_count++] = (struct succession){
+				old->alive, wanted ? c->fresh[wanted->index] : NULL};
+	}
+	free(sorted);
+}
+
+static void prepare_work(struct job *job)
+{
+	struct change *c = (struct change *)job;
+	for (unsigned i = 0; i < c->wanted->count; i++) {
+		int rc = prepare_block(c, i);
+		if (rc && !c->code)
+			c->code = rc;
+	}
+	if (c->code || c->dry_run) {
+		for (unsigned i = 0; i < c->wanted->count; i++)
+			if (c->fresh[i])
+				block_close(c->fresh[i], NULL);
+	} else {
+		prepare_wires(c);
+		prepare_ends(c);
+	}
+}
+
+/* ---- taking it: nothing here fails ---- */
+
+static void retire_block(struct change *c, struct pt_block *old, struct pt_block *successor)
+{
+	struct retired *r = c->retired;
+	r->blocks[r->count++] = old;
+	r->stopping++;
+	if (successor)
+		block_succeed(successor, old, retire_stopped, r);
+	else
+		block_stop(old, retire_stopped, r);
+}
+
+static void commit_ends(struct change *c)
+{
+	for (unsigned i = 0; i < c->end_count; i++)
+		retire_block(c, c->ends[i].old, c->ends[i].fresh);
+}
+
+static void commit_wires(struct change *c)
+{
+	const struct graph *now = c->engine->graph, *wanted = c->wanted;
+	struct retired *r = c->retired;
+	for (unsigned i = 0; i < now->link_count; i++) {
+		struct link *link = now->links[i].alive;
+		if (link->stays)
+			continue;
+		r->links[r->link_count++] = link;
+		const struct graph_block *to = graph_find(wanted, link->to->name);
+		if (to && link->canal != PT_TRIGGER) {
+			struct pt_block *b = c->fresh[to->index] ? c->fresh[to->index] : to->alive;
+			b->count.entered_before += link->messages;
+		}
+	}
+	for (unsigned i = 0; i < wanted->count; i++) {
+		struct graph_block *w = wanted->blocks[i];
+		struct pt_block *b = c->fresh[i] ? c->fresh[i] : w->alive;
+		b->single = c->single[i];
+		for (int canal = 0; canal < 3; canal++) {
+			if (b->exits[canal])
+				r->wires[r->wire_count++] = b->exits[canal];
+			b->exits[canal] = c->wires[i * 3 + (unsigned)canal];
+		}
+		w->alive = b;
+	}
+	for (unsigned i = 0; i < wanted->link_count; i++) {
+		const struct graph_link *l = &wanted->links[i];
+		if (!l->alive->from)
+			l->alive->before = l->from->alive->count.sent[l->canal];
+		l->alive->from = l->from->alive;
+		l->alive->to = l->to->alive;
+	}
+}
+
+static void swap_bytes(uint8_t *a, uint8_t *b, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		uint8_t byte = a[i];
+		a[i] = b[i];
+		b[i] = byte;
+	}
+}
+
+static void commit_set(struct pt_block *b, uint8_t *scratch, json_t *params)
+{
+	for (const struct pt_param *row = b->type->params; row && row->name; row++)
+		if (row->flags & PT_LIVE)
+			swap_bytes((uint8_t *)b->state + row->offset, scratch + row->offset,
+				   param_size(row));
+	json_decref(b->params);
+	b->params = json_incref(params);
+	if (b->type->changed)
+		b->type->changed(b);
+}
+
+static void commit_starts(struct change *c, bool sources)
+{
+	for (unsigned i = 0; i < c->wanted->count; i++)
+		if (c->fresh[i] && block_is_source(c->fresh[i]) == sources)
+			block_start(c->fresh[i]);
+}
+
+static void commit(struct change *c)
+{
+	struct pt_engine *e = c->engine;
+	struct graph *now = e->graph;
+	struct retired *r = c->retired;
+	r->stopping = 1; /* until all is in place */
+	commit_ends(c);
+	commit_wires(c);
+	e->graph = c->wanted;
+	e->revision++;
+	for (unsigned i = 0; i < c->wanted->count; i++)
+		if (c->scratch[i])
+			commit_set(c->wanted->blocks[i]->alive, c->scratch[i],
+				   c->wanted->blocks[i]->params);
+	if (e->state != PT_STOPPED) {
+		commit_starts(c, false);
+		commit_starts(c, true);
+	}
+	e->flow_stale = true;
+
+	r->graph = now;
+	r->request = c->request;
+	r->result = json_pack("{s:I, s:O}", "revision", (json_int_t)e->revision, "plan", c->plan);
+	c->request = NULL;
+	c->committed = true;
+	finish(c, NULL);
+	retire(e, r);
+}
+
+static void prepare_done(struct job *job)
+{
+	struct change *c = (struct change *)job;
+	if (c->code == 0 && !c->dry_run) {
+		commit(c);
+		return;
+	}
+	for (unsigned i = 0; i < c->wanted->count; i++)
+		block_free(c->fresh[i], &c->env);
+	retired_free(c->retired);
+	json_t *result = json_pack("{s:I, s:O}", "revision", (json_int_t)c->engine->revision,
+				   "plan", c->plan);
+	finish(c, result);
+	json_decref(result);
+}
+
+static void prepare(struct change *c)
+{
+	struct pt_engine *e = c->engine;
+	const struct graph *w = c->wanted, *now = e->graph;
+	c->fresh = must_calloc(w->count, sizeof(struct pt_block *));
+	c->scratch = must_calloc(w->count, sizeof(void *));
+	for (unsigned i = 0; i < w->count; i++) {
+		const struct graph_block *b = w->blocks[i];
+		if (c->actions[i] == PLAN_SET)
+			c->scratch[i] = must_calloc(1, b->type->size);
+		else if (c->actions[i] != PLAN_KEEP)
+			c->fresh[i] = block_new(e, b->name, b->type, b->params);
+	}
+	struct retired *r = c->retired = must_calloc(1, sizeof *r);
+	r->blocks = must_calloc(now->count, sizeof(struct pt_block *));
+	r->wires = must_calloc(now->count * 3 + 1, sizeof(struct wires *));
+	r->links = must_calloc(now->link_count, sizeof(struct link *));
+	job_run(e, &c->job, prepare_work, prepare_done);
+}
+
+void change_graph(struct request *r, struct graph *wanted, bool dry_run)
+{
+	struct pt_engine *e = r->engine;
+	struct change *c = begin(e, r);
+	c->wanted = wanted;
+	c->dry_run = dry_run;
+	graph_adopt(wanted, e->graph);
+	c->actions = must_calloc(wanted->count, sizeof *c->actions);
+	plan_blocks(e->graph, wanted, c->actions);
+	c->plan = plan_to_json(e->graph, wanted, c->actions);
+	if (json_array_size(c->plan)) {
+		prepare(c);
+		return;
+	}
+	json_t *result =
+		json_pack("{s:I, s:O}", "revision", (json_int_t)e->revision, "plan", c->plan);
+	finish(c, result);
+	json_decref(result);
+}
+
+/* ---- start ---- */
+
+static void set_away(struct pt_engine *e, bool away)
+{
+	for (unsigned i = 0; i < e->graph->count; i++)
+		e->graph->blocks[i]->alive->away = away;
+}
+
+static json_t *state_result(const struct pt_engine *e)
+{
+	static const char *const words[] = {"stopped", "running", "draining"};
+	return json_pack("{s:s}", "state", words[e->state]);
+}
+
+static void start_work(struct job *job)
+{
+	struct change *c = (struct change *)job;
+	const struct graph *g = c->engine->graph;
+	for (unsigned i = 0; i < g->count; i++) {
+		struct pt_block *b = g->blocks[i]->alive;
+		size_t before = c->err.count;
+		int rc = block_open(b, &c->err);
+		if (!rc)
+			continue;
+		if (c->err.count == before)
+			pt_fail(&c->err, rc, NULL, "%s", error_words(rc));
+		name_block(&c->err, before, b->name, NULL);
+		if (!c->code)
+			c->code = rc;
+	}
+	for (unsigned i = 0; c->code && i < g->count; i++)
+		block_close(g->blocks[i]->alive, NULL);
+}
+
+static void start_done(struct job *job)
+{
+	struct change *c = (struct change *)job;
+	struct pt_engine *e = c->engine;
+	set_away(e, false);
+	if (c->code == 0) {
+		engine_set_state(e, PT_RUNNING);
+		for (int sources = 0; sources < 2; sources++)
+			for (unsigned i = 0; i < e->graph->count; i++)
+				if (block_is_source(e->graph->blocks[i]->alive) == sources)
+					block_start(e->graph->blocks[i]->alive);
+	}
+	json_t *result = state_result(e);
+	finish(c, result);
+	json_decref(result);
+}
+
+void change_start(struct request *r)
+{
+	struct pt_engine *e = r->engine;
+	if (e->state != PT_STOPPED) {
+		json_t *result = state_result(e);
+		request_answer(r, 0, result, NULL);
+		json_decref(result);
+		return;
+	}
+	struct change *c = begin(e, r);
+	set_away(e, true);
+	job_run(e, &c->job, start_work, start_done);
+}
+
+/* ---- stop ---- */
+
+static void stop_work(struct job *job)
+{
+	struct change *c = (struct change *)job;
+	const struct graph *g = c->engine->graph;
+	for (unsigned i = 0; i < g->count; i++) {
+		struct pt_block *b = g->blocks[i]->alive;
+		struct pt_error err = PT_ERROR_INIT;
+		int rc = block_close(b, &err);
+		if (rc)
+			json_array_append_new(c->failed,
+					      json_pack("{s:s, s:s}", "block", b->name, "message",
+							pt_error_text(&err, error_words(rc))));
+		pt_error_clear(&err);
+	}
+}
+
+static void stop_done(struct job *job)
+{
+	struct change *c = (struct change *)job;
+	struct pt_engine *e = c->engine;
+	set_away(e, false);
+	engine_set_state(e, PT_STOPPED);
+	size_t i;
+	json_t *fault;
+	json_array_foreach (c->failed, i, fault) {
+		struct pt_block *b =
+			graph_find(e->graph, json_string_value(json_object_get(fault, "block")))
+				->alive;
+		b->failed = true;
+		pt_report(b, -EIO, "%s", json_string_value(json_object_get(fault, "message")));
+	}
+	json_t *result = state_result(e);
+	if (json_array_size(c->failed))
+		json_object_set(result, "failed", c->failed);
+	request_answer_stopped(e, result);
+	finish(c, result);
+	json_decref(result);
+}
+
+static void one_stopped(struct pt_block *b, void *arg)
+{
+	struct change *c = arg;
+	if (--c->stopping == 0) {
+		set_away(b->engine, true);
+		job_run(b->engine, &c->job, stop_work, stop_done);
+	}
+}
+
+void change_stop(struct pt_engine *e, struct request *r)
+{
+	if (e->state == PT_STOPPED) {
+		json_t *result = state_result(e);
+		request_answer(r, 0, result, NULL);
+		json_decref(result);
+		return;
+	}
+	struct change *c = begin(e, r);
+	c->failed = json_array();
+	unsigned count = e->graph->count, *sorted = must_calloc(count, sizeof *sorted);
+	graph_sort(e->graph, sorted);
+	c->stopping = count + 1;
+	for (unsigned i = 0; i < count; i++)
+		block_stop(e->graph->blocks[sorted[i]]->alive, one_stopped, c);
+	free(sorted);
+	if (--c->stopping == 0) {
+		set_away(e, true);
+		job_run(e, &c->job, stop_work, stop_done);
+	}
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Changes of the graph and of the engine's state, one at a time. */
+#ifndef ENGINE_CHANGE_H
+#define ENGINE_CHANGE_H
+
+#include "engine/graph.h"
+
+struct pt_engine;
+struct request;
+
+/*
+ * On the engine's thread, while no other change is under way (engine->current). Each ends by
+ * answering the request, from a later turn or at once.
+ *
+ * A change of the graph goes through five steps. Check: on a copy, by whoever made `wanted`. Plan:
+ * what differs from the graph that is alive. Prepare, on a worker thread, while traffic flows: new
+ * blocks are read, initialised and, if the engine runs, opened; the new wiring is laid out beside
+ * the old. If anything fails all of it is thrown away, and nothing was changed. Commit, between two
+ * messages: old blocks stop, state is handed over, wiring is swapped, new blocks start. Retire:
+ * what is gone is closed on a worker thread; then comes the answer.
+ */
+void change_graph(struct request *, struct graph *wanted, bool dry_run); /* takes `wanted` */
+
+/* Opens all blocks on a worker thread, then starts them, sources last. */
+void change_start(struct request *);
+
+/* Stops the blocks, in the order in which data flows, and closes them on a worker thread. The
+   request may be NULL. What could not be flushed is told in the answer's "failed". */
+void change_stop(struct pt_engine *, struct request *);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Cycles of data links alone, or of trigger links alone, through what passes things on at once. */
+#include "engine/graph.h"
+
+#include "base/buf.h"
+#include <stdlib.h>
+
+enum colour { WHITE, GREY, BLACK };
+
+struct search {
+	const struct graph *graph;
+	unsigned *first, *links; /* links that leave block b: links[first[b]] … */
+	unsigned char *colour;	 /* of each entry, index * 3 + canal */
+	unsigned *path;		 /* link numbers from the start of the search to here */
+	unsigned depth;
+};
+
+static void index_links(struct search *s)
+{
+	const struct graph *g = s->graph;
+	s->first = must_calloc(g->count + 2, sizeof *s->first);
+	s->links = must_calloc(g->link_count, sizeof *s->links);
+	for (unsigned i = 0; i < g->link_count; i++)
+		s->first[g->links[i].from->index + 2]++;
+	for (unsigned i = 0; i < g->count; i++)
+		s->first[i + 2] += s->first[i + 1];
+	for (unsigned i = 0; i < g->link_count; i++)
+		s->links[s->first[g->links[i].from->index + 1]++] = i;
+}
+
+static unsigned entry(const struct graph_link *l)
+{
+	return l->to->index * 3 + (unsigned)l->canal;
+}
+
+/* Whether what comes in at the entry may leave at once over the link, data as data and triggers as
+   triggers. */
+static bool follows(unsigned from_entry, const struct graph_link *l)
+{
+	enum pt_canal canal = (enum pt_canal)(from_entry % 3);
+	return (canal == PT_TRIGGER) == (l->canal == PT_TRIGGER) &&
+	       l->from->type->routes & PT_ROUTE(canal, l->canal);
+}
+
+static int complain(const struct search *s, const struct graph_link *closing, struct pt_error *err)
+{
+	const struct graph *g = s->graph;
+	unsigned start = 0;
+	while (entry(&g->links[s->path[start]]) != entry(closing))
+		start++;
+	struct buf words = BUF_INIT;
+	int op = closing->op;
+	buf_adds(&words, closing->to->name);
+	for (unsigned i = start + 1; i <= s->depth; i++) {
+		const struct graph_link *l = i < s->depth ? &g->links[s->path[i]] : closing;
+		buf_adds(&words, graph_link_sign(l->canal));
+		buf_adds(&words, l->to->name);
+		op = l->op > op ? l->op : op;
+	}
+	char *path = op >= 0 ? must_printf("ops[%d]", op) : NULL;
+	pt_fail(err, -PT_ECYCLE, path, "this would go round in a cycle: %s", words.data);
+	pt_hint(err, "leave out one of these links, or put a block between that passes things on "
+		     "later, such as a TCP pipe");
+	free(path);
+	buf_free(&words);
+	return -PT_ECYCLE;
+}
+
+/* Depth first from one link on, without recursion. Returns a code if it finds a cycle. */
+static int visit(struct search *s, unsigned start, unsigned *next, struct pt_error *err)
+{
+	const struct graph *g = s->graph;
+	s->path[0] = start;
+	s->depth = 1;
+	unsigned at = entry(&g->links[start]);
+	s->colour[at] = GREY;
+	next[0] = s->first[at / 3];
+	while (s->depth) {
+		at = entry(&g->links[s->path[s->depth - 1]]);
+		if (next[s->depth - 1] == s->first[at / 3 + 1]) {
+			s->colour[at] = BLACK;
+			s->depth--;
+			continue;
+		}
+		unsigned number = s->links[next[s->depth - 1]++];
+		const struct graph_link *l = &g->links[number];
+		if (!follows(at, l) || s->colour[entry(l)] == BLACK)
+			continue;
+		if (s->colour[entry(l)] == GREY)
+			return complain(s, l, err);
+		s->colour[entry(l)] = GREY;
+		next[s->depth] = s->first[entry(l) / 3];
+		s->path[s->depth++] = number;
+	}
+	return 0;
+}
+
+int graph_check_cycles(const struct graph *g, struct pt_error *err)
+{
+	struct search s = {.graph = g};
+	index_links(&s);
+	s.colour = must_calloc(g->count * 3 + 1, 1);
+	s.path = must_calloc(g->count * 3 + 1, sizeof *s.path);
+	unsigned *next = must_calloc(g->count * 3 + 1, sizeof *next);
+	int rc = 0;
+	for (unsigned i = 0; i < g->link_count && rc == 0; i++)
+		if (s.colour[entry(&g->links[i])] == WHITE)
+			rc = visit(&s, i, next, err);
+	free(next);
+	free(s.path);
+	free(s.colour);
+	free(s.first);
+	free(s.links);
+	return rc;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The data path. Nothing here locks, allocates or asks the system. */
+#include "engine/deliver.h"
+
+#include "engine/engine.h"
+#include "msg/pool.h"
+#include <assert.h>
+#include <string.h>
+
+signed char deliver_passes(const struct pt_type *type, enum pt_canal entry)
+{
+	if (type->push || type->push_many)
+		return -1;
+	for (int exit = 0; exit <= PT_HIGH; exit++)
+		if (type->routes & PT_ROUTE(entry, exit))
+			return (signed char)exit;
+	return -1;
+}
+
+static void link_count(struct link *link, unsigned count, uint64_t bytes)
+{
+	link->messages += count;
+	link->bytes += bytes;
+}
+
+/* Every message over all links, before the next one. */
+static void fan_out_split(const struct wires *wires, struct pt_msg **messages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_msg *m = messages[i];
+		m->refs += wires->count - 1;
+		for (unsigned l = 0; l < wires->count; l++) {
+			struct link *link = wires->links[l];
+			struct pt_msg *copy = m;
+			link_count(link, 1, m->length);
+			deliver(link->to, link->canal, &copy, 1, m->length);
+		}
+	}
+}
+
+static void fan_out(const struct wires *wires, struct pt_msg **messages, unsigned count,
+		    uint64_t bytes)
+{
+	struct pt_msg *copy[VECTOR_MAX];
+	unsigned last = wires->count - 1;
+	for (unsigned l = 0; l < last; l++) {
+		struct link *link = wires->links[l];
+		memcpy(copy, messages, count * sizeof *copy);
+		msg_ref_many(copy, count);
+		link_count(link, count, bytes);
+		deliver(link->to, link->canal, copy, count, bytes);
+	}
+	link_count(wires->links[last], count, bytes);
+	deliver(wires->links[last]->to, wires->links[last]->canal, messages, count, bytes);
+}
+
+static void unlinked(struct pt_block *b, struct pt_msg **messages, unsigned count)
+{
+	block_count_drop(b, "unlinked", count);
+	msg_unref_many(messages, count);
+}
+
+/* A vector leaves a block. */
+static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messages, unsigned count,
+		  uint64_t bytes)
+{
+	const struct wires *wires = b->exits[exit];
+	if (!wires) {
+		unlinked(b, messages, count);
+		return;
+	}
+	b->count.out += count;
+	b->count.sent[exit] += count;
+	if (wires->count == 1) {
+		struct link *link = wires->links[0];
+		link_count(link, count, bytes);
+		deliver(link->to, link->canal, messages, count, bytes);
+	} else if (wires->split && count > 1) {
+		fan_out_split(wires, messages, count);
+	} else {
+		fan_out(wires, messages, count, bytes);
+	}
+}
+
+static void gathered_leave(struct pt_block *b)
+{
+	unsigned count = b->gathered_count;
+	if (!count)
+		return;
+	uint64_t bytes = 0;
+	for (unsigned i = 0; i < count; i++)
+		bytes += b->gathered[i]->length;
+	b->gathered_count = 0;
+	leave(b, b->gathered_canal, b->gathered, count, bytes);
+}
+
+static void push_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+		      unsigned count)
+{
+	b->gathering = count > 1;
+	for (unsigned i = 0; i < count; i++)
+		b->type->push(b, canal, messages[i]);
+	b->gathering = false;
+	gathered_leave(b);
+}
+
+static void one_by_one(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+		       unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		deliver(b, canal, &messages[i], 1, messages[i]->length);
+}
+
+void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, unsigned count,
+	     uint64_t bytes)
+{
+	/* Blocks that only pass on, one link each, are a loop and not a recursion. */
+	for (;;) {
+		if (b->single && count > 1) {
+			one_by_one(b, canal, messages, count);
+			return;
+		}
+		b->count.entered += count;
+		if (b->type->push_many) {
+			b->type->push_many(b, canal, messages, count);
+			return;
+		}
+		if (b->type->push) {
+			push_each(b, canal, messages, count);
+			return;
+		}
+		if (b->passes[canal] < 0) {
+			b->count.out += count;
+			msg_unref_many(messages, count);
+			return;
+		}
+		enum pt_canal exit = (enum pt_canal)b->passes[canal];
+		const struct wires *wires = b->exits[exit];
+		if (!wires || wires->count > 1) {
+			leave(b, exit, messages, count, bytes);
+			return;
+		}
+		b->count.out += count;
+		b->count.sent[exit] += count;
+		link_count(wires->links[0], count, bytes);
+		canal = wires->links[0]->canal;
+		b = wires->links[0]->to;
+	}
+}
+
+/* ---- what blocks call ---- */
+
+void pt_send(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	if (m->flags & MSG_HELD) {
+		m->flags &= (uint16_t)~MSG_HELD;
+		b->count.held--;
+	}
+	if (!b->gathering) {
+		leave(b, canal, &m, 1, m->length);
+		return;
+	}
+	if (b->gathered_count == VECTOR_MAX || (b->gathered_count && b->gathered_canal != canal))
+		gathered_leave(b);
+	b->gathered_canal = canal;
+	b->gathered[b->gathered_count++] = m;
+}
+
+void pt_send_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, unsigned count)
+{
+	gathered_leave(b);
+	while (count) {
+		unsigned n = count < VECTOR_MAX ? count : VECTOR_MAX;
+		uint64_t bytes = 0;
+		for (unsigned i = 0; i < n; i++) {
+			struct pt_msg *m = messages[i];
+			bytes += m->length;
+			if (m->flags & MSG_HELD) {
+				m->flags &= (uint16_t)~MSG_HELD;
+				b->count.held--;
+			}
+		}
+		leave(b, canal, messages, n, bytes);
+		messages += n;
+		count -= n;
+	}
+}
+
+void pt_trigger(struct pt_block *b)
+{
+	gathered_leave(b);
+	const struct wires *wires = b->exits[PT_TRIGGER];
+	b->count.sent[PT_TRIGGER]++;
+	for (unsigned i = 0; wires && i < wires->count; i++) {
+		wires->links[i]->messages++;
+		deliver_trigger(wires->links[i]->to);
+	}
+}
+
+void deliver_trigger(struct pt_block *b)
+{
+	b->count.triggers++;
+	if (b->trigger_depth == TRIGGER_DEEP || engine_stack_is_low(b->engine)) {
+		b->count.triggers_too_deep++;
+		pt_report(b, -ELOOP, "a trigger came back more than %d deep and was dropped",
+			  TRIGGER_DEEP);
+		return;
+	}
+	b->trigger_depth++;
+	if (b->type->trigger)
+		b->type->trigger(b);
+	b->trigger_depth--;
+}

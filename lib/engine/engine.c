@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The thread, its loop, and what follows from what has happened. */
+#include "engine/engine.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "engine/change.h"
+#include "engine/request.h"
+#include "msg/pool.h"
+#include "type/param.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STACK_SIZE     (32u * 1024 * 1024) /* reserved, not used: deep graphs recurse */
+#define DEFAULT_MEMORY (256u * 1024 * 1024)
+#define DEFAULT_BLOCKS 4096
+
+/* ---- time ---- */
+
+uint64_t engine_now(const struct pt_engine *e)
+{
+	if (e->fake_now_ns)
+		return e->fake_now_ns;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void arm(struct pt_engine *e)
+{
+	uint64_t next = timers_next(&e->timers);
+	if (next == e->timer_armed_ns || e->fake_now_ns)
+		return;
+	e->timer_armed_ns = next;
+	struct itimerspec when = {0};
+	if (next != UINT64_MAX) {
+		when.it_value.tv_sec = (time_t)(next / 1000000000);
+		when.it_value.tv_nsec = (long)(next % 1000000000) + (next == 0);
+	}
+	int rc = timerfd_settime(e->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+	assert(rc == 0);
+}
+
+static void on_timer(uv_poll_t *poll, int status, int events)
+{
+	struct pt_engine *e = poll->data;
+	uint64_t expirations;
+	ssize_t got = read(e->timer_fd, &expirations, sizeof expirations);
+	(void)got; /* EAGAIN: it was moved meanwhile */
+	e->timer_armed_ns = UINT64_MAX;
+}
+
+static void run_timers(struct pt_engine *e)
+{
+	if (!e->timers.count)
+		return;
+	uint64_t now = engine_now(e);
+	for (struct pt_timer *t; (t = timers_due(&e->timers, now));)
+		if (t->then)
+			t->then(t->block);
+}
+
+/* ---- what follows ---- */
+
+static void run_woken(struct pt_engine *e)
+{
+	if (!atomic_exchange(&e->woken, false))
+		return;
+	for (unsigned i = 0; i < e->graph->count; i++) {
+		struct pt_block *b = e->graph->blocks[i]->alive;
+		if (atomic_exchange(&b->woken, false) && b->started && b->type->woken)
+			b->type->woken(b);
+	}
+}
+
+static void publish(struct pt_engine *e)
+{
+	uint64_t messages = 0;
+	for (unsigned i = 0; i < e->graph->count; i++)
+		if (block_is_source(e->graph->blocks[i]->alive))
+			messages += e->graph->blocks[i]->alive->count.out;
+	const uint64_t now[] = {e->state, e->revision, e->graph->count, e->graph->link_count,
+				messages};
+	for (size_t i = 0; i < sizeof now / sizeof *now; i++)
+		atomic_store_explicit(&e->glance[i], now[i], memory_order_relaxed);
+}
+
+static void close_handles(struct pt_engine *e)
+{
+	uv_handle_t *handles[] = {(uv_handle_t *)&e->settle, (uv_handle_t *)&e->work,
+				  (uv_handle_t *)&e->timer_poll};
+	if (uv_is_closing(handles[0]))
+		return;
+	for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
+		uv_close(handles[i], NULL);
+	mailbox_close(&e->mailbox, NULL);
+}
+
+static void end(struct pt_engine *e)
+{
+	request_refuse_all(e);
+	if (e->current)
+		return;
+	if (e->state != PT_STOPPED)
+		change_stop(e, NULL);
+	else if (!e->jobs)
+		close_handles(e);
+}
+
+static void on_work(uv_idle_t *idle)
+{
+	flow_work(idle->data);
+}
+
+void engine_settle(struct pt_engine *e)
+{
+	run_timers(e);
+	run_woken(e);
+	if (e->flow_stale)
+		flow_update(e);
+	if (e->ending) {
+		end(e);
+		if (uv_is_closing((uv_handle_t *)&e->settle))
+			return;
+	} else {
+		request_settle(e);
+	}
+	if (e->flow_stale)
+		flow_update(e);
+	if (flow_has_work(e))
+		uv_idle_start(&e->work, on_work);
+	else
+		uv_idle_stop(&e->work);
+	arm(e);
+	publish(e);
+}
+
+static void on_settle(uv_prepare_t *settle)
+{
+	engine_settle(settle->data);
+}
+
+void engine_set_state(struct pt_engine *e, enum pt_engine_state state)
+{
+	e->state = state;
+	publish(e);
+	if (e->hooks.state)
+		e->hooks.state(e->hooks.arg, state);
+}
+
+/* ---- life ---- */
+
+bool engine_stack_is_low(const struct pt_engine *e)
+{
+	const char *here = __builtin_frame_address(0);
+	return e->stack_top - here > (ptrdiff_t)(STACK_SIZE / 8);
+}
+
+static void run(void *arg)
+{
+	struct pt_engine *e = arg;
+	e->stack_top = __builtin_frame_address(0);
+	uv_run(&e->loop, UV_RUN_DEFAULT);
+}
+
+static void init_loop(struct pt_engine *e)
+{
+	e->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	e->timer_armed_ns = UINT64_MAX;
+	int rc = uv_prepare_init(&e->loop, &e->settle);
+	e->settle.data = e;
+	rc |= uv_prepare_start(&e->settle, on_settle);
+	rc |= uv_idle_init(&e->loop, &e->work);
+	e->work.data = e;
+	rc |= uv_poll_init(&e->loop, &e->timer_poll, e->timer_fd);
+	e->timer_poll.data = e;
+	rc |= uv_poll_start(&e->timer_poll, UV_READABLE, on_timer);
+	assert(rc == 0);
+}
+
+static void read_limits(struct pt_engine *e, const struct pt_engine_limits *limits)
+{
+	if (limits)
+		e->limits = *limits;
+	if (!e->limits.memory)
+		e->limits.memory = DEFAULT_MEMORY;
+	if (!e->limits.blocks)
+		e->limits.blocks = DEFAULT_BLOCKS;
+	e->script_limits = (struct func_limits){e->limits.script_time_ns, e->limits.script_memory};
+}
+
+/* Three descriptors of the loop and one of the timer: where there are none left it is said here,
+   and not by an abort later. */
+static int new_loop(struct pt_engine *e, struct pt_error *err)
+{
+	int rc = uv_loop_init(&e->loop);
+	if (rc)
+		return pt_fail(err, rc, NULL, "no loop for engine '%s': %s", e->name,
+			       uv_strerror(rc));
+	rc = mailbox_init(&e->mailbox, &e->loop);
+	if (rc) {
+		uv_loop_close(&e->loop);
+		return pt_fail(err, rc, NULL, "no mailbox for engine '%s': %s", e->name,
+			       uv_strerror(rc));
+	}
+	return 0;
+}
+
+int engine_new(const char *name, const struct pt_engine_hooks *hooks,
+	       const struct pt_engine_limits *limits, bool thread, struct pt_engine **out,
+	       struct pt_error *err)
+{
+	struct pt_engine *e = must_calloc(1, sizeof *e);
+	e->name = must_strdup(name);
+	if (hooks)
+		e->hooks = *hooks;
+	read_limits(e, limits);
+	int rc = new_loop(e, err);
+	if (rc) {
+		free(e->name);
+		free(e);
+		return rc;
+	}
+	init_loop(e);
+	e->graph = graph_new();
+	e->pool = pool_new(e->limits.memory);
+	e->queue_last = &e->queue;
+	e->stack_top = __builtin_frame_address(0);
+	e->has_thread = thread;
+	const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
+					     .stack_size = STACK_SIZE};
+	if (thread && uv_thread_create_ex(&e->thread, &options, run, e))
+		abort();
+	*out = e;
+	return 0;
+}
+
+int pt_engine_new(const char *name, const struct pt_engine_hooks *hooks,
+		  const struct pt_engine_limits *limits, struct pt_engine **out,
+		  struct pt_error *err)
+{
+	return engine_new(name, hooks, limits, true, out, err);
+}
+
+static void read_ending(struct letter *letter)
+{
+	struct request *r = (struct request *)letter;
+	r->engine->ending = true;
+	free(r);
+}
+
+static void free_graph(struct pt_engine *e)
+{
+	const struct param_env env = {.release = func_free};
+	for (unsigned i = 0; i < e->graph->link_count; i++)
+		free(e->graph->links[i].alive);
+	for (unsigned i = 0; i < e->graph->count; i++)
+		block_free(e->graph->blocks[i]->alive, &env);
+	graph_free(e->graph);
+}
+
+void pt_engine_free(struct pt_engine *e)
+{
+	if (!e)
+		return;
+	struct request *r = must_calloc(1, sizeof *r);
+	r->engine = e;
+	r->letter.read = read_ending;
+	mailbox_post(&e->mailbox, &r->letter);
+	if (e->has_thread)
+		uv_thread_join(&e->thread);
+	else
+		run(e);
+	free_graph(e);
+	int rc = uv_loop_close(&e->loop);
+	assert(rc == 0);
+	mailbox_fini(&e->mailbox);
+	close(e->timer_fd);
+	timers_fini(&e->timers);
+	pool_free(e->pool);
+	free(e->name);
+	free(e);
+}
+
+void pt_engine_look(const struct pt_engine *e, struct pt_engine_glance *glance)
+{
+	uint64_t seen[5];
+	for (size_t i = 0; i < 5; i++)
+		seen[i] = atomic_load_explicit(&e->glance[i], memory_order_relaxed);
+	*glance = (struct pt_engine_glance){(enum pt_engine_state)seen[0], seen[1], seen[2],
+					    seen[3], seen[4]};
+}

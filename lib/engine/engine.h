@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An engine from inside: thread, loop, turns of the sources, and the graph that is alive. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "engine/block.h"
+#include "engine/graph.h"
+#include "engine/mailbox.h"
+#include "engine/timer.h"
+#include "script/func.h"
+#include <pipetool/engine.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+struct request;
+struct change;
+
+struct pt_engine {
+	char *name;
+	struct pt_engine_hooks hooks;
+	struct pt_engine_limits limits;
+	struct func_limits script_limits;
+
+	uv_thread_t thread;
+	bool has_thread; /* false in unit tests, where the caller is the engine's thread */
+	const char *stack_top;
+	uv_loop_t loop;
+	uv_prepare_t settle; /* before the loop waits: what follows from what has happened */
+	uv_idle_t work;	     /* active while a source may run */
+	struct mailbox mailbox;
+
+	struct graph *graph; /* as it is now; each block's `alive` is set */
+	struct pt_pool *pool;
+	enum pt_engine_state state;
+	uint64_t revision;
+
+	struct timers timers;
+	int timer_fd;
+	uv_poll_t timer_poll;
+	uint64_t timer_armed_ns; /* what timer_fd is set to; UINT64_MAX: nothing */
+	uint64_t fake_now_ns;	 /* tests: the time; 0: the real one */
+
+	/* Changes, starts and stops, one at a time; the rest of the requests that must wait for them. */
+	struct change *current;
+	struct request *queue, **queue_last;
+	struct request *waiting; /* recv, and stop with wait */
+	bool flow_stale;	 /* which sources are held back must be found anew */
+	bool available;		 /* some block has something for recv */
+	_Atomic bool woken;	 /* some block was woken */
+	bool ending;
+	unsigned jobs; /* threads at work */
+
+	_Atomic uint64_t glance[5]; /* state revision blocks links messages */
+};
+
+/* Sets everything up but the thread; `thread` false is for tests. */
+int engine_new(const char *name, const struct pt_engine_hooks *, const struct pt_engine_limits *,
+	       bool thread, struct pt_engine **, struct pt_error *);
+
+uint64_t engine_now(const struct pt_engine *);
+bool engine_stack_is_low(const struct pt_engine *); /* too low for another trigger */
+void engine_set_state(struct pt_engine *, enum pt_engine_state);
+
+/* What follows from what has happened: due timers, receivers, a drained engine, the next request.
+   Runs by itself before the loop waits. */
+void engine_settle(struct pt_engine *);
+
+/* ---- flow.c: whose turn it is ---- */
+void flow_work(struct pt_engine *);	      /* one turn of the sources that may run */
+void flow_update(struct pt_engine *);	      /* holds back the sources that reach a full sink */
+bool flow_has_work(const struct pt_engine *); /* is there a source that may run */
+bool flow_is_exhausted(const struct pt_engine *); /* no source has anything left */
+
+/* ---- job.c: what may block, on a thread of its own ---- */
+struct job {
+	struct letter letter;
+	struct pt_engine *engine;
+	void (*work)(struct job *); /* on the new thread */
+	void (*done)(struct job *); /* on the engine's */
+	uv_thread_t thread;
+};
+void job_run(struct pt_engine *, struct job *, void (*work)(struct job *),
+	     void (*done)(struct job *));
+
+#endif

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Blocks and links as data, and the operations that change them. */
+#include "engine/graph.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/name.h"
+#include "base/near.h"
+#include "msg/json.h"
+#include "type/param.h"
+#include "type/type.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct graph *graph_new(void)
+{
+	return must_calloc(1, sizeof(struct graph));
+}
+
+static struct graph_block *block_add(struct graph *g, const char *name, const struct pt_type *type,
+				     json_t *params)
+{
+	struct graph_block *b = must_calloc(1, sizeof *b);
+	b->name = must_strdup(name);
+	b->type = type;
+	b->params = json_incref(params);
+	b->index = g->count;
+	g->blocks = must_realloc(g->blocks, g->count + 1, sizeof(struct graph_block *));
+	g->blocks[g->count++] = b;
+	map_set(&g->names, b->name, b);
+	return b;
+}
+
+static void block_free(struct graph_block *b)
+{
+	json_decref(b->params);
+	free(b->name);
+	free(b);
+}
+
+static void link_add(struct graph *g, struct graph_link link)
+{
+	g->links = must_realloc(g->links, g->link_count + 1, sizeof *g->links);
+	g->links[g->link_count++] = link;
+}
+
+struct graph *graph_copy(const struct graph *g)
+{
+	struct graph *copy = graph_new();
+	for (unsigned i = 0; i < g->count; i++) {
+		const struct graph_block *b = g->blocks[i];
+		block_add(copy, b->name, b->type, b->params)->alive = b->alive;
+	}
+	for (unsigned i = 0; i < g->link_count; i++) {
+		const struct graph_link *l = &g->links[i];
+		link_add(copy,
+			 (struct graph_link){copy->blocks[l->from->index],
+					     copy->blocks[l->to->index], l->canal, -1, l->alive});
+	}
+	return copy;
+}
+
+void graph_free(struct graph *g)
+{
+	if (!g)
+		return;
+	for (unsigned i = 0; i < g->count; i++)
+		block_free(g->blocks[i]);
+	map_free(&g->names);
+	free(g->blocks);
+	free(g->links);
+	free(g);
+}
+
+static char *link_key(const struct graph_link *l)
+{
+	return must_printf("%s%s%s", l->from->name, graph_link_sign(l->canal), l->to->name);
+}
+
+void graph_adopt(struct graph *wanted, const struct graph *now)
+{
+	struct map links = MAP_INIT;
+	char **keys = must_calloc(now->link_count, sizeof *keys);
+	for (unsigned i = 0; i < now->link_count; i++) {
+		keys[i] = link_key(&now->links[i]);
+		map_set(&links, keys[i], now->links[i].alive);
+	}
+	for (unsigned i = 0; i < wanted->link_count; i++) {
+		char *key = link_key(&wanted->links[i]);
+		wanted->links[i].alive = map_get(&links, key);
+		free(key);
+	}
+	for (unsigned i = 0; i < now->link_count; i++)
+		free(keys[i]);
+	free(keys);
+	map_free(&links);
+	for (unsigned i = 0; i < wanted->count; i++) {
+		const struct graph_block *old = graph_find(now, wanted->blocks[i]->name);
+		wanted->blocks[i]->alive = old ? old->alive : NULL;
+	}
+}
+
+void graph_sort(const struct graph *g, unsigned *out)
+{
+	unsigned *waits_for = must_calloc(g->count, sizeof *waits_for), done = 0;
+	bool *placed = must_calloc(g->count, sizeof *placed);
+	for (unsigned i = 0; i < g->link_count; i++)
+		if (g->links[i].canal != PT_TRIGGER)
+			waits_for[g->links[i].to->index]++;
+	for (unsigned from = 0; done < g->count;) {
+		unsigned start = done;
+		for (unsigned i = 0; i < g->count; i++)
+			if (!placed[i] && !waits_for[i]) {
+				placed[i] = true;
+				out[done++] = i;
+			}
+		for (unsigned i = 0; start == done && i < g->count; i++)
+			if (!placed[i]) {
+				placed[i] = true;
+				out[done++] = i;
+			}
+		for (; from < done; from++)
+			for (unsigned l = 0; l < g->link_count; l++)
+				if (g->links[l].canal != PT_TRIGGER &&
+				    g->links[l].from->index == out[from] &&
+				    waits_for[g->links[l].to->index])
+					waits_for[g->links[l].to->index]--;
+	}
+	free(placed);
+	free(waits_for);
+}
+
+struct graph_block *graph_find(const struct graph *g, const char *name)
+{
+	return map_get(&g->names, name);
+}
+
+/* ---- operations ---- */
+
+struct op {
+	struct graph *graph;
+	const json_t *json;
+	int index;
+	unsigned limit;
+	struct pt_error *err;
+};
+
+static const char *text(const struct op *op, const char *member)
+{
+	const char *given = json_string_value(json_object_get(op->json, member));
+	return given ? given : "";
+}
+
+static int fail(const struct op *op, int code, const char *member, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static int fail(const struct op *op, int code, const char *member, const char *fmt, ...)
+{
+	char *path = must_printf("ops[%d]%s%s", op->index, member ? "." : "", member ? member : "");
+	va_list args;
+	va_start(args, fmt);
+	error_vfail(op->err, code, path, fmt, args);
+	va_end(args);
+	free(path);
+	return code;
+}
+
+static int get(const struct op *op, const char *member, struct graph_block **block)
+{
+	const char *name = text(op, member);
+	*block = graph_find(op->graph, name);
+	if (*block)
+		return 0;
+	struct near near = near_init(name);
+	for (unsigned i = 0; i < op->graph->count; i++)
+		near_try(&near, op->graph->blocks[i]->name);
+	const char *best = near_best(&near);
+	return fail(op, -PT_ENOBLOCK, member, "no block '%s' here%s%s%s", name,
+		    best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+}
+
+/* Stands in for what could not be read, so that links to it are no second fault. */
+static const struct pt_type unknown_type = {.name = "?", .ports = 63};
+
+static int read_type(const struct op *op, const struct pt_type **type, json_t **params)
+{
+	size_t before = op->err->count;
+	char *path = must_printf("ops[%d].type", op->index);
+	*type = type_get(text(op, "type"), path, op->err);
+	free(path);
+	if (!*type) {
+		*type = &unknown_type;
+		*params = NULL;
+		return -PT_ENOTYPE;
+	}
+	*params = json_object_get(op->json, "params");
+	int rc = param_check((*type)->params, *params, op->err);
+	path = must_printf("ops[%d].params", op->index);
+	error_prefix(op->err, before, path);
+	free(path);
+	return rc;
+}
+
+static json_t *given(json_t *params)
+{
+	return params ? json_deep_copy(params) : json_object();
+}
+
+static int op_add(const struct op *op)
+{
+	const char *name = text(op, "name");
+	const struct pt_type *type;
+	json_t *params;
+	int rc = read_type(op, &type, &params);
+	if (!name_is_block(name))
+		return fail(
+			op, -PT_EPARAM, "name",
+			"'%s' is no name: a letter or '_', then letters, digits, '_', at most 64",
+			name);
+	if (graph_find(op->graph, name))
+		return fail(op, -PT_EEXISTS, "name", "there is a block '%s' already", name);
+	if (op->graph->count >= op->limit)
+		return fail(op, -PT_ELIMIT, NULL, "an engine has at most %u blocks", op->limit);
+	json_t *own = given(params);
+	block_add(op->graph, name, type, own);
+	json_decref(own);
+	return rc;
+}
+
+static int op_remove(const struct op *op)
+{
+	struct graph_block *b;
+	int rc = get(op, "name", &b);
+	if (rc)
+		return rc;
+	struct graph *g = op->graph;
+	unsigned kept = 0;
+	for (unsigned i = 0; i < g->link_count; i++)
+		if (g->links[i].from != b && g->links[i].to != b)
+			g->links[kept++] = g->links[i];
+	g->link_count = kept;
+	for (unsigned i = b->index + 1; i < g->count; i++) {
+		g->blocks[i]->index--;
+		g->blocks[i - 1] = g->blocks[i];
+	}
+	g->count--;
+	map_remove(&g->names, b->name);
+	block_free(b);
+	return 0;
+}
+
+const char *graph_link_sign(enum pt_canal canal)
+{
+	static const char *const signs[] = {" > ", " >> ", " ^ "};
+	return signs[canal];
+}
+
+char *graph_port_words(unsigned ports)
+{
+	static const struct {
+		unsigned port;
+		const char *words;
+	} names[] = {
+		{PT_LOW_ENTRY, "a low entry"},	       {PT_HIGH_ENTRY, "a high entry"},
+		{PT_LOW_EXIT, "a low exit"},	       {PT_HIGH_EXIT, "a high exit"},
+		{PT_TRIGGER_ENTRY, "a trigger entry"}, {PT_TRIGGER_EXIT, "a trigger exit"},
+	};
+	struct buf b = BUF_INIT;
+	unsigned left = (unsigned)__builtin_popcount(ports & 63);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (!(ports & names[i].port))
+			continue;
+		buf_adds(&b, names[i].words);
+		left--;
+		buf_adds(&b, left > 1 ? ", " : left ? " and " : "");
+	}
+	if (!b.length)
+		buf_adds(&b, "no ports");
+	return buf_steal(&b);
+}
+
+static int missing_port(const struct op *op, const struct graph_block *b, unsigned port,
+			const char *member)
+{
+	char *missing = graph_port_words(port), *has = graph_port_words(b->type->ports);
+	fail(op, -PT_EBADLINK, member, "'%s' has not %s: a %s has %s", b->name, missing,
+	     b->type->name, has);
+	pt_hint(op->err, "ptctl help %s", b->type->name);
+	free(missing);
+	free(has);
+	return -PT_EBADLINK;
+}
+
+static int read_ends(const struct op *op, struct graph_link *link)
+{
+	int from = get(op, "from", &link->from), to = get(op, "to", &link->to);
+	const char *canal = text(op, "canal");
+	link->canal = PT_LOW;
+	link->op = op->index;
+	if (*canal && canal_parse(canal, &link->canal))
+		return fail(op, -PT_EPARAM, "canal", "a canal is 'low', 'high' or 'trigger'");
+	return from ? from : to;
+}
+
+static unsigned find_link(const struct graph *g, const struct graph_link *wanted)
+{
+	unsigned i = 0;
+	for (; i < g->link_count; i++) {
+		const struct graph_link *l = &g->links[i];
+		if (l->from == wanted->from && l->to == wanted->to && l->canal == wanted->canal)
+			break;
+	}
+	return i;
+}
+
+static int op_link(const struct op *op)
+{
+	struct graph_link link;
+	int rc = read_ends(op, &link);
+	if (rc)
+		return rc;
+	if (!(link.from->type->ports & graph_exit_port(link.canal)))
+		rc = missing_port(op, link.from, graph_exit_port(link.canal), "from");
+	if (!(link.to->type->ports & graph_entry_port(link.canal)))
+		rc = missing_port(op, link.to, graph_entry_port(link.canal), "to");
+	if (rc == 0 && find_link(op->graph, &link) == op->graph->link_count)
+		link_add(op->graph, link);
+	return rc;
+}
+
+static int op_unlink(const struct op *op)
+{
+	struct graph_link link;
+	int rc = read_ends(op, &link);
+	if (rc)
+		return rc;
+	struct graph *g = op->graph;
+	unsigned at = find_link(g, &link);
+	if (at == g->link_count)
+		return fail(op, -PT_EBADLINK, NULL, "there is no link %s%s%s", link.from->name,
+			    graph_link_sign(link.canal), link.to->name);
+	memmove(g->links + at, g->links + at + 1, (g->link_count - at - 1) * sizeof *g->links);
+	g->link_count--;
+	return 0;
+}
+
+static int op_set(const struct op *op)
+{
+	struct graph_block *b;
+	int rc = get(op, "name", &b);
+	if (rc)
+		return rc;
+	json_t *merged = json_deep_copy(b->params);
+	json_object_update(merged, json_object_get(op->json, "params"));
+	size_t before = op->err->count;
+	rc = param_check(b->type->params, merged, op->err);
+	char *path = must_printf("ops[%d].params", op->index);
+	error_prefix(op->err, before, path);
+	free(path);
+	if (rc) {
+		json_decref(merged);
+		return rc;
+	}
+	json_decref(b->params);
+	b->params = merged;
+	return 0;
+}
+
+static int op_replace(const struct op *op)
+{
+	struct graph_block *b;
+	const struct pt_type *type;
+	json_t *params;
+	int rc = get(op, "name", &b), type_rc = read_type(op, &type, &params);
+	if (rc || type_rc)
+		return rc ? rc : type_rc;
+	for (unsigned i = 0; i < op->graph->link_count; i++) {
+		const struct graph_link *l = &op->graph->links[i];
+		unsigned port = l->from == b ? graph_exit_port(l->canal)
+				: l->to == b ? graph_entry_port(l->canal)
+					     : 0;
+		if (port & ~type->ports) {
+			char *words = graph_port_words(port);
+			rc = fail(op, -PT_EBADLINK, "type", "a %s has not %s, which %s%s%s needs",
+				  type->name, words, l->from->name, graph_link_sign(l->canal),
+				  l->to->name);
+			pt_hint(op->err, "unlink it in the same change");
+			free(words);
+		}
+	}
+	if (rc)
+		return rc;
+	b->type = type;
+	json_decref(b->params);
+	b->params = given(params);
+	return 0;
+}
+
+int graph_change(struct graph *g, const json_t *ops, unsigned limit, struct pt_error *err)
+{
+	static const struct {
+		const char *name;
+		int (*run)(const struct op *);
+	} table[] = {
+		{"add", op_add},       {"remove", op_remove}, {"link", op_link},
+		{"unlink", op_unlink}, {"set", op_set},	      {"replace", op_replace},
+	};
+	const size_t count = sizeof table / sizeof *table;
+	int first = 0;
+	size_t i;
+	json_t *json;
+	json_array_foreach ((json_t *)(uintptr_t)ops, i, json) {
+		struct op op = {g, json, (int)i, limit, err};
+		const char *word = text(&op, "op");
+		size_t row = 0;
+		while (row < count && strcmp(table[row].name, word))
+			row++;
+		int rc = row < count ? table[row].run(&op)
+				     : fail(&op, -PT_EPARAM, "op", "no operation '%s'", word);
+		if (!first)
+			first = rc;
+	}
+	return first;
+}
+
+json_t *graph_to_json(const struct graph *g)
+{
+	json_t *blocks = json_array(), *links = json_array();
+	for (unsigned i = 0; i < g->count; i++) {
+		const struct graph_block *b = g->blocks[i];
+		json_array_append_new(blocks, json_pack("{s:s, s:s, s:O}", "name", b->name, "type",
+							b->type->name, "params", b->params));
+	}
+	for (unsigned i = 0; i < g->link_count; i++) {
+		const struct graph_link *l = &g->links[i];
+		json_array_append_new(links,
+				      json_pack("{s:s, s:s, s:s}", "from", l->from->name, "to",
+						l->to->name, "canal", canal_name(l->canal)));
+	}
+	return json_pack("{s:o, s:o}", "blocks", blocks, "links", links);
+}

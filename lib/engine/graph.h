@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A graph as data: blocks by name, and links in their order. No I/O, no threads. */
+#ifndef ENGINE_GRAPH_H
+#define ENGINE_GRAPH_H
+
+#include "base/map.h"
+#include <jansson.h>
+#include <pipetool/block.h>
+
+struct graph_block {
+	char *name;
+	const struct pt_type *type;
+	json_t *params; /* as the user gave them; never changed, replaced by another object */
+	unsigned index; /* in graph.blocks */
+	struct pt_block *alive; /* the engine's: the running thing, or NULL */
+};
+
+struct graph_link {
+	struct graph_block *from, *to;
+	enum pt_canal canal;
+	int op;		    /* which operation made it, for faults; -1: was there */
+	struct link *alive; /* the engine's, or NULL */
+};
+
+struct graph {
+	struct graph_block **blocks; /* in the order in which they were made */
+	struct graph_link *links;    /* in the order in which they were made: fan-out goes by it */
+	unsigned count, link_count;
+	struct map names;
+};
+
+struct graph *graph_new(void);
+struct graph *graph_copy(const struct graph *); /* blocks keep their `alive` */
+void graph_free(struct graph *);		/* NULL does nothing */
+
+/* Gives blocks and links of `wanted` the `alive` of those of the same name in `now`. */
+void graph_adopt(struct graph *wanted, const struct graph *now);
+
+/* Indices of the blocks so that data flows from earlier ones to later ones, as far as there is no
+   cycle through what passes things on later. `out` has room for g->count. */
+void graph_sort(const struct graph *, unsigned *out);
+
+struct graph_block *graph_find(const struct graph *, const char *name); /* or NULL */
+
+/* Carries out operations as engine.change takes them (and as its parameter rows have checked), on
+   this graph: changed also on failure, so work on a copy. Every fault is listed, with paths such as
+   "ops[3].from". At most `limit` blocks. */
+int graph_change(struct graph *, const json_t *ops, unsigned limit, struct pt_error *);
+
+/* Refuses cycles of data links alone, or of trigger links alone, through routes; names one. */
+int graph_check_cycles(const struct graph *, struct pt_error *);
+
+/* {blocks: [{name, type, params}], links: [{from, to, canal}]}: a new reference. */
+json_t *graph_to_json(const struct graph *);
+
+/* How a link is written: " > ", " >> ", " ^ ". */
+const char *graph_link_sign(enum pt_canal);
+
+/* The ports of a type in words: "a low entry and a high exit". Yours to free. */
+char *graph_port_words(unsigned ports);
+static inline unsigned graph_exit_port(enum pt_canal canal)
+{
+	static const unsigned ports[] = {PT_LOW_EXIT, PT_HIGH_EXIT, PT_TRIGGER_EXIT};
+	return ports[canal];
+}
+static inline unsigned graph_entry_port(enum pt_canal canal)
+{
+	static const unsigned ports[] = {PT_LOW_ENTRY, PT_HIGH_ENTRY, PT_TRIGGER_ENTRY};
+	return ports[canal];
+}
+
+#endif

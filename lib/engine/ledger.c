@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sums over the counters of blocks and links. */
+#include "engine/ledger.h"
+
+#include "base/buf.h"
+#include "msg/json.h"
+#include <stdlib.h>
+
+static uint64_t difference(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+static uint64_t dropped(const struct pt_block *b)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < DROP_REASONS; i++)
+		sum += b->count.drops[i].count;
+	return sum;
+}
+
+uint64_t ledger_in(const struct pt_block *b)
+{
+	return b->count.entered + b->count.made;
+}
+
+uint64_t ledger_block_unexplained(const struct pt_block *b)
+{
+	return difference(ledger_in(b), b->count.out + b->count.held + dropped(b));
+}
+
+uint64_t ledger_unexplained(const struct pt_engine *e)
+{
+	const struct graph *g = e->graph;
+	uint64_t unexplained = 0, *entered = must_calloc(g->count, sizeof *entered);
+	for (unsigned i = 0; i < g->link_count; i++) {
+		const struct graph_link *l = &g->links[i];
+		uint64_t sent = l->from->alive->count.sent[l->canal] - l->alive->before;
+		unexplained += difference(l->alive->messages, sent);
+		if (l->canal != PT_TRIGGER)
+			entered[l->to->index] += l->alive->messages;
+	}
+	for (unsigned i = 0; i < g->count; i++) {
+		const struct counters *count = &g->blocks[i]->alive->count;
+		unexplained += ledger_block_unexplained(g->blocks[i]->alive);
+		unexplained += difference(count->entered, entered[i] + count->entered_before);
+	}
+	free(entered);
+	return unexplained;
+}
+
+static json_t *drops_to_json(const struct pt_block *b)
+{
+	json_t *object = json_object();
+	for (unsigned i = 0; i < DROP_REASONS; i++)
+		if (b->count.drops[i].count)
+			json_object_set_new(object, b->count.drops[i].why,
+					    json_integer((json_int_t)b->count.drops[i].count));
+	return object;
+}
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *block_to_json(const struct pt_block *b)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "name", json_string(b->name));
+	json_object_set_new(object, "in", number(ledger_in(b)));
+	json_object_set_new(object, "made", number(b->count.made));
+	json_object_set_new(object, "out", number(b->count.out));
+	json_object_set_new(object, "held", number(b->count.held));
+	json_object_set_new(object, "dropped", drops_to_json(b));
+	if (b->type->ports & (PT_TRIGGER_ENTRY | PT_TRIGGER_EXIT)) {
+		json_object_set_new(object, "triggers", number(b->count.triggers));
+		json_object_set_new(object, "triggers_dropped", number(b->count.triggers_too_deep));
+	}
+	json_object_set_new(object, "errors", number(b->count.errors));
+	json_object_set_new(object, "last_error",
+			    b->last_error ? json_string(b->last_error) : json_null());
+	return object;
+}
+
+static json_t *link_to_json(const struct link *link)
+{
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "from", link->from->name, "to",
+			 link->to->name, "canal", canal_name(link->canal), "messages",
+			 number(link->messages), "bytes", number(link->bytes));
+}
+
+json_t *ledger_to_json(struct pt_engine *e)
+{
+	json_t *blocks = json_array(), *links = json_array();
+	for (unsigned i = 0; i < e->graph->count; i++) {
+		struct pt_block *b = e->graph->blocks[i]->alive;
+		if (b->type->refresh && b->started && !b->away)
+			b->type->refresh(b);
+		json_array_append_new(blocks, block_to_json(b));
+	}
+	for (unsigned i = 0; i < e->graph->link_count; i++)
+		json_array_append_new(links, link_to_json(e->graph->links[i].alive));
+	return json_pack("{s:o, s:o, s:o}", "blocks", blocks, "links", links, "unexplained",
+			 number(ledger_unexplained(e)));
+}

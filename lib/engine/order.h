@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where vectors could be seen: pure analysis of a graph. */
+#ifndef ENGINE_ORDER_H
+#define ENGINE_ORDER_H
+
+#include "engine/graph.h"
+
+/*
+ * Delivery promises what one message at a time, depth first, in the order of the links, would show.
+ * A vector breaks the promise in two places only, and this finds them:
+ *
+ *   split   an exit with several links, of which two lead to one and the same block, or to blocks
+ *           that share something outside (two consoles): there each message goes over all links
+ *           before the next one does;
+ *   single  a block that what it sends can come back to (data forward, a trigger back): it is given
+ *           one message at a time, so that the second finds what the first has changed.
+ *
+ * A block that triggers, or sends on both exits, keeps its own order by sending runs.
+ */
+struct order {
+	bool *split;  /* [block index * 3 + canal of the exit] */
+	bool *single; /* [block index] */
+};
+
+void order_find(const struct graph *, struct order *); /* to be freed by order_fini */
+void order_fini(struct order *);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From one graph to another: a pure function. */
+#ifndef ENGINE_PLAN_H
+#define ENGINE_PLAN_H
+
+#include "engine/graph.h"
+
+enum plan_action {
+	PLAN_KEEP,    /* nothing about the block itself differs */
+	PLAN_SET,     /* only PT_LIVE parameters differ: set in place */
+	PLAN_RESTART, /* other parameters differ: a new block takes over */
+	PLAN_REPLACE, /* another type: a new block takes over */
+	PLAN_ADD,
+};
+
+/* What becomes of each block of `wanted`; `actions` has room for wanted->count. */
+void plan_blocks(const struct graph *now, const struct graph *wanted, enum plan_action *actions);
+
+/* The operations that lead from `now` to `wanted`, as engine.change takes them: a new reference; an
+   empty array if nothing differs. Fan-out order counts: a link that must come later is unlinked and
+   linked again. */
+json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
+		     const enum plan_action *actions);
+
+#endif

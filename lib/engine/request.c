@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What may be asked of an engine: one function a verb, and those who wait. */
+#include "engine/request.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/near.h"
+#include "engine/change.h"
+#include "engine/deliver.h"
+#include "engine/dot.h"
+#include "engine/engine.h"
+#include "engine/ledger.h"
+#include "msg/json.h"
+#include "msg/pool.h"
+#include "type/param.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct verb {
+	const char *name;
+	bool serial; /* waits for changes, starts and stops before it */
+	void (*run)(struct request *);
+};
+
+/* ---- answers ---- */
+
+void request_answer(struct request *r, int code, json_t *result, struct pt_error *err)
+{
+	if (!r)
+		return;
+	struct pt_error none = PT_ERROR_INIT;
+	json_t *nothing = result ? NULL : json_object();
+	timers_stop(&r->engine->timers, &r->deadline);
+	if (r->done)
+		r->done(r->arg, code, result ? result : nothing, err ? err : &none);
+	json_decref(nothing);
+	json_decref(r->params);
+	for (int i = 0; i < r->fd_count; i++)
+		close(r->fds[i]);
+	free(r->fds);
+	free(r);
+}
+
+static void refuse(struct request *r, int code, const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void refuse(struct request *r, int code, const char *path, const char *fmt, ...)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	va_list args;
+	va_start(args, fmt);
+	error_vfail(&err, code, path, fmt, args);
+	va_end(args);
+	request_answer(r, code, NULL, &err);
+	pt_error_clear(&err);
+}
+
+static void answer_new(struct request *r, json_t *result)
+{
+	assert(result);
+	request_answer(r, 0, result, NULL);
+	json_decref(result);
+}
+
+/* ---- the block a request is about ---- */
+
+static void queue(struct request *r)
+{
+	struct pt_engine *e = r->engine;
+	r->next = NULL;
+	*e->queue_last = r;
+	e->queue_last = &r->next;
+}
+
+static void no_block(struct request *r, const char *name)
+{
+	struct near near = near_init(name);
+	for (unsigned i = 0; i < r->engine->graph->count; i++)
+		near_try(&near, r->engine->graph->blocks[i]->name);
+	const char *best = near_best(&near);
+	refuse(r, -PT_ENOBLOCK, "block", "no block '%s' in engine '%s'%s%s%s", name,
+	       r->engine->name, best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+}
+
+/* NULL: the request was answered, or waits until a worker thread gives the block back. */
+static struct pt_block *get_block(struct request *r)
+{
+	const char *name = json_string_value(json_object_get(r->params, "block"));
+	const struct graph_block *found = name ? graph_find(r->engine->graph, name) : NULL;
+	if (!found) {
+		no_block(r, name ? name : "");
+		return NULL;
+	}
+	if (found->alive->away) {
+		queue(r);
+		return NULL;
+	}
+	return found->alive;
+}
+
+/* ---- show, stats, graph ---- */
+
+static const char *state_word(const struct pt_engine *e)
+{
+	static const char *const words[] = {"stopped", "running", "draining"};
+	return words[e->state];
+}
+
+static void run_show(struct request *r)
+{
+	struct pt_engine *e = r->engine;
+	json_t *result = graph_to_json(e->graph);
+	for (unsigned i = 0; i < e->graph->count; i++) {
+		struct pt_block *b = e->graph->blocks[i]->alive;
+		json_t *row = json_array_get(json_object_get(result, "blocks"), i);
+		json_object_set_new(row, "state", json_string(block_state_word(b)));
+		if (b->last_error)
+			json_object_set_new(row, "last_error", json_string(b->last_error));
+		uint64_t done, size;
+		if (b->type->progress && !b->away && b->type->progress(b, &done, &size))
+			json_object_set_new(row, "progress",
+					    json_pack("{s:I, s:I}", "done", (json_int_t)done,
+						      "size", (json_int_t)size));
+	}
+	json_object_set_new(result, "engine", json_string(e->name));
+	json_object_set_new(result, "state", json_string(state_word(e)));
+	json_object_set_new(result, "revision", json_integer((json_int_t)e->revision));
+	answer_new(r, result);
+}
+
+static void run_stats(struct request *r)
+{
+	json_t *result = ledger_to_json(r->engine);
+	json_object_set_new(result, "engine", json_string(r->engine->name));
+	json_object_set_new(result, "state", json_string(state_word(r->engine)));
+	answer_new(r, result);
+}
+
+static void run_graph(struct request *r)
+{
+	struct buf dot = BUF_INIT;
+	dot_print(&dot, r->engine, json_is_true(json_object_get(r->params, "stats")));
+	answer_new(r, json_pack("{s:s%}", "dot", dot.data, dot.length));
+	buf_free(&dot);
+}
+
+/* ---- change, start, stop ---- */
+
+static void run_change(struct request *r)
+{
+	struct pt_engine *e = r->engine;
+	const json_t *revision = json_object_get(r->params, "if_revision");
+	if (json_is_integer(revision) && (uint64_t)json_integer_value(revision) != e->revision) {
+		refuse(r, -PT_ECONFLICT, "if_revision",
+		       "engine '%s' is at revision %llu, not %lld: look at it again", e->name,
+		       (unsigned long long)e->revision, json_integer_value(revision));
+		return;
+	}
+	struct pt_error err = PT_ERROR_INIT;
+	struct graph *wanted = graph_copy(e->graph);
+	int rc = graph_change(wanted, json_object_get(r->params, "ops"), e->limits.blocks, &err);
+	if (rc == 0)
+		rc = graph_check_cycles(wanted, &err);
+	if (rc == 0) {
+		change_graph(r, wanted, json_is_true(json_object_get(r->params, "dry_run")));
+	} else {
+		graph_free(wanted);
+		request_answer(r, rc, NULL, &err);
+	}
+	pt_error_clear(&err);
+}
+
+/* ---- those who wait ---- */
+
+static void wait_until(struct request *r, double seconds)
+{
+	struct pt_engine *e = r->engine;
+	r->next = e->waiting;
+	e->waiting = r;
+	if (seconds >= 0 && seconds < 1e9)
+		timers_set(&e->timers, &r->deadline, engine_now(e) + (uint64_t)(seconds * 1e9));
+}
+
+static double seconds_of(const struct request *r, const char *member, double otherwise)
+{
+	const json_t *given = json_object_get(r->params, member);
+	double seconds;
+	return given && param_seconds_from_json(given, &seconds) == 0 ? seconds : otherwise;
+}
+
+static void run_stop(struct request *r)
+{
+	struct pt_engine *e = r->engine;
+	if (!json_is_true(json_object_get(r->params, "wait")) || e->state == PT_STOPPED) {
+		change_stop(e, r);
+		return;
+	}
+	if (e->state == PT_RUNNING)
+		engine_set_state(e, PT_DRAINING);
+	wait_until(r, seconds_of(r, "timeout_s", -1));
+}
+
+/* {messages} of what there is, up to max; NULL if there is nothing and `late` is not yet. */
+static json_t *receive(const struct request *r, struct pt_block *b, bool late)
+{
+	json_t *messages = json_array();
+	const json_t *given = json_object_get(r->params, "max");
+	json_int_t max = given ? json_integer_value(given) : 1;
+	enum pt_canal canal;
+	for (struct pt_msg *m;
+	     (json_int_t)json_array_size(messages) < max && (m = b->type->take(b, &canal));) {
+		json_array_append_new(messages, msg_to_json(m, canal));
+		pt_done(b, m);
+	}
+	if (json_array_size(messages) || late)
+		return json_pack("{s:o}", "messages", messages);
+	json_decref(messages);
+	return NULL;
+}
+
+static void run_recv(struct request *r)
+{
+	struct pt_block *b = get_block(r);
+	if (!b)
+		return;
+	if (!b->type->take) {
+		refuse(r, -PT_ESTATE, "block",
+		       "'%s' is a %s, which keeps no messages; receive from a QueueSink", b->name,
+		       b->type->name);
+		return;
+	}
+	double timeout_s = seconds_of(r, "timeout_s", 0);
+	json_t *result = receive(r, b, timeout_s <= 0);
+	if (result)
+		answer_new(r, result);
+	else
+		wait_until(r, timeout_s);
+}
+
+static void waiting_remove(struct pt_engine *e, struct request *r)
+{
+	struct request **at = &e->waiting;
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+}
+
+static bool is_stop(const struct request *r)
+{
+	return r->verb->run == run_stop;
+}
+
+static void settle_stop(struct request *r, bool late)
+{
+	if (!late)
+		return;
+	waiting_remove(r->engine, r);
+	refuse(r, -PT_ETIMEOUT, "timeout_s",
+	       "engine '%s' still drains: some source is not exhausted", r->engine->name);
+}
+
+static void settle_receiver(struct request *r, bool late)
+{
+	struct pt_engine *e = r->engine;
+	const char *name = json_string_value(json_object_get(r->params, "block"));
+	const struct graph_block *found = graph_find(e->graph, name);
+	if (!found || !found->alive->type->take) {
+		waiting_remove(e, r);
+		no_block(r, name);
+		return;
+	}
+	if (found->alive->away || (!found->alive->available && !late))
+		return;
+	json_t *result = receive(r, found->alive, late);
+	if (result) {
+		waiting_remove(e, r);
+		answer_new(r, result);
+	}
+}
+
+static void settle_waiting(struct pt_engine *e)
+{
+	/* The oldest is at the end: it is served first. */
+	unsigned count = 0;
+	for (struct request *r = e->waiting; r; r = r->next)
+		count++;
+	struct request **all = must_calloc(count, sizeof(struct request *));
+	unsigned i = count;
+	for (struct request *r = e->waiting; r; r = r->next)
+		all[--i] = r;
+	for (i = 0; i < count; i++) {
+		bool late = all[i]->deadline.place == 0 && all[i]->deadline.due_ns;
+		if (is_stop(all[i]))
+			settle_stop(all[i], late);
+		else
+			settle_receiver(all[i], late);
+	}
+	free(all);
+	e->available = false;
+	for (i = 0; i < e->graph->count; i++)
+		e->graph->blocks[i]->alive->available = false;
+}
+
+void request_answer_stopped(struct pt_engine *e, json_t *result)
+{
+	struct request *next;
+	for (struct request *r = e->waiting; r; r = next) {
+		next = r->next;
+		if (!is_stop(r))
+			continue;
+		waiting_remove(e, r);
+		request_answer(r, 0, result, NULL);
+	}
+}
+
+void request_settle(struct pt_engine *e)
+{
+	if (e->waiting)
+		settle_waiting(e);
+	while (e->queue && !e->current) {
+		struct request *r = e->queue;
+		e->queue = r->next;
+		if (!e->queue)
+			e->queue_last = &e->queue;
+		r->verb->run(r);
+	}
+	if (e->state == PT_DRAINING && !e->current && flow_is_exhausted(e))
+		change_stop(e, NULL);
+}
+
+/* ---- what goes into a block by hand ---- */
+
+static bool pick_canal(struct request *r, const struct pt_block *b, enum pt_canal *canal)
+{
+	const char *word = json_string_value(json_object_get(r->params, "canal"));
+	*canal = b->type->ports & PT_LOW_EXIT ? PT_LOW : PT_HIGH;
+	if (!word)
+		return true;
+	if (canal_parse(word, canal) || *canal == PT_TRIGGER ||
+	    !(b->type->ports & graph_exit_port(*canal))) {
+		char *has = graph_port_words(b->type->ports);
+		refuse(r, -PT_EPARAM, "canal", "'%s' cannot send on canal '%s': a %s has %s",
+		       b->name, word, b->type->name, has);
+		free(has);
+		return false;
+	}
+	return true;
+}
+
+/* All messages are made before the first is sent: a fault in the last refuses them all. */
+static int make_messages(struct request *r, struct msg_queue *made, struct pt_error *err)
+{
+	json_t *many = json_object_get(r->params, "messages"),
+	       *one = json_object_get(r->params, "message");
+	if (!many == !one)
+		return pt_fail(err, -PT_EPARAM, one ? "messages" : "message",
+			       "give either 'message' or 'messages'");
+	size_t count = many ? json_array_size(many) : 1;
+	for (size_t i = 0; i < count; i++) {
+		size_t before = err->count;
+		struct pt_msg *m =
+			msg_from_json(r->engine->pool, many ? json_array_get(many, i) : one, err);
+		if (!m) {
+			char *path =
+				many ? must_printf("messages[%zu]", i) : must_strdup("message");
+			error_prefix(err, before, path);
+			free(path);
+			return err->faults[before].code;
+		}
+		msg_queue_add(made, m);
+	}
+	return 0;
+}
+
+static void run_send(struct request *r)
+{
+	struct pt_block *b = get_block(r);
+	enum pt_canal canal;
+	if (!b)
+		return;
+	if (!b->type->feed) {
+		refuse(r, -PT_ESTATE, "block",
+		       "'%s' is a %s, which takes no messages by hand; send to a CLIFeeder, a "
+		       "CLIHighFeeder or an AutoSource",
+		       b->name, b->type->name);
+		return;
+	}
+	if (!pick_canal(r, b, &canal))
+		return;
+	struct msg_queue made;
+	struct pt_error err = PT_ERROR_INIT;
+	msg_queue_init(&made);
+	int rc = make_messages(r, &made, &err);
+	for (struct pt_msg *m; rc == 0 && (m = msg_queue_take(&made));)
+		rc = b->type->feed(b, canal, m, &err);
+	msg_queue_clear(&made);
+	request_answer(r, rc, NULL, &err);
+	pt_error_clear(&err);
+}
+
+static void run_close(struct request *r)
+{
+	struct pt_block *b = get_block(r);
+	if (!b)
+		return;
+	if (!b->type->finish) {
+		refuse(r, -PT_ESTATE, "block",
+		       "'%s' is a %s, which cannot be closed by hand; a CLIFeeder, a CLIHighFeeder "
+		       "and an AutoSource can",
+		       b->name, b->type->name);
+		return;
+	}
+	b->type->finish(b);
+	request_answer(r, 0, NULL, NULL);
+}
+
+static void run_trigger(struct request *r)
+{
+	struct pt_block *b = get_block(r);
+	if (!b)
+		return;
+	if (!(b->type->ports & PT_TRIGGER_ENTRY)) {
+		refuse(r, -PT_ESTATE, "block", "'%s' is a %s, which has no trigger entry", b->name,
+		       b->type->name);
+		return;
+	}
+	if (!b->started) {
+		refuse(r, -PT_ESTATE, "engine", "engine '%s' is stopped: start it first",
+		       r->engine->name);
+		return;
+	}
+	deliver_trigger(b);
+	request_answer(r, 0, NULL, NULL);
+}
+
+/* ---- the door ---- */
+
+static const struct verb verbs[] = {
+	{"change", true, run_change},	 {"start", true, change_start}, {"stop", true, run_stop},
+	{"show", false, run_show},	 {"stats", false, run_stats},	{"graph", false, run_graph},
+	{"send", false, run_send},	 {"recv", false, run_recv},	{"close", false, run_close},
+	{"trigger", false, run_trigger},
+};
+
+static void read_request(struct letter *letter)
+{
+	struct request *r = (struct request *)letter;
+	struct pt_engine *e = r->engine;
+	if (!r->verb)
+		refuse(r, -PT_EMETHOD, NULL, "an engine knows no such verb");
+	else if (e->ending)
+		refuse(r, -PT_ESTATE, NULL, "engine '%s' is being destroyed", e->name);
+	else if (r->verb->serial)
+		queue(r);
+	else
+		r->verb->run(r);
+}
+
+void pt_engine_ask(struct pt_engine *e, const char *verb, json_t *params, const int *fds,
+		   int fd_count, pt_engine_done *done, void *arg)
+{
+	struct request *r = must_calloc(1, sizeof *r);
+	r->letter.read = read_request;
+	r->engine = e;
+	r->params = params ? json_incref(params) : json_object();
+	r->fd_count = fd_count;
+	r->fds = must_calloc((size_t)fd_count, sizeof *fds);
+	if (fd_count)
+		memcpy(r->fds, fds, (size_t)fd_count * sizeof *fds);
+	r->done = done;
+	r->arg = arg;
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (!strcmp(verbs[i].name, verb))
+			r->verb = &verbs[i];
+	mailbox_post(&e->mailbox, &r->letter);
+}
+
+static void give_up(struct request *r)
+{
+	refuse(r, -ECANCELED, NULL, "given up");
+}
+
+static bool is_of(const struct request *r, const void *arg)
+{
+	return r->arg == arg && r->done;
+}
+
+static void read_cancel(struct letter *letter)
+{
+	struct request *cancel = (struct request *)letter, *r = cancel->engine->waiting;
+	while (r && !is_of(r, cancel->arg))
+		r = r->next;
+	if (r) {
+		waiting_remove(cancel->engine, r);
+		give_up(r);
+	}
+	free(cancel);
+}
+
+void pt_engine_cancel(struct pt_engine *e, void *arg)
+{
+	struct request *cancel = must_calloc(1, sizeof *cancel);
+	cancel->letter.read = read_cancel;
+	cancel->engine = e;
+	cancel->arg = arg;
+	mailbox_post(&e->mailbox, &cancel->letter);
+}
+
+void request_refuse_all(struct pt_engine *e)
+{
+	while (e->waiting) {
+		struct request *r = e->waiting;
+		e->waiting = r->next;
+		refuse(r, -PT_ESTATE, NULL, "engine '%s' is being destroyed", e->name);
+	}
+	while (e->queue) {
+		struct request *r = e->queue;
+		e->queue = r->next;
+		refuse(r, -PT_ESTATE, NULL, "engine '%s' is being destroyed", e->name);
+	}
+	e->queue_last = &e->queue;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What may be asked of an engine, and those who wait for an answer. */
+#ifndef ENGINE_REQUEST_H
+#define ENGINE_REQUEST_H
+
+#include "engine/mailbox.h"
+#include <jansson.h>
+#include <pipetool/engine.h>
+
+struct verb;
+
+struct request {
+	struct letter letter;
+	struct pt_engine *engine;
+	const struct verb *verb;
+	json_t *params;
+	int *fds;
+	int fd_count;
+	pt_engine_done *done;
+	void *arg;
+	struct request *next;
+	struct pt_timer deadline;
+};
+
+/* Answers and frees it. `result` is borrowed; NULL stands for {}. A NULL request does nothing. */
+void request_answer(struct request *, int code, json_t *result, struct pt_error *);
+
+/* Serves receivers and deadlines, ends what has drained, and begins the next change in the queue. */
+void request_settle(struct pt_engine *);
+
+void request_answer_stopped(struct pt_engine *, json_t *result); /* those who wait for a stop */
+void request_refuse_all(struct pt_engine *);			 /* the engine ends */
+
+#endif
