@@ -28,21 +28,40 @@ int capture_reader_open_fd(int fd, const char *name, struct capture_reader **, s
 void capture_reader_close(struct capture_reader *); /* NULL does nothing */
 
 /* The next packets, up to `max`, as messages of `pool`, whose bytes lie in the chunks that were
-   read. Returns how many; 0 at the end; -EAGAIN when a FIFO has nothing now (poll the descriptor);
-   -ENOMEM when the pool's limit is reached (try again when messages were freed); another negative
+   read. Returns how many; 0 at the end; -EAGAIN when nothing came this time (poll the descriptor if
+   the reader may wait, else call again: much was skipped); -ENOMEM when the pool's limit is reached (try again when messages were freed); another negative
    code with words in `err` when the file is damaged or cannot be read: nothing more comes then. */
 int capture_reader_next(struct capture_reader *, struct pt_pool *, struct pt_msg **messages,
-                        unsigned max, struct pt_error *);
+			unsigned max, struct pt_error *);
+
+/* Gives up what it holds of the pool, and with it the reading: to be called on the pool's thread
+   before capture_reader_close is on another. Done by itself at the end and after a fault. */
+void capture_reader_release(struct capture_reader *);
 
 int capture_reader_rewind(struct capture_reader *, struct pt_error *); /* for loops */
+/* What the file is; known after the first capture_reader_next. */
+enum capture_format { CAPTURE_PCAP, CAPTURE_PCAP_NS, CAPTURE_PCAPNG };
+struct capture_facts {
+	enum capture_format format;
+	bool swapped;	    /* written in the other byte order */
+	bool packed;	    /* compressed */
+	uint16_t link_type; /* of pcap */
+};
+void capture_reader_facts(const struct capture_reader *, struct capture_facts *);
+
 int capture_reader_fd(const struct capture_reader *);
 /* Whether reads may have to wait (a FIFO, a socket, a terminal): then poll capture_reader_fd. */
 bool capture_reader_may_wait(const struct capture_reader *);
 /* How far: bytes of the file read so far, and its size; size 0 if unknown. */
 void capture_reader_progress(const struct capture_reader *, uint64_t *done, uint64_t *size);
 
-enum capture_format { CAPTURE_PCAP, CAPTURE_PCAP_NS, CAPTURE_PCAPNG };
-
+/*
+ * A writer copies packets into buffers that a thread of its own writes out. Until the first packet
+ * (or the close) the file stays as it was. A message that is not a packet is written only where a
+ * link type is configured: as a packet of that one, of its own time or else of now. More than
+ * snaplen bytes of a packet are not written, nor are times after what the format can say (2106 in
+ * pcap), which become the last one. After a failed write everything is refused.
+ */
 struct capture_writer;
 
 struct capture_writer_config {
@@ -51,32 +70,44 @@ struct capture_writer_config {
 	enum capture_format format;
 	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */
 	bool gzip;
-	bool append;       /* to a file of the same format and link type, else refused; not with gzip */
-	uint32_t snaplen;  /* for the header; 0: 262144 */
+	bool append; /* to a file of the same format and link type, else refused; not with gzip */
+	uint32_t snaplen;	    /* for the header; 0: 262144 */
 	const char *interface_name; /* for pcapng; may be NULL */
 	const char *application;    /* shb_userappl for pcapng; may be NULL */
-	void (*progress)(void *arg); /* [writer's thread] room again, or an error: see base/writer.h */
+	void (*progress)(
+		void *arg); /* [writer's thread] room again, or an error: see base/writer.h */
 	void *arg;
 };
 
 /* Opens, and writes the header as soon as the link type is known (at the close at the latest: an
-   empty file is a valid one, of Ethernet if nothing else was said). */
+   empty file is a valid one, of Ethernet if nothing else was said). May block: appending reads the
+   file through, since behind a damaged end nothing could be read. A FIFO without a reader, and a
+   file that somebody else is writing (flock), are refused. */
 int capture_writer_open(const struct capture_writer_config *, struct capture_writer **,
-                        struct pt_error *);
+			struct pt_error *);
 
 /* Writes packets: copies them into the buffer. Returns how many were taken (fewer than `count` if
    the buffers are full: `progress` tells when to go on), or a negative code: -EMEDIUMTYPE for a
    packet that does not fit the file's link type (nothing of it is written; go on with the next),
    or the code of a failed write (words in err), which stays. Messages stay the caller's. */
 int capture_writer_put(struct capture_writer *, struct pt_msg *const *messages, unsigned count,
-                       struct pt_error *);
+		       struct pt_error *);
+/* False: let the sources pause. What comes all the same is still taken, up to 64 MiB. */
 bool capture_writer_has_room(const struct capture_writer *);
 uint64_t capture_writer_bytes(const struct capture_writer *); /* so far, uncompressed */
-void capture_writer_push(struct capture_writer *); /* hand over what is buffered */
+void capture_writer_push(struct capture_writer *);	      /* hand over what is buffered */
 int capture_writer_error(const struct capture_writer *); /* 0, or the first failed write's code */
 
+/* Ends this file, has it put on the disk, and goes on in another, which is made or overwritten;
+   then `remove` (may be NULL) is deleted. The file work is the writer's thread's: what fails there is
+   a failed write. A link type that is known stays. */
+void capture_writer_rotate(struct capture_writer *, const char *path, const char *remove);
+
 /* Waits until everything is on the disk and closes. -ENOSPC and the like with words. */
-int capture_writer_close(struct capture_writer *, struct pt_error *);
+int capture_writer_close(struct capture_writer *, struct pt_error *); /* NULL does nothing */
+/* Closes one that nothing was put into, and leaves no trace: no header is written, and a file that
+   was not there before is removed. */
+void capture_writer_cancel(struct capture_writer *);
 
 /* pcapng blocks as bytes, for live streams (a tap, a viewer). */
 struct buf;

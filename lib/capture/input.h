@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A file's bytes as they were before compression, read piece by piece. */
+#ifndef CAPTURE_INPUT_H
+#define CAPTURE_INPUT_H
+
+#include <pipetool/error.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct input;
+
+/* Reads from a descriptor, which it owns, also on failure. A regular file may be compressed or not
+   and can be read again; FIFOs, sockets and terminals are made non-blocking. Refuses folders. */
+int input_open(int fd, const char *name, struct input **, struct pt_error *);
+void input_close(struct input *); /* NULL does nothing */
+
+/* Fills `room` with up to `length` bytes, by one system call where the file is not compressed.
+   Returns how many came; 0 at the end; -EAGAIN if there is nothing now (or nothing yet, after much
+   compressed input); another negative code with words. The compression is told by the first
+   bytes. */
+ssize_t input_read(struct input *, uint8_t *room, size_t length, struct pt_error *);
+
+/* Leaves out the next bytes without reading them, if the file allows it; maybe past its end. */
+bool input_skip(struct input *, uint32_t length);
+
+int input_rewind(struct input *, struct pt_error *);
+const char *input_name(const struct input *);
+int input_fd(const struct input *);
+bool input_may_wait(const struct input *);
+bool input_is_regular(const struct input *);
+bool input_is_packed(const struct input *); /* known after the first read */
+/* Bytes of the file itself read so far, and its size or 0. */
+void input_progress(const struct input *, uint64_t *done, uint64_t *size);
+
+#endif

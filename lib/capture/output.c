@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Opening files to write captures to. */
+#include "capture/output.h"
+
+#include "base/error.h"
+#include "msg/pool.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MODE  0640
+#define BATCH 64
+
+int output_failed(const char *path, int code, struct pt_error *err)
+{
+	const char *hint = NULL;
+	switch (-code) {
+	case ENOENT: hint = "make the folder first"; break;
+	case EACCES: hint = "the daemon's user needs to write the file or its folder"; break;
+	case ENXIO:
+		return pt_fail(err, code, "fname",
+			       "cannot write '%s': nobody reads the FIFO; start the reader first",
+			       path);
+	case EISDIR:
+		return pt_fail(err, code, "fname", "'%s' is a folder; name a file in it", path);
+	case EPIPE:
+		return pt_fail(err, code, "fname", "cannot write '%s': the reader has closed it",
+			       path);
+	case ETIMEDOUT:
+		return pt_fail(err, code, "fname", "cannot write '%s': its reader takes nothing",
+			       path);
+	case ENOSPC:
+	case EDQUOT:
+		hint = "free some space, or write elsewhere; rotate bounds what is kept";
+		break;
+	case EFBIG: hint = "see the file size limit (ulimit -f), or use rotate"; break;
+	}
+	pt_fail(err, code, "fname", "cannot write '%s': %s", path, error_words(code));
+	if (hint)
+		pt_hint(err, "%s", hint);
+	return code;
+}
+
+/* Opens without O_CREAT what is there: that needs less, in folders that others may write. */
+static int open_file(const char *path, int mode, bool *created)
+{
+	int flags = mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = open(path, flags | O_CREAT | O_EXCL, MODE);
+	*created = fd >= 0;
+	if (fd >= 0 || errno != EEXIST)
+		return fd;
+	fd = open(path, flags);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	return open(path, flags | O_CREAT, MODE);
+}
+
+static int check_facts(const struct capture_writer_config *config, const struct capture_facts *f,
+		       struct pt_error *err)
+{
+	static const char *const names[] = {"pcap", "pcap-ns", "pcapng"};
+	if (f->packed)
+		return pt_fail(err, -EMEDIUMTYPE, "append",
+			       "cannot append to '%s': it is compressed", config->path);
+	if (f->format != config->format)
+		return pt_fail(err, -EMEDIUMTYPE, "format",
+			       "cannot append to '%s': its format is %s, not %s", config->path,
+			       names[f->format], names[config->format]);
+	if (f->format == CAPTURE_PCAPNG)
+		return 0;
+	if (f->swapped)
+		return pt_fail(err, -EMEDIUMTYPE, "append",
+			       "cannot append to '%s': it is of the other byte order",
+			       config->path);
+	if (config->link_type >= 0 && config->link_type != f->link_type)
+		return pt_fail(err, -EMEDIUMTYPE, "linktype",
+			       "cannot append to '%s': its link type is %u, not %d", config->path,
+			       f->link_type, config->link_type);
+	return 0;
+}
+
+static int read_through(struct capture_reader *r, struct pt_error *err)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *messages[BATCH];
+	int n;
+	while ((n = capture_reader_next(r, pool, messages, BATCH, err)) > 0 || n == -EAGAIN)
+		if (n > 0)
+			msg_unref_many(messages, (unsigned)n);
+	capture_reader_release(r);
+	pool_free(pool);
+	if (n)
+		pt_hint(err,
+			"behind that nothing could be read; mend the file or leave out append");
+	return n;
+}
+
+static int look_at(const struct capture_writer_config *config, struct output *o,
+		   struct pt_error *err)
+{
+	struct capture_reader *r;
+	struct capture_facts facts;
+	int copy = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return output_failed(config->path, -errno, err);
+	int rc = capture_reader_open_fd(copy, config->path, &r, err);
+	if (rc)
+		return rc;
+	rc = read_through(r, err);
+	capture_reader_facts(r, &facts);
+	if (rc == 0)
+		rc = check_facts(config, &facts, err);
+	capture_reader_close(r);
+	if (rc)
+		return rc;
+	if (lseek(o->fd, 0, SEEK_END) < 0)
+		return output_failed(config->path, -errno, err);
+	o->headed = facts.format != CAPTURE_PCAPNG;
+	if (o->headed)
+		o->link_type = facts.link_type;
+	return 0;
+}
+
+static int claim(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
+{
+	struct stat st;
+	if (fstat(o->fd, &st) < 0)
+		return output_failed(config->path, -errno, err);
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	if (flock(o->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return pt_fail(
+			err, -EBUSY, "fname",
+			"'%s' is being written by another block or program; choose another name",
+			config->path);
+	o->truncate = !config->append;
+	return config->append && st.st_size ? look_at(config, o, err) : 0;
+}
+
+int output_open(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
+{
+	*o = (struct output){.link_type = -1};
+	o->fd = open_file(config->path, config->append ? O_RDWR : O_WRONLY, &o->created);
+	if (o->fd < 0)
+		return output_failed(config->path, -errno, err);
+	int rc = claim(config, o, err);
+	if (rc == 0)
+		return 0;
+	if (o->created)
+		unlink(config->path);
+	close(o->fd);
+	return rc;
+}
+
+int output_begin(const struct output *o)
+{
+	return o->truncate && ftruncate(o->fd, 0) < 0 ? -errno : o->fd;
+}
+
+int output_replace(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, MODE);
+	if (fd < 0)
+		return -errno;
+	flock(fd, LOCK_EX | LOCK_NB);
+	return fd;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The file that a capture is written to: opened without harm to what is there. */
+#ifndef CAPTURE_OUTPUT_H
+#define CAPTURE_OUTPUT_H
+
+#include "capture/capture.h"
+
+struct output {
+	int fd;
+	bool created;  /* it was not there before */
+	bool headed;   /* to be appended to, and not empty */
+	bool truncate; /* when output_begin comes */
+	int link_type; /* that its header says; -1 */
+};
+
+/* Opens config->path and looks at what is there: nothing is changed, but that a file that was not
+   there is made (mode 0640 under the umask). */
+int output_open(const struct capture_writer_config *, struct output *, struct pt_error *);
+
+/* Now what was there goes, unless it is appended to. The descriptor or a negative errno. */
+int output_begin(const struct output *);
+
+/* The next one of a rotation: a new file in place of whatever bears the name. */
+int output_replace(const char *path);
+
+/* "cannot write 'x': …" and how to mend it. Returns the code. */
+int output_failed(const char *path, int code, struct pt_error *);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Blocks of pcapng files. */
+#include "capture/parse.h"
+
+#include "base/buf.h"
+#include "capture/capture.h"
+#include <byteswap.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+
+enum block_type {
+	SECTION = 0x0a0d0d0a,
+	INTERFACE = 1,
+	PACKET_OBSOLETE = 2,
+	PACKET_SIMPLE = 3,
+	PACKET_ENHANCED = 6,
+};
+
+#define BYTE_ORDER_MAGIC 0x1a2b3c4du
+#define BLOCK_MIN	 12
+#define SECTION_MIN	 28
+#define SECTION_HEAD	 24		 /* without options and trailer */
+#define BLOCK_MAX	 (1024u * 1024u) /* of those that are looked into */
+#define INTERFACES_MAX	 65536
+
+enum option { OPTION_END = 0, OPTION_TSRESOL = 9, OPTION_TSOFFSET = 14 };
+
+/* A timestamp's unit is unit_ns, or 1/parts_ns, or 2^-shift seconds. */
+struct pcapng_interface {
+	uint64_t unit_ns, parts_ns;
+	int64_t offset_s;
+	uint32_t snaplen;
+	uint16_t link_type;
+	uint8_t shift;
+};
+
+bool pcapng_begins(uint32_t magic)
+{
+	return magic == SECTION;
+}
+
+bool pcapng_whole(const struct pcapng *p)
+{
+	return p->begun && !p->closing;
+}
+
+void pcapng_reset(struct pcapng *p)
+{
+	free(p->interfaces);
+	*p = (struct pcapng){.begun = false};
+}
+
+static inline uint32_t load32(const struct pcapng *p, const uint8_t *at)
+{
+	uint32_t v;
+	memcpy(&v, at, sizeof v);
+	return p->swapped ? bswap_32(v) : v;
+}
+
+static inline uint16_t load16(const struct pcapng *p, const uint8_t *at)
+{
+	uint16_t v;
+	memcpy(&v, at, sizeof v);
+	return p->swapped ? bswap_16(v) : v;
+}
+
+static uint64_t load64(const struct pcapng *p, const uint8_t *at)
+{
+	uint64_t v;
+	memcpy(&v, at, sizeof v);
+	return p->swapped ? bswap_64(v) : v;
+}
+
+static uint64_t saturate(unsigned __int128 v)
+{
+	return v > UINT64_MAX ? UINT64_MAX : (uint64_t)v;
+}
+
+static uint64_t shifted(const struct pcapng_interface *i, __int128 ns)
+{
+	ns += (__int128)i->offset_s * NS_PER_S;
+	return ns < 0 ? 0 : saturate((unsigned __int128)ns);
+}
+
+static inline uint64_t time_ns(const struct pcapng_interface *i, uint32_t high, uint32_t low)
+{
+	uint64_t units = (uint64_t)high << 32 | low, ns;
+	if (i->unit_ns) {
+		if (__builtin_mul_overflow(units, i->unit_ns, &ns))
+			ns = UINT64_MAX;
+	} else if (i->parts_ns) {
+		ns = units / i->parts_ns;
+	} else {
+		ns = saturate((unsigned __int128)units * NS_PER_S >> i->shift);
+	}
+	return i->offset_s ? shifted(i, ns) : ns;
+}
+
+static void set_resolution(struct pcapng_interface *i, uint8_t tsresol)
+{
+	unsigned exponent = tsresol & 0x7f;
+	i->unit_ns = i->parts_ns = i->shift = 0;
+	if (tsresol & 0x80) {
+		i->shift = (uint8_t)exponent;
+	} else if (exponent <= 9) {
+		i->unit_ns = 1;
+		for (unsigned e = exponent; e < 9; e++)
+			i->unit_ns *= 10;
+	} else {
+		i->parts_ns = 1;
+		for (unsigned e = 9; e < exponent && i->parts_ns <= UINT64_MAX / 10; e++)
+			i->parts_ns *= 10;
+	}
+}
+
+static int read_options(const struct pcapng *p, const struct window *w, const uint8_t *at,
+			const uint8_t *end, struct pcapng_interface *i, struct pt_error *err)
+{
+	while (end - at >= 4) {
+		uint16_t code = load16(p, at), length = load16(p, at + 2);
+		size_t padded = ((size_t)length + 3) & ~(size_t)3;
+		at += 4;
+		if (code == OPTION_END)
+			break;
+		if (padded > (size_t)(end - at))
+			return window_damaged(
+				w, w->offset, err,
+				"an option of %u bytes reaches past its interface block", length);
+		if (code == OPTION_TSRESOL && length == 1)
+			set_resolution(i, *at);
+		else if (code == OPTION_TSOFFSET && length == 8)
+			i->offset_s = (int64_t)load64(p, at);
+		at += padded;
+	}
+	return 0;
+}
+
+static int add_interface(struct pcapng *p, const struct window *w, uint32_t length,
+			 struct pt_error *err)
+{
+	if (length < BLOCK_MIN + 8)
+		return window_damaged(w, w->offset, err, "an interface block of %u bytes", length);
+	if (p->count == INTERFACES_MAX)
+		return window_damaged(w, w->offset, err, "more than %u interfaces in a section",
+				      INTERFACES_MAX);
+	struct pcapng_interface i = {.link_type = load16(p, w->at + 8),
+				     .snaplen = load32(p, w->at + 12),
+				     .unit_ns = 1000};
+	if (i.link_type == PT_NO_LINK_TYPE)
+		return window_damaged(w, w->offset, err, "there is no link type %u", i.link_type);
+	int rc = read_options(p, w, w->at + 16, w->at + length - 4, &i, err);
+	if (rc)
+		return rc;
+	if (p->count == p->room) {
+		p->room = p->room ? p->room * 2 : 4;
+		p->interfaces = must_realloc(p->interfaces, p->room, sizeof *p->interfaces);
+	}
+	p->interfaces[p->count++] = i;
+	return 0;
+}
+
+static int packet(const struct pcapng *p, const struct window *w, uint32_t interface, uint32_t head,
+		  uint32_t length, struct record *r, struct pt_error *err)
+{
+	if (interface >= p->count)
+		return window_damaged(w, w->offset, err,
+				      "a packet of interface %u, of which there are %zu so far",
+				      interface, p->count);
+	if (r->length > CAPTURE_PACKET_MAX)
+		return window_damaged(w, w->offset, err,
+				      "a packet that claims %u bytes, more than %u", r->length,
+				      CAPTURE_PACKET_MAX);
+	if (r->length > length - head - 4)
+		return window_damaged(w, w->offset, err,
+				      "a packet that claims %u bytes in a block of %u", r->length,
+				      length);
+	r->bytes = w->at + head;
+	r->link_type = p->interfaces[interface].link_type;
+	if (r->wire_length < r->length)
+		r->wire_length = r->length;
+	return 1;
+}
+
+/* Enhanced and obsolete packet blocks differ in the first four bytes. */
+static int timed_packet(const struct pcapng *p, const struct window *w, uint32_t interface,
+			uint32_t length, struct record *r, struct pt_error *err)
+{
+	if (length < 32)
+		return window_damaged(w, w->offset, err, "a packet block of %u bytes", length);
+	*r = (struct record){.length = load32(p, w->at + 20), .wire_length = load32(p, w->at + 24)};
+	int rc = packet(p, w, interface, 28, length, r, err);
+	if (rc == 1)
+		r->time_ns = time_ns(&p->interfaces[interface], load32(p, w->at + 12),
+				     load32(p, w->at + 16));
+	return rc;
+}
+
+static int simple_packet(const struct pcapng *p, const struct window *w, uint32_t length,
+			 struct record *r, struct pt_error *err)
+{
+	if (length < 16)
+		return window_damaged(w, w->offset, err, "a packet block of %u bytes", length);
+	uint32_t wire = load32(p, w->at + 8), snaplen = p->count ? p->interfaces[0].snaplen : 0;
+	uint32_t captured = wire;
+	if (snaplen && captured > snaplen)
+		captured = snaplen;
+	*r = (struct record){.length = captured, .wire_length = wire};
+	return packet(p, w, 0, 12, length, r, err);
+}
+
+static int begin_section(struct pcapng *p, struct window *w, struct pt_error *err)
+{
+	if (window_left(w) < SECTION_HEAD) {
+		w->want = SECTION_HEAD;
+		return -EAGAIN;
+	}
+	uint32_t magic;
+	memcpy(&magic, w->at + 8, sizeof magic);
+	if (magic != BYTE_ORDER_MAGIC && magic != bswap_32(BYTE_ORDER_MAGIC))
+		return window_damaged(w, w->offset, err, "a section of unknown byte order");
+	p->swapped = magic != BYTE_ORDER_MAGIC;
+	uint16_t version = load16(p, w->at + 12);
+	if (version != 1)
+		return window_damaged(w, w->offset, err,
+				      "version %u of pcapng, of which only 1 is known", version);
+	p->count = 0;
+	p->begun = true;
+	return 0;
+}
+
+static void skip(struct pcapng *p, struct window *w, uint32_t length)
+{
+	p->closing = length;
+	p->block_at = w->offset;
+	uint32_t body = length - 4;
+	size_t here = body < window_left(w) ? body : window_left(w);
+	window_use(w, here);
+	w->skip = body - (uint32_t)here;
+}
+
+static int close_block(struct pcapng *p, const struct window *w, const uint8_t *at, uint32_t length,
+		       uint64_t block_at, struct pt_error *err)
+{
+	uint32_t again = load32(p, at);
+	if (again == length)
+		return 0;
+	return window_damaged(w, block_at, err,
+			      "a block that says %u bytes at its beginning and %u at its end",
+			      length, again);
+}
+
+static bool looked_into(uint32_t type)
+{
+	return type == INTERFACE || type == PACKET_ENHANCED || type == PACKET_SIMPLE ||
+	       type == PACKET_OBSOLETE;
+}
+
+static int check_length(const struct window *w, uint32_t type, uint32_t length,
+			struct pt_error *err)
+{
+	uint32_t min = type == SECTION ? SECTION_MIN : BLOCK_MIN;
+	if (length < min || length % 4)
+		return window_damaged(w, w->offset, err, "a block that claims %u bytes", length);
+	if (looked_into(type) && length > BLOCK_MAX)
+		return window_damaged(w, w->offset, err,
+				      "a block of type %u that claims %u bytes, more than %u", type,
+				      length, BLOCK_MAX);
+	return 0;
+}
+
+/* 1: a record; 0: something else was used up; -EAGAIN: more bytes are wanted. */
+static int parse_block(struct pcapng *p, struct window *w, struct record *r, struct pt_error *err)
+{
+	uint32_t type = load32(p, w->at);
+	int rc = type == SECTION ? begin_section(p, w, err) : 0;
+	if (rc)
+		return rc;
+	uint32_t length = load32(p, w->at + 4);
+	rc = check_length(w, type, length, err);
+	if (rc)
+		return rc;
+	if (!looked_into(type)) {
+		skip(p, w, length);
+		return 0;
+	}
+	if (window_left(w) < length) {
+		w->want = length;
+		return -EAGAIN;
+	}
+	rc = close_block(p, w, w->at + length - 4, length, w->offset, err);
+	if (rc)
+		return rc;
+	switch (type) {
+	case INTERFACE: rc = add_interface(p, w, length, err); break;
+	case PACKET_SIMPLE: rc = simple_packet(p, w, length, r, err); break;
+	case PACKET_ENHANCED: rc = timed_packet(p, w, load32(p, w->at + 8), length, r, err); break;
+	case PACKET_OBSOLETE: rc = timed_packet(p, w, load16(p, w->at + 8), length, r, err); break;
+	}
+	if (rc >= 0)
+		window_use(w, length);
+	return rc;
+}
+
+static int parse_next(struct pcapng *p, struct window *w, struct record *r, struct pt_error *err)
+{
+	w->want = p->closing ? 4 : BLOCK_MIN;
+	if (w->skip || window_left(w) < w->want)
+		return -EAGAIN;
+	if (!p->closing)
+		return parse_block(p, w, r, err);
+	int rc = close_block(p, w, w->at, p->closing, p->block_at, err);
+	if (rc)
+		return rc;
+	window_use(w, 4);
+	p->closing = 0;
+	return 0;
+}
+
+int pcapng_parse(struct pcapng *p, struct window *w, struct record *records, unsigned max,
+		 struct pt_error *err)
+{
+	unsigned n = 0;
+	while (n < max || (!p->begun && max == 0)) {
+		int rc = parse_next(p, w, &records[n], n ? NULL : err);
+		if (rc == 1)
+			n++;
+		else if (rc < 0)
+			return n || rc == -EAGAIN ? (int)n : rc;
+	}
+	return (int)n;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Section, interface and enhanced packet blocks. */
+#include "capture/pcapng_write.h"
+
+#include "base/buf.h"
+#include "capture/capture.h"
+#include <string.h>
+
+#define OPTION_HEAD	4
+#define OPTION_NAME	2
+#define OPTION_USERAPPL 4
+#define OPTION_TSRESOL	9
+#define SECTION_FIXED	28
+#define INTERFACE_FIXED 20
+#define PACKET_FIXED	32
+#define TSRESOL_NS	9
+
+static size_t pad4(size_t length)
+{
+	return (length + 3) & ~(size_t)3;
+}
+
+static size_t text_length(const char *text)
+{
+	return text ? strnlen(text, PCAPNG_TEXT_MAX) : 0;
+}
+
+static size_t text_size(const char *text)
+{
+	return text ? OPTION_HEAD + pad4(text_length(text)) : 0;
+}
+
+static uint8_t *put16(uint8_t *at, uint16_t v)
+{
+	memcpy(at, &v, sizeof v);
+	return at + sizeof v;
+}
+
+static uint8_t *put32(uint8_t *at, uint32_t v)
+{
+	memcpy(at, &v, sizeof v);
+	return at + sizeof v;
+}
+
+static uint8_t *put_padded(uint8_t *at, const void *bytes, size_t length)
+{
+	size_t padded = pad4(length);
+	if (padded != length)
+		memset(at + padded - 4, 0, 4);
+	if (length)
+		memcpy(at, bytes, length);
+	return at + padded;
+}
+
+static uint8_t *put_option(uint8_t *at, uint16_t code, const void *value, size_t length)
+{
+	at = put16(at, code);
+	at = put16(at, (uint16_t)length);
+	return put_padded(at, value, length);
+}
+
+size_t pcapng_section_size(const char *application)
+{
+	return SECTION_FIXED + text_size(application) + (application ? OPTION_HEAD : 0);
+}
+
+void pcapng_section_write(uint8_t *at, const char *application)
+{
+	uint32_t size = (uint32_t)pcapng_section_size(application);
+	at = put32(at, 0x0a0d0d0a);
+	at = put32(at, size);
+	at = put32(at, 0x1a2b3c4d);
+	at = put16(at, 1);
+	at = put16(at, 0);
+	at = put32(at, UINT32_MAX); /* the section's length is not told */
+	at = put32(at, UINT32_MAX);
+	if (application) {
+		at = put_option(at, OPTION_USERAPPL, application, text_length(application));
+		at = put_option(at, 0, NULL, 0);
+	}
+	put32(at, size);
+}
+
+size_t pcapng_interface_size(const char *name)
+{
+	return INTERFACE_FIXED + text_size(name) + OPTION_HEAD + 4 + OPTION_HEAD;
+}
+
+void pcapng_interface_write(uint8_t *at, uint16_t link_type, uint32_t snaplen, const char *name)
+{
+	static const uint8_t tsresol = TSRESOL_NS;
+	uint32_t size = (uint32_t)pcapng_interface_size(name);
+	at = put32(at, 1);
+	at = put32(at, size);
+	at = put16(at, link_type);
+	at = put16(at, 0);
+	at = put32(at, snaplen);
+	if (name)
+		at = put_option(at, OPTION_NAME, name, text_length(name));
+	at = put_option(at, OPTION_TSRESOL, &tsresol, 1);
+	at = put_option(at, 0, NULL, 0);
+	put32(at, size);
+}
+
+size_t pcapng_packet_size(uint32_t captured)
+{
+	return PACKET_FIXED + pad4(captured);
+}
+
+void pcapng_packet_write(uint8_t *at, uint32_t interface, const struct pt_msg *m, uint64_t time_ns,
+			 uint32_t captured)
+{
+	uint32_t size = (uint32_t)pcapng_packet_size(captured);
+	at = put32(at, 6);
+	at = put32(at, size);
+	at = put32(at, interface);
+	at = put32(at, (uint32_t)(time_ns >> 32));
+	at = put32(at, (uint32_t)time_ns);
+	at = put32(at, captured);
+	at = put32(at, m->wire_length);
+	at = put_padded(at, m->bytes, captured);
+	put32(at, size);
+}
+
+/* ---- for live streams ---- */
+
+static uint8_t *grow(struct buf *b, size_t size)
+{
+	uint8_t *at = (uint8_t *)buf_reserve(b, size);
+	b->length += size;
+	b->data[b->length] = 0;
+	return at;
+}
+
+void capture_pcapng_header(struct buf *b, const char *application)
+{
+	pcapng_section_write(grow(b, pcapng_section_size(application)), application);
+}
+
+void capture_pcapng_interface(struct buf *b, uint16_t link_type, uint32_t snaplen, const char *name)
+{
+	pcapng_interface_write(grow(b, pcapng_interface_size(name)), link_type, snaplen, name);
+}
+
+void capture_pcapng_packet(struct buf *b, uint32_t interface, const struct pt_msg *m)
+{
+	uint32_t captured = m->length < CAPTURE_PACKET_MAX ? m->length : CAPTURE_PACKET_MAX;
+	pcapng_packet_write(grow(b, pcapng_packet_size(captured)), interface, m, m->time_ns,
+			    captured);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Fills chunks from a file and cuts messages out of them. */
+#include "capture/capture.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "capture/input.h"
+#include "capture/parse.h"
+#include "msg/pool.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHUNK	   (256 * 1024)
+#define CHUNK_REST (16 * 1024) /* too little room to read into */
+#define BATCH	   64
+#define BARREN_MAX (16 * 1024 * 1024) /* bytes without a packet in one call */
+#define HEAD	   28		      /* what is checked when a file is opened */
+
+enum format { UNKNOWN, PCAP, PCAPNG };
+
+struct capture_reader {
+	struct input *in;
+	enum format format;
+	struct pcap pcap;
+	struct pcapng pcapng;
+	struct window window; /* in the chunk */
+	struct pt_chunk *chunk;
+	bool ended;
+	int fault; /* 0, or what ended the reading */
+};
+
+int window_damaged(const struct window *w, uint64_t offset, struct pt_error *err, const char *fmt,
+		   ...)
+{
+	if (!err)
+		return -EBADMSG;
+	va_list args;
+	va_start(args, fmt);
+	struct buf words = BUF_INIT;
+	buf_vaddf(&words, fmt, args);
+	va_end(args);
+	pt_fail(err, -EBADMSG, "fname", "'%s' is damaged at byte %llu: %s", w->name,
+		(unsigned long long)offset, words.data);
+	buf_free(&words);
+	return -EBADMSG;
+}
+
+/* ---- what the file is ---- */
+
+static const struct stranger {
+	const char *magic;
+	size_t length;
+	const char *words;
+} strangers[] = {
+	{"\xfd\x37zXZ", 5, "compressed with xz: unpack it first (xz -d)"},
+	{"BZh", 3, "compressed with bzip2: unpack it first (bzip2 -d)"},
+	{"\x02\x21\x4c\x18", 4, "in lz4's legacy format: pack it again with a newer lz4"},
+	{"PK\x03\x04", 4, "a zip archive: unpack it first"},
+	{"snoop\0\0\0", 8, "in snoop's format: turn it into pcap first (editcap -F pcap)"},
+};
+
+static int refuse_stranger(const struct window *w, struct pt_error *err)
+{
+	for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
+		if (window_left(w) >= strangers[i].length &&
+		    memcmp(w->at, strangers[i].magic, strangers[i].length) == 0)
+			return pt_fail(err, -EBADMSG, "fname", "'%s' is %s", w->name,
+				       strangers[i].words);
+	return pt_fail(err, -EBADMSG, "fname",
+		       "'%s' is not a capture file: it begins with %02x %02x %02x %02x, as neither "
+		       "pcap nor pcapng do",
+		       w->name, w->at[0], w->at[1], w->at[2], w->at[3]);
+}
+
+static int tell_format(struct capture_reader *r, struct window *w, struct pt_error *err)
+{
+	uint32_t magic;
+	if (window_left(w) < sizeof magic)
+		return 0;
+	memcpy(&magic, w->at, sizeof magic);
+	if (pcap_begins(magic))
+		r->format = PCAP;
+	else if (pcapng_begins(magic))
+		r->format = PCAPNG;
+	else
+		return refuse_stranger(w, err);
+	return 0;
+}
+
+static int parse(struct capture_reader *r, struct window *w, struct record *records, unsigned max,
+		 struct pt_error *err)
+{
+	if (r->format == UNKNOWN) {
+		int rc = tell_format(r, w, err);
+		if (rc || r->format == UNKNOWN)
+			return rc;
+	}
+	if (r->format == PCAP)
+		return pcap_parse(&r->pcap, w, records, max, err);
+	return pcapng_parse(&r->pcapng, w, records, max, err);
+}
+
+static int end_of_file(const struct capture_reader *r, const struct window *w, struct pt_error *err)
+{
+	if (w->offset == 0 && window_left(w) == 0)
+		return pt_fail(err, -EBADMSG, "fname",
+			       "'%s' is empty: it has 0 bytes, not even a header", w->name);
+	uint64_t end = w->offset + window_left(w);
+	if (!(r->format == PCAP ? r->pcap.begun : r->pcapng.begun))
+		return pt_fail(err, -EBADMSG, "fname",
+			       "'%s' is cut off at byte %llu, in the middle of its header", w->name,
+			       (unsigned long long)end);
+	if (window_left(w) == 0 && w->skip == 0 && (r->format == PCAP || pcapng_whole(&r->pcapng)))
+		return 0;
+	uint64_t begin = r->pcapng.closing ? r->pcapng.block_at : w->offset;
+	return pt_fail(err, -EBADMSG, "fname",
+		       "'%s' is cut off at byte %llu, in the middle of what begins at byte %llu",
+		       w->name, (unsigned long long)end, (unsigned long long)begin);
+}
+
+static void reset(struct capture_reader *r)
+{
+	pcapng_reset(&r->pcapng);
+	r->pcap = (struct pcap){.begun = false};
+	r->format = UNKNOWN;
+	r->window = (struct window){.name = input_name(r->in), .want = 8};
+	r->ended = false;
+	r->fault = 0;
+}
+
+/* ---- opening ---- */
+
+static int check_head(struct capture_reader *r, struct pt_error *err)
+{
+	uint8_t head[HEAD];
+	struct record none;
+	struct window w = r->window;
+	w.at = w.end = head;
+	while (w.end < head + HEAD) {
+		ssize_t n = input_read(r->in, head + (w.end - head), (size_t)(head + HEAD - w.end),
+				       err);
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			break;
+		w.end += n;
+	}
+	int rc = parse(r, &w, &none, 0, err);
+	if (rc == 0 && !r->pcap.begun && !r->pcapng.begun)
+		rc = end_of_file(r, &w, err);
+	return rc ? rc : input_rewind(r->in, err);
+}
+
+int capture_reader_open_fd(int fd, const char *name, struct capture_reader **result,
+			   struct pt_error *err)
+{
+	struct input *in;
+	int rc = input_open(fd, name, &in, err);
+	if (rc)
+		return rc;
+	struct capture_reader *r = must_calloc(1, sizeof *r);
+	r->in = in;
+	reset(r);
+	if (input_is_regular(in))
+		rc = check_head(r, err);
+	reset(r);
+	if (rc) {
+		capture_reader_close(r);
+		return rc;
+	}
+	*result = r;
+	return 0;
+}
+
+static int cannot_open(const char *path, int code, struct pt_error *err)
+{
+	int rc = pt_fail(err, code, "fname", "cannot open '%s': %s", path, error_words(code));
+	if (code == -ENOENT)
+		pt_hint(err, "check the path; the daemon takes one that is relative from its own "
+			     "folder");
+	else if (code == -EACCES)
+		pt_hint(err, "the daemon's user needs to read the file and to pass its folders");
+	return rc;
+}
+
+int capture_reader_open(const char *path, struct capture_reader **result, struct pt_error *err)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return cannot_open(path, -errno, err);
+	return capture_reader_open_fd(fd, path, result, err);
+}
+
+void capture_reader_release(struct capture_reader *r)
+{
+	chunk_unref(r->chunk);
+	r->chunk = NULL;
+	r->window.at = r->window.end = NULL;
+	r->ended = true;
+}
+
+void capture_reader_close(struct capture_reader *r)
+{
+	if (!r)
+		return;
+	chunk_unref(r->chunk);
+	pcapng_reset(&r->pcapng);
+	input_close(r->in);
+	free(r);
+}
+
+int capture_reader_rewind(struct capture_reader *r, struct pt_error *err)
+{
+	int rc = input_rewind(r->in, err);
+	if (rc)
+		return rc;
+	capture_reader_release(r);
+	reset(r);
+	return 0;
+}
+
+/* ---- reading ---- */
+
+/* Where the next bytes go: behind the window, in this chunk or, with the window, in a new one. */
+static uint8_t *room(struct capture_reader *r, struct pt_pool *pool, size_t *length)
+{
+	struct window *w = &r->window;
+	size_t left = window_left(w);
+	if (r->chunk) {
+		uint8_t *bytes = chunk_bytes(r->chunk);
+		size_t filled = (size_t)(w->end - bytes);
+		*length = chunk_size(r->chunk) - filled;
+		if (*length > CHUNK_REST && left + *length >= w->want)
+			return bytes + filled;
+	}
+	struct pt_chunk *fresh = chunk_new(pool, w->want <= CHUNK ? CHUNK : w->want);
+	if (!fresh)
+		return NULL;
+	uint8_t *bytes = chunk_bytes(fresh);
+	if (left)
+		memcpy(bytes, w->at, left);
+	chunk_unref(r->chunk);
+	r->chunk = fresh;
+	w->at = bytes;
+	w->end = bytes + left;
+	*length = chunk_size(fresh) - left;
+	return bytes + left;
+}
+
+/* Bytes that came, 0 at the end, or a negative code. What is to be skipped is not kept. */
+static ssize_t fill(struct capture_reader *r, struct pt_pool *pool, struct pt_error *err)
+{
+	struct window *w = &r->window;
+	if (w->skip && input_skip(r->in, w->skip)) {
+		w->offset += w->skip;
+		w->skip = 0;
+	}
+	size_t length;
+	uint8_t *at = room(r, pool, &length);
+	if (!at)
+		return -ENOMEM;
+	if (w->skip && w->skip < length)
+		length = w->skip;
+	ssize_t n = input_read(r->in, at, length, err);
+	if (n <= 0)
+		return n;
+	if (w->skip) {
+		w->offset += (uint64_t)n;
+		w->skip -= (uint32_t)n;
+	} else {
+		w->end = at + n;
+	}
+	return n;
+}
+
+static void make_messages(struct capture_reader *r, struct pt_pool *pool,
+			  const struct record *records, struct pt_msg **messages, unsigned count)
+{
+	msg_blanks(pool, messages, count);
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_msg *m = messages[i];
+		m->bytes = records[i].bytes;
+		m->length = records[i].length;
+		m->wire_length = records[i].wire_length;
+		m->time_ns = records[i].time_ns;
+		m->link_type = records[i].link_type;
+		m->chunk = r->chunk;
+		chunk_ref(r->chunk);
+	}
+}
+
+static int finish(struct capture_reader *r, int rc)
+{
+	capture_reader_release(r);
+	r->fault = rc;
+	return rc;
+}
+
+int capture_reader_next(struct capture_reader *r, struct pt_pool *pool, struct pt_msg **messages,
+			unsigned max, struct pt_error *err)
+{
+	struct record records[BATCH];
+	assert(max);
+	if (r->fault)
+		return pt_fail(err, r->fault, "fname", "the reading of '%s' ended with a fault",
+			       input_name(r->in));
+	for (size_t barren = 0; !r->ended;) {
+		int n = parse(r, &r->window, records, max < BATCH ? max : BATCH, err);
+		if (n > 0)
+			make_messages(r, pool, records, messages, (unsigned)n);
+		if (n > 0)
+			return n;
+		if (n < 0)
+			return finish(r, n);
+		if (barren > BARREN_MAX)
+			return -EAGAIN;
+		ssize_t got = fill(r, pool, err);
+		if (got == 0)
+			return finish(r, end_of_file(r, &r->window, err));
+		if (got == -EAGAIN || got == -ENOMEM)
+			return (int)got;
+		if (got < 0)
+			return finish(r, (int)got);
+		barren += (size_t)got;
+	}
+	return 0;
+}
+
+void capture_reader_facts(const struct capture_reader *r, struct capture_facts *facts)
+{
+	bool pcap = r->format == PCAP;
+	*facts = (struct capture_facts){
+		.format = !pcap		 ? CAPTURE_PCAPNG
+			  : r->pcap.nano ? CAPTURE_PCAP_NS
+					 : CAPTURE_PCAP,
+		.swapped = pcap ? r->pcap.swapped : r->pcapng.swapped,
+		.packed = input_is_packed(r->in),
+		.link_type = r->pcap.link_type,
+	};
+}
+
+int capture_reader_fd(const struct capture_reader *r)
+{
+	return input_fd(r->in);
+}
+
+bool capture_reader_may_wait(const struct capture_reader *r)
+{
+	return input_may_wait(r->in);
+}
+
+void capture_reader_progress(const struct capture_reader *r, uint64_t *done, uint64_t *size)
+{
+	input_progress(r->in, done, size);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Names of rotated files. */
+#include "capture/rotate.h"
+
+#include "base/buf.h"
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIGITS	   5
+#define DIGITS_MAX 18
+
+/* Where a path's last name begins, and where the number goes in it. */
+static const char *split(const char *path, const char **ending)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *end = name + strlen(name), *dot = strrchr(name, '.');
+	if (dot &&
+	    (strcmp(dot, ".gz") == 0 || strcmp(dot, ".zst") == 0 || strcmp(dot, ".lz4") == 0)) {
+		end = dot;
+		while (dot > name && *--dot != '.')
+			;
+	}
+	bool has_ending = dot && dot > name && *dot == '.';
+	*ending = has_ending ? dot : end;
+	return name;
+}
+
+char *rotate_name(const char *path, uint64_t number)
+{
+	const char *ending;
+	split(path, &ending);
+	return must_printf("%.*s.%0*llu%s", (int)(ending - path), path, DIGITS,
+			   (unsigned long long)number, ending);
+}
+
+/* The number in `entry`, if it is `stem`.NUMBER`ending`; else 0. */
+static uint64_t number_of(const char *entry, const char *stem, size_t stem_length,
+			  const char *ending)
+{
+	if (strncmp(entry, stem, stem_length) != 0 || entry[stem_length] != '.')
+		return 0;
+	const char *digits = entry + stem_length + 1;
+	size_t count = strspn(digits, "0123456789");
+	if (count < DIGITS || count > DIGITS_MAX || strcmp(digits + count, ending) != 0)
+		return 0;
+	return strtoull(digits, NULL, 10);
+}
+
+uint64_t rotate_highest(const char *path)
+{
+	const char *ending, *name = split(path, &ending);
+	char *folder = name == path ? must_strdup(".") : must_strdup(path);
+	if (name != path)
+		folder[name - path] = 0;
+	DIR *dir = opendir(folder);
+	free(folder);
+	uint64_t highest = 0;
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		uint64_t n = number_of(e->d_name, name, (size_t)(ending - name), ending);
+		if (n > highest)
+			highest = n;
+	}
+	if (dir)
+		closedir(dir);
+	return highest;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The names of files that follow one another: out.pcap becomes out.00001.pcap, out.00002.pcap, … */
+#ifndef CAPTURE_ROTATE_H
+#define CAPTURE_ROTATE_H
+
+#include <stdint.h>
+
+/* The name with the number before its ending, which may be two: out.00001.pcap.gz; at least five
+   digits, so that they sort. Yours to free. */
+char *rotate_name(const char *path, uint64_t number);
+
+/* The highest number of a file there is, so that none is overwritten; 0: there is none. Reads the
+   folder. */
+uint64_t rotate_highest(const char *path);
+
+#endif

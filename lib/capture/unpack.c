@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* zlib, libzstd and liblz4 as unpack_kind. */
+#include "capture/unpack.h"
+
+#include "base/buf.h"
+#include <lz4frame.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+
+static uint32_t little32(const uint8_t *b)
+{
+	return b[0] | b[1] << 8 | b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+/* ---- gzip ---- */
+
+struct gzip {
+	z_stream stream;
+	bool ended; /* a member; zeros may follow, or another one */
+};
+
+static bool gzip_begins(const uint8_t *b, size_t length)
+{
+	return length >= 2 && b[0] == 0x1f && b[1] == 0x8b;
+}
+
+static void *gzip_make(void)
+{
+	struct gzip *g = must_calloc(1, sizeof *g);
+	if (inflateInit2(&g->stream, 16 + MAX_WBITS) != Z_OK)
+		abort();
+	return g;
+}
+
+static void gzip_free(void *state)
+{
+	struct gzip *g = state;
+	inflateEnd(&g->stream);
+	free(g);
+}
+
+static bool gzip_goes_on(struct gzip *g, struct unpack_span *s)
+{
+	while (s->in_left && *s->in == 0) {
+		s->in++;
+		s->in_left--;
+	}
+	if (!s->in_left)
+		return false;
+	inflateReset(&g->stream);
+	g->ended = false;
+	return true;
+}
+
+static const char *gzip_run(void *state, struct unpack_span *s, bool *whole)
+{
+	struct gzip *g = state;
+	int rc = Z_OK;
+	while (rc == Z_OK && s->out_left && (!g->ended || gzip_goes_on(g, s))) {
+		g->stream.next_in = (Bytef *)(uintptr_t)s->in;
+		g->stream.avail_in = (uInt)s->in_left;
+		g->stream.next_out = s->out;
+		g->stream.avail_out = (uInt)s->out_left;
+		rc = inflate(&g->stream, Z_NO_FLUSH);
+		s->in = g->stream.next_in;
+		s->in_left = g->stream.avail_in;
+		s->out = g->stream.next_out;
+		s->out_left = g->stream.avail_out;
+		if (rc == Z_STREAM_END) {
+			g->ended = true;
+			rc = Z_OK;
+		}
+	}
+	*whole = g->ended;
+	if (rc == Z_OK || rc == Z_BUF_ERROR)
+		return NULL;
+	return g->stream.msg ? g->stream.msg : "damaged data";
+}
+
+/* ---- zstd ---- */
+
+static bool zstd_begins(const uint8_t *b, size_t length)
+{
+	return length >= 4 &&
+	       (little32(b) == ZSTD_MAGICNUMBER ||
+		(little32(b) & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START);
+}
+
+static void *zstd_make(void)
+{
+	ZSTD_DStream *d = ZSTD_createDStream();
+	if (!d)
+		abort();
+	return d;
+}
+
+static void zstd_free(void *state)
+{
+	ZSTD_freeDStream(state);
+}
+
+static const char *zstd_run(void *state, struct unpack_span *s, bool *whole)
+{
+	ZSTD_inBuffer in = {s->in, s->in_left, 0};
+	ZSTD_outBuffer out = {s->out, s->out_left, 0};
+	const char *fault = NULL;
+	size_t rc = 1, before;
+	do {
+		before = in.pos + out.pos;
+		rc = ZSTD_decompressStream(state, &out, &in);
+		if (ZSTD_isError(rc))
+			fault = ZSTD_getErrorName(rc);
+		else if (in.pos + out.pos > before)
+			*whole = rc == 0;
+	} while (!fault && in.pos + out.pos > before && in.pos < in.size && out.pos < out.size);
+	s->in += in.pos;
+	s->in_left -= in.pos;
+	s->out += out.pos;
+	s->out_left -= out.pos;
+	return fault;
+}
+
+/* ---- lz4 ---- */
+
+static bool lz4_begins(const uint8_t *b, size_t length)
+{
+	return length >= 4 && little32(b) == 0x184d2204;
+}
+
+static void *lz4_make(void)
+{
+	LZ4F_dctx *d;
+	if (LZ4F_isError(LZ4F_createDecompressionContext(&d, LZ4F_VERSION)))
+		abort();
+	return d;
+}
+
+static void lz4_free(void *state)
+{
+	LZ4F_freeDecompressionContext(state);
+}
+
+static const char *lz4_run(void *state, struct unpack_span *s, bool *whole)
+{
+	size_t moved;
+	do {
+		size_t in = s->in_left, out = s->out_left;
+		size_t rc = LZ4F_decompress(state, s->out, &out, s->in, &in, NULL);
+		if (LZ4F_isError(rc))
+			return LZ4F_getErrorName(rc);
+		moved = in + out;
+		s->in += in;
+		s->in_left -= in;
+		s->out += out;
+		s->out_left -= out;
+		if (moved)
+			*whole = rc == 0;
+	} while (moved && s->in_left && s->out_left);
+	return NULL;
+}
+
+static const struct unpack_kind kinds[] = {
+	{"gzip", gzip_begins, gzip_make, gzip_free, gzip_run},
+	{"zstd", zstd_begins, zstd_make, zstd_free, zstd_run},
+	{"lz4", lz4_begins, lz4_make, lz4_free, lz4_run},
+};
+
+const struct unpack_kind *unpack_kind(const uint8_t *bytes, size_t length)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (kinds[i].begins(bytes, length))
+			return &kinds[i];
+	return NULL;
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes packets to a capture file, or through a pipe, by a thread of its own. */
+#include "capture/capture.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/writer.h"
+#include "capture/output.h"
+#include "capture/pack.h"
+#include "capture/pcapng_write.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BUFFER	    ((size_t)512 * 1024)
+#define EXTRA	    (64 * 1024 * 1024 / BUFFER)
+#define RUN_MAX	    (64 * 1024) /* bytes asked for at once, unless one packet needs more */
+#define FILE_HEADER 24
+#define PCAP_RECORD 16
+#define NS_PER_S    UINT64_C(1000000000)
+#define ETHERNET    1
+
+struct capture_writer {
+	struct capture_writer_config config;
+	char *path, *interface_name, *application;
+	struct output output;  /* until the writer has it */
+	struct writer *writer; /* from the first packet on */
+	void *pack;
+	int link_type;	      /* of pcap; -1: not known yet */
+	bool headed;	      /* the file has its header */
+	uint16_t *interfaces; /* the link types of pcapng's, in order */
+	unsigned interface_count, interface_room;
+	uint64_t bytes;
+};
+
+/* A file to go on in. */
+struct turn {
+	struct capture_writer *w;
+	bool first;    /* the one that was opened at the beginning */
+	size_t remove; /* where in `paths` that one begins; 0: none */
+	char paths[];
+};
+
+/* ---- opening ---- */
+
+int capture_writer_open(const struct capture_writer_config *config, struct capture_writer **result,
+			struct pt_error *err)
+{
+	if (config->append && config->gzip)
+		return pt_fail(err, -EINVAL, "append",
+			       "cannot append to a compressed file; leave out append or gz");
+	struct output output = {.fd = config->fd, .link_type = -1};
+	int rc = config->fd >= 0 ? 0 : output_open(config, &output, err);
+	if (rc)
+		return rc;
+	struct capture_writer *w = must_calloc(1, sizeof *w);
+	w->config = *config;
+	w->path = must_strdup(config->path);
+	w->interface_name = config->interface_name ? must_strdup(config->interface_name) : NULL;
+	w->application = config->application ? must_strdup(config->application) : NULL;
+	if (!w->config.snaplen || w->config.snaplen > CAPTURE_PACKET_MAX)
+		w->config.snaplen = CAPTURE_PACKET_MAX;
+	w->output = output;
+	w->link_type = output.link_type >= 0 ? output.link_type : config->link_type;
+	w->headed = output.headed;
+	*result = w;
+	return 0;
+}
+
+/* [writer's thread] */
+static int take_turn(void *arg)
+{
+	struct turn *t = arg;
+	if (t->first) {
+		int fd = output_begin(&t->w->output);
+		if (fd >= 0)
+			t->w->output.fd = -1;
+		return fd;
+	}
+	int fd = output_replace(t->paths);
+	if (fd >= 0 && t->remove)
+		unlink(t->paths + t->remove);
+	return fd;
+}
+
+static struct writer *begin(struct capture_writer *w)
+{
+	if (w->writer)
+		return w->writer;
+	struct writer_config config = {
+		.fd = -1,
+		.close_fd = true,
+		.buffer_size = BUFFER,
+		.extra = EXTRA,
+		.progress = w->config.progress,
+		.arg = w->config.arg,
+	};
+	if (w->config.gzip) {
+		w->pack = pack_gzip_new();
+		config.filter = pack_gzip;
+		config.filter_arg = w->pack;
+	}
+	w->writer = writer_new(&config);
+	struct turn *turn = must_calloc(1, sizeof *turn);
+	*turn = (struct turn){.w = w, .first = true};
+	writer_next(w->writer, take_turn, turn, false);
+	return w->writer;
+}
+
+void capture_writer_rotate(struct capture_writer *w, const char *path, const char *remove)
+{
+	size_t length = strlen(path) + 1, second = remove ? strlen(remove) + 1 : 0;
+	struct turn *turn = must_calloc(1, sizeof *turn + length + second);
+	turn->w = w;
+	memcpy(turn->paths, path, length);
+	if (remove) {
+		memcpy(turn->paths + length, remove, second);
+		turn->remove = length;
+	}
+	writer_next(begin(w), take_turn, turn, true);
+	free(w->path);
+	w->path = must_strdup(path);
+	w->headed = false;
+	w->interface_count = 0;
+	w->bytes = 0;
+}
+
+/* ---- headers ---- */
+
+static void write_pcap_header(const struct capture_writer *w, uint8_t *at)
+{
+	const struct {
+		uint32_t magic;
+		uint16_t major, minor;
+		uint32_t zone, accuracy, snaplen, link_type;
+	} header = {w->config.format == CAPTURE_PCAP_NS ? 0xa1b23c4d : 0xa1b2c3d4,
+		    2,
+		    4,
+		    0,
+		    0,
+		    w->config.snaplen,
+		    (uint32_t)w->link_type};
+	_Static_assert(sizeof header == FILE_HEADER, "no padding");
+	memcpy(at, &header, sizeof header);
+}
+
+static void advance(struct capture_writer *w, size_t length)
+{
+	writer_advance(w->writer, length);
+	w->bytes += length;
+}
+
+static bool write_header(struct capture_writer *w, int link_type)
+{
+	if (w->headed)
+		return true;
+	bool pcapng = w->config.format == CAPTURE_PCAPNG;
+	size_t size = pcapng ? pcapng_section_size(w->application) : FILE_HEADER;
+	uint8_t *at = writer_room(begin(w), size);
+	if (!at)
+		return false;
+	if (w->link_type < 0)
+		w->link_type = link_type;
+	if (pcapng)
+		pcapng_section_write(at, w->application);
+	else
+		write_pcap_header(w, at);
+	advance(w, size);
+	w->headed = true;
+	return true;
+}
+
+/* The number of the interface of that link type, which is described now if it is new; -1: no room. */
+static int interface_of(struct capture_writer *w, uint16_t link_type)
+{
+	for (unsigned i = 0; i < w->interface_count; i++)
+		if (w->interfaces[i] == link_type)
+			return (int)i;
+	size_t size = pcapng_interface_size(w->interface_name);
+	uint8_t *at = writer_room(w->writer, size);
+	if (!at)
+		return -1;
+	pcapng_interface_write(at, link_type, w->config.snaplen, w->interface_name);
+	advance(w, size);
+	if (w->interface_count == w->interface_room) {
+		w->interface_room = w->interface_room ? w->interface_room * 2 : 4;
+		w->interfaces =
+			must_realloc(w->interfaces, w->interface_room, sizeof *w->interfaces);
+	}
+	w->interfaces[w->interface_count] = link_type;
+	return (int)w->interface_count++;
+}
+
+/* ---- packets ---- */
+
+struct run {
+	struct pt_msg *const *messages;
+	unsigned count;
+	size_t size;
+};
+
+static int link_type_of(const struct capture_writer *w, const struct pt_msg *m)
+{
+	return pt_msg_is_packet(m) ? m->link_type : w->config.link_type;
+}
+
+static uint32_t captured(const struct capture_writer *w, const struct pt_msg *m)
+{
+	return m->length < w->config.snaplen ? m->length : w->config.snaplen;
+}
+
+/* The messages at the front that are of one link type and fit one request for room. */
+static struct run front(const struct capture_writer *w, struct pt_msg *const *messages,
+			unsigned count, int link_type)
+{
+	bool pcapng = w->config.format == CAPTURE_PCAPNG;
+	struct run run = {.messages = messages};
+	for (; run.count < count; run.count++) {
+		const struct pt_msg *m = messages[run.count];
+		uint32_t length = captured(w, m);
+		size_t size = pcapng ? pcapng_packet_size(length) : PCAP_RECORD + (size_t)length;
+		if (run.count && (link_type_of(w, m) != link_type || run.size + size > RUN_MAX))
+			break;
+		run.size += size;
+	}
+	return run;
+}
+
+static uint64_t time_of(const struct pt_msg *m)
+{
+	if (m->time_ns || pt_msg_is_packet(m))
+		return m->time_ns;
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void write_pcap(const struct capture_writer *w, uint8_t *at, const struct run *run)
+{
+	const uint32_t unit_ns = w->config.format == CAPTURE_PCAP_NS ? 1 : 1000;
+	for (unsigned i = 0; i < run->count; i++) {
+		const struct pt_msg *m = run->messages[i];
+		uint32_t length = captured(w, m);
+		uint64_t time_ns = time_of(m), time_s = time_ns / NS_PER_S;
+		uint32_t part = (uint32_t)(time_ns % NS_PER_S);
+		if (time_s > UINT32_MAX) {
+			time_s = UINT32_MAX;
+			part = NS_PER_S - 1;
+		}
+		uint32_t header[4] = {(uint32_t)time_s, part / unit_ns, length, m->wire_length};
+		memcpy(at, header, sizeof header);
+		if (length)
+			memcpy(at + sizeof header, m->bytes, length);
+		at += sizeof header + length;
+	}
+}
+
+static void write_pcapng(const struct capture_writer *w, uint8_t *at, const struct run *run,
+			 uint32_t interface)
+{
+	for (unsigned i = 0; i < run->count; i++) {
+		const struct pt_msg *m = run->messages[i];
+		uint32_t length = captured(w, m);
+		pcapng_packet_write(at, interface, m, time_of(m), length);
+		at += pcapng_packet_size(length);
+	}
+}
+
+static int refuse(const struct capture_writer *w, const struct pt_msg *m, struct pt_error *err)
+{
+	if (!pt_msg_is_packet(m))
+		return pt_fail(err, -EMEDIUMTYPE, "linktype",
+			       "a message that is not a packet has no link type to be written to "
+			       "'%s' with; set linktype",
+			       w->path);
+	return pt_fail(err, -EMEDIUMTYPE, "linktype",
+		       "a packet of link type %u does not fit '%s', whose packets are of link type "
+		       "%d; format \"pcapng\" holds both",
+		       m->link_type, w->path, w->link_type);
+}
+
+/* How many were written: all at the front of the same link type; 0: no room. */
+static int put_front(struct capture_writer *w, struct pt_msg *const *messages, unsigned count,
+		     struct pt_error *err)
+{
+	bool pcapng = w->config.format == CAPTURE_PCAPNG;
+	int link_type = link_type_of(w, messages[0]), interface = 0;
+	if (link_type < 0 || (!pcapng && w->link_type >= 0 && link_type != w->link_type))
+		return refuse(w, messages[0], err);
+	if (!write_header(w, link_type))
+		return 0;
+	begin(w);
+	if (pcapng && (interface = interface_of(w, (uint16_t)link_type)) < 0)
+		return 0;
+	struct run run = front(w, messages, count, link_type);
+	uint8_t *at = writer_room(w->writer, run.size);
+	if (!at)
+		return 0;
+	if (pcapng)
+		write_pcapng(w, at, &run, (uint32_t)interface);
+	else
+		write_pcap(w, at, &run);
+	advance(w, run.size);
+	return (int)run.count;
+}
+
+int capture_writer_put(struct capture_writer *w, struct pt_msg *const *messages, unsigned count,
+		       struct pt_error *err)
+{
+	int rc = capture_writer_error(w);
+	if (rc)
+		return output_failed(w->path, rc, err);
+	unsigned taken = 0;
+	while (taken < count) {
+		int n = put_front(w, messages + taken, count - taken, taken ? NULL : err);
+		if (n < 0 && taken == 0)
+			return n;
+		if (n <= 0)
+			break;
+		taken += (unsigned)n;
+	}
+	return (int)taken;
+}
+
+bool capture_writer_has_room(const struct capture_writer *w)
+{
+	return !w->writer || writer_has_room(w->writer);
+}
+
+uint64_t capture_writer_bytes(const struct capture_writer *w)
+{
+	return w->bytes;
+}
+
+void capture_writer_push(struct capture_writer *w)
+{
+	if (w->writer)
+		writer_push(w->writer);
+}
+
+int capture_writer_error(const struct capture_writer *w)
+{
+	return w->writer ? writer_error(w->writer) : 0;
+}
+
+/* ---- closing ---- */
+
+static void free_writer(struct capture_writer *w)
+{
+	if (w->output.fd >= 0)
+		close(w->output.fd);
+	pack_gzip_free(w->pack);
+	free(w->interfaces);
+	free(w->path);
+	free(w->interface_name);
+	free(w->application);
+	free(w);
+}
+
+int capture_writer_close(struct capture_writer *w, struct pt_error *err)
+{
+	if (!w)
+		return 0;
+	int rc = capture_writer_error(w);
+	if (rc == 0 && !write_header(w, ETHERNET))
+		writer_flush(w->writer, false);
+	if (rc == 0 && !w->headed)
+		write_header(w, ETHERNET);
+	rc = writer_free(w->writer, true);
+	if (rc)
+		output_failed(w->path, rc, err);
+	free_writer(w);
+	return rc;
+}
+
+void capture_writer_cancel(struct capture_writer *w)
+{
+	if (!w)
+		return;
+	assert(!w->writer);
+	if (w->output.created)
+		unlink(w->path);
+	free_writer(w);
+}
