@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Makes relative paths absolute. */
+#include "lang/path.h"
+
+#include "base/buf.h"
+#include <string.h>
+
+/* Past "./" and further slashes. */
+static const char *pass_dots(const char *path)
+{
+	for (;;) {
+		if (path[0] == '.' && (path[1] == '/' || !path[1]))
+			path++;
+		else if (path[0] == '/')
+			path++;
+		else
+			return path;
+	}
+}
+
+static void join(json_t **value, const char *directory)
+{
+	const char *path = json_string_value(*value);
+	if (!*path || *path == '/' || !strcmp(path, "-"))
+		return;
+	struct buf b = BUF_INIT;
+	buf_adds(&b, directory);
+	while (b.length > 1 && b.data[b.length - 1] == '/')
+		b.length--;
+	for (const char *s = pass_dots(path); *s; s = pass_dots(s)) {
+		size_t length = strcspn(s, "/");
+		if (!b.length || b.data[b.length - 1] != '/')
+			buf_addc(&b, '/');
+		buf_add(&b, s, length);
+		s += length;
+	}
+	if (path[strlen(path) - 1] == '/')
+		buf_addc(&b, '/');
+	json_t *joined = json_stringn(b.data, b.length);
+	buf_free(&b);
+	if (!joined)
+		return;
+	json_decref(*value);
+	*value = joined;
+}
+
+static void resolve_members(const struct pt_param *rows, json_t *object, const char *directory)
+{
+	for (const struct pt_param *row = rows; row && row->name; row++) {
+		json_t *member = json_incref(json_object_get(object, row->name));
+		if (!member)
+			continue;
+		path_resolve(row, &member, directory);
+		json_object_set_new(object, row->name, member);
+	}
+}
+
+void path_resolve(const struct pt_param *row, json_t **value, const char *directory)
+{
+	size_t i;
+	json_t *item;
+	if (!row || !directory)
+		return;
+	if (row->kind == PT_KIND_PATH && json_is_string(*value))
+		join(value, directory);
+	else if (row->kind == PT_KIND_OBJECT)
+		resolve_members(row->members, *value, directory);
+	else if (row->kind == PT_KIND_LIST)
+		json_array_foreach (*value, i, item)
+			resolve_members(row->members, item, directory);
+}
