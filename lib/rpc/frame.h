@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include <stdbool.h>
 
-#define FRAME_LINE_MAX  (1024 * 1024) /* bytes, newline not counted */
+#define FRAME_LINE_MAX	(1024 * 1024) /* bytes, newline not counted */
 #define FRAME_DEPTH_MAX 64
 
 /* Collects what was read, and gives lines. What stays in memory is never more than one line's
@@ -14,13 +14,14 @@
 struct frame {
 	struct buf buffer;
 	size_t line_max;
-	size_t scanned;   /* no newline before here */
-	bool skipping;    /* inside a line that was too long */
+	size_t given;	/* lines before here were given */
+	size_t scanned; /* no newline between there and here */
+	bool skipping;	/* inside a line that was too long */
 };
 
 enum frame_result {
-	FRAME_NONE,     /* no whole line yet */
-	FRAME_LINE,     /* a line: *line, *length, without its newline and \r */
+	FRAME_NONE,	/* no whole line yet */
+	FRAME_LINE,	/* a line: *line, *length, without its newline and \r */
 	FRAME_TOO_LONG, /* a line over the limit began; said once a line, the rest is thrown away */
 };
 
@@ -32,5 +33,8 @@ void frame_filled(struct frame *, size_t length);
 /* The next line; valid until the next call of any of these. Empty lines are passed over. With
    `end`, the peer has closed its side: a last line without newline counts. */
 enum frame_result frame_next(struct frame *, bool end, const char **line, size_t *length);
+
+/* How many of the bytes that were read belong to lines that were not given yet. */
+size_t frame_left(const struct frame *);
 
 #endif
