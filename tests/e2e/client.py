@@ -17,7 +17,7 @@ class Refused(Exception):
         self.data = error.get("data") or {}
         self.kind = self.data.get("kind")
         self.path = self.data.get("path")
-        self.paths = [fault.get("path") for fault in self.data.get("errors", [])]
+        self.paths = [fault.get("path") for fault in self.data.get("errors", [self.data])]
 
 
 class Closed(Exception):

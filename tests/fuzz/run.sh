@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# run.sh TARGET SEEDS SECONDS: a short run of a fuzz target that leaves the seeds as they are.
+set -euo pipefail
+corpus=$(mktemp -d)
+trap 'rm -rf "$corpus"' EXIT
+seeds=()
+[ ! -d "$2" ] || seeds=("$2")
+"$1" -max_total_time="$3" -max_len=65536 -timeout=10 -rss_limit_mb=2048 -verbosity=1 \
+    -artifact_prefix="${PIPETOOL_BUILD:-/tmp}/" "$corpus" "${seeds[@]}" 2>&1 | tail -40

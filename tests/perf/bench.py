@@ -1,0 +1,331 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Measures pipetool against its peers in the same run, and says whether the limits hold.
+
+bench.py BUILD [--packets N] [--rounds N] [JOB…]
+
+CPU is user and system time of everything that a command starts, the daemon included. The commands
+of a job take turns (A B A B …) after a round that does not count; medians are compared. Files lie
+in memory. Of what varies between machines, only ratios within one run mean something.
+"""
+import argparse
+import ctypes
+import json
+import os
+import pathlib
+import resource
+import shutil
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROW = "{:<44} {:>12} {:>14} {:>12}  {}"
+PR_SET_CHILD_SUBREAPER = 36
+
+
+# ---- input --------------------------------------------------------------------------------------
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xffff) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+def frame(flow, length):
+    """An Ethernet frame of a UDP or TCP flow, checksums right."""
+    source, target = struct.pack("!I", 0x0a000000 + flow), struct.pack("!I", 0x0a800000 + flow * 7)
+    protocol = 6 if flow % 5 < 3 else 17
+    size = length - 34
+    if protocol == 6:
+        segment = struct.pack("!HHIIBBHHH", 1024 + flow % 60000, 443, flow, 1, 0x50, 0x10, 8192, 0, 0)
+    else:
+        segment = struct.pack("!HHHH", 1024 + flow % 60000, 53, size, 0)
+    segment += bytes(size - len(segment))
+    value = checksum(source + target + struct.pack("!BBH", 0, protocol, size) + segment)
+    at = 16 if protocol == 6 else 6
+    segment = segment[:at] + struct.pack("!H", value or 0xffff) + segment[at + 2:]
+    header = struct.pack("!BBHHHBBH", 0x45, 0, length - 14, flow & 0xffff, 0, 64, protocol, 0) + \
+        source + target
+    header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
+    return b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0" + header + segment
+
+
+def make(path, packets, lengths):
+    """A capture of so many packets: 16,384 flows over and over, lengths in turn."""
+    flows = [frame(n, lengths[n % len(lengths)]) for n in range(16384)]
+    record = b"".join(struct.pack("<IIII", 1_600_000_000 + n // 1000, n % 1000 * 1000, len(f), len(f)) + f
+                      for n, f in enumerate(flows))
+    rounds, rest = divmod(packets, len(flows))
+    with open(path, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
+        for _ in range(rounds):
+            out.write(record)
+        out.write(record[:sum(16 + len(f) for f in flows[:rest])])
+    return str(path)
+
+
+# ---- running ------------------------------------------------------------------------------------
+
+def cpu():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def dirty(size):
+    """Touches and frees memory, so that no command pays for pages that the host took back."""
+    block = bytearray(b"\1") * size
+    del block
+
+
+def run(command, cwd):
+    """CPU seconds of a command and all that it leaves behind."""
+    dirty(512 << 20)
+    before = cpu()
+    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, check=False)
+    while True:  # we are the reaper of what it left
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            break
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.stderr.decode(errors='replace')}")
+    return cpu() - before
+
+
+def rotate(commands, rounds, cwd):
+    """Seconds of each command, in turns; the first round does not count."""
+    seconds = [[] for _ in commands]
+    for number in range(rounds + 1):
+        for times, command in zip(seconds, commands):
+            taken = run(command, cwd)
+            if number:
+                times.append(taken)
+    return seconds
+
+
+class Daemon:
+    def __init__(self, build, folder):
+        self.socket = str(pathlib.Path(folder, "bench.sock"))
+        for sub in ("engines", "blocks", "state"):
+            pathlib.Path(folder, sub).mkdir(exist_ok=True)
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [f"{build}/daemon/pipetoold", "--socket", self.socket, "--config", "/dev/null",
+             "--engines", f"{folder}/engines", "--blocks", f"{folder}/blocks", "--state",
+             f"{folder}/state"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def connect(self):
+        while True:
+            client = socket.socket(socket.AF_UNIX)
+            try:
+                client.connect(self.socket)
+                return client, client.makefile("rwb")
+            except OSError:
+                client.close()
+                if self.process.poll() is not None:
+                    sys.exit(f"pipetoold ended with {self.process.returncode}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+def call(stream, method, **params):
+    stream.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                             "params": params}).encode() + b"\n")
+    stream.flush()
+    answer = json.loads(stream.readline())
+    if "error" in answer:
+        sys.exit(f"{method}: {answer['error']}")
+    return answer["result"]
+
+
+# ---- jobs ---------------------------------------------------------------------------------------
+
+class Bench:
+    def __init__(self, options, folder):
+        self.build = options.build
+        self.rounds = options.rounds
+        self.packets = options.packets
+        self.folder = folder
+        self.broken = 0
+        self.inputs = {}
+
+    def input(self, name):
+        lengths = {"small": [64], "big": [1500], "imix": [64] * 7 + [594] * 4 + [1514]}[name]
+        if name not in self.inputs:
+            count = self.packets if name == "small" else self.packets // 10
+            self.inputs[name] = make(self.folder / f"{name}.pcap", count, lengths), count
+        return self.inputs[name]
+
+    def row(self, what, value, other, ratio, limit=None, holds=None):
+        verdict = "" if limit is None else f"limit {limit}: {'holds' if holds else 'DOES NOT HOLD'}"
+        print(ROW.format(what, value, other, ratio, verdict), flush=True)
+        self.broken += holds is False
+
+    def pipe(self, *blocks):
+        return [f"{self.build}/ctl/ptctl", "run", "--private", " > ".join(blocks)]
+
+    def compare(self, what, data, ours, peer, limit, peer_name):
+        source, count = self.input(data)
+        command = self.pipe(f'RdpcapSource("{source}")', *ours, 'WrpcapSink("ours.pcap")')
+        mine, theirs = rotate([command, [part.format(IN=source, OUT="peer.pcap") for part in peer]],
+                              self.rounds, self.folder)
+        a, b = (statistics.median(times) / count * 1e9 for times in (mine, theirs))
+        self.row(what, f"{a:.1f} ns", f"{peer_name} {b:.0f}", f"x {a / b:.2f}", limit,
+                 None if limit is None else a / b <= limit)
+
+    def copy(self):
+        for data, limit in (("small", 0.6), ("imix", None), ("big", None)):
+            self.compare(f"copy, {data}", data, [], ["tcpdump", "-r", "{IN}", "-w", "{OUT}"], limit,
+                         "tcpdump")
+            if data == "small":
+                same = (self.folder / "ours.pcap").read_bytes() == \
+                    pathlib.Path(self.input(data)[0]).read_bytes()
+                if not same:
+                    sys.exit("the copy is not what was copied")
+
+    def filter(self):
+        text = "tcp dst port 443 or (udp and net 10.0.0.0/8)"
+        self.compare("filter with bpf, small", "small", [f"FilterDrain(\"bpf '{text}'\")"],
+                     ["tcpdump", "-r", "{IN}", "-w", "{OUT}", text], None, "tcpdump")
+
+    def set(self):
+        self.compare("set{ip.src, ip.dst}, small", "small",
+                     ["TransformDrain(\"set{['ip.src']='198.51.100.1', ['ip.dst']='203.0.113.9'}\")"],
+                     ["tcprewrite", "--srcipmap=0.0.0.0/0:198.51.100.1/32",
+                      "--dstipmap=0.0.0.0/0:203.0.113.9/32", "-i", "{IN}", "-o", "{OUT}"], 0.2,
+                     "tcprewrite")
+
+    def hops(self):
+        """Ten drains more, on a road that is short otherwise, so that they can be seen at all."""
+        source, count = self.input("small")
+        rounds = 4
+        ends = f'RdpcapSource("{source}", loop={rounds})', "Sink()"
+        few, many = rotate([self.pipe(*ends), self.pipe(ends[0], *["Drain()"] * 10, ends[1])],
+                           self.rounds + 4, self.folder)
+        count *= rounds
+        base = statistics.median(few) / count * 1e9
+        more = statistics.median(b - a for a, b in zip(few, many)) / count / 10 * 1e9
+        self.row("ten Drains, a packet and hop", f"{more:.2f} ns", f"without {base:.1f}", "", 0.2,
+                 more <= 0.2)
+
+    def script(self):
+        source, count = self.input("small")
+        command = self.pipe(f'RdpcapSource("{source}")',
+                            'TransformDrain("function(m) m.ip.ttl = 9 return m end")', "Sink()")
+        times, = rotate([command], 2, self.folder)
+        self.row("a Lua function on each packet", f"{statistics.median(times) / count * 1e9:.0f} ns",
+                 "", "")
+
+    def start(self):
+        times = []
+        for _ in range(20):
+            with Daemon(self.build, self.folder) as daemon:
+                client, stream = daemon.connect()
+                call(stream, "daemon.info")
+                times.append((time.monotonic() - daemon.began) * 1e3)
+                client.close()
+        middle = statistics.median(times)
+        self.row("start to first answer", f"{middle:.1f} ms", f"worst {max(times):.1f}", "", "20 ms",
+                 middle <= 20)
+
+    def idle(self):
+        with Daemon(self.build, self.folder) as daemon:
+            client, stream = daemon.connect()
+            call(stream, "engine.create", engine="e", start=True,
+                 blocks=[{"name": "s", "type": "CLIFeeder"}, {"name": "q", "type": "QueueSink"}],
+                 links=[{"from": "s", "to": "q"}])
+            pause = threading.Event()
+            pause.wait(0.5)
+            before = self.usage(daemon.process.pid)
+            pause.wait(5)
+            after = self.usage(daemon.process.pid)
+            with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
+                resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+            client.close()
+        self.row("idle for 5 s: wake-ups", str(after[1] - before[1]),
+                 f"{(after[0] - before[0]) / 1e6:.2f} ms CPU", "", "0", after == before)
+        self.row("idle: resident", f"{resident / 1024:.1f} MiB", "", "", "8 MiB", resident < 8192)
+
+    @staticmethod
+    def usage(pid):
+        """Nanoseconds on a CPU, and switches, of all threads."""
+        spent = switches = 0
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as line:
+                spent += int(line.read().split()[0])
+            with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as lines:
+                switches += sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+        return spent, switches
+
+    def latency(self):
+        """daemon.info while one engine copies at full speed and another is kept busy by a script."""
+        source, _ = self.input("big")
+        with Daemon(self.build, self.folder) as daemon:
+            client, stream = daemon.connect()
+            call(stream, "engine.create", engine="copy", start=True, blocks=[
+                {"name": "r", "type": "RdpcapSource", "params": {"fname": source, "loop": 0}},
+                {"name": "d", "type": "Drain"},
+                {"name": "w", "type": "WrpcapSink", "params": {"fname": "/dev/null"}}],
+                links=[{"from": "r", "to": "d"}, {"from": "d", "to": "w"}])
+            call(stream, "engine.create", engine="slow", start=True, blocks=[
+                {"name": "r", "type": "RdpcapSource", "params": {"fname": source, "loop": 0}},
+                {"name": "t", "type": "TransformDrain", "params": {
+                    "f": "function(m) local x = 0 for i = 1, 200000 do x = x + i end return m end"}},
+                {"name": "q", "type": "Sink"}],
+                links=[{"from": "r", "to": "t"}, {"from": "t", "to": "q"}])
+            times = []
+            pause = threading.Event()
+            for _ in range(300):
+                pause.wait(0.01)
+                began = time.monotonic()
+                call(stream, "daemon.info")
+                times.append((time.monotonic() - began) * 1e3)
+            client.close()
+        self.row("daemon.info under load, worst of 300", f"{max(times):.1f} ms",
+                 f"median {statistics.median(times):.2f}", "", "50 ms", max(times) <= 50)
+
+
+JOBS = ["copy", "hops", "set", "filter", "script", "start", "idle", "latency"]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench")
+    parser.add_argument("build")
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all")
+    parser.add_argument("--packets", type=int, default=5_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    for job in options.jobs:
+        if job not in JOBS:
+            parser.error(f"no job '{job}': there are {', '.join(JOBS)}")
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    room = shutil.disk_usage(memory or tempfile.gettempdir()).free
+    if room < options.packets * 80 * 5:
+        options.packets = room // 80 // 5
+        print(f"only {room >> 20} MiB of memory-backed files: {options.packets} packets")
+    with tempfile.TemporaryDirectory(prefix="pipetool-bench", dir=memory) as folder:
+        bench = Bench(options, pathlib.Path(folder))
+        print(f"{options.packets} packets of 64 bytes (a tenth of the larger ones), "
+              f"{options.rounds} rounds in turn, median CPU a packet")
+        print(ROW.format("", "pipetool", "peer", "ratio", ""))
+        for job in options.jobs or JOBS:
+            getattr(bench, job)()
+    return 1 if bench.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
