@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Programs of BPF by link type, the last ones used. */
+#include "script/filter.h"
+
+#include "base/buf.h"
+#include "packet/packet.h"
+#include <pcap/pcap.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRAMS      8
+#define SNAP_LENGTH   262144
+#define OPTIMIZED_MAX 1024 /* bytes of text: of longer ones the optimizer can take minutes */
+
+#define LINK_80211_RADIO 127
+
+struct program {
+	uint16_t link_type; /* PT_NO_LINK_TYPE: free */
+	struct bpf_program code;
+	char *wrong; /* why there is no code, or NULL */
+};
+
+struct filter {
+	char *text;
+	struct program programs[PROGRAMS], *last;
+	unsigned next; /* to be replaced */
+};
+
+static void clear(struct program *p)
+{
+	pcap_freecode(&p->code);
+	free(p->wrong);
+	*p = (struct program){.link_type = PT_NO_LINK_TYPE};
+}
+
+static int dlt(uint16_t link_type)
+{
+	const char *name = packet_link_type_name(link_type);
+	int value = name ? pcap_datalink_name_to_val(name) : -1;
+	return value < 0 ? link_type : value;
+}
+
+static void compile(const struct filter *f, struct program *p, uint16_t link_type)
+{
+	clear(p);
+	p->link_type = link_type;
+	pcap_t *dead = pcap_open_dead(dlt(link_type), SNAP_LENGTH);
+	if (!dead) {
+		p->wrong = must_strdup("out of memory");
+		return;
+	}
+	int optimize = strlen(f->text) <= OPTIMIZED_MAX;
+	if (pcap_compile(dead, &p->code, f->text, optimize, PCAP_NETMASK_UNKNOWN))
+		p->wrong = must_strdup(pcap_geterr(dead));
+	pcap_close(dead);
+}
+
+static struct program *program(struct filter *f, uint16_t link_type)
+{
+	if (f->last->link_type == link_type)
+		return f->last;
+	for (int i = 0; i < PROGRAMS; i++)
+		if (f->programs[i].link_type == link_type)
+			return f->last = &f->programs[i];
+	f->last = &f->programs[f->next++ % PROGRAMS];
+	compile(f, f->last, link_type);
+	return f->last;
+}
+
+int filter_new(const char *text, struct filter **result, struct pt_error *err)
+{
+	struct filter *f = must_calloc(1, sizeof *f);
+	f->text = must_strdup(text);
+	f->last = f->programs;
+	for (int i = 0; i < PROGRAMS; i++)
+		f->programs[i].link_type = PT_NO_LINK_TYPE;
+	static const uint16_t common[] = {PACKET_LINK_EN10MB, PACKET_LINK_RAW,
+					  PACKET_LINK_LINUX_SLL, LINK_80211_RADIO};
+	const struct program *first = program(f, common[0]);
+	bool good = !first->wrong;
+	for (size_t i = 1; !good && i < sizeof common / sizeof *common; i++)
+		good = !program(f, common[i])->wrong;
+	if (!good) {
+		int rc = pt_fail(err, -PT_ESCRIPT, NULL, "bpf '%s': %s", text, first->wrong);
+		filter_free(f);
+		return rc;
+	}
+	*result = f;
+	return 0;
+}
+
+void filter_free(struct filter *f)
+{
+	if (!f)
+		return;
+	for (int i = 0; i < PROGRAMS; i++)
+		clear(&f->programs[i]);
+	free(f->text);
+	free(f);
+}
+
+int filter_test(struct filter *f, const struct pt_msg *m, struct pt_error *err)
+{
+	if (!pt_msg_is_packet(m))
+		return 0;
+	const struct program *p = program(f, m->link_type);
+	if (p->wrong)
+		return pt_fail(err, -PT_ESCRIPT, NULL, "bpf '%s' on link type %u: %s", f->text,
+			       m->link_type, p->wrong);
+	struct pcap_pkthdr header = {.caplen = m->length, .len = m->wire_length};
+	return pcap_offline_filter(&p->code, &header, m->bytes) != 0;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A text becomes a native operation, or a Lua function in a sandbox of its own. */
+#include "script/func.h"
+
+#include "base/buf.h"
+#include "base/near.h"
+#include "script/lua_operation.h"
+#include "script/sandbox.h"
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_MAX 65536
+#define FUNCTION 1 /* where it lies on the sandbox's stack */
+
+static const char unknown_key; /* of the registry: the first name that was read and is not there */
+
+struct pt_func {
+	int (*transform)(struct pt_func *, struct pt_msg **, struct pt_error *);
+	int (*test)(struct pt_func *, const struct pt_msg *, struct pt_error *);
+	struct native *native; /* either this */
+	struct sandbox *box;   /* or this */
+};
+
+/* Native operations. */
+
+static int native_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *err)
+{
+	return f->native->op->transform(f->native, m, err);
+}
+
+static int native_test(struct pt_func *f, const struct pt_msg *m, struct pt_error *err)
+{
+	return f->native->op->test(f->native, m, err);
+}
+
+/* Lua functions. */
+
+static int to_text(lua_State *L)
+{
+	luaL_tolstring(L, 1, NULL);
+	return 1;
+}
+
+/* Replaces *m by a plain message of the string on top of the stack. */
+static int replace(struct pt_msg **m, lua_State *L, struct pt_error *err)
+{
+	size_t length;
+	const char *text = lua_tolstring(L, -1, &length);
+	struct pt_msg *plain = pt_msg_new((*m)->pool, text, length);
+	if (!plain)
+		return pt_fail(err, -ENOMEM, NULL, "the memory limit for messages is reached");
+	plain->time_ns = (*m)->time_ns;
+	pt_msg_unref(*m);
+	*m = plain;
+	return 0;
+}
+
+/* Does what the value on top of the stack says; `same`: it is the message itself. */
+static int take_result(struct sandbox *s, bool same, struct pt_msg **m, struct pt_error *err)
+{
+	lua_State *L = s->lua;
+	int rc = 0;
+	if (same)
+		return 0;
+	if (!lua_toboolean(L, -1))
+		return 1;
+	if (lua_type(L, -1) == LUA_TNUMBER) {
+		lua_pushcfunction(L, to_text);
+		lua_insert(L, -2);
+		rc = sandbox_call(s, 1, 1, err);
+	}
+	return rc ? rc : replace(m, L, err);
+}
+
+static bool is_result(lua_State *L, bool same)
+{
+	int type = lua_type(L, -1);
+	return same || type == LUA_TSTRING || type == LUA_TNUMBER || !lua_toboolean(L, -1);
+}
+
+static int lua_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *err)
+{
+	struct sandbox *s = f->box;
+	lua_State *L = s->lua;
+	lua_pushvalue(L, FUNCTION);
+	lua_message_begin(&s->message, L, *m, true);
+	int rc = sandbox_call(s, 1, 1, err);
+	bool same = !rc && lua_message_is(&s->message, L, -1);
+	if (!rc && !is_result(L, same))
+		rc = pt_fail(err, -PT_ESCRIPT, NULL,
+			     "the function returned a %s, not the message, a string or nil",
+			     luaL_typename(L, -1));
+	*m = lua_message_end(&s->message, rc < 0);
+	if (!rc)
+		rc = take_result(s, same, m, err);
+	lua_settop(L, FUNCTION);
+	return rc;
+}
+
+static int lua_test(struct pt_func *f, const struct pt_msg *m, struct pt_error *err)
+{
+	struct sandbox *s = f->box;
+	lua_pushvalue(s->lua, FUNCTION);
+	lua_message_begin(&s->message, s->lua, (struct pt_msg *)(uintptr_t)m, false);
+	int rc = sandbox_call(s, 1, 1, err);
+	lua_message_end(&s->message, false);
+	if (!rc)
+		rc = lua_toboolean(s->lua, -1);
+	lua_settop(s->lua, FUNCTION);
+	return rc;
+}
+
+/* Compiling. */
+
+static int note_unknown(lua_State *L)
+{
+	if (lua_type(L, 2) == LUA_TSTRING &&
+	    lua_rawgetp(L, LUA_REGISTRYINDEX, &unknown_key) == LUA_TNIL) {
+		lua_pushvalue(L, 2);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, &unknown_key);
+	}
+	return 0;
+}
+
+static int prepare(lua_State *L)
+{
+	lua_operation_open(L);
+	lua_pushglobaltable(L);
+	lua_createtable(L, 0, 2);
+	lua_pushcfunction(L, note_unknown);
+	lua_setfield(L, -2, "__index");
+	lua_pushboolean(L, false);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
+	return 0;
+}
+
+/* The nearest global, or the keyword that all begins with; NULL if there is none, or it is right. */
+static const char *nearest(lua_State *L, const char *wanted)
+{
+	struct near n = near_init(wanted);
+	near_try(&n, "function");
+	lua_pushglobaltable(L);
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+		if (lua_type(L, -2) == LUA_TSTRING)
+			near_try(&n, lua_tostring(L, -2));
+	lua_pop(L, 1);
+	const char *best = near_best(&n);
+	return best && strcmp(best, wanted) ? best : NULL;
+}
+
+/* Passes on the first line of what went wrong, with the name that may have been meant. */
+static int refuse(struct pt_error *err, const struct pt_error *why, const char *meant)
+{
+	const struct pt_fault *fault = &why->faults[0];
+	int length = (int)strcspn(fault->message, "\n");
+	if (meant)
+		return pt_fail(err, fault->code, NULL, "%.*s; did you mean '%s'?", length,
+			       fault->message, meant);
+	return pt_fail(err, fault->code, NULL, "%.*s", length, fault->message);
+}
+
+/* The word that the text begins with, behind comments. */
+static const char *first_word(const char *text, char *word, size_t room)
+{
+	for (;;) {
+		text += strspn(text, " \t\r\n\f\v");
+		if (strncmp(text, "--", 2) || !strncmp(text, "--[", 3))
+			break;
+		text += strcspn(text, "\n");
+	}
+	size_t n = 0;
+	for (; (isalnum((unsigned char)text[n]) || text[n] == '_') && n + 1 < room; n++)
+		word[n] = text[n];
+	word[n] = '\0';
+	return word;
+}
+
+static bool begins_statement(const char *word)
+{
+	static const char *const words[] = {"local", "return", "do",	"for",
+					    "while", "if",     "repeat"};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (!strcmp(word, words[i]))
+			return true;
+	return false;
+}
+
+/* Leaves a function on the stack whose value is that of the text: an expression, or statements
+   that return one. */
+static int load(struct sandbox *s, const char *text, struct pt_error *err)
+{
+	struct pt_error as_expression = PT_ERROR_INIT, as_chunk = PT_ERROR_INIT;
+	char *expression = must_printf("return %s", text), word[32];
+	int rc = sandbox_load(s, expression, strlen(expression), &as_expression);
+	if (rc && !sandbox_load(s, text, strlen(text), &as_chunk))
+		rc = 0;
+	if (rc) {
+		first_word(text, word, sizeof word);
+		bool chunk = begins_statement(word);
+		rc = refuse(err, chunk ? &as_chunk : &as_expression,
+			    chunk ? NULL : nearest(s->lua, word));
+	}
+	pt_error_clear(&as_expression);
+	pt_error_clear(&as_chunk);
+	free(expression);
+	return rc;
+}
+
+/* Leaves the text's value on the stack. */
+static int evaluate(struct sandbox *s, const char *text, struct pt_error *err)
+{
+	lua_State *L = s->lua;
+	struct pt_error why = PT_ERROR_INIT;
+	lua_pushcfunction(L, prepare);
+	int rc = sandbox_call(s, 0, 0, err);
+	if (rc || (rc = load(s, text, err)))
+		return rc;
+	rc = sandbox_call(s, 0, 1, &why);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &unknown_key);
+	const char *name = lua_tostring(L, -1), *meant = name ? nearest(L, name) : NULL;
+	if (rc)
+		rc = refuse(err, &why, meant);
+	else if (lua_isnil(L, -2) && meant)
+		rc = pt_fail(err, -PT_ESCRIPT, NULL, "there is no '%s'; did you mean '%s'?", name,
+			     meant);
+	else if (lua_isnil(L, -2) && name)
+		rc = pt_fail(err, -PT_ESCRIPT, NULL, "there is no '%s'", name);
+	lua_pop(L, 1);
+	lua_pushglobaltable(L);
+	lua_pushnil(L);
+	lua_setmetatable(L, -2);
+	lua_pop(L, 1);
+	pt_error_clear(&why);
+	return rc;
+}
+
+static int wrong_kind(enum pt_kind wanted, const char *what, struct pt_error *err)
+{
+	bool transform = wanted == PT_KIND_TRANSFORM;
+	struct buf names = BUF_INIT;
+	native_list(wanted, &names);
+	int rc = pt_fail(err, -PT_ESCRIPT, NULL, "%s, and a %s is wanted: %s, or function(m) … end",
+			 what, transform ? "transform" : "predicate", names.data);
+	buf_free(&names);
+	return rc;
+}
+
+/* Makes the function out of the value on top of the stack. */
+static int make(struct pt_func *f, enum pt_kind kind, lua_State *L, struct pt_error *err)
+{
+	const struct native_op *op = lua_operation_get(L, -1);
+	char *what;
+	int rc;
+	if (!op && lua_isfunction(L, -1)) {
+		f->transform = lua_transform;
+		f->test = lua_test;
+		return 0;
+	}
+	if (!op) {
+		what = must_printf("the value is a %s", luaL_typename(L, -1));
+	} else if (op->kind != kind) {
+		what = must_printf("'%s' is a %s", op->name,
+				   kind == PT_KIND_TRANSFORM ? "predicate" : "transform");
+	} else {
+		if (op->read && !lua_operation_argument(L, -1))
+			return pt_fail(err, -PT_ESCRIPT, NULL, "%s takes an argument: %s", op->name,
+				       op->usage);
+		f->transform = native_transform;
+		f->test = native_test;
+		return native_new(op, L, &f->native, err);
+	}
+	rc = wrong_kind(kind, what, err);
+	free(what);
+	return rc;
+}
+
+int func_compile(enum pt_kind kind, const char *text, const struct func_limits *limits,
+		 struct pt_func **result, struct pt_error *err)
+{
+	assert(kind == PT_KIND_TRANSFORM || kind == PT_KIND_PREDICATE);
+	if (strlen(text) > TEXT_MAX)
+		return pt_fail(err, -PT_ELIMIT, NULL, "a script has at most %d bytes", TEXT_MAX);
+	if (!text[strspn(text, " \t\r\n\f\v")])
+		return wrong_kind(kind, "the text is empty", err);
+	struct pt_func *f = must_calloc(1, sizeof *f);
+	f->box = sandbox_new(limits, err);
+	int rc = f->box ? evaluate(f->box, text, err) : -PT_ELIMIT;
+	if (!rc)
+		rc = make(f, kind, f->box->lua, err);
+	if (rc) {
+		func_free(f);
+		return rc;
+	}
+	if (f->native) {
+		sandbox_free(f->box);
+		f->box = NULL;
+	}
+	*result = f;
+	return 0;
+}
+
+void func_free(struct pt_func *f)
+{
+	if (!f)
+		return;
+	native_free(f->native);
+	sandbox_free(f->box);
+	free(f);
+}
+
+int func_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *err)
+{
+	return f->transform(f, m, err);
+}
+
+int func_test(struct pt_func *f, const struct pt_msg *m, struct pt_error *err)
+{
+	return f->test(f, m, err);
+}

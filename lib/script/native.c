@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Each operation: how its argument is read, and what it does. */
+#include "script/native.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_SIZE 32
+#define KEYS_MAX 256 /* members of a set{…} */
+
+/* A value as a user would write it; nothing is allocated. */
+static const char *text_of(lua_State *L, int index, char out[64])
+{
+	int exact;
+	lua_Integer n;
+	switch (lua_type(L, index)) {
+	case LUA_TSTRING: return lua_tostring(L, index);
+	case LUA_TBOOLEAN: return lua_toboolean(L, index) ? "true" : "false";
+	case LUA_TNUMBER:
+		n = lua_tointegerx(L, index, &exact);
+		if (exact)
+			snprintf(out, 64, "%lld", (long long)n);
+		else
+			snprintf(out, 64, "%.14g", lua_tonumber(L, index));
+		return out;
+	default: return lua_typename(L, lua_type(L, index));
+	}
+}
+
+static int no_memory(struct pt_error *err)
+{
+	return pt_fail(err, -ENOMEM, NULL, "the memory limit for messages is reached");
+}
+
+static int transform_reverse(struct native *n, struct pt_msg **m, struct pt_error *err)
+{
+	(void)n;
+	uint8_t *bytes = pt_msg_edit(m);
+	if (!bytes)
+		return no_memory(err);
+	for (size_t i = 0, j = (*m)->length; i + 1 < j; i++) {
+		uint8_t byte = bytes[i];
+		bytes[i] = bytes[--j];
+		bytes[j] = byte;
+	}
+	return 0;
+}
+
+/* Turns the case of the ASCII letters from `first` on. */
+static int turn_case(struct pt_msg **m, uint8_t first, struct pt_error *err)
+{
+	uint8_t *bytes = pt_msg_edit(m);
+	if (!bytes)
+		return no_memory(err);
+	size_t length = (*m)->length;
+	for (size_t i = 0; i < length; i++)
+		bytes[i] ^= (uint8_t)(((uint8_t)(bytes[i] - first) < 26) << 5);
+	return 0;
+}
+
+static int transform_upper(struct native *n, struct pt_msg **m, struct pt_error *err)
+{
+	(void)n;
+	return turn_case(m, 'a', err);
+}
+
+static int transform_lower(struct native *n, struct pt_msg **m, struct pt_error *err)
+{
+	(void)n;
+	return turn_case(m, 'A', err);
+}
+
+static int read_truncate(struct native *n, lua_State *L, struct pt_error *err)
+{
+	char text[64];
+	int exact;
+	lua_Integer length = lua_tointegerx(L, -1, &exact);
+	if (!exact || length < 0 || length > UINT32_MAX)
+		return pt_fail(err, -PT_ESCRIPT, NULL,
+			       "truncate takes a number of bytes from 0 to 4294967295, not %s",
+			       text_of(L, -1, text));
+	n->length = (size_t)length;
+	return 0;
+}
+
+static int transform_truncate(struct native *n, struct pt_msg **m, struct pt_error *err)
+{
+	return pt_msg_truncate(m, n->length) ? no_memory(err) : 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names of the table's members in order, so that faults come in order too. */
+static int read_names(lua_State *L, const char *names[KEYS_MAX], size_t *count,
+		      struct pt_error *err)
+{
+	char text[64];
+	size_t n = 0;
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+		int rc = 0;
+		if (n == KEYS_MAX)
+			rc = pt_fail(err, -PT_ESCRIPT, NULL, "set takes no more than %d fields",
+				     KEYS_MAX);
+		else if (lua_type(L, -2) != LUA_TSTRING)
+			rc = pt_fail(err, -PT_ESCRIPT, NULL,
+				     "set takes fields by name, not '%s' alone: "
+				     "set{['ip.src']='1.1.1.1'}",
+				     text_of(L, -1, text));
+		if (rc) {
+			lua_pop(L, 2);
+			return rc;
+		}
+		names[n++] = lua_tostring(L, -2);
+	}
+	qsort(names, n, sizeof *names, by_name);
+	*count = n;
+	return 0;
+}
+
+static int read_field(struct native *n, lua_State *L, const char *name, struct pt_error *err)
+{
+	const struct packet_field *f = packet_field_get(name, err);
+	if (!f)
+		return -PT_ESCRIPT;
+	if (f->read_only)
+		return pt_fail(err, -PT_ESCRIPT, NULL,
+			       "%s cannot be set: it follows from the packet", name);
+	char text[64];
+	struct packet_set *set = &n->sets[n->set_count];
+	set->field = f;
+	lua_pushstring(L, name);
+	lua_rawget(L, -2);
+	int rc = packet_value_parse(f, text_of(L, -1, text), &set->value, err);
+	lua_pop(L, 1);
+	if (rc)
+		return rc;
+	n->set_count++;
+	n->set_layers |= UINT32_C(1) << f->in;
+	return 0;
+}
+
+static int read_set(struct native *n, lua_State *L, struct pt_error *err)
+{
+	const char *names[KEYS_MAX];
+	size_t count;
+	if (!lua_istable(L, -1))
+		return pt_fail(err, -PT_ESCRIPT, NULL, "set takes a table: %s", n->op->usage);
+	int rc = read_names(L, names, &count, err);
+	if (rc)
+		return rc;
+	if (!count)
+		return pt_fail(err, -PT_ESCRIPT, NULL, "set{} sets nothing: %s", n->op->usage);
+	n->sets = must_calloc(count, sizeof *n->sets);
+	for (size_t i = 0; i < count; i++) {
+		int one = read_field(n, L, names[i], err);
+		rc = rc ? rc : one;
+	}
+	return rc;
+}
+
+static int transform_set(struct native *n, struct pt_msg **m, struct pt_error *err)
+{
+	struct packet_view v;
+	if (!pt_msg_is_packet(*m))
+		return 0;
+	packet_dissect(*m, &v);
+	if (!(v.present & n->set_layers))
+		return 0;
+	uint8_t *bytes = pt_msg_edit(m);
+	if (!bytes)
+		return no_memory(err);
+	packet_rewrite(bytes, (*m)->length, &v, n->sets, n->set_count);
+	return 0;
+}
+
+static bool from_hex(const char *text, uint8_t *out, size_t size)
+{
+	static const char digits[] = "0123456789abcdef";
+	for (size_t i = 0; i < 2 * size; i++) {
+		const char *digit = text[i] ? strchr(digits, text[i] | 0x20) : NULL;
+		if (!digit)
+			return false;
+		out[i / 2] = (uint8_t)(out[i / 2] << 4 | (digit - digits));
+	}
+	return !text[2 * size];
+}
+
+static int read_anonymize(struct native *n, lua_State *L, struct pt_error *err)
+{
+	uint8_t key[KEY_SIZE] = {0};
+	bool good = false;
+	if (!lua_istable(L, -1))
+		return pt_fail(err, -PT_ESCRIPT, NULL, "anonymize takes a table: %s", n->op->usage);
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+		char text[64];
+		const char *name = text_of(L, -2, text);
+		if (lua_type(L, -2) != LUA_TSTRING || strcmp(name, "key")) {
+			pt_fail(err, -PT_ESCRIPT, NULL, "anonymize takes a key, not '%s': %s", name,
+				n->op->usage);
+			lua_pop(L, 2);
+			return -PT_ESCRIPT;
+		}
+		good = lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) == 2 * KEY_SIZE &&
+		       from_hex(lua_tostring(L, -1), key, KEY_SIZE);
+	}
+	if (!good)
+		return pt_fail(err, -PT_ESCRIPT, NULL, "the key of anonymize is 64 hex digits: %s",
+			       n->op->usage);
+	return packet_anonymizer_new(key, &n->anonymizer, err);
+}
+
+static int transform_anonymize(struct native *n, struct pt_msg **m, struct pt_error *err)
+{
+	struct packet_view v;
+	if (!pt_msg_is_packet(*m))
+		return 0;
+	uint8_t *bytes = pt_msg_edit(m);
+	if (!bytes)
+		return no_memory(err);
+	packet_dissect(*m, &v);
+	packet_anonymize(n->anonymizer, bytes, (*m)->length, &v);
+	return 0;
+}
+
+static int test_always(struct native *n, const struct pt_msg *m, struct pt_error *err)
+{
+	(void)n, (void)m, (void)err;
+	return 1;
+}
+
+static int test_never(struct native *n, const struct pt_msg *m, struct pt_error *err)
+{
+	(void)n, (void)m, (void)err;
+	return 0;
+}
+
+static int read_equals(struct native *n, lua_State *L, struct pt_error *err)
+{
+	if (lua_type(L, -1) != LUA_TSTRING)
+		return pt_fail(err, -PT_ESCRIPT, NULL, "equals takes a string: %s", n->op->usage);
+	n->bytes.length = lua_rawlen(L, -1);
+	n->bytes.data = must_calloc(1, n->bytes.length + 1);
+	memcpy(n->bytes.data, lua_tostring(L, -1), n->bytes.length);
+	return 0;
+}
+
+static int test_equals(struct native *n, const struct pt_msg *m, struct pt_error *err)
+{
+	(void)err;
+	return m->length == n->bytes.length && !memcmp(m->bytes, n->bytes.data, m->length);
+}
+
+static int read_bpf(struct native *n, lua_State *L, struct pt_error *err)
+{
+	if (lua_type(L, -1) != LUA_TSTRING || strlen(lua_tostring(L, -1)) != lua_rawlen(L, -1))
+		return pt_fail(err, -PT_ESCRIPT, NULL, "bpf takes a filter as text: %s",
+			       n->op->usage);
+	return filter_new(lua_tostring(L, -1), &n->filter, err);
+}
+
+static int test_bpf(struct native *n, const struct pt_msg *m, struct pt_error *err)
+{
+	return filter_test(n->filter, m, err);
+}
+
+#define TRANSFORM PT_KIND_TRANSFORM
+#define PREDICATE PT_KIND_PREDICATE
+
+/* clang-format off */
+const struct native_op native_ops[] = {
+	{"reverse", "reverse", TRANSFORM, NULL, transform_reverse, NULL},
+	{"upper", "upper", TRANSFORM, NULL, transform_upper, NULL},
+	{"lower", "lower", TRANSFORM, NULL, transform_lower, NULL},
+	{"truncate", "truncate(64)", TRANSFORM, read_truncate, transform_truncate, NULL},
+	{"set", "set{['ip.src']='1.1.1.1'}", TRANSFORM, read_set, transform_set, NULL},
+	{"anonymize", "anonymize{key='…'}", TRANSFORM, read_anonymize, transform_anonymize, NULL},
+	{"always", "always", PREDICATE, NULL, NULL, test_always},
+	{"never", "never", PREDICATE, NULL, NULL, test_never},
+	{"equals", "equals 'bytes'", PREDICATE, read_equals, NULL, test_equals},
+	{"bpf", "bpf 'tcp port 80'", PREDICATE, read_bpf, NULL, test_bpf},
+	{NULL, NULL, TRANSFORM, NULL, NULL, NULL},
+};
+/* clang-format on */
+
+int native_new(const struct native_op *op, lua_State *L, struct native **result,
+	       struct pt_error *err)
+{
+	struct native *n = must_calloc(1, sizeof *n);
+	n->op = op;
+	int rc = op->read ? op->read(n, L, err) : 0;
+	if (rc) {
+		native_free(n);
+		return rc;
+	}
+	*result = n;
+	return 0;
+}
+
+void native_free(struct native *n)
+{
+	if (!n)
+		return;
+	free(n->bytes.data);
+	free(n->sets);
+	packet_anonymizer_free(n->anonymizer);
+	filter_free(n->filter);
+	free(n);
+}
+
+void native_list(enum pt_kind kind, struct buf *out)
+{
+	bool first = true;
+	for (const struct native_op *op = native_ops; op->name; op++) {
+		if (op->kind != kind)
+			continue;
+		buf_addf(out, "%s%s", first ? "" : ", ", op->usage);
+		first = false;
+	}
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Operations in C that users name in place of a function: reverse, set{…}, bpf '…'. */
+#ifndef SCRIPT_NATIVE_H
+#define SCRIPT_NATIVE_H
+
+#include "base/buf.h"
+#include "packet/packet.h"
+#include "script/filter.h"
+
+#include <lua.h>
+#include <pipetool/param.h>
+
+struct native;
+
+struct native_op {
+	const char *name;
+	const char *usage; /* with an example of its argument, if it takes one */
+	enum pt_kind kind;
+	/* Takes the argument from the top of the stack; never raises. NULL: there is none. */
+	int (*read)(struct native *, lua_State *, struct pt_error *);
+	int (*transform)(struct native *, struct pt_msg **, struct pt_error *);
+	int (*test)(struct native *, const struct pt_msg *, struct pt_error *);
+};
+
+extern const struct native_op native_ops[]; /* ends with a row without a name */
+
+/* An operation with its argument. It keeps nothing of the Lua state. */
+struct native {
+	const struct native_op *op;
+	size_t length;	       /* truncate */
+	struct pt_bytes bytes; /* equals */
+	struct packet_set *sets;
+	size_t set_count;
+	uint32_t set_layers; /* bits of the layers that sets are in */
+	struct packet_anonymizer *anonymizer;
+	struct filter *filter;
+};
+
+/* The argument, if the operation takes one, is on top of the stack. */
+int native_new(const struct native_op *, lua_State *, struct native **, struct pt_error *);
+void native_free(struct native *); /* NULL does nothing */
+
+/* Adds the usages of all operations of the kind: "reverse, upper, …". */
+void native_list(enum pt_kind, struct buf *);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The allocator and the hook keep the limits; everything that can raise runs in protected calls. */
+#include "script/sandbox.h"
+
+#include "base/buf.h"
+#include "base/utf8.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TIME_NS	     UINT64_C(100000000)
+#define MEMORY	     ((size_t)16 << 20)
+#define INSTRUCTIONS 256   /* between two looks at the clock */
+#define WORK	     16384 /* likewise, in nanoseconds by estimate */
+#define TEXT_MAX     4096  /* of an error */
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* A thread that was kept waiting has not used its time. But its own clock is a system call, so it
+   is read only if much of the limit has passed on the wall. */
+static bool out_of_time(struct sandbox *s)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	if (!s->started_ns)
+		s->started_ns = now;
+	uint64_t passed = now - s->started_ns, first = s->time_limit_ns / 16;
+	if (passed < first)
+		return false;
+	if (!s->cpu_started_ns) {
+		s->cpu_started_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		return false;
+	}
+	if (passed < s->time_limit_ns)
+		return false;
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID) - s->cpu_started_ns >= s->time_limit_ns - first;
+}
+
+static void hook(lua_State *, lua_Debug *);
+
+static bool look(struct sandbox *s)
+{
+	if (!s->over && out_of_time(s)) {
+		s->over = true;
+		lua_sethook(s->lua, hook, LUA_MASKCOUNT, 1);
+	}
+	return s->over;
+}
+
+/* `level` of the stack is where the script is. */
+static int complain(lua_State *L, int level)
+{
+	luaL_where(L, level);
+	lua_pushfstring(L, "the time limit of %d ms is reached",
+			(int)(sandbox_of(L)->time_limit_ns / 1000000));
+	lua_concat(L, 2);
+	return lua_error(L);
+}
+
+static void hook(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	if (look(sandbox_of(L)))
+		complain(L, 0);
+}
+
+void sandbox_note(struct sandbox *s, size_t work)
+{
+	s->work += work;
+	if (s->work < WORK || !s->calling)
+		return;
+	s->work = 0;
+	look(s);
+}
+
+void sandbox_charge(lua_State *L, size_t work)
+{
+	struct sandbox *s = sandbox_of(L);
+	sandbox_note(s, work);
+	if (s->over)
+		complain(L, 1);
+}
+
+static void *allocate(void *arg, void *old, size_t old_size, size_t size)
+{
+	struct sandbox *s = arg;
+	size_t before = old ? old_size : 0;
+	if (!size) {
+		free(old);
+		s->memory_used -= before;
+		return NULL;
+	}
+	sandbox_note(s, size / 16);
+	if (size > before && size - before > s->memory_limit - s->memory_used) {
+		sandbox_note(s, WORK); /* all garbage is looked for now */
+		return NULL;
+	}
+	void *now = realloc(old, size);
+	if (!now)
+		return size <= before ? old : NULL;
+	s->memory_used += size - before;
+	return now;
+}
+
+/* Makes any error a text with the traceback behind it. */
+static int explain(lua_State *L)
+{
+	struct sandbox *s = sandbox_of(L);
+	if (lua_type(L, 1) != LUA_TSTRING && !s->over &&
+	    (lua_type(L, 1) == LUA_TNUMBER || luaL_getmetafield(L, 1, "__tostring"))) {
+		lua_settop(L, 1);
+		luaL_tolstring(L, 1, NULL);
+		lua_replace(L, 1);
+	}
+	if (lua_type(L, 1) != LUA_TSTRING) {
+		lua_pushfstring(L, "the script raised an error that is a %s, not a text",
+				luaL_typename(L, 1));
+		lua_replace(L, 1);
+	}
+	luaL_traceback(L, L, lua_tostring(L, 1), 1);
+	return 1;
+}
+
+/* How many bytes of text begin here: 0 where a terminal should not get them. */
+static size_t letter(const char *s, size_t left)
+{
+	uint32_t point;
+	size_t length = utf8_read(s, left, &point);
+	bool text = length && (utf8_is_printable(point) || point == '\n' || point == '\t');
+	return text ? length : 0;
+}
+
+/* What a script says may be any bytes; an error is text, and goes to logs and terminals. */
+static int fail(struct pt_error *err, int code, const char *words, size_t length)
+{
+	struct buf b = BUF_INIT;
+	if (length > TEXT_MAX)
+		length = TEXT_MAX;
+	for (size_t i = 0, n; i < length; i += n ? n : 1) {
+		n = letter(words + i, length - i);
+		if (n)
+			buf_add(&b, words + i, n);
+		else
+			buf_addc(&b, '?');
+	}
+	int rc = pt_fail(err, code, NULL, "%s", b.length ? b.data : "the script failed");
+	buf_free(&b);
+	return rc;
+}
+
+/* Takes the error from the stack. */
+static int take_error(struct sandbox *s, int status, struct pt_error *err)
+{
+	int rc;
+	if (status == LUA_ERRMEM) {
+		rc = pt_fail(err, -PT_ESCRIPT, NULL,
+			     "not enough memory: the limit of a script is %zu bytes",
+			     s->memory_limit);
+	} else {
+		size_t length = 0;
+		const char *words = lua_tolstring(s->lua, -1, &length);
+		rc = fail(err, s->message.starved ? -ENOMEM : -PT_ESCRIPT, words, length);
+	}
+	lua_pop(s->lua, 1);
+	return rc;
+}
+
+static void begin(struct sandbox *s)
+{
+	s->calling = true;
+	s->started_ns = 0;
+	s->cpu_started_ns = 0;
+	s->work = 0;
+}
+
+static void end(struct sandbox *s)
+{
+	s->calling = false;
+	if (!s->over)
+		return;
+	s->over = false;
+	lua_sethook(s->lua, hook, LUA_MASKCOUNT, INSTRUCTIONS);
+}
+
+int sandbox_call(struct sandbox *s, int args, int results, struct pt_error *err)
+{
+	lua_State *L = s->lua;
+	assert(!s->calling);
+	int base = lua_gettop(L) - args;
+	lua_pushcfunction(L, explain);
+	lua_insert(L, base);
+	begin(s);
+	int status = lua_pcall(L, args, results, base);
+	end(s);
+	lua_remove(L, base);
+	if (status == LUA_OK)
+		return 0;
+	int rc = take_error(s, status, err);
+	if (status == LUA_ERRMEM)
+		lua_gc(L, LUA_GCCOLLECT);
+	return rc;
+}
+
+int sandbox_load(struct sandbox *s, const char *text, size_t length, struct pt_error *err)
+{
+	int status = luaL_loadbufferx(s->lua, text, length, "=script", "t");
+	if (status == LUA_OK)
+		return 0;
+	return take_error(s, status, err);
+}
+
+static int wrapped(lua_State *L)
+{
+	size_t length = 0;
+	for (int i = lua_gettop(L); i; i--) {
+		if (lua_islightuserdata(L, i))
+			lua_message_to_string(L, i);
+		if (lua_type(L, i) == LUA_TSTRING)
+			length += lua_rawlen(L, i);
+	}
+	sandbox_charge(L, 32 + length);
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+void sandbox_wrap(lua_State *L)
+{
+	lua_pushcclosure(L, wrapped, 1);
+}
+
+static int open_all(lua_State *L)
+{
+	lua_base_open(L);
+	lua_table_open(L);
+	lua_string_open(L);
+	lua_message_open(L);
+	return 0;
+}
+
+struct sandbox *sandbox_new(const struct func_limits *limits, struct pt_error *err)
+{
+	struct sandbox *s = must_calloc(1, sizeof *s);
+	s->memory_limit = limits && limits->memory ? limits->memory : MEMORY;
+	s->time_limit_ns = limits && limits->time_ns ? limits->time_ns : TIME_NS;
+	s->lua = lua_newstate(allocate, s);
+	if (s->lua) {
+		*(struct sandbox **)lua_getextraspace(s->lua) = s;
+		lua_pushcfunction(s->lua, open_all);
+		if (lua_pcall(s->lua, 0, 0, 0) == LUA_OK) {
+			lua_sethook(s->lua, hook, LUA_MASKCOUNT, INSTRUCTIONS);
+			return s;
+		}
+	}
+	pt_fail(err, -PT_ELIMIT, NULL, "a script does not fit into its memory limit of %zu bytes",
+		s->memory_limit);
+	sandbox_free(s);
+	return NULL;
+}
+
+void sandbox_free(struct sandbox *s)
+{
+	if (!s)
+		return;
+	if (s->lua)
+		lua_close(s->lua);
+	lua_message_fini(&s->message);
+	assert(!s->memory_used);
+	free(s);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A Lua state that reaches nothing outside, with limits on time and memory. */
+#ifndef SCRIPT_SANDBOX_H
+#define SCRIPT_SANDBOX_H
+
+#include "script/func.h"
+#include "script/lua_message.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+/*
+ * A script sees base without load and its kin, string, table, math and utf8, and messages. What of
+ * Lua's own libraries could loop without end or without Lua noticing is replaced.
+ *
+ * Time is the thread's CPU time, counted from the first look at the clock in a call, and looked at
+ * every few hundred instructions and wherever a C function or the allocator has worked for long
+ * (sandbox_charge). Once it is up, every further instruction fails until the outermost call has
+ * returned, so that a script cannot catch the error and go on. Finalizers (__gc), which run
+ * without Lua's hooks, cannot be set, and there are no coroutines.
+ *
+ * Past the memory limit "not enough memory" is raised; the state is good for the next call.
+ *
+ * A sandbox belongs to one thread at a time, and keeps its globals between calls.
+ */
+struct sandbox {
+	lua_State *lua;
+	size_t memory_limit, memory_used;
+	uint64_t time_limit_ns, started_ns, cpu_started_ns;
+	size_t work;  /* since the last look at the clock */
+	bool calling; /* in sandbox_call */
+	bool over;    /* time is up for this call */
+	struct lua_message message;
+};
+
+struct sandbox *sandbox_new(const struct func_limits *, struct pt_error *); /* NULL: see `err` */
+void sandbox_free(struct sandbox *);					    /* NULL does nothing */
+
+/* Leaves the text, compiled, on the stack; or -PT_ESCRIPT with Lua's words, and nothing. */
+int sandbox_load(struct sandbox *, const char *text, size_t length, struct pt_error *);
+
+/* Calls the function below `args` arguments under the limits and leaves `results` values in their
+   place. A negative code, and nothing left: -PT_ESCRIPT with the error on the first line and the
+   traceback behind it, or -ENOMEM where the engine's own memory is at its limit. */
+int sandbox_call(struct sandbox *, int args, int results, struct pt_error *);
+
+static inline struct sandbox *sandbox_of(lua_State *L)
+{
+	return *(struct sandbox **)lua_getextraspace(L);
+}
+
+/* Tells of work that Lua does not see: about so many nanoseconds of it. The second raises an error
+   once time is up; the first, for where none may be raised, leaves that to the next instruction. */
+void sandbox_note(struct sandbox *, size_t work);
+void sandbox_charge(lua_State *, size_t work);
+
+/* Wraps C functions without upvalues, to be given to scripts: takes messages as strings, and charges
+   for the length of what it is given. Replaces the function on top of the stack. */
+void sandbox_wrap(lua_State *);
+
+/* The libraries, each of which leaves nothing on the stack. */
+void lua_base_open(lua_State *);   /* first: makes the table of globals */
+void lua_string_open(lua_State *); /* string, utf8, and what can be called on any string */
+void lua_table_open(lua_State *);
+void lua_message_open(lua_State *); /* last: messages have the methods of strings */
+
+#endif
