@@ -8,15 +8,18 @@
 #include <stdint.h>
 
 struct buf {
-	char *data;    /* NULL while nothing was ever added; else data[length] is 0 */
+	char *data; /* NULL while nothing was ever added; else data[length] is 0 */
 	size_t length;
 	size_t room;
 };
 
-#define BUF_INIT {NULL, 0, 0}
+#define BUF_INIT           \
+	{                  \
+		NULL, 0, 0 \
+	}
 
-void buf_free(struct buf *); /* leaves it as BUF_INIT */
-void buf_clear(struct buf *); /* length 0; keeps the memory */
+void buf_free(struct buf *);		      /* leaves it as BUF_INIT */
+void buf_clear(struct buf *);		      /* length 0; keeps the memory */
 char *buf_reserve(struct buf *, size_t more); /* where the next `more` bytes may be written */
 void buf_add(struct buf *, const void *, size_t);
 void buf_adds(struct buf *, const char *);

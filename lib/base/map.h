@@ -15,7 +15,10 @@ struct map {
 	size_t room, used; /* used counts what was removed, too */
 };
 
-#define MAP_INIT {NULL, 0, 0}
+#define MAP_INIT           \
+	{                  \
+		NULL, 0, 0 \
+	}
 
 void map_free(struct map *); /* leaves it as MAP_INIT; keys and values are not its own */
 /* The key must live, unchanged, as long as it is in the map. Replaces the value of an equal key. */

@@ -42,6 +42,7 @@ void msg_blanks(struct pt_pool *, struct pt_msg **messages, unsigned count);
 
 enum msg_flag {
 	MSG_HELD = 1, /* a block keeps it: counted in the ledger until it is sent, dropped or done */
+	MSG_HIGH = 2, /* in a queue: it came on the high canal */
 };
 
 /* The message on its own: one reference, a descriptor and bytes that pin no larger chunk.

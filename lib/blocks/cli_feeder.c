@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* CLIFeeder, CLIHighFeeder, AutoSource: messages that are sent by hand. */
+#include <pipetool/queue.h>
+
+#define WAITING_MAX (64u * 1024 * 1024) /* bytes of messages that wait for the engine */
+
+struct feeder {
+	struct pt_queue waiting; /* while the engine is stopped, or a sink is full */
+	bool running, paused, closed;
+};
+
+static int feed(struct pt_block *b, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
+{
+	struct feeder *f = pt_state(b);
+	if (f->closed || f->waiting.bytes >= WAITING_MAX) {
+		pt_msg_unref(m);
+		if (f->closed)
+			return pt_fail(
+				err, -PT_ESTATE, NULL,
+				"'%s' is closed; it opens again when the engine is started again",
+				pt_name(b));
+		return pt_fail(err, -PT_ELIMIT, NULL, "64 MiB wait in '%s' already: %s", pt_name(b),
+			       f->running ? "a sink is full" : "start the engine first");
+	}
+	pt_made(b, 1);
+	if (f->running && !f->paused && !f->waiting.count)
+		pt_send(b, canal, m);
+	else
+		pt_queue_add(b, &f->waiting, canal, m, 2 * (uint64_t)WAITING_MAX, PT_DROP_NEWEST);
+	return 0;
+}
+
+static void check(struct pt_block *b)
+{
+	struct feeder *f = pt_state(b);
+	if (!f->running)
+		return;
+	if (f->waiting.count)
+		pt_ready(b, true);
+	else if (f->closed)
+		pt_exhausted(b);
+	else
+		pt_ready(b, false);
+}
+
+static void start(struct pt_block *b)
+{
+	struct feeder *f = pt_state(b);
+	f->running = true;
+	f->paused = false;
+	check(b);
+}
+
+static void produce(struct pt_block *b, unsigned max)
+{
+	struct feeder *f = pt_state(b);
+	enum pt_canal canal;
+	for (struct pt_msg *m; max-- && (m = pt_queue_take(b, &f->waiting, &canal, UINT64_MAX));)
+		pt_send(b, canal, m);
+	check(b);
+}
+
+static void pause_feeder(struct pt_block *b, bool paused)
+{
+	struct feeder *f = pt_state(b);
+	f->paused = paused;
+	check(b);
+}
+
+static void finish(struct pt_block *b)
+{
+	struct feeder *f = pt_state(b);
+	f->closed = true;
+	check(b);
+}
+
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct feeder *f = pt_state(b), *before = pt_state(old);
+	f->waiting = before->waiting;
+	f->closed = before->closed;
+	before->waiting = (struct pt_queue){0};
+}
+
+static void stop(struct pt_block *b)
+{
+	struct feeder *f = pt_state(b);
+	f->running = false;
+	f->closed = false;
+}
+
+static void fini(struct pt_block *b)
+{
+	struct feeder *f = pt_state(b);
+	pt_queue_clear(&f->waiting);
+}
+
+#define FEEDER                                                                           \
+	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct feeder), .start = start, \
+	.produce = produce, .pause = pause_feeder, .feed = feed, .finish = finish,       \
+	.inherit = inherit, .stop = stop, .fini = fini
+
+static const struct pt_type cli_feeder = {
+	FEEDER,
+	.name = "CLIFeeder",
+	.summary = "Sends what `ptctl send` gives it, on the low exit",
+	.help = "A message that is sent before the engine starts waits for it. `ptctl close` "
+		"exhausts the "
+		"source, so that a clean stop ends.",
+	.picture = "     +-----------+\n"
+		   "     |           |\n"
+		   "     |  [send]   |\n"
+		   "     |     `-----|->\n"
+		   "     +-----------+\n",
+	.examples = (const char *const[]){"CLIFeeder() > ConsoleSink()", NULL},
+	.ports = PT_LOW_EXIT,
+};
+
+static const struct pt_type cli_high_feeder = {
+	FEEDER,
+	.name = "CLIHighFeeder",
+	.summary = "Sends what `ptctl send` gives it, on the high exit",
+	.help = "A message that is sent before the engine starts waits for it. `ptctl close` "
+		"exhausts the "
+		"source, so that a clean stop ends.",
+	.picture = "     +-----------+\n"
+		   "     |     ,-----|->>\n"
+		   "     |  [send]   |\n"
+		   "     |           |\n"
+		   "     +-----------+\n",
+	.examples = (const char *const[]){"CLIHighFeeder() >> ConsoleSink()", NULL},
+	.ports = PT_HIGH_EXIT,
+};
+
+static const struct pt_type auto_source = {
+	FEEDER,
+	.name = "AutoSource",
+	.summary = "The base of custom sources: `ptctl send` feeds either exit",
+	.help = "By itself it sends what `ptctl send` gives it on the low exit, or on the high one "
+		"with "
+		"--high; `ptctl close` exhausts it.",
+	.picture = "     +-----------+\n"
+		   "     |     ,-----|->>\n"
+		   "     |  [send]   |\n"
+		   "     |     `-----|->\n"
+		   "     +-----------+\n",
+	.examples =
+		(const char *const[]){"a = AutoSource(); c = ConsoleSink(); a > c; a >> c", NULL},
+	.ports = PT_LOW_EXIT | PT_HIGH_EXIT,
+};
+
+PT_TYPES(cli_feeder, &cli_feeder, &cli_high_feeder, &auto_source);

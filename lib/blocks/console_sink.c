@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ConsoleSink and RawConsoleSink: messages as lines, for people and for pipes. */
+#include <pipetool/block.h>
+
+#include "base/quote.h"
+#include "packet/packet.h"
+
+struct console {
+	struct buf line; /* kept from message to message */
+	bool newlines;
+};
+
+static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	struct console *c = pt_state(b);
+	buf_clear(&c->line);
+	buf_adds(&c->line, canal == PT_HIGH ? ">>" : ">");
+	if (pt_msg_is_packet(m)) {
+		char summary[512];
+		packet_summary(m, summary, sizeof summary);
+		buf_adds(&c->line, summary);
+	} else {
+		quote_text(&c->line, (const char *)m->bytes, m->length);
+	}
+	buf_addc(&c->line, '\n');
+	pt_print(b, canal, c->line.data, c->line.length);
+	pt_done(b, m);
+}
+
+static void push_raw(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	struct console *c = pt_state(b);
+	buf_clear(&c->line);
+	buf_add(&c->line, m->bytes, m->length);
+	if (c->newlines)
+		buf_addc(&c->line, '\n');
+	if (c->line.length)
+		pt_print(b, canal, c->line.data, c->line.length);
+	pt_done(b, m);
+}
+
+static void fini(struct pt_block *b)
+{
+	struct console *c = pt_state(b);
+	buf_free(&c->line);
+}
+
+static const struct pt_type console_sink = {
+	.api = PT_API,
+	.name = "ConsoleSink",
+	.summary = "Prints the messages of both canals",
+	.help = "A line each: >'text' for the low entry and >>'text' for the high one, escaped as "
+		"in Python; "
+		"a packet as a summary. They go to the daemon's standard output and to `ptctl "
+		"attach`.",
+	.picture = "     +-------+\n"
+		   "  >>-|--.    |\n"
+		   "     | print |\n"
+		   "   >-|--'    |\n"
+		   "     +-------+\n",
+	.examples = (const char *const[]){"CLIFeeder() > ConsoleSink()", NULL},
+	.role = PT_SINK,
+	.ports = PT_LOW_ENTRY | PT_HIGH_ENTRY,
+	.outside = "console",
+	.size = sizeof(struct console),
+	.push = push,
+	.fini = fini,
+};
+
+static const struct pt_type raw_console_sink = {
+	.api = PT_API,
+	.name = "RawConsoleSink",
+	.summary = "Prints the bytes of messages of both canals as they are",
+	.help = "They go to the daemon's standard output and to `ptctl attach`.",
+	.picture = "     +-------+\n"
+		   "  >>-|--.    |\n"
+		   "     | write |\n"
+		   "   >-|--'    |\n"
+		   "     +-------+\n",
+	.examples = (const char *const[]){"CLIFeeder() > RawConsoleSink()",
+					  "CLIFeeder() > RawConsoleSink(newlines=False)", NULL},
+	.role = PT_SINK,
+	.ports = PT_LOW_ENTRY | PT_HIGH_ENTRY,
+	.outside = "console",
+	.params = (const struct pt_param[]){{"newlines", "Ends each message with a newline.",
+					     PT_BOOL(struct console, newlines), "true",
+					     .flags = PT_LIVE},
+					    {NULL}},
+	.size = sizeof(struct console),
+	.push = push_raw,
+	.fini = fini,
+};
+
+PT_TYPES(console_sink, &console_sink, &raw_console_sink);

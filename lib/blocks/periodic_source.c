@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* PeriodicSource: the same messages again and again, at a fixed pace. */
+#include <pipetool/block.h>
+
+struct periodic {
+	struct pt_bytes_list msg;
+	double period_s, period2_s;
+	size_t next;
+	uint64_t due_ns;
+	struct pt_timer timer;
+};
+
+static void wake(struct pt_block *b)
+{
+	pt_ready(b, true);
+}
+
+static void start(struct pt_block *b)
+{
+	struct periodic *p = pt_state(b);
+	p->next = 0;
+	p->due_ns = pt_now(b);
+	if (p->msg.count)
+		pt_ready(b, true);
+	else
+		pt_exhausted(b);
+}
+
+/* From one due time to the next, so that the pace does not drift; what is late by more than a
+   period is not made up for in a burst. */
+static void step(struct pt_block *b)
+{
+	struct periodic *p = pt_state(b);
+	double wait_s = p->period_s;
+	if (++p->next == p->msg.count) {
+		p->next = 0;
+		wait_s += p->period2_s;
+	}
+	uint64_t now = pt_now(b);
+	p->due_ns += (uint64_t)(wait_s * 1e9);
+	if (p->due_ns < now)
+		p->due_ns = now;
+}
+
+static void produce(struct pt_block *b, unsigned max)
+{
+	struct periodic *p = pt_state(b);
+	while (max-- && p->due_ns <= pt_now(b)) {
+		const struct pt_bytes *bytes = &p->msg.items[p->next];
+		struct pt_msg *m = pt_msg_new(pt_pool(b), bytes->data, bytes->length);
+		step(b);
+		if (m) {
+			pt_made(b, 1);
+			pt_send(b, PT_LOW, m);
+		} else {
+			pt_lost(b, 1, "memory");
+		}
+	}
+	if (p->due_ns > pt_now(b)) {
+		pt_ready(b, false);
+		pt_timer_at(b, &p->timer, p->due_ns, wake);
+	}
+}
+
+static const struct pt_type periodic_source = {
+	.api = PT_API,
+	.name = "PeriodicSource",
+	.summary = "Sends messages periodically on the low exit",
+	.help = "The first message goes out at once, `period` seconds pass after each, and "
+		"`period2` "
+		"seconds more after each round. An empty list exhausts the source.",
+	.picture = "     +-----------+\n"
+		   "     |           |\n"
+		   "     | msg,msg.. |\n"
+		   "     |     `-----|->\n"
+		   "     +-----------+\n",
+	.examples =
+		(const char *const[]){"PeriodicSource('tick', 0.5) > ConsoleSink()",
+				      "PeriodicSource(['a', 'b'], '10ms', period2=1) > QueueSink()",
+				      NULL},
+	.role = PT_SOURCE,
+	.ports = PT_LOW_EXIT,
+	.params =
+		(const struct pt_param[]){{"msg", "What to send: one message or a list.",
+					   PT_MESSAGES(struct periodic, msg), .flags = PT_REQUIRED},
+					  {"period", "Seconds after each message.",
+					   PT_SECONDS(struct periodic, period_s),
+					   .flags = PT_REQUIRED | PT_LIVE, .max = 1e9},
+					  {"period2", "Seconds more after each round.",
+					   PT_SECONDS(struct periodic, period2_s), "0",
+					   .flags = PT_LIVE, .max = 1e9},
+					  {NULL}},
+	.size = sizeof(struct periodic),
+	.start = start,
+	.produce = produce,
+};
+
+PT_TYPES(periodic_source, &periodic_source);

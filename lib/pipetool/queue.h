@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A bounded queue of messages, for blocks that keep some. */
+#ifndef PIPETOOL_QUEUE_H
+#define PIPETOOL_QUEUE_H
+
+#include <pipetool/block.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Lies, zeroed, in the block's state, and is used on the engine's thread alone. What is in it is
+ * counted as held. A message costs its bytes and 64 for its descriptor.
+ */
+struct pt_queue {
+	struct pt_msg *head, *last;
+	size_t count;
+	size_t bytes;
+};
+
+enum pt_overflow {
+	PT_DROP_OLDEST, /* what came first makes room */
+	PT_DROP_NEWEST, /* what comes is dropped */
+	PT_BLOCK,	/* the block is full: sources are held back. What still comes is kept, up to
+	                   twice the limit, then dropped */
+};
+
+/* For a parameter row: .kind PT_KIND_CHOICE, .choices = pt_overflow_words. */
+extern const char *const pt_overflow_words[];
+
+/* Adds a message and makes it fit `limit` bytes. Takes the reference. */
+void pt_queue_add(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt_msg *,
+		  uint64_t limit, enum pt_overflow);
+
+/* The oldest message and the canal on which it came, still held: to be sent, dropped or done.
+   NULL if there is none. With PT_BLOCK the block stops being full at half the limit. */
+struct pt_msg *pt_queue_take(struct pt_block *, struct pt_queue *, enum pt_canal *, uint64_t limit);
+
+void pt_queue_drop(struct pt_block *, struct pt_queue *, const char *why); /* all of it, counted */
+void pt_queue_clear(struct pt_queue *); /* in fini: all of it, uncounted */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
