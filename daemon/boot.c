@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Keeps the engines like their files: what a file says now against what was made of it. */
+#include "daemon/boot.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/name.h"
+#include "daemon/call.h"
+#include "daemon/engines.h"
+#include "lang/lang.h"
+#include "type/param.h"
+#include "type/type.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SUFFIX ".pipe"
+
+enum { FILE_MAX = 1024 * 1024 };
+
+struct file {
+	struct file *next;
+	struct boot *boot;
+	char *name, *path; /* name: without folder and suffix */
+	char *wanted;	   /* the text; NULL: the file is gone */
+	char *tried;	   /* the text that an engine was made of, or could not be; NULL: none */
+	struct lang_program program; /* of `tried` */
+	bool alive;		     /* it could */
+	bool busy;		     /* an answer is awaited */
+	bool seen;
+};
+
+struct boot {
+	struct engines *engines;
+	struct file *files;
+};
+
+/* ---- what is wrong with a file ---- */
+
+static void log_lines(const char *text)
+{
+	for (const char *end; *text; text = *end ? end + 1 : end) {
+		end = text + strcspn(text, "\n");
+		log_error("    %.*s", (int)(end - text), text);
+	}
+}
+
+static void log_fault(const char *path, struct lang_place place, const char *message,
+		      const char *below)
+{
+	if (place.line)
+		log_error("%s:%u:%u: %s", path, place.line, place.column, message);
+	else
+		log_error("%s: %s", path, message);
+	if (below)
+		log_lines(below);
+}
+
+/* Of the language: "line 2, column 7: words", and the hint is the caret. */
+static void log_parse_faults(const char *path, const struct pt_error *err)
+{
+	for (size_t i = 0; i < err->count; i++) {
+		struct lang_place place = {0, 0};
+		int length = 0;
+		const char *message = err->faults[i].message;
+		if (sscanf(message, "line %u, column %u: %n", &place.line, &place.column,
+			   &length) == 2)
+			message += length;
+		log_fault(path, place, message, err->faults[i].hint);
+	}
+}
+
+/* Of what the text says: faults with paths into its operations. */
+static void log_program_faults(const char *path, const struct lang_program *program,
+			       const struct pt_error *err)
+{
+	for (size_t i = 0; i < err->count; i++) {
+		const struct pt_fault *fault = &err->faults[i];
+		struct lang_place place = {0, 0};
+		struct buf below = BUF_INIT;
+		if (fault->path)
+			place = lang_locate(program, fault->path);
+		if (place.line)
+			lang_caret(&below, program->text, place);
+		log_fault(path, place, fault->message, below.data);
+		if (fault->hint)
+			log_error("    %s", fault->hint);
+		buf_free(&below);
+	}
+}
+
+/* ---- reading ---- */
+
+static const struct pt_param no_params[] = {{0}};
+
+static const struct pt_param *params_of(void *arg, const char *name)
+{
+	const struct pt_type *type = type_find(name);
+	if (!type)
+		return NULL;
+	return type->params ? type->params : no_params;
+}
+
+struct each {
+	void (*each)(void *arg, const char *name);
+	void *arg;
+};
+
+static int tell_type(void *arg, const struct pt_type *type)
+{
+	const struct each *each = arg;
+	each->each(each->arg, type->name);
+	return 0;
+}
+
+static void types_of(void *arg, void (*each)(void *each_arg, const char *name), void *each_arg)
+{
+	struct each it = {each, each_arg};
+	type_each(tell_type, &it);
+}
+
+static bool nothing_exists(void *arg, const char *block)
+{
+	return false;
+}
+
+static int check_params(const json_t *ops, struct pt_error *err)
+{
+	size_t i;
+	json_t *op;
+	json_array_foreach (ops, i, op) {
+		const char *name = json_string_value(json_object_get(op, "type"));
+		if (!name)
+			continue;
+		char *place = must_printf("$.ops[%zu]", i);
+		size_t from = err->count;
+		const struct pt_type *type = type_get(name, "type", err);
+		if (type) {
+			param_check(type->params, json_object_get(op, "params"), err);
+			error_prefix(err, from, "params");
+		}
+		error_prefix(err, from, place);
+		free(place);
+	}
+	return err->count ? err->faults[0].code : 0;
+}
+
+/* Parses and checks, and logs what is wrong. */
+static int understand(const char *path, const char *folder, const char *text,
+		      struct lang_program *program)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	const struct lang_env env = {.params = params_of,
+				     .types = types_of,
+				     .exists = nothing_exists,
+				     .directory = folder};
+	int code = lang_parse(text, strlen(text), &env, program, &err);
+	if (code) {
+		log_parse_faults(path, &err);
+	} else if ((code = check_params(program->ops, &err))) {
+		log_program_faults(path, program, &err);
+		lang_program_free(program);
+	}
+	pt_error_clear(&err);
+	return code;
+}
+
+static int slurp(const char *path, char **text)
+{
+	struct buf b = BUF_INIT;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), code = fd < 0 ? -errno : 0;
+	buf_reserve(&b, 4096);
+	for (ssize_t n = 1; !code && n > 0;) {
+		n = read(fd, buf_reserve(&b, 4096), 4096);
+		if (n < 0)
+			code = -errno;
+		else if ((b.length += (size_t)n) > FILE_MAX)
+			code = -EFBIG;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (!code && memchr(b.data, '\0', b.length))
+		code = -EILSEQ;
+	b.data[b.length] = '\0';
+	if (!code)
+		*text = buf_steal(&b);
+	buf_free(&b);
+	if (code)
+		log_error("%s: %s", path, code == -EILSEQ ? "a NUL byte in it" : error_words(code));
+	return code;
+}
+
+static int is_pipe_file(const struct dirent *entry)
+{
+	size_t length = strlen(entry->d_name), suffix = strlen(SUFFIX);
+	return entry->d_name[0] != '.' && length > suffix &&
+	       !strcmp(entry->d_name + length - suffix, SUFFIX);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* Calls `each` for every readable file, in the order of the alphabet; returns how many were not. */
+static size_t each_file(const char *folder,
+			bool (*each)(void *arg, const char *folder, const char *path, char *name,
+				     char *text),
+			void *arg)
+{
+	struct dirent **entries;
+	char *absolute = realpath(folder, NULL);
+	int count = absolute ? scandir(absolute, &entries, is_pipe_file, by_name) : -1;
+	size_t bad = 0;
+	if (count < 0 && errno != ENOENT) {
+		log_error("%s: %s", folder, error_words(errno));
+		bad++;
+	}
+	for (int i = 0; i < count; i++) {
+		char *path = must_printf("%s/%s", absolute, entries[i]->d_name), *text = NULL;
+		char *name = must_strdup(entries[i]->d_name);
+		name[strlen(name) - strlen(SUFFIX)] = '\0';
+		bool good = name_is_engine(name);
+		if (!good)
+			log_error("%s: '%s' cannot be an engine's name", path, name);
+		else
+			good = !slurp(path, &text) && each(arg, absolute, path, name, text);
+		bad += !good;
+		free(text);
+		free(name);
+		free(path);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	free(absolute);
+	return bad;
+}
+
+static bool check_file(void *arg, const char *folder, const char *path, char *name, char *text)
+{
+	struct lang_program program;
+	if (understand(path, folder, text, &program))
+		return false;
+	lang_program_free(&program);
+	return true;
+}
+
+size_t boot_check(const char *folder)
+{
+	return each_file(folder, check_file, NULL);
+}
+
+/* ---- making ---- */
+
+static void go_on(struct file *file);
+
+static void file_free(struct file *file)
+{
+	for (struct file **at = &file->boot->files; *at; at = &(*at)->next)
+		if (*at == file) {
+			*at = file->next;
+			break;
+		}
+	if (file->tried)
+		lang_program_free(&file->program);
+	free(file->tried);
+	free(file->wanted);
+	free(file->name);
+	free(file->path);
+	free(file);
+}
+
+static void forget_tried(struct file *file)
+{
+	if (!file->tried)
+		return;
+	lang_program_free(&file->program);
+	free(file->tried);
+	file->tried = NULL;
+}
+
+static void made(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct file *file = arg;
+	file->busy = false;
+	file->alive = !code;
+	if (code) {
+		call_root_paths(err);
+		log_program_faults(file->path, &file->program, err);
+	} else {
+		log_info("engine %s runs, from %s", file->name, file->path);
+	}
+	go_on(file);
+}
+
+static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct file *file = arg;
+	file->busy = false;
+	file->alive = false;
+	forget_tried(file);
+	go_on(file);
+}
+
+static void make(struct file *file)
+{
+	char *folder = must_strdup(file->path);
+	*strrchr(folder, '/') = '\0';
+	int code = understand(file->path, folder, file->wanted, &file->program);
+	free(folder);
+	if (code) { /* told; understood when it was read, and a type is gone since */
+		free(file->wanted);
+		file->wanted = NULL;
+		file_free(file);
+		return;
+	}
+	file->tried = must_strdup(file->wanted);
+	file->busy = true;
+	const struct engine_wish wish = {
+		.name = file->name, .ops = file->program.ops, .start = true};
+	engines_make(file->boot->engines, &wish, made, file);
+}
+
+static void go_on(struct file *file)
+{
+	if (file->busy || (file->wanted && file->tried && !strcmp(file->wanted, file->tried)))
+		return;
+	struct engine *engine =
+		file->alive ? engines_find(file->boot->engines, file->name, NULL) : NULL;
+	if (engine) {
+		file->busy = true;
+		engines_destroy(engine, destroyed, file);
+		return;
+	}
+	file->alive = false;
+	forget_tried(file);
+	if (file->wanted)
+		make(file);
+	else
+		file_free(file);
+}
+
+static struct file *file_of(struct boot *boot, const char *name, const char *path)
+{
+	struct file **at = &boot->files;
+	for (; *at; at = &(*at)->next)
+		if (!strcmp((*at)->name, name))
+			return *at;
+	struct file *file = must_calloc(1, sizeof *file);
+	file->boot = boot;
+	file->name = must_strdup(name);
+	file->path = must_strdup(path);
+	return *at = file;
+}
+
+static bool take_file(void *arg, const char *folder, const char *path, char *name, char *text)
+{
+	struct file *file = file_of(arg, name, path);
+	struct lang_program program;
+	file->seen = true;
+	if (file->wanted && !strcmp(file->wanted, text))
+		return true;
+	if (understand(path, folder, text, &program))
+		return false; /* what is there stays */
+	lang_program_free(&program);
+	free(file->wanted);
+	file->wanted = must_strdup(text);
+	return true;
+}
+
+void boot_scan(struct boot *boot, const char *folder)
+{
+	for (struct file *file = boot->files; file; file = file->next)
+		file->seen = false;
+	each_file(folder, take_file, boot);
+	for (struct file *next, *file = boot->files; file; file = next) {
+		next = file->next;
+		if (!file->seen) {
+			free(file->wanted);
+			file->wanted = NULL;
+		}
+		go_on(file);
+	}
+}
+
+struct boot *boot_new(struct engines *engines)
+{
+	struct boot *boot = must_calloc(1, sizeof *boot);
+	boot->engines = engines;
+	return boot;
+}
+
+void boot_free(struct boot *boot)
+{
+	while (boot->files)
+		file_free(boot->files);
+	free(boot);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The engines that come from files: engines.d, one for each *.pipe, named as the file. */
+#ifndef DAEMON_BOOT_H
+#define DAEMON_BOOT_H
+
+#include <stddef.h>
+
+struct boot;
+struct engines;
+
+struct boot *boot_new(struct engines *);
+void boot_free(struct boot *);
+
+/* Starts what is new in the folder, makes anew what has changed, destroys what is gone, in the
+   order of the alphabet. What is wrong with a file is logged, with its line and a caret, and does
+   not stop the others; an engine whose file became bad stays as it is. */
+void boot_scan(struct boot *, const char *folder);
+
+/* Reads the folder and makes nothing: returns how many files are bad, which were logged. */
+size_t boot_check(const char *folder);
+
+#endif

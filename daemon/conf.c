@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* inih takes lines apart; the tables say what may stand there. */
+#include "daemon/conf.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/near.h"
+#include "paths.h"
+#include "type/param.h"
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 1024 * 1024 };
+
+static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+
+/* clang-format off */
+static const struct pt_param daemon_rows[] = {
+	{"socket", "The control socket's path.", PT_PATH(struct conf, socket), .fallback = "None"},
+	{"engines", "The folder of the engines that are started with the daemon.",
+	 PT_PATH(struct conf, engines), .fallback = PIPETOOL_CONFIG_DIR "/engines.d"},
+	{"blocks", "The folder of custom blocks in Lua.",
+	 PT_PATH(struct conf, blocks), .fallback = PIPETOOL_CONFIG_DIR "/blocks.d"},
+	{"state", "The folder in which the daemon keeps what must survive it.",
+	 PT_PATH(struct conf, state), .fallback = PIPETOOL_STATE_DIR},
+	{"log_level", "What is logged: this and what is worse.",
+	 PT_CHOICE(struct conf, log_level), .fallback = "info", .choices = levels},
+	{0}
+};
+
+static const struct pt_param access_rows[] = {
+	{"admin", "Users and @groups who may do everything; root and the daemon's own user always may.",
+	 PT_STRINGS(struct conf, admin), .fallback = "@pipetool"},
+	{"operator", "Users and @groups who may look, send, receive, start and stop.",
+	 PT_STRINGS(struct conf, operator), .fallback = "None"},
+	{"viewer", "Users and @groups who may look.",
+	 PT_STRINGS(struct conf, viewer), .fallback = "None"},
+	{0}
+};
+
+static const struct pt_param files_rows[] = {
+	{"allow", "Folders, separated by ':', in which blocks may open files.",
+	 PT_STRINGS(struct conf, files), .fallback = "/"},
+	{0}
+};
+
+static const struct pt_param programs_rows[] = {
+	{"allow", "Programs that blocks may run.", PT_STRINGS(struct conf, programs),
+	 .fallback = "[\"wireshark\", \"tshark\", \"xterm\", \"tmux\"]"},
+	{0}
+};
+
+static const struct pt_param limits_rows[] = {
+	{"connections", "Connections to the control socket at the same time.",
+	 PT_INT(struct conf, connections), .fallback = "1024", .min = 1, .max = 65536},
+	{"engines", "Engines at the same time.",
+	 PT_INT(struct conf, engines_max), .fallback = "256", .min = 1, .max = 65536},
+	{"blocks", "Blocks in one engine.",
+	 PT_INT(struct conf, blocks_max), .fallback = "4096", .min = 1, .max = 1048576},
+	{"line", "Bytes of one request.",
+	 PT_SIZE(struct conf, line), .fallback = "1MiB", .min = 1024, .max = 1073741824},
+	{"memory", "Bytes of messages that one engine may hold.",
+	 PT_SIZE(struct conf, memory), .fallback = "256MiB", .min = 1048576, .max = -1},
+	{0}
+};
+
+static const struct pt_param script_rows[] = {
+	{"time", "How long a script may take for one message.",
+	 PT_SECONDS(struct conf, script_time_s), .fallback = "100ms", .min = 0.001, .max = 3600},
+	{"memory", "Bytes of memory that one script may use.",
+	 PT_SIZE(struct conf, script_memory), .fallback = "16MiB", .min = 1048576, .max = -1},
+	{0}
+};
+/* clang-format on */
+
+const struct conf_section conf_sections[] = {
+	{"daemon", daemon_rows},
+	{"access", access_rows},
+	{"files", files_rows},
+	{"programs", programs_rows},
+	{"limits", limits_rows},
+	{"script", script_rows},
+	{0},
+};
+
+struct reading {
+	const char *text, *end; /* what is left of it */
+	unsigned line;
+	json_t *values; /* {section: {key: value}} */
+	struct pt_error *err;
+};
+
+static int complain(struct reading *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int complain(struct reading *r, const char *fmt, ...)
+{
+	struct buf words = BUF_INIT;
+	va_list args;
+	va_start(args, fmt);
+	buf_vaddf(&words, fmt, args);
+	va_end(args);
+	pt_fail(r->err, -PT_EPARAM, NULL, "line %u: %s", r->line, words.data);
+	buf_free(&words);
+	return 1;
+}
+
+static bool is_comment(const char *at, const char *begin)
+{
+	return (*at == '#' || *at == ';') && (at == begin || isspace((unsigned char)at[-1]));
+}
+
+/* A line for inih: without its indentation, which would make it the line before's continuation,
+   and without its comment. */
+static char *next_line(char *room, int size, void *stream)
+{
+	struct reading *r = stream;
+	if (r->text == r->end)
+		return NULL;
+	r->line++;
+	const char *newline = memchr(r->text, '\n', (size_t)(r->end - r->text));
+	const char *begin = r->text, *end = newline ? newline : r->end;
+	r->text = newline ? newline + 1 : r->end;
+	while (begin < end && isspace((unsigned char)*begin))
+		begin++;
+	size_t length = 0;
+	while (begin + length < end && !is_comment(begin + length, begin))
+		length++;
+	room[0] = '\0';
+	if (length + 2 > (size_t)size) {
+		complain(r, "longer than %d bytes", size - 2);
+	} else if (memchr(begin, '\0', length)) {
+		complain(r, "a NUL byte");
+	} else {
+		memcpy(room, begin, length);
+		memcpy(room + length, "\n", 2);
+	}
+	return room;
+}
+
+static json_t *list_value(const char *text, const char *separators)
+{
+	json_t *list = json_array();
+	char *copy = must_strdup(text), *rest = copy, *item;
+	while ((item = strsep(&rest, separators)))
+		if (*item)
+			json_array_append_new(list, json_string(item));
+	free(copy);
+	return list;
+}
+
+static json_t *value_of(const struct pt_param *row, const char *text)
+{
+	char *end;
+	if (row->kind == PT_KIND_STRINGS)
+		return list_value(text, row->fallback[0] == '/' ? ":" : ", \t");
+	if (row->kind == PT_KIND_INT) {
+		errno = 0;
+		long long n = strtoll(text, &end, 10);
+		if (*text && !*end && !errno)
+			return json_integer(n);
+	}
+	json_t *value = json_string(text);
+	return value ? value : json_null(); /* not UTF-8 */
+}
+
+static const struct conf_section *find_section(struct reading *r, const char *name)
+{
+	struct near near = near_init(name);
+	for (const struct conf_section *s = conf_sections; s->name; s++) {
+		if (!strcmp(s->name, name))
+			return s;
+		near_try(&near, s->name);
+	}
+	const char *best = near_best(&near);
+	if (!*name)
+		complain(r, "a key before the first [section]");
+	else
+		complain(r, "unknown section [%s]%s%s%s", name, best ? "; did you mean [" : "",
+			 best ? best : "", best ? "]?" : "");
+	return NULL;
+}
+
+static const struct pt_param *find_key(struct reading *r, const struct conf_section *section,
+				       const char *name)
+{
+	const struct pt_param *row = param_find(section->rows, name);
+	if (row)
+		return row;
+	struct near near = near_init(name);
+	for (row = section->rows; row->name; row++)
+		near_try(&near, row->name);
+	const char *best = near_best(&near);
+	complain(r, "unknown key '%s' in [%s]%s%s%s", name, section->name,
+		 best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	return NULL;
+}
+
+static int handle(void *user, const char *section_name, const char *key, const char *text)
+{
+	struct reading *r = user;
+	const struct conf_section *section = find_section(r, section_name);
+	const struct pt_param *row = section ? find_key(r, section, key) : NULL;
+	if (!row)
+		return 1;
+	json_t *values = json_object_get(r->values, section->name);
+	json_t *earlier = json_object_get(values, key), *value = value_of(row, text);
+	struct pt_error faults = PT_ERROR_INIT;
+	if (param_check_value(row, value, &faults)) {
+		complain(r, "%s", faults.faults[0].message);
+		if (faults.faults[0].hint)
+			pt_hint(r->err, "%s", faults.faults[0].hint);
+	}
+	pt_error_clear(&faults);
+	if (!earlier)
+		json_object_set(values, key, value);
+	else if (row->kind == PT_KIND_STRINGS) /* a list may go on in further lines */
+		json_array_extend(earlier, value);
+	else
+		complain(r, "'%s' is given twice", key);
+	json_decref(value);
+	return 1;
+}
+
+static int fill(json_t *values, struct conf *conf, struct pt_error *err)
+{
+	const struct param_env env = {0};
+	struct conf read = {0};
+	int code = 0;
+	for (const struct conf_section *s = conf_sections; s->name && !code; s++)
+		code = param_read(s->rows, json_object_get(values, s->name), &read, &env, err);
+	if (code)
+		conf_clear(&read);
+	else
+		*conf = read;
+	return code;
+}
+
+int conf_read_text(const char *text, size_t length, struct conf *conf, struct pt_error *err)
+{
+	struct pt_error faults = PT_ERROR_INIT;
+	struct reading r = {text, text + length, 0, json_object(), &faults};
+	for (const struct conf_section *s = conf_sections; s->name; s++)
+		json_object_set_new(r.values, s->name, json_object());
+	int bad_line = ini_parse_stream(next_line, &r, handle, &r);
+	if (bad_line > 0) {
+		r.line = (unsigned)bad_line;
+		complain(&r, "neither [section] nor key = value");
+	}
+	int code = faults.count ? faults.faults[0].code : fill(r.values, conf, &faults);
+	error_move(err, &faults);
+	json_decref(r.values);
+	return code;
+}
+
+void conf_default(struct conf *conf)
+{
+	if (conf_read_text("", 0, conf, NULL))
+		abort(); /* a table that contradicts itself */
+}
+
+static int slurp(int fd, struct buf *text)
+{
+	for (;;) {
+		ssize_t n = read(fd, buf_reserve(text, 4096), 4096);
+		if (n <= 0)
+			return n ? -errno : 0;
+		text->length += (size_t)n;
+		if (text->length > FILE_MAX)
+			return -EFBIG;
+	}
+}
+
+int conf_read(const char *path, bool optional, struct conf *conf, struct pt_error *err)
+{
+	struct buf text = BUF_INIT;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && optional) {
+		conf_default(conf);
+		return 0;
+	}
+	int code = fd < 0 ? -errno : slurp(fd, &text);
+	if (fd >= 0)
+		close(fd);
+	if (code)
+		pt_fail(err, code, NULL, "cannot be read: %s", error_words(code));
+	else
+		code = conf_read_text(text.data, text.length, conf, err);
+	buf_free(&text);
+	return code;
+}
+
+void conf_clear(struct conf *conf)
+{
+	for (const struct conf_section *s = conf_sections; s->name; s++)
+		param_release(s->rows, conf, NULL);
+}

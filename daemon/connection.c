@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A non-blocking socket between a frame of lines and an outbox. */
+#include "daemon/connection.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/call.h"
+#include "daemon/outbox.h"
+#include "daemon/passed.h"
+#include "daemon/server.h"
+#include "rpc/frame.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+enum {
+	TURN_REQUESTS = 64,
+	TURN_NS = 2000000,
+	TURN_WRITE = 1024 * 1024,
+	READ_SIZE = 64 * 1024,
+	FDS_IN_MESSAGE = 253, /* the kernel's limit */
+	ATTACHED_MAX = 256,
+};
+
+struct wish {
+	char *engine, *block; /* NULL: every block */
+};
+
+struct connection {
+	struct connection_links links; /* first: the server knows it by them */
+	struct server *server;
+	uv_poll_t poll;
+	int fd, events;
+	struct peer peer;
+	enum role role;
+	struct frame frame;
+	struct passed passed;
+	struct outbox outbox;
+	uint64_t received; /* bytes */
+	struct call *call; /* the request that is being carried out */
+	struct wish *wishes;
+	size_t wish_count;
+	bool running;  /* inside connection_run */
+	bool end;      /* the peer has closed its side */
+	bool finished; /* and all that it sent was carried out */
+	bool gone;     /* nobody reads what is written */
+	bool urgent;   /* the peer sent out-of-band data: it cannot be told from a hang-up */
+	bool retired;
+};
+
+/* ---- watching the socket ---- */
+
+static void polled(uv_poll_t *poll, int status, int events);
+
+static bool may_serve(const struct connection *c)
+{
+	return !c->call && !c->finished && !c->retired && (c->gone || outbox_has_room(&c->outbox));
+}
+
+/* Hang-up is only told to whoever watches for something: for data that is urgent, which never
+   comes. Reading is stopped only when data is there that cannot be taken: most peers send nothing
+   before their answer. */
+static void watch(struct connection *c, bool strictly)
+{
+	size_t waiting;
+	int events = c->urgent ? 0 : UV_PRIORITIZED;
+	if (may_serve(c) ? !c->end : !strictly && c->events & UV_READABLE)
+		events |= UV_READABLE;
+	if (outbox_next(&c->outbox, &waiting))
+		events |= UV_WRITABLE;
+	if (c->gone)
+		events = 0;
+	if (events == c->events)
+		return;
+	c->events = events;
+	if (events)
+		uv_poll_start(&c->poll, events, polled);
+	else
+		uv_poll_stop(&c->poll);
+}
+
+static bool is_hung_up(const struct connection *c)
+{
+	struct pollfd p = {.fd = c->fd};
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
+}
+
+/* The peer does not hear us any more. What it sent before is still carried out. */
+static void hang_up(struct connection *c)
+{
+	if (c->gone)
+		return;
+	c->gone = true;
+	outbox_fini(&c->outbox);
+	watch(c, true);
+	if (c->call)
+		call_cancel(c->call);
+	server_ready(c->server, &c->links);
+}
+
+static void polled(uv_poll_t *poll, int status, int events)
+{
+	struct connection *c = poll->data;
+	if (status < 0 || (events & UV_PRIORITIZED && is_hung_up(c)))
+		hang_up(c);
+	else if (events & UV_PRIORITIZED)
+		c->urgent = true;
+	if (events & UV_READABLE && !may_serve(c))
+		watch(c, true);
+	connection_run(c);
+}
+
+/* ---- reading ---- */
+
+static void take_descriptors(struct connection *c, struct msghdr *message, size_t length)
+{
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h; h = CMSG_NXTHDR(message, h)) {
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(h) + i * sizeof fd, sizeof fd);
+			passed_add(&c->passed, fd, c->received, c->received + length);
+		}
+	}
+}
+
+/* One read. False: there is nothing now. */
+static bool fill(struct connection *c)
+{
+	static char
+		bytes[READ_SIZE]; /* the control loop's: a connection keeps only part of a line */
+	char control[CMSG_SPACE(FDS_IN_MESSAGE * sizeof(int))];
+	struct iovec part = {bytes, sizeof bytes};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = control,
+				 .msg_controllen = sizeof control};
+	ssize_t n = recvmsg(c->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !c->gone)
+		return false;
+	if (n <= 0) {
+		c->end = true;
+		if (n < 0 || is_hung_up(c))
+			hang_up(c);
+		return true;
+	}
+	take_descriptors(c, &message, (size_t)n);
+	memcpy(frame_room(&c->frame, (size_t)n), bytes, (size_t)n);
+	frame_filled(&c->frame, (size_t)n);
+	c->received += (size_t)n;
+	return true;
+}
+
+/* ---- requests ---- */
+
+/* Where in the stream of bytes the line that was given ends. */
+static uint64_t line_end(const struct connection *c)
+{
+	return c->received - (c->frame.buffer.length - c->frame.given);
+}
+
+static int check_role(const struct connection *c, const struct rpc_method *method,
+		      struct pt_error *err)
+{
+	if (c->role >= role_parse(method->role))
+		return 0;
+	pt_fail(err, -PT_EPERMITTED, NULL, "%s is for the role '%s'; user %u has %s%s%s",
+		method->name, method->role, (unsigned)c->peer.uid, c->role ? "'" : "",
+		c->role ? role_name(c->role) : "none", c->role ? "'" : "");
+	pt_hint(err, "name the user, or a @group of theirs, in [access] of pipetoold.conf");
+	return -PT_EPERMITTED;
+}
+
+static int read_call(struct connection *c, struct call *call, const char *line, size_t length,
+		     struct pt_error *err)
+{
+	struct rpc_request *request = &call->request;
+	int code = rpc_read(line, length, method_tables, request, err);
+	if (!code)
+		code = check_role(c, request->method, err);
+	if (!code)
+		code = passed_claim(&c->passed, line_end(c), request->fds, call->fds, err);
+	if (!code)
+		call->fd_count = request->fds;
+	passed_expire(&c->passed, line_end(c));
+	return code;
+}
+
+static void carry_out(struct connection *c, const char *line, size_t length)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	struct call *call = c->call = call_new(server_daemon(c->server), c);
+	int code = read_call(c, call, line, length, &err);
+	if (code)
+		call_refuse(call, code, &err);
+	else
+		call->request.method->run(call);
+}
+
+static void refuse_long(struct connection *c)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	struct call *call = c->call = call_new(server_daemon(c->server), c);
+	call->request.id = json_null();
+	pt_fail(&err, -PT_EREQUEST, NULL, "a request of more than %zu bytes", c->frame.line_max);
+	pt_hint(&err, "send it in several requests");
+	passed_expire(&c->passed, line_end(c));
+	call_refuse(call, -PT_EREQUEST, &err);
+}
+
+/* Requests, until there is none, or the turn is over. */
+static void serve(struct connection *c)
+{
+	uint64_t until = uv_hrtime() + TURN_NS;
+	bool has_read = false;
+	const char *line;
+	size_t length;
+	for (unsigned n = 0; may_serve(c); n++) {
+		if (n == TURN_REQUESTS || uv_hrtime() > until) {
+			server_ready(c->server, &c->links);
+			return;
+		}
+		enum frame_result found = frame_next(&c->frame, c->end, &line, &length);
+		if (found == FRAME_LINE) {
+			carry_out(c, line, length);
+		} else if (found == FRAME_TOO_LONG) {
+			refuse_long(c);
+		} else if (c->end) {
+			c->finished = true;
+		} else if (has_read) {
+			if (c->gone) /* nobody watches for more */
+				server_ready(c->server, &c->links);
+			return;
+		} else if (!(has_read = fill(c))) {
+			return;
+		}
+	}
+}
+
+void connection_answered(struct connection *c, struct call *call, const json_t *result,
+			 const struct pt_error *err)
+{
+	struct buf line = BUF_INIT;
+	const json_t *id = call->request.id;
+	if (id && err)
+		rpc_write_error(&line, id, err);
+	else if (id)
+		rpc_write_result(&line, id, result);
+	if (line.length && !c->gone)
+		outbox_answer(&c->outbox, &line);
+	buf_free(&line);
+	c->call = NULL;
+	if (!c->running)
+		server_ready(c->server, &c->links);
+}
+
+/* ---- writing ---- */
+
+static void flush(struct connection *c)
+{
+	size_t length, sent = 0;
+	const char *bytes;
+	while (!c->gone && sent < TURN_WRITE && (bytes = outbox_next(&c->outbox, &length))) {
+		ssize_t n = send(c->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN)
+			hang_up(c);
+		if (n < 0)
+			return;
+		outbox_advance(&c->outbox, (size_t)n);
+		sent += (size_t)n;
+	}
+}
+
+static bool is_done(const struct connection *c)
+{
+	size_t waiting;
+	if (!c->finished || c->call)
+		return false;
+	return c->gone || (!outbox_next(&c->outbox, &waiting) && !c->wish_count);
+}
+
+void connection_run(struct connection *c)
+{
+	c->running = true;
+	serve(c);
+	bool full = !outbox_has_room(&c->outbox);
+	flush(c);
+	c->running = false;
+	if (full && may_serve(c))
+		server_ready(c->server, &c->links);
+	if (is_done(c))
+		connection_close(c);
+	else
+		watch(c, false);
+}
+
+/* ---- notifications ---- */
+
+static bool same(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+int connection_attach(struct connection *c, const char *engine, const char *block,
+		      struct pt_error *err)
+{
+	for (size_t i = 0; i < c->wish_count; i++)
+		if (same(c->wishes[i].engine, engine) && same(c->wishes[i].block, block))
+			return 0;
+	if (c->wish_count == ATTACHED_MAX)
+		return pt_fail(err, -PT_ELIMIT, NULL, "a connection attaches to at most %d blocks",
+			       ATTACHED_MAX);
+	c->wishes = must_realloc(c->wishes, c->wish_count + 1, sizeof *c->wishes);
+	c->wishes[c->wish_count].engine = must_strdup(engine);
+	c->wishes[c->wish_count++].block = block ? must_strdup(block) : NULL;
+	return 0;
+}
+
+bool connection_wants(const struct connection *c, const char *engine, const char *block)
+{
+	for (size_t i = 0; i < c->wish_count; i++)
+		if ((!engine || same(c->wishes[i].engine, engine)) &&
+		    (!block || !c->wishes[i].block || same(c->wishes[i].block, block)))
+			return true;
+	return false;
+}
+
+void connection_notify(struct connection *c, const struct buf *line)
+{
+	if (c->gone)
+		return;
+	if (outbox_notify(&c->outbox, line)) {
+		server_ready(c->server, &c->links);
+	} else if (outbox_given_up(&c->outbox)) {
+		log_warning("process %d does not read what it is attached to; it is disconnected",
+			    (int)c->peer.pid);
+		connection_close(c);
+	}
+}
+
+void connection_lost(struct connection *c, uint64_t notifications)
+{
+	if (c->gone)
+		return;
+	outbox_lost(&c->outbox, notifications);
+	server_ready(c->server, &c->links);
+}
+
+/* ---- life ---- */
+
+bool connection_is_gone(const struct connection *c)
+{
+	return c->gone;
+}
+
+const struct peer *connection_peer(const struct connection *c)
+{
+	return &c->peer;
+}
+
+void connection_set_role(struct connection *c, enum role role)
+{
+	c->role = role;
+}
+
+void connection_retire(struct connection *c)
+{
+	c->retired = true;
+	watch(c, true);
+}
+
+bool connection_is_busy(const struct connection *c)
+{
+	size_t waiting;
+	return c->call || outbox_next(&c->outbox, &waiting);
+}
+
+void connection_new(struct server *server, int fd, struct peer peer)
+{
+	struct connection *c = must_calloc(1, sizeof *c);
+	if (uv_poll_init(server_loop(server), &c->poll, fd)) {
+		close(fd);
+		peer_clear(&peer);
+		free(c);
+		return;
+	}
+	c->server = server;
+	c->poll.data = c;
+	c->fd = fd;
+	c->peer = peer;
+	c->links.connection = c;
+	frame_init(&c->frame, server_line_max(server));
+	server_add(server, &c->links);
+	watch(c, true);
+}
+
+static void closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void connection_close(struct connection *c)
+{
+	struct call *call = c->call;
+	server_remove(c->server, &c->links);
+	if (call) {
+		call->connection = NULL;
+		call_cancel(call);
+	}
+	for (size_t i = 0; i < c->wish_count; i++) {
+		free(c->wishes[i].engine);
+		free(c->wishes[i].block);
+	}
+	free(c->wishes);
+	passed_fini(&c->passed);
+	frame_fini(&c->frame);
+	outbox_fini(&c->outbox);
+	peer_clear(&c->peer);
+	uv_close((uv_handle_t *)&c->poll, closed);
+	close(c->fd);
+}

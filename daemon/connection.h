@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One client: its bytes, its requests in order, and what it is told. */
+#ifndef DAEMON_CONNECTION_H
+#define DAEMON_CONNECTION_H
+
+#include "base/buf.h"
+#include "daemon/peer.h"
+#include <jansson.h>
+#include <pipetool/error.h>
+#include <sys/queue.h>
+
+/*
+ * A connection reads while it has nothing to do, carries out one request at a time, and writes
+ * without ever waiting. It ends by itself: when the peer has closed its side and everything is
+ * answered, when the peer is gone, or when it leaves too much unread.
+ */
+struct connection;
+struct call;
+struct server;
+
+/* Its place in the server's lists. */
+struct connection_links {
+	TAILQ_ENTRY(connection_links) all, ready;
+	bool is_ready;
+	struct connection *connection;
+};
+
+/* Owns the descriptor, and takes what is in `peer`. */
+void connection_new(struct server *, int fd, struct peer peer);
+void connection_close(struct connection *); /* at once; what waits is given up */
+
+/* A turn: reads, carries out what is there for a bounded time, and writes. */
+void connection_run(struct connection *);
+
+/* The call that it waits for is done: one of the two; no answer if nobody asked for one. */
+void connection_answered(struct connection *, struct call *, const json_t *result,
+			 const struct pt_error *);
+
+/* What an engine's blocks print goes to this connection from here on; block NULL: all of them.
+   -PT_ELIMIT if it has too many such wishes. */
+int connection_attach(struct connection *, const char *engine, const char *block,
+		      struct pt_error *);
+/* Whether it is attached: to the block (NULL: to any of them) of the engine (NULL: to any). */
+bool connection_wants(const struct connection *, const char *engine, const char *block);
+void connection_notify(struct connection *, const struct buf *line); /* may close it */
+void connection_lost(struct connection *, uint64_t notifications);
+
+bool connection_is_gone(const struct connection *); /* nobody hears the answers */
+void connection_set_role(struct connection *, enum role);
+const struct peer *connection_peer(const struct connection *);
+
+/* At the daemon's end: nothing more is read or carried out; what is answered is still written. */
+void connection_retire(struct connection *);
+bool connection_is_busy(const struct connection *); /* a call runs, or bytes wait to be written */
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The daemon's standard output: where the engines' consoles print. */
+#ifndef DAEMON_CONSOLE_H
+#define DAEMON_CONSOLE_H
+
+#include "daemon/inbox.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONSOLE_WAITING_MAX (4 * 1024 * 1024)
+
+/* Belongs to the control loop, which it never holds up: a thread writes. */
+struct console;
+
+struct console *console_new(int fd, struct inbox *);
+
+/* Adds text. While more than CONSOLE_WAITING_MAX wait to be written, text is dropped and counted,
+   which is logged when it begins and when it ends. */
+void console_write(struct console *, const char *text, size_t length);
+void console_push(struct console *); /* all that was added may be written now */
+
+bool console_idle(const struct console *); /* nothing waits */
+
+/* To be called when idle; otherwise it waits for whoever reads. */
+void console_free(struct console *);
+
+#endif

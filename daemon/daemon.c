@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Puts the parts together, and takes them apart in order. */
+#include "daemon/daemon.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/boot.h"
+#include "daemon/console.h"
+#include "daemon/engines.h"
+#include "daemon/server.h"
+#include "msg/json.h"
+#include "paths.h"
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+enum {
+	END_MS = 10000,	    /* for the engines to stop */
+	FAREWELL_MS = 1000, /* then for the peers to read their answers */
+	LOST_TOLD_MS = 1000,
+};
+
+/* ---- configuration ---- */
+
+static void log_faults(const char *path, const struct pt_error *err)
+{
+	for (size_t i = 0; i < err->count; i++) {
+		const struct pt_fault *fault = &err->faults[i];
+		log_error("%s: %s%s%s", path, fault->message, fault->hint ? "; " : "",
+			  fault->hint ? fault->hint : "");
+	}
+}
+
+static int read_conf(struct daemon *d, struct conf *conf)
+{
+	const char *given = d->options->config;
+	const char *path = given ? given : PIPETOOL_CONFIG_DIR "/pipetoold.conf";
+	struct pt_error err = PT_ERROR_INIT;
+	int code = conf_read(path, !given, conf, &err);
+	log_faults(path, &err);
+	pt_error_clear(&err);
+	return code;
+}
+
+static const char *engines_folder(const struct daemon *d)
+{
+	return d->options->engines ? d->options->engines : d->conf.engines;
+}
+
+static void set_log_level(const struct daemon *d)
+{
+	int said = d->options->log_level;
+	log_set_level((enum log_level)(said >= 0 ? said : d->conf.log_level));
+}
+
+/* ---- what the engines tell ---- */
+
+static void on_output(void *arg, const char *engine, const char *block, enum pt_canal canal,
+		      const char *text, size_t length)
+{
+	struct daemon *d = arg;
+	console_write(d->console, text, length);
+	server_output(d->server, engine, block, canal_name(canal), text, length);
+}
+
+static void on_output_ended(void *arg)
+{
+	struct daemon *d = arg;
+	console_push(d->console);
+}
+
+static void on_output_lost(void *arg, const char *engine, uint64_t texts)
+{
+	struct daemon *d = arg;
+	server_lost(d->server, engine, texts);
+	d->lost += texts;
+	if (d->lost_told_ms && uv_now(&d->loop) - d->lost_told_ms < LOST_TOLD_MS)
+		return;
+	log_warning("engine %s prints faster than it can be told; %" PRIu64 " texts were dropped",
+		    engine, d->lost);
+	d->lost_told_ms = uv_now(&d->loop);
+	d->lost = 0;
+}
+
+static void on_report(void *arg, const char *engine, const char *block, int error,
+		      const char *words)
+{
+	log_write(error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "engine %s%s%s: %s", engine,
+		  block ? ", block " : "", block ? block : "", words);
+}
+
+/* ---- the end ---- */
+
+static void give_up(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+	if (!d->engines_ended) {
+		log_error("the engines have not stopped in %d s; what they hold is lost",
+			  END_MS / 1000);
+		_exit(EXIT_FAILURE);
+	}
+	uv_stop(&d->loop); /* some peer does not read its answer */
+}
+
+static void look_for_end(uv_prepare_t *prepare)
+{
+	struct daemon *d = prepare->data;
+	if (d->engines_ended && !server_is_busy(d->server) && console_idle(d->console))
+		uv_stop(&d->loop);
+}
+
+static void engines_gone(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct daemon *d = arg;
+	d->engines_ended = true;
+	uv_timer_start(&d->deadline, give_up, FAREWELL_MS, 0);
+}
+
+static void end(struct daemon *d, const char *signal)
+{
+	if (d->ending) {
+		log_error("%s again: ended at once; what the engines hold is lost", signal);
+		_exit(EXIT_FAILURE);
+	}
+	d->ending = true;
+	sd_notify(0, "STOPPING=1");
+	log_info("%s: stopping %zu engines", signal, engines_count(d->engines));
+	server_retire(d->server);
+	uv_timer_start(&d->deadline, give_up, END_MS, 0);
+	uv_prepare_start(&d->ending_turn, look_for_end);
+	engines_end(d->engines, engines_gone, d);
+}
+
+static void reload(struct daemon *d)
+{
+	struct conf conf = {0};
+	if (read_conf(d, &conf)) {
+		log_error("the configuration stays as it was");
+	} else {
+		conf_clear(&d->conf);
+		d->conf = conf;
+		set_log_level(d);
+		server_configure(d->server, &d->conf);
+		engines_configure(d->engines, &d->conf);
+		log_info("the configuration was read again");
+	}
+	boot_scan(d->boot, engines_folder(d));
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct daemon *d = handle->data;
+	if (number != SIGHUP)
+		end(d, number == SIGINT ? "SIGINT" : "SIGTERM");
+	else if (!d->ending)
+		reload(d);
+}
+
+/* ---- the beginning ---- */
+
+static void raise_limits(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int open_socket(struct daemon *d, struct control_socket *socket)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	const char *said = d->options->socket ? d->options->socket : d->conf.socket;
+	char *path = NULL;
+	int code = d->options->socket ? -ENOENT : socket_open_passed(socket, &err);
+	if (code == -ENOENT && !err.count) {
+		code = said ? 0 : socket_default_path(&path, &err);
+		if (!code)
+			code = socket_open(said ? said : path, socket, &err);
+	}
+	for (size_t i = 0; i < err.count; i++)
+		log_error("%s%s%s", err.faults[i].message, err.faults[i].hint ? "; " : "",
+			  err.faults[i].hint ? err.faults[i].hint : "");
+	free(path);
+	pt_error_clear(&err);
+	return code;
+}
+
+static void watch_signals(struct daemon *d)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		uv_signal_init(&d->loop, &d->signals[i]);
+		d->signals[i].data = d;
+		uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+	}
+}
+
+static void open_loop(struct daemon *d)
+{
+	if (uv_loop_init(&d->loop))
+		abort();
+	inbox_init(&d->inbox, &d->loop);
+	uv_timer_init(&d->loop, &d->deadline);
+	uv_prepare_init(&d->loop, &d->ending_turn);
+	d->deadline.data = d->ending_turn.data = d;
+	d->started_ms = uv_now(&d->loop);
+}
+
+static void open_parts(struct daemon *d, struct control_socket socket)
+{
+	const struct engines_events events = {.output = on_output,
+					      .output_ended = on_output_ended,
+					      .output_lost = on_output_lost,
+					      .report = on_report,
+					      .arg = d};
+	d->console = console_new(STDOUT_FILENO, &d->inbox);
+	d->engines = engines_new(&d->inbox, &events);
+	engines_configure(d->engines, &d->conf);
+	d->server = server_new(d, &d->loop, socket, &d->conf);
+	d->boot = boot_new(d->engines);
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+/* A console that nobody reads would hold up the end: then it is left to the process's. */
+static void close_all(struct daemon *d)
+{
+	boot_free(d->boot);
+	server_free(d->server);
+	engines_free(d->engines);
+	if (console_idle(d->console))
+		console_free(d->console);
+	inbox_fini(&d->inbox);
+	uv_walk(&d->loop, close_handle, NULL);
+	uv_run(&d->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&d->loop);
+	conf_clear(&d->conf);
+}
+
+int daemon_run(const struct options *options)
+{
+	struct daemon d = {.options = options};
+	struct control_socket socket;
+	if (read_conf(&d, &d.conf))
+		return EXIT_FAILURE;
+	set_log_level(&d);
+	raise_limits();
+	signal(SIGPIPE, SIG_IGN);
+	json_object_seed(0);
+	if (open_socket(&d, &socket)) {
+		conf_clear(&d.conf);
+		return EXIT_FAILURE;
+	}
+	open_loop(&d);
+	open_parts(&d, socket);
+	watch_signals(&d);
+	boot_scan(d.boot, engines_folder(&d));
+	sd_notify(0, "READY=1");
+	uv_run(&d.loop, UV_RUN_DEFAULT);
+	close_all(&d);
+	log_info("ended");
+	return EXIT_SUCCESS;
+}
+
+int daemon_check(const struct options *options)
+{
+	struct daemon d = {.options = options};
+	bool good = !read_conf(&d, &d.conf);
+	if (!good)
+		conf_default(&d.conf);
+	good &= !boot_check(engines_folder(&d));
+	conf_clear(&d.conf);
+	return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The daemon as a whole: what belongs together on the control loop, from the first line of the
+   configuration to the clean end. */
+#ifndef DAEMON_DAEMON_H
+#define DAEMON_DAEMON_H
+
+#include "daemon/conf.h"
+#include "daemon/inbox.h"
+#include "daemon/options.h"
+#include <uv.h>
+
+struct boot;
+struct console;
+struct engines;
+struct server;
+
+struct daemon {
+	const struct options *options;
+	const char *config_path;
+	struct conf conf;
+	uv_loop_t loop;
+	struct inbox inbox;
+	struct engines *engines;
+	struct server *server;
+	struct console *console;
+	struct boot *boot;
+	uint64_t started_ms; /* of the loop's clock */
+	uint64_t lost_told_ms;
+	uint64_t lost; /* texts of engines, not yet logged */
+	uv_signal_t signals[3];
+	uv_timer_t deadline; /* of the end; no other timer runs */
+	uv_prepare_t ending_turn;
+	bool ending, engines_ended;
+};
+
+/* Runs until told to end. Returns the exit status; what went wrong was logged. */
+int daemon_run(const struct options *);
+
+/* --check: everything that the daemon would read, and what is wrong with it, on standard error. */
+int daemon_check(const struct options *);
+
+#endif

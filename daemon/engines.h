@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The engines by name, and what is asked of them. */
+#ifndef DAEMON_ENGINES_H
+#define DAEMON_ENGINES_H
+
+#include "daemon/inbox.h"
+#include <jansson.h>
+#include <pipetool/engine.h>
+#include <stdbool.h>
+
+/*
+ * Belongs to the control loop, which never waits for an engine: what is asked is answered later, by
+ * a call of `done` on the control loop, in the order in which the engine did things. What its blocks
+ * printed before an answer is told before it.
+ */
+struct engines;
+struct engine;
+struct ask;
+struct conf;
+
+#define ENGINES_OUTPUT_MAX (16 * 1024 * 1024) /* printed by an engine and not yet told */
+
+struct engines_events {
+	void (*output)(void *arg, const char *engine, const char *block, enum pt_canal,
+		       const char *text, size_t length);
+	void (*output_ended)(void *arg); /* no more of it for now */
+	/* So many texts were dropped, because the engine printed faster than they were told. */
+	void (*output_lost)(void *arg, const char *engine, uint64_t texts);
+	void (*report)(void *arg, const char *engine, const char *block, int error,
+		       const char *words);
+	void *arg;
+};
+
+struct engines *engines_new(struct inbox *, const struct engines_events *);
+void engines_configure(struct engines *, const struct conf *); /* limits, for engines to come */
+void engines_free(struct engines *);			       /* when there is none left */
+
+size_t engines_count(const struct engines *); /* those being made and unmade, too */
+
+/* The engine of that name, made and not being destroyed; or NULL and the fault, "$.engine". */
+struct engine *engines_find(struct engines *, const char *name, struct pt_error *);
+const char *engine_name(const struct engine *);
+
+/* In the order of the alphabet, as engine.list answers. A new reference. */
+json_t *engines_list(struct engines *);
+
+/* `result` is borrowed; faults may be moved away. */
+typedef void engines_done(void *arg, int code, json_t *result, struct pt_error *);
+
+/* See pt_engine_ask; takes the descriptors. */
+struct ask *engines_ask(struct engine *, const char *verb, json_t *params, const int *fds,
+			int fd_count, engines_done *, void *arg);
+/* Gives up one that waits; its `done` comes soon. */
+void engines_cancel(struct ask *);
+
+/* Makes an engine with a graph, all or nothing: while it is being made, and until a failure is
+   told, its name is taken. `ops` is as engine.change takes it (borrowed). */
+struct engine_wish {
+	const char *name;
+	json_t *ops;
+	bool start;
+	bool ephemeral; /* not to be kept over a restart of the daemon */
+	const int *fds; /* taken */
+	int fd_count;
+};
+void engines_make(struct engines *, const struct engine_wish *, engines_done *, void *arg);
+
+/* Stops it, flushing its sinks, and frees it, on a thread of its own. */
+void engines_destroy(struct engine *, engines_done *, void *arg);
+
+/* The daemon ends: no engine is made any more, all are destroyed, `done` is called after the last. */
+void engines_end(struct engines *, engines_done *, void *arg);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* block.*: messages into and out of single blocks. */
+#include "base/near.h"
+#include "daemon/call.h"
+#include "daemon/connection.h"
+#include "daemon/daemon.h"
+#include <string.h>
+
+static const char *const canals[] = {"low", "high", NULL};
+
+static void block_send(void *call)
+{
+	call_pass_on(call, "send");
+}
+
+static void block_close(void *call)
+{
+	call_pass_on(call, "close");
+}
+
+static void block_trigger(void *call)
+{
+	call_pass_on(call, "trigger");
+}
+
+static void block_recv(void *arg)
+{
+	struct call *call = arg;
+	struct pt_error err = PT_ERROR_INIT;
+	if (call_is_heard(call) && call->request.id) {
+		call_pass_on(call, "recv");
+		return;
+	}
+	/* Messages must not be taken for nobody. */
+	int code = pt_fail(&err, -PT_EREQUEST, NULL, "nobody would hear the messages");
+	call_refuse(call, code, &err);
+}
+
+/* ---- attach ---- */
+
+static int check_block(const json_t *shown, const char *engine, const char *name,
+		       struct pt_error *err)
+{
+	size_t i;
+	json_t *block;
+	struct near near = near_init(name);
+	json_array_foreach (json_object_get(shown, "blocks"), i, block) {
+		const char *known = json_string_value(json_object_get(block, "name"));
+		if (known && !strcmp(known, name))
+			return 0;
+		if (known)
+			near_try(&near, known);
+	}
+	const char *best = near_best(&near);
+	return pt_fail(err, -PT_ENOBLOCK, "$.block", "engine '%s' has no block '%s'%s%s%s", engine,
+		       name, best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+}
+
+static void attach(struct call *call, int code, const json_t *shown, struct pt_error *err)
+{
+	const char *engine = call_text(call, "engine"), *block = call_text(call, "block");
+	if (!code && block)
+		code = check_block(shown, engine, block, err);
+	if (!code && call->connection)
+		code = connection_attach(call->connection, engine, block, err);
+	call_finish(call, code, NULL, err);
+}
+
+static void shown(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct call *call = arg;
+	call->ask = NULL;
+	attach(call, code, result, err);
+}
+
+static void block_attach(void *arg)
+{
+	struct call *call = arg;
+	struct pt_error err = PT_ERROR_INIT;
+	struct engine *engine =
+		engines_find(call->daemon->engines, call_text(call, "engine"), &err);
+	if (engine && call_text(call, "block"))
+		call->ask = engines_ask(engine, "show", NULL, NULL, 0, shown, call);
+	else
+		attach(call, engine ? 0 : err.faults[0].code, NULL, &err);
+}
+
+/* clang-format off */
+#define BLOCK                                                                                      \
+	{"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED},                    \
+	{"block", "The block's name.", PT_KIND_STRING, .flags = PT_REQUIRED}
+
+static const struct pt_param send_params[] = {
+	BLOCK,
+	{"message", "What to send: text, {\"hex\": …}, {\"base64\": …}, or what block.recv gave.", PT_KIND_JSON, .fallback = "None"},
+	{"messages", "A list of the same, sent in order.", PT_KIND_LIST, .fallback = "None"},
+	{"canal", "The exit that it leaves by.", PT_KIND_CHOICE, .fallback = "None", .choices = canals},
+	{0}
+};
+
+static const struct pt_param recv_params[] = {
+	BLOCK,
+	{"max", "At most so many messages.", PT_KIND_INT, .fallback = "1", .min = 1, .max = 1000000},
+	{"timeout_s", "How long to wait for the first.", PT_KIND_SECONDS, .fallback = "0"},
+	{0}
+};
+
+static const struct pt_param block_params[] = {BLOCK, {0}};
+
+static const struct pt_param attach_params[] = {
+	{"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	{"block", "The block's name; without it, every block of the engine.", PT_KIND_STRING, .fallback = "None"},
+	{0}
+};
+
+const struct rpc_method block_methods[] = {
+	{
+		.name = "block.send",
+		.summary = "Sends messages into the graph from a feeder",
+		.help = "Answered when the messages have gone through the graph; while the engine is stopped, "
+			"they wait in the block.",
+		.result = "{}",
+		.role = "operator",
+		.params = send_params,
+		.run = block_send,
+	}, {
+		.name = "block.recv",
+		.summary = "Takes messages out of a queue",
+		.result = "{messages: [{message, canal, time?, link_type?, wire_length?}]}",
+		.role = "operator",
+		.params = recv_params,
+		.run = block_recv,
+	}, {
+		.name = "block.close",
+		.summary = "Tells a feeder that nothing more will be sent",
+		.result = "{}",
+		.role = "operator",
+		.params = block_params,
+		.run = block_close,
+	}, {
+		.name = "block.trigger",
+		.summary = "Triggers a block, as a trigger link would",
+		.result = "{}",
+		.role = "operator",
+		.params = block_params,
+		.run = block_trigger,
+	}, {
+		.name = "block.attach",
+		.summary = "Has what blocks print sent to this connection",
+		.help = "Notifications `block.output` with {engine, block, canal, text} follow until the "
+			"connection closes.",
+		.result = "{}",
+		.role = "operator",
+		.params = attach_params,
+		.run = block_attach,
+	},
+	{0}
+};
+/* clang-format on */

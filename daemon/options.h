@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line of pipetoold. */
+#ifndef DAEMON_OPTIONS_H
+#define DAEMON_OPTIONS_H
+
+#include "base/buf.h"
+#include <pipetool/error.h>
+#include <pipetool/param.h>
+
+struct options {
+	char *socket, *config, *engines, *blocks, *state;
+	int log_level; /* enum log_level; -1: not said */
+	bool check, version, help;
+};
+
+extern const struct pt_param options_rows[]; /* for the manual */
+
+/* Reads the arguments. What is wrong is one fault for people; exit status 2. */
+int options_read(int argc, char *const *argv, struct options *, struct pt_error *);
+void options_clear(struct options *);
+
+void options_help(struct buf *); /* what --help prints */
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Texts gather in a parcel while the control loop is at something else. */
+#include "daemon/output.h"
+
+#include "base/buf.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { PARCEL = 64 * 1024 };
+
+/* In a parcel, before the block's name and the text. */
+struct label {
+	uint32_t text_length;
+	uint16_t block_length;
+	uint16_t canal;
+};
+
+struct parcel {
+	struct post post;
+	struct output *output;
+	struct buf bytes;
+};
+
+struct report {
+	struct post post;
+	struct output *output;
+	int error;
+	char *block, *words;
+};
+
+void output_init(struct output *o, const char *engine, struct inbox *inbox,
+		 const struct engines_events *events)
+{
+	*o = (struct output){.engine = engine, .inbox = inbox, .events = events};
+	if (uv_mutex_init(&o->mutex))
+		abort();
+}
+
+void output_fini(struct output *o)
+{
+	uv_mutex_destroy(&o->mutex);
+}
+
+/* ---- the control loop ---- */
+
+static void unpack(struct parcel *parcel)
+{
+	struct output *o = parcel->output;
+	const char *at = parcel->bytes.data, *end = at + parcel->bytes.length;
+	while (at < end) {
+		struct label label;
+		memcpy(&label, at, sizeof label);
+		const char *block = at + sizeof label, *text = block + label.block_length;
+		o->events->output(o->events->arg, o->engine, block, (enum pt_canal)label.canal,
+				  text, label.text_length);
+		at = text + label.text_length;
+	}
+}
+
+/* Dropping goes on until half of what waited is told, so that what is told has no more holes than
+   it must. */
+static uint64_t take_lost(struct output *o, size_t length)
+{
+	uint64_t lost = 0;
+	uv_mutex_lock(&o->mutex);
+	o->waiting -= length;
+	if (o->waiting <= ENGINES_OUTPUT_MAX / 2) {
+		lost = o->lost;
+		o->lost = 0;
+		o->dropping = false;
+	}
+	uv_mutex_unlock(&o->mutex);
+	return lost;
+}
+
+static void arrived(struct post *post)
+{
+	struct parcel *parcel = (struct parcel *)post;
+	struct output *o = parcel->output;
+	uv_mutex_lock(&o->mutex);
+	if (o->open == parcel)
+		o->open = NULL;
+	uv_mutex_unlock(&o->mutex);
+	unpack(parcel);
+	uint64_t lost = take_lost(o, parcel->bytes.length);
+	if (lost)
+		o->events->output_lost(o->events->arg, o->engine, lost);
+	o->events->output_ended(o->events->arg);
+	buf_free(&parcel->bytes);
+	free(parcel);
+}
+
+static void reported(struct post *post)
+{
+	struct report *report = (struct report *)post;
+	const struct engines_events *events = report->output->events;
+	events->report(events->arg, report->output->engine, report->block, report->error,
+		       report->words);
+	free(report->block);
+	free(report->words);
+	free(report);
+}
+
+/* ---- the engine's thread ---- */
+
+/* The parcel to add to; *fresh: it must be posted. */
+static struct parcel *open_parcel(struct output *o, bool *fresh)
+{
+	*fresh = !o->open || o->open->bytes.length > PARCEL;
+	if (*fresh) {
+		o->open = must_calloc(1, sizeof *o->open);
+		o->open->post.run = arrived;
+		o->open->output = o;
+	}
+	return o->open;
+}
+
+void output_text(void *arg, const char *block, enum pt_canal canal, const char *text, size_t length)
+{
+	struct output *o = arg;
+	struct label label = {(uint32_t)length, (uint16_t)(strlen(block) + 1), (uint16_t)canal};
+	size_t all = sizeof label + label.block_length + length;
+	struct parcel *parcel = NULL;
+	bool fresh = false;
+	uv_mutex_lock(&o->mutex);
+	o->dropping |= o->waiting + all > ENGINES_OUTPUT_MAX;
+	if (o->dropping) {
+		o->lost++;
+	} else {
+		parcel = open_parcel(o, &fresh);
+		o->waiting += all;
+		buf_add(&parcel->bytes, &label, sizeof label);
+		buf_add(&parcel->bytes, block, label.block_length);
+		buf_add(&parcel->bytes, text, length);
+	}
+	uv_mutex_unlock(&o->mutex);
+	if (fresh)
+		inbox_post(o->inbox, &parcel->post);
+}
+
+void output_report(void *arg, const char *block, int error, const char *words)
+{
+	struct report *report = must_calloc(1, sizeof *report);
+	report->post.run = reported;
+	report->output = arg;
+	report->error = error;
+	report->block = block ? must_strdup(block) : NULL;
+	report->words = must_strdup(words ? words : "");
+	inbox_post(report->output->inbox, &report->post);
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The list of connections, and the rounds in which they are served. */
+#include "daemon/server.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/conf.h"
+#include "daemon/connection.h"
+#include "rpc/call.h"
+#include "type/param.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ACCEPT_TURN = 64 };
+
+struct server {
+	struct daemon *daemon;
+	uv_loop_t *loop;
+	struct control_socket socket;
+	uv_poll_t poll;
+	uv_idle_t rounds; /* runs while somebody is ready */
+	TAILQ_HEAD(, connection_links) all, ready;
+	size_t count, ready_count, count_max, line_max;
+	struct access *access;
+	int spare_fd; /* given up for a moment to tell a peer that there is no descriptor left */
+	bool full;    /* and said so */
+	bool retired;
+	unsigned handles; /* that are still to be closed */
+};
+
+/* ---- rounds ---- */
+
+static void next_round(uv_idle_t *idle)
+{
+	struct server *s = idle->data;
+	for (size_t n = s->ready_count; n && !TAILQ_EMPTY(&s->ready); n--) {
+		struct connection_links *links = TAILQ_FIRST(&s->ready);
+		TAILQ_REMOVE(&s->ready, links, ready);
+		links->is_ready = false;
+		s->ready_count--;
+		connection_run(links->connection);
+	}
+	if (TAILQ_EMPTY(&s->ready))
+		uv_idle_stop(&s->rounds);
+}
+
+void server_ready(struct server *s, struct connection_links *links)
+{
+	if (links->is_ready)
+		return;
+	links->is_ready = true;
+	TAILQ_INSERT_TAIL(&s->ready, links, ready);
+	s->ready_count++;
+	uv_idle_start(&s->rounds, next_round);
+}
+
+void server_add(struct server *s, struct connection_links *links)
+{
+	TAILQ_INSERT_TAIL(&s->all, links, all);
+	s->count++;
+	connection_set_role(links->connection,
+			    access_role(s->access, connection_peer(links->connection)));
+}
+
+void server_remove(struct server *s, struct connection_links *links)
+{
+	TAILQ_REMOVE(&s->all, links, all);
+	s->count--;
+	s->full = false;
+	if (!links->is_ready)
+		return;
+	TAILQ_REMOVE(&s->ready, links, ready);
+	links->is_ready = false;
+	s->ready_count--;
+}
+
+/* ---- accepting ---- */
+
+static void turn_away(struct server *s, int fd, const char *why)
+{
+	struct buf line = BUF_INIT;
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *id = json_null();
+	pt_fail(&err, -PT_ELIMIT, NULL, "%s", why);
+	rpc_write_error(&line, id, &err);
+	send(fd, line.data, line.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+	if (!s->full)
+		log_warning("a connection is refused: %s", why);
+	s->full = true;
+	pt_error_clear(&err);
+	buf_free(&line);
+}
+
+static void welcome(struct server *s, int fd)
+{
+	struct peer peer;
+	if (s->count >= s->count_max) {
+		char *why = must_printf("there are %zu connections, which is the limit", s->count);
+		turn_away(s, fd, why);
+		free(why);
+	} else if (peer_read(fd, &peer)) {
+		close(fd);
+	} else {
+		connection_new(s, fd, peer);
+	}
+}
+
+/* Out of descriptors: the peer is told so by means of the one kept for it. */
+static bool accept_without(struct server *s)
+{
+	if (s->spare_fd < 0)
+		return false;
+	close(s->spare_fd);
+	int fd = accept4(s->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		turn_away(s, fd, "the daemon has no file descriptor left");
+	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd >= 0;
+}
+
+static void accept_some(uv_poll_t *poll, int status, int events)
+{
+	struct server *s = poll->data;
+	for (int n = 0; n < ACCEPT_TURN; n++) {
+		int fd = accept4(s->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0)
+			welcome(s, fd);
+		else if (errno == EMFILE || errno == ENFILE ? !accept_without(s)
+							    : errno != ECONNABORTED)
+			return;
+	}
+}
+
+/* ---- notifications ---- */
+
+static json_t *output_params(const char *engine, const char *block, const char *canal,
+			     const char *text, size_t length)
+{
+	json_t *params = json_object();
+	json_object_set_new(params, "engine", json_string(engine));
+	json_object_set_new(params, "block", json_string(block));
+	json_object_set_new(params, "canal", json_string(canal));
+	json_object_set_new(params, "text", param_bytes_to_json(text, length));
+	return params;
+}
+
+void server_output(struct server *s, const char *engine, const char *block, const char *canal,
+		   const char *text, size_t length)
+{
+	struct buf line = BUF_INIT;
+	for (struct connection_links *next, *links = TAILQ_FIRST(&s->all); links; links = next) {
+		next = TAILQ_NEXT(links, all);
+		if (!connection_wants(links->connection, engine, block))
+			continue;
+		if (!line.length) {
+			json_t *params = output_params(engine, block, canal, text, length);
+			rpc_write_notification(&line, "block.output", params);
+			json_decref(params);
+		}
+		connection_notify(links->connection, &line);
+	}
+	buf_free(&line);
+}
+
+void server_lost(struct server *s, const char *engine, uint64_t texts)
+{
+	struct connection_links *links;
+	TAILQ_FOREACH(links, &s->all, all)
+	if (connection_wants(links->connection, engine, NULL))
+		connection_lost(links->connection, texts);
+}
+
+/* ---- life ---- */
+
+struct daemon *server_daemon(const struct server *s)
+{
+	return s->daemon;
+}
+
+uv_loop_t *server_loop(const struct server *s)
+{
+	return s->loop;
+}
+
+size_t server_line_max(const struct server *s)
+{
+	return s->line_max;
+}
+
+void server_configure(struct server *s, const struct conf *conf)
+{
+	struct connection_links *links;
+	access_free(s->access);
+	s->access = access_new(conf);
+	s->count_max = (size_t)conf->connections;
+	s->line_max = conf->line;
+	TAILQ_FOREACH(links, &s->all, all)
+	connection_set_role(links->connection,
+			    access_role(s->access, connection_peer(links->connection)));
+}
+
+struct server *server_new(struct daemon *daemon, uv_loop_t *loop, struct control_socket socket,
+			  const struct conf *conf)
+{
+	struct server *s = must_calloc(1, sizeof *s);
+	s->daemon = daemon;
+	s->loop = loop;
+	s->socket = socket;
+	TAILQ_INIT(&s->all);
+	TAILQ_INIT(&s->ready);
+	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	server_configure(s, conf);
+	uv_idle_init(loop, &s->rounds);
+	s->rounds.data = s;
+	uv_poll_init(loop, &s->poll, socket.fd);
+	s->poll.data = s;
+	uv_poll_start(&s->poll, UV_READABLE, accept_some);
+	return s;
+}
+
+void server_retire(struct server *s)
+{
+	struct connection_links *links;
+	s->retired = true;
+	uv_poll_stop(&s->poll);
+	socket_close(&s->socket);
+	TAILQ_FOREACH(links, &s->all, all)
+	connection_retire(links->connection);
+}
+
+bool server_is_busy(const struct server *s)
+{
+	struct connection_links *links;
+	TAILQ_FOREACH(links, &s->all, all)
+	if (connection_is_busy(links->connection))
+		return true;
+	return false;
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+	struct server *s = handle->data;
+	if (--s->handles)
+		return;
+	access_free(s->access);
+	free(s);
+}
+
+void server_free(struct server *s)
+{
+	while (!TAILQ_EMPTY(&s->all))
+		connection_close(TAILQ_FIRST(&s->all)->connection);
+	if (!s->retired)
+		socket_close(&s->socket);
+	if (s->spare_fd >= 0)
+		close(s->spare_fd);
+	s->handles = 2;
+	uv_close((uv_handle_t *)&s->poll, handle_closed);
+	uv_close((uv_handle_t *)&s->rounds, handle_closed);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The control socket's server: accepts, counts, and gives every connection its turn. */
+#ifndef DAEMON_SERVER_H
+#define DAEMON_SERVER_H
+
+#include "daemon/peer.h"
+#include "daemon/socket.h"
+#include <stdint.h>
+#include <uv.h>
+
+struct conf;
+struct connection_links;
+struct daemon;
+struct server;
+
+/* Takes the socket over. */
+struct server *server_new(struct daemon *, uv_loop_t *, struct control_socket, const struct conf *);
+void server_configure(struct server *, const struct conf *); /* access and limits, again any time */
+
+/* What a block printed, to every connection that is attached to it. */
+void server_output(struct server *, const char *engine, const char *block, const char *canal,
+		   const char *text, size_t length);
+/* So many texts of the engine were dropped before they came here. */
+void server_lost(struct server *, const char *engine, uint64_t texts);
+
+/* The end, in three steps: no new connections and requests; while it is busy, answers are still
+   written; then everything is closed, and the loop must run once more for its handles. */
+void server_retire(struct server *);
+bool server_is_busy(const struct server *);
+void server_free(struct server *);
+
+/* For the connections themselves. */
+struct daemon *server_daemon(const struct server *);
+uv_loop_t *server_loop(const struct server *);
+size_t server_line_max(const struct server *);
+void server_add(struct server *, struct connection_links *);
+void server_remove(struct server *, struct connection_links *);
+void server_ready(struct server *,
+		  struct connection_links *); /* a turn in the next round, please */
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Making, taking over and removing the control socket. */
+#include "daemon/socket.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "paths.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024 };
+
+int socket_default_path(char **path, struct pt_error *err)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	if (geteuid() == 0)
+		*path = must_strdup(PIPETOOL_RUN_DIR "/control.sock");
+	else if (runtime && *runtime)
+		*path = must_printf("%s/pipetool/control.sock", runtime);
+	else
+		return pt_fail(
+			err, -ENOENT, NULL,
+			"nobody said where the control socket goes, and $XDG_RUNTIME_DIR is not "
+			"set; use --socket PATH");
+	return 0;
+}
+
+static int fill_address(const char *path, struct sockaddr_un *address, struct pt_error *err)
+{
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (!*path || strlen(path) >= sizeof address->sun_path)
+		return pt_fail(err, -ENAMETOOLONG, NULL,
+			       "the control socket's path has %zu bytes; it must have 1 to %zu: %s",
+			       strlen(path), sizeof address->sun_path - 1, path);
+	strcpy(address->sun_path, path);
+	return 0;
+}
+
+static int make_folder(const char *path, struct pt_error *err)
+{
+	char *copy = must_strdup(path);
+	const char *folder = dirname(copy);
+	int code = 0;
+	if (mkdir(folder, geteuid() == 0 ? 0755 : 0700) && errno != EEXIST) {
+		code = -errno;
+		pt_fail(err, code, NULL, "the folder %s cannot be made: %s", folder,
+			error_words(code));
+	}
+	free(copy);
+	return code;
+}
+
+/* Who listens there, in words; the answer to "is it live" is a connect. */
+static int check_live(const struct sockaddr_un *address, struct pt_error *err)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct ucred cred = {0};
+	socklen_t size = sizeof cred;
+	int failed = fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof *address);
+	int code = failed ? -errno : 0;
+	if (!failed)
+		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size);
+	if (fd >= 0)
+		close(fd);
+	if (code == -ECONNREFUSED || code == -ENOENT)
+		return 0;
+	if (code && code != -EAGAIN)
+		return pt_fail(err, code, NULL, "%s is there, and whether somebody listens: %s",
+			       address->sun_path, error_words(code));
+	pt_fail(err, -EADDRINUSE, NULL, "process %d listens on %s already", (int)cred.pid,
+		address->sun_path);
+	pt_hint(err, "stop it, or use --socket PATH for a second daemon");
+	return -EADDRINUSE;
+}
+
+static int clear_way(const struct sockaddr_un *address, struct pt_error *err)
+{
+	struct stat st;
+	if (lstat(address->sun_path, &st))
+		return errno == ENOENT ? 0
+				       : pt_fail(err, -errno, NULL, "%s: %s", address->sun_path,
+						 error_words(errno));
+	if (!S_ISSOCK(st.st_mode))
+		return pt_fail(err, -EEXIST, NULL,
+			       "%s is there and is no socket; remove it, or use --socket PATH",
+			       address->sun_path);
+	int code = check_live(address, err);
+	if (!code && unlink(address->sun_path) && errno != ENOENT)
+		code = pt_fail(err, -errno, NULL, "%s was left behind and cannot be removed: %s",
+			       address->sun_path, error_words(errno));
+	return code;
+}
+
+/* One daemon at a time looks, removes and binds: two that start together must not take each
+   other's socket for a stale one. Whoever may read the folder could hold the lock, so the wait
+   for it ends. */
+static int lock_folder(const char *path)
+{
+	char *copy = must_strdup(path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int tries = 0; fd >= 0 && tries < 20 && flock(fd, LOCK_EX | LOCK_NB); tries++)
+		usleep(50000);
+	free(copy);
+	return fd;
+}
+
+static void give_to_group(const char *path)
+{
+	struct group *group = getgrnam("pipetool");
+	if (group && chown(path, (uid_t)-1, group->gr_gid))
+		log_warning("%s cannot be given to the group pipetool: %s", path,
+			    error_words(errno));
+}
+
+static int bind_and_listen(struct control_socket *s, const struct sockaddr_un *address,
+			   struct pt_error *err)
+{
+	struct stat st;
+	mode_t before = umask(0117);
+	int failed = bind(s->fd, (const struct sockaddr *)address, sizeof *address);
+	umask(before);
+	if (!failed)
+		failed = listen(s->fd, BACKLOG) || lstat(address->sun_path, &st);
+	if (failed)
+		return pt_fail(err, -errno, NULL, "cannot listen on %s: %s", address->sun_path,
+			       error_words(errno));
+	give_to_group(address->sun_path);
+	s->path = must_strdup(address->sun_path);
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
+	return 0;
+}
+
+int socket_open(const char *path, struct control_socket *out, struct pt_error *err)
+{
+	struct sockaddr_un address;
+	int code = fill_address(path, &address, err);
+	if (!code)
+		code = make_folder(path, err);
+	if (code)
+		return code;
+	struct control_socket s = {.fd = -1};
+	int lock = lock_folder(path);
+	code = clear_way(&address, err);
+	if (!code) {
+		s.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		code = s.fd < 0 ? -errno : bind_and_listen(&s, &address, err);
+	}
+	if (lock >= 0)
+		close(lock);
+	if (code && s.fd >= 0)
+		close(s.fd);
+	if (!code)
+		*out = s;
+	return code;
+}
+
+int socket_open_passed(struct control_socket *out, struct pt_error *err)
+{
+	int count = sd_listen_fds(1);
+	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; fd++) {
+		if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0)
+			continue;
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		*out = (struct control_socket){.fd = fd};
+		return 0;
+	}
+	if (count <= 0)
+		return -ENOENT;
+	return pt_fail(err, -EINVAL, NULL,
+		       "%d sockets were passed, and none is a listening Unix stream socket", count);
+}
+
+void socket_close(struct control_socket *s)
+{
+	struct stat st;
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->path && !lstat(s->path, &st) && st.st_dev == s->device && st.st_ino == s->inode)
+		unlink(s->path);
+	free(s->path);
+	*s = (struct control_socket){.fd = -1};
+}
