@@ -22,7 +22,7 @@ while IFS= read -r header; do
     name=${header#lib/}
     for cc in gcc clang; do
         try "$header" "$cc" -std=gnu11 -D_GNU_SOURCE "${flags[@]}" "${system[@]}" \
-            -Ilib -I. -I"$build" -x c - <<<"#include \"$name\""
+            -Ilib -I. -Itests -I"$build" -x c - <<<"#include \"$name\""
     done
 done < <(find lib daemon ctl tests -name '*.h' | sort)
 

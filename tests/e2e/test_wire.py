@@ -234,7 +234,7 @@ def test_an_unknown_method_and_the_nearest_one(rpc):
 
 @pytest.mark.parametrize("method, params, path, words", [
     ("engine.create", {}, "$.engine", ""),
-    ("engine.create", {"engine": 5}, "$.engine", "string"),
+    ("engine.create", {"engine": 5}, "$.engine", ""),
     ("engine.create", {"engine": "e", "block": []}, "$.block", "blocks"),
     ("engine.create", {"engine": "e", "blocks": {}}, "$.blocks", ""),
     ("engine.create", {"engine": "e", "blocks": [{"name": "a", "type": "Drian"}]},

@@ -6,5 +6,5 @@ corpus=$(mktemp -d)
 trap 'rm -rf "$corpus"' EXIT
 seeds=()
 [ ! -d "$2" ] || seeds=("$2")
-"$1" -max_total_time="$3" -max_len=65536 -timeout=10 -rss_limit_mb=2048 -verbosity=1 \
+"$1" -max_total_time="$3" -max_len=65536 -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
     -artifact_prefix="${PIPETOOL_BUILD:-/tmp}/" "$corpus" "${seeds[@]}" 2>&1 | tail -40

@@ -120,7 +120,8 @@ class Daemon:
         self.process = subprocess.Popen(
             [f"{build}/daemon/pipetoold", "--socket", self.socket, "--config", "/dev/null",
              "--engines", f"{folder}/engines", "--blocks", f"{folder}/blocks", "--state",
-             f"{folder}/state"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+             f"{folder}/state"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
 
     def connect(self):
         while True:
@@ -307,7 +308,7 @@ def main():
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all")
     parser.add_argument("--packets", type=int, default=5_000_000)
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     for job in options.jobs:
         if job not in JOBS:
             parser.error(f"no job '{job}': there are {', '.join(JOBS)}")
