@@ -138,15 +138,6 @@ static int read_named(struct reader *r)
 	return code;
 }
 
-static int skip_argument(struct reader *r)
-{
-	json_t *value;
-	int code = literal_read(r->lex, r->complaints, NULL, &value);
-	if (!code)
-		json_decref(value);
-	return code;
-}
-
 static const struct pt_param *next_row(struct reader *r)
 {
 	const struct pt_param *row = r->rows;
@@ -156,28 +147,34 @@ static const struct pt_param *next_row(struct reader *r)
 	return row;
 }
 
-static int read_positional(struct reader *r)
+/* An argument that has no parameter. */
+static int skip_argument(struct reader *r)
 {
 	const char *type = r->call->type;
 	struct lang_place place = r->lex->token.place;
-	if (!r->rows && r->env->params)
-		return skip_argument(r);
-	if (!r->rows) {
+	json_t *value;
+	int code = literal_read(r->lex, r->complaints, NULL, &value);
+	if (code)
+		return code;
+	json_decref(value);
+	if (!r->rows && !r->env->params)
 		complain(r->complaints, place, "this argument needs its name here: %s(name=value)",
 			 type);
-		return skip_argument(r);
-	}
-	if (r->named) {
+	else if (r->named)
 		complain(r->complaints, place,
 			 "an argument without a name cannot stand behind one with a name");
+	else if (r->rows)
+		complain(r->complaints, place, "%s takes %s; see 'ptctl help %s'", type,
+			 r->rows->name ? "no further argument" : "no argument but name", type);
+	return 0;
+}
+
+static int read_positional(struct reader *r)
+{
+	const struct pt_param *row = r->rows && !r->named ? next_row(r) : NULL;
+	if (!row || !row->name)
 		return skip_argument(r);
-	}
-	const struct pt_param *row = next_row(r);
-	if (row->name)
-		return read_argument(r, place, row->name, row);
-	complain(r->complaints, place, "%s takes %s; see 'ptctl help %s'", type,
-		 row == r->rows ? "no argument but name" : "no further argument", type);
-	return skip_argument(r);
+	return read_argument(r, r->lex->token.place, row->name, row);
 }
 
 static int read_arguments(struct reader *r)
@@ -185,13 +182,13 @@ static int read_arguments(struct reader *r)
 	struct token bracket = r->lex->token;
 	lex_advance(r->lex);
 	while (!lex_is(r->lex, ')')) {
-		if (r->lex->token.kind == TOKEN_END || lex_is_definition(r->lex))
+		if (r->lex->token.kind == TOKEN_END || lex_is_statement(r->lex))
 			return complain(r->complaints, bracket.place, "this '(' is never closed");
 		bool named = r->lex->token.kind == TOKEN_NAME && lex_next_is(r->lex, '=');
 		int code = named ? read_named(r) : read_positional(r);
 		if (code)
 			return code;
-		if (r->lex->token.kind == TOKEN_END || lex_is_definition(r->lex))
+		if (r->lex->token.kind == TOKEN_END || lex_is_statement(r->lex))
 			continue;
 		if (lex_is(r->lex, ','))
 			lex_advance(r->lex);

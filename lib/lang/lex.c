@@ -211,14 +211,14 @@ bool lex_next_is(const struct lex *l, char mark)
 	return lex_is(&ahead, mark);
 }
 
-bool lex_is_definition(const struct lex *l)
+bool lex_is_statement(const struct lex *l)
 {
 	if (l->token.kind != TOKEN_NAME || !l->token.first)
 		return false;
 	struct lex ahead = *l;
 	lex_advance(&ahead);
 	if (!lex_is(&ahead, '='))
-		return false;
+		return ahead.token.kind == TOKEN_LINK;
 	lex_advance(&ahead);
 	return ahead.token.kind == TOKEN_NAME && lex_next_is(&ahead, '(');
 }

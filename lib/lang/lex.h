@@ -47,7 +47,7 @@ void lex_advance(struct lex *); /* at the end it stays there */
 
 bool lex_is(const struct lex *, char mark);	 /* stands on that mark */
 bool lex_next_is(const struct lex *, char mark); /* and the word after it */
-bool lex_is_definition(const struct lex *);	 /* NAME = Type( begins here, on a new line */
+bool lex_is_statement(const struct lex *); /* NAME = Type( or NAME > begins here, on a new line */
 void lex_pass_newlines(struct lex *);
 char *lex_word(const struct lex *);	/* a copy, yours to free */
 char *lex_describe(const struct lex *); /* "'>'", "the end of the line": yours too */

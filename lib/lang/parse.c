@@ -176,7 +176,7 @@ static int statement(struct parser *p)
 static void recover(struct parser *p)
 {
 	while (p->lex.token.kind != TOKEN_END && p->lex.token.kind != TOKEN_NEWLINE &&
-	       !lex_is(&p->lex, ';') && !lex_is_definition(&p->lex))
+	       !lex_is(&p->lex, ';') && !lex_is_statement(&p->lex))
 		lex_advance(&p->lex);
 	p->lex.open = 0;
 }
@@ -317,7 +317,17 @@ static bool is_literal(struct lex l)
 		return false;
 	}
 	lex_advance(&l);
+	lex_pass_newlines(&l);
 	return l.token.kind == TOKEN_END;
+}
+
+static void only_literal(struct parser *p, json_t **value)
+{
+	if (literal_read(&p->lex, &p->complaints, NULL, value))
+		return;
+	lex_pass_newlines(&p->lex);
+	if (p->lex.token.kind != TOKEN_END)
+		expected(p, "the end");
 }
 
 int lang_parse_value(const char *text, size_t length, json_t **value, struct pt_error *err)
@@ -325,11 +335,10 @@ int lang_parse_value(const char *text, size_t length, json_t **value, struct pt_
 	struct parser p;
 	json_t *found = NULL;
 	if (!begin(&p, text, length, NULL)) {
-		if (!is_literal(p.lex))
+		if (is_literal(p.lex))
+			only_literal(&p, &found);
+		else
 			found = json_string(p.text);
-		else if (!literal_read(&p.lex, &p.complaints, NULL, &found) &&
-			 p.lex.token.kind != TOKEN_END)
-			expected(&p, "the end");
 	}
 	int code = end(&p, err);
 	if (code)
