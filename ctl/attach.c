@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A connection that hears what an engine's blocks print. */
+#include "ctl/attach.h"
+
+#include "base/error.h"
+#include "ctl/out.h"
+#include "type/param.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A name before each line; a line that another block left unfinished is ended first. */
+static void add_named(struct attachment *a, struct buf *out, const char *name, const char *text,
+		      size_t length)
+{
+	bool begun = a->last.length && !strcmp(a->last.data, name);
+	if (a->last.length && !begun)
+		buf_addc(out, '\n');
+	while (length) {
+		const char *newline = memchr(text, '\n', length);
+		size_t line = newline ? (size_t)(newline - text) + 1 : length;
+		if (!begun)
+			buf_addf(out, "%s: ", name);
+		buf_add(out, text, line);
+		begun = !newline;
+		text += line;
+		length -= line;
+	}
+	buf_clear(&a->last);
+	if (begun)
+		buf_adds(&a->last, name);
+}
+
+static void print_text(struct attachment *a, const json_t *params)
+{
+	struct pt_bytes text;
+	struct buf out = BUF_INIT;
+	const char *block = json_string_value(json_object_get(params, "block"));
+	if (param_bytes_from_json(json_object_get(params, "text"), &text, NULL))
+		return;
+	if (a->names)
+		add_named(a, &out, block ? block : "?", (const char *)text.data, text.length);
+	else
+		buf_add(&out, text.data, text.length);
+	out_buf(&out);
+	free(text.data);
+}
+
+static void told(void *arg, const char *method, json_t *params)
+{
+	struct attachment *a = arg;
+	if (a->before)
+		a->before(a->arg);
+	if (!strcmp(method, "gap"))
+		fprintf(stderr, "ptctl: %" JSON_INTEGER_FORMAT " pieces of output were lost\n",
+			json_integer_value(json_object_get(params, "dropped")));
+	else if (a->json)
+		out_json(params);
+	else if (!strcmp(method, "block.output"))
+		print_text(a, params);
+}
+
+int attach_open(struct attachment *a, struct ctl *ctl, const char *engine, const char *block,
+		struct pt_error *err)
+{
+	json_t *params = json_object();
+	int code = ctl_open(ctl, &a->client, err);
+	json_object_set_new(params, "engine", json_string(engine));
+	if (block)
+		json_object_set_new(params, "block", json_string(block));
+	if (!code) {
+		pt_client_on_notification(a->client, told, a);
+		code = pt_client_call(a->client, "block.attach", params, NULL, 0, ctl->timeout_s,
+				      NULL, err);
+	}
+	json_decref(params);
+	return code;
+}
+
+int attach_wait(struct attachment *a, double timeout_s, struct pt_error *err)
+{
+	int code = pt_client_wait(a->client, timeout_s);
+	if (code >= 0)
+		return 0;
+	if (code == -EPIPE)
+		return pt_fail(err, code, NULL, "the daemon has closed the connection");
+	return pt_fail(err, code, NULL, "the connection to the daemon failed: %s",
+		       error_words(code));
+}
+
+/* Answers come behind what was told before them. */
+int attach_catch_up(struct attachment *a, double timeout_s, struct pt_error *err)
+{
+	return pt_client_call(a->client, "daemon.info", NULL, NULL, 0, timeout_s, NULL, err);
+}
+
+void attach_close(struct attachment *a)
+{
+	pt_client_close(a->client);
+	buf_free(&a->last);
+	a->client = NULL;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the verbs that change a graph have in common. */
+#ifndef CTL_CHANGE_H
+#define CTL_CHANGE_H
+
+#include "ctl/ctl.h"
+
+/* Sends engine.change with the verb's options (--if-revision, --dry-run, --comment, --confirm).
+   `ops` is taken over. `revision` ≥ 0 stands for an --if-revision of our own. */
+int change_send(struct ctl *, const char *engine, json_t *ops, json_int_t revision, json_t **result,
+		struct pt_error *);
+
+/* Shows the result (with -j all of it, with --dry-run the plan, else nothing) and frees it. */
+int change_done(struct ctl *, json_t *result);
+
+/* Both, for a change that needs nothing else. */
+int change_run(struct ctl *, const char *engine, json_t *ops);
+
+/* {op: …, name: …}: a new reference. */
+json_t *change_op(const char *op, const char *name);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One run of ptctl: what was typed, the connection to the daemon, and how errors are told. */
+#include "ctl/ctl.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "ctl/out.h"
+#include "rpc/call.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *ctl_text(const struct ctl *ctl, const char *name)
+{
+	return json_string_value(json_object_get(ctl->values, name));
+}
+
+bool ctl_flag(const struct ctl *ctl, const char *name)
+{
+	return json_is_true(json_object_get(ctl->values, name));
+}
+
+const json_t *ctl_many(const struct ctl *ctl, const char *name)
+{
+	return json_object_get(ctl->values, name);
+}
+
+/* ---- calls ---- */
+
+int ctl_open(struct ctl *ctl, struct pt_client **client, struct pt_error *err)
+{
+	return pt_client_open(ctl->socket, client, err);
+}
+
+static int call(struct ctl *ctl, const char *method, json_t *params, int fd_count, double timeout_s,
+		json_t **result, struct pt_error *err)
+{
+	json_t *answer = NULL;
+	int code = ctl->client ? 0 : ctl_open(ctl, &ctl->client, err);
+	if (!code)
+		code = pt_client_call(ctl->client, method, params, ctl->fds, fd_count, timeout_s,
+				      &answer, err);
+	json_decref(params);
+	if (!code && result)
+		*result = answer;
+	else
+		json_decref(answer);
+	return code;
+}
+
+int ctl_call_within(struct ctl *ctl, const char *method, json_t *params, double timeout_s,
+		    json_t **result, struct pt_error *err)
+{
+	return call(ctl, method, params, 0, timeout_s, result, err);
+}
+
+int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **result,
+	     struct pt_error *err)
+{
+	return call(ctl, method, params, 0, ctl->timeout_s, result, err);
+}
+
+int ctl_call_with_fds(struct ctl *ctl, const char *method, json_t *params, json_t **result,
+		      struct pt_error *err)
+{
+	return call(ctl, method, params, ctl->fd_count, ctl->timeout_s, result, err);
+}
+
+/* ---- errors ---- */
+
+static int exit_of(int code)
+{
+	switch (-code) {
+	case ENOENT:
+	case ECONNREFUSED:
+	case EPIPE:
+	case ECONNRESET: return EXIT_NO_DAEMON;
+	case EACCES:
+	case EPERM: return error_kind(PT_EPERMITTED)->exit;
+	default: return error_kind(code)->exit;
+	}
+}
+
+static void tell_fault(const struct pt_fault *fault)
+{
+	struct buf line = BUF_INIT;
+	out_clean(&line, fault->message ? fault->message : error_kind(fault->code)->sentence);
+	bool is_caret = fault->hint && strchr(fault->hint, '\n');
+	if (fault->hint && !is_caret) {
+		buf_adds(&line, " (");
+		out_clean(&line, fault->hint);
+		buf_addc(&line, ')');
+	}
+	fprintf(stderr, "ptctl: %s\n", line.data);
+	if (is_caret)
+		fprintf(stderr, "%s\n", fault->hint);
+	buf_free(&line);
+}
+
+int ctl_refused(struct ctl *ctl, struct pt_error *err)
+{
+	enum { TOLD_MAX = 20 };
+	int code = err->count ? err->faults[0].code : -PT_EINTERNAL;
+	fflush(stdout);
+	if (!err->count)
+		fprintf(stderr, "ptctl: %s\n", error_kind(code)->sentence);
+	for (size_t i = 0; i < err->count && i < TOLD_MAX; i++)
+		tell_fault(&err->faults[i]);
+	if (err->count > TOLD_MAX)
+		fprintf(stderr, "ptctl: and %zu more\n", err->count - TOLD_MAX);
+	if (ctl->json) {
+		json_t *json = rpc_error_to_json(err);
+		out_json(json);
+		json_decref(json);
+	}
+	pt_error_clear(err);
+	return exit_of(code);
+}
+
+/* ---- targets ---- */
+
+int ctl_split(const char *target, char **engine, char **block, struct pt_error *err)
+{
+	const char *dot = strrchr(target, '.');
+	if (!dot || dot == target || !dot[1])
+		return pt_fail(err, -PT_EREQUEST, NULL,
+			       "'%s' names no block; write it as ENGINE.BLOCK", target);
+	*engine = must_printf("%.*s", (int)(dot - target), target);
+	*block = must_strdup(dot + 1);
+	return 0;
+}
+
+static int is_engine(struct ctl *ctl, const char *name, bool *is, struct pt_error *err)
+{
+	json_t *result, *engine;
+	size_t i;
+	int code = ctl_call(ctl, "engine.list", NULL, &result, err);
+	if (code)
+		return code;
+	*is = false;
+	json_array_foreach (json_object_get(result, "engines"), i, engine) {
+		const char *other = json_string_value(json_object_get(engine, "engine"));
+		*is |= other && !strcmp(other, name);
+	}
+	json_decref(result);
+	return 0;
+}
+
+int ctl_split_any(struct ctl *ctl, const char *target, char **engine, char **block,
+		  struct pt_error *err)
+{
+	bool whole = true;
+	if (strchr(target, '.')) {
+		int code = is_engine(ctl, target, &whole, err);
+		if (code)
+			return code;
+	}
+	if (!whole)
+		return ctl_split(target, engine, block, err);
+	*engine = must_strdup(target);
+	*block = NULL;
+	return 0;
+}
+
+static int finish(struct ctl *ctl, int code, json_t *result, struct pt_error *err)
+{
+	if (code)
+		return ctl_refused(ctl, err);
+	if (ctl->json)
+		out_json(result);
+	json_decref(result);
+	return EXIT_DONE;
+}
+
+int ctl_simple_engine(struct ctl *ctl, const char *method)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *result = NULL, *params = json_object();
+	json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
+	int code = ctl_call(ctl, method, params, &result, &err);
+	return finish(ctl, code, result, &err);
+}
+
+int ctl_simple_block(struct ctl *ctl, const char *method)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	char *engine, *block;
+	json_t *result = NULL;
+	int code = ctl_split(ctl_text(ctl, "engine.block"), &engine, &block, &err);
+	if (code)
+		return ctl_refused(ctl, &err);
+	json_t *params = json_object();
+	json_object_set_new(params, "engine", json_string(engine));
+	json_object_set_new(params, "block", json_string(block));
+	code = ctl_call(ctl, method, params, &result, &err);
+	free(engine);
+	free(block);
+	return finish(ctl, code, result, &err);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A graph drawn in text. */
+#include "ctl/drawing.h"
+
+#include "ctl/out.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEPTH_MAX = 200 };
+
+struct drawing {
+	struct buf *out;
+	const json_t *blocks, *links, *stats;
+	bool *drawn;	 /* by the block's number */
+	struct buf bars; /* what stands left of the line */
+	unsigned depth;
+};
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+static size_t number_of(const struct drawing *d, const char *name)
+{
+	size_t i, count = json_array_size(d->blocks);
+	for (i = 0; i < count; i++)
+		if (!strcmp(text_of(json_array_get(d->blocks, i), "name"), name))
+			break;
+	return i;
+}
+
+static void add_coloured(struct buf *b, enum out_colour colour, const char *text)
+{
+	buf_adds(b, out_colour(colour));
+	out_clean(b, text);
+	buf_adds(b, out_colour(OUT_PLAIN));
+}
+
+static void add_name(struct drawing *d, const char *name, bool again)
+{
+	add_coloured(d->out, OUT_BOLD, name);
+	size_t number = number_of(d, name);
+	if (again)
+		buf_adds(d->out, " …");
+	else if (number < json_array_size(d->blocks)) {
+		buf_addc(d->out, ' ');
+		add_coloured(d->out, OUT_DIM, text_of(json_array_get(d->blocks, number), "type"));
+	}
+	buf_addc(d->out, '\n');
+}
+
+static void add_count(struct drawing *d, const json_t *link)
+{
+	size_t i;
+	json_t *other;
+	json_array_foreach (json_object_get(d->stats, "links"), i, other)
+		if (!strcmp(text_of(other, "from"), text_of(link, "from")) &&
+		    !strcmp(text_of(other, "to"), text_of(link, "to")) &&
+		    !strcmp(text_of(other, "canal"), text_of(link, "canal"))) {
+			out_count(d->out, json_number_value(json_object_get(other, "messages")));
+			buf_addc(d->out, ' ');
+		}
+}
+
+static bool leaves(const json_t *link, const char *name)
+{
+	return !strcmp(text_of(link, "from"), name);
+}
+
+static void draw_below(struct drawing *d, const char *name);
+
+static void draw_link(struct drawing *d, const json_t *link, bool last)
+{
+	const char *to = text_of(link, "to"), *canal = text_of(link, "canal");
+	size_t number = number_of(d, to), length = d->bars.length;
+	bool again = number < json_array_size(d->blocks) && d->drawn[number];
+	buf_adds(d->out, d->bars.data ? d->bars.data : "");
+	buf_adds(d->out, last ? "└─ " : "├─ ");
+	add_count(d, link);
+	add_coloured(d->out, out_canal_colour(canal), out_canal_sign(canal));
+	buf_addc(d->out, ' ');
+	add_name(d, to, again);
+	if (again || d->depth == DEPTH_MAX)
+		return;
+	buf_adds(&d->bars, last ? "   " : "│  ");
+	draw_below(d, to);
+	d->bars.length = length;
+	d->bars.data[length] = 0;
+}
+
+static void draw_below(struct drawing *d, const char *name)
+{
+	size_t i, left = 0, number = number_of(d, name);
+	json_t *link;
+	if (number < json_array_size(d->blocks))
+		d->drawn[number] = true;
+	json_array_foreach (d->links, i, link)
+		left += leaves(link, name);
+	d->depth++;
+	json_array_foreach (d->links, i, link)
+		if (leaves(link, name))
+			draw_link(d, link, --left == 0);
+	d->depth--;
+}
+
+static bool is_root(const struct drawing *d, const char *name)
+{
+	size_t i;
+	json_t *link;
+	json_array_foreach (d->links, i, link)
+		if (!strcmp(text_of(link, "to"), name))
+			return false;
+	return true;
+}
+
+/* What is left after the roots lies on a cycle, or behind one. */
+void drawing_text(struct buf *out, const json_t *shown, const json_t *stats)
+{
+	struct drawing d = {
+		.out = out,
+		.blocks = json_object_get(shown, "blocks"),
+		.links = json_object_get(shown, "links"),
+		.stats = stats,
+		.bars = BUF_INIT,
+	};
+	d.drawn = must_calloc(json_array_size(d.blocks) + 1, sizeof *d.drawn);
+	for (int round = 0; round < 2; round++) {
+		size_t i;
+		json_t *block;
+		json_array_foreach (d.blocks, i, block) {
+			const char *name = text_of(block, "name");
+			if (d.drawn[i] || (!round && !is_root(&d, name)))
+				continue;
+			add_name(&d, name, false);
+			draw_below(&d, name);
+		}
+	}
+	buf_free(&d.bars);
+	free(d.drawn);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The help of ptctl itself, out of the tables. */
+#ifndef CTL_HELP_H
+#define CTL_HELP_H
+
+#include "base/buf.h"
+#include "ctl/verb.h"
+
+void help_overview(struct buf *);
+void help_verb(struct buf *, const struct verb *);
+
+#endif

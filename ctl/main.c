@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ptctl: finds the verb, runs it, and gives its exit status. */
+#include "base/buf.h"
+#include "base/near.h"
+#include "ctl/argv.h"
+#include "ctl/ctl.h"
+#include "ctl/help.h"
+#include "ctl/out.h"
+#include "paths.h"
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int unknown_verb(const char *name, struct pt_error *err)
+{
+	struct near near = near_init(name);
+	for (const struct verb *const *v = verbs; *v; v++)
+		near_try(&near, (*v)->name);
+	if (near_best(&near))
+		return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'; did you mean '%s'?",
+			       name, near_best(&near));
+	return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'; 'ptctl help' lists them all",
+		       name);
+}
+
+static int take_fds(struct ctl *ctl, struct pt_error *err)
+{
+	const json_t *list = json_object_get(ctl->values, "fd");
+	size_t i;
+	json_t *fd;
+	json_array_foreach (list, i, fd) {
+		if (i == sizeof ctl->fds / sizeof *ctl->fds)
+			return pt_fail(err, -PT_EREQUEST, "fd", "at most %zu descriptors", i);
+		if (!json_is_integer(fd) || json_integer_value(fd) < 0 ||
+		    json_integer_value(fd) > 1 << 20)
+			return pt_fail(err, -PT_EREQUEST, "fd",
+				       "'--fd' takes the number of an open descriptor");
+		ctl->fds[ctl->fd_count++] = (int)json_integer_value(fd);
+	}
+	return 0;
+}
+
+static int read_words(struct ctl *ctl, int count, char **words, struct pt_error *err)
+{
+	int place = argv_globals(count, words, ctl->values, err), code = 0;
+	if (place < 0)
+		return place;
+	if (place < count) {
+		ctl->verb = verb_find(words[place]);
+		if (!ctl->verb)
+			return unknown_verb(words[place], err);
+		code = argv_read(ctl->verb, count - place - 1, words + place + 1, ctl->values, err);
+	}
+	if (code)
+		return code;
+	const json_t *timeout = json_object_get(ctl->values, "timeout");
+	ctl->timeout_s = timeout ? json_number_value(timeout) : CTL_TIMEOUT_S;
+	ctl->socket = ctl_text(ctl, "socket");
+	ctl->json = ctl_flag(ctl, "json");
+	return take_fds(ctl, err);
+}
+
+static int run(struct ctl *ctl)
+{
+	if (ctl_flag(ctl, "version")) {
+		printf("ptctl %s\n", PIPETOOL_VERSION);
+		return EXIT_DONE;
+	}
+	if (ctl->verb && !ctl_flag(ctl, "help"))
+		return ctl->verb->run(ctl);
+	struct buf b = BUF_INIT;
+	if (ctl->verb)
+		help_verb(&b, ctl->verb);
+	else
+		help_overview(&b);
+	if (ctl->verb || ctl_flag(ctl, "help")) {
+		out_buf(&b);
+		return EXIT_DONE;
+	}
+	fprintf(stderr, "ptctl: which verb? 'ptctl help' lists them all\n");
+	buf_free(&b);
+	return EXIT_USAGE;
+}
+
+static void interrupted(int signal)
+{
+	_exit(EXIT_INTERRUPTED);
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = {.values = json_object()};
+	struct pt_error err = PT_ERROR_INIT;
+	setlocale(LC_CTYPE, "");
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, interrupted);
+	int status =
+		read_words(&ctl, argc - 1, argv + 1, &err) ? ctl_refused(&ctl, &err) : run(&ctl);
+	pt_client_close(ctl.client);
+	json_decref(ctl.values);
+	return status;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is printed: JSON, aligned tables, colours, and text that came from elsewhere. */
+#include "ctl/out.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void out_print(const char *text, size_t length)
+{
+	if (fwrite(text, 1, length, stdout) == length && !fflush(stdout))
+		return;
+	if (errno != EPIPE)
+		fprintf(stderr, "ptctl: cannot write to standard output: %s\n", strerror(errno));
+	_exit(errno == EPIPE ? 0 : 1);
+}
+
+void out_buf(struct buf *b)
+{
+	out_print(b->data ? b->data : "", b->length);
+	buf_free(b);
+}
+
+void out_json(const json_t *json)
+{
+	char *text = json ? json_dumps(json, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+	struct buf line = BUF_INIT;
+	buf_adds(&line, text ? text : "{}");
+	buf_addc(&line, '\n');
+	out_buf(&line);
+	free(text);
+}
+
+void out_clean(struct buf *b, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c == '\n')
+			buf_adds(b, "\\n");
+		else if (c == '\t')
+			buf_addc(b, ' ');
+		else if (c < ' ' || c == 0x7f)
+			buf_addf(b, "\\x%02x", c);
+		else if (c == 0xc2 && (unsigned char)text[1] >= 0x80 &&
+			 (unsigned char)text[1] < 0xa0)
+			buf_addf(b, "\\x%02x", (unsigned char)*++text);
+		else
+			buf_addc(b, (char)c);
+	}
+}
+
+/* ---- numbers ---- */
+
+void out_count(struct buf *b, double n)
+{
+	char digits[40];
+	snprintf(digits, sizeof digits, "%.0f", n);
+	size_t length = strlen(digits);
+	for (size_t i = 0; i < length; i++) {
+		if (i && (length - i) % 3 == 0 && digits[i - 1] != '-')
+			buf_addc(b, ',');
+		buf_addc(b, digits[i]);
+	}
+}
+
+void out_bytes(struct buf *b, double n)
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+	size_t unit = 0;
+	while (n >= 999.95 && unit + 1 < sizeof units / sizeof *units) {
+		n /= 1000;
+		unit++;
+	}
+	buf_addf(b, unit ? "%.1f %s" : "%.0f %s", n, units[unit]);
+}
+
+void out_duration(struct buf *b, double seconds)
+{
+	long long s = isfinite(seconds) && seconds > 0 && seconds < 1e9 ? llround(seconds) : 0;
+	if (s >= 3600)
+		buf_addf(b, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+	else
+		buf_addf(b, "%lld:%02lld", s / 60, s % 60);
+}
+
+/* ---- terminal ---- */
+
+bool out_is_terminal(void)
+{
+	return isatty(STDOUT_FILENO);
+}
+
+bool out_has_colour(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	return out_is_terminal() && !(no && *no) && !(term && !strcmp(term, "dumb"));
+}
+
+const char *out_colour(enum out_colour colour)
+{
+	static const char *const codes[] = {"\033[0m",	"\033[1m",  "\033[2m", "\033[34m",
+					    "\033[35m", "\033[31m", "\033[32m"};
+	return out_has_colour() ? codes[colour] : "";
+}
+
+const char *out_canal_sign(const char *canal)
+{
+	if (canal && !strcmp(canal, "high"))
+		return ">>";
+	return canal && !strcmp(canal, "trigger") ? "^" : ">";
+}
+
+enum out_colour out_canal_colour(const char *canal)
+{
+	if (canal && !strcmp(canal, "high"))
+		return OUT_PURPLE;
+	return canal && !strcmp(canal, "trigger") ? OUT_RED : OUT_BLUE;
+}
+
+/* ---- tables ---- */
+
+struct table table_init(size_t columns, unsigned right)
+{
+	return (struct table){.columns = columns, .right = right};
+}
+
+void table_add(struct table *t, const char *text)
+{
+	struct buf cell = BUF_INIT;
+	out_clean(&cell, text ? text : "");
+	t->cells = must_realloc(t->cells, t->count + 1, sizeof *t->cells);
+	t->cells[t->count++] = buf_steal(&cell);
+}
+
+void table_addf(struct table *t, const char *fmt, ...)
+{
+	struct buf text = BUF_INIT;
+	va_list args;
+	va_start(args, fmt);
+	buf_vaddf(&text, fmt, args);
+	va_end(args);
+	table_add(t, text.data);
+	buf_free(&text);
+}
+
+void table_count(struct table *t, const json_t *number)
+{
+	struct buf text = BUF_INIT;
+	if (json_is_number(number))
+		out_count(&text, json_number_value(number));
+	table_add(t, text.data);
+	buf_free(&text);
+}
+
+static size_t width_of(const char *text)
+{
+	size_t width = 0;
+	for (; *text; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
+}
+
+static void add_cell(struct buf *b, const char *cell, size_t width, bool right, bool last)
+{
+	size_t pad = width - width_of(cell);
+	for (size_t i = 0; i < pad && right; i++)
+		buf_addc(b, ' ');
+	buf_adds(b, cell);
+	for (size_t i = 0; i < pad && !right && !last; i++)
+		buf_addc(b, ' ');
+	buf_adds(b, last ? "" : "  ");
+}
+
+/* Without the last cells of the row that are empty. */
+static size_t used(char *const *row, size_t columns)
+{
+	while (columns > 1 && !*row[columns - 1])
+		columns--;
+	return columns;
+}
+
+void table_print(struct table *t, struct buf *b)
+{
+	size_t rows = t->count / t->columns;
+	size_t *widths = must_calloc(t->columns, sizeof *widths);
+	for (size_t i = 0; i < rows * t->columns; i++) {
+		size_t width = width_of(t->cells[i]);
+		if (width > widths[i % t->columns])
+			widths[i % t->columns] = width;
+	}
+	for (size_t r = 0; r < rows; r++) {
+		char *const *row = t->cells + r * t->columns;
+		size_t columns = used(row, t->columns);
+		buf_adds(b, r || t->headless ? "" : out_colour(OUT_BOLD));
+		for (size_t c = 0; c < columns; c++)
+			add_cell(b, row[c], widths[c], t->right >> c & 1, c + 1 == columns);
+		buf_adds(b, r || t->headless ? "" : out_colour(OUT_PLAIN));
+		buf_addc(b, '\n');
+	}
+	for (size_t i = 0; i < t->count; i++)
+		free(t->cells[i]);
+	free(t->cells);
+	free(widths);
+	*t = (struct table){0};
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is printed: JSON, aligned tables, colours, and text that came from elsewhere. */
+#ifndef CTL_OUT_H
+#define CTL_OUT_H
+
+#include "base/buf.h"
+#include <jansson.h>
+#include <stdbool.h>
+
+/* One document on one line of standard output, flushed. */
+void out_json(const json_t *);
+
+/* Text with its control characters made visible, so that nobody's message moves a cursor. */
+void out_clean(struct buf *, const char *text);
+
+/* Numbers in groups of three: 1,234,567. Bytes: 1.2 MB. Seconds: 1:02:03. */
+void out_count(struct buf *, double n);
+void out_bytes(struct buf *, double n);
+void out_duration(struct buf *, double seconds);
+
+/* Whether standard output is a terminal; whether it wants colours (NO_COLOR, TERM). */
+bool out_is_terminal(void);
+bool out_has_colour(void);
+
+enum out_colour { OUT_PLAIN, OUT_BOLD, OUT_DIM, OUT_BLUE, OUT_PURPLE, OUT_RED, OUT_GREEN };
+/* What begins a colour, and, for OUT_PLAIN, ends it; "" where there are none. */
+const char *out_colour(enum out_colour);
+
+/* "low" → ">", "high" → ">>", "trigger" → "^". */
+const char *out_canal_sign(const char *canal);
+enum out_colour out_canal_colour(const char *canal);
+
+/* Rows of cells; columns are as wide as their widest cell, numbers stand to the right. */
+struct table {
+	char **cells;
+	size_t columns, count;
+	unsigned right; /* bit for each column */
+	bool headless;
+};
+struct table table_init(size_t columns, unsigned right);
+/* Adds a cell; `columns` of them are a row. Text is cleaned. NULL is empty. */
+void table_add(struct table *, const char *text);
+void table_addf(struct table *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void table_count(struct table *, const json_t *number);
+/* The first row is the heading, unless it is headless. Frees the table. */
+void table_print(struct table *, struct buf *);
+
+/* Prints and flushes. A reader that is gone ends the program quietly. */
+void out_print(const char *text, size_t length);
+void out_buf(struct buf *); /* prints and frees */
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ptctl help. */
+#include "base/near.h"
+#include "ctl/ctl.h"
+#include "ctl/help.h"
+#include "ctl/out.h"
+#include "type/help.h"
+#include <string.h>
+
+static int help(struct ctl *);
+
+static const struct pt_param rows[] = {
+	{.name = "verb|type|method",
+	 .doc = "What to tell of; without it, an overview.",
+	 .kind = PT_KIND_STRING},
+	{NULL},
+};
+
+const struct verb verb_help = {
+	.name = "help",
+	.summary = "tell of a verb, a block type or a method of the daemon",
+	.help = "  ptctl help TriggeredValve\n  ptctl help send\n  ptctl help engine.change",
+	.params = rows,
+	.run = help,
+};
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+/* ---- methods, out of rpc.discover ---- */
+
+static void add_param(struct table *t, const json_t *param)
+{
+	const json_t *schema = json_object_get(param, "schema");
+	const char *doc = text_of(param, "description");
+	table_add(t, "");
+	table_add(t, text_of(param, "name"));
+	table_add(t, json_is_true(json_object_get(param, "required")) ? "required" : "");
+	table_add(t, *doc ? doc : text_of(schema, "description"));
+}
+
+static void add_method(struct buf *b, const json_t *method)
+{
+	const json_t *params = json_object_get(method, "params");
+	struct table t = table_init(4, 0);
+	size_t i;
+	json_t *param;
+	buf_addf(b, "%s — %s\n", text_of(method, "name"), text_of(method, "summary"));
+	if (*text_of(method, "description")) {
+		buf_addc(b, '\n');
+		help_prose(b, text_of(method, "description"));
+	}
+	if (json_array_size(params))
+		buf_adds(b, "\nParameters:\n");
+	t.headless = true;
+	json_array_foreach (params, i, param)
+		add_param(&t, param);
+	table_print(&t, b);
+	if (*text_of(json_object_get(method, "result"), "description"))
+		buf_addf(b, "\nResult: %s\n",
+			 text_of(json_object_get(method, "result"), "description"));
+}
+
+static int help_method(struct ctl *ctl, const char *name, struct pt_error *err)
+{
+	json_t *document, *method, *found = NULL;
+	struct near near = near_init(name);
+	size_t i;
+	int code = ctl_call(ctl, "rpc.discover", NULL, &document, err);
+	if (code)
+		return code;
+	json_array_foreach (json_object_get(document, "methods"), i, method) {
+		near_try(&near, text_of(method, "name"));
+		if (!strcmp(text_of(method, "name"), name))
+			found = method;
+	}
+	if (found && ctl->json) {
+		out_json(found);
+	} else if (found) {
+		struct buf b = BUF_INIT;
+		add_method(&b, found);
+		out_buf(&b);
+	} else {
+		const char *best = near_best(&near);
+		code = pt_fail(err, -PT_EMETHOD, NULL,
+			       best ? "no method '%s'; did you mean '%s'?" : "no method '%s'", name,
+			       best);
+	}
+	json_decref(document);
+	return code;
+}
+
+/* ---- types ---- */
+
+static int no_such(const json_t *list, const char *name, struct pt_error *err)
+{
+	struct near near = near_init(name);
+	size_t i;
+	json_t *type;
+	for (const struct verb *const *v = verbs; *v; v++)
+		near_try(&near, (*v)->name);
+	json_array_foreach (json_object_get(list, "types"), i, type)
+		near_try(&near, text_of(type, "name"));
+	const char *best = near_best(&near);
+	if (best)
+		return pt_fail(err, -PT_ENOTYPE, NULL,
+			       "no verb and no block type '%s'; did you mean '%s'?", name, best);
+	return pt_fail(err, -PT_ENOTYPE, NULL,
+		       "no verb and no block type '%s'; see 'ptctl help' and 'ptctl types'", name);
+}
+
+static int help_type_of(struct ctl *ctl, const char *name, struct pt_error *err)
+{
+	json_t *type, *list, *params = json_object();
+	json_object_set_new(params, "type", json_string(name));
+	int code = ctl_call(ctl, "type.show", params, &type, err);
+	if (code == -PT_ENOTYPE) {
+		pt_error_clear(err);
+		code = ctl_call(ctl, "type.list", NULL, &list, err);
+		if (code)
+			return code;
+		code = no_such(list, name, err);
+		json_decref(list);
+		return code;
+	}
+	if (code)
+		return code;
+	if (ctl->json) {
+		out_json(type);
+	} else {
+		struct buf b = BUF_INIT;
+		help_type_json(&b, type);
+		out_buf(&b);
+	}
+	json_decref(type);
+	return 0;
+}
+
+static int help(struct ctl *ctl)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	const char *name = ctl_text(ctl, "verb|type|method");
+	const struct verb *verb = name ? verb_find(name) : NULL;
+	struct buf b = BUF_INIT;
+	int code;
+	if (!name || verb) {
+		if (verb)
+			help_verb(&b, verb);
+		else
+			help_overview(&b);
+		out_buf(&b);
+		return EXIT_DONE;
+	}
+	code = strchr(name, '.') ? help_method(ctl, name, &err) : help_type_of(ctl, name, &err);
+	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
+}

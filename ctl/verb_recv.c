@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ptctl recv. */
+#include "base/buf.h"
+#include "ctl/ctl.h"
+#include "ctl/out.h"
+#include "lang/lang.h"
+#include "type/param.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int recv_messages(struct ctl *);
+
+enum { AT_ONCE = 256 };
+#define FOLLOW_S 3600.0
+#define MARGIN_S 5.0 /* that the daemon's answer may take on top of its waiting */
+
+static const struct pt_param rows[] = {
+	{.name = "engine.block",
+	 .doc = "A block that keeps messages, as QueueSink does.",
+	 .kind = PT_KIND_STRING,
+	 .flags = PT_REQUIRED},
+	{.name = "count",
+	 .doc = "How many messages.",
+	 .kind = PT_KIND_INT,
+	 .flags = PT_OPTION,
+	 .fallback = "1",
+	 .min = 1,
+	 .letter = 'n'},
+	{.name = "timeout",
+	 .doc = "How long to wait for them all; the exit status is 4 if fewer came.",
+	 .kind = PT_KIND_SECONDS,
+	 .flags = PT_OPTION,
+	 .fallback = "10"},
+	{.name = "follow", .doc = "Go on until Ctrl-C.", .kind = PT_KIND_BOOL, .flags = PT_OPTION},
+	{NULL},
+};
+
+const struct verb verb_recv = {
+	.name = "recv",
+	.summary = "take messages out of a queue",
+	.help = "Prints one message a line, its bytes as they are. With -j each is a JSON object "
+		"on a "
+		"line, with its canal, and for packets with time and link type. Bytes that are not "
+		"text are not printed on a terminal.",
+	.params = rows,
+	.run = recv_messages,
+};
+
+struct receiving {
+	struct ctl *ctl;
+	char *engine, *block;
+	json_int_t wanted; /* still */
+	double deadline_s;
+	bool follow;
+};
+
+static double clock_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* ---- printing ---- */
+
+static bool is_for_terminals(const json_t *message, const struct pt_bytes *bytes)
+{
+	for (size_t i = 0; i < bytes->length; i++)
+		if ((bytes->data[i] < ' ' && !strchr("\t\n", bytes->data[i])) ||
+		    bytes->data[i] == 0x7f)
+			return false;
+	return json_is_string(message);
+}
+
+static int refuse_bytes(const struct pt_bytes *bytes, struct pt_error *err)
+{
+	struct buf shown = BUF_INIT;
+	lang_print_text(&shown, (const char *)bytes->data, bytes->length);
+	pt_fail(err, -PT_ESTATE, NULL, "this message is not text and not for a terminal: %s",
+		shown.data);
+	pt_hint(err, "take the next ones with -j, or into a file");
+	buf_free(&shown);
+	return -PT_ESTATE;
+}
+
+static int print_bytes(const json_t *message, struct pt_error *err)
+{
+	struct pt_bytes bytes;
+	struct buf line = BUF_INIT;
+	int code = param_bytes_from_json(message, &bytes, err);
+	if (code)
+		return code;
+	if (out_is_terminal() && !is_for_terminals(message, &bytes)) {
+		code = refuse_bytes(&bytes, err);
+	} else {
+		buf_add(&line, bytes.data, bytes.length);
+		buf_addc(&line, '\n');
+		out_buf(&line);
+	}
+	free(bytes.data);
+	return code;
+}
+
+static int print_all(struct receiving *r, const json_t *messages, struct pt_error *err)
+{
+	size_t i;
+	json_t *item;
+	int code = 0;
+	json_array_foreach (messages, i, item) {
+		int c = 0;
+		if (r->ctl->json)
+			out_json(item);
+		else
+			c = print_bytes(json_object_get(item, "message"), err);
+		code = code ? code : c;
+		r->wanted--;
+	}
+	return code;
+}
+
+/* ---- asking ---- */
+
+static int ask(struct receiving *r, json_t **result, struct pt_error *err)
+{
+	double left_s = r->follow ? FOLLOW_S : r->deadline_s - clock_s();
+	json_int_t max = r->follow || r->wanted > AT_ONCE ? AT_ONCE : r->wanted;
+	json_t *params = json_object();
+	if (left_s < 0)
+		left_s = 0;
+	json_object_set_new(params, "engine", json_string(r->engine));
+	json_object_set_new(params, "block", json_string(r->block));
+	json_object_set_new(params, "max", json_integer(max));
+	json_object_set_new(params, "timeout_s", json_real(left_s));
+	return ctl_call_within(r->ctl, "block.recv", params, left_s + MARGIN_S, result, err);
+}
+
+static int receive(struct receiving *r, struct pt_error *err)
+{
+	int code = 0;
+	while (!code && (r->follow || r->wanted > 0)) {
+		json_t *result;
+		code = ask(r, &result, err);
+		if (code)
+			break;
+		const json_t *messages = json_object_get(result, "messages");
+		bool none = !json_array_size(messages);
+		code = print_all(r, messages, err);
+		json_decref(result);
+		if (!code && none && !r->follow && clock_s() >= r->deadline_s)
+			break;
+	}
+	if (!code && !r->follow && r->wanted > 0)
+		code = pt_fail(err, -PT_ETIMEOUT, NULL,
+			       "%" JSON_INTEGER_FORMAT " fewer came within %g s", r->wanted,
+			       r->ctl->timeout_s);
+	return code;
+}
+
+static int recv_messages(struct ctl *ctl)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	const json_t *count = json_object_get(ctl->values, "count");
+	struct receiving r = {
+		.ctl = ctl,
+		.wanted = count ? json_integer_value(count) : 1,
+		.deadline_s = clock_s() + ctl->timeout_s,
+		.follow = ctl_flag(ctl, "follow"),
+	};
+	int code = ctl_split(ctl_text(ctl, "engine.block"), &r.engine, &r.block, &err);
+	if (!code)
+		code = receive(&r, &err);
+	free(r.engine);
+	free(r.block);
+	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
+}

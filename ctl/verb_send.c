@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ptctl send, ptctl close, ptctl trigger. */
+#include "base/encode.h"
+#include "base/error.h"
+#include "ctl/ctl.h"
+#include "ctl/out.h"
+#include "type/param.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int send_messages(struct ctl *);
+static int close_block(struct ctl *);
+static int trigger(struct ctl *);
+
+/* Bytes of messages in one request: with every byte escaped they still fit a line. */
+enum { BATCH = 128 * 1024, READ_SIZE = 64 * 1024 };
+
+#define TARGET                                                                 \
+	{                                                                      \
+		.name = "engine.block", .doc = "Which block of which engine.", \
+		.kind = PT_KIND_STRING, .flags = PT_REQUIRED                   \
+	}
+
+static const struct pt_param send_rows[] = {
+	TARGET,
+	{.name = "message",
+	 .doc = "What to send; without it, each line of standard input is a message.",
+	 .kind = PT_KIND_STRING,
+	 .flags = PT_MANY},
+	{.name = "high",
+	 .doc = "By the high exit of a block that has both.",
+	 .kind = PT_KIND_BOOL,
+	 .flags = PT_OPTION},
+	{.name = "hex",
+	 .doc = "Messages are written as bytes in hex.",
+	 .kind = PT_KIND_BOOL,
+	 .flags = PT_OPTION},
+	{.name = "base64",
+	 .doc = "Messages are written in base64.",
+	 .kind = PT_KIND_BOOL,
+	 .flags = PT_OPTION},
+	{NULL},
+};
+
+const struct verb verb_send = {
+	.name = "send",
+	.summary = "send messages into the graph from a feeder",
+	.help = "Returns when the messages have gone through the graph. Lines of standard input "
+		"are sent "
+		"as they come.\n"
+		"\n"
+		"  ptctl send p.s foo 'i like potato'\n"
+		"  tail -f /var/log/syslog | ptctl send p.s",
+	.params = send_rows,
+	.run = send_messages,
+};
+
+static const struct pt_param block_rows[] = {
+	TARGET,
+	{NULL},
+};
+
+const struct verb verb_close = {
+	.name = "close",
+	.summary = "tell a feeder that nothing more will be sent",
+	.params = block_rows,
+	.run = close_block,
+};
+
+const struct verb verb_trigger = {
+	.name = "trigger",
+	.summary = "trigger a block, as a trigger link would",
+	.params = block_rows,
+	.run = trigger,
+};
+
+struct sending {
+	struct ctl *ctl;
+	char *engine, *block;
+	json_t *messages; /* not sent yet */
+	size_t bytes;	  /* in them */
+	json_t *result;
+};
+
+static int flush(struct sending *s, struct pt_error *err)
+{
+	if (!json_array_size(s->messages))
+		return 0;
+	json_t *params = json_object();
+	json_object_set_new(params, "engine", json_string(s->engine));
+	json_object_set_new(params, "block", json_string(s->block));
+	json_object_set_new(params, "messages", s->messages);
+	if (ctl_flag(s->ctl, "high"))
+		json_object_set_new(params, "canal", json_string("high"));
+	s->messages = json_array();
+	s->bytes = 0;
+	json_decref(s->result);
+	s->result = NULL;
+	return ctl_call(s->ctl, "block.send", params, &s->result, err);
+}
+
+static int decode(const struct ctl *ctl, struct buf *b, const char *text, size_t length,
+		  struct pt_error *err)
+{
+	if (ctl_flag(ctl, "hex") && decode_hex(b, text, length))
+		return pt_fail(err, -PT_EREQUEST, NULL, "'%.*s' is not hex, two digits a byte",
+			       (int)(length < 60 ? length : 60), text);
+	if (ctl_flag(ctl, "base64") && decode_base64(b, text, length))
+		return pt_fail(err, -PT_EREQUEST, NULL, "'%.*s' is not base64 with its padding",
+			       (int)(length < 60 ? length : 60), text);
+	if (!ctl_flag(ctl, "hex") && !ctl_flag(ctl, "base64"))
+		buf_add(b, text, length);
+	return 0;
+}
+
+static int add(struct sending *s, const char *text, size_t length, struct pt_error *err)
+{
+	struct buf b = BUF_INIT;
+	int code = decode(s->ctl, &b, text, length, err);
+	if (!code && s->bytes && s->bytes + b.length > BATCH)
+		code = flush(s, err);
+	if (!code) {
+		json_array_append_new(s->messages, param_bytes_to_json(b.data, b.length));
+		s->bytes += b.length + 8;
+	}
+	buf_free(&b);
+	return code;
+}
+
+static int add_lines(struct sending *s, struct buf *input, bool end, struct pt_error *err)
+{
+	size_t done = 0;
+	int code = 0;
+	while (!code && done < input->length) {
+		const char *line = input->data + done;
+		const char *newline = memchr(line, '\n', input->length - done);
+		if (!newline && !end)
+			break;
+		size_t length = newline ? (size_t)(newline - line) : input->length - done;
+		code = add(s, line, length, err);
+		done += length + (newline != NULL);
+	}
+	buf_consume(input, done);
+	return code;
+}
+
+/* What is there is sent at once, so that a line typed does not wait for the next. */
+static int send_input(struct sending *s, struct pt_error *err)
+{
+	struct buf input = BUF_INIT;
+	ssize_t length = 1;
+	int code = 0;
+	while (!code && length) {
+		length = read(STDIN_FILENO, buf_reserve(&input, READ_SIZE), READ_SIZE);
+		if (length < 0 && errno == EINTR)
+			continue;
+		if (length < 0) {
+			code = pt_fail(err, -EIO, NULL, "cannot read standard input: %s",
+				       error_words(errno));
+			break;
+		}
+		input.length += (size_t)length;
+		code = add_lines(s, &input, !length, err);
+		if (!code)
+			code = flush(s, err);
+	}
+	buf_free(&input);
+	return code;
+}
+
+static int send_words(struct sending *s, const json_t *words, struct pt_error *err)
+{
+	size_t i;
+	json_t *word;
+	int code = 0;
+	json_array_foreach (words, i, word)
+		if (!code)
+			code = add(s, json_string_value(word), json_string_length(word), err);
+	return code ? code : flush(s, err);
+}
+
+static int send_messages(struct ctl *ctl)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	struct sending s = {.ctl = ctl, .messages = json_array()};
+	const json_t *words = ctl_many(ctl, "message");
+	int code = ctl_split(ctl_text(ctl, "engine.block"), &s.engine, &s.block, &err);
+	if (!code && ctl_flag(ctl, "hex") && ctl_flag(ctl, "base64"))
+		code = pt_fail(&err, -PT_EREQUEST, NULL, "either --hex or --base64, not both");
+	if (!code)
+		code = words ? send_words(&s, words, &err) : send_input(&s, &err);
+	if (!code && ctl->json)
+		out_json(s.result);
+	json_decref(s.result);
+	json_decref(s.messages);
+	free(s.engine);
+	free(s.block);
+	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
+}
+
+static int close_block(struct ctl *ctl)
+{
+	return ctl_simple_block(ctl, "block.close");
+}
+
+static int trigger(struct ctl *ctl)
+{
+	return ctl_simple_block(ctl, "block.trigger");
+}

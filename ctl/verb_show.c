@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ptctl show. */
+#include "base/near.h"
+#include "ctl/ctl.h"
+#include "ctl/out.h"
+#include "lang/lang.h"
+#include <stdlib.h>
+#include <string.h>
+
+static int show(struct ctl *);
+
+static const struct pt_param rows[] = {
+	{.name = "engine[.block]",
+	 .doc = "An engine, or one of its blocks.",
+	 .kind = PT_KIND_STRING,
+	 .flags = PT_REQUIRED},
+	{NULL},
+};
+
+const struct verb verb_show = {
+	.name = "show",
+	.summary = "show an engine's graph and states, or all about one block",
+	.params = rows,
+	.run = show,
+};
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+static json_t *ask(struct ctl *ctl, const char *method, const char *engine, struct pt_error *err)
+{
+	json_t *result = NULL, *params = json_object();
+	json_object_set_new(params, "engine", json_string(engine));
+	return ctl_call(ctl, method, params, &result, err) ? NULL : result;
+}
+
+/* ---- an engine ---- */
+
+static void add_params(struct table *t, const json_t *params)
+{
+	struct buf b = BUF_INIT;
+	const char *key;
+	json_t *value;
+	json_object_foreach ((json_t *)(uintptr_t)params, key, value) {
+		buf_addf(&b, "%s%s=", b.length ? ", " : "", key);
+		lang_print_value(&b, value);
+	}
+	table_add(t, b.data);
+	buf_free(&b);
+}
+
+static void add_blocks(struct buf *b, const json_t *blocks)
+{
+	struct table t = table_init(4, 0);
+	size_t i;
+	json_t *block;
+	table_add(&t, "BLOCK");
+	table_add(&t, "TYPE");
+	table_add(&t, "STATE");
+	table_add(&t, "PARAMETERS");
+	json_array_foreach (blocks, i, block) {
+		table_add(&t, text_of(block, "name"));
+		table_add(&t, text_of(block, "type"));
+		table_add(&t, text_of(block, "state"));
+		add_params(&t, json_object_get(block, "params"));
+	}
+	table_print(&t, b);
+}
+
+static void add_links(struct buf *b, const json_t *links)
+{
+	struct buf text = BUF_INIT;
+	json_t *graph = json_pack("{s:[], s:O}", "blocks", "links", links);
+	lang_print(&text, graph);
+	for (char *line = text.data, *end; line && *line; line = end) {
+		end = line + strcspn(line, "\n");
+		if (end > line)
+			buf_addf(b, "  %.*s\n", (int)(end - line), line);
+		end += *end == '\n';
+	}
+	buf_free(&text);
+	json_decref(graph);
+}
+
+static void add_errors(struct buf *b, const json_t *blocks)
+{
+	size_t i;
+	json_t *block;
+	json_array_foreach (blocks, i, block)
+		if (*text_of(block, "last_error")) {
+			buf_addf(b, "%s%s: ", out_colour(OUT_RED), text_of(block, "name"));
+			out_clean(b, text_of(block, "last_error"));
+			buf_addf(b, "%s\n", out_colour(OUT_PLAIN));
+		}
+}
+
+static void show_engine(const json_t *shown)
+{
+	struct buf b = BUF_INIT;
+	const json_t *blocks = json_object_get(shown, "blocks");
+	const json_t *links = json_object_get(shown, "links");
+	buf_addf(&b, "%s: %s, revision %" JSON_INTEGER_FORMAT "\n", text_of(shown, "engine"),
+		 text_of(shown, "state"), json_integer_value(json_object_get(shown, "revision")));
+	if (json_array_size(blocks)) {
+		buf_addc(&b, '\n');
+		add_blocks(&b, blocks);
+	}
+	if (json_array_size(links)) {
+		buf_adds(&b, "\nLinks:\n");
+		add_links(&b, links);
+	}
+	add_errors(&b, blocks);
+	out_buf(&b);
+}
+
+/* ---- a block ---- */
+
+static json_t *find(const json_t *list, const char *name)
+{
+	size_t i;
+	json_t *item;
+	json_array_foreach (list, i, item)
+		if (!strcmp(text_of(item, "name"), name))
+			return item;
+	return NULL;
+}
+
+static void add_value(struct buf *b, const json_t *value)
+{
+	if (json_is_integer(value))
+		out_count(b, json_number_value(value));
+	else if (json_is_string(value))
+		out_clean(b, json_string_value(value));
+	else
+		lang_print_value(b, value);
+}
+
+static void add_members(struct table *t, const json_t *object, const char *indent)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
+		struct buf text = BUF_INIT;
+		bool nested = json_is_object(value) && json_object_size(value);
+		if (json_is_null(value) || !strcmp(key, "name") ||
+		    (json_is_object(value) && !nested))
+			continue;
+		table_addf(t, "%s%s", indent, key);
+		if (!nested)
+			add_value(&text, value);
+		table_add(t, text.data);
+		buf_free(&text);
+		if (nested)
+			add_members(t, value, "  ");
+	}
+}
+
+static void add_params_of(struct table *t, const json_t *params)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach ((json_t *)(uintptr_t)params, key, value) {
+		struct buf text = BUF_INIT;
+		lang_print_value(&text, value);
+		table_addf(t, "  %s", key);
+		table_add(t, text.data);
+		buf_free(&text);
+	}
+}
+
+static void add_links_of(struct buf *b, const json_t *links, const char *name)
+{
+	json_t *own = json_array(), *link;
+	size_t i;
+	json_array_foreach (links, i, link)
+		if (!strcmp(text_of(link, "from"), name) || !strcmp(text_of(link, "to"), name))
+			json_array_append(own, link);
+	if (json_array_size(own)) {
+		buf_adds(b, "links\n");
+		add_links(b, own);
+	}
+	json_decref(own);
+}
+
+static void show_block(const json_t *shown, json_t *block, const json_t *counts)
+{
+	struct table t = table_init(2, 0);
+	struct buf b = BUF_INIT;
+	json_t *rest = json_copy(block);
+	table_add(&t, "block");
+	table_addf(&t, "%s.%s", text_of(shown, "engine"), text_of(block, "name"));
+	t.headless = true;
+	json_object_del(rest, "params");
+	if (counts) /* where the last error stands, too */
+		json_object_del(rest, "last_error");
+	add_members(&t, rest, "");
+	if (json_object_size(json_object_get(block, "params"))) {
+		table_add(&t, "parameters");
+		table_add(&t, "");
+		add_params_of(&t, json_object_get(block, "params"));
+	}
+	add_members(&t, counts, "");
+	table_print(&t, &b);
+	add_links_of(&b, json_object_get(shown, "links"), text_of(block, "name"));
+	out_buf(&b);
+	json_decref(rest);
+}
+
+static int no_block(const json_t *shown, const char *name, struct pt_error *err)
+{
+	struct near near = near_init(name);
+	size_t i;
+	json_t *block;
+	json_array_foreach (json_object_get(shown, "blocks"), i, block)
+		near_try(&near, text_of(block, "name"));
+	const char *best = near_best(&near);
+	return pt_fail(err, -PT_ENOBLOCK, "block",
+		       best ? "engine '%s' has no block '%s'; did you mean '%s'?"
+			    : "engine '%s' has no block '%s'",
+		       text_of(shown, "engine"), name, best);
+}
+
+/* With -j, what engine.show has of it, with its counts. */
+static int one_block(struct ctl *ctl, const json_t *shown, const char *name, struct pt_error *err)
+{
+	json_t *block = find(json_object_get(shown, "blocks"), name);
+	if (!block)
+		return no_block(shown, name, err);
+	json_t *stats = ask(ctl, "engine.stats", text_of(shown, "engine"), err);
+	if (!stats)
+		return err->faults[0].code;
+	const json_t *counts = find(json_object_get(stats, "blocks"), name);
+	if (ctl->json) {
+		json_t *both = json_copy(block);
+		json_object_update(both, (json_t *)(uintptr_t)counts);
+		out_json(both);
+		json_decref(both);
+	} else {
+		show_block(shown, block, counts);
+	}
+	json_decref(stats);
+	return 0;
+}
+
+static int show(struct ctl *ctl)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	char *engine, *block;
+	int code = ctl_split_any(ctl, ctl_text(ctl, "engine[.block]"), &engine, &block, &err);
+	if (code)
+		return ctl_refused(ctl, &err);
+	json_t *shown = ask(ctl, "engine.show", engine, &err);
+	if (!shown)
+		code = err.faults[0].code;
+	else if (block)
+		code = one_block(ctl, shown, block, &err);
+	else if (ctl->json)
+		out_json(shown);
+	else
+		show_engine(shown);
+	json_decref(shown);
+	free(engine);
+	free(block);
+	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
+}

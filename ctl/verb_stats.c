@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ptctl stats. */
+#include "ctl/ctl.h"
+#include "ctl/out.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int stats(struct ctl *);
+
+static const struct pt_param rows[] = {
+	{.name = "engine", .doc = "Its name; without it, every engine.", .kind = PT_KIND_STRING},
+	{.name = "watch",
+	 .doc = "Again every second, with rates, until Ctrl-C.",
+	 .kind = PT_KIND_BOOL,
+	 .flags = PT_OPTION,
+	 .letter = 'w'},
+	{NULL},
+};
+
+const struct verb verb_stats = {
+	.name = "stats",
+	.summary = "count messages on every block and link",
+	.help = "What comes in goes out, is held, or is dropped for a reason; a difference would "
+		"be a "
+		"fault, and is shown as unexplained. With --watch -j, one JSON document a line.",
+	.params = rows,
+	.run = stats,
+};
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+static double number_of(const json_t *object, const char *name)
+{
+	return json_number_value(json_object_get(object, name));
+}
+
+/* The numbers of one look, and those of the look before, for rates. */
+struct look {
+	const json_t *now, *before; /* before: NULL at first */
+	double seconds;
+};
+
+static const json_t *same_block(const json_t *stats, const json_t *block)
+{
+	size_t i;
+	json_t *other;
+	json_array_foreach (json_object_get(stats, "blocks"), i, other)
+		if (!strcmp(text_of(other, "name"), text_of(block, "name")))
+			return other;
+	return NULL;
+}
+
+static const json_t *same_link(const json_t *stats, const json_t *link)
+{
+	size_t i;
+	json_t *other;
+	json_array_foreach (json_object_get(stats, "links"), i, other)
+		if (!strcmp(text_of(other, "from"), text_of(link, "from")) &&
+		    !strcmp(text_of(other, "to"), text_of(link, "to")) &&
+		    !strcmp(text_of(other, "canal"), text_of(link, "canal")))
+			return other;
+	return NULL;
+}
+
+static void add_rate(struct table *t, const struct look *look, const json_t *now,
+		     const json_t *before, const char *member, bool bytes)
+{
+	struct buf b = BUF_INIT;
+	if (before && look->seconds > 0) {
+		double more = number_of(now, member) - number_of(before, member);
+		double rate = (more > 0 ? more : 0) / look->seconds;
+		if (bytes)
+			out_bytes(&b, rate);
+		else
+			out_count(&b, rate);
+		buf_adds(&b, "/s");
+	}
+	table_add(t, b.data);
+	buf_free(&b);
+}
+
+static void add_drops(struct table *t, const json_t *dropped)
+{
+	struct buf b = BUF_INIT;
+	double total = 0;
+	const char *why;
+	json_t *n;
+	json_object_foreach ((json_t *)(uintptr_t)dropped, why, n)
+		total += json_number_value(n);
+	out_count(&b, total);
+	json_object_foreach ((json_t *)(uintptr_t)dropped, why, n) {
+		buf_addf(&b, "%s", json_object_size(dropped) && json_number_value(n) ? " " : "");
+		if (json_number_value(n) && json_number_value(n) != total) {
+			buf_addf(&b, "%s: ", why);
+			out_count(&b, json_number_value(n));
+		} else if (json_number_value(n)) {
+			buf_addf(&b, "%s", why);
+		}
+	}
+	table_add(t, b.data);
+	buf_free(&b);
+}
+
+static void heads(struct table *t, const char *const *words)
+{
+	for (; *words; words++)
+		table_add(t, *words);
+}
+
+static void add_block_table(struct buf *b, const struct look *look)
+{
+	static const char *const words[] = {"BLOCK",  "IN",    "OUT",	  "HELD",
+					    "ERRORS", "OUT/s", "DROPPED", NULL};
+	struct table t = table_init(7, 0x3e);
+	size_t i;
+	json_t *block;
+	heads(&t, words);
+	if (!look->before) {
+		free(t.cells[5]);
+		t.cells[5] = must_strdup("");
+	}
+	json_array_foreach (json_object_get(look->now, "blocks"), i, block) {
+		table_add(&t, text_of(block, "name"));
+		table_count(&t, json_object_get(block, "in"));
+		table_count(&t, json_object_get(block, "out"));
+		table_count(&t, json_object_get(block, "held"));
+		table_count(&t, json_object_get(block, "errors"));
+		add_rate(&t, look, block, same_block(look->before, block), "out", false);
+		add_drops(&t, json_object_get(block, "dropped"));
+	}
+	table_print(&t, b);
+}
+
+static void add_link_table(struct buf *b, const struct look *look)
+{
+	static const char *const words[] = {"LINK", "MESSAGES", "BYTES", "", "", NULL};
+	struct table t = table_init(5, 0x1e);
+	size_t i;
+	json_t *link;
+	if (!json_array_size(json_object_get(look->now, "links")))
+		return;
+	heads(&t, words);
+	json_array_foreach (json_object_get(look->now, "links"), i, link) {
+		struct buf bytes = BUF_INIT;
+		const json_t *before = same_link(look->before, link);
+		out_bytes(&bytes, number_of(link, "bytes"));
+		table_addf(&t, "%s %s %s", text_of(link, "from"),
+			   out_canal_sign(text_of(link, "canal")), text_of(link, "to"));
+		table_count(&t, json_object_get(link, "messages"));
+		table_add(&t, bytes.data);
+		add_rate(&t, look, link, before, "messages", false);
+		add_rate(&t, look, link, before, "bytes", true);
+		buf_free(&bytes);
+	}
+	buf_addc(b, '\n');
+	table_print(&t, b);
+}
+
+static void add_engine(struct buf *b, const char *engine, const struct look *look)
+{
+	double unexplained = number_of(look->now, "unexplained");
+	buf_addf(b, "%s:\n", engine);
+	add_block_table(b, look);
+	add_link_table(b, look);
+	if (unexplained != 0)
+		buf_addf(b, "%sunexplained: %.0f%s\n", out_colour(OUT_RED), unexplained,
+			 out_colour(OUT_PLAIN));
+}
+
+/* ---- asking ---- */
+
+/* {engine: stats} of one engine or of all. */
+static int gather(struct ctl *ctl, json_t **all, struct pt_error *err)
+{
+	json_t *names = json_array(), *list = NULL, *engine;
+	int code = 0;
+	size_t i;
+	if (ctl_text(ctl, "engine"))
+		json_array_append_new(names, json_string(ctl_text(ctl, "engine")));
+	else
+		code = ctl_call(ctl, "engine.list", NULL, &list, err);
+	json_array_foreach (json_object_get(list, "engines"), i, engine)
+		json_array_append(names, json_object_get(engine, "engine"));
+	*all = json_object();
+	json_array_foreach (names, i, engine) {
+		json_t *result = NULL, *params = json_object();
+		json_object_set(params, "engine", engine);
+		int c = code ? code : ctl_call(ctl, "engine.stats", params, &result, err);
+		if (code)
+			json_decref(params);
+		else if (c == -PT_ENOENGINE && list)
+			pt_error_clear(err); /* gone meanwhile */
+		else
+			code = c;
+		if (result)
+			json_object_set_new(*all, json_string_value(engine), result);
+	}
+	json_decref(list);
+	json_decref(names);
+	return code;
+}
+
+static void show(const struct ctl *ctl, const json_t *all, const json_t *before, double seconds)
+{
+	const char *engine;
+	json_t *now;
+	struct buf b = BUF_INIT;
+	if (ctl->json) {
+		const char *one = ctl_text(ctl, "engine");
+		out_json(one ? json_object_get(all, one) : all);
+		return;
+	}
+	if (ctl_flag(ctl, "watch") && out_is_terminal())
+		buf_adds(&b, "\033[H\033[2J");
+	json_object_foreach ((json_t *)(uintptr_t)all, engine, now) {
+		struct look look = {now, json_object_get(before, engine), seconds};
+		buf_adds(&b, json_object_iter_at((json_t *)(uintptr_t)all, engine) ==
+					     json_object_iter((json_t *)(uintptr_t)all)
+				     ? ""
+				     : "\n");
+		add_engine(&b, engine, &look);
+	}
+	out_buf(&b);
+}
+
+static double clock_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int stats(struct ctl *ctl)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *before = NULL, *now;
+	double then = 0;
+	int code;
+	for (;;) {
+		double time = clock_s();
+		code = gather(ctl, &now, &err);
+		if (!code)
+			show(ctl, now, before, time - then);
+		json_decref(before);
+		before = now;
+		then = time;
+		if (code || !ctl_flag(ctl, "watch"))
+			break;
+		nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+	}
+	json_decref(before);
+	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
+}

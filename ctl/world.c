@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the pipe language has to know of the daemon: its types, and an engine's blocks. */
+#include "ctl/world.h"
+
+#include "base/buf.h"
+#include "type/param.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct world_type {
+	struct world_type *next;
+	json_t *json; /* what type.show answered */
+	struct pt_param *rows;
+};
+
+static const char *name_of(const json_t *object)
+{
+	const char *name = json_string_value(json_object_get(object, "name"));
+	return name ? name : "";
+}
+
+/* ---- rows, as far as the language asks for them ---- */
+
+static struct pt_param *rows_of(const json_t *params)
+{
+	struct pt_param *rows = must_calloc(json_array_size(params) + 1, sizeof *rows), *row = rows;
+	size_t i;
+	json_t *param;
+	json_array_foreach (params, i, param) {
+		const char *kind = json_string_value(json_object_get(param, "kind"));
+		if (!*name_of(param))
+			continue;
+		row->name = name_of(param);
+		row->kind = PT_KIND_JSON;
+		if (kind)
+			param_kind_parse(kind, &row->kind);
+		if (json_is_true(json_object_get(param, "required")))
+			row->flags = PT_REQUIRED;
+		if (json_object_get(param, "members"))
+			row->members = rows_of(json_object_get(param, "members"));
+		row++;
+	}
+	return rows;
+}
+
+static void free_rows(const struct pt_param *rows)
+{
+	for (const struct pt_param *row = rows; row->name; row++)
+		if (row->members)
+			free_rows(row->members);
+	free((void *)(uintptr_t)rows);
+}
+
+static bool is_known(const struct world *w, const char *type)
+{
+	size_t i;
+	json_t *known;
+	json_array_foreach (json_object_get(w->types, "types"), i, known)
+		if (!strcmp(name_of(known), type))
+			return true;
+	return false;
+}
+
+const struct pt_param *world_params(struct world *w, const char *type)
+{
+	json_t *json = NULL;
+	for (struct world_type *t = w->shown; t; t = t->next)
+		if (!strcmp(name_of(t->json), type))
+			return t->rows;
+	if (!is_known(w, type))
+		return NULL;
+	json_t *params = json_object();
+	json_object_set_new(params, "type", json_string(type));
+	if (ctl_call(w->ctl, "type.show", params, &json, NULL))
+		return NULL;
+	struct world_type *t = must_calloc(1, sizeof *t);
+	*t = (struct world_type){w->shown, json, rows_of(json_object_get(json, "params"))};
+	w->shown = t;
+	return t->rows;
+}
+
+/* ---- the language's questions ---- */
+
+static const struct pt_param *params(void *arg, const char *type)
+{
+	return world_params(arg, type);
+}
+
+typedef void each_name(void *, const char *);
+
+static void each_of(const json_t *list, each_name *each, void *each_arg)
+{
+	size_t i;
+	json_t *item;
+	json_array_foreach (list, i, item)
+		each(each_arg, name_of(item));
+}
+
+static void types(void *arg, each_name *each, void *each_arg)
+{
+	const struct world *w = arg;
+	each_of(json_object_get(w->types, "types"), each, each_arg);
+}
+
+static void blocks(void *arg, each_name *each, void *each_arg)
+{
+	const struct world *w = arg;
+	each_of(json_object_get(w->engine, "blocks"), each, each_arg);
+}
+
+static bool exists(void *arg, const char *block)
+{
+	return world_block(arg, block);
+}
+
+const json_t *world_block(const struct world *w, const char *name)
+{
+	size_t i;
+	json_t *block;
+	json_array_foreach (json_object_get(w->engine, "blocks"), i, block)
+		if (!strcmp(name_of(block), name))
+			return block;
+	return NULL;
+}
+
+json_int_t world_revision(const struct world *w)
+{
+	return json_integer_value(json_object_get(w->engine, "revision"));
+}
+
+struct lang_env world_env(struct world *w)
+{
+	return (struct lang_env){
+		.params = params,
+		.types = types,
+		.exists = exists,
+		.blocks = blocks,
+		.directory = w->directory,
+		.arg = w,
+	};
+}
+
+int world_init(struct world *w, struct ctl *ctl, const char *engine, struct pt_error *err)
+{
+	*w = (struct world){.ctl = ctl, .directory = getcwd(NULL, 0)};
+	int code = ctl_call(ctl, "type.list", NULL, &w->types, err);
+	if (!code && engine) {
+		json_t *args = json_object();
+		json_object_set_new(args, "engine", json_string(engine));
+		code = ctl_call(ctl, "engine.show", args, &w->engine, err);
+	}
+	return code;
+}
+
+void world_fini(struct world *w)
+{
+	while (w->shown) {
+		struct world_type *t = w->shown;
+		w->shown = t->next;
+		free_rows(t->rows);
+		json_decref(t->json);
+		free(t);
+	}
+	json_decref(w->types);
+	json_decref(w->engine);
+	free(w->directory);
+	*w = (struct world){0};
+}
