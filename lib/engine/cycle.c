@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include <stdlib.h>
+#include <string.h>
 
 enum colour { WHITE, GREY, BLACK };
 
@@ -42,26 +43,45 @@ static bool follows(unsigned from_entry, const struct graph_link *l)
 	       l->from->type->routes & PT_ROUTE(canal, l->canal);
 }
 
-static int complain(const struct search *s, const struct graph_link *closing, struct pt_error *err)
+/* The cycle's links, beginning with the one that was made last: that is what the user wrote. */
+static unsigned cycle_links(const struct search *s, unsigned closing, unsigned *cycle)
 {
 	const struct graph *g = s->graph;
-	unsigned start = 0;
-	while (entry(&g->links[s->path[start]]) != entry(closing))
+	unsigned start = 0, count = 0, newest = 0;
+	while (entry(&g->links[s->path[start]]) != entry(&g->links[closing]))
 		start++;
-	struct buf words = BUF_INIT;
-	int op = closing->op;
-	buf_adds(&words, closing->to->name);
-	for (unsigned i = start + 1; i <= s->depth; i++) {
-		const struct graph_link *l = i < s->depth ? &g->links[s->path[i]] : closing;
-		buf_adds(&words, graph_link_sign(l->canal));
-		buf_adds(&words, l->to->name);
-		op = l->op > op ? l->op : op;
+	for (unsigned i = start + 1; i < s->depth; i++)
+		cycle[count++] = s->path[i];
+	cycle[count++] = closing;
+	for (unsigned i = 1; i < count; i++)
+		if (g->links[cycle[i]].op > g->links[cycle[newest]].op)
+			newest = i;
+	for (; newest; newest--) {
+		unsigned first = cycle[0];
+		memmove(cycle, cycle + 1, (count - 1) * sizeof *cycle);
+		cycle[count - 1] = first;
 	}
+	return count;
+}
+
+static int complain(const struct search *s, unsigned closing, struct pt_error *err)
+{
+	const struct graph *g = s->graph;
+	unsigned *cycle = must_calloc(s->depth + 1, sizeof *cycle);
+	unsigned count = cycle_links(s, closing, cycle);
+	struct buf words = BUF_INIT;
+	buf_adds(&words, g->links[cycle[0]].from->name);
+	for (unsigned i = 0; i < count; i++) {
+		buf_adds(&words, graph_link_sign(g->links[cycle[i]].canal));
+		buf_adds(&words, g->links[cycle[i]].to->name);
+	}
+	int op = g->links[cycle[0]].op;
 	char *path = op >= 0 ? must_printf("ops[%d]", op) : NULL;
 	pt_fail(err, -PT_ECYCLE, path, "this would go round in a cycle: %s", words.data);
 	pt_hint(err, "leave out one of these links, or put a block between that passes things on "
 		     "later, such as a TCP pipe");
 	free(path);
+	free(cycle);
 	buf_free(&words);
 	return -PT_ECYCLE;
 }
@@ -87,7 +107,7 @@ static int visit(struct search *s, unsigned start, unsigned *next, struct pt_err
 		if (!follows(at, l) || s->colour[entry(l)] == BLACK)
 			continue;
 		if (s->colour[entry(l)] == GREY)
-			return complain(s, l, err);
+			return complain(s, number, err);
 		s->colour[entry(l)] = GREY;
 		next[s->depth] = s->first[entry(l) / 3];
 		s->path[s->depth++] = number;

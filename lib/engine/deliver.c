@@ -69,6 +69,11 @@ static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messag
 		unlinked(b, messages, count);
 		return;
 	}
+	if (b->single && count > 1) {
+		for (unsigned i = 0; i < count; i++)
+			leave(b, exit, &messages[i], 1, messages[i]->length);
+		return;
+	}
 	b->count.out += count;
 	b->count.sent[exit] += count;
 	if (wires->count == 1) {

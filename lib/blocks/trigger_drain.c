@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TriggerDrain: passes everything, and triggers where a function is true. */
+#include <pipetool/block.h>
+
+struct trigger_drain {
+	struct pt_func *f;
+};
+
+static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	struct trigger_drain *t = pt_state(b);
+	int fires = pt_test(b, t->f, m);
+	if (fires < 0) {
+		pt_drop(b, m, "error");
+		return;
+	}
+	if (fires)
+		pt_trigger(b);
+	pt_send(b, canal, m);
+}
+
+static const struct pt_type trigger_drain = {
+	.api = PT_API,
+	.name = "TriggerDrain",
+	.summary = "Passes messages, and triggers first where a function is true",
+	.help = "The function is a native predicate (always, never, equals 'bytes', bpf 'filter') "
+		"or a "
+		"Lua function of one message. See pipetool-language(7).",
+	.picture = "     +------^------+\n"
+		   "  >>-|-[condition]-|->>\n"
+		   "     |      |      |\n"
+		   "   >-|-[condition]-|->\n"
+		   "     +-------------+\n",
+	.examples =
+		(const char *const[]){
+			"a = CLIFeeder(); d = TriggerDrain(\"equals 'go'\"); v = TriggeredValve()\n"
+			"a > d > v > ConsoleSink(); d ^ v",
+			NULL},
+	.role = PT_DRAIN,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_EXIT,
+	.routes = PT_STRAIGHT | PT_ROUTE(PT_LOW, PT_TRIGGER) | PT_ROUTE(PT_HIGH, PT_TRIGGER),
+	.params = (const struct pt_param[]){{"f", "Which messages trigger.",
+					     PT_PREDICATE(struct trigger_drain, f),
+					     .flags = PT_REQUIRED | PT_LIVE},
+					    {NULL}},
+	.size = sizeof(struct trigger_drain),
+	.push = push,
+};
+
+PT_TYPES(trigger_drain, &trigger_drain);

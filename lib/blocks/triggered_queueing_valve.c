@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TriggeredQueueingValve: passes or keeps, changing on each trigger; opening releases what it kept. */
+#include <pipetool/queue.h>
+
+struct valve {
+	bool start_state, open;
+	uint64_t limit;
+	int overflow;
+	struct pt_queue queue;
+};
+
+static void start(struct pt_block *b)
+{
+	struct valve *v = pt_state(b);
+	v->open = v->start_state;
+}
+
+/* One at a time: what is released may close the valve again. */
+static void release(struct pt_block *b, struct valve *v)
+{
+	enum pt_canal canal;
+	for (struct pt_msg *m; v->open && (m = pt_queue_take(b, &v->queue, &canal, v->limit));)
+		pt_send(b, canal, m);
+}
+
+static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	struct valve *v = pt_state(b);
+	if (v->queue.count)
+		release(b, v);
+	if (v->open)
+		pt_send(b, canal, m);
+	else
+		pt_queue_add(b, &v->queue, canal, m, v->limit, (enum pt_overflow)v->overflow);
+}
+
+static void trigger(struct pt_block *b)
+{
+	struct valve *v = pt_state(b);
+	v->open = !v->open;
+	pt_trigger(b);
+	release(b, v);
+}
+
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct valve *v = pt_state(b), *before = pt_state(old);
+	v->queue = before->queue;
+	before->queue = (struct pt_queue){0};
+}
+
+static void fini(struct pt_block *b)
+{
+	struct valve *v = pt_state(b);
+	pt_queue_clear(&v->queue);
+}
+
+static const struct pt_type triggered_queueing_valve = {
+	.api = PT_API,
+	.name = "TriggeredQueueingValve",
+	.summary =
+		"Passes or queues messages, changing on each trigger; opening releases the queue",
+	.help = "Every trigger opens the closed valve and closes the open one, and is passed on; "
+		"then an "
+		"opened valve releases what it has kept, in order, each message on its own canal. "
+		"With "
+		"overflow='drop-oldest' it is a flight recorder: it holds the last `limit` bytes.",
+	.picture = "     +-------^-------+\n"
+		   "  >>-|-[pass/queue]--|->>\n"
+		   "     |       |       |\n"
+		   "   >-|-[pass/queue]--|->\n"
+		   "     +-------^-------+\n",
+	.examples = (const char *const[]){"a = CLIFeeder(); d = TriggerDrain(\"equals 'alarm'\")\n"
+					  "v = TriggeredQueueingValve(False, limit='1MiB'); a > d "
+					  "> v > QueueSink(); d ^ v",
+					  NULL},
+	.role = PT_DRAIN,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_ENTRY |
+		 PT_TRIGGER_EXIT,
+	.routes = PT_STRAIGHT | PT_ROUTE(PT_TRIGGER, PT_LOW) | PT_ROUTE(PT_TRIGGER, PT_HIGH) |
+		  PT_ROUTE(PT_TRIGGER, PT_TRIGGER),
+	.params = (const struct pt_param[]){{"start_state", "Open when the engine starts.",
+					     PT_BOOL(struct valve, start_state), "true"},
+					    {"limit", "Bytes that the queue may hold.",
+					     PT_SIZE(struct valve, limit), "64MiB",
+					     .flags = PT_LIVE, .min = 1, .max = 1e15},
+					    {"overflow",
+					     "What happens beyond the limit: the oldest or the "
+					     "newest message is dropped, or the "
+					     "sources are held back.",
+					     PT_CHOICE(struct valve, overflow), "drop-oldest",
+					     .flags = PT_LIVE, .choices = pt_overflow_words},
+					    {NULL}},
+	.size = sizeof(struct valve),
+	.start = start,
+	.push = push,
+	.trigger = trigger,
+	.inherit = inherit,
+	.fini = fini,
+};
+
+PT_TYPES(triggered_queueing_valve, &triggered_queueing_valve);

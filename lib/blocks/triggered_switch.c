@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TriggeredSwitch: everything to one exit or to the other, changing on each trigger. */
+#include <pipetool/block.h>
+
+struct switching {
+	bool start_state, low;
+};
+
+static void start(struct pt_block *b)
+{
+	struct switching *s = pt_state(b);
+	s->low = s->start_state;
+}
+
+static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+		      unsigned count)
+{
+	struct switching *s = pt_state(b);
+	pt_send_many(b, s->low ? PT_LOW : PT_HIGH, messages, count);
+}
+
+static void trigger(struct pt_block *b)
+{
+	struct switching *s = pt_state(b);
+	s->low = !s->low;
+	pt_trigger(b);
+}
+
+static const struct pt_type triggered_switch = {
+	.api = PT_API,
+	.name = "TriggeredSwitch",
+	.summary = "Sends everything to the low exit or to the high one, changing on each trigger",
+	.help = "It begins with the low exit if `start_state` is true. Every trigger changes the "
+		"exit and "
+		"is passed on.",
+	.picture = "     +------^------+\n"
+		   "  >>-|-[\\       ,--|->>\n"
+		   "     |   >[up/down]|\n"
+		   "   >-|-[/       `--|->\n"
+		   "     +------^------+\n",
+	.examples = (const char *const[]){"a = CLIFeeder(); d = TriggerDrain(\"equals 'other'\"); "
+					  "s = TriggeredSwitch()\n"
+					  "c = ConsoleSink(); a > d > s > c; s >> c; d ^ s",
+					  NULL},
+	.role = PT_DRAIN,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_ENTRY |
+		 PT_TRIGGER_EXIT,
+	.routes = PT_STRAIGHT | PT_CROSSWISE | PT_ROUTE(PT_TRIGGER, PT_TRIGGER),
+	.params =
+		(const struct pt_param[]){{"start_state", "To the low exit when the engine starts.",
+					   PT_BOOL(struct switching, start_state), "true"},
+					  {NULL}},
+	.size = sizeof(struct switching),
+	.start = start,
+	.push_many = push_many,
+	.trigger = trigger,
+};
+
+PT_TYPES(triggered_switch, &triggered_switch);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* PeriodicSource, in faked time. */
+#include "rig.h"
+#include "unit.h"
+
+START_TEST(it_sends_at_once_and_then_every_period)
+{
+	struct rig *r = rig("PeriodicSource", "'x', 0.5");
+	expect(r, LOW, "x");
+	expect_nothing(r);
+	pass_time(r, 0.4);
+	expect_nothing(r);
+	pass_time(r, 0.1);
+	expect(r, LOW, "x");
+	pass_time(r, 10);
+	ck_assert_uint_eq(rig_block(r, "it")->count.out, 22);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_list_goes_round_with_period2_after_each_round)
+{
+	struct rig *r = rig("PeriodicSource", "['a', 'b'], 1, period2=10");
+	expect(r, LOW, "a");
+	pass_time(r, 1);
+	expect(r, LOW, "b");
+	pass_time(r, 10.9);
+	expect_nothing(r);
+	pass_time(r, 0.2);
+	expect(r, LOW, "a");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(an_empty_list_is_exhausted)
+{
+	struct rig *r = rig("PeriodicSource", "[], 1");
+	expect_nothing(r);
+	ck_assert(ask(r, "stop", "{\"wait\": true}"));
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_negative_period_is_refused)
+{
+	struct rig *r = rig("PeriodicSource", "[], 1");
+	ck_assert(!ask_change(r, "p = PeriodicSource('x', -1)"));
+	ck_assert_str_eq(rig_kind(r), "bad-parameter");
+	rig_end(r);
+}
+END_TEST
+
+UNIT_TESTS("blocks/periodic_source", it_sends_at_once_and_then_every_period,
+	   a_list_goes_round_with_period2_after_each_round, an_empty_list_is_exhausted,
+	   a_negative_period_is_refused)

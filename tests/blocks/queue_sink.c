@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* QueueSink. */
+#include "rig.h"
+#include "unit.h"
+
+static void expect_received(struct rig *r, const char *canal, const char *text)
+{
+	const json_t *got = ask(r, "recv", "{\"block\": \"it\"}");
+	const json_t *m = json_array_get(json_object_get(got, "messages"), 0);
+	ck_assert_ptr_nonnull(m);
+	ck_assert_str_eq(json_string_value(json_object_get(m, "message")), text);
+	ck_assert_str_eq(json_string_value(json_object_get(m, "canal")), canal);
+}
+
+static size_t receive_all(struct rig *r)
+{
+	const json_t *got = ask(r, "recv", "{\"block\": \"it\", \"max\": 1000}");
+	return json_array_size(json_object_get(got, "messages"));
+}
+
+START_TEST(both_canals_come_out_of_one_queue_in_order)
+{
+	struct rig *r = rig("QueueSink", "");
+	push(r, LOW, "a");
+	push(r, HIGH, "b");
+	push(r, LOW, "c");
+	ck_assert_uint_eq(rig_block(r, "it")->count.held, 3);
+	expect_received(r, "low", "a");
+	expect_received(r, "high", "b");
+	expect_received(r, "low", "c");
+	ck_assert_uint_eq(receive_all(r), 0);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(messages_are_there_after_the_stop)
+{
+	struct rig *r = rig("QueueSink", "");
+	push(r, LOW, "a");
+	ck_assert(ask(r, "stop", "{\"wait\": true}"));
+	expect_received(r, "low", "a");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(beyond_its_limit_the_oldest_go)
+{
+	struct rig *r = rig("QueueSink", "limit=200");
+	push_all(r, LOW, (const char *const[]){"a", "b", "c", "d", "e"}, 5);
+	expect_received(r, "low", "c");
+	ck_assert_str_eq(rig_block(r, "it")->count.drops[0].why, "overflow");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(or_the_newest_are_dropped)
+{
+	struct rig *r = rig("QueueSink", "limit=200, overflow='drop-newest'");
+	push_all(r, LOW, (const char *const[]){"a", "b", "c", "d", "e"}, 5);
+	expect_received(r, "low", "a");
+	ck_assert_uint_eq(receive_all(r), 2);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_receiver_that_waits_gets_the_first_message)
+{
+	struct rig *r =
+		rig_graph("f = CLIFeeder(); it = QueueSink(); f > it; p = PeriodicSource('t', 1); "
+			  "p > it");
+	receive_all(r);
+	ck_assert_uint_eq(receive_all(r), 0);
+	pass_time(r, 1);
+	expect_received(r, "low", "t");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_sink_that_keeps_nothing_cannot_be_received_from)
+{
+	struct rig *r = rig("Sink", "");
+	ck_assert(!ask(r, "recv", "{\"block\": \"it\"}"));
+	ck_assert_str_eq(rig_kind(r), "wrong-state");
+	rig_end(r);
+}
+END_TEST
+
+UNIT_TESTS("blocks/queue_sink", both_canals_come_out_of_one_queue_in_order,
+	   messages_are_there_after_the_stop, beyond_its_limit_the_oldest_go,
+	   or_the_newest_are_dropped, a_receiver_that_waits_gets_the_first_message,
+	   a_sink_that_keeps_nothing_cannot_be_received_from)

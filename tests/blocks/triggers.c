@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TriggerDrain, TriggeredMessage, TriggeredValve, TriggeredQueueingValve and TriggeredSwitch. */
+#include "rig.h"
+#include "unit.h"
+
+START_TEST(a_trigger_drain_triggers_before_it_passes)
+{
+	struct rig *r = rig("TriggerDrain", "\"equals 'go'\"");
+	push_all(r, LOW, (const char *const[]){"a", "go", "b"}, 3);
+	expect(r, LOW, "a");
+	expect_trigger(r);
+	expect(r, LOW, "go");
+	expect(r, LOW, "b");
+	expect_nothing(r);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_triggered_message_goes_low_then_high_then_the_trigger)
+{
+	struct rig *r = rig("TriggeredMessage", "'hello'");
+	push(r, HIGH, "a");
+	expect(r, HIGH, "a");
+	fire(r);
+	expect(r, LOW, "hello");
+	expect(r, HIGH, "hello");
+	expect_trigger(r);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_valve_changes_on_each_trigger_and_passes_it_on)
+{
+	struct rig *r = rig("TriggeredValve", "start_state=False");
+	push(r, LOW, "a");
+	expect_nothing(r);
+	fire(r);
+	expect_trigger(r);
+	push(r, LOW, "b");
+	expect(r, LOW, "b");
+	push(r, HIGH, "c");
+	expect(r, HIGH, "c");
+	fire(r);
+	expect_trigger(r);
+	push(r, HIGH, "d");
+	expect_nothing(r);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_queueing_valve_passes_the_trigger_on_and_then_releases)
+{
+	struct rig *r = rig("TriggeredQueueingValve", "start_state=False");
+	push(r, LOW, "a");
+	push(r, HIGH, "b");
+	expect_nothing(r);
+	fire(r);
+	expect_trigger(r);
+	expect(r, LOW, "a");
+	expect(r, HIGH, "b");
+	push(r, HIGH, "c");
+	expect(r, HIGH, "c"); /* Scapy lets this leave by the low exit */
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_flight_recorder_keeps_the_newest)
+{
+	struct rig *r = rig("TriggeredQueueingValve", "False, limit=200");
+	push_all(r, LOW, (const char *const[]){"1", "2", "3", "4", "5"}, 5);
+	fire(r);
+	expect_trigger(r);
+	expect(r, LOW, "3");
+	expect(r, LOW, "4");
+	expect(r, LOW, "5");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_switch_changes_the_exit)
+{
+	struct rig *r = rig("TriggeredSwitch", "");
+	push(r, LOW, "a");
+	push(r, HIGH, "b");
+	expect(r, LOW, "a");
+	expect(r, LOW, "b");
+	fire(r);
+	expect_trigger(r);
+	push(r, LOW, "c");
+	push(r, HIGH, "d");
+	expect(r, HIGH, "c");
+	expect(r, HIGH, "d");
+	rig_end(r);
+}
+END_TEST
+
+/* A valve that is closed by what it let through: the second message must find it closed, although
+   both came in one vector. */
+START_TEST(a_trigger_back_acts_on_the_next_message)
+{
+	struct rig *r = rig_graph("it = TriggeredValve(); d = Drain(); t = TriggerDrain('always'); "
+				  "s = RigSink()\nit > d > t > s; t ^ it");
+	push_all(r, LOW, (const char *const[]){"a", "b", "c"}, 3);
+	expect_at(r, "s>", "a");
+	expect_nothing(r);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_trigger_that_feeds_itself_is_bounded_and_counted)
+{
+	struct rig *r =
+		rig_graph("it = TriggerDrain('always'); m = TriggeredMessage('x'); s = Sink()\n"
+			  "it ^ m; m > it; it > s");
+	push(r, LOW, "a");
+	expect_report(r, "64 deep");
+	ck_assert_uint_eq(rig_block(r, "m")->count.triggers_too_deep, 1);
+	rig_end(r);
+}
+END_TEST
+
+UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes,
+	   a_triggered_message_goes_low_then_high_then_the_trigger,
+	   a_valve_changes_on_each_trigger_and_passes_it_on,
+	   a_queueing_valve_passes_the_trigger_on_and_then_releases,
+	   a_flight_recorder_keeps_the_newest, a_switch_changes_the_exit,
+	   a_trigger_back_acts_on_the_next_message,
+	   a_trigger_that_feeds_itself_is_bounded_and_counted)
