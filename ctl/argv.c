@@ -62,6 +62,14 @@ static char *typed_name(const struct pt_param *row)
 	return name;
 }
 
+static char *capitals(const struct pt_param *row)
+{
+	char *name = must_strdup(row->name);
+	for (char *c = name; *c; c++)
+		*c = (char)toupper((unsigned char)*c);
+	return name;
+}
+
 static void try_names(struct near *near, const struct pt_param *rows, char *names[], size_t *count)
 {
 	for (; rows && rows->name; rows++)
@@ -114,6 +122,21 @@ static json_t *value_of(const struct pt_param *row, const char *text)
 	}
 }
 
+/* Wrong usage, told with the name as it is typed. */
+static int check(const struct reading *r, const struct pt_param *row, const json_t *value)
+{
+	struct pt_error faults = PT_ERROR_INIT;
+	struct pt_param typed = *row;
+	char *name = row->flags & PT_OPTION ? typed_name(row) : capitals(row);
+	typed.name = name;
+	int code = param_check_value(&typed, value, &faults);
+	if (code)
+		code = pt_fail(r->err, -PT_EREQUEST, row->name, "%s", pt_error_text(&faults, "?"));
+	pt_error_clear(&faults);
+	free(name);
+	return code;
+}
+
 static int store(const struct reading *r, const struct pt_param *row, const char *text)
 {
 	json_t *value = text ? value_of(row, text) : json_true();
@@ -126,9 +149,9 @@ static int store(const struct reading *r, const struct pt_param *row, const char
 		json_array_append_new(json_object_get(r->values, row->name), value);
 		return 0;
 	}
-	int code = param_check_value(row, value, r->err);
+	int code = check(r, row, value);
 	json_object_set_new(r->values, row->name, value);
-	return code ? -PT_EREQUEST : 0;
+	return code;
 }
 
 static int option(struct reading *r, const struct pt_param *row, const char *joined)
@@ -197,14 +220,6 @@ int argv_globals(int count, char *const *words, json_t *values, struct pt_error 
 			return code;
 	}
 	return r.at;
-}
-
-static char *capitals(const struct pt_param *row)
-{
-	char *name = must_strdup(row->name);
-	for (char *c = name; *c; c++)
-		*c = (char)toupper((unsigned char)*c);
-	return name;
 }
 
 /* The next positional row; one with PT_MANY stays the next. */

@@ -196,7 +196,8 @@ void table_print(struct table *t, struct buf *b)
 		size_t columns = used(row, t->columns);
 		buf_adds(b, r || t->headless ? "" : out_colour(OUT_BOLD));
 		for (size_t c = 0; c < columns; c++)
-			add_cell(b, row[c], widths[c], t->right >> c & 1, c + 1 == columns);
+			if (widths[c])
+				add_cell(b, row[c], widths[c], t->right >> c & 1, c + 1 == columns);
 		buf_adds(b, r || t->headless ? "" : out_colour(OUT_PLAIN));
 		buf_addc(b, '\n');
 	}

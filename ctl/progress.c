@@ -91,7 +91,7 @@ void progress_update(struct progress *p, const json_t *shown, const json_t *stat
 void progress_line(const struct progress *p, double now_s, struct buf *b)
 {
 	out_count(b, p->messages);
-	buf_adds(b, " messages, ");
+	buf_adds(b, " packets, ");
 	out_bytes(b, p->bytes);
 	buf_adds(b, ", ");
 	out_count(b, p->rate);
@@ -110,7 +110,7 @@ void progress_line(const struct progress *p, double now_s, struct buf *b)
 void progress_total(const struct progress *p, double now_s, struct buf *b)
 {
 	out_count(b, p->messages);
-	buf_adds(b, p->messages == 1 ? " message, " : " messages, ");
+	buf_adds(b, p->messages == 1 ? " packet, " : " packets, ");
 	out_bytes(b, p->bytes);
 	buf_addf(b, " in %.1f s", now_s - p->began_s);
 }

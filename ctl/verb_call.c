@@ -66,7 +66,7 @@ static void print_result(const struct ctl *ctl, const json_t *result)
 		out_json(result);
 		return;
 	}
-	char *text = json_dumps(result, JSON_ENCODE_ANY | JSON_INDENT(2));
+	char *text = json_dumps(result, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	struct buf b = BUF_INIT;
 	buf_addf(&b, "%s\n", text ? text : "");
 	out_buf(&b);

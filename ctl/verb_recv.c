@@ -50,7 +50,7 @@ const struct verb verb_recv = {
 struct receiving {
 	struct ctl *ctl;
 	char *engine, *block;
-	json_int_t wanted; /* still */
+	json_int_t wanted, taken; /* wanted: still */
 	double deadline_s;
 	bool follow;
 };
@@ -115,6 +115,7 @@ static int print_all(struct receiving *r, const json_t *messages, struct pt_erro
 			c = print_bytes(json_object_get(item, "message"), err);
 		code = code ? code : c;
 		r->wanted--;
+		r->taken++;
 	}
 	return code;
 }
@@ -152,8 +153,9 @@ static int receive(struct receiving *r, struct pt_error *err)
 	}
 	if (!code && !r->follow && r->wanted > 0)
 		code = pt_fail(err, -PT_ETIMEOUT, NULL,
-			       "%" JSON_INTEGER_FORMAT " fewer came within %g s", r->wanted,
-			       r->ctl->timeout_s);
+			       "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+			       " messages came within %g s",
+			       r->taken, r->taken + r->wanted, r->ctl->timeout_s);
 	return code;
 }
 

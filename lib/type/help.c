@@ -118,7 +118,7 @@ static void add_literal(struct buf *b, const json_t *value)
 	case JSON_TRUE: buf_adds(b, "True"); return;
 	case JSON_FALSE: buf_adds(b, "False"); return;
 	case JSON_STRING: buf_addf(b, "'%s'", json_string_value(value)); return;
-	case JSON_REAL: buf_addf(b, "%.15g", json_real_value(value)); return;
+	case JSON_REAL: buf_addf(b, "%.16g", json_real_value(value)); return;
 	default: break;
 	}
 	text = json_dumps(value, JSON_ENCODE_ANY);
@@ -184,10 +184,10 @@ static char *param_doc(const json_t *param)
 	if (json_array_size(choices))
 		add_choices(&b, choices);
 	if (min && max)
-		buf_addf(&b, " From %.15g to %.15g.", json_number_value(min),
+		buf_addf(&b, " From %.16g to %.16g.", json_number_value(min),
 			 json_number_value(max));
 	else if (min)
-		buf_addf(&b, " At least %.15g.", json_number_value(min));
+		buf_addf(&b, " At least %.16g.", json_number_value(min));
 	if (json_is_true(json_object_get(param, "live")))
 		buf_adds(&b, " Can be set while the engine runs.");
 	return buf_steal(&b);

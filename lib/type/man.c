@@ -66,9 +66,9 @@ static void add_range(struct buf *b, const struct pt_param *row)
 	if (row->choices)
 		buf_addc(&text, '.');
 	if (row->max > row->min)
-		buf_addf(&text, " From %.15g to %.15g.", row->min, row->max);
+		buf_addf(&text, " From %.16g to %.16g.", row->min, row->max);
 	else if (row->min != 0)
-		buf_addf(&text, " At least %.15g.", row->min);
+		buf_addf(&text, " At least %.16g.", row->min);
 	add_escaped(b, text.data ? text.data : "");
 	buf_free(&text);
 }

@@ -64,9 +64,9 @@ static void add_range(struct buf *b, const struct pt_param *row)
 	if (row->min == 0 && row->max == 0)
 		return;
 	if (row->max < row->min)
-		buf_addf(b, " of at least %.15g", row->min);
+		buf_addf(b, " of at least %.16g", row->min);
 	else
-		buf_addf(b, " from %.15g to %.15g", row->min, row->max);
+		buf_addf(b, " from %.16g to %.16g", row->min, row->max);
 }
 
 char *param_kind_words(const struct pt_param *row)
