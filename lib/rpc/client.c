@@ -17,6 +17,7 @@ struct pt_client {
 	json_int_t last_id;
 	bool broken;	 /* an answer may be on its way that nobody waits for */
 	json_t *waiting; /* notifications, in order */
+	size_t handed;	 /* so many of them are handed over */
 	void (*told)(void *arg, const char *method, json_t *params);
 	void *arg;
 };
@@ -99,19 +100,20 @@ static void tell(struct pt_client *c, json_t *notification)
 	json_decref(params);
 }
 
-/* Hands over what is waiting; what is told may call methods itself. */
+/* Hands over what is waiting; who is told may call methods, and so come back to here. */
 static bool hand_over(struct pt_client *c)
 {
 	bool any = false;
 	if (c->told)
 		take_lines(c);
-	while (json_array_size(c->waiting)) {
-		json_t *notification = json_incref(json_array_get(c->waiting, 0));
-		json_array_remove(c->waiting, 0);
+	while (c->handed < json_array_size(c->waiting)) {
+		json_t *notification = json_incref(json_array_get(c->waiting, c->handed++));
 		tell(c, notification);
 		json_decref(notification);
 		any = true;
 	}
+	json_array_clear(c->waiting);
+	c->handed = 0;
 	return any;
 }
 

@@ -184,7 +184,7 @@ START_TEST(all_faults_are_told_in_their_order)
 		"line 6, column 7: no block 'zz'; make it first: zz = Type(…)");
 	expect_complaint("z = Drain(\nw = Drain()\nold > ww",
 			 "line 1, column 10: this '(' is never closed\n"
-			 "line 3, column 7: no block 'ww'; did you mean 'w'?");
+			 "line 3, column 7: no block 'ww'; make it first: ww = Type(…)");
 }
 END_TEST
 
