@@ -283,8 +283,8 @@ static int missing_port(const struct op *op, const struct graph_block *b, unsign
 			const char *member)
 {
 	char *missing = graph_port_words(port), *has = graph_port_words(b->type->ports);
-	fail(op, -PT_EBADLINK, member, "'%s' has not %s: a %s has %s", b->name, missing,
-	     b->type->name, has);
+	fail(op, -PT_EBADLINK, member, "'%s' has no %s: a %s has %s", b->name,
+	     missing + strlen("a "), b->type->name, has);
 	pt_hint(op->err, "ptctl help %s", b->type->name);
 	free(missing);
 	free(has);
@@ -381,9 +381,9 @@ static int op_replace(const struct op *op)
 					     : 0;
 		if (port & ~type->ports) {
 			char *words = graph_port_words(port);
-			rc = fail(op, -PT_EBADLINK, "type", "a %s has not %s, which %s%s%s needs",
-				  type->name, words, l->from->name, graph_link_sign(l->canal),
-				  l->to->name);
+			rc = fail(op, -PT_EBADLINK, "type", "a %s has no %s, which %s%s%s needs",
+				  type->name, words + strlen("a "), l->from->name,
+				  graph_link_sign(l->canal), l->to->name);
 			pt_hint(op->err, "unlink it in the same change");
 			free(words);
 		}

@@ -128,7 +128,9 @@ static bool *find_staying(const struct graph *now, const struct graph *wanted,
 	return stays;
 }
 
-static void add_links(json_t *ops, const struct graph *now, const struct graph *wanted)
+/* Unlinking comes first and linking last: a block that is replaced meanwhile may lack a port. */
+static void add_links(json_t *before, json_t *after, const struct graph *now,
+		      const struct graph *wanted)
 {
 	struct links there, staying;
 	index_links(now, &there);
@@ -139,11 +141,11 @@ static void add_links(json_t *ops, const struct graph *now, const struct graph *
 		bool ends = !graph_find(wanted, now->links[i].from->name) ||
 			    !graph_find(wanted, now->links[i].to->name);
 		if (!ends && (!place || !stays[place - 1]))
-			add_link(ops, "unlink", &now->links[i]);
+			add_link(before, "unlink", &now->links[i]);
 	}
 	for (unsigned i = 0; i < wanted->link_count; i++)
 		if (!stays[i])
-			add_link(ops, "link", &wanted->links[i]);
+			add_link(after, "link", &wanted->links[i]);
 	free(stays);
 	links_free(&there);
 	links_free(&staying);
@@ -152,7 +154,8 @@ static void add_links(json_t *ops, const struct graph *now, const struct graph *
 json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
 		     const enum plan_action *actions)
 {
-	json_t *ops = json_array();
+	json_t *ops = json_array(), *links = json_array();
+	add_links(ops, links, now, wanted);
 	for (unsigned i = 0; i < now->count; i++)
 		if (!graph_find(wanted, now->blocks[i]->name))
 			json_array_append_new(ops, json_pack("{s:s, s:s}", "op", "remove", "name",
@@ -167,6 +170,7 @@ json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
 		case PLAN_ADD: add_block(ops, "add", b); break;
 		}
 	}
-	add_links(ops, now, wanted);
+	json_array_extend(ops, links);
+	json_decref(links);
 	return ops;
 }

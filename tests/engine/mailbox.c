@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Engines with their own threads: many askers at once. */
+#include "unit.h"
+
+#include <jansson.h>
+#include <pipetool/engine.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+struct asker {
+	struct pt_engine *engine;
+	_Atomic int answers, refused; /* refused: asked of an engine that is being freed */
+	uv_sem_t done;
+	int wanted;
+};
+
+static void on_answer(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct asker *a = arg;
+	ck_assert_msg(code == 0 || code == -PT_ESTATE, "%s", pt_error_text(err, ""));
+	if (code)
+		atomic_fetch_add(&a->refused, 1);
+	if (atomic_fetch_add(&a->answers, 1) + 1 == a->wanted)
+		uv_sem_post(&a->done);
+}
+
+static void ask_json(struct asker *a, const char *verb, const char *json)
+{
+	json_t *params = json_loads(json, 0, NULL);
+	pt_engine_ask(a->engine, verb, params, NULL, 0, on_answer, a);
+	json_decref(params);
+}
+
+static void ask_many(void *arg)
+{
+	struct asker *a = arg;
+	for (int i = 0; i < 200; i++)
+		ask_json(a, "send", "{\"block\": \"f\", \"messages\": [\"a\", \"b\", \"c\"]}");
+}
+
+START_TEST(many_threads_ask_one_engine)
+{
+	struct asker a = {.wanted = 2};
+	ck_assert_int_eq(uv_sem_init(&a.done, 0), 0);
+	ck_assert_int_eq(pt_engine_new("e", NULL, NULL, &a.engine, NULL), 0);
+	ask_json(&a, "change",
+		 "{\"ops\": [{\"op\": \"add\", \"name\": \"f\", \"type\": \"CLIFeeder\"},"
+		 "{\"op\": \"add\", \"name\": \"q\", \"type\": \"QueueSink\"},"
+		 "{\"op\": \"link\", \"from\": \"f\", \"to\": \"q\"}]}");
+	ask_json(&a, "start", "{}");
+	uv_sem_wait(&a.done);
+	a.answers = 0;
+	a.wanted = 4 * 200;
+	uv_thread_t threads[4];
+	for (int i = 0; i < 4; i++)
+		uv_thread_create(&threads[i], ask_many, &a);
+	for (int i = 0; i < 4; i++)
+		uv_thread_join(&threads[i]);
+	uv_sem_wait(&a.done);
+	a.answers = 0;
+	a.wanted = 1;
+	ask_json(&a, "stats", "{}");
+	uv_sem_wait(&a.done);
+	struct pt_engine_glance glance;
+	ck_assert_int_eq(a.refused, 0);
+	pt_engine_look(a.engine, &glance);
+	ck_assert_uint_eq(glance.messages, 4 * 200 * 3);
+	pt_engine_free(a.engine);
+	uv_sem_destroy(&a.done);
+}
+END_TEST
+
+START_TEST(engines_come_and_go)
+{
+	for (int i = 0; i < 50; i++) {
+		struct asker a = {.wanted = 2};
+		ck_assert_int_eq(uv_sem_init(&a.done, 0), 0);
+		ck_assert_int_eq(pt_engine_new("e", NULL, NULL, &a.engine, NULL), 0);
+		ask_json(&a, "change",
+			 "{\"ops\": [{\"op\": \"add\", \"name\": \"p\", \"type\": "
+			 "\"PeriodicSource\","
+			 "\"params\": {\"msg\": \"x\", \"period\": 0}},"
+			 "{\"op\": \"add\", \"name\": \"s\", \"type\": \"Sink\"},"
+			 "{\"op\": \"link\", \"from\": \"p\", \"to\": \"s\"}]}");
+		ask_json(&a, "start", "{}");
+		if (i % 2)
+			uv_sem_wait(&a.done);
+		pt_engine_free(a.engine);
+		ck_assert_int_eq(a.answers, 2);
+		uv_sem_destroy(&a.done);
+	}
+}
+END_TEST
+
+UNIT_TESTS("engine/mailbox", many_threads_ask_one_engine, engines_come_and_go)

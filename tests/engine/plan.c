@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Graphs as data, and the difference between two of them. */
+#include "engine/plan.h"
+
+#include "engine/graph.h"
+#include "unit.h"
+#include <pipetool/error.h>
+#include <stdio.h>
+#include <string.h>
+
+static unsigned seed;
+
+static unsigned any(unsigned limit)
+{
+	return (unsigned)rand_r(&seed) % limit;
+}
+
+static void add_op(json_t *ops)
+{
+	static const char *const types[] = {"Drain", "TransformDrain", "QueueSink",
+					    "TriggeredValve"};
+	static const char *const canals[] = {"low", "high", "trigger"};
+	char a[16], b[16];
+	unsigned type = any(4);
+	snprintf(a, sizeof a, "b%u", any(8));
+	snprintf(b, sizeof b, "b%u", any(8));
+	json_t *params = type == 1   ? json_pack("{s:s}", "f", any(2) ? "reverse" : "upper")
+			 : type == 2 ? json_pack("{s:i}", "limit", 100 + (int)any(3))
+				     : json_object();
+	json_t *op;
+	switch (any(6)) {
+	case 0:
+	case 1:
+		op = json_pack("{s:s, s:s, s:s, s:O}", "op", "add", "name", a, "type", types[type],
+			       "params", params);
+		break;
+	case 2: op = json_pack("{s:s, s:s}", "op", "remove", "name", a); break;
+	case 3:
+		op = json_pack("{s:s, s:s, s:s, s:O}", "op", "replace", "name", a, "type",
+			       types[type], "params", params);
+		break;
+	case 4:
+		op = json_pack("{s:s, s:s, s:s, s:s}", "op", "unlink", "from", a, "to", b, "canal",
+			       canals[any(3)]);
+		break;
+	default:
+		op = json_pack("{s:s, s:s, s:s, s:s}", "op", "link", "from", a, "to", b, "canal",
+			       canals[any(3)]);
+		break;
+	}
+	json_decref(params);
+	json_array_append_new(ops, op);
+}
+
+/* A graph made by random operations, of which those that are refused are left out. */
+static struct graph *any_graph(unsigned operations)
+{
+	struct graph *g = graph_new();
+	for (unsigned i = 0; i < operations; i++) {
+		json_t *ops = json_array();
+		struct graph *next = graph_copy(g);
+		struct pt_error err = PT_ERROR_INIT;
+		add_op(ops);
+		if (graph_change(next, ops, 100, &err) == 0 &&
+		    graph_check_cycles(next, &err) == 0) {
+			graph_free(g);
+			g = next;
+		} else {
+			graph_free(next);
+		}
+		pt_error_clear(&err);
+		json_decref(ops);
+	}
+	return g;
+}
+
+static json_t *plan_of(const struct graph *now, const struct graph *wanted)
+{
+	enum plan_action actions[100];
+	plan_blocks(now, wanted, actions);
+	return plan_to_json(now, wanted, actions);
+}
+
+/* Blocks may stand in another order; links of one exit may not. */
+static void expect_same(const struct graph *a, const struct graph *b, unsigned number)
+{
+	json_t *left = plan_of(a, b);
+	char *text = json_dumps(left, 0);
+	ck_assert_msg(json_array_size(left) == 0, "seed %u: %s", number, text);
+	ck_assert_uint_eq(a->count, b->count);
+	ck_assert_uint_eq(a->link_count, b->link_count);
+	free(text);
+	json_decref(left);
+}
+
+START_TEST(a_plan_leads_from_any_graph_to_any_other)
+{
+	for (unsigned i = 1; i <= 500; i++) {
+		seed = i;
+		struct graph *now = any_graph(30), *wanted = any_graph(30);
+		json_t *ops = plan_of(now, wanted);
+		struct graph *reached = graph_copy(now);
+		struct pt_error err = PT_ERROR_INIT;
+		int rc = graph_change(reached, ops, 100, &err);
+		ck_assert_msg(rc == 0, "seed %u: %s", i, pt_error_text(&err, ""));
+		expect_same(reached, wanted, i);
+		pt_error_clear(&err);
+		graph_free(reached);
+		graph_free(now);
+		graph_free(wanted);
+		json_decref(ops);
+	}
+}
+END_TEST
+
+static struct graph *graph_of(const char *ops_json)
+{
+	struct graph *g = graph_new();
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *ops = json_loads(ops_json, 0, NULL);
+	ck_assert_msg(graph_change(g, ops, 100, &err) == 0, "%s", pt_error_text(&err, ""));
+	json_decref(ops);
+	return g;
+}
+
+#define TWO_QUEUES(first, second)                                      \
+	"[{\"op\": \"add\", \"name\": \"d\", \"type\": \"Drain\"},"    \
+	"{\"op\": \"add\", \"name\": \"x\", \"type\": \"QueueSink\"}," \
+	"{\"op\": \"add\", \"name\": \"y\", \"type\": \"QueueSink\"}," \
+	"{\"op\": \"link\", \"from\": \"d\", \"to\": \"" first "\"},"  \
+	"{\"op\": \"link\", \"from\": \"d\", \"to\": \"" second "\"}]"
+
+START_TEST(another_order_of_links_is_another_graph)
+{
+	struct graph *a = graph_of(TWO_QUEUES("x", "y")), *b = graph_of(TWO_QUEUES("y", "x"));
+	json_t *ops = plan_of(a, b);
+	ck_assert_uint_eq(json_array_size(ops), 2);
+	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(ops, 0), "op")),
+			 "unlink");
+	json_decref(ops);
+	graph_free(a);
+	graph_free(b);
+}
+END_TEST
+
+START_TEST(a_default_spelled_out_is_no_difference)
+{
+	struct graph *a =
+		graph_of("[{\"op\": \"add\", \"name\": \"x\", \"type\": \"TriggeredValve\"}]");
+	struct graph *b =
+		graph_of("[{\"op\": \"add\", \"name\": \"x\", \"type\": \"TriggeredValve\","
+			 "\"params\": {\"start_state\": true}}]");
+	expect_same(a, b, 0);
+	graph_free(a);
+	graph_free(b);
+}
+END_TEST
+
+START_TEST(too_many_blocks_are_refused)
+{
+	struct graph *g = graph_new();
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *ops = json_loads("[{\"op\": \"add\", \"name\": \"a\", \"type\": \"Drain\"},"
+				 "{\"op\": \"add\", \"name\": \"b\", \"type\": \"Drain\"}]",
+				 0, NULL);
+	ck_assert_int_eq(graph_change(g, ops, 1, &err), -PT_ELIMIT);
+	ck_assert_str_eq(err.faults[0].path, "ops[1]");
+	pt_error_clear(&err);
+	json_decref(ops);
+	graph_free(g);
+}
+END_TEST
+
+START_TEST(blocks_sort_in_the_order_in_which_data_flows)
+{
+	struct graph *g = graph_of("[{\"op\": \"add\", \"name\": \"c\", \"type\": \"Sink\"},"
+				   "{\"op\": \"add\", \"name\": \"b\", \"type\": \"Drain\"},"
+				   "{\"op\": \"add\", \"name\": \"a\", \"type\": \"CLIFeeder\"},"
+				   "{\"op\": \"link\", \"from\": \"a\", \"to\": \"b\"},"
+				   "{\"op\": \"link\", \"from\": \"b\", \"to\": \"c\"}]");
+	unsigned sorted[3];
+	graph_sort(g, sorted);
+	ck_assert_uint_eq(sorted[0], 2);
+	ck_assert_uint_eq(sorted[1], 1);
+	ck_assert_uint_eq(sorted[2], 0);
+	graph_free(g);
+}
+END_TEST
+
+UNIT_TESTS("engine/plan", a_plan_leads_from_any_graph_to_any_other,
+	   another_order_of_links_is_another_graph, a_default_spelled_out_is_no_difference,
+	   too_many_blocks_are_refused, blocks_sort_in_the_order_in_which_data_flows)
