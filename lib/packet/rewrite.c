@@ -15,6 +15,7 @@ struct patch {
 	uint8_t *bytes;
 	const struct packet_view *view;
 	uint64_t header, pseudo, transport; /* what the checksums have to make up for */
+	bool last_hop; /* the pseudo-header has the header's destination: no source route is left */
 	bool changed;
 };
 
@@ -119,8 +120,6 @@ static inline bool put(uint8_t *header, const struct packet_field *field,
 	return put_number(header, field, value->number, delta);
 }
 
-/* Whether the pseudo-header has the header's destination: not so before the last hop of a source
-   route. */
 static bool is_last_hop(const uint8_t *bytes, const struct packet_view *view)
 {
 	struct route route = {0};
@@ -134,10 +133,11 @@ static bool is_last_hop(const uint8_t *bytes, const struct packet_view *view)
 /* Whether the pseudo-header has the field. */
 static inline bool is_covered(const struct patch *p, const struct packet_field *field)
 {
-	if (field->kind != PACKET_IPV4 && field->kind != PACKET_IPV6)
-		return false;
-	bool destination = field->offset >= (field->kind == PACKET_IPV4 ? 16 : 24);
-	return !destination || !route_possible(p->bytes, p->view) || is_last_hop(p->bytes, p->view);
+	switch (field->kind) {
+	case PACKET_IPV4: return field->offset < 16 || p->last_hop;
+	case PACKET_IPV6: return field->offset < 24 || p->last_hop;
+	default: return false;
+	}
 }
 
 static inline void set(struct patch *p, const struct packet_field *field,
@@ -196,6 +196,7 @@ bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *vie
 
 	if (!is_of(view, length))
 		return false;
+	patch.last_hop = !route_possible(bytes, view) || is_last_hop(bytes, view);
 	for (size_t i = 0; i < count; i++)
 		set(&patch, sets[i].field, &sets[i].value);
 	return finish(&patch);
