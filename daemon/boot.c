@@ -7,14 +7,13 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "daemon/call.h"
+#include "daemon/check.h"
 #include "daemon/engines.h"
 #include "lang/lang.h"
-#include "type/param.h"
 #include "type/type.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +37,9 @@ struct file {
 struct boot {
 	struct engines *engines;
 	struct file *files;
+	unsigned busy; /* answers that are awaited, and a scan */
+	void (*settled)(void *arg);
+	void *arg;
 };
 
 /* ---- what is wrong with a file ---- */
@@ -50,28 +52,13 @@ static void log_lines(const char *text)
 	}
 }
 
-static void log_fault(const char *path, struct lang_place place, const char *message,
-		      const char *below)
-{
-	if (place.line)
-		log_error("%s:%u:%u: %s", path, place.line, place.column, message);
-	else
-		log_error("%s: %s", path, message);
-	if (below)
-		log_lines(below);
-}
-
-/* Of the language: "line 2, column 7: words", and the hint is the caret. */
+/* Of the language: the message tells the place, and the hint is the line with a caret. */
 static void log_parse_faults(const char *path, const struct pt_error *err)
 {
 	for (size_t i = 0; i < err->count; i++) {
-		struct lang_place place = {0, 0};
-		int length = 0;
-		const char *message = err->faults[i].message;
-		if (sscanf(message, "line %u, column %u: %n", &place.line, &place.column,
-			   &length) == 2)
-			message += length;
-		log_fault(path, place, message, err->faults[i].hint);
+		log_error("%s: %s", path, err->faults[i].message);
+		if (err->faults[i].hint)
+			log_lines(err->faults[i].hint);
 	}
 }
 
@@ -85,11 +72,16 @@ static void log_program_faults(const char *path, const struct lang_program *prog
 		struct buf below = BUF_INIT;
 		if (fault->path)
 			place = lang_locate(program, fault->path);
-		if (place.line)
+		if (place.line) {
 			lang_caret(&below, program->text, place);
-		log_fault(path, place, fault->message, below.data);
+			log_error("%s: line %u, column %u: %s", path, place.line, place.column,
+				  fault->message);
+			log_lines(below.data);
+		} else {
+			log_error("%s: %s", path, fault->message);
+		}
 		if (fault->hint)
-			log_error("    %s", fault->hint);
+			log_lines(fault->hint);
 		buf_free(&below);
 	}
 }
@@ -129,27 +121,6 @@ static bool nothing_exists(void *arg, const char *block)
 	return false;
 }
 
-static int check_params(const json_t *ops, struct pt_error *err)
-{
-	size_t i;
-	json_t *op;
-	json_array_foreach (ops, i, op) {
-		const char *name = json_string_value(json_object_get(op, "type"));
-		if (!name)
-			continue;
-		char *place = must_printf("$.ops[%zu]", i);
-		size_t from = err->count;
-		const struct pt_type *type = type_get(name, "type", err);
-		if (type) {
-			param_check(type->params, json_object_get(op, "params"), err);
-			error_prefix(err, from, "params");
-		}
-		error_prefix(err, from, place);
-		free(place);
-	}
-	return err->count ? err->faults[0].code : 0;
-}
-
 /* Parses and checks, and logs what is wrong. */
 static int understand(const char *path, const char *folder, const char *text,
 		      struct lang_program *program)
@@ -162,7 +133,7 @@ static int understand(const char *path, const char *folder, const char *text,
 	int code = lang_parse(text, strlen(text), &env, program, &err);
 	if (code) {
 		log_parse_faults(path, &err);
-	} else if ((code = check_params(program->ops, &err))) {
+	} else if ((code = check_blocks(program->ops, "$.ops", &err))) {
 		log_program_faults(path, program, &err);
 		lang_program_free(program);
 	}
@@ -260,6 +231,32 @@ size_t boot_check(const char *folder)
 
 static void go_on(struct file *file);
 
+static void begin_work(struct boot *boot)
+{
+	boot->busy++;
+}
+
+static void end_work(struct boot *boot)
+{
+	if (!--boot->busy)
+		boot->settled(boot->arg);
+}
+
+static void await(struct file *file)
+{
+	file->busy = true;
+	begin_work(file->boot);
+}
+
+/* The last thing to be done with an answer. */
+static void awaited(struct file *file)
+{
+	struct boot *boot = file->boot;
+	file->busy = false;
+	go_on(file);
+	end_work(boot);
+}
+
 static void file_free(struct file *file)
 {
 	for (struct file **at = &file->boot->files; *at; at = &(*at)->next)
@@ -288,7 +285,6 @@ static void forget_tried(struct file *file)
 static void made(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct file *file = arg;
-	file->busy = false;
 	file->alive = !code;
 	if (code) {
 		call_root_paths(err);
@@ -296,16 +292,15 @@ static void made(void *arg, int code, json_t *result, struct pt_error *err)
 	} else {
 		log_info("engine %s runs, from %s", file->name, file->path);
 	}
-	go_on(file);
+	awaited(file);
 }
 
 static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct file *file = arg;
-	file->busy = false;
 	file->alive = false;
 	forget_tried(file);
-	go_on(file);
+	awaited(file);
 }
 
 static void make(struct file *file)
@@ -321,7 +316,7 @@ static void make(struct file *file)
 		return;
 	}
 	file->tried = must_strdup(file->wanted);
-	file->busy = true;
+	await(file);
 	const struct engine_wish wish = {
 		.name = file->name, .ops = file->program.ops, .start = true};
 	engines_make(file->boot->engines, &wish, made, file);
@@ -334,7 +329,7 @@ static void go_on(struct file *file)
 	struct engine *engine =
 		file->alive ? engines_find(file->boot->engines, file->name, NULL) : NULL;
 	if (engine) {
-		file->busy = true;
+		await(file);
 		engines_destroy(engine, destroyed, file);
 		return;
 	}
@@ -376,6 +371,7 @@ static bool take_file(void *arg, const char *folder, const char *path, char *nam
 
 void boot_scan(struct boot *boot, const char *folder)
 {
+	begin_work(boot);
 	for (struct file *file = boot->files; file; file = file->next)
 		file->seen = false;
 	each_file(folder, take_file, boot);
@@ -387,12 +383,15 @@ void boot_scan(struct boot *boot, const char *folder)
 		}
 		go_on(file);
 	}
+	end_work(boot);
 }
 
-struct boot *boot_new(struct engines *engines)
+struct boot *boot_new(struct engines *engines, void (*settled)(void *arg), void *arg)
 {
 	struct boot *boot = must_calloc(1, sizeof *boot);
 	boot->engines = engines;
+	boot->settled = settled;
+	boot->arg = arg;
 	return boot;
 }
 

@@ -8,7 +8,8 @@
 struct boot;
 struct engines;
 
-struct boot *boot_new(struct engines *);
+/* `settled` is called after a scan, when no engine is being made or destroyed any more. */
+struct boot *boot_new(struct engines *, void (*settled)(void *arg), void *arg);
 void boot_free(struct boot *);
 
 /* Starts what is new in the folder, makes anew what has changed, destroys what is gone, in the

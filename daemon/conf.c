@@ -164,8 +164,7 @@ static json_t *value_of(const struct pt_param *row, const char *text)
 		if (*text && !*end && !errno)
 			return json_integer(n);
 	}
-	json_t *value = json_string(text);
-	return value ? value : json_null(); /* not UTF-8 */
+	return json_string(text); /* NULL: not UTF-8 */
 }
 
 static const struct conf_section *find_section(struct reading *r, const char *name)
@@ -210,6 +209,10 @@ static int handle(void *user, const char *section_name, const char *key, const c
 	json_t *values = json_object_get(r->values, section->name);
 	json_t *earlier = json_object_get(values, key), *value = value_of(row, text);
 	struct pt_error faults = PT_ERROR_INIT;
+	if (!value || (!*text && row->kind != PT_KIND_STRINGS)) {
+		json_decref(value);
+		return complain(r, value ? "'%s' has no value" : "'%s' is not UTF-8", key);
+	}
 	if (param_check_value(row, value, &faults)) {
 		complain(r, "%s", faults.faults[0].message);
 		if (faults.faults[0].hint)

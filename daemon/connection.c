@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/call.h"
+#include "daemon/check.h"
 #include "daemon/outbox.h"
 #include "daemon/passed.h"
 #include "daemon/server.h"
@@ -19,7 +20,7 @@
 
 enum {
 	TURN_REQUESTS = 64,
-	TURN_NS = 2000000,
+	TURN_NS = 500000,
 	TURN_WRITE = 1024 * 1024,
 	READ_SIZE = 64 * 1024,
 	FDS_IN_MESSAGE = 253, /* the kernel's limit */
@@ -182,6 +183,8 @@ static int read_call(struct connection *c, struct call *call, const char *line, 
 {
 	struct rpc_request *request = &call->request;
 	int code = rpc_read(line, length, method_tables, request, err);
+	if (code)
+		check_refused(line, length, err);
 	if (!code)
 		code = check_role(c, request->method, err);
 	if (!code)

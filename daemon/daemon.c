@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum {
+	BEGIN_MS = 10000,   /* for the engines of files to start, before whoever waits is told */
 	END_MS = 10000,	    /* for the engines to stop */
 	FAREWELL_MS = 1000, /* then for the peers to read their answers */
 	LOST_TOLD_MS = 1000,
@@ -161,6 +162,33 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- the beginning ---- */
 
+static void tell_ready(struct daemon *d)
+{
+	if (!d->ready && !d->ending) {
+		uv_timer_stop(&d->deadline);
+		sd_notify(0, "READY=1");
+	}
+	d->ready = true;
+}
+
+static void on_settled(void *arg)
+{
+	tell_ready(arg);
+}
+
+/* The socket has been open all the time: some file or device does not answer. */
+static void on_slow_start(uv_timer_t *timer)
+{
+	log_warning("some engine is still being started");
+	tell_ready(timer->data);
+}
+
+static void start_engines(struct daemon *d)
+{
+	uv_timer_start(&d->deadline, on_slow_start, BEGIN_MS, 0);
+	boot_scan(d->boot, engines_folder(d));
+}
+
 static void raise_limits(void)
 {
 	struct rlimit limit;
@@ -221,7 +249,7 @@ static void open_parts(struct daemon *d, struct control_socket socket)
 	d->engines = engines_new(&d->inbox, &events);
 	engines_configure(d->engines, &d->conf);
 	d->server = server_new(d, &d->loop, socket, &d->conf);
-	d->boot = boot_new(d->engines);
+	d->boot = boot_new(d->engines, on_settled, d);
 }
 
 static void close_handle(uv_handle_t *handle, void *arg)
@@ -262,8 +290,7 @@ int daemon_run(const struct options *options)
 	open_loop(&d);
 	open_parts(&d, socket);
 	watch_signals(&d);
-	boot_scan(d.boot, engines_folder(&d));
-	sd_notify(0, "READY=1");
+	start_engines(&d);
 	uv_run(&d.loop, UV_RUN_DEFAULT);
 	close_all(&d);
 	log_info("ended");

@@ -28,9 +28,9 @@ struct daemon {
 	uint64_t lost_told_ms;
 	uint64_t lost; /* texts of engines, not yet logged */
 	uv_signal_t signals[3];
-	uv_timer_t deadline; /* of the end; no other timer runs */
+	uv_timer_t deadline; /* of the beginning and of the end; no other timer runs */
 	uv_prepare_t ending_turn;
-	bool ending, engines_ended;
+	bool ready, ending, engines_ended;
 };
 
 /* Runs until told to end. Returns the exit status; what went wrong was logged. */

@@ -168,12 +168,13 @@ static void answered(struct post *post)
 	free(ask);
 }
 
-/* [engine's thread] */
+/* [engine's thread] The result is copied: what two threads hold, neither could free safely, since
+   jansson's counts order nothing. */
 static void on_done(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct ask *ask = arg;
 	ask->code = code;
-	ask->result = code ? NULL : json_incref(result);
+	ask->result = code ? NULL : json_deep_copy(result);
 	if (code && err)
 		error_move(&ask->err, err);
 	inbox_post(ask->engine->engines->inbox, &ask->post);

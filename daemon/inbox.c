@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-enum { TURN_NS = 2000000 };
+enum { TURN_NS = 1000000 };
 
 static struct post *take(struct inbox *inbox)
 {

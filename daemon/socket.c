@@ -39,10 +39,13 @@ int socket_default_path(char **path, struct pt_error *err)
 static int fill_address(const char *path, struct sockaddr_un *address, struct pt_error *err)
 {
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (!*path || strlen(path) >= sizeof address->sun_path)
-		return pt_fail(err, -ENAMETOOLONG, NULL,
-			       "the control socket's path has %zu bytes; it must have 1 to %zu: %s",
-			       strlen(path), sizeof address->sun_path - 1, path);
+	if (!*path)
+		return pt_fail(err, -EINVAL, NULL, "the control socket's path is empty");
+	if (strlen(path) >= sizeof address->sun_path)
+		return pt_fail(
+			err, -ENAMETOOLONG, NULL,
+			"the control socket's path is too long, %zu bytes of at most %zu: %s",
+			strlen(path), sizeof address->sun_path - 1, path);
 	strcpy(address->sun_path, path);
 	return 0;
 }

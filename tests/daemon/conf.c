@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "unit.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -3,6 +3,7 @@
 #include "daemon/outbox.h"
 
 #include "unit.h"
+#include <stdio.h>
 #include <string.h>
 
 static struct outbox box;

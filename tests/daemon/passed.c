@@ -4,6 +4,7 @@
 
 #include "unit.h"
 #include <fcntl.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 static struct passed passed;

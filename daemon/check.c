@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Blocks in requests and files against the tables of their types. */
+#include "daemon/check.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "rpc/call.h"
+#include "type/param.h"
+#include "type/type.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void check_block(const json_t *block, struct pt_error *err)
+{
+	const char *name = json_string_value(json_object_get(block, "type"));
+	const json_t *params = json_object_get(block, "params");
+	const struct pt_type *type = name ? type_get(name, "type", err) : NULL;
+	size_t from = err->count;
+	if (!type || (params && !json_is_object(params) && !json_is_null(params)))
+		return;
+	param_check(type->params, json_is_object(params) ? params : NULL, err);
+	error_prefix(err, from, "params");
+}
+
+int check_blocks(const json_t *list, const char *place, struct pt_error *err)
+{
+	size_t i, all = err->count;
+	json_t *item;
+	json_array_foreach (list, i, item) {
+		char *at = must_printf("%s[%zu]", place, i);
+		size_t from = err->count;
+		check_block(item, err);
+		error_prefix(err, from, at);
+		free(at);
+	}
+	return err->count > all ? err->faults[all].code : 0;
+}
+
+void check_refused(const char *line, size_t length, struct pt_error *err)
+{
+	json_t *request;
+	if (!err->count || err->faults[0].code != -PT_EPARAM ||
+	    rpc_json_parse(line, length, &request, NULL))
+		return;
+	const char *method = json_string_value(json_object_get(request, "method"));
+	const json_t *params = json_object_get(request, "params");
+	if (method && !strcmp(method, "engine.create"))
+		check_blocks(json_object_get(params, "blocks"), "$.blocks", err);
+	else if (method && !strcmp(method, "engine.change"))
+		check_blocks(json_object_get(params, "ops"), "$.ops", err);
+	json_decref(request);
+}
