@@ -12,8 +12,9 @@ extern "C" {
 
 /*
  * One connection, used by one thread at a time. Calls block, at the longest for their time-out.
- * Requests are answered in order; notifications that come between are kept and handed to the
- * callback set with pt_client_on_notification, or thrown away where there is none.
+ * Requests are answered in order; notifications that come between are kept and, when the call is
+ * over, handed to the callback set with pt_client_on_notification, or thrown away where there is
+ * none. SIGPIPE is never raised.
  */
 struct pt_client;
 struct json_t;
@@ -24,7 +25,7 @@ struct json_t;
 int pt_client_open(const char *path, struct pt_client **, struct pt_error *err);
 /* The same over two descriptors that are open already (a pipe to ssh); they are taken over. */
 int pt_client_open_fds(int in, int out, struct pt_client **);
-void pt_client_close(struct pt_client *); /* NULL does nothing */
+void pt_client_close(struct pt_client *);   /* NULL does nothing */
 int pt_client_fd(const struct pt_client *); /* to poll for notifications */
 
 /* Calls a method. `params` is borrowed and may be NULL; *result is a new reference, written only
@@ -32,15 +33,15 @@ int pt_client_fd(const struct pt_client *); /* to poll for notifications */
    `timeout_s` < 0: waits for ever. -PT_ETIMEOUT if no answer came: its outcome is unknown, and the
    connection is of no use any more. -EPIPE: the daemon went away. */
 int pt_client_call(struct pt_client *, const char *method, const struct json_t *params,
-                   const int *fds, int fd_count, double timeout_s, struct json_t **result,
-                   struct pt_error *err);
+		   const int *fds, int fd_count, double timeout_s, struct json_t **result,
+		   struct pt_error *err);
 
 void pt_client_on_notification(struct pt_client *,
-                               void (*told)(void *arg, const char *method, struct json_t *params),
-                               void *arg);
+			       void (*told)(void *arg, const char *method, struct json_t *params),
+			       void *arg);
 
-/* Waits for notifications and hands them over: returns after at least one, or 0 when the time is
-   out; 1 if any came; -EPIPE when the daemon has closed. */
+/* Waits for notifications and hands them over: 1 after at least one, 0 when the time is out or
+   after a signal, -EPIPE when the daemon has closed, another errno when the connection failed. */
 int pt_client_wait(struct pt_client *, double timeout_s);
 
 /* The path that pt_client_open(NULL, …) would take. Yours to free. */
