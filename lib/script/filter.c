@@ -10,6 +10,7 @@
 
 #define PROGRAMS      8
 #define SNAP_LENGTH   262144
+#define TEXT_MAX      8192 /* bytes: compiling takes the square of it, a second here */
 #define OPTIMIZED_MAX 1024 /* bytes of text: of longer ones the optimizer can take minutes */
 
 #define LINK_80211_RADIO 127
@@ -69,6 +70,9 @@ static struct program *program(struct filter *f, uint16_t link_type)
 
 int filter_new(const char *text, struct filter **result, struct pt_error *err)
 {
+	if (strlen(text) > TEXT_MAX)
+		return pt_fail(err, -PT_ELIMIT, NULL, "bpf: a filter has at most %d bytes",
+			       TEXT_MAX);
 	struct filter *f = must_calloc(1, sizeof *f);
 	f->text = must_strdup(text);
 	f->last = f->programs;
@@ -81,7 +85,7 @@ int filter_new(const char *text, struct filter **result, struct pt_error *err)
 	for (size_t i = 1; !good && i < sizeof common / sizeof *common; i++)
 		good = !program(f, common[i])->wrong;
 	if (!good) {
-		int rc = pt_fail(err, -PT_ESCRIPT, NULL, "bpf '%s': %s", text, first->wrong);
+		int rc = pt_fail(err, -PT_ESCRIPT, NULL, "bpf: %s", first->wrong);
 		filter_free(f);
 		return rc;
 	}
@@ -105,8 +109,8 @@ int filter_test(struct filter *f, const struct pt_msg *m, struct pt_error *err)
 		return 0;
 	const struct program *p = program(f, m->link_type);
 	if (p->wrong)
-		return pt_fail(err, -PT_ESCRIPT, NULL, "bpf '%s' on link type %u: %s", f->text,
-			       m->link_type, p->wrong);
+		return pt_fail(err, -PT_ESCRIPT, NULL, "bpf on link type %u: %s", m->link_type,
+			       p->wrong);
 	struct pcap_pkthdr header = {.caplen = m->length, .len = m->wire_length};
 	return pcap_offline_filter(&p->code, &header, m->bytes) != 0;
 }

@@ -3,7 +3,9 @@
 #include "script/func.h"
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/near.h"
+#include "script/comment.h"
 #include "script/lua_operation.h"
 #include "script/sandbox.h"
 #include <assert.h>
@@ -191,7 +193,7 @@ static bool begins_statement(const char *word)
 
 /* Leaves a function on the stack whose value is that of the text: an expression, or statements
    that return one. */
-static int load(struct sandbox *s, const char *text, struct pt_error *err)
+static int load_as_is(struct sandbox *s, const char *text, struct pt_error *err)
 {
 	struct pt_error as_expression = PT_ERROR_INIT, as_chunk = PT_ERROR_INIT;
 	char *expression = must_printf("return %s", text), word[32];
@@ -207,6 +209,22 @@ static int load(struct sandbox *s, const char *text, struct pt_error *err)
 	pt_error_clear(&as_expression);
 	pt_error_clear(&as_chunk);
 	free(expression);
+	return rc;
+}
+
+static int load(struct sandbox *s, const char *text, struct pt_error *err)
+{
+	struct pt_error as_is = PT_ERROR_INIT;
+	int rc = load_as_is(s, text, &as_is);
+	if (rc) {
+		char *bare = must_strdup(text);
+		comment_blank(bare);
+		rc = strcmp(bare, text) ? load_as_is(s, bare, NULL) : rc;
+		free(bare);
+	}
+	if (rc)
+		error_move(err, &as_is);
+	pt_error_clear(&as_is);
 	return rc;
 }
 
@@ -249,6 +267,13 @@ static int wrong_kind(enum pt_kind wanted, const char *what, struct pt_error *er
 	return rc;
 }
 
+/* An argument may hold any bytes, and words about it too. */
+static void clean(struct pt_error *err, size_t from)
+{
+	for (size_t i = from; err && i < err->count; i++)
+		sandbox_clean(err->faults[i].message, strlen(err->faults[i].message));
+}
+
 /* Makes the function out of the value on top of the stack. */
 static int make(struct pt_func *f, enum pt_kind kind, lua_State *L, struct pt_error *err)
 {
@@ -271,7 +296,10 @@ static int make(struct pt_func *f, enum pt_kind kind, lua_State *L, struct pt_er
 				       op->usage);
 		f->transform = native_transform;
 		f->test = native_test;
-		return native_new(op, L, &f->native, err);
+		size_t before = err ? err->count : 0;
+		rc = native_new(op, L, &f->native, err);
+		clean(err, before);
+		return rc;
 	}
 	rc = wrong_kind(kind, what, err);
 	free(what);

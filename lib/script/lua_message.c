@@ -75,32 +75,39 @@ static const struct packet_view *view(struct lua_message *m)
 	return &m->view;
 }
 
-/* Makes the descriptor the script's own to write. */
-static void own(lua_State *L, struct lua_message *m)
+static void check_writable(lua_State *L, const struct lua_message *m)
 {
 	if (!m->writable)
 		luaL_error(L, "a predicate cannot change the message");
-	if (pt_msg_own(&m->msg)) {
-		m->starved = true;
-		luaL_error(L, "the memory limit for messages is reached");
-	}
+}
+
+static void starve(lua_State *L, struct lua_message *m)
+{
+	m->starved = true;
+	luaL_error(L, "the memory limit for messages is reached");
+}
+
+/* Makes the descriptor the script's own to write. */
+static void own(lua_State *L, struct lua_message *m)
+{
+	check_writable(L, m);
+	if (pt_msg_own(&m->msg))
+		starve(L, m);
 	m->owned = true;
 }
 
 /* The same of the bytes. What follows may change the layers too. */
 static uint8_t *edit(lua_State *L, struct lua_message *m)
 {
-	own(L, m);
+	check_writable(L, m);
 	if (!m->edited) {
 		buf_clear(&m->before);
 		buf_add(&m->before, m->msg->bytes, m->msg->length);
 	}
 	uint8_t *bytes = pt_msg_edit(&m->msg);
-	if (!bytes) {
-		m->starved = true;
-		luaL_error(L, "the memory limit for messages is reached");
-	}
-	m->edited = true;
+	if (!bytes)
+		starve(L, m);
+	m->owned = m->edited = true;
 	m->dissected = false;
 	return bytes;
 }

@@ -126,7 +126,7 @@ static int read_field(struct native *n, lua_State *L, const char *name, struct p
 {
 	const struct packet_field *f = packet_field_get(name, err);
 	if (!f)
-		return -PT_ESCRIPT;
+		return -PT_EPARAM;
 	if (f->read_only)
 		return pt_fail(err, -PT_ESCRIPT, NULL,
 			       "%s cannot be set: it follows from the packet", name);

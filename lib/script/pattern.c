@@ -27,6 +27,7 @@ static const struct class
 	{'u', {0, 0x0000000007fffffe}},
 	{'w', {0x03ff000000000000, 0x07fffffe07fffffe}},
 	{'x', {0x03ff000000000000, 0x0000007e0000007e}},
+	{'z', {1, 0}}, /* of Lua 5.1, and still taken */
 };
 
 static void add_byte(uint64_t *bits, uint8_t c)

@@ -26,6 +26,14 @@ static uint16_t fold(uint64_t total)
 	return (uint16_t)total;
 }
 
+/* How many bytes of the payload a UDP header's length takes in; behind it may be others. */
+static uint32_t covered(const uint8_t *udp, uint32_t header, uint32_t length)
+{
+	uint32_t all = (uint32_t)(udp[4] << 8 | udp[5]);
+	uint32_t said = all > header ? all - header : 0;
+	return said && said < length ? said : length;
+}
+
 void payload_write(uint8_t *bytes, const struct packet_view *v, const void *payload)
 {
 	uint32_t start = v->offset[PACKET_PAYLOAD], length = v->payload_length;
@@ -34,12 +42,14 @@ void payload_write(uint8_t *bytes, const struct packet_view *v, const void *payl
 			continue;
 		uint8_t *at = bytes + v->offset[sums[i].layer] + sums[i].offset;
 		uint16_t old = (uint16_t)(at[0] << 8 | at[1]);
-		bool udp = sums[i].layer == PACKET_UDP,
-		     odd = (start - v->offset[sums[i].layer]) & 1;
+		uint32_t header = start - v->offset[sums[i].layer], count = length;
+		bool udp = sums[i].layer == PACKET_UDP, odd = header & 1;
 		if (udp && !old)
 			break;
-		uint16_t gone = fold(sum(bytes + start, length, odd));
-		uint16_t come = fold(sum(payload, length, odd));
+		if (udp)
+			count = covered(at - sums[i].offset, header, length);
+		uint16_t gone = fold(sum(bytes + start, count, odd));
+		uint16_t come = fold(sum(payload, count, odd));
 		uint16_t now = (uint16_t)~fold((uint16_t)~old + (uint64_t)(uint16_t)~gone + come);
 		if (udp && !now)
 			now = 0xffff;

@@ -136,19 +136,20 @@ static size_t letter(const char *s, size_t left)
 	return text ? length : 0;
 }
 
-/* What a script says may be any bytes; an error is text, and goes to logs and terminals. */
+void sandbox_clean(char *text, size_t length)
+{
+	for (size_t i = 0, n; i < length; i += n ? n : 1) {
+		n = letter(text + i, length - i);
+		if (!n)
+			text[i] = '?';
+	}
+}
+
 static int fail(struct pt_error *err, int code, const char *words, size_t length)
 {
 	struct buf b = BUF_INIT;
-	if (length > TEXT_MAX)
-		length = TEXT_MAX;
-	for (size_t i = 0, n; i < length; i += n ? n : 1) {
-		n = letter(words + i, length - i);
-		if (n)
-			buf_add(&b, words + i, n);
-		else
-			buf_addc(&b, '?');
-	}
+	buf_add(&b, words, length < TEXT_MAX ? length : TEXT_MAX);
+	sandbox_clean(b.data, b.length);
 	int rc = pt_fail(err, code, NULL, "%s", b.length ? b.data : "the script failed");
 	buf_free(&b);
 	return rc;

@@ -58,6 +58,10 @@ void sandbox_charge(lua_State *, size_t work);
    for the length of what it is given. Replaces the function on top of the stack. */
 void sandbox_wrap(lua_State *);
 
+/* What a script says may be any bytes; an error is text, and goes to logs and terminals: the rest
+   becomes question marks. */
+void sandbox_clean(char *text, size_t length);
+
 /* The libraries, each of which leaves nothing on the stack. */
 void lua_base_open(lua_State *);   /* first: makes the table of globals */
 void lua_string_open(lua_State *); /* string, utf8, and what can be called on any string */

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Filters match as tcpdump's do, whatever the link type. */
+#include "script/filter.h"
+
+#include "script/run.h"
+
+static struct filter *filter(const char *text)
+{
+	struct filter *f = NULL;
+	struct pt_error err = PT_ERROR_INIT;
+	ck_assert_msg(!filter_new(text, &f, &err), "%s", pt_error_text(&err, ""));
+	return f;
+}
+
+static int matches(const char *text, struct pt_msg *m)
+{
+	struct filter *f = filter(text);
+	int rc = filter_test(f, m, NULL);
+	filter_free(f);
+	return rc;
+}
+
+START_TEST(packets_match_or_not)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *udp = PACKET(pool, UDP_PACKET), *tcp = PACKET(pool, TCP6_PACKET);
+	ck_assert_int_eq(matches("udp port 53", udp), 1);
+	ck_assert_int_eq(matches("udp port 54", udp), 0);
+	ck_assert_int_eq(matches("ip6", udp), 0);
+	ck_assert_int_eq(matches("vlan 7 and ip6 and tcp dst port 443", tcp), 1);
+	ck_assert_int_eq(matches("", udp), 1);
+	pt_msg_unref(udp);
+	pt_msg_unref(tcp);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(link_types_come_mixed)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct filter *f = filter("udp src port 53");
+	struct pt_msg *ether = PACKET(pool, UDP_PACKET);
+	const uint8_t *ip = ether->bytes + 14;
+	size_t length = ether->length - 14;
+	struct pt_msg *raw = pt_msg_packet(pool, ip, length, length, PACKET_LINK_RAW, 0);
+	struct pt_msg *plain = pt_msg_new(pool, ip, length);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(filter_test(f, ether, NULL), 1);
+		ck_assert_int_eq(filter_test(f, raw, NULL), 1);
+		ck_assert_int_eq(filter_test(f, plain, NULL), 0);
+	}
+	raw->link_type = PACKET_LINK_IPV4;
+	ck_assert_int_eq(filter_test(f, raw, NULL), 1);
+	for (unsigned type = 0; type < 300; type++) { /* more than are kept; some have no packets */
+		raw->link_type = (uint16_t)type;
+		ck_assert_int_le(filter_test(f, raw, NULL), 1);
+	}
+	ck_assert_int_eq(filter_test(f, ether, NULL), 1);
+	pt_msg_unref(ether);
+	pt_msg_unref(raw);
+	pt_msg_unref(plain);
+	filter_free(f);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(the_length_on_the_wire_counts)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m = pt_msg_packet(pool, UDP_PACKET, sizeof UDP_PACKET - 1, 1000, 1, 0);
+	ck_assert_int_eq(matches("greater 1000", m), 1);
+	ck_assert_int_eq(matches("greater 1001", m), 0);
+	pt_msg_unref(m);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(a_filter_that_is_wrong_is_refused)
+{
+	struct filter *f = NULL;
+	struct pt_error err = PT_ERROR_INIT;
+	ck_assert_int_eq(filter_new("tcp and and", &f, &err), -PT_ESCRIPT);
+	ck_assert_ptr_nonnull(strstr(pt_error_text(&err, ""), "syntax error"));
+	pt_error_clear(&err);
+	char long_text[10000];
+	memset(long_text, ' ', sizeof long_text);
+	long_text[sizeof long_text - 1] = '\0';
+	ck_assert_int_eq(filter_new(long_text, &f, NULL), -PT_ELIMIT);
+	ck_assert_ptr_null(f);
+}
+END_TEST
+
+START_TEST(a_filter_for_another_link_type_is_an_error_there_alone)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct filter *f = filter("type mgt subtype beacon"); /* of 802.11 */
+	struct pt_msg *m = PACKET(pool, UDP_PACKET);
+	struct pt_error err = PT_ERROR_INIT;
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(filter_test(f, m, &err), -PT_ESCRIPT);
+		ck_assert_ptr_nonnull(strstr(pt_error_text(&err, ""), "link type 1: "));
+		pt_error_clear(&err);
+	}
+	m->link_type = 105;
+	ck_assert_int_eq(filter_test(f, m, NULL), 0);
+	pt_msg_unref(m);
+	filter_free(f);
+	pool_free(pool);
+}
+END_TEST
+
+UNIT_TESTS("script/filter", packets_match_or_not, link_types_come_mixed,
+	   the_length_on_the_wire_counts, a_filter_that_is_wrong_is_refused,
+	   a_filter_for_another_link_type_is_an_error_there_alone)
