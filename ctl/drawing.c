@@ -38,12 +38,26 @@ static void add_coloured(struct buf *b, enum out_colour colour, const char *text
 	buf_adds(b, out_colour(OUT_PLAIN));
 }
 
+static bool leaves(const json_t *link, const char *name)
+{
+	return !strcmp(text_of(link, "from"), name);
+}
+
+static size_t count_links(const struct drawing *d, const char *name)
+{
+	size_t i, count = 0;
+	json_t *link;
+	json_array_foreach (d->links, i, link)
+		count += leaves(link, name);
+	return count;
+}
+
 static void add_name(struct drawing *d, const char *name, bool again)
 {
 	add_coloured(d->out, OUT_BOLD, name);
 	size_t number = number_of(d, name);
 	if (again)
-		buf_adds(d->out, " …");
+		buf_adds(d->out, count_links(d, name) ? " …" : "");
 	else if (number < json_array_size(d->blocks)) {
 		buf_addc(d->out, ' ');
 		add_coloured(d->out, OUT_DIM, text_of(json_array_get(d->blocks, number), "type"));
@@ -62,11 +76,6 @@ static void add_count(struct drawing *d, const json_t *link)
 			out_count(d->out, json_number_value(json_object_get(other, "messages")));
 			buf_addc(d->out, ' ');
 		}
-}
-
-static bool leaves(const json_t *link, const char *name)
-{
-	return !strcmp(text_of(link, "from"), name);
 }
 
 static void draw_below(struct drawing *d, const char *name);
@@ -92,12 +101,10 @@ static void draw_link(struct drawing *d, const json_t *link, bool last)
 
 static void draw_below(struct drawing *d, const char *name)
 {
-	size_t i, left = 0, number = number_of(d, name);
+	size_t i, left = count_links(d, name), number = number_of(d, name);
 	json_t *link;
 	if (number < json_array_size(d->blocks))
 		d->drawn[number] = true;
-	json_array_foreach (d->links, i, link)
-		left += leaves(link, name);
 	d->depth++;
 	json_array_foreach (d->links, i, link)
 		if (leaves(link, name))

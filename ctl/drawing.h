@@ -13,7 +13,7 @@
  *     └─ > d1 Drain
  *        ├─ > si1 ConsoleSink
  *        └─ >> d2 TransformDrain
- *           └─ >> si1 …
+ *           └─ >> si1
  *
  * A block that was drawn already is only named, with "…" where it leads on. `shown` is what
  * engine.show answered, `stats` what engine.stats did, for numbers on the links, or NULL.

@@ -157,18 +157,32 @@ int private_begin(struct private_daemon *d, struct ctl *ctl, struct pt_error *er
 	return wait_until_ready(d, ctl, err);
 }
 
+void private_hide(struct private_daemon *d)
+{
+	if (d->folder)
+		remove_folder(d->folder);
+	free(d->folder);
+	d->folder = NULL;
+}
+
+static void end_daemon(struct private_daemon *d)
+{
+	kill(d->pid, SIGTERM);
+	for (int ms = 0; waitpid(d->pid, NULL, WNOHANG) == 0; ms += STEP_MS) {
+		if (ms == PATIENCE_MS)
+			kill(d->pid, SIGKILL);
+		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
+	}
+}
+
 void private_end(struct private_daemon *d, struct ctl *ctl)
 {
 	if (d->pid) {
 		pt_client_close(ctl->client);
 		ctl->client = NULL;
-		kill(d->pid, SIGTERM);
-		while (waitpid(d->pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		end_daemon(d);
 	}
-	if (d->folder)
-		remove_folder(d->folder);
-	free(d->folder);
+	private_hide(d);
 	free(d->socket);
 	*d = (struct private_daemon){0};
 }

@@ -6,7 +6,6 @@
 #include "ctl/pipe.h"
 #include "ctl/private.h"
 #include "ctl/progress.h"
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,8 +41,8 @@ const struct verb verb_run = {
 		"block "
 		"failed.\n"
 		"\n"
-		"  ptctl run --private 'RdpcapSource(\"in.pcap\") > "
-		"TransformDrain(\"set{[\\'ip.src\\']=\\'1.1.1.1\\'}\") > WrpcapSink(\"out.pcap\")'",
+		"  ptctl run --private 'RdpcapSource(\"in.pcap\") > Drain() > "
+		"WrpcapSink(\"out.pcap\")'",
 	.params = rows,
 	.run = run,
 };
@@ -65,9 +65,19 @@ struct running {
 
 static volatile sig_atomic_t interrupts;
 
+/* The first Ctrl-C stops cleanly, the second does not wait for that, the third ends at once. */
 static void interrupted(int signal)
 {
-	interrupts++;
+	if (++interrupts > 2)
+		_exit(EXIT_INTERRUPTED);
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action = {.sa_handler = interrupted};
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		sigaction(signals[i], &action, NULL);
 }
 
 static double clock_s(void)
@@ -154,6 +164,7 @@ static int prepare(struct running *r, struct pt_error *err)
 		code = attach_open(&r->output, r->ctl, r->engine, NULL, err);
 	if (!code)
 		code = ctl_open(r->ctl, &r->waiter, err);
+	private_hide(&r->daemon);
 	if (!code) {
 		code = ctl_call(r->ctl, "engine.start", engine_params(r), NULL, err);
 		if (code)
@@ -215,28 +226,31 @@ static int watch(struct running *r, struct pt_error *err)
 	return code;
 }
 
-static int wait_until_done(struct running *r, struct pt_error *err)
+/* Signals are for the thread that looks for them. */
+static void begin_waiting(struct running *r)
 {
-	struct sigaction action = {.sa_handler = interrupted};
-	sigset_t set, old;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &set, &old);
+	sigset_t all, old;
+	sigfillset(&all);
 	r->done = eventfd(0, EFD_CLOEXEC);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
 	pthread_create(&r->thread, NULL, wait_for_end, r);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static int wait_until_done(struct running *r, struct pt_error *err)
+{
+	begin_waiting(r);
 	int code = watch(r, err);
 	if (code || interrupts > 1)
-		return code ? code : -EINTR; /* the thread ends with the process */
+		shutdown(pt_client_fd(r->waiter), SHUT_RDWR);
 	pthread_join(r->thread, NULL);
 	close(r->done);
-	if (r->code && !interrupts)
+	if (!code && r->code && !interrupts) {
+		code = r->code;
 		error_move(err, &r->err);
+	}
 	pt_error_clear(&r->err);
-	return interrupts ? 0 : r->code;
+	return code;
 }
 
 /* ---- the end ---- */
@@ -245,6 +259,17 @@ static const char *text_of(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 	return text ? text : "";
+}
+
+/* The first line: what follows is a traceback. */
+static void warn(const char *block, const char *error)
+{
+	char *line = must_printf("%.*s", (int)strcspn(error, "\n"), error);
+	struct buf clean = BUF_INIT;
+	out_clean(&clean, line);
+	fprintf(stderr, "ptctl: block '%s': %s\n", block, clean.data ? clean.data : "");
+	buf_free(&clean);
+	free(line);
 }
 
 static int find_failures(struct running *r, struct pt_error *err)
@@ -260,7 +285,7 @@ static int find_failures(struct running *r, struct pt_error *err)
 			code = pt_fail(err, -PT_EIO, NULL, "block '%s' failed: %s",
 				       text_of(block, "name"), *error ? error : "no reason given");
 		else if (*error)
-			fprintf(stderr, "ptctl: block '%s': %s\n", text_of(block, "name"), error);
+			warn(text_of(block, "name"), error);
 	}
 	json_decref(shown);
 	return code;
@@ -299,11 +324,10 @@ static int run(struct ctl *ctl)
 	struct running r = {.ctl = ctl, .terminal = isatty(STDERR_FILENO) && !ctl->json};
 	r.output = (struct attachment){.json = ctl->json, .before = clear_line, .arg = &r};
 	progress_init(&r.progress, clock_s());
+	catch_signals();
 	int code = prepare(&r, &err);
 	if (!code)
 		code = wait_until_done(&r, &err);
-	if (code == -EINTR)
-		_exit(EXIT_INTERRUPTED);
 	code = finish(&r, code, &err);
 	int status = code ? ctl_refused(ctl, &err) : interrupts ? EXIT_INTERRUPTED : EXIT_DONE;
 	attach_close(&r.output);

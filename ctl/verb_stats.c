@@ -205,6 +205,20 @@ static int gather(struct ctl *ctl, json_t **all, struct pt_error *err)
 	return code;
 }
 
+/* Over what stands there, line by line, so that nothing flickers. */
+static void redraw(struct buf *b, bool first)
+{
+	struct buf lines = BUF_INIT;
+	buf_adds(&lines, first ? "\033[2J\033[H" : "\033[H");
+	for (size_t i = 0; i < b->length; i++) {
+		buf_adds(&lines, b->data[i] == '\n' ? "\033[K" : "");
+		buf_addc(&lines, b->data[i]);
+	}
+	buf_adds(&lines, "\033[J");
+	buf_free(b);
+	*b = lines;
+}
+
 static void show(const struct ctl *ctl, const json_t *all, const json_t *before, double seconds)
 {
 	const char *engine;
@@ -215,16 +229,13 @@ static void show(const struct ctl *ctl, const json_t *all, const json_t *before,
 		out_json(one ? json_object_get(all, one) : all);
 		return;
 	}
-	if (ctl_flag(ctl, "watch") && out_is_terminal())
-		buf_adds(&b, "\033[H\033[2J");
 	json_object_foreach ((json_t *)(uintptr_t)all, engine, now) {
 		struct look look = {now, json_object_get(before, engine), seconds};
-		buf_adds(&b, json_object_iter_at((json_t *)(uintptr_t)all, engine) ==
-					     json_object_iter((json_t *)(uintptr_t)all)
-				     ? ""
-				     : "\n");
+		buf_adds(&b, b.length ? "\n" : "");
 		add_engine(&b, engine, &look);
 	}
+	if (ctl_flag(ctl, "watch") && out_is_terminal())
+		redraw(&b, !before);
 	out_buf(&b);
 }
 

@@ -184,7 +184,7 @@ static json_t *describe(const struct pt_param *row)
 	set(p, "kind", json_string(param_kind_name(row->kind)));
 	if (row->flags & PT_REQUIRED)
 		set(p, "required", json_true());
-	else
+	else if (row->fallback)
 		set(p, "default", param_default(row));
 	if (row->flags & PT_LIVE)
 		set(p, "live", json_true());
