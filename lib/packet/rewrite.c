@@ -57,43 +57,44 @@ static inline uint64_t difference(const uint8_t *before, const uint8_t *after, u
 	return delta;
 }
 
-/* These put a value in its place and add to `delta` what its header's checksum has to make up for.
-   They return whether the bytes changed. */
+/* What came of putting a value in its place: what its header's checksum has to make up for. */
+struct change {
+	uint64_t delta;
+	bool changed;
+};
 
-static inline bool put_address(uint8_t *at, const uint8_t *with, unsigned size, uint64_t *delta)
+static inline struct change put_address(uint8_t *at, const uint8_t *with, unsigned size)
 {
 	if (!memcmp(at, with, size))
-		return false;
-	*delta += difference(at, with, size);
+		return (struct change){0, false};
+	uint64_t delta = difference(at, with, size);
 	memcpy(at, with, size);
-	return true;
+	return (struct change){delta, true};
 }
 
-static inline bool put_mac(uint8_t *at, const uint8_t *with)
+static inline struct change put_mac(uint8_t *at, const uint8_t *with)
 {
-	if (!memcmp(at, with, 6))
-		return false;
+	bool changed = memcmp(at, with, 6);
 	memcpy(at, with, 6);
-	return true;
+	return (struct change){0, changed}; /* no checksum covers it */
 }
 
-static bool put_bytes(uint8_t *header, unsigned offset, unsigned size, const uint8_t *with,
-		      uint64_t *delta)
+static struct change put_bytes(uint8_t *header, unsigned offset, unsigned size, const uint8_t *with)
 {
 	uint8_t *from = header + (offset & ~1u), *end = header + ((offset + size + 1) & ~1u);
+	uint64_t delta = 0;
 
 	if (!memcmp(header + offset, with, size))
-		return false;
+		return (struct change){0, false};
 	for (uint8_t *at = from; at < end; at += 2)
-		*delta += (uint16_t)~load16(at);
+		delta += (uint16_t)~load16(at);
 	memcpy(header + offset, with, size);
 	for (uint8_t *at = from; at < end; at += 2)
-		*delta += load16(at);
-	return true;
+		delta += load16(at);
+	return (struct change){delta, true};
 }
 
-static bool put_number(uint8_t *header, const struct packet_field *field, uint64_t number,
-		       uint64_t *delta)
+static struct change put_number(uint8_t *header, const struct packet_field *field, uint64_t number)
 {
 	uint32_t mask = (uint32_t)(((1ull << field->bits) - 1) << field->shift), whole = 0;
 	uint8_t with[4];
@@ -103,21 +104,21 @@ static bool put_number(uint8_t *header, const struct packet_field *field, uint64
 	whole = (whole & ~mask) | ((uint32_t)(number << field->shift) & mask);
 	for (unsigned i = field->size; i-- > 0; whole >>= 8)
 		with[i] = (uint8_t)whole;
-	return put_bytes(header, field->offset, field->size, with, delta);
+	return put_bytes(header, field->offset, field->size, with);
 }
 
-static inline bool put(uint8_t *header, const struct packet_field *field,
-		       const struct packet_value *value, uint64_t *delta)
+static inline struct change put(uint8_t *header, const struct packet_field *field,
+				const struct packet_value *value)
 {
 	uint8_t *at = header + field->offset;
 
 	if (field->kind == PACKET_IPV4)
-		return put_address(at, value->bytes, 4, delta);
+		return put_address(at, value->bytes, 4);
 	if (field->kind == PACKET_IPV6)
-		return put_address(at, value->bytes, 16, delta);
+		return put_address(at, value->bytes, 16);
 	if (field->kind == PACKET_MAC)
 		return put_mac(at, value->bytes);
-	return put_number(header, field, value->number, delta);
+	return put_number(header, field, value->number);
 }
 
 static bool is_last_hop(const uint8_t *bytes, const struct packet_view *view)
@@ -149,16 +150,14 @@ static inline void set(struct patch *p, const struct packet_field *field,
 	if (field->query && !icmp_is_query(field->in, header[0]))
 		return;
 
-	uint64_t delta = 0;
-	if (!put(header, field, value, &delta))
-		return;
-	p->changed = true;
+	struct change change = put(header, field, value);
+	p->changed |= change.changed;
 	if (field->in >= PACKET_TCP)
-		p->transport += delta;
+		p->transport += change.delta;
 	if (field->in == PACKET_IP)
-		p->header += delta;
-	if (field->in == PACKET_IP || field->in == PACKET_IP6)
-		p->pseudo += is_covered(p, field) ? delta : 0;
+		p->header += change.delta;
+	if ((field->in == PACKET_IP || field->in == PACKET_IP6) && is_covered(p, field))
+		p->pseudo += change.delta;
 }
 
 static inline void amend_transport(struct patch *p)
@@ -205,17 +204,19 @@ bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *vie
 static void change_address(struct patch *p, const struct route *route, uint32_t at,
 			   const uint8_t *with)
 {
-	uint8_t before[16];
-	uint64_t unused = 0; /* IPv6 has no checksum of its own */
+	uint8_t *address = p->bytes + at, before[16];
+	struct change change;
 
-	memcpy(before, p->bytes + at, route->size);
-	if (route->size == 4) {
+	memcpy(before, address, route->size);
+	if (route->size == 4) { /* of an option, perhaps at an odd offset */
 		uint32_t ip = p->view->offset[PACKET_IP];
-		p->changed |= put_bytes(p->bytes + ip, at - ip, 4, with, &p->header);
-	} else {
-		p->changed |= put_address(p->bytes + at, with, 16, &unused);
+		change = put_bytes(p->bytes + ip, at - ip, 4, with);
+		p->header += change.delta;
+	} else { /* IPv6's header has no checksum */
+		change = put_address(address, with, 16);
 	}
-	if (at == route->final && memcmp(before, with, route->size))
+	p->changed |= change.changed;
+	if (change.changed && at == route->final)
 		p->pseudo += difference(before, with, route->size);
 }
 
