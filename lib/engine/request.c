@@ -465,7 +465,8 @@ void pt_engine_ask(struct pt_engine *e, const char *verb, json_t *params, const 
 	struct request *r = must_calloc(1, sizeof *r);
 	r->letter.read = read_request;
 	r->engine = e;
-	r->params = params ? json_incref(params) : json_object();
+	r->params = params ? json_deep_copy(params)
+			   : json_object(); /* counts are not for two threads */
 	r->fd_count = fd_count;
 	r->fds = must_calloc((size_t)fd_count, sizeof *fds);
 	if (fd_count)
