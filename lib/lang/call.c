@@ -90,6 +90,8 @@ static void set_place(struct reader *r, struct lang_place place, const char *bef
 static void take_name(struct reader *r, struct lang_place place, const json_t *value)
 {
 	const char *name = json_string_value(value);
+	if (json_is_null(value))
+		return;
 	if (!name)
 		complain(r->complaints, place, "a block's name is text");
 	else if (!lang_is_name(name))

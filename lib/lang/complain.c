@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAR 160 /* characters from the caret, where a line is cut */
+#define MESSAGE_MAX 300 /* bytes; a text may hold names of any length */
+#define FAR	    160 /* characters from the caret, where a line is cut */
 
 int complain(struct complaints *c, struct lang_place place, const char *fmt, ...)
 {
@@ -19,6 +20,10 @@ int complain(struct complaints *c, struct lang_place place, const char *fmt, ...
 	va_start(args, fmt);
 	buf_vaddf(&message, fmt, args);
 	va_end(args);
+	if (message.length > MESSAGE_MAX) {
+		message.length = utf8_valid(message.data, MESSAGE_MAX);
+		buf_adds(&message, "…");
+	}
 	c->items[c->count++] = (struct complaint){place, buf_steal(&message)};
 	return -PT_EPARSE;
 }

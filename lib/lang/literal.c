@@ -203,11 +203,11 @@ static int read_word(struct reading *r, json_t **value)
 				"\"function(m) return m:reverse() end\"");
 	else if (lex_next_is(r->lex, '('))
 		code = complain(r->complaints, place,
-				"a value is expected here; make the block '%.64s' in a statement "
+				"a value is expected here; make the block '%s' in a statement "
 				"of its own",
 				word);
 	else
-		code = complain(r->complaints, place, "'%.64s' is no value; text stands in quotes",
+		code = complain(r->complaints, place, "'%s' is no value; text stands in quotes",
 				word);
 	free(word);
 	return code;

@@ -144,8 +144,7 @@ static int chain(struct parser *p)
 	}
 	if (!code && !linked && left.name && at_end_of_statement(p))
 		code = complain(&p->complaints, left.place,
-				"'%.64s' alone does nothing; link it: %.64s > …", left.name,
-				left.name);
+				"'%s' alone does nothing; link it: %s > …", left.name, left.name);
 	free(left.name);
 	return code;
 }

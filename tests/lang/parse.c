@@ -77,6 +77,7 @@ START_TEST(blocks_made_in_place_get_names)
 		    "tcp_connect_pipe1>cli_feeder1 cli_feeder1>tcp_connect_pipe1");
 	expect_said("Drain()", "drain1=Drain{}");
 	expect_said("Drain(name='x') > old", "x=Drain{} x>old");
+	expect_said("Drain(name=None)", "drain1=Drain{}");
 }
 END_TEST
 
@@ -202,6 +203,17 @@ START_TEST(at_most_twenty_faults_are_told)
 }
 END_TEST
 
+START_TEST(a_name_of_any_length_is_told_in_few_words)
+{
+	static char text[100001];
+	memset(text, 'x', sizeof text - 1);
+	memcpy(text, "old > ", 6);
+	char *told = complaints(text);
+	ck_assert_uint_lt(strlen(told), 400);
+	free(told);
+}
+END_TEST
+
 START_TEST(without_an_environment_names_are_let_through)
 {
 	struct lang_program program;
@@ -268,5 +280,6 @@ UNIT_TESTS("lang/parse", statements_make_and_link, every_operator_links,
 	   names_in_place_pass_over_those_taken, a_block_may_be_linked_before_its_line,
 	   faults_name_the_place_and_the_nearest_name, wrong_arguments_are_told,
 	   what_is_no_statement_is_refused, all_faults_are_told_in_their_order,
-	   at_most_twenty_faults_are_told, without_an_environment_names_are_let_through,
-	   links_alone, a_block_alone, many_blocks_take_no_long)
+	   at_most_twenty_faults_are_told, a_name_of_any_length_is_told_in_few_words,
+	   without_an_environment_names_are_let_through, links_alone, a_block_alone,
+	   many_blocks_take_no_long)
