@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages, chunks and their pool. */
+#include "msg/json.h"
+#include "msg/pool.h"
+#include "unit.h"
+#include <string.h>
+
+static struct pt_msg *text(struct pt_pool *pool, const char *bytes)
+{
+	return pt_msg_new(pool, bytes, strlen(bytes));
+}
+
+START_TEST(an_edit_copies_only_what_somebody_else_holds)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m = text(pool, "abc"), *mine = m;
+	const uint8_t *bytes = m->bytes;
+	ck_assert_ptr_eq(pt_msg_edit(&mine), bytes);
+	pt_msg_ref(m);
+	uint8_t *copy = pt_msg_edit(&mine);
+	ck_assert_ptr_ne(copy, bytes);
+	copy[0] = 'X';
+	ck_assert_mem_eq(m->bytes, "abc", 3);
+	ck_assert_mem_eq(mine->bytes, "Xbc", 3);
+	pt_msg_unref(m);
+	pt_msg_unref(mine);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(a_slice_shares_bytes_until_one_is_edited)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m = text(pool, "abcdef"), *slice = pt_msg_slice(m, 2, 3);
+	ck_assert_ptr_eq(slice->bytes, m->bytes + 2);
+	pt_msg_edit(&m)[3] = 'X';
+	ck_assert_mem_eq(slice->bytes, "cde", 3);
+	pt_msg_unref(m);
+	pt_msg_edit(&slice)[0] = 'Y';
+	ck_assert_mem_eq(slice->bytes, "Yde", 3);
+	pt_msg_unref(slice);
+	pool_free(pool);
+}
+END_TEST
+
+/* Two siblings of a fan-out: one is cut, the other edited. */
+START_TEST(a_truncated_sibling_does_not_see_the_edit)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *a = text(pool, "abcdef"), *b = pt_msg_ref(a);
+	ck_assert_int_eq(pt_msg_truncate(&a, 3), 0);
+	pt_msg_edit(&b)[0] = 'X';
+	ck_assert_uint_eq(a->length, 3);
+	ck_assert_mem_eq(a->bytes, "abc", 3);
+	pt_msg_unref(a);
+	pt_msg_unref(b);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(truncating_a_packet_keeps_its_length_on_the_wire)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m = pt_msg_packet(pool, "abcdef", 6, 60, 1, 5);
+	pt_msg_truncate(&m, 2);
+	ck_assert_uint_eq(m->wire_length, 60);
+	pt_msg_unref(m);
+	m = text(pool, "abcdef");
+	pt_msg_truncate(&m, 2);
+	ck_assert_uint_eq(m->wire_length, 2);
+	pt_msg_unref(m);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(the_limit_is_kept_and_given_back)
+{
+	struct pt_pool *pool = pool_new(300 * 1024);
+	struct pt_chunk *chunk = chunk_new(pool, 256 * 1024);
+	ck_assert_ptr_nonnull(chunk);
+	ck_assert_ptr_null(chunk_new(pool, 256 * 1024));
+	uint8_t *room;
+	ck_assert_ptr_null(pt_msg_room(pool, 100000, &room));
+	chunk_unref(chunk);
+	ck_assert_uint_eq(pool_bytes(pool), 0);
+	struct pt_msg *m = pt_msg_room(pool, 100000, &room);
+	ck_assert_ptr_nonnull(m);
+	pt_msg_unref(m);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(a_kept_message_pins_no_chunk)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_chunk *chunk = chunk_new(pool, 256 * 1024);
+	memcpy(chunk_bytes(chunk), "abc", 3);
+	struct pt_msg *m = msg_settle(msg_cut(pool, chunk, chunk_bytes(chunk), 3));
+	chunk_unref(chunk);
+	ck_assert_uint_lt(pool_bytes(pool), 1024);
+	ck_assert_mem_eq(m->bytes, "abc", 3);
+	pt_msg_unref(m);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(a_queue_keeps_order_and_counts)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct msg_queue q;
+	msg_queue_init(&q);
+	for (int i = 0; i < 100; i++)
+		msg_queue_add(&q, text(pool, (char[]){(char)('0' + i % 10), 0}));
+	ck_assert_uint_eq(q.count, 100);
+	for (int i = 0; i < 60; i++) {
+		struct pt_msg *m = msg_queue_take(&q);
+		ck_assert_int_eq(m->bytes[0], '0' + i % 10);
+		pt_msg_unref(m);
+	}
+	msg_queue_clear(&q);
+	ck_assert_uint_eq(q.bytes, 0);
+	ck_assert_ptr_null(msg_queue_take(&q));
+	pool_free(pool);
+}
+END_TEST
+
+/* ---- JSON ---- */
+
+static void round_trip(struct pt_pool *pool, struct pt_msg *m)
+{
+	json_t *json = msg_to_json(m, PT_HIGH);
+	struct pt_error err = PT_ERROR_INIT;
+	struct pt_msg *again = msg_from_json(pool, json, &err);
+	ck_assert_msg(again != NULL, "%s", pt_error_text(&err, ""));
+	ck_assert_uint_eq(again->length, m->length);
+	ck_assert_mem_eq(again->bytes, m->bytes, m->length);
+	ck_assert_uint_eq(again->link_type, m->link_type);
+	ck_assert_uint_eq(again->time_ns, m->time_ns);
+	ck_assert_uint_eq(again->wire_length, m->wire_length);
+	ck_assert_str_eq(json_string_value(json_object_get(json, "canal")), "high");
+	json_decref(json);
+	pt_msg_unref(again);
+	pt_msg_unref(m);
+}
+
+START_TEST(a_message_goes_through_json_and_back)
+{
+	struct pt_pool *pool = pool_new(0);
+	round_trip(pool, text(pool, "text"));
+	round_trip(pool, text(pool, ""));
+	round_trip(pool, text(pool, "\xff\xfe"));
+	round_trip(pool, pt_msg_new(pool, "a\0b", 3));
+	round_trip(pool, pt_msg_packet(pool, "\xff\x00\x01", 3, 1500, 1, 1700000000123456789));
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(what_is_no_message_is_refused_with_its_place)
+{
+	static const struct {
+		const char *json, *path;
+	} wrong[] = {
+		{"5", NULL},
+		{"{\"base64\": \"A\"}", "base64"},
+		{"{\"hex\": \"zz\"}", "hex"},
+		{"{\"hex\": \"00\", \"base64\": \"AAAA\"}", NULL},
+		{"{\"message\": \"a\", \"link_type\": 70000}", "link_type"},
+		{"{\"message\": \"a\", \"link_type\": \"1\"}", "link_type"},
+		{"{\"message\": \"a\", \"time\": 5}", "time"},
+		{"{\"message\": \"a\", \"time\": \"-5\"}", "time"},
+		{"{\"message\": \"a\", \"colour\": 1}", "colour"},
+	};
+	struct pt_pool *pool = pool_new(0);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct pt_error err = PT_ERROR_INIT;
+		json_t *json = json_loads(wrong[i].json, JSON_DECODE_ANY, NULL);
+		ck_assert_ptr_null(msg_from_json(pool, json, &err));
+		ck_assert_uint_eq(err.count, 1);
+		ck_assert_pstr_eq(err.faults[0].path, wrong[i].path);
+		pt_error_clear(&err);
+		json_decref(json);
+	}
+	pool_free(pool);
+}
+END_TEST
+
+UNIT_TESTS("msg/msg", an_edit_copies_only_what_somebody_else_holds,
+	   a_slice_shares_bytes_until_one_is_edited, a_truncated_sibling_does_not_see_the_edit,
+	   truncating_a_packet_keeps_its_length_on_the_wire, the_limit_is_kept_and_given_back,
+	   a_kept_message_pins_no_chunk, a_queue_keeps_order_and_counts,
+	   a_message_goes_through_json_and_back, what_is_no_message_is_refused_with_its_place)
