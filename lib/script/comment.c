@@ -14,8 +14,8 @@ static char *line_end(char *at)
 /* The end of the long bracket that opens here, or `at` if none does. */
 static char *skip_long(char *at)
 {
-	size_t level = strspn(at + 1, "=");
-	if (at[0] != '[' || at[1 + level] != '[')
+	size_t level = *at == '[' ? strspn(at + 1, "=") : 0;
+	if (*at != '[' || at[1 + level] != '[')
 		return at;
 	for (char *end = strchr(at, ']'); end; end = strchr(end + 1, ']'))
 		if (strspn(end + 1, "=") == level && end[1 + level] == ']')
