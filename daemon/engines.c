@@ -207,10 +207,13 @@ static void add_waiter(struct engine *engine, engines_done *done, void *arg)
 	engine->waiters = waiter;
 }
 
+/* Those who are told may at once wait for something else. */
 static void tell_waiters(struct engine *engine, int code, struct pt_error *err)
 {
-	for (struct waiter *waiter; (waiter = engine->waiters);) {
-		engine->waiters = waiter->next;
+	struct waiter *waiters = engine->waiters;
+	engine->waiters = NULL;
+	for (struct waiter *waiter; (waiter = waiters);) {
+		waiters = waiter->next;
 		waiter->done(waiter->arg, code, NULL, err);
 		free(waiter);
 	}
