@@ -105,8 +105,7 @@ END_TEST
 START_TEST(backtracking_is_charged_for)
 {
 	static const char *const slow[] = {
-		"a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+		"a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?b",
 		".-.-.-.-.-b",
 		"a*a*a*a*a*a*b",
 		"(a+)%1.-a+a+b",
@@ -116,7 +115,7 @@ START_TEST(backtracking_is_charged_for)
 	for (volatile size_t i = 0; i < sizeof slow / sizeof *slow; i++) {
 		spent = 0;
 		if (!setjmp(enough)) {
-			match(slow[i], subject, i ? sizeof subject : 28);
+			match(slow[i], subject, sizeof subject);
 			ck_abort_msg("'%s' ended by itself", slow[i]);
 		}
 	}
