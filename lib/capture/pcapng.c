@@ -24,6 +24,7 @@ enum block_type {
 #define SECTION_MIN	 28
 #define SECTION_HEAD	 24		 /* without options and trailer */
 #define BLOCK_MAX	 (1024u * 1024u) /* of those that are looked into */
+#define FINEST		 28 /* 10^-28 s: 10^19 parts of a nanosecond still fit 64 bits */
 #define INTERFACES_MAX	 65536
 
 enum option { OPTION_END = 0, OPTION_TSRESOL = 9, OPTION_TSOFFSET = 14 };
@@ -109,10 +110,12 @@ static void set_resolution(struct pcapng_interface *i, uint8_t tsresol)
 		i->unit_ns = 1;
 		for (unsigned e = exponent; e < 9; e++)
 			i->unit_ns *= 10;
-	} else {
+	} else if (exponent <= FINEST) {
 		i->parts_ns = 1;
-		for (unsigned e = 9; e < exponent && i->parts_ns <= UINT64_MAX / 10; e++)
+		for (unsigned e = 9; e < exponent; e++)
 			i->parts_ns *= 10;
+	} else {
+		i->shift = 127; /* 64 bits of such units are less than a nanosecond */
 	}
 }
 

@@ -30,6 +30,7 @@ struct capture_reader {
 	struct pcapng pcapng;
 	struct window window; /* in the chunk */
 	struct pt_chunk *chunk;
+	uint8_t *stash; /* the window, while the pool has no chunk for it */
 	bool ended;
 	int fault; /* 0, or what ended the reading */
 };
@@ -200,6 +201,8 @@ void capture_reader_release(struct capture_reader *r)
 {
 	chunk_unref(r->chunk);
 	r->chunk = NULL;
+	free(r->stash);
+	r->stash = NULL;
 	r->window.at = r->window.end = NULL;
 	r->ended = true;
 }
@@ -209,6 +212,7 @@ void capture_reader_close(struct capture_reader *r)
 	if (!r)
 		return;
 	chunk_unref(r->chunk);
+	free(r->stash);
 	pcapng_reset(&r->pcapng);
 	input_close(r->in);
 	free(r);
@@ -226,6 +230,30 @@ int capture_reader_rewind(struct capture_reader *r, struct pt_error *err)
 
 /* ---- reading ---- */
 
+/* Lets go of the chunk, so that at the pool's limit the reader does not wait for itself. */
+static void stash(struct capture_reader *r)
+{
+	struct window *w = &r->window;
+	size_t left = window_left(w);
+	r->stash = must_calloc(1, left);
+	if (left)
+		memcpy(r->stash, w->at, left);
+	chunk_unref(r->chunk);
+	r->chunk = NULL;
+	w->at = r->stash;
+	w->end = r->stash + left;
+}
+
+static struct pt_chunk *new_chunk(struct capture_reader *r, struct pt_pool *pool)
+{
+	size_t size = r->window.want <= CHUNK ? CHUNK : r->window.want;
+	struct pt_chunk *fresh = chunk_new(pool, size);
+	if (fresh || !r->chunk)
+		return fresh;
+	stash(r);
+	return chunk_new(pool, size);
+}
+
 /* Where the next bytes go: behind the window, in this chunk or, with the window, in a new one. */
 static uint8_t *room(struct capture_reader *r, struct pt_pool *pool, size_t *length)
 {
@@ -238,13 +266,15 @@ static uint8_t *room(struct capture_reader *r, struct pt_pool *pool, size_t *len
 		if (*length > CHUNK_REST && left + *length >= w->want)
 			return bytes + filled;
 	}
-	struct pt_chunk *fresh = chunk_new(pool, w->want <= CHUNK ? CHUNK : w->want);
+	struct pt_chunk *fresh = new_chunk(r, pool);
 	if (!fresh)
 		return NULL;
 	uint8_t *bytes = chunk_bytes(fresh);
 	if (left)
 		memcpy(bytes, w->at, left);
 	chunk_unref(r->chunk);
+	free(r->stash);
+	r->stash = NULL;
 	r->chunk = fresh;
 	w->at = bytes;
 	w->end = bytes + left;

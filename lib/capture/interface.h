@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The network interfaces of this machine (of the network namespace that the process is in). */
+#ifndef CAPTURE_INTERFACE_H
+#define CAPTURE_INTERFACE_H
+
+#include <pipetool/error.h>
+
+/* Its number; -ENODEV with words and the nearest name, under the path "iface". */
+int interface_index(const char *name, struct pt_error *);
+
+/* The first that is up, the loopback one only if there is no other. Yours to free; NULL: none. */
+char *interface_default(void);
+
+/* Its MTU, or 0. */
+unsigned interface_mtu(const char *name);
+
+/* "'eth0' may not be …: the daemon needs CAP_NET_RAW": -EPERM. */
+int interface_not_permitted(const char *name, const char *what, struct pt_error *);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Live capture: packets of an interface, or of a packet socket that was handed over. */
+#ifndef CAPTURE_LIVE_H
+#define CAPTURE_LIVE_H
+
+#include <pipetool/error.h>
+#include <pipetool/msg.h>
+
+struct live;
+
+struct live_config {
+	const char *iface;  /* NULL: the first that is up */
+	int socket;	    /* -1, or an AF_PACKET socket: duplicated, not owned */
+	const char *filter; /* pcap-filter(7), or NULL */
+	uint32_t snaplen;
+	bool promisc, immediate;
+	uint64_t buffer_size;
+	int fanout; /* a PACKET_FANOUT group, or 0 */
+};
+
+/* Whether the filter is one for any kind of link; libpcap's words if not. May ask for names of
+   hosts. [any thread] */
+int live_check_filter(const char *filter, struct pt_error *);
+
+/* Opens and begins to capture: what comes from now on is buffered by the kernel. May block. */
+int live_open(const struct live_config *, struct live **, struct pt_error *);
+void live_release(struct live *); /* gives back the pool's memory, on the pool's thread, before … */
+void live_close(struct live *);	  /* … this, on any thread; NULL does nothing */
+
+const char *live_name(const struct live *); /* the interface's, or "socket" */
+int live_fd(const struct live *);	    /* to be polled for reading */
+
+/* Up to `max` packets that have come. Returns how many; 0: none now, poll; -ENOMEM: the pool's limit;
+   another negative code with words: the interface is gone. Never waits. */
+int live_read(struct live *, struct pt_pool *, struct pt_msg **messages, unsigned max,
+	      struct pt_error *);
+
+/* Packets that the kernel dropped, and that the pool had no memory for, since the last call. */
+void live_lost(struct live *, uint64_t *kernel, uint64_t *memory);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Packets from an AF_PACKET socket that somebody else has opened. */
+#ifndef CAPTURE_LIVE_SOCKET_H
+#define CAPTURE_LIVE_SOCKET_H
+
+#include "capture/live.h"
+
+struct live_packet {
+	const uint8_t *bytes;
+	uint32_t length, wire_length;
+	uint64_t time_ns;
+};
+
+struct live_socket;
+
+int live_socket_open(const struct live_config *, struct live_socket **, struct pt_error *);
+void live_socket_close(struct live_socket *); /* NULL does nothing */
+int live_socket_fd(const struct live_socket *);
+uint16_t live_socket_link_type(const struct live_socket *);
+/* Up to `max` packets, valid until the next call; 0: none now; a negative errno. */
+int live_socket_read(struct live_socket *, struct live_packet *, unsigned max);
+uint64_t live_socket_drops(struct live_socket *); /* since the last call */
+
+/* Joins a fanout group. */
+int live_fanout(int fd, int group, struct pt_error *);
+
+#endif
