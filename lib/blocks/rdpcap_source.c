@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RdpcapSource: the packets of a capture file. */
+#include <pipetool/block.h>
+
+#include "base/error.h"
+#include "capture/capture.h"
+#include "msg/pool.h"
+#include <errno.h>
+#include <uv.h>
+
+#define BATCH	   64
+#define MS_NS	   1000000u
+#define FAR_OFF_NS 1e18 /* some thirty years */
+
+struct rdpcap_source {
+	char *fname;
+	double speed;
+	int64_t loop;
+
+	struct capture_reader *reader;
+	int64_t rounds; /* begun */
+	uint64_t round_messages;
+	uv_poll_t poll; /* of a file that may wait */
+	bool polled, polling;
+	struct pt_timer timer;
+	/* With speed: what was read ahead, and what its times are counted from. */
+	struct pt_msg *ahead[BATCH];
+	unsigned ahead_at, ahead_end;
+	bool anchored;
+	uint64_t anchor_ns, first_ns;
+};
+
+static int open_file(struct pt_block *b, struct pt_error *err)
+{
+	struct rdpcap_source *s = pt_state(b);
+	return capture_reader_open(s->fname, &s->reader, err);
+}
+
+static void on_timer(struct pt_block *b)
+{
+	pt_ready(b, true);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct pt_block *b = poll->data;
+	struct rdpcap_source *s = pt_state(b);
+	uv_poll_stop(poll);
+	s->polling = false;
+	pt_ready(b, true);
+}
+
+static void start(struct pt_block *b)
+{
+	struct rdpcap_source *s = pt_state(b);
+	s->rounds = 1;
+	s->round_messages = 0;
+	s->anchored = s->polled = s->polling = false;
+	if (capture_reader_may_wait(s->reader)) {
+		int rc = uv_poll_init(pt_loop(b), &s->poll, capture_reader_fd(s->reader));
+		if (rc) {
+			pt_failed(b, rc, "cannot wait for '%s': %s", s->fname, error_words(rc));
+			return;
+		}
+		pt_adopt(b, (uv_handle_t *)&s->poll);
+		s->polled = true;
+	}
+	pt_ready(b, true);
+}
+
+static void wait_for_more(struct pt_block *b, struct rdpcap_source *s)
+{
+	if (!s->polled)
+		return;
+	pt_ready(b, false);
+	s->polling = true;
+	uv_poll_start(&s->poll, UV_READABLE, on_readable);
+}
+
+static void wait_until(struct pt_block *b, struct rdpcap_source *s, uint64_t due_ns)
+{
+	pt_ready(b, false);
+	pt_timer_at(b, &s->timer, due_ns, on_timer);
+}
+
+static void fail(struct pt_block *b, int code, struct pt_error *err)
+{
+	pt_failed(b, code, "%s", pt_error_text(err, error_words(code)));
+	pt_error_clear(err);
+}
+
+static void end_round(struct pt_block *b, struct rdpcap_source *s)
+{
+	bool more = s->loop == 0 || s->rounds < s->loop;
+	if (more && s->round_messages == 0)
+		pt_report(b, -ENODATA, "'%s' holds no packets: there is nothing to loop over",
+			  s->fname);
+	if (!more || s->round_messages == 0) {
+		pt_exhausted(b);
+		return;
+	}
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = capture_reader_rewind(s->reader, &err);
+	if (rc) {
+		fail(b, rc, &err);
+		return;
+	}
+	s->rounds++;
+	s->round_messages = 0;
+	s->anchored = false;
+}
+
+/* Up to `max` packets; 0 if there are none now, and what follows from that is arranged. */
+static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt_msg **messages,
+			  unsigned max)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int n = capture_reader_next(s->reader, pt_pool(b), messages, max, &err);
+	if (n > 0) {
+		s->round_messages += (unsigned)n;
+		return (unsigned)n;
+	}
+	if (n == 0)
+		end_round(b, s);
+	else if (n == -EAGAIN)
+		wait_for_more(b, s);
+	else if (n == -ENOMEM)
+		wait_until(b, s, pt_now(b) + MS_NS);
+	else
+		fail(b, n, &err);
+	return 0;
+}
+
+/* When the packet is due by the file's timing; one without a time, or of before the first, at once. */
+static uint64_t due_ns(const struct rdpcap_source *s, const struct pt_msg *m)
+{
+	if (m->time_ns <= s->first_ns)
+		return s->anchor_ns;
+	uint64_t after = m->time_ns - s->first_ns;
+	double scaled = (double)after / s->speed;
+	if (scaled > FAR_OFF_NS)
+		after = (uint64_t)FAR_OFF_NS;
+	else if (s->speed != 1)
+		after = (uint64_t)scaled;
+	return s->anchor_ns + after;
+}
+
+static void produce_in_time(struct pt_block *b, struct rdpcap_source *s, unsigned max)
+{
+	if (s->ahead_at == s->ahead_end) {
+		s->ahead_at = 0;
+		s->ahead_end = read_some(b, s, s->ahead, BATCH);
+	}
+	uint64_t now = pt_now(b);
+	unsigned begin = s->ahead_at, end = begin;
+	while (end < s->ahead_end && end - begin < max) {
+		const struct pt_msg *m = s->ahead[end];
+		if (!s->anchored && m->time_ns) {
+			s->anchored = true;
+			s->anchor_ns = now;
+			s->first_ns = m->time_ns;
+		}
+		uint64_t due = s->anchored ? due_ns(s, m) : now;
+		if (due > now) {
+			wait_until(b, s, due);
+			break;
+		}
+		end++;
+	}
+	s->ahead_at = end;
+	if (end > begin) {
+		pt_made(b, end - begin);
+		pt_send_many(b, PT_LOW, s->ahead + begin, end - begin);
+	}
+}
+
+static void produce(struct pt_block *b, unsigned max)
+{
+	struct rdpcap_source *s = pt_state(b);
+	if (s->speed > 0) {
+		produce_in_time(b, s, max);
+		return;
+	}
+	struct pt_msg *messages[BATCH];
+	unsigned n = read_some(b, s, messages, max);
+	if (n) {
+		pt_made(b, n);
+		pt_send_many(b, PT_LOW, messages, n);
+	}
+}
+
+static bool tell_progress(struct pt_block *b, uint64_t *done, uint64_t *size)
+{
+	struct rdpcap_source *s = pt_state(b);
+	if (!s->reader || s->loop == 0)
+		return false;
+	capture_reader_progress(s->reader, done, size);
+	*done += *size * (uint64_t)(s->rounds > 0 ? s->rounds - 1 : 0);
+	*size *= (uint64_t)s->loop;
+	return *size > 0;
+}
+
+static void stop(struct pt_block *b)
+{
+	struct rdpcap_source *s = pt_state(b);
+	msg_unref_many(s->ahead + s->ahead_at, s->ahead_end - s->ahead_at);
+	s->ahead_at = s->ahead_end = 0;
+	capture_reader_release(s->reader);
+}
+
+static int close_file(struct pt_block *b, struct pt_error *err)
+{
+	struct rdpcap_source *s = pt_state(b);
+	capture_reader_close(s->reader);
+	s->reader = NULL;
+	return 0;
+}
+
+static const struct pt_param params[] = {
+	{"fname", "The capture file; a FIFO or a device is read as it comes.",
+	 PT_PATH(struct rdpcap_source, fname), .flags = PT_REQUIRED},
+	{"speed", "How fast: 1 keeps the file's timing, 2 is twice as fast, 0 as fast as possible.",
+	 PT_NUMBER(struct rdpcap_source, speed), .fallback = "0", .max = 1e9},
+	{"loop", "How many rounds; 0 for ever.", PT_INT(struct rdpcap_source, loop),
+	 .fallback = "1", .max = 1e9},
+	{0},
+};
+
+static const struct pt_type rdpcap_source = {
+	.api = PT_API,
+	.name = "RdpcapSource",
+	.summary = "Reads packets from a capture file and sends them to the low exit",
+	.help = "The file is pcap (microseconds or nanoseconds, either byte order) or pcapng, "
+		"plain or "
+		"compressed with gzip, zstd or lz4, whatever it is called. Packets keep their "
+		"time, "
+		"link type and length on the wire. The source is exhausted at the end. Of a "
+		"damaged "
+		"or truncated file everything before the damage is sent; then the block fails and "
+		"tells the byte where it is.",
+	.picture = "     +--------+\n"
+		   "     |        |\n"
+		   "     | [file] |\n"
+		   "     |   `----|->\n"
+		   "     +--------+\n",
+	.examples = (const char *const[]){"RdpcapSource(\"in.pcap\") > Sink()",
+					  "RdpcapSource(\"in.pcapng\", speed=1, loop=0) > Sink()",
+					  NULL},
+	.role = PT_SOURCE,
+	.ports = PT_LOW_EXIT,
+	.params = params,
+	.size = sizeof(struct rdpcap_source),
+	.open = open_file,
+	.start = start,
+	.produce = produce,
+	.progress = tell_progress,
+	.stop = stop,
+	.close = close_file,
+};
+
+PT_TYPES(rdpcap_source, &rdpcap_source);

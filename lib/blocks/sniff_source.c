@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SniffSource: packets of a network interface, as they come. */
+#include <pipetool/block.h>
+
+#include "base/error.h"
+#include "capture/capture.h"
+#include "capture/live.h"
+#include <errno.h>
+#include <uv.h>
+
+#define BATCH 64
+#define MS_NS 1000000u
+
+struct sniff_source {
+	char *iface, *filter;
+	int socket;
+	int64_t snaplen, fanout;
+	bool promisc, immediate;
+	uint64_t buffer_size;
+
+	struct live *live;
+	uv_poll_t poll;
+	bool polled; /* the handle is there */
+	bool paused;
+	struct pt_timer timer;
+};
+
+static int check(struct pt_block *b, struct pt_error *err)
+{
+	struct sniff_source *s = pt_state(b);
+	if (s->iface && s->socket >= 0)
+		return pt_fail(err, -EINVAL, "socket",
+			       "iface and socket cannot go together: the socket has its interface");
+	return s->filter ? live_check_filter(s->filter, err) : 0;
+}
+
+static int open_interface(struct pt_block *b, struct pt_error *err)
+{
+	struct sniff_source *s = pt_state(b);
+	const struct live_config config = {
+		.iface = s->iface,
+		.socket = s->socket,
+		.filter = s->filter,
+		.snaplen = (uint32_t)s->snaplen,
+		.promisc = s->promisc,
+		.immediate = s->immediate,
+		.buffer_size = s->buffer_size,
+		.fanout = (int)s->fanout,
+	};
+	return live_open(&config, &s->live, err);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	uv_poll_stop(poll);
+	pt_ready(poll->data, true);
+}
+
+static void wait_for_packets(struct pt_block *b, struct sniff_source *s)
+{
+	pt_ready(b, false);
+	uv_poll_start(&s->poll, UV_READABLE, on_readable);
+}
+
+static void on_timer(struct pt_block *b)
+{
+	pt_ready(b, true);
+}
+
+static void start(struct pt_block *b)
+{
+	struct sniff_source *s = pt_state(b);
+	int rc = uv_poll_init(pt_loop(b), &s->poll, live_fd(s->live));
+	s->polled = rc == 0;
+	s->paused = false;
+	if (rc) {
+		pt_failed(b, rc, "cannot wait for packets of '%s': %s", live_name(s->live),
+			  error_words(rc));
+		return;
+	}
+	pt_adopt(b, (uv_handle_t *)&s->poll);
+	wait_for_packets(b, s);
+}
+
+static void produce(struct pt_block *b, unsigned max)
+{
+	struct sniff_source *s = pt_state(b);
+	struct pt_msg *messages[BATCH];
+	struct pt_error err = PT_ERROR_INIT;
+	int n = live_read(s->live, pt_pool(b), messages, max, &err);
+	if (n > 0) {
+		pt_made(b, (unsigned)n);
+		pt_send_many(b, PT_LOW, messages, (unsigned)n);
+	} else if (n == 0) {
+		wait_for_packets(b, s);
+	} else if (n == -ENOMEM) {
+		pt_ready(b, false);
+		pt_timer_at(b, &s->timer, pt_now(b) + MS_NS, on_timer);
+	} else {
+		pt_failed(b, n, "%s", pt_error_text(&err, error_words(n)));
+	}
+	pt_error_clear(&err);
+}
+
+/* Held back, it need not be woken: what the kernel cannot keep meanwhile it counts. */
+static void pause_polling(struct pt_block *b, bool paused)
+{
+	struct sniff_source *s = pt_state(b);
+	if (!s->polled || s->paused == paused)
+		return;
+	s->paused = paused;
+	if (paused)
+		uv_poll_stop(&s->poll);
+	else
+		pt_ready(b, true);
+}
+
+static void count_losses(struct pt_block *b)
+{
+	struct sniff_source *s = pt_state(b);
+	uint64_t kernel, memory;
+	if (!s->live)
+		return;
+	live_lost(s->live, &kernel, &memory);
+	if (kernel)
+		pt_lost(b, kernel, "kernel");
+	if (memory)
+		pt_lost(b, memory, "memory");
+}
+
+static void stop(struct pt_block *b)
+{
+	struct sniff_source *s = pt_state(b);
+	count_losses(b);
+	live_release(s->live);
+	s->polled = false;
+}
+
+static int close_interface(struct pt_block *b, struct pt_error *err)
+{
+	struct sniff_source *s = pt_state(b);
+	live_close(s->live);
+	s->live = NULL;
+	return 0;
+}
+
+/* clang-format off */
+static const struct pt_param params[] = {
+	{"iface", "The interface; None takes the first that is up, \"any\" all of them.",
+	 PT_STRING(struct sniff_source, iface), .fallback = "None"},
+	{"filter", "Which packets, as pcap-filter(7) has it.",
+	 PT_STRING(struct sniff_source, filter), .fallback = "None"},
+	{"socket", "A packet socket that is handed over, instead of iface.",
+	 PT_FD(struct sniff_source, socket), .fallback = "None"},
+	{"snaplen", "At most so many bytes of each packet.",
+	 PT_INT(struct sniff_source, snaplen), .fallback = "262144", .min = 1,
+	 .max = CAPTURE_PACKET_MAX},
+	{"promisc", "Also packets that are for others.",
+	 PT_BOOL(struct sniff_source, promisc), .fallback = "true"},
+	{"buffer_size", "What the kernel may keep until it is read.",
+	 PT_SIZE(struct sniff_source, buffer_size), .fallback = "32MiB", .min = 65536,
+	 .max = 2147483647},
+	{"immediate", "Each packet at once, for more work; otherwise within 10 ms.",
+	 PT_BOOL(struct sniff_source, immediate), .fallback = "false"},
+	{"fanout", "A number that several share to have the flows divided among them.",
+	 PT_INT(struct sniff_source, fanout), .fallback = "None", .min = 1, .max = 65535},
+	{NULL},
+};
+/* clang-format on */
+
+static const struct pt_type sniff_source = {
+	.api = PT_API,
+	.name = "SniffSource",
+	.summary = "Captures packets from an interface and sends them to the low exit",
+	.help = "Packets have times of nanoseconds. What the kernel had to drop, because this "
+		"engine or "
+		"a sink was too slow, is shown as dropped for the reason kernel. The daemon needs "
+		"CAP_NET_RAW. When the interface goes away the block fails.",
+	.picture = "     +-----------+\n"
+		   "     |           |\n"
+		   "     | [iface]---|->\n"
+		   "     +-----------+\n",
+	.examples = (const char *const[]){"SniffSource('lo') > ConsoleSink()",
+					  "SniffSource('lo', filter='tcp port 443', promisc=false) "
+					  "> WrpcapSink('https.pcap')",
+					  NULL},
+	.role = PT_SOURCE,
+	.ports = PT_LOW_EXIT,
+	.params = params,
+	.size = sizeof(struct sniff_source),
+	.init = check,
+	.open = open_interface,
+	.start = start,
+	.produce = produce,
+	.pause = pause_polling,
+	.refresh = count_losses,
+	.stop = stop,
+	.close = close_interface,
+};
+
+PT_TYPES(sniff_source, &sniff_source);

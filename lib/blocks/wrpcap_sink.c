@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* WrpcapSink: packets to a capture file, or to several that follow one another. */
+#include <pipetool/block.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "capture/capture.h"
+#include "capture/rotate.h"
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define QUIET_NS 1000000000u /* what is buffered reaches the file after so long */
+#define NS_PER_S 1e9
+
+struct rotate {
+	uint64_t size;
+	double seconds;
+	int64_t files;
+};
+
+struct wrpcap_sink {
+	char *fname;
+	int link_type, format;
+	bool gz, append;
+	struct rotate rotate;
+
+	struct capture_writer *writer;
+	uint64_t number; /* of the file, with rotate */
+	uint64_t begun_ns;
+	bool begun; /* something was written to this file */
+	bool started, failed;
+	atomic_bool full; /* the writer's thread wakes the block */
+	struct pt_timer timer;
+};
+
+static bool rotates(const struct wrpcap_sink *s)
+{
+	return s->rotate.size || s->rotate.seconds > 0;
+}
+
+static int check(struct pt_block *b, struct pt_error *err)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	int rc = 0;
+	if (s->append && s->gz)
+		rc = pt_fail(err, -EINVAL, "append",
+			     "cannot append to a compressed file; leave out append or gz");
+	if (s->append && rotates(s))
+		rc = pt_fail(
+			err, -EINVAL, "append",
+			"rotate never writes to a file that is there; leave out append or rotate");
+	if (s->rotate.files && !rotates(s))
+		rc = pt_fail(err, -EINVAL, "rotate.files",
+			     "says how many files are kept, but not when one ends; give size or "
+			     "seconds");
+	return rc;
+}
+
+/* [writer's thread] */
+static void on_progress(void *arg)
+{
+	struct pt_block *b = arg;
+	struct wrpcap_sink *s = pt_state(b);
+	if (atomic_load(&s->full) || capture_writer_error(s->writer))
+		pt_wake(b);
+}
+
+static int open_file(struct pt_block *b, struct pt_error *err)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	char *path = NULL;
+	s->started = s->failed = s->begun = false;
+	if (rotates(s)) {
+		s->number = rotate_highest(s->fname) + 1;
+		path = rotate_name(s->fname, s->number);
+	}
+	const struct capture_writer_config config = {
+		.path = path ? path : s->fname,
+		.fd = -1,
+		.format = (enum capture_format)s->format,
+		.link_type = s->link_type,
+		.gzip = s->gz,
+		.append = s->append,
+		.application = "pipetool",
+		.progress = on_progress,
+		.arg = b,
+	};
+	int rc = capture_writer_open(&config, &s->writer, err);
+	free(path);
+	return rc;
+}
+
+static void start(struct pt_block *b)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	s->started = true;
+	atomic_store(&s->full, false);
+}
+
+static void rotate(struct pt_block *b, struct wrpcap_sink *s)
+{
+	uint64_t files = (uint64_t)s->rotate.files, next = s->number + 1;
+	char *path = rotate_name(s->fname, next);
+	char *old = files && next > files ? rotate_name(s->fname, next - files) : NULL;
+	capture_writer_rotate(s->writer, path, old);
+	free(path);
+	free(old);
+	s->number = next;
+	s->begun = false;
+}
+
+static void rotate_if_due(struct pt_block *b, struct wrpcap_sink *s)
+{
+	bool full = s->rotate.size && capture_writer_bytes(s->writer) >= s->rotate.size;
+	bool old = s->rotate.seconds > 0 &&
+		   (double)(pt_now(b) - s->begun_ns) >= s->rotate.seconds * NS_PER_S;
+	if (s->begun && (full || old))
+		rotate(b, s);
+	if (!s->begun)
+		s->begun_ns = pt_now(b);
+	s->begun = true;
+}
+
+static void on_quiet(struct pt_block *b)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	capture_writer_push(s->writer);
+}
+
+/* The writer's thread looks at `full` after it has made room: so look again after it is set. */
+static void hold_back_if_full(struct pt_block *b, struct wrpcap_sink *s)
+{
+	if (capture_writer_has_room(s->writer))
+		return;
+	atomic_store(&s->full, true);
+	if (capture_writer_has_room(s->writer))
+		atomic_store(&s->full, false);
+	else
+		pt_full(b, true);
+}
+
+static void fail(struct pt_block *b, struct wrpcap_sink *s, int code, struct pt_error *err)
+{
+	if (!s->failed)
+		pt_failed(b, code, "%s", pt_error_text(err, error_words(code)));
+	s->failed = true;
+	atomic_store(&s->full, false);
+	pt_full(b, false);
+}
+
+static void drop_all(struct pt_block *b, struct pt_msg **messages, unsigned count, const char *why)
+{
+	for (unsigned i = 0; i < count; i++)
+		pt_drop(b, messages[i], why);
+}
+
+/* Writes the first of them; how many have gone. */
+static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **messages,
+		    unsigned count)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int n = capture_writer_put(s->writer, messages, count, &err);
+	for (int i = 0; i < n; i++)
+		pt_done(b, messages[i]);
+	if (n > 0)
+		return (unsigned)n;
+	if (n == 0) {
+		drop_all(b, messages, count, "overflow");
+		return count;
+	}
+	if (n == -EMEDIUMTYPE) {
+		pt_report(b, n, "%s", pt_error_text(&err, ""));
+		pt_drop(b, messages[0], "link-type");
+		count = 1;
+	} else {
+		fail(b, s, n, &err);
+		drop_all(b, messages, count, "write-error");
+	}
+	pt_error_clear(&err);
+	return count;
+}
+
+static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+		      unsigned count)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	for (unsigned at = 0; at < count;) {
+		if (rotates(s))
+			rotate_if_due(b, s);
+		at += put(b, s, messages + at, s->rotate.size ? 1 : count - at);
+	}
+	if (s->failed)
+		return;
+	hold_back_if_full(b, s);
+	if (!s->timer.place)
+		pt_timer_at(b, &s->timer, pt_now(b) + QUIET_NS, on_quiet);
+}
+
+static void woken(struct pt_block *b)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	struct pt_error err = PT_ERROR_INIT;
+	if (!s->started || s->failed)
+		return;
+	if (capture_writer_error(s->writer)) {
+		fail(b, s, capture_writer_put(s->writer, NULL, 0, &err), &err);
+		pt_error_clear(&err);
+	} else if (atomic_load(&s->full) && capture_writer_has_room(s->writer)) {
+		atomic_store(&s->full, false);
+		pt_full(b, false);
+	}
+}
+
+static void stop(struct pt_block *b)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	atomic_store(&s->full, false);
+}
+
+static int close_file(struct pt_block *b, struct pt_error *err)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	int rc = 0;
+	if (s->started)
+		rc = capture_writer_close(s->writer, s->failed ? NULL : err);
+	else
+		capture_writer_cancel(s->writer);
+	s->writer = NULL;
+	s->started = false;
+	return s->failed ? 0 : rc;
+}
+
+static const char *const formats[] = {"pcap", "pcap-ns", "pcapng", NULL};
+
+/* clang-format off */
+static const struct pt_param rotate_params[] = {
+	{"size", "A file ends when it has so many bytes, counted before compression.",
+	 PT_SIZE(struct rotate, size), .fallback = "None", .min = 1, .max = 1e15},
+	{"seconds", "So long after its first packet a file ends with the next packet.",
+	 PT_SECONDS(struct rotate, seconds), .fallback = "None", .min = 0.001, .max = 1e9},
+	{"files", "How many files are kept: the oldest is deleted.",
+	 PT_INT(struct rotate, files), .fallback = "None", .min = 1, .max = 1e9},
+	{NULL},
+};
+
+static const struct pt_param params[] = {
+	{"fname", "The file; one that is there is overwritten when the first packet comes. A FIFO "
+	 "needs a reader.", PT_PATH(struct wrpcap_sink, fname), .flags = PT_REQUIRED},
+	{"linktype", "The link type of the file; None takes the first packet's.",
+	 PT_LINKTYPE(struct wrpcap_sink, link_type), .fallback = "None"},
+	{"format", "pcap has microseconds, pcap-ns nanoseconds, pcapng nanoseconds and several link "
+	 "types.", PT_CHOICE(struct wrpcap_sink, format), .fallback = "pcap", .choices = formats},
+	{"gz", "Compress with gzip.", PT_BOOL(struct wrpcap_sink, gz), .fallback = "false"},
+	{"append", "Go on at the end of a file of the same format and link type.",
+	 PT_BOOL(struct wrpcap_sink, append), .fallback = "false"},
+	{"rotate", "Write files that follow one another: out.pcap becomes out.00001.pcap, "
+	 "out.00002.pcap and so on, after the highest number there is.",
+	 PT_OBJECT(struct wrpcap_sink, rotate), .fallback = "None", .members = rotate_params},
+	{NULL},
+};
+/* clang-format on */
+
+static const struct pt_type wrpcap_sink = {
+	.api = PT_API,
+	.name = "WrpcapSink",
+	.summary = "Writes the packets of the low entry to a capture file",
+	.help = "Packets are buffered; what is buffered reaches the file within a second, and the "
+		"disk "
+		"when the engine stops. A packet of another link type than the file's is dropped "
+		"and "
+		"counted, but in pcapng. A message that is not a packet is written only if "
+		"linktype is "
+		"set, as a packet of now. When a write fails the block fails and what comes is "
+		"dropped.",
+	.picture = "     +----------+\n"
+		   "     |          |\n"
+		   "   >-|--[file]  |\n"
+		   "     +----------+\n",
+	.examples = (const char *const[]){"RdpcapSource('in.pcap') > WrpcapSink('out.pcap')",
+					  "RdpcapSource('in.pcap') > WrpcapSink('out.pcap.gz', "
+					  "format='pcapng', gz=true)",
+					  "RdpcapSource('in.pcap') > WrpcapSink('ring.pcap', "
+					  "rotate={'size': '100MiB', 'files': 10})",
+					  NULL},
+	.role = PT_SINK,
+	.ports = PT_LOW_ENTRY,
+	.params = params,
+	.size = sizeof(struct wrpcap_sink),
+	.init = check,
+	.open = open_file,
+	.start = start,
+	.push_many = push_many,
+	.woken = woken,
+	.stop = stop,
+	.close = close_file,
+};
+
+PT_TYPES(wrpcap_sink, &wrpcap_sink);
