@@ -119,14 +119,15 @@ class Daemon:
                 self.wait_ready(ready)
 
     def wait_ready(self, ready):
-        until = time.monotonic() + DEADLINE
         ended = os.pidfd_open(self.process.pid)
+        poll = select.poll()
+        poll.register(ready, select.POLLIN)
+        poll.register(ended, select.POLLIN)
         try:
-            while time.monotonic() < until:
-                readable, _, _ = select.select([ready, ended], [], [], until - time.monotonic())
-                if ready in readable and b"READY=1" in ready.recv(4096):
+            while events := dict(poll.poll(DEADLINE * 1000)):
+                if ready.fileno() in events and b"READY=1" in ready.recv(4096):
                     return
-                if ended in readable:
+                if ended in events:
                     raise AssertionError(f"pipetoold ended: {self.process.wait()}\n{self.log()}")
         finally:
             os.close(ended)

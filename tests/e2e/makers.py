@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Packets and capture files for the tests: made by Scapy, or byte by byte where Scapy cannot."""
+import contextlib
 import random
 import shutil
 import struct
@@ -7,7 +8,7 @@ import subprocess
 
 from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6DestUnreach,
                        ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop,
-                       PcapReader, PcapNgReader, Raw)
+                       Raw, RawPcapNgReader, RawPcapReader)
 
 START = 1_600_000_000
 
@@ -76,7 +77,7 @@ def rewritten(frame, **fields):
         for checksum in ("chksum", "cksum"):
             none = isinstance(layer, UDP) and layer.chksum == 0 and IP in copy
             if checksum in layer.fields and not none:
-                del layer.fields[checksum]
+                layer.delfieldval(checksum)
         layer = layer.payload
     return bytes(copy)
 
@@ -172,11 +173,17 @@ def some_packets(count=50, seed=7):
 
 
 def read(path):
-    """(bytes, time in s as a Decimal, length on the wire) of each packet, as Scapy reads them."""
+    """(bytes, time in ns, length on the wire) of each packet, as Scapy reads them."""
     with open(path, "rb") as file:
-        reader = PcapNgReader if file.read(4) == b"\x0a\x0d\x0d\x0a" else PcapReader
-    with reader(str(path)) as packets:
-        return [(bytes(p), p.time, p.wirelen) for p in packets]
+        reader = RawPcapNgReader if file.read(4) == b"\x0a\x0d\x0d\x0a" else RawPcapReader
+    with contextlib.closing(reader(str(path))) as packets:
+        return [(data, nanoseconds(packets, meta), meta.wirelen) for data, meta in packets]
+
+
+def nanoseconds(reader, meta):
+    if isinstance(reader, RawPcapNgReader):
+        return ((meta.tshigh << 32) + meta.tslow) * 10 ** 9 // int(meta.tsresol)
+    return meta.sec * 10 ** 9 + meta.usec * (1 if reader.nano else 1000)
 
 
 def tshark(path, *fields, arguments=()):
@@ -204,6 +211,6 @@ def tcpdump(path):
     """One line a packet, as tcpdump reads the file."""
     done = subprocess.run(["tcpdump", "-n", "-tt", "-r", str(path)], capture_output=True, text=True,
                           check=True)
-    return done.stdout.splitlines()
+    return [line for line in done.stdout.splitlines() if not line[0].isspace()]
 
 

@@ -13,13 +13,13 @@ import makers
 from conftest import eventually, ip
 
 
-def frames(count, seed=1):
+def frames(count, seed=1, tagged=True):
     """(bytes, time): Ethernet frames that may travel (60 bytes and more, no longer than the MTU)."""
     chance = random.Random(seed)
     found = []
     while len(found) < count:
         data = bytes(makers.random_packet(chance))
-        if 60 <= len(data) < 1500:
+        if 60 <= len(data) < 1500 and (tagged or data[12:14] != b"\x81\0"):
             found.append((data, len(found) * 1000))
     return found
 
@@ -61,7 +61,7 @@ def test_many_packets_and_none_lost(pair, tmp_path):
 
 def test_a_filter_and_a_snap_length(pair, tmp_path):
     left, right = pair
-    packets = frames(200, seed=2)
+    packets = frames(200, seed=2, tagged=False)  # the kernel's filter looks behind tags, a file's not
     source = makers.pcap(tmp_path / "in.pcap", packets)
     right.create("in", f'''SniffSource("pr", filter="tcp", snaplen=60) > WrpcapSink("{tmp_path}/tcp")
         SniffSource("pr", name="all") > Sink(name="count")''')

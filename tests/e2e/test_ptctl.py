@@ -22,7 +22,7 @@ EXIT = {"done": 0, "refused": 1, "usage": 2, "no daemon": 3, "timed out": 4, "co
     [], ["nosuchverb"], ["create"], ["send"], ["--nosuchoption"], ["list", "--nosuchoption"],
     ["start"], ["recv", "e.q", "-n"], ["recv", "e.q", "-n", "many"], ["recv", "e.q", "-n", "0"],
     ["set", "e.d"], ["stop", "e", "--timeout", "soon"], ["call"], ["call", "daemon.info", "{"],
-    ["create", "e", "-f", "/nowhere/file.pipe"], ["help"],
+    ["create", "e", "-f", "/nowhere/file.pipe"],
 ], ids=" ".join)
 def test_wrong_usage(daemon, arguments):
     result = daemon.ptctl(*arguments)

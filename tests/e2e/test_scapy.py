@@ -6,102 +6,159 @@ import random
 import pytest
 from scapy import pipetool, scapypipes
 from scapy.all import rdpcap
+from scapy.automaton import ObjectPipe
 
 import makers
 from client import add, link
 
 logging.getLogger("scapy").setLevel(logging.ERROR)
 
-KINDS = ["Drain", "UpDrain", "DownDrain", "TransformDrain"]
+
+
+class QueueingValve(scapypipes.TriggeredQueueingValve):
+    """As Scapy's, but what was pushed on the high canal stays there when the valve is open."""
+
+    def high_push(self, msg):
+        if self.opened:
+            self._high_send(msg)
+        else:
+            self.q.put((False, msg))
+
+
+# type: parameters here, how Scapy makes it, and the exits for what enters low and high
+KINDS = {
+    "Drain": ({}, pipetool.Drain, "low high"),
+    "UpDrain": ({}, pipetool.UpDrain, "high"),
+    "DownDrain": ({}, pipetool.DownDrain, "low"),
+    "TransformDrain": ({"f": "reverse"}, lambda: pipetool.TransformDrain(lambda m: m[::-1]),
+                       "low high"),
+    "FilterDrain": ({"f": "function(m) return #m ~= 3 end"}, None, "low high"),
+    "TriggerDrain": ({"f": "function(m) return #m % 2 == 0 end"},
+                     lambda: scapypipes.TriggerDrain(lambda m: len(m) % 2 == 0), "low high"),
+    "TriggeredValve": ({"start_state": False}, lambda: scapypipes.TriggeredValve(False), "low high"),
+    "TriggeredQueueingValve": ({"start_state": True}, lambda: QueueingValve(True), "low high"),
+    "TriggeredSwitch": ({}, scapypipes.TriggeredSwitch, "low high"),
+    "TriggeredMessage": ({"msg": "tm!"}, lambda: scapypipes.TriggeredMessage("tm!"), "low high"),
+}
+
+
+class Filter(pipetool.Drain):
+    """Scapy has none."""
+
+    def push(self, msg):
+        if len(msg) != 3:
+            self._send(msg)
+
+    def high_push(self, msg):
+        if len(msg) != 3:
+            self._high_send(msg)
+
+
+KINDS["FilterDrain"] = (KINDS["FilterDrain"][0], Filter, "low high")
+PLAIN = list(KINDS)[:5]
 
 
 class Graph:
     """A random graph without cycles: two feeders, some drains, two queues."""
 
-    def __init__(self, chance):
-        self.drains = [(f"d{n}", chance.choice(KINDS)) for n in range(chance.randrange(1, 7))]
-        names = [name for name, _ in self.drains]
+    def __init__(self, chance, kinds, size):
+        self.kinds = {f"d{n}": chance.choice(kinds) for n in range(chance.randrange(1, size))}
+        names = list(self.kinds)
         self.links = []
-        kinds = dict(self.drains)
-        for _ in range(chance.randrange(3, 16)):
-            source = chance.choice(["low", "high", *names])
-            if source in ("low", "high"):
-                canal = source
-                later = names
-            else:
-                kind = kinds[source]
-                canal = {"UpDrain": "high", "DownDrain": "low"}.get(kind) or \
-                    chance.choice(["low", "high"])
-                later = names[names.index(source) + 1:]
-            target = chance.choice(["q0", "q1", *later])
-            if kinds.get(target) == "UpDrain" and canal == "high":
-                continue  # UpDrain has no high entry, DownDrain no low one
-            if kinds.get(target) == "DownDrain" and canal == "low":
+        for _ in range(chance.randrange(size, size * 3)):
+            if chance.random() < 0.3:
+                self.trigger(chance, names)
                 continue
-            if (source, target, canal) not in self.links:
-                self.links.append((source, target, canal))
+            source = chance.choice(["low", "high", *names])
+            later = names if source in ("low", "high") else names[names.index(source) + 1:]
+            canal = source if source in ("low", "high") else \
+                chance.choice(KINDS[self.kinds[source]][2].split())
+            target = chance.choice(["q0", "q1", *later])
+            if (self.kinds.get(target), canal) in (("UpDrain", "high"), ("DownDrain", "low")):
+                continue  # no such entry
+            self.link(source, target, canal)
+
+    def trigger(self, chance, names):
+        """A trigger link: forward, or back to a valve or a switch, which do not send by it."""
+        sources = [n for n in names if self.kinds[n].startswith("Trigger")]
+        targets = [n for n in names if self.kinds[n].startswith("Triggered")]
+        if sources and targets:
+            source, target = chance.choice(sources), chance.choice(targets)
+            back = names.index(target) <= names.index(source)
+            if not back or (self.kinds[source] == "TriggerDrain" and
+                            self.kinds[target] in ("TriggeredValve", "TriggeredSwitch") and
+                            not any(k[0] == target and k[2] == "trigger" for k in self.links)):
+                self.link(source, target, "trigger")
+
+    def link(self, *one):
+        if one not in self.links:
+            self.links.append(one)
 
     def ops(self):
         ops = [add("low", "CLIFeeder"), add("high", "CLIHighFeeder"), add("q0", "QueueSink"),
                add("q1", "QueueSink")]
-        for name, kind in self.drains:
-            ops.append(add(name, kind, **({"f": "reverse"} if kind == "TransformDrain" else {})))
+        ops += [add(name, kind, **KINDS[kind][0]) for name, kind in self.kinds.items()]
         return ops + [link(*one) for one in self.links]
 
     def in_scapy(self, messages):
         """What Scapy's queues have received after the messages, in order."""
         blocks = {"low": pipetool.CLIFeeder(), "high": pipetool.CLIHighFeeder(),
                   "q0": pipetool.QueueSink(), "q1": pipetool.QueueSink()}
-        for name, kind in self.drains:
-            make = getattr(pipetool, kind)
-            blocks[name] = make(lambda m: m[::-1]) if kind == "TransformDrain" else make()
-        for source, target, canal in self.links:
-            if canal == "low":
-                blocks[source] > blocks[target]
-            else:
-                blocks[source] >> blocks[target]
-        # Scapy keeps links in a set; the order in which they were made is the one that is meant
-        for block in blocks.values():
-            for canal, field in (("low", "sinks"), ("high", "high_sinks")):
-                name = next(n for n, b in blocks.items() if b is block)
+        blocks.update((name, KINDS[kind][1]()) for name, kind in self.kinds.items())
+        # Scapy keeps links in sets; the order in which they were made is the one that is meant
+        for name, block in blocks.items():
+            for canal, field in (("low", "sinks"), ("high", "high_sinks"),
+                                 ("trigger", "trigger_sinks")):
                 setattr(block, field, [blocks[t] for s, t, c in self.links
-                                       if s == name and c == canal])
+                                       if (s, c) == (name, canal)])
         for canal, message in messages:
-            # as the engine would deliver, without its thread: a feeder's _gen_data leads here
+            # as the engine would deliver, without its thread
             blocks[canal]._send(message) if canal == "low" else blocks[canal]._high_send(message)
+        for feeder in ("low", "high"):
+            ObjectPipe.close(blocks[feeder])  # it holds descriptors
         return {q: list(blocks[q].q.queue) for q in ("q0", "q1")}
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_random_graphs_deliver_what_scapy_delivers(daemon, seed):
-    chance = random.Random(seed)
-    graph = Graph(chance)
-    messages = [(chance.choice(["low", "high"]), f"m{n}") for n in range(20)]
+def both(rpc, engine, graph, messages, send):
+    """The queues of the same graph here and in Scapy."""
     expected = graph.in_scapy(messages)
-    with daemon.client() as rpc:
-        rpc.call("engine.create", engine="e", start=True)
-        rpc.change("e", *graph.ops())
-        for canal, message in messages:
-            rpc.send("e", canal, message)
-        for queue, wanted in expected.items():
-            assert rpc.texts("e", queue, len(wanted) + 1, seconds=0.05) == wanted, graph.links
-        assert rpc.stats("e")["unexplained"] == 0
+    rpc.call("engine.create", engine=engine, start=True)
+    rpc.change(engine, *graph.ops())
+    send()
+    for queue, wanted in expected.items():
+        got = rpc.call("block.recv", engine=engine, block=queue, max=100_000)["messages"]
+        assert [m["message"] for m in got] == wanted, (graph.kinds, graph.links)
+    assert rpc.stats(engine)["unexplained"] == 0
+    return sum(map(len, expected.values()))
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_the_same_in_vectors(daemon, seed):
+@pytest.mark.parametrize("kinds", [PLAIN, list(KINDS)], ids=["plain", "with triggers"])
+@pytest.mark.parametrize("seed", range(4))
+def test_random_graphs_deliver_what_scapy_delivers(daemon, rpc, seed, kinds):
+    chance = random.Random(seed)
+    delivered = 0
+    for number in range(25):
+        graph = Graph(chance, kinds, chance.choice([3, 6, 10]))
+        messages = [(chance.choice(["low", "high"]), "m%d" % n) for n in range(95, 115)]
+
+        def one_by_one():
+            for canal, message in messages:
+                rpc.send(f"e{number}", canal, message)
+        delivered += both(rpc, f"e{number}", graph, messages, one_by_one)
+    assert delivered > 100
+
+
+@pytest.mark.parametrize("kinds", [PLAIN, list(KINDS)], ids=["plain", "with triggers"])
+@pytest.mark.parametrize("seed", range(100, 104))
+def test_the_same_in_vectors(daemon, rpc, seed, kinds):
     """Many messages in one request go as vectors; what comes out is the same."""
-    chance = random.Random(1000 + seed)
-    graph = Graph(chance)
-    messages = [f"m{n}" for n in range(200)]
-    for canal in ("low", "high"):
-        expected = graph.in_scapy([(canal, m) for m in messages])
-        with daemon.client() as rpc:
-            rpc.call("engine.create", engine=canal, start=True)
-            rpc.change(canal, *graph.ops())
-            rpc.send(canal, canal, *messages)
-            for queue, wanted in expected.items():
-                assert rpc.texts(canal, queue, len(wanted) + 1, seconds=0.05) == wanted, graph.links
+    chance = random.Random(seed)
+    for number in range(25):
+        graph = Graph(chance, kinds, chance.choice([3, 6, 10]))
+        canal = chance.choice(["low", "high"])
+        messages = ["m%d" % n for n in range(900, 1100)]
+        both(rpc, f"e{number}", graph, [(canal, m) for m in messages],
+             lambda: rpc.send(f"e{number}", canal, *messages))
 
 
 def test_the_real_engine_of_scapy_and_a_queue(daemon):
@@ -146,8 +203,9 @@ def test_a_console_prints_as_python_does(daemon, text):
     daemon.create("e", "s = CLIFeeder(); h = CLIHighFeeder(); c = ConsoleSink(); s > c; h >> c")
     with daemon.client() as rpc, daemon.client() as watcher:
         watcher.call("block.attach", engine="e")
-        rpc.send("e", "s", text)
-        rpc.send("e", "h", text)
+        message = {"hex": text.encode().hex()}
+        rpc.send("e", "s", message)
+        rpc.send("e", "h", message)
         got = ""
         while got.count("\n") < 2:
             got += watcher.notification("block.output")["params"]["text"]
