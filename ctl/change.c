@@ -22,14 +22,12 @@ static void pass(const struct ctl *ctl, const char *option, json_t *params, cons
 		json_object_set(params, member, value);
 }
 
-int change_send(struct ctl *ctl, const char *engine, json_t *ops, json_int_t revision,
-		json_t **result, struct pt_error *err)
+int change_send(struct ctl *ctl, const char *engine, json_t *ops, json_t **result,
+		struct pt_error *err)
 {
 	json_t *params = json_object();
 	json_object_set_new(params, "engine", json_string(engine));
 	json_object_set_new(params, "ops", ops);
-	if (revision >= 0)
-		json_object_set_new(params, "if_revision", json_integer(revision));
 	pass(ctl, "if_revision", params, "if_revision");
 	pass(ctl, "dry_run", params, "dry_run");
 	pass(ctl, "comment", params, "comment");
@@ -106,7 +104,7 @@ int change_run(struct ctl *ctl, const char *engine, json_t *ops)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	json_t *result;
-	if (change_send(ctl, engine, ops, -1, &result, &err))
+	if (change_send(ctl, engine, ops, &result, &err))
 		return ctl_refused(ctl, &err);
 	return change_done(ctl, result);
 }

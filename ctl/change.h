@@ -6,9 +6,8 @@
 #include "ctl/ctl.h"
 
 /* Sends engine.change with the verb's options (--if-revision, --dry-run, --comment, --confirm).
-   `ops` is taken over. `revision` ≥ 0 stands for an --if-revision of our own. */
-int change_send(struct ctl *, const char *engine, json_t *ops, json_int_t revision, json_t **result,
-		struct pt_error *);
+   `ops` is taken over. */
+int change_send(struct ctl *, const char *engine, json_t *ops, json_t **result, struct pt_error *);
 
 /* Shows the result (with -j all of it, with --dry-run the plan, else nothing) and frees it. */
 int change_done(struct ctl *, json_t *result);

@@ -52,6 +52,13 @@ void out_clean(struct buf *b, const char *text)
 	}
 }
 
+void out_first_line(struct buf *b, const char *text)
+{
+	char *line = must_printf("%.*s", (int)strcspn(text, "\n"), text);
+	out_clean(b, line);
+	free(line);
+}
+
 /* ---- numbers ---- */
 
 void out_count(struct buf *b, double n)

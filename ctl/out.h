@@ -12,6 +12,8 @@ void out_json(const json_t *);
 
 /* Text with its control characters made visible, so that nobody's message moves a cursor. */
 void out_clean(struct buf *, const char *text);
+/* The same up to the first newline: what follows is a traceback. */
+void out_first_line(struct buf *, const char *text);
 
 /* Numbers in groups of three: 1,234,567. Bytes: 1.2 MB. Seconds: 1:02:03. */
 void out_count(struct buf *, double n);

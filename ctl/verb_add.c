@@ -4,6 +4,8 @@
 #include "ctl/change.h"
 #include "ctl/pipe.h"
 
+enum { TRIES = 20 };
+
 static int add(struct ctl *);
 
 static const struct pt_param rows[] = {
@@ -26,8 +28,8 @@ const struct verb verb_add = {
 };
 
 /* One try. *revision is what the names were chosen for. */
-static int try_add(struct ctl *ctl, struct pipe_text *pipe, bool insist, json_int_t *revision,
-		   json_t **result, struct pt_error *err)
+static int try_add(struct ctl *ctl, struct pipe_text *pipe, json_int_t *revision, json_t **result,
+		   struct pt_error *err)
 {
 	const char *engine = ctl_text(ctl, "engine");
 	struct world world;
@@ -36,8 +38,7 @@ static int try_add(struct ctl *ctl, struct pipe_text *pipe, bool insist, json_in
 		code = pipe_parse(pipe, &world, err);
 	if (!code) {
 		*revision = world_revision(&world);
-		code = change_send(ctl, engine, json_incref(pipe->program.ops),
-				   insist ? *revision : -1, result, err);
+		code = change_send(ctl, engine, json_incref(pipe->program.ops), result, err);
 		if (code)
 			pipe_locate(pipe, err);
 	}
@@ -67,11 +68,11 @@ static int add(struct ctl *ctl)
 	if (!code && !pipe.text.length)
 		code = pt_fail(&err, -PT_EREQUEST, NULL, "PIPE is missing: what is to be added?");
 	if (!code)
-		code = try_add(ctl, &pipe, false, &revision, &result, &err);
-	if (revision >= 0 && raced(ctl, code, revision)) {
+		code = try_add(ctl, &pipe, &revision, &result, &err);
+	for (int tries = 1; tries < TRIES && raced(ctl, code, revision); tries++) {
 		pt_error_clear(&err);
 		lang_program_free(&pipe.program);
-		code = try_add(ctl, &pipe, true, &revision, &result, &err);
+		code = try_add(ctl, &pipe, &revision, &result, &err);
 	}
 	pipe_fini(&pipe);
 	return code ? ctl_refused(ctl, &err) : change_done(ctl, result);

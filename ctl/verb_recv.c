@@ -11,7 +11,8 @@
 
 static int recv_messages(struct ctl *);
 
-enum { AT_ONCE = 256 };
+/* Messages in one answer: more and more, as long as the answers stay small. */
+enum { AT_ONCE_MIN = 16, AT_ONCE_MAX = 8192, ANSWER_SMALL = 512 * 1024 };
 #define FOLLOW_S 3600.0
 #define MARGIN_S 5.0 /* that the daemon's answer may take on top of its waiting */
 
@@ -51,6 +52,8 @@ struct receiving {
 	struct ctl *ctl;
 	char *engine, *block;
 	json_int_t wanted, taken; /* wanted: still */
+	json_int_t at_once;
+	struct buf out;
 	double deadline_s;
 	bool follow;
 };
@@ -84,22 +87,28 @@ static int refuse_bytes(const struct pt_bytes *bytes, struct pt_error *err)
 	return -PT_ESTATE;
 }
 
-static int print_bytes(const json_t *message, struct pt_error *err)
+static int print_bytes(struct receiving *r, const json_t *message, struct pt_error *err)
 {
 	struct pt_bytes bytes;
-	struct buf line = BUF_INIT;
 	int code = param_bytes_from_json(message, &bytes, err);
 	if (code)
 		return code;
 	if (out_is_terminal() && !is_for_terminals(message, &bytes)) {
 		code = refuse_bytes(&bytes, err);
 	} else {
-		buf_add(&line, bytes.data, bytes.length);
-		buf_addc(&line, '\n');
-		out_buf(&line);
+		buf_add(&r->out, bytes.data, bytes.length);
+		buf_addc(&r->out, '\n');
 	}
 	free(bytes.data);
 	return code;
+}
+
+static void print_json(struct receiving *r, const json_t *item)
+{
+	char *text = json_dumps(item, JSON_COMPACT);
+	buf_adds(&r->out, text ? text : "{}");
+	buf_addc(&r->out, '\n');
+	free(text);
 }
 
 static int print_all(struct receiving *r, const json_t *messages, struct pt_error *err)
@@ -110,13 +119,19 @@ static int print_all(struct receiving *r, const json_t *messages, struct pt_erro
 	json_array_foreach (messages, i, item) {
 		int c = 0;
 		if (r->ctl->json)
-			out_json(item);
+			print_json(r, item);
 		else
-			c = print_bytes(json_object_get(item, "message"), err);
+			c = print_bytes(r, json_object_get(item, "message"), err);
 		code = code ? code : c;
 		r->wanted--;
 		r->taken++;
 	}
+	if (r->out.length < ANSWER_SMALL && r->at_once < AT_ONCE_MAX)
+		r->at_once *= 2;
+	else if (r->out.length >= ANSWER_SMALL && r->at_once > AT_ONCE_MIN)
+		r->at_once /= 2;
+	out_print(r->out.data ? r->out.data : "", r->out.length);
+	buf_clear(&r->out);
 	return code;
 }
 
@@ -125,7 +140,7 @@ static int print_all(struct receiving *r, const json_t *messages, struct pt_erro
 static int ask(struct receiving *r, json_t **result, struct pt_error *err)
 {
 	double left_s = r->follow ? FOLLOW_S : r->deadline_s - clock_s();
-	json_int_t max = r->follow || r->wanted > AT_ONCE ? AT_ONCE : r->wanted;
+	json_int_t max = r->follow || r->wanted > r->at_once ? r->at_once : r->wanted;
 	json_t *params = json_object();
 	if (left_s < 0)
 		left_s = 0;
@@ -168,10 +183,12 @@ static int recv_messages(struct ctl *ctl)
 		.wanted = count ? json_integer_value(count) : 1,
 		.deadline_s = clock_s() + ctl->timeout_s,
 		.follow = ctl_flag(ctl, "follow"),
+		.at_once = AT_ONCE_MIN,
 	};
 	int code = ctl_split(ctl_text(ctl, "engine.block"), &r.engine, &r.block, &err);
 	if (!code)
 		code = receive(&r, &err);
+	buf_free(&r.out);
 	free(r.engine);
 	free(r.block);
 	return code ? ctl_refused(ctl, &err) : EXIT_DONE;

@@ -261,15 +261,12 @@ static const char *text_of(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-/* The first line: what follows is a traceback. */
 static void warn(const char *block, const char *error)
 {
-	char *line = must_printf("%.*s", (int)strcspn(error, "\n"), error);
-	struct buf clean = BUF_INIT;
-	out_clean(&clean, line);
-	fprintf(stderr, "ptctl: block '%s': %s\n", block, clean.data ? clean.data : "");
-	buf_free(&clean);
-	free(line);
+	struct buf line = BUF_INIT;
+	out_first_line(&line, error);
+	fprintf(stderr, "ptctl: block '%s': %s\n", block, line.data ? line.data : "");
+	buf_free(&line);
 }
 
 static int find_failures(struct running *r, struct pt_error *err)

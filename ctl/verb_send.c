@@ -15,7 +15,7 @@ static int close_block(struct ctl *);
 static int trigger(struct ctl *);
 
 /* Bytes of messages in one request: with every byte escaped they still fit a line. */
-enum { BATCH = 128 * 1024, READ_SIZE = 64 * 1024 };
+enum { BATCH = 128 * 1024, MESSAGE_MAX = 700 * 1024, READ_SIZE = 64 * 1024 };
 
 #define TARGET                                                                 \
 	{                                                                      \
@@ -115,14 +115,30 @@ static int decode(const struct ctl *ctl, struct buf *b, const char *text, size_t
 	return 0;
 }
 
+/* A long message as base64, whose length is known; a longer one fits no line. */
+static json_t *to_json(const struct buf *b)
+{
+	struct buf text = BUF_INIT;
+	if (b->length <= BATCH)
+		return param_bytes_to_json(b->data, b->length);
+	encode_base64(&text, b->data, b->length);
+	json_t *json = json_pack("{s:s%}", "base64", text.data, text.length);
+	buf_free(&text);
+	return json;
+}
+
 static int add(struct sending *s, const char *text, size_t length, struct pt_error *err)
 {
 	struct buf b = BUF_INIT;
 	int code = decode(s->ctl, &b, text, length, err);
+	if (!code && b.length > MESSAGE_MAX)
+		code = pt_fail(err, -PT_ELIMIT, NULL,
+			       "a message of %zu bytes is too long to be sent this way; at most %d",
+			       b.length, MESSAGE_MAX);
 	if (!code && s->bytes && s->bytes + b.length > BATCH)
 		code = flush(s, err);
 	if (!code) {
-		json_array_append_new(s->messages, param_bytes_to_json(b.data, b.length));
+		json_array_append_new(s->messages, to_json(&b));
 		s->bytes += b.length + 8;
 	}
 	buf_free(&b);

@@ -92,7 +92,7 @@ static void add_errors(struct buf *b, const json_t *blocks)
 	json_array_foreach (blocks, i, block)
 		if (*text_of(block, "last_error")) {
 			buf_addf(b, "%s%s: ", out_colour(OUT_RED), text_of(block, "name"));
-			out_clean(b, text_of(block, "last_error"));
+			out_first_line(b, text_of(block, "last_error"));
 			buf_addf(b, "%s\n", out_colour(OUT_PLAIN));
 		}
 }
