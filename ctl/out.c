@@ -2,6 +2,7 @@
 /* What is printed: JSON, aligned tables, colours, and text that came from elsewhere. */
 #include "ctl/out.h"
 
+#include "base/error.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,13 +10,31 @@
 #include <string.h>
 #include <unistd.h>
 
+static void (*last_call)(void *);
+static void *last_arg;
+
+void out_set_last(void (*last)(void *), void *arg)
+{
+	last_call = last;
+	last_arg = arg;
+}
+
+static void give_up(int error)
+{
+	void (*last)(void *) = last_call;
+	last_call = NULL;
+	if (error != EPIPE)
+		fprintf(stderr, "ptctl: cannot write to standard output: %s\n", error_words(error));
+	if (last)
+		last(last_arg);
+	_exit(error == EPIPE ? 0 : 1);
+}
+
 void out_print(const char *text, size_t length)
 {
 	if (fwrite(text, 1, length, stdout) == length && !fflush(stdout))
 		return;
-	if (errno != EPIPE)
-		fprintf(stderr, "ptctl: cannot write to standard output: %s\n", strerror(errno));
-	_exit(errno == EPIPE ? 0 : 1);
+	give_up(errno);
 }
 
 void out_buf(struct buf *b)

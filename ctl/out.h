@@ -47,7 +47,8 @@ void table_count(struct table *, const json_t *number);
 /* The first row is the heading, unless it is headless. Frees the table. */
 void table_print(struct table *, struct buf *);
 
-/* Prints and flushes. A reader that is gone ends the program quietly. */
+/* Prints and flushes. A reader that is gone ends the program quietly, after `last` was called. */
+void out_set_last(void (*last)(void *), void *arg);
 void out_print(const char *text, size_t length);
 void out_buf(struct buf *); /* prints and frees */
 

@@ -315,6 +315,15 @@ static int finish(struct running *r, int code, struct pt_error *err)
 	return code;
 }
 
+/* Nobody reads what is printed: nothing may be left running. */
+static void abandon(void *arg)
+{
+	struct running *r = arg;
+	if (r->created)
+		ctl_call(r->ctl, "engine.destroy", engine_params(r), NULL, NULL);
+	private_end(&r->daemon, r->ctl);
+}
+
 static int run(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -322,11 +331,13 @@ static int run(struct ctl *ctl)
 	r.output = (struct attachment){.json = ctl->json, .before = clear_line, .arg = &r};
 	progress_init(&r.progress, clock_s());
 	catch_signals();
+	out_set_last(abandon, &r);
 	int code = prepare(&r, &err);
 	if (!code)
 		code = wait_until_done(&r, &err);
 	code = finish(&r, code, &err);
 	int status = code ? ctl_refused(ctl, &err) : interrupts ? EXIT_INTERRUPTED : EXIT_DONE;
+	out_set_last(NULL, NULL);
 	attach_close(&r.output);
 	pt_client_close(r.waiter);
 	pipe_fini(&r.pipe);

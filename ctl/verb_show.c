@@ -133,7 +133,7 @@ static void add_value(struct buf *b, const json_t *value)
 	if (json_is_integer(value))
 		out_count(b, json_number_value(value));
 	else if (json_is_string(value))
-		out_clean(b, json_string_value(value));
+		out_first_line(b, json_string_value(value));
 	else
 		lang_print_value(b, value);
 }
@@ -171,6 +171,18 @@ static void add_params_of(struct table *t, const json_t *params)
 	}
 }
 
+/* What follows the first line of an error. */
+static void add_traceback(struct buf *b, const char *text)
+{
+	text += strcspn(text, "\n");
+	while (*text) {
+		buf_adds(b, "  ");
+		out_first_line(b, ++text);
+		buf_addc(b, '\n');
+		text += strcspn(text, "\n");
+	}
+}
+
 static void add_links_of(struct buf *b, const json_t *links, const char *name)
 {
 	json_t *own = json_array(), *link;
@@ -204,6 +216,7 @@ static void show_block(const json_t *shown, json_t *block, const json_t *counts)
 	}
 	add_members(&t, counts, "");
 	table_print(&t, &b);
+	add_traceback(&b, text_of(counts, "last_error"));
 	add_links_of(&b, json_object_get(shown, "links"), text_of(block, "name"));
 	out_buf(&b);
 	json_decref(rest);
