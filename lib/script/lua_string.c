@@ -270,12 +270,14 @@ static int string_rep(lua_State *L)
 		return luaL_error(L, "the resulting string is too large");
 	size_t total = (size_t)count * (length + size) - size;
 	luaL_Buffer b;
-	char *at = luaL_buffinitsize(L, &b, total);
-	for (; count > 1; count--) {
-		at = mempcpy(at, text, length);
-		at = mempcpy(at, separator, size);
+	char *out = luaL_buffinitsize(L, &b, total);
+	memcpy(out, text, length);
+	if (count > 1)
+		memcpy(out + length, separator, size);
+	for (size_t done = length + size, more; done < total; done += more) {
+		more = total - done < done ? total - done : done;
+		memcpy(out + done, out, more);
 	}
-	memcpy(at, text, length);
 	luaL_pushresultsize(&b, total);
 	return 1;
 }

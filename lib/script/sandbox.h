@@ -19,6 +19,9 @@
  * returned, so that a script cannot catch the error and go on. Finalizers (__gc), which run
  * without Lua's hooks, cannot be set, and there are no coroutines.
  *
+ * Not bounded is what the collector does at once: tens of thousands of tables with weak keys that
+ * refer to one another in a bad order can keep the thread, and no other, for seconds.
+ *
  * Past the memory limit "not enough memory" is raised; the state is good for the next call.
  *
  * A sandbox belongs to one thread at a time, and keeps its globals between calls.
