@@ -127,14 +127,14 @@ static struct cursor extensions(struct cursor c)
 	return c;
 }
 
-static inline void ip(struct cursor *c)
+static inline bool ip(struct cursor *c)
 {
 	if (left(c) < IP_SIZE)
-		return;
+		return false;
 	const uint8_t *header = here(c);
 	uint32_t size = (header[0] & 15) * 4;
 	if (header[0] >> 4 != 4 || size < IP_SIZE)
-		return;
+		return false;
 	found(c, PACKET_IP);
 	limit(c, be16(header + 2), size);
 	skip(c, size);
@@ -143,13 +143,13 @@ static inline void ip(struct cursor *c)
 	c->view->fragment = c->ends;
 	if (c->proto == PROTO_AH)
 		*c = extensions(*c);
-	transport(c);
+	return true;
 }
 
-static inline void ip6(struct cursor *c)
+static inline bool ip6(struct cursor *c)
 {
 	if (left(c) < IP6_SIZE || here(c)[0] >> 4 != 6)
-		return;
+		return false;
 	const uint8_t *header = here(c);
 	found(c, PACKET_IP6);
 	limit(c, IP6_SIZE + be16(header + 4), IP6_SIZE + 1);
@@ -157,7 +157,7 @@ static inline void ip6(struct cursor *c)
 	c->proto = header[6];
 	if (proto_is_extension(c->proto))
 		*c = extensions(*c);
-	transport(c);
+	return true;
 }
 
 static inline void arp(struct cursor *c)
@@ -305,15 +305,6 @@ static struct cursor session(struct cursor c)
 	return c;
 }
 
-static inline void network(struct cursor *c)
-{
-	switch (c->ether_type) {
-	case ETHER_TYPE_IP: ip(c); break;
-	case ETHER_TYPE_IP6: ip6(c); break;
-	case ETHER_TYPE_ARP: arp(c); break;
-	}
-}
-
 void packet_dissect_bytes(const uint8_t *bytes, size_t length, uint16_t link_type,
 			  struct packet_view *view)
 {
@@ -334,7 +325,11 @@ void packet_dissect_bytes(const uint8_t *bytes, size_t length, uint16_t link_typ
 	if (c.ether_type == ETHER_TYPE_PPPOE)
 		c = session(c);
 	view->ether_type = c.ether_type;
-	network(&c);
+	if (c.ether_type == ETHER_TYPE_ARP)
+		arp(&c);
+	if ((c.ether_type == ETHER_TYPE_IP && ip(&c)) ||
+	    (c.ether_type == ETHER_TYPE_IP6 && ip6(&c)))
+		transport(&c);
 	payload(&c);
 }
 
