@@ -201,7 +201,9 @@ static void raise_limits(void)
 static int open_socket(struct daemon *d, struct control_socket *socket)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	const char *said = d->options->socket ? d->options->socket : d->conf.socket;
+	const char *variable = getenv("PIPETOOL_SOCKET"), *said = d->options->socket;
+	if (!said)
+		said = variable && *variable ? variable : d->conf.socket;
 	char *path = NULL;
 	int code = d->options->socket ? -ENOENT : socket_open_passed(socket, &err);
 	if (code == -ENOENT && !err.count) {
@@ -258,14 +260,8 @@ static void close_handle(uv_handle_t *handle, void *arg)
 		uv_close(handle, NULL);
 }
 
-/* A console that nobody reads would hold up the end: then it is left to the process's. */
-static void close_all(struct daemon *d)
+static void close_loop(struct daemon *d)
 {
-	boot_free(d->boot);
-	server_free(d->server);
-	engines_free(d->engines);
-	if (console_idle(d->console))
-		console_free(d->console);
 	inbox_fini(&d->inbox);
 	uv_walk(&d->loop, close_handle, NULL);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
@@ -273,6 +269,17 @@ static void close_all(struct daemon *d)
 	conf_clear(&d->conf);
 }
 
+/* A console that nobody reads would hold up the end: then it is left to the process's. */
+static void close_parts(struct daemon *d)
+{
+	boot_free(d->boot);
+	server_free(d->server);
+	engines_free(d->engines);
+	if (console_idle(d->console))
+		console_free(d->console);
+}
+
+/* Signals are watched before there is a socket: who can connect can also end the daemon cleanly. */
 int daemon_run(const struct options *options)
 {
 	struct daemon d = {.options = options};
@@ -283,18 +290,18 @@ int daemon_run(const struct options *options)
 	raise_limits();
 	signal(SIGPIPE, SIG_IGN);
 	json_object_seed(0);
-	if (open_socket(&d, &socket)) {
-		conf_clear(&d.conf);
-		return EXIT_FAILURE;
-	}
 	open_loop(&d);
-	open_parts(&d, socket);
 	watch_signals(&d);
-	start_engines(&d);
-	uv_run(&d.loop, UV_RUN_DEFAULT);
-	close_all(&d);
-	log_info("ended");
-	return EXIT_SUCCESS;
+	int code = open_socket(&d, &socket);
+	if (!code) {
+		open_parts(&d, socket);
+		start_engines(&d);
+		uv_run(&d.loop, UV_RUN_DEFAULT);
+		close_parts(&d);
+		log_info("ended");
+	}
+	close_loop(&d);
+	return code ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int daemon_check(const struct options *options)

@@ -12,7 +12,7 @@ static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 
 /* clang-format off */
 const struct pt_param options_rows[] = {
-	{"socket", "Listen on this path, whatever the configuration says.",
+	{"socket", "Listen on this path, whatever $PIPETOOL_SOCKET and the configuration say.",
 	 PT_PATH(struct options, socket), .fallback = "None", .letter = 's'},
 	{"config", "Read this configuration; without it " PIPETOOL_CONFIG_DIR "/pipetoold.conf, if it is there.",
 	 PT_PATH(struct options, config), .fallback = "None", .letter = 'c'},

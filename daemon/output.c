@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARCEL = 64 * 1024 };
+enum { PARCEL = 16 * 1024 };
 
 /* In a parcel, before the block's name and the text. */
 struct label {

@@ -153,6 +153,8 @@ void server_output(struct server *s, const char *engine, const char *block, cons
 		   const char *text, size_t length)
 {
 	struct buf line = BUF_INIT;
+	if (s->retired)
+		return;
 	for (struct connection_links *next, *links = TAILQ_FIRST(&s->all); links; links = next) {
 		next = TAILQ_NEXT(links, all);
 		if (!connection_wants(links->connection, engine, block))
