@@ -374,7 +374,8 @@ int writer_flush(struct writer *w, bool sync)
 {
 	atomic_store(&w->awaited, true);
 	writer_push(w);
-	start_if_queued(w, false);
+	if (!w->running)
+		start_if_queued(w, false);
 	await_idle(w);
 	if (sync && w->config.fd >= 0 && !writer_error(w))
 		set_error(w, sync_fd(w->config.fd));
@@ -386,7 +387,8 @@ static void end_thread(struct writer *w, bool sync)
 {
 	atomic_store(&w->awaited, true);
 	writer_push(w);
-	start_if_queued(w, w->config.fd >= 0 && w->config.filter);
+	if (!w->running)
+		start_if_queued(w, w->config.fd >= 0 && w->config.filter);
 	if (!w->running) {
 		if (sync && w->config.fd >= 0)
 			set_error(w, sync_fd(w->config.fd));

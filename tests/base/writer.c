@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A thread that writes: order, limits, failures, and changes of the file. */
+#include "unit.h"
+
+#include "base/buf.h"
+#include "base/writer.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <semaphore.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int memory_file(void)
+{
+	int fd = memfd_create("writer", MFD_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+static void write_text(struct writer *w, const char *text)
+{
+	uint8_t *at = writer_room(w, strlen(text));
+	ck_assert_ptr_nonnull(at);
+	memcpy(at, text, strlen(text));
+	writer_advance(w, strlen(text));
+}
+
+static void expect_content(int fd, const char *text)
+{
+	char bytes[256];
+	ssize_t n = pread(fd, bytes, sizeof bytes, 0);
+	ck_assert_int_eq(n, (ssize_t)strlen(text));
+	ck_assert_mem_eq(bytes, text, strlen(text));
+}
+
+START_TEST(bytes_arrive_in_order)
+{
+	int fd = memory_file();
+	struct writer *w = writer_new(&(struct writer_config){.fd = fd, .buffer_size = 8});
+	write_text(w, "one ");
+	write_text(w, "two ");
+	ck_assert_uint_eq(writer_pending(w), 8);
+	write_text(w, "three");
+	ck_assert_int_eq(writer_flush(w, true), 0);
+	ck_assert_uint_eq(writer_pending(w), 0);
+	ck_assert_uint_eq(writer_written(w), 13);
+	expect_content(fd, "one two three");
+	write_text(w, "!");
+	ck_assert_int_eq(writer_free(w, true), 0);
+	expect_content(fd, "one two three!");
+	close(fd);
+}
+END_TEST
+
+START_TEST(one_that_was_never_used_ends_quietly)
+{
+	struct writer *w =
+		writer_new(&(struct writer_config){.fd = memory_file(), .close_fd = true});
+	ck_assert_int_eq(writer_flush(w, true), 0);
+	ck_assert_int_eq(writer_free(w, true), 0);
+	ck_assert_int_eq(writer_free(NULL, true), 0);
+}
+END_TEST
+
+static void post(void *arg)
+{
+	sem_post(arg);
+}
+
+START_TEST(buffers_are_bounded_and_progress_tells_of_room)
+{
+	int ends[2];
+	sem_t progress;
+	sem_init(&progress, 0, 0);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	size_t size = (size_t)fcntl(ends[1], F_GETPIPE_SZ);
+	struct writer *w = writer_new(&(struct writer_config){.fd = ends[1],
+							      .close_fd = true,
+							      .buffer_size = 2 * size,
+							      .buffers = 2,
+							      .extra = 1,
+							      .progress = post,
+							      .arg = &progress});
+	unsigned given = 0;
+	while (writer_has_room(w)) {
+		ck_assert_ptr_nonnull(writer_room(w, 2 * size));
+		memset(writer_room(w, 2 * size), 'x', 2 * size);
+		writer_advance(w, 2 * size);
+		given++;
+	}
+	ck_assert_uint_eq(given, 2);
+	ck_assert_ptr_nonnull(writer_room(w, 1)); /* the extra one */
+	writer_advance(w, 1);
+	writer_push(w);
+	ck_assert_ptr_null(writer_room(w, 1));
+	char *bytes = must_calloc(1, 4 * size);
+	size_t total = 0;
+	while (total < 4 * size + 1) {
+		ssize_t n = read(ends[0], bytes, 4 * size);
+		ck_assert_int_gt(n, 0);
+		total += (size_t)n;
+	}
+	for (int i = 0; i < 3; i++)
+		sem_wait(&progress);
+	ck_assert(writer_has_room(w));
+	ck_assert_int_eq(writer_free(w, false), 0);
+	close(ends[0]);
+	free(bytes);
+	sem_destroy(&progress);
+}
+END_TEST
+
+START_TEST(after_a_failed_write_the_rest_is_discarded)
+{
+	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	struct writer *w = writer_new(&(struct writer_config){.fd = fd, .close_fd = true});
+	write_text(w, "lost");
+	ck_assert_int_eq(writer_flush(w, false), -ENOSPC);
+	ck_assert_int_eq(writer_error(w), -ENOSPC);
+	write_text(w, "lost, too");
+	ck_assert_int_eq(writer_flush(w, false), -ENOSPC);
+	ck_assert_uint_eq(writer_pending(w), 0);
+	ck_assert_int_eq(writer_free(w, true), -ENOSPC);
+}
+END_TEST
+
+START_TEST(a_pipe_without_a_reader_is_an_error_and_no_signal)
+{
+	int ends[2];
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	struct writer *w = writer_new(&(struct writer_config){.fd = ends[1], .close_fd = true});
+	write_text(w, "x");
+	ck_assert_int_eq(writer_free(w, false), -EPIPE);
+}
+END_TEST
+
+struct next {
+	int fd;
+};
+
+static int give(void *arg)
+{
+	return ((struct next *)arg)->fd;
+}
+
+static void go_on_in(struct writer *w, int fd)
+{
+	struct next *next = must_calloc(1, sizeof *next);
+	next->fd = fd;
+	writer_next(w, give, next, true);
+}
+
+START_TEST(what_follows_goes_to_the_next_file)
+{
+	int first = memory_file(), second = memory_file();
+	struct writer *w = writer_new(&(struct writer_config){.fd = -1});
+	go_on_in(w, first);
+	write_text(w, "first");
+	go_on_in(w, second);
+	write_text(w, "second");
+	ck_assert_int_eq(writer_free(w, true), 0);
+	expect_content(first, "first");
+	expect_content(second, "second");
+	close(first);
+	close(second);
+}
+END_TEST
+
+START_TEST(a_next_file_that_fails_to_open_is_an_error)
+{
+	int fd = memory_file();
+	struct writer *w = writer_new(&(struct writer_config){.fd = fd});
+	write_text(w, "first");
+	go_on_in(w, -EMFILE);
+	write_text(w, "second");
+	go_on_in(w, fd);
+	ck_assert_int_eq(writer_free(w, true), -EMFILE);
+	expect_content(fd, "first");
+	close(fd);
+}
+END_TEST
+
+/* Puts each input between brackets, and what the last call leaves at the end. */
+static int bracket(void *arg, const void *bytes, size_t length, bool last,
+		   int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
+{
+	if (last)
+		return put(put_arg, "end", 3);
+	put(put_arg, "[", 1);
+	put(put_arg, bytes, length);
+	return put(put_arg, "]", 1);
+}
+
+START_TEST(a_filter_ends_each_file)
+{
+	int first = memory_file(), second = memory_file();
+	struct writer *w = writer_new(&(struct writer_config){.fd = first, .filter = bracket});
+	write_text(w, "a");
+	writer_push(w);
+	write_text(w, "b");
+	go_on_in(w, second);
+	ck_assert_int_eq(writer_free(w, true), 0);
+	expect_content(first, "[a][b]end");
+	expect_content(second, "end");
+	close(first);
+	close(second);
+}
+END_TEST
+
+UNIT_TESTS("base/writer", bytes_arrive_in_order, one_that_was_never_used_ends_quietly,
+	   buffers_are_bounded_and_progress_tells_of_room,
+	   after_a_failed_write_the_rest_is_discarded,
+	   a_pipe_without_a_reader_is_an_error_and_no_signal, what_follows_goes_to_the_next_file,
+	   a_next_file_that_fails_to_open_is_an_error, a_filter_ends_each_file)
