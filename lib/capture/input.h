@@ -10,6 +10,9 @@
 
 struct input;
 
+/* A descriptor of the file, or a negative code with words and the nearest name in its folder. */
+int input_path(const char *path, struct pt_error *);
+
 /* Reads from a descriptor, which it owns, also on failure. A regular file may be compressed or not
    and can be read again; FIFOs, sockets and terminals are made non-blocking. Refuses folders. */
 int input_open(int fd, const char *name, struct input **, struct pt_error *);

@@ -3,17 +3,14 @@
 #include "capture/capture.h"
 
 #include "base/buf.h"
-#include "base/error.h"
 #include "capture/input.h"
 #include "capture/parse.h"
 #include "msg/pool.h"
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CHUNK	   (256 * 1024)
 #define CHUNK_REST (16 * 1024) /* too little room to read into */
@@ -178,23 +175,10 @@ int capture_reader_open_fd(int fd, const char *name, struct capture_reader **res
 	return 0;
 }
 
-static int cannot_open(const char *path, int code, struct pt_error *err)
-{
-	int rc = pt_fail(err, code, "fname", "cannot open '%s': %s", path, error_words(code));
-	if (code == -ENOENT)
-		pt_hint(err, "check the path; the daemon takes one that is relative from its own "
-			     "folder");
-	else if (code == -EACCES)
-		pt_hint(err, "the daemon's user needs to read the file and to pass its folders");
-	return rc;
-}
-
 int capture_reader_open(const char *path, struct capture_reader **result, struct pt_error *err)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return cannot_open(path, -errno, err);
-	return capture_reader_open_fd(fd, path, result, err);
+	int fd = input_path(path, err);
+	return fd < 0 ? fd : capture_reader_open_fd(fd, path, result, err);
 }
 
 void capture_reader_release(struct capture_reader *r)

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writing captures, and reading back what was written. */
+#include "capture/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+/* A folder of the test's own, a file in it, and packets to write. */
+struct desk {
+	char folder[32], path[64];
+	struct pt_pool *pool;
+	struct pt_error err;
+	struct capture_writer *writer;
+};
+
+static struct desk desk(void)
+{
+	struct desk d = {.folder = "/tmp/writer-XXXXXX", .pool = pool_new(0)};
+	ck_assert_ptr_nonnull(mkdtemp(d.folder));
+	snprintf(d.path, sizeof d.path, "%s/x.pcap", d.folder);
+	return d;
+}
+
+static void desk_end(struct desk *d)
+{
+	DIR *dir = opendir(d->folder);
+	for (struct dirent *e; (e = readdir(dir));)
+		if (e->d_name[0] != '.')
+			unlinkat(dirfd(dir), e->d_name, 0);
+	closedir(dir);
+	rmdir(d->folder);
+	pool_free(d->pool);
+	pt_error_clear(&d->err);
+}
+
+static const struct capture_writer_config plain = {.fd = -1, .link_type = -1};
+
+static int open_writer(struct desk *d, struct capture_writer_config config)
+{
+	if (!config.path)
+		config.path = d->path;
+	return capture_writer_open(&config, &d->writer, &d->err);
+}
+
+static int put(struct desk *d, const char *text, uint16_t link_type, uint64_t time_ns)
+{
+	size_t length = strlen(text);
+	struct pt_msg *m = pt_msg_packet(d->pool, text, length, length + 10, link_type, time_ns);
+	int rc = capture_writer_put(d->writer, &m, 1, &d->err);
+	pt_msg_unref(m);
+	return rc;
+}
+
+static void finish(struct desk *d)
+{
+	ck_assert_int_eq(capture_writer_close(d->writer, &d->err), 0);
+}
+
+static void expect_refusal(struct desk *d, int rc, const char *path, const char *words)
+{
+	ck_assert_int_lt(rc, 0);
+	ck_assert_uint_ge(d->err.count, 1);
+	ck_assert_str_eq(d->err.faults[0].path, path);
+	ck_assert_msg(strstr(d->err.faults[0].message, words), "%s", d->err.faults[0].message);
+	pt_error_clear(&d->err);
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) < 0 ? -1 : st.st_size;
+}
+
+START_TEST(what_is_written_is_read_back)
+{
+	static const struct {
+		enum capture_format format;
+		bool gzip;
+		uint64_t time_ns;
+	} cases[] = {{CAPTURE_PCAP, false, 1700000000123456000},
+		     {CAPTURE_PCAP_NS, false, 1700000000123456789},
+		     {CAPTURE_PCAPNG, false, 1700000000123456789},
+		     {CAPTURE_PCAP, true, 1700000000123456000},
+		     {CAPTURE_PCAPNG, true, 1700000000123456789}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct desk d = desk();
+		struct capture_writer_config config = plain;
+		config.format = cases[i].format;
+		config.gzip = cases[i].gzip;
+		ck_assert_int_eq(open_writer(&d, config), 0);
+		ck_assert_int_eq(put(&d, "first", 101, UINT64_C(1700000000123456789)), 1);
+		ck_assert_int_eq(put(&d, "", 101, 0), 1);
+		finish(&d);
+		struct reading r = read_path(d.path);
+		ck_assert_int_eq(r.end, 0);
+		ck_assert_uint_eq(r.count, 2);
+		expect_bytes(&r, 0, "first");
+		ck_assert_uint_eq(r.messages[0]->time_ns, cases[i].time_ns);
+		ck_assert_uint_eq(r.messages[0]->wire_length, 15);
+		ck_assert_uint_eq(r.messages[0]->link_type, 101);
+		struct capture_facts facts;
+		capture_reader_facts(r.reader, &facts);
+		ck_assert_int_eq(facts.format, cases[i].format);
+		ck_assert_int_eq(facts.packed, cases[i].gzip);
+		reading_end(&r);
+		desk_end(&d);
+	}
+}
+END_TEST
+
+START_TEST(an_empty_file_is_a_valid_one)
+{
+	for (int format = CAPTURE_PCAP; format <= CAPTURE_PCAPNG; format++) {
+		struct desk d = desk();
+		struct capture_writer_config config = plain;
+		config.format = (enum capture_format)format;
+		ck_assert_int_eq(open_writer(&d, config), 0);
+		finish(&d);
+		struct reading r = read_path(d.path);
+		ck_assert_int_eq(r.end, 0);
+		ck_assert_uint_eq(r.count, 0);
+		reading_end(&r);
+		desk_end(&d);
+	}
+}
+END_TEST
+
+START_TEST(pcap_holds_one_link_type_and_pcapng_many)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	ck_assert_int_eq(put(&d, "ether", 1, 1), 1);
+	int rc = put(&d, "raw", 101, 2);
+	ck_assert_int_eq(rc, -EMEDIUMTYPE);
+	expect_refusal(&d, rc, "linktype", "a packet of link type 101 does not fit");
+	ck_assert_int_eq(put(&d, "ether", 1, 3), 1);
+	finish(&d);
+	config.format = CAPTURE_PCAPNG;
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	ck_assert_int_eq(put(&d, "ether", 1, 1), 1);
+	ck_assert_int_eq(put(&d, "raw", 101, 2), 1);
+	finish(&d);
+	struct reading r = read_path(d.path);
+	ck_assert_uint_eq(r.count, 2);
+	ck_assert_uint_eq(r.messages[0]->link_type, 1);
+	ck_assert_uint_eq(r.messages[1]->link_type, 101);
+	reading_end(&r);
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(a_vector_is_taken_up_to_what_does_not_fit)
+{
+	struct desk d = desk();
+	struct pt_msg *m[3];
+	ck_assert_int_eq(open_writer(&d, plain), 0);
+	for (int i = 0; i < 3; i++)
+		m[i] = pt_msg_packet(d.pool, "x", 1, 1, i == 1 ? 101 : 1, 1);
+	ck_assert_int_eq(capture_writer_put(d.writer, m, 3, &d.err), 1);
+	ck_assert_int_eq(capture_writer_put(d.writer, m + 1, 2, NULL), -EMEDIUMTYPE);
+	ck_assert_int_eq(capture_writer_put(d.writer, m + 2, 1, &d.err), 1);
+	msg_unref_many(m, 3);
+	finish(&d);
+	ck_assert_int_eq(size_of(d.path), 24 + 2 * 17);
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(a_plain_message_needs_a_link_type)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	struct pt_msg *m = pt_msg_new(d.pool, "text", 4);
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	int rc = capture_writer_put(d.writer, &m, 1, &d.err);
+	ck_assert_int_eq(rc, -EMEDIUMTYPE);
+	expect_refusal(&d, rc, "linktype", "set linktype");
+	finish(&d);
+	config.link_type = 147;
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	ck_assert_int_eq(capture_writer_put(d.writer, &m, 1, &d.err), 1);
+	finish(&d);
+	struct reading r = read_path(d.path);
+	expect_bytes(&r, 0, "text");
+	ck_assert_uint_eq(r.messages[0]->link_type, 147);
+	ck_assert_uint_gt(r.messages[0]->time_ns, UINT64_C(1600000000000000000));
+	reading_end(&r);
+	pt_msg_unref(m);
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(long_packets_are_cut_and_late_times_are_the_last)
+{
+	struct desk d = desk();
+	uint8_t *bytes;
+	struct pt_msg *m = pt_msg_room(d.pool, 300000, &bytes);
+	memset(bytes, 7, 300000);
+	m->link_type = 1;
+	m->time_ns = UINT64_MAX;
+	ck_assert_int_eq(open_writer(&d, plain), 0);
+	ck_assert_int_eq(capture_writer_put(d.writer, &m, 1, &d.err), 1);
+	finish(&d);
+	struct reading r = read_path(d.path);
+	ck_assert_uint_eq(r.count, 1);
+	ck_assert_uint_eq(r.messages[0]->length, CAPTURE_PACKET_MAX);
+	ck_assert_uint_eq(r.messages[0]->wire_length, 300000);
+	ck_assert_uint_eq(r.messages[0]->time_ns, UINT64_C(4294967295999999000));
+	reading_end(&r);
+	pt_msg_unref(m);
+	desk_end(&d);
+}
+END_TEST
+
+static void write_one(struct desk *d, struct capture_writer_config config, const char *text)
+{
+	ck_assert_int_eq(open_writer(d, config), 0);
+	ck_assert_int_eq(put(d, text, 1, 1), 1);
+	finish(d);
+}
+
+START_TEST(appending_goes_on_at_the_end)
+{
+	for (int format = CAPTURE_PCAP; format <= CAPTURE_PCAPNG; format++) {
+		struct desk d = desk();
+		struct capture_writer_config config = plain;
+		config.format = (enum capture_format)format;
+		config.append = true;
+		write_one(&d, config, "one");
+		write_one(&d, config, "two");
+		struct reading r = read_path(d.path);
+		ck_assert_int_eq(r.end, 0);
+		ck_assert_uint_eq(r.count, 2);
+		expect_bytes(&r, 1, "two");
+		reading_end(&r);
+		desk_end(&d);
+	}
+}
+END_TEST
+
+static void overwrite(const char *path, off_t at, const char *bytes, size_t length)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq(pwrite(fd, bytes, length, at), (ssize_t)length);
+	close(fd);
+}
+
+START_TEST(appending_to_another_kind_of_file_is_refused)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	config.append = true;
+	write_one(&d, config, "one");
+	config.format = CAPTURE_PCAP_NS;
+	expect_refusal(&d, open_writer(&d, config), "format", "its format is pcap, not pcap-ns");
+	config.format = CAPTURE_PCAP;
+	config.link_type = 101;
+	expect_refusal(&d, open_writer(&d, config), "linktype", "its link type is 1, not 101");
+	config.gzip = true;
+	expect_refusal(&d, open_writer(&d, config), "append", "compressed");
+	config = plain;
+	config.append = true;
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	ck_assert_int_eq(put(&d, "raw", 101, 1), -EMEDIUMTYPE);
+	pt_error_clear(&d.err);
+	finish(&d);
+	ck_assert_int_eq(truncate(d.path, 42), 0);
+	expect_refusal(&d, open_writer(&d, config), "fname", "cut off at byte 42");
+	overwrite(d.path, 0, "text", 4);
+	expect_refusal(&d, open_writer(&d, config), "fname", "not a capture file");
+	ck_assert_int_eq(size_of(d.path), 42);
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(nothing_is_touched_before_the_first_packet)
+{
+	struct desk d = desk();
+	write_one(&d, plain, "precious");
+	ck_assert_int_eq(open_writer(&d, plain), 0);
+	ck_assert_int_eq(size_of(d.path), 24 + 16 + 8);
+	capture_writer_cancel(d.writer);
+	ck_assert_int_eq(size_of(d.path), 24 + 16 + 8);
+	unlink(d.path);
+	ck_assert_int_eq(open_writer(&d, plain), 0);
+	capture_writer_cancel(d.writer);
+	ck_assert_int_eq(size_of(d.path), -1);
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(a_file_has_one_writer)
+{
+	struct desk d = desk();
+	ck_assert_int_eq(open_writer(&d, plain), 0);
+	struct capture_writer *first = d.writer;
+	int rc = open_writer(&d, plain);
+	ck_assert_int_eq(rc, -EBUSY);
+	expect_refusal(&d, rc, "fname", "is being written by another block or program");
+	d.writer = first;
+	finish(&d);
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(what_cannot_be_opened_says_how_to_mend_it)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	config.path = "/nowhere/x.pcap";
+	expect_refusal(&d, open_writer(&d, config), "fname", "no such file");
+	config.path = d.folder;
+	expect_refusal(&d, open_writer(&d, config), "fname", "is a folder");
+	ck_assert_int_eq(mkfifo(d.path, 0600), 0);
+	expect_refusal(&d, open_writer(&d, plain), "fname", "nobody reads the FIFO");
+	desk_end(&d);
+}
+END_TEST
+
+static void fail_with(struct desk *d, struct capture_writer_config config, int code,
+		      const char *words)
+{
+	ck_assert_int_eq(open_writer(d, config), 0);
+	ck_assert_int_eq(put(d, "lost", 1, 1), 1);
+	int rc = capture_writer_close(d->writer, &d->err);
+	ck_assert_int_eq(rc, code);
+	expect_refusal(d, rc, "fname", words);
+}
+
+START_TEST(a_full_disk_is_told)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	config.path = "/dev/full";
+	fail_with(&d, config, -ENOSPC, "no space left");
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(a_size_limit_is_told)
+{
+	struct rlimit before, small;
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){20, before.rlim_max};
+	struct desk d = desk();
+	ck_assert_int_eq(open_writer(&d, plain), 0);
+	ck_assert_int_eq(put(&d, "lost", 1, 1), 1);
+	setrlimit(RLIMIT_FSIZE, &small); /* nothing is asserted while it holds: libcheck writes */
+	int rc = capture_writer_close(d.writer, &d.err);
+	setrlimit(RLIMIT_FSIZE, &before);
+	ck_assert_int_eq(rc, -EFBIG);
+	expect_refusal(&d, rc, "fname", "file too large");
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(a_reader_that_closes_is_told)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	int ends[2];
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	config.path = "a pipe";
+	config.fd = ends[1];
+	fail_with(&d, config, -EPIPE, "the reader has closed it");
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(after_a_failed_write_everything_is_refused)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	config.path = "/dev/full";
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	ck_assert_int_eq(put(&d, "lost", 1, 1), 1);
+	capture_writer_push(d.writer);
+	while (!capture_writer_error(d.writer))
+		sched_yield();
+	ck_assert_int_eq(put(&d, "more", 1, 2), -ENOSPC);
+	ck_assert_int_eq(capture_writer_close(d.writer, NULL), -ENOSPC);
+	desk_end(&d);
+}
+END_TEST
+
+static size_t packets_in(const char *folder, const char *name)
+{
+	char *path = must_printf("%s/%s", folder, name);
+	struct reading r = read_path(path);
+	size_t count = r.end == 0 ? r.count : SIZE_MAX;
+	reading_end(&r);
+	free(path);
+	return count;
+}
+
+START_TEST(rotation_goes_on_in_another_file_and_removes_an_old_one)
+{
+	for (int gz = 0; gz < 2; gz++) {
+		struct desk d = desk();
+		struct capture_writer_config config = plain;
+		config.gzip = gz;
+		ck_assert_int_eq(open_writer(&d, config), 0);
+		put(&d, "one", 101, 1);
+		char *second = must_printf("%s/b", d.folder),
+		     *third = must_printf("%s/c", d.folder);
+		capture_writer_rotate(d.writer, second, NULL);
+		ck_assert_uint_eq(capture_writer_bytes(d.writer), 0);
+		put(&d, "two", 101, 2);
+		put(&d, "three", 101, 3);
+		capture_writer_rotate(d.writer, third, d.path);
+		finish(&d);
+		ck_assert_int_eq(size_of(d.path), -1);
+		ck_assert_uint_eq(packets_in(d.folder, "b"), 2);
+		ck_assert_uint_eq(packets_in(d.folder, "c"), 0);
+		free(second);
+		free(third);
+		desk_end(&d);
+	}
+}
+END_TEST
+
+START_TEST(a_rotation_that_fails_is_told)
+{
+	struct desk d = desk();
+	ck_assert_int_eq(open_writer(&d, plain), 0);
+	put(&d, "one", 1, 1);
+	capture_writer_rotate(d.writer, "/nowhere/b", NULL);
+	put(&d, "two", 1, 2);
+	int rc = capture_writer_close(d.writer, &d.err);
+	ck_assert_int_eq(rc, -ENOENT);
+	expect_refusal(&d, rc, "fname", "cannot write '/nowhere/b'");
+	ck_assert_uint_eq(packets_in(d.folder, "x.pcap"), 1);
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(pcapng_blocks_for_a_stream_can_be_read)
+{
+	struct desk d = desk();
+	struct buf b = BUF_INIT;
+	struct pt_msg *m = pt_msg_packet(d.pool, "12345", 5, 60, 1, 42);
+	capture_pcapng_header(&b, "a program");
+	capture_pcapng_interface(&b, 1, 0, "eth0");
+	capture_pcapng_interface(&b, 101, 0, NULL);
+	capture_pcapng_packet(&b, 1, m);
+	struct reading r = read_bytes(b.data, b.length);
+	ck_assert_int_eq(r.end, 0);
+	expect_bytes(&r, 0, "12345");
+	ck_assert_uint_eq(r.messages[0]->time_ns, 42);
+	ck_assert_uint_eq(r.messages[0]->link_type, 101);
+	ck_assert_uint_eq(r.messages[0]->wire_length, 60);
+	reading_end(&r);
+	pt_msg_unref(m);
+	buf_free(&b);
+	desk_end(&d);
+}
+END_TEST
+
+UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_valid_one,
+	   pcap_holds_one_link_type_and_pcapng_many, a_vector_is_taken_up_to_what_does_not_fit,
+	   a_plain_message_needs_a_link_type, long_packets_are_cut_and_late_times_are_the_last,
+	   appending_goes_on_at_the_end, appending_to_another_kind_of_file_is_refused,
+	   nothing_is_touched_before_the_first_packet, a_file_has_one_writer,
+	   what_cannot_be_opened_says_how_to_mend_it, a_full_disk_is_told, a_size_limit_is_told,
+	   a_reader_that_closes_is_told, after_a_failed_write_everything_is_refused,
+	   rotation_goes_on_in_another_file_and_removes_an_old_one, a_rotation_that_fails_is_told,
+	   pcapng_blocks_for_a_stream_can_be_read)
