@@ -88,13 +88,13 @@ static int unknown_option(const struct reading *r, const char *word)
 	try_names(&near, verb_globals, names, &count);
 	const char *best = near_best(&near);
 	int code = pt_fail(r->err, -PT_EREQUEST, NULL,
-			   best ? "unknown option '%s'; did you mean '%s'?" : "unknown option '%s'",
-			   typed, best);
+	                   best ? "unknown option '%s'; did you mean '%s'?" : "unknown option '%s'",
+	                   typed, best);
 	if (!best && r->verb)
 		pt_hint(r->err,
-			"'ptctl help %s' lists its options; arguments that begin with '-' go "
-			"behind '--'",
-			r->verb);
+		        "'ptctl help %s' lists its options; arguments that begin with '-' go "
+		        "behind '--'",
+		        r->verb);
 	while (count)
 		free(names[--count]);
 	free(typed);
@@ -142,7 +142,7 @@ static int store(const struct reading *r, const struct pt_param *row, const char
 	json_t *value = text ? value_of(row, text) : json_true();
 	if (!value)
 		return pt_fail(r->err, -PT_EREQUEST, row->name,
-			       "an argument is not UTF-8; pass such bytes on standard input");
+		               "an argument is not UTF-8; pass such bytes on standard input");
 	if (row->flags & PT_MANY) {
 		if (!json_object_get(r->values, row->name))
 			json_object_set_new(r->values, row->name, json_array());
@@ -255,7 +255,7 @@ static int too_few(const struct verb *verb, const struct pt_param *row, struct p
 }
 
 int argv_read(const struct verb *verb, int count, char *const *words, json_t *values,
-	      struct pt_error *err)
+              struct pt_error *err)
 {
 	struct reading r = {verb->params, verb->name, count, 0, words, values, err};
 	const struct pt_param *rows = verb->params;

@@ -19,7 +19,7 @@ int argv_globals(int count, char *const *words, json_t *values, struct pt_error 
 /* Reads what follows the verb. Every value is checked by its row and stands under the row's name;
    rows with PT_MANY have an array. What was not given is not there. */
 int argv_read(const struct verb *, int count, char *const *words, json_t *values,
-	      struct pt_error *);
+              struct pt_error *);
 
 /* "ptctl recv ENGINE.BLOCK [-n N] [--follow]", without newline. */
 void argv_usage(struct buf *, const struct verb *);

@@ -12,7 +12,7 @@
 
 /* A name before each line; a line that another block left unfinished is ended first. */
 static void add_named(struct attachment *a, struct buf *out, const char *name, const char *text,
-		      size_t length)
+                      size_t length)
 {
 	bool begun = a->last.length && !strcmp(a->last.data, name);
 	if (a->last.length && !begun)
@@ -54,7 +54,7 @@ static void told(void *arg, const char *method, json_t *params)
 		a->before(a->arg);
 	if (!strcmp(method, "gap"))
 		fprintf(stderr, "ptctl: %" JSON_INTEGER_FORMAT " pieces of output were lost\n",
-			json_integer_value(json_object_get(params, "dropped")));
+		        json_integer_value(json_object_get(params, "dropped")));
 	else if (a->json)
 		out_json(params);
 	else if (!strcmp(method, "block.output"))
@@ -62,7 +62,7 @@ static void told(void *arg, const char *method, json_t *params)
 }
 
 int attach_open(struct attachment *a, struct ctl *ctl, const char *engine, const char *block,
-		struct pt_error *err)
+                struct pt_error *err)
 {
 	json_t *params = json_object();
 	int code = ctl_open(ctl, &a->client, err);
@@ -72,7 +72,7 @@ int attach_open(struct attachment *a, struct ctl *ctl, const char *engine, const
 	if (!code) {
 		pt_client_on_notification(a->client, told, a);
 		code = pt_client_call(a->client, "block.attach", params, NULL, 0, ctl->timeout_s,
-				      NULL, err);
+		                      NULL, err);
 	}
 	json_decref(params);
 	return code;
@@ -86,7 +86,7 @@ int attach_wait(struct attachment *a, double timeout_s, struct pt_error *err)
 	if (code == -EPIPE)
 		return pt_fail(err, code, NULL, "the daemon has closed the connection");
 	return pt_fail(err, code, NULL, "the connection to the daemon failed: %s",
-		       error_words(code));
+	               error_words(code));
 }
 
 /* Answers come behind what was told before them. */

@@ -17,7 +17,7 @@ struct attachment {
 /* `block` may be NULL. Fill in the first members before; the caller calls attach_close in every
    case. */
 int attach_open(struct attachment *, struct ctl *, const char *engine, const char *block,
-		struct pt_error *);
+                struct pt_error *);
 /* Prints what comes: returns after something came, a signal, or the time. -EPIPE when the daemon
    has closed the connection. */
 int attach_wait(struct attachment *, double timeout_s, struct pt_error *);

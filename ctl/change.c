@@ -23,7 +23,7 @@ static void pass(const struct ctl *ctl, const char *option, json_t *params, cons
 }
 
 int change_send(struct ctl *ctl, const char *engine, json_t *ops, json_t **result,
-		struct pt_error *err)
+                struct pt_error *err)
 {
 	json_t *params = json_object();
 	json_object_set_new(params, "engine", json_string(engine));
@@ -78,7 +78,7 @@ static void show_op(struct buf *b, const json_t *op)
 		show_set(b, op);
 	else if (!strcmp(word, "link") || !strcmp(word, "unlink"))
 		buf_addf(b, "%s %s %s", text_of(op, "from"), out_canal_sign(text_of(op, "canal")),
-			 text_of(op, "to"));
+		         text_of(op, "to"));
 	else
 		buf_adds(b, text_of(op, "name"));
 	buf_addc(b, '\n');

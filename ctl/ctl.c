@@ -34,13 +34,13 @@ int ctl_open(struct ctl *ctl, struct pt_client **client, struct pt_error *err)
 }
 
 static int call(struct ctl *ctl, const char *method, json_t *params, int fd_count, double timeout_s,
-		json_t **result, struct pt_error *err)
+                json_t **result, struct pt_error *err)
 {
 	json_t *answer = NULL;
 	int code = ctl->client ? 0 : ctl_open(ctl, &ctl->client, err);
 	if (!code)
 		code = pt_client_call(ctl->client, method, params, ctl->fds, fd_count, timeout_s,
-				      &answer, err);
+		                      &answer, err);
 	json_decref(params);
 	if (!code && result)
 		*result = answer;
@@ -50,19 +50,19 @@ static int call(struct ctl *ctl, const char *method, json_t *params, int fd_coun
 }
 
 int ctl_call_within(struct ctl *ctl, const char *method, json_t *params, double timeout_s,
-		    json_t **result, struct pt_error *err)
+                    json_t **result, struct pt_error *err)
 {
 	return call(ctl, method, params, 0, timeout_s, result, err);
 }
 
 int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **result,
-	     struct pt_error *err)
+             struct pt_error *err)
 {
 	return call(ctl, method, params, 0, ctl->timeout_s, result, err);
 }
 
 int ctl_call_with_fds(struct ctl *ctl, const char *method, json_t *params, json_t **result,
-		      struct pt_error *err)
+                      struct pt_error *err)
 {
 	return call(ctl, method, params, ctl->fd_count, ctl->timeout_s, result, err);
 }
@@ -125,7 +125,7 @@ int ctl_split(const char *target, char **engine, char **block, struct pt_error *
 	const char *dot = strrchr(target, '.');
 	if (!dot || dot == target || !dot[1])
 		return pt_fail(err, -PT_EREQUEST, NULL,
-			       "'%s' names no block; write it as ENGINE.BLOCK", target);
+		               "'%s' names no block; write it as ENGINE.BLOCK", target);
 	*engine = must_printf("%.*s", (int)(dot - target), target);
 	*block = must_strdup(dot + 1);
 	return 0;
@@ -148,7 +148,7 @@ static int is_engine(struct ctl *ctl, const char *name, bool *is, struct pt_erro
 }
 
 int ctl_split_any(struct ctl *ctl, const char *target, char **engine, char **block,
-		  struct pt_error *err)
+                  struct pt_error *err)
 {
 	bool whole = true;
 	if (strchr(target, '.')) {

@@ -21,9 +21,9 @@ enum exit_status {
 
 struct ctl {
 	const struct verb *verb;
-	json_t *values;	    /* by the verb's rows; what was not given is not there */
+	json_t *values;     /* by the verb's rows; what was not given is not there */
 	const char *socket; /* NULL: the usual place */
-	bool json;	    /* -j */
+	bool json;          /* -j */
 	double timeout_s;
 	int fds[16]; /* --fd */
 	int fd_count;
@@ -40,10 +40,10 @@ const json_t *ctl_many(const struct ctl *, const char *name); /* an array, or NU
 int ctl_call(struct ctl *, const char *method, json_t *params, json_t **result, struct pt_error *);
 /* The same with a time-out of its own. */
 int ctl_call_within(struct ctl *, const char *method, json_t *params, double timeout_s,
-		    json_t **result, struct pt_error *);
+                    json_t **result, struct pt_error *);
 /* The same for what takes the descriptors of --fd. */
 int ctl_call_with_fds(struct ctl *, const char *method, json_t *params, json_t **result,
-		      struct pt_error *);
+                      struct pt_error *);
 /* A further connection, to wait on or to hear notifications from. */
 int ctl_open(struct ctl *, struct pt_client **, struct pt_error *);
 

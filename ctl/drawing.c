@@ -11,7 +11,7 @@ enum { DEPTH_MAX = 200 };
 struct drawing {
 	struct buf *out;
 	const json_t *blocks, *links, *stats;
-	bool *drawn;	 /* by the block's number */
+	bool *drawn;     /* by the block's number */
 	struct buf bars; /* what stands left of the line */
 	unsigned depth;
 };

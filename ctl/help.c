@@ -23,7 +23,7 @@ void help_overview(struct buf *b)
 	buf_adds(b, "\nFor every verb:\n");
 	help_params(b, verb_globals, "  ");
 	buf_adds(b, "\n'ptctl help VERB' tells of a verb, 'ptctl help TYPE' of a block type, "
-		    "'ptctl types' lists those.\n");
+	            "'ptctl types' lists those.\n");
 }
 
 static bool has_rows(const struct verb *verb)

@@ -21,9 +21,9 @@ static int unknown_verb(const char *name, struct pt_error *err)
 		near_try(&near, (*v)->name);
 	if (near_best(&near))
 		return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'; did you mean '%s'?",
-			       name, near_best(&near));
+		               name, near_best(&near));
 	return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'; 'ptctl help' lists them all",
-		       name);
+	               name);
 }
 
 static int take_fds(struct ctl *ctl, struct pt_error *err)
@@ -37,7 +37,7 @@ static int take_fds(struct ctl *ctl, struct pt_error *err)
 		if (!json_is_integer(fd) || json_integer_value(fd) < 0 ||
 		    json_integer_value(fd) > 1 << 20)
 			return pt_fail(err, -PT_EREQUEST, "fd",
-				       "'--fd' takes the number of an open descriptor");
+			               "'--fd' takes the number of an open descriptor");
 		ctl->fds[ctl->fd_count++] = (int)json_integer_value(fd);
 	}
 	return 0;

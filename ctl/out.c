@@ -64,7 +64,7 @@ void out_clean(struct buf *b, const char *text)
 		else if (c < ' ' || c == 0x7f)
 			buf_addf(b, "\\x%02x", c);
 		else if (c == 0xc2 && (unsigned char)text[1] >= 0x80 &&
-			 (unsigned char)text[1] < 0xa0)
+		         (unsigned char)text[1] < 0xa0)
 			buf_addf(b, "\\x%02x", (unsigned char)*++text);
 		else
 			buf_addc(b, (char)c);
@@ -127,8 +127,8 @@ bool out_has_colour(void)
 
 const char *out_colour(enum out_colour colour)
 {
-	static const char *const codes[] = {"\033[0m",	"\033[1m",  "\033[2m", "\033[34m",
-					    "\033[35m", "\033[31m", "\033[32m"};
+	static const char *const codes[] = {"\033[0m",  "\033[1m",  "\033[2m", "\033[34m",
+	                                    "\033[35m", "\033[31m", "\033[32m"};
 	return out_has_colour() ? codes[colour] : "";
 }
 

@@ -18,7 +18,7 @@ static int read_file(struct pipe_text *p, const char *path, struct pt_error *err
 	int code = 0;
 	if (!file)
 		return pt_fail(err, -PT_EREQUEST, NULL, "cannot open '%s': %s", path,
-			       error_words(errno));
+		               error_words(errno));
 	p->origin = is_stdin ? "standard input" : path;
 	while (length && p->text.length <= FILE_MAX) {
 		length = fread(buf_reserve(&p->text, 65536), 1, 65536, file);
@@ -26,7 +26,7 @@ static int read_file(struct pipe_text *p, const char *path, struct pt_error *err
 	}
 	if (ferror(file))
 		code = pt_fail(err, -PT_EREQUEST, NULL, "cannot read '%s': %s", path,
-			       error_words(errno));
+		               error_words(errno));
 	else if (p->text.length > FILE_MAX)
 		code = pt_fail(err, -PT_EREQUEST, NULL, "'%s' is longer than 16 MiB", path);
 	if (!is_stdin)
@@ -67,7 +67,7 @@ int pipe_parse(struct pipe_text *p, struct world *w, struct pt_error *err)
 {
 	struct lang_env env = world_env(w);
 	int code = lang_parse(p->text.data ? p->text.data : "", p->text.length, &env, &p->program,
-			      err);
+	                      err);
 	if (code)
 		name_origin(p, err);
 	return code;
@@ -119,7 +119,7 @@ static void locate(const struct pipe_text *p, struct pt_fault *fault)
 		return;
 	struct buf message = BUF_INIT, caret = BUF_INIT;
 	buf_addf(&message, "line %u, column %u: %s", place.line, place.column,
-		 fault->message ? fault->message : "");
+	         fault->message ? fault->message : "");
 	if (fault->hint)
 		buf_addf(&message, " (%s)", fault->hint);
 	lang_caret(&caret, p->program.text, place);

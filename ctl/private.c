@@ -37,7 +37,7 @@ static char *own_folder(void)
 static char *find_daemon(void)
 {
 	static const char *const places[] = {"/pipetoold", "/../sbin/pipetoold",
-					     "/../daemon/pipetoold"};
+	                                     "/../daemon/pipetoold"};
 	char *folder = own_folder(), *found = NULL;
 	for (size_t i = 0; i < sizeof places / sizeof *places && !found; i++) {
 		found = must_printf("%s%s", folder, places[i]);
@@ -61,7 +61,7 @@ static int make_folder(struct private_daemon *d, struct pt_error *err)
 	d->folder = must_printf("%s/ptctl-XXXXXX", base && *base ? base : "/tmp");
 	if (!mkdtemp(d->folder)) {
 		int code = pt_fail(err, -errno, NULL, "cannot make a folder '%s': %s", d->folder,
-				   error_words(errno));
+		                   error_words(errno));
 		free(d->folder);
 		d->folder = NULL;
 		return code;
@@ -120,7 +120,7 @@ static int ended(struct private_daemon *d, struct pt_error *err)
 	d->pid = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return pt_fail(err, -ENOENT, NULL,
-			       "cannot find pipetoold, neither beside ptctl nor in PATH");
+		               "cannot find pipetoold, neither beside ptctl nor in PATH");
 	return pt_fail(err, -ECONNREFUSED, NULL, "pipetoold ended at once");
 }
 

@@ -12,7 +12,7 @@ struct progress {
 	double messages, last_messages;
 	double bytes;
 	double done, size; /* of the files that are read; size 0: not known */
-	double rate;	   /* messages a second, smoothed */
+	double rate;       /* messages a second, smoothed */
 	bool shown;
 };
 

@@ -15,8 +15,8 @@ struct ctl;
  */
 struct verb {
 	const char *name;
-	const char *summary;	       /* one line, without full stop */
-	const char *help;	       /* more, or NULL */
+	const char *summary;           /* one line, without full stop */
+	const char *help;              /* more, or NULL */
 	const struct pt_param *params; /* ends with a row without a name; NULL: none */
 	int (*run)(struct ctl *);      /* returns the exit status */
 };
@@ -41,13 +41,13 @@ extern const struct verb verb_add, verb_attach, verb_call, verb_close, verb_crea
 	 .flags = PT_OPTION,                                                          \
 	 .max = 9007199254740992.0},                                                  \
 		{.name = "dry_run",                                                   \
-		 .doc = "Check and tell what would be done, and change nothing.",     \
-		 .kind = PT_KIND_BOOL,                                                \
-		 .flags = PT_OPTION},                                                 \
+	         .doc = "Check and tell what would be done, and change nothing.",     \
+	         .kind = PT_KIND_BOOL,                                                \
+	         .flags = PT_OPTION},                                                 \
 		{.name = "comment",                                                   \
-		 .doc = "Why, for the engine's log.",                                 \
-		 .kind = PT_KIND_STRING,                                              \
-		 .flags = PT_OPTION},                                                 \
+	         .doc = "Why, for the engine's log.",                                 \
+	         .kind = PT_KIND_STRING,                                              \
+	         .flags = PT_OPTION},                                                 \
 	{                                                                             \
 		.name = "confirm",                                                    \
 		.doc = "Take the change back after so long, unless it is confirmed.", \

@@ -29,7 +29,7 @@ const struct verb verb_add = {
 
 /* One try. *revision is what the names were chosen for. */
 static int try_add(struct ctl *ctl, struct pipe_text *pipe, json_int_t *revision, json_t **result,
-		   struct pt_error *err)
+                   struct pt_error *err)
 {
 	const char *engine = ctl_text(ctl, "engine");
 	struct world world;
@@ -53,7 +53,7 @@ static bool raced(struct ctl *ctl, int code, json_int_t revision)
 	if (code != -PT_EEXISTS || json_object_get(ctl->values, "if_revision"))
 		return false;
 	bool moved = !world_init(&now, ctl, ctl_text(ctl, "engine"), NULL) &&
-		     world_revision(&now) != revision;
+	             world_revision(&now) != revision;
 	world_fini(&now);
 	return moved;
 }

@@ -10,13 +10,13 @@ static int attach(struct ctl *);
 
 static const struct pt_param rows[] = {
 	{.name = "engine[.block]",
-	 .doc = "An engine, or the one block to listen to.",
-	 .kind = PT_KIND_STRING,
-	 .flags = PT_REQUIRED},
+         .doc = "An engine, or the one block to listen to.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_REQUIRED},
 	{.name = "names",
-	 .doc = "Put the block's name before each line.",
-	 .kind = PT_KIND_BOOL,
-	 .flags = PT_OPTION},
+         .doc = "Put the block's name before each line.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{NULL},
 };
 

@@ -14,12 +14,12 @@ static int call(struct ctl *);
 
 static const struct pt_param rows[] = {
 	{.name = "method",
-	 .doc = "As 'engine.show'; 'ptctl help METHOD' tells what it takes.",
-	 .kind = PT_KIND_STRING,
-	 .flags = PT_REQUIRED},
+         .doc = "As 'engine.show'; 'ptctl help METHOD' tells what it takes.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_REQUIRED},
 	{.name = "params",
-	 .doc = "The parameters as a JSON object; - reads it from standard input.",
-	 .kind = PT_KIND_STRING},
+         .doc = "The parameters as a JSON object; - reads it from standard input.",
+         .kind = PT_KIND_STRING},
 	{NULL},
 };
 
@@ -39,8 +39,8 @@ static int read_input(struct buf *text, struct pt_error *err)
 		text->length += length;
 	}
 	return ferror(stdin) ? pt_fail(err, -EIO, NULL, "cannot read standard input: %s",
-				       error_words(errno))
-			     : 0;
+	                               error_words(errno))
+	                     : 0;
 }
 
 static int read_params(const char *word, json_t **params, struct pt_error *err)

@@ -8,16 +8,16 @@ static int destroy(struct ctl *);
 
 static const struct pt_param create_rows[] = {
 	{.name = "engine",
-	 .doc = "The new engine's name.",
-	 .kind = PT_KIND_STRING,
-	 .flags = PT_REQUIRED},
+         .doc = "The new engine's name.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_REQUIRED},
 	PIPE_ARGUMENTS(),
 	PIPE_FILE,
 	{.name = "start", .doc = "Start it, too.", .kind = PT_KIND_BOOL, .flags = PT_OPTION},
 	{.name = "ephemeral",
-	 .doc = "Do not keep it over a restart of the daemon.",
-	 .kind = PT_KIND_BOOL,
-	 .flags = PT_OPTION},
+         .doc = "Do not keep it over a restart of the daemon.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{NULL},
 };
 
@@ -46,7 +46,7 @@ const struct verb verb_destroy = {
 };
 
 static int make(struct ctl *ctl, const struct pipe_text *pipe, json_t **result,
-		struct pt_error *err)
+                struct pt_error *err)
 {
 	json_t *params = json_object();
 	json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));

@@ -17,14 +17,14 @@ static int graph(struct ctl *);
 static const struct pt_param rows[] = {
 	{.name = "engine", .doc = "Its name.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
 	{.name = "stats",
-	 .doc = "With the number of messages on each link.",
-	 .kind = PT_KIND_BOOL,
-	 .flags = PT_OPTION},
+         .doc = "With the number of messages on each link.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{.name = "output",
-	 .doc = "Write a picture to this file, which ends in .svg, .png or .dot.",
-	 .kind = PT_KIND_PATH,
-	 .flags = PT_OPTION,
-	 .letter = 'o'},
+         .doc = "Write a picture to this file, which ends in .svg, .png or .dot.",
+         .kind = PT_KIND_PATH,
+         .flags = PT_OPTION,
+         .letter = 'o'},
 	{NULL},
 };
 
@@ -41,7 +41,7 @@ const struct verb verb_graph = {
 };
 
 static int ask(struct ctl *ctl, const char *method, bool stats, json_t **result,
-	       struct pt_error *err)
+               struct pt_error *err)
 {
 	json_t *params = json_object();
 	json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
@@ -55,7 +55,7 @@ static int ask_dot(struct ctl *ctl, json_t **result, const char **dot, struct pt
 	int code = ask(ctl, "engine.graph", ctl_flag(ctl, "stats"), result, err);
 	*dot = code ? NULL : json_string_value(json_object_get(*result, "dot"));
 	return code || *dot ? code
-			    : pt_fail(err, -PT_EINTERNAL, NULL, "the daemon's answer has no dot");
+	                    : pt_fail(err, -PT_EINTERNAL, NULL, "the daemon's answer has no dot");
 }
 
 /* ---- files ---- */
@@ -67,8 +67,8 @@ static int write_text(const char *path, const char *text, struct pt_error *err)
 	if (file && fclose(file))
 		good = false;
 	return good ? 0
-		    : pt_fail(err, -EIO, "output", "cannot write '%s': %s", path,
-			      error_words(errno));
+	            : pt_fail(err, -EIO, "output", "cannot write '%s': %s", path,
+	                      error_words(errno));
 }
 
 static int feed_dot(int fd, const char *text)
@@ -111,7 +111,7 @@ static int run_dot(const char *format, const char *path, const char *text, struc
 		return 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return pt_fail(err, -EIO, NULL,
-			       "cannot run 'dot'; install graphviz, or write '-o FILE.dot'");
+		               "cannot run 'dot'; install graphviz, or write '-o FILE.dot'");
 	return pt_fail(err, -EIO, NULL, "'dot' could not write '%s'", path);
 }
 
@@ -125,7 +125,7 @@ static int write_picture(const char *path, const char *dot, struct pt_error *err
 	if (ending && !strcmp(ending, ".dot"))
 		return write_text(path, dot, err);
 	return pt_fail(err, -PT_EREQUEST, "output", "'%s' does not end in .svg, .png or .dot",
-		       path);
+	               path);
 }
 
 /* ---- text ---- */

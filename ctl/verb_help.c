@@ -11,8 +11,8 @@ static int help(struct ctl *);
 
 static const struct pt_param rows[] = {
 	{.name = "verb|type|method",
-	 .doc = "What to tell of; without it, an overview.",
-	 .kind = PT_KIND_STRING},
+         .doc = "What to tell of; without it, an overview.",
+         .kind = PT_KIND_STRING},
 	{NULL},
 };
 
@@ -61,7 +61,7 @@ static void add_method(struct buf *b, const json_t *method)
 	table_print(&t, b);
 	if (*text_of(json_object_get(method, "result"), "description"))
 		buf_addf(b, "\nResult: %s\n",
-			 text_of(json_object_get(method, "result"), "description"));
+		         text_of(json_object_get(method, "result"), "description"));
 }
 
 static int help_method(struct ctl *ctl, const char *name, struct pt_error *err)
@@ -86,8 +86,8 @@ static int help_method(struct ctl *ctl, const char *name, struct pt_error *err)
 	} else {
 		const char *best = near_best(&near);
 		code = pt_fail(err, -PT_EMETHOD, NULL,
-			       best ? "no method '%s'; did you mean '%s'?" : "no method '%s'", name,
-			       best);
+		               best ? "no method '%s'; did you mean '%s'?" : "no method '%s'", name,
+		               best);
 	}
 	json_decref(document);
 	return code;
@@ -107,9 +107,9 @@ static int no_such(const json_t *list, const char *name, struct pt_error *err)
 	const char *best = near_best(&near);
 	if (best)
 		return pt_fail(err, -PT_ENOTYPE, NULL,
-			       "no verb and no block type '%s'; did you mean '%s'?", name, best);
+		               "no verb and no block type '%s'; did you mean '%s'?", name, best);
 	return pt_fail(err, -PT_ENOTYPE, NULL,
-		       "no verb and no block type '%s'; see 'ptctl help' and 'ptctl types'", name);
+	               "no verb and no block type '%s'; see 'ptctl help' and 'ptctl types'", name);
 }
 
 static int help_type_of(struct ctl *ctl, const char *name, struct pt_error *err)

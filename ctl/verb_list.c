@@ -32,7 +32,7 @@ static void show_engines(const json_t *engines)
 	size_t i;
 	json_t *engine;
 	static const char *const heads[] = {"ENGINE", "STATE", "REVISION",
-					    "BLOCKS", "LINKS", "MESSAGES"};
+	                                    "BLOCKS", "LINKS", "MESSAGES"};
 	for (size_t h = 0; h < 6; h++)
 		table_add(&t, heads[h]);
 	json_array_foreach (engines, i, engine) {

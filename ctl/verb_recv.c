@@ -18,21 +18,21 @@ enum { AT_ONCE_MIN = 16, AT_ONCE_MAX = 8192, ANSWER_SMALL = 512 * 1024 };
 
 static const struct pt_param rows[] = {
 	{.name = "engine.block",
-	 .doc = "A block that keeps messages, as QueueSink does.",
-	 .kind = PT_KIND_STRING,
-	 .flags = PT_REQUIRED},
+         .doc = "A block that keeps messages, as QueueSink does.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_REQUIRED},
 	{.name = "count",
-	 .doc = "How many messages.",
-	 .kind = PT_KIND_INT,
-	 .flags = PT_OPTION,
-	 .fallback = "1",
-	 .min = 1,
-	 .letter = 'n'},
+         .doc = "How many messages.",
+         .kind = PT_KIND_INT,
+         .flags = PT_OPTION,
+         .fallback = "1",
+         .min = 1,
+         .letter = 'n'},
 	{.name = "timeout",
-	 .doc = "How long to wait for them all; the exit status is 4 if fewer came.",
-	 .kind = PT_KIND_SECONDS,
-	 .flags = PT_OPTION,
-	 .fallback = "10"},
+         .doc = "How long to wait for them all; the exit status is 4 if fewer came.",
+         .kind = PT_KIND_SECONDS,
+         .flags = PT_OPTION,
+         .fallback = "10"},
 	{.name = "follow", .doc = "Go on until Ctrl-C.", .kind = PT_KIND_BOOL, .flags = PT_OPTION},
 	{NULL},
 };
@@ -81,7 +81,7 @@ static int refuse_bytes(const struct pt_bytes *bytes, struct pt_error *err)
 	struct buf shown = BUF_INIT;
 	lang_print_text(&shown, (const char *)bytes->data, bytes->length);
 	pt_fail(err, -PT_ESTATE, NULL, "this message is not text and not for a terminal: %s",
-		shown.data);
+	        shown.data);
 	pt_hint(err, "take the next ones with -j, or into a file");
 	buf_free(&shown);
 	return -PT_ESTATE;
@@ -168,9 +168,9 @@ static int receive(struct receiving *r, struct pt_error *err)
 	}
 	if (!code && !r->follow && r->wanted > 0)
 		code = pt_fail(err, -PT_ETIMEOUT, NULL,
-			       "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-			       " messages came within %g s",
-			       r->taken, r->taken + r->wanted, r->ctl->timeout_s);
+		               "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+		               " messages came within %g s",
+		               r->taken, r->taken + r->wanted, r->ctl->timeout_s);
 	return code;
 }
 

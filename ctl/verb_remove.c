@@ -9,9 +9,9 @@ static int unlink_blocks(struct ctl *);
 static const struct pt_param remove_rows[] = {
 	{.name = "engine", .doc = "Its name.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
 	{.name = "block",
-	 .doc = "The blocks that go, with their links.",
-	 .kind = PT_KIND_STRING,
-	 .flags = PT_REQUIRED | PT_MANY},
+         .doc = "The blocks that go, with their links.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_REQUIRED | PT_MANY},
 	VERB_CHANGE_OPTIONS,
 	{NULL},
 };
@@ -26,9 +26,9 @@ const struct verb verb_remove = {
 static const struct pt_param unlink_rows[] = {
 	{.name = "engine", .doc = "Its name.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
 	{.name = "links",
-	 .doc = "The links that go, as 'a > b' or 'a >> b > c'.",
-	 .kind = PT_KIND_STRING,
-	 .flags = PT_REQUIRED | PT_MANY},
+         .doc = "The links that go, as 'a > b' or 'a >> b > c'.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_REQUIRED | PT_MANY},
 	VERB_CHANGE_OPTIONS,
 	{NULL},
 };
@@ -66,7 +66,7 @@ static int unlink_blocks(struct ctl *ctl)
 	size_t i;
 	json_array_foreach (ctl_many(ctl, "links"), i, text) {
 		if (lang_parse_links(json_string_value(text), json_string_length(text), &links,
-				     &err)) {
+		                     &err)) {
 			json_decref(ops);
 			return ctl_refused(ctl, &err);
 		}

@@ -24,9 +24,9 @@ static const struct pt_param rows[] = {
 	PIPE_ARGUMENTS(),
 	PIPE_FILE,
 	{.name = "private",
-	 .doc = "Start a daemon for just this, so that none need be running.",
-	 .kind = PT_KIND_BOOL,
-	 .flags = PT_OPTION},
+         .doc = "Start a daemon for just this, so that none need be running.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{NULL},
 };
 
@@ -199,7 +199,7 @@ static void stop_now(struct running *r)
 static bool is_done(const struct running *r, int timeout_ms)
 {
 	struct pollfd fds[] = {{.fd = r->done, .events = POLLIN},
-			       {.fd = pt_client_fd(r->output.client), .events = POLLIN}};
+	                       {.fd = pt_client_fd(r->output.client), .events = POLLIN}};
 	poll(fds, 2, timeout_ms);
 	return fds[0].revents;
 }
@@ -280,7 +280,7 @@ static int find_failures(struct running *r, struct pt_error *err)
 		const char *error = text_of(block, "last_error");
 		if (!strcmp(text_of(block, "state"), "failed"))
 			code = pt_fail(err, -PT_EIO, NULL, "block '%s' failed: %s",
-				       text_of(block, "name"), *error ? error : "no reason given");
+			               text_of(block, "name"), *error ? error : "no reason given");
 		else if (*error)
 			warn(text_of(block, "name"), error);
 	}

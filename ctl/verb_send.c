@@ -26,21 +26,21 @@ enum { BATCH = 128 * 1024, MESSAGE_MAX = 700 * 1024, READ_SIZE = 64 * 1024 };
 static const struct pt_param send_rows[] = {
 	TARGET,
 	{.name = "message",
-	 .doc = "What to send; without it, each line of standard input is a message.",
-	 .kind = PT_KIND_STRING,
-	 .flags = PT_MANY},
+         .doc = "What to send; without it, each line of standard input is a message.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_MANY},
 	{.name = "high",
-	 .doc = "By the high exit of a block that has both.",
-	 .kind = PT_KIND_BOOL,
-	 .flags = PT_OPTION},
+         .doc = "By the high exit of a block that has both.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{.name = "hex",
-	 .doc = "Messages are written as bytes in hex.",
-	 .kind = PT_KIND_BOOL,
-	 .flags = PT_OPTION},
+         .doc = "Messages are written as bytes in hex.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{.name = "base64",
-	 .doc = "Messages are written in base64.",
-	 .kind = PT_KIND_BOOL,
-	 .flags = PT_OPTION},
+         .doc = "Messages are written in base64.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{NULL},
 };
 
@@ -80,7 +80,7 @@ struct sending {
 	struct ctl *ctl;
 	char *engine, *block;
 	json_t *messages; /* not sent yet */
-	size_t bytes;	  /* in them */
+	size_t bytes;     /* in them */
 	json_t *result;
 };
 
@@ -102,14 +102,14 @@ static int flush(struct sending *s, struct pt_error *err)
 }
 
 static int decode(const struct ctl *ctl, struct buf *b, const char *text, size_t length,
-		  struct pt_error *err)
+                  struct pt_error *err)
 {
 	if (ctl_flag(ctl, "hex") && decode_hex(b, text, length))
 		return pt_fail(err, -PT_EREQUEST, NULL, "'%.*s' is not hex, two digits a byte",
-			       (int)(length < 60 ? length : 60), text);
+		               (int)(length < 60 ? length : 60), text);
 	if (ctl_flag(ctl, "base64") && decode_base64(b, text, length))
 		return pt_fail(err, -PT_EREQUEST, NULL, "'%.*s' is not base64 with its padding",
-			       (int)(length < 60 ? length : 60), text);
+		               (int)(length < 60 ? length : 60), text);
 	if (!ctl_flag(ctl, "hex") && !ctl_flag(ctl, "base64"))
 		buf_add(b, text, length);
 	return 0;
@@ -133,8 +133,8 @@ static int add(struct sending *s, const char *text, size_t length, struct pt_err
 	int code = decode(s->ctl, &b, text, length, err);
 	if (!code && b.length > MESSAGE_MAX)
 		code = pt_fail(err, -PT_ELIMIT, NULL,
-			       "a message of %zu bytes is too long to be sent this way; at most %d",
-			       b.length, MESSAGE_MAX);
+		               "a message of %zu bytes is too long to be sent this way; at most %d",
+		               b.length, MESSAGE_MAX);
 	if (!code && s->bytes && s->bytes + b.length > BATCH)
 		code = flush(s, err);
 	if (!code) {
@@ -174,7 +174,7 @@ static int send_input(struct sending *s, struct pt_error *err)
 			continue;
 		if (length < 0) {
 			code = pt_fail(err, -EIO, NULL, "cannot read standard input: %s",
-				       error_words(errno));
+			               error_words(errno));
 			break;
 		}
 		input.length += (size_t)length;

@@ -20,9 +20,9 @@ static int replace(struct ctl *);
 static const struct pt_param set_rows[] = {
 	TARGET,
 	{.name = "key=value",
-	 .doc = "Parameters; a value is a literal of the pipe language, a bare word is text.",
-	 .kind = PT_KIND_STRING,
-	 .flags = PT_REQUIRED | PT_MANY},
+         .doc = "Parameters; a value is a literal of the pipe language, a bare word is text.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_REQUIRED | PT_MANY},
 	VERB_CHANGE_OPTIONS,
 	{NULL},
 };
@@ -41,9 +41,9 @@ const struct verb verb_set = {
 static const struct pt_param replace_rows[] = {
 	TARGET,
 	{.name = "type(…)",
-	 .doc = "The block that takes its place, as 'Drain()'; links and name stay.",
-	 .kind = PT_KIND_STRING,
-	 .flags = PT_REQUIRED},
+         .doc = "The block that takes its place, as 'Drain()'; links and name stay.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_REQUIRED},
 	VERB_CHANGE_OPTIONS,
 	{NULL},
 };
@@ -58,7 +58,7 @@ const struct verb verb_replace = {
 /* ---- set ---- */
 
 static int add_value(struct world *w, const struct pt_param *rows, const char *word, json_t *params,
-		     struct pt_error *err)
+                     struct pt_error *err)
 {
 	const char *equals = strchr(word, '=');
 	json_t *value;
@@ -75,7 +75,7 @@ static int add_value(struct world *w, const struct pt_param *rows, const char *w
 }
 
 static int read_values(struct ctl *ctl, const char *engine, const char *name, json_t *params,
-		       struct pt_error *err)
+                       struct pt_error *err)
 {
 	struct world world;
 	const struct pt_param *rows = NULL;

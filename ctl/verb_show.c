@@ -11,9 +11,9 @@ static int show(struct ctl *);
 
 static const struct pt_param rows[] = {
 	{.name = "engine[.block]",
-	 .doc = "An engine, or one of its blocks.",
-	 .kind = PT_KIND_STRING,
-	 .flags = PT_REQUIRED},
+         .doc = "An engine, or one of its blocks.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_REQUIRED},
 	{NULL},
 };
 
@@ -103,7 +103,7 @@ static void show_engine(const json_t *shown)
 	const json_t *blocks = json_object_get(shown, "blocks");
 	const json_t *links = json_object_get(shown, "links");
 	buf_addf(&b, "%s: %s, revision %" JSON_INTEGER_FORMAT "\n", text_of(shown, "engine"),
-		 text_of(shown, "state"), json_integer_value(json_object_get(shown, "revision")));
+	         text_of(shown, "state"), json_integer_value(json_object_get(shown, "revision")));
 	if (json_array_size(blocks)) {
 		buf_addc(&b, '\n');
 		add_blocks(&b, blocks);
@@ -231,9 +231,9 @@ static int no_block(const json_t *shown, const char *name, struct pt_error *err)
 		near_try(&near, text_of(block, "name"));
 	const char *best = near_best(&near);
 	return pt_fail(err, -PT_ENOBLOCK, "block",
-		       best ? "engine '%s' has no block '%s'; did you mean '%s'?"
-			    : "engine '%s' has no block '%s'",
-		       text_of(shown, "engine"), name, best);
+	               best ? "engine '%s' has no block '%s'; did you mean '%s'?"
+	                    : "engine '%s' has no block '%s'",
+	               text_of(shown, "engine"), name, best);
 }
 
 /* With -j, what engine.show has of it, with its counts. */

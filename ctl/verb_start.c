@@ -21,15 +21,15 @@ const struct verb verb_start = {
 static const struct pt_param stop_rows[] = {
 	{.name = "engine", .doc = "Its name.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
 	{.name = "wait",
-	 .doc = "Wait until every source is exhausted and every sink is flushed.",
-	 .kind = PT_KIND_BOOL,
-	 .flags = PT_OPTION},
+         .doc = "Wait until every source is exhausted and every sink is flushed.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{.name = "timeout",
-	 .doc = "With --wait: for how long. When the time is out (exit status 4), the engine goes "
-		"on draining.",
-	 .kind = PT_KIND_SECONDS,
-	 .flags = PT_OPTION,
-	 .fallback = "10"},
+         .doc = "With --wait: for how long. When the time is out (exit status 4), the engine goes "
+                "on draining.",
+         .kind = PT_KIND_SECONDS,
+         .flags = PT_OPTION,
+         .fallback = "10"},
 	{NULL},
 };
 

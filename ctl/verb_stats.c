@@ -11,10 +11,10 @@ static int stats(struct ctl *);
 static const struct pt_param rows[] = {
 	{.name = "engine", .doc = "Its name; without it, every engine.", .kind = PT_KIND_STRING},
 	{.name = "watch",
-	 .doc = "Again every second, with rates, until Ctrl-C.",
-	 .kind = PT_KIND_BOOL,
-	 .flags = PT_OPTION,
-	 .letter = 'w'},
+         .doc = "Again every second, with rates, until Ctrl-C.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION,
+         .letter = 'w'},
 	{NULL},
 };
 
@@ -68,7 +68,7 @@ static const json_t *same_link(const json_t *stats, const json_t *link)
 }
 
 static void add_rate(struct table *t, const struct look *look, const json_t *now,
-		     const json_t *before, const char *member, bool bytes)
+                     const json_t *before, const char *member, bool bytes)
 {
 	struct buf b = BUF_INIT;
 	if (before && look->seconds > 0) {
@@ -114,8 +114,8 @@ static void heads(struct table *t, const char *const *words)
 
 static void add_block_table(struct buf *b, const struct look *look)
 {
-	static const char *const words[] = {"BLOCK",  "IN",    "OUT",	  "HELD",
-					    "ERRORS", "OUT/s", "DROPPED", NULL};
+	static const char *const words[] = {"BLOCK",  "IN",    "OUT",     "HELD",
+	                                    "ERRORS", "OUT/s", "DROPPED", NULL};
 	struct table t = table_init(7, 0x3e);
 	size_t i;
 	json_t *block;
@@ -150,7 +150,7 @@ static void add_link_table(struct buf *b, const struct look *look)
 		const json_t *before = same_link(look->before, link);
 		out_bytes(&bytes, number_of(link, "bytes"));
 		table_addf(&t, "%s %s %s", text_of(link, "from"),
-			   out_canal_sign(text_of(link, "canal")), text_of(link, "to"));
+		           out_canal_sign(text_of(link, "canal")), text_of(link, "to"));
 		table_count(&t, json_object_get(link, "messages"));
 		table_add(&t, bytes.data);
 		add_rate(&t, look, link, before, "messages", false);
@@ -169,7 +169,7 @@ static void add_engine(struct buf *b, const char *engine, const struct look *loo
 	add_link_table(b, look);
 	if (unexplained != 0)
 		buf_addf(b, "%sunexplained: %.0f%s\n", out_colour(OUT_RED), unexplained,
-			 out_colour(OUT_PLAIN));
+		         out_colour(OUT_PLAIN));
 }
 
 /* ---- asking ---- */

@@ -9,7 +9,7 @@
 /* Types are asked for one by one, when the text uses them, and kept for the call. */
 struct world {
 	struct ctl *ctl;
-	json_t *types;	/* what type.list answered */
+	json_t *types;  /* what type.list answered */
 	json_t *engine; /* what engine.show answered, or NULL: then there are no blocks */
 	struct world_type *shown;
 	char *directory;

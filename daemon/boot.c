@@ -26,11 +26,11 @@ struct file {
 	struct file *next;
 	struct boot *boot;
 	char *name, *path; /* name: without folder and suffix */
-	char *wanted;	   /* the text; NULL: the file is gone */
-	char *tried;	   /* the text that an engine was made of, or could not be; NULL: none */
+	char *wanted;      /* the text; NULL: the file is gone */
+	char *tried;       /* the text that an engine was made of, or could not be; NULL: none */
 	struct lang_program program; /* of `tried` */
-	bool alive;		     /* it could */
-	bool busy;		     /* an answer is awaited */
+	bool alive;                  /* it could */
+	bool busy;                   /* an answer is awaited */
 	bool seen;
 };
 
@@ -64,7 +64,7 @@ static void log_parse_faults(const char *path, const struct pt_error *err)
 
 /* Of what the text says: faults with paths into its operations. */
 static void log_program_faults(const char *path, const struct lang_program *program,
-			       const struct pt_error *err)
+                               const struct pt_error *err)
 {
 	for (size_t i = 0; i < err->count; i++) {
 		const struct pt_fault *fault = &err->faults[i];
@@ -75,7 +75,7 @@ static void log_program_faults(const char *path, const struct lang_program *prog
 		if (place.line) {
 			lang_caret(&below, program->text, place);
 			log_error("%s: line %u, column %u: %s", path, place.line, place.column,
-				  fault->message);
+			          fault->message);
 			log_lines(below.data);
 		} else {
 			log_error("%s: %s", path, fault->message);
@@ -123,13 +123,13 @@ static bool nothing_exists(void *arg, const char *block)
 
 /* Parses and checks, and logs what is wrong. */
 static int understand(const char *path, const char *folder, const char *text,
-		      struct lang_program *program)
+                      struct lang_program *program)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	const struct lang_env env = {.params = params_of,
-				     .types = types_of,
-				     .exists = nothing_exists,
-				     .directory = folder};
+	                             .types = types_of,
+	                             .exists = nothing_exists,
+	                             .directory = folder};
 	int code = lang_parse(text, strlen(text), &env, program, &err);
 	if (code) {
 		log_parse_faults(path, &err);
@@ -180,9 +180,9 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 
 /* Calls `each` for every readable file, in the order of the alphabet; returns how many were not. */
 static size_t each_file(const char *folder,
-			bool (*each)(void *arg, const char *folder, const char *path, char *name,
-				     char *text),
-			void *arg)
+                        bool (*each)(void *arg, const char *folder, const char *path, char *name,
+                                     char *text),
+                        void *arg)
 {
 	struct dirent **entries;
 	char *absolute = realpath(folder, NULL);

@@ -19,12 +19,12 @@ struct call {
 	int fds[PASSED_MAX]; /* the call closes what is still here in the end */
 	int fd_count;
 	struct ask *ask; /* of an engine: what the call waits for and can be given up; or NULL */
-	void *state;	 /* the method's own, between its steps */
+	void *state;     /* the method's own, between its steps */
 };
 
 struct call *call_new(struct daemon *, struct connection *);
 
-void call_answer(struct call *, json_t *result);	      /* takes the reference; NULL: {} */
+void call_answer(struct call *, json_t *result);              /* takes the reference; NULL: {} */
 void call_refuse(struct call *, int code, struct pt_error *); /* takes the faults */
 void call_finish(struct call *, int code, json_t *result, struct pt_error *); /* one of the two */
 

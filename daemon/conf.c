@@ -180,12 +180,12 @@ static const struct conf_section *find_section(struct reading *r, const char *na
 		complain(r, "a key before the first [section]");
 	else
 		complain(r, "unknown section [%s]%s%s%s", name, best ? "; did you mean [" : "",
-			 best ? best : "", best ? "]?" : "");
+		         best ? best : "", best ? "]?" : "");
 	return NULL;
 }
 
 static const struct pt_param *find_key(struct reading *r, const struct conf_section *section,
-				       const char *name)
+                                       const char *name)
 {
 	const struct pt_param *row = param_find(section->rows, name);
 	if (row)
@@ -195,7 +195,7 @@ static const struct pt_param *find_key(struct reading *r, const struct conf_sect
 		near_try(&near, row->name);
 	const char *best = near_best(&near);
 	complain(r, "unknown key '%s' in [%s]%s%s%s", name, section->name,
-		 best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	         best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
 	return NULL;
 }
 

@@ -15,11 +15,11 @@ struct conf {
 	int log_level; /* enum log_level */
 
 	char **admin, **operator, ** viewer; /* names of users and @groups; end with NULL */
-	char **files;			     /* folders in which blocks may open files */
-	char **programs;		     /* what blocks may run */
+	char **files;                        /* folders in which blocks may open files */
+	char **programs;                     /* what blocks may run */
 
 	int64_t connections, engines_max, blocks_max;
-	uint64_t line;	 /* bytes of a request */
+	uint64_t line;   /* bytes of a request */
 	uint64_t memory; /* bytes of messages that an engine may hold */
 	double script_time_s;
 	uint64_t script_memory;

@@ -139,9 +139,9 @@ static bool fill(struct connection *c)
 	char control[CMSG_SPACE(FDS_IN_MESSAGE * sizeof(int))];
 	struct iovec part = {bytes, sizeof bytes};
 	struct msghdr message = {.msg_iov = &part,
-				 .msg_iovlen = 1,
-				 .msg_control = control,
-				 .msg_controllen = sizeof control};
+	                         .msg_iovlen = 1,
+	                         .msg_control = control,
+	                         .msg_controllen = sizeof control};
 	ssize_t n = recvmsg(c->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !c->gone)
 		return false;
@@ -167,19 +167,19 @@ static uint64_t line_end(const struct connection *c)
 }
 
 static int check_role(const struct connection *c, const struct rpc_method *method,
-		      struct pt_error *err)
+                      struct pt_error *err)
 {
 	if (c->role >= role_parse(method->role))
 		return 0;
 	pt_fail(err, -PT_EPERMITTED, NULL, "%s is for the role '%s'; user %u has %s%s%s",
-		method->name, method->role, (unsigned)c->peer.uid, c->role ? "'" : "",
-		c->role ? role_name(c->role) : "none", c->role ? "'" : "");
+	        method->name, method->role, (unsigned)c->peer.uid, c->role ? "'" : "",
+	        c->role ? role_name(c->role) : "none", c->role ? "'" : "");
 	pt_hint(err, "name the user, or a @group of theirs, in [access] of pipetoold.conf");
 	return -PT_EPERMITTED;
 }
 
 static int read_call(struct connection *c, struct call *call, const char *line, size_t length,
-		     struct pt_error *err)
+                     struct pt_error *err)
 {
 	struct rpc_request *request = &call->request;
 	int code = rpc_read(line, length, method_tables, request, err);
@@ -247,7 +247,7 @@ static void serve(struct connection *c)
 }
 
 void connection_answered(struct connection *c, struct call *call, const json_t *result,
-			 const struct pt_error *err)
+                         const struct pt_error *err)
 {
 	struct buf line = BUF_INIT;
 	const json_t *id = call->request.id;
@@ -313,14 +313,14 @@ static bool same(const char *a, const char *b)
 }
 
 int connection_attach(struct connection *c, const char *engine, const char *block,
-		      struct pt_error *err)
+                      struct pt_error *err)
 {
 	for (size_t i = 0; i < c->wish_count; i++)
 		if (same(c->wishes[i].engine, engine) && same(c->wishes[i].block, block))
 			return 0;
 	if (c->wish_count == ATTACHED_MAX)
 		return pt_fail(err, -PT_ELIMIT, NULL, "a connection attaches to at most %d blocks",
-			       ATTACHED_MAX);
+		               ATTACHED_MAX);
 	c->wishes = must_realloc(c->wishes, c->wish_count + 1, sizeof *c->wishes);
 	c->wishes[c->wish_count].engine = must_strdup(engine);
 	c->wishes[c->wish_count++].block = block ? must_strdup(block) : NULL;
@@ -344,7 +344,7 @@ void connection_notify(struct connection *c, const struct buf *line)
 		server_ready(c->server, &c->links);
 	} else if (outbox_given_up(&c->outbox)) {
 		log_warning("process %d does not read what it is attached to; it is disconnected",
-			    (int)c->peer.pid);
+		            (int)c->peer.pid);
 		connection_close(c);
 	}
 }

@@ -34,12 +34,12 @@ void connection_run(struct connection *);
 
 /* The call that it waits for is done: one of the two; no answer if nobody asked for one. */
 void connection_answered(struct connection *, struct call *, const json_t *result,
-			 const struct pt_error *);
+                         const struct pt_error *);
 
 /* What an engine's blocks print goes to this connection from here on; block NULL: all of them.
    -PT_ELIMIT if it has too many such wishes. */
 int connection_attach(struct connection *, const char *engine, const char *block,
-		      struct pt_error *);
+                      struct pt_error *);
 /* Whether it is attached: to the block (NULL: to any of them) of the engine (NULL: to any). */
 bool connection_wants(const struct connection *, const char *engine, const char *block);
 void connection_notify(struct connection *, const struct buf *line); /* may close it */

@@ -34,7 +34,7 @@ static void tell_dropped(struct console *c)
 {
 	if (c->dropped)
 		log_warning("standard output is read again; %" PRIu64 " texts were dropped",
-			    c->dropped);
+		            c->dropped);
 	c->dropped = 0;
 }
 
@@ -44,7 +44,7 @@ static void look_for_error(struct console *c)
 		return;
 	c->broken = true;
 	log_error("standard output cannot be written: %s; nothing more goes there",
-		  error_words(writer_error(c->writer)));
+	          error_words(writer_error(c->writer)));
 }
 
 static void progressed(struct post *post)
@@ -73,7 +73,7 @@ static void drop(struct console *c)
 {
 	if (!c->dropped)
 		log_warning("standard output is not read as fast as the engines print; text is "
-			    "dropped");
+		            "dropped");
 	c->dropped++;
 }
 

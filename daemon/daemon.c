@@ -19,7 +19,7 @@
 
 enum {
 	BEGIN_MS = 10000,   /* for the engines of files to start, before whoever waits is told */
-	END_MS = 10000,	    /* for the engines to stop */
+	END_MS = 10000,     /* for the engines to stop */
 	FAREWELL_MS = 1000, /* then for the peers to read their answers */
 	LOST_TOLD_MS = 1000,
 };
@@ -31,7 +31,7 @@ static void log_faults(const char *path, const struct pt_error *err)
 	for (size_t i = 0; i < err->count; i++) {
 		const struct pt_fault *fault = &err->faults[i];
 		log_error("%s: %s%s%s", path, fault->message, fault->hint ? "; " : "",
-			  fault->hint ? fault->hint : "");
+		          fault->hint ? fault->hint : "");
 	}
 }
 
@@ -60,7 +60,7 @@ static void set_log_level(const struct daemon *d)
 /* ---- what the engines tell ---- */
 
 static void on_output(void *arg, const char *engine, const char *block, enum pt_canal canal,
-		      const char *text, size_t length)
+                      const char *text, size_t length)
 {
 	struct daemon *d = arg;
 	console_write(d->console, text, length);
@@ -81,16 +81,16 @@ static void on_output_lost(void *arg, const char *engine, uint64_t texts)
 	if (d->lost_told_ms && uv_now(&d->loop) - d->lost_told_ms < LOST_TOLD_MS)
 		return;
 	log_warning("engine %s prints faster than it can be told; %" PRIu64 " texts were dropped",
-		    engine, d->lost);
+	            engine, d->lost);
 	d->lost_told_ms = uv_now(&d->loop);
 	d->lost = 0;
 }
 
 static void on_report(void *arg, const char *engine, const char *block, int error,
-		      const char *words)
+                      const char *words)
 {
 	log_write(error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "engine %s%s%s: %s", engine,
-		  block ? ", block " : "", block ? block : "", words);
+	          block ? ", block " : "", block ? block : "", words);
 }
 
 /* ---- the end ---- */
@@ -100,7 +100,7 @@ static void give_up(uv_timer_t *timer)
 	struct daemon *d = timer->data;
 	if (!d->engines_ended) {
 		log_error("the engines have not stopped in %d s; what they hold is lost",
-			  END_MS / 1000);
+		          END_MS / 1000);
 		_exit(EXIT_FAILURE);
 	}
 	uv_stop(&d->loop); /* some peer does not read its answer */
@@ -213,7 +213,7 @@ static int open_socket(struct daemon *d, struct control_socket *socket)
 	}
 	for (size_t i = 0; i < err.count; i++)
 		log_error("%s%s%s", err.faults[i].message, err.faults[i].hint ? "; " : "",
-			  err.faults[i].hint ? err.faults[i].hint : "");
+		          err.faults[i].hint ? err.faults[i].hint : "");
 	free(path);
 	pt_error_clear(&err);
 	return code;
@@ -243,10 +243,10 @@ static void open_loop(struct daemon *d)
 static void open_parts(struct daemon *d, struct control_socket socket)
 {
 	const struct engines_events events = {.output = on_output,
-					      .output_ended = on_output_ended,
-					      .output_lost = on_output_lost,
-					      .report = on_report,
-					      .arg = d};
+	                                      .output_ended = on_output_ended,
+	                                      .output_lost = on_output_lost,
+	                                      .report = on_report,
+	                                      .arg = d};
 	d->console = console_new(STDOUT_FILENO, &d->inbox);
 	d->engines = engines_new(&d->inbox, &events);
 	engines_configure(d->engines, &d->conf);

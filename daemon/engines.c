@@ -34,7 +34,7 @@ struct engine {
 	int code; /* why it could not be made */
 	struct pt_error err;
 	struct waiter *waiters; /* for its making, then for its end */
-	uv_thread_t thread;	/* that frees it */
+	uv_thread_t thread;     /* that frees it */
 	struct post freed;
 };
 
@@ -86,7 +86,7 @@ static void insert(struct engines *all, struct engine *engine)
 	size_t place = place_of(all, engine->name);
 	all->items = must_realloc(all->items, all->count + 1, sizeof *all->items);
 	memmove(all->items + place + 1, all->items + place,
-		(all->count - place) * sizeof *all->items);
+	        (all->count - place) * sizeof *all->items);
 	all->items[place] = engine;
 	all->count++;
 }
@@ -97,7 +97,7 @@ static void take_out(struct engines *all, const struct engine *engine)
 	assert(all->items[place] == engine);
 	all->count--;
 	memmove(all->items + place, all->items + place + 1,
-		(all->count - place) * sizeof *all->items);
+	        (all->count - place) * sizeof *all->items);
 }
 
 size_t engines_count(const struct engines *all)
@@ -117,7 +117,7 @@ struct engine *engines_find(struct engines *all, const char *name, struct pt_err
 		return found;
 	if (found) {
 		pt_fail(err, -PT_ESTATE, "$.engine", "engine '%s' is being %s", name,
-			found->phase == MAKING ? "made" : "destroyed");
+		        found->phase == MAKING ? "made" : "destroyed");
 		return NULL;
 	}
 	struct near near = near_init(name);
@@ -126,7 +126,7 @@ struct engine *engines_find(struct engines *all, const char *name, struct pt_err
 			near_try(&near, all->items[i]->name);
 	const char *best = near_best(&near);
 	pt_fail(err, -PT_ENOENGINE, "$.engine", "no engine '%s'%s%s%s", name,
-		best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	        best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
 	return NULL;
 }
 
@@ -168,20 +168,19 @@ static void answered(struct post *post)
 	free(ask);
 }
 
-/* [engine's thread] The result is copied: what two threads hold, neither could free safely, since
-   jansson's counts order nothing. */
+/* [engine's thread] */
 static void on_done(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct ask *ask = arg;
 	ask->code = code;
-	ask->result = code ? NULL : json_deep_copy(result);
+	ask->result = result;
 	if (code && err)
 		error_move(&ask->err, err);
 	inbox_post(ask->engine->engines->inbox, &ask->post);
 }
 
 struct ask *engines_ask(struct engine *engine, const char *verb, json_t *params, const int *fds,
-			int fd_count, engines_done *done, void *arg)
+                        int fd_count, engines_done *done, void *arg)
 {
 	struct ask *ask = must_calloc(1, sizeof *ask);
 	ask->post.run = answered;
@@ -319,18 +318,18 @@ static int check_wish(const struct engines *all, const char *name, struct pt_err
 			name, NAME_MAX_LENGTH);
 	if (at(all, name))
 		return pt_fail(err, -PT_EEXISTS, "$.engine", "there is an engine '%s' already",
-			       name);
+		               name);
 	if (all->ending)
 		return pt_fail(err, -PT_ESTATE, NULL, "the daemon is ending");
 	if (all->count >= all->count_max)
 		return pt_fail(err, -PT_ELIMIT, NULL,
-			       "there are %zu engines, which is the limit of [limits] engines",
-			       all->count);
+		               "there are %zu engines, which is the limit of [limits] engines",
+		               all->count);
 	return 0;
 }
 
 static int add(struct engines *all, const struct engine_wish *wish, struct engine **out,
-	       struct pt_error *err)
+               struct pt_error *err)
 {
 	int code = check_wish(all, wish->name, err);
 	if (code)
@@ -356,7 +355,7 @@ static int add(struct engines *all, const struct engine_wish *wish, struct engin
 }
 
 void engines_make(struct engines *all, const struct engine_wish *wish, engines_done *done,
-		  void *arg)
+                  void *arg)
 {
 	struct engine *engine;
 	struct pt_error err = PT_ERROR_INIT;

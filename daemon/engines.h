@@ -22,18 +22,18 @@ struct conf;
 
 struct engines_events {
 	void (*output)(void *arg, const char *engine, const char *block, enum pt_canal,
-		       const char *text, size_t length);
+	               const char *text, size_t length);
 	void (*output_ended)(void *arg); /* no more of it for now */
 	/* So many texts were dropped, because the engine printed faster than they were told. */
 	void (*output_lost)(void *arg, const char *engine, uint64_t texts);
 	void (*report)(void *arg, const char *engine, const char *block, int error,
-		       const char *words);
+	               const char *words);
 	void *arg;
 };
 
 struct engines *engines_new(struct inbox *, const struct engines_events *);
 void engines_configure(struct engines *, const struct conf *); /* limits, for engines to come */
-void engines_free(struct engines *);			       /* when there is none left */
+void engines_free(struct engines *);                           /* when there is none left */
 
 size_t engines_count(const struct engines *); /* those being made and unmade, too */
 
@@ -49,7 +49,7 @@ typedef void engines_done(void *arg, int code, json_t *result, struct pt_error *
 
 /* See pt_engine_ask; takes the descriptors. */
 struct ask *engines_ask(struct engine *, const char *verb, json_t *params, const int *fds,
-			int fd_count, engines_done *, void *arg);
+                        int fd_count, engines_done *, void *arg);
 /* Gives up one that waits; its `done` comes soon. */
 void engines_cancel(struct ask *);
 

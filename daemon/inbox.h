@@ -16,7 +16,7 @@ struct inbox {
 	uv_async_t async;
 	uv_mutex_t mutex;
 	struct post *head, **tail; /* under the mutex */
-	struct post *taken;	   /* the control loop's own */
+	struct post *taken;        /* the control loop's own */
 };
 
 void inbox_init(struct inbox *, uv_loop_t *);

@@ -34,7 +34,7 @@ static int act(const struct options *options)
 		return print_help();
 	if (options->version)
 		return puts("pipetoold " PIPETOOL_VERSION) < 0 || fflush(stdout) ? EXIT_FAILURE
-										 : EXIT_SUCCESS;
+		                                                                 : EXIT_SUCCESS;
 	return options->check ? daemon_check(options) : daemon_run(options);
 }
 

@@ -39,7 +39,7 @@ static void block_recv(void *arg)
 /* ---- attach ---- */
 
 static int check_block(const json_t *shown, const char *engine, const char *name,
-		       struct pt_error *err)
+                       struct pt_error *err)
 {
 	size_t i;
 	json_t *block;
@@ -53,7 +53,7 @@ static int check_block(const json_t *shown, const char *engine, const char *name
 	}
 	const char *best = near_best(&near);
 	return pt_fail(err, -PT_ENOBLOCK, "$.block", "engine '%s' has no block '%s'%s%s%s", engine,
-		       name, best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	               name, best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
 }
 
 static void attach(struct call *call, int code, const json_t *shown, struct pt_error *err)

@@ -37,7 +37,7 @@ static void daemon_info(void *arg)
 	json_object_set_new(info, "api", json_integer(PT_API));
 	json_object_set_new(info, "pid", json_integer(getpid()));
 	json_object_set_new(info, "uptime_s",
-			    json_real((double)(uv_now(&d->loop) - d->started_ms) / 1000));
+	                    json_real((double)(uv_now(&d->loop) - d->started_ms) / 1000));
 	json_object_set_new(info, "engines", json_integer((json_int_t)engines_count(d->engines)));
 	json_object_set_new(info, "limits", limits(&d->conf));
 	json_object_set_new(info, "capabilities", capabilities());

@@ -74,7 +74,7 @@ static void map_paths(struct pt_error *err, size_t blocks)
 		if (!path || sscanf(path, "$.ops[%lu]%n", &op, &length) != 1 || !length)
 			continue;
 		err->faults[i].path = must_printf("$.%s[%lu]%s", op < blocks ? "blocks" : "links",
-						  op < blocks ? op : op - blocks, path + length);
+		                                  op < blocks ? op : op - blocks, path + length);
 		free(path);
 	}
 }

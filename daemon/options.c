@@ -59,7 +59,7 @@ static int unknown(const char *word, struct pt_error *err)
 		near_try(&near, row->name);
 	const char *best = near_best(&near);
 	pt_fail(err, -PT_EPARAM, NULL, "unknown option '%s'%s%s%s", word,
-		best ? "; did you mean '--" : "", best ? best : "", best ? "'?" : "");
+	        best ? "; did you mean '--" : "", best ? best : "", best ? "'?" : "");
 	free(name);
 	return -PT_EPARAM;
 }
@@ -78,7 +78,7 @@ static int read_one(int argc, char *const *argv, int *at, json_t *values, struct
 		value = word[2] ? word + 2 : NULL;
 	} else {
 		return pt_fail(err, -PT_EPARAM, NULL,
-			       "'%s' is no option; there is nothing but options", word);
+		               "'%s' is no option; there is nothing but options", word);
 	}
 	if (!row)
 		return unknown(word, err);
@@ -121,7 +121,7 @@ static const char *placeholder(const struct pt_param *row)
 	case PT_KIND_CHOICE: return " LEVEL";
 	default:
 		return strcmp(row->name, "socket") && strcmp(row->name, "config") ? " DIR"
-										  : " PATH";
+		                                                                  : " PATH";
 	}
 }
 
@@ -137,9 +137,9 @@ static void add_choices(struct buf *out, const struct pt_param *row)
 void options_help(struct buf *out)
 {
 	buf_adds(out,
-		 "usage: pipetoold [OPTION]…\n\n"
-		 "Runs engines that move messages through graphs of blocks, told what to do by "
-		 "ptctl.\nStays in the foreground.\n\n");
+	         "usage: pipetoold [OPTION]…\n\n"
+	         "Runs engines that move messages through graphs of blocks, told what to do by "
+	         "ptctl.\nStays in the foreground.\n\n");
 	for (const struct pt_param *row = options_rows; row->name; row++) {
 		char *words = must_printf("--%s%s", row->name, placeholder(row));
 		char letter[8] = "    ";
@@ -151,5 +151,5 @@ void options_help(struct buf *out)
 		free(words);
 	}
 	buf_adds(out, "\nSIGHUP reads the configuration and the engines' files again; SIGTERM and "
-		      "SIGINT end it.\n");
+	              "SIGINT end it.\n");
 }

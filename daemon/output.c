@@ -29,7 +29,7 @@ struct report {
 };
 
 void output_init(struct output *o, const char *engine, struct inbox *inbox,
-		 const struct engines_events *events)
+                 const struct engines_events *events)
 {
 	*o = (struct output){.engine = engine, .inbox = inbox, .events = events};
 	if (uv_mutex_init(&o->mutex))
@@ -52,7 +52,7 @@ static void unpack(struct parcel *parcel)
 		memcpy(&label, at, sizeof label);
 		const char *block = at + sizeof label, *text = block + label.block_length;
 		o->events->output(o->events->arg, o->engine, block, (enum pt_canal)label.canal,
-				  text, label.text_length);
+		                  text, label.text_length);
 		at = text + label.text_length;
 	}
 }
@@ -95,7 +95,7 @@ static void reported(struct post *post)
 	struct report *report = (struct report *)post;
 	const struct engines_events *events = report->output->events;
 	events->report(events->arg, report->output->engine, report->block, report->error,
-		       report->words);
+	               report->words);
 	free(report->block);
 	free(report->words);
 	free(report);

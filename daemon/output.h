@@ -15,13 +15,13 @@ struct output {
 	const struct engines_events *events;
 	uv_mutex_t mutex;    /* for what follows */
 	struct parcel *open; /* posted, and may still be added to */
-	size_t waiting;	     /* bytes */
+	size_t waiting;      /* bytes */
 	bool dropping;
 	uint64_t lost; /* texts, not yet told of */
 };
 
 void output_init(struct output *, const char *engine, struct inbox *,
-		 const struct engines_events *);
+                 const struct engines_events *);
 void output_fini(struct output *);
 
 /* Hooks of the engine, on its thread; `arg` is the struct output. */

@@ -36,8 +36,8 @@ int passed_claim(struct passed *p, uint64_t line_end, int count, int *fds, struc
 		there++;
 	if (count < 0 || (unsigned)count > there) {
 		pt_fail(err, -PT_EREQUEST, NULL,
-			"\"fds\" says %d descriptors come with the request, and %u did", count,
-			there);
+		        "\"fds\" says %d descriptors come with the request, and %u did", count,
+		        there);
 		pt_hint(err, "pass them with SCM_RIGHTS in the same sendmsg() as the line");
 		return -PT_EREQUEST;
 	}

@@ -63,7 +63,7 @@ void server_add(struct server *s, struct connection_links *links)
 	TAILQ_INSERT_TAIL(&s->all, links, all);
 	s->count++;
 	connection_set_role(links->connection,
-			    access_role(s->access, connection_peer(links->connection)));
+	                    access_role(s->access, connection_peer(links->connection)));
 }
 
 void server_remove(struct server *s, struct connection_links *links)
@@ -131,7 +131,7 @@ static void accept_some(uv_poll_t *poll, int status, int events)
 		if (fd >= 0)
 			welcome(s, fd);
 		else if (errno == EMFILE || errno == ENFILE ? !accept_without(s)
-							    : errno != ECONNABORTED)
+		                                            : errno != ECONNABORTED)
 			return;
 	}
 }
@@ -139,7 +139,7 @@ static void accept_some(uv_poll_t *poll, int status, int events)
 /* ---- notifications ---- */
 
 static json_t *output_params(const char *engine, const char *block, const char *canal,
-			     const char *text, size_t length)
+                             const char *text, size_t length)
 {
 	json_t *params = json_object();
 	json_object_set_new(params, "engine", json_string(engine));
@@ -150,7 +150,7 @@ static json_t *output_params(const char *engine, const char *block, const char *
 }
 
 void server_output(struct server *s, const char *engine, const char *block, const char *canal,
-		   const char *text, size_t length)
+                   const char *text, size_t length)
 {
 	struct buf line = BUF_INIT;
 	if (s->retired)
@@ -203,11 +203,11 @@ void server_configure(struct server *s, const struct conf *conf)
 	s->line_max = conf->line;
 	TAILQ_FOREACH(links, &s->all, all)
 	connection_set_role(links->connection,
-			    access_role(s->access, connection_peer(links->connection)));
+	                    access_role(s->access, connection_peer(links->connection)));
 }
 
 struct server *server_new(struct daemon *daemon, uv_loop_t *loop, struct control_socket socket,
-			  const struct conf *conf)
+                          const struct conf *conf)
 {
 	struct server *s = must_calloc(1, sizeof *s);
 	s->daemon = daemon;

@@ -19,7 +19,7 @@ void server_configure(struct server *, const struct conf *); /* access and limit
 
 /* What a block printed, to every connection that is attached to it. */
 void server_output(struct server *, const char *engine, const char *block, const char *canal,
-		   const char *text, size_t length);
+                   const char *text, size_t length);
 /* So many texts of the engine were dropped before they came here. */
 void server_lost(struct server *, const char *engine, uint64_t texts);
 
@@ -36,6 +36,6 @@ size_t server_line_max(const struct server *);
 void server_add(struct server *, struct connection_links *);
 void server_remove(struct server *, struct connection_links *);
 void server_ready(struct server *,
-		  struct connection_links *); /* a turn in the next round, please */
+                  struct connection_links *); /* a turn in the next round, please */
 
 #endif

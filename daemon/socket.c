@@ -58,7 +58,7 @@ static int make_folder(const char *path, struct pt_error *err)
 	if (mkdir(folder, geteuid() == 0 ? 0755 : 0700) && errno != EEXIST) {
 		code = -errno;
 		pt_fail(err, code, NULL, "the folder %s cannot be made: %s", folder,
-			error_words(code));
+		        error_words(code));
 	}
 	free(copy);
 	return code;
@@ -80,9 +80,9 @@ static int check_live(const struct sockaddr_un *address, struct pt_error *err)
 		return 0;
 	if (code && code != -EAGAIN)
 		return pt_fail(err, code, NULL, "%s is there, and whether somebody listens: %s",
-			       address->sun_path, error_words(code));
+		               address->sun_path, error_words(code));
 	pt_fail(err, -EADDRINUSE, NULL, "process %d listens on %s already", (int)cred.pid,
-		address->sun_path);
+	        address->sun_path);
 	pt_hint(err, "stop it, or use --socket PATH for a second daemon");
 	return -EADDRINUSE;
 }
@@ -92,16 +92,16 @@ static int clear_way(const struct sockaddr_un *address, struct pt_error *err)
 	struct stat st;
 	if (lstat(address->sun_path, &st))
 		return errno == ENOENT ? 0
-				       : pt_fail(err, -errno, NULL, "%s: %s", address->sun_path,
-						 error_words(errno));
+		                       : pt_fail(err, -errno, NULL, "%s: %s", address->sun_path,
+		                                 error_words(errno));
 	if (!S_ISSOCK(st.st_mode))
 		return pt_fail(err, -EEXIST, NULL,
-			       "%s is there and is no socket; remove it, or use --socket PATH",
-			       address->sun_path);
+		               "%s is there and is no socket; remove it, or use --socket PATH",
+		               address->sun_path);
 	int code = check_live(address, err);
 	if (!code && unlink(address->sun_path) && errno != ENOENT)
 		code = pt_fail(err, -errno, NULL, "%s was left behind and cannot be removed: %s",
-			       address->sun_path, error_words(errno));
+		               address->sun_path, error_words(errno));
 	return code;
 }
 
@@ -123,11 +123,11 @@ static void give_to_group(const char *path)
 	struct group *group = getgrnam("pipetool");
 	if (group && chown(path, (uid_t)-1, group->gr_gid))
 		log_warning("%s cannot be given to the group pipetool: %s", path,
-			    error_words(errno));
+		            error_words(errno));
 }
 
 static int bind_and_listen(struct control_socket *s, const struct sockaddr_un *address,
-			   struct pt_error *err)
+                           struct pt_error *err)
 {
 	struct stat st;
 	mode_t before = umask(0117);
@@ -137,7 +137,7 @@ static int bind_and_listen(struct control_socket *s, const struct sockaddr_un *a
 		failed = listen(s->fd, BACKLOG) || lstat(address->sun_path, &st);
 	if (failed)
 		return pt_fail(err, -errno, NULL, "cannot listen on %s: %s", address->sun_path,
-			       error_words(errno));
+		               error_words(errno));
 	give_to_group(address->sun_path);
 	s->path = must_strdup(address->sun_path);
 	s->device = st.st_dev;
@@ -182,7 +182,7 @@ int socket_open_passed(struct control_socket *out, struct pt_error *err)
 	if (count <= 0)
 		return -ENOENT;
 	return pt_fail(err, -EINVAL, NULL,
-		       "%d sockets were passed, and none is a listening Unix stream socket", count);
+	               "%d sockets were passed, and none is a listening Unix stream socket", count);
 }
 
 void socket_close(struct control_socket *s)

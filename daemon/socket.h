@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 struct control_socket {
-	int fd;	    /* listening, non-blocking */
+	int fd;     /* listening, non-blocking */
 	char *path; /* NULL: systemd's, and not ours to remove */
 	dev_t device;
 	ino_t inode; /* of the file that we made */

@@ -13,10 +13,11 @@ arrows='
        packet    msg base
        capture   msg base
        lang      type base
+       net       base
        rpc       type base
        script    packet type msg base
        engine    script type msg base
-       blocks    packet capture base
+       blocks    packet capture net base
        ctl       lang rpc type base
        daemon    base msg type packet capture lang rpc script engine
 '

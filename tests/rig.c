@@ -36,7 +36,7 @@ static void sink_push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	char where[80];
 	snprintf(where, sizeof where, "%s%s", strcmp(pt_name(b), "recorder") ? pt_name(b) : "",
-		 canal == PT_HIGH ? ">>" : ">");
+	         canal == PT_HIGH ? ">>" : ">");
 	record(where, (const char *)m->bytes, m->length);
 	pt_done(b, m);
 }
@@ -80,7 +80,7 @@ static void add_types(void)
 /* ---- hooks ---- */
 
 static void on_output(void *arg, const char *block, enum pt_canal canal, const char *text,
-		      size_t length)
+                      size_t length)
 {
 	struct rig *r = arg;
 	json_array_append_new(r->printed, json_stringn(text, length));
@@ -107,7 +107,7 @@ static void on_answer(void *arg, int code, json_t *result, struct pt_error *err)
 	json_decref(r->result);
 	free(r->words);
 	free(r->kind);
-	r->result = code ? NULL : json_incref(result);
+	r->result = result;
 	r->words = must_strdup(pt_error_text(err, ""));
 	r->kind = must_strdup(code ? error_kind(code)->name : "");
 	r->answered = true;
@@ -192,9 +192,9 @@ struct rig *rig(const char *type, const char *arguments)
 	const struct pt_type *found = type_find(type);
 	ck_assert_msg(found != NULL, "no type %s", type);
 	char *text = must_printf("it = %s(%s); recorder = RigSink()\n%s%s%s", type, arguments,
-				 found->ports & PT_LOW_EXIT ? "it > recorder\n" : "",
-				 found->ports & PT_HIGH_EXIT ? "it >> recorder\n" : "",
-				 found->ports & PT_TRIGGER_EXIT ? "it ^ recorder\n" : "");
+	                         found->ports & PT_LOW_EXIT ? "it > recorder\n" : "",
+	                         found->ports & PT_HIGH_EXIT ? "it >> recorder\n" : "",
+	                         found->ports & PT_TRIGGER_EXIT ? "it ^ recorder\n" : "");
 	add_types();
 	struct rig *r = rig_graph(text);
 	free(text);
@@ -232,7 +232,7 @@ struct pt_block *rig_block(struct rig *r, const char *name)
 
 /* As if a link had brought it, in the ledger too. */
 static void deliver_by_hand(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
-			    unsigned count)
+                            unsigned count)
 {
 	uint64_t bytes = 0;
 	for (unsigned i = 0; i < count; i++)

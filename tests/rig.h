@@ -44,7 +44,7 @@ void expect_printed(struct rig *, const char *text); /* all that was printed sin
 void expect_printed_prefix(struct rig *, const char *text);
 void expect_report(struct rig *, const char *part); /* in the oldest report not looked at */
 
-void turn(struct rig *);		      /* lets the loop turn until it would wait */
+void turn(struct rig *);                      /* lets the loop turn until it would wait */
 void pass_time(struct rig *, double seconds); /* with every timer on its way */
 
 /* Asks as a client does and waits for the answer: the result (borrowed until the next call), or
@@ -53,7 +53,7 @@ const json_t *ask(struct rig *, const char *verb, const char *json);
 const json_t *ask_change(struct rig *, const char *pipe_text); /* parsed to ops */
 const char *rig_words(const struct rig *);
 const char *rig_kind(const struct rig *); /* "cycle" */
-char *rig_export(struct rig *);		  /* the graph as pipe text; to be freed */
+char *rig_export(struct rig *);           /* the graph as pipe text; to be freed */
 
 void rig_end(struct rig *);
 

@@ -7,22 +7,22 @@
 #include <stdlib.h>
 
 /* The tests of a file: START_TEST(name) … END_TEST, then UNIT_TESTS("msg/pool", name, …). */
-#define UNIT_TESTS(suite_name, ...)                                                                \
-	int main(void)                                                                             \
-	{                                                                                          \
-		const TTest *tests[] = {__VA_ARGS__};                                              \
-		Suite *suite = suite_create(suite_name);                                           \
-		for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {                        \
-			TCase *tcase = tcase_create(tests[i]->name);                               \
-			tcase_set_timeout(tcase, 0);                                               \
-			tcase_add_test(tcase, tests[i]);                                           \
-			suite_add_tcase(suite, tcase);                                             \
-		}                                                                                  \
-		SRunner *runner = srunner_create(suite);                                           \
-		srunner_run_all(runner, CK_ENV);                                                   \
-		int failed = srunner_ntests_failed(runner);                                        \
-		srunner_free(runner);                                                              \
-		return failed ? EXIT_FAILURE : EXIT_SUCCESS;                                       \
+#define UNIT_TESTS(suite_name, ...)                                         \
+	int main(void)                                                      \
+	{                                                                   \
+		const TTest *tests[] = {__VA_ARGS__};                       \
+		Suite *suite = suite_create(suite_name);                    \
+		for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) { \
+			TCase *tcase = tcase_create(tests[i]->name);        \
+			tcase_set_timeout(tcase, 0);                        \
+			tcase_add_test(tcase, tests[i]);                    \
+			suite_add_tcase(suite, tcase);                      \
+		}                                                           \
+		SRunner *runner = srunner_create(suite);                    \
+		srunner_run_all(runner, CK_ENV);                            \
+		int failed = srunner_ntests_failed(runner);                 \
+		srunner_free(runner);                                       \
+		return failed ? EXIT_FAILURE : EXIT_SUCCESS;                \
 	}
 
 #endif

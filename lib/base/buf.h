@@ -18,8 +18,8 @@ struct buf {
 		NULL, 0, 0 \
 	}
 
-void buf_free(struct buf *);		      /* leaves it as BUF_INIT */
-void buf_clear(struct buf *);		      /* length 0; keeps the memory */
+void buf_free(struct buf *);                  /* leaves it as BUF_INIT */
+void buf_clear(struct buf *);                 /* length 0; keeps the memory */
 char *buf_reserve(struct buf *, size_t more); /* where the next `more` bytes may be written */
 void buf_add(struct buf *, const void *, size_t);
 void buf_adds(struct buf *, const char *);

@@ -16,7 +16,7 @@ void encode_base64(struct buf *out, const void *bytes, size_t length)
 	for (size_t i = 0; i < length; i += 3) {
 		size_t left = length - i;
 		uint32_t bits = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
-				(left > 2 ? in[i + 2] : 0);
+		                (left > 2 ? in[i + 2] : 0);
 		*to++ = digits64[bits >> 18];
 		*to++ = digits64[bits >> 12 & 63];
 		*to++ = left > 1 ? digits64[bits >> 6 & 63] : '=';

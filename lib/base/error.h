@@ -8,9 +8,9 @@
 
 struct error_kind {
 	const char *name; /* "no-such-block" */
-	int code;	  /* positive: PT_ENOBLOCK */
-	int rpc;	  /* on the wire */
-	int exit;	  /* of ptctl */
+	int code;         /* positive: PT_ENOBLOCK */
+	int rpc;          /* on the wire */
+	int exit;         /* of ptctl */
 	const char *sentence;
 };
 
@@ -21,7 +21,7 @@ extern const struct error_kind error_kinds[];
    ENOMEM is PT_ELIMIT and ETIMEDOUT is PT_ETIMEOUT. */
 const struct error_kind *error_kind(int code);
 const struct error_kind *error_kind_by_name(const char *name); /* NULL: unknown */
-const struct error_kind *error_kind_by_rpc(int rpc);	       /* NULL: unknown */
+const struct error_kind *error_kind_by_rpc(int rpc);           /* NULL: unknown */
 
 int error_vfail(struct pt_error *, int code, const char *path, const char *fmt, va_list)
 	__attribute__((format(printf, 4, 0)));

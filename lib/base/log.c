@@ -51,8 +51,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 		buf_adds(&line, levels[level].systemd);
 	else
 		buf_addf(&line, "pipetoold: %s%s",
-			 level > LOG_LEVEL_WARNING ? "" : levels[level].word,
-			 level > LOG_LEVEL_WARNING ? "" : ": ");
+		         level > LOG_LEVEL_WARNING ? "" : levels[level].word,
+		         level > LOG_LEVEL_WARNING ? "" : ": ");
 	va_list args;
 	va_start(args, fmt);
 	buf_vaddf(&line, fmt, args);

@@ -34,10 +34,10 @@ static void add_point(struct buf *b, const char *bytes, size_t length, uint32_t 
 		buf_add(b, bytes, length);
 	else
 		buf_addf(b,
-			 point < 0x100	   ? "\\x%02x"
-			 : point < 0x10000 ? "\\u%04x"
-					   : "\\U%08x",
-			 point);
+		         point < 0x100     ? "\\x%02x"
+		         : point < 0x10000 ? "\\u%04x"
+		                           : "\\U%08x",
+		         point);
 }
 
 void quote_text(struct buf *b, const char *bytes, size_t length)

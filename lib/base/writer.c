@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define BUFFER_SIZE    ((size_t)1024 * 1024)
-#define BUFFERS	       4
+#define BUFFERS        4
 #define STUCK_ROUND_MS 1000
 #define STUCK_ROUNDS   5
 
@@ -32,7 +32,7 @@ struct piece {
 struct writer {
 	struct writer_config config;
 	struct piece *current; /* the owner's */
-	bool running;	       /* the thread; the owner's */
+	bool running;          /* the thread; the owner's */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t work, idle;
@@ -182,7 +182,7 @@ static void carry_out(struct writer *w, const struct piece *piece)
 	int rc = atomic_load(&w->error);
 	if (rc == 0) {
 		rc = piece->open ? change_file(w, piece)
-				 : write_bytes(w, piece->bytes, piece->length, false);
+		                 : write_bytes(w, piece->bytes, piece->length, false);
 		if (rc)
 			set_error(w, rc);
 	}

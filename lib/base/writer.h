@@ -21,7 +21,7 @@ struct writer_config {
 	bool close_fd;
 	size_t buffer_size; /* bytes in one buffer: 0 for 1 MiB */
 	unsigned buffers;   /* how many may be in flight; 0 for 4 */
-	unsigned extra;	    /* how many more writer_room gives while writer_has_room says no, so
+	unsigned extra;     /* how many more writer_room gives while writer_has_room says no, so
 	                       that what comes before the sources have paused is not lost */
 	/* Called on the writer's thread after a buffer was written or a write failed; may be NULL. */
 	void (*progress)(void *arg);
@@ -29,7 +29,7 @@ struct writer_config {
 	/* Turns a full buffer into what is written (compression); NULL: as it is. On the writer's
 	   thread. With `last` there is no more. Returns 0, or a negative errno. */
 	int (*filter)(void *arg, const void *bytes, size_t length, bool last,
-		      int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
+	              int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
 	void *filter_arg;
 };
 
@@ -43,7 +43,7 @@ uint8_t *writer_room(struct writer *, size_t length);
 void writer_advance(struct writer *, size_t length); /* so many were written there */
 
 bool writer_has_room(const struct writer *); /* a free buffer, or half of the current one */
-void writer_push(struct writer *);	     /* hands the current buffer over, full or not */
+void writer_push(struct writer *);           /* hands the current buffer over, full or not */
 
 /* What comes from now on goes to another descriptor. Once all before is written (and the filter's
    last part), and if `sync` is on the disk, the old one is closed if close_fd says so; then `open`
@@ -52,7 +52,7 @@ void writer_push(struct writer *);	     /* hands the current buffer over, full o
    one. `arg` is the writer's from now on: it frees it afterwards, in any case. */
 void writer_next(struct writer *, int (*open)(void *arg), void *arg, bool sync);
 
-size_t writer_pending(const struct writer *);	/* bytes not yet written; [any thread] */
+size_t writer_pending(const struct writer *);   /* bytes not yet written; [any thread] */
 uint64_t writer_written(const struct writer *); /* bytes written so far; [any thread] */
 int writer_error(const struct writer *); /* 0, or the negative errno of the first failed write */
 

@@ -20,7 +20,7 @@ static int feed(struct pt_block *b, enum pt_canal canal, struct pt_msg *m, struc
 				"'%s' is closed; it opens again when the engine is started again",
 				pt_name(b));
 		return pt_fail(err, -PT_ELIMIT, NULL, "64 MiB wait in '%s' already: %s", pt_name(b),
-			       f->running ? "a sink is full" : "start the engine first");
+		               f->running ? "a sink is full" : "start the engine first");
 	}
 	pt_made(b, 1);
 	if (f->running && !f->paused && !f->waiting.count)

@@ -27,8 +27,8 @@ static const struct pt_type up_drain = {
 		   "   >-|--'    |\n"
 		   "     +-------+\n",
 	.examples = (const char *const[]){"s = CLIFeeder(); u = UpDrain(); c = ConsoleSink()\n"
-					  "s > u >> c",
-					  NULL},
+                                          "s > u >> c",
+                                          NULL},
 	.role = PT_DRAIN,
 	.ports = PT_LOW_ENTRY | PT_HIGH_EXIT,
 	.routes = PT_ROUTE(PT_LOW, PT_HIGH),
@@ -45,8 +45,8 @@ static const struct pt_type down_drain = {
 		   "     +-------+\n",
 	.examples =
 		(const char *const[]){"s = CLIHighFeeder(); d = DownDrain(); c = ConsoleSink()\n"
-				      "s >> d > c",
-				      NULL},
+                                      "s >> d > c",
+                                      NULL},
 	.role = PT_DRAIN,
 	.ports = PT_HIGH_ENTRY | PT_LOW_EXIT,
 	.routes = PT_ROUTE(PT_HIGH, PT_LOW),

@@ -12,10 +12,10 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define BATCH	      64
+#define BATCH         64
 #define QUEUE_MAX     (16 * 1024 * 1024) /* bytes that wait for the interface */
 #define RETRY_NS      1000000u
-#define RETRIES	      1000 /* without one packet sent, before one is given up */
+#define RETRIES       1000 /* without one packet sent, before one is given up */
 #define LOOK_AGAIN_NS 1000000000u
 
 struct inject_sink {
@@ -27,7 +27,7 @@ struct inject_sink {
 	struct msg_queue queue; /* kept until the interface takes them */
 	struct pt_timer timer;
 	unsigned retries;
-	bool down;	    /* told, and not up since */
+	bool down;          /* told, and not up since */
 	uint64_t looked_ns; /* for an interface that was made anew */
 };
 
@@ -58,7 +58,7 @@ static int open_socket(struct pt_block *b, struct pt_error *err)
 	int rc = s->fd < 0 ? -errno : bind_to(s->fd, index);
 	if (rc)
 		return pt_fail(err, rc, "iface", "cannot send on '%s': %s", s->iface,
-			       error_words(rc));
+		               error_words(rc));
 	return 0;
 }
 
@@ -107,14 +107,14 @@ static void tell_down(struct pt_block *b, struct inject_sink *s, int code)
 {
 	if (!s->down)
 		pt_report(b, code, "interface '%s' is %s: what comes is dropped until it is up",
-			  s->iface, code == -ENETDOWN ? "down" : "gone");
+		          s->iface, code == -ENETDOWN ? "down" : "gone");
 	s->down = true;
 }
 
 /* What to do about the first message that could not be sent: a reason to drop it, or NULL to try
    again. */
 static const char *reason(struct pt_block *b, struct inject_sink *s, const struct pt_msg *m,
-			  int code)
+                          int code)
 {
 	switch (-code) {
 	case ENETDOWN: tell_down(b, s, code); return "interface-down";
@@ -126,11 +126,11 @@ static const char *reason(struct pt_block *b, struct inject_sink *s, const struc
 		return "interface-down";
 	case EMSGSIZE:
 		pt_report(b, code, "a packet of %u bytes is too long for '%s', whose MTU is %u",
-			  m->length, s->iface, interface_mtu(s->iface));
+		          m->length, s->iface, interface_mtu(s->iface));
 		return "too-long";
 	case EINVAL:
 		pt_report(b, code, "a packet of %u bytes is too short for a frame on '%s'",
-			  m->length, s->iface);
+		          m->length, s->iface);
 		return "too-short";
 	case EAGAIN:
 	case ENOBUFS:
@@ -148,11 +148,11 @@ static const char *reason(struct pt_block *b, struct inject_sink *s, const struc
 struct fate {
 	unsigned count;
 	const char *why; /* dropped */
-	int code;	 /* to wait for */
+	int code;        /* to wait for */
 };
 
 static struct fate try_to_send(struct pt_block *b, struct inject_sink *s,
-			       struct pt_msg *const *messages, unsigned count)
+                               struct pt_msg *const *messages, unsigned count)
 {
 	for (;;) {
 		int n = send_some(s, messages, count);
@@ -227,7 +227,7 @@ static void go_on(struct pt_block *b)
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
-		      unsigned count)
+                      unsigned count)
 {
 	struct inject_sink *s = pt_state(b);
 	unsigned at = 0;
@@ -263,7 +263,7 @@ static int close_socket(struct pt_block *b, struct pt_error *err)
 
 static const struct pt_param params[] = {
 	{"iface", "The interface to send on.", PT_STRING(struct inject_sink, iface),
-	 .flags = PT_REQUIRED},
+         .flags = PT_REQUIRED},
 	{NULL},
 };
 

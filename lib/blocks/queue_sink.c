@@ -48,19 +48,19 @@ static const struct pt_type queue_sink = {
 		   "     +-------+\n",
 	.examples =
 		(const char *const[]){"CLIFeeder() > QueueSink()",
-				      "PeriodicSource('x', 0.1) > QueueSink(limit='1MiB')", NULL},
+                                      "PeriodicSource('x', 0.1) > QueueSink(limit='1MiB')", NULL},
 	.role = PT_SINK,
 	.ports = PT_LOW_ENTRY | PT_HIGH_ENTRY,
 	.params = (const struct pt_param[]){{"limit", "Bytes that the queue may hold.",
-					     PT_SIZE(struct queue_sink, limit), "64MiB",
-					     .flags = PT_LIVE, .min = 1, .max = 1e15},
-					    {"overflow",
-					     "What happens beyond the limit: the oldest or the "
-					     "newest message is dropped, or the "
-					     "sources are held back.",
-					     PT_CHOICE(struct queue_sink, overflow), "drop-oldest",
-					     .flags = PT_LIVE, .choices = pt_overflow_words},
-					    {NULL}},
+                                             PT_SIZE(struct queue_sink, limit), "64MiB",
+                                             .flags = PT_LIVE, .min = 1, .max = 1e15},
+                                            {"overflow",
+                                             "What happens beyond the limit: the oldest or the "
+                                             "newest message is dropped, or the "
+                                             "sources are held back.",
+                                             PT_CHOICE(struct queue_sink, overflow), "drop-oldest",
+                                             .flags = PT_LIVE, .choices = pt_overflow_words},
+                                            {NULL}},
 	.size = sizeof(struct queue_sink),
 	.push = push,
 	.take = take,

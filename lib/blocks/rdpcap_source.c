@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <uv.h>
 
-#define BATCH	   64
-#define MS_NS	   1000000u
+#define BATCH      64
+#define MS_NS      1000000u
 #define FAR_OFF_NS 1e18 /* some thirty years */
 
 struct rdpcap_source {
@@ -94,7 +94,7 @@ static void end_round(struct pt_block *b, struct rdpcap_source *s)
 	bool more = s->loop == 0 || s->rounds < s->loop;
 	if (more && s->round_messages == 0)
 		pt_report(b, -ENODATA, "'%s' holds no packets: there is nothing to loop over",
-			  s->fname);
+		          s->fname);
 	if (!more || s->round_messages == 0) {
 		pt_exhausted(b);
 		return;
@@ -112,7 +112,7 @@ static void end_round(struct pt_block *b, struct rdpcap_source *s)
 
 /* Up to `max` packets; 0 if there are none now, and what follows from that is arranged. */
 static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt_msg **messages,
-			  unsigned max)
+                          unsigned max)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	int n = capture_reader_next(s->reader, pt_pool(b), messages, max, &err);
@@ -218,11 +218,11 @@ static int close_file(struct pt_block *b, struct pt_error *err)
 
 static const struct pt_param params[] = {
 	{"fname", "The capture file; a FIFO or a device is read as it comes.",
-	 PT_PATH(struct rdpcap_source, fname), .flags = PT_REQUIRED},
+         PT_PATH(struct rdpcap_source, fname), .flags = PT_REQUIRED},
 	{"speed", "How fast: 1 keeps the file's timing, 2 is twice as fast, 0 as fast as possible.",
-	 PT_NUMBER(struct rdpcap_source, speed), .fallback = "0", .max = 1e9},
+         PT_NUMBER(struct rdpcap_source, speed), .fallback = "0", .max = 1e9},
 	{"loop", "How many rounds; 0 for ever.", PT_INT(struct rdpcap_source, loop),
-	 .fallback = "1", .max = 1e9},
+         .fallback = "1", .max = 1e9},
 	{0},
 };
 
@@ -244,8 +244,8 @@ static const struct pt_type rdpcap_source = {
 		   "     |   `----|->\n"
 		   "     +--------+\n",
 	.examples = (const char *const[]){"RdpcapSource(\"in.pcap\") > Sink()",
-					  "RdpcapSource(\"in.pcapng\", speed=1, loop=0) > Sink()",
-					  NULL},
+                                          "RdpcapSource(\"in.pcapng\", speed=1, loop=0) > Sink()",
+                                          NULL},
 	.role = PT_SOURCE,
 	.ports = PT_LOW_EXIT,
 	.params = params,

@@ -22,6 +22,8 @@ struct sniff_source {
 	uv_poll_t poll;
 	bool polled; /* the handle is there */
 	bool paused;
+	bool woken; /* and nothing read since */
+	bool down;  /* told, and no packet since */
 	struct pt_timer timer;
 };
 
@@ -30,7 +32,7 @@ static int check(struct pt_block *b, struct pt_error *err)
 	struct sniff_source *s = pt_state(b);
 	if (s->iface && s->socket >= 0)
 		return pt_fail(err, -EINVAL, "socket",
-			       "iface and socket cannot go together: the socket has its interface");
+		               "iface and socket cannot go together: the socket has its interface");
 	return s->filter ? live_check_filter(s->filter, err) : 0;
 }
 
@@ -52,8 +54,19 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
+	struct sniff_source *s = pt_state(poll->data);
 	uv_poll_stop(poll);
+	s->woken = true;
 	pt_ready(poll->data, true);
+}
+
+static void tell_if_down(struct pt_block *b, struct sniff_source *s)
+{
+	if (s->down || !live_is_down(s->live))
+		return;
+	s->down = true;
+	pt_report(b, -ENETDOWN, "interface '%s' is down: packets come again when it is up",
+	          live_name(s->live));
 }
 
 static void wait_for_packets(struct pt_block *b, struct sniff_source *s)
@@ -72,10 +85,10 @@ static void start(struct pt_block *b)
 	struct sniff_source *s = pt_state(b);
 	int rc = uv_poll_init(pt_loop(b), &s->poll, live_fd(s->live));
 	s->polled = rc == 0;
-	s->paused = false;
+	s->paused = s->woken = s->down = false;
 	if (rc) {
 		pt_failed(b, rc, "cannot wait for packets of '%s': %s", live_name(s->live),
-			  error_words(rc));
+		          error_words(rc));
 		return;
 	}
 	pt_adopt(b, (uv_handle_t *)&s->poll);
@@ -89,9 +102,13 @@ static void produce(struct pt_block *b, unsigned max)
 	struct pt_error err = PT_ERROR_INIT;
 	int n = live_read(s->live, pt_pool(b), messages, max, &err);
 	if (n > 0) {
+		s->woken = s->down = false;
 		pt_made(b, (unsigned)n);
 		pt_send_many(b, PT_LOW, messages, (unsigned)n);
 	} else if (n == 0) {
+		if (s->woken)
+			tell_if_down(b, s);
+		s->woken = false;
 		wait_for_packets(b, s);
 	} else if (n == -ENOMEM) {
 		pt_ready(b, false);
@@ -181,9 +198,9 @@ static const struct pt_type sniff_source = {
 		   "     | [iface]---|->\n"
 		   "     +-----------+\n",
 	.examples = (const char *const[]){"SniffSource('lo') > ConsoleSink()",
-					  "SniffSource('lo', filter='tcp port 443', promisc=false) "
-					  "> WrpcapSink('https.pcap')",
-					  NULL},
+                                          "SniffSource('lo', filter='tcp port 443', promisc=false) "
+                                          "> WrpcapSink('https.pcap')",
+                                          NULL},
 	.role = PT_SOURCE,
 	.ports = PT_LOW_EXIT,
 	.params = params,

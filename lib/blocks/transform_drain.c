@@ -7,7 +7,7 @@ struct transform {
 };
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
-		      unsigned count)
+                      unsigned count)
 {
 	struct transform *t = pt_state(b);
 	unsigned left = 0;
@@ -43,9 +43,9 @@ static const struct pt_type transform_drain = {
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT,
 	.routes = PT_STRAIGHT,
 	.params = (const struct pt_param[]){{"f", "What to do with each message.",
-					     PT_TRANSFORM(struct transform, f),
-					     .flags = PT_REQUIRED | PT_LIVE},
-					    {NULL}},
+                                             PT_TRANSFORM(struct transform, f),
+                                             .flags = PT_REQUIRED | PT_LIVE},
+                                            {NULL}},
 	.size = sizeof(struct transform),
 	.push_many = push_many,
 };

@@ -40,9 +40,9 @@ static const struct pt_type trigger_drain = {
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_EXIT,
 	.routes = PT_STRAIGHT | PT_ROUTE(PT_LOW, PT_TRIGGER) | PT_ROUTE(PT_HIGH, PT_TRIGGER),
 	.params = (const struct pt_param[]){{"f", "Which messages trigger.",
-					     PT_PREDICATE(struct trigger_drain, f),
-					     .flags = PT_REQUIRED | PT_LIVE},
-					    {NULL}},
+                                             PT_PREDICATE(struct trigger_drain, f),
+                                             .flags = PT_REQUIRED | PT_LIVE},
+                                            {NULL}},
 	.size = sizeof(struct trigger_drain),
 	.push = push,
 };

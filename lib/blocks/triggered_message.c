@@ -38,18 +38,18 @@ static const struct pt_type triggered_message = {
 		   "   >-|------|------|->\n"
 		   "     +------^------+\n",
 	.examples = (const char *const[]){"a = CLIFeeder(); d = TriggerDrain(\"always\"); "
-					  "t = TriggeredMessage('seen')\n"
-					  "a > d > Sink(); d ^ t; t > ConsoleSink()",
-					  NULL},
+                                          "t = TriggeredMessage('seen')\n"
+                                          "a > d > Sink(); d ^ t; t > ConsoleSink()",
+                                          NULL},
 	.role = PT_DRAIN,
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_ENTRY |
-		 PT_TRIGGER_EXIT,
+                 PT_TRIGGER_EXIT,
 	.routes = PT_STRAIGHT | PT_ROUTE(PT_TRIGGER, PT_LOW) | PT_ROUTE(PT_TRIGGER, PT_HIGH) |
-		  PT_ROUTE(PT_TRIGGER, PT_TRIGGER),
+                  PT_ROUTE(PT_TRIGGER, PT_TRIGGER),
 	.params = (const struct pt_param[]){{"msg", "What to send on a trigger.",
-					     PT_BYTES(struct triggered_message, msg),
-					     .flags = PT_REQUIRED | PT_LIVE},
-					    {NULL}},
+                                             PT_BYTES(struct triggered_message, msg),
+                                             .flags = PT_REQUIRED | PT_LIVE},
+                                            {NULL}},
 	.size = sizeof(struct triggered_message),
 	.trigger = trigger,
 };

@@ -71,26 +71,26 @@ static const struct pt_type triggered_queueing_valve = {
 		   "   >-|-[pass/queue]--|->\n"
 		   "     +-------^-------+\n",
 	.examples = (const char *const[]){"a = CLIFeeder(); d = TriggerDrain(\"equals 'alarm'\")\n"
-					  "v = TriggeredQueueingValve(False, limit='1MiB'); a > d "
-					  "> v > QueueSink(); d ^ v",
-					  NULL},
+                                          "v = TriggeredQueueingValve(False, limit='1MiB'); a > d "
+                                          "> v > QueueSink(); d ^ v",
+                                          NULL},
 	.role = PT_DRAIN,
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_ENTRY |
-		 PT_TRIGGER_EXIT,
+                 PT_TRIGGER_EXIT,
 	.routes = PT_STRAIGHT | PT_ROUTE(PT_TRIGGER, PT_LOW) | PT_ROUTE(PT_TRIGGER, PT_HIGH) |
-		  PT_ROUTE(PT_TRIGGER, PT_TRIGGER),
+                  PT_ROUTE(PT_TRIGGER, PT_TRIGGER),
 	.params = (const struct pt_param[]){{"start_state", "Open when the engine starts.",
-					     PT_BOOL(struct valve, start_state), "true"},
-					    {"limit", "Bytes that the queue may hold.",
-					     PT_SIZE(struct valve, limit), "64MiB",
-					     .flags = PT_LIVE, .min = 1, .max = 1e15},
-					    {"overflow",
-					     "What happens beyond the limit: the oldest or the "
-					     "newest message is dropped, or the "
-					     "sources are held back.",
-					     PT_CHOICE(struct valve, overflow), "drop-oldest",
-					     .flags = PT_LIVE, .choices = pt_overflow_words},
-					    {NULL}},
+                                             PT_BOOL(struct valve, start_state), "true"},
+                                            {"limit", "Bytes that the queue may hold.",
+                                             PT_SIZE(struct valve, limit), "64MiB",
+                                             .flags = PT_LIVE, .min = 1, .max = 1e15},
+                                            {"overflow",
+                                             "What happens beyond the limit: the oldest or the "
+                                             "newest message is dropped, or the "
+                                             "sources are held back.",
+                                             PT_CHOICE(struct valve, overflow), "drop-oldest",
+                                             .flags = PT_LIVE, .choices = pt_overflow_words},
+                                            {NULL}},
 	.size = sizeof(struct valve),
 	.start = start,
 	.push = push,

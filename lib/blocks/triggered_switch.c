@@ -13,7 +13,7 @@ static void start(struct pt_block *b)
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
-		      unsigned count)
+                      unsigned count)
 {
 	struct switching *s = pt_state(b);
 	pt_send_many(b, s->low ? PT_LOW : PT_HIGH, messages, count);
@@ -39,17 +39,17 @@ static const struct pt_type triggered_switch = {
 		   "   >-|-[/       `--|->\n"
 		   "     +------^------+\n",
 	.examples = (const char *const[]){"a = CLIFeeder(); d = TriggerDrain(\"equals 'other'\"); "
-					  "s = TriggeredSwitch()\n"
-					  "c = ConsoleSink(); a > d > s > c; s >> c; d ^ s",
-					  NULL},
+                                          "s = TriggeredSwitch()\n"
+                                          "c = ConsoleSink(); a > d > s > c; s >> c; d ^ s",
+                                          NULL},
 	.role = PT_DRAIN,
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_ENTRY |
-		 PT_TRIGGER_EXIT,
+                 PT_TRIGGER_EXIT,
 	.routes = PT_STRAIGHT | PT_CROSSWISE | PT_ROUTE(PT_TRIGGER, PT_TRIGGER),
 	.params =
 		(const struct pt_param[]){{"start_state", "To the low exit when the engine starts.",
-					   PT_BOOL(struct switching, start_state), "true"},
-					  {NULL}},
+                                           PT_BOOL(struct switching, start_state), "true"},
+                                          {NULL}},
 	.size = sizeof(struct switching),
 	.start = start,
 	.push_many = push_many,

@@ -45,15 +45,15 @@ static int check(struct pt_block *b, struct pt_error *err)
 	int rc = 0;
 	if (s->append && s->gz)
 		rc = pt_fail(err, -EINVAL, "append",
-			     "cannot append to a compressed file; leave out append or gz");
+		             "cannot append to a compressed file; leave out append or gz");
 	if (s->append && rotates(s))
 		rc = pt_fail(
 			err, -EINVAL, "append",
 			"rotate never writes to a file that is there; leave out append or rotate");
 	if (s->rotate.files && !rotates(s))
 		rc = pt_fail(err, -EINVAL, "rotate.files",
-			     "says how many files are kept, but not when one ends; give size or "
-			     "seconds");
+		             "says how many files are kept, but not when one ends; give size or "
+		             "seconds");
 	return rc;
 }
 
@@ -114,7 +114,7 @@ static void rotate_if_due(struct pt_block *b, struct wrpcap_sink *s)
 {
 	bool full = s->rotate.size && capture_writer_bytes(s->writer) >= s->rotate.size;
 	bool old = s->rotate.seconds > 0 &&
-		   (double)(pt_now(b) - s->begun_ns) >= s->rotate.seconds * NS_PER_S;
+	           (double)(pt_now(b) - s->begun_ns) >= s->rotate.seconds * NS_PER_S;
 	if (s->begun && (full || old))
 		rotate(b, s);
 	if (!s->begun)
@@ -157,7 +157,7 @@ static void drop_all(struct pt_block *b, struct pt_msg **messages, unsigned coun
 
 /* Writes the first of them; how many have gone. */
 static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **messages,
-		    unsigned count)
+                    unsigned count)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	int n = capture_writer_put(s->writer, messages, count, &err);
@@ -182,7 +182,7 @@ static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **m
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
-		      unsigned count)
+                      unsigned count)
 {
 	struct wrpcap_sink *s = pt_state(b);
 	for (unsigned at = 0; at < count;) {
@@ -278,11 +278,11 @@ static const struct pt_type wrpcap_sink = {
 		   "   >-|--[file]  |\n"
 		   "     +----------+\n",
 	.examples = (const char *const[]){"RdpcapSource('in.pcap') > WrpcapSink('out.pcap')",
-					  "RdpcapSource('in.pcap') > WrpcapSink('out.pcap.gz', "
-					  "format='pcapng', gz=true)",
-					  "RdpcapSource('in.pcap') > WrpcapSink('ring.pcap', "
-					  "rotate={'size': '100MiB', 'files': 10})",
-					  NULL},
+                                          "RdpcapSource('in.pcap') > WrpcapSink('out.pcap.gz', "
+                                          "format='pcapng', gz=true)",
+                                          "RdpcapSource('in.pcap') > WrpcapSink('ring.pcap', "
+                                          "rotate={'size': '100MiB', 'files': 10})",
+                                          NULL},
 	.role = PT_SINK,
 	.ports = PT_LOW_ENTRY,
 	.params = params,

@@ -32,7 +32,7 @@ void capture_reader_close(struct capture_reader *); /* NULL does nothing */
    the reader may wait, else call again: much was skipped); -ENOMEM when the pool's limit is reached (try again when messages were freed); another negative
    code with words in `err` when the file is damaged or cannot be read: nothing more comes then. */
 int capture_reader_next(struct capture_reader *, struct pt_pool *, struct pt_msg **messages,
-			unsigned max, struct pt_error *);
+                        unsigned max, struct pt_error *);
 
 /* Gives up what it holds of the pool, and with it the reading: to be called on the pool's thread
    before capture_reader_close is on another. Done by itself at the end and after a fault. */
@@ -43,8 +43,8 @@ int capture_reader_rewind(struct capture_reader *, struct pt_error *); /* for lo
 enum capture_format { CAPTURE_PCAP, CAPTURE_PCAP_NS, CAPTURE_PCAPNG };
 struct capture_facts {
 	enum capture_format format;
-	bool swapped;	    /* written in the other byte order */
-	bool packed;	    /* compressed */
+	bool swapped;       /* written in the other byte order */
+	bool packed;        /* compressed */
 	uint16_t link_type; /* of pcap */
 };
 void capture_reader_facts(const struct capture_reader *, struct capture_facts *);
@@ -71,7 +71,7 @@ struct capture_writer_config {
 	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */
 	bool gzip;
 	bool append; /* to a file of the same format and link type, else refused; not with gzip */
-	uint32_t snaplen;	    /* for the header; 0: 262144 */
+	uint32_t snaplen;           /* for the header; 0: 262144 */
 	const char *interface_name; /* for pcapng; may be NULL */
 	const char *application;    /* shb_userappl for pcapng; may be NULL */
 	void (*progress)(
@@ -84,18 +84,18 @@ struct capture_writer_config {
    file through, since behind a damaged end nothing could be read. A FIFO without a reader, and a
    file that somebody else is writing (flock), are refused. */
 int capture_writer_open(const struct capture_writer_config *, struct capture_writer **,
-			struct pt_error *);
+                        struct pt_error *);
 
 /* Writes packets: copies them into the buffer. Returns how many were taken (fewer than `count` if
    the buffers are full: `progress` tells when to go on), or a negative code: -EMEDIUMTYPE for a
    packet that does not fit the file's link type (nothing of it is written; go on with the next),
    or the code of a failed write (words in err), which stays. Messages stay the caller's. */
 int capture_writer_put(struct capture_writer *, struct pt_msg *const *messages, unsigned count,
-		       struct pt_error *);
+                       struct pt_error *);
 /* False: let the sources pause. What comes all the same is still taken, up to 64 MiB. */
 bool capture_writer_has_room(const struct capture_writer *);
 uint64_t capture_writer_bytes(const struct capture_writer *); /* so far, uncompressed */
-void capture_writer_push(struct capture_writer *);	      /* hand over what is buffered */
+void capture_writer_push(struct capture_writer *);            /* hand over what is buffered */
 int capture_writer_error(const struct capture_writer *); /* 0, or the first failed write's code */
 
 /* Ends this file, has it put on the disk, and goes on in another, which is made or overwritten;

@@ -24,7 +24,7 @@ struct input {
 	mode_t mode;
 	int flags_before; /* of the descriptor, where they were changed; -1 */
 	uint64_t done, size;
-	bool told;			/* whether it is compressed */
+	bool told;                      /* whether it is compressed */
 	uint8_t head[UNPACK_MAGIC_MAX]; /* read to tell, and not yet given */
 	size_t head_length;
 	const struct unpack_kind *kind;
@@ -93,10 +93,10 @@ int input_open(int fd, const char *name, struct input **result, struct pt_error 
 	int rc = 0;
 	if (fstat(fd, &st) < 0)
 		rc = pt_fail(err, -errno, "fname", "cannot read '%s': %s", name,
-			     error_words(-errno));
+		             error_words(-errno));
 	else if (S_ISDIR(st.st_mode))
 		rc = pt_fail(err, -EISDIR, "fname", "'%s' is a folder; name a capture file in it",
-			     name);
+		             name);
 	if (rc) {
 		close(fd);
 		return rc;
@@ -155,14 +155,14 @@ static ssize_t read_raw(struct input *in, uint8_t *room, size_t length, struct p
 	if (n >= 0 || errno == EAGAIN)
 		return n < 0 ? -EAGAIN : n;
 	return pt_fail(err, -errno, "fname", "cannot read '%s' at byte %llu: %s", in->name,
-		       (unsigned long long)in->done, error_words(-errno));
+	               (unsigned long long)in->done, error_words(-errno));
 }
 
 static int tell_kind(struct input *in, struct pt_error *err)
 {
 	while (in->head_length < sizeof in->head) {
 		ssize_t n = read_raw(in, in->head + in->head_length,
-				     sizeof in->head - in->head_length, err);
+		                     sizeof in->head - in->head_length, err);
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
@@ -200,7 +200,7 @@ static ssize_t read_plain(struct input *in, uint8_t *room, size_t length, struct
 static size_t unpack_some(struct input *in, uint8_t *room, size_t length)
 {
 	struct unpack_span s = {in->packed + in->packed_at, in->packed_end - in->packed_at, room,
-				length};
+	                        length};
 	in->fault = in->kind->run(in->unpacker, &s, &in->whole);
 	in->packed_at = in->packed_end - s.in_left;
 	return length - s.out_left;
@@ -210,8 +210,8 @@ static ssize_t packed_fault(struct input *in, struct pt_error *err)
 {
 	uint64_t at = in->done - (in->packed_end - in->packed_at);
 	return pt_fail(err, -EBADMSG, "fname",
-		       "'%s' is damaged: %s in its %s data, near byte %llu of the file", in->name,
-		       in->fault, in->kind->name, (unsigned long long)at);
+	               "'%s' is damaged: %s in its %s data, near byte %llu of the file", in->name,
+	               in->fault, in->kind->name, (unsigned long long)at);
 }
 
 static ssize_t packed_over(struct input *in, struct pt_error *err)
@@ -219,8 +219,8 @@ static ssize_t packed_over(struct input *in, struct pt_error *err)
 	if (in->whole)
 		return 0;
 	return pt_fail(err, -EBADMSG, "fname",
-		       "'%s' is cut off: its %s data ends in the middle, at byte %llu of the file",
-		       in->name, in->kind->name, (unsigned long long)in->done);
+	               "'%s' is cut off: its %s data ends in the middle, at byte %llu of the file",
+	               in->name, in->kind->name, (unsigned long long)in->done);
 }
 
 static ssize_t read_packed(struct input *in, uint8_t *room, size_t length, struct pt_error *err)
@@ -256,7 +256,7 @@ int input_rewind(struct input *in, struct pt_error *err)
 {
 	if (lseek(in->fd, 0, SEEK_SET) < 0)
 		return pt_fail(err, -errno, "fname",
-			       "'%s' cannot be read again: it is not a regular file", in->name);
+		               "'%s' cannot be read again: it is not a regular file", in->name);
 	stop_unpacking(in);
 	in->told = false;
 	in->head_length = 0;

@@ -6,7 +6,6 @@
 #include "base/near.h"
 #include <errno.h>
 #include <net/if.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -34,7 +33,7 @@ static int no_such(const char *name, struct pt_error *err)
 		near_try(&near, i->if_name);
 	if (near_best(&near))
 		pt_fail(err, -ENODEV, "iface", "no interface '%s'; did you mean '%s'?", name,
-			near_best(&near));
+		        near_best(&near));
 	else
 		pt_fail(err, -ENODEV, "iface", "no interface '%s'", name);
 	if (all)
@@ -69,6 +68,12 @@ char *interface_default(void)
 	return found;
 }
 
+bool interface_is_down(const char *name)
+{
+	struct ifreq ifr;
+	return ask(name, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP);
+}
+
 unsigned interface_mtu(const char *name)
 {
 	struct ifreq ifr;
@@ -78,7 +83,7 @@ unsigned interface_mtu(const char *name)
 int interface_not_permitted(const char *name, const char *what, struct pt_error *err)
 {
 	pt_fail(err, -EPERM, "iface", "the daemon may not %s on '%s': it lacks CAP_NET_RAW", what,
-		name);
+	        name);
 	pt_hint(err, "run it as root, or with AmbientCapabilities=CAP_NET_RAW in its unit");
 	return -EPERM;
 }

@@ -4,12 +4,16 @@
 #define CAPTURE_INTERFACE_H
 
 #include <pipetool/error.h>
+#include <stdbool.h>
 
 /* Its number; -ENODEV with words and the nearest name, under the path "iface". */
 int interface_index(const char *name, struct pt_error *);
 
 /* The first that is up, the loopback one only if there is no other. Yours to free; NULL: none. */
 char *interface_default(void);
+
+/* Whether there is such an interface and it is down. */
+bool interface_is_down(const char *name);
 
 /* Its MTU, or 0. */
 unsigned interface_mtu(const char *name);

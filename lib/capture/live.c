@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK	   (256 * 1024)
-#define BATCH	   64
+#define CHUNK      (256 * 1024)
+#define BATCH      64
 #define TIMEOUT_MS 10 /* so long a packet may wait in a block of the ring */
 
 struct live {
@@ -77,7 +77,7 @@ static int cannot_activate(const struct live *l, int status, struct pt_error *er
 	case PCAP_ERROR_NO_SUCH_DEVICE: {
 		int rc = interface_index(l->name, err);
 		return rc < 0 ? rc
-			      : pt_fail(err, -ENODEV, "iface", "cannot capture on '%s'", l->name);
+		              : pt_fail(err, -ENODEV, "iface", "cannot capture on '%s'", l->name);
 	}
 	case PCAP_ERROR_PERM_DENIED:
 	case PCAP_ERROR_PROMISC_PERM_DENIED:
@@ -88,7 +88,7 @@ static int cannot_activate(const struct live *l, int status, struct pt_error *er
 		return -ENETDOWN;
 	}
 	return pt_fail(err, -EIO, "iface", "cannot capture on '%s': %s", l->name,
-		       *words ? words : pcap_statustostr(status));
+	               *words ? words : pcap_statustostr(status));
 }
 
 static int set_filter(struct live *l, const char *filter, struct pt_error *err)
@@ -126,7 +126,7 @@ static int open_interface(struct live *l, const struct live_config *config, stru
 		return rc;
 	if (pcap_setnonblock(l->pcap, 1, words) < 0 || pcap_get_selectable_fd(l->pcap) < 0)
 		return pt_fail(err, -EIO, "iface", "cannot wait for packets of '%s': %s", l->name,
-			       words);
+		               words);
 	return 0;
 }
 
@@ -150,7 +150,7 @@ int live_open(const struct live_config *config, struct live **result, struct pt_
 		rc = pt_fail(err, -ENODEV, "iface", "no interface is up; name one");
 	else
 		rc = config->socket >= 0 ? open_socket(l, config, err)
-					 : open_interface(l, config, err);
+		                         : open_interface(l, config, err);
 	if (rc) {
 		live_close(l);
 		return rc;
@@ -254,7 +254,7 @@ static int read_socket(struct live *l, unsigned max, struct pt_error *err)
 }
 
 int live_read(struct live *l, struct pt_pool *pool, struct pt_msg **messages, unsigned max,
-	      struct pt_error *err)
+              struct pt_error *err)
 {
 	l->pool = pool;
 	l->messages = messages;
@@ -263,6 +263,11 @@ int live_read(struct live *l, struct pt_pool *pool, struct pt_msg **messages, un
 		return -ENOMEM;
 	int n = l->socket ? read_socket(l, max, err) : read_interface(l, max, err);
 	return l->count ? (int)l->count : n > 0 ? -ENOMEM : n;
+}
+
+bool live_is_down(const struct live *l)
+{
+	return l->socket ? live_socket_is_down(l->socket) : interface_is_down(l->name);
 }
 
 void live_lost(struct live *l, uint64_t *kernel, uint64_t *memory)

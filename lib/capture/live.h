@@ -10,7 +10,7 @@ struct live;
 
 struct live_config {
 	const char *iface;  /* NULL: the first that is up */
-	int socket;	    /* -1, or an AF_PACKET socket: duplicated, not owned */
+	int socket;         /* -1, or an AF_PACKET socket: duplicated, not owned */
 	const char *filter; /* pcap-filter(7), or NULL */
 	uint32_t snaplen;
 	bool promisc, immediate;
@@ -25,15 +25,19 @@ int live_check_filter(const char *filter, struct pt_error *);
 /* Opens and begins to capture: what comes from now on is buffered by the kernel. May block. */
 int live_open(const struct live_config *, struct live **, struct pt_error *);
 void live_release(struct live *); /* gives back the pool's memory, on the pool's thread, before … */
-void live_close(struct live *);	  /* … this, on any thread; NULL does nothing */
+void live_close(struct live *);   /* … this, on any thread; NULL does nothing */
 
 const char *live_name(const struct live *); /* the interface's, or "socket" */
-int live_fd(const struct live *);	    /* to be polled for reading */
+int live_fd(const struct live *);           /* to be polled for reading */
 
 /* Up to `max` packets that have come. Returns how many; 0: none now, poll; -ENOMEM: the pool's limit;
    another negative code with words: the interface is gone. Never waits. */
 int live_read(struct live *, struct pt_pool *, struct pt_msg **messages, unsigned max,
-	      struct pt_error *);
+              struct pt_error *);
+
+/* Whether nothing can come because the interface is down; it may come up again. To be asked when the
+   descriptor was readable and nothing came. */
+bool live_is_down(const struct live *);
 
 /* Packets that the kernel dropped, and that the pool had no memory for, since the last call. */
 void live_lost(struct live *, uint64_t *kernel, uint64_t *memory);

@@ -16,10 +16,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH	   64
+#define BATCH      64
 #define SLOT_MAX   (64 * 1024) /* more than any interface gives at once */
-#define TAG	   4	       /* room for a VLAN tag before each packet */
-#define TAG_AT	   12
+#define TAG        4           /* room for a VLAN tag before each packet */
+#define TAG_AT     12
 #define LINK_ETHER 1
 #define LINK_RAW   101
 
@@ -27,7 +27,7 @@ struct slot {
 	struct iovec iov;
 	union {
 		char bytes[CMSG_SPACE(sizeof(struct timespec)) +
-			   CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+		           CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 		struct cmsghdr align;
 	} control;
 };
@@ -35,6 +35,7 @@ struct slot {
 struct live_socket {
 	int fd;
 	uint16_t link_type;
+	bool down;
 	size_t slot_size;
 	uint8_t *room; /* BATCH slots; memory only for what was used */
 	struct slot slots[BATCH];
@@ -55,7 +56,7 @@ static int link_type_of(int fd, int type, uint16_t *link_type, struct pt_error *
 	if (type == SOCK_DGRAM || address.sll_hatype == ARPHRD_NONE)
 		*link_type = LINK_RAW;
 	else if (address.sll_ifindex == 0 || address.sll_hatype == ARPHRD_ETHER ||
-		 address.sll_hatype == ARPHRD_LOOPBACK)
+	         address.sll_hatype == ARPHRD_LOOPBACK)
 		*link_type = LINK_ETHER;
 	else
 		return pt_fail(
@@ -92,20 +93,20 @@ static int attach(int fd, struct bpf_program *program)
 	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
 	struct sock_fprog nothing = {1, &none};
 	struct sock_fprog wanted = {(unsigned short)program->bf_len,
-				    (struct sock_filter *)program->bf_insns};
+	                            (struct sock_filter *)program->bf_insns};
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &nothing, sizeof nothing) < 0)
 		return -errno;
 	discard_queued(fd);
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &wanted, sizeof wanted) < 0 ? -errno
-											: 0;
+	                                                                                : 0;
 }
 
 static int set_filter(int fd, uint16_t link_type, const struct live_config *config,
-		      struct pt_error *err)
+                      struct pt_error *err)
 {
 	struct bpf_program program;
 	pcap_t *dead = pcap_open_dead(link_type == LINK_ETHER ? DLT_EN10MB : DLT_RAW,
-				      (int)config->snaplen);
+	                              (int)config->snaplen);
 	if (!dead)
 		abort();
 	int rc = 0;
@@ -116,7 +117,7 @@ static int set_filter(int fd, uint16_t link_type, const struct live_config *conf
 		pcap_freecode(&program);
 		if (rc)
 			pt_fail(err, rc, "filter", "the socket refuses the filter: %s",
-				error_words(rc));
+			        error_words(rc));
 	}
 	pcap_close(dead);
 	return rc;
@@ -128,7 +129,7 @@ int live_fanout(int fd, int group, struct pt_error *err)
 	if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &option, sizeof option) == 0)
 		return 0;
 	return pt_fail(err, -errno, "fanout", "cannot join fanout group %d: %s", group,
-		       error_words(-errno));
+	               error_words(-errno));
 }
 
 static int prepare(struct live_socket *s, const struct live_config *config, struct pt_error *err)
@@ -148,7 +149,7 @@ static int prepare(struct live_socket *s, const struct live_config *config, stru
 }
 
 int live_socket_open(const struct live_config *config, struct live_socket **result,
-		     struct pt_error *err)
+                     struct pt_error *err)
 {
 	int fd = fcntl(config->socket, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
@@ -157,7 +158,7 @@ int live_socket_open(const struct live_config *config, struct live_socket **resu
 	s->fd = fd;
 	s->slot_size = TAG + (config->snaplen < SLOT_MAX ? config->snaplen : SLOT_MAX);
 	s->room = mmap(NULL, BATCH * s->slot_size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (s->room == MAP_FAILED)
 		abort();
 	int rc = prepare(s, config, err);
@@ -207,7 +208,7 @@ static void put_tag_back(struct live_packet *p, uint8_t *bytes, const struct tpa
 {
 	uint16_t tpid = aux->tp_status & TP_STATUS_VLAN_TPID_VALID ? aux->tp_vlan_tpid : 0x8100;
 	const uint8_t tag[TAG] = {(uint8_t)(tpid >> 8), (uint8_t)tpid,
-				  (uint8_t)(aux->tp_vlan_tci >> 8), (uint8_t)aux->tp_vlan_tci};
+	                          (uint8_t)(aux->tp_vlan_tci >> 8), (uint8_t)aux->tp_vlan_tci};
 	memmove(bytes - TAG, bytes, TAG_AT);
 	memcpy(bytes - TAG + TAG_AT, tag, TAG);
 	p->bytes = bytes - TAG;
@@ -221,8 +222,8 @@ static void look(const struct live_socket *s, unsigned i, struct live_packet *p)
 	uint8_t *bytes = s->slots[i].iov.iov_base;
 	uint32_t room = (uint32_t)s->slots[i].iov.iov_len;
 	*p = (struct live_packet){.bytes = bytes,
-				  .length = h->msg_len < room ? h->msg_len : room,
-				  .wire_length = h->msg_len};
+	                          .length = h->msg_len < room ? h->msg_len : room,
+	                          .wire_length = h->msg_len};
 	struct tpacket_auxdata aux = {.tp_status = 0};
 	struct msghdr hdr = h->msg_hdr;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&hdr); c; c = CMSG_NXTHDR(&hdr, c)) {
@@ -240,6 +241,23 @@ static void look(const struct live_socket *s, unsigned i, struct live_packet *p)
 		put_tag_back(p, bytes, &aux);
 }
 
+static int nothing_came(struct live_socket *s, int code)
+{
+	struct sockaddr_ll address = {.sll_ifindex = -1};
+	socklen_t length = sizeof address;
+	if (code == -EAGAIN)
+		return 0;
+	if (code != -ENETDOWN || getsockname(s->fd, (struct sockaddr *)&address, &length) < 0)
+		return code;
+	s->down = address.sll_ifindex > 0;
+	return s->down ? 0 : code;
+}
+
+bool live_socket_is_down(const struct live_socket *s)
+{
+	return s->down;
+}
+
 int live_socket_read(struct live_socket *s, struct live_packet *packets, unsigned max)
 {
 	unsigned count = max < BATCH ? max : BATCH;
@@ -249,7 +267,8 @@ int live_socket_read(struct live_socket *s, struct live_packet *packets, unsigne
 		n = recvmmsg(s->fd, s->headers, count, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return errno == EAGAIN ? 0 : -errno;
+		return nothing_came(s, -errno);
+	s->down = false;
 	for (int i = 0; i < n; i++)
 		look(s, (unsigned)i, &packets[i]);
 	return n;

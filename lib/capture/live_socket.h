@@ -17,9 +17,11 @@ int live_socket_open(const struct live_config *, struct live_socket **, struct p
 void live_socket_close(struct live_socket *); /* NULL does nothing */
 int live_socket_fd(const struct live_socket *);
 uint16_t live_socket_link_type(const struct live_socket *);
-/* Up to `max` packets, valid until the next call; 0: none now; a negative errno. */
+/* Up to `max` packets, valid until the next call; 0: none now, or the interface went down; a negative
+   errno, also when the interface is gone. */
 int live_socket_read(struct live_socket *, struct live_packet *, unsigned max);
-uint64_t live_socket_drops(struct live_socket *); /* since the last call */
+bool live_socket_is_down(const struct live_socket *); /* and has been since the last packet */
+uint64_t live_socket_drops(struct live_socket *);     /* since the last call */
 
 /* Joins a fanout group. */
 int live_fanout(int fd, int group, struct pt_error *);

@@ -21,16 +21,16 @@ int output_failed(const char *path, int code, struct pt_error *err)
 	case EACCES: hint = "the daemon's user needs to write the file or its folder"; break;
 	case ENXIO:
 		return pt_fail(err, code, "fname",
-			       "cannot write '%s': nobody reads the FIFO; start the reader first",
-			       path);
+		               "cannot write '%s': nobody reads the FIFO; start the reader first",
+		               path);
 	case EISDIR:
 		return pt_fail(err, code, "fname", "'%s' is a folder; name a file in it", path);
 	case EPIPE:
 		return pt_fail(err, code, "fname", "cannot write '%s': the reader has closed it",
-			       path);
+		               path);
 	case ETIMEDOUT:
 		return pt_fail(err, code, "fname", "cannot write '%s': its reader takes nothing",
-			       path);
+		               path);
 	case ENOSPC:
 	case EDQUOT:
 		hint = "free some space, or write elsewhere; rotate bounds what is kept";
@@ -58,26 +58,26 @@ static int open_file(const char *path, int mode, bool *created)
 }
 
 static int check_facts(const struct capture_writer_config *config, const struct capture_facts *f,
-		       struct pt_error *err)
+                       struct pt_error *err)
 {
 	static const char *const names[] = {"pcap", "pcap-ns", "pcapng"};
 	if (f->packed)
 		return pt_fail(err, -EMEDIUMTYPE, "append",
-			       "cannot append to '%s': it is compressed", config->path);
+		               "cannot append to '%s': it is compressed", config->path);
 	if (f->format != config->format)
 		return pt_fail(err, -EMEDIUMTYPE, "format",
-			       "cannot append to '%s': its format is %s, not %s", config->path,
-			       names[f->format], names[config->format]);
+		               "cannot append to '%s': its format is %s, not %s", config->path,
+		               names[f->format], names[config->format]);
 	if (f->format == CAPTURE_PCAPNG)
 		return 0;
 	if (f->swapped)
 		return pt_fail(err, -EMEDIUMTYPE, "append",
-			       "cannot append to '%s': it is of the other byte order",
-			       config->path);
+		               "cannot append to '%s': it is of the other byte order",
+		               config->path);
 	if (config->link_type >= 0 && config->link_type != f->link_type)
 		return pt_fail(err, -EMEDIUMTYPE, "linktype",
-			       "cannot append to '%s': its link type is %u, not %d", config->path,
-			       f->link_type, config->link_type);
+		               "cannot append to '%s': its link type is %u, not %d", config->path,
+		               f->link_type, config->link_type);
 	return 0;
 }
 
@@ -93,12 +93,12 @@ static int read_through(struct capture_reader *r, struct pt_error *err)
 	pool_free(pool);
 	if (n)
 		pt_hint(err,
-			"behind that nothing could be read; mend the file or leave out append");
+		        "behind that nothing could be read; mend the file or leave out append");
 	return n;
 }
 
 static int look_at(const struct capture_writer_config *config, struct output *o,
-		   struct pt_error *err)
+                   struct pt_error *err)
 {
 	struct capture_reader *r;
 	struct capture_facts facts;

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#define ROOM	    (128 * 1024)
-#define LEVEL	    4 /* half the time of the default, nearly its size */
+#define ROOM        (128 * 1024)
+#define LEVEL       4 /* half the time of the default, nearly its size */
 #define SHORT_INPUT (64 * 1024)
 
 struct pack {
@@ -36,7 +36,7 @@ void pack_gzip_free(void *state)
 }
 
 int pack_gzip(void *state, const void *bytes, size_t length, bool last,
-	      int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
+              int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
 {
 	struct pack *p = state;
 	int flush = last ? Z_FINISH : length < SHORT_INPUT ? Z_SYNC_FLUSH : Z_NO_FLUSH;

@@ -11,6 +11,6 @@
 void *pack_gzip_new(void);
 void pack_gzip_free(void *); /* NULL does nothing */
 int pack_gzip(void *, const void *bytes, size_t length, bool last,
-	      int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
+              int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
 
 #endif

@@ -36,7 +36,7 @@ struct pcapng_interface;
 struct pcapng {
 	bool begun, swapped;
 	uint32_t closing; /* 0, or the length that the block which is being skipped must end with */
-	uint64_t block_at;		     /* where that block began */
+	uint64_t block_at;                   /* where that block began */
 	struct pcapng_interface *interfaces; /* of this section */
 	size_t count, room;
 };
@@ -48,7 +48,7 @@ bool pcapng_begins(uint32_t magic);
    negative code with words at the first thing wrong, once all records before it were given. */
 int pcap_parse(struct pcap *, struct window *, struct record *, unsigned max, struct pt_error *);
 int pcapng_parse(struct pcapng *, struct window *, struct record *, unsigned max,
-		 struct pt_error *);
+                 struct pt_error *);
 
 /* Whether the file may end at window->at. */
 bool pcapng_whole(const struct pcapng *);

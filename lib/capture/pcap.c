@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAGIC	      0xa1b2c3d4u
+#define MAGIC         0xa1b2c3d4u
 #define MAGIC_NANO    0xa1b23c4du
 #define FILE_HEADER   24
 #define RECORD_HEADER 16
@@ -20,7 +20,7 @@ static const struct variant {
 	const char *words;
 } variants[] = {
 	{0xa1b2cd34u,
-	 "the 'modified' format of a patched libpcap (editcap -F pcap turns it into pcap)"},
+         "the 'modified' format of a patched libpcap (editcap -F pcap turns it into pcap)"},
 	{0x1c0001acu, "IXIA's hardware format (editcap -F pcap turns it into pcap)"},
 	{0x1c0001abu, "IXIA's software format (editcap -F pcap turns it into pcap)"},
 	{0xa1b234cdu, "the 'modified' format of a patched tcpdump of 2001"},
@@ -71,7 +71,7 @@ static int parse_header(struct pcap *p, struct window *w, struct pt_error *err)
 	version = p->swapped ? bswap_16(version) : version;
 	if (version != 2)
 		return window_damaged(w, 4, err, "version %u of pcap, of which only 2 is known",
-				      version);
+		                      version);
 	uint32_t link_type = load(w->at + 20, p->swapped) & LINK_TYPE_BITS;
 	if (link_type >= PT_NO_LINK_TYPE)
 		return window_damaged(w, 20, err, "there is no link type %u", link_type);
@@ -84,11 +84,11 @@ static int parse_header(struct pcap *p, struct window *w, struct pt_error *err)
 static int too_long(const struct window *w, uint32_t length, struct pt_error *err)
 {
 	return window_damaged(w, w->offset, err, "a packet that claims %u bytes, more than %u",
-			      length, CAPTURE_PACKET_MAX);
+	                      length, CAPTURE_PACKET_MAX);
 }
 
 int pcap_parse(struct pcap *p, struct window *w, struct record *records, unsigned max,
-	       struct pt_error *err)
+               struct pt_error *err)
 {
 	if (!p->begun) {
 		int rc = parse_header(p, w, err);
@@ -113,7 +113,7 @@ int pcap_parse(struct pcap *p, struct window *w, struct record *records, unsigne
 		records[n] = (struct record){
 			.bytes = at + RECORD_HEADER,
 			.time_ns = load(at, swapped) * UINT64_C(1000000000) +
-				   load(at + 4, swapped) * (uint64_t)unit_ns,
+		                   load(at + 4, swapped) * (uint64_t)unit_ns,
 			.length = length,
 			.wire_length = wire < length ? length : wire,
 			.link_type = p->link_type,

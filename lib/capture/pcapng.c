@@ -20,12 +20,12 @@ enum block_type {
 };
 
 #define BYTE_ORDER_MAGIC 0x1a2b3c4du
-#define BLOCK_MIN	 12
-#define SECTION_MIN	 28
-#define SECTION_HEAD	 24		 /* without options and trailer */
-#define BLOCK_MAX	 (1024u * 1024u) /* of those that are looked into */
-#define FINEST		 28 /* 10^-28 s: 10^19 parts of a nanosecond still fit 64 bits */
-#define INTERFACES_MAX	 65536
+#define BLOCK_MIN        12
+#define SECTION_MIN      28
+#define SECTION_HEAD     24              /* without options and trailer */
+#define BLOCK_MAX        (1024u * 1024u) /* of those that are looked into */
+#define FINEST           28 /* 10^-28 s: 10^19 parts of a nanosecond still fit 64 bits */
+#define INTERFACES_MAX   65536
 
 enum option { OPTION_END = 0, OPTION_TSRESOL = 9, OPTION_TSOFFSET = 14 };
 
@@ -120,7 +120,7 @@ static void set_resolution(struct pcapng_interface *i, uint8_t tsresol)
 }
 
 static int read_options(const struct pcapng *p, const struct window *w, const uint8_t *at,
-			const uint8_t *end, struct pcapng_interface *i, struct pt_error *err)
+                        const uint8_t *end, struct pcapng_interface *i, struct pt_error *err)
 {
 	while (end - at >= 4) {
 		uint16_t code = load16(p, at), length = load16(p, at + 2);
@@ -142,16 +142,16 @@ static int read_options(const struct pcapng *p, const struct window *w, const ui
 }
 
 static int add_interface(struct pcapng *p, const struct window *w, uint32_t length,
-			 struct pt_error *err)
+                         struct pt_error *err)
 {
 	if (length < BLOCK_MIN + 8)
 		return window_damaged(w, w->offset, err, "an interface block of %u bytes", length);
 	if (p->count == INTERFACES_MAX)
 		return window_damaged(w, w->offset, err, "more than %u interfaces in a section",
-				      INTERFACES_MAX);
+		                      INTERFACES_MAX);
 	struct pcapng_interface i = {.link_type = load16(p, w->at + 8),
-				     .snaplen = load32(p, w->at + 12),
-				     .unit_ns = 1000};
+	                             .snaplen = load32(p, w->at + 12),
+	                             .unit_ns = 1000};
 	if (i.link_type == PT_NO_LINK_TYPE)
 		return window_damaged(w, w->offset, err, "there is no link type %u", i.link_type);
 	int rc = read_options(p, w, w->at + 16, w->at + length - 4, &i, err);
@@ -166,20 +166,20 @@ static int add_interface(struct pcapng *p, const struct window *w, uint32_t leng
 }
 
 static int packet(const struct pcapng *p, const struct window *w, uint32_t interface, uint32_t head,
-		  uint32_t length, struct record *r, struct pt_error *err)
+                  uint32_t length, struct record *r, struct pt_error *err)
 {
 	if (interface >= p->count)
 		return window_damaged(w, w->offset, err,
-				      "a packet of interface %u, of which there are %zu so far",
-				      interface, p->count);
+		                      "a packet of interface %u, of which there are %zu so far",
+		                      interface, p->count);
 	if (r->length > CAPTURE_PACKET_MAX)
 		return window_damaged(w, w->offset, err,
-				      "a packet that claims %u bytes, more than %u", r->length,
-				      CAPTURE_PACKET_MAX);
+		                      "a packet that claims %u bytes, more than %u", r->length,
+		                      CAPTURE_PACKET_MAX);
 	if (r->length > length - head - 4)
 		return window_damaged(w, w->offset, err,
-				      "a packet that claims %u bytes in a block of %u", r->length,
-				      length);
+		                      "a packet that claims %u bytes in a block of %u", r->length,
+		                      length);
 	r->bytes = w->at + head;
 	r->link_type = p->interfaces[interface].link_type;
 	if (r->wire_length < r->length)
@@ -189,7 +189,7 @@ static int packet(const struct pcapng *p, const struct window *w, uint32_t inter
 
 /* Enhanced and obsolete packet blocks differ in the first four bytes. */
 static int timed_packet(const struct pcapng *p, const struct window *w, uint32_t interface,
-			uint32_t length, struct record *r, struct pt_error *err)
+                        uint32_t length, struct record *r, struct pt_error *err)
 {
 	if (length < 32)
 		return window_damaged(w, w->offset, err, "a packet block of %u bytes", length);
@@ -197,12 +197,12 @@ static int timed_packet(const struct pcapng *p, const struct window *w, uint32_t
 	int rc = packet(p, w, interface, 28, length, r, err);
 	if (rc == 1)
 		r->time_ns = time_ns(&p->interfaces[interface], load32(p, w->at + 12),
-				     load32(p, w->at + 16));
+		                     load32(p, w->at + 16));
 	return rc;
 }
 
 static int simple_packet(const struct pcapng *p, const struct window *w, uint32_t length,
-			 struct record *r, struct pt_error *err)
+                         struct record *r, struct pt_error *err)
 {
 	if (length < 16)
 		return window_damaged(w, w->offset, err, "a packet block of %u bytes", length);
@@ -228,7 +228,7 @@ static int begin_section(struct pcapng *p, struct window *w, struct pt_error *er
 	uint16_t version = load16(p, w->at + 12);
 	if (version != 1)
 		return window_damaged(w, w->offset, err,
-				      "version %u of pcapng, of which only 1 is known", version);
+		                      "version %u of pcapng, of which only 1 is known", version);
 	p->count = 0;
 	p->begun = true;
 	return 0;
@@ -245,14 +245,14 @@ static void skip(struct pcapng *p, struct window *w, uint32_t length)
 }
 
 static int close_block(struct pcapng *p, const struct window *w, const uint8_t *at, uint32_t length,
-		       uint64_t block_at, struct pt_error *err)
+                       uint64_t block_at, struct pt_error *err)
 {
 	uint32_t again = load32(p, at);
 	if (again == length)
 		return 0;
 	return window_damaged(w, block_at, err,
-			      "a block that says %u bytes at its beginning and %u at its end",
-			      length, again);
+	                      "a block that says %u bytes at its beginning and %u at its end",
+	                      length, again);
 }
 
 static bool looked_into(uint32_t type)
@@ -262,15 +262,15 @@ static bool looked_into(uint32_t type)
 }
 
 static int check_length(const struct window *w, uint32_t type, uint32_t length,
-			struct pt_error *err)
+                        struct pt_error *err)
 {
 	uint32_t min = type == SECTION ? SECTION_MIN : BLOCK_MIN;
 	if (length < min || length % 4)
 		return window_damaged(w, w->offset, err, "a block that claims %u bytes", length);
 	if (looked_into(type) && length > BLOCK_MAX)
 		return window_damaged(w, w->offset, err,
-				      "a block of type %u that claims %u bytes, more than %u", type,
-				      length, BLOCK_MAX);
+		                      "a block of type %u that claims %u bytes, more than %u", type,
+		                      length, BLOCK_MAX);
 	return 0;
 }
 
@@ -323,7 +323,7 @@ static int parse_next(struct pcapng *p, struct window *w, struct record *r, stru
 }
 
 int pcapng_parse(struct pcapng *p, struct window *w, struct record *records, unsigned max,
-		 struct pt_error *err)
+                 struct pt_error *err)
 {
 	unsigned n = 0;
 	while (n < max || (!p->begun && max == 0)) {

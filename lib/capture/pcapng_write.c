@@ -6,14 +6,14 @@
 #include "capture/capture.h"
 #include <string.h>
 
-#define OPTION_HEAD	4
-#define OPTION_NAME	2
+#define OPTION_HEAD     4
+#define OPTION_NAME     2
 #define OPTION_USERAPPL 4
-#define OPTION_TSRESOL	9
-#define SECTION_FIXED	28
+#define OPTION_TSRESOL  9
+#define SECTION_FIXED   28
 #define INTERFACE_FIXED 20
-#define PACKET_FIXED	32
-#define TSRESOL_NS	9
+#define PACKET_FIXED    32
+#define TSRESOL_NS      9
 
 static size_t pad4(size_t length)
 {
@@ -108,7 +108,7 @@ size_t pcapng_packet_size(uint32_t captured)
 }
 
 void pcapng_packet_write(uint8_t *at, uint32_t interface, const struct pt_msg *m, uint64_t time_ns,
-			 uint32_t captured)
+                         uint32_t captured)
 {
 	uint32_t size = (uint32_t)pcapng_packet_size(captured);
 	at = put32(at, 6);
@@ -146,5 +146,5 @@ void capture_pcapng_packet(struct buf *b, uint32_t interface, const struct pt_ms
 {
 	uint32_t captured = m->length < CAPTURE_PACKET_MAX ? m->length : CAPTURE_PACKET_MAX;
 	pcapng_packet_write(grow(b, pcapng_packet_size(captured)), interface, m, m->time_ns,
-			    captured);
+	                    captured);
 }

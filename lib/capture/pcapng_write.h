@@ -17,6 +17,6 @@ size_t pcapng_interface_size(const char *name);
 void pcapng_interface_write(uint8_t *at, uint16_t link_type, uint32_t snaplen, const char *name);
 size_t pcapng_packet_size(uint32_t captured);
 void pcapng_packet_write(uint8_t *at, uint32_t interface, const struct pt_msg *, uint64_t time_ns,
-			 uint32_t captured);
+                         uint32_t captured);
 
 #endif

@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK	   (256 * 1024)
+#define CHUNK      (256 * 1024)
 #define CHUNK_REST (16 * 1024) /* too little room to read into */
-#define BATCH	   64
+#define BATCH      64
 #define BARREN_MAX (16 * 1024 * 1024) /* bytes without a packet in one call */
-#define HEAD	   28		      /* what is checked when a file is opened */
+#define HEAD       28                 /* what is checked when a file is opened */
 
 enum format { UNKNOWN, PCAP, PCAPNG };
 
@@ -33,7 +33,7 @@ struct capture_reader {
 };
 
 int window_damaged(const struct window *w, uint64_t offset, struct pt_error *err, const char *fmt,
-		   ...)
+                   ...)
 {
 	if (!err)
 		return -EBADMSG;
@@ -43,7 +43,7 @@ int window_damaged(const struct window *w, uint64_t offset, struct pt_error *err
 	buf_vaddf(&words, fmt, args);
 	va_end(args);
 	pt_fail(err, -EBADMSG, "fname", "'%s' is damaged at byte %llu: %s", w->name,
-		(unsigned long long)offset, words.data);
+	        (unsigned long long)offset, words.data);
 	buf_free(&words);
 	return -EBADMSG;
 }
@@ -68,11 +68,11 @@ static int refuse_stranger(const struct window *w, struct pt_error *err)
 		if (window_left(w) >= strangers[i].length &&
 		    memcmp(w->at, strangers[i].magic, strangers[i].length) == 0)
 			return pt_fail(err, -EBADMSG, "fname", "'%s' is %s", w->name,
-				       strangers[i].words);
+			               strangers[i].words);
 	return pt_fail(err, -EBADMSG, "fname",
-		       "'%s' is not a capture file: it begins with %02x %02x %02x %02x, as neither "
-		       "pcap nor pcapng do",
-		       w->name, w->at[0], w->at[1], w->at[2], w->at[3]);
+	               "'%s' is not a capture file: it begins with %02x %02x %02x %02x, as neither "
+	               "pcap nor pcapng do",
+	               w->name, w->at[0], w->at[1], w->at[2], w->at[3]);
 }
 
 static int tell_format(struct capture_reader *r, struct window *w, struct pt_error *err)
@@ -91,7 +91,7 @@ static int tell_format(struct capture_reader *r, struct window *w, struct pt_err
 }
 
 static int parse(struct capture_reader *r, struct window *w, struct record *records, unsigned max,
-		 struct pt_error *err)
+                 struct pt_error *err)
 {
 	if (r->format == UNKNOWN) {
 		int rc = tell_format(r, w, err);
@@ -107,18 +107,18 @@ static int end_of_file(const struct capture_reader *r, const struct window *w, s
 {
 	if (w->offset == 0 && window_left(w) == 0)
 		return pt_fail(err, -EBADMSG, "fname",
-			       "'%s' is empty: it has 0 bytes, not even a header", w->name);
+		               "'%s' is empty: it has 0 bytes, not even a header", w->name);
 	uint64_t end = w->offset + window_left(w);
 	if (!(r->format == PCAP ? r->pcap.begun : r->pcapng.begun))
 		return pt_fail(err, -EBADMSG, "fname",
-			       "'%s' is cut off at byte %llu, in the middle of its header", w->name,
-			       (unsigned long long)end);
+		               "'%s' is cut off at byte %llu, in the middle of its header", w->name,
+		               (unsigned long long)end);
 	if (window_left(w) == 0 && w->skip == 0 && (r->format == PCAP || pcapng_whole(&r->pcapng)))
 		return 0;
 	uint64_t begin = r->pcapng.closing ? r->pcapng.block_at : w->offset;
 	return pt_fail(err, -EBADMSG, "fname",
-		       "'%s' is cut off at byte %llu, in the middle of what begins at byte %llu",
-		       w->name, (unsigned long long)end, (unsigned long long)begin);
+	               "'%s' is cut off at byte %llu, in the middle of what begins at byte %llu",
+	               w->name, (unsigned long long)end, (unsigned long long)begin);
 }
 
 static void reset(struct capture_reader *r)
@@ -141,7 +141,7 @@ static int check_head(struct capture_reader *r, struct pt_error *err)
 	w.at = w.end = head;
 	while (w.end < head + HEAD) {
 		ssize_t n = input_read(r->in, head + (w.end - head), (size_t)(head + HEAD - w.end),
-				       err);
+		                       err);
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
@@ -155,7 +155,7 @@ static int check_head(struct capture_reader *r, struct pt_error *err)
 }
 
 int capture_reader_open_fd(int fd, const char *name, struct capture_reader **result,
-			   struct pt_error *err)
+                           struct pt_error *err)
 {
 	struct input *in;
 	int rc = input_open(fd, name, &in, err);
@@ -293,7 +293,7 @@ static ssize_t fill(struct capture_reader *r, struct pt_pool *pool, struct pt_er
 }
 
 static void make_messages(struct capture_reader *r, struct pt_pool *pool,
-			  const struct record *records, struct pt_msg **messages, unsigned count)
+                          const struct record *records, struct pt_msg **messages, unsigned count)
 {
 	msg_blanks(pool, messages, count);
 	for (unsigned i = 0; i < count; i++) {
@@ -316,13 +316,13 @@ static int finish(struct capture_reader *r, int rc)
 }
 
 int capture_reader_next(struct capture_reader *r, struct pt_pool *pool, struct pt_msg **messages,
-			unsigned max, struct pt_error *err)
+                        unsigned max, struct pt_error *err)
 {
 	struct record records[BATCH];
 	assert(max);
 	if (r->fault)
 		return pt_fail(err, r->fault, "fname", "the reading of '%s' ended with a fault",
-			       input_name(r->in));
+		               input_name(r->in));
 	for (size_t barren = 0; !r->ended;) {
 		int n = parse(r, &r->window, records, max < BATCH ? max : BATCH, err);
 		if (n > 0)
@@ -349,9 +349,9 @@ void capture_reader_facts(const struct capture_reader *r, struct capture_facts *
 {
 	bool pcap = r->format == PCAP;
 	*facts = (struct capture_facts){
-		.format = !pcap		 ? CAPTURE_PCAPNG
-			  : r->pcap.nano ? CAPTURE_PCAP_NS
-					 : CAPTURE_PCAP,
+		.format = !pcap          ? CAPTURE_PCAPNG
+	                  : r->pcap.nano ? CAPTURE_PCAP_NS
+	                                 : CAPTURE_PCAP,
 		.swapped = pcap ? r->pcap.swapped : r->pcapng.swapped,
 		.packed = input_is_packed(r->in),
 		.link_type = r->pcap.link_type,

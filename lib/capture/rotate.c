@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS	   5
+#define DIGITS     5
 #define DIGITS_MAX 18
 
 /* Where a path's last name begins, and where the number goes in it. */
@@ -32,12 +32,12 @@ char *rotate_name(const char *path, uint64_t number)
 	const char *ending;
 	split(path, &ending);
 	return must_printf("%.*s.%0*llu%s", (int)(ending - path), path, DIGITS,
-			   (unsigned long long)number, ending);
+	                   (unsigned long long)number, ending);
 }
 
 /* The number in `entry`, if it is `stem`.NUMBER`ending`; else 0. */
 static uint64_t number_of(const char *entry, const char *stem, size_t stem_length,
-			  const char *ending)
+                          const char *ending)
 {
 	if (strncmp(entry, stem, stem_length) != 0 || entry[stem_length] != '.')
 		return 0;

@@ -85,7 +85,7 @@ static bool zstd_begins(const uint8_t *b, size_t length)
 {
 	return length >= 4 &&
 	       (little32(b) == ZSTD_MAGICNUMBER ||
-		(little32(b) & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START);
+	        (little32(b) & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START);
 }
 
 static void *zstd_make(void)

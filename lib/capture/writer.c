@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUFFER	    ((size_t)512 * 1024)
-#define EXTRA	    (64 * 1024 * 1024 / BUFFER)
-#define RUN_MAX	    (64 * 1024) /* bytes asked for at once, unless one packet needs more */
+#define BUFFER      ((size_t)512 * 1024)
+#define EXTRA       (64 * 1024 * 1024 / BUFFER)
+#define RUN_MAX     (64 * 1024) /* bytes asked for at once, unless one packet needs more */
 #define FILE_HEADER 24
 #define PCAP_RECORD 16
 #define NS_PER_S    UINT64_C(1000000000)
@@ -29,8 +29,8 @@ struct capture_writer {
 	struct output output;  /* until the writer has it */
 	struct writer *writer; /* from the first packet on */
 	void *pack;
-	int link_type;	      /* of pcap; -1: not known yet */
-	bool headed;	      /* the file has its header */
+	int link_type;        /* of pcap; -1: not known yet */
+	bool headed;          /* the file has its header */
 	uint16_t *interfaces; /* the link types of pcapng's, in order */
 	unsigned interface_count, interface_room;
 	uint64_t bytes;
@@ -47,11 +47,11 @@ struct turn {
 /* ---- opening ---- */
 
 int capture_writer_open(const struct capture_writer_config *config, struct capture_writer **result,
-			struct pt_error *err)
+                        struct pt_error *err)
 {
 	if (config->append && config->gzip)
 		return pt_fail(err, -EINVAL, "append",
-			       "cannot append to a compressed file; leave out append or gz");
+		               "cannot append to a compressed file; leave out append or gz");
 	struct output output = {.fd = config->fd, .link_type = -1};
 	int rc = config->fd >= 0 ? 0 : output_open(config, &output, err);
 	if (rc)
@@ -137,12 +137,12 @@ static void write_pcap_header(const struct capture_writer *w, uint8_t *at)
 		uint16_t major, minor;
 		uint32_t zone, accuracy, snaplen, link_type;
 	} header = {w->config.format == CAPTURE_PCAP_NS ? 0xa1b23c4d : 0xa1b2c3d4,
-		    2,
-		    4,
-		    0,
-		    0,
-		    w->config.snaplen,
-		    (uint32_t)w->link_type};
+	            2,
+	            4,
+	            0,
+	            0,
+	            w->config.snaplen,
+	            (uint32_t)w->link_type};
 	_Static_assert(sizeof header == FILE_HEADER, "no padding");
 	memcpy(at, &header, sizeof header);
 }
@@ -214,7 +214,7 @@ static uint32_t captured(const struct capture_writer *w, const struct pt_msg *m)
 
 /* The messages at the front that are of one link type and fit one request for room. */
 static struct run front(const struct capture_writer *w, struct pt_msg *const *messages,
-			unsigned count, int link_type)
+                        unsigned count, int link_type)
 {
 	bool pcapng = w->config.format == CAPTURE_PCAPNG;
 	struct run run = {.messages = messages};
@@ -259,7 +259,7 @@ static void write_pcap(const struct capture_writer *w, uint8_t *at, const struct
 }
 
 static void write_pcapng(const struct capture_writer *w, uint8_t *at, const struct run *run,
-			 uint32_t interface)
+                         uint32_t interface)
 {
 	for (unsigned i = 0; i < run->count; i++) {
 		const struct pt_msg *m = run->messages[i];
@@ -273,18 +273,18 @@ static int refuse(const struct capture_writer *w, const struct pt_msg *m, struct
 {
 	if (!pt_msg_is_packet(m))
 		return pt_fail(err, -EMEDIUMTYPE, "linktype",
-			       "a message that is not a packet has no link type to be written to "
-			       "'%s' with; set linktype",
-			       w->path);
+		               "a message that is not a packet has no link type to be written to "
+		               "'%s' with; set linktype",
+		               w->path);
 	return pt_fail(err, -EMEDIUMTYPE, "linktype",
-		       "a packet of link type %u does not fit '%s', whose packets are of link type "
-		       "%d; format \"pcapng\" holds both",
-		       m->link_type, w->path, w->link_type);
+	               "a packet of link type %u does not fit '%s', whose packets are of link type "
+	               "%d; format \"pcapng\" holds both",
+	               m->link_type, w->path, w->link_type);
 }
 
 /* How many were written: all at the front of the same link type; 0: no room. */
 static int put_front(struct capture_writer *w, struct pt_msg *const *messages, unsigned count,
-		     struct pt_error *err)
+                     struct pt_error *err)
 {
 	bool pcapng = w->config.format == CAPTURE_PCAPNG;
 	int link_type = link_type_of(w, messages[0]), interface = 0;
@@ -308,7 +308,7 @@ static int put_front(struct capture_writer *w, struct pt_msg *const *messages, u
 }
 
 int capture_writer_put(struct capture_writer *w, struct pt_msg *const *messages, unsigned count,
-		       struct pt_error *err)
+                       struct pt_error *err)
 {
 	int rc = capture_writer_error(w);
 	if (rc)

@@ -16,7 +16,7 @@
 #define REPORT_EVERY_NS 1000000000u
 
 struct pt_block *block_new(struct pt_engine *e, const char *name, const struct pt_type *type,
-			   json_t *params)
+                           json_t *params)
 {
 	struct pt_block *b = must_calloc(1, sizeof *b);
 	b->engine = e;
@@ -126,7 +126,7 @@ static bool can_inherit(const struct pt_block *fresh, const struct pt_block *old
 }
 
 void block_succeed(struct pt_block *fresh, struct pt_block *old,
-		   void (*then)(struct pt_block *, void *arg), void *arg)
+                   void (*then)(struct pt_block *, void *arg), void *arg)
 {
 	if (can_inherit(fresh, old))
 		fresh->type->inherit(fresh, old);
@@ -334,7 +334,7 @@ static void remember_timer(struct pt_block *b, struct pt_timer *timer)
 }
 
 void pt_timer_at(struct pt_block *b, struct pt_timer *timer, uint64_t due_ns,
-		 void (*then)(struct pt_block *))
+                 void (*then)(struct pt_block *))
 {
 	remember_timer(b, timer);
 	timer->then = then;

@@ -13,8 +13,8 @@ struct link {
 	struct pt_block *from, *to;
 	enum pt_canal canal;
 	uint64_t messages, bytes; /* what went over it; triggers count as messages */
-	uint64_t before;	  /* what its exit had sent when the link was made */
-	bool stays;		  /* [worker] a change that is being prepared keeps it */
+	uint64_t before;          /* what its exit had sent when the link was made */
+	bool stays;               /* [worker] a change that is being prepared keeps it */
 };
 
 /* The links of one exit, in order: made beside the graph, and put in place whole. */
@@ -33,7 +33,7 @@ struct drops {
 /* in = out + held + dropped, where in = entered + made: see ledger.h. */
 struct counters {
 	uint64_t entered, made, out, held;
-	uint64_t sent[3];	 /* per exit, over whatever links there are */
+	uint64_t sent[3];        /* per exit, over whatever links there are */
 	uint64_t entered_before; /* over links that are gone */
 	uint64_t triggers, triggers_too_deep, errors;
 	struct drops drops[DROP_REASONS];
@@ -45,9 +45,9 @@ struct pt_block {
 	void *state;
 	struct pt_engine *engine;
 	struct wires *exits[3]; /* NULL: no link */
-	signed char passes[3];	/* a type without push: the exit for each entry, or -1 */
-	bool single;		/* see order.h */
-	bool gathering;		/* sends are collected until push has seen the whole vector */
+	signed char passes[3];  /* a type without push: the exit for each entry, or -1 */
+	bool single;            /* see order.h */
+	bool gathering;         /* sends are collected until push has seen the whole vector */
 	unsigned char trigger_depth;
 	struct counters count;
 
@@ -82,7 +82,7 @@ struct pt_block {
 
 /* Allocates a block with its zeroed state; not yet read, opened or wired. */
 struct pt_block *block_new(struct pt_engine *, const char *name, const struct pt_type *,
-			   json_t *params);
+                           json_t *params);
 
 /* [worker] Reads the parameters and runs init. block_free cleans up after a failure, too. */
 struct param_env;
@@ -90,7 +90,7 @@ int block_init(struct pt_block *, const struct param_env *, struct pt_error *);
 int block_open(struct pt_block *, struct pt_error *);  /* [worker] */
 int block_close(struct pt_block *, struct pt_error *); /* [worker] if it was opened */
 void block_free(struct pt_block *,
-		const struct param_env *); /* [worker] runs fini; NULL: nothing */
+                const struct param_env *); /* [worker] runs fini; NULL: nothing */
 
 void block_start(struct pt_block *);
 /* Runs the type's stop, disarms timers, closes handles; calls `then` when they are gone. */
@@ -99,7 +99,7 @@ void block_stop(struct pt_block *, void (*then)(struct pt_block *, void *arg), v
 /* The new block inherits the old one's state if it can, the old one stops (`then` as above), and the
    new one goes on counting where the old one was. */
 void block_succeed(struct pt_block *fresh, struct pt_block *old,
-		   void (*then)(struct pt_block *, void *arg), void *arg);
+                   void (*then)(struct pt_block *, void *arg), void *arg);
 
 const char *
 block_state_word(const struct pt_block *); /* "stopped" "running" "exhausted" "failed" */

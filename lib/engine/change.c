@@ -43,13 +43,13 @@ struct change {
 	json_t *plan;
 	bool dry_run;
 	struct pt_block **fresh; /* of each wanted block: the new one, or NULL */
-	void **scratch;		 /* of each wanted block: PT_LIVE values to be set, or NULL */
-	struct wires **wires;	 /* of each exit, index * 3 + canal */
+	void **scratch;          /* of each wanted block: PT_LIVE values to be set, or NULL */
+	struct wires **wires;    /* of each exit, index * 3 + canal */
 	bool *single;
 	struct param_env env;
 	struct succession {
 		struct pt_block *old, *fresh; /* fresh is NULL for a block that is removed */
-	} * ends;			      /* of blocks, in the order in which data flows */
+	} * ends;                             /* of blocks, in the order in which data flows */
 	unsigned end_count;
 	struct retired *retired;
 	bool committed;
@@ -62,7 +62,7 @@ struct change {
 /* ---- parameters ---- */
 
 static int compile(void *arg, enum pt_kind kind, const char *text, struct pt_func **func,
-		   struct pt_error *err)
+                   struct pt_error *err)
 {
 	const struct request *r = arg;
 	return func_compile(kind, text, &r->engine->script_limits, func, err);
@@ -118,7 +118,7 @@ static void retire_work(struct job *job)
 			json_array_append_new(
 				failed,
 				json_pack("{s:s, s:s}", "block", r->blocks[i]->name, "message",
-					  pt_error_text(&err, "could not be closed")));
+			                  pt_error_text(&err, "could not be closed")));
 		}
 		pt_error_clear(&err);
 	}
@@ -142,7 +142,6 @@ static void retire_done(struct job *job)
 	for (unsigned i = 0; i < r->link_count; i++)
 		free(r->links[i]);
 	request_answer(r->request, 0, r->result, NULL);
-	json_decref(r->result);
 	graph_free(r->graph);
 	retired_free(r);
 }
@@ -218,7 +217,7 @@ static int prepare_block(struct change *c, unsigned i)
 			rc = block_open(c->fresh[i], &c->err);
 	} else if (c->scratch[i]) {
 		rc = param_read(wanted->type->params, wanted->params, c->scratch[i], &c->env,
-				&c->err);
+		                &c->err);
 	}
 	if (rc) {
 		char *path = params_path(c, wanted->name);
@@ -374,7 +373,7 @@ static void commit_set(struct pt_block *b, uint8_t *scratch, json_t *params)
 	for (const struct pt_param *row = b->type->params; row && row->name; row++)
 		if (row->flags & PT_LIVE)
 			swap_bytes((uint8_t *)b->state + row->offset, scratch + row->offset,
-				   param_size(row));
+			           param_size(row));
 	json_decref(b->params);
 	b->params = json_incref(params);
 	if (b->type->changed)
@@ -401,7 +400,7 @@ static void commit(struct change *c)
 	for (unsigned i = 0; i < c->wanted->count; i++)
 		if (c->scratch[i])
 			commit_set(c->wanted->blocks[i]->alive, c->scratch[i],
-				   c->wanted->blocks[i]->params);
+			           c->wanted->blocks[i]->params);
 	if (e->state != PT_STOPPED) {
 		commit_starts(c, false);
 		commit_starts(c, true);
@@ -410,7 +409,8 @@ static void commit(struct change *c)
 
 	r->graph = now;
 	r->request = c->request;
-	r->result = json_pack("{s:I, s:O}", "revision", (json_int_t)e->revision, "plan", c->plan);
+	r->result = json_pack("{s:I, s:o}", "revision", (json_int_t)e->revision, "plan",
+	                      json_deep_copy(c->plan));
 	c->request = NULL;
 	c->committed = true;
 	finish(c, NULL);
@@ -427,10 +427,9 @@ static void prepare_done(struct job *job)
 	for (unsigned i = 0; i < c->wanted->count; i++)
 		block_free(c->fresh[i], &c->env);
 	retired_free(c->retired);
-	json_t *result = json_pack("{s:I, s:O}", "revision", (json_int_t)c->engine->revision,
-				   "plan", c->plan);
+	json_t *result = json_pack("{s:I, s:o}", "revision", (json_int_t)c->engine->revision,
+	                           "plan", json_deep_copy(c->plan));
 	finish(c, result);
-	json_decref(result);
 }
 
 static void prepare(struct change *c)
@@ -467,10 +466,9 @@ void change_graph(struct request *r, struct graph *wanted, bool dry_run)
 		prepare(c);
 		return;
 	}
-	json_t *result =
-		json_pack("{s:I, s:O}", "revision", (json_int_t)e->revision, "plan", c->plan);
+	json_t *result = json_pack("{s:I, s:o}", "revision", (json_int_t)e->revision, "plan",
+	                           json_deep_copy(c->plan));
 	finish(c, result);
-	json_decref(result);
 }
 
 /* ---- start ---- */
@@ -521,7 +519,6 @@ static void start_done(struct job *job)
 	}
 	json_t *result = state_result(e);
 	finish(c, result);
-	json_decref(result);
 }
 
 void change_start(struct request *r)
@@ -530,7 +527,6 @@ void change_start(struct request *r)
 	if (e->state != PT_STOPPED) {
 		json_t *result = state_result(e);
 		request_answer(r, 0, result, NULL);
-		json_decref(result);
 		return;
 	}
 	struct change *c = begin(e, r);
@@ -550,8 +546,8 @@ static void stop_work(struct job *job)
 		int rc = block_close(b, &err);
 		if (rc)
 			json_array_append_new(c->failed,
-					      json_pack("{s:s, s:s}", "block", b->name, "message",
-							pt_error_text(&err, error_words(rc))));
+			                      json_pack("{s:s, s:s}", "block", b->name, "message",
+			                                pt_error_text(&err, error_words(rc))));
 		pt_error_clear(&err);
 	}
 }
@@ -573,10 +569,9 @@ static void stop_done(struct job *job)
 	}
 	json_t *result = state_result(e);
 	if (json_array_size(c->failed))
-		json_object_set(result, "failed", c->failed);
+		json_object_set_new(result, "failed", json_deep_copy(c->failed));
 	request_answer_stopped(e, result);
 	finish(c, result);
-	json_decref(result);
 }
 
 static void one_stopped(struct pt_block *b, void *arg)
@@ -593,7 +588,6 @@ void change_stop(struct pt_engine *e, struct request *r)
 	if (e->state == PT_STOPPED) {
 		json_t *result = state_result(e);
 		request_answer(r, 0, result, NULL);
-		json_decref(result);
 		return;
 	}
 	struct change *c = begin(e, r);

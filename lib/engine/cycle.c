@@ -11,8 +11,8 @@ enum colour { WHITE, GREY, BLACK };
 struct search {
 	const struct graph *graph;
 	unsigned *first, *links; /* links that leave block b: links[first[b]] … */
-	unsigned char *colour;	 /* of each entry, index * 3 + canal */
-	unsigned *path;		 /* link numbers from the start of the search to here */
+	unsigned char *colour;   /* of each entry, index * 3 + canal */
+	unsigned *path;          /* link numbers from the start of the search to here */
 	unsigned depth;
 };
 
@@ -79,7 +79,7 @@ static int complain(const struct search *s, unsigned closing, struct pt_error *e
 	char *path = op >= 0 ? must_printf("ops[%d]", op) : NULL;
 	pt_fail(err, -PT_ECYCLE, path, "this would go round in a cycle: %s", words.data);
 	pt_hint(err, "leave out one of these links, or put a block between that passes things on "
-		     "later, such as a TCP pipe");
+	             "later, such as a TCP pipe");
 	free(path);
 	free(cycle);
 	buf_free(&words);

@@ -39,7 +39,7 @@ static void fan_out_split(const struct wires *wires, struct pt_msg **messages, u
 }
 
 static void fan_out(const struct wires *wires, struct pt_msg **messages, unsigned count,
-		    uint64_t bytes)
+                    uint64_t bytes)
 {
 	struct pt_msg *copy[VECTOR_MAX];
 	unsigned last = wires->count - 1;
@@ -62,7 +62,7 @@ static void unlinked(struct pt_block *b, struct pt_msg **messages, unsigned coun
 
 /* A vector leaves a block. */
 static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messages, unsigned count,
-		  uint64_t bytes)
+                  uint64_t bytes)
 {
 	const struct wires *wires = b->exits[exit];
 	if (!wires) {
@@ -100,7 +100,7 @@ static void gathered_leave(struct pt_block *b)
 }
 
 static void push_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
-		      unsigned count)
+                      unsigned count)
 {
 	b->gathering = count > 1;
 	for (unsigned i = 0; i < count; i++)
@@ -110,14 +110,14 @@ static void push_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 }
 
 static void one_by_one(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
-		       unsigned count)
+                       unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		deliver(b, canal, &messages[i], 1, messages[i]->length);
 }
 
 void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, unsigned count,
-	     uint64_t bytes)
+             uint64_t bytes)
 {
 	/* Blocks that only pass on, one link each, are a loop and not a recursion. */
 	for (;;) {
@@ -208,7 +208,7 @@ void deliver_trigger(struct pt_block *b)
 	if (b->trigger_depth == TRIGGER_DEEP || engine_stack_is_low(b->engine)) {
 		b->count.triggers_too_deep++;
 		pt_report(b, -ELOOP, "a trigger came back more than %d deep and was dropped",
-			  TRIGGER_DEEP);
+		          TRIGGER_DEEP);
 		return;
 	}
 	b->trigger_depth++;

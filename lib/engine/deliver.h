@@ -8,7 +8,7 @@
 /* Hands a vector to a block's entry; `bytes` is the sum of its lengths. The references are taken,
    the array is the callee's while the call lasts. */
 void deliver(struct pt_block *, enum pt_canal, struct pt_msg **messages, unsigned count,
-	     uint64_t bytes);
+             uint64_t bytes);
 
 /* Triggers a block, as a link would. */
 void deliver_trigger(struct pt_block *);

@@ -19,20 +19,20 @@ static const char *fill(const struct pt_block *b)
 static void print_block(struct buf *out, const struct pt_block *b, bool stats)
 {
 	buf_addf(out, "\t\"%s\" [shape=box, style=filled, fillcolor=\"%s\", label=\"%s\\n%s",
-		 b->name, fill(b), b->name, b->type->name);
+	         b->name, fill(b), b->name, b->type->name);
 	if (stats)
 		buf_addf(out, "\\n%s, %" PRIu64 " in, %" PRIu64 " out", block_state_word(b),
-			 ledger_in(b), b->count.out);
+		         ledger_in(b), b->count.out);
 	buf_adds(out, "\"];\n");
 }
 
 static void print_link(struct buf *out, const struct graph_link *l, bool stats)
 {
 	buf_addf(out, "\t\"%s\" -> \"%s\" [color=%s", l->from->name, l->to->name,
-		 colours[l->canal]);
+	         colours[l->canal]);
 	if (stats && l->alive)
 		buf_addf(out, ", label=\"%" PRIu64 "\", fontcolor=%s", l->alive->messages,
-			 colours[l->canal]);
+		         colours[l->canal]);
 	buf_adds(out, "];\n");
 }
 

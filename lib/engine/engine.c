@@ -86,7 +86,7 @@ static void publish(struct pt_engine *e)
 		if (block_is_source(e->graph->blocks[i]->alive))
 			messages += e->graph->blocks[i]->alive->count.out;
 	const uint64_t now[] = {e->state, e->revision, e->graph->count, e->graph->link_count,
-				messages};
+	                        messages};
 	for (size_t i = 0; i < sizeof now / sizeof *now; i++)
 		atomic_store_explicit(&e->glance[i], now[i], memory_order_relaxed);
 }
@@ -94,7 +94,7 @@ static void publish(struct pt_engine *e)
 static void close_handles(struct pt_engine *e)
 {
 	uv_handle_t *handles[] = {(uv_handle_t *)&e->settle, (uv_handle_t *)&e->work,
-				  (uv_handle_t *)&e->timer_poll};
+	                          (uv_handle_t *)&e->timer_poll};
 	if (uv_is_closing(handles[0]))
 		return;
 	for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
@@ -202,19 +202,19 @@ static int new_loop(struct pt_engine *e, struct pt_error *err)
 	int rc = uv_loop_init(&e->loop);
 	if (rc)
 		return pt_fail(err, rc, NULL, "no loop for engine '%s': %s", e->name,
-			       uv_strerror(rc));
+		               uv_strerror(rc));
 	rc = mailbox_init(&e->mailbox, &e->loop);
 	if (rc) {
 		uv_loop_close(&e->loop);
 		return pt_fail(err, rc, NULL, "no mailbox for engine '%s': %s", e->name,
-			       uv_strerror(rc));
+		               uv_strerror(rc));
 	}
 	return 0;
 }
 
 int engine_new(const char *name, const struct pt_engine_hooks *hooks,
-	       const struct pt_engine_limits *limits, bool thread, struct pt_engine **out,
-	       struct pt_error *err)
+               const struct pt_engine_limits *limits, bool thread, struct pt_engine **out,
+               struct pt_error *err)
 {
 	struct pt_engine *e = must_calloc(1, sizeof *e);
 	e->name = must_strdup(name);
@@ -234,7 +234,7 @@ int engine_new(const char *name, const struct pt_engine_hooks *hooks,
 	e->stack_top = __builtin_frame_address(0);
 	e->has_thread = thread;
 	const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
-					     .stack_size = STACK_SIZE};
+	                                     .stack_size = STACK_SIZE};
 	if (thread && uv_thread_create_ex(&e->thread, &options, run, e))
 		abort();
 	*out = e;
@@ -242,8 +242,8 @@ int engine_new(const char *name, const struct pt_engine_hooks *hooks,
 }
 
 int pt_engine_new(const char *name, const struct pt_engine_hooks *hooks,
-		  const struct pt_engine_limits *limits, struct pt_engine **out,
-		  struct pt_error *err)
+                  const struct pt_engine_limits *limits, struct pt_engine **out,
+                  struct pt_error *err)
 {
 	return engine_new(name, hooks, limits, true, out, err);
 }
@@ -294,5 +294,5 @@ void pt_engine_look(const struct pt_engine *e, struct pt_engine_glance *glance)
 	for (size_t i = 0; i < 5; i++)
 		seen[i] = atomic_load_explicit(&e->glance[i], memory_order_relaxed);
 	*glance = (struct pt_engine_glance){(enum pt_engine_state)seen[0], seen[1], seen[2],
-					    seen[3], seen[4]};
+	                                    seen[3], seen[4]};
 }

@@ -26,7 +26,7 @@ struct pt_engine {
 	const char *stack_top;
 	uv_loop_t loop;
 	uv_prepare_t settle; /* before the loop waits: what follows from what has happened */
-	uv_idle_t work;	     /* active while a source may run */
+	uv_idle_t work;      /* active while a source may run */
 	struct mailbox mailbox;
 
 	struct graph *graph; /* as it is now; each block's `alive` is set */
@@ -38,15 +38,15 @@ struct pt_engine {
 	int timer_fd;
 	uv_poll_t timer_poll;
 	uint64_t timer_armed_ns; /* what timer_fd is set to; UINT64_MAX: nothing */
-	uint64_t fake_now_ns;	 /* tests: the time; 0: the real one */
+	uint64_t fake_now_ns;    /* tests: the time; 0: the real one */
 
 	/* Changes, starts and stops, one at a time; the rest of the requests that must wait for them. */
 	struct change *current;
 	struct request *queue, **queue_last;
 	struct request *waiting; /* recv, and stop with wait */
-	bool flow_stale;	 /* which sources are held back must be found anew */
-	bool available;		 /* some block has something for recv */
-	_Atomic bool woken;	 /* some block was woken */
+	bool flow_stale;         /* which sources are held back must be found anew */
+	bool available;          /* some block has something for recv */
+	_Atomic bool woken;      /* some block was woken */
 	bool ending;
 	unsigned jobs; /* threads at work */
 
@@ -55,7 +55,7 @@ struct pt_engine {
 
 /* Sets everything up but the thread; `thread` false is for tests. */
 int engine_new(const char *name, const struct pt_engine_hooks *, const struct pt_engine_limits *,
-	       bool thread, struct pt_engine **, struct pt_error *);
+               bool thread, struct pt_engine **, struct pt_error *);
 
 uint64_t engine_now(const struct pt_engine *);
 bool engine_stack_is_low(const struct pt_engine *); /* too low for another trigger */
@@ -66,8 +66,8 @@ void engine_set_state(struct pt_engine *, enum pt_engine_state);
 void engine_settle(struct pt_engine *);
 
 /* ---- flow.c: whose turn it is ---- */
-void flow_work(struct pt_engine *);	      /* one turn of the sources that may run */
-void flow_update(struct pt_engine *);	      /* holds back the sources that reach a full sink */
+void flow_work(struct pt_engine *);           /* one turn of the sources that may run */
+void flow_update(struct pt_engine *);         /* holds back the sources that reach a full sink */
 bool flow_has_work(const struct pt_engine *); /* is there a source that may run */
 bool flow_is_exhausted(const struct pt_engine *); /* no source has anything left */
 
@@ -80,6 +80,6 @@ struct job {
 	uv_thread_t thread;
 };
 void job_run(struct pt_engine *, struct job *, void (*work)(struct job *),
-	     void (*done)(struct job *));
+             void (*done)(struct job *));
 
 #endif

@@ -5,9 +5,9 @@
 #include "base/buf.h"
 #include <stdlib.h>
 
-#define TURN_NS	 1000000 /* all sources together, before the loop looks at its handles again */
-#define SLOW_NS	 2000000 /* a vector that takes longer is halved the next time */
-#define QUICK_NS 500000	 /* one that takes less may grow again */
+#define TURN_NS  1000000 /* all sources together, before the loop looks at its handles again */
+#define SLOW_NS  2000000 /* a vector that takes longer is halved the next time */
+#define QUICK_NS 500000  /* one that takes less may grow again */
 
 static bool may_run(const struct pt_block *b)
 {

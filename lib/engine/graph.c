@@ -18,7 +18,7 @@ struct graph *graph_new(void)
 }
 
 static struct graph_block *block_add(struct graph *g, const char *name, const struct pt_type *type,
-				     json_t *params)
+                                     json_t *params)
 {
 	struct graph_block *b = must_calloc(1, sizeof *b);
 	b->name = must_strdup(name);
@@ -54,8 +54,8 @@ struct graph *graph_copy(const struct graph *g)
 	for (unsigned i = 0; i < g->link_count; i++) {
 		const struct graph_link *l = &g->links[i];
 		link_add(copy,
-			 (struct graph_link){copy->blocks[l->from->index],
-					     copy->blocks[l->to->index], l->canal, -1, l->alive});
+		         (struct graph_link){copy->blocks[l->from->index],
+		                             copy->blocks[l->to->index], l->canal, -1, l->alive});
 	}
 	return copy;
 }
@@ -176,7 +176,7 @@ static int get(const struct op *op, const char *member, struct graph_block **blo
 		near_try(&near, op->graph->blocks[i]->name);
 	const char *best = near_best(&near);
 	return fail(op, -PT_ENOBLOCK, member, "no block '%s' here%s%s%s", name,
-		    best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	            best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
 }
 
 /* Stands in for what could not be read, so that links to it are no second fault. */
@@ -261,8 +261,8 @@ char *graph_port_words(unsigned ports)
 		unsigned port;
 		const char *words;
 	} names[] = {
-		{PT_LOW_ENTRY, "a low entry"},	       {PT_HIGH_ENTRY, "a high entry"},
-		{PT_LOW_EXIT, "a low exit"},	       {PT_HIGH_EXIT, "a high exit"},
+		{PT_LOW_ENTRY, "a low entry"},         {PT_HIGH_ENTRY, "a high entry"},
+		{PT_LOW_EXIT, "a low exit"},           {PT_HIGH_EXIT, "a high exit"},
 		{PT_TRIGGER_ENTRY, "a trigger entry"}, {PT_TRIGGER_EXIT, "a trigger exit"},
 	};
 	struct buf b = BUF_INIT;
@@ -280,7 +280,7 @@ char *graph_port_words(unsigned ports)
 }
 
 static int missing_port(const struct op *op, const struct graph_block *b, unsigned port,
-			const char *member)
+                        const char *member)
 {
 	char *missing = graph_port_words(port), *has = graph_port_words(b->type->ports);
 	fail(op, -PT_EBADLINK, member, "'%s' has no %s: a %s has %s", b->name,
@@ -338,7 +338,7 @@ static int op_unlink(const struct op *op)
 	unsigned at = find_link(g, &link);
 	if (at == g->link_count)
 		return fail(op, -PT_EBADLINK, NULL, "there is no link %s%s%s", link.from->name,
-			    graph_link_sign(link.canal), link.to->name);
+		            graph_link_sign(link.canal), link.to->name);
 	memmove(g->links + at, g->links + at + 1, (g->link_count - at - 1) * sizeof *g->links);
 	g->link_count--;
 	return 0;
@@ -377,13 +377,13 @@ static int op_replace(const struct op *op)
 	for (unsigned i = 0; i < op->graph->link_count; i++) {
 		const struct graph_link *l = &op->graph->links[i];
 		unsigned port = l->from == b ? graph_exit_port(l->canal)
-				: l->to == b ? graph_entry_port(l->canal)
-					     : 0;
+		                : l->to == b ? graph_entry_port(l->canal)
+		                             : 0;
 		if (port & ~type->ports) {
 			char *words = graph_port_words(port);
 			rc = fail(op, -PT_EBADLINK, "type", "a %s has no %s, which %s%s%s needs",
-				  type->name, words + strlen("a "), l->from->name,
-				  graph_link_sign(l->canal), l->to->name);
+			          type->name, words + strlen("a "), l->from->name,
+			          graph_link_sign(l->canal), l->to->name);
 			pt_hint(op->err, "unlink it in the same change");
 			free(words);
 		}
@@ -403,7 +403,7 @@ int graph_change(struct graph *g, const json_t *ops, unsigned limit, struct pt_e
 		int (*run)(const struct op *);
 	} table[] = {
 		{"add", op_add},       {"remove", op_remove}, {"link", op_link},
-		{"unlink", op_unlink}, {"set", op_set},	      {"replace", op_replace},
+		{"unlink", op_unlink}, {"set", op_set},       {"replace", op_replace},
 	};
 	const size_t count = sizeof table / sizeof *table;
 	int first = 0;
@@ -416,7 +416,7 @@ int graph_change(struct graph *g, const json_t *ops, unsigned limit, struct pt_e
 		while (row < count && strcmp(table[row].name, word))
 			row++;
 		int rc = row < count ? table[row].run(&op)
-				     : fail(&op, -PT_EPARAM, "op", "no operation '%s'", word);
+		                     : fail(&op, -PT_EPARAM, "op", "no operation '%s'", word);
 		if (!first)
 			first = rc;
 	}
@@ -428,14 +428,15 @@ json_t *graph_to_json(const struct graph *g)
 	json_t *blocks = json_array(), *links = json_array();
 	for (unsigned i = 0; i < g->count; i++) {
 		const struct graph_block *b = g->blocks[i];
-		json_array_append_new(blocks, json_pack("{s:s, s:s, s:O}", "name", b->name, "type",
-							b->type->name, "params", b->params));
+		json_array_append_new(blocks, json_pack("{s:s, s:s, s:o}", "name", b->name, "type",
+		                                        b->type->name, "params",
+		                                        json_deep_copy(b->params)));
 	}
 	for (unsigned i = 0; i < g->link_count; i++) {
 		const struct graph_link *l = &g->links[i];
 		json_array_append_new(links,
-				      json_pack("{s:s, s:s, s:s}", "from", l->from->name, "to",
-						l->to->name, "canal", canal_name(l->canal)));
+		                      json_pack("{s:s, s:s, s:s}", "from", l->from->name, "to",
+		                                l->to->name, "canal", canal_name(l->canal)));
 	}
 	return json_pack("{s:o, s:o}", "blocks", blocks, "links", links);
 }

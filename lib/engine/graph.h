@@ -18,7 +18,7 @@ struct graph_block {
 struct graph_link {
 	struct graph_block *from, *to;
 	enum pt_canal canal;
-	int op;		    /* which operation made it, for faults; -1: was there */
+	int op;             /* which operation made it, for faults; -1: was there */
 	struct link *alive; /* the engine's, or NULL */
 };
 
@@ -31,7 +31,7 @@ struct graph {
 
 struct graph *graph_new(void);
 struct graph *graph_copy(const struct graph *); /* blocks keep their `alive` */
-void graph_free(struct graph *);		/* NULL does nothing */
+void graph_free(struct graph *);                /* NULL does nothing */
 
 /* Gives blocks and links of `wanted` the `alive` of those of the same name in `now`. */
 void graph_adopt(struct graph *wanted, const struct graph *now);

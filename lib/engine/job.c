@@ -22,7 +22,7 @@ static void run(void *arg)
 }
 
 void job_run(struct pt_engine *e, struct job *job, void (*work)(struct job *),
-	     void (*done)(struct job *))
+             void (*done)(struct job *))
 {
 	job->engine = e;
 	job->work = work;
@@ -30,7 +30,7 @@ void job_run(struct pt_engine *e, struct job *job, void (*work)(struct job *),
 	job->letter.read = on_done;
 	e->jobs++;
 	const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
-					     .stack_size = JOB_STACK};
+	                                     .stack_size = JOB_STACK};
 	if (uv_thread_create_ex(&job->thread, &options, run, job))
 		abort();
 }

@@ -55,7 +55,7 @@ static json_t *drops_to_json(const struct pt_block *b)
 	for (unsigned i = 0; i < DROP_REASONS; i++)
 		if (b->count.drops[i].count)
 			json_object_set_new(object, b->count.drops[i].why,
-					    json_integer((json_int_t)b->count.drops[i].count));
+			                    json_integer((json_int_t)b->count.drops[i].count));
 	return object;
 }
 
@@ -79,15 +79,15 @@ static json_t *block_to_json(const struct pt_block *b)
 	}
 	json_object_set_new(object, "errors", number(b->count.errors));
 	json_object_set_new(object, "last_error",
-			    b->last_error ? json_string(b->last_error) : json_null());
+	                    b->last_error ? json_string(b->last_error) : json_null());
 	return object;
 }
 
 static json_t *link_to_json(const struct link *link)
 {
 	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "from", link->from->name, "to",
-			 link->to->name, "canal", canal_name(link->canal), "messages",
-			 number(link->messages), "bytes", number(link->bytes));
+	                 link->to->name, "canal", canal_name(link->canal), "messages",
+	                 number(link->messages), "bytes", number(link->bytes));
 }
 
 json_t *ledger_to_json(struct pt_engine *e)
@@ -102,5 +102,5 @@ json_t *ledger_to_json(struct pt_engine *e)
 	for (unsigned i = 0; i < e->graph->link_count; i++)
 		json_array_append_new(links, link_to_json(e->graph->links[i].alive));
 	return json_pack("{s:o, s:o, s:o}", "blocks", blocks, "links", links, "unexplained",
-			 number(ledger_unexplained(e)));
+	                 number(ledger_unexplained(e)));
 }

@@ -20,10 +20,10 @@ struct mailbox {
 
 int mailbox_init(struct mailbox *, uv_loop_t *);
 void mailbox_post(struct mailbox *, struct letter *); /* [any thread] */
-void mailbox_wake(struct mailbox *);		      /* [any thread] a turn without a letter */
+void mailbox_wake(struct mailbox *);                  /* [any thread] a turn without a letter */
 /* Reads what is there, on the loop's thread; a turn of the loop does it by itself. */
 void mailbox_read(struct mailbox *);
 void mailbox_close(struct mailbox *, uv_close_cb); /* no letters may come any more */
-void mailbox_fini(struct mailbox *);		   /* after the close callback */
+void mailbox_fini(struct mailbox *);               /* after the close callback */
 
 #endif

@@ -16,7 +16,7 @@ struct search {
 	unsigned *first,
 		*links; /* of exit e (as a node number): links[first[e]] … links[first[e+1]-1] */
 	unsigned *outside;  /* of each block: bit number of what it shares, or 0 */
-	size_t words;	    /* of a set */
+	size_t words;       /* of a set */
 	uint64_t **touches; /* of each node: a set; nodes of one component share it */
 	unsigned *number, *low, *component;
 	unsigned *stack, depth, counter;
@@ -130,7 +130,7 @@ static void visit(struct search *s, unsigned start)
 		unsigned base = f->node - f->node % 3,
 			 routes = s->graph->blocks[f->node / 3]->type->routes;
 		if (f->exit < 3 && (!(routes & PT_ROUTE(f->node % 3, f->exit)) ||
-				    f->link >= s->first[base + f->exit + 1])) {
+		                    f->link >= s->first[base + f->exit + 1])) {
 			f->exit++;
 			f->link = f->exit < 3 ? s->first[base + f->exit] : 0;
 		} else if (f->exit < 3) {

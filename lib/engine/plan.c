@@ -48,12 +48,12 @@ void plan_blocks(const struct graph *now, const struct graph *wanted, enum plan_
 static void add_block(json_t *ops, const char *op, const struct graph_block *b)
 {
 	json_array_append_new(ops, json_pack("{s:s, s:s, s:s, s:O}", "op", op, "name", b->name,
-					     "type", b->type->name, "params", b->params));
+	                                     "type", b->type->name, "params", b->params));
 }
 
 /* Only what differs, defaults spelled out. */
 static void add_set(json_t *ops, const struct graph_block *old, const struct graph_block *b,
-		    bool restart)
+                    bool restart)
 {
 	json_t *params = json_object();
 	for (const struct pt_param *row = b->type->params; row && row->name; row++)
@@ -68,8 +68,8 @@ static void add_set(json_t *ops, const struct graph_block *old, const struct gra
 static void add_link(json_t *ops, const char *op, const struct graph_link *l)
 {
 	json_array_append_new(ops,
-			      json_pack("{s:s, s:s, s:s, s:s}", "op", op, "from", l->from->name,
-					"to", l->to->name, "canal", canal_name(l->canal)));
+	                      json_pack("{s:s, s:s, s:s, s:s}", "op", op, "from", l->from->name,
+	                                "to", l->to->name, "canal", canal_name(l->canal)));
 }
 
 static char *link_key(const struct graph_link *l)
@@ -105,7 +105,7 @@ static void links_free(struct links *links)
 /* Marks the links of `wanted` that may stay: those that are there now and come, at their exit,
    after all that stay before them. */
 static bool *find_staying(const struct graph *now, const struct graph *wanted,
-			  const struct links *there)
+                          const struct links *there)
 {
 	bool *stays = must_calloc(wanted->link_count, sizeof *stays);
 	uintptr_t *reached = must_calloc(wanted->count * 3 + 1, sizeof *reached);
@@ -130,7 +130,7 @@ static bool *find_staying(const struct graph *now, const struct graph *wanted,
 
 /* Unlinking comes first and linking last: a block that is replaced meanwhile may lack a port. */
 static void add_links(json_t *before, json_t *after, const struct graph *now,
-		      const struct graph *wanted)
+                      const struct graph *wanted)
 {
 	struct links there, staying;
 	index_links(now, &there);
@@ -139,7 +139,7 @@ static void add_links(json_t *before, json_t *after, const struct graph *now,
 	for (unsigned i = 0; i < now->link_count; i++) {
 		uintptr_t place = (uintptr_t)map_get(&staying.places, there.keys[i]);
 		bool ends = !graph_find(wanted, now->links[i].from->name) ||
-			    !graph_find(wanted, now->links[i].to->name);
+		            !graph_find(wanted, now->links[i].to->name);
 		if (!ends && (!place || !stays[place - 1]))
 			add_link(before, "unlink", &now->links[i]);
 	}
@@ -152,14 +152,14 @@ static void add_links(json_t *before, json_t *after, const struct graph *now,
 }
 
 json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
-		     const enum plan_action *actions)
+                     const enum plan_action *actions)
 {
 	json_t *ops = json_array(), *links = json_array();
 	add_links(ops, links, now, wanted);
 	for (unsigned i = 0; i < now->count; i++)
 		if (!graph_find(wanted, now->blocks[i]->name))
 			json_array_append_new(ops, json_pack("{s:s, s:s}", "op", "remove", "name",
-							     now->blocks[i]->name));
+			                                     now->blocks[i]->name));
 	for (unsigned i = 0; i < wanted->count; i++) {
 		const struct graph_block *b = wanted->blocks[i];
 		switch (actions[i]) {

@@ -20,6 +20,6 @@ void plan_blocks(const struct graph *now, const struct graph *wanted, enum plan_
    empty array if nothing differs. Fan-out order counts: a link that must come later is unlinked and
    linked again. */
 json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
-		     const enum plan_action *actions);
+                     const enum plan_action *actions);
 
 #endif

@@ -31,7 +31,7 @@ static void drop_oldest(struct pt_block *b, struct pt_queue *q, size_t room, uin
 }
 
 void pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, struct pt_msg *m,
-		  uint64_t limit, enum pt_overflow overflow)
+                  uint64_t limit, enum pt_overflow overflow)
 {
 	size_t room = cost(m);
 	if (overflow == PT_DROP_OLDEST)
@@ -57,7 +57,7 @@ void pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, s
 }
 
 struct pt_msg *pt_queue_take(struct pt_block *b, struct pt_queue *q, enum pt_canal *canal,
-			     uint64_t limit)
+                             uint64_t limit)
 {
 	if (!q->head)
 		return NULL;

@@ -32,11 +32,15 @@ void request_answer(struct request *r, int code, json_t *result, struct pt_error
 	if (!r)
 		return;
 	struct pt_error none = PT_ERROR_INIT;
-	json_t *nothing = result ? NULL : json_object();
 	timers_stop(&r->engine->timers, &r->deadline);
 	if (r->done)
-		r->done(r->arg, code, result ? result : nothing, err ? err : &none);
-	json_decref(nothing);
+		r->done(r->arg, code,
+		        code     ? NULL
+		        : result ? result
+		                 : json_object(),
+		        err ? err : &none);
+	if (code || !r->done)
+		json_decref(result);
 	json_decref(r->params);
 	for (int i = 0; i < r->fd_count; i++)
 		close(r->fds[i]);
@@ -62,7 +66,6 @@ static void answer_new(struct request *r, json_t *result)
 {
 	assert(result);
 	request_answer(r, 0, result, NULL);
-	json_decref(result);
 }
 
 /* ---- the block a request is about ---- */
@@ -122,8 +125,8 @@ static void run_show(struct request *r)
 		uint64_t done, size;
 		if (b->type->progress && !b->away && b->type->progress(b, &done, &size))
 			json_object_set_new(row, "progress",
-					    json_pack("{s:I, s:I}", "done", (json_int_t)done,
-						      "size", (json_int_t)size));
+			                    json_pack("{s:I, s:I}", "done", (json_int_t)done,
+			                              "size", (json_int_t)size));
 	}
 	json_object_set_new(result, "engine", json_string(e->name));
 	json_object_set_new(result, "state", json_string(state_word(e)));
@@ -304,7 +307,7 @@ static void settle_waiting(struct pt_engine *e)
 		e->graph->blocks[i]->alive->available = false;
 }
 
-void request_answer_stopped(struct pt_engine *e, json_t *result)
+void request_answer_stopped(struct pt_engine *e, const json_t *result)
 {
 	struct request *next;
 	for (struct request *r = e->waiting; r; r = next) {
@@ -312,7 +315,7 @@ void request_answer_stopped(struct pt_engine *e, json_t *result)
 		if (!is_stop(r))
 			continue;
 		waiting_remove(e, r);
-		request_answer(r, 0, result, NULL);
+		request_answer(r, 0, json_deep_copy(result), NULL);
 	}
 }
 
@@ -357,7 +360,7 @@ static int make_messages(struct request *r, struct msg_queue *made, struct pt_er
 	       *one = json_object_get(r->params, "message");
 	if (!many == !one)
 		return pt_fail(err, -PT_EPARAM, one ? "messages" : "message",
-			       "give either 'message' or 'messages'");
+		               "give either 'message' or 'messages'");
 	size_t count = many ? json_array_size(many) : 1;
 	for (size_t i = 0; i < count; i++) {
 		size_t before = err->count;
@@ -439,9 +442,9 @@ static void run_trigger(struct request *r)
 /* ---- the door ---- */
 
 static const struct verb verbs[] = {
-	{"change", true, run_change},	 {"start", true, change_start}, {"stop", true, run_stop},
-	{"show", false, run_show},	 {"stats", false, run_stats},	{"graph", false, run_graph},
-	{"send", false, run_send},	 {"recv", false, run_recv},	{"close", false, run_close},
+	{"change", true, run_change},    {"start", true, change_start}, {"stop", true, run_stop},
+	{"show", false, run_show},       {"stats", false, run_stats},   {"graph", false, run_graph},
+	{"send", false, run_send},       {"recv", false, run_recv},     {"close", false, run_close},
 	{"trigger", false, run_trigger},
 };
 
@@ -460,13 +463,13 @@ static void read_request(struct letter *letter)
 }
 
 void pt_engine_ask(struct pt_engine *e, const char *verb, json_t *params, const int *fds,
-		   int fd_count, pt_engine_done *done, void *arg)
+                   int fd_count, pt_engine_done *done, void *arg)
 {
 	struct request *r = must_calloc(1, sizeof *r);
 	r->letter.read = read_request;
 	r->engine = e;
 	r->params = params ? json_deep_copy(params)
-			   : json_object(); /* counts are not for two threads */
+	                   : json_object(); /* counts are not for two threads */
 	r->fd_count = fd_count;
 	r->fds = must_calloc((size_t)fd_count, sizeof *fds);
 	if (fd_count)

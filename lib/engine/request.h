@@ -22,13 +22,15 @@ struct request {
 	struct pt_timer deadline;
 };
 
-/* Answers and frees it. `result` is borrowed; NULL stands for {}. A NULL request does nothing. */
+/* Answers and frees it. Takes `result`, no part of which anybody else may hold; NULL stands for {}.
+   A NULL request does nothing. */
 void request_answer(struct request *, int code, json_t *result, struct pt_error *);
 
 /* Serves receivers and deadlines, ends what has drained, and begins the next change in the queue. */
 void request_settle(struct pt_engine *);
 
-void request_answer_stopped(struct pt_engine *, json_t *result); /* those who wait for a stop */
-void request_refuse_all(struct pt_engine *);			 /* the engine ends */
+void request_answer_stopped(struct pt_engine *,
+                            const json_t *result); /* those who wait for a stop */
+void request_refuse_all(struct pt_engine *);       /* the engine ends */
 
 #endif

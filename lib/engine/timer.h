@@ -12,7 +12,7 @@ struct timers {
 
 void timers_fini(struct timers *);
 void timers_set(struct timers *, struct pt_timer *, uint64_t due_ns); /* arms, or moves */
-void timers_stop(struct timers *, struct pt_timer *);		      /* unarmed: nothing */
+void timers_stop(struct timers *, struct pt_timer *);                 /* unarmed: nothing */
 uint64_t timers_next(const struct timers *); /* when the first is due; UINT64_MAX: none */
 struct pt_timer *timers_due(struct timers *, uint64_t now_ns); /* disarms and returns it, or NULL */
 

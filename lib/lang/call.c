@@ -17,7 +17,7 @@ struct reader {
 	const struct pt_param *rows; /* NULL: not known */
 	struct literal_places places;
 	size_t positional; /* arguments without a name so far */
-	bool named;	   /* one with a name has come */
+	bool named;        /* one with a name has come */
 };
 
 static const struct pt_param no_rows[] = {{0}};
@@ -50,10 +50,10 @@ static void look_up_type(struct reader *r)
 		r->rows = no_rows;
 	else if (nearest)
 		complain(r->complaints, r->call->place, "no block type '%s'; did you mean '%s'?",
-			 type, nearest);
+		         type, nearest);
 	else
 		complain(r->complaints, r->call->place, "no block type '%s'; see 'ptctl types'",
-			 type);
+		         type);
 }
 
 static const struct pt_param *find_row(const struct pt_param *rows, const char *key)
@@ -72,14 +72,14 @@ static void complain_of_key(struct reader *r, struct lang_place place, const cha
 	near_try(&near, "name");
 	if (near_best(&near))
 		complain(r->complaints, place, "%s has no parameter '%s'; did you mean '%s'?",
-			 r->call->type, key, near_best(&near));
+		         r->call->type, key, near_best(&near));
 	else
 		complain(r->complaints, place, "%s has no parameter '%s'; see 'ptctl help %s'",
-			 r->call->type, key, r->call->type);
+		         r->call->type, key, r->call->type);
 }
 
 static void set_place(struct reader *r, struct lang_place place, const char *before,
-		      const char *key)
+                      const char *key)
 {
 	buf_clear(&r->places.path);
 	buf_adds(&r->places.path, before);
@@ -106,7 +106,7 @@ static void take_name(struct reader *r, struct lang_place place, const json_t *v
 
 /* Reads the value of the parameter `key`, and keeps it unless it is wrong. */
 static int read_argument(struct reader *r, struct lang_place place, const char *key,
-			 const struct pt_param *row)
+                         const struct pt_param *row)
 {
 	json_t *value, *params = r->call->params;
 	struct lang_place value_place = r->lex->token.place;
@@ -161,13 +161,13 @@ static int skip_argument(struct reader *r)
 	json_decref(value);
 	if (!r->rows && !r->env->params)
 		complain(r->complaints, place, "this argument needs its name here: %s(name=value)",
-			 type);
+		         type);
 	else if (r->named)
 		complain(r->complaints, place,
-			 "an argument without a name cannot stand behind one with a name");
+		         "an argument without a name cannot stand behind one with a name");
 	else if (r->rows)
 		complain(r->complaints, place, "%s takes %s; see 'ptctl help %s'", type,
-			 r->rows->name ? "no further argument" : "no argument but name", type);
+		         r->rows->name ? "no further argument" : "no argument but name", type);
 	return 0;
 }
 
@@ -202,17 +202,17 @@ static int read_arguments(struct reader *r)
 }
 
 int call_read(struct lex *lex, struct complaints *complaints, const struct lang_env *env,
-	      struct call *call)
+              struct call *call)
 {
 	*call = (struct call){.type = lex_word(lex),
-			      .params = json_object(),
-			      .places = json_object(),
-			      .place = lex->token.place};
+	                      .params = json_object(),
+	                      .places = json_object(),
+	                      .place = lex->token.place};
 	struct reader r = {.lex = lex,
-			   .complaints = complaints,
-			   .env = env,
-			   .call = call,
-			   .places = {call->places, BUF_INIT}};
+	                   .complaints = complaints,
+	                   .env = env,
+	                   .call = call,
+	                   .places = {call->places, BUF_INIT}};
 	set_place(&r, call->place, "", "type");
 	look_up_type(&r);
 	lex_advance(lex);

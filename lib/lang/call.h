@@ -9,7 +9,7 @@
 struct call {
 	char *type;
 	json_t *params; /* paths among them taken from env->directory */
-	char *name;	/* what name='…' said, or NULL */
+	char *name;     /* what name='…' said, or NULL */
 	json_t *places; /* of "type", "name", "params", "params.port", … */
 	struct lang_place place;
 };

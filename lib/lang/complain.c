@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define MESSAGE_MAX 300 /* bytes; a text may hold names of any length */
-#define FAR	    160 /* characters from the caret, where a line is cut */
+#define FAR         160 /* characters from the caret, where a line is cut */
 
 int complain(struct complaints *c, struct lang_place place, const char *fmt, ...)
 {
@@ -64,7 +64,7 @@ int complaints_report(struct complaints *c, const char *text, struct pt_error *e
 		struct buf caret = BUF_INIT;
 		lang_caret(&caret, text, place);
 		pt_fail(err, code, NULL, "line %u, column %u: %s", place.line, place.column,
-			c->items[i].message);
+		        c->items[i].message);
 		pt_hint(err, "%s", caret.data);
 		buf_free(&caret);
 		free(c->items[i].message);
@@ -88,7 +88,7 @@ int complain_of_bytes(struct complaints *c, const char *text, size_t length)
 			place.column++;
 	}
 	return complain(c, place, "the byte '\\x%02x' is not text; text is UTF-8",
-			(unsigned char)text[at]);
+	                (unsigned char)text[at]);
 }
 
 /* The line `number`, and where it ends. */

@@ -41,21 +41,21 @@ struct lang_program {
 	json_t *ops; /* as engine.change takes them: "add" and "link", in the order of the text */
 	struct lang_place *places; /* of each op */
 	json_t *argument_places;   /* for lang_locate */
-	char *text;		   /* a copy, for the caret */
+	char *text;                /* a copy, for the caret */
 };
 
 /* Parses a program. What cannot be read is one or more faults of PT_EPARSE, each with the message
    "line 2, column 7: …" and, as its hint, the line with a caret below (two lines).
    `text` need not end in NUL. */
 int lang_parse(const char *text, size_t length, const struct lang_env *, struct lang_program *,
-	       struct pt_error *);
+               struct pt_error *);
 void lang_program_free(struct lang_program *);
 
 /* Only links, as `ptctl unlink` takes them: {from, to, canal} each, a new reference. */
 int lang_parse_links(const char *text, size_t length, json_t **links, struct pt_error *);
 /* Only `Type(arguments)`, as `ptctl replace` takes it: {type, params}. */
 int lang_parse_block(const char *text, size_t length, const struct lang_env *, json_t **block,
-		     struct pt_error *);
+                     struct pt_error *);
 /* One literal, as `ptctl set key=value` takes it; a bare word is text. */
 int lang_parse_value(const char *text, size_t length, json_t **value, struct pt_error *);
 

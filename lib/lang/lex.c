@@ -121,7 +121,7 @@ static void string(struct lex *l, struct token *t, size_t prefix)
 	}
 	t->length = (size_t)(s - l->at);
 	t->wrong = width == 3 ? "this text in triple quotes never ends"
-			      : "this text has no closing quote on its line";
+	                      : "this text has no closing quote on its line";
 }
 
 static size_t number_length(const char *s)

@@ -37,19 +37,19 @@ struct lex {
 	struct token token; /* where it stands */
 	const char *at, *end;
 	struct lang_place place; /* of `at` */
-	unsigned open;		 /* brackets: newlines in them are passed over */
-	bool fresh;		 /* nothing but space since the line began */
+	unsigned open;           /* brackets: newlines in them are passed over */
+	bool fresh;              /* nothing but space since the line began */
 };
 
 /* Stands on the first word. The text is UTF-8 without NUL, and ends in NUL. */
 void lex_init(struct lex *, const char *text, size_t length);
 void lex_advance(struct lex *); /* at the end it stays there */
 
-bool lex_is(const struct lex *, char mark);	 /* stands on that mark */
+bool lex_is(const struct lex *, char mark);      /* stands on that mark */
 bool lex_next_is(const struct lex *, char mark); /* and the word after it */
 bool lex_is_statement(const struct lex *); /* NAME = Type( or NAME > begins here, on a new line */
 void lex_pass_newlines(struct lex *);
-char *lex_word(const struct lex *);	/* a copy, yours to free */
+char *lex_word(const struct lex *);     /* a copy, yours to free */
 char *lex_describe(const struct lex *); /* "'>'", "the end of the line": yours too */
 
 /* The place of a byte within the token. */

@@ -85,7 +85,7 @@ static int read_list(struct reading *r, char close, json_t **value)
 		json_t *item;
 		size_t outer = enter_item(r, json_array_size(list));
 		int code = r->lex->token.kind == TOKEN_END ? unclosed(r, &bracket)
-							   : read_value(r, &item);
+		                                           : read_value(r, &item);
 		leave(r, outer);
 		if (!code) {
 			json_array_append_new(list, item);
@@ -154,7 +154,7 @@ static int read_dictionary(struct reading *r, json_t **value)
 	lex_advance(r->lex);
 	while (!lex_is(r->lex, '}')) {
 		int code = r->lex->token.kind == TOKEN_END ? unclosed(r, &bracket)
-							   : read_member(r, object);
+		                                           : read_member(r, object);
 		if (!code)
 			code = pass_comma(r, &bracket, '}');
 		if (code) {
@@ -185,7 +185,7 @@ static int read_word(struct reading *r, json_t **value)
 		const char *word;
 		json_type type;
 	} words[] = {{"True", JSON_TRUE}, {"False", JSON_FALSE}, {"None", JSON_NULL},
-		     {"true", JSON_TRUE}, {"false", JSON_FALSE}, {"null", JSON_NULL}};
+	             {"true", JSON_TRUE}, {"false", JSON_FALSE}, {"null", JSON_NULL}};
 	char *word = lex_word(r->lex);
 	struct lang_place place = r->lex->token.place;
 	int code = 0;
@@ -193,22 +193,22 @@ static int read_word(struct reading *r, json_t **value)
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (!strcmp(word, words[i].word))
 			*value = words[i].type == JSON_NULL
-					 ? json_null()
-					 : json_boolean(words[i].type == JSON_TRUE);
+			                 ? json_null()
+			                 : json_boolean(words[i].type == JSON_TRUE);
 	if (*value)
 		lex_advance(r->lex);
 	else if (!strcmp(word, "lambda"))
 		code = complain(r->complaints, place,
-				"a Python function cannot run here; write it in Lua, as text: "
-				"\"function(m) return m:reverse() end\"");
+		                "a Python function cannot run here; write it in Lua, as text: "
+		                "\"function(m) return m:reverse() end\"");
 	else if (lex_next_is(r->lex, '('))
 		code = complain(r->complaints, place,
-				"a value is expected here; make the block '%s' in a statement "
-				"of its own",
-				word);
+		                "a value is expected here; make the block '%s' in a statement "
+		                "of its own",
+		                word);
 	else
 		code = complain(r->complaints, place, "'%s' is no value; text stands in quotes",
-				word);
+		                word);
 	free(word);
 	return code;
 }
@@ -244,8 +244,8 @@ static int read_value(struct reading *r, json_t **value)
 {
 	if (r->depth == LITERAL_DEPTH_MAX)
 		return complain(r->complaints, r->lex->token.place,
-				"values within values are more than %d deep here",
-				LITERAL_DEPTH_MAX);
+		                "values within values are more than %d deep here",
+		                LITERAL_DEPTH_MAX);
 	literal_place(r->places, r->lex->token.place);
 	r->depth++;
 	int code = read_any(r, value);
@@ -254,7 +254,7 @@ static int read_value(struct reading *r, json_t **value)
 }
 
 int literal_read(struct lex *lex, struct complaints *complaints, struct literal_places *places,
-		 json_t **value)
+                 json_t **value)
 {
 	struct reading r = {lex, complaints, places, 0};
 	return read_value(&r, value);

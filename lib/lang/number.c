@@ -25,8 +25,8 @@ static unsigned base_of(const char *text, size_t length)
 static bool is_digit(char c, unsigned base)
 {
 	unsigned value = isdigit((unsigned char)c)    ? (unsigned)(c - '0')
-			 : isxdigit((unsigned char)c) ? (unsigned)(tolower(c) - 'a' + 10)
-						      : 99;
+	                 : isxdigit((unsigned char)c) ? (unsigned)(tolower(c) - 'a' + 10)
+	                                              : 99;
 	return value < base;
 }
 

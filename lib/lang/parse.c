@@ -70,19 +70,19 @@ static int definition(struct parser *p)
 		code = expected(p, "a block, as Drain(),");
 	else if (!lex_next_is(&p->lex, '('))
 		code = complain(&p->complaints, p->lex.token.place,
-				"a block is made by its type with brackets: %s = %.*s()", name,
-				(int)p->lex.token.length, p->lex.token.text);
+		                "a block is made by its type with brackets: %s = %.*s()", name,
+		                (int)p->lex.token.length, p->lex.token.text);
 	else
 		code = call_read(&p->lex, &p->complaints, p->env, &call);
 	if (!code && call.name && strcmp(call.name, name) != 0)
 		complain(&p->complaints, call.place, "the block has two names, '%s' and '%s'", name,
-			 call.name);
+		         call.name);
 	program_add_block(&p->program, &call, name, place);
 	if (!code && p->lex.token.kind == TOKEN_LINK)
 		code = complain(&p->complaints, p->lex.token.place,
-				"a name is for one block; link it in a statement of its own: "
-				"%s %.*s …",
-				name, (int)p->lex.token.length, p->lex.token.text);
+		                "a name is for one block; link it in a statement of its own: "
+		                "%s %.*s …",
+		                name, (int)p->lex.token.length, p->lex.token.text);
 	call_fini(&call);
 	free(name);
 	return code;
@@ -94,8 +94,8 @@ static int operand(struct parser *p, struct program_end *operand)
 	struct lang_place place = p->lex.token.place;
 	if (lex_is(&p->lex, '('))
 		return complain(&p->complaints, place,
-				"brackets stand behind a type only; write a block that has a name "
-				"as a statement of its own");
+		                "brackets stand behind a type only; write a block that has a name "
+		                "as a statement of its own");
 	if (p->lex.token.kind != TOKEN_NAME)
 		return expected(p, "a block");
 	if (!lex_next_is(&p->lex, '(')) {
@@ -107,13 +107,13 @@ static int operand(struct parser *p, struct program_end *operand)
 	int code = call_read(&p->lex, &p->complaints, p->env, &call);
 	if (!code)
 		*operand = (struct program_end){program_add_block(&p->program, &call, NULL, place),
-						NULL, place};
+		                                NULL, place};
 	call_fini(&call);
 	return code;
 }
 
 static void join(struct parser *p, const struct program_end *a, const struct program_end *b,
-		 const struct token *operator)
+                 const struct token *operator)
 {
 	const struct lex_link *l = operator->link;
 	if (l->forth)
@@ -144,7 +144,7 @@ static int chain(struct parser *p)
 	}
 	if (!code && !linked && left.name && at_end_of_statement(p))
 		code = complain(&p->complaints, left.place,
-				"'%s' alone does nothing; link it: %s > …", left.name, left.name);
+		                "'%s' alone does nothing; link it: %s > …", left.name, left.name);
 	free(left.name);
 	return code;
 }
@@ -191,7 +191,7 @@ static void statements(struct parser *p)
 }
 
 int lang_parse(const char *text, size_t length, const struct lang_env *env,
-	       struct lang_program *program, struct pt_error *err)
+               struct lang_program *program, struct pt_error *err)
 {
 	struct parser p;
 	*program = (struct lang_program){0};
@@ -232,7 +232,7 @@ static void refuse_blocks(struct parser *p)
 	for (size_t i = 0; i < p->program.count; i++)
 		if (!p->program.items[i].is_link)
 			complain(&p->complaints, p->program.items[i].place,
-				 "only links between blocks that are there stand here, as a > b");
+			         "only links between blocks that are there stand here, as a > b");
 }
 
 int lang_parse_links(const char *text, size_t length, json_t **links, struct pt_error *err)
@@ -260,7 +260,7 @@ static int only_block(struct parser *p, struct call *call)
 	int code = call_read(&p->lex, &p->complaints, p->env, call);
 	if (!code && call->name)
 		code = complain(&p->complaints, place_get(call->places, "name"),
-				"the block keeps the name that it has");
+		                "the block keeps the name that it has");
 	lex_pass_newlines(&p->lex);
 	if (!code && p->lex.token.kind != TOKEN_END)
 		code = expected(p, "the end");
@@ -268,7 +268,7 @@ static int only_block(struct parser *p, struct call *call)
 }
 
 int lang_parse_block(const char *text, size_t length, const struct lang_env *env, json_t **block,
-		     struct pt_error *err)
+                     struct pt_error *err)
 {
 	struct parser p;
 	struct call call = {0};

@@ -17,7 +17,7 @@ struct lang_place place_get(const json_t *places, const char *path)
 {
 	const json_t *at = json_object_get(places, path);
 	return (struct lang_place){(unsigned)json_integer_value(json_array_get(at, 0)),
-				   (unsigned)json_integer_value(json_array_get(at, 1))};
+	                           (unsigned)json_integer_value(json_array_get(at, 1))};
 }
 
 static bool is_op(const struct lang_program *program, size_t op, const char *which)

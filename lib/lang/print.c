@@ -62,7 +62,7 @@ static void print_real(struct buf *b, const json_t *value)
 	for (size_t digits = 15; digits <= 17; digits++) {
 		char text[64];
 		size_t length = json_dumpb(value, text, sizeof text,
-					   JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
+		                           JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
 		json_t *again = json_loadb(text, length, JSON_DECODE_ANY, NULL);
 		bool same = json_real_value(again) == json_real_value(value);
 		json_decref(again);

@@ -30,7 +30,7 @@ static void set_text(json_t *object, const char *key, const char *text)
 }
 
 size_t program_add_block(struct program *p, const struct call *call, const char *name,
-			 struct lang_place name_place)
+                         struct lang_place name_place)
 {
 	struct program_item *item = add(p, call->place);
 	json_object_update(item->places, call->places);
@@ -51,7 +51,7 @@ static struct program_end copy_end(const struct program_end *end)
 }
 
 void program_add_link(struct program *p, const struct program_end *from,
-		      const struct program_end *to, const char *canal, struct lang_place place)
+                      const struct program_end *to, const char *canal, struct lang_place place)
 {
 	struct program_item *item = add(p, place);
 	item->is_link = true;
@@ -98,8 +98,8 @@ static void collect(struct finish *f)
 			struct lang_place place =
 				place_get(f->program->items[first].places, "name");
 			complain(f->complaints, place_get(item->places, "name"),
-				 "the name '%s' is taken: a block gets it on line %u", name,
-				 place.line);
+			         "the name '%s' is taken: a block gets it on line %u", name,
+			         place.line);
 		} else {
 			json_object_set_new(f->made, name, json_integer((json_int_t)i));
 		}
@@ -145,19 +145,19 @@ static void complain_of_end(struct finish *f, const struct program_end *end)
 		f->env->blocks(f->env->arg, try_near, &near);
 	if (call_is_type(f->env, end->name, &nearest))
 		complain(f->complaints, end->place,
-			 "no block '%s'; to make one of that type, write %s()", end->name,
-			 end->name);
+		         "no block '%s'; to make one of that type, write %s()", end->name,
+		         end->name);
 	else if (near_best(&near))
 		complain(f->complaints, end->place, "no block '%s'; did you mean '%s'?", end->name,
-			 near_best(&near));
+		         near_best(&near));
 	else
 		complain(f->complaints, end->place, "no block '%s'; make it first: %s = Type(…)",
-			 end->name, end->name);
+		         end->name, end->name);
 }
 
 /* The name that a link's end has, once all have one; the block that is made for it is found. */
 static void find_end(struct finish *f, struct program_item *item, struct program_end *end,
-		     const char *key)
+                     const char *key)
 {
 	const char *name = end->name;
 	if (end->block != PROGRAM_BY_NAME) {
@@ -187,7 +187,7 @@ static void emit(struct program *p, size_t index, struct lang_program *out)
 }
 
 int program_finish(struct program *p, struct complaints *complaints, const struct lang_env *env,
-		   struct lang_program *out)
+                   struct lang_program *out)
 {
 	struct finish f = {p, complaints, env, json_object(), json_object(), json_object()};
 	collect(&f);

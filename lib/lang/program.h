@@ -28,16 +28,16 @@ struct program {
 /* A block with this name, or, if it is NULL, with the one that it says itself or else gets by
    program_finish. The call's contents are copied. */
 size_t program_add_block(struct program *, const struct call *, const char *name,
-			 struct lang_place name_place);
+                         struct lang_place name_place);
 /* The ends are copied. */
 void program_add_link(struct program *, const struct program_end *from,
-		      const struct program_end *to, const char *canal, struct lang_place);
+                      const struct program_end *to, const char *canal, struct lang_place);
 
 /* Names the blocks that were made in place, finds every link's ends, and writes the operations:
    in the order of the text, except that a block comes before the links that name it.
    Complains of names that are made twice or not at all. */
 int program_finish(struct program *, struct complaints *, const struct lang_env *,
-		   struct lang_program *);
+                   struct lang_program *);
 void program_fini(struct program *);
 
 #endif

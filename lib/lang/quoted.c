@@ -57,9 +57,9 @@ static int read_hex(struct quoted *q, unsigned digits, uint32_t *point)
 	for (unsigned i = 0; i < digits; i++) {
 		if (s + i >= q->end || hex_digit(s[i]) < 0)
 			return wrong(q, q->at,
-				     digits == 2   ? "\\x needs two hex digits"
-				     : digits == 4 ? "\\u needs four hex digits"
-						   : "\\U needs eight hex digits");
+			             digits == 2   ? "\\x needs two hex digits"
+			             : digits == 4 ? "\\u needs four hex digits"
+			                           : "\\U needs eight hex digits");
 		value = value << 4 | (uint32_t)hex_digit(s[i]);
 	}
 	q->at = s + digits;

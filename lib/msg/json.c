@@ -49,13 +49,13 @@ static int encoded(struct buf *out, const json_t *object, struct pt_error *err)
 		     *hex = json_object_get(object, "hex");
 	if (json_object_size(object) != 1 || (!json_is_string(base64) && !json_is_string(hex)))
 		return pt_fail(err, -PT_EPARAM, NULL,
-			       "a message is a text, {\"base64\": \"…\"} or {\"hex\": \"…\"}");
+		               "a message is a text, {\"base64\": \"…\"} or {\"hex\": \"…\"}");
 	const json_t *text = base64 ? base64 : hex;
 	int rc = base64 ? decode_base64(out, json_string_value(text), json_string_length(text))
-			: decode_hex(out, json_string_value(text), json_string_length(text));
+	                : decode_hex(out, json_string_value(text), json_string_length(text));
 	if (rc)
 		return pt_fail(err, -PT_EPARAM, base64 ? "base64" : "hex", "this is not %s",
-			       base64 ? "base64 (with its padding)" : "hex (two digits a byte)");
+		               base64 ? "base64 (with its padding)" : "hex (two digits a byte)");
 	return 0;
 }
 
@@ -65,7 +65,7 @@ int bytes_from_json(struct buf *out, const json_t *value, struct pt_error *err)
 		return encoded(out, value, err);
 	if (!json_is_string(value))
 		return pt_fail(err, -PT_EPARAM, NULL,
-			       "a message is a text, {\"base64\": \"…\"} or {\"hex\": \"…\"}");
+		               "a message is a text, {\"base64\": \"…\"} or {\"hex\": \"…\"}");
 	buf_add(out, json_string_value(value), json_string_length(value));
 	return 0;
 }
@@ -73,12 +73,12 @@ int bytes_from_json(struct buf *out, const json_t *value, struct pt_error *err)
 json_t *msg_to_json(const struct pt_msg *m, enum pt_canal canal)
 {
 	json_t *object = json_pack("{s:o, s:s}", "message", bytes_to_json(m->bytes, m->length),
-				   "canal", canals[canal]);
+	                           "canal", canals[canal]);
 	assert(object);
 	if (pt_msg_is_packet(m)) {
 		char time[40];
 		snprintf(time, sizeof time, "%" PRIu64 ".%09" PRIu64, m->time_ns / 1000000000,
-			 m->time_ns % 1000000000);
+		         m->time_ns % 1000000000);
 		json_object_set_new(object, "time", json_string(time));
 		json_object_set_new(object, "link_type", json_integer(m->link_type));
 		json_object_set_new(object, "wire_length", json_integer(m->wire_length));
@@ -107,7 +107,7 @@ static int time_parse(const char *text, uint64_t *time_ns)
 }
 
 static int whole(const json_t *object, const char *name, json_int_t max, json_int_t *value,
-		 struct pt_error *err)
+                 struct pt_error *err)
 {
 	const json_t *given = json_object_get(object, name);
 	if (!given)
@@ -115,7 +115,7 @@ static int whole(const json_t *object, const char *name, json_int_t max, json_in
 	json_int_t number = json_integer_value(given);
 	if (!json_is_integer(given) || number < 0 || number > max)
 		return pt_fail(err, -PT_EPARAM, name, "'%s' is a whole number from 0 to %" PRId64,
-			       name, (int64_t)max);
+		               name, (int64_t)max);
 	*value = number;
 	return 0;
 }
@@ -140,7 +140,7 @@ static int describe(const json_t *object, struct description *d, struct pt_error
 	const json_t *time = json_object_get(object, "time");
 	if (time && (!json_is_string(time) || time_parse(json_string_value(time), &d->time_ns)))
 		return pt_fail(err, -PT_EPARAM, "time",
-			       "'time' is a text, seconds since 1970: \"12.5\"");
+		               "'time' is a text, seconds since 1970: \"12.5\"");
 	int rc = whole(object, "link_type", PT_NO_LINK_TYPE - 1, &d->link_type, err);
 	return rc ? rc : whole(object, "wire_length", UINT32_MAX, &d->wire_length, err);
 }

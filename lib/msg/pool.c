@@ -196,7 +196,7 @@ void msg_blanks(struct pt_pool *pool, struct pt_msg **messages, unsigned count)
 }
 
 struct pt_msg *msg_cut(struct pt_pool *pool, struct pt_chunk *chunk, const uint8_t *bytes,
-		       size_t length)
+                       size_t length)
 {
 	struct pt_msg *m = blank(pool);
 	pool->messages++;

@@ -41,7 +41,8 @@ struct pt_msg *msg_cut(struct pt_pool *, struct pt_chunk *, const uint8_t *bytes
 void msg_blanks(struct pt_pool *, struct pt_msg **messages, unsigned count);
 
 enum msg_flag {
-	MSG_HELD = 1, /* a block keeps it: counted in the ledger until it is sent, dropped or done */
+	MSG_HELD =
+		1, /* a block keeps it: counted in the ledger until it is sent, dropped or done */
 	MSG_HIGH = 2, /* in a queue: it came on the high canal */
 };
 

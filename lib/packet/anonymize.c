@@ -17,8 +17,8 @@ enum { CACHE_BITS = 16, CACHE_SIZE = 1 << CACHE_BITS, WORDS_MAX = 4 };
 
 struct cached {
 	uint32_t words[WORDS_MAX]; /* behind the last known: 0 */
-	uint32_t count;		   /* of words known; 0: the place is free */
-	uint32_t flips;		   /* of the last of them */
+	uint32_t count;            /* of words known; 0: the place is free */
+	uint32_t flips;            /* of the last of them */
 };
 
 struct packet_anonymizer {
@@ -31,7 +31,7 @@ struct packet_anonymizer {
 enum { FIELDS = sizeof((struct packet_anonymizer *)NULL)->fields / sizeof(struct packet_field *) };
 
 int packet_anonymizer_new(const uint8_t key[32], struct packet_anonymizer **anonymizer,
-			  struct pt_error *err)
+                          struct pt_error *err)
 {
 	struct cipher *cipher;
 	uint8_t pad[16];
@@ -117,7 +117,7 @@ static void change(void *a, uint8_t *address, size_t size)
 
 /* The first bytes of an address alone give the first bytes of what the whole would. */
 static bool anonymize_part(struct packet_anonymizer *a, uint8_t *bytes, size_t length, size_t at,
-			   size_t size)
+                           size_t size)
 {
 	uint8_t address[16] = {0};
 	size_t there = at >= length ? 0 : length - at < size ? length - at : size;
@@ -134,7 +134,7 @@ static bool anonymize_part(struct packet_anonymizer *a, uint8_t *bytes, size_t l
 
 /* A header that the capture cut, or ARP of other hardware than Ethernet: no layer of the view. */
 static bool anonymize_rest(struct packet_anonymizer *a, uint8_t *bytes, size_t length,
-			   const struct packet_view *view)
+                           const struct packet_view *view)
 {
 	size_t at = view->offset[PACKET_PAYLOAD], left = view->payload_length;
 	const uint8_t *header = bytes + at;
@@ -147,7 +147,7 @@ static bool anonymize_rest(struct packet_anonymizer *a, uint8_t *bytes, size_t l
 	else if (view->ether_type == ETHER_TYPE_IP6 && header[0] >> 4 == 6 && left < IP6_SIZE)
 		first = at + 8, second = at + 24, size = 16;
 	else if (view->ether_type == ETHER_TYPE_ARP && be16(header + 2) == ETHER_TYPE_IP &&
-		 header[5] == 4)
+	         header[5] == 4)
 		first = at + 8 + header[4], second = first + 4 + header[4];
 	else
 		return false;
@@ -156,7 +156,7 @@ static bool anonymize_rest(struct packet_anonymizer *a, uint8_t *bytes, size_t l
 }
 
 bool packet_anonymize(struct packet_anonymizer *a, uint8_t *bytes, size_t length,
-		      const struct packet_view *view)
+                      const struct packet_view *view)
 {
 	struct packet_set sets[FIELDS];
 	size_t count = 0;

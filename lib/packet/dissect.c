@@ -14,8 +14,8 @@ struct cursor {
 	struct packet_view *view;
 	uint32_t at, end;
 	uint16_t ether_type; /* of the next layer; 0: unknown */
-	uint8_t proto;	     /* likewise, behind IP */
-	bool ends;	     /* the transport layer cannot be had */
+	uint8_t proto;       /* likewise, behind IP */
+	bool ends;           /* the transport layer cannot be had */
 };
 
 static inline uint32_t left(const struct cursor *c)
@@ -306,7 +306,7 @@ static struct cursor session(struct cursor c)
 }
 
 void packet_dissect_bytes(const uint8_t *bytes, size_t length, uint16_t link_type,
-			  struct packet_view *view)
+                          struct packet_view *view)
 {
 	struct cursor c = {.bytes = bytes, .view = view};
 

@@ -13,7 +13,7 @@
 #include <strings.h>
 
 #define READ_ONLY true
-#define QUERY	  false, true
+#define QUERY     false, true
 
 /* clang-format off */
 const struct packet_field packet_fields[] = {
@@ -138,16 +138,16 @@ const struct packet_field *packet_field_get(const char *dotted, struct pt_error 
 		return field;
 	for (unsigned i = 0; i < FIELDS; i++) {
 		snprintf(names[i], sizeof names[i], "%s.%s", packet_fields[i].layer,
-			 packet_fields[i].name);
+		         packet_fields[i].name);
 		near_try(&near, names[i]);
 	}
 	if (near_best(&near))
 		pt_fail(err, -PT_EPARAM, NULL, "packets have no field '%s'; did you mean '%s'?",
-			dotted, near_best(&near));
+		        dotted, near_best(&near));
 	else
 		pt_fail(err, -PT_EPARAM, NULL,
-			"packets have no field '%s'; fields are written as 'ip.src' or 'tcp.dport'",
-			dotted);
+		        "packets have no field '%s'; fields are written as 'ip.src' or 'tcp.dport'",
+		        dotted);
 	return NULL;
 }
 
@@ -159,7 +159,7 @@ bool icmp_is_query(enum packet_layer layer, uint8_t type)
 }
 
 bool packet_read(const uint8_t *bytes, const struct packet_view *view,
-		 const struct packet_field *field, struct packet_value *value)
+                 const struct packet_field *field, struct packet_value *value)
 {
 	struct packet_value v = {0};
 
@@ -265,29 +265,29 @@ static const char *expected(const struct packet_field *field)
 }
 
 int packet_value_parse(const struct packet_field *field, const char *text,
-		       struct packet_value *value, struct pt_error *err)
+                       struct packet_value *value, struct pt_error *err)
 {
 	struct packet_value v = {0};
 
 	if (!parse(field, text, &v))
 		return pt_fail(err, -PT_EPARAM, NULL, "%s.%s: '%s' is not %s", field->layer,
-			       field->name, text, expected(field));
+		               field->name, text, expected(field));
 	if (field->bits < 64 && v.number >> field->bits)
 		return pt_fail(err, -PT_EPARAM, NULL, "%s.%s: %s is too large; at most %" PRIu64,
-			       field->layer, field->name, text, ((uint64_t)1 << field->bits) - 1);
+		               field->layer, field->name, text, ((uint64_t)1 << field->bits) - 1);
 	*value = v;
 	return 0;
 }
 
 void packet_value_print(const struct packet_field *field, const struct packet_value *v, char *out,
-			size_t room)
+                        size_t room)
 {
 	const uint8_t *b = v->bytes;
 
 	switch (field->kind) {
 	case PACKET_MAC:
 		snprintf(out, room, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
-			 b[5]);
+		         b[5]);
 		break;
 	case PACKET_IPV4: inet_ntop(AF_INET, b, out, (socklen_t)room); break;
 	case PACKET_IPV6: inet_ntop(AF_INET6, b, out, (socklen_t)room); break;

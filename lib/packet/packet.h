@@ -45,14 +45,14 @@ enum packet_layer {
 struct packet_view {
 	uint32_t offset[PACKET_LAYERS]; /* of the layer's first byte; the payload's also where that
 	                                   is empty */
-	uint32_t present;		/* bit 1 << layer */
+	uint32_t present;               /* bit 1 << layer */
 	uint32_t payload_length; /* captured bytes of the payload, without Ethernet's padding */
-	uint32_t checksum;	 /* offset of the transport layer's, also if the capture ends behind
+	uint32_t checksum;       /* offset of the transport layer's, also if the capture ends behind
 	                            it; 0: none */
-	uint16_t ether_type;	 /* behind all tags; of a link without one, what it would be;
+	uint16_t ether_type;     /* behind all tags; of a link without one, what it would be;
 	                            0: unknown, as in a frame of IEEE 802.3 */
-	uint8_t ip_proto;	 /* behind IPv6's extension headers */
-	bool fragment;		 /* one that is not the first: no transport layer */
+	uint8_t ip_proto;        /* behind IPv6's extension headers */
+	bool fragment;           /* one that is not the first: no transport layer */
 };
 
 void packet_dissect(const struct pt_msg *, struct packet_view *);
@@ -71,11 +71,11 @@ struct packet_field {
 	enum packet_layer in;
 	enum packet_field_kind kind;
 	uint16_t offset; /* of its first byte in the layer */
-	uint8_t size;	 /* bytes */
-	uint8_t shift;	 /* of its lowest bit in those bytes, read big-endian */
+	uint8_t size;    /* bytes */
+	uint8_t shift;   /* of its lowest bit in those bytes, read big-endian */
 	uint8_t bits;
 	bool read_only; /* what says where things lie, and checksums, which are kept right */
-	bool query;	/* only ICMP's queries and their replies have it */
+	bool query;     /* only ICMP's queries and their replies have it */
 };
 
 /* Ends with a row without a name. Some fields have two names, Scapy's and another. */
@@ -92,15 +92,15 @@ struct packet_value {
 };
 
 bool packet_read(const uint8_t *bytes, const struct packet_view *, const struct packet_field *,
-		 struct packet_value *); /* false: the packet does not have it */
+                 struct packet_value *); /* false: the packet does not have it */
 
 /* Text as users write it to a value, checked for the field's range: "1.1.1.1", "fe80::1",
    "00:11:22:33:44:55", "443", "0x10", "true"; for tcp.flags also letters: "SA". And back (out: at
    least 64 bytes). */
 int packet_value_parse(const struct packet_field *, const char *text, struct packet_value *,
-		       struct pt_error *);
+                       struct pt_error *);
 void packet_value_print(const struct packet_field *, const struct packet_value *, char *out,
-			size_t room);
+                        size_t room);
 
 /*
  * Writes fields into a packet's bytes and adjusts every checksum that covers them incrementally
@@ -117,7 +117,7 @@ struct packet_set {
 	struct packet_value value;
 };
 bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *,
-		    const struct packet_set *, size_t count);
+                    const struct packet_set *, size_t count);
 
 /* One line for people, without newline, as `tcpdump` users expect to read it:
    "IP 10.0.0.1:443 > 10.0.0.2:55312 TCP SA seq=1 ack=2 win=64 len=0". Returns the length written
@@ -136,10 +136,6 @@ void packet_anonymize_address(struct packet_anonymizer *, uint8_t *address, size
    checksums are put right. Of headers that the capture cut, what is there of the addresses. Returns
    whether the bytes changed. */
 bool packet_anonymize(struct packet_anonymizer *, uint8_t *bytes, size_t length,
-		      const struct packet_view *);
-
-/* Names of link types: "EN10MB" ↔ 1, by libpcap's names without DLT_; LINKTYPE_ numbers. */
-const char *packet_link_type_name(uint16_t);		  /* NULL: no name */
-int packet_link_type_parse(const char *name, uint16_t *); /* 0 or -EINVAL; takes numbers too */
+                      const struct packet_view *);
 
 #endif

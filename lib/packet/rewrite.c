@@ -108,7 +108,7 @@ static struct change put_number(uint8_t *header, const struct packet_field *fiel
 }
 
 static inline struct change put(uint8_t *header, const struct packet_field *field,
-				const struct packet_value *value)
+                                const struct packet_value *value)
 {
 	uint8_t *at = header + field->offset;
 
@@ -142,7 +142,7 @@ static inline bool is_covered(const struct patch *p, const struct packet_field *
 }
 
 static inline void set(struct patch *p, const struct packet_field *field,
-		       const struct packet_value *value)
+                       const struct packet_value *value)
 {
 	if (field->read_only || !packet_has(p->view, field->in))
 		return;
@@ -189,7 +189,7 @@ static bool is_of(const struct packet_view *view, size_t length)
 }
 
 bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *view,
-		    const struct packet_set *sets, size_t count)
+                    const struct packet_set *sets, size_t count)
 {
 	struct patch patch = {.bytes = bytes, .view = view};
 
@@ -202,7 +202,7 @@ bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *vie
 }
 
 static void change_address(struct patch *p, const struct route *route, uint32_t at,
-			   const uint8_t *with)
+                           const uint8_t *with)
 {
 	uint8_t *address = p->bytes + at, before[16];
 	struct change change;
@@ -221,7 +221,7 @@ static void change_address(struct patch *p, const struct route *route, uint32_t 
 }
 
 bool rewrite_routes(uint8_t *bytes, size_t length, const struct packet_view *view,
-		    void (*change)(void *arg, uint8_t *address, size_t size), void *arg)
+                    void (*change)(void *arg, uint8_t *address, size_t size), void *arg)
 {
 	struct patch patch = {.bytes = bytes, .view = view};
 	struct route route = {0};

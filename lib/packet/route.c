@@ -93,6 +93,6 @@ bool route_next(const uint8_t *bytes, const struct packet_view *view, struct rou
 	if (!route_possible(bytes, view))
 		return false;
 	return packet_has(view, PACKET_IP)
-		       ? route_next_ip(bytes, end, view->offset[PACKET_IP], r)
-		       : route_next_ip6(bytes, end, view->offset[PACKET_IP6], r);
+	               ? route_next_ip(bytes, end, view->offset[PACKET_IP], r)
+	               : route_next_ip6(bytes, end, view->offset[PACKET_IP6], r);
 }

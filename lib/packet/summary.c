@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A packet in one line, for people. */
 #include "packet/packet.h"
+
+#include "msg/link_type.h"
 #include "packet/inside.h"
 
 #include <arpa/inet.h>
@@ -35,23 +37,23 @@ struct named {
 };
 
 static const struct named protos[] = {
-	{1, "ICMP"},   {2, "IGMP"},   {4, "IPIP"},	{6, "TCP"},   {17, "UDP"},
-	{33, "DCCP"},  {41, "IP6"},   {47, "GRE"},	{50, "ESP"},  {51, "AH"},
-	{58, "ICMP6"}, {59, "none"},  {89, "OSPF"},	{103, "PIM"}, {112, "VRRP"},
+	{1, "ICMP"},   {2, "IGMP"},   {4, "IPIP"},      {6, "TCP"},   {17, "UDP"},
+	{33, "DCCP"},  {41, "IP6"},   {47, "GRE"},      {50, "ESP"},  {51, "AH"},
+	{58, "ICMP6"}, {59, "none"},  {89, "OSPF"},     {103, "PIM"}, {112, "VRRP"},
 	{115, "L2TP"}, {132, "SCTP"}, {136, "UDPLite"}, {0, NULL},
 };
 
 static const struct named ether_types[] = {
-	{0x0800, "IP"},	  {0x0806, "ARP"},   {0x86dd, "IP6"},	 {0x8100, "VLAN"},
-	{0x8847, "MPLS"}, {0x8863, "PPPoE"}, {0x8864, "PPPoE"},	 {0x888e, "EAPOL"},
+	{0x0800, "IP"},   {0x0806, "ARP"},   {0x86dd, "IP6"},    {0x8100, "VLAN"},
+	{0x8847, "MPLS"}, {0x8863, "PPPoE"}, {0x8864, "PPPoE"},  {0x888e, "EAPOL"},
 	{0x88a8, "VLAN"}, {0x88cc, "LLDP"},  {0x88e5, "MACsec"}, {0x88f7, "PTP"},
 	{0, NULL},
 };
 
 static const struct named icmp_types[] = {
-	{0, "echo-reply"},	     {3, "unreachable"},
-	{4, "source-quench"},	     {5, "redirect"},
-	{8, "echo-request"},	     {9, "router-advertisement"},
+	{0, "echo-reply"},           {3, "unreachable"},
+	{4, "source-quench"},        {5, "redirect"},
+	{8, "echo-request"},         {9, "router-advertisement"},
 	{10, "router-solicitation"}, {11, "time-exceeded"},
 	{12, "parameter-problem"},   {13, "timestamp-request"},
 	{14, "timestamp-reply"},     {0, NULL},
@@ -230,7 +232,7 @@ static void say_ether_type(struct line *l, const struct packet_view *v)
 
 static void say_other(struct line *l, const struct pt_msg *m, const struct packet_view *v)
 {
-	const char *link = packet_link_type_name(m->link_type);
+	const char *link = link_type_name(m->link_type);
 
 	if (packet_has(v, PACKET_ETH)) {
 		const uint8_t *eth = m->bytes + v->offset[PACKET_ETH];

@@ -69,28 +69,28 @@ enum pt_port {
 
 /* What coming in at `entry` may at once send out at `exit`. What a block sends later, from a timer
    or a socket, is no route. The engine finds cycles, and where order could be seen, by these. */
-#define PT_ROUTE(entry, exit) (1u << ((entry) * 3 + (exit)))
+#define PT_ROUTE(entry, exit) (1u << ((entry)*3 + (exit)))
 #define PT_STRAIGHT           (PT_ROUTE(PT_LOW, PT_LOW) | PT_ROUTE(PT_HIGH, PT_HIGH))
 #define PT_CROSSWISE          (PT_ROUTE(PT_LOW, PT_HIGH) | PT_ROUTE(PT_HIGH, PT_LOW))
 
 struct pt_type {
-	unsigned api;         /* PT_API */
-	const char *name;     /* as users type it: TriggeredValve */
-	const char *summary;  /* one line, without full stop */
-	const char *help;     /* more, or NULL */
-	const char *picture;  /* ports and wiring; its ports must be those of .ports */
+	unsigned api;                /* PT_API */
+	const char *name;            /* as users type it: TriggeredValve */
+	const char *summary;         /* one line, without full stop */
+	const char *help;            /* more, or NULL */
+	const char *picture;         /* ports and wiring; its ports must be those of .ports */
 	const char *const *examples; /* pipe language, each can be run; ends with NULL */
 	enum pt_role role;
-	unsigned ports;       /* enum pt_port */
-	unsigned routes;      /* PT_ROUTE */
-	const char *outside;  /* what blocks of this and other types share outside the graph, so that
+	unsigned ports;      /* enum pt_port */
+	unsigned routes;     /* PT_ROUTE */
+	const char *outside; /* what blocks of this and other types share outside the graph, so that
 	                         the order between them can be seen: "console"; or NULL */
 	const struct pt_param *params; /* ends with a row without a name; NULL: none */
-	size_t size;          /* of the state */
+	size_t size;                   /* of the state */
 
-	int (*init)(struct pt_block *, struct pt_error *);  /* parameters are in place; no I/O */
-	int (*open)(struct pt_block *, struct pt_error *);  /* files, sockets, devices */
-	void (*start)(struct pt_block *);                   /* arm handles and timers */
+	int (*init)(struct pt_block *, struct pt_error *); /* parameters are in place; no I/O */
+	int (*open)(struct pt_block *, struct pt_error *); /* files, sockets, devices */
+	void (*start)(struct pt_block *);                  /* arm handles and timers */
 
 	/* A message, or up to 64 of them, for an entry. A type has one of the two; one that has
 	   neither is passed through by its routes, or, where there are none, discards. `messages`
@@ -112,13 +112,13 @@ struct pt_type {
 	void (*finish)(struct pt_block *);
 	struct pt_msg *(*take)(struct pt_block *, enum pt_canal *);
 
-	void (*changed)(struct pt_block *); /* PT_LIVE parameters were set */
+	void (*changed)(struct pt_block *);                       /* PT_LIVE parameters were set */
 	void (*inherit)(struct pt_block *, struct pt_block *old); /* `replace`: take over the state
 	                         of a block of the same type, before start */
 	void (*refresh)(struct pt_block *); /* somebody asks: bring counters up to date */
 	/* How far a source has come through what it reads, in any unit; false: unknown. */
 	bool (*progress)(struct pt_block *, uint64_t *done, uint64_t *size);
-	void (*woken)(struct pt_block *);   /* after pt_wake */
+	void (*woken)(struct pt_block *); /* after pt_wake */
 
 	void (*stop)(struct pt_block *); /* may still send what it holds; may not block */
 	int (*close)(struct pt_block *, struct pt_error *); /* flush to disk; handles are gone */
@@ -202,8 +202,7 @@ void pt_adopt(struct pt_block *, struct uv_handle_s *);
 void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engine's thread, soon */
 
 /* The last line of blocks/NAME.c, and what a plugin NAME.so exports. */
-#define PT_TYPES(file, ...)                                                                        \
-	const struct pt_type *const pt_types_##file[] = {__VA_ARGS__, NULL}
+#define PT_TYPES(file, ...) const struct pt_type *const pt_types_##file[] = {__VA_ARGS__, NULL}
 
 #ifdef __cplusplus
 }

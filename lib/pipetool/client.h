@@ -33,12 +33,12 @@ int pt_client_fd(const struct pt_client *); /* to poll for notifications */
    `timeout_s` < 0: waits for ever. -PT_ETIMEOUT if no answer came: its outcome is unknown, and the
    connection is of no use any more. -EPIPE: the daemon went away. */
 int pt_client_call(struct pt_client *, const char *method, const struct json_t *params,
-		   const int *fds, int fd_count, double timeout_s, struct json_t **result,
-		   struct pt_error *err);
+                   const int *fds, int fd_count, double timeout_s, struct json_t **result,
+                   struct pt_error *err);
 
 void pt_client_on_notification(struct pt_client *,
-			       void (*told)(void *arg, const char *method, struct json_t *params),
-			       void *arg);
+                               void (*told)(void *arg, const char *method, struct json_t *params),
+                               void *arg);
 
 /* Waits for notifications and hands them over: 1 after at least one, 0 when the time is out or
    after a signal, -EPIPE when the daemon has closed, another errno when the connection failed. */

@@ -28,7 +28,7 @@ struct pt_engine_hooks {
 	/* What its blocks printed, in order. `pending` bytes that the hook adds to and its receiver
 	   takes off later keep the engine from running ahead: see pt_engine_printed. */
 	void (*output)(void *arg, const char *block, enum pt_canal, const char *text,
-		       size_t length);
+	               size_t length);
 	/* Something went wrong or happened in a block: error is 0 for mere news. */
 	void (*report)(void *arg, const char *block, int error, const char *words);
 	void (*state)(void *arg, enum pt_engine_state);
@@ -36,15 +36,15 @@ struct pt_engine_hooks {
 };
 
 struct pt_engine_limits {
-	size_t memory;		 /* bytes of messages held; 0: 256 MiB */
-	unsigned blocks;	 /* 0: 4096 */
+	size_t memory;           /* bytes of messages held; 0: 256 MiB */
+	unsigned blocks;         /* 0: 4096 */
 	uint64_t script_time_ns; /* 0: 100 ms */
-	size_t script_memory;	 /* 0: 16 MiB */
+	size_t script_memory;    /* 0: 16 MiB */
 };
 
 /* An engine with an empty graph, stopped. The name is copied, as are the others. */
 int pt_engine_new(const char *name, const struct pt_engine_hooks *, const struct pt_engine_limits *,
-		  struct pt_engine **, struct pt_error *);
+                  struct pt_engine **, struct pt_error *);
 
 /* Stops it if need be, waits for its thread, and frees it. Requests that wait are answered
    (wrong-state). Not on the engine's thread. */
@@ -54,12 +54,12 @@ void pt_engine_free(struct pt_engine *);
  * Asks for something. `verb` is the last part of a method's name: change, start, stop, show,
  * stats, graph, send, recv, close, trigger; `params` (copied) is what the method takes, without
  * "engine"; `fds` are descriptors that {"fd": n} refers to, and are the engine's from now on.
- * `done` is called once, on the engine's thread: with code 0 and the result (borrowed), or with a
- * negative code and the faults.
+ * `done` is called once, on the engine's thread: with code 0 and the result, which is its own from
+ * then on, in any thread, or with a negative code and the faults.
  */
 typedef void pt_engine_done(void *arg, int code, struct json_t *result, struct pt_error *err);
 void pt_engine_ask(struct pt_engine *, const char *verb, struct json_t *params, const int *fds,
-		   int fd_count, pt_engine_done *done, void *arg);
+                   int fd_count, pt_engine_done *done, void *arg);
 
 /* Gives up a request that waits (recv, stop with wait), by its arg: it is answered at once. */
 void pt_engine_cancel(struct pt_engine *, void *arg);

@@ -27,8 +27,8 @@ enum pt_code {
 };
 
 struct pt_fault {
-	int code;      /* negative */
-	char *path;    /* where: "iface", "$.ops[3].from"; NULL where there is nothing to point at */
+	int code;   /* negative */
+	char *path; /* where: "iface", "$.ops[3].from"; NULL where there is nothing to point at */
 	char *message; /* one line, without a full stop */
 	char *hint;    /* how to mend it, or NULL */
 	char *value;   /* what was given, as JSON text, or NULL */
@@ -40,7 +40,10 @@ struct pt_error {
 	size_t count;
 };
 
-#define PT_ERROR_INIT {NULL, 0}
+#define PT_ERROR_INIT   \
+	{               \
+		NULL, 0 \
+	}
 
 /* Adds a fault and returns its code. `err` may be NULL: then only the code is left.
    `path` may be NULL. */

@@ -54,8 +54,8 @@ struct pt_msg *pt_msg_room(struct pt_pool *, size_t length, uint8_t **bytes);
 struct pt_msg *pt_msg_slice(const struct pt_msg *, size_t offset, size_t length);
 
 /* A packet with a copy of the bytes. */
-struct pt_msg *pt_msg_packet(struct pt_pool *, const void *bytes, size_t length,
-                             size_t wire_length, uint16_t link_type, uint64_t time_ns);
+struct pt_msg *pt_msg_packet(struct pt_pool *, const void *bytes, size_t length, size_t wire_length,
+                             uint16_t link_type, uint64_t time_ns);
 
 static inline bool pt_msg_is_packet(const struct pt_msg *m)
 {

@@ -58,41 +58,39 @@ struct pt_param {
 	size_t offset;        /* into the state; see PT_BOOL… below, which check the C type too */
 	const char *fallback; /* the default, as a user would type it; "None" for unset */
 	unsigned flags;
-	double min, max;             /* of a number; both 0: unbounded */
-	const char *const *choices;  /* ends with NULL */
+	double min, max;                /* of a number; both 0: unbounded */
+	const char *const *choices;     /* ends with NULL */
 	const struct pt_param *members; /* of an object, ends with a row without a name */
-	char letter;                 /* of a ptctl option: -x */
+	char letter;                    /* of a ptctl option: -x */
 };
 
 /* The offset of `field` in `type`, refused by the compiler unless the field is a `ctype`. */
-#define PT_FIELD(type, field, ctype)                                                               \
-	(offsetof(type, field) + 0 * sizeof(char[_Generic(((type *)0)->field, ctype: 1)]))
+#define PT_FIELD(type, field, ctype) \
+	(offsetof(type, field) + 0 * sizeof(char[_Generic(((type *)0)->field, ctype : 1)]))
 
-#define PT_BOOL(type, field)      .kind = PT_KIND_BOOL, .offset = PT_FIELD(type, field, bool)
-#define PT_INT(type, field)       .kind = PT_KIND_INT, .offset = PT_FIELD(type, field, int64_t)
-#define PT_NUMBER(type, field)    .kind = PT_KIND_NUMBER, .offset = PT_FIELD(type, field, double)
-#define PT_SIZE(type, field)      .kind = PT_KIND_SIZE, .offset = PT_FIELD(type, field, uint64_t)
-#define PT_SECONDS(type, field)   .kind = PT_KIND_SECONDS, .offset = PT_FIELD(type, field, double)
-#define PT_STRING(type, field)    .kind = PT_KIND_STRING, .offset = PT_FIELD(type, field, char *)
-#define PT_PATH(type, field)      .kind = PT_KIND_PATH, .offset = PT_FIELD(type, field, char *)
-#define PT_CHOICE(type, field)    .kind = PT_KIND_CHOICE, .offset = PT_FIELD(type, field, int)
-#define PT_BYTES(type, field)                                                                      \
+#define PT_BOOL(type, field)    .kind = PT_KIND_BOOL, .offset = PT_FIELD(type, field, bool)
+#define PT_INT(type, field)     .kind = PT_KIND_INT, .offset = PT_FIELD(type, field, int64_t)
+#define PT_NUMBER(type, field)  .kind = PT_KIND_NUMBER, .offset = PT_FIELD(type, field, double)
+#define PT_SIZE(type, field)    .kind = PT_KIND_SIZE, .offset = PT_FIELD(type, field, uint64_t)
+#define PT_SECONDS(type, field) .kind = PT_KIND_SECONDS, .offset = PT_FIELD(type, field, double)
+#define PT_STRING(type, field)  .kind = PT_KIND_STRING, .offset = PT_FIELD(type, field, char *)
+#define PT_PATH(type, field)    .kind = PT_KIND_PATH, .offset = PT_FIELD(type, field, char *)
+#define PT_CHOICE(type, field)  .kind = PT_KIND_CHOICE, .offset = PT_FIELD(type, field, int)
+#define PT_BYTES(type, field) \
 	.kind = PT_KIND_BYTES, .offset = PT_FIELD(type, field, struct pt_bytes)
-#define PT_MESSAGES(type, field)                                                                   \
+#define PT_MESSAGES(type, field) \
 	.kind = PT_KIND_MESSAGES, .offset = PT_FIELD(type, field, struct pt_bytes_list)
-#define PT_STRINGS(type, field)   .kind = PT_KIND_STRINGS, .offset = PT_FIELD(type, field, char **)
-#define PT_TRANSFORM(type, field)                                                                  \
+#define PT_STRINGS(type, field) .kind = PT_KIND_STRINGS, .offset = PT_FIELD(type, field, char **)
+#define PT_TRANSFORM(type, field) \
 	.kind = PT_KIND_TRANSFORM, .offset = PT_FIELD(type, field, struct pt_func *)
-#define PT_PREDICATE(type, field)                                                                  \
+#define PT_PREDICATE(type, field) \
 	.kind = PT_KIND_PREDICATE, .offset = PT_FIELD(type, field, struct pt_func *)
-#define PT_LINKTYPE(type, field)  .kind = PT_KIND_LINKTYPE, .offset = PT_FIELD(type, field, int)
-#define PT_FD(type, field)        .kind = PT_KIND_FD, .offset = PT_FIELD(type, field, int)
-#define PT_OBJECT(type, field)    .kind = PT_KIND_OBJECT, .offset = offsetof(type, field)
-#define PT_LIST(type, field)                                                                       \
-	.kind = PT_KIND_LIST, .offset = PT_FIELD(type, field, struct json_t *)
-#define PT_VARIANTS(type, field)                                                                   \
+#define PT_LINKTYPE(type, field) .kind = PT_KIND_LINKTYPE, .offset = PT_FIELD(type, field, int)
+#define PT_FD(type, field)       .kind = PT_KIND_FD, .offset = PT_FIELD(type, field, int)
+#define PT_OBJECT(type, field)   .kind = PT_KIND_OBJECT, .offset = offsetof(type, field)
+#define PT_LIST(type, field)     .kind = PT_KIND_LIST, .offset = PT_FIELD(type, field, struct json_t *)
+#define PT_VARIANTS(type, field) \
 	.kind = PT_KIND_VARIANTS, .offset = PT_FIELD(type, field, struct json_t *)
-#define PT_JSON(type, field)                                                                       \
-	.kind = PT_KIND_JSON, .offset = PT_FIELD(type, field, struct json_t *)
+#define PT_JSON(type, field) .kind = PT_KIND_JSON, .offset = PT_FIELD(type, field, struct json_t *)
 
 #endif

@@ -22,7 +22,7 @@ struct pt_queue {
 enum pt_overflow {
 	PT_DROP_OLDEST, /* what came first makes room */
 	PT_DROP_NEWEST, /* what comes is dropped */
-	PT_BLOCK,	/* the block is full: sources are held back. What still comes is kept, up to
+	PT_BLOCK,       /* the block is full: sources are held back. What still comes is kept, up to
 	                   twice the limit, then dropped */
 };
 
@@ -31,7 +31,7 @@ extern const char *const pt_overflow_words[];
 
 /* Adds a message and makes it fit `limit` bytes. Takes the reference. */
 void pt_queue_add(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt_msg *,
-		  uint64_t limit, enum pt_overflow);
+                  uint64_t limit, enum pt_overflow);
 
 /* The oldest message and the canal on which it came, still held: to be sent, dropped or done.
    NULL if there is none. With PT_BLOCK the block stops being full at half the limit. */

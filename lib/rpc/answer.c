@@ -75,7 +75,7 @@ void rpc_write_notification(struct buf *b, const char *method, const json_t *par
 }
 
 void rpc_write_request(struct buf *b, json_int_t id, const char *method, const json_t *params,
-		       int fds)
+                       int fds)
 {
 	begin(b);
 	buf_addf(b, ",\"id\":%" JSON_INTEGER_FORMAT, id);
@@ -161,7 +161,7 @@ static int code_of(const json_t *data, const json_t *code)
 }
 
 static void add_text(struct pt_error *err, const json_t *value,
-		     void (*put)(struct pt_error *, const char *))
+                     void (*put)(struct pt_error *, const char *))
 {
 	char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 	if (text)

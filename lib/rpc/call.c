@@ -34,7 +34,7 @@ static void show_value(struct pt_error *err, const json_t *value)
 }
 
 static int refuse(struct pt_error *err, int code, const char *path, const json_t *value,
-		  const char *what)
+                  const char *what)
 {
 	pt_fail(err, code, path, "%s", what);
 	show_value(err, value);
@@ -56,7 +56,7 @@ static void check_members(const json_t *object, struct pt_error *err)
 			return;
 		const char *best = near_best(&near);
 		pt_fail(err, -PT_EREQUEST, key, "a request has no member '%.64s'%s%s%s", key,
-			best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+		        best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
 		error_allowed(err, "[\"jsonrpc\",\"id\",\"method\",\"params\",\"fds\"]");
 	}
 }
@@ -103,13 +103,13 @@ static void refuse_method(rpc_tables tables, const json_t *name, struct pt_error
 			near_try(&near, m->name);
 	const char *best = near_best(&near);
 	pt_fail(err, -PT_EMETHOD, "method", "no method '%.64s'%s%s%s", json_string_value(name),
-		best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	        best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
 	show_value(err, name);
 	pt_hint(err, "rpc.discover lists the methods");
 }
 
 static const struct rpc_method *find_method(const json_t *object, rpc_tables tables,
-					    struct pt_error *err)
+                                            struct pt_error *err)
 {
 	const json_t *name = json_object_get(object, "method");
 	if (!name) {
@@ -128,7 +128,7 @@ static const struct rpc_method *find_method(const json_t *object, rpc_tables tab
 }
 
 static void check_params(const struct rpc_method *method, const json_t *params,
-			 struct pt_error *err)
+                         struct pt_error *err)
 {
 	size_t from = err->count;
 	if (params && !json_is_object(params)) {
@@ -143,7 +143,7 @@ static void check_params(const struct rpc_method *method, const json_t *params,
 }
 
 static int read_object(const json_t *object, rpc_tables tables, struct rpc_request *request,
-		       struct pt_error *err)
+                       struct pt_error *err)
 {
 	read_id(object, request, err);
 	check_version(object, err);
@@ -165,7 +165,7 @@ static int read_object(const json_t *object, rpc_tables tables, struct rpc_reque
 }
 
 static int read_value(const json_t *value, rpc_tables tables, struct rpc_request *request,
-		      struct pt_error *err)
+                      struct pt_error *err)
 {
 	if (json_is_object(value))
 		return read_object(value, tables, request, err);
@@ -173,13 +173,13 @@ static int read_value(const json_t *value, rpc_tables tables, struct rpc_request
 	if (!json_is_array(value))
 		return refuse(err, -PT_EREQUEST, NULL, value, "a request is an object");
 	pt_fail(err, -PT_EREQUEST, NULL,
-		"a batch is refused: it reads as all or nothing, and is not");
+	        "a batch is refused: it reads as all or nothing, and is not");
 	pt_hint(err, "engine.change carries out several operations, all of them or none");
 	return -PT_EREQUEST;
 }
 
 int rpc_read(const char *line, size_t length, rpc_tables tables, struct rpc_request *request,
-	     struct pt_error *err)
+             struct pt_error *err)
 {
 	struct pt_error faults = PT_ERROR_INIT;
 	json_t *value;

@@ -21,10 +21,10 @@ struct rpc_method {
 
 /* One request, as it was read. */
 struct rpc_request {
-	json_t *id;			 /* NULL: a notification, not to be answered */
+	json_t *id;                      /* NULL: a notification, not to be answered */
 	const struct rpc_method *method; /* NULL: see `err` */
 	json_t *params; /* an object, checked against method->params; never NULL if method is set */
-	int fds;	/* "fds": how many descriptors it says it passes */
+	int fds;        /* "fds": how many descriptors it says it passes */
 };
 
 /* Where to look a method up: NULL-terminated list of tables, each ending with a nameless row. */
@@ -47,7 +47,7 @@ void rpc_write_result(struct buf *, const json_t *id, const json_t *result);
 void rpc_write_error(struct buf *, const json_t *id, const struct pt_error *);
 void rpc_write_notification(struct buf *, const char *method, const json_t *params);
 void rpc_write_request(struct buf *, json_int_t id, const char *method, const json_t *params,
-		       int fds);
+                       int fds);
 
 /* {code, message, data: {kind, path?, value?, allowed?, hint?, errors?}}: data is of the first
    fault, and `errors` lists all where there are several. A new reference. And back. */

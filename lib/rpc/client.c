@@ -15,9 +15,9 @@
 struct pt_client {
 	struct wire wire;
 	json_int_t last_id;
-	bool broken;	 /* an answer may be on its way that nobody waits for */
+	bool broken;     /* an answer may be on its way that nobody waits for */
 	json_t *waiting; /* notifications, in order */
-	size_t handed;	 /* so many of them are handed over */
+	size_t handed;   /* so many of them are handed over */
 	void (*told)(void *arg, const char *method, json_t *params);
 	void *arg;
 };
@@ -54,8 +54,8 @@ int pt_client_fd(const struct pt_client *c)
 }
 
 void pt_client_on_notification(struct pt_client *c,
-			       void (*told)(void *arg, const char *method, json_t *params),
-			       void *arg)
+                               void (*told)(void *arg, const char *method, json_t *params),
+                               void *arg)
 {
 	c->told = told;
 	c->arg = arg;
@@ -146,7 +146,7 @@ static int receive_answer(struct pt_client *c, json_int_t id, int64_t deadline, 
 }
 
 static int exchange(struct pt_client *c, const char *method, const json_t *params, const int *fds,
-		    int fd_count, int64_t deadline, json_t **answer)
+                    int fd_count, int64_t deadline, json_t **answer)
 {
 	struct buf line = BUF_INIT;
 	rpc_write_request(&line, ++c->last_id, method, params, fd_count);
@@ -168,10 +168,10 @@ static int failed(int code, const char *method, double timeout_s, struct pt_erro
 	case EPROTO: return pt_fail(err, code, NULL, "what answers is not a pipetoold");
 	case EMSGSIZE:
 		return pt_fail(err, code, NULL, "the answer to %s has more than a gigabyte",
-			       method);
+		               method);
 	default:
 		return pt_fail(err, code, NULL, "the connection to the daemon failed: %s",
-			       error_words(code));
+		               error_words(code));
 	}
 }
 
@@ -179,13 +179,13 @@ static int check_call(const struct pt_client *c, int fd_count, struct pt_error *
 {
 	if (c->broken)
 		return pt_fail(err, -EPIPE, NULL,
-			       "the connection is of no use any more; open another");
+		               "the connection is of no use any more; open another");
 	if (fd_count < 0 || fd_count > FDS_MAX)
 		return pt_fail(err, -PT_EPARAM, NULL, "at most %d descriptors go with a request",
-			       FDS_MAX);
+		               FDS_MAX);
 	if (fd_count && !c->wire.is_local)
 		return pt_fail(err, -PT_EPARAM, NULL,
-			       "descriptors can be handed over to a daemon on this machine only");
+		               "descriptors can be handed over to a daemon on this machine only");
 	return 0;
 }
 
@@ -206,7 +206,7 @@ static int open_answer(const json_t *answer, json_t **result, struct pt_error *e
 }
 
 int pt_client_call(struct pt_client *c, const char *method, const json_t *params, const int *fds,
-		   int fd_count, double timeout_s, json_t **result, struct pt_error *err)
+                   int fd_count, double timeout_s, json_t **result, struct pt_error *err)
 {
 	struct pt_error faults = PT_ERROR_INIT;
 	json_t *answer;

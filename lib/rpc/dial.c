@@ -38,32 +38,32 @@ static int refused(const char *path, int code, struct pt_error *err)
 	case ENOENT:
 		pt_fail(err, code, NULL, "no daemon listens on %s", path);
 		pt_hint(err,
-			"start it with 'systemctl start pipetoold', or name its socket with -s");
+		        "start it with 'systemctl start pipetoold', or name its socket with -s");
 		if (strcmp(path, SYSTEM_SOCKET) != 0 && eaccess(SYSTEM_SOCKET, W_OK) &&
 		    errno == EACCES)
 			pt_hint(err,
-				"the daemon of the system, at %s, is for root and the group "
-				"pipetool; or name a socket with -s",
-				SYSTEM_SOCKET);
+			        "the daemon of the system, at %s, is for root and the group "
+			        "pipetool; or name a socket with -s",
+			        SYSTEM_SOCKET);
 		return code;
 	case ECONNREFUSED:
 		pt_fail(err, code, NULL, "no daemon listens on %s any more", path);
 		pt_hint(err,
-			"start it with 'systemctl start pipetoold', or name its socket with -s");
+		        "start it with 'systemctl start pipetoold', or name its socket with -s");
 		return code;
 	case EACCES:
 	case EPERM:
 		pt_fail(err, code, NULL, "not allowed to connect to %s", path);
 		pt_hint(err, "it is for root and the group pipetool: 'adduser USER pipetool', then "
-			     "log in again");
+		             "log in again");
 		return code;
 	case ETIMEDOUT:
 		pt_fail(err, -PT_ETIMEOUT, NULL,
-			"the daemon at %s lets nobody in: it is busy or stuck", path);
+		        "the daemon at %s lets nobody in: it is busy or stuck", path);
 		return -PT_ETIMEOUT;
 	default:
 		return pt_fail(err, code, NULL, "cannot connect to %s: %s", path,
-			       error_words(code));
+		               error_words(code));
 	}
 }
 

@@ -47,7 +47,7 @@ static size_t without_return(const char *line, size_t length)
 
 /* The line of `length` bytes at f->given, with `after` bytes of newline behind it. */
 static enum frame_result give(struct frame *f, size_t length, size_t after, const char **line,
-			      size_t *line_length)
+                              size_t *line_length)
 {
 	const char *start = f->buffer.data + f->given;
 	bool skipping = f->skipping;

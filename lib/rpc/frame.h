@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include <stdbool.h>
 
-#define FRAME_LINE_MAX	(1024 * 1024) /* bytes, newline not counted */
+#define FRAME_LINE_MAX  (1024 * 1024) /* bytes, newline not counted */
 #define FRAME_DEPTH_MAX 64
 
 /* Collects what was read, and gives lines. What stays in memory is never more than one line's
@@ -14,14 +14,14 @@
 struct frame {
 	struct buf buffer;
 	size_t line_max;
-	size_t given;	/* lines before here were given */
+	size_t given;   /* lines before here were given */
 	size_t scanned; /* no newline between there and here */
-	bool skipping;	/* inside a line that was too long */
+	bool skipping;  /* inside a line that was too long */
 };
 
 enum frame_result {
-	FRAME_NONE,	/* no whole line yet */
-	FRAME_LINE,	/* a line: *line, *length, without its newline and \r */
+	FRAME_NONE,     /* no whole line yet */
+	FRAME_LINE,     /* a line: *line, *length, without its newline and \r */
 	FRAME_TOO_LONG, /* a line over the limit began; said once a line, the rest is thrown away */
 };
 

@@ -9,7 +9,7 @@
 static int wrong(struct pt_error *err, size_t at, const char *what)
 {
 	return pt_fail(err, -PT_EPARSE, NULL, "not JSON as it is taken here: %s at byte %zu", what,
-		       at);
+	               at);
 }
 
 /* Past the string that begins at `at`; an escape is two bytes, or six. */

@@ -14,7 +14,7 @@
 
 #define LINE_MAX_BYTES ((size_t)1 << 30)
 #define READ_SIZE      (64 * 1024)
-#define FDS_MAX	       16
+#define FDS_MAX        16
 
 static int64_t now_ns(void)
 {
@@ -73,7 +73,7 @@ static void attach(struct msghdr *message, const int *fds, int count)
 }
 
 static ssize_t send_some(struct wire *w, const char *bytes, size_t length, const int *fds,
-			 int fd_count)
+                         int fd_count)
 {
 	union {
 		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
@@ -123,7 +123,7 @@ static int read_some(struct wire *w)
 static int wait_for(struct wire *w, bool to_send, int64_t deadline)
 {
 	struct pollfd fds[2] = {{w->ended ? -1 : w->in, POLLIN, 0},
-				{to_send ? w->out : -1, POLLOUT, 0}};
+	                        {to_send ? w->out : -1, POLLOUT, 0}};
 	int ready = poll(fds, 2, left_ms(deadline));
 	if (ready < 0)
 		return -errno;
@@ -133,11 +133,11 @@ static int wait_for(struct wire *w, bool to_send, int64_t deadline)
 }
 
 int wire_send(struct wire *w, const char *bytes, size_t length, const int *fds, int fd_count,
-	      int64_t deadline)
+              int64_t deadline)
 {
 	while (length) {
 		ssize_t n = w->is_socket ? send_some(w, bytes, length, fds, fd_count)
-					 : write_some(w, bytes, length);
+		                         : write_some(w, bytes, length);
 		if (n > 0) {
 			bytes += n;
 			length -= (size_t)n;
@@ -156,7 +156,7 @@ int wire_send(struct wire *w, const char *bytes, size_t length, const int *fds, 
 }
 
 int wire_receive(struct wire *w, int64_t deadline, bool interruptible, const char **line,
-		 size_t *length)
+                 size_t *length)
 {
 	for (;;) {
 		switch (frame_next(&w->frame, w->ended, line, length)) {

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 struct wire {
-	int in, out;		  /* may be one and the same; do not block */
+	int in, out;              /* may be one and the same; do not block */
 	bool is_socket, is_local; /* local: descriptors can be sent along */
-	bool ended;		  /* the peer has closed */
+	bool ended;               /* the peer has closed */
 	struct frame frame;
 };
 
@@ -23,11 +23,11 @@ void wire_fini(struct wire *);
 /* Sends bytes, and descriptors with the first of them. Reads meanwhile, so that two full pipes do
    not wait for one another. 0, -ETIMEDOUT, -EPIPE or another errno. */
 int wire_send(struct wire *, const char *bytes, size_t length, const int *fds, int fd_count,
-	      int64_t deadline);
+              int64_t deadline);
 
 /* The next line; valid until the next call. 0, -ETIMEDOUT, -EPIPE at the end, -EMSGSIZE for one of
    more than a gigabyte; with `interruptible` -EINTR after a signal. */
 int wire_receive(struct wire *, int64_t deadline, bool interruptible, const char **line,
-		 size_t *length);
+                 size_t *length);
 
 #endif

@@ -3,6 +3,7 @@
 #include "script/filter.h"
 
 #include "base/buf.h"
+#include "msg/link_type.h"
 #include "packet/packet.h"
 #include <pcap/pcap.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static void clear(struct program *p)
 
 static int dlt(uint16_t link_type)
 {
-	const char *name = packet_link_type_name(link_type);
+	const char *name = link_type_name(link_type);
 	int value = name ? pcap_datalink_name_to_val(name) : -1;
 	return value < 0 ? link_type : value;
 }
@@ -72,14 +73,14 @@ int filter_new(const char *text, struct filter **result, struct pt_error *err)
 {
 	if (strlen(text) > TEXT_MAX)
 		return pt_fail(err, -PT_ELIMIT, NULL, "bpf: a filter has at most %d bytes",
-			       TEXT_MAX);
+		               TEXT_MAX);
 	struct filter *f = must_calloc(1, sizeof *f);
 	f->text = must_strdup(text);
 	f->last = f->programs;
 	for (int i = 0; i < PROGRAMS; i++)
 		f->programs[i].link_type = PT_NO_LINK_TYPE;
 	static const uint16_t common[] = {PACKET_LINK_EN10MB, PACKET_LINK_RAW,
-					  PACKET_LINK_LINUX_SLL, LINK_80211_RADIO};
+	                                  PACKET_LINK_LINUX_SLL, LINK_80211_RADIO};
 	const struct program *first = program(f, common[0]);
 	bool good = !first->wrong;
 	for (size_t i = 1; !good && i < sizeof common / sizeof *common; i++)
@@ -110,7 +111,7 @@ int filter_test(struct filter *f, const struct pt_msg *m, struct pt_error *err)
 	const struct program *p = program(f, m->link_type);
 	if (p->wrong)
 		return pt_fail(err, -PT_ESCRIPT, NULL, "bpf on link type %u: %s", m->link_type,
-			       p->wrong);
+		               p->wrong);
 	struct pcap_pkthdr header = {.caplen = m->length, .len = m->wire_length};
 	return pcap_offline_filter(&p->code, &header, m->bytes) != 0;
 }

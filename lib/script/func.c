@@ -93,8 +93,8 @@ static int lua_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *
 	bool same = !rc && lua_message_is(&s->message, L, -1);
 	if (!rc && !is_result(L, same))
 		rc = pt_fail(err, -PT_ESCRIPT, NULL,
-			     "the function returned a %s, not the message, a string or nil",
-			     luaL_typename(L, -1));
+		             "the function returned a %s, not the message, a string or nil",
+		             luaL_typename(L, -1));
 	*m = lua_message_end(&s->message, rc < 0);
 	if (!rc)
 		rc = take_result(s, same, m, err);
@@ -161,7 +161,7 @@ static int refuse(struct pt_error *err, const struct pt_error *why, const char *
 	int length = (int)strcspn(fault->message, "\n");
 	if (meant)
 		return pt_fail(err, fault->code, NULL, "%.*s; did you mean '%s'?", length,
-			       fault->message, meant);
+		               fault->message, meant);
 	return pt_fail(err, fault->code, NULL, "%.*s", length, fault->message);
 }
 
@@ -183,8 +183,8 @@ static const char *first_word(const char *text, char *word, size_t room)
 
 static bool begins_statement(const char *word)
 {
-	static const char *const words[] = {"local", "return", "do",	"for",
-					    "while", "if",     "repeat"};
+	static const char *const words[] = {"local", "return", "do",    "for",
+	                                    "while", "if",     "repeat"};
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (!strcmp(word, words[i]))
 			return true;
@@ -204,7 +204,7 @@ static int load_as_is(struct sandbox *s, const char *text, struct pt_error *err)
 		first_word(text, word, sizeof word);
 		bool chunk = begins_statement(word);
 		rc = refuse(err, chunk ? &as_chunk : &as_expression,
-			    chunk ? NULL : nearest(s->lua, word));
+		            chunk ? NULL : nearest(s->lua, word));
 	}
 	pt_error_clear(&as_expression);
 	pt_error_clear(&as_chunk);
@@ -244,7 +244,7 @@ static int evaluate(struct sandbox *s, const char *text, struct pt_error *err)
 		rc = refuse(err, &why, meant);
 	else if (lua_isnil(L, -2) && meant)
 		rc = pt_fail(err, -PT_ESCRIPT, NULL, "there is no '%s'; did you mean '%s'?", name,
-			     meant);
+		             meant);
 	else if (lua_isnil(L, -2) && name)
 		rc = pt_fail(err, -PT_ESCRIPT, NULL, "there is no '%s'", name);
 	lua_pop(L, 1);
@@ -262,7 +262,7 @@ static int wrong_kind(enum pt_kind wanted, const char *what, struct pt_error *er
 	struct buf names = BUF_INIT;
 	native_list(wanted, &names);
 	int rc = pt_fail(err, -PT_ESCRIPT, NULL, "%s, and a %s is wanted: %s, or function(m) … end",
-			 what, transform ? "transform" : "predicate", names.data);
+	                 what, transform ? "transform" : "predicate", names.data);
 	buf_free(&names);
 	return rc;
 }
@@ -289,11 +289,11 @@ static int make(struct pt_func *f, enum pt_kind kind, lua_State *L, struct pt_er
 		what = must_printf("the value is a %s", luaL_typename(L, -1));
 	} else if (op->kind != kind) {
 		what = must_printf("'%s' is a %s", op->name,
-				   kind == PT_KIND_TRANSFORM ? "predicate" : "transform");
+		                   kind == PT_KIND_TRANSFORM ? "predicate" : "transform");
 	} else {
 		if (op->read && !lua_operation_argument(L, -1))
 			return pt_fail(err, -PT_ESCRIPT, NULL, "%s takes an argument: %s", op->name,
-				       op->usage);
+			               op->usage);
 		f->transform = native_transform;
 		f->test = native_test;
 		size_t before = err ? err->count : 0;
@@ -307,7 +307,7 @@ static int make(struct pt_func *f, enum pt_kind kind, lua_State *L, struct pt_er
 }
 
 int func_compile(enum pt_kind kind, const char *text, const struct func_limits *limits,
-		 struct pt_func **result, struct pt_error *err)
+                 struct pt_func **result, struct pt_error *err)
 {
 	assert(kind == PT_KIND_TRANSFORM || kind == PT_KIND_PREDICATE);
 	if (strlen(text) > TEXT_MAX)

@@ -16,13 +16,13 @@
  */
 struct func_limits {
 	uint64_t time_ns; /* for one message, and for compiling; 0: 100 ms */
-	size_t memory;	  /* bytes of one Lua state; 0: 16 MiB */
+	size_t memory;    /* bytes of one Lua state; 0: 16 MiB */
 };
 
 /* [any thread] Compiles for PT_KIND_TRANSFORM or PT_KIND_PREDICATE. An operation of the other
    kind is refused, as is a text that is not an expression, with Lua's words and the nearest name. */
 int func_compile(enum pt_kind, const char *text, const struct func_limits *, struct pt_func **,
-		 struct pt_error *);
+                 struct pt_error *);
 void func_free(struct pt_func *);
 
 /* One thread at a time, from here on. */

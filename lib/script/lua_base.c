@@ -6,8 +6,8 @@
 
 /* By name from Lua's base library; all else of it stays out. */
 static const char *const allowed[] = {
-	"_VERSION", "assert", "error",	"getmetatable", "ipairs", "next",     "pairs", "pcall",
-	"rawequal", "rawget", "rawlen", "rawset",	"select", "tostring", "type",
+	"_VERSION", "assert", "error",  "getmetatable", "ipairs", "next",     "pairs", "pcall",
+	"rawequal", "rawget", "rawlen", "rawset",       "select", "tostring", "type",
 };
 
 /* Finalizers run without the hook that keeps the time limit. */

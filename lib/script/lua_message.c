@@ -46,7 +46,7 @@ static struct lua_message *any(lua_State *L, int index, int *layer)
 	uintptr_t value = (uintptr_t)lua_touserdata(L, index);
 	if (!m->msg || value >> LAYER_BITS != m->generation)
 		luaL_error(L,
-			   "this message is gone: a script has one only while it is called for it");
+		           "this message is gone: a script has one only while it is called for it");
 	*layer = (int)(value & ((1 << LAYER_BITS) - 1)) - 1;
 	return m;
 }
@@ -158,7 +158,7 @@ static int read_payload(lua_State *L, struct lua_message *m)
 		lua_pushnil(L);
 	else
 		lua_pushlstring(L, (const char *)m->msg->bytes + v->offset[PACKET_PAYLOAD],
-				v->payload_length);
+		                v->payload_length);
 	return 1;
 }
 
@@ -199,7 +199,7 @@ static int message_index(lua_State *L)
 
 /* The third argument as a value of the field, by the rules of the pipe language for text. */
 static void get_value(lua_State *L, struct lua_message *m, const struct packet_field *f,
-		      struct packet_value *value)
+                      struct packet_value *value)
 {
 	bool number = f->kind == PACKET_NUMBER || f->kind == PACKET_FLAG;
 	int whole_number = 0;
@@ -225,7 +225,7 @@ static int write_field(lua_State *L, struct lua_message *m, int layer)
 	struct packet_set set = {.field = f};
 	if (f->read_only)
 		return luaL_error(L, "%s.%s cannot be written: it follows from the packet",
-				  f->layer, f->name);
+		                  f->layer, f->name);
 	get_value(L, m, f, &set.value);
 	struct packet_view v = *view(m);
 	struct packet_value old;
@@ -247,7 +247,7 @@ static int write_payload(lua_State *L, struct lua_message *m)
 		return luaL_error(L, "the message has no payload that could be written");
 	if (length != v.payload_length)
 		return luaL_error(L, "the payload keeps its length, which is %d, not %d",
-				  (int)v.payload_length, (int)length);
+		                  (int)v.payload_length, (int)length);
 	payload_write(edit(L, m), &v, text);
 	return 0;
 }
@@ -260,7 +260,7 @@ static int write_time(lua_State *L, struct lua_message *m)
 	own(L, m);
 	if (seconds != (lua_Number)m->msg->time_ns / 1e9)
 		m->msg->time_ns = (uint64_t)whole_seconds * 1000000000 +
-				  (uint64_t)llround((seconds - whole_seconds) * 1e9);
+		                  (uint64_t)llround((seconds - whole_seconds) * 1e9);
 	return 0;
 }
 
@@ -294,7 +294,7 @@ static int message_newindex(lua_State *L)
 	case LINK_TYPE: return write_link_type(L, m);
 	}
 	return luaL_error(L, "'%s' of a message cannot be written%s", lua_tostring(L, 2),
-			  member < PACKET_LAYERS ? ", but its fields can" : "");
+	                  member < PACKET_LAYERS ? ", but its fields can" : "");
 }
 
 static int message_length(lua_State *L)
@@ -318,7 +318,7 @@ static int message_concat(lua_State *L)
 			lua_message_to_string(L, i);
 		else if (!lua_isstring(L, i))
 			return luaL_error(L, "a message and a %s cannot be joined",
-					  luaL_typename(L, i));
+			                  luaL_typename(L, i));
 	}
 	lua_settop(L, 2);
 	lua_concat(L, 2);
@@ -333,7 +333,7 @@ static lua_Integer place(lua_Integer index, lua_Integer length)
 
 /* The range of the arguments 2 and 3 within the message; false if it is empty. */
 static bool range(const struct pt_msg *msg, lua_Integer first, lua_Integer last, lua_Integer *from,
-		  lua_Integer *count)
+                  lua_Integer *count)
 {
 	lua_Integer length = msg->length;
 	first = place(first, length);
@@ -383,7 +383,7 @@ static int message_set_byte(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{"text", message_text}, {"len", message_length},	{"sub", message_sub},
+	{"text", message_text}, {"len", message_length},        {"sub", message_sub},
 	{"byte", message_byte}, {"set_byte", message_set_byte}, {NULL, NULL},
 };
 

@@ -29,10 +29,10 @@ struct lua_message {
 	struct pt_msg *msg; /* NULL: none is at hand */
 	uintptr_t generation;
 	bool writable;
-	bool dissected;	      /* view is that of msg's bytes */
-	bool owned;	      /* the descriptor is ours to write */
-	bool edited;	      /* before holds the bytes as they were */
-	bool starved;	      /* the engine's memory limit stopped an edit */
+	bool dissected;       /* view is that of msg's bytes */
+	bool owned;           /* the descriptor is ours to write */
+	bool edited;          /* before holds the bytes as they were */
+	bool starved;         /* the engine's memory limit stopped an edit */
 	uint32_t wire_length; /* these three as they were */
 	uint16_t link_type;
 	uint64_t time_ns;

@@ -46,7 +46,7 @@ static const char *search_at(struct search *s, const char *at)
 
 /* Capture `i` of a match from `at` to `end`; without captures, the first is the whole. */
 static void push_capture(lua_State *L, const struct search *s, unsigned i, const char *at,
-			 const char *end)
+                         const char *end)
 {
 	if (!s->pattern.captures && !i)
 		lua_pushlstring(L, at, (size_t)(end - at));
@@ -59,7 +59,7 @@ static void push_capture(lua_State *L, const struct search *s, unsigned i, const
 }
 
 static int push_captures(lua_State *L, const struct search *s, const char *at, const char *end,
-			 bool whole)
+                         bool whole)
 {
 	unsigned count = s->pattern.captures || !whole ? s->pattern.captures : 1;
 	luaL_checkstack(L, (int)count, "too many captures");
@@ -170,7 +170,7 @@ static int string_gmatch(lua_State *L)
 
 /* The text of a replacement with %0 to %9 and %% put in. */
 static void add_template(lua_State *L, luaL_Buffer *b, const struct search *s, const char *at,
-			 const char *end)
+                         const char *end)
 {
 	size_t size;
 	const char *text = lua_tolstring(L, 3, &size), *stop = text + size;
@@ -197,7 +197,7 @@ static void add_template(lua_State *L, luaL_Buffer *b, const struct search *s, c
 }
 
 static void add_replacement(lua_State *L, luaL_Buffer *b, const struct search *s, const char *at,
-			    const char *end)
+                            const char *end)
 {
 	switch (lua_type(L, 3)) {
 	case LUA_TFUNCTION:
@@ -227,9 +227,9 @@ static int string_gsub(lua_State *L)
 	luaL_checkstring(L, 2);
 	int kind = lua_type(L, 3);
 	luaL_argexpected(L,
-			 kind == LUA_TNUMBER || kind == LUA_TSTRING || kind == LUA_TFUNCTION ||
-				 kind == LUA_TTABLE,
-			 3, "string/function/table");
+	                 kind == LUA_TNUMBER || kind == LUA_TSTRING || kind == LUA_TFUNCTION ||
+	                         kind == LUA_TTABLE,
+	                 3, "string/function/table");
 	lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)length + 1), count = 0;
 	struct search s;
 	search_init(L, &s, 1, 2, true);
@@ -283,8 +283,8 @@ static int string_rep(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-	{"find", string_find},	 {"gmatch", string_gmatch}, {"gsub", string_gsub},
-	{"match", string_match}, {"rep", string_rep},	    {NULL, NULL},
+	{"find", string_find},   {"gmatch", string_gmatch}, {"gsub", string_gsub},
+	{"match", string_match}, {"rep", string_rep},       {NULL, NULL},
 };
 
 /* Wraps every function of the table on top of the stack. */

@@ -38,7 +38,7 @@ static int table_remove(lua_State *L)
 	lua_Integer last = length(L, 1), at = luaL_optinteger(L, 2, last);
 	if (lua_gettop(L) > 1)
 		luaL_argcheck(L, (at >= 1 && at <= last + 1) || (!last && !at), 2,
-			      "position out of bounds");
+		              "position out of bounds");
 	lua_rawgeti(L, 1, at);
 	for (; at < last; at++) {
 		lua_rawgeti(L, 1, at + 1);
@@ -59,7 +59,7 @@ static int table_move(lua_State *L)
 	luaL_checktype(L, target, LUA_TTABLE);
 	if (last >= first) {
 		luaL_argcheck(L, first > 0 || last < LUA_MAXINTEGER + first, 3,
-			      "too many elements to move");
+		              "too many elements to move");
 		lua_Integer count = last - first + 1;
 		luaL_argcheck(L, to <= LUA_MAXINTEGER - count + 1, 4, "destination wraps around");
 		bool backwards = to > first && to <= last && lua_rawequal(L, 1, target);
@@ -79,7 +79,7 @@ static void add_element(lua_State *L, luaL_Buffer *b, lua_Integer i)
 	lua_rawgeti(L, 1, i);
 	if (!lua_isstring(L, -1))
 		luaL_error(L, "element %I of the table is a %s, which 'concat' cannot take", i,
-			   luaL_typename(L, -1));
+		           luaL_typename(L, -1));
 	luaL_addvalue(b);
 	sandbox_charge(L, STEP);
 }
@@ -166,7 +166,7 @@ static int table_sort(lua_State *L)
 
 static const luaL_Reg functions[] = {
 	{"concat", table_concat}, {"insert", table_insert}, {"move", table_move},
-	{"remove", table_remove}, {"sort", table_sort},	    {NULL, NULL},
+	{"remove", table_remove}, {"sort", table_sort},     {NULL, NULL},
 };
 
 void lua_table_open(lua_State *L)

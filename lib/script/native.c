@@ -79,8 +79,8 @@ static int read_truncate(struct native *n, lua_State *L, struct pt_error *err)
 	lua_Integer length = lua_tointegerx(L, -1, &exact);
 	if (!exact || length < 0 || length > UINT32_MAX)
 		return pt_fail(err, -PT_ESCRIPT, NULL,
-			       "truncate takes a number of bytes from 0 to 4294967295, not %s",
-			       text_of(L, -1, text));
+		               "truncate takes a number of bytes from 0 to 4294967295, not %s",
+		               text_of(L, -1, text));
 	n->length = (size_t)length;
 	return 0;
 }
@@ -97,7 +97,7 @@ static int by_name(const void *a, const void *b)
 
 /* The names of the table's members in order, so that faults come in order too. */
 static int read_names(lua_State *L, const char *names[KEYS_MAX], size_t *count,
-		      struct pt_error *err)
+                      struct pt_error *err)
 {
 	char text[64];
 	size_t n = 0;
@@ -105,12 +105,12 @@ static int read_names(lua_State *L, const char *names[KEYS_MAX], size_t *count,
 		int rc = 0;
 		if (n == KEYS_MAX)
 			rc = pt_fail(err, -PT_ESCRIPT, NULL, "set takes no more than %d fields",
-				     KEYS_MAX);
+			             KEYS_MAX);
 		else if (lua_type(L, -2) != LUA_TSTRING)
 			rc = pt_fail(err, -PT_ESCRIPT, NULL,
-				     "set takes fields by name, not '%s' alone: "
-				     "set{['ip.src']='1.1.1.1'}",
-				     text_of(L, -1, text));
+			             "set takes fields by name, not '%s' alone: "
+			             "set{['ip.src']='1.1.1.1'}",
+			             text_of(L, -1, text));
 		if (rc) {
 			lua_pop(L, 2);
 			return rc;
@@ -129,7 +129,7 @@ static int read_field(struct native *n, lua_State *L, const char *name, struct p
 		return -PT_EPARAM;
 	if (f->read_only)
 		return pt_fail(err, -PT_ESCRIPT, NULL,
-			       "%s cannot be set: it follows from the packet", name);
+		               "%s cannot be set: it follows from the packet", name);
 	char text[64];
 	struct packet_set *set = &n->sets[n->set_count];
 	set->field = f;
@@ -201,7 +201,7 @@ static int read_anonymize(struct native *n, lua_State *L, struct pt_error *err)
 		const char *name = text_of(L, -2, text);
 		if (lua_type(L, -2) != LUA_TSTRING || strcmp(name, "key")) {
 			pt_fail(err, -PT_ESCRIPT, NULL, "anonymize takes a key, not '%s': %s", name,
-				n->op->usage);
+			        n->op->usage);
 			lua_pop(L, 2);
 			return -PT_ESCRIPT;
 		}
@@ -210,7 +210,7 @@ static int read_anonymize(struct native *n, lua_State *L, struct pt_error *err)
 	}
 	if (!good)
 		return pt_fail(err, -PT_ESCRIPT, NULL, "the key of anonymize is 64 hex digits: %s",
-			       n->op->usage);
+		               n->op->usage);
 	return packet_anonymizer_new(key, &n->anonymizer, err);
 }
 
@@ -259,7 +259,7 @@ static int read_bpf(struct native *n, lua_State *L, struct pt_error *err)
 {
 	if (lua_type(L, -1) != LUA_TSTRING || strlen(lua_tostring(L, -1)) != lua_rawlen(L, -1))
 		return pt_fail(err, -PT_ESCRIPT, NULL, "bpf takes a filter as text: %s",
-			       n->op->usage);
+		               n->op->usage);
 	return filter_new(lua_tostring(L, -1), &n->filter, err);
 }
 
@@ -288,7 +288,7 @@ const struct native_op native_ops[] = {
 /* clang-format on */
 
 int native_new(const struct native_op *op, lua_State *L, struct native **result,
-	       struct pt_error *err)
+               struct pt_error *err)
 {
 	struct native *n = must_calloc(1, sizeof *n);
 	n->op = op;

@@ -27,7 +27,7 @@ extern const struct native_op native_ops[]; /* ends with a row without a name */
 /* An operation with its argument. It keeps nothing of the Lua state. */
 struct native {
 	const struct native_op *op;
-	size_t length;	       /* truncate */
+	size_t length;         /* truncate */
 	struct pt_bytes bytes; /* equals */
 	struct packet_set *sets;
 	size_t set_count;

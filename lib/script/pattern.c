@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define REPEATS_MAX 200 /* bounds the stack */
-#define STEPS	    512
+#define STEPS       512
 
 enum kind { SINGLE, OPEN, POSITION, CLOSE, BALANCE, FRONTIER, BACK, TAIL, MATCHED };
 enum repeat { ONCE, MAYBE, MANY, SOME, FEW };
@@ -217,7 +217,7 @@ static const char *parse_item(struct parser *p)
 }
 
 const char *pattern_parse(struct pattern *pattern, struct pattern_node *nodes, const char *text,
-			  size_t length, bool anchors)
+                          size_t length, bool anchors)
 {
 	*pattern = (struct pattern){.nodes = nodes, .anchored = anchors && length && *text == '^'};
 	struct parser p = {
@@ -294,7 +294,7 @@ static bool at_frontier(const struct pattern_match *m, const struct pattern_node
 static const char *run(struct pattern_match *, const struct pattern_node *, const char *);
 
 static const char *greedy(struct pattern_match *m, const struct pattern_node *n, const char *s,
-			  size_t least)
+                          size_t least)
 {
 	size_t count = 0, room = (size_t)(m->end - s);
 	while (count < room && has(n, s[count]))

@@ -19,7 +19,7 @@
 
 struct pattern_node {
 	uint8_t kind, repeat;
-	uint8_t a, b;	  /* a capture's index, or the two bytes of %b */
+	uint8_t a, b;     /* a capture's index, or the two bytes of %b */
 	uint64_t bits[4]; /* the set of bytes that a single one may be */
 };
 
@@ -32,7 +32,7 @@ struct pattern {
 /* `nodes` has room for length + 1 of them. With `anchors`, a '^' in front ties the pattern to
    where it is tried; without, it is a byte as any. Returns NULL, or what is wrong. */
 const char *pattern_parse(struct pattern *, struct pattern_node *nodes, const char *text,
-			  size_t length, bool anchors);
+                          size_t length, bool anchors);
 
 /* Whether the text means nothing but itself. */
 bool pattern_is_plain(const char *text, size_t length);

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#define TIME_NS	     UINT64_C(100000000)
-#define MEMORY	     ((size_t)16 << 20)
+#define TIME_NS      UINT64_C(100000000)
+#define MEMORY       ((size_t)16 << 20)
 #define INSTRUCTIONS 256   /* between two looks at the clock */
-#define WORK	     16384 /* likewise, in nanoseconds by estimate */
+#define WORK         16384 /* likewise, in nanoseconds by estimate */
 #define TEXT_MAX     4096  /* of an error */
 
 static uint64_t clock_ns(clockid_t id)
@@ -58,7 +58,7 @@ static int complain(lua_State *L, int level)
 {
 	luaL_where(L, level);
 	lua_pushfstring(L, "the time limit of %d ms is reached",
-			(int)(sandbox_of(L)->time_limit_ns / 1000000));
+	                (int)(sandbox_of(L)->time_limit_ns / 1000000));
 	lua_concat(L, 2);
 	return lua_error(L);
 }
@@ -120,7 +120,7 @@ static int explain(lua_State *L)
 	}
 	if (lua_type(L, 1) != LUA_TSTRING) {
 		lua_pushfstring(L, "the script raised an error that is a %s, not a text",
-				luaL_typename(L, 1));
+		                luaL_typename(L, 1));
 		lua_replace(L, 1);
 	}
 	luaL_traceback(L, L, lua_tostring(L, 1), 1);
@@ -161,8 +161,8 @@ static int take_error(struct sandbox *s, int status, struct pt_error *err)
 	int rc;
 	if (status == LUA_ERRMEM) {
 		rc = pt_fail(err, -PT_ESCRIPT, NULL,
-			     "not enough memory: the limit of a script is %zu bytes",
-			     s->memory_limit);
+		             "not enough memory: the limit of a script is %zu bytes",
+		             s->memory_limit);
 	} else {
 		size_t length = 0;
 		const char *words = lua_tolstring(s->lua, -1, &length);
@@ -258,7 +258,7 @@ struct sandbox *sandbox_new(const struct func_limits *limits, struct pt_error *e
 		}
 	}
 	pt_fail(err, -PT_ELIMIT, NULL, "a script does not fit into its memory limit of %zu bytes",
-		s->memory_limit);
+	        s->memory_limit);
 	sandbox_free(s);
 	return NULL;
 }

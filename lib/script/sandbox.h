@@ -37,7 +37,7 @@ struct sandbox {
 };
 
 struct sandbox *sandbox_new(const struct func_limits *, struct pt_error *); /* NULL: see `err` */
-void sandbox_free(struct sandbox *);					    /* NULL does nothing */
+void sandbox_free(struct sandbox *);                                        /* NULL does nothing */
 
 /* Leaves the text, compiled, on the stack; or -PT_ESCRIPT with Lua's words, and nothing. */
 int sandbox_load(struct sandbox *, const char *text, size_t length, struct pt_error *);

@@ -167,10 +167,10 @@ static void add_choices(struct buf *b, const json_t *choices)
 	json_t *choice;
 	json_array_foreach (choices, i, choice)
 		buf_addf(b, "%s'%s'",
-			 !i	     ? " One of "
-			 : i == last ? " or "
-				     : ", ",
-			 json_string_value(choice) ? json_string_value(choice) : "");
+		         !i          ? " One of "
+		         : i == last ? " or "
+		                     : ", ",
+		         json_string_value(choice) ? json_string_value(choice) : "");
 	buf_addc(b, '.');
 }
 
@@ -185,7 +185,7 @@ static char *param_doc(const json_t *param)
 		add_choices(&b, choices);
 	if (min && max)
 		buf_addf(&b, " From %.16g to %.16g.", json_number_value(min),
-			 json_number_value(max));
+		         json_number_value(max));
 	else if (min)
 		buf_addf(&b, " At least %.16g.", json_number_value(min));
 	if (json_is_true(json_object_get(param, "live")))
@@ -232,7 +232,7 @@ static void add_cell(struct buf *b, const char *text, size_t width)
 }
 
 static void add_param(struct buf *b, const json_t *param, size_t indent, size_t depth,
-		      const struct widths *w)
+                      const struct widths *w)
 {
 	char *name = param_name(param), *value = param_value(param), *doc = param_doc(param);
 	struct buf line = BUF_INIT;
@@ -263,7 +263,7 @@ static void add_param(struct buf *b, const json_t *param, size_t indent, size_t 
 }
 
 static void add_params(struct buf *b, const json_t *params, size_t indent, size_t depth,
-		       const struct widths *w)
+                       const struct widths *w)
 {
 	size_t i;
 	json_t *param;

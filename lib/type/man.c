@@ -59,10 +59,10 @@ static void add_range(struct buf *b, const struct pt_param *row)
 	struct buf text = BUF_INIT;
 	for (const char *const *c = row->choices; c && *c; c++)
 		buf_addf(&text, "%s'%s'",
-			 c == row->choices ? " One of "
-			 : c[1]		   ? ", "
-					   : " or ",
-			 *c);
+		         c == row->choices ? " One of "
+		         : c[1]            ? ", "
+		                           : " or ",
+		         *c);
 	if (row->choices)
 		buf_addc(&text, '.');
 	if (row->max > row->min)

@@ -5,18 +5,17 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/near.h"
+#include "msg/link_type.h"
 #include "msg/json.h"
 #include <errno.h>
 #include <string.h>
 
 enum {
-	FAULTS_MAX = 256,	  /* what one request is told */
-	SHOWN_MAX = 60,		  /* bytes of a value in a message */
-	VALUE_MAX = 1024,	  /* bytes of a value given back as JSON */
+	FAULTS_MAX = 256,         /* what one request is told */
+	SHOWN_MAX = 60,           /* bytes of a value in a message */
+	VALUE_MAX = 1024,         /* bytes of a value given back as JSON */
 	SECONDS_MAX = 1000000000, /* 31 years, where a row has no range */
 };
-
-int (*param_link_type)(const char *name, uint16_t *number);
 
 const struct pt_param *param_find(const struct pt_param *rows, const char *name)
 {
@@ -110,7 +109,7 @@ static const char *nearest(const char *wanted, json_t *names)
 
 /* "unknown parameter 'ifac'; did you mean 'iface'?", with what is allowed. Takes `names`. */
 static int unknown(const char *what, const char *path, const char *word, json_t *names,
-		   struct pt_error *err)
+                   struct pt_error *err)
 {
 	if (enough(err)) {
 		json_decref(names);
@@ -120,7 +119,7 @@ static int unknown(const char *what, const char *path, const char *word, json_t 
 	show_text(&shown, word, strlen(word));
 	const char *near = nearest(word, names);
 	pt_fail(err, -PT_EPARAM, path, "unknown %s %s%s%s%s", what, shown.data,
-		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 	json_t *value = json_string(word);
 	add_value(err, value);
 	json_decref(value);
@@ -201,8 +200,7 @@ int param_link_type_from_json(const json_t *value, int *number)
 		*number = (int)n;
 		return 0;
 	}
-	if (!is_text(value) || !param_link_type ||
-	    param_link_type(json_string_value(value), &found))
+	if (!is_text(value) || link_type_parse(json_string_value(value), &found))
 		return -EINVAL;
 	*number = found;
 	return 0;
@@ -263,7 +261,7 @@ static int check_bytes(const struct pt_param *row, const json_t *value, struct p
 typedef int check_item(const struct pt_param *, const json_t *, struct pt_error *);
 
 static int check_items(const struct pt_param *row, const json_t *value, check_item *check,
-		       struct pt_error *err)
+                       struct pt_error *err)
 {
 	size_t i, all = mark(err);
 	json_t *item;
@@ -283,7 +281,7 @@ static int check_items(const struct pt_param *row, const json_t *value, check_it
 }
 
 static int wrong_item(const struct pt_param *row, const json_t *item, const char *words,
-		      struct pt_error *err)
+                      struct pt_error *err)
 {
 	if (enough(err))
 		return -PT_EPARAM;
@@ -310,7 +308,7 @@ static int check_bytes_item(const struct pt_param *row, const json_t *item, stru
 }
 
 static int check_members(const struct pt_param *rows, const json_t *object, const char *skip,
-			 struct pt_error *err);
+                         struct pt_error *err);
 
 static int check_list_item(const struct pt_param *row, const json_t *item, struct pt_error *err)
 {
@@ -339,7 +337,7 @@ static int check_variant(const struct pt_param *row, const json_t *item, struct 
 		return check_members(variant->members, item, "op", err);
 	if (is_text(op))
 		return unknown("op", "op", json_string_value(op), row_names(row->members, NULL),
-			       err);
+		               err);
 	static const struct pt_param text = {.name = "op", .kind = PT_KIND_STRING};
 	return wrong(&text, op, err);
 }
@@ -376,7 +374,7 @@ int param_check_value(const struct pt_param *row, const json_t *value, struct pt
 	case PT_KIND_BYTES: return check_bytes(row, value, err);
 	case PT_KIND_MESSAGES:
 		return json_is_array(value) ? check_items(row, value, check_bytes_item, err)
-					    : check_bytes(row, value, err);
+		                            : check_bytes(row, value, err);
 	case PT_KIND_STRINGS:
 		if (is_text(value))
 			return 0;
@@ -402,7 +400,7 @@ static int missing(const struct pt_param *row, struct pt_error *err)
 }
 
 static int check_members(const struct pt_param *rows, const json_t *object, const char *skip,
-			 struct pt_error *err)
+                         struct pt_error *err)
 {
 	const char *name;
 	json_t *value;
@@ -412,7 +410,7 @@ static int check_members(const struct pt_param *rows, const json_t *object, cons
 			continue;
 		const struct pt_param *row = param_find(rows, name);
 		int c = row ? param_check_value(row, value, err)
-			    : unknown("parameter", name, name, row_names(rows, skip), err);
+		            : unknown("parameter", name, name, row_names(rows, skip), err);
 		code = code ? code : c;
 	}
 	for (const struct pt_param *row = rows; row && row->name; row++)

@@ -29,7 +29,7 @@ int param_check_value(const struct pt_param *row, const json_t *value, struct pt
 struct param_env {
 	/* Compiles a function for PT_KIND_TRANSFORM and PT_KIND_PREDICATE; may be NULL: refused. */
 	int (*compile)(void *arg, enum pt_kind, const char *text, struct pt_func **,
-		       struct pt_error *);
+	               struct pt_error *);
 	void (*release)(struct pt_func *); /* of what compile made */
 	/* The descriptor that came n-th (from 0) with the request; -1 unknown. The caller gets one
 	   of its own. NULL: refused. */
@@ -37,24 +37,21 @@ struct param_env {
 	void *arg;
 };
 
-/* Link types by name: packet/ knows them, which this layer may not. Whoever joins the two sets this
-   to packet_link_type_parse before the first thread begins; while it is NULL only numbers are taken. */
-extern int (*param_link_type)(const char *name, uint16_t *number);
-
 /* Reads `object`, which param_check has passed, into `state` (zeroed), defaults for what is missing.
    None leaves a field zero, but -1 in a LINKTYPE, an FD and a CHOICE. All faults are listed. What
    was read before a failure is released by param_release, which the caller always calls. */
 int param_read(const struct pt_param *rows, const json_t *object, void *state,
-	       const struct param_env *, struct pt_error *);
+               const struct param_env *, struct pt_error *);
 
 /* Reads only the members that are in `object`: for `set`. Old values are released. All or nothing. */
 int param_update(const struct pt_param *rows, const json_t *object, void *state,
-		 const struct param_env *, struct pt_error *);
+                 const struct param_env *, struct pt_error *);
 
 /* Frees what the rows' fields hold, closes descriptors, and leaves them as None would. Only after
    param_read has begun with this state: in one that is merely zeroed, 0 would be a descriptor. */
 void param_release(const struct pt_param *rows, void *state, const struct param_env *);
 
+size_t param_size(const struct pt_param *row); /* bytes of its field */
 /* How many bytes of state the rows reach into. */
 size_t param_extent(const struct pt_param *rows);
 

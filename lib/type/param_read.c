@@ -103,19 +103,19 @@ static int read_choice(const struct pt_param *row, const json_t *value)
 }
 
 static int read_func(const struct pt_param *row, const json_t *value, struct pt_func **func,
-		     const struct param_env *env, struct pt_error *err)
+                     const struct param_env *env, struct pt_error *err)
 {
 	size_t from = err ? err->count : 0;
 	if (!env || !env->compile)
 		return pt_fail(err, -PT_EPARAM, row->name, "'%s': functions cannot be used here",
-			       row->name);
+		               row->name);
 	int code = env->compile(env->arg, row->kind, json_string_value(value), func, err);
 	error_prefix(err, from, row->name);
 	return code;
 }
 
 static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
-		   const struct param_env *env, struct pt_error *err)
+                   const struct param_env *env, struct pt_error *err)
 {
 	int n, code = param_fd_from_json(value, &n);
 	if (code)
@@ -124,15 +124,15 @@ static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
 	if (*fd >= 0)
 		return 0;
 	return pt_fail(err, -PT_EPARAM, row->name,
-		       "'%s': no descriptor %d came with the request; hand it over with --fd",
-		       row->name, n);
+	               "'%s': no descriptor %d came with the request; hand it over with --fd",
+	               row->name, n);
 }
 
 static int read_members(const struct pt_param *rows, const json_t *object, void *state,
-			const struct param_env *env, struct pt_error *err);
+                        const struct param_env *env, struct pt_error *err);
 
 static int read_value(const struct pt_param *row, const json_t *value, void *field,
-		      const struct param_env *env, struct pt_error *err)
+                      const struct param_env *env, struct pt_error *err)
 {
 	switch (row->kind) {
 	case PT_KIND_BOOL: *(bool *)field = json_is_true(value); return 0;
@@ -177,7 +177,7 @@ static void read_none(const struct pt_param *row, void *field)
 
 /* An object that is None has its members' defaults. */
 static int read_field(const struct pt_param *row, const json_t *value, void *field,
-		      const struct param_env *env, struct pt_error *err)
+                      const struct param_env *env, struct pt_error *err)
 {
 	if (value && !json_is_null(value))
 		return read_value(row, value, field, env, err);
@@ -185,7 +185,7 @@ static int read_field(const struct pt_param *row, const json_t *value, void *fie
 }
 
 static int read_members(const struct pt_param *rows, const json_t *object, void *state,
-			const struct param_env *env, struct pt_error *err)
+                        const struct param_env *env, struct pt_error *err)
 {
 	int code = 0;
 	for (const struct pt_param *row = rows; row && row->name; row++) {
@@ -200,7 +200,7 @@ static int read_members(const struct pt_param *rows, const json_t *object, void 
 }
 
 int param_read(const struct pt_param *rows, const json_t *object, void *state,
-	       const struct param_env *env, struct pt_error *err)
+               const struct param_env *env, struct pt_error *err)
 {
 	for (const struct pt_param *row = rows; row && row->name; row++)
 		read_none(row, field_of(row, state));
@@ -275,7 +275,7 @@ void param_release(const struct pt_param *rows, void *state, const struct param_
 
 /* ---- update ---- */
 
-static size_t field_size(const struct pt_param *row)
+size_t param_size(const struct pt_param *row)
 {
 	switch (row->kind) {
 	case PT_KIND_BOOL: return sizeof(bool);
@@ -305,13 +305,13 @@ size_t param_extent(const struct pt_param *rows)
 {
 	size_t end = 0;
 	for (const struct pt_param *row = rows; row && row->name; row++)
-		if (row->offset + field_size(row) > end)
-			end = row->offset + field_size(row);
+		if (row->offset + param_size(row) > end)
+			end = row->offset + param_size(row);
 	return end;
 }
 
 int param_update(const struct pt_param *rows, const json_t *object, void *state,
-		 const struct param_env *env, struct pt_error *err)
+                 const struct param_env *env, struct pt_error *err)
 {
 	char *fresh = must_calloc(1, param_extent(rows) + 1);
 	int code = 0;
@@ -325,8 +325,8 @@ int param_update(const struct pt_param *rows, const json_t *object, void *state,
 		if (!json_object_get(object, row->name))
 			continue;
 		release_value(row, field_of(row, state), env);
-		memcpy(field_of(row, state), field_of(row, fresh), field_size(row));
-		memset(field_of(row, fresh), 0, field_size(row));
+		memcpy(field_of(row, state), field_of(row, fresh), param_size(row));
+		memset(field_of(row, fresh), 0, param_size(row));
 		read_none(row, field_of(row, fresh));
 	}
 	param_release(rows, fresh, env);

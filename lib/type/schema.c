@@ -6,7 +6,7 @@
 #include "type/type.h"
 #include <string.h>
 
-#define SIZE_PATTERN	"^[0-9]+(\\.[0-9]+)?( *([kKMGT]i?B?|B))?$"
+#define SIZE_PATTERN    "^[0-9]+(\\.[0-9]+)?( *([kKMGT]i?B?|B))?$"
 #define SECONDS_PATTERN "^[0-9]+(\\.[0-9]+)?( *(ns|us|µs|ms|s|m|min|h|d))?$"
 
 static json_t *of_type(const char *type)
@@ -73,7 +73,7 @@ static json_t *with_one(const char *name, json_t *value)
 static json_t *bytes(void)
 {
 	return any_of(of_type("string"), with_one("hex", of_type("string")),
-		      with_one("base64", of_type("string")));
+	              with_one("base64", of_type("string")));
 }
 
 static json_t *list_of(json_t *items)
@@ -215,8 +215,8 @@ json_t *schema_rows(const struct pt_param *rows)
 
 static json_t *port_names(unsigned ports)
 {
-	static const char *const names[] = {"low_entry", "low_exit",	  "high_entry",
-					    "high_exit", "trigger_entry", "trigger_exit"};
+	static const char *const names[] = {"low_entry", "low_exit",      "high_entry",
+	                                    "high_exit", "trigger_entry", "trigger_exit"};
 	json_t *list = json_array();
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
 		if (ports >> i & 1)

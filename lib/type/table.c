@@ -14,8 +14,8 @@ static const struct {
 	enum pt_port port;
 	const char *words;
 } ports[] = {
-	{PT_LOW_ENTRY, "low entry"},	     {PT_LOW_EXIT, "low exit"},
-	{PT_HIGH_ENTRY, "high entry"},	     {PT_HIGH_EXIT, "high exit"},
+	{PT_LOW_ENTRY, "low entry"},         {PT_LOW_EXIT, "low exit"},
+	{PT_HIGH_ENTRY, "high entry"},       {PT_HIGH_EXIT, "high exit"},
 	{PT_TRIGGER_ENTRY, "trigger entry"}, {PT_TRIGGER_EXIT, "trigger exit"},
 };
 
@@ -101,9 +101,9 @@ static int check_ports(const struct pt_type *type, struct pt_error *err)
 		bool has = type->ports & ports[i].port, shows = drawn & ports[i].port;
 		if (has != shows)
 			code = note(code, pt_fail(err, -PT_EPARAM, "picture",
-						  "the picture %s a %s, .ports %s it",
-						  shows ? "shows" : "lacks", ports[i].words,
-						  has ? "has" : "lacks"));
+			                          "the picture %s a %s, .ports %s it",
+			                          shows ? "shows" : "lacks", ports[i].words,
+			                          has ? "has" : "lacks"));
 	}
 	return code;
 }
@@ -130,8 +130,8 @@ static int check_routes(const struct pt_type *type, struct pt_error *err)
 			if (type->routes & PT_ROUTE(entry, exit) &&
 			    !(type->ports & entry_port(entry) && type->ports & exit_port(exit)))
 				code = note(code, pt_fail(err, -PT_EPARAM, "routes",
-							  "a route between ports that the "
-							  "block has not"));
+				                          "a route between ports that the "
+				                          "block has not"));
 	return code;
 }
 
@@ -143,10 +143,10 @@ static int check_functions(const struct pt_type *type, struct pt_error *err)
 		code = pt_fail(err, -PT_EPARAM, "push", "both push and push_many");
 	if ((type->push || type->push_many) && !(type->ports & entries))
 		code = note(code, pt_fail(err, -PT_EPARAM, "push",
-					  "messages are taken, but there is no entry"));
+		                          "messages are taken, but there is no entry"));
 	if (type->trigger && !(type->ports & PT_TRIGGER_ENTRY))
 		code = note(code, pt_fail(err, -PT_EPARAM, "trigger",
-					  "triggers are taken, but there is no trigger entry"));
+		                          "triggers are taken, but there is no trigger entry"));
 	return code;
 }
 
@@ -161,7 +161,7 @@ static int check_default(const struct pt_param *row, struct pt_error *err)
 		code = param_check_value(row, value, &inner);
 	if (code)
 		code = pt_fail(err, -PT_EPARAM, row->name, "its default: %s",
-			       pt_error_text(&inner, "refused"));
+		               pt_error_text(&inner, "refused"));
 	pt_error_clear(&inner);
 	json_decref(value);
 	return code;
@@ -175,7 +175,7 @@ static int check_row(const struct pt_param *rows, const struct pt_param *row, st
 	size_t from = err ? err->count : 0;
 	if (!is_identifier(row->name))
 		return pt_fail(err, -PT_EPARAM, "params", "'%s' cannot be a parameter's name",
-			       row->name);
+		               row->name);
 	if (param_find(rows, row->name) != row)
 		return pt_fail(err, -PT_EPARAM, row->name, "two parameters have this name");
 	if (param_kind_parse(param_kind_name(row->kind), &kind))
@@ -203,23 +203,23 @@ int table_check(const struct pt_type *type, struct pt_error *err)
 {
 	if (type->api != PT_API)
 		return pt_fail(err, -PT_EPARAM, "api",
-			       "made for version %u of <pipetool/block.h>, this is version %u",
-			       type->api, PT_API);
+		               "made for version %u of <pipetool/block.h>, this is version %u",
+		               type->api, PT_API);
 	if (!is_identifier(type->name) || !isupper((unsigned char)*type->name) ||
 	    strlen(type->name) > 64)
 		return pt_fail(err, -PT_EPARAM, "name",
-			       "a type's name begins with a capital and has letters, digits "
-			       "and '_', 64 at most");
+		               "a type's name begins with a capital and has letters, digits "
+		               "and '_', 64 at most");
 	int code = check_ports(type, err);
 	code = note(code, check_routes(type, err));
 	code = note(code, check_functions(type, err));
 	code = note(code, check_rows(type->params, err));
 	if (param_find(type->params, "name"))
 		code = note(code, pt_fail(err, -PT_EPARAM, "name",
-					  "every block has 'name', a row may not define it"));
+		                          "every block has 'name', a row may not define it"));
 	if (param_extent(type->params) > type->size)
 		code = note(code, pt_fail(err, -PT_EPARAM, "size",
-					  "parameters reach beyond the state's size"));
+		                          "parameters reach beyond the state's size"));
 	return code;
 }
 
@@ -236,10 +236,10 @@ static int check_docs(const struct pt_param *rows, struct pt_error *err)
 	for (const struct pt_param *row = rows; row && row->name; row++) {
 		if (!has_full_stop(row->doc))
 			code = note(code, pt_fail(err, -PT_EPARAM, row->name,
-						  "its doc is no sentence with a full stop"));
+			                          "its doc is no sentence with a full stop"));
 		if (!(row->flags & PT_REQUIRED) && !row->fallback)
 			code = note(code, pt_fail(err, -PT_EPARAM, row->name,
-						  "neither required nor with a default"));
+			                          "neither required nor with a default"));
 		size_t from = err ? err->count : 0;
 		code = note(code, check_docs(row->members, err));
 		error_prefix(err, from, row->name);
@@ -253,13 +253,13 @@ int type_check(const struct pt_type *type, struct pt_error *err)
 	if (!type->summary || !*type->summary || has_full_stop(type->summary) ||
 	    strchr(type->summary, '\n'))
 		code = note(code, pt_fail(err, -PT_EPARAM, "summary",
-					  "the summary is one line without a full stop"));
+		                          "the summary is one line without a full stop"));
 	if (!type->picture)
 		code = note(code, pt_fail(err, -PT_EPARAM, "picture", "there is no picture"));
 	if (!type->examples || !type->examples[0])
 		code = note(code, pt_fail(err, -PT_EPARAM, "examples", "there is no example"));
 	if (type->role < PT_SOURCE || type->role > PT_SINK)
 		code = note(code, pt_fail(err, -PT_EPARAM, "role",
-					  "neither a source nor a drain nor a sink"));
+		                          "neither a source nor a drain nor a sink"));
 	return note(code, check_docs(type->params, err));
 }

@@ -101,10 +101,10 @@ const struct pt_type *type_get(const char *name, const char *path, struct pt_err
 	type_each(try_near, &near);
 	if (near_best(&near))
 		pt_fail(err, -PT_ENOTYPE, path, "no block type '%.60s'; did you mean '%s'?", name,
-			near_best(&near));
+		        near_best(&near));
 	else
 		pt_fail(err, -PT_ENOTYPE, path,
-			"no block type '%.60s'; 'ptctl types' lists them all", name);
+		        "no block type '%.60s'; 'ptctl types' lists them all", name);
 	json_t *names = json_array();
 	type_each(add_name, names);
 	char *allowed = json_dumps(names, JSON_COMPACT);
@@ -127,7 +127,7 @@ int type_add(const struct pt_type *type, struct pt_error *err)
 	pthread_rwlock_unlock(&lock);
 	if (taken)
 		return pt_fail(err, -PT_EEXISTS, "name", "there is a block type '%s' already",
-			       type->name);
+		               type->name);
 	return 0;
 }
 

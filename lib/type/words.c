@@ -152,8 +152,8 @@ int param_parse_seconds(const char *text, double *seconds)
 	static const struct {
 		const char *name;
 		double factor;
-	} units[] = {{"", 1},	   {"s", 1},  {"ms", 1e-3}, {"us", 1e-6}, {"µs", 1e-6},
-		     {"ns", 1e-9}, {"m", 60}, {"min", 60},  {"h", 3600},  {"d", 86400}};
+	} units[] = {{"", 1},      {"s", 1},  {"ms", 1e-3}, {"us", 1e-6}, {"µs", 1e-6},
+	             {"ns", 1e-9}, {"m", 60}, {"min", 60},  {"h", 3600},  {"d", 86400}};
 	uint64_t whole;
 	double fraction;
 	const char *unit = parse_decimal(text, &whole, &fraction);

@@ -63,4 +63,4 @@ START_TEST(kinds_differ_in_name_code_and_rpc)
 END_TEST
 
 UNIT_TESTS("base/error", faults_add_up_and_keep_their_order, no_error_is_fine_too,
-	   every_code_has_a_kind, kinds_differ_in_name_code_and_rpc)
+           every_code_has_a_kind, kinds_differ_in_name_code_and_rpc)

@@ -153,6 +153,6 @@ START_TEST(a_map_finds_what_was_put_in)
 END_TEST
 
 UNIT_TESTS("base/text", a_buffer_grows_and_is_consumed, base64_and_hex_go_there_and_back,
-	   what_is_not_base64_is_refused, hex_may_have_spaces_and_colons_between_bytes,
-	   quotes_are_as_in_python, names_are_plain, the_nearest_name_is_found_if_it_is_near,
-	   a_map_finds_what_was_put_in)
+           what_is_not_base64_is_refused, hex_may_have_spaces_and_colons_between_bytes,
+           quotes_are_as_in_python, names_are_plain, the_nearest_name_is_found_if_it_is_near,
+           a_map_finds_what_was_put_in)

@@ -77,12 +77,12 @@ START_TEST(buffers_are_bounded_and_progress_tells_of_room)
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	size_t size = (size_t)fcntl(ends[1], F_GETPIPE_SZ);
 	struct writer *w = writer_new(&(struct writer_config){.fd = ends[1],
-							      .close_fd = true,
-							      .buffer_size = 2 * size,
-							      .buffers = 2,
-							      .extra = 1,
-							      .progress = post,
-							      .arg = &progress});
+	                                                      .close_fd = true,
+	                                                      .buffer_size = 2 * size,
+	                                                      .buffers = 2,
+	                                                      .extra = 1,
+	                                                      .progress = post,
+	                                                      .arg = &progress});
 	unsigned given = 0;
 	while (writer_has_room(w)) {
 		ck_assert_ptr_nonnull(writer_room(w, 2 * size));
@@ -185,7 +185,7 @@ END_TEST
 
 /* Puts each input between brackets, and what the last call leaves at the end. */
 static int bracket(void *arg, const void *bytes, size_t length, bool last,
-		   int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
+                   int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
 {
 	if (last)
 		return put(put_arg, "end", 3);
@@ -211,7 +211,7 @@ START_TEST(a_filter_ends_each_file)
 END_TEST
 
 UNIT_TESTS("base/writer", bytes_arrive_in_order, one_that_was_never_used_ends_quietly,
-	   buffers_are_bounded_and_progress_tells_of_room,
-	   after_a_failed_write_the_rest_is_discarded,
-	   a_pipe_without_a_reader_is_an_error_and_no_signal, what_follows_goes_to_the_next_file,
-	   a_next_file_that_fails_to_open_is_an_error, a_filter_ends_each_file)
+           buffers_are_bounded_and_progress_tells_of_room,
+           after_a_failed_write_the_rest_is_discarded,
+           a_pipe_without_a_reader_is_an_error_and_no_signal, what_follows_goes_to_the_next_file,
+           a_next_file_that_fails_to_open_is_an_error, a_filter_ends_each_file)

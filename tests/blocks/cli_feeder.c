@@ -108,8 +108,8 @@ START_TEST(a_full_sink_holds_the_messages_back_in_order)
 END_TEST
 
 UNIT_TESTS("blocks/cli_feeder", a_message_goes_through_the_graph_before_the_answer,
-	   the_high_feeder_sends_on_the_high_exit, an_auto_source_feeds_either_exit,
-	   a_feeder_without_the_exit_refuses_the_canal,
-	   what_was_sent_and_closed_before_the_start_arrives_whole,
-	   a_closed_feeder_refuses_until_the_next_start, a_fault_in_one_message_refuses_all,
-	   a_full_sink_holds_the_messages_back_in_order)
+           the_high_feeder_sends_on_the_high_exit, an_auto_source_feeds_either_exit,
+           a_feeder_without_the_exit_refuses_the_canal,
+           what_was_sent_and_closed_before_the_start_arrives_whole,
+           a_closed_feeder_refuses_until_the_next_start, a_fault_in_one_message_refuses_all,
+           a_full_sink_holds_the_messages_back_in_order)

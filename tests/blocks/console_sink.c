@@ -17,7 +17,7 @@ END_TEST
 START_TEST(a_packet_is_a_summary)
 {
 	static const unsigned char packet[] = {0x45, 0, 0,  20, 0, 1, 0,  0, 64, 0,
-					       0,    0, 10, 0,	0, 1, 10, 0, 0,	 2};
+	                                       0,    0, 10, 0,  0, 1, 10, 0, 0,  2};
 	struct rig *r = rig("ConsoleSink", "");
 	push_packet(r, packet, sizeof packet, 101);
 	expect_printed_prefix(r, ">IP 10.0.0.1 > 10.0.0.2");
@@ -47,4 +47,4 @@ START_TEST(raw_without_newlines)
 END_TEST
 
 UNIT_TESTS("blocks/console_sink", it_prints_as_python_would, a_packet_is_a_summary,
-	   raw_prints_the_bytes, raw_without_newlines)
+           raw_prints_the_bytes, raw_without_newlines)

@@ -55,5 +55,5 @@ START_TEST(what_has_no_link_is_counted_as_unlinked)
 END_TEST
 
 UNIT_TESTS("blocks/drain", a_drain_repeats_each_canal_on_its_own, an_up_drain_takes_low_messages_up,
-	   a_down_drain_takes_high_messages_down, a_sink_discards_and_counts,
-	   what_has_no_link_is_counted_as_unlinked)
+           a_down_drain_takes_high_messages_down, a_sink_discards_and_counts,
+           what_has_no_link_is_counted_as_unlinked)

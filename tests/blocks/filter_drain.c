@@ -29,4 +29,4 @@ START_TEST(a_script_error_drops_the_message)
 END_TEST
 
 UNIT_TESTS("blocks/filter_drain", it_passes_what_is_true_on_both_canals,
-	   a_script_error_drops_the_message)
+           a_script_error_drops_the_message)

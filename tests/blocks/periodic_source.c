@@ -51,5 +51,5 @@ START_TEST(a_negative_period_is_refused)
 END_TEST
 
 UNIT_TESTS("blocks/periodic_source", it_sends_at_once_and_then_every_period,
-	   a_list_goes_round_with_period2_after_each_round, an_empty_list_is_exhausted,
-	   a_negative_period_is_refused)
+           a_list_goes_round_with_period2_after_each_round, an_empty_list_is_exhausted,
+           a_negative_period_is_refused)

@@ -67,7 +67,7 @@ START_TEST(a_receiver_that_waits_gets_the_first_message)
 {
 	struct rig *r =
 		rig_graph("f = CLIFeeder(); it = QueueSink(); f > it; p = PeriodicSource('t', 1); "
-			  "p > it");
+	                  "p > it");
 	receive_all(r);
 	ck_assert_uint_eq(receive_all(r), 0);
 	pass_time(r, 1);
@@ -86,6 +86,6 @@ START_TEST(a_sink_that_keeps_nothing_cannot_be_received_from)
 END_TEST
 
 UNIT_TESTS("blocks/queue_sink", both_canals_come_out_of_one_queue_in_order,
-	   messages_are_there_after_the_stop, beyond_its_limit_the_oldest_go,
-	   or_the_newest_are_dropped, a_receiver_that_waits_gets_the_first_message,
-	   a_sink_that_keeps_nothing_cannot_be_received_from)
+           messages_are_there_after_the_stop, beyond_its_limit_the_oldest_go,
+           or_the_newest_are_dropped, a_receiver_that_waits_gets_the_first_message,
+           a_sink_that_keeps_nothing_cannot_be_received_from)

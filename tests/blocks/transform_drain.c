@@ -18,8 +18,8 @@ END_TEST
 START_TEST(a_function_may_drop_and_keeps_its_state)
 {
 	struct rig *r = rig("TransformDrain",
-			    "'(function() local n = 0; return function(m) n = n + 1; "
-			    "if n % 2 == 0 then return nil end; return n .. m end end)()'");
+	                    "'(function() local n = 0; return function(m) n = n + 1; "
+	                    "if n % 2 == 0 then return nil end; return n .. m end end)()'");
 	push_all(r, LOW, (const char *const[]){"a", "b", "c"}, 3);
 	expect(r, LOW, "1a");
 	expect(r, LOW, "3c");
@@ -46,8 +46,8 @@ END_TEST
 START_TEST(an_edit_is_not_seen_by_a_sibling)
 {
 	struct rig *r = rig_graph("it = Drain(); t = TransformDrain('reverse'); a = RigSink(); "
-				  "b = RigSink(); c = RigSink()\n"
-				  "it > a; it > t > b; it > c");
+	                          "b = RigSink(); c = RigSink()\n"
+	                          "it > a; it > t > b; it > c");
 	push(r, LOW, "abc");
 	expect_at(r, "a>", "abc");
 	expect_at(r, "b>", "cba");
@@ -61,8 +61,8 @@ START_TEST(its_function_is_set_while_it_runs)
 	struct rig *r = rig("TransformDrain", "'reverse'");
 	const struct pt_block *before = rig_block(r, "it");
 	ck_assert(ask(r, "change",
-		      "{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": {\"f\": "
-		      "\"upper\"}}]}"));
+	              "{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": {\"f\": "
+	              "\"upper\"}}]}"));
 	ck_assert_ptr_eq(before, rig_block(r, "it"));
 	push(r, LOW, "abc");
 	expect(r, LOW, "ABC");
@@ -71,6 +71,6 @@ START_TEST(its_function_is_set_while_it_runs)
 END_TEST
 
 UNIT_TESTS("blocks/transform_drain", it_applies_a_native_operation_on_both_canals,
-	   a_function_may_drop_and_keeps_its_state,
-	   a_script_error_drops_the_message_and_is_reported_once, an_edit_is_not_seen_by_a_sibling,
-	   its_function_is_set_while_it_runs)
+           a_function_may_drop_and_keeps_its_state,
+           a_script_error_drops_the_message_and_is_reported_once, an_edit_is_not_seen_by_a_sibling,
+           its_function_is_set_while_it_runs)

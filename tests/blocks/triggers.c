@@ -99,7 +99,7 @@ END_TEST
 START_TEST(a_trigger_back_acts_on_the_next_message)
 {
 	struct rig *r = rig_graph("it = TriggeredValve(); d = Drain(); t = TriggerDrain('always'); "
-				  "s = RigSink()\nit > d > t > s; t ^ it");
+	                          "s = RigSink()\nit > d > t > s; t ^ it");
 	push_all(r, LOW, (const char *const[]){"a", "b", "c"}, 3);
 	expect_at(r, "s>", "a");
 	expect_nothing(r);
@@ -111,7 +111,7 @@ START_TEST(a_trigger_that_feeds_itself_is_bounded_and_counted)
 {
 	struct rig *r =
 		rig_graph("it = TriggerDrain('always'); m = TriggeredMessage('x'); s = Sink()\n"
-			  "it ^ m; m > it; it > s");
+	                  "it ^ m; m > it; it > s");
 	push(r, LOW, "a");
 	expect_report(r, "64 deep");
 	ck_assert_uint_eq(rig_block(r, "m")->count.triggers_too_deep, 1);
@@ -120,9 +120,9 @@ START_TEST(a_trigger_that_feeds_itself_is_bounded_and_counted)
 END_TEST
 
 UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes,
-	   a_triggered_message_goes_low_then_high_then_the_trigger,
-	   a_valve_changes_on_each_trigger_and_passes_it_on,
-	   a_queueing_valve_passes_the_trigger_on_and_then_releases,
-	   a_flight_recorder_keeps_the_newest, a_switch_changes_the_exit,
-	   a_trigger_back_acts_on_the_next_message,
-	   a_trigger_that_feeds_itself_is_bounded_and_counted)
+           a_triggered_message_goes_low_then_high_then_the_trigger,
+           a_valve_changes_on_each_trigger_and_passes_it_on,
+           a_queueing_valve_passes_the_trigger_on_and_then_releases,
+           a_flight_recorder_keeps_the_newest, a_switch_changes_the_exit,
+           a_trigger_back_acts_on_the_next_message,
+           a_trigger_that_feeds_itself_is_bounded_and_counted)

@@ -50,7 +50,7 @@ static inline void put_pcap(struct file *f, uint32_t magic, uint32_t link_type)
 }
 
 static inline void put_record(struct file *f, uint32_t seconds, uint32_t part, const void *bytes,
-			      uint32_t length)
+                              uint32_t length)
 {
 	put32(f, seconds);
 	put32(f, part);
@@ -95,7 +95,7 @@ static inline void read_on(struct reading *r)
 	struct pt_msg *batch[7];
 	while ((r->end = capture_reader_next(r->reader, r->pool, batch, 7, &r->err)) > 0) {
 		r->messages = must_realloc(r->messages, r->count + (size_t)r->end,
-					   sizeof(struct pt_msg *));
+		                           sizeof(struct pt_msg *));
 		for (int i = 0; i < r->end; i++)
 			r->messages[r->count++] = batch[i];
 	}

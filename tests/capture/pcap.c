@@ -187,9 +187,9 @@ START_TEST(records_that_straddle_chunks_come_out_whole)
 END_TEST
 
 UNIT_TESTS("capture/pcap", microseconds_become_nanoseconds, nanoseconds_of_the_other_byte_order,
-	   a_cut_packet_keeps_its_length_on_the_wire,
-	   a_length_on_the_wire_below_the_captured_one_is_not_believed,
-	   the_bits_of_the_check_sequence_are_no_link_type, a_file_without_packets_is_a_file,
-	   what_comes_before_a_cut_is_delivered, a_length_that_lies_ends_the_reading,
-	   the_longest_packet_there_may_be, modified_formats_are_refused_by_name,
-	   unknown_versions_and_link_types_are_refused, records_that_straddle_chunks_come_out_whole)
+           a_cut_packet_keeps_its_length_on_the_wire,
+           a_length_on_the_wire_below_the_captured_one_is_not_believed,
+           the_bits_of_the_check_sequence_are_no_link_type, a_file_without_packets_is_a_file,
+           what_comes_before_a_cut_is_delivered, a_length_that_lies_ends_the_reading,
+           the_longest_packet_there_may_be, modified_formats_are_refused_by_name,
+           unknown_versions_and_link_types_are_refused, records_that_straddle_chunks_come_out_whole)

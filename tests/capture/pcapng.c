@@ -317,10 +317,10 @@ START_TEST(bad_section_headers_are_refused_when_opened)
 END_TEST
 
 UNIT_TESTS("capture/pcapng", interfaces_have_their_own_link_types,
-	   sections_of_either_byte_order_follow_one_another, times_of_every_resolution,
-	   times_do_not_overflow, simple_packets_have_no_time_and_mind_the_snap_length,
-	   obsolete_packets_are_read, other_blocks_are_skipped_however_long,
-	   a_skipped_block_must_end_as_it_began,
-	   a_block_that_claims_more_than_the_file_has_is_cut_off,
-	   packet_blocks_that_lie_are_found_out, options_cannot_reach_past_their_block,
-	   bad_section_headers_are_refused_when_opened)
+           sections_of_either_byte_order_follow_one_another, times_of_every_resolution,
+           times_do_not_overflow, simple_packets_have_no_time_and_mind_the_snap_length,
+           obsolete_packets_are_read, other_blocks_are_skipped_however_long,
+           a_skipped_block_must_end_as_it_began,
+           a_block_that_claims_more_than_the_file_has_is_cut_off,
+           packet_blocks_that_lie_are_found_out, options_cannot_reach_past_their_block,
+           bad_section_headers_are_refused_when_opened)

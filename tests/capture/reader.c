@@ -228,8 +228,8 @@ START_TEST(the_pools_limit_is_waited_for)
 	struct file f = many_packets();
 	struct reading r = {.pool = pool_new(300 * 1024)};
 	ck_assert_int_eq(capture_reader_open_fd(memory_file(f.bytes.data, f.bytes.length), "x",
-						&r.reader, &r.err),
-			 0);
+	                                        &r.reader, &r.err),
+	                 0);
 	size_t total = 0;
 	unsigned waits = 0;
 	do {
@@ -253,8 +253,8 @@ START_TEST(progress_goes_from_nothing_to_the_size)
 	struct reading r = {.pool = pool_new(0)};
 	uint64_t done, size;
 	ck_assert_int_eq(capture_reader_open_fd(memory_file(f.bytes.data, f.bytes.length), "x",
-						&r.reader, &r.err),
-			 0);
+	                                        &r.reader, &r.err),
+	                 0);
 	capture_reader_progress(r.reader, &done, &size);
 	ck_assert_uint_eq(done, 0);
 	ck_assert_uint_eq(size, f.bytes.length);
@@ -272,8 +272,8 @@ START_TEST(what_was_released_ends_until_it_is_rewound)
 	struct reading r = {.pool = pool_new(0)};
 	struct pt_msg *m;
 	ck_assert_int_eq(capture_reader_open_fd(memory_file(f.bytes.data, f.bytes.length), "x",
-						&r.reader, &r.err),
-			 0);
+	                                        &r.reader, &r.err),
+	                 0);
 	ck_assert_int_eq(capture_reader_next(r.reader, r.pool, &m, 1, &r.err), 1);
 	pt_msg_unref(m);
 	capture_reader_release(r.reader);
@@ -289,9 +289,9 @@ START_TEST(what_was_released_ends_until_it_is_rewound)
 END_TEST
 
 UNIT_TESTS("capture/reader", compressed_files_are_known_by_their_bytes,
-	   members_one_after_another_are_one_file, zeros_behind_gzip_data_are_nothing,
-	   a_cut_in_compressed_data_is_told_after_what_came_before,
-	   damage_in_compressed_data_is_told_after_what_came_before,
-	   files_that_are_no_captures_say_what_they_are, paths_that_cannot_be_opened,
-	   a_fifo_is_not_waited_for_and_read_as_it_comes, the_pools_limit_is_waited_for,
-	   progress_goes_from_nothing_to_the_size, what_was_released_ends_until_it_is_rewound)
+           members_one_after_another_are_one_file, zeros_behind_gzip_data_are_nothing,
+           a_cut_in_compressed_data_is_told_after_what_came_before,
+           damage_in_compressed_data_is_told_after_what_came_before,
+           files_that_are_no_captures_say_what_they_are, paths_that_cannot_be_opened,
+           a_fifo_is_not_waited_for_and_read_as_it_comes, the_pools_limit_is_waited_for,
+           progress_goes_from_nothing_to_the_size, what_was_released_ends_until_it_is_rewound)

@@ -52,4 +52,4 @@ START_TEST(the_highest_number_is_found_among_others)
 END_TEST
 
 UNIT_TESTS("capture/rotate", the_number_stands_before_the_ending,
-	   the_highest_number_is_found_among_others)
+           the_highest_number_is_found_among_others)

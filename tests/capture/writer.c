@@ -82,10 +82,10 @@ START_TEST(what_is_written_is_read_back)
 		bool gzip;
 		uint64_t time_ns;
 	} cases[] = {{CAPTURE_PCAP, false, 1700000000123456000},
-		     {CAPTURE_PCAP_NS, false, 1700000000123456789},
-		     {CAPTURE_PCAPNG, false, 1700000000123456789},
-		     {CAPTURE_PCAP, true, 1700000000123456000},
-		     {CAPTURE_PCAPNG, true, 1700000000123456789}};
+	             {CAPTURE_PCAP_NS, false, 1700000000123456789},
+	             {CAPTURE_PCAPNG, false, 1700000000123456789},
+	             {CAPTURE_PCAP, true, 1700000000123456000},
+	             {CAPTURE_PCAPNG, true, 1700000000123456789}};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct desk d = desk();
 		struct capture_writer_config config = plain;
@@ -323,7 +323,7 @@ START_TEST(what_cannot_be_opened_says_how_to_mend_it)
 END_TEST
 
 static void fail_with(struct desk *d, struct capture_writer_config config, int code,
-		      const char *words)
+                      const char *words)
 {
 	ck_assert_int_eq(open_writer(d, config), 0);
 	ck_assert_int_eq(put(d, "lost", 1, 1), 1);
@@ -463,11 +463,11 @@ START_TEST(pcapng_blocks_for_a_stream_can_be_read)
 END_TEST
 
 UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_valid_one,
-	   pcap_holds_one_link_type_and_pcapng_many, a_vector_is_taken_up_to_what_does_not_fit,
-	   a_plain_message_needs_a_link_type, long_packets_are_cut_and_late_times_are_the_last,
-	   appending_goes_on_at_the_end, appending_to_another_kind_of_file_is_refused,
-	   nothing_is_touched_before_the_first_packet, a_file_has_one_writer,
-	   what_cannot_be_opened_says_how_to_mend_it, a_full_disk_is_told, a_size_limit_is_told,
-	   a_reader_that_closes_is_told, after_a_failed_write_everything_is_refused,
-	   rotation_goes_on_in_another_file_and_removes_an_old_one, a_rotation_that_fails_is_told,
-	   pcapng_blocks_for_a_stream_can_be_read)
+           pcap_holds_one_link_type_and_pcapng_many, a_vector_is_taken_up_to_what_does_not_fit,
+           a_plain_message_needs_a_link_type, long_packets_are_cut_and_late_times_are_the_last,
+           appending_goes_on_at_the_end, appending_to_another_kind_of_file_is_refused,
+           nothing_is_touched_before_the_first_packet, a_file_has_one_writer,
+           what_cannot_be_opened_says_how_to_mend_it, a_full_disk_is_told, a_size_limit_is_told,
+           a_reader_that_closes_is_told, after_a_failed_write_everything_is_refused,
+           rotation_goes_on_in_another_file_and_removes_an_old_one, a_rotation_that_fails_is_told,
+           pcapng_blocks_for_a_stream_can_be_read)

@@ -130,11 +130,11 @@ START_TEST(every_verb_has_a_good_table)
 		bool many = false;
 		size_t length = strlen((*v)->summary);
 		ck_assert_msg((*v)->run && length && (*v)->summary[length - 1] != '.', "%s",
-			      (*v)->name);
+		              (*v)->name);
 		ck_assert_ptr_eq(verb_find((*v)->name), *v);
 		for (; row && row->name; row++) {
 			ck_assert_msg(row->doc && row->doc[strlen(row->doc) - 1] == '.', "%s: %s",
-				      (*v)->name, row->name);
+			              (*v)->name, row->name);
 			if (row->flags & PT_OPTION)
 				continue;
 			ck_assert_msg(!many, "%s: nothing can follow what takes all", (*v)->name);
@@ -145,5 +145,5 @@ START_TEST(every_verb_has_a_good_table)
 END_TEST
 
 UNIT_TESTS("ctl/argv", options_stand_anywhere, two_dashes_end_the_options,
-	   wrong_usage_is_told_in_one_line, an_argument_too_many_is_refused,
-	   options_before_the_verb_end_at_it, every_verb_has_a_good_table)
+           wrong_usage_is_told_in_one_line, an_argument_too_many_is_refused,
+           options_before_the_verb_end_at_it, every_verb_has_a_good_table)

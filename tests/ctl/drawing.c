@@ -14,14 +14,14 @@ static json_t *graph(const char *blocks, const char *links)
 	strcpy(copy, blocks);
 	for (char *name = strtok_r(copy, " ", &save); name; name = strtok_r(NULL, " ", &save))
 		json_array_append_new(block_list,
-				      json_pack("{s:s, s:s}", "name", name, "type", "T"));
+		                      json_pack("{s:s, s:s}", "name", name, "type", "T"));
 	strcpy(copy, links);
 	for (char *link = strtok_r(copy, " ", &save); link; link = strtok_r(NULL, " ", &save)) {
 		size_t sign = strcspn(link, ">^"), length = strspn(link + sign, ">^");
 		const char *canal = link[sign] == '^' ? "trigger" : length == 2 ? "high" : "low";
 		json_array_append_new(link_list, json_pack("{s:s%, s:s, s:s, s:i}", "from", link,
-							   sign, "to", link + sign + length,
-							   "canal", canal, "messages", 7));
+		                                           sign, "to", link + sign + length,
+		                                           "canal", canal, "messages", 7));
 	}
 	json_object_set_new(graph, "blocks", block_list);
 	json_object_set_new(graph, "links", link_list);
@@ -85,4 +85,4 @@ START_TEST(a_link_to_nowhere_does_no_harm)
 END_TEST
 
 UNIT_TESTS("ctl/drawing", a_tree_for_each_root, triggers_and_counts_are_shown, a_cycle_ends,
-	   a_link_to_nowhere_does_no_harm)
+           a_link_to_nowhere_does_no_harm)

@@ -26,8 +26,8 @@ START_TEST(columns_are_as_wide_as_their_widest_cell)
 	table_add(&t, NULL);
 	table_print(&t, &b);
 	expect(&b, "NAME        COUNT  NOTE\n"
-		   "größer  1,234,567  x\n"
-		   "b               7\n");
+	           "größer  1,234,567  x\n"
+	           "b               7\n");
 	json_decref(number);
 }
 END_TEST
@@ -52,7 +52,7 @@ START_TEST(control_characters_become_visible)
 {
 	struct buf b = BUF_INIT;
 	out_clean(&b, "a\033[2Jb\nc\td\x7f\xc2\x9b"
-		      "é");
+	              "é");
 	expect(&b, "a\\x1b[2Jb\\nc d\\x7f\\x9bé");
 }
 END_TEST
@@ -97,5 +97,5 @@ START_TEST(numbers_are_easy_to_read)
 END_TEST
 
 UNIT_TESTS("ctl/out", columns_are_as_wide_as_their_widest_cell,
-	   a_column_without_contents_is_left_out, control_characters_become_visible,
-	   numbers_are_easy_to_read)
+           a_column_without_contents_is_left_out, control_characters_become_visible,
+           numbers_are_easy_to_read)

@@ -33,9 +33,9 @@ static void located(const char *path, const char *message, const char *caret)
 START_TEST(refusals_find_their_place)
 {
 	located("$.ops[1].type", "line 1, column 22: it is wrong",
-		"s = Feeder(n=1); d = Drain()\n                     ^");
+	        "s = Feeder(n=1); d = Drain()\n                     ^");
 	located("$.blocks[1].type", "line 1, column 22: it is wrong",
-		"s = Feeder(n=1); d = Drain()\n                     ^");
+	        "s = Feeder(n=1); d = Drain()\n                     ^");
 	located("$.links[0].to", "line 2, column 5: it is wrong", "s > d\n    ^");
 	located("$.links[7].to", "it is wrong", "");
 	located("$.engine", "it is wrong", "");
@@ -121,4 +121,4 @@ START_TEST(a_file_is_read_and_named)
 END_TEST
 
 UNIT_TESTS("ctl/pipe", refusals_find_their_place, a_hint_moves_into_the_line_above_the_caret,
-	   operations_become_blocks_and_links, arguments_are_lines, a_file_is_read_and_named)
+           operations_become_blocks_and_links, arguments_are_lines, a_file_is_read_and_named)

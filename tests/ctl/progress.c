@@ -7,13 +7,13 @@
 static void update(struct progress *p, int messages, int done, double now_s)
 {
 	json_t *shown = json_pack("{s:[{s:s, s:{s:i, s:i}}, {s:s}]}", "blocks", "name", "s",
-				  "progress", "done", done, "size", 1000, "name", "d");
+	                          "progress", "done", done, "size", 1000, "name", "d");
 	json_t *stats =
 		json_pack("{s:[{s:s, s:i}, {s:s, s:i}], s:[{s:s, s:s, s:s, s:i}, "
-			  "{s:s, s:s, s:s, s:i}]}",
-			  "blocks", "name", "s", "made", messages, "name", "d", "made", 5, "links",
-			  "from", "s", "to", "d", "canal", "low", "bytes", messages * 100, "from",
-			  "s", "to", "e", "canal", "low", "bytes", messages * 90);
+	                  "{s:s, s:s, s:s, s:i}]}",
+	                  "blocks", "name", "s", "made", messages, "name", "d", "made", 5, "links",
+	                  "from", "s", "to", "d", "canal", "low", "bytes", messages * 100, "from",
+	                  "s", "to", "e", "canal", "low", "bytes", messages * 90);
 	ck_assert(shown && stats);
 	progress_update(p, shown, stats, now_s);
 	json_decref(shown);
@@ -68,4 +68,4 @@ START_TEST(the_rate_is_smoothed)
 END_TEST
 
 UNIT_TESTS("ctl/progress", it_tells_rate_part_and_what_is_left, without_a_size_there_is_no_part,
-	   the_rate_is_smoothed)
+           the_rate_is_smoothed)

@@ -23,7 +23,7 @@ static void expect_refused(const char *text, const char *words)
 {
 	ck_assert_int_lt(read_text(text), 0);
 	ck_assert_msg(strstr(err.faults[0].message, words), "'%s' says '%s'", text,
-		      err.faults[0].message);
+	              err.faults[0].message);
 	pt_error_clear(&err);
 }
 
@@ -52,11 +52,11 @@ END_TEST
 START_TEST(every_kind_of_value_is_read)
 {
 	ck_assert_int_eq(read_text("[daemon]\nsocket = /tmp/s.sock\nlog_level=debug\n"
-				   "[access]\nadmin = root, @wheel\nviewer =\n"
-				   "[files]\nallow = /a:/b c\n"
-				   "[limits]\nconnections = 7\nmemory = 64MiB\n"
-				   "[script]\ntime = 50ms\n"),
-			 0);
+	                           "[access]\nadmin = root, @wheel\nviewer =\n"
+	                           "[files]\nallow = /a:/b c\n"
+	                           "[limits]\nconnections = 7\nmemory = 64MiB\n"
+	                           "[script]\ntime = 50ms\n"),
+	                 0);
 	ck_assert_str_eq(conf.socket, "/tmp/s.sock");
 	ck_assert_int_eq(conf.log_level, LOG_LEVEL_DEBUG);
 	ck_assert_str_eq(conf.admin[0], "root");
@@ -74,8 +74,8 @@ END_TEST
 START_TEST(comments_and_indentation_are_no_values)
 {
 	ck_assert_int_eq(read_text("# all of it\n[access]\n   admin = root   # and nobody else\n"
-				   "\toperator = ann ; but not bob\n\n[daemon]\nsocket = /a#b\n"),
-			 0);
+	                           "\toperator = ann ; but not bob\n\n[daemon]\nsocket = /a#b\n"),
+	                 0);
 	ck_assert_str_eq(conf.admin[0], "root");
 	ck_assert_ptr_null(conf.admin[1]);
 	ck_assert_str_eq(conf.operator[0], "ann");
@@ -98,9 +98,9 @@ END_TEST
 START_TEST(unknown_words_are_told_with_their_line_and_the_nearest)
 {
 	expect_refused("[daemon]\nsokcet = /a\n",
-		       "line 2: unknown key 'sokcet' in [daemon]; did you mean 'socket'?");
+	               "line 2: unknown key 'sokcet' in [daemon]; did you mean 'socket'?");
 	expect_refused("\n[limit]\nline = 1MiB\n",
-		       "line 3: unknown section [limit]; did you mean [limits]?");
+	               "line 3: unknown section [limit]; did you mean [limits]?");
 	expect_refused("socket = /a\n", "line 1: a key before the first [section]");
 	done();
 }
@@ -163,8 +163,8 @@ START_TEST(a_file_that_is_missing_is_the_defaults_only_where_nobody_asked_for_it
 END_TEST
 
 UNIT_TESTS("daemon/conf", nothing_said_is_the_defaults, every_kind_of_value_is_read,
-	   comments_and_indentation_are_no_values, a_list_may_go_on_in_another_line,
-	   unknown_words_are_told_with_their_line_and_the_nearest,
-	   wrong_values_are_told_with_their_line, all_faults_are_listed,
-	   a_refused_text_changes_nothing, a_line_of_any_length_is_read_or_refused,
-	   a_file_that_is_missing_is_the_defaults_only_where_nobody_asked_for_it)
+           comments_and_indentation_are_no_values, a_list_may_go_on_in_another_line,
+           unknown_words_are_told_with_their_line_and_the_nearest,
+           wrong_values_are_told_with_their_line, all_faults_are_listed,
+           a_refused_text_changes_nothing, a_line_of_any_length_is_read_or_refused,
+           a_file_that_is_missing_is_the_defaults_only_where_nobody_asked_for_it)

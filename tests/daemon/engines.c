@@ -25,7 +25,7 @@ static void expect(const char *words)
 }
 
 static void on_output(void *arg, const char *engine, const char *block, enum pt_canal canal,
-		      const char *text, size_t length)
+                      const char *text, size_t length)
 {
 	char word[64];
 	snprintf(word, sizeof word, "%s.%s:%.*s", engine, block, (int)length - 1, text);
@@ -42,7 +42,7 @@ static void on_output_lost(void *arg, const char *engine, uint64_t texts)
 }
 
 static void on_report(void *arg, const char *engine, const char *block, int error,
-		      const char *words)
+                      const char *words)
 {
 	tell("report");
 }
@@ -50,9 +50,9 @@ static void on_report(void *arg, const char *engine, const char *block, int erro
 static void begin(void)
 {
 	static const struct engines_events events = {.output = on_output,
-						     .output_ended = on_output_ended,
-						     .output_lost = on_output_lost,
-						     .report = on_report};
+	                                             .output_ended = on_output_ended,
+	                                             .output_lost = on_output_lost,
+	                                             .report = on_report};
 	struct conf conf = {0};
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
 	inbox_init(&inbox, &loop);
@@ -175,7 +175,7 @@ START_TEST(one_that_waits_can_be_given_up)
 	json_t *params = json_pack("{s:s, s:i}", "block", "q", "timeout_s", 3600);
 	awaited = 1;
 	struct ask *ask = engines_ask(engines_find(engines, "p", NULL), "recv", params, NULL, 0,
-				      done, &awaited);
+	                              done, &awaited);
 	json_decref(params);
 	engines_cancel(ask);
 	await(&awaited);
@@ -216,6 +216,6 @@ START_TEST(the_end_comes_also_while_an_engine_is_being_made)
 END_TEST
 
 UNIT_TESTS("daemon/engines", an_engine_is_found_once_it_is_made, a_name_that_is_being_made_is_taken,
-	   what_cannot_be_made_leaves_no_trace, what_is_printed_comes_before_the_answer,
-	   one_that_waits_can_be_given_up, who_is_told_may_destroy,
-	   the_end_comes_also_while_an_engine_is_being_made)
+           what_cannot_be_made_leaves_no_trace, what_is_printed_comes_before_the_answer,
+           one_that_waits_can_be_given_up, who_is_told_may_destroy,
+           the_end_comes_also_while_an_engine_is_being_made)

@@ -19,7 +19,7 @@ static int read_words(char *const *words)
 	return options_read(count, words, &options, &err);
 }
 
-#define W(text)	  ((char *)(uintptr_t)(text))
+#define W(text)   ((char *)(uintptr_t)(text))
 #define READ(...) read_words((char *[]){W("pipetoold"), __VA_ARGS__, NULL})
 
 START_TEST(nothing_said_is_nothing_set)
@@ -78,4 +78,4 @@ START_TEST(the_help_names_every_option)
 END_TEST
 
 UNIT_TESTS("daemon/options", nothing_said_is_nothing_set, values_stand_behind_or_in_the_word,
-	   what_is_wrong_is_told, the_help_names_every_option)
+           what_is_wrong_is_told, the_help_names_every_option)

@@ -191,7 +191,7 @@ START_TEST(the_counts_agree_with_the_bytes)
 END_TEST
 
 UNIT_TESTS("daemon/outbox", what_goes_in_comes_out_in_order, sixty_four_answers_are_enough,
-	   notifications_do_not_count_as_answers, unread_notifications_are_dropped_and_told_of_once,
-	   who_does_not_read_at_all_is_given_up, who_reads_a_little_is_not_given_up,
-	   one_notification_of_any_size_gets_through, what_was_lost_before_is_told_in_its_place,
-	   the_counts_agree_with_the_bytes)
+           notifications_do_not_count_as_answers, unread_notifications_are_dropped_and_told_of_once,
+           who_does_not_read_at_all_is_given_up, who_reads_a_little_is_not_given_up,
+           one_notification_of_any_size_gets_through, what_was_lost_before_is_told_in_its_place,
+           the_counts_agree_with_the_bytes)

@@ -97,6 +97,6 @@ START_TEST(too_many_are_closed_at_once)
 END_TEST
 
 UNIT_TESTS("daemon/passed", a_request_gets_what_came_with_it, what_nobody_claims_is_closed,
-	   a_line_before_the_one_meant_does_not_close_it,
-	   a_long_line_gets_what_came_with_its_beginning, a_request_cannot_take_what_comes_after_it,
-	   too_many_are_closed_at_once)
+           a_line_before_the_one_meant_does_not_close_it,
+           a_long_line_gets_what_came_with_its_beginning, a_request_cannot_take_what_comes_after_it,
+           too_many_are_closed_at_once)

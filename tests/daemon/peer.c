@@ -54,7 +54,7 @@ START_TEST(names_are_looked_up_and_unknown_ones_match_nobody)
 {
 	log_set_level(LOG_LEVEL_ERROR);
 	struct access *access = access_of("[access]\nadmin = no-such-user, @no-such-group\n"
-					  "viewer = daemon\n");
+	                                  "viewer = daemon\n");
 	ck_assert_int_eq(role_of(access, 1, 12345), ROLE_VIEWER);
 	ck_assert_int_eq(role_of(access, 54321, 12345), ROLE_NONE);
 	access_free(access);
@@ -86,5 +86,5 @@ START_TEST(roles_have_names)
 END_TEST
 
 UNIT_TESTS("daemon/peer", root_and_the_own_user_are_always_admin,
-	   the_highest_role_that_matches_counts, names_are_looked_up_and_unknown_ones_match_nobody,
-	   the_kernel_tells_who_connected, roles_have_names)
+           the_highest_role_that_matches_counts, names_are_looked_up_and_unknown_ones_match_nobody,
+           the_kernel_tells_who_connected, roles_have_names)

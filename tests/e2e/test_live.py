@@ -116,9 +116,9 @@ sniff(iface="pr", count={len(packets)}, timeout=30, started_callback=lambda: pri
 def test_a_live_rewrite_between_two_interfaces(pair, network, tmp_path):
     """What comes in is changed and sent back out of the same cable."""
     left, right = pair
-    right.create("mirror", '''n = SniffSource("pr", filter="inbound and udp")
+    right.create("mirror", '''n = SniffSource("pr", filter="udp and ip[8] == 64")
         n > TransformDrain("set{['ip.src']='10.9.0.2', ['ip.ttl']=7}") > InjectSink("pr")''')
-    left.create("back", '''SniffSource("pl", filter="inbound and udp") > QueueSink(name="q")''')
+    left.create("back", '''SniffSource("pl", filter="udp and ip[8] == 7") > QueueSink(name="q")''')
     frame = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / \
         IP(src="10.9.0.1", dst="192.0.2.1") / UDP(sport=5, dport=6) / Raw(b"y" * 20)
     source = makers.pcap(tmp_path / "in.pcap", [(bytes(frame), 0)] * 10)

@@ -45,7 +45,7 @@ START_TEST(a_block_added_while_running_runs_at_once)
 {
 	struct rig *r = bench("it = Drain(); s = RigSink(); it > s");
 	ck_assert_msg(ask_change(r, "f = Fragile(); t = RigSink(); it > f > t"), "%s",
-		      rig_words(r));
+	              rig_words(r));
 	ck_assert_int_eq(opened, 1);
 	push(r, LOW, "a");
 	expect_at(r, "s>", "a");
@@ -60,8 +60,8 @@ START_TEST(unlinking_loses_nothing_that_was_delivered)
 	struct rig *r = bench("it = Drain(); q = QueueSink(); it > q");
 	push(r, LOW, "a");
 	ck_assert(ask(r, "change",
-		      "{\"ops\": [{\"op\": \"unlink\", \"from\": \"it\", \"to\": \"q\", \"canal\": "
-		      "\"low\"}]}"));
+	              "{\"ops\": [{\"op\": \"unlink\", \"from\": \"it\", \"to\": \"q\", \"canal\": "
+	              "\"low\"}]}"));
 	push(r, LOW, "b");
 	const json_t *got =
 		json_object_get(ask(r, "recv", "{\"block\": \"q\", \"max\": 9}"), "messages");
@@ -122,11 +122,11 @@ START_TEST(every_fault_of_a_change_is_listed)
 	struct rig *r = bench("it = Drain()");
 	char *before = rig_export(r);
 	ck_assert(!ask(r, "change",
-		       "{\"ops\": [{\"op\": \"add\", \"name\": \"a\", \"type\": \"Drian\"},"
-		       "{\"op\": \"link\", \"from\": \"a\", \"to\": \"it\"},"
-		       "{\"op\": \"remove\", \"name\": \"nobody\"},"
-		       "{\"op\": \"add\", \"name\": \"it\", \"type\": \"Drain\"},"
-		       "{\"op\": \"unlink\", \"from\": \"it\", \"to\": \"it\"}]}"));
+	               "{\"ops\": [{\"op\": \"add\", \"name\": \"a\", \"type\": \"Drian\"},"
+	               "{\"op\": \"link\", \"from\": \"a\", \"to\": \"it\"},"
+	               "{\"op\": \"remove\", \"name\": \"nobody\"},"
+	               "{\"op\": \"add\", \"name\": \"it\", \"type\": \"Drain\"},"
+	               "{\"op\": \"unlink\", \"from\": \"it\", \"to\": \"it\"}]}"));
 	ck_assert_str_eq(rig_kind(r), "no-such-type");
 	char *after = rig_export(r);
 	ck_assert_str_eq(before, after);
@@ -153,7 +153,7 @@ START_TEST(a_dry_run_tells_and_changes_nothing)
 	char *before = rig_export(r);
 	const json_t *result =
 		ask(r, "change",
-		    "{\"dry_run\": true, \"ops\": [{\"op\": \"remove\", \"name\": \"s\"}]}");
+	            "{\"dry_run\": true, \"ops\": [{\"op\": \"remove\", \"name\": \"s\"}]}");
 	ck_assert_uint_eq(json_array_size(json_object_get(result, "plan")), 1);
 	char *after = rig_export(r);
 	ck_assert_str_eq(before, after);
@@ -167,7 +167,7 @@ START_TEST(a_stale_revision_is_a_conflict)
 {
 	struct rig *r = bench("it = Drain()");
 	ck_assert(!ask(r, "change",
-		       "{\"if_revision\": 99, \"ops\": [{\"op\": \"remove\", \"name\": \"it\"}]}"));
+	               "{\"if_revision\": 99, \"ops\": [{\"op\": \"remove\", \"name\": \"it\"}]}"));
 	ck_assert_str_eq(rig_kind(r), "conflict");
 	rig_end(r);
 }
@@ -178,8 +178,8 @@ START_TEST(replace_keeps_links_counters_and_what_is_queued)
 	struct rig *r = bench("it = Drain(); q = QueueSink(); it > q");
 	push(r, LOW, "a");
 	ck_assert(ask(r, "change",
-		      "{\"ops\": [{\"op\": \"replace\", \"name\": \"q\", \"type\": \"QueueSink\","
-		      "\"params\": {\"limit\": 1000}}]}"));
+	              "{\"ops\": [{\"op\": \"replace\", \"name\": \"q\", \"type\": \"QueueSink\","
+	              "\"params\": {\"limit\": 1000}}]}"));
 	push(r, LOW, "b");
 	ck_assert_uint_eq(rig_block(r, "q")->count.entered, 2);
 	const json_t *got =
@@ -194,7 +194,7 @@ START_TEST(replacing_by_another_type_drops_what_it_held_and_says_so)
 	struct rig *r = bench("it = Drain(); q = QueueSink(); it > q");
 	push(r, LOW, "a");
 	ck_assert(ask(r, "change",
-		      "{\"ops\": [{\"op\": \"replace\", \"name\": \"q\", \"type\": \"Sink\"}]}"));
+	              "{\"ops\": [{\"op\": \"replace\", \"name\": \"q\", \"type\": \"Sink\"}]}"));
 	ck_assert_str_eq(rig_block(r, "q")->count.drops[0].why, "replaced");
 	rig_end(r);
 }
@@ -246,8 +246,8 @@ START_TEST(a_bad_script_is_refused_before_anything_changes)
 {
 	struct rig *r = bench("it = TransformDrain('reverse'); s = RigSink(); it > s");
 	ck_assert(!ask(r, "change",
-		       "{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": {\"f\": "
-		       "\"revers\"}}]}"));
+	               "{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": {\"f\": "
+	               "\"revers\"}}]}"));
 	ck_assert_str_eq(rig_kind(r), "script");
 	push(r, LOW, "abc");
 	expect_at(r, "s>", "cba");
@@ -256,11 +256,11 @@ START_TEST(a_bad_script_is_refused_before_anything_changes)
 END_TEST
 
 UNIT_TESTS("engine/change", a_block_added_while_running_runs_at_once,
-	   unlinking_loses_nothing_that_was_delivered, a_failed_open_changes_nothing,
-	   a_failed_start_leaves_it_stopped_and_closed, every_fault_of_a_change_is_listed,
-	   a_change_that_changes_nothing_makes_no_revision, a_dry_run_tells_and_changes_nothing,
-	   a_stale_revision_is_a_conflict, replace_keeps_links_counters_and_what_is_queued,
-	   replacing_by_another_type_drops_what_it_held_and_says_so,
-	   a_replacement_must_have_the_ports_that_are_linked, cycles_are_refused_and_named,
-	   a_set_that_is_not_live_restarts_the_block,
-	   a_bad_script_is_refused_before_anything_changes)
+           unlinking_loses_nothing_that_was_delivered, a_failed_open_changes_nothing,
+           a_failed_start_leaves_it_stopped_and_closed, every_fault_of_a_change_is_listed,
+           a_change_that_changes_nothing_makes_no_revision, a_dry_run_tells_and_changes_nothing,
+           a_stale_revision_is_a_conflict, replace_keeps_links_counters_and_what_is_queued,
+           replacing_by_another_type_drops_what_it_held_and_says_so,
+           a_replacement_must_have_the_ports_that_are_linked, cycles_are_refused_and_named,
+           a_set_that_is_not_live_restarts_the_block,
+           a_bad_script_is_refused_before_anything_changes)

@@ -51,10 +51,10 @@ static void change(struct rig *r)
 static void take_away(struct rig *r)
 {
 	char *json = any(2) ? must_printf("{\"ops\": [{\"op\": \"remove\", \"name\": \"b%u\"}]}",
-					  any(12))
-			    : must_printf("{\"ops\": [{\"op\": \"replace\", \"name\": \"b%u\", "
-					  "\"type\": \"Drain\"}]}",
-					  any(12));
+	                                  any(12))
+	                    : must_printf("{\"ops\": [{\"op\": \"replace\", \"name\": \"b%u\", "
+	                                  "\"type\": \"Drain\"}]}",
+	                                  any(12));
 	ask(r, "change", json);
 	free(json);
 }
@@ -93,7 +93,7 @@ START_TEST(nothing_is_ever_unexplained)
 			uint64_t unexplained = ledger_unexplained(rig_engine(r));
 			char *graph = unexplained ? rig_export(r) : NULL;
 			ck_assert_msg(!unexplained, "seed %u, step %d: %llu unexplained in\n%s", i,
-				      step, (unsigned long long)unexplained, graph);
+			              step, (unsigned long long)unexplained, graph);
 		}
 		rig_end(r);
 	}

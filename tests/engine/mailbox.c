@@ -20,6 +20,7 @@ static void on_answer(void *arg, int code, json_t *result, struct pt_error *err)
 	ck_assert_msg(code == 0 || code == -PT_ESTATE, "%s", pt_error_text(err, ""));
 	if (code)
 		atomic_fetch_add(&a->refused, 1);
+	json_decref(result);
 	if (atomic_fetch_add(&a->answers, 1) + 1 == a->wanted)
 		uv_sem_post(&a->done);
 }
@@ -44,9 +45,9 @@ START_TEST(many_threads_ask_one_engine)
 	ck_assert_int_eq(uv_sem_init(&a.done, 0), 0);
 	ck_assert_int_eq(pt_engine_new("e", NULL, NULL, &a.engine, NULL), 0);
 	ask_json(&a, "change",
-		 "{\"ops\": [{\"op\": \"add\", \"name\": \"f\", \"type\": \"CLIFeeder\"},"
-		 "{\"op\": \"add\", \"name\": \"q\", \"type\": \"QueueSink\"},"
-		 "{\"op\": \"link\", \"from\": \"f\", \"to\": \"q\"}]}");
+	         "{\"ops\": [{\"op\": \"add\", \"name\": \"f\", \"type\": \"CLIFeeder\"},"
+	         "{\"op\": \"add\", \"name\": \"q\", \"type\": \"QueueSink\"},"
+	         "{\"op\": \"link\", \"from\": \"f\", \"to\": \"q\"}]}");
 	ask_json(&a, "start", "{}");
 	uv_sem_wait(&a.done);
 	a.answers = 0;
@@ -77,11 +78,11 @@ START_TEST(engines_come_and_go)
 		ck_assert_int_eq(uv_sem_init(&a.done, 0), 0);
 		ck_assert_int_eq(pt_engine_new("e", NULL, NULL, &a.engine, NULL), 0);
 		ask_json(&a, "change",
-			 "{\"ops\": [{\"op\": \"add\", \"name\": \"p\", \"type\": "
-			 "\"PeriodicSource\","
-			 "\"params\": {\"msg\": \"x\", \"period\": 0}},"
-			 "{\"op\": \"add\", \"name\": \"s\", \"type\": \"Sink\"},"
-			 "{\"op\": \"link\", \"from\": \"p\", \"to\": \"s\"}]}");
+		         "{\"ops\": [{\"op\": \"add\", \"name\": \"p\", \"type\": "
+		         "\"PeriodicSource\","
+		         "\"params\": {\"msg\": \"x\", \"period\": 0}},"
+		         "{\"op\": \"add\", \"name\": \"s\", \"type\": \"Sink\"},"
+		         "{\"op\": \"link\", \"from\": \"p\", \"to\": \"s\"}]}");
 		ask_json(&a, "start", "{}");
 		if (i % 2)
 			uv_sem_wait(&a.done);

@@ -208,7 +208,7 @@ struct run {
 };
 
 static void feed(struct rig *r, enum pt_canal canal, char (*messages)[4], unsigned count,
-		 unsigned vector)
+                 unsigned vector)
 {
 	struct pt_block *source = rig_block(r, "b0");
 	for (unsigned i = 0; i < count; i += vector) {
@@ -216,7 +216,7 @@ static void feed(struct rig *r, enum pt_canal canal, char (*messages)[4], unsign
 		unsigned n = count - i < vector ? count - i : vector;
 		for (unsigned j = 0; j < n; j++)
 			made[j] = pt_msg_new(rig_engine(r)->pool, messages[i + j],
-					     strlen(messages[i + j]));
+			                     strlen(messages[i + j]));
 		pt_made(source, n);
 		pt_send_many(source, canal, made, n);
 	}
@@ -233,9 +233,9 @@ static void look(struct rig *r, const struct model *m, struct buf *seen)
 		json_t *message;
 		json_array_foreach (got, at, message)
 			buf_addf(&seen[i], "%d%s ",
-				 !strcmp(json_string_value(json_object_get(message, "canal")),
-					 "high"),
-				 json_string_value(json_object_get(message, "message")));
+			         !strcmp(json_string_value(json_object_get(message, "canal")),
+			                 "high"),
+			         json_string_value(json_object_get(message, "message")));
 		free(params);
 	}
 }
@@ -250,8 +250,8 @@ static void compare(struct rig *r, const struct model *m, const struct buf *seen
 	char *graph = rig_export(r);
 	for (unsigned i = 0; i < m->count; i++)
 		ck_assert_msg(!strcmp(text_of(&seen[i]), text_of(&m->seen[i])),
-			      "b%u by vectors of %u:\n%s\nreference:\n%s\n%s", i, vector,
-			      text_of(&seen[i]), text_of(&m->seen[i]), graph);
+		              "b%u by vectors of %u:\n%s\nreference:\n%s\n%s", i, vector,
+		              text_of(&seen[i]), text_of(&m->seen[i]), graph);
 	free(graph);
 	expect_printed(r, text_of(&m->console));
 }
@@ -262,7 +262,7 @@ static struct rig *build(const struct model *m)
 	name_blocks(m, &text);
 	for (unsigned i = 0; i < m->link_count; i++)
 		buf_addf(&text, "b%u%sb%u\n", m->links[i].from, graph_link_sign(m->links[i].canal),
-			 m->links[i].to);
+		         m->links[i].to);
 	struct rig *r = rig_graph(text.data);
 	buf_free(&text);
 	return r;
@@ -292,14 +292,14 @@ static bool round_of(unsigned number)
 	unsigned count = 1 + any(100);
 	for (unsigned i = 0; i < count; i++)
 		snprintf(messages[i], sizeof messages[i], "%c%c", 'a' + (int)any(26),
-			 'a' + (int)any(26));
+		         'a' + (int)any(26));
 	for (int canal = PT_LOW; canal <= PT_HIGH; canal++)
 		for (unsigned i = 0; i < count; i++)
 			model_send(&m, 0, (enum pt_canal)canal, messages[i]);
 	bool fits = m.work < WORK_MAX;
 	for (unsigned vector = 64; fits && vector; vector = vector == 64  ? 7
-							    : vector == 7 ? 1
-									  : 0) {
+	                                                    : vector == 7 ? 1
+	                                                                  : 0) {
 		struct buf seen[BLOCKS_MAX] = {0};
 		r = build(&m);
 		for (int canal = PT_LOW; canal <= PT_HIGH; canal++)
@@ -330,12 +330,12 @@ END_TEST
 /* ---- by hand ---- */
 
 static void expect_order(const char *text, const char *block, enum pt_canal exit, bool split,
-			 bool single)
+                         bool single)
 {
 	struct rig *r = rig_graph(text);
 	const struct pt_block *b = rig_block(r, block);
 	ck_assert_msg(b->exits[exit] && b->exits[exit]->split == split, "split of %s in %s", block,
-		      text);
+	              text);
 	ck_assert_msg(b->single == single, "single of %s in %s", block, text);
 	rig_end(r);
 }
@@ -344,11 +344,11 @@ START_TEST(only_what_can_be_seen_is_delivered_singly)
 {
 	expect_order("a = Drain(); b = Sink(); c = Sink(); a > b; a > c", "a", LOW, false, false);
 	expect_order("a = Drain(); b = Drain(); c = Drain(); s = Sink(); a > b > s; a > c > s", "a",
-		     LOW, true, false);
+	             LOW, true, false);
 	expect_order("a = Drain(); b = ConsoleSink(); c = ConsoleSink(); a > b; a > c", "a", LOW,
-		     true, false);
+	             true, false);
 	expect_order("a = Drain(); b = QueueSink(); c = QueueSink(); a > b; a > c", "a", LOW, false,
-		     false);
+	             false);
 	expect_order(
 		"v = TriggeredValve(); d = Drain(); t = TriggerDrain('always'); v > d > t; t ^ v",
 		"v", LOW, false, true);
@@ -360,4 +360,4 @@ START_TEST(only_what_can_be_seen_is_delivered_singly)
 END_TEST
 
 UNIT_TESTS("engine/order", only_what_can_be_seen_is_delivered_singly,
-	   vectors_show_what_one_message_at_a_time_shows)
+           vectors_show_what_one_message_at_a_time_shows)

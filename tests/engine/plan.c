@@ -18,34 +18,34 @@ static unsigned any(unsigned limit)
 static void add_op(json_t *ops)
 {
 	static const char *const types[] = {"Drain", "TransformDrain", "QueueSink",
-					    "TriggeredValve"};
+	                                    "TriggeredValve"};
 	static const char *const canals[] = {"low", "high", "trigger"};
 	char a[16], b[16];
 	unsigned type = any(4);
 	snprintf(a, sizeof a, "b%u", any(8));
 	snprintf(b, sizeof b, "b%u", any(8));
 	json_t *params = type == 1   ? json_pack("{s:s}", "f", any(2) ? "reverse" : "upper")
-			 : type == 2 ? json_pack("{s:i}", "limit", 100 + (int)any(3))
-				     : json_object();
+	                 : type == 2 ? json_pack("{s:i}", "limit", 100 + (int)any(3))
+	                             : json_object();
 	json_t *op;
 	switch (any(6)) {
 	case 0:
 	case 1:
 		op = json_pack("{s:s, s:s, s:s, s:O}", "op", "add", "name", a, "type", types[type],
-			       "params", params);
+		               "params", params);
 		break;
 	case 2: op = json_pack("{s:s, s:s}", "op", "remove", "name", a); break;
 	case 3:
 		op = json_pack("{s:s, s:s, s:s, s:O}", "op", "replace", "name", a, "type",
-			       types[type], "params", params);
+		               types[type], "params", params);
 		break;
 	case 4:
 		op = json_pack("{s:s, s:s, s:s, s:s}", "op", "unlink", "from", a, "to", b, "canal",
-			       canals[any(3)]);
+		               canals[any(3)]);
 		break;
 	default:
 		op = json_pack("{s:s, s:s, s:s, s:s}", "op", "link", "from", a, "to", b, "canal",
-			       canals[any(3)]);
+		               canals[any(3)]);
 		break;
 	}
 	json_decref(params);
@@ -136,7 +136,7 @@ START_TEST(another_order_of_links_is_another_graph)
 	json_t *ops = plan_of(a, b);
 	ck_assert_uint_eq(json_array_size(ops), 2);
 	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(ops, 0), "op")),
-			 "unlink");
+	                 "unlink");
 	json_decref(ops);
 	graph_free(a);
 	graph_free(b);
@@ -149,7 +149,7 @@ START_TEST(a_default_spelled_out_is_no_difference)
 		graph_of("[{\"op\": \"add\", \"name\": \"x\", \"type\": \"TriggeredValve\"}]");
 	struct graph *b =
 		graph_of("[{\"op\": \"add\", \"name\": \"x\", \"type\": \"TriggeredValve\","
-			 "\"params\": {\"start_state\": true}}]");
+	                 "\"params\": {\"start_state\": true}}]");
 	expect_same(a, b, 0);
 	graph_free(a);
 	graph_free(b);
@@ -161,8 +161,8 @@ START_TEST(too_many_blocks_are_refused)
 	struct graph *g = graph_new();
 	struct pt_error err = PT_ERROR_INIT;
 	json_t *ops = json_loads("[{\"op\": \"add\", \"name\": \"a\", \"type\": \"Drain\"},"
-				 "{\"op\": \"add\", \"name\": \"b\", \"type\": \"Drain\"}]",
-				 0, NULL);
+	                         "{\"op\": \"add\", \"name\": \"b\", \"type\": \"Drain\"}]",
+	                         0, NULL);
 	ck_assert_int_eq(graph_change(g, ops, 1, &err), -PT_ELIMIT);
 	ck_assert_str_eq(err.faults[0].path, "ops[1]");
 	pt_error_clear(&err);
@@ -174,10 +174,10 @@ END_TEST
 START_TEST(blocks_sort_in_the_order_in_which_data_flows)
 {
 	struct graph *g = graph_of("[{\"op\": \"add\", \"name\": \"c\", \"type\": \"Sink\"},"
-				   "{\"op\": \"add\", \"name\": \"b\", \"type\": \"Drain\"},"
-				   "{\"op\": \"add\", \"name\": \"a\", \"type\": \"CLIFeeder\"},"
-				   "{\"op\": \"link\", \"from\": \"a\", \"to\": \"b\"},"
-				   "{\"op\": \"link\", \"from\": \"b\", \"to\": \"c\"}]");
+	                           "{\"op\": \"add\", \"name\": \"b\", \"type\": \"Drain\"},"
+	                           "{\"op\": \"add\", \"name\": \"a\", \"type\": \"CLIFeeder\"},"
+	                           "{\"op\": \"link\", \"from\": \"a\", \"to\": \"b\"},"
+	                           "{\"op\": \"link\", \"from\": \"b\", \"to\": \"c\"}]");
 	unsigned sorted[3];
 	graph_sort(g, sorted);
 	ck_assert_uint_eq(sorted[0], 2);
@@ -188,5 +188,5 @@ START_TEST(blocks_sort_in_the_order_in_which_data_flows)
 END_TEST
 
 UNIT_TESTS("engine/plan", a_plan_leads_from_any_graph_to_any_other,
-	   another_order_of_links_is_another_graph, a_default_spelled_out_is_no_difference,
-	   too_many_blocks_are_refused, blocks_sort_in_the_order_in_which_data_flows)
+           another_order_of_links_is_another_graph, a_default_spelled_out_is_no_difference,
+           too_many_blocks_are_refused, blocks_sort_in_the_order_in_which_data_flows)

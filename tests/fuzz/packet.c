@@ -65,8 +65,8 @@ static void check_rewrite(uint8_t *bytes, size_t length, const struct packet_vie
 		if (f->read_only || f->bits >= 64 || !packet_read(bytes, v, f, &value))
 			continue;
 		assert(f->kind == PACKET_NUMBER || f->kind == PACKET_FLAG
-			       ? value.number == (sets[i].value.number & ((1ull << f->bits) - 1))
-			       : !memcmp(value.bytes, sets[i].value.bytes, f->size));
+		               ? value.number == (sets[i].value.number & ((1ull << f->bits) - 1))
+		               : !memcmp(value.bytes, sets[i].value.bytes, f->size));
 	}
 }
 
@@ -85,9 +85,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(bytes, data + 2, length);
 
 	struct pt_msg msg = {.bytes = bytes,
-			     .length = (uint32_t)length,
-			     .wire_length = (uint32_t)length,
-			     .link_type = link_type};
+	                     .length = (uint32_t)length,
+	                     .wire_length = (uint32_t)length,
+	                     .link_type = link_type};
 	packet_dissect(&msg, &v);
 	check_view(&v, length);
 	check_fields(bytes, length, &v);

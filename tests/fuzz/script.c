@@ -30,7 +30,7 @@ static void apply(struct pt_func *f, enum pt_kind kind, struct pt_msg *m)
 	size_t length = m->length;
 	struct pt_msg *mine = pt_msg_ref(m);
 	int rc = kind == PT_KIND_TRANSFORM ? func_transform(f, &mine, &err)
-					   : func_test(f, mine, &err);
+	                                   : func_test(f, mine, &err);
 	assert(rc <= 1);
 	check_error(rc, &err);
 	assert(m->length == length && !memcmp(m->bytes, packet, length));

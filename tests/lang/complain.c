@@ -55,5 +55,5 @@ START_TEST(a_fault_shows_its_line_as_a_hint)
 END_TEST
 
 UNIT_TESTS("lang/complain", the_caret_stands_below_its_column,
-	   what_a_terminal_would_obey_is_not_shown, long_lines_are_cut_around_the_caret,
-	   a_fault_shows_its_line_as_a_hint)
+           what_a_terminal_would_obey_is_not_shown, long_lines_are_cut_around_the_caret,
+           a_fault_shows_its_line_as_a_hint)

@@ -23,7 +23,7 @@ static void expect_values(const char *const cases[][2])
 	for (size_t i = 0; cases[i][0]; i++) {
 		char *value = value_of(cases[i][0]);
 		ck_assert_msg(!strcmp(value, cases[i][1]), "%s is %s, not %s", cases[i][0], value,
-			      cases[i][1]);
+		              cases[i][1]);
 		free(value);
 	}
 }
@@ -48,11 +48,11 @@ START_TEST(numbers)
 		{"9223372036854775807", "9223372036854775807"},
 		{"-9223372036854775808", "-9223372036854775808"},
 		{"[9223372036854775808]",
-		 "!line 1, column 2: this number is too large; integers have "
-		 "64 bits"},
+	         "!line 1, column 2: this number is too large; integers have "
+	         "64 bits"},
 		{"-9223372036854775809",
-		 "!line 1, column 2: this number is too large; integers have 64 "
-		 "bits"},
+	         "!line 1, column 2: this number is too large; integers have 64 "
+	         "bits"},
 		{"1e400", "!line 1, column 1: this number is too large; integers have 64 bits"},
 		{"[1__0]", "!line 1, column 2: this is not a number; text stands in quotes"},
 		{"[010]", "!line 1, column 2: this is not a number; text stands in quotes"},
@@ -131,8 +131,8 @@ START_TEST(lists_and_dictionaries)
 		{"{'a': ", "!line 1, column 7: a value is expected here, not the end of the text"},
 		{"[reverse]", "!line 1, column 2: 'reverse' is no value; text stands in quotes"},
 		{"[Drain()]",
-		 "!line 1, column 2: a value is expected here; make the block 'Drain' in a "
-		 "statement of its own"},
+	         "!line 1, column 2: a value is expected here; make the block 'Drain' in a "
+	         "statement of its own"},
 		{NULL, NULL},
 	};
 	expect_values(cases);
@@ -167,7 +167,7 @@ START_TEST(depth_is_bounded)
 	memset(deep + 65, ']', 65);
 	deep[130] = 0;
 	expect_text(value_of(deep),
-		    "!line 1, column 65: values within values are more than 64 deep here");
+	            "!line 1, column 65: values within values are more than 64 deep here");
 	deep[129] = 0;
 	char *value = value_of(deep + 1);
 	ck_assert_str_eq(value, deep + 1);
@@ -176,4 +176,4 @@ START_TEST(depth_is_bounded)
 END_TEST
 
 UNIT_TESTS("lang/literal", numbers, text, bytes, lists_and_dictionaries, bare_words_are_text,
-	   depth_is_bounded)
+           depth_is_bounded)

@@ -9,8 +9,8 @@ START_TEST(statements_make_and_link)
 	expect_said("\n;;\n# nothing\n", "");
 	expect_said("a=Drain();a>old\r\nold>a\r\n", "a=Drain{} a>old old>a");
 	expect_said("\xef\xbb\xbf"
-		    "a = Drain()",
-		    "a=Drain{}");
+	            "a = Drain()",
+	            "a=Drain{}");
 }
 END_TEST
 
@@ -18,10 +18,10 @@ START_TEST(every_operator_links)
 {
 	const char *blocks = "a = Drain(); b = Drain(); ";
 	static const char *const cases[][2] = {
-		{"a > b", "a>b"},	  {"a >> b", "a>>b"},
-		{"a ^ b", "a^b"},	  {"b < a", "a>b"},
-		{"b << a", "a>>b"},	  {"a % b", "a>b b>a"},
-		{"a//b", "a>>b b>>a"},	  {"a > b >> a ^ b", "a>b b>>a a^b"},
+		{"a > b", "a>b"},         {"a >> b", "a>>b"},
+		{"a ^ b", "a^b"},         {"b < a", "a>b"},
+		{"b << a", "a>>b"},       {"a % b", "a>b b>a"},
+		{"a//b", "a>>b b>>a"},    {"a > b >> a ^ b", "a>b b>>a a^b"},
 		{"a < b > a", "b>a b>a"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -39,7 +39,7 @@ START_TEST(lines_go_on_inside_brackets_and_behind_operators)
 	expect_said("old >\n\n# where to?\n  drain2", "old>drain2");
 	expect_said("old \\\n > drain2", "old>drain2");
 	expect_said("x = RdpcapSource(\n'/a',\n# fast\nspeed=\n2\n)\nold > x",
-		    "x=RdpcapSource{\"fname\":\"/a\",\"speed\":2} old>x");
+	            "x=RdpcapSource{\"fname\":\"/a\",\"speed\":2} old>x");
 	expect_said("x =\nDrain()", "x=Drain{}");
 }
 END_TEST
@@ -48,33 +48,33 @@ START_TEST(arguments_have_a_place_or_a_name)
 {
 	expect_said("x = RdpcapSource('/a', 2)", "x=RdpcapSource{\"fname\":\"/a\",\"speed\":2}");
 	expect_said("x = RdpcapSource('/a', speed=None,)",
-		    "x=RdpcapSource{\"fname\":\"/a\",\"speed\":null}");
+	            "x=RdpcapSource{\"fname\":\"/a\",\"speed\":null}");
 	expect_said("x = WrpcapSink(rotate={'size': '1k', \"log\": '/l'})",
-		    "x=WrpcapSink{\"rotate\":{\"size\":\"1k\",\"log\":\"/l\"}}");
+	            "x=WrpcapSink{\"rotate\":{\"size\":\"1k\",\"log\":\"/l\"}}");
 }
 END_TEST
 
 START_TEST(relative_paths_are_taken_from_the_directory)
 {
 	expect_said("x = RdpcapSource('in.pcap')",
-		    "x=RdpcapSource{\"fname\":\"/home/me/in.pcap\"}");
+	            "x=RdpcapSource{\"fname\":\"/home/me/in.pcap\"}");
 	expect_said("x = RdpcapSource('./a//./b/../c/')",
-		    "x=RdpcapSource{\"fname\":\"/home/me/a/b/../c/\"}");
+	            "x=RdpcapSource{\"fname\":\"/home/me/a/b/../c/\"}");
 	expect_said("x = RdpcapSource('-')", "x=RdpcapSource{\"fname\":\"-\"}");
 	expect_said("x = RdpcapSource('')", "x=RdpcapSource{\"fname\":\"\"}");
 	expect_said("x = WrpcapSink('/o', rotate={'log': 'l'})",
-		    "x=WrpcapSink{\"fname\":\"/o\",\"rotate\":{\"log\":\"/home/me/l\"}}");
+	            "x=WrpcapSink{\"fname\":\"/o\",\"rotate\":{\"log\":\"/home/me/l\"}}");
 }
 END_TEST
 
 START_TEST(blocks_made_in_place_get_names)
 {
 	expect_said("RdpcapSource('/a') > Inject3Sink()",
-		    "rdpcap_source1=RdpcapSource{\"fname\":\"/a\"} inject3_sink1=Inject3Sink{} "
-		    "rdpcap_source1>inject3_sink1");
+	            "rdpcap_source1=RdpcapSource{\"fname\":\"/a\"} inject3_sink1=Inject3Sink{} "
+	            "rdpcap_source1>inject3_sink1");
 	expect_said("TCPConnectPipe() % CLIFeeder()",
-		    "tcp_connect_pipe1=TCPConnectPipe{} cli_feeder1=CLIFeeder{} "
-		    "tcp_connect_pipe1>cli_feeder1 cli_feeder1>tcp_connect_pipe1");
+	            "tcp_connect_pipe1=TCPConnectPipe{} cli_feeder1=CLIFeeder{} "
+	            "tcp_connect_pipe1>cli_feeder1 cli_feeder1>tcp_connect_pipe1");
 	expect_said("Drain()", "drain1=Drain{}");
 	expect_said("Drain(name='x') > old", "x=Drain{} x>old");
 	expect_said("Drain(name=None)", "drain1=Drain{}");
@@ -98,18 +98,18 @@ END_TEST
 START_TEST(faults_name_the_place_and_the_nearest_name)
 {
 	expect_complaint("old >\n\tDrian()",
-			 "line 2, column 2: no block type 'Drian'; did you mean 'Drain'?");
+	                 "line 2, column 2: no block type 'Drian'; did you mean 'Drain'?");
 	expect_complaint(
 		"x = WrpcapSink(fnam='a')",
 		"line 1, column 16: WrpcapSink has no parameter 'fnam'; did you mean 'fname'?");
 	expect_complaint("feed = CLIFeeder()\nfeed > drain3",
-			 "line 2, column 8: no block 'drain3'; did you mean 'drain2'?");
+	                 "line 2, column 8: no block 'drain3'; did you mean 'drain2'?");
 	expect_complaint(
 		"old > Drain",
 		"line 1, column 7: no block 'Drain'; to make one of that type, write Drain()");
 	expect_complaint("é", "line 1, column 1: a block is expected here, not 'é'");
 	expect_complaint("old > '\xff'",
-			 "line 1, column 8: the byte '\\xff' is not text; text is UTF-8");
+	                 "line 1, column 8: the byte '\\xff' is not text; text is UTF-8");
 }
 END_TEST
 
@@ -127,13 +127,13 @@ START_TEST(wrong_arguments_are_told)
 		"line 1, column 23: an argument without a name cannot stand behind one with a "
 		"name");
 	expect_complaint("RdpcapSource('a', fname='b')",
-			 "line 1, column 19: 'fname' is given twice");
+	                 "line 1, column 19: 'fname' is given twice");
 	expect_complaint(
 		"Drain(name='a b')",
 		"line 1, column 12: a name has letters, digits and _, no digit first, and at "
 		"most 64 of them");
 	expect_complaint("x = Drain(name='y')",
-			 "line 1, column 5: the block has two names, 'x' and 'y'");
+	                 "line 1, column 5: the block has two names, 'x' and 'y'");
 	expect_complaint(
 		"TransformDrain(lambda p: p)",
 		"line 1, column 16: a Python function cannot run here; write it in Lua, as "
@@ -148,10 +148,10 @@ START_TEST(what_is_no_statement_is_refused)
 		"line 1, column 13: a name is for one block; link it in a statement of its own: "
 		"x > …");
 	expect_complaint("x = Drain",
-			 "line 1, column 5: a block is made by its type with brackets: "
-			 "x = Drain()");
+	                 "line 1, column 5: a block is made by its type with brackets: "
+	                 "x = Drain()");
 	expect_complaint("x = 5",
-			 "line 1, column 5: a block, as Drain(), is expected here, not '5'");
+	                 "line 1, column 5: a block, as Drain(), is expected here, not '5'");
 	expect_complaint("old", "line 1, column 1: 'old' alone does nothing; link it: old > …");
 	expect_complaint(
 		"old\n> drain2",
@@ -163,12 +163,12 @@ START_TEST(what_is_no_statement_is_refused)
 		"line 1, column 7: brackets stand behind a type only; write a block that has a "
 		"name as a statement of its own");
 	expect_complaint("old drain2",
-			 "line 1, column 5: an operator or the end of the statement is "
-			 "expected here, not 'drain2'");
+	                 "line 1, column 5: an operator or the end of the statement is "
+	                 "expected here, not 'drain2'");
 	expect_complaint("old >",
-			 "line 1, column 6: a block is expected here, not the end of the text");
+	                 "line 1, column 6: a block is expected here, not the end of the text");
 	expect_complaint("x = Drain()\nx = Drain()",
-			 "line 2, column 1: the name 'x' is taken: a block gets it on line 1");
+	                 "line 2, column 1: the name 'x' is taken: a block gets it on line 1");
 }
 END_TEST
 
@@ -184,8 +184,8 @@ START_TEST(all_faults_are_told_in_their_order)
 		"line 5, column 10: this '(' is never closed\n"
 		"line 6, column 7: no block 'zz'; make it first: zz = Type(…)");
 	expect_complaint("z = Drain(\nw = Drain()\nold > ww",
-			 "line 1, column 10: this '(' is never closed\n"
-			 "line 3, column 7: no block 'ww'; make it first: ww = Type(…)");
+	                 "line 1, column 10: this '(' is never closed\n"
+	                 "line 3, column 7: no block 'ww'; make it first: ww = Type(…)");
 }
 END_TEST
 
@@ -232,7 +232,7 @@ START_TEST(links_alone)
 	ck_assert_int_eq(lang_parse_links("a > b ^ c", 9, &links, &err), 0);
 	char *text = json_dumps(links, JSON_COMPACT);
 	ck_assert_str_eq(text, "[{\"from\":\"a\",\"to\":\"b\",\"canal\":\"low\"},"
-			       "{\"from\":\"b\",\"to\":\"c\",\"canal\":\"trigger\"}]");
+	                       "{\"from\":\"b\",\"to\":\"c\",\"canal\":\"trigger\"}]");
 	free(text);
 	json_decref(links);
 	ck_assert_int_eq(lang_parse_links("a > Drain()", 11, &links, &err), -PT_EPARSE);
@@ -275,11 +275,11 @@ START_TEST(many_blocks_take_no_long)
 END_TEST
 
 UNIT_TESTS("lang/parse", statements_make_and_link, every_operator_links,
-	   lines_go_on_inside_brackets_and_behind_operators, arguments_have_a_place_or_a_name,
-	   relative_paths_are_taken_from_the_directory, blocks_made_in_place_get_names,
-	   names_in_place_pass_over_those_taken, a_block_may_be_linked_before_its_line,
-	   faults_name_the_place_and_the_nearest_name, wrong_arguments_are_told,
-	   what_is_no_statement_is_refused, all_faults_are_told_in_their_order,
-	   at_most_twenty_faults_are_told, a_name_of_any_length_is_told_in_few_words,
-	   without_an_environment_names_are_let_through, links_alone, a_block_alone,
-	   many_blocks_take_no_long)
+           lines_go_on_inside_brackets_and_behind_operators, arguments_have_a_place_or_a_name,
+           relative_paths_are_taken_from_the_directory, blocks_made_in_place_get_names,
+           names_in_place_pass_over_those_taken, a_block_may_be_linked_before_its_line,
+           faults_name_the_place_and_the_nearest_name, wrong_arguments_are_told,
+           what_is_no_statement_is_refused, all_faults_are_told_in_their_order,
+           at_most_twenty_faults_are_told, a_name_of_any_length_is_told_in_few_words,
+           without_an_environment_names_are_let_through, links_alone, a_block_alone,
+           many_blocks_take_no_long)

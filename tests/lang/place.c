@@ -13,7 +13,7 @@ static void expect_place(const char *path, unsigned line, unsigned column)
 	ck_assert_int_eq(lang_parse(program_text, strlen(program_text), &world, &program, NULL), 0);
 	struct lang_place place = lang_locate(&program, path);
 	ck_assert_msg(place.line == line && place.column == column, "%s is at %u:%u", path,
-		      place.line, place.column);
+	              place.line, place.column);
 	lang_program_free(&program);
 }
 
@@ -53,4 +53,4 @@ START_TEST(blocks_and_links_count_by_themselves)
 END_TEST
 
 UNIT_TESTS("lang/place", paths_lead_to_what_they_mean, what_is_not_in_the_text_is_near_what_is,
-	   blocks_and_links_count_by_themselves)
+           blocks_and_links_count_by_themselves)

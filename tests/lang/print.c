@@ -54,7 +54,7 @@ static json_t *read_graph(const char *text, size_t length)
 	size_t i;
 	json_t *op, *blocks = json_array(), *links = json_array();
 	ck_assert_msg(!lang_parse(text, length, NULL, &program, &err), "%.*s: %s", (int)length,
-		      text, pt_error_text(&err, ""));
+	              text, pt_error_text(&err, ""));
 	json_array_foreach (program.ops, i, op) {
 		bool is_block = json_object_get(op, "type") != NULL;
 		json_object_del(op, "op");
@@ -78,7 +78,7 @@ START_TEST(neighbours_in_order_are_chained)
 	struct buf b = BUF_INIT;
 	lang_print(&b, graph);
 	ck_assert_str_eq(b.data, "s = S(f='x', n=1)\nd = D()\ne = D()\n"
-				 "s > d > e\nd > s\ns >> e\ne ^ d\n");
+	                         "s > d > e\nd > s\ns >> e\ne ^ d\n");
 	buf_free(&b);
 	json_decref(graph);
 }
@@ -93,12 +93,12 @@ static unsigned below(unsigned n)
 
 static json_t *random_text(void)
 {
-	static const char *const pieces[] = {"a",     "B",	  "0",	      "'",
-					     "\"",    "'''",	  "\\",	      "\n",
-					     "\r",    "\t",	  "\b",	      "#",
-					     "é",     "世",	  "😀",	      "{",
-					     "\\x41", "\xc2\x80", "\xc2\xa0", "\xe2\x80\xa8",
-					     "\x7f",  " "};
+	static const char *const pieces[] = {"a",     "B",        "0",        "'",
+	                                     "\"",    "'''",      "\\",       "\n",
+	                                     "\r",    "\t",       "\b",       "#",
+	                                     "é",     "世",       "😀",        "{",
+	                                     "\\x41", "\xc2\x80", "\xc2\xa0", "\xe2\x80\xa8",
+	                                     "\x7f",  " "};
 	struct buf b = BUF_INIT;
 	buf_reserve(&b, 0);
 	for (unsigned n = below(8); n; n--)
@@ -184,15 +184,15 @@ static json_t *random_graph(void)
 			json_object_set_new(params, key, random_value(0));
 		}
 		json_array_append_new(blocks,
-				      json_pack("{ss ss so}", "name", name, "type",
-						below(2) ? "Drain" : "X", "params", params));
+		                      json_pack("{ss ss so}", "name", name, "type",
+		                                below(2) ? "Drain" : "X", "params", params));
 	}
 	for (unsigned n = below(12); n; n--) {
 		json_t *from = json_array_get(blocks, below(count));
 		json_t *to = json_array_get(blocks, below(count));
 		json_array_append_new(
 			links, json_pack("{sO sO ss}", "from", json_object_get(from, "name"), "to",
-					 json_object_get(to, "name"), "canal", canals[below(3)]));
+		                         json_object_get(to, "name"), "canal", canals[below(3)]));
 	}
 	return json_pack("{so so}", "blocks", blocks, "links", links);
 }
@@ -209,7 +209,7 @@ START_TEST(what_is_printed_is_read_back_the_same)
 		lang_print(&text, graph);
 		json_t *again = read_graph(text.data, text.length);
 		ck_assert_msg(json_equal(graph, again), "SEED=%u round %d:\n%s", seed, round,
-			      text.data);
+		              text.data);
 		json_decref(again);
 		json_decref(graph);
 		buf_free(&text);
@@ -218,4 +218,4 @@ START_TEST(what_is_printed_is_read_back_the_same)
 END_TEST
 
 UNIT_TESTS("lang/print", values_look_as_python_writes_them, text_looks_as_python_writes_it,
-	   neighbours_in_order_are_chained, what_is_printed_is_read_back_the_same)
+           neighbours_in_order_are_chained, what_is_printed_is_read_back_the_same)

@@ -77,7 +77,7 @@ static inline char *said(const char *text)
 	size_t i;
 	json_t *op;
 	ck_assert_msg(!lang_parse(text, strlen(text), &world, &program, &err), "%s: %s", text,
-		      pt_error_text(&err, ""));
+	              pt_error_text(&err, ""));
 	buf_reserve(&b, 0);
 	json_array_foreach (program.ops, i, op) {
 		const char *type = json_string_value(json_object_get(op, "type"));
@@ -85,15 +85,15 @@ static inline char *said(const char *text)
 		if (type) {
 			char *params = json_dumps(json_object_get(op, "params"), JSON_COMPACT);
 			buf_addf(&b, "%s=%s%s", json_string_value(json_object_get(op, "name")),
-				 type, params);
+			         type, params);
 			free(params);
 		} else {
 			const char *canal = json_string_value(json_object_get(op, "canal"));
 			buf_addf(&b, "%s%s%s", json_string_value(json_object_get(op, "from")),
-				 !strcmp(canal, "low")	  ? ">"
-				 : !strcmp(canal, "high") ? ">>"
-							  : "^",
-				 json_string_value(json_object_get(op, "to")));
+			         !strcmp(canal, "low")    ? ">"
+			         : !strcmp(canal, "high") ? ">>"
+			                                  : "^",
+			         json_string_value(json_object_get(op, "to")));
 		}
 	}
 	lang_program_free(&program);
@@ -107,7 +107,7 @@ static inline char *complaints(const char *text)
 	struct pt_error err = PT_ERROR_INIT;
 	struct buf b = BUF_INIT;
 	ck_assert_msg(lang_parse(text, strlen(text), &world, &program, &err) == -PT_EPARSE, "%s",
-		      text);
+	              text);
 	for (size_t i = 0; i < err.count; i++) {
 		ck_assert_int_eq(err.faults[i].code, -PT_EPARSE);
 		buf_addf(&b, "%s%s", i ? "\n" : "", err.faults[i].message);
@@ -124,7 +124,7 @@ static inline char *complaints(const char *text)
 		free(got_);                   \
 	} while (0)
 
-#define expect_said(text, want)	     expect_text(said(text), want)
+#define expect_said(text, want)      expect_text(said(text), want)
 #define expect_complaint(text, want) expect_text(complaints(text), want)
 
 #endif

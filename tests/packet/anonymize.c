@@ -6,9 +6,9 @@
 #include <arpa/inet.h>
 
 /* The key of the reference implementation's sample. */
-static const uint8_t key[32] = {21,  34, 23,  141, 51, 164, 207, 128, 19,  10,	91,
-				22,  73, 144, 125, 16, 216, 152, 143, 131, 121, 121,
-				101, 39, 98,  87,  76, 45,  42,	 132, 34,  2};
+static const uint8_t key[32] = {21,  34, 23,  141, 51, 164, 207, 128, 19,  10,  91,
+                                22,  73, 144, 125, 16, 216, 152, 143, 131, 121, 121,
+                                101, 39, 98,  87,  76, 45,  42,  132, 34,  2};
 
 static struct packet_anonymizer *anonymizer(void)
 {
@@ -185,11 +185,11 @@ START_TEST(cut_headers_give_no_address_away)
 			for (size_t at = 14; at < length; at++) {
 				size_t in = at - 14;
 				bool address = (in >= rows[i].first &&
-						in < rows[i].first + rows[i].size) ||
-					       (in >= rows[i].second &&
-						in < rows[i].second + rows[i].size);
+				                in < rows[i].first + rows[i].size) ||
+				               (in >= rows[i].second &&
+				                in < rows[i].second + rows[i].size);
 				ck_assert_uint_eq(bytes[at],
-						  address ? whole.bytes[at] : m.bytes[at]);
+				                  address ? whole.bytes[at] : m.bytes[at]);
 			}
 			exact_free(bytes, length);
 		}
@@ -217,5 +217,5 @@ START_TEST(garbage_is_survived)
 END_TEST
 
 UNIT_TESTS("packet/anonymize", as_the_reference_does, common_prefixes_stay_as_long,
-	   the_cache_does_not_show, keys_differ, packets_stay_valid, routes_are_anonymized,
-	   cut_headers_give_no_address_away, garbage_is_survived)
+           the_cache_does_not_show, keys_differ, packets_stay_valid, routes_are_anonymized,
+           cut_headers_give_no_address_away, garbage_is_survived)

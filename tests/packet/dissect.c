@@ -262,10 +262,10 @@ START_TEST(random_packets_are_seen_as_they_were_made)
 		struct made m;
 		make_random(&m);
 		struct packet_view v = view_of(&m);
-		enum packet_layer layer = m.proto == 6	  ? PACKET_TCP
-					  : m.proto == 17 ? PACKET_UDP
-					  : m.proto == 1  ? PACKET_ICMP
-							  : PACKET_ICMP6;
+		enum packet_layer layer = m.proto == 6    ? PACKET_TCP
+		                          : m.proto == 17 ? PACKET_UDP
+		                          : m.proto == 1  ? PACKET_ICMP
+		                                          : PACKET_ICMP6;
 		ck_assert(packet_has(&v, layer));
 		ck_assert_uint_eq(v.offset[layer], m.transport);
 		ck_assert_uint_eq(v.offset[m.version == 4 ? PACKET_IP : PACKET_IP6], m.ip);
@@ -276,9 +276,9 @@ START_TEST(random_packets_are_seen_as_they_were_made)
 END_TEST
 
 UNIT_TESTS("packet/dissect", tcp_in_ethernet, of_stacked_tags_the_outermost_counts,
-	   padding_is_no_payload, a_frame_with_a_length_has_no_type, every_link_type_leads_to_ip,
-	   of_other_links_all_is_payload, ip6_extension_headers_are_walked,
-	   too_many_extension_headers_are_not_followed, later_fragments_have_no_transport_layer,
-	   of_a_tunnel_the_outer_header_is_meant, lengths_that_cannot_be_are_not_believed,
-	   headers_that_cannot_be_are_no_layers, a_layer_is_there_once_its_header_is,
-	   random_packets_are_seen_as_they_were_made)
+           padding_is_no_payload, a_frame_with_a_length_has_no_type, every_link_type_leads_to_ip,
+           of_other_links_all_is_payload, ip6_extension_headers_are_walked,
+           too_many_extension_headers_are_not_followed, later_fragments_have_no_transport_layer,
+           of_a_tunnel_the_outer_header_is_meant, lengths_that_cannot_be_are_not_believed,
+           headers_that_cannot_be_are_no_layers, a_layer_is_there_once_its_header_is,
+           random_packets_are_seen_as_they_were_made)

@@ -23,7 +23,7 @@ static void expect(const struct made *m, const char *fields[][2])
 	for (; (*fields)[0]; fields++) {
 		const char *text = read_as_text(m, (*fields)[0]);
 		ck_assert_msg(!strcmp(text, (*fields)[1]), "%s is %s, not %s", (*fields)[0], text,
-			      (*fields)[1]);
+		              (*fields)[1]);
 	}
 }
 
@@ -111,10 +111,10 @@ START_TEST(of_udp_and_icmp6_in_ip6)
 	make_icmp(&ping, 129);
 	make_end(&ping);
 	expect(&ping, (const char *[][2]){{"icmp6.type", "129"},
-					  {"icmp6.code", "0"},
-					  {"icmp6.id", "7"},
-					  {"icmp6.seq", "9"},
-					  {NULL}});
+	                                  {"icmp6.code", "0"},
+	                                  {"icmp6.id", "7"},
+	                                  {"icmp6.seq", "9"},
+	                                  {NULL}});
 }
 END_TEST
 
@@ -233,7 +233,7 @@ START_TEST(text_is_read)
 		if (code == 0)
 			packet_value_print(field, &value, text, sizeof text);
 		ck_assert_msg(code == (rows[i].printed ? 0 : -PT_EPARAM), "%s '%s' gave %d",
-			      rows[i].field, rows[i].text, code);
+		              rows[i].field, rows[i].text, code);
 		ck_assert_uint_eq(err.count, rows[i].printed ? 0 : 1);
 		ck_assert_str_eq(text, rows[i].printed ? rows[i].printed : "");
 		pt_error_clear(&err);
@@ -242,5 +242,5 @@ START_TEST(text_is_read)
 END_TEST
 
 UNIT_TESTS("packet/field", of_tcp_in_ip_in_a_vlan, of_udp_and_icmp6_in_ip6, of_arp,
-	   only_icmp_queries_have_an_identifier, an_unknown_field_is_told_with_the_nearest,
-	   names_are_unique_and_fields_fit_their_bytes, text_is_read)
+           only_icmp_queries_have_an_identifier, an_unknown_field_is_told_with_the_nearest,
+           names_are_unique_and_fields_fit_their_bytes, text_is_read)

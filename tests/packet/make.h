@@ -14,7 +14,7 @@ struct made {
 	uint8_t bytes[1024];
 	size_t length;
 	uint16_t link_type;
-	unsigned version;	    /* of IP; 0: none */
+	unsigned version;           /* of IP; 0: none */
 	size_t ip, transport, end;  /* end: of the IP datagram; transport: 0 if there is none */
 	size_t source, destination; /* the addresses of the pseudo-header */
 	uint8_t proto;
@@ -151,7 +151,7 @@ static inline unsigned made_transport_sum(const struct made *m)
 	total += sum_bytes(copy.bytes + m->transport, size);
 	if (m->proto != 1)
 		total += sum_bytes(m->bytes + m->source, address) +
-			 sum_bytes(m->bytes + m->destination, address) + (uint32_t)size + m->proto;
+		         sum_bytes(m->bytes + m->destination, address) + (uint32_t)size + m->proto;
 	unsigned sum = checksum_of(total);
 	return m->proto == 17 && sum == 0 ? 0xffff : sum;
 }
@@ -205,9 +205,9 @@ static inline void exact_free(uint8_t *bytes, size_t length)
 static inline struct pt_msg made_msg(const struct made *m)
 {
 	return (struct pt_msg){.bytes = m->bytes,
-			       .length = (uint32_t)m->length,
-			       .wire_length = (uint32_t)m->length,
-			       .link_type = m->link_type};
+	                       .length = (uint32_t)m->length,
+	                       .wire_length = (uint32_t)m->length,
+	                       .link_type = m->link_type};
 }
 
 /* ---- random packets, all valid ---- */

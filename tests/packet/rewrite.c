@@ -60,7 +60,7 @@ static struct packet_set random_set(void)
 }
 
 static void poke_all(struct made *m, const struct packet_view *v, const struct packet_set *sets,
-		     unsigned count)
+                     unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		const struct packet_field *f = sets[i].field;
@@ -243,7 +243,7 @@ START_TEST(what_a_packet_has_not_is_left_alone)
 	ck_assert(!rewrite_one(&m, "udp.dport", "1"));
 	ck_assert(!rewrite_one(&m, "ip6.src", "::1"));
 	ck_assert(!rewrite_one(&m, "vlan.id", "1"));
-	ck_assert(!rewrite_one(&m, "ip.len", "1"));	   /* read only */
+	ck_assert(!rewrite_one(&m, "ip.len", "1"));        /* read only */
 	ck_assert(!rewrite_one(&m, "ip.src", "10.0.0.1")); /* has it already */
 	ck_assert_mem_eq(m.bytes, before.bytes, m.length);
 }
@@ -286,10 +286,10 @@ START_TEST(garbage_is_survived)
 END_TEST
 
 UNIT_TESTS("packet/rewrite", random_changes_are_as_if_computed_anew,
-	   short_captures_are_the_beginning_of_the_whole, a_wrong_checksum_stays_as_wrong,
-	   no_udp_checksum_stays_none, a_udp_checksum_that_becomes_zero_is_written_as_ones,
-	   later_fragments_change_in_the_ip_header_alone,
-	   of_a_first_fragment_the_checksum_of_the_whole_is_adjusted,
-	   before_the_last_hop_the_destination_is_not_summed,
-	   checksums_at_the_captures_end_are_adjusted, what_a_packet_has_not_is_left_alone,
-	   a_view_of_more_bytes_is_refused, garbage_is_survived)
+           short_captures_are_the_beginning_of_the_whole, a_wrong_checksum_stays_as_wrong,
+           no_udp_checksum_stays_none, a_udp_checksum_that_becomes_zero_is_written_as_ones,
+           later_fragments_change_in_the_ip_header_alone,
+           of_a_first_fragment_the_checksum_of_the_whole_is_adjusted,
+           before_the_last_hop_the_destination_is_not_summed,
+           checksums_at_the_captures_end_are_adjusted, what_a_packet_has_not_is_left_alone,
+           a_view_of_more_bytes_is_refused, garbage_is_survived)

@@ -16,7 +16,7 @@ START_TEST(ip_with_its_transport)
 	struct made m = {0};
 	make_tcp4(&m, 0);
 	ck_assert_str_eq(summary(&m),
-			 "IP 10.0.0.1:443 > 10.0.0.2:55312 TCP SA seq=1 ack=2 win=64 len=0");
+	                 "IP 10.0.0.1:443 > 10.0.0.2:55312 TCP SA seq=1 ack=2 win=64 len=0");
 
 	struct made ping = {.link_type = PACKET_LINK_RAW};
 	make_ip(&ping, 1, NULL, 0);
@@ -24,7 +24,7 @@ START_TEST(ip_with_its_transport)
 	put_random(&ping, 56);
 	make_end(&ping);
 	ck_assert_str_eq(summary(&ping),
-			 "IP 10.0.0.1 > 10.0.0.2 ICMP echo-request id=7 seq=9 len=56");
+	                 "IP 10.0.0.1 > 10.0.0.2 ICMP echo-request id=7 seq=9 len=56");
 
 	struct made six = {.link_type = PACKET_LINK_IPV6};
 	make_ip6(&six, 17);
@@ -74,7 +74,7 @@ START_TEST(what_is_not_ip)
 	ck_assert_str_eq(summary(&m), "ETH 02:00:00:00:00:02 > 02:00:00:00:00:01 LLDP len=46");
 	set16(&m, 12, 0x9999);
 	ck_assert_str_eq(summary(&m),
-			 "ETH 02:00:00:00:00:02 > 02:00:00:00:00:01 type=0x9999 len=46");
+	                 "ETH 02:00:00:00:00:02 > 02:00:00:00:00:01 type=0x9999 len=46");
 	set16(&m, 12, 38);
 	ck_assert_str_eq(summary(&m), "ETH 02:00:00:00:00:02 > 02:00:00:00:00:01 802.3 len=38");
 	m.link_type = 105;
@@ -93,7 +93,7 @@ START_TEST(short_captures_say_so)
 	msg.length = 60;
 	packet_summary(&msg, line, sizeof line);
 	ck_assert_str_eq(line, "IP 10.0.0.1:443 > 10.0.0.2:55312 TCP SA seq=1 ack=2 win=64 len=946 "
-			       "(60 of 1000 bytes)");
+	                       "(60 of 1000 bytes)");
 }
 END_TEST
 
@@ -139,5 +139,5 @@ START_TEST(garbage_is_printable)
 END_TEST
 
 UNIT_TESTS("packet/summary", ip_with_its_transport, fragments_and_other_protocols,
-	   arp_asks_and_answers, what_is_not_ip, short_captures_say_so, plain_bytes_are_escaped,
-	   a_line_is_cut_where_room_ends, garbage_is_printable)
+           arp_asks_and_answers, what_is_not_ip, short_captures_say_so, plain_bytes_are_escaped,
+           a_line_is_cut_where_room_ends, garbage_is_printable)

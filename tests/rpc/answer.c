@@ -20,15 +20,15 @@ START_TEST(each_answer_is_one_line)
 	expect_line(&b, "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n");
 	rpc_write_result(&b, id, result);
 	expect_line(&b,
-		    "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"a\":[1],\"text\":\"x\\ny\"}}\n");
+	            "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"a\":[1],\"text\":\"x\\ny\"}}\n");
 	rpc_write_notification(&b, "event", result);
 	expect_line(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":"
-			"{\"a\":[1],\"text\":\"x\\ny\"}}\n");
+	                "{\"a\":[1],\"text\":\"x\\ny\"}}\n");
 	rpc_write_request(&b, 1, "block.recv", NULL, 0);
 	rpc_write_request(&b, 2, "block.recv", result, 2);
 	expect_line(&b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"block.recv\"}\n"
-			"{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"block.recv\",\"params\":"
-			"{\"a\":[1],\"text\":\"x\\ny\"},\"fds\":2}\n");
+	                "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"block.recv\",\"params\":"
+	                "{\"a\":[1],\"text\":\"x\\ny\"},\"fds\":2}\n");
 	json_decref(id);
 	json_decref(result);
 }
@@ -44,8 +44,8 @@ START_TEST(an_error_tells_its_kind_and_code)
 	error_allowed(&err, "[1,9]");
 	rpc_write_error(&b, json_null(), &err);
 	expect_line(&b, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32602,\"message\":"
-			"\"too many\",\"data\":{\"kind\":\"bad-parameter\",\"path\":\"$.max\","
-			"\"value\":10,\"allowed\":[1,9],\"hint\":\"fewer\"}}}\n");
+	                "\"too many\",\"data\":{\"kind\":\"bad-parameter\",\"path\":\"$.max\","
+	                "\"value\":10,\"allowed\":[1,9],\"hint\":\"fewer\"}}}\n");
 	pt_error_clear(&err);
 }
 END_TEST
@@ -70,7 +70,7 @@ START_TEST(errors_of_every_kind_come_back_the_same)
 			struct pt_error err = PT_ERROR_INIT, again = PT_ERROR_INIT;
 			for (int i = 0; i < count; i++) {
 				pt_fail(&err, i == 1 ? -PT_EIO : -kind->code, i ? "$.a[1]" : NULL,
-					"fault %d", i);
+				        "fault %d", i);
 				if (i != 1)
 					pt_hint(&err, "hint %d", i);
 				if (i == 1)
@@ -78,7 +78,7 @@ START_TEST(errors_of_every_kind_come_back_the_same)
 			}
 			json_t *error = rpc_error_to_json(&err);
 			ck_assert_int_eq(json_integer_value(json_object_get(error, "code")),
-					 kind->rpc);
+			                 kind->rpc);
 			rpc_error_from_json(error, &again);
 			expect_same(&err, &again);
 			json_decref(error);
@@ -143,5 +143,5 @@ START_TEST(foreign_errors_become_some_fault)
 END_TEST
 
 UNIT_TESTS("rpc/answer", each_answer_is_one_line, an_error_tells_its_kind_and_code,
-	   errors_of_every_kind_come_back_the_same, a_plain_errno_is_of_kind_io,
-	   text_that_is_not_utf8_is_escaped, foreign_errors_become_some_fault)
+           errors_of_every_kind_come_back_the_same, a_plain_errno_is_of_kind_io,
+           text_that_is_not_utf8_is_escaped, foreign_errors_become_some_fault)

@@ -28,7 +28,7 @@ static char *reading(const char *line, size_t length)
 		json_t *data = json_object_get(error, "data");
 		const char *path = json_string_value(json_object_get(data, "path"));
 		buf_addf(&b, "%s %s %s: %s", id, json_string_value(json_object_get(data, "kind")),
-			 path ? path : "-", json_string_value(json_object_get(error, "message")));
+		         path ? path : "-", json_string_value(json_object_get(error, "message")));
 		json_decref(error);
 	}
 	free(id);
@@ -143,5 +143,5 @@ START_TEST(a_flood_of_unknown_members_is_told_in_part)
 END_TEST
 
 UNIT_TESTS("rpc/call", requests_are_read, what_is_no_request_is_told_with_id_null,
-	   a_batch_is_refused_with_a_hint, methods_and_params_are_checked,
-	   all_faults_of_a_request_are_listed, a_flood_of_unknown_members_is_told_in_part)
+           a_batch_is_refused_with_a_hint, methods_and_params_are_checked,
+           all_faults_of_a_request_are_listed, a_flood_of_unknown_members_is_told_in_part)

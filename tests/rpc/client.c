@@ -15,10 +15,10 @@
 
 /* What the daemon does for each request that it reads; "" for one: nothing. */
 struct part {
-	const char *first;	    /* said before anything is heard, or NULL */
+	const char *first;          /* said before anything is heard, or NULL */
 	const char *const *answers; /* ends with NULL */
-	size_t piece;		    /* bytes written at once; 0: all */
-	bool close;		    /* after the last */
+	size_t piece;               /* bytes written at once; 0: all */
+	bool close;                 /* after the last */
 	int fd;
 	int passed[4]; /* descriptors that came */
 	size_t passed_count;
@@ -40,9 +40,9 @@ static bool hear_line(struct part *p)
 	do {
 		struct iovec vector = {&byte, 1};
 		struct msghdr message = {.msg_iov = &vector,
-					 .msg_iovlen = 1,
-					 .msg_control = control,
-					 .msg_controllen = sizeof control};
+		                         .msg_iovlen = 1,
+		                         .msg_control = control,
+		                         .msg_controllen = sizeof control};
 		if (recvmsg(p->fd, &message, 0) <= 0)
 			return false;
 		keep_passed(p, &message);
@@ -142,7 +142,7 @@ static void expect_result(struct scene *s, const char *want)
 }
 
 #define ANSWER(id, result) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"result\":" result "}\n"
-#define TOLD(method)	   "{\"jsonrpc\":\"2.0\",\"method\":\"" method "\",\"params\":{\"n\":1}}\n"
+#define TOLD(method)       "{\"jsonrpc\":\"2.0\",\"method\":\"" method "\",\"params\":{\"n\":1}}\n"
 
 START_TEST(calls_are_answered_in_order)
 {
@@ -153,8 +153,8 @@ START_TEST(calls_are_answered_in_order)
 	expect_result(&s, "[2]");
 	wait_for_daemon(&s);
 	ck_assert_str_eq(s.part.heard.data,
-			 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"daemon.info\"}\n"
-			 "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"daemon.info\"}\n");
+	                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"daemon.info\"}\n"
+	                 "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"daemon.info\"}\n");
 	end(&s);
 }
 END_TEST
@@ -172,7 +172,7 @@ END_TEST
 START_TEST(notifications_between_are_handed_over)
 {
 	static const char *const answers[] = {TOLD("before") ANSWER("1", "{}") TOLD("after"),
-					      TOLD("again") ANSWER("2", "{}"), NULL};
+	                                      TOLD("again") ANSWER("2", "{}"), NULL};
 	struct scene s;
 	begin(&s, &(struct part){.answers = answers});
 	expect_result(&s, "{}");
@@ -418,17 +418,17 @@ START_TEST(the_environment_names_the_socket)
 	setenv("XDG_RUNTIME_DIR", "/run/user/12345", 1);
 	path = pt_client_default_path();
 	ck_assert_msg(!strcmp(path, "/run/user/12345/pipetool/control.sock") ||
-			      !strcmp(path, "/run/pipetool/control.sock"),
-		      "%s", path);
+	                      !strcmp(path, "/run/pipetool/control.sock"),
+	              "%s", path);
 	free(path);
 }
 END_TEST
 
 UNIT_TESTS("rpc/client", calls_are_answered_in_order, answers_may_dribble_in,
-	   notifications_between_are_handed_over, notifications_nobody_asked_for_are_thrown_away,
-	   waiting_ends_with_a_notification_the_time_or_the_daemon,
-	   a_refusal_is_told_with_all_its_faults, no_answer_in_time_ends_the_connection,
-	   a_daemon_that_goes_away_is_noticed, long_answers_are_taken,
-	   long_requests_go_out_while_the_daemon_speaks, descriptors_go_with_the_request,
-	   a_pair_of_pipes_does_too, who_does_not_listen_is_named,
-	   a_full_door_is_not_waited_at_for_ever, the_environment_names_the_socket)
+           notifications_between_are_handed_over, notifications_nobody_asked_for_are_thrown_away,
+           waiting_ends_with_a_notification_the_time_or_the_daemon,
+           a_refusal_is_told_with_all_its_faults, no_answer_in_time_ends_the_connection,
+           a_daemon_that_goes_away_is_noticed, long_answers_are_taken,
+           long_requests_go_out_while_the_daemon_speaks, descriptors_go_with_the_request,
+           a_pair_of_pipes_does_too, who_does_not_listen_is_named,
+           a_full_door_is_not_waited_at_for_ever, the_environment_names_the_socket)

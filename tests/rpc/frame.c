@@ -180,6 +180,6 @@ START_TEST(any_pieces_give_the_same_lines)
 END_TEST
 
 UNIT_TESTS("rpc/frame", lines_are_given_one_by_one, a_last_line_without_newline_counts_at_the_end,
-	   bytes_may_dribble_in, the_limit_counts_neither_newline_nor_return,
-	   a_line_too_long_is_told_once_and_thrown_away, a_line_too_long_may_be_the_last,
-	   a_mebibyte_is_taken_and_its_memory_given_back, any_pieces_give_the_same_lines)
+           bytes_may_dribble_in, the_limit_counts_neither_newline_nor_return,
+           a_line_too_long_is_told_once_and_thrown_away, a_line_too_long_may_be_the_last,
+           a_mebibyte_is_taken_and_its_memory_given_back, any_pieces_give_the_same_lines)

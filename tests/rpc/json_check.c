@@ -126,5 +126,5 @@ START_TEST(brackets_in_strings_are_no_nesting)
 END_TEST
 
 UNIT_TESTS("rpc/json_check", json_is_taken, what_is_not_json_is_refused,
-	   bytes_that_are_not_utf8_are_refused, nul_is_refused_in_every_dress, nesting_is_bounded,
-	   brackets_in_strings_are_no_nesting)
+           bytes_that_are_not_utf8_are_refused, nul_is_refused_in_every_dress, nesting_is_bounded,
+           brackets_in_strings_are_no_nesting)

@@ -7,11 +7,11 @@
 
 static const struct pt_param methods_recv[] = {
 	{.name = "max",
-	 .doc = "How many.",
-	 .kind = PT_KIND_INT,
-	 .fallback = "1",
-	 .min = 1,
-	 .max = 9},
+         .doc = "How many.",
+         .kind = PT_KIND_INT,
+         .fallback = "1",
+         .min = 1,
+         .max = 9},
 	{.name = "engine", .doc = "Which engine.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
 	{.name = "block", .doc = "Which block.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
 	{0},
@@ -24,11 +24,11 @@ static const struct rpc_method methods_of_daemon[] = {
 
 static const struct rpc_method methods_of_block[] = {
 	{.name = "block.recv",
-	 .summary = "Takes messages",
-	 .help = "Waits.",
-	 .result = "{messages}",
-	 .role = "operator",
-	 .params = methods_recv},
+         .summary = "Takes messages",
+         .help = "Waits.",
+         .result = "{messages}",
+         .role = "operator",
+         .params = methods_recv},
 	{0},
 };
 

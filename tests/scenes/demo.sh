@@ -21,7 +21,7 @@ finish() {
 }
 trap finish EXIT
 
-if [ -t 1 ]; then strong=$'\e[1m' plain=$'\e[0m'; else strong='' plain=''; fi
+if [ -t 1 ]; then strong=$'\e[1m' plain=$'\e[0m'; else strong='' plain='' NO_COLOR=1; export NO_COLOR; fi
 say() { printf '\n# %s\n' "$*"; }
 type() { printf '%s$ %s%s\n' "$strong" "$*" "$plain"; } # what follows is run as it stands here
 show() {

@@ -60,4 +60,4 @@ START_TEST(what_follows_a_string_counts_again)
 END_TEST
 
 UNIT_TESTS("script/comment", comments_become_blank, all_else_stays,
-	   what_follows_a_string_counts_again)
+           what_follows_a_string_counts_again)

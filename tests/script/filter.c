@@ -110,5 +110,5 @@ START_TEST(a_filter_for_another_link_type_is_an_error_there_alone)
 END_TEST
 
 UNIT_TESTS("script/filter", packets_match_or_not, link_types_come_mixed,
-	   the_length_on_the_wire_counts, a_filter_that_is_wrong_is_refused,
-	   a_filter_for_another_link_type_is_an_error_there_alone)
+           the_length_on_the_wire_counts, a_filter_that_is_wrong_is_refused,
+           a_filter_for_another_link_type_is_an_error_there_alone)

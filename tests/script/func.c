@@ -62,8 +62,8 @@ END_TEST
 START_TEST(nothing_returned_is_dropped)
 {
 	static const char *const texts[] = {"function(m) return nil end", "function(m) end",
-					    "function(m) return false end",
-					    "function(m) m:set_byte(1, 0) end"};
+	                                    "function(m) return false end",
+	                                    "function(m) m:set_byte(1, 0) end"};
 	struct pt_pool *pool = pool_new(0);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		struct pt_func *f = transform(texts[i]);
@@ -131,10 +131,10 @@ END_TEST
 START_TEST(operations_of_the_other_kind_are_refused)
 {
 	refused_transform("always",
-			  "'always' is a predicate, and a transform is wanted: reverse, …");
+	                  "'always' is a predicate, and a transform is wanted: reverse, …");
 	refused_transform("bpf 'tcp'", "'bpf' is a predicate, and …");
 	refused(PT_KIND_PREDICATE, "reverse",
-		"'reverse' is a transform, and a predicate is wanted: always, never, …");
+	        "'reverse' is a transform, and a predicate is wanted: always, never, …");
 }
 END_TEST
 
@@ -144,10 +144,10 @@ START_TEST(unknown_names_bring_the_nearest)
 	refused_transform("Reverse", "there is no 'Reverse'; did you mean 'reverse'?");
 	refused_transform("xyzzy", "there is no 'xyzzy'");
 	refused_transform("trunkate(5)",
-			  "script:1: attempt to call a nil value (global 'trunkate');"
-			  " did you mean 'truncate'?");
+	                  "script:1: attempt to call a nil value (global 'trunkate');"
+	                  " did you mean 'truncate'?");
 	refused_transform("funtion(m) return m end",
-			  "script:1: <eof> expected near 'return'; did you mean 'function'?");
+	                  "script:1: <eof> expected near 'return'; did you mean 'function'?");
 	refused_transform("io.open", "script:1: attempt to index a nil value (global 'io')");
 	becomes("x = x or 5; return function(m) return x end", "", "5");
 }
@@ -186,8 +186,8 @@ START_TEST(freeing_nothing_is_fine)
 END_TEST
 
 UNIT_TESTS("script/func", a_text_may_be_written_in_many_ways, the_demo_of_scapy_works,
-	   what_a_transform_returns, nothing_returned_is_dropped,
-	   a_string_is_a_plain_message_of_the_same_time, a_result_that_is_wrong_undoes_the_edits,
-	   a_predicate_is_true_as_in_lua, an_error_in_a_predicate_is_told,
-	   operations_of_the_other_kind_are_refused, unknown_names_bring_the_nearest,
-	   what_is_no_function_is_refused, lines_are_counted_as_written, freeing_nothing_is_fine)
+           what_a_transform_returns, nothing_returned_is_dropped,
+           a_string_is_a_plain_message_of_the_same_time, a_result_that_is_wrong_undoes_the_edits,
+           a_predicate_is_true_as_in_lua, an_error_in_a_predicate_is_told,
+           operations_of_the_other_kind_are_refused, unknown_names_bring_the_nearest,
+           what_is_no_function_is_refused, lines_are_counted_as_written, freeing_nothing_is_fine)

@@ -53,18 +53,18 @@ START_TEST(finalizers_cannot_be_set)
 	fails("function() setmetatable({}, {__gc = function() end}) end", "finalizers");
 	fails("function() setmetatable({}, {__gc = false}) end", "finalizers");
 	becomes("function() local ran = false\n"
-		"local mt = {} local t = setmetatable({}, mt) mt.__gc = function() ran = true end\n"
-		"t = nil for i = 1, 20000 do t = {} end return tostring(ran) end",
-		"", "false");
+	        "local mt = {} local t = setmetatable({}, mt) mt.__gc = function() ran = true end\n"
+	        "t = nil for i = 1, 20000 do t = {} end return tostring(ran) end",
+	        "", "false");
 }
 END_TEST
 
 START_TEST(metatables_otherwise_work)
 {
 	becomes("function(m) local t = setmetatable({}, {__index = function(_, k) return k .. '!' "
-		"end})\n"
-		"return t.x .. #getmetatable(setmetatable({}, {__metatable = 'own'})) end",
-		"", "x!3");
+	        "end})\n"
+	        "return t.x .. #getmetatable(setmetatable({}, {__metatable = 'own'})) end",
+	        "", "x!3");
 	fails("function() setmetatable(setmetatable({}, {__metatable = 1}), {}) end", "protected");
 	fails("function() setmetatable(5, {}) end", "table expected");
 }
@@ -73,12 +73,12 @@ END_TEST
 START_TEST(a_handler_gets_the_error)
 {
 	becomes("function(m) local good, words = xpcall(error, function(e) return e .. '?' end, "
-		"'no')\n"
-		"return tostring(good) .. words end",
-		"", "falseno?");
+	        "'no')\n"
+	        "return tostring(good) .. words end",
+	        "", "falseno?");
 	becomes("function(m) return table.concat({select(2, xpcall(math.max, error, 3, 9, 4))}) "
-		"end",
-		"", "9");
+	        "end",
+	        "", "9");
 	fails("function() xpcall(error) end", "function expected");
 }
 END_TEST
@@ -103,5 +103,5 @@ START_TEST(the_collector_only_counts)
 END_TEST
 
 UNIT_TESTS("script/lua_base", nothing_else_can_be_reached, finalizers_cannot_be_set,
-	   metatables_otherwise_work, a_handler_gets_the_error, a_handler_cannot_outlive_the_limit,
-	   the_collector_only_counts)
+           metatables_otherwise_work, a_handler_gets_the_error, a_handler_cannot_outlive_the_limit,
+           the_collector_only_counts)

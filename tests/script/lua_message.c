@@ -47,7 +47,7 @@ START_TEST(parts_are_those_of_the_string)
 			int packed = (indices[i] + 20) * 100 + indices[j] + 20;
 			m->time_ns = (uint64_t)packed * 1000000000;
 			ck_assert_msg(func_test(f, m, NULL) == 1, "%d to %d", indices[i],
-				      indices[j]);
+			              indices[j]);
 		}
 	}
 	pt_msg_unref(m);
@@ -82,8 +82,8 @@ START_TEST(fields_have_types_of_their_own)
 	ck_assert(udp_says("m.payload == 'hello'"));
 	struct pt_pool *pool = pool_new(0);
 	ck_assert(tested("function(m) return m.vlan.id == 7 and m.ip6.dst == '2001:db8::2'"
-			 " and m.tcp.syn == true and m.tcp.fin == false and m.payload == 'hi' end",
-			 PACKET(pool, TCP6_PACKET)));
+	                 " and m.tcp.syn == true and m.tcp.fin == false and m.payload == 'hi' end",
+	                 PACKET(pool, TCP6_PACKET)));
 	pool_free(pool);
 }
 END_TEST
@@ -106,8 +106,8 @@ START_TEST(writing_a_field_puts_checksums_right)
 		pt_msg_unref(m);
 	}
 	struct pt_msg *six = applied("function(m) m.ip6.src = 'fe80::1' m.tcp.fin = true"
-				     " m.tcp.window = 7 m.vlan.id = 4095 return m end",
-				     PACKET(pool, TCP6_PACKET));
+	                             " m.tcp.window = 7 m.vlan.id = 4095 return m end",
+	                             PACKET(pool, TCP6_PACKET));
 	ck_assert(sum_is_right(six));
 	pt_msg_unref(six);
 	pool_free(pool);
@@ -119,10 +119,10 @@ START_TEST(what_was_written_can_be_read)
 	becomes("function(m) return m end", "", "");
 	struct pt_pool *pool = pool_new(0);
 	pt_msg_unref(udp_after(pool, "m.ip.src = '1.2.3.4' assert(m.ip.src == '1.2.3.4')"
-				     "m.ip.df = true assert(m.ip.df == true)"
-				     "m.udp.dport = 0x50 assert(m.udp.dport == 80)"
-				     "m.udp.dport = 81.0 assert(m.udp.dport == 81)"
-				     "m.ip.proto = 6 assert(not m.udp)"));
+	                             "m.ip.df = true assert(m.ip.df == true)"
+	                             "m.udp.dport = 0x50 assert(m.udp.dport == 80)"
+	                             "m.udp.dport = 81.0 assert(m.udp.dport == 81)"
+	                             "m.ip.proto = 6 assert(not m.udp)"));
 	pool_free(pool);
 }
 END_TEST
@@ -149,7 +149,7 @@ START_TEST(unknown_names_bring_the_nearest)
 	fails_on_udp("function(m) m.tiem = 1 end", "did you mean 'time'?");
 	fails_on_udp("function(m) return m[{}] end", "a message has no 'table");
 	fails_on_udp("function(m) m.tcp.dport = 1 end",
-		     "attempt to index a nil value (field 'tcp')");
+	             "attempt to index a nil value (field 'tcp')");
 	fails_on_udp("function(m) m.ip = 1 end", "'ip' of a message cannot be written");
 	fails_on_udp("function(m) m.upper = 1 end", "'upper' of a message cannot be written");
 	fails_on_udp("function(m) return m.ip:upper() end", "ip has no 'upper'");
@@ -190,7 +190,7 @@ START_TEST(time_and_link_type_are_written)
 	ck_assert_uint_eq(m->time_ns, UINT64_C(1500000000123456789));
 	pt_msg_unref(m);
 	m = udp_after(pool, "m.time = 1.5 assert(m.time == 1.5) m.link_type = 101"
-			    " assert(m.link_type == 101 and m.wire_length == 47 and not m.eth)");
+	                    " assert(m.link_type == 101 and m.wire_length == 47 and not m.eth)");
 	ck_assert_uint_eq(m->time_ns, 1500000000);
 	ck_assert_uint_eq(m->link_type, 101);
 	pt_msg_unref(m);
@@ -209,15 +209,15 @@ END_TEST
 START_TEST(a_message_that_is_kept_is_gone)
 {
 	static const char *const uses[] = {
-		"kept:text()", "#kept",	       "kept .. 'x'",	     "tostring(kept)", "kept.ip",
+		"kept:text()", "#kept",        "kept .. 'x'",        "tostring(kept)", "kept.ip",
 		"kept.time",   "kept:upper()", "string.upper(kept)", "layer.src",      "kept",
 	};
 	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
 		char text[512];
 		snprintf(text, sizeof text,
-			 "local kept, layer; return function(m)\n"
-			 "if kept then return %s end kept, layer = m, m.ip return m end",
-			 uses[i]);
+		         "local kept, layer; return function(m)\n"
+		         "if kept then return %s end kept, layer = m, m.ip return m end",
+		         uses[i]);
 		struct pt_pool *pool = pool_new(0);
 		struct pt_func *f = transform(text);
 		struct pt_msg *m = PACKET(pool, UDP_PACKET);
@@ -234,8 +234,8 @@ START_TEST(an_edit_is_not_seen_by_others)
 	struct pt_pool *pool = pool_new(0);
 	struct pt_msg *shared = PACKET(pool, UDP_PACKET);
 	struct pt_msg *m = applied("function(m) m.ip.src = '1.1.1.1' m.time = 5 m:set_byte(1, 9)"
-				   " m.link_type = 101 return m end",
-				   pt_msg_ref(shared));
+	                           " m.link_type = 101 return m end",
+	                           pt_msg_ref(shared));
 	ck_assert_ptr_ne(m, shared);
 	ck_assert_uint_eq(m->bytes[0], 9);
 	ck_assert_uint_eq(m->time_ns, UINT64_C(5000000000));
@@ -268,8 +268,8 @@ END_TEST
 START_TEST(a_predicate_changes_nothing)
 {
 	static const char *const edits[] = {
-		"m.ip.src = '1.1.1.1'", "m.time = 5",	       "m:set_byte(1, 9)",
-		"m.link_type = 5",	"m.payload = 'HELLO'",
+		"m.ip.src = '1.1.1.1'", "m.time = 5",          "m:set_byte(1, 9)",
+		"m.link_type = 5",      "m.payload = 'HELLO'",
 	};
 	for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
 		char text[256];
@@ -308,10 +308,10 @@ START_TEST(the_limit_of_messages_is_told_apart)
 END_TEST
 
 UNIT_TESTS("script/lua_message", all_methods_of_strings_are_there, parts_are_those_of_the_string,
-	   messages_join_with_text, a_layer_is_there_or_nil, fields_have_types_of_their_own,
-	   writing_a_field_puts_checksums_right, what_was_written_can_be_read,
-	   a_wrong_value_names_the_field, unknown_names_bring_the_nearest,
-	   a_payload_is_written_in_its_length, bytes_are_written_as_they_are,
-	   time_and_link_type_are_written, a_message_that_is_kept_is_gone,
-	   an_edit_is_not_seen_by_others, an_error_undoes_the_edits, a_predicate_changes_nothing,
-	   the_limit_of_messages_is_told_apart)
+           messages_join_with_text, a_layer_is_there_or_nil, fields_have_types_of_their_own,
+           writing_a_field_puts_checksums_right, what_was_written_can_be_read,
+           a_wrong_value_names_the_field, unknown_names_bring_the_nearest,
+           a_payload_is_written_in_its_length, bytes_are_written_as_they_are,
+           time_and_link_type_are_written, a_message_that_is_kept_is_gone,
+           an_edit_is_not_seen_by_others, an_error_undoes_the_edits, a_predicate_changes_nothing,
+           the_limit_of_messages_is_told_apart)

@@ -18,7 +18,7 @@ START_TEST(arguments_are_counted)
 	refused(PT_KIND_TRANSFORM, "reverse()", "script:1: reverse takes no argument");
 	refused(PT_KIND_TRANSFORM, "reverse(1)", "script:1: reverse takes no argument");
 	refused(PT_KIND_TRANSFORM, "truncate()",
-		"script:1: truncate takes one argument: truncate(64)");
+	        "script:1: truncate takes one argument: truncate(64)");
 	refused(PT_KIND_TRANSFORM, "truncate(1, 2)", "script:1: truncate takes one argument: …");
 	refused(PT_KIND_TRANSFORM, "truncate(1)(2)", "script:1: truncate has its argument already");
 	refused(PT_KIND_TRANSFORM, "truncate", "truncate takes an argument: truncate(64)");
@@ -43,4 +43,4 @@ START_TEST(the_script_may_use_the_names_itself)
 END_TEST
 
 UNIT_TESTS("script/lua_operation", an_operation_is_a_value, arguments_are_counted,
-	   an_operation_has_no_inside, the_script_may_use_the_names_itself)
+           an_operation_has_no_inside, the_script_may_use_the_names_itself)

@@ -66,11 +66,11 @@ static void push(lua_State *L, const char *s, const char *p, const char *r, int 
 START_TEST(random_patterns_match_as_in_lua)
 {
 	static const char *const letters[] = {"a", "b", "ab", "]", "-", "1",
-					      " ", "(", ")",  "^", "%"};
+	                                      " ", "(", ")",  "^", "%"};
 	static const char *const magic[] = {
-		"a",	"b",	".",  "*",  "+",    "-",  "?",	    "(",      ")",  "()",
+		"a",    "b",    ".",  "*",  "+",    "-",  "?",      "(",      ")",  "()",
 		"[ab]", "[^a]", "%a", "%W", "$",    "^",  "%b()",   "%f[%w]", "%1", "[a-]",
-		"%%",	"]",	"(a", "b)", "(.-)", "%d", "[%a%s]", "%]",
+		"%%",   "]",    "(a", "b)", "(.-)", "%d", "[%a%s]", "%]",
 	};
 	static const char *const replacements[] = {"x", "%0", "%1", "%%", "%2", "-"};
 	struct twins t = twins(tries);
@@ -91,8 +91,8 @@ START_TEST(random_patterns_match_as_in_lua)
 		bool failed = !strncmp(ours, "error", 5);
 		/* Ours refuses a malformed pattern also where Lua's own does not get that far. */
 		ck_assert_msg(failed || !strcmp(ours, theirs),
-			      "'%s' with '%s' by '%s' from %d: %s, but in Lua %s", s, p, r, init,
-			      ours, theirs);
+		              "'%s' with '%s' by '%s' from %d: %s, but in Lua %s", s, p, r, init,
+		              ours, theirs);
 		good += !failed;
 		lua_settop(t.stock, 1);
 		lua_settop(t.box->lua, 1);
@@ -107,17 +107,17 @@ static void alike(const char *expression)
 {
 	char chunk[1024];
 	snprintf(chunk, sizeof chunk,
-		 "local t = table.pack(pcall(function() return %s end))\n"
-		 "if not t[1] then return 'error' end\n"
-		 "for i = 1, t.n do t[i] = tostring(t[i]) end\n"
-		 "return table.concat(t, ',')",
-		 expression);
+	         "local t = table.pack(pcall(function() return %s end))\n"
+	         "if not t[1] then return 'error' end\n"
+	         "for i = 1, t.n do t[i] = tostring(t[i]) end\n"
+	         "return table.concat(t, ',')",
+	         expression);
 	struct twins t = twins(chunk);
 	ck_assert_int_eq(lua_pcall(t.stock, 0, 1, 0), LUA_OK);
 	ck_assert_int_eq(sandbox_call(t.box, 0, 1, NULL), 0);
 	ck_assert_msg(!strcmp(lua_tostring(t.stock, -1), lua_tostring(t.box->lua, -1)),
-		      "%s: %s, but in Lua %s", expression, lua_tostring(t.box->lua, -1),
-		      lua_tostring(t.stock, -1));
+	              "%s: %s, but in Lua %s", expression, lua_tostring(t.box->lua, -1),
+	              lua_tostring(t.stock, -1));
 	end(&t);
 }
 
@@ -207,9 +207,9 @@ START_TEST(plain_finding_takes_no_square_of_time)
 	struct pt_pool *pool = pool_new(0);
 	struct pt_func *f =
 		compile_under(PT_KIND_PREDICATE,
-			      "local s = ('a'):rep(3e6); local w = ('a'):rep(1e6) .. 'b'\n"
-			      "return function() return s:find(w, 1, true) end",
-			      &patient);
+	                      "local s = ('a'):rep(3e6); local w = ('a'):rep(1e6) .. 'b'\n"
+	                      "return function() return s:find(w, 1, true) end",
+	                      &patient);
 	struct pt_msg *m = pt_msg_new(pool, "", 0);
 	ck_assert_int_eq(func_test(f, m, NULL), 0);
 	pt_msg_unref(m);
@@ -235,14 +235,14 @@ END_TEST
 START_TEST(functions_take_messages_as_strings)
 {
 	becomes("function(m) return ('%s!'):format(m) .. ('xhellox'):find(m, 1, true) end", "hello",
-		"hello!2");
+	        "hello!2");
 	becomes("function(m) local n = 0 for w in m:gmatch('%a+') do n = n + 1 end return n end",
-		"a bc d", "3");
+	        "a bc d", "3");
 	becomes("function(m) return (string.gsub(m, 'l', m)) end", "l", "l");
 }
 END_TEST
 
 UNIT_TESTS("script/lua_string", random_patterns_match_as_in_lua, chosen_calls_do_as_in_lua,
-	   repeating_nothing_takes_no_time, plain_finding_takes_no_square_of_time,
-	   strings_cannot_be_given_other_methods_from_behind, bytecode_can_neither_be_made_nor_read,
-	   functions_take_messages_as_strings)
+           repeating_nothing_takes_no_time, plain_finding_takes_no_square_of_time,
+           strings_cannot_be_given_other_methods_from_behind, bytecode_can_neither_be_made_nor_read,
+           functions_take_messages_as_strings)

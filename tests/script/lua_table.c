@@ -66,12 +66,12 @@ END_TEST
 START_TEST(sorting_puts_in_order)
 {
 	becomes("function(m) local t = {} for c in m:gmatch('.') do t[#t + 1] = c end\n"
-		"table.sort(t) return table.concat(t) end",
-		"the quick brown fox", "   bcefhiknooqrtuwx");
+	        "table.sort(t) return table.concat(t) end",
+	        "the quick brown fox", "   bcefhiknooqrtuwx");
 	becomes("function() local t = {} for i = 1, 1000 do t[i] = i * 7919 % 1009 end\n"
-		"table.sort(t, function(a, b) return a > b end)\n"
-		"for i = 2, #t do assert(t[i - 1] >= t[i]) end return #t end",
-		"", "1000");
+	        "table.sort(t, function(a, b) return a > b end)\n"
+	        "for i = 2, #t do assert(t[i - 1] >= t[i]) end return #t end",
+	        "", "1000");
 	fails("function() table.sort({1, 'x'}) end", "attempt to compare");
 	fails("function() table.sort({3, 1, 2}, 5) end", "function expected");
 }
@@ -80,9 +80,9 @@ END_TEST
 START_TEST(an_order_that_contradicts_itself_ends)
 {
 	becomes("function(m) local t = {} for i = 1, 500 do t[i] = i end\n"
-		"table.sort(t, function() return true end)\n"
-		"local seen = {} for i = 1, #t do seen[t[i]] = true end return #seen end",
-		"", "500");
+	        "table.sort(t, function() return true end)\n"
+	        "local seen = {} for i = 1, #t do seen[t[i]] = true end return #seen end",
+	        "", "500");
 }
 END_TEST
 
@@ -96,10 +96,10 @@ START_TEST(a_length_that_lies_is_not_believed)
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
 		char text[256];
 		snprintf(text, sizeof text,
-			 "function(m) local t = setmetatable({}, {__len = function() return 1e15 "
-			 "end})"
-			 " %s return m end",
-			 calls[i]);
+		         "function(m) local t = setmetatable({}, {__len = function() return 1e15 "
+		         "end})"
+		         " %s return m end",
+		         calls[i]);
 		becomes(text, "m", "m");
 	}
 }
@@ -119,5 +119,5 @@ START_TEST(giant_ranges_run_into_a_limit)
 END_TEST
 
 UNIT_TESTS("script/lua_table", random_walks_end_as_in_lua, sorting_puts_in_order,
-	   an_order_that_contradicts_itself_ends, a_length_that_lies_is_not_believed,
-	   giant_ranges_run_into_a_limit)
+           an_order_that_contradicts_itself_ends, a_length_that_lies_is_not_believed,
+           giant_ranges_run_into_a_limit)

@@ -37,7 +37,7 @@ START_TEST(truncating_keeps_the_length_on_the_wire)
 	becomes("truncate(2)", "abc", "ab");
 	pool_free(pool);
 	refused_transform("truncate(-1)",
-			  "truncate takes a number of bytes from 0 to 4294967295, not -1");
+	                  "truncate takes a number of bytes from 0 to 4294967295, not -1");
 	refused_transform("truncate(1.5)", "truncate takes …");
 	refused_transform("truncate 'x'", "truncate takes …");
 	refused_transform("truncate(1 << 32)", "truncate takes …");
@@ -48,8 +48,8 @@ START_TEST(set_writes_fields)
 {
 	struct pt_pool *pool = pool_new(0);
 	struct pt_msg *m = applied("set{['ip.src']='1.1.1.1', ['ip.dst']='2.2.2.2',"
-				   " ['udp.dport']=443, ['ip.df']=true}",
-				   PACKET(pool, UDP_PACKET));
+	                           " ['udp.dport']=443, ['ip.df']=true}",
+	                           PACKET(pool, UDP_PACKET));
 	ck_assert(sum_is_right(m));
 	ck_assert_uint_eq(sum_of(m->bytes + 14, 20, 0), 0xffff);
 	ck_assert_mem_eq(m->bytes + 26, "\1\1\1\1\2\2\2\2\x00\x35\x01\xbb", 12);
@@ -62,7 +62,7 @@ END_TEST
 START_TEST(set_and_anonymize_leave_others_alone)
 {
 	static const char *const texts[] = {"set{['ip6.src']='::1', ['tcp.dport']=1}",
-					    "set{['arp.op']=1}"};
+	                                    "set{['arp.op']=1}"};
 	struct pt_pool *pool = pool_new(0);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		struct pt_msg *m = PACKET(pool, UDP_PACKET);
@@ -81,12 +81,12 @@ START_TEST(every_fault_of_a_set_is_listed)
 	struct pt_func *f = NULL;
 	struct pt_error err = PT_ERROR_INIT;
 	ck_assert_int_lt(func_compile(PT_KIND_TRANSFORM,
-				      "set{['ip.src']='1.1.1.300', ['ip.chksum']=1, ['tcp.dprt']=5,"
-				      " ['udp.sport']=70000, ['ip.ttl']={}}",
-				      NULL, &f, &err),
-			 0);
+	                              "set{['ip.src']='1.1.1.300', ['ip.chksum']=1, ['tcp.dprt']=5,"
+	                              " ['udp.sport']=70000, ['ip.ttl']={}}",
+	                              NULL, &f, &err),
+	                 0);
 	static const char *const words[] = {"ip.chksum", "1.1.1.300", "ip.ttl", "tcp.dport",
-					    "70000"};
+	                                    "70000"};
 	ck_assert_uint_eq(err.count, 5);
 	for (size_t i = 0; i < 5; i++)
 		ck_assert_msg(strstr(err.faults[i].message, words[i]), "%s", err.faults[i].message);
@@ -96,8 +96,8 @@ START_TEST(every_fault_of_a_set_is_listed)
 	refused_transform("set{'1.1.1.1'}", "set takes fields by name, not '1.1.1.1' alone: …");
 	refused_transform("set{['\\xff']=1}", "packets have no field '?'…");
 	refused_transform("(function() local t = {} for i = 1, 300 do t['f' .. i] = 1 end"
-			  " return set(t) end)()",
-			  "set takes no more than 256 fields");
+	                  " return set(t) end)()",
+	                  "set takes no more than 256 fields");
 }
 END_TEST
 
@@ -152,7 +152,7 @@ END_TEST
 START_TEST(shared_messages_are_copied_first)
 {
 	static const char *const texts[] = {"reverse", "upper", "truncate(3)", "set{['ip.ttl']=1}",
-					    "anonymize{key='" KEY "'}"};
+	                                    "anonymize{key='" KEY "'}"};
 	struct pt_pool *pool = pool_new(0);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		struct pt_msg *m = PACKET(pool, UDP_PACKET);
@@ -169,11 +169,11 @@ END_TEST
 START_TEST(the_limit_of_messages_is_told)
 {
 	static const char *const texts[] = {"reverse",
-					    "upper",
-					    "lower",
-					    "set{['ip.ttl']=1}",
-					    "anonymize{key='" KEY "'}",
-					    "function(m) return m:rep(1000) end"};
+	                                    "upper",
+	                                    "lower",
+	                                    "set{['ip.ttl']=1}",
+	                                    "anonymize{key='" KEY "'}",
+	                                    "function(m) return m:rep(1000) end"};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		struct pt_pool *pool = pool_new(0);
 		struct pt_func *f = transform(texts[i]);
@@ -193,8 +193,8 @@ START_TEST(the_limit_of_messages_is_told)
 END_TEST
 
 UNIT_TESTS("script/native", bytes_are_reversed, letters_change_case_and_nothing_else,
-	   truncating_keeps_the_length_on_the_wire, set_writes_fields,
-	   set_and_anonymize_leave_others_alone, every_fault_of_a_set_is_listed,
-	   anonymizing_changes_addresses_alone, predicates_say_yes_or_no,
-	   equal_bytes_may_hold_anything, shared_messages_are_copied_first,
-	   the_limit_of_messages_is_told)
+           truncating_keeps_the_length_on_the_wire, set_writes_fields,
+           set_and_anonymize_leave_others_alone, every_fault_of_a_set_is_listed,
+           anonymizing_changes_addresses_alone, predicates_say_yes_or_no,
+           equal_bytes_may_hold_anything, shared_messages_are_copied_first,
+           the_limit_of_messages_is_told)

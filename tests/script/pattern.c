@@ -41,9 +41,9 @@ START_TEST(classes_are_those_of_ctype)
 		const char *in, *out;
 		int (*is)(int);
 	} all[] = {
-		{"%a", "%A", isalpha},	{"%c", "%C", iscntrl}, {"%d", "%D", isdigit},
-		{"%g", "%G", isgraph},	{"%l", "%L", islower}, {"%p", "%P", ispunct},
-		{"%s", "%S", isspace},	{"%u", "%U", isupper}, {"%w", "%W", isalnum},
+		{"%a", "%A", isalpha},  {"%c", "%C", iscntrl}, {"%d", "%D", isdigit},
+		{"%g", "%G", isgraph},  {"%l", "%L", islower}, {"%p", "%P", ispunct},
+		{"%s", "%S", isspace},  {"%u", "%U", isupper}, {"%w", "%W", isalnum},
 		{"%x", "%X", isxdigit},
 	};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -59,7 +59,7 @@ START_TEST(a_set_holds_what_it_names)
 {
 	for (int c = 1; c < 256; c++) {
 		ck_assert_int_eq(takes("[a-c%d_]", c),
-				 (c >= 'a' && c <= 'c') || isdigit(c) || c == '_');
+		                 (c >= 'a' && c <= 'c') || isdigit(c) || c == '_');
 		ck_assert_int_eq(takes("[^a-c]", c), c < 'a' || c > 'c');
 		ck_assert_int_eq(takes("[]x]", c), c == ']' || c == 'x');
 		ck_assert_int_eq(takes("[^]x]", c), c != ']' && c != 'x');
@@ -73,13 +73,13 @@ END_TEST
 START_TEST(a_malformed_pattern_is_refused_before_it_is_used)
 {
 	static const char *const wrong[] = {
-		"%",   "a%", "[",   "[a", "[^",	 "[^]", "[]", "[a%",  "[%]",   "(",  "(a",   "a)",
+		"%",   "a%", "[",   "[a", "[^",  "[^]", "[]", "[a%",  "[%]",   "(",  "(a",   "a)",
 		"())", "%b", "%bx", "%f", "%fa", "%f[", "%1", "(%1)", "(a)%2", "%0", "((a)", "%9",
 	};
 	struct pattern p;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
 		ck_assert_msg(pattern_parse(&p, nodes, wrong[i], strlen(wrong[i]), true),
-			      "'%s' was taken", wrong[i]);
+		              "'%s' was taken", wrong[i]);
 }
 END_TEST
 
@@ -147,6 +147,6 @@ START_TEST(plain_is_what_has_no_magic)
 END_TEST
 
 UNIT_TESTS("script/pattern", classes_are_those_of_ctype, a_set_holds_what_it_names,
-	   a_malformed_pattern_is_refused_before_it_is_used, captures_and_repetitions_have_a_bound,
-	   backtracking_is_charged_for, a_capture_is_what_its_last_try_was,
-	   plain_is_what_has_no_magic)
+           a_malformed_pattern_is_refused_before_it_is_used, captures_and_repetitions_have_a_bound,
+           backtracking_is_charged_for, a_capture_is_what_its_last_try_was,
+           plain_is_what_has_no_magic)

@@ -79,4 +79,4 @@ START_TEST(bytes_behind_the_datagram_do_not_count)
 END_TEST
 
 UNIT_TESTS("script/payload", any_payload_comes_out_right, no_checksum_stays_none,
-	   a_wrong_checksum_stays_wrong, bytes_behind_the_datagram_do_not_count)
+           a_wrong_checksum_stays_wrong, bytes_behind_the_datagram_do_not_count)

@@ -14,7 +14,7 @@
 #include <string.h>
 
 static inline struct pt_func *compile_under(enum pt_kind kind, const char *text,
-					    const struct func_limits *limits)
+                                            const struct func_limits *limits)
 {
 	struct pt_func *f = NULL;
 	struct pt_error err = PT_ERROR_INIT;
@@ -44,7 +44,7 @@ static inline void refused(enum pt_kind kind, const char *text, const char *word
 	ck_assert_int_eq(rc, err.faults[0].code);
 	const char *open = strstr(words, "…"), *said = pt_error_text(&err, "");
 	ck_assert_msg(open ? !strncmp(said, words, (size_t)(open - words)) : !strcmp(said, words),
-		      "%s: said '%s'", text, said);
+	              "%s: said '%s'", text, said);
 	pt_error_clear(&err);
 }
 
@@ -62,7 +62,7 @@ static inline void refused(enum pt_kind kind, const char *text, const char *word
 
 #define PACKET(pool, literal)                                                   \
 	pt_msg_packet(pool, literal, sizeof literal - 1, sizeof literal - 1, 1, \
-		      UINT64_C(1500000000123456789))
+	              UINT64_C(1500000000123456789))
 
 /* One that has a chunk of its own, so that a copy of it counts. */
 static inline struct pt_msg *large_packet(struct pt_pool *pool)
@@ -107,10 +107,10 @@ static inline struct pt_msg *applied(const char *text, struct pt_msg *m)
 }
 
 static inline void expect_bytes(const char *what, struct pt_msg *m, const char *bytes,
-				size_t length)
+                                size_t length)
 {
 	ck_assert_msg(m->length == length && !memcmp(m->bytes, bytes, length), "%s: made '%.*s'",
-		      what, (int)m->length, (const char *)m->bytes);
+	              what, (int)m->length, (const char *)m->bytes);
 	pt_msg_unref(m);
 }
 
@@ -161,13 +161,13 @@ static inline void fails_with(struct pt_func *f, struct pt_msg *m, const char *w
 	memcpy(before, m->bytes, length);
 	ck_assert_int_eq(func_transform(f, &m, &err), -PT_ESCRIPT);
 	ck_assert_msg(strstr(pt_error_text(&err, ""), words), "said '%s', not '%s'",
-		      pt_error_text(&err, ""), words);
+	              pt_error_text(&err, ""), words);
 	pt_error_clear(&err);
 	expect_bytes(words, m, before, length);
 }
 
 static inline void fails_under(const struct func_limits *limits, const char *text,
-			       const char *words)
+                               const char *words)
 {
 	struct pt_pool *pool = pool_new(0);
 	struct pt_func *f = compile_under(PT_KIND_TRANSFORM, text, limits);

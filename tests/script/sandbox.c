@@ -48,9 +48,9 @@ START_TEST(time_counts_anew_for_each_message)
 	static const struct func_limits limits = {.time_ns = 50000000};
 	struct pt_pool *pool = pool_new(0);
 	struct pt_func *f = compile_under(PT_KIND_TRANSFORM,
-					  "function(m) if #m == 4 then while true do end end"
-					  " for i = 1, 10000 do end return m end",
-					  &limits);
+	                                  "function(m) if #m == 4 then while true do end end"
+	                                  " for i = 1, 10000 do end return m end",
+	                                  &limits);
 	struct pt_msg *quick = pt_msg_new(pool, "abc", 3);
 	for (int i = 0; i < 3; i++) {
 		fails_with(f, pt_msg_new(pool, "slow", 4), "script:1: the time limit of 50 ms");
@@ -66,7 +66,7 @@ END_TEST
 START_TEST(compiling_has_the_same_limits)
 {
 	refused(PT_KIND_TRANSFORM, "(function() while true do end end)()",
-		"script:1: the time limit of 100 ms is reached");
+	        "script:1: the time limit of 100 ms is reached");
 	refused(PT_KIND_TRANSFORM, "('x'):rep(1e9)", "not enough memory: …");
 	static const struct func_limits tiny = {.memory = 1000};
 	struct pt_error err = PT_ERROR_INIT;
@@ -80,7 +80,7 @@ END_TEST
 START_TEST(memory_runs_out_and_comes_back)
 {
 	static const struct func_limits limits = {.memory = 1 << 20,
-						  .time_ns = UINT64_C(60000000000)};
+	                                          .time_ns = UINT64_C(60000000000)};
 	static const char *const eaters[] = {
 		"local t = {} while true do t[#t + 1] = {} end",
 		"local s = 'x' while true do s = s .. s end",
@@ -97,7 +97,7 @@ START_TEST(memory_runs_out_and_comes_back)
 	for (size_t i = 0; i < sizeof eaters / sizeof *eaters; i++) {
 		char text[512];
 		snprintf(text, sizeof text, "function(m) if #m == 5 then %s end return m end",
-			 eaters[i]);
+		         eaters[i]);
 		struct pt_pool *pool = pool_new(0);
 		struct pt_func *f = compile_under(PT_KIND_TRANSFORM, text, &limits);
 		struct pt_msg *small = pt_msg_new(pool, "abc", 3);
@@ -115,8 +115,8 @@ END_TEST
 START_TEST(a_script_that_catches_the_lack_of_memory_goes_on)
 {
 	becomes("function(m) local good, words = pcall(string.rep, 'x', 1e9)\n"
-		"return tostring(good) .. ' ' .. words end",
-		"", "false not enough memory");
+	        "return tostring(good) .. ' ' .. words end",
+	        "", "false not enough memory");
 }
 END_TEST
 
@@ -168,8 +168,8 @@ START_TEST(globals_and_upvalues_stay)
 {
 	struct pt_pool *pool = pool_new(0);
 	struct pt_func *f = transform("local n = 0; return function(m)\n"
-				      "n = n + 1; count = (count or 10) + 1\n"
-				      "return n .. ',' .. count end");
+	                              "n = n + 1; count = (count or 10) + 1\n"
+	                              "return n .. ',' .. count end");
 	struct pt_msg *m = pt_msg_new(pool, "", 0);
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(func_transform(f, &m, NULL), 0);
@@ -182,13 +182,13 @@ END_TEST
 START_TEST(sandboxes_share_nothing)
 {
 	becomes("(function() string.upper = nil; x = 1; return function(m) return m end end)()",
-		"a", "a");
+	        "a", "a");
 	becomes("function(m) return tostring(x) .. string.upper(m) end", "a", "nilA");
 }
 END_TEST
 
 UNIT_TESTS("script/sandbox", no_loop_outlives_its_time, time_counts_anew_for_each_message,
-	   compiling_has_the_same_limits, memory_runs_out_and_comes_back,
-	   a_script_that_catches_the_lack_of_memory_goes_on, depth_ends_in_an_error,
-	   any_error_becomes_text, an_error_holds_nothing_that_is_not_text,
-	   globals_and_upvalues_stay, sandboxes_share_nothing)
+           compiling_has_the_same_limits, memory_runs_out_and_comes_back,
+           a_script_that_catches_the_lack_of_memory_goes_on, depth_ends_in_an_error,
+           any_error_becomes_text, an_error_holds_nothing_that_is_not_text,
+           globals_and_upvalues_stay, sandboxes_share_nothing)

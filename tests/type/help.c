@@ -8,16 +8,16 @@
 static const char *const overflows[] = {"drop-oldest", "block", NULL};
 static const struct pt_param rows[] = {
 	{.name = "start_state",
-	 .kind = PT_KIND_BOOL,
-	 .fallback = "True",
-	 .doc = "Open at first.",
-	 .flags = PT_LIVE},
+         .kind = PT_KIND_BOOL,
+         .fallback = "True",
+         .doc = "Open at first.",
+         .flags = PT_LIVE},
 	{.name = "overflow",
-	 .kind = PT_KIND_CHOICE,
-	 .fallback = "block",
-	 .choices = overflows,
-	 .doc = "What is done with a message when the queue is full and no more can be taken, told "
-		"at some length."},
+         .kind = PT_KIND_CHOICE,
+         .fallback = "block",
+         .choices = overflows,
+         .doc = "What is done with a message when the queue is full and no more can be taken, told "
+                "at some length."},
 	{.name = "f", .kind = PT_KIND_TRANSFORM, .flags = PT_REQUIRED, .doc = "Applied to each."},
 	{NULL},
 };
@@ -25,16 +25,16 @@ static const struct pt_param options[] = {
 	{.name = "engine", .kind = PT_KIND_STRING, .flags = PT_REQUIRED, .doc = "Its name."},
 	{.name = "block", .kind = PT_KIND_STRINGS, .flags = PT_MANY, .doc = "Which ones."},
 	{.name = "dry_run",
-	 .kind = PT_KIND_BOOL,
-	 .flags = PT_OPTION,
-	 .letter = 'n',
-	 .fallback = "False",
-	 .doc = "Only tells."},
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION,
+         .letter = 'n',
+         .fallback = "False",
+         .doc = "Only tells."},
 	{.name = "timeout",
-	 .kind = PT_KIND_SECONDS,
-	 .flags = PT_OPTION,
-	 .fallback = "10",
-	 .doc = "At the longest."},
+         .kind = PT_KIND_SECONDS,
+         .flags = PT_OPTION,
+         .fallback = "10",
+         .doc = "At the longest."},
 	{NULL},
 };
 static const char *const examples[] = {"a = CLIFeeder()\na > Valve() > ConsoleSink()", NULL};
@@ -142,5 +142,5 @@ START_TEST(the_manual_escapes_what_scdoc_would_read)
 END_TEST
 
 UNIT_TESTS("type/help", a_type_is_shown_whole, options_look_as_they_are_typed,
-	   no_line_is_wider_than_a_terminal, what_a_foreign_daemon_answers_does_no_harm,
-	   the_manual_escapes_what_scdoc_would_read)
+           no_line_is_wider_than_a_terminal, what_a_foreign_daemon_answers_does_no_harm,
+           the_manual_escapes_what_scdoc_would_read)

@@ -48,9 +48,9 @@ static const struct pt_param rows[] = {
 	{.name = "iface", PT_STRING(struct state, iface), .fallback = "None"},
 	{.name = "args", PT_STRINGS(struct state, args), .fallback = "[\"-k\", \"-i\"]"},
 	{.name = "overflow",
-	 PT_CHOICE(struct state, overflow),
-	 .fallback = "'block'",
-	 .choices = overflows},
+         PT_CHOICE(struct state, overflow),
+         .fallback = "'block'",
+         .choices = overflows},
 	{.name = "linktype", PT_LINKTYPE(struct state, linktype), .fallback = "None"},
 	{.name = "fd", PT_FD(struct state, fd), .fallback = "None"},
 	{.name = "key", PT_BYTES(struct state, key), .fallback = "\"\""},
@@ -64,7 +64,7 @@ static const struct pt_param rows[] = {
 static int functions;
 
 static int compile(void *arg, enum pt_kind kind, const char *text, struct pt_func **func,
-		   struct pt_error *err)
+                   struct pt_error *err)
 {
 	ck_assert_int_eq(kind, PT_KIND_TRANSFORM);
 	if (!strcmp(text, "broken"))
@@ -144,10 +144,10 @@ START_TEST(values_go_where_they_belong)
 	struct state s;
 	ck_assert_int_eq(
 		read_text("{\"flag\": false, \"port\": -7, \"period\": \"2m\","
-			  " \"iface\": \"lo\", \"linktype\": 101, \"fd\": {\"fd\": 0},"
-			  " \"key\": {\"hex\": \"00FF\"}, \"msg\": [\"a\", {\"base64\": \"YmM=\"}],"
-			  " \"rotate\": {\"size\": \"1Ki\"}, \"any\": {\"a\": [1]}}",
-			  &s, NULL),
+	                  " \"iface\": \"lo\", \"linktype\": 101, \"fd\": {\"fd\": 0},"
+	                  " \"key\": {\"hex\": \"00FF\"}, \"msg\": [\"a\", {\"base64\": \"YmM=\"}],"
+	                  " \"rotate\": {\"size\": \"1Ki\"}, \"any\": {\"a\": [1]}}",
+	                  &s, NULL),
 		0);
 	ck_assert(!s.flag);
 	ck_assert_int_eq(s.port, -7);
@@ -172,7 +172,7 @@ START_TEST(a_failed_read_tells_all_and_leaves_what_can_be_released)
 	struct state s;
 	struct pt_error err = PT_ERROR_INIT;
 	ck_assert_int_eq(read_text("{\"iface\": \"lo\", \"f\": \"broken\", \"fd\": 4}", &s, &err),
-			 -PT_EPARAM);
+	                 -PT_EPARAM);
 	ck_assert_uint_eq(err.count, 2);
 	ck_assert_str_eq(err.faults[0].path, "fd");
 	ck_assert_ptr_nonnull(strstr(err.faults[0].message, "no descriptor 4"));
@@ -215,7 +215,7 @@ START_TEST(an_update_that_fails_changes_nothing)
 	struct pt_error err = PT_ERROR_INIT;
 	read_text("{\"iface\": \"lo\"}", &s, NULL);
 	ck_assert_int_eq(update("{\"iface\": \"eth0\", \"port\": 1, \"f\": \"broken\"}", &s, &err),
-			 -PT_ESCRIPT);
+	                 -PT_ESCRIPT);
 	ck_assert_str_eq(s.iface, "lo");
 	ck_assert_int_eq(s.port, 80);
 	ck_assert_str_eq(s.f->text, "reverse");
@@ -263,7 +263,7 @@ START_TEST(defaults_are_read_as_users_type_them)
 END_TEST
 
 UNIT_TESTS("type/param_read", defaults_are_there, values_go_where_they_belong,
-	   a_failed_read_tells_all_and_leaves_what_can_be_released,
-	   functions_are_refused_where_nobody_compiles, an_update_changes_what_it_names,
-	   an_update_that_fails_changes_nothing, release_may_come_twice,
-	   defaults_are_read_as_users_type_them)
+           a_failed_read_tells_all_and_leaves_what_can_be_released,
+           functions_are_refused_where_nobody_compiles, an_update_changes_what_it_names,
+           an_update_that_fails_changes_nothing, release_may_come_twice,
+           defaults_are_read_as_users_type_them)

@@ -16,11 +16,11 @@ static const struct pt_param variants[] = {
 };
 static const struct pt_param rows[] = {
 	{.name = "port",
-	 .kind = PT_KIND_INT,
-	 .flags = PT_REQUIRED,
-	 .min = 1,
-	 .max = 65535,
-	 .doc = "Where."},
+         .kind = PT_KIND_INT,
+         .flags = PT_REQUIRED,
+         .min = 1,
+         .max = 65535,
+         .doc = "Where."},
 	{.name = "colour", .kind = PT_KIND_CHOICE, .choices = colours, .fallback = "blue"},
 	{.name = "rotate", .kind = PT_KIND_OBJECT, .members = members, .fallback = "None"},
 	{.name = "ops", .kind = PT_KIND_VARIANTS, .members = variants},
@@ -40,7 +40,7 @@ static void expect(json_t *json, const char *expected)
 START_TEST(a_row_is_a_schema)
 {
 	expect(schema_param(&rows[0]), "{\"type\": \"integer\", \"minimum\": 1, \"maximum\": 65535,"
-				       " \"description\": \"Where.\"}");
+	                               " \"description\": \"Where.\"}");
 	expect(schema_param(&rows[1]),
 	       "{\"type\": \"string\", \"enum\": [\"blue\", \"red\"], \"default\": \"blue\"}");
 	expect(schema_param(&(struct pt_param){.kind = PT_KIND_JSON}), "{}");
@@ -63,7 +63,7 @@ START_TEST(rows_are_a_closed_object)
 	       "{\"const\": \"remove\"}");
 	json_decref(schema);
 	expect(schema_params(NULL), "{\"type\": \"object\", \"properties\": {}, \"required\": [],"
-				    " \"additionalProperties\": false}");
+	                            " \"additionalProperties\": false}");
 }
 END_TEST
 
@@ -89,4 +89,4 @@ START_TEST(a_type_tells_its_ports_and_rows)
 END_TEST
 
 UNIT_TESTS("type/schema", a_row_is_a_schema, rows_are_a_closed_object,
-	   a_type_tells_its_ports_and_rows)
+           a_type_tells_its_ports_and_rows)

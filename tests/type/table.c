@@ -69,31 +69,31 @@ END_TEST
 START_TEST(pictures_show_their_ports)
 {
 	ck_assert_uint_eq(type_picture_ports(DRAIN),
-			  PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT);
+	                  PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT);
 	ck_assert_uint_eq(type_picture_ports("\n"
-					     "     +-------+\n"
-					     "  >>-|--.    |->>\n"
-					     "     | print |\n"
-					     "   >-|--'    |->\n"
-					     "     +-------+\n"),
-			  PT_HIGH_ENTRY | PT_LOW_ENTRY);
+	                                     "     +-------+\n"
+	                                     "  >>-|--.    |->>\n"
+	                                     "     | print |\n"
+	                                     "   >-|--'    |->\n"
+	                                     "     +-------+\n"),
+	                  PT_HIGH_ENTRY | PT_LOW_ENTRY);
 	ck_assert_uint_eq(type_picture_ports("   +--------+\n"
-					     ">>-|   .----|->>\n"
-					     "   | send() |\n"
-					     " >-|        |->\n"
-					     "   +--------+"),
-			  PT_HIGH_EXIT);
+	                                     ">>-|   .----|->>\n"
+	                                     "   | send() |\n"
+	                                     " >-|        |->\n"
+	                                     "   +--------+"),
+	                  PT_HIGH_EXIT);
 	ck_assert_uint_eq(type_picture_ports("     +------^------+\n"
-					     "  >>-|    +-[peer]-|->>\n"
-					     "     |   /         |\n"
-					     "   >-|-[addr:port]-|->\n"
-					     "     +-------------+\n"),
-			  PT_TRIGGER_EXIT | PT_HIGH_EXIT | PT_LOW_ENTRY | PT_LOW_EXIT);
+	                                     "  >>-|    +-[peer]-|->>\n"
+	                                     "     |   /         |\n"
+	                                     "   >-|-[addr:port]-|->\n"
+	                                     "     +-------------+\n"),
+	                  PT_TRIGGER_EXIT | PT_HIGH_EXIT | PT_LOW_ENTRY | PT_LOW_EXIT);
 	ck_assert_uint_eq(type_picture_ports("     +-------------+\n"
-					     "  >>-|      |      |->>\n"
-					     "   >-|-[message]---|->\n"
-					     "     +------^------+\n"),
-			  PT_TRIGGER_ENTRY | PT_LOW_ENTRY | PT_LOW_EXIT);
+	                                     "  >>-|      |      |->>\n"
+	                                     "   >-|-[message]---|->\n"
+	                                     "     +------^------+\n"),
+	                  PT_TRIGGER_ENTRY | PT_LOW_ENTRY | PT_LOW_EXIT);
 	ck_assert_uint_eq(type_picture_ports(NULL), 0);
 	ck_assert_uint_eq(type_picture_ports("|"), 0);
 	ck_assert_uint_eq(type_picture_ports("|->>|"), 0);
@@ -161,11 +161,11 @@ START_TEST(rows_are_checked)
 	static const struct pt_param inner[] = {
 		{.name = "files", .kind = PT_KIND_INT, .fallback = "many"}, {NULL}};
 	refused_row((struct pt_param){.name = "n", .kind = PT_KIND_INT, .fallback = "'x'"}, "n",
-		    "its default: 'n' must be an integer");
+	            "its default: 'n' must be an integer");
 	refused_row((struct pt_param){.name = "n", .kind = PT_KIND_INT, .fallback = "0", .min = 1},
-		    "n", "of at least 1");
+	            "n", "of at least 1");
 	refused_row((struct pt_param){.name = "n", .kind = PT_KIND_CHOICE, .fallback = "a"}, "n",
-		    "without choices");
+	            "without choices");
 	refused_row(
 		(struct pt_param){
 			.name = "n", .kind = PT_KIND_INT, .fallback = "1", .flags = PT_REQUIRED},
@@ -173,7 +173,7 @@ START_TEST(rows_are_checked)
 	refused_row((struct pt_param){.name = "a-b", .kind = PT_KIND_INT}, "params", "'a-b'");
 	refused_row((struct pt_param){.name = "n", .kind = (enum pt_kind)77}, "n", "unknown");
 	refused_row((struct pt_param){.name = "name", .kind = PT_KIND_INT, .fallback = "1"}, "name",
-		    "every block has 'name'");
+	            "every block has 'name'");
 	refused_row(
 		(struct pt_param){.name = "n", .kind = PT_KIND_INT, .offset = 8, .fallback = "1"},
 		"size", "beyond");
@@ -201,7 +201,7 @@ START_TEST(manners_are_asked_of_what_is_built_in)
 {
 	struct pt_type t = good();
 	struct pt_param rows[] = {{.name = "n", .doc = "No full stop", .kind = PT_KIND_INT},
-				  {NULL}};
+	                          {NULL}};
 	struct pt_error err = PT_ERROR_INIT;
 	t.summary = "Ends with a full stop.";
 	t.examples = NULL;
@@ -214,6 +214,6 @@ START_TEST(manners_are_asked_of_what_is_built_in)
 END_TEST
 
 UNIT_TESTS("type/table", a_good_table_passes, pictures_show_their_ports,
-	   picture_and_ports_must_agree, routes_need_their_ports, functions_must_fit,
-	   api_and_name_are_checked_first, rows_are_checked, names_of_rows_are_unique,
-	   manners_are_asked_of_what_is_built_in)
+           picture_and_ports_must_agree, routes_need_their_ports, functions_must_fit,
+           api_and_name_are_checked_first, rows_are_checked, names_of_rows_are_unique,
+           manners_are_asked_of_what_is_built_in)

@@ -31,7 +31,7 @@ static int complain(void *arg, const struct pt_type *type)
 	int code = type_check(type, &err);
 	for (size_t i = 0; i < err.count; i++)
 		fprintf(stderr, "%s: %s: %s\n", type->name, err.faults[i].path,
-			err.faults[i].message);
+		        err.faults[i].message);
 	pt_error_clear(&err);
 	*(int *)arg += code != 0;
 	return 0;
@@ -156,6 +156,6 @@ START_TEST(threads_may_add_and_find_at_once)
 END_TEST
 
 UNIT_TESTS("type/type", every_built_in_type_keeps_the_rules,
-	   types_come_in_the_order_of_the_alphabet, a_name_is_taken_once,
-	   an_unknown_type_finds_its_neighbour, blocks_made_in_place_are_named_after_their_type,
-	   threads_may_add_and_find_at_once)
+           types_come_in_the_order_of_the_alphabet, a_name_is_taken_once,
+           an_unknown_type_finds_its_neighbour, blocks_made_in_place_are_named_after_their_type,
+           threads_may_add_and_find_at_once)

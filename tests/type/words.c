@@ -39,22 +39,22 @@ END_TEST
 START_TEST(what_is_no_size_is_refused)
 {
 	static const char *const bad[] = {"",
-					  "k",
-					  "-1",
-					  "1.5",
-					  "1,5k",
-					  "10q",
-					  "10kk",
-					  "0x10",
-					  "1e3",
-					  "10 ",
-					  ".5k",
-					  "5.k",
-					  "nan",
-					  " 10",
-					  "10kib",
-					  "18446744073709551616",
-					  "99999999999T"};
+	                                  "k",
+	                                  "-1",
+	                                  "1.5",
+	                                  "1,5k",
+	                                  "10q",
+	                                  "10kk",
+	                                  "0x10",
+	                                  "1e3",
+	                                  "10 ",
+	                                  ".5k",
+	                                  "5.k",
+	                                  "nan",
+	                                  " 10",
+	                                  "10kib",
+	                                  "18446744073709551616",
+	                                  "99999999999T"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		ck_assert_msg(size(bad[i]) == UINT64_MAX, "'%s' was taken", bad[i]);
 }
@@ -103,14 +103,14 @@ START_TEST(words_tell_range_and_choices)
 	static const char *const colours[] = {"blue", "red", NULL};
 	expect_words(&(struct pt_param){.kind = PT_KIND_INT}, "an integer");
 	expect_words(&(struct pt_param){.kind = PT_KIND_INT, .min = 1, .max = 9},
-		     "an integer from 1 to 9");
+	             "an integer from 1 to 9");
 	expect_words(&(struct pt_param){.kind = PT_KIND_NUMBER, .min = 0.5},
-		     "a number of at least 0.5");
+	             "a number of at least 0.5");
 	expect_words(&(struct pt_param){.kind = PT_KIND_CHOICE, .choices = colours},
-		     "one of 'blue', 'red'");
+	             "one of 'blue', 'red'");
 }
 END_TEST
 
 UNIT_TESTS("type/words", sizes_are_read_as_people_write_them, what_is_no_size_is_refused,
-	   times_are_read_as_people_write_them, every_kind_has_a_name_that_leads_back,
-	   words_tell_range_and_choices)
+           times_are_read_as_people_write_them, every_kind_has_a_name_that_leads_back,
+           words_tell_range_and_choices)

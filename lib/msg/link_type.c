@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Names of link types, as libpcap knows them. */
-#include "packet/packet.h"
+#include "msg/link_type.h"
+
+#include <pipetool/msg.h>
 
 #include <errno.h>
 #include <pcap/pcap.h>
@@ -10,13 +12,13 @@
 static const struct {
 	uint16_t link_type, dlt;
 } others[] = {
-	{100, DLT_ATM_RFC1483}, {101, DLT_RAW},	     {102, DLT_SLIP_BSDOS},
-	{103, DLT_PPP_BSDOS},	{106, DLT_ATM_CLIP},
+	{100, DLT_ATM_RFC1483}, {101, DLT_RAW},      {102, DLT_SLIP_BSDOS},
+	{103, DLT_PPP_BSDOS},   {106, DLT_ATM_CLIP},
 };
 
 enum { OTHERS = sizeof others / sizeof others[0] };
 
-const char *packet_link_type_name(uint16_t link_type)
+const char *link_type_name(uint16_t link_type)
 {
 	for (unsigned i = 0; i < OTHERS; i++) {
 		if (others[i].link_type == link_type)
@@ -38,7 +40,7 @@ static int parse_number(const char *text, uint16_t *link_type)
 	return 0;
 }
 
-int packet_link_type_parse(const char *name, uint16_t *link_type)
+int link_type_parse(const char *name, uint16_t *link_type)
 {
 	if (name[0] >= '0' && name[0] <= '9')
 		return parse_number(name, link_type);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TCPConnectPipe: a TCP connection as source and sink. */
+#include <pipetool/block.h>
+
+#include "net/address.h"
+#include "net/reconnect.h"
+#include "net/stream.h"
+#include <unistd.h>
+
+struct tcp_connect {
+	char *addr;
+	int64_t port;
+	double retry_s;
+	uint64_t limit;
+	struct stream stream; /* of the connection that there is, or will be */
+	struct reconnect reconnect;
+	int fd; /* from open to start */
+};
+
+static void due(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	reconnect_try(&t->reconnect);
+}
+
+static void begin(struct pt_block *b, int fd)
+{
+	struct tcp_connect *t = pt_state(b);
+	stream_begin(&t->stream, fd);
+}
+
+static void ended(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	if (t->retry_s <= 0) {
+		pt_exhausted(b);
+		return;
+	}
+	stream_detach(&t->stream);
+	reconnect_later(&t->reconnect);
+}
+
+static int init(struct pt_block *b, struct pt_error *err)
+{
+	struct tcp_connect *t = pt_state(b);
+	t->fd = -1;
+	stream_init(&t->stream, b, t->limit, ended);
+	reconnect_init(&t->reconnect, b, t->addr, (int)t->port, t->retry_s, due, begin);
+	return 0;
+}
+
+/* With retry_s a server that is not there yet is no fault. */
+static int open_pipe(struct pt_block *b, struct pt_error *err)
+{
+	struct tcp_connect *t = pt_state(b);
+	struct pt_error ignored = PT_ERROR_INIT;
+	int rc = address_connect(SOCK_STREAM, t->addr, (int)t->port, &t->fd,
+	                         t->retry_s > 0 ? &ignored : err);
+	pt_error_clear(&ignored);
+	return t->retry_s > 0 ? 0 : rc;
+}
+
+static void start(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	reconnect_start(&t->reconnect);
+	if (t->fd >= 0)
+		stream_begin(&t->stream, t->fd);
+	else
+		reconnect_later(&t->reconnect);
+	t->fd = -1;
+}
+
+static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
+{
+	struct tcp_connect *t = pt_state(b);
+	stream_push(&t->stream, messages, count);
+}
+
+static void produce(struct pt_block *b, unsigned max)
+{
+	struct tcp_connect *t = pt_state(b);
+	stream_produce(&t->stream, max);
+}
+
+static void woken(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	reconnect_woken(&t->reconnect);
+}
+
+static void stop(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	stream_stop(&t->stream);
+}
+
+static int close_pipe(struct pt_block *b, struct pt_error *err)
+{
+	struct tcp_connect *t = pt_state(b);
+	reconnect_close(&t->reconnect);
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+	return stream_close(&t->stream, err);
+}
+
+static void fini(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	stream_fini(&t->stream);
+}
+
+static const struct pt_type tcp_connect_pipe = {
+	.api = PT_API,
+	.name = "TCPConnectPipe",
+	.summary = "Connects by TCP and uses the connection as source and sink",
+	.help = "Bytes that come are messages on the low exit, messages on the low entry are sent. "
+                "What the "
+		"peer does not take holds the sources back. When the peer closes, the source is "
+		"exhausted, or with retry_s connects again.",
+	.picture = "     +-------------+\n"
+		   "     |             |\n"
+		   "     |             |\n"
+		   "   >-|-[addr:port]-|->\n"
+		   "     +-------------+\n",
+	.examples =
+		(const char *const[]){"CLIFeeder() > TCPConnectPipe('127.0.0.1', 7, retry_s=1) > "
+                                      "ConsoleSink()",
+                                      NULL},
+	.role = PT_SOURCE,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT,
+	.outside = "wire",
+	.params =
+		(const struct pt_param[]){
+			{"addr", "Host to connect to, by name or address; this one if empty.",
+                         PT_STRING(struct tcp_connect, addr), "\"\""},
+			{"port", "TCP port.", PT_INT(struct tcp_connect, port),
+                         .flags = PT_REQUIRED, .min = 1, .max = 65535},
+			{"retry_s", "Connects again after so many seconds; 0: does not.",
+                         PT_SECONDS(struct tcp_connect, retry_s), "0", .max = 1e6},
+			{"limit", "Bytes that may wait for the peer before sources are held back.",
+                         PT_SIZE(struct tcp_connect, limit), "8MiB", .min = 1, .max = 1e12},
+			{NULL}},
+	.size = sizeof(struct tcp_connect),
+	.init = init,
+	.open = open_pipe,
+	.start = start,
+	.produce = produce,
+	.push_many = push_many,
+	.woken = woken,
+	.stop = stop,
+	.close = close_pipe,
+	.fini = fini,
+};
+
+PT_TYPES(tcp_connect_pipe, &tcp_connect_pipe);

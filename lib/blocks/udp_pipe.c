@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* UDPClientPipe and UDPServerPipe: datagrams as messages. */
+#include <pipetool/block.h>
+
+#include "net/address.h"
+#include "net/datagram.h"
+#include <string.h>
+
+struct udp {
+	char *addr;
+	int64_t port;
+	uint64_t limit;
+	struct datagram datagram;
+};
+
+static struct datagram *datagram(struct pt_block *b)
+{
+	struct udp *u = pt_state(b);
+	return &u->datagram;
+}
+
+static void client_received(struct pt_block *b, struct pt_msg *m,
+                            const struct sockaddr_storage *from, socklen_t from_length)
+{
+	pt_send(b, PT_LOW, m);
+}
+
+/* The datagram goes on first, then the first one's peer is known. */
+static void server_received(struct pt_block *b, struct pt_msg *m,
+                            const struct sockaddr_storage *from, socklen_t from_length)
+{
+	struct datagram *d = datagram(b);
+	pt_send(b, PT_LOW, m);
+	if (d->has_peer)
+		return;
+	char text[ADDRESS_TEXT];
+	d->peer = *from;
+	d->peer_length = from_length;
+	pt_trigger(b);
+	address_print(from, text);
+	struct pt_msg *peer = pt_msg_new(pt_pool(b), text, strlen(text));
+	if (peer) {
+		pt_made(b, 1);
+		pt_send(b, PT_HIGH, peer);
+	} else {
+		pt_lost(b, 1, "memory");
+	}
+	datagram_has_peer(d);
+}
+
+static int client_init(struct pt_block *b, struct pt_error *err)
+{
+	struct udp *u = pt_state(b);
+	datagram_init(&u->datagram, b, u->limit, client_received);
+	u->datagram.has_peer = true;
+	return 0;
+}
+
+static int server_init(struct pt_block *b, struct pt_error *err)
+{
+	struct udp *u = pt_state(b);
+	datagram_init(&u->datagram, b, u->limit, server_received);
+	return 0;
+}
+
+static int client_open(struct pt_block *b, struct pt_error *err)
+{
+	struct udp *u = pt_state(b);
+	return address_connect(SOCK_DGRAM, u->addr, (int)u->port, &u->datagram.fd, err);
+}
+
+static int server_open(struct pt_block *b, struct pt_error *err)
+{
+	struct udp *u = pt_state(b);
+	return address_bind(SOCK_DGRAM, u->addr, (int)u->port, &u->datagram.fd, err);
+}
+
+static void client_start(struct pt_block *b)
+{
+	datagram_start(datagram(b));
+}
+
+static void server_start(struct pt_block *b)
+{
+	struct datagram *d = datagram(b);
+	d->has_peer = false;
+	d->peer_length = 0;
+	datagram_start(d);
+}
+
+static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
+{
+	datagram_push(datagram(b), messages, count);
+}
+
+static void produce(struct pt_block *b, unsigned max)
+{
+	datagram_produce(datagram(b), max);
+}
+
+static void stop(struct pt_block *b)
+{
+	datagram_stop(datagram(b));
+}
+
+static int close_pipe(struct pt_block *b, struct pt_error *err)
+{
+	datagram_close(datagram(b));
+	return 0;
+}
+
+static void fini(struct pt_block *b)
+{
+	datagram_fini(datagram(b));
+}
+
+#define UDP_PIPE                                                                         \
+	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct udp), .outside = "wire", \
+	.produce = produce, .push_many = push_many, .stop = stop, .close = close_pipe,   \
+	.fini = fini
+
+#define LIMIT_ROW                                                                        \
+	{                                                                                \
+		"limit", "Bytes that may wait to be sent before sources are held back.", \
+			PT_SIZE(struct udp, limit), "8MiB", .min = 1, .max = 1e12        \
+	}
+
+static const struct pt_type udp_client_pipe = {
+	UDP_PIPE,
+	.name = "UDPClientPipe",
+	.summary = "Sends and receives UDP datagrams to and from one peer",
+	.help = "Each message on the low entry is sent as a datagram, and each that the peer "
+                "answers is a "
+		"message on the low exit.",
+	.picture = "     +-------------+\n"
+		   "     |             |\n"
+		   "     |             |\n"
+		   "   >-|-[addr:port]-|->\n"
+		   "     +-------------+\n",
+	.examples =
+		(const char *const[]){"CLIFeeder() > UDPClientPipe('127.0.0.1', 9) > ConsoleSink()",
+                                      NULL},
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT,
+	.params =
+		(const struct pt_param[]){{"addr",
+                                           "The peer, by name or address; this host if empty.",
+                                           PT_STRING(struct udp, addr), "\"\""},
+                                          {"port", "The peer's UDP port.", PT_INT(struct udp, port),
+                                           .flags = PT_REQUIRED, .min = 1, .max = 65535},
+                                          LIMIT_ROW,
+                                          {NULL}},
+	.init = client_init,
+	.open = client_open,
+	.start = client_start,
+};
+
+static const struct pt_type udp_server_pipe = {
+	UDP_PIPE,
+	.name = "UDPServerPipe",
+	.summary = "Receives UDP datagrams, and answers the first peer",
+	.help = "Every datagram is a message on the low exit. After the first one the block "
+                "triggers, sends "
+		"its peer's `address:port` on the high exit, and from then on sends what comes on "
+                "the low "
+		"entry to that peer; what was pushed before waits for it.",
+	.picture = "     +------^------+\n"
+		   "     |    +-[peer]-|->>\n"
+		   "     |   /         |\n"
+		   "   >-|-[addr:port]-|->\n"
+		   "     +-------------+\n",
+	.examples =
+		(const char *const[]){
+			"a = UDPServerPipe('127.0.0.1', 0); c = ConsoleSink(); a > c; "
+			"a >> c",
+			NULL},
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_EXIT | PT_TRIGGER_EXIT,
+	.params = (const struct pt_param[]){{"addr", "Address to listen on; every one if empty.",
+                                             PT_STRING(struct udp, addr), "\"\""},
+                                            {"port", "UDP port; 0: any that is free.",
+                                             PT_INT(struct udp, port), "0", .max = 65535},
+                                            LIMIT_ROW,
+                                            {NULL}},
+	.init = server_init,
+	.open = server_open,
+	.start = server_start,
+};
+
+PT_TYPES(udp_pipe, &udp_client_pipe, &udp_server_pipe);

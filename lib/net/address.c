@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Resolving, connecting and binding, in words that tell what to mend. */
+#include "net/address.h"
+
+#include "base/error.h"
+#include "net/holder.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CONNECT_MS 10000
+
+static int resolve(int type, const char *host, int port, int flags, struct addrinfo **found,
+                   struct pt_error *err)
+{
+	char service[16];
+	snprintf(service, sizeof service, "%d", port);
+	const struct addrinfo hints = {.ai_socktype = type, .ai_flags = flags | AI_NUMERICSERV};
+	int rc = getaddrinfo(*host ? host : NULL, service, &hints, found);
+	if (!rc)
+		return 0;
+	return pt_fail(err, rc == EAI_AGAIN ? -EAGAIN : -ENOENT, "addr", "cannot find '%s': %s",
+	               host, rc == EAI_SYSTEM ? error_words(errno) : gai_strerror(rc));
+}
+
+static long now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int finish_connect(int fd, long until_ms)
+{
+	struct pollfd wait = {fd, POLLOUT, 0};
+	long left = until_ms - now_ms();
+	int error = 0, ready = left > 0 ? poll(&wait, 1, (int)left) : 0;
+	socklen_t length = sizeof error;
+	if (ready == 0)
+		return -ETIMEDOUT;
+	if (ready < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length))
+		return -errno;
+	return -error;
+}
+
+static int connect_one(const struct addrinfo *a, long until_ms, int *out)
+{
+	int fd =
+		socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
+	if (fd < 0)
+		return -errno;
+	int rc = connect(fd, a->ai_addr, a->ai_addrlen) ? -errno : 0;
+	if (rc == -EINPROGRESS)
+		rc = finish_connect(fd, until_ms);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
+}
+
+int address_connect(int type, const char *host, int port, int *fd, struct pt_error *err)
+{
+	struct addrinfo *found;
+	long until_ms = now_ms() + CONNECT_MS;
+	int rc = resolve(type, *host ? host : "localhost", port, 0, &found, err);
+	if (rc)
+		return rc;
+	for (const struct addrinfo *a = found; a; a = a->ai_next) {
+		rc = connect_one(a, until_ms, fd);
+		if (!rc)
+			break;
+	}
+	freeaddrinfo(found);
+	if (!rc)
+		return 0;
+	pt_fail(err, rc, "addr", "cannot connect to %s port %d: %s", *host ? host : "localhost",
+	        port, error_words(rc));
+	if (rc == -ECONNREFUSED)
+		pt_hint(err, "is the server running there? with retry_s the pipe waits for it");
+	return rc;
+}
+
+static int bind_one(const struct addrinfo *a, int *out)
+{
+	int fd =
+		socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
+	if (fd < 0)
+		return -errno;
+	const int yes = 1, no = 0;
+	if (a->ai_socktype == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+	if (a->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+	if (bind(fd, a->ai_addr, a->ai_addrlen) ||
+	    (a->ai_socktype == SOCK_STREAM && listen(fd, SOMAXCONN))) {
+		int rc = -errno;
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
+}
+
+/* IPv6 first where no host was named: its socket takes both. */
+static int bind_any(const struct addrinfo *found, bool both, int *fd)
+{
+	int rc = -EADDRNOTAVAIL;
+	for (const struct addrinfo *a = found; both && a; a = a->ai_next)
+		if (a->ai_family == AF_INET6 && (rc = bind_one(a, fd)) == 0)
+			return 0;
+	if (both && rc == -EADDRINUSE)
+		return rc;
+	for (const struct addrinfo *a = found; a; a = a->ai_next)
+		if ((rc = bind_one(a, fd)) == 0)
+			return 0;
+	return rc;
+}
+
+int address_bind(int type, const char *host, int port, int *fd, struct pt_error *err)
+{
+	struct addrinfo *found;
+	int rc = resolve(type, host, port, AI_PASSIVE, &found, err);
+	if (rc)
+		return rc;
+	rc = bind_any(found, !*host, fd);
+	freeaddrinfo(found);
+	if (!rc)
+		return 0;
+	char holder[HOLDER_TEXT] = "";
+	if (rc == -EADDRINUSE)
+		holder_find(type, port, holder);
+	pt_fail(err, rc, rc == -EADDRNOTAVAIL ? "addr" : "port",
+	        "cannot listen on %s%sport %d: %s%s%s", host, *host ? " " : "", port,
+	        error_words(rc), *holder ? ", held by " : "", holder);
+	if (rc == -EACCES)
+		pt_hint(err, "ports below 1024 need CAP_NET_BIND_SERVICE");
+	return rc;
+}
+
+void address_print(const struct sockaddr_storage *a, char out[ADDRESS_TEXT])
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+	if (a->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)a;
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+		snprintf(out, ADDRESS_TEXT, "%s:%u", host, ntohs(in->sin_port));
+		return;
+	}
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
+	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], host, sizeof host);
+		snprintf(out, ADDRESS_TEXT, "%s:%u", host, ntohs(in6->sin6_port));
+		return;
+	}
+	inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+	snprintf(out, ADDRESS_TEXT, "[%s]:%u", host, ntohs(in6->sin6_port));
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Names and numbers of hosts and ports; sockets that may have to wait. */
+#ifndef NET_ADDRESS_H
+#define NET_ADDRESS_H
+
+#include <pipetool/error.h>
+#include <sys/socket.h>
+
+/* These block, for names and connections: not on an engine's thread. Sockets come back
+   non-blocking and close-on-exec; faults tell of "addr" or "port". */
+
+/* Connects to the first address that answers, within ten seconds in all. */
+int address_connect(int socket_type, const char *host, int port, int *fd, struct pt_error *);
+
+/* Binds; a stream socket also listens. An empty host means every address, of IPv4 and IPv6. A port
+   that is taken is told with who holds it, where that can be known. */
+int address_bind(int socket_type, const char *host, int port, int *fd, struct pt_error *);
+
+/* "192.0.2.1:80" or "[2001:db8::1]:80". An IPv4 address mapped into IPv6 is shown as IPv4. */
+#define ADDRESS_TEXT 80
+void address_print(const struct sockaddr_storage *, char out[ADDRESS_TEXT]);
+
+#endif
