@@ -33,6 +33,7 @@ struct writer {
 	struct writer_config config;
 	struct piece *current; /* the owner's */
 	bool running;          /* the thread; the owner's */
+	unsigned untold;       /* pieces that the thread was not woken for; the owner's */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t work, idle;
@@ -60,6 +61,18 @@ struct writer *writer_new(const struct writer_config *config)
 	pthread_cond_init(&w->work, NULL);
 	pthread_cond_init(&w->idle, NULL);
 	return w;
+}
+
+/* A thread is woken for several buffers at once, and wakes others when it has made room for several:
+   a wake-up costs as much as some thousand packets. */
+static unsigned half(const struct writer *w)
+{
+	return w->config.buffers > 1 ? w->config.buffers / 2 : 1;
+}
+
+bool writer_has_much_room(const struct writer *w)
+{
+	return atomic_load(&w->in_use) <= half(w);
 }
 
 int writer_error(const struct writer *w)
@@ -281,12 +294,20 @@ static void add(struct writer *w, struct piece *piece)
 	piece->next = NULL;
 	*w->last = piece;
 	w->last = &piece->next;
-	if (w->running)
-		pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
+	w->untold++;
+}
+
+static void tell(struct writer *w)
+{
+	start_thread(w);
+	w->untold = 0;
+	pthread_mutex_lock(&w->lock);
+	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
 }
 
-void writer_push(struct writer *w)
+static void hand_over(struct writer *w)
 {
 	struct piece *piece = w->current;
 	if (!piece || !piece->length)
@@ -294,13 +315,19 @@ void writer_push(struct writer *w)
 	w->current = NULL;
 	atomic_fetch_add(&w->pending, piece->length);
 	atomic_store_explicit(&w->filled, 0, memory_order_relaxed);
-	start_thread(w);
 	add(w, piece);
+}
+
+void writer_push(struct writer *w)
+{
+	hand_over(w);
+	if (w->untold)
+		tell(w);
 }
 
 void writer_next(struct writer *w, int (*open)(void *arg), void *arg, bool sync)
 {
-	writer_push(w);
+	hand_over(w);
 	struct piece *piece = must_calloc(1, sizeof *piece);
 	*piece = (struct piece){.open = open, .arg = arg, .sync = sync};
 	add(w, piece);
@@ -329,8 +356,11 @@ static struct piece *take_buffer(struct writer *w)
 uint8_t *writer_room(struct writer *w, size_t length)
 {
 	assert(length <= w->config.buffer_size);
-	if (w->current && w->config.buffer_size - w->current->length < length)
-		writer_push(w);
+	if (w->current && w->config.buffer_size - w->current->length < length) {
+		hand_over(w);
+		if (w->untold >= half(w))
+			tell(w);
+	}
 	if (!w->current)
 		w->current = take_buffer(w);
 	return w->current ? w->current->bytes + w->current->length : NULL;
@@ -352,15 +382,6 @@ bool writer_has_room(const struct writer *w)
 	       w->current->length <= w->config.buffer_size / 2;
 }
 
-static void start_if_queued(struct writer *w, bool otherwise)
-{
-	pthread_mutex_lock(&w->lock);
-	bool queued = w->first != NULL;
-	pthread_mutex_unlock(&w->lock);
-	if (queued || otherwise)
-		start_thread(w);
-}
-
 static void await_idle(struct writer *w)
 {
 	pthread_mutex_lock(&w->lock);
@@ -374,8 +395,6 @@ int writer_flush(struct writer *w, bool sync)
 {
 	atomic_store(&w->awaited, true);
 	writer_push(w);
-	if (!w->running)
-		start_if_queued(w, false);
 	await_idle(w);
 	if (sync && w->config.fd >= 0 && !writer_error(w))
 		set_error(w, sync_fd(w->config.fd));
@@ -387,8 +406,8 @@ static void end_thread(struct writer *w, bool sync)
 {
 	atomic_store(&w->awaited, true);
 	writer_push(w);
-	if (!w->running)
-		start_if_queued(w, w->config.fd >= 0 && w->config.filter);
+	if (!w->running && w->config.fd >= 0 && w->config.filter)
+		start_thread(w);
 	if (!w->running) {
 		if (sync && w->config.fd >= 0)
 			set_error(w, sync_fd(w->config.fd));

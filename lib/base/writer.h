@@ -43,7 +43,9 @@ uint8_t *writer_room(struct writer *, size_t length);
 void writer_advance(struct writer *, size_t length); /* so many were written there */
 
 bool writer_has_room(const struct writer *); /* a free buffer, or half of the current one */
-void writer_push(struct writer *);           /* hands the current buffer over, full or not */
+bool writer_has_much_room(const struct writer *); /* half of the buffers: time to go on; [any thread] */
+/* Hands over what there is. Without it a full buffer may wait for the next one. */
+void writer_push(struct writer *);
 
 /* What comes from now on goes to another descriptor. Once all before is written (and the filter's
    last part), and if `sync` is on the disk, the old one is closed if close_fd says so; then `open`

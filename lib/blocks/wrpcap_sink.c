@@ -62,7 +62,8 @@ static void on_progress(void *arg)
 {
 	struct pt_block *b = arg;
 	struct wrpcap_sink *s = pt_state(b);
-	if (atomic_load(&s->full) || capture_writer_error(s->writer))
+	bool go_on = atomic_load(&s->full) && capture_writer_has_much_room(s->writer);
+	if (go_on || capture_writer_error(s->writer))
 		pt_wake(b);
 }
 
@@ -161,10 +162,10 @@ static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **m
 {
 	struct pt_error err = PT_ERROR_INIT;
 	int n = capture_writer_put(s->writer, messages, count, &err);
-	for (int i = 0; i < n; i++)
-		pt_done(b, messages[i]);
-	if (n > 0)
+	if (n > 0) {
+		pt_done_many(b, messages, (unsigned)n);
 		return (unsigned)n;
+	}
 	if (n == 0) {
 		drop_all(b, messages, count, "overflow");
 		return count;

@@ -94,6 +94,8 @@ int capture_writer_put(struct capture_writer *, struct pt_msg *const *messages, 
                        struct pt_error *);
 /* False: let the sources pause. What comes all the same is still taken, up to 64 MiB. */
 bool capture_writer_has_room(const struct capture_writer *);
+/* For `progress`, on the writer's thread: room enough to let them go on. */
+bool capture_writer_has_much_room(const struct capture_writer *);
 uint64_t capture_writer_bytes(const struct capture_writer *); /* so far, uncompressed */
 void capture_writer_push(struct capture_writer *);            /* hand over what is buffered */
 int capture_writer_error(const struct capture_writer *); /* 0, or the first failed write's code */

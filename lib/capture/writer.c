@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUFFER      ((size_t)512 * 1024)
+#define BUFFER	    ((size_t)1024 * 1024)
 #define EXTRA       (64 * 1024 * 1024 / BUFFER)
 #define RUN_MAX     (64 * 1024) /* bytes asked for at once, unless one packet needs more */
 #define FILE_HEADER 24
@@ -328,6 +328,11 @@ int capture_writer_put(struct capture_writer *w, struct pt_msg *const *messages,
 bool capture_writer_has_room(const struct capture_writer *w)
 {
 	return !w->writer || writer_has_room(w->writer);
+}
+
+bool capture_writer_has_much_room(const struct capture_writer *w)
+{
+	return !w->writer || writer_has_much_room(w->writer);
 }
 
 uint64_t capture_writer_bytes(const struct capture_writer *w)
