@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Live capture on the loopback interface of a network namespace of the test's own. */
+#include "unit.h"
+
+#include "base/buf.h"
+#include "capture/interface.h"
+#include "capture/live.h"
+#include "msg/pool.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* False where namespaces may not be made: there is nothing to test on then. */
+static bool own_network(void)
+{
+	static int made = -1;
+	if (made < 0) {
+		made = unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+		if (!made)
+			fprintf(stderr, "no network namespace: %s\n", strerror(errno));
+	}
+	return made;
+}
+
+static void set_loopback(bool up)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {.ifr_name = "lo"};
+	ck_assert_int_eq(ioctl(fd, SIOCGIFFLAGS, &ifr), 0);
+	ifr.ifr_flags = (short)(up ? ifr.ifr_flags | IFF_UP : ifr.ifr_flags & ~IFF_UP);
+	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &ifr), 0);
+	close(fd);
+}
+
+static void send_to(uint16_t port, const char *text)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in to = {.sin_family = AF_INET,
+	                         .sin_port = htons(port),
+	                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	ck_assert_int_eq(sendto(fd, text, strlen(text), 0, (struct sockaddr *)&to, sizeof to),
+	                 (ssize_t)strlen(text));
+	close(fd);
+}
+
+static struct live_config config(const char *filter)
+{
+	return (struct live_config){.iface = "lo",
+	                            .socket = -1,
+	                            .filter = filter,
+	                            .snaplen = 2000,
+	                            .buffer_size = 1 << 20};
+}
+
+/* The first packets, waited for. */
+static unsigned await(struct live *l, struct pt_pool *pool, struct pt_msg **messages)
+{
+	for (;;) {
+		int n = live_read(l, pool, messages, 64, NULL);
+		ck_assert_int_ge(n, 0);
+		if (n > 0)
+			return (unsigned)n;
+		struct pollfd p = {.fd = live_fd(l), .events = POLLIN};
+		ck_assert_int_eq(poll(&p, 1, -1), 1);
+	}
+}
+
+static void expect_udp(struct live_config c)
+{
+	struct live *l;
+	struct pt_msg *m[64];
+	struct pt_error err = PT_ERROR_INIT;
+	struct pt_pool *pool = pool_new(0);
+	set_loopback(true);
+	ck_assert_msg(live_open(&c, &l, &err) == 0, "%s", pt_error_text(&err, "?"));
+	send_to(9, "no");
+	send_to(53, "hello");
+	unsigned count = await(l, pool, m);
+	ck_assert_uint_eq(m[0]->length, 14 + 20 + 8 + 5);
+	ck_assert_mem_eq(m[0]->bytes + 42, "hello", 5);
+	ck_assert_uint_eq(m[0]->link_type, 1);
+	ck_assert_uint_eq(m[0]->wire_length, m[0]->length);
+	ck_assert_uint_gt(m[0]->time_ns, UINT64_C(1600000000000000000));
+	msg_unref_many(m, count);
+	live_release(l);
+	live_close(l);
+	pool_free(pool);
+}
+
+START_TEST(an_interface_is_captured_through_a_filter)
+{
+	if (own_network())
+		expect_udp(config("udp dst port 53"));
+}
+END_TEST
+
+START_TEST(a_packet_socket_that_was_handed_over)
+{
+	if (!own_network())
+		return;
+	set_loopback(true);
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(3));
+	const struct sockaddr_ll to = {.sll_family = AF_PACKET,
+	                               .sll_protocol = htons(3),
+	                               .sll_ifindex = (int)if_nametoindex("lo")};
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&to, sizeof to), 0);
+	send_to(53, "before the filter");
+	struct live_config c = config("udp dst port 53");
+	c.socket = fd;
+	expect_udp(c);
+	close(fd);
+}
+END_TEST
+
+static void expect_refusal(const struct live_config *c, int code, const char *path,
+                           const char *words)
+{
+	struct live *l;
+	struct pt_error err = PT_ERROR_INIT;
+	ck_assert_int_eq(live_open(c, &l, &err), code);
+	ck_assert_str_eq(err.faults[0].path, path);
+	ck_assert_msg(strstr(err.faults[0].message, words), "%s", err.faults[0].message);
+	pt_error_clear(&err);
+}
+
+START_TEST(what_cannot_be_captured_says_why)
+{
+	if (!own_network())
+		return;
+	struct live_config c = config(NULL);
+	c.iface = "l0";
+	expect_refusal(&c, -ENODEV, "iface", "no interface 'l0'; did you mean 'lo'?");
+	c = config("tcp prt 5");
+	expect_refusal(&c, -EINVAL, "filter", "syntax error");
+	c = config(NULL);
+	c.socket = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	expect_refusal(&c, -ENOTSOCK, "socket", "not a packet socket");
+	close(c.socket);
+	c.socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	expect_refusal(&c, -EPROTOTYPE, "socket", "another one than AF_PACKET");
+	close(c.socket);
+}
+END_TEST
+
+START_TEST(an_interface_that_goes_down_is_seen)
+{
+	if (!own_network())
+		return;
+	struct live *l;
+	struct pt_msg *m[64];
+	struct pt_pool *pool = pool_new(0);
+	const struct live_config c = config(NULL);
+	set_loopback(true);
+	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	ck_assert(!live_is_down(l));
+	set_loopback(false);
+	struct pollfd p = {.fd = live_fd(l), .events = POLLIN};
+	ck_assert_int_eq(poll(&p, 1, -1), 1);
+	ck_assert_int_eq(live_read(l, pool, m, 64, NULL), 0);
+	ck_assert(live_is_down(l));
+	set_loopback(true);
+	send_to(53, "again");
+	msg_unref_many(m, await(l, pool, m));
+	live_release(l);
+	live_close(l);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(the_loopback_is_the_default_only_where_it_is_alone)
+{
+	if (!own_network())
+		return;
+	set_loopback(true);
+	char *name = interface_default();
+	ck_assert_str_eq(name, "lo");
+	free(name);
+	set_loopback(false);
+	ck_assert_ptr_null(interface_default());
+	set_loopback(true);
+}
+END_TEST
+
+START_TEST(filters_are_checked_for_any_link)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	ck_assert_int_eq(live_check_filter("tcp port 80 or vlan", NULL), 0);
+	ck_assert_int_eq(live_check_filter("type mgt", NULL), 0);
+	ck_assert_int_eq(live_check_filter("tcp port", &err), -EINVAL);
+	ck_assert_str_eq(err.faults[0].path, "filter");
+	pt_error_clear(&err);
+}
+END_TEST
+
+UNIT_TESTS("capture/live", an_interface_is_captured_through_a_filter,
+           a_packet_socket_that_was_handed_over, what_cannot_be_captured_says_why,
+           an_interface_that_goes_down_is_seen, the_loopback_is_the_default_only_where_it_is_alone,
+           filters_are_checked_for_any_link)
