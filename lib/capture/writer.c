@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUFFER	    ((size_t)1024 * 1024)
+#define BUFFER      ((size_t)256 * 1024)
 #define EXTRA       (64 * 1024 * 1024 / BUFFER)
 #define RUN_MAX     (64 * 1024) /* bytes asked for at once, unless one packet needs more */
 #define FILE_HEADER 24

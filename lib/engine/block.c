@@ -204,6 +204,14 @@ void pt_lost(struct pt_block *b, uint64_t count, const char *why)
 	block_count_drop(b, why, count);
 }
 
+void pt_done_many(struct pt_block *b, struct pt_msg **messages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		unhold(b, messages[i]);
+	b->count.out += count;
+	msg_unref_many(messages, count);
+}
+
 struct pt_msg *pt_keep(struct pt_block *b, struct pt_msg *m)
 {
 	if (m->flags & MSG_HELD)

@@ -145,6 +145,7 @@ void pt_made(struct pt_block *, unsigned count);
 /* Where a message ends. `why` is a short constant word. Both take the reference. */
 void pt_drop(struct pt_block *, struct pt_msg *, const char *why);
 void pt_done(struct pt_block *, struct pt_msg *); /* delivered outside: printed, written, sent */
+void pt_done_many(struct pt_block *, struct pt_msg **messages, unsigned count);
 
 /* The same for a number of messages that the block has never held: `pt_made` and dropped. */
 void pt_lost(struct pt_block *, uint64_t count, const char *why);
