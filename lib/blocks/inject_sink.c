@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* InjectSink: sends packets out of a network interface, as frames. */
-#include <pipetool/block.h>
+#include <pipetool/queue.h>
 
 #include "base/error.h"
 #include "capture/interface.h"
-#include "msg/pool.h"
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -24,7 +23,7 @@ struct inject_sink {
 	int fd;
 	uv_poll_t poll;
 	bool polled;
-	struct msg_queue queue; /* kept until the interface takes them */
+	struct pt_queue queue; /* kept until the interface takes them */
 	struct pt_timer timer;
 	unsigned retries;
 	bool down;          /* told, and not up since */
@@ -41,7 +40,6 @@ static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct inject_sink *s = pt_state(b);
 	s->fd = -1;
-	msg_queue_init(&s->queue);
 	return 0;
 }
 
@@ -196,21 +194,11 @@ static void wait_for_room(struct pt_block *b, struct inject_sink *s, int code)
 		pt_timer_at(b, &s->timer, pt_now(b) + RETRY_NS, go_on);
 }
 
-static void keep(struct pt_block *b, struct inject_sink *s, struct pt_msg *m)
-{
-	if (s->queue.bytes + m->length > QUEUE_MAX) {
-		pt_drop(b, m, "overflow");
-		return;
-	}
-	m = pt_keep(b, m);
-	if (m)
-		msg_queue_add(&s->queue, m);
-}
-
 static void go_on(struct pt_block *b)
 {
 	struct inject_sink *s = pt_state(b);
 	while (s->queue.count) {
+		enum pt_canal canal;
 		struct pt_msg *messages[BATCH];
 		unsigned count = 0;
 		for (struct pt_msg *m = s->queue.head; m && count < BATCH; m = m->next)
@@ -221,7 +209,7 @@ static void go_on(struct pt_block *b)
 			return;
 		}
 		while (fate.count--)
-			finish(b, msg_queue_take(&s->queue), fate.why);
+			finish(b, pt_queue_take(b, &s->queue, &canal, QUEUE_MAX), fate.why);
 	}
 	pt_full(b, false);
 }
@@ -241,15 +229,14 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 			finish(b, messages[at++], fate.why);
 	}
 	while (at < count)
-		keep(b, s, messages[at++]);
+		pt_queue_add(b, &s->queue, canal, messages[at++], QUEUE_MAX, PT_DROP_NEWEST);
 }
 
 static void stop(struct pt_block *b)
 {
 	struct inject_sink *s = pt_state(b);
 	go_on(b);
-	for (struct pt_msg *m; (m = msg_queue_take(&s->queue));)
-		pt_drop(b, m, "stopped");
+	pt_queue_drop(b, &s->queue, "stopped");
 }
 
 static int close_socket(struct pt_block *b, struct pt_error *err)

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "capture/capture.h"
-#include "msg/pool.h"
 #include <errno.h>
 #include <uv.h>
 
@@ -203,7 +202,8 @@ static bool tell_progress(struct pt_block *b, uint64_t *done, uint64_t *size)
 static void stop(struct pt_block *b)
 {
 	struct rdpcap_source *s = pt_state(b);
-	msg_unref_many(s->ahead + s->ahead_at, s->ahead_end - s->ahead_at);
+	while (s->ahead_at < s->ahead_end)
+		pt_msg_unref(s->ahead[s->ahead_at++]);
 	s->ahead_at = s->ahead_end = 0;
 	capture_reader_release(s->reader);
 }

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* WrpcapSink: what reaches the file, when, and what does not. */
+#include "rig.h"
+#include "unit.h"
+
+#include "base/buf.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/wrpcap-XXXXXX";
+static char path[64];
+
+static struct rig *bench(const char *more)
+{
+	char arguments[160];
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/x.pcap", folder);
+	snprintf(arguments, sizeof arguments, "'%s'%s", path, more);
+	return rig("WrpcapSink", arguments);
+}
+
+static void bench_end(struct rig *r)
+{
+	rig_end(r);
+	unlink(path);
+	rmdir(folder);
+}
+
+static long size_of(const char *name)
+{
+	struct stat st;
+	return stat(name, &st) < 0 ? -1 : (long)st.st_size;
+}
+
+static void expect_drop(struct rig *r, const char *why)
+{
+	const struct drops *drops = rig_block(r, "it")->count.drops;
+	ck_assert_ptr_nonnull(drops[0].why);
+	ck_assert_str_eq(drops[0].why, why);
+	ck_assert_uint_eq(drops[0].count, 1);
+}
+
+START_TEST(a_stop_leaves_everything_in_the_file)
+{
+	struct rig *r = bench("");
+	push_packet(r, "ab", 2, 1);
+	push_packet(r, "c", 1, 1);
+	ck_assert_uint_eq(rig_block(r, "it")->count.out, 2);
+	ck_assert_ptr_nonnull(ask(r, "stop", "{}"));
+	ck_assert_int_eq(size_of(path), 24 + 18 + 17);
+	bench_end(r);
+}
+END_TEST
+
+START_TEST(after_a_second_what_is_buffered_reaches_the_file)
+{
+	struct rig *r = bench("");
+	push_packet(r, "ab", 2, 1);
+	ck_assert_int_eq(size_of(path), 0);
+	pass_time(r, 1);
+	while (size_of(path) < 24 + 18)
+		usleep(1000);
+	bench_end(r);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_the_file_is_dropped_and_told)
+{
+	struct rig *r = bench("");
+	push_packet(r, "ab", 2, 1);
+	push_packet(r, "ab", 2, 101);
+	expect_report(r, "link type 101");
+	expect_drop(r, "link-type");
+	bench_end(r);
+}
+END_TEST
+
+START_TEST(plain_messages_need_a_link_type)
+{
+	struct rig *r = bench("");
+	push(r, LOW, "text");
+	expect_report(r, "set linktype");
+	expect_drop(r, "link-type");
+	bench_end(r);
+	r = bench(", linktype=147");
+	push(r, LOW, "text");
+	ck_assert_uint_eq(rig_block(r, "it")->count.out, 1);
+	bench_end(r);
+}
+END_TEST
+
+START_TEST(a_failed_write_is_told_once_and_the_rest_dropped)
+{
+	struct rig *r = rig("WrpcapSink", "'/dev/full'");
+	push_packet(r, "ab", 2, 1);
+	pass_time(r, 1);
+	while (!rig_block(r, "it")->failed)
+		turn(r);
+	expect_report(r, "no space left on device");
+	push_packet(r, "ab", 2, 1);
+	expect_drop(r, "write-error");
+	ck_assert_uint_eq(rig_block(r, "it")->count.errors, 1);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_ring_of_files_keeps_the_newest)
+{
+	struct rig *r = bench(", rotate={'size': 40, 'files': 2}");
+	for (int i = 0; i < 5; i++)
+		push_packet(r, "ab", 2, 1);
+	ck_assert_ptr_nonnull(ask(r, "stop", "{}"));
+	for (int i = 1; i <= 5; i++) {
+		char name[96];
+		snprintf(name, sizeof name, "%s/x.%05d.pcap", folder, i);
+		ck_assert_int_eq(size_of(name), i >= 4 ? 24 + 18 : -1);
+		unlink(name);
+	}
+	bench_end(r);
+}
+END_TEST
+
+START_TEST(contradictions_are_refused)
+{
+	struct rig *r = rig_graph("it = Sink()");
+	ck_assert_ptr_null(ask_change(r, "w = WrpcapSink('/tmp/x', gz=True, append=True)"));
+	ck_assert_ptr_nonnull(strstr(rig_words(r), "compressed"));
+	ck_assert_ptr_null(ask_change(r, "w = WrpcapSink('/tmp/x', rotate={'files': 3})"));
+	ck_assert_ptr_nonnull(strstr(rig_words(r), "give size or seconds"));
+	rig_end(r);
+}
+END_TEST
+
+UNIT_TESTS("blocks/wrpcap_sink", a_stop_leaves_everything_in_the_file,
+           after_a_second_what_is_buffered_reaches_the_file,
+           what_does_not_fit_the_file_is_dropped_and_told, plain_messages_need_a_link_type,
+           a_failed_write_is_told_once_and_the_rest_dropped, a_ring_of_files_keeps_the_newest,
+           contradictions_are_refused)
