@@ -15,13 +15,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUFFER      ((size_t)256 * 1024)
+#define BUFFER      ((size_t)512 * 1024) /* the largest packet fits */
 #define EXTRA       (64 * 1024 * 1024 / BUFFER)
 #define RUN_MAX     (64 * 1024) /* bytes asked for at once, unless one packet needs more */
 #define FILE_HEADER 24
 #define PCAP_RECORD 16
 #define NS_PER_S    UINT64_C(1000000000)
 #define ETHERNET    1
+
+_Static_assert(BUFFER >= CAPTURE_PACKET_MAX + 64, "a record fits a buffer");
 
 struct capture_writer {
 	struct capture_writer_config config;
