@@ -217,6 +217,9 @@ int table_check(const struct pt_type *type, struct pt_error *err)
 	if (param_find(type->params, "name"))
 		code = note(code, pt_fail(err, -PT_EPARAM, "name",
 		                          "every block has 'name', a row may not define it"));
+	if (type->role < PT_SOURCE || type->role > PT_SINK)
+		code = note(code, pt_fail(err, -PT_EPARAM, "role",
+		                          "neither a source nor a drain nor a sink"));
 	if (param_extent(type->params) > type->size)
 		code = note(code, pt_fail(err, -PT_EPARAM, "size",
 		                          "parameters reach beyond the state's size"));
@@ -258,8 +261,5 @@ int type_check(const struct pt_type *type, struct pt_error *err)
 		code = note(code, pt_fail(err, -PT_EPARAM, "picture", "there is no picture"));
 	if (!type->examples || !type->examples[0])
 		code = note(code, pt_fail(err, -PT_EPARAM, "examples", "there is no example"));
-	if (type->role < PT_SOURCE || type->role > PT_SINK)
-		code = note(code, pt_fail(err, -PT_EPARAM, "role",
-		                          "neither a source nor a drain nor a sink"));
 	return note(code, check_docs(type->params, err));
 }

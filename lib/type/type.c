@@ -15,16 +15,20 @@
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
-static const struct pt_type **types;
-static size_t type_count;
+static struct entry {
+	const struct pt_type *type;
+	const char *origin;
+	enum type_kind kind;
+} * entries;
+static size_t entry_count;
 
 /* Where the name is, or would have to be put. */
 static size_t place_of(const char *name)
 {
-	size_t low = 0, high = type_count;
+	size_t low = 0, high = entry_count;
 	while (low < high) {
 		size_t middle = (low + high) / 2;
-		if (strcmp(types[middle]->name, name) < 0)
+		if (strcmp(entries[middle].type->name, name) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -32,46 +36,64 @@ static size_t place_of(const char *name)
 	return low;
 }
 
-static const struct pt_type *at(size_t place, const char *name)
+static struct entry *find(const char *name)
 {
-	bool found = place < type_count && !strcmp(types[place]->name, name);
-	return found ? types[place] : NULL;
+	size_t place = place_of(name);
+	bool found = place < entry_count && !strcmp(entries[place].type->name, name);
+	return found ? &entries[place] : NULL;
 }
 
-static void put(const struct pt_type *type)
+static void put(struct entry entry)
 {
-	size_t place = place_of(type->name);
-	assert(!at(place, type->name));
-	types = must_realloc(types, type_count + 1, sizeof *types);
-	memmove(types + place + 1, types + place, (type_count - place) * sizeof *types);
-	types[place] = type;
-	type_count++;
+	struct entry *old = find(entry.type->name);
+	if (old) {
+		*old = entry;
+		return;
+	}
+	size_t place = place_of(entry.type->name);
+	entries = must_realloc(entries, entry_count + 1, sizeof *entries);
+	memmove(entries + place + 1, entries + place, (entry_count - place) * sizeof *entries);
+	entries[place] = entry;
+	entry_count++;
 }
 
 static void put_builtin(void)
 {
 	for (const struct pt_type *const *const *file = type_builtin; *file; file++)
-		for (const struct pt_type *const *type = *file; *type; type++)
-			put(*type);
+		for (const struct pt_type *const *type = *file; *type; type++) {
+			assert(!find((*type)->name));
+			put((struct entry){*type, NULL, TYPE_NATIVE});
+		}
 }
 
 const struct pt_type *type_find(const char *name)
 {
 	pthread_once(&once, put_builtin);
 	pthread_rwlock_rdlock(&lock);
-	const struct pt_type *type = at(place_of(name), name);
+	const struct entry *entry = find(name);
+	const struct pt_type *type = entry ? entry->type : NULL;
 	pthread_rwlock_unlock(&lock);
 	return type;
+}
+
+const char *type_origin(const char *name)
+{
+	pthread_once(&once, put_builtin);
+	pthread_rwlock_rdlock(&lock);
+	const struct entry *entry = find(name);
+	const char *origin = entry ? entry->origin : NULL;
+	pthread_rwlock_unlock(&lock);
+	return origin;
 }
 
 int type_each(int (*each)(void *arg, const struct pt_type *), void *arg)
 {
 	pthread_once(&once, put_builtin);
 	pthread_rwlock_rdlock(&lock);
-	size_t count = type_count;
+	size_t count = entry_count;
 	const struct pt_type **all = must_calloc(count + 1, sizeof *all);
 	for (size_t i = 0; i < count; i++)
-		all[i] = types[i];
+		all[i] = entries[i].type;
 	pthread_rwlock_unlock(&lock);
 	int stop = 0;
 	for (size_t i = 0; i < count && !stop; i++)
@@ -114,21 +136,43 @@ const struct pt_type *type_get(const char *name, const char *path, struct pt_err
 	return NULL;
 }
 
-int type_add(const struct pt_type *type, struct pt_error *err)
+static int refuse_taken(const struct pt_type *const *types, size_t at, enum type_kind kind,
+                        struct pt_error *err)
 {
-	int code = table_check(type, err);
+	const char *name = types[at]->name;
+	for (size_t i = 0; i < at; i++)
+		if (!strcmp(types[i]->name, name))
+			return pt_fail(err, -PT_EEXISTS, "name", "two types have the name '%s'",
+			               name);
+	const struct entry *old = find(name);
+	if (!old || (kind == TYPE_SCRIPT && old->kind == TYPE_SCRIPT))
+		return 0;
+	return pt_fail(err, -PT_EEXISTS, "name", "there is a block type '%s' already: it %s%s",
+	               name, old->origin ? "comes from " : "is built in",
+	               old->origin ? old->origin : "");
+}
+
+int type_add_all(const struct pt_type *const *types, size_t count, enum type_kind kind,
+                 const char *origin, struct pt_error *err)
+{
+	int code = 0;
+	for (size_t i = 0; i < count && !code; i++)
+		code = table_check(types[i], err);
 	if (code)
 		return code;
 	pthread_once(&once, put_builtin);
 	pthread_rwlock_wrlock(&lock);
-	bool taken = at(place_of(type->name), type->name);
-	if (!taken)
-		put(type);
+	for (size_t i = 0; i < count && !code; i++)
+		code = refuse_taken(types, i, kind, err);
+	for (size_t i = 0; i < count && !code; i++)
+		put((struct entry){types[i], origin, kind});
 	pthread_rwlock_unlock(&lock);
-	if (taken)
-		return pt_fail(err, -PT_EEXISTS, "name", "there is a block type '%s' already",
-		               type->name);
-	return 0;
+	return code;
+}
+
+int type_add(const struct pt_type *type, struct pt_error *err)
+{
+	return type_add_all(&type, 1, TYPE_NATIVE, NULL, err);
 }
 
 char *type_snake_name(const char *name)

@@ -19,6 +19,16 @@ int type_each(int (*each)(void *arg, const struct pt_type *), void *arg);
    defaults that do not parse). [any thread] */
 int type_add(const struct pt_type *, struct pt_error *);
 
+/* Adds several, from a file: all of them or none. Those of a script replace what scripts added under
+   these names, for blocks that are made later; no other name can be taken. `origin` must live for
+   ever, too. [any thread] */
+enum type_kind { TYPE_NATIVE, TYPE_SCRIPT };
+int type_add_all(const struct pt_type *const *types, size_t count, enum type_kind,
+                 const char *origin, struct pt_error *);
+
+/* The file that the type of this name came from; NULL for one that is built in. [any thread] */
+const char *type_origin(const char *name);
+
 /* All that is wrong with a table, for the tests: 0, or faults. It asks for more than type_add does:
    a summary without full stop, a picture, an example, docs with a full stop, defaults. */
 int type_check(const struct pt_type *, struct pt_error *);
