@@ -166,6 +166,16 @@ const char *pt_name(const struct pt_block *b)
 	return b->name;
 }
 
+const struct pt_type *pt_type_of(const struct pt_block *b)
+{
+	return b->type;
+}
+
+const struct func_limits *func_limits_of(const struct pt_block *b)
+{
+	return &b->engine->script_limits;
+}
+
 struct pt_pool *pt_pool(struct pt_block *b)
 {
 	return b->engine->pool;

@@ -129,6 +129,7 @@ struct pt_type {
 
 void *pt_state(const struct pt_block *);      /* [any thread] its own state */
 const char *pt_name(const struct pt_block *); /* [any thread] */
+const struct pt_type *pt_type_of(const struct pt_block *); /* [any thread] */
 struct pt_pool *pt_pool(struct pt_block *);   /* to make messages from */
 
 /* Sends a message out of the block: over each link of the exit, in the order in which they were

@@ -25,6 +25,10 @@ int func_compile(enum pt_kind, const char *text, const struct func_limits *, str
                  struct pt_error *);
 void func_free(struct pt_func *);
 
+/* [any thread] The limits for the scripts of a block's engine: engine/ tells them. */
+struct pt_block;
+const struct func_limits *func_limits_of(const struct pt_block *);
+
 /* One thread at a time, from here on. */
 
 /* Applies a transform to *m in place. 0; 1 if the function returned nil (drop the message);

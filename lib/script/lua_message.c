@@ -3,8 +3,11 @@
 #include "script/sandbox.h"
 
 #include "base/near.h"
+#include "script/lua_kept.h"
 #include "script/payload.h"
+#include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LAYER_BITS 4 /* of the light userdata: 0 for the message, else a layer plus 1 */
@@ -37,21 +40,29 @@ static void *handle(const struct lua_message *m, int layer)
 	return (void *)(m->generation << LAYER_BITS | (uintptr_t)(layer + 1));
 }
 
+static struct lua_message *find(struct sandbox *s, uintptr_t generation)
+{
+	if (s->message.msg && s->message.generation == generation)
+		return &s->message;
+	uintptr_t place = s->many_count ? generation - s->many[0].generation : 0;
+	return place < s->many_count ? &s->many[place] : NULL;
+}
+
 /* The message at hand, if the value is it or one of its layers; -1 is no layer. */
 static struct lua_message *any(lua_State *L, int index, int *layer)
 {
 	if (!lua_islightuserdata(L, index))
 		luaL_typeerror(L, index, "message");
-	struct lua_message *m = &sandbox_of(L)->message;
 	uintptr_t value = (uintptr_t)lua_touserdata(L, index);
-	if (!m->msg || value >> LAYER_BITS != m->generation)
+	struct lua_message *m = find(sandbox_of(L), value >> LAYER_BITS);
+	if (!m)
 		luaL_error(L,
 		           "this message is gone: a script has one only while it is called for it");
 	*layer = (int)(value & ((1 << LAYER_BITS) - 1)) - 1;
 	return m;
 }
 
-static struct lua_message *whole(lua_State *L, int index)
+struct lua_message *lua_message_get(lua_State *L, int index)
 {
 	int layer;
 	struct lua_message *m = any(L, index, &layer);
@@ -60,9 +71,14 @@ static struct lua_message *whole(lua_State *L, int index)
 	return m;
 }
 
+void lua_message_changed(struct lua_message *m)
+{
+	m->dissected = false;
+}
+
 void lua_message_to_string(lua_State *L, int index)
 {
-	const struct pt_msg *msg = whole(L, index)->msg;
+	const struct pt_msg *msg = lua_message_get(L, index)->msg;
 	lua_pushlstring(L, (const char *)msg->bytes, msg->length);
 	lua_replace(L, index);
 }
@@ -81,9 +97,9 @@ static void check_writable(lua_State *L, const struct lua_message *m)
 		luaL_error(L, "a predicate cannot change the message");
 }
 
-static void starve(lua_State *L, struct lua_message *m)
+static void starve(lua_State *L)
 {
-	m->starved = true;
+	sandbox_of(L)->message.starved = true;
 	luaL_error(L, "the memory limit for messages is reached");
 }
 
@@ -92,7 +108,7 @@ static void own(lua_State *L, struct lua_message *m)
 {
 	check_writable(L, m);
 	if (pt_msg_own(&m->msg))
-		starve(L, m);
+		starve(L);
 	m->owned = true;
 }
 
@@ -106,7 +122,7 @@ static uint8_t *edit(lua_State *L, struct lua_message *m)
 	}
 	uint8_t *bytes = pt_msg_edit(&m->msg);
 	if (!bytes)
-		starve(L, m);
+		starve(L);
 	m->owned = m->edited = true;
 	m->dissected = false;
 	return bytes;
@@ -299,13 +315,13 @@ static int message_newindex(lua_State *L)
 
 static int message_length(lua_State *L)
 {
-	lua_pushinteger(L, whole(L, 1)->msg->length);
+	lua_pushinteger(L, lua_message_get(L, 1)->msg->length);
 	return 1;
 }
 
 static int message_text(lua_State *L)
 {
-	whole(L, 1);
+	lua_message_get(L, 1);
 	lua_settop(L, 1);
 	lua_message_to_string(L, 1);
 	return 1;
@@ -349,7 +365,7 @@ static bool range(const struct pt_msg *msg, lua_Integer first, lua_Integer last,
 
 static int message_sub(lua_State *L)
 {
-	const struct pt_msg *msg = whole(L, 1)->msg;
+	const struct pt_msg *msg = lua_message_get(L, 1)->msg;
 	lua_Integer from, count;
 	if (range(msg, luaL_checkinteger(L, 2), luaL_optinteger(L, 3, -1), &from, &count))
 		lua_pushlstring(L, (const char *)msg->bytes + from, (size_t)count);
@@ -360,7 +376,7 @@ static int message_sub(lua_State *L)
 
 static int message_byte(lua_State *L)
 {
-	const struct pt_msg *msg = whole(L, 1)->msg;
+	const struct pt_msg *msg = lua_message_get(L, 1)->msg;
 	lua_Integer first = luaL_optinteger(L, 2, 1), last = luaL_optinteger(L, 3, first);
 	lua_Integer from, count;
 	if (!range(msg, first, last, &from, &count))
@@ -373,7 +389,7 @@ static int message_byte(lua_State *L)
 
 static int message_set_byte(lua_State *L)
 {
-	struct lua_message *m = whole(L, 1);
+	struct lua_message *m = lua_message_get(L, 1);
 	lua_Integer index = luaL_checkinteger(L, 2), value = luaL_checkinteger(L, 3);
 	lua_Integer at = place(index, m->msg->length);
 	luaL_argcheck(L, at >= 1 && at <= m->msg->length, 2, "there is no such byte");
@@ -406,6 +422,8 @@ static void push_members(lua_State *L)
 	}
 	lua_pop(L, 1);
 	luaL_setfuncs(L, methods, 0);
+	lua_pushcfunction(L, lua_kept_copy);
+	lua_setfield(L, -2, "copy");
 	for (size_t i = 0; i < MEMBERS; i++) {
 		lua_pushinteger(L, members[i].member);
 		lua_setfield(L, -2, members[i].name);
@@ -449,16 +467,57 @@ void lua_message_open(lua_State *L)
 	lua_pop(L, 1);
 }
 
-void lua_message_begin(struct lua_message *m, lua_State *L, struct pt_msg *msg, bool writable)
+static void hold(struct lua_message *m, struct pt_msg *msg, bool writable, uintptr_t generation)
 {
 	m->msg = msg;
-	m->generation++;
+	m->generation = generation;
 	m->writable = writable;
 	m->dissected = m->owned = m->edited = m->starved = false;
+	m->uses = 0;
 	m->wire_length = msg->wire_length;
 	m->link_type = msg->link_type;
 	m->time_ns = msg->time_ns;
+}
+
+void lua_message_begin(struct lua_message *m, lua_State *L, struct pt_msg *msg, bool writable)
+{
+	hold(m, msg, writable, m->generation + 1);
 	lua_pushlightuserdata(L, handle(m, -1));
+}
+
+void lua_messages_begin(struct sandbox *s, struct pt_msg *const *messages, unsigned count)
+{
+	assert(count <= LUA_MESSAGES);
+	if (!s->many)
+		s->many = must_calloc(LUA_MESSAGES, sizeof *s->many);
+	s->many_count = count;
+	s->message.starved = false;
+	for (unsigned i = 0; i < count; i++)
+		hold(&s->many[i], messages[i], true, ++s->message.generation);
+}
+
+void lua_messages_push(lua_State *L)
+{
+	const struct sandbox *s = sandbox_of(L);
+	lua_createtable(L, (int)s->many_count, 0);
+	for (unsigned i = 0; i < s->many_count; i++) {
+		lua_pushlightuserdata(L, handle(&s->many[i], -1));
+		lua_rawseti(L, -2, i + 1);
+	}
+}
+
+void lua_messages_end(struct sandbox *s, struct pt_msg **messages)
+{
+	for (unsigned i = 0; i < s->many_count; i++)
+		messages[i] = lua_message_end(&s->many[i], false);
+	s->many_count = 0;
+}
+
+void lua_messages_free(struct sandbox *s)
+{
+	for (unsigned i = 0; s->many && i < LUA_MESSAGES; i++)
+		lua_message_fini(&s->many[i]);
+	free(s->many);
 }
 
 bool lua_message_is(const struct lua_message *m, lua_State *L, int index)

@@ -20,6 +20,7 @@
  * m.eth m.vlan m.arp m.ip m.ip6 m.tcp m.udp m.icmp m.icmp6   nil, or a layer
  * m.ip.src                 a field, nil where the packet is cut before it; writing one puts checksums
  *                          right. Addresses are strings, flags booleans, all else integers
+ * m:copy()                 may be kept: see lua_kept.h
  * m.payload                a string, nil if there is none; can be written in the same length
  *
  * In Lua a message and a layer are light userdata: a generation, counted up with each message, and
@@ -32,6 +33,7 @@ struct lua_message {
 	bool dissected;       /* view is that of msg's bytes */
 	bool owned;           /* the descriptor is ours to write */
 	bool edited;          /* before holds the bytes as they were */
+	unsigned uses;        /* for whoever counts what became of it; begins at 0 */
 	bool starved;         /* the engine's memory limit stopped an edit */
 	uint32_t wire_length; /* these three as they were */
 	uint16_t link_type;
@@ -49,6 +51,19 @@ bool lua_message_is(const struct lua_message *, lua_State *, int index);
    one than at the beginning. */
 struct pt_msg *lua_message_end(struct lua_message *, bool undo);
 void lua_message_fini(struct lua_message *);
+
+/* Several at hand at once, beside none or one as above. */
+#define LUA_MESSAGES 64
+struct sandbox;
+void lua_messages_begin(struct sandbox *, struct pt_msg *const *, unsigned count);
+void lua_messages_push(lua_State *); /* a table of them; may raise */
+void lua_messages_end(struct sandbox *, struct pt_msg **);
+void lua_messages_free(struct sandbox *);
+
+/* The message at hand that the value is; raises where it is another or none. */
+struct lua_message *lua_message_get(lua_State *, int index);
+/* Its bytes, or rather its packet, were replaced. */
+void lua_message_changed(struct lua_message *);
 
 /* Puts the message's bytes as a string in its place on the stack; raises if it is stale. */
 void lua_message_to_string(lua_State *, int index);

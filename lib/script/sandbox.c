@@ -208,12 +208,18 @@ int sandbox_call(struct sandbox *s, int args, int results, struct pt_error *err)
 	return rc;
 }
 
-int sandbox_load(struct sandbox *s, const char *text, size_t length, struct pt_error *err)
+int sandbox_load_as(struct sandbox *s, const char *name, const char *text, size_t length,
+                    struct pt_error *err)
 {
-	int status = luaL_loadbufferx(s->lua, text, length, "=script", "t");
+	int status = luaL_loadbufferx(s->lua, text, length, name, "t");
 	if (status == LUA_OK)
 		return 0;
 	return take_error(s, status, err);
+}
+
+int sandbox_load(struct sandbox *s, const char *text, size_t length, struct pt_error *err)
+{
+	return sandbox_load_as(s, "=script", text, length, err);
 }
 
 static int wrapped(lua_State *L)
@@ -240,6 +246,7 @@ static int open_all(lua_State *L)
 	lua_table_open(L);
 	lua_string_open(L);
 	lua_message_open(L);
+	lua_kept_open(L);
 	return 0;
 }
 
@@ -270,6 +277,7 @@ void sandbox_free(struct sandbox *s)
 	if (s->lua)
 		lua_close(s->lua);
 	lua_message_fini(&s->message);
+	lua_messages_free(s);
 	assert(!s->memory_used);
 	free(s);
 }

@@ -34,6 +34,8 @@ struct sandbox {
 	bool calling; /* in sandbox_call */
 	bool over;    /* time is up for this call */
 	struct lua_message message;
+	struct lua_message *many; /* room for LUA_MESSAGES, or NULL: see lua_messages_begin */
+	unsigned many_count;
 };
 
 struct sandbox *sandbox_new(const struct func_limits *, struct pt_error *); /* NULL: see `err` */
@@ -41,6 +43,9 @@ void sandbox_free(struct sandbox *);                                        /* N
 
 /* Leaves the text, compiled, on the stack; or -PT_ESCRIPT with Lua's words, and nothing. */
 int sandbox_load(struct sandbox *, const char *text, size_t length, struct pt_error *);
+/* The same under the name that errors tell: "@mine.lua". */
+int sandbox_load_as(struct sandbox *, const char *name, const char *text, size_t length,
+                    struct pt_error *);
 
 /* Calls the function below `args` arguments under the limits and leaves `results` values in their
    place. A negative code, and nothing left: -PT_ESCRIPT with the error on the first line and the
@@ -69,6 +74,7 @@ void sandbox_clean(char *text, size_t length);
 void lua_base_open(lua_State *);   /* first: makes the table of globals */
 void lua_string_open(lua_State *); /* string, utf8, and what can be called on any string */
 void lua_table_open(lua_State *);
-void lua_message_open(lua_State *); /* last: messages have the methods of strings */
+void lua_message_open(lua_State *); /* messages have the methods of strings */
+void lua_kept_open(lua_State *);    /* last: and so have those that are kept */
 
 #endif

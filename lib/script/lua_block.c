@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the engine calls of a block in Lua. */
+#include "script/lua_block.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/quote.h"
+#include <stdlib.h>
+
+#define WAITING_MAX (64u * 1024 * 1024) /* bytes of messages that wait for the engine */
+
+/* Where they lie on the sandbox's stack. */
+#define SELF           1
+#define FUNCTION(call) (2 + (int)(call))
+#define WORD(canal)    (2 + LUA_CALLS + (canal == PT_HIGH))
+#define RESULTS        (3 + LUA_CALLS)
+
+size_t lua_block_size(void)
+{
+	return (sizeof(struct lua_block) + 7) / 8 * 8;
+}
+
+static int repr(lua_State *L)
+{
+	struct buf *room = &sandbox_of(L)->message.before;
+	size_t length;
+	const char *text = luaL_tolstring(L, 1, &length);
+	sandbox_charge(L, 64 + length);
+	buf_clear(room);
+	quote_text(room, text, length);
+	lua_pushlstring(L, room->data, room->length);
+	return 1;
+}
+
+void lua_block_open(lua_State *L)
+{
+	lua_pushcfunction(L, repr);
+	lua_setglobal(L, "repr");
+}
+
+/* ---- life ---- */
+
+/* With the block as light userdata: leaves self, all functions, nil where there is none, and the
+   words for canals. The definition lies below. */
+static int prepare(lua_State *L)
+{
+	struct lua_block *b = lua_touserdata(L, 2);
+	luaL_checkstack(L, LUA_CALLS + 8, NULL);
+	lua_timer_open(L);
+	lua_self_push(L, b);
+	for (size_t i = 0; i < LUA_CALLS; i++)
+		lua_getfield(L, 1, lua_call_names[i]);
+	lua_pushliteral(L, "low");
+	lua_pushliteral(L, "high");
+	return RESULTS;
+}
+
+static int init(struct pt_block *block, struct pt_error *err)
+{
+	struct lua_block *b = pt_state(block);
+	b->block = block;
+	b->type = (const struct lua_type *)pt_type_of(block);
+	b->box = sandbox_new(func_limits_of(block), err);
+	if (!b->box)
+		return -PT_ELIMIT;
+	lua_State *L = b->box->lua;
+	lua_pushcfunction(L, prepare);
+	int rc = lua_type_define(b->box, b->type, err);
+	if (rc)
+		return rc;
+	lua_pushlightuserdata(L, b);
+	return sandbox_call(b->box, 2, RESULTS, err);
+}
+
+static void fini(struct pt_block *block)
+{
+	struct lua_block *b = pt_state(block);
+	pt_queue_clear(&b->waiting);
+	sandbox_free(b->box);
+	free(b->actions);
+	free(b->timers);
+}
+
+/* ---- calling ---- */
+
+static bool has(const struct lua_block *b, enum lua_call call)
+{
+	return b->type->has[call];
+}
+
+static void push_function(struct lua_block *b, enum lua_call call)
+{
+	lua_pushvalue(b->box->lua, FUNCTION(call));
+	lua_pushvalue(b->box->lua, SELF);
+}
+
+static int report(struct lua_block *b, int rc, struct pt_error *err)
+{
+	pt_report(b->block, rc, "%s", pt_error_text(err, error_words(rc)));
+	return rc;
+}
+
+int lua_block_run(struct lua_block *b, int args)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	unsigned from = b->action_count;
+	int rc = sandbox_call(b->box, args, 0, &err);
+	if (rc) {
+		lua_self_forget(b, from);
+		report(b, rc, &err);
+	} else {
+		lua_self_run(b, from);
+	}
+	pt_error_clear(&err);
+	return rc;
+}
+
+static int call(struct lua_block *b, enum lua_call what)
+{
+	if (!has(b, what))
+		return 0;
+	push_function(b, what);
+	return lua_block_run(b, 1);
+}
+
+/* ---- messages ---- */
+
+/* What became of a message that a function was called with. */
+static void settle(struct lua_block *b, struct pt_msg *m, unsigned uses, int rc)
+{
+	const unsigned exits = PT_LOW_EXIT | PT_HIGH_EXIT;
+	if (rc)
+		pt_drop(b->block, m, "error");
+	else if (uses)
+		pt_msg_unref(m);
+	else if (b->type->type.ports & exits)
+		pt_drop(b->block, m, "function");
+	else
+		pt_done(b->block, m);
+}
+
+/* Calls the function below `args` arguments for the message at hand. */
+static int run_one(struct lua_block *b, int args, struct pt_error *err)
+{
+	unsigned from = b->action_count;
+	int rc = sandbox_call(b->box, args, 0, err);
+	unsigned uses = b->box->message.uses;
+	struct pt_msg *m = lua_message_end(&b->box->message, false);
+	if (rc)
+		lua_self_forget(b, from);
+	settle(b, m, uses, rc);
+	if (rc)
+		report(b, rc, err);
+	else
+		lua_self_run(b, from);
+	return rc;
+}
+
+/* A canal that there is no function for: a drain repeats it, as Scapy's does. */
+static void pass(struct lua_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	if (b->type->type.ports & (canal == PT_HIGH ? PT_HIGH_EXIT : PT_LOW_EXIT))
+		pt_send(b->block, canal, m);
+	else
+		settle(b, m, 0, 0);
+}
+
+static void push(struct pt_block *block, enum pt_canal canal, struct pt_msg *m)
+{
+	struct lua_block *b = pt_state(block);
+	enum lua_call what = canal == PT_HIGH ? LUA_HIGH_PUSH : LUA_PUSH;
+	if (!has(b, what)) {
+		pass(b, canal, m);
+		return;
+	}
+	struct pt_error err = PT_ERROR_INIT;
+	push_function(b, what);
+	lua_message_begin(&b->box->message, b->box->lua, m, true);
+	run_one(b, 2, &err);
+	pt_error_clear(&err);
+}
+
+static int call_with_many(lua_State *L)
+{
+	lua_messages_push(L);
+	lua_call(L, 2, 0);
+	return 0;
+}
+
+static void push_vector(struct lua_block *b, enum lua_call what, struct pt_msg **messages,
+                        unsigned count)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	unsigned from = b->action_count, uses[LUA_MESSAGES];
+	lua_pushcfunction(b->box->lua, call_with_many);
+	push_function(b, what);
+	lua_messages_begin(b->box, messages, count);
+	int rc = sandbox_call(b->box, 2, 0, &err);
+	for (unsigned i = 0; i < count; i++)
+		uses[i] = b->box->many[i].uses;
+	lua_messages_end(b->box, messages);
+	if (rc)
+		lua_self_forget(b, from);
+	for (unsigned i = 0; i < count; i++)
+		settle(b, messages[i], uses[i], rc);
+	if (rc)
+		report(b, rc, &err);
+	else
+		lua_self_run(b, from);
+	pt_error_clear(&err);
+}
+
+static void push_many(struct pt_block *block, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
+{
+	struct lua_block *b = pt_state(block);
+	enum lua_call what = canal == PT_HIGH ? LUA_HIGH_PUSH_MANY : LUA_PUSH_MANY;
+	if (has(b, what)) {
+		push_vector(b, what, messages, count);
+		return;
+	}
+	for (unsigned i = 0; i < count; i++)
+		push(block, canal, messages[i]);
+}
+
+static void trigger(struct pt_block *block)
+{
+	call(pt_state(block), LUA_ON_TRIGGER);
+}
+
+/* ---- sources ---- */
+
+static void finish_now(struct lua_block *b)
+{
+	b->finished = true;
+	if (has(b, LUA_CLOSE))
+		call(b, LUA_CLOSE);
+	else
+		pt_exhausted(b->block);
+}
+
+static bool has_work(const struct lua_block *b)
+{
+	return b->waiting.count || (has(b, LUA_PRODUCE) && !b->idle && !b->exhausted);
+}
+
+static void check(struct lua_block *b)
+{
+	if (!b->running)
+		return;
+	if (b->closed && !b->finished && !b->waiting.count)
+		finish_now(b);
+	pt_ready(b->block, has_work(b));
+}
+
+static int send(struct lua_block *b, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
+{
+	push_function(b, LUA_SEND);
+	lua_message_begin(&b->box->message, b->box->lua, m, true);
+	lua_pushvalue(b->box->lua, WORD(canal));
+	return run_one(b, 3, err);
+}
+
+static int feed(struct pt_block *block, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
+{
+	struct lua_block *b = pt_state(block);
+	if (b->closed || b->waiting.bytes >= WAITING_MAX) {
+		pt_msg_unref(m);
+		if (b->closed)
+			return pt_fail(err, -PT_ESTATE, NULL,
+			               "'%s' is closed; it opens again when the engine is started "
+			               "again",
+			               pt_name(block));
+		return pt_fail(err, -PT_ELIMIT, NULL, "64 MiB wait in '%s' already: %s",
+		               pt_name(block),
+		               b->running ? "a sink is full" : "start the engine first");
+	}
+	pt_made(block, 1);
+	if (b->running && !b->paused && !b->waiting.count)
+		return send(b, canal, m, err);
+	pt_queue_add(block, &b->waiting, canal, m, 2 * (uint64_t)WAITING_MAX, PT_DROP_NEWEST);
+	check(b);
+	return 0;
+}
+
+static void finish(struct pt_block *block)
+{
+	struct lua_block *b = pt_state(block);
+	b->closed = true;
+	check(b);
+}
+
+/* false: it said that there is nothing for now, or it failed. */
+static bool produce_once(struct lua_block *b, unsigned max)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	lua_State *L = b->box->lua;
+	unsigned from = b->action_count;
+	push_function(b, LUA_PRODUCE);
+	lua_pushinteger(L, max);
+	int rc = sandbox_call(b->box, 2, 1, &err);
+	bool more = !rc && !(lua_isboolean(L, -1) && !lua_toboolean(L, -1));
+	if (rc) {
+		lua_self_forget(b, from);
+		b->exhausted = true;
+		pt_failed(b->block, rc, "%s", pt_error_text(&err, error_words(rc)));
+	} else {
+		lua_pop(L, 1);
+		lua_self_run(b, from);
+	}
+	pt_error_clear(&err);
+	return more;
+}
+
+static void produce(struct pt_block *block, unsigned max)
+{
+	struct lua_block *b = pt_state(block);
+	enum pt_canal canal;
+	struct pt_msg *m;
+	for (; max && (m = pt_queue_take(block, &b->waiting, &canal, UINT64_MAX)); max--) {
+		struct pt_error err = PT_ERROR_INIT;
+		send(b, canal, m, &err);
+		pt_error_clear(&err);
+	}
+	if (max && has_work(b) && !produce_once(b, max))
+		b->idle = true;
+	check(b);
+}
+
+static void pause_source(struct pt_block *block, bool paused)
+{
+	struct lua_block *b = pt_state(block);
+	b->paused = paused;
+	lua_timer_arm(b);
+}
+
+/* ---- start, stop, set, replace ---- */
+
+static void start(struct pt_block *block)
+{
+	struct lua_block *b = pt_state(block);
+	b->running = true;
+	b->paused = b->idle = b->exhausted = false;
+	if (call(b, LUA_START))
+		pt_failed(block, -PT_ESCRIPT, "its function 'start' failed");
+	else if (b->type->type.role == PT_SOURCE)
+		check(b);
+}
+
+static void stop(struct pt_block *block)
+{
+	struct lua_block *b = pt_state(block);
+	call(b, LUA_STOP);
+	b->running = b->closed = b->finished = false;
+	lua_timer_clear(b);
+}
+
+static int refresh_members(lua_State *L)
+{
+	lua_self_refresh(L, lua_touserdata(L, 1));
+	return 0;
+}
+
+static void changed(struct pt_block *block)
+{
+	struct lua_block *b = pt_state(block);
+	lua_pushcfunction(b->box->lua, refresh_members);
+	lua_pushlightuserdata(b->box->lua, b);
+	if (!lua_block_run(b, 1))
+		call(b, LUA_CHANGED);
+}
+
+static void inherit(struct pt_block *block, struct pt_block *old)
+{
+	struct lua_block *b = pt_state(block), *before = pt_state(old);
+	b->waiting = before->waiting;
+	b->closed = before->closed;
+	before->waiting = (struct pt_queue){0};
+}
+
+void lua_block_functions(struct lua_type *t)
+{
+	struct pt_type *type = &t->type;
+	type->init = init;
+	type->start = start;
+	type->stop = stop;
+	type->changed = changed;
+	type->fini = fini;
+	if (t->has[LUA_PUSH_MANY] || t->has[LUA_HIGH_PUSH_MANY])
+		type->push_many = push_many;
+	else if (type->ports & (PT_LOW_ENTRY | PT_HIGH_ENTRY))
+		type->push = push;
+	if (t->has[LUA_ON_TRIGGER])
+		type->trigger = trigger;
+	if (t->has[LUA_SEND])
+		type->feed = feed;
+	if (t->has[LUA_SEND] || t->has[LUA_CLOSE])
+		type->finish = finish;
+	if (t->has[LUA_SEND] || t->has[LUA_PRODUCE])
+		type->produce = produce;
+	if (type->role == PT_SOURCE) {
+		type->pause = pause_source;
+		type->inherit = inherit;
+	}
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A userdata with the bytes behind it. */
+#include "script/lua_kept.h"
+
+#include "script/sandbox.h"
+
+#include <string.h>
+
+static const char metatable[] = "kept message";
+
+const struct lua_kept *lua_kept_get(lua_State *L, int index)
+{
+	if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
+		return NULL;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
+	bool same = lua_rawequal(L, -1, -2);
+	lua_pop(L, 2);
+	return same ? lua_touserdata(L, index) : NULL;
+}
+
+int lua_kept_copy(lua_State *L)
+{
+	if (lua_kept_get(L, 1)) {
+		lua_settop(L, 1);
+		return 1;
+	}
+	const struct pt_msg *m = lua_message_get(L, 1)->msg;
+	sandbox_charge(L, 64 + m->length / 8);
+	struct lua_kept *k = lua_newuserdatauv(L, sizeof *k + m->length, 0);
+	*k = (struct lua_kept){m->time_ns, m->wire_length, m->length, m->link_type};
+	memcpy(k->bytes, m->bytes, m->length);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
+	lua_setmetatable(L, -2);
+	return 1;
+}
+
+struct pt_msg *lua_kept_message(const struct lua_kept *k, struct pt_pool *pool)
+{
+	return pt_msg_packet(pool, k->bytes, k->length, k->wire_length, k->link_type, k->time_ns);
+}
+
+static const struct lua_kept *check(lua_State *L)
+{
+	const struct lua_kept *k = lua_kept_get(L, 1);
+	if (!k)
+		luaL_typeerror(L, 1, metatable);
+	return k;
+}
+
+static int text(lua_State *L)
+{
+	const struct lua_kept *k = check(L);
+	lua_pushlstring(L, (const char *)k->bytes, k->length);
+	return 1;
+}
+
+static int length(lua_State *L)
+{
+	lua_pushinteger(L, check(L)->length);
+	return 1;
+}
+
+static int concat(lua_State *L)
+{
+	for (int i = 1; i <= 2; i++) {
+		luaL_tolstring(L, i, NULL);
+		lua_replace(L, i);
+	}
+	lua_settop(L, 2);
+	lua_concat(L, 2);
+	return 1;
+}
+
+/* A function of the string library on the bytes. */
+static int call(lua_State *L)
+{
+	text(L);
+	lua_replace(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+	return lua_gettop(L);
+}
+
+static int get(lua_State *L)
+{
+	const struct lua_kept *k = check(L);
+	const char *name = luaL_tolstring(L, 2, NULL);
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+		return 1;
+	if (!strcmp(name, "time"))
+		lua_pushnumber(L, (lua_Number)k->time_ns / 1e9);
+	else if (!strcmp(name, "wire_length"))
+		lua_pushinteger(L, k->wire_length);
+	else if (strcmp(name, "link_type") != 0)
+		return luaL_error(L, "a kept message has no '%s'", name);
+	else if (k->link_type == PT_NO_LINK_TYPE)
+		lua_pushnil(L);
+	else
+		lua_pushinteger(L, k->link_type);
+	return 1;
+}
+
+static int set(lua_State *L)
+{
+	return luaL_error(L, "a kept message cannot be written");
+}
+
+static const luaL_Reg methods[] = {
+	{"text", text}, {"len", length}, {"copy", lua_kept_copy}, {NULL, NULL}};
+
+static const luaL_Reg metamethods[] = {
+	{"__len", length},   {"__concat", concat}, {"__tostring", text},
+	{"__newindex", set}, {NULL, NULL},
+};
+
+void lua_kept_open(lua_State *L)
+{
+	lua_newtable(L);
+	luaL_setfuncs(L, metamethods, 0);
+	lua_newtable(L);
+	lua_getglobal(L, "string");
+	for (lua_pushnil(L); lua_next(L, -2);) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_pushcclosure(L, call, 1);
+		lua_rawset(L, -5);
+	}
+	lua_pop(L, 1);
+	luaL_setfuncs(L, methods, 0);
+	lua_pushcclosure(L, get, 1);
+	lua_setfield(L, -2, "__index");
+	lua_pushstring(L, metatable);
+	lua_setfield(L, -2, "__name");
+	lua_pushboolean(L, false);
+	lua_setfield(L, -2, "__metatable");
+	lua_rawsetp(L, LUA_REGISTRYINDEX, metatable);
+}

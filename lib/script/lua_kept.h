@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A message that a script keeps beyond the call that it came with. */
+#ifndef SCRIPT_LUA_KEPT_H
+#define SCRIPT_LUA_KEPT_H
+
+#include <lua.h>
+#include <pipetool/msg.h>
+
+/*
+ * k = m:copy()     bytes, time, link type and length on the wire, in the script's own memory
+ * #k, k .. "x", tostring(k), k:text() and all methods of strings, on its bytes
+ * k.time, k.link_type, k.wire_length     as those of a message, but cannot be written
+ *
+ * Sending it makes a message of it each time. It has no layers: what is wanted of them is looked at
+ * before.
+ */
+struct lua_kept {
+	uint64_t time_ns;
+	uint32_t wire_length, length;
+	uint16_t link_type;
+	uint8_t bytes[];
+};
+
+int lua_kept_copy(lua_State *); /* the function: of a message at hand, or of what is kept already */
+
+/* What is kept in the value; NULL if it is no such thing. Never raises. */
+const struct lua_kept *lua_kept_get(lua_State *, int index);
+
+struct pt_msg *lua_kept_message(const struct lua_kept *, struct pt_pool *); /* NULL: no memory */
+
+#endif
