@@ -9,14 +9,11 @@
 #include "daemon/call.h"
 #include "daemon/check.h"
 #include "daemon/engines.h"
+#include "daemon/file.h"
 #include "lang/lang.h"
 #include "type/type.h"
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SUFFIX ".pipe"
 
@@ -141,79 +138,42 @@ static int understand(const char *path, const char *folder, const char *text,
 	return code;
 }
 
-static int slurp(const char *path, char **text)
+typedef bool take(void *arg, const char *folder, const char *path, const char *name,
+                  const char *text);
+
+struct walk {
+	take *each;
+	void *arg;
+};
+
+/* Splits the path into folder and name, and reads the file. */
+static bool open_file(void *arg, const char *path)
 {
-	struct buf b = BUF_INIT;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), code = fd < 0 ? -errno : 0;
-	buf_reserve(&b, 4096);
-	for (ssize_t n = 1; !code && n > 0;) {
-		n = read(fd, buf_reserve(&b, 4096), 4096);
-		if (n < 0)
-			code = -errno;
-		else if ((b.length += (size_t)n) > FILE_MAX)
-			code = -EFBIG;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (!code && memchr(b.data, '\0', b.length))
-		code = -EILSEQ;
-	b.data[b.length] = '\0';
-	if (!code)
-		*text = buf_steal(&b);
-	buf_free(&b);
-	if (code)
-		log_error("%s: %s", path, code == -EILSEQ ? "a NUL byte in it" : error_words(code));
-	return code;
+	const struct walk *walk = arg;
+	char *folder = must_strdup(path), *slash = strrchr(folder, '/'), *name = slash + 1;
+	char *text = NULL;
+	*slash = '\0';
+	name[strlen(name) - strlen(SUFFIX)] = '\0';
+	bool good = name_is_engine(name);
+	if (!good)
+		log_error("%s: '%s' cannot be an engine's name", path, name);
+	else
+		good = !file_read(path, FILE_MAX, &text) &&
+		       walk->each(walk->arg, folder, path, name, text);
+	free(text);
+	free(folder);
+	return good;
 }
 
-static int is_pipe_file(const struct dirent *entry)
+/* Calls `each` for every readable file; returns how many were not good. */
+static size_t each_file(const char *folder, take *each, void *arg)
 {
-	size_t length = strlen(entry->d_name), suffix = strlen(SUFFIX);
-	return entry->d_name[0] != '.' && length > suffix &&
-	       !strcmp(entry->d_name + length - suffix, SUFFIX);
+	struct walk walk = {each, arg};
+	return file_each(folder, SUFFIX, open_file, &walk);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-/* Calls `each` for every readable file, in the order of the alphabet; returns how many were not. */
-static size_t each_file(const char *folder,
-                        bool (*each)(void *arg, const char *folder, const char *path, char *name,
-                                     char *text),
-                        void *arg)
-{
-	struct dirent **entries;
-	char *absolute = realpath(folder, NULL);
-	int count = absolute ? scandir(absolute, &entries, is_pipe_file, by_name) : -1;
-	size_t bad = 0;
-	if (count < 0 && errno != ENOENT) {
-		log_error("%s: %s", folder, error_words(errno));
-		bad++;
-	}
-	for (int i = 0; i < count; i++) {
-		char *path = must_printf("%s/%s", absolute, entries[i]->d_name), *text = NULL;
-		char *name = must_strdup(entries[i]->d_name);
-		name[strlen(name) - strlen(SUFFIX)] = '\0';
-		bool good = name_is_engine(name);
-		if (!good)
-			log_error("%s: '%s' cannot be an engine's name", path, name);
-		else
-			good = !slurp(path, &text) && each(arg, absolute, path, name, text);
-		bad += !good;
-		free(text);
-		free(name);
-		free(path);
-		free(entries[i]);
-	}
-	if (count >= 0)
-		free(entries);
-	free(absolute);
-	return bad;
-}
-
-static bool check_file(void *arg, const char *folder, const char *path, char *name, char *text)
+static bool check_file(void *arg, const char *folder, const char *path, const char *name,
+                       const char *text)
 {
 	struct lang_program program;
 	if (understand(path, folder, text, &program))
@@ -354,7 +314,8 @@ static struct file *file_of(struct boot *boot, const char *name, const char *pat
 	return *at = file;
 }
 
-static bool take_file(void *arg, const char *folder, const char *path, char *name, char *text)
+static bool take_file(void *arg, const char *folder, const char *path, const char *name,
+                      const char *text)
 {
 	struct file *file = file_of(arg, name, path);
 	struct lang_program program;

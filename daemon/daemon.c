@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/blocks.h"
 #include "daemon/boot.h"
 #include "daemon/console.h"
 #include "daemon/engines.h"
@@ -49,6 +50,11 @@ static int read_conf(struct daemon *d, struct conf *conf)
 static const char *engines_folder(const struct daemon *d)
 {
 	return d->options->engines ? d->options->engines : d->conf.engines;
+}
+
+static size_t load_blocks(const struct daemon *d)
+{
+	return blocks_scan(d->options->blocks ? d->options->blocks : d->conf.blocks, &d->conf);
 }
 
 static void set_log_level(const struct daemon *d)
@@ -148,6 +154,7 @@ static void reload(struct daemon *d)
 		engines_configure(d->engines, &d->conf);
 		log_info("the configuration was read again");
 	}
+	load_blocks(d);
 	boot_scan(d->boot, engines_folder(d));
 }
 
@@ -186,6 +193,7 @@ static void on_slow_start(uv_timer_t *timer)
 static void start_engines(struct daemon *d)
 {
 	uv_timer_start(&d->deadline, on_slow_start, BEGIN_MS, 0);
+	load_blocks(d);
 	boot_scan(d->boot, engines_folder(d));
 }
 
@@ -310,6 +318,7 @@ int daemon_check(const struct options *options)
 	bool good = !read_conf(&d, &d.conf);
 	if (!good)
 		conf_default(&d.conf);
+	good &= !load_blocks(&d);
 	good &= !boot_check(engines_folder(&d));
 	conf_clear(&d.conf);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;

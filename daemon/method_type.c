@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* type.list and type.show: the block types. */
+/* type.list, type.show and type.load: the block types. */
+#include "daemon/blocks.h"
 #include "daemon/call.h"
+#include "daemon/daemon.h"
+#include "script/lua_type.h"
 #include "type/help.h"
 #include "type/type.h"
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *origin(const struct pt_type *type)
+{
+	const char *path = type_origin(type->name);
+	return json_string(path ? path : "built-in");
+}
 
 static int add_row(void *arg, const struct pt_type *type)
 {
@@ -11,7 +22,8 @@ static int add_row(void *arg, const struct pt_type *type)
 	json_t *row = json_object();
 	json_object_set_new(row, "name", json_string(type->name));
 	json_object_set_new(row, "role", json_string(roles[type->role]));
-	json_object_set_new(row, "summary", json_string(type->summary));
+	json_object_set_new(row, "summary", json_string(type->summary ? type->summary : ""));
+	json_object_set_new(row, "origin", origin(type));
 	json_array_append_new(arg, row);
 	return 0;
 }
@@ -29,10 +41,52 @@ static void type_show(void *arg)
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
 	const struct pt_type *type = type_get(call_text(call, "type"), "$.type", &err);
-	if (type)
-		call_answer(call, schema_type(type));
-	else
+	if (!type) {
 		call_refuse(call, -PT_ENOTYPE, &err);
+		return;
+	}
+	json_t *shown = schema_type(type);
+	json_object_set_new(shown, "origin", origin(type));
+	call_answer(call, shown);
+}
+
+/* A script may use all of its time: on a thread of its own. */
+struct load {
+	uv_work_t work;
+	struct call *call;
+	struct func_limits limits;
+	const struct pt_type *const *types;
+	struct pt_error err;
+	int code;
+};
+
+static void load_work(uv_work_t *work)
+{
+	struct load *load = work->data;
+	const char *text = call_text(load->call, "text");
+	load->code = lua_type_load(call_text(load->call, "name"), text, strlen(text), &load->limits,
+	                           &load->types, &load->err);
+}
+
+static void load_done(uv_work_t *work, int status)
+{
+	struct load *load = work->data;
+	json_t *types = json_array(), *result = json_object();
+	for (size_t i = 0; load->types && load->types[i]; i++)
+		add_row(types, load->types[i]);
+	json_object_set_new(result, "types", types);
+	call_finish(load->call, load->code, result, &load->err);
+	free(load);
+}
+
+static void type_load(void *arg)
+{
+	struct load *load = must_calloc(1, sizeof *load);
+	load->call = arg;
+	load->work.data = load;
+	load->limits = blocks_limits(&load->call->daemon->conf);
+	if (uv_queue_work(&load->call->daemon->loop, &load->work, load_work, load_done))
+		abort();
 }
 
 /* clang-format off */
@@ -41,20 +95,36 @@ static const struct pt_param show_params[] = {
 	{0}
 };
 
+static const struct pt_param load_params[] = {
+	{"name", "The file's name, for errors and as the types' origin.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	{"text", "What the file says.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	{0}
+};
+
 const struct rpc_method type_methods[] = {
 	{
 		.name = "type.list",
 		.summary = "The block types that engines can be made of",
-		.result = "{types: [{name, role, summary}]}",
+		.result = "{types: [{name, role, summary, origin}]}",
 		.role = "viewer",
 		.run = type_list,
 	}, {
 		.name = "type.show",
 		.summary = "All about one block type",
-		.result = "{name, summary, help?, role, picture, ports, params, examples}",
+		.result = "{name, summary, help?, role, picture, ports, params, examples, origin}",
 		.role = "viewer",
 		.params = show_params,
 		.run = type_show,
+	}, {
+		.name = "type.load",
+		.summary = "Adds block types that are written in Lua",
+		.help = "All types of the text, or none. They replace those of the same names that "
+			"came from Lua, too, for blocks that are made from now on; engine.change "
+			"with replace gives them to those that are there.",
+		.result = "{types: [{name, role, summary, origin}]}",
+		.role = "admin",
+		.params = load_params,
+		.run = type_load,
 	},
 	{0}
 };

@@ -24,7 +24,7 @@ const struct pt_param options_rows[] = {
 	 PT_PATH(struct options, state), .fallback = "None"},
 	{"log-level", "Log this and what is worse.",
 	 PT_CHOICE(struct options, log_level), .fallback = "None", .choices = levels},
-	{"check", "Read the configuration and the engines, say what is wrong with them, and end.",
+	{"check", "Read the configuration, the blocks and the engines, say what is wrong with them, and end.",
 	 PT_BOOL(struct options, check), .fallback = "false"},
 	{"version", "Print the version and end.",
 	 PT_BOOL(struct options, version), .fallback = "false", .letter = 'V'},
@@ -150,6 +150,7 @@ void options_help(struct buf *out)
 		buf_addc(out, '\n');
 		free(words);
 	}
-	buf_adds(out, "\nSIGHUP reads the configuration and the engines' files again; SIGTERM and "
+	buf_adds(out, "\nSIGHUP reads the configuration and the files of blocks and"
+	              " engines again; SIGTERM and "
 	              "SIGINT end it.\n");
 }

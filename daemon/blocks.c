@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Loading what is in the folders, and saying what cannot be. */
+#include "daemon/blocks.h"
+
+#include "base/log.h"
+#include "daemon/file.h"
+#include "paths.h"
+#include "script/lua_type.h"
+#include "type/plugin.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define LUA_MAX ((size_t)1024 * 1024)
+
+struct func_limits blocks_limits(const struct conf *conf)
+{
+	return (struct func_limits){(uint64_t)(conf->script_time_s * 1e9), conf->script_memory};
+}
+
+static bool open_plugin(void *arg, const char *path)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = plugin_open(path, &err);
+	for (size_t i = 0; i < err.count; i++)
+		log_error("%s: %s", path, err.faults[i].message);
+	pt_error_clear(&err);
+	return !rc;
+}
+
+/* Faults begin with the file's name and line. */
+static void log_lua(const char *path, const struct pt_error *err)
+{
+	int folder = (int)(strrchr(path, '/') - path);
+	for (size_t i = 0; i < err->count; i++)
+		log_error("%.*s/%s", folder, path, err->faults[i].message);
+}
+
+static bool load_lua(void *arg, const char *path)
+{
+	const struct conf *conf = arg;
+	const struct func_limits limits = blocks_limits(conf);
+	struct pt_error err = PT_ERROR_INIT;
+	char *text = NULL;
+	int rc = file_read(path, LUA_MAX, &text);
+	if (!rc)
+		rc = lua_type_load(path, text, strlen(text), &limits, NULL, &err);
+	log_lua(path, &err);
+	free(text);
+	pt_error_clear(&err);
+	return !rc;
+}
+
+size_t blocks_scan(const char *folder, const struct conf *conf)
+{
+	size_t bad = file_each(PIPETOOL_PLUGIN_DIR, ".so", open_plugin, NULL);
+	bad += file_each(folder, ".so", open_plugin, NULL);
+	return bad + file_each(folder, ".lua", load_lua, (void *)(uintptr_t)conf);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading files and folders. */
+#include "daemon/file.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int file_read(const char *path, size_t most, char **text)
+{
+	struct buf b = BUF_INIT;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), code = fd < 0 ? -errno : 0;
+	buf_reserve(&b, 4096);
+	for (ssize_t n = 1; !code && n > 0;) {
+		n = read(fd, buf_reserve(&b, 4096), 4096);
+		if (n < 0)
+			code = -errno;
+		else if ((b.length += (size_t)n) > most)
+			code = -EFBIG;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (!code && memchr(b.data, '\0', b.length))
+		code = -EILSEQ;
+	b.data[b.length] = '\0';
+	if (!code)
+		*text = buf_steal(&b);
+	buf_free(&b);
+	if (code)
+		log_error("%s: %s", path, code == -EILSEQ ? "a NUL byte in it" : error_words(code));
+	return code;
+}
+
+static bool is_wanted(const char *name, const char *suffix)
+{
+	size_t length = strlen(name), end = strlen(suffix);
+	return *name != '.' && length > end && !strcmp(name + length - end, suffix);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+size_t file_each(const char *folder, const char *suffix, bool (*each)(void *arg, const char *path),
+                 void *arg)
+{
+	struct dirent **entries;
+	char *absolute = realpath(folder, NULL);
+	int count = absolute ? scandir(absolute, &entries, NULL, by_name) : -1;
+	size_t bad = 0;
+	if (count < 0 && errno != ENOENT) {
+		log_error("%s: %s", folder, error_words(errno));
+		bad++;
+	}
+	for (int i = 0; i < count; i++) {
+		if (is_wanted(entries[i]->d_name, suffix)) {
+			char *path = must_printf("%s/%s", absolute, entries[i]->d_name);
+			bad += !each(arg, path);
+			free(path);
+		}
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	free(absolute);
+	return bad;
+}

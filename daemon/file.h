@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Small files of text, and the folders they are in. */
+#ifndef DAEMON_FILE_H
+#define DAEMON_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The text, to be freed; a NUL byte in it and what is longer than `most` are refused. What goes wrong
+   is logged. */
+int file_read(const char *path, size_t most, char **text);
+
+/* Calls `each` for every file that is not hidden and ends with the suffix, in the order of the
+   alphabet, with its absolute path. Returns how many times it said false, and one if the folder could
+   not be read, which is logged; one that is not there is empty. */
+size_t file_each(const char *folder, const char *suffix, bool (*each)(void *arg, const char *path),
+                 void *arg);
+
+#endif
