@@ -392,6 +392,7 @@ void engines_configure(struct engines *all, const struct conf *conf)
 		.blocks = (unsigned)conf->blocks_max,
 		.script_time_ns = (uint64_t)(conf->script_time_s * 1e9),
 		.script_memory = conf->script_memory,
+		.folders = (const char *const *)conf->files,
 	};
 }
 

@@ -376,6 +376,9 @@ int capture_writer_close(struct capture_writer *w, struct pt_error *err)
 		writer_flush(w->writer, false);
 	if (rc == 0 && !w->headed)
 		write_header(w, ETHERNET);
+	/* libpcap takes no file without an interface. */
+	if (rc == 0 && w->config.format == CAPTURE_PCAPNG && !w->interface_count)
+		interface_of(w, w->config.link_type < 0 ? ETHERNET : (uint16_t)w->config.link_type);
 	rc = writer_free(w->writer, true);
 	if (rc)
 		output_failed(w->path, rc, err);

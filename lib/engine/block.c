@@ -290,11 +290,11 @@ void pt_print(struct pt_block *b, enum pt_canal canal, const char *text, size_t 
 		hooks->output(hooks->arg, b->name, canal, text, length);
 }
 
-static void tell(struct pt_block *b, int code, const char *words)
+static void tell(struct pt_block *b, int code, const char *words, bool always)
 {
 	const struct pt_engine_hooks *hooks = &b->engine->hooks;
 	uint64_t now = pt_now(b);
-	if (b->reported_ns && now - b->reported_ns < REPORT_EVERY_NS) {
+	if (!always && b->reported_ns && now - b->reported_ns < REPORT_EVERY_NS) {
 		b->unreported++;
 		return;
 	}
@@ -309,21 +309,21 @@ static void tell(struct pt_block *b, int code, const char *words)
 	buf_free(&line);
 }
 
-static void vreport(struct pt_block *b, int code, const char *fmt, va_list args)
+static void vreport(struct pt_block *b, int code, bool always, const char *fmt, va_list args)
 {
 	struct buf words = BUF_INIT;
 	buf_vaddf(&words, fmt, args);
 	free(b->last_error);
 	b->last_error = buf_steal(&words);
 	b->count.errors++;
-	tell(b, code, b->last_error);
+	tell(b, code, b->last_error, always);
 }
 
 void pt_report(struct pt_block *b, int code, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
-	vreport(b, code, fmt, args);
+	vreport(b, code, false, fmt, args);
 	va_end(args);
 }
 
@@ -331,7 +331,7 @@ void pt_failed(struct pt_block *b, int code, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
-	vreport(b, code, fmt, args);
+	vreport(b, code, true, fmt, args);
 	va_end(args);
 	b->failed = true;
 	pt_exhausted(b);

@@ -199,7 +199,11 @@ static struct change *begin(struct pt_engine *e, struct request *r)
 	struct change *c = must_calloc(1, sizeof *c);
 	c->engine = e;
 	c->request = r;
-	c->env = (struct param_env){compile, func_free, descriptor, r};
+	c->env = (struct param_env){.compile = compile,
+	                            .release = func_free,
+	                            .descriptor = descriptor,
+	                            .folders = e->limits.folders,
+	                            .arg = r};
 	e->current = c;
 	return c;
 }

@@ -220,7 +220,8 @@ static int op_add(const struct op *op)
 	if (graph_find(op->graph, name))
 		return fail(op, -PT_EEXISTS, "name", "there is a block '%s' already", name);
 	if (op->graph->count >= op->limit)
-		return fail(op, -PT_ELIMIT, NULL, "an engine has at most %u blocks", op->limit);
+		return fail(op, -PT_ELIMIT, NULL,
+		            "an engine has at most %u blocks: the limit is reached", op->limit);
 	json_t *own = given(params);
 	block_add(op->graph, name, type, own);
 	json_decref(own);

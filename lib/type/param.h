@@ -34,6 +34,7 @@ struct param_env {
 	/* The descriptor that came n-th (from 0) with the request; -1 unknown. The caller gets one
 	   of its own. NULL: refused. */
 	int (*descriptor)(void *arg, int n);
+	const char *const *folders; /* in which paths may lie, NULL-terminated; NULL: everywhere */
 	void *arg;
 };
 

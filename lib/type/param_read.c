@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/path.h"
 #include "msg/json.h"
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,19 @@ static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
 	               row->name, n);
 }
 
+static int read_path(const struct pt_param *row, const json_t *value, char **path,
+                     const struct param_env *env, struct pt_error *err)
+{
+	const char *given = json_string_value(value);
+	*path = must_strdup(given);
+	if (!env || !env->folders || path_is_within(given, env->folders))
+		return 0;
+	pt_fail(err, -PT_EPERMITTED, row->name, "'%s' does not lie in a folder that may be used",
+	        given);
+	pt_hint(err, "add its folder to `allow` under [files] in pipetoold.conf");
+	return -PT_EPERMITTED;
+}
+
 static int read_members(const struct pt_param *rows, const json_t *object, void *state,
                         const struct param_env *env, struct pt_error *err);
 
@@ -140,8 +154,8 @@ static int read_value(const struct pt_param *row, const json_t *value, void *fie
 	case PT_KIND_NUMBER: *(double *)field = json_number_value(value); return 0;
 	case PT_KIND_SIZE: return param_size_from_json(value, field);
 	case PT_KIND_SECONDS: return param_seconds_from_json(value, field);
-	case PT_KIND_STRING:
-	case PT_KIND_PATH: *(char **)field = must_strdup(json_string_value(value)); return 0;
+	case PT_KIND_STRING: *(char **)field = must_strdup(json_string_value(value)); return 0;
+	case PT_KIND_PATH: return read_path(row, value, field, env, err);
 	case PT_KIND_CHOICE: *(int *)field = read_choice(row, value); return 0;
 	case PT_KIND_BYTES: return param_bytes_from_json(value, field, err);
 	case PT_KIND_MESSAGES: return read_messages(value, field, err);
