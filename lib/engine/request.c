@@ -29,8 +29,10 @@ struct verb {
 
 void request_answer(struct request *r, int code, json_t *result, struct pt_error *err)
 {
-	if (!r)
+	if (!r) {
+		json_decref(result);
 		return;
+	}
 	struct pt_error none = PT_ERROR_INIT;
 	timers_stop(&r->engine->timers, &r->deadline);
 	if (r->done)
@@ -315,7 +317,7 @@ void request_answer_stopped(struct pt_engine *e, const json_t *result)
 		if (!is_stop(r))
 			continue;
 		waiting_remove(e, r);
-		request_answer(r, 0, json_deep_copy(result), NULL);
+		answer_new(r, json_deep_copy(result));
 	}
 }
 
