@@ -42,6 +42,7 @@ struct engines {
 	struct inbox *inbox;
 	struct engines_events events;
 	struct pt_engine_limits limits;
+	char **folders; /* what limits.folders points to */
 	size_t count_max;
 	struct engine **items; /* in the order of their names */
 	size_t count;
@@ -386,19 +387,22 @@ struct engines *engines_new(struct inbox *inbox, const struct engines_events *ev
 
 void engines_configure(struct engines *all, const struct conf *conf)
 {
+	texts_free(all->folders);
+	all->folders = texts_copy((const char *const *)conf->files);
 	all->count_max = (size_t)conf->engines_max;
 	all->limits = (struct pt_engine_limits){
 		.memory = conf->memory,
 		.blocks = (unsigned)conf->blocks_max,
 		.script_time_ns = (uint64_t)(conf->script_time_s * 1e9),
 		.script_memory = conf->script_memory,
-		.folders = (const char *const *)conf->files,
+		.folders = (const char *const *)all->folders,
 	};
 }
 
 void engines_free(struct engines *all)
 {
 	assert(!all->count);
+	texts_free(all->folders);
 	free(all->items);
 	free(all);
 }

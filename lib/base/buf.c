@@ -31,6 +31,24 @@ char *must_strdup(const char *text)
 	return copy;
 }
 
+char **texts_copy(const char *const *texts)
+{
+	size_t count = 0;
+	while (texts && texts[count])
+		count++;
+	char **copy = texts ? must_calloc(count + 1, sizeof *copy) : NULL;
+	for (size_t i = 0; i < count; i++)
+		copy[i] = must_strdup(texts[i]);
+	return copy;
+}
+
+void texts_free(char **texts)
+{
+	for (size_t i = 0; texts && texts[i]; i++)
+		free(texts[i]);
+	free(texts);
+}
+
 char *must_printf(const char *fmt, ...)
 {
 	char *text;

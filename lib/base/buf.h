@@ -33,6 +33,8 @@ char *buf_steal(struct buf *); /* the text, yours to free, never NULL; leaves it
 void *must_calloc(size_t count, size_t size);
 void *must_realloc(void *, size_t count, size_t size);
 char *must_strdup(const char *);
+char **texts_copy(const char *const *); /* a list that ends with NULL; NULL gives NULL */
+void texts_free(char **);
 char *must_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -184,24 +184,13 @@ static void init_loop(struct pt_engine *e)
 	assert(rc == 0);
 }
 
-static char **copy_texts(const char *const *texts)
-{
-	size_t count = 0;
-	while (texts[count])
-		count++;
-	char **copy = must_calloc(count + 1, sizeof *copy);
-	for (size_t i = 0; i < count; i++)
-		copy[i] = must_strdup(texts[i]);
-	return copy;
-}
-
 static void read_limits(struct pt_engine *e, const struct pt_engine_limits *limits)
 {
 	if (limits)
 		e->limits = *limits;
 	if (e->limits.folders)
 		e->limits.folders =
-			(const char *const *)(e->folders = copy_texts(e->limits.folders));
+			(const char *const *)(e->folders = texts_copy(e->limits.folders));
 	if (!e->limits.memory)
 		e->limits.memory = DEFAULT_MEMORY;
 	if (!e->limits.blocks)
@@ -297,9 +286,7 @@ void pt_engine_free(struct pt_engine *e)
 	mailbox_fini(&e->mailbox);
 	close(e->timer_fd);
 	timers_fini(&e->timers);
-	for (size_t i = 0; e->folders && e->folders[i]; i++)
-		free(e->folders[i]);
-	free(e->folders);
+	texts_free(e->folders);
 	pool_free(e->pool);
 	free(e->name);
 	free(e);
