@@ -298,6 +298,7 @@ void help_type_json(struct buf *b, const json_t *type)
 {
 	const json_t *params = json_object_get(type, "params");
 	const json_t *examples = json_object_get(type, "examples");
+	const char *origin = text_of(type, "origin");
 	size_t i;
 	json_t *example;
 	buf_addf(b, "%s — %s\n\n", text_of(type, "name"), text_of(type, "summary"));
@@ -314,10 +315,13 @@ void help_type_json(struct buf *b, const json_t *type)
 		help_params_json(b, params, "  ");
 		buf_addc(b, '\n');
 	}
-	buf_adds(b, json_array_size(examples) > 1 ? "Examples:\n" : "Example:\n");
+	if (json_array_size(examples))
+		buf_adds(b, json_array_size(examples) > 1 ? "Examples:\n" : "Example:\n");
 	json_array_foreach (examples, i, example)
 		if (json_is_string(example))
 			add_block(b, json_string_value(example), "  ");
+	if (*origin && strcmp(origin, "built-in") != 0)
+		buf_addf(b, "%sFrom %s\n", json_array_size(examples) ? "\n" : "", origin);
 }
 
 void help_type(struct buf *b, const struct pt_type *type)

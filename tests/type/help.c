@@ -105,6 +105,21 @@ START_TEST(no_line_is_wider_than_a_terminal)
 }
 END_TEST
 
+START_TEST(where_a_users_type_comes_from_is_told)
+{
+	json_t *json = json_loads("{\"name\": \"Mine\", \"origin\": \"/etc/mine.lua\"}", 0, NULL);
+	struct buf b = BUF_INIT;
+	help_type_json(&b, json);
+	ck_assert_str_eq(b.data, "Mine — \n\nFrom /etc/mine.lua\n");
+	buf_clear(&b);
+	json_object_set_new(json, "origin", json_string("built-in"));
+	help_type_json(&b, json);
+	ck_assert_str_eq(b.data, "Mine — \n\n");
+	buf_free(&b);
+	json_decref(json);
+}
+END_TEST
+
 START_TEST(what_a_foreign_daemon_answers_does_no_harm)
 {
 	static const char *const odd[] = {
@@ -119,7 +134,7 @@ START_TEST(what_a_foreign_daemon_answers_does_no_harm)
 		json_t *json = json_loads(odd[i], JSON_DECODE_ANY, NULL);
 		ck_assert_ptr_nonnull(json);
 		help_type_json(&b, json);
-		ck_assert_ptr_nonnull(strstr(b.data, "Example"));
+		ck_assert_ptr_nonnull(strstr(b.data, " — "));
 		json_decref(json);
 		buf_free(&b);
 	}
@@ -142,5 +157,5 @@ START_TEST(the_manual_escapes_what_scdoc_would_read)
 END_TEST
 
 UNIT_TESTS("type/help", a_type_is_shown_whole, options_look_as_they_are_typed,
-           no_line_is_wider_than_a_terminal, what_a_foreign_daemon_answers_does_no_harm,
-           the_manual_escapes_what_scdoc_would_read)
+           no_line_is_wider_than_a_terminal, where_a_users_type_comes_from_is_told,
+           what_a_foreign_daemon_answers_does_no_harm, the_manual_escapes_what_scdoc_would_read)
