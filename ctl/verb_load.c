@@ -40,15 +40,16 @@ static int read_file(const char *path, struct buf *text, struct pt_error *err)
 	bool input = !strcmp(path, "-");
 	int fd = input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), code = 0;
 	if (fd < 0)
-		return pt_fail(err, -errno, NULL, "cannot read '%s': %s", path, error_words(errno));
+		return pt_fail(err, -PT_EIO, NULL, "cannot read '%s': %s", path,
+		               error_words(errno));
 	buf_adds(text, "");
 	for (ssize_t n = 1; !code && n;) {
 		n = read(fd, buf_reserve(text, 65536), 65536);
 		if (n < 0 && errno != EINTR)
-			code = pt_fail(err, -errno, NULL, "cannot read '%s': %s", path,
+			code = pt_fail(err, -PT_EIO, NULL, "cannot read '%s': %s", path,
 			               error_words(errno));
 		else if (n > 0 && (text->length += (size_t)n) > FILE_MAX)
-			code = pt_fail(err, -EFBIG, NULL, "'%s' has more than %d bytes", path,
+			code = pt_fail(err, -PT_ELIMIT, NULL, "'%s' has more than %d bytes", path,
 			               FILE_MAX);
 	}
 	if (!input)
