@@ -22,17 +22,29 @@ static void pass(const struct ctl *ctl, const char *option, json_t *params, cons
 		json_object_set(params, member, value);
 }
 
-int change_send(struct ctl *ctl, const char *engine, json_t *ops, json_t **result,
-                struct pt_error *err)
+static int send_as(struct ctl *ctl, const char *method, const char *engine, json_t *params,
+                   json_t **result, struct pt_error *err)
 {
-	json_t *params = json_object();
 	json_object_set_new(params, "engine", json_string(engine));
-	json_object_set_new(params, "ops", ops);
 	pass(ctl, "if_revision", params, "if_revision");
 	pass(ctl, "dry_run", params, "dry_run");
 	pass(ctl, "comment", params, "comment");
 	pass(ctl, "confirm", params, "confirm_s");
-	return ctl_call_with_fds(ctl, "engine.change", params, result, err);
+	return ctl_call_with_fds(ctl, method, params, result, err);
+}
+
+int change_send(struct ctl *ctl, const char *engine, json_t *ops, json_t **result,
+                struct pt_error *err)
+{
+	json_t *params = json_object();
+	json_object_set_new(params, "ops", ops);
+	return send_as(ctl, "engine.change", engine, params, result, err);
+}
+
+int change_apply(struct ctl *ctl, const char *engine, json_t *graph, json_t **result,
+                 struct pt_error *err)
+{
+	return send_as(ctl, "engine.apply", engine, graph, result, err);
 }
 
 /* ---- the plan, one operation a line ---- */

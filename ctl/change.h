@@ -9,6 +9,10 @@
    `ops` is taken over. */
 int change_send(struct ctl *, const char *engine, json_t *ops, json_t **result, struct pt_error *);
 
+/* The same for engine.apply; `graph` holds blocks and links, and is taken over. */
+int change_apply(struct ctl *, const char *engine, json_t *graph, json_t **result,
+                 struct pt_error *);
+
 /* Shows the result (with -j all of it, with --dry-run the plan, else nothing) and frees it. */
 int change_done(struct ctl *, json_t *result);
 

@@ -74,21 +74,25 @@ static void passed_on(void *arg, int code, json_t *result, struct pt_error *err)
 	call_finish(call, code, json_incref(result), err);
 }
 
-void call_pass_on(struct call *call, const char *verb)
+void call_ask(struct call *call, const char *verb, json_t *params, engines_done *done)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	struct engine *engine =
 		engines_find(call->daemon->engines, call_text(call, "engine"), &err);
-	if (!engine) {
-		call_refuse(call, err.faults[0].code, &err);
-		return;
-	}
-	json_t *params = json_copy(call->request.params);
 	json_object_del(params, "engine");
-	int count = call->fd_count;
-	call->fd_count = 0;
-	call->ask = engines_ask(engine, verb, params, call->fds, count, passed_on, call);
+	if (engine) {
+		int count = call->fd_count;
+		call->fd_count = 0;
+		call->ask = engines_ask(engine, verb, params, call->fds, count, done, call);
+	} else {
+		call_refuse(call, err.faults[0].code, &err);
+	}
 	json_decref(params);
+}
+
+void call_pass_on(struct call *call, const char *verb)
+{
+	call_ask(call, verb, json_copy(call->request.params), passed_on);
 }
 
 void call_cancel(struct call *call)

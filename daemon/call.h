@@ -32,6 +32,10 @@ void call_finish(struct call *, int code, json_t *result, struct pt_error *); /*
    answers: a whole method, for most. */
 void call_pass_on(struct call *, const char *verb);
 
+/* The same with other params, which are taken over, and a function of the method's own that ends
+   the call; it sets call->ask to NULL first. */
+void call_ask(struct call *, const char *verb, json_t *params, engines_done *);
+
 /* The engine's faults tell places in what it was asked: "ops[3].from" becomes "$.ops[3].from". */
 void call_root_paths(struct pt_error *);
 

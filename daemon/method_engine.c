@@ -109,6 +109,25 @@ static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)
 	call_answer(arg, NULL);
 }
 
+static void applied(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct call *call = arg;
+	call->ask = NULL;
+	call_root_paths(err);
+	map_paths(err, json_array_size(json_object_get(call->request.params, "blocks")));
+	call_finish(call, code, json_incref(result), err);
+}
+
+static void engine_apply(void *arg)
+{
+	struct call *call = arg;
+	json_t *params = json_copy(call->request.params);
+	json_object_set_new(params, "ops", ops_of(params));
+	json_object_del(params, "blocks");
+	json_object_del(params, "links");
+	call_ask(call, "apply", params, applied);
+}
+
 static void engine_destroy(void *arg)
 {
 	struct call *call = arg;
@@ -122,6 +141,11 @@ static void engine_destroy(void *arg)
 }
 
 /* clang-format off */
+#define IF_REVISION {"if_revision", "Refuse if the engine's revision is another one.", PT_KIND_INT, .fallback = "None", .max = -1}
+#define DRY_RUN {"dry_run", "Only tell what would be done.", PT_KIND_BOOL, .fallback = "false"}
+#define COMMENT {"comment", "Why, for the log.", PT_KIND_STRING, .fallback = "None"}
+#define BLOCKS {"blocks", "The blocks, in the order in which they are made.", PT_KIND_LIST, .fallback = "[]", .members = block_rows}
+#define LINKS {"links", "The links, in the order of fan-out.", PT_KIND_LIST, .fallback = "[]", .members = link_rows}
 #define ENGINE {"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED}
 #define NAME   {"name", "The block's name.", PT_KIND_STRING, .flags = PT_REQUIRED}
 #define TYPE   {"type", "The block's type.", PT_KIND_STRING, .flags = PT_REQUIRED}
@@ -152,8 +176,8 @@ static const struct pt_param op_rows[] = {
 
 static const struct pt_param create_params[] = {
 	ENGINE,
-	{"blocks", "The blocks, in the order in which they are made.", PT_KIND_LIST, .fallback = "[]", .members = block_rows},
-	{"links", "The links, in the order of fan-out.", PT_KIND_LIST, .fallback = "[]", .members = link_rows},
+	BLOCKS,
+	LINKS,
 	{"start", "Whether it is started, too.", PT_KIND_BOOL, .fallback = "false"},
 	{"ephemeral", "Not to be kept over a restart of the daemon.", PT_KIND_BOOL, .fallback = "false"},
 	{0}
@@ -162,11 +186,13 @@ static const struct pt_param create_params[] = {
 static const struct pt_param change_params[] = {
 	ENGINE,
 	{"ops", "What to do, in order; all of it or nothing.", PT_KIND_VARIANTS, .flags = PT_REQUIRED, .members = op_rows},
-	{"if_revision", "Refuse if the engine's revision is another one.", PT_KIND_INT, .fallback = "None", .max = -1},
-	{"dry_run", "Only tell what would be done.", PT_KIND_BOOL, .fallback = "false"},
-	{"comment", "Why, for the log.", PT_KIND_STRING, .fallback = "None"},
+	IF_REVISION,
+	DRY_RUN,
+	COMMENT,
 	{0}
 };
+
+static const struct pt_param apply_params[] = {ENGINE, BLOCKS, LINKS, IF_REVISION, DRY_RUN, COMMENT, {0}};
 
 static const struct pt_param stop_params[] = {
 	ENGINE,
@@ -201,8 +227,8 @@ const struct rpc_method engine_methods[] = {
 		.run = engine_destroy,
 	}, {
 		.name = "engine.start",
-		.summary = "Starts an engine; one that runs is stopped first",
-		.result = "{}",
+		.summary = "Starts an engine; one that runs goes on as it is",
+		.result = "{state}",
 		.role = "operator",
 		.params = engine_params,
 		.run = engine_start,
@@ -210,7 +236,7 @@ const struct rpc_method engine_methods[] = {
 		.name = "engine.stop",
 		.summary = "Stops an engine: sources first, then sinks are flushed",
 		.help = "With `wait` the engine drains until every source is exhausted; if the time runs out, it stays draining.",
-		.result = "{}",
+		.result = "{state}",
 		.role = "operator",
 		.params = stop_params,
 		.run = engine_stop,
@@ -234,6 +260,14 @@ const struct rpc_method engine_methods[] = {
 		.role = "admin",
 		.params = change_params,
 		.run = engine_change,
+	}, {
+		.name = "engine.apply",
+		.summary = "Makes an engine's graph what is given, touching only what differs",
+		.help = "As engine.change with the operations that lead there, which are the plan. What engine.show tells changes nothing.",
+		.result = "{revision, plan}",
+		.role = "admin",
+		.params = apply_params,
+		.run = engine_apply,
 	}, {
 		.name = "engine.stats",
 		.summary = "Counts of every block and link",

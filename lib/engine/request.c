@@ -154,7 +154,8 @@ static void run_graph(struct request *r)
 
 /* ---- change, start, stop ---- */
 
-static void run_change(struct request *r)
+/* Operations on a graph that is taken over: a copy of the one that is alive, or an empty one. */
+static void change_from(struct request *r, struct graph *wanted)
 {
 	struct pt_engine *e = r->engine;
 	const json_t *revision = json_object_get(r->params, "if_revision");
@@ -162,10 +163,10 @@ static void run_change(struct request *r)
 		refuse(r, -PT_ECONFLICT, "if_revision",
 		       "engine '%s' is at revision %llu, not %lld: look at it again", e->name,
 		       (unsigned long long)e->revision, json_integer_value(revision));
+		graph_free(wanted);
 		return;
 	}
 	struct pt_error err = PT_ERROR_INIT;
-	struct graph *wanted = graph_copy(e->graph);
 	int rc = graph_change(wanted, json_object_get(r->params, "ops"), e->limits.blocks, &err);
 	if (rc == 0)
 		rc = graph_check_cycles(wanted, &err);
@@ -176,6 +177,16 @@ static void run_change(struct request *r)
 		request_answer(r, rc, NULL, &err);
 	}
 	pt_error_clear(&err);
+}
+
+static void run_change(struct request *r)
+{
+	change_from(r, graph_copy(r->engine->graph));
+}
+
+static void run_apply(struct request *r)
+{
+	change_from(r, graph_new());
 }
 
 /* ---- those who wait ---- */
@@ -444,10 +455,10 @@ static void run_trigger(struct request *r)
 /* ---- the door ---- */
 
 static const struct verb verbs[] = {
-	{"change", true, run_change},    {"start", true, change_start}, {"stop", true, run_stop},
-	{"show", false, run_show},       {"stats", false, run_stats},   {"graph", false, run_graph},
-	{"send", false, run_send},       {"recv", false, run_recv},     {"close", false, run_close},
-	{"trigger", false, run_trigger},
+	{"apply", true, run_apply},  {"change", true, run_change},    {"start", true, change_start},
+	{"stop", true, run_stop},    {"show", false, run_show},       {"stats", false, run_stats},
+	{"graph", false, run_graph}, {"send", false, run_send},       {"recv", false, run_recv},
+	{"close", false, run_close}, {"trigger", false, run_trigger},
 };
 
 static void read_request(struct letter *letter)

@@ -53,7 +53,8 @@ int pt_engine_new(const char *name, const struct pt_engine_hooks *, const struct
 void pt_engine_free(struct pt_engine *);
 
 /*
- * Asks for something. `verb` is the last part of a method's name: change, start, stop, show,
+ * Asks for something. `verb` is the last part of a method's name: change, apply (`ops` on
+ * an empty graph), start, stop, show,
  * stats, graph, send, recv, close, trigger; `params` (copied) is what the method takes, without
  * "engine"; `fds` are descriptors that {"fd": n} refers to, and are the engine's from now on.
  * `done` is called once, on the engine's thread: with code 0 and the result, which is its own from
