@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/quote.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define WAITING_MAX (64u * 1024 * 1024) /* bytes of messages that wait for the engine */
 
@@ -55,21 +56,37 @@ static int prepare(lua_State *L)
 	return RESULTS;
 }
 
+/* For whoever asked: the first line, without the traceback. */
+static int tell(struct pt_error *err, int rc, const struct pt_error *why)
+{
+	const char *words = pt_error_text(why, error_words(rc));
+	return pt_fail(err, rc, NULL, "%.*s", (int)strcspn(words, "\n"), words);
+}
+
+static int make(struct lua_block *b, struct pt_error *err)
+{
+	lua_pushcfunction(b->box->lua, prepare);
+	int rc = lua_type_define(b->box, b->type, err);
+	if (rc)
+		return rc;
+	lua_pushlightuserdata(b->box->lua, b);
+	return sandbox_call(b->box, 2, RESULTS, err);
+}
+
 static int init(struct pt_block *block, struct pt_error *err)
 {
 	struct lua_block *b = pt_state(block);
+	struct pt_error why = PT_ERROR_INIT;
 	b->block = block;
 	b->type = (const struct lua_type *)pt_type_of(block);
 	b->box = sandbox_new(func_limits_of(block), err);
 	if (!b->box)
 		return -PT_ELIMIT;
-	lua_State *L = b->box->lua;
-	lua_pushcfunction(L, prepare);
-	int rc = lua_type_define(b->box, b->type, err);
+	int rc = make(b, &why);
 	if (rc)
-		return rc;
-	lua_pushlightuserdata(L, b);
-	return sandbox_call(b->box, 2, RESULTS, err);
+		tell(err, rc, &why);
+	pt_error_clear(&why);
+	return rc;
 }
 
 static void fini(struct pt_block *block)
@@ -100,17 +117,23 @@ static int report(struct lua_block *b, int rc, struct pt_error *err)
 	return rc;
 }
 
+static int run(struct lua_block *b, int args, struct pt_error *err)
+{
+	unsigned from = b->action_count;
+	int rc = sandbox_call(b->box, args, 0, err);
+	if (rc)
+		lua_self_forget(b, from);
+	else
+		lua_self_run(b, from);
+	return rc;
+}
+
 int lua_block_run(struct lua_block *b, int args)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	unsigned from = b->action_count;
-	int rc = sandbox_call(b->box, args, 0, &err);
-	if (rc) {
-		lua_self_forget(b, from);
+	int rc = run(b, args, &err);
+	if (rc)
 		report(b, rc, &err);
-	} else {
-		lua_self_run(b, from);
-	}
 	pt_error_clear(&err);
 	return rc;
 }
@@ -261,6 +284,18 @@ static int send(struct lua_block *b, enum pt_canal canal, struct pt_msg *m, stru
 	return run_one(b, 3, err);
 }
 
+/* The sender is told of an error, too. */
+static int send_now(struct lua_block *b, enum pt_canal canal, struct pt_msg *m,
+                    struct pt_error *err)
+{
+	struct pt_error why = PT_ERROR_INIT;
+	int rc = send(b, canal, m, &why);
+	if (rc)
+		tell(err, rc, &why);
+	pt_error_clear(&why);
+	return rc;
+}
+
 static int feed(struct pt_block *block, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
 {
 	struct lua_block *b = pt_state(block);
@@ -277,7 +312,7 @@ static int feed(struct pt_block *block, enum pt_canal canal, struct pt_msg *m, s
 	}
 	pt_made(block, 1);
 	if (b->running && !b->paused && !b->waiting.count)
-		return send(b, canal, m, err);
+		return send_now(b, canal, m, err);
 	pt_queue_add(block, &b->waiting, canal, m, 2 * (uint64_t)WAITING_MAX, PT_DROP_NEWEST);
 	check(b);
 	return 0;
@@ -341,10 +376,17 @@ static void start(struct pt_block *block)
 	struct lua_block *b = pt_state(block);
 	b->running = true;
 	b->paused = b->idle = b->exhausted = false;
-	if (call(b, LUA_START))
-		pt_failed(block, -PT_ESCRIPT, "its function 'start' failed");
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = 0;
+	if (has(b, LUA_START)) {
+		push_function(b, LUA_START);
+		rc = run(b, 1, &err);
+	}
+	if (rc)
+		pt_failed(block, rc, "%s", pt_error_text(&err, error_words(rc)));
 	else if (b->type->type.role == PT_SOURCE)
 		check(b);
+	pt_error_clear(&err);
 }
 
 static void stop(struct pt_block *block)

@@ -36,7 +36,8 @@ struct lua_timer {
 	uint64_t id, due_ns, period_ns; /* period 0: once */
 };
 
-#define LUA_ACTIONS_MAX 65536 /* of one call */
+#define LUA_ACTIONS_MAX 65536                     /* of one call */
+#define LUA_TEXTS_MAX   ((size_t)4 * 1024 * 1024) /* bytes that one call may print */
 #define LUA_TIMERS_MAX  1024
 
 /* The state of the block, before its parameters. */
@@ -47,6 +48,7 @@ struct lua_block {
 
 	struct lua_action *actions;
 	unsigned action_count, action_room;
+	size_t text_bytes; /* of the texts among them */
 
 	struct pt_timer timer;
 	struct lua_timer *timers;

@@ -11,9 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PRINT_MAX   ((size_t)1024 * 1024) /* bytes of one text */
-#define REASONS_MAX 256                   /* of all scripts, for ever: counters refer to them */
-#define REASON_MAX  40                    /* bytes */
+#define REASONS_MAX 256 /* of all scripts, for ever: counters refer to them */
+#define REASON_MAX  40  /* bytes */
 
 static const char self_key, members_key; /* of the registry */
 
@@ -121,13 +120,14 @@ static int print(lua_State *L)
 	struct buf line = BUF_INIT;
 	size_t length;
 	const char *text = luaL_tolstring(L, 2, &length);
-	if (length > PRINT_MAX)
-		return luaL_error(L, "a text of %d bytes is too long to be printed", (int)length);
+	if (length > LUA_TEXTS_MAX - b->text_bytes)
+		return luaL_error(L, "one call can print at most %d bytes", (int)LUA_TEXTS_MAX);
 	sandbox_charge(L, length);
 	check_room(L, b);
 	struct lua_action *a = note(b, LUA_ACT_PRINT);
 	buf_add(&line, text, length);
 	buf_addc(&line, '\n');
+	b->text_bytes += length;
 	a->length = line.length;
 	a->text = buf_steal(&line);
 	return 0;
@@ -296,16 +296,19 @@ void lua_self_push(lua_State *L, struct lua_block *b)
 
 /* ---- doing ---- */
 
-static void free_action(struct lua_action *a)
+static void free_text(struct lua_block *b, const struct lua_action *a)
 {
-	pt_msg_unref(a->msg);
+	if (a->text)
+		b->text_bytes -= a->length - 1;
 	free(a->text);
 }
 
 void lua_self_forget(struct lua_block *b, unsigned from)
 {
-	for (unsigned i = from; i < b->action_count; i++)
-		free_action(&b->actions[i]);
+	for (unsigned i = from; i < b->action_count; i++) {
+		pt_msg_unref(b->actions[i].msg);
+		free_text(b, &b->actions[i]);
+	}
 	b->action_count = from;
 }
 
@@ -356,7 +359,7 @@ void lua_self_run(struct lua_block *b, unsigned from)
 			break;
 		case LUA_ACT_PRINT:
 			pt_print(b->block, PT_LOW, a.text, a.length);
-			free(a.text);
+			free_text(b, &a);
 			break;
 		}
 		i++;

@@ -199,10 +199,10 @@ START_TEST(parameters_are_members)
 	struct rig *r = rig_lua(
 		"Drain{name='Params', params={{name='n', kind='int', default=3, live=true},\n"
 		"  {name='s', kind='seconds', default='100ms'}, {name='z', kind='size', "
-	        "default='2k'},\n"
+		"default='2k'},\n"
 		"  {name='c', kind='choice', choices={'a', 'b'}, default='b'}, {name='t'\n"
 		"  , kind='string'}, {name='y', kind='bytes', default='\\255'}, {name='b', "
-	        "default=true}},\n"
+		"default=true}},\n"
 		"push=function(self, m) self:send(table.concat({self.n, self.s, self.z, self.c,\n"
 		"  tostring(self.t), #self.y, tostring(self.b)}, ' ')) end}",
 		"s=1, t=\"x\", b=false");
@@ -250,6 +250,7 @@ START_TEST(self_cannot_be_written_or_misused)
 		{"self:send()", "value expected"},
 		{"self:drop('text')", "only the message that came can be dropped"},
 		{"Drain{name='Late'}", "types are defined while their file is loaded"},
+		{"while true do self:print(('x'):rep(100000)) end", "one call can print at most"},
 		{"self:every(0, print)", "function expected"},
 		{"self:every(0, pairs)", "a time is from"},
 		{"io.open('x')", "global 'io'"},
@@ -330,6 +331,19 @@ START_TEST(a_source_is_fed_and_closed)
 	ck_assert(ask(r, "start", "{}") != NULL);
 	turn(r);
 	expect(r, LOW, "early");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(who_feeds_a_source_is_told_of_its_errors)
+{
+	struct rig *r =
+		rig_lua("Source{name='Picky', send=function(self, m) error('not ' .. m) end}", "");
+	ck_assert_ptr_null(ask(r, "send", "{\"block\": \"it\", \"message\": \"this\"}"));
+	ck_assert_str_eq(rig_kind(r), "script");
+	ck_assert_str_eq(rig_words(r), "mine.lua:1: not this");
+	expect_report(r, "not this");
+	ck_assert_int_eq(counted(r, "error"), 1);
 	rig_end(r);
 }
 END_TEST
@@ -421,7 +435,7 @@ UNIT_TESTS("script/lua_block", a_drain_sends_what_it_makes_of_a_message,
            a_sink_delivers_what_it_got, parameters_are_members, a_parameter_may_be_a_function,
            self_cannot_be_written_or_misused, a_port_that_is_not_there_cannot_be_used,
            a_loop_ends_and_the_engine_goes_on, what_is_kept_and_what_is_sent_is_bounded,
-           a_source_is_fed_and_closed, a_source_produces_until_it_is_exhausted,
-           a_source_whose_produce_fails_has_failed,
+           a_source_is_fed_and_closed, who_feeds_a_source_is_told_of_its_errors,
+           a_source_produces_until_it_is_exhausted, a_source_whose_produce_fails_has_failed,
            a_trigger_may_come_back_into_the_block_that_sent,
            a_fault_at_the_beginning_refuses_the_change, a_new_load_is_for_blocks_made_later)
