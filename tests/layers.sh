@@ -16,9 +16,9 @@ arrows='
        net       base
        rpc       type base
        script    packet type msg base
-       engine    script type msg base
+       engine    script capture type msg base
        blocks    packet capture net base
-       ctl       lang rpc type base
+       ctl       lang rpc packet type base
        daemon    base msg type packet capture lang rpc script engine
 '
 

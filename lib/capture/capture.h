@@ -116,5 +116,9 @@ struct buf;
 void capture_pcapng_header(struct buf *, const char *application);
 void capture_pcapng_interface(struct buf *, uint16_t link_type, uint32_t snaplen, const char *name);
 void capture_pcapng_packet(struct buf *, uint32_t interface, const struct pt_msg *);
+void capture_pcapng_packet_at(struct buf *, uint32_t interface, const struct pt_msg *,
+                              uint64_t time_ns);
+void capture_pcapng_statistics(struct buf *, uint32_t interface, uint64_t time_ns,
+                               uint64_t received, uint64_t dropped);
 
 #endif

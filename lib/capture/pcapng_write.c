@@ -14,6 +14,9 @@
 #define INTERFACE_FIXED 20
 #define PACKET_FIXED    32
 #define TSRESOL_NS      9
+#define OPTION_IFRECV   4
+#define OPTION_IFDROP   5
+#define STATISTICS_SIZE 52
 
 static size_t pad4(size_t length)
 {
@@ -142,9 +145,29 @@ void capture_pcapng_interface(struct buf *b, uint16_t link_type, uint32_t snaple
 	pcapng_interface_write(grow(b, pcapng_interface_size(name)), link_type, snaplen, name);
 }
 
-void capture_pcapng_packet(struct buf *b, uint32_t interface, const struct pt_msg *m)
+void capture_pcapng_packet_at(struct buf *b, uint32_t interface, const struct pt_msg *m,
+                              uint64_t time_ns)
 {
 	uint32_t captured = m->length < CAPTURE_PACKET_MAX ? m->length : CAPTURE_PACKET_MAX;
-	pcapng_packet_write(grow(b, pcapng_packet_size(captured)), interface, m, m->time_ns,
-	                    captured);
+	pcapng_packet_write(grow(b, pcapng_packet_size(captured)), interface, m, time_ns, captured);
+}
+
+void capture_pcapng_packet(struct buf *b, uint32_t interface, const struct pt_msg *m)
+{
+	capture_pcapng_packet_at(b, interface, m, m->time_ns);
+}
+
+void capture_pcapng_statistics(struct buf *b, uint32_t interface, uint64_t time_ns,
+                               uint64_t received, uint64_t dropped)
+{
+	uint8_t *at = grow(b, STATISTICS_SIZE);
+	at = put32(at, 5);
+	at = put32(at, STATISTICS_SIZE);
+	at = put32(at, interface);
+	at = put32(at, (uint32_t)(time_ns >> 32));
+	at = put32(at, (uint32_t)time_ns);
+	at = put_option(at, OPTION_IFRECV, &received, sizeof received);
+	at = put_option(at, OPTION_IFDROP, &dropped, sizeof dropped);
+	at = put_option(at, 0, NULL, 0);
+	put32(at, STATISTICS_SIZE);
 }

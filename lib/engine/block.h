@@ -49,6 +49,7 @@ struct pt_block {
 	bool single;            /* see order.h */
 	bool gathering;         /* sends are collected until push has seen the whole vector */
 	unsigned char trigger_depth;
+	struct tap *taps, *entry_taps; /* see tap.h */
 	struct counters count;
 
 	char *name;

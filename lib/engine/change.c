@@ -9,6 +9,7 @@
 #include "engine/order.h"
 #include "engine/plan.h"
 #include "engine/request.h"
+#include "engine/tap.h"
 #include "type/param.h"
 #include <assert.h>
 #include <errno.h>
@@ -400,6 +401,7 @@ static void commit(struct change *c)
 	commit_ends(c);
 	commit_wires(c);
 	e->graph = c->wanted;
+	tap_bind(e, now);
 	e->revision++;
 	for (unsigned i = 0; i < c->wanted->count; i++)
 		if (c->scratch[i])

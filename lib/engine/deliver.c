@@ -3,6 +3,7 @@
 #include "engine/deliver.h"
 
 #include "engine/engine.h"
+#include "engine/tap.h"
 #include "msg/pool.h"
 #include <assert.h>
 #include <string.h>
@@ -65,13 +66,15 @@ static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messag
                   uint64_t bytes)
 {
 	const struct wires *wires = b->exits[exit];
-	if (!wires) {
-		unlinked(b, messages, count);
-		return;
-	}
-	if (b->single && count > 1) {
+	if (wires && b->single && count > 1) {
 		for (unsigned i = 0; i < count; i++)
 			leave(b, exit, &messages[i], 1, messages[i]->length);
+		return;
+	}
+	if (b->taps)
+		tap_see(b->taps, exit, messages, count);
+	if (!wires) {
+		unlinked(b, messages, count);
 		return;
 	}
 	b->count.out += count;
@@ -126,6 +129,8 @@ void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, 
 			return;
 		}
 		b->count.entered += count;
+		if (b->entry_taps)
+			tap_see(b->entry_taps, canal, messages, count);
 		if (b->type->push_many) {
 			b->type->push_many(b, canal, messages, count);
 			return;
@@ -145,6 +150,8 @@ void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, 
 			leave(b, exit, messages, count, bytes);
 			return;
 		}
+		if (b->taps)
+			tap_see(b->taps, exit, messages, count);
 		b->count.out += count;
 		b->count.sent[exit] += count;
 		link_count(wires->links[0], count, bytes);

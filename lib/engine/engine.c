@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "engine/change.h"
 #include "engine/request.h"
+#include "engine/tap.h"
 #include "msg/pool.h"
 #include "type/param.h"
 #include <assert.h>
@@ -107,10 +108,12 @@ static void end(struct pt_engine *e)
 	request_refuse_all(e);
 	if (e->current)
 		return;
-	if (e->state != PT_STOPPED)
+	if (e->state != PT_STOPPED) {
 		change_stop(e, NULL);
-	else if (!e->jobs)
+	} else if (!e->jobs) {
+		tap_end_all(e);
 		close_handles(e);
+	}
 }
 
 static void on_work(uv_idle_t *idle)
@@ -133,6 +136,7 @@ void engine_settle(struct pt_engine *e)
 	}
 	if (e->flow_stale)
 		flow_update(e);
+	tap_settle(e);
 	if (flow_has_work(e))
 		uv_idle_start(&e->work, on_work);
 	else

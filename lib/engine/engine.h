@@ -32,6 +32,7 @@ struct pt_engine {
 
 	struct graph *graph; /* as it is now; each block's `alive` is set */
 	struct pt_pool *pool;
+	struct tap *taps;
 	enum pt_engine_state state;
 	uint64_t revision;
 

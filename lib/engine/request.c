@@ -10,6 +10,7 @@
 #include "engine/dot.h"
 #include "engine/engine.h"
 #include "engine/ledger.h"
+#include "engine/tap.h"
 #include "msg/json.h"
 #include "msg/pool.h"
 #include "type/param.h"
@@ -452,6 +453,20 @@ static void run_trigger(struct request *r)
 	request_answer(r, 0, NULL, NULL);
 }
 
+static void run_tap(struct request *r)
+{
+	const char *name = json_string_value(json_object_get(r->params, "block"));
+	const struct graph_block *found = name ? graph_find(r->engine->graph, name) : NULL;
+	if (!found) {
+		no_block(r, name ? name : "");
+		return;
+	}
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = tap_add(r->engine, found, r->params, &r->tap, &err);
+	request_answer(r, rc, NULL, &err);
+	pt_error_clear(&err);
+}
+
 /* ---- the door ---- */
 
 static const struct verb verbs[] = {
@@ -460,6 +475,7 @@ static const struct verb verbs[] = {
 	{"graph", false, run_graph}, {"send", false, run_send},       {"recv", false, run_recv},
 	{"close", false, run_close}, {"trigger", false, run_trigger},
 };
+static const struct verb tap_verb = {"tap", false, run_tap};
 
 static void read_request(struct letter *letter)
 {
@@ -475,23 +491,39 @@ static void read_request(struct letter *letter)
 		r->verb->run(r);
 }
 
-void pt_engine_ask(struct pt_engine *e, const char *verb, json_t *params, const int *fds,
-                   int fd_count, pt_engine_done *done, void *arg)
+static struct request *request_new(struct pt_engine *e, json_t *params, pt_engine_done *done,
+                                   void *arg)
 {
 	struct request *r = must_calloc(1, sizeof *r);
 	r->letter.read = read_request;
 	r->engine = e;
 	r->params = params ? json_deep_copy(params)
 	                   : json_object(); /* counts are not for two threads */
+	r->done = done;
+	r->arg = arg;
+	return r;
+}
+
+void pt_engine_ask(struct pt_engine *e, const char *verb, json_t *params, const int *fds,
+                   int fd_count, pt_engine_done *done, void *arg)
+{
+	struct request *r = request_new(e, params, done, arg);
 	r->fd_count = fd_count;
 	r->fds = must_calloc((size_t)fd_count, sizeof *fds);
 	if (fd_count)
 		memcpy(r->fds, fds, (size_t)fd_count * sizeof *fds);
-	r->done = done;
-	r->arg = arg;
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		if (!strcmp(verbs[i].name, verb))
 			r->verb = &verbs[i];
+	mailbox_post(&e->mailbox, &r->letter);
+}
+
+void pt_engine_tap(struct pt_engine *e, json_t *params, const struct pt_tap_hooks *hooks,
+                   pt_engine_done *done, void *arg)
+{
+	struct request *r = request_new(e, params, done, arg);
+	r->verb = &tap_verb;
+	r->tap = *hooks;
 	mailbox_post(&e->mailbox, &r->letter);
 }
 

@@ -16,6 +16,7 @@ struct request {
 	json_t *params;
 	int *fds;
 	int fd_count;
+	struct pt_tap_hooks tap;
 	pt_engine_done *done;
 	void *arg;
 	struct request *next;

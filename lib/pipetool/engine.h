@@ -64,6 +64,32 @@ typedef void pt_engine_done(void *arg, int code, struct json_t *result, struct p
 void pt_engine_ask(struct pt_engine *, const char *verb, struct json_t *params, const int *fds,
                    int fd_count, pt_engine_done *done, void *arg);
 
+/*
+ * A tap: what leaves a block by its exits (of a block without exits, what enters it) is written
+ * down for somebody, live, without changing the graph. It goes with the block's name: a replaced
+ * block is tapped on. The hooks are called on the engine's thread and may not block, from the
+ * answer (to `done`, with code 0) on until `ended`, which comes when the block is removed, after
+ * pt_engine_untap, or when the engine ends.
+ */
+struct pt_tap_hooks {
+	/* Whether the receiver can take more now. While it cannot, messages are left out, and the
+	   next that is handed over tells how many. What was written before may still come. */
+	bool (*ready)(void *arg);
+	/* `json`: one object {engine, block, messages, dropped?}, its text; `pcapng`: the next bytes
+	   of the stream. About 64 KiB, or one large message; small where few messages pass. */
+	void (*data)(void *arg, const char *bytes, size_t length);
+	void (*ended)(void *arg);
+	void *arg; /* tells taps apart */
+};
+
+/* `params` (copied): {block, canal?, format?}; canal low or high, both unless told; format json or
+   pcapng, json unless told. */
+void pt_engine_tap(struct pt_engine *, struct json_t *params, const struct pt_tap_hooks *,
+                   pt_engine_done *done, void *arg);
+void pt_engine_untap(struct pt_engine *, void *arg); /* the arg of the hooks */
+/* To be called when a receiver that was not ready is, so that it hears of what it missed. */
+void pt_engine_tap_ready(struct pt_engine *);
+
 /* Gives up a request that waits (recv, stop with wait), by its arg: it is answered at once. */
 void pt_engine_cancel(struct pt_engine *, void *arg);
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A pcapng stream that is read while it is made: by Wireshark, through a tap. */
+#ifndef CAPTURE_FEED_H
+#define CAPTURE_FEED_H
+
+#include "base/buf.h"
+#include <pipetool/msg.h>
+
+#define FEED_PLAIN 147 /* LINKTYPE_USER0: of messages that are not packets */
+
+/* One section; an interface for each link type, described when its first packet comes, all of the
+   same name. Only writes to buffers. */
+struct feed {
+	char *name;
+	uint16_t plain;
+	struct feed_interface {
+		uint16_t link_type;
+		uint64_t packets, lost, lost_told;
+	} * interfaces;
+	uint32_t count, described;
+};
+
+/* `plain` is the link type of what is not a packet. */
+void feed_init(struct feed *, const char *name, uint16_t plain);
+void feed_fini(struct feed *); /* one that is all zero is fine */
+
+void feed_header(struct buf *); /* what the stream begins with */
+/* The message, as a packet of its time, or else of now. */
+void feed_packet(struct feed *, struct buf *, const struct pt_msg *);
+/* One that is left out of the stream. */
+void feed_lose(struct feed *, const struct pt_msg *);
+/* How many were left out, if there are new ones: as the statistics of their interfaces. */
+void feed_tell_lost(struct feed *, struct buf *);
+
+#endif

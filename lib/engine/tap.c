@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages are written down as JSON or pcapng while they pass, and handed over in pieces. */
+#include "engine/tap.h"
+
+#include "base/buf.h"
+#include "capture/feed.h"
+#include "msg/json.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE = 64 * 1024 };
+
+struct tap {
+	struct tap *next;      /* of the engine */
+	struct tap *next_here; /* of the block */
+	struct pt_tap_hooks hooks;
+	char *block;
+	char *head; /* what a piece of JSON begins with */
+	bool canals[2];
+	bool pcapng;
+	struct feed feed;
+	struct buf out;   /* a piece that is being written */
+	unsigned written; /* messages in it */
+	uint64_t dropped; /* not yet told of; of JSON */
+};
+
+/* ---- pieces ---- */
+
+static void begin_json(struct tap *t)
+{
+	if (t->out.length)
+		return;
+	buf_adds(&t->out, t->head);
+	if (t->dropped)
+		buf_addf(&t->out, ", \"dropped\": %llu", (unsigned long long)t->dropped);
+	buf_adds(&t->out, ", \"messages\": [");
+	t->dropped = 0;
+	t->written = 0;
+}
+
+static void hand_over(struct tap *t)
+{
+	if (!t->out.length)
+		return;
+	if (!t->pcapng)
+		buf_adds(&t->out, "]}");
+	t->hooks.data(t->hooks.arg, t->out.data, t->out.length);
+	buf_clear(&t->out);
+	if (t->out.room > 2 * PIECE)
+		buf_free(&t->out);
+}
+
+static int add_text(const char *text, size_t length, void *out)
+{
+	buf_add(out, text, length);
+	return 0;
+}
+
+static void write_json(struct tap *t, enum pt_canal canal, const struct pt_msg *m)
+{
+	json_t *object = msg_to_json(m, canal);
+	begin_json(t);
+	if (t->written++)
+		buf_adds(&t->out, ", ");
+	json_dump_callback(object, add_text, &t->out, JSON_COMPACT);
+	json_decref(object);
+}
+
+static void lose(struct tap *t, struct pt_msg *const *messages, unsigned count)
+{
+	hand_over(t); /* so that the gap is told in its place */
+	for (unsigned i = 0; t->pcapng && i < count; i++)
+		feed_lose(&t->feed, messages[i]);
+	if (!t->pcapng)
+		t->dropped += count;
+}
+
+static void tell_lost(struct tap *t)
+{
+	if (t->pcapng)
+		feed_tell_lost(&t->feed, &t->out);
+	else if (t->dropped)
+		begin_json(t);
+}
+
+static void see(struct tap *t, enum pt_canal canal, struct pt_msg *const *messages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (!t->out.length) {
+			if (!t->hooks.ready(t->hooks.arg)) {
+				lose(t, messages + i, count - i);
+				return;
+			}
+			tell_lost(t);
+		}
+		if (t->pcapng)
+			feed_packet(&t->feed, &t->out, messages[i]);
+		else
+			write_json(t, canal, messages[i]);
+		if (t->out.length > PIECE)
+			hand_over(t);
+	}
+}
+
+void tap_see(struct tap *first, enum pt_canal canal, struct pt_msg *const *messages, unsigned count)
+{
+	for (struct tap *t = first; t; t = t->next_here)
+		if (t->canals[canal])
+			see(t, canal, messages, count);
+}
+
+void tap_settle(struct pt_engine *e)
+{
+	for (struct tap *t = e->taps; t; t = t->next) {
+		if (!t->out.length && t->hooks.ready(t->hooks.arg))
+			tell_lost(t);
+		hand_over(t);
+	}
+}
+
+/* ---- life ---- */
+
+static void end(struct tap *t)
+{
+	hand_over(t);
+	tell_lost(t);
+	hand_over(t);
+	t->hooks.ended(t->hooks.arg);
+	feed_fini(&t->feed);
+	buf_free(&t->out);
+	free(t->block);
+	free(t->head);
+	free(t);
+}
+
+static bool has_exits(const struct pt_type *type)
+{
+	return type->ports & (PT_LOW_EXIT | PT_HIGH_EXIT);
+}
+
+static void bind_to(struct tap *t, struct pt_block *b)
+{
+	struct tap **list = has_exits(b->type) ? &b->taps : &b->entry_taps;
+	t->next_here = *list;
+	*list = t;
+}
+
+static void unbind_all(const struct graph *g)
+{
+	for (unsigned i = 0; i < g->count; i++)
+		g->blocks[i]->alive->taps = g->blocks[i]->alive->entry_taps = NULL;
+}
+
+void tap_bind(struct pt_engine *e, const struct graph *before)
+{
+	if (!e->taps)
+		return;
+	unbind_all(before);
+	unbind_all(e->graph);
+	for (struct tap **at = &e->taps; *at;) {
+		struct tap *t = *at;
+		const struct graph_block *found = graph_find(e->graph, t->block);
+		if (found) {
+			bind_to(t, found->alive);
+			at = &t->next;
+		} else {
+			*at = t->next;
+			end(t);
+		}
+	}
+}
+
+void tap_end_all(struct pt_engine *e)
+{
+	unbind_all(e->graph);
+	for (struct tap *t; (t = e->taps);) {
+		e->taps = t->next;
+		end(t);
+	}
+}
+
+/* ---- making ---- */
+
+static int pick_canals(struct tap *t, const struct pt_type *type, const json_t *params,
+                       struct pt_error *err)
+{
+	const char *word = json_string_value(json_object_get(params, "canal"));
+	enum pt_canal canal;
+	t->canals[PT_LOW] = t->canals[PT_HIGH] = !word;
+	if (!word)
+		return 0;
+	bool leaves = has_exits(type);
+	if (canal_parse(word, &canal) || canal == PT_TRIGGER ||
+	    !(type->ports & (leaves ? graph_exit_port(canal) : graph_entry_port(canal))))
+		return pt_fail(err, -PT_EPARAM, "canal", "'%s' is a %s, which has no %s %s",
+		               t->block, type->name, word, leaves ? "exit" : "entry");
+	t->canals[canal] = true;
+	return 0;
+}
+
+static int pick_format(struct tap *t, const json_t *params, struct pt_error *err)
+{
+	const char *word = json_string_value(json_object_get(params, "format"));
+	t->pcapng = word && !strcmp(word, "pcapng");
+	if (word && !t->pcapng && strcmp(word, "json"))
+		return pt_fail(err, -PT_EPARAM, "format", "'%s' is no format: json or pcapng",
+		               word);
+	return 0;
+}
+
+static void write_head(struct tap *t, const char *engine)
+{
+	json_t *names = json_pack("{s:s, s:s}", "engine", engine, "block", t->block);
+	t->head = json_dumps(names, 0);
+	t->head[strlen(t->head) - 1] = '\0'; /* it goes on */
+	json_decref(names);
+}
+
+static unsigned count_taps(const struct pt_engine *e)
+{
+	unsigned count = 0;
+	for (const struct tap *t = e->taps; t; t = t->next)
+		count++;
+	return count;
+}
+
+int tap_add(struct pt_engine *e, const struct graph_block *block, const json_t *params,
+            const struct pt_tap_hooks *hooks, struct pt_error *err)
+{
+	if (count_taps(e) == TAPS_MAX)
+		return pt_fail(err, -PT_ELIMIT, NULL, "engine '%s' has %d taps, which is the limit",
+		               e->name, TAPS_MAX);
+	struct tap *t = must_calloc(1, sizeof *t);
+	t->hooks = *hooks;
+	t->block = must_strdup(block->name);
+	int rc = pick_canals(t, block->type, params, err);
+	if (!rc)
+		rc = pick_format(t, params, err);
+	if (rc) {
+		free(t->block);
+		free(t);
+		return rc;
+	}
+	if (t->pcapng) {
+		feed_init(&t->feed, t->block, FEED_PLAIN);
+		feed_header(&t->out);
+	} else {
+		write_head(t, e->name);
+	}
+	t->next = e->taps;
+	e->taps = t;
+	bind_to(t, block->alive);
+	return 0;
+}
+
+/* ---- giving up ---- */
+
+struct untap {
+	struct letter letter;
+	struct pt_engine *engine;
+	void *arg;
+};
+
+static void read_untap(struct letter *letter)
+{
+	struct untap *untap = (struct untap *)letter;
+	struct pt_engine *e = untap->engine;
+	struct tap **at = &e->taps, *found;
+	while (*at && (*at)->hooks.arg != untap->arg)
+		at = &(*at)->next;
+	free(untap);
+	if (!(found = *at))
+		return;
+	*at = found->next;
+	unbind_all(e->graph);
+	for (struct tap *t = e->taps; t; t = t->next)
+		bind_to(t, graph_find(e->graph, t->block)->alive);
+	end(found);
+}
+
+void pt_engine_untap(struct pt_engine *e, void *arg)
+{
+	struct untap *untap = must_calloc(1, sizeof *untap);
+	untap->letter.read = read_untap;
+	untap->engine = e;
+	untap->arg = arg;
+	mailbox_post(&e->mailbox, &untap->letter);
+}
+
+void pt_engine_tap_ready(struct pt_engine *e)
+{
+	mailbox_wake(&e->mailbox);
+}
