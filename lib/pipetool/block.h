@@ -41,7 +41,7 @@ extern "C" {
  *
  * Threads:   an engine is one thread, and all functions of a block but init, open and close run on
  *            it, never two at once. Those three run on a thread of their own, while the engine goes
- *            on, and may block; they may use only pt_state, pt_name and pt_fail. pt_wake may be
+ *            on, and may block; they may use only pt_state, pt_name, pt_type_of and pt_fail. pt_wake may be
  *            called from any thread.
  *
  * Errors:    0 or a negative code, the words by pt_fail (error.h). Nothing here logs for you: what
@@ -123,6 +123,10 @@ struct pt_type {
 	void (*stop)(struct pt_block *); /* may still send what it holds; may not block */
 	int (*close)(struct pt_block *, struct pt_error *); /* flush to disk; handles are gone */
 	void (*fini)(struct pt_block *);
+
+	/* What `ptctl show` tells of a running block beside its parameters: a new object, as
+	   {"address": "192.0.2.1:5555"}, or NULL. */
+	struct json_t *(*describe)(struct pt_block *);
 };
 
 /* ---- what a block may call; on the engine's thread unless said otherwise ---- */
