@@ -9,6 +9,7 @@
 #include "daemon/conf.h"
 #include "daemon/output.h"
 #include <assert.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -180,14 +181,20 @@ static void on_done(void *arg, int code, json_t *result, struct pt_error *err)
 	inbox_post(ask->engine->engines->inbox, &ask->post);
 }
 
-struct ask *engines_ask(struct engine *engine, const char *verb, json_t *params, const int *fds,
-                        int fd_count, engines_done *done, void *arg)
+static struct ask *ask_new(struct engine *engine, engines_done *done, void *arg)
 {
 	struct ask *ask = must_calloc(1, sizeof *ask);
 	ask->post.run = answered;
 	ask->engine = engine;
 	ask->done = done;
 	ask->arg = arg;
+	return ask;
+}
+
+struct ask *engines_ask(struct engine *engine, const char *verb, json_t *params, const int *fds,
+                        int fd_count, engines_done *done, void *arg)
+{
+	struct ask *ask = ask_new(engine, done, arg);
 	pt_engine_ask(engine->engine, verb, params, fds, fd_count, on_done, ask);
 	return ask;
 }
@@ -196,6 +203,27 @@ void engines_cancel(struct ask *ask)
 {
 	if (ask->engine->phase != ENDING) /* else it is answered anyway */
 		pt_engine_cancel(ask->engine->engine, ask);
+}
+
+struct ask *engines_tap(struct engine *engine, json_t *params, const struct pt_tap_hooks *hooks,
+                        engines_done *done, void *arg)
+{
+	struct ask *ask = ask_new(engine, done, arg);
+	pt_engine_tap(engine->engine, params, hooks, on_done, ask);
+	return ask;
+}
+
+/* An engine that ends ends its taps by itself. */
+void engines_untap(struct engine *engine, void *tap_arg)
+{
+	if (engine->phase != ENDING)
+		pt_engine_untap(engine->engine, tap_arg);
+}
+
+void engines_tap_ready(struct engine *engine)
+{
+	if (engine->phase != ENDING)
+		pt_engine_tap_ready(engine->engine);
 }
 
 /* ---- unmaking ---- */
@@ -247,6 +275,7 @@ static void free_on_thread(void *arg)
 {
 	struct engine *engine = arg;
 	pt_engine_free(engine->engine);
+	malloc_trim(0); /* queues may have held much, in pieces that libc would keep */
 	inbox_post(engine->engines->inbox, &engine->freed);
 }
 
