@@ -6,12 +6,18 @@
 #include "net/stream.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#define DEV_TTY_SLAVE 136 /* and the seven after it: pseudo-terminals, by Linux's devices.txt */
 
 struct fd_pipe {
 	int fd;
 	uint64_t limit;
 	struct stream stream;
+	int flags; /* to be put back: whoever handed it over may share them; -1: nothing to do */
 };
 
 static void ended(struct pt_block *b)
@@ -22,15 +28,41 @@ static void ended(struct pt_block *b)
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
-	stream_init(&f->stream, b, f->limit, ended);
+	f->flags = -1;
+	stream_init(&f->stream, b, &f->limit, ended);
 	return 0;
+}
+
+/* Opening these once more gives the same thing with flags of its own; it would not elsewhere: a
+   file's place would be lost. */
+static bool can_be_reopened(int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st))
+		return false;
+	unsigned slaves = major(st.st_rdev) - DEV_TTY_SLAVE;
+	return S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && slaves < 8);
+}
+
+static int open_again(int fd, int flags)
+{
+	char path[32];
+	if (!can_be_reopened(fd))
+		return -1;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 /* The parameter keeps its own descriptor, so that the engine can be started again. */
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
-	int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+	int flags = fcntl(f->fd, F_GETFL), fd = open_again(f->fd, flags);
+	f->flags = -1;
+	if (fd < 0) {
+		fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+		f->flags = flags & O_NONBLOCK ? -1 : flags;
+	}
 	if (fd < 0)
 		return pt_fail(err, -errno, "fd", "the descriptor cannot be used: %s",
 		               error_words(errno));
@@ -41,11 +73,10 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 static void start(struct pt_block *b)
 {
 	struct fd_pipe *f = pt_state(b);
-	int fd = f->stream.fd, access = fcntl(fd, F_GETFL) & O_ACCMODE;
+	int fd = f->stream.fd;
 	f->stream.fd = -1;
+	stream_start(&f->stream);
 	stream_begin(&f->stream, fd);
-	if (access == O_WRONLY)
-		stream_write_only(&f->stream);
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -70,7 +101,11 @@ static void stop(struct pt_block *b)
 static int close_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
-	return stream_close(&f->stream, err);
+	int rc = stream_close(&f->stream, err);
+	if (f->flags >= 0)
+		fcntl(f->fd, F_SETFL, f->flags);
+	f->flags = -1;
+	return rc;
 }
 
 static void fini(struct pt_block *b)
@@ -84,10 +119,10 @@ static const struct pt_type fd_source_sink = {
 	.name = "FDSourceSink",
 	.summary = "Reads and writes a descriptor that the client hands over",
 	.help = "A pipe, a socket, a terminal or a file: `ptctl --fd N` passes descriptor N of the "
-                "shell "
-		"with the request, and {\"fd\": 0} is the first that was passed. What is read is "
-                "sent on "
-		"the low exit; at its end the source is exhausted.",
+		"shell with the request, and {\"fd\": 0} is the first that was passed. What is "
+		"read is sent on the low exit; at its end the source is exhausted, and what is "
+		"open for writing can still be written to. Where the other side takes nothing the "
+		"sources are held back.",
 	.picture = "     +-------------+\n"
 		   "     |             |\n"
 		   "     |             |\n"
@@ -102,7 +137,8 @@ static const struct pt_type fd_source_sink = {
 			{"fd", "The descriptor that came with the request, counted from 0.",
                          PT_FD(struct fd_pipe, fd), .flags = PT_REQUIRED},
 			{"limit", "Bytes that may wait to be written before sources are held back.",
-                         PT_SIZE(struct fd_pipe, limit), "8MiB", .min = 1, .max = 1e12},
+                         PT_SIZE(struct fd_pipe, limit), "8MiB", .flags = PT_LIVE, .min = 1,
+                         .max = 1e12},
 			{NULL}},
 	.size = sizeof(struct fd_pipe),
 	.init = init,

@@ -5,6 +5,7 @@
 #include "net/address.h"
 #include "net/reconnect.h"
 #include "net/stream.h"
+#include <jansson.h>
 #include <unistd.h>
 
 struct tcp_connect {
@@ -44,8 +45,13 @@ static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
 	t->fd = -1;
-	stream_init(&t->stream, b, t->limit, ended);
-	reconnect_init(&t->reconnect, b, t->addr, (int)t->port, t->retry_s, due, begin);
+	stream_init(&t->stream, b, &t->limit, ended);
+	t->reconnect = (struct reconnect){.block = b,
+	                                  .host = t->addr,
+	                                  .port = &t->port,
+	                                  .retry_s = &t->retry_s,
+	                                  .due = due,
+	                                  .connected = begin};
 	return 0;
 }
 
@@ -53,21 +59,20 @@ static int init(struct pt_block *b, struct pt_error *err)
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
-	struct pt_error ignored = PT_ERROR_INIT;
-	int rc = address_connect(SOCK_STREAM, t->addr, (int)t->port, &t->fd,
-	                         t->retry_s > 0 ? &ignored : err);
-	pt_error_clear(&ignored);
-	return t->retry_s > 0 ? 0 : rc;
+	if (t->retry_s > 0)
+		return 0;
+	return address_connect(SOCK_STREAM, t->addr, (int)t->port, &t->fd, err);
 }
 
 static void start(struct pt_block *b)
 {
 	struct tcp_connect *t = pt_state(b);
-	reconnect_start(&t->reconnect);
+	stream_start(&t->stream);
+	t->stream.keeps = t->retry_s > 0;
 	if (t->fd >= 0)
 		stream_begin(&t->stream, t->fd);
 	else
-		reconnect_later(&t->reconnect);
+		reconnect_try(&t->reconnect);
 	t->fd = -1;
 }
 
@@ -88,6 +93,16 @@ static void woken(struct pt_block *b)
 {
 	struct tcp_connect *t = pt_state(b);
 	reconnect_woken(&t->reconnect);
+}
+
+static json_t *describe(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	char local[ADDRESS_TEXT], peer[ADDRESS_TEXT];
+	if (t->stream.fd < 0 || !address_of(t->stream.fd, false, local) ||
+	    !address_of(t->stream.fd, true, peer))
+		return json_pack("{s:b}", "connected", 0);
+	return json_pack("{s:b, s:s, s:s}", "connected", 1, "address", local, "peer", peer);
 }
 
 static void stop(struct pt_block *b)
@@ -117,9 +132,10 @@ static const struct pt_type tcp_connect_pipe = {
 	.name = "TCPConnectPipe",
 	.summary = "Connects by TCP and uses the connection as source and sink",
 	.help = "Bytes that come are messages on the low exit, messages on the low entry are sent. "
-                "What the "
-		"peer does not take holds the sources back. When the peer closes, the source is "
-		"exhausted, or with retry_s connects again.",
+		"What the peer does not take holds the sources back. When the peer closes its "
+		"side the source is exhausted, and can still be written to. With retry_s it "
+		"connects again instead, and what could not be sent waits for that; a message "
+		"that was on its way is sent again as a whole.",
 	.picture = "     +-------------+\n"
 		   "     |             |\n"
 		   "     |             |\n"
@@ -141,7 +157,8 @@ static const struct pt_type tcp_connect_pipe = {
 			{"retry_s", "Connects again after so many seconds; 0: does not.",
                          PT_SECONDS(struct tcp_connect, retry_s), "0", .max = 1e6},
 			{"limit", "Bytes that may wait for the peer before sources are held back.",
-                         PT_SIZE(struct tcp_connect, limit), "8MiB", .min = 1, .max = 1e12},
+                         PT_SIZE(struct tcp_connect, limit), "8MiB", .flags = PT_LIVE, .min = 1,
+                         .max = 1e12},
 			{NULL}},
 	.size = sizeof(struct tcp_connect),
 	.init = init,
@@ -150,6 +167,7 @@ static const struct pt_type tcp_connect_pipe = {
 	.produce = produce,
 	.push_many = push_many,
 	.woken = woken,
+	.describe = describe,
 	.stop = stop,
 	.close = close_pipe,
 	.fini = fini,

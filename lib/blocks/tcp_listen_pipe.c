@@ -6,8 +6,11 @@
 #include "net/address.h"
 #include "net/stream.h"
 #include <errno.h>
+#include <jansson.h>
 #include <string.h>
 #include <unistd.h>
+
+#define RETRY_NS 100000000u
 
 struct tcp_listen {
 	char *addr;
@@ -15,50 +18,76 @@ struct tcp_listen {
 	bool again;
 	uint64_t limit;
 	struct stream stream;
-	int listener; /* -1: a connection came, and no other will */
+	int listener;
+	char address[ADDRESS_TEXT];
 	uv_poll_t poll;
-	bool listening, connected;
+	bool polled, shut; /* no more connections are taken */
+	struct pt_timer timer;
 };
 
 static void on_connection(uv_poll_t *poll, int status, int events);
 
+static void listen_on(struct pt_block *b)
+{
+	struct tcp_listen *t = pt_state(b);
+	if (t->shut)
+		listen(t->listener, SOMAXCONN);
+	t->shut = false;
+	uv_poll_start(&t->poll, UV_READABLE, on_connection);
+}
+
+/* From now on the kernel refuses; the number stays taken. */
+static void stop_listening(struct tcp_listen *t)
+{
+	uv_poll_stop(&t->poll);
+	shutdown(t->listener, SHUT_RDWR);
+	t->shut = true;
+}
+
 static void ended(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	t->connected = false;
-	if (t->again)
-		stream_detach(&t->stream);
-	else
+	if (!t->again) {
 		pt_exhausted(b);
+		return;
+	}
+	stream_finish(&t->stream);
+	listen_on(b);
 }
 
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
 	t->listener = -1;
-	stream_init(&t->stream, b, t->limit, ended);
+	stream_init(&t->stream, b, &t->limit, ended);
 	return 0;
 }
 
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
-	return address_bind(SOCK_STREAM, t->addr, (int)t->port, &t->listener, err);
+	int rc = address_bind(SOCK_STREAM, t->addr, (int)t->port, &t->listener, err);
+	if (rc == 0)
+		address_of(t->listener, false, t->address);
+	return rc;
 }
 
 static void start(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	t->connected = false;
-	if (uv_poll_init(pt_loop(b), &t->poll, t->listener)) {
-		pt_failed(b, -EMFILE, "cannot watch the listening socket");
+	stream_start(&t->stream);
+	t->shut = false;
+	int rc = uv_poll_init(pt_loop(b), &t->poll, t->listener);
+	t->polled = rc == 0;
+	if (rc) {
+		pt_failed(b, rc, "cannot watch the listening socket: %s", error_words(rc));
 		return;
 	}
 	pt_adopt(b, (uv_handle_t *)&t->poll);
-	uv_poll_start(&t->poll, UV_READABLE, on_connection);
+	listen_on(b);
 }
 
-/* A second connection is reset at once: nobody shall wait for an answer that never comes. */
+/* Another connection is reset at once: nobody shall wait for an answer that never comes. */
 static void refuse(int fd)
 {
 	const struct linger reset = {1, 0};
@@ -80,11 +109,14 @@ static void tell_peer(struct pt_block *b, const struct sockaddr_storage *peer)
 	pt_trigger(b);
 }
 
-static void stop_listening(struct tcp_listen *t)
+/* Where descriptors are short the connection waits in the kernel. */
+static void cannot_accept(struct pt_block *b, struct tcp_listen *t, int error)
 {
+	if (error == EAGAIN || error == EINTR || error == ECONNABORTED)
+		return;
+	pt_report(b, -error, "cannot accept a connection: %s", error_words(error));
 	uv_poll_stop(&t->poll);
-	shutdown(t->listener,
-	         SHUT_RDWR); /* from now on the kernel refuses; the number stays taken */
+	pt_timer_at(b, &t->timer, pt_now(b) + RETRY_NS, listen_on);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events)
@@ -96,19 +128,16 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	int fd = accept4(t->listener, (struct sockaddr *)&peer, &length,
 	                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			pt_report(b, -errno, "cannot accept a connection: %s", error_words(errno));
-		return;
-	}
-	if (t->connected) {
+		cannot_accept(b, t, errno);
+	} else if (t->stream.fd >= 0) {
 		refuse(fd);
-		return;
+	} else {
+		if (!t->again)
+			stop_listening(t);
+		address_tune(fd);
+		tell_peer(b, &peer);
+		stream_begin(&t->stream, fd);
 	}
-	t->connected = true;
-	if (!t->again)
-		stop_listening(t);
-	tell_peer(b, &peer);
-	stream_begin(&t->stream, fd);
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -122,6 +151,15 @@ static void produce(struct pt_block *b, unsigned max)
 {
 	struct tcp_listen *t = pt_state(b);
 	stream_produce(&t->stream, max);
+}
+
+static json_t *describe(struct pt_block *b)
+{
+	struct tcp_listen *t = pt_state(b);
+	char peer[ADDRESS_TEXT];
+	bool connected = t->stream.fd >= 0 && address_of(t->stream.fd, true, peer);
+	return json_pack("{s:s, s:b, s:s*}", "address", t->address, "connected", connected, "peer",
+	                 connected ? peer : NULL);
 }
 
 static void stop(struct pt_block *b)
@@ -150,12 +188,12 @@ static const struct pt_type tcp_listen_pipe = {
 	.name = "TCPListenPipe",
 	.summary = "Listens for TCP and uses the first connection as source and sink",
 	.help = "When the first peer connects, its `address:port` goes out on the high exit and "
-                "the block "
-		"triggers; then bytes pass both ways on the low canal. What was pushed before "
-                "waits for "
-		"the connection. Further connections are refused. When the peer has closed, the "
-                "source "
-		"is exhausted, or with again=True waits for the next one.",
+                "the "
+		"block triggers; then bytes pass both ways on the low canal. What was pushed "
+		"before waits for the connection. Further connections are refused. When the peer "
+		"has closed its side the source is exhausted, and can still be written to. With "
+		"again=True it sends what waits, closes too, and listens for the next one. `ptctl "
+		"show` tells the port that 0 became.",
 	.picture = "     +------^------+\n"
 		   "     |    +-[peer]-|->>\n"
 		   "     |   /         |\n"
@@ -176,9 +214,10 @@ static const struct pt_type tcp_listen_pipe = {
 			{"port", "TCP port; 0: any that is free.", PT_INT(struct tcp_listen, port),
                          "0", .max = 65535},
 			{"again", "Waits for the next peer when one has closed.",
-                         PT_BOOL(struct tcp_listen, again), "false"},
+                         PT_BOOL(struct tcp_listen, again), "false", .flags = PT_LIVE},
 			{"limit", "Bytes that may wait for the peer before sources are held back.",
-                         PT_SIZE(struct tcp_listen, limit), "8MiB", .min = 1, .max = 1e12},
+                         PT_SIZE(struct tcp_listen, limit), "8MiB", .flags = PT_LIVE, .min = 1,
+                         .max = 1e12},
 			{NULL}},
 	.size = sizeof(struct tcp_listen),
 	.init = init,
@@ -186,6 +225,7 @@ static const struct pt_type tcp_listen_pipe = {
 	.start = start,
 	.produce = produce,
 	.push_many = push_many,
+	.describe = describe,
 	.stop = stop,
 	.close = close_pipe,
 	.fini = fini,

@@ -4,6 +4,7 @@
 
 #include "net/address.h"
 #include "net/datagram.h"
+#include <jansson.h>
 #include <string.h>
 
 struct udp {
@@ -51,7 +52,7 @@ static void server_received(struct pt_block *b, struct pt_msg *m,
 static int client_init(struct pt_block *b, struct pt_error *err)
 {
 	struct udp *u = pt_state(b);
-	datagram_init(&u->datagram, b, u->limit, client_received);
+	datagram_init(&u->datagram, b, &u->limit, client_received);
 	u->datagram.has_peer = true;
 	return 0;
 }
@@ -59,7 +60,7 @@ static int client_init(struct pt_block *b, struct pt_error *err)
 static int server_init(struct pt_block *b, struct pt_error *err)
 {
 	struct udp *u = pt_state(b);
-	datagram_init(&u->datagram, b, u->limit, server_received);
+	datagram_init(&u->datagram, b, &u->limit, server_received);
 	return 0;
 }
 
@@ -99,6 +100,20 @@ static void produce(struct pt_block *b, unsigned max)
 	datagram_produce(datagram(b), max);
 }
 
+static json_t *describe(struct pt_block *b)
+{
+	const struct datagram *d = datagram(b);
+	char local[ADDRESS_TEXT], peer[ADDRESS_TEXT];
+	if (!address_of(d->fd, false, local))
+		return NULL;
+	bool has_peer = address_of(d->fd, true, peer);
+	if (d->peer_length) {
+		address_print(&d->peer, peer);
+		has_peer = true;
+	}
+	return json_pack("{s:s, s:s*}", "address", local, "peer", has_peer ? peer : NULL);
+}
+
 static void stop(struct pt_block *b)
 {
 	datagram_stop(datagram(b));
@@ -117,13 +132,14 @@ static void fini(struct pt_block *b)
 
 #define UDP_PIPE                                                                         \
 	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct udp), .outside = "wire", \
-	.produce = produce, .push_many = push_many, .stop = stop, .close = close_pipe,   \
-	.fini = fini
+	.describe = describe, .produce = produce, .push_many = push_many, .stop = stop,  \
+	.close = close_pipe, .fini = fini
 
 #define LIMIT_ROW                                                                        \
 	{                                                                                \
 		"limit", "Bytes that may wait to be sent before sources are held back.", \
-			PT_SIZE(struct udp, limit), "8MiB", .min = 1, .max = 1e12        \
+			PT_SIZE(struct udp, limit), "8MiB", .flags = PT_LIVE, .min = 1,  \
+							    .max = 1e12                  \
 	}
 
 static const struct pt_type udp_client_pipe = {
@@ -131,7 +147,7 @@ static const struct pt_type udp_client_pipe = {
 	.name = "UDPClientPipe",
 	.summary = "Sends and receives UDP datagrams to and from one peer",
 	.help = "Each message on the low entry is sent as a datagram, and each that the peer "
-                "answers is a "
+		"answers is a "
 		"message on the low exit.",
 	.picture = "     +-------------+\n"
 		   "     |             |\n"
@@ -160,10 +176,11 @@ static const struct pt_type udp_server_pipe = {
 	.name = "UDPServerPipe",
 	.summary = "Receives UDP datagrams, and answers the first peer",
 	.help = "Every datagram is a message on the low exit. After the first one the block "
-                "triggers, sends "
+		"triggers, sends "
 		"its peer's `address:port` on the high exit, and from then on sends what comes on "
-                "the low "
-		"entry to that peer; what was pushed before waits for it.",
+		"the low "
+		"entry to that peer; what was pushed before waits for it. `ptctl show` tells the "
+                "port that 0 became.",
 	.picture = "     +------^------+\n"
 		   "     |    +-[peer]-|->>\n"
 		   "     |   /         |\n"

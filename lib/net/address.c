@@ -4,10 +4,12 @@
 
 #include "base/error.h"
 #include "net/holder.h"
+#include "net/resolve.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,20 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CONNECT_MS 10000
-
-static int resolve(int type, const char *host, int port, int flags, struct addrinfo **found,
-                   struct pt_error *err)
-{
-	char service[16];
-	snprintf(service, sizeof service, "%d", port);
-	const struct addrinfo hints = {.ai_socktype = type, .ai_flags = flags | AI_NUMERICSERV};
-	int rc = getaddrinfo(*host ? host : NULL, service, &hints, found);
-	if (!rc)
-		return 0;
-	return pt_fail(err, rc == EAI_AGAIN ? -EAGAIN : -ENOENT, "addr", "cannot find '%s': %s",
-	               host, rc == EAI_SYSTEM ? error_words(errno) : gai_strerror(rc));
-}
+#define WHOLE_MS 8000 /* less than clients wait for an answer */
 
 static long now_ms(void)
 {
@@ -67,26 +56,54 @@ static int connect_one(const struct addrinfo *a, long until_ms, int *out)
 	return 0;
 }
 
-int address_connect(int type, const char *host, int port, int *fd, struct pt_error *err)
+/* The next address gets half of the time that is left, if there is one. */
+static int connect_first(const struct addrinfo *a, int family, long until_ms, int *fd)
 {
-	struct addrinfo *found;
-	long until_ms = now_ms() + CONNECT_MS;
-	int rc = resolve(type, *host ? host : "localhost", port, 0, &found, err);
-	if (rc)
-		return rc;
-	for (const struct addrinfo *a = found; a; a = a->ai_next) {
-		rc = connect_one(a, until_ms, fd);
+	int rc = -EADDRNOTAVAIL;
+	for (; a; a = a->ai_next) {
+		long left_ms = until_ms - now_ms();
+		if (family != AF_UNSPEC && a->ai_family != family)
+			continue;
+		rc = connect_one(a, until_ms - (a->ai_next ? left_ms / 2 : 0), fd);
 		if (!rc)
 			break;
 	}
+	return rc;
+}
+
+/* A datagram socket is connected to anything: IPv4 first there, since most servers have it. */
+static int connect_any(int type, const struct addrinfo *found, long until_ms, int *fd)
+{
+	int rc = type == SOCK_DGRAM ? connect_first(found, AF_INET, until_ms, fd) : -1;
+	return rc ? connect_first(found, AF_UNSPEC, until_ms, fd) : 0;
+}
+
+int address_connect(int type, const char *host, int port, int *fd, struct pt_error *err)
+{
+	struct addrinfo *found;
+	long until_ms = now_ms() + WHOLE_MS;
+	int rc = resolve(type, host, port, 0, WHOLE_MS, &found, err);
+	if (rc)
+		return rc;
+	rc = connect_any(type, found, until_ms, fd);
 	freeaddrinfo(found);
-	if (!rc)
+	if (!rc) {
+		if (type == SOCK_STREAM)
+			address_tune(*fd);
 		return 0;
+	}
 	pt_fail(err, rc, "addr", "cannot connect to %s port %d: %s", *host ? host : "localhost",
 	        port, error_words(rc));
 	if (rc == -ECONNREFUSED)
 		pt_hint(err, "is the server running there? with retry_s the pipe waits for it");
 	return rc;
+}
+
+void address_tune(int fd)
+{
+	const int yes = 1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
 }
 
 static int bind_one(const struct addrinfo *a, int *out)
@@ -110,25 +127,30 @@ static int bind_one(const struct addrinfo *a, int *out)
 	return 0;
 }
 
-/* IPv6 first where no host was named: its socket takes both. */
-static int bind_any(const struct addrinfo *found, bool both, int *fd)
+static int bind_first(const struct addrinfo *a, int family, int *fd)
 {
 	int rc = -EADDRNOTAVAIL;
-	for (const struct addrinfo *a = found; both && a; a = a->ai_next)
-		if (a->ai_family == AF_INET6 && (rc = bind_one(a, fd)) == 0)
-			return 0;
-	if (both && rc == -EADDRINUSE)
-		return rc;
-	for (const struct addrinfo *a = found; a; a = a->ai_next)
-		if ((rc = bind_one(a, fd)) == 0)
-			return 0;
+	for (; a; a = a->ai_next)
+		if (a->ai_family == family && (rc = bind_one(a, fd)) == 0)
+			break;
 	return rc;
+}
+
+/* Without a host, IPv6 first: its socket takes both. With a name, IPv4 first: whoever connects to
+   the name tries both. */
+static int bind_any(const struct addrinfo *found, bool both, int *fd)
+{
+	int rc = bind_first(found, both ? AF_INET6 : AF_INET, fd);
+	if (rc == 0 || rc == -EADDRINUSE || rc == -EACCES)
+		return rc;
+	int second = bind_first(found, both ? AF_INET : AF_INET6, fd);
+	return second == -EADDRNOTAVAIL ? rc : second;
 }
 
 int address_bind(int type, const char *host, int port, int *fd, struct pt_error *err)
 {
 	struct addrinfo *found;
-	int rc = resolve(type, host, port, AI_PASSIVE, &found, err);
+	int rc = resolve(type, host, port, AI_PASSIVE, WHOLE_MS, &found, err);
 	if (rc)
 		return rc;
 	rc = bind_any(found, !*host, fd);
@@ -163,4 +185,15 @@ void address_print(const struct sockaddr_storage *a, char out[ADDRESS_TEXT])
 	}
 	inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
 	snprintf(out, ADDRESS_TEXT, "[%s]:%u", host, ntohs(in6->sin6_port));
+}
+
+bool address_of(int fd, bool peer, char out[ADDRESS_TEXT])
+{
+	struct sockaddr_storage a;
+	socklen_t length = sizeof a;
+	int rc = peer ? getpeername(fd, (struct sockaddr *)&a, &length)
+	              : getsockname(fd, (struct sockaddr *)&a, &length);
+	if (rc == 0)
+		address_print(&a, out);
+	return rc == 0;
 }

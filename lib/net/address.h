@@ -4,20 +4,26 @@
 #define NET_ADDRESS_H
 
 #include <pipetool/error.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 /* These block, for names and connections: not on an engine's thread. Sockets come back
    non-blocking and close-on-exec; faults tell of "addr" or "port". */
 
-/* Connects to the first address that answers, within ten seconds in all. */
+/* Connects to the first address that answers, within eight seconds in all, names
+   included. An empty host means this one. */
 int address_connect(int socket_type, const char *host, int port, int *fd, struct pt_error *);
 
 /* Binds; a stream socket also listens. An empty host means every address, of IPv4 and IPv6. A port
    that is taken is told with who holds it, where that can be known. */
 int address_bind(int socket_type, const char *host, int port, int *fd, struct pt_error *);
 
+/* For a TCP connection: sends at once, and notices a peer that is gone. */
+void address_tune(int fd);
+
 /* "192.0.2.1:80" or "[2001:db8::1]:80". An IPv4 address mapped into IPv6 is shown as IPv4. */
 #define ADDRESS_TEXT 80
 void address_print(const struct sockaddr_storage *, char out[ADDRESS_TEXT]);
+bool address_of(int fd, bool peer, char out[ADDRESS_TEXT]); /* false: it has none */
 
 #endif

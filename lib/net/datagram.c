@@ -11,9 +11,10 @@
 #include <unistd.h>
 
 #define VECTOR  64
-#define AT_ONCE 16 /* datagrams of a read: each may have 64 KiB */
+#define OVERRUN (32 * 1024 * 1024) /* beyond the limit: what comes before sources have paused */
+#define AT_ONCE 16                 /* datagrams of a read: each may have 64 KiB */
 
-void datagram_init(struct datagram *d, struct pt_block *b, uint64_t limit,
+void datagram_init(struct datagram *d, struct pt_block *b, const uint64_t *limit,
                    void (*received)(struct pt_block *, struct pt_msg *,
                                     const struct sockaddr_storage *, socklen_t))
 {
@@ -57,73 +58,87 @@ static unsigned send_vector(struct datagram *d, struct pt_msg *const *messages, 
 	return sent > 0 ? (unsigned)sent : 0;
 }
 
-static bool is_full(int error)
-{
-	return error == EAGAIN || error == ENOBUFS;
-}
+/* What became of the first messages: sent, or the first one dropped; none: the socket is full. */
+struct fate {
+	unsigned count;
+	const char *why;
+};
 
-/* The peer's port was closed when something was sent before: that is told, not the message's fault. */
-static bool is_of_earlier(int error)
+/* ECONNREFUSED: what was sent before found nobody at the peer's port, which is told only now and is
+   not this message's fault. */
+static struct fate try_to_send(struct datagram *d, struct pt_msg *const *messages, unsigned count)
 {
-	return error == ECONNREFUSED || error == EINTR;
-}
-
-static void report(struct datagram *d, int error)
-{
-	pt_report(d->block, -error, "cannot send: %s", error_words(error));
-}
-
-/* Sends from the vector until the socket is full; returns how many are dealt with. */
-static unsigned send_some(struct datagram *d, struct pt_msg *const *messages, unsigned count)
-{
-	unsigned done = 0;
-	bool again = true;
-	while (done < count) {
+	for (int refused = 0;; refused++) {
 		int error;
-		unsigned sent = send_vector(d, messages + done, count - done, &error);
-		for (unsigned i = 0; i < sent; i++)
-			pt_done(d->block, messages[done++]);
-		if (sent || !error)
+		unsigned sent = send_vector(d, messages, count, &error);
+		if (sent)
+			return (struct fate){.count = sent};
+		if (error == EAGAIN || error == ENOBUFS)
+			return (struct fate){.count = 0};
+		if (error == EINTR)
 			continue;
-		if (is_full(error))
-			break;
-		if (error != EINTR)
-			report(d, error);
-		if (is_of_earlier(error) && again) {
-			again = false;
-			continue;
-		}
-		pt_drop(d->block, messages[done++], "unsent");
+		pt_report(d->block, -error, "cannot send %u bytes: %s", messages[0]->length,
+		          error_words(error));
+		if (error != ECONNREFUSED || refused)
+			return (struct fate){.count = 1,
+			                     .why = error == EMSGSIZE ? "too-long" : "unsent"};
 	}
-	return done;
 }
 
+static void finish(struct datagram *d, struct pt_msg *m, const char *why)
+{
+	if (why)
+		pt_drop(d->block, m, why);
+	else
+		pt_done(d->block, m);
+}
+
+static struct pt_msg *take(struct datagram *d)
+{
+	enum pt_canal canal;
+	return pt_queue_take(d->block, &d->queue, &canal, *d->limit);
+}
+
+/* What waits, as far as it goes. */
 static void flush(struct datagram *d)
 {
 	while (d->queue.head && d->has_peer) {
-		struct pt_msg *m = d->queue.head;
-		int error;
-		unsigned sent = send_vector(d, &m, 1, &error);
-		if (!sent && is_full(error)) {
+		struct pt_msg *messages[VECTOR];
+		unsigned count = 0;
+		for (struct pt_msg *m = d->queue.head; m && count < VECTOR; m = m->next)
+			messages[count++] = m;
+		struct fate fate = try_to_send(d, messages, count);
+		if (!fate.count) {
 			d->writing = true;
 			return;
 		}
-		enum pt_canal canal;
-		pt_queue_take(d->block, &d->queue, &canal, d->limit);
-		if (sent || is_of_earlier(error)) {
-			pt_done(d->block, m);
-		} else {
-			report(d, error);
-			pt_drop(d->block, m, "unsent");
-		}
+		while (fate.count--)
+			finish(d, take(d), fate.why);
 	}
+}
+
+static void keep(struct datagram *d, struct pt_msg *m)
+{
+	pt_queue_add(d->block, &d->queue, PT_LOW, m, *d->limit + OVERRUN, PT_DROP_NEWEST);
+	if (d->queue.bytes >= *d->limit)
+		pt_full(d->block, true);
 }
 
 void datagram_push(struct datagram *d, struct pt_msg **messages, unsigned count)
 {
-	unsigned done = d->has_peer && !d->queue.head ? send_some(d, messages, count) : 0;
-	for (unsigned i = done; i < count; i++)
-		pt_queue_add(d->block, &d->queue, PT_LOW, messages[i], d->limit, PT_BLOCK);
+	unsigned done = 0;
+	while (done < count && d->has_peer && !d->queue.head && !d->stopped) {
+		struct fate fate = try_to_send(d, messages + done, count - done);
+		if (!fate.count)
+			break;
+		while (fate.count--)
+			finish(d, messages[done++], fate.why);
+	}
+	for (; done < count; done++)
+		if (d->stopped)
+			pt_drop(d->block, messages[done], "stopped");
+		else
+			keep(d, messages[done]);
 	if (d->queue.head && d->has_peer && !d->writing) {
 		d->writing = true;
 		watch(d);
@@ -139,6 +154,7 @@ void datagram_has_peer(struct datagram *d)
 
 /* ---- receiving ---- */
 
+/* An error shows in whatever is tried next. */
 static void on_event(uv_poll_t *poll, int status, int events)
 {
 	struct datagram *d = (struct datagram *)((char *)poll - offsetof(struct datagram, poll));
@@ -146,7 +162,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 		d->reading = false;
 		pt_ready(d->block, true);
 	}
-	if (events & UV_WRITABLE) {
+	if (status < 0 || events & UV_WRITABLE) {
 		d->writing = false;
 		flush(d);
 	}
@@ -198,7 +214,7 @@ void datagram_produce(struct datagram *d, unsigned max)
 void datagram_start(struct datagram *d)
 {
 	d->buffers = must_calloc(AT_ONCE, DATAGRAM_MAX);
-	d->reading = d->writing = false;
+	d->reading = d->writing = d->stopped = false;
 	if (uv_poll_init(pt_loop(d->block), &d->poll, d->fd)) {
 		pt_failed(d->block, -EMFILE, "cannot watch the socket");
 		return;
@@ -213,6 +229,7 @@ void datagram_stop(struct datagram *d)
 {
 	flush(d);
 	pt_queue_drop(d->block, &d->queue, "unsent");
+	d->stopped = true;
 }
 
 void datagram_close(struct datagram *d)

@@ -14,7 +14,7 @@
 struct datagram {
 	struct pt_block *block;
 	int fd;
-	uint64_t limit; /* bytes that may wait for the socket before the block is full */
+	const uint64_t *limit; /* bytes that may wait for the socket before the block is full */
 	/* A datagram came: takes the message. */
 	void (*received)(struct pt_block *, struct pt_msg *, const struct sockaddr_storage *from,
 	                 socklen_t from_length);
@@ -23,12 +23,12 @@ struct datagram {
 	bool has_peer; /* else what is pushed waits */
 
 	uv_poll_t poll;
-	bool reading, writing;
+	bool reading, writing, stopped;
 	struct pt_queue queue;
 	uint8_t *buffers; /* what datagrams are read into, made in start */
 };
 
-void datagram_init(struct datagram *, struct pt_block *, uint64_t limit,
+void datagram_init(struct datagram *, struct pt_block *, const uint64_t *limit,
                    void (*received)(struct pt_block *, struct pt_msg *,
                                     const struct sockaddr_storage *, socklen_t));
 void datagram_start(struct datagram *);    /* fd is set */

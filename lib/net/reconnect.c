@@ -1,82 +1,133 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A timer, then a thread for one try, then the timer again. */
+/* A thread for one try, then the timer, then the next one. */
 #include "net/reconnect.h"
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "net/address.h"
-#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TRYING    INT_MIN
-#define TRY_STACK (256 * 1024)
+/* Shared with the thread: whoever comes last frees it. */
+struct attempt {
+	pthread_mutex_t lock;
+	struct pt_block *block; /* NULL: nobody waits for it any more */
+	bool over;
+	int result; /* the descriptor, or a negative code */
+	struct pt_error err;
+	char *host;
+	int port;
+};
 
-void reconnect_init(struct reconnect *r, struct pt_block *b, const char *host, int port,
-                    double retry_s, void (*due)(struct pt_block *),
-                    void (*connected)(struct pt_block *, int fd))
+static void attempt_free(struct attempt *a)
 {
-	*r = (struct reconnect){.block = b,
-	                        .host = host,
-	                        .port = port,
-	                        .retry_s = retry_s,
-	                        .due = due,
-	                        .connected = connected};
-	atomic_store(&r->result, -ENOTCONN);
+	pthread_mutex_destroy(&a->lock);
+	pt_error_clear(&a->err);
+	free(a->host);
+	free(a);
 }
 
-void reconnect_start(struct reconnect *r)
+static void drop_result(struct attempt *a)
 {
+	if (a->result >= 0)
+		close(a->result);
+	attempt_free(a);
+}
+
+static void *run(void *arg)
+{
+	struct attempt *a = arg;
+	int fd, rc = address_connect(SOCK_STREAM, a->host, a->port, &fd, &a->err);
+	pthread_mutex_lock(&a->lock);
+	a->result = rc ? rc : fd;
+	a->over = true;
+	bool wanted = a->block;
+	if (wanted)
+		pt_wake(a->block);
+	pthread_mutex_unlock(&a->lock);
+	if (!wanted)
+		drop_result(a);
+	return NULL;
+}
+
+static int start(struct attempt *a)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&thread, NULL, run, a);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc == 0)
+		pthread_detach(thread);
+	return rc;
+}
+
+void reconnect_init(struct reconnect *r)
+{
+	r->attempt = NULL;
 	r->told = false;
-}
-
-static void try_it(void *arg)
-{
-	struct reconnect *r = arg;
-	int fd, rc = address_connect(SOCK_STREAM, r->host, r->port, &fd, NULL);
-	atomic_store(&r->result, rc ? rc : fd);
-	pt_wake(r->block);
 }
 
 void reconnect_try(struct reconnect *r)
 {
-	const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, TRY_STACK};
-	atomic_store(&r->result, TRYING);
-	r->trying = uv_thread_create_ex(&r->thread, &options, try_it, r) == 0;
-	if (!r->trying)
+	struct attempt *a = must_calloc(1, sizeof *a);
+	pthread_mutex_init(&a->lock, NULL);
+	a->block = r->block;
+	a->host = must_strdup(r->host);
+	a->port = (int)*r->port;
+	if (start(a)) {
+		attempt_free(a);
 		reconnect_later(r);
+	} else {
+		r->attempt = a;
+	}
 }
 
 void reconnect_later(struct reconnect *r)
 {
-	pt_timer_at(r->block, &r->timer, pt_now(r->block) + (uint64_t)(r->retry_s * 1e9), r->due);
+	pt_timer_at(r->block, &r->timer, pt_now(r->block) + (uint64_t)(*r->retry_s * 1e9), r->due);
+}
+
+static bool is_over(struct attempt *a)
+{
+	pthread_mutex_lock(&a->lock);
+	bool over = a->over;
+	pthread_mutex_unlock(&a->lock);
+	return over;
 }
 
 void reconnect_woken(struct reconnect *r)
 {
-	int result = atomic_load(&r->result);
-	if (!r->trying || result == TRYING)
+	struct attempt *a = r->attempt;
+	if (!a || !is_over(a))
 		return;
-	uv_thread_join(&r->thread);
-	r->trying = false;
-	if (result >= 0) {
-		atomic_store(&r->result, -ENOTCONN);
-		r->told = false;
+	int result = a->result;
+	r->attempt = NULL;
+	if (result < 0 && !r->told)
+		pt_report(r->block, result, "%s; tries again every %g s",
+		          pt_error_text(&a->err, error_words(result)), *r->retry_s);
+	r->told = result < 0;
+	attempt_free(a);
+	if (result < 0)
+		reconnect_later(r);
+	else
 		r->connected(r->block, result);
-		return;
-	}
-	if (!r->told)
-		pt_report(r->block, result, "cannot connect to %s port %d: %s; trying every %g s",
-		          r->host, r->port, error_words(result), r->retry_s);
-	r->told = true;
-	reconnect_later(r);
 }
 
 void reconnect_close(struct reconnect *r)
 {
-	if (r->trying)
-		uv_thread_join(&r->thread);
-	r->trying = false;
-	int fd = atomic_exchange(&r->result, -ENOTCONN);
-	if (fd >= 0)
-		close(fd);
+	struct attempt *a = r->attempt;
+	r->attempt = NULL;
+	r->told = false;
+	if (!a)
+		return;
+	pthread_mutex_lock(&a->lock);
+	bool over = a->over;
+	a->block = NULL;
+	pthread_mutex_unlock(&a->lock);
+	if (over)
+		drop_result(a);
 }

@@ -4,29 +4,36 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "net/linger.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define READ_SIZE  (64 * 1024)
-#define SMALL_READ 2048 /* below this a copy is cheaper than the memory that it pins */
+#define READ_MOST  (1024 * 1024) /* in one turn */
+#define SMALL_READ 2048          /* below this a copy is cheaper than the memory that it pins */
 #define VECTOR     64
-#define REST_MS    5000
+#define OVERRUN    (32 * 1024 * 1024) /* beyond the limit: what comes before sources have paused */
 
-void stream_init(struct stream *s, struct pt_block *b, uint64_t limit,
+void stream_init(struct stream *s, struct pt_block *b, const uint64_t *limit,
                  void (*ended)(struct pt_block *))
 {
 	s->block = b;
 	s->limit = limit;
 	s->ended = ended;
 	s->fd = s->slot = -1;
+}
+
+void stream_start(struct stream *s)
+{
+	s->stopped = s->finishing = s->output_failed = s->read_only = false;
+	s->written = 0;
 }
 
 /* ---- watching ---- */
@@ -51,10 +58,11 @@ static void watch(struct stream *s)
 
 static void flush(struct stream *s);
 
+/* An error shows in whatever is tried next. */
 static void on_event(uv_poll_t *poll, int status, int events)
 {
 	struct stream *s = of(poll);
-	if (status < 0 || events & UV_READABLE) {
+	if ((status < 0 || events & UV_READABLE) && !s->input_ended) {
 		s->reading = false;
 		pt_ready(s->block, true);
 	}
@@ -67,6 +75,21 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
 /* ---- beginning and ending ---- */
 
+static void look_at(struct stream *s, int fd)
+{
+	struct stat st = {0};
+	int type = SOCK_STREAM, access = fcntl(fd, F_GETFL) & O_ACCMODE;
+	socklen_t length = sizeof type;
+	fstat(fd, &st);
+	s->is_socket = S_ISSOCK(st.st_mode);
+	if (s->is_socket)
+		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
+	s->may_be_empty = s->is_socket && type == SOCK_DGRAM;
+	s->has_borders = s->is_socket ? type != SOCK_STREAM : S_ISCHR(st.st_mode) && !isatty(fd);
+	s->input_ended = access == O_WRONLY;
+	s->output_failed = s->read_only = access == O_RDONLY;
+}
+
 static void set_nonblocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -74,33 +97,36 @@ static void set_nonblocking(int fd)
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-void stream_begin(struct stream *s, int fd)
+/* poll knows a descriptor by its number. */
+static void take_slot(struct stream *s, int fd)
 {
-	set_nonblocking(fd);
 	if (s->slot < 0) {
 		s->slot = fd;
 		s->always_ready = uv_poll_init(pt_loop(s->block), &s->poll, fd) != 0;
 		if (!s->always_ready)
 			pt_adopt(s->block, (uv_handle_t *)&s->poll);
-	} else if (fd != s->slot) {
+	} else {
 		int rc = dup3(fd, s->slot, O_CLOEXEC);
 		assert(rc >= 0);
 		close(fd);
 	}
 	s->fd = s->slot;
-	s->input_ended = s->output_failed = false;
-	s->reading = !s->always_ready;
-	if (s->always_ready)
-		pt_ready(s->block, true);
-	flush(s);
-	watch(s);
 }
 
-void stream_write_only(struct stream *s)
+void stream_begin(struct stream *s, int fd)
 {
-	s->input_ended = true;
-	s->reading = false;
-	pt_exhausted(s->block);
+	assert(s->fd < 0);
+	look_at(s, fd);
+	set_nonblocking(fd);
+	take_slot(s, fd);
+	s->finishing = false;
+	s->written = 0;
+	s->reading = !s->always_ready && !s->input_ended;
+	if (s->input_ended)
+		s->ended(s->block);
+	else if (s->always_ready)
+		pt_ready(s->block, true);
+	flush(s);
 	watch(s);
 }
 
@@ -108,10 +134,9 @@ void stream_detach(struct stream *s)
 {
 	if (s->fd < 0)
 		return;
-	s->reading = s->writing = false;
+	s->reading = s->writing = s->finishing = s->output_failed = false;
 	watch(s);
 	pt_ready(s->block, false);
-	/* The number stays taken: poll knows the descriptor by it. */
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup3(null, s->slot, O_CLOEXEC);
@@ -123,10 +148,21 @@ void stream_detach(struct stream *s)
 	s->written = 0;
 }
 
+static void detach_if_finished(struct stream *s)
+{
+	if (s->finishing && (!s->queue.head || s->output_failed))
+		stream_detach(s);
+}
+
+void stream_finish(struct stream *s)
+{
+	s->finishing = true;
+	flush(s);
+	detach_if_finished(s);
+}
+
 static void end_input(struct stream *s)
 {
-	if (s->input_ended)
-		return;
 	s->input_ended = true;
 	s->reading = false;
 	pt_ready(s->block, false);
@@ -136,51 +172,73 @@ static void end_input(struct stream *s)
 
 /* ---- reading ---- */
 
-/* One read. Returns false if there is no more for now. */
-static bool read_one(struct stream *s)
+static void tell_read_error(struct stream *s, int error)
 {
-	struct pt_block *b = s->block;
-	uint8_t *bytes;
-	struct pt_msg *m = pt_msg_room(pt_pool(b), READ_SIZE, &bytes);
-	if (!m)
-		return true; /* the memory limit: the next turn tries again */
-	ssize_t n = read(s->fd, bytes, READ_SIZE);
-	int error = errno;
-	if (n > 0 && n < SMALL_READ) {
-		struct pt_msg *small = pt_msg_new(pt_pool(b), bytes, (size_t)n);
-		if (small) {
-			pt_msg_unref(m);
-			m = small;
-		}
-	}
-	if (n <= 0) {
+	if (error == ECONNRESET || error == ETIMEDOUT)
+		pt_report(s->block, -error, "the connection is lost: %s", error_words(error));
+	else if (error != EIO || !isatty(s->fd)) /* so a terminal tells that it hung up */
+		pt_report(s->block, -error, "cannot read: %s", error_words(error));
+}
+
+static ssize_t receive(const struct stream *s, uint8_t *bytes)
+{
+	ssize_t n;
+	do
+		n = s->is_socket ? recv(s->fd, bytes, READ_SIZE, MSG_DONTWAIT)
+		                 : read(s->fd, bytes, READ_SIZE);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* A few bytes shall not pin the whole room that was made for them. */
+static struct pt_msg *cut_to(struct stream *s, struct pt_msg *m, size_t length)
+{
+	struct pt_msg *small =
+		length < SMALL_READ ? pt_msg_new(pt_pool(s->block), m->bytes, length) : NULL;
+	if (small) {
 		pt_msg_unref(m);
-		if (n < 0 && (error == EAGAIN || error == EINTR))
-			return false;
-		if (n < 0 && error != ECONNRESET && error != EIO)
-			pt_report(b, -error, "cannot read: %s", error_words(error));
-		else if (n < 0 && error == ECONNRESET)
-			pt_report(b, -error, "the peer has reset the connection");
-		end_input(s);
-		return false;
+		return small;
 	}
-	pt_msg_truncate(&m, (size_t)n);
-	pt_made(b, 1);
-	pt_send(b, PT_LOW, m);
-	return true;
+	pt_msg_truncate(&m, length);
+	return m;
+}
+
+/* One read: the bytes that came, -EAGAIN where there are none for now, or -EPIPE at the end. */
+static ssize_t read_one(struct stream *s)
+{
+	uint8_t *bytes;
+	struct pt_msg *m = pt_msg_room(pt_pool(s->block), READ_SIZE, &bytes);
+	if (!m)
+		return -EAGAIN; /* the memory limit: poll will say so again */
+	ssize_t n = receive(s, bytes);
+	int error = errno;
+	if (n > 0 || (n == 0 && s->may_be_empty)) {
+		pt_made(s->block, 1);
+		pt_send(s->block, PT_LOW, cut_to(s, m, (size_t)n));
+		return n;
+	}
+	pt_msg_unref(m);
+	if (n < 0 && error == EAGAIN)
+		return -EAGAIN;
+	if (n < 0)
+		tell_read_error(s, error);
+	end_input(s);
+	return -EPIPE;
 }
 
 void stream_produce(struct stream *s, unsigned max)
 {
-	while (max-- && s->fd >= 0 && !s->input_ended) {
-		if (!read_one(s)) {
-			if (!s->input_ended && !s->always_ready && s->fd >= 0) {
-				pt_ready(s->block, false);
-				s->reading = true;
-				watch(s);
-			}
-			return;
-		}
+	ssize_t n = 0;
+	for (size_t sum = 0; max-- && sum < READ_MOST && s->fd >= 0 && !s->input_ended;
+	     sum += (size_t)n) {
+		n = read_one(s);
+		if (n < 0)
+			break;
+	}
+	if (n == -EAGAIN && !s->always_ready) {
+		pt_ready(s->block, false);
+		s->reading = true;
+		watch(s);
 	}
 }
 
@@ -192,84 +250,151 @@ static void fail_output(struct stream *s, int error)
 	s->written = 0;
 	pt_report(s->block, -error, "cannot write: %s",
 	          error == EPIPE ? "the other side has closed" : error_words(error));
-	pt_queue_drop(s->block, &s->queue, "closed");
-	end_input(s);
+	if (!s->keeps)
+		pt_queue_drop(s->block, &s->queue, "closed");
+	if (!s->input_ended && !s->always_ready) { /* it will tell of the end, if it has come */
+		s->reading = true;
+		watch(s);
+	}
 }
 
+/* Bytes written, or a negative errno. */
 static ssize_t write_parts(const struct stream *s, struct iovec *parts, unsigned count)
 {
 	const struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
-	ssize_t n = sendmsg(s->fd, &message, MSG_NOSIGNAL);
-	return n < 0 && errno == ENOTSOCK ? writev(s->fd, parts, (int)count) : n;
+	size_t wanted = 0;
+	ssize_t n;
+	for (unsigned i = 0; i < count; i++)
+		wanted += parts[i].iov_len;
+	do
+		n = s->is_socket ? sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT)
+		                 : writev(s->fd, parts, (int)count);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return n == 0 && wanted ? -EIO : n;
+}
+
+/* The message itself is at fault, not the descriptor. */
+static bool is_of_message(const struct stream *s, ssize_t code)
+{
+	return s->has_borders && (code == -EMSGSIZE || code == -EINVAL);
+}
+
+static ssize_t write_queue(const struct stream *s)
+{
+	struct iovec parts[VECTOR];
+	unsigned count = 0, most = s->has_borders ? 1 : VECTOR;
+	for (const struct pt_msg *m = s->queue.head; m && count < most; m = m->next) {
+		size_t skip = count ? 0 : s->written;
+		parts[count++] =
+			(struct iovec){(void *)((uintptr_t)m->bytes + skip), m->length - skip};
+	}
+	return write_parts(s, parts, count);
+}
+
+static struct pt_msg *take(struct stream *s)
+{
+	enum pt_canal canal;
+	return pt_queue_take(s->block, &s->queue, &canal, *s->limit);
+}
+
+static void take_written(struct stream *s, size_t length)
+{
+	s->written += length;
+	do {
+		s->written -= s->queue.head->length;
+		pt_done(s->block, take(s));
+	} while (!s->has_borders && s->queue.head && s->written >= s->queue.head->length);
+}
+
+static void drop_unsent(struct stream *s, struct pt_msg *m, ssize_t code)
+{
+	pt_report(s->block, (int)code, "cannot write a message of %u bytes: %s", m->length,
+	          error_words((int)code));
+	pt_drop(s->block, m, "unsent");
 }
 
 /* Writes the queue as far as it goes. */
 static void flush(struct stream *s)
 {
 	while (s->queue.head && s->fd >= 0 && !s->output_failed) {
-		struct iovec parts[VECTOR];
-		unsigned count = 0;
-		for (struct pt_msg *m = s->queue.head; m && count < VECTOR; m = m->next) {
-			size_t skip = count ? 0 : s->written;
-			parts[count++] = (struct iovec){(void *)((uintptr_t)m->bytes + skip),
-			                                m->length - skip};
-		}
-		ssize_t n = write_parts(s, parts, count);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
+		ssize_t n = write_queue(s);
+		if (n == -EAGAIN) {
 			s->writing = true;
 			watch(s);
 			return;
 		}
-		if (n < 0) {
-			fail_output(s, errno);
-			return;
-		}
-		s->written += (size_t)n;
-		for (enum pt_canal canal; s->queue.head && s->written >= s->queue.head->length;) {
-			s->written -= s->queue.head->length;
-			pt_done(s->block, pt_queue_take(s->block, &s->queue, &canal, s->limit));
-		}
+		if (is_of_message(s, n))
+			drop_unsent(s, take(s), n);
+		else if (n < 0)
+			fail_output(s, (int)-n);
+		else if (s->written + (size_t)n >= s->queue.head->length)
+			take_written(s, (size_t)n);
+		else
+			s->written += (size_t)n;
 	}
+	detach_if_finished(s);
 }
 
-/* Writes a vector that nothing waits before; returns how many messages went out whole. */
+/* Writes of a vector that nothing waits before; returns how many messages are dealt with. */
 static unsigned write_vector(struct stream *s, struct pt_msg **messages, unsigned count)
 {
 	struct iovec parts[VECTOR];
-	for (unsigned i = 0; i < count; i++)
+	unsigned done = 0, most = s->has_borders ? 1 : count;
+	for (unsigned i = 0; i < most; i++)
 		parts[i] =
 			(struct iovec){(void *)(uintptr_t)messages[i]->bytes, messages[i]->length};
-	ssize_t n;
-	do
-		n = write_parts(s, parts, count);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != EAGAIN) {
-		fail_output(s, errno);
+	ssize_t n = write_parts(s, parts, most);
+	if (is_of_message(s, n)) {
+		drop_unsent(s, messages[0], n);
+		return 1;
+	}
+	if (n < 0) {
+		if (n != -EAGAIN)
+			fail_output(s, (int)-n);
 		return 0;
 	}
-	size_t left = n > 0 ? (size_t)n : 0;
-	unsigned done = 0;
-	while (done < count && left >= messages[done]->length)
-		left -= messages[done++]->length;
+	size_t left = (size_t)n;
+	while (done < most && left >= messages[done]->length) {
+		left -= messages[done]->length;
+		pt_done(s->block, messages[done++]);
+	}
 	s->written = left;
 	return done;
+}
+
+static void keep(struct stream *s, struct pt_msg *m)
+{
+	pt_queue_add(s->block, &s->queue, PT_LOW, m, *s->limit + OVERRUN, PT_DROP_NEWEST);
+	if (s->queue.bytes >= *s->limit)
+		pt_full(s->block, true);
+}
+
+static void refuse(struct stream *s, struct pt_msg *m)
+{
+	if (s->read_only)
+		pt_report(s->block, -EBADF,
+		          "cannot write: the descriptor is open for reading alone");
+	pt_drop(s->block, m, s->stopped ? "stopped" : s->read_only ? "read-only" : "closed");
 }
 
 void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 {
 	unsigned done = 0;
-	if (s->fd >= 0 && !s->queue.head && !s->output_failed)
-		done = write_vector(s, messages, count);
-	for (unsigned i = 0; i < count; i++) {
-		if (i < done)
-			pt_done(s->block, messages[i]);
-		else if (s->output_failed)
-			pt_drop(s->block, messages[i], "closed");
-		else
-			pt_queue_add(s->block, &s->queue, PT_LOW, messages[i], s->limit, PT_BLOCK);
+	while (done < count && s->fd >= 0 && !s->queue.head && !s->output_failed && !s->stopped) {
+		unsigned n = write_vector(s, messages + done, count - done);
+		done += n;
+		if (!n || s->written)
+			break;
 	}
+	for (; done < count; done++)
+		if (s->stopped || (s->output_failed && !s->keeps))
+			refuse(s, messages[done]);
+		else
+			keep(s, messages[done]);
+	if (s->written && !s->queue.head) /* half of it is out, and the rest could not be kept */
+		fail_output(s, ENOMEM);
 	if (s->queue.head && s->fd >= 0 && !s->writing && !s->output_failed) {
 		s->writing = true;
 		watch(s);
@@ -282,45 +407,24 @@ void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 
 void stream_stop(struct stream *s)
 {
-	enum pt_canal canal;
 	struct buf rest = BUF_INIT;
 	flush(s);
-	if (s->fd < 0 || s->output_failed)
+	if (s->fd < 0 || s->output_failed || s->has_borders)
 		pt_queue_drop(s->block, &s->queue, "unsent");
-	for (struct pt_msg *m; (m = pt_queue_take(s->block, &s->queue, &canal, s->limit));) {
+	for (struct pt_msg *m; (m = take(s));) {
 		buf_add(&rest, m->bytes + s->written, m->length - s->written);
 		s->written = 0;
 		pt_done(s->block, m);
 	}
 	s->rest_length = rest.length;
 	s->rest = (uint8_t *)buf_steal(&rest);
-	s->reading = s->writing = false;
-}
-
-static int write_rest(struct stream *s, struct pt_error *err)
-{
-	size_t done = 0;
-	while (done < s->rest_length) {
-		struct iovec part = {s->rest + done, s->rest_length - done};
-		ssize_t n = write_parts(s, &part, 1);
-		if (n >= 0) {
-			done += (size_t)n;
-			continue;
-		}
-		struct pollfd wait = {s->slot, POLLOUT, 0};
-		if (errno == EINTR || (errno == EAGAIN && poll(&wait, 1, REST_MS) > 0))
-			continue;
-		return pt_fail(err, errno == EAGAIN ? -ETIMEDOUT : -errno, NULL,
-		               "%zu bytes could not be written: %s", s->rest_length - done,
-		               errno == EAGAIN ? "the other side does not read"
-		                               : error_words(errno));
-	}
-	return 0;
+	s->reading = s->writing = s->finishing = false;
+	s->stopped = true;
 }
 
 int stream_close(struct stream *s, struct pt_error *err)
 {
-	int rc = s->rest_length && s->fd >= 0 ? write_rest(s, err) : 0;
+	int rc = s->fd < 0 ? 0 : linger(s->fd, s->rest, s->rest_length, err);
 	free(s->rest);
 	s->rest = NULL;
 	s->rest_length = 0;

@@ -7,25 +7,31 @@
 #include <uv.h>
 
 /*
- * Lies in the state of a block, which hands its calls on: push to stream_push, produce to
- * stream_produce, stop to stream_stop, close to stream_close, fini to stream_fini. Everything but
- * stream_close is for the engine's thread.
+ * Lies in the state of a block, which hands its calls on: start to stream_start, push to
+ * stream_push, produce to stream_produce, stop to stream_stop, close to stream_close, fini to
+ * stream_fini. Everything but stream_close is for the engine's thread.
  *
  * What cannot be written at once is kept, and the block is full beyond `limit` bytes: sources that
- * can wait are held back, so that nothing is lost. At the stop what is left is written by the
- * worker thread, within five seconds.
+ * can wait are held back, so that nothing is lost. The two directions end by themselves: after the
+ * other side's last byte it can still be written to, and after a failed write what it has sent is
+ * still read. At the stop what is left is written by the worker thread, as long as the other side
+ * reads.
+ *
+ * Where messages have borders (datagram sockets, devices), one message is one write; elsewhere a
+ * vector is.
  */
 struct stream {
 	struct pt_block *block;
-	int fd; /* non-blocking; -1: not connected, and what is pushed waits */
-	uint64_t
-		limit; /* bytes that may wait before the block is full; to be set before the rest */
-	void (*ended)(struct pt_block *); /* the other side has closed, or the descriptor failed */
+	int fd;                           /* -1: not connected, and what is pushed waits */
+	const uint64_t *limit;            /* bytes that may wait before the block is full */
+	void (*ended)(struct pt_block *); /* nothing more can be read */
+	bool keeps; /* what cannot be written waits for the next descriptor; else it is dropped */
 
 	uv_poll_t poll;
 	int slot; /* the descriptor that poll watches: every later one takes its number */
-	bool has_poll, always_ready, reading, writing;
-	bool input_ended, output_failed;
+	bool always_ready, is_socket, has_borders, may_be_empty;
+	bool reading, writing;
+	bool input_ended, output_failed, read_only, finishing, stopped;
 	struct pt_queue queue;
 	size_t written; /* of the first message in the queue */
 	uint8_t *rest;  /* for stream_close */
@@ -33,16 +39,17 @@ struct stream {
 };
 
 /* To be called first, in init. */
-void stream_init(struct stream *, struct pt_block *, uint64_t limit,
+void stream_init(struct stream *, struct pt_block *, const uint64_t *limit,
                  void (*ended)(struct pt_block *));
+void stream_start(struct stream *);
 
-/* Begins with a descriptor, which the stream owns from now on; in `start` or later. What waits is
-   written. */
+/* Begins with a descriptor, which the stream owns from now on; in `start`, behind stream_start, or
+   later. What waits is written. */
 void stream_begin(struct stream *, int fd);
-/* The descriptor begun with cannot be read: the stream is a sink alone. */
-void stream_write_only(struct stream *);
 /* Closes the descriptor, but what waits stays, and another one can be begun with. */
 void stream_detach(struct stream *);
+/* The same as soon as what waits is written. */
+void stream_finish(struct stream *);
 
 void stream_push(struct stream *, struct pt_msg **messages, unsigned count);
 void stream_produce(struct stream *, unsigned max);

@@ -1,0 +1,688 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Network pipes and descriptors against real sockets, with peers that behave and peers that do not."""
+import base64
+import contextlib
+import hashlib
+import os
+import pty
+import random
+import socket
+import struct
+import subprocess
+import threading
+import tty
+
+import pytest
+
+from client import add, link
+from conftest import DEADLINE, eventually, sanitized
+
+MIB = 1 << 20
+BIG = 1 << 30 if os.environ.get("PIPETOOL_LONG") else (16 if sanitized() else 64) * MIB
+
+
+def data_of(message):
+    data = message["message"]
+    return data.encode() if isinstance(data, str) else base64.b64decode(data["base64"])
+
+
+def address(rpc, engine, block):
+    """Where a block listens: (host, port), as the user learns it."""
+    host, port = rpc.show(engine, block)["now"]["address"].rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
+def name_of(sock, peer=False):
+    host, port = (sock.getpeername() if peer else sock.getsockname())[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listener(host="127.0.0.1", port=0):
+    sock = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    sock.settimeout(DEADLINE)
+    return sock
+
+
+def connected(where):
+    return socket.create_connection(where, timeout=DEADLINE)
+
+
+def accept(server):
+    sock, _ = server.accept()
+    sock.settimeout(DEADLINE)
+    return sock
+
+
+def reset(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def read_exactly(sock, count):
+    got = b""
+    while len(got) < count:
+        data = sock.recv(count - len(got))
+        assert data, f"the end after {len(got)} of {count} bytes"
+        got += data
+    return got
+
+
+def read_all(sock):
+    got = b""
+    while data := sock.recv(1 << 18):
+        got += data
+    return got
+
+
+def descriptors(daemon):
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+
+
+def received(rpc, engine, block, count):
+    """So many bytes out of a QueueSink."""
+    got = b""
+    while len(got) < count:
+        messages = rpc.recv(engine, block, 1)
+        assert messages, f"only {len(got)} of {count} bytes"
+        got += b"".join(data_of(m) for m in messages)
+    return got
+
+
+def exhausted(rpc, engine, block):
+    return eventually(lambda: rpc.show(engine, block)["state"] == "exhausted", what="exhausted")
+
+
+def dropped(rpc, engine, block):
+    return rpc.stats(engine, block)["dropped"]
+
+
+def settled(rpc, engine):
+    """A stopped engine has nothing unexplained."""
+    rpc.call("engine.stop", engine=engine)
+    assert rpc.stats(engine)["unexplained"] == 0
+
+
+LISTEN = '''f = CLIFeeder(); t = TCPListenPipe("127.0.0.1"{}); low = QueueSink(); high = QueueSink()
+    f > t > low; t >> high'''
+
+
+def connect_pipe(port, more=""):
+    return f'f = CLIFeeder(); t = TCPConnectPipe("127.0.0.1", {port}{more}); low = QueueSink(); f > t > low'
+
+
+# ---- TCPConnectPipe -----------------------------------------------------------------------------
+
+def test_bytes_go_both_ways(daemon, rpc):
+    with listener() as server:
+        daemon.create("e", connect_pipe(server.getsockname()[1]))
+        with accept(server) as peer:
+            rpc.send("e", "f", "hello ", "there")
+            assert read_exactly(peer, 11) == b"hello there"
+            peer.sendall(b"\xff\0back")
+            assert received(rpc, "e", "low", 6) == b"\xff\0back"
+            now = rpc.show("e", "t")["now"]
+            assert now == {"connected": True, "address": name_of(peer, True), "peer": name_of(peer)}
+        exhausted(rpc, "e", "t")
+    settled(rpc, "e")
+
+
+def test_a_connection_refused_is_told_and_starts_nothing(daemon, rpc):
+    with listener() as server:
+        port = server.getsockname()[1]
+    result = daemon.ptctl("create", "e", f'TCPConnectPipe("127.0.0.1", {port})', "--start")
+    assert result.code == 1
+    assert f"127.0.0.1 port {port}" in result.err and "refused" in result.err
+    assert "retry_s" in result.err
+    assert rpc.call("engine.list")["engines"] == []
+
+
+@pytest.mark.parametrize("block", ['TCPConnectPipe("{}", 7)', 'TCPListenPipe("{}", 7)',
+                                   'UDPClientPipe("{}", 7)', 'UDPServerPipe("{}", 7)',
+                                   'UDPDrain("{}", 7)'])
+def test_a_name_that_is_none(daemon, block):
+    result = daemon.ptctl("create", "e", "x = " + block.format("no-such-host.invalid"), "--start")
+    assert result.code == 1
+    assert "no-such-host.invalid" in result.err and result.err.count("\n") <= 2
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", ""])
+def test_names_and_families(daemon, rpc, host):
+    family = "::1" if host == "::1" else "127.0.0.1"
+    with listener(family) as server:
+        daemon.create("e", f'CLIFeeder(name="f") > TCPConnectPipe("{host}", {server.getsockname()[1]})')
+        with accept(server) as peer:
+            rpc.send("e", "f", "x")
+            assert read_exactly(peer, 1) == b"x"
+    daemon.create("s", f't = TCPListenPipe("{host}"); low = QueueSink(); high = QueueSink(); t > low; t >> high')
+    for where in {"::1": ["::1"], "": ["127.0.0.1"]}.get(host, ["127.0.0.1"]):
+        with connected((where, address(rpc, "s", "t")[1])) as peer:
+            peer.sendall(b"y")
+            assert rpc.texts("s", "low", 1) == ["y"]
+            assert rpc.texts("s", "high", 1) == [name_of(peer)]
+
+
+def test_a_peer_that_ends_its_side_can_still_be_written_to(daemon, rpc):
+    with listener() as server:
+        daemon.create("e", connect_pipe(server.getsockname()[1]))
+        with accept(server) as peer:
+            peer.sendall(b"last words")
+            peer.shutdown(socket.SHUT_WR)
+            exhausted(rpc, "e", "t")
+            assert received(rpc, "e", "low", 10) == b"last words"
+            rpc.send("e", "f", "still here")
+            assert read_exactly(peer, 10) == b"still here"
+            settled(rpc, "e")
+            assert read_all(peer) == b""
+
+
+def test_a_reset_is_told_once_and_ends_the_source(daemon, rpc):
+    with listener() as server:
+        daemon.create("e", connect_pipe(server.getsockname()[1]))
+        reset(accept(server))
+        exhausted(rpc, "e", "t")
+        assert "reset" in rpc.stats("e", "t")["last_error"]
+        rpc.send("e", "f", "a", "b")
+        assert sum(dropped(rpc, "e", "t").values()) == 2
+    settled(rpc, "e")
+    assert daemon.log().count("the connection is lost") == 1
+
+
+def test_it_connects_again_and_loses_nothing(daemon, rpc):
+    with listener() as server:
+        port = server.getsockname()[1]
+    daemon.create("e", connect_pipe(port, ", retry_s=0.05"))
+    rpc.send("e", "f", "before ", "any ")
+    eventually(lambda: rpc.stats("e", "t")["errors"])
+    with listener(port=port) as server, accept(server) as peer:
+        assert read_exactly(peer, 11) == b"before any "
+        peer.sendall(b"one")
+        assert received(rpc, "e", "low", 3) == b"one"
+        reset(peer)
+    eventually(lambda: not rpc.show("e", "t")["now"]["connected"])
+    rpc.send("e", "f", "between ")
+    with listener(port=port) as server, accept(server) as peer:
+        rpc.send("e", "f", "after")
+        assert read_exactly(peer, 13) == b"between after"
+        peer.sendall(b"two")
+        assert received(rpc, "e", "low", 3) == b"two"
+        assert rpc.show("e", "t")["state"] == "running"
+    settled(rpc, "e")
+    assert daemon.log().count("cannot connect") <= 2  # once a time that it is gone
+
+
+def test_an_engine_that_connects_can_be_stopped_and_destroyed_at_once(daemons, network):
+    daemon = daemons(prefix=network.inside(network.left))
+    with daemon.client() as rpc:
+        daemon.create("e", 't = TCPConnectPipe("10.9.0.77", 7, retry_s=0.01); CLIFeeder(name="f") > t')
+        rpc.send("e", "f", "x")
+        rpc.call("engine.stop", engine="e", timeout=3)
+        assert rpc.stats("e", "t")["dropped"] == {"unsent": 1}
+        rpc.call("engine.start", engine="e")
+        rpc.call("engine.destroy", engine="e", timeout=3)
+
+
+# ---- TCPListenPipe ------------------------------------------------------------------------------
+
+def test_the_peer_then_the_trigger_then_the_bytes(daemon, rpc):
+    daemon.create("e", '''t = TCPListenPipe("127.0.0.1"); q = QueueSink(); m = TriggeredMessage("triggered")
+        t > q; t >> q; t ^ m; m > q''')
+    with connected(address(rpc, "e", "t")) as peer:
+        peer.sendall(b"bytes")
+        assert [(m["canal"], m["message"]) for m in rpc.recv("e", "q", 3)] == \
+            [("high", name_of(peer)), ("low", "triggered"), ("low", "bytes")]
+    assert rpc.show("e", "t")["now"]["address"].startswith("127.0.0.1:")
+
+
+def test_what_was_pushed_earlier_waits_for_the_connection(daemon, rpc):
+    daemon.create("e", LISTEN.format(""))
+    rpc.send("e", "f", "one ", "two ")
+    assert rpc.stats("e", "t")["held"] == 2
+    with connected(address(rpc, "e", "t")) as peer:
+        assert read_exactly(peer, 8) == b"one two "
+        rpc.send("e", "f", "three")
+        assert read_exactly(peer, 5) == b"three"
+    exhausted(rpc, "e", "t")
+    settled(rpc, "e")
+
+
+def test_further_connections_are_refused(daemon, rpc):
+    daemon.create("e", LISTEN.format(""))
+    where = address(rpc, "e", "t")
+    with connected(where) as first:
+        rpc.texts("e", "high", 1)
+        with pytest.raises(ConnectionRefusedError):
+            connected(where)
+        first.sendall(b"x")
+        assert rpc.texts("e", "low", 1) == ["x"]
+
+
+def test_again_takes_the_next_when_one_has_closed(daemon, rpc):
+    daemon.create("e", LISTEN.format(", again=True"))
+    where = address(rpc, "e", "t")
+    for n in range(3):
+        with connected(where) as peer:
+            assert rpc.texts("e", "high", 1) == [name_of(peer)]
+            with pytest.raises(ConnectionResetError), connected(where) as other:
+                other.recv(1)
+            peer.sendall(f"to {n}".encode())
+            assert received(rpc, "e", "low", 4) == f"to {n}".encode()
+            rpc.send("e", "f", f"from {n}")
+            assert read_exactly(peer, 6) == f"from {n}".encode()
+        eventually(lambda: not rpc.show("e", "t")["now"]["connected"])
+    rpc.send("e", "f", "kept")
+    assert rpc.stats("e", "t")["held"] == 1
+    with connected(where) as peer:
+        assert read_exactly(peer, 4) == b"kept"
+        reset(peer)
+        eventually(lambda: not rpc.show("e", "t")["now"]["connected"])
+    with connected(where) as peer:
+        rpc.send("e", "f", "last")
+        assert read_exactly(peer, 4) == b"last"
+    assert rpc.show("e", "t")["state"] == "running"
+    settled(rpc, "e")
+
+
+def test_again_answers_a_peer_that_only_listens_any_more(daemon, rpc):
+    """An echo: every byte comes back before the connection closes."""
+    daemon.create("e", 't = TCPListenPipe("127.0.0.1", again=True); t > t')
+    sent = random.Random(5).randbytes(6 * MIB)
+    for _ in range(2):
+        with connected(address(rpc, "e", "t")) as peer:
+            def send():
+                peer.sendall(sent)
+                peer.shutdown(socket.SHUT_WR)
+            writer = threading.Thread(target=send)
+            writer.start()
+            assert read_all(peer) == sent
+            writer.join()
+
+
+def test_a_port_in_use_is_told_with_its_holder(daemon, rpc):
+    with listener() as server:
+        port = server.getsockname()[1]
+        result = daemon.ptctl("create", "e", f'TCPListenPipe("127.0.0.1", {port})', "--start")
+        assert result.code == 1
+        assert f"port {port}" in result.err and "in use" in result.err
+        assert f"(pid {os.getpid()})" in result.err
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        result = daemon.ptctl("create", "e", f'UDPServerPipe("127.0.0.1", {port})', "--start")
+        assert f"port {port}" in result.err and f"(pid {os.getpid()})" in result.err
+    daemon.create("a", 'TCPListenPipe("127.0.0.1", name="t")')
+    port = address(rpc, "a", "t")[1]
+    result = daemon.ptctl("create", "b", f'TCPListenPipe("127.0.0.1", {port})', "--start")
+    assert f"(pid {daemon.process.pid})" in result.err
+
+
+def test_an_address_that_is_not_ours(daemon):
+    result = daemon.ptctl("create", "e", 'TCPListenPipe("192.0.2.1", 0)', "--start")
+    assert result.code == 1 and "192.0.2.1" in result.err and "assign" in result.err
+
+
+def test_a_stopped_engine_starts_again(daemon, rpc):
+    daemon.create("e", LISTEN.format(""))
+    before = descriptors(daemon)
+    for n in range(5):
+        with connected(address(rpc, "e", "t")) as peer:
+            rpc.send("e", "f", f"round {n}")
+            assert read_exactly(peer, 7) == f"round {n}".encode()
+            peer.sendall(b"x")
+            assert rpc.texts("e", "low", 1) == ["x"]
+            settled(rpc, "e")
+            assert read_all(peer) == b""
+        rpc.call("engine.start", engine="e")
+    eventually(lambda: descriptors(daemon) <= before, what="no descriptor more")
+
+
+# ---- what a peer does not take ------------------------------------------------------------------
+
+def lines(count):
+    return b"".join(b"%08d" % n for n in range(count))
+
+
+def test_a_peer_that_does_not_read_holds_the_sources_back(daemon, rpc):
+    with listener() as sink:
+        daemon.create("e", f'''t = TCPListenPipe("127.0.0.1")
+            t > TCPConnectPipe("127.0.0.1", {sink.getsockname()[1]}, limit="64KiB", name="out")''')
+        with accept(sink) as out, connected(address(rpc, "e", "t")) as source:
+            sent = lines(3 * MIB)
+            writer = threading.Thread(target=lambda: (source.sendall(sent), source.close()))
+            writer.start()
+            eventually(lambda: rpc.stats("e", "out")["held"] > 0)
+            eventually(lambda: len({rpc.stats("e", "t")["made"] for _ in range(50)}) == 1)
+            assert rpc.stats("e", "t")["made"] < 3 * MIB * 8 // 1024  # it has not read all
+            got = read_exactly(out, len(sent))
+            writer.join()
+            assert got == sent
+            exhausted(rpc, "e", "t")
+            assert dropped(rpc, "e", "out") == {}
+    settled(rpc, "e")
+
+
+def test_a_limit_below_one_message_loses_nothing(daemon, rpc, tmp_path):
+    daemon.create("e", '''f = CLIFeeder(); t = TCPListenPipe("127.0.0.1", limit=1); f > t''')
+    messages = [f"{n:06d}" for n in range(500)]
+    rpc.send("e", "f", *messages)
+    with connected(address(rpc, "e", "t")) as peer:
+        assert read_exactly(peer, 3000) == "".join(messages).encode()
+    assert rpc.stats("e", "t")["held"] == 0 and dropped(rpc, "e", "f") == {}
+
+
+def test_a_stop_flushes_what_is_queued(daemon, rpc):
+    with listener() as sink:
+        daemon.create("e", connect_pipe(sink.getsockname()[1], ', limit="32MiB"'))
+        with accept(sink) as out:
+            piece = "0123456789abcdef" * 4096
+            for _ in range(10):
+                rpc.send("e", "f", *[piece] * 10, timeout=60)
+            assert rpc.stats("e", "t")["held"] > 0
+            reader = {}
+            thread = threading.Thread(target=lambda: reader.update(got=read_all(out)))
+            thread.start()
+            settled(rpc, "e")
+            thread.join()
+            assert reader["got"] == piece.encode() * 100
+    assert rpc.stats("e", "t")["out"] == 100
+
+
+def test_a_stop_is_not_held_up_by_a_peer_that_never_reads(daemon, rpc):
+    with listener() as sink:
+        daemon.create("e", connect_pipe(sink.getsockname()[1], ', limit="32MiB"'))
+        with accept(sink):
+            for _ in range(10):
+                rpc.send("e", "f", *["x" * 65536] * 10, timeout=60)
+            stopped = rpc.call("engine.stop", engine="e", timeout=20)
+            assert stopped["state"] == "stopped"
+            assert "does not read" in stopped["failed"][0]["message"]
+
+
+def resident_mib(daemon):
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) / 1024
+
+
+def test_a_big_echo_with_a_slow_reader(daemons):
+    """Through two engines and back: client > listener % connector > echo, byte for byte."""
+    daemon = daemons()
+    with daemon.client() as rpc:
+        daemon.create("echo", 'e = TCPListenPipe("127.0.0.1"); e > e')
+        daemon.create("relay", f'''a = TCPListenPipe("127.0.0.1")
+            b = TCPConnectPipe("127.0.0.1", {address(rpc, "echo", "e")[1]}); a % b''')
+        with connected(address(rpc, "relay", "a")) as peer:
+            peer.settimeout(600)
+            block = random.Random(7).randbytes(8 * MIB)
+            sent, seen, count = hashlib.sha256(), hashlib.sha256(), 0
+
+            def send():
+                for n in range(BIG // len(block)):
+                    piece = n.to_bytes(8, "big") + block[8:]
+                    sent.update(piece)
+                    peer.sendall(piece)
+                peer.shutdown(socket.SHUT_WR)
+            writer = threading.Thread(target=send)
+            writer.start()
+            pause = threading.Event()
+            while count < BIG:
+                if count % (16 * MIB) < 65536:
+                    pause.wait(0.05)  # a reader that stops now and then: everything fills up
+                data = peer.recv(65536)
+                assert data
+                seen.update(data)
+                count += len(data)
+            writer.join()
+            assert seen.digest() == sent.digest()
+        assert sanitized() or resident_mib(daemon) < 64
+        for engine in ("relay", "echo"):
+            settled(rpc, engine)
+
+
+# ---- changes under traffic ----------------------------------------------------------------------
+
+def test_changes_under_traffic(daemon, rpc):
+    """Taps come and go beside a stream that must not miss a byte."""
+    with listener() as sink:
+        daemon.create("e", f'''t = TCPListenPipe("127.0.0.1"); d = Drain()
+            out = TCPConnectPipe("127.0.0.1", {sink.getsockname()[1]}); t > d > out''')
+        with accept(sink) as out, connected(address(rpc, "e", "t")) as source:
+            sent = lines(2 * MIB)
+            writer = threading.Thread(target=lambda: (source.sendall(sent), source.shutdown(1)))
+            reader = {}
+            thread = threading.Thread(target=lambda: reader.update(got=read_exactly(out, len(sent))))
+            writer.start()
+            thread.start()
+            for n in range(20):
+                with listener() as tap:
+                    port = tap.getsockname()[1]
+                    rpc.change("e", add("tap", "TCPConnectPipe", addr="127.0.0.1", port=port),
+                               link("d", "tap"))
+                    rpc.change("e", {"op": "set", "name": "out", "params": {"limit": 4096 + n}})
+                    rpc.change("e", {"op": "remove", "name": "tap"})
+            thread.join()
+            writer.join()
+            assert reader["got"] == sent
+    settled(rpc, "e")
+
+
+def test_a_replaced_pipe_sends_what_it_had(daemon, rpc):
+    with listener() as one, listener() as two:
+        daemon.create("e", connect_pipe(one.getsockname()[1]))
+        with accept(one) as first:
+            rpc.send("e", "f", "old")
+            rpc.change("e", {"op": "replace", "name": "t", "type": "TCPConnectPipe",
+                             "params": {"addr": "127.0.0.1", "port": two.getsockname()[1]}})
+            with accept(two) as second:
+                rpc.send("e", "f", "new")
+                assert read_all(first) == b"old"
+                assert read_exactly(second, 3) == b"new"
+    settled(rpc, "e")
+
+
+def test_engines_that_end_in_the_middle_leave_no_descriptor(daemon, rpc):
+    daemon.create("other", "Sink()")
+    before = descriptors(daemon)
+    for _ in range(10):
+        daemon.create("e", 't = TCPListenPipe("127.0.0.1"); t > t; u = UDPServerPipe("127.0.0.1"); u > u')
+        with connected(address(rpc, "e", "t")) as peer:
+            peer.sendall(b"x" * MIB)
+            read_exactly(peer, 1000)
+            rpc.call("engine.destroy", engine="e")
+    eventually(lambda: descriptors(daemon) <= before, what="no descriptor more")
+
+
+# ---- UDP ----------------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def udp(where=None, family=socket.AF_INET):
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(DEADLINE)
+        sock.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        if where:
+            sock.connect(where)
+        yield sock
+
+
+SERVER = '''f = CLIFeeder(); u = UDPServerPipe({}); q = QueueSink(); m = TriggeredMessage("triggered")
+    f > u > q; u >> q; u ^ m; m > q'''
+
+
+def test_a_udp_server_learns_its_peer_from_the_first_datagram(daemon, rpc):
+    daemon.create("e", SERVER.format('"127.0.0.1"'))
+    rpc.send("e", "f", "early", "too")
+    with udp(address(rpc, "e", "u")) as peer, udp(address(rpc, "e", "u")) as other:
+        peer.send(b"first")
+        assert [(m["canal"], m["message"]) for m in rpc.recv("e", "q", 3)] == \
+            [("low", "first"), ("low", "triggered"), ("high", name_of(peer))]
+        assert [peer.recv(100), peer.recv(100)] == [b"early", b"too"]
+        other.send(b"from another")
+        assert rpc.texts("e", "q", 1) == ["from another"]
+        rpc.send("e", "f", "answer")
+        assert peer.recv(100) == b"answer"
+        assert rpc.show("e", "u")["now"]["peer"] == name_of(peer)
+        peer.send(b"")
+        peer.send(b"after an empty one")
+        assert rpc.texts("e", "q", 2) == ["", "after an empty one"]
+    settled(rpc, "e")
+
+
+@pytest.mark.parametrize("family,where", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_a_udp_server_on_every_address(daemon, rpc, family, where):
+    daemon.create("e", SERVER.format(""))
+    with udp((where, address(rpc, "e", "u")[1]), family) as peer:
+        peer.send(b"x")
+        assert rpc.texts("e", "q", 3)[2] == name_of(peer)
+        rpc.send("e", "f", "y")
+        assert peer.recv(100) == b"y"
+
+
+def test_a_udp_client(daemon, rpc):
+    with udp() as server:
+        port = server.getsockname()[1]
+        daemon.create("e", f'CLIFeeder(name="f") > UDPClientPipe("localhost", {port}, name="u") > QueueSink(name="q")')
+        big = "x" * 60000
+        rpc.send("e", "f", "small", "", big)
+        data, client = server.recvfrom(100)
+        assert data == b"small"
+        assert server.recv(100) == b""
+        assert server.recv(65536) == big.encode()
+        for n in range(200):
+            server.sendto(b"%d" % n, client)
+        assert rpc.texts("e", "q", 200) == [str(n) for n in range(200)]
+        rpc.send("e", "f", "x" * 70000)
+        assert dropped(rpc, "e", "u") == {"too-long": 1}
+        assert "too long" in rpc.stats("e", "u")["last_error"].lower()
+        rpc.send("e", "f", "fine")
+        assert server.recv(100) == b"fine"
+    settled(rpc, "e")
+
+
+def test_a_udp_client_whose_server_comes_later(daemon, rpc):
+    with udp() as server:
+        where = server.getsockname()
+    daemon.create("e", f'CLIFeeder(name="f") > UDPClientPipe("127.0.0.1", {where[1]}, name="u") > QueueSink(name="q")')
+    rpc.send("e", "f", "lost")
+    eventually(lambda: "refused" in (rpc.stats("e", "u")["last_error"] or ""))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.settimeout(DEADLINE)
+        server.bind(where)
+        rpc.send("e", "f", "one", "two")
+        data, client = server.recvfrom(100)
+        assert (data, server.recv(100)) == (b"one", b"two")
+        server.sendto(b"here", client)
+        assert rpc.texts("e", "q", 1) == ["here"]
+    assert rpc.show("e", "u")["state"] == "running"
+    settled(rpc, "e")
+
+
+# ---- descriptors --------------------------------------------------------------------------------
+
+FD = 'f = CLIFeeder(); d = FDSourceSink({"fd": 0}); q = QueueSink(); f > d > q'
+
+
+def create_with(daemon, fd, *pipe):
+    """As `ptctl --fd N` in a shell."""
+    result = daemon.ptctl("--fd", fd, "create", "e", *pipe, "--start", pass_fds=[fd])
+    assert result.code == 0, result
+
+
+def test_a_socket_is_read_and_written(daemon, rpc):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(DEADLINE)
+        create_with(daemon, theirs.fileno(), FD)
+        ours.sendall(b"in")
+        assert received(rpc, "e", "q", 2) == b"in"
+        rpc.send("e", "f", "out")
+        assert ours.recv(10) == b"out"
+        ours.shutdown(socket.SHUT_WR)
+        exhausted(rpc, "e", "d")
+        rpc.send("e", "f", "more")
+        assert ours.recv(10) == b"more"
+        settled(rpc, "e")
+        assert os.get_blocking(theirs.fileno()), "what is shared is as it was"
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_SEQPACKET])
+def test_a_socket_with_borders_keeps_them(daemon, rpc, kind):
+    ours, theirs = socket.socketpair(type=kind)
+    with ours, theirs:
+        ours.settimeout(DEADLINE)
+        create_with(daemon, theirs.fileno(), FD)
+        rpc.send("e", "f", "one", "two", "three")
+        assert [ours.recv(100) for _ in range(3)] == [b"one", b"two", b"three"]
+        for text in (b"a", b"bc"):
+            ours.send(text)
+        assert rpc.texts("e", "q", 2) == ["a", "bc"]
+
+
+def test_a_pipe_ends(daemon, rpc):
+    read, write = os.pipe()
+    create_with(daemon, read, FD)
+    os.close(read)
+    os.write(write, b"through a pipe")
+    assert received(rpc, "e", "q", 14) == b"through a pipe"
+    rpc.send("e", "f", "nowhere to go")
+    assert dropped(rpc, "e", "d") == {"read-only": 1}
+    assert "reading alone" in rpc.stats("e", "d")["last_error"]
+    os.close(write)
+    exhausted(rpc, "e", "d")
+    settled(rpc, "e")
+
+
+def test_a_pipe_is_written_to_and_holds_back(daemon, rpc):
+    read, write = os.pipe()
+    create_with(daemon, write, FD)
+    assert rpc.show("e", "d")["state"] == "exhausted"
+    pieces = [f"{n:05d}" * 100 for n in range(1000)]
+    rpc.send("e", "f", *pieces)
+    got = b""
+    while len(got) < 500_000:
+        got += os.read(read, 65536)
+    assert got == "".join(pieces).encode()
+    assert os.get_blocking(write), "its flags are its owner's"
+    os.close(read)
+    os.close(write)
+    rpc.send("e", "f", "x")
+    assert dropped(rpc, "e", "d") == {"closed": 1}
+    settled(rpc, "e")
+
+
+def test_a_file_is_read_to_its_end_and_another_written(daemon, rpc, tmp_path):
+    content = random.Random(3).randbytes(3 * MIB + 17)
+    (tmp_path / "in").write_bytes(content)
+    with open(tmp_path / "in", "rb") as source, open(tmp_path / "out", "wb") as target:
+        result = daemon.ptctl("--fd", source.fileno(), "--fd", target.fileno(), "run",
+                              'FDSourceSink({"fd": 0}) > FDSourceSink({"fd": 1})',
+                              pass_fds=[source.fileno(), target.fileno()])
+        assert result.code == 0, result
+    assert (tmp_path / "out").read_bytes() == content
+
+
+def test_a_terminal(daemon, rpc):
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    create_with(daemon, slave, FD)
+    os.write(master, b"typed")
+    assert received(rpc, "e", "q", 5) == b"typed"
+    rpc.send("e", "f", "shown")
+    assert os.read(master, 100) == b"shown"
+    assert os.get_blocking(slave), "a shell on it is not disturbed"
+    os.close(slave)
+    os.close(master)
+    exhausted(rpc, "e", "d")
+    settled(rpc, "e")
+
+
+def test_the_same_descriptor_after_a_restart(daemon, rpc):
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.settimeout(DEADLINE)
+        create_with(daemon, theirs.fileno(), FD)
+        theirs.close()
+        for text in ("one", "two"):
+            rpc.send("e", "f", text)
+            assert ours.recv(10) == text.encode()
+            settled(rpc, "e")
+            rpc.call("engine.start", engine="e")
+        rpc.call("engine.destroy", engine="e")
+        assert ours.recv(10) == b""
