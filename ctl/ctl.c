@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "ctl/out.h"
+#include "ctl/remote.h"
 #include "rpc/call.h"
 #include <errno.h>
 #include <stdio.h>
@@ -30,7 +31,8 @@ const json_t *ctl_many(const struct ctl *ctl, const char *name)
 
 int ctl_open(struct ctl *ctl, struct pt_client **client, struct pt_error *err)
 {
-	return pt_client_open(ctl->socket, client, err);
+	return ctl->host ? remote_open(ctl->host, ctl->socket, client, err)
+	                 : pt_client_open(ctl->socket, client, err);
 }
 
 static int call(struct ctl *ctl, const char *method, json_t *params, int fd_count, double timeout_s,

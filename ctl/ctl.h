@@ -23,6 +23,7 @@ struct ctl {
 	const struct verb *verb;
 	json_t *values;     /* by the verb's rows; what was not given is not there */
 	const char *socket; /* NULL: the usual place */
+	const char *host;   /* of ssh; NULL: this one */
 	bool json;          /* -j */
 	double timeout_s;
 	int fds[16]; /* --fd */

@@ -59,6 +59,7 @@ static int read_words(struct ctl *ctl, int count, char **words, struct pt_error 
 	const json_t *timeout = json_object_get(ctl->values, "timeout");
 	ctl->timeout_s = timeout ? json_number_value(timeout) : CTL_TIMEOUT_S;
 	ctl->socket = ctl_text(ctl, "socket");
+	ctl->host = ctl_text(ctl, "host");
 	ctl->json = ctl_flag(ctl, "json");
 	return take_fds(ctl, err);
 }

@@ -10,6 +10,11 @@ const struct pt_param verb_globals[] = {
          .kind = PT_KIND_PATH,
          .flags = PT_OPTION,
          .letter = 's'},
+	{.name = "host",
+         .doc = "The daemon of another host, through ssh: [USER@]HOST.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_OPTION,
+         .letter = 'H'},
 	{.name = "json",
          .doc = "Print the method's result as JSON.",
          .kind = PT_KIND_BOOL,
@@ -39,7 +44,7 @@ const struct verb *const verbs[] = {
 	&verb_set,     &verb_apply,   &verb_export, &verb_start,  &verb_stop,   &verb_run,
 	&verb_list,    &verb_show,    &verb_stats,  &verb_graph,  &verb_send,   &verb_close,
 	&verb_trigger, &verb_recv,    &verb_attach, &verb_types,  &verb_load,   &verb_help,
-	&verb_call,    NULL,
+	&verb_call, &verb_proxy, NULL,
 };
 
 const struct verb *verb_find(const char *name)
