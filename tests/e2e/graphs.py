@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Random graphs as text that Python and the pipe language read alike, and what to do to them."""
+
+TRANSFORMS = ["reverse", "upper", "truncate(3)", "function(m) return m .. '!' end",
+              "function(m) return m:sub(2) end"]
+PREDICATES = ["always", "never", "equals 'm3'", "function(m) return #m % 2 == 0 end",
+              "function(m) return m:sub(-1) == '4' end"]
+
+PASS = {"Drain": (), "TransformDrain": TRANSFORMS, "FilterDrain": PREDICATES, "UpDrain": (),
+        "DownDrain": ()}
+TRIGGERS = {"TriggerDrain": PREDICATES, "TriggeredValve": [True, False],
+            "TriggeredQueueingValve": [True, False], "TriggeredSwitch": [True, False],
+            "TriggeredMessage": ["tm", "m4"]}
+FEEDERS = {"low": "CLIFeeder", "high": "CLIHighFeeder", "auto": "AutoSource"}
+SINKS = {"q0": "QueueSink", "q1": "QueueSink", "c": "ConsoleSink", "r": "RawConsoleSink"}
+
+
+def exits(kind):
+    """The canals on which a block sends."""
+    return {"CLIFeeder": ["low"], "CLIHighFeeder": ["high"], "UpDrain": ["high"],
+            "DownDrain": ["low"]}.get(kind, ["low", "high"])
+
+
+def entries(kind):
+    return {"UpDrain": ["low"], "DownDrain": ["high"]}.get(kind, ["low", "high"])
+
+
+class Random:
+    """Blocks in an order in which data only goes forward; triggers also go back."""
+
+    def __init__(self, chance, size, kinds):
+        self.chance = chance
+        self.kinds = {**FEEDERS}
+        self.params = {}
+        for n in range(chance.randrange(1, size)):
+            kind = chance.choice(list(kinds))
+            self.kinds[f"d{n}"] = kind
+            if kinds[kind]:
+                self.params[f"d{n}"] = repr(chance.choice(kinds[kind]))
+        self.drains = [name for name in self.kinds if name not in FEEDERS]
+        self.kinds.update(SINKS)
+        self.links = []
+
+    def text(self):
+        made = [f"{name} = {kind}({self.params.get(name, '')})" for name, kind in
+                self.kinds.items()]
+        return "\n".join(made + [self.statement(*link) for link in self.links])
+
+    def statement(self, source, target, canal):
+        if canal == "trigger":
+            return f"{source} ^ {target}"
+        sign = ">" if canal == "low" else ">>"
+        # Scapy's drains have no "<<"
+        if self.chance.random() < 0.2 and (canal == "low" or target in SINKS):
+            return f"{target} {sign.replace('>', '<')} {source}"
+        return f"{source} {sign} {target}"
+
+    def link_data(self, source, target):
+        canals = [c for c in exits(self.kinds[source]) if c in entries(self.kinds[target])]
+        if canals:
+            self.links.append((source, target, self.chance.choice(canals)))
+
+    def steps(self, count):
+        """Messages in groups, and now and then something more of a graph."""
+        found, number = [], 0
+        while number < count:
+            feeder = self.chance.choice(list(FEEDERS))
+            canal = self.chance.choice(exits(FEEDERS[feeder]))
+            size = self.chance.choice([1, 1, 1, 2, 5, 5, 99])
+            found.append(("send", feeder, [f"m{n}" for n in range(number, number + size)], canal))
+            number += size
+        if self.chance.random() < 0.4:
+            found.insert(self.chance.randrange(len(found)), ("grow", self.more()))
+        return found
+
+    def more(self):
+        """A queue that is linked while the engine runs, with or without something before it."""
+        source = self.chance.choice([*FEEDERS, *self.drains])
+        canal = self.chance.choice(exits(self.kinds[source]))
+        sign = ">" if canal == "low" else ">>"
+        if self.chance.random() < 0.5:
+            return f"q2 = QueueSink(); {source} {sign} q2"
+        return f"q2 = QueueSink(); g = TransformDrain('reverse'); g {sign} q2; {source} {sign} g"
+
+
+class Meshed(Random):
+    """Ways part and meet again: what comes out depends on the order of the links."""
+
+    def __init__(self, chance):
+        size = chance.choice([3, 6, 9])
+        super().__init__(chance, size, {**PASS, **TRIGGERS} if chance.random() < 0.8 else PASS)
+        for _ in range(chance.randrange(size, size * 3)):
+            if chance.random() < 0.35:
+                self.link_trigger()
+            else:
+                source = chance.choice([*FEEDERS, *self.drains])
+                later = self.drains if source in FEEDERS else \
+                    self.drains[self.drains.index(source) + 1:]
+                self.link_data(source, chance.choice([*SINKS, *later]))
+        if self.links and chance.random() < 0.3:
+            self.links.append(chance.choice(self.links))  # twice is once
+        self.drop_endless()
+
+    def link_trigger(self):
+        sources = [n for n in self.drains if self.kinds[n].startswith("Trigger")]
+        targets = [n for n in self.drains if self.kinds[n].startswith("Triggered")]
+        if not (sources and targets):
+            return
+        source, target = self.chance.choice(sources), self.chance.choice(targets)
+        forward = self.drains.index(source) < self.drains.index(target)
+        if forward or self.kinds[source] == "TriggerDrain":
+            self.links.append((source, target, "trigger"))
+
+    def behind(self, name):
+        """The kinds that a trigger of this block reaches in chain."""
+        found = {self.kinds[name]}
+        for source, target, canal in self.links:
+            if (source, canal) == (name, "trigger"):
+                found |= self.behind(target)
+        return found
+
+    def drop_endless(self):
+        """A trigger that goes back may close what let the message through; what it releases or
+        sends by a trigger could come round for ever, which Scapy ends by RecursionError."""
+        sends = {"TriggeredMessage", "TriggeredQueueingValve"}
+        self.links = [
+            (s, t, c) for s, t, c in self.links
+            if c != "trigger" or self.drains.index(s) < self.drains.index(t)
+            or not self.behind(t) & sends]
+
+
+class Tree(Random):
+    """No two ways meet: each queue sees the same however Scapy's sets are ordered."""
+
+    def __init__(self, chance):
+        super().__init__(chance, chance.choice([4, 8, 12]), {**PASS, **TRIGGERS})
+        for n in range(2, 8):
+            self.kinds[f"q{n + 1}"] = "QueueSink"
+        self.above, triggering, triggered = {}, set(), set()
+        del self.kinds["c"], self.kinds["r"]
+        for name in [n for n in self.kinds if n not in FEEDERS]:
+            before = [b for b in [*FEEDERS, *self.drains] if b != name and (
+                b in FEEDERS or name not in self.drains or
+                self.drains.index(b) < self.drains.index(name))]
+            links = len(self.links)
+            source = chance.choice(before)
+            self.link_data(source, name)
+            if len(self.links) == links:
+                continue
+            self.above[name] = [*self.above.get(source, []), source]
+            sources = [b for b in self.above[name] if self.kinds[b].startswith("Trigger")
+                       and b not in triggering]
+            if sources and self.kinds[name].startswith("Triggered"):
+                triggering.add(sources[-1])
+                triggered.add(name)
+                self.links.append((sources[-1], name, "trigger"))
+
+    def more(self):
+        return "q2 = QueueSink(); low > q2"

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scapy's PipeTools behind a line protocol: one JSON request a line in, one answer a line out.
+
+The graphs come in the pipe language, which is nearly Python: they are run as they stand, with
+Scapy's own classes and Scapy's own PipeEngine. Run as a program by sides.Scapy.
+"""
+import contextlib
+import json
+import logging
+import os
+import queue
+import socket
+import sys
+import threading
+
+import scapy.arch
+import scapy.layers.inet
+from scapy import pipetool, scapypipes
+from scapy.automaton import ObjectPipe
+from scapy.config import conf
+from scapy.packet import Packet
+
+DEADLINE = 30
+
+# What the pipe language writes as text, as Scapy's users write it.
+FUNCTIONS = {
+    "reverse": lambda m: m[::-1],
+    "upper": lambda m: m.upper(),
+    "lower": lambda m: m.lower(),
+    "truncate(3)": lambda m: m[:3],
+    "function(m) return m .. '!' end": lambda m: m + "!",
+    "function(m) return m:sub(2) end": lambda m: m[1:],
+    "function(m) error('no') end": lambda m: 1 / 0,
+    "always": lambda m: True,
+    "never": lambda m: False,
+    "equals 'trigger'": lambda m: m == "trigger",
+    "equals 'm3'": lambda m: m == "m3",
+    "function(m) return #m % 2 == 0 end": lambda m: len(m) % 2 == 0,
+    "function(m) return m:sub(-1) == '4' end": lambda m: m[-1:] == "4",
+}
+
+
+class FilterDrain(pipetool.Drain):
+    """Scapy has none; as a user would write it."""
+
+    def __init__(self, f, name=None):
+        pipetool.Drain.__init__(self, name=name)
+        self.f = f
+
+    def push(self, msg):
+        if self.f(msg):
+            self._send(msg)
+
+    def high_push(self, msg):
+        if self.f(msg):
+            self._high_send(msg)
+
+
+class StraightQueueingValve(scapypipes.TriggeredQueueingValve):
+    """As Scapy's, but what was pushed on the high canal stays there while the valve is open."""
+
+    def high_push(self, msg):
+        if self.opened:
+            self._high_send(msg)
+        else:
+            self.q.put((False, msg))
+
+
+class Descriptor:
+    """What FDSourceSink wants: an object that reads and writes what there is."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.fileno, self.close = self.socket.fileno, self.socket.close
+
+    def read(self):
+        return self.socket.recv(65536)
+
+    def write(self, data):
+        self.socket.sendall(data)
+
+
+class Links(dict):
+    """Scapy keeps links in sets, whose order is random; in this one it is that of their making."""
+
+    add = dict.setdefault
+
+
+class Graph:
+    """One engine and its blocks."""
+
+    def __init__(self, text, paths, pinned, straight):
+        self.pinned, self.made, self.feeders = pinned, [], {}
+        self.delivered = threading.Semaphore(0)
+        self.running, self.ending = False, None
+        self.names = {name: getattr(module, name) for module in (pipetool, scapypipes)
+                      for name in dir(module)}
+        self.names.update(
+            true=True, false=False, FilterDrain=lambda f: FilterDrain(FUNCTIONS[f]),
+            TransformDrain=lambda f: pipetool.TransformDrain(FUNCTIONS[f]),
+            TriggerDrain=lambda f: scapypipes.TriggerDrain(FUNCTIONS[f]),
+            FDSourceSink=lambda fd: scapypipes.FDSourceSink(Descriptor(paths[fd["fd"]])))
+        if straight:
+            self.names["TriggeredQueueingValve"] = StraightQueueingValve
+        self.engine = pipetool.PipeEngine(*self.run(text))
+
+    def run(self, text):
+        """Runs a text; returns the blocks that it has made."""
+        before = len(self.made)
+        original = pipetool.Pipe.__init__
+
+        def init(block, name=None):
+            original(block, name)
+            if block not in self.made:
+                self.made.append(block)
+            if self.pinned:
+                for links in ("sources", "sinks"):
+                    for canal in ("", "high_", "trigger_"):
+                        setattr(block, canal + links, Links())
+        pipetool.Pipe.__init__ = init
+        try:
+            exec(text, self.names)  # pylint: disable=exec-used
+        finally:
+            pipetool.Pipe.__init__ = original
+        fresh = self.made[before:]
+        for block in fresh:
+            if isinstance(block, pipetool.AutoSource):
+                self.announce(block)
+        return fresh
+
+    def announce(self, source):
+        """Tells when a message of this source has gone all the way."""
+        deliver = source.deliver
+
+        def announced():
+            try:
+                deliver()
+            finally:
+                source.delivered.release()
+        source.deliver = announced
+        source.delivered = threading.Semaphore(0)
+
+    def start(self):
+        """Starts, and waits until the engine's thread reads its sources."""
+        probe = pipetool.CLIFeeder()
+        self.announce(probe)
+        probe.send("")
+        probe.is_exhausted = True
+        self.engine.add(probe)
+        self.made.append(probe)
+        self.engine.start()
+        self.running = True
+        return self.wait(probe) and self.engine.thread.is_alive()
+
+    def wait(self, source):
+        """Until a message of it was delivered, or until the engine's thread has ended."""
+        for _ in range(DEADLINE * 20):
+            if source.delivered.acquire(timeout=0.05):
+                return True
+            if not self.engine.thread.is_alive():
+                return False
+        raise TimeoutError("Scapy's engine does not deliver")
+
+    def send(self, block, messages, canal="low", wait=True):
+        source = self.names[block]
+        for message in messages:
+            if canal == "high" and not isinstance(source, pipetool.CLIHighFeeder):
+                source._gen_high_data(message)
+            elif isinstance(source, pipetool.CLIFeeder):
+                source.send(message)
+            else:
+                source._gen_data(message)
+            if self.running and wait:
+                self.wait(source)
+
+    def grow(self, text):
+        self.engine.add(*self.run(text))
+
+    def only_link(self, text):
+        """As who forgets add()."""
+        self.run(text)
+
+    def take(self, block, count, timeout):
+        sink, found = self.names[block], []
+        while len(found) < count:
+            message = sink.recv(timeout=timeout) if timeout else sink.recv(block=False)
+            if message is None:
+                break
+            found.append(plain(message))
+        return found
+
+    def finish(self, timeout):
+        if not self.ending:
+            self.ending = threading.Thread(target=self.engine.wait_and_stop, daemon=True)
+            self.ending.start()
+        self.ending.join(timeout)
+        self.running = self.ending.is_alive()
+        return not self.running
+
+    def stop(self):
+        if self.ending and self.ending.is_alive():  # it holds the lock that stop() wants
+            self.engine._write_cmd("X")
+            self.ending.join()
+        else:
+            self.engine.stop()
+        self.running = False
+
+    def end(self):
+        if self.engine.thread and self.engine.thread.is_alive():
+            self.stop()
+        for block in [*self.made, self.engine]:
+            if isinstance(block, ObjectPipe):
+                ObjectPipe.close(block)
+            for descriptor in (getattr(block, "s", None), getattr(block, "fd", None)):
+                with contextlib.suppress(Exception):
+                    descriptor.close()
+
+
+def plain(message):
+    """The bytes of a message, in hex."""
+    if isinstance(message, tuple):  # a peer
+        message = f"{message[0]}:{message[1]}"
+    if isinstance(message, str):
+        message = message.encode()
+    return bytes(message).hex()
+
+
+class Errors(logging.Handler):
+    """What Scapy logs instead of raising it."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.lines = queue.SimpleQueue()
+
+    def emit(self, record):
+        self.lines.put(record.getMessage())
+
+    def all(self):
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self.lines.get_nowait())
+        return found
+
+
+class Server:
+    def __init__(self):
+        self.answers = os.fdopen(os.dup(1), "w", buffering=1)
+        self.console = os.memfd_create("console")
+        os.dup2(self.console, 1)
+        sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+        self.graph = None
+        self.errors = Errors()
+        for name in ("scapy", "scapy.runtime", "scapy.loading"):
+            logger = logging.getLogger(name)
+            logger.handlers, logger.propagate = [self.errors], False
+
+    def make(self, text, paths=(), pinned=False, straight=False, start=True, wireshark=None):
+        if wireshark:
+            conf.prog.wireshark = wireshark
+        os.ftruncate(self.console, 0)
+        os.lseek(self.console, 0, os.SEEK_SET)
+        self.errors.all()
+        self.graph = Graph(text, paths, pinned, straight)
+        return self.graph.start() if start else None
+
+    def start(self):
+        return self.graph.start()
+
+    def printed(self):
+        sys.stdout.flush()
+        return os.pread(self.console, os.fstat(self.console).st_size, 0).decode()
+
+    def failure(self):
+        """What it logged; waits for it."""
+        return self.errors.lines.get(timeout=DEADLINE)
+
+    def value(self, expression):
+        """For what only Scapy has. `p` is the engine."""
+        return eval(expression, self.graph.names, {"p": self.graph.engine})  # pylint: disable=eval-used
+
+    def play(self, text, steps, queues, pinned):
+        """All of a graph's life in one request."""
+        self.make(text, pinned=pinned, straight=True)
+        for step, *rest in steps:
+            getattr(self.graph, step)(*rest)
+        self.graph.stop()
+        found = {name: self.graph.take(name, 1 << 30, 0) for name in queues}
+        self.graph.end()
+        return {"queues": found, "printed": self.printed(), "errors": self.errors.all()}
+
+    def serve(self):
+        for line in sys.stdin:
+            request = json.loads(line)
+            name = request.pop("do")
+            for key in ("messages", "message"):
+                if key in request:
+                    request[key] = [bytes.fromhex(m["hex"]) if isinstance(m, dict) else m
+                                    for m in request[key]]
+            try:
+                what = getattr(self, name, None) or getattr(self.graph, name)
+                answer = {"result": what(**request)}
+            except Exception as error:  # pylint: disable=broad-except
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            self.answers.write(json.dumps(answer) + "\n")
+        os._exit(0)  # threads of Scapy's may not want to end
+
+
+if __name__ == "__main__":
+    Server().serve()
