@@ -9,6 +9,7 @@
 #include "engine/order.h"
 #include "engine/plan.h"
 #include "engine/request.h"
+#include "engine/retire.h"
 #include "engine/tap.h"
 #include "type/param.h"
 #include <assert.h>
@@ -16,20 +17,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What a change leaves behind: blocks that have stopped, their links, and whoever is to be told
-   when they are closed. */
-struct retired {
-	struct job job;
-	struct pt_block **blocks;
-	unsigned count, stopping;
-	struct wires **wires;
-	struct link **links;
-	unsigned wire_count, link_count;
-	struct graph *graph;
-	struct request *request;
-	json_t *result;
-};
 
 struct change {
 	struct job job;
@@ -75,8 +62,6 @@ static int descriptor(void *arg, int n)
 	return n >= 0 && n < r->fd_count ? fcntl(r->fds[n], F_DUPFD_CLOEXEC, 0) : -1;
 }
 
-static const struct param_env release_env = {.release = func_free};
-
 /* ---- the block a fault is about ---- */
 
 static void name_block(struct pt_error *err, size_t from, const char *name, const char *path)
@@ -101,65 +86,6 @@ static char *params_path(const struct change *c, const char *name)
 			return must_printf("ops[%zu].params", i);
 	}
 	return NULL;
-}
-
-/* ---- retiring ---- */
-
-static void retire_work(struct job *job)
-{
-	struct retired *r = (struct retired *)job;
-	for (unsigned i = 0; i < r->count; i++) {
-		struct pt_error err = PT_ERROR_INIT;
-		if (block_close(r->blocks[i], &err) && r->result) {
-			json_t *failed = json_object_get(r->result, "failed");
-			if (!failed) {
-				failed = json_array();
-				json_object_set_new(r->result, "failed", failed);
-			}
-			json_array_append_new(
-				failed,
-				json_pack("{s:s, s:s}", "block", r->blocks[i]->name, "message",
-			                  pt_error_text(&err, "could not be closed")));
-		}
-		pt_error_clear(&err);
-	}
-}
-
-static void retired_free(struct retired *r)
-{
-	free(r->blocks);
-	free(r->wires);
-	free(r->links);
-	free(r);
-}
-
-static void retire_done(struct job *job)
-{
-	struct retired *r = (struct retired *)job;
-	for (unsigned i = 0; i < r->count; i++)
-		block_free(r->blocks[i], &release_env);
-	for (unsigned i = 0; i < r->wire_count; i++)
-		free(r->wires[i]);
-	for (unsigned i = 0; i < r->link_count; i++)
-		free(r->links[i]);
-	request_answer(r->request, 0, r->result, NULL);
-	graph_free(r->graph);
-	retired_free(r);
-}
-
-static void retire_stopped(struct pt_block *b, void *arg)
-{
-	struct retired *r = arg;
-	if (--r->stopping == 0)
-		job_run(b->engine, &r->job, retire_work, retire_done);
-}
-
-static void retire(struct pt_engine *e, struct retired *r)
-{
-	if (r->count == 0)
-		retire_done(&r->job);
-	else if (--r->stopping == 0)
-		job_run(e, &r->job, retire_work, retire_done);
 }
 
 /* ---- the end of a change ---- */
@@ -312,32 +238,20 @@ static void prepare_work(struct job *job)
 
 /* ---- taking it: nothing here fails ---- */
 
-static void retire_block(struct change *c, struct pt_block *old, struct pt_block *successor)
-{
-	struct retired *r = c->retired;
-	r->blocks[r->count++] = old;
-	r->stopping++;
-	if (successor)
-		block_succeed(successor, old, retire_stopped, r);
-	else
-		block_stop(old, retire_stopped, r);
-}
-
 static void commit_ends(struct change *c)
 {
 	for (unsigned i = 0; i < c->end_count; i++)
-		retire_block(c, c->ends[i].old, c->ends[i].fresh);
+		retired_add_block(c->retired, c->ends[i].old, c->ends[i].fresh);
 }
 
 static void commit_wires(struct change *c)
 {
 	const struct graph *now = c->engine->graph, *wanted = c->wanted;
-	struct retired *r = c->retired;
 	for (unsigned i = 0; i < now->link_count; i++) {
 		struct link *link = now->links[i].alive;
 		if (link->stays)
 			continue;
-		r->links[r->link_count++] = link;
+		retired_add_link(c->retired, link);
 		const struct graph_block *to = graph_find(wanted, link->to->name);
 		if (to && link->canal != PT_TRIGGER) {
 			struct pt_block *b = c->fresh[to->index] ? c->fresh[to->index] : to->alive;
@@ -350,7 +264,7 @@ static void commit_wires(struct change *c)
 		b->single = c->single[i];
 		for (int canal = 0; canal < 3; canal++) {
 			if (b->exits[canal])
-				r->wires[r->wire_count++] = b->exits[canal];
+				retired_add_wires(c->retired, b->exits[canal]);
 			b->exits[canal] = c->wires[i * 3 + (unsigned)canal];
 		}
 		w->alive = b;
@@ -396,8 +310,6 @@ static void commit(struct change *c)
 {
 	struct pt_engine *e = c->engine;
 	struct graph *now = e->graph;
-	struct retired *r = c->retired;
-	r->stopping = 1; /* until all is in place */
 	commit_ends(c);
 	commit_wires(c);
 	e->graph = c->wanted;
@@ -413,14 +325,14 @@ static void commit(struct change *c)
 	}
 	e->flow_stale = true;
 
-	r->graph = now;
-	r->request = c->request;
-	r->result = json_pack("{s:I, s:o}", "revision", (json_int_t)e->revision, "plan",
-	                      json_deep_copy(c->plan));
+	struct retired *retired = c->retired;
+	struct request *request = c->request;
+	json_t *result = json_pack("{s:I, s:o}", "revision", (json_int_t)e->revision, "plan",
+	                           json_deep_copy(c->plan));
 	c->request = NULL;
 	c->committed = true;
 	finish(c, NULL);
-	retire(e, r);
+	retired_end(e, retired, now, request, result);
 }
 
 static void prepare_done(struct job *job)
@@ -441,7 +353,7 @@ static void prepare_done(struct job *job)
 static void prepare(struct change *c)
 {
 	struct pt_engine *e = c->engine;
-	const struct graph *w = c->wanted, *now = e->graph;
+	const struct graph *w = c->wanted;
 	c->fresh = must_calloc(w->count, sizeof(struct pt_block *));
 	c->scratch = must_calloc(w->count, sizeof(void *));
 	for (unsigned i = 0; i < w->count; i++) {
@@ -451,10 +363,7 @@ static void prepare(struct change *c)
 		else if (c->actions[i] != PLAN_KEEP)
 			c->fresh[i] = block_new(e, b->name, b->type, b->params);
 	}
-	struct retired *r = c->retired = must_calloc(1, sizeof *r);
-	r->blocks = must_calloc(now->count, sizeof(struct pt_block *));
-	r->wires = must_calloc(now->count * 3 + 1, sizeof(struct wires *));
-	r->links = must_calloc(now->link_count, sizeof(struct link *));
+	c->retired = retired_new(e->graph);
 	job_run(e, &c->job, prepare_work, prepare_done);
 }
 
