@@ -134,7 +134,8 @@ static void end(struct daemon *d, const char *signal)
 	}
 	d->ending = true;
 	sd_notify(0, "STOPPING=1");
-	log_info("%s: stopping %zu engines", signal, engines_count(d->engines));
+	size_t count = engines_count(d->engines);
+	log_info("%s: stopping %zu engine%s", signal, count, count == 1 ? "" : "s");
 	server_retire(d->server);
 	uv_timer_start(&d->deadline, give_up, END_MS, 0);
 	uv_prepare_start(&d->ending_turn, look_for_end);
