@@ -6,6 +6,8 @@ static const struct pt_type drain = {
 	.api = PT_API,
 	.name = "Drain",
 	.summary = "Repeats messages, low to low and high to high",
+	.help = "The plainest block: a place to link several sources and sinks to, which can be "
+		"replaced later.",
 	.picture = "     +-------+\n"
 		   "  >>-|-------|->>\n"
 		   "     |       |\n"
@@ -21,6 +23,8 @@ static const struct pt_type up_drain = {
 	.api = PT_API,
 	.name = "UpDrain",
 	.summary = "Repeats messages from the low entry to the high exit",
+	.help = "With it the sinks behind can tell one stream from the other: a ConsoleSink prints "
+		"what went through it with '>>'.",
 	.picture = "     +-------+\n"
 		   "     |  ,----|->>\n"
 		   "     |  |    |\n"
@@ -38,6 +42,7 @@ static const struct pt_type down_drain = {
 	.api = PT_API,
 	.name = "DownDrain",
 	.summary = "Repeats messages from the high entry to the low exit",
+	.help = "For what takes messages on its low entry alone, as WrpcapSink and InjectSink do.",
 	.picture = "     +-------+\n"
 		   "  >>-|--.    |\n"
 		   "     |  |    |\n"
@@ -56,6 +61,7 @@ static const struct pt_type sink = {
 	.api = PT_API,
 	.name = "Sink",
 	.summary = "Takes and discards messages of both canals",
+	.help = "`ptctl stats` counts what arrived; the sinks that users write begin as this one.",
 	.picture = "     +-------+\n"
 		   "  >>-|--.    |\n"
 		   "     | null  |\n"

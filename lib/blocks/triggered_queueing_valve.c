@@ -58,8 +58,7 @@ static void fini(struct pt_block *b)
 static const struct pt_type triggered_queueing_valve = {
 	.api = PT_API,
 	.name = "TriggeredQueueingValve",
-	.summary =
-		"Passes or queues messages, changing on each trigger; opening releases the queue",
+	.summary = "Passes or queues messages, changing on each trigger",
 	.help = "Every trigger opens the closed valve and closes the open one, and is passed on; "
 		"then an "
 		"opened valve releases what it has kept, in order, each message on its own canal. "
