@@ -9,6 +9,7 @@
 #include "daemon/outbox.h"
 #include "daemon/passed.h"
 #include "daemon/server.h"
+#include "daemon/listener.h"
 #include "rpc/frame.h"
 #include <errno.h>
 #include <poll.h>
@@ -25,6 +26,7 @@ enum {
 	READ_SIZE = 64 * 1024,
 	FDS_IN_MESSAGE = 253, /* the kernel's limit */
 	ATTACHED_MAX = 256,
+	TAPS_MAX = 64,
 };
 
 struct wish {
@@ -45,11 +47,15 @@ struct connection {
 	struct call *call; /* the request that is being carried out */
 	struct wish *wishes;
 	size_t wish_count;
-	bool running;  /* inside connection_run */
-	bool end;      /* the peer has closed its side */
-	bool finished; /* and all that it sent was carried out */
-	bool gone;     /* nobody reads what is written */
-	bool urgent;   /* the peer sent out-of-band data: it cannot be told from a hang-up */
+	TAILQ_HEAD(, listener) taps;
+	unsigned tap_count;
+	struct gate *gate; /* of the taps; NULL: there was none */
+	bool raw;          /* a stream goes out, and no lines come in */
+	bool running;      /* inside connection_run */
+	bool end;          /* the peer has closed its side */
+	bool finished;     /* and all that it sent was carried out */
+	bool gone;         /* nobody reads what is written */
+	bool urgent;       /* the peer sent out-of-band data: it cannot be told from a hang-up */
 	bool retired;
 };
 
@@ -217,6 +223,19 @@ static void refuse_long(struct connection *c)
 	call_refuse(call, -PT_EREQUEST, &err);
 }
 
+/* What comes in is thrown away, so that its end is seen. */
+static void ignore(struct connection *c)
+{
+	if (!c->end && !fill(c))
+		return;
+	passed_expire(&c->passed, c->received);
+	frame_fini(&c->frame);
+	frame_init(&c->frame, server_line_max(c->server));
+	c->finished = c->end;
+	if (!c->end)
+		server_ready(c->server, &c->links);
+}
+
 /* Requests, until there is none, or the turn is over. */
 static void serve(struct connection *c)
 {
@@ -225,6 +244,10 @@ static void serve(struct connection *c)
 	const char *line;
 	size_t length;
 	for (unsigned n = 0; may_serve(c); n++) {
+		if (c->raw) {
+			ignore(c);
+			return;
+		}
 		if (n == TURN_REQUESTS || uv_hrtime() > until) {
 			server_ready(c->server, &c->links);
 			return;
@@ -265,6 +288,15 @@ void connection_answered(struct connection *c, struct call *call, const json_t *
 
 /* ---- writing ---- */
 
+/* The engines are told what is still unread. */
+static void mind_gate(struct connection *c)
+{
+	struct listener *l;
+	if (c->gate && gate_update(c->gate, c->outbox.unread))
+		TAILQ_FOREACH(l, &c->taps, entry)
+	listener_wake(l);
+}
+
 static void flush(struct connection *c)
 {
 	size_t length, sent = 0;
@@ -280,14 +312,17 @@ static void flush(struct connection *c)
 		outbox_advance(&c->outbox, (size_t)n);
 		sent += (size_t)n;
 	}
+	mind_gate(c);
 }
 
 static bool is_done(const struct connection *c)
 {
 	size_t waiting;
+	if (c->raw && !c->tap_count && !outbox_next(&c->outbox, &waiting))
+		return true;
 	if (!c->finished || c->call)
 		return false;
-	return c->gone || (!outbox_next(&c->outbox, &waiting) && !c->wish_count);
+	return c->gone || (!outbox_next(&c->outbox, &waiting) && !c->wish_count && !c->tap_count);
 }
 
 void connection_run(struct connection *c)
@@ -338,7 +373,7 @@ bool connection_wants(const struct connection *c, const char *engine, const char
 
 void connection_notify(struct connection *c, const struct buf *line)
 {
-	if (c->gone)
+	if (c->gone || c->raw)
 		return;
 	if (outbox_notify(&c->outbox, line)) {
 		server_ready(c->server, &c->links);
@@ -351,9 +386,54 @@ void connection_notify(struct connection *c, const struct buf *line)
 
 void connection_lost(struct connection *c, uint64_t notifications)
 {
-	if (c->gone)
+	if (c->gone || c->raw)
 		return;
 	outbox_lost(&c->outbox, notifications);
+	server_ready(c->server, &c->links);
+}
+
+/* ---- taps ---- */
+
+struct gate *connection_gate(struct connection *c)
+{
+	if (!c->gate)
+		c->gate = gate_new();
+	return c->gate;
+}
+
+bool connection_may_tap(const struct connection *c, bool raw, struct pt_error *err)
+{
+	if (c->tap_count == TAPS_MAX)
+		pt_fail(err, -PT_ELIMIT, NULL, "a connection has at most %d taps", TAPS_MAX);
+	else if (raw && (c->tap_count || c->wish_count))
+		pt_fail(err, -PT_ESTATE, "$.format",
+		        "this connection is told other things, and cannot carry a raw stream: open "
+		        "another");
+	return !err->count;
+}
+
+void connection_tap(struct connection *c, struct listener *l)
+{
+	l->connection = c;
+	c->raw = l->raw;
+	c->tap_count++;
+	TAILQ_INSERT_TAIL(&c->taps, l, entry);
+}
+
+void connection_tapped(struct connection *c, const struct buf *bytes)
+{
+	if (c->gone)
+		return;
+	outbox_put(&c->outbox, bytes);
+	mind_gate(c);
+	server_ready(c->server, &c->links);
+}
+
+void connection_untapped(struct connection *c, struct listener *l)
+{
+	TAILQ_REMOVE(&c->taps, l, entry);
+	l->connection = NULL;
+	c->tap_count--;
 	server_ready(c->server, &c->links);
 }
 
@@ -400,6 +480,7 @@ void connection_new(struct server *server, int fd, struct peer peer)
 	c->fd = fd;
 	c->peer = peer;
 	c->links.connection = c;
+	TAILQ_INIT(&c->taps);
 	frame_init(&c->frame, server_line_max(server));
 	server_add(server, &c->links);
 	watch(c, true);
@@ -423,6 +504,11 @@ void connection_close(struct connection *c)
 		free(c->wishes[i].block);
 	}
 	free(c->wishes);
+	for (struct listener *l; (l = TAILQ_FIRST(&c->taps));) {
+		TAILQ_REMOVE(&c->taps, l, entry);
+		listener_end(l);
+	}
+	gate_unref(c->gate);
 	passed_fini(&c->passed);
 	frame_fini(&c->frame);
 	outbox_fini(&c->outbox);

@@ -45,6 +45,17 @@ bool connection_wants(const struct connection *, const char *engine, const char 
 void connection_notify(struct connection *, const struct buf *line); /* may close it */
 void connection_lost(struct connection *, uint64_t notifications);
 
+/* Shows what an engine's tap hands over from here on: as notifications, or, after the answer, as a
+   raw stream, with which nothing else goes over the connection any more: what the peer sends is
+   thrown away, and the stream's end closes it. */
+struct listener;
+struct gate;
+struct gate *connection_gate(struct connection *);
+bool connection_may_tap(const struct connection *, bool raw, struct pt_error *);
+void connection_tap(struct connection *, struct listener *);
+void connection_tapped(struct connection *, const struct buf *bytes); /* for the tap itself */
+void connection_untapped(struct connection *, struct listener *);     /* the same */
+
 bool connection_is_gone(const struct connection *); /* nobody hears the answers */
 void connection_set_role(struct connection *, enum role);
 const struct peer *connection_peer(const struct connection *);

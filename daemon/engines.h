@@ -53,6 +53,13 @@ struct ask *engines_ask(struct engine *, const char *verb, json_t *params, const
 /* Gives up one that waits; its `done` comes soon. */
 void engines_cancel(struct ask *);
 
+/* See pt_engine_tap; `done` is called on the control loop. Its hooks are the engine's thread's, and
+   `ended` has been called before the engine is gone. */
+struct ask *engines_tap(struct engine *, json_t *params, const struct pt_tap_hooks *,
+                        engines_done *, void *arg);
+void engines_untap(struct engine *, void *tap_arg);
+void engines_tap_ready(struct engine *);
+
 /* Makes an engine with a graph, all or nothing: while it is being made, and until a failure is
    told, its name is taken. `ops` is as engine.change takes it (borrowed). */
 struct engine_wish {

@@ -4,9 +4,11 @@
 #include "daemon/call.h"
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
+#include "daemon/listener.h"
 #include <string.h>
 
 static const char *const canals[] = {"low", "high", NULL};
+static const char *const formats[] = {"json", "pcapng", NULL};
 
 static void block_send(void *call)
 {
@@ -85,6 +87,42 @@ static void block_attach(void *arg)
 		attach(call, engine ? 0 : err.faults[0].code, NULL, &err);
 }
 
+/* ---- tap ---- */
+
+static void tapped(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct call *call = arg;
+	struct listener *listener = call->state;
+	if (code)
+		listener_free(listener);
+	else if (call_is_heard(call))
+		connection_tap(call->connection, listener);
+	else
+		listener_end(listener);
+	call_root_paths(err);
+	call_finish(call, code, NULL, err);
+}
+
+static void block_tap(void *arg)
+{
+	struct call *call = arg;
+	struct pt_error err = PT_ERROR_INIT;
+	const char *format = call_text(call, "format");
+	bool raw = format && !strcmp(format, "pcapng");
+	struct engine *engine =
+		engines_find(call->daemon->engines, call_text(call, "engine"), &err);
+	if (!engine || !connection_may_tap(call->connection, raw, &err)) {
+		call_refuse(call, err.faults[0].code, &err);
+		return;
+	}
+	struct gate *gate = connection_gate(call->connection);
+	struct listener *listener = call->state = listener_new(engine, call_text(call, "block"), &call->daemon->inbox, gate, raw);
+	json_t *params = json_copy(call->request.params);
+	json_object_del(params, "engine");
+	listener_begin(listener, params, tapped, call);
+	json_decref(params);
+}
+
 /* clang-format off */
 #define BLOCK                                                                                      \
 	{"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED},                    \
@@ -110,6 +148,13 @@ static const struct pt_param block_params[] = {BLOCK, {0}};
 static const struct pt_param attach_params[] = {
 	{"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED},
 	{"block", "The block's name; without it, every block of the engine.", PT_KIND_STRING, .fallback = "None"},
+	{0}
+};
+
+static const struct pt_param tap_params[] = {
+	BLOCK,
+	{"canal", "One canal alone.", PT_KIND_CHOICE, .fallback = "None", .choices = canals},
+	{"format", "Notifications, or a raw stream.", PT_KIND_CHOICE, .fallback = "json", .choices = formats},
 	{0}
 };
 
@@ -153,6 +198,22 @@ const struct rpc_method block_methods[] = {
 		.role = "operator",
 		.params = attach_params,
 		.run = block_attach,
+	}, {
+		.name = "block.tap",
+		.summary = "Shows what leaves a block, live",
+		.help = "What leaves the block by its exits, or enters it if it has none, without changing the "
+			"graph; it goes with the block's name until the block is removed. With the format json, "
+			"notifications `block.packets` with {engine, block, messages} follow, `dropped` in "
+			"them being how many messages were left out before, since the peer did not read, and `ended` in "
+			"the last one. "
+			"With pcapng, the connection carries that stream from behind the answer's "
+			"newline on, and nothing else: packets in nanoseconds, other messages as link type "
+			"147, what was left out in interface statistics blocks. The stream ends with the "
+			"block.",
+		.result = "{}",
+		.role = "operator",
+		.params = tap_params,
+		.run = block_tap,
 	},
 	{0}
 };

@@ -80,6 +80,11 @@ bool outbox_notify(struct outbox *o, const struct buf *line)
 	return false;
 }
 
+void outbox_put(struct outbox *o, const struct buf *bytes)
+{
+	add_notification(o, bytes);
+}
+
 void outbox_lost(struct outbox *o, uint64_t notifications)
 {
 	if (!notifications)

@@ -36,6 +36,8 @@ void outbox_fini(struct outbox *); /* one that is all zero is empty */
 void outbox_answer(struct outbox *, const struct buf *line);
 /* Whether it was taken; if not, it was counted. */
 bool outbox_notify(struct outbox *, const struct buf *line);
+/* Takes it in any case: for a notification, or a piece of a stream, whose sender minds `unread`. */
+void outbox_put(struct outbox *, const struct buf *bytes);
 void outbox_lost(struct outbox *, uint64_t notifications); /* dropped before they came here */
 
 bool outbox_has_room(const struct outbox *); /* for further answers */

@@ -5,6 +5,7 @@
 
 #include <pipetool/error.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,6 +36,11 @@ int pt_client_fd(const struct pt_client *); /* to poll for notifications */
 int pt_client_call(struct pt_client *, const char *method, const struct json_t *params,
                    const int *fds, int fd_count, double timeout_s, struct json_t **result,
                    struct pt_error *err);
+
+/* The bytes that came behind the last answer, for methods after which the connection carries
+   something else than lines; what follows is read from pt_client_fd, which does not block. Valid
+   until pt_client_close. Not where notifications are listened to. */
+const char *pt_client_rest(const struct pt_client *, size_t *length);
 
 void pt_client_on_notification(struct pt_client *,
                                void (*told)(void *arg, const char *method, struct json_t *params),

@@ -74,6 +74,16 @@ void rpc_write_notification(struct buf *b, const char *method, const json_t *par
 	end(b);
 }
 
+void rpc_write_notification_text(struct buf *b, const char *method, const char *params,
+                                 size_t length)
+{
+	begin(b);
+	add_method(b, method);
+	buf_adds(b, ",\"params\":");
+	buf_add(b, params, length);
+	end(b);
+}
+
 void rpc_write_request(struct buf *b, json_int_t id, const char *method, const json_t *params,
                        int fds)
 {

@@ -46,6 +46,9 @@ const struct rpc_method *rpc_find(rpc_tables, const char *name); /* or NULL */
 void rpc_write_result(struct buf *, const json_t *id, const json_t *result);
 void rpc_write_error(struct buf *, const json_t *id, const struct pt_error *);
 void rpc_write_notification(struct buf *, const char *method, const json_t *params);
+/* The same with params that are text already, on one line. */
+void rpc_write_notification_text(struct buf *, const char *method, const char *params,
+                                 size_t length);
 void rpc_write_request(struct buf *, json_int_t id, const char *method, const json_t *params,
                        int fds);
 

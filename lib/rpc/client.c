@@ -53,6 +53,12 @@ int pt_client_fd(const struct pt_client *c)
 	return c->wire.in;
 }
 
+const char *pt_client_rest(const struct pt_client *c, size_t *length)
+{
+	*length = frame_left(&c->wire.frame);
+	return *length ? c->wire.frame.buffer.data + c->wire.frame.given : "";
+}
+
 void pt_client_on_notification(struct pt_client *c,
                                void (*told)(void *arg, const char *method, json_t *params),
                                void *arg)

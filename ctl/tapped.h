@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The raw stream of a tap: pcapng, block by block. */
+#ifndef CTL_TAPPED_H
+#define CTL_TAPPED_H
+
+#include "base/buf.h"
+#include "ctl/ctl.h"
+
+/* Takes only whole blocks out of the stream, so that what was written can be read, whenever it
+   ends. */
+struct tapped {
+	struct pt_client *client;
+	struct buf bytes; /* that came and were not taken */
+	bool swapped;     /* from a machine of the other byte order */
+	bool ended;
+};
+
+/* `canal` may be NULL. The caller calls tapped_close in every case. */
+int tapped_open(struct tapped *, struct ctl *, const char *target, const char *canal,
+                struct pt_error *);
+int tapped_fd(const struct tapped *); /* to poll before tapped_read */
+/* Reads what is there. `ended` is set at the end. */
+int tapped_read(struct tapped *, struct pt_error *);
+/* How many of the bytes are whole blocks, with at most *packets packets, which are subtracted;
+   packets < 0: any number. */
+int tapped_whole(struct tapped *, int64_t *packets, size_t *length, struct pt_error *);
+void tapped_close(struct tapped *);
+
+/* Signals that end a program are noted, and come only while one waits in tapped_wait. */
+void tapped_catch_signals(void);
+bool tapped_interrupted(void);
+struct pollfd;
+int tapped_wait(struct pollfd *, unsigned count); /* as poll, for ever; -1 after a signal */
+
+#endif

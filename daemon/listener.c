@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A gate that both threads see, and a parcel for each piece. */
+#include "daemon/listener.h"
+
+#include "base/buf.h"
+#include "daemon/connection.h"
+#include "rpc/call.h"
+#include <stdlib.h>
+
+struct gate {
+	uv_mutex_t mutex; /* for what follows */
+	size_t on_the_way, unread;
+	bool closed;
+	unsigned refs; /* the control loop's */
+};
+
+struct parcel {
+	struct post post;
+	struct listener *listener;
+	size_t length; /* as the gate counted it */
+	struct buf bytes;
+};
+
+/* ---- the gate ---- */
+
+struct gate *gate_new(void)
+{
+	struct gate *g = must_calloc(1, sizeof *g);
+	g->refs = 1;
+	if (uv_mutex_init(&g->mutex))
+		abort();
+	return g;
+}
+
+void gate_unref(struct gate *g)
+{
+	if (!g || --g->refs)
+		return;
+	uv_mutex_destroy(&g->mutex);
+	free(g);
+}
+
+static size_t waiting(const struct gate *g)
+{
+	return g->on_the_way + g->unread;
+}
+
+bool gate_update(struct gate *g, size_t unread)
+{
+	uv_mutex_lock(&g->mutex);
+	g->unread = unread;
+	bool opens = g->closed && waiting(g) <= LISTENER_WAITING_MAX / 2;
+	if (opens)
+		g->closed = false;
+	uv_mutex_unlock(&g->mutex);
+	return opens;
+}
+
+static bool is_open(struct gate *g)
+{
+	uv_mutex_lock(&g->mutex);
+	g->closed |= waiting(g) >= LISTENER_WAITING_MAX;
+	bool open = !g->closed;
+	uv_mutex_unlock(&g->mutex);
+	return open;
+}
+
+static void send_out(struct gate *g, size_t length)
+{
+	uv_mutex_lock(&g->mutex);
+	g->on_the_way += length;
+	uv_mutex_unlock(&g->mutex);
+}
+
+static void arrive(struct gate *g, size_t length)
+{
+	uv_mutex_lock(&g->mutex);
+	g->on_the_way -= length;
+	uv_mutex_unlock(&g->mutex);
+}
+
+/* ---- the control loop ---- */
+
+static void arrived(struct post *post)
+{
+	struct parcel *parcel = (struct parcel *)post;
+	struct listener *l = parcel->listener;
+	arrive(l->gate, parcel->length);
+	if (l->connection)
+		connection_tapped(l->connection, &parcel->bytes);
+	buf_free(&parcel->bytes);
+	free(parcel);
+}
+
+static void tell_end(struct listener *l)
+{
+	struct buf line = BUF_INIT;
+	json_t *params = json_pack("{s:s, s:s, s:[], s:b}", "engine", engine_name(l->engine),
+	                           "block", l->block, "messages", "ended", 1);
+	rpc_write_notification(&line, "block.packets", params);
+	json_decref(params);
+	connection_tapped(l->connection, &line);
+	buf_free(&line);
+}
+
+static void ended(struct post *post)
+{
+	struct listener *l = (struct listener *)((char *)post - offsetof(struct listener, ended));
+	if (l->connection && !l->raw)
+		tell_end(l);
+	if (l->connection)
+		connection_untapped(l->connection, l);
+	listener_free(l);
+}
+
+/* ---- the engine's thread ---- */
+
+static bool is_ready(void *arg)
+{
+	struct listener *l = arg;
+	return is_open(l->gate);
+}
+
+static void on_data(void *arg, const char *bytes, size_t length)
+{
+	struct listener *l = arg;
+	struct parcel *parcel = must_calloc(1, sizeof *parcel);
+	parcel->post.run = arrived;
+	parcel->listener = l;
+	if (l->raw)
+		buf_add(&parcel->bytes, bytes, length);
+	else
+		rpc_write_notification_text(&parcel->bytes, "block.packets", bytes, length);
+	parcel->length = parcel->bytes.length;
+	send_out(l->gate, parcel->length);
+	inbox_post(l->inbox, &parcel->post);
+}
+
+static void on_end(void *arg)
+{
+	struct listener *l = arg;
+	inbox_post(l->inbox, &l->ended);
+}
+
+/* ---- life ---- */
+
+struct listener *listener_new(struct engine *engine, const char *block, struct inbox *inbox,
+                              struct gate *gate, bool raw)
+{
+	struct listener *l = must_calloc(1, sizeof *l);
+	l->engine = engine;
+	l->block = must_strdup(block);
+	l->inbox = inbox;
+	l->gate = gate;
+	l->raw = raw;
+	l->ended.run = ended;
+	gate->refs++;
+	return l;
+}
+
+void listener_free(struct listener *l)
+{
+	gate_unref(l->gate);
+	free(l->block);
+	free(l);
+}
+
+void listener_begin(struct listener *l, json_t *params, engines_done *done, void *arg)
+{
+	const struct pt_tap_hooks hooks = {is_ready, on_data, on_end, l};
+	engines_tap(l->engine, params, &hooks, done, arg);
+}
+
+void listener_end(struct listener *l)
+{
+	l->connection = NULL;
+	engines_untap(l->engine, l);
+}
+
+void listener_wake(const struct listener *l)
+{
+	engines_tap_ready(l->engine);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* posix_spawn, and what must be said around it. */
+#include "base/program.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { REAPER_STACK = 64 * 1024 };
+
+bool program_is(const char *program, const char *name)
+{
+	const char *slash = strrchr(program, '/');
+	return !strncmp(slash ? slash + 1 : program, name, strlen(name));
+}
+
+static bool is_set(const char *variable)
+{
+	const char *value = getenv(variable);
+	return value && *value;
+}
+
+bool program_has_display(void)
+{
+	return is_set("DISPLAY") || is_set("WAYLAND_DISPLAY");
+}
+
+/* ---- the words of a command ---- */
+
+static void add_words(char ***argv, size_t *count, const char *const *words)
+{
+	for (; words && *words; words++) {
+		*argv = must_realloc(*argv, *count + 2, sizeof **argv);
+		(*argv)[(*count)++] = must_strdup(*words);
+		(*argv)[*count] = NULL;
+	}
+}
+
+char **program_viewer(const char *program, const char *const *args)
+{
+	static const char *const wireshark[] = {"-Slki", "-", NULL};
+	static const char *const tshark[] = {"-l", "-i", "-", NULL};
+	char **argv = NULL;
+	size_t count = 0;
+	add_words(&argv, &count, (const char *const[]){program, NULL});
+	if (program_is(program, "wireshark"))
+		add_words(&argv, &count, wireshark);
+	else if (program_is(program, "tshark"))
+		add_words(&argv, &count, tshark);
+	add_words(&argv, &count, args);
+	return argv;
+}
+
+/* ---- starting ---- */
+
+/* The three are first put out of the way of one another. */
+static int place(posix_spawn_file_actions_t *actions, const struct program_ends *ends, int *high)
+{
+	const int from[] = {ends->in, ends->out, ends->more};
+	static const int to[] = {STDIN_FILENO, STDOUT_FILENO, 3};
+	int rc = 0;
+	for (int i = 0; i < 3; i++) {
+		high[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, 10);
+		if (from[i] >= 0 && high[i] < 0)
+			return errno;
+		if (high[i] >= 0 && !rc)
+			rc = posix_spawn_file_actions_adddup2(actions, high[i], to[i]);
+	}
+	return rc ? rc : posix_spawn_file_actions_addclosefrom_np(actions, ends->more < 0 ? 3 : 4);
+}
+
+static void reset_signals(posix_spawnattr_t *attributes, bool detached)
+{
+	sigset_t none, all;
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_setsigmask(attributes, &none);
+	posix_spawnattr_setsigdefault(attributes, &all);
+	posix_spawnattr_setflags(attributes,
+	                         (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+	                                 (detached ? POSIX_SPAWN_SETSID : 0)));
+}
+
+static int start(char *const *argv, const struct program_ends *ends, pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int high[3] = {-1, -1, -1};
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	reset_signals(&attributes, ends->detached);
+	int rc = place(&actions, ends, high);
+	if (!rc)
+		rc = posix_spawnp(pid, argv[0], &actions, &attributes, argv, environ);
+	for (int i = 0; i < 3; i++)
+		if (high[i] >= 0)
+			close(high[i]);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return rc;
+}
+
+int program_start(char *const *argv, const struct program_ends *ends, const char *path, pid_t *pid,
+                  struct pt_error *err)
+{
+	int rc = start(argv, ends, pid);
+	if (rc == ENOENT) {
+		pt_fail(err, -PT_EIO, path, "there is no program '%s'%s", argv[0],
+		        strchr(argv[0], '/') ? "" : " in $PATH");
+		return -PT_EIO;
+	}
+	return rc ? pt_fail(err, -rc, path, "cannot run '%s': %s", argv[0], error_words(rc)) : 0;
+}
+
+/* ---- the end ---- */
+
+static void *wait_for(void *arg)
+{
+	pid_t pid = (pid_t)(intptr_t)arg;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return NULL;
+}
+
+void program_reap(pid_t pid)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	if (waitpid(pid, NULL, WNOHANG) != 0)
+		return;
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, REAPER_STACK);
+	pthread_create(&thread, &attributes, wait_for, (void *)(intptr_t)pid);
+	pthread_attr_destroy(&attributes);
+}
+
+char *program_fate(int status)
+{
+	if (WIFSIGNALED(status))
+		return must_printf("was killed by signal %d", WTERMSIG(status));
+	if (WIFEXITED(status) && WEXITSTATUS(status))
+		return must_printf("ended with status %d", WEXITSTATUS(status));
+	return NULL;
+}

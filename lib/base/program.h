@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Programs that are run to show something: viewers and terminals. */
+#ifndef BASE_PROGRAM_H
+#define BASE_PROGRAM_H
+
+#include <pipetool/error.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Whether the last part of the program's path begins so: "/opt/bin/wireshark-4" is a "wireshark". */
+bool program_is(const char *program, const char *name);
+
+/* Whether there is a display: $DISPLAY or $WAYLAND_DISPLAY. */
+bool program_has_display(void);
+
+/* What is typed to make a viewer read pcapng from its standard input, live: Wireshark with
+   -Slki -, tshark with -l -i -, any other program without options of ours; then `args` (ends with
+   NULL; may be NULL). To be freed by texts_free. */
+char **program_viewer(const char *program, const char *const *args);
+
+struct program_ends {
+	int in;        /* becomes its standard input */
+	int out;       /* becomes its standard output */
+	int more;      /* becomes its descriptor 3; -1: none */
+	bool detached; /* in a session of its own: Ctrl-C is not for it */
+};
+
+/* Starts argv[0], looked up in $PATH, with the signals as a shell would have them, and no other
+   descriptors than these and its standard error. What is not there or cannot be run is a fault
+   under `path`. */
+int program_start(char *const *argv, const struct program_ends *, const char *path, pid_t *,
+                  struct pt_error *);
+
+/* Waits in the background, so that the ended process does not stay in the table. */
+void program_reap(pid_t);
+
+/* How it ended, from waitpid, in words: "ended with status 2", "was killed by signal 9"; NULL for 0.
+   To be freed. */
+char *program_fate(int status);
+
+#endif
