@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* InjectSink: sends packets out of a network interface, as frames. */
+/* InjectSink and Inject3Sink: send packets out of a network interface, as frames or from IP on. */
 #include <pipetool/queue.h>
 
 #include "base/error.h"
 #include "capture/interface.h"
+#include "packet/packet.h"
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -20,7 +25,9 @@
 struct inject_sink {
 	char *iface;
 
-	int fd;
+	int fd;  /* for frames; or for IPv4 */
+	int fd6; /* for IPv6; -1: frames, or this machine has none */
+	bool from_ip;
 	uv_poll_t poll;
 	bool polled;
 	struct pt_queue queue; /* kept until the interface takes them */
@@ -30,30 +37,70 @@ struct inject_sink {
 	uint64_t looked_ns; /* for an interface that was made anew */
 };
 
-static int bind_to(int fd, int index)
+static int bind_frames(int fd, int index)
 {
 	const struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = index};
 	return bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
 }
 
+static int bind_ip(int fd, const char *iface)
+{
+	int rc = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, iface, (socklen_t)strlen(iface));
+	return rc ? -errno : 0;
+}
+
+static int bind_all(const struct inject_sink *s, int index)
+{
+	if (!s->from_ip)
+		return bind_frames(s->fd, index);
+	int rc = bind_ip(s->fd, s->iface);
+	return rc || s->fd6 < 0 ? rc : bind_ip(s->fd6, s->iface);
+}
+
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct inject_sink *s = pt_state(b);
-	s->fd = -1;
+	s->fd = s->fd6 = -1;
 	return 0;
 }
 
+static int init_from_ip(struct pt_block *b, struct pt_error *err)
+{
+	struct inject_sink *s = pt_state(b);
+	s->from_ip = true;
+	return init(b, err);
+}
+
+/* Raw IP sockets take a packet with its header, and the kernel finds the way; Linux's raw(7). */
+static int open_ip(struct inject_sink *s)
+{
+	const int yes = 1;
+	s->fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW);
+	int error = errno;
+	s->fd6 = socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (s->fd >= 0)
+		setsockopt(s->fd, SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes);
+	return s->fd < 0 ? -error : 0;
+}
+
 /* Protocol 0: it sends, and receives nothing. */
+static int open_frames(struct inject_sink *s)
+{
+	s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return s->fd < 0 ? -errno : 0;
+}
+
 static int open_socket(struct pt_block *b, struct pt_error *err)
 {
 	struct inject_sink *s = pt_state(b);
 	int index = interface_index(s->iface, err);
 	if (index < 0)
 		return index;
-	s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->fd < 0 && (errno == EPERM || errno == EACCES))
+	int rc = s->from_ip ? open_ip(s) : open_frames(s);
+	if (rc == -EPERM || rc == -EACCES)
 		return interface_not_permitted(s->iface, "send", err);
-	int rc = s->fd < 0 ? -errno : bind_to(s->fd, index);
+	if (rc == 0)
+		rc = bind_all(s, index);
 	if (rc)
 		return pt_fail(err, rc, "iface", "cannot send on '%s': %s", s->iface,
 		               error_words(rc));
@@ -65,17 +112,26 @@ static void start(struct pt_block *b)
 	struct inject_sink *s = pt_state(b);
 	s->retries = 0;
 	s->down = false;
-	int rc = uv_poll_init(pt_loop(b), &s->poll, s->fd);
-	s->polled = rc == 0;
+	int rc = s->from_ip ? 0 : uv_poll_init(pt_loop(b), &s->poll, s->fd);
+	s->polled = rc == 0 && !s->from_ip;
 	if (rc)
 		pt_failed(b, rc, "cannot wait for '%s': %s", s->iface, error_words(rc));
-	else
+	else if (s->polled)
 		pt_adopt(b, (uv_handle_t *)&s->poll);
 }
 
 /* ---- sending ---- */
 
-static int send_some(const struct inject_sink *s, struct pt_msg *const *messages, unsigned count)
+static int send_headers(int fd, struct mmsghdr *headers, unsigned count)
+{
+	int n;
+	do
+		n = sendmmsg(fd, headers, count, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static int send_frames(const struct inject_sink *s, struct pt_msg *const *messages, unsigned count)
 {
 	struct iovec iov[BATCH];
 	struct mmsghdr headers[BATCH];
@@ -83,11 +139,82 @@ static int send_some(const struct inject_sink *s, struct pt_msg *const *messages
 		iov[i] = (struct iovec){(void *)(uintptr_t)messages[i]->bytes, messages[i]->length};
 		headers[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &iov[i], .msg_iovlen = 1}};
 	}
-	int n;
-	do
-		n = sendmmsg(s->fd, headers, count, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	return send_headers(s->fd, headers, count);
+}
+
+struct ip_packet {
+	int fd;
+	struct iovec bytes;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} to;
+};
+
+static bool find_ip4(struct ip_packet *p)
+{
+	struct iphdr ip;
+	memcpy(&ip, p->bytes.iov_base, sizeof ip);
+	size_t length = ntohs(ip.tot_len) ? ntohs(ip.tot_len) : p->bytes.iov_len;
+	bool whole = length >= sizeof ip && length <= p->bytes.iov_len;
+	p->bytes.iov_len = length;
+	p->to.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {ip.daddr}};
+	return whole;
+}
+
+static bool find_ip6(struct ip_packet *p, unsigned index)
+{
+	struct ip6_hdr ip;
+	memcpy(&ip, p->bytes.iov_base, sizeof ip);
+	size_t length = ip.ip6_plen ? sizeof ip + ntohs(ip.ip6_plen) : p->bytes.iov_len;
+	bool whole = length <= p->bytes.iov_len;
+	p->bytes.iov_len = length;
+	p->to.in6 = (struct sockaddr_in6){
+		.sin6_family = AF_INET6, .sin6_addr = ip.ip6_dst, .sin6_scope_id = index};
+	return whole;
+}
+
+/* Without the frame's header and padding. Bytes that are no packet are taken as one of IP. 0, or
+   -EPROTO: there is no IP in it, -ENODATA: not all of it is there, -EAFNOSUPPORT. */
+static int find_ip(const struct inject_sink *s, const struct pt_msg *m, struct ip_packet *p)
+{
+	struct packet_view v;
+	packet_dissect_bytes(m->bytes, m->length,
+	                     pt_msg_is_packet(m) ? m->link_type : PACKET_LINK_RAW, &v);
+	bool ip6 = packet_has(&v, PACKET_IP6) && !packet_has(&v, PACKET_IP);
+	if (!ip6 && !packet_has(&v, PACKET_IP))
+		return -EPROTO;
+	uint32_t offset = v.offset[ip6 ? PACKET_IP6 : PACKET_IP];
+	p->fd = ip6 ? s->fd6 : s->fd;
+	p->bytes.iov_base = (void *)((uintptr_t)m->bytes + offset);
+	p->bytes.iov_len = m->length - offset;
+	if (p->fd < 0)
+		return -EAFNOSUPPORT;
+	return (ip6 ? find_ip6(p, if_nametoindex(s->iface)) : find_ip4(p)) ? 0 : -ENODATA;
+}
+
+/* The first ones, of one family; a fault is that of the very first. */
+static int send_ip(const struct inject_sink *s, struct pt_msg *const *messages, unsigned count)
+{
+	struct ip_packet packets[BATCH];
+	struct mmsghdr headers[BATCH];
+	unsigned n = 0;
+	int rc = 0;
+	for (; n < count && rc == 0; n++) {
+		struct ip_packet *p = &packets[n];
+		rc = find_ip(s, messages[n], p);
+		if (rc || p->fd != packets[0].fd)
+			break;
+		headers[n] =
+			(struct mmsghdr){.msg_hdr = {.msg_name = &p->to,
+		                                     .msg_namelen = p->to.any.sa_family == AF_INET
+		                                                            ? sizeof p->to.in
+		                                                            : sizeof p->to.in6,
+		                                     .msg_iov = &p->bytes,
+		                                     .msg_iovlen = 1}};
+	}
+	return n ? send_headers(packets[0].fd, headers, n) : rc;
 }
 
 /* An interface that was deleted and made again has another number. */
@@ -98,7 +225,7 @@ static bool found_again(struct pt_block *b, struct inject_sink *s)
 		return false;
 	s->looked_ns = now;
 	unsigned index = if_nametoindex(s->iface);
-	return index && bind_to(s->fd, (int)index) == 0;
+	return index && bind_all(s, (int)index) == 0;
 }
 
 static void tell_down(struct pt_block *b, struct inject_sink *s, int code)
@@ -127,9 +254,26 @@ static const char *reason(struct pt_block *b, struct inject_sink *s, const struc
 		          m->length, s->iface, interface_mtu(s->iface));
 		return "too-long";
 	case EINVAL:
-		pt_report(b, code, "a packet of %u bytes is too short for a frame on '%s'",
+		pt_report(b, code,
+		          s->from_ip ? "a packet of %u bytes with a wrong IP header for '%s'"
+		                     : "a packet of %u bytes is too short for a frame on '%s'",
 		          m->length, s->iface);
-		return "too-short";
+		return s->from_ip ? "bad-header" : "too-short";
+	case EPROTO: pt_report(b, code, "a message without an IP header"); return "not-ip";
+	case ENODATA:
+		pt_report(b, code, "a packet of which only %u bytes were captured", m->length);
+		return "truncated";
+	case EAFNOSUPPORT: pt_report(b, code, "this machine has no IPv6"); return "no-ipv6";
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case EADDRNOTAVAIL:
+		pt_report(b, code, "no route by '%s': %s", s->iface, error_words(code));
+		return "no-route";
+	case EPERM:
+	case EACCES:
+		pt_report(b, code, "the firewall or the kernel refuses a packet on '%s': %s",
+		          s->iface, error_words(code));
+		return "refused";
 	case EAGAIN:
 	case ENOBUFS:
 		if (s->retries < RETRIES)
@@ -153,7 +297,7 @@ static struct fate try_to_send(struct pt_block *b, struct inject_sink *s,
                                struct pt_msg *const *messages, unsigned count)
 {
 	for (;;) {
-		int n = send_some(s, messages, count);
+		int n = s->from_ip ? send_ip(s, messages, count) : send_frames(s, messages, count);
 		if (n > 0) {
 			s->retries = 0;
 			s->down = false;
@@ -244,7 +388,9 @@ static int close_socket(struct pt_block *b, struct pt_error *err)
 	struct inject_sink *s = pt_state(b);
 	if (s->fd >= 0)
 		close(s->fd);
-	s->fd = -1;
+	if (s->fd6 >= 0)
+		close(s->fd6);
+	s->fd = s->fd6 = -1;
 	return 0;
 }
 
@@ -254,8 +400,12 @@ static const struct pt_param params[] = {
 	{NULL},
 };
 
+#define INJECT                                                                                     \
+	.api = PT_API, .role = PT_SINK, .ports = PT_LOW_ENTRY, .outside = "wire",                  \
+	.params = params, .size = sizeof(struct inject_sink), .open = open_socket, .start = start, \
+	.push_many = push_many, .stop = stop, .close = close_socket
+
 static const struct pt_type inject_sink = {
-	.api = PT_API,
 	.name = "InjectSink",
 	.summary = "Sends the packets of the low entry out of an interface, as frames",
 	.help = "The bytes go out as they are, from the link layer's header on, whatever they are. "
@@ -271,17 +421,28 @@ static const struct pt_type inject_sink = {
 		   "     +-----------+\n",
 	.examples =
 		(const char *const[]){"RdpcapSource('in.pcap', speed=1) > InjectSink('lo')", NULL},
-	.role = PT_SINK,
-	.ports = PT_LOW_ENTRY,
-	.outside = "wire",
-	.params = params,
-	.size = sizeof(struct inject_sink),
+	INJECT,
 	.init = init,
-	.open = open_socket,
-	.start = start,
-	.push_many = push_many,
-	.stop = stop,
-	.close = close_socket,
 };
 
-PT_TYPES(inject_sink, &inject_sink);
+static const struct pt_type inject3_sink = {
+	INJECT,
+	.name = "Inject3Sink",
+	.summary = "Sends the packets of the low entry out of an interface, from the IP header on",
+	.help = "The header of the link layer, if there is one, is left out; the kernel finds the "
+		"next hop, IPv4 and IPv6, and puts the IPv4 header's checksum and length right. "
+		"Dropped and counted are: not-ip, truncated (captures that are cut), no-route, "
+		"too-long for the MTU (nothing is fragmented), bad-header, refused (by a "
+		"firewall). When the interface is merely slow the sources wait. The daemon needs "
+		"CAP_NET_RAW.",
+	.picture = "     +-----------+\n"
+		   "     |           |\n"
+		   "   >-|--[iface]  |\n"
+		   "     +-----------+\n",
+	.examples =
+		(const char *const[]){
+			"CLIHighFeeder() >> UDPDrain('127.0.0.1', 9) > Inject3Sink('lo')", NULL},
+	.init = init_from_ip,
+};
+
+PT_TYPES(inject_sink, &inject_sink, &inject3_sink);

@@ -82,7 +82,7 @@ int address_connect(int type, const char *host, int port, int *fd, struct pt_err
 {
 	struct addrinfo *found;
 	long until_ms = now_ms() + WHOLE_MS;
-	int rc = resolve(type, host, port, 0, WHOLE_MS, &found, err);
+	int rc = resolve(type, "addr", host, port, 0, WHOLE_MS, &found, err);
 	if (rc)
 		return rc;
 	rc = connect_any(type, found, until_ms, fd);
@@ -97,6 +97,37 @@ int address_connect(int type, const char *host, int port, int *fd, struct pt_err
 	if (rc == -ECONNREFUSED)
 		pt_hint(err, "is the server running there? with retry_s the pipe waits for it");
 	return rc;
+}
+
+static int route_to(const struct addrinfo *a, struct sockaddr_storage *from)
+{
+	socklen_t length = sizeof *from;
+	int fd, rc = connect_one(a, 0, &fd);
+	if (rc)
+		return rc;
+	rc = getsockname(fd, (struct sockaddr *)from, &length) ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+int address_route(const char *param, const char *host, int port, struct sockaddr_storage *from,
+                  struct sockaddr_storage *to, struct pt_error *err)
+{
+	struct addrinfo *found;
+	int rc = resolve(SOCK_DGRAM, param, host, port, 0, WHOLE_MS, &found, err);
+	if (rc)
+		return rc;
+	rc = -ENETUNREACH;
+	for (int ip6 = 0; ip6 < 2; ip6++)
+		for (const struct addrinfo *a = found; rc && a; a = a->ai_next) {
+			if ((a->ai_family == AF_INET6) != ip6)
+				continue;
+			rc = route_to(a, from);
+			memcpy(to, a->ai_addr, a->ai_addrlen);
+		}
+	freeaddrinfo(found);
+	return rc ? pt_fail(err, rc, param, "no way to send to '%s': %s", host, error_words(rc))
+	          : 0;
 }
 
 void address_tune(int fd)
@@ -150,7 +181,7 @@ static int bind_any(const struct addrinfo *found, bool both, int *fd)
 int address_bind(int type, const char *host, int port, int *fd, struct pt_error *err)
 {
 	struct addrinfo *found;
-	int rc = resolve(type, host, port, AI_PASSIVE, WHOLE_MS, &found, err);
+	int rc = resolve(type, "addr", host, port, AI_PASSIVE, WHOLE_MS, &found, err);
 	if (rc)
 		return rc;
 	rc = bind_any(found, !*host, fd);

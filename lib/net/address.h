@@ -18,6 +18,11 @@ int address_connect(int socket_type, const char *host, int port, int *fd, struct
    that is taken is told with who holds it, where that can be known. */
 int address_bind(int socket_type, const char *host, int port, int *fd, struct pt_error *);
 
+/* The address, of a datagram to that host, that the kernel would choose to send it from, and the
+   host's own. Nothing is sent. Faults tell of the parameter `param`. */
+int address_route(const char *param, const char *host, int port, struct sockaddr_storage *from,
+                  struct sockaddr_storage *to, struct pt_error *);
+
 /* For a TCP connection: sends at once, and notices a peer that is gone. */
 void address_tune(int fd);
 

@@ -108,7 +108,7 @@ static int look_up(struct lookup *l, int timeout_ms, struct addrinfo **found, in
 	return rc;
 }
 
-int resolve(int type, const char *host, int port, int flags, int timeout_ms,
+int resolve(int type, const char *param, const char *host, int port, int flags, int timeout_ms,
             struct addrinfo **found, struct pt_error *err)
 {
 	char service[SERVICE_TEXT];
@@ -122,13 +122,12 @@ int resolve(int type, const char *host, int port, int flags, int timeout_ms,
 		struct lookup *l = lookup_new(host, service, &hints);
 		if (start(l)) {
 			lookup_free(l);
-			return pt_fail(err, -EAGAIN, "addr", "cannot look up '%s': no thread",
-			               host);
+			return pt_fail(err, -EAGAIN, param, "cannot look up '%s': no thread", host);
 		}
 		rc = look_up(l, timeout_ms, found, &error);
 	}
 	if (rc == 0)
 		return 0;
-	return pt_fail(err, rc == EAI_AGAIN ? -EAGAIN : -ENOENT, "addr", "cannot find '%s': %s",
+	return pt_fail(err, rc == EAI_AGAIN ? -EAGAIN : -ENOENT, param, "cannot find '%s': %s",
 	               host, rc == EAI_SYSTEM ? error_words(error) : gai_strerror(rc));
 }

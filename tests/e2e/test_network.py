@@ -13,9 +13,11 @@ import threading
 import tty
 
 import pytest
+from scapy.all import (ARP, IP, TCP, UDP, Dot1Q, Ether, IPv6, IPv6ExtHdrDestOpt, Padding, Raw)
 
+import makers
 from client import add, link
-from conftest import DEADLINE, eventually, sanitized
+from conftest import DEADLINE, eventually, ip, sanitized
 
 MIB = 1 << 20
 BIG = 1 << 30 if os.environ.get("PIPETOOL_LONG") else (16 if sanitized() else 64) * MIB
@@ -686,3 +688,164 @@ def test_the_same_descriptor_after_a_restart(daemon, rpc):
             rpc.call("engine.start", engine="e")
         rpc.call("engine.destroy", engine="e")
         assert ours.recv(10) == b""
+
+
+# ---- packets ------------------------------------------------------------------------------------
+
+def packets_of(rpc, engine, block, count):
+    messages = rpc.recv(engine, block, count)
+    assert len(messages) == count, messages
+    return messages
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_udp_drain_makes_packets_that_scapy_would(daemon, rpc, tmp_path, host):
+    layer = IPv6 if ":" in host else IP
+    daemon.create("e", f'''h = CLIHighFeeder(); u = UDPDrain("{host}", 40000); q = QueueSink()
+        h >> u; u > q; u > WrpcapSink("{tmp_path}/out.pcap")''')
+    chance = random.Random(11)
+    payloads = [chance.randbytes(n) for n in (0, 1, 2, 3, 100, 1472, 65507)] + [bytes(64), b"\xff" * 33]
+    for payload in payloads:
+        rpc.send("e", "h", {"hex": payload.hex()})
+    for n, (message, payload) in enumerate(zip(packets_of(rpc, "e", "q", len(payloads)), payloads)):
+        wanted = layer(dst=host, src=host) / UDP(sport=1234, dport=40000) / Raw(payload)
+        got = layer(data_of(message))
+        if layer is IP:
+            assert got.id == n + 1
+            wanted.id = got.id
+        assert bytes(got) == bytes(wanted)
+        assert message["link_type"] == 101 and message["wire_length"] == len(wanted)
+        assert float(message["time"]) > 1e9
+    settled(rpc, "e")
+    judged = subprocess.run(["tshark", "-r", tmp_path / "out.pcap", "-o", "udp.check_checksum:TRUE", "-o",
+                             "ip.check_checksum:TRUE", "-Y", "udp.checksum.status == Good && "
+                             "udp.dstport == 40000 && !_ws.malformed", "-T", "fields", "-e", "udp.srcport"],
+                            check=True, capture_output=True, text=True)
+    assert judged.stdout.split() == ["1234"] * len(payloads)
+
+
+def test_udp_drain_chooses_the_address_by_route(daemons, network):
+    daemon = daemons(prefix=network.inside(network.left))
+    with daemon.client() as rpc:
+        daemon.create("e", 'CLIHighFeeder(name="h") >> UDPDrain("10.9.0.2", 7, name="u"); q = QueueSink(); u > q')
+        rpc.send("e", "h", "x")
+        packet = IP(data_of(packets_of(rpc, "e", "q", 1)[0]))
+        assert (packet.src, packet.dst, packet.ttl) == ("10.9.0.1", "10.9.0.2", 64)
+        result = daemon.ptctl("create", "f", 'UDPDrain("192.0.2.1", 7)', "--start")
+        assert result.code == 1 and "no way to send to '192.0.2.1'" in result.err
+
+
+def test_udp_drain_takes_payloads_out(daemon, rpc, tmp_path):
+    packets = [
+        (Ether() / IP() / UDP() / Raw(b"one"), b"one"),
+        (Ether() / Dot1Q(vlan=5) / IP() / UDP() / Raw(b"in a vlan"), b"in a vlan"),
+        (Ether() / IPv6() / UDP() / Raw(b"six"), b"six"),
+        (Ether() / IP() / TCP() / Raw(b"no"), None),
+        (Ether() / IP() / UDP(), b""),
+        (Ether() / IP() / UDP() / Raw(b"padded") / Padding(b"\0" * 20), b"padded"),
+        (Ether() / IP(frag=8, proto=17) / Raw(b"x" * 64), None),
+        (Ether() / IPv6() / IPv6ExtHdrDestOpt() / UDP() / Raw(b"behind"), b"behind"),
+        (Ether() / ARP(), None),
+    ]
+    source = makers.pcap(tmp_path / "in.pcap", [(bytes(p), n) for n, (p, _) in enumerate(packets)])
+    wanted = [payload for _, payload in packets if payload is not None]
+    daemon.create("e", f'r = RdpcapSource("{source}"); u = UDPDrain(); q = QueueSink(); r > u; u >> q')
+    messages = packets_of(rpc, "e", "q", len(wanted))
+    assert [data_of(m) for m in messages] == wanted
+    assert all(m["canal"] == "high" and "link_type" not in m for m in messages)
+    assert dropped(rpc, "e", "u") == {"not-udp": 3}
+    settled(rpc, "e")
+
+
+def test_udp_drain_refuses_what_no_datagram_takes(daemon, rpc):
+    daemon.create("e", 'CLIHighFeeder(name="h") >> UDPDrain(name="u"); u > Sink()')
+    rpc.send("e", "h", "x" * 65508, "fine")
+    stats = rpc.stats("e", "u")
+    assert stats["dropped"] == {"too-long": 1} and stats["out"] == 1
+    assert "65507" in stats["last_error"]
+
+
+def ip6_between(network):
+    for name, device, where in ((network.left, "pl", "fd00::1/64"), (network.right, "pr", "fd00::2/64")):
+        subprocess.run([*network.inside(name), "sysctl", "-q", "-w", f"net.ipv6.conf.{device}.disable_ipv6=0"],
+                       check=True)
+        ip("-n", name, "address", "add", where, "dev", device, "nodad")
+
+
+def test_inject3_sink_lets_the_kernel_find_the_way(daemons, network, tmp_path):
+    ip6_between(network)
+    left = daemons(prefix=network.inside(network.left))
+    right = daemons(prefix=network.inside(network.right))
+    sent = [
+        Ether() / IP(src="10.9.0.1", dst="10.9.0.2", id=7) / UDP(sport=1, dport=5000) / Raw(b"framed"),
+        Ether() / IP(src="10.9.0.99", dst="10.9.0.2", id=8) / UDP(sport=2, dport=5000) / Raw(b"x") /
+        Padding(b"\0" * 30),
+        Ether() / IPv6(src="fd00::1", dst="fd00::2") / UDP(sport=3, dport=5000) / Raw(b"six"),
+        Ether() / ARP(),
+        Ether() / IPv6(src="fd00::1", dst="2001:db8::1") / UDP(),
+        Ether() / IP(src="10.9.0.1", dst="10.9.0.2") / UDP() / Raw(b"x" * 2000),
+        Ether() / IP(src="10.9.0.1", dst="10.9.0.2", len=500) / UDP() / Raw(b"cut"),
+        Ether() / Dot1Q(vlan=9) / IP(src="10.9.0.1", dst="10.9.0.2", id=9) / UDP(sport=4, dport=5000) / Raw(b"last"),
+    ]
+    source = makers.pcap(tmp_path / "in.pcap", [(bytes(p), n) for n, p in enumerate(sent)])
+    right.create("in", 'SniffSource("pr", filter="udp and dst port 5000", immediate=true) > QueueSink(name="q")')
+    left.create("out", f'r = RdpcapSource("{source}"); i = Inject3Sink("pl"); r > i', start=False)
+    with right.client() as rpc, left.client() as lrpc:
+        lrpc.call("engine.start", engine="out")
+        got = [Ether(data_of(m)) for m in packets_of(rpc, "in", "q", 4)]
+        for frame, original in zip(got, [sent[0], sent[1], sent[2], sent[7]]):
+            layer = IPv6 if IPv6 in original else IP
+            wanted = original[layer].copy()
+            if Padding in wanted:
+                wanted[Padding].underlayer.remove_payload()
+            assert bytes(frame[layer]) == bytes(wanted)
+            assert frame.dst != "ff:ff:ff:ff:ff:ff"
+        eventually(lambda: lrpc.show("out", "r")["state"] == "exhausted")
+        lrpc.call("engine.stop", engine="out")
+        stats = lrpc.stats("out", "i")
+        assert stats["out"] == 4
+        assert stats["dropped"] == {"not-ip": 1, "no-route": 1, "too-long": 1, "truncated": 1}
+        assert lrpc.stats("out")["unexplained"] == 0
+
+
+def test_inject3_sink_sends_what_udp_drain_made(daemons, network):
+    """Scapy's UDP tunnel: bytes to packets to the wire to a socket."""
+    ip6_between(network)
+    left = daemons(prefix=network.inside(network.left))
+    right = daemons(prefix=network.inside(network.right))
+    for number, (host, count) in enumerate((("10.9.0.2", 200), ("fd00::2", 200))):
+        right.create(f"in{number}", f'UDPServerPipe("{host}", 7000, name="u") > QueueSink(name="q")')
+        left.create(f"out{number}", f'CLIHighFeeder(name="h") >> UDPDrain("{host}", 7000, name="u"); '
+                    'u > Inject3Sink("pl", name="i")')
+        with right.client() as rpc, left.client() as lrpc:
+            texts = [f"message {n}" for n in range(count)]
+            lrpc.send(f"out{number}", "h", *texts)
+            assert rpc.texts(f"in{number}", "q", count) == texts
+            assert rpc.show(f"in{number}", "u")["now"]["peer"].endswith(":1234")
+            assert lrpc.stats(f"out{number}", "i")["out"] == count
+
+
+def test_inject3_sink_survives_an_interface_that_is_made_anew(daemons, network):
+    left = daemons(prefix=network.inside(network.left))
+    left.create("out", 'CLIHighFeeder(name="h") >> UDPDrain("10.9.0.2", 7000, name="u"); u > Inject3Sink("pl", name="i")')
+    with left.client() as rpc:
+        rpc.send("out", "h", "one")
+        ip("-n", network.left, "link", "del", "pl")
+        rpc.send("out", "h", "two")
+        stats = rpc.stats("out", "i")
+        assert stats["out"] == 1 and sum(stats["dropped"].values()) == 1
+        ip("-n", network.left, "link", "add", "pl", "type", "veth", "peer", "name", "pr", "netns", network.right)
+        ip("-n", network.left, "link", "set", "pl", "up")
+        ip("-n", network.left, "address", "add", "10.9.0.1/24", "dev", "pl")
+        ip("-n", network.right, "link", "set", "pr", "up")
+
+        def goes_out():
+            rpc.send("out", "h", "again")
+            return rpc.stats("out", "i")["out"] > 1
+        eventually(goes_out)
+
+
+@pytest.mark.parametrize("block", ["InjectSink", "Inject3Sink"])
+def test_an_interface_that_is_none(daemon, block):
+    result = daemon.ptctl("create", "e", f'{block}("loo")', "--start")
+    assert result.code == 1 and "no interface 'loo'; did you mean 'lo'?" in result.err

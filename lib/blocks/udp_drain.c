@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* UDPDrain: takes payloads out of UDP packets, and puts bytes into them. */
+#include <pipetool/block.h>
+
+#include "net/address.h"
+#include "packet/packet.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <time.h>
+
+#define SOURCE_PORT 1234
+#define HOPS        64
+#define UDP_SIZE    8
+#define LENGTH_MAX  65535
+
+struct udp_drain {
+	char *ip;
+	int64_t port;
+	struct sockaddr_storage from, to;
+	uint16_t id;
+};
+
+static int open_drain(struct pt_block *b, struct pt_error *err)
+{
+	struct udp_drain *u = pt_state(b);
+	return address_route("ip", u->ip, (int)u->port, &u->from, &u->to, err);
+}
+
+/* ---- packets to payloads ---- */
+
+static void take_out(struct pt_block *b, struct pt_msg *m)
+{
+	struct packet_view v;
+	packet_dissect(m, &v);
+	if (!packet_has(&v, PACKET_UDP)) {
+		pt_drop(b, m, "not-udp");
+		return;
+	}
+	struct pt_msg *payload = pt_msg_slice(m, v.offset[PACKET_UDP] + UDP_SIZE, v.payload_length);
+	if (!payload) {
+		pt_drop(b, m, "memory");
+		return;
+	}
+	pt_msg_unref(m);
+	pt_send(b, PT_HIGH, payload);
+}
+
+/* ---- payloads to packets ---- */
+
+static uint32_t add_words(uint32_t sum, const void *data, size_t length)
+{
+	const uint8_t *at = data;
+	for (; length > 1; at += 2, length -= 2)
+		sum += (uint32_t)(at[0] << 8 | at[1]);
+	return length ? sum + (uint32_t)(at[0] << 8) : sum;
+}
+
+static uint16_t checksum(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+/* `sum` is that of the addresses. The payload stands behind the header already. */
+static void write_udp(const struct udp_drain *u, uint8_t *at, size_t length, uint32_t sum)
+{
+	struct udphdr udp = {.source = htons(SOURCE_PORT),
+	                     .dest = htons((uint16_t)u->port),
+	                     .len = htons((uint16_t)length)};
+	memcpy(at, &udp, sizeof udp);
+	udp.check = checksum(add_words(sum + IPPROTO_UDP + (uint32_t)length, at, length));
+	if (!udp.check)
+		udp.check = 0xffff;
+	memcpy(at, &udp, sizeof udp);
+}
+
+static void write_ip4(struct udp_drain *u, uint8_t *at, size_t length)
+{
+	const struct sockaddr_in *from = (const struct sockaddr_in *)&u->from,
+				 *to = (const struct sockaddr_in *)&u->to;
+	struct iphdr ip = {.version = 4,
+	                   .ihl = sizeof ip / 4,
+	                   .tot_len = htons((uint16_t)(sizeof ip + length)),
+	                   .id = htons(++u->id),
+	                   .ttl = HOPS,
+	                   .protocol = IPPROTO_UDP,
+	                   .saddr = from->sin_addr.s_addr,
+	                   .daddr = to->sin_addr.s_addr};
+	ip.check = checksum(add_words(0, &ip, sizeof ip));
+	memcpy(at, &ip, sizeof ip);
+	write_udp(u, at + sizeof ip, length,
+	          add_words(add_words(0, &ip.saddr, sizeof ip.saddr), &ip.daddr, sizeof ip.daddr));
+}
+
+static void write_ip6(const struct udp_drain *u, uint8_t *at, size_t length)
+{
+	const struct sockaddr_in6 *from = (const struct sockaddr_in6 *)&u->from,
+				  *to = (const struct sockaddr_in6 *)&u->to;
+	struct ip6_hdr ip = {.ip6_src = from->sin6_addr, .ip6_dst = to->sin6_addr};
+	ip.ip6_flow = htonl(6u << 28);
+	ip.ip6_plen = htons((uint16_t)length);
+	ip.ip6_nxt = IPPROTO_UDP;
+	ip.ip6_hlim = HOPS;
+	memcpy(at, &ip, sizeof ip);
+	write_udp(u, at + sizeof ip, length,
+	          add_words(add_words(0, &ip.ip6_src, sizeof ip.ip6_src), &ip.ip6_dst,
+	                    sizeof ip.ip6_dst));
+}
+
+static uint64_t time_of(const struct pt_msg *m)
+{
+	struct timespec now;
+	if (m->time_ns)
+		return m->time_ns;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static struct pt_msg *wrap(struct pt_block *b, struct udp_drain *u, const struct pt_msg *m)
+{
+	uint8_t packet[sizeof(struct ip6_hdr) + LENGTH_MAX];
+	bool ip6 = u->to.ss_family == AF_INET6;
+	size_t header = ip6 ? sizeof(struct ip6_hdr) : sizeof(struct iphdr);
+	size_t length = UDP_SIZE + m->length;
+	memcpy(packet + header + UDP_SIZE, m->bytes, m->length);
+	if (ip6)
+		write_ip6(u, packet, length);
+	else
+		write_ip4(u, packet, length);
+	return pt_msg_packet(pt_pool(b), packet, header + length, header + length, PACKET_LINK_RAW,
+	                     time_of(m));
+}
+
+static void put_in(struct pt_block *b, struct udp_drain *u, struct pt_msg *m)
+{
+	size_t header = u->to.ss_family == AF_INET6 ? 0 : sizeof(struct iphdr);
+	size_t most = LENGTH_MAX - UDP_SIZE - header;
+	if (m->length > most) {
+		pt_report(b, -EMSGSIZE, "%u bytes are too long for a datagram, which takes %zu",
+		          m->length, most);
+		pt_drop(b, m, "too-long");
+		return;
+	}
+	struct pt_msg *packet = wrap(b, u, m);
+	if (!packet) {
+		pt_drop(b, m, "memory");
+		return;
+	}
+	pt_msg_unref(m);
+	pt_send(b, PT_LOW, packet);
+}
+
+static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	if (canal == PT_LOW)
+		take_out(b, m);
+	else
+		put_in(b, pt_state(b), m);
+}
+
+static const struct pt_param params[] = {
+	{"ip", "The host that packets are made for, by name or address.",
+         PT_STRING(struct udp_drain, ip), "\"127.0.0.1\""},
+	{"port", "The UDP port that they are made for.", PT_INT(struct udp_drain, port), "1234",
+         .max = 65535},
+	{NULL},
+};
+
+static const struct pt_type udp_drain = {
+	.api = PT_API,
+	.name = "UDPDrain",
+	.summary = "Takes payloads out of UDP packets, and puts messages into UDP packets",
+	.help = "Of a packet on the low entry, the UDP payload goes out on the high exit; what is "
+		"not UDP, over IPv4 or IPv6, is dropped. A message on the high entry goes out on "
+		"the low exit as an IP packet (link type RAW) to ip:port from port 1234, with the "
+		"address that this host would send it from. Nothing is sent by the block itself: "
+		"see Inject3Sink and UDPClientPipe.",
+	.picture = "     +-------------+\n"
+		   "  >>-|--[payload]--|->>\n"
+		   "     |      X      |\n"
+		   "   >-|----[UDP]----|->\n"
+		   "     +-------------+\n",
+	.examples =
+		(const char *const[]){
+			"u = UDPDrain(); RdpcapSource('in.pcap') > u; u >> ConsoleSink()",
+			"u = UDPDrain('127.0.0.1', 5353); CLIHighFeeder() >> u; u > ConsoleSink()",
+			NULL},
+	.role = PT_DRAIN,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT,
+	.routes = PT_CROSSWISE,
+	.params = params,
+	.size = sizeof(struct udp_drain),
+	.open = open_drain,
+	.push = push,
+};
+
+PT_TYPES(udp_drain, &udp_drain);
