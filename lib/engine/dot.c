@@ -5,40 +5,68 @@
 #include "engine/ledger.h"
 #include <inttypes.h>
 
-static const char *const colours[] = {"blue", "purple", "red"};
+/* Told apart without colours, too. */
+static const char *const edges[] = {
+	"color=blue, fontcolor=blue, arrowhead=vee",
+	"color=purple, fontcolor=purple, arrowhead=veevee",
+	"color=red, fontcolor=red, arrowhead=diamond, style=dashed",
+};
 
 static const char *fill(const struct pt_block *b)
 {
 	switch (b->type->role) {
-	case PT_SOURCE: return "#e8f4e8";
-	case PT_SINK: return "#f4ece4";
+	case PT_SOURCE: return "#e4f2e4";
+	case PT_SINK: return "#f6e9dc";
 	default: return "#ffffff";
 	}
 }
 
+static void add_count(struct buf *out, uint64_t count, const char *what)
+{
+	if (count)
+		buf_addf(out, ", %" PRIu64 " %s", count, what);
+}
+
+static void print_stats(struct buf *out, const struct pt_block *b)
+{
+	uint64_t dropped = 0;
+	for (unsigned i = 0; i < DROP_REASONS; i++)
+		dropped += b->count.drops[i].count;
+	buf_addf(out, "\\n%s\\n%" PRIu64 " in, %" PRIu64 " out", block_state_word(b), ledger_in(b),
+	         b->count.out);
+	add_count(out, b->count.held, "held");
+	add_count(out, dropped, "dropped");
+	add_count(out, b->count.errors, b->count.errors == 1 ? "error" : "errors");
+}
+
 static void print_block(struct buf *out, const struct pt_block *b, bool stats)
 {
-	buf_addf(out, "\t\"%s\" [shape=box, style=filled, fillcolor=\"%s\", label=\"%s\\n%s",
-	         b->name, fill(b), b->name, b->type->name);
+	buf_addf(out, "\t\"%s\" [fillcolor=\"%s\", ", b->name, fill(b));
+	if (stats && b->failed)
+		buf_adds(out, "color=red, penwidth=2, ");
+	buf_addf(out, "label=\"%s\\n%s", b->name, b->type->name);
 	if (stats)
-		buf_addf(out, "\\n%s, %" PRIu64 " in, %" PRIu64 " out", block_state_word(b),
-		         ledger_in(b), b->count.out);
+		print_stats(out, b);
 	buf_adds(out, "\"];\n");
 }
 
 static void print_link(struct buf *out, const struct graph_link *l, bool stats)
 {
-	buf_addf(out, "\t\"%s\" -> \"%s\" [color=%s", l->from->name, l->to->name,
-	         colours[l->canal]);
+	buf_addf(out, "\t\"%s\" -> \"%s\" [%s", l->from->name, l->to->name, edges[l->canal]);
 	if (stats && l->alive)
-		buf_addf(out, ", label=\"%" PRIu64 "\", fontcolor=%s", l->alive->messages,
-		         colours[l->canal]);
+		buf_addf(out, ", label=\" %" PRIu64 " \"", l->alive->messages);
 	buf_adds(out, "];\n");
 }
 
 void dot_print(struct buf *out, const struct pt_engine *e, bool stats)
 {
-	buf_addf(out, "digraph \"%s\" {\n\trankdir=LR;\n", e->name);
+	buf_addf(out,
+	         "digraph \"%s\" {\n"
+	         "\tgraph [rankdir=LR, nodesep=0.3, ranksep=0.6];\n"
+	         "\tnode [shape=box, style=\"rounded,filled\", color=\"#606060\", "
+	         "fontname=\"sans-serif\", fontsize=12, margin=\"0.15,0.08\"];\n"
+	         "\tedge [fontname=\"sans-serif\", fontsize=11, arrowsize=0.8];\n",
+	         e->name);
 	for (unsigned i = 0; i < e->graph->count; i++)
 		print_block(out, e->graph->blocks[i]->alive, stats);
 	for (unsigned i = 0; i < e->graph->link_count; i++)

@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 
 /* Low links are blue, high ones purple, triggers red, as Scapy draws them. With `stats`, labels
-   carry the state of the engine and what went over each link. */
+   carry what each block does and counts, and what went over each link. */
 void dot_print(struct buf *, const struct pt_engine *, bool stats);
 
 #endif

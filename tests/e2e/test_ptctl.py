@@ -209,6 +209,27 @@ def test_the_graph_for_people_and_for_graphviz(daemon, tmp_path):
     assert daemon.ok("graph", "e", "--stats").startswith("digraph")
 
 
+def test_the_picture_shows_what_each_block_does(daemon, tmp_path):
+    packets = makers.some_packets(3)
+    source = makers.pcap(tmp_path / "in.pcap", packets)
+    daemon.create("e", f"""s = CLIFeeder(); v = TriggeredValve(False); h = CLIHighFeeder()
+        k = TriggeredQueueingValve(False); q = QueueSink(); s > v > q; s > k > q; h >> q; k ^ v
+        RdpcapSource("{source}", name="r") > WrpcapSink("/dev/full", name="w")""")
+    daemon.ok("send", "e.s", "one", "two")
+    daemon.ok("send", "e.h", "three")
+    eventually(lambda: daemon.call("engine.show", {"engine": "e"})["blocks"][-1]["state"] == "failed")
+    plain, dot = daemon.ok("graph", "e"), daemon.ok("graph", "e", "--stats")
+    nodes = dict(re.findall(r'^\t"(\w+)" \[.*label="(.*)"\]', dot, re.MULTILINE))
+    assert nodes["v"] == r"v\nTriggeredValve\nrunning\n2 in, 0 out, 2 dropped"
+    assert nodes["k"] == r"k\nTriggeredQueueingValve\nrunning\n2 in, 0 out, 2 held"
+    assert re.search('"w" .*color=red', dot) and "w\\nWrpcapSink\\nfailed" in nodes["w"]
+    assert re.search(r'"s" -> "v" \[color=blue.*arrowhead=vee, label=" 2 "', dot)
+    assert re.search(r'"h" -> "q" \[color=purple.*arrowhead=veevee, label=" 1 "', dot)
+    assert re.search(r'"k" -> "v" \[color=red.*arrowhead=diamond.*label=" 0 "', dot)
+    assert "running" not in plain and " -> " in plain and "label=\" " not in plain
+    subprocess.run(["dot", "-Tsvg"], input=dot.encode(), check=True, capture_output=True)
+
+
 def on_terminal(command):
     """What a command prints when its output is a terminal."""
     pid, master = pty.fork()
