@@ -183,11 +183,7 @@ static char *param_doc(const json_t *param)
 	buf_adds(&b, text_of(param, "doc"));
 	if (json_array_size(choices))
 		add_choices(&b, choices);
-	if (min && max)
-		buf_addf(&b, " From %.16g to %.16g.", json_number_value(min),
-		         json_number_value(max));
-	else if (min)
-		buf_addf(&b, " At least %.16g.", json_number_value(min));
+	param_range_doc(&b, json_number_value(min), json_number_value(max));
 	if (json_is_true(json_object_get(param, "live")))
 		buf_adds(&b, " Can be set while the engine runs.");
 	return buf_steal(&b);

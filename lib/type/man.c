@@ -65,10 +65,7 @@ static void add_range(struct buf *b, const struct pt_param *row)
 		         *c);
 	if (row->choices)
 		buf_addc(&text, '.');
-	if (row->max > row->min)
-		buf_addf(&text, " From %.16g to %.16g.", row->min, row->max);
-	else if (row->min != 0)
-		buf_addf(&text, " At least %.16g.", row->min);
+	param_range_doc(&text, row->min, row->max);
 	add_escaped(b, text.data ? text.data : "");
 	buf_free(&text);
 }

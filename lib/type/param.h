@@ -67,6 +67,11 @@ char *param_kind_words(const struct pt_param *row);
 const char *param_kind_name(enum pt_kind); /* "bool", "size": in type.list, stable */
 int param_kind_parse(const char *name, enum pt_kind *);
 
+/* What help says of a range: " From 1 to 9.", " At least 1.", or nothing where there is no bound
+   that anybody would meet. */
+struct buf;
+void param_range_doc(struct buf *, double min, double max);
+
 const struct pt_param *param_find(const struct pt_param *rows, const char *name); /* or NULL */
 
 /* "64MiB", "10k", "1.5GB", "4096": k M G T are powers of 1000 and Ki Mi Gi Ti of 1024, with or

@@ -59,6 +59,14 @@ int param_kind_parse(const char *name, enum pt_kind *kind)
 	return -EINVAL;
 }
 
+void param_range_doc(struct buf *b, double min, double max)
+{
+	if (max > min && max < 1e9)
+		buf_addf(b, " From %.16g to %.16g.", min, max);
+	else if (min != 0)
+		buf_addf(b, " At least %.16g.", min);
+}
+
 static void add_range(struct buf *b, const struct pt_param *row)
 {
 	if (row->min == 0 && row->max == 0)

@@ -2,6 +2,7 @@
 /* Tests kinds in words, and sizes and times as people write them. */
 #include "type/param.h"
 
+#include "base/buf.h"
 #include "unit.h"
 #include <errno.h>
 #include <math.h>
@@ -111,6 +112,26 @@ START_TEST(words_tell_range_and_choices)
 }
 END_TEST
 
+static void expect_range(double min, double max, const char *expected)
+{
+	struct buf b = BUF_INIT;
+	buf_adds(&b, "");
+	param_range_doc(&b, min, max);
+	ck_assert_str_eq(b.data ? b.data : "", expected);
+	buf_free(&b);
+}
+
+START_TEST(help_tells_the_bounds_that_somebody_might_meet)
+{
+	expect_range(0, 0, "");
+	expect_range(1, 9, " From 1 to 9.");
+	expect_range(0, 0.5, " From 0 to 0.5.");
+	expect_range(1, 1e15, " At least 1.");
+	expect_range(0, 1e9, "");
+	expect_range(-3, 0, " From -3 to 0.");
+}
+END_TEST
+
 UNIT_TESTS("type/words", sizes_are_read_as_people_write_them, what_is_no_size_is_refused,
            times_are_read_as_people_write_them, every_kind_has_a_name_that_leads_back,
-           words_tell_range_and_choices)
+           words_tell_range_and_choices, help_tells_the_bounds_that_somebody_might_meet)
