@@ -59,7 +59,7 @@ static const struct pt_param limits_rows[] = {
 	{"connections", "Connections to the control socket at the same time.",
 	 PT_INT(struct conf, connections), .fallback = "1024", .min = 1, .max = 65536},
 	{"engines", "Engines at the same time.",
-	 PT_INT(struct conf, engines_max), .fallback = "256", .min = 1, .max = 65536},
+	 PT_INT(struct conf, engines_max), .fallback = "1024", .min = 1, .max = 65536},
 	{"blocks", "Blocks in one engine.",
 	 PT_INT(struct conf, blocks_max), .fallback = "4096", .min = 1, .max = 1048576},
 	{"line", "Bytes of one request.",
