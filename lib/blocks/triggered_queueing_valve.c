@@ -13,25 +13,43 @@ static void start(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
 	v->open = v->start_state;
+	pt_ready(b, v->open && v->queue.count);
 }
 
-/* One at a time: what is released may close the valve again. */
-static void release(struct pt_block *b, struct valve *v)
+static void let_go(struct pt_block *b, struct valve *v)
 {
 	enum pt_canal canal;
-	for (struct pt_msg *m; v->open && (m = pt_queue_take(b, &v->queue, &canal, v->limit));)
-		pt_send(b, canal, m);
+	struct pt_msg *m = pt_queue_take(b, &v->queue, &canal, v->limit);
+	pt_send(b, canal, m);
+}
+
+/* One at a time: what is released may close the valve again, or fill a sink. What is left then has
+   turns of its own. */
+static void release(struct pt_block *b, struct valve *v, bool all)
+{
+	while (v->open && v->queue.count && (all || !pt_held_back(b)))
+		let_go(b, v);
+	pt_ready(b, v->open && v->queue.count);
+}
+
+/* Behind what waits for a full sink: nothing of that may be lost for it. */
+static void wait(struct pt_block *b, struct valve *v, enum pt_canal canal, struct pt_msg *m)
+{
+	pt_queue_add(b, &v->queue, canal, m, UINT64_MAX, PT_DROP_NEWEST);
+	pt_full(b, true);
 }
 
 static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	struct valve *v = pt_state(b);
-	if (v->queue.count)
-		release(b, v);
-	if (v->open)
-		pt_send(b, canal, m);
-	else
+	if (v->open && v->queue.count)
+		release(b, v, false);
+	if (!v->open)
 		pt_queue_add(b, &v->queue, canal, m, v->limit, (enum pt_overflow)v->overflow);
+	else if (v->queue.count)
+		wait(b, v, canal, m);
+	else
+		pt_send(b, canal, m);
 }
 
 static void trigger(struct pt_block *b)
@@ -39,7 +57,20 @@ static void trigger(struct pt_block *b)
 	struct valve *v = pt_state(b);
 	v->open = !v->open;
 	pt_trigger(b);
-	release(b, v);
+	release(b, v, false);
+}
+
+static void produce(struct pt_block *b, unsigned max)
+{
+	struct valve *v = pt_state(b);
+	while (max-- && v->open && v->queue.count)
+		let_go(b, v);
+	pt_ready(b, v->open && v->queue.count);
+}
+
+static void stop(struct pt_block *b)
+{
+	release(b, pt_state(b), true);
 }
 
 static void inherit(struct pt_block *b, struct pt_block *old)
@@ -61,9 +92,9 @@ static const struct pt_type triggered_queueing_valve = {
 	.summary = "Passes or queues messages, changing on each trigger",
 	.help = "Every trigger opens the closed valve and closes the open one, and is passed on; "
 		"then an "
-		"opened valve releases what it has kept, in order, each message on its own canal. "
-		"With "
-		"overflow='drop-oldest' it is a flight recorder: it holds the last `limit` bytes.",
+		"opened valve releases what it has kept, in order, each message on its own canal, "
+		"as fast as the sinks take it. With overflow='drop-oldest' it is a flight "
+		"recorder: it holds the last `limit` bytes, of which each message costs 56 more.",
 	.picture = "     +-------^-------+\n"
 		   "  >>-|-[pass/queue]--|->>\n"
 		   "     |       |       |\n"
@@ -94,6 +125,8 @@ static const struct pt_type triggered_queueing_valve = {
 	.start = start,
 	.push = push,
 	.trigger = trigger,
+	.produce = produce,
+	.stop = stop,
 	.inherit = inherit,
 	.fini = fini,
 };

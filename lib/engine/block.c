@@ -278,6 +278,13 @@ void pt_full(struct pt_block *b, bool full)
 	b->engine->flow_stale = true;
 }
 
+bool pt_held_back(struct pt_block *b)
+{
+	if (b->engine->flow_stale)
+		flow_update(b->engine);
+	return b->paused;
+}
+
 void pt_available(struct pt_block *b)
 {
 	b->available = b->engine->available = true;

@@ -71,7 +71,7 @@ void engine_settle(struct pt_engine *);
 void flow_work(struct pt_engine *);           /* one turn of the sources that may run */
 void flow_update(struct pt_engine *);         /* holds back the sources that reach a full sink */
 bool flow_has_work(const struct pt_engine *); /* is there a source that may run */
-bool flow_is_exhausted(const struct pt_engine *); /* no source has anything left */
+bool flow_is_exhausted(const struct pt_engine *); /* nobody has anything left to send */
 
 /* ---- job.c: what may block, on a thread of its own ---- */
 struct job {

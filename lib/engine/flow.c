@@ -56,7 +56,7 @@ bool flow_is_exhausted(const struct pt_engine *e)
 {
 	for (unsigned i = 0; i < e->graph->count; i++) {
 		const struct pt_block *b = e->graph->blocks[i]->alive;
-		if (block_is_source(b) && !b->exhausted)
+		if (block_is_source(b) ? !b->exhausted : b->ready)
 			return false;
 	}
 	return true;

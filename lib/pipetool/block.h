@@ -100,9 +100,10 @@ struct pt_type {
 	                  unsigned count);
 	void (*trigger)(struct pt_block *);
 
-	/* Of a source: send up to `max` messages (64 at most). Called again and again, in fair
-	   turns, between pt_ready(b, true) and pt_ready(b, false), unless a sink downstream is full;
-	   `pause` tells of that, for a source that can make its own origin wait. */
+	/* Of a source, or of a block that lets go of what it has kept: send up to `max` messages (64
+	   at most). Called again and again, in fair turns, between pt_ready(b, true) and
+	   pt_ready(b, false), unless a sink downstream is full; `pause` tells of that, for a source
+	   that can make its own origin wait. */
 	void (*produce)(struct pt_block *, unsigned max);
 	void (*pause)(struct pt_block *, bool paused);
 
@@ -172,6 +173,10 @@ void pt_exhausted(struct pt_block *);
 /* Sinks: while full, the sources that reach the block are held back. What comes all the same must
    be taken. */
 void pt_full(struct pt_block *, bool full);
+
+/* Whether a sink behind the block is full now: a block that lets go of many messages at once stops,
+   and goes on in `produce`. */
+bool pt_held_back(struct pt_block *);
 
 /* A message can be taken: wakes `ptctl recv`. */
 void pt_available(struct pt_block *);

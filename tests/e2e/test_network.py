@@ -849,3 +849,113 @@ def test_inject3_sink_survives_an_interface_that_is_made_anew(daemons, network):
 def test_an_interface_that_is_none(daemon, block):
     result = daemon.ptctl("create", "e", f'{block}("loo")', "--start")
     assert result.code == 1 and "no interface 'loo'; did you mean 'lo'?" in result.err
+
+
+# ---- the flight recorder ------------------------------------------------------------------------
+
+LIMIT = (4 if sanitized() else 64) * MIB
+SIZE = 300
+KEPT = LIMIT // (SIZE + 56)  # what a message costs
+
+
+def numbered(path, count, alarm=None, size=SIZE):
+    """A capture of packets that carry their numbers; that with the number `alarm` goes to port 9."""
+    frame = bytearray(bytes(Ether(dst="02:00:00:00:00:02", src="02:00:00:00:00:01") /
+                            IP(src="10.9.0.1", dst="10.9.0.2") / UDP(sport=1, dport=2, chksum=0) /
+                            Raw(bytes(size - 42))))
+    with open(path, "wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
+        for n in range(count):
+            frame[42:50] = n.to_bytes(8, "big")
+            frame[36:38] = struct.pack(">H", 9 if n == alarm else 2)
+            file.write(struct.pack("<IIII", n // 1_000_000, n % 1_000_000, size, size))
+            file.write(frame)
+    return path
+
+
+def numbers(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    at, found = 24, []
+    while at < len(data):
+        length = struct.unpack_from("<I", data, at + 8)[0]
+        found.append(int.from_bytes(data[at + 16 + 42:at + 16 + 50], "big"))
+        assert length == SIZE and at + 16 + length <= len(data)
+        at += 16 + length
+    return found
+
+
+@pytest.mark.parametrize("more", ["", "--wait"])
+def test_a_flight_recorder_writes_what_was_before_the_trigger(daemon, rpc, tmp_path, more):
+    total, alarm = KEPT + 60_000, KEPT + 50_000
+    source = numbered(tmp_path / "in.pcap", total, alarm)
+    daemon.create("e", f'''r = RdpcapSource("{source}"); d = TriggerDrain("bpf 'udp dst port 9'")
+        v = TriggeredQueueingValve(start_state=False, limit={LIMIT}); w = WrpcapSink("{tmp_path}/out.pcap")
+        r > d > v > w; d ^ v''')
+    if more:
+        daemon.finish("e", 60)
+    else:
+        eventually(lambda: rpc.show("e", "r")["state"] == "exhausted")
+        rpc.call("engine.stop", engine="e", timeout=60)
+    got = numbers(tmp_path / "out.pcap")
+    assert got == list(range(alarm - KEPT, total)), (got[0], got[-1], len(got))
+    assert dropped(rpc, "e", "v") == {"overflow": alarm - KEPT} and dropped(rpc, "e", "w") == {}
+    assert rpc.stats("e")["unexplained"] == 0
+
+
+def test_a_recorder_releases_no_faster_than_its_sink_takes(daemon, rpc, tmp_path):
+    """More than any sink would keep; the reader is slow, and traffic goes on meanwhile."""
+    limit = (40 if sanitized() else 80) * MIB
+    size = 1400
+    kept = limit // (size + 56)
+    total, alarm = kept + 20_000, kept + 10_000
+    source = numbered(tmp_path / "in.pcap", total, alarm, size)
+    with listener() as server:
+        daemon.create("e", f'''r = RdpcapSource("{source}"); d = TriggerDrain("bpf 'udp dst port 9'")
+            v = TriggeredQueueingValve(start_state=False, limit={limit})
+            t = TCPConnectPipe("127.0.0.1", {server.getsockname()[1]}, limit="64KiB"); r > d > v > t; d ^ v''')
+        with accept(server) as out:
+            eventually(lambda: rpc.stats("e", "v")["triggers"] == 1)
+            held = rpc.stats("e", "v")["held"]
+            assert held > 0 and rpc.stats("e", "t")["held"] * size < MIB
+            got = read_exactly_fast(out, (total - alarm + kept) * size)
+            found = [int.from_bytes(got[at + 42:at + 50], "big") for at in range(0, len(got), size)]
+            assert found == list(range(alarm - kept, total))
+            assert dropped(rpc, "e", "t") == {}
+    settled(rpc, "e")
+
+
+def read_exactly_fast(sock, count):
+    got = bytearray()
+    while len(got) < count:
+        data = sock.recv(MIB)
+        assert data, f"the end after {len(got)} of {count} bytes"
+        got += data
+    return got
+
+
+def test_a_flight_recorder_on_an_interface(daemons, network, tmp_path):
+    """A saturated link: what the kernel had to drop is the only thing that may be missing."""
+    left = daemons(prefix=network.inside(network.left))
+    right = daemons(prefix=network.inside(network.right))
+    count = KEPT + 40_000
+    source = numbered(tmp_path / "in.pcap", count)
+    right.create("rec", f'''n = SniffSource("pr", filter="udp"); w = WrpcapSink("{tmp_path}/out.pcap")
+        v = TriggeredQueueingValve(start_state=False, limit={LIMIT}); n > v > w''')
+    left.ok("run", f'RdpcapSource("{source}") > InjectSink("pl")', timeout=120)
+    with right.client() as rpc:
+        def all_seen():
+            stats = rpc.stats("rec", "n")
+            return stats["out"] + sum(stats["dropped"].values()) >= count
+        eventually(all_seen)
+        rpc.call("block.trigger", engine="rec", block="v")
+        rpc.call("engine.stop", engine="rec", timeout=60)
+        lost = sum(rpc.stats("rec", "n")["dropped"].values())
+        held = min(KEPT, count - lost)
+        assert dropped(rpc, "rec", "w") == {} and rpc.stats("rec")["unexplained"] == 0
+        got = numbers(tmp_path / "out.pcap")
+        assert len(got) == held
+        assert got == sorted(set(got)), "in order, none twice"
+        assert got[-1] - got[0] + 1 - len(got) <= lost
+        if not lost:
+            assert got == list(range(count - held, count))
