@@ -280,6 +280,21 @@ class Server:
         """For what only Scapy has. `p` is the engine."""
         return eval(expression, self.graph.names, {"p": self.graph.engine})  # pylint: disable=eval-used
 
+    @staticmethod
+    def classes():
+        return [name for name, kind in pipetool.PipeEngine.pipes.items()
+                if kind.__module__.startswith("scapy.")]
+
+    def script(self, text):
+        """Any code of a user of Scapy's; what it printed. An engine `p` is stopped."""
+        os.ftruncate(self.console, 0)
+        os.lseek(self.console, 0, os.SEEK_SET)
+        names = {}
+        exec("from scapy.all import *\n" + text, names)  # pylint: disable=exec-used
+        if "p" in names:
+            names["p"].stop()
+        return self.printed()
+
     def play(self, text, steps, queues, pinned):
         """All of a graph's life in one request."""
         self.make(text, pinned=pinned, straight=True)

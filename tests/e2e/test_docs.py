@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What README.md and docs/ show is typed as it stands there, and does what they say."""
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import makers
+from conftest import ip, namespaces_allowed, program
+from sides import Scapy
+from transcript import Shell, blocks, code, commands, rows
+
+TOP = pathlib.Path(__file__).parents[2]
+SCAPY = (TOP / "docs" / "coming-from-scapy.md").read_text()
+
+
+@pytest.fixture
+def desk(daemons, request, tmp_path):
+    """A daemon and a shell in a folder with captures, an eth0, and stand-ins for what has windows."""
+    inside = []
+    if namespaces_allowed():
+        network = request.getfixturevalue("network")
+        inside = network.inside(network.left)
+        ip("-n", network.left, "link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+        for device in ("eth0", "eth1"):
+            ip("-n", network.left, "link", "set", device, "up")
+    makers.pcap(tmp_path / "in.pcap", makers.some_packets(20))
+    os.mkfifo(tmp_path / "fifo")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("wireshark", "xterm"):
+        (programs / name).write_text("#!/bin/sh\nexec cat >/dev/null\n")
+        (programs / name).chmod(0o755)
+    path = ":".join([str(programs), *(os.path.dirname(program(p)) for p in ("ptctl", "pipetoold")),
+                     os.environ["PATH"]])
+    env = {"PATH": path, "DISPLAY": ":99"}
+    run = tmp_path / "build" / "run"  # where `./dev run` would have its socket
+    run.mkdir(parents=True)
+    daemon = daemons(prefix=inside, env=env)
+    (run / "control.sock").symlink_to(daemon.socket)
+    daemon.shell = Shell(tmp_path, {**env, "PIPETOOL_SOCKET": str(daemon.socket)}, inside)
+    daemon.inside, daemon.here = inside, tmp_path
+    yield daemon
+    daemon.shell.close()
+
+
+def attached(desk, engine):
+    """Until an `attach` in the shell's background has begun: nothing else tells."""
+    with desk.client() as rpc:
+        rpc.change(engine, {"op": "add", "name": "probe", "type": "CLIFeeder", "params": {}},
+                   {"op": "add", "name": "probing", "type": "RawConsoleSink", "params": {}},
+                   {"op": "link", "from": "probe", "to": "probing", "canal": "low"})
+        while "probe\n" not in desk.shell.seen:
+            rpc.send(engine, "probe", "probe")
+            desk.shell.type(":")
+        rpc.send(engine, "probe", "last")
+        desk.shell.read(lambda seen: "last\n" in seen)
+        rpc.change(engine, {"op": "remove", "name": "probe"}, {"op": "remove", "name": "probing"})
+    desk.shell.seen = ""
+
+
+def play(desk, body):
+    for command, lines in commands(body):
+        if command.startswith("./dev"):
+            helped = subprocess.run([TOP / "dev", "help"], capture_output=True, text=True,
+                                    check=True).stdout
+            assert f"./dev {command.split()[1]}" in helped, command
+            continue
+        desk.shell.run(command, lines)
+        if found := re.match(r"ptctl attach (\w+) &$", command):
+            attached(desk, found.group(1))
+
+
+@pytest.mark.parametrize("number", range(len(blocks(SCAPY, "console"))))
+def test_the_transcripts_for_scapys_users(desk, number):
+    play(desk, blocks(SCAPY, "console")[number][1])
+
+
+def test_the_graphs_for_scapys_users(desk):
+    for number, (_, body) in enumerate(blocks(SCAPY, "pipe")):
+        desk.create(f"e{number}", body)
+        desk.ok("destroy", f"e{number}")
+
+
+@pytest.fixture
+def scapy(desk, monkeypatch):
+    monkeypatch.setenv("PATH", f"{desk.here}/programs:{os.environ['PATH']}")
+    monkeypatch.chdir(desk.here)
+    side = Scapy(desk.inside)
+    yield side
+    side.shut()
+
+
+@pytest.mark.parametrize("number", range(len(blocks(SCAPY, "python"))))
+def test_scapys_code_is_scapys(scapy, number):
+    printed = scapy.ask(do="script", text=blocks(SCAPY, "python")[number][1])
+    assert ["foo : i like potato\n", "", "1: 'hello'\n2: 'hello'\n"][number] in printed
+
+
+def test_every_class_has_its_counterpart(desk, scapy):
+    kinds, seen = {t["name"] for t in desk.call("type.list")["types"]}, set()
+    for number, row in enumerate(rows(SCAPY, "Every class")):
+        theirs, ours = map(code, row)
+        scapy.ask(do="script", text=f"x = {theirs}")
+        kind = ours.split("(")[0]
+        seen.add(kind)
+        if kind in kinds:
+            with open(desk.here / "fifo", "r+b", buffering=0) as fifo:
+                result = desk.ptctl("--fd", fifo.fileno(), "create", f"e{number}", f"x = {ours}",
+                                    pass_fds=[fifo.fileno()])
+            assert result.code == 0, result
+    bases = {"Pipe", "Source", "ThreadGenSource", "TriggerSink", "Sink"}
+    missing = set(scapy.ask(do="classes")) - bases - seen
+    assert not missing, f"not in the table: {missing}"
+
+
+def test_every_call_of_the_engine_has_its_counterpart(desk, scapy):
+    table = [tuple(map(code, row)) for row in rows(SCAPY, "The engine")]
+    graph = blocks(SCAPY, "python")[0][1].split("p = ")[0]
+    # closed in silence, its feeders would keep it waiting for ever
+    theirs = [text for text, _ in table if text and text != "p.wait_and_stop()"]
+    scapy.ask(do="script", text="\n".join([graph, *theirs]))
+    (_, lines), *_ = commands(blocks(SCAPY, "console")[0][1])
+    (desk.here / "p.pipe").write_text("\n".join(lines) + "\n")
+    for _, command in table:
+        status = desk.shell.type(command)
+        # nobody has sent a second message
+        assert status == (4 if "--timeout 0" in command else 0), (command, desk.shell.seen)
+        desk.shell.seen = ""
+
+
+def test_the_readme(desk):
+    found = blocks((TOP / "README.md").read_text(), "console")
+    assert found
+    for _, body in found:
+        play(desk, body)
+
+
+def test_every_difference_is_a_case():
+    cases = (pathlib.Path(__file__).parent / "test_conformance.py").read_text()
+    better = cases.split("# ---- what is better here")[1]
+    assert better.count("\ndef test_") >= len(rows(SCAPY, "What is better here"))
