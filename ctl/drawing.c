@@ -52,6 +52,46 @@ static size_t count_links(const struct drawing *d, const char *name)
 	return count;
 }
 
+static double sum_of(const json_t *counts)
+{
+	double sum = 0;
+	const char *why;
+	json_t *count;
+	json_object_foreach ((json_t *)counts, why, count)
+		sum += json_number_value(count);
+	return sum;
+}
+
+static void add_number(struct buf *b, double number, const char *what)
+{
+	if (!number)
+		return;
+	buf_adds(b, b->length ? ", " : "");
+	out_count(b, number);
+	buf_addf(b, " %s", what);
+}
+
+/* What is out of the ordinary: a state other than running, and messages that did not go on. */
+static void add_trouble(struct drawing *d, const json_t *block)
+{
+	struct buf b = BUF_INIT;
+	const char *state = text_of(block, "state");
+	size_t i;
+	json_t *counts;
+	if (strcmp(state, "running"))
+		out_clean(&b, state);
+	json_array_foreach (json_object_get(d->stats, "blocks"), i, counts)
+		if (!strcmp(text_of(counts, "name"), text_of(block, "name"))) {
+			add_number(&b, json_number_value(json_object_get(counts, "held")), "held");
+			add_number(&b, sum_of(json_object_get(counts, "dropped")), "dropped");
+			double errors = json_number_value(json_object_get(counts, "errors"));
+			add_number(&b, errors, errors == 1 ? "error" : "errors");
+		}
+	if (b.length)
+		buf_addf(d->out, " (%s)", b.data);
+	buf_free(&b);
+}
+
 static void add_name(struct drawing *d, const char *name, bool again)
 {
 	add_coloured(d->out, OUT_BOLD, name);
@@ -59,8 +99,11 @@ static void add_name(struct drawing *d, const char *name, bool again)
 	if (again)
 		buf_adds(d->out, count_links(d, name) ? " …" : "");
 	else if (number < json_array_size(d->blocks)) {
+		const json_t *block = json_array_get(d->blocks, number);
 		buf_addc(d->out, ' ');
-		add_coloured(d->out, OUT_DIM, text_of(json_array_get(d->blocks, number), "type"));
+		add_coloured(d->out, OUT_DIM, text_of(block, "type"));
+		if (d->stats)
+			add_trouble(d, block);
 	}
 	buf_addc(d->out, '\n');
 }

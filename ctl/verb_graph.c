@@ -17,7 +17,7 @@ static int graph(struct ctl *);
 static const struct pt_param rows[] = {
 	{.name = "engine", .doc = "Its name.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
 	{.name = "stats",
-         .doc = "With the number of messages on each link.",
+         .doc = "With the states of blocks and the numbers of messages.",
          .kind = PT_KIND_BOOL,
          .flags = PT_OPTION},
 	{.name = "output",

@@ -13,8 +13,8 @@ static json_t *graph(const char *blocks, const char *links)
 	char copy[256], *save;
 	strcpy(copy, blocks);
 	for (char *name = strtok_r(copy, " ", &save); name; name = strtok_r(NULL, " ", &save))
-		json_array_append_new(block_list,
-		                      json_pack("{s:s, s:s}", "name", name, "type", "T"));
+		json_array_append_new(block_list, json_pack("{s:s, s:s, s:s}", "name", name, "type",
+		                                            "T", "state", "running"));
 	strcpy(copy, links);
 	for (char *link = strtok_r(copy, " ", &save); link; link = strtok_r(NULL, " ", &save)) {
 		size_t sign = strcspn(link, ">^"), length = strspn(link + sign, ">^");
@@ -62,6 +62,28 @@ START_TEST(triggers_and_counts_are_shown)
 }
 END_TEST
 
+START_TEST(blocks_in_trouble_say_so)
+{
+	json_t *shown = json_pack("{s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}], s:[]}", "blocks", "name",
+	                          "w", "type", "WrpcapSink", "state", "failed", "name", "v", "type",
+	                          "Valve", "state", "running", "links");
+	json_t *stats = json_pack("{s:[{s:s, s:i, s:{s:i, s:i}, s:i}, {s:s, s:i, s:{}, s:i}]}",
+	                          "blocks", "name", "w", "held", 3, "dropped", "io", 2, "memory", 2,
+	                          "errors", 1, "name", "v", "held", 0, "dropped", "errors", 0);
+	struct buf b = BUF_INIT;
+	ck_assert(shown && stats);
+	drawing_text(&b, shown, stats);
+	ck_assert_str_eq(b.data, "w WrpcapSink (failed, 3 held, 4 dropped, 1 error)\n"
+	                         "v Valve\n");
+	b.length = 0;
+	drawing_text(&b, shown, NULL);
+	ck_assert_str_eq(b.data, "w WrpcapSink\nv Valve\n");
+	buf_free(&b);
+	json_decref(shown);
+	json_decref(stats);
+}
+END_TEST
+
 START_TEST(a_cycle_ends)
 {
 	expect("a b", "a>b b>a", false,
@@ -84,5 +106,5 @@ START_TEST(a_link_to_nowhere_does_no_harm)
 }
 END_TEST
 
-UNIT_TESTS("ctl/drawing", a_tree_for_each_root, triggers_and_counts_are_shown, a_cycle_ends,
-           a_link_to_nowhere_does_no_harm)
+UNIT_TESTS("ctl/drawing", a_tree_for_each_root, triggers_and_counts_are_shown,
+           blocks_in_trouble_say_so, a_cycle_ends, a_link_to_nowhere_does_no_harm)
