@@ -188,7 +188,7 @@ static const struct pt_type tcp_listen_pipe = {
 	.name = "TCPListenPipe",
 	.summary = "Listens for TCP and uses the first connection as source and sink",
 	.help = "When the first peer connects, its `address:port` goes out on the high exit and "
-                "the "
+		"the "
 		"block triggers; then bytes pass both ways on the low canal. What was pushed "
 		"before waits for the connection. Further connections are refused. When the peer "
 		"has closed its side the source is exhausted, and can still be written to. With "

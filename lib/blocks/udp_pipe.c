@@ -180,7 +180,7 @@ static const struct pt_type udp_server_pipe = {
 		"its peer's `address:port` on the high exit, and from then on sends what comes on "
 		"the low "
 		"entry to that peer; what was pushed before waits for it. `ptctl show` tells the "
-                "port that 0 became.",
+		"port that 0 became.",
 	.picture = "     +------^------+\n"
 		   "     |    +-[peer]-|->>\n"
 		   "     |   /         |\n"
