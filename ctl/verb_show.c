@@ -85,6 +85,18 @@ static void add_links(struct buf *b, const json_t *links)
 	json_decref(graph);
 }
 
+static void add_notes(struct buf *b, const json_t *blocks)
+{
+	size_t i;
+	json_t *block;
+	json_array_foreach (blocks, i, block)
+		if (*text_of(block, "note")) {
+			buf_addf(b, "%s: ", text_of(block, "name"));
+			out_clean(b, text_of(block, "note"));
+			buf_addc(b, '\n');
+		}
+}
+
 static void add_errors(struct buf *b, const json_t *blocks)
 {
 	size_t i;
@@ -112,6 +124,7 @@ static void show_engine(const json_t *shown)
 		buf_adds(&b, "\nLinks:\n");
 		add_links(&b, links);
 	}
+	add_notes(&b, blocks);
 	add_errors(&b, blocks);
 	out_buf(&b);
 }

@@ -43,7 +43,7 @@ struct engines {
 	struct inbox *inbox;
 	struct engines_events events;
 	struct pt_engine_limits limits;
-	char **folders; /* what limits.folders points to */
+	char **folders, **programs; /* what the limits point to */
 	size_t count_max;
 	struct engine **items; /* in the order of their names */
 	size_t count;
@@ -417,7 +417,9 @@ struct engines *engines_new(struct inbox *inbox, const struct engines_events *ev
 void engines_configure(struct engines *all, const struct conf *conf)
 {
 	texts_free(all->folders);
+	texts_free(all->programs);
 	all->folders = texts_copy((const char *const *)conf->files);
+	all->programs = texts_copy((const char *const *)conf->programs);
 	all->count_max = (size_t)conf->engines_max;
 	all->limits = (struct pt_engine_limits){
 		.memory = conf->memory,
@@ -425,6 +427,7 @@ void engines_configure(struct engines *all, const struct conf *conf)
 		.script_time_ns = (uint64_t)(conf->script_time_s * 1e9),
 		.script_memory = conf->script_memory,
 		.folders = (const char *const *)all->folders,
+		.programs = (const char *const *)all->programs,
 	};
 }
 
@@ -432,6 +435,7 @@ void engines_free(struct engines *all)
 {
 	assert(!all->count);
 	texts_free(all->folders);
+	texts_free(all->programs);
 	free(all->items);
 	free(all);
 }

@@ -64,6 +64,7 @@ void block_free(struct pt_block *b, const struct param_env *env)
 	free(b->timers);
 	free(b->handles);
 	free(b->last_error);
+	free(b->note);
 	free(b->name);
 	free(b->state);
 	free(b);
@@ -86,6 +87,8 @@ const char *block_state_word(const struct pt_block *b)
 void block_start(struct pt_block *b)
 {
 	b->failed = b->exhausted = b->ready = b->full = b->paused = false;
+	free(b->note);
+	b->note = NULL;
 	b->batch = VECTOR_MAX;
 	b->started = true;
 	b->engine->flow_stale = true;
@@ -342,6 +345,34 @@ void pt_failed(struct pt_block *b, int code, const char *fmt, ...)
 	va_end(args);
 	b->failed = true;
 	pt_exhausted(b);
+}
+
+void pt_note(struct pt_block *b, const char *fmt, ...)
+{
+	const struct pt_engine_hooks *hooks = &b->engine->hooks;
+	struct buf words = BUF_INIT;
+	va_list args;
+	va_start(args, fmt);
+	buf_vaddf(&words, fmt, args);
+	va_end(args);
+	free(b->note);
+	b->note = buf_steal(&words);
+	if (hooks->report)
+		hooks->report(hooks->arg, b->name, 0, b->note);
+}
+
+int pt_may_run(const struct pt_block *b, const char *param, const char *program,
+               struct pt_error *err)
+{
+	const char *const *allowed = b->engine->limits.programs;
+	if (!allowed)
+		return 0;
+	for (; *allowed; allowed++)
+		if (!strcmp(*allowed, program))
+			return 0;
+	pt_fail(err, -PT_EPERMITTED, param, "blocks may not run '%s'", program);
+	pt_hint(err, "name it under allow in [programs] of pipetoold.conf");
+	return -PT_EPERMITTED;
 }
 
 uint64_t pt_now(const struct pt_block *b)

@@ -73,7 +73,7 @@ struct pt_block {
 
 	_Atomic bool woken;
 
-	char *last_error;
+	char *last_error, *note;
 	uint64_t reported_ns, unreported;
 
 	unsigned gathered_count;

@@ -195,6 +195,9 @@ static void read_limits(struct pt_engine *e, const struct pt_engine_limits *limi
 	if (e->limits.folders)
 		e->limits.folders =
 			(const char *const *)(e->folders = texts_copy(e->limits.folders));
+	if (e->limits.programs)
+		e->limits.programs =
+			(const char *const *)(e->programs = texts_copy(e->limits.programs));
 	if (!e->limits.memory)
 		e->limits.memory = DEFAULT_MEMORY;
 	if (!e->limits.blocks)
@@ -291,6 +294,7 @@ void pt_engine_free(struct pt_engine *e)
 	close(e->timer_fd);
 	timers_fini(&e->timers);
 	texts_free(e->folders);
+	texts_free(e->programs);
 	pool_free(e->pool);
 	free(e->name);
 	free(e);

@@ -20,7 +20,7 @@ struct pt_engine {
 	struct pt_engine_hooks hooks;
 	struct pt_engine_limits limits;
 	struct func_limits script_limits;
-	char **folders; /* what limits.folders points to */
+	char **folders, **programs; /* what the limits point to */
 
 	uv_thread_t thread;
 	bool has_thread; /* false in unit tests, where the caller is the engine's thread */

@@ -125,6 +125,8 @@ static void run_show(struct request *r)
 		json_object_set_new(row, "state", json_string(block_state_word(b)));
 		if (b->last_error)
 			json_object_set_new(row, "last_error", json_string(b->last_error));
+		if (b->note)
+			json_object_set_new(row, "note", json_string(b->note));
 		if (b->type->describe && b->started && !b->away)
 			json_object_set_new(row, "now", b->type->describe(b));
 		uint64_t done, size;

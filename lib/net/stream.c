@@ -49,7 +49,8 @@ static void watch(struct stream *s)
 {
 	if (s->fd < 0 || s->always_ready)
 		return;
-	int events = (s->reading ? UV_READABLE : 0) | (s->writing ? UV_WRITABLE : 0);
+	int events = (s->reading ? UV_READABLE : 0) | (s->writing ? UV_WRITABLE : 0) |
+	             (s->gone && !s->output_failed ? UV_DISCONNECT : 0);
 	if (events)
 		uv_poll_start(&s->poll, events, on_event);
 	else
@@ -57,11 +58,14 @@ static void watch(struct stream *s)
 }
 
 static void flush(struct stream *s);
+static void fail_output(struct stream *s, int error);
 
 /* An error shows in whatever is tried next. */
 static void on_event(uv_poll_t *poll, int status, int events)
 {
 	struct stream *s = of(poll);
+	if (s->gone && (status < 0 || events & UV_DISCONNECT) && !s->output_failed)
+		fail_output(s, EPIPE);
 	if ((status < 0 || events & UV_READABLE) && !s->input_ended) {
 		s->reading = false;
 		pt_ready(s->block, true);
@@ -122,7 +126,7 @@ void stream_begin(struct stream *s, int fd)
 	s->finishing = false;
 	s->written = 0;
 	s->reading = !s->always_ready && !s->input_ended;
-	if (s->input_ended)
+	if (s->input_ended && !s->gone)
 		s->ended(s->block);
 	else if (s->always_ready)
 		pt_ready(s->block, true);
@@ -135,7 +139,8 @@ void stream_detach(struct stream *s)
 	if (s->fd < 0)
 		return;
 	s->reading = s->writing = s->finishing = s->output_failed = false;
-	watch(s);
+	if (!s->always_ready)
+		uv_poll_stop(&s->poll);
 	pt_ready(s->block, false);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
@@ -248,10 +253,13 @@ static void fail_output(struct stream *s, int error)
 {
 	s->output_failed = true;
 	s->written = 0;
-	pt_report(s->block, -error, "cannot write: %s",
-	          error == EPIPE ? "the other side has closed" : error_words(error));
+	if (!s->gone || error != EPIPE)
+		pt_report(s->block, -error, "cannot write: %s",
+		          error == EPIPE ? "the other side has closed" : error_words(error));
 	if (!s->keeps)
-		pt_queue_drop(s->block, &s->queue, "closed");
+		pt_queue_drop(s->block, &s->queue, s->gone ? s->gone : "closed");
+	if (s->gone)
+		s->ended(s->block);
 	if (!s->input_ended && !s->always_ready) { /* it will tell of the end, if it has come */
 		s->reading = true;
 		watch(s);
@@ -376,7 +384,11 @@ static void refuse(struct stream *s, struct pt_msg *m)
 	if (s->read_only)
 		pt_report(s->block, -EBADF,
 		          "cannot write: the descriptor is open for reading alone");
-	pt_drop(s->block, m, s->stopped ? "stopped" : s->read_only ? "read-only" : "closed");
+	pt_drop(s->block, m,
+	        s->stopped     ? "stopped"
+	        : s->read_only ? "read-only"
+	        : s->gone      ? s->gone
+	                       : "closed");
 }
 
 void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)

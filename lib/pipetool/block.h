@@ -132,10 +132,10 @@ struct pt_type {
 
 /* ---- what a block may call; on the engine's thread unless said otherwise ---- */
 
-void *pt_state(const struct pt_block *);      /* [any thread] its own state */
-const char *pt_name(const struct pt_block *); /* [any thread] */
+void *pt_state(const struct pt_block *);                   /* [any thread] its own state */
+const char *pt_name(const struct pt_block *);              /* [any thread] */
 const struct pt_type *pt_type_of(const struct pt_block *); /* [any thread] */
-struct pt_pool *pt_pool(struct pt_block *);   /* to make messages from */
+struct pt_pool *pt_pool(struct pt_block *);                /* to make messages from */
 
 /* Sends a message out of the block: over each link of the exit, in the order in which they were
    made. Takes the reference. Without a link the message is dropped and counted. */
@@ -190,6 +190,13 @@ void pt_report(struct pt_block *, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void pt_failed(struct pt_block *, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* News: reported without counting as an error, and shown with the block until the next. */
+void pt_note(struct pt_block *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* [any thread] Whether the configuration lets blocks run this program ([programs] allow); else the
+   fault, under `param`. */
+int pt_may_run(const struct pt_block *, const char *param, const char *program, struct pt_error *);
 
 /* Time. A timer lives in the block's state, zeroed; it runs once, and is stopped with the block.
    pt_now is the engine's clock: nanoseconds, monotonic; tests can fake it. */

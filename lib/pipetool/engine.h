@@ -40,8 +40,9 @@ struct pt_engine_limits {
 	unsigned blocks;         /* 0: 4096 */
 	uint64_t script_time_ns; /* 0: 100 ms */
 	size_t script_memory;    /* 0: 16 MiB */
-	const char *const
-		*folders; /* in which blocks may open files, NULL-terminated; NULL: everywhere */
+	/* In which folders blocks may open files, and which programs they may run: lists that end
+	   with NULL, as is each that stands for all. */
+	const char *const *folders, *const *programs;
 };
 
 /* An engine with an empty graph, stopped. The name is copied, as are the others. */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* WiresharkSink: a Wireshark that is fed as it is by nobody else. */
+#include <pipetool/block.h>
+
+#include "base/program.h"
+#include "capture/feed.h"
+#include "net/viewer.h"
+
+struct wireshark {
+	struct viewer viewer;
+	struct feed feed;
+	int link_type;
+	char **args;
+	char *program;
+	uint64_t limit;
+	struct buf bytes; /* of one message, kept for the next */
+};
+
+static int init(struct pt_block *b, struct pt_error *err)
+{
+	struct wireshark *w = pt_state(b);
+	viewer_init(&w->viewer, b, &w->limit);
+	w->viewer.name = w->program;
+	return pt_may_run(b, "program", w->program, err);
+}
+
+static int check_display(struct pt_block *b, struct pt_error *err)
+{
+	struct wireshark *w = pt_state(b);
+	if (!program_is(w->program, "wireshark") || program_has_display())
+		return 0;
+	pt_fail(err, -PT_ESTATE, "program", "the daemon has no display for '%s'", w->program);
+	pt_hint(err,
+	        "'ptctl wireshark ENGINE.BLOCK' opens one on your side, fed from any block; this "
+	        "one, %s, can be a Sink",
+	        pt_name(b));
+	return -PT_ESTATE;
+}
+
+static int open_viewer(struct pt_block *b, struct pt_error *err)
+{
+	struct wireshark *w = pt_state(b);
+	int rc = check_display(b, err);
+	if (rc)
+		return rc;
+	char **argv = program_viewer(w->program, (const char *const *)w->args);
+	rc = viewer_open(&w->viewer, argv, VIEWER_STDIN, "program", err);
+	texts_free(argv);
+	if (rc)
+		return rc;
+	feed_init(&w->feed, pt_name(b), w->link_type < 0 ? FEED_PLAIN : (uint16_t)w->link_type);
+	buf_clear(&w->bytes);
+	feed_header(&w->bytes);
+	return viewer_greet(&w->viewer, w->bytes.data, w->bytes.length, err);
+}
+
+static void start(struct pt_block *b)
+{
+	struct wireshark *w = pt_state(b);
+	viewer_start(&w->viewer);
+}
+
+/* The message as a block of the stream, in its place. */
+static struct pt_msg *wrap(struct pt_block *b, struct pt_msg *m)
+{
+	struct wireshark *w = pt_state(b);
+	buf_clear(&w->bytes);
+	feed_packet(&w->feed, &w->bytes, m);
+	struct pt_msg *wrapped = pt_msg_new(pt_pool(b), w->bytes.data, w->bytes.length);
+	if (wrapped)
+		pt_msg_unref(m);
+	else
+		pt_drop(b, m, "memory");
+	return wrapped;
+}
+
+static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
+{
+	struct wireshark *w = pt_state(b);
+	unsigned wrapped = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_msg *m = wrap(b, messages[i]);
+		if (m)
+			messages[wrapped++] = m;
+	}
+	viewer_push(&w->viewer, messages, wrapped);
+}
+
+static void stop(struct pt_block *b)
+{
+	struct wireshark *w = pt_state(b);
+	viewer_stop(&w->viewer);
+}
+
+static int close_viewer(struct pt_block *b, struct pt_error *err)
+{
+	struct wireshark *w = pt_state(b);
+	feed_fini(&w->feed);
+	return viewer_close(&w->viewer, err);
+}
+
+static void fini(struct pt_block *b)
+{
+	struct wireshark *w = pt_state(b);
+	viewer_fini(&w->viewer);
+	buf_free(&w->bytes);
+}
+
+static const struct pt_type wireshark_sink = {
+	.api = PT_API,
+	.name = "WiresharkSink",
+	.summary = "Shows packets in a Wireshark of their own",
+	.help = "Started with the engine, on the daemon's display, and fed with pcapng: "
+		"nanoseconds, and the block's name as the interface. What is no packet is of "
+		"linktype. Sources that can wait do so while it reads slowly; if it reads nothing "
+		"for five seconds, messages are dropped. It may be closed at any time: what comes "
+		"then is dropped, and the engine goes on. When the engine stops it stays open.\n\n"
+		"A daemon without display: `ptctl wireshark ENGINE.BLOCK` shows what leaves any "
+		"block in a Wireshark on the client's side.",
+	.picture = "     +-------------+\n"
+		   "     |             |\n"
+		   "     |             |\n"
+		   "   >-|-[wireshark] |\n"
+		   "     +-------------+\n",
+	.examples = (const char *const[]){"RdpcapSource(\"in.pcap\") > WiresharkSink()",
+                                          "RdpcapSource(\"in.pcap\") > WiresharkSink(args=[\"-Y\", "
+                                          "\"tcp.port == 443\"])",
+                                          NULL},
+	.role = PT_SINK,
+	.ports = PT_LOW_ENTRY,
+	.params =
+		(const struct pt_param[]){
+			{"linktype", "Link type of messages that are not packets; None is 147.",
+                         PT_LINKTYPE(struct wireshark, link_type), "None"},
+			{"args", "Further arguments for the program.",
+                         PT_STRINGS(struct wireshark, args), "None"},
+			{"program",
+                         "What to run: a wireshark gets -Slki -, a tshark -l -i -, any other "
+                         "program its arguments alone.",
+                         PT_STRING(struct wireshark, program), "wireshark"},
+			{"limit", "Bytes that may wait for it before sources are held back.",
+                         PT_SIZE(struct wireshark, limit), "8MiB", .min = 1, .max = 1e12},
+			{NULL}},
+	.size = sizeof(struct wireshark),
+	.init = init,
+	.open = open_viewer,
+	.start = start,
+	.push_many = push_many,
+	.stop = stop,
+	.close = close_viewer,
+	.fini = fini,
+};
+
+PT_TYPES(wireshark_sink, &wireshark_sink);

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is shown by other programs: Wireshark and tshark, xterm and tmux."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+from scapy.all import Ether, IP, UDP, Raw, rdpcap, wrpcap
+
+from conftest import DEADLINE, eventually, program, sanitized
+
+QUIET = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
+ALLOWED = "[programs]\nallow = {}\n"
+
+
+@pytest.fixture
+def capture(tmp_path):
+    path = tmp_path / "in.pcap"
+    wrpcap(str(path), [Ether() / IP(src="10.0.0.1", dst="10.0.0.2", id=i) / UDP(sport=i + 1, dport=9)
+                       / Raw(b"x" * 958) for i in range(200)])
+    return path
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Makes a program of a few lines of shell."""
+    def make(text, name="viewer"):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+    return make
+
+
+@pytest.fixture
+def viewing(daemons, script):
+    """A daemon that may run one script, without display."""
+    def make(text, name="viewer"):
+        path = script(text, name)
+        return daemons(config=ALLOWED.format(path), env=QUIET), path
+    return make
+
+
+def state(daemon, name):
+    return daemon.client().show("lab", name)
+
+
+# ---- WiresharkSink ------------------------------------------------------------------------------
+
+def test_a_program_reads_pcapng(viewing, tmp_path, capture):
+    out = tmp_path / "seen.pcapng"
+    daemon, path = viewing(f"cat > {out}; : > {out}.done")
+    daemon.create("lab", f"s = RdpcapSource('{capture}'); f = CLIFeeder(); "
+                  f"w = WiresharkSink(program='{path}'); s > w; f > w")
+    eventually(lambda: state(daemon, "s")["state"] == "exhausted")
+    daemon.ok("send", "lab.f", "plain")
+    daemon.ok("stop", "lab")
+    eventually(pathlib.Path(f"{out}.done").exists)
+    seen = [bytes(p) for p in rdpcap(str(out))]
+    assert seen == [bytes(p) for p in rdpcap(str(capture))] + [b"plain"]
+    names = subprocess.run(["tshark", "-r", out, "-T", "fields", "-e", "frame.interface_name"],
+                           capture_output=True, text=True, check=True).stdout.split()
+    assert set(names) == {"w"}
+    stats = daemon.client().stats("lab")
+    assert stats["unexplained"] == 0
+
+
+def test_the_link_type_of_messages_and_the_arguments(viewing, tmp_path):
+    out = tmp_path / "seen.pcapng"
+    daemon, path = viewing(f'cat > {out}; echo "$*" > {out}.args')
+    daemon.create("lab", f"f = CLIFeeder(); w = WiresharkSink(linktype=101, args=['-a', 'b c'], "
+                  f"program='{path}'); f > w")
+    packet = bytes(IP(src="1.2.3.4", dst="5.6.7.8") / UDP(sport=1, dport=2))
+    daemon.call("block.send", engine="lab", block="f", message={"hex": packet.hex()})
+    daemon.ok("stop", "lab")
+    eventually(lambda: pathlib.Path(f"{out}.args").exists() and
+               pathlib.Path(f"{out}.args").read_text())
+    assert pathlib.Path(f"{out}.args").read_text() == "-a b c\n"
+    assert rdpcap(str(out))[0][IP].dst == "5.6.7.8"
+
+
+def test_tshark_reads_it_live(daemons, tmp_path, capture):
+    out = tmp_path / "seen.pcapng"
+    daemon = daemons(env=QUIET)
+    daemon.create("lab", f"s = RdpcapSource('{capture}', loop=0); w = WiresharkSink("
+                  f"program='tshark', args=['-Q', '-c', '1000', '-w', '{out}']); s > w")
+    # tshark ends by itself after a thousand packets: that is a viewer closed by its user
+    eventually(lambda: state(daemon, "w")["state"] == "exhausted", 60)
+    assert state(daemon, "w")["note"] == "tshark was closed"
+    assert len(rdpcap(str(out))) == 1000
+    assert daemon.client().show("lab")["state"] == "running"
+
+
+def test_a_viewer_that_is_closed_ends_its_block_alone(viewing, capture):
+    daemon, path = viewing("head -c 5000 >/dev/null")
+    daemon.create("lab", f"s = RdpcapSource('{capture}', loop=0); d = Drain(); k = Sink(); "
+                  f"w = WiresharkSink(program='{path}'); s > d > k; d > w")
+    client = daemon.client()
+    eventually(lambda: client.stats("lab", "w")["dropped"].get("viewer-closed", 0) > 100)
+    assert client.show("lab", "w")["state"] == "exhausted"
+    assert client.show("lab", "w")["note"] == f"{path} was closed"
+    before = client.stats("lab", "k")["out"]
+    eventually(lambda: client.stats("lab", "k")["out"] > before)
+    stats = client.stats("lab")
+    assert stats["unexplained"] == 0 and all(not b["errors"] for b in stats["blocks"])
+    assert not zombies(daemon)
+    daemon.ok("stop", "lab")
+    daemon.ok("start", "lab")  # and there is another one
+    eventually(lambda: client.stats("lab", "w")["out"])
+
+
+def test_a_viewer_that_fails_is_an_error(viewing, capture):
+    daemon, path = viewing("exit 3")
+    daemon.create("lab", f"f = CLIFeeder(); w = WiresharkSink(program='{path}'); f > w")
+    shown = eventually(lambda: state(daemon, "w")["state"] == "failed" and state(daemon, "w"))
+    assert shown["last_error"] == f"{path} ended with status 3"
+    daemon.ok("send", "lab.f", "x")
+    assert daemon.client().stats("lab", "w")["dropped"] == {"viewer-closed": 1}
+
+
+def test_who_reads_slowly_holds_back_the_source(viewing, tmp_path, capture):
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    out = tmp_path / "seen.pcapng"
+    daemon, path = viewing(f"read -r _ < {go}; cat > {out}; : > {out}.done")
+    daemon.create("lab", f"s = RdpcapSource('{capture}', loop=20); "
+                  f"w = WiresharkSink(limit='100k', program='{path}'); s > w")
+    eventually(lambda: daemon.client().stats("lab", "w")["held"] > 50)
+    assert state(daemon, "s")["state"] == "running"  # it waits
+    go.write_text("go\n")
+    daemon.finish("lab")
+    eventually(pathlib.Path(f"{out}.done").exists)
+    assert len(rdpcap(str(out))) == 4000
+
+
+def test_who_reads_nothing_is_dropped_after_a_while(viewing, capture):
+    daemon, path = viewing("exec tail -f /dev/null")
+    daemon.create("lab", f"s = RdpcapSource('{capture}', loop=0); d = Drain(); "
+                  f"w = WiresharkSink(limit='100k', program='{path}'); s > d > w")
+    client = daemon.client()
+    eventually(lambda: client.stats("lab", "w")["dropped"].get("viewer-stalled", 0) > 1000)
+    assert "does not read" in client.show("lab", "w")["last_error"]
+    end_children(daemon)
+    eventually(lambda: client.stats("lab", "w")["dropped"].get("viewer-closed", 0) > 1000)
+    assert client.stats("lab")["unexplained"] == 0
+
+
+def children(daemon):
+    listing = pathlib.Path(f"/proc/{daemon.process.pid}/task").glob("*/children")
+    return [int(pid) for path in listing for pid in path.read_text().split()]
+
+
+def end_children(daemon):
+    for pid in children(daemon):
+        os.kill(pid, signal.SIGKILL)
+
+
+def zombies(daemon):
+    return [pid for pid in children(daemon)
+            if ") Z " in pathlib.Path(f"/proc/{pid}/stat").read_text()]
+
+
+def test_refusals(daemons, script):
+    daemon = daemons(config=ALLOWED.format("wireshark, nowhere"), env=QUIET)
+    result = daemon.ptctl("create", "lab", "f = CLIFeeder(); w = WiresharkSink(program='sh'); f > w")
+    assert result.code == 7 and "may not run 'sh'" in result.err and "[programs]" in result.err
+    graph = "f = CLIFeeder(); w = WiresharkSink(); f > w"
+    result = daemon.ptctl("create", "lab", graph, "--start")
+    assert result.code == 1 and "ptctl wireshark" in result.err and "display" in result.err
+    result = daemon.ptctl("create", "lab", graph.replace("()", "(program='nowhere')", 2)
+                          .replace("CLIFeeder(program='nowhere')", "CLIFeeder()"), "--start")
+    assert result.code == 1 and "no program 'nowhere'" in result.err
+    assert daemon.call("engine.list")["engines"] == []
+
+
+# ---- ptctl wireshark ----------------------------------------------------------------------------
+
+def test_ptctl_runs_a_program_of_the_users(daemons, script, tmp_path, capture):
+    out = tmp_path / "seen.pcapng"
+    daemon = daemons(config=ALLOWED.format("nothing"), env=QUIET)
+    daemon.create("lab", f"s = RdpcapSource('{capture}', loop=0); k = Sink(); s > k")
+    path = script(f'echo "$*"; head -c 100000 > {out}')
+    result = daemon.ptctl("wireshark", "lab.s", "--program", path, "--", "-Y", "udp")
+    assert (result.code, result.out) == (0, "-Y udp\n"), result
+    assert out.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a" and b"10.0" not in result.raw
+    result = daemon.ptctl("wireshark", "lab.s", "--program", script("exit 7", "bad"))
+    assert result.code == 1 and "ended with status 7" in result.err
+    result = daemon.ptctl("wireshark", "lab.s", env=QUIET)
+    assert result.code == 1 and "$DISPLAY" in result.err
+    result = daemon.ptctl("wireshark", "lab.s", "--program", "/no/such")
+    assert result.code == 1 and "no program '/no/such'" in result.err
+
+
+def test_ptctl_ends_with_the_stream_and_its_viewer(daemon, script, tmp_path):
+    out = tmp_path / "seen"
+    daemon.create("lab", "f = CLIFeeder(); k = Sink(); f > k")
+    path = script(f"cat > {out}")
+    with subprocess.Popen([program("ptctl"), "-s", daemon.socket, "wireshark", "lab.f", "--program",
+                           path]) as ptctl:
+        eventually(lambda: out.exists() and out.stat().st_size)
+        daemon.ok("send", "lab.f", "hello")
+        daemon.ok("remove", "lab", "f")
+        assert ptctl.wait(DEADLINE) == 0
+    assert b"hello" in out.read_bytes()
+    with subprocess.Popen([program("ptctl"), "-s", daemon.socket, "wireshark", "lab.k", "--program",
+                           script("echo $$ > $1; exec cat", "wait"), "--", out],
+                          stdout=subprocess.DEVNULL) as ptctl:
+        pid = eventually(lambda: out.read_bytes().decode(errors="replace").strip().isdigit() and
+                         int(out.read_text()))
+        ptctl.send_signal(signal.SIGINT)
+        assert ptctl.wait(DEADLINE) == 130
+    assert not pathlib.Path(f"/proc/{pid}").exists()
+
+
+def test_tshark_shows_a_tap(daemon, capture):
+    daemon.create("lab", f"s = RdpcapSource('{capture}', loop=0); k = Sink(); s > k")
+    result = daemon.ptctl("wireshark", "lab.s", "--program", "tshark", "--", "-c", "5",
+                          timeout=60)
+    assert result.code == 0 and result.out.count("10.0.0.1") == 5
+
+
+# ---- a display ----------------------------------------------------------------------------------
+
+def need(*programs):
+    missing = [name for name in programs if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed")
+
+
+@pytest.fixture
+def display(tmp_path):
+    """The environment of a display of one's own, and of a user of one's own."""
+    need("Xvfb", "xwininfo")
+    reading, writing = os.pipe()
+    home = tmp_path / "home"
+    (home / ".config").mkdir(parents=True)
+    server = subprocess.Popen(["Xvfb", "-displayfd", str(writing), "-screen", "0", "1000x700x24",
+                               "-nolisten", "tcp"], pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        number = told.readline().strip()
+    assert number, "Xvfb does not start"
+    yield {"DISPLAY": f":{number}", "WAYLAND_DISPLAY": "", "HOME": str(home),
+           "XDG_CONFIG_HOME": str(home / ".config"), "XDG_RUNTIME_DIR": str(home)}
+    server.terminate()
+    server.wait()
+
+
+def windows(display):
+    """Names of the windows that are there."""
+    tree = subprocess.run(["xwininfo", "-root", "-tree"], env={**os.environ, **display},
+                          capture_output=True, text=True, check=False).stdout
+    return re.findall(r'0x[0-9a-f]+ "(.*?)": ', tree)
+
+
+def capturing(display):
+    return [name for name in windows(display) if name.startswith("Capturing from")]
+
+
+def test_wireshark_itself_is_shown_by_the_daemon(daemons, display, capture):
+    need("wireshark")
+    daemon = daemons(env=display)
+    daemon.create("lab", f"s = RdpcapSource('{capture}', loop=0, speed=1); w = WiresharkSink(); "
+                  "s > w")
+    eventually(lambda: capturing(display), 60)
+    eventually(lambda: daemon.client().stats("lab", "w")["out"] >= 200)
+    assert state(daemon, "w")["state"] == "running"
+    end_children(daemon)
+    eventually(lambda: state(daemon, "w")["state"] == "failed")
+    eventually(lambda: not capturing(display))
+
+
+def test_wireshark_itself_is_shown_by_ptctl(daemon, display, capture):
+    need("wireshark")
+    daemon.create("lab", f"s = RdpcapSource('{capture}', loop=0); k = Sink(); s > k")
+    with subprocess.Popen([program("ptctl"), "-s", daemon.socket, "wireshark", "lab.s"],
+                          env={**os.environ, **display}, stderr=subprocess.DEVNULL) as ptctl:
+        eventually(lambda: capturing(display), 60)
+        ptctl.send_signal(signal.SIGINT)
+        assert ptctl.wait(DEADLINE) == 130
+    eventually(lambda: not capturing(display))
