@@ -57,7 +57,7 @@ static double sum_of(const json_t *counts)
 	double sum = 0;
 	const char *why;
 	json_t *count;
-	json_object_foreach ((json_t *)counts, why, count)
+	json_object_foreach ((json_t *)(uintptr_t)counts, why, count)
 		sum += json_number_value(count);
 	return sum;
 }

@@ -271,11 +271,24 @@ static void freed(struct post *post)
 	look_for_end(all);
 }
 
+/* Queues may have held much, in small pieces, which libc would keep. Sanitizers bring a heap of
+   their own. */
+static void give_back_memory(void)
+{
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#if !defined(__has_feature)
+	malloc_trim(0);
+#elif !__has_feature(thread_sanitizer) && !__has_feature(address_sanitizer)
+	malloc_trim(0);
+#endif
+#endif
+}
+
 static void free_on_thread(void *arg)
 {
 	struct engine *engine = arg;
 	pt_engine_free(engine->engine);
-	malloc_trim(0); /* queues may have held much, in pieces that libc would keep */
+	give_back_memory();
 	inbox_post(engine->engines->inbox, &engine->freed);
 }
 
