@@ -6,11 +6,13 @@ TRANSFORMS = ["reverse", "upper", "truncate(3)", "function(m) return m .. '!' en
 PREDICATES = ["always", "never", "equals 'm3'", "function(m) return #m % 2 == 0 end",
               "function(m) return m:sub(-1) == '4' end"]
 
-PASS = {"Drain": (), "TransformDrain": TRANSFORMS, "FilterDrain": PREDICATES, "UpDrain": (),
-        "DownDrain": ()}
-TRIGGERS = {"TriggerDrain": PREDICATES, "TriggeredValve": [True, False],
-            "TriggeredQueueingValve": [True, False], "TriggeredSwitch": [True, False],
-            "TriggeredMessage": ["tm", "m4"]}
+# What each takes as its only parameter.
+DRAINS = {"Drain": (), "TransformDrain": TRANSFORMS, "FilterDrain": PREDICATES, "UpDrain": (),
+          "DownDrain": (), "TriggerDrain": PREDICATES, "TriggeredValve": [True, False],
+          "TriggeredQueueingValve": [True, False], "TriggeredSwitch": [True, False],
+          "TriggeredMessage": ["tm", "m4"]}
+PLAIN = [kind for kind in DRAINS if not kind.startswith("Trigger")]
+TRIGGERS = [kind for kind in DRAINS if kind.startswith("Trigger")]
 FEEDERS = {"low": "CLIFeeder", "high": "CLIHighFeeder", "auto": "AutoSource"}
 SINKS = {"q0": "QueueSink", "q1": "QueueSink", "c": "ConsoleSink", "r": "RawConsoleSink"}
 
@@ -18,7 +20,7 @@ SINKS = {"q0": "QueueSink", "q1": "QueueSink", "c": "ConsoleSink", "r": "RawCons
 def exits(kind):
     """The canals on which a block sends."""
     return {"CLIFeeder": ["low"], "CLIHighFeeder": ["high"], "UpDrain": ["high"],
-            "DownDrain": ["low"]}.get(kind, ["low", "high"])
+            "DownDrain": ["low"], "RdpcapSource": ["low"]}.get(kind, ["low", "high"])
 
 
 def entries(kind):
@@ -28,17 +30,19 @@ def entries(kind):
 class Random:
     """Blocks in an order in which data only goes forward; triggers also go back."""
 
+    feeders, sinks = FEEDERS, SINKS
+
     def __init__(self, chance, size, kinds):
         self.chance = chance
-        self.kinds = {**FEEDERS}
+        self.kinds = {**self.feeders}
         self.params = {}
         for n in range(chance.randrange(1, size)):
-            kind = chance.choice(list(kinds))
+            kind = chance.choice(kinds)
             self.kinds[f"d{n}"] = kind
-            if kinds[kind]:
-                self.params[f"d{n}"] = repr(chance.choice(kinds[kind]))
-        self.drains = [name for name in self.kinds if name not in FEEDERS]
-        self.kinds.update(SINKS)
+            if DRAINS[kind]:
+                self.params[f"d{n}"] = repr(chance.choice(DRAINS[kind]))
+        self.drains = [name for name in self.kinds if name not in self.feeders]
+        self.kinds.update(self.sinks)
         self.links = []
 
     def text(self):
@@ -58,14 +62,15 @@ class Random:
     def link_data(self, source, target):
         canals = [c for c in exits(self.kinds[source]) if c in entries(self.kinds[target])]
         if canals:
-            self.links.append((source, target, self.chance.choice(canals)))
+            both = canals if self.chance.random() < 0.3 else [self.chance.choice(canals)]
+            self.links += [(source, target, canal) for canal in both]
 
     def steps(self, count):
         """Messages in groups, and now and then something more of a graph."""
         found, number = [], 0
         while number < count:
-            feeder = self.chance.choice(list(FEEDERS))
-            canal = self.chance.choice(exits(FEEDERS[feeder]))
+            feeder = self.chance.choice(list(self.feeders))
+            canal = self.chance.choice(exits(self.feeders[feeder]))
             size = self.chance.choice([1, 1, 1, 2, 5, 5, 99])
             found.append(("send", feeder, [f"m{n}" for n in range(number, number + size)], canal))
             number += size
@@ -75,7 +80,7 @@ class Random:
 
     def more(self):
         """A queue that is linked while the engine runs, with or without something before it."""
-        source = self.chance.choice([*FEEDERS, *self.drains])
+        source = self.chance.choice([*self.feeders, *self.drains])
         canal = self.chance.choice(exits(self.kinds[source]))
         sign = ">" if canal == "low" else ">>"
         if self.chance.random() < 0.5:
@@ -88,13 +93,15 @@ class Meshed(Random):
 
     def __init__(self, chance):
         size = chance.choice([3, 6, 9])
-        super().__init__(chance, size, {**PASS, **TRIGGERS} if chance.random() < 0.8 else PASS)
+        triggers = chance.choice([0, 0.35, 0.35, 0.6])
+        super().__init__(chance, size, PLAIN if not triggers else
+                         [*PLAIN, *TRIGGERS] if triggers < 0.5 else [*TRIGGERS, "UpDrain", "Drain"])
         for _ in range(chance.randrange(size, size * 3)):
-            if chance.random() < 0.35:
+            if chance.random() < triggers:
                 self.link_trigger()
             else:
-                source = chance.choice([*FEEDERS, *self.drains])
-                later = self.drains if source in FEEDERS else \
+                source = chance.choice([*self.feeders, *self.drains])
+                later = self.drains if source in self.feeders else \
                     self.drains[self.drains.index(source) + 1:]
                 self.link_data(source, chance.choice([*SINKS, *later]))
         if self.links and chance.random() < 0.3:
@@ -110,6 +117,8 @@ class Meshed(Random):
         forward = self.drains.index(source) < self.drains.index(target)
         if forward or self.kinds[source] == "TriggerDrain":
             self.links.append((source, target, "trigger"))
+        if forward and self.chance.random() < 0.4:  # what it sends meets what it has triggered
+            self.link_data(source, target)
 
     def behind(self, name):
         """The kinds that a trigger of this block reaches in chain."""
@@ -129,18 +138,33 @@ class Meshed(Random):
             or not self.behind(t) & sends]
 
 
+class Vectors(Meshed):
+    """Fed from a file, which pipetool reads in vectors; nobody may see that."""
+
+    feeders = {"file": "RdpcapSource"}
+    sinks = {**SINKS, "c": "RawConsoleSink"}  # the other shows a packet in its own way
+
+    def __init__(self, chance, file):
+        super().__init__(chance)
+        self.params["file"] = repr(file)
+
+    def steps(self, count):
+        del count
+        return [("finish", 30)]
+
+
 class Tree(Random):
     """No two ways meet: each queue sees the same however Scapy's sets are ordered."""
 
     def __init__(self, chance):
-        super().__init__(chance, chance.choice([4, 8, 12]), {**PASS, **TRIGGERS})
+        super().__init__(chance, chance.choice([4, 8, 12]), [*PLAIN, *TRIGGERS])
         for n in range(2, 8):
             self.kinds[f"q{n + 1}"] = "QueueSink"
         self.above, triggering, triggered = {}, set(), set()
         del self.kinds["c"], self.kinds["r"]
-        for name in [n for n in self.kinds if n not in FEEDERS]:
-            before = [b for b in [*FEEDERS, *self.drains] if b != name and (
-                b in FEEDERS or name not in self.drains or
+        for name in [n for n in self.kinds if n not in self.feeders]:
+            before = [b for b in [*self.feeders, *self.drains] if b != name and (
+                b in self.feeders or name not in self.drains or
                 self.drains.index(b) < self.drains.index(name))]
             links = len(self.links)
             source = chance.choice(before)

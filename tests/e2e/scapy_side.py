@@ -66,6 +66,23 @@ class StraightQueueingValve(scapypipes.TriggeredQueueingValve):
             self.q.put((False, msg))
 
 
+class TextSource(scapypipes.RdpcapSource):
+    """As Scapy's; its packets are text, as what a feeder sends."""
+
+    def _send(self, msg):
+        super()._send(bytes(msg).decode())
+
+
+class CanalSink(pipetool.QueueSink):
+    """As Scapy's, and tells on which canal a message came."""
+
+    def push(self, msg):
+        self.q.put(("low", msg))
+
+    def high_push(self, msg):
+        self.q.put(("high", msg))
+
+
 class Descriptor:
     """What FDSourceSink wants: an object that reads and writes what there is."""
 
@@ -90,7 +107,7 @@ class Links(dict):
 class Graph:
     """One engine and its blocks."""
 
-    def __init__(self, text, paths, pinned, straight):
+    def __init__(self, text, paths, pinned, compared):
         self.pinned, self.made, self.feeders = pinned, [], {}
         self.delivered = threading.Semaphore(0)
         self.running, self.ending = False, None
@@ -101,8 +118,9 @@ class Graph:
             TransformDrain=lambda f: pipetool.TransformDrain(FUNCTIONS[f]),
             TriggerDrain=lambda f: scapypipes.TriggerDrain(FUNCTIONS[f]),
             FDSourceSink=lambda fd: scapypipes.FDSourceSink(Descriptor(paths[fd["fd"]])))
-        if straight:
-            self.names["TriggeredQueueingValve"] = StraightQueueingValve
+        if compared:
+            self.names.update(TriggeredQueueingValve=StraightQueueingValve, QueueSink=CanalSink,
+                              RdpcapSource=TextSource)
         self.engine = pipetool.PipeEngine(*self.run(text))
 
     def run(self, text):
@@ -256,13 +274,13 @@ class Server:
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = [self.errors], False
 
-    def make(self, text, paths=(), pinned=False, straight=False, start=True, wireshark=None):
+    def make(self, text, paths=(), pinned=False, compared=False, start=True, wireshark=None):
         if wireshark:
             conf.prog.wireshark = wireshark
         os.ftruncate(self.console, 0)
         os.lseek(self.console, 0, os.SEEK_SET)
         self.errors.all()
-        self.graph = Graph(text, paths, pinned, straight)
+        self.graph = Graph(text, paths, pinned, compared)
         return self.graph.start() if start else None
 
     def start(self):
@@ -297,11 +315,12 @@ class Server:
 
     def play(self, text, steps, queues, pinned):
         """All of a graph's life in one request."""
-        self.make(text, pinned=pinned, straight=True)
+        self.make(text, pinned=pinned, compared=True)
         for step, *rest in steps:
             getattr(self.graph, step)(*rest)
         self.graph.stop()
-        found = {name: self.graph.take(name, 1 << 30, 0) for name in queues}
+        found = {name: [(canal, plain(message)) for canal, message in
+                        self.graph.names[name].q.queue] for name in queues}
         self.graph.end()
         return {"queues": found, "printed": self.printed(), "errors": self.errors.all()}
 

@@ -124,6 +124,9 @@ class Ours:
         if result.code:
             raise Failed(result.err)
 
+    def exhausted(self, block):
+        return self.rpc.show(self.engine, block)["state"] == "exhausted"
+
     def close(self, block):
         self.rpc.call("block.close", engine=self.engine, block=block)
 
@@ -135,8 +138,8 @@ class Ours:
                 for m in self.rpc.recv(self.engine, block, count, seconds)]
 
     def everything(self, block):
-        """What the queue holds now."""
-        return [content(m["message"]) for m in self.rpc.call(
+        """What the queue holds now, with canals."""
+        return [[m["canal"], content(m["message"]).hex()] for m in self.rpc.call(
             "block.recv", engine=self.engine, block=block, max=100_000)["messages"]]
 
     def printed(self):

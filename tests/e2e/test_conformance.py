@@ -13,10 +13,11 @@ from scapy.all import DNS, IP, UDP, Ether, IPv6, raw
 
 import makers
 from conftest import Daemon, eventually, sanitized
-from graphs import Meshed, Tree
+from graphs import Meshed, Tree, Vectors
 from sides import Failed, Ours, Scapy
 
-GRAPHS = 60 if sanitized() else 300
+GRAPHS = 40 if sanitized() else 200  # of each kind
+PARTS = 5
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 
 
@@ -65,36 +66,50 @@ def sending(feeder, sink, *messages, count=None):
 
 # ---- random graphs ------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("part", range(10))
-@pytest.mark.parametrize("kind", [Meshed, Tree])
-def test_random_graphs(scapy, ours, kind, part):
+def act(ours, step, *rest):
+    if step == "send":
+        feeder, messages, canal = rest
+        ours.send(feeder, *messages, canal=canal)
+    elif step == "grow":
+        ours.grow(*rest)
+    else:
+        eventually(lambda: ours.exhausted("file"))
+
+
+def compare(scapy, ours, graph, told):
+    """How much was delivered, which must be the same on both sides."""
+    text, steps = graph.text(), graph.steps(16)
+    queues = [name for name, kind in graph.kinds.items() if kind == "QueueSink"]
+    queues += ["q2"] * any(step == "grow" for step, *_ in steps)
+    wanted = scapy.ask(do="play", text=text, steps=steps, queues=queues,
+                       pinned=not isinstance(graph, Tree))
+    assert not wanted["errors"], wanted["errors"]
+    ours.make(text)
+    for step in steps:
+        act(ours, *step)
+    got = {queue: ours.everything(queue) for queue in queues}
+    printed = ours.printed() if ours.attached else ""
+    ours.end()
+    told += f"\n{text}\n{steps}"
+    assert got == wanted["queues"], told
+    assert printed == wanted["printed"], told
+    return sum(map(len, got.values())) + len(printed)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("kind", [Meshed, Vectors, Tree])
+def test_random_graphs(scapy, ours, tmp_path, kind, part):
     """Meshed ones against Scapy with sets that keep the order of the links (its own are random),
     trees against Scapy as it is."""
     print(f"SEED={SEED}")
+    more = []
+    if kind is Vectors:
+        packets = [(b"m%d" % n, makers.START * 10 ** 9 + n) for n in range(200)]
+        more = [makers.pcap(tmp_path / "in.pcap", packets, link_type=147)]
     delivered = 0
-    for number in range(part, GRAPHS if kind is Meshed else GRAPHS // 2, 10):
-        chance = random.Random(f"{SEED}/{kind.__name__}/{number}")
-        graph = kind(chance)
-        text, steps = graph.text(), graph.steps(16)
-        queues = [name for name, kind_ in graph.kinds.items() if kind_ == "QueueSink"]
-        queues += ["q2"] * any(step == "grow" for step, *_ in steps)
-        wanted = scapy.ask(do="play", text=text, steps=steps, queues=queues,
-                           pinned=kind is Meshed)
-        assert not wanted["errors"], wanted["errors"]
-        ours.make(text)
-        for step, *rest in steps:
-            if step == "send":
-                feeder, messages, canal = rest
-                ours.send(feeder, *messages, canal=canal)
-            else:
-                ours.grow(*rest)
-        got = {queue: [m.hex() for m in ours.everything(queue)] for queue in queues}
-        printed = ours.printed() if ours.attached else ""
-        ours.end()
-        told = f"SEED={SEED} number {number}\n{text}\n{steps}"
-        assert got == wanted["queues"], told
-        assert printed == wanted["printed"], told
-        delivered += sum(map(len, got.values())) + len(printed)
+    for number in range(part, GRAPHS, PARTS):
+        told = f"{SEED}/{kind.__name__}/{number}"
+        delivered += compare(scapy, ours, kind(random.Random(told), *more), f"SEED={told}")
     assert delivered > 100
 
 
@@ -226,6 +241,27 @@ w = TriggeredSwitch(); m = TriggeredMessage("seen"); q = QueueSink(); p = QueueS
 s > v > d > w > q
 w >> m; m >> p; m > p
 d ^ v ^ w ^ m""")
+
+
+def test_a_triggered_message_goes_low_then_high_and_then_triggers(play):
+    def case(side):
+        side.send("s", "go")
+        return side.printed()
+    assert play(case, """s = CLIFeeder(); d = TriggerDrain("always"); m = TriggeredMessage("seen")
+n = TriggeredMessage("next"); c = ConsoleSink(); s > d
+d ^ m ^ n
+m > c; m >> c; n > c""") == ">'seen'\n>>'seen'\n>'next'\n"
+
+
+def test_a_queueing_valve_triggers_before_it_releases(play):
+    def case(side):
+        side.send("s", "one", "two", "trigger", "three")
+        return side.take("low", 9, 0), side.take("high", 9, 0)
+    assert play(case, """s = CLIFeeder(); d = TriggerDrain("equals 'trigger'")
+v = TriggeredQueueingValve(False); w = TriggeredSwitch(); low = QueueSink(); high = QueueSink()
+s > d > v > w > low
+w >> high
+d ^ v ^ w""") == ([], [b"one", b"two", b"trigger", b"three"])
 
 
 # ---- the documented examples --------------------------------------------------------------------
