@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl tap. */
 #include "base/error.h"
-#include "base/quote.h"
 #include "ctl/out.h"
 #include "ctl/tapped.h"
 #include "packet/packet.h"
@@ -46,7 +45,7 @@ const struct verb verb_tap = {
 	.name = "tap",
 	.summary = "show what leaves a block, live, until Ctrl-C",
 	.help = "Shows what leaves the block by its exits, or enters it if it has none, and "
-                "changes "
+		"changes "
 		"nothing. Prints as ConsoleSink does, one message a line; with -j each is a JSON "
 		"object on a line, with its bytes, time and link type. The tap goes with the "
 		"block's name, and ends when the block is removed. Who reads too slowly misses "
@@ -89,23 +88,16 @@ static void print_message(const json_t *item)
 	struct buf line = BUF_INIT;
 	const char *canal = json_string_value(json_object_get(item, "canal"));
 	const json_t *link_type = json_object_get(item, "link_type");
+	const json_t *wire_length = json_object_get(item, "wire_length");
 	if (param_bytes_from_json(json_object_get(item, "message"), &bytes, NULL))
 		return;
-	buf_adds(&line, canal && !strcmp(canal, "high") ? ">>" : ">");
-	if (link_type) {
-		char summary[512];
-		const struct pt_msg m = {
-			.bytes = bytes.data,
-			.length = (uint32_t)bytes.length,
-			.wire_length =
-				(uint32_t)json_integer_value(json_object_get(item, "wire_length")),
-			.link_type = (uint16_t)json_integer_value(link_type),
-		};
-		packet_summary(&m, summary, sizeof summary);
-		buf_adds(&line, summary);
-	} else {
-		quote_text(&line, (const char *)bytes.data, bytes.length);
-	}
+	const struct pt_msg m = {
+		.bytes = bytes.data,
+		.length = (uint32_t)bytes.length,
+		.wire_length = (uint32_t)json_integer_value(wire_length),
+		.link_type = link_type ? (uint16_t)json_integer_value(link_type) : PT_NO_LINK_TYPE,
+	};
+	packet_line(&line, canal && !strcmp(canal, "high"), &m);
 	buf_addc(&line, '\n');
 	out_buf(&line);
 	free(bytes.data);

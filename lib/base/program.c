@@ -36,6 +36,28 @@ bool program_has_display(void)
 	return is_set("DISPLAY") || is_set("WAYLAND_DISPLAY");
 }
 
+bool program_is_there(const char *program)
+{
+	const char *path = getenv("PATH");
+	char *folders = must_strdup(path ? path : "/usr/bin:/bin"), *rest = folders, *folder;
+	bool found = strchr(program, '/') && !access(program, X_OK);
+	while (!found && !strchr(program, '/') && (folder = strsep(&rest, ":"))) {
+		char *file = must_printf("%s/%s", *folder ? folder : ".", program);
+		found = !access(file, X_OK);
+		free(file);
+	}
+	free(folders);
+	return found;
+}
+
+const char *program_run_folder(void)
+{
+	const char *own = getenv("RUNTIME_DIRECTORY"), *users = getenv("XDG_RUNTIME_DIR");
+	if (own && *own == '/' && !strchr(own, ':'))
+		return own;
+	return users && *users == '/' ? users : NULL;
+}
+
 /* ---- the words of a command ---- */
 
 static void add_words(char ***argv, size_t *count, const char *const *words)

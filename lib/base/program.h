@@ -13,6 +13,13 @@ bool program_is(const char *program, const char *name);
 /* Whether there is a display: $DISPLAY or $WAYLAND_DISPLAY. */
 bool program_has_display(void);
 
+/* Whether it is in $PATH, to be run. */
+bool program_is_there(const char *program);
+
+/* Where a program keeps sockets: $RUNTIME_DIRECTORY, if it is one, or $XDG_RUNTIME_DIR; NULL:
+   there is none. */
+const char *program_run_folder(void);
+
 /* What is typed to make a viewer read pcapng from its standard input, live: Wireshark with
    -Slki -, tshark with -l -i -, any other program without options of ours; then `args` (ends with
    NULL; may be NULL). To be freed by texts_free. */

@@ -2,7 +2,7 @@
 /* ConsoleSink and RawConsoleSink: messages as lines, for people and for pipes. */
 #include <pipetool/block.h>
 
-#include "base/quote.h"
+#include "base/buf.h"
 #include "packet/packet.h"
 
 struct console {
@@ -14,14 +14,7 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	struct console *c = pt_state(b);
 	buf_clear(&c->line);
-	buf_adds(&c->line, canal == PT_HIGH ? ">>" : ">");
-	if (pt_msg_is_packet(m)) {
-		char summary[512];
-		packet_summary(m, summary, sizeof summary);
-		buf_adds(&c->line, summary);
-	} else {
-		quote_text(&c->line, (const char *)m->bytes, m->length);
-	}
+	packet_line(&c->line, canal == PT_HIGH, m);
 	buf_addc(&c->line, '\n');
 	pt_print(b, canal, c->line.data, c->line.length);
 	pt_done(b, m);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/program.h"
+#include "net/linger.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -106,12 +107,16 @@ int viewer_greet(const struct viewer *v, const void *bytes, size_t length, struc
 
 void viewer_start(struct viewer *v)
 {
-	if (v->fd < 0)
-		return;
-	int fd = v->fd;
-	v->fd = -1;
 	v->closed = v->stalled = false;
 	stream_start(&v->stream);
+	if (v->fd >= 0)
+		viewer_begin(v);
+}
+
+void viewer_begin(struct viewer *v)
+{
+	int fd = v->fd;
+	v->fd = -1;
 	stream_begin(&v->stream, fd);
 	if (v->pidfd >= 0 && !uv_poll_init(pt_loop(v->block), &v->exit, v->pidfd)) {
 		pt_adopt(v->block, (uv_handle_t *)&v->exit);
@@ -119,9 +124,10 @@ void viewer_start(struct viewer *v)
 	}
 }
 
-bool viewer_is_open(const struct viewer *v)
+void viewer_fail(struct viewer *v, int code, const char *words)
 {
-	return v->stream.fd >= 0;
+	pt_failed(v->block, code, "%s", words);
+	shut(v);
 }
 
 void viewer_stop(struct viewer *v)
@@ -129,9 +135,32 @@ void viewer_stop(struct viewer *v)
 	stream_stop(&v->stream);
 }
 
+void viewer_stop_early(struct viewer *v)
+{
+	enum pt_canal canal;
+	buf_clear(&v->late);
+	for (struct pt_msg *m;
+	     (m = pt_queue_take(v->block, &v->stream.queue, &canal, *v->stream.limit));) {
+		buf_add(&v->late, m->bytes, m->length);
+		pt_done(v->block, m);
+	}
+	stream_stop(&v->stream);
+}
+
+static int write_late(struct viewer *v, struct pt_error *err)
+{
+	if (v->fd < 0)
+		return pt_fail(err, -PT_EIO, NULL, "%s could not be opened", v->name);
+	fcntl(v->fd, F_SETFL, fcntl(v->fd, F_GETFL) | O_NONBLOCK);
+	return linger(v->fd, (const uint8_t *)v->late.data, v->late.length, err);
+}
+
 int viewer_close(struct viewer *v, struct pt_error *err)
 {
 	int rc = stream_close(&v->stream, err);
+	if (v->late.length)
+		rc = write_late(v, err);
+	buf_free(&v->late);
 	if (v->fd >= 0)
 		close(v->fd);
 	if (v->pidfd >= 0)

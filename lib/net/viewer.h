@@ -3,6 +3,7 @@
 #ifndef NET_VIEWER_H
 #define NET_VIEWER_H
 
+#include "base/buf.h"
 #include "net/stream.h"
 #include <sys/types.h>
 
@@ -25,6 +26,7 @@ struct viewer {
 	const struct pt_msg *seen; /* what waited first when the patience began */
 	size_t seen_written;
 	bool stalled, closed;
+	struct buf late; /* what waited when the block stopped, and the program had not come yet */
 };
 
 /* To be called first, in init. */
@@ -40,10 +42,14 @@ void viewer_open_fd(struct viewer *, int fd);
 /* [worker] The first bytes, which fit into the empty pipe. */
 int viewer_greet(const struct viewer *, const void *bytes, size_t length, struct pt_error *);
 
-void viewer_start(struct viewer *); /* nothing was opened: nothing happens */
-bool viewer_is_open(const struct viewer *);
+/* What is pushed before there is something open waits; then comes viewer_begin, or viewer_fail. */
+void viewer_start(struct viewer *);
+void viewer_begin(struct viewer *);
+void viewer_fail(struct viewer *, int code, const char *words);
 void viewer_push(struct viewer *, struct pt_msg **messages, unsigned count);
 void viewer_stop(struct viewer *);
+/* The same while it is being opened: viewer_close writes what waits to what was opened meanwhile. */
+void viewer_stop_early(struct viewer *);
 int viewer_close(struct viewer *, struct pt_error *); /* [worker] */
 void viewer_fini(struct viewer *);
 

@@ -124,6 +124,11 @@ bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *,
    (cut at room - 1). */
 size_t packet_summary(const struct pt_msg *, char *out, size_t room);
 
+/* Adds to a line how consoles show a message, without newline: ">" or, of the higher canal, ">>";
+   then a packet's summary, or other bytes in quotes. */
+struct buf;
+void packet_line(struct buf *, bool high, const struct pt_msg *);
+
 /* Prefix-preserving anonymisation of addresses: Crypto-PAn (Xu, Fan, Ammar, Moon 2002; reference
    implementation by Fan), with AES-128; IPv6 over all 128 bits with the same scheme. The key is 32
    bytes: the cipher's, and the pad's. libcrypto is loaded when the first one is made. Encrypted

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from scapy.all import Ether, IP, UDP, Raw, rdpcap, wrpcap
 
-from conftest import DEADLINE, eventually, program, sanitized
+from conftest import DEADLINE, eventually, program
 
 QUIET = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
 ALLOWED = "[programs]\nallow = {}\n"
@@ -282,3 +282,143 @@ def test_wireshark_itself_is_shown_by_ptctl(daemon, display, capture):
         ptctl.send_signal(signal.SIGINT)
         assert ptctl.wait(DEADLINE) == 130
     eventually(lambda: not capturing(display))
+
+
+# ---- TermSink -----------------------------------------------------------------------------------
+
+TWO = "f = CLIFeeder(); h = CLIHighFeeder(); t = TermSink({}); f > t; h >> t"
+
+
+@pytest.fixture
+def tmux(daemons, tmp_path):
+    """A daemon without display, and its tmux."""
+    need("tmux")
+    run = tmp_path / "run"
+    run.mkdir(mode=0o700)
+    daemon = daemons(env={**QUIET, "XDG_RUNTIME_DIR": str(run)})
+
+    def command(*arguments):
+        sockets = list(run.glob("pipetool-tmux-*"))
+        if not sockets:
+            return ""
+        return subprocess.run(["tmux", "-S", sockets[0], *arguments], capture_output=True,
+                              text=True, check=False).stdout
+
+    daemon.tmux = command
+    yield daemon
+    command("kill-server")
+
+
+def shown(daemon, block="t"):
+    """What stands in the block's window, without the empty lines."""
+    return [line for line in daemon.tmux("capture-pane", "-p", "-t", f"0:{block}").split("\n")
+            if line]
+
+
+def titles(daemon):
+    return daemon.tmux("list-windows", "-a", "-F", "#{window_name}").split()
+
+
+def test_lines_stand_in_a_tmux_window(tmux):
+    tmux.create("lab", TWO.format(""))
+    assert titles(tmux) == ["t"]
+    tmux.ok("send", "lab.f", "it's")
+    tmux.ok("send", "lab.h", "high")
+    packet = bytes(IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=5, dport=6))
+    tmux.call("block.send", engine="lab", block="f", message={
+        "message": {"hex": packet.hex()}, "link_type": 101, "time": "1.0", "wire_length": 28})
+    lines = eventually(lambda: len(shown(tmux)) == 3 and shown(tmux))
+    assert lines[:2] == [">\"it's\"", ">>'high'"]
+    assert lines[2].startswith(">IP 10.0.0.1:5 > 10.0.0.2:6 UDP")
+    # who looks is told how to see it, and that command shows it
+    note = tmux.client().show("lab", "t")["note"]
+    assert re.fullmatch(r"tmux -S \S+ attach -t 0", note) and note in tmux.log()
+    assert note in tmux.ok("show", "lab")
+    # the files in between are gone again
+    assert [p for p in (tmux.folder.parent / "run").iterdir() if "tmux" not in p.name] == []
+
+
+def test_it_stays_until_a_key_is_pressed_or_goes_with_the_engine(tmux):
+    tmux.create("lab", "f = CLIFeeder(); t = TermSink(); u = TermSink(keepterm=False); f > t; f > u")
+    assert sorted(titles(tmux)) == ["t", "u"]
+    tmux.ok("send", "lab.f", "last")
+    tmux.ok("stop", "lab")
+    eventually(lambda: titles(tmux) == ["t"])
+    eventually(lambda: "press a key" in shown(tmux)[-1])
+    assert shown(tmux)[0] == ">'last'"
+    tmux.tmux("send-keys", "-t", "0:t", "x")
+    eventually(lambda: titles(tmux) == [])
+
+
+def test_it_can_open_late_and_without_newlines(tmux):
+    tmux.create("lab", TWO.format("openearly=False, newlines=False"))
+    assert titles(tmux) == []
+    tmux.ok("send", "lab.f", "a", "b")
+    eventually(lambda: shown(tmux) == [">'a'>'b'"])
+    tmux.ok("set", "lab.t", "newlines=true")
+    tmux.ok("send", "lab.f", "c", "d")
+    eventually(lambda: shown(tmux) == [">'a'>'b'>'c'", ">'d'"])
+
+
+def test_a_closed_window_ends_its_block_alone(tmux):
+    tmux.create("lab", TWO.format(""))
+    tmux.tmux("kill-server")
+    shown_block = eventually(lambda: state(tmux, "t")["state"] == "exhausted" and state(tmux, "t"))
+    assert shown_block["note"] == "tmux was closed"
+    tmux.ok("send", "lab.f", "a")
+    stats = tmux.client().stats("lab", "t")
+    assert stats["dropped"] == {"viewer-closed": 1} and not stats["errors"]
+
+
+def test_neither_display_nor_tmux(daemons, tmp_path):
+    (tmp_path / "bin").mkdir()
+    daemon = daemons(env={**QUIET, "PATH": str(tmp_path / "bin")})
+    for early in ("True", "False"):
+        result = daemon.ptctl("create", "lab", TWO.format(f"openearly={early}"), "--start")
+        assert result.code == 1 and "neither a display nor tmux" in result.err
+        assert "ptctl tap" in result.err
+
+
+def test_terminals_are_programs_too(daemons, script):
+    daemon = daemons(config=ALLOWED.format("xterm"), env={**QUIET, "DISPLAY": ":99"})
+    result = daemon.ptctl("create", "lab", TWO.format("terminal='sh'"))
+    assert result.code == 7 and "may not run 'sh'" in result.err
+    daemon = daemons(config=ALLOWED.format("xterm"), env=QUIET)
+    result = daemon.ptctl("create", "lab", TWO.format(""))
+    assert result.code == 7 and "may not run 'tmux'" in result.err
+
+
+def test_a_terminal_gets_its_command_behind_e(daemons, script, tmp_path):
+    out = tmp_path / "out"
+    path = script(f'echo "$1" > {out}; shift; exec "$@" >> {out}', "terminal")
+    daemon = daemons(config=ALLOWED.format(path), env={**QUIET, "DISPLAY": ":99"})
+    daemon.create("lab", TWO.format(f"terminal='{path}', keepterm=False, openearly=False"))
+    daemon.ok("send", "lab.f", "a", "b")
+    daemon.ok("stop", "lab")
+    eventually(lambda: out.exists() and out.read_text() == "-e\n>'a'\n>'b'\n")
+    daemon.create("bad", f"f = CLIFeeder(); t = TermSink(terminal='{path}', openearly=False); f > t")
+    path.unlink()
+    daemon.ok("send", "bad.f", "a")
+    shown_block = eventually(lambda: daemon.client().show("bad", "t")["state"] == "failed" and
+                             daemon.client().show("bad", "t"))
+    assert "no program" in shown_block["last_error"]
+    daemon.ok("send", "bad.f", "b")
+    assert daemon.client().stats("bad", "t")["dropped"] == {"viewer-closed": 2}
+
+
+def test_xterm_itself_shows_the_lines(daemons, display):
+    need("xterm")
+    daemon = daemons(env=display)
+    daemon.create("lab", TWO.format("keepterm=False"))
+    eventually(lambda: "t" in windows(display))
+    daemon.ok("send", "lab.f", "seen")
+    assert state(daemon, "t")["state"] == "running"
+    daemon.ok("stop", "lab")
+    eventually(lambda: "t" not in windows(display))
+    daemon.create("late", "f = CLIFeeder(); v = TermSink(openearly=False); f > v")
+    assert "v" not in windows(display)
+    daemon.ok("send", "late.f", "a")
+    eventually(lambda: "v" in windows(display))
+    end_children(daemon)  # its user closes it, not gently
+    eventually(lambda: daemon.client().show("late", "v")["state"] == "failed")
+    eventually(lambda: not children(daemon))
