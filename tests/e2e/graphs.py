@@ -36,7 +36,7 @@ class Random:
         self.chance = chance
         self.kinds = {**self.feeders}
         self.params = {}
-        for n in range(chance.randrange(1, size)):
+        for n in range(chance.randrange(size // 2, size)):
             kind = chance.choice(kinds)
             self.kinds[f"d{n}"] = kind
             if DRAINS[kind]:
@@ -93,9 +93,16 @@ class Meshed(Random):
 
     def __init__(self, chance):
         size = chance.choice([3, 6, 9])
-        triggers = chance.choice([0, 0.35, 0.35, 0.6])
-        super().__init__(chance, size, PLAIN if not triggers else
-                         [*PLAIN, *TRIGGERS] if triggers < 0.5 else [*TRIGGERS, "UpDrain", "Drain"])
+        triggers, kinds = chance.choice([
+            (0, PLAIN), (0.4, [*PLAIN, *TRIGGERS]), (0.7, [*TRIGGERS, "TriggerDrain", "UpDrain"])])
+        super().__init__(chance, size, kinds)
+        for number, name in enumerate(self.drains):  # hardly any that nothing comes to
+            for _ in range(3):
+                self.link_data(chance.choice([*self.feeders, *self.drains[:number]]), name)
+                if chance.random() < 0.7:
+                    break
+            if chance.random() < 0.7:
+                self.link_data(name, chance.choice(list(SINKS)))
         for _ in range(chance.randrange(size, size * 3)):
             if chance.random() < triggers:
                 self.link_trigger()
