@@ -19,7 +19,7 @@ const struct verb verb_apply = {
 	.name = "apply",
 	.summary = "make an engine's graph what the text says, touching only what differs",
 	.help = "What `ptctl export` prints changes nothing. --dry-run prints the operations that "
-                "lead "
+		"lead "
 		"there.\n"
 		"\n"
 		"  ptctl export p > p.pipe; edit p.pipe; ptctl apply p -f p.pipe --dry-run",

@@ -16,7 +16,7 @@ const struct verb verb_proxy = {
 	.name = "proxy",
 	.summary = "pass standard input and output to and from the control socket",
 	.help = "What `ptctl -H HOST` runs on the other side, by ssh. It ends when either side "
-                "does.\n"
+		"does.\n"
 		"\n"
 		"  ssh host ptctl proxy",
 	.run = proxy,

@@ -44,7 +44,7 @@ const struct verb verb_wireshark = {
 	.name = "wireshark",
 	.summary = "show what leaves a block in Wireshark, on this side",
 	.help = "Runs Wireshark here, fed from a tap, which changes nothing in the engine, and "
-                "ends "
+		"ends "
 		"when Wireshark is closed. The daemon may be elsewhere and have no display.\n"
 		"\n"
 		"  ptctl wireshark lab.d1 -- -Y tcp",

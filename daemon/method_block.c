@@ -116,7 +116,8 @@ static void block_tap(void *arg)
 		return;
 	}
 	struct gate *gate = connection_gate(call->connection);
-	struct listener *listener = call->state = listener_new(engine, call_text(call, "block"), &call->daemon->inbox, gate, raw);
+	struct listener *listener = call->state =
+		listener_new(engine, call_text(call, "block"), &call->daemon->inbox, gate, raw);
 	json_t *params = json_copy(call->request.params);
 	json_object_del(params, "engine");
 	listener_begin(listener, params, tapped, call);

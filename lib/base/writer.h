@@ -43,7 +43,8 @@ uint8_t *writer_room(struct writer *, size_t length);
 void writer_advance(struct writer *, size_t length); /* so many were written there */
 
 bool writer_has_room(const struct writer *); /* a free buffer, or half of the current one */
-bool writer_has_much_room(const struct writer *); /* half of the buffers: time to go on; [any thread] */
+bool writer_has_much_room(
+	const struct writer *); /* half of the buffers: time to go on; [any thread] */
 /* Hands over what there is. Without it a full buffer may wait for the next one. */
 void writer_push(struct writer *);
 

@@ -25,7 +25,8 @@ struct stream {
 	int fd;                           /* -1: not connected, and what is pushed waits */
 	const uint64_t *limit;            /* bytes that may wait before the block is full */
 	void (*ended)(struct pt_block *); /* nothing more can be read */
-	const char *gone; /* not NULL: a viewer is fed, which its user may close at any time. That is
+	const char
+		*gone; /* not NULL: a viewer is fed, which its user may close at any time. That is
 	                     no error: `ended` is called, and messages are dropped with this word */
 	bool keeps; /* what cannot be written waits for the next descriptor; else it is dropped */
 

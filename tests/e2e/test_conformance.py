@@ -468,9 +468,7 @@ t = TriggeredMessage("triggered"); o = QueueSink(); srv > o; srv >> o; srv ^ t; 
 s > srv""") == (b"early", b"late", True)
 
 
-def test_udp_drain(ours, play, tmp_path):
-    if "UDPDrain" not in {t["name"] for t in ours.rpc.call("type.list")["types"]}:
-        pytest.skip("UDPDrain is not there yet")
+def test_udp_drain(play, tmp_path):
     inside = raw(DNS())
     packets = [(raw(Ether() / IP(src="127.0.0.1", dst="127.0.0.1") / UDP(sport=5, dport=6) / inside),
                 makers.START * 10 ** 9),
@@ -523,10 +521,8 @@ def test_from_interface_to_interface(network, tmp_path, sender, receiver):
 
 
 @pytest.mark.parametrize("params", ["", "args=['-c', '1']"])
-def test_wireshark_is_given_the_same(scapy, ours, tmp_path_factory, daemons, params):
+def test_wireshark_is_given_the_same(scapy, tmp_path_factory, daemons, params):
     """A stand-in for Wireshark writes down its arguments and its standard input."""
-    if "WiresharkSink" not in {t["name"] for t in ours.rpc.call("type.list")["types"]}:
-        pytest.skip("WiresharkSink is not there yet")
     folder = tmp_path_factory.mktemp("wireshark")
     program = folder / "wireshark"
     program.write_text(f"#!/bin/sh\necho \"$@\" >{folder}/args\ncat >{folder}/new\n"
@@ -546,6 +542,35 @@ def test_wireshark_is_given_the_same(scapy, ours, tmp_path_factory, daemons, par
         (folder / "stdin").unlink()
         side.end()
     assert found[0] == found[1] and found[0][1] == [data for data, _ in packets]
+
+
+def test_a_terminal_shows_the_same(tmp_path_factory, daemons):
+    """A stand-in for xterm runs what it is told to and writes down what would be seen."""
+    folder = tmp_path_factory.mktemp("xterm")
+    program = folder / "xterm"
+    program.write_text("""#!/bin/sh
+while [ "$1" != -e ]; do shift; done
+shift
+[ $# -gt 1 ] || set -- sh -c "$1"
+"$@" >%s/new
+mv %s/new %s/seen
+""" % (folder, folder, folder))
+    program.chmod(0o755)
+    env = {"PATH": f"{folder}:{os.environ['PATH']}", "DISPLAY": ":99"}
+    found, scapy = [], Scapy(["env", f"PATH={env['PATH']}"])
+    for side in (scapy, Ours(daemons(env=env))):
+        side.make("s = CLIFeeder(); h = CLIHighFeeder(); t = TermSink(keepterm=False)\ns > t; h >> t")
+        side.send("s", "low")
+        side.send("h", "it's high")
+        if side is scapy:  # it kills its terminal, whatever that has read
+            side.ask(do="value", expression="os.close(t.wdesc)")
+        side.stop()
+        eventually((folder / "seen").exists)
+        found.append((folder / "seen").read_text())
+        (folder / "seen").unlink()
+        side.end()
+    scapy.shut()
+    assert found == ["low\nit's high\n"] * 2
 
 
 # ---- what is better here ------------------------------------------------------------------------
