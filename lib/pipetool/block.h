@@ -41,8 +41,8 @@ extern "C" {
  *
  * Threads:   an engine is one thread, and all functions of a block but init, open and close run on
  *            it, never two at once. Those three run on a thread of their own, while the engine goes
- *            on, and may block; they may use only pt_state, pt_name, pt_type_of and pt_fail.
- *            pt_wake may be called from any thread.
+ *            on, and may block; they may use only pt_state, pt_name, pt_type_of,
+ *            pt_may_run and pt_fail. pt_wake may be called from any thread.
  *
  * Errors:    0 or a negative code, the words by pt_fail (error.h). Nothing here logs for you: what
  *            goes wrong while running is told by pt_report or pt_failed.
