@@ -11,7 +11,7 @@ static char quote_for(const char *bytes, size_t length)
 }
 
 /* One byte of ASCII, or one that is no text. */
-static void add_byte(struct buf *b, unsigned char c, char quote)
+static void add_byte(struct buf *b, unsigned char c, int quote)
 {
 	switch (c) {
 	case '\n': buf_adds(b, "\\n"); return;
@@ -64,4 +64,19 @@ void quote_bytes(struct buf *b, const char *bytes, size_t length)
 	for (size_t i = 0; i < length; i++)
 		add_byte(b, (unsigned char)bytes[i], quote);
 	buf_addc(b, quote);
+}
+
+void quote_harmless(struct buf *b, const char *bytes, size_t length)
+{
+	for (size_t i = 0, n; i < length; i += n) {
+		uint32_t point;
+		n = utf8_read(bytes + i, length - i, &point);
+		if (n > 1)
+			add_point(b, bytes + i, n, point);
+		else if (strchr("\n\t\\", bytes[i]) && bytes[i])
+			buf_addc(b, bytes[i]);
+		else
+			add_byte(b, (unsigned char)bytes[i], -1);
+		n += !n;
+	}
 }

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/program.h"
+#include "base/quote.h"
 #include "net/viewer.h"
 #include "packet/packet.h"
 #include <errno.h>
@@ -255,6 +256,17 @@ static void woken(struct pt_block *b)
 	pt_error_clear(&t->err);
 }
 
+static void show(struct buf *line, const struct pt_msg *m)
+{
+	char summary[512];
+	if (pt_msg_is_packet(m)) {
+		packet_summary(m, summary, sizeof summary);
+		buf_adds(line, summary);
+	} else {
+		quote_harmless(line, (const char *)m->bytes, m->length);
+	}
+}
+
 static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	struct term *t = pt_state(b);
@@ -263,7 +275,7 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 		t->opening = !uv_thread_create(&t->thread, open_late, b);
 	}
 	buf_clear(&t->line);
-	packet_line(&t->line, canal == PT_HIGH, m);
+	show(&t->line, m);
 	if (t->newlines)
 		buf_addc(&t->line, '\n');
 	struct pt_msg *line = pt_msg_new(pt_pool(b), t->line.data, t->line.length);
@@ -308,11 +320,10 @@ static const struct pt_type term_sink = {
 	.api = PT_API,
 	.name = "TermSink",
 	.summary = "Prints the messages of both canals on a terminal of their own",
-	.help = "As ConsoleSink prints them, in an xterm on the daemon's display; where there is "
-		"no "
-		"display in a window of tmux: `ptctl show` and the log tell how to attach to it. "
-		"It "
-		"may be closed at any time: what comes then is dropped, and the engine goes on.",
+	.help = "Text as it is, but for what could drive the terminal, and packets as summaries, "
+		"in an xterm on the daemon's display; where there is no display in a window of "
+		"tmux: `ptctl show` and the log tell how to attach to it. It may be closed at any "
+		"time: what comes then is dropped, and the engine goes on.",
 	.picture = "     +-------+\n"
 		   "  >>-|--.    |\n"
 		   "     | print |\n"

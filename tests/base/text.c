@@ -152,7 +152,17 @@ START_TEST(a_map_finds_what_was_put_in)
 }
 END_TEST
 
-UNIT_TESTS("base/text", a_buffer_grows_and_is_consumed, base64_and_hex_go_there_and_back,
-           what_is_not_base64_is_refused, hex_may_have_spaces_and_colons_between_bytes,
-           quotes_are_as_in_python, names_are_plain, the_nearest_name_is_found_if_it_is_near,
-           a_map_finds_what_was_put_in)
+START_TEST(text_for_a_terminal_cannot_drive_it)
+{
+	static const char text[] = "it's \\ \"a\"\tb\nc\r\x1b[2J\0\x7f\xff \xc3\xa4\xc2\x9b";
+	struct buf b = BUF_INIT;
+	quote_harmless(&b, text, sizeof text - 1);
+	ck_assert_str_eq(b.data, "it's \\ \"a\"\tb\nc\\r\\x1b[2J\\x00\\x7f\\xff \xc3\xa4\\x9b");
+	buf_free(&b);
+}
+END_TEST
+
+UNIT_TESTS("base/text", text_for_a_terminal_cannot_drive_it, a_buffer_grows_and_is_consumed,
+           base64_and_hex_go_there_and_back, what_is_not_base64_is_refused,
+           hex_may_have_spaces_and_colons_between_bytes, quotes_are_as_in_python, names_are_plain,
+           the_nearest_name_is_found_if_it_is_near, a_map_finds_what_was_put_in)
