@@ -108,8 +108,8 @@ def test_random_graphs(scapy, ours, tmp_path, kind, part):
         more = [makers.pcap(tmp_path / "in.pcap", packets, link_type=147)]
     delivered = 0
     for number in range(part, GRAPHS, PARTS):
-        told = f"{SEED}/{kind.__name__}/{number}"
-        delivered += compare(scapy, ours, kind(random.Random(told), *more), f"SEED={told}")
+        chance = random.Random(f"{SEED}/{kind.__name__}/{number}")
+        delivered += compare(scapy, ours, kind(chance, *more), f"SEED={SEED}, number {number}")
     assert delivered > 100
 
 
