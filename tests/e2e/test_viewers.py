@@ -238,7 +238,7 @@ def display(tmp_path):
     home = tmp_path / "home"
     (home / ".config").mkdir(parents=True)
     server = subprocess.Popen(["Xvfb", "-displayfd", str(writing), "-screen", "0", "1000x700x24",
-                               "-nolisten", "tcp"], pass_fds=[writing], stderr=subprocess.DEVNULL)
+                               "-nolisten", "tcp", "-noreset"], pass_fds=[writing], stderr=subprocess.DEVNULL)
     os.close(writing)
     with os.fdopen(reading) as told:
         number = told.readline().strip()
