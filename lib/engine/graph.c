@@ -72,7 +72,7 @@ void graph_free(struct graph *g)
 	free(g);
 }
 
-static char *link_key(const struct graph_link *l)
+char *graph_link_key(const struct graph_link *l)
 {
 	return must_printf("%s%s%s", l->from->name, graph_link_sign(l->canal), l->to->name);
 }
@@ -82,11 +82,11 @@ void graph_adopt(struct graph *wanted, const struct graph *now)
 	struct map links = MAP_INIT;
 	char **keys = must_calloc(now->link_count, sizeof *keys);
 	for (unsigned i = 0; i < now->link_count; i++) {
-		keys[i] = link_key(&now->links[i]);
+		keys[i] = graph_link_key(&now->links[i]);
 		map_set(&links, keys[i], now->links[i].alive);
 	}
 	for (unsigned i = 0; i < wanted->link_count; i++) {
-		char *key = link_key(&wanted->links[i]);
+		char *key = graph_link_key(&wanted->links[i]);
 		wanted->links[i].alive = map_get(&links, key);
 		free(key);
 	}

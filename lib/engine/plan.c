@@ -72,11 +72,6 @@ static void add_link(json_t *ops, const char *op, const struct graph_link *l)
 	                                "to", l->to->name, "canal", canal_name(l->canal)));
 }
 
-static char *link_key(const struct graph_link *l)
-{
-	return must_printf("%s%s%s", l->from->name, graph_link_sign(l->canal), l->to->name);
-}
-
 /* Links by name, each with its place (from 1) in the other graph. */
 struct links {
 	struct map places;
@@ -89,7 +84,7 @@ static void index_links(const struct graph *g, struct links *links)
 	*links =
 		(struct links){MAP_INIT, must_calloc(g->link_count, sizeof(char *)), g->link_count};
 	for (unsigned i = 0; i < g->link_count; i++) {
-		links->keys[i] = link_key(&g->links[i]);
+		links->keys[i] = graph_link_key(&g->links[i]);
 		map_set(&links->places, links->keys[i], (void *)(uintptr_t)(i + 1));
 	}
 }
@@ -113,7 +108,7 @@ static bool *find_staying(const struct graph *now, const struct graph *wanted,
 	for (unsigned i = 0; i < wanted->link_count; i++) {
 		const struct graph_link *l = &wanted->links[i];
 		unsigned exit = l->from->index * 3 + (unsigned)l->canal;
-		char *key = link_key(l);
+		char *key = graph_link_key(l);
 		uintptr_t place = (uintptr_t)map_get(&there->places, key);
 		free(key);
 		if (!place || place < reached[exit] || broken[exit]) {

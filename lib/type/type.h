@@ -37,7 +37,7 @@ int type_check(const struct pt_type *, struct pt_error *);
  * The ports that a picture shows: enum pt_port bits.
  *
  *         +------^------+      ^ in the top border: trigger exit
- *      >>-|--[text]     |->>   a stub is a port if what stands at the inner side of its border is
+ *      >>-|--[text]     |->>   an end is a port if what stands at the inner side of its border is
  *         |             |      no space: here the high entry is one and the high exit is not
  *       >-|--[text]-----|->
  *         +------^------+      ^ in the bottom border: trigger entry
