@@ -46,6 +46,8 @@ struct writer {
 	atomic_size_t filled;  /* of the current one */
 	atomic_uint_fast64_t written;
 	atomic_int error;
+	uint64_t unsure; /* messages that the filter may still hold; the thread's, as is the next */
+	bool put;        /* the filter has let go of something */
 };
 
 struct writer *writer_new(const struct writer_config *config)
@@ -136,11 +138,61 @@ static int write_all(void *arg, const void *bytes, size_t length)
 	return 0;
 }
 
+static int write_filtered(void *arg, const void *bytes, size_t length)
+{
+	struct writer *w = arg;
+	int rc = write_all(w, bytes, length);
+	if (rc == 0)
+		w->put = true;
+	return rc;
+}
+
 static int write_bytes(struct writer *w, const void *bytes, size_t length, bool last)
 {
 	if (w->config.filter)
-		return w->config.filter(w->config.filter_arg, bytes, length, last, write_all, w);
+		return w->config.filter(w->config.filter_arg, bytes, length, last, write_filtered,
+		                        w);
 	return write_all(w, bytes, length);
+}
+
+/* ---- what never arrived ---- */
+
+static uint64_t count(const struct writer *w, const struct piece *piece, size_t length)
+{
+	return w->config.count ? w->config.count(w->config.arg, piece->bytes, length) : 0;
+}
+
+static void tell_lost(struct writer *w, uint64_t messages)
+{
+	if (w->config.lost && messages)
+		w->config.lost(w->config.arg, messages);
+}
+
+static void lose(struct writer *w, const struct piece *piece, size_t arrived)
+{
+	uint64_t all = w->unsure + count(w, piece, piece->length);
+	tell_lost(w, all - (arrived ? count(w, piece, arrived) : 0));
+	w->unsure = 0;
+}
+
+/* What a filter has let go of may be of earlier buffers alone. */
+static void remember_unsure(struct writer *w, const struct piece *piece)
+{
+	if (w->put)
+		w->unsure = 0;
+	w->unsure += count(w, piece, piece->length);
+}
+
+static int write_piece(struct writer *w, const struct piece *piece)
+{
+	uint64_t before = atomic_load(&w->written);
+	w->put = false;
+	int rc = write_bytes(w, piece->bytes, piece->length, false);
+	if (rc)
+		lose(w, piece, w->config.filter ? 0 : (size_t)(atomic_load(&w->written) - before));
+	else if (w->config.filter)
+		remember_unsure(w, piece);
+	return rc;
 }
 
 static int sync_fd(int fd)
@@ -171,6 +223,9 @@ static int end_file(struct writer *w, bool sync)
 	if (w->config.fd < 0)
 		return 0;
 	int rc = w->config.filter ? write_bytes(w, NULL, 0, true) : 0;
+	if (rc)
+		tell_lost(w, w->unsure);
+	w->unsure = 0;
 	return rc == 0 && sync ? sync_fd(w->config.fd) : rc;
 }
 
@@ -192,10 +247,10 @@ static int change_file(struct writer *w, const struct piece *piece)
 
 static void carry_out(struct writer *w, const struct piece *piece)
 {
-	int rc = atomic_load(&w->error);
-	if (rc == 0) {
-		rc = piece->open ? change_file(w, piece)
-		                 : write_bytes(w, piece->bytes, piece->length, false);
+	if (atomic_load(&w->error)) {
+		lose(w, piece, 0);
+	} else {
+		int rc = piece->open ? change_file(w, piece) : write_piece(w, piece);
 		if (rc)
 			set_error(w, rc);
 	}
@@ -421,6 +476,13 @@ static void end_thread(struct writer *w, bool sync)
 	pthread_join(w->thread, NULL);
 }
 
+/* Nobody was there to write it. */
+static void lose_list(struct writer *w, const struct piece *piece)
+{
+	for (; piece; piece = piece->next)
+		lose(w, piece, 0);
+}
+
 int writer_free(struct writer *w, bool sync)
 {
 	if (!w)
@@ -428,6 +490,8 @@ int writer_free(struct writer *w, bool sync)
 	end_thread(w, sync);
 	set_error(w, close_fd(w));
 	int rc = writer_error(w);
+	lose_list(w, w->current);
+	lose_list(w, w->first);
 	free(w->current);
 	free_list(w->first);
 	free_list(w->spare);

@@ -31,6 +31,12 @@ struct writer_config {
 	int (*filter)(void *arg, const void *bytes, size_t length, bool last,
 	              int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
 	void *filter_arg;
+	/* How many messages end in the first `length` bytes of a buffer, and so many were lost: those
+	   whose bytes a failed write kept from the descriptor, or, with a filter, maybe did. Called
+	   for what fails and what is discarded after it, on the writer's thread or in writer_free;
+	   `arg` as above. Both or neither. */
+	uint64_t (*count)(void *arg, const void *bytes, size_t length);
+	void (*lost)(void *arg, uint64_t messages);
 };
 
 struct writer *writer_new(const struct writer_config *); /* starts the thread lazily, at the first

@@ -67,6 +67,12 @@ static void on_progress(void *arg)
 		pt_wake(b);
 }
 
+/* [writer's thread, or in close] */
+static void on_lost(void *arg, uint64_t packets)
+{
+	pt_undone(arg, packets, "write-error");
+}
+
 static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct wrpcap_sink *s = pt_state(b);
@@ -85,6 +91,7 @@ static int open_file(struct pt_block *b, struct pt_error *err)
 		.append = s->append,
 		.application = "pipetool",
 		.progress = on_progress,
+		.lost = on_lost,
 		.arg = b,
 	};
 	int rc = capture_writer_open(&config, &s->writer, err);

@@ -76,6 +76,10 @@ struct capture_writer_config {
 	const char *application;    /* shb_userappl for pcapng; may be NULL */
 	void (*progress)(
 		void *arg); /* [writer's thread] room again, or an error: see base/writer.h */
+	/* [writer's thread, or in close] So many of the packets that were taken have not reached the
+	   file, because a write failed; may be NULL. Of a compressed file also those that it may end
+	   in the middle of. */
+	void (*lost)(void *arg, uint64_t packets);
 	void *arg;
 };
 

@@ -15,13 +15,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUFFER      ((size_t)512 * 1024) /* the largest packet fits */
-#define EXTRA       (64 * 1024 * 1024 / BUFFER)
-#define RUN_MAX     (64 * 1024) /* bytes asked for at once, unless one packet needs more */
-#define FILE_HEADER 24
-#define PCAP_RECORD 16
-#define NS_PER_S    UINT64_C(1000000000)
-#define ETHERNET    1
+#define BUFFER        ((size_t)512 * 1024) /* the largest packet fits */
+#define EXTRA         (64 * 1024 * 1024 / BUFFER)
+#define RUN_MAX       (64 * 1024) /* bytes asked for at once, unless one packet needs more */
+#define FILE_HEADER   24
+#define PCAP_RECORD   16
+#define PCAP_MAGIC    0xa1b2c3d4u
+#define PCAP_NS_MAGIC 0xa1b23c4du
+#define PCAPNG_PACKET 6
+#define NS_PER_S      UINT64_C(1000000000)
+#define ETHERNET      1
 
 _Static_assert(BUFFER >= CAPTURE_PACKET_MAX + 64, "a record fits a buffer");
 
@@ -88,6 +91,56 @@ static int take_turn(void *arg)
 	return fd;
 }
 
+static void on_progress(void *arg)
+{
+	const struct capture_writer *w = arg;
+	if (w->config.progress)
+		w->config.progress(w->config.arg);
+}
+
+static void on_lost(void *arg, uint64_t packets)
+{
+	const struct capture_writer *w = arg;
+	if (w->config.lost)
+		w->config.lost(w->config.arg, packets);
+}
+
+static bool is_pcap_header(const uint8_t *at, size_t length)
+{
+	static const uint8_t version[] = {2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+	static const uint8_t swapped[] = {0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0};
+	const uint16_t one = 1;
+	bool little = *(const uint8_t *)&one;
+	uint32_t magic;
+	if (length < FILE_HEADER)
+		return false;
+	memcpy(&magic, at, sizeof magic);
+	return (magic == PCAP_MAGIC || magic == PCAP_NS_MAGIC) &&
+	       !memcmp(at + 4, little ? version : swapped, sizeof version);
+}
+
+/* [writer's thread] The packets that end in the first bytes of a buffer, as write_pcap and
+   write_pcapng put them there. */
+static uint64_t count_packets(void *arg, const void *bytes, size_t length)
+{
+	const struct capture_writer *w = arg;
+	const uint8_t *at = bytes, *end = at + length;
+	bool pcapng = w->config.format == CAPTURE_PCAPNG;
+	uint64_t count = 0;
+	if (!pcapng && is_pcap_header(at, length))
+		at += FILE_HEADER;
+	while (end - at >= (pcapng ? 8 : PCAP_RECORD)) {
+		uint32_t head[3];
+		memcpy(head, at, pcapng ? 8 : 12);
+		size_t size = pcapng ? head[1] : PCAP_RECORD + (size_t)head[2];
+		if ((size_t)(end - at) < size)
+			break;
+		at += size;
+		count += !pcapng || head[0] == PCAPNG_PACKET;
+	}
+	return count;
+}
+
 static struct writer *begin(struct capture_writer *w)
 {
 	if (w->writer)
@@ -97,8 +150,10 @@ static struct writer *begin(struct capture_writer *w)
 		.close_fd = true,
 		.buffer_size = BUFFER,
 		.extra = EXTRA,
-		.progress = w->config.progress,
-		.arg = w->config.arg,
+		.progress = on_progress,
+		.count = count_packets,
+		.lost = on_lost,
+		.arg = w,
 	};
 	if (w->config.gzip) {
 		w->pack = pack_gzip_new();
@@ -138,7 +193,7 @@ static void write_pcap_header(const struct capture_writer *w, uint8_t *at)
 		uint32_t magic;
 		uint16_t major, minor;
 		uint32_t zone, accuracy, snaplen, link_type;
-	} header = {w->config.format == CAPTURE_PCAP_NS ? 0xa1b23c4d : 0xa1b2c3d4,
+	} header = {w->config.format == CAPTURE_PCAP_NS ? PCAP_NS_MAGIC : PCAP_MAGIC,
 	            2,
 	            4,
 	            0,

@@ -9,6 +9,7 @@
 #include "msg/pool.h"
 #include "type/param.h"
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,7 @@ void block_succeed(struct pt_block *fresh, struct pt_block *old,
 	if (can_inherit(fresh, old))
 		fresh->type->inherit(fresh, old);
 	block_stop(old, then, arg);
+	block_settle_counts(old);
 	fresh->count = old->count;
 	if (!can_inherit(fresh, old)) {
 		block_count_drop(fresh, "replaced", fresh->count.held);
@@ -155,6 +157,15 @@ void block_count_drop(struct pt_block *b, const char *why, uint64_t count)
 	if (!drops[i].why)
 		drops[i].why = i < DROP_REASONS - 1 ? why : "other";
 	drops[i].count += count;
+}
+
+void block_settle_counts(struct pt_block *b)
+{
+	uint64_t undone = atomic_exchange(&b->undone, 0);
+	if (!undone)
+		return;
+	b->count.out -= undone;
+	block_count_drop(b, atomic_load(&b->undone_why), undone);
 }
 
 /* ---- what blocks call ---- */
@@ -215,6 +226,12 @@ void pt_lost(struct pt_block *b, uint64_t count, const char *why)
 {
 	b->count.made += count;
 	block_count_drop(b, why, count);
+}
+
+void pt_undone(struct pt_block *b, uint64_t count, const char *why)
+{
+	atomic_store(&b->undone_why, why);
+	atomic_fetch_add(&b->undone, count);
 }
 
 void pt_done_many(struct pt_block *b, struct pt_msg **messages, unsigned count)

@@ -72,6 +72,8 @@ struct pt_block {
 	bool full, available;
 
 	_Atomic bool woken;
+	_Atomic uint64_t undone; /* of `out`, told by other threads: see block_settle_counts */
+	const char *_Atomic undone_why;
 
 	char *last_error, *note;
 	uint64_t reported_ns, unreported;
@@ -107,5 +109,6 @@ block_state_word(const struct pt_block *); /* "stopped" "running" "exhausted" "f
 bool block_is_source(const struct pt_block *);
 
 void block_count_drop(struct pt_block *, const char *why, uint64_t count);
+void block_settle_counts(struct pt_block *); /* moves what is undone from `out` to the drops */
 
 #endif

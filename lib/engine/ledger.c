@@ -97,6 +97,7 @@ json_t *ledger_to_json(struct pt_engine *e)
 		struct pt_block *b = e->graph->blocks[i]->alive;
 		if (b->type->refresh && b->started && !b->away)
 			b->type->refresh(b);
+		block_settle_counts(b);
 		json_array_append_new(blocks, block_to_json(b));
 	}
 	for (unsigned i = 0; i < e->graph->link_count; i++)

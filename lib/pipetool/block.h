@@ -153,6 +153,10 @@ void pt_drop(struct pt_block *, struct pt_msg *, const char *why);
 void pt_done(struct pt_block *, struct pt_msg *); /* delivered outside: printed, written, sent */
 void pt_done_many(struct pt_block *, struct pt_msg **messages, unsigned count);
 
+/* [any thread] So many messages that were said to be delivered were lost after all, behind a buffer:
+   they count as dropped instead. One block has one such reason. */
+void pt_undone(struct pt_block *, uint64_t count, const char *why);
+
 /* The same for a number of messages that the block has never held: `pt_made` and dropped. */
 void pt_lost(struct pt_block *, uint64_t count, const char *why);
 

@@ -108,6 +108,30 @@ START_TEST(a_failed_write_is_told_once_and_the_rest_dropped)
 }
 END_TEST
 
+/* What `ptctl stats` shows, once the engine has stopped. */
+static void expect_lost(const char *arguments, unsigned lost)
+{
+	struct rig *r = rig("WrpcapSink", arguments);
+	for (unsigned i = 0; i < lost; i++)
+		push_packet(r, "ab", 2, 1);
+	ask(r, "stop", "{}");
+	const json_t *stats = ask(r, "stats", "{}");
+	const json_t *block = json_array_get(json_object_get(stats, "blocks"), 0);
+	const json_t *drops = json_object_get(block, "dropped");
+	ck_assert_int_eq(json_integer_value(json_object_get(block, "out")), 0);
+	ck_assert_int_eq(json_integer_value(json_object_get(drops, "write-error")), lost);
+	ck_assert_int_eq(json_integer_value(json_object_get(stats, "unexplained")), 0);
+	rig_end(r);
+}
+
+START_TEST(what_lay_in_the_buffer_of_a_failed_write_was_not_delivered)
+{
+	expect_lost("'/dev/full'", 3);
+	expect_lost("'/dev/full', format='pcapng'", 3);
+	expect_lost("'/dev/full', gz=True", 3);
+}
+END_TEST
+
 START_TEST(a_ring_of_files_keeps_the_newest)
 {
 	struct rig *r = bench(", rotate={'size': 40, 'files': 2}");
@@ -138,5 +162,6 @@ END_TEST
 UNIT_TESTS("blocks/wrpcap_sink", a_stop_leaves_everything_in_the_file,
            after_a_second_what_is_buffered_reaches_the_file,
            what_does_not_fit_the_file_is_dropped_and_told, plain_messages_need_a_link_type,
-           a_failed_write_is_told_once_and_the_rest_dropped, a_ring_of_files_keeps_the_newest,
-           contradictions_are_refused)
+           a_failed_write_is_told_once_and_the_rest_dropped,
+           what_lay_in_the_buffer_of_a_failed_write_was_not_delivered,
+           a_ring_of_files_keeps_the_newest, contradictions_are_refused)

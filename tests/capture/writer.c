@@ -359,6 +359,41 @@ START_TEST(a_size_limit_is_told)
 }
 END_TEST
 
+static void add_lost(void *arg, uint64_t packets)
+{
+	*(uint64_t *)arg += packets;
+}
+
+/* Every packet that was taken is in the file, or told as lost. */
+START_TEST(a_file_that_takes_a_part_has_what_was_not_lost)
+{
+	enum { PACKETS = 30000, LIMIT = 700001 };
+	for (int format = CAPTURE_PCAP; format <= CAPTURE_PCAPNG; format++) {
+		struct rlimit before, small;
+		ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+		small = (struct rlimit){LIMIT, before.rlim_max};
+		struct desk d = desk();
+		struct capture_writer_config config = plain;
+		uint64_t lost = 0, taken = 0;
+		config.format = (enum capture_format)format;
+		config.lost = add_lost;
+		config.arg = &lost;
+		ck_assert_int_eq(open_writer(&d, config), 0);
+		setrlimit(RLIMIT_FSIZE, &small);
+		while (taken < PACKETS && put(&d, "some bytes, and some more", 1, 1) == 1)
+			taken++;
+		int rc = capture_writer_close(d.writer, NULL);
+		setrlimit(RLIMIT_FSIZE, &before);
+		ck_assert_int_eq(rc, -EFBIG);
+		struct reading r = read_path(d.path);
+		ck_assert_uint_gt(r.count, LIMIT / 100);
+		ck_assert_uint_eq(r.count + lost, taken);
+		reading_end(&r);
+		desk_end(&d);
+	}
+}
+END_TEST
+
 START_TEST(a_reader_that_closes_is_told)
 {
 	struct desk d = desk();
@@ -468,6 +503,7 @@ UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_va
            appending_goes_on_at_the_end, appending_to_another_kind_of_file_is_refused,
            nothing_is_touched_before_the_first_packet, a_file_has_one_writer,
            what_cannot_be_opened_says_how_to_mend_it, a_full_disk_is_told, a_size_limit_is_told,
-           a_reader_that_closes_is_told, after_a_failed_write_everything_is_refused,
+           a_file_that_takes_a_part_has_what_was_not_lost, a_reader_that_closes_is_told,
+           after_a_failed_write_everything_is_refused,
            rotation_goes_on_in_another_file_and_removes_an_old_one, a_rotation_that_fails_is_told,
            pcapng_blocks_for_a_stream_can_be_read)
