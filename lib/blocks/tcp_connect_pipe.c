@@ -59,7 +59,7 @@ static int init(struct pt_block *b, struct pt_error *err)
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
-	if (t->retry_s > 0)
+	if (t->retry_s > 0 && t->port)
 		return 0;
 	return address_connect(SOCK_STREAM, t->addr, (int)t->port, &t->fd, err);
 }
@@ -152,8 +152,8 @@ static const struct pt_type tcp_connect_pipe = {
 		(const struct pt_param[]){
 			{"addr", "Host to connect to, by name or address; this one if empty.",
                          PT_STRING(struct tcp_connect, addr), "\"\""},
-			{"port", "TCP port.", PT_INT(struct tcp_connect, port),
-                         .flags = PT_REQUIRED, .min = 1, .max = 65535},
+			{"port", "TCP port, which must be said by the start.",
+                         PT_INT(struct tcp_connect, port), "0", .max = 65535},
 			{"retry_s", "Connects again after so many seconds; 0: does not.",
                          PT_SECONDS(struct tcp_connect, retry_s), "0", .max = 1e6},
 			{"limit", "Bytes that may wait for the peer before sources are held back.",

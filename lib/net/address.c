@@ -82,6 +82,11 @@ int address_connect(int type, const char *host, int port, int *fd, struct pt_err
 {
 	struct addrinfo *found;
 	long until_ms = now_ms() + WHOLE_MS;
+	if (!port) {
+		pt_fail(err, -EINVAL, "port", "nobody listens on port 0");
+		pt_hint(err, "say which port to connect to, as port=5555");
+		return -EINVAL;
+	}
 	int rc = resolve(type, "addr", host, port, 0, WHOLE_MS, &found, err);
 	if (rc)
 		return rc;

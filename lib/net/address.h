@@ -11,7 +11,7 @@
    non-blocking and close-on-exec; faults tell of "addr" or "port". */
 
 /* Connects to the first address that answers, within eight seconds in all, names
-   included. An empty host means this one. */
+   included. An empty host means this one; port 0 is refused. */
 int address_connect(int socket_type, const char *host, int port, int *fd, struct pt_error *);
 
 /* Binds; a stream socket also listens. An empty host means every address, of IPv4 and IPv6. A port

@@ -138,6 +138,15 @@ def test_a_connection_refused_is_told_and_starts_nothing(daemon, rpc):
     assert rpc.call("engine.list")["engines"] == []
 
 
+@pytest.mark.parametrize("block", ["TCPConnectPipe()", "TCPConnectPipe(retry_s=1)", "UDPClientPipe()"])
+def test_a_peer_needs_a_port_by_the_start(daemon, rpc, block):
+    daemon.create("e", f"x = {block}", start=False)
+    result = daemon.ptctl("start", "e")
+    assert result.code == 1 and result.out == ""
+    assert "block 'x'" in result.err and "port 0" in result.err and "port=5555" in result.err
+    assert rpc.show("e")["state"] == "stopped"
+
+
 @pytest.mark.parametrize("block", ['TCPConnectPipe("{}", 7)', 'TCPListenPipe("{}", 7)',
                                    'UDPClientPipe("{}", 7)', 'UDPServerPipe("{}", 7)',
                                    'UDPDrain("{}", 7)'])
