@@ -69,6 +69,12 @@ int ctl_call_with_fds(struct ctl *ctl, const char *method, json_t *params, json_
 	return call(ctl, method, params, ctl->fd_count, ctl->timeout_s, result, err);
 }
 
+void ctl_tell_ready(const struct ctl *ctl)
+{
+	if (ctl_flag(ctl, "ready"))
+		fprintf(stderr, "attached\n");
+}
+
 /* ---- errors ---- */
 
 static int exit_of(int code)

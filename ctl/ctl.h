@@ -48,6 +48,15 @@ int ctl_call_with_fds(struct ctl *, const char *method, json_t *params, json_t *
 /* A further connection, to wait on or to hear notifications from. */
 int ctl_open(struct ctl *, struct pt_client **, struct pt_error *);
 
+/* --ready, of verbs that listen: one line on standard error as soon as nothing can be missed any
+   more, for scripts to wait for. */
+#define CTL_READY                                                                              \
+	{                                                                                      \
+		.name = "ready", .doc = "Say 'attached' on standard error once it has begun.", \
+		.kind = PT_KIND_BOOL, .flags = PT_OPTION                                       \
+	}
+void ctl_tell_ready(const struct ctl *);
+
 /* Tells what went wrong, on standard error, one line each (and the caret, for pipe text); with -j
    also as a JSON-RPC error on standard output. Clears the error; returns the exit status. */
 int ctl_refused(struct ctl *, struct pt_error *);

@@ -17,6 +17,7 @@ static const struct pt_param rows[] = {
          .doc = "Put the block's name before each line.",
          .kind = PT_KIND_BOOL,
          .flags = PT_OPTION},
+	CTL_READY,
 	{NULL},
 };
 
@@ -37,6 +38,8 @@ static int attach(struct ctl *ctl)
 	if (code)
 		return ctl_refused(ctl, &err);
 	code = attach_open(&a, ctl, engine, block, &err);
+	if (!code)
+		ctl_tell_ready(ctl);
 	while (!code)
 		code = attach_wait(&a, 3600, &err);
 	free(engine);

@@ -38,6 +38,7 @@ static const struct pt_param rows[] = {
          .flags = PT_OPTION,
          .min = 1,
          .letter = 'n'},
+	CTL_READY,
 	{NULL},
 };
 
@@ -143,6 +144,8 @@ static int listen_to(struct listening *l, struct pt_error *err)
 		                      err);
 	}
 	json_decref(params);
+	if (!code)
+		ctl_tell_ready(ctl);
 	while (!code && l->left && !l->ended) {
 		code = pt_client_wait(l->client, 3600);
 		if (code < 0)
@@ -227,6 +230,8 @@ static int write_file(struct ctl *ctl, const char *path, struct pt_error *err)
 	if (!code && fd < 0 && (fd = open_file(path, err)) < 0)
 		code = pt_fail(err, -PT_EIO, NULL, "cannot write to '%s': %s", path,
 		               error_words(errno));
+	if (!code)
+		ctl_tell_ready(ctl);
 	if (!code)
 		code = copy(&s, fd, path, &left, err);
 	if (!code && !tapped_interrupted())

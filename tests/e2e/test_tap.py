@@ -219,6 +219,17 @@ def whole(data):
 
 # ---- ptctl --------------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("verb", [["attach", "lab"], ["tap", "lab.d"], ["tap", "lab.d", "-w", "-"]])
+def test_ptctl_says_when_it_listens(daemon, verb):
+    daemon.create("lab", "f = CLIFeeder(); d = Drain(); f > d > ConsoleSink()")
+    with Popen(daemon, *verb, "--ready") as listening:
+        assert listening.stderr.readline() == b"attached\n"
+        daemon.ok("send", "lab.f", "there")
+        assert listening.stdout.read(1)  # and nothing was sent before
+        code, _, err = listening.end(signal.SIGINT)
+        assert code in (130, -signal.SIGINT) and err == ""
+
+
 def test_ptctl_tap_prints_as_a_console_sink(daemon):
     daemon.create("lab", "f = CLIFeeder(); h = CLIHighFeeder(); d = Drain(); k = ConsoleSink(); "
                   "f > d > k; h >> d >> k")
