@@ -1,13 +1,39 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Paths and the folders that they may lie in. */
+/* Paths, the folders that they may lie in, and opening them without a way around. */
 #ifndef BASE_PATH_H
 #define BASE_PATH_H
 
+#include <pipetool/error.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
-/* Whether the file, which need not exist yet, lies in one of the folders (NULL-terminated) when
-   every link and `..` on the way is followed. Asks the file system. True for what cannot be opened
-   or made anyway, since its folder cannot be reached: whoever tries is told why. */
+/*
+ * `folders` is a list that ends with NULL: the folders that may be used, everything below them
+ * included. NULL itself, or "/" among them, stands for everywhere.
+ */
+
+/* Whether the file, which need not exist yet, lies in one of the folders when every link and `..` on
+   the way is followed. Asks the file system, and says what is so now: good for an early word, not
+   for safety. */
 bool path_is_within(const char *path, const char *const *folders);
+
+/* As open(2), but never of a file outside the folders, also if others swap links and folders
+   meanwhile: the way is resolved first, and what that gave is then walked name by name, following
+   nothing. Links that lead from inside to inside work; a file is not made through a link. O_CLOEXEC,
+   O_NOCTTY and O_NONBLOCK are added: a FIFO or a device never makes anybody wait, and a FIFO without
+   a reader cannot be opened for writing (-ENXIO). A hard link is a file like any other.
+   The descriptor, -PT_EPERMITTED for what lies outside, -ELOOP where the way does not keep still, or
+   another negative errno. [worker] */
+int path_open(const char *const *folders, const char *path, int flags, mode_t mode);
+
+/* As unlink(2), in the same way. 0 or a negative code. */
+int path_unlink(const char *const *folders, const char *path);
+
+/* What to say after path_open has returned `code`, which is returned; `param` is the parameter that
+   the path came by. */
+int path_read_failed(const char *const *folders, const char *param, const char *path, int code,
+                     struct pt_error *);
+int path_write_failed(const char *const *folders, const char *param, const char *path, int code,
+                      struct pt_error *);
 
 #endif

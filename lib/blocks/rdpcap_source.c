@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "capture/capture.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <uv.h>
 
 #define BATCH      64
@@ -32,7 +33,8 @@ struct rdpcap_source {
 static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct rdpcap_source *s = pt_state(b);
-	return capture_reader_open(s->fname, &s->reader, err);
+	int fd = pt_open(b, "fname", s->fname, O_RDONLY, 0, err);
+	return fd < 0 ? fd : capture_reader_open_fd(fd, s->fname, &s->reader, err);
 }
 
 static void on_timer(struct pt_block *b)

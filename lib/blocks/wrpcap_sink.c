@@ -85,6 +85,7 @@ static int open_file(struct pt_block *b, struct pt_error *err)
 	const struct capture_writer_config config = {
 		.path = path ? path : s->fname,
 		.fd = -1,
+		.folders = pt_folders(b),
 		.format = (enum capture_format)s->format,
 		.link_type = s->link_type,
 		.gzip = s->gz,

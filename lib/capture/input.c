@@ -4,9 +4,8 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/near.h"
+#include "base/path.h"
 #include "capture/unpack.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,40 +34,10 @@ struct input {
 	size_t packed_at, packed_end;
 };
 
-/* The name in the path's folder that is nearest to its own; NULL: none is near. */
-static char *neighbour(const char *path)
-{
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	char *folder = slash ? must_printf("%.*s", (int)(name - path), path) : must_strdup(".");
-	DIR *dir = opendir(folder);
-	struct near near = near_init(name);
-	char *found = NULL;
-	for (struct dirent *e; dir && (e = readdir(dir));) {
-		near_try(&near, e->d_name);
-		if (near.best != e->d_name)
-			continue;
-		free(found);
-		near.best = found = must_strdup(e->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	free(folder);
-	return found;
-}
-
 int input_path(const char *path, struct pt_error *err)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
-	int rc = pt_fail(err, -errno, "fname", "cannot open '%s': %s", path, error_words(-errno));
-	char *near = rc == -ENOENT ? neighbour(path) : NULL;
-	if (near)
-		pt_hint(err, "did you mean '%s'?", near);
-	else if (rc == -EACCES)
-		pt_hint(err, "the daemon's user needs to read the file and to pass its folders");
-	free(near);
-	return rc;
+	int fd = path_open(NULL, path, O_RDONLY, 0);
+	return fd < 0 ? path_read_failed(NULL, "fname", path, fd, err) : fd;
 }
 
 static bool waits(mode_t mode, int fd)

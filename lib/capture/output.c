@@ -3,6 +3,7 @@
 #include "capture/output.h"
 
 #include "base/error.h"
+#include "base/path.h"
 #include "msg/pool.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -13,48 +14,34 @@
 #define MODE  0640
 #define BATCH 64
 
-int output_failed(const char *path, int code, struct pt_error *err)
+int output_failed(const struct capture_writer_config *config, const char *path, int code,
+                  struct pt_error *err)
 {
-	const char *hint = NULL;
 	switch (-code) {
-	case ENOENT: hint = "make the folder first"; break;
-	case EACCES: hint = "the daemon's user needs to write the file or its folder"; break;
-	case ENXIO:
-		return pt_fail(err, code, "fname",
-		               "cannot write '%s': nobody reads the FIFO; start the reader first",
-		               path);
-	case EISDIR:
-		return pt_fail(err, code, "fname", "'%s' is a folder; name a file in it", path);
 	case EPIPE:
 		return pt_fail(err, code, "fname", "cannot write '%s': the reader has closed it",
 		               path);
 	case ETIMEDOUT:
 		return pt_fail(err, code, "fname", "cannot write '%s': its reader takes nothing",
 		               path);
-	case ENOSPC:
-	case EDQUOT:
-		hint = "free some space, or write elsewhere; rotate bounds what is kept";
-		break;
-	case EFBIG: hint = "see the file size limit (ulimit -f), or use rotate"; break;
 	}
-	pt_fail(err, code, "fname", "cannot write '%s': %s", path, error_words(code));
-	if (hint)
-		pt_hint(err, "%s", hint);
+	path_write_failed(config->folders, "fname", path, code, err);
+	if (code == -ENOSPC || code == -EDQUOT)
+		pt_hint(err, "free some space, or write elsewhere; rotate bounds what is kept");
+	else if (code == -EFBIG)
+		pt_hint(err, "see the file size limit (ulimit -f), or use rotate");
 	return code;
 }
 
 /* Opens without O_CREAT what is there: that needs less, in folders that others may write. */
-static int open_file(const char *path, int mode, bool *created)
+static int open_file(const struct capture_writer_config *config, int mode, bool *created)
 {
-	int flags = mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int fd = open(path, flags | O_CREAT | O_EXCL, MODE);
+	int fd = path_open(config->folders, config->path, mode | O_CREAT | O_EXCL, MODE);
 	*created = fd >= 0;
-	if (fd >= 0 || errno != EEXIST)
+	if (fd != -EEXIST)
 		return fd;
-	fd = open(path, flags);
-	if (fd >= 0 || errno != ENOENT)
-		return fd;
-	return open(path, flags | O_CREAT, MODE);
+	fd = path_open(config->folders, config->path, mode, 0);
+	return fd == -ENOENT ? path_open(config->folders, config->path, mode | O_CREAT, MODE) : fd;
 }
 
 static int check_facts(const struct capture_writer_config *config, const struct capture_facts *f,
@@ -104,7 +91,7 @@ static int look_at(const struct capture_writer_config *config, struct output *o,
 	struct capture_facts facts;
 	int copy = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
-		return output_failed(config->path, -errno, err);
+		return output_failed(config, config->path, -errno, err);
 	int rc = capture_reader_open_fd(copy, config->path, &r, err);
 	if (rc)
 		return rc;
@@ -116,7 +103,7 @@ static int look_at(const struct capture_writer_config *config, struct output *o,
 	if (rc)
 		return rc;
 	if (lseek(o->fd, 0, SEEK_END) < 0)
-		return output_failed(config->path, -errno, err);
+		return output_failed(config, config->path, -errno, err);
 	o->headed = facts.format != CAPTURE_PCAPNG;
 	if (o->headed)
 		o->link_type = facts.link_type;
@@ -127,7 +114,7 @@ static int claim(const struct capture_writer_config *config, struct output *o, s
 {
 	struct stat st;
 	if (fstat(o->fd, &st) < 0)
-		return output_failed(config->path, -errno, err);
+		return output_failed(config, config->path, -errno, err);
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	if (flock(o->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
@@ -142,14 +129,14 @@ static int claim(const struct capture_writer_config *config, struct output *o, s
 int output_open(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
 {
 	*o = (struct output){.link_type = -1};
-	o->fd = open_file(config->path, config->append ? O_RDWR : O_WRONLY, &o->created);
+	o->fd = open_file(config, config->append ? O_RDWR : O_WRONLY, &o->created);
 	if (o->fd < 0)
-		return output_failed(config->path, -errno, err);
+		return output_failed(config, config->path, o->fd, err);
 	int rc = claim(config, o, err);
 	if (rc == 0)
 		return 0;
 	if (o->created)
-		unlink(config->path);
+		path_unlink(config->folders, config->path);
 	close(o->fd);
 	return rc;
 }
@@ -159,11 +146,10 @@ int output_begin(const struct output *o)
 	return o->truncate && ftruncate(o->fd, 0) < 0 ? -errno : o->fd;
 }
 
-int output_replace(const char *path)
+int output_replace(const struct capture_writer_config *config, const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, MODE);
-	if (fd < 0)
-		return -errno;
-	flock(fd, LOCK_EX | LOCK_NB);
+	int fd = path_open(config->folders, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, MODE);
+	if (fd >= 0)
+		flock(fd, LOCK_EX | LOCK_NB);
 	return fd;
 }

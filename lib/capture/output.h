@@ -20,10 +20,12 @@ int output_open(const struct capture_writer_config *, struct output *, struct pt
 /* Now what was there goes, unless it is appended to. The descriptor or a negative errno. */
 int output_begin(const struct output *);
 
-/* The next one of a rotation: a new file in place of whatever bears the name. */
-int output_replace(const char *path);
+/* The next one of a rotation: a new file in place of the one that bears the name; a link there is
+   refused. The descriptor or a negative code. */
+int output_replace(const struct capture_writer_config *, const char *path);
 
 /* "cannot write 'x': …" and how to mend it. Returns the code. */
-int output_failed(const char *path, int code, struct pt_error *);
+int output_failed(const struct capture_writer_config *, const char *path, int code,
+                  struct pt_error *);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/path.h"
 #include "base/writer.h"
 #include "capture/output.h"
 #include "capture/pack.h"
@@ -85,9 +86,10 @@ static int take_turn(void *arg)
 			t->w->output.fd = -1;
 		return fd;
 	}
-	int fd = output_replace(t->paths);
+	const struct capture_writer_config *config = &t->w->config;
+	int fd = output_replace(config, t->paths);
 	if (fd >= 0 && t->remove)
-		unlink(t->paths + t->remove);
+		path_unlink(config->folders, t->paths + t->remove);
 	return fd;
 }
 
@@ -369,7 +371,7 @@ int capture_writer_put(struct capture_writer *w, struct pt_msg *const *messages,
 {
 	int rc = capture_writer_error(w);
 	if (rc)
-		return output_failed(w->path, rc, err);
+		return output_failed(&w->config, w->path, rc, err);
 	unsigned taken = 0;
 	while (taken < count) {
 		int n = put_front(w, messages + taken, count - taken, taken ? NULL : err);
@@ -436,7 +438,7 @@ int capture_writer_close(struct capture_writer *w, struct pt_error *err)
 		interface_of(w, w->config.link_type < 0 ? ETHERNET : (uint16_t)w->config.link_type);
 	rc = writer_free(w->writer, true);
 	if (rc)
-		output_failed(w->path, rc, err);
+		output_failed(&w->config, w->path, rc, err);
 	free_writer(w);
 	return rc;
 }
@@ -447,6 +449,6 @@ void capture_writer_cancel(struct capture_writer *w)
 		return;
 	assert(!w->writer);
 	if (w->output.created)
-		unlink(w->path);
+		path_unlink(w->config.folders, w->path);
 	free_writer(w);
 }

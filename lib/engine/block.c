@@ -4,11 +4,13 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/path.h"
 #include "engine/deliver.h"
 #include "engine/engine.h"
 #include "msg/pool.h"
 #include "type/param.h"
 #include <assert.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -390,6 +392,22 @@ int pt_may_run(const struct pt_block *b, const char *param, const char *program,
 	pt_fail(err, -PT_EPERMITTED, param, "blocks may not run '%s'", program);
 	pt_hint(err, "name it under allow in [programs] of pipetoold.conf");
 	return -PT_EPERMITTED;
+}
+
+int pt_open(const struct pt_block *b, const char *param, const char *path, int flags, unsigned mode,
+            struct pt_error *err)
+{
+	const char *const *folders = pt_folders(b);
+	int fd = path_open(folders, path, flags, mode);
+	if (fd >= 0)
+		return fd;
+	return (flags & O_ACCMODE) == O_RDONLY ? path_read_failed(folders, param, path, fd, err)
+	                                       : path_write_failed(folders, param, path, fd, err);
+}
+
+const char *const *pt_folders(const struct pt_block *b)
+{
+	return b->engine->limits.folders;
 }
 
 uint64_t pt_now(const struct pt_block *b)

@@ -42,7 +42,7 @@ extern "C" {
  * Threads:   an engine is one thread, and all functions of a block but init, open and close run on
  *            it, never two at once. Those three run on a thread of their own, while the engine goes
  *            on, and may block; they may use only pt_state, pt_name, pt_type_of,
- *            pt_may_run and pt_fail. pt_wake may be called from any thread.
+ *            pt_open, pt_may_run and pt_fail. pt_wake may be called from any thread.
  *
  * Errors:    0 or a negative code, the words by pt_fail (error.h). Nothing here logs for you: what
  *            goes wrong while running is told by pt_report or pt_failed.
@@ -201,6 +201,14 @@ void pt_note(struct pt_block *, const char *fmt, ...) __attribute__((format(prin
 /* [any thread] Whether the configuration lets blocks run this program ([programs] allow); else the
    fault, under `param`. */
 int pt_may_run(const struct pt_block *, const char *param, const char *program, struct pt_error *);
+
+/* [any thread] As open(2), of a path that a user gave, and only in the folders that the configuration
+   allows ([files] allow), whatever links lead there. Never waits: O_NONBLOCK is set. The descriptor,
+   or a negative code and the fault, under `param`. pt_folders is that list, to be kept for opening
+   later; it ends with NULL; NULL: everywhere. */
+int pt_open(const struct pt_block *, const char *param, const char *path, int flags, unsigned mode,
+            struct pt_error *);
+const char *const *pt_folders(const struct pt_block *);
 
 /* Time. A timer lives in the block's state, zeroed; it runs once, and is stopped with the block.
    pt_now is the engine's clock: nanoseconds, monotonic; tests can fake it. */

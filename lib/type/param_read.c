@@ -136,10 +136,7 @@ static int read_path(const struct pt_param *row, const json_t *value, char **pat
 	*path = must_strdup(given);
 	if (!env || !env->folders || path_is_within(given, env->folders))
 		return 0;
-	pt_fail(err, -PT_EPERMITTED, row->name, "'%s' does not lie in a folder that may be used",
-	        given);
-	pt_hint(err, "add its folder to `allow` under [files] in pipetoold.conf");
-	return -PT_EPERMITTED;
+	return path_read_failed(env->folders, row->name, given, -PT_EPERMITTED, err);
 }
 
 static int read_members(const struct pt_param *rows, const json_t *object, void *state,

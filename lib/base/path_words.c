@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Why a file could not be opened, and how to mend it. */
+#include "base/path.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/near.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The name in the path's folder that is nearest to its own; NULL: none is near. */
+static char *neighbour(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char *folder = slash ? must_printf("%.*s", (int)(name - path), path) : must_strdup(".");
+	DIR *dir = opendir(folder);
+	struct near near = near_init(name);
+	char *found = NULL;
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		near_try(&near, e->d_name);
+		if (near.best != e->d_name)
+			continue;
+		free(found);
+		near.best = found = must_strdup(e->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	free(folder);
+	return found;
+}
+
+static int outside(const char *const *folders, const char *param, const char *path,
+                   struct pt_error *err)
+{
+	struct buf list = BUF_INIT;
+	for (const char *const *f = folders; f && *f; f++)
+		buf_addf(&list, "%s%s", f == folders ? "" : ", ", *f);
+	pt_fail(err, -PT_EPERMITTED, param, "'%s' does not lie in a folder that may be used%s%s",
+	        path, list.length ? ": " : "", list.length ? list.data : "");
+	pt_hint(err, "add its folder to `allow` under [files] in pipetoold.conf");
+	buf_free(&list);
+	return -PT_EPERMITTED;
+}
+
+static int unsteady(const char *param, const char *path, struct pt_error *err)
+{
+	return pt_fail(err, -ELOOP, param,
+	               "cannot open '%s': the links on its way lead nowhere, or keep changing",
+	               path);
+}
+
+int path_read_failed(const char *const *folders, const char *param, const char *path, int code,
+                     struct pt_error *err)
+{
+	if (code == -PT_EPERMITTED)
+		return outside(folders, param, path, err);
+	if (code == -ELOOP)
+		return unsteady(param, path, err);
+	pt_fail(err, code, param, "cannot open '%s': %s", path, error_words(code));
+	char *near = code == -ENOENT ? neighbour(path) : NULL;
+	if (near)
+		pt_hint(err, "did you mean '%s'?", near);
+	else if (code == -EACCES)
+		pt_hint(err, "the daemon's user needs to read the file and to pass its folders");
+	free(near);
+	return code;
+}
+
+int path_write_failed(const char *const *folders, const char *param, const char *path, int code,
+                      struct pt_error *err)
+{
+	const char *hint = NULL;
+	switch (-code) {
+	case PT_EPERMITTED: return outside(folders, param, path, err);
+	case ELOOP: return unsteady(param, path, err);
+	case ENOENT: hint = "make the folder first"; break;
+	case EACCES: hint = "the daemon's user needs to write the file or its folder"; break;
+	case ENXIO:
+		return pt_fail(err, code, param,
+		               "cannot write '%s': nobody reads the FIFO; start the reader first",
+		               path);
+	case EISDIR: return pt_fail(err, code, param, "'%s' is a folder; name a file in it", path);
+	}
+	pt_fail(err, code, param, "cannot write '%s': %s", path, error_words(code));
+	if (hint)
+		pt_hint(err, "%s", hint);
+	return code;
+}
