@@ -2,11 +2,14 @@
 /* FDSourceSink: a descriptor that somebody handed over, as source and sink. */
 #include <pipetool/block.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "net/stream.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -18,6 +21,7 @@ struct fd_pipe {
 	uint64_t limit;
 	struct stream stream;
 	int flags; /* to be put back: whoever handed it over may share them; -1: nothing to do */
+	bool kept; /* another block's stream, which is inherited */
 };
 
 static void ended(struct pt_block *b)
@@ -53,12 +57,42 @@ static int open_again(int fd, int flags)
 	return open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
+/* Pipes and sockets are the same by their inode and direction; files have a place besides. */
+static char *key_of(int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) || S_ISREG(st.st_mode))
+		return must_strdup("");
+	return must_printf("fd %ju:%ju %d", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+	                   fcntl(fd, F_GETFL) & O_ACCMODE);
+}
+
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct fd_pipe *f = pt_state(b);
+	char *key = key_of(f->fd);
+	if (*key && !stream_is_over(&f->stream))
+		pt_leave(estate, key, f->stream.fd);
+	free(key);
+}
+
+static bool is_left(struct pt_block *b, struct fd_pipe *f)
+{
+	char *key = key_of(f->fd);
+	bool left = *key && pt_left(b, key, &f->stream.fd);
+	free(key);
+	return left;
+}
+
 /* The parameter keeps its own descriptor, so that the engine can be started again. */
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
-	int flags = fcntl(f->fd, F_GETFL), fd = open_again(f->fd, flags);
 	f->flags = -1;
+	f->kept = is_left(b, f);
+	if (f->kept)
+		return 0;
+	int flags = fcntl(f->fd, F_GETFL), fd = open_again(f->fd, flags);
 	if (fd < 0) {
 		fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
 		f->flags = flags & O_NONBLOCK ? -1 : flags;
@@ -70,10 +104,24 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 	return 0;
 }
 
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct fd_pipe *f = pt_state(b), *before = pt_state(old);
+	if (!f->kept)
+		return;
+	stream_inherit(&f->stream, &before->stream);
+	f->flags = before->flags;
+	before->flags = -1;
+}
+
 static void start(struct pt_block *b)
 {
 	struct fd_pipe *f = pt_state(b);
 	int fd = f->stream.fd;
+	if (f->stream.inherited) {
+		stream_start(&f->stream);
+		return;
+	}
 	f->stream.fd = -1;
 	stream_start(&f->stream);
 	stream_begin(&f->stream, fd);
@@ -143,6 +191,8 @@ static const struct pt_type fd_source_sink = {
 	.size = sizeof(struct fd_pipe),
 	.init = init,
 	.open = open_pipe,
+	.leave = leave,
+	.inherit = inherit,
 	.start = start,
 	.produce = produce,
 	.push_many = push_many,

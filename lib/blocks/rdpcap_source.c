@@ -2,10 +2,12 @@
 /* RdpcapSource: the packets of a capture file. */
 #include <pipetool/block.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "capture/capture.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <uv.h>
 
 #define BATCH      64
@@ -18,6 +20,8 @@ struct rdpcap_source {
 	int64_t loop;
 
 	struct capture_reader *reader;
+	bool kept;      /* another block's reading, which is inherited */
+	bool ended;     /* with the last round, or by a fault */
 	int64_t rounds; /* begun */
 	uint64_t round_messages;
 	uv_poll_t poll; /* of a file that may wait */
@@ -30,9 +34,36 @@ struct rdpcap_source {
 	uint64_t anchor_ns, first_ns;
 };
 
+static char *key_of(const struct rdpcap_source *s)
+{
+	return must_printf("replay %s", s->fname);
+}
+
+/* One that has ended would begin anew. */
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct rdpcap_source *s = pt_state(b);
+	char *key = key_of(s);
+	if (!s->ended)
+		pt_leave(estate, key, -1);
+	free(key);
+}
+
+static bool is_left(struct pt_block *b, const struct rdpcap_source *s)
+{
+	int fd;
+	char *key = key_of(s);
+	bool left = pt_left(b, key, &fd);
+	free(key);
+	return left;
+}
+
 static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct rdpcap_source *s = pt_state(b);
+	s->kept = is_left(b, s);
+	if (s->kept)
+		return 0;
 	int fd = pt_open(b, "fname", s->fname, O_RDONLY, 0, err);
 	return fd < 0 ? fd : capture_reader_open_fd(fd, s->fname, &s->reader, err);
 }
@@ -54,9 +85,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static void start(struct pt_block *b)
 {
 	struct rdpcap_source *s = pt_state(b);
-	s->rounds = 1;
-	s->round_messages = 0;
-	s->anchored = s->polled = s->polling = false;
+	if (!s->kept) {
+		s->rounds = 1;
+		s->round_messages = 0;
+		s->anchored = false;
+	}
+	s->kept = s->ended = s->polled = s->polling = false;
 	if (capture_reader_may_wait(s->reader)) {
 		int rc = uv_poll_init(pt_loop(b), &s->poll, capture_reader_fd(s->reader));
 		if (rc) {
@@ -86,6 +120,8 @@ static void wait_until(struct pt_block *b, struct rdpcap_source *s, uint64_t due
 
 static void fail(struct pt_block *b, int code, struct pt_error *err)
 {
+	struct rdpcap_source *s = pt_state(b);
+	s->ended = true;
 	pt_failed(b, code, "%s", pt_error_text(err, error_words(code)));
 	pt_error_clear(err);
 }
@@ -97,6 +133,7 @@ static void end_round(struct pt_block *b, struct rdpcap_source *s)
 		pt_report(b, -ENODATA, "'%s' holds no packets: there is nothing to loop over",
 		          s->fname);
 	if (!more || s->round_messages == 0) {
+		s->ended = true;
 		pt_exhausted(b);
 		return;
 	}
@@ -175,6 +212,15 @@ static void produce_in_time(struct pt_block *b, struct rdpcap_source *s, unsigne
 	}
 }
 
+/* What another block, with a speed, had read ahead comes first. */
+static unsigned take_ahead(struct rdpcap_source *s, struct pt_msg **messages, unsigned max)
+{
+	unsigned n = 0;
+	while (n < max && s->ahead_at < s->ahead_end)
+		messages[n++] = s->ahead[s->ahead_at++];
+	return n;
+}
+
 static void produce(struct pt_block *b, unsigned max)
 {
 	struct rdpcap_source *s = pt_state(b);
@@ -183,11 +229,29 @@ static void produce(struct pt_block *b, unsigned max)
 		return;
 	}
 	struct pt_msg *messages[BATCH];
-	unsigned n = read_some(b, s, messages, max);
+	unsigned n = take_ahead(s, messages, max);
+	if (!n)
+		n = read_some(b, s, messages, max);
 	if (n) {
 		pt_made(b, n);
 		pt_send_many(b, PT_LOW, messages, n);
 	}
+}
+
+/* With the same speed the file's timing goes on, too. */
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct rdpcap_source *s = pt_state(b), *before = pt_state(old);
+	if (!s->kept)
+		return;
+	s->reader = before->reader;
+	s->rounds = before->rounds;
+	s->round_messages = before->round_messages;
+	s->anchored = before->anchored && s->speed == before->speed;
+	s->anchor_ns = before->anchor_ns;
+	s->first_ns = before->first_ns;
+	s->ahead_end = take_ahead(before, s->ahead, BATCH);
+	before->reader = NULL;
 }
 
 static bool tell_progress(struct pt_block *b, uint64_t *done, uint64_t *size)
@@ -207,7 +271,8 @@ static void stop(struct pt_block *b)
 	while (s->ahead_at < s->ahead_end)
 		pt_msg_unref(s->ahead[s->ahead_at++]);
 	s->ahead_at = s->ahead_end = 0;
-	capture_reader_release(s->reader);
+	if (s->reader)
+		capture_reader_release(s->reader);
 }
 
 static int close_file(struct pt_block *b, struct pt_error *err)
@@ -253,6 +318,8 @@ static const struct pt_type rdpcap_source = {
 	.params = params,
 	.size = sizeof(struct rdpcap_source),
 	.open = open_file,
+	.leave = leave,
+	.inherit = inherit,
 	.start = start,
 	.produce = produce,
 	.progress = tell_progress,

@@ -2,10 +2,16 @@
 /* SniffSource: packets of a network interface, as they come. */
 #include <pipetool/block.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "capture/capture.h"
 #include "capture/live.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <uv.h>
 
 #define BATCH 64
@@ -19,9 +25,15 @@ struct sniff_source {
 	uint64_t buffer_size;
 
 	struct live *live;
+	struct live_filter *change; /* for another block's capture, which is inherited */
+	bool other_buffer;          /* which cannot be had while the capture goes on */
+	/* What the successor wants of the socket, done in close: the kernel takes its time. */
+	int promisc_fd;
+	bool promisc_wanted;
 	uv_poll_t poll;
 	bool polled; /* the handle is there */
 	bool paused;
+	bool failed;
 	bool woken; /* and nothing read since */
 	bool down;  /* told, and no packet since */
 	struct pt_timer timer;
@@ -30,16 +42,16 @@ struct sniff_source {
 static int check(struct pt_block *b, struct pt_error *err)
 {
 	struct sniff_source *s = pt_state(b);
+	s->promisc_fd = -1;
 	if (s->iface && s->socket >= 0)
 		return pt_fail(err, -EINVAL, "socket",
 		               "iface and socket cannot go together: the socket has its interface");
 	return s->filter ? live_check_filter(s->filter, err) : 0;
 }
 
-static int open_interface(struct pt_block *b, struct pt_error *err)
+static struct live_config config_of(const struct sniff_source *s)
 {
-	struct sniff_source *s = pt_state(b);
-	const struct live_config config = {
+	return (struct live_config){
 		.iface = s->iface,
 		.socket = s->socket,
 		.filter = s->filter,
@@ -49,8 +61,75 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 		.buffer_size = s->buffer_size,
 		.fanout = (int)s->fanout,
 	};
-	return live_open(&config, &s->live, err);
 }
+
+/* ---- handing over ---- */
+
+static char *key_of(const struct sniff_source *s, const char *iface)
+{
+	struct stat st = {.st_ino = 0};
+	if (s->socket < 0)
+		return must_printf("interface %s", iface ? iface : "");
+	fstat(s->socket, &st);
+	return must_printf("packet-socket %ju", (uintmax_t)st.st_ino);
+}
+
+static void leave_as(struct pt_block *b, struct pt_estate *estate, const char *iface)
+{
+	char *key = key_of(pt_state(b), iface);
+	pt_leave(estate, key, -1);
+	free(key);
+}
+
+/* What was chosen because nothing was named goes by its name, too. */
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct sniff_source *s = pt_state(b);
+	if (s->failed)
+		return;
+	leave_as(b, estate, s->iface);
+	if (!s->iface)
+		leave_as(b, estate, live_name(s->live));
+}
+
+static bool is_left(struct pt_block *b, const struct sniff_source *s)
+{
+	int fd;
+	char *key = key_of(s, s->iface);
+	bool left = pt_left(b, key, &fd);
+	free(key);
+	return left;
+}
+
+static int open_interface(struct pt_block *b, struct pt_error *err)
+{
+	struct sniff_source *s = pt_state(b);
+	const struct live_config config = config_of(s);
+	s->failed = s->other_buffer = false;
+	return is_left(b, s) ? live_filter_new(&config, &s->change, err)
+	                     : live_open(&config, &s->live, err);
+}
+
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct sniff_source *s = pt_state(b), *before = pt_state(old);
+	if (!s->change)
+		return;
+	const struct live_config config = config_of(s);
+	s->live = before->live;
+	before->live = NULL;
+	s->other_buffer = live_is_other(s->live, &config);
+	int rc = live_change(s->live, s->change);
+	if (rc)
+		pt_report(b, rc, "the kernel refuses the filter, and the old one stays: %s",
+		          error_words(rc));
+	if (s->promisc != before->promisc) {
+		before->promisc_fd = fcntl(live_fd(s->live), F_DUPFD_CLOEXEC, 0);
+		before->promisc_wanted = s->promisc;
+	}
+}
+
+/* ---- reading ---- */
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
@@ -93,6 +172,9 @@ static void start(struct pt_block *b)
 	}
 	pt_adopt(b, (uv_handle_t *)&s->poll);
 	wait_for_packets(b, s);
+	if (s->other_buffer)
+		pt_note(b, "the capture goes on: buffer_size, immediate, fanout and a greater "
+		           "snaplen count from the engine's next start on");
 }
 
 static void produce(struct pt_block *b, unsigned max)
@@ -114,6 +196,7 @@ static void produce(struct pt_block *b, unsigned max)
 		pt_ready(b, false);
 		pt_timer_at(b, &s->timer, pt_now(b) + MS_NS, on_timer);
 	} else {
+		s->failed = true;
 		pt_failed(b, n, "%s", pt_error_text(&err, error_words(n)));
 	}
 	pt_error_clear(&err);
@@ -149,7 +232,8 @@ static void stop(struct pt_block *b)
 {
 	struct sniff_source *s = pt_state(b);
 	count_losses(b);
-	live_release(s->live);
+	if (s->live)
+		live_release(s->live);
 	s->polled = false;
 }
 
@@ -157,7 +241,14 @@ static int close_interface(struct pt_block *b, struct pt_error *err)
 {
 	struct sniff_source *s = pt_state(b);
 	live_close(s->live);
+	live_filter_free(s->change);
 	s->live = NULL;
+	s->change = NULL;
+	if (s->promisc_fd >= 0) {
+		live_set_promisc(s->promisc_fd, s->promisc_wanted);
+		close(s->promisc_fd);
+	}
+	s->promisc_fd = -1;
 	return 0;
 }
 
@@ -207,6 +298,8 @@ static const struct pt_type sniff_source = {
 	.size = sizeof(struct sniff_source),
 	.init = check,
 	.open = open_interface,
+	.leave = leave,
+	.inherit = inherit,
 	.start = start,
 	.produce = produce,
 	.pause = pause_polling,

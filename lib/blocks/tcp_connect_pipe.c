@@ -6,6 +6,7 @@
 #include "net/reconnect.h"
 #include "net/stream.h"
 #include <jansson.h>
+#include <string.h>
 #include <unistd.h>
 
 struct tcp_connect {
@@ -55,24 +56,45 @@ static int init(struct pt_block *b, struct pt_error *err)
 	return 0;
 }
 
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	struct tcp_connect *t = pt_state(b);
+	if (!stream_is_over(&t->stream))
+		address_leave(estate, "tcp-connect", t->addr, (int)t->port, t->stream.fd);
+}
+
 /* With retry_s a server that is not there yet is no fault. */
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
-	if (t->retry_s > 0 && t->port)
+	if (address_left(b, "tcp-connect", t->addr, (int)t->port, &t->fd) ||
+	    (t->retry_s > 0 && t->port))
 		return 0;
 	return address_connect(SOCK_STREAM, t->addr, (int)t->port, &t->fd, err);
+}
+
+/* What waits for a connection goes along, too. */
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct tcp_connect *t = pt_state(b), *before = pt_state(old);
+	bool same_peer = t->port == before->port && !strcmp(t->addr, before->addr);
+	bool waits = before->stream.fd < 0;
+	if (same_peer && (waits || (t->fd < 0 && !stream_is_over(&before->stream))))
+		stream_inherit(&t->stream, &before->stream);
 }
 
 static void start(struct pt_block *b)
 {
 	struct tcp_connect *t = pt_state(b);
-	stream_start(&t->stream);
+	bool goes_on = t->stream.fd >= 0;
 	t->stream.keeps = t->retry_s > 0;
+	stream_start(&t->stream);
 	if (t->fd >= 0)
 		stream_begin(&t->stream, t->fd);
-	else
+	else if (!goes_on && t->retry_s > 0)
 		reconnect_try(&t->reconnect);
+	else if (!goes_on)
+		pt_exhausted(b); /* it was lost while it was being handed over */
 	t->fd = -1;
 }
 
@@ -168,6 +190,8 @@ static const struct pt_type tcp_connect_pipe = {
 	.push_many = push_many,
 	.woken = woken,
 	.describe = describe,
+	.leave = leave,
+	.inherit = inherit,
 	.stop = stop,
 	.close = close_pipe,
 	.fini = fini,

@@ -22,6 +22,7 @@ struct tcp_listen {
 	char address[ADDRESS_TEXT];
 	uv_poll_t poll;
 	bool polled, shut; /* no more connections are taken */
+	bool kept;         /* another block's socket, which is inherited */
 	struct pt_timer timer;
 };
 
@@ -40,7 +41,8 @@ static void listen_on(struct pt_block *b)
 static void stop_listening(struct tcp_listen *t)
 {
 	uv_poll_stop(&t->poll);
-	shutdown(t->listener, SHUT_RDWR);
+	if (!t->shut)
+		shutdown(t->listener, SHUT_RDWR);
 	t->shut = true;
 }
 
@@ -63,28 +65,54 @@ static int init(struct pt_block *b, struct pt_error *err)
 	return 0;
 }
 
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	struct tcp_listen *t = pt_state(b);
+	address_leave(estate, "tcp-listen", t->addr, (int)t->port, t->listener);
+}
+
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
+	t->kept = address_left(b, "tcp-listen", t->addr, (int)t->port, &t->listener);
+	if (t->kept)
+		return 0;
 	int rc = address_bind(SOCK_STREAM, t->addr, (int)t->port, &t->listener, err);
 	if (rc == 0)
 		address_of(t->listener, false, t->address);
 	return rc;
 }
 
+/* A connection that is over for both sides makes room for the first one of the new block. */
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct tcp_listen *t = pt_state(b), *before = pt_state(old);
+	if (!t->kept)
+		return;
+	t->listener = before->listener;
+	t->shut = before->shut;
+	memcpy(t->address, before->address, sizeof t->address);
+	before->listener = -1;
+	if (before->stream.fd < 0 || !stream_is_over(&before->stream))
+		stream_inherit(&t->stream, &before->stream);
+}
+
 static void start(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	stream_start(&t->stream);
-	t->shut = false;
 	int rc = uv_poll_init(pt_loop(b), &t->poll, t->listener);
 	t->polled = rc == 0;
+	t->kept = false;
 	if (rc) {
 		pt_failed(b, rc, "cannot watch the listening socket: %s", error_words(rc));
 		return;
 	}
 	pt_adopt(b, (uv_handle_t *)&t->poll);
-	listen_on(b);
+	if (t->stream.fd < 0 || t->again)
+		listen_on(b);
+	else
+		stop_listening(t);
+	stream_start(&t->stream);
 }
 
 /* Another connection is reset at once: nobody shall wait for an answer that never comes. */
@@ -174,6 +202,7 @@ static int close_pipe(struct pt_block *b, struct pt_error *err)
 	if (t->listener >= 0)
 		close(t->listener);
 	t->listener = -1;
+	t->shut = false;
 	return stream_close(&t->stream, err);
 }
 
@@ -226,6 +255,8 @@ static const struct pt_type tcp_listen_pipe = {
 	.produce = produce,
 	.push_many = push_many,
 	.describe = describe,
+	.leave = leave,
+	.inherit = inherit,
 	.stop = stop,
 	.close = close_pipe,
 	.fini = fini,

@@ -199,6 +199,40 @@ static int open_terminal(struct pt_block *b, struct pt_error *err)
 	return program_is_there("tmux") ? open_tmux(b, err) : no_terminal(err);
 }
 
+/* ---- handing over ---- */
+
+static char *key_of(const struct term *t)
+{
+	return must_printf("terminal %s%s", t->viewer.name, t->keepterm ? " kept" : "");
+}
+
+/* One that is being opened is no other block's yet. */
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct term *t = pt_state(b);
+	char *key = key_of(t);
+	viewer_leave(&t->viewer, estate, key);
+	free(key);
+}
+
+static bool is_left(struct term *t)
+{
+	char *key = key_of(t);
+	bool left = viewer_left(&t->viewer, key);
+	free(key);
+	return left;
+}
+
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct term *t = pt_state(b), *before = pt_state(old);
+	if (!t->viewer.inherited)
+		return;
+	viewer_inherit(&t->viewer, &before->viewer);
+	t->attach = before->attach;
+	before->attach = NULL;
+}
+
 /* ---- life ---- */
 
 static int open_sink(struct pt_block *b, struct pt_error *err)
@@ -206,6 +240,8 @@ static int open_sink(struct pt_block *b, struct pt_error *err)
 	struct term *t = pt_state(b);
 	free(t->attach);
 	t->attach = NULL;
+	if (is_left(t))
+		return 0;
 	if (!program_has_display() && !program_is_there("tmux"))
 		return no_terminal(err);
 	return t->openearly ? open_terminal(b, err) : 0;
@@ -221,7 +257,7 @@ static void begun(struct pt_block *b)
 static void start(struct pt_block *b)
 {
 	struct term *t = pt_state(b);
-	t->asked = false;
+	t->asked = t->viewer.inherited;
 	viewer_start(&t->viewer);
 	begun(b);
 }
@@ -352,6 +388,8 @@ static const struct pt_type term_sink = {
 	.size = sizeof(struct term),
 	.init = init,
 	.open = open_sink,
+	.leave = leave,
+	.inherit = inherit,
 	.start = start,
 	.push = push,
 	.woken = woken,

@@ -12,6 +12,7 @@ struct udp {
 	int64_t port;
 	uint64_t limit;
 	struct datagram datagram;
+	bool kept; /* another block's socket and peer, which are inherited */
 };
 
 static struct datagram *datagram(struct pt_block *b)
@@ -64,15 +65,40 @@ static int server_init(struct pt_block *b, struct pt_error *err)
 	return 0;
 }
 
+static void client_leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct udp *u = pt_state(b);
+	address_leave(estate, "udp-connect", u->addr, (int)u->port, u->datagram.fd);
+}
+
+static void server_leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct udp *u = pt_state(b);
+	address_leave(estate, "udp-bind", u->addr, (int)u->port, u->datagram.fd);
+}
+
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct udp *u = pt_state(b);
+	if (u->kept)
+		datagram_inherit(&u->datagram, datagram(old));
+}
+
 static int client_open(struct pt_block *b, struct pt_error *err)
 {
 	struct udp *u = pt_state(b);
+	u->kept = address_left(b, "udp-connect", u->addr, (int)u->port, &u->datagram.fd);
+	if (u->kept)
+		return 0;
 	return address_connect(SOCK_DGRAM, u->addr, (int)u->port, &u->datagram.fd, err);
 }
 
 static int server_open(struct pt_block *b, struct pt_error *err)
 {
 	struct udp *u = pt_state(b);
+	u->kept = address_left(b, "udp-bind", u->addr, (int)u->port, &u->datagram.fd);
+	if (u->kept)
+		return 0;
 	return address_bind(SOCK_DGRAM, u->addr, (int)u->port, &u->datagram.fd, err);
 }
 
@@ -83,10 +109,13 @@ static void client_start(struct pt_block *b)
 
 static void server_start(struct pt_block *b)
 {
-	struct datagram *d = datagram(b);
-	d->has_peer = false;
-	d->peer_length = 0;
-	datagram_start(d);
+	struct udp *u = pt_state(b);
+	if (!u->kept) {
+		u->datagram.has_peer = false;
+		u->datagram.peer_length = 0;
+	}
+	u->kept = false;
+	datagram_start(&u->datagram);
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -133,7 +162,7 @@ static void fini(struct pt_block *b)
 #define UDP_PIPE                                                                         \
 	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct udp), .outside = "wire", \
 	.describe = describe, .produce = produce, .push_many = push_many, .stop = stop,  \
-	.close = close_pipe, .fini = fini
+	.inherit = inherit, .close = close_pipe, .fini = fini
 
 #define LIMIT_ROW                                                                        \
 	{                                                                                \
@@ -168,6 +197,7 @@ static const struct pt_type udp_client_pipe = {
 			{NULL}},
 	.init = client_init,
 	.open = client_open,
+	.leave = client_leave,
 	.start = client_start,
 };
 
@@ -200,6 +230,7 @@ static const struct pt_type udp_server_pipe = {
                                             {NULL}},
 	.init = server_init,
 	.open = server_open,
+	.leave = server_leave,
 	.start = server_start,
 };
 

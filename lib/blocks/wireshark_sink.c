@@ -5,6 +5,7 @@
 #include "base/program.h"
 #include "capture/feed.h"
 #include "net/viewer.h"
+#include <stdlib.h>
 
 struct wireshark {
 	struct viewer viewer;
@@ -37,9 +38,53 @@ static int check_display(struct pt_block *b, struct pt_error *err)
 	return -PT_ESTATE;
 }
 
+static char *key_of(const struct wireshark *w)
+{
+	struct buf key = BUF_INIT;
+	buf_addf(&key, "viewer %s", w->program);
+	for (char **arg = w->args; arg && *arg; arg++)
+		buf_addf(&key, "\n%s", *arg);
+	return buf_steal(&key);
+}
+
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct wireshark *w = pt_state(b);
+	char *key = key_of(w);
+	viewer_leave(&w->viewer, estate, key);
+	free(key);
+}
+
+static bool is_left(struct wireshark *w)
+{
+	char *key = key_of(w);
+	bool left = viewer_left(&w->viewer, key);
+	free(key);
+	return left;
+}
+
+static uint16_t plain_type(const struct wireshark *w)
+{
+	return w->link_type < 0 ? FEED_PLAIN : (uint16_t)w->link_type;
+}
+
+/* The stream has begun, and its interfaces are described. */
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct wireshark *w = pt_state(b), *before = pt_state(old);
+	if (!w->viewer.inherited)
+		return;
+	viewer_inherit(&w->viewer, &before->viewer);
+	w->feed = before->feed;
+	w->feed.plain = plain_type(w);
+	before->feed = (struct feed){0};
+}
+
 static int open_viewer(struct pt_block *b, struct pt_error *err)
 {
 	struct wireshark *w = pt_state(b);
+	if (is_left(w))
+		return 0;
 	int rc = check_display(b, err);
 	if (rc)
 		return rc;
@@ -48,7 +93,7 @@ static int open_viewer(struct pt_block *b, struct pt_error *err)
 	texts_free(argv);
 	if (rc)
 		return rc;
-	feed_init(&w->feed, pt_name(b), w->link_type < 0 ? FEED_PLAIN : (uint16_t)w->link_type);
+	feed_init(&w->feed, pt_name(b), plain_type(w));
 	buf_clear(&w->bytes);
 	feed_header(&w->bytes);
 	return viewer_greet(&w->viewer, w->bytes.data, w->bytes.length, err);
@@ -145,6 +190,8 @@ static const struct pt_type wireshark_sink = {
 	.size = sizeof(struct wireshark),
 	.init = init,
 	.open = open_viewer,
+	.leave = leave,
+	.inherit = inherit,
 	.start = start,
 	.push_many = push_many,
 	.stop = stop,

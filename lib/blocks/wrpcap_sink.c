@@ -30,6 +30,7 @@ struct wrpcap_sink {
 	uint64_t begun_ns;
 	bool begun; /* something was written to this file */
 	bool started, failed;
+	bool kept;        /* another block's file, which is inherited */
 	atomic_bool full; /* the writer's thread wakes the block */
 	struct pt_timer timer;
 };
@@ -73,17 +74,11 @@ static void on_lost(void *arg, uint64_t packets)
 	pt_undone(arg, packets, "write-error");
 }
 
-static int open_file(struct pt_block *b, struct pt_error *err)
+static struct capture_writer_config config_of(struct pt_block *b, const char *path)
 {
-	struct wrpcap_sink *s = pt_state(b);
-	char *path = NULL;
-	s->started = s->failed = s->begun = false;
-	if (rotates(s)) {
-		s->number = rotate_highest(s->fname) + 1;
-		path = rotate_name(s->fname, s->number);
-	}
-	const struct capture_writer_config config = {
-		.path = path ? path : s->fname,
+	const struct wrpcap_sink *s = pt_state(b);
+	return (struct capture_writer_config){
+		.path = path,
 		.fd = -1,
 		.folders = pt_folders(b),
 		.format = (enum capture_format)s->format,
@@ -95,17 +90,99 @@ static int open_file(struct pt_block *b, struct pt_error *err)
 		.lost = on_lost,
 		.arg = b,
 	};
+}
+
+static int open_anew(struct pt_block *b, struct pt_error *err)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	char *path = NULL;
+	if (rotates(s)) {
+		s->number = rotate_highest(s->fname) + 1;
+		path = rotate_name(s->fname, s->number);
+	}
+	const struct capture_writer_config config = config_of(b, path ? path : s->fname);
 	int rc = capture_writer_open(&config, &s->writer, err);
 	free(path);
 	return rc;
 }
 
-static void start(struct pt_block *b)
+/* ---- handing over ---- */
+
+/* What the next block cannot make of it another: the file, and how it is written. */
+struct handed {
+	int format, link_type;
+	bool gz;
+};
+
+static char *key_of(const struct wrpcap_sink *s)
+{
+	return must_printf("capture%s %s", rotates(s) ? "s" : "", s->fname);
+}
+
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct wrpcap_sink *s = pt_state(b);
+	const struct handed handed = {s->format, capture_writer_link_type(s->writer), s->gz};
+	char *key = key_of(s);
+	if (!s->failed) {
+		pt_leave(estate, key, -1);
+		pt_leave_bytes(estate, key, &handed, sizeof handed);
+	}
+	free(key);
+}
+
+static int check_handed(const struct wrpcap_sink *s, const struct handed *h, struct pt_error *err)
+{
+	const char *param = s->format != h->format ? "format" : s->gz != h->gz ? "gz" : NULL;
+	bool other_type = s->format != CAPTURE_PCAPNG && h->link_type >= 0 && s->link_type >= 0 &&
+	                  s->link_type != h->link_type;
+	if (!param && other_type)
+		param = "linktype";
+	if (!param)
+		return 0;
+	pt_fail(err, -EBUSY, param, "'%s' is being written, and its %s cannot change in the middle",
+	        s->fname, param);
+	pt_hint(err, "choose another name, or stop the engine first");
+	return -EBUSY;
+}
+
+static int take_over(struct pt_block *b, struct wrpcap_sink *s, struct pt_error *err)
+{
+	int fd, rc = 0;
+	size_t length;
+	char *key = key_of(s);
+	s->kept = pt_left(b, key, &fd);
+	const struct handed *handed = s->kept ? pt_left_bytes(b, key, &length) : NULL;
+	if (handed && length == sizeof *handed)
+		rc = check_handed(s, handed, err);
+	free(key);
+	return rc;
+}
+
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct wrpcap_sink *s = pt_state(b), *before = pt_state(old);
+	if (!s->kept)
+		return;
+	const struct capture_writer_config config = config_of(b, s->fname);
+	s->writer = before->writer;
+	s->number = before->number;
+	s->begun_ns = before->begun_ns;
+	s->begun = before->begun;
+	capture_writer_adopt(s->writer, &config);
+	before->writer = NULL;
+	before->started = false;
+}
+
+static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct wrpcap_sink *s = pt_state(b);
-	s->started = true;
-	atomic_store(&s->full, false);
+	s->started = s->failed = s->begun = false;
+	int rc = take_over(b, s, err);
+	return rc || s->kept ? rc : open_anew(b, err);
 }
+
+/* ---- writing ---- */
 
 static void rotate(struct pt_block *b, struct wrpcap_sink *s)
 {
@@ -147,6 +224,18 @@ static void hold_back_if_full(struct pt_block *b, struct wrpcap_sink *s)
 		atomic_store(&s->full, false);
 	else
 		pt_full(b, true);
+}
+
+static void start(struct pt_block *b)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	s->started = true;
+	atomic_store(&s->full, false);
+	if (s->kept) {
+		hold_back_if_full(b, s);
+		pt_timer_at(b, &s->timer, pt_now(b) + QUIET_NS, on_quiet);
+	}
+	s->kept = false;
 }
 
 static void fail(struct pt_block *b, struct wrpcap_sink *s, int code, struct pt_error *err)
@@ -298,6 +387,8 @@ static const struct pt_type wrpcap_sink = {
 	.size = sizeof(struct wrpcap_sink),
 	.init = check,
 	.open = open_file,
+	.leave = leave,
+	.inherit = inherit,
 	.start = start,
 	.push_many = push_many,
 	.woken = woken,

@@ -91,6 +91,12 @@ struct capture_writer_config {
 int capture_writer_open(const struct capture_writer_config *, struct capture_writer **,
                         struct pt_error *);
 
+/* Another owner goes on with it: `config` may differ in link_type, progress, lost and arg, which count
+   from now on; when it returns, nobody calls what they were before. The link type of a pcap file that
+   has begun stays. */
+void capture_writer_adopt(struct capture_writer *, const struct capture_writer_config *config);
+int capture_writer_link_type(const struct capture_writer *); /* of pcap; -1: not known yet */
+
 /* Writes packets: copies them into the buffer. Returns how many were taken (fewer than `count` if
    the buffers are full: `progress` tells when to go on), or a negative code: -EMEDIUMTYPE for a
    packet that does not fit the file's link type (nothing of it is written; go on with the next),

@@ -8,19 +8,30 @@
 #include "capture/live_socket.h"
 #include "msg/pool.h"
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
-#define CHUNK      (256 * 1024)
-#define BATCH      64
-#define TIMEOUT_MS 10 /* so long a packet may wait in a block of the ring */
+#define CHUNK        (256 * 1024)
+#define BATCH        64
+#define TIMEOUT_MS   10 /* so long a packet may wait in a block of the ring */
+#define NS_PER_S     UINT64_C(1000000000)
+#define SETTLE_NS    NS_PER_S
+#define PROBE_BUFFER (1024 * 1024)
 
 struct live {
 	char *name;
 	pcap_t *pcap;
 	struct live_socket *socket;
+	struct live_config config; /* of the buffer: without names */
 	uint16_t link_type;
+	/* What came before the filter was there has not passed it: times of the packets' clock, and
+	   of the monotonic one. */
+	uint64_t filtered_from_ns, settled_ns;
+	bool by_libpcap; /* filters are its affair */
 	unsigned drops_seen;
 	uint64_t no_memory;
 	char *fault; /* what ended the capture, after packets that came before it */
@@ -91,15 +102,43 @@ static int cannot_activate(const struct live *l, int status, struct pt_error *er
 	               *words ? words : pcap_statustostr(status));
 }
 
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static int compile(struct live *l, const char *filter, struct bpf_program *program,
+                   struct pt_error *err)
+{
+	if (pcap_compile(l->pcap, program, filter ? filter : "", 1, PCAP_NETMASK_UNKNOWN) < 0)
+		return pt_fail(err, -EINVAL, "filter", "%s", pcap_geterr(l->pcap));
+	return 0;
+}
+
+/* Not by libpcap, which would drop packets while it changes the filter. It knows what to do about
+   cooked interfaces, though, and about filters that the kernel does not take; then it goes on to. */
+static int attach(struct live *l, struct bpf_program *program)
+{
+	if (!l->by_libpcap && live_attach(pcap_fileno(l->pcap), program) == 0)
+		return 0;
+	l->by_libpcap = true;
+	return pcap_setfilter(l->pcap, program) < 0 ? -EINVAL : 0;
+}
+
 static int set_filter(struct live *l, const char *filter, struct pt_error *err)
 {
 	struct bpf_program program;
-	if (pcap_compile(l->pcap, &program, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
-		return pt_fail(err, -EINVAL, "filter", "%s", pcap_geterr(l->pcap));
-	int rc = pcap_setfilter(l->pcap, &program);
+	int rc = compile(l, filter, &program, err);
+	if (rc)
+		return rc;
+	rc = attach(l, &program);
 	pcap_freecode(&program);
-	if (rc < 0)
-		return pt_fail(err, -EINVAL, "filter", "%s", pcap_geterr(l->pcap));
+	if (rc)
+		return pt_fail(err, rc, "filter", "%s", pcap_geterr(l->pcap));
+	l->filtered_from_ns = clock_ns(CLOCK_REALTIME);
+	l->settled_ns = clock_ns(CLOCK_MONOTONIC) + SETTLE_NS;
 	return 0;
 }
 
@@ -118,7 +157,9 @@ static int open_interface(struct live *l, const struct live_config *config, stru
 	int status = pcap_activate(l->pcap);
 	if (status < 0)
 		return cannot_activate(l, status, err);
-	l->link_type = link_type_of(pcap_datalink(l->pcap));
+	int dlt = pcap_datalink(l->pcap);
+	l->link_type = link_type_of(dlt);
+	l->by_libpcap = dlt == DLT_LINUX_SLL || dlt == DLT_LINUX_SLL2;
 	int rc = config->filter ? set_filter(l, config->filter, err) : 0;
 	if (rc == 0 && config->fanout)
 		rc = live_fanout(pcap_fileno(l->pcap), config->fanout, err);
@@ -141,6 +182,8 @@ static int open_socket(struct live *l, const struct live_config *config, struct 
 int live_open(const struct live_config *config, struct live **result, struct pt_error *err)
 {
 	struct live *l = must_calloc(1, sizeof *l);
+	l->config = *config;
+	l->config.iface = l->config.filter = NULL;
 	if (config->socket >= 0)
 		l->name = must_strdup("socket");
 	else
@@ -176,6 +219,72 @@ void live_close(struct live *l)
 	free(l->fault);
 	free(l->name);
 	free(l);
+}
+
+/* ---- going on with another filter ---- */
+
+struct live_filter {
+	struct bpf_program program;
+};
+
+static int compile_for(const struct live_config *config, struct bpf_program *program,
+                       struct pt_error *err)
+{
+	struct live_config probe = *config;
+	struct live *l;
+	probe.filter = NULL;
+	probe.buffer_size = PROBE_BUFFER;
+	probe.fanout = 0;
+	int rc = live_open(&probe, &l, err);
+	if (rc)
+		return rc;
+	rc = compile(l, config->filter, program, err);
+	live_close(l);
+	return rc;
+}
+
+int live_filter_new(const struct live_config *config, struct live_filter **result,
+                    struct pt_error *err)
+{
+	struct live_filter *f = must_calloc(1, sizeof *f);
+	int rc = config->socket >= 0 ? live_socket_compile(config, &f->program, err)
+	                             : compile_for(config, &f->program, err);
+	if (rc == 0)
+		*result = f;
+	else
+		free(f);
+	return rc;
+}
+
+void live_filter_free(struct live_filter *f)
+{
+	if (f)
+		pcap_freecode(&f->program);
+	free(f);
+}
+
+int live_change(struct live *l, const struct live_filter *f)
+{
+	struct bpf_program program = f->program;
+	return l->socket ? live_attach(live_fd(l), &program) : attach(l, &program);
+}
+
+void live_set_promisc(int fd, bool promisc)
+{
+	struct sockaddr_ll address = {.sll_ifindex = 0};
+	socklen_t length = sizeof address;
+	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0 || address.sll_ifindex <= 0)
+		return;
+	const struct packet_mreq request = {.mr_ifindex = address.sll_ifindex,
+	                                    .mr_type = PACKET_MR_PROMISC};
+	setsockopt(fd, SOL_PACKET, promisc ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP,
+	           &request, sizeof request);
+}
+
+bool live_is_other(const struct live *l, const struct live_config *config)
+{
+	return config->snaplen > l->config.snaplen || config->immediate != l->config.immediate ||
+	       config->buffer_size != l->config.buffer_size || config->fanout != l->config.fanout;
 }
 
 const char *live_name(const struct live *l)
@@ -219,15 +328,25 @@ static void take(struct live *l, const struct live_packet *p)
 	l->messages[l->count++] = m;
 }
 
+/* Only at first, so that a clock that is set back later does no harm. */
+static bool is_unfiltered(struct live *l, uint64_t time_ns)
+{
+	if (clock_ns(CLOCK_MONOTONIC) > l->settled_ns)
+		l->filtered_from_ns = 0;
+	return time_ns < l->filtered_from_ns;
+}
+
 static void on_packet(u_char *arg, const struct pcap_pkthdr *h, const u_char *bytes)
 {
+	struct live *l = (struct live *)(void *)arg;
 	const struct live_packet packet = {
 		.bytes = bytes,
 		.length = h->caplen,
 		.wire_length = h->len,
-		.time_ns = (uint64_t)h->ts.tv_sec * UINT64_C(1000000000) + (uint64_t)h->ts.tv_usec,
+		.time_ns = (uint64_t)h->ts.tv_sec * NS_PER_S + (uint64_t)h->ts.tv_usec,
 	};
-	take((struct live *)(void *)arg, &packet);
+	if (!l->filtered_from_ns || !is_unfiltered(l, packet.time_ns))
+		take(l, &packet);
 }
 
 static int read_interface(struct live *l, unsigned max, struct pt_error *err)
@@ -253,15 +372,20 @@ static int read_socket(struct live *l, unsigned max, struct pt_error *err)
 	return n;
 }
 
+/* Where all that was read is of before the filter there is more to be read. */
 int live_read(struct live *l, struct pt_pool *pool, struct pt_msg **messages, unsigned max,
               struct pt_error *err)
 {
+	uint64_t no_memory = l->no_memory;
+	int n;
 	l->pool = pool;
 	l->messages = messages;
 	l->count = 0;
 	if (!make_room(l, 1))
 		return -ENOMEM;
-	int n = l->socket ? read_socket(l, max, err) : read_interface(l, max, err);
+	do
+		n = l->socket ? read_socket(l, max, err) : read_interface(l, max, err);
+	while (n > 0 && !l->count && l->no_memory == no_memory);
 	return l->count ? (int)l->count : n > 0 ? -ENOMEM : n;
 }
 

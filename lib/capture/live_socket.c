@@ -87,39 +87,62 @@ static void discard_queued(int fd)
 		;
 }
 
-/* What was queued before the filter was there has not passed it. */
-static int attach(int fd, struct bpf_program *program)
+int live_attach(int fd, const struct bpf_program *program)
 {
-	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog nothing = {1, &none};
-	struct sock_fprog wanted = {(unsigned short)program->bf_len,
-	                            (struct sock_filter *)program->bf_insns};
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &nothing, sizeof nothing) < 0)
-		return -errno;
-	discard_queued(fd);
+	const struct sock_fprog wanted = {(unsigned short)program->bf_len,
+	                                  (struct sock_filter *)(void *)program->bf_insns};
+	if (program->bf_len > BPF_MAXINSNS)
+		return -EINVAL;
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &wanted, sizeof wanted) < 0 ? -errno
 	                                                                                : 0;
+}
+
+/* What was queued before the filter was there has not passed it. */
+static int attach_first(int fd, const struct bpf_program *program)
+{
+	struct bpf_insn none = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct bpf_program nothing = {1, &none};
+	int rc = live_attach(fd, &nothing);
+	if (rc)
+		return rc;
+	discard_queued(fd);
+	return live_attach(fd, program);
+}
+
+static int compile(uint16_t link_type, const struct live_config *config,
+                   struct bpf_program *program, struct pt_error *err)
+{
+	pcap_t *dead = pcap_open_dead(link_type == LINK_ETHER ? DLT_EN10MB : DLT_RAW,
+	                              (int)config->snaplen);
+	if (!dead)
+		abort();
+	const char *filter = config->filter ? config->filter : "";
+	int rc = 0;
+	if (pcap_compile(dead, program, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
+		rc = pt_fail(err, -EINVAL, "filter", "%s", pcap_geterr(dead));
+	pcap_close(dead);
+	return rc;
+}
+
+int live_socket_compile(const struct live_config *config, struct bpf_program *program,
+                        struct pt_error *err)
+{
+	uint16_t link_type;
+	int rc = check_kind(config->socket, &link_type, err);
+	return rc ? rc : compile(link_type, config, program, err);
 }
 
 static int set_filter(int fd, uint16_t link_type, const struct live_config *config,
                       struct pt_error *err)
 {
 	struct bpf_program program;
-	pcap_t *dead = pcap_open_dead(link_type == LINK_ETHER ? DLT_EN10MB : DLT_RAW,
-	                              (int)config->snaplen);
-	if (!dead)
-		abort();
-	int rc = 0;
-	if (pcap_compile(dead, &program, config->filter, 1, PCAP_NETMASK_UNKNOWN) < 0) {
-		rc = pt_fail(err, -EINVAL, "filter", "%s", pcap_geterr(dead));
-	} else {
-		rc = attach(fd, &program);
-		pcap_freecode(&program);
-		if (rc)
-			pt_fail(err, rc, "filter", "the socket refuses the filter: %s",
-			        error_words(rc));
-	}
-	pcap_close(dead);
+	int rc = compile(link_type, config, &program, err);
+	if (rc)
+		return rc;
+	rc = attach_first(fd, &program);
+	pcap_freecode(&program);
+	if (rc)
+		pt_fail(err, rc, "filter", "the socket refuses the filter: %s", error_words(rc));
 	return rc;
 }
 

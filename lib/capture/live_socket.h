@@ -23,6 +23,13 @@ int live_socket_read(struct live_socket *, struct live_packet *, unsigned max);
 bool live_socket_is_down(const struct live_socket *); /* and has been since the last packet */
 uint64_t live_socket_drops(struct live_socket *);     /* since the last call */
 
+/* Whatever would keep the socket from being used is told; the filter is compiled for it. */
+struct bpf_program;
+int live_socket_compile(const struct live_config *, struct bpf_program *, struct pt_error *);
+
+/* From one packet to the next; 0 or a negative errno. */
+int live_attach(int fd, const struct bpf_program *);
+
 /* Joins a fanout group. */
 int live_fanout(int fd, int group, struct pt_error *);
 

@@ -11,6 +11,7 @@
 #include "capture/pcapng_write.h"
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -40,6 +41,7 @@ struct capture_writer {
 	uint16_t *interfaces; /* the link types of pcapng's, in order */
 	unsigned interface_count, interface_room;
 	uint64_t bytes;
+	pthread_mutex_t owner; /* held while the writer's thread calls the owner */
 };
 
 /* A file to go on in. */
@@ -72,8 +74,26 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	w->output = output;
 	w->link_type = output.link_type >= 0 ? output.link_type : config->link_type;
 	w->headed = output.headed;
+	pthread_mutex_init(&w->owner, NULL);
 	*result = w;
 	return 0;
+}
+
+void capture_writer_adopt(struct capture_writer *w, const struct capture_writer_config *config)
+{
+	pthread_mutex_lock(&w->owner);
+	w->config.progress = config->progress;
+	w->config.lost = config->lost;
+	w->config.arg = config->arg;
+	pthread_mutex_unlock(&w->owner);
+	w->config.link_type = config->link_type;
+	if (!w->headed && w->output.link_type < 0)
+		w->link_type = config->link_type;
+}
+
+int capture_writer_link_type(const struct capture_writer *w)
+{
+	return w->headed ? w->link_type : -1;
 }
 
 /* [writer's thread] */
@@ -95,16 +115,20 @@ static int take_turn(void *arg)
 
 static void on_progress(void *arg)
 {
-	const struct capture_writer *w = arg;
+	struct capture_writer *w = arg;
+	pthread_mutex_lock(&w->owner);
 	if (w->config.progress)
 		w->config.progress(w->config.arg);
+	pthread_mutex_unlock(&w->owner);
 }
 
 static void on_lost(void *arg, uint64_t packets)
 {
-	const struct capture_writer *w = arg;
+	struct capture_writer *w = arg;
+	pthread_mutex_lock(&w->owner);
 	if (w->config.lost)
 		w->config.lost(w->config.arg, packets);
+	pthread_mutex_unlock(&w->owner);
 }
 
 static bool is_pcap_header(const uint8_t *at, size_t length)
@@ -421,6 +445,7 @@ static void free_writer(struct capture_writer *w)
 	free(w->path);
 	free(w->interface_name);
 	free(w->application);
+	pthread_mutex_destroy(&w->owner);
 	free(w);
 }
 

@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "engine/deliver.h"
 #include "engine/engine.h"
+#include "engine/estate.h"
 #include "msg/pool.h"
 #include "type/param.h"
 #include <assert.h>
@@ -42,7 +43,10 @@ int block_init(struct pt_block *b, const struct param_env *env, struct pt_error 
 int block_open(struct pt_block *b, struct pt_error *err)
 {
 	b->opened = true;
-	return b->type->open ? b->type->open(b, err) : 0;
+	int rc = b->type->open ? b->type->open(b, err) : 0;
+	estate_free(b->estate);
+	b->estate = NULL;
+	return rc;
 }
 
 int block_close(struct pt_block *b, struct pt_error *err)
@@ -64,6 +68,7 @@ void block_free(struct pt_block *b, const struct param_env *env)
 	for (int canal = PT_LOW; canal <= PT_TRIGGER; canal++)
 		free(b->exits[canal]);
 	json_decref(b->params);
+	estate_free(b->estate);
 	free(b->timers);
 	free(b->handles);
 	free(b->last_error);
@@ -128,7 +133,7 @@ void block_stop(struct pt_block *b, void (*then)(struct pt_block *, void *arg), 
 
 static bool can_inherit(const struct pt_block *fresh, const struct pt_block *old)
 {
-	return fresh->type == old->type && fresh->type->inherit;
+	return estate_is_promised(old, fresh->type);
 }
 
 void block_succeed(struct pt_block *fresh, struct pt_block *old,

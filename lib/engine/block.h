@@ -57,6 +57,7 @@ struct pt_block {
 
 	/* life; "away" while a worker thread has it */
 	bool opened, started, away, failed;
+	struct pt_estate *estate; /* what is left to it until it is open; or NULL */
 	struct uv_handle_s **handles;
 	unsigned handle_count, handles_closing;
 	void (*handles_closed)(struct pt_block *, void *arg);

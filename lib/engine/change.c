@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "engine/engine.h"
+#include "engine/estate.h"
 #include "engine/order.h"
 #include "engine/plan.h"
 #include "engine/request.h"
@@ -362,6 +363,9 @@ static void prepare(struct change *c)
 			c->scratch[i] = must_calloc(1, b->type->size);
 		else if (c->actions[i] != PLAN_KEEP)
 			c->fresh[i] = block_new(e, b->name, b->type, b->params);
+		if (c->fresh[i] && b->alive && !c->dry_run)
+			c->fresh[i]->estate =
+				estate_of(b->alive, estate_is_promised(b->alive, b->type));
 	}
 	c->retired = retired_new(e->graph);
 	job_run(e, &c->job, prepare_work, prepare_done);

@@ -2,6 +2,7 @@
 /* Resolving, connecting and binding, in words that tell what to mend. */
 #include "net/address.h"
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "net/holder.h"
 #include "net/resolve.h"
@@ -13,6 +14,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -232,4 +234,40 @@ bool address_of(int fd, bool peer, char out[ADDRESS_TEXT])
 	if (rc == 0)
 		address_print(&a, out);
 	return rc == 0;
+}
+
+/* ---- handing over ---- */
+
+static int port_of(int fd)
+{
+	struct sockaddr_storage a = {0};
+	socklen_t length = sizeof a;
+	getsockname(fd, (struct sockaddr *)&a, &length);
+	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+	                                     : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+static char *key_of(const char *what, const char *host, int port)
+{
+	return must_printf("%s %s:%d", what, host, port);
+}
+
+void address_leave(struct pt_estate *estate, const char *what, const char *host, int port, int fd)
+{
+	char *key = key_of(what, host, port);
+	pt_leave(estate, key, fd);
+	free(key);
+	if (port)
+		return;
+	key = key_of(what, host, port_of(fd));
+	pt_leave(estate, key, fd);
+	free(key);
+}
+
+bool address_left(struct pt_block *b, const char *what, const char *host, int port, int *fd)
+{
+	char *key = key_of(what, host, port);
+	bool left = pt_left(b, key, fd);
+	free(key);
+	return left;
 }

@@ -3,7 +3,7 @@
 #ifndef NET_ADDRESS_H
 #define NET_ADDRESS_H
 
-#include <pipetool/error.h>
+#include <pipetool/block.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -30,5 +30,10 @@ void address_tune(int fd);
 #define ADDRESS_TEXT 80
 void address_print(const struct sockaddr_storage *, char out[ADDRESS_TEXT]);
 bool address_of(int fd, bool peer, char out[ADDRESS_TEXT]); /* false: it has none */
+
+/* pt_leave and pt_left of a socket. The key: what it is for ("tcp-listen"), the host as it was typed,
+   and the port. One bound to port 0 is also left by the port that it has. */
+void address_leave(struct pt_estate *, const char *what, const char *host, int port, int fd);
+bool address_left(struct pt_block *, const char *what, const char *host, int port, int *fd);
 
 #endif

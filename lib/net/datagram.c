@@ -221,8 +221,20 @@ void datagram_start(struct datagram *d)
 	}
 	pt_adopt(d->block, (uv_handle_t *)&d->poll);
 	d->reading = true;
+	pt_full(d->block, d->queue.bytes >= *d->limit);
 	flush(d);
 	watch(d);
+}
+
+void datagram_inherit(struct datagram *d, struct datagram *old)
+{
+	d->fd = old->fd;
+	d->peer = old->peer;
+	d->peer_length = old->peer_length;
+	d->has_peer = old->has_peer;
+	d->queue = old->queue;
+	old->fd = -1;
+	old->queue = (struct pt_queue){0};
 }
 
 void datagram_stop(struct datagram *d)

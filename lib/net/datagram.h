@@ -31,7 +31,9 @@ struct datagram {
 void datagram_init(struct datagram *, struct pt_block *, const uint64_t *limit,
                    void (*received)(struct pt_block *, struct pt_msg *,
                                     const struct sockaddr_storage *, socklen_t));
-void datagram_start(struct datagram *);    /* fd is set */
+void datagram_start(struct datagram *); /* fd is set */
+/* Takes over socket, peer and what waits, before both datagram_start and the other's stop. */
+void datagram_inherit(struct datagram *, struct datagram *old);
 void datagram_has_peer(struct datagram *); /* what waits is sent */
 void datagram_push(struct datagram *, struct pt_msg **messages, unsigned count);
 void datagram_produce(struct datagram *, unsigned max);

@@ -30,12 +30,6 @@ void stream_init(struct stream *s, struct pt_block *b, const uint64_t *limit,
 	s->fd = s->slot = -1;
 }
 
-void stream_start(struct stream *s)
-{
-	s->stopped = s->finishing = s->output_failed = s->read_only = false;
-	s->written = 0;
-}
-
 /* ---- watching ---- */
 
 static void on_event(uv_poll_t *poll, int status, int events);
@@ -117,6 +111,17 @@ static void take_slot(struct stream *s, int fd)
 	s->fd = s->slot;
 }
 
+static void run(struct stream *s)
+{
+	s->reading = !s->always_ready && !s->input_ended;
+	if (s->input_ended && !s->gone)
+		s->ended(s->block);
+	else if (s->always_ready)
+		pt_ready(s->block, true);
+	flush(s);
+	watch(s);
+}
+
 void stream_begin(struct stream *s, int fd)
 {
 	assert(s->fd < 0);
@@ -125,13 +130,51 @@ void stream_begin(struct stream *s, int fd)
 	take_slot(s, fd);
 	s->finishing = false;
 	s->written = 0;
-	s->reading = !s->always_ready && !s->input_ended;
-	if (s->input_ended && !s->gone)
-		s->ended(s->block);
-	else if (s->always_ready)
-		pt_ready(s->block, true);
-	flush(s);
-	watch(s);
+	run(s);
+}
+
+static void go_on(struct stream *s)
+{
+	s->inherited = false;
+	take_slot(s, s->fd);
+	run(s);
+}
+
+void stream_inherit(struct stream *s, struct stream *old)
+{
+	s->queue = old->queue;
+	old->queue = (struct pt_queue){0};
+	s->inherited = old->fd >= 0;
+	if (!s->inherited)
+		return;
+	s->fd = old->fd;
+	s->written = old->written;
+	s->is_socket = old->is_socket;
+	s->has_borders = old->has_borders;
+	s->may_be_empty = old->may_be_empty;
+	s->input_ended = old->input_ended;
+	s->output_failed = old->output_failed;
+	s->read_only = old->read_only;
+	s->finishing = old->finishing;
+	old->fd = old->slot = -1;
+	old->written = 0;
+}
+
+bool stream_is_over(const struct stream *s)
+{
+	return s->fd < 0 || (s->input_ended && s->output_failed);
+}
+
+void stream_start(struct stream *s)
+{
+	s->stopped = false;
+	pt_full(s->block, s->queue.bytes >= *s->limit);
+	if (s->inherited) {
+		go_on(s);
+		return;
+	}
+	s->finishing = s->output_failed = s->read_only = false;
+	s->written = 0;
 }
 
 void stream_detach(struct stream *s)

@@ -35,6 +35,7 @@ struct stream {
 	bool always_ready, is_socket, has_borders, may_be_empty;
 	bool reading, writing;
 	bool input_ended, output_failed, read_only, finishing, stopped;
+	bool inherited; /* since then not started */
 	struct pt_queue queue;
 	size_t written; /* of the first message in the queue */
 	uint8_t *rest;  /* for stream_close */
@@ -44,7 +45,13 @@ struct stream {
 /* To be called first, in init. */
 void stream_init(struct stream *, struct pt_block *, const uint64_t *limit,
                  void (*ended)(struct pt_block *));
-void stream_start(struct stream *);
+void stream_start(struct stream *); /* goes on with what it has inherited */
+
+/* Takes over descriptor, state and what waits, before both stream_start and the other's stop. Of a
+   stream that is not connected it is what waits alone. */
+void stream_inherit(struct stream *, struct stream *old);
+/* Nothing will ever come or go through it, until it is begun with another descriptor. */
+bool stream_is_over(const struct stream *);
 
 /* Begins with a descriptor, which the stream owns from now on; in `start`, behind stream_start, or
    later. What waits is written. */

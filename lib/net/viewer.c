@@ -105,12 +105,27 @@ int viewer_greet(const struct viewer *v, const void *bytes, size_t length, struc
 	return pt_fail(err, -EIO, NULL, "%s cannot be written to", v->name);
 }
 
+static void watch_exit(struct viewer *v)
+{
+	if (v->pidfd >= 0 && !uv_poll_init(pt_loop(v->block), &v->exit, v->pidfd)) {
+		pt_adopt(v->block, (uv_handle_t *)&v->exit);
+		uv_poll_start(&v->exit, UV_READABLE, on_exit_of);
+	}
+}
+
 void viewer_start(struct viewer *v)
 {
-	v->closed = v->stalled = false;
+	bool goes_on = v->inherited;
+	v->inherited = v->stalled = false;
+	if (!goes_on)
+		v->closed = false;
 	stream_start(&v->stream);
 	if (v->fd >= 0)
 		viewer_begin(v);
+	else if (goes_on)
+		watch_exit(v);
+	if (v->closed)
+		pt_exhausted(v->block);
 }
 
 void viewer_begin(struct viewer *v)
@@ -118,10 +133,31 @@ void viewer_begin(struct viewer *v)
 	int fd = v->fd;
 	v->fd = -1;
 	stream_begin(&v->stream, fd);
-	if (v->pidfd >= 0 && !uv_poll_init(pt_loop(v->block), &v->exit, v->pidfd)) {
-		pt_adopt(v->block, (uv_handle_t *)&v->exit);
-		uv_poll_start(&v->exit, UV_READABLE, on_exit_of);
-	}
+	watch_exit(v);
+}
+
+void viewer_leave(const struct viewer *v, struct pt_estate *estate, const char *key)
+{
+	if (!v->closed && v->stream.fd >= 0)
+		pt_leave(estate, key, v->stream.fd);
+}
+
+bool viewer_left(struct viewer *v, const char *key)
+{
+	v->inherited = pt_left(v->block, key, &v->fd);
+	return v->inherited;
+}
+
+void viewer_inherit(struct viewer *v, struct viewer *old)
+{
+	if (!v->inherited)
+		return;
+	stream_inherit(&v->stream, &old->stream);
+	v->closed = old->closed;
+	v->pid = old->pid;
+	v->pidfd = old->pidfd;
+	old->pid = 0;
+	old->pidfd = -1;
 }
 
 void viewer_fail(struct viewer *v, int code, const char *words)
@@ -169,6 +205,7 @@ int viewer_close(struct viewer *v, struct pt_error *err)
 		program_reap(v->pid);
 	v->fd = v->pidfd = -1;
 	v->pid = 0;
+	v->inherited = false;
 	return rc;
 }
 

@@ -26,6 +26,7 @@ struct viewer {
 	const struct pt_msg *seen; /* what waited first when the patience began */
 	size_t seen_written;
 	bool stalled, closed;
+	bool inherited;  /* since then not started */
 	struct buf late; /* what waited when the block stopped, and the program had not come yet */
 };
 
@@ -46,6 +47,11 @@ int viewer_greet(const struct viewer *, const void *bytes, size_t length, struct
 void viewer_start(struct viewer *);
 void viewer_begin(struct viewer *);
 void viewer_fail(struct viewer *, int code, const char *words);
+/* Handing over: the key is the program and whatever it was started with. After viewer_left the
+   program need not be opened, and `inherit` calls viewer_inherit. */
+void viewer_leave(const struct viewer *, struct pt_estate *, const char *key);
+bool viewer_left(struct viewer *, const char *key);
+void viewer_inherit(struct viewer *, struct viewer *old);
 void viewer_push(struct viewer *, struct pt_msg **messages, unsigned count);
 void viewer_stop(struct viewer *);
 /* The same while it is being opened: viewer_close writes what waits to what was opened meanwhile. */

@@ -41,7 +41,7 @@ extern "C" {
  *
  * Threads:   an engine is one thread, and all functions of a block but init, open and close run on
  *            it, never two at once. Those three run on a thread of their own, while the engine goes
- *            on, and may block; they may use only pt_state, pt_name, pt_type_of,
+ *            on, and may block; they may use only pt_state, pt_name, pt_type_of, pt_left,
  *            pt_open, pt_may_run and pt_fail. pt_wake may be called from any thread.
  *
  * Errors:    0 or a negative code, the words by pt_fail (error.h). Nothing here logs for you: what
@@ -51,6 +51,7 @@ extern "C" {
 #define PT_API 1
 
 struct pt_block;
+struct pt_estate;
 struct uv_loop_s;
 struct uv_handle_s;
 
@@ -113,9 +114,10 @@ struct pt_type {
 	void (*finish)(struct pt_block *);
 	struct pt_msg *(*take)(struct pt_block *, enum pt_canal *);
 
-	void (*changed)(struct pt_block *);                       /* PT_LIVE parameters were set */
-	void (*inherit)(struct pt_block *, struct pt_block *old); /* `replace`: take over the state
-	                         of a block of the same type, before start */
+	void (*changed)(struct pt_block *); /* PT_LIVE parameters were set */
+	/* A block of the same type takes the other's place, between two messages: take over its state,
+	   before start. It may have changed since it was asked what it leaves; it stops next. */
+	void (*inherit)(struct pt_block *, struct pt_block *old);
 	void (*refresh)(struct pt_block *); /* somebody asks: bring counters up to date */
 	/* How far a source has come through what it reads, in any unit; false: unknown. */
 	bool (*progress)(struct pt_block *, uint64_t *done, uint64_t *size);
@@ -128,6 +130,10 @@ struct pt_type {
 	/* What `ptctl show` tells of a running block beside its parameters: a new object, as
 	   {"address": "192.0.2.1:5555"}, or NULL. */
 	struct json_t *(*describe)(struct pt_block *);
+
+	/* A running block is asked what it can hand over, by pt_leave: to a block that takes its
+	   place while both run, or to itself after the daemon has started anew. */
+	void (*leave)(struct pt_block *, struct pt_estate *);
 };
 
 /* ---- what a block may call; on the engine's thread unless said otherwise ---- */
@@ -228,6 +234,22 @@ void pt_timer_stop(struct pt_block *, struct pt_timer *);
    sets their `data` to the block. */
 struct uv_loop_s *pt_loop(struct pt_block *);
 void pt_adopt(struct pt_block *, struct uv_handle_s *);
+
+/*
+ * What is handed over. A key names a thing so that nothing else has the name ("listen
+ * 127.0.0.1:5000"), and means the same to every type and to the next daemon.
+ *
+ * In `leave`: the block has this descriptor, which stays its own; -1: something without one. Bytes
+ * are copied, and are what is not in the kernel ("the first peer has come").
+ *
+ * In `open`: true means that it need not be opened. Either *fd is the block's from now on; or it is
+ * -1, and `inherit` will take it over, so that until then the other block goes on with it. What is
+ * not asked for is closed. Bytes are valid until `open` returns; NULL: none were left.
+ */
+void pt_leave(struct pt_estate *, const char *key, int fd);
+void pt_leave_bytes(struct pt_estate *, const char *key, const void *bytes, size_t length);
+bool pt_left(struct pt_block *, const char *key, int *fd);
+const void *pt_left_bytes(struct pt_block *, const char *key, size_t *length);
 
 void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engine's thread, soon */
 
