@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/near.h"
+#include "type/help.h"
 #include "type/param.h"
 #include <ctype.h>
 #include <errno.h>
@@ -286,17 +287,6 @@ int argv_read(const struct verb *verb, int count, char *const *words, json_t *va
 
 /* ---- usage ---- */
 
-static const char *value_word(const struct pt_param *row)
-{
-	switch (row->kind) {
-	case PT_KIND_INT: return " N";
-	case PT_KIND_SECONDS: return " SECONDS";
-	case PT_KIND_PATH: return " FILE";
-	case PT_KIND_BOOL: return "";
-	default: return " TEXT";
-	}
-}
-
 static void add_argument(struct buf *b, const struct pt_param *row)
 {
 	char *name = capitals(row);
@@ -308,10 +298,11 @@ static void add_argument(struct buf *b, const struct pt_param *row)
 static void add_option(struct buf *b, const struct pt_param *row)
 {
 	char *name = typed_name(row);
+	const char *value = help_value_word(row), *space = *value ? " " : "";
 	if (row->letter)
-		buf_addf(b, " [-%c%s]", row->letter, value_word(row));
+		buf_addf(b, " [-%c%s%s]", row->letter, space, value);
 	else
-		buf_addf(b, " [%s%s]", name, value_word(row));
+		buf_addf(b, " [%s%s%s]", name, space, value);
 	free(name);
 }
 

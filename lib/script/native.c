@@ -273,17 +273,27 @@ static int test_bpf(struct native *n, const struct pt_msg *m, struct pt_error *e
 
 /* clang-format off */
 const struct native_op native_ops[] = {
-	{"reverse", "reverse", TRANSFORM, NULL, transform_reverse, NULL},
-	{"upper", "upper", TRANSFORM, NULL, transform_upper, NULL},
-	{"lower", "lower", TRANSFORM, NULL, transform_lower, NULL},
-	{"truncate", "truncate(64)", TRANSFORM, read_truncate, transform_truncate, NULL},
-	{"set", "set{['ip.src']='1.1.1.1'}", TRANSFORM, read_set, transform_set, NULL},
-	{"anonymize", "anonymize{key='…'}", TRANSFORM, read_anonymize, transform_anonymize, NULL},
-	{"always", "always", PREDICATE, NULL, NULL, test_always},
-	{"never", "never", PREDICATE, NULL, NULL, test_never},
-	{"equals", "equals 'bytes'", PREDICATE, read_equals, NULL, test_equals},
-	{"bpf", "bpf 'tcp port 80'", PREDICATE, read_bpf, NULL, test_bpf},
-	{NULL, NULL, TRANSFORM, NULL, NULL, NULL},
+	{"reverse", "reverse", "the bytes in reverse order",
+	 TRANSFORM, NULL, transform_reverse, NULL},
+	{"upper", "upper", "ASCII letters in upper case",
+	 TRANSFORM, NULL, transform_upper, NULL},
+	{"lower", "lower", "ASCII letters in lower case",
+	 TRANSFORM, NULL, transform_lower, NULL},
+	{"truncate", "truncate(64)", "at most so many bytes; the length on the wire stays",
+	 TRANSFORM, read_truncate, transform_truncate, NULL},
+	{"set", "set{['ip.src']='1.1.1.1'}",
+	 "fields of a packet, checksums put right; what a packet has not is left alone",
+	 TRANSFORM, read_set, transform_set, NULL},
+	{"anonymize", "anonymize{key='…'}",
+	 "addresses replaced, prefixes preserved, by Crypto-PAn; the key is 64 hex digits",
+	 TRANSFORM, read_anonymize, transform_anonymize, NULL},
+	{"always", "always", "every message", PREDICATE, NULL, NULL, test_always},
+	{"never", "never", "no message", PREDICATE, NULL, NULL, test_never},
+	{"equals", "equals 'bytes'", "messages of exactly these bytes",
+	 PREDICATE, read_equals, NULL, test_equals},
+	{"bpf", "bpf 'tcp port 80'", "packets that the filter matches, see pcap-filter(7)",
+	 PREDICATE, read_bpf, NULL, test_bpf},
+	{NULL, NULL, NULL, TRANSFORM, NULL, NULL, NULL},
 };
 /* clang-format on */
 

@@ -15,6 +15,7 @@ struct native;
 struct native_op {
 	const char *name;
 	const char *usage; /* with an example of its argument, if it takes one */
+	const char *doc;   /* what it does, or when it is true; one sentence without full stop */
 	enum pt_kind kind;
 	/* Takes the argument from the top of the stack; never raises. NULL: there is none. */
 	int (*read)(struct native *, lua_State *, struct pt_error *);

@@ -283,6 +283,17 @@ void help_params(struct buf *b, const struct pt_param *rows, const char *indent)
 	json_decref(params);
 }
 
+const char *help_value_word(const struct pt_param *row)
+{
+	switch (row->kind) {
+	case PT_KIND_INT: return "N";
+	case PT_KIND_SECONDS: return "SECONDS";
+	case PT_KIND_PATH: return "FILE";
+	case PT_KIND_BOOL: return "";
+	default: return "TEXT";
+	}
+}
+
 /* ---- a type ---- */
 
 void help_prose(struct buf *b, const char *text)

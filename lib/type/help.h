@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The three writers over {name, summary, help, picture, parameters, examples}. */
+/* Two writers over {name, summary, help, picture, parameters, examples}; the third is in man.h. */
 #ifndef TYPE_HELP_H
 #define TYPE_HELP_H
 
@@ -17,9 +17,8 @@ void help_params_json(struct buf *, const json_t *params, const char *indent);
 /* Paragraphs wrapped to the same width; lines that begin with a space stay as they are. */
 void help_prose(struct buf *, const char *text);
 
-/* For scdoc: a section of pipetool-blocks(7). */
-void man_type(struct buf *, const struct pt_type *);
-void man_params(struct buf *, const struct pt_param *rows);
+/* What stands for the value of a verb's option: "N", "SECONDS", "FILE", "TEXT"; "" for a bool. */
+const char *help_value_word(const struct pt_param *row);
 
 /* For programs: JSON Schema (draft 7) of an object with these members, and a type as type.show
    answers it: {name, summary, help?, role, picture, ports: ["low_entry", "trigger_exit", …],

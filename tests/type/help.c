@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tests help for the terminal and for the manual. */
+/* Tests help for the terminal. */
 #include "type/help.h"
 
 #include "unit.h"
@@ -141,21 +141,6 @@ START_TEST(what_a_foreign_daemon_answers_does_no_harm)
 }
 END_TEST
 
-START_TEST(the_manual_escapes_what_scdoc_would_read)
-{
-	struct buf b = BUF_INIT;
-	man_type(&b, &valve);
-	ck_assert_ptr_nonnull(strstr(b.data, "## Valve\n\npasses or discards.\n"));
-	ck_assert_ptr_nonnull(strstr(b.data, "*start\\_state* (bool, default True, can be set"));
-	ck_assert_ptr_nonnull(strstr(b.data, "\tOpen at first\\.\n"));
-	ck_assert_ptr_nonnull(strstr(b.data, "```\n      +---+\n   >-|-_*-|->\n"));
-	buf_clear(&b);
-	man_params(&b, options);
-	ck_assert_ptr_nonnull(strstr(b.data, "*\\-n*, *\\-\\-dry\\-run* (bool"));
-	buf_free(&b);
-}
-END_TEST
-
 UNIT_TESTS("type/help", a_type_is_shown_whole, options_look_as_they_are_typed,
            no_line_is_wider_than_a_terminal, where_a_users_type_comes_from_is_told,
-           what_a_foreign_daemon_answers_does_no_harm, the_manual_escapes_what_scdoc_would_read)
+           what_a_foreign_daemon_answers_does_no_harm)
