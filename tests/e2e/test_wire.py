@@ -102,6 +102,17 @@ def test_a_last_line_without_newline_counts(rpc):
         rpc.line()
 
 
+@pytest.mark.parametrize("data, code", [(b'{"jsonrpc":"2.0","id":1,"meth', -32700),
+                                        (padded(MIB + 1), -32600), (info() + b"\r", None)],
+                         ids=["cut off", "too long", "with a carriage return"])
+def test_a_last_line_without_newline_is_judged_as_any_other(rpc, data, code):
+    rpc.write(data)
+    rpc.socket.shutdown(socket.SHUT_WR)
+    assert rpc.line().get("error", {}).get("code") == code
+    with pytest.raises(Closed):
+        rpc.line()
+
+
 def test_params_may_be_left_out_or_be_empty(rpc):
     for more in ({}, {"params": {}}):
         rpc.write(info(**more) + b"\n")
@@ -144,6 +155,32 @@ def test_a_peer_that_does_not_read_is_not_read_from(rpc):
     assert rpc.line()["id"] == "end"
 
 
+def test_no_more_than_64_answers_wait(rpc, daemon):
+    """Each answer here fills the socket by itself; what is carried out meanwhile is counted."""
+    rpc.call("engine.create", engine="e", start=True, links=[{"from": "s", "to": "q"}], blocks=[
+        {"name": "s", "type": "CLIFeeder"}, {"name": "q", "type": "QueueSink"},
+        *({"name": f"d{n}", "type": "Drain"} for n in range(1000))])
+    size = len(json.dumps(rpc.call("engine.show", engine="e")))
+    buffer = rpc.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    assert 64 * size < 7 * MIB, "the bytes that wait are bounded as well"
+    show = b'{"jsonrpc":"2.0","id":1,"method":"engine.show","params":{"engine":"e"}}\n'
+    count = (b'{"jsonrpc":"2.0","method":"block.send","params":'
+             b'{"engine":"e","block":"s","message":"x"}}\n')
+    rpc.write((show + count) * 200)
+    with daemon.client() as other:
+        carried_out = 0
+
+        def stands_still():
+            nonlocal carried_out
+            before, carried_out = carried_out, other.stats("e", "q")["in"]
+            return carried_out >= 64 and before == carried_out
+        eventually(stands_still)
+        assert 64 <= carried_out <= 65 + 2 * buffer // size, carried_out
+        for _ in range(200):
+            assert "result" in rpc.line()
+        eventually(lambda: other.stats("e", "q")["in"] == 200)
+
+
 # ---- what cannot be read ------------------------------------------------------------------------
 
 def test_a_line_of_one_mebibyte_is_read(rpc):
@@ -156,6 +193,22 @@ def test_a_longer_line_is_one_error(rpc, length):
     message = error_of(rpc, padded(length))
     assert message["error"]["code"] == -32600 and message["id"] is None
     assert message["error"]["data"]["kind"] == "invalid-request"
+
+
+def resident(pid):
+    """KiB of memory in use."""
+    return next(int(line.split()[1]) for line in open(f"/proc/{pid}/status")
+                if line.startswith("VmRSS"))
+
+
+def test_a_line_without_end_costs_no_memory(rpc, daemon):
+    error_of(rpc, padded(3 * MIB))
+    before = resident(daemon.process.pid)
+    for _ in range(64):
+        rpc.write(b"x" * MIB)
+    during = resident(daemon.process.pid)
+    assert error_of(rpc, b"x")["error"]["code"] == -32600
+    assert during - before < 8 * 1024
 
 
 def test_a_carriage_return_is_part_of_the_newline(rpc):
@@ -218,10 +271,19 @@ def test_garbage_gets_answers_and_hurts_nobody(rpc, daemon):
     assert rpc.call("daemon.info")["engines"] == 0
 
 
-def test_a_batch_is_refused_with_a_hint(rpc):
-    message = error_of(rpc, b"[" + info() + b"]")
-    assert message["error"]["code"] == -32600
-    assert "engine.change" in json.dumps(message["error"])
+@pytest.mark.parametrize("data", [b"[" + info() + b"]", b" \t[" + info() + b"," + info() + b"]",
+                                  b"[]", b"[1]"])
+def test_a_batch_is_refused_with_a_hint(rpc, data):
+    message = error_of(rpc, data)
+    assert message["error"]["code"] == -32600 and message["id"] is None
+    assert message["error"]["data"]["kind"] == "invalid-request"
+    assert "engine.change" in message["error"]["data"]["hint"]
+
+
+def test_a_batch_that_creates_creates_nothing(rpc):
+    create = {"jsonrpc": "2.0", "id": 1, "method": "engine.create", "params": {"engine": "e"}}
+    error_of(rpc, json.dumps([create]).encode())
+    assert rpc.call("engine.list")["engines"] == []
 
 
 # ---- what is refused, and how -------------------------------------------------------------------
@@ -269,6 +331,56 @@ def test_a_bad_parameter_is_named_by_its_path(rpc, method, params, path, words):
     assert path in [error.path, *error.paths], (error.path, error.paths, error.message)
     assert words in error.message + json.dumps(error.data)
     assert error.path == error.paths[0]
+    assert rpc.call("engine.list")["engines"] == []
+
+
+VALUES = {"string": "text", "number": 1.5, "integer": 3, "boolean": True, "null": None,
+          "array": [[]], "object": {"surely": "unknown"}}
+
+
+def misfits(schema):
+    """Values that a schema surely does not take."""
+    if not isinstance(schema, dict) or not isinstance(schema.get("type"), str):
+        return []  # takes more than one, or is described elsewhere
+    takes = {schema["type"]} | ({"integer"} if schema["type"] == "number" else set())
+    found = [value for kind, value in VALUES.items() if kind not in takes]
+    if "enum" in schema:
+        found.append("surely none of them")
+    if "maximum" in schema:
+        found += [schema["maximum"] * 2 + 1, 1e300]
+    if "minimum" in schema:
+        found += [schema["minimum"] - 1, -1e300]
+    return found
+
+
+def test_a_member_of_the_wrong_kind_is_named_whatever_the_method(rpc):
+    """Each method, each of its members, each kind of value that does not fit."""
+    tried = 0
+    for method in rpc.call("rpc.discover")["methods"]:
+        for member in method["params"]:
+            for value in misfits(member["schema"]):
+                error = rpc.refused(method["name"], {member["name"]: value})
+                assert error.kind == "bad-parameter", (method["name"], member, value, error)
+                path = f"$.{member['name']}"
+                assert any(p.startswith(path) for p in error.paths), (method["name"], value, error)
+                tried += 1
+    assert tried > 200
+    assert rpc.call("engine.list")["engines"] == []
+
+
+def test_a_blocks_parameter_of_the_wrong_kind_is_named_whatever_the_type(rpc):
+    tried = 0
+    for name in (t["name"] for t in rpc.call("type.list")["types"]):
+        for described in rpc.call("type.show", type=name)["params"]:
+            member = described["name"]
+            for value in misfits(described["schema"]):
+                error = rpc.refused("engine.create", engine="e", blocks=[
+                    {"name": "b", "type": name, "params": {member: value}}])
+                assert error.kind == "bad-parameter", (name, member, value, error)
+                path = f"$.blocks[0].params.{member}"
+                assert any(p.startswith(path) for p in error.paths), (name, member, value, error)
+                tried += 1
+    assert tried > 100
     assert rpc.call("engine.list")["engines"] == []
 
 
@@ -353,6 +465,55 @@ def test_unread_notifications_are_dropped_and_counted(rpc, daemon):
     assert reader.line()["params"]["text"] == "and on\n"
 
 
+def test_4_mebibytes_may_wait_and_the_gap_stands_where_it_was(rpc, daemon):
+    console(rpc)
+    reader = daemon.client()
+    buffer = reader.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    reader.call("block.attach", engine="c")
+    size = 10_000
+    for number in range(0, 700, 10):
+        rpc.send("c", "s", *(f"{n:06}" + "x" * size for n in range(number, number + 10)))
+    before = []
+    while (note := reader.line())["method"] != "gap":
+        before += [int(line[:6]) for line in note["params"]["text"].splitlines()]
+    dropped = note["params"]["dropped"]
+    assert before == list(range(len(before))) and len(before) + dropped == 700
+    assert 4 * MIB - 2 * size < len(before) * size < 4 * MIB + 2 * buffer
+    rpc.send("c", "s", "and on")
+    assert reader.line()["params"]["text"] == "and on\n"
+
+
+def test_answers_are_never_dropped(rpc, daemon):
+    console(rpc)
+    reader = daemon.client()
+    reader.call("block.attach", engine="c")
+    posted = []
+    for number in range(60):
+        posted.append(reader.post("daemon.info"))
+        rpc.send("c", "s", *["x" * 100_000] * 2)
+    lines = []
+    while len(posted) > sum("id" in line for line in lines):
+        lines.append(reader.line())
+    assert [line["id"] for line in lines if "id" in line] == posted
+    assert any(line.get("method") == "block.output" for line in lines)
+
+
+def test_a_peer_that_reads_now_and_then_stays(rpc, daemon):
+    """Twice the patience is dropped, but never without a read between."""
+    console(rpc)
+    reader = daemon.client()
+    reader.call("block.attach", engine="c")
+    sent = seen = 0
+    for _ in range(4):
+        for _ in range(12):  # 12 MB
+            rpc.send("c", "s", *["x" * 99_999] * 10)
+            sent += 10
+        while seen < sent:
+            note = reader.line()["params"]
+            seen += note["dropped"] if "dropped" in note else note["text"].count("\n")
+    assert seen == sent
+
+
 def test_a_peer_that_never_reads_is_closed_in_the_end(rpc, daemon):
     console(rpc)
     reader = daemon.client()
@@ -380,6 +541,111 @@ def test_descriptors_that_no_request_claims_are_closed(rpc):
 def test_a_request_that_claims_descriptors_it_did_not_send_is_refused(rpc):
     error = error_of(rpc, info(fds=1))["error"]
     assert error["data"]["kind"] in ("invalid-request", "bad-parameter")
+
+
+def pipes(count):
+    """(reading end, writing end) of each."""
+    return [os.pipe() for _ in range(count)]
+
+
+def closed(reading):
+    """Waits until nobody has the writing end any more."""
+    assert select.select([reading], [], [], 20)[0] == [reading]
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+
+
+def create(engine, fd):
+    """A request that makes an engine which writes to a descriptor that comes along."""
+    return {"jsonrpc": "2.0", "id": engine, "method": "engine.create", "fds": 1, "params": {
+        "engine": engine, "start": True, "links": [{"from": "s", "to": "f"}], "blocks": [
+            {"name": "s", "type": "CLIFeeder"},
+            {"name": "f", "type": "FDSourceSink", "params": {"fd": fd}}]}}
+
+
+def line(request):
+    return json.dumps(request).encode() + b"\n"
+
+
+def test_each_request_has_the_descriptors_that_came_with_it(rpc):
+    made = pipes(5)
+    for number, (_, writing) in enumerate(made):  # in one go, before the first is answered
+        rpc.write(line(create(f"e{number}", {"fd": 0})), fds=[writing])
+        os.close(writing)
+    assert [rpc.line()["id"] for _ in made] == [f"e{number}" for number in range(5)]
+    for number in range(5):
+        rpc.send(f"e{number}", "s", f"for {number}")
+    for number, (reading, _) in enumerate(made):
+        assert os.read(reading, 100) == f"for {number}".encode()
+        rpc.call("engine.destroy", engine=f"e{number}")
+        closed(reading)
+
+
+def test_one_request_may_have_several(rpc):
+    made = pipes(3)
+    request = create("e", {"fd": 2})
+    request["fds"] = 3
+    rpc.write(line(request), fds=[writing for _, writing in made])
+    for _, writing in made:
+        os.close(writing)
+    assert "result" in rpc.line()
+    rpc.send("e", "s", "the third")
+    assert os.read(made[2][0], 100) == b"the third"
+    for reading, _ in made[:2]:  # it said that they came, and used them for nothing
+        closed(reading)
+    rpc.call("engine.destroy", engine="e")
+    closed(made[2][0])
+
+
+@pytest.mark.parametrize("what, change", {
+    "no such method": {"method": "engine.crate"},
+    "no such member": {"params": {"surely": 1}},
+    "no such descriptor": create("e", {"fd": 1}),
+    "a negative one": create("e", {"fd": -1}),
+    "more than came": {"fds": 2},
+    "fewer than none": {"fds": -1},
+    "a number of no sense": {"fds": 10 ** 12},
+    "a text": {"fds": "1"},
+    "half of one": {"fds": 0.5},
+}.items())
+def test_a_refused_request_keeps_no_descriptor(rpc, what, change):
+    (reading, writing), = pipes(1)
+    rpc.write(line({**create("e", {"fd": 0}), **change}), fds=[writing])
+    os.close(writing)
+    assert "error" in rpc.line(), what
+    closed(reading)
+    assert rpc.call("engine.list")["engines"] == []
+
+
+@pytest.mark.parametrize("data", [b"\n", b"garbage\n", padded(MIB + 1) + b"\n", b"[]\n"],
+                         ids=["empty line", "garbage", "too long", "batch"])
+def test_descriptors_of_a_line_that_is_no_request_are_closed(rpc, data):
+    (reading, writing), = pipes(1)
+    rpc.write(data + info() + b"\n", fds=[writing])
+    os.close(writing)
+    closed(reading)
+    while rpc.line()["id"] != 1:
+        pass
+
+
+def test_descriptors_of_a_connection_that_goes_are_closed(daemon):
+    (reading, writing), = pipes(1)
+    with Client(daemon.socket) as client:
+        client.write(b'{"half a line', fds=[writing])
+    os.close(writing)
+    closed(reading)
+
+
+def test_no_descriptor_stays_however_many_come(rpc, daemon):
+    before = len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+    (reading, writing), = pipes(1)
+    for _ in range(50):
+        rpc.write(b" ", fds=[writing] * 200)
+    os.close(writing)
+    rpc.write(info() + b"\n")
+    assert rpc.line()["id"] == 1
+    closed(reading)
+    eventually(lambda: len(os.listdir(f"/proc/{daemon.process.pid}/fd")) <= before)
 
 
 @pytest.fixture
