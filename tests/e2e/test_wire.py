@@ -637,6 +637,7 @@ def test_descriptors_of_a_connection_that_goes_are_closed(daemon):
 
 
 def test_no_descriptor_stays_however_many_come(rpc, daemon):
+    rpc.call("daemon.info")
     before = len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
     (reading, writing), = pipes(1)
     for _ in range(50):
