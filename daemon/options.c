@@ -114,14 +114,12 @@ void options_clear(struct options *options)
 	param_release(options_rows, options, NULL);
 }
 
-static const char *placeholder(const struct pt_param *row)
+const char *options_value_word(const struct pt_param *row)
 {
 	switch (row->kind) {
 	case PT_KIND_BOOL: return "";
-	case PT_KIND_CHOICE: return " LEVEL";
-	default:
-		return strcmp(row->name, "socket") && strcmp(row->name, "config") ? " DIR"
-		                                                                  : " PATH";
+	case PT_KIND_CHOICE: return "LEVEL";
+	default: return strcmp(row->name, "socket") && strcmp(row->name, "config") ? "DIR" : "PATH";
 	}
 }
 
@@ -141,7 +139,8 @@ void options_help(struct buf *out)
 	         "Runs engines that move messages through graphs of blocks, told what to do by "
 	         "ptctl.\nStays in the foreground.\n\n");
 	for (const struct pt_param *row = options_rows; row->name; row++) {
-		char *words = must_printf("--%s%s", row->name, placeholder(row));
+		const char *value = options_value_word(row);
+		char *words = must_printf("--%s%s%s", row->name, *value ? " " : "", value);
 		char letter[8] = "    ";
 		if (row->letter)
 			snprintf(letter, sizeof letter, "-%c, ", row->letter);

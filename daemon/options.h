@@ -13,7 +13,9 @@ struct options {
 	bool check, version, help;
 };
 
-extern const struct pt_param options_rows[]; /* for the manual */
+/* For the manual: the options, and what stands for the value of one, "" for none. */
+extern const struct pt_param options_rows[];
+const char *options_value_word(const struct pt_param *row);
 
 /* Reads the arguments. What is wrong is one fault for people; exit status 2. */
 int options_read(int argc, char *const *argv, struct options *, struct pt_error *);

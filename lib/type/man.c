@@ -5,6 +5,7 @@
 #include "type/help.h"
 #include "type/param.h"
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void indent(struct buf *b, unsigned depth)
@@ -229,6 +230,19 @@ void man_params(struct buf *b, const struct pt_param *rows, unsigned depth)
 
 /* ---- a type ---- */
 
+/* A default as a literal of the pipe language. */
+static void add_value(struct buf *b, const struct pt_param *row)
+{
+	static const char *const words[] = {
+		[JSON_TRUE] = "True", [JSON_FALSE] = "False", [JSON_NULL] = "None"};
+	json_t *value = param_default(row);
+	char *text = json_dumps(value, JSON_ENCODE_ANY);
+	bool named = json_is_boolean(value) || json_is_null(value);
+	man_inline(b, named ? words[json_typeof(value)] : text);
+	free(text);
+	json_decref(value);
+}
+
 /* As it is called: "*Drain*()", "*TCPListenPipe*(_addr_="", _port_=0)". */
 static void add_call(struct buf *b, const struct pt_type *type)
 {
@@ -240,7 +254,7 @@ static void add_call(struct buf *b, const struct pt_type *type)
 		if (row->flags & PT_REQUIRED)
 			continue;
 		buf_addc(b, '=');
-		man_inline(b, !row->fallback ? "None" : *row->fallback ? row->fallback : "\"\"");
+		add_value(b, row);
 	}
 	buf_adds(b, ")\n\n");
 }

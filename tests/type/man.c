@@ -106,7 +106,7 @@ START_TEST(a_type_is_shown_whole)
 	struct buf b = BUF_INIT;
 	man_type(&b, &valve);
 	ck_assert_str_eq(b.data, "## Valve\n\n"
-	                         "*Valve*(_start\\_state_=True, _overflow_=block, _f_)\n\n"
+	                         "*Valve*(_start\\_state_=True, _overflow_=\"block\", _f_)\n\n"
 	                         "Passes or discards.\n\n"
 	                         "```\n      +---+\n   >-|-_*-|->\n      +---+\n```\n\n"
 	                         "*start\\_state* (bool, default True)\n"
