@@ -30,7 +30,9 @@ struct change {
 	struct graph *wanted;
 	enum plan_action *actions;
 	json_t *plan;
+	json_t *snapshot; /* [worker] what engine.show would tell of the wanted graph; or NULL */
 	bool dry_run;
+	uint64_t pause_ns;       /* the longest time for which it held up the messages */
 	struct pt_block **fresh; /* of each wanted block: the new one, or NULL */
 	void **scratch;          /* of each wanted block: PT_LIVE values to be set, or NULL */
 	struct wires **wires;    /* of each exit, index * 3 + canal */
@@ -60,6 +62,8 @@ static int compile(void *arg, enum pt_kind kind, const char *text, struct pt_fun
 static int descriptor(void *arg, int n)
 {
 	const struct request *r = arg;
+	if (json_object_get(r->params, "revision"))
+		return -ESTALE;
 	return n >= 0 && n < r->fd_count ? fcntl(r->fds[n], F_DUPFD_CLOEXEC, 0) : -1;
 }
 
@@ -107,6 +111,7 @@ static void change_free(struct change *c)
 	free(c->single);
 	free(c->ends);
 	json_decref(c->plan);
+	json_decref(c->snapshot);
 	json_decref(c->failed);
 	if (!c->committed)
 		graph_free(c->wanted);
@@ -219,6 +224,11 @@ static void prepare_ends(struct change *c)
 	free(sorted);
 }
 
+static bool is_told(const struct change *c, const char *member)
+{
+	return c->request && json_is_true(json_object_get(c->request->params, member));
+}
+
 static void prepare_work(struct job *job)
 {
 	struct change *c = (struct change *)job;
@@ -234,6 +244,8 @@ static void prepare_work(struct job *job)
 	} else {
 		prepare_wires(c);
 		prepare_ends(c);
+		if (is_told(c, "snapshot"))
+			c->snapshot = graph_to_json(c->wanted);
 	}
 }
 
@@ -307,15 +319,40 @@ static void commit_starts(struct change *c, bool sources)
 			block_start(c->fresh[i]);
 }
 
+/* What is restored has the number that it had, and where it is empty, too. */
+static uint64_t next_revision(const struct change *c, uint64_t otherwise)
+{
+	const json_t *said = c->request ? json_object_get(c->request->params, "revision") : NULL;
+	return said ? (uint64_t)json_integer_value(said) : otherwise;
+}
+
+static json_t *changed_result(const struct change *c)
+{
+	json_t *result = json_object();
+	json_object_set_new(result, "revision", json_integer((json_int_t)c->engine->revision));
+	json_object_set_new(result, "plan", json_deep_copy(c->plan));
+	if (c->pause_ns)
+		json_object_set_new(result, "pause_ns", json_integer((json_int_t)c->pause_ns));
+	return result;
+}
+
+static void note_pause(struct change *c, uint64_t since_ns)
+{
+	uint64_t pause_ns = uv_hrtime() - since_ns;
+	if (pause_ns > c->pause_ns)
+		c->pause_ns = pause_ns;
+}
+
 static void commit(struct change *c)
 {
 	struct pt_engine *e = c->engine;
 	struct graph *now = e->graph;
+	uint64_t since_ns = uv_hrtime();
 	commit_ends(c);
 	commit_wires(c);
 	e->graph = c->wanted;
 	tap_bind(e, now);
-	e->revision++;
+	e->revision = next_revision(c, e->revision + 1);
 	for (unsigned i = 0; i < c->wanted->count; i++)
 		if (c->scratch[i])
 			commit_set(c->wanted->blocks[i]->alive, c->scratch[i],
@@ -328,8 +365,10 @@ static void commit(struct change *c)
 
 	struct retired *retired = c->retired;
 	struct request *request = c->request;
-	json_t *result = json_pack("{s:I, s:o}", "revision", (json_int_t)e->revision, "plan",
-	                           json_deep_copy(c->plan));
+	note_pause(c, since_ns);
+	json_t *result = changed_result(c);
+	if (c->snapshot)
+		json_object_set(result, "graph", c->snapshot);
 	c->request = NULL;
 	c->committed = true;
 	finish(c, NULL);
@@ -346,9 +385,7 @@ static void prepare_done(struct job *job)
 	for (unsigned i = 0; i < c->wanted->count; i++)
 		block_free(c->fresh[i], &c->env);
 	retired_free(c->retired);
-	json_t *result = json_pack("{s:I, s:o}", "revision", (json_int_t)c->engine->revision,
-	                           "plan", json_deep_copy(c->plan));
-	finish(c, result);
+	finish(c, changed_result(c));
 }
 
 static void prepare(struct change *c)
@@ -383,11 +420,11 @@ void change_graph(struct request *r, struct graph *wanted, bool dry_run)
 	c->plan = plan_to_json(e->graph, wanted, c->actions);
 	if (json_array_size(c->plan)) {
 		prepare(c);
-		return;
+		note_pause(c, r->begun_ns);
+	} else {
+		e->revision = next_revision(c, e->revision);
+		finish(c, changed_result(c));
 	}
-	json_t *result = json_pack("{s:I, s:o}", "revision", (json_int_t)e->revision, "plan",
-	                           json_deep_copy(c->plan));
-	finish(c, result);
 }
 
 /* ---- start ---- */

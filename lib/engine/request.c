@@ -186,11 +186,13 @@ static void change_from(struct request *r, struct graph *wanted)
 
 static void run_change(struct request *r)
 {
+	r->begun_ns = uv_hrtime();
 	change_from(r, graph_copy(r->engine->graph));
 }
 
 static void run_apply(struct request *r)
 {
+	r->begun_ns = uv_hrtime();
 	change_from(r, graph_new());
 }
 

@@ -31,8 +31,9 @@ struct param_env {
 	int (*compile)(void *arg, enum pt_kind, const char *text, struct pt_func **,
 	               struct pt_error *);
 	void (*release)(struct pt_func *); /* of what compile made */
-	/* The descriptor that came n-th (from 0) with the request; -1 unknown. The caller gets one
-	   of its own. NULL: refused. */
+	/* The descriptor that came n-th (from 0) with the request; -1 unknown; -ESTALE: it came in
+	   an earlier life of the daemon, and is read as -1. The caller gets one of its own. NULL:
+	   refused. */
 	int (*descriptor)(void *arg, int n);
 	const char *const *folders; /* in which paths may lie, NULL-terminated; NULL: everywhere */
 	void *arg;

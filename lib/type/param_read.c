@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/path.h"
 #include "msg/json.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -124,6 +125,10 @@ static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
 	*fd = env && env->descriptor ? env->descriptor(env->arg, n) : -1;
 	if (*fd >= 0)
 		return 0;
+	if (*fd == -ESTALE) {
+		*fd = -1;
+		return 0;
+	}
 	return pt_fail(err, -PT_EPARAM, row->name,
 	               "'%s': no descriptor %d came with the request; hand it over with --fd",
 	               row->name, n);
