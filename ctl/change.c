@@ -22,8 +22,8 @@ static void pass(const struct ctl *ctl, const char *option, json_t *params, cons
 		json_object_set(params, member, value);
 }
 
-static int send_as(struct ctl *ctl, const char *method, const char *engine, json_t *params,
-                   json_t **result, struct pt_error *err)
+int change_call(struct ctl *ctl, const char *method, const char *engine, json_t *params,
+                json_t **result, struct pt_error *err)
 {
 	json_object_set_new(params, "engine", json_string(engine));
 	pass(ctl, "if_revision", params, "if_revision");
@@ -38,13 +38,13 @@ int change_send(struct ctl *ctl, const char *engine, json_t *ops, json_t **resul
 {
 	json_t *params = json_object();
 	json_object_set_new(params, "ops", ops);
-	return send_as(ctl, "engine.change", engine, params, result, err);
+	return change_call(ctl, "engine.change", engine, params, result, err);
 }
 
 int change_apply(struct ctl *ctl, const char *engine, json_t *graph, json_t **result,
                  struct pt_error *err)
 {
-	return send_as(ctl, "engine.apply", engine, graph, result, err);
+	return change_call(ctl, "engine.apply", engine, graph, result, err);
 }
 
 /* ---- the plan, one operation a line ---- */
@@ -96,16 +96,23 @@ static void show_op(struct buf *b, const json_t *op)
 	buf_addc(b, '\n');
 }
 
+void change_show_ops(struct buf *b, const json_t *ops, const char *indent)
+{
+	size_t i;
+	json_t *op;
+	json_array_foreach ((json_t *)(uintptr_t)ops, i, op) {
+		buf_adds(b, indent);
+		show_op(b, op);
+	}
+}
+
 int change_done(struct ctl *ctl, json_t *result)
 {
 	if (ctl->json) {
 		out_json(result);
 	} else if (ctl_flag(ctl, "dry_run")) {
 		struct buf b = BUF_INIT;
-		size_t i;
-		json_t *op;
-		json_array_foreach (json_object_get(result, "plan"), i, op)
-			show_op(&b, op);
+		change_show_ops(&b, json_object_get(result, "plan"), "");
 		out_buf(&b);
 	}
 	json_decref(result);

@@ -3,6 +3,7 @@
 #ifndef CTL_CHANGE_H
 #define CTL_CHANGE_H
 
+#include "base/buf.h"
 #include "ctl/ctl.h"
 
 /* Sends engine.change with the verb's options (--if-revision, --dry-run, --comment, --confirm).
@@ -12,6 +13,13 @@ int change_send(struct ctl *, const char *engine, json_t *ops, json_t **result, 
 /* The same for engine.apply; `graph` holds blocks and links, and is taken over. */
 int change_apply(struct ctl *, const char *engine, json_t *graph, json_t **result,
                  struct pt_error *);
+
+/* Any method that makes a change, with the verb's options. `params` is taken over. */
+int change_call(struct ctl *, const char *method, const char *engine, json_t *params,
+                json_t **result, struct pt_error *);
+
+/* Operations as they would be typed, one a line. */
+void change_show_ops(struct buf *, const json_t *ops, const char *indent);
 
 /* Shows the result (with -j all of it, with --dry-run the plan, else nothing) and frees it. */
 int change_done(struct ctl *, json_t *result);

@@ -14,6 +14,10 @@ static const struct pt_param create_rows[] = {
 	PIPE_ARGUMENTS(),
 	PIPE_FILE,
 	{.name = "start", .doc = "Start it, too.", .kind = PT_KIND_BOOL, .flags = PT_OPTION},
+	{.name = "comment",
+         .doc = "Why, for the engine's log.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_OPTION},
 	{.name = "ephemeral",
          .doc = "Do not keep it over a restart of the daemon.",
          .kind = PT_KIND_BOOL,
@@ -56,6 +60,8 @@ static int make(struct ctl *ctl, const struct pipe_text *pipe, json_t **result,
 		json_object_set_new(params, "start", json_true());
 	if (ctl_flag(ctl, "ephemeral"))
 		json_object_set_new(params, "ephemeral", json_true());
+	if (ctl_text(ctl, "comment"))
+		json_object_set_new(params, "comment", json_string(ctl_text(ctl, "comment")));
 	int code = ctl_call_with_fds(ctl, "engine.create", params, result, err);
 	if (code)
 		pipe_locate(pipe, err);

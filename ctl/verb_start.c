@@ -13,7 +13,7 @@ static const struct pt_param start_rows[] = {
 
 const struct verb verb_start = {
 	.name = "start",
-	.summary = "start an engine; one that runs is stopped first",
+	.summary = "start an engine; one that runs goes on as it is",
 	.params = start_rows,
 	.run = start,
 };

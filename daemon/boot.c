@@ -277,9 +277,16 @@ static void make(struct file *file)
 	}
 	file->tried = must_strdup(file->wanted);
 	await(file);
+	char *comment = must_printf("from %s", file->path);
 	const struct engine_wish wish = {
-		.name = file->name, .ops = file->program.ops, .start = true};
+		.name = file->name,
+		.ops = file->program.ops,
+		.start = true,
+		.from_file = true,
+		.author = {.uid = -1, .pid = -1, .comment = comment},
+	};
 	engines_make(file->boot->engines, &wish, made, file);
+	free(comment);
 }
 
 static void go_on(struct file *file)

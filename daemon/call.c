@@ -6,11 +6,12 @@
 #include "base/error.h"
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
+#include "type/param.h"
 #include <stdlib.h>
 #include <unistd.h>
 
 const struct rpc_method *const method_tables[] = {
-	daemon_methods, engine_methods, block_methods, type_methods, NULL,
+	daemon_methods, engine_methods, change_methods, block_methods, type_methods, NULL,
 };
 
 struct call *call_new(struct daemon *daemon, struct connection *connection)
@@ -93,6 +94,19 @@ void call_ask(struct call *call, const char *verb, json_t *params, engines_done 
 void call_pass_on(struct call *call, const char *verb)
 {
 	call_ask(call, verb, json_copy(call->request.params), passed_on);
+}
+
+struct author call_author(const struct call *call)
+{
+	double confirm_s = 0;
+	const json_t *confirm = json_object_get(call->request.params, "confirm_s");
+	const struct peer *peer = call->connection ? connection_peer(call->connection) : NULL;
+	if (confirm)
+		param_seconds_from_json(confirm, &confirm_s);
+	return (struct author){.uid = peer ? (int64_t)peer->uid : -1,
+	                       .pid = peer ? peer->pid : -1,
+	                       .comment = call_text(call, "comment"),
+	                       .confirm_s = confirm_s};
 }
 
 void call_cancel(struct call *call)

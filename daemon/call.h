@@ -39,6 +39,9 @@ void call_ask(struct call *, const char *verb, json_t *params, engines_done *);
 /* The engine's faults tell places in what it was asked: "ops[3].from" becomes "$.ops[3].from". */
 void call_root_paths(struct pt_error *);
 
+/* Who asks, and with which comment, confirm_s. */
+struct author call_author(const struct call *);
+
 /* Gives up waiting: nobody is there to hear the answer. It comes soon all the same. */
 void call_cancel(struct call *);
 
@@ -50,6 +53,7 @@ bool call_flag(const struct call *, const char *member);
 
 /* All methods: NULL-terminated list of tables. */
 extern const struct rpc_method *const method_tables[];
-extern const struct rpc_method daemon_methods[], engine_methods[], block_methods[], type_methods[];
+extern const struct rpc_method daemon_methods[], engine_methods[], change_methods[],
+	block_methods[], type_methods[];
 
 #endif

@@ -27,7 +27,7 @@ static const struct pt_param daemon_rows[] = {
 	{"blocks", "The folder of custom blocks in Lua.",
 	 PT_PATH(struct conf, blocks), .fallback = PIPETOOL_CONFIG_DIR "/blocks.d"},
 	{"state", "The folder in which the daemon keeps what must survive it.",
-	 PT_PATH(struct conf, state), .fallback = PIPETOOL_STATE_DIR},
+	 PT_PATH(struct conf, state), .fallback = "None"},
 	{"log_level", "What is logged: this and what is worse.",
 	 PT_CHOICE(struct conf, log_level), .fallback = "info", .choices = levels},
 	{0}

@@ -11,7 +11,7 @@ struct conf {
 	char *socket; /* NULL: not said */
 	char *engines;
 	char *blocks;
-	char *state;
+	char *state; /* NULL: not said */
 	int log_level; /* enum log_level */
 
 	char **admin, **operator, ** viewer; /* names of users and @groups; end with NULL */

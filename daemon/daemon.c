@@ -8,6 +8,7 @@
 #include "daemon/boot.h"
 #include "daemon/console.h"
 #include "daemon/engines.h"
+#include "daemon/journal.h"
 #include "daemon/server.h"
 #include "msg/json.h"
 #include "paths.h"
@@ -179,9 +180,22 @@ static void tell_ready(struct daemon *d)
 	d->ready = true;
 }
 
+static void one_beginning_less(struct daemon *d)
+{
+	if (--d->beginnings == 0)
+		tell_ready(d);
+}
+
 static void on_settled(void *arg)
 {
-	tell_ready(arg);
+	struct daemon *d = arg;
+	if (!d->ready)
+		one_beginning_less(d);
+}
+
+static void on_restored(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	one_beginning_less(arg);
 }
 
 /* The socket has been open all the time: some file or device does not answer. */
@@ -195,6 +209,11 @@ static void start_engines(struct daemon *d)
 {
 	uv_timer_start(&d->deadline, on_slow_start, BEGIN_MS, 0);
 	load_blocks(d);
+	d->beginnings = 2;
+	if (d->journal)
+		engines_restore(d->engines, d->journal, on_restored, d);
+	else
+		one_beginning_less(d);
 	boot_scan(d->boot, engines_folder(d));
 }
 
@@ -257,10 +276,36 @@ static void open_parts(struct daemon *d, struct control_socket socket)
 	                                      .report = on_report,
 	                                      .arg = d};
 	d->console = console_new(STDOUT_FILENO, &d->inbox);
-	d->engines = engines_new(&d->inbox, &events);
+	d->engines = engines_new(&d->loop, &d->inbox, &events);
 	engines_configure(d->engines, &d->conf);
 	d->server = server_new(d, &d->loop, socket, &d->conf);
 	d->boot = boot_new(d->engines, on_settled, d);
+}
+
+static const char *state_folder(const struct daemon *d)
+{
+	const char *variable = getenv("STATE_DIRECTORY");
+	if (d->options->state)
+		return d->options->state;
+	if (d->conf.state)
+		return d->conf.state;
+	return variable && *variable ? variable : PIPETOOL_STATE_DIR;
+}
+
+/* A folder that nobody asked for may be out of reach: then nothing is kept. */
+static int open_journal(struct daemon *d)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	bool asked = d->options->state || d->conf.state || getenv("STATE_DIRECTORY");
+	int code = journal_open(state_folder(d), &d->inbox, ask_settled, &d->journal, &err);
+	if (code && asked)
+		log_error("%s", pt_error_text(&err, ""));
+	else if (code)
+		log_warning(
+			"%s; engines will not outlast this daemon (--state names another folder)",
+			pt_error_text(&err, ""));
+	pt_error_clear(&err);
+	return asked ? code : 0;
 }
 
 static void close_handle(uv_handle_t *handle, void *arg)
@@ -301,7 +346,9 @@ int daemon_run(const struct options *options)
 	json_object_seed(0);
 	open_loop(&d);
 	watch_signals(&d);
-	int code = open_socket(&d, &socket);
+	int code = open_journal(&d);
+	if (!code)
+		code = open_socket(&d, &socket);
 	if (!code) {
 		open_parts(&d, socket);
 		start_engines(&d);
@@ -309,6 +356,7 @@ int daemon_run(const struct options *options)
 		close_parts(&d);
 		log_info("ended");
 	}
+	journal_close(d.journal);
 	close_loop(&d);
 	return code ? EXIT_FAILURE : EXIT_SUCCESS;
 }

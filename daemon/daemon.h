@@ -12,6 +12,7 @@
 struct boot;
 struct console;
 struct engines;
+struct journal;
 struct server;
 
 struct daemon {
@@ -20,6 +21,7 @@ struct daemon {
 	struct conf conf;
 	uv_loop_t loop;
 	struct inbox inbox;
+	struct journal *journal; /* NULL: nothing is kept */
 	struct engines *engines;
 	struct server *server;
 	struct console *console;
@@ -30,6 +32,7 @@ struct daemon {
 	uv_signal_t signals[3];
 	uv_timer_t deadline; /* of the beginning and of the end; no other timer runs */
 	uv_prepare_t ending_turn;
+	unsigned beginnings; /* that are still awaited: what was kept, what is in files */
 	bool ready, ending, engines_ended;
 };
 

@@ -4,10 +4,11 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/name.h"
 #include "base/near.h"
 #include "daemon/conf.h"
-#include "daemon/output.h"
+#include "daemon/engine.h"
 #include <assert.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -15,51 +16,6 @@
 #include <unistd.h>
 
 enum { STACK = 256 * 1024 };
-
-enum phase { MAKING, READY, ENDING };
-
-struct waiter {
-	struct waiter *next;
-	engines_done *done;
-	void *arg;
-};
-
-struct engine {
-	struct engines *engines;
-	char *name;
-	struct pt_engine *engine;
-	enum phase phase;
-	bool start, ephemeral;
-	bool doomed; /* the daemon ends while it is being made */
-	struct output output;
-	int code; /* why it could not be made */
-	struct pt_error err;
-	struct waiter *waiters; /* for its making, then for its end */
-	uv_thread_t thread;     /* that frees it */
-	struct post freed;
-};
-
-struct engines {
-	struct inbox *inbox;
-	struct engines_events events;
-	struct pt_engine_limits limits;
-	char **folders, **programs; /* what the limits point to */
-	size_t count_max;
-	struct engine **items; /* in the order of their names */
-	size_t count;
-	bool ending;
-	struct waiter end;
-};
-
-struct ask {
-	struct post post; /* first: what is posted back is the ask */
-	struct engine *engine;
-	engines_done *done;
-	void *arg;
-	int code;
-	json_t *result;
-	struct pt_error err;
-};
 
 /* ---- the list ---- */
 
@@ -145,8 +101,9 @@ static json_t *row(const struct engine *engine)
 	json_object_set_new(row, "blocks", json_integer((json_int_t)glance.blocks));
 	json_object_set_new(row, "links", json_integer((json_int_t)glance.links));
 	json_object_set_new(row, "messages", json_integer((json_int_t)glance.messages));
-	if (engine->ephemeral)
-		json_object_set_new(row, "ephemeral", json_true());
+	json_object_set_new(row, "kept", json_boolean(engine->past.file));
+	if (engine->confirm_due_ms)
+		json_object_set_new(row, "unconfirmed", json_true());
 	return row;
 }
 
@@ -157,73 +114,6 @@ json_t *engines_list(struct engines *all)
 		if (all->items[i]->phase == READY)
 			json_array_append_new(rows, row(all->items[i]));
 	return rows;
-}
-
-/* ---- asking ---- */
-
-static void answered(struct post *post)
-{
-	struct ask *ask = (struct ask *)post;
-	ask->done(ask->arg, ask->code, ask->result, &ask->err);
-	json_decref(ask->result);
-	pt_error_clear(&ask->err);
-	free(ask);
-}
-
-/* [engine's thread] */
-static void on_done(void *arg, int code, json_t *result, struct pt_error *err)
-{
-	struct ask *ask = arg;
-	ask->code = code;
-	ask->result = result;
-	if (code && err)
-		error_move(&ask->err, err);
-	inbox_post(ask->engine->engines->inbox, &ask->post);
-}
-
-static struct ask *ask_new(struct engine *engine, engines_done *done, void *arg)
-{
-	struct ask *ask = must_calloc(1, sizeof *ask);
-	ask->post.run = answered;
-	ask->engine = engine;
-	ask->done = done;
-	ask->arg = arg;
-	return ask;
-}
-
-struct ask *engines_ask(struct engine *engine, const char *verb, json_t *params, const int *fds,
-                        int fd_count, engines_done *done, void *arg)
-{
-	struct ask *ask = ask_new(engine, done, arg);
-	pt_engine_ask(engine->engine, verb, params, fds, fd_count, on_done, ask);
-	return ask;
-}
-
-void engines_cancel(struct ask *ask)
-{
-	if (ask->engine->phase != ENDING) /* else it is answered anyway */
-		pt_engine_cancel(ask->engine->engine, ask);
-}
-
-struct ask *engines_tap(struct engine *engine, json_t *params, const struct pt_tap_hooks *hooks,
-                        engines_done *done, void *arg)
-{
-	struct ask *ask = ask_new(engine, done, arg);
-	pt_engine_tap(engine->engine, params, hooks, on_done, ask);
-	return ask;
-}
-
-/* An engine that ends ends its taps by itself. */
-void engines_untap(struct engine *engine, void *tap_arg)
-{
-	if (engine->phase != ENDING)
-		pt_engine_untap(engine->engine, tap_arg);
-}
-
-void engines_tap_ready(struct engine *engine)
-{
-	if (engine->phase != ENDING)
-		pt_engine_tap_ready(engine->engine);
 }
 
 /* ---- unmaking ---- */
@@ -256,19 +146,33 @@ static void look_for_end(struct engines *all)
 	done(all->end.arg, 0, NULL, NULL);
 }
 
-/* Everything that its thread has posted has been run before. */
-static void freed(struct post *post)
+static bool is_settled(const struct journal_file *file)
 {
-	struct engine *engine = (struct engine *)((char *)post - offsetof(struct engine, freed));
+	return !file || journal_settled_until(file) == journal_asked(file);
+}
+
+void engine_gone(struct engine *engine)
+{
 	struct engines *all = engine->engines;
-	uv_thread_join(&engine->thread);
+	if (!engine->is_freed || !is_settled(engine->past.file) || engine->held || engine->lost)
+		return;
 	take_out(all, engine);
 	tell_waiters(engine, engine->code, &engine->err);
 	pt_error_clear(&engine->err);
 	output_fini(&engine->output);
+	revisions_fini(&engine->past);
 	free(engine->name);
 	free(engine);
 	look_for_end(all);
+}
+
+/* Everything that its thread has posted has been run before. */
+static void freed(struct post *post)
+{
+	struct engine *engine = (struct engine *)((char *)post - offsetof(struct engine, freed));
+	uv_thread_join(&engine->thread);
+	engine->is_freed = true;
+	engine_gone(engine);
 }
 
 /* Queues may have held much, in small pieces, which libc would keep. Sanitizers bring a heap of
@@ -305,6 +209,8 @@ void engines_destroy(struct engine *engine, engines_done *done, void *arg)
 {
 	assert(engine->phase == READY);
 	add_waiter(engine, done, arg);
+	if (engine->past.file)
+		journal_remove(engine->past.file);
 	unmake(engine);
 }
 
@@ -323,23 +229,72 @@ void engines_end(struct engines *all, engines_done *done, void *arg)
 
 /* ---- making ---- */
 
+static void ready(struct engine *engine)
+{
+	engine->phase = READY;
+	engine->past.quiet = false;
+	commit_arm(engine);
+	tell_waiters(engine, 0, NULL);
+}
+
 static void made(struct engine *engine, int code, struct pt_error *err)
 {
+	struct pt_engine_glance glance;
 	if (!code && engine->doomed)
 		code = pt_fail(err, -PT_ESTATE, NULL, "the daemon is ending");
 	if (code) {
 		engine->code = code;
 		error_move(&engine->err, err);
 		unmake(engine);
+	} else if (engine->restored || !engine->past.file) {
+		ready(engine);
 	} else {
-		engine->phase = READY;
-		tell_waiters(engine, 0, NULL);
+		pt_engine_look(engine->engine, &glance);
+		engine->past.running = glance.state != PT_STOPPED;
+		revisions_write(&engine->past);
 	}
+}
+
+/* The journal has the new engine, or cannot have it. */
+void engine_made_settled(struct engine *engine)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int why = journal_failed(engine->past.file);
+	if (!why && !engine->doomed) {
+		ready(engine);
+		return;
+	}
+	if (why)
+		pt_fail(&err, -PT_EIO, NULL,
+		        "engine '%s' cannot be kept in %s: %s; mend that, or make it ephemeral",
+		        engine->name, journal_folder(engine->engines->journal), error_words(why));
+	else
+		pt_fail(&err, -PT_ESTATE, NULL, "the daemon is ending");
+	engine->code = err.faults[0].code;
+	error_move(&engine->err, &err);
+	journal_remove(engine->past.file);
+	unmake(engine);
 }
 
 static void started(void *arg, int code, json_t *result, struct pt_error *err)
 {
-	made(arg, code, err);
+	struct engine *engine = arg;
+	if (code && engine->restored) {
+		log_error("engine %s is kept, but cannot be started: %s", engine->name,
+		          pt_error_text(err, error_words(code)));
+		code = 0;
+	}
+	made(engine, code, err);
+}
+
+/* An engine that was made empty has a revision, too: where undo leads in the end. */
+static void record_empty(struct engine *engine, const struct author *author)
+{
+	json_t *result = json_pack("{s:i, s:[], s:{s:[], s:[]}}", "revision", 0, "plan", "graph",
+	                           "blocks", "links");
+	if (!engine->past.history.count)
+		revisions_add(&engine->past, author, result);
+	json_decref(result);
 }
 
 static void filled(void *arg, int code, json_t *result, struct pt_error *err)
@@ -351,7 +306,33 @@ static void filled(void *arg, int code, json_t *result, struct pt_error *err)
 		made(engine, code, err);
 }
 
-static int check_wish(const struct engines *all, const char *name, struct pt_error *err)
+/* [engine's thread] */
+struct state_post {
+	struct post post;
+	struct engine *engine;
+	enum pt_engine_state state;
+};
+
+static void state_changed(struct post *post)
+{
+	struct state_post *news = (struct state_post *)post;
+	struct engine *engine = news->engine;
+	if (engine->phase == READY && news->state != PT_DRAINING)
+		revisions_set_running(&engine->past, news->state == PT_RUNNING);
+	free(news);
+}
+
+static void on_state(void *arg, enum pt_engine_state state)
+{
+	struct output *output = arg;
+	struct state_post *news = must_calloc(1, sizeof *news);
+	news->post.run = state_changed;
+	news->engine = (struct engine *)((char *)output - offsetof(struct engine, output));
+	news->state = state;
+	inbox_post(news->engine->engines->inbox, &news->post);
+}
+
+static int check_name(const struct engines *all, const char *name, struct pt_error *err)
 {
 	if (!name_is_engine(name))
 		return pt_fail(
@@ -371,21 +352,21 @@ static int check_wish(const struct engines *all, const char *name, struct pt_err
 	return 0;
 }
 
-static int add(struct engines *all, const struct engine_wish *wish, struct engine **out,
-               struct pt_error *err)
+static int add(struct engines *all, const char *name, struct engine **out, struct pt_error *err)
 {
-	int code = check_wish(all, wish->name, err);
+	int code = check_name(all, name, err);
 	if (code)
 		return code;
 	struct engine *engine = must_calloc(1, sizeof *engine);
 	engine->engines = all;
-	engine->start = wish->start;
-	engine->ephemeral = wish->ephemeral;
-	engine->name = must_strdup(wish->name);
+	engine->name = must_strdup(name);
+	engine->held_last = &engine->held;
 	output_init(&engine->output, engine->name, all->inbox, &all->events);
-	const struct pt_engine_hooks hooks = {
-		.output = output_text, .report = output_report, .arg = &engine->output};
-	code = pt_engine_new(wish->name, &hooks, &all->limits, &engine->engine, err);
+	const struct pt_engine_hooks hooks = {.output = output_text,
+	                                      .report = output_report,
+	                                      .state = on_state,
+	                                      .arg = &engine->output};
+	code = pt_engine_new(name, &hooks, &all->limits, &engine->engine, err);
 	if (code) {
 		output_fini(&engine->output);
 		free(engine->name);
@@ -402,7 +383,7 @@ void engines_make(struct engines *all, const struct engine_wish *wish, engines_d
 {
 	struct engine *engine;
 	struct pt_error err = PT_ERROR_INIT;
-	int code = add(all, wish, &engine, &err);
+	int code = add(all, wish->name, &engine, &err);
 	if (code) {
 		for (int i = 0; i < wish->fd_count; i++)
 			close(wish->fds[i]);
@@ -410,20 +391,91 @@ void engines_make(struct engines *all, const struct engine_wish *wish, engines_d
 		pt_error_clear(&err);
 		return;
 	}
+	bool kept = all->journal && !wish->ephemeral && !wish->from_file;
+	engine->start = wish->start;
+	engine->from_file = wish->from_file;
+	revisions_init(&engine->past,
+	               kept ? journal_file_new(all->journal, wish->name, false, engine) : NULL);
+	engine->past.quiet = true;
 	add_waiter(engine, done, arg);
 	json_t *params = json_object();
 	json_object_set(params, "ops", wish->ops);
-	engines_ask(engine, "change", params, wish->fds, wish->fd_count, filled, engine);
+	const struct change_wish change = {.verb = "change",
+	                                   .params = params,
+	                                   .author = wish->author,
+	                                   .fds = wish->fds,
+	                                   .fd_count = wish->fd_count};
+	if (json_array_size(wish->ops) == 0)
+		record_empty(engine, &wish->author);
+	engines_change(engine, &change, filled, engine);
 	json_decref(params);
+}
+
+/* ---- what was kept ---- */
+
+static void look_for_restored(struct engines *all)
+{
+	if (--all->restoring == 0)
+		all->restored.done(all->restored.arg, 0, NULL, NULL);
+}
+
+static void restored(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct engine *engine = arg;
+	if (code)
+		log_error("engine %s cannot be made as it was: %s; its journal stays as it is",
+		          engine->name, pt_error_text(err, error_words(code)));
+	look_for_restored(engine->engines);
+}
+
+static int restore(void *arg, const char *name, const json_t *records, struct pt_error *err)
+{
+	struct engines *all = arg;
+	struct engine *engine;
+	struct revisions past;
+	revisions_init(&past, NULL);
+	int code = revisions_restore(&past, records, err);
+	if (!code)
+		code = add(all, name, &engine, err);
+	if (code) {
+		revisions_fini(&past);
+		return code;
+	}
+	const struct revision *last = history_last(&past.history);
+	json_t *params = json_object();
+	json_object_set_new(params, "ops", history_ops(last));
+	json_object_set_new(params, "revision", json_integer((json_int_t)last->number));
+	past.file = journal_file_new(all->journal, name, true, engine);
+	past.quiet = true;
+	engine->past = past;
+	engine->restored = true;
+	engine->start = past.running;
+	all->restoring++;
+	add_waiter(engine, restored, engine);
+	engines_ask(engine, "change", params, NULL, 0, filled, engine);
+	json_decref(params);
+	return 0;
+}
+
+void engines_restore(struct engines *all, struct journal *journal, engines_done *done, void *arg)
+{
+	all->journal = journal;
+	all->restored = (struct waiter){NULL, done, arg};
+	all->restoring = 1;
+	journal_scan(journal, restore, all);
+	look_for_restored(all);
 }
 
 /* ---- life ---- */
 
-struct engines *engines_new(struct inbox *inbox, const struct engines_events *events)
+struct engines *engines_new(uv_loop_t *loop, struct inbox *inbox,
+                            const struct engines_events *events)
 {
 	struct engines *all = must_calloc(1, sizeof *all);
+	all->loop = loop;
 	all->inbox = inbox;
 	all->events = *events;
+	commit_timer_init(all);
 	return all;
 }
 
@@ -444,11 +496,16 @@ void engines_configure(struct engines *all, const struct conf *conf)
 	};
 }
 
+static void timer_closed(uv_handle_t *timer)
+{
+	free(timer->data);
+}
+
 void engines_free(struct engines *all)
 {
 	assert(!all->count);
 	texts_free(all->folders);
 	texts_free(all->programs);
 	free(all->items);
-	free(all);
+	uv_close((uv_handle_t *)&all->confirm_timer, timer_closed);
 }

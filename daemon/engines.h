@@ -4,6 +4,7 @@
 #define DAEMON_ENGINES_H
 
 #include "daemon/inbox.h"
+#include "daemon/revisions.h"
 #include <jansson.h>
 #include <pipetool/engine.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@ struct engines;
 struct engine;
 struct ask;
 struct conf;
+struct journal;
 
 #define ENGINES_OUTPUT_MAX (16 * 1024 * 1024) /* printed by an engine and not yet told */
 
@@ -31,9 +33,9 @@ struct engines_events {
 	void *arg;
 };
 
-struct engines *engines_new(struct inbox *, const struct engines_events *);
+struct engines *engines_new(uv_loop_t *, struct inbox *, const struct engines_events *);
 void engines_configure(struct engines *, const struct conf *); /* limits, for engines to come */
-void engines_free(struct engines *);                           /* when there is none left */
+void engines_free(struct engines *); /* when there is none left; the loop must run once more */
 
 size_t engines_count(const struct engines *); /* those being made and unmade, too */
 
@@ -60,6 +62,42 @@ struct ask *engines_tap(struct engine *, json_t *params, const struct pt_tap_hoo
 void engines_untap(struct engine *, void *tap_arg);
 void engines_tap_ready(struct engine *);
 
+/* ---- changes, with who makes them ---- */
+
+/* verb: "change" or "apply", with its params (borrowed; a copy is made). The answer comes when the
+   change is kept, if the engine is; if it could not be, it has been taken back. */
+struct change_wish {
+	const char *verb;
+	json_t *params;
+	struct author author;
+	const int *fds; /* taken */
+	int fd_count;
+};
+struct ask *engines_change(struct engine *, const struct change_wish *, engines_done *, void *arg);
+
+/* Whether a change may be made now: not while another waits to be confirmed. */
+int engines_may_change(const struct engine *, struct pt_error *);
+
+/* Fills verb and params of a wish with what brings back a revision's graph: NULL is the one before.
+   `params` may hold if_revision and dry_run. */
+int engines_undo(const struct engine *, const uint64_t *revision, struct change_wish *,
+                 struct pt_error *);
+
+/* The last change is to stay. `done` comes when that is kept. */
+int engines_confirm(struct engine *, engines_done *, void *arg, struct pt_error *);
+
+/* As engine.log answers. A new reference. */
+json_t *engines_log(const struct engine *);
+
+/* ---- making and unmaking ---- */
+
+/* From here on engines are kept in the journal, and those found there are made: with the graphs and
+   revisions that they had, running if they ran. What cannot be made is logged and left where it is;
+   what cannot be started is there, stopped. `done` is called when all have come or failed. */
+void engines_restore(struct engines *, struct journal *, engines_done *, void *arg);
+
+void ask_settled(void *engine); /* for the journal */
+
 /* Makes an engine with a graph, all or nothing: while it is being made, and until a failure is
    told, its name is taken. `ops` is as engine.change takes it (borrowed). */
 struct engine_wish {
@@ -67,6 +105,8 @@ struct engine_wish {
 	json_t *ops;
 	bool start;
 	bool ephemeral; /* not to be kept over a restart of the daemon */
+	bool from_file; /* of the folder of engines: not kept either */
+	struct author author;
 	const int *fds; /* taken */
 	int fd_count;
 };

@@ -3,10 +3,9 @@
 #include "base/buf.h"
 #include "daemon/call.h"
 #include "daemon/daemon.h"
+#include "daemon/graph_params.h"
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const canals[] = {"low", "high", "trigger", NULL};
 
 static void engine_start(void *call)
 {
@@ -21,11 +20,6 @@ static void engine_stop(void *call)
 static void engine_show(void *call)
 {
 	call_pass_on(call, "show");
-}
-
-static void engine_change(void *call)
-{
-	call_pass_on(call, "change");
 }
 
 static void engine_stats(void *call)
@@ -48,54 +42,24 @@ static void engine_list(void *arg)
 
 /* ---- create and destroy ---- */
 
-static json_t *ops_of(const json_t *params)
-{
-	static const char *const members[] = {"blocks", "links"}, *const names[] = {"add", "link"};
-	json_t *ops = json_array();
-	for (int kind = 0; kind < 2; kind++) {
-		size_t i;
-		json_t *item;
-		json_array_foreach (json_object_get(params, members[kind]), i, item) {
-			json_t *op = json_copy(item);
-			json_object_set_new(op, "op", json_string(names[kind]));
-			json_array_append_new(ops, op);
-		}
-	}
-	return ops;
-}
-
-/* The caller has given blocks and links: "$.ops[3].from" is "$.links[1].from". */
-static void map_paths(struct pt_error *err, size_t blocks)
-{
-	for (size_t i = 0; err && i < err->count; i++) {
-		unsigned long op;
-		int length = 0;
-		char *path = err->faults[i].path;
-		if (!path || sscanf(path, "$.ops[%lu]%n", &op, &length) != 1 || !length)
-			continue;
-		err->faults[i].path = must_printf("$.%s[%lu]%s", op < blocks ? "blocks" : "links",
-		                                  op < blocks ? op : op - blocks, path + length);
-		free(path);
-	}
-}
-
 static void created(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct call *call = arg;
 	call_root_paths(err);
-	map_paths(err, json_array_size(json_object_get(call->request.params, "blocks")));
+	graph_paths(err, json_array_size(json_object_get(call->request.params, "blocks")));
 	call_finish(call, code, NULL, err);
 }
 
 static void engine_create(void *arg)
 {
 	struct call *call = arg;
-	json_t *ops = ops_of(call->request.params);
+	json_t *ops = graph_ops(call->request.params);
 	const struct engine_wish wish = {
 		.name = call_text(call, "engine"),
 		.ops = ops,
 		.start = call_flag(call, "start"),
 		.ephemeral = call_flag(call, "ephemeral"),
+		.author = call_author(call),
 		.fds = call->fds,
 		.fd_count = call->fd_count,
 	};
@@ -107,25 +71,6 @@ static void engine_create(void *arg)
 static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	call_answer(arg, NULL);
-}
-
-static void applied(void *arg, int code, json_t *result, struct pt_error *err)
-{
-	struct call *call = arg;
-	call->ask = NULL;
-	call_root_paths(err);
-	map_paths(err, json_array_size(json_object_get(call->request.params, "blocks")));
-	call_finish(call, code, json_incref(result), err);
-}
-
-static void engine_apply(void *arg)
-{
-	struct call *call = arg;
-	json_t *params = json_copy(call->request.params);
-	json_object_set_new(params, "ops", ops_of(params));
-	json_object_del(params, "blocks");
-	json_object_del(params, "links");
-	call_ask(call, "apply", params, applied);
 }
 
 static void engine_destroy(void *arg)
@@ -141,58 +86,15 @@ static void engine_destroy(void *arg)
 }
 
 /* clang-format off */
-#define IF_REVISION {"if_revision", "Refuse if the engine's revision is another one.", PT_KIND_INT, .fallback = "None", .max = -1}
-#define DRY_RUN {"dry_run", "Only tell what would be done.", PT_KIND_BOOL, .fallback = "false"}
-#define COMMENT {"comment", "Why, for the log.", PT_KIND_STRING, .fallback = "None"}
-#define BLOCKS {"blocks", "The blocks, in the order in which they are made.", PT_KIND_LIST, .fallback = "[]", .members = block_rows}
-#define LINKS {"links", "The links, in the order of fan-out.", PT_KIND_LIST, .fallback = "[]", .members = link_rows}
 #define ENGINE {"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED}
-#define NAME   {"name", "The block's name.", PT_KIND_STRING, .flags = PT_REQUIRED}
-#define TYPE   {"type", "The block's type.", PT_KIND_STRING, .flags = PT_REQUIRED}
-#define PARAMS {"params", "The block's parameters, as its type has them.", PT_KIND_OBJECT, .fallback = "None"}
-
-static const struct pt_param block_rows[] = {NAME, TYPE, PARAMS, {0}};
-
-static const struct pt_param link_rows[] = {
-	{"from", "The block that sends.", PT_KIND_STRING, .flags = PT_REQUIRED},
-	{"to", "The block that receives.", PT_KIND_STRING, .flags = PT_REQUIRED},
-	{"canal", "Which of its exits, to the same entry.", PT_KIND_CHOICE, .fallback = "low", .choices = canals},
-	{0}
-};
-
-static const struct pt_param remove_rows[] = {NAME, {0}};
-
-static const struct pt_param set_rows[] = {NAME, PARAMS, {0}};
-
-static const struct pt_param op_rows[] = {
-	{"add", "A new block.", PT_KIND_OBJECT, .members = block_rows},
-	{"remove", "A block goes, with its links.", PT_KIND_OBJECT, .members = remove_rows},
-	{"link", "A new link.", PT_KIND_OBJECT, .members = link_rows},
-	{"unlink", "A link goes.", PT_KIND_OBJECT, .members = link_rows},
-	{"set", "Other parameters; those that are not given stay.", PT_KIND_OBJECT, .members = set_rows},
-	{"replace", "Another block takes the place of one, with its links.", PT_KIND_OBJECT, .members = block_rows},
-	{0}
-};
-
 static const struct pt_param create_params[] = {
 	ENGINE,
-	BLOCKS,
-	LINKS,
+	GRAPH_ROWS,
 	{"start", "Whether it is started, too.", PT_KIND_BOOL, .fallback = "false"},
 	{"ephemeral", "Not to be kept over a restart of the daemon.", PT_KIND_BOOL, .fallback = "false"},
+	{"comment", "Why, for the log.", PT_KIND_STRING, .fallback = "None"},
 	{0}
 };
-
-static const struct pt_param change_params[] = {
-	ENGINE,
-	{"ops", "What to do, in order; all of it or nothing.", PT_KIND_VARIANTS, .flags = PT_REQUIRED, .members = op_rows},
-	IF_REVISION,
-	DRY_RUN,
-	COMMENT,
-	{0}
-};
-
-static const struct pt_param apply_params[] = {ENGINE, BLOCKS, LINKS, IF_REVISION, DRY_RUN, COMMENT, {0}};
 
 static const struct pt_param stop_params[] = {
 	ENGINE,
@@ -253,21 +155,6 @@ const struct rpc_method engine_methods[] = {
 		.role = "viewer",
 		.params = engine_params,
 		.run = engine_show,
-	}, {
-		.name = "engine.change",
-		.summary = "Changes an engine's graph, also while it runs: all or nothing, between two messages",
-		.result = "{revision, plan}",
-		.role = "admin",
-		.params = change_params,
-		.run = engine_change,
-	}, {
-		.name = "engine.apply",
-		.summary = "Makes an engine's graph what is given, touching only what differs",
-		.help = "As engine.change with the operations that lead there, which are the plan. What engine.show tells changes nothing.",
-		.result = "{revision, plan}",
-		.role = "admin",
-		.params = apply_params,
-		.run = engine_apply,
 	}, {
 		.name = "engine.stats",
 		.summary = "Counts of every block and link",

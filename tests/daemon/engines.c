@@ -56,7 +56,7 @@ static void begin(void)
 	struct conf conf = {0};
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
 	inbox_init(&inbox, &loop);
-	engines = engines_new(&inbox, &events);
+	engines = engines_new(&loop, &inbox, &events);
 	conf_default(&conf);
 	engines_configure(engines, &conf);
 	conf_clear(&conf);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An engine as the daemon holds it: what engines.c, ask.c and commit.c share. */
+#ifndef DAEMON_ENGINE_H
+#define DAEMON_ENGINE_H
+
+#include "daemon/engines.h"
+#include "daemon/output.h"
+#include "daemon/revisions.h"
+
+enum phase { MAKING, READY, ENDING };
+
+struct waiter {
+	struct waiter *next;
+	engines_done *done;
+	void *arg;
+};
+
+struct ask {
+	struct post post; /* first: what is posted back is the ask */
+	struct ask *next; /* of those that are held */
+	struct engine *engine;
+	engines_done *done;
+	void *arg;
+	struct author *author; /* of a change; NULL: it is none */
+	char *comment;         /* the author's, owned */
+	bool recorded;         /* the change was made, and must be kept */
+	bool doomed;           /* it was taken back with one before */
+	bool takes_back;       /* what could not be kept */
+	bool keeps;            /* a state that is to be kept */
+	uint64_t ticket;       /* it is answered when the journal has come so far */
+	int code;
+	json_t *result;
+	struct pt_error err;
+};
+
+struct engine {
+	struct engines *engines;
+	char *name;
+	struct pt_engine *engine;
+	enum phase phase;
+	bool start, from_file;
+	bool restored; /* found in the journal: a start that fails does not unmake it */
+	bool doomed;   /* the daemon ends while it is being made */
+	struct output output;
+	struct revisions past;
+	struct ask *held, **held_last; /* answers that wait for the journal, in order */
+	int code;                      /* why it could not be made */
+	struct pt_error err;
+	struct waiter *waiters; /* for its making, then for its end */
+	uv_thread_t thread;     /* that frees it */
+	struct post freed;
+	bool is_freed;
+
+	/* commit.c */
+	bool confirming;         /* a change that is to be confirmed is on its way */
+	bool going_back;         /* the unconfirmed change is being undone */
+	uint64_t confirm_due_ms; /* of the loop's clock; 0: nothing waits */
+	struct ask *lost,
+		**lost_last; /* changes that could not be kept, while they are taken back */
+};
+
+struct engines {
+	struct inbox *inbox;
+	uv_loop_t *loop;
+	struct engines_events events;
+	struct pt_engine_limits limits;
+	struct journal *journal;    /* NULL: nothing is kept */
+	char **folders, **programs; /* what the limits point to */
+	size_t count_max;
+	struct engine **items; /* in the order of their names */
+	size_t count;
+	bool ending;
+	struct waiter end;
+	unsigned restoring;
+	struct waiter restored;
+	uv_timer_t confirm_timer; /* runs while some change waits to be confirmed */
+};
+
+/* ---- engines.c ---- */
+void engine_gone(struct engine *); /* forgets it, if its thread has ended and its file is settled */
+
+/* ---- ask.c ---- */
+struct ask *ask_new(struct engine *, engines_done *, void *arg);
+void ask_hold(struct ask *);       /* answered when all that was asked of the journal is settled */
+void ask_release(struct engine *); /* answers those whose time has come */
+void ask_deliver(struct ask *);    /* now */
+void engine_made_settled(struct engine *);
+pt_engine_done ask_done; /* [engine's thread] for pt_engine_ask: `arg` is the ask */
+
+/* ---- commit.c ---- */
+void commit_record(struct ask *); /* an answer to a change: it is to be kept from here on */
+/* A change that was recorded could not be kept: it is taken back, then answered. */
+void commit_take_back(struct engine *, struct ask *);
+void commit_taken_back(struct ask *); /* the engine has done so */
+void commit_arm(struct engine *);     /* the timer, if a change waits to be confirmed */
+void commit_timer_init(struct engines *);
+
+#endif

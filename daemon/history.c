@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A list is written down as what differs from the one before: items, and [place, count] for a run of
+   items that stay. */
+#include "daemon/history.h"
+
+#include "base/buf.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void history_init(struct history *h)
+{
+	*h = (struct history){0};
+}
+
+static void revision_clear(struct history *h, struct revision *r)
+{
+	h->lists -= json_array_size(r->blocks) + json_array_size(r->links);
+	json_decref(r->about);
+	json_decref(r->blocks);
+	json_decref(r->links);
+}
+
+void history_fini(struct history *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		revision_clear(h, &h->items[i]);
+	free(h->items);
+	history_init(h);
+}
+
+/* ---- lists ---- */
+
+static void add_run(json_t *delta, size_t place, size_t count)
+{
+	if (count)
+		json_array_append_new(delta,
+		                      json_pack("[I, I]", (json_int_t)place, (json_int_t)count));
+}
+
+static json_t *list_delta(const json_t *was, const json_t *is)
+{
+	size_t before = json_array_size(was), now = json_array_size(is), head = 0, tail = 0;
+	size_t most = before < now ? before : now;
+	while (head < most && json_equal(json_array_get(was, head), json_array_get(is, head)))
+		head++;
+	while (tail < most - head && json_equal(json_array_get(was, before - tail - 1),
+	                                        json_array_get(is, now - tail - 1)))
+		tail++;
+	json_t *delta = json_array();
+	add_run(delta, 0, head);
+	for (size_t i = head; i < now - tail; i++)
+		json_array_append_new(delta, json_deep_copy(json_array_get(is, i)));
+	add_run(delta, before - tail, tail);
+	return delta;
+}
+
+static bool take_run(json_t *list, const json_t *was, const json_t *run)
+{
+	json_int_t place = json_integer_value(json_array_get(run, 0));
+	json_int_t count = json_integer_value(json_array_get(run, 1));
+	json_int_t size = (json_int_t)json_array_size(was);
+	if (place < 0 || count < 0 || place > size || count > size - place)
+		return false;
+	for (json_int_t i = place; i < place + count; i++)
+		json_array_append(list, json_array_get(was, (size_t)i));
+	return true;
+}
+
+/* A new list, which shares what stays; NULL: `delta` is none of `was`. */
+static json_t *list_apply(const json_t *was, const json_t *delta)
+{
+	json_t *list = json_array(), *item;
+	bool good = json_is_array(delta);
+	size_t i;
+	json_array_foreach ((json_t *)(uintptr_t)delta, i, item) {
+		if (json_is_array(item))
+			good &= take_run(list, was, item);
+		else if (json_is_object(item))
+			json_array_append(list, item);
+		else
+			good = false;
+	}
+	if (good)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+/* ---- revisions ---- */
+
+static void forget_oldest(struct history *h)
+{
+	revision_clear(h, &h->items[0]);
+	h->count--;
+	memmove(h->items, h->items + 1, h->count * sizeof *h->items);
+}
+
+static void append(struct history *h, struct revision r)
+{
+	h->lists += json_array_size(r.blocks) + json_array_size(r.links);
+	while (h->count > 1 && (h->count >= HISTORY_REVISIONS_MAX || h->lists > HISTORY_ITEMS_MAX))
+		forget_oldest(h);
+	if (h->count == h->room) {
+		h->room = h->room ? h->room * 2 : 4;
+		h->items = must_realloc(h->items, h->room, sizeof *h->items);
+	}
+	h->items[h->count++] = r;
+}
+
+static json_t *record_of(const struct revision *before, const json_t *about, const json_t *blocks,
+                         const json_t *links)
+{
+	json_t *record = json_deep_copy(about);
+	json_object_set_new(record, "blocks", list_delta(before ? before->blocks : NULL, blocks));
+	json_object_set_new(record, "links", list_delta(before ? before->links : NULL, links));
+	return record;
+}
+
+json_t *history_add(struct history *h, const json_t *about, const json_t *graph)
+{
+	json_t *record = record_of(history_last(h), about, json_object_get(graph, "blocks"),
+	                           json_object_get(graph, "links"));
+	if (history_replay(h, record, NULL))
+		abort(); /* it has just been made */
+	return record;
+}
+
+int history_replay(struct history *h, const json_t *record, struct pt_error *err)
+{
+	const struct revision *last = history_last(h);
+	const json_t *number = json_object_get(record, "revision");
+	uint64_t n = (uint64_t)json_integer_value(number);
+	if (!json_is_integer(number) || json_integer_value(number) < 0 ||
+	    (last && n <= last->number))
+		return pt_fail(err, -PT_EIO, NULL, "a revision without a number, or out of order");
+	json_t *blocks = list_apply(last ? last->blocks : NULL, json_object_get(record, "blocks"));
+	json_t *links = list_apply(last ? last->links : NULL, json_object_get(record, "links"));
+	if (!blocks || !links) {
+		json_decref(blocks);
+		json_decref(links);
+		return pt_fail(err, -PT_EIO, NULL,
+		               "revision %llu does not follow from the one before",
+		               (unsigned long long)n);
+	}
+	json_t *about = json_copy((json_t *)(uintptr_t)record);
+	json_object_del(about, "blocks");
+	json_object_del(about, "links");
+	append(h, (struct revision){n, about, blocks, links});
+	return 0;
+}
+
+json_t *history_records(const struct history *h)
+{
+	json_t *records = json_array();
+	for (size_t i = 0; i < h->count; i++) {
+		const struct revision *r = &h->items[i];
+		json_array_append_new(records,
+		                      record_of(i ? r - 1 : NULL, r->about, r->blocks, r->links));
+	}
+	return records;
+}
+
+const struct revision *history_last(const struct history *h)
+{
+	return h->count ? &h->items[h->count - 1] : NULL;
+}
+
+const struct revision *history_find(const struct history *h, uint64_t number)
+{
+	for (size_t i = h->count; i-- > 0;)
+		if (h->items[i].number == number)
+			return &h->items[i];
+	return NULL;
+}
+
+const struct revision *history_before(const struct history *h)
+{
+	const struct revision *at = history_last(h);
+	while (at) {
+		const json_t *undoes = json_object_get(at->about, "undoes");
+		if (!undoes)
+			return at > h->items ? at - 1 : NULL;
+		at = history_find(h, (uint64_t)json_integer_value(undoes));
+	}
+	return NULL;
+}
+
+void history_drop_last(struct history *h)
+{
+	assert(h->count);
+	revision_clear(h, &h->items[--h->count]);
+}
+
+/* ---- for others ---- */
+
+static void add_ops(json_t *ops, const char *op, const json_t *items)
+{
+	size_t i;
+	json_t *item;
+	json_array_foreach ((json_t *)(uintptr_t)items, i, item) {
+		json_t *copy = json_copy(item);
+		json_object_set_new(copy, "op", json_string(op));
+		json_array_append_new(ops, copy);
+	}
+}
+
+json_t *history_ops(const struct revision *r)
+{
+	json_t *ops = json_array();
+	add_ops(ops, "add", r->blocks);
+	add_ops(ops, "link", r->links);
+	return ops;
+}
+
+json_t *history_log(const struct history *h)
+{
+	json_t *revisions = json_array(), *log = json_object();
+	for (size_t i = 0; i < h->count; i++)
+		json_array_append(revisions, h->items[i].about);
+	json_object_set_new(log, "revisions", revisions);
+	return log;
+}

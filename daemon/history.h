@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The revisions of one engine's graph: what it was, who made it that, and when. No I/O. */
+#ifndef DAEMON_HISTORY_H
+#define DAEMON_HISTORY_H
+
+#include <jansson.h>
+#include <pipetool/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HISTORY_REVISIONS_MAX 1000
+#define HISTORY_ITEMS_MAX     (1u << 21) /* blocks and links of all revisions: 8 bytes each */
+
+/* Lists of equal items share them, so that a revision costs what it changed and a pointer for each
+   block and link. `about` is what engine.log tells of it: {revision, time, uid, pid, ops,
+   comment?, undoes?, confirm?: {back, until}}; times are seconds of the day's clock, as text with
+   nine decimals; confirm stands there while the change waits to be confirmed. */
+struct revision {
+	uint64_t number;
+	json_t *about;
+	json_t *blocks, *links; /* as engine.show has them */
+};
+
+struct history {
+	struct revision *items; /* the oldest first; 0 is an engine that was made empty */
+	size_t count, room;
+	size_t lists; /* the lengths of all blocks and links */
+};
+
+void history_init(struct history *);
+void history_fini(struct history *);
+
+/* Adds the newest revision; the oldest are forgotten past the limits. `about` and `graph`, which
+   holds blocks and links, are borrowed. Returns the record from which history_replay makes the same
+   revision where those before it are there: a new reference. */
+json_t *history_add(struct history *, const json_t *about, const json_t *graph);
+int history_replay(struct history *, const json_t *record, struct pt_error *);
+/* Records from which the whole history is made, to be read in order. A new reference. */
+json_t *history_records(const struct history *);
+
+const struct revision *history_last(const struct history *); /* NULL: there is none */
+const struct revision *history_find(const struct history *, uint64_t number);
+/* Where an undo leads that names no revision: from what was undone further back. NULL: nowhere. */
+const struct revision *history_before(const struct history *);
+void history_drop_last(struct history *);
+
+/* The operations that make the revision's graph of an empty one: a new reference. */
+json_t *history_ops(const struct revision *);
+/* {revisions: […]} with what is known about each, the oldest first: a new reference. */
+json_t *history_log(const struct history *);
+
+#endif

@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A queue of things to write, and the thread that writes them: all that has come meanwhile, then one
+   synchronisation a file. */
+#include "daemon/journal.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/file.h"
+#include "rpc/call.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+#include <zlib.h>
+
+#define SUFFIX     ".journal"
+#define UNFINISHED ".new"
+#define FORMAT     "{\"journal\":1}"
+#define SUM_LENGTH 9 /* and the space */
+
+enum {
+	FILE_MODE = 0600,
+	FOLDER_MODE = 0700,
+	LONG = 1024 * 1024, /* by so much, and twice, it may grow before it is made anew */
+};
+
+enum action { APPEND, REWRITE, REMOVE };
+
+struct task {
+	struct post post; /* first */
+	struct task *next;
+	struct journal_file *file;
+	enum action action;
+	char *text;
+	size_t length;
+	uint64_t ticket;
+	bool written; /* together with one before */
+	int code;
+	char *why;
+};
+
+struct journal_file {
+	struct journal *journal;
+	char *engine, *path;
+	void *owner;
+	uint64_t asked, settled;
+	int failed;
+	size_t length, short_length; /* now, and after the last rewrite */
+
+	/* the thread's */
+	size_t kept; /* bytes that are known to be good */
+	int broken;  /* why no record may be appended */
+};
+
+struct journal {
+	char *folder;
+	int fd, lock;
+	struct inbox *inbox;
+	journal_settled *settled;
+	uv_thread_t thread;
+	uv_mutex_t mutex; /* for what follows */
+	uv_cond_t cond;
+	struct task *head, **tail;
+	bool ending;
+};
+
+/* ---- records as text ---- */
+
+static void add_record(struct buf *b, const char *text)
+{
+	unsigned long sum = crc32(0, (const Bytef *)text, (uInt)strlen(text));
+	buf_addf(b, "%08lx %s\n", sum, text);
+}
+
+static void add_json(struct buf *b, const json_t *record)
+{
+	char *text = json_dumps(record, JSON_COMPACT);
+	if (!text)
+		abort();
+	add_record(b, text);
+	free(text);
+}
+
+/* The record of a line without its newline; NULL: the sum is wrong. */
+static json_t *read_record(char *line, size_t length)
+{
+	json_t *record = NULL;
+	char *end;
+	if (length <= SUM_LENGTH || line[SUM_LENGTH - 1] != ' ' || memchr(line, '\0', length))
+		return NULL;
+	unsigned long said = strtoul(line, &end, 16);
+	const char *text = line + SUM_LENGTH;
+	if (end != text - 1 || said != crc32(0, (const Bytef *)text, (uInt)(length - SUM_LENGTH)))
+		return NULL;
+	rpc_json_parse(text, length - SUM_LENGTH, &record, NULL);
+	return record;
+}
+
+/* ---- reading, at the beginning ---- */
+
+struct found {
+	json_t *records;
+	size_t good, torn; /* bytes */
+	char *damage;      /* what is wrong with it, or NULL */
+};
+
+static int slurp(const char *path, struct buf *b)
+{
+	enum { STEP = 256 * 1024 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t n = fd < 0 ? -1 : 1;
+	while (n > 0) {
+		n = read(fd, buf_reserve(b, STEP), STEP);
+		if (n > 0)
+			b->length += (size_t)n;
+	}
+	int code = n < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+/* A record that was being written when the process or the machine ended: its end is missing, or
+   holes are in it that were never written. */
+static bool is_torn(const char *line, size_t length, bool ended)
+{
+	return !ended || memchr(line, '\0', length);
+}
+
+static bool is_format(const json_t *record)
+{
+	return json_integer_value(json_object_get(record, "journal")) == 1;
+}
+
+static void understand(struct buf *b, struct found *f)
+{
+	unsigned number = 1;
+	for (size_t at = 0; at < b->length && !f->damage && !f->torn; number++) {
+		char *line = b->data + at, *newline = memchr(line, '\n', b->length - at);
+		size_t length = newline ? (size_t)(newline - line) : b->length - at;
+		json_t *record = newline ? read_record(line, length) : NULL;
+		bool is_last = at + length + 1 >= b->length;
+		if (record && (number > 1 || is_format(record))) {
+			if (number > 1)
+				json_array_append(f->records, record);
+			at += length + 1;
+			f->good = at;
+		} else if (number > 1 && is_last && is_torn(line, length, newline)) {
+			f->torn = b->length - at;
+		} else {
+			f->damage = must_printf("line %u is damaged, and its engine is not started",
+			                        number);
+		}
+		json_decref(record);
+	}
+	if (!f->damage && !json_array_size(f->records))
+		f->damage = must_strdup("it holds no record, and its engine is not started");
+}
+
+/* Whoever looks for what was lost finds it under another name. */
+static int set_aside(struct journal *j, const char *path, char **where)
+{
+	char stamp[32];
+	time_t now = time(NULL);
+	struct tm tm;
+	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%S", gmtime_r(&now, &tm));
+	int code = 0;
+	for (int n = 0; n < 100; n++) {
+		*where = n ? must_printf("%s.damaged-%s-%d", path, stamp, n)
+		           : must_printf("%s.damaged-%s", path, stamp);
+		code = renameat2(AT_FDCWD, path, AT_FDCWD, *where, RENAME_NOREPLACE) ? -errno : 0;
+		if (code != -EEXIST)
+			break;
+		free(*where);
+		*where = NULL;
+	}
+	fsync(j->fd);
+	return code;
+}
+
+static void put_away(struct journal *j, const char *path, const char *why)
+{
+	char *where = NULL;
+	int code = set_aside(j, path, &where);
+	if (code)
+		log_error("%s: %s; it stays where it is: %s", path, why, error_words(code));
+	else
+		log_error("%s: %s; it is kept as %s", path, why, where);
+	free(where);
+}
+
+static void cut(const char *path, const struct found *f)
+{
+	log_warning("%s: the last record was not written to its end, and is dropped (%zu bytes)",
+	            path, f->torn);
+	if (truncate(path, (off_t)f->good))
+		log_error("%s: %s", path, error_words(errno));
+}
+
+struct scan {
+	struct journal *journal;
+	journal_found *found;
+	void *arg;
+};
+
+static char *engine_of(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	return must_printf("%.*s", (int)(strlen(name) - strlen(SUFFIX)), name);
+}
+
+static bool scan_file(void *arg, const char *path)
+{
+	const struct scan *scan = arg;
+	struct found f = {.records = json_array()};
+	struct pt_error err = PT_ERROR_INIT;
+	struct buf text = BUF_INIT;
+	int code = slurp(path, &text);
+	if (!code)
+		understand(&text, &f);
+	buf_free(&text);
+	if (code) {
+		log_error("%s: %s; its engine is not started", path, error_words(code));
+	} else if (f.damage) {
+		put_away(scan->journal, path, f.damage);
+	} else {
+		char *engine = engine_of(path);
+		if (f.torn)
+			cut(path, &f);
+		code = scan->found(scan->arg, engine, f.records, &err);
+		if (code)
+			log_error("%s: %s; its engine is not started", path,
+			          pt_error_text(&err, error_words(code)));
+		free(engine);
+	}
+	pt_error_clear(&err);
+	json_decref(f.records);
+	free(f.damage);
+	return !code;
+}
+
+static bool remove_unfinished(void *arg, const char *path)
+{
+	return !unlink(path);
+}
+
+void journal_scan(struct journal *j, journal_found *found, void *arg)
+{
+	struct scan scan = {j, found, arg};
+	file_each(j->folder, SUFFIX UNFINISHED, remove_unfinished, NULL);
+	file_each(j->folder, SUFFIX, scan_file, &scan);
+}
+
+/* ---- the thread ---- */
+
+static int write_all(int fd, const char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t n = write(fd, bytes, length);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			bytes += n;
+			length -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static int append_bytes(struct journal_file *f, const char *bytes, size_t length)
+{
+	struct stat st;
+	int fd = open(f->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	int code = fstat(fd, &st) ? -errno : 0;
+	if (!code && (size_t)st.st_size != f->kept)
+		code = -ESTALE; /* somebody else writes here */
+	if (!code)
+		code = write_all(fd, bytes, length);
+	if (!code && fdatasync(fd))
+		code = -errno;
+	if (code && code != -ESTALE && ftruncate(fd, (off_t)f->kept))
+		log_error("%s: %s", f->path, error_words(errno));
+	close(fd);
+	if (!code)
+		f->kept += length;
+	return code;
+}
+
+static int rewrite(struct journal_file *f, const char *bytes, size_t length)
+{
+	char *fresh = must_printf("%s" UNFINISHED, f->path);
+	unlink(fresh);
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+	int code = fd < 0 ? -errno : write_all(fd, bytes, length);
+	if (!code && fsync(fd))
+		code = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (!code && rename(fresh, f->path))
+		code = -errno;
+	if (!code)
+		f->kept = length;
+	else
+		unlink(fresh);
+	free(fresh);
+	return code;
+}
+
+static int erase(struct journal_file *f)
+{
+	return unlink(f->path) && errno != ENOENT ? -errno : 0;
+}
+
+/* Records that follow one another are written at once. */
+static void write_appended(struct task *first, struct task *end)
+{
+	struct buf b = BUF_INIT;
+	struct journal_file *f = first->file;
+	for (struct task *t = first; t != end; t = t->next)
+		if (t->file == f)
+			buf_add(&b, t->text, t->length);
+	if (!f->broken)
+		f->broken = append_bytes(f, b.data, b.length);
+	for (struct task *t = first; t != end; t = t->next)
+		if (t->file == f)
+			t->code = f->broken;
+	buf_free(&b);
+}
+
+/* The run of a file's records that begins here: up to what else is asked of it. */
+static struct task *run_end(struct task *first)
+{
+	struct task *t = first;
+	while (t && (t->file != first->file || t->action == APPEND))
+		t = t->next;
+	return t;
+}
+
+static void carry_out(struct journal *j, struct task *all)
+{
+	bool folder = false;
+	for (struct task *t = all; t; t = t->next) {
+		if (t->written)
+			continue;
+		struct journal_file *f = t->file;
+		if (t->action == APPEND) {
+			struct task *end = run_end(t);
+			write_appended(t, end);
+			for (struct task *o = t; o != end; o = o->next)
+				o->written |= o->file == f;
+		} else {
+			folder = true;
+			t->code = t->action == REMOVE ? erase(f) : rewrite(f, t->text, t->length);
+			f->broken = t->code;
+		}
+	}
+	int code = folder && fsync(j->fd) ? -errno : 0;
+	for (struct task *t = all; code && t; t = t->next)
+		if (t->action != APPEND && !t->code)
+			t->code = t->file->broken = code;
+}
+
+static void work(void *arg)
+{
+	struct journal *j = arg;
+	uv_mutex_lock(&j->mutex);
+	for (;;) {
+		while (!j->head && !j->ending)
+			uv_cond_wait(&j->cond, &j->mutex);
+		struct task *all = j->head;
+		if (!all)
+			break;
+		j->head = NULL;
+		j->tail = &j->head;
+		uv_mutex_unlock(&j->mutex);
+		carry_out(j, all);
+		for (struct task *next; all; all = next) {
+			next = all->next;
+			inbox_post(j->inbox, &all->post);
+		}
+		uv_mutex_lock(&j->mutex);
+	}
+	uv_mutex_unlock(&j->mutex);
+}
+
+/* ---- asking ---- */
+
+static void done(struct post *post)
+{
+	struct task *t = (struct task *)post;
+	struct journal_file *f = t->file;
+	f->settled = t->ticket;
+	if (t->code && !f->failed)
+		log_error("%s: %s", f->path, error_words(t->code));
+	if (t->action == REWRITE && !t->code)
+		f->failed = 0;
+	if (t->code)
+		f->failed = t->code;
+	void *owner = f->owner;
+	journal_settled *settled = f->journal->settled;
+	free(t->text);
+	free(t);
+	settled(owner);
+}
+
+static uint64_t ask(struct journal_file *f, enum action action, struct buf *text)
+{
+	struct journal *j = f->journal;
+	struct task *t = must_calloc(1, sizeof *t);
+	t->post.run = done;
+	t->file = f;
+	t->action = action;
+	t->length = text ? text->length : 0;
+	t->text = text ? buf_steal(text) : NULL;
+	t->ticket = ++f->asked;
+	uv_mutex_lock(&j->mutex);
+	*j->tail = t;
+	j->tail = &t->next;
+	uv_cond_signal(&j->cond);
+	uv_mutex_unlock(&j->mutex);
+	return t->ticket;
+}
+
+uint64_t journal_append(struct journal_file *f, const json_t *record)
+{
+	struct buf b = BUF_INIT;
+	add_json(&b, record);
+	f->length += b.length;
+	return ask(f, APPEND, &b);
+}
+
+uint64_t journal_rewrite(struct journal_file *f, const json_t *records)
+{
+	struct buf b = BUF_INIT;
+	size_t i;
+	json_t *record;
+	add_record(&b, FORMAT);
+	json_array_foreach ((json_t *)(uintptr_t)records, i, record)
+		add_json(&b, record);
+	f->length = f->short_length = b.length;
+	return ask(f, REWRITE, &b);
+}
+
+uint64_t journal_remove(struct journal_file *f)
+{
+	return ask(f, REMOVE, NULL);
+}
+
+uint64_t journal_asked(const struct journal_file *f)
+{
+	return f->asked;
+}
+
+uint64_t journal_settled_until(const struct journal_file *f)
+{
+	return f->settled;
+}
+
+int journal_failed(const struct journal_file *f)
+{
+	return f->failed;
+}
+
+bool journal_is_long(const struct journal_file *f)
+{
+	return f->length > 2 * f->short_length + LONG;
+}
+
+/* ---- life ---- */
+
+struct journal_file *journal_file_new(struct journal *j, const char *engine, bool there,
+                                      void *owner)
+{
+	struct journal_file *f = must_calloc(1, sizeof *f);
+	struct stat st;
+	f->journal = j;
+	f->engine = must_strdup(engine);
+	f->path = must_printf("%s/%s" SUFFIX, j->folder, engine);
+	f->owner = owner;
+	bool is = !lstat(f->path, &st);
+	if (is && !there)
+		put_away(j, f->path, "another engine is made in its place");
+	else if (is)
+		f->kept = f->length = f->short_length = (size_t)st.st_size;
+	return f;
+}
+
+void journal_file_free(struct journal_file *f)
+{
+	if (!f)
+		return;
+	assert(f->asked == f->settled);
+	free(f->engine);
+	free(f->path);
+	free(f);
+}
+
+static int make_folders(const char *folder)
+{
+	char *path = must_strdup(folder);
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(path, 0755);
+		*slash = '/';
+	}
+	int code = mkdir(path, FOLDER_MODE) && errno != EEXIST ? -errno : 0;
+	free(path);
+	return code;
+}
+
+static int lock_folder(struct journal *j, struct pt_error *err)
+{
+	int code = make_folders(j->folder);
+	if (!code && (j->fd = open(j->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		code = -errno;
+	if (!code && (j->lock = openat(j->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+	                               FILE_MODE)) < 0)
+		code = -errno;
+	if (code)
+		return pt_fail(err, code, NULL, "the state folder %s cannot be used: %s", j->folder,
+		               error_words(code));
+	if (flock(j->lock, LOCK_EX | LOCK_NB))
+		return pt_fail(
+			err, -PT_ESTATE, NULL,
+			"the state folder %s is in use by another pipetoold; give this one its "
+			"own with --state",
+			j->folder);
+	return 0;
+}
+
+static void close_folder(struct journal *j)
+{
+	if (j->lock >= 0)
+		close(j->lock);
+	if (j->fd >= 0)
+		close(j->fd);
+	free(j->folder);
+	free(j);
+}
+
+int journal_open(const char *folder, struct inbox *inbox, journal_settled *settled,
+                 struct journal **out, struct pt_error *err)
+{
+	struct journal *j = must_calloc(1, sizeof *j);
+	j->folder = must_strdup(folder);
+	j->fd = j->lock = -1;
+	int code = lock_folder(j, err);
+	if (code) {
+		close_folder(j);
+		return code;
+	}
+	j->inbox = inbox;
+	j->settled = settled;
+	j->tail = &j->head;
+	uv_mutex_init(&j->mutex);
+	uv_cond_init(&j->cond);
+	const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, 256 * 1024};
+	if (uv_thread_create_ex(&j->thread, &options, work, j))
+		abort();
+	*out = j;
+	return 0;
+}
+
+void journal_close(struct journal *j)
+{
+	if (!j)
+		return;
+	uv_mutex_lock(&j->mutex);
+	j->ending = true;
+	uv_cond_signal(&j->cond);
+	uv_mutex_unlock(&j->mutex);
+	uv_thread_join(&j->thread);
+	uv_mutex_destroy(&j->mutex);
+	uv_cond_destroy(&j->cond);
+	close_folder(j);
+}
+
+const char *journal_folder(const struct journal *j)
+{
+	return j->folder;
+}

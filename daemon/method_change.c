@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* engine.change, apply, undo, confirm and log: changes, and who made them. */
+#include "base/buf.h"
+#include "base/error.h"
+#include "daemon/call.h"
+#include "daemon/daemon.h"
+#include "daemon/graph_params.h"
+
+/* The engine that the params name; NULL: the call has been refused. */
+static struct engine *get_engine(struct call *call)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	struct engine *engine =
+		engines_find(call->daemon->engines, call_text(call, "engine"), &err);
+	if (!engine)
+		call_refuse(call, err.faults[0].code, &err);
+	return engine;
+}
+
+static void changed(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct call *call = arg;
+	call->ask = NULL;
+	call_root_paths(err);
+	call_finish(call, code, json_incref(result), err);
+}
+
+static void applied(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct call *call = arg;
+	call_root_paths(err);
+	graph_paths(err, json_array_size(json_object_get(call->request.params, "blocks")));
+	changed(arg, code, result, err);
+}
+
+/* What is the daemon's to mind is not passed on. */
+static json_t *engine_params(const struct call *call)
+{
+	static const char *const own[] = {"engine", "comment", "confirm_s", "blocks", "links"};
+	json_t *params = json_copy(call->request.params);
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		json_object_del(params, own[i]);
+	return params;
+}
+
+/* Takes wish->params. */
+static void ask(struct call *call, struct engine *engine, struct change_wish *wish,
+                engines_done *done)
+{
+	wish->fds = call->fds;
+	wish->fd_count = call->fd_count;
+	call->fd_count = 0;
+	call->ask = engines_change(engine, wish, done, call);
+	json_decref(wish->params);
+}
+
+static struct engine *get_changeable(struct call *call)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	struct engine *engine = get_engine(call);
+	if (engine && !call_flag(call, "dry_run") && engines_may_change(engine, &err)) {
+		call_refuse(call, err.faults[0].code, &err);
+		engine = NULL;
+	}
+	return engine;
+}
+
+static void engine_change(void *arg)
+{
+	struct call *call = arg;
+	struct engine *engine = get_changeable(call);
+	struct change_wish wish = {.verb = "change", .author = call_author(call)};
+	if (!engine)
+		return;
+	wish.params = engine_params(call);
+	ask(call, engine, &wish, changed);
+}
+
+static void engine_apply(void *arg)
+{
+	struct call *call = arg;
+	struct engine *engine = get_changeable(call);
+	if (!engine)
+		return;
+	struct change_wish wish = {.verb = "apply", .author = call_author(call)};
+	wish.params = engine_params(call);
+	json_object_set_new(wish.params, "ops", graph_ops(call->request.params));
+	ask(call, engine, &wish, applied);
+}
+
+static void engine_undo(void *arg)
+{
+	struct call *call = arg;
+	struct engine *engine = get_engine(call);
+	if (!engine)
+		return;
+	struct pt_error err = PT_ERROR_INIT;
+	struct change_wish wish = {.author = call_author(call), .params = engine_params(call)};
+	const json_t *said = json_object_get(call->request.params, "revision");
+	uint64_t revision = (uint64_t)json_integer_value(said);
+	json_object_del(wish.params, "revision");
+	int code = engines_undo(engine, json_is_integer(said) ? &revision : NULL, &wish, &err);
+	if (code) {
+		json_decref(wish.params);
+		call_refuse(call, code, &err);
+	} else {
+		ask(call, engine, &wish, changed);
+	}
+}
+
+static void engine_confirm(void *arg)
+{
+	struct call *call = arg;
+	struct engine *engine = get_engine(call);
+	struct pt_error err = PT_ERROR_INIT;
+	int code = engine ? engines_confirm(engine, changed, call, &err) : 0;
+	if (code)
+		call_refuse(call, code, &err);
+}
+
+static void engine_log(void *arg)
+{
+	struct call *call = arg;
+	struct engine *engine = get_engine(call);
+	if (engine)
+		call_answer(call, engines_log(engine));
+}
+
+/* clang-format off */
+#define ENGINE {"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED}
+#define IF_REVISION {"if_revision", "Refuse if the engine's revision is another one.", PT_KIND_INT, .fallback = "None", .max = -1}
+#define DRY_RUN {"dry_run", "Only tell what would be done.", PT_KIND_BOOL, .fallback = "false"}
+#define COMMENT {"comment", "Why, for the log.", PT_KIND_STRING, .fallback = "None"}
+#define CONFIRM {"confirm_s", "It goes back by itself after so long, unless it is confirmed.", PT_KIND_SECONDS, .fallback = "None", .min = 0.001, .max = 604800}
+
+static const struct pt_param change_params[] = {
+	ENGINE,
+	{"ops", "What to do, in order; all of it or nothing.", PT_KIND_VARIANTS, .flags = PT_REQUIRED, .members = graph_op_rows},
+	IF_REVISION,
+	DRY_RUN,
+	COMMENT,
+	CONFIRM,
+	{0}
+};
+
+static const struct pt_param apply_params[] = {ENGINE, GRAPH_ROWS, IF_REVISION, DRY_RUN, COMMENT, CONFIRM, {0}};
+
+static const struct pt_param undo_params[] = {
+	ENGINE,
+	{"revision", "The revision whose graph comes back; without it, the one before.", PT_KIND_INT, .fallback = "None", .max = -1},
+	IF_REVISION,
+	DRY_RUN,
+	COMMENT,
+	CONFIRM,
+	{0}
+};
+
+static const struct pt_param engine_params_rows[] = {ENGINE, {0}};
+
+const struct rpc_method change_methods[] = {
+	{
+		.name = "engine.change",
+		.summary = "Changes an engine's graph, also while it runs: all or nothing, between two messages",
+		.help = "With `confirm_s` the change goes back by itself after so long, unless engine.confirm comes before; meanwhile no other change is taken. `pause_ns` is the longest time for which messages stood still.",
+		.result = "{revision, plan, pause_ns?}",
+		.role = "admin",
+		.params = change_params,
+		.run = engine_change,
+	}, {
+		.name = "engine.apply",
+		.summary = "Makes an engine's graph what is given, touching only what differs",
+		.help = "As engine.change with the operations that lead there, which are the plan. What engine.show tells changes nothing.",
+		.result = "{revision, plan, pause_ns?}",
+		.role = "admin",
+		.params = apply_params,
+		.run = engine_apply,
+	}, {
+		.name = "engine.undo",
+		.summary = "Brings back the graph of an earlier revision, as a new one",
+		.help = "Touches only what differs. Undoing again goes further back.",
+		.result = "{revision, plan, pause_ns?}",
+		.role = "admin",
+		.params = undo_params,
+		.run = engine_undo,
+	}, {
+		.name = "engine.confirm",
+		.summary = "Lets a change stay that was made with confirm_s",
+		.result = "{revision}",
+		.role = "admin",
+		.params = engine_params_rows,
+		.run = engine_confirm,
+	}, {
+		.name = "engine.log",
+		.summary = "Who changed what, and when",
+		.help = "The oldest first; times are seconds since 1970. `undoes` is the revision that was brought back, `confirm` stands with a change that waits to be confirmed; uid and pid are null where the daemon itself did it.",
+		.result = "{revisions: [{revision, time, uid, pid, comment?, undoes?, confirm?: {back, until}, ops}]}",
+		.role = "viewer",
+		.params = engine_params_rows,
+		.run = engine_log,
+	},
+	{0}
+};
+/* clang-format on */

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Revisions as records: each change, each start and stop, each confirmation. */
+#include "daemon/revisions.h"
+
+#include "base/buf.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_S 1000000000
+
+int64_t revisions_now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static json_t *time_json(int64_t ns)
+{
+	return json_sprintf("%" PRId64 ".%09" PRId64, ns / NS_PER_S, ns % NS_PER_S);
+}
+
+static int64_t time_of(const json_t *text)
+{
+	const char *said = json_string_value(text);
+	long long s, ns;
+	return said && sscanf(said, "%lld.%9lld", &s, &ns) == 2 ? s * NS_PER_S + ns : 0;
+}
+
+void revisions_init(struct revisions *r, struct journal_file *file)
+{
+	*r = (struct revisions){.file = file};
+	history_init(&r->history);
+}
+
+void revisions_fini(struct revisions *r)
+{
+	history_fini(&r->history);
+	journal_file_free(r->file);
+}
+
+/* ---- writing ---- */
+
+static json_t *state_record(const struct revisions *r)
+{
+	return json_pack("{s:s}", "state", r->running ? "running" : "stopped");
+}
+
+void revisions_write(struct revisions *r)
+{
+	if (!r->file)
+		return;
+	json_t *records = history_records(&r->history);
+	json_array_append_new(records, state_record(r));
+	journal_rewrite(r->file, records);
+	json_decref(records);
+}
+
+/* Takes the record. */
+static void keep(struct revisions *r, json_t *record)
+{
+	if (r->quiet)
+		; /* all of it is written later */
+	else if (r->file && (journal_failed(r->file) || journal_is_long(r->file)))
+		revisions_write(r);
+	else if (r->file)
+		journal_append(r->file, record);
+	json_decref(record);
+}
+
+static json_t *about_change(const struct revisions *r, const struct author *author,
+                            const json_t *result)
+{
+	const struct revision *last = history_last(&r->history);
+	int64_t now = revisions_now_ns();
+	json_t *about = json_object();
+	json_object_set(about, "revision", json_object_get(result, "revision"));
+	json_object_set_new(about, "time", time_json(now));
+	json_object_set_new(about, "uid",
+	                    author->uid < 0 ? json_null() : json_integer(author->uid));
+	json_object_set_new(about, "pid",
+	                    author->pid < 0 ? json_null() : json_integer(author->pid));
+	if (author->comment)
+		json_object_set_new(about, "comment", json_string(author->comment));
+	if (author->undo)
+		json_object_set_new(about, "undoes", json_integer((json_int_t)author->undoes));
+	if (author->confirm_s > 0 && last)
+		json_object_set_new(
+			about, "confirm",
+			json_pack("{s:I, s:o}", "back", (json_int_t)last->number, "until",
+		                  time_json(now + (int64_t)(author->confirm_s * NS_PER_S))));
+	json_object_set(about, "ops", json_object_get(result, "plan"));
+	return about;
+}
+
+void revisions_add(struct revisions *r, const struct author *author, const json_t *result)
+{
+	json_t *about = about_change(r, author, result);
+	keep(r, history_add(&r->history, about, json_object_get(result, "graph")));
+	json_decref(about);
+}
+
+void revisions_set_running(struct revisions *r, bool running)
+{
+	if (r->running == running)
+		return;
+	r->running = running;
+	keep(r, state_record(r));
+}
+
+void revisions_go_back(struct revisions *r, uint64_t number)
+{
+	while (history_last(&r->history)->number > number)
+		history_drop_last(&r->history);
+}
+
+/* ---- confirmation ---- */
+
+bool revisions_waits(const struct revisions *r, uint64_t *back, int64_t *until_ns)
+{
+	const struct revision *last = history_last(&r->history);
+	const json_t *confirm = last ? json_object_get(last->about, "confirm") : NULL;
+	if (!confirm)
+		return false;
+	*back = (uint64_t)json_integer_value(json_object_get(confirm, "back"));
+	*until_ns = time_of(json_object_get(confirm, "until"));
+	return true;
+}
+
+void revisions_confirm(struct revisions *r)
+{
+	const struct revision *last = history_last(&r->history);
+	json_object_del(last->about, "confirm");
+	keep(r, json_pack("{s:I}", "confirmed", (json_int_t)last->number));
+}
+
+/* ---- reading ---- */
+
+static int read_record(struct revisions *r, const json_t *record, struct pt_error *err)
+{
+	const char *state = json_string_value(json_object_get(record, "state"));
+	const json_t *confirmed = json_object_get(record, "confirmed");
+	const struct revision *last = history_last(&r->history);
+	if (state) {
+		r->running = !strcmp(state, "running");
+		return 0;
+	}
+	if (!confirmed)
+		return history_replay(&r->history, record, err);
+	if (last && (uint64_t)json_integer_value(confirmed) == last->number)
+		json_object_del(last->about, "confirm");
+	return 0;
+}
+
+int revisions_restore(struct revisions *r, const json_t *records, struct pt_error *err)
+{
+	size_t i;
+	json_t *record;
+	int code = 0;
+	json_array_foreach ((json_t *)(uintptr_t)records, i, record)
+		if (!code)
+			code = read_record(r, record, err);
+	if (!code && !r->history.count)
+		code = pt_fail(err, -PT_EIO, NULL, "it holds no revision");
+	return code;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is known of an engine's past, and what of it is on disk. */
+#ifndef DAEMON_REVISIONS_H
+#define DAEMON_REVISIONS_H
+
+#include "daemon/history.h"
+#include "daemon/journal.h"
+
+/* Who asks for a change, and how. */
+struct author {
+	int64_t uid, pid;    /* -1: the daemon itself */
+	const char *comment; /* NULL: none */
+	double confirm_s;    /* it goes back after so long, unless it is confirmed; 0: it stays */
+	bool undo;           /* the graph of an earlier revision is brought back: */
+	uint64_t undoes;
+};
+
+/* Belongs to the control loop. Every function that records something returns at once; it is kept
+   when the journal says so. Without a journal file nothing is kept, and all else is the same. */
+struct revisions {
+	struct history history;
+	struct journal_file *file; /* NULL: not kept */
+	bool running;              /* what was recorded last */
+	bool quiet;                /* nothing is written for now: revisions_write comes later */
+};
+
+/* Takes the file. */
+void revisions_init(struct revisions *, struct journal_file *);
+void revisions_fini(struct revisions *);
+
+/* From the records of a journal. */
+int revisions_restore(struct revisions *, const json_t *records, struct pt_error *);
+
+/* A change was made: `result` is the engine's answer, {revision, plan, graph}. */
+void revisions_add(struct revisions *, const struct author *, const json_t *result);
+void revisions_set_running(struct revisions *, bool running);
+/* Writes the whole of it anew: the first thing to be kept, or in place of a long file. */
+void revisions_write(struct revisions *);
+
+/* The last change waits to be confirmed: which revision comes back, and when, in nanoseconds of the
+   day's clock. False: there is none. */
+bool revisions_waits(const struct revisions *, uint64_t *back, int64_t *until_ns);
+void revisions_confirm(struct revisions *);
+
+/* What came after it is forgotten. */
+void revisions_go_back(struct revisions *, uint64_t number);
+
+int64_t revisions_now_ns(void); /* the day's clock */
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an engine was: revisions that share what they have in common, records of them, and undo. */
+#include "daemon/history.h"
+
+#include "unit.h"
+#include <stdio.h>
+
+static struct history h;
+
+/* Blocks are the letters of a word; links lead from each to the next. */
+static json_t *graph(const char *letters)
+{
+	json_t *blocks = json_array(), *links = json_array();
+	for (const char *at = letters; *at; at++) {
+		json_array_append_new(blocks, json_pack("{s:s%}", "name", at, (size_t)1));
+		if (at[1])
+			json_array_append_new(links, json_pack("{s:s%, s:s%}", "from", at,
+			                                       (size_t)1, "to", at + 1, (size_t)1));
+	}
+	return json_pack("{s:o, s:o}", "blocks", blocks, "links", links);
+}
+
+static json_t *add(uint64_t number, const char *letters, int undoes)
+{
+	json_t *is = graph(letters), *about = json_pack("{s:I}", "revision", (json_int_t)number);
+	if (undoes >= 0)
+		json_object_set_new(about, "undoes", json_integer(undoes));
+	json_t *record = history_add(&h, about, is);
+	json_decref(about);
+	json_decref(is);
+	return record;
+}
+
+static void given(uint64_t number, const char *letters)
+{
+	json_decref(add(number, letters, -1));
+}
+
+static void expect(const struct revision *r, const char *letters)
+{
+	json_t *is = graph(letters);
+	ck_assert_ptr_nonnull(r);
+	ck_assert(json_equal(r->blocks, json_object_get(is, "blocks")));
+	ck_assert(json_equal(r->links, json_object_get(is, "links")));
+	json_decref(is);
+}
+
+START_TEST(each_revision_keeps_its_graph)
+{
+	static const char *const words[] = {"", "abc", "abxc", "ac", "xyz", "abc"};
+	history_init(&h);
+	for (unsigned i = 0; i < 6; i++)
+		given(i, words[i]);
+	for (unsigned i = 0; i < 6; i++)
+		expect(history_find(&h, i), words[i]);
+	ck_assert_ptr_null(history_find(&h, 6));
+	history_fini(&h);
+}
+END_TEST
+
+START_TEST(what_stays_is_shared)
+{
+	history_init(&h);
+	given(1, "abcdef");
+	given(2, "abcXdef");
+	const struct revision *was = history_find(&h, 1), *is = history_find(&h, 2);
+	ck_assert_ptr_eq(json_array_get(was->blocks, 0), json_array_get(is->blocks, 0));
+	ck_assert_ptr_eq(json_array_get(was->blocks, 5), json_array_get(is->blocks, 6));
+	history_fini(&h);
+}
+END_TEST
+
+START_TEST(a_record_tells_only_what_is_new)
+{
+	history_init(&h);
+	given(1, "abcdef");
+	json_t *record = add(2, "abcXdef", -1);
+	char *text = json_dumps(json_object_get(record, "blocks"), JSON_COMPACT);
+	ck_assert_str_eq(text, "[[0,3],{\"name\":\"X\"},[3,3]]");
+	free(text);
+	json_decref(record);
+	history_fini(&h);
+}
+END_TEST
+
+START_TEST(records_make_the_same_history)
+{
+	struct history again;
+	size_t i;
+	json_t *record;
+	history_init(&h);
+	history_init(&again);
+	given(1, "abc");
+	given(2, "c");
+	given(7, "abcd");
+	json_t *records = history_records(&h);
+	json_array_foreach (records, i, record)
+		ck_assert_int_eq(history_replay(&again, record, NULL), 0);
+	expect(history_find(&again, 1), "abc");
+	expect(history_find(&again, 2), "c");
+	expect(history_last(&again), "abcd");
+	json_decref(records);
+	history_fini(&h);
+	history_fini(&again);
+}
+END_TEST
+
+START_TEST(records_that_do_not_follow_are_refused)
+{
+	static const char *const bad[] = {
+		"{\"blocks\":[],\"links\":[]}",
+		"{\"revision\":\"5\",\"blocks\":[],\"links\":[]}",
+		"{\"revision\":3,\"blocks\":[],\"links\":[]}",
+		"{\"revision\":5,\"blocks\":[[0,4]],\"links\":[]}",
+		"{\"revision\":5,\"blocks\":[[-1,2]],\"links\":[]}",
+		"{\"revision\":5,\"blocks\":[[2,9223372036854775807]],\"links\":[]}",
+		"{\"revision\":5,\"blocks\":[7],\"links\":[]}",
+		"{\"revision\":5,\"blocks\":{},\"links\":[]}",
+		"{\"revision\":5,\"blocks\":[]}",
+	};
+	history_init(&h);
+	given(3, "abc");
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct pt_error err = PT_ERROR_INIT;
+		json_t *record = json_loads(bad[i], 0, NULL);
+		ck_assert_int_lt(history_replay(&h, record, &err), 0);
+		ck_assert_uint_eq(h.count, 1);
+		json_decref(record);
+		pt_error_clear(&err);
+	}
+	history_fini(&h);
+}
+END_TEST
+
+START_TEST(undoing_again_goes_further_back)
+{
+	history_init(&h);
+	given(1, "a");
+	given(2, "ab");
+	given(3, "abc");
+	ck_assert_uint_eq(history_before(&h)->number, 2);
+	json_decref(add(4, "ab", 2));
+	ck_assert_uint_eq(history_before(&h)->number, 1);
+	json_decref(add(5, "a", 1));
+	ck_assert_ptr_null(history_before(&h));
+	given(6, "axyz");
+	ck_assert_uint_eq(history_before(&h)->number, 5);
+	history_fini(&h);
+}
+END_TEST
+
+START_TEST(the_oldest_are_forgotten)
+{
+	history_init(&h);
+	for (unsigned i = 1; i <= HISTORY_REVISIONS_MAX + 5; i++)
+		given(i, i % 2 ? "ab" : "abc");
+	ck_assert_uint_eq(h.count, HISTORY_REVISIONS_MAX);
+	ck_assert_ptr_null(history_find(&h, 5));
+	expect(history_find(&h, 6), "abc");
+	expect(history_last(&h), "ab");
+	history_fini(&h);
+}
+END_TEST
+
+START_TEST(a_revision_is_made_again_by_its_operations)
+{
+	history_init(&h);
+	given(1, "ab");
+	json_t *ops = history_ops(history_last(&h));
+	char *text = json_dumps(ops, JSON_COMPACT);
+	ck_assert_str_eq(text, "[{\"name\":\"a\",\"op\":\"add\"},{\"name\":\"b\",\"op\":\"add\"},"
+	                       "{\"from\":\"a\",\"to\":\"b\",\"op\":\"link\"}]");
+	free(text);
+	json_decref(ops);
+	history_fini(&h);
+}
+END_TEST
+
+UNIT_TESTS("daemon/history", each_revision_keeps_its_graph, what_stays_is_shared,
+           a_record_tells_only_what_is_new, records_make_the_same_history,
+           records_that_do_not_follow_are_refused, undoing_again_goes_further_back,
+           the_oldest_are_forgotten, a_revision_is_made_again_by_its_operations)
