@@ -68,7 +68,7 @@ static int init(struct pt_block *b, struct pt_error *err)
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	struct tcp_listen *t = pt_state(b);
-	address_leave(estate, "tcp-listen", t->addr, (int)t->port, t->listener);
+	address_leave(estate, "tcp-listen", t->addr, 0, t->listener);
 }
 
 static int open_pipe(struct pt_block *b, struct pt_error *err)

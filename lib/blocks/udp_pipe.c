@@ -74,7 +74,7 @@ static void client_leave(struct pt_block *b, struct pt_estate *estate)
 static void server_leave(struct pt_block *b, struct pt_estate *estate)
 {
 	const struct udp *u = pt_state(b);
-	address_leave(estate, "udp-bind", u->addr, (int)u->port, u->datagram.fd);
+	address_leave(estate, "udp-bind", u->addr, 0, u->datagram.fd);
 }
 
 static void inherit(struct pt_block *b, struct pt_block *old)

@@ -299,8 +299,34 @@ class Bench:
         self.row("daemon.info under load, worst of 300", f"{max(times):.1f} ms",
                  f"median {statistics.median(times):.2f}", "", "50 ms", max(times) <= 50)
 
+    def changes(self):
+        """How long a change holds up the packets, as the engine measures it, at full speed."""
+        source, _ = self.input("small")
+        drains = [("Drain", {}), ("TransformDrain", {"f": "truncate(1500)"}),
+                  ("FilterDrain", {"f": "always"})]
+        with Daemon(self.build, self.folder) as daemon:
+            client, stream = daemon.connect()
+            names = [f"d{n}" for n in range(20)]
+            call(stream, "engine.create", engine="e", start=True, blocks=[
+                {"name": "r", "type": "RdpcapSource", "params": {"fname": source, "loop": 0}},
+                *({"name": name, "type": "Drain"} for name in names), {"name": "q", "type": "Sink"}],
+                links=[{"from": a, "to": b} for a, b in zip(["r", *names], [*names, "q"])])
+            pauses = []
+            for n in range(2000):
+                kind, params = drains[(n // len(names) + 1) % 3]
+                ops = [{"op": "replace", "name": names[n % len(names)], "type": kind, "params": params}]
+                if n % 2:
+                    ops = [{"op": "set", "name": "r", "params": {"loop": n}}]
+                pauses.append(call(stream, "engine.change", engine="e", ops=ops)["pause_ns"] / 1e3)
+            client.close()
+        pauses.sort()
+        middle, late = pauses[len(pauses) // 2], pauses[len(pauses) * 99 // 100]
+        self.row("pause of a change, 2000 under traffic", f"p50 {middle:.0f} us",
+                 f"p99 {late:.0f} us",
+                 f"max {pauses[-1]:.0f} us")
 
-JOBS = ["copy", "hops", "set", "filter", "script", "start", "idle", "latency"]
+
+JOBS = ["copy", "hops", "set", "filter", "script", "start", "idle", "latency", "changes"]
 
 
 def main():

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a block leaves to the one that takes its place. */
+#include "engine/estate.h"
+#include "rig.h"
+#include "type/type.h"
+#include "unit.h"
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- a type that has one descriptor, and loses it when it is told to ---- */
+
+struct keeper {
+	int64_t number;
+	char *thing;
+	int fd;
+	bool kept;
+};
+
+static int opens, closes;
+static bool fail_next;
+
+static int init(struct pt_block *b, struct pt_error *err)
+{
+	struct keeper *k = pt_state(b);
+	k->fd = -1;
+	return 0;
+}
+
+static int open_it(struct pt_block *b, struct pt_error *err)
+{
+	struct keeper *k = pt_state(b);
+	size_t length = 0;
+	k->kept = pt_left(b, k->thing, &k->fd);
+	const void *bytes = pt_left_bytes(b, k->thing, &length);
+	ck_assert(!k->kept == !bytes);
+	if (bytes)
+		ck_assert(length == 5 && !memcmp(bytes, "bytes", 5));
+	ck_assert(!pt_left(b, "something else", &k->fd) && !pt_left_bytes(b, "else", &length));
+	if (fail_next)
+		return pt_fail(err, -ENODEV, NULL, "the bench says no");
+	if (k->kept)
+		return 0;
+	opens++;
+	k->fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return 0;
+}
+
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct keeper *k = pt_state(b);
+	pt_leave(estate, k->thing, k->fd);
+	pt_leave_bytes(estate, k->thing, "bytes", 5);
+}
+
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct keeper *k = pt_state(b), *before = pt_state(old);
+	if (!k->kept)
+		return;
+	k->fd = before->fd;
+	before->fd = -1;
+}
+
+static int close_it(struct pt_block *b, struct pt_error *err)
+{
+	struct keeper *k = pt_state(b);
+	if (k->fd >= 0) {
+		closes++;
+		close(k->fd);
+	}
+	k->fd = -1;
+	return 0;
+}
+
+static const struct pt_type keeper = {
+	.api = PT_API,
+	.name = "Keeper",
+	.role = PT_DRAIN,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT,
+	.routes = PT_ROUTE(PT_LOW, PT_LOW),
+	.params =
+		(const struct pt_param[]){
+			{"thing", "What it has.", PT_STRING(struct keeper, thing), "\"a\""},
+			{"number", "What differs.", PT_INT(struct keeper, number), "0"},
+			{NULL}},
+	.size = sizeof(struct keeper),
+	.init = init,
+	.open = open_it,
+	.leave = leave,
+	.inherit = inherit,
+	.close = close_it,
+};
+
+static struct rig *bench(const char *text)
+{
+	if (!type_find("Keeper"))
+		ck_assert_int_eq(type_add(&keeper, NULL), 0);
+	opens = closes = 0;
+	fail_next = false;
+	return rig_graph(text);
+}
+
+static const struct keeper *state_of(struct rig *r)
+{
+	return pt_state(rig_block(r, "it"));
+}
+
+static bool set(struct rig *r, const char *params)
+{
+	char text[200];
+	snprintf(text, sizeof text,
+	         "{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": %s}]}", params);
+	return ask(r, "change", text);
+}
+
+START_TEST(what_is_left_is_not_opened_anew)
+{
+	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
+	int fd = state_of(r)->fd;
+	for (int n = 1; n <= 5; n++) {
+		char params[40];
+		snprintf(params, sizeof params, "{\"number\": %d}", n);
+		ck_assert_msg(set(r, params), "%s", rig_words(r));
+		ck_assert_int_eq(state_of(r)->fd, fd);
+		push(r, LOW, "a");
+		expect_at(r, "s>", "a");
+	}
+	ck_assert_int_eq(opens, 1);
+	ck_assert_int_eq(closes, 0);
+	rig_end(r);
+	ck_assert_int_eq(closes, 1);
+}
+END_TEST
+
+START_TEST(another_thing_is_opened_and_the_old_one_closed)
+{
+	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
+	ck_assert(set(r, "{\"thing\": \"b\"}"));
+	ck_assert_int_eq(opens, 2);
+	ck_assert_int_eq(closes, 1);
+	ck_assert(ask_change(r, "c = Keeper('b')"));
+	ck_assert_int_eq(opens, 3);
+	rig_end(r);
+	ck_assert_int_eq(closes, 3);
+}
+END_TEST
+
+START_TEST(a_change_that_fails_leaves_it_where_it_was)
+{
+	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
+	int fd = state_of(r)->fd;
+	fail_next = true;
+	ck_assert(!set(r, "{\"number\": 1}"));
+	ck_assert_int_eq(state_of(r)->fd, fd);
+	ck_assert_int_ge(fcntl(fd, F_GETFD), 0);
+	ck_assert_int_eq(closes, 0);
+	fail_next = false;
+	rig_end(r);
+	ck_assert_int_eq(closes, 1);
+}
+END_TEST
+
+START_TEST(nothing_is_left_by_what_does_not_run)
+{
+	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
+	ck_assert(ask(r, "stop", "{}"));
+	ck_assert(set(r, "{\"number\": 1}"));
+	ck_assert_int_eq(opens, 1);
+	ck_assert(ask(r, "start", "{}"));
+	ck_assert_int_eq(opens, 2);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_trial_leaves_nothing)
+{
+	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
+	int fd = state_of(r)->fd;
+	ck_assert(ask(r, "change",
+	              "{\"dry_run\": true, \"ops\": [{\"op\": \"set\", \"name\": \"it\", "
+	              "\"params\": {\"number\": 1}}]}"));
+	ck_assert_int_eq(state_of(r)->fd, fd);
+	ck_assert_int_eq(opens, 1);
+	rig_end(r);
+}
+END_TEST
+
+/* Without a successor that inherits: what the next daemon gets. */
+START_TEST(a_copy_of_a_descriptor_is_taken_once_or_closed)
+{
+	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
+	struct pt_block *b = rig_block(r, "it");
+	size_t count;
+	b->estate = estate_of(b, false);
+	const struct estate_item *items = estate_items(b->estate, &count);
+	ck_assert_uint_eq(count, 2);
+	int copy = items[0].fd, fd = -1;
+	ck_assert_int_ne(copy, state_of(r)->fd);
+	ck_assert(pt_left(b, "a", &fd));
+	ck_assert_int_eq(fd, copy);
+	ck_assert(!pt_left(b, "a", &fd));
+	close(fd);
+	estate_free(b->estate);
+
+	b->estate = estate_of(b, false);
+	copy = estate_items(b->estate, &count)[0].fd;
+	estate_free(b->estate);
+	b->estate = NULL;
+	ck_assert_int_eq(fcntl(copy, F_GETFD), -1);
+	rig_end(r);
+}
+END_TEST
+
+UNIT_TESTS("engine/estate", what_is_left_is_not_opened_anew,
+           another_thing_is_opened_and_the_old_one_closed,
+           a_change_that_fails_leaves_it_where_it_was, nothing_is_left_by_what_does_not_run,
+           a_trial_leaves_nothing, a_copy_of_a_descriptor_is_taken_once_or_closed)
