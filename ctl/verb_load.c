@@ -27,8 +27,8 @@ const struct verb verb_load = {
 	.summary = "add block types that are written in Lua",
 	.help = "The daemon checks the file and adds all of its types, or none. Those that were "
 		"loaded before under the same names are replaced for blocks that are made from now "
-		"on; 'ptctl replace' gives the new type to a running block. What is in blocks.d is "
-		"loaded when the daemon starts.\n"
+		"on; 'ptctl replace' gives the new type to a running block. It is kept "
+		"over a restart of the daemon; what is in blocks.d comes after it.\n"
 		"\n"
 		"  ptctl load mine.lua && ptctl help Mine",
 	.params = rows,

@@ -9,12 +9,14 @@
 #include "daemon/console.h"
 #include "daemon/engines.h"
 #include "daemon/journal.h"
+#include "daemon/loaded.h"
 #include "daemon/server.h"
 #include "msg/json.h"
 #include "paths.h"
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -205,15 +207,26 @@ static void on_slow_start(uv_timer_t *timer)
 	tell_ready(timer->data);
 }
 
+/* The types come first. A file of blocks.d outdoes what was loaded under the same names. */
+static int on_found(void *arg, const char *name, const json_t *records, struct pt_error *err)
+{
+	struct daemon *d = arg;
+	const struct func_limits limits = blocks_limits(&d->conf);
+	if (strcmp(name, LOADED_JOURNAL))
+		return engines_restore(d->engines, name, records, err);
+	loaded_restore(d->loaded, records, &limits);
+	load_blocks(d);
+	return 0;
+}
+
 static void start_engines(struct daemon *d)
 {
 	uv_timer_start(&d->deadline, on_slow_start, BEGIN_MS, 0);
 	load_blocks(d);
 	d->beginnings = 2;
 	if (d->journal)
-		engines_restore(d->engines, d->journal, on_restored, d);
-	else
-		one_beginning_less(d);
+		journal_scan(d->journal, on_found, d);
+	engines_when_restored(d->engines, on_restored, d);
 	boot_scan(d->boot, engines_folder(d));
 }
 
@@ -278,6 +291,8 @@ static void open_parts(struct daemon *d, struct control_socket socket)
 	d->console = console_new(STDOUT_FILENO, &d->inbox);
 	d->engines = engines_new(&d->loop, &d->inbox, &events);
 	engines_configure(d->engines, &d->conf);
+	engines_keep(d->engines, d->journal);
+	d->loaded = loaded_new(d->journal);
 	d->server = server_new(d, &d->loop, socket, &d->conf);
 	d->boot = boot_new(d->engines, on_settled, d);
 }
@@ -297,7 +312,7 @@ static int open_journal(struct daemon *d)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	bool asked = d->options->state || d->conf.state || getenv("STATE_DIRECTORY");
-	int code = journal_open(state_folder(d), &d->inbox, ask_settled, &d->journal, &err);
+	int code = journal_open(state_folder(d), &d->inbox, &d->journal, &err);
 	if (code && asked)
 		log_error("%s", pt_error_text(&err, ""));
 	else if (code)
@@ -329,6 +344,7 @@ static void close_parts(struct daemon *d)
 	boot_free(d->boot);
 	server_free(d->server);
 	engines_free(d->engines);
+	loaded_free(d->loaded);
 	if (console_idle(d->console))
 		console_free(d->console);
 }

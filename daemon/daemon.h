@@ -13,6 +13,7 @@ struct boot;
 struct console;
 struct engines;
 struct journal;
+struct loaded;
 struct server;
 
 struct daemon {
@@ -22,6 +23,7 @@ struct daemon {
 	uv_loop_t loop;
 	struct inbox inbox;
 	struct journal *journal; /* NULL: nothing is kept */
+	struct loaded *loaded;
 	struct engines *engines;
 	struct server *server;
 	struct console *console;

@@ -84,6 +84,7 @@ struct ask *ask_new(struct engine *, engines_done *, void *arg);
 void ask_hold(struct ask *);       /* answered when all that was asked of the journal is settled */
 void ask_release(struct engine *); /* answers those whose time has come */
 void ask_deliver(struct ask *);    /* now */
+journal_settled ask_settled;       /* of an engine's file */
 void engine_made_settled(struct engine *);
 pt_engine_done ask_done; /* [engine's thread] for pt_engine_ask: `arg` is the ask */
 

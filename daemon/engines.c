@@ -395,7 +395,8 @@ void engines_make(struct engines *all, const struct engine_wish *wish, engines_d
 	engine->start = wish->start;
 	engine->from_file = wish->from_file;
 	revisions_init(&engine->past,
-	               kept ? journal_file_new(all->journal, wish->name, false, engine) : NULL);
+	               kept ? journal_file_new(all->journal, wish->name, false, ask_settled, engine)
+	                    : NULL);
 	engine->past.quiet = true;
 	add_waiter(engine, done, arg);
 	json_t *params = json_object();
@@ -415,8 +416,11 @@ void engines_make(struct engines *all, const struct engine_wish *wish, engines_d
 
 static void look_for_restored(struct engines *all)
 {
-	if (--all->restoring == 0)
-		all->restored.done(all->restored.arg, 0, NULL, NULL);
+	engines_done *done = all->restored.done;
+	if (all->restoring || !done)
+		return;
+	all->restored.done = NULL;
+	done(all->restored.arg, 0, NULL, NULL);
 }
 
 static void restored(void *arg, int code, json_t *result, struct pt_error *err)
@@ -425,10 +429,11 @@ static void restored(void *arg, int code, json_t *result, struct pt_error *err)
 	if (code)
 		log_error("engine %s cannot be made as it was: %s; its journal stays as it is",
 		          engine->name, pt_error_text(err, error_words(code)));
+	engine->engines->restoring--;
 	look_for_restored(engine->engines);
 }
 
-static int restore(void *arg, const char *name, const json_t *records, struct pt_error *err)
+int engines_restore(void *arg, const char *name, const json_t *records, struct pt_error *err)
 {
 	struct engines *all = arg;
 	struct engine *engine;
@@ -445,7 +450,7 @@ static int restore(void *arg, const char *name, const json_t *records, struct pt
 	json_t *params = json_object();
 	json_object_set_new(params, "ops", history_ops(last));
 	json_object_set_new(params, "revision", json_integer((json_int_t)last->number));
-	past.file = journal_file_new(all->journal, name, true, engine);
+	past.file = journal_file_new(all->journal, name, true, ask_settled, engine);
 	past.quiet = true;
 	engine->past = past;
 	engine->restored = true;
@@ -457,12 +462,9 @@ static int restore(void *arg, const char *name, const json_t *records, struct pt
 	return 0;
 }
 
-void engines_restore(struct engines *all, struct journal *journal, engines_done *done, void *arg)
+void engines_when_restored(struct engines *all, engines_done *done, void *arg)
 {
-	all->journal = journal;
 	all->restored = (struct waiter){NULL, done, arg};
-	all->restoring = 1;
-	journal_scan(journal, restore, all);
 	look_for_restored(all);
 }
 
@@ -477,6 +479,11 @@ struct engines *engines_new(uv_loop_t *loop, struct inbox *inbox,
 	all->events = *events;
 	commit_timer_init(all);
 	return all;
+}
+
+void engines_keep(struct engines *all, struct journal *journal)
+{
+	all->journal = journal;
 }
 
 void engines_configure(struct engines *all, const struct conf *conf)

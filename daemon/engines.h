@@ -91,12 +91,15 @@ json_t *engines_log(const struct engine *);
 
 /* ---- making and unmaking ---- */
 
-/* From here on engines are kept in the journal, and those found there are made: with the graphs and
-   revisions that they had, running if they ran. What cannot be made is logged and left where it is;
-   what cannot be started is there, stopped. `done` is called when all have come or failed. */
-void engines_restore(struct engines *, struct journal *, engines_done *, void *arg);
+/* From here on engines are kept in the journal. */
+void engines_keep(struct engines *, struct journal *);
 
-void ask_settled(void *engine); /* for the journal */
+/* For journal_scan: makes an engine that was found, with the graph and the revisions that it had,
+   running if it ran. What cannot be made is logged and left where it is; what cannot be started is
+   there, stopped. `arg` is the struct engines. */
+journal_found engines_restore;
+/* Calls `done` when all that were found have come or failed. */
+void engines_when_restored(struct engines *, engines_done *, void *arg);
 
 /* Makes an engine with a graph, all or nothing: while it is being made, and until a failure is
    told, its name is taken. `ops` is as engine.change takes it (borrowed). */

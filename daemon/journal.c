@@ -50,6 +50,7 @@ struct task {
 struct journal_file {
 	struct journal *journal;
 	char *engine, *path;
+	journal_settled *tell;
 	void *owner;
 	uint64_t asked, settled;
 	int failed;
@@ -64,7 +65,6 @@ struct journal {
 	char *folder;
 	int fd, lock;
 	struct inbox *inbox;
-	journal_settled *settled;
 	uv_thread_t thread;
 	uv_mutex_t mutex; /* for what follows */
 	uv_cond_t cond;
@@ -407,10 +407,10 @@ static void done(struct post *post)
 	if (t->code)
 		f->failed = t->code;
 	void *owner = f->owner;
-	journal_settled *settled = f->journal->settled;
+	journal_settled *tell = f->tell;
 	free(t->text);
 	free(t);
-	settled(owner);
+	tell(owner);
 }
 
 static uint64_t ask(struct journal_file *f, enum action action, struct buf *text)
@@ -479,13 +479,14 @@ bool journal_is_long(const struct journal_file *f)
 /* ---- life ---- */
 
 struct journal_file *journal_file_new(struct journal *j, const char *engine, bool there,
-                                      void *owner)
+                                      journal_settled *tell, void *owner)
 {
 	struct journal_file *f = must_calloc(1, sizeof *f);
 	struct stat st;
 	f->journal = j;
 	f->engine = must_strdup(engine);
 	f->path = must_printf("%s/%s" SUFFIX, j->folder, engine);
+	f->tell = tell;
 	f->owner = owner;
 	bool is = !lstat(f->path, &st);
 	if (is && !there)
@@ -548,8 +549,8 @@ static void close_folder(struct journal *j)
 	free(j);
 }
 
-int journal_open(const char *folder, struct inbox *inbox, journal_settled *settled,
-                 struct journal **out, struct pt_error *err)
+int journal_open(const char *folder, struct inbox *inbox, struct journal **out,
+                 struct pt_error *err)
 {
 	struct journal *j = must_calloc(1, sizeof *j);
 	j->folder = must_strdup(folder);
@@ -560,7 +561,6 @@ int journal_open(const char *folder, struct inbox *inbox, journal_settled *settl
 		return code;
 	}
 	j->inbox = inbox;
-	j->settled = settled;
 	j->tail = &j->head;
 	uv_mutex_init(&j->mutex);
 	uv_cond_init(&j->cond);

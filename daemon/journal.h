@@ -23,11 +23,9 @@
 struct journal;
 struct journal_file;
 
-/* Opens the folder, which is made if need be, for this process alone: -PT_ESTATE if another has it.
-   `settled` is called when what was asked of a file is done or has failed. */
-typedef void journal_settled(void *owner);
-int journal_open(const char *folder, struct inbox *, journal_settled *, struct journal **,
-                 struct pt_error *);
+/* Opens the folder, which is made if need be, for this process alone: -PT_ESTATE if another has
+   it. */
+int journal_open(const char *folder, struct inbox *, struct journal **, struct pt_error *);
 void journal_close(struct journal *); /* what was asked is done before; NULL does nothing */
 const char *journal_folder(const struct journal *);
 
@@ -38,9 +36,11 @@ typedef int journal_found(void *arg, const char *engine, const json_t *records, 
 void journal_scan(struct journal *, journal_found *, void *arg);
 
 /* An engine's file: the one that was found there, or else a new one, which begins with a rewrite
-   (what was left alone there is renamed). `owner` is told what becomes of it. */
+   (what was left alone there is renamed). `settled` is called when something that was asked of it is
+   done or has failed. */
+typedef void journal_settled(void *owner);
 struct journal_file *journal_file_new(struct journal *, const char *engine, bool there,
-                                      void *owner);
+                                      journal_settled *settled, void *owner);
 void journal_file_free(struct journal_file *); /* settled; the file stays; NULL does nothing */
 
 /* What is asked is carried out in order; each returns a ticket, which is settled in order, too. */

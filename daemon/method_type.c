@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* type.list, type.show and type.load: the block types. */
+#include "base/error.h"
 #include "daemon/blocks.h"
 #include "daemon/call.h"
 #include "daemon/daemon.h"
+#include "daemon/loaded.h"
 #include "script/lua_type.h"
 #include "type/help.h"
 #include "type/type.h"
@@ -68,15 +70,31 @@ static void load_work(uv_work_t *work)
 	                           &load->types, &load->err);
 }
 
-static void load_done(uv_work_t *work, int status)
+static void load_kept(void *arg, int code)
 {
-	struct load *load = work->data;
+	struct load *load = arg;
 	json_t *types = json_array(), *result = json_object();
+	if (code)
+		load->code =
+			pt_fail(&load->err, -PT_EIO, NULL,
+		                "loaded, but after a restart of the daemon it will not be so: the "
+		                "state folder cannot be written: %s",
+		                error_words(code));
 	for (size_t i = 0; load->types && load->types[i]; i++)
 		add_row(types, load->types[i]);
 	json_object_set_new(result, "types", types);
 	call_finish(load->call, load->code, result, &load->err);
 	free(load);
+}
+
+static void load_done(uv_work_t *work, int status)
+{
+	struct load *load = work->data;
+	if (load->code || !load->types)
+		load_kept(load, 0);
+	else
+		loaded_add(load->call->daemon->loaded, call_text(load->call, "name"),
+		           call_text(load->call, "text"), load->types, load_kept, load);
 }
 
 static void type_load(void *arg)

@@ -26,7 +26,7 @@ static void begin(void)
 {
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
 	inbox_init(&inbox, &loop);
-	ck_assert_int_eq(journal_open(folder, &inbox, settled, &journal, NULL), 0);
+	ck_assert_int_eq(journal_open(folder, &inbox, &journal, NULL), 0);
 }
 
 static void end(void)
@@ -61,7 +61,7 @@ static void await(struct journal_file *f)
 static void keep(const char *engine, bool there, const char *texts)
 {
 	int count = 0;
-	struct journal_file *f = journal_file_new(journal, engine, there, &count);
+	struct journal_file *f = journal_file_new(journal, engine, there, settled, &count);
 	json_t *records = json_loads(texts, 0, NULL), *record;
 	size_t i;
 	if (!there)
@@ -232,7 +232,7 @@ START_TEST(a_folder_is_for_one)
 	struct journal *other;
 	struct pt_error err = PT_ERROR_INIT;
 	first();
-	ck_assert_int_eq(journal_open(folder, &inbox, settled, &other, &err), -PT_ESTATE);
+	ck_assert_int_eq(journal_open(folder, &inbox, &other, &err), -PT_ESTATE);
 	pt_error_clear(&err);
 	last();
 }
@@ -243,7 +243,7 @@ START_TEST(a_record_that_cannot_be_written_fails_and_those_after_it_too)
 	int count = 0;
 	first();
 	json_t *record = json_pack("{s:i}", "n", 1), *records = json_pack("[O]", record);
-	struct journal_file *f = journal_file_new(journal, "a", false, &count);
+	struct journal_file *f = journal_file_new(journal, "a", false, settled, &count);
 	journal_rewrite(f, records);
 	await(f);
 	char *path = path_of("a.journal"), *away = path_of("away");

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The texts in the order in which they were loaded, but for those of which nothing is in use. */
+#include "daemon/loaded.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "script/lua_type.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct waiting {
+	struct waiting *next;
+	uint64_t ticket;
+	loaded_done *done;
+	void *arg;
+};
+
+struct loaded {
+	struct journal *journal;
+	struct journal_file *file; /* NULL: there is none yet */
+	json_t *texts;             /* [{name, text, types: [name]}] */
+	struct waiting *first, **last;
+};
+
+static void settled(void *owner)
+{
+	struct loaded *l = owner;
+	while (l->first && l->first->ticket <= journal_settled_until(l->file)) {
+		struct waiting *w = l->first;
+		if (!(l->first = w->next))
+			l->last = &l->first;
+		w->done(w->arg, journal_failed(l->file));
+		free(w);
+	}
+}
+
+struct loaded *loaded_new(struct journal *journal)
+{
+	struct loaded *l = must_calloc(1, sizeof *l);
+	l->journal = journal;
+	l->texts = json_array();
+	l->last = &l->first;
+	return l;
+}
+
+void loaded_free(struct loaded *l)
+{
+	journal_file_free(l->file);
+	json_decref(l->texts);
+	free(l);
+}
+
+/* ---- what replaces what ---- */
+
+static bool has(const json_t *names, const char *name)
+{
+	size_t i;
+	json_t *item;
+	json_array_foreach ((json_t *)(uintptr_t)names, i, item)
+		if (!strcmp(json_string_value(item), name))
+			return true;
+	return false;
+}
+
+static void supersede(struct loaded *l, const json_t *names)
+{
+	for (size_t i = json_array_size(l->texts); i-- > 0;) {
+		json_t *types = json_object_get(json_array_get(l->texts, i), "types");
+		for (size_t n = json_array_size(types); n-- > 0;)
+			if (has(names, json_string_value(json_array_get(types, n))))
+				json_array_remove(types, n);
+		if (!json_array_size(types))
+			json_array_remove(l->texts, i);
+	}
+}
+
+static void take(struct loaded *l, const char *name, const char *text,
+                 const struct pt_type *const *types)
+{
+	json_t *names = json_array();
+	for (; *types; types++)
+		json_array_append_new(names, json_string((*types)->name));
+	supersede(l, names);
+	json_array_append_new(
+		l->texts, json_pack("{s:s, s:s, s:o}", "name", name, "text", text, "types", names));
+}
+
+/* ---- keeping ---- */
+
+void loaded_restore(struct loaded *l, const json_t *records, const struct func_limits *limits)
+{
+	size_t i;
+	json_t *record;
+	l->file = journal_file_new(l->journal, LOADED_JOURNAL, true, settled, l);
+	json_array_foreach ((json_t *)(uintptr_t)records, i, record) {
+		const struct pt_type *const *types = NULL;
+		struct pt_error err = PT_ERROR_INIT;
+		const char *name = json_string_value(json_object_get(record, "name"));
+		const char *text = json_string_value(json_object_get(record, "text"));
+		if (!name || !text)
+			continue;
+		int code = lua_type_load(name, text, strlen(text), limits, &types, &err);
+		if (code)
+			log_error("%s, which was loaded and kept, cannot be loaded again: %s", name,
+			          pt_error_text(&err, error_words(code)));
+		if (types)
+			take(l, name, text, types);
+		pt_error_clear(&err);
+	}
+}
+
+void loaded_add(struct loaded *l, const char *name, const char *text,
+                const struct pt_type *const *types, loaded_done *done, void *arg)
+{
+	take(l, name, text, types);
+	if (!l->journal) {
+		done(arg, 0);
+		return;
+	}
+	if (!l->file)
+		l->file = journal_file_new(l->journal, LOADED_JOURNAL, false, settled, l);
+	struct waiting *w = must_calloc(1, sizeof *w);
+	*w = (struct waiting){NULL, journal_rewrite(l->file, l->texts), done, arg};
+	*l->last = w;
+	l->last = &w->next;
+}
