@@ -5,6 +5,7 @@
 #include "rpc/dial.h"
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,7 +53,9 @@ static int pass(int from, int to)
 static int proxy(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	int fd = dial(ctl->socket, &err);
+	char *usual = ctl->socket ? NULL : pt_client_default_path();
+	int fd = dial(usual ? usual : ctl->socket, &err);
+	free(usual);
 	if (fd < 0)
 		return ctl_refused(ctl, &err);
 	struct pollfd ends[2] = {{STDIN_FILENO, POLLIN, 0}, {fd, POLLIN, 0}};
