@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What README.md and docs/ show is typed as it stands there, and does what they say."""
+"""What README.md, docs/ and the manual pages show is typed as it stands there, and does what they say."""
+import json
 import os
 import pathlib
 import re
@@ -8,6 +9,7 @@ import subprocess
 import pytest
 
 import makers
+import manual
 from conftest import ip, namespaces_allowed, program
 from sides import Scapy
 from transcript import Shell, blocks, code, commands, rows
@@ -16,9 +18,19 @@ TOP = pathlib.Path(__file__).parents[2]
 SCAPY = (TOP / "docs" / "coming-from-scapy.md").read_text()
 
 
+# What has windows, never ends, or is another host.
+STAND_INS = {
+    "edit": "test -s $1",
+    "ssh": 'shift; exec "$@"',
+    "tail": "echo a line of the log",
+    "wireshark": "head -c 1 >/dev/null; echo shown; exec cat >/dev/null",
+    "xterm": "exec cat >/dev/null",
+}
+
+
 @pytest.fixture
 def desk(daemons, request, tmp_path):
-    """A daemon and a shell in a folder with captures, an eth0, and stand-ins for what has windows."""
+    """A daemon and a shell in a folder with captures, an eth0, and stand-ins for some programs."""
     inside = []
     if namespaces_allowed():
         network = request.getfixturevalue("network")
@@ -30,8 +42,8 @@ def desk(daemons, request, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     programs = tmp_path / "programs"
     programs.mkdir()
-    for name in ("wireshark", "xterm"):
-        (programs / name).write_text("#!/bin/sh\nexec cat >/dev/null\n")
+    for name, script in STAND_INS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
         (programs / name).chmod(0o755)
     path = ":".join([str(programs), *(os.path.dirname(program(p)) for p in ("ptctl", "pipetoold")),
                      os.environ["PATH"]])
@@ -134,6 +146,95 @@ def test_the_readme(desk):
     assert found
     for _, body in found:
         play(desk, body)
+
+
+# ---- the manual pages: each example says by its look what it is ----------------------------------
+
+LUA = re.compile(r'(?:Source|Drain|Sink)\{\n  name = "(\w+)"')
+
+
+def check_transcript(desk, text):
+    play(desk, text)
+    desk.shell.type("kill $(jobs -p) 2>/dev/null; wait")
+    with desk.client() as rpc:
+        for engine in rpc.call("engine.list")["engines"]:
+            rpc.call("engine.destroy", {"engine": engine["engine"]})
+
+
+def check_requests(desk, text):
+    """Lines sent (-->) and received (<--)."""
+    with desk.client() as rpc:
+        for line in text.splitlines():
+            if line.startswith("--> "):
+                rpc.write(line[4:].encode() + b"\n")
+            else:
+                assert rpc.line() == json.loads(line[4:])
+
+
+def check_configuration(desk, text):
+    (desk.here / "example.conf").write_text(text + "\n")
+    desk.shell.run("pipetoold --check --config example.conf --engines $PWD", [])
+
+
+def check_lua(desk, text):
+    name = LUA.match(text).group(1)
+    (desk.here / f"{name.lower()}.lua").write_text(text + "\n")
+    assert name in desk.ok("load", desk.here / f"{name.lower()}.lua", cwd=desk.here) + \
+        desk.ok("types")
+
+
+def check_python(desk, text):
+    subprocess.run([*desk.inside, "/usr/bin/python3", "-c", text], check=True,
+                   env={**os.environ, "PIPETOOL_SOCKET": str(desk.socket)})
+
+
+def check_graph(desk, text):
+    with open(desk.here / "fifo", "r+b", buffering=0) as fifo:
+        result = desk.ptctl("--fd", fifo.fileno(), "create", "graph", text, cwd=desk.here,
+                            pass_fds=[fifo.fileno()])
+    assert result.code == 0, (text, result)
+    desk.ok("destroy", "graph")
+
+
+def check_commands(desk, text):
+    """Of a verb's help: p and lab are there, and packets flow through lab until it goes."""
+    if " create p " not in text:
+        desk.create("p", 's = CLIFeeder(); d1 = Drain(); s > d1 > QueueSink(); '
+                    'sink = WrpcapSink("sink.pcap", linktype=1); d1 > sink', start=False)
+    desk.create("lab", f'd1 = Drain(); RdpcapSource("{desk.here}/in.pcap", loop=0) > d1 > Sink()')
+    (desk.here / "mine.lua").write_text('Drain{name = "Mine", doc = "Does as it likes"}\n')
+    for line in text.splitlines():
+        desk.shell.seen = ""
+        desk.shell.type(f"{{ {line}\n}} &")
+        if "lab." in line:
+            desk.shell.read(lambda seen: seen)
+            desk.ok("destroy", "lab")
+        assert desk.shell.type("wait $!") == 0, (line, desk.shell.seen)
+
+
+LOOKS = [
+    (re.compile(r"\$ "), check_transcript),
+    (re.compile(r"--> "), check_requests),
+    (re.compile(r"\["), check_configuration),
+    (re.compile(r"import "), check_python),
+    (re.compile(r"(?:ptctl|ssh|tail) "), check_commands),
+    (LUA, check_lua),
+    (re.compile(r" *\+-"), lambda desk, text: None),  # a picture: the types' own tests read it
+    (re.compile(r"#|\w+ *[=(]"), check_graph),
+]
+
+
+@pytest.mark.skipif(not manual.built(), reason="no manual pages: scdoc is not there")
+@pytest.mark.parametrize("page", manual.PAGES)
+def test_the_examples_of_the_manual(desk, page):
+    found = manual.examples(page)
+    assert found
+    for text in found:
+        check = next((check for look, check in LOOKS if look.match(text)), None)
+        assert check, f"what is this?\n{text}"
+        check(desk, text)
+        for engine in ("p", "lab"):
+            desk.ptctl("destroy", engine)
 
 
 def test_every_difference_is_a_case():
