@@ -7,6 +7,7 @@ struct periodic {
 	double period_s, period2_s;
 	size_t next;
 	uint64_t due_ns;
+	bool runs, kept; /* kept: the pace is of the block whose place it takes */
 	struct pt_timer timer;
 };
 
@@ -18,8 +19,12 @@ static void wake(struct pt_block *b)
 static void start(struct pt_block *b)
 {
 	struct periodic *p = pt_state(b);
-	p->next = 0;
-	p->due_ns = pt_now(b);
+	if (!p->kept) {
+		p->next = 0;
+		p->due_ns = pt_now(b);
+	}
+	p->kept = false;
+	p->runs = p->msg.count;
 	if (p->msg.count)
 		pt_ready(b, true);
 	else
@@ -62,6 +67,20 @@ static void produce(struct pt_block *b, unsigned max)
 	}
 }
 
+static void stop(struct pt_block *b)
+{
+	struct periodic *p = pt_state(b);
+	p->runs = false;
+}
+
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct periodic *p = pt_state(b), *before = pt_state(old);
+	p->kept = before->runs;
+	p->due_ns = before->due_ns;
+	p->next = before->next < p->msg.count ? before->next : 0;
+}
+
 static const struct pt_type periodic_source = {
 	.api = PT_API,
 	.name = "PeriodicSource",
@@ -93,6 +112,8 @@ static const struct pt_type periodic_source = {
 	.size = sizeof(struct periodic),
 	.start = start,
 	.produce = produce,
+	.stop = stop,
+	.inherit = inherit,
 };
 
 PT_TYPES(periodic_source, &periodic_source);

@@ -4,6 +4,7 @@
 
 struct valve {
 	bool start_state, open;
+	bool runs, kept; /* kept: `open` is of the block whose place it takes */
 	uint64_t limit;
 	int overflow;
 	struct pt_queue queue;
@@ -12,7 +13,10 @@ struct valve {
 static void start(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
-	v->open = v->start_state;
+	if (!v->kept)
+		v->open = v->start_state;
+	v->kept = false;
+	v->runs = true;
 	pt_ready(b, v->open && v->queue.count);
 }
 
@@ -70,12 +74,16 @@ static void produce(struct pt_block *b, unsigned max)
 
 static void stop(struct pt_block *b)
 {
-	release(b, pt_state(b), true);
+	struct valve *v = pt_state(b);
+	release(b, v, true);
+	v->runs = false;
 }
 
 static void inherit(struct pt_block *b, struct pt_block *old)
 {
 	struct valve *v = pt_state(b), *before = pt_state(old);
+	v->kept = before->runs;
+	v->open = before->open;
 	v->queue = before->queue;
 	before->queue = (struct pt_queue){0};
 }

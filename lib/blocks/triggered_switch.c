@@ -4,12 +4,29 @@
 
 struct switching {
 	bool start_state, low;
+	bool runs, kept; /* kept: `low` is of the block whose place it takes */
 };
 
 static void start(struct pt_block *b)
 {
 	struct switching *s = pt_state(b);
-	s->low = s->start_state;
+	if (!s->kept)
+		s->low = s->start_state;
+	s->kept = false;
+	s->runs = true;
+}
+
+static void stop(struct pt_block *b)
+{
+	struct switching *s = pt_state(b);
+	s->runs = false;
+}
+
+static void inherit(struct pt_block *b, struct pt_block *old)
+{
+	struct switching *s = pt_state(b), *before = pt_state(old);
+	s->kept = before->runs;
+	s->low = before->low;
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -54,6 +71,8 @@ static const struct pt_type triggered_switch = {
 	.start = start,
 	.push_many = push_many,
 	.trigger = trigger,
+	.stop = stop,
+	.inherit = inherit,
 };
 
 PT_TYPES(triggered_switch, &triggered_switch);

@@ -4,12 +4,22 @@
 
 struct valve {
 	bool start_state, open;
+	bool runs, kept; /* kept: `open` is of the block whose place it takes */
 };
 
 static void start(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
-	v->open = v->start_state;
+	if (!v->kept)
+		v->open = v->start_state;
+	v->kept = false;
+	v->runs = true;
+}
+
+static void stop(struct pt_block *b)
+{
+	struct valve *v = pt_state(b);
+	v->runs = false;
 }
 
 static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
@@ -31,6 +41,7 @@ static void trigger(struct pt_block *b)
 static void inherit(struct pt_block *b, struct pt_block *old)
 {
 	struct valve *v = pt_state(b), *before = pt_state(old);
+	v->kept = before->runs;
 	v->open = before->open;
 }
 
@@ -53,13 +64,17 @@ static const struct pt_type triggered_valve = {
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_ENTRY |
                  PT_TRIGGER_EXIT,
 	.routes = PT_STRAIGHT | PT_ROUTE(PT_TRIGGER, PT_TRIGGER),
-	.params = (const struct pt_param[]){{"start_state", "Open when the engine starts.",
-                                             PT_BOOL(struct valve, start_state), "true"},
-                                            {NULL}},
+	.params =
+		(const struct pt_param[]){
+			{"start_state",
+                         "Open when the engine starts; setting it does not move a valve that runs.",
+                         PT_BOOL(struct valve, start_state), "true"},
+			{NULL}},
 	.size = sizeof(struct valve),
 	.start = start,
 	.push = push,
 	.trigger = trigger,
+	.stop = stop,
 	.inherit = inherit,
 };
 

@@ -50,6 +50,23 @@ START_TEST(a_negative_period_is_refused)
 }
 END_TEST
 
+START_TEST(a_changed_message_keeps_the_pace)
+{
+	struct rig *r = rig("PeriodicSource", "'x', 1");
+	expect(r, LOW, "x");
+	pass_time(r, 0.5);
+	ck_assert(ask(r, "change",
+	              "{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": "
+	              "{\"msg\": [\"y\", \"z\"]}}]}"));
+	expect_nothing(r);
+	pass_time(r, 0.5);
+	expect(r, LOW, "y");
+	pass_time(r, 1);
+	expect(r, LOW, "z");
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("blocks/periodic_source", it_sends_at_once_and_then_every_period,
            a_list_goes_round_with_period2_after_each_round, an_empty_list_is_exhausted,
-           a_negative_period_is_refused)
+           a_negative_period_is_refused, a_changed_message_keeps_the_pace)

@@ -119,10 +119,41 @@ START_TEST(a_trigger_that_feeds_itself_is_bounded_and_counted)
 }
 END_TEST
 
+/* start_state is for the start. */
+START_TEST(what_is_replaced_stays_as_the_triggers_have_left_it)
+{
+	static const char *const types[] = {"TriggeredValve", "TriggeredQueueingValve",
+	                                    "TriggeredSwitch"};
+	const char *change = "{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": "
+			     "{\"start_state\": true}}]}";
+	for (int i = 0; i < 3; i++) {
+		struct rig *r = rig(types[i], "start_state=False");
+		fire(r);
+		expect_trigger(r);
+		fire(r);
+		expect_trigger(r);
+		ck_assert_msg(ask(r, "change", change), "%s", rig_words(r));
+		push(r, LOW, "a");
+		if (i == 2)
+			expect(r, HIGH, "a");
+		else
+			expect_nothing(r);
+		ck_assert(ask(r, "stop", "{}"));
+		ck_assert(ask(r, "start", "{}"));
+		push(r, LOW, "b");
+		if (i == 1)
+			expect(r, LOW, "a");
+		expect(r, LOW, "b");
+		rig_end(r);
+	}
+}
+END_TEST
+
 UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes,
            a_triggered_message_goes_low_then_high_then_the_trigger,
            a_valve_changes_on_each_trigger_and_passes_it_on,
            a_queueing_valve_passes_the_trigger_on_and_then_releases,
            a_flight_recorder_keeps_the_newest, a_switch_changes_the_exit,
            a_trigger_back_acts_on_the_next_message,
-           a_trigger_that_feeds_itself_is_bounded_and_counted)
+           a_trigger_that_feeds_itself_is_bounded_and_counted,
+           what_is_replaced_stays_as_the_triggers_have_left_it)
