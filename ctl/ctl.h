@@ -18,6 +18,7 @@ enum exit_status {
 };
 
 #define CTL_TIMEOUT_S 10.0
+#define CTL_FDS_MAX   64 /* as many as the daemon takes with a request */
 
 struct ctl {
 	const struct verb *verb;
@@ -26,7 +27,7 @@ struct ctl {
 	const char *host;   /* of ssh; NULL: this one */
 	bool json;          /* -j */
 	double timeout_s;
-	int fds[16]; /* --fd */
+	int fds[CTL_FDS_MAX]; /* --fd, and what ptctl opens itself */
 	int fd_count;
 	struct pt_client *client; /* opened by the first call */
 };

@@ -2,6 +2,7 @@
 /* ptctl run. */
 #include "base/error.h"
 #include "ctl/attach.h"
+#include "ctl/hand_over.h"
 #include "ctl/out.h"
 #include "ctl/pipe.h"
 #include "ctl/private.h"
@@ -39,7 +40,9 @@ const struct verb verb_run = {
 		"stops "
 		"it cleanly. On a terminal a line shows how far it is. The exit status is 1 if a "
 		"block "
-		"failed.\n"
+		"failed. Capture files are opened by ptctl and handed to the daemon, so they are "
+		"read and written with your own rights (with rotate, and with -H, with the "
+		"daemon's).\n"
 		"\n"
 		"  ptctl run --private 'RdpcapSource(\"in.pcap\") > Drain() > "
 		"WrpcapSink(\"out.pcap\")'",
@@ -51,10 +54,11 @@ struct running {
 	struct ctl *ctl;
 	char engine[64];
 	struct pipe_text pipe;
+	struct hand_over files;
 	struct private_daemon daemon;
 	struct attachment output;
 	struct progress progress;
-	bool created, terminal;
+	bool created, started, terminal;
 	/* The thread that waits for the end, on a connection of its own. */
 	struct pt_client *waiter;
 	pthread_t thread;
@@ -157,6 +161,8 @@ static int prepare(struct running *r, struct pt_error *err)
 		code = world_init(&world, r->ctl, NULL, err);
 	if (!code)
 		code = pipe_parse(&r->pipe, &world, err);
+	if (!code && !r->ctl->host && !ctl_flag(r->ctl, "private"))
+		code = hand_over(&r->files, &r->pipe, &world, r->ctl, err);
 	world_fini(&world);
 	if (!code)
 		code = create(r, err);
@@ -169,6 +175,7 @@ static int prepare(struct running *r, struct pt_error *err)
 		code = ctl_call(r->ctl, "engine.start", engine_params(r), NULL, err);
 		if (code)
 			pipe_locate(&r->pipe, err);
+		r->started = !code;
 	}
 	return code;
 }
@@ -340,6 +347,7 @@ static int run(struct ctl *ctl)
 	out_set_last(NULL, NULL);
 	attach_close(&r.output);
 	pt_client_close(r.waiter);
+	hand_over_end(&r.files, ctl, r.started);
 	pipe_fini(&r.pipe);
 	private_end(&r.daemon, ctl);
 	return status;

@@ -29,6 +29,7 @@ static struct pt_param *rows_of(const json_t *params)
 	json_t *param;
 	json_array_foreach (params, i, param) {
 		const char *kind = json_string_value(json_object_get(param, "kind"));
+		const char *access = json_string_value(json_object_get(param, "access"));
 		if (!*name_of(param))
 			continue;
 		row->name = name_of(param);
@@ -37,6 +38,8 @@ static struct pt_param *rows_of(const json_t *params)
 			param_kind_parse(kind, &row->kind);
 		if (json_is_true(json_object_get(param, "required")))
 			row->flags = PT_REQUIRED;
+		if (access)
+			row->flags |= strcmp(access, "write") ? PT_READ : PT_WRITE;
 		if (json_object_get(param, "members"))
 			row->members = rows_of(json_object_get(param, "members"));
 		row++;

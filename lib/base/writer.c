@@ -48,6 +48,7 @@ struct writer {
 	atomic_int error;
 	uint64_t unsure; /* messages that the filter may still hold; the thread's, as is the next */
 	bool put;        /* the filter has let go of something */
+	int flags;       /* that the descriptor had, if they were changed; -1 */
 };
 
 struct writer *writer_new(const struct writer_config *config)
@@ -59,6 +60,7 @@ struct writer *writer_new(const struct writer_config *config)
 	if (!w->config.buffers)
 		w->config.buffers = BUFFERS;
 	w->last = &w->first;
+	w->flags = -1;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	pthread_cond_init(&w->idle, NULL);
@@ -202,17 +204,23 @@ static int sync_fd(int fd)
 	return -errno;
 }
 
-static void make_nonblocking(int fd)
+static void make_nonblocking(struct writer *w)
 {
 	struct stat st;
-	if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	int fd = w->config.fd, flags = fcntl(fd, F_GETFL);
+	bool waits = fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	w->flags = waits && flags >= 0 && !(flags & O_NONBLOCK) ? flags : -1;
+	if (w->flags >= 0)
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
 static int close_fd(struct writer *w)
 {
 	int fd = w->config.fd;
 	w->config.fd = -1;
+	if (w->flags >= 0) /* others may use it, too */
+		fcntl(fd, F_SETFL, w->flags);
+	w->flags = -1;
 	if (fd < 0 || !w->config.close_fd)
 		return 0;
 	return close(fd) == 0 || errno == EINTR ? 0 : -errno;
@@ -241,7 +249,7 @@ static int change_file(struct writer *w, const struct piece *piece)
 	if (fd < 0)
 		return fd;
 	w->config.fd = fd;
-	make_nonblocking(fd);
+	make_nonblocking(w);
 	return 0;
 }
 
@@ -332,7 +340,7 @@ static void start_thread(struct writer *w)
 	if (w->running || writer_error(w))
 		return;
 	if (w->config.fd >= 0)
-		make_nonblocking(w->config.fd);
+		make_nonblocking(w);
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

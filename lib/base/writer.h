@@ -11,7 +11,7 @@
  * One owner thread fills buffers, the writer's own thread writes them out in order, each by as
  * few write(2) calls as it takes. Owner's calls never block but writer_flush and writer_free.
  * After a failed write everything that follows is discarded; writer_error tells. SIGPIPE never
- * comes of it. Pipes and sockets are made non-blocking, and while the owner waits for one whose
+ * comes of it. Pipes and sockets are made non-blocking, until the writer is done with them, and while the owner waits for one whose
  * reader takes nothing for 5 s, that is a failed write too (-ETIMEDOUT).
  */
 struct writer;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -84,12 +85,31 @@ static bool is_left(struct pt_block *b, struct fd_pipe *f)
 	return left;
 }
 
+static int check_fd(int fd, struct pt_error *err)
+{
+	int listens = 0;
+	socklen_t length = sizeof listens;
+	if (fd < 0) {
+		pt_fail(err, -ESTALE, "fd", "the descriptor was handed to an earlier daemon");
+		pt_hint(err, "hand it over again, with replace and --fd");
+		return -ESTALE;
+	}
+	if (!getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) && listens)
+		return pt_fail(err, -EINVAL, "fd",
+		               "the descriptor is a socket that listens, and carries no bytes; "
+		               "systemd passes a connection of it with Accept=yes");
+	return 0;
+}
+
 /* The parameter keeps its own descriptor, so that the engine can be started again. */
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
+	int rc = check_fd(f->fd, err);
 	f->flags = -1;
-	f->kept = is_left(b, f);
+	f->kept = !rc && is_left(b, f);
+	if (rc)
+		return rc;
 	if (f->kept)
 		return 0;
 	int flags = fcntl(f->fd, F_GETFL), fd = open_again(f->fd, flags);
@@ -167,7 +187,8 @@ static const struct pt_type fd_source_sink = {
 	.name = "FDSourceSink",
 	.summary = "Reads and writes a descriptor that the client hands over",
 	.help = "A pipe, a socket, a terminal or a file: `ptctl --fd N` passes descriptor N of the "
-		"shell with the request, and {\"fd\": 0} is the first that was passed. What is "
+		"shell with the request, and {\"fd\": 0} is the first that was passed; a text is "
+		"the name of one that systemd gave the daemon (FileDescriptorName=). What is "
 		"read is sent on the low exit; at its end the source is exhausted, and what is "
 		"open for writing can still be written to. Where the other side takes nothing the "
 		"sources are held back.",
@@ -182,7 +203,8 @@ static const struct pt_type fd_source_sink = {
 	.outside = "wire",
 	.params =
 		(const struct pt_param[]){
-			{"fd", "The descriptor that came with the request, counted from 0.",
+			{"fd",
+                         "The descriptor that came with the request, counted from 0; or a name.",
                          PT_FD(struct fd_pipe, fd), .flags = PT_REQUIRED},
 			{"limit", "Bytes that may wait to be written before sources are held back.",
                          PT_SIZE(struct fd_pipe, limit), "8MiB", .flags = PT_LIVE, .min = 1,

@@ -15,7 +15,7 @@
 #define FAR_OFF_NS 1e18 /* some thirty years */
 
 struct rdpcap_source {
-	char *fname;
+	struct pt_file fname;
 	double speed;
 	int64_t loop;
 
@@ -36,7 +36,7 @@ struct rdpcap_source {
 
 static char *key_of(const struct rdpcap_source *s)
 {
-	return must_printf("replay %s", s->fname);
+	return must_printf("replay %s", s->fname.path);
 }
 
 /* One that has ended would begin anew. */
@@ -44,7 +44,7 @@ static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	const struct rdpcap_source *s = pt_state(b);
 	char *key = key_of(s);
-	if (!s->ended)
+	if (!s->ended && s->fname.fd == -1)
 		pt_leave(estate, key, -1);
 	free(key);
 }
@@ -61,11 +61,11 @@ static bool is_left(struct pt_block *b, const struct rdpcap_source *s)
 static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct rdpcap_source *s = pt_state(b);
-	s->kept = is_left(b, s);
+	s->kept = s->fname.fd == -1 && is_left(b, s);
 	if (s->kept)
 		return 0;
-	int fd = pt_open(b, "fname", s->fname, O_RDONLY, 0, err);
-	return fd < 0 ? fd : capture_reader_open_fd(fd, s->fname, &s->reader, err);
+	int fd = pt_open_file(b, "fname", &s->fname, O_RDONLY, 0, err);
+	return fd < 0 ? fd : capture_reader_open_fd(fd, s->fname.path, &s->reader, err);
 }
 
 static void on_timer(struct pt_block *b)
@@ -94,7 +94,8 @@ static void start(struct pt_block *b)
 	if (capture_reader_may_wait(s->reader)) {
 		int rc = uv_poll_init(pt_loop(b), &s->poll, capture_reader_fd(s->reader));
 		if (rc) {
-			pt_failed(b, rc, "cannot wait for '%s': %s", s->fname, error_words(rc));
+			pt_failed(b, rc, "cannot wait for '%s': %s", s->fname.path,
+			          error_words(rc));
 			return;
 		}
 		pt_adopt(b, (uv_handle_t *)&s->poll);
@@ -131,7 +132,7 @@ static void end_round(struct pt_block *b, struct rdpcap_source *s)
 	bool more = s->loop == 0 || s->rounds < s->loop;
 	if (more && s->round_messages == 0)
 		pt_report(b, -ENODATA, "'%s' holds no packets: there is nothing to loop over",
-		          s->fname);
+		          s->fname.path);
 	if (!more || s->round_messages == 0) {
 		s->ended = true;
 		pt_exhausted(b);
@@ -285,7 +286,7 @@ static int close_file(struct pt_block *b, struct pt_error *err)
 
 static const struct pt_param params[] = {
 	{"fname", "The capture file; a FIFO or a device is read as it comes.",
-         PT_PATH(struct rdpcap_source, fname), .flags = PT_REQUIRED},
+         PT_FILE(struct rdpcap_source, fname), .flags = PT_REQUIRED | PT_READ},
 	{"speed", "How fast: 1 keeps the file's timing, 2 is twice as fast, 0 as fast as possible.",
          PT_NUMBER(struct rdpcap_source, speed), .fallback = "0", .max = 1e9},
 	{"loop", "How many rounds; 0 for ever.", PT_INT(struct rdpcap_source, loop),

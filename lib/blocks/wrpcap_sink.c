@@ -7,6 +7,7 @@
 #include "capture/capture.h"
 #include "capture/rotate.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -20,7 +21,7 @@ struct rotate {
 };
 
 struct wrpcap_sink {
-	char *fname;
+	struct pt_file fname;
 	int link_type, format;
 	bool gz, append;
 	struct rotate rotate;
@@ -40,6 +41,11 @@ static bool rotates(const struct wrpcap_sink *s)
 	return s->rotate.size || s->rotate.seconds > 0;
 }
 
+static bool is_handed(const struct wrpcap_sink *s)
+{
+	return s->fname.fd != -1;
+}
+
 static int check(struct pt_block *b, struct pt_error *err)
 {
 	struct wrpcap_sink *s = pt_state(b);
@@ -51,6 +57,9 @@ static int check(struct pt_block *b, struct pt_error *err)
 		rc = pt_fail(
 			err, -EINVAL, "append",
 			"rotate never writes to a file that is there; leave out append or rotate");
+	if (is_handed(s) && rotates(s))
+		rc = pt_fail(err, -EINVAL, "rotate",
+		             "makes files of its own: give fname as a path, or leave out rotate");
 	if (s->rotate.files && !rotates(s))
 		rc = pt_fail(err, -EINVAL, "rotate.files",
 		             "says how many files are kept, but not when one ends; give size or "
@@ -97,11 +106,14 @@ static int open_anew(struct pt_block *b, struct pt_error *err)
 	struct wrpcap_sink *s = pt_state(b);
 	char *path = NULL;
 	if (rotates(s)) {
-		s->number = rotate_highest(s->fname) + 1;
-		path = rotate_name(s->fname, s->number);
+		s->number = rotate_highest(s->fname.path) + 1;
+		path = rotate_name(s->fname.path, s->number);
 	}
-	const struct capture_writer_config config = config_of(b, path ? path : s->fname);
-	int rc = capture_writer_open(&config, &s->writer, err);
+	struct capture_writer_config config = config_of(b, path ? path : s->fname.path);
+	if (is_handed(s))
+		config.fd = pt_open_file(b, "fname", &s->fname, O_WRONLY, 0, err);
+	int rc = is_handed(s) && config.fd < 0 ? config.fd
+	                                       : capture_writer_open(&config, &s->writer, err);
 	free(path);
 	return rc;
 }
@@ -116,7 +128,7 @@ struct handed {
 
 static char *key_of(const struct wrpcap_sink *s)
 {
-	return must_printf("capture%s %s", rotates(s) ? "s" : "", s->fname);
+	return must_printf("capture%s %s", rotates(s) ? "s" : "", s->fname.path);
 }
 
 static void leave(struct pt_block *b, struct pt_estate *estate)
@@ -124,7 +136,7 @@ static void leave(struct pt_block *b, struct pt_estate *estate)
 	const struct wrpcap_sink *s = pt_state(b);
 	const struct handed handed = {s->format, capture_writer_link_type(s->writer), s->gz};
 	char *key = key_of(s);
-	if (!s->failed) {
+	if (!s->failed && !is_handed(s)) {
 		pt_leave(estate, key, -1);
 		pt_leave_bytes(estate, key, &handed, sizeof handed);
 	}
@@ -141,7 +153,7 @@ static int check_handed(const struct wrpcap_sink *s, const struct handed *h, str
 	if (!param)
 		return 0;
 	pt_fail(err, -EBUSY, param, "'%s' is being written, and its %s cannot change in the middle",
-	        s->fname, param);
+	        s->fname.path, param);
 	pt_hint(err, "choose another name, or stop the engine first");
 	return -EBUSY;
 }
@@ -150,6 +162,9 @@ static int take_over(struct pt_block *b, struct wrpcap_sink *s, struct pt_error 
 {
 	int fd, rc = 0;
 	size_t length;
+	s->kept = false;
+	if (is_handed(s))
+		return 0;
 	char *key = key_of(s);
 	s->kept = pt_left(b, key, &fd);
 	const struct handed *handed = s->kept ? pt_left_bytes(b, key, &length) : NULL;
@@ -164,7 +179,7 @@ static void inherit(struct pt_block *b, struct pt_block *old)
 	struct wrpcap_sink *s = pt_state(b), *before = pt_state(old);
 	if (!s->kept)
 		return;
-	const struct capture_writer_config config = config_of(b, s->fname);
+	const struct capture_writer_config config = config_of(b, s->fname.path);
 	s->writer = before->writer;
 	s->number = before->number;
 	s->begun_ns = before->begun_ns;
@@ -187,8 +202,8 @@ static int open_file(struct pt_block *b, struct pt_error *err)
 static void rotate(struct pt_block *b, struct wrpcap_sink *s)
 {
 	uint64_t files = (uint64_t)s->rotate.files, next = s->number + 1;
-	char *path = rotate_name(s->fname, next);
-	char *old = files && next > files ? rotate_name(s->fname, next - files) : NULL;
+	char *path = rotate_name(s->fname.path, next);
+	char *old = files && next > files ? rotate_name(s->fname.path, next - files) : NULL;
 	capture_writer_rotate(s->writer, path, old);
 	free(path);
 	free(old);
@@ -344,7 +359,8 @@ static const struct pt_param rotate_params[] = {
 
 static const struct pt_param params[] = {
 	{"fname", "The file; one that is there is overwritten when the first packet comes. A FIFO "
-	 "needs a reader.", PT_PATH(struct wrpcap_sink, fname), .flags = PT_REQUIRED},
+	 "needs a reader.", PT_FILE(struct wrpcap_sink, fname),
+	 .flags = PT_REQUIRED | PT_WRITE},
 	{"linktype", "The link type of the file; None takes the first packet's.",
 	 PT_LINKTYPE(struct wrpcap_sink, link_type), .fallback = "None"},
 	{"format", "pcap has microseconds, pcap-ns nanoseconds, pcapng nanoseconds and several link "

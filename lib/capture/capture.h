@@ -66,7 +66,8 @@ struct capture_writer;
 
 struct capture_writer_config {
 	const char *path;
-	int fd; /* -1, or a descriptor to write to, which the writer then owns; path is its name */
+	int fd; /* -1, or a descriptor to write to, which the writer owns, also on failure; path is its
+	           name. A regular file is treated as one that was opened by its path */
 	const char *const *folders; /* where it may write, for ever: see base/path.h */
 	enum capture_format format;
 	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */

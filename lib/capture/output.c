@@ -89,6 +89,10 @@ static int look_at(const struct capture_writer_config *config, struct output *o,
 {
 	struct capture_reader *r;
 	struct capture_facts facts;
+	if ((fcntl(o->fd, F_GETFL) & O_ACCMODE) != O_RDWR)
+		return pt_fail(err, -EBADF, "append",
+		               "cannot append to '%s': it is not open for reading, too",
+		               config->path);
 	int copy = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return output_failed(config, config->path, -errno, err);
@@ -141,9 +145,20 @@ int output_open(const struct capture_writer_config *config, struct output *o, st
 	return rc;
 }
 
+int output_take(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
+{
+	*o = (struct output){.link_type = -1, .fd = config->fd};
+	int rc = claim(config, o, err);
+	if (rc)
+		close(o->fd);
+	return rc;
+}
+
 int output_begin(const struct output *o)
 {
-	return o->truncate && ftruncate(o->fd, 0) < 0 ? -errno : o->fd;
+	if (o->truncate && (ftruncate(o->fd, 0) < 0 || lseek(o->fd, 0, SEEK_SET) < 0))
+		return -errno;
+	return o->fd;
 }
 
 int output_replace(const struct capture_writer_config *config, const char *path)

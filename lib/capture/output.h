@@ -17,6 +17,9 @@ struct output {
    there is made (mode 0640 under the umask). */
 int output_open(const struct capture_writer_config *, struct output *, struct pt_error *);
 
+/* The same of config->fd, which is given: closed on failure. */
+int output_take(const struct capture_writer_config *, struct output *, struct pt_error *);
+
 /* Now what was there goes, unless it is appended to. The descriptor or a negative errno. */
 int output_begin(const struct output *);
 

@@ -60,8 +60,9 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	if (config->append && config->gzip)
 		return pt_fail(err, -EINVAL, "append",
 		               "cannot append to a compressed file; leave out append or gz");
-	struct output output = {.fd = config->fd, .link_type = -1};
-	int rc = config->fd >= 0 ? 0 : output_open(config, &output, err);
+	struct output output;
+	int rc = config->fd >= 0 ? output_take(config, &output, err)
+	                         : output_open(config, &output, err);
 	if (rc)
 		return rc;
 	struct capture_writer *w = must_calloc(1, sizeof *w);

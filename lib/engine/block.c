@@ -11,11 +11,13 @@
 #include "msg/pool.h"
 #include "type/param.h"
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define REPORT_EVERY_NS 1000000000u
 
@@ -408,6 +410,32 @@ int pt_open(const struct pt_block *b, const char *param, const char *path, int f
 		return fd;
 	return (flags & O_ACCMODE) == O_RDONLY ? path_read_failed(folders, param, path, fd, err)
 	                                       : path_write_failed(folders, param, path, fd, err);
+}
+
+/* Regular files are as if they had been opened anew: one may have been read before. */
+int pt_open_file(const struct pt_block *b, const char *param, const struct pt_file *file, int flags,
+                 unsigned mode, struct pt_error *err)
+{
+	if (file->fd == PT_FD_GONE) {
+		pt_fail(err, -ESTALE, param, "'%s' was handed to an earlier daemon", file->path);
+		pt_hint(err, "hand it over again, with replace and --fd");
+		return -ESTALE;
+	}
+	if (file->fd < 0)
+		return pt_open(b, param, file->path, flags, mode, err);
+	int has = fcntl(file->fd, F_GETFL), wants = flags & O_ACCMODE;
+	if (has >= 0 && (has & O_ACCMODE) != O_RDWR && (has & O_ACCMODE) != wants)
+		return pt_fail(err, -EBADF, param, "'%s' was handed over, but not for %s",
+		               file->path,
+		               wants == O_RDONLY   ? "reading"
+		               : wants == O_WRONLY ? "writing"
+		                                   : "reading and writing");
+	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return pt_fail(err, -errno, param, "'%s' cannot be used: %s", file->path,
+		               error_words(errno));
+	lseek(fd, 0, SEEK_SET);
+	return fd;
 }
 
 const char *const *pt_folders(const struct pt_block *b)

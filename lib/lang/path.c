@@ -61,7 +61,7 @@ void path_resolve(const struct pt_param *row, json_t **value, const char *direct
 	json_t *item;
 	if (!row || !directory)
 		return;
-	if (row->kind == PT_KIND_PATH && json_is_string(*value))
+	if ((row->kind == PT_KIND_PATH || row->kind == PT_KIND_FILE) && json_is_string(*value))
 		join(value, directory);
 	else if (row->kind == PT_KIND_OBJECT)
 		resolve_members(row->members, *value, directory);

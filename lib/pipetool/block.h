@@ -42,7 +42,7 @@ extern "C" {
  * Threads:   an engine is one thread, and all functions of a block but init, open and close run on
  *            it, never two at once. Those three run on a thread of their own, while the engine goes
  *            on, and may block; they may use only pt_state, pt_name, pt_type_of, pt_left,
- *            pt_open, pt_may_run and pt_fail. pt_wake may be called from any thread.
+ *            pt_open, pt_open_file, pt_may_run and pt_fail. pt_wake may be called from any thread.
  *
  * Errors:    0 or a negative code, the words by pt_fail (error.h). Nothing here logs for you: what
  *            goes wrong while running is told by pt_report or pt_failed.
@@ -215,6 +215,10 @@ int pt_may_run(const struct pt_block *, const char *param, const char *program, 
 int pt_open(const struct pt_block *, const char *param, const char *path, int flags, unsigned mode,
             struct pt_error *);
 const char *const *pt_folders(const struct pt_block *);
+/* The same of a parameter of kind FILE. One that was handed over is the caller's own copy, which a
+   regular file is read or written through from its beginning; refused if it is not open for that. */
+int pt_open_file(const struct pt_block *, const char *param, const struct pt_file *, int flags,
+                 unsigned mode, struct pt_error *);
 
 /* Time. A timer lives in the block's state, zeroed; it runs once, and is stopped with the block.
    pt_now is the engine's clock: nanoseconds, monotonic; tests can fake it. */

@@ -16,6 +16,14 @@ struct pt_bytes {
 	size_t length;
 };
 
+/* A file that a user named, or handed over as a descriptor: see pt_open_file in block.h. */
+struct pt_file {
+	char *path; /* NULL: None; of a descriptor, what to call it */
+	int fd;     /* -1: there is none; PT_FD_GONE: it was handed to an earlier daemon */
+};
+
+#define PT_FD_GONE (-2)
+
 struct pt_bytes_list {
 	struct pt_bytes *items;
 	size_t count;
@@ -30,6 +38,7 @@ enum pt_kind {
 	PT_KIND_SECONDS,   /* 0.5 "100ms" "5m"                       double */
 	PT_KIND_STRING,    /* "text"                                 char * */
 	PT_KIND_PATH,      /* "file"                                 char * */
+	PT_KIND_FILE,      /* "file", or {"fd": 0} as below; PT_READ or PT_WRITE   struct pt_file */
 	PT_KIND_CHOICE,    /* one of .choices                        int, its index */
 	PT_KIND_BYTES,     /* "text" b'\xff' {"hex": …} {"base64": …}   struct pt_bytes */
 	PT_KIND_MESSAGES,  /* one of the above, or a list of them    struct pt_bytes_list */
@@ -37,7 +46,8 @@ enum pt_kind {
 	PT_KIND_TRANSFORM, /* a Lua expression, see pipetool-language(7)   struct pt_func * */
 	PT_KIND_PREDICATE, /* the same, for a yes or no              struct pt_func * */
 	PT_KIND_LINKTYPE,  /* 1 "EN10MB" None                        int, -1 for None */
-	PT_KIND_FD,        /* 0 or {"fd": 0}, a descriptor that came with the request   int */
+	PT_KIND_FD,        /* 0 or {"fd": 0}: a descriptor that came with the request; "name" or
+	                      {"fd": "name"}: that the daemon was started with (FDNAME)   int */
 	PT_KIND_OBJECT,    /* {…}: .members, offsets from this member's own   a struct */
 	PT_KIND_LIST,      /* [{…}, …], each as .members             struct json_t * */
 	PT_KIND_VARIANTS,  /* [{"op": …}, …], each as its row of .members   struct json_t * */
@@ -49,6 +59,8 @@ enum pt_param_flag {
 	PT_LIVE = 2,     /* `ptctl set` changes it in place while the engine runs */
 	PT_OPTION = 4,   /* of a ptctl verb: --name, not a positional argument */
 	PT_MANY = 8,     /* of a ptctl verb: takes all positional arguments that are left */
+	PT_READ = 16,    /* a file that is read: `ptctl run` opens it for the user */
+	PT_WRITE = 32,   /* the same of one that is written */
 };
 
 struct pt_param {
@@ -75,6 +87,7 @@ struct pt_param {
 #define PT_SECONDS(type, field) .kind = PT_KIND_SECONDS, .offset = PT_FIELD(type, field, double)
 #define PT_STRING(type, field)  .kind = PT_KIND_STRING, .offset = PT_FIELD(type, field, char *)
 #define PT_PATH(type, field)    .kind = PT_KIND_PATH, .offset = PT_FIELD(type, field, char *)
+#define PT_FILE(type, field)    .kind = PT_KIND_FILE, .offset = PT_FIELD(type, field, struct pt_file)
 #define PT_CHOICE(type, field)  .kind = PT_KIND_CHOICE, .offset = PT_FIELD(type, field, int)
 #define PT_BYTES(type, field) \
 	.kind = PT_KIND_BYTES, .offset = PT_FIELD(type, field, struct pt_bytes)

@@ -174,11 +174,15 @@ int param_seconds_from_json(const json_t *value, double *seconds)
 	return 0;
 }
 
-int param_fd_from_json(const json_t *value, int *n)
+int param_fd_from_json(const json_t *value, int *n, const char **name)
 {
 	const json_t *number = value;
 	if (json_is_object(value) && json_object_size(value) == 1)
 		number = json_object_get(value, "fd");
+	*n = -1;
+	*name = is_text(number) && json_string_length(number) ? json_string_value(number) : NULL;
+	if (*name)
+		return 0;
 	if (!json_is_integer(number) || json_integer_value(number) < 0 ||
 	    json_integer_value(number) > INT32_MAX)
 		return -EINVAL;
@@ -204,6 +208,18 @@ int param_link_type_from_json(const json_t *value, int *number)
 		return -EINVAL;
 	*number = found;
 	return 0;
+}
+
+/* A path, or {"fd": …} with or without "path", which is then a name for it. */
+static bool is_file(const json_t *value)
+{
+	int n;
+	const char *name;
+	const json_t *path = json_object_get(value, "path"), *fd = json_object_get(value, "fd");
+	if (is_text(value))
+		return true;
+	return fd && !json_is_object(fd) && !param_fd_from_json(fd, &n, &name) &&
+	       (!path || is_text(path)) && json_object_size(value) == (path ? 2 : 1);
 }
 
 static bool number_fits(const struct pt_param *row, const json_t *value)
@@ -357,6 +373,7 @@ static int check_object(const struct pt_param *row, const json_t *value, struct 
 int param_check_value(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	int number;
+	const char *name;
 	bool good = true;
 	if (json_is_null(value) && row->fallback && !strcmp(row->fallback, "None"))
 		return 0;
@@ -380,7 +397,8 @@ int param_check_value(const struct pt_param *row, const json_t *value, struct pt
 			return 0;
 		return check_items(row, value, check_string_item, err);
 	case PT_KIND_LINKTYPE: good = !param_link_type_from_json(value, &number); break;
-	case PT_KIND_FD: good = !param_fd_from_json(value, &number); break;
+	case PT_KIND_FILE: good = is_file(value); break;
+	case PT_KIND_FD: good = !param_fd_from_json(value, &number, &name); break;
 	case PT_KIND_OBJECT: return check_object(row, value, err);
 	case PT_KIND_LIST: return check_items(row, value, check_list_item, err);
 	case PT_KIND_VARIANTS: return check_items(row, value, check_variant, err);

@@ -40,7 +40,7 @@ struct param_env {
 };
 
 /* Reads `object`, which param_check has passed, into `state` (zeroed), defaults for what is missing.
-   None leaves a field zero, but -1 in a LINKTYPE, an FD and a CHOICE. All faults are listed. What
+   None leaves a field zero, but -1 in a LINKTYPE, an FD, a FILE and a CHOICE. All faults are listed. What
    was read before a failure is released by param_release, which the caller always calls. */
 int param_read(const struct pt_param *rows, const json_t *object, void *state,
                const struct param_env *, struct pt_error *);
@@ -81,10 +81,11 @@ int param_parse_size(const char *text, uint64_t *bytes);
 int param_parse_seconds(const char *text, double *seconds);
 
 /* The same for values as they stand in requests, for whoever reads those without a table's offsets:
-   a number or a text; a descriptor's number n or {"fd": n}; a link type, -1 for null. 0 or -EINVAL. */
+   a number or a text; a descriptor's number n or {"fd": n}, or its
+   name (borrowed; *n is -1 then); a link type, -1 for null. 0 or -EINVAL. */
 int param_size_from_json(const json_t *, uint64_t *bytes);
 int param_seconds_from_json(const json_t *, double *seconds);
-int param_fd_from_json(const json_t *, int *n);
+int param_fd_from_json(const json_t *, int *n, const char **name);
 int param_link_type_from_json(const json_t *, int *number);
 
 /* A message in JSON: text, {"base64": …} or {"hex": …}. */

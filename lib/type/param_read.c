@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/named_fd.h"
 #include "base/path.h"
 #include "msg/json.h"
 #include <errno.h>
@@ -42,6 +43,7 @@ json_t *param_default(const struct pt_param *row)
 		break;
 	case PT_KIND_STRING:
 	case PT_KIND_PATH:
+	case PT_KIND_FILE:
 	case PT_KIND_CHOICE:
 	case PT_KIND_TRANSFORM:
 	case PT_KIND_PREDICATE: return unquoted(text);
@@ -119,9 +121,15 @@ static int read_func(const struct pt_param *row, const json_t *value, struct pt_
 static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
                    const struct param_env *env, struct pt_error *err)
 {
-	int n, code = param_fd_from_json(value, &n);
+	int n;
+	const char *name;
+	int code = param_fd_from_json(value, &n, &name);
 	if (code)
 		return code;
+	if (name) {
+		*fd = named_fd_get(name, row->name, err);
+		return *fd < 0 ? *fd : 0;
+	}
 	*fd = env && env->descriptor ? env->descriptor(env->arg, n) : -1;
 	if (*fd >= 0)
 		return 0;
@@ -144,6 +152,23 @@ static int read_path(const struct pt_param *row, const json_t *value, char **pat
 	return path_read_failed(env->folders, row->name, given, -PT_EPERMITTED, err);
 }
 
+static int read_file(const struct pt_param *row, const json_t *value, struct pt_file *file,
+                     const struct param_env *env, struct pt_error *err)
+{
+	const json_t *fd = json_object_get(value, "fd");
+	const char *path = json_string_value(json_object_get(value, "path"));
+	if (!fd)
+		return read_path(row, value, &file->path, env, err);
+	file->path = path ? must_strdup(path)
+	             : json_is_string(fd)
+	                     ? must_strdup(json_string_value(fd))
+	                     : must_printf("descriptor %d", (int)json_integer_value(fd));
+	int code = read_fd(row, fd, &file->fd, env, err);
+	if (!code && file->fd < 0)
+		file->fd = PT_FD_GONE;
+	return code;
+}
+
 static int read_members(const struct pt_param *rows, const json_t *object, void *state,
                         const struct param_env *env, struct pt_error *err);
 
@@ -158,6 +183,7 @@ static int read_value(const struct pt_param *row, const json_t *value, void *fie
 	case PT_KIND_SECONDS: return param_seconds_from_json(value, field);
 	case PT_KIND_STRING: *(char **)field = must_strdup(json_string_value(value)); return 0;
 	case PT_KIND_PATH: return read_path(row, value, field, env, err);
+	case PT_KIND_FILE: return read_file(row, value, field, env, err);
 	case PT_KIND_CHOICE: *(int *)field = read_choice(row, value); return 0;
 	case PT_KIND_BYTES: return param_bytes_from_json(value, field, err);
 	case PT_KIND_MESSAGES: return read_messages(value, field, err);
@@ -186,6 +212,8 @@ static void read_none(const struct pt_param *row, void *field)
 {
 	if (row->kind == PT_KIND_LINKTYPE || row->kind == PT_KIND_FD || row->kind == PT_KIND_CHOICE)
 		*(int *)field = -1;
+	if (row->kind == PT_KIND_FILE)
+		((struct pt_file *)field)->fd = -1;
 	for (const struct pt_param *m = row->members; m && m->name && row->kind == PT_KIND_OBJECT;
 	     m++)
 		read_none(m, field_of(m, field));
@@ -241,6 +269,14 @@ static void release_strings(char ***list)
 	*list = NULL;
 }
 
+static void release_file(struct pt_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->path);
+	file->path = NULL;
+}
+
 static void release_value(const struct pt_param *row, void *field, const struct param_env *env)
 {
 	switch (row->kind) {
@@ -266,6 +302,7 @@ static void release_value(const struct pt_param *row, void *field, const struct 
 			env->release(*(struct pt_func **)field);
 		*(struct pt_func **)field = NULL;
 		break;
+	case PT_KIND_FILE: release_file(field); break;
 	case PT_KIND_FD:
 		if (*(int *)field >= 0)
 			close(*(int *)field);
@@ -299,6 +336,7 @@ size_t param_size(const struct pt_param *row)
 	case PT_KIND_NUMBER:
 	case PT_KIND_SECONDS: return sizeof(double);
 	case PT_KIND_SIZE: return sizeof(uint64_t);
+	case PT_KIND_FILE: return sizeof(struct pt_file);
 	case PT_KIND_BYTES: return sizeof(struct pt_bytes);
 	case PT_KIND_MESSAGES: return sizeof(struct pt_bytes_list);
 	case PT_KIND_CHOICE:

@@ -114,6 +114,20 @@ static json_t *link_type(void)
 	return any_of(n, of_type("string"), of_type("null"));
 }
 
+/* By its number, or by its name. */
+static json_t *descriptor(void)
+{
+	json_t *n = set(of_type("integer"), "minimum", json_integer(0));
+	return any_of(n, set(of_type("string"), "minLength", json_integer(1)), NULL);
+}
+
+static json_t *passed_file(void)
+{
+	json_t *file = with_one("fd", descriptor());
+	set(json_object_get(file, "properties"), "path", of_type("string"));
+	return file;
+}
+
 static json_t *of_kind(const struct pt_param *row)
 {
 	switch (row->kind) {
@@ -131,10 +145,8 @@ static json_t *of_kind(const struct pt_param *row)
 	case PT_KIND_MESSAGES: return any_of(bytes(), list_of(bytes()), NULL);
 	case PT_KIND_STRINGS: return any_of(of_type("string"), list_of(of_type("string")), NULL);
 	case PT_KIND_LINKTYPE: return link_type();
-	case PT_KIND_FD: {
-		json_t *n = set(of_type("integer"), "minimum", json_integer(0));
-		return any_of(n, with_one("fd", json_copy(n)), NULL);
-	}
+	case PT_KIND_FILE: return any_of(of_type("string"), passed_file(), NULL);
+	case PT_KIND_FD: return any_of(descriptor(), with_one("fd", descriptor()), NULL);
 	case PT_KIND_OBJECT: return row->members ? schema_params(row->members) : of_type("object");
 	case PT_KIND_LIST: return list_of(row->members ? schema_params(row->members) : NULL);
 	case PT_KIND_VARIANTS: return list_of(variants(row->members));
@@ -188,6 +200,8 @@ static json_t *describe(const struct pt_param *row)
 		set(p, "default", param_default(row));
 	if (row->flags & PT_LIVE)
 		set(p, "live", json_true());
+	if (row->flags & (PT_READ | PT_WRITE))
+		set(p, "access", json_string(row->flags & PT_WRITE ? "write" : "read"));
 	if (row->flags & PT_OPTION)
 		set(p, "option", json_true());
 	if (row->flags & PT_MANY)

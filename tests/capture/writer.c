@@ -294,6 +294,46 @@ START_TEST(nothing_is_touched_before_the_first_packet)
 }
 END_TEST
 
+START_TEST(a_descriptor_is_written_as_a_path_is)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	config.path = "what the user calls it";
+	for (int round = 0; round < 3; round++) { /* anew, over it, behind it */
+		config.fd = open(d.path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		config.append = round == 2;
+		ck_assert_int_eq(open_writer(&d, config), 0);
+		ck_assert_int_eq(size_of(d.path), round ? 24 + 16 + 3 : 0);
+		ck_assert_int_eq(put(&d, "one", 1, 1), 1);
+		finish(&d);
+	}
+	struct reading r = read_path(d.path);
+	ck_assert_uint_eq(r.count, 2);
+	reading_end(&r);
+	config.fd = open(d.path, O_WRONLY | O_CLOEXEC);
+	expect_refusal(&d, open_writer(&d, config), "append", "it is not open for reading, too");
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(a_pipe_that_others_use_gets_its_flags_back)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	int ends[2];
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	config.path = "a pipe";
+	config.fd = fcntl(ends[1], F_DUPFD_CLOEXEC, 0);
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	ck_assert_int_eq(put(&d, "one", 1, 1), 1);
+	finish(&d);
+	ck_assert_int_eq(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0);
+	close(ends[0]);
+	close(ends[1]);
+	desk_end(&d);
+}
+END_TEST
+
 START_TEST(a_file_has_one_writer)
 {
 	struct desk d = desk();
@@ -502,6 +542,7 @@ UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_va
            a_plain_message_needs_a_link_type, long_packets_are_cut_and_late_times_are_the_last,
            appending_goes_on_at_the_end, appending_to_another_kind_of_file_is_refused,
            nothing_is_touched_before_the_first_packet, a_file_has_one_writer,
+           a_descriptor_is_written_as_a_path_is, a_pipe_that_others_use_gets_its_flags_back,
            what_cannot_be_opened_says_how_to_mend_it, a_full_disk_is_told, a_size_limit_is_told,
            a_file_that_takes_a_part_has_what_was_not_lost, a_reader_that_closes_is_told,
            after_a_failed_write_everything_is_refused,

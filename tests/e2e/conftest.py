@@ -80,7 +80,7 @@ class Daemon:
     """A pipetoold with a socket and folders of its own."""
 
     def __init__(self, folder, prefix=(), config="", arguments=(), env=None, wait=True,
-                 preexec=None, engines=None, socket=None):
+                 preexec=None, engines=None, socket=None, owner=None):
         self.folder = pathlib.Path(folder)
         self.socket = socket or self.folder / "control.sock"
         self.engines = engines or self.folder / "engines.d"
@@ -88,6 +88,8 @@ class Daemon:
         self.state = self.folder / "state"
         for sub in (self.engines, self.blocks, self.state):
             sub.mkdir(exist_ok=True)
+            if owner is not None:
+                os.chown(sub, owner, owner)
         self.config = self.folder / "pipetoold.conf"
         if config is not None:
             self.config.write_text(config)
@@ -107,6 +109,7 @@ class Daemon:
         path = self.folder / "notify"
         path.unlink(missing_ok=True)
         ready.bind(str(path))
+        path.chmod(0o666)  # the daemon may be another user
         with open(self.output, "ab") as out, open(self.errors, "ab") as err, ready:
             self.process = subprocess.Popen(
                 [*self.prefix, program("pipetoold"), "--socket", self.socket, "--config",

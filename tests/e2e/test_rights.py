@@ -2,13 +2,17 @@
 """Who may do what: files, descriptors, roles and sockets."""
 import contextlib
 import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
 import threading
 
 import pytest
 from scapy.all import Ether, IP, Raw, rdpcap, wrpcap
 
 from client import Refused, add
-from conftest import eventually
+from conftest import Daemon, eventually, program, run_ptctl
 
 
 def some_packets(path, count=5):
@@ -149,3 +153,162 @@ def test_a_fifo_holds_up_nobody(fenced, tmp_path):
     fenced.create("r", f"RdpcapSource('{tmp_path}/in/fifo') > Sink()")
     assert "running" in fenced.ok("show", "r")
     fenced.ok("stop", "r")
+
+
+# ---- with the user's own rights -----------------------------------------------------------------
+
+NOBODY, SOMEBODY, DAEMON = 65534, 4711, 4712  # two users and a daemon who have nothing in common
+
+as_root = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"),
+                             reason="only root with setpriv can be other users")
+
+
+def user(uid, *groups):
+    """The beginning of a command line that runs the rest as somebody else."""
+    return ["setpriv", "--reuid", str(uid), "--regid", str(uid),
+            *(["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"])]
+
+
+@pytest.fixture
+def commons():
+    """A folder where everybody may enter, which pytest's own are not."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="rights-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def folder_of(path, uid, mode=0o700):
+    path.mkdir()
+    os.chown(path, uid, uid)
+    path.chmod(mode)
+    return path
+
+
+@pytest.fixture
+def estranged(commons):
+    """A daemon that runs as a user of its own, and takes everybody for an admin who comes in."""
+    if subprocess.run([*user(DAEMON), program("pipetoold"), "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("another user cannot reach the programs under test")
+    daemon = Daemon(folder_of(commons / "daemon", DAEMON, 0o755), prefix=user(DAEMON),
+                    config=f"[access]\nadmin = {SOMEBODY}\noperator = {NOBODY}\n",
+                    owner=DAEMON)
+    daemon.socket.chmod(0o666)
+    yield daemon
+    daemon.stop()
+
+
+@as_root
+def test_run_reads_and_writes_with_the_users_rights(estranged, commons):
+    home = folder_of(commons / "home", SOMEBODY)
+    some_packets(home / "in.pcap")
+    os.chown(home / "in.pcap", SOMEBODY, SOMEBODY)
+    (home / "in.pcap").chmod(0o600)
+
+    def ptctl(*words):
+        return run_ptctl("-s", estranged.socket, *words, prefix=user(SOMEBODY), cwd=home)
+
+    # the daemon itself could not
+    refused = ptctl("create", "e", "RdpcapSource('in.pcap') > Sink()", "--start")
+    assert refused.code == 1 and "permission denied" in refused.err.lower()
+
+    for _ in range(2):
+        done = ptctl("run", "RdpcapSource('in.pcap') > WrpcapSink('out.pcap')")
+        assert done.code == 0, done
+        assert len(rdpcap(str(home / "out.pcap"))) == 5
+    assert (home / "out.pcap").stat().st_uid == SOMEBODY
+    done = ptctl("run", "RdpcapSource('in.pcap') > WrpcapSink('out.pcap', append=True)")
+    assert done.code == 0, done
+    assert len(rdpcap(str(home / "out.pcap"))) == 10
+
+
+@as_root
+def test_run_lends_nobody_the_daemons_rights(estranged, commons):
+    some_packets(commons / "daemon/secret.pcap")
+    os.chown(commons / "daemon/secret.pcap", DAEMON, DAEMON)
+    (commons / "daemon/secret.pcap").chmod(0o600)
+    before = sorted(os.listdir(commons / "daemon"))
+    for graph in ("RdpcapSource('secret.pcap') > Sink()",
+                  "CLIFeeder() > WrpcapSink('secret.pcap')", "CLIFeeder() > WrpcapSink('new.pcap')"):
+        refused = run_ptctl("-s", estranged.socket, "run", graph, prefix=user(SOMEBODY),
+                            cwd=commons / "daemon")
+        assert refused.code == 1
+        assert "permission denied" in refused.err.lower() and "you need to be allowed" in refused.err
+        assert "^" in refused.err
+    assert sorted(os.listdir(commons / "daemon")) == before
+
+
+def test_run_tells_of_files_as_create_does(daemon, tmp_path):
+    some_packets(tmp_path / "in.pcap")
+    (tmp_path / "folder").mkdir()
+    for graph, words in (("RdpcapSource('inn.pcap') > Sink()", "did you mean 'in.pcap'?"),
+                         ("RdpcapSource('folder') > Sink()", "is a folder"),
+                         ("CLIFeeder() > WrpcapSink('folder')", "is a folder"),
+                         ("CLIFeeder() > WrpcapSink('none/x')", "make the folder first")):
+        result = daemon.ptctl("run", graph, cwd=tmp_path)
+        assert result.code == 1 and words in result.err and "block '" in result.err
+        line, text, caret = result.err.splitlines()
+        assert line.startswith("ptctl: line 1, column ") and text == graph
+        assert text[caret.index("^")] in "'"
+    both = daemon.ptctl("run", "RdpcapSource('a') > Sink(); RdpcapSource('b') > Sink()", cwd=tmp_path)
+    assert both.err.count("no such file") == 2
+
+
+def test_a_run_that_is_refused_leaves_no_file(daemon, tmp_path):
+    (tmp_path / "old.pcap").write_bytes(b"dear")
+    result = daemon.ptctl("run", "w = WrpcapSink('new.pcap'); v = WrpcapSink('old.pcap'); CLIFeeder() > w;"
+                          "RdpcapSource('old.pcap') > v", cwd=tmp_path)
+    assert result.code == 1 and "pcap" in result.err
+    assert (tmp_path / "old.pcap").read_bytes() == b"dear"
+    assert not (tmp_path / "new.pcap").exists()
+
+
+def test_a_file_may_be_handed_over_with_any_verb(daemon, tmp_path):
+    some_packets(tmp_path / "in.pcap")
+    with open(tmp_path / "in.pcap", "rb") as source, open(tmp_path / "out.pcap", "wb") as target:
+        daemon.ok("create", "e", "r = RdpcapSource({'fd': 0}); r > WrpcapSink({'fd': 1})", "--fd", source.fileno(),
+                  "--fd", target.fileno(), pass_fds=[source.fileno(), target.fileno()])
+    for _ in range(2):  # an engine that is started again begins anew
+        daemon.ok("start", "e")
+        daemon.finish("e")
+        assert len(rdpcap(str(tmp_path / "out.pcap"))) == 5
+    assert "RdpcapSource(fname={'fd': 0})" in daemon.ok("export", "e")
+
+
+def test_a_file_is_handed_over_for_what_it_is_open_for(daemon, tmp_path):
+    path = some_packets(tmp_path / "in.pcap")
+    for mode, graph, words in (("rb", "CLIFeeder() > WrpcapSink({'fd': 0})", "not for writing"),
+                               ("ab", "RdpcapSource({'fd': 0}) > Sink()", "not for reading"),
+                               ("ab", "CLIFeeder() > WrpcapSink({'fd': 0}, append=True)", "not open for reading"),
+                               ("rb", "CLIFeeder() > WrpcapSink({'fd': 0}, rotate={'size': 9})", "leave out rotate"),
+                               ("rb", "RdpcapSource({'fd': 1}) > Sink()", "no descriptor 1")):
+        with open(path, mode) as file:
+            result = daemon.ptctl("create", "e", graph, "--start", "--fd", file.fileno(), pass_fds=[file.fileno()])
+        assert result.code == 1 and words in result.err, result
+    assert len(rdpcap(str(path))) == 5
+
+
+@pytest.mark.parametrize("fname", [{"fd": -1}, {"fd": 0, "path": 1}, {"fd": 0, "more": 1}, {"path": "x"}, {},
+                                   {"fd": ""}, {"fd": {"fd": 0}}, 0, [], None])
+def test_what_no_file_can_be(rpc, fname):
+    rpc.call("engine.create", engine="e")
+    refused = rpc.refused("engine.change", engine="e", ops=[add("r", "RdpcapSource", fname=fname)])
+    assert refused.kind == "bad-parameter" and refused.path == "$.ops[0].params.fname"
+
+
+def test_types_tell_which_files_they_read_and_write(rpc):
+    def of(kind):
+        return rpc.call("type.show", type=kind)["params"][0]
+    assert of("RdpcapSource")["access"] == "read" and of("WrpcapSink")["access"] == "write"
+    assert of("WrpcapSink")["kind"] == "file"
+
+
+def test_what_was_handed_to_an_earlier_daemon_is_gone(daemon, tmp_path):
+    with open(some_packets(tmp_path / "in.pcap"), "rb") as file:
+        daemon.ok("create", "e", "RdpcapSource({'fd': 0, 'path': '/etc/hostname'}) > Sink()",
+                  "--fd", file.fileno(), pass_fds=[file.fileno()])
+    daemon.stop()
+    daemon.start()
+    result = daemon.ptctl("start", "e")
+    assert result.code == 1 and "'/etc/hostname' was handed to an earlier daemon" in result.err
+    assert "--fd" in result.err

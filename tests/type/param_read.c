@@ -2,6 +2,7 @@
 /* Tests reading values into a state, changing them, and releasing them. */
 #include "type/param.h"
 
+#include "base/named_fd.h"
 #include "unit.h"
 #include <fcntl.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct state {
 	uint64_t limit;
 	char *iface, **args;
 	int overflow, linktype, fd;
+	struct pt_file file;
 	struct pt_bytes key;
 	struct pt_bytes_list msg;
 	struct pt_func *f;
@@ -53,6 +55,7 @@ static const struct pt_param rows[] = {
          .choices = overflows},
 	{.name = "linktype", PT_LINKTYPE(struct state, linktype), .fallback = "None"},
 	{.name = "fd", PT_FD(struct state, fd), .fallback = "None"},
+	{.name = "file", PT_FILE(struct state, file), .fallback = "None", .flags = PT_READ},
 	{.name = "key", PT_BYTES(struct state, key), .fallback = "\"\""},
 	{.name = "msg", PT_MESSAGES(struct state, msg), .fallback = "hello"},
 	{.name = "f", PT_TRANSFORM(struct state, f), .fallback = "reverse"},
@@ -167,6 +170,47 @@ START_TEST(values_go_where_they_belong)
 }
 END_TEST
 
+START_TEST(descriptors_have_names_too)
+{
+	struct state s;
+	struct pt_error err = PT_ERROR_INIT;
+	int pipe[2];
+	ck_assert_int_eq(pipe2(pipe, O_CLOEXEC), 0);
+	named_fd_add("input", pipe[0]);
+	named_fd_add("input", pipe[1]);
+	ck_assert_int_eq(read_text("{\"fd\": \"input\"}", &s, NULL), 0);
+	ck_assert_int_ne(s.fd, pipe[0]);
+	ck_assert_int_eq(fcntl(s.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	done(&s);
+	ck_assert_int_eq(read_text("{\"fd\": {\"fd\": \"inputs\"}}", &s, &err), -PT_EPARAM);
+	ck_assert_ptr_nonnull(strstr(err.faults[0].message, "no descriptor named 'inputs'"));
+	ck_assert_str_eq(err.faults[0].hint, "did you mean 'input'?");
+	pt_error_clear(&err);
+	done(&s);
+}
+END_TEST
+
+START_TEST(a_file_is_a_path_or_a_descriptor)
+{
+	struct state s;
+	ck_assert_int_eq(read_text("{\"file\": \"/tmp/x\"}", &s, NULL), 0);
+	ck_assert_str_eq(s.file.path, "/tmp/x");
+	ck_assert_int_eq(s.file.fd, -1);
+	done(&s);
+	ck_assert_int_eq(read_text("{\"file\": {\"fd\": 0, \"path\": \"/tmp/x\"}}", &s, NULL), 0);
+	ck_assert_str_eq(s.file.path, "/tmp/x");
+	ck_assert_int_ge(s.file.fd, 0);
+	int fd = s.file.fd;
+	done(&s);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	ck_assert_int_eq(read_text("{\"file\": {\"fd\": 0}}", &s, NULL), 0);
+	ck_assert_str_eq(s.file.path, "descriptor 0");
+	done(&s);
+	ck_assert_ptr_null(s.file.path);
+	ck_assert_int_eq(s.file.fd, -1);
+}
+END_TEST
+
 START_TEST(a_failed_read_tells_all_and_leaves_what_can_be_released)
 {
 	struct state s;
@@ -263,6 +307,7 @@ START_TEST(defaults_are_read_as_users_type_them)
 END_TEST
 
 UNIT_TESTS("type/param_read", defaults_are_there, values_go_where_they_belong,
+           descriptors_have_names_too, a_file_is_a_path_or_a_descriptor,
            a_failed_read_tells_all_and_leaves_what_can_be_released,
            functions_are_refused_where_nobody_compiles, an_update_changes_what_it_names,
            an_update_that_fails_changes_nothing, release_may_come_twice,

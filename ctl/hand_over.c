@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Opens what the daemon then need not. */
+#include "ctl/hand_over.h"
+
+#include "base/error.h"
+#include "base/path.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MODE 0666
+
+static bool is_regular(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A file that is appended to is read, too, where that is allowed. A FIFO would wait for nobody. */
+static int open_to_write(const char *path, bool *made)
+{
+	int fd = path_open(NULL, path, O_RDWR | O_CREAT | O_EXCL, MODE);
+	*made = fd >= 0;
+	if (fd != -EEXIST)
+		return fd;
+	fd = is_regular(path) ? path_open(NULL, path, O_RDWR, 0) : -EACCES;
+	return fd == -EACCES ? path_open(NULL, path, O_WRONLY, 0) : fd;
+}
+
+static int open_to_read(const char *path)
+{
+	struct stat st;
+	int fd = path_open(NULL, path, O_RDONLY, 0);
+	if (fd < 0 || fstat(fd, &st) || !S_ISDIR(st.st_mode))
+		return fd;
+	close(fd);
+	return -EISDIR;
+}
+
+/* The daemon's words, but for whose rights they are. */
+static int refuse(const struct pt_param *row, const char *path, int code, struct pt_error *err)
+{
+	bool writes = row->flags & PT_WRITE;
+	if (writes || code == -EISDIR)
+		path_write_failed(NULL, row->name, path, code, err);
+	else
+		path_read_failed(NULL, row->name, path, code, err);
+	if (code == -EACCES)
+		pt_hint(err, "you need to be allowed to %s it, and to pass its folders",
+		        writes ? "write" : "read");
+	err->faults[err->count - 1].code = -PT_EIO;
+	return -PT_EIO;
+}
+
+static void name_place(struct pt_error *err, const char *block, size_t op)
+{
+	struct pt_fault *fault = &err->faults[err->count - 1];
+	char *message = must_printf("block '%s': %s", block, fault->message);
+	free(fault->message);
+	fault->message = message;
+	char *path = must_printf("$.ops[%zu].params.%s", op, fault->path);
+	free(fault->path);
+	fault->path = path;
+}
+
+static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
+                    json_t *params, struct pt_error *err)
+{
+	const char *path = json_string_value(json_object_get(params, row->name));
+	bool made = false;
+	if (ctl->fd_count == CTL_FDS_MAX)
+		return pt_fail(err, -PT_ELIMIT, row->name,
+		               "'%s' is one file too many: at most %d are opened for a request",
+		               path, CTL_FDS_MAX);
+	int fd = row->flags & PT_WRITE ? open_to_write(path, &made) : open_to_read(path);
+	if (fd < 0)
+		return refuse(row, path, fd, err);
+	h->files = must_realloc(h->files, h->count + 1, sizeof *h->files);
+	h->files[h->count++].path = made ? must_strdup(path) : NULL;
+	json_t *file = json_object();
+	json_object_set_new(file, "fd", json_integer(ctl->fd_count));
+	json_object_set(file, "path", json_object_get(params, row->name));
+	json_object_set_new(params, row->name, file);
+	ctl->fds[ctl->fd_count++] = fd;
+	return 0;
+}
+
+static bool makes_files(const json_t *params)
+{
+	const json_t *rotate = json_object_get(params, "rotate");
+	return rotate && !json_is_null(rotate);
+}
+
+static int open_of_block(struct hand_over *h, struct ctl *ctl, const struct pt_param *rows,
+                         const json_t *op, size_t place, struct pt_error *err)
+{
+	json_t *params = json_object_get(op, "params");
+	int code = 0;
+	for (; rows && rows->name; rows++) {
+		bool is_path = json_is_string(json_object_get(params, rows->name));
+		if (rows->kind != PT_KIND_FILE || !is_path || makes_files(params))
+			continue;
+		int c = open_one(h, ctl, rows, params, err);
+		if (c)
+			name_place(err, json_string_value(json_object_get(op, "name")), place);
+		code = code ? code : c;
+	}
+	return code;
+}
+
+int hand_over(struct hand_over *h, struct pipe_text *pipe, struct world *world, struct ctl *ctl,
+              struct pt_error *err)
+{
+	size_t i;
+	json_t *op;
+	int code = 0;
+	*h = (struct hand_over){.before = ctl->fd_count};
+	json_array_foreach (pipe->program.ops, i, op) {
+		const char *type = json_string_value(json_object_get(op, "type"));
+		if (!type)
+			continue;
+		int c = open_of_block(h, ctl, world_params(world, type), op, i, err);
+		code = code ? code : c;
+	}
+	if (code)
+		pipe_locate(pipe, err);
+	return code;
+}
+
+static void remove_empty(const char *path)
+{
+	struct stat st;
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && !st.st_size)
+		unlink(path);
+}
+
+void hand_over_end(struct hand_over *h, struct ctl *ctl, bool used)
+{
+	for (unsigned i = 0; i < h->count; i++) {
+		close(ctl->fds[h->before + (int)i]);
+		if (h->files[i].path && !used)
+			remove_empty(h->files[i].path);
+		free(h->files[i].path);
+	}
+	if (h->count)
+		ctl->fd_count = h->before;
+	free(h->files);
+	*h = (struct hand_over){.before = ctl->fd_count};
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files that ptctl opens for the daemon, so that they are read and written with the user's rights. */
+#ifndef CTL_HAND_OVER_H
+#define CTL_HAND_OVER_H
+
+#include "ctl/pipe.h"
+
+struct hand_over {
+	int before; /* descriptors of --fd, which come first */
+	struct handed_file {
+		char *path; /* a file that was made for this and is empty yet; or NULL */
+	} * files;
+	unsigned count;
+};
+
+/* Opens the files that the blocks of the parsed text read or write, as their types' tables say, and
+   puts {"fd": n, "path": …} in place of the paths; the descriptors are added to ctl->fds, for the next
+   call that takes them. With `rotate` the daemon makes the files, and the path stays. What cannot be
+   opened is told with its place in the text: all of it. The caller calls hand_over_end in every
+   case. */
+int hand_over(struct hand_over *, struct pipe_text *, struct world *, struct ctl *,
+              struct pt_error *);
+
+/* Closes ptctl's own copies. Unless they were `used`, files that were made are removed again. */
+void hand_over_end(struct hand_over *, struct ctl *, bool used);
+
+#endif
