@@ -54,6 +54,6 @@ bool call_flag(const struct call *, const char *member);
 /* All methods: NULL-terminated list of tables. */
 extern const struct rpc_method *const method_tables[];
 extern const struct rpc_method daemon_methods[], engine_methods[], change_methods[],
-	block_methods[], type_methods[];
+	block_methods[], type_methods[], events_methods[];
 
 #endif

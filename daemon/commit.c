@@ -50,6 +50,19 @@ struct ask *engines_change(struct engine *engine, const struct change_wish *wish
 	return ask;
 }
 
+static void tell_changed(const struct engine *engine)
+{
+	static const char *const members[] = {"comment", "undoes", "confirm", "ops"};
+	const json_t *about = history_last(&engine->past.history)->about;
+	json_t *data = json_object();
+	for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+		json_object_set(data, members[i], json_object_get(about, members[i]));
+	if (engine->phase == READY)
+		engine_tell(engine, "engine.changed", about, data);
+	else
+		json_decref(data);
+}
+
 void commit_record(struct ask *ask)
 {
 	struct engine *engine = ask->engine;
@@ -61,6 +74,7 @@ void commit_record(struct ask *ask)
 	ask->recorded = engine->past.file && !engine->past.quiet;
 	json_object_del(ask->result, "graph");
 	commit_arm(engine);
+	tell_changed(engine);
 }
 
 /* ---- what could not be kept ---- */
@@ -138,6 +152,9 @@ void commit_taken_back(struct ask *back)
 	if (engine->phase == READY)
 		revisions_write(&engine->past);
 	commit_arm(engine);
+	if (!back->code && engine->phase == READY)
+		engine_tell(engine, "engine.taken_back", history_last(&engine->past.history)->about,
+		            NULL);
 }
 
 /* ---- undo ---- */
@@ -278,6 +295,7 @@ int engines_confirm(struct engine *engine, engines_done *done, void *arg, struct
 	ask->keeps = true;
 	ask->result = json_pack("{s:I}", "revision",
 	                        (json_int_t)history_last(&engine->past.history)->number);
+	engine_tell(engine, "engine.confirmed", ask->result, NULL);
 	ask_hold(ask);
 	ask_release(engine);
 	return 0;

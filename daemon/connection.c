@@ -47,6 +47,8 @@ struct connection {
 	struct call *call; /* the request that is being carried out */
 	struct wish *wishes;
 	size_t wish_count;
+	char **subscribed; /* names of engines; NULL stands for all */
+	size_t subscribed_count;
 	TAILQ_HEAD(, listener) taps;
 	unsigned tap_count;
 	struct gate *gate; /* of the taps; NULL: there was none */
@@ -322,7 +324,8 @@ static bool is_done(const struct connection *c)
 		return true;
 	if (!c->finished || c->call)
 		return false;
-	return c->gone || (!outbox_next(&c->outbox, &waiting) && !c->wish_count && !c->tap_count);
+	return c->gone || (!outbox_next(&c->outbox, &waiting) && !c->wish_count && !c->tap_count &&
+	                   !c->subscribed_count);
 }
 
 void connection_run(struct connection *c)
@@ -371,6 +374,28 @@ bool connection_wants(const struct connection *c, const char *engine, const char
 	return false;
 }
 
+int connection_subscribe(struct connection *c, const char *engine, struct pt_error *err)
+{
+	for (size_t i = 0; i < c->subscribed_count; i++)
+		if (same(c->subscribed[i], engine))
+			return 0;
+	if (c->subscribed_count == ATTACHED_MAX)
+		return pt_fail(err, -PT_ELIMIT, NULL,
+		               "a connection subscribes to at most %d engines, or to all",
+		               ATTACHED_MAX);
+	c->subscribed = must_realloc(c->subscribed, c->subscribed_count + 1, sizeof *c->subscribed);
+	c->subscribed[c->subscribed_count++] = engine ? must_strdup(engine) : NULL;
+	return 0;
+}
+
+bool connection_hears(const struct connection *c, const char *engine)
+{
+	for (size_t i = 0; i < c->subscribed_count; i++)
+		if (!engine || !c->subscribed[i] || same(c->subscribed[i], engine))
+			return true;
+	return false;
+}
+
 void connection_notify(struct connection *c, const struct buf *line)
 {
 	if (c->gone || c->raw)
@@ -405,7 +430,7 @@ bool connection_may_tap(const struct connection *c, bool raw, struct pt_error *e
 {
 	if (c->tap_count == TAPS_MAX)
 		pt_fail(err, -PT_ELIMIT, NULL, "a connection has at most %d taps", TAPS_MAX);
-	else if (raw && (c->tap_count || c->wish_count))
+	else if (raw && (c->tap_count || c->wish_count || c->subscribed_count))
 		pt_fail(err, -PT_ESTATE, "$.format",
 		        "this connection is told other things, and cannot carry a raw stream: open "
 		        "another");
@@ -504,6 +529,9 @@ void connection_close(struct connection *c)
 		free(c->wishes[i].block);
 	}
 	free(c->wishes);
+	for (size_t i = 0; i < c->subscribed_count; i++)
+		free(c->subscribed[i]);
+	free(c->subscribed);
 	for (struct listener *l; (l = TAILQ_FIRST(&c->taps));) {
 		TAILQ_REMOVE(&c->taps, l, entry);
 		listener_end(l);

@@ -45,6 +45,10 @@ bool connection_wants(const struct connection *, const char *engine, const char 
 void connection_notify(struct connection *, const struct buf *line); /* may close it */
 void connection_lost(struct connection *, uint64_t notifications);
 
+/* Events of an engine, NULL: of all, go to this connection from here on. -PT_ELIMIT as above. */
+int connection_subscribe(struct connection *, const char *engine, struct pt_error *);
+bool connection_hears(const struct connection *, const char *engine); /* NULL: of any */
+
 /* Shows what an engine's tap hands over from here on: as notifications, or, after the answer, as a
    raw stream, with which nothing else goes over the connection any more: what the peer sends is
    thrown away, and the stream's end closes it. */

@@ -8,6 +8,7 @@
 #include "daemon/boot.h"
 #include "daemon/console.h"
 #include "daemon/engines.h"
+#include "daemon/events.h"
 #include "daemon/journal.h"
 #include "daemon/loaded.h"
 #include "daemon/server.h"
@@ -98,8 +99,19 @@ static void on_output_lost(void *arg, const char *engine, uint64_t texts)
 static void on_report(void *arg, const char *engine, const char *block, int error,
                       const char *words)
 {
+	struct daemon *d = arg;
+	if (block)
+		events_tell(d->events, error ? "block.error" : "block.note", engine, block, NULL,
+		            json_pack("{s:s}", "message", words));
 	log_write(error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "engine %s%s%s: %s", engine,
 	          block ? ", block " : "", block ? block : "", words);
+}
+
+static void on_event(void *arg, const char *name, const char *engine, const json_t *about,
+                     json_t *data)
+{
+	struct daemon *d = arg;
+	events_tell(d->events, name, engine, NULL, about, data);
 }
 
 /* ---- the end ---- */
@@ -287,8 +299,10 @@ static void open_parts(struct daemon *d, struct control_socket socket)
 	                                      .output_ended = on_output_ended,
 	                                      .output_lost = on_output_lost,
 	                                      .report = on_report,
+	                                      .event = on_event,
 	                                      .arg = d};
 	d->console = console_new(STDOUT_FILENO, &d->inbox);
+	d->events = events_new(d);
 	d->engines = engines_new(&d->loop, &d->inbox, &events);
 	engines_configure(d->engines, &d->conf);
 	engines_keep(d->engines, d->journal);
@@ -344,6 +358,7 @@ static void close_parts(struct daemon *d)
 	boot_free(d->boot);
 	server_free(d->server);
 	engines_free(d->engines);
+	events_free(d->events);
 	loaded_free(d->loaded);
 	if (console_idle(d->console))
 		console_free(d->console);

@@ -12,6 +12,7 @@
 struct boot;
 struct console;
 struct engines;
+struct events;
 struct journal;
 struct loaded;
 struct server;
@@ -25,6 +26,7 @@ struct daemon {
 	struct journal *journal; /* NULL: nothing is kept */
 	struct loaded *loaded;
 	struct engines *engines;
+	struct events *events;
 	struct server *server;
 	struct console *console;
 	struct boot *boot;

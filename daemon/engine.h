@@ -50,6 +50,7 @@ struct engine {
 	uv_thread_t thread;     /* that frees it */
 	struct post freed;
 	bool is_freed;
+	enum pt_engine_state state; /* as was told last */
 
 	/* commit.c */
 	bool confirming;         /* a change that is to be confirmed is on its way */
@@ -77,6 +78,7 @@ struct engines {
 };
 
 /* ---- engines.c ---- */
+void engine_tell(const struct engine *, const char *event, const json_t *about, json_t *data);
 void engine_gone(struct engine *); /* forgets it, if its thread has ended and its file is settled */
 
 /* ---- ask.c ---- */

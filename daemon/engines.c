@@ -88,15 +88,16 @@ struct engine *engines_find(struct engines *all, const char *name, struct pt_err
 	return NULL;
 }
 
+static const char *const state_words[] = {
+	[PT_STOPPED] = "stopped", [PT_RUNNING] = "running", [PT_DRAINING] = "draining"};
+
 static json_t *row(const struct engine *engine)
 {
-	static const char *const states[] = {
-		[PT_STOPPED] = "stopped", [PT_RUNNING] = "running", [PT_DRAINING] = "draining"};
 	struct pt_engine_glance glance;
 	pt_engine_look(engine->engine, &glance);
 	json_t *row = json_object();
 	json_object_set_new(row, "engine", json_string(engine->name));
-	json_object_set_new(row, "state", json_string(states[glance.state]));
+	json_object_set_new(row, "state", json_string(state_words[glance.state]));
 	json_object_set_new(row, "revision", json_integer((json_int_t)glance.revision));
 	json_object_set_new(row, "blocks", json_integer((json_int_t)glance.blocks));
 	json_object_set_new(row, "links", json_integer((json_int_t)glance.links));
@@ -105,6 +106,47 @@ static json_t *row(const struct engine *engine)
 	if (engine->confirm_due_ms)
 		json_object_set_new(row, "unconfirmed", json_true());
 	return row;
+}
+
+static json_t *state_row(const struct engine *engine)
+{
+	const struct revision *last = history_last(&engine->past.history);
+	json_t *row = json_object();
+	json_object_set_new(row, "engine", json_string(engine->name));
+	json_object_set_new(row, "state", json_string(state_words[engine->state]));
+	json_object_set_new(row, "revision", json_integer((json_int_t)last->number));
+	json_object_set(row, "blocks", last->blocks);
+	json_object_set(row, "links", last->links);
+	return row;
+}
+
+json_t *engines_state(struct engines *all, const char *name)
+{
+	json_t *rows = json_array(), *state = json_object();
+	for (size_t i = 0; i < all->count; i++) {
+		const struct engine *engine = all->items[i];
+		if (engine->phase == READY && (!name || !strcmp(engine->name, name)))
+			json_array_append_new(rows, state_row(engine));
+	}
+	json_object_set_new(state, "engines", rows);
+	return state;
+}
+
+void engines_each(struct engines *all, void (*each)(void *arg, struct engine *), void *arg)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->items[i]->phase == READY)
+			each(arg, all->items[i]);
+}
+
+/* Takes `data`. */
+void engine_tell(const struct engine *engine, const char *event, const json_t *about, json_t *data)
+{
+	const struct engines_events *events = &engine->engines->events;
+	if (events->event)
+		events->event(events->arg, event, engine->name, about, data);
+	else
+		json_decref(data);
 }
 
 json_t *engines_list(struct engines *all)
@@ -157,6 +199,8 @@ void engine_gone(struct engine *engine)
 	if (!engine->is_freed || !is_settled(engine->past.file) || engine->held || engine->lost)
 		return;
 	take_out(all, engine);
+	if (engine->past.history.count && !engine->code)
+		engine_tell(engine, "engine.destroyed", NULL, NULL);
 	tell_waiters(engine, engine->code, &engine->err);
 	pt_error_clear(&engine->err);
 	output_fini(&engine->output);
@@ -234,6 +278,8 @@ static void ready(struct engine *engine)
 	engine->phase = READY;
 	engine->past.quiet = false;
 	commit_arm(engine);
+	engine_tell(engine, "engine.created", history_last(&engine->past.history)->about,
+	            state_row(engine));
 	tell_waiters(engine, 0, NULL);
 }
 
@@ -317,6 +363,10 @@ static void state_changed(struct post *post)
 {
 	struct state_post *news = (struct state_post *)post;
 	struct engine *engine = news->engine;
+	engine->state = news->state;
+	if (engine->phase == READY)
+		engine_tell(engine, "engine.state", NULL,
+		            json_pack("{s:s}", "state", state_words[news->state]));
 	if (engine->phase == READY && news->state != PT_DRAINING)
 		revisions_set_running(&engine->past, news->state == PT_RUNNING);
 	free(news);

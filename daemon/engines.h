@@ -30,6 +30,9 @@ struct engines_events {
 	void (*output_lost)(void *arg, const char *engine, uint64_t texts);
 	void (*report)(void *arg, const char *engine, const char *block, int error,
 	               const char *words);
+	/* Something happened that subscribers hear of: see events.h. `data` is to be taken. */
+	void (*event)(void *arg, const char *name, const char *engine, const json_t *about,
+	              json_t *data);
 	void *arg;
 };
 
@@ -43,8 +46,12 @@ size_t engines_count(const struct engines *); /* those being made and unmade, to
 struct engine *engines_find(struct engines *, const char *name, struct pt_error *);
 const char *engine_name(const struct engine *);
 
-/* In the order of the alphabet, as engine.list answers. A new reference. */
+/* Every engine that is made and not being destroyed, in the order of the alphabet. */
+void engines_each(struct engines *, void (*each)(void *arg, struct engine *), void *arg);
+
+/* As engine.list and events.subscribe (name NULL: all) answer. New references. */
 json_t *engines_list(struct engines *);
+json_t *engines_state(struct engines *, const char *name);
 
 /* `result` is borrowed; faults may be moved away. */
 typedef void engines_done(void *arg, int code, json_t *result, struct pt_error *);

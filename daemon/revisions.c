@@ -17,7 +17,7 @@ int64_t revisions_now_ns(void)
 	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-static json_t *time_json(int64_t ns)
+json_t *revisions_time_json(int64_t ns)
 {
 	return json_sprintf("%" PRId64 ".%09" PRId64, ns / NS_PER_S, ns % NS_PER_S);
 }
@@ -77,7 +77,7 @@ static json_t *about_change(const struct revisions *r, const struct author *auth
 	int64_t now = revisions_now_ns();
 	json_t *about = json_object();
 	json_object_set(about, "revision", json_object_get(result, "revision"));
-	json_object_set_new(about, "time", time_json(now));
+	json_object_set_new(about, "time", revisions_time_json(now));
 	json_object_set_new(about, "uid",
 	                    author->uid < 0 ? json_null() : json_integer(author->uid));
 	json_object_set_new(about, "pid",
@@ -90,7 +90,8 @@ static json_t *about_change(const struct revisions *r, const struct author *auth
 		json_object_set_new(
 			about, "confirm",
 			json_pack("{s:I, s:o}", "back", (json_int_t)last->number, "until",
-		                  time_json(now + (int64_t)(author->confirm_s * NS_PER_S))));
+		                  revisions_time_json(now +
+		                                      (int64_t)(author->confirm_s * NS_PER_S))));
 	json_object_set(about, "ops", json_object_get(result, "plan"));
 	return about;
 }

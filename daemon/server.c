@@ -169,6 +169,26 @@ void server_output(struct server *s, const char *engine, const char *block, cons
 	buf_free(&line);
 }
 
+void server_event(struct server *s, const char *engine, const struct buf *line)
+{
+	if (s->retired)
+		return;
+	for (struct connection_links *next, *links = TAILQ_FIRST(&s->all); links; links = next) {
+		next = TAILQ_NEXT(links, all);
+		if (connection_hears(links->connection, engine))
+			connection_notify(links->connection, line);
+	}
+}
+
+bool server_has_subscribers(const struct server *s)
+{
+	struct connection_links *links;
+	TAILQ_FOREACH(links, &s->all, all)
+	if (connection_hears(links->connection, NULL))
+		return true;
+	return false;
+}
+
 void server_lost(struct server *s, const char *engine, uint64_t texts)
 {
 	struct connection_links *links;

@@ -3,6 +3,7 @@
 #ifndef DAEMON_SERVER_H
 #define DAEMON_SERVER_H
 
+#include "base/buf.h"
 #include "daemon/peer.h"
 #include "daemon/socket.h"
 #include <stdint.h>
@@ -20,6 +21,9 @@ void server_configure(struct server *, const struct conf *); /* access and limit
 /* What a block printed, to every connection that is attached to it. */
 void server_output(struct server *, const char *engine, const char *block, const char *canal,
                    const char *text, size_t length);
+/* An event of an engine, as a line, to every connection that has subscribed to it. */
+void server_event(struct server *, const char *engine, const struct buf *line);
+bool server_has_subscribers(const struct server *);
 /* So many texts of the engine were dropped before they came here. */
 void server_lost(struct server *, const char *engine, uint64_t texts);
 

@@ -68,6 +68,7 @@ static json_t *block_to_json(const struct pt_block *b)
 {
 	json_t *object = json_object();
 	json_object_set_new(object, "name", json_string(b->name));
+	json_object_set_new(object, "state", json_string(block_state_word(b)));
 	json_object_set_new(object, "in", number(ledger_in(b)));
 	json_object_set_new(object, "made", number(b->count.made));
 	json_object_set_new(object, "out", number(b->count.out));

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ptctl events. */
+#include "base/error.h"
+#include "ctl/change.h"
+#include "ctl/ctl.h"
+#include "ctl/out.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int events(struct ctl *);
+
+static const struct pt_param rows[] = {
+	{.name = "engine",
+         .doc = "Whose events; without it, those of all.",
+         .kind = PT_KIND_STRING},
+	CTL_READY,
+	{NULL},
+};
+
+const struct verb verb_events = {
+	.name = "events",
+	.summary = "show what happens, until Ctrl-C",
+	.help = "First how things are, then each change of an engine or a block: who changed a "
+		"graph, what "
+		"failed, what was dropped. With -j each is a JSON object on a line, the first "
+		"holding "
+		"the "
+		"state.",
+	.params = rows,
+	.run = events,
+};
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+static void add_time(struct buf *b, const char *time)
+{
+	char text[20];
+	struct tm tm;
+	time_t s = (time_t)strtoll(time, NULL, 10);
+	const char *fraction = strchr(time, '.');
+	strftime(text, sizeof text, "%H:%M:%S", localtime_r(&s, &tm));
+	buf_addf(b, "%s%.4s", text, fraction ? fraction : "");
+}
+
+static void add_drops(struct buf *b, const json_t *drops)
+{
+	const char *why, *comma = "";
+	json_t *count;
+	json_object_foreach ((json_t *)(uintptr_t)drops, why, count) {
+		buf_addf(b, "%s%" JSON_INTEGER_FORMAT " %s", comma, json_integer_value(count), why);
+		comma = ", ";
+	}
+}
+
+static void add_change(struct buf *b, const json_t *event, const json_t *data)
+{
+	const json_t *uid = json_object_get(event, "uid"),
+		     *undoes = json_object_get(data, "undoes");
+	buf_addf(b, "revision %" JSON_INTEGER_FORMAT,
+	         json_integer_value(json_object_get(event, "revision")));
+	if (uid)
+		buf_addf(b, " by uid %" JSON_INTEGER_FORMAT, json_integer_value(uid));
+	if (undoes)
+		buf_addf(b, ", back to %" JSON_INTEGER_FORMAT, json_integer_value(undoes));
+	if (json_object_get(data, "confirm"))
+		buf_adds(b, ", to be confirmed");
+	if (*text_of(data, "comment")) {
+		buf_adds(b, "  # ");
+		out_clean(b, text_of(data, "comment"));
+	}
+}
+
+/* What an event tells beside its name. */
+static void add_data(struct buf *b, const json_t *event, const json_t *data)
+{
+	if (json_object_get(data, "dropped"))
+		add_drops(b, json_object_get(data, "dropped"));
+	else if (*text_of(data, "message"))
+		out_first_line(b, text_of(data, "message"));
+	else if (*text_of(data, "state"))
+		out_clean(b, text_of(data, "state"));
+	else if (json_object_get(event, "revision"))
+		add_change(b, event, data);
+}
+
+static void show_event(const json_t *event)
+{
+	struct buf b = BUF_INIT, who = BUF_INIT;
+	const json_t *data = json_object_get(event, "data");
+	add_time(&b, text_of(event, "time"));
+	out_clean(&who, text_of(event, "engine"));
+	if (*text_of(event, "block")) {
+		buf_addc(&who, '.');
+		out_clean(&who, text_of(event, "block"));
+	}
+	buf_addf(&b, "  %-16s  %-16s  ", text_of(event, "name"), who.data);
+	add_data(&b, event, data);
+	buf_addc(&b, '\n');
+	if (!strcmp(text_of(event, "name"), "engine.changed"))
+		change_show_ops(&b, json_object_get(data, "ops"), "    ");
+	buf_free(&who);
+	out_buf(&b);
+}
+
+static void told(void *arg, const char *method, json_t *params)
+{
+	const struct ctl *ctl = arg;
+	if (!strcmp(method, "gap"))
+		fprintf(stderr, "ptctl: %" JSON_INTEGER_FORMAT " events were lost\n",
+		        json_integer_value(json_object_get(params, "dropped")));
+	else if (ctl->json)
+		out_json(params);
+	else if (!strcmp(method, "event"))
+		show_event(params);
+}
+
+static void show_state(const json_t *state)
+{
+	struct buf b = BUF_INIT;
+	size_t i;
+	json_t *engine;
+	json_array_foreach (json_object_get(state, "engines"), i, engine)
+		buf_addf(&b,
+		         "%s is %s, revision %" JSON_INTEGER_FORMAT ", blocks: %zu, links: %zu\n",
+		         text_of(engine, "engine"), text_of(engine, "state"),
+		         json_integer_value(json_object_get(engine, "revision")),
+		         json_array_size(json_object_get(engine, "blocks")),
+		         json_array_size(json_object_get(engine, "links")));
+	out_buf(&b);
+}
+
+static int subscribe(struct ctl *ctl, struct pt_client **client, struct pt_error *err)
+{
+	json_t *result, *params = json_object();
+	int code = ctl_open(ctl, client, err);
+	if (ctl_text(ctl, "engine"))
+		json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
+	if (!code) {
+		pt_client_on_notification(*client, told, ctl);
+		code = pt_client_call(*client, "events.subscribe", params, NULL, 0, ctl->timeout_s,
+		                      &result, err);
+	}
+	json_decref(params);
+	if (code)
+		return code;
+	if (ctl->json)
+		out_json(result);
+	else
+		show_state(json_object_get(result, "state"));
+	json_decref(result);
+	return 0;
+}
+
+static int events(struct ctl *ctl)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	struct pt_client *client = NULL;
+	int code = subscribe(ctl, &client, &err);
+	if (!code)
+		ctl_tell_ready(ctl);
+	while (!code && (code = pt_client_wait(client, 3600)) >= 0)
+		code = 0;
+	if (!err.count)
+		pt_fail(&err, code, NULL, "%s",
+		        code == -EPIPE ? "the daemon has closed the connection"
+		                       : "the connection to the daemon failed");
+	pt_client_close(client);
+	return ctl_refused(ctl, &err);
+}
