@@ -38,7 +38,8 @@ const struct verb verb_run = {
 		"waits "
 		"until every source is exhausted and every sink flushed, and destroys it. Ctrl-C "
 		"stops "
-		"it cleanly. On a terminal a line shows how far it is. The exit status is 1 if a "
+		"it cleanly, and when ptctl is gone, however that came, so is the engine. On a "
+                "terminal a line shows how far it is. The exit status is 1 if a "
 		"block "
 		"failed. Capture files are opened by ptctl and handed to the daemon, so they are "
 		"read and written with your own rights (with rotate, and with -H, with the "
@@ -137,7 +138,7 @@ static int create(struct running *r, struct pt_error *err)
 		snprintf(r->engine, sizeof r->engine, "run-%d-%d", (int)getpid(), n);
 		json_t *params = engine_params(r);
 		pipe_graph(&r->pipe, params);
-		json_object_set_new(params, "ephemeral", json_true());
+		json_object_set_new(params, "owned", json_true());
 		code = ctl_call_with_fds(r->ctl, "engine.create", params, NULL, err);
 		if (code != -PT_EEXISTS || n == 100)
 			break;

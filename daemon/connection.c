@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "daemon/call.h"
 #include "daemon/check.h"
+#include "daemon/daemon.h"
 #include "daemon/outbox.h"
 #include "daemon/passed.h"
 #include "daemon/server.h"
@@ -524,6 +525,7 @@ void connection_close(struct connection *c)
 		call->connection = NULL;
 		call_cancel(call);
 	}
+	engines_disown(server_daemon(c->server)->engines, c);
 	for (size_t i = 0; i < c->wish_count; i++) {
 		free(c->wishes[i].engine);
 		free(c->wishes[i].block);

@@ -25,7 +25,7 @@ struct connection_links {
 	struct connection *connection;
 };
 
-/* Owns the descriptor, and takes what is in `peer`. */
+/* Owns the descriptor, and takes what is in `peer`. Engines that are made with `owned` end with it. */
 void connection_new(struct server *, int fd, struct peer peer);
 void connection_close(struct connection *); /* at once; what waits is given up */
 

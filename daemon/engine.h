@@ -39,8 +39,9 @@ struct engine {
 	struct pt_engine *engine;
 	enum phase phase;
 	bool start, from_file;
+	const void *owner; /* NULL: nobody's */
 	bool restored; /* found in the journal: a start that fails does not unmake it */
-	bool doomed;   /* the daemon ends while it is being made */
+	bool doomed;   /* the daemon, or its owner, ends while it is being made */
 	struct output output;
 	struct revisions past;
 	struct ask *held, **held_last; /* answers that wait for the journal, in order */

@@ -258,6 +258,24 @@ void engines_destroy(struct engine *engine, engines_done *done, void *arg)
 	unmake(engine);
 }
 
+static void ignore(void *arg, int code, json_t *result, struct pt_error *err)
+{
+}
+
+void engines_disown(struct engines *all, const void *owner)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		struct engine *engine = all->items[i];
+		if (engine->owner != owner)
+			continue;
+		engine->owner = NULL;
+		if (engine->phase == READY)
+			engines_destroy(engine, ignore, NULL);
+		else
+			engine->doomed = true;
+	}
+}
+
 void engines_end(struct engines *all, engines_done *done, void *arg)
 {
 	all->ending = true;
@@ -287,7 +305,7 @@ static void made(struct engine *engine, int code, struct pt_error *err)
 {
 	struct pt_engine_glance glance;
 	if (!code && engine->doomed)
-		code = pt_fail(err, -PT_ESTATE, NULL, "the daemon is ending");
+		code = pt_fail(err, -PT_ESTATE, NULL, "the daemon or the engine's owner is ending");
 	if (code) {
 		engine->code = code;
 		error_move(&engine->err, err);
@@ -441,9 +459,10 @@ void engines_make(struct engines *all, const struct engine_wish *wish, engines_d
 		pt_error_clear(&err);
 		return;
 	}
-	bool kept = all->journal && !wish->ephemeral && !wish->from_file;
+	bool kept = all->journal && !wish->ephemeral && !wish->owner && !wish->from_file;
 	engine->start = wish->start;
 	engine->from_file = wish->from_file;
+	engine->owner = wish->owner;
 	revisions_init(&engine->past,
 	               kept ? journal_file_new(all->journal, wish->name, false, ask_settled, engine)
 	                    : NULL);

@@ -116,6 +116,7 @@ struct engine_wish {
 	bool start;
 	bool ephemeral; /* not to be kept over a restart of the daemon */
 	bool from_file; /* of the folder of engines: not kept either */
+	const void *owner; /* not NULL: not kept, and it ends with engines_disown */
 	struct author author;
 	const int *fds; /* taken */
 	int fd_count;
@@ -124,6 +125,9 @@ void engines_make(struct engines *, const struct engine_wish *, engines_done *, 
 
 /* Stops it, flushing its sinks, and frees it, on a thread of its own. */
 void engines_destroy(struct engine *, engines_done *, void *arg);
+
+/* Destroys what was made for this owner, also what is still being made. */
+void engines_disown(struct engines *, const void *owner);
 
 /* The daemon ends: no engine is made any more, all are destroyed, `done` is called after the last. */
 void engines_end(struct engines *, engines_done *, void *arg);

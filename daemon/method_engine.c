@@ -59,6 +59,7 @@ static void engine_create(void *arg)
 		.ops = ops,
 		.start = call_flag(call, "start"),
 		.ephemeral = call_flag(call, "ephemeral"),
+		.owner = call_flag(call, "owned") ? call->connection : NULL,
 		.author = call_author(call),
 		.fds = call->fds,
 		.fd_count = call->fd_count,
@@ -92,6 +93,7 @@ static const struct pt_param create_params[] = {
 	GRAPH_ROWS,
 	{"start", "Whether it is started, too.", PT_KIND_BOOL, .fallback = "false"},
 	{"ephemeral", "Not to be kept over a restart of the daemon.", PT_KIND_BOOL, .fallback = "false"},
+	{"owned", "It is destroyed when this connection closes, whatever closes it, and not kept over a restart.", PT_KIND_BOOL, .fallback = "false"},
 	{"comment", "Why, for the log.", PT_KIND_STRING, .fallback = "None"},
 	{0}
 };

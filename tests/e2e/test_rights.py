@@ -312,3 +312,52 @@ def test_what_was_handed_to_an_earlier_daemon_is_gone(daemon, tmp_path):
     result = daemon.ptctl("start", "e")
     assert result.code == 1 and "'/etc/hostname' was handed to an earlier daemon" in result.err
     assert "--fd" in result.err
+
+
+# ---- engines that end with their connection -----------------------------------------------------
+
+def names(daemon):
+    return [e["engine"] for e in daemon.call("engine.list")["engines"]]
+
+
+def test_an_owned_engine_ends_with_its_connection(daemon):
+    owner, other = daemon.client(), daemon.client()
+    owner.call("engine.create", engine="mine", owned=True, start=True,
+               blocks=[{"name": "p", "type": "PeriodicSource", "params": {"msg": "x", "period": 0.01}}])
+    owner.call("engine.create", engine="for-all")
+    other.call("engine.show", engine="mine")
+    other.close()
+    assert names(daemon) == ["for-all", "mine"]
+    owner.close()
+    eventually(lambda: names(daemon) == ["for-all"])
+    daemon.stop()
+    daemon.start()
+    assert names(daemon) == ["for-all"]
+
+
+def test_an_owner_that_does_not_wait_leaves_nothing(daemon):
+    for n in range(30):
+        with daemon.client() as owner:
+            owner.post("engine.create", engine=f"e{n}", owned=True, start=True,
+                       blocks=[{"name": "f", "type": "CLIFeeder"}])
+    eventually(lambda: not names(daemon))
+    assert daemon.call("engine.create", engine="e0") == {}
+
+
+def test_who_takes_the_name_later_is_not_the_same(daemon):
+    with daemon.client() as owner:
+        owner.call("engine.create", engine="e", owned=True)
+        daemon.call("engine.destroy", engine="e")
+        daemon.call("engine.create", engine="e")
+    daemon.call("daemon.info")
+    with daemon.client() as client:  # the owner's connection was closed before this one was opened
+        assert client.show("e")["state"] == "stopped"
+
+
+def test_a_ptctl_run_that_is_killed_leaves_nothing(daemon, tmp_path):
+    some_packets(tmp_path / "in.pcap")
+    with subprocess.Popen([program("ptctl"), "-s", daemon.socket, "run", "RdpcapSource('in.pcap', loop=0) > Sink()"],
+                          cwd=tmp_path) as run:
+        eventually(lambda: [e for e in daemon.call("engine.list")["engines"] if e["state"] == "draining"])
+        run.kill()
+    eventually(lambda: not names(daemon))
