@@ -263,19 +263,30 @@ static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)
 	awaited(file);
 }
 
-static void make(struct file *file)
+/* The program of what is wanted takes the place of what was tried. */
+static int read_wanted(struct file *file)
 {
+	struct lang_program program;
 	char *folder = must_strdup(file->path);
 	*strrchr(folder, '/') = '\0';
-	int code = understand(file->path, folder, file->wanted, &file->program);
+	int code = understand(file->path, folder, file->wanted, &program);
 	free(folder);
-	if (code) { /* told; understood when it was read, and a type is gone since */
+	if (code) /* told; understood when it was read, and a type is gone since */
+		return code;
+	forget_tried(file);
+	file->program = program;
+	file->tried = must_strdup(file->wanted);
+	return 0;
+}
+
+static void make(struct file *file)
+{
+	if (read_wanted(file)) {
 		free(file->wanted);
 		file->wanted = NULL;
 		file_free(file);
 		return;
 	}
-	file->tried = must_strdup(file->wanted);
 	await(file);
 	char *comment = must_printf("from %s", file->path);
 	const struct engine_wish wish = {
@@ -289,12 +300,52 @@ static void make(struct file *file)
 	free(comment);
 }
 
+static void applied(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct file *file = arg;
+	if (code) {
+		call_root_paths(err);
+		log_program_faults(file->path, &file->program, err);
+		log_error("engine %s stays as it was", file->name);
+	} else {
+		log_info("engine %s is now as %s has it", file->name, file->path);
+	}
+	awaited(file);
+}
+
+/* Only what differs is touched: the engine goes on. */
+static void apply(struct file *file, struct engine *engine)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	if (engines_may_change(engine, &err)) {
+		log_error("%s: %s", file->path, err.faults[0].message);
+		pt_error_clear(&err);
+		return;
+	}
+	if (read_wanted(file))
+		return;
+	await(file);
+	char *comment = must_printf("from %s", file->path);
+	json_t *params = json_object();
+	json_object_set(params, "ops", file->program.ops);
+	const struct change_wish wish = {.verb = "apply",
+	                                 .params = params,
+	                                 .author = {.uid = -1, .pid = -1, .comment = comment}};
+	engines_change(engine, &wish, applied, file);
+	json_decref(params);
+	free(comment);
+}
+
 static void go_on(struct file *file)
 {
 	if (file->busy || (file->wanted && file->tried && !strcmp(file->wanted, file->tried)))
 		return;
 	struct engine *engine =
 		file->alive ? engines_find(file->boot->engines, file->name, NULL) : NULL;
+	if (engine && file->wanted) {
+		apply(file, engine);
+		return;
+	}
 	if (engine) {
 		await(file);
 		engines_destroy(engine, destroyed, file);

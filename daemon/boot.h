@@ -12,7 +12,7 @@ struct engines;
 struct boot *boot_new(struct engines *, void (*settled)(void *arg), void *arg);
 void boot_free(struct boot *);
 
-/* Starts what is new in the folder, makes anew what has changed, destroys what is gone, in the
+/* Starts what is new in the folder, applies what has changed, destroys what is gone, in the
    order of the alphabet. What is wrong with a file is logged, with its line and a caret, and does
    not stop the others; an engine whose file became bad stays as it is. */
 void boot_scan(struct boot *, const char *folder);

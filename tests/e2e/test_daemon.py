@@ -117,6 +117,29 @@ def test_sighup_reads_the_configuration_again(daemon):
     daemon.ok("send", "e.s", "alive")
 
 
+def test_sighup_changes_an_engine_like_its_file_and_it_goes_on(daemon):
+    file = daemon.engines / "e.pipe"
+    file.write_text("s = CLIFeeder(); q = QueueSink(); s > q\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    with daemon.client() as rpc:
+        eventually(lambda: rpc.call("engine.list")["engines"])
+        rpc.send("e", "s", "kept")
+        file.write_text("s = CLIFeeder(); q = QueueSink(); s > Drain() > q\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(lambda: len(rpc.show("e")["blocks"]) == 3)
+        rpc.send("e", "s", "new")
+        assert rpc.texts("e", "q", 2) == ["kept", "new"]
+        assert [r["comment"] for r in rpc.call("engine.log", engine="e")["revisions"]] == \
+            [f"from {file}"] * 2
+        file.write_text("s = CLIFeder()\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "CLIFeder" in daemon.log())
+        assert len(rpc.show("e")["blocks"]) == 3
+        file.unlink()
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(lambda: not rpc.call("engine.list")["engines"])
+
+
 def test_a_stale_socket_is_replaced(tmp_path, daemons):
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(str(tmp_path / "stale.sock"))
