@@ -69,9 +69,9 @@ static void engine_change(void *arg)
 {
 	struct call *call = arg;
 	struct engine *engine = get_changeable(call);
-	struct change_wish wish = {.verb = "change", .author = call_author(call)};
 	if (!engine)
 		return;
+	struct change_wish wish = {.verb = "change", .author = call_author(call)};
 	wish.params = engine_params(call);
 	ask(call, engine, &wish, changed);
 }
