@@ -22,6 +22,8 @@ static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 /* clang-format off */
 static const struct pt_param daemon_rows[] = {
 	{"socket", "The control socket's path.", PT_PATH(struct conf, socket), .fallback = "None"},
+	{"viewer_socket", "The path of a second socket, by which every local user may look, and no more.",
+	 PT_PATH(struct conf, viewer_socket), .fallback = "None"},
 	{"engines", "The folder of the engines that are started with the daemon.",
 	 PT_PATH(struct conf, engines), .fallback = PIPETOOL_CONFIG_DIR "/engines.d"},
 	{"blocks", "The folder of custom blocks in Lua.",

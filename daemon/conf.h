@@ -8,7 +8,8 @@
 
 /* Zeroed, then filled by conf_read or conf_default; conf_clear frees what is inside. */
 struct conf {
-	char *socket; /* NULL: not said */
+	char *socket;        /* NULL: not said */
+	char *viewer_socket; /* NULL: none */
 	char *engines;
 	char *blocks;
 	char *state; /* NULL: not said */

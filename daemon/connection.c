@@ -180,10 +180,13 @@ static int check_role(const struct connection *c, const struct rpc_method *metho
 {
 	if (c->role >= role_parse(method->role))
 		return 0;
-	pt_fail(err, -PT_EPERMITTED, NULL, "%s is for the role '%s'; user %u has %s%s%s",
-	        method->name, method->role, (unsigned)c->peer.uid, c->role ? "'" : "",
-	        c->role ? role_name(c->role) : "none", c->role ? "'" : "");
-	pt_hint(err, "name the user, or a @group of theirs, in [access] of pipetoold.conf");
+	pt_fail(err, -PT_EPERMITTED, NULL, "%s is for the role '%s'; user %u has %s%s%s%s",
+	        method->name, method->role, (unsigned)c->peer.uid, c->peer.looks ? "here " : "",
+	        c->role ? "'" : "", c->role ? role_name(c->role) : "none", c->role ? "'" : "");
+	if (c->peer.looks)
+		pt_hint(err, "this socket is for looking alone; use the control socket");
+	else
+		pt_hint(err, "name the user, or a @group of theirs, in [access] of pipetoold.conf");
 	return -PT_EPERMITTED;
 }
 

@@ -27,6 +27,7 @@ enum {
 	END_MS = 10000,     /* for the engines to stop */
 	FAREWELL_MS = 1000, /* then for the peers to read their answers */
 	LOST_TOLD_MS = 1000,
+	SOCKETS = 2,
 };
 
 /* ---- configuration ---- */
@@ -251,23 +252,41 @@ static void raise_limits(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int open_socket(struct daemon *d, struct control_socket *socket)
+static int open_control(const struct daemon *d, struct control_socket *socket, struct pt_error *err)
 {
-	struct pt_error err = PT_ERROR_INIT;
 	const char *variable = getenv("PIPETOOL_SOCKET"), *said = d->options->socket;
+	char *path = NULL;
 	if (!said)
 		said = variable && *variable ? variable : d->conf.socket;
-	char *path = NULL;
-	int code = d->options->socket ? -ENOENT : socket_open_passed(socket, &err);
-	if (code == -ENOENT && !err.count) {
-		code = said ? 0 : socket_default_path(&path, &err);
-		if (!code)
-			code = socket_open(said ? said : path, socket, &err);
-	}
+	int code = said ? 0 : socket_default_path(&path, err);
+	if (!code)
+		code = socket_open(said ? said : path, false, socket, err);
+	free(path);
+	return code;
+}
+
+/* Those of systemd come before what the configuration says, but after what the command line does. */
+static int open_sockets(const struct daemon *d, struct control_socket sockets[SOCKETS],
+                        size_t *count)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	struct control_socket control, viewers;
+	int code = 0;
+	socket_take_passed(&control, &viewers);
+	if (d->options->socket && control.fd >= 0)
+		socket_close(&control);
+	if (control.fd < 0)
+		code = open_control(d, &control, &err);
+	if (!code && viewers.fd < 0 && d->conf.viewer_socket)
+		code = socket_open(d->conf.viewer_socket, true, &viewers, &err);
+	if (code && control.fd >= 0)
+		socket_close(&control);
+	sockets[0] = control;
+	sockets[1] = viewers;
+	*count = viewers.fd < 0 ? 1 : 2;
 	for (size_t i = 0; i < err.count; i++)
 		log_error("%s%s%s", err.faults[i].message, err.faults[i].hint ? "; " : "",
 		          err.faults[i].hint ? err.faults[i].hint : "");
-	free(path);
 	pt_error_clear(&err);
 	return code;
 }
@@ -293,7 +312,7 @@ static void open_loop(struct daemon *d)
 	d->started_ms = uv_now(&d->loop);
 }
 
-static void open_parts(struct daemon *d, struct control_socket socket)
+static void open_parts(struct daemon *d, const struct control_socket *sockets, size_t count)
 {
 	const struct engines_events events = {.output = on_output,
 	                                      .output_ended = on_output_ended,
@@ -307,7 +326,7 @@ static void open_parts(struct daemon *d, struct control_socket socket)
 	engines_configure(d->engines, &d->conf);
 	engines_keep(d->engines, d->journal);
 	d->loaded = loaded_new(d->journal);
-	d->server = server_new(d, &d->loop, socket, &d->conf);
+	d->server = server_new(d, &d->loop, sockets, count, &d->conf);
 	d->boot = boot_new(d->engines, on_settled, d);
 }
 
@@ -368,7 +387,8 @@ static void close_parts(struct daemon *d)
 int daemon_run(const struct options *options)
 {
 	struct daemon d = {.options = options};
-	struct control_socket socket;
+	struct control_socket sockets[SOCKETS];
+	size_t socket_count;
 	if (read_conf(&d, &d.conf))
 		return EXIT_FAILURE;
 	set_log_level(&d);
@@ -379,9 +399,9 @@ int daemon_run(const struct options *options)
 	watch_signals(&d);
 	int code = open_journal(&d);
 	if (!code)
-		code = open_socket(&d, &socket);
+		code = open_sockets(&d, sockets, &socket_count);
 	if (!code) {
-		open_parts(&d, socket);
+		open_parts(&d, sockets, socket_count);
 		start_engines(&d);
 		uv_run(&d.loop, UV_RUN_DEFAULT);
 		close_parts(&d);

@@ -21,6 +21,7 @@ struct peer {
 	uid_t uid;
 	gid_t *groups; /* all of them */
 	size_t group_count;
+	bool looks; /* came by the socket for viewers: is one, whoever that is */
 };
 
 /* Who connected: the credentials that the kernel kept from the moment of the connect. */

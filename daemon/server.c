@@ -17,11 +17,17 @@
 
 enum { ACCEPT_TURN = 64 };
 
+struct entrance {
+	struct server *server;
+	struct control_socket socket;
+	uv_poll_t poll;
+};
+
 struct server {
 	struct daemon *daemon;
 	uv_loop_t *loop;
-	struct control_socket socket;
-	uv_poll_t poll;
+	struct entrance *entrances;
+	size_t entrance_count;
 	uv_idle_t rounds; /* runs while somebody is ready */
 	TAILQ_HEAD(, connection_links) all, ready;
 	size_t count, ready_count, count_max, line_max;
@@ -96,7 +102,7 @@ static void turn_away(struct server *s, int fd, const char *why)
 	buf_free(&line);
 }
 
-static void welcome(struct server *s, int fd)
+static void welcome(struct server *s, const struct control_socket *socket, int fd)
 {
 	struct peer peer;
 	if (s->count >= s->count_max) {
@@ -106,17 +112,18 @@ static void welcome(struct server *s, int fd)
 	} else if (peer_read(fd, &peer)) {
 		close(fd);
 	} else {
+		peer.looks = socket->viewers;
 		connection_new(s, fd, peer);
 	}
 }
 
 /* Out of descriptors: the peer is told so by means of the one kept for it. */
-static bool accept_without(struct server *s)
+static bool accept_without(struct server *s, int listening)
 {
 	if (s->spare_fd < 0)
 		return false;
 	close(s->spare_fd);
-	int fd = accept4(s->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
 		turn_away(s, fd, "the daemon has no file descriptor left");
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -125,13 +132,14 @@ static bool accept_without(struct server *s)
 
 static void accept_some(uv_poll_t *poll, int status, int events)
 {
-	struct server *s = poll->data;
+	const struct entrance *e = poll->data;
 	for (int n = 0; n < ACCEPT_TURN; n++) {
-		int fd = accept4(s->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = accept4(e->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		bool short_of = fd < 0 && (errno == EMFILE || errno == ENFILE);
 		if (fd >= 0)
-			welcome(s, fd);
-		else if (errno == EMFILE || errno == ENFILE ? !accept_without(s)
-		                                            : errno != ECONNABORTED)
+			welcome(e->server, &e->socket, fd);
+		else if (short_of ? !accept_without(e->server, e->socket.fd)
+		                  : errno != ECONNABORTED)
 			return;
 	}
 }
@@ -226,22 +234,33 @@ void server_configure(struct server *s, const struct conf *conf)
 	                    access_role(s->access, connection_peer(links->connection)));
 }
 
-struct server *server_new(struct daemon *daemon, uv_loop_t *loop, struct control_socket socket,
+static void open_entrances(struct server *s, const struct control_socket *sockets, size_t count)
+{
+	s->entrances = must_calloc(count, sizeof *s->entrances);
+	s->entrance_count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct entrance *e = &s->entrances[i];
+		*e = (struct entrance){.server = s, .socket = sockets[i]};
+		uv_poll_init(s->loop, &e->poll, e->socket.fd);
+		e->poll.data = e;
+		uv_poll_start(&e->poll, UV_READABLE, accept_some);
+	}
+}
+
+struct server *server_new(struct daemon *daemon, uv_loop_t *loop,
+                          const struct control_socket *sockets, size_t count,
                           const struct conf *conf)
 {
 	struct server *s = must_calloc(1, sizeof *s);
 	s->daemon = daemon;
 	s->loop = loop;
-	s->socket = socket;
 	TAILQ_INIT(&s->all);
 	TAILQ_INIT(&s->ready);
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	server_configure(s, conf);
 	uv_idle_init(loop, &s->rounds);
 	s->rounds.data = s;
-	uv_poll_init(loop, &s->poll, socket.fd);
-	s->poll.data = s;
-	uv_poll_start(&s->poll, UV_READABLE, accept_some);
+	open_entrances(s, sockets, count);
 	return s;
 }
 
@@ -249,8 +268,10 @@ void server_retire(struct server *s)
 {
 	struct connection_links *links;
 	s->retired = true;
-	uv_poll_stop(&s->poll);
-	socket_close(&s->socket);
+	for (size_t i = 0; i < s->entrance_count; i++) {
+		uv_poll_stop(&s->entrances[i].poll);
+		socket_close(&s->entrances[i].socket);
+	}
 	TAILQ_FOREACH(links, &s->all, all)
 	connection_retire(links->connection);
 }
@@ -264,24 +285,37 @@ bool server_is_busy(const struct server *s)
 	return false;
 }
 
-static void handle_closed(uv_handle_t *handle)
+static void one_handle_less(struct server *s)
 {
-	struct server *s = handle->data;
 	if (--s->handles)
 		return;
 	access_free(s->access);
+	free(s->entrances);
 	free(s);
+}
+
+static void rounds_closed(uv_handle_t *handle)
+{
+	one_handle_less(handle->data);
+}
+
+static void entrance_closed(uv_handle_t *handle)
+{
+	const struct entrance *e = handle->data;
+	one_handle_less(e->server);
 }
 
 void server_free(struct server *s)
 {
 	while (!TAILQ_EMPTY(&s->all))
 		connection_close(TAILQ_FIRST(&s->all)->connection);
-	if (!s->retired)
-		socket_close(&s->socket);
+	for (size_t i = 0; i < s->entrance_count; i++)
+		if (!s->retired)
+			socket_close(&s->entrances[i].socket);
 	if (s->spare_fd >= 0)
 		close(s->spare_fd);
-	s->handles = 2;
-	uv_close((uv_handle_t *)&s->poll, handle_closed);
-	uv_close((uv_handle_t *)&s->rounds, handle_closed);
+	s->handles = 1 + (unsigned)s->entrance_count;
+	for (size_t i = 0; i < s->entrance_count; i++)
+		uv_close((uv_handle_t *)&s->entrances[i].poll, entrance_closed);
+	uv_close((uv_handle_t *)&s->rounds, rounds_closed);
 }

@@ -14,8 +14,9 @@ struct connection_links;
 struct daemon;
 struct server;
 
-/* Takes the socket over. */
-struct server *server_new(struct daemon *, uv_loop_t *, struct control_socket, const struct conf *);
+/* Takes the sockets over. */
+struct server *server_new(struct daemon *, uv_loop_t *, const struct control_socket *, size_t count,
+                          const struct conf *);
 void server_configure(struct server *, const struct conf *); /* access and limits, again any time */
 
 /* What a block printed, to every connection that is attached to it. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Making, taking over and removing the control socket. */
+/* Making, taking over and removing control sockets. */
 #include "daemon/socket.h"
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/named_fd.h"
 #include "paths.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -96,7 +97,7 @@ static int clear_way(const struct sockaddr_un *address, struct pt_error *err)
 		                                 error_words(errno));
 	if (!S_ISSOCK(st.st_mode))
 		return pt_fail(err, -EEXIST, NULL,
-		               "%s is there and is no socket; remove it, or use --socket PATH",
+		               "%s is there and is no socket; remove it, or choose another path",
 		               address->sun_path);
 	int code = check_live(address, err);
 	if (!code && unlink(address->sun_path) && errno != ENOENT)
@@ -130,7 +131,7 @@ static int bind_and_listen(struct control_socket *s, const struct sockaddr_un *a
                            struct pt_error *err)
 {
 	struct stat st;
-	mode_t before = umask(0117);
+	mode_t before = umask(s->viewers ? 0111 : 0117);
 	int failed = bind(s->fd, (const struct sockaddr *)address, sizeof *address);
 	umask(before);
 	if (!failed)
@@ -138,14 +139,15 @@ static int bind_and_listen(struct control_socket *s, const struct sockaddr_un *a
 	if (failed)
 		return pt_fail(err, -errno, NULL, "cannot listen on %s: %s", address->sun_path,
 		               error_words(errno));
-	give_to_group(address->sun_path);
+	if (!s->viewers)
+		give_to_group(address->sun_path);
 	s->path = must_strdup(address->sun_path);
 	s->device = st.st_dev;
 	s->inode = st.st_ino;
 	return 0;
 }
 
-int socket_open(const char *path, struct control_socket *out, struct pt_error *err)
+int socket_open(const char *path, bool viewers, struct control_socket *out, struct pt_error *err)
 {
 	struct sockaddr_un address;
 	int code = fill_address(path, &address, err);
@@ -153,7 +155,7 @@ int socket_open(const char *path, struct control_socket *out, struct pt_error *e
 		code = make_folder(path, err);
 	if (code)
 		return code;
-	struct control_socket s = {.fd = -1};
+	struct control_socket s = {.fd = -1, .viewers = viewers};
 	int lock = lock_folder(path);
 	code = clear_way(&address, err);
 	if (!code) {
@@ -169,20 +171,28 @@ int socket_open(const char *path, struct control_socket *out, struct pt_error *e
 	return code;
 }
 
-int socket_open_passed(struct control_socket *out, struct pt_error *err)
+static bool take(struct control_socket *s, int fd, bool viewers)
 {
-	int count = sd_listen_fds(1);
-	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; fd++) {
-		if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0)
-			continue;
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-		*out = (struct control_socket){.fd = fd};
-		return 0;
+	if (s->fd >= 0 || sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0)
+		return false;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	*s = (struct control_socket){.fd = fd, .viewers = viewers};
+	return true;
+}
+
+void socket_take_passed(struct control_socket *control, struct control_socket *viewers)
+{
+	char **names = NULL;
+	int count = sd_listen_fds_with_names(1, &names);
+	*control = *viewers = (struct control_socket){.fd = -1};
+	for (int i = 0; i < count; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+		bool look = !strcmp(names[i], "readonly");
+		if (!take(look ? viewers : control, fd, look))
+			named_fd_add(names[i], fd);
+		free(names[i]);
 	}
-	if (count <= 0)
-		return -ENOENT;
-	return pt_fail(err, -EINVAL, NULL,
-	               "%d sockets were passed, and none is a listening Unix stream socket", count);
+	free(names);
 }
 
 void socket_close(struct control_socket *s)

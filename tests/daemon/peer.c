@@ -78,6 +78,18 @@ START_TEST(the_kernel_tells_who_connected)
 }
 END_TEST
 
+START_TEST(by_the_socket_for_viewers_everybody_is_one)
+{
+	struct access *access = access_of("[access]\nadmin = 1001\n");
+	struct peer peer = {.uid = 54321, .looks = true};
+	ck_assert_int_eq(access_role(access, &peer), ROLE_VIEWER);
+	peer.uid = 0;
+	ck_assert_int_eq(access_role(access, &peer), ROLE_VIEWER);
+	access_free(access);
+	conf_clear(&conf);
+}
+END_TEST
+
 START_TEST(roles_have_names)
 {
 	for (int role = ROLE_VIEWER; role <= ROLE_ADMIN; role++)
@@ -87,4 +99,5 @@ END_TEST
 
 UNIT_TESTS("daemon/peer", root_and_the_own_user_are_always_admin,
            the_highest_role_that_matches_counts, names_are_looked_up_and_unknown_ones_match_nobody,
-           the_kernel_tells_who_connected, roles_have_names)
+           the_kernel_tells_who_connected, by_the_socket_for_viewers_everybody_is_one,
+           roles_have_names)

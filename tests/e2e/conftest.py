@@ -80,7 +80,8 @@ class Daemon:
     """A pipetoold with a socket and folders of its own."""
 
     def __init__(self, folder, prefix=(), config="", arguments=(), env=None, wait=True,
-                 preexec=None, engines=None, socket=None, owner=None):
+                 preexec=None, engines=None, socket=None, owner=None,
+                 pass_fds=(), own_socket=True):
         self.folder = pathlib.Path(folder)
         self.socket = socket or self.folder / "control.sock"
         self.engines = engines or self.folder / "engines.d"
@@ -97,6 +98,8 @@ class Daemon:
         self.arguments = list(arguments)
         self.env = env or {}
         self.preexec = preexec
+        self.pass_fds = pass_fds
+        self.own_socket = own_socket  # else systemd's, so to speak
         self.process = None
         self.clients = []
         self.start(wait)
@@ -112,12 +115,12 @@ class Daemon:
         path.chmod(0o666)  # the daemon may be another user
         with open(self.output, "ab") as out, open(self.errors, "ab") as err, ready:
             self.process = subprocess.Popen(
-                [*self.prefix, program("pipetoold"), "--socket", self.socket, "--config",
+                [*self.prefix, program("pipetoold"), *(["--socket", self.socket] if self.own_socket else []), "--config",
                  self.config, "--engines", self.engines, "--blocks", self.blocks, "--state",
                  self.state, *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.folder,
                 env={**os.environ, "NOTIFY_SOCKET": str(path), **self.env},
-                preexec_fn=self.preexec)
+                preexec_fn=self.preexec, pass_fds=self.pass_fds)
             if wait:
                 self.wait_ready(ready)
 

@@ -186,7 +186,7 @@ def test_files_only_where_the_configuration_allows(daemons, tmp_path):
                  f'RdpcapSource("{tmp_path}/in/../b.pcap") > Sink()',
                  f'RdpcapSource("{tmp_path}/in/link.pcap") > Sink()',
                  f'RdpcapSource("{tmp_path}/in/a.pcap") > WrpcapSink("{tmp_path}/o.pcap")'):
-        result = daemon.ptctl("run", text)
+        result = daemon.ptctl("create", "e", text, "--start")
         assert result.code == 7, (text, result)
     assert not (tmp_path / "o.pcap").exists()
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who may do what: files, descriptors, roles and sockets."""
 import contextlib
+import json
 import os
 import pathlib
 import shutil
+import socket
+import stat
 import subprocess
+import sys
 import tempfile
 import threading
 
@@ -157,7 +161,8 @@ def test_a_fifo_holds_up_nobody(fenced, tmp_path):
 
 # ---- with the user's own rights -----------------------------------------------------------------
 
-NOBODY, SOMEBODY, DAEMON = 65534, 4711, 4712  # two users and a daemon who have nothing in common
+# Users who have nothing in common, and the one that the daemon runs as.
+NOBODY, SOMEBODY, DAEMON, OPERATOR, VIEWER, GROUP = 65534, 4711, 4712, 4713, 4714, 4715
 
 as_root = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"),
                              reason="only root with setpriv can be other users")
@@ -190,9 +195,9 @@ def estranged(commons):
     """A daemon that runs as a user of its own, and takes everybody for an admin who comes in."""
     if subprocess.run([*user(DAEMON), program("pipetoold"), "--version"], capture_output=True, check=False).returncode:
         pytest.skip("another user cannot reach the programs under test")
-    daemon = Daemon(folder_of(commons / "daemon", DAEMON, 0o755), prefix=user(DAEMON),
-                    config=f"[access]\nadmin = {SOMEBODY}\noperator = {NOBODY}\n",
-                    owner=DAEMON)
+    daemon = Daemon(folder_of(commons / "daemon", DAEMON, 0o755), prefix=user(DAEMON), owner=DAEMON,
+                    config=f"[daemon]\nviewer_socket = {commons}/daemon/viewer.sock\n[access]\n"
+                    f"admin = {SOMEBODY}\noperator = {OPERATOR}\nviewer = {VIEWER}, @{GROUP}\n")
     daemon.socket.chmod(0o666)
     yield daemon
     daemon.stop()
@@ -361,3 +366,164 @@ def test_a_ptctl_run_that_is_killed_leaves_nothing(daemon, tmp_path):
         eventually(lambda: [e for e in daemon.call("engine.list")["engines"] if e["state"] == "draining"])
         run.kill()
     eventually(lambda: not names(daemon))
+
+
+# ---- roles --------------------------------------------------------------------------------------
+
+# Sends each line of standard input by a connection of its own, and prints the answers.
+SPEAKER = """
+import json, socket, sys
+for line in sys.stdin:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(sys.argv[1])
+        s.sendall(line.encode())
+        for answer in s.makefile():
+            if "id" in json.loads(answer):
+                print(answer, end="")
+                break
+"""
+ORDER = ["none", "viewer", "operator", "admin"]
+SUITABLE = {"engine": "e", "block": "f", "type": "Drain", "name": "x.lua", "text": "", "ops": []}
+MORE = {"engine.create": {"engine": "another"}, "block.send": {"message": "x"}}
+
+
+def speak(path, uid, requests, *groups):
+    """The kinds of refusal (None: carried out) that a user gets, and what the refusals say."""
+    lines = [json.dumps({"jsonrpc": "2.0", "id": 1, **request}) for request in requests]
+    done = subprocess.run([*user(uid, *groups), sys.executable, "-c", SPEAKER, path], input="\n".join(lines) + "\n",
+                          capture_output=True, text=True, check=True, cwd="/", timeout=60)
+    errors = [json.loads(line).get("error") for line in done.stdout.splitlines()]
+    assert len(errors) == len(requests)
+    return [(error["data"]["kind"], error["message"] + error["data"].get("hint", "")) if error else (None, "")
+            for error in errors]
+
+
+def every_method(daemon):
+    """A request for each method, with parameters that it takes, and the role that it wants."""
+    methods = daemon.call("rpc.discover")["methods"]
+    requests = [{"method": m["name"],
+                 "params": {**{p["name"]: SUITABLE[p["name"]] for p in m["params"] if p.get("required")},
+                            **MORE.get(m["name"], {})}} for m in methods]
+    return requests, [m["x-role"] for m in methods]
+
+
+@as_root
+@pytest.mark.parametrize("role, uid, groups", [("none", NOBODY, []), ("viewer", VIEWER, []), ("viewer", NOBODY, [GROUP]),
+                                               ("operator", OPERATOR, []), ("admin", SOMEBODY, [])])
+def test_a_role_may_what_it_may_and_no_more(estranged, role, uid, groups):
+    requests, wanted = every_method(estranged)
+    order = sorted(range(len(requests)), key=lambda i: requests[i]["method"] == "engine.destroy")
+    estranged.create("e", "f = CLIFeeder(); v = TriggeredValve(); f > v > ConsoleSink()")
+    got = speak(estranged.socket, uid, [requests[i] for i in order], *groups)
+    for i, (kind, words) in zip(order, got):
+        method = requests[i]["method"]
+        if ORDER.index(role) < ORDER.index(wanted[i]):
+            assert kind == "not-permitted", (method, kind)
+            assert f"{method} is for the role '{wanted[i]}'" in words and f"user {uid} has" in words
+            assert (f"'{role}'" if role != "none" else "none") in words and "[access]" in words
+        else:
+            assert kind != "not-permitted", (method, words)
+    here = [e["engine"] for e in estranged.call("engine.list")["engines"]]
+    assert here == {"admin": ["another"]}.get(role, ["e"])
+
+
+@as_root
+@pytest.mark.parametrize("uid", [NOBODY, OPERATOR, SOMEBODY, 0])
+def test_by_the_second_socket_everybody_looks_and_nobody_more(estranged, uid):
+    estranged.create("e", "f = CLIFeeder(); f > ConsoleSink()")
+    path = estranged.folder / "viewer.sock"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666
+    requests, wanted = every_method(estranged)
+    for request, role, (kind, words) in zip(requests, wanted, speak(path, uid, requests)):
+        assert (kind == "not-permitted") == (role != "viewer"), (request, kind, words)
+        if role != "viewer":
+            assert "has here 'viewer'" in words and "use the control socket" in words
+    shown = run_ptctl("-s", path, "show", "e", prefix=user(uid), cwd="/")
+    assert shown.code == 0 and "CLIFeeder" in shown.out
+    assert run_ptctl("-s", path, "stop", "e", prefix=user(uid), cwd="/").code == 7
+
+
+@as_root
+def test_who_may_not_open_the_socket_is_told(estranged):
+    estranged.socket.chmod(0o660)
+    refused = run_ptctl("-s", estranged.socket, "list", prefix=user(NOBODY), cwd="/")
+    assert refused.code == 7 and "not allowed to connect" in refused.err
+
+
+def test_without_the_setting_there_is_one_socket(daemon):
+    assert sorted(p.name for p in daemon.folder.iterdir() if p.is_socket()) == ["control.sock", "notify"]
+
+
+def test_both_sockets_go_with_the_daemon(daemons, tmp_path):
+    daemon = daemons(config=f"[daemon]\nviewer_socket = {tmp_path}/v.sock\n")
+    assert (tmp_path / "v.sock").is_socket()
+    daemon.stop()
+    assert not (tmp_path / "v.sock").exists()
+
+
+def test_a_second_socket_that_cannot_be_made_ends_the_daemon(tmp_path):
+    (tmp_path / "v.sock").write_text("dear")
+    daemon = Daemon(folder_of(tmp_path / "d", os.geteuid()), wait=False,
+                    config=f"[daemon]\nviewer_socket = {tmp_path}/v.sock\n")
+    assert daemon.process.wait(30) == 1
+    assert "v.sock is there and is no socket" in daemon.log()
+    assert not daemon.socket.exists()
+
+
+# ---- what systemd passes ------------------------------------------------------------------------
+
+def passing(**named):
+    """A beginning of a command line that passes the descriptors as systemd does: LISTEN_FDS."""
+    script = ("import os, sys\nfds = [int(n) for n in sys.argv[1].split(',')]\n"
+              "top = max(fds) + 3 + len(fds)\n"
+              "fds = [os.dup2(fd, top + i, False) for i, fd in enumerate(fds)]\n"
+              "for i, fd in enumerate(fds):\n    os.dup2(fd, 3 + i)\n"
+              "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=sys.argv[2])\n"
+              "os.execv(sys.argv[3], sys.argv[3:])\n")
+    return [sys.executable, "-c", script, ",".join(str(f.fileno()) for f in named.values()), ":".join(named)]
+
+
+def listening(path):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+    return server
+
+
+def test_sockets_and_descriptors_of_systemd_go_by_their_names(tmp_path, commons):
+    reader, writer = os.pipe()
+    some_packets(tmp_path / "in.pcap")
+    with listening(commons / "v.sock") as readonly, listening(commons / "c.sock") as control, \
+            open(tmp_path / "in.pcap", "rb") as packets, os.fdopen(reader, "rb") as source, \
+            os.fdopen(writer, "wb", 0) as sink:
+        given = {"readonly": readonly, "control.socket": control, "feed": source, "packets": packets}
+        for file in given.values():
+            os.set_inheritable(file.fileno(), True)
+        daemon = Daemon(folder_of(tmp_path / "d", os.geteuid()), prefix=passing(**given), socket=commons / "c.sock",
+                        pass_fds=[f.fileno() for f in given.values()], own_socket=False)
+        try:
+            daemon.prefix = []
+            daemon.create("e", "s = FDSourceSink('feed'); s > QueueSink(name='q')")
+            sink.write(b"hello")
+            with daemon.client() as client:
+                assert client.texts("e", "q", 1) == ["hello"]
+            daemon.create("p", "r = RdpcapSource({'fd': 'packets'}); r > QueueSink(name='q', limit='1MiB')")
+            daemon.finish("p")
+            with daemon.client() as client:
+                assert client.stats("p", "r")["out"] == 5
+            assert "FDSourceSink('feed')" in daemon.ok("export", "e") or "fd='feed'" in daemon.ok("export", "e")
+            refused = run_ptctl("-s", commons / "v.sock", "stop", "e")
+            assert refused.code == 7 and "use the control socket" in refused.err
+            near = daemon.ptctl("create", "n", "FDSourceSink('feet') > Sink()")
+            assert near.code == 1 and "did you mean 'feed'?" in near.err and "^" in near.err
+        finally:
+            daemon.stop()
+    assert (commons / "c.sock").exists()
+
+
+def test_a_socket_that_listens_carries_no_bytes(daemon, tmp_path):
+    with listening(tmp_path / "l.sock") as server:
+        result = daemon.ptctl("create", "e", "FDSourceSink({'fd': 0}) > Sink()", "--start", "--fd", server.fileno(),
+                              pass_fds=[server.fileno()])
+    assert result.code == 1 and "a socket that listens" in result.err
