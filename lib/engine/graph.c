@@ -377,11 +377,11 @@ static int op_replace(const struct op *op)
 		return rc ? rc : type_rc;
 	for (unsigned i = 0; i < op->graph->link_count; i++) {
 		const struct graph_link *l = &op->graph->links[i];
-		unsigned port = l->from == b ? graph_exit_port(l->canal)
-		                : l->to == b ? graph_entry_port(l->canal)
-		                             : 0;
-		if (port & ~type->ports) {
-			char *words = graph_port_words(port);
+		unsigned missing = (l->from == b ? graph_exit_port(l->canal) : 0) |
+		                   (l->to == b ? graph_entry_port(l->canal) : 0);
+		missing &= ~type->ports;
+		if (missing) {
+			char *words = graph_port_words(missing);
 			rc = fail(op, -PT_EBADLINK, "type", "a %s has no %s, which %s%s%s needs",
 			          type->name, words + strlen("a "), l->from->name,
 			          graph_link_sign(l->canal), l->to->name);

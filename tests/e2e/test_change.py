@@ -150,6 +150,9 @@ REFUSED = {
     "replacing nobody": ([{"op": "replace", "name": "nobody", "type": "Drain"}], "no-such-block"),
     "replacing by nothing known": ([{"op": "replace", "name": "d", "type": "Dran"}],
                                    "no-such-type"),
+    "replacing by what cannot be linked to itself": ([
+        unlink("s", "d"), unlink("d", "q", "high"), link("d", "d"),
+        {"op": "replace", "name": "d", "type": "DownDrain"}], "bad-link"),
     "replacing by what has not the ports": ([{"op": "replace", "name": "d", "type": "CLIFeeder"}],
                                             "bad-link"),
     "a file that is not there": ([add("r", "RdpcapSource", fname="/nowhere/x.pcap"),
