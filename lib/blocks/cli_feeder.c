@@ -12,6 +12,7 @@ struct feeder {
 static int feed(struct pt_block *b, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
 {
 	struct feeder *f = pt_state(b);
+	pt_queue_left(b, &f->waiting);
 	if (f->closed || f->waiting.bytes >= WAITING_MAX) {
 		pt_msg_unref(m);
 		if (f->closed)
@@ -48,6 +49,7 @@ static void start(struct pt_block *b)
 	struct feeder *f = pt_state(b);
 	f->running = true;
 	f->paused = false;
+	pt_queue_left(b, &f->waiting);
 	check(b);
 }
 
@@ -74,6 +76,12 @@ static void finish(struct pt_block *b)
 	check(b);
 }
 
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	struct feeder *f = pt_state(b);
+	pt_queue_leave(b, &f->waiting, estate, 0);
+}
+
 static void inherit(struct pt_block *b, struct pt_block *old)
 {
 	struct feeder *f = pt_state(b), *before = pt_state(old);
@@ -95,9 +103,9 @@ static void fini(struct pt_block *b)
 	pt_queue_clear(&f->waiting);
 }
 
-#define FEEDER                                                                           \
-	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct feeder), .start = start, \
-	.produce = produce, .pause = pause_feeder, .feed = feed, .finish = finish,       \
+#define FEEDER                                                                                     \
+	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct feeder), .start = start,           \
+	.produce = produce, .pause = pause_feeder, .feed = feed, .finish = finish, .leave = leave, \
 	.inherit = inherit, .stop = stop, .fini = fini
 
 static const struct pt_type cli_feeder = {

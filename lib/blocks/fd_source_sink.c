@@ -15,7 +15,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define DEV_TTY_SLAVE 136 /* and the seven after it: pseudo-terminals, by Linux's devices.txt */
+#define RESTART       "fd" /* what an earlier daemon was handed has no other name */
+#define DEV_TTY_SLAVE 136  /* and the seven after it: pseudo-terminals, by Linux's devices.txt */
 
 struct fd_pipe {
 	int fd;
@@ -70,10 +71,10 @@ static char *key_of(int fd)
 
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
-	const struct fd_pipe *f = pt_state(b);
-	char *key = key_of(f->fd);
-	if (*key && !stream_is_over(&f->stream))
-		pt_leave(estate, key, f->stream.fd);
+	struct fd_pipe *f = pt_state(b);
+	char *key = pt_leaving(estate) == PT_TO_SUCCESSOR ? key_of(f->fd) : must_strdup(RESTART);
+	if (*key)
+		stream_leave(&f->stream, estate, key);
 	free(key);
 }
 
@@ -105,6 +106,8 @@ static int check_fd(int fd, struct pt_error *err)
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
+	if (f->fd < 0)
+		pt_left(b, RESTART, &f->fd);
 	int rc = check_fd(f->fd, err);
 	f->flags = -1;
 	f->kept = !rc && is_left(b, f);

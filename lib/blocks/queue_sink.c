@@ -8,6 +8,15 @@ struct queue_sink {
 	struct pt_queue queue;
 };
 
+/* What an earlier daemon's has left can be received before the engine starts, too. */
+static void start(struct pt_block *b)
+{
+	struct queue_sink *s = pt_state(b);
+	pt_queue_left(b, &s->queue);
+	if (s->queue.head)
+		pt_available(b);
+}
+
 static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	struct queue_sink *s = pt_state(b);
@@ -18,7 +27,14 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 static struct pt_msg *take(struct pt_block *b, enum pt_canal *canal)
 {
 	struct queue_sink *s = pt_state(b);
+	pt_queue_left(b, &s->queue);
 	return pt_queue_take(b, &s->queue, canal, s->limit);
+}
+
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	struct queue_sink *s = pt_state(b);
+	pt_queue_leave(b, &s->queue, estate, 0);
 }
 
 static void inherit(struct pt_block *b, struct pt_block *old)
@@ -62,8 +78,10 @@ static const struct pt_type queue_sink = {
                                              .flags = PT_LIVE, .choices = pt_overflow_words},
                                             {NULL}},
 	.size = sizeof(struct queue_sink),
+	.start = start,
 	.push = push,
 	.take = take,
+	.leave = leave,
 	.inherit = inherit,
 	.fini = fini,
 };

@@ -2,10 +2,12 @@
 /* TCPConnectPipe: a TCP connection as source and sink. */
 #include <pipetool/block.h>
 
+#include "base/buf.h"
 #include "net/address.h"
 #include "net/reconnect.h"
 #include "net/stream.h"
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,16 +61,19 @@ static int init(struct pt_block *b, struct pt_error *err)
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	struct tcp_connect *t = pt_state(b);
-	if (!stream_is_over(&t->stream))
-		address_leave(estate, "tcp-connect", t->addr, (int)t->port, t->stream.fd);
+	char *key = must_printf("tcp-connect %s:%d", t->addr, (int)t->port);
+	stream_leave(&t->stream, estate, key);
+	free(key);
 }
 
 /* With retry_s a server that is not there yet is no fault. */
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
-	if (address_left(b, "tcp-connect", t->addr, (int)t->port, &t->fd) ||
-	    (t->retry_s > 0 && t->port))
+	char *key = must_printf("tcp-connect %s:%d", t->addr, (int)t->port);
+	bool left = pt_left(b, key, &t->fd);
+	free(key);
+	if (left || (t->retry_s > 0 && t->port))
 		return 0;
 	return address_connect(SOCK_STREAM, t->addr, (int)t->port, &t->fd, err);
 }

@@ -19,6 +19,7 @@ struct tcp_listen {
 	uint64_t limit;
 	struct stream stream;
 	int listener;
+	int fd; /* a peer's, from open to start: left by an earlier daemon */
 	char address[ADDRESS_TEXT];
 	uv_poll_t poll;
 	bool polled, shut; /* no more connections are taken */
@@ -60,7 +61,7 @@ static void ended(struct pt_block *b)
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
-	t->listener = -1;
+	t->listener = t->fd = -1;
 	stream_init(&t->stream, b, &t->limit, ended);
 	return 0;
 }
@@ -68,13 +69,19 @@ static int init(struct pt_block *b, struct pt_error *err)
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	struct tcp_listen *t = pt_state(b);
-	address_leave(estate, "tcp-listen", t->addr, 0, t->listener);
+	address_leave_bound(estate, "tcp-listen", t->addr, (int)t->port, t->listener);
+	stream_leave(&t->stream, estate, "tcp-peer");
 }
 
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
 	t->kept = address_left(b, "tcp-listen", t->addr, (int)t->port, &t->listener);
+	if (t->listener >= 0) { /* an earlier daemon's, and perhaps shut */
+		t->shut = true;
+		address_of(t->listener, false, t->address);
+		pt_left(b, "tcp-peer", &t->fd);
+	}
 	if (t->kept)
 		return 0;
 	int rc = address_bind(SOCK_STREAM, t->addr, (int)t->port, &t->listener, err);
@@ -108,11 +115,14 @@ static void start(struct pt_block *b)
 		return;
 	}
 	pt_adopt(b, (uv_handle_t *)&t->poll);
-	if (t->stream.fd < 0 || t->again)
+	if ((t->stream.fd < 0 && t->fd < 0) || t->again)
 		listen_on(b);
 	else
 		stop_listening(t);
 	stream_start(&t->stream);
+	if (t->fd >= 0)
+		stream_begin(&t->stream, t->fd);
+	t->fd = -1;
 }
 
 /* Another connection is reset at once: nobody shall wait for an answer that never comes. */
@@ -202,6 +212,9 @@ static int close_pipe(struct pt_block *b, struct pt_error *err)
 	if (t->listener >= 0)
 		close(t->listener);
 	t->listener = -1;
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
 	t->shut = false;
 	return stream_close(&t->stream, err);
 }

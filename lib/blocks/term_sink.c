@@ -209,7 +209,7 @@ static char *key_of(const struct term *t)
 /* One that is being opened is no other block's yet. */
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
-	const struct term *t = pt_state(b);
+	struct term *t = pt_state(b);
 	char *key = key_of(t);
 	viewer_leave(&t->viewer, estate, key);
 	free(key);

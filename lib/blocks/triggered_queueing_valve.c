@@ -2,6 +2,8 @@
 /* TriggeredQueueingValve: passes or keeps, changing on each trigger; opening releases what it kept. */
 #include <pipetool/queue.h>
 
+#include <string.h>
+
 struct valve {
 	bool start_state, open;
 	bool runs, kept; /* kept: `open` is of the block whose place it takes */
@@ -10,13 +12,30 @@ struct valve {
 	struct pt_queue queue;
 };
 
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	struct valve *v = pt_state(b);
+	pt_queue_leave(b, &v->queue, estate, 0);
+	pt_leave_bytes(estate, "position", &v->open, sizeof v->open);
+}
+
+static bool is_left(struct pt_block *b, bool *position)
+{
+	size_t length;
+	const void *left = pt_left_bytes(b, "position", &length);
+	if (left && length == sizeof *position)
+		memcpy(position, left, length);
+	return left;
+}
+
 static void start(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
-	if (!v->kept)
+	if (!v->kept && !is_left(b, &v->open))
 		v->open = v->start_state;
 	v->kept = false;
 	v->runs = true;
+	pt_queue_left(b, &v->queue);
 	pt_ready(b, v->open && v->queue.count);
 }
 
@@ -60,6 +79,7 @@ static void trigger(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
 	v->open = !v->open;
+	pt_leaves_other(b);
 	pt_trigger(b);
 	release(b, v, false);
 }
@@ -135,6 +155,7 @@ static const struct pt_type triggered_queueing_valve = {
 	.trigger = trigger,
 	.produce = produce,
 	.stop = stop,
+	.leave = leave,
 	.inherit = inherit,
 	.fini = fini,
 };

@@ -2,15 +2,32 @@
 /* TriggeredSwitch: everything to one exit or to the other, changing on each trigger. */
 #include <pipetool/block.h>
 
+#include <string.h>
+
 struct switching {
 	bool start_state, low;
 	bool runs, kept; /* kept: `low` is of the block whose place it takes */
 };
 
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct switching *s = pt_state(b);
+	pt_leave_bytes(estate, "position", &s->low, sizeof s->low);
+}
+
+static bool is_left(struct pt_block *b, bool *position)
+{
+	size_t length;
+	const void *left = pt_left_bytes(b, "position", &length);
+	if (left && length == sizeof *position)
+		memcpy(position, left, length);
+	return left;
+}
+
 static void start(struct pt_block *b)
 {
 	struct switching *s = pt_state(b);
-	if (!s->kept)
+	if (!s->kept && !is_left(b, &s->low))
 		s->low = s->start_state;
 	s->kept = false;
 	s->runs = true;
@@ -40,6 +57,7 @@ static void trigger(struct pt_block *b)
 {
 	struct switching *s = pt_state(b);
 	s->low = !s->low;
+	pt_leaves_other(b);
 	pt_trigger(b);
 }
 
@@ -72,6 +90,7 @@ static const struct pt_type triggered_switch = {
 	.push_many = push_many,
 	.trigger = trigger,
 	.stop = stop,
+	.leave = leave,
 	.inherit = inherit,
 };
 

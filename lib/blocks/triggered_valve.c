@@ -2,15 +2,32 @@
 /* TriggeredValve: passes or discards, changing on each trigger. */
 #include <pipetool/block.h>
 
+#include <string.h>
+
 struct valve {
 	bool start_state, open;
 	bool runs, kept; /* kept: `open` is of the block whose place it takes */
 };
 
+static void leave(struct pt_block *b, struct pt_estate *estate)
+{
+	const struct valve *v = pt_state(b);
+	pt_leave_bytes(estate, "position", &v->open, sizeof v->open);
+}
+
+static bool is_left(struct pt_block *b, bool *position)
+{
+	size_t length;
+	const void *left = pt_left_bytes(b, "position", &length);
+	if (left && length == sizeof *position)
+		memcpy(position, left, length);
+	return left;
+}
+
 static void start(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
-	if (!v->kept)
+	if (!v->kept && !is_left(b, &v->open))
 		v->open = v->start_state;
 	v->kept = false;
 	v->runs = true;
@@ -35,6 +52,7 @@ static void trigger(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
 	v->open = !v->open;
+	pt_leaves_other(b);
 	pt_trigger(b);
 }
 
@@ -75,6 +93,7 @@ static const struct pt_type triggered_valve = {
 	.push = push,
 	.trigger = trigger,
 	.stop = stop,
+	.leave = leave,
 	.inherit = inherit,
 };
 

@@ -67,14 +67,16 @@ static int server_init(struct pt_block *b, struct pt_error *err)
 
 static void client_leave(struct pt_block *b, struct pt_estate *estate)
 {
-	const struct udp *u = pt_state(b);
+	struct udp *u = pt_state(b);
 	address_leave(estate, "udp-connect", u->addr, (int)u->port, u->datagram.fd);
+	datagram_leave(&u->datagram, estate);
 }
 
 static void server_leave(struct pt_block *b, struct pt_estate *estate)
 {
-	const struct udp *u = pt_state(b);
-	address_leave(estate, "udp-bind", u->addr, 0, u->datagram.fd);
+	struct udp *u = pt_state(b);
+	address_leave_bound(estate, "udp-bind", u->addr, (int)u->port, u->datagram.fd);
+	datagram_leave(&u->datagram, estate);
 }
 
 static void inherit(struct pt_block *b, struct pt_block *old)
@@ -96,9 +98,13 @@ static int client_open(struct pt_block *b, struct pt_error *err)
 static int server_open(struct pt_block *b, struct pt_error *err)
 {
 	struct udp *u = pt_state(b);
+	u->datagram.has_peer = false;
+	u->datagram.peer_length = 0;
 	u->kept = address_left(b, "udp-bind", u->addr, (int)u->port, &u->datagram.fd);
-	if (u->kept)
+	if (u->kept) {
+		datagram_left(&u->datagram);
 		return 0;
+	}
 	return address_bind(SOCK_DGRAM, u->addr, (int)u->port, &u->datagram.fd, err);
 }
 
@@ -109,13 +115,7 @@ static void client_start(struct pt_block *b)
 
 static void server_start(struct pt_block *b)
 {
-	struct udp *u = pt_state(b);
-	if (!u->kept) {
-		u->datagram.has_peer = false;
-		u->datagram.peer_length = 0;
-	}
-	u->kept = false;
-	datagram_start(&u->datagram);
+	datagram_start(datagram(b));
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,

@@ -49,7 +49,7 @@ static char *key_of(const struct wireshark *w)
 
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
-	const struct wireshark *w = pt_state(b);
+	struct wireshark *w = pt_state(b);
 	char *key = key_of(w);
 	viewer_leave(&w->viewer, estate, key);
 	free(key);
@@ -80,23 +80,28 @@ static void inherit(struct pt_block *b, struct pt_block *old)
 	before->feed = (struct feed){0};
 }
 
+/* Also to one that an earlier daemon has fed: a stream may have several sections. */
+static int greet(struct pt_block *b, struct pt_error *err)
+{
+	struct wireshark *w = pt_state(b);
+	feed_init(&w->feed, pt_name(b), plain_type(w));
+	buf_clear(&w->bytes);
+	feed_header(&w->bytes);
+	return viewer_greet(&w->viewer, w->bytes.data, w->bytes.length, err);
+}
+
 static int open_viewer(struct pt_block *b, struct pt_error *err)
 {
 	struct wireshark *w = pt_state(b);
 	if (is_left(w))
-		return 0;
+		return w->viewer.fd < 0 ? 0 : greet(b, err);
 	int rc = check_display(b, err);
 	if (rc)
 		return rc;
 	char **argv = program_viewer(w->program, (const char *const *)w->args);
 	rc = viewer_open(&w->viewer, argv, VIEWER_STDIN, "program", err);
 	texts_free(argv);
-	if (rc)
-		return rc;
-	feed_init(&w->feed, pt_name(b), plain_type(w));
-	buf_clear(&w->bytes);
-	feed_header(&w->bytes);
-	return viewer_greet(&w->viewer, w->bytes.data, w->bytes.length, err);
+	return rc ? rc : greet(b, err);
 }
 
 static void start(struct pt_block *b)

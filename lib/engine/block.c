@@ -46,8 +46,7 @@ int block_open(struct pt_block *b, struct pt_error *err)
 {
 	b->opened = true;
 	int rc = b->type->open ? b->type->open(b, err) : 0;
-	estate_free(b->estate);
-	b->estate = NULL;
+	estate_close(b->estate);
 	return rc;
 }
 
@@ -104,6 +103,9 @@ void block_start(struct pt_block *b)
 	b->engine->flow_stale = true;
 	if (b->type->start)
 		b->type->start(b);
+	estate_free(b->estate);
+	b->estate = NULL;
+	pt_leaves_other(b);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -133,20 +135,15 @@ void block_stop(struct pt_block *b, void (*then)(struct pt_block *, void *arg), 
 		then(b, arg);
 }
 
-static bool can_inherit(const struct pt_block *fresh, const struct pt_block *old)
-{
-	return estate_is_promised(old, fresh->type);
-}
-
 void block_succeed(struct pt_block *fresh, struct pt_block *old,
                    void (*then)(struct pt_block *, void *arg), void *arg)
 {
-	if (can_inherit(fresh, old))
+	if (estate_can_inherit(fresh, old))
 		fresh->type->inherit(fresh, old);
 	block_stop(old, then, arg);
 	block_settle_counts(old);
 	fresh->count = old->count;
-	if (!can_inherit(fresh, old)) {
+	if (!estate_can_inherit(fresh, old)) {
 		block_count_drop(fresh, "replaced", fresh->count.held);
 		fresh->count.held = 0;
 	}

@@ -57,7 +57,8 @@ struct pt_block {
 
 	/* life; "away" while a worker thread has it */
 	bool opened, started, away, failed;
-	struct pt_estate *estate; /* what is left to it until it is open; or NULL */
+	struct pt_estate *estate; /* what is left to it: descriptors until it is open; or NULL */
+	bool leaves_other;        /* than the engine's hooks were told */
 	struct uv_handle_s **handles;
 	unsigned handle_count, handles_closing;
 	void (*handles_closed)(struct pt_block *, void *arg);

@@ -47,6 +47,7 @@ struct change {
 
 	/* of the state */
 	unsigned stopping;
+	bool suspending;
 	json_t *failed;
 };
 
@@ -343,6 +344,17 @@ static void note_pause(struct change *c, uint64_t since_ns)
 		c->pause_ns = pause_ns;
 }
 
+/* What started tells of itself, when it has. */
+static void tell_estates(const struct change *c)
+{
+	for (unsigned i = 0; i < c->end_count; i++) {
+		const struct pt_block *old = c->ends[i].old, *fresh = c->ends[i].fresh;
+		if (old->type->leave && (!fresh || fresh->type != old->type))
+			estate_tell_gone(c->engine, old->name, old->type->name);
+	}
+	estate_forget(c->engine);
+}
+
 static void commit(struct change *c)
 {
 	struct pt_engine *e = c->engine;
@@ -362,6 +374,7 @@ static void commit(struct change *c)
 		commit_starts(c, true);
 	}
 	e->flow_stale = true;
+	tell_estates(c);
 
 	struct retired *retired = c->retired;
 	struct request *request = c->request;
@@ -400,9 +413,9 @@ static void prepare(struct change *c)
 			c->scratch[i] = must_calloc(1, b->type->size);
 		else if (c->actions[i] != PLAN_KEEP)
 			c->fresh[i] = block_new(e, b->name, b->type, b->params);
-		if (c->fresh[i] && b->alive && !c->dry_run)
-			c->fresh[i]->estate =
-				estate_of(b->alive, estate_is_promised(b->alive, b->type));
+		if (c->fresh[i] && !c->dry_run)
+			c->fresh[i]->estate = b->alive ? estate_for(c->fresh[i], b->alive)
+			                               : estate_take(e, b->name, b->type->name);
 	}
 	c->retired = retired_new(e->graph);
 	job_run(e, &c->job, prepare_work, prepare_done);
@@ -506,6 +519,8 @@ static void stop_work(struct job *job)
 			                                pt_error_text(&err, error_words(rc))));
 		pt_error_clear(&err);
 	}
+	if (!c->suspending)
+		estate_settle(c->engine);
 }
 
 static void stop_done(struct job *job)
@@ -551,8 +566,16 @@ void change_stop(struct pt_engine *e, struct request *r)
 	unsigned count = e->graph->count, *sorted = must_calloc(count, sizeof *sorted);
 	graph_sort(e->graph, sorted);
 	c->stopping = count + 1;
-	for (unsigned i = 0; i < count; i++)
-		block_stop(e->graph->blocks[sorted[i]]->alive, one_stopped, c);
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_block *b = e->graph->blocks[sorted[i]]->alive;
+		if (e->suspending)
+			estate_tell_last(b);
+		block_stop(b, one_stopped, c);
+		if (!e->suspending && b->type->leave)
+			estate_tell_gone(e, b->name, b->type->name);
+	}
+	c->suspending = e->suspending;
+	e->suspending = false;
 	free(sorted);
 	if (--c->stopping == 0) {
 		set_away(e, true);

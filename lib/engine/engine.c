@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "engine/change.h"
+#include "engine/estate.h"
 #include "engine/request.h"
 #include "engine/tap.h"
 #include "msg/pool.h"
@@ -103,6 +104,17 @@ static void close_handles(struct pt_engine *e)
 	mailbox_close(&e->mailbox, NULL);
 }
 
+static void end(struct pt_engine *e);
+
+/* It may still hold messages. */
+static void suspend_stopped(struct pt_engine *e)
+{
+	e->suspending = false;
+	for (unsigned i = 0; i < e->graph->count; i++)
+		estate_tell_last(e->graph->blocks[i]->alive);
+	end(e);
+}
+
 static void end(struct pt_engine *e)
 {
 	request_refuse_all(e);
@@ -110,6 +122,8 @@ static void end(struct pt_engine *e)
 		return;
 	if (e->state != PT_STOPPED) {
 		change_stop(e, NULL);
+	} else if (e->suspending) {
+		suspend_stopped(e);
 	} else if (!e->jobs) {
 		tap_end_all(e);
 		close_handles(e);
@@ -137,6 +151,7 @@ void engine_settle(struct pt_engine *e)
 	if (e->flow_stale)
 		flow_update(e);
 	tap_settle(e);
+	estate_tell_stale(e);
 	if (flow_has_work(e))
 		uv_idle_start(&e->work, on_work);
 	else
@@ -265,6 +280,21 @@ static void read_ending(struct letter *letter)
 	free(r);
 }
 
+static void read_suspending(struct letter *letter)
+{
+	struct request *r = (struct request *)letter;
+	r->engine->suspending = true;
+	free(r);
+}
+
+void pt_engine_suspend(struct pt_engine *e)
+{
+	struct request *r = must_calloc(1, sizeof *r);
+	r->engine = e;
+	r->letter.read = read_suspending;
+	mailbox_post(&e->mailbox, &r->letter);
+}
+
 static void free_graph(struct pt_engine *e)
 {
 	const struct param_env env = {.release = func_free};
@@ -288,6 +318,8 @@ void pt_engine_free(struct pt_engine *e)
 	else
 		run(e);
 	free_graph(e);
+	e->hooks.left = NULL;
+	estate_forget(e);
 	int rc = uv_loop_close(&e->loop);
 	assert(rc == 0);
 	mailbox_fini(&e->mailbox);

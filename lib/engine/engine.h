@@ -50,7 +50,10 @@ struct pt_engine {
 	bool available;          /* some block has something for recv */
 	_Atomic bool woken;      /* some block was woken */
 	bool ending;
-	unsigned jobs; /* threads at work */
+	bool suspending;   /* at its end the next daemon is to go on */
+	bool leaves_other; /* some block's estate is to be told */
+	struct left *left; /* what an earlier daemon's blocks have left: see estate.h */
+	unsigned jobs;     /* threads at work */
 
 	_Atomic uint64_t glance[5]; /* state revision blocks links messages */
 };

@@ -3,32 +3,47 @@
 #include "engine/estate.h"
 
 #include "base/buf.h"
-#include "engine/block.h"
+#include "engine/engine.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct pt_estate {
-	bool promised;
+	enum pt_leaving leaving;
 	struct estate_item *items;
 	size_t count;
 };
 
-struct pt_estate *estate_new(bool promised)
+/* What an earlier daemon's block has left. */
+struct left {
+	struct left *next;
+	char *block, *type;
+	struct pt_estate *estate;
+};
+
+struct pt_estate *estate_new(enum pt_leaving leaving)
 {
 	struct pt_estate *e = must_calloc(1, sizeof *e);
-	e->promised = promised;
+	e->leaving = leaving;
 	return e;
+}
+
+void estate_close(struct pt_estate *e)
+{
+	for (size_t i = 0; e && i < e->count; i++) {
+		if (e->items[i].fd >= 0)
+			close(e->items[i].fd);
+		e->items[i].fd = -1;
+	}
 }
 
 void estate_free(struct pt_estate *e)
 {
 	if (!e)
 		return;
+	estate_close(e);
 	for (size_t i = 0; i < e->count; i++) {
-		if (e->items[i].fd >= 0)
-			close(e->items[i].fd);
 		free(e->items[i].key);
 		free(e->items[i].bytes);
 	}
@@ -36,11 +51,12 @@ void estate_free(struct pt_estate *e)
 	free(e);
 }
 
-struct pt_estate *estate_of(struct pt_block *b, bool promised)
+/* A block that is not running has nothing open, but one that opens nothing may hold messages. */
+struct pt_estate *estate_of(struct pt_block *b, enum pt_leaving leaving)
 {
-	if (!b->type->leave || !b->started)
+	if (!b->type->leave || (!b->started && b->type->open))
 		return NULL;
-	struct pt_estate *e = estate_new(promised);
+	struct pt_estate *e = estate_new(leaving);
 	b->type->leave(b, e);
 	if (e->count)
 		return e;
@@ -48,18 +64,21 @@ struct pt_estate *estate_of(struct pt_block *b, bool promised)
 	return NULL;
 }
 
-bool estate_is_promised(const struct pt_block *old, const struct pt_type *fresh)
+bool estate_can_inherit(const struct pt_block *fresh, const struct pt_block *old)
 {
-	return old->type == fresh && fresh->inherit;
+	return old->type == fresh->type && fresh->type->inherit;
 }
 
-const struct estate_item *estate_items(const struct pt_estate *e, size_t *count)
+struct pt_estate *estate_for(const struct pt_block *fresh, struct pt_block *old)
+{
+	return estate_can_inherit(fresh, old) ? estate_of(old, PT_TO_SUCCESSOR) : NULL;
+}
+
+struct estate_item *estate_items(const struct pt_estate *e, size_t *count)
 {
 	*count = e->count;
 	return e->items;
 }
-
-/* ---- what blocks call ---- */
 
 static struct estate_item *add(struct pt_estate *e, const char *key)
 {
@@ -69,11 +88,27 @@ static struct estate_item *add(struct pt_estate *e, const char *key)
 	return item;
 }
 
+void estate_add_fd(struct pt_estate *e, const char *key, int fd)
+{
+	add(e, key)->fd = fd;
+}
+
+/* ---- what blocks call ---- */
+
+enum pt_leaving pt_leaving(const struct pt_estate *e)
+{
+	return e->leaving;
+}
+
 void pt_leave(struct pt_estate *e, const char *key, int fd)
 {
-	int copy = e->promised || fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (e->promised || copy >= 0)
-		add(e, key)->fd = copy;
+	if (e->leaving == PT_TO_SUCCESSOR) {
+		add(e, key);
+		return;
+	}
+	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy >= 0)
+		estate_add_fd(e, key, copy);
 }
 
 void pt_leave_bytes(struct pt_estate *e, const char *key, const void *bytes, size_t length)
@@ -97,7 +132,7 @@ static struct estate_item *find(const struct pt_block *b, const char *key, bool 
 bool pt_left(struct pt_block *b, const char *key, int *fd)
 {
 	struct estate_item *item = find(b, key, false);
-	if (!item || (item->fd < 0 && !b->estate->promised))
+	if (!item || (item->fd < 0 && b->estate->leaving != PT_TO_SUCCESSOR))
 		return false;
 	*fd = item->fd;
 	item->fd = -1;
@@ -111,4 +146,102 @@ const void *pt_left_bytes(struct pt_block *b, const char *key, size_t *length)
 		return NULL;
 	*length = item->length;
 	return item->bytes;
+}
+
+void estate_forget_bytes(struct pt_block *b, const char *key)
+{
+	struct estate_item *item = find(b, key, true);
+	if (!item)
+		return;
+	free(item->bytes);
+	item->bytes = NULL;
+}
+
+void pt_leaves_other(struct pt_block *b)
+{
+	b->leaves_other = b->engine->leaves_other = true;
+}
+
+/* ---- to the next daemon ---- */
+
+static void tell(struct pt_block *b, enum pt_leaving leaving)
+{
+	const struct pt_engine_hooks *hooks = &b->engine->hooks;
+	b->leaves_other = false;
+	if (hooks->left && b->type->leave)
+		hooks->left(hooks->arg, b->name, b->type->name, estate_of(b, leaving));
+}
+
+void estate_tell(struct pt_block *b)
+{
+	tell(b, PT_FOR_RESTART);
+}
+
+void estate_tell_last(struct pt_block *b)
+{
+	tell(b, PT_AT_END);
+}
+
+void estate_tell_gone(struct pt_engine *e, const char *block, const char *type)
+{
+	if (e->hooks.left)
+		e->hooks.left(e->hooks.arg, block, type, NULL);
+}
+
+void estate_tell_stale(struct pt_engine *e)
+{
+	if (!e->leaves_other)
+		return;
+	e->leaves_other = false;
+	for (unsigned i = 0; i < e->graph->count; i++) {
+		struct pt_block *b = e->graph->blocks[i]->alive;
+		if (b->leaves_other && b->started && !b->away)
+			estate_tell(b);
+	}
+}
+
+void estate_settle(struct pt_engine *e)
+{
+	if (e->hooks.left_settle)
+		e->hooks.left_settle(e->hooks.arg);
+}
+
+void pt_engine_leave(struct pt_engine *e, const char *block, const char *type,
+                     struct pt_estate *estate)
+{
+	struct left *left = must_calloc(1, sizeof *left);
+	*left = (struct left){e->left, must_strdup(block), must_strdup(type), estate};
+	e->left = left;
+}
+
+static void left_free(struct left *left)
+{
+	estate_free(left->estate);
+	free(left->block);
+	free(left->type);
+	free(left);
+}
+
+struct pt_estate *estate_take(struct pt_engine *e, const char *block, const char *type)
+{
+	for (struct left **at = &e->left; *at; at = &(*at)->next) {
+		struct left *left = *at;
+		if (strcmp(left->block, block) || strcmp(left->type, type))
+			continue;
+		struct pt_estate *estate = left->estate;
+		*at = left->next;
+		left->estate = NULL;
+		left_free(left);
+		return estate;
+	}
+	return NULL;
+}
+
+void estate_forget(struct pt_engine *e)
+{
+	for (struct left *left; (left = e->left);) {
+		e->left = left->next;
+		estate_tell_gone(e, left->block, left->type);
+		left_free(left);
+	}
 }

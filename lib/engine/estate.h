@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a running block leaves to the one that takes its place. */
+/* What a running block leaves to the one that takes its place, now or in the next daemon. */
 #ifndef ENGINE_ESTATE_H
 #define ENGINE_ESTATE_H
 
@@ -11,17 +11,22 @@
  * thread. What was not asked for by the end of `open` is closed.
  */
 struct pt_estate;
+struct pt_engine;
 
-/* Asks a block that is started. With `promised` the block lives on until its successor inherits from
-   it: descriptors stay where they are. Otherwise each is duplicated. NULL: it leaves nothing. */
-struct pt_estate *estate_of(struct pt_block *, bool promised);
+/* Asks a block. To a successor: descriptors stay where they are, and the block lives on until it is
+   inherited from; otherwise each is duplicated. NULL: it leaves nothing. */
+struct pt_estate *estate_of(struct pt_block *, enum pt_leaving);
+/* The same for the block that is to take its place: NULL if that is of another type. */
+struct pt_estate *estate_for(const struct pt_block *fresh, struct pt_block *old);
 
 /* One to be filled by hand. */
-struct pt_estate *estate_new(bool promised);
-void estate_free(struct pt_estate *); /* closes what was not taken; NULL does nothing */
+struct pt_estate *estate_new(enum pt_leaving);
+void estate_add_fd(struct pt_estate *, const char *key, int fd); /* takes it */
+void estate_free(struct pt_estate *);  /* closes what was not taken; NULL does nothing */
+void estate_close(struct pt_estate *); /* keeps the bytes; NULL does nothing */
+void estate_forget_bytes(struct pt_block *, const char *key);
 
-/* The fresh block will be asked to inherit from the old one, by this type and in this state. */
-bool estate_is_promised(const struct pt_block *old, const struct pt_type *fresh);
+bool estate_can_inherit(const struct pt_block *fresh, const struct pt_block *old);
 
 struct estate_item {
 	char *key;
@@ -29,6 +34,17 @@ struct estate_item {
 	uint8_t *bytes;
 	size_t length;
 };
-const struct estate_item *estate_items(const struct pt_estate *, size_t *count);
+struct estate_item *estate_items(const struct pt_estate *, size_t *count);
+
+/* ---- what the engine tells by hooks.left ---- */
+void estate_tell(struct pt_block *);      /* that is started */
+void estate_tell_last(struct pt_block *); /* that is about to be stopped for the last time */
+void estate_tell_gone(struct pt_engine *, const char *block, const char *type);
+void estate_tell_stale(struct pt_engine *); /* those that have said so */
+void estate_settle(struct pt_engine *);     /* [worker] */
+
+/* What an earlier daemon's block has left, or NULL; and what nobody has taken is closed and told. */
+struct pt_estate *estate_take(struct pt_engine *, const char *block, const char *type);
+void estate_forget(struct pt_engine *);
 
 #endif

@@ -2,8 +2,11 @@
 /* Bounded queues of kept messages. */
 #include <pipetool/queue.h>
 
+#include "base/buf.h"
 #include "engine/block.h"
+#include "engine/estate.h"
 #include "msg/pool.h"
+#include <string.h>
 
 const char *const pt_overflow_words[] = {"drop-oldest", "drop-newest", "block", NULL};
 
@@ -66,6 +69,74 @@ struct pt_msg *pt_queue_take(struct pt_block *b, struct pt_queue *q, enum pt_can
 	if (b->full && q->bytes <= limit / 2)
 		pt_full(b, false);
 	return m;
+}
+
+/* ---- handing over ---- */
+
+#define KEY "waits"
+
+struct record {
+	uint64_t time_ns;
+	uint32_t length, wire_length;
+	uint16_t link_type, high;
+	uint32_t unused;
+};
+
+void pt_queue_leave(struct pt_block *b, struct pt_queue *q, struct pt_estate *estate, size_t skip)
+{
+	struct buf bytes = BUF_INIT;
+	pt_queue_left(b, q);
+	if (pt_leaving(estate) != PT_AT_END || !q->head)
+		return;
+	for (const struct pt_msg *m = q->head; m; m = m->next, skip = 0) {
+		const struct record record = {
+			.time_ns = m->time_ns,
+			.length = m->length - (uint32_t)skip,
+			.wire_length = m->wire_length,
+			.link_type = m->link_type,
+			.high = m->flags & MSG_HIGH ? 1 : 0,
+		};
+		buf_add(&bytes, &record, sizeof record);
+		buf_add(&bytes, m->bytes + skip, record.length);
+	}
+	pt_leave_bytes(estate, KEY, bytes.data, bytes.length);
+	buf_free(&bytes);
+	pt_queue_drop(b, q, "left");
+}
+
+/* Copied, since a record may lie anywhere. */
+static const uint8_t *read_record(struct pt_block *b, struct pt_queue *q, const uint8_t *at,
+                                  const uint8_t *end)
+{
+	struct record r;
+	if ((size_t)(end - at) < sizeof r)
+		return end;
+	memcpy(&r, at, sizeof r);
+	at += sizeof r;
+	if ((size_t)(end - at) < r.length)
+		return end;
+	struct pt_msg *m = r.link_type == PT_NO_LINK_TYPE
+	                           ? pt_msg_new(pt_pool(b), at, r.length)
+	                           : pt_msg_packet(pt_pool(b), at, r.length, r.wire_length,
+	                                           r.link_type, r.time_ns);
+	if (m) {
+		pt_made(b, 1);
+		pt_queue_add(b, q, r.high ? PT_HIGH : PT_LOW, m, UINT64_MAX, PT_DROP_NEWEST);
+	} else {
+		pt_lost(b, 1, "memory");
+	}
+	return at + r.length;
+}
+
+void pt_queue_left(struct pt_block *b, struct pt_queue *q)
+{
+	size_t length;
+	const uint8_t *at = pt_left_bytes(b, KEY, &length);
+	if (!at)
+		return;
+	for (const uint8_t *end = at + length; at < end;)
+		at = read_record(b, q, at, end);
+	estate_forget_bytes(b, KEY);
 }
 
 void pt_queue_drop(struct pt_block *b, struct pt_queue *q, const char *why)

@@ -3,6 +3,7 @@
 #include "engine/retire.h"
 
 #include "base/buf.h"
+#include "engine/estate.h"
 #include "engine/request.h"
 #include "type/param.h"
 #include <stdlib.h>
@@ -54,6 +55,7 @@ static void close_blocks(struct job *job)
 		}
 		pt_error_clear(&err);
 	}
+	estate_settle(job->engine);
 }
 
 static void closed(struct job *job)

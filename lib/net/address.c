@@ -257,11 +257,14 @@ void address_leave(struct pt_estate *estate, const char *what, const char *host,
 	char *key = key_of(what, host, port);
 	pt_leave(estate, key, fd);
 	free(key);
-	if (port)
-		return;
-	key = key_of(what, host, port_of(fd));
-	pt_leave(estate, key, fd);
-	free(key);
+}
+
+void address_leave_bound(struct pt_estate *estate, const char *what, const char *host, int port,
+                         int fd)
+{
+	address_leave(estate, what, host, port, fd);
+	if (pt_leaving(estate) == PT_TO_SUCCESSOR)
+		address_leave(estate, what, host, port ? 0 : port_of(fd), fd);
 }
 
 bool address_left(struct pt_block *b, const char *what, const char *host, int port, int *fd)

@@ -148,6 +148,7 @@ void datagram_push(struct datagram *d, struct pt_msg **messages, unsigned count)
 void datagram_has_peer(struct datagram *d)
 {
 	d->has_peer = true;
+	pt_leaves_other(d->block);
 	flush(d);
 	watch(d);
 }
@@ -221,6 +222,7 @@ void datagram_start(struct datagram *d)
 	}
 	pt_adopt(d->block, (uv_handle_t *)&d->poll);
 	d->reading = true;
+	pt_queue_left(d->block, &d->queue);
 	pt_full(d->block, d->queue.bytes >= *d->limit);
 	flush(d);
 	watch(d);
@@ -235,6 +237,26 @@ void datagram_inherit(struct datagram *d, struct datagram *old)
 	d->queue = old->queue;
 	old->fd = -1;
 	old->queue = (struct pt_queue){0};
+}
+
+void datagram_leave(struct datagram *d, struct pt_estate *estate)
+{
+	if (d->peer_length)
+		pt_leave_bytes(estate, "peer", &d->peer, d->peer_length);
+	if (pt_leaving(estate) == PT_AT_END && d->has_peer)
+		flush(d);
+	pt_queue_leave(d->block, &d->queue, estate, 0);
+}
+
+void datagram_left(struct datagram *d)
+{
+	size_t length;
+	const void *peer = pt_left_bytes(d->block, "peer", &length);
+	if (!peer || length > sizeof d->peer)
+		return;
+	memcpy(&d->peer, peer, length);
+	d->peer_length = (socklen_t)length;
+	d->has_peer = true;
 }
 
 void datagram_stop(struct datagram *d)

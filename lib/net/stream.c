@@ -131,6 +131,7 @@ void stream_begin(struct stream *s, int fd)
 	s->finishing = false;
 	s->written = 0;
 	run(s);
+	pt_leaves_other(s->block);
 }
 
 static void go_on(struct stream *s)
@@ -160,6 +161,18 @@ void stream_inherit(struct stream *s, struct stream *old)
 	old->written = 0;
 }
 
+void stream_leave(struct stream *s, struct pt_estate *estate, const char *key)
+{
+	bool at_end = pt_leaving(estate) == PT_AT_END;
+	if (at_end)
+		flush(s);
+	if (stream_is_over(s))
+		return;
+	pt_leave(estate, key, s->fd);
+	pt_queue_leave(s->block, &s->queue, estate, s->written);
+	s->left = at_end;
+}
+
 bool stream_is_over(const struct stream *s)
 {
 	return s->fd < 0 || (s->input_ended && s->output_failed);
@@ -167,7 +180,8 @@ bool stream_is_over(const struct stream *s)
 
 void stream_start(struct stream *s)
 {
-	s->stopped = false;
+	s->stopped = s->left = false;
+	pt_queue_left(s->block, &s->queue);
 	pt_full(s->block, s->queue.bytes >= *s->limit);
 	if (s->inherited) {
 		go_on(s);
@@ -185,6 +199,9 @@ void stream_detach(struct stream *s)
 	if (!s->always_ready)
 		uv_poll_stop(&s->poll);
 	pt_ready(s->block, false);
+	if (s->is_socket) /* somebody else may have a copy */
+		shutdown(s->slot, SHUT_RDWR);
+	pt_leaves_other(s->block);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup3(null, s->slot, O_CLOEXEC);
@@ -463,7 +480,8 @@ void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 void stream_stop(struct stream *s)
 {
 	struct buf rest = BUF_INIT;
-	flush(s);
+	if (!s->left)
+		flush(s);
 	if (s->fd < 0 || s->output_failed || s->has_borders)
 		pt_queue_drop(s->block, &s->queue, "unsent");
 	for (struct pt_msg *m; (m = take(s));) {
@@ -479,7 +497,7 @@ void stream_stop(struct stream *s)
 
 int stream_close(struct stream *s, struct pt_error *err)
 {
-	int rc = s->fd < 0 ? 0 : linger(s->fd, s->rest, s->rest_length, err);
+	int rc = s->fd < 0 || s->left ? 0 : linger(s->fd, s->rest, s->rest_length, err);
 	free(s->rest);
 	s->rest = NULL;
 	s->rest_length = 0;

@@ -36,6 +36,7 @@ struct stream {
 	bool reading, writing;
 	bool input_ended, output_failed, read_only, finishing, stopped;
 	bool inherited; /* since then not started */
+	bool left;      /* to the next daemon: it is closed, and not ended */
 	struct pt_queue queue;
 	size_t written; /* of the first message in the queue */
 	uint8_t *rest;  /* for stream_close */
@@ -45,11 +46,13 @@ struct stream {
 /* To be called first, in init. */
 void stream_init(struct stream *, struct pt_block *, const uint64_t *limit,
                  void (*ended)(struct pt_block *));
-void stream_start(struct stream *); /* goes on with what it has inherited */
+void stream_start(struct stream *); /* goes on with what it has inherited, or was left */
 
 /* Takes over descriptor, state and what waits, before both stream_start and the other's stop. Of a
    stream that is not connected it is what waits alone. */
 void stream_inherit(struct stream *, struct stream *old);
+/* Lists the descriptor under that key, and at the end of the daemon what waits. */
+void stream_leave(struct stream *, struct pt_estate *, const char *key);
 /* Nothing will ever come or go through it, until it is begun with another descriptor. */
 bool stream_is_over(const struct stream *);
 

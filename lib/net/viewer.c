@@ -136,10 +136,10 @@ void viewer_begin(struct viewer *v)
 	watch_exit(v);
 }
 
-void viewer_leave(const struct viewer *v, struct pt_estate *estate, const char *key)
+void viewer_leave(struct viewer *v, struct pt_estate *estate, const char *key)
 {
 	if (!v->closed && v->stream.fd >= 0)
-		pt_leave(estate, key, v->stream.fd);
+		stream_leave(&v->stream, estate, key);
 }
 
 bool viewer_left(struct viewer *v, const char *key)

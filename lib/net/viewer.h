@@ -49,7 +49,7 @@ void viewer_begin(struct viewer *);
 void viewer_fail(struct viewer *, int code, const char *words);
 /* Handing over: the key is the program and whatever it was started with. After viewer_left the
    program need not be opened, and `inherit` calls viewer_inherit. */
-void viewer_leave(const struct viewer *, struct pt_estate *, const char *key);
+void viewer_leave(struct viewer *, struct pt_estate *, const char *key);
 bool viewer_left(struct viewer *, const char *key);
 void viewer_inherit(struct viewer *, struct viewer *old);
 void viewer_push(struct viewer *, struct pt_msg **messages, unsigned count);

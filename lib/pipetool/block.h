@@ -248,12 +248,22 @@ void pt_adopt(struct pt_block *, struct uv_handle_s *);
  *
  * In `open`: true means that it need not be opened. Either *fd is the block's from now on; or it is
  * -1, and `inherit` will take it over, so that until then the other block goes on with it. What is
- * not asked for is closed. Bytes are valid until `open` returns; NULL: none were left.
+ * not asked for is closed. Bytes are valid until `start` returns; NULL: none were left.
  */
+enum pt_leaving {
+	PT_TO_SUCCESSOR, /* a block of the same type inherits: a key is a promise */
+	PT_FOR_RESTART,  /* so that the next daemon goes on with it, should this one crash */
+	PT_AT_END,       /* the daemon ends now. What is left goes on without it: it is not to be
+	                    flushed, ended or shut down by `stop` and `close`, which come next */
+};
+enum pt_leaving pt_leaving(const struct pt_estate *);
 void pt_leave(struct pt_estate *, const char *key, int fd);
 void pt_leave_bytes(struct pt_estate *, const char *key, const void *bytes, size_t length);
 bool pt_left(struct pt_block *, const char *key, int *fd);
 const void *pt_left_bytes(struct pt_block *, const char *key, size_t *length);
+
+/* What the block leaves is no longer what it was: its peer has come, say. */
+void pt_leaves_other(struct pt_block *);
 
 void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engine's thread, soon */
 

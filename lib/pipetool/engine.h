@@ -33,6 +33,13 @@ struct pt_engine_hooks {
 	void (*report)(void *arg, const char *block, int error, const char *words);
 	void (*state)(void *arg, enum pt_engine_state);
 	void *arg;
+	/* What a block leaves to the next daemon, should this one end now (takes it): told when it is
+	   other than before. NULL: nothing any more. At the end, after pt_engine_suspend, it is the
+	   last word. */
+	void (*left)(void *arg, const char *block, const char *type, struct pt_estate *);
+	/* [worker thread] Blocks are about to be told closed: copies that `left` was given should be
+	   closed, too, when it returns. May block. */
+	void (*left_settle)(void *arg);
 };
 
 struct pt_engine_limits {
@@ -48,6 +55,13 @@ struct pt_engine_limits {
 /* An engine with an empty graph, stopped. The name is copied, as are the others. */
 int pt_engine_new(const char *name, const struct pt_engine_hooks *, const struct pt_engine_limits *,
                   struct pt_engine **, struct pt_error *);
+
+/* What an earlier daemon's block of that name and type has left (taken): for the first change, and the
+   first start. To be called before anything is asked. */
+void pt_engine_leave(struct pt_engine *, const char *block, const char *type, struct pt_estate *);
+
+/* Before pt_engine_free: it is to end so that the next daemon can go on. */
+void pt_engine_suspend(struct pt_engine *);
 
 /* Stops it if need be, waits for its thread, and frees it. Requests that wait are answered
    (wrong-state). Not on the engine's thread. */

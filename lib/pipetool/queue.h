@@ -37,6 +37,11 @@ void pt_queue_add(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt
    NULL if there is none. With PT_BLOCK the block stops being full at half the limit. */
 struct pt_msg *pt_queue_take(struct pt_block *, struct pt_queue *, enum pt_canal *, uint64_t limit);
 
+/* In `leave`, at the end of the daemon: all of it, but for the first `skip` bytes of the oldest. And
+   what was left so, once, on the engine's thread: in `start`, or before the queue is used. */
+void pt_queue_leave(struct pt_block *, struct pt_queue *, struct pt_estate *, size_t skip);
+void pt_queue_left(struct pt_block *, struct pt_queue *);
+
 void pt_queue_drop(struct pt_block *, struct pt_queue *, const char *why); /* all of it, counted */
 void pt_queue_clear(struct pt_queue *); /* in fini: all of it, uncounted */
 

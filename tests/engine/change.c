@@ -236,7 +236,7 @@ START_TEST(a_set_that_is_not_live_restarts_the_block)
 		"{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": {\"msg\": \"y\"}}]}");
 	const json_t *op = json_array_get(json_object_get(result, "plan"), 0);
 	ck_assert(json_is_true(json_object_get(op, "restart")));
-	turn(r);
+	pass_time(r, 1);
 	expect_at(r, "s>", "y");
 	rig_end(r);
 }

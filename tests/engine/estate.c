@@ -192,7 +192,7 @@ START_TEST(a_copy_of_a_descriptor_is_taken_once_or_closed)
 	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
 	struct pt_block *b = rig_block(r, "it");
 	size_t count;
-	b->estate = estate_of(b, false);
+	b->estate = estate_of(b, PT_FOR_RESTART);
 	const struct estate_item *items = estate_items(b->estate, &count);
 	ck_assert_uint_eq(count, 2);
 	int copy = items[0].fd, fd = -1;
@@ -203,7 +203,7 @@ START_TEST(a_copy_of_a_descriptor_is_taken_once_or_closed)
 	close(fd);
 	estate_free(b->estate);
 
-	b->estate = estate_of(b, false);
+	b->estate = estate_of(b, PT_FOR_RESTART);
 	copy = estate_items(b->estate, &count)[0].fd;
 	estate_free(b->estate);
 	b->estate = NULL;
