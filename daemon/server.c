@@ -30,7 +30,7 @@ struct server {
 	size_t entrance_count;
 	uv_idle_t rounds; /* runs while somebody is ready */
 	TAILQ_HEAD(, connection_links) all, ready;
-	size_t count, ready_count, count_max, line_max;
+	size_t count, viewers, ready_count, count_max, line_max;
 	struct access *access;
 	int spare_fd; /* given up for a moment to tell a peer that there is no descriptor left */
 	bool full;    /* and said so */
@@ -68,6 +68,7 @@ void server_add(struct server *s, struct connection_links *links)
 {
 	TAILQ_INSERT_TAIL(&s->all, links, all);
 	s->count++;
+	s->viewers += connection_peer(links->connection)->looks;
 	connection_set_role(links->connection,
 	                    access_role(s->access, connection_peer(links->connection)));
 }
@@ -76,6 +77,7 @@ void server_remove(struct server *s, struct connection_links *links)
 {
 	TAILQ_REMOVE(&s->all, links, all);
 	s->count--;
+	s->viewers -= connection_peer(links->connection)->looks;
 	s->full = false;
 	if (!links->is_ready)
 		return;
@@ -102,13 +104,21 @@ static void turn_away(struct server *s, int fd, const char *why)
 	buf_free(&line);
 }
 
+static void refuse(struct server *s, int fd, size_t count, const char *what)
+{
+	char *why = must_printf("there are %zu %s", count, what);
+	turn_away(s, fd, why);
+	free(why);
+}
+
+/* Whoever can only look must not be able to keep out those who can mend. */
 static void welcome(struct server *s, const struct control_socket *socket, int fd)
 {
 	struct peer peer;
 	if (s->count >= s->count_max) {
-		char *why = must_printf("there are %zu connections, which is the limit", s->count);
-		turn_away(s, fd, why);
-		free(why);
+		refuse(s, fd, s->count, "connections, which is the limit");
+	} else if (socket->viewers && s->viewers >= (s->count_max + 1) / 2) {
+		refuse(s, fd, s->viewers, "connections of viewers, which is their limit");
 	} else if (peer_read(fd, &peer)) {
 		close(fd);
 	} else {

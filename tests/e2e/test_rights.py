@@ -15,7 +15,7 @@ import threading
 import pytest
 from scapy.all import Ether, IP, Raw, rdpcap, wrpcap
 
-from client import Refused, add
+from client import Client, Closed, Refused, add
 from conftest import Daemon, eventually, program, run_ptctl
 
 
@@ -453,6 +453,23 @@ def test_who_may_not_open_the_socket_is_told(estranged):
 
 def test_without_the_setting_there_is_one_socket(daemon):
     assert sorted(p.name for p in daemon.folder.iterdir() if p.is_socket()) == ["control.sock", "notify"]
+
+
+def test_viewers_leave_room_for_others(daemons, tmp_path):
+    daemon = daemons(config=f"[daemon]\nviewer_socket = {tmp_path}/v.sock\n[limits]\nconnections = 6\n")
+    with contextlib.ExitStack() as stack:
+        looking = [stack.enter_context(Client(tmp_path / "v.sock")) for _ in range(3)]
+        for client in looking:
+            client.call("daemon.info")
+        refused = stack.enter_context(Client(tmp_path / "v.sock")).line()["error"]
+        assert refused["data"]["kind"] == "limit" and "3 connections of viewers" in refused["message"]
+        assert stack.enter_context(Client(daemon.socket)).call("engine.create", engine="e") == {}
+        looking[0].close()
+
+        def welcome():
+            with contextlib.suppress(Refused, Closed, OSError), Client(tmp_path / "v.sock") as client:
+                return client.call("engine.list")["engines"]
+        eventually(welcome)
 
 
 def test_both_sockets_go_with_the_daemon(daemons, tmp_path):
