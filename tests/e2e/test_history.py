@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Graphs as text and back, and the revisions of a graph: each can be had again."""
+import pytest
+
+import graphs
+from chance import LONG, SEED, chance
+from client import Refused, add, link
+
+GRAPHS = 300
+HISTORIES = 100 if LONG else 12
+
+
+def made(daemon, engine, text):
+    """The engine is made of a text that may be longer than a command line."""
+    result = daemon.ptctl("create", engine, "-f", "-", input=text)
+    assert result.code == 0, (text, result)
+
+
+def empty_plan(daemon, engine, text):
+    """`export | apply`: there is nothing to do, and no revision comes of it."""
+    before = daemon.call("engine.show", engine=engine)
+    for more in (["--dry-run"], []):
+        result = daemon.ptctl("-j", "apply", engine, "-f", "-", *more, input=text)
+        assert result.code == 0, (text, result)
+        assert '"plan": []' in result.out or '"plan":[]' in result.out, (text, result)
+    assert daemon.call("engine.show", engine=engine) == before
+
+
+@pytest.mark.parametrize("kind", [graphs.Meshed, graphs.Tree])
+def test_what_export_prints_is_the_graph(daemon, kind):
+    for number in range(GRAPHS // 2):
+        dice = chance("export", kind.__name__, number)
+        made(daemon, "a", kind(dice).text())
+        exported = daemon.ok("export", "a")
+        empty_plan(daemon, "a", exported)
+        made(daemon, "b", exported)
+        assert daemon.ok("export", "b") == exported, f"SEED={SEED}, number {number}"
+        daemon.ok("destroy", "a")
+        daemon.ok("destroy", "b")
+
+
+STRINGS = ["", "'", '"', "\\", "\n", "#;", "'''", '"""', "a > b", "ä€𝄞", "\t\r", "{}", "%s", " x ",
+           "None", "\\n", "\x7f", "\u2028"]
+
+
+def test_text_of_any_kind_survives_export(daemon):
+    with daemon.client() as rpc:
+        for number, text in enumerate([*STRINGS, "".join(STRINGS)]):
+            rpc.call("engine.create", engine="a", blocks=[
+                {"name": "p", "type": "PeriodicSource", "params": {
+                    "msg": [text, {"hex": "00ff" + text.encode().hex()}], "period": 1}}])
+            exported = daemon.ok("export", "a")
+            made(daemon, "b", exported)
+            assert rpc.show("b", "p")["params"] == rpc.show("a", "p")["params"], (number, text)
+            empty_plan(daemon, "a", exported)
+            daemon.ok("destroy", "a")
+            daemon.ok("destroy", "b")
+
+
+def test_export_of_every_type_is_the_graph(daemon, tmp_path):
+    """Every example of every type, but for those with a descriptor that came along."""
+    seen = set()
+    for name in (t["name"] for t in daemon.call("type.list")["types"]):
+        for example in daemon.call("type.show", type=name)["examples"]:
+            if '"fd"' in example:
+                continue
+            created = daemon.ptctl("create", "a", "-f", "-", input=example, cwd=tmp_path)
+            assert created.code == 0, (example, created)
+            exported = daemon.ok("export", "a")
+            empty_plan(daemon, "a", exported)
+            made(daemon, "b", exported)
+            assert daemon.ok("export", "b") == exported, example
+            seen.add(name)
+            daemon.ok("destroy", "a")
+            daemon.ok("destroy", "b")
+    assert len(seen) >= 30
+
+
+# ---- undo ---------------------------------------------------------------------------------------
+
+class History:
+    """Random changes of an engine, and what it was after each."""
+
+    KINDS = {"Drain": {}, "TransformDrain": {"f": ["reverse", "upper", "truncate(3)"]},
+             "TriggeredValve": {"start_state": [True, False]}, "UpDrain": {}, "DownDrain": {},
+             "QueueSink": {"limit": ["1MiB", "2MiB"], "overflow": ["drop-oldest", "drop-newest"]},
+             "TriggerDrain": {"f": ["always", "equals 'x'"]}, "CLIFeeder": {}}
+
+    def __init__(self, daemon, rpc, dice, engine="e"):
+        self.daemon, self.rpc, self.dice, self.engine = daemon, rpc, dice, engine
+        self.count, self.exports = 0, {}
+
+    def params(self, kind):
+        return {name: self.dice.choice(values) for name, values in self.KINDS[kind].items()
+                if self.dice.random() < 0.7 or name == "f"}
+
+    def ops(self):
+        """Operations, most of which go; what is refused leaves no trace."""
+        shown = self.rpc.show(self.engine)
+        names = [block["name"] for block in shown["blocks"]]
+        found = []
+        for _ in range(self.dice.choice([1, 1, 2, 5])):
+            what = self.dice.random()
+            kind = self.dice.choice(list(self.KINDS))
+            some = self.dice.choice(names) if names else None
+            if what < 0.4 or not names:
+                self.count += 1
+                names.append(f"b{self.count}")
+                found.append(add(names[-1], kind, **self.params(kind)))
+                if len(names) > 1:
+                    found.append(link(some, names[-1], self.dice.choice(["low", "high"])))
+            elif what < 0.5:
+                names.remove(some)
+                found.append({"op": "remove", "name": some})
+            elif what < 0.7:
+                found.append(link(self.dice.choice(names), some,
+                                  self.dice.choice(["low", "high", "trigger"])))
+            elif what < 0.8 and shown["links"]:
+                found.append({"op": "unlink", **self.dice.choice(shown["links"])})
+            elif what < 0.9:
+                found.append({"op": "replace", "name": some, "type": kind,
+                              "params": self.params(kind)})
+            else:
+                found.append({"op": "set", "name": some, "params": self.params(
+                    next((b["type"] for b in shown["blocks"] if b["name"] == some), kind))})
+        return found
+
+    def step(self):
+        before = self.daemon.ok("export", self.engine)
+        try:
+            result = self.rpc.call("engine.change", engine=self.engine, ops=self.ops())
+        except Refused as error:
+            assert error.kind in ("bad-link", "cycle", "no-such-block", "bad-parameter",
+                                  "script"), error
+            assert self.daemon.ok("export", self.engine) == before
+            return
+        self.remember(result["revision"])
+
+    def remember(self, revision):
+        export = self.daemon.ok("export", self.engine)
+        assert self.exports.get(revision, export) == export, "a revision has changed"
+        self.exports[revision] = export
+
+    def log(self):
+        return [r["revision"] for r in self.rpc.call("engine.log", engine=self.engine)["revisions"]]
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_undo_to_any_revision_is_that_revision(daemon, rpc, running):
+    for number in range(HISTORIES):
+        history = History(daemon, rpc, chance("undo", running, number))
+        rpc.call("engine.create", engine="e", start=running)
+        history.remember(rpc.show("e")["revision"])
+        for _ in range(15):
+            history.step()
+        assert history.log() == sorted(history.exports)
+        for revision in history.dice.sample(list(history.exports), len(history.exports)):
+            result = rpc.call("engine.undo", engine="e", revision=revision)
+            assert daemon.ok("export", "e") == history.exports[revision], revision
+            history.remember(result["revision"])
+            if history.dice.random() < 0.3:
+                history.step()
+        assert history.log() == sorted(history.exports)
+        assert rpc.stats("e")["unexplained"] == 0
+        rpc.call("engine.destroy", engine="e")
+
+
+def test_undo_again_and_again_leads_to_the_beginning(daemon, rpc):
+    history = History(daemon, rpc, chance("back"))
+    rpc.call("engine.create", engine="e")
+    history.remember(rpc.show("e")["revision"])
+    while len(history.exports) < 10:
+        history.step()
+    for revision in sorted(history.exports, reverse=True)[1:]:
+        daemon.ok("undo", "e")
+        assert daemon.ok("export", "e") == history.exports[revision]
+    nothing = daemon.ptctl("undo", "e")
+    assert nothing.code == 1 and "nothing to undo" in nothing.err, nothing
+
+
+def test_undo_dry_run_is_what_undo_does(daemon, rpc):
+    history = History(daemon, rpc, chance("dry"))
+    rpc.call("engine.create", engine="e")
+    history.remember(rpc.show("e")["revision"])
+    while len(history.exports) < 10:
+        history.step()
+    for revision in history.dice.sample(list(history.exports), 8):
+        before = rpc.show("e")
+        said = rpc.call("engine.undo", engine="e", revision=revision, dry_run=True)["plan"]
+        assert rpc.show("e") == before
+        assert rpc.call("engine.undo", engine="e", revision=revision)["plan"] == said
