@@ -11,13 +11,13 @@
 
 static _Atomic int limit = LOG_LEVEL_INFO;
 
-static const struct {
-	const char *word, *systemd;
-} levels[] = {
-	[LOG_LEVEL_ERROR] = {"error", "<3>"},
-	[LOG_LEVEL_WARNING] = {"warning", "<4>"},
-	[LOG_LEVEL_INFO] = {"info", "<6>"},
-	[LOG_LEVEL_DEBUG] = {"debug", "<7>"},
+static log_taker *taker;
+
+static const char *const words[] = {
+	[LOG_LEVEL_ERROR] = "error",
+	[LOG_LEVEL_WARNING] = "warning",
+	[LOG_LEVEL_INFO] = "info",
+	[LOG_LEVEL_DEBUG] = "debug",
 };
 
 void log_set_level(enum log_level level)
@@ -32,8 +32,8 @@ enum log_level log_get_level(void)
 
 int log_level_parse(const char *word, enum log_level *level)
 {
-	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-		if (!strcmp(levels[i].word, word)) {
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (!strcmp(words[i], word)) {
 			*level = (enum log_level)i;
 			return 0;
 		}
@@ -41,25 +41,48 @@ int log_level_parse(const char *word, enum log_level *level)
 	return -EINVAL;
 }
 
-void log_write(enum log_level level, const char *fmt, ...)
+void log_set_taker(log_taker *take)
+{
+	taker = take;
+}
+
+static void print(enum log_level level, const char *text)
+{
+	bool bad = level <= LOG_LEVEL_WARNING;
+	struct buf line = BUF_INIT;
+	buf_addf(&line, "pipetoold: %s%s%s\n", bad ? words[level] : "", bad ? ": " : "", text);
+	ssize_t written = write(STDERR_FILENO, line.data, line.length);
+	(void)written; /* nobody is left to tell */
+	buf_free(&line);
+}
+
+static void log_valist(const struct log_about *about, enum log_level level, const char *fmt,
+                       va_list args)
 {
 	if (level > log_get_level())
 		return;
 	int saved = errno;
-	struct buf line = BUF_INIT;
-	if (getenv("JOURNAL_STREAM"))
-		buf_adds(&line, levels[level].systemd);
-	else
-		buf_addf(&line, "pipetoold: %s%s",
-		         level > LOG_LEVEL_WARNING ? "" : levels[level].word,
-		         level > LOG_LEVEL_WARNING ? "" : ": ");
+	struct buf text = BUF_INIT;
+	buf_vaddf(&text, fmt, args);
+	if (!taker || !taker(level, about, text.data))
+		print(level, text.data);
+	buf_free(&text);
+	errno = saved;
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	const struct log_about nothing = {0};
 	va_list args;
 	va_start(args, fmt);
-	buf_vaddf(&line, fmt, args);
+	log_valist(&nothing, level, fmt, args);
 	va_end(args);
-	buf_addc(&line, '\n');
-	ssize_t written = write(STDERR_FILENO, line.data, line.length);
-	(void)written; /* nobody is left to tell */
-	buf_free(&line);
-	errno = saved;
+}
+
+void log_about(const struct log_about *about, enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	log_valist(about, level, fmt, args);
+	va_end(args);
 }

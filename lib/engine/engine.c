@@ -162,7 +162,9 @@ void engine_settle(struct pt_engine *e)
 
 static void on_settle(uv_prepare_t *settle)
 {
-	engine_settle(settle->data);
+	struct pt_engine *e = settle->data;
+	atomic_fetch_add_explicit(&e->turns, 1, memory_order_relaxed);
+	engine_settle(e);
 }
 
 void engine_set_state(struct pt_engine *e, enum pt_engine_state state)
@@ -228,6 +230,7 @@ static int new_loop(struct pt_engine *e, struct pt_error *err)
 	if (rc)
 		return pt_fail(err, rc, NULL, "no loop for engine '%s': %s", e->name,
 		               uv_strerror(rc));
+	uv_loop_configure(&e->loop, UV_METRICS_IDLE_TIME); /* for the pulse */
 	rc = mailbox_init(&e->mailbox, &e->loop);
 	if (rc) {
 		uv_loop_close(&e->loop);
@@ -305,9 +308,9 @@ static void free_graph(struct pt_engine *e)
 	graph_free(e->graph);
 }
 
-void pt_engine_free(struct pt_engine *e)
+void pt_engine_end(struct pt_engine *e)
 {
-	if (!e)
+	if (e->ended)
 		return;
 	struct request *r = must_calloc(1, sizeof *r);
 	r->engine = e;
@@ -317,6 +320,14 @@ void pt_engine_free(struct pt_engine *e)
 		uv_thread_join(&e->thread);
 	else
 		run(e);
+	e->ended = true;
+}
+
+void pt_engine_free(struct pt_engine *e)
+{
+	if (!e)
+		return;
+	pt_engine_end(e);
 	free_graph(e);
 	e->hooks.left = NULL;
 	estate_forget(e);
@@ -339,4 +350,10 @@ void pt_engine_look(const struct pt_engine *e, struct pt_engine_glance *glance)
 		seen[i] = atomic_load_explicit(&e->glance[i], memory_order_relaxed);
 	*glance = (struct pt_engine_glance){(enum pt_engine_state)seen[0], seen[1], seen[2],
 	                                    seen[3], seen[4]};
+}
+
+uint64_t pt_engine_pulse(struct pt_engine *e)
+{
+	return atomic_load_explicit(&e->turns, memory_order_relaxed) +
+	       uv_metrics_idle_time(&e->loop);
 }

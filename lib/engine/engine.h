@@ -24,6 +24,7 @@ struct pt_engine {
 
 	uv_thread_t thread;
 	bool has_thread; /* false in unit tests, where the caller is the engine's thread */
+	bool ended;      /* its thread was waited for */
 	const char *stack_top;
 	uv_loop_t loop;
 	uv_prepare_t settle; /* before the loop waits: what follows from what has happened */
@@ -56,6 +57,7 @@ struct pt_engine {
 	unsigned jobs;     /* threads at work */
 
 	_Atomic uint64_t glance[5]; /* state revision blocks links messages */
+	_Atomic uint64_t turns;     /* of the loop */
 };
 
 /* Sets everything up but the thread; `thread` false is for tests. */

@@ -66,6 +66,9 @@ void pt_engine_suspend(struct pt_engine *);
 /* Stops it if need be, waits for its thread, and frees it. Requests that wait are answered
    (wrong-state). Not on the engine's thread. */
 void pt_engine_free(struct pt_engine *);
+/* The first part of that, for who wants to do something before it is gone: nothing may be asked of
+   it any more. */
+void pt_engine_end(struct pt_engine *);
 
 /*
  * Asks for something. `verb` is the last part of a method's name: change, apply (`ops` on
@@ -114,6 +117,10 @@ struct pt_engine_glance {
 	uint64_t revision, blocks, links, messages;
 };
 void pt_engine_look(const struct pt_engine *, struct pt_engine_glance *);
+
+/* A sign of life, without waking its thread: a number that grows while the thread goes about its
+   work or sleeps. One that is the same some time later was stuck in one thing all the while. */
+uint64_t pt_engine_pulse(struct pt_engine *);
 
 #ifdef __cplusplus
 }
