@@ -54,7 +54,19 @@ static const struct pt_param *by_letter(const struct pt_param *rows, char letter
 	return NULL;
 }
 
-static char *typed_name(const struct pt_param *row)
+const struct pt_param *argv_option(const struct verb *verb, const char *name, size_t length)
+{
+	const struct pt_param *row = verb ? by_name(verb->params, name, length) : NULL;
+	return row ? row : by_name(verb_globals, name, length);
+}
+
+const struct pt_param *argv_letter(const struct verb *verb, char letter)
+{
+	const struct pt_param *row = verb ? by_letter(verb->params, letter) : NULL;
+	return row ? row : by_letter(verb_globals, letter);
+}
+
+char *argv_typed(const struct pt_param *row)
 {
 	char *name = must_printf("--%s", row->name);
 	for (char *c = name; *c; c++)
@@ -75,7 +87,7 @@ static void try_names(struct near *near, const struct pt_param *rows, char *name
 {
 	for (; rows && rows->name; rows++)
 		if (rows->flags & PT_OPTION) {
-			names[*count] = typed_name(rows);
+			names[*count] = argv_typed(rows);
 			near_try(near, names[(*count)++]);
 		}
 }
@@ -128,7 +140,7 @@ static int check(const struct reading *r, const struct pt_param *row, const json
 {
 	struct pt_error faults = PT_ERROR_INIT;
 	struct pt_param typed = *row;
-	char *name = row->flags & PT_OPTION ? typed_name(row) : capitals(row);
+	char *name = row->flags & PT_OPTION ? argv_typed(row) : capitals(row);
 	typed.name = name;
 	int code = param_check_value(&typed, value, &faults);
 	if (code)
@@ -157,7 +169,7 @@ static int store(const struct reading *r, const struct pt_param *row, const char
 
 static int option(struct reading *r, const struct pt_param *row, const char *joined)
 {
-	char *name = typed_name(row);
+	char *name = argv_typed(row);
 	int code = 0;
 	if (!takes_value(row) && joined)
 		code = pt_fail(r->err, -PT_EREQUEST, row->name, "'%s' takes no value", name);
@@ -235,6 +247,14 @@ static const struct pt_param *next_row(const struct pt_param **rows)
 	return row;
 }
 
+const struct pt_param *argv_argument(const struct verb *verb, int n)
+{
+	const struct pt_param *rows = verb->params, *row = next_row(&rows);
+	while (row && n--)
+		row = next_row(&rows);
+	return row;
+}
+
 static int too_many(const struct reading *r, const char *word)
 {
 	struct buf usage = BUF_INIT;
@@ -297,7 +317,7 @@ static void add_argument(struct buf *b, const struct pt_param *row)
 
 static void add_option(struct buf *b, const struct pt_param *row)
 {
-	char *name = typed_name(row);
+	char *name = argv_typed(row);
 	const char *value = help_value_word(row), *space = *value ? " " : "";
 	if (row->letter)
 		buf_addf(b, " [-%c%s%s]", row->letter, space, value);

@@ -21,6 +21,14 @@ int argv_globals(int count, char *const *words, json_t *values, struct pt_error 
 int argv_read(const struct verb *, int count, char *const *words, json_t *values,
               struct pt_error *);
 
+/* The row of an option, of the verb (NULL: none yet) or for every verb: by "if-revision", by its
+   letter; NULL: there is none. How it is typed: "--if-revision", yours to free. */
+const struct pt_param *argv_option(const struct verb *, const char *name, size_t length);
+const struct pt_param *argv_letter(const struct verb *, char letter);
+char *argv_typed(const struct pt_param *option);
+/* The row of the n-th argument that is no option, from 0; NULL: it is one too many. */
+const struct pt_param *argv_argument(const struct verb *, int n);
+
 /* "ptctl recv ENGINE.BLOCK [-n N] [--follow]", without newline. */
 void argv_usage(struct buf *, const struct verb *);
 

@@ -23,17 +23,17 @@ struct verb {
 
 /* All verbs in the order of `ptctl help`; ends with NULL. */
 extern const struct verb *const verbs[];
-
-const struct verb *verb_find(const char *name); /* or NULL */
+/* By name, or NULL. Also finds `complete`, which is for shells and not listed. */
+const struct verb *verb_find(const char *name);
 
 /* What may be given to every verb. */
 extern const struct pt_param verb_globals[];
 
-extern const struct verb verb_add, verb_apply, verb_attach, verb_call, verb_close, verb_confirm,
-	verb_create, verb_destroy, verb_events, verb_export, verb_graph, verb_help, verb_list,
-	verb_load, verb_log, verb_proxy, verb_recv, verb_remove, verb_replace, verb_run, verb_send,
-	verb_set, verb_show, verb_start, verb_stats, verb_stop, verb_tap, verb_trigger, verb_types,
-	verb_undo, verb_unlink, verb_wireshark;
+extern const struct verb verb_add, verb_apply, verb_attach, verb_call, verb_close, verb_complete,
+	verb_confirm, verb_create, verb_destroy, verb_events, verb_export, verb_graph, verb_help,
+	verb_list, verb_load, verb_log, verb_proxy, verb_recv, verb_remove, verb_replace, verb_run,
+	verb_send, verb_set, verb_show, verb_start, verb_stats, verb_stop, verb_tap, verb_trigger,
+	verb_types, verb_undo, verb_unlink, verb_wireshark;
 
 /* The rows that go with every verb that changes a graph. */
 #define VERB_CHANGE_OPTIONS                                                           \

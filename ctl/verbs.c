@@ -54,5 +54,5 @@ const struct verb *verb_find(const char *name)
 	for (const struct verb *const *v = verbs; *v; v++)
 		if (!strcmp((*v)->name, name))
 			return *v;
-	return NULL;
+	return strcmp(name, verb_complete.name) ? NULL : &verb_complete;
 }

@@ -18,7 +18,7 @@ arrows='
        script    packet type msg base
        engine    script capture type msg base
        blocks    packet capture net base
-       ctl       lang rpc packet type base
+       ctl       lang rpc script packet type base
        daemon    base msg type packet capture lang rpc script engine
 '
 

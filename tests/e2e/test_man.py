@@ -74,7 +74,7 @@ def test_every_verb_is_told_with_all_that_can_be_given_to_it():
     assert {"create", "list", "proxy"} < set(verbs()) <= set(parts)
     for verb in verbs():
         helped = run_ptctl("help", verb).out
-        for option in re.findall(r"--[a-z][a-z-]+", helped.split("-s, -j, --timeout")[0]):
+        for option in re.findall(r"--[a-z][a-z0-9-]+", helped.split("-s, -j, --timeout")[0]):
             assert option in parts[verb], f"{verb} {option}"
         summary = re.match(rf"ptctl {verb} — (.*)", helped).group(1)
         assert summary[1:] in re.sub(r"\s+", " ", parts[verb])

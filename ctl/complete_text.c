@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pipe text that is not finished: where the cursor stands in it, and what may follow there. */
+#include "base/buf.h"
+#include "ctl/complete.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_MAX_LENGTH = 64, DEPTH_MAX = 64 };
+
+/* What was passed last, as far as it matters for what comes next. */
+enum last { LAST_BEGIN, LAST_NAME, LAST_VALUE, LAST_CLOSE, LAST_EQUALS, LAST_COMMA, LAST_LINK };
+
+struct scan {
+	const char *text;
+	size_t at;
+	enum last last;
+	char name[NAME_MAX_LENGTH + 1]; /* the last one */
+	unsigned depth;                 /* of brackets */
+	char type[NAME_MAX_LENGTH + 1]; /* before the outermost bracket, if that is a call */
+	char key[NAME_MAX_LENGTH + 1];  /* of the argument at hand */
+	size_t position;                /* of an argument without one */
+	json_t *keys;                   /* that were given */
+	json_t *blocks;                 /* that are made in the text: {name: true} */
+	size_t partial; /* where the name begins that the cursor is in, or the cursor */
+	char quote;     /* that is open, if it is one alone */
+	bool inside;    /* of what is in quotes */
+	size_t content; /* behind it */
+	bool comment;
+};
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+/* ---- reading ---- */
+
+static bool is_name(char c)
+{
+	return isalnum((unsigned char)c) || c == '_';
+}
+
+static void pass_name(struct scan *s)
+{
+	size_t length = 0;
+	while (is_name(s->text[s->at + length]))
+		length++;
+	if (!s->text[s->at + length]) {
+		s->partial = s->at;
+	} else {
+		snprintf(s->name, sizeof s->name, "%.*s", (int)length, s->text + s->at);
+		s->last = isdigit((unsigned char)*s->name) ? LAST_VALUE : LAST_NAME;
+	}
+	s->at += length;
+}
+
+static void pass_string(struct scan *s)
+{
+	char mark = s->text[s->at];
+	const char *at = s->text + s->at;
+	size_t marks = at[1] == mark && at[2] == mark ? 3 : 1;
+	for (at += marks; *at && strncmp(at, (char[]){mark, mark, mark}, marks) != 0; at++)
+		if (*at == '\\' && at[1])
+			at++;
+	if (!*at) {
+		s->inside = true;
+		s->quote = marks == 1 ? mark : 0;
+		s->content = s->at + marks;
+		s->at += strlen(s->text + s->at);
+	} else {
+		s->at = (size_t)(at - s->text) + marks;
+	}
+	s->last = LAST_VALUE;
+}
+
+static void open_bracket(struct scan *s, char bracket)
+{
+	if (!s->depth++) {
+		bool call = bracket == '(' && s->last == LAST_NAME;
+		strcpy(s->type, call ? s->name : "");
+		*s->key = '\0';
+		s->position = 0;
+		json_object_clear(s->keys);
+	}
+	s->last = LAST_COMMA;
+}
+
+static void pass_mark(struct scan *s, char mark)
+{
+	s->at++;
+	if (strchr("([{", mark)) {
+		open_bracket(s, mark);
+	} else if (strchr(")]}", mark)) {
+		s->depth -= s->depth > 0;
+		s->last = LAST_CLOSE;
+	} else if (mark == '=' && s->last == LAST_NAME && s->depth <= 1) {
+		json_object_set_new(s->depth ? s->keys : s->blocks, s->name, json_true());
+		strcpy(s->key, s->name);
+		s->last = LAST_EQUALS;
+	} else if (mark == ',' && s->depth == 1) {
+		s->position += !*s->key;
+		*s->key = '\0';
+		s->last = LAST_COMMA;
+	} else if ((mark == ';' || mark == '\n') && !s->depth) {
+		s->last = LAST_BEGIN;
+	} else if (strchr("<>^%/", mark)) {
+		s->last = LAST_LINK;
+	} else if (!isspace((unsigned char)mark)) {
+		s->last = LAST_VALUE;
+	}
+}
+
+static void scan_text(struct scan *s)
+{
+	while (s->text[s->at]) {
+		char c = s->text[s->at];
+		s->partial = strlen(s->text);
+		s->comment = c == '#';
+		if (c == '\'' || c == '"')
+			pass_string(s);
+		else if (c == '#')
+			s->at += strcspn(s->text + s->at, "\n");
+		else if (is_name(c))
+			pass_name(s);
+		else
+			pass_mark(s, c);
+	}
+}
+
+/* ---- what may follow ---- */
+
+struct text {
+	struct completion *c;
+	struct scan scan;
+	char *before; /* what stands before the name that the cursor is in */
+};
+
+static void add_types(struct text *t)
+{
+	const char *name;
+	json_t *type;
+	json_object_foreach ((json_t *)(uintptr_t)completion_types(t->c), name, type)
+		candidate_add(t->c, true, text_of(type, "summary"), "%s%s(", t->before, name);
+}
+
+static void add_blocks(struct text *t, const char *engine)
+{
+	json_t *shown = engine ? completion_engine(t->c, engine) : NULL, *block;
+	const char *name;
+	size_t i;
+	json_array_foreach (json_object_get(shown, "blocks"), i, block)
+		candidate_add(t->c, true, text_of(block, "type"), "%s%s", t->before,
+		              text_of(block, "name"));
+	json_object_foreach (t->scan.blocks, name, block)
+		candidate_add(t->c, true, "block", "%s%s", t->before, name);
+	json_decref(shown);
+}
+
+static void add_links(struct text *t)
+{
+	static const char *const links[][2] = {
+		{">", "from the low exit to the low entry"},
+		{">>", "from the high exit to the high entry"},
+		{"^", "from the trigger exit to the trigger entry"},
+		{"%", "low links both ways"},
+		{"//", "high links both ways"},
+	};
+	size_t length = strlen(t->before);
+	const char *space = length && isspace((unsigned char)t->before[length - 1]) ? "" : " ";
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+		candidate_add(t->c, true, links[i][1], "%s%s%s ", t->before, space, links[i][0]);
+}
+
+/* The parameter that the argument at hand is for, or NULL. */
+static const json_t *param_at_hand(struct text *t)
+{
+	const json_t *params = json_object_get(completion_type(t->c, t->scan.type), "params");
+	size_t i;
+	json_t *param;
+	if (!*t->scan.key)
+		return json_array_get(params, t->scan.position);
+	json_array_foreach (params, i, param)
+		if (!strcmp(text_of(param, "name"), t->scan.key))
+			return param;
+	return NULL;
+}
+
+static void add_params(struct text *t)
+{
+	const json_t *params = json_object_get(completion_type(t->c, t->scan.type), "params");
+	size_t i;
+	json_t *param;
+	json_array_foreach (params, i, param) {
+		const char *name = text_of(param, "name");
+		if (i >= t->scan.position && !json_object_get(t->scan.keys, name))
+			candidate_add(t->c, true, text_of(param, "doc"), "%s%s=", t->before, name);
+	}
+	if (t->scan.position >= json_array_size(params))
+		candidate_add(t->c, true, "", "%s)", t->before);
+}
+
+static void in_call(struct text *t)
+{
+	if (t->scan.last == LAST_EQUALS)
+		complete_value(t->c, t->scan.partial, param_at_hand(t), false, 0);
+	else if (t->scan.last == LAST_COMMA)
+		add_params(t);
+	else if (!t->c->word[t->scan.partial]) {
+		candidate_add(t->c, true, "", "%s)", t->before);
+		candidate_add(t->c, true, "", "%s, ", t->before);
+	}
+}
+
+static void in_statement(struct text *t, const char *engine, enum text_part part)
+{
+	enum last last = t->scan.last;
+	bool partial = t->c->word[t->scan.partial];
+	if (last == LAST_CLOSE || last == LAST_NAME) {
+		if (!partial && part != TEXT_BLOCK)
+			add_links(t);
+		return;
+	}
+	if (part != TEXT_LINKS)
+		add_types(t);
+	if (part != TEXT_BLOCK && last != LAST_EQUALS)
+		add_blocks(t, engine);
+}
+
+void complete_text(struct completion *c, const char *engine, enum text_part part)
+{
+	struct text t = {
+		c, {.text = c->word, .keys = json_object(), .blocks = json_object()}, NULL};
+	scan_text(&t.scan);
+	t.before = must_printf("%.*s", (int)t.scan.partial, c->word);
+	bool call = t.scan.depth == 1 && *t.scan.type;
+	if (t.scan.quote && call)
+		complete_value(c, t.scan.content, param_at_hand(&t), false, t.scan.quote);
+	else if (!t.scan.inside && !t.scan.comment && call)
+		in_call(&t);
+	else if (!t.scan.inside && !t.scan.comment && !t.scan.depth)
+		in_statement(&t, engine, part);
+	free(t.before);
+	json_decref(t.scan.keys);
+	json_decref(t.scan.blocks);
+}
