@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "daemon/call.h"
+#include "daemon/catalog.h"
 #include "daemon/check.h"
 #include "daemon/engines.h"
 #include "daemon/file.h"
@@ -35,6 +36,7 @@ struct boot {
 	struct engines *engines;
 	struct file *files;
 	unsigned busy; /* answers that are awaited, and a scan */
+	size_t bad;    /* files of the last scan that cannot be understood */
 	void (*settled)(void *arg);
 	void *arg;
 };
@@ -247,10 +249,16 @@ static void made(void *arg, int code, json_t *result, struct pt_error *err)
 	struct file *file = arg;
 	file->alive = !code;
 	if (code) {
+		const struct log_about about = {.engine = file->name,
+		                                .event = CATALOG_ENGINE_MISSING};
 		call_root_paths(err);
 		log_program_faults(file->path, &file->program, err);
+		log_about(&about, LOG_LEVEL_ERROR, "engine %s, from %s, does not run", file->name,
+		          file->path);
 	} else {
-		log_info("engine %s runs, from %s", file->name, file->path);
+		const struct log_about about = {.engine = file->name, .revision = 1};
+		log_about(&about, LOG_LEVEL_INFO, "engine %s runs, from %s", file->name,
+		          file->path);
 	}
 	awaited(file);
 }
@@ -393,7 +401,7 @@ void boot_scan(struct boot *boot, const char *folder)
 	begin_work(boot);
 	for (struct file *file = boot->files; file; file = file->next)
 		file->seen = false;
-	each_file(folder, take_file, boot);
+	boot->bad = each_file(folder, take_file, boot);
 	for (struct file *next, *file = boot->files; file; file = next) {
 		next = file->next;
 		if (!file->seen) {
@@ -403,6 +411,14 @@ void boot_scan(struct boot *boot, const char *folder)
 		go_on(file);
 	}
 	end_work(boot);
+}
+
+size_t boot_bad(const struct boot *boot)
+{
+	size_t bad = boot->bad;
+	for (const struct file *file = boot->files; file; file = file->next)
+		bad += file->tried && !file->alive && !file->busy;
+	return bad;
 }
 
 struct boot *boot_new(struct engines *engines, void (*settled)(void *arg), void *arg)

@@ -17,6 +17,9 @@ void boot_free(struct boot *);
    not stop the others; an engine whose file became bad stays as it is. */
 void boot_scan(struct boot *, const char *folder);
 
+/* How many files of the last scan have no engine, or another than they say. */
+size_t boot_bad(const struct boot *);
+
 /* Reads the folder and makes nothing: returns how many files are bad, which were logged. */
 size_t boot_check(const char *folder);
 

@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/writer.h"
+#include "daemon/catalog.h"
+#include "daemon/journald.h"
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@ struct console {
 	struct inbox *inbox;
 	struct post progressed;
 	atomic_bool posted;
+	bool is_journal;
 	bool pushed; /* and not heard of yet */
 	bool broken; /* a write failed: nothing more is written */
 	uint64_t dropped;
@@ -58,42 +61,92 @@ static void progressed(struct post *post)
 	console_push(c);
 }
 
-struct console *console_new(int fd, struct inbox *inbox)
+/* ---- entries of the journal ---- */
+
+/* In a buffer, before the names, each with its NUL, and the text. */
+struct label {
+	uint32_t engine_length, block_length, text_length;
+};
+
+static int send_lines(const struct log_about *about, const char *text, size_t length)
 {
-	struct console *c = must_calloc(1, sizeof *c);
-	c->inbox = inbox;
-	c->progressed.run = progressed;
-	const struct writer_config config = {
-		.fd = fd, .buffer_size = PIECE, .buffers = PIECES, .progress = progress, .arg = c};
-	c->writer = writer_new(&config);
-	return c;
+	int code = 0;
+	for (const char *end = text + length; text < end && !code;) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		code = journald_send(LOG_LEVEL_INFO, about, text,
+		                     (size_t)((newline ? newline : end) - text));
+		text = newline ? newline + 1 : end;
+	}
+	return code;
 }
+
+/* [the writer's thread] */
+static int send_entries(void *arg, const void *bytes, size_t length, bool last,
+                        int (*put)(void *, const void *, size_t), void *put_arg)
+{
+	const char *at = bytes, *end = at + length;
+	int code = 0;
+	while (at < end && !code) {
+		struct label label;
+		memcpy(&label, at, sizeof label);
+		const char *engine = at + sizeof label, *block = engine + label.engine_length;
+		const char *text = block + label.block_length;
+		const struct log_about about = {.engine = engine, .block = block};
+		code = send_lines(&about, text, label.text_length);
+		at = text + label.text_length;
+	}
+	return code;
+}
+
+/* ---- adding ---- */
 
 static void drop(struct console *c)
 {
+	static const struct log_about about = {.event = CATALOG_TEXT_DROPPED};
 	if (!c->dropped)
-		log_warning("standard output is not read as fast as the engines print; text is "
-		            "dropped");
+		log_about(&about, LOG_LEVEL_WARNING,
+		          "standard output is not read as fast as the engines print; text is "
+		          "dropped");
 	c->dropped++;
 }
 
-void console_write(struct console *c, const char *text, size_t length)
+static size_t label_length(const struct label *label)
 {
+	return sizeof *label + label->engine_length + label->block_length;
+}
+
+static uint8_t *add_label(uint8_t *room, const struct label *label, const char *engine,
+                          const char *block)
+{
+	memcpy(room, label, sizeof *label);
+	memcpy(room + sizeof *label, engine, label->engine_length);
+	memcpy(room + sizeof *label + label->engine_length, block, label->block_length);
+	return room + label_length(label);
+}
+
+void console_write(struct console *c, const char *engine, const char *block, const char *text,
+                   size_t length)
+{
+	struct label label = {(uint32_t)strlen(engine) + 1, (uint32_t)strlen(block) + 1, 0};
+	size_t before = c->is_journal ? label_length(&label) : 0;
 	if (c->broken)
 		return;
-	if (c->dropped || writer_pending(c->writer) + length > CONSOLE_WAITING_MAX) {
+	if (c->dropped || writer_pending(c->writer) + before + length > CONSOLE_WAITING_MAX) {
 		drop(c);
 		return;
 	}
 	while (length) {
-		size_t part = length < PIECE ? length : PIECE;
-		uint8_t *room = writer_room(c->writer, part);
+		size_t part = length < PIECE - before ? length : PIECE - before;
+		uint8_t *room = writer_room(c->writer, before + part);
 		if (!room) {
 			drop(c);
 			return;
 		}
+		label.text_length = (uint32_t)part;
+		if (before)
+			room = add_label(room, &label, engine, block);
 		memcpy(room, text, part);
-		writer_advance(c->writer, part);
+		writer_advance(c->writer, before + part);
 		text += part;
 		length -= part;
 	}
@@ -108,9 +161,30 @@ void console_push(struct console *c)
 	look_for_error(c); /* there may be no thread to tell of it */
 }
 
+bool console_is_behind(const struct console *c)
+{
+	return c->dropped || c->broken;
+}
+
 bool console_idle(const struct console *c)
 {
 	return c->broken || (!writer_pending(c->writer) && !atomic_load(&c->posted));
+}
+
+struct console *console_new(int fd, struct inbox *inbox)
+{
+	struct console *c = must_calloc(1, sizeof *c);
+	c->inbox = inbox;
+	c->progressed.run = progressed;
+	c->is_journal = journald_is(fd);
+	const struct writer_config config = {.fd = fd,
+	                                     .buffer_size = PIECE,
+	                                     .buffers = PIECES,
+	                                     .progress = progress,
+	                                     .filter = c->is_journal ? send_entries : NULL,
+	                                     .arg = c};
+	c->writer = writer_new(&config);
+	return c;
 }
 
 void console_free(struct console *c)

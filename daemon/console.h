@@ -9,17 +9,20 @@
 
 #define CONSOLE_WAITING_MAX (4 * 1024 * 1024)
 
-/* Belongs to the control loop, which it never holds up: a thread writes. */
+/* Belongs to the control loop, which it never holds up: a thread writes. Where the standard output
+   is the journal, each line becomes an entry that knows its engine and block. */
 struct console;
 
 struct console *console_new(int fd, struct inbox *);
 
 /* Adds text. While more than CONSOLE_WAITING_MAX wait to be written, text is dropped and counted,
    which is logged when it begins and when it ends. */
-void console_write(struct console *, const char *text, size_t length);
+void console_write(struct console *, const char *engine, const char *block, const char *text,
+                   size_t length);
 void console_push(struct console *); /* all that was added may be written now */
 
-bool console_idle(const struct console *); /* nothing waits */
+bool console_is_behind(const struct console *); /* text is being dropped */
+bool console_idle(const struct console *);      /* nothing waits */
 
 /* To be called when idle; otherwise it waits for whoever reads. */
 void console_free(struct console *);

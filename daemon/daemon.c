@@ -6,12 +6,17 @@
 #include "base/log.h"
 #include "daemon/blocks.h"
 #include "daemon/boot.h"
+#include "daemon/catalog.h"
 #include "daemon/console.h"
 #include "daemon/engines.h"
 #include "daemon/events.h"
 #include "daemon/journal.h"
+#include "daemon/journald.h"
 #include "daemon/loaded.h"
+#include "daemon/notify.h"
 #include "daemon/server.h"
+#include "daemon/status.h"
+#include "daemon/watchdog.h"
 #include "msg/json.h"
 #include "paths.h"
 #include <inttypes.h>
@@ -19,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 enum {
@@ -34,10 +38,11 @@ enum {
 
 static void log_faults(const char *path, const struct pt_error *err)
 {
+	static const struct log_about about = {.event = CATALOG_BAD_CONFIGURATION};
 	for (size_t i = 0; i < err->count; i++) {
 		const struct pt_fault *fault = &err->faults[i];
-		log_error("%s: %s%s%s", path, fault->message, fault->hint ? "; " : "",
-		          fault->hint ? fault->hint : "");
+		log_about(&about, LOG_LEVEL_ERROR, "%s: %s%s%s", path, fault->message,
+		          fault->hint ? "; " : "", fault->hint ? fault->hint : "");
 	}
 }
 
@@ -74,7 +79,7 @@ static void on_output(void *arg, const char *engine, const char *block, enum pt_
                       const char *text, size_t length)
 {
 	struct daemon *d = arg;
-	console_write(d->console, text, length);
+	console_write(d->console, engine, block, text, length);
 	server_output(d->server, engine, block, canal_name(canal), text, length);
 }
 
@@ -91,8 +96,10 @@ static void on_output_lost(void *arg, const char *engine, uint64_t texts)
 	d->lost += texts;
 	if (d->lost_told_ms && uv_now(&d->loop) - d->lost_told_ms < LOST_TOLD_MS)
 		return;
-	log_warning("engine %s prints faster than it can be told; %" PRIu64 " texts were dropped",
-	            engine, d->lost);
+	const struct log_about about = {.engine = engine, .event = CATALOG_TEXT_DROPPED};
+	log_about(&about, LOG_LEVEL_WARNING,
+	          "engine %s prints faster than it can be told; %" PRIu64 " texts were dropped",
+	          engine, d->lost);
 	d->lost_told_ms = uv_now(&d->loop);
 	d->lost = 0;
 }
@@ -104,7 +111,11 @@ static void on_report(void *arg, const char *engine, const char *block, int erro
 	if (block)
 		events_tell(d->events, error ? "block.error" : "block.note", engine, block, NULL,
 		            json_pack("{s:s}", "message", words));
-	log_write(error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "engine %s%s%s: %s", engine,
+	const struct log_about about = {.engine = engine,
+	                                .block = block,
+	                                .revision = engines_revision(d->engines, engine),
+	                                .event = error ? CATALOG_BLOCK_FAULT : NULL};
+	log_about(&about, error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "engine %s%s%s: %s", engine,
 	          block ? ", block " : "", block ? block : "", words);
 }
 
@@ -121,7 +132,9 @@ static void give_up(uv_timer_t *timer)
 {
 	struct daemon *d = timer->data;
 	if (!d->engines_ended) {
-		log_error("the engines have not stopped in %d s; what they hold is lost",
+		static const struct log_about about = {.event = CATALOG_ENGINES_NOT_STOPPED};
+		log_about(&about, LOG_LEVEL_ERROR,
+		          "the engines have not stopped in %d s; what they hold is lost",
 		          END_MS / 1000);
 		_exit(EXIT_FAILURE);
 	}
@@ -149,7 +162,7 @@ static void end(struct daemon *d, const char *signal)
 		_exit(EXIT_FAILURE);
 	}
 	d->ending = true;
-	sd_notify(0, "STOPPING=1");
+	notify_stopping(d->notify);
 	size_t count = engines_count(d->engines);
 	log_info("%s: stopping %zu engine%s", signal, count, count == 1 ? "" : "s");
 	server_retire(d->server);
@@ -158,39 +171,13 @@ static void end(struct daemon *d, const char *signal)
 	engines_end(d->engines, engines_gone, d);
 }
 
-static void reload(struct daemon *d)
-{
-	struct conf conf = {0};
-	if (read_conf(d, &conf)) {
-		log_error("the configuration stays as it was");
-	} else {
-		conf_clear(&d->conf);
-		d->conf = conf;
-		set_log_level(d);
-		server_configure(d->server, &d->conf);
-		engines_configure(d->engines, &d->conf);
-		log_info("the configuration was read again");
-	}
-	load_blocks(d);
-	boot_scan(d->boot, engines_folder(d));
-}
-
-static void on_signal(uv_signal_t *handle, int number)
-{
-	struct daemon *d = handle->data;
-	if (number != SIGHUP)
-		end(d, number == SIGINT ? "SIGINT" : "SIGTERM");
-	else if (!d->ending)
-		reload(d);
-}
-
-/* ---- the beginning ---- */
+/* ---- engines that come to be: at the beginning, and after a reload ---- */
 
 static void tell_ready(struct daemon *d)
 {
 	if (!d->ready && !d->ending) {
 		uv_timer_stop(&d->deadline);
-		sd_notify(0, "READY=1");
+		notify_ready(d->notify);
 	}
 	d->ready = true;
 }
@@ -220,6 +207,46 @@ static void on_slow_start(uv_timer_t *timer)
 	tell_ready(timer->data);
 }
 
+static void await_beginnings(struct daemon *d, unsigned beginnings)
+{
+	d->ready = false;
+	d->beginnings = beginnings;
+	uv_timer_start(&d->deadline, on_slow_start, BEGIN_MS, 0);
+}
+
+static void reload(struct daemon *d)
+{
+	struct conf conf = {0};
+	if (d->ready) {
+		notify_reloading(d->notify);
+		await_beginnings(d, 1);
+	}
+	d->bad_conf = read_conf(d, &conf) != 0;
+	if (d->bad_conf) {
+		log_error("the configuration stays as it was");
+	} else {
+		conf_clear(&d->conf);
+		d->conf = conf;
+		set_log_level(d);
+		server_configure(d->server, &d->conf);
+		engines_configure(d->engines, &d->conf);
+		log_info("the configuration was read again");
+	}
+	load_blocks(d);
+	boot_scan(d->boot, engines_folder(d));
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct daemon *d = handle->data;
+	if (number != SIGHUP)
+		end(d, number == SIGINT ? "SIGINT" : "SIGTERM");
+	else if (!d->ending)
+		reload(d);
+}
+
+/* ---- the beginning ---- */
+
 /* The types come first. A file of blocks.d outdoes what was loaded under the same names. */
 static int on_found(void *arg, const char *name, const json_t *records, struct pt_error *err)
 {
@@ -234,9 +261,8 @@ static int on_found(void *arg, const char *name, const json_t *records, struct p
 
 static void start_engines(struct daemon *d)
 {
-	uv_timer_start(&d->deadline, on_slow_start, BEGIN_MS, 0);
+	await_beginnings(d, 2);
 	load_blocks(d);
-	d->beginnings = 2;
 	if (d->journal)
 		journal_scan(d->journal, on_found, d);
 	engines_when_restored(d->engines, on_restored, d);
@@ -312,6 +338,11 @@ static void open_loop(struct daemon *d)
 	d->started_ms = uv_now(&d->loop);
 }
 
+static void tell_status(void *arg, struct buf *out)
+{
+	status_tell(arg, out);
+}
+
 static void open_parts(struct daemon *d, const struct control_socket *sockets, size_t count)
 {
 	const struct engines_events events = {.output = on_output,
@@ -328,6 +359,8 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	d->loaded = loaded_new(d->journal);
 	d->server = server_new(d, &d->loop, sockets, count, &d->conf);
 	d->boot = boot_new(d->engines, on_settled, d);
+	d->notify = notify_new(&d->loop, tell_status, d);
+	d->watchdog = watchdog_new(&d->loop, d->engines, watchdog_period_ms());
 }
 
 static const char *state_folder(const struct daemon *d)
@@ -374,6 +407,8 @@ static void close_loop(struct daemon *d)
 /* A console that nobody reads would hold up the end: then it is left to the process's. */
 static void close_parts(struct daemon *d)
 {
+	notify_free(d->notify);
+	watchdog_free(d->watchdog);
 	boot_free(d->boot);
 	server_free(d->server);
 	engines_free(d->engines);
@@ -389,6 +424,8 @@ int daemon_run(const struct options *options)
 	struct daemon d = {.options = options};
 	struct control_socket sockets[SOCKETS];
 	size_t socket_count;
+	if (journald_is(STDERR_FILENO))
+		log_set_taker(journald_take);
 	if (read_conf(&d, &d.conf))
 		return EXIT_FAILURE;
 	set_log_level(&d);

@@ -15,7 +15,9 @@ struct engines;
 struct events;
 struct journal;
 struct loaded;
+struct notify;
 struct server;
+struct watchdog;
 
 struct daemon {
 	const struct options *options;
@@ -30,14 +32,17 @@ struct daemon {
 	struct server *server;
 	struct console *console;
 	struct boot *boot;
+	struct notify *notify;
+	struct watchdog *watchdog;
 	uint64_t started_ms; /* of the loop's clock */
 	uint64_t lost_told_ms;
 	uint64_t lost; /* texts of engines, not yet logged */
 	uv_signal_t signals[3];
-	uv_timer_t deadline; /* of the beginning and of the end; no other timer runs */
+	uv_timer_t deadline; /* of the beginning, of a reload, and of the end */
 	uv_prepare_t ending_turn;
 	unsigned beginnings; /* that are still awaited: what was kept, what is in files */
 	bool ready, ending, engines_ended;
+	bool bad_conf; /* what the last reload found is not in use */
 };
 
 /* Runs until told to end. Returns the exit status; what went wrong was logged. */

@@ -59,6 +59,9 @@ struct engine {
 	uint64_t confirm_due_ms; /* of the loop's clock; 0: nothing waits */
 	struct ask *lost,
 		**lost_last; /* changes that could not be kept, while they are taken back */
+
+	bool failed;  /* found in the journal, it did not start; until it does */
+	bool is_over; /* its own thread is no more; under the lock of the engines */
 };
 
 struct engines {
@@ -76,6 +79,7 @@ struct engines {
 	unsigned restoring;
 	struct waiter restored;
 	uv_timer_t confirm_timer; /* runs while some change waits to be confirmed */
+	uv_mutex_t lock; /* while a pulse is felt, so that the engine is not freed meanwhile */
 };
 
 /* ---- engines.c ---- */

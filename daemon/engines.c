@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "base/near.h"
+#include "daemon/catalog.h"
 #include "daemon/conf.h"
 #include "daemon/engine.h"
 #include <assert.h>
@@ -90,6 +91,44 @@ struct engine *engines_find(struct engines *all, const char *name, struct pt_err
 
 static const char *const state_words[] = {
 	[PT_STOPPED] = "stopped", [PT_RUNNING] = "running", [PT_DRAINING] = "draining"};
+
+void engines_pulses(struct engines *all, void (*each)(void *arg, const char *name, uint64_t pulse),
+                    void *arg)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		struct engine *engine = all->items[i];
+		uv_mutex_lock(&all->lock);
+		bool is_over = engine->is_over;
+		uint64_t pulse = is_over ? 0 : pt_engine_pulse(engine->engine);
+		uv_mutex_unlock(&all->lock);
+		if (!is_over)
+			each(arg, engine->name, pulse);
+	}
+}
+
+void engines_count_all(const struct engines *all, struct engines_tally *tally)
+{
+	struct pt_engine_glance glance;
+	*tally = (struct engines_tally){0};
+	for (size_t i = 0; i < all->count; i++) {
+		if (all->items[i]->phase != READY)
+			continue;
+		pt_engine_look(all->items[i]->engine, &glance);
+		tally->engines++;
+		tally->running += glance.state != PT_STOPPED;
+		tally->blocks += glance.blocks;
+		tally->failed += all->items[i]->failed;
+	}
+}
+
+uint64_t engines_revision(const struct engines *all, const char *name)
+{
+	struct pt_engine_glance glance = {0};
+	const struct engine *engine = at(all, name);
+	if (engine && engine->phase != ENDING)
+		pt_engine_look(engine->engine, &glance);
+	return glance.revision;
+}
 
 static json_t *row(const struct engine *engine)
 {
@@ -235,6 +274,10 @@ static void give_back_memory(void)
 static void free_on_thread(void *arg)
 {
 	struct engine *engine = arg;
+	pt_engine_end(engine->engine);
+	uv_mutex_lock(&engine->engines->lock);
+	engine->is_over = true;
+	uv_mutex_unlock(&engine->engines->lock);
 	pt_engine_free(engine->engine);
 	give_back_memory();
 	inbox_post(engine->engines->inbox, &engine->freed);
@@ -344,8 +387,11 @@ static void started(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct engine *engine = arg;
 	if (code && engine->restored) {
-		log_error("engine %s is kept, but cannot be started: %s", engine->name,
-		          pt_error_text(err, error_words(code)));
+		const struct log_about about = {.engine = engine->name,
+		                                .event = CATALOG_ENGINE_MISSING};
+		log_about(&about, LOG_LEVEL_ERROR, "engine %s is kept, but cannot be started: %s",
+		          engine->name, pt_error_text(err, error_words(code)));
+		engine->failed = true;
 		code = 0;
 	}
 	made(engine, code, err);
@@ -382,6 +428,7 @@ static void state_changed(struct post *post)
 	struct state_post *news = (struct state_post *)post;
 	struct engine *engine = news->engine;
 	engine->state = news->state;
+	engine->failed &= news->state == PT_STOPPED;
 	if (engine->phase == READY)
 		engine_tell(engine, "engine.state", NULL,
 		            json_pack("{s:s}", "state", state_words[news->state]));
@@ -546,6 +593,8 @@ struct engines *engines_new(uv_loop_t *loop, struct inbox *inbox,
 	all->loop = loop;
 	all->inbox = inbox;
 	all->events = *events;
+	if (uv_mutex_init(&all->lock))
+		abort();
 	commit_timer_init(all);
 	return all;
 }
@@ -583,5 +632,6 @@ void engines_free(struct engines *all)
 	texts_free(all->folders);
 	texts_free(all->programs);
 	free(all->items);
+	uv_mutex_destroy(&all->lock);
 	uv_close((uv_handle_t *)&all->confirm_timer, timer_closed);
 }

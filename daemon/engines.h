@@ -42,6 +42,21 @@ void engines_free(struct engines *); /* when there is none left; the loop must r
 
 size_t engines_count(const struct engines *); /* those being made and unmade, too */
 
+/* Each engine's sign of life (see pt_engine_pulse) while it has a thread, those being made and unmade
+   too, in the order of the alphabet. */
+void engines_pulses(struct engines *, void (*each)(void *arg, const char *name, uint64_t pulse),
+                    void *arg);
+
+/* Of those that are there. */
+struct engines_tally {
+	size_t engines, running, blocks;
+	size_t failed; /* found in the journal, running once, and not since */
+};
+void engines_count_all(const struct engines *, struct engines_tally *);
+
+uint64_t engines_revision(const struct engines *,
+                          const char *name); /* of its graph; 0: not there */
+
 /* The engine of that name, made and not being destroyed; or NULL and the fault, "$.engine". */
 struct engine *engines_find(struct engines *, const char *name, struct pt_error *);
 const char *engine_name(const struct engine *);
@@ -114,8 +129,8 @@ struct engine_wish {
 	const char *name;
 	json_t *ops;
 	bool start;
-	bool ephemeral; /* not to be kept over a restart of the daemon */
-	bool from_file; /* of the folder of engines: not kept either */
+	bool ephemeral;    /* not to be kept over a restart of the daemon */
+	bool from_file;    /* of the folder of engines: not kept either */
 	const void *owner; /* not NULL: not kept, and it ends with engines_disown */
 	struct author author;
 	const int *fds; /* taken */

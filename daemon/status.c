@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Counts, then the flaws. */
+#include "daemon/status.h"
+
+#include "daemon/boot.h"
+#include "daemon/console.h"
+#include "daemon/daemon.h"
+#include "daemon/engines.h"
+#include "daemon/watchdog.h"
+
+struct flaws {
+	struct buf *out;
+	size_t count;
+};
+
+static void add_flaw(struct flaws *flaws, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void add_flaw(struct flaws *flaws, const char *fmt, ...)
+{
+	va_list args;
+	buf_adds(flaws->out, flaws->count++ ? "; " : "; degraded: ");
+	va_start(args, fmt);
+	buf_vaddf(flaws->out, fmt, args);
+	va_end(args);
+}
+
+static const char *plural(size_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+static void add_flaws(const struct daemon *d, const struct engines_tally *tally, struct buf *out)
+{
+	struct flaws flaws = {out, 0};
+	struct buf names = BUF_INIT;
+	size_t bad = boot_bad(d->boot), hung = watchdog_hung(d->watchdog, &names);
+	if (hung)
+		add_flaw(&flaws, "engine%s %s hang%s", plural(hung), names.data,
+		         hung == 1 ? "s" : "");
+	if (tally->failed)
+		add_flaw(&flaws, "%zu kept engine%s did not start again", tally->failed,
+		         plural(tally->failed));
+	if (bad)
+		add_flaw(&flaws, "%zu file%s of engines cannot be used", bad, plural(bad));
+	if (d->bad_conf)
+		add_flaw(&flaws, "the configuration has faults, the one before is used");
+	if (console_is_behind(d->console))
+		add_flaw(&flaws, "what engines print is not read");
+	buf_free(&names);
+}
+
+void status_tell(const struct daemon *d, struct buf *out)
+{
+	struct engines_tally tally;
+	engines_count_all(d->engines, &tally);
+	buf_addf(out, "%zu engine%s, %zu running, %zu block%s", tally.engines,
+	         plural(tally.engines), tally.running, tally.blocks, plural(tally.blocks));
+	add_flaws(d, &tally, out);
+}
