@@ -71,7 +71,9 @@ void commit_record(struct ask *ask)
 	if (ask->code || !json_object_get(ask->result, "graph"))
 		return;
 	revisions_add(&engine->past, ask->author, ask->result);
-	ask->recorded = engine->past.file && !engine->past.quiet;
+	/* what was made before the engine goes back goes with it */
+	ask->doomed = engine->past.quiet && engine->phase == READY;
+	ask->recorded = engine->past.file && (ask->doomed || !engine->past.quiet);
 	json_object_del(ask->result, "graph");
 	commit_arm(engine);
 	tell_changed(engine);
