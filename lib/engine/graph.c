@@ -424,6 +424,31 @@ int graph_change(struct graph *g, const json_t *ops, unsigned limit, struct pt_e
 	return first;
 }
 
+bool graph_is_descriptor(const struct pt_param *row, const json_t *value)
+{
+	return json_object_get(value, "fd") || (row->kind == PT_KIND_FD && json_is_integer(value));
+}
+
+static bool has_descriptor(const struct pt_type *type, const json_t *params)
+{
+	for (const struct pt_param *row = type->params; row && row->name; row++)
+		if (graph_is_descriptor(row, json_object_get(params, row->name)))
+			return true;
+	return false;
+}
+
+void graph_mark_handed(struct graph *g, const json_t *ops)
+{
+	size_t i;
+	json_t *op;
+	json_array_foreach ((json_t *)(uintptr_t)ops, i, op) {
+		const char *name = json_string_value(json_object_get(op, "name"));
+		struct graph_block *b = name ? graph_find(g, name) : NULL;
+		if (b)
+			b->handed = has_descriptor(b->type, json_object_get(op, "params"));
+	}
+}
+
 json_t *graph_to_json(const struct graph *g)
 {
 	json_t *blocks = json_array(), *links = json_array();

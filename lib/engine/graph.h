@@ -13,6 +13,7 @@ struct graph_block {
 	json_t *params; /* as the user gave them; never changed, replaced by another object */
 	unsigned index; /* in graph.blocks */
 	struct pt_block *alive; /* the engine's: the running thing, or NULL */
+	bool handed; /* descriptors in `params` come with this request: none is the old one */
 };
 
 struct graph_link {
@@ -49,6 +50,11 @@ int graph_change(struct graph *, const json_t *ops, unsigned limit, struct pt_er
 
 /* Refuses cycles of data links alone, or of trigger links alone, through routes; names one. */
 int graph_check_cycles(const struct graph *, struct pt_error *);
+
+/* Whether a parameter's value refers to a descriptor that comes with a request. */
+bool graph_is_descriptor(const struct pt_param *, const json_t *value);
+/* Marks the blocks whose parameters in `ops` refer to descriptors. */
+void graph_mark_handed(struct graph *, const json_t *ops);
 
 /* {blocks: [{name, type, params}], links: [{from, to, canal}]}: a new reference. */
 json_t *graph_to_json(const struct graph *);

@@ -13,10 +13,12 @@ static json_t *effective(const struct pt_param *row, const json_t *params)
 	return given ? json_incref(given) : param_default(row);
 }
 
-static bool differs(const struct pt_param *row, const json_t *a, const json_t *b)
+static bool differs(const struct pt_param *row, const struct graph_block *old,
+                    const struct graph_block *fresh)
 {
-	json_t *x = effective(row, a), *y = effective(row, b);
-	bool different = !json_equal(x, y) && (x || y);
+	json_t *x = effective(row, old->params), *y = effective(row, fresh->params);
+	bool different =
+		(!json_equal(x, y) && (x || y)) || (fresh->handed && graph_is_descriptor(row, y));
 	json_decref(x);
 	json_decref(y);
 	return different;
@@ -30,7 +32,7 @@ static enum plan_action compare(const struct graph_block *old, const struct grap
 		return PLAN_REPLACE;
 	enum plan_action action = PLAN_KEEP;
 	for (const struct pt_param *row = fresh->type->params; row && row->name; row++) {
-		if (!differs(row, old->params, fresh->params))
+		if (!differs(row, old, fresh))
 			continue;
 		if (!(row->flags & PT_LIVE))
 			return PLAN_RESTART;
@@ -57,7 +59,7 @@ static void add_set(json_t *ops, const struct graph_block *old, const struct gra
 {
 	json_t *params = json_object();
 	for (const struct pt_param *row = b->type->params; row && row->name; row++)
-		if (differs(row, old->params, b->params))
+		if (differs(row, old, b))
 			json_object_set_new(params, row->name, effective(row, b->params));
 	json_t *op = json_pack("{s:s, s:s, s:o}", "op", "set", "name", b->name, "params", params);
 	if (restart)

@@ -176,6 +176,8 @@ static void change_from(struct request *r, struct graph *wanted)
 	if (rc == 0)
 		rc = graph_check_cycles(wanted, &err);
 	if (rc == 0) {
+		if (r->fd_count)
+			graph_mark_handed(wanted, json_object_get(r->params, "ops"));
 		change_graph(r, wanted, json_is_true(json_object_get(r->params, "dry_run")));
 	} else {
 		graph_free(wanted);

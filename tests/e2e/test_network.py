@@ -613,6 +613,20 @@ def test_a_socket_is_read_and_written(daemon, rpc):
         assert os.get_blocking(theirs.fileno()), "what is shared is as it was"
 
 
+def test_another_descriptor_takes_the_place_of_one(daemon, rpc):
+    """Both are {"fd": 0}, each of its own request."""
+    first, second = socket.socketpair(), socket.socketpair()
+    create_with(daemon, first[1].fileno(), FD)
+    result = daemon.ptctl("--fd", second[1].fileno(), "replace", "e.d", 'FDSourceSink({"fd": 0})',
+                          pass_fds=[second[1].fileno()])
+    assert result.code == 0, result
+    rpc.send("e", "f", "here")
+    second[0].settimeout(DEADLINE)
+    assert second[0].recv(10) == b"here"
+    for end in (*first, *second):
+        end.close()
+
+
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_SEQPACKET])
 def test_a_socket_with_borders_keeps_them(daemon, rpc, kind):
     ours, theirs = socket.socketpair(type=kind)

@@ -156,6 +156,24 @@ START_TEST(a_default_spelled_out_is_no_difference)
 }
 END_TEST
 
+START_TEST(a_descriptor_that_comes_anew_is_another_one)
+{
+	static const char text[] = "[{\"op\": \"add\", \"name\": \"x\", \"type\": \"FDSourceSink\","
+				   "\"params\": {\"fd\": {\"fd\": 0}}}]";
+	struct graph *a = graph_of(text), *b = graph_of(text);
+	expect_same(a, b, 0);
+	json_t *ops = json_loads(text, 0, NULL);
+	graph_mark_handed(b, ops);
+	json_decref(ops);
+	ops = plan_of(a, b);
+	ck_assert_uint_eq(json_array_size(ops), 1);
+	ck_assert(json_is_true(json_object_get(json_array_get(ops, 0), "restart")));
+	json_decref(ops);
+	graph_free(a);
+	graph_free(b);
+}
+END_TEST
+
 START_TEST(too_many_blocks_are_refused)
 {
 	struct graph *g = graph_new();
@@ -189,4 +207,5 @@ END_TEST
 
 UNIT_TESTS("engine/plan", a_plan_leads_from_any_graph_to_any_other,
            another_order_of_links_is_another_graph, a_default_spelled_out_is_no_difference,
-           too_many_blocks_are_refused, blocks_sort_in_the_order_in_which_data_flows)
+           a_descriptor_that_comes_anew_is_another_one, too_many_blocks_are_refused,
+           blocks_sort_in_the_order_in_which_data_flows)
