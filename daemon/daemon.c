@@ -431,6 +431,7 @@ int daemon_run(const struct options *options)
 	set_log_level(&d);
 	raise_limits();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like any other */
 	json_object_seed(0);
 	open_loop(&d);
 	watch_signals(&d);
