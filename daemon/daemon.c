@@ -11,6 +11,7 @@
 #include "daemon/engines.h"
 #include "daemon/events.h"
 #include "daemon/journal.h"
+#include "daemon/keep.h"
 #include "daemon/journald.h"
 #include "daemon/loaded.h"
 #include "daemon/notify.h"
@@ -184,8 +185,10 @@ static void tell_ready(struct daemon *d)
 
 static void one_beginning_less(struct daemon *d)
 {
-	if (--d->beginnings == 0)
-		tell_ready(d);
+	if (--d->beginnings)
+		return;
+	keep_sweep(d->keep);
+	tell_ready(d);
 }
 
 static void on_settled(void *arg)
@@ -356,6 +359,7 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	d->engines = engines_new(&d->loop, &d->inbox, &events);
 	engines_configure(d->engines, &d->conf);
 	engines_keep(d->engines, d->journal);
+	engines_leave_to(d->engines, d->keep);
 	d->loaded = loaded_new(d->journal);
 	d->server = server_new(d, &d->loop, sockets, count, &d->conf);
 	d->boot = boot_new(d->engines, on_settled, d);
@@ -436,6 +440,7 @@ int daemon_run(const struct options *options)
 	open_loop(&d);
 	watch_signals(&d);
 	int code = open_journal(&d);
+	d.keep = keep_new();
 	if (!code)
 		code = open_sockets(&d, sockets, &socket_count);
 	if (!code) {
@@ -445,6 +450,7 @@ int daemon_run(const struct options *options)
 		close_parts(&d);
 		log_info("ended");
 	}
+	keep_free(d.keep);
 	journal_close(d.journal);
 	close_loop(&d);
 	return code ? EXIT_FAILURE : EXIT_SUCCESS;

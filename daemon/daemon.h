@@ -14,6 +14,7 @@ struct console;
 struct engines;
 struct events;
 struct journal;
+struct keep;
 struct loaded;
 struct notify;
 struct server;
@@ -26,6 +27,7 @@ struct daemon {
 	uv_loop_t loop;
 	struct inbox inbox;
 	struct journal *journal; /* NULL: nothing is kept */
+	struct keep *keep;       /* NULL: the service manager keeps nothing */
 	struct loaded *loaded;
 	struct engines *engines;
 	struct events *events;

@@ -40,6 +40,8 @@ struct engine {
 	enum phase phase;
 	bool start, from_file;
 	const void *owner; /* NULL: nobody's */
+	bool lasts;     /* it comes back when the daemon does */
+	bool suspended; /* it goes on there: what it leaves is kept */
 	bool restored; /* found in the journal: a start that fails does not unmake it */
 	bool doomed;   /* the daemon, or its owner, ends while it is being made */
 	struct output output;
@@ -70,6 +72,7 @@ struct engines {
 	struct engines_events events;
 	struct pt_engine_limits limits;
 	struct journal *journal;    /* NULL: nothing is kept */
+	struct keep *keep;          /* NULL: nobody keeps descriptors */
 	char **folders, **programs; /* what the limits point to */
 	size_t count_max;
 	struct engine **items; /* in the order of their names */

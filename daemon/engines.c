@@ -10,6 +10,7 @@
 #include "daemon/catalog.h"
 #include "daemon/conf.h"
 #include "daemon/engine.h"
+#include "daemon/keep.h"
 #include <assert.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -254,6 +255,8 @@ static void freed(struct post *post)
 {
 	struct engine *engine = (struct engine *)((char *)post - offsetof(struct engine, freed));
 	uv_thread_join(&engine->thread);
+	if (!engine->suspended)
+		keep_forget(engine->engines->keep, engine->name);
 	engine->is_freed = true;
 	engine_gone(engine);
 }
@@ -274,6 +277,8 @@ static void give_back_memory(void)
 static void free_on_thread(void *arg)
 {
 	struct engine *engine = arg;
+	if (engine->suspended)
+		pt_engine_suspend(engine->engine);
 	pt_engine_end(engine->engine);
 	uv_mutex_lock(&engine->engines->lock);
 	engine->is_over = true;
@@ -286,6 +291,8 @@ static void free_on_thread(void *arg)
 static void unmake(struct engine *engine)
 {
 	const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, STACK};
+	engine->suspended = engine->phase == READY && engine->lasts && engine->engines->ending &&
+	                    engine->engines->keep;
 	engine->phase = ENDING;
 	engine->freed.run = freed;
 	if (uv_thread_create_ex(&engine->thread, &options, free_on_thread, engine))
@@ -447,6 +454,24 @@ static void on_state(void *arg, enum pt_engine_state state)
 	inbox_post(news->engine->engines->inbox, &news->post);
 }
 
+/* [engine's thread] */
+static void on_left(void *arg, const char *block, const char *type, struct pt_estate *estate)
+{
+	struct output *output = arg;
+	const struct engine *engine =
+		(struct engine *)((char *)output - offsetof(struct engine, output));
+	keep_left(engine->engines->keep, engine->name, block, type, estate);
+}
+
+/* [worker thread] */
+static void on_left_settle(void *arg)
+{
+	struct output *output = arg;
+	const struct engine *engine =
+		(struct engine *)((char *)output - offsetof(struct engine, output));
+	keep_settle(engine->engines->keep);
+}
+
 static int check_name(const struct engines *all, const char *name, struct pt_error *err)
 {
 	if (!name_is_engine(name))
@@ -467,7 +492,9 @@ static int check_name(const struct engines *all, const char *name, struct pt_err
 	return 0;
 }
 
-static int add(struct engines *all, const char *name, struct engine **out, struct pt_error *err)
+/* One that `lasts` goes on with what the one of its name has left. */
+static int add(struct engines *all, const char *name, bool lasts, struct engine **out,
+               struct pt_error *err)
 {
 	int code = check_name(all, name, err);
 	if (code)
@@ -477,7 +504,10 @@ static int add(struct engines *all, const char *name, struct engine **out, struc
 	engine->name = must_strdup(name);
 	engine->held_last = &engine->held;
 	output_init(&engine->output, engine->name, all->inbox, &all->events);
-	const struct pt_engine_hooks hooks = {.output = output_text,
+	bool leaves = lasts && all->keep;
+	const struct pt_engine_hooks hooks = {.left = leaves ? on_left : NULL,
+	                                      .left_settle = leaves ? on_left_settle : NULL,
+	                                      .output = output_text,
 	                                      .report = output_report,
 	                                      .state = on_state,
 	                                      .arg = &engine->output};
@@ -488,6 +518,9 @@ static int add(struct engines *all, const char *name, struct engine **out, struc
 		free(engine);
 		return code;
 	}
+	engine->lasts = lasts;
+	if (lasts)
+		keep_give(all->keep, name, engine->engine);
 	insert(all, engine);
 	*out = engine;
 	return 0;
@@ -498,7 +531,8 @@ void engines_make(struct engines *all, const struct engine_wish *wish, engines_d
 {
 	struct engine *engine;
 	struct pt_error err = PT_ERROR_INIT;
-	int code = add(all, wish->name, &engine, &err);
+	bool kept = all->journal && !wish->ephemeral && !wish->owner && !wish->from_file;
+	int code = add(all, wish->name, kept || wish->from_file, &engine, &err);
 	if (code) {
 		for (int i = 0; i < wish->fd_count; i++)
 			close(wish->fds[i]);
@@ -506,7 +540,6 @@ void engines_make(struct engines *all, const struct engine_wish *wish, engines_d
 		pt_error_clear(&err);
 		return;
 	}
-	bool kept = all->journal && !wish->ephemeral && !wish->owner && !wish->from_file;
 	engine->start = wish->start;
 	engine->from_file = wish->from_file;
 	engine->owner = wish->owner;
@@ -557,7 +590,7 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 	revisions_init(&past, NULL);
 	int code = revisions_restore(&past, records, err);
 	if (!code)
-		code = add(all, name, &engine, err);
+		code = add(all, name, true, &engine, err);
 	if (code) {
 		revisions_fini(&past);
 		return code;
@@ -597,6 +630,11 @@ struct engines *engines_new(uv_loop_t *loop, struct inbox *inbox,
 		abort();
 	commit_timer_init(all);
 	return all;
+}
+
+void engines_leave_to(struct engines *all, struct keep *keep)
+{
+	all->keep = keep;
 }
 
 void engines_keep(struct engines *all, struct journal *journal)

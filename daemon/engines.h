@@ -19,6 +19,7 @@ struct engine;
 struct ask;
 struct conf;
 struct journal;
+struct keep;
 
 #define ENGINES_OUTPUT_MAX (16 * 1024 * 1024) /* printed by an engine and not yet told */
 
@@ -38,6 +39,8 @@ struct engines_events {
 
 struct engines *engines_new(uv_loop_t *, struct inbox *, const struct engines_events *);
 void engines_configure(struct engines *, const struct conf *); /* limits, for engines to come */
+/* What blocks leave goes there, and comes from there; before any engine is made. */
+void engines_leave_to(struct engines *, struct keep *);
 void engines_free(struct engines *); /* when there is none left; the loop must run once more */
 
 size_t engines_count(const struct engines *); /* those being made and unmade, too */

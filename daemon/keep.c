@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A list of holdings, and a thread that tells the service manager what changes about it. */
+#include "daemon/keep.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/estate.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define PREFIX     "keep/"
+#define MAGIC      0x7069706bu
+#define BARRIER_US 2000000
+#define NUMBER_MAX 1000000000u
+#define SLOT       ((off_t)1 << 40) /* a memory has two, written in turns: there are holes between */
+
+struct item {
+	char *key;
+	unsigned number;
+	int fd; /* from before, until it is given; else -1 */
+	dev_t device;
+	ino_t inode;
+};
+
+/* What one block has left. */
+struct holding {
+	struct holding *next;
+	char *engine, *block, *type;
+	int memory; /* the descriptor with number 0 */
+	bool given; /* to an engine of this daemon, or by one */
+	unsigned last_number;
+	uint64_t written; /* how often the memory was */
+	struct item *items;
+	size_t count;
+};
+
+/* To be told to the service manager: to keep a descriptor (and to close our copy), to let one go, or,
+   without a name, to say that all this was done. */
+struct command {
+	struct command *next;
+	char *name;
+	int fd;
+};
+
+struct keep {
+	pthread_mutex_t lock;
+	pthread_cond_t work, done;
+	pthread_t thread;
+	struct command *first, **last;
+	uint64_t asked, settled; /* commands */
+	bool ending, full, failed;
+	uint64_t removed,
+		confirmed; /* the last command that lets go; the last that is done for sure */
+	size_t stored, stored_max;
+	struct holding *holdings;
+};
+
+bool keep_is_name(const char *name)
+{
+	return !strncmp(name, PREFIX, strlen(PREFIX));
+}
+
+/* ---- the thread ---- */
+
+static int tell(const struct command *c)
+{
+	if (!c->name)
+		return sd_notify_barrier(0, BARRIER_US);
+	char *text = must_printf(c->fd >= 0 ? "FDSTORE=1\nFDPOLL=0\nFDNAME=%s"
+	                                    : "FDSTOREREMOVE=1\nFDNAME=%s",
+	                         c->name);
+	int rc = c->fd >= 0 ? sd_pid_notify_with_fds(0, 0, text, &c->fd, 1) : sd_notify(0, text);
+	free(text);
+	return rc;
+}
+
+static void command_free(struct command *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c->name);
+	free(c);
+}
+
+static struct command *next_command(struct keep *k)
+{
+	while (!k->first && !k->ending)
+		pthread_cond_wait(&k->work, &k->lock);
+	struct command *c = k->first;
+	if (c)
+		k->first = c->next;
+	if (!k->first)
+		k->last = &k->first;
+	return c;
+}
+
+static void *run(void *arg)
+{
+	struct keep *k = arg;
+	pthread_mutex_lock(&k->lock);
+	for (struct command *c; (c = next_command(k));) {
+		pthread_mutex_unlock(&k->lock);
+		int rc = tell(c);
+		bool news = rc < 0 && !k->failed;
+		if (news)
+			log_warning("the service manager does not keep what engines leave: %s",
+			            error_words(rc));
+		command_free(c);
+		pthread_mutex_lock(&k->lock);
+		k->failed |= news;
+		k->settled++;
+		pthread_cond_broadcast(&k->done);
+	}
+	pthread_mutex_unlock(&k->lock);
+	return NULL;
+}
+
+/* [locked, as all below that is not public] Takes the name and the descriptor. */
+static void ask(struct keep *k, char *name, int fd)
+{
+	struct command *c = must_calloc(1, sizeof *c);
+	*c = (struct command){.name = name, .fd = fd};
+	*k->last = c;
+	k->last = &c->next;
+	k->asked++;
+	pthread_cond_signal(&k->work);
+}
+
+/* ---- holdings ---- */
+
+static struct holding *find(struct keep *k, const char *engine, const char *block)
+{
+	for (struct holding *h = k->holdings; h; h = h->next)
+		if (!strcmp(h->engine, engine) && !strcmp(h->block, block))
+			return h;
+	return NULL;
+}
+
+static struct holding *add(struct keep *k, const char *engine, const char *block)
+{
+	struct holding *h = must_calloc(1, sizeof *h);
+	h->engine = must_strdup(engine);
+	h->block = must_strdup(block);
+	h->memory = -1;
+	h->next = k->holdings;
+	k->holdings = h;
+	return h;
+}
+
+static char *name_of(const struct holding *h, unsigned number)
+{
+	return must_printf(PREFIX "%s/%s/%u", h->engine, h->block, number);
+}
+
+static bool store(struct keep *k, const struct holding *h, unsigned number, int fd)
+{
+	if (k->stored >= k->stored_max) {
+		if (!k->full)
+			log_warning("the service manager keeps no more than %zu descriptors: what "
+			            "block %s of engine %s and others leave is lost at a restart; "
+			            "FileDescriptorStoreMax= sets the number",
+			            k->stored_max, h->block, h->engine);
+		k->full = true;
+		close(fd);
+		return false;
+	}
+	k->stored++;
+	ask(k, name_of(h, number), fd);
+	return true;
+}
+
+static void let_go(struct keep *k, const struct holding *h, unsigned number)
+{
+	ask(k, name_of(h, number), -1);
+	k->removed = k->asked;
+	k->stored--;
+	k->full = false;
+}
+
+static void item_fini(struct item *item)
+{
+	if (item->fd >= 0)
+		close(item->fd);
+	free(item->key);
+}
+
+static void free_holding(struct holding *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		item_fini(&h->items[i]);
+	if (h->memory >= 0)
+		close(h->memory);
+	free(h->items);
+	free(h->engine);
+	free(h->block);
+	free(h->type);
+	free(h);
+}
+
+static void drop(struct keep *k, struct holding *h)
+{
+	struct holding **at = &k->holdings;
+	while (*at != h)
+		at = &(*at)->next;
+	*at = h->next;
+	for (size_t i = 0; i < h->count; i++)
+		let_go(k, h, h->items[i].number);
+	if (h->memory >= 0)
+		let_go(k, h, 0);
+	free_holding(h);
+}
+
+/* ---- the memory of a holding ---- */
+
+struct header {
+	uint32_t magic, unused;
+	uint64_t number, length, sum; /* of two slots the one counts that was written later */
+};
+
+/* A record: its kind, the number of a descriptor, and two texts by their lengths. */
+struct record {
+	uint32_t kind, number, key_length, unused;
+	uint64_t length;
+};
+enum { TYPE = 1, DESCRIPTOR, BYTES };
+
+/* FNV-1a: it is to tell what was half written. */
+static uint64_t sum_of(const char *bytes, size_t length)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < length; i++)
+		sum = (sum ^ (uint8_t)bytes[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+static void put(struct buf *out, uint32_t kind, uint32_t number, const char *key, const void *bytes,
+                size_t length)
+{
+	const struct record r = {kind, number, (uint32_t)strlen(key), 0, length};
+	buf_add(out, &r, sizeof r);
+	buf_adds(out, key);
+	if (length)
+		buf_add(out, bytes, length);
+}
+
+static void write_all(int fd, off_t at, const char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t n = pwrite(fd, bytes, length, at);
+		if (n < 0 && errno != EINTR)
+			return; /* no memory: the sum will tell */
+		if (n < 0)
+			continue;
+		at += n;
+		bytes += n;
+		length -= (size_t)n;
+	}
+}
+
+static void write_memory(struct keep *k, struct holding *h, const struct pt_estate *estate)
+{
+	struct buf out = BUF_INIT;
+	struct header header = {.magic = MAGIC, .number = ++h->written};
+	size_t count;
+	const struct estate_item *items = estate_items(estate, &count);
+	buf_add(&out, &header, sizeof header);
+	put(&out, TYPE, 0, h->type, NULL, 0);
+	for (size_t i = 0; i < h->count; i++)
+		put(&out, DESCRIPTOR, h->items[i].number, h->items[i].key, NULL, 0);
+	for (size_t i = 0; i < count; i++)
+		if (items[i].bytes)
+			put(&out, BYTES, 0, items[i].key, items[i].bytes, items[i].length);
+	header.length = out.length - sizeof header;
+	header.sum = sum_of(out.data + sizeof header, header.length);
+	memcpy(out.data, &header, sizeof header);
+	bool fresh = h->memory < 0;
+	if (fresh)
+		h->memory = memfd_create("pipetool", MFD_CLOEXEC);
+	if (h->memory >= 0) {
+		off_t slot = (off_t)(h->written % 2) * SLOT;
+		fallocate(h->memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot, SLOT);
+		write_all(h->memory, slot, out.data, out.length);
+	}
+	buf_free(&out);
+	int copy = fresh && h->memory >= 0 ? fcntl(h->memory, F_DUPFD_CLOEXEC, 0) : -1;
+	if (copy >= 0 && store(k, h, 0, copy))
+		return;
+	if (fresh && h->memory >= 0) {
+		close(h->memory);
+		h->memory = -1;
+	}
+}
+
+static char *read_slot(int fd, off_t at, struct header *header)
+{
+	struct stat st;
+	if (fstat(fd, &st) || pread(fd, header, sizeof *header, at) != sizeof *header ||
+	    header->magic != MAGIC || header->length > (uint64_t)(st.st_size - at))
+		return NULL;
+	char *bytes = must_calloc(header->length + 1, 1);
+	size_t got = 0;
+	for (ssize_t n; got < header->length; got += (size_t)n) {
+		n = pread(fd, bytes + got, header->length - got,
+		          at + (off_t)sizeof *header + (off_t)got);
+		if (n <= 0)
+			break;
+	}
+	if (got == header->length && header->sum == sum_of(bytes, got))
+		return bytes;
+	free(bytes);
+	return NULL;
+}
+
+/* The slot that was written last, unless that was never finished: then the one before. */
+static char *read_memory(struct holding *h, size_t *length)
+{
+	struct header a = {0}, b = {0};
+	if (h->memory < 0)
+		return NULL;
+	char *first = read_slot(h->memory, 0, &a), *second = read_slot(h->memory, SLOT, &b);
+	bool is_second = second && (!first || b.number > a.number);
+	free(is_second ? first : second);
+	h->written = is_second ? b.number : a.number;
+	*length = is_second ? b.length : a.length;
+	return is_second ? second : first;
+}
+
+/* The next record of a memory whose sum is right; NULL at its end. */
+static const char *next_record(const char *at, const char *end, struct record *r, char **key)
+{
+	if ((size_t)(end - at) < sizeof *r)
+		return NULL;
+	memcpy(r, at, sizeof *r);
+	at += sizeof *r;
+	if (r->key_length > (size_t)(end - at) || r->length > (size_t)(end - at) - r->key_length)
+		return NULL;
+	*key = must_calloc(r->key_length + 1, 1);
+	memcpy(*key, at, r->key_length);
+	return at + r->key_length;
+}
+
+/* ---- what is left ---- */
+
+static bool is_same(const struct item *item, const char *key, int fd)
+{
+	struct stat st;
+	return !strcmp(item->key, key) && !fstat(fd, &st) && st.st_dev == item->device &&
+	       st.st_ino == item->inode;
+}
+
+/* The item of before that is this one, taken out; or a new one. */
+static struct item adopt(struct keep *k, struct holding *h, struct estate_item *from)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		if (!is_same(&h->items[i], from->key, from->fd))
+			continue;
+		struct item found = h->items[i];
+		h->items[i] = h->items[--h->count];
+		return found;
+	}
+	struct stat st = {.st_dev = 0};
+	fstat(from->fd, &st);
+	struct item fresh = {must_strdup(from->key), ++h->last_number, -1, st.st_dev, st.st_ino};
+	bool kept = store(k, h, fresh.number, from->fd);
+	from->fd = -1;
+	if (!kept)
+		fresh.number = 0;
+	return fresh;
+}
+
+static void update(struct keep *k, struct holding *h, struct pt_estate *estate)
+{
+	size_t count, kept = 0;
+	struct estate_item *items = estate_items(estate, &count);
+	struct item *now = must_calloc(count + 1, sizeof *now);
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].fd < 0)
+			continue;
+		now[kept] = adopt(k, h, &items[i]);
+		if (now[kept].number)
+			kept++;
+		else
+			item_fini(&now[kept]);
+	}
+	for (size_t i = 0; i < h->count; i++) {
+		let_go(k, h, h->items[i].number);
+		item_fini(&h->items[i]);
+	}
+	free(h->items);
+	h->items = now;
+	h->count = kept;
+	write_memory(k, h, estate);
+}
+
+void keep_left(struct keep *k, const char *engine, const char *block, const char *type,
+               struct pt_estate *estate)
+{
+	if (k) {
+		pthread_mutex_lock(&k->lock);
+		struct holding *h = find(k, engine, block);
+		if (!estate && h) {
+			drop(k, h);
+		} else if (estate) {
+			if (!h)
+				h = add(k, engine, block);
+			free(h->type);
+			h->type = must_strdup(type);
+			h->given = true;
+			update(k, h, estate);
+		}
+		pthread_mutex_unlock(&k->lock);
+	}
+	estate_free(estate);
+}
+
+static void drop_if(struct keep *k, const char *engine)
+{
+	struct holding *next;
+	for (struct holding *h = k->holdings; h; h = next) {
+		next = h->next;
+		if (engine ? !strcmp(h->engine, engine) : !h->given)
+			drop(k, h);
+	}
+}
+
+void keep_forget(struct keep *k, const char *engine)
+{
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	drop_if(k, engine);
+	pthread_mutex_unlock(&k->lock);
+}
+
+void keep_sweep(struct keep *k)
+{
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	for (const struct holding *h = k->holdings; h; h = h->next)
+		if (!h->given)
+			log_info("what block %s of engine %s had left is let go: there is no such "
+			         "engine",
+			         h->block, h->engine);
+	drop_if(k, NULL);
+	pthread_mutex_unlock(&k->lock);
+}
+
+void keep_settle(struct keep *k)
+{
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	if (k->removed > k->confirmed) {
+		ask(k, NULL, -1);
+		uint64_t until = k->asked;
+		while (k->settled < until)
+			pthread_cond_wait(&k->done, &k->lock);
+		k->confirmed = until;
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* ---- what was left ---- */
+
+static struct pt_estate *estate_from(struct holding *h)
+{
+	size_t length;
+	char *bytes = read_memory(h, &length), *key;
+	if (!bytes)
+		return NULL;
+	struct pt_estate *estate = estate_new(PT_FOR_RESTART);
+	const char *end = bytes + length;
+	struct record r;
+	for (const char *at = bytes; (at = next_record(at, end, &r, &key)); at += r.length) {
+		if (r.kind == BYTES)
+			pt_leave_bytes(estate, key, at, r.length);
+		free(key);
+	}
+	free(bytes);
+	for (size_t i = 0; i < h->count; i++) {
+		estate_add_fd(estate, h->items[i].key, h->items[i].fd);
+		h->items[i].fd = -1;
+	}
+	return estate;
+}
+
+void keep_give(struct keep *k, const char *engine, struct pt_engine *to)
+{
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	for (struct holding *h = k->holdings; h; h = h->next) {
+		struct pt_estate *estate =
+			h->given || strcmp(h->engine, engine) ? NULL : estate_from(h);
+		if (estate)
+			pt_engine_leave(to, h->block, h->type, estate);
+		h->given |= estate != NULL;
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* "keep/ENGINE/BLOCK/NUMBER" into its parts, in place. */
+static bool parse(char *name, char **engine, char **block, unsigned *number)
+{
+	char *end;
+	*engine = name + strlen(PREFIX);
+	*block = strchr(*engine, '/');
+	char *last = *block ? strchr(*block + 1, '/') : NULL;
+	if (!last)
+		return false;
+	unsigned long value = strtoul(last + 1, &end, 10);
+	*(*block)++ = *last = '\0';
+	*number = (unsigned)value;
+	return end != last + 1 && !*end && value < NUMBER_MAX;
+}
+
+/* The keys of the descriptors come from the memory later. */
+static void find_one(struct keep *k, char *name, int fd)
+{
+	char *engine, *block;
+	unsigned number;
+	struct stat st = {.st_dev = 0};
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (!parse(name, &engine, &block, &number)) {
+		close(fd);
+		return;
+	}
+	struct holding *h = find(k, engine, block);
+	if (!h)
+		h = add(k, engine, block);
+	k->stored++;
+	if (number == 0 && h->memory < 0) {
+		h->memory = fd;
+		return;
+	}
+	fstat(fd, &st);
+	h->items = must_realloc(h->items, h->count + 1, sizeof *h->items);
+	h->items[h->count++] = (struct item){NULL, number, fd, st.st_dev, st.st_ino};
+	if (number > h->last_number)
+		h->last_number = number;
+}
+
+static void name_items(struct holding *h)
+{
+	size_t length;
+	char *bytes = read_memory(h, &length), *key;
+	struct record r;
+	const char *at = bytes;
+	while (at && (at = next_record(at, bytes + length, &r, &key))) {
+		at += r.length;
+		if (r.kind == TYPE && !h->type)
+			h->type = must_strdup(key);
+		for (size_t i = 0; r.kind == DESCRIPTOR && i < h->count; i++)
+			if (h->items[i].number == r.number && !h->items[i].key)
+				h->items[i].key = must_strdup(key);
+		free(key);
+	}
+	free(bytes);
+}
+
+/* A descriptor without a key was stored when the process was killed before it could say what it
+   is. */
+static void drop_nameless(struct keep *k, struct holding *h)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < h->count; i++) {
+		if (h->items[i].key) {
+			h->items[kept++] = h->items[i];
+		} else {
+			let_go(k, h, h->items[i].number);
+			item_fini(&h->items[i]);
+		}
+	}
+	h->count = kept;
+}
+
+static void find_all(struct keep *k)
+{
+	char **names = NULL;
+	struct holding *next;
+	int count = sd_listen_fds_with_names(0, &names);
+	for (int i = 0; i < count; i++)
+		if (keep_is_name(names[i]))
+			find_one(k, names[i], SD_LISTEN_FDS_START + i);
+	for (int i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+	for (struct holding *h = k->holdings; h; h = next) {
+		next = h->next;
+		name_items(h);
+		drop_nameless(k, h);
+		if (!h->type)
+			drop(k, h);
+	}
+}
+
+/* ---- life ---- */
+
+static size_t room(void)
+{
+	const char *said = getenv("FDSTORE");
+	long value = said && getenv("NOTIFY_SOCKET") ? strtol(said, NULL, 10) : 0;
+	return value > 0 ? (size_t)value : 0;
+}
+
+struct keep *keep_new(void)
+{
+	size_t most = room();
+	if (!most)
+		return NULL;
+	struct keep *k = must_calloc(1, sizeof *k);
+	k->stored_max = most;
+	k->last = &k->first;
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_cond_init(&k->work, NULL);
+	pthread_cond_init(&k->done, NULL);
+	find_all(k);
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_create(&k->thread, NULL, run, k))
+		abort();
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return k;
+}
+
+void keep_free(struct keep *k)
+{
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	k->ending = true;
+	pthread_cond_signal(&k->work);
+	pthread_mutex_unlock(&k->lock);
+	pthread_join(k->thread, NULL);
+	for (struct holding *h; (h = k->holdings);) {
+		k->holdings = h->next;
+		free_holding(h);
+	}
+	pthread_mutex_destroy(&k->lock);
+	pthread_cond_destroy(&k->work);
+	pthread_cond_destroy(&k->done);
+	free(k);
+}

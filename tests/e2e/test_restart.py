@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The daemon ends, or is killed, and the next one goes on with what it had open."""
+import array
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import makers
+from conftest import DEADLINE, Daemon, eventually, program
+
+START = """
+import os, sys
+count = int(sys.argv[1])
+fds = [os.dup(int(fd)) for fd in sys.argv[2:2 + count]]
+fds = [os.dup2(os.dup(fd), 100 + n) for n, fd in enumerate(fds)]
+for n, fd in enumerate(fds):
+    os.dup2(fd, 3 + n)
+    os.close(fd)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[2 + count], sys.argv[2 + count:])
+"""
+
+
+class Manager:
+    """Plays systemd: keeps descriptors for a service, and hands them to the next process."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.ready = threading.Event()
+        self.kept = []  # (name, descriptor)
+        self.names = set()  # all there have been
+        self.lock = threading.Lock()
+        self.thread = threading.Thread(target=self.listen)
+        self.thread.start()
+
+    def listen(self):
+        while True:
+            fds = array.array("i")
+            text, control, _, _ = self.socket.recvmsg(1 << 16, 4096)
+            for level, kind, data in control:
+                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                    fds.frombytes(data)
+            if text == b"END":
+                return
+            self.handle(dict(line.split("=", 1) for line in text.decode().splitlines()), list(fds))
+
+    def handle(self, said, fds):
+        with self.lock:
+            if "FDSTORE" in said:
+                assert ":" not in said["FDNAME"] and len(said["FDNAME"]) < 256
+                self.kept += [(said["FDNAME"], fd) for fd in fds]
+                self.names.add(said["FDNAME"])
+                fds = []
+            if "FDSTOREREMOVE" in said:
+                for name, fd in [k for k in self.kept if k[0] == said["FDNAME"]]:
+                    self.kept.remove((name, fd))
+                    os.close(fd)
+        for fd in fds:  # of a barrier: closing is the answer
+            os.close(fd)
+        if "READY" in said:
+            self.ready.set()
+
+    def close(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"END", self.path)
+        self.thread.join()
+        self.socket.close()
+        for _, fd in self.kept:
+            os.close(fd)
+
+
+class Service(Daemon):
+    """A daemon under such a manager."""
+
+    room = 100
+
+    def start(self, wait=True):
+        self.output, self.errors = self.folder / "stdout", self.folder / "stderr"
+        if not hasattr(self, "manager"):
+            self.manager = Manager(self.folder / "notify")
+        self.manager.ready.clear()
+        with self.manager.lock:
+            kept = list(self.manager.kept)
+        fds = [str(fd) for _, fd in kept]
+        env = {**os.environ, **self.env, "NOTIFY_SOCKET": self.manager.path, "FDSTORE": str(self.room),
+               "LISTEN_FDS": str(len(kept)), "LISTEN_FDNAMES": ":".join(name for name, _ in kept)}
+        with open(self.output, "ab") as out, open(self.errors, "ab") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", START, str(len(kept)), *fds, program("pipetoold"), "--socket",
+                 self.socket, "--config", self.config, "--engines", self.engines, "--blocks",
+                 self.blocks, "--state", self.state, *self.arguments],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.folder, env=env,
+                pass_fds=[fd for _, fd in kept])
+        if wait:
+            self.wait()
+
+    def wait(self):
+        while not self.manager.ready.wait(0.05):
+            assert self.process.poll() is None, f"pipetoold ended\n{self.log()}"
+
+    def restart(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        ended = os.pidfd_open(self.process.pid)
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        assert poll.poll(DEADLINE * 1000), f"pipetoold did not end\n{self.log()}"
+        os.close(ended)
+        code = self.process.wait()
+        assert code == (0 if number == signal.SIGTERM else -number), self.log()
+        self.start()
+
+    def kept_names(self):
+        with self.manager.lock:
+            return sorted(name for name, _ in self.manager.kept)
+
+
+@pytest.fixture
+def services(tmp_path):
+    made = []
+
+    def make(**more):
+        folder = tmp_path / f"service{len(made)}"
+        folder.mkdir()
+        made.append(Service(folder, **more))
+        return made[-1]
+
+    yield make
+    for service in made:
+        try:
+            service.stop()
+        finally:
+            service.kill()
+            service.manager.close()
+
+
+@pytest.fixture
+def service(services):
+    return services()
+
+
+ENDS = [signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV]
+
+
+def address_of(service, engine, name):
+    with service.client() as rpc:
+        host, port = rpc.show(engine, name)["now"]["address"].rsplit(":", 1)
+        return host, int(port)
+
+
+class Echoed:
+    """Numbered lines to a peer that sends all back, as fast as it takes them."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.sent, self.received = b"", b""
+        self.ending = threading.Event()
+        self.threads = [threading.Thread(target=self.send), threading.Thread(target=self.receive)]
+        for thread in self.threads:
+            thread.start()
+
+    def send(self):
+        number = 0
+        while not self.ending.wait(0.001):
+            text = b"".join(b"%08d\n" % n for n in range(number, number + 200))
+            self.connection.sendall(text)
+            self.sent += text
+            number += 200
+
+    def receive(self):
+        while data := self.connection.recv(1 << 16):
+            self.received += data
+
+    def finish(self):
+        self.ending.set()
+        self.threads[0].join(DEADLINE)
+        eventually(lambda: len(self.received) >= len(self.sent))
+        assert self.received == self.sent
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.threads[1].join(DEADLINE)
+
+
+def test_a_connection_outlives_ten_restarts_under_traffic(service):
+    service.create("e", 't = TCPListenPipe("127.0.0.1", 0); p = QueueSink(); t > t; t >> p')
+    address = address_of(service, "e", "t")
+    peer = Echoed(socket.create_connection(address))
+    for _ in range(10):
+        seen = len(peer.received)
+        service.restart()
+        eventually(lambda: len(peer.received) > seen + 10_000)
+        assert address_of(service, "e", "t") == address
+    peer.finish()
+    with service.client() as rpc:
+        assert rpc.stats("e")["unexplained"] == 0
+        assert len(rpc.recv("e", "p", 2, 0.1)) == 1, "the peer was told once"
+
+
+def test_a_peer_that_does_not_read_gets_all_in_the_end(service):
+    """What waits for it, some MiB, goes along, from the middle of a message on."""
+    service.create("e", 't = TCPListenPipe("127.0.0.1", 0); s = CLIFeeder(); s > t')
+    text = b"".join(b"%07d\n" % n for n in range(60_000))
+    with socket.create_connection(address_of(service, "e", "t")) as peer:
+        with service.client() as rpc:
+            eventually(lambda: rpc.show("e", "t")["now"]["connected"])
+            for n in range(12):
+                rpc.send("e", "s", text.decode())
+        service.restart()
+        got = b""
+        peer.settimeout(DEADLINE)
+        while len(got) < 6 * len(text):
+            got += peer.recv(1 << 16)
+        service.restart()
+        while len(got) < 12 * len(text):
+            got += peer.recv(1 << 16)
+        assert got == text * 12
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_sockets_outlive_it(service, end):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        service.create("e", f'''l = TCPListenPipe("127.0.0.1", 0); l > l
+            c = TCPConnectPipe("127.0.0.1", {port}); c > c
+            u = UDPServerPipe("127.0.0.1", 0); u > u; q = QueueSink(); u >> q; l >> q''')
+        far, _ = server.accept()
+        near = socket.create_connection(address_of(service, "e", "l"))
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.connect(address_of(service, "e", "u"))
+        with far, near, datagrams:
+            for peer in (far, near, datagrams):
+                peer.settimeout(DEADLINE)
+            for n in range(4):
+                if n:
+                    service.restart(end)
+                for peer in (far, near, datagrams):
+                    peer.sendall(b"%d" % n)
+                    assert peer.recv(100) == b"%d" % n
+            server.settimeout(0.01)
+            with pytest.raises(TimeoutError):
+                server.accept()
+
+
+def test_datagrams_that_come_meanwhile_wait(service):
+    service.create("e", 'u = UDPServerPipe("127.0.0.1", 0); q = QueueSink(); u > q')
+    address = address_of(service, "e", "u")
+    service.process.kill()
+    service.process.wait()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        for n in range(20):
+            peer.sendto(b"%d" % n, address)
+        service.start()
+        with service.client() as rpc:
+            assert rpc.texts("e", "q", 20) == [str(n) for n in range(20)]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_queues_outlive_a_clean_end(service, running):
+    service.create("e", '''s = CLIFeeder(); h = CLIHighFeeder(); v = TriggeredQueueingValve(False)
+        q = QueueSink(); w = QueueSink(); s > v > w; s > q; h >> q''')
+    with service.client() as rpc:
+        rpc.send("e", "s", "one", "two")
+        rpc.send("e", "h", "high")
+        if not running:
+            rpc.call("engine.stop", engine="e")
+    for _ in range(3):
+        service.restart()
+    with service.client() as rpc:
+        assert rpc.show("e")["state"] == ("running" if running else "stopped")
+        got = rpc.recv("e", "q", 3)
+        assert [(m["message"], m["canal"]) for m in got] == [("one", "low"), ("two", "low"),
+                                                             ("high", "high")]
+        if running:
+            rpc.call("block.trigger", engine="e", block="v")
+            assert rpc.texts("e", "w", 2) == ["one", "two"]
+        assert rpc.stats("e")["unexplained"] == 0
+
+
+def test_packets_in_a_queue_stay_packets(service, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", [(b"x" * n, n * 1_000_000) for n in range(60, 80)])
+    service.create("e", f'r = RdpcapSource("{source}"); q = QueueSink(); r > q')
+    with service.client() as rpc:
+        eventually(lambda: rpc.stats("e", "q")["held"] == 20)
+        rpc.call("engine.stop", engine="e")
+    service.restart()
+    with service.client() as rpc:
+        got = rpc.recv("e", "q", 20)
+    assert [(m["link_type"], m["wire_length"]) for m in got] == [(1, n) for n in range(60, 80)]
+    assert [m["time"].split(".")[1] for m in got] == [f"{n * 1_000_000:09}" for n in range(60, 80)]
+
+
+@pytest.mark.parametrize("kind", ["TriggeredValve", "TriggeredSwitch"])
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_what_triggers_have_done_stays(service, kind, end):
+    service.create("e", f"s = CLIFeeder(); v = {kind}(); q = QueueSink(); s > v > q; v >> q")
+    with service.client() as rpc:
+        rpc.call("block.trigger", engine="e", block="v")
+        rpc.call("daemon.info")
+    service.restart(end)
+    with service.client() as rpc:
+        rpc.send("e", "s", "m")
+        got = [m["canal"] for m in rpc.recv("e", "q", 1, 0.1)]
+        assert got == ([] if kind == "TriggeredValve" else ["high"])
+
+
+def test_what_is_given_up_is_let_go(service):
+    """The manager keeps nothing of a block that is removed, of an engine that stops, of one that
+    does not come back."""
+    service.create("e", 't = TCPListenPipe("127.0.0.1", 0); u = UDPServerPipe("127.0.0.1", 0)')
+    address, other = address_of(service, "e", "t"), address_of(service, "e", "u")
+    eventually(lambda: len(service.kept_names()) == 4)
+    peer = socket.create_connection(address)
+    eventually(lambda: len(service.kept_names()) == 5)
+    service.ok("remove", "e", "t")
+    eventually(lambda: len(service.kept_names()) == 2)
+    assert peer.recv(1) == b""
+    peer.close()
+    with pytest.raises(OSError):
+        socket.create_connection(address)
+    for _ in range(5):  # the port is free as soon as it has stopped
+        service.ok("stop", "e")
+        assert service.kept_names() == []
+        service.ok("set", "e.u", f"port={other[1]}")
+        service.ok("start", "e")
+        eventually(lambda: len(service.kept_names()) == 2)
+    service.ok("destroy", "e")
+    eventually(lambda: service.kept_names() == [])
+    service.ok("create", "f", 'u = UDPServerPipe("127.0.0.1", 0)', "--start", "--ephemeral")
+    service.restart()
+    assert service.kept_names() == []
+
+
+def test_what_nobody_claims_is_let_go(service):
+    text = 't = TCPListenPipe("127.0.0.1", 0); u = UDPServerPipe("127.0.0.1", 0)'
+    (service.engines / "e.pipe").write_text(text)
+    service.restart()
+    eventually(lambda: len(service.kept_names()) == 4)
+    (service.engines / "e.pipe").write_text(text.split(";")[0])
+    service.restart(signal.SIGKILL)
+    eventually(lambda: len(service.kept_names()) == 2)
+    (service.engines / "e.pipe").unlink()
+    service.restart()
+    eventually(lambda: service.kept_names() == [])
+    assert "of engine e had left is let go" in service.log()
+
+
+def test_a_manager_without_room_is_told_of_once(services):
+    service = services()
+    service.room = 3
+    service.restart()
+    service.create("e", *(f'u{n} = UDPServerPipe("127.0.0.1", 0)' for n in range(5)))
+    eventually(lambda: "keeps no more than 3 descriptors" in service.log())
+    assert service.log().count("keeps no more than") == 1 and len(service.kept_names()) <= 3
+    service.restart()
+    assert service.client().show("e")["state"] == "running"
