@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
 # Completion of ptctl for bash: ptctl itself says what may follow.
 
 _ptctl() {

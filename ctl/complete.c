@@ -51,7 +51,7 @@ json_t *completion_ask(struct completion *c, const char *method, json_t *params)
 		return NULL;
 	}
 	int code = ctl_call(c->ctl, method, params, &result, NULL);
-	c->deaf = code && !c->ctl->client;
+	c->deaf = code == -PT_ETIMEOUT || !c->ctl->client;
 	return code ? NULL : result;
 }
 

@@ -76,7 +76,8 @@ static void add_choices(struct value *v, const json_t *choices)
 	size_t i;
 	json_t *choice;
 	json_array_foreach (choices, i, choice)
-		add(v, "", json_string_value(choice));
+		if (json_is_string(choice))
+			add(v, "", json_string_value(choice));
 }
 
 /* The default as a literal. */

@@ -163,8 +163,7 @@ START_TEST(whatever_is_typed_does_no_harm)
 		"replace|p.q|Drain('a',,,,=",
 		"create|x|\xff\xfe(",
 		"undo|",
-		"create|x|"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa(",
+		"create|x|aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa(",
 	};
 	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
 		complete(odd[i]);
