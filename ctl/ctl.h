@@ -4,6 +4,7 @@
 #define CTL_CTL_H
 
 #include "ctl/verb.h"
+#include "rpc/frame.h"
 #include <pipetool/client.h>
 #include <pipetool/error.h>
 #include <stdbool.h>
@@ -18,7 +19,6 @@ enum exit_status {
 };
 
 #define CTL_TIMEOUT_S 10.0
-#define CTL_FDS_MAX   64 /* as many as the daemon takes with a request */
 
 struct ctl {
 	const struct verb *verb;
@@ -27,7 +27,7 @@ struct ctl {
 	const char *host;   /* of ssh; NULL: this one */
 	bool json;          /* -j */
 	double timeout_s;
-	int fds[CTL_FDS_MAX]; /* --fd, and what ptctl opens itself */
+	int fds[FRAME_FDS_MAX]; /* --fd, and what ptctl opens itself */
 	int fd_count;
 	struct pt_client *client; /* opened by the first call */
 };

@@ -71,10 +71,13 @@ static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param 
 {
 	const char *path = json_string_value(json_object_get(params, row->name));
 	bool made = false;
-	if (ctl->fd_count == CTL_FDS_MAX)
-		return pt_fail(err, -PT_ELIMIT, row->name,
-		               "'%s' is one file too many: at most %d are opened for a request",
-		               path, CTL_FDS_MAX);
+	if (ctl->fd_count == FRAME_FDS_MAX) {
+		pt_fail(err, -PT_ELIMIT, row->name,
+		        "'%s' is one file too many: at most %d are handed over with a request",
+		        path, FRAME_FDS_MAX);
+		pt_hint(err, "ptctl create has the daemon open any number");
+		return -PT_ELIMIT;
+	}
 	int fd = row->flags & PT_WRITE ? open_to_write(path, &made) : open_to_read(path);
 	if (fd < 0)
 		return refuse(row, path, fd, err);
@@ -124,6 +127,8 @@ int hand_over(struct hand_over *h, struct pipe_text *pipe, struct world *world, 
 			continue;
 		int c = open_of_block(h, ctl, world_params(world, type), op, i, err);
 		code = code ? code : c;
+		if (c == -PT_ELIMIT)
+			break;
 	}
 	if (code)
 		pipe_locate(pipe, err);

@@ -3,10 +3,11 @@
 #ifndef DAEMON_PASSED_H
 #define DAEMON_PASSED_H
 
+#include "rpc/frame.h"
 #include <pipetool/error.h>
 #include <stdint.h>
 
-#define PASSED_MAX 64 /* that wait on one connection; what comes beyond is closed */
+#define PASSED_MAX FRAME_FDS_MAX /* that wait on one connection; what comes beyond is closed */
 
 /*
  * A descriptor belongs to the bytes that it came with. The kernel may hand over earlier bytes in the

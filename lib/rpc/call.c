@@ -4,12 +4,15 @@
 
 #include "base/error.h"
 #include "base/near.h"
+#include "rpc/frame.h"
 #include "type/param.h"
 #include <stdlib.h>
 #include <string.h>
 
+#define TEXT(x)    #x
+#define TEXT_OF(x) TEXT(x)
+
 enum {
-	FDS_MAX = 16,
 	SHOWN_MAX = 1024, /* bytes of a value that are given back */
 	MEMBERS_MAX = 32, /* unknown members that are told of */
 };
@@ -78,9 +81,10 @@ static void read_fds(const json_t *object, struct rpc_request *request, struct p
 {
 	const json_t *fds = json_object_get(object, "fds");
 	json_int_t count = json_integer_value(fds);
-	if (fds && (!json_is_integer(fds) || count < 0 || count > FDS_MAX))
+	if (fds && (!json_is_integer(fds) || count < 0 || count > FRAME_FDS_MAX))
 		refuse(err, -PT_EREQUEST, "fds", fds,
-		       "\"fds\" is the number of descriptors passed, from 0 to 16");
+		       "\"fds\" is the number of descriptors passed, from 0 to " TEXT_OF(
+			       FRAME_FDS_MAX));
 	else
 		request->fds = (int)count;
 }

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FDS_MAX 16
-
 struct pt_client {
 	struct wire wire;
 	json_int_t last_id;
@@ -186,9 +184,9 @@ static int check_call(const struct pt_client *c, int fd_count, struct pt_error *
 	if (c->broken)
 		return pt_fail(err, -EPIPE, NULL,
 		               "the connection is of no use any more; open another");
-	if (fd_count < 0 || fd_count > FDS_MAX)
+	if (fd_count < 0 || fd_count > FRAME_FDS_MAX)
 		return pt_fail(err, -PT_EPARAM, NULL, "at most %d descriptors go with a request",
-		               FDS_MAX);
+		               FRAME_FDS_MAX);
 	if (fd_count && !c->wire.is_local)
 		return pt_fail(err, -PT_EPARAM, NULL,
 		               "descriptors can be handed over to a daemon on this machine only");

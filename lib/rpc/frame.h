@@ -8,6 +8,7 @@
 
 #define FRAME_LINE_MAX  (1024 * 1024) /* bytes, newline not counted */
 #define FRAME_DEPTH_MAX 64
+#define FRAME_FDS_MAX   64 /* descriptors that go with a line */
 
 /* Collects what was read, and gives lines. What stays in memory is never more than one line's
    limit and one read. No I/O. */

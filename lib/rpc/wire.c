@@ -14,7 +14,6 @@
 
 #define LINE_MAX_BYTES ((size_t)1 << 30)
 #define READ_SIZE      (64 * 1024)
-#define FDS_MAX        16
 
 static int64_t now_ns(void)
 {
@@ -76,7 +75,7 @@ static ssize_t send_some(struct wire *w, const char *bytes, size_t length, const
                          int fd_count)
 {
 	union {
-		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		char bytes[CMSG_SPACE(FRAME_FDS_MAX * sizeof(int))];
 		struct cmsghdr aligned;
 	} control;
 	struct iovec vector = {(void *)(uintptr_t)bytes, length};

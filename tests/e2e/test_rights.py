@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who may do what: files, descriptors, roles and sockets."""
 import contextlib
+import io
 import json
 import os
 import pathlib
@@ -257,6 +258,21 @@ def test_run_tells_of_files_as_create_does(daemon, tmp_path):
         assert text[caret.index("^")] in "'"
     both = daemon.ptctl("run", "RdpcapSource('a') > Sink(); RdpcapSource('b') > Sink()", cwd=tmp_path)
     assert both.err.count("no such file") == 2
+
+
+def test_run_hands_over_as_many_files_as_a_request_takes(daemon, tmp_path):
+    some_packets(tmp_path / "in.pcap", 1)
+    def graph(count):
+        return "q = Sink(); " + "; ".join("RdpcapSource('in.pcap') > q" for _ in range(count))
+    assert daemon.ptctl("run", graph(64), cwd=tmp_path).code == 0
+    refused = daemon.ptctl("run", graph(70), cwd=tmp_path)
+    assert refused.code == 1 and refused.err.count("one file too many") == 1 and "ptctl create" in refused.err
+
+
+def test_run_takes_what_comes_to_ptctl_itself(daemon, tmp_path):
+    data = some_packets(tmp_path / "in.pcap").read_bytes()
+    done = daemon.ptctl("run", "RdpcapSource('/dev/stdin') > WrpcapSink('/dev/stdout')", input=data)
+    assert done.code == 0 and [bytes(p) for p in rdpcap(io.BytesIO(done.raw))] == [bytes(p) for p in rdpcap(io.BytesIO(data))]
 
 
 def test_a_run_that_is_refused_leaves_no_file(daemon, tmp_path):

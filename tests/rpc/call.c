@@ -72,10 +72,10 @@ START_TEST(what_is_no_request_is_told_with_id_null)
 	       "1 invalid-request jsonrpc: \"jsonrpc\" is \"2.0\"");
 	expect("{\"jsonrpc\":2.0,\"method\":\"daemon.info\"}",
 	       "null invalid-request jsonrpc: \"jsonrpc\" is \"2.0\"");
-	expect("{\"id\":1,\"method\":\"daemon.info\",\"fds\":17}",
-	       "1 invalid-request fds: \"fds\" is the number of descriptors passed, from 0 to 16");
+	expect("{\"id\":1,\"method\":\"daemon.info\",\"fds\":65}",
+	       "1 invalid-request fds: \"fds\" is the number of descriptors passed, from 0 to 64");
 	expect("{\"id\":1,\"method\":\"daemon.info\",\"fds\":1.0}",
-	       "1 invalid-request fds: \"fds\" is the number of descriptors passed, from 0 to 16");
+	       "1 invalid-request fds: \"fds\" is the number of descriptors passed, from 0 to 64");
 	expect("{\"id\":1,\"method\":\"daemon.info\",\"param\":{}}",
 	       "1 invalid-request param: a request has no member 'param'; did you mean 'params'?");
 }
