@@ -31,6 +31,7 @@ struct change {
 	enum plan_action *actions;
 	json_t *plan;
 	json_t *snapshot; /* [worker] what engine.show would tell of the wanted graph; or NULL */
+	bool anew; /* the operations are for an empty graph, not for a copy of what is there */
 	bool dry_run;
 	uint64_t pause_ns;       /* the longest time for which it held up the messages */
 	struct pt_block **fresh; /* of each wanted block: the new one, or NULL */
@@ -327,11 +328,13 @@ static uint64_t next_revision(const struct change *c, uint64_t otherwise)
 	return said ? (uint64_t)json_integer_value(said) : otherwise;
 }
 
-static json_t *changed_result(const struct change *c)
+/* The plan goes with it. */
+static json_t *changed_result(struct change *c)
 {
 	json_t *result = json_object();
 	json_object_set_new(result, "revision", json_integer((json_int_t)c->engine->revision));
-	json_object_set_new(result, "plan", json_deep_copy(c->plan));
+	json_object_set_new(result, "plan", c->plan);
+	c->plan = NULL;
 	if (c->pause_ns)
 		json_object_set_new(result, "pause_ns", json_integer((json_int_t)c->pause_ns));
 	return result;
@@ -381,7 +384,8 @@ static void commit(struct change *c)
 	note_pause(c, since_ns);
 	json_t *result = changed_result(c);
 	if (c->snapshot)
-		json_object_set(result, "graph", c->snapshot);
+		json_object_set_new(result, "graph", c->snapshot);
+	c->snapshot = NULL;
 	c->request = NULL;
 	c->committed = true;
 	finish(c, NULL);
@@ -405,6 +409,7 @@ static void prepare(struct change *c)
 {
 	struct pt_engine *e = c->engine;
 	const struct graph *w = c->wanted;
+	uint64_t since_ns = uv_hrtime();
 	c->fresh = must_calloc(w->count, sizeof(struct pt_block *));
 	c->scratch = must_calloc(w->count, sizeof(void *));
 	for (unsigned i = 0; i < w->count; i++) {
@@ -419,25 +424,56 @@ static void prepare(struct change *c)
 	}
 	c->retired = retired_new(e->graph);
 	job_run(e, &c->job, prepare_work, prepare_done);
+	note_pause(c, since_ns);
 }
 
-void change_graph(struct request *r, struct graph *wanted, bool dry_run)
+/* ---- planning, on a copy: [worker] ---- */
+
+static int plan(struct change *c)
 {
-	struct pt_engine *e = r->engine;
-	struct change *c = begin(e, r);
-	c->wanted = wanted;
-	c->dry_run = dry_run;
-	graph_adopt(wanted, e->graph);
-	c->actions = must_calloc(wanted->count, sizeof *c->actions);
-	plan_blocks(e->graph, wanted, c->actions);
-	c->plan = plan_to_json(e->graph, wanted, c->actions);
-	if (json_array_size(c->plan)) {
+	const struct graph *now = c->engine->graph;
+	const json_t *ops = json_object_get(c->request->params, "ops");
+	int rc = graph_change(c->wanted, ops, c->engine->limits.blocks, &c->err);
+	if (rc == 0)
+		rc = graph_check_cycles(c->wanted, &c->err);
+	if (rc)
+		return rc;
+	if (c->request->fd_count)
+		graph_mark_handed(c->wanted, ops);
+	graph_adopt(c->wanted, now);
+	c->actions = must_calloc(c->wanted->count, sizeof *c->actions);
+	plan_blocks(now, c->wanted, c->actions);
+	c->plan = plan_to_json(now, c->wanted, c->actions);
+	return 0;
+}
+
+static void plan_work(struct job *job)
+{
+	struct change *c = (struct change *)job;
+	c->wanted = c->anew ? graph_new() : graph_copy(c->engine->graph);
+	c->code = plan(c);
+}
+
+static void plan_done(struct job *job)
+{
+	struct change *c = (struct change *)job;
+	struct pt_engine *e = c->engine;
+	if (c->code) {
+		finish(c, NULL);
+	} else if (json_array_size(c->plan)) {
 		prepare(c);
-		note_pause(c, r->begun_ns);
 	} else {
 		e->revision = next_revision(c, e->revision);
 		finish(c, changed_result(c));
 	}
+}
+
+void change_graph(struct request *r, bool anew)
+{
+	struct change *c = begin(r->engine, r);
+	c->anew = anew;
+	c->dry_run = is_told(c, "dry_run");
+	job_run(r->engine, &c->job, plan_work, plan_done);
 }
 
 /* ---- start ---- */

@@ -12,14 +12,14 @@ struct request;
  * On the engine's thread, while no other change is under way (engine->current). Each ends by
  * answering the request, from a later turn or at once.
  *
- * A change of the graph goes through five steps. Check: on a copy, by whoever made `wanted`. Plan:
- * what differs from the graph that is alive. Prepare, on a worker thread, while traffic flows: new
- * blocks are read, initialised and, if the engine runs, opened; the new wiring is laid out beside
+ * A change of the graph goes through four steps. Plan, on a worker thread: the request's operations
+ * are carried out on a copy of the graph, or with `anew` on an empty one, and what differs from the
+ * graph that is alive is found. Prepare, on a worker thread, too, while traffic flows: new blocks are read, initialised and, if the engine runs, opened; the new wiring is laid out beside
  * the old. If anything fails all of it is thrown away, and nothing was changed. Commit, between two
  * messages: old blocks stop, state is handed over, wiring is swapped, new blocks start. Retire:
  * what is gone is closed on a worker thread; then comes the answer.
  */
-void change_graph(struct request *, struct graph *wanted, bool dry_run); /* takes `wanted` */
+void change_graph(struct request *, bool anew);
 
 /* Opens all blocks on a worker thread, then starts them, sources last. */
 void change_start(struct request *);

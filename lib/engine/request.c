@@ -159,43 +159,26 @@ static void run_graph(struct request *r)
 
 /* ---- change, start, stop ---- */
 
-/* Operations on a graph that is taken over: a copy of the one that is alive, or an empty one. */
-static void change_from(struct request *r, struct graph *wanted)
+static void change_if(struct request *r, bool anew)
 {
-	struct pt_engine *e = r->engine;
+	const struct pt_engine *e = r->engine;
 	const json_t *revision = json_object_get(r->params, "if_revision");
-	if (json_is_integer(revision) && (uint64_t)json_integer_value(revision) != e->revision) {
+	if (json_is_integer(revision) && (uint64_t)json_integer_value(revision) != e->revision)
 		refuse(r, -PT_ECONFLICT, "if_revision",
 		       "engine '%s' is at revision %llu, not %lld: look at it again", e->name,
 		       (unsigned long long)e->revision, json_integer_value(revision));
-		graph_free(wanted);
-		return;
-	}
-	struct pt_error err = PT_ERROR_INIT;
-	int rc = graph_change(wanted, json_object_get(r->params, "ops"), e->limits.blocks, &err);
-	if (rc == 0)
-		rc = graph_check_cycles(wanted, &err);
-	if (rc == 0) {
-		if (r->fd_count)
-			graph_mark_handed(wanted, json_object_get(r->params, "ops"));
-		change_graph(r, wanted, json_is_true(json_object_get(r->params, "dry_run")));
-	} else {
-		graph_free(wanted);
-		request_answer(r, rc, NULL, &err);
-	}
-	pt_error_clear(&err);
+	else
+		change_graph(r, anew);
 }
 
 static void run_change(struct request *r)
 {
-	r->begun_ns = uv_hrtime();
-	change_from(r, graph_copy(r->engine->graph));
+	change_if(r, false);
 }
 
 static void run_apply(struct request *r)
 {
-	r->begun_ns = uv_hrtime();
-	change_from(r, graph_new());
+	change_if(r, true);
 }
 
 /* ---- those who wait ---- */

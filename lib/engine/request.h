@@ -20,7 +20,6 @@ struct request {
 	pt_engine_done *done;
 	void *arg;
 	struct request *next;
-	uint64_t begun_ns; /* of a change: when the engine began to plan it */
 	struct pt_timer deadline;
 };
 

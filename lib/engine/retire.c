@@ -42,6 +42,7 @@ void retired_free(struct retired *r)
 static void close_blocks(struct job *job)
 {
 	struct retired *r = (struct retired *)job;
+	graph_free(r->graph);
 	for (unsigned i = 0; i < r->count; i++) {
 		struct pt_error err = PT_ERROR_INIT;
 		if (block_close(r->blocks[i], &err)) {
@@ -69,7 +70,6 @@ static void closed(struct job *job)
 	for (unsigned i = 0; i < r->link_count; i++)
 		free(r->links[i]);
 	request_answer(r->request, 0, r->result, NULL);
-	graph_free(r->graph);
 	retired_free(r);
 }
 
@@ -110,8 +110,5 @@ void retired_end(struct pt_engine *e, struct retired *r, struct graph *was, stru
 	r->graph = was;
 	r->request = request;
 	r->result = result;
-	if (r->count)
-		one_less(e, r);
-	else
-		closed(&r->job);
+	one_less(e, r);
 }
