@@ -7,6 +7,7 @@
 #include "type/man.h"
 #include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void add_argument(struct buf *b, const struct pt_param *row)
 {
@@ -47,6 +48,38 @@ static void add_usage(struct buf *b, const struct verb *verb)
 	buf_addc(b, '\n');
 }
 
+/* ---- verbs ---- */
+
+static const struct pt_param change_options[] = {VERB_CHANGE_OPTIONS, {NULL}};
+
+static bool is_change_option(const struct pt_param *row)
+{
+	for (const struct pt_param *option = change_options; option->name; option++)
+		if (!strcmp(option->name, row->name) && !strcmp(option->doc, row->doc))
+			return true;
+	return false;
+}
+
+/* What all changes have in common is told once, elsewhere. */
+static void add_params(struct buf *b, const struct verb *verb)
+{
+	bool change = false;
+	for (const struct pt_param *row = verb->params; row && row->name; row++) {
+		const struct pt_param one[] = {*row, {NULL}};
+		bool common = is_change_option(row) && verb != &verb_create;
+		if (!common)
+			man_verb_params(b, one, 1);
+		change |= common;
+	}
+	if (change)
+		buf_adds(b, "\tAnd the options of every change, see *CHANGES*.\n\n");
+}
+
+static void changes(struct buf *b)
+{
+	man_verb_params(b, change_options, 0);
+}
+
 static void verb_sections(struct buf *b)
 {
 	for (const struct verb *const *v = verbs; *v; v++) {
@@ -56,7 +89,7 @@ static void verb_sections(struct buf *b)
 		buf_adds(b, "\n\n");
 		if ((*v)->help)
 			man_prose(b, (*v)->help, 1);
-		man_verb_params(b, (*v)->params, 1);
+		add_params(b, *v);
 	}
 }
 
@@ -120,6 +153,7 @@ static void exit_statuses(struct buf *b)
 const struct page_part page_parts[] = {
 	{"verbs", verb_sections},
 	{"options", options},
+	{"changes", changes},
 	{"exit_statuses", exit_statuses},
 	{NULL},
 };
