@@ -9,6 +9,7 @@
 #include "msg/json.h"
 #include "type/param.h"
 #include "type/type.h"
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,34 +101,69 @@ void graph_adopt(struct graph *wanted, const struct graph *now)
 	}
 }
 
+/* ---- sorting ---- */
+
+#define PLACED UINT_MAX
+
+struct sorting {
+	unsigned *waits_for;    /* by block: links from blocks that have no place yet; or PLACED */
+	unsigned *first, *next; /* the links of each block, as a list: number + 1; 0 ends it */
+	unsigned *out, done;
+};
+
+static void index_data_links(const struct graph *g, struct sorting *s)
+{
+	for (unsigned i = 0; i < g->link_count; i++) {
+		const struct graph_link *l = &g->links[i];
+		if (l->canal == PT_TRIGGER)
+			continue;
+		s->waits_for[l->to->index]++;
+		s->next[i] = s->first[l->from->index];
+		s->first[l->from->index] = i + 1;
+	}
+}
+
+static void place(struct sorting *s, unsigned block)
+{
+	s->waits_for[block] = PLACED;
+	s->out[s->done++] = block;
+}
+
+static void let_go(const struct graph *g, struct sorting *s, unsigned block)
+{
+	for (unsigned l = s->first[block]; l; l = s->next[l - 1]) {
+		unsigned to = g->links[l - 1].to->index;
+		if (s->waits_for[to] != PLACED && --s->waits_for[to] == 0)
+			place(s, to);
+	}
+}
+
 void graph_sort(const struct graph *g, unsigned *out)
 {
-	unsigned *waits_for = must_calloc(g->count, sizeof *waits_for), done = 0;
-	bool *placed = must_calloc(g->count, sizeof *placed);
-	for (unsigned i = 0; i < g->link_count; i++)
-		if (g->links[i].canal != PT_TRIGGER)
-			waits_for[g->links[i].to->index]++;
-	for (unsigned from = 0; done < g->count;) {
-		unsigned start = done;
-		for (unsigned i = 0; i < g->count; i++)
-			if (!placed[i] && !waits_for[i]) {
-				placed[i] = true;
-				out[done++] = i;
-			}
-		for (unsigned i = 0; start == done && i < g->count; i++)
-			if (!placed[i]) {
-				placed[i] = true;
-				out[done++] = i;
-			}
-		for (; from < done; from++)
-			for (unsigned l = 0; l < g->link_count; l++)
-				if (g->links[l].canal != PT_TRIGGER &&
-				    g->links[l].from->index == out[from] &&
-				    waits_for[g->links[l].to->index])
-					waits_for[g->links[l].to->index]--;
+	struct sorting s = {
+		.waits_for = must_calloc(g->count, sizeof *s.waits_for),
+		.first = must_calloc(g->count + 1, sizeof *s.first),
+		.next = must_calloc(g->link_count, sizeof *s.next),
+		.out = out,
+	};
+	index_data_links(g, &s);
+	for (unsigned i = 0, from = 0; i < g->count; i++) {
+		if (s.waits_for[i] == 0)
+			place(&s, i);
+		for (; from < s.done; from++)
+			let_go(g, &s, out[from]);
 	}
-	free(placed);
-	free(waits_for);
+	/* What is left lies on cycles, or behind them. */
+	for (unsigned i = 0; s.done < g->count; i++) {
+		unsigned from = s.done;
+		if (s.waits_for[i] != PLACED)
+			place(&s, i);
+		for (; from < s.done; from++)
+			let_go(g, &s, out[from]);
+	}
+	free(s.waits_for);
+	free(s.first);
+	free(s.next);
 }
 
 struct graph_block *graph_find(const struct graph *g, const char *name)

@@ -10,6 +10,10 @@
 /* A node is a block's entry: index * 3 + canal. Components come out of Tarjan's algorithm with
    those that they lead to first, so that one pass builds what each touches: a set of blocks, and
    of the things outside that blocks share. */
+struct frame {
+	unsigned node, exit, link;
+};
+
 struct search {
 	const struct graph *graph;
 	unsigned nodes;
@@ -20,6 +24,7 @@ struct search {
 	uint64_t **touches; /* of each node: a set; nodes of one component share it */
 	unsigned *number, *low, *component;
 	unsigned *stack, depth, counter;
+	struct frame *frames;
 };
 
 static unsigned node(const struct graph_block *b, enum pt_canal canal)
@@ -118,9 +123,7 @@ static void component_close(struct search *s, unsigned root)
 /* Tarjan's algorithm, with a stack of its own: graphs may be thousands of blocks deep. */
 static void visit(struct search *s, unsigned start)
 {
-	struct frame {
-		unsigned node, exit, link;
-	} *frames = must_calloc(s->nodes + 1, sizeof *frames);
+	struct frame *frames = s->frames;
 	unsigned top = 0;
 	frames[0] = (struct frame){start, 0, s->first[start - start % 3]};
 	s->number[start] = s->low[start] = ++s->counter;
@@ -152,7 +155,6 @@ static void visit(struct search *s, unsigned start)
 				s->low[up->node] = s->low[f->node];
 		}
 	}
-	free(frames);
 }
 
 static void read_block(const struct search *s, unsigned block, struct order *order, uint64_t *seen)
@@ -181,6 +183,7 @@ void order_find(const struct graph *g, struct order *order)
 	s.low = must_calloc(s.nodes, sizeof *s.low);
 	s.component = must_calloc(s.nodes, sizeof *s.component);
 	s.stack = must_calloc(s.nodes, sizeof *s.stack);
+	s.frames = must_calloc(s.nodes + 1, sizeof *s.frames);
 	for (unsigned n = 0; n < s.nodes; n++)
 		if (!s.number[n])
 			visit(&s, n);
@@ -200,6 +203,7 @@ void order_find(const struct graph *g, struct order *order)
 	free(s.low);
 	free(s.component);
 	free(s.stack);
+	free(s.frames);
 	free(s.first);
 	free(s.links);
 	free(s.outside);
