@@ -122,7 +122,14 @@ class Daemon:
                 env={**os.environ, "NOTIFY_SOCKET": str(path), **self.env},
                 preexec_fn=self.preexec, pass_fds=self.pass_fds)
             if wait:
-                self.wait_ready(ready)
+                self.wait_or_kill(ready)
+
+    def wait_or_kill(self, ready):
+        try:
+            self.wait_ready(ready)
+        except AssertionError:
+            self.kill()
+            raise
 
     def wait_ready(self, ready):
         ended = os.pidfd_open(self.process.pid)
