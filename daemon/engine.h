@@ -40,10 +40,10 @@ struct engine {
 	enum phase phase;
 	bool start, from_file;
 	const void *owner; /* NULL: nobody's */
-	bool lasts;     /* it comes back when the daemon does */
-	bool suspended; /* it goes on there: what it leaves is kept */
-	bool restored; /* found in the journal: a start that fails does not unmake it */
-	bool doomed;   /* the daemon, or its owner, ends while it is being made */
+	bool lasts;        /* it comes back when the daemon does */
+	bool suspended;    /* it goes on there: what it leaves is kept */
+	bool restored;     /* found in the journal: a start that fails does not unmake it */
+	bool doomed;       /* the daemon, or its owner, ends while it is being made */
 	struct output output;
 	struct revisions past;
 	struct ask *held, **held_last; /* answers that wait for the journal, in order */
@@ -86,8 +86,19 @@ struct engines {
 };
 
 /* ---- engines.c ---- */
+struct engine *engines_at(const struct engines *, const char *name); /* or NULL */
+void engines_insert(struct engines *, struct engine *);
+void engine_wait(struct engine *, engines_done *, void *arg);
+/* Those who wait for its making or its end. */
+void engine_tell_waiters(struct engine *, int code, struct pt_error *);
+void engine_unmake(struct engine *);         /* stops and frees it, on a thread of its own */
+extern const char *const engine_states[];    /* by enum pt_engine_state */
+json_t *engine_state(const struct engine *); /* {engine, state, revision, blocks, links} */
 void engine_tell(const struct engine *, const char *event, const json_t *about, json_t *data);
 void engine_gone(struct engine *); /* forgets it, if its thread has ended and its file is settled */
+
+/* ---- making.c ---- */
+void engine_made_settled(struct engine *); /* the journal has the new engine, or cannot have it */
 
 /* ---- ask.c ---- */
 struct ask *ask_new(struct engine *, engines_done *, void *arg);
@@ -95,8 +106,7 @@ void ask_hold(struct ask *);       /* answered when all that was asked of the jo
 void ask_release(struct engine *); /* answers those whose time has come */
 void ask_deliver(struct ask *);    /* now */
 journal_settled ask_settled;       /* of an engine's file */
-void engine_made_settled(struct engine *);
-pt_engine_done ask_done; /* [engine's thread] for pt_engine_ask: `arg` is the ask */
+pt_engine_done ask_done;           /* [engine's thread] for pt_engine_ask: `arg` is the ask */
 
 /* ---- commit.c ---- */
 void commit_record(struct ask *); /* an answer to a change: it is to be kept from here on */
