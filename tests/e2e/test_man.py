@@ -38,6 +38,11 @@ def test_mandoc_finds_no_error(page):
 
 
 @pytest.mark.parametrize("page", manual.PAGES)
+def test_apropos_finds_its_name_and_what_it_is(page):
+    assert re.search(rf'"{re.escape(page[:-2])} - \S', told("lexgrog", manual.path(page)))
+
+
+@pytest.mark.parametrize("page", manual.PAGES)
 def test_every_page_has_the_parts_that_a_reader_expects(page):
     text = manual.rendered(page)
     wanted = {"1": ["SYNOPSIS", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"],
