@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/file.h"
-#include "rpc/call.h"
+#include "daemon/records.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
-#include <zlib.h>
 
 #define SUFFIX     ".journal"
 #define UNFINISHED ".new"
-#define FORMAT     "{\"journal\":1}"
-#define SUM_LENGTH 9 /* and the space */
 
 enum {
 	FILE_MODE = 0600,
@@ -72,45 +69,7 @@ struct journal {
 	bool ending;
 };
 
-/* ---- records as text ---- */
-
-static void add_record(struct buf *b, const char *text)
-{
-	unsigned long sum = crc32(0, (const Bytef *)text, (uInt)strlen(text));
-	buf_addf(b, "%08lx %s\n", sum, text);
-}
-
-static void add_json(struct buf *b, const json_t *record)
-{
-	char *text = json_dumps(record, JSON_COMPACT);
-	if (!text)
-		abort();
-	add_record(b, text);
-	free(text);
-}
-
-/* The record of a line without its newline; NULL: the sum is wrong. */
-static json_t *read_record(char *line, size_t length)
-{
-	json_t *record = NULL;
-	char *end;
-	if (length <= SUM_LENGTH || line[SUM_LENGTH - 1] != ' ' || memchr(line, '\0', length))
-		return NULL;
-	unsigned long said = strtoul(line, &end, 16);
-	const char *text = line + SUM_LENGTH;
-	if (end != text - 1 || said != crc32(0, (const Bytef *)text, (uInt)(length - SUM_LENGTH)))
-		return NULL;
-	rpc_json_parse(text, length - SUM_LENGTH, &record, NULL);
-	return record;
-}
-
 /* ---- reading, at the beginning ---- */
-
-struct found {
-	json_t *records;
-	size_t good, torn; /* bytes */
-	char *damage;      /* what is wrong with it, or NULL */
-};
 
 static int slurp(const char *path, struct buf *b)
 {
@@ -126,43 +85,6 @@ static int slurp(const char *path, struct buf *b)
 	if (fd >= 0)
 		close(fd);
 	return code;
-}
-
-/* A record that was being written when the process or the machine ended: its end is missing, or
-   holes are in it that were never written. */
-static bool is_torn(const char *line, size_t length, bool ended)
-{
-	return !ended || memchr(line, '\0', length);
-}
-
-static bool is_format(const json_t *record)
-{
-	return json_integer_value(json_object_get(record, "journal")) == 1;
-}
-
-static void understand(struct buf *b, struct found *f)
-{
-	unsigned number = 1;
-	for (size_t at = 0; at < b->length && !f->damage && !f->torn; number++) {
-		char *line = b->data + at, *newline = memchr(line, '\n', b->length - at);
-		size_t length = newline ? (size_t)(newline - line) : b->length - at;
-		json_t *record = newline ? read_record(line, length) : NULL;
-		bool is_last = at + length + 1 >= b->length;
-		if (record && (number > 1 || is_format(record))) {
-			if (number > 1)
-				json_array_append(f->records, record);
-			at += length + 1;
-			f->good = at;
-		} else if (number > 1 && is_last && is_torn(line, length, newline)) {
-			f->torn = b->length - at;
-		} else {
-			f->damage = must_printf("line %u is damaged, and its engine is not started",
-			                        number);
-		}
-		json_decref(record);
-	}
-	if (!f->damage && !json_array_size(f->records))
-		f->damage = must_strdup("it holds no record, and its engine is not started");
 }
 
 /* Whoever looks for what was lost finds it under another name. */
@@ -197,7 +119,7 @@ static void put_away(struct journal *j, const char *path, const char *why)
 	free(where);
 }
 
-static void cut(const char *path, const struct found *f)
+static void cut(const char *path, const struct records_found *f)
 {
 	log_warning("%s: the last record was not written to its end, and is dropped (%zu bytes)",
 	            path, f->torn);
@@ -220,12 +142,12 @@ static char *engine_of(const char *path)
 static bool scan_file(void *arg, const char *path)
 {
 	const struct scan *scan = arg;
-	struct found f = {.records = json_array()};
+	struct records_found f = {.records = NULL};
 	struct pt_error err = PT_ERROR_INIT;
 	struct buf text = BUF_INIT;
 	int code = slurp(path, &text);
 	if (!code)
-		understand(&text, &f);
+		records_read(&text, &f);
 	buf_free(&text);
 	if (code) {
 		log_error("%s: %s; its engine is not started", path, error_words(code));
@@ -434,7 +356,7 @@ static uint64_t ask(struct journal_file *f, enum action action, struct buf *text
 uint64_t journal_append(struct journal_file *f, const json_t *record)
 {
 	struct buf b = BUF_INIT;
-	add_json(&b, record);
+	records_add(&b, record);
 	f->length += b.length;
 	return ask(f, APPEND, &b);
 }
@@ -444,9 +366,9 @@ uint64_t journal_rewrite(struct journal_file *f, const json_t *records)
 	struct buf b = BUF_INIT;
 	size_t i;
 	json_t *record;
-	add_record(&b, FORMAT);
+	records_begin(&b);
 	json_array_foreach ((json_t *)(uintptr_t)records, i, record)
-		add_json(&b, record);
+		records_add(&b, record);
 	f->length = f->short_length = b.length;
 	return ask(f, REWRITE, &b);
 }
