@@ -228,6 +228,20 @@ def test_every_verb_and_option_is_offered(place):
             set(offered(verb, "--")), verb
 
 
+def test_every_verb_that_takes_an_engine_is_offered_those_that_are_there(place):
+    taking = 0
+    for verb in place.ok("complete", "--", "").split("\n"):
+        verb = verb.split("\t")[0]
+        usage = place.ok("help", verb).splitlines()[2] if verb else ""
+        found = re.match(rf" *ptctl {verb} \[?(ENGINE(\[?\.BLOCK)?)\b", usage)
+        if not found or verb == "create":  # which takes a new one
+            continue
+        taking += 1
+        offered = place.ok("complete", "--", verb, "la").splitlines()
+        assert offered[0].startswith("lab." if found.group(2) else "lab\t"), verb
+    assert taking > 15
+
+
 def test_each_shell_finds_its_file():
     build = os.environ["PIPETOOL_BUILD"]
     done = subprocess.run(["meson", "introspect", "--installed", build], capture_output=True,
