@@ -9,6 +9,8 @@ static int types(struct ctl *);
 const struct verb verb_list = {
 	.name = "list",
 	.summary = "list the engines with their states",
+	.help = "KEPT: whether it is there again after a restart of the daemon; 'file' is one of "
+		"engines.d.",
 	.run = list,
 };
 
@@ -26,20 +28,23 @@ static const char *text_of(const json_t *object, const char *name)
 
 static void show_engines(const json_t *engines)
 {
+	enum { COLUMNS = 7 };
 	static const char *const counts[] = {"revision", "blocks", "links", "messages"};
-	struct table t = table_init(6, 0x3c);
+	struct table t = table_init(COLUMNS, 0x3c);
 	struct buf b = BUF_INIT;
 	size_t i;
 	json_t *engine;
-	static const char *const heads[] = {"ENGINE", "STATE", "REVISION",
-	                                    "BLOCKS", "LINKS", "MESSAGES"};
-	for (size_t h = 0; h < 6; h++)
+	static const char *const heads[] = {"ENGINE", "STATE",    "REVISION", "BLOCKS",
+	                                    "LINKS",  "MESSAGES", "KEPT"};
+	for (size_t h = 0; h < COLUMNS; h++)
 		table_add(&t, heads[h]);
 	json_array_foreach (engines, i, engine) {
 		table_add(&t, text_of(engine, "engine"));
-		table_add(&t, text_of(engine, "state"));
+		table_addf(&t, "%s%s", text_of(engine, "state"),
+		           json_object_get(engine, "unconfirmed") ? ", unconfirmed" : "");
 		for (size_t c = 0; c < 4; c++)
 			table_count(&t, json_object_get(engine, counts[c]));
+		table_add(&t, text_of(engine, "kept"));
 	}
 	table_print(&t, &b);
 	out_buf(&b);

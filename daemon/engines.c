@@ -138,7 +138,10 @@ static json_t *row(const struct engine *engine)
 	json_object_set_new(row, "blocks", json_integer((json_int_t)glance.blocks));
 	json_object_set_new(row, "links", json_integer((json_int_t)glance.links));
 	json_object_set_new(row, "messages", json_integer((json_int_t)glance.messages));
-	json_object_set_new(row, "kept", json_boolean(engine->past.file));
+	json_object_set_new(row, "kept",
+	                    json_string(engine->from_file   ? "file"
+	                                : engine->past.file ? "yes"
+	                                                    : "no"));
 	if (engine->confirm_due_ms)
 		json_object_set_new(row, "unconfirmed", json_true());
 	return row;

@@ -147,7 +147,8 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.list",
 		.summary = "The engines, with their states",
-		.result = "{engines: [{engine, state, revision, blocks, links, messages}]}",
+		.help = "`kept` tells whether an engine outlasts the daemon: yes, no, or by its file in the folder of engines; `unconfirmed` stands there while a change waits for engine.confirm.",
+		.result = "{engines: [{engine, state, revision, blocks, links, messages, kept, unconfirmed?}]}",
 		.role = "viewer",
 		.run = engine_list,
 	}, {
