@@ -89,6 +89,8 @@ static void answered(struct post *post)
 		commit_record(ask);
 	else if (ask->takes_back)
 		commit_taken_back(ask);
+	else if (ask->keeps && !ask->code && engine->phase == READY)
+		revisions_set_running(&engine->past, ask->starts);
 	ask_hold(ask);
 	ask_release(engine);
 }
@@ -110,7 +112,8 @@ struct ask *engines_ask(struct engine *engine, const char *verb, json_t *params,
                         int fd_count, engines_done *done, void *arg)
 {
 	struct ask *ask = ask_new(engine, done, arg);
-	ask->keeps = !strcmp(verb, "start") || !strcmp(verb, "stop");
+	ask->starts = !strcmp(verb, "start");
+	ask->keeps = ask->starts || !strcmp(verb, "stop");
 	pt_engine_ask(engine->engine, verb, params, fds, fd_count, ask_done, ask);
 	return ask;
 }

@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 enum {
-	BEGIN_MS = 10000,   /* for the engines of files to start, before whoever waits is told */
+	BEGIN_MS = 5000,    /* for engines to be there, before whoever connects is served */
 	END_MS = 10000,     /* for the engines to stop */
 	FAREWELL_MS = 1000, /* then for the peers to read their answers */
 	LOST_TOLD_MS = 1000,
@@ -178,6 +178,7 @@ static void tell_ready(struct daemon *d)
 {
 	if (!d->ready && !d->ending) {
 		uv_timer_stop(&d->deadline);
+		server_begin(d->server);
 		notify_ready(d->notify);
 	}
 	d->ready = true;
@@ -203,7 +204,7 @@ static void on_restored(void *arg, int code, json_t *result, struct pt_error *er
 	one_beginning_less(arg);
 }
 
-/* The socket has been open all the time: some file or device does not answer. */
+/* Some file or device does not answer: whoever has connected meanwhile shall not wait for it. */
 static void on_slow_start(uv_timer_t *timer)
 {
 	log_warning("some engine is still being started");

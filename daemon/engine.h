@@ -26,7 +26,7 @@ struct ask {
 	bool recorded;         /* the change was made, and must be kept */
 	bool doomed;           /* it was taken back with one before */
 	bool takes_back;       /* what could not be kept */
-	bool keeps;            /* a state that is to be kept */
+	bool keeps, starts;    /* the state that was asked for is to be kept: running, or stopped */
 	uint64_t ticket;       /* it is answered when the journal has come so far */
 	int code;
 	json_t *result;

@@ -253,7 +253,6 @@ static void open_entrances(struct server *s, const struct control_socket *socket
 		*e = (struct entrance){.server = s, .socket = sockets[i]};
 		uv_poll_init(s->loop, &e->poll, e->socket.fd);
 		e->poll.data = e;
-		uv_poll_start(&e->poll, UV_READABLE, accept_some);
 	}
 }
 
@@ -272,6 +271,12 @@ struct server *server_new(struct daemon *daemon, uv_loop_t *loop,
 	s->rounds.data = s;
 	open_entrances(s, sockets, count);
 	return s;
+}
+
+void server_begin(struct server *s)
+{
+	for (size_t i = 0; i < s->entrance_count; i++)
+		uv_poll_start(&s->entrances[i].poll, UV_READABLE, accept_some);
 }
 
 void server_retire(struct server *s)

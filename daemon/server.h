@@ -14,9 +14,10 @@ struct connection_links;
 struct daemon;
 struct server;
 
-/* Takes the sockets over. */
+/* Takes the sockets over. Who connects waits until server_begin. */
 struct server *server_new(struct daemon *, uv_loop_t *, const struct control_socket *, size_t count,
                           const struct conf *);
+void server_begin(struct server *);
 void server_configure(struct server *, const struct conf *); /* access and limits, again any time */
 
 /* What a block printed, to every connection that is attached to it. */
