@@ -116,6 +116,31 @@ static bool is_comment(const char *at, const char *begin)
 	return (*at == '#' || *at == ';') && (at == begin || isspace((unsigned char)at[-1]));
 }
 
+static const struct conf_section *find_section(const char *name)
+{
+	for (const struct conf_section *s = conf_sections; s->name; s++)
+		if (!strcmp(s->name, name))
+			return s;
+	return NULL;
+}
+
+/* Here, and not at its keys: it may have none. */
+static void check_section(struct reading *r, const char *line)
+{
+	const char *end = strchr(line, ']');
+	if (*line != '[' || !end)
+		return;
+	char *name = must_printf("%.*s", (int)(end - line - 1), line + 1);
+	struct near near = near_init(name);
+	for (const struct conf_section *s = conf_sections; s->name; s++)
+		near_try(&near, s->name);
+	const char *best = near_best(&near);
+	if (!find_section(name))
+		complain(r, "unknown section [%s]%s%s%s", name, best ? "; did you mean [" : "",
+		         best ? best : "", best ? "]?" : "");
+	free(name);
+}
+
 /* A line for inih: without its indentation, which would make it the line before's continuation,
    and without its comment. */
 static char *next_line(char *room, int size, void *stream)
@@ -140,6 +165,7 @@ static char *next_line(char *room, int size, void *stream)
 	} else {
 		memcpy(room, begin, length);
 		memcpy(room + length, "\n", 2);
+		check_section(r, room);
 	}
 	return room;
 }
@@ -169,23 +195,6 @@ static json_t *value_of(const struct pt_param *row, const char *text)
 	return json_string(text); /* NULL: not UTF-8 */
 }
 
-static const struct conf_section *find_section(struct reading *r, const char *name)
-{
-	struct near near = near_init(name);
-	for (const struct conf_section *s = conf_sections; s->name; s++) {
-		if (!strcmp(s->name, name))
-			return s;
-		near_try(&near, s->name);
-	}
-	const char *best = near_best(&near);
-	if (!*name)
-		complain(r, "a key before the first [section]");
-	else
-		complain(r, "unknown section [%s]%s%s%s", name, best ? "; did you mean [" : "",
-		         best ? best : "", best ? "]?" : "");
-	return NULL;
-}
-
 static const struct pt_param *find_key(struct reading *r, const struct conf_section *section,
                                        const char *name)
 {
@@ -204,7 +213,9 @@ static const struct pt_param *find_key(struct reading *r, const struct conf_sect
 static int handle(void *user, const char *section_name, const char *key, const char *text)
 {
 	struct reading *r = user;
-	const struct conf_section *section = find_section(r, section_name);
+	const struct conf_section *section = find_section(section_name);
+	if (!*section_name)
+		complain(r, "a key before the first [section]");
 	const struct pt_param *row = section ? find_key(r, section, key) : NULL;
 	if (!row)
 		return 1;

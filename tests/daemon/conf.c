@@ -2,9 +2,12 @@
 /* The configuration file: what it sets, and how it is told that it is wrong. */
 #include "daemon/conf.h"
 
+#include "base/buf.h"
 #include "base/log.h"
+#include "paths.h"
 #include "unit.h"
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -100,7 +103,7 @@ START_TEST(unknown_words_are_told_with_their_line_and_the_nearest)
 	expect_refused("[daemon]\nsokcet = /a\n",
 	               "line 2: unknown key 'sokcet' in [daemon]; did you mean 'socket'?");
 	expect_refused("\n[limit]\nline = 1MiB\n",
-	               "line 3: unknown section [limit]; did you mean [limits]?");
+	               "line 2: unknown section [limit]; did you mean [limits]?");
 	expect_refused("socket = /a\n", "line 1: a key before the first [section]");
 	done();
 }
@@ -162,9 +165,114 @@ START_TEST(a_file_that_is_missing_is_the_defaults_only_where_nobody_asked_for_it
 }
 END_TEST
 
+/* ---- the file that is installed ---- */
+
+/* Of the line `key = value  # words` or `#key = value` in a section: NULL where there is none. */
+static char *value_in_file(const char *text, const char *section, const char *key, bool *commented)
+{
+	char *head = must_printf("\n[%s]\n", section);
+	const char *line = strstr(text, head);
+	free(head);
+	ck_assert_msg(line, "no [%s]", section);
+	for (line = strchr(line + 1, '\n') + 1; *line && *line != '[';) {
+		size_t length = strcspn(line, "\n"), at = *line == '#';
+		*commented = at;
+		if (!strncmp(line + at, key, strlen(key)) &&
+		    !strncmp(line + at + strlen(key), " =", 2)) {
+			char *value = must_printf("%.*s", (int)(length - at - strlen(key) - 2),
+			                          line + at + strlen(key) + 2);
+			size_t end = strcspn(value, "#");
+			while (end && value[end - 1] == ' ')
+				end--;
+			value[end] = '\0';
+			memmove(value, value + strspn(value, " "), end + 1 - strspn(value, " "));
+			return value;
+		}
+		line += length + (line[length] == '\n');
+	}
+	return NULL;
+}
+
+/* A table's default as somebody types it in the file. */
+static char *default_in_file(const char *section, const struct pt_param *row)
+{
+	static const struct {
+		const char *key, *value;
+	} unsaid[] = {{"socket", PIPETOOL_RUN_DIR "/control.sock"}, {"state", PIPETOOL_STATE_DIR}};
+	for (size_t i = 0; i < sizeof unsaid / sizeof *unsaid; i++)
+		if (!strcmp(section, "daemon") && !strcmp(row->name, unsaid[i].key))
+			return must_strdup(unsaid[i].value);
+	if (!strcmp(row->fallback, "None"))
+		return must_strdup("");
+	json_t *list = json_loads(row->fallback, 0, NULL), *item;
+	if (!list)
+		return must_strdup(row->fallback);
+	struct buf text = BUF_INIT;
+	size_t i;
+	json_array_foreach (list, i, item)
+		buf_addf(&text, "%s%s", i ? ", " : "", json_string_value(item));
+	json_decref(list);
+	return buf_steal(&text);
+}
+
+static char *installed(void)
+{
+	char *text = NULL;
+	FILE *file = fopen(INSTALLED_CONF, "r");
+	size_t room = 0;
+	ck_assert_msg(file && getdelim(&text, &room, '\0', file) > 0, "%s", INSTALLED_CONF);
+	fclose(file);
+	return text;
+}
+
+START_TEST(the_installed_file_tells_every_setting_and_its_default)
+{
+	char *text = installed();
+	for (const struct conf_section *s = conf_sections; s->name; s++) {
+		for (const struct pt_param *row = s->rows; row->name; row++) {
+			bool commented = false;
+			char *value = value_in_file(text, s->name, row->name, &commented);
+			char *fallback = default_in_file(s->name, row);
+			ck_assert_msg(value, "[%s] %s is not told of", s->name, row->name);
+			if (commented)
+				ck_assert_str_eq(value, fallback);
+			else
+				ck_assert_str_eq(s->name, "files");
+			free(value);
+			free(fallback);
+		}
+	}
+	free(text);
+}
+END_TEST
+
+START_TEST(the_installed_file_allows_blocks_two_folders)
+{
+	ck_assert_int_eq(conf_read(INSTALLED_CONF, false, &conf, &err), 0);
+	ck_assert_str_eq(conf.files[0], "/var/lib/pipetool");
+	ck_assert_str_eq(conf.files[1], "/run/pipetool");
+	ck_assert_ptr_null(conf.files[2]);
+	done();
+}
+END_TEST
+
+START_TEST(what_the_installed_file_tells_can_be_read)
+{
+	char *text = installed();
+	for (char *at = text; (at = strstr(at, "\n#")); at++)
+		if (at[2] >= 'a' && at[2] <= 'z' && at[strcspn(at + 1, "\n")] != '=')
+			at[1] = ' ';
+	ck_assert_int_eq(read_text(text), 0);
+	free(text);
+	done();
+}
+END_TEST
+
 UNIT_TESTS("daemon/conf", nothing_said_is_the_defaults, every_kind_of_value_is_read,
            comments_and_indentation_are_no_values, a_list_may_go_on_in_another_line,
            unknown_words_are_told_with_their_line_and_the_nearest,
            wrong_values_are_told_with_their_line, all_faults_are_listed,
            a_refused_text_changes_nothing, a_line_of_any_length_is_read_or_refused,
-           a_file_that_is_missing_is_the_defaults_only_where_nobody_asked_for_it)
+           a_file_that_is_missing_is_the_defaults_only_where_nobody_asked_for_it,
+           the_installed_file_tells_every_setting_and_its_default,
+           the_installed_file_allows_blocks_two_folders, what_the_installed_file_tells_can_be_read)
