@@ -131,7 +131,8 @@ class Machine:
     def run(self, *arguments, check=True, input=None, timeout=DEADLINE):
         """Runs a command inside, as root, and returns how it ended."""
         done = subprocess.run(self.command(*arguments), env=self.environment, input=input,
-                              capture_output=True, text=True, check=False, timeout=timeout)
+                              capture_output=True, text=True, errors="replace", check=False,
+                              timeout=timeout)
         if check and done.returncode:
             self.fail(f"{' '.join(map(str, arguments))}: exit {done.returncode}\n"
                       f"{done.stdout}{done.stderr}{self.journal()}")
