@@ -189,3 +189,21 @@ def test_undo_dry_run_is_what_undo_does(daemon, rpc):
         said = rpc.call("engine.undo", engine="e", revision=revision, dry_run=True)["plan"]
         assert rpc.show("e") == before
         assert rpc.call("engine.undo", engine="e", revision=revision)["plan"] == said
+
+
+def test_the_oldest_revisions_are_forgotten_past_a_thousand(daemon, rpc):
+    rpc.call("engine.create", engine="e", blocks=[{"name": "q", "type": "QueueSink"}])
+    for limit in range(1, 1101):
+        rpc.change("e", {"op": "set", "name": "q", "params": {"limit": limit}})
+    log = [r["revision"] for r in rpc.call("engine.log", engine="e")["revisions"]]
+    assert len(log) == 1000 and log == list(range(log[0], 1102))
+    error = rpc.refused("engine.undo", engine="e", revision=log[0] - 1)
+    assert error.path == "$.revision" and str(log[0]) in error.message, error
+    rpc.call("engine.undo", engine="e", revision=log[1])
+    assert rpc.show("e", "q")["params"]["limit"] == log[1] - 1
+    daemon.kill()
+    daemon.start()
+    with daemon.client() as later:
+        again = [r["revision"] for r in later.call("engine.log", engine="e")["revisions"]]
+        assert len(again) == 1000 and again[-1] == 1102
+        assert later.show("e", "q")["params"]["limit"] == log[1] - 1

@@ -581,6 +581,16 @@ def test_it_goes_back_although_the_daemon_was_killed_meanwhile(daemon, before, s
     assert daemon.ok("export", "e") == before
 
 
+def test_it_goes_back_whenever_the_daemon_is_killed(daemon, before):
+    dice = chance("confirm")
+    for _ in range(100 if LONG else 10):
+        daemon.ok("apply", "e", "--confirm", "0.1", f"s = CLIFeeder(); t{dice.randrange(1000)} = Sink()")
+        threading.Event().wait(0.2 * dice.random())  # before, while or after it goes back
+        again(daemon)
+        exported(daemon, before)
+        assert daemon.call("engine.show", engine="e")["state"] == "running"
+
+
 def test_what_was_confirmed_before_the_kill_stays(daemon, before):
     daemon.ok("apply", "e", "--confirm", "0.3", "s = CLIFeeder(); t = Sink(); s > t")
     daemon.ok("confirm", "e")
