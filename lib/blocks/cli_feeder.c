@@ -79,7 +79,7 @@ static void finish(struct pt_block *b)
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	struct feeder *f = pt_state(b);
-	pt_queue_leave(b, &f->waiting, estate, 0);
+	pt_queue_leave(b, &f->waiting, estate);
 }
 
 static void inherit(struct pt_block *b, struct pt_block *old)

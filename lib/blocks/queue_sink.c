@@ -34,7 +34,7 @@ static struct pt_msg *take(struct pt_block *b, enum pt_canal *canal)
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	struct queue_sink *s = pt_state(b);
-	pt_queue_leave(b, &s->queue, estate, 0);
+	pt_queue_leave(b, &s->queue, estate);
 }
 
 static void inherit(struct pt_block *b, struct pt_block *old)

@@ -15,7 +15,7 @@ struct valve {
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	struct valve *v = pt_state(b);
-	pt_queue_leave(b, &v->queue, estate, 0);
+	pt_queue_leave(b, &v->queue, estate);
 	pt_leave_bytes(estate, "position", &v->open, sizeof v->open);
 }
 

@@ -29,21 +29,26 @@ struct pt_estate *estate_new(enum pt_leaving leaving)
 	return e;
 }
 
+static void close_item(struct estate_item *item)
+{
+	if (item->fd >= 0)
+		close(item->fd);
+	item->fd = -1;
+}
+
 void estate_close(struct pt_estate *e)
 {
-	for (size_t i = 0; e && i < e->count; i++) {
-		if (e->items[i].fd >= 0)
-			close(e->items[i].fd);
-		e->items[i].fd = -1;
-	}
+	for (size_t i = 0; e && i < e->count; i++)
+		if (strcmp(e->items[i].key, ESTATE_QUEUE))
+			close_item(&e->items[i]);
 }
 
 void estate_free(struct pt_estate *e)
 {
 	if (!e)
 		return;
-	estate_close(e);
 	for (size_t i = 0; i < e->count; i++) {
+		close_item(&e->items[i]);
 		free(e->items[i].key);
 		free(e->items[i].bytes);
 	}
@@ -148,15 +153,6 @@ const void *pt_left_bytes(struct pt_block *b, const char *key, size_t *length)
 	return item->bytes;
 }
 
-void estate_forget_bytes(struct pt_block *b, const char *key)
-{
-	struct estate_item *item = find(b, key, true);
-	if (!item)
-		return;
-	free(item->bytes);
-	item->bytes = NULL;
-}
-
 void pt_leaves_other(struct pt_block *b)
 {
 	b->leaves_other = b->engine->leaves_other = true;
@@ -195,7 +191,7 @@ void estate_tell_stale(struct pt_engine *e)
 	e->leaves_other = false;
 	for (unsigned i = 0; i < e->graph->count; i++) {
 		struct pt_block *b = e->graph->blocks[i]->alive;
-		if (b->leaves_other && b->started && !b->away)
+		if (b->leaves_other && (b->started || !b->type->open) && !b->away)
 			estate_tell(b);
 	}
 }

@@ -13,6 +13,8 @@
 struct pt_estate;
 struct pt_engine;
 
+#define ESTATE_QUEUE "queue" /* see shadow.h; it may be asked for after `open`, too */
+
 /* Asks a block. To a successor: descriptors stay where they are, and the block lives on until it is
    inherited from; otherwise each is duplicated. NULL: it leaves nothing. */
 struct pt_estate *estate_of(struct pt_block *, enum pt_leaving);
@@ -23,8 +25,7 @@ struct pt_estate *estate_for(const struct pt_block *fresh, struct pt_block *old)
 struct pt_estate *estate_new(enum pt_leaving);
 void estate_add_fd(struct pt_estate *, const char *key, int fd); /* takes it */
 void estate_free(struct pt_estate *);  /* closes what was not taken; NULL does nothing */
-void estate_close(struct pt_estate *); /* keeps the bytes; NULL does nothing */
-void estate_forget_bytes(struct pt_block *, const char *key);
+void estate_close(struct pt_estate *); /* but keeps bytes and queue; NULL does nothing */
 
 bool estate_can_inherit(const struct pt_block *fresh, const struct pt_block *old);
 
@@ -37,7 +38,7 @@ struct estate_item {
 struct estate_item *estate_items(const struct pt_estate *, size_t *count);
 
 /* ---- what the engine tells by hooks.left ---- */
-void estate_tell(struct pt_block *);      /* that is started */
+void estate_tell(struct pt_block *);
 void estate_tell_last(struct pt_block *); /* that is about to be stopped for the last time */
 void estate_tell_gone(struct pt_engine *, const char *block, const char *type);
 void estate_tell_stale(struct pt_engine *); /* those that have said so */

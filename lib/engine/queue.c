@@ -2,11 +2,10 @@
 /* Bounded queues of kept messages. */
 #include <pipetool/queue.h>
 
-#include "base/buf.h"
-#include "engine/block.h"
+#include "engine/engine.h"
 #include "engine/estate.h"
+#include "engine/shadow.h"
 #include "msg/pool.h"
-#include <string.h>
 
 const char *const pt_overflow_words[] = {"drop-oldest", "drop-newest", "block", NULL};
 
@@ -24,6 +23,8 @@ static struct pt_msg *unlink_oldest(struct pt_queue *q)
 	m->next = NULL;
 	q->count--;
 	q->bytes -= cost(m);
+	if (q->shadow)
+		shadow_pop(q->shadow);
 	return m;
 }
 
@@ -31,6 +32,20 @@ static void drop_oldest(struct pt_block *b, struct pt_queue *q, size_t room, uin
 {
 	while (q->head && q->bytes + room > limit)
 		pt_drop(b, unlink_oldest(q), "overflow");
+}
+
+static void shadow_newest(struct pt_block *, struct pt_queue *);
+
+static void link_newest(struct pt_queue *q, struct pt_msg *m, bool high)
+{
+	m->flags = (uint16_t)((m->flags & ~MSG_HIGH) | (high ? MSG_HIGH : 0));
+	if (q->last)
+		q->last->next = m;
+	else
+		q->head = m;
+	q->last = m;
+	q->count++;
+	q->bytes += cost(m);
 }
 
 void pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, struct pt_msg *m,
@@ -47,14 +62,8 @@ void pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, s
 	m = pt_keep(b, m);
 	if (!m)
 		return;
-	m->flags = (uint16_t)((m->flags & ~MSG_HIGH) | (canal == PT_HIGH ? MSG_HIGH : 0));
-	if (q->last)
-		q->last->next = m;
-	else
-		q->head = m;
-	q->last = m;
-	q->count++;
-	q->bytes += room;
+	link_newest(q, m, canal == PT_HIGH);
+	shadow_newest(b, q);
 	if (overflow == PT_BLOCK && q->bytes >= limit)
 		pt_full(b, true);
 }
@@ -73,70 +82,106 @@ struct pt_msg *pt_queue_take(struct pt_block *b, struct pt_queue *q, enum pt_can
 
 /* ---- handing over ---- */
 
-#define KEY "waits"
-
-struct record {
-	uint64_t time_ns;
-	uint32_t length, wire_length;
-	uint16_t link_type, high;
-	uint32_t unused;
-};
-
-void pt_queue_leave(struct pt_block *b, struct pt_queue *q, struct pt_estate *estate, size_t skip)
+static void shadow_all(struct pt_block *b, struct pt_queue *q, struct shadow *shadow)
 {
-	struct buf bytes = BUF_INIT;
+	for (const struct pt_msg *m = q->head; m && shadow; m = m->next)
+		if (!shadow_push(shadow, m, m->flags & MSG_HIGH)) {
+			struct shadow *larger = shadow_larger(shadow);
+			shadow_free(shadow);
+			shadow_all(b, q, larger);
+			return;
+		}
+	shadow_free(q->shadow);
+	q->shadow = shadow;
+	pt_leaves_other(b);
+}
+
+/* Early, so that it is known and kept when the first message comes. */
+static void shadow_begin(struct pt_block *b, struct pt_queue *q)
+{
+	if (!q->shadow && b->engine->hooks.left && b->type->leave)
+		shadow_all(b, q, shadow_new());
+}
+
+static void shadow_newest(struct pt_block *b, struct pt_queue *q)
+{
+	if (!q->shadow)
+		shadow_begin(b, q);
+	else if (!shadow_push(q->shadow, q->last, q->last->flags & MSG_HIGH))
+		shadow_all(b, q, shadow_larger(q->shadow));
+}
+
+void pt_queue_begun(struct pt_queue *q, size_t bytes)
+{
+	if (q->shadow)
+		shadow_skip(q->shadow, bytes);
+}
+
+void pt_queue_leave(struct pt_block *b, struct pt_queue *q, struct pt_estate *estate)
+{
 	pt_queue_left(b, q);
-	if (pt_leaving(estate) != PT_AT_END || !q->head)
+	if (pt_leaving(estate) == PT_TO_SUCCESSOR || !q->shadow)
 		return;
-	for (const struct pt_msg *m = q->head; m; m = m->next, skip = 0) {
-		const struct record record = {
-			.time_ns = m->time_ns,
-			.length = m->length - (uint32_t)skip,
-			.wire_length = m->wire_length,
-			.link_type = m->link_type,
-			.high = m->flags & MSG_HIGH ? 1 : 0,
-		};
-		buf_add(&bytes, &record, sizeof record);
-		buf_add(&bytes, m->bytes + skip, record.length);
-	}
-	pt_leave_bytes(estate, KEY, bytes.data, bytes.length);
-	buf_free(&bytes);
+	pt_leave(estate, ESTATE_QUEUE, shadow_fd(q->shadow));
+	if (pt_leaving(estate) != PT_AT_END)
+		return;
+	shadow_free(q->shadow);
+	q->shadow = NULL;
 	pt_queue_drop(b, q, "left");
 }
 
-/* Copied, since a record may lie anywhere. */
-static const uint8_t *read_record(struct pt_block *b, struct pt_queue *q, const uint8_t *at,
-                                  const uint8_t *end)
+struct refill {
+	struct pt_block *block;
+	struct pt_queue queue;
+	bool whole;
+};
+
+static void refill(void *arg, const struct pt_msg *left, bool high)
 {
-	struct record r;
-	if ((size_t)(end - at) < sizeof r)
-		return end;
-	memcpy(&r, at, sizeof r);
-	at += sizeof r;
-	if ((size_t)(end - at) < r.length)
-		return end;
-	struct pt_msg *m = r.link_type == PT_NO_LINK_TYPE
-	                           ? pt_msg_new(pt_pool(b), at, r.length)
-	                           : pt_msg_packet(pt_pool(b), at, r.length, r.wire_length,
-	                                           r.link_type, r.time_ns);
+	struct refill *r = arg;
+	struct pt_pool *pool = pt_pool(r->block);
+	struct pt_msg *m = pt_msg_is_packet(left) ? pt_msg_packet(pool, left->bytes, left->length,
+	                                                          left->wire_length,
+	                                                          left->link_type, left->time_ns)
+	                                          : pt_msg_new(pool, left->bytes, left->length);
 	if (m) {
-		pt_made(b, 1);
-		pt_queue_add(b, q, r.high ? PT_HIGH : PT_LOW, m, UINT64_MAX, PT_DROP_NEWEST);
+		pt_made(r->block, 1);
+		m = pt_keep(r->block, m);
 	} else {
-		pt_lost(b, 1, "memory");
+		pt_lost(r->block, 1, "memory");
 	}
-	return at + r.length;
+	if (m)
+		link_newest(&r->queue, m, high);
+	r->whole &= m != NULL;
+}
+
+/* What came meanwhile goes behind it. */
+static void take_left(struct pt_block *b, struct pt_queue *q, struct shadow *left)
+{
+	struct refill r = {.block = b, .whole = true};
+	shadow_each(left, refill, &r);
+	r.queue.shadow = left;
+	if (!r.whole)
+		shadow_all(b, &r.queue, shadow_new());
+	for (struct pt_msg *m; q->head;) {
+		m = unlink_oldest(q);
+		link_newest(&r.queue, m, m->flags & MSG_HIGH);
+		shadow_newest(b, &r.queue);
+	}
+	shadow_free(q->shadow);
+	*q = r.queue;
+	pt_leaves_other(b);
 }
 
 void pt_queue_left(struct pt_block *b, struct pt_queue *q)
 {
-	size_t length;
-	const uint8_t *at = pt_left_bytes(b, KEY, &length);
-	if (!at)
-		return;
-	for (const uint8_t *end = at + length; at < end;)
-		at = read_record(b, q, at, end);
-	estate_forget_bytes(b, KEY);
+	int fd = -1;
+	if (b->estate && pt_left(b, ESTATE_QUEUE, &fd) && fd >= 0) {
+		struct shadow *left = shadow_open(fd);
+		if (left)
+			take_left(b, q, left);
+	}
+	shadow_begin(b, q);
 }
 
 void pt_queue_drop(struct pt_block *b, struct pt_queue *q, const char *why)
@@ -148,6 +193,8 @@ void pt_queue_drop(struct pt_block *b, struct pt_queue *q, const char *why)
 
 void pt_queue_clear(struct pt_queue *q)
 {
+	shadow_free(q->shadow);
+	q->shadow = NULL;
 	while (q->head)
 		pt_msg_unref(unlink_oldest(q));
 }

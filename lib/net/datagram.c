@@ -245,7 +245,7 @@ void datagram_leave(struct datagram *d, struct pt_estate *estate)
 		pt_leave_bytes(estate, "peer", &d->peer, d->peer_length);
 	if (pt_leaving(estate) == PT_AT_END && d->has_peer)
 		flush(d);
-	pt_queue_leave(d->block, &d->queue, estate, 0);
+	pt_queue_leave(d->block, &d->queue, estate);
 }
 
 void datagram_left(struct datagram *d)

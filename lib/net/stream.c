@@ -130,6 +130,7 @@ void stream_begin(struct stream *s, int fd)
 	take_slot(s, fd);
 	s->finishing = false;
 	s->written = 0;
+	pt_queue_begun(&s->queue, 0);
 	run(s);
 	pt_leaves_other(s->block);
 }
@@ -166,11 +167,12 @@ void stream_leave(struct stream *s, struct pt_estate *estate, const char *key)
 	bool at_end = pt_leaving(estate) == PT_AT_END;
 	if (at_end)
 		flush(s);
-	if (stream_is_over(s))
-		return;
-	pt_leave(estate, key, s->fd);
-	pt_queue_leave(s->block, &s->queue, estate, s->written);
-	s->left = at_end;
+	if (!stream_is_over(s)) {
+		pt_leave(estate, key, s->fd);
+		s->left = at_end;
+	}
+	if (s->fd < 0 || !stream_is_over(s))
+		pt_queue_leave(s->block, &s->queue, estate);
 }
 
 bool stream_is_over(const struct stream *s)
@@ -374,6 +376,7 @@ static void take_written(struct stream *s, size_t length)
 		s->written -= s->queue.head->length;
 		pt_done(s->block, take(s));
 	} while (!s->has_borders && s->queue.head && s->written >= s->queue.head->length);
+	pt_queue_begun(&s->queue, s->written);
 }
 
 static void drop_unsent(struct stream *s, struct pt_msg *m, ssize_t code)
@@ -400,7 +403,7 @@ static void flush(struct stream *s)
 		else if (s->written + (size_t)n >= s->queue.head->length)
 			take_written(s, (size_t)n);
 		else
-			s->written += (size_t)n;
+			pt_queue_begun(&s->queue, s->written += (size_t)n);
 	}
 	detach_if_finished(s);
 }
@@ -465,6 +468,8 @@ void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 			refuse(s, messages[done]);
 		else
 			keep(s, messages[done]);
+	if (s->written)
+		pt_queue_begun(&s->queue, s->written);
 	if (s->written && !s->queue.head) /* half of it is out, and the rest could not be kept */
 		fail_output(s, ENOMEM);
 	if (s->queue.head && s->fd >= 0 && !s->writing && !s->output_failed) {

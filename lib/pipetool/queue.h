@@ -13,10 +13,12 @@ extern "C" {
  * Lies, zeroed, in the block's state, and is used on the engine's thread alone. What is in it is
  * counted as held. A message costs its bytes and 56 for its descriptor.
  */
+struct shadow;
 struct pt_queue {
 	struct pt_msg *head, *last;
 	size_t count;
 	size_t bytes;
+	struct shadow *shadow; /* the same, where it outlives the process; or NULL */
 };
 
 enum pt_overflow {
@@ -37,9 +39,11 @@ void pt_queue_add(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt
    NULL if there is none. With PT_BLOCK the block stops being full at half the limit. */
 struct pt_msg *pt_queue_take(struct pt_block *, struct pt_queue *, enum pt_canal *, uint64_t limit);
 
-/* In `leave`, at the end of the daemon: all of it, but for the first `skip` bytes of the oldest. And
-   what was left so, once, on the engine's thread: in `start`, or before the queue is used. */
-void pt_queue_leave(struct pt_block *, struct pt_queue *, struct pt_estate *, size_t skip);
+/* Where somebody keeps it for the next daemon, what is in a queue also stands in memory that outlives
+   this one. In `leave`: lists that. In `start`, or before the queue is used: takes what is left. And
+   when the oldest message is gone in part: how much of it is. */
+void pt_queue_leave(struct pt_block *, struct pt_queue *, struct pt_estate *);
+void pt_queue_begun(struct pt_queue *, size_t bytes);
 void pt_queue_left(struct pt_block *, struct pt_queue *);
 
 void pt_queue_drop(struct pt_block *, struct pt_queue *, const char *why); /* all of it, counted */

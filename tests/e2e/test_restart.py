@@ -202,7 +202,8 @@ def test_a_connection_outlives_ten_restarts_under_traffic(service):
         assert len(rpc.recv("e", "p", 2, 0.1)) == 1, "the peer was told once"
 
 
-def test_a_peer_that_does_not_read_gets_all_in_the_end(service):
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_a_peer_that_does_not_read_gets_all_in_the_end(service, end):
     """What waits for it, some MiB, goes along, from the middle of a message on."""
     service.create("e", 't = TCPListenPipe("127.0.0.1", 0); s = CLIFeeder(); s > t')
     text = b"".join(b"%07d\n" % n for n in range(60_000))
@@ -211,12 +212,12 @@ def test_a_peer_that_does_not_read_gets_all_in_the_end(service):
             eventually(lambda: rpc.show("e", "t")["now"]["connected"])
             for n in range(12):
                 rpc.send("e", "s", text.decode())
-        service.restart()
+        service.restart(end)
         got = b""
         peer.settimeout(DEADLINE)
         while len(got) < 6 * len(text):
             got += peer.recv(1 << 16)
-        service.restart()
+        service.restart(end)
         while len(got) < 12 * len(text):
             got += peer.recv(1 << 16)
         assert got == text * 12
@@ -238,6 +239,7 @@ def test_sockets_outlive_it(service, end):
                 peer.settimeout(DEADLINE)
             for n in range(4):
                 if n:
+                    service.client().stats("e")  # it is done with what went before
                     service.restart(end)
                 for peer in (far, near, datagrams):
                     peer.sendall(b"%d" % n)
@@ -261,7 +263,8 @@ def test_datagrams_that_come_meanwhile_wait(service):
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_queues_outlive_a_clean_end(service, running):
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_queues_outlive_it(service, running, end):
     service.create("e", '''s = CLIFeeder(); h = CLIHighFeeder(); v = TriggeredQueueingValve(False)
         q = QueueSink(); w = QueueSink(); s > v > w; s > q; h >> q''')
     with service.client() as rpc:
@@ -270,12 +273,14 @@ def test_queues_outlive_a_clean_end(service, running):
         if not running:
             rpc.call("engine.stop", engine="e")
     for _ in range(3):
-        service.restart()
+        service.restart(end)
     with service.client() as rpc:
         assert rpc.show("e")["state"] == ("running" if running else "stopped")
-        got = rpc.recv("e", "q", 3)
-        assert [(m["message"], m["canal"]) for m in got] == [("one", "low"), ("two", "low"),
-                                                             ("high", "high")]
+        assert rpc.texts("e", "q", 1) == ["one"]
+    service.restart(end)
+    with service.client() as rpc:
+        got = rpc.recv("e", "q", 2)
+        assert [(m["message"], m["canal"]) for m in got] == [("two", "low"), ("high", "high")]
         if running:
             rpc.call("block.trigger", engine="e", block="v")
             assert rpc.texts("e", "w", 2) == ["one", "two"]
@@ -314,11 +319,11 @@ def test_what_is_given_up_is_let_go(service):
     does not come back."""
     service.create("e", 't = TCPListenPipe("127.0.0.1", 0); u = UDPServerPipe("127.0.0.1", 0)')
     address, other = address_of(service, "e", "t"), address_of(service, "e", "u")
-    eventually(lambda: len(service.kept_names()) == 4)
+    eventually(lambda: len(service.kept_names()) == 6)  # of each: what it is, the socket, a queue
     peer = socket.create_connection(address)
-    eventually(lambda: len(service.kept_names()) == 5)
+    eventually(lambda: len(service.kept_names()) == 7)
     service.ok("remove", "e", "t")
-    eventually(lambda: len(service.kept_names()) == 2)
+    eventually(lambda: len(service.kept_names()) == 3)
     assert peer.recv(1) == b""
     peer.close()
     with pytest.raises(OSError):
@@ -328,7 +333,7 @@ def test_what_is_given_up_is_let_go(service):
         assert service.kept_names() == []
         service.ok("set", "e.u", f"port={other[1]}")
         service.ok("start", "e")
-        eventually(lambda: len(service.kept_names()) == 2)
+        eventually(lambda: len(service.kept_names()) == 3)
     service.ok("destroy", "e")
     eventually(lambda: service.kept_names() == [])
     service.ok("create", "f", 'u = UDPServerPipe("127.0.0.1", 0)', "--start", "--ephemeral")
@@ -340,10 +345,10 @@ def test_what_nobody_claims_is_let_go(service):
     text = 't = TCPListenPipe("127.0.0.1", 0); u = UDPServerPipe("127.0.0.1", 0)'
     (service.engines / "e.pipe").write_text(text)
     service.restart()
-    eventually(lambda: len(service.kept_names()) == 4)
+    eventually(lambda: len(service.kept_names()) == 6)
     (service.engines / "e.pipe").write_text(text.split(";")[0])
     service.restart(signal.SIGKILL)
-    eventually(lambda: len(service.kept_names()) == 2)
+    eventually(lambda: len(service.kept_names()) == 3)
     (service.engines / "e.pipe").unlink()
     service.restart()
     eventually(lambda: service.kept_names() == [])
