@@ -283,6 +283,26 @@ def test_a_reload_that_is_refused_is_told(clean):
     assert info["limits"]["connections"] == 7
 
 
+def test_ready_means_that_engines_run(machine):
+    machine.run("systemctl", "restart", "pipetoold")
+    assert engines(machine) == {"capture": "running"}
+    assert told(machine, "StatusText") == "1 engine, 1 running, 4 blocks"
+
+
+def test_a_connection_outlives_a_restart(machine):
+    ptctl(machine, "create", "tcp", 'l = TCPListenPipe("127.0.0.1", 4444); l > QueueSink(name="q")',
+          "--start")
+    peer = machine.start("bash", "-ec", "exec 3<>/dev/tcp/127.0.0.1/4444; echo before >&3; read -r; "
+                         "echo after >&3; exec 3>&-")
+    assert ptctl(machine, "recv", "tcp.q", "--timeout", "20").stdout.startswith("before")
+    machine.run("systemctl", "restart", "pipetoold")
+    assert int(told(machine, "NFileDescriptorStore")) > 0
+    peer.communicate("\n", timeout=60)
+    assert peer.returncode == 0
+    assert ptctl(machine, "recv", "tcp.q", "--timeout", "20").stdout.startswith("after")
+    ptctl(machine, "destroy", "tcp")
+
+
 # ---- in trouble ---------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("number", ["SEGV", "KILL"])
@@ -355,6 +375,7 @@ def test_upgrade_and_purge(packages, previous, tmp_path_factory):
         install(machine, previous)
         machine.write("/etc/pipetool/engines.d/capture.pipe", CAPTURE)
         machine.run("systemctl", "reload", "pipetoold")
+        ptctl(machine, "create", "shown", "s = CLIFeeder(); s > TermSink()", "--start")
         ptctl(machine, "create", "live", "s = CLIFeeder(); s > QueueSink(name='q')", "--start")
         await_engine(machine, "capture")
         before = inode(machine), told(machine, "MainPID")
@@ -372,6 +393,7 @@ def test_upgrade_and_purge(packages, previous, tmp_path_factory):
         ptctl(machine, "send", "live.s", "goes on")
         assert ptctl(machine, "recv", "live.q").stdout == "goes on\n"
 
+        assert machine.out("pgrep", "-u", "pipetool", "tmux")
         machine.run("dpkg", "--force-unsafe-io", "--remove", "pipetool")
         assert machine.path("/etc/pipetool/pipetoold.conf").exists()
         assert machine.run("test", "-e", SOCKET, check=False).returncode == 1
