@@ -9,6 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <time.h>
+#include <string.h>
+#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +20,7 @@
 
 #define BATCH 64
 #define MS_NS 1000000u
+#define SEEN  "seen"
 
 struct sniff_source {
 	char *iface, *filter;
@@ -82,9 +87,38 @@ static void leave_as(struct pt_block *b, struct pt_estate *estate, const char *i
 }
 
 /* What was chosen because nothing was named goes by its name, too. */
+/* How many packets the interface has seen, for the gap that a restart of the daemon makes. */
+struct seen {
+	uint64_t time_s, packets;
+};
+
+static struct seen look(const char *iface)
+{
+	static const char *const which[] = {"rx", "tx"};
+	struct seen seen = {.time_s = (uint64_t)time(NULL)};
+	for (int i = 0; i < 2; i++) {
+		char *path =
+			must_printf("/sys/class/net/%s/statistics/%s_packets", iface, which[i]);
+		unsigned long long packets = 0;
+		FILE *file = fopen(path, "re");
+		if (file && fscanf(file, "%llu", &packets) == 1)
+			seen.packets += packets;
+		if (file)
+			fclose(file);
+		free(path);
+	}
+	return seen;
+}
+
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	const struct sniff_source *s = pt_state(b);
+	if (pt_leaving(estate) != PT_TO_SUCCESSOR) {
+		bool known = pt_leaving(estate) == PT_AT_END;
+		const struct seen seen = known ? look(live_name(s->live)) : (struct seen){0};
+		pt_leave_bytes(estate, SEEN, &seen, sizeof seen);
+		return;
+	}
 	if (s->failed)
 		return;
 	leave_as(b, estate, s->iface);
@@ -159,6 +193,29 @@ static void on_timer(struct pt_block *b)
 	pt_ready(b, true);
 }
 
+static void tell_gap(struct pt_block *b, const struct sniff_source *s)
+{
+	struct seen before, now = look(live_name(s->live));
+	size_t length;
+	const void *left = pt_left_bytes(b, SEEN, &length);
+	if (!left || length != sizeof before)
+		return;
+	memcpy(&before, left, length);
+	if (!before.time_s) {
+		pt_note(b, "'%s' was not captured between the daemon's crash and its start",
+		        live_name(s->live));
+		return;
+	}
+	uint64_t missed = now.packets > before.packets ? now.packets - before.packets : 0;
+	pt_note(b,
+	        "'%s' was not captured for some %" PRIu64 " s while the daemon was started anew: "
+	        "%" PRIu64 " packets passed meanwhile%s",
+	        live_name(s->live), now.time_s - before.time_s, missed,
+	        s->filter ? ", some of which the filter would have left out" : "");
+	if (missed && !s->filter)
+		pt_lost(b, missed, "restart");
+}
+
 static void start(struct pt_block *b)
 {
 	struct sniff_source *s = pt_state(b);
@@ -172,6 +229,7 @@ static void start(struct pt_block *b)
 	}
 	pt_adopt(b, (uv_handle_t *)&s->poll);
 	wait_for_packets(b, s);
+	tell_gap(b, s);
 	if (s->other_buffer)
 		pt_note(b, "the capture goes on: buffer_size, immediate, fanout and a greater "
 		           "snaplen count from the engine's next start on");

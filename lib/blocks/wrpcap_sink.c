@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define QUIET_NS 1000000000u /* what is buffered reaches the file after so long */
 #define NS_PER_S 1e9
@@ -31,6 +32,7 @@ struct wrpcap_sink {
 	uint64_t begun_ns;
 	bool begun; /* something was written to this file */
 	bool started, failed;
+	bool told_begun;  /* that the file has its header */
 	bool kept;        /* another block's file, which is inherited */
 	atomic_bool full; /* the writer's thread wakes the block */
 	struct pt_timer timer;
@@ -122,8 +124,9 @@ static int open_anew(struct pt_block *b, struct pt_error *err)
 
 /* What the next block cannot make of it another: the file, and how it is written. */
 struct handed {
-	int format, link_type;
+	int format, link_type; /* -1: nothing is written yet */
 	bool gz;
+	bool whole; /* all of it will be, when the daemon has ended */
 };
 
 static char *key_of(const struct wrpcap_sink *s)
@@ -134,10 +137,11 @@ static char *key_of(const struct wrpcap_sink *s)
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	const struct wrpcap_sink *s = pt_state(b);
-	const struct handed handed = {s->format, capture_writer_link_type(s->writer), s->gz};
+	const struct handed handed = {s->format, capture_writer_link_type(s->writer), s->gz,
+	                              pt_leaving(estate) == PT_AT_END};
 	char *key = key_of(s);
 	if (!s->failed && !is_handed(s)) {
-		pt_leave(estate, key, -1);
+		pt_leave(estate, key, capture_writer_fd(s->writer));
 		pt_leave_bytes(estate, key, &handed, sizeof handed);
 	}
 	free(key);
@@ -158,9 +162,28 @@ static int check_handed(const struct wrpcap_sink *s, const struct handed *h, str
 	return -EBUSY;
 }
 
+/* A file that an earlier daemon has begun. What cannot be gone on with is written anew, as at any
+   start. */
+static int go_on(struct pt_block *b, struct wrpcap_sink *s, const struct handed *h, int fd,
+                 struct pt_error *err)
+{
+	struct capture_writer_config config = config_of(b, s->fname.path);
+	if (!h || check_handed(s, h, NULL) || (h->gz && !h->whole)) {
+		close(fd);
+		s->kept = false;
+		return 0;
+	}
+	config.fd = fd;
+	if (h->link_type >= 0) {
+		config.link_type = h->link_type;
+		config.begun = h->whole ? CAPTURE_WHOLE : CAPTURE_TORN;
+	}
+	return capture_writer_open(&config, &s->writer, err);
+}
+
 static int take_over(struct pt_block *b, struct wrpcap_sink *s, struct pt_error *err)
 {
-	int fd, rc = 0;
+	int fd = -1, rc = 0;
 	size_t length;
 	s->kept = false;
 	if (is_handed(s))
@@ -168,7 +191,11 @@ static int take_over(struct pt_block *b, struct wrpcap_sink *s, struct pt_error 
 	char *key = key_of(s);
 	s->kept = pt_left(b, key, &fd);
 	const struct handed *handed = s->kept ? pt_left_bytes(b, key, &length) : NULL;
-	if (handed && length == sizeof *handed)
+	if (handed && length != sizeof *handed)
+		handed = NULL;
+	if (fd >= 0)
+		rc = go_on(b, s, handed, fd, err);
+	else if (handed)
 		rc = check_handed(s, handed, err);
 	free(key);
 	return rc;
@@ -192,7 +219,7 @@ static void inherit(struct pt_block *b, struct pt_block *old)
 static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct wrpcap_sink *s = pt_state(b);
-	s->started = s->failed = s->begun = false;
+	s->started = s->failed = s->begun = s->told_begun = false;
 	int rc = take_over(b, s, err);
 	return rc || s->kept ? rc : open_anew(b, err);
 }
@@ -305,6 +332,10 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	}
 	if (s->failed)
 		return;
+	if (!s->told_begun && capture_writer_link_type(s->writer) >= 0) {
+		s->told_begun = true;
+		pt_leaves_other(b);
+	}
 	hold_back_if_full(b, s);
 	if (!s->timer.place)
 		pt_timer_at(b, &s->timer, pt_now(b) + QUIET_NS, on_quiet);

@@ -70,6 +70,9 @@ struct capture_writer_config {
 	           name. A regular file is treated as one that was opened by its path */
 	const char *const *folders; /* where it may write, for ever: see base/path.h */
 	enum capture_format format;
+	/* An earlier process has begun to write to `fd`: it goes on behind what is there. Where that process was killed, the
+	   file may be torn, and is cut behind its last whole packet; a compressed one cannot be. */
+	enum { CAPTURE_NEW, CAPTURE_WHOLE, CAPTURE_TORN } begun;
 	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */
 	bool gzip;
 	bool append; /* to a file of the same format and link type, else refused; not with gzip */
@@ -96,7 +99,8 @@ int capture_writer_open(const struct capture_writer_config *, struct capture_wri
    from now on; when it returns, nobody calls what they were before. The link type of a pcap file that
    has begun stays. */
 void capture_writer_adopt(struct capture_writer *, const struct capture_writer_config *config);
-int capture_writer_link_type(const struct capture_writer *); /* of pcap; -1: not known yet */
+int capture_writer_link_type(const struct capture_writer *); /* -1: it has no header yet */
+int capture_writer_fd(const struct capture_writer *); /* its own; -1 after capture_writer_rotate */
 
 /* Writes packets: copies them into the buffer. Returns how many were taken (fewer than `count` if
    the buffers are full: `progress` tells when to go on), or a negative code: -EMEDIUMTYPE for a

@@ -2,17 +2,25 @@
 /* Opening files to write captures to. */
 #include "capture/output.h"
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/path.h"
 #include "msg/pool.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MODE  0640
 #define BATCH 64
+
+#define FILE_HEADER 24
+#define RECORD      16
+#define WHOLE_MAX   (16 * 1024 * 1024) /* more than any block of ours */
 
 int output_failed(const struct capture_writer_config *config, const char *path, int code,
                   struct pt_error *err)
@@ -152,6 +160,73 @@ int output_take(const struct capture_writer_config *config, struct output *o, st
 	if (rc)
 		close(o->fd);
 	return rc;
+}
+
+/* ---- what an earlier process has begun ---- */
+
+/* The size of the packet or block that begins with these bytes; 0: it is none. */
+static size_t size_at(const uint8_t *at, bool pcapng)
+{
+	uint32_t length;
+	memcpy(&length, at + (pcapng ? 4 : 8), sizeof length);
+	if (pcapng)
+		return length >= 12 && length % 4 == 0 && length <= WHOLE_MAX ? length : 0;
+	return length <= CAPTURE_PACKET_MAX ? RECORD + (size_t)length : 0;
+}
+
+/* Where the last whole one ends, of a file in our byte order. Only what is needed is read. */
+static off_t find_end(int fd, off_t size, bool pcapng)
+{
+	static const size_t room = 1024 * 1024;
+	uint8_t *bytes = must_calloc(room, 1);
+	off_t at = pcapng ? 0 : FILE_HEADER, from = 0;
+	size_t have = 0;
+	while (at + RECORD <= size) {
+		if (at < from || at + RECORD > from + (off_t)have) {
+			ssize_t n = pread(fd, bytes, room, at);
+			if (n < RECORD)
+				break;
+			from = at;
+			have = (size_t)n;
+		}
+		size_t next = size_at(bytes + (at - from), pcapng);
+		if (!next || at + (off_t)next > size)
+			break;
+		at += (off_t)next;
+	}
+	free(bytes);
+	return at > size ? size : at;
+}
+
+static int cut_torn(const struct capture_writer_config *config, int fd, off_t size)
+{
+	char path[32];
+	if (config->gzip)
+		return -EMEDIUMTYPE;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	int reading = open(path, O_RDONLY | O_CLOEXEC); /* ours may be open for writing alone */
+	if (reading < 0)
+		return -errno;
+	off_t end = find_end(reading, size, config->format == CAPTURE_PCAPNG);
+	close(reading);
+	return ftruncate(fd, end) ? -errno : 0;
+}
+
+int output_go_on(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
+{
+	struct stat st;
+	int rc = fstat(config->fd, &st) ? -errno : 0;
+	*o = (struct output){.fd = config->fd, .link_type = config->link_type};
+	o->headed = config->format != CAPTURE_PCAPNG; /* that may have another section */
+	if (!rc && S_ISREG(st.st_mode) && config->begun == CAPTURE_TORN)
+		rc = cut_torn(config, o->fd, st.st_size);
+	if (!rc && S_ISREG(st.st_mode) && lseek(o->fd, 0, SEEK_END) < 0)
+		rc = -errno;
+	if (rc) {
+		close(o->fd);
+		return output_failed(config, config->path, rc, err);
+	}
+	return 0;
 }
 
 int output_begin(const struct output *o)

@@ -20,6 +20,9 @@ int output_open(const struct capture_writer_config *, struct output *, struct pt
 /* The same of config->fd, which is given: closed on failure. */
 int output_take(const struct capture_writer_config *, struct output *, struct pt_error *);
 
+/* The same of a file that an earlier process has begun (config->begun). */
+int output_go_on(const struct capture_writer_config *, struct output *, struct pt_error *);
+
 /* Now what was there goes, unless it is appended to. The descriptor or a negative errno. */
 int output_begin(const struct output *);
 

@@ -34,6 +34,7 @@ struct capture_writer {
 	struct capture_writer_config config;
 	char *path, *interface_name, *application;
 	struct output output;  /* until the writer has it */
+	int fd;                /* the first one, with whoever has it */
 	struct writer *writer; /* from the first packet on */
 	void *pack;
 	int link_type;        /* of pcap; -1: not known yet */
@@ -61,8 +62,9 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 		return pt_fail(err, -EINVAL, "append",
 		               "cannot append to a compressed file; leave out append or gz");
 	struct output output;
-	int rc = config->fd >= 0 ? output_take(config, &output, err)
-	                         : output_open(config, &output, err);
+	int rc = config->begun     ? output_go_on(config, &output, err)
+	         : config->fd >= 0 ? output_take(config, &output, err)
+	                           : output_open(config, &output, err);
 	if (rc)
 		return rc;
 	struct capture_writer *w = must_calloc(1, sizeof *w);
@@ -73,6 +75,7 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	if (!w->config.snaplen || w->config.snaplen > CAPTURE_PACKET_MAX)
 		w->config.snaplen = CAPTURE_PACKET_MAX;
 	w->output = output;
+	w->fd = output.fd;
 	w->link_type = output.link_type >= 0 ? output.link_type : config->link_type;
 	w->headed = output.headed;
 	pthread_mutex_init(&w->owner, NULL);
@@ -90,6 +93,11 @@ void capture_writer_adopt(struct capture_writer *w, const struct capture_writer_
 	w->config.link_type = config->link_type;
 	if (!w->headed && w->output.link_type < 0)
 		w->link_type = config->link_type;
+}
+
+int capture_writer_fd(const struct capture_writer *w)
+{
+	return w->fd;
 }
 
 int capture_writer_link_type(const struct capture_writer *w)
@@ -207,6 +215,7 @@ void capture_writer_rotate(struct capture_writer *w, const char *path, const cha
 	writer_next(begin(w), take_turn, turn, true);
 	free(w->path);
 	w->path = must_strdup(path);
+	w->fd = -1;
 	w->headed = false;
 	w->interface_count = 0;
 	w->bytes = 0;

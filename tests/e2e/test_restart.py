@@ -314,6 +314,44 @@ def test_what_triggers_have_done_stays(service, kind, end):
         assert got == ([] if kind == "TriggeredValve" else ["high"])
 
 
+@pytest.mark.parametrize("form, end", [
+    ("pcap", signal.SIGTERM), ("pcap-ns", signal.SIGTERM), ("pcapng", signal.SIGTERM),
+    ("gz", signal.SIGTERM), ("pcap", signal.SIGKILL), ("pcapng", signal.SIGSEGV)])
+def test_a_file_goes_on(service, tmp_path, form, end):
+    """Also when somebody has moved it, and with the end of a packet missing."""
+    out, moved = tmp_path / "out.pcap", tmp_path / "moved.pcap"
+    how = "gz=True" if form == "gz" else f"format='{form}'"
+    service.create("e", f'w = WrpcapSink("{out}", {how}, linktype=1); s = CLIFeeder(); s > w')
+    for n in range(3):
+        with service.client() as rpc:
+            rpc.send("e", "s", f"{n:04}" * 15)
+        if n == 0:
+            out.rename(moved)
+        if end != signal.SIGTERM:
+            eventually(lambda: f"{n:04}".encode() in moved.read_bytes())
+            with open(moved, "ab") as file:
+                file.write(moved.read_bytes()[-80:-20])
+        service.restart(end)
+    service.ok("stop", "e")
+    assert [p[0] for p in makers.read(moved)] == [b"%04d" % n * 15 for n in range(3)]
+    assert not out.exists()
+
+
+def test_an_interface_is_opened_anew_and_the_gap_is_told(service):
+    service.create("e", 'n = SniffSource("lo"); q = Sink(); n > q')
+    service.process.send_signal(signal.SIGTERM)
+    service.process.wait()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(10):
+            sender.sendto(b"x", ("127.0.0.1", 9))
+    service.start()
+    with service.client() as rpc:
+        assert "was not captured for some" in rpc.show("e", "n")["note"]
+        assert rpc.stats("e", "n")["dropped"]["restart"] >= 10
+    service.restart(signal.SIGKILL)
+    assert "crash" in service.client().show("e", "n")["note"]
+
+
 def test_what_is_given_up_is_let_go(service):
     """The manager keeps nothing of a block that is removed, of an engine that stops, of one that
     does not come back."""
