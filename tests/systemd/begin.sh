@@ -58,7 +58,7 @@ echo testbed >"$root/etc/hostname"
 
 units=$root/etc/systemd/system
 mkdir -p "$units" "$root/etc/systemd/journald.conf.d"
-find "$units" -name '*.wants' -o -name '*.requires' | xargs -r rm -rf
+find "$units" \( -name '*.wants' -o -name '*.requires' \) -prune -exec rm -rf {} +
 system=$root$(realpath /lib/systemd/system)
 find "$system/sysinit.target.wants" "$system/sockets.target.wants" -type l \
     ! -name 'systemd-journald*' ! -name 'systemd-tmpfiles-setup.service' -delete

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The sign of life of an engine's thread. */
+#include "unit.h"
+#include <pipetool/engine.h>
+#include <uv.h>
+
+static uv_sem_t entered, may_leave;
+
+static struct pt_engine *make(void)
+{
+	struct pt_engine *e;
+	ck_assert_int_eq(pt_engine_new("e", NULL, NULL, &e, NULL), 0);
+	return e;
+}
+
+static void await_pulse(struct pt_engine *e)
+{
+	uint64_t before = pt_engine_pulse(e);
+	while (pt_engine_pulse(e) == before)
+		uv_sleep(1);
+}
+
+/* [engine's thread] */
+static void linger(void *arg, int code, struct json_t *result, struct pt_error *err)
+{
+	uv_sem_post(&entered);
+	uv_sem_wait(&may_leave);
+}
+
+static void hang(struct pt_engine *e)
+{
+	uv_sem_init(&entered, 0);
+	uv_sem_init(&may_leave, 0);
+	pt_engine_ask(e, "no such verb", NULL, NULL, 0, linger, NULL);
+	uv_sem_wait(&entered);
+}
+
+START_TEST(who_sleeps_lives)
+{
+	struct pt_engine *e = make();
+	await_pulse(e);
+	await_pulse(e);
+	pt_engine_free(e);
+}
+END_TEST
+
+START_TEST(who_is_stuck_has_no_pulse_until_it_goes_on)
+{
+	struct pt_engine *e = make();
+	hang(e);
+	uint64_t stuck = pt_engine_pulse(e);
+	for (int i = 0; i < 20; i++) {
+		uv_sleep(1);
+		ck_assert_uint_eq(pt_engine_pulse(e), stuck);
+	}
+	uv_sem_post(&may_leave);
+	await_pulse(e);
+	pt_engine_free(e);
+}
+END_TEST
+
+static void end(void *engine)
+{
+	pt_engine_end(engine);
+}
+
+START_TEST(one_that_is_to_end_can_be_watched_until_it_has)
+{
+	struct pt_engine *e = make();
+	uv_thread_t ending;
+	hang(e);
+	ck_assert_int_eq(uv_thread_create(&ending, end, e), 0);
+	uint64_t stuck = pt_engine_pulse(e);
+	uv_sleep(5);
+	ck_assert_uint_eq(pt_engine_pulse(e), stuck);
+	uv_sem_post(&may_leave);
+	uv_thread_join(&ending);
+	pt_engine_free(e);
+}
+END_TEST
+
+UNIT_TESTS("engine/pulse", who_sleeps_lives, who_is_stuck_has_no_pulse_until_it_goes_on,
+           one_that_is_to_end_can_be_watched_until_it_has)
