@@ -33,6 +33,15 @@ static int failed(const struct engine *engine)
 	return engine->past.file ? journal_failed(engine->past.file) : 0;
 }
 
+static int lost(struct ask *ask, int why)
+{
+	return pt_fail(&ask->err, -PT_EIO, NULL,
+	               "the change %s: the journal of engine '%s' cannot be written%s%s",
+	               ask->lost == TAKEN_BACK ? "could not be kept, and was taken back"
+	                                       : "was made, but will not outlast the daemon",
+	               ask->engine->name, why ? ": " : "", why ? error_words(why) : "");
+}
+
 void ask_deliver(struct ask *ask)
 {
 	int why = failed(ask->engine);
@@ -42,6 +51,8 @@ void ask_deliver(struct ask *ask)
 		                "done, but after a restart of the daemon it will not be so: the "
 		                "journal of engine '%s' cannot be written: %s",
 		                ask->engine->name, error_words(why));
+	if (!ask->code && ask->lost)
+		ask->code = lost(ask, why);
 	ask->done(ask->arg, ask->code, ask->result, &ask->err);
 	json_decref(ask->result);
 	pt_error_clear(&ask->err);
@@ -61,20 +72,18 @@ void ask_hold(struct ask *ask)
 
 void ask_release(struct engine *engine)
 {
-	while (engine->held && engine->held->ticket <= settled(engine)) {
+	while (engine->held && engine->held->ticket <= settled(engine) && !engine->held->unkept) {
 		struct ask *ask = engine->held;
 		if (!(engine->held = ask->next))
 			engine->held_last = &engine->held;
-		if (ask->recorded && (ask->doomed || failed(engine)))
-			commit_take_back(engine, ask);
-		else
-			ask_deliver(ask);
+		ask_deliver(ask);
 	}
 }
 
 void ask_settled(void *owner)
 {
 	struct engine *engine = owner;
+	commit_settled(engine);
 	ask_release(engine);
 	if (engine->phase == MAKING && engine->past.file && asked(engine) == settled(engine))
 		engine_made_settled(engine);
@@ -85,11 +94,8 @@ static void answered(struct post *post)
 {
 	struct ask *ask = (struct ask *)post;
 	struct engine *engine = ask->engine;
-	if (ask->author)
-		commit_record(ask);
-	else if (ask->takes_back)
-		commit_taken_back(ask);
-	else if (ask->keeps && !ask->code && engine->phase == READY)
+	commit_answered(ask);
+	if (ask->keeps && !ask->code && engine->phase == READY)
 		revisions_set_running(&engine->past, ask->starts);
 	ask_hold(ask);
 	ask_release(engine);

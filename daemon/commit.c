@@ -37,16 +37,14 @@ struct ask *engines_change(struct engine *engine, const struct change_wish *wish
                            engines_done *done, void *arg)
 {
 	struct ask *ask = ask_new(engine, done, arg);
-	json_t *params = json_copy(wish->params);
 	ask->author = must_calloc(1, sizeof *ask->author);
 	*ask->author = wish->author;
 	if (wish->author.comment)
 		ask->author->comment = ask->comment = must_strdup(wish->author.comment);
 	if (wish->author.confirm_s > 0)
 		engine->confirming = true;
-	json_object_set_new(params, "snapshot", json_true());
-	pt_engine_ask(engine->engine, wish->verb, params, wish->fds, wish->fd_count, ask_done, ask);
-	json_decref(params);
+	pt_engine_ask(engine->engine, wish->verb, wish->params, wish->fds, wish->fd_count, ask_done,
+	              ask);
 	return ask;
 }
 
@@ -63,100 +61,145 @@ static void tell_changed(const struct engine *engine)
 		json_decref(data);
 }
 
-void commit_record(struct ask *ask)
+/* ---- recording ---- */
+
+static void add_unkept(struct engine *engine, struct ask *ask)
+{
+	ask->unkept = true;
+	ask->next_unkept = NULL;
+	ask->record = journal_asked(engine->past.file);
+	*engine->unkept_last = ask;
+	engine->unkept_last = &ask->next_unkept;
+}
+
+static struct ask *take_unkept(struct engine *engine)
+{
+	struct ask *ask = engine->unkept;
+	if (!(engine->unkept = ask->next_unkept))
+		engine->unkept_last = &engine->unkept;
+	ask->unkept = false;
+	return ask;
+}
+
+static void record(struct ask *ask, const json_t *change)
 {
 	struct engine *engine = ask->engine;
-	if (ask->author->confirm_s > 0)
-		engine->confirming = false;
-	if (ask->code || !json_object_get(ask->result, "graph"))
-		return;
-	revisions_add(&engine->past, ask->author, ask->result);
-	/* what was made before the engine goes back goes with it */
-	ask->doomed = engine->past.quiet && engine->phase == READY;
-	ask->recorded = engine->past.file && (ask->doomed || !engine->past.quiet);
-	json_object_del(ask->result, "graph");
+	ask->revision = (uint64_t)json_integer_value(json_object_get(change, "revision"));
+	revisions_add(&engine->past, ask->author, change);
+	if (engine->past.file && engine->phase == READY)
+		add_unkept(engine, ask);
 	commit_arm(engine);
 	tell_changed(engine);
 }
 
 /* ---- what could not be kept ---- */
 
-static void refuse_lost(struct engine *engine, int code)
+static void lose(struct engine *engine, int lost)
 {
-	struct ask *ask;
-	int why = journal_failed(engine->past.file);
-	while ((ask = engine->lost)) {
-		engine->lost = ask->next;
-		ask->code =
-			pt_fail(&ask->err, -PT_EIO, NULL,
-		                "the change %s: the journal of engine '%s' cannot be written%s%s",
-		                code ? "was made, but will not outlast the daemon"
-		                     : "could not be kept, and was taken back",
-		                engine->name, why ? ": " : "", why ? error_words(why) : "");
-		ask_deliver(ask);
-	}
+	while (engine->unkept)
+		take_unkept(engine)->lost = lost;
 }
 
-static void taken_back(void *arg, int code, json_t *result, struct pt_error *err)
+/* All changes that were made until now went with it. */
+static void taken_back(struct engine *engine, int code)
 {
-	struct engine *engine = arg;
 	if (code)
-		log_error("engine %s: what could not be kept cannot be taken back: %s",
-		          engine->name, pt_error_text(err, error_words(code)));
-	refuse_lost(engine, code);
+		log_error("engine %s: what could not be kept cannot be taken back", engine->name);
+	else
+		revisions_go_back(&engine->past, engine->taking_back->revision);
+	engine->taking_back = NULL;
+	engine->past.quiet = false;
+	lose(engine, code ? NOT_KEPT : TAKEN_BACK);
+	if (engine->phase == READY)
+		revisions_write(&engine->past);
+	commit_arm(engine);
+	if (!code && engine->phase == READY)
+		engine_tell(engine, "engine.taken_back", history_last(&engine->past.history)->about,
+		            NULL);
+	ask_release(engine);
 }
 
-static uint64_t before(const struct history *h, uint64_t number)
+static const struct revision *before(const struct history *h, uint64_t number)
 {
-	uint64_t found = 0;
+	const struct revision *found = NULL;
 	for (size_t i = 0; i < h->count && h->items[i].number < number; i++)
-		found = h->items[i].number;
+		found = &h->items[i];
 	return found;
 }
 
-void commit_take_back(struct engine *engine, struct ask *ask)
+static void ignore(void *arg, int code, json_t *result, struct pt_error *err)
 {
-	bool first = !engine->lost;
-	if (first)
-		engine->lost_last = &engine->lost;
-	ask->next = NULL;
-	*engine->lost_last = ask;
-	engine->lost_last = &ask->next;
-	if (!first)
-		return;
-	if (engine->phase == ENDING) {
-		refuse_lost(engine, -PT_ESTATE);
+}
+
+static void take_back(struct engine *engine)
+{
+	const struct revision *target = before(&engine->past.history, engine->unkept->revision);
+	if (!target || engine->phase != READY) {
+		lose(engine, NOT_KEPT);
 		return;
 	}
-	json_t *number = json_object_get(ask->result, "revision");
-	uint64_t target = before(&engine->past.history, (uint64_t)json_integer_value(number));
-	const struct revision *revision = history_find(&engine->past.history, target);
-	struct ask *back = ask_new(engine, taken_back, engine);
+	struct ask *back = engine->taking_back = ask_new(engine, ignore, NULL);
 	json_t *params = json_object();
-	back->takes_back = true;
+	back->revision = target->number;
 	engine->past.quiet = true;
-	json_object_set_new(params, "ops", revision ? history_ops(revision) : json_array());
-	json_object_set_new(params, "revision", json_integer((json_int_t)target));
+	json_object_set_new(params, "ops", history_ops(target));
+	json_object_set_new(params, "revision", json_integer((json_int_t)target->number));
 	pt_engine_ask(engine->engine, "apply", params, NULL, 0, ask_done, back);
 	json_decref(params);
 }
 
-/* All changes that were made until now, and have not been answered, went with it. */
-void commit_taken_back(struct ask *back)
+void commit_settled(struct engine *engine)
 {
-	struct engine *engine = back->engine;
-	for (struct ask *ask = engine->held; ask; ask = ask->next)
-		ask->doomed |= ask->recorded;
-	if (!back->code)
-		revisions_go_back(&engine->past, (uint64_t)json_integer_value(json_object_get(
-							 back->result, "revision")));
-	engine->past.quiet = false;
-	if (engine->phase == READY)
-		revisions_write(&engine->past);
-	commit_arm(engine);
-	if (!back->code && engine->phase == READY)
-		engine_tell(engine, "engine.taken_back", history_last(&engine->past.history)->about,
-		            NULL);
+	if (!engine->past.file || engine->taking_back)
+		return;
+	uint64_t settled = journal_settled_until(engine->past.file);
+	if (journal_failed(engine->past.file)) {
+		if (engine->unkept)
+			take_back(engine);
+		return;
+	}
+	while (engine->unkept && engine->unkept->record <= settled)
+		take_unkept(engine);
+}
+
+/* ---- what the engine tells ---- */
+
+struct change_post {
+	struct post post;
+	struct ask *ask;
+	json_t *change;
+};
+
+static void changed(struct post *post)
+{
+	struct change_post *news = (struct change_post *)post;
+	struct ask *ask = news->ask;
+	if (ask->author)
+		record(ask, news->change);
+	else if (ask == ask->engine->taking_back)
+		taken_back(ask->engine, 0);
+	json_decref(news->change);
+	free(news);
+}
+
+/* [engine's thread] */
+void commit_changed(void *output, void *request, json_t *change)
+{
+	struct change_post *news = must_calloc(1, sizeof *news);
+	news->post.run = changed;
+	news->ask = request;
+	news->change = change;
+	inbox_post(news->ask->engine->engines->inbox, &news->post);
+}
+
+/* Where nothing differed, and where it was refused, nothing was told before. */
+void commit_answered(struct ask *ask)
+{
+	struct engine *engine = ask->engine;
+	if (ask->author && ask->author->confirm_s > 0)
+		engine->confirming = false;
+	if (ask == engine->taking_back)
+		taken_back(engine, ask->code);
 }
 
 /* ---- undo ---- */

@@ -21,13 +21,15 @@ struct ask {
 	struct engine *engine;
 	engines_done *done;
 	void *arg;
-	struct author *author; /* of a change; NULL: it is none */
-	char *comment;         /* the author's, owned */
-	bool recorded;         /* the change was made, and must be kept */
-	bool doomed;           /* it was taken back with one before */
-	bool takes_back;       /* what could not be kept */
-	bool keeps, starts;    /* the state that was asked for is to be kept: running, or stopped */
-	uint64_t ticket;       /* it is answered when the journal has come so far */
+	struct author *author;   /* of a change; NULL: it is none */
+	char *comment;           /* the author's, owned */
+	struct ask *next_unkept; /* of changes that were made, and are not on disk yet */
+	uint64_t revision;       /* that it made */
+	uint64_t record;         /* the journal's ticket for it */
+	bool unkept;             /* it is in that list */
+	enum { NOT_LOST, TAKEN_BACK, NOT_KEPT } lost;
+	bool keeps, starts; /* the state that was asked for is to be kept: running, or stopped */
+	uint64_t ticket;    /* it is answered when the journal has come so far */
 	int code;
 	json_t *result;
 	struct pt_error err;
@@ -56,11 +58,11 @@ struct engine {
 	enum pt_engine_state state; /* as was told last */
 
 	/* commit.c */
-	bool confirming;         /* a change that is to be confirmed is on its way */
-	bool going_back;         /* the unconfirmed change is being undone */
-	uint64_t confirm_due_ms; /* of the loop's clock; 0: nothing waits */
-	struct ask *lost,
-		**lost_last; /* changes that could not be kept, while they are taken back */
+	bool confirming;                   /* a change that is to be confirmed is on its way */
+	bool going_back;                   /* the unconfirmed change is being undone */
+	uint64_t confirm_due_ms;           /* of the loop's clock; 0: nothing waits */
+	struct ask *unkept, **unkept_last; /* in the order of their revisions */
+	struct ask *taking_back;           /* the question that brings back what is kept, or NULL */
 
 	bool failed;  /* found in the journal, it did not start; until it does */
 	bool is_over; /* its own thread is no more; under the lock of the engines */
@@ -109,11 +111,13 @@ journal_settled ask_settled;       /* of an engine's file */
 pt_engine_done ask_done;           /* [engine's thread] for pt_engine_ask: `arg` is the ask */
 
 /* ---- commit.c ---- */
-void commit_record(struct ask *); /* an answer to a change: it is to be kept from here on */
-/* A change that was recorded could not be kept: it is taken back, then answered. */
-void commit_take_back(struct engine *, struct ask *);
-void commit_taken_back(struct ask *); /* the engine has done so */
-void commit_arm(struct engine *);     /* the timer, if a change waits to be confirmed */
+/* The engine's hook, and what follows on the control loop: the change is to be kept from here on. */
+void commit_changed(void *output, void *request, json_t *change);
+void commit_answered(struct ask *); /* any question, whether it changes something or not */
+/* Something of the engine's file is settled: what is kept is kept; what cannot be is taken back, and
+   its answers say so. */
+void commit_settled(struct engine *);
+void commit_arm(struct engine *); /* the timer, if a change waits to be confirmed */
 void commit_timer_init(struct engines *);
 
 #endif

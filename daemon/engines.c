@@ -235,7 +235,7 @@ static bool is_settled(const struct journal_file *file)
 void engine_gone(struct engine *engine)
 {
 	struct engines *all = engine->engines;
-	if (!engine->is_freed || !is_settled(engine->past.file) || engine->held || engine->lost)
+	if (!engine->is_freed || !is_settled(engine->past.file) || engine->held)
 		return;
 	take_out(all, engine);
 	if (engine->past.history.count && !engine->code)

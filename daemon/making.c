@@ -174,6 +174,7 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	engine->engines = all;
 	engine->name = must_strdup(name);
 	engine->held_last = &engine->held;
+	engine->unkept_last = &engine->unkept;
 	output_init(&engine->output, engine->name, all->inbox, &all->events);
 	bool leaves = lasts && all->keep;
 	const struct pt_engine_hooks hooks = {.left = leaves ? on_left : NULL,
@@ -181,6 +182,7 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	                                      .output = output_text,
 	                                      .report = output_report,
 	                                      .state = on_state,
+	                                      .changed = commit_changed,
 	                                      .arg = &engine->output};
 	code = pt_engine_new(name, &hooks, &all->limits, &engine->engine, err);
 	if (code) {

@@ -167,7 +167,7 @@ char *rig_export(struct rig *r)
 static struct rig *rig_new(void)
 {
 	struct rig *r = must_calloc(1, sizeof *r);
-	const struct pt_engine_hooks hooks = {on_output, on_report, NULL, r};
+	const struct pt_engine_hooks hooks = {.output = on_output, .report = on_report, .arg = r};
 	add_types();
 	current = r;
 	r->recorded = json_array();

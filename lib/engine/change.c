@@ -30,8 +30,8 @@ struct change {
 	struct graph *wanted;
 	enum plan_action *actions;
 	json_t *plan;
-	json_t *snapshot; /* [worker] what engine.show would tell of the wanted graph; or NULL */
-	bool anew; /* the operations are for an empty graph, not for a copy of what is there */
+	json_t *told; /* [worker] {plan, graph} for hooks.changed; or NULL */
+	bool anew;    /* the operations are for an empty graph, not for a copy of what is there */
 	bool dry_run;
 	uint64_t pause_ns;       /* the longest time for which it held up the messages */
 	struct pt_block **fresh; /* of each wanted block: the new one, or NULL */
@@ -113,7 +113,7 @@ static void change_free(struct change *c)
 	free(c->single);
 	free(c->ends);
 	json_decref(c->plan);
-	json_decref(c->snapshot);
+	json_decref(c->told);
 	json_decref(c->failed);
 	if (!c->committed)
 		graph_free(c->wanted);
@@ -246,8 +246,9 @@ static void prepare_work(struct job *job)
 	} else {
 		prepare_wires(c);
 		prepare_ends(c);
-		if (is_told(c, "snapshot"))
-			c->snapshot = graph_to_json(c->wanted);
+		if (c->engine->hooks.changed)
+			c->told = json_pack("{s:o, s:o}", "plan", json_deep_copy(c->plan), "graph",
+			                    graph_to_json(c->wanted));
 	}
 }
 
@@ -358,6 +359,16 @@ static void tell_estates(const struct change *c)
 	estate_forget(c->engine);
 }
 
+static void tell_changed(struct change *c)
+{
+	const struct pt_engine_hooks *hooks = &c->engine->hooks;
+	if (!c->told)
+		return;
+	json_object_set_new(c->told, "revision", json_integer((json_int_t)c->engine->revision));
+	hooks->changed(hooks->arg, c->request ? c->request->arg : NULL, c->told);
+	c->told = NULL;
+}
+
 static void commit(struct change *c)
 {
 	struct pt_engine *e = c->engine;
@@ -381,11 +392,9 @@ static void commit(struct change *c)
 
 	struct retired *retired = c->retired;
 	struct request *request = c->request;
+	tell_changed(c);
 	note_pause(c, since_ns);
 	json_t *result = changed_result(c);
-	if (c->snapshot)
-		json_object_set_new(result, "graph", c->snapshot);
-	c->snapshot = NULL;
 	c->request = NULL;
 	c->committed = true;
 	finish(c, NULL);

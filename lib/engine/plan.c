@@ -6,6 +6,7 @@
 #include "msg/json.h"
 #include "type/param.h"
 #include <stdlib.h>
+#include <string.h>
 
 static json_t *effective(const struct pt_param *row, const json_t *params)
 {
@@ -148,6 +149,21 @@ static void add_links(json_t *before, json_t *after, const struct graph *now,
 	links_free(&staying);
 }
 
+/* Of graphs with the same blocks and links. */
+static bool is_same_order(const struct graph *now, const struct graph *wanted)
+{
+	for (unsigned i = 0; i < now->count; i++)
+		if (strcmp(now->blocks[i]->name, wanted->blocks[i]->name))
+			return false;
+	for (unsigned i = 0; i < now->link_count; i++) {
+		const struct graph_link *a = &now->links[i], *b = &wanted->links[i];
+		if (a->canal != b->canal || strcmp(a->from->name, b->from->name) ||
+		    strcmp(a->to->name, b->to->name))
+			return false;
+	}
+	return true;
+}
+
 json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
                      const enum plan_action *actions)
 {
@@ -169,5 +185,7 @@ json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
 	}
 	json_array_extend(ops, links);
 	json_decref(links);
+	if (!json_array_size(ops) && !is_same_order(now, wanted))
+		json_array_append_new(ops, json_pack("{s:s}", "op", "order"));
 	return ops;
 }

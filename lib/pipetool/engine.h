@@ -31,6 +31,10 @@ struct pt_engine_hooks {
 	               size_t length);
 	/* Something went wrong or happened in a block: error is 0 for mere news. */
 	void (*report)(void *arg, const char *block, int error, const char *words);
+	/* Its graph was changed: in the order of revisions, before the answer to the request that did it,
+	   whose `arg` is `request`. {revision, plan, graph: {blocks, links}}, the hook's own from then
+	   on, in any thread. */
+	void (*changed)(void *arg, void *request, struct json_t *change);
 	void (*state)(void *arg, enum pt_engine_state);
 	void *arg;
 	/* What a block leaves to the next daemon, should this one end now (takes it): told when it is
