@@ -103,8 +103,10 @@ static void lose(struct engine *engine, int lost)
 /* All changes that were made until now went with it. */
 static void taken_back(struct engine *engine, int code)
 {
+	const struct log_about about = engine_about(engine);
 	if (code)
-		log_error("engine %s: what could not be kept cannot be taken back", engine->name);
+		log_about(&about, LOG_LEVEL_ERROR,
+		          "engine %s: what could not be kept cannot be taken back", engine->name);
 	else
 		revisions_go_back(&engine->past, engine->taking_back->revision);
 	engine->taking_back = NULL;
@@ -249,7 +251,9 @@ static void gone_back(void *arg, int code, json_t *result, struct pt_error *err)
 	engine->going_back = false;
 	if (!code)
 		return;
-	log_error("engine %s: the change that was not confirmed cannot be taken back: %s",
+	const struct log_about about = engine_about(engine);
+	log_about(&about, LOG_LEVEL_ERROR,
+	          "engine %s: the change that was not confirmed cannot be taken back: %s",
 	          engine->name, pt_error_text(err, error_words(code)));
 	if (revisions_waits(&engine->past, &(uint64_t){0}, &(int64_t){0})) {
 		engine->confirm_due_ms = uv_now(engine->engines->loop) + AGAIN_MS;
@@ -267,10 +271,13 @@ static void go_back(struct engine *engine)
 	char *comment = must_printf("revision %" PRIu64 " was not confirmed in time", number);
 	struct change_wish wish = {.params = json_object(),
 	                           .author = {.uid = -1, .pid = -1, .comment = comment}};
-	log_warning("engine %s: %s: back to revision %" PRIu64, engine->name, comment, back);
+	const struct log_about about = engine_about(engine);
+	log_about(&about, LOG_LEVEL_WARNING, "engine %s: %s: back to revision %" PRIu64,
+	          engine->name, comment, back);
 	engine->confirm_due_ms = 0;
 	if (engines_undo(engine, &back, &wish, &err)) {
-		log_error("engine %s: %s", engine->name, pt_error_text(&err, ""));
+		log_about(&about, LOG_LEVEL_ERROR, "engine %s: %s", engine->name,
+		          pt_error_text(&err, ""));
 	} else {
 		engine->going_back = true;
 		engines_change(engine, &wish, gone_back, engine);

@@ -3,6 +3,7 @@
 #ifndef DAEMON_ENGINE_H
 #define DAEMON_ENGINE_H
 
+#include "base/log.h"
 #include "daemon/engines.h"
 #include "daemon/output.h"
 #include "daemon/revisions.h"
@@ -97,6 +98,7 @@ void engine_unmake(struct engine *);         /* stops and frees it, on a thread 
 extern const char *const engine_states[];    /* by enum pt_engine_state */
 json_t *engine_state(const struct engine *); /* {engine, state, revision, blocks, links} */
 void engine_tell(const struct engine *, const char *event, const json_t *about, json_t *data);
+struct log_about engine_about(const struct engine *); /* for a line of the log */
 void engine_gone(struct engine *); /* forgets it, if its thread has ended and its file is settled */
 
 /* ---- making.c ---- */

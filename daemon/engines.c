@@ -118,13 +118,18 @@ void engines_count_all(const struct engines *all, struct engines_tally *tally)
 	}
 }
 
-uint64_t engines_revision(const struct engines *all, const char *name)
+struct log_about engine_about(const struct engine *engine)
 {
 	struct pt_engine_glance glance = {0};
-	const struct engine *engine = engines_at(all, name);
-	if (engine && engine->phase != ENDING)
+	if (engine->phase != ENDING)
 		pt_engine_look(engine->engine, &glance);
-	return glance.revision;
+	return (struct log_about){.engine = engine->name, .revision = glance.revision};
+}
+
+uint64_t engines_revision(const struct engines *all, const char *name)
+{
+	const struct engine *engine = engines_at(all, name);
+	return engine ? engine_about(engine).revision : 0;
 }
 
 static json_t *row(const struct engine *engine)
