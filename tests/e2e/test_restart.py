@@ -17,11 +17,12 @@ from conftest import DEADLINE, Daemon, eventually, program, sanitized
 START = """
 import os, sys
 count = int(sys.argv[1])
-fds = [os.dup(int(fd)) for fd in sys.argv[2:2 + count]]
-fds = [os.dup2(os.dup(fd), 100 + n) for n, fd in enumerate(fds)]
-for n, fd in enumerate(fds):
-    os.dup2(fd, 3 + n)
+given = [int(fd) for fd in sys.argv[2:2 + count]]
+for n, fd in enumerate(given):
+    os.dup2(fd, 1000 + n, inheritable=False)
     os.close(fd)
+for n in range(count):
+    os.dup2(1000 + n, 3 + n)
 os.environ["LISTEN_PID"] = str(os.getpid())
 os.execv(sys.argv[2 + count], sys.argv[2 + count:])
 """
@@ -337,6 +338,41 @@ def test_a_file_goes_on(service, tmp_path, form, end):
     service.ok("stop", "e")
     assert [p[0] for p in makers.read(moved)] == [b"%04d" % n * 15 for n in range(3)]
     assert not out.exists()
+
+
+@pytest.mark.parametrize("end", ENDS[:2], ids=lambda end: end.name)
+def test_a_viewer_goes_on_being_fed(services, tmp_path, end):
+    """Where the service manager leaves it alone: it is started once."""
+    viewer, out = tmp_path / "viewer", tmp_path / "seen.pcapng"
+    viewer.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\ncat > {out}\n: > {out}.done\n")
+    viewer.chmod(0o755)
+    service = services(config=f"[programs]\nallow = {viewer}\n", env={"DISPLAY": ""})
+    service.create("e", f"s = CLIFeeder(); w = WiresharkSink(program='{viewer}', linktype=1); s > w")
+    for n in range(3):
+        with service.client() as rpc:
+            rpc.send("e", "s", f"{n:04}" * 15)
+            rpc.stats("e")
+        service.restart(end)
+    service.ok("stop", "e")
+    eventually(lambda: (tmp_path / "seen.pcapng.done").exists())
+    assert (tmp_path / "starts").read_text() == "started\n"
+    assert [p[0] for p in makers.read(out)] == [b"%04d" % n * 15 for n in range(3)]
+
+
+@pytest.mark.parametrize("end", ENDS[:2], ids=lambda end: end.name)
+def test_a_descriptor_that_was_handed_over_is_kept(service, end):
+    near, far = socket.socketpair()
+    with service.client() as rpc, near:
+        rpc.call("engine.create", engine="e", fds=[near.fileno()], start=True,
+                 blocks=[{"name": "f", "type": "FDSourceSink", "params": {"fd": {"fd": 0}}}],
+                 links=[{"from": "f", "to": "f"}])
+    with far:
+        far.settimeout(DEADLINE)
+        for n in range(3):
+            far.sendall(b"%d" % n)
+            assert far.recv(100) == b"%d" % n
+            service.client().stats("e")
+            service.restart(end)
 
 
 def test_an_interface_is_opened_anew_and_the_gap_is_told(service):
