@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include <assert.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,17 @@ static void set_text(json_t *object, const char *name, const char *text)
 		json_object_set_new(object, name, text_json(text));
 }
 
+/* One line, although it may quote what somebody has sent. */
+static void set_line(json_t *object, const char *name, const char *text)
+{
+	struct buf b = BUF_INIT;
+	for (; text && *text; text++)
+		buf_addf(&b, iscntrl((unsigned char)*text) ? "\\x%02x" : "%c",
+		         (unsigned char)*text);
+	set_text(object, name, b.length ? b.data : text);
+	buf_free(&b);
+}
+
 /* What is JSON already, as text; kept as a string where it is not. */
 static void set_json(json_t *object, const char *name, const char *text)
 {
@@ -140,11 +152,11 @@ json_t *rpc_error_to_json(const struct pt_error *err)
 	const struct pt_fault *first = err && err->count ? err->faults : &unknown;
 	json_t *error = json_object(), *data = json_object(), *all = json_array();
 	json_object_set_new(error, "code", json_integer(error_kind(first->code)->rpc));
-	set_text(error, "message", first->message ? first->message : "no reason was given");
+	set_line(error, "message", first->message ? first->message : "no reason was given");
 	describe(data, first);
 	for (size_t i = 0; err && err->count > 1 && i < err->count; i++) {
 		json_t *item = json_object();
-		set_text(item, "message", err->faults[i].message);
+		set_line(item, "message", err->faults[i].message);
 		describe(item, &err->faults[i]);
 		json_array_append_new(all, item);
 	}
