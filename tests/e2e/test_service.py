@@ -183,7 +183,8 @@ def test_every_event_is_catalogued(machine):
 
 def test_units_are_hardened(machine):
     verified = machine.run("systemd-analyze", "--recursive-errors=no", "verify",
-                           "pipetoold.service", "pipetoold.socket")
+                           "pipetoold.service", "pipetoold.socket",
+                           "pipetoold-readonly.socket")
     assert "pipetool" not in verified.stderr
     level = machine.out("systemd-analyze", "security", "pipetoold.service").splitlines()[-1]
     assert float(re.search(r"level for .*: ([0-9.]+)", level)[1]) <= 2.0, level
@@ -227,6 +228,20 @@ def test_a_member_captures_and_a_stranger_is_refused(machine):
     away = ptctl(machine, "create", "away", 'CLIFeeder() > WrpcapSink("/etc/passwd")', "--start",
                  check=False)
     assert away.returncode == 7 and "[files]" in away.stderr
+
+
+def test_a_second_socket_is_for_those_who_only_look(machine):
+    path = "/run/pipetool/readonly.sock"
+    assert machine.run("test", "-e", path, check=False).returncode == 1
+    machine.shell("systemctl stop pipetoold; systemctl enable --now pipetoold-readonly.socket")
+    seen = ptctl(machine, "-s", path, "list", user="stranger").stdout
+    assert "capture" in seen
+    refused = ptctl(machine, "-s", path, "stop", "capture", user="stranger", check=False)
+    assert refused.returncode == 7
+    refused = ptctl(machine, "list", user="stranger", check=False)
+    assert refused.returncode == 7
+    machine.shell("systemctl disable --now pipetoold-readonly.socket; systemctl restart pipetoold")
+    await_engine(machine, "capture")
 
 
 def test_the_journal_knows_engine_and_block(machine):
