@@ -122,6 +122,7 @@ static void one_by_one(struct pt_block *b, enum pt_canal canal, struct pt_msg **
 void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, unsigned count,
              uint64_t bytes)
 {
+	engine_beat(b->engine);
 	/* Blocks that only pass on, one link each, are a loop and not a recursion. */
 	for (;;) {
 		if (b->single && count > 1) {

@@ -163,7 +163,7 @@ void engine_settle(struct pt_engine *e)
 static void on_settle(uv_prepare_t *settle)
 {
 	struct pt_engine *e = settle->data;
-	atomic_fetch_add_explicit(&e->turns, 1, memory_order_relaxed);
+	engine_beat(e);
 	engine_settle(e);
 }
 
@@ -354,6 +354,6 @@ void pt_engine_look(const struct pt_engine *e, struct pt_engine_glance *glance)
 
 uint64_t pt_engine_pulse(struct pt_engine *e)
 {
-	return atomic_load_explicit(&e->turns, memory_order_relaxed) +
+	return atomic_load_explicit(&e->beats, memory_order_relaxed) +
 	       uv_metrics_idle_time(&e->loop);
 }

@@ -57,7 +57,7 @@ struct pt_engine {
 	unsigned jobs;     /* threads at work */
 
 	_Atomic uint64_t glance[5]; /* state revision blocks links messages */
-	_Atomic uint64_t turns;     /* of the loop */
+	_Atomic uint64_t beats;     /* turns of the loop, and deliveries: for the pulse */
 };
 
 /* Sets everything up but the thread; `thread` false is for tests. */
@@ -65,6 +65,14 @@ int engine_new(const char *name, const struct pt_engine_hooks *, const struct pt
                bool thread, struct pt_engine **, struct pt_error *);
 
 uint64_t engine_now(const struct pt_engine *);
+
+/* The thread has come on. Only it writes: no need for more than a store. */
+static inline void engine_beat(struct pt_engine *e)
+{
+	uint64_t beats = atomic_load_explicit(&e->beats, memory_order_relaxed);
+	atomic_store_explicit(&e->beats, beats + 1, memory_order_relaxed);
+}
+
 bool engine_stack_is_low(const struct pt_engine *); /* too low for another trigger */
 void engine_set_state(struct pt_engine *, enum pt_engine_state);
 

@@ -101,6 +101,16 @@ def test_the_watchdog_is_fed_whatever_engines_do(watched, manager):
     assert "hangs" not in watched.log()
 
 
+def test_many_slow_scripts_are_no_hang(watched, manager):
+    manager.hear_until("READY=1")
+    watched.create("slow", "s = CLIFeeder(); s > "
+                   "TransformDrain('function(m) while true do end end') > Sink()")
+    watched.ok("send", "slow.s", *["ended after 100 ms"] * 15, "--timeout", "60",  # in one turn
+               timeout=90)
+    assert "WATCHDOG=1" in manager.drain()
+    assert "hangs" not in watched.log()
+
+
 def test_somebody_elses_watchdog_is_not_fed(daemons, manager):
     env = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "20000",
            "WATCHDOG_PID": str(os.getpid())}
