@@ -318,6 +318,59 @@ def test_a_connection_outlives_a_restart(machine):
     ptctl(machine, "destroy", "tcp")
 
 
+# Sends numbered lines to a peer that sends all back; a line of its input pauses it, and the next one
+# lets it go on. Tells when all has come back as it was.
+ECHOED = """
+import socket, sys, threading
+peer = socket.create_connection(("127.0.0.1", 4445))
+sent, got, number = bytearray(), bytearray(), 0
+def receive():
+    while data := peer.recv(65536):
+        got.extend(data)
+threading.Thread(target=receive, daemon=True).start()
+while True:
+    asked = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.readline(), asked.set()), daemon=True).start()
+    while not asked.wait(0.001):
+        lines = b"".join(b"%09d\\n" % n for n in range(number, number + 50))
+        number += 50
+        peer.sendall(lines)
+        sent += lines
+    while len(got) < len(sent):
+        asked.wait(0.01)
+        threading.Event().wait(0.01)
+    print("whole" if got == sent else "torn", len(sent), flush=True)
+    if not sys.stdin.readline():
+        break
+"""
+
+
+def test_a_stream_is_whole_after_ten_restarts_and_two_crashes(machine):
+    ptctl(machine, "create", "echo", 't = TCPListenPipe("127.0.0.1", 4445); t > t', "--start")
+    peer = machine.start("python3", "-c", ECHOED)
+
+    def pause():
+        peer.stdin.write("pause\n")
+        peer.stdin.flush()
+        assert peer.stdout.readline().startswith("whole")
+
+    for _ in range(10):
+        machine.run("systemctl", "restart", "pipetoold")
+        await_engine(machine, "echo")
+    pause()
+    for number in ("KILL", "SEGV"):
+        pid = told(machine, "MainPID")
+        machine.run("systemctl", "kill", "--kill-whom=main", f"--signal={number}", "pipetoold")
+        eventually(lambda: told(machine, "MainPID") not in (pid, "0"))
+        peer.stdin.write("go on\n")
+        peer.stdin.flush()
+        await_engine(machine, "echo")
+        pause()
+    peer.communicate(timeout=60)
+    assert peer.returncode == 0
+    ptctl(machine, "destroy", "echo")
+
+
 # ---- in trouble ---------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("number", ["SEGV", "KILL"])
