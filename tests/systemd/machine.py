@@ -74,7 +74,8 @@ class Machine:
         self.groups = Groups(self.folder)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                ["unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation", "private",
+                ["setpriv", "--pdeathsig", "KILL",  # a test that is killed leaves no machine behind
+                 "unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation", "private",
                  HERE / "begin.sh", root, shared],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self.groups.enter)
         try:
