@@ -97,6 +97,10 @@ static void answered(struct post *post)
 	commit_answered(ask);
 	if (ask->keeps && !ask->code && engine->phase == READY)
 		revisions_set_running(&engine->past, ask->starts);
+	if (ask->at_once) {
+		ask_deliver(ask);
+		return;
+	}
 	ask_hold(ask);
 	ask_release(engine);
 }
@@ -134,6 +138,7 @@ struct ask *engines_tap(struct engine *engine, json_t *params, const struct pt_t
                         engines_done *done, void *arg)
 {
 	struct ask *ask = ask_new(engine, done, arg);
+	ask->at_once = true;
 	pt_engine_tap(engine->engine, params, hooks, ask_done, ask);
 	return ask;
 }

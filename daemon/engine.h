@@ -29,6 +29,7 @@ struct ask {
 	uint64_t record;         /* the journal's ticket for it */
 	bool unkept;             /* it is in that list */
 	enum { NOT_LOST, TAKEN_BACK, NOT_KEPT } lost;
+	bool at_once;       /* of a tap: what it shows, and its end, come behind the answer */
 	bool keeps, starts; /* the state that was asked for is to be kept: running, or stopped */
 	uint64_t ticket;    /* it is answered when the journal has come so far */
 	int code;

@@ -219,6 +219,25 @@ def whole(data):
 
 # ---- ptctl --------------------------------------------------------------------------------------
 
+def test_a_tap_on_an_engine_that_is_being_changed_and_destroyed(daemon, rpc):
+    """The answer to the tap waits for no journal: its end would come before it."""
+    with daemon.client() as other, daemon.client() as third:
+        for n in range(40):
+            rpc.call("engine.create", engine="e", blocks=[{"name": "d", "type": "Drain"}])
+            changed = [other.post("engine.change", engine="e", ops=[
+                {"op": "add", "name": f"x{i}", "type": "Drain"}]) for i in range(n % 5)]
+            tap = third.post("block.tap", engine="e", block="d")
+            destroyed = rpc.post("engine.destroy", engine="e")
+            for number in changed:
+                other.answer(number)
+            assert "result" in rpc.answer(destroyed)
+            message = third.answer(tap)
+            if "result" in message:
+                assert third.notification("block.packets")["params"]["ended"]
+            else:
+                assert message["error"]["data"]["kind"] in ("no-such-engine", "wrong-state")
+
+
 @pytest.mark.parametrize("verb", [["attach", "lab"], ["tap", "lab.d"], ["tap", "lab.d", "-w", "-"]])
 def test_ptctl_says_when_it_listens(daemon, verb):
     daemon.create("lab", "f = CLIFeeder(); d = Drain(); f > d > ConsoleSink()")
