@@ -132,7 +132,7 @@ int history_replay(struct history *h, const json_t *record, struct pt_error *err
 	const json_t *number = json_object_get(record, "revision");
 	uint64_t n = (uint64_t)json_integer_value(number);
 	if (!json_is_integer(number) || json_integer_value(number) < 0 ||
-	    (last && n <= last->number))
+	    (last && n != last->number + 1))
 		return pt_fail(err, -PT_EIO, NULL, "a revision without a number, or out of order");
 	json_t *blocks = list_apply(last ? last->blocks : NULL, json_object_get(record, "blocks"));
 	json_t *links = list_apply(last ? last->links : NULL, json_object_get(record, "links"));

@@ -52,6 +52,7 @@ struct journal_file {
 	uint64_t asked, settled;
 	int failed;
 	size_t length, short_length; /* now, and after the last rewrite */
+	uint32_t sum;                /* of the records */
 
 	/* the thread's */
 	size_t kept; /* bytes that are known to be good */
@@ -61,6 +62,7 @@ struct journal_file {
 struct journal {
 	char *folder;
 	int fd, lock;
+	uint32_t found_sum; /* of the file that is being found */
 	struct inbox *inbox;
 	uv_thread_t thread;
 	uv_mutex_t mutex; /* for what follows */
@@ -157,6 +159,7 @@ static bool scan_file(void *arg, const char *path)
 		char *engine = engine_of(path);
 		if (f.torn)
 			cut(path, &f);
+		scan->journal->found_sum = f.sum;
 		code = scan->found(scan->arg, engine, f.records, &err);
 		if (code)
 			log_error("%s: %s; its engine is not started", path,
@@ -356,7 +359,7 @@ static uint64_t ask(struct journal_file *f, enum action action, struct buf *text
 uint64_t journal_append(struct journal_file *f, const json_t *record)
 {
 	struct buf b = BUF_INIT;
-	records_add(&b, record);
+	records_add(&b, &f->sum, record);
 	f->length += b.length;
 	return ask(f, APPEND, &b);
 }
@@ -366,9 +369,9 @@ uint64_t journal_rewrite(struct journal_file *f, const json_t *records)
 	struct buf b = BUF_INIT;
 	size_t i;
 	json_t *record;
-	records_begin(&b);
+	records_begin(&b, &f->sum);
 	json_array_foreach ((json_t *)(uintptr_t)records, i, record)
-		records_add(&b, record);
+		records_add(&b, &f->sum, record);
 	f->length = f->short_length = b.length;
 	return ask(f, REWRITE, &b);
 }
@@ -413,8 +416,9 @@ struct journal_file *journal_file_new(struct journal *j, const char *engine, boo
 	bool is = !lstat(f->path, &st);
 	if (is && !there)
 		put_away(j, f->path, "another engine is made in its place");
-	else if (is)
+	if (is && there)
 		f->kept = f->length = f->short_length = (size_t)st.st_size;
+	f->sum = j->found_sum;
 	return f;
 }
 

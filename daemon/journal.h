@@ -11,8 +11,7 @@
 #include <stdint.h>
 
 /*
- * ENGINE.journal holds one record a line: the CRC-32 of its text in eight hexadecimal digits, a
- * space, and the text, a JSON object; the first says which format it is. A record is appended and
+ * ENGINE.journal holds one record a line, with checksums: see records.h. A record is appended and
  * synchronised with the disk before it counts as kept; a file is made, and made anew, beside its
  * place and renamed. So the process may end at any moment: what is found is all that was kept, and
  * perhaps the beginning of one record more, which is dropped.
@@ -35,7 +34,7 @@ const char *journal_folder(const struct journal *);
 typedef int journal_found(void *arg, const char *engine, const json_t *records, struct pt_error *);
 void journal_scan(struct journal *, journal_found *, void *arg);
 
-/* An engine's file: the one that was found there, or else a new one, which begins with a rewrite
+/* An engine's file: the one that is being found (`there`, in `found` only), or else a new one, which begins with a rewrite
    (what was left alone there is renamed). `settled` is called when something that was asked of it is
    done or has failed. */
 typedef void journal_settled(void *owner);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Lines with checksums. */
+/* Lines with checksums that follow from one another. */
 #include "daemon/records.h"
 
 #include "rpc/call.h"
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -11,38 +13,46 @@
 #define FORMAT     "{\"journal\":1}"
 #define SUM_LENGTH 9 /* and the space */
 
-static void add_line(struct buf *b, const char *text)
+static uint32_t sum_of(uint32_t before, const char *text, size_t length)
 {
-	unsigned long sum = crc32(0, (const Bytef *)text, (uInt)strlen(text));
-	buf_addf(b, "%08lx %s\n", sum, text);
+	return (uint32_t)crc32(before, (const Bytef *)text, (uInt)length);
 }
 
-void records_begin(struct buf *b)
+static void add_line(struct buf *b, uint32_t *sum, const char *text)
 {
-	add_line(b, FORMAT);
+	*sum = sum_of(*sum, text, strlen(text));
+	buf_addf(b, "%08" PRIx32 " %s\n", *sum, text);
 }
 
-void records_add(struct buf *b, const json_t *record)
+void records_begin(struct buf *b, uint32_t *sum)
+{
+	*sum = 0;
+	add_line(b, sum, FORMAT);
+}
+
+void records_add(struct buf *b, uint32_t *sum, const json_t *record)
 {
 	char *text = json_dumps(record, JSON_COMPACT);
 	if (!text)
 		abort();
-	add_line(b, text);
+	add_line(b, sum, text);
 	free(text);
 }
 
 /* The record of a line without its newline; NULL: the sum is wrong. */
-static json_t *read_record(const char *line, size_t length)
+static json_t *read_record(const char *line, size_t length, uint32_t *sum)
 {
 	json_t *record = NULL;
-	char *end;
-	if (length <= SUM_LENGTH || line[SUM_LENGTH - 1] != ' ' || memchr(line, '\0', length))
-		return NULL;
-	unsigned long said = strtoul(line, &end, 16);
+	char wanted[SUM_LENGTH + 1];
 	const char *text = line + SUM_LENGTH;
-	if (end != text - 1 || said != crc32(0, (const Bytef *)text, (uInt)(length - SUM_LENGTH)))
+	if (length <= SUM_LENGTH || memchr(line, '\0', length))
 		return NULL;
-	rpc_json_parse(text, length - SUM_LENGTH, &record, NULL);
+	uint32_t is = sum_of(*sum, text, length - SUM_LENGTH);
+	snprintf(wanted, sizeof wanted, "%08" PRIx32 " ", is);
+	if (memcmp(line, wanted, SUM_LENGTH) ||
+	    rpc_json_parse(text, length - SUM_LENGTH, &record, NULL))
+		return NULL;
+	*sum = is;
 	return record;
 }
 
@@ -63,7 +73,7 @@ void records_read(const struct buf *b, struct records_found *f)
 	for (size_t at = 0; at < b->length && !f->damage && !f->torn; number++) {
 		const char *line = b->data + at, *newline = memchr(line, '\n', b->length - at);
 		size_t length = newline ? (size_t)(newline - line) : b->length - at;
-		json_t *record = newline ? read_record(line, length) : NULL;
+		json_t *record = newline ? read_record(line, length, &f->sum) : NULL;
 		bool is_last = at + length + 1 >= b->length;
 		if (record && (number > 1 || is_format(record))) {
 			if (number > 1)

@@ -58,10 +58,26 @@ static void await(struct journal_file *f)
 		uv_run(&loop, UV_RUN_ONCE);
 }
 
+static int count; /* of what was settled */
+
+/* As whoever looks for engines takes them up. */
+static int take_up(void *arg, const char *engine, const json_t *records, struct pt_error *err)
+{
+	struct journal_file **f = arg;
+	if (!strcmp(engine, "a"))
+		*f = journal_file_new(journal, engine, true, settled, &count);
+	return 0;
+}
+
 static void keep(const char *engine, bool there, const char *texts)
 {
-	int count = 0;
-	struct journal_file *f = journal_file_new(journal, engine, there, settled, &count);
+	struct journal_file *f = NULL;
+	count = 0;
+	if (there)
+		journal_scan(journal, take_up, &f);
+	else
+		f = journal_file_new(journal, engine, false, settled, &count);
+	ck_assert_ptr_nonnull(f);
 	json_t *records = json_loads(texts, 0, NULL), *record;
 	size_t i;
 	if (!there)
@@ -202,6 +218,23 @@ START_TEST(any_flipped_byte_puts_the_file_aside_and_others_are_found)
 }
 END_TEST
 
+START_TEST(a_line_that_is_missing_is_noticed)
+{
+	first();
+	keep("a", false, "[{\"n\":1},{\"n\":2},{\"n\":3}]");
+	struct buf text = contents("a.journal");
+	char *second = strchr(strchr(text.data, '\n') + 1, '\n') + 1;
+	char *third = strchr(second, '\n') + 1;
+	size_t rest = text.length - (size_t)(third - text.data);
+	memmove(second, third, rest);
+	put("a.journal", text.data, (size_t)(second - text.data) + rest);
+	expect("");
+	ck_assert_uint_eq(count_of("damaged"), 1);
+	buf_free(&text);
+	last();
+}
+END_TEST
+
 START_TEST(an_empty_file_and_garbage_are_put_aside)
 {
 	first();
@@ -240,7 +273,7 @@ END_TEST
 
 START_TEST(a_record_that_cannot_be_written_fails_and_those_after_it_too)
 {
-	int count = 0;
+	count = 0;
 	first();
 	json_t *record = json_pack("{s:i}", "n", 1), *records = json_pack("[O]", record);
 	struct journal_file *f = journal_file_new(journal, "a", false, settled, &count);
@@ -276,6 +309,6 @@ END_TEST
 UNIT_TESTS("daemon/journal", what_was_kept_is_found,
            wherever_the_last_record_was_torn_the_rest_is_found, a_torn_file_is_appended_to,
            any_flipped_byte_puts_the_file_aside_and_others_are_found,
-           an_empty_file_and_garbage_are_put_aside,
+           a_line_that_is_missing_is_noticed, an_empty_file_and_garbage_are_put_aside,
            a_new_engine_does_not_write_over_what_could_not_be_used, a_folder_is_for_one,
            a_record_that_cannot_be_written_fails_and_those_after_it_too)
