@@ -86,7 +86,6 @@ static void leave_as(struct pt_block *b, struct pt_estate *estate, const char *i
 	free(key);
 }
 
-/* What was chosen because nothing was named goes by its name, too. */
 /* How many packets the interface has seen, for the gap that a restart of the daemon makes. */
 struct seen {
 	uint64_t time_s, packets;
@@ -110,6 +109,7 @@ static struct seen look(const char *iface)
 	return seen;
 }
 
+/* What was chosen because nothing was named goes by its name, too. */
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	const struct sniff_source *s = pt_state(b);
@@ -140,6 +140,11 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 	struct sniff_source *s = pt_state(b);
 	const struct live_config config = config_of(s);
 	s->failed = s->other_buffer = false;
+	if (s->socket == PT_FD_GONE) {
+		pt_fail(err, -ESTALE, "socket", "the socket was handed to an earlier daemon");
+		pt_hint(err, "hand it over again, with replace and --fd");
+		return -ESTALE;
+	}
 	return is_left(b, s) ? live_filter_new(&config, &s->change, err)
 	                     : live_open(&config, &s->live, err);
 }

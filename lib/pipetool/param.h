@@ -22,7 +22,7 @@ struct pt_file {
 	int fd;     /* -1: there is none; PT_FD_GONE: it was handed to an earlier daemon */
 };
 
-#define PT_FD_GONE (-2)
+#define PT_FD_GONE (-2) /* also what a PT_KIND_FD reads as then */
 
 struct pt_bytes_list {
 	struct pt_bytes *items;

@@ -32,7 +32,7 @@ struct param_env {
 	               struct pt_error *);
 	void (*release)(struct pt_func *); /* of what compile made */
 	/* The descriptor that came n-th (from 0) with the request; -1 unknown; -ESTALE: it came in
-	   an earlier life of the daemon, and is read as -1. The caller gets one of its own. NULL:
+	   an earlier life of the daemon, and is read as PT_FD_GONE. The caller gets one of its own. NULL:
 	   refused. */
 	int (*descriptor)(void *arg, int n);
 	const char *const *folders; /* in which paths may lie, NULL-terminated; NULL: everywhere */

@@ -134,7 +134,7 @@ static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
 	if (*fd >= 0)
 		return 0;
 	if (*fd == -ESTALE) {
-		*fd = -1;
+		*fd = PT_FD_GONE;
 		return 0;
 	}
 	return pt_fail(err, -PT_EPARAM, row->name,

@@ -213,6 +213,9 @@ def visit(daemon, seconds, ephemeral):
     return sum(visitor.count for visitor in visitors), kinds
 
 
+EXPLAINED = {"bad-link", "cycle", "no-such-block", "exists", "wrong-state"}
+
+
 @pytest.mark.parametrize("ephemeral", [True, False], ids=["in memory", "in the journal"])
 def test_a_crowd_has_no_refusal_that_it_cannot_explain(daemons, ephemeral):
     """Ten seconds together; the whole crowd and a minute with $PIPETOOL_LONG."""
@@ -224,11 +227,14 @@ def test_a_crowd_has_no_refusal_that_it_cannot_explain(daemons, ephemeral):
     pinger.start()
     try:
         count, kinds = visit(daemon, 30 if LONG else 4, ephemeral)
+        while not EXPLAINED <= set(kinds):  # a disk that is slow lets few requests come
+            more, others = visit(daemon, 4, ephemeral)
+            count, kinds = count + more, kinds + others
     finally:
         pinger.over.set()
         pinger.join()
     print(f"{count} requests of {CLIENTS} clients; refused: {dict(kinds)}; "
           f"daemon.info {pinger.count} times, the longest {pinger.worst_s * 1000:.1f} ms")
-    assert pinger.count and {"bad-link", "cycle", "no-such-block", "exists", "wrong-state"} <= set(kinds)
+    assert pinger.count
     assert daemon.call("engine.list")["engines"] == []
     held.nothing_more(growth_kib=16384)
