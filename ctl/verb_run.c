@@ -39,7 +39,7 @@ const struct verb verb_run = {
 		"until every source is exhausted and every sink flushed, and destroys it. Ctrl-C "
 		"stops "
 		"it cleanly, and when ptctl is gone, however that came, so is the engine. On a "
-                "terminal a line shows how far it is. The exit status is 1 if a "
+		"terminal a line shows how far it is. The exit status is 1 if a "
 		"block "
 		"failed. Capture files are opened by ptctl and handed to the daemon, so they are "
 		"read and written with your own rights (with rotate, and with -H, with the "

@@ -12,7 +12,7 @@ struct conf {
 	char *viewer_socket; /* NULL: none */
 	char *engines;
 	char *blocks;
-	char *state; /* NULL: not said */
+	char *state;   /* NULL: not said */
 	int log_level; /* enum log_level */
 
 	char **admin, **operator, ** viewer; /* names of users and @groups; end with NULL */
