@@ -41,7 +41,7 @@ struct ask *engines_change(struct engine *engine, const struct change_wish *wish
 	*ask->author = wish->author;
 	if (wish->author.comment)
 		ask->author->comment = ask->comment = must_strdup(wish->author.comment);
-	if (wish->author.confirm_s > 0)
+	if (wish->author.confirm_s > 0 && !json_is_true(json_object_get(wish->params, "dry_run")))
 		engine->confirming = true;
 	pt_engine_ask(engine->engine, wish->verb, wish->params, wish->fds, wish->fd_count, ask_done,
 	              ask);
@@ -88,6 +88,8 @@ static void record(struct ask *ask, const json_t *change)
 	revisions_add(&engine->past, ask->author, change);
 	if (engine->past.file && engine->phase == READY)
 		add_unkept(engine, ask);
+	engine->confirm_due_ms = 0;
+	engine->going_back = false; /* that was it, or it is overtaken */
 	commit_arm(engine);
 	tell_changed(engine);
 }
@@ -114,6 +116,7 @@ static void taken_back(struct engine *engine, int code)
 	lose(engine, code ? NOT_KEPT : TAKEN_BACK);
 	if (engine->phase == READY)
 		revisions_write(&engine->past);
+	engine->confirm_due_ms = 0;
 	commit_arm(engine);
 	if (!code && engine->phase == READY)
 		engine_tell(engine, "engine.taken_back", history_last(&engine->past.history)->about,
@@ -206,18 +209,27 @@ void commit_answered(struct ask *ask)
 
 /* ---- undo ---- */
 
+static const struct revision *find_revision(const struct engine *engine, uint64_t number,
+                                            struct pt_error *err)
+{
+	const struct history *h = &engine->past.history;
+	const struct revision *found = history_find(h, number);
+	if (!found)
+		pt_fail(err, -PT_EPARAM, "$.revision",
+		        "engine '%s' has no revision %" PRIu64 ": it has %" PRIu64 " to %" PRIu64,
+		        engine->name, number, h->items[0].number, history_last(h)->number);
+	return found;
+}
+
 static const struct revision *undo_target(const struct engine *engine, const uint64_t *number,
                                           struct pt_error *err)
 {
-	const struct history *h = &engine->past.history;
-	const struct revision *found = number ? history_find(h, *number) : history_before(h);
-	if (!found && !number)
+	if (number)
+		return find_revision(engine, *number, err);
+	const struct revision *found = history_before(&engine->past.history);
+	if (!found)
 		pt_fail(err, -PT_ESTATE, "$.engine", "there is nothing to undo in engine '%s'",
 		        engine->name);
-	else if (!found)
-		pt_fail(err, -PT_EPARAM, "$.revision",
-		        "engine '%s' has no revision %" PRIu64 ": it has %" PRIu64 " to %" PRIu64,
-		        engine->name, *number, h->items[0].number, history_last(h)->number);
 	return found;
 }
 
@@ -238,9 +250,11 @@ int engines_undo(const struct engine *engine, const uint64_t *number, struct cha
 	return 0;
 }
 
-json_t *engines_log(const struct engine *engine)
+json_t *engines_log(const struct engine *engine, const uint64_t *revision, struct pt_error *err)
 {
-	return history_log(&engine->past.history);
+	if (revision && !find_revision(engine, *revision, err))
+		return NULL;
+	return history_log(&engine->past.history, revision);
 }
 
 /* ---- confirmation ---- */
@@ -330,7 +344,8 @@ void commit_arm(struct engine *engine)
 		uv_timer_start(timer, on_timer, left, 0);
 }
 
-int engines_confirm(struct engine *engine, engines_done *done, void *arg, struct pt_error *err)
+int engines_confirm(struct engine *engine, const uint64_t *revision, engines_done *done, void *arg,
+                    struct pt_error *err)
 {
 	uint64_t back;
 	int64_t until_ns;
@@ -341,12 +356,18 @@ int engines_confirm(struct engine *engine, engines_done *done, void *arg, struct
 		return pt_fail(err, -PT_ESTATE, "$.engine",
 		               "too late: the change of engine '%s' is being taken back",
 		               engine->name);
+	uint64_t last = history_last(&engine->past.history)->number;
+	if (revision && *revision != last)
+		return pt_fail(err, -PT_ECONFLICT, "$.revision",
+		               "it is revision %" PRIu64
+		               " of engine '%s' that waits to be confirmed, "
+		               "not %" PRIu64,
+		               last, engine->name, *revision);
 	struct ask *ask = ask_new(engine, done, arg);
 	revisions_confirm(&engine->past);
 	commit_arm(engine);
 	ask->keeps = true;
-	ask->result = json_pack("{s:I}", "revision",
-	                        (json_int_t)history_last(&engine->past.history)->number);
+	ask->result = json_pack("{s:I}", "revision", (json_int_t)last);
 	engine_tell(engine, "engine.confirmed", ask->result, NULL);
 	ask_hold(ask);
 	ask_release(engine);

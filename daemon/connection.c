@@ -409,7 +409,7 @@ void connection_notify(struct connection *c, const struct buf *line)
 	} else if (outbox_given_up(&c->outbox)) {
 		log_warning("process %d does not read what it is attached to; it is disconnected",
 		            (int)c->peer.pid);
-		connection_close(c);
+		hang_up(c);
 	}
 }
 

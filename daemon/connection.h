@@ -42,7 +42,7 @@ int connection_attach(struct connection *, const char *engine, const char *block
                       struct pt_error *);
 /* Whether it is attached: to the block (NULL: to any of them) of the engine (NULL: to any). */
 bool connection_wants(const struct connection *, const char *engine, const char *block);
-void connection_notify(struct connection *, const struct buf *line); /* may close it */
+void connection_notify(struct connection *, const struct buf *line);
 void connection_lost(struct connection *, uint64_t notifications);
 
 /* Events of an engine, NULL: of all, go to this connection from here on. -PT_ELIMIT as above. */

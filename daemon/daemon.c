@@ -139,13 +139,17 @@ static void give_up(uv_timer_t *timer)
 		          END_MS / 1000);
 		_exit(EXIT_FAILURE);
 	}
+	if (d->loads) {
+		log_error("a type is still being loaded; the daemon ends without it");
+		_exit(EXIT_FAILURE);
+	}
 	uv_stop(&d->loop); /* some peer does not read its answer */
 }
 
 static void look_for_end(uv_prepare_t *prepare)
 {
 	struct daemon *d = prepare->data;
-	if (d->engines_ended && !server_is_busy(d->server) && console_idle(d->console))
+	if (d->engines_ended && !d->loads && !server_is_busy(d->server) && console_idle(d->console))
 		uv_stop(&d->loop);
 }
 
@@ -195,7 +199,7 @@ static void one_beginning_less(struct daemon *d)
 static void on_settled(void *arg)
 {
 	struct daemon *d = arg;
-	if (!d->ready)
+	if (d->beginnings)
 		one_beginning_less(d);
 }
 

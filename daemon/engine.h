@@ -56,6 +56,7 @@ struct engine {
 	struct waiter *waiters; /* for its making, then for its end */
 	uv_thread_t thread;     /* that frees it */
 	struct post freed;
+	bool removed; /* its journal was to be */
 	bool is_freed;
 	enum pt_engine_state state; /* as was told last */
 

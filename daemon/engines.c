@@ -242,8 +242,15 @@ void engine_gone(struct engine *engine)
 	struct engines *all = engine->engines;
 	if (!engine->is_freed || !is_settled(engine->past.file) || engine->held)
 		return;
+	int why = engine->removed && engine->past.file ? journal_failed(engine->past.file) : 0;
+	if (why)
+		engine->code = pt_fail(
+			&engine->err, -PT_EIO, NULL,
+			"destroyed, but it will be there again after a restart of the daemon: "
+			"the journal of engine '%s' cannot be removed: %s",
+			engine->name, error_words(why));
 	take_out(all, engine);
-	if (engine->past.history.count && !engine->code)
+	if (engine->past.history.count && (why || !engine->code))
 		engine_tell(engine, "engine.destroyed", NULL, NULL);
 	engine_tell_waiters(engine, engine->code, &engine->err);
 	pt_error_clear(&engine->err);
@@ -295,8 +302,9 @@ static void free_on_thread(void *arg)
 void engine_unmake(struct engine *engine)
 {
 	const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, STACK};
-	engine->suspended = engine->phase == READY && engine->lasts && engine->engines->ending &&
-	                    engine->engines->keep;
+	bool goes_on = engine->phase == READY || engine->restored || engine->from_file;
+	engine->suspended =
+		goes_on && engine->lasts && engine->engines->ending && engine->engines->keep;
 	engine->phase = ENDING;
 	engine->freed.run = freed;
 	if (uv_thread_create_ex(&engine->thread, &options, free_on_thread, engine))
@@ -309,6 +317,8 @@ void engines_destroy(struct engine *engine, engines_done *done, void *arg)
 	engine_wait(engine, done, arg);
 	if (engine->past.file)
 		journal_remove(engine->past.file);
+	engine->past.quiet = true;
+	engine->removed = true;
 	engine_unmake(engine);
 }
 

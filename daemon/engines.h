@@ -108,11 +108,12 @@ int engines_may_change(const struct engine *, struct pt_error *);
 int engines_undo(const struct engine *, const uint64_t *revision, struct change_wish *,
                  struct pt_error *);
 
-/* The last change is to stay. `done` comes when that is kept. */
-int engines_confirm(struct engine *, engines_done *, void *arg, struct pt_error *);
+/* The last change is to stay (`revision`: if it is that one). `done` comes when that is kept. */
+int engines_confirm(struct engine *, const uint64_t *revision, engines_done *, void *arg,
+                    struct pt_error *);
 
-/* As engine.log answers. A new reference. */
-json_t *engines_log(const struct engine *);
+/* As engine.log answers, of all revisions or of one; NULL: there is no such one. A new reference. */
+json_t *engines_log(const struct engine *, const uint64_t *revision, struct pt_error *);
 
 /* ---- making and unmaking ---- */
 

@@ -17,7 +17,7 @@ struct events {
 	struct daemon *daemon;
 	uv_timer_t timer; /* runs while somebody is subscribed */
 	json_t *seen;     /* {engine: {block: its row in the last stats}} */
-	unsigned asked;   /* engines that have not answered yet */
+	json_t *asked;    /* {engine: true} of those that have not answered yet */
 };
 
 void events_tell(struct events *e, const char *name, const char *engine, const char *block,
@@ -30,6 +30,8 @@ void events_tell(struct events *e, const char *name, const char *engine, const c
 	}
 	if (!strcmp(name, "engine.created"))
 		json_object_set_new(e->seen, engine, json_object());
+	else if (!strcmp(name, "engine.destroyed"))
+		json_object_del(e->seen, engine);
 	json_t *params = json_object();
 	struct buf line = BUF_INIT;
 	json_object_set_new(params, "name", json_string(name));
@@ -97,7 +99,7 @@ static void looked(void *arg, int code, json_t *result, struct pt_error *err)
 	const char *state = json_string_value(json_object_get(result, "state"));
 	json_t *rows = json_object(), *row;
 	size_t i;
-	e->asked--;
+	json_object_del(e->asked, look->engine);
 	json_array_foreach (json_object_get(result, "blocks"), i, row) {
 		const char *name = json_string_value(json_object_get(row, "name"));
 		compare(e, look->engine, state, before, json_object_get(before, name), row);
@@ -115,10 +117,12 @@ static void looked(void *arg, int code, json_t *result, struct pt_error *err)
 static void look_at(void *arg, struct engine *engine)
 {
 	struct events *e = arg;
+	if (json_object_get(e->asked, engine_name(engine)))
+		return;
 	struct look *look = must_calloc(1, sizeof *look);
 	look->events = e;
 	look->engine = must_strdup(engine_name(engine));
-	e->asked++;
+	json_object_set_new(e->asked, look->engine, json_true());
 	engines_ask(engine, "stats", NULL, NULL, 0, looked, look);
 }
 
@@ -128,7 +132,7 @@ static void on_timer(uv_timer_t *timer)
 	if (!server_has_subscribers(e->daemon->server)) {
 		uv_timer_stop(timer);
 		json_object_clear(e->seen);
-	} else if (!e->asked) {
+	} else {
 		engines_each(e->daemon->engines, look_at, e);
 	}
 }
@@ -146,6 +150,7 @@ struct events *events_new(struct daemon *daemon)
 	struct events *e = must_calloc(1, sizeof *e);
 	e->daemon = daemon;
 	e->seen = json_object();
+	e->asked = json_object();
 	uv_timer_init(&daemon->loop, &e->timer);
 	e->timer.data = e;
 	return e;
@@ -159,5 +164,6 @@ static void closed(uv_handle_t *handle)
 void events_free(struct events *e)
 {
 	json_decref(e->seen);
+	json_decref(e->asked);
 	uv_close((uv_handle_t *)&e->timer, closed);
 }

@@ -16,6 +16,7 @@ void history_init(struct history *h)
 static void revision_clear(struct history *h, struct revision *r)
 {
 	h->lists -= json_array_size(r->blocks) + json_array_size(r->links);
+	h->bytes -= r->bytes;
 	json_decref(r->about);
 	json_decref(r->blocks);
 	json_decref(r->links);
@@ -99,7 +100,9 @@ static void forget_oldest(struct history *h)
 static void append(struct history *h, struct revision r)
 {
 	h->lists += json_array_size(r.blocks) + json_array_size(r.links);
-	while (h->count > 1 && (h->count >= HISTORY_REVISIONS_MAX || h->lists > HISTORY_ITEMS_MAX))
+	h->bytes += r.bytes;
+	while (h->count > 1 && (h->count >= HISTORY_REVISIONS_MAX || h->lists > HISTORY_ITEMS_MAX ||
+	                        h->bytes > HISTORY_BYTES_MAX))
 		forget_oldest(h);
 	if (h->count == h->room) {
 		h->room = h->room ? h->room * 2 : 4;
@@ -146,7 +149,10 @@ int history_replay(struct history *h, const json_t *record, struct pt_error *err
 	json_t *about = json_copy((json_t *)(uintptr_t)record);
 	json_object_del(about, "blocks");
 	json_object_del(about, "links");
-	append(h, (struct revision){n, about, blocks, links});
+	if (last) /* it is confirmed, or it never will be */
+		json_object_del(last->about, "confirm");
+	append(h, (struct revision){n, about, blocks, links,
+	                            json_dumpb(record, NULL, 0, JSON_COMPACT)});
 	return 0;
 }
 
@@ -213,11 +219,12 @@ json_t *history_ops(const struct revision *r)
 	return ops;
 }
 
-json_t *history_log(const struct history *h)
+json_t *history_log(const struct history *h, const uint64_t *number)
 {
 	json_t *revisions = json_array(), *log = json_object();
 	for (size_t i = 0; i < h->count; i++)
-		json_array_append(revisions, h->items[i].about);
+		if (!number || *number == h->items[i].number)
+			json_array_append(revisions, h->items[i].about);
 	json_object_set_new(log, "revisions", revisions);
 	return log;
 }

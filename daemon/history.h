@@ -11,6 +11,7 @@
 
 #define HISTORY_REVISIONS_MAX 1000
 #define HISTORY_ITEMS_MAX     (1u << 21) /* blocks and links of all revisions: 8 bytes each */
+#define HISTORY_BYTES_MAX     (8u << 20) /* of all revisions' records, as text */
 
 /* Lists of equal items share them, so that a revision costs what it changed and a pointer for each
    block and link. `about` is what engine.log tells of it: {revision, time, uid, pid, ops,
@@ -20,12 +21,14 @@ struct revision {
 	uint64_t number;
 	json_t *about;
 	json_t *blocks, *links; /* as engine.show has them */
+	size_t bytes;           /* of its record, as text */
 };
 
 struct history {
 	struct revision *items; /* the oldest first; 0 is an engine that was made empty */
 	size_t count, room;
 	size_t lists; /* the lengths of all blocks and links */
+	size_t bytes; /* of all records */
 };
 
 void history_init(struct history *);
@@ -47,7 +50,8 @@ void history_drop_last(struct history *);
 
 /* The operations that make the revision's graph of an empty one: a new reference. */
 json_t *history_ops(const struct revision *);
-/* {revisions: […]} with what is known about each, the oldest first: a new reference. */
-json_t *history_log(const struct history *);
+/* {revisions: […]} with what is known about each, or only about `number`, the oldest first: a new
+   reference. */
+json_t *history_log(const struct history *, const uint64_t *number);
 
 #endif

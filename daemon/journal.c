@@ -62,7 +62,8 @@ struct journal_file {
 struct journal {
 	char *folder;
 	int fd, lock;
-	uint32_t found_sum; /* of the file that is being found */
+	uint32_t found_sum; /* of what is good of the file that is being found */
+	size_t found_length;
 	struct inbox *inbox;
 	uv_thread_t thread;
 	uv_mutex_t mutex; /* for what follows */
@@ -160,6 +161,7 @@ static bool scan_file(void *arg, const char *path)
 		if (f.torn)
 			cut(path, &f);
 		scan->journal->found_sum = f.sum;
+		scan->journal->found_length = f.good;
 		code = scan->found(scan->arg, engine, f.records, &err);
 		if (code)
 			log_error("%s: %s; its engine is not started", path,
@@ -327,7 +329,7 @@ static void done(struct post *post)
 	f->settled = t->ticket;
 	if (t->code && !f->failed)
 		log_error("%s: %s", f->path, error_words(t->code));
-	if (t->action == REWRITE && !t->code)
+	if (t->action != APPEND && !t->code)
 		f->failed = 0;
 	if (t->code)
 		f->failed = t->code;
@@ -417,7 +419,7 @@ struct journal_file *journal_file_new(struct journal *j, const char *engine, boo
 	if (is && !there)
 		put_away(j, f->path, "another engine is made in its place");
 	if (is && there)
-		f->kept = f->length = f->short_length = (size_t)st.st_size;
+		f->kept = f->length = f->short_length = j->found_length;
 	f->sum = j->found_sum;
 	return f;
 }

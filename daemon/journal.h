@@ -17,7 +17,7 @@
  * perhaps the beginning of one record more, which is dropped.
  *
  * All functions belong to the control loop, which never waits for the disk, but for journal_open,
- * journal_scan and journal_close.
+ * journal_scan and journal_close, and for a rename where a file was left alone.
  */
 struct journal;
 struct journal_file;

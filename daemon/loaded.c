@@ -106,6 +106,8 @@ void loaded_restore(struct loaded *l, const json_t *records, const struct func_l
 			          pt_error_text(&err, error_words(code)));
 		if (types)
 			take(l, name, text, types);
+		else
+			json_array_append(l->texts, record);
 		pt_error_clear(&err);
 	}
 }

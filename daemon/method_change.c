@@ -88,6 +88,14 @@ static void engine_apply(void *arg)
 	ask(call, engine, &wish, applied);
 }
 
+/* NULL: none was given. */
+static const uint64_t *get_revision(const struct call *call, uint64_t *room)
+{
+	const json_t *said = json_object_get(call->request.params, "revision");
+	*room = (uint64_t)json_integer_value(said);
+	return json_is_integer(said) ? room : NULL;
+}
+
 static void engine_undo(void *arg)
 {
 	struct call *call = arg;
@@ -96,10 +104,12 @@ static void engine_undo(void *arg)
 		return;
 	struct pt_error err = PT_ERROR_INIT;
 	struct change_wish wish = {.author = call_author(call), .params = engine_params(call)};
-	const json_t *said = json_object_get(call->request.params, "revision");
-	uint64_t revision = (uint64_t)json_integer_value(said);
+	uint64_t revision;
 	json_object_del(wish.params, "revision");
-	int code = engines_undo(engine, json_is_integer(said) ? &revision : NULL, &wish, &err);
+	/* What takes back a change that waits to be confirmed is not to be confirmed itself. */
+	int code = wish.author.confirm_s > 0 ? engines_may_change(engine, &err) : 0;
+	if (!code)
+		code = engines_undo(engine, get_revision(call, &revision), &wish, &err);
 	if (code) {
 		json_decref(wish.params);
 		call_refuse(call, code, &err);
@@ -113,7 +123,10 @@ static void engine_confirm(void *arg)
 	struct call *call = arg;
 	struct engine *engine = get_engine(call);
 	struct pt_error err = PT_ERROR_INIT;
-	int code = engine ? engines_confirm(engine, changed, call, &err) : 0;
+	uint64_t revision;
+	int code =
+		engine ? engines_confirm(engine, get_revision(call, &revision), changed, call, &err)
+		       : 0;
 	if (code)
 		call_refuse(call, code, &err);
 }
@@ -122,8 +135,15 @@ static void engine_log(void *arg)
 {
 	struct call *call = arg;
 	struct engine *engine = get_engine(call);
-	if (engine)
-		call_answer(call, engines_log(engine));
+	struct pt_error err = PT_ERROR_INIT;
+	uint64_t revision;
+	if (!engine)
+		return;
+	json_t *log = engines_log(engine, get_revision(call, &revision), &err);
+	if (log)
+		call_answer(call, log);
+	else
+		call_refuse(call, err.faults[0].code, &err);
 }
 
 /* clang-format off */
@@ -155,7 +175,17 @@ static const struct pt_param undo_params[] = {
 	{0}
 };
 
-static const struct pt_param engine_params_rows[] = {ENGINE, {0}};
+static const struct pt_param confirm_params[] = {
+	ENGINE,
+	{"revision", "Only if it is this one that waits.", PT_KIND_INT, .fallback = "None", .max = -1},
+	{0}
+};
+
+static const struct pt_param log_params[] = {
+	ENGINE,
+	{"revision", "Only this one; without it, all that are known.", PT_KIND_INT, .fallback = "None", .max = -1},
+	{0}
+};
 
 const struct rpc_method change_methods[] = {
 	{
@@ -187,7 +217,7 @@ const struct rpc_method change_methods[] = {
 		.summary = "Lets a change stay that was made with confirm_s",
 		.result = "{revision}",
 		.role = "admin",
-		.params = engine_params_rows,
+		.params = confirm_params,
 		.run = engine_confirm,
 	}, {
 		.name = "engine.log",
@@ -195,7 +225,7 @@ const struct rpc_method change_methods[] = {
 		.help = "The oldest first; times are seconds since 1970. `undoes` is the revision that was brought back, `confirm` stands with a change that waits to be confirmed; uid and pid are null where the daemon itself did it.",
 		.result = "{revisions: [{revision, time, uid, pid, comment?, undoes?, confirm?: {back, until}, ops}]}",
 		.role = "viewer",
-		.params = engine_params_rows,
+		.params = log_params,
 		.run = engine_log,
 	},
 	{0}

@@ -71,7 +71,7 @@ static void engine_create(void *arg)
 
 static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)
 {
-	call_answer(arg, NULL);
+	call_finish(arg, code, NULL, err);
 }
 
 static void engine_destroy(void *arg)

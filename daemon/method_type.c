@@ -74,6 +74,7 @@ static void load_kept(void *arg, int code)
 {
 	struct load *load = arg;
 	json_t *types = json_array(), *result = json_object();
+	load->call->daemon->loads--;
 	if (code)
 		load->code =
 			pt_fail(&load->err, -PT_EIO, NULL,
@@ -102,6 +103,7 @@ static void type_load(void *arg)
 	struct load *load = must_calloc(1, sizeof *load);
 	load->call = arg;
 	load->work.data = load;
+	load->call->daemon->loads++;
 	load->limits = blocks_limits(&load->call->daemon->conf);
 	if (uv_queue_work(&load->call->daemon->loop, &load->work, load_work, load_done))
 		abort();

@@ -2,8 +2,10 @@
 /* What an engine was: revisions that share what they have in common, records of them, and undo. */
 #include "daemon/history.h"
 
+#include "base/buf.h"
 #include "unit.h"
 #include <stdio.h>
+#include <string.h>
 
 static struct history h;
 
@@ -163,6 +165,26 @@ START_TEST(the_oldest_are_forgotten)
 }
 END_TEST
 
+START_TEST(what_is_long_is_forgotten_sooner)
+{
+	json_t *is = graph("ab");
+	char *words = must_calloc(HISTORY_BYTES_MAX / 4, 1);
+	memset(words, 'x', HISTORY_BYTES_MAX / 4 - 1);
+	history_init(&h);
+	for (int i = 1; i <= 10; i++) {
+		json_t *about = json_pack("{s:i, s:s}", "revision", i, "comment", words);
+		json_decref(history_add(&h, about, is));
+		json_decref(about);
+	}
+	ck_assert_uint_eq(h.count, 3);
+	ck_assert_uint_eq(history_last(&h)->number, 10);
+	ck_assert_uint_le(h.bytes, HISTORY_BYTES_MAX);
+	history_fini(&h);
+	free(words);
+	json_decref(is);
+}
+END_TEST
+
 START_TEST(a_revision_is_made_again_by_its_operations)
 {
 	history_init(&h);
@@ -180,4 +202,5 @@ END_TEST
 UNIT_TESTS("daemon/history", each_revision_keeps_its_graph, what_stays_is_shared,
            a_record_tells_only_what_is_new, records_make_the_same_history,
            records_that_do_not_follow_are_refused, undoing_again_goes_further_back,
-           the_oldest_are_forgotten, a_revision_is_made_again_by_its_operations)
+           the_oldest_are_forgotten, what_is_long_is_forgotten_sooner,
+           a_revision_is_made_again_by_its_operations)

@@ -207,3 +207,39 @@ def test_the_oldest_revisions_are_forgotten_past_a_thousand(daemon, rpc):
         again = [r["revision"] for r in later.call("engine.log", engine="e")["revisions"]]
         assert len(again) == 1000 and again[-1] == 1102
         assert later.show("e", "q")["params"]["limit"] == log[1] - 1
+
+
+# ---- what waits to be confirmed -----------------------------------------------------------------
+
+DRAIN = {"op": "add", "name": "x", "type": "Drain"}
+
+
+def test_only_the_revision_that_waits_is_confirmed(rpc):
+    rpc.call("engine.create", engine="e", blocks=[{"name": "d", "type": "Drain"}])
+    rpc.call("engine.change", engine="e", ops=[DRAIN], confirm_s=600)
+    assert rpc.refused("engine.confirm", engine="e", revision=1).kind == "conflict"
+    assert rpc.call("engine.confirm", engine="e", revision=2) == {"revision": 2}
+    (told,) = rpc.call("engine.log", engine="e", revision=2)["revisions"]
+    assert told["revision"] == 2 and "confirm" not in told
+    assert rpc.refused("engine.log", engine="e", revision=9).kind == "bad-parameter"
+
+
+def test_undoing_what_waits_needs_no_confirmation_and_ends_the_wait(rpc):
+    rpc.call("engine.create", engine="e", blocks=[{"name": "d", "type": "Drain"}])
+    rpc.call("engine.change", engine="e", ops=[DRAIN], confirm_s=600)
+    assert rpc.refused("engine.undo", engine="e", confirm_s=1).kind == "wrong-state"
+    assert rpc.call("engine.undo", engine="e")["revision"] == 3
+    assert not any("confirm" in told for told in rpc.call("engine.log", engine="e")["revisions"])
+    assert rpc.refused("engine.confirm", engine="e").kind == "wrong-state"
+    assert rpc.call("engine.change", engine="e", ops=[DRAIN])["revision"] == 4
+
+
+def test_a_dry_run_is_in_nobodys_way(rpc, daemon):
+    rpc.call("engine.create", engine="e", blocks=[{"name": "d", "type": "Drain"}])
+    with daemon.client() as other:
+        for n in range(20):
+            dry = other.post("engine.change", engine="e", ops=[dict(DRAIN, name=f"y{n}")],
+                             dry_run=True, confirm_s=60)
+            rpc.call("engine.change", engine="e", ops=[dict(DRAIN, name=f"x{n}")])
+            other.answer(dry)
+    assert not any("unconfirmed" in row for row in rpc.call("engine.list")["engines"])
