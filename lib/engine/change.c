@@ -519,18 +519,41 @@ static void start_work(struct job *job)
 		block_close(g->blocks[i]->alive, NULL);
 }
 
+static void settle_work(struct job *job)
+{
+	struct change *c = (struct change *)job;
+	estate_settle(c->engine);
+}
+
+static void settle_done(struct job *job)
+{
+	struct change *c = (struct change *)job;
+	finish(c, NULL);
+}
+
+/* What an earlier daemon has left is closed by now, and would be in the way of the next start. */
+static void start_fail(struct change *c)
+{
+	struct pt_engine *e = c->engine;
+	for (unsigned i = 0; i < e->graph->count; i++)
+		estate_tell(e->graph->blocks[i]->alive);
+	job_run(e, &c->job, settle_work, settle_done);
+}
+
 static void start_done(struct job *job)
 {
 	struct change *c = (struct change *)job;
 	struct pt_engine *e = c->engine;
 	set_away(e, false);
-	if (c->code == 0) {
-		engine_set_state(e, PT_RUNNING);
-		for (int sources = 0; sources < 2; sources++)
-			for (unsigned i = 0; i < e->graph->count; i++)
-				if (block_is_source(e->graph->blocks[i]->alive) == sources)
-					block_start(e->graph->blocks[i]->alive);
+	if (c->code) {
+		start_fail(c);
+		return;
 	}
+	engine_set_state(e, PT_RUNNING);
+	for (int sources = 0; sources < 2; sources++)
+		for (unsigned i = 0; i < e->graph->count; i++)
+			if (block_is_source(e->graph->blocks[i]->alive) == sources)
+				block_start(e->graph->blocks[i]->alive);
 	json_t *result = state_result(e);
 	finish(c, result);
 }

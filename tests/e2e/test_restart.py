@@ -417,6 +417,25 @@ def test_what_is_given_up_is_let_go(service):
     assert service.kept_names() == []
 
 
+def test_what_a_failed_start_has_closed_is_let_go(service, tmp_path):
+    """Nothing is in the way when it is started again."""
+    capture = tmp_path / "in.pcap"
+    makers.pcap(capture, [(b"x" * 60, 0)])
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    service.create("e", f'''t = TCPListenPipe("127.0.0.1", {port}); q = QueueSink(); t > q
+        r = RdpcapSource("{capture}"); r > q''')
+    eventually(lambda: service.client().stats("e", "q")["held"] == 1)
+    capture.rename(tmp_path / "away")
+    service.restart()
+    assert service.client().show("e")["state"] == "stopped"
+    eventually(lambda: not [name for name in service.kept_names() if "/t/" in name])
+    (tmp_path / "away").rename(capture)
+    service.ok("start", "e")
+    with socket.create_connection(("127.0.0.1", port)), service.client() as rpc:
+        assert [m["link_type"] for m in rpc.recv("e", "q", 2)] == [1, 1], "one is of before"
+
+
 def test_what_nobody_claims_is_let_go(service):
     text = 't = TCPListenPipe("127.0.0.1", 0); u = UDPServerPipe("127.0.0.1", 0)'
     (service.engines / "e.pipe").write_text(text)
