@@ -16,7 +16,8 @@ static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	struct valve *v = pt_state(b);
 	pt_queue_leave(b, &v->queue, estate);
-	pt_leave_bytes(estate, "position", &v->open, sizeof v->open);
+	if (v->runs)
+		pt_leave_bytes(estate, "position", &v->open, sizeof v->open);
 }
 
 static bool is_left(struct pt_block *b, bool *position)

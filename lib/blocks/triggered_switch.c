@@ -12,7 +12,8 @@ struct switching {
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	const struct switching *s = pt_state(b);
-	pt_leave_bytes(estate, "position", &s->low, sizeof s->low);
+	if (s->runs)
+		pt_leave_bytes(estate, "position", &s->low, sizeof s->low);
 }
 
 static bool is_left(struct pt_block *b, bool *position)

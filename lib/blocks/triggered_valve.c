@@ -12,7 +12,8 @@ struct valve {
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	const struct valve *v = pt_state(b);
-	pt_leave_bytes(estate, "position", &v->open, sizeof v->open);
+	if (v->runs)
+		pt_leave_bytes(estate, "position", &v->open, sizeof v->open);
 }
 
 static bool is_left(struct pt_block *b, bool *position)

@@ -186,7 +186,7 @@ void estate_tell_gone(struct pt_engine *e, const char *block, const char *type)
 
 void estate_tell_stale(struct pt_engine *e)
 {
-	if (!e->leaves_other)
+	if (!e->leaves_other || e->ending)
 		return;
 	e->leaves_other = false;
 	for (unsigned i = 0; i < e->graph->count; i++) {

@@ -41,7 +41,7 @@ struct estate_item *estate_items(const struct pt_estate *, size_t *count);
 void estate_tell(struct pt_block *);
 void estate_tell_last(struct pt_block *); /* that is about to be stopped for the last time */
 void estate_tell_gone(struct pt_engine *, const char *block, const char *type);
-void estate_tell_stale(struct pt_engine *); /* those that have said so */
+void estate_tell_stale(struct pt_engine *); /* those that have said so; at the end each is asked */
 void estate_settle(struct pt_engine *);     /* [worker] */
 
 /* What an earlier daemon's block has left, or NULL; and what nobody has taken is closed and told. */

@@ -317,6 +317,29 @@ def test_what_triggers_have_done_stays(service, kind, end):
         assert got == ([] if kind == "TriggeredValve" else ["high"])
 
 
+@pytest.mark.parametrize("kind", ["TriggeredValve", "TriggeredSwitch", "TriggeredQueueingValve"])
+def test_what_is_stopped_starts_as_it_is_told_to(service, kind):
+    """Only a block that runs has a position."""
+    service.create("e", f"s = CLIFeeder(); v = {kind}(); q = QueueSink(); s > v > q; v >> q")
+    service.ok("stop", "e")
+    service.ok("set", "e.v", "start_state=False")
+    service.ok("start", "e")
+    closed = [] if kind != "TriggeredSwitch" else ["high"]
+
+    def canals():
+        rpc.send("e", "s", "m")
+        return [m["canal"] for m in rpc.recv("e", "q", 1, 0.1)]
+
+    with service.client() as rpc:
+        assert canals() == closed
+    service.ok("stop", "e")
+    service.ok("set", "e.v", "start_state=True")
+    service.restart()
+    service.ok("start", "e")
+    with service.client() as rpc:
+        assert canals() == ["low"]
+
+
 @pytest.mark.parametrize("form, end", [
     ("pcap", signal.SIGTERM), ("pcap-ns", signal.SIGTERM), ("pcapng", signal.SIGTERM),
     ("gz", signal.SIGTERM), ("pcap", signal.SIGKILL), ("pcapng", signal.SIGKILL)])
