@@ -17,12 +17,14 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
+#include <uv.h>
 
-#define PREFIX     "keep/"
-#define MAGIC      0x7069706bu
-#define BARRIER_US 2000000
-#define NUMBER_MAX 1000000000u
-#define SLOT       ((off_t)1 << 40) /* a memory has two, written in turns: there are holes between */
+#define PREFIX      "keep/"
+#define MAGIC       0x7069706bu
+#define BARRIER_US  2000000
+#define NUMBER_MAX  1000000000u
+#define COMPLAIN_NS 60000000000u
+#define SLOT        ((off_t)1 << 40) /* a memory has two, written in turns: there are holes between */
 
 struct item {
 	char *key;
@@ -48,6 +50,7 @@ struct holding {
    without a name, to say that all this was done. */
 struct command {
 	struct command *next;
+	uint64_t number;
 	char *name;
 	int fd;
 };
@@ -57,8 +60,9 @@ struct keep {
 	pthread_cond_t work, done;
 	pthread_t thread;
 	struct command *first, **last;
-	uint64_t asked, settled; /* commands */
-	bool ending, full, failed;
+	uint64_t asked, settled; /* the last command that is, and that was told */
+	bool ending, failed;
+	uint64_t complained_ns; /* when it was said that there is no more room; 0: never */
 	uint64_t removed,
 		confirmed; /* the last command that lets go; the last that is done for sure */
 	size_t stored, stored_max;
@@ -112,13 +116,14 @@ static void *run(void *arg)
 		pthread_mutex_unlock(&k->lock);
 		int rc = tell(c);
 		bool news = rc < 0 && !k->failed;
+		uint64_t number = c->number;
 		if (news)
 			log_warning("the service manager does not keep what engines leave: %s",
 			            error_words(rc));
 		command_free(c);
 		pthread_mutex_lock(&k->lock);
 		k->failed |= news;
-		k->settled++;
+		k->settled = number;
 		pthread_cond_broadcast(&k->done);
 	}
 	pthread_mutex_unlock(&k->lock);
@@ -129,11 +134,26 @@ static void *run(void *arg)
 static void ask(struct keep *k, char *name, int fd)
 {
 	struct command *c = must_calloc(1, sizeof *c);
-	*c = (struct command){.name = name, .fd = fd};
+	*c = (struct command){.number = ++k->asked, .name = name, .fd = fd};
 	*k->last = c;
 	k->last = &c->next;
-	k->asked++;
 	pthread_cond_signal(&k->work);
+}
+
+/* Takes back what was not told yet, so that nothing piles up while the service manager is slow. */
+static bool unask_store(struct keep *k, const char *name)
+{
+	for (struct command **at = &k->first; *at; at = &(*at)->next) {
+		struct command *c = *at;
+		if (c->fd < 0 || strcmp(c->name, name))
+			continue;
+		*at = c->next;
+		if (!c->next)
+			k->last = at;
+		command_free(c);
+		return true;
+	}
+	return false;
 }
 
 /* ---- holdings ---- */
@@ -162,15 +182,22 @@ static char *name_of(const struct holding *h, unsigned number)
 	return must_printf(PREFIX "%s/%s/%u", h->engine, h->block, number);
 }
 
+static void complain(struct keep *k, const struct holding *h)
+{
+	uint64_t now_ns = uv_hrtime();
+	if (k->complained_ns && now_ns - k->complained_ns < COMPLAIN_NS)
+		return;
+	k->complained_ns = now_ns;
+	log_warning("the service manager keeps no more than %zu descriptors: what block %s of "
+	            "engine %s and others leave is lost at a restart; FileDescriptorStoreMax= sets "
+	            "the number",
+	            k->stored_max, h->block, h->engine);
+}
+
 static bool store(struct keep *k, const struct holding *h, unsigned number, int fd)
 {
 	if (k->stored >= k->stored_max) {
-		if (!k->full)
-			log_warning("the service manager keeps no more than %zu descriptors: what "
-			            "block %s of engine %s and others leave is lost at a restart; "
-			            "FileDescriptorStoreMax= sets the number",
-			            k->stored_max, h->block, h->engine);
-		k->full = true;
+		complain(k, h);
 		close(fd);
 		return false;
 	}
@@ -181,10 +208,14 @@ static bool store(struct keep *k, const struct holding *h, unsigned number, int 
 
 static void let_go(struct keep *k, const struct holding *h, unsigned number)
 {
-	ask(k, name_of(h, number), -1);
-	k->removed = k->asked;
+	char *name = name_of(h, number);
 	k->stored--;
-	k->full = false;
+	if (unask_store(k, name)) {
+		free(name);
+		return;
+	}
+	ask(k, name, -1);
+	k->removed = k->asked;
 }
 
 static void item_fini(struct item *item)

@@ -36,6 +36,8 @@ class Manager:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
         self.ready = threading.Event()
+        self.reads = threading.Event()
+        self.reads.set()
         self.kept = []  # (name, descriptor)
         self.names = set()  # all there have been
         self.lock = threading.Lock()
@@ -44,6 +46,7 @@ class Manager:
 
     def listen(self):
         while True:
+            self.reads.wait()
             fds = array.array("i")
             text, control, _, _ = self.socket.recvmsg(1 << 16, 4096)
             for level, kind, data in control:
@@ -70,6 +73,7 @@ class Manager:
             self.ready.set()
 
     def close(self):
+        self.reads.set()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
             last.sendto(b"END", self.path)
         self.thread.join()
@@ -135,6 +139,7 @@ def services(tmp_path):
 
     yield make
     for service in made:
+        service.manager.reads.set()
         try:
             service.stop()
         finally:
@@ -471,6 +476,32 @@ def test_what_nobody_claims_is_let_go(service):
     service.restart()
     eventually(lambda: service.kept_names() == [])
     assert "of engine e had left is let go" in service.log()
+
+
+def test_nothing_piles_up_for_a_manager_that_is_slow(service):
+    service.create("e", 't = TCPListenPipe("127.0.0.1", 0, again=True); t > t')
+    address = address_of(service, "e", "t")
+    eventually(lambda: len(service.kept_names()) == 3)
+    kept, most = service.kept_names(), 100
+
+    def come_and_go(times):
+        for _ in range(times):
+            with socket.create_connection(address) as peer:
+                peer.settimeout(DEADLINE)
+                peer.sendall(b"x")
+                assert peer.recv(1) == b"x"
+                peer.shutdown(socket.SHUT_WR)
+                assert peer.recv(1) == b""
+
+    with open("/proc/sys/net/unix/max_dgram_qlen") as said:
+        until_full = int(said.read())
+    service.manager.reads.clear()
+    come_and_go(until_full + 2 * most)
+    assert len(os.listdir(f"/proc/{service.process.pid}/fd")) < most
+    service.manager.reads.set()
+    eventually(lambda: service.kept_names() == kept)
+    service.restart()
+    come_and_go(1)
 
 
 def test_a_manager_without_room_is_told_of_once(services):
