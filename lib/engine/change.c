@@ -348,7 +348,7 @@ static void note_pause(struct change *c, uint64_t since_ns)
 		c->pause_ns = pause_ns;
 }
 
-/* What started tells of itself, when it has. */
+/* What started tells of itself before what it replaces is closed. */
 static void tell_estates(const struct change *c)
 {
 	for (unsigned i = 0; i < c->end_count; i++) {
@@ -357,6 +357,7 @@ static void tell_estates(const struct change *c)
 			estate_tell_gone(c->engine, old->name, old->type->name);
 	}
 	estate_forget(c->engine);
+	estate_tell_stale(c->engine);
 }
 
 static void tell_changed(struct change *c)
