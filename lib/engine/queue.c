@@ -159,9 +159,9 @@ static void refill(void *arg, const struct pt_msg *left, bool high)
 static void take_left(struct pt_block *b, struct pt_queue *q, struct shadow *left)
 {
 	struct refill r = {.block = b, .whole = true};
-	shadow_each(left, refill, &r);
+	bool found_all = shadow_each(left, refill, &r);
 	r.queue.shadow = left;
-	if (!r.whole)
+	if (!found_all || !r.whole)
 		shadow_all(b, &r.queue, shadow_new());
 	for (struct pt_msg *m; q->head;) {
 		m = unlink_oldest(q);

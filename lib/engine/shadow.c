@@ -209,7 +209,7 @@ static size_t check(const struct shadow *s, uint64_t at, uint64_t tail, struct r
 	return size_of(r) <= tail - at ? size_of(r) : 0;
 }
 
-void shadow_each(struct shadow *s, void (*each)(void *arg, const struct pt_msg *m, bool high),
+bool shadow_each(struct shadow *s, void (*each)(void *arg, const struct pt_msg *m, bool high),
                  void *arg)
 {
 	uint64_t at = atomic_load(&s->header->head), tail = atomic_load(&s->header->tail);
@@ -229,4 +229,5 @@ void shadow_each(struct shadow *s, void (*each)(void *arg, const struct pt_msg *
 		each(arg, &m, r.high);
 		free(bytes);
 	}
+	return at == tail;
 }

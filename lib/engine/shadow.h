@@ -26,8 +26,9 @@ struct shadow *shadow_larger(const struct shadow *);
 
 /* That of an earlier process; takes the descriptor. NULL: it is none. */
 struct shadow *shadow_open(int fd);
-/* Each of its records, the oldest first, without what is gone of it; `m` lasts as long as the call. */
-void shadow_each(struct shadow *, void (*each)(void *arg, const struct pt_msg *m, bool high),
+/* Each of its records, the oldest first, without what is gone of it; `m` lasts as long as the call.
+   False: one is damaged, and those behind it are lost; this is to be used no more. */
+bool shadow_each(struct shadow *, void (*each)(void *arg, const struct pt_msg *m, bool high),
                  void *arg);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a block leaves to the one that takes its place. */
 #include "engine/estate.h"
+
+#include "engine/shadow.h"
 #include "rig.h"
 #include "type/type.h"
 #include "unit.h"
@@ -212,7 +214,57 @@ START_TEST(a_copy_of_a_descriptor_is_taken_once_or_closed)
 }
 END_TEST
 
+/* ---- a queue of an earlier daemon ---- */
+
+static void join(void *arg, const struct pt_msg *m, bool high)
+{
+	strncat(arg, (const char *)m->bytes, m->length);
+}
+
+static int fd_of(const struct pt_estate *estate)
+{
+	size_t count;
+	const struct estate_item *items = estate_items(estate, &count);
+	ck_assert_uint_eq(count, 1);
+	return items[0].fd;
+}
+
+static void add_left(struct rig *r, struct shadow *s, const char *text)
+{
+	struct pt_msg *m = pt_msg_new(rig_engine(r)->pool, text, strlen(text));
+	ck_assert(shadow_push(s, m, false));
+	pt_msg_unref(m);
+}
+
+/* Or all that comes later would be lost behind what is damaged. */
+START_TEST(a_queue_that_is_damaged_is_begun_anew)
+{
+	struct rig *r = rig_graph("it = QueueSink()");
+	struct pt_block *b = rig_block(r, "it");
+	struct shadow *s = shadow_new();
+	add_left(r, s, "one ");
+	add_left(r, s, "two ");
+	const uint32_t too_long = UINT32_MAX - 100;
+	ck_assert_int_eq(pwrite(shadow_fd(s), &too_long, sizeof too_long, 4096 + 32 + 8), 4);
+	b->estate = estate_new(PT_FOR_RESTART);
+	estate_add_fd(b->estate, ESTATE_QUEUE, dup(shadow_fd(s)));
+	shadow_free(s);
+
+	estate_free(estate_of(b, PT_FOR_RESTART));
+	push(r, LOW, "three ");
+	struct pt_estate *next = estate_of(b, PT_FOR_RESTART);
+	struct shadow *found = shadow_open(dup(fd_of(next)));
+	char text[100] = "";
+	ck_assert(shadow_each(found, join, text));
+	ck_assert_str_eq(text, "one three ");
+	shadow_free(found);
+	estate_free(next);
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("engine/estate", what_is_left_is_not_opened_anew,
            another_thing_is_opened_and_the_old_one_closed,
            a_change_that_fails_leaves_it_where_it_was, nothing_is_left_by_what_does_not_run,
-           a_trial_leaves_nothing, a_copy_of_a_descriptor_is_taken_once_or_closed)
+           a_trial_leaves_nothing, a_copy_of_a_descriptor_is_taken_once_or_closed,
+           a_queue_that_is_damaged_is_begun_anew)

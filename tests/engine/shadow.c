@@ -40,7 +40,7 @@ static struct seen found(const struct shadow *s)
 	struct seen seen = {""};
 	struct shadow *other = shadow_open(dup(shadow_fd(s)));
 	ck_assert_ptr_nonnull(other);
-	shadow_each(other, see, &seen);
+	ck_assert(shadow_each(other, see, &seen));
 	shadow_free(other);
 	return seen;
 }
@@ -158,5 +158,24 @@ START_TEST(what_is_damaged_is_refused_or_ends)
 }
 END_TEST
 
+START_TEST(a_damaged_record_is_told)
+{
+	pool = pool_new(0);
+	struct shadow *s = shadow_new();
+	struct seen seen = {""};
+	const uint32_t too_long = UINT32_MAX - 100;
+	push(s, "one", 3, false);
+	push(s, "two", 3, false);
+	off_t second = 4096 + 24 + 8, length = 8;
+	ck_assert_int_eq(pwrite(shadow_fd(s), &too_long, sizeof too_long, second + length), 4);
+	struct shadow *other = shadow_open(dup(shadow_fd(s)));
+	ck_assert(!shadow_each(other, see, &seen));
+	ck_assert_str_eq(seen.text, ">one");
+	shadow_free(other);
+	shadow_free(s);
+	pool_free(pool);
+}
+END_TEST
+
 UNIT_TESTS("engine/shadow", what_was_pushed_and_not_popped_is_found, one_that_was_found_goes_on,
-           a_ring_comes_round, what_is_damaged_is_refused_or_ends)
+           a_ring_comes_round, what_is_damaged_is_refused_or_ends, a_damaged_record_is_told)
