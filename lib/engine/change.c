@@ -310,7 +310,7 @@ static void commit_set(struct pt_block *b, uint8_t *scratch, json_t *params)
 			swap_bytes((uint8_t *)b->state + row->offset, scratch + row->offset,
 			           param_size(row));
 	json_decref(b->params);
-	b->params = json_incref(params);
+	b->params = json_deep_copy(params);
 	if (b->type->changed)
 		b->type->changed(b);
 }

@@ -50,7 +50,9 @@ struct graph *graph_copy(const struct graph *g)
 	struct graph *copy = graph_new();
 	for (unsigned i = 0; i < g->count; i++) {
 		const struct graph_block *b = g->blocks[i];
-		block_add(copy, b->name, b->type, b->params)->alive = b->alive;
+		json_t *own = json_deep_copy(b->params);
+		block_add(copy, b->name, b->type, own)->alive = b->alive;
+		json_decref(own);
 	}
 	for (unsigned i = 0; i < g->link_count; i++) {
 		const struct graph_link *l = &g->links[i];

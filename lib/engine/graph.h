@@ -31,8 +31,9 @@ struct graph {
 };
 
 struct graph *graph_new(void);
-struct graph *graph_copy(const struct graph *); /* blocks keep their `alive` */
-void graph_free(struct graph *);                /* NULL does nothing */
+/* Blocks keep their `alive`. Nothing is shared: another thread may have the copy. */
+struct graph *graph_copy(const struct graph *);
+void graph_free(struct graph *); /* NULL does nothing */
 
 /* Gives blocks and links of `wanted` the `alive` of those of the same name in `now`. */
 void graph_adopt(struct graph *wanted, const struct graph *now);
