@@ -5,9 +5,11 @@ import pytest
 import graphs
 from chance import LONG, SEED, chance
 from client import Refused, add, link
+from conftest import sanitized
 
-GRAPHS = 300
-HISTORIES = 100 if LONG else 12
+SLOW = sanitized() and not LONG
+GRAPHS = 60 if SLOW else 300
+HISTORIES = 100 if LONG else 4 if SLOW else 12
 
 
 def made(daemon, engine, text):
