@@ -4,6 +4,7 @@
 
 struct trigger_drain {
 	struct pt_func *f;
+	bool after;
 };
 
 static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
@@ -14,15 +15,27 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 		pt_drop(b, m, "error");
 		return;
 	}
-	if (fires)
+	if (fires && !t->after)
 		pt_trigger(b);
 	pt_send(b, canal, m);
+	if (fires && t->after)
+		pt_trigger(b);
 }
+
+/* clang-format off */
+static const struct pt_param params[] = {
+	{"f", "Which messages trigger.",
+	 PT_PREDICATE(struct trigger_drain, f), .flags = PT_REQUIRED | PT_LIVE},
+	{"after", "Trigger after the message was passed on, not before.",
+	 PT_BOOL(struct trigger_drain, after), .fallback = "false", .flags = PT_LIVE},
+	{NULL},
+};
+/* clang-format on */
 
 static const struct pt_type trigger_drain = {
 	.api = PT_API,
 	.name = "TriggerDrain",
-	.summary = "Passes messages, and triggers first where a function is true",
+	.summary = "Passes messages, and triggers before those for which a function is true",
 	.help = "The function is a native predicate (always, never, equals 'bytes', bpf 'filter') "
 		"or a "
 		"Lua function of one message. See pipetool-language(7).",
@@ -35,14 +48,13 @@ static const struct pt_type trigger_drain = {
 		(const char *const[]){
 			"a = CLIFeeder(); d = TriggerDrain(\"equals 'go'\"); v = TriggeredValve()\n"
 			"a > d > v > ConsoleSink(); d ^ v",
+			"a = CLIFeeder(); d = TriggerDrain(\"equals 'last'\", after=true)\n"
+			"v = TriggeredValve(); a > d > v > ConsoleSink(); d ^ v",
 			NULL},
 	.role = PT_DRAIN,
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_EXIT,
 	.routes = PT_STRAIGHT | PT_ROUTE(PT_LOW, PT_TRIGGER) | PT_ROUTE(PT_HIGH, PT_TRIGGER),
-	.params = (const struct pt_param[]){{"f", "Which messages trigger.",
-                                             PT_PREDICATE(struct trigger_drain, f),
-                                             .flags = PT_REQUIRED | PT_LIVE},
-                                            {NULL}},
+	.params = params,
 	.size = sizeof(struct trigger_drain),
 	.push = push,
 };

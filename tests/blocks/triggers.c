@@ -16,6 +16,22 @@ START_TEST(a_trigger_drain_triggers_before_it_passes)
 }
 END_TEST
 
+START_TEST(or_after_it_has_passed)
+{
+	struct rig *r = rig("TriggerDrain", "\"equals 'go'\", after=true");
+	push_all(r, LOW, (const char *const[]){"a", "go", "b"}, 3);
+	expect(r, LOW, "a");
+	expect(r, LOW, "go");
+	expect_trigger(r);
+	expect(r, LOW, "b");
+	push(r, HIGH, "go");
+	expect(r, HIGH, "go");
+	expect_trigger(r);
+	expect_nothing(r);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(a_triggered_message_goes_low_then_high_then_the_trigger)
 {
 	struct rig *r = rig("TriggeredMessage", "'hello'");
@@ -149,7 +165,7 @@ START_TEST(what_is_replaced_stays_as_the_triggers_have_left_it)
 }
 END_TEST
 
-UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes,
+UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes, or_after_it_has_passed,
            a_triggered_message_goes_low_then_high_then_the_trigger,
            a_valve_changes_on_each_trigger_and_passes_it_on,
            a_queueing_valve_passes_the_trigger_on_and_then_releases,
