@@ -25,6 +25,8 @@ import tempfile
 import threading
 import time
 
+import network
+
 ROW = "{:<44} {:>12} {:>14} {:>12}  {}"
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -127,15 +129,7 @@ class Daemon:
             stderr=subprocess.DEVNULL)
 
     def connect(self):
-        while True:
-            client = socket.socket(socket.AF_UNIX)
-            try:
-                client.connect(self.socket)
-                return client, client.makefile("rwb")
-            except OSError:
-                client.close()
-                if self.process.poll() is not None:
-                    sys.exit(f"pipetoold ended with {self.process.returncode}")
+        return connect(self.socket, self.process)
 
     def __enter__(self):
         return self
@@ -143,6 +137,19 @@ class Daemon:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
+
+
+def connect(path, process=None):
+    """A connection, once there is somebody; he answers when the engines run."""
+    while True:
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.connect(path)
+            return client, client.makefile("rwb")
+        except OSError:
+            client.close()
+            if process and process.poll() is not None:
+                sys.exit(f"pipetoold ended with {process.returncode}")
 
 
 def call(stream, method, **params):
@@ -167,9 +174,10 @@ class Bench:
         self.inputs = {}
 
     def input(self, name):
-        lengths = {"small": [64], "big": [1500], "imix": [64] * 7 + [594] * 4 + [1514]}[name]
+        lengths = {"small": [64], "short": [64], "big": [1500],
+                   "imix": [64] * 7 + [594] * 4 + [1514]}[name]
         if name not in self.inputs:
-            count = self.packets if name == "small" else self.packets // 10
+            count = self.packets // {"small": 1, "short": 5}.get(name, 10)
             self.inputs[name] = make(self.folder / f"{name}.pcap", count, lengths), count
         return self.inputs[name]
 
@@ -177,6 +185,16 @@ class Bench:
         verdict = "" if limit is None else f"limit {limit}: {'holds' if holds else 'DOES NOT HOLD'}"
         print(ROW.format(what, value, other, ratio, verdict), flush=True)
         self.broken += holds is False
+
+    def rotate(self, commands):
+        return rotate(commands, self.rounds, self.folder)
+
+    @staticmethod
+    def served(path):
+        """Waits until a daemon answers."""
+        client, stream = connect(path)
+        call(stream, "daemon.info")
+        client.close()
 
     def pipe(self, *blocks):
         return [f"{self.build}/ctl/ptctl", "run", "--private", " > ".join(blocks)]
@@ -326,7 +344,18 @@ class Bench:
                  f"max {pauses[-1]:.0f} us")
 
 
-JOBS = ["copy", "hops", "set", "filter", "script", "start", "idle", "latency", "changes"]
+    def replay(self):
+        network.replay(self)
+
+    def capture(self):
+        network.capture(self)
+
+    def stream(self):
+        network.stream(self)
+
+
+JOBS = ["copy", "hops", "set", "filter", "script", "replay", "capture", "stream", "start", "idle", "latency",
+        "changes"]
 
 
 def main():

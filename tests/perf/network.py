@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Jobs of the bench on a network, each beside a peer: replay, capture, and a TCP stream passed on.
+
+Packets go over a cable between two namespaces of our own, streams over loopback.
+"""
+import contextlib
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+
+LEFT, RIGHT = (f"pipetool-bench-{side}-{os.getpid()}" for side in ("left", "right"))
+STREAM_BYTES = 1 << 30
+
+
+def ip(*words):
+    return subprocess.run(["ip", *words], capture_output=True, check=False).returncode == 0
+
+
+def lay_cable():
+    return all(ip(*words.split()) for words in (
+        f"netns add {LEFT}", f"netns add {RIGHT}",
+        f"-n {LEFT} link add pl type veth peer name pr netns {RIGHT}",
+        f"netns exec {LEFT} sysctl -qw net.ipv6.conf.all.disable_ipv6=1",
+        f"netns exec {RIGHT} sysctl -qw net.ipv6.conf.all.disable_ipv6=1",
+        f"-n {LEFT} link set pl up", f"-n {RIGHT} link set pr up"))
+
+
+@contextlib.contextmanager
+def cable():
+    """Two namespaces with one end of a cable each, `pl` and `pr`; False where they are not allowed."""
+    try:
+        yield lay_cable()
+    finally:
+        for name in (LEFT, RIGHT):
+            ip("netns", "del", name)
+
+
+def inside(name, *command):
+    return ["ip", "netns", "exec", name, *command]
+
+
+@contextlib.contextmanager
+def measured(command, **more):
+    """A process and, once the block has ended it, its CPU seconds: [process, seconds]."""
+    both = [subprocess.Popen(command, stdin=subprocess.DEVNULL, **more), None]
+    yield both
+    _, status, usage = os.wait4(both[0].pid, 0)
+    both[0].returncode = os.waitstatus_to_exitcode(status)
+    if both[0].returncode not in (0, 130, 143):  # 130, 143: asked to end, say ptctl and socat
+        sys.exit(f"{' '.join(command)}: exit status {both[0].returncode}")
+    both[1] = usage.ru_utime + usage.ru_stime
+
+
+def replay(bench):
+    source, count = bench.input("short")
+    with cable() as there:
+        if not there:
+            bench.row("replay", "skipped", "no namespaces", "")
+            return
+        ours = bench.pipe(f'RdpcapSource("{source}")', 'InjectSink("pl")')
+        peer = ["tcpreplay", "-q", "--topspeed", "-i", "pl", source]
+        mine, theirs = (statistics.median(times) / count * 1e9 for times in bench.rotate(
+            [inside(LEFT, *ours), inside(LEFT, *peer)]))
+    bench.row("replay to an interface, 64 bytes", f"{mine:.0f} ns", f"tcpreplay {theirs:.0f}",
+              f"x {mine / theirs:.2f}")
+
+
+# ---- capture ------------------------------------------------------------------------------------
+
+def settle(path):
+    """Waits until a file has not grown for a while: buffers are written out every second."""
+    pause, size = threading.Event(), -1
+    while (now := os.path.getsize(path)) != size:
+        size = now
+        pause.wait(1.5)
+
+
+def captured(bench, command, file, ready):
+    """CPU nanoseconds for each packet that came into the file, and the share that did not."""
+    source, count = bench.input("short")
+    file.unlink(missing_ok=True)
+    with measured(inside(RIGHT, *command), cwd=bench.folder, stdout=subprocess.DEVNULL,
+                  stderr=subprocess.PIPE) as both:
+        ready(both[0])
+        subprocess.run(inside(LEFT, *bench.pipe(f'RdpcapSource("{source}")', 'InjectSink("pl")')),
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        settle(file)
+        os.kill(both[0].pid, signal.SIGINT)
+    kept = (file.stat().st_size - 24) // (16 + 64)
+    return both[1] / kept * 1e9, 1 - kept / count
+
+
+def capture(bench):
+    """The generator is the same for both: our own, at its full speed."""
+    engines = bench.folder / "capture"
+    engines.mkdir()
+    (engines / "c.pipe").write_text(f'SniffSource("pr") > WrpcapSink("{bench.folder}/ours.pcap")\n')
+    ours = [f"{bench.build}/daemon/pipetoold", "--socket", f"{bench.folder}/capture.sock", "--config",
+            "/dev/null", "--engines", str(engines), "--blocks", str(engines), "--state", str(engines)]
+    peer = ["tcpdump", "-n", "-i", "pr", "-B", "32768", "-w", "peer.pcap"]
+    jobs = ((ours, bench.folder / "ours.pcap", lambda _: bench.served(f"{bench.folder}/capture.sock")),
+            (peer, bench.folder / "peer.pcap", listening))
+    with cable() as there:
+        if not there:
+            bench.row("capture", "skipped", "no namespaces", "")
+            return
+        taken = [], []
+        for number in range(bench.rounds + 1):
+            for results, job in zip(taken, jobs):
+                result = captured(bench, *job)
+                results += [result] if number else []
+    (mine, lost), (theirs, lost_too) = ([statistics.median(column) for column in zip(*results)]
+                                        for results in taken)
+    bench.row("capture into a file, 64 bytes", f"{mine:.0f} ns", f"tcpdump {theirs:.0f}",
+              f"x {mine / theirs:.2f}")
+    bench.row("  not captured, of a generator's all", f"{lost:.2%}", f"{lost_too:.2%}", "")
+
+
+def listening(tcpdump):
+    while b"listening" not in (line := tcpdump.stderr.readline()):
+        if not line:
+            sys.exit("tcpdump does not listen")
+
+
+# ---- a stream -----------------------------------------------------------------------------------
+
+def passed_on(command, cwd, ports):
+    """CPU seconds of a program that takes a stream on one port and passes it on to the other."""
+    sink = socket.create_server(("127.0.0.1", ports[1]))
+    with measured(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as both, sink:
+        source = dial(ports[0])
+        taker = sink.accept()[0]
+        sender = threading.Thread(target=send_all, args=(source,))
+        sender.start()
+        room, left = bytearray(1 << 20), STREAM_BYTES
+        while left and (got := taker.recv_into(room)):
+            left -= got
+        sender.join()
+        source.close()
+        taker.close()
+        if left:
+            sys.exit(f"{' '.join(command)}: {left} bytes were not passed on")
+        os.kill(both[0].pid, signal.SIGTERM)
+    return both[1]
+
+
+def dial(port):
+    pause = threading.Event()
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            pause.wait(0.01)
+
+
+def send_all(source):
+    block = bytes(1 << 20)
+    for _ in range(STREAM_BYTES // len(block)):
+        source.sendall(block)
+
+
+def free_ports():
+    with socket.create_server(("127.0.0.1", 0)) as a, socket.create_server(("127.0.0.1", 0)) as b:
+        return a.getsockname()[1], b.getsockname()[1]
+
+
+def stream(bench):
+    """TCP in and TCP out, a GiB each time."""
+    ports = free_ports()
+    ours = bench.pipe(f'TCPListenPipe("127.0.0.1", {ports[0]})', f'TCPConnectPipe("127.0.0.1", {ports[1]})')
+    peer = ["socat", "-b", "65536", f"TCP-LISTEN:{ports[0]},reuseaddr,bind=127.0.0.1",
+            f"TCP:127.0.0.1:{ports[1]}"]
+    taken = [], []
+    for number in range(bench.rounds + 1):
+        for times, command in zip(taken, (ours, peer)):
+            seconds = passed_on(command, bench.folder, ports)
+            times += [seconds] if number else []
+    mine, theirs = (statistics.median(times) for times in taken)
+    bench.row("a GiB from TCP to TCP", f"{mine * 1e3:.0f} ms", f"socat {theirs * 1e3:.0f}",
+              f"x {mine / theirs:.2f}")
