@@ -6,8 +6,21 @@
 
 struct feeder {
 	struct pt_queue waiting; /* while the engine is stopped, or a sink is full */
-	bool running, paused, closed;
+	bool running, closed;
 };
+
+static void check(struct pt_block *b)
+{
+	struct feeder *f = pt_state(b);
+	if (!f->running)
+		return;
+	if (f->waiting.count)
+		pt_ready(b, true);
+	else if (f->closed)
+		pt_exhausted(b);
+	else
+		pt_ready(b, false);
+}
 
 static int feed(struct pt_block *b, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
 {
@@ -24,31 +37,19 @@ static int feed(struct pt_block *b, enum pt_canal canal, struct pt_msg *m, struc
 		               f->running ? "a sink is full" : "start the engine first");
 	}
 	pt_made(b, 1);
-	if (f->running && !f->paused && !f->waiting.count)
+	if (f->running && !f->waiting.count && !pt_held_back(b)) {
 		pt_send(b, canal, m);
-	else
-		pt_queue_add(b, &f->waiting, canal, m, 2 * (uint64_t)WAITING_MAX, PT_DROP_NEWEST);
+		return 0;
+	}
+	pt_queue_add(b, &f->waiting, canal, m, 2 * (uint64_t)WAITING_MAX, PT_DROP_NEWEST);
+	check(b);
 	return 0;
-}
-
-static void check(struct pt_block *b)
-{
-	struct feeder *f = pt_state(b);
-	if (!f->running)
-		return;
-	if (f->waiting.count)
-		pt_ready(b, true);
-	else if (f->closed)
-		pt_exhausted(b);
-	else
-		pt_ready(b, false);
 }
 
 static void start(struct pt_block *b)
 {
 	struct feeder *f = pt_state(b);
 	f->running = true;
-	f->paused = false;
 	pt_queue_left(b, &f->waiting);
 	check(b);
 }
@@ -57,15 +58,10 @@ static void produce(struct pt_block *b, unsigned max)
 {
 	struct feeder *f = pt_state(b);
 	enum pt_canal canal;
-	for (struct pt_msg *m; max-- && (m = pt_queue_take(b, &f->waiting, &canal, UINT64_MAX));)
+	while (max-- && f->waiting.count && !pt_held_back(b)) {
+		struct pt_msg *m = pt_queue_take(b, &f->waiting, &canal, UINT64_MAX);
 		pt_send(b, canal, m);
-	check(b);
-}
-
-static void pause_feeder(struct pt_block *b, bool paused)
-{
-	struct feeder *f = pt_state(b);
-	f->paused = paused;
+	}
 	check(b);
 }
 
@@ -103,10 +99,10 @@ static void fini(struct pt_block *b)
 	pt_queue_clear(&f->waiting);
 }
 
-#define FEEDER                                                                                     \
-	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct feeder), .start = start,           \
-	.produce = produce, .pause = pause_feeder, .feed = feed, .finish = finish, .leave = leave, \
-	.inherit = inherit, .stop = stop, .fini = fini
+#define FEEDER                                                                                  \
+	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct feeder), .start = start,        \
+	.produce = produce, .feed = feed, .finish = finish, .leave = leave, .inherit = inherit, \
+	.stop = stop, .fini = fini
 
 static const struct pt_type cli_feeder = {
 	FEEDER,

@@ -54,7 +54,7 @@ void pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, s
 	size_t room = cost(m);
 	if (overflow == PT_DROP_OLDEST)
 		drop_oldest(b, q, room, limit);
-	uint64_t most = overflow == PT_BLOCK ? limit * 2 : limit;
+	uint64_t most = overflow == PT_BLOCK ? limit + PT_OVERRUN : limit;
 	if (q->bytes + room > most) {
 		pt_drop(b, m, "overflow");
 		return;

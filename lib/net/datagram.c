@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 #define VECTOR  64
-#define OVERRUN (32 * 1024 * 1024) /* beyond the limit: what comes before sources have paused */
-#define AT_ONCE 16                 /* datagrams of a read: each may have 64 KiB */
+#define AT_ONCE 16 /* datagrams of a read: each may have 64 KiB */
 
 void datagram_init(struct datagram *d, struct pt_block *b, const uint64_t *limit,
                    void (*received)(struct pt_block *, struct pt_msg *,
@@ -119,7 +118,7 @@ static void flush(struct datagram *d)
 
 static void keep(struct datagram *d, struct pt_msg *m)
 {
-	pt_queue_add(d->block, &d->queue, PT_LOW, m, *d->limit + OVERRUN, PT_DROP_NEWEST);
+	pt_queue_add(d->block, &d->queue, PT_LOW, m, *d->limit + PT_OVERRUN, PT_DROP_NEWEST);
 	if (d->queue.bytes >= *d->limit)
 		pt_full(d->block, true);
 }

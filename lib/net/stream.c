@@ -19,7 +19,6 @@
 #define READ_MOST  (1024 * 1024) /* in one turn */
 #define SMALL_READ 2048          /* below this a copy is cheaper than the memory that it pins */
 #define VECTOR     64
-#define OVERRUN    (32 * 1024 * 1024) /* beyond the limit: what comes before sources have paused */
 
 void stream_init(struct stream *s, struct pt_block *b, const uint64_t *limit,
                  void (*ended)(struct pt_block *))
@@ -437,7 +436,7 @@ static unsigned write_vector(struct stream *s, struct pt_msg **messages, unsigne
 
 static void keep(struct stream *s, struct pt_msg *m)
 {
-	pt_queue_add(s->block, &s->queue, PT_LOW, m, *s->limit + OVERRUN, PT_DROP_NEWEST);
+	pt_queue_add(s->block, &s->queue, PT_LOW, m, *s->limit + PT_OVERRUN, PT_DROP_NEWEST);
 	if (s->queue.bytes >= *s->limit)
 		pt_full(s->block, true);
 }

@@ -25,8 +25,12 @@ enum pt_overflow {
 	PT_DROP_OLDEST, /* what came first makes room */
 	PT_DROP_NEWEST, /* what comes is dropped */
 	PT_BLOCK,       /* the block is full: sources are held back. What still comes is kept, up to
-	                   twice the limit, then dropped */
+	                   PT_OVERRUN beyond the limit, then dropped */
 };
+
+/* Room beyond a limit for what is on its way when the sources are held back: a vector, and what
+   blocks between make of it, however small the limit is. */
+#define PT_OVERRUN (32 * 1024 * 1024)
 
 /* For a parameter row: .kind PT_KIND_CHOICE, .choices = pt_overflow_words. */
 extern const char *const pt_overflow_words[];

@@ -107,9 +107,22 @@ START_TEST(a_full_sink_holds_the_messages_back_in_order)
 }
 END_TEST
 
+START_TEST(what_one_request_sends_is_held_back_too)
+{
+	struct rig *r =
+		rig_graph("it = CLIFeeder(); q = QueueSink(limit=200, overflow='block'); it > q");
+	ck_assert(ask(
+		r, "send",
+		"{\"block\": \"it\", \"messages\": [\"1\", \"2\", \"3\", \"4\", \"5\", \"6\"]}"));
+	ck_assert_uint_eq(rig_block(r, "q")->count.held, 4);
+	ck_assert_uint_eq(rig_block(r, "it")->count.held, 2);
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("blocks/cli_feeder", a_message_goes_through_the_graph_before_the_answer,
            the_high_feeder_sends_on_the_high_exit, an_auto_source_feeds_either_exit,
            a_feeder_without_the_exit_refuses_the_canal,
            what_was_sent_and_closed_before_the_start_arrives_whole,
            a_closed_feeder_refuses_until_the_next_start, a_fault_in_one_message_refuses_all,
-           a_full_sink_holds_the_messages_back_in_order)
+           a_full_sink_holds_the_messages_back_in_order, what_one_request_sends_is_held_back_too)

@@ -63,6 +63,19 @@ START_TEST(or_the_newest_are_dropped)
 }
 END_TEST
 
+START_TEST(what_is_on_its_way_to_a_full_one_is_kept)
+{
+	const char *vector[64];
+	struct rig *r = rig("QueueSink", "limit=200, overflow='block'");
+	for (int i = 0; i < 64; i++)
+		vector[i] = "a";
+	push_all(r, LOW, vector, 64);
+	ck_assert(rig_block(r, "it")->full);
+	ck_assert_uint_eq(receive_all(r), 64);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(a_receiver_that_waits_gets_the_first_message)
 {
 	struct rig *r =
@@ -87,5 +100,6 @@ END_TEST
 
 UNIT_TESTS("blocks/queue_sink", both_canals_come_out_of_one_queue_in_order,
            messages_are_there_after_the_stop, beyond_its_limit_the_oldest_go,
-           or_the_newest_are_dropped, a_receiver_that_waits_gets_the_first_message,
+           or_the_newest_are_dropped, what_is_on_its_way_to_a_full_one_is_kept,
+           a_receiver_that_waits_gets_the_first_message,
            a_sink_that_keeps_nothing_cannot_be_received_from)
