@@ -7,6 +7,7 @@
 #include "net/stream.h"
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,7 +28,7 @@ struct tcp_listen {
 	struct pt_timer timer;
 };
 
-static void on_connection(uv_poll_t *poll, int status, int events);
+static void on_connection(uv_poll_t *handle, int status, int events);
 
 static void listen_on(struct pt_block *b)
 {
@@ -157,12 +158,23 @@ static void cannot_accept(struct pt_block *b, struct tcp_listen *t, int error)
 	pt_timer_at(b, &t->timer, pt_now(b) + RETRY_NS, listen_on);
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events)
+/* The peer has closed its side, and what it sent before is still being read. */
+static bool is_leaving(const struct tcp_listen *t)
 {
-	struct pt_block *b = poll->data;
+	struct pollfd peer = {t->stream.fd, POLLRDHUP, 0};
+	return t->again && !t->stream.input_ended && poll(&peer, 1, 0) > 0;
+}
+
+static void on_connection(uv_poll_t *handle, int status, int events)
+{
+	struct pt_block *b = handle->data;
 	struct tcp_listen *t = pt_state(b);
 	struct sockaddr_storage peer;
 	socklen_t length = sizeof peer;
+	if (t->stream.fd >= 0 && is_leaving(t)) { /* `ended` takes the next one, which waits */
+		uv_poll_stop(handle);
+		return;
+	}
 	int fd = accept4(t->listener, (struct sockaddr *)&peer, &length,
 	                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {

@@ -293,6 +293,19 @@ def test_again_takes_the_next_when_one_has_closed(daemon, rpc):
     settled(rpc, "e")
 
 
+def test_again_waits_for_who_has_closed_and_is_not_read_to_its_end(daemon, rpc):
+    """The second peer comes after the first has gone, as `echo | nc` in a loop does."""
+    daemon.create("e", 't = TCPListenPipe("127.0.0.1", again=True); t > QueueSink(1, "block", name="q")')
+    with connected(address(rpc, "e", "t")) as peer:
+        peer.sendall(b"a")
+        eventually(lambda: rpc.stats("e", "q")["held"] == 1)  # full: nothing more is read
+        peer.sendall(b"b")
+    with connected(address(rpc, "e", "t")) as peer:
+        peer.sendall(b"c")
+    assert received(rpc, "e", "q", 3) == b"abc"
+    settled(rpc, "e")
+
+
 def test_again_answers_a_peer_that_only_listens_any_more(daemon, rpc):
     """An echo: every byte comes back before the connection closes."""
     daemon.create("e", 't = TCPListenPipe("127.0.0.1", again=True); t > t')
