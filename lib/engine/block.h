@@ -7,7 +7,8 @@
 #include <pipetool/block.h>
 
 #define VECTOR_MAX   64
-#define TRIGGER_DEEP 64 /* how often a trigger may come back to one block before it is dropped */
+#define TRIGGER_DEEP 64    /* how often a trigger may come back to one block before it is dropped */
+#define TRIGGER_MOST 65536 /* and to all of them together, before the first one is over */
 
 struct link {
 	struct pt_block *from, *to;

@@ -210,17 +210,38 @@ void pt_trigger(struct pt_block *b)
 	}
 }
 
+/* Depth alone is no bound: where two ways lead back, each round doubles what comes. */
+static bool trigger_may_come(struct pt_block *b)
+{
+	struct pt_engine *e = b->engine;
+	if (!e->trigger_nesting)
+		e->triggers_back = 0;
+	if (b->trigger_depth == TRIGGER_DEEP || engine_stack_is_low(e)) {
+		pt_report(b, -ELOOP, "a trigger came back more than %d deep and was dropped",
+		          TRIGGER_DEEP);
+		return false;
+	}
+	if (b->trigger_depth && e->triggers_back == TRIGGER_MOST) {
+		pt_report(b, -ELOOP,
+		          "one trigger came back more than %d times, and this one was dropped",
+		          TRIGGER_MOST);
+		return false;
+	}
+	e->triggers_back += b->trigger_depth > 0;
+	return true;
+}
+
 void deliver_trigger(struct pt_block *b)
 {
 	b->count.triggers++;
-	if (b->trigger_depth == TRIGGER_DEEP || engine_stack_is_low(b->engine)) {
+	if (!trigger_may_come(b)) {
 		b->count.triggers_too_deep++;
-		pt_report(b, -ELOOP, "a trigger came back more than %d deep and was dropped",
-		          TRIGGER_DEEP);
 		return;
 	}
 	b->trigger_depth++;
+	b->engine->trigger_nesting++;
 	if (b->type->trigger)
 		b->type->trigger(b);
+	b->engine->trigger_nesting--;
 	b->trigger_depth--;
 }

@@ -46,10 +46,12 @@ struct pt_engine {
 	/* Changes, starts and stops, one at a time; the rest of the requests that must wait for them. */
 	struct change *current;
 	struct request *queue, **queue_last;
-	struct request *waiting; /* recv, and stop with wait */
-	bool flow_stale;         /* which sources are held back must be found anew */
-	bool available;          /* some block has something for recv */
-	_Atomic bool woken;      /* some block was woken */
+	struct request *waiting;  /* recv, and stop with wait */
+	unsigned trigger_nesting; /* triggers that are not over */
+	unsigned triggers_back; /* since there was none: how often one has come back to its block */
+	bool flow_stale;        /* which sources are held back must be found anew */
+	bool available;         /* some block has something for recv */
+	_Atomic bool woken;     /* some block was woken */
 	bool ending;
 	bool suspending;   /* at its end the next daemon is to go on */
 	bool leaves_other; /* some block's estate is to be told */

@@ -135,6 +135,28 @@ START_TEST(a_trigger_that_feeds_itself_is_bounded_and_counted)
 }
 END_TEST
 
+/* Each message triggers two more: without a bound on all of them it would not end. */
+START_TEST(triggers_that_double_themselves_are_bounded_and_counted)
+{
+	struct rig *r = rig_graph("it = TriggerDrain('always'); m = TriggeredMessage('x'); "
+	                          "n = TriggeredMessage('y'); s = Sink()\n"
+	                          "it ^ m; it ^ n; m > it; n > it; it > s");
+	for (int round = 1; round <= 2; round++) {
+		push(r, LOW, "a");
+		uint64_t begun = 0;
+		for (const char *name = "mn"; *name; name++) {
+			const struct pt_block *b = rig_block(r, (char[]){*name, 0});
+			ck_assert_uint_gt(b->count.triggers_too_deep, 0);
+			begun += b->count.triggers - b->count.triggers_too_deep;
+		}
+		/* what comes back lets come, at most, as many again that do not */
+		ck_assert_uint_ge(begun, (uint64_t)round * TRIGGER_MOST);
+		ck_assert_uint_lt(begun, (uint64_t)round * TRIGGER_MOST * 3);
+	}
+	rig_end(r);
+}
+END_TEST
+
 /* start_state is for the start. */
 START_TEST(what_is_replaced_stays_as_the_triggers_have_left_it)
 {
@@ -172,4 +194,5 @@ UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes, or_afte
            a_flight_recorder_keeps_the_newest, a_switch_changes_the_exit,
            a_trigger_back_acts_on_the_next_message,
            a_trigger_that_feeds_itself_is_bounded_and_counted,
+           triggers_that_double_themselves_are_bounded_and_counted,
            what_is_replaced_stays_as_the_triggers_have_left_it)
