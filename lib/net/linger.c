@@ -34,23 +34,24 @@ static ssize_t write_some(int fd, const uint8_t *bytes, size_t length)
 	return n < 0 ? -errno : n;
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t length, struct pt_error *err)
+static int write_all(int fd, const uint8_t *bytes, size_t length, size_t *written,
+                     struct pt_error *err)
 {
 	long until_ms = now_ms() + WHOLE_MS;
-	while (length) {
+	for (*written = 0; *written < length;) {
 		struct pollfd room = {fd, POLLOUT, 0};
-		ssize_t n = write_some(fd, bytes, length);
+		size_t left = length - *written;
+		ssize_t n = write_some(fd, bytes + *written, left);
 		if (n >= 0) {
-			bytes += n;
-			length -= (size_t)n;
+			*written += (size_t)n;
 		} else if (n == -EAGAIN && (now_ms() > until_ms || poll(&room, 1, IDLE_MS) == 0)) {
 			return pt_fail(
 				err, -ETIMEDOUT, NULL,
 				"%zu bytes could not be written: the other side does not read",
-				length);
+				left);
 		} else if (n != -EAGAIN && n != -EINTR) {
 			return pt_fail(err, (int)n, NULL, "%zu bytes could not be written: %s",
-			               length, error_words((int)n));
+			               left, error_words((int)n));
 		}
 	}
 	return 0;
@@ -86,9 +87,9 @@ static void confirm(int fd)
 	}
 }
 
-int linger(int fd, const uint8_t *bytes, size_t length, struct pt_error *err)
+int linger(int fd, const uint8_t *bytes, size_t length, size_t *written, struct pt_error *err)
 {
-	int rc = write_all(fd, bytes, length, err);
+	int rc = write_all(fd, bytes, length, written, err);
 	if (rc == 0)
 		confirm(fd);
 	return rc;

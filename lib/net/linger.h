@@ -10,8 +10,9 @@
  * [worker] Writes the bytes to a non-blocking descriptor as long as its other side reads: -ETIMEDOUT
  * when it took nothing for five seconds, or after a minute in all. Of a TCP connection it also
  * waits, while the peer goes on sending, until the peer has all (two seconds at most): a connection
- * closed with bytes unread is reset, and what was on its way is lost.
+ * closed with bytes unread is reset, and what was on its way is lost. *written: how many bytes went
+ * out, also on failure.
  */
-int linger(int fd, const uint8_t *bytes, size_t length, struct pt_error *);
+int linger(int fd, const uint8_t *bytes, size_t length, size_t *written, struct pt_error *);
 
 #endif

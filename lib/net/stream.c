@@ -481,30 +481,55 @@ void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 
 /* ---- the end ---- */
 
+void stream_keep_rest(struct stream *s)
+{
+	for (struct pt_msg *m; (m = take(s));) {
+		buf_add(&s->rest, m->bytes + s->written, m->length - s->written);
+		buf_add(&s->rest_ends, &s->rest.length, sizeof s->rest.length);
+		s->written = 0;
+		pt_done(s->block, m);
+	}
+}
+
+static uint64_t count_unsent(const struct stream *s, size_t written)
+{
+	uint64_t count = 0;
+	for (size_t at = s->rest_ends.length, end; at > 0; count++) {
+		at -= sizeof end;
+		memcpy(&end, s->rest_ends.data + at, sizeof end);
+		if (end <= written)
+			break;
+	}
+	return count;
+}
+
+int stream_write_rest(struct stream *s, int fd, struct pt_error *err)
+{
+	size_t written = 0;
+	int rc = fd < 0 ? -PT_EIO
+	                : linger(fd, (const uint8_t *)s->rest.data, s->rest.length, &written, err);
+	uint64_t unsent = rc ? count_unsent(s, written) : 0;
+	if (unsent)
+		pt_undone(s->block, unsent, "unsent");
+	return rc;
+}
+
 void stream_stop(struct stream *s)
 {
-	struct buf rest = BUF_INIT;
 	if (!s->left)
 		flush(s);
 	if (s->fd < 0 || s->output_failed || s->has_borders)
 		pt_queue_drop(s->block, &s->queue, "unsent");
-	for (struct pt_msg *m; (m = take(s));) {
-		buf_add(&rest, m->bytes + s->written, m->length - s->written);
-		s->written = 0;
-		pt_done(s->block, m);
-	}
-	s->rest_length = rest.length;
-	s->rest = (uint8_t *)buf_steal(&rest);
+	stream_keep_rest(s);
 	s->reading = s->writing = s->finishing = false;
 	s->stopped = true;
 }
 
 int stream_close(struct stream *s, struct pt_error *err)
 {
-	int rc = s->fd < 0 || s->left ? 0 : linger(s->fd, s->rest, s->rest_length, err);
-	free(s->rest);
-	s->rest = NULL;
-	s->rest_length = 0;
+	int rc = s->fd < 0 || s->left ? 0 : stream_write_rest(s, s->fd, err);
+	buf_free(&s->rest);
+	buf_free(&s->rest_ends);
 	if (s->slot >= 0 || s->fd >= 0)
 		close(s->slot >= 0 ? s->slot : s->fd);
 	s->slot = s->fd = -1;
@@ -515,5 +540,6 @@ int stream_close(struct stream *s, struct pt_error *err)
 void stream_fini(struct stream *s)
 {
 	pt_queue_clear(&s->queue);
-	free(s->rest);
+	buf_free(&s->rest);
+	buf_free(&s->rest_ends);
 }

@@ -3,6 +3,7 @@
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
+#include "base/buf.h"
 #include <pipetool/queue.h>
 #include <uv.h>
 
@@ -15,7 +16,7 @@
  * can wait are held back, so that nothing is lost. The two directions end by themselves: after the
  * other side's last byte it can still be written to, and after a failed write what it has sent is
  * still read. At the stop what is left is written by the worker thread, as long as the other side
- * reads.
+ * reads; what it does not read then counts as dropped (unsent).
  *
  * Where messages have borders (datagram sockets, devices), one message is one write; elsewhere a
  * vector is.
@@ -38,9 +39,9 @@ struct stream {
 	bool inherited; /* since then not started */
 	bool left;      /* to the next daemon: it is closed, and not ended */
 	struct pt_queue queue;
-	size_t written; /* of the first message in the queue */
-	uint8_t *rest;  /* for stream_close */
-	size_t rest_length;
+	size_t written;       /* of the first message in the queue */
+	struct buf rest;      /* what is left for stream_close */
+	struct buf rest_ends; /* size_t: where each message ends in it */
 };
 
 /* To be called first, in init. */
@@ -68,6 +69,11 @@ void stream_push(struct stream *, struct pt_msg **messages, unsigned count);
 void stream_produce(struct stream *, unsigned max);
 void stream_stop(struct stream *);
 int stream_close(struct stream *, struct pt_error *); /* [worker] */
+
+/* For a descriptor that comes only after the stop: keeps what waits, before stream_stop, and writes
+   it, before stream_close. */
+void stream_keep_rest(struct stream *);
+int stream_write_rest(struct stream *, int fd, struct pt_error *); /* [worker] */
 void stream_fini(struct stream *);
 
 #endif

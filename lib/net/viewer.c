@@ -5,7 +5,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/program.h"
-#include "net/linger.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -171,32 +170,27 @@ void viewer_stop(struct viewer *v)
 	stream_stop(&v->stream);
 }
 
+/* What waits is for a program that has not come yet. */
 void viewer_stop_early(struct viewer *v)
 {
-	enum pt_canal canal;
-	buf_clear(&v->late);
-	for (struct pt_msg *m;
-	     (m = pt_queue_take(v->block, &v->stream.queue, &canal, *v->stream.limit));) {
-		buf_add(&v->late, m->bytes, m->length);
-		pt_done(v->block, m);
-	}
+	stream_keep_rest(&v->stream);
 	stream_stop(&v->stream);
 }
 
 static int write_late(struct viewer *v, struct pt_error *err)
 {
 	if (v->fd < 0)
-		return pt_fail(err, -PT_EIO, NULL, "%s could not be opened", v->name);
-	fcntl(v->fd, F_SETFL, fcntl(v->fd, F_GETFL) | O_NONBLOCK);
-	return linger(v->fd, (const uint8_t *)v->late.data, v->late.length, err);
+		pt_fail(err, -PT_EIO, NULL, "%s could not be opened", v->name);
+	else
+		fcntl(v->fd, F_SETFL, fcntl(v->fd, F_GETFL) | O_NONBLOCK);
+	return stream_write_rest(&v->stream, v->fd, err);
 }
 
 int viewer_close(struct viewer *v, struct pt_error *err)
 {
-	int rc = stream_close(&v->stream, err);
-	if (v->late.length)
-		rc = write_late(v, err);
-	buf_free(&v->late);
+	bool is_late = v->stream.fd < 0 && v->stream.rest.length;
+	int rc = is_late ? write_late(v, err) : 0;
+	int closed = stream_close(&v->stream, err);
 	if (v->fd >= 0)
 		close(v->fd);
 	if (v->pidfd >= 0)
@@ -206,7 +200,7 @@ int viewer_close(struct viewer *v, struct pt_error *err)
 	v->fd = v->pidfd = -1;
 	v->pid = 0;
 	v->inherited = false;
-	return rc;
+	return rc ? rc : closed;
 }
 
 void viewer_fini(struct viewer *v)

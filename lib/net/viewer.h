@@ -26,8 +26,7 @@ struct viewer {
 	const struct pt_msg *seen; /* what waited first when the patience began */
 	size_t seen_written;
 	bool stalled, closed;
-	bool inherited;  /* since then not started */
-	struct buf late; /* what waited when the block stopped, and the program had not come yet */
+	bool inherited; /* since then not started */
 };
 
 /* To be called first, in init. */

@@ -419,6 +419,9 @@ def test_a_stop_is_not_held_up_by_a_peer_that_never_reads(daemon, rpc):
             stopped = rpc.call("engine.stop", engine="e", timeout=20)
             assert stopped["state"] == "stopped"
             assert "does not read" in stopped["failed"][0]["message"]
+            stats = rpc.stats("e", "t")
+            assert stats["dropped"]["unsent"] > 10 and stats["out"] + stats["dropped"]["unsent"] == 100
+            assert rpc.stats("e")["unexplained"] == 0
 
 
 def resident_mib(daemon):

@@ -43,11 +43,13 @@ START_TEST(a_pipe_gets_more_than_it_holds)
 {
 	int ends[2];
 	pthread_t reader;
+	size_t written;
 	fill();
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	fcntl(ends[1], F_SETFL, O_NONBLOCK);
 	pthread_create(&reader, NULL, read_all, &ends[0]);
-	ck_assert_int_eq(linger(ends[1], bytes, MANY, NULL), 0);
+	ck_assert_int_eq(linger(ends[1], bytes, MANY, &written, NULL), 0);
+	ck_assert_uint_eq(written, MANY);
 	close(ends[1]);
 	pthread_join(reader, NULL);
 	close(ends[0]);
@@ -85,10 +87,12 @@ START_TEST(a_peer_that_goes_on_sending_gets_all)
 {
 	int near, far;
 	pthread_t talker;
+	size_t written;
 	fill();
 	connect_pair(&near, &far);
 	pthread_create(&talker, NULL, talk, &far);
-	ck_assert_int_eq(linger(near, bytes, MANY, NULL), 0);
+	ck_assert_int_eq(linger(near, bytes, MANY, &written, NULL), 0);
+	ck_assert_uint_eq(written, MANY);
 	close(near);
 	pthread_join(talker, NULL);
 	close(far);
@@ -100,11 +104,13 @@ START_TEST(a_peer_that_is_gone_is_told)
 {
 	int ends[2];
 	struct pt_error err = PT_ERROR_INIT;
+	size_t written;
 	fill();
 	signal(SIGPIPE, SIG_IGN);
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
 	close(ends[0]);
-	ck_assert_int_eq(linger(ends[1], bytes, 10, &err), -EPIPE);
+	ck_assert_int_eq(linger(ends[1], bytes, 10, &written, &err), -EPIPE);
+	ck_assert_uint_eq(written, 0);
 	ck_assert(strstr(pt_error_text(&err, ""), "10 bytes could not be written") != NULL);
 	pt_error_clear(&err);
 	close(ends[1]);
