@@ -2,6 +2,8 @@
 /* ptctl start, ptctl stop. */
 #include "ctl/ctl.h"
 #include "ctl/out.h"
+#include <stdbool.h>
+#include <stdio.h>
 
 static int start(struct ctl *);
 static int stop(struct ctl *);
@@ -45,6 +47,19 @@ static int start(struct ctl *ctl)
 	return ctl_simple_engine(ctl, "engine.start");
 }
 
+/* The engine has stopped, but what these blocks held has not come where it should. */
+static bool tell_losses(const json_t *failed)
+{
+	size_t i;
+	const json_t *block;
+	fflush(stdout);
+	json_array_foreach (failed, i, block)
+		fprintf(stderr, "ptctl: block '%s': %s\n",
+		        json_string_value(json_object_get(block, "block")),
+		        json_string_value(json_object_get(block, "message")));
+	return json_array_size(failed) > 0;
+}
+
 static int stop(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -60,6 +75,7 @@ static int stop(struct ctl *ctl)
 		return ctl_refused(ctl, &err);
 	if (ctl->json)
 		out_json(result);
+	bool lost = tell_losses(json_object_get(result, "failed"));
 	json_decref(result);
-	return EXIT_DONE;
+	return lost ? EXIT_REFUSED : EXIT_DONE;
 }

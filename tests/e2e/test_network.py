@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import hashlib
+import json
 import os
 import pty
 import random
@@ -416,9 +417,9 @@ def test_a_stop_is_not_held_up_by_a_peer_that_never_reads(daemon, rpc):
         with accept(sink):
             for _ in range(10):
                 rpc.send("e", "f", *["x" * 65536] * 10, timeout=60)
-            stopped = rpc.call("engine.stop", engine="e", timeout=20)
-            assert stopped["state"] == "stopped"
-            assert "does not read" in stopped["failed"][0]["message"]
+            stopped = daemon.ptctl("-j", "stop", "e", "--timeout", 20)
+            assert stopped.code == 1 and "'t': " in stopped.err and "does not read" in stopped.err
+            assert json.loads(stopped.out)["state"] == "stopped"
             stats = rpc.stats("e", "t")
             assert stats["dropped"]["unsent"] > 10 and stats["out"] + stats["dropped"]["unsent"] == 100
             assert rpc.stats("e")["unexplained"] == 0
