@@ -7,6 +7,7 @@
 #include "ctl/help.h"
 #include "ctl/out.h"
 #include "paths.h"
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,6 +39,11 @@ static int take_fds(struct ctl *ctl, struct pt_error *err)
 		    json_integer_value(fd) > 1 << 20)
 			return pt_fail(err, -PT_EREQUEST, "fd",
 			               "'--fd' takes the number of an open descriptor");
+		if (fcntl((int)json_integer_value(fd), F_GETFD) < 0)
+			return pt_fail(err, -PT_EREQUEST, "fd",
+			               "'--fd': descriptor %d is not open; the shell opens one "
+			               "with exec %d<>FILE",
+			               (int)json_integer_value(fd), (int)json_integer_value(fd));
 		ctl->fds[ctl->fd_count++] = (int)json_integer_value(fd);
 	}
 	return 0;

@@ -613,6 +613,11 @@ def create_with(daemon, fd, *pipe):
     assert result.code == 0, result
 
 
+def test_a_descriptor_that_is_not_open_is_told_before_anything_is_asked(daemon):
+    result = daemon.ptctl("--fd", 77, "create", "e", FD)
+    assert result.code == 2 and "descriptor 77 is not open" in result.err
+
+
 def test_a_socket_is_read_and_written(daemon, rpc):
     ours, theirs = socket.socketpair()
     with ours, theirs:
