@@ -4,12 +4,24 @@
 
 #include <string.h>
 
+#define AGES 64
+
+/* When messages came: so many, in order, from then on for a small part of `seconds`. */
+struct age {
+	uint64_t since_ns;
+	size_t count;
+};
+
 struct valve {
 	bool start_state, open;
 	bool runs, kept; /* kept: `open` is of the block whose place it takes */
 	uint64_t limit;
+	double seconds;
 	int overflow;
 	struct pt_queue queue;
+	struct age ages[AGES]; /* a ring, from the oldest on */
+	unsigned first, used;
+	size_t known; /* messages in all ages */
 };
 
 static void leave(struct pt_block *b, struct pt_estate *estate)
@@ -40,6 +52,94 @@ static void start(struct pt_block *b)
 	pt_ready(b, v->open && v->queue.count);
 }
 
+/* ---- ages ---- */
+
+static uint64_t span_ns(const struct valve *v)
+{
+	return (uint64_t)(v->seconds * 1e9);
+}
+
+/* Longer than this one age is not: in the ring there is room for a little more than `seconds`. */
+static uint64_t step_ns(const struct valve *v)
+{
+	return span_ns(v) / (AGES - 2) + 1;
+}
+
+static void forget_oldest(struct valve *v, size_t count)
+{
+	v->known -= count;
+	while (count) {
+		struct age *oldest = &v->ages[v->first];
+		size_t part = count < oldest->count ? count : oldest->count;
+		oldest->count -= part;
+		count -= part;
+		if (oldest->count)
+			return;
+		v->first = (v->first + 1) % AGES;
+		v->used--;
+	}
+}
+
+static struct age *newest_age(struct pt_block *b, struct valve *v)
+{
+	uint64_t now = pt_now(b);
+	struct age *newest = &v->ages[(v->first + v->used - 1) % AGES];
+	if (v->used && (now - newest->since_ns <= step_ns(v) || v->used == AGES))
+		return newest;
+	newest = &v->ages[(v->first + v->used++) % AGES];
+	*newest = (struct age){now, 0};
+	return newest;
+}
+
+/* What has left the queue is forgotten; what nobody knows of lies before the rest. */
+static void match_ages(struct pt_block *b, struct valve *v)
+{
+	size_t count = v->queue.count;
+	if (v->known > count)
+		forget_oldest(v, v->known - count);
+	if (v->known == count)
+		return;
+	struct age *oldest = v->used ? &v->ages[v->first] : newest_age(b, v);
+	oldest->count += count - v->known;
+	v->known = count;
+}
+
+static void drop_old(struct pt_block *b, struct valve *v)
+{
+	uint64_t now = pt_now(b), most = span_ns(v) + step_ns(v);
+	enum pt_canal canal;
+	if (v->seconds <= 0) {
+		v->used = 0;
+		v->known = 0;
+		return;
+	}
+	match_ages(b, v);
+	while (v->used && now - v->ages[v->first].since_ns > most) {
+		for (size_t n = v->ages[v->first].count; n; n--)
+			pt_drop(b, pt_queue_take(b, &v->queue, &canal, v->limit), "old");
+		match_ages(b, v);
+	}
+}
+
+static void add(struct pt_block *b, struct valve *v, enum pt_canal canal, struct pt_msg *m,
+                uint64_t limit, enum pt_overflow overflow)
+{
+	if (v->seconds > 0)
+		match_ages(b, v);
+	if (pt_queue_add(b, &v->queue, canal, m, limit, overflow) && v->seconds > 0) {
+		newest_age(b, v)->count++;
+		v->known++;
+	}
+}
+
+static void keep(struct pt_block *b, struct valve *v, enum pt_canal canal, struct pt_msg *m)
+{
+	drop_old(b, v);
+	add(b, v, canal, m, v->limit, (enum pt_overflow)v->overflow);
+}
+
+/* ---- letting go ---- */
+
 static void let_go(struct pt_block *b, struct valve *v)
 {
 	enum pt_canal canal;
@@ -59,7 +159,7 @@ static void release(struct pt_block *b, struct valve *v, bool all)
 /* Behind what waits for a full sink: nothing of that may be lost for it. */
 static void wait(struct pt_block *b, struct valve *v, enum pt_canal canal, struct pt_msg *m)
 {
-	pt_queue_add(b, &v->queue, canal, m, UINT64_MAX, PT_DROP_NEWEST);
+	add(b, v, canal, m, UINT64_MAX, PT_DROP_NEWEST);
 	pt_full(b, true);
 }
 
@@ -69,7 +169,7 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 	if (v->open && v->queue.count)
 		release(b, v, false);
 	if (!v->open)
-		pt_queue_add(b, &v->queue, canal, m, v->limit, (enum pt_overflow)v->overflow);
+		keep(b, v, canal, m);
 	else if (v->queue.count)
 		wait(b, v, canal, m);
 	else
@@ -82,6 +182,8 @@ static void trigger(struct pt_block *b)
 	v->open = !v->open;
 	pt_leaves_other(b);
 	pt_trigger(b);
+	if (v->open)
+		drop_old(b, v);
 	release(b, v, false);
 }
 
@@ -106,6 +208,10 @@ static void inherit(struct pt_block *b, struct pt_block *old)
 	v->kept = before->runs;
 	v->open = before->open;
 	v->queue = before->queue;
+	memcpy(v->ages, before->ages, sizeof v->ages);
+	v->first = before->first;
+	v->used = before->used;
+	v->known = before->known;
 	before->queue = (struct pt_queue){0};
 }
 
@@ -123,33 +229,39 @@ static const struct pt_type triggered_queueing_valve = {
 		"then an "
 		"opened valve releases what it has kept, in order, each message on its own canal, "
 		"as fast as the sinks take it. With overflow='drop-oldest' it is a flight "
-		"recorder: it holds the last `limit` bytes, of which each message costs 56 more.",
+		"recorder: it holds the last `limit` bytes, of which each message costs 56 more, "
+		"and of these, with `seconds`, only what came to it in the last so many.",
 	.picture = "     +-------^-------+\n"
 		   "  >>-|-[pass/queue]--|->>\n"
 		   "     |       |       |\n"
 		   "   >-|-[pass/queue]--|->\n"
 		   "     +-------^-------+\n",
-	.examples = (const char *const[]){"a = CLIFeeder(); d = TriggerDrain(\"equals 'alarm'\")\n"
-                                          "v = TriggeredQueueingValve(False, limit='1MiB'); a > d "
-                                          "> v > QueueSink(); d ^ v",
-                                          NULL},
+	.examples =
+		(const char *const[]){
+			"a = CLIFeeder(); d = TriggerDrain(\"equals 'alarm'\")\n"
+			"v = TriggeredQueueingValve(False, limit='1MiB', seconds=30); a > d "
+			"> v > QueueSink(); d ^ v",
+			NULL},
 	.role = PT_DRAIN,
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_ENTRY |
                  PT_TRIGGER_EXIT,
 	.routes = PT_STRAIGHT | PT_ROUTE(PT_TRIGGER, PT_LOW) | PT_ROUTE(PT_TRIGGER, PT_HIGH) |
                   PT_ROUTE(PT_TRIGGER, PT_TRIGGER),
-	.params = (const struct pt_param[]){{"start_state", "Open when the engine starts.",
-                                             PT_BOOL(struct valve, start_state), "true"},
-                                            {"limit", "Bytes that the queue may hold.",
-                                             PT_SIZE(struct valve, limit), "64MiB",
-                                             .flags = PT_LIVE, .min = 1, .max = 1e15},
-                                            {"overflow",
-                                             "What happens beyond the limit: the oldest or the "
-                                             "newest message is dropped, or the "
-                                             "sources are held back.",
-                                             PT_CHOICE(struct valve, overflow), "drop-oldest",
-                                             .flags = PT_LIVE, .choices = pt_overflow_words},
-                                            {NULL}},
+	.params =
+		(const struct pt_param[]){
+			{"start_state", "Open when the engine starts.",
+                         PT_BOOL(struct valve, start_state), "true"},
+			{"limit", "Bytes that the queue may hold.", PT_SIZE(struct valve, limit),
+                         "64MiB", .flags = PT_LIVE, .min = 1, .max = 1e15},
+			{"overflow",
+                         "What happens beyond the limit: the oldest or the newest message is "
+                         "dropped, or the sources are held back.",
+                         PT_CHOICE(struct valve, overflow), "drop-oldest", .flags = PT_LIVE,
+                         .choices = pt_overflow_words},
+			{"seconds",
+                         "Drops what has waited longer, to within a fiftieth; 0: keeps it.",
+                         PT_SECONDS(struct valve, seconds), "0", .flags = PT_LIVE, .max = 1e6},
+			{NULL}},
 	.size = sizeof(struct valve),
 	.start = start,
 	.push = push,

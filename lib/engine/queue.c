@@ -48,7 +48,7 @@ static void link_newest(struct pt_queue *q, struct pt_msg *m, bool high)
 	q->bytes += cost(m);
 }
 
-void pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, struct pt_msg *m,
+bool pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, struct pt_msg *m,
                   uint64_t limit, enum pt_overflow overflow)
 {
 	size_t room = cost(m);
@@ -57,15 +57,16 @@ void pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, s
 	uint64_t most = overflow == PT_BLOCK ? limit + PT_OVERRUN : limit;
 	if (q->bytes + room > most) {
 		pt_drop(b, m, "overflow");
-		return;
+		return false;
 	}
 	m = pt_keep(b, m);
 	if (!m)
-		return;
+		return false;
 	link_newest(q, m, canal == PT_HIGH);
 	shadow_newest(b, q);
 	if (overflow == PT_BLOCK && q->bytes >= limit)
 		pt_full(b, true);
+	return true;
 }
 
 struct pt_msg *pt_queue_take(struct pt_block *b, struct pt_queue *q, enum pt_canal *canal,

@@ -35,8 +35,8 @@ enum pt_overflow {
 /* For a parameter row: .kind PT_KIND_CHOICE, .choices = pt_overflow_words. */
 extern const char *const pt_overflow_words[];
 
-/* Adds a message and makes it fit `limit` bytes. Takes the reference. */
-void pt_queue_add(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt_msg *,
+/* Adds a message and makes it fit `limit` bytes. Takes the reference; false: it was dropped. */
+bool pt_queue_add(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt_msg *,
                   uint64_t limit, enum pt_overflow);
 
 /* The oldest message and the canal on which it came, still held: to be sent, dropped or done.

@@ -2,6 +2,7 @@
 /* TriggerDrain, TriggeredMessage, TriggeredValve, TriggeredQueueingValve and TriggeredSwitch. */
 #include "rig.h"
 #include "unit.h"
+#include <stdio.h>
 
 START_TEST(a_trigger_drain_triggers_before_it_passes)
 {
@@ -76,6 +77,55 @@ START_TEST(a_queueing_valve_passes_the_trigger_on_and_then_releases)
 	expect(r, HIGH, "b");
 	push(r, HIGH, "c");
 	expect(r, HIGH, "c"); /* Scapy lets this leave by the low exit */
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_flight_recorder_keeps_the_last_seconds)
+{
+	struct rig *r = rig("TriggeredQueueingValve", "False, seconds=10");
+	push(r, LOW, "1");
+	pass_time(r, 6);
+	push(r, HIGH, "2");
+	pass_time(r, 5);
+	push(r, LOW, "3");
+	ck_assert_str_eq(rig_block(r, "it")->count.drops[0].why, "old");
+	fire(r);
+	expect_trigger(r);
+	expect(r, HIGH, "2");
+	expect(r, LOW, "3");
+	fire(r);
+	expect_trigger(r);
+	push(r, LOW, "4");
+	pass_time(r, 11); /* nothing has come since */
+	fire(r);
+	expect_trigger(r);
+	expect_nothing(r);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(seconds_go_with_a_limit_and_none_is_missing_between)
+{
+	char text[12];
+	struct rig *r = rig("TriggeredQueueingValve", "False, seconds=10, limit='9KB'");
+	const uint64_t *held = &rig_block(r, "it")->count.held;
+	for (int i = 0; i < 1000; i++) { /* at first the limit holds fewer */
+		pass_time(r, i < 500 ? 0.01 : 0.1);
+		snprintf(text, sizeof text, "%d", i);
+		push(r, LOW, text);
+		ck_assert_uint_le(*held, 9000 / 57);
+	}
+	ck_assert_uint_ge(*held, 100);
+	ck_assert_uint_le(*held, 104);
+	int first = 1000 - (int)*held;
+	fire(r);
+	expect_trigger(r);
+	for (int i = first; i < 1000; i++) {
+		snprintf(text, sizeof text, "%d", i);
+		expect(r, LOW, text);
+	}
+	expect_nothing(r);
 	rig_end(r);
 }
 END_TEST
@@ -191,7 +241,8 @@ UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes, or_afte
            a_triggered_message_goes_low_then_high_then_the_trigger,
            a_valve_changes_on_each_trigger_and_passes_it_on,
            a_queueing_valve_passes_the_trigger_on_and_then_releases,
-           a_flight_recorder_keeps_the_newest, a_switch_changes_the_exit,
+           a_flight_recorder_keeps_the_newest, a_flight_recorder_keeps_the_last_seconds,
+           seconds_go_with_a_limit_and_none_is_missing_between, a_switch_changes_the_exit,
            a_trigger_back_acts_on_the_next_message,
            a_trigger_that_feeds_itself_is_bounded_and_counted,
            triggers_that_double_themselves_are_bounded_and_counted,
