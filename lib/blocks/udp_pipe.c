@@ -90,8 +90,10 @@ static int client_open(struct pt_block *b, struct pt_error *err)
 {
 	struct udp *u = pt_state(b);
 	u->kept = address_left(b, "udp-connect", u->addr, (int)u->port, &u->datagram.fd);
-	if (u->kept)
+	if (u->kept) {
+		datagram_left(&u->datagram);
 		return 0;
+	}
 	return address_connect(SOCK_DGRAM, u->addr, (int)u->port, &u->datagram.fd, err);
 }
 
@@ -129,6 +131,11 @@ static void produce(struct pt_block *b, unsigned max)
 	datagram_produce(datagram(b), max);
 }
 
+static void refresh(struct pt_block *b)
+{
+	datagram_refresh(datagram(b));
+}
+
 static json_t *describe(struct pt_block *b)
 {
 	const struct datagram *d = datagram(b);
@@ -159,10 +166,10 @@ static void fini(struct pt_block *b)
 	datagram_fini(datagram(b));
 }
 
-#define UDP_PIPE                                                                         \
-	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct udp), .outside = "wire", \
-	.describe = describe, .produce = produce, .push_many = push_many, .stop = stop,  \
-	.inherit = inherit, .close = close_pipe, .fini = fini
+#define UDP_PIPE                                                                              \
+	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct udp), .outside = "wire",      \
+	.describe = describe, .refresh = refresh, .produce = produce, .push_many = push_many, \
+	.stop = stop, .inherit = inherit, .close = close_pipe, .fini = fini
 
 #define LIMIT_ROW                                                                        \
 	{                                                                                \
@@ -176,8 +183,8 @@ static const struct pt_type udp_client_pipe = {
 	.name = "UDPClientPipe",
 	.summary = "Sends and receives UDP datagrams to and from one peer",
 	.help = "Each message on the low entry is sent as a datagram, and each that the peer "
-		"answers is a "
-		"message on the low exit.",
+		"answers is a message on the low exit. What comes while a sink is full waits in "
+		"the kernel; what that cannot keep is dropped (kernel).",
 	.picture = "     +-------------+\n"
 		   "     |             |\n"
 		   "     |             |\n"
@@ -206,11 +213,10 @@ static const struct pt_type udp_server_pipe = {
 	.name = "UDPServerPipe",
 	.summary = "Receives UDP datagrams, and answers the first peer",
 	.help = "Every datagram is a message on the low exit. After the first one the block "
-		"triggers, sends "
-		"its peer's `address:port` on the high exit, and from then on sends what comes on "
-		"the low "
-		"entry to that peer; what was pushed before waits for it. `ptctl show` tells the "
-		"port that 0 became.",
+		"triggers, sends its peer's `address:port` on the high exit, and from then on "
+		"sends what comes on the low entry to that peer; what was pushed before waits for "
+		"it. `ptctl show` tells the port that 0 became. What comes while a sink is full "
+		"waits in the kernel; what that cannot keep is dropped (kernel).",
 	.picture = "     +------^------+\n"
 		   "     |    +-[peer]-|->>\n"
 		   "     |   /         |\n"

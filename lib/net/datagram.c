@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -234,6 +235,7 @@ void datagram_inherit(struct datagram *d, struct datagram *old)
 	d->peer_length = old->peer_length;
 	d->has_peer = old->has_peer;
 	d->queue = old->queue;
+	d->lost = old->lost;
 	old->fd = -1;
 	old->queue = (struct pt_queue){0};
 }
@@ -242,6 +244,8 @@ void datagram_leave(struct datagram *d, struct pt_estate *estate)
 {
 	if (d->peer_length)
 		pt_leave_bytes(estate, "peer", &d->peer, d->peer_length);
+	datagram_refresh(d);
+	pt_leave_bytes(estate, "lost", &d->lost, sizeof d->lost);
 	if (pt_leaving(estate) == PT_AT_END && d->has_peer)
 		flush(d);
 	pt_queue_leave(d->block, &d->queue, estate);
@@ -250,6 +254,9 @@ void datagram_leave(struct datagram *d, struct pt_estate *estate)
 void datagram_left(struct datagram *d)
 {
 	size_t length;
+	const void *lost = pt_left_bytes(d->block, "lost", &length);
+	if (lost && length == sizeof d->lost)
+		memcpy(&d->lost, lost, length);
 	const void *peer = pt_left_bytes(d->block, "peer", &length);
 	if (!peer || length > sizeof d->peer)
 		return;
@@ -258,8 +265,21 @@ void datagram_left(struct datagram *d)
 	d->has_peer = true;
 }
 
+void datagram_refresh(struct datagram *d)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t length = sizeof info;
+	if (d->fd < 0 || getsockopt(d->fd, SOL_SOCKET, SO_MEMINFO, info, &length))
+		return;
+	uint32_t more = info[SK_MEMINFO_DROPS] - d->lost;
+	d->lost = info[SK_MEMINFO_DROPS];
+	if (more)
+		pt_lost(d->block, more, "kernel");
+}
+
 void datagram_stop(struct datagram *d)
 {
+	datagram_refresh(d);
 	flush(d);
 	pt_queue_drop(d->block, &d->queue, "unsent");
 	d->stopped = true;
@@ -270,6 +290,7 @@ void datagram_close(struct datagram *d)
 	if (d->fd >= 0)
 		close(d->fd);
 	d->fd = -1;
+	d->lost = 0;
 	free(d->buffers);
 	d->buffers = NULL;
 }

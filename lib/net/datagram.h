@@ -26,6 +26,7 @@ struct datagram {
 	bool reading, writing, stopped;
 	struct pt_queue queue;
 	uint8_t *buffers; /* what datagrams are read into, made in start */
+	uint32_t lost;    /* by the kernel, as far as it is counted */
 };
 
 void datagram_init(struct datagram *, struct pt_block *, const uint64_t *limit,
@@ -34,13 +35,15 @@ void datagram_init(struct datagram *, struct pt_block *, const uint64_t *limit,
 void datagram_start(struct datagram *); /* fd is set */
 /* Takes over socket, peer and what waits, before both datagram_start and the other's stop. */
 void datagram_inherit(struct datagram *, struct datagram *old);
-/* Beside the socket: who the peer is; at the end of the daemon what waits. */
+/* Beside the socket: who the peer is, and what is lost; at the end of the daemon what waits. */
 void datagram_leave(struct datagram *, struct pt_estate *);
-/* In `open`, when the socket was left: who the peer was. */
+/* In `open`, when the socket was left: who the peer was, and what had been lost. */
 void datagram_left(struct datagram *);
 void datagram_has_peer(struct datagram *); /* what waits is sent */
 void datagram_push(struct datagram *, struct pt_msg **messages, unsigned count);
 void datagram_produce(struct datagram *, unsigned max);
+/* Counts what came while the socket's buffer was full. */
+void datagram_refresh(struct datagram *);
 void datagram_stop(struct datagram *);
 void datagram_close(struct datagram *); /* [worker] */
 void datagram_fini(struct datagram *);

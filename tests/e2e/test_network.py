@@ -553,6 +553,19 @@ def test_a_udp_server_learns_its_peer_from_the_first_datagram(daemon, rpc):
     settled(rpc, "e")
 
 
+def test_datagrams_that_the_kernel_could_not_keep_are_counted(daemon, rpc):
+    daemon.create("e", 'u = UDPServerPipe("127.0.0.1"); q = QueueSink(1, "block"); u > q')
+    with udp(address(rpc, "e", "u")) as peer:
+        peer.send(b"first")
+        eventually(lambda: rpc.stats("e", "q")["held"] == 1)  # full: nothing more is read
+        for _ in range(2000):
+            peer.send(b"x" * 1000)
+        lost = dropped(rpc, "e", "u")["kernel"]
+        assert len(rpc.recv("e", "q", 2001 - lost)) == 2001 - lost
+        assert dropped(rpc, "e", "u")["kernel"] == lost
+    settled(rpc, "e")
+
+
 @pytest.mark.parametrize("family,where", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_a_udp_server_on_every_address(daemon, rpc, family, where):
     daemon.create("e", SERVER.format(""))
