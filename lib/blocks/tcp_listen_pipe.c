@@ -33,13 +33,15 @@ static void on_connection(uv_poll_t *handle, int status, int events);
 static void listen_on(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	if (t->shut)
+	if (t->shut) {
 		listen(t->listener, SOMAXCONN);
+		address_of(t->listener, false, t->address); /* a new number, if any was asked for */
+	}
 	t->shut = false;
 	uv_poll_start(&t->poll, UV_READABLE, on_connection);
 }
 
-/* From now on the kernel refuses; the number stays taken. */
+/* From now on the kernel refuses; a number that was asked for stays taken. */
 static void stop_listening(struct tcp_listen *t)
 {
 	uv_poll_stop(&t->poll);
@@ -268,7 +270,7 @@ static const struct pt_type tcp_listen_pipe = {
 			{"port", "TCP port; 0: any that is free.", PT_INT(struct tcp_listen, port),
                          "0", .max = 65535},
 			{"again", "Waits for the next peer when one has closed.",
-                         PT_BOOL(struct tcp_listen, again), "false", .flags = PT_LIVE},
+                         PT_BOOL(struct tcp_listen, again), "false"},
 			{"limit", "Bytes that may wait for the peer before sources are held back.",
                          PT_SIZE(struct tcp_listen, limit), "8MiB", .flags = PT_LIVE, .min = 1,
                          .max = 1e12},

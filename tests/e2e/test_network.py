@@ -294,6 +294,28 @@ def test_again_takes_the_next_when_one_has_closed(daemon, rpc):
     settled(rpc, "e")
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_again_can_be_set_while_a_peer_is_there_or_has_closed(daemon, rpc, gone):
+    daemon.create("e", LISTEN.format(""))
+    where = address(rpc, "e", "t")
+    with connected(where) as peer:
+        peer.sendall(b"1")
+        assert received(rpc, "e", "low", 1) == b"1"
+        if not gone:
+            daemon.ok("set", "e.t", "again=true")
+            peer.sendall(b"2")
+            assert received(rpc, "e", "low", 1) == b"2"
+    if gone:
+        exhausted(rpc, "e", "t")
+        daemon.ok("set", "e.t", "again=true")
+    with connected(address(rpc, "e", "t")) as peer:
+        peer.sendall(b"3")
+        assert received(rpc, "e", "low", 1) == b"3"
+        daemon.ok("set", "e.t", "again=false")
+    exhausted(rpc, "e", "t")
+    settled(rpc, "e")
+
+
 def test_again_waits_for_who_has_closed_and_is_not_read_to_its_end(daemon, rpc):
     """The second peer comes after the first has gone, as `echo | nc` in a loop does."""
     daemon.create("e", 't = TCPListenPipe("127.0.0.1", again=True); t > QueueSink(1, "block", name="q")')
