@@ -2,6 +2,7 @@
 /* TriggeredQueueingValve: passes or keeps, changing on each trigger; opening releases what it kept. */
 #include <pipetool/queue.h>
 
+#include <jansson.h>
 #include <string.h>
 
 #define AGES 64
@@ -202,6 +203,12 @@ static void stop(struct pt_block *b)
 	v->runs = false;
 }
 
+static json_t *describe(struct pt_block *b)
+{
+	const struct valve *v = pt_state(b);
+	return json_pack("{s:b}", "open", v->open);
+}
+
 static void inherit(struct pt_block *b, struct pt_block *old)
 {
 	struct valve *v = pt_state(b), *before = pt_state(old);
@@ -270,6 +277,7 @@ static const struct pt_type triggered_queueing_valve = {
 	.stop = stop,
 	.leave = leave,
 	.inherit = inherit,
+	.describe = describe,
 	.fini = fini,
 };
 

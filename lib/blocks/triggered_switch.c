@@ -2,6 +2,7 @@
 /* TriggeredSwitch: everything to one exit or to the other, changing on each trigger. */
 #include <pipetool/block.h>
 
+#include <jansson.h>
 #include <string.h>
 
 struct switching {
@@ -38,6 +39,12 @@ static void stop(struct pt_block *b)
 {
 	struct switching *s = pt_state(b);
 	s->runs = false;
+}
+
+static json_t *describe(struct pt_block *b)
+{
+	const struct switching *s = pt_state(b);
+	return json_pack("{s:s}", "exit", s->low ? "low" : "high");
 }
 
 static void inherit(struct pt_block *b, struct pt_block *old)
@@ -93,6 +100,7 @@ static const struct pt_type triggered_switch = {
 	.stop = stop,
 	.leave = leave,
 	.inherit = inherit,
+	.describe = describe,
 };
 
 PT_TYPES(triggered_switch, &triggered_switch);

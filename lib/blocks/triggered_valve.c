@@ -2,6 +2,7 @@
 /* TriggeredValve: passes or discards, changing on each trigger. */
 #include <pipetool/block.h>
 
+#include <jansson.h>
 #include <string.h>
 
 struct valve {
@@ -57,6 +58,12 @@ static void trigger(struct pt_block *b)
 	pt_trigger(b);
 }
 
+static json_t *describe(struct pt_block *b)
+{
+	const struct valve *v = pt_state(b);
+	return json_pack("{s:b}", "open", v->open);
+}
+
 static void inherit(struct pt_block *b, struct pt_block *old)
 {
 	struct valve *v = pt_state(b), *before = pt_state(old);
@@ -96,6 +103,7 @@ static const struct pt_type triggered_valve = {
 	.stop = stop,
 	.leave = leave,
 	.inherit = inherit,
+	.describe = describe,
 };
 
 PT_TYPES(triggered_valve, &triggered_valve);

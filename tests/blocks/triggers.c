@@ -3,6 +3,7 @@
 #include "rig.h"
 #include "unit.h"
 #include <stdio.h>
+#include <string.h>
 
 START_TEST(a_trigger_drain_triggers_before_it_passes)
 {
@@ -207,6 +208,36 @@ START_TEST(triggers_that_double_themselves_are_bounded_and_counted)
 }
 END_TEST
 
+static const json_t *now_of_it(struct rig *r)
+{
+	size_t i;
+	json_t *block;
+	json_array_foreach (json_object_get(ask(r, "show", "{}"), "blocks"), i, block)
+		if (!strcmp(json_string_value(json_object_get(block, "name")), "it"))
+			return json_object_get(block, "now");
+	return NULL;
+}
+
+START_TEST(it_shows_how_the_triggers_have_left_it)
+{
+	static const char *const types[] = {"TriggeredValve", "TriggeredQueueingValve"};
+	for (int i = 0; i < 2; i++) {
+		struct rig *r = rig(types[i], "");
+		ck_assert(json_is_true(json_object_get(now_of_it(r), "open")));
+		fire(r);
+		expect_trigger(r);
+		ck_assert(json_is_false(json_object_get(now_of_it(r), "open")));
+		rig_end(r);
+	}
+	struct rig *r = rig("TriggeredSwitch", "False");
+	ck_assert_str_eq(json_string_value(json_object_get(now_of_it(r), "exit")), "high");
+	fire(r);
+	expect_trigger(r);
+	ck_assert_str_eq(json_string_value(json_object_get(now_of_it(r), "exit")), "low");
+	rig_end(r);
+}
+END_TEST
+
 /* start_state is for the start. */
 START_TEST(what_is_replaced_stays_as_the_triggers_have_left_it)
 {
@@ -246,4 +277,5 @@ UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes, or_afte
            a_trigger_back_acts_on_the_next_message,
            a_trigger_that_feeds_itself_is_bounded_and_counted,
            triggers_that_double_themselves_are_bounded_and_counted,
+           it_shows_how_the_triggers_have_left_it,
            what_is_replaced_stays_as_the_triggers_have_left_it)
