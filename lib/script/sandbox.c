@@ -15,6 +15,7 @@
 #define INSTRUCTIONS 256   /* between two looks at the clock */
 #define WORK         16384 /* likewise, in nanoseconds by estimate */
 #define TEXT_MAX     4096  /* of an error */
+#define STACK        1000  /* values that it holds before it has to be moved */
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -259,7 +260,7 @@ struct sandbox *sandbox_new(const struct func_limits *limits, struct pt_error *e
 	if (s->lua) {
 		*(struct sandbox **)lua_getextraspace(s->lua) = s;
 		lua_pushcfunction(s->lua, open_all);
-		if (lua_pcall(s->lua, 0, 0, 0) == LUA_OK) {
+		if (lua_pcall(s->lua, 0, 0, 0) == LUA_OK && lua_checkstack(s->lua, STACK)) {
 			lua_sethook(s->lua, hook, LUA_MASKCOUNT, INSTRUCTIONS);
 			return s;
 		}

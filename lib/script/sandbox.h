@@ -22,6 +22,10 @@
  * Not bounded is what the collector does at once: tens of thousands of tables with weak keys that
  * refer to one another in a bad order can keep the thread, and no other, for seconds.
  *
+ * The stack has room from the start: Lua 5.4.4 loses the result of a..b..m, and may read what it has
+ * freed, where the stack has to grow for the __concat of m. Past a hundred nested calls or so that
+ * can still happen.
+ *
  * Past the memory limit "not enough memory" is raised; the state is good for the next call.
  *
  * A sandbox belongs to one thread at a time, and keeps its globals between calls.

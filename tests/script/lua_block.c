@@ -16,6 +16,29 @@ START_TEST(a_drain_sends_what_it_makes_of_a_message)
 }
 END_TEST
 
+START_TEST(a_message_is_joined_to_more_than_one_text)
+{
+	static const struct {
+		const char *text, *wanted;
+	} joined[] = {
+		{"'<' .. self.name .. '>' .. m", "<it>abc"},
+		{"'<' .. m .. '>' .. self.name", "<abc>it"},
+		{"1 .. 2 .. m .. m .. 3", "12abcabc3"},
+		{"'<' .. self.name .. '>' .. m:copy()", "<it>abc"},
+	};
+	for (size_t i = 0; i < sizeof joined / sizeof *joined; i++) {
+		char *text = must_printf("Drain{name='Joins', push=function(self, m) self:send(%s)"
+		                         " end}",
+		                         joined[i].text);
+		struct rig *r = rig_lua(text, "");
+		push(r, LOW, "abc"); /* the first, for which the stack might have to grow */
+		expect(r, LOW, joined[i].wanted);
+		rig_end(r);
+		free(text);
+	}
+}
+END_TEST
+
 START_TEST(what_there_is_no_function_for_passes)
 {
 	struct rig *r =
@@ -427,8 +450,8 @@ START_TEST(a_new_load_is_for_blocks_made_later)
 END_TEST
 
 UNIT_TESTS("script/lua_block", a_drain_sends_what_it_makes_of_a_message,
-           what_there_is_no_function_for_passes, every_message_is_accounted_for,
-           each_sending_is_of_the_message_as_it_was,
+           a_message_is_joined_to_more_than_one_text, what_there_is_no_function_for_passes,
+           every_message_is_accounted_for, each_sending_is_of_the_message_as_it_was,
            things_happen_in_the_order_in_which_they_were_asked_for, state_is_the_blocks_own,
            a_message_that_is_kept_is_a_copy, a_packet_that_is_kept_stays_one,
            a_stale_message_is_an_error, a_vector_comes_at_once, a_vector_that_fails_is_dropped,
