@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl help. */
 #include "base/near.h"
+#include "base/quote.h"
 #include "ctl/ctl.h"
 #include "ctl/help.h"
 #include "ctl/out.h"
@@ -28,6 +29,15 @@ static const char *text_of(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 	return text ? text : "";
+}
+
+/* Prints and frees what others wrote, which may hold anything. */
+static void print(struct buf *b)
+{
+	struct buf harmless = BUF_INIT;
+	quote_harmless(&harmless, b->data, b->length);
+	buf_free(b);
+	out_buf(&harmless);
 }
 
 /* ---- methods, out of rpc.discover ---- */
@@ -82,7 +92,7 @@ static int help_method(struct ctl *ctl, const char *name, struct pt_error *err)
 	} else if (found) {
 		struct buf b = BUF_INIT;
 		add_method(&b, found);
-		out_buf(&b);
+		print(&b);
 	} else {
 		const char *best = near_best(&near);
 		code = pt_fail(err, -PT_EMETHOD, NULL,
@@ -133,7 +143,7 @@ static int help_type_of(struct ctl *ctl, const char *name, struct pt_error *err)
 	} else {
 		struct buf b = BUF_INIT;
 		help_type_json(&b, type);
-		out_buf(&b);
+		print(&b);
 	}
 	json_decref(type);
 	return 0;

@@ -64,6 +64,13 @@ def test_users_types_are_shown_as_built_in_ones(daemon, tmp_path):
     assert "Transform  " in daemon.ok("types")
 
 
+def test_what_could_drive_a_terminal_is_escaped_in_help(daemon, tmp_path):
+    load_ok(daemon, tmp_path, 'Drain{name="Red", doc="\\27[31mred\\rblue\\n\\27]0;title\\7help"}')
+    text = daemon.ok("help", "Red")
+    assert "\\x1b[31mred\\rblue\n" in text and "\\x1b]0;title\\x07help\n" in text
+    assert all(c.isprintable() or c == "\n" for c in text)
+
+
 def test_the_packaged_example(daemons):
     daemon = daemons(wait=False)
     daemon.kill()
