@@ -54,6 +54,8 @@ static int read_file(const char *path, struct buf *text, struct pt_error *err)
 	}
 	if (!input)
 		close(fd);
+	if (!code && memchr(text->data, '\0', text->length))
+		code = pt_fail(err, -PT_EPARAM, NULL, "'%s' is not a text: it has NUL bytes", path);
 	return code;
 }
 

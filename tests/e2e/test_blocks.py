@@ -138,6 +138,12 @@ def test_what_is_wrong_is_refused_with_file_and_line(daemon, tmp_path):
     assert daemon.ok("types") == before
 
 
+def test_what_is_no_text_is_not_loaded(daemon, tmp_path):
+    for text in ('Drain{name="Nul\0"}', "\x1bLua\x54\0"):
+        result = load(daemon, tmp_path, text)
+        assert result.code == 1 and "mine.lua' is not a text: it has NUL bytes" in result.err
+
+
 def test_loading_is_described(daemon):
     document = daemon.call("rpc.discover")
     method = next(m for m in document["methods"] if m["name"] == "type.load")
