@@ -84,15 +84,17 @@ static int feed_dot(int fd, const char *text)
 	return 0;
 }
 
-static void become_dot(int in, const char *format, const char *path)
+static void become_dot(int in, const char *format, int out)
 {
 	char *option = must_printf("-T%s", format);
 	dup2(in, STDIN_FILENO);
-	execlp("dot", "dot", option, "-o", path, (char *)NULL);
+	dup2(out, STDOUT_FILENO);
+	execlp("dot", "dot", option, (char *)NULL);
 	_exit(127);
 }
 
-static int run_dot(const char *format, const char *path, const char *text, struct pt_error *err)
+static int run_dot(const char *format, const char *path, int out, const char *text,
+                   struct pt_error *err)
 {
 	int ends[2], status = 0;
 	if (pipe2(ends, O_CLOEXEC))
@@ -101,7 +103,7 @@ static int run_dot(const char *format, const char *path, const char *text, struc
 	if (child < 0)
 		return pt_fail(err, -errno, NULL, "cannot run dot: %s", error_words(errno));
 	if (!child)
-		become_dot(ends[0], format, path);
+		become_dot(ends[0], format, out);
 	close(ends[0]);
 	feed_dot(ends[1], text);
 	close(ends[1]);
@@ -115,13 +117,26 @@ static int run_dot(const char *format, const char *path, const char *text, struc
 	return pt_fail(err, -EIO, NULL, "'dot' could not write '%s'", path);
 }
 
+static int draw_file(const char *format, const char *path, const char *text, struct pt_error *err)
+{
+	int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (out < 0)
+		return pt_fail(err, -EIO, "output", "cannot write '%s': %s", path,
+		               error_words(errno));
+	int code = run_dot(format, path, out, text, err);
+	close(out);
+	if (code)
+		unlink(path);
+	return code;
+}
+
 static int write_picture(const char *path, const char *dot, struct pt_error *err)
 {
 	static const char *const formats[] = {"svg", "png"};
 	const char *ending = strrchr(path, '.');
 	for (size_t i = 0; ending && i < 2; i++)
 		if (!strcmp(ending + 1, formats[i]))
-			return run_dot(formats[i], path, dot, err);
+			return draw_file(formats[i], path, dot, err);
 	if (ending && !strcmp(ending, ".dot"))
 		return write_text(path, dot, err);
 	return pt_fail(err, -PT_EREQUEST, "output", "'%s' does not end in .svg, .png or .dot",

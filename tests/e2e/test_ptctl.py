@@ -207,6 +207,9 @@ def test_the_graph_for_people_and_for_graphviz(daemon, tmp_path):
         daemon.ok("graph", "e", "-o", tmp_path / f"g{suffix}")
         assert (tmp_path / f"g{suffix}").read_bytes().startswith(magic)
     assert daemon.ok("graph", "e", "--stats").startswith("digraph")
+    result = daemon.ptctl("graph", "e", "-o", tmp_path / "nowhere" / "g.svg")
+    assert result.code == 1 and result.err == \
+        f"ptctl: cannot write '{tmp_path}/nowhere/g.svg': no such file or directory\n"
 
 
 def test_the_picture_shows_what_each_block_does(daemon, tmp_path):
