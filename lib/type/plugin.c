@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SUFFIX ".so"
 
@@ -24,6 +25,13 @@ static char *name_of(const char *path)
 		return name;
 	free(name);
 	return NULL;
+}
+
+/* The linker would wait for ever at a pipe. */
+static bool is_file(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) || S_ISREG(st.st_mode);
 }
 
 /* The linker's words, without the path that they begin with. */
@@ -64,6 +72,10 @@ int plugin_open(const char *path, struct pt_error *err)
 	if (!name)
 		return pt_fail(err, -PT_EPARAM, NULL,
 		               "its name cannot be that of a C symbol: letters, digits and '_'");
+	if (!is_file(path)) {
+		free(name);
+		return pt_fail(err, -PT_EIO, NULL, "it is not a file");
+	}
 	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	char *kept = must_strdup(path);
 	int rc = library ? add(library, name, kept, err) : refuse(path, err);

@@ -81,6 +81,7 @@ def test_what_cannot_be_loaded_is_told_and_the_rest_goes_on(loaded):
     daemon = loaded("old_api", "no_symbol", "taken", "crooked", "turnstile")
     (daemon.blocks / "not-a-name.so").write_bytes(b"")
     (daemon.blocks / "rubbish.so").write_bytes(b"no shared object")
+    os.mkfifo(daemon.blocks / "pipe.so")
     daemon.kill()
     daemon.start()
     (old,) = lines(daemon, "old_api")[-1:]
@@ -96,6 +97,7 @@ def test_what_cannot_be_loaded_is_told_and_the_rest_goes_on(loaded):
     assert "letters, digits and '_'" in "\n".join(lines(daemon, "not-a-name"))
     assert "invalid ELF header" in "\n".join(lines(daemon, "rubbish")) \
         or "file too short" in "\n".join(lines(daemon, "rubbish"))
+    assert "it is not a file" in "\n".join(lines(daemon, "pipe"))
     names = {t["name"]: t["origin"] for t in daemon.call("type.list")["types"]}
     assert "Turnstile" in names and names["Drain"] == "built-in"
     assert not {"Old", "Lost", "FreeName", "Crooked"} & set(names)
