@@ -14,6 +14,7 @@ DRAINS = {"Drain": (), "TransformDrain": TRANSFORMS, "FilterDrain": PREDICATES, 
 PLAIN = [kind for kind in DRAINS if not kind.startswith("Trigger")]
 TRIGGERS = [kind for kind in DRAINS if kind.startswith("Trigger")]
 FEEDERS = {"low": "CLIFeeder", "high": "CLIHighFeeder", "auto": "AutoSource"}
+MESSAGES = [b"", b"\0", b"\n", b"\xff\xfe", "ä".encode(), b"m3", b"x4", b"it's", b"abc" * 99]
 SINKS = {"q0": "QueueSink", "q1": "QueueSink", "c": "ConsoleSink", "r": "RawConsoleSink"}
 
 
@@ -30,7 +31,7 @@ def entries(kind):
 class Random:
     """Blocks in an order in which data only goes forward; triggers also go back."""
 
-    feeders, sinks = FEEDERS, SINKS
+    feeders, sinks, started = FEEDERS, SINKS, True
 
     def __init__(self, chance, size, kinds):
         self.chance = chance
@@ -55,7 +56,7 @@ class Random:
             return f"{source} ^ {target}"
         sign = ">" if canal == "low" else ">>"
         # Scapy's drains have no "<<"
-        if self.chance.random() < 0.2 and (canal == "low" or target in SINKS):
+        if self.chance.random() < 0.2 and (canal == "low" or target in self.sinks):
             return f"{target} {sign.replace('>', '<')} {source}"
         return f"{source} {sign} {target}"
 
@@ -102,18 +103,22 @@ class Meshed(Random):
                 if chance.random() < 0.7:
                     break
             if chance.random() < 0.7:
-                self.link_data(name, chance.choice(list(SINKS)))
+                self.link_data(name, chance.choice(list(self.sinks)))
         for _ in range(chance.randrange(size, size * 3)):
             if chance.random() < triggers:
                 self.link_trigger()
             else:
-                source = chance.choice([*self.feeders, *self.drains])
-                later = self.drains if source in self.feeders else \
-                    self.drains[self.drains.index(source) + 1:]
-                self.link_data(source, chance.choice([*SINKS, *later]))
+                self.link_data(*self.forward())
         if self.links and chance.random() < 0.3:
             self.links.append(chance.choice(self.links))  # twice is once
         self.drop_endless()
+
+    def forward(self):
+        """A block and one behind it."""
+        source = self.chance.choice([*self.feeders, *self.drains])
+        later = self.drains if source in self.feeders else \
+            self.drains[self.drains.index(source) + 1:]
+        return source, self.chance.choice([*self.sinks, *later])
 
     def link_trigger(self):
         sources = [n for n in self.drains if self.kinds[n].startswith("Trigger")]
@@ -158,6 +163,84 @@ class Vectors(Meshed):
     def steps(self, count):
         del count
         return [("finish", 30)]
+
+
+class Changing(Meshed):
+    """Any bytes go through a graph that is changed, triggered by hand, stopped and started."""
+
+    sinks = {"q0": "QueueSink", "q1": "QueueSink"}
+
+    def __init__(self, chance):
+        super().__init__(chance)
+        self.started = chance.random() < 0.7
+        self.feeder = chance.choice(list(self.feeders))  # of several, any may come first at a start
+        self.now = list(dict.fromkeys(self.links))
+
+    def steps(self, count):
+        found, running = [], self.started
+        may_stop = "TriggeredQueueingValve" not in self.kinds.values()
+        for _ in range(count):
+            kind = self.chance.choice(["send"] * 5 + ["grow", "cut", "cut", "set", "trigger",
+                                                      "link", "link", "restart", "stop"])
+            if not running and self.chance.random() < 0.3:
+                found.append(("start",))
+                running = True
+            elif kind in ("restart", "stop"):
+                if running and may_stop:
+                    found.append((kind,))
+                    running = kind == "restart"
+            elif kind != "trigger" or running:
+                found += getattr(self, f"step_{kind}")(running)
+        return found + [("start",)] * (not running)
+
+    def step_send(self, running):
+        feeder = self.chance.choice(list(self.feeders)) if running else self.feeder
+        return [("send", feeder,
+                 [{"hex": self.chance.choice(MESSAGES).hex()} for _ in
+                  range(self.chance.choice([1, 1, 2, 5, 99]))],
+                 self.chance.choice(exits(self.feeders[feeder])))]
+
+    def step_grow(self, running):
+        del running
+        if "q2" in self.kinds:
+            return []
+        self.kinds["q2"] = "QueueSink"
+        return [("grow", self.more())]
+
+    def step_link(self, running):
+        """Perhaps one that is there: it stays where it was in the order."""
+        del running
+        source, target = self.forward()
+        canals = [c for c in exits(self.kinds[source]) if c in entries(self.kinds[target])]
+        if not canals:
+            return []
+        link = source, target, self.chance.choice(canals)
+        if link not in self.now:
+            self.now.append(link)
+        return [("grow", self.statement(*link))]
+
+    def step_cut(self, running):
+        del running
+        if not self.now:
+            return []
+        return [("cut", *self.now.pop(self.chance.randrange(len(self.now))))]
+
+    def step_set(self, running):
+        del running
+        values = {"TransformDrain": ("f", TRANSFORMS), "FilterDrain": ("f", PREDICATES),
+                  "TriggerDrain": ("f", PREDICATES),
+                  "TriggeredMessage": ("msg", [{"hex": m.hex()} for m in MESSAGES])}
+        names = [name for name in self.drains if self.kinds[name] in values]
+        if not names:
+            return []
+        name = self.chance.choice(names)
+        param, choices = values[self.kinds[name]]
+        return [("set", name, param, self.chance.choice(choices))]
+
+    def step_trigger(self, running):
+        del running
+        names = [name for name in self.drains if self.kinds[name].startswith("Triggered")]
+        return [("trigger", self.chance.choice(names))] if names else []
 
 
 class Tree(Random):

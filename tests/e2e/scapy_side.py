@@ -22,21 +22,27 @@ from scapy.packet import Packet
 
 DEADLINE = 30
 
+
+def like(message, text):
+    """A text as what the message is: text or bytes."""
+    return text if isinstance(message, str) else text.encode()
+
+
 # What the pipe language writes as text, as Scapy's users write it.
 FUNCTIONS = {
     "reverse": lambda m: m[::-1],
     "upper": lambda m: m.upper(),
     "lower": lambda m: m.lower(),
     "truncate(3)": lambda m: m[:3],
-    "function(m) return m .. '!' end": lambda m: m + "!",
+    "function(m) return m .. '!' end": lambda m: m + like(m, "!"),
     "function(m) return m:sub(2) end": lambda m: m[1:],
     "function(m) error('no') end": lambda m: 1 / 0,
     "always": lambda m: True,
     "never": lambda m: False,
-    "equals 'trigger'": lambda m: m == "trigger",
-    "equals 'm3'": lambda m: m == "m3",
+    "equals 'trigger'": lambda m: m == like(m, "trigger"),
+    "equals 'm3'": lambda m: m == like(m, "m3"),
     "function(m) return #m % 2 == 0 end": lambda m: len(m) % 2 == 0,
-    "function(m) return m:sub(-1) == '4' end": lambda m: m[-1:] == "4",
+    "function(m) return m:sub(-1) == '4' end": lambda m: m[-1:] == like(m, "4"),
 }
 
 
@@ -54,6 +60,28 @@ class FilterDrain(pipetool.Drain):
     def high_push(self, msg):
         if self.f(msg):
             self._high_send(msg)
+
+
+class FreshValve(scapypipes.TriggeredValve):
+    """As Scapy's, but each start of the engine finds it as it was made."""
+
+    def __init__(self, start_state=True, name=None):
+        super().__init__(start_state, name)
+        self.start_state = start_state
+
+    def start(self):
+        self.opened = self.start_state
+
+
+class FreshSwitch(scapypipes.TriggeredSwitch):
+    """The same of a switch."""
+
+    def __init__(self, start_state=True, name=None):
+        super().__init__(start_state, name)
+        self.start_state = start_state
+
+    def start(self):
+        self.low = self.start_state
 
 
 class StraightQueueingValve(scapypipes.TriggeredQueueingValve):
@@ -108,9 +136,9 @@ class Graph:
     """One engine and its blocks."""
 
     def __init__(self, text, paths, pinned, compared):
-        self.pinned, self.made, self.feeders = pinned, [], {}
+        self.pinned, self.compared, self.made = pinned, compared, []
         self.delivered = threading.Semaphore(0)
-        self.running, self.ending = False, None
+        self.running, self.ending, self.waiting = False, None, []
         self.names = {name: getattr(module, name) for module in (pipetool, scapypipes)
                       for name in dir(module)}
         self.names.update(
@@ -120,7 +148,8 @@ class Graph:
             FDSourceSink=lambda fd: scapypipes.FDSourceSink(Descriptor(paths[fd["fd"]])))
         if compared:
             self.names.update(TriggeredQueueingValve=StraightQueueingValve, QueueSink=CanalSink,
-                              RdpcapSource=TextSource)
+                              RdpcapSource=TextSource, TriggeredValve=FreshValve,
+                              TriggeredSwitch=FreshSwitch)
         self.engine = pipetool.PipeEngine(*self.run(text))
 
     def run(self, text):
@@ -169,7 +198,8 @@ class Graph:
         self.made.append(probe)
         self.engine.start()
         self.running = True
-        return self.wait(probe) and self.engine.thread.is_alive()
+        waiting, self.waiting = [*self.waiting, probe], []
+        return all(self.wait(source) for source in waiting) and self.engine.thread.is_alive()
 
     def wait(self, source):
         """Until a message of it was delivered, or until the engine's thread has ended."""
@@ -182,7 +212,7 @@ class Graph:
 
     def send(self, block, messages, canal="low", wait=True):
         source = self.names[block]
-        for message in messages:
+        for message in map(decoded, messages):
             if canal == "high" and not isinstance(source, pipetool.CLIHighFeeder):
                 source._gen_high_data(message)
             elif isinstance(source, pipetool.CLIFeeder):
@@ -191,9 +221,29 @@ class Graph:
                 source._gen_data(message)
             if self.running and wait:
                 self.wait(source)
+            elif self.compared:
+                self.waiting.append(source)
 
     def grow(self, text):
         self.engine.add(*self.run(text))
+
+    def cut(self, source, target, canal):
+        """What Scapy has no operator for."""
+        canal = {"low": "", "high": "high_", "trigger": "trigger_"}[canal]
+        source, target = self.names[source], self.names[target]
+        del getattr(source, canal + "sinks")[target]
+        del getattr(target, canal + "sources")[source]
+
+    def trigger(self, block):
+        self.names[block].on_trigger(None)
+
+    def set(self, block, param, value):
+        block = self.names[block]
+        setattr(block, param, FUNCTIONS[value] if param == "f" else decoded(value))
+
+    def restart(self):
+        self.stop()
+        self.start()
 
     def only_link(self, text):
         """As who forgets add()."""
@@ -233,6 +283,11 @@ class Graph:
             for descriptor in (getattr(block, "s", None), getattr(block, "fd", None)):
                 with contextlib.suppress(Exception):
                     descriptor.close()
+
+
+def decoded(message):
+    """A message as it stands in a request."""
+    return bytes.fromhex(message["hex"]) if isinstance(message, dict) else message
 
 
 def plain(message):
@@ -313,9 +368,9 @@ class Server:
             names["p"].stop()
         return self.printed()
 
-    def play(self, text, steps, queues, pinned):
+    def play(self, text, steps, queues, pinned, start=True):
         """All of a graph's life in one request."""
-        self.make(text, pinned=pinned, compared=True)
+        self.make(text, pinned=pinned, compared=True, start=start)
         for step, *rest in steps:
             getattr(self.graph, step)(*rest)
         self.graph.stop()
@@ -328,10 +383,6 @@ class Server:
         for line in sys.stdin:
             request = json.loads(line)
             name = request.pop("do")
-            for key in ("messages", "message"):
-                if key in request:
-                    request[key] = [bytes.fromhex(m["hex"]) if isinstance(m, dict) else m
-                                    for m in request[key]]
             try:
                 what = getattr(self, name, None) or getattr(self.graph, name)
                 answer = {"result": what(**request)}

@@ -124,6 +124,19 @@ class Ours:
         if result.code:
             raise Failed(result.err)
 
+    def cut(self, source, target, canal):
+        self.change({"op": "unlink", "from": source, "to": target, "canal": canal})
+
+    def set(self, block, param, value):
+        self.change({"op": "set", "name": block, "params": {param: value}})
+
+    def change(self, *ops):
+        self.rpc.call("engine.change", engine=self.engine, ops=ops)
+
+    def restart(self):
+        self.stop()
+        self.start()
+
     def exhausted(self, block):
         return self.rpc.show(self.engine, block)["state"] == "exhausted"
 
