@@ -5,6 +5,7 @@
 #include "rpc/dial.h"
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,35 +39,42 @@ static int write_all(int fd, const char *bytes, size_t length)
 	return 0;
 }
 
-/* Passes on what is there; 0 at the end of `from`. */
-static int pass(int from, int to)
+/* Passes on all that comes, until the end of `from` or a fault. */
+static void pass(int from, int to)
 {
-	static char piece[PIECE];
-	ssize_t n = read(from, piece, sizeof piece);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 1;
-	if (n <= 0)
-		return 0;
-	return write_all(to, piece, (size_t)n) ? 0 : 1;
+	char piece[PIECE];
+	ssize_t n = 1;
+	while (n) {
+		struct pollfd wait = {from, POLLIN, 0};
+		n = read(from, piece, sizeof piece);
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && poll(&wait, 1, -1) >= 0)))
+			continue;
+		if (n < 0 || write_all(to, piece, (size_t)n))
+			return;
+	}
 }
 
+static void *pass_requests(void *arg)
+{
+	const int *fd = arg;
+	pass(STDIN_FILENO, *fd);
+	shutdown(*fd, SHUT_WR); /* the answers to what was asked still come */
+	return NULL;
+}
+
+/* Neither way waits for the other: the daemon does not read from who does not read its answers. */
 static int proxy(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	char *usual = ctl->socket ? NULL : pt_client_default_path();
-	int fd = dial(usual ? usual : ctl->socket, &err);
+	static int fd; /* the thread may outlive this call */
+	pthread_t requests;
+	fd = dial(usual ? usual : ctl->socket, &err);
 	free(usual);
 	if (fd < 0)
 		return ctl_refused(ctl, &err);
-	struct pollfd ends[2] = {{STDIN_FILENO, POLLIN, 0}, {fd, POLLIN, 0}};
-	while (poll(ends, 2, -1) >= 0 || errno == EINTR) {
-		if (ends[0].revents && !pass(STDIN_FILENO, fd)) {
-			shutdown(fd, SHUT_WR); /* the answers to what was asked still come */
-			ends[0].fd = -1;
-		}
-		if (ends[1].revents && !pass(fd, STDOUT_FILENO))
-			break;
-	}
-	close(fd);
+	if (pthread_create(&requests, NULL, pass_requests, &fd))
+		abort();
+	pass(fd, STDOUT_FILENO);
 	return EXIT_DONE;
 }

@@ -73,3 +73,10 @@ def test_proxy_is_the_socket(daemon):
     done = daemon.ptctl("proxy", input=text)
     assert done.code == 0 and [line[:24] for line in done.out.splitlines()] == [
         '{"jsonrpc":"2.0","id":1,', '{"jsonrpc":"2.0","id":2,'], done
+
+
+def test_proxy_reads_answers_while_it_passes_on_requests(daemon):
+    """More of both than lies in any buffer on the way."""
+    count = 20000
+    done = daemon.ptctl("proxy", input='{"id":1,"method":"daemon.info"}\n' * count)
+    assert done.code == 0 and done.out.count("\n") == count, done.err
