@@ -41,8 +41,9 @@ struct ask *engines_change(struct engine *engine, const struct change_wish *wish
 	*ask->author = wish->author;
 	if (wish->author.comment)
 		ask->author->comment = ask->comment = must_strdup(wish->author.comment);
-	if (wish->author.confirm_s > 0 && !json_is_true(json_object_get(wish->params, "dry_run")))
-		engine->confirming = true;
+	ask->confirms = wish->author.confirm_s > 0 &&
+	                !json_is_true(json_object_get(wish->params, "dry_run"));
+	engine->confirming |= ask->confirms;
 	pt_engine_ask(engine->engine, wish->verb, wish->params, wish->fds, wish->fd_count, ask_done,
 	              ask);
 	return ask;
@@ -201,7 +202,7 @@ void commit_changed(void *output, void *request, json_t *change)
 void commit_answered(struct ask *ask)
 {
 	struct engine *engine = ask->engine;
-	if (ask->author && ask->author->confirm_s > 0)
+	if (ask->confirms)
 		engine->confirming = false;
 	if (ask == engine->taking_back)
 		taken_back(engine, ask->code);

@@ -28,6 +28,7 @@ struct ask {
 	uint64_t revision;       /* that it made */
 	uint64_t record;         /* the journal's ticket for it */
 	bool unkept;             /* it is in that list */
+	bool confirms;           /* it is a change that is to be confirmed */
 	enum { NOT_LOST, TAKEN_BACK, NOT_KEPT } lost;
 	bool at_once;       /* of a tap: what it shows, and its end, come behind the answer */
 	bool keeps, starts; /* the state that was asked for is to be kept: running, or stopped */

@@ -236,6 +236,23 @@ def test_undoing_what_waits_needs_no_confirmation_and_ends_the_wait(rpc):
     assert rpc.call("engine.change", engine="e", ops=[DRAIN])["revision"] == 4
 
 
+TAKES_TIME = "(function() for _ = 1, 5e6 do end return function(m) return m end end)()"
+
+
+def test_a_dry_run_does_not_open_the_way_for_others(daemons):
+    """While a change is being made that is to be confirmed, none may come and take its place."""
+    slow = [add("slow", "TransformDrain", f=TAKES_TIME)]
+    daemon = daemons(config="[script]\ntime = 10s\n")
+    with daemon.client() as rpc, daemon.client() as dry, daemon.client() as first:
+        rpc.call("engine.create", engine="e")
+        dry.post("engine.change", engine="e", ops=slow, confirm_s=600, dry_run=True)
+        first.post("engine.change", engine="e", ops=slow, confirm_s=600)
+        dry.answer()
+        assert rpc.refused("engine.change", engine="e", ops=[add("d", "Drain")]).kind == "wrong-state"
+        first.answer()
+        assert rpc.call("engine.confirm", engine="e") == {"revision": 1}
+
+
 def test_a_dry_run_is_in_nobodys_way(rpc, daemon):
     rpc.call("engine.create", engine="e", blocks=[{"name": "d", "type": "Drain"}])
     with daemon.client() as other:
