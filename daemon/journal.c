@@ -27,6 +27,7 @@ enum {
 	FILE_MODE = 0600,
 	FOLDER_MODE = 0700,
 	LONG = 1024 * 1024, /* by so much, and twice, it may grow before it is made anew */
+	LENGTH_MAX = 256 * 1024 * 1024, /* what is longer is not written, and not read */
 };
 
 enum action { APPEND, REWRITE, REMOVE };
@@ -83,6 +84,10 @@ static int slurp(const char *path, struct buf *b)
 		n = read(fd, buf_reserve(b, STEP), STEP);
 		if (n > 0)
 			b->length += (size_t)n;
+		if (b->length > LENGTH_MAX) {
+			errno = EFBIG;
+			n = -1;
+		}
 	}
 	int code = n < 0 ? -errno : 0;
 	if (fd >= 0)
@@ -152,7 +157,10 @@ static bool scan_file(void *arg, const char *path)
 	if (!code)
 		records_read(&text, &f);
 	buf_free(&text);
-	if (code) {
+	if (code == -EFBIG) {
+		put_away(scan->journal, path,
+		         "it is longer than a journal may be, and its engine is not started");
+	} else if (code) {
 		log_error("%s: %s; its engine is not started", path, error_words(code));
 	} else if (f.damage) {
 		put_away(scan->journal, path, f.damage);
@@ -211,6 +219,8 @@ static int append_bytes(struct journal_file *f, const char *bytes, size_t length
 	int code = fstat(fd, &st) ? -errno : 0;
 	if (!code && (size_t)st.st_size != f->kept)
 		code = -ESTALE; /* somebody else writes here */
+	if (!code && f->kept + length > LENGTH_MAX)
+		code = -EFBIG;
 	if (!code)
 		code = write_all(fd, bytes, length);
 	if (!code && fdatasync(fd))
@@ -228,7 +238,7 @@ static int rewrite(struct journal_file *f, const char *bytes, size_t length)
 	char *fresh = must_printf("%s" UNFINISHED, f->path);
 	unlink(fresh);
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-	int code = fd < 0 ? -errno : write_all(fd, bytes, length);
+	int code = fd < 0 ? -errno : length > LENGTH_MAX ? -EFBIG : write_all(fd, bytes, length);
 	if (!code && fsync(fd))
 		code = -errno;
 	if (fd >= 0)

@@ -339,6 +339,7 @@ DAMAGE = {
     "lines changed over": lambda file: file.write_bytes(
         b"".join(file.read_bytes().splitlines(True)[:2] +
                  file.read_bytes().splitlines(True)[:1:-1])),
+    "endless": lambda file: os.truncate(file, 1 << 40),
     "a folder": lambda file: (file.unlink(), file.mkdir()),
     "a full folder": lambda file: (file.unlink(), file.mkdir(), (file / "x").write_text("x")),
     "a link to nowhere": lambda file: (file.unlink(), file.symlink_to("/nowhere")),
@@ -437,6 +438,20 @@ def test_random_damage_never_makes_another_graph(daemon):
         assert daemon.call("engine.show", engine="good")["state"] == "running"
         daemon.kill()
     daemon.start()
+
+
+@pytest.mark.skipif(not LONG, reason="a gigabyte of memory: with PIPETOOL_LONG=1")
+def test_nothing_is_acknowledged_that_would_be_too_long_to_be_read_again(daemons):
+    daemon = daemons(config="[limits]\nline = 1GiB\n")
+    daemon.create("e", "Drain()")
+    with daemon.client(timeout=300) as rpc:
+        refusal = rpc.refused("engine.change", engine="e", ops=[add("x", "Drain")],
+                              comment="x" * (257 << 20))
+        assert refusal.kind == "io" and "taken back" in refusal.message, refusal
+        rpc.change("e", add("y", "Drain"))
+    export = daemon.ok("export", "e")
+    again(daemon)
+    assert daemon.ok("export", "e") == export
 
 
 # ---- a disk that is full ------------------------------------------------------------------------
