@@ -216,6 +216,8 @@ static void carry_out(struct connection *c, const char *line, size_t length)
 		call_refuse(call, code, &err);
 	else
 		call->request.method->run(call);
+	if (c->gone && c->call)
+		call_cancel(c->call);
 }
 
 static void refuse_long(struct connection *c)

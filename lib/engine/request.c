@@ -183,9 +183,18 @@ static void run_apply(struct request *r)
 
 /* ---- those who wait ---- */
 
+static void give_up(struct request *r)
+{
+	refuse(r, -ECANCELED, NULL, "given up");
+}
+
 static void wait_until(struct request *r, double seconds)
 {
 	struct pt_engine *e = r->engine;
+	if (r->given_up) {
+		give_up(r);
+		return;
+	}
 	r->next = e->waiting;
 	e->waiting = r;
 	if (seconds >= 0 && seconds < 1e9)
@@ -238,6 +247,10 @@ static void run_recv(struct request *r)
 		refuse(r, -PT_ESTATE, "block",
 		       "'%s' is a %s, which keeps no messages; receive from a QueueSink", b->name,
 		       b->type->name);
+		return;
+	}
+	if (r->given_up) { /* nobody would hear of what is taken */
+		give_up(r);
 		return;
 	}
 	double timeout_s = seconds_of(r, "timeout_s", 0);
@@ -518,25 +531,27 @@ void pt_engine_tap(struct pt_engine *e, json_t *params, const struct pt_tap_hook
 	mailbox_post(&e->mailbox, &r->letter);
 }
 
-static void give_up(struct request *r)
+/* NULL: it is not in the list. */
+static struct request *find(struct request *list, const void *arg)
 {
-	refuse(r, -ECANCELED, NULL, "given up");
+	while (list && !(list->arg == arg && list->done))
+		list = list->next;
+	return list;
 }
 
-static bool is_of(const struct request *r, const void *arg)
-{
-	return r->arg == arg && r->done;
-}
-
+/* What is in the queue is still carried out, but does not wait then. */
 static void read_cancel(struct letter *letter)
 {
-	struct request *cancel = (struct request *)letter, *r = cancel->engine->waiting;
-	while (r && !is_of(r, cancel->arg))
-		r = r->next;
-	if (r) {
-		waiting_remove(cancel->engine, r);
-		give_up(r);
+	struct request *cancel = (struct request *)letter;
+	struct pt_engine *e = cancel->engine;
+	struct request *waits = find(e->waiting, cancel->arg);
+	struct request *queued = find(e->queue, cancel->arg);
+	if (waits) {
+		waiting_remove(e, waits);
+		give_up(waits);
 	}
+	if (queued)
+		queued->given_up = true;
 	free(cancel);
 }
 

@@ -19,6 +19,7 @@ struct request {
 	struct pt_tap_hooks tap;
 	pt_engine_done *done;
 	void *arg;
+	bool given_up; /* it does not wait any more, nor take what nobody would hear of */
 	struct request *next;
 	struct pt_timer deadline;
 };

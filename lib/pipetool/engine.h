@@ -112,7 +112,8 @@ void pt_engine_untap(struct pt_engine *, void *arg); /* the arg of the hooks */
 /* To be called when a receiver that was not ready is, so that it hears of what it missed. */
 void pt_engine_tap_ready(struct pt_engine *);
 
-/* Gives up a request that waits (recv, stop with wait), by its arg: it is answered at once. */
+/* Gives up a request that waits, or will (recv, stop with wait), by its arg: it is answered at once,
+   or when it would begin to wait. */
 void pt_engine_cancel(struct pt_engine *, void *arg);
 
 /* For lists, without asking: never waits, may be a moment old. */

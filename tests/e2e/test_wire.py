@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from chance import Held
 from client import Client, Closed, add, link
 from conftest import eventually, sanitized
 
@@ -704,6 +705,29 @@ def test_a_connection_that_goes_away_in_the_middle_is_no_matter(daemon):
     with Client(daemon.socket) as client:
         client.post("block.recv", engine="c", block="o", timeout_s=60)
     assert daemon.call("daemon.info")["engines"] == 1
+
+
+WAITS = b'{"id":1,"method":"engine.stop","params":{"engine":"c","wait":true}}\n'
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["closed", "shut down and closed"])
+@pytest.mark.parametrize("data", [
+    WAITS, WAITS * 3, b'{"id":1,"method":"events.subscribe"}\n' + WAITS,
+    b'{"method":"engine.start","params":{"engine":"c"}}\n' + WAITS * 2],
+    ids=["at once", "again and again", "subscribed", "behind a start"])
+def test_nobody_waits_for_ever_on_behalf_of_a_peer_that_is_gone(rpc, daemon, data, half):
+    """What it sent is carried out, though."""
+    console(rpc)
+    held = Held(daemon.process)
+    held.remember()
+    for _ in range(30):
+        with Client(daemon.socket) as client:
+            client.write(data)
+            if half:
+                client.socket.shutdown(socket.SHUT_WR)
+    daemon.call("daemon.info")  # who comes later is let in later
+    held.nothing_more()
+    assert rpc.show("c")["state"] == "draining"
 
 
 # ---- the description ----------------------------------------------------------------------------
