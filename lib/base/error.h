@@ -6,6 +6,8 @@
 #include <pipetool/error.h>
 #include <stdarg.h>
 
+enum { ERROR_FAULTS_MAX = 256 }; /* what one request is told */
+
 struct error_kind {
 	const char *name; /* "no-such-block" */
 	int code;         /* positive: PT_ENOBLOCK */

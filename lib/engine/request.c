@@ -371,29 +371,37 @@ static bool pick_canal(struct request *r, const struct pt_block *b, enum pt_cana
 	return true;
 }
 
+static int make_message(struct request *r, const json_t *value, char *path, struct msg_queue *made,
+                        struct pt_error *err)
+{
+	size_t before = err->count;
+	struct pt_msg *m = msg_from_json(r->engine->pool, value, err);
+	if (m)
+		msg_queue_add(made, m);
+	else
+		error_prefix(err, before, path);
+	int rc = m ? 0 : err->faults[before].code;
+	free(path);
+	return rc;
+}
+
 /* All messages are made before the first is sent: a fault in the last refuses them all. */
 static int make_messages(struct request *r, struct msg_queue *made, struct pt_error *err)
 {
-	json_t *many = json_object_get(r->params, "messages"),
+	json_t *many = json_object_get(r->params, "messages"), *value,
 	       *one = json_object_get(r->params, "message");
+	size_t i;
+	int rc = 0;
 	if (!many == !one)
 		return pt_fail(err, -PT_EPARAM, one ? "messages" : "message",
 		               "give either 'message' or 'messages'");
-	size_t count = many ? json_array_size(many) : 1;
-	for (size_t i = 0; i < count; i++) {
-		size_t before = err->count;
-		struct pt_msg *m =
-			msg_from_json(r->engine->pool, many ? json_array_get(many, i) : one, err);
-		if (!m) {
-			char *path =
-				many ? must_printf("messages[%zu]", i) : must_strdup("message");
-			error_prefix(err, before, path);
-			free(path);
-			return err->faults[before].code;
-		}
-		msg_queue_add(made, m);
+	if (one)
+		return make_message(r, one, must_strdup("message"), made, err);
+	json_array_foreach (many, i, value) {
+		if (rc != -ENOMEM && err->count < ERROR_FAULTS_MAX)
+			rc = make_message(r, value, must_printf("messages[%zu]", i), made, err);
 	}
-	return 0;
+	return err->count ? err->faults[0].code : 0;
 }
 
 static void run_send(struct request *r)

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/encode.h"
+#include "base/error.h"
 #include "msg/pool.h"
 #include <assert.h>
 #include <errno.h>
@@ -125,35 +126,70 @@ struct description {
 	uint64_t time_ns;
 };
 
-static int describe(const json_t *object, struct description *d, struct pt_error *err)
+static int check_members(const json_t *object, struct pt_error *err)
 {
 	static const char *const known[] = {"message", "canal", "time", "link_type", "wire_length"};
 	const char *name;
 	json_t *value;
+	int rc = 0;
 	json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
 		size_t i = 0;
 		while (i < 5 && strcmp(known[i], name))
 			i++;
 		if (i == 5)
-			return pt_fail(err, -PT_EPARAM, name, "a message has no member '%s'", name);
+			rc = pt_fail(err, -PT_EPARAM, name, "a message has no member '%s'", name);
 	}
+	return rc;
+}
+
+static int check_canal(const json_t *object, struct pt_error *err)
+{
+	const json_t *canal = json_object_get(object, "canal");
+	enum pt_canal parsed;
+	if (!canal || (json_is_string(canal) && !canal_parse(json_string_value(canal), &parsed)))
+		return 0;
+	return pt_fail(err, -PT_EPARAM, "canal", "'canal' is one of 'low', 'high' and 'trigger'");
+}
+
+static int read_time(const json_t *object, uint64_t *time_ns, struct pt_error *err)
+{
 	const json_t *time = json_object_get(object, "time");
-	if (time && (!json_is_string(time) || time_parse(json_string_value(time), &d->time_ns)))
-		return pt_fail(err, -PT_EPARAM, "time",
-		               "'time' is a text, seconds since 1970: \"12.5\"");
-	int rc = whole(object, "link_type", PT_NO_LINK_TYPE - 1, &d->link_type, err);
-	return rc ? rc : whole(object, "wire_length", UINT32_MAX, &d->wire_length, err);
+	if (!time || (json_is_string(time) && !time_parse(json_string_value(time), time_ns)))
+		return 0;
+	return pt_fail(err, -PT_EPARAM, "time", "'time' is a text, seconds since 1970: \"12.5\"");
+}
+
+/* All that is wrong is told. */
+static int describe(const json_t *object, struct description *d, struct pt_error *err)
+{
+	const int faults[] = {check_members(object, err), check_canal(object, err),
+	                      read_time(object, &d->time_ns, err),
+	                      whole(object, "link_type", PT_NO_LINK_TYPE - 1, &d->link_type, err),
+	                      whole(object, "wire_length", UINT32_MAX, &d->wire_length, err)};
+	int rc = 0;
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+		rc = rc ? rc : faults[i];
+	return rc;
+}
+
+/* A text, or an object with its encoding, at `path`; NULL: in the place of the message itself. */
+static int read_bytes(struct buf *out, const json_t *value, const char *path, struct pt_error *err)
+{
+	size_t before = err ? err->count : 0;
+	int rc = bytes_from_json(out, value, err);
+	if (rc && path)
+		error_prefix(err, before, path);
+	return rc;
 }
 
 struct pt_msg *msg_from_json(struct pt_pool *pool, const json_t *value, struct pt_error *err)
 {
 	struct description d = {.link_type = PT_NO_LINK_TYPE, .wire_length = -1};
 	const json_t *inner = json_is_object(value) ? json_object_get(value, "message") : NULL;
-	if (inner && describe(value, &d, err))
-		return NULL;
 	struct buf bytes = BUF_INIT;
 	struct pt_msg *m = NULL;
-	if (bytes_from_json(&bytes, inner ? inner : value, err) == 0) {
+	int rc = inner ? describe(value, &d, err) : 0;
+	if (!read_bytes(&bytes, inner ? inner : value, inner ? "message" : NULL, err) && !rc) {
 		m = pt_msg_new(pool, bytes.data, bytes.length);
 		if (!m)
 			pt_fail(err, -ENOMEM, NULL, "the engine's memory limit is reached");

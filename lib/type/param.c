@@ -11,7 +11,6 @@
 #include <string.h>
 
 enum {
-	FAULTS_MAX = 256,         /* what one request is told */
 	SHOWN_MAX = 60,           /* bytes of a value in a message */
 	VALUE_MAX = 1024,         /* bytes of a value given back as JSON */
 	SECONDS_MAX = 1000000000, /* 31 years, where a row has no range */
@@ -27,7 +26,7 @@ const struct pt_param *param_find(const struct pt_param *rows, const char *name)
 
 static bool enough(const struct pt_error *err)
 {
-	return !err || err->count >= FAULTS_MAX;
+	return !err || err->count >= ERROR_FAULTS_MAX;
 }
 
 static size_t mark(const struct pt_error *err)
@@ -54,6 +53,14 @@ static void show_text(struct buf *b, const char *text, size_t length)
 	buf_adds(b, end < length ? "…'" : "'");
 }
 
+/* 1.0 is not 1: where an integer is wanted, that is what is wrong. */
+static void show_real(struct buf *b, double value)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%.15g", value);
+	buf_addf(b, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");
+}
+
 static char *show(const json_t *value)
 {
 	struct buf b = BUF_INIT;
@@ -62,7 +69,7 @@ static char *show(const json_t *value)
 	case JSON_ARRAY: buf_adds(&b, "a list"); break;
 	case JSON_STRING: show_text(&b, json_string_value(value), json_string_length(value)); break;
 	case JSON_INTEGER: buf_addf(&b, "%" JSON_INTEGER_FORMAT, json_integer_value(value)); break;
-	case JSON_REAL: buf_addf(&b, "%.15g", json_real_value(value)); break;
+	case JSON_REAL: show_real(&b, json_real_value(value)); break;
 	case JSON_TRUE: buf_adds(&b, "true"); break;
 	case JSON_FALSE: buf_adds(&b, "false"); break;
 	case JSON_NULL: buf_adds(&b, "null (None)"); break;

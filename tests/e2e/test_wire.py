@@ -333,6 +333,7 @@ def test_an_unknown_method_and_the_nearest_one(rpc):
     ("engine.stop", {"engine": "e", "wait": "yes"}, "$.wait", ""),
     ("engine.stop", {"engine": "e", "timeout_s": -1}, "$.timeout_s", ""),
     ("block.recv", {"engine": "e", "block": "q", "max": 0}, "$.max", ""),
+    ("block.recv", {"engine": "e", "block": "q", "max": 1.0}, "$.max", "not 1.0"),
     ("engine.change", {"engine": "e", "ops": [{"op": "ad"}]}, "$.ops[0].op", "add"),
     ("engine.change", {"engine": "e", "ops": [{"op": "link", "to": "b"}]}, "$.ops[0].from", ""),
     ("engine.change", {"engine": "e", "ops": [{"op": "remove", "nam": "b"}]}, "$.ops[0].nam",
@@ -402,6 +403,13 @@ def test_all_faults_are_listed(rpc):
         {"name": "b", "type": "Drain", "extra": 1}])
     for path in ("$.starf", "$.blocks[0].params.speed", "$.blocks[1].extra"):
         assert path in error.paths, error.paths
+    console(rpc)
+    error = rpc.refused("block.send", engine="c", block="s", messages=["a", 1, {"hex": "0"}, {
+        "message": "a", "canal": "up", "colour": 1}])
+    assert set(error.paths) == {"$.messages[1]", "$.messages[2].hex", "$.messages[3].canal",
+                                "$.messages[3].colour"}, error.paths
+    assert rpc.stats("c", "s")["in"] == 0
+    assert len(rpc.refused("block.send", engine="c", block="s", messages=[1] * 1000).paths) == 256
 
 
 def test_the_kinds_of_refusal(rpc):

@@ -169,6 +169,9 @@ START_TEST(what_is_no_message_is_refused_with_its_place)
 		{"{\"message\": \"a\", \"time\": 5}", "time"},
 		{"{\"message\": \"a\", \"time\": \"-5\"}", "time"},
 		{"{\"message\": \"a\", \"colour\": 1}", "colour"},
+		{"{\"message\": \"a\", \"canal\": \"up\"}", "canal"},
+		{"{\"message\": \"a\", \"canal\": 0}", "canal"},
+		{"{\"message\": {\"hex\": \"zz\"}}", "message.hex"},
 	};
 	struct pt_pool *pool = pool_new(0);
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -184,8 +187,23 @@ START_TEST(what_is_no_message_is_refused_with_its_place)
 }
 END_TEST
 
+START_TEST(all_that_is_wrong_with_a_message_is_told)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *json = json_pack("{s:i, s:s, s:i, s:i, s:i}", "message", 5, "canal", "up", "time",
+	                         1, "link_type", -1, "colour", 1);
+	ck_assert_ptr_null(msg_from_json(pool, json, &err));
+	ck_assert_uint_eq(err.count, 5);
+	pt_error_clear(&err);
+	json_decref(json);
+	pool_free(pool);
+}
+END_TEST
+
 UNIT_TESTS("msg/msg", an_edit_copies_only_what_somebody_else_holds,
            a_slice_shares_bytes_until_one_is_edited, a_truncated_sibling_does_not_see_the_edit,
            truncating_a_packet_keeps_its_length_on_the_wire, the_limit_is_kept_and_given_back,
            a_kept_message_pins_no_chunk, a_queue_keeps_order_and_counts,
-           a_message_goes_through_json_and_back, what_is_no_message_is_refused_with_its_place)
+           a_message_goes_through_json_and_back, what_is_no_message_is_refused_with_its_place,
+           all_that_is_wrong_with_a_message_is_told)
