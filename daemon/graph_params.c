@@ -24,7 +24,12 @@ const struct pt_param graph_link_rows[] = {
 
 static const struct pt_param remove_rows[] = {NAME, {0}};
 
-static const struct pt_param set_rows[] = {NAME, PARAMS, {0}};
+static const struct pt_param set_rows[] = {
+	NAME,
+	PARAMS,
+	{"restart", "In a plan: the block is made anew with them, and goes on with what it has. Given, it changes nothing.", PT_KIND_BOOL, .fallback = "false"},
+	{0}
+};
 
 const struct pt_param graph_op_rows[] = {
 	{"add", "A new block.", PT_KIND_OBJECT, .members = graph_block_rows},

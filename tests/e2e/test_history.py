@@ -193,6 +193,31 @@ def test_undo_dry_run_is_what_undo_does(daemon, rpc):
         assert rpc.call("engine.undo", engine="e", revision=revision)["plan"] == said
 
 
+def test_a_plan_is_operations_that_lead_there(daemon, rpc):
+    """Also one that sets what a block must be made anew for."""
+    history = History(daemon, rpc, chance("plan"))
+    for engine in ("e", "twin"):
+        rpc.call("engine.create", engine=engine)
+        rpc.change(engine, add("w", "WrpcapSink", fname="/tmp/a"))
+    plan = rpc.change("e", {"op": "set", "name": "w", "params": {"fname": "/tmp/b"}})["plan"]
+    assert plan[0]["restart"] is True
+    rpc.change("twin", *plan)
+    for engine in ("e", "twin"):
+        rpc.change(engine, {"op": "remove", "name": "w"})
+    for _ in range(30):
+        before = rpc.show("e")["revision"]
+        history.step()
+        (last,) = rpc.call("engine.log", engine="e", revision=rpc.show("e")["revision"])["revisions"]
+        if last["revision"] != before:
+            rpc.change("twin", *(op for op in last["ops"] if op["op"] != "order"))
+        shown = rpc.show("e")
+        blocks = [{name: block[name] for name in ("name", "type", "params")}
+                  for block in shown["blocks"]]
+        left = rpc.call("engine.apply", engine="twin", dry_run=True, blocks=blocks,
+                        links=shown["links"])["plan"]
+        assert left in ([], [{"op": "order"}]), (last, left)
+
+
 def test_the_oldest_revisions_are_forgotten_past_a_thousand(daemon, rpc):
     rpc.call("engine.create", engine="e", blocks=[{"name": "q", "type": "QueueSink"}])
     for limit in range(1, 1101):
