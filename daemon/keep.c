@@ -298,7 +298,21 @@ static void write_all(int fd, off_t at, const char *bytes, size_t length)
 	}
 }
 
-static void write_memory(struct keep *k, struct holding *h, const struct pt_estate *estate)
+/* Comes before the descriptors, which are nothing without it. False: there is no room. */
+static bool make_memory(struct keep *k, struct holding *h)
+{
+	if (h->memory < 0) {
+		h->memory = memfd_create("pipetool", MFD_CLOEXEC);
+		int copy = h->memory < 0 ? -1 : fcntl(h->memory, F_DUPFD_CLOEXEC, 0);
+		if (h->memory >= 0 && (copy < 0 || !store(k, h, 0, copy))) {
+			close(h->memory);
+			h->memory = -1;
+		}
+	}
+	return h->memory >= 0;
+}
+
+static void write_memory(struct holding *h, const struct pt_estate *estate)
 {
 	struct buf out = BUF_INIT;
 	struct header header = {.magic = MAGIC, .number = ++h->written};
@@ -314,22 +328,10 @@ static void write_memory(struct keep *k, struct holding *h, const struct pt_esta
 	header.length = out.length - sizeof header;
 	header.sum = sum_of(out.data + sizeof header, header.length);
 	memcpy(out.data, &header, sizeof header);
-	bool fresh = h->memory < 0;
-	if (fresh)
-		h->memory = memfd_create("pipetool", MFD_CLOEXEC);
-	if (h->memory >= 0) {
-		off_t slot = (off_t)(h->written % 2) * SLOT;
-		fallocate(h->memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot, SLOT);
-		write_all(h->memory, slot, out.data, out.length);
-	}
+	off_t slot = (off_t)(h->written % 2) * SLOT;
+	fallocate(h->memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot, SLOT);
+	write_all(h->memory, slot, out.data, out.length);
 	buf_free(&out);
-	int copy = fresh && h->memory >= 0 ? fcntl(h->memory, F_DUPFD_CLOEXEC, 0) : -1;
-	if (copy >= 0 && store(k, h, 0, copy))
-		return;
-	if (fresh && h->memory >= 0) {
-		close(h->memory);
-		h->memory = -1;
-	}
 }
 
 static char *read_slot(int fd, off_t at, struct header *header)
@@ -430,7 +432,7 @@ static void update(struct keep *k, struct holding *h, struct pt_estate *estate)
 	free(h->items);
 	h->items = now;
 	h->count = kept;
-	write_memory(k, h, estate);
+	write_memory(h, estate);
 }
 
 void keep_left(struct keep *k, const char *engine, const char *block, const char *type,
@@ -447,7 +449,10 @@ void keep_left(struct keep *k, const char *engine, const char *block, const char
 			free(h->type);
 			h->type = must_strdup(type);
 			h->given = true;
-			update(k, h, estate);
+			if (make_memory(k, h))
+				update(k, h, estate);
+			else
+				drop(k, h);
 		}
 		pthread_mutex_unlock(&k->lock);
 	}
@@ -556,30 +561,43 @@ static bool parse(char *name, char **engine, char **block, unsigned *number)
 	return end != last + 1 && !*end && value < NUMBER_MAX;
 }
 
-/* The keys of the descriptors come from the memory later. */
+/* The keys of the descriptors come from the memory later. What was passed stays open meanwhile:
+   sd_listen_fds(3) finds nothing at all where one of the descriptors is missing. */
 static void find_one(struct keep *k, char *name, int fd)
 {
 	char *engine, *block;
 	unsigned number;
 	struct stat st = {.st_dev = 0};
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	if (!parse(name, &engine, &block, &number)) {
-		close(fd);
+	int own = parse(name, &engine, &block, &number) ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (own < 0)
 		return;
-	}
 	struct holding *h = find(k, engine, block);
 	if (!h)
 		h = add(k, engine, block);
 	k->stored++;
 	if (number == 0 && h->memory < 0) {
-		h->memory = fd;
+		h->memory = own;
 		return;
 	}
-	fstat(fd, &st);
+	fstat(own, &st);
 	h->items = must_realloc(h->items, h->count + 1, sizeof *h->items);
-	h->items[h->count++] = (struct item){NULL, number, fd, st.st_dev, st.st_ino};
+	h->items[h->count++] = (struct item){NULL, number, own, st.st_dev, st.st_ino};
 	if (number > h->last_number)
 		h->last_number = number;
+}
+
+static void name_item(struct holding *h, unsigned number, const char *key)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		if (h->items[i].number != number)
+			continue;
+		if (!h->items[i].key)
+			h->items[i].key = must_strdup(key);
+		return;
+	}
+	log_warning("what block %s of engine %s had left as '%s' was not kept by the service "
+	            "manager: FileDescriptorStoreMax= may be less than FDSTORE says",
+	            h->block, h->engine, key);
 }
 
 static void name_items(struct holding *h)
@@ -592,9 +610,8 @@ static void name_items(struct holding *h)
 		at += r.length;
 		if (r.kind == TYPE && !h->type)
 			h->type = must_strdup(key);
-		for (size_t i = 0; r.kind == DESCRIPTOR && i < h->count; i++)
-			if (h->items[i].number == r.number && !h->items[i].key)
-				h->items[i].key = must_strdup(key);
+		if (r.kind == DESCRIPTOR)
+			name_item(h, r.number, key);
 		free(key);
 	}
 	free(bytes);

@@ -189,8 +189,9 @@ void socket_take_passed(struct control_socket *control, struct control_socket *v
 	for (int i = 0; i < count; i++) {
 		int fd = SD_LISTEN_FDS_START + i;
 		bool look = !strcmp(names[i], "readonly");
-		bool left = keep_is_name(names[i]); /* to keep.c, which has found it before */
-		if (!left && !take(look ? viewers : control, fd, look))
+		if (keep_is_name(names[i]))
+			close(fd);
+		else if (!take(look ? viewers : control, fd, look))
 			named_fd_add(names[i], fd);
 		free(names[i]);
 	}

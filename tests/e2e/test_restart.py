@@ -39,6 +39,7 @@ class Manager:
         self.reads = threading.Event()
         self.reads.set()
         self.kept = []  # (name, descriptor)
+        self.most = 1000  # what comes when there are so many is closed, and nobody is told
         self.names = set()  # all there have been
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self.listen)
@@ -60,9 +61,10 @@ class Manager:
         with self.lock:
             if "FDSTORE" in said:
                 assert ":" not in said["FDNAME"] and len(said["FDNAME"]) < 256
-                self.kept += [(said["FDNAME"], fd) for fd in fds]
+                room = self.most - len(self.kept)
+                self.kept += [(said["FDNAME"], fd) for fd in fds[:room]]
                 self.names.add(said["FDNAME"])
-                fds = []
+                fds = fds[room:]
             if "FDSTOREREMOVE" in said:
                 for name, fd in [k for k in self.kept if k[0] == said["FDNAME"]]:
                     self.kept.remove((name, fd))
@@ -478,6 +480,19 @@ def test_what_nobody_claims_is_let_go(service):
     assert "of engine e had left is let go" in service.log()
 
 
+def test_what_nobody_can_claim_hides_nothing_else(service):
+    """Descriptors without their memory, as a crash may leave them, among others that were passed."""
+    near, far = socket.socketpair()
+    with far:
+        service.manager.kept += [(f"keep/e/t{n}/1", os.dup(far.fileno())) for n in range(5)]
+        service.manager.kept += [("feed", near.detach())]
+        (service.engines / "e.pipe").write_text("f = FDSourceSink('feed'); q = QueueSink(); f > q")
+        service.restart()
+        far.sendall(b"here")
+        assert service.client().recv("e", "q", 1)[0]["message"] == "here"
+        eventually(lambda: not any("/t" in name for name in service.kept_names()))
+
+
 def test_nothing_piles_up_for_a_manager_that_is_slow(service):
     service.create("e", 't = TCPListenPipe("127.0.0.1", 0, again=True); t > t')
     address = address_of(service, "e", "t")
@@ -512,4 +527,25 @@ def test_a_manager_without_room_is_told_of_once(services):
     eventually(lambda: "keeps no more than 3 descriptors" in service.log())
     assert service.log().count("keeps no more than") == 1 and len(service.kept_names()) <= 3
     service.restart()
+    assert service.client().show("e")["state"] == "running"
+
+
+def test_what_there_is_room_for_is_kept_whole(services):
+    """No descriptor takes the place of the memory that tells what another is."""
+    service = services()
+    service.room = 4
+    service.restart()
+    service.create("e", 'u = UDPServerPipe("127.0.0.1", 0); v = UDPServerPipe("127.0.0.1", 0)')
+    eventually(lambda: len(service.kept_names()) == 4)
+    whole = [name for name in service.kept_names() if name.endswith("/0")]
+    assert {name[:-1] for name in whole} == {name[:-1] for name in service.kept_names()}
+
+
+def test_what_the_manager_has_refused_is_told(service):
+    service.manager.most = 2
+    service.create("e", 'u = UDPServerPipe("127.0.0.1", 0)')
+    eventually(lambda: "keep/e/u/2" in service.manager.names)
+    assert len(service.kept_names()) == 2
+    service.restart()
+    assert "was not kept by the service manager" in service.log()
     assert service.client().show("e")["state"] == "running"
