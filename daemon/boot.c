@@ -11,6 +11,7 @@
 #include "daemon/check.h"
 #include "daemon/engines.h"
 #include "daemon/file.h"
+#include "daemon/trial.h"
 #include "lang/lang.h"
 #include "type/type.h"
 #include <stdlib.h>
@@ -177,16 +178,22 @@ static size_t each_file(const char *folder, take *each, void *arg)
 static bool check_file(void *arg, const char *folder, const char *path, const char *name,
                        const char *text)
 {
+	const struct pt_engine_limits *limits = arg;
+	struct pt_error err = PT_ERROR_INIT;
 	struct lang_program program;
 	if (understand(path, folder, text, &program))
 		return false;
+	int code = trial_make(name, program.ops, limits, &err);
+	call_root_paths(&err);
+	log_program_faults(path, &program, &err);
+	pt_error_clear(&err);
 	lang_program_free(&program);
-	return true;
+	return !code;
 }
 
-size_t boot_check(const char *folder)
+size_t boot_check(const char *folder, const struct pt_engine_limits *limits)
 {
-	return each_file(folder, check_file, NULL);
+	return each_file(folder, check_file, (void *)(uintptr_t)limits);
 }
 
 /* ---- making ---- */

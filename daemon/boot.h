@@ -7,6 +7,7 @@
 
 struct boot;
 struct engines;
+struct pt_engine_limits;
 
 /* `settled` is called after a scan, when no engine is being made or destroyed any more. */
 struct boot *boot_new(struct engines *, void (*settled)(void *arg), void *arg);
@@ -20,7 +21,8 @@ void boot_scan(struct boot *, const char *folder);
 /* How many files of the last scan have no engine, or another than they say. */
 size_t boot_bad(const struct boot *);
 
-/* Reads the folder and makes nothing: returns how many files are bad, which were logged. */
-size_t boot_check(const char *folder);
+/* Whether an engine could be made of each file, of which none is started: returns how many files are
+   bad, which were logged. */
+size_t boot_check(const char *folder, const struct pt_engine_limits *);
 
 #endif

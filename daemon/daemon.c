@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/named_fd.h"
 #include "daemon/blocks.h"
 #include "daemon/boot.h"
 #include "daemon/catalog.h"
@@ -467,8 +468,10 @@ int daemon_check(const struct options *options)
 	bool good = !read_conf(&d, &d.conf);
 	if (!good)
 		conf_default(&d.conf);
+	named_fd_add_any();
 	good &= !load_blocks(&d);
-	good &= !boot_check(engines_folder(&d));
+	const struct pt_engine_limits limits = engines_limits(&d.conf);
+	good &= !boot_check(engines_folder(&d), &limits);
 	conf_clear(&d.conf);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

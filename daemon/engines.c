@@ -378,6 +378,18 @@ void engines_keep(struct engines *all, struct journal *journal)
 	all->journal = journal;
 }
 
+struct pt_engine_limits engines_limits(const struct conf *conf)
+{
+	return (struct pt_engine_limits){
+		.memory = conf->memory,
+		.blocks = (unsigned)conf->blocks_max,
+		.script_time_ns = (uint64_t)(conf->script_time_s * 1e9),
+		.script_memory = conf->script_memory,
+		.folders = (const char *const *)conf->files,
+		.programs = (const char *const *)conf->programs,
+	};
+}
+
 void engines_configure(struct engines *all, const struct conf *conf)
 {
 	texts_free(all->folders);
@@ -385,14 +397,9 @@ void engines_configure(struct engines *all, const struct conf *conf)
 	all->folders = texts_copy((const char *const *)conf->files);
 	all->programs = texts_copy((const char *const *)conf->programs);
 	all->count_max = (size_t)conf->engines_max;
-	all->limits = (struct pt_engine_limits){
-		.memory = conf->memory,
-		.blocks = (unsigned)conf->blocks_max,
-		.script_time_ns = (uint64_t)(conf->script_time_s * 1e9),
-		.script_memory = conf->script_memory,
-		.folders = (const char *const *)all->folders,
-		.programs = (const char *const *)all->programs,
-	};
+	all->limits = engines_limits(conf);
+	all->limits.folders = (const char *const *)all->folders;
+	all->limits.programs = (const char *const *)all->programs;
 }
 
 static void timer_closed(uv_handle_t *timer)

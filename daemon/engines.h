@@ -39,6 +39,7 @@ struct engines_events {
 
 struct engines *engines_new(uv_loop_t *, struct inbox *, const struct engines_events *);
 void engines_configure(struct engines *, const struct conf *); /* limits, for engines to come */
+struct pt_engine_limits engines_limits(const struct conf *);   /* lasts as long as that */
 /* What blocks leave goes there, and comes from there; before any engine is made. */
 void engines_leave_to(struct engines *, struct keep *);
 void engines_free(struct engines *); /* when there is none left; the loop must run once more */

@@ -24,7 +24,7 @@ const struct pt_param options_rows[] = {
 	 PT_PATH(struct options, state), .fallback = "None"},
 	{"log-level", "Log this and what is worse.",
 	 PT_CHOICE(struct options, log_level), .fallback = "None", .choices = levels},
-	{"check", "Read the configuration, the blocks and the engines, say what is wrong with them, and end.",
+	{"check", "Try configuration, blocks and engines without starting any, say what is wrong, and end.",
 	 PT_BOOL(struct options, check), .fallback = "false"},
 	{"version", "Print the version and end.",
 	 PT_BOOL(struct options, version), .fallback = "false", .letter = 'V'},

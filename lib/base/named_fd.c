@@ -7,6 +7,7 @@
 #include "base/near.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 
 static struct named {
@@ -14,11 +15,17 @@ static struct named {
 	int fd;
 } * all;
 static size_t count;
+static bool any;
 
 void named_fd_add(const char *name, int fd)
 {
 	all = must_realloc(all, count + 1, sizeof *all);
 	all[count++] = (struct named){must_strdup(name), fd};
+}
+
+void named_fd_add_any(void)
+{
+	any = true;
 }
 
 static int unknown(const char *name, const char *param, struct pt_error *err)
@@ -44,5 +51,5 @@ int named_fd_get(const char *name, const char *param, struct pt_error *err)
 			               : pt_fail(err, -errno, param, "descriptor '%s': %s", name,
 			                         error_words(errno));
 		}
-	return unknown(name, param, err);
+	return any ? open("/dev/null", O_RDWR | O_CLOEXEC) : unknown(name, param, err);
 }

@@ -9,6 +9,10 @@
    threads. Of several with one name the first is found. */
 void named_fd_add(const char *name, int fd);
 
+/* From now on there is one of every name, by which nothing comes: for who only checks what another
+   process will be given. As early as that. */
+void named_fd_add_any(void);
+
 /* A descriptor of the caller's own (dup), or a negative code: with the nearest name, under `param`.
    [any thread] */
 int named_fd_get(const char *name, const char *param, struct pt_error *);

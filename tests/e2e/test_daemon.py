@@ -67,6 +67,23 @@ def test_check_reads_everything_and_starts_nothing(tmp_path):
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.parametrize("text,place,words", [
+    ("a = Drain()\nb = Drain()\na > b\nb > a", "line 4, column 3", "this would"),
+    ("s = Sink()\nc = CLIFeeder()\nc > s; s > c", "line 3, column 8", "no low exit"),
+    ("t = TransformDrain('function(m) return')", "line 1, column 20", "near"),
+    ("f = FilterDrain(f=\"bpf 'tcp prt 3'\")", "line 1, column 19", "syntax error"),
+    ("a = Drain()\n" * 2, "line 2", "is taken"),
+])
+def test_check_finds_what_would_not_become_an_engine(tmp_path, text, place, words):
+    (tmp_path / "e.pipe").write_text(text)
+    (tmp_path / "good.pipe").write_text("""n = SniffSource("not-there-yet"); n > WrpcapSink("n.pcap")
+        f = FDSourceSink("of the daemon"); f > f""")
+    result = pipetoold("--config", "/dev/null", "--engines", tmp_path, "--blocks", tmp_path, "--check")
+    assert result.returncode == 1 and "good.pipe" not in result.stderr
+    assert f"e.pipe: {place}" in result.stderr and words in result.stderr
+    assert list(tmp_path.glob("*.pcap")) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_flushes_the_sinks(daemon, tmp_path, number):
     source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
