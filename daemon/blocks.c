@@ -52,7 +52,9 @@ static bool load_lua(void *arg, const char *path)
 
 size_t blocks_scan(const char *folder, const struct conf *conf)
 {
-	size_t bad = file_each(PIPETOOL_PLUGIN_DIR, ".so", open_plugin, NULL);
-	bad += file_each(folder, ".so", open_plugin, NULL);
-	return bad + file_each(folder, ".lua", load_lua, (void *)(uintptr_t)conf);
+	size_t bad = 0;
+	file_each(PIPETOOL_PLUGIN_DIR, ".so", open_plugin, NULL, &bad);
+	file_each(folder, ".so", open_plugin, NULL, &bad);
+	file_each(folder, ".lua", load_lua, (void *)(uintptr_t)conf, &bad);
+	return bad;
 }

@@ -13,7 +13,9 @@
 #include "daemon/file.h"
 #include "daemon/trial.h"
 #include "lang/lang.h"
+#include "paths.h"
 #include "type/type.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +143,7 @@ static int understand(const char *path, const char *folder, const char *text,
 	return code;
 }
 
+/* Of a file that cannot be read the text is NULL. */
 typedef bool take(void *arg, const char *folder, const char *path, const char *name,
                   const char *text);
 
@@ -158,21 +161,30 @@ static bool open_file(void *arg, const char *path)
 	*slash = '\0';
 	name[strlen(name) - strlen(SUFFIX)] = '\0';
 	bool good = name_is_engine(name);
-	if (!good)
+	if (good) {
+		file_read(path, FILE_MAX, &text);
+		good = walk->each(walk->arg, folder, path, name, text);
+	} else {
 		log_error("%s: '%s' cannot be an engine's name", path, name);
-	else
-		good = !file_read(path, FILE_MAX, &text) &&
-		       walk->each(walk->arg, folder, path, name, text);
+	}
 	free(text);
 	free(folder);
 	return good;
 }
 
-/* Calls `each` for every readable file; returns how many were not good. */
-static size_t each_file(const char *folder, take *each, void *arg)
+/* Calls `each` for every file, and tells how many were not good; as file_each. */
+static int each_file(const char *folder, take *each, void *arg, size_t *bad)
 {
 	struct walk walk = {each, arg};
-	return file_each(folder, SUFFIX, open_file, &walk);
+	*bad = 0;
+	int code = file_each(folder, SUFFIX, open_file, &walk, bad);
+	if (code == -ENOENT && !strcmp(folder, PIPETOOL_CONFIG_DIR "/engines.d"))
+		return 0; /* nobody has asked for it */
+	if (code == -ENOENT) {
+		log_error("%s: no such folder", folder);
+		++*bad;
+	}
+	return code;
 }
 
 static bool check_file(void *arg, const char *folder, const char *path, const char *name,
@@ -181,7 +193,7 @@ static bool check_file(void *arg, const char *folder, const char *path, const ch
 	const struct pt_engine_limits *limits = arg;
 	struct pt_error err = PT_ERROR_INIT;
 	struct lang_program program;
-	if (understand(path, folder, text, &program))
+	if (!text || understand(path, folder, text, &program))
 		return false;
 	int code = trial_make(name, program.ops, limits, &err);
 	call_root_paths(&err);
@@ -193,7 +205,9 @@ static bool check_file(void *arg, const char *folder, const char *path, const ch
 
 size_t boot_check(const char *folder, const struct pt_engine_limits *limits)
 {
-	return each_file(folder, check_file, (void *)(uintptr_t)limits);
+	size_t bad;
+	each_file(folder, check_file, (void *)(uintptr_t)limits, &bad);
+	return bad;
 }
 
 /* ---- making ---- */
@@ -374,12 +388,19 @@ static void go_on(struct file *file)
 		file_free(file);
 }
 
-static struct file *file_of(struct boot *boot, const char *name, const char *path)
+static struct file **place_of(struct boot *boot, const char *name)
 {
 	struct file **at = &boot->files;
-	for (; *at; at = &(*at)->next)
-		if (!strcmp((*at)->name, name))
-			return *at;
+	while (*at && strcmp((*at)->name, name))
+		at = &(*at)->next;
+	return at;
+}
+
+static struct file *file_of(struct boot *boot, const char *name, const char *path)
+{
+	struct file **at = place_of(boot, name);
+	if (*at)
+		return *at;
 	struct file *file = must_calloc(1, sizeof *file);
 	file->boot = boot;
 	file->name = must_strdup(name);
@@ -390,13 +411,16 @@ static struct file *file_of(struct boot *boot, const char *name, const char *pat
 static bool take_file(void *arg, const char *folder, const char *path, const char *name,
                       const char *text)
 {
-	struct file *file = file_of(arg, name, path);
+	struct file *file = text ? file_of(arg, name, path) : *place_of(arg, name);
 	struct lang_program program;
-	file->seen = true;
+	if (file)
+		file->seen = true;
+	if (!text)
+		return false; /* what is there stays */
 	if (file->wanted && !strcmp(file->wanted, text))
 		return true;
 	if (understand(path, folder, text, &program))
-		return false; /* what is there stays */
+		return false;
 	lang_program_free(&program);
 	free(file->wanted);
 	file->wanted = must_strdup(text);
@@ -408,10 +432,10 @@ void boot_scan(struct boot *boot, const char *folder)
 	begin_work(boot);
 	for (struct file *file = boot->files; file; file = file->next)
 		file->seen = false;
-	boot->bad = each_file(folder, take_file, boot);
+	int code = each_file(folder, take_file, boot, &boot->bad);
 	for (struct file *next, *file = boot->files; file; file = next) {
 		next = file->next;
-		if (!file->seen) {
+		if (!file->seen && !code) {
 			free(file->wanted);
 			file->wanted = NULL;
 		}

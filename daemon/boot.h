@@ -15,7 +15,7 @@ void boot_free(struct boot *);
 
 /* Starts what is new in the folder, applies what has changed, destroys what is gone, in the
    order of the alphabet. What is wrong with a file is logged, with its line and a caret, and does
-   not stop the others; an engine whose file became bad stays as it is. */
+   not stop the others; an engine whose file became bad, or cannot be read, stays as it is. */
 void boot_scan(struct boot *, const char *folder);
 
 /* How many files of the last scan have no engine, or another than they say. */

@@ -223,6 +223,12 @@ static void await_beginnings(struct daemon *d, unsigned beginnings)
 	uv_timer_start(&d->deadline, on_slow_start, BEGIN_MS, 0);
 }
 
+static void tell_if_late(const char *key, const char *before, const char *now)
+{
+	if (strcmp(before ? before : "", now ? now : ""))
+		log_warning("'%s' is read at the start only: its new value takes a restart", key);
+}
+
 static void reload(struct daemon *d)
 {
 	struct conf conf = {0};
@@ -234,6 +240,9 @@ static void reload(struct daemon *d)
 	if (d->bad_conf) {
 		log_error("the configuration stays as it was");
 	} else {
+		tell_if_late("socket", d->conf.socket, conf.socket);
+		tell_if_late("viewer_socket", d->conf.viewer_socket, conf.viewer_socket);
+		tell_if_late("state", d->conf.state, conf.state);
 		conf_clear(&d->conf);
 		d->conf = conf;
 		set_log_level(d);

@@ -48,21 +48,21 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-size_t file_each(const char *folder, const char *suffix, bool (*each)(void *arg, const char *path),
-                 void *arg)
+int file_each(const char *folder, const char *suffix, bool (*each)(void *arg, const char *path),
+              void *arg, size_t *bad)
 {
 	struct dirent **entries;
+	size_t wrong = 0;
 	char *absolute = realpath(folder, NULL);
 	int count = absolute ? scandir(absolute, &entries, NULL, by_name) : -1;
-	size_t bad = 0;
-	if (count < 0 && errno != ENOENT) {
-		log_error("%s: %s", folder, error_words(errno));
-		bad++;
-	}
+	int code = count < 0 ? -errno : 0;
+	if (code && code != -ENOENT)
+		log_error("%s: %s", folder, error_words(code));
+	wrong += code && code != -ENOENT;
 	for (int i = 0; i < count; i++) {
 		if (is_wanted(entries[i]->d_name, suffix)) {
 			char *path = must_printf("%s/%s", absolute, entries[i]->d_name);
-			bad += !each(arg, path);
+			wrong += !each(arg, path);
 			free(path);
 		}
 		free(entries[i]);
@@ -70,5 +70,7 @@ size_t file_each(const char *folder, const char *suffix, bool (*each)(void *arg,
 	if (count >= 0)
 		free(entries);
 	free(absolute);
-	return bad;
+	if (bad)
+		*bad += wrong;
+	return code;
 }

@@ -190,8 +190,8 @@ static bool remove_unfinished(void *arg, const char *path)
 void journal_scan(struct journal *j, journal_found *found, void *arg)
 {
 	struct scan scan = {j, found, arg};
-	file_each(j->folder, SUFFIX UNFINISHED, remove_unfinished, NULL);
-	file_each(j->folder, SUFFIX, scan_file, &scan);
+	file_each(j->folder, SUFFIX UNFINISHED, remove_unfinished, NULL, NULL);
+	file_each(j->folder, SUFFIX, scan_file, &scan, NULL);
 }
 
 /* ---- the thread ---- */

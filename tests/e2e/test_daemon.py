@@ -157,6 +157,37 @@ def test_sighup_changes_an_engine_like_its_file_and_it_goes_on(daemon):
         eventually(lambda: not rpc.call("engine.list")["engines"])
 
 
+def test_what_cannot_be_read_at_a_reload_changes_nothing(daemon):
+    file = daemon.engines / "e.pipe"
+    file.write_text("s = CLIFeeder(); q = QueueSink(); s > q\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    with daemon.client() as rpc:
+        eventually(lambda: rpc.call("engine.list")["engines"])
+        rpc.send("e", "s", "kept")
+        for spoil, mend, told in [
+                (lambda: (file.rename(daemon.folder / "e"), file.mkdir()),
+                 lambda: (file.rmdir(), (daemon.folder / "e").rename(file)), "e.pipe: is a directory"),
+                (lambda: daemon.engines.rename(daemon.folder / "away"),
+                 lambda: (daemon.folder / "away").rename(daemon.engines), "no such folder"),
+                (lambda: (daemon.engines.rename(daemon.folder / "away"), daemon.engines.touch()),
+                 lambda: (daemon.engines.unlink(), (daemon.folder / "away").rename(daemon.engines)),
+                 "not a directory")]:
+            spoil()
+            daemon.process.send_signal(signal.SIGHUP)
+            eventually(lambda: told in daemon.log())
+            assert rpc.show("e")["state"] == "running"
+            mend()
+        daemon.process.send_signal(signal.SIGHUP)
+        assert rpc.texts("e", "q", 1) == ["kept"]
+
+
+def test_what_takes_a_restart_is_told_at_a_reload(daemon):
+    daemon.config.write_text("[daemon]\nstate = /elsewhere\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "'state' is read at the start only" in daemon.log())
+    assert "'socket' is read" not in daemon.log()
+
+
 def test_a_stale_socket_is_replaced(tmp_path, daemons):
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(str(tmp_path / "stale.sock"))
