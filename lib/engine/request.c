@@ -489,6 +489,13 @@ static const struct verb verbs[] = {
 };
 static const struct verb tap_verb = {"tap", false, run_tap};
 
+/* Why it ends only the daemon knows. */
+static void refuse_ending(struct request *r)
+{
+	refuse(r, -PT_ESTATE, NULL, "engine '%s' ends: it is destroyed, or the daemon stops",
+	       r->engine->name);
+}
+
 static void read_request(struct letter *letter)
 {
 	struct request *r = (struct request *)letter;
@@ -496,7 +503,7 @@ static void read_request(struct letter *letter)
 	if (!r->verb)
 		refuse(r, -PT_EMETHOD, NULL, "an engine knows no such verb");
 	else if (e->ending)
-		refuse(r, -PT_ESTATE, NULL, "engine '%s' is being destroyed", e->name);
+		refuse_ending(r);
 	else if (r->verb->serial)
 		queue(r);
 	else
@@ -577,12 +584,12 @@ void request_refuse_all(struct pt_engine *e)
 	while (e->waiting) {
 		struct request *r = e->waiting;
 		e->waiting = r->next;
-		refuse(r, -PT_ESTATE, NULL, "engine '%s' is being destroyed", e->name);
+		refuse_ending(r);
 	}
 	while (e->queue) {
 		struct request *r = e->queue;
 		e->queue = r->next;
-		refuse(r, -PT_ESTATE, NULL, "engine '%s' is being destroyed", e->name);
+		refuse_ending(r);
 	}
 	e->queue_last = &e->queue;
 }

@@ -107,6 +107,16 @@ def test_sigterm_with_clients_that_wait(daemon):
     daemon.stop()
 
 
+def test_who_waits_at_the_end_is_told_why_it_is_over(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    with daemon.client() as rpc:
+        waiting = rpc.post("block.recv", engine="e", block="q", timeout_s=1000)
+        daemon.client().call("daemon.info")
+        daemon.process.send_signal(signal.SIGTERM)
+        assert "the daemon stops" in rpc.answer(waiting)["error"]["message"]
+    assert daemon.process.wait() == 0
+
+
 def test_sigterm_while_an_engine_is_at_full_speed(daemon, tmp_path):
     source = makers.pcap(tmp_path / "in.pcap", makers.some_packets(500))
     daemon.create("e", f'r = RdpcapSource("{source}", loop=0); w = WrpcapSink("{tmp_path}/out"); '
