@@ -103,6 +103,7 @@ void block_start(struct pt_block *b)
 	b->engine->flow_stale = true;
 	if (b->type->start)
 		b->type->start(b);
+	estate_tell_unclaimed(b);
 	estate_free(b->estate);
 	b->estate = NULL;
 	pt_leaves_other(b);

@@ -38,9 +38,32 @@ static void close_item(struct estate_item *item)
 
 void estate_close(struct pt_estate *e)
 {
-	for (size_t i = 0; e && i < e->count; i++)
-		if (strcmp(e->items[i].key, ESTATE_QUEUE))
-			close_item(&e->items[i]);
+	for (size_t i = 0; e && i < e->count; i++) {
+		if (!strcmp(e->items[i].key, ESTATE_QUEUE))
+			continue;
+		e->items[i].unclaimed = e->items[i].fd >= 0;
+		close_item(&e->items[i]);
+	}
+}
+
+static void report(struct pt_engine *e, const char *block, const char *words)
+{
+	if (e->hooks.report)
+		e->hooks.report(e->hooks.arg, block, 0, words);
+}
+
+void estate_tell_unclaimed(const struct pt_block *b)
+{
+	struct buf words = BUF_INIT;
+	for (size_t i = 0; b->estate && i < b->estate->count; i++)
+		if (b->estate->items[i].unclaimed)
+			buf_addf(&words, "%s'%s'", words.length ? ", " : "",
+			         b->estate->items[i].key);
+	if (words.length) {
+		buf_adds(&words, " of before the restart is closed: the block is another now");
+		report(b->engine, b->name, words.data);
+	}
+	buf_free(&words);
 }
 
 void estate_free(struct pt_estate *e)
@@ -237,6 +260,10 @@ void estate_forget(struct pt_engine *e)
 {
 	for (struct left *left; (left = e->left);) {
 		e->left = left->next;
+		if (e->hooks.left)
+			report(e, left->block,
+			       "what it had left before the restart is let go: there is no such "
+			       "block any more, or it has another type");
 		estate_tell_gone(e, left->block, left->type);
 		left_free(left);
 	}

@@ -26,12 +26,14 @@ struct pt_estate *estate_new(enum pt_leaving);
 void estate_add_fd(struct pt_estate *, const char *key, int fd); /* takes it */
 void estate_free(struct pt_estate *);  /* closes what was not taken; NULL does nothing */
 void estate_close(struct pt_estate *); /* but keeps bytes and queue; NULL does nothing */
+void estate_tell_unclaimed(const struct pt_block *); /* what that has closed */
 
 bool estate_can_inherit(const struct pt_block *fresh, const struct pt_block *old);
 
 struct estate_item {
 	char *key;
-	int fd; /* -1: bytes, a promise, or taken */
+	int fd;         /* -1: bytes, a promise, or taken */
+	bool unclaimed; /* `open` has not asked for the descriptor, which is closed */
 	uint8_t *bytes;
 	size_t length;
 };

@@ -480,6 +480,28 @@ def test_what_nobody_claims_is_let_go(service):
     assert "of engine e had left is let go" in service.log()
 
 
+def test_what_is_otherwise_in_the_file_is_told(service):
+    def write(listener, queue):
+        (service.engines / "e.pipe").write_text(f"t = {listener}; q = {queue}; t > q")
+        service.restart()
+
+    def told(words):
+        return service.log().count(words)
+
+    write('TCPListenPipe("127.0.0.1", 0)', "QueueSink()")
+    peer = socket.create_connection(address_of(service, "e", "t"))
+    eventually(lambda: service.client().show("e", "t")["now"].get("peer"))
+    write('TCPListenPipe("127.0.0.1", 0)', "QueueSink()")
+    assert not told("before the restart")
+    write('TCPListenPipe("localhost", 0)', "QueueSink()")
+    assert peer.recv(1) == b""
+    peer.close()
+    assert told("engine e, block t: 'tcp-listen") == 1 and told("of before the restart is closed") == 1
+    write('TCPListenPipe("localhost", 0)', "Sink()")
+    assert told("engine e, block q: what it had left before the restart is let go") == 1
+    assert told("before the restart") == 2
+
+
 def test_what_nobody_can_claim_hides_nothing_else(service):
     """Descriptors without their memory, as a crash may leave them, among others that were passed."""
     near, far = socket.socketpair()
