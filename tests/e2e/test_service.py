@@ -186,8 +186,14 @@ def test_units_are_hardened(machine):
                            "pipetoold.service", "pipetoold.socket",
                            "pipetoold-readonly.socket")
     assert "pipetool" not in verified.stderr
-    level = machine.out("systemd-analyze", "security", "pipetoold.service").splitlines()[-1]
+    judged = machine.out("systemd-analyze", "security", "--no-pager", "pipetoold.service")
+    level = judged.splitlines()[-1]
     assert float(re.search(r"level for .*: ([0-9.]+)", level)[1]) <= 2.0, level
+    unit = (TREE / "systemd" / "pipetoold.service.in").read_text()
+    comments = " ".join(line for line in unit.splitlines() if line.startswith("#"))
+    for name in re.findall(r"(?m)^✗ (\w+)=", judged):
+        if name != "RestrictAddressFamilies":  # each is told, in other words
+            assert f"{name}=" in comments, f"{name}= is left open without a reason"
     pid = told(machine, "MainPID")
     status = machine.path(f"/proc/{pid}/status").read_text()
     for kind in ("Prm", "Eff", "Bnd", "Amb"):
