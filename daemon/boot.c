@@ -31,6 +31,7 @@ struct file {
 	char *tried;       /* the text that an engine was made of, or could not be; NULL: none */
 	struct lang_program program; /* of `tried` */
 	bool alive;                  /* it could */
+	bool failed;                 /* what was tried last did not become the engine's */
 	bool busy;                   /* an answer is awaited */
 	bool seen;
 };
@@ -269,6 +270,7 @@ static void made(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct file *file = arg;
 	file->alive = !code;
+	file->failed = code != 0;
 	if (code) {
 		const struct log_about about = {.engine = file->name,
 		                                .event = CATALOG_ENGINE_MISSING};
@@ -332,6 +334,7 @@ static void make(struct file *file)
 static void applied(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct file *file = arg;
+	file->failed = code != 0;
 	if (code) {
 		call_root_paths(err);
 		log_program_faults(file->path, &file->program, err);
@@ -363,6 +366,15 @@ static void apply(struct file *file, struct engine *engine)
 	engines_change(engine, &wish, applied, file);
 	json_decref(params);
 	free(comment);
+}
+
+/* What has failed may do otherwise now, though the file is the same: its faults may lie elsewhere. */
+static void try_again(struct file *file)
+{
+	if (!file->failed || file->busy)
+		return;
+	file->failed = false;
+	forget_tried(file);
 }
 
 static void go_on(struct file *file)
@@ -439,6 +451,7 @@ void boot_scan(struct boot *boot, const char *folder)
 			free(file->wanted);
 			file->wanted = NULL;
 		}
+		try_again(file);
 		go_on(file);
 	}
 	end_work(boot);
@@ -448,7 +461,7 @@ size_t boot_bad(const struct boot *boot)
 {
 	size_t bad = boot->bad;
 	for (const struct file *file = boot->files; file; file = file->next)
-		bad += file->tried && !file->alive && !file->busy;
+		bad += file->failed;
 	return bad;
 }
 

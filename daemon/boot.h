@@ -13,8 +13,8 @@ struct pt_engine_limits;
 struct boot *boot_new(struct engines *, void (*settled)(void *arg), void *arg);
 void boot_free(struct boot *);
 
-/* Starts what is new in the folder, applies what has changed, destroys what is gone, in the
-   order of the alphabet. What is wrong with a file is logged, with its line and a caret, and does
+/* Starts what is new in the folder, applies what has changed, tries again what has failed, destroys
+   what is gone, in the order of the alphabet. What is wrong with a file is logged, with its line and a caret, and does
    not stop the others; an engine whose file became bad, or cannot be read, stays as it is. */
 void boot_scan(struct boot *, const char *folder);
 

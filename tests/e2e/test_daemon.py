@@ -191,6 +191,28 @@ def test_what_cannot_be_read_at_a_reload_changes_nothing(daemon):
         assert rpc.texts("e", "q", 1) == ["kept"]
 
 
+def test_what_has_failed_is_tried_again_at_a_reload(daemon):
+    capture = daemon.folder / "in.pcap"
+    (daemon.engines / "new.pipe").write_text(f'r = RdpcapSource("{capture}"); r > Sink()')
+    (daemon.engines / "old.pipe").write_text("q = QueueSink()")
+
+    def reload():
+        daemon.process.send_signal(signal.SIGHUP)
+
+    reload()
+    eventually(lambda: "engine new, from" in daemon.log())
+    with daemon.client() as rpc:
+        assert rpc.show("old")["state"] == "running"
+        (daemon.engines / "old.pipe").write_text(f'q = QueueSink(); r = RdpcapSource("{capture}")')
+        reload()
+        eventually(lambda: "engine old stays as it was" in daemon.log())
+        makers.pcap(capture, makers.some_packets())
+        reload()
+        eventually(lambda: len(rpc.show("old")["blocks"]) == 2)
+        eventually(lambda: [e["state"] for e in rpc.call("engine.list")["engines"]] ==
+                   ["running"] * 2)
+
+
 def test_what_takes_a_restart_is_told_at_a_reload(daemon):
     daemon.config.write_text("[daemon]\nstate = /elsewhere\n")
     daemon.process.send_signal(signal.SIGHUP)

@@ -279,7 +279,7 @@ def test_events_are_explained(clean):
     assert "Subject: Engine late is not there" in shown
     clean.run("ip", "link", "add", "nowhere0", "type", "veth", "peer", "name", "nowhere1")
     clean.run("ip", "link", "set", "nowhere0", "up")
-    clean.shell("echo '# again' >>/etc/pipetool/engines.d/late.pipe; systemctl reload pipetoold")
+    clean.run("systemctl", "reload", "pipetoold")
     await_engine(clean, "late")
     await_status(clean, "2 engines, 2 running, 6 blocks")
     assert "degraded" not in told(clean, "StatusText")
