@@ -115,6 +115,10 @@ void engines_count_all(const struct engines *all, struct engines_tally *tally)
 		tally->running += glance.state != PT_STOPPED;
 		tally->blocks += glance.blocks;
 		tally->failed += all->items[i]->failed;
+		tally->failed_blocks += glance.failed;
+		if (glance.failed && !tally->failed_in)
+			tally->failed_in = all->items[i]->name;
+		tally->others_failed |= glance.failed && tally->failed_in != all->items[i]->name;
 	}
 }
 

@@ -55,6 +55,9 @@ void engines_pulses(struct engines *, void (*each)(void *arg, const char *name, 
 struct engines_tally {
 	size_t engines, running, blocks;
 	size_t failed; /* found in the journal, running once, and not since */
+	size_t failed_blocks;
+	const char *failed_in; /* an engine that has some of these; NULL: none has */
+	bool others_failed;    /* so have others */
 };
 void engines_count_all(const struct engines *, struct engines_tally *);
 

@@ -41,6 +41,10 @@ static void add_flaws(const struct daemon *d, const struct engines_tally *tally,
 	if (tally->failed)
 		add_flaw(&flaws, "%zu kept engine%s did not start again", tally->failed,
 		         plural(tally->failed));
+	if (tally->failed_blocks)
+		add_flaw(&flaws, "%zu block%s of engine %s%s failed", tally->failed_blocks,
+		         plural(tally->failed_blocks), tally->failed_in,
+		         tally->others_failed ? " and others" : "");
 	if (bad)
 		add_flaw(&flaws, "%zu file%s of engines cannot be used", bad, plural(bad));
 	if (d->bad_conf)

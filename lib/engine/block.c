@@ -364,10 +364,11 @@ void pt_report(struct pt_block *b, int code, const char *fmt, ...)
 void pt_failed(struct pt_block *b, int code, const char *fmt, ...)
 {
 	va_list args;
+	b->failed = true;
+	engine_publish(b->engine); /* who is told may look */
 	va_start(args, fmt);
 	vreport(b, code, true, fmt, args);
 	va_end(args);
-	b->failed = true;
 	pt_exhausted(b);
 }
 

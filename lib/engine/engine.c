@@ -81,14 +81,17 @@ static void run_woken(struct pt_engine *e)
 	}
 }
 
-static void publish(struct pt_engine *e)
+void engine_publish(struct pt_engine *e)
 {
-	uint64_t messages = 0;
-	for (unsigned i = 0; i < e->graph->count; i++)
-		if (block_is_source(e->graph->blocks[i]->alive))
-			messages += e->graph->blocks[i]->alive->count.out;
+	uint64_t messages = 0, failed = 0;
+	for (unsigned i = 0; i < e->graph->count; i++) {
+		const struct pt_block *b = e->graph->blocks[i]->alive;
+		if (block_is_source(b))
+			messages += b->count.out;
+		failed += b->failed;
+	}
 	const uint64_t now[] = {e->state, e->revision, e->graph->count, e->graph->link_count,
-	                        messages};
+	                        messages, failed};
 	for (size_t i = 0; i < sizeof now / sizeof *now; i++)
 		atomic_store_explicit(&e->glance[i], now[i], memory_order_relaxed);
 }
@@ -157,7 +160,7 @@ void engine_settle(struct pt_engine *e)
 	else
 		uv_idle_stop(&e->work);
 	arm(e);
-	publish(e);
+	engine_publish(e);
 }
 
 static void on_settle(uv_prepare_t *settle)
@@ -170,7 +173,7 @@ static void on_settle(uv_prepare_t *settle)
 void engine_set_state(struct pt_engine *e, enum pt_engine_state state)
 {
 	e->state = state;
-	publish(e);
+	engine_publish(e);
 	if (e->hooks.state)
 		e->hooks.state(e->hooks.arg, state);
 }
@@ -345,11 +348,11 @@ void pt_engine_free(struct pt_engine *e)
 
 void pt_engine_look(const struct pt_engine *e, struct pt_engine_glance *glance)
 {
-	uint64_t seen[5];
-	for (size_t i = 0; i < 5; i++)
+	uint64_t seen[6];
+	for (size_t i = 0; i < 6; i++)
 		seen[i] = atomic_load_explicit(&e->glance[i], memory_order_relaxed);
-	*glance = (struct pt_engine_glance){(enum pt_engine_state)seen[0], seen[1], seen[2],
-	                                    seen[3], seen[4]};
+	*glance = (struct pt_engine_glance){
+		(enum pt_engine_state)seen[0], seen[1], seen[2], seen[3], seen[4], seen[5]};
 }
 
 uint64_t pt_engine_pulse(struct pt_engine *e)

@@ -58,7 +58,7 @@ struct pt_engine {
 	struct left *left; /* what an earlier daemon's blocks have left: see estate.h */
 	unsigned jobs;     /* threads at work */
 
-	_Atomic uint64_t glance[5]; /* state revision blocks links messages */
+	_Atomic uint64_t glance[6]; /* state revision blocks links messages failed */
 	_Atomic uint64_t beats;     /* turns of the loop, and deliveries: for the pulse */
 };
 
@@ -81,6 +81,7 @@ void engine_set_state(struct pt_engine *, enum pt_engine_state);
 /* What follows from what has happened: due timers, receivers, a drained engine, the next request.
    Runs by itself before the loop waits. */
 void engine_settle(struct pt_engine *);
+void engine_publish(struct pt_engine *); /* for pt_engine_look */
 
 /* ---- flow.c: whose turn it is ---- */
 void flow_work(struct pt_engine *);           /* one turn of the sources that may run */

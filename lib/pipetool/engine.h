@@ -120,6 +120,7 @@ void pt_engine_cancel(struct pt_engine *, void *arg);
 struct pt_engine_glance {
 	enum pt_engine_state state;
 	uint64_t revision, blocks, links, messages;
+	uint64_t failed; /* blocks that have */
 };
 void pt_engine_look(const struct pt_engine *, struct pt_engine_glance *);
 

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+import makers
 from conftest import DEADLINE, eventually
 
 
@@ -71,13 +72,21 @@ def test_ready_reloading_stopping(watched, manager):
     manager.drain()
 
 
-def test_the_status_follows(watched, manager):
+def test_the_status_follows(watched, manager, tmp_path):
     manager.hear_until("READY=1")
     watched.create("p", "s = CLIFeeder(); s > QueueSink()")
     manager.hear_until("STATUS=1 engine, 1 running, 2 blocks")
     watched.ok("stop", "p")
     manager.hear_until("STATUS=1 engine, 0 running, 2 blocks")
     watched.ok("destroy", "p")
+    manager.hear_until("STATUS=0 engines, 0 running, 0 blocks")
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
+    with open(source, "r+b") as file:
+        file.seek(24 + 8)  # the length of the first packet
+        file.write(b"\xff" * 4)
+    watched.create("q", f"r = RdpcapSource('{source}'); r > Sink()")
+    manager.hear_until("STATUS=1 engine, 1 running, 2 blocks; degraded: 1 block of engine q failed")
+    watched.ok("destroy", "q")
     manager.hear_until("STATUS=0 engines, 0 running, 0 blocks")
     (watched.engines / "a.pipe").write_text("s = Nothing()")
     watched.process.send_signal(signal.SIGHUP)
