@@ -92,7 +92,7 @@ static void show_op(struct buf *b, const json_t *op)
 		buf_addf(b, "%s %s %s", text_of(op, "from"), out_canal_sign(text_of(op, "canal")),
 		         text_of(op, "to"));
 	else if (!strcmp(word, "order"))
-		buf_adds(b, "only that of the list differs");
+		buf_adds(b, "only how it is written differs");
 	else
 		buf_adds(b, text_of(op, "name"));
 	buf_addc(b, '\n');

@@ -149,6 +149,7 @@ static void take_back(struct engine *engine)
 	back->revision = target->number;
 	engine->past.quiet = true;
 	json_object_set_new(params, "ops", history_ops(target));
+	json_object_set_new(params, "exact", json_true());
 	json_object_set_new(params, "revision", json_integer((json_int_t)target->number));
 	pt_engine_ask(engine->engine, "apply", params, NULL, 0, ask_done, back);
 	json_decref(params);
@@ -244,6 +245,7 @@ int engines_undo(const struct engine *engine, const uint64_t *number, struct cha
 	wish->author.undo = true;
 	wish->author.undoes = target->number;
 	json_object_set_new(wish->params, "ops", history_ops(target));
+	json_object_set_new(wish->params, "exact", json_true()); /* its text, to the letter */
 	if (!number && !json_object_get(wish->params, "if_revision"))
 		json_object_set_new(
 			wish->params, "if_revision",

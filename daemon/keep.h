@@ -18,8 +18,9 @@
  */
 struct keep;
 
-/* Copies what is there from before; the passed descriptors are closed later. NULL without $NOTIFY_SOCKET, or without $FDSTORE, the number of
-   descriptors that are kept: systemd sets it from 254 on, before that the unit has to. */
+/* Copies what is there from before; the passed descriptors are closed later. NULL without $NOTIFY_SOCKET,
+   or without $FDSTORE, the number of descriptors that are kept: systemd sets it from 254 on, before that
+   the unit has to. */
 struct keep *keep_new(void);
 void keep_free(struct keep *); /* all that it was told is with the service manager */
 

@@ -199,7 +199,7 @@ const struct rpc_method change_methods[] = {
 	}, {
 		.name = "engine.apply",
 		.summary = "Makes an engine's graph what is given, touching only what differs",
-		.help = "As engine.change with the operations that lead there, which are the plan. The links and the blocks' name, type and params, as engine.show tells them, change nothing. `order` in a plan means that only the order of the lists differs.",
+		.help = "As engine.change with the operations that lead there, which are the plan. The links and the blocks' name, type and params, as engine.show tells them, change nothing. `order` in a plan means that only the order of the lists differs, or, of an undo, which defaults are spelled out.",
 		.result = "{revision, plan, pause_ns?}",
 		.role = "admin",
 		.params = apply_params,

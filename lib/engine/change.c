@@ -95,6 +95,11 @@ static char *params_path(const struct change *c, const char *name)
 	return NULL;
 }
 
+static bool is_told(const struct change *c, const char *member)
+{
+	return c->request && json_is_true(json_object_get(c->request->params, member));
+}
+
 /* ---- the end of a change ---- */
 
 static void change_free(struct change *c)
@@ -224,11 +229,6 @@ static void prepare_ends(struct change *c)
 				old->alive, wanted ? c->fresh[wanted->index] : NULL};
 	}
 	free(sorted);
-}
-
-static bool is_told(const struct change *c, const char *member)
-{
-	return c->request && json_is_true(json_object_get(c->request->params, member));
 }
 
 static void prepare_work(struct job *job)
@@ -453,7 +453,7 @@ static int plan(struct change *c)
 	graph_adopt(c->wanted, now);
 	c->actions = must_calloc(c->wanted->count, sizeof *c->actions);
 	plan_blocks(now, c->wanted, c->actions);
-	c->plan = plan_to_json(now, c->wanted, c->actions);
+	c->plan = plan_to_json(now, c->wanted, c->actions, is_told(c, "exact"));
 	return 0;
 }
 

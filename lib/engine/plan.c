@@ -158,11 +158,13 @@ static void add_links(json_t *before, json_t *after, const struct graph *now,
 }
 
 /* Of graphs with the same blocks and links. */
-static bool is_same_order(const struct graph *now, const struct graph *wanted)
+static bool is_same_text(const struct graph *now, const struct graph *wanted, bool exact)
 {
-	for (unsigned i = 0; i < now->count; i++)
-		if (strcmp(now->blocks[i]->name, wanted->blocks[i]->name))
+	for (unsigned i = 0; i < now->count; i++) {
+		const struct graph_block *a = now->blocks[i], *b = wanted->blocks[i];
+		if (strcmp(a->name, b->name) || (exact && !json_equal(a->params, b->params)))
 			return false;
+	}
 	for (unsigned i = 0; i < now->link_count; i++) {
 		const struct graph_link *a = &now->links[i], *b = &wanted->links[i];
 		if (a->canal != b->canal || strcmp(a->from->name, b->from->name) ||
@@ -173,7 +175,7 @@ static bool is_same_order(const struct graph *now, const struct graph *wanted)
 }
 
 json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
-                     const enum plan_action *actions)
+                     const enum plan_action *actions, bool exact)
 {
 	json_t *ops = json_array(), *links = json_array();
 	add_links(ops, links, now, wanted);
@@ -193,7 +195,7 @@ json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
 	}
 	json_array_extend(ops, links);
 	json_decref(links);
-	if (!json_array_size(ops) && !is_same_order(now, wanted))
+	if (!json_array_size(ops) && !is_same_text(now, wanted, exact))
 		json_array_append_new(ops, json_pack("{s:s}", "op", "order"));
 	return ops;
 }

@@ -287,3 +287,15 @@ def test_a_dry_run_is_in_nobodys_way(rpc, daemon):
             rpc.call("engine.change", engine="e", ops=[dict(DRAIN, name=f"x{n}")])
             other.answer(dry)
     assert not any("unconfirmed" in row for row in rpc.call("engine.list")["engines"])
+
+
+def test_what_is_brought_back_is_spelled_as_it_was(daemon, rpc):
+    """A default that is written down is no difference to apply, but it is one to the letter."""
+    rpc.call("engine.create", engine="e", blocks=[
+        {"name": "v", "type": "TriggeredValve", "params": {"start_state": True}}])
+    first = daemon.ok("export", "e")
+    rpc.change("e", {"op": "set", "name": "v", "params": {"start_state": False}})
+    rpc.change("e", {"op": "replace", "name": "v", "type": "TriggeredValve"})
+    assert "True" in first and "True" not in daemon.ok("export", "e")
+    assert rpc.call("engine.undo", engine="e", revision=1)["plan"] == [{"op": "order"}]
+    assert daemon.ok("export", "e") == first
