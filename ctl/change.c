@@ -117,6 +117,7 @@ int change_done(struct ctl *ctl, json_t *result)
 		change_show_ops(&b, json_object_get(result, "plan"), "");
 		out_buf(&b);
 	}
+	ctl_tell_losses(result); /* the change is made all the same */
 	json_decref(result);
 	return EXIT_DONE;
 }

@@ -171,6 +171,18 @@ int ctl_split_any(struct ctl *ctl, const char *target, char **engine, char **blo
 	return 0;
 }
 
+bool ctl_tell_losses(const json_t *result)
+{
+	size_t i;
+	const json_t *block, *failed = json_object_get(result, "failed");
+	fflush(stdout);
+	json_array_foreach (failed, i, block)
+		fprintf(stderr, "ptctl: block '%s': %s\n",
+		        json_string_value(json_object_get(block, "block")),
+		        json_string_value(json_object_get(block, "message")));
+	return json_array_size(failed) > 0;
+}
+
 static int finish(struct ctl *ctl, int code, json_t *result, struct pt_error *err)
 {
 	if (code)

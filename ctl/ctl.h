@@ -69,6 +69,10 @@ int ctl_split(const char *target, char **engine, char **block, struct pt_error *
    be told from the text, since an engine's name may have dots too. */
 int ctl_split_any(struct ctl *, const char *target, char **engine, char **block, struct pt_error *);
 
+/* Tells of blocks that have ended, as they should, but what they held has not come where it should:
+   whether there are any in the result. */
+bool ctl_tell_losses(const json_t *result);
+
 /* Calls a method that takes {engine} or {engine, block} of the verb's first argument, and has
    nothing to show. Returns the exit status. */
 int ctl_simple_engine(struct ctl *, const char *method);

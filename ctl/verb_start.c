@@ -3,7 +3,6 @@
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 #include <stdbool.h>
-#include <stdio.h>
 
 static int start(struct ctl *);
 static int stop(struct ctl *);
@@ -47,19 +46,6 @@ static int start(struct ctl *ctl)
 	return ctl_simple_engine(ctl, "engine.start");
 }
 
-/* The engine has stopped, but what these blocks held has not come where it should. */
-static bool tell_losses(const json_t *failed)
-{
-	size_t i;
-	const json_t *block;
-	fflush(stdout);
-	json_array_foreach (failed, i, block)
-		fprintf(stderr, "ptctl: block '%s': %s\n",
-		        json_string_value(json_object_get(block, "block")),
-		        json_string_value(json_object_get(block, "message")));
-	return json_array_size(failed) > 0;
-}
-
 static int stop(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -75,7 +61,7 @@ static int stop(struct ctl *ctl)
 		return ctl_refused(ctl, &err);
 	if (ctl->json)
 		out_json(result);
-	bool lost = tell_losses(json_object_get(result, "failed"));
+	bool lost = ctl_tell_losses(result);
 	json_decref(result);
 	return lost ? EXIT_REFUSED : EXIT_DONE;
 }

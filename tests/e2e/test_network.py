@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Network pipes and descriptors against real sockets, with peers that behave and peers that do not."""
 import base64
+import concurrent.futures
 import contextlib
 import hashlib
 import json
@@ -433,13 +434,17 @@ def test_a_stop_flushes_what_is_queued(daemon, rpc):
     assert rpc.stats("e", "t")["out"] == 100
 
 
-def test_a_stop_is_not_held_up_by_a_peer_that_never_reads(daemon, rpc):
-    with listener() as sink:
+def test_neither_stop_nor_removal_is_held_up_by_a_peer_that_never_reads(daemon, rpc):
+    with listener() as sink, listener() as other:
         daemon.create("e", connect_pipe(sink.getsockname()[1], ', limit="32MiB"'))
-        with accept(sink):
-            for _ in range(10):
-                rpc.send("e", "f", *["x" * 65536] * 10, timeout=60)
+        daemon.create("other", connect_pipe(other.getsockname()[1], ', limit="32MiB"'))
+        with accept(sink), accept(other), concurrent.futures.ThreadPoolExecutor() as pool:
+            for engine in ["e", "other"] * 10:
+                rpc.send(engine, "f", *["x" * 65536] * 10, timeout=60)
+            removal = pool.submit(daemon.ptctl, "remove", "other", "t", "--timeout", 20)
             stopped = daemon.ptctl("-j", "stop", "e", "--timeout", 20)
+            removed = removal.result()
+            assert removed.code == 0 and "'t': " in removed.err and "does not read" in removed.err
             assert stopped.code == 1 and "'t': " in stopped.err and "does not read" in stopped.err
             assert json.loads(stopped.out)["state"] == "stopped"
             stats = rpc.stats("e", "t")
