@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/keep_memory.h"
 #include "engine/estate.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +21,9 @@
 #include <uv.h>
 
 #define PREFIX      "keep/"
-#define MAGIC       0x7069706bu
 #define BARRIER_US  2000000
 #define NUMBER_MAX  1000000000u
 #define COMPLAIN_NS 60000000000u
-#define SLOT        ((off_t)1 << 40) /* a memory has two, written in turns: there are holes between */
 
 struct item {
 	char *key;
@@ -253,51 +252,6 @@ static void drop(struct keep *k, struct holding *h)
 
 /* ---- the memory of a holding ---- */
 
-struct header {
-	uint32_t magic, unused;
-	uint64_t number, length, sum; /* of two slots the one counts that was written later */
-};
-
-/* A record: its kind, the number of a descriptor, and two texts by their lengths. */
-struct record {
-	uint32_t kind, number, key_length, unused;
-	uint64_t length;
-};
-enum { TYPE = 1, DESCRIPTOR, BYTES };
-
-/* FNV-1a: it is to tell what was half written. */
-static uint64_t sum_of(const char *bytes, size_t length)
-{
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < length; i++)
-		sum = (sum ^ (uint8_t)bytes[i]) * UINT64_C(0x100000001b3);
-	return sum;
-}
-
-static void put(struct buf *out, uint32_t kind, uint32_t number, const char *key, const void *bytes,
-                size_t length)
-{
-	const struct record r = {kind, number, (uint32_t)strlen(key), 0, length};
-	buf_add(out, &r, sizeof r);
-	buf_adds(out, key);
-	if (length)
-		buf_add(out, bytes, length);
-}
-
-static void write_all(int fd, off_t at, const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t n = pwrite(fd, bytes, length, at);
-		if (n < 0 && errno != EINTR)
-			return; /* no memory: the sum will tell */
-		if (n < 0)
-			continue;
-		at += n;
-		bytes += n;
-		length -= (size_t)n;
-	}
-}
-
 /* Comes before the descriptors, which are nothing without it. False: there is no room. */
 static bool make_memory(struct keep *k, struct holding *h)
 {
@@ -315,71 +269,23 @@ static bool make_memory(struct keep *k, struct holding *h)
 static void write_memory(struct holding *h, const struct pt_estate *estate)
 {
 	struct buf out = BUF_INIT;
-	struct header header = {.magic = MAGIC, .number = ++h->written};
 	size_t count;
 	const struct estate_item *items = estate_items(estate, &count);
-	buf_add(&out, &header, sizeof header);
-	put(&out, TYPE, 0, h->type, NULL, 0);
+	keep_record_add(&out, KEEP_TYPE, 0, h->type, NULL, 0);
 	for (size_t i = 0; i < h->count; i++)
-		put(&out, DESCRIPTOR, h->items[i].number, h->items[i].key, NULL, 0);
+		keep_record_add(&out, KEEP_DESCRIPTOR, h->items[i].number, h->items[i].key, NULL,
+		                0);
 	for (size_t i = 0; i < count; i++)
 		if (items[i].bytes)
-			put(&out, BYTES, 0, items[i].key, items[i].bytes, items[i].length);
-	header.length = out.length - sizeof header;
-	header.sum = sum_of(out.data + sizeof header, header.length);
-	memcpy(out.data, &header, sizeof header);
-	off_t slot = (off_t)(h->written % 2) * SLOT;
-	fallocate(h->memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot, SLOT);
-	write_all(h->memory, slot, out.data, out.length);
+			keep_record_add(&out, KEEP_BYTES, 0, items[i].key, items[i].bytes,
+			                items[i].length);
+	keep_memory_write(h->memory, ++h->written, &out);
 	buf_free(&out);
 }
 
-static char *read_slot(int fd, off_t at, struct header *header)
-{
-	struct stat st;
-	if (fstat(fd, &st) || pread(fd, header, sizeof *header, at) != sizeof *header ||
-	    header->magic != MAGIC || header->length > (uint64_t)(st.st_size - at))
-		return NULL;
-	char *bytes = must_calloc(header->length + 1, 1);
-	size_t got = 0;
-	for (ssize_t n; got < header->length; got += (size_t)n) {
-		n = pread(fd, bytes + got, header->length - got,
-		          at + (off_t)sizeof *header + (off_t)got);
-		if (n <= 0)
-			break;
-	}
-	if (got == header->length && header->sum == sum_of(bytes, got))
-		return bytes;
-	free(bytes);
-	return NULL;
-}
-
-/* The slot that was written last, unless that was never finished: then the one before. */
 static char *read_memory(struct holding *h, size_t *length)
 {
-	struct header a = {0}, b = {0};
-	if (h->memory < 0)
-		return NULL;
-	char *first = read_slot(h->memory, 0, &a), *second = read_slot(h->memory, SLOT, &b);
-	bool is_second = second && (!first || b.number > a.number);
-	free(is_second ? first : second);
-	h->written = is_second ? b.number : a.number;
-	*length = is_second ? b.length : a.length;
-	return is_second ? second : first;
-}
-
-/* The next record of a memory whose sum is right; NULL at its end. */
-static const char *next_record(const char *at, const char *end, struct record *r, char **key)
-{
-	if ((size_t)(end - at) < sizeof *r)
-		return NULL;
-	memcpy(r, at, sizeof *r);
-	at += sizeof *r;
-	if (r->key_length > (size_t)(end - at) || r->length > (size_t)(end - at) - r->key_length)
-		return NULL;
-	*key = must_calloc(r->key_length + 1, 1);
-	memcpy(*key, at, r->key_length);
-	return at + r->key_length;
+	return h->memory < 0 ? NULL : keep_memory_read(h->memory, &h->written, length);
 }
 
 /* ---- what is left ---- */
@@ -517,9 +423,9 @@ static struct pt_estate *estate_from(struct holding *h)
 		return NULL;
 	struct pt_estate *estate = estate_new(PT_FOR_RESTART);
 	const char *end = bytes + length;
-	struct record r;
-	for (const char *at = bytes; (at = next_record(at, end, &r, &key)); at += r.length) {
-		if (r.kind == BYTES)
+	struct keep_record r;
+	for (const char *at = bytes; (at = keep_record_next(at, end, &r, &key)); at += r.length) {
+		if (r.kind == KEEP_BYTES)
 			pt_leave_bytes(estate, key, at, r.length);
 		free(key);
 	}
@@ -604,13 +510,13 @@ static void name_items(struct holding *h)
 {
 	size_t length;
 	char *bytes = read_memory(h, &length), *key;
-	struct record r;
+	struct keep_record r;
 	const char *at = bytes;
-	while (at && (at = next_record(at, bytes + length, &r, &key))) {
+	while (at && (at = keep_record_next(at, bytes + length, &r, &key))) {
 		at += r.length;
-		if (r.kind == TYPE && !h->type)
+		if (r.kind == KEEP_TYPE && !h->type)
 			h->type = must_strdup(key);
-		if (r.kind == DESCRIPTOR)
+		if (r.kind == KEEP_DESCRIPTOR)
 			name_item(h, r.number, key);
 		free(key);
 	}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records in shared memory that outlives the process: what stands there is whole, whenever it was
+   killed, for there are two slots, written in turns, each with a sum. */
+#ifndef DAEMON_KEEP_MEMORY_H
+#define DAEMON_KEEP_MEMORY_H
+
+#include "base/buf.h"
+#include <stddef.h>
+#include <stdint.h>
+
+enum keep_record_kind { KEEP_TYPE = 1, KEEP_DESCRIPTOR, KEEP_BYTES };
+
+/* A record: its kind, the number of a descriptor, and two texts by their lengths. */
+struct keep_record {
+	uint32_t kind, number, key_length, unused;
+	uint64_t length;
+};
+
+void keep_record_add(struct buf *, enum keep_record_kind, uint32_t number, const char *key,
+                     const void *bytes, size_t length);
+
+/* The record at `at`, and the key, which is yours; returns where its bytes begin, behind which the next
+   one is. NULL at the end. */
+const char *keep_record_next(const char *at, const char *end, struct keep_record *, char **key);
+
+/* `number` is one more than the last time. Where there is no memory, the sum will tell. */
+void keep_memory_write(int fd, uint64_t number, const struct buf *records);
+
+/* The records that were finished last, yours, and their number; NULL: there are none. */
+char *keep_memory_read(int fd, uint64_t *number, size_t *length);
+
+#endif
