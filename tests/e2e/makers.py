@@ -8,7 +8,10 @@ import subprocess
 
 from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6DestUnreach,
                        ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop,
-                       Raw, RawPcapNgReader, RawPcapReader)
+                       Raw, RawPcapNgReader, RawPcapReader, conf)
+
+# A frame without a destination is broadcast: nobody is asked for one on the network of this machine.
+conf.neighbor.resolvers.clear()
 
 START = 1_600_000_000
 

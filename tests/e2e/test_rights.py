@@ -16,6 +16,7 @@ import threading
 import pytest
 from scapy.all import Ether, IP, Raw, rdpcap, wrpcap
 
+import makers  # noqa: F401: frames without a destination ask nobody
 from client import Client, Closed, Refused, add
 from conftest import Daemon, eventually, program, run_ptctl
 

@@ -4,6 +4,7 @@ import subprocess
 
 from scapy.all import ARP, IP, TCP, UDP, Ether, rdpcap, wrpcap
 
+import makers  # noqa: F401: frames without a destination ask nobody
 from conftest import eventually, program
 
 

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from scapy.all import Ether, IP, UDP, Raw, rdpcap, wrpcap
 
+import makers  # noqa: F401: frames without a destination ask nobody
 from conftest import DEADLINE, eventually, program
 
 ENDLESS = "s = RdpcapSource('{file}', loop=0); d = Drain(); k = Sink(); s > d > k"

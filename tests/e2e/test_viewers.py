@@ -10,6 +10,7 @@ import subprocess
 import pytest
 from scapy.all import Ether, IP, UDP, Raw, rdpcap, wrpcap
 
+import makers  # noqa: F401: frames without a destination ask nobody
 from conftest import DEADLINE, eventually, program
 
 QUIET = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
