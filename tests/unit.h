@@ -6,6 +6,16 @@
 #include <check.h>
 #include <stdlib.h>
 
+/* How often something random is tried: a tenth where a sanitizer makes each time slow. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TIMES(n) ((n) / 10)
+#endif
+#endif
+#ifndef TIMES
+#define TIMES(n) (n)
+#endif
+
 /* The tests of a file: START_TEST(name) … END_TEST, then UNIT_TESTS("msg/pool", name, …). */
 #define UNIT_TESTS(suite_name, ...)                                         \
 	int main(void)                                                      \

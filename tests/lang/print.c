@@ -202,7 +202,7 @@ START_TEST(what_is_printed_is_read_back_the_same)
 	const char *given = getenv("SEED");
 	unsigned seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
 	srand(seed);
-	for (int round = 0; round < 5000; round++) {
+	for (int round = 0; round < TIMES(5000); round++) {
 		json_t *graph = random_graph();
 		struct buf text = BUF_INIT;
 		buf_reserve(&text, 0);

@@ -77,7 +77,7 @@ static void poke_all(struct made *m, const struct packet_view *v, const struct p
 START_TEST(random_changes_are_as_if_computed_anew)
 {
 	srandom(2);
-	for (unsigned i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < TIMES(100000); i++) {
 		struct made m, wanted;
 		struct packet_set sets[6];
 		struct packet_view v;
@@ -99,7 +99,7 @@ END_TEST
 START_TEST(short_captures_are_the_beginning_of_the_whole)
 {
 	srandom(3);
-	for (unsigned i = 0; i < 50000; i++) {
+	for (unsigned i = 0; i < TIMES(50000); i++) {
 		struct made m;
 		struct packet_set sets[4];
 		struct packet_view v;
@@ -128,7 +128,7 @@ static unsigned error_of(const struct made *m)
 START_TEST(a_wrong_checksum_stays_as_wrong)
 {
 	srandom(4);
-	for (unsigned i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < TIMES(20000); i++) {
 		struct made m;
 		struct packet_set sets[2] = {random_set(), random_set()};
 
@@ -263,7 +263,7 @@ END_TEST
 START_TEST(garbage_is_survived)
 {
 	srandom(5);
-	for (unsigned i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < TIMES(100000); i++) {
 		struct made m;
 		struct packet_view v;
 		struct packet_set set = random_set();
