@@ -75,6 +75,7 @@ static int proxy(struct ctl *ctl)
 		return ctl_refused(ctl, &err);
 	if (pthread_create(&requests, NULL, pass_requests, &fd))
 		abort();
+	pthread_detach(requests); /* at the end it may still wait for its input */
 	pass(fd, STDOUT_FILENO);
 	return EXIT_DONE;
 }
