@@ -181,11 +181,17 @@ static json_t *list_value(const char *text, const char *separators)
 	return list;
 }
 
+/* A list of folders: with colons between them, as everywhere. */
+static bool has_folders(const struct pt_param *row)
+{
+	return row->kind == PT_KIND_STRINGS && row->fallback[0] == '/';
+}
+
 static json_t *value_of(const struct pt_param *row, const char *text)
 {
 	char *end;
 	if (row->kind == PT_KIND_STRINGS)
-		return list_value(text, row->fallback[0] == '/' ? ":" : ", \t");
+		return list_value(text, has_folders(row) ? ":" : ", \t");
 	if (row->kind == PT_KIND_INT) {
 		errno = 0;
 		long long n = strtoll(text, &end, 10);
@@ -210,6 +216,16 @@ static const struct pt_param *find_key(struct reading *r, const struct conf_sect
 	return NULL;
 }
 
+static void check_folders(struct reading *r, const json_t *list)
+{
+	size_t i;
+	const json_t *folder;
+	json_array_foreach ((json_t *)(uintptr_t)list, i, folder)
+		if (*json_string_value(folder) != '/')
+			complain(r, "'%s' is no folder from / on, as in /srv/captures",
+			         json_string_value(folder));
+}
+
 static int handle(void *user, const char *section_name, const char *key, const char *text)
 {
 	struct reading *r = user;
@@ -230,7 +246,8 @@ static int handle(void *user, const char *section_name, const char *key, const c
 		complain(r, "%s", faults.faults[0].message);
 		if (faults.faults[0].hint)
 			pt_hint(r->err, "%s", faults.faults[0].hint);
-	}
+	} else if (has_folders(row))
+		check_folders(r, value);
 	pt_error_clear(&faults);
 	if (!earlier)
 		json_object_set(values, key, value);

@@ -477,6 +477,7 @@ int daemon_check(const struct options *options)
 	bool good = !read_conf(&d, &d.conf);
 	if (!good)
 		conf_default(&d.conf);
+	access_free(access_new(&d.conf)); /* warns of whom there is not */
 	named_fd_add_any();
 	good &= !load_blocks(&d);
 	const struct pt_engine_limits limits = engines_limits(&d.conf);

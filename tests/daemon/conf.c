@@ -111,6 +111,7 @@ END_TEST
 
 START_TEST(wrong_values_are_told_with_their_line)
 {
+	expect_refused("[files]\nallow = /a:srv/b\n", "'srv/b' is no folder from / on");
 	expect_refused("[limits]\nconnections = many\n", "line 2: 'connections' must be");
 	expect_refused("[limits]\nconnections = 0\n", "line 2: 'connections' must be");
 	expect_refused("[limits]\n\nmemory = 3 cats\n", "line 3: 'memory' must be a size");

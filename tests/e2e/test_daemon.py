@@ -64,6 +64,9 @@ def test_check_reads_everything_and_starts_nothing(tmp_path):
     result = pipetoold(*options)
     assert result.returncode != 0 and "log_levle" in result.stderr
     assert "log_level" in result.stderr
+    config.write_text("[access]\nadmin = root, nobody-of-that-name\n")
+    result = pipetoold(*options)
+    assert result.returncode == 0 and "'nobody-of-that-name'" in result.stderr
     assert not (tmp_path / "s").exists()
 
 
