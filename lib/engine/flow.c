@@ -62,41 +62,94 @@ bool flow_is_exhausted(const struct pt_engine *e)
 	return true;
 }
 
-/* Whether what comes in by this link may leave the block at once, as data. */
-static bool passes_on(const struct graph_link *l)
+/* ---- who is held back ---- */
+
+/* An exit is a block's index * 3 + canal, and held when something that leaves by it comes to a full
+   block at once: through the routes of the blocks between, each exit for itself, and also by way of
+   a trigger. */
+struct holding {
+	const struct graph *graph;
+	unsigned *first, *links; /* that come into block b: links[first[b]] … links[first[b+1]-1] */
+	bool *held;              /* of each exit */
+	unsigned *to_do,
+		count; /* exits that are held, and whose block was not looked at for them */
+};
+
+static bool some_block_is_full(const struct graph *g)
 {
-	return l->to->type->routes & (PT_ROUTE(l->canal, PT_LOW) | PT_ROUTE(l->canal, PT_HIGH));
+	for (unsigned i = 0; i < g->count; i++)
+		if (g->blocks[i]->alive->full)
+			return true;
+	return false;
 }
 
-/* Marks every block that sends to a full one, against the links, through what passes on. */
-static void mark_upstream(const struct pt_engine *e, bool *reaches)
+static void index_entries(struct holding *h)
 {
-	const struct graph *g = e->graph;
-	for (bool more = true; more;) {
-		more = false;
-		for (unsigned i = g->link_count; i-- > 0;) {
-			const struct graph_link *l = &g->links[i];
-			if (l->canal == PT_TRIGGER || reaches[l->from->index])
-				continue;
-			if (l->to->alive->full || (reaches[l->to->index] && passes_on(l)))
-				more = reaches[l->from->index] = true;
-		}
+	const struct graph *g = h->graph;
+	h->first = must_calloc(g->count + 2, sizeof *h->first);
+	h->links = must_calloc(g->link_count, sizeof *h->links);
+	for (unsigned i = 0; i < g->link_count; i++)
+		h->first[g->links[i].to->index + 2]++;
+	for (unsigned i = 0; i < g->count; i++)
+		h->first[i + 2] += h->first[i + 1];
+	for (unsigned i = 0; i < g->link_count; i++)
+		h->links[h->first[g->links[i].to->index + 1]++] = i;
+}
+
+static void hold(struct holding *h, const struct graph_link *l)
+{
+	unsigned exit = l->from->index * 3 + (unsigned)l->canal;
+	if (!h->held[exit])
+		h->to_do[h->count++] = exit;
+	h->held[exit] = true;
+}
+
+static void hold_before(struct holding *h, unsigned exit)
+{
+	unsigned block = exit / 3;
+	for (unsigned i = h->first[block]; i < h->first[block + 1]; i++) {
+		const struct graph_link *l = &h->graph->links[h->links[i]];
+		if (l->to->type->routes & PT_ROUTE(l->canal, exit % 3))
+			hold(h, l);
 	}
+}
+
+static void find_held(struct holding *h)
+{
+	const struct graph *g = h->graph;
+	index_entries(h);
+	h->to_do = must_calloc(g->count * 3, sizeof *h->to_do);
+	for (unsigned i = 0; i < g->link_count; i++)
+		if (g->links[i].canal != PT_TRIGGER && g->links[i].to->alive->full)
+			hold(h, &g->links[i]);
+	while (h->count)
+		hold_before(h, h->to_do[--h->count]);
+	free(h->to_do);
+	free(h->links);
+	free(h->first);
+}
+
+/* What a block makes by itself leaves as data; its own triggers are no reason to wait. */
+static bool is_held(const struct holding *h, unsigned block)
+{
+	return h->held[block * 3 + PT_LOW] || h->held[block * 3 + PT_HIGH];
 }
 
 void flow_update(struct pt_engine *e)
 {
 	const struct graph *g = e->graph;
-	bool *marked = must_calloc(g->count, sizeof *marked);
-	mark_upstream(e, marked);
+	struct holding h = {.graph = g, .held = must_calloc(g->count * 3, sizeof *h.held)};
+	if (some_block_is_full(g))
+		find_held(&h);
 	e->flow_stale = false;
 	for (unsigned i = 0; i < g->count; i++) {
 		struct pt_block *b = g->blocks[i]->alive;
-		if (b->paused == marked[i] || !b->started)
+		bool paused = is_held(&h, i);
+		if (b->paused == paused || !b->started)
 			continue;
-		b->paused = marked[i];
+		b->paused = paused;
 		if (b->type->pause)
 			b->type->pause(b, b->paused);
 	}
-	free(marked);
+	free(h.held);
 }

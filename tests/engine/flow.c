@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who is held back by a full sink, and until when. */
+#include "rig.h"
+#include "unit.h"
+
+/* A queue that is full with its first message. */
+#define FULL "q = QueueSink(limit=1, overflow='block'); "
+
+static void send_to(struct rig *r, const char *block)
+{
+	json_t *params = json_pack("{s:s, s:s}", "block", block, "message", "m");
+	char *text = json_dumps(params, 0);
+	ck_assert_msg(ask(r, "send", text) != NULL, "%s", rig_words(r));
+	json_decref(params);
+	free(text);
+}
+
+static void expect_held(struct rig *r, const char *block, bool held)
+{
+	turn(r);
+	ck_assert_msg(rig_block(r, block)->paused == held, "%s", block);
+}
+
+static void receive(struct rig *r)
+{
+	ck_assert(ask(r, "recv", "{\"block\": \"q\", \"max\": 9}"));
+}
+
+START_TEST(the_sources_that_reach_a_full_sink_wait)
+{
+	struct rig *r = rig_graph("a = CLIFeeder(); b = CLIFeeder(); d = Drain(); s = Sink()\n" FULL
+	                          "a > d > q; b > s");
+	send_to(r, "a");
+	expect_held(r, "a", true);
+	expect_held(r, "b", false);
+	receive(r);
+	expect_held(r, "a", false);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(each_canal_for_itself)
+{
+	struct rig *r =
+		rig_graph("a = CLIFeeder(); b = CLIHighFeeder(); d = Drain(); s = Sink()\n" FULL
+	                  "a > d > s; b >> d >> q");
+	send_to(r, "b");
+	expect_held(r, "b", true);
+	expect_held(r, "a", false);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_way_may_change_the_canal)
+{
+	struct rig *r =
+		rig_graph("a = CLIFeeder(); b = CLIHighFeeder(); u = UpDrain(); w = Drain()\n"
+	                  "s = Sink()\n" FULL "a > u >> w >> q; w > s; b >> s");
+	send_to(r, "a");
+	expect_held(r, "a", true);
+	expect_held(r, "b", false);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_trigger_is_a_way_too)
+{
+	struct rig *r = rig_graph("a = CLIFeeder(); b = CLIFeeder(); t = TriggerDrain('always')\n"
+	                          "m = TriggeredMessage('x'); s = Sink()\n" FULL
+	                          "a > t > s; t ^ m > q; b > m");
+	send_to(r, "a");
+	expect_held(r, "a", true);
+	expect_held(r, "b", true);
+	receive(r);
+	expect_held(r, "a", false);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(but_not_to_a_full_block_that_it_may_open)
+{
+	struct rig *r = rig_graph(
+		"a = CLIFeeder(); b = CLIFeeder(); t = TriggerDrain('always'); s = Sink()\n"
+		"v = TriggeredQueueingValve(False, limit=1, overflow='block')\n"
+		"a > v > s; b > t > s; t ^ v");
+	send_to(r, "a");
+	expect_held(r, "a", true);
+	expect_held(r, "b", false);
+	send_to(r, "b");
+	expect_held(r, "a", false);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_full_sink_that_goes_lets_the_sources_go)
+{
+	static const char *const ways[] = {
+		"{\"op\": \"remove\", \"name\": \"q\"}",
+		"{\"op\": \"unlink\", \"from\": \"a\", \"to\": \"q\"}",
+		"{\"op\": \"replace\", \"name\": \"q\", \"type\": \"Sink\"}",
+	};
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		struct rig *r = rig_graph("a = CLIFeeder(); " FULL "a > q");
+		json_t *ops = json_pack("{s:[o]}", "ops", json_loads(ways[i], 0, NULL));
+		char *text = json_dumps(ops, 0);
+		send_to(r, "a");
+		expect_held(r, "a", true);
+		ck_assert_msg(ask(r, "change", text) != NULL, "%s", rig_words(r));
+		expect_held(r, "a", false);
+		rig_end(r);
+		json_decref(ops);
+		free(text);
+	}
+}
+END_TEST
+
+UNIT_TESTS("engine/flow", the_sources_that_reach_a_full_sink_wait, each_canal_for_itself,
+           a_way_may_change_the_canal, a_trigger_is_a_way_too,
+           but_not_to_a_full_block_that_it_may_open, a_full_sink_that_goes_lets_the_sources_go)
