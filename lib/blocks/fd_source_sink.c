@@ -157,6 +157,12 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	stream_push(&f->stream, messages, count);
 }
 
+static void changed(struct pt_block *b)
+{
+	const struct fd_pipe *f = pt_state(b);
+	pt_queue_changed(b, &f->stream.queue, f->limit, PT_BLOCK);
+}
+
 static void produce(struct pt_block *b, unsigned max)
 {
 	struct fd_pipe *f = pt_state(b);
@@ -221,6 +227,7 @@ static const struct pt_type fd_source_sink = {
 	.start = start,
 	.produce = produce,
 	.push_many = push_many,
+	.changed = changed,
 	.stop = stop,
 	.close = close_pipe,
 	.fini = fini,

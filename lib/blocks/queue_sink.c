@@ -31,6 +31,12 @@ static struct pt_msg *take(struct pt_block *b, enum pt_canal *canal)
 	return pt_queue_take(b, &s->queue, canal, s->limit);
 }
 
+static void changed(struct pt_block *b)
+{
+	const struct queue_sink *s = pt_state(b);
+	pt_queue_changed(b, &s->queue, s->limit, (enum pt_overflow)s->overflow);
+}
+
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	struct queue_sink *s = pt_state(b);
@@ -81,6 +87,7 @@ static const struct pt_type queue_sink = {
 	.start = start,
 	.push = push,
 	.take = take,
+	.changed = changed,
 	.leave = leave,
 	.inherit = inherit,
 	.fini = fini,

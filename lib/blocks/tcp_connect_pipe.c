@@ -110,6 +110,12 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	stream_push(&t->stream, messages, count);
 }
 
+static void changed(struct pt_block *b)
+{
+	const struct tcp_connect *t = pt_state(b);
+	pt_queue_changed(b, &t->stream.queue, t->limit, PT_BLOCK);
+}
+
 static void produce(struct pt_block *b, unsigned max)
 {
 	struct tcp_connect *t = pt_state(b);
@@ -193,6 +199,7 @@ static const struct pt_type tcp_connect_pipe = {
 	.start = start,
 	.produce = produce,
 	.push_many = push_many,
+	.changed = changed,
 	.woken = woken,
 	.describe = describe,
 	.leave = leave,

@@ -177,10 +177,19 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 		pt_send(b, canal, m);
 }
 
+/* What waits in the open valve for a full sink holds the sources back whatever `overflow` says. */
+static void changed(struct pt_block *b)
+{
+	const struct valve *v = pt_state(b);
+	if (!v->open)
+		pt_queue_changed(b, &v->queue, v->limit, (enum pt_overflow)v->overflow);
+}
+
 static void trigger(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
 	v->open = !v->open;
+	changed(b);
 	pt_leaves_other(b);
 	pt_trigger(b);
 	if (v->open)
@@ -273,6 +282,7 @@ static const struct pt_type triggered_queueing_valve = {
 	.start = start,
 	.push = push,
 	.trigger = trigger,
+	.changed = changed,
 	.produce = produce,
 	.stop = stop,
 	.leave = leave,

@@ -126,6 +126,12 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	datagram_push(datagram(b), messages, count);
 }
 
+static void changed(struct pt_block *b)
+{
+	const struct udp *u = pt_state(b);
+	pt_queue_changed(b, &u->datagram.queue, u->limit, PT_BLOCK);
+}
+
 static void produce(struct pt_block *b, unsigned max)
 {
 	datagram_produce(datagram(b), max);
@@ -169,7 +175,7 @@ static void fini(struct pt_block *b)
 #define UDP_PIPE                                                                              \
 	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct udp), .outside = "wire",      \
 	.describe = describe, .refresh = refresh, .produce = produce, .push_many = push_many, \
-	.stop = stop, .inherit = inherit, .close = close_pipe, .fini = fini
+	.changed = changed, .stop = stop, .inherit = inherit, .close = close_pipe, .fini = fini
 
 #define LIMIT_ROW                                                                        \
 	{                                                                                \

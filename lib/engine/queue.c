@@ -81,6 +81,12 @@ struct pt_msg *pt_queue_take(struct pt_block *b, struct pt_queue *q, enum pt_can
 	return m;
 }
 
+void pt_queue_changed(struct pt_block *b, const struct pt_queue *q, uint64_t limit,
+                      enum pt_overflow overflow)
+{
+	pt_full(b, overflow == PT_BLOCK && q->bytes >= limit);
+}
+
 /* ---- handing over ---- */
 
 static void shadow_all(struct pt_block *b, struct pt_queue *q, struct shadow *shadow)

@@ -43,6 +43,10 @@ bool pt_queue_add(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt
    NULL if there is none. With PT_BLOCK the block stops being full at half the limit. */
 struct pt_msg *pt_queue_take(struct pt_block *, struct pt_queue *, enum pt_canal *, uint64_t limit);
 
+/* Tells whether the block is full: with PT_BLOCK, at its limit. In `changed`, for a limit or an
+   overflow that is live: what holds the sources back may not any more. */
+void pt_queue_changed(struct pt_block *, const struct pt_queue *, uint64_t limit, enum pt_overflow);
+
 /* Where somebody keeps it for the next daemon, what is in a queue also stands in memory that outlives
    this one. In `leave`: lists that. In `start`, or before the queue is used: takes what is left. And
    when the oldest message is gone in part: how much of it is. */

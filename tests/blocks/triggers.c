@@ -268,10 +268,26 @@ START_TEST(what_is_replaced_stays_as_the_triggers_have_left_it)
 }
 END_TEST
 
+START_TEST(a_valve_that_closes_holds_nobody_back_for_what_waited_in_it)
+{
+	struct rig *r = rig_graph("it = TriggeredQueueingValve(False)\n"
+	                          "q = QueueSink(limit=1, overflow='block'); it > q");
+	push(r, LOW, "a");
+	push(r, LOW, "b");
+	fire(r); /* "a" fills the sink */
+	push(r, LOW, "c");
+	ck_assert(rig_block(r, "it")->full);
+	fire(r);
+	ck_assert(!rig_block(r, "it")->full);
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes, or_after_it_has_passed,
            a_triggered_message_goes_low_then_high_then_the_trigger,
            a_valve_changes_on_each_trigger_and_passes_it_on,
            a_queueing_valve_passes_the_trigger_on_and_then_releases,
+           a_valve_that_closes_holds_nobody_back_for_what_waited_in_it,
            a_flight_recorder_keeps_the_newest, a_flight_recorder_keeps_the_last_seconds,
            seconds_go_with_a_limit_and_none_is_missing_between, a_switch_changes_the_exit,
            a_trigger_back_acts_on_the_next_message,

@@ -98,6 +98,8 @@ START_TEST(a_full_sink_that_goes_lets_the_sources_go)
 		"{\"op\": \"remove\", \"name\": \"q\"}",
 		"{\"op\": \"unlink\", \"from\": \"a\", \"to\": \"q\"}",
 		"{\"op\": \"replace\", \"name\": \"q\", \"type\": \"Sink\"}",
+		"{\"op\": \"set\", \"name\": \"q\", \"params\": {\"overflow\": \"drop-oldest\"}}",
+		"{\"op\": \"set\", \"name\": \"q\", \"params\": {\"limit\": 1000}}",
 	};
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
 		struct rig *r = rig_graph("a = CLIFeeder(); " FULL "a > q");
