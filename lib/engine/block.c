@@ -314,7 +314,7 @@ bool pt_held_back(struct pt_block *b)
 
 void pt_available(struct pt_block *b)
 {
-	b->available = b->engine->available = true;
+	b->available = true;
 }
 
 void pt_print(struct pt_block *b, enum pt_canal canal, const char *text, size_t length)

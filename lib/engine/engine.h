@@ -50,7 +50,6 @@ struct pt_engine {
 	unsigned trigger_nesting; /* triggers that are not over */
 	unsigned triggers_back; /* since there was none: how often one has come back to its block */
 	bool flow_stale;        /* which sources are held back must be found anew */
-	bool available;         /* some block has something for recv */
 	_Atomic bool woken;     /* some block was woken */
 	bool ending;
 	bool suspending;   /* at its end the next daemon is to go on */

@@ -320,9 +320,9 @@ static void settle_waiting(struct pt_engine *e)
 			settle_receiver(all[i], late);
 	}
 	free(all);
-	e->available = false;
 	for (i = 0; i < e->graph->count; i++)
-		e->graph->blocks[i]->alive->available = false;
+		if (!e->graph->blocks[i]->alive->away) /* else nobody has looked */
+			e->graph->blocks[i]->alive->available = false;
 }
 
 void request_answer_stopped(struct pt_engine *e, const json_t *result)

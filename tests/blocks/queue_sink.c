@@ -89,6 +89,31 @@ START_TEST(a_receiver_that_waits_gets_the_first_message)
 }
 END_TEST
 
+static void on_received(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	json_t **received = arg;
+	*received = result;
+}
+
+START_TEST(and_what_comes_last_at_the_stop)
+{
+	struct rig *r = rig_graph("v = TriggeredQueueingValve(False); it = QueueSink(); v > it\n"
+	                          "f = CLIFeeder(); q = QueueSink(limit=1, overflow='block')\n"
+	                          "f > v > q");
+	json_t *received = NULL, *params = json_pack("{s:s, s:i}", "block", "it", "timeout_s", 9);
+	ck_assert(ask(r, "send", "{\"block\": \"f\", \"messages\": [\"a\", \"b\"]}"));
+	ck_assert(ask(r, "trigger", "{\"block\": \"v\"}")); /* "b" waits for q */
+	ck_assert_uint_eq(receive_all(r), 1);
+	pt_engine_ask(rig_engine(r), "recv", params, NULL, 0, on_received, &received);
+	ck_assert(ask(r, "stop", "{}"));
+	turn(r);
+	ck_assert_uint_eq(json_array_size(json_object_get(received, "messages")), 1);
+	json_decref(received);
+	json_decref(params);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(a_sink_that_keeps_nothing_cannot_be_received_from)
 {
 	struct rig *r = rig("Sink", "");
@@ -101,5 +126,5 @@ END_TEST
 UNIT_TESTS("blocks/queue_sink", both_canals_come_out_of_one_queue_in_order,
            messages_are_there_after_the_stop, beyond_its_limit_the_oldest_go,
            or_the_newest_are_dropped, what_is_on_its_way_to_a_full_one_is_kept,
-           a_receiver_that_waits_gets_the_first_message,
+           a_receiver_that_waits_gets_the_first_message, and_what_comes_last_at_the_stop,
            a_sink_that_keeps_nothing_cannot_be_received_from)
