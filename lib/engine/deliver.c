@@ -216,9 +216,13 @@ static bool trigger_may_come(struct pt_block *b)
 	struct pt_engine *e = b->engine;
 	if (!e->trigger_nesting)
 		e->triggers_back = 0;
-	if (b->trigger_depth == TRIGGER_DEEP || engine_stack_is_low(e)) {
+	if (b->trigger_depth == TRIGGER_DEEP) {
 		pt_report(b, -ELOOP, "a trigger came back more than %d deep and was dropped",
 		          TRIGGER_DEEP);
+		return false;
+	}
+	if (engine_stack_is_low(e)) {
+		pt_report(b, -ELOOP, "a trigger came through too many blocks and was dropped");
 		return false;
 	}
 	if (b->trigger_depth && e->triggers_back == TRIGGER_MOST) {

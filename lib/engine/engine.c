@@ -19,7 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STACK_SIZE     (32u * 1024 * 1024) /* reserved, not used: deep graphs recurse */
+/* Reserved, not used: deep graphs recurse, twice where a trigger comes at the end of one. */
+#define STACK_LEAST    ((size_t)32 * 1024 * 1024)
+#define STACK_BLOCK    ((size_t)8 * 1024)
+#define STACK_OF_TESTS ((size_t)8 * 1024 * 1024)
 #define DEFAULT_MEMORY (256u * 1024 * 1024)
 #define DEFAULT_BLOCKS 4096
 
@@ -183,7 +186,7 @@ void engine_set_state(struct pt_engine *e, enum pt_engine_state state)
 bool engine_stack_is_low(const struct pt_engine *e)
 {
 	const char *here = __builtin_frame_address(0);
-	return e->stack_top - here > (ptrdiff_t)(STACK_SIZE / 8);
+	return e->stack_top - here > (ptrdiff_t)(e->stack_size / 2);
 }
 
 static void run(void *arg)
@@ -243,6 +246,14 @@ static int new_loop(struct pt_engine *e, struct pt_error *err)
 	return 0;
 }
 
+static size_t stack_size(const struct pt_engine *e)
+{
+	size_t deep = e->limits.blocks * STACK_BLOCK;
+	if (!e->has_thread)
+		return STACK_OF_TESTS;
+	return deep > STACK_LEAST ? deep : STACK_LEAST;
+}
+
 int engine_new(const char *name, const struct pt_engine_hooks *hooks,
                const struct pt_engine_limits *limits, bool thread, struct pt_engine **out,
                struct pt_error *err)
@@ -264,8 +275,9 @@ int engine_new(const char *name, const struct pt_engine_hooks *hooks,
 	e->queue_last = &e->queue;
 	e->stack_top = __builtin_frame_address(0);
 	e->has_thread = thread;
+	e->stack_size = stack_size(e);
 	const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
-	                                     .stack_size = STACK_SIZE};
+	                                     .stack_size = e->stack_size};
 	if (thread && uv_thread_create_ex(&e->thread, &options, run, e))
 		abort();
 	*out = e;

@@ -26,6 +26,7 @@ struct pt_engine {
 	bool has_thread; /* false in unit tests, where the caller is the engine's thread */
 	bool ended;      /* its thread was waited for */
 	const char *stack_top;
+	size_t stack_size;
 	uv_loop_t loop;
 	uv_prepare_t settle; /* before the loop waits: what follows from what has happened */
 	uv_idle_t work;      /* active while a source may run */

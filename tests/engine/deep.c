@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A graph that is very deep, on a thread of its own: deliveries recurse. */
+#include "unit.h"
+#include <jansson.h>
+#include <pipetool/engine.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+enum { DEEP = 10000 };
+
+static uv_sem_t answered;
+static json_t *answer;
+
+static void on_answer(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	ck_assert_msg(!code, "%s", pt_error_text(err, ""));
+	answer = result;
+	uv_sem_post(&answered);
+}
+
+/* Takes the params; the answer lasts until the next question. */
+static const json_t *ask(struct pt_engine *e, const char *verb, json_t *params)
+{
+	json_decref(answer);
+	pt_engine_ask(e, verb, params, NULL, 0, on_answer, NULL);
+	json_decref(params);
+	uv_sem_wait(&answered);
+	return answer;
+}
+
+static void add(json_t *ops, const char *name, const char *type, json_t *params)
+{
+	json_array_append_new(ops, json_pack("{s:s, s:s, s:s, s:o*}", "op", "add", "name", name,
+	                                     "type", type, "params", params));
+}
+
+static void join(json_t *ops, const char *from, const char *to, const char *canal)
+{
+	json_array_append_new(ops, json_pack("{s:s, s:s, s:s, s:s}", "op", "link", "from", from,
+	                                     "to", to, "canal", canal));
+}
+
+/* f > d0 > d1 > … > t > q, t ^ m > q; and from each drain to s, so that each is a call of its own. */
+static json_t *deep_graph(void)
+{
+	json_t *ops = json_array();
+	char name[16], before[16] = "f";
+	add(ops, "f", "CLIFeeder", NULL);
+	add(ops, "s", "Sink", NULL);
+	add(ops, "q", "QueueSink", NULL);
+	add(ops, "t", "TriggerDrain", json_pack("{s:s}", "f", "always"));
+	add(ops, "m", "TriggeredMessage", json_pack("{s:s}", "msg", "triggered"));
+	for (int i = 0; i < DEEP; i++) {
+		snprintf(name, sizeof name, "d%d", i);
+		add(ops, name, "Drain", NULL);
+		join(ops, before, name, "low");
+		join(ops, name, "s", "low");
+		memcpy(before, name, sizeof before);
+	}
+	join(ops, before, "t", "low");
+	join(ops, "t", "q", "low");
+	join(ops, "t", "m", "trigger");
+	join(ops, "m", "q", "low");
+	return json_pack("{s:o}", "ops", ops);
+}
+
+static void expect_message(const json_t *received, size_t i, const char *text)
+{
+	const json_t *m = json_array_get(json_object_get(received, "messages"), i);
+	ck_assert_pstr_eq(json_string_value(json_object_get(m, "message")), text);
+}
+
+START_TEST(at_its_end_messages_come_and_triggers_too)
+{
+	struct pt_engine *e;
+	const struct pt_engine_limits limits = {.blocks = DEEP + 5};
+	uv_sem_init(&answered, 0);
+	ck_assert_int_eq(pt_engine_new("e", NULL, &limits, &e, NULL), 0);
+	ask(e, "change", deep_graph());
+	ask(e, "start", NULL);
+	ask(e, "send", json_pack("{s:s, s:s}", "block", "f", "message", "sent"));
+	const json_t *got = ask(e, "recv", json_pack("{s:s, s:i}", "block", "q", "max", 9));
+	expect_message(got, 0, "triggered");
+	expect_message(got, 1, "sent");
+	pt_engine_free(e);
+	json_decref(answer);
+	uv_sem_destroy(&answered);
+}
+END_TEST
+
+UNIT_TESTS("engine/deep", at_its_end_messages_come_and_triggers_too)
