@@ -237,6 +237,7 @@ static bool trigger_may_come(struct pt_block *b)
 
 void deliver_trigger(struct pt_block *b)
 {
+	engine_beat(b->engine);
 	b->count.triggers++;
 	if (!trigger_may_come(b)) {
 		b->count.triggers_too_deep++;

@@ -187,6 +187,16 @@ START_TEST(a_trigger_that_feeds_itself_is_bounded_and_counted)
 END_TEST
 
 /* Each message triggers two more: without a bound on all of them it would not end. */
+START_TEST(each_trigger_is_a_sign_of_life)
+{
+	struct rig *r = rig("TriggeredSwitch", "");
+	uint64_t before = pt_engine_pulse(rig_engine(r));
+	fire(r); /* `it`, and by it the recorder */
+	ck_assert_uint_ge(pt_engine_pulse(rig_engine(r)), before + 2);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(triggers_that_double_themselves_are_bounded_and_counted)
 {
 	struct rig *r = rig_graph("it = TriggerDrain('always'); m = TriggeredMessage('x'); "
@@ -291,7 +301,7 @@ UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes, or_afte
            a_flight_recorder_keeps_the_newest, a_flight_recorder_keeps_the_last_seconds,
            seconds_go_with_a_limit_and_none_is_missing_between, a_switch_changes_the_exit,
            a_trigger_back_acts_on_the_next_message,
-           a_trigger_that_feeds_itself_is_bounded_and_counted,
+           a_trigger_that_feeds_itself_is_bounded_and_counted, each_trigger_is_a_sign_of_life,
            triggers_that_double_themselves_are_bounded_and_counted,
            it_shows_how_the_triggers_have_left_it,
            what_is_replaced_stays_as_the_triggers_have_left_it)
