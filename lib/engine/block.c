@@ -320,6 +320,7 @@ void pt_available(struct pt_block *b)
 void pt_print(struct pt_block *b, enum pt_canal canal, const char *text, size_t length)
 {
 	const struct pt_engine_hooks *hooks = &b->engine->hooks;
+	deliver_gathered(b);
 	if (hooks->output)
 		hooks->output(hooks->arg, b->name, canal, text, length);
 }

@@ -90,7 +90,7 @@ static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messag
 	}
 }
 
-static void gathered_leave(struct pt_block *b)
+void deliver_gathered(struct pt_block *b)
 {
 	unsigned count = b->gathered_count;
 	if (!count)
@@ -109,7 +109,7 @@ static void push_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	for (unsigned i = 0; i < count; i++)
 		b->type->push(b, canal, messages[i]);
 	b->gathering = false;
-	gathered_leave(b);
+	deliver_gathered(b);
 }
 
 static void one_by_one(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -174,14 +174,14 @@ void pt_send(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 		return;
 	}
 	if (b->gathered_count == VECTOR_MAX || (b->gathered_count && b->gathered_canal != canal))
-		gathered_leave(b);
+		deliver_gathered(b);
 	b->gathered_canal = canal;
 	b->gathered[b->gathered_count++] = m;
 }
 
 void pt_send_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, unsigned count)
 {
-	gathered_leave(b);
+	deliver_gathered(b);
 	while (count) {
 		unsigned n = count < VECTOR_MAX ? count : VECTOR_MAX;
 		uint64_t bytes = 0;
@@ -201,7 +201,7 @@ void pt_send_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messa
 
 void pt_trigger(struct pt_block *b)
 {
-	gathered_leave(b);
+	deliver_gathered(b);
 	const struct wires *wires = b->exits[PT_TRIGGER];
 	b->count.sent[PT_TRIGGER]++;
 	for (unsigned i = 0; wires && i < wires->count; i++) {

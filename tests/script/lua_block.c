@@ -217,6 +217,17 @@ START_TEST(a_sink_delivers_what_it_got)
 }
 END_TEST
 
+START_TEST(what_it_prints_comes_behind_what_it_sent_before)
+{
+	struct rig *r = rig_graph("it = Drain(); c = ConsoleSink()");
+	load("Drain{name='Says', push=function(self, m) self:print(m:text()) self:send(m) end}");
+	ck_assert(ask_change(r, "s = Says(); it > s > c") != NULL);
+	push_all(r, LOW, (const char *const[]){"a", "b"}, 2);
+	expect_printed(r, "a\n>'a'\nb\n>'b'\n");
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(parameters_are_members)
 {
 	struct rig *r = rig_lua(
@@ -455,10 +466,11 @@ UNIT_TESTS("script/lua_block", a_drain_sends_what_it_makes_of_a_message,
            things_happen_in_the_order_in_which_they_were_asked_for, state_is_the_blocks_own,
            a_message_that_is_kept_is_a_copy, a_packet_that_is_kept_stays_one,
            a_stale_message_is_an_error, a_vector_comes_at_once, a_vector_that_fails_is_dropped,
-           a_sink_delivers_what_it_got, parameters_are_members, a_parameter_may_be_a_function,
-           self_cannot_be_written_or_misused, a_port_that_is_not_there_cannot_be_used,
-           a_loop_ends_and_the_engine_goes_on, what_is_kept_and_what_is_sent_is_bounded,
-           a_source_is_fed_and_closed, who_feeds_a_source_is_told_of_its_errors,
-           a_source_produces_until_it_is_exhausted, a_source_whose_produce_fails_has_failed,
+           a_sink_delivers_what_it_got, what_it_prints_comes_behind_what_it_sent_before,
+           parameters_are_members, a_parameter_may_be_a_function, self_cannot_be_written_or_misused,
+           a_port_that_is_not_there_cannot_be_used, a_loop_ends_and_the_engine_goes_on,
+           what_is_kept_and_what_is_sent_is_bounded, a_source_is_fed_and_closed,
+           who_feeds_a_source_is_told_of_its_errors, a_source_produces_until_it_is_exhausted,
+           a_source_whose_produce_fails_has_failed,
            a_trigger_may_come_back_into_the_block_that_sent,
            a_fault_at_the_beginning_refuses_the_change, a_new_load_is_for_blocks_made_later)
