@@ -41,8 +41,9 @@ struct change {
 	struct param_env env;
 	struct succession {
 		struct pt_block *old, *fresh; /* fresh is NULL for a block that is removed */
-	} * ends;                             /* of blocks, in the order in which data flows */
+	} * ends;                             /* of blocks, in the order of graph_sort */
 	unsigned end_count;
+	unsigned *starts; /* all of the wanted graph, in that order */
 	struct retired *retired;
 	bool committed;
 
@@ -117,6 +118,7 @@ static void change_free(struct change *c)
 	free(c->wires);
 	free(c->single);
 	free(c->ends);
+	free(c->starts);
 	json_decref(c->plan);
 	json_decref(c->told);
 	json_decref(c->failed);
@@ -214,21 +216,27 @@ static void prepare_wires(struct change *c)
 	free(order.split);
 }
 
+static unsigned *sorted(const struct graph *g)
+{
+	unsigned *out = must_calloc(g->count, sizeof *out);
+	graph_sort(g, out);
+	return out;
+}
+
 /* Old blocks will stop in the order in which data flows, over the old links: they may still send. */
 static void prepare_ends(struct change *c)
 {
 	const struct graph *now = c->engine->graph;
-	unsigned *sorted = must_calloc(now->count, sizeof *sorted);
-	graph_sort(now, sorted);
+	unsigned *order = sorted(now);
 	c->ends = must_calloc(now->count, sizeof *c->ends);
 	for (unsigned i = 0; i < now->count; i++) {
-		const struct graph_block *old = now->blocks[sorted[i]];
+		const struct graph_block *old = now->blocks[order[i]];
 		const struct graph_block *wanted = graph_find(c->wanted, old->name);
 		if (!wanted || c->fresh[wanted->index])
 			c->ends[c->end_count++] = (struct succession){
 				old->alive, wanted ? c->fresh[wanted->index] : NULL};
 	}
-	free(sorted);
+	free(order);
 }
 
 static void prepare_work(struct job *job)
@@ -246,6 +254,7 @@ static void prepare_work(struct job *job)
 	} else {
 		prepare_wires(c);
 		prepare_ends(c);
+		c->starts = sorted(c->wanted);
 		if (c->engine->hooks.changed)
 			c->told = json_pack("{s:o, s:o}", "plan", json_deep_copy(c->plan), "graph",
 			                    graph_to_json(c->wanted));
@@ -311,15 +320,36 @@ static void commit_set(struct pt_block *b, uint8_t *scratch, json_t *params)
 			           param_size(row));
 	json_decref(b->params);
 	b->params = json_deep_copy(params);
-	if (b->type->changed)
-		b->type->changed(b);
 }
 
-static void commit_starts(struct change *c, bool sources)
+static void commit_sets(struct change *c)
 {
 	for (unsigned i = 0; i < c->wanted->count; i++)
-		if (c->fresh[i] && block_is_source(c->fresh[i]) == sources)
-			block_start(c->fresh[i]);
+		if (c->scratch[i])
+			commit_set(c->wanted->blocks[i]->alive, c->scratch[i],
+			           c->wanted->blocks[i]->params);
+}
+
+/* Told when what they may send to has started. */
+static void tell_sets(const struct change *c)
+{
+	for (unsigned i = 0; i < c->wanted->count; i++) {
+		struct pt_block *b = c->wanted->blocks[i]->alive;
+		if (c->scratch[i] && b->type->changed)
+			b->type->changed(b);
+	}
+}
+
+/* Against the order: who starts may send at once. */
+static void commit_starts(struct change *c, bool sources)
+{
+	if (c->engine->state == PT_STOPPED)
+		return;
+	for (unsigned i = c->wanted->count; i-- > 0;) {
+		struct pt_block *b = c->fresh[c->starts[i]];
+		if (b && block_is_source(b) == sources)
+			block_start(b);
+	}
 }
 
 /* What is restored has the number that it had, and where it is empty, too. */
@@ -380,14 +410,10 @@ static void commit(struct change *c)
 	e->graph = c->wanted;
 	tap_bind(e, now);
 	e->revision = next_revision(c, e->revision + 1);
-	for (unsigned i = 0; i < c->wanted->count; i++)
-		if (c->scratch[i])
-			commit_set(c->wanted->blocks[i]->alive, c->scratch[i],
-			           c->wanted->blocks[i]->params);
-	if (e->state != PT_STOPPED) {
-		commit_starts(c, false);
-		commit_starts(c, true);
-	}
+	commit_sets(c);
+	commit_starts(c, false);
+	tell_sets(c);
+	commit_starts(c, true);
 	e->flow_stale = true;
 	tell_estates(c);
 
@@ -551,10 +577,14 @@ static void start_done(struct job *job)
 		return;
 	}
 	engine_set_state(e, PT_RUNNING);
+	unsigned *order = sorted(e->graph);
 	for (int sources = 0; sources < 2; sources++)
-		for (unsigned i = 0; i < e->graph->count; i++)
-			if (block_is_source(e->graph->blocks[i]->alive) == sources)
-				block_start(e->graph->blocks[i]->alive);
+		for (unsigned i = e->graph->count; i-- > 0;) {
+			struct pt_block *b = e->graph->blocks[order[i]]->alive;
+			if (block_is_source(b) == sources)
+				block_start(b);
+		}
+	free(order);
 	json_t *result = state_result(e);
 	finish(c, result);
 }
@@ -632,11 +662,10 @@ void change_stop(struct pt_engine *e, struct request *r)
 	}
 	struct change *c = begin(e, r);
 	c->failed = json_array();
-	unsigned count = e->graph->count, *sorted = must_calloc(count, sizeof *sorted);
-	graph_sort(e->graph, sorted);
+	unsigned count = e->graph->count, *order = sorted(e->graph);
 	c->stopping = count + 1;
 	for (unsigned i = 0; i < count; i++) {
-		struct pt_block *b = e->graph->blocks[sorted[i]]->alive;
+		struct pt_block *b = e->graph->blocks[order[i]]->alive;
 		if (e->suspending)
 			estate_tell_last(b);
 		block_stop(b, one_stopped, c);
@@ -645,7 +674,7 @@ void change_stop(struct pt_engine *e, struct request *r)
 	}
 	c->suspending = e->suspending;
 	e->suspending = false;
-	free(sorted);
+	free(order);
 	if (--c->stopping == 0) {
 		set_away(e, true);
 		job_run(e, &c->job, stop_work, stop_done);

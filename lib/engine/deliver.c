@@ -112,6 +112,13 @@ static void push_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	deliver_gathered(b);
 }
 
+/* What comes on a way against the order in which blocks start and stop: a cycle. */
+static void refuse(struct pt_block *b, struct pt_msg **messages, unsigned count)
+{
+	block_count_drop(b, "stopped", count);
+	msg_unref_many(messages, count);
+}
+
 static void one_by_one(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
                        unsigned count)
 {
@@ -132,12 +139,13 @@ void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, 
 		b->count.entered += count;
 		if (b->entry_taps)
 			tap_see(b->entry_taps, canal, messages, count);
-		if (b->type->push_many) {
-			b->type->push_many(b, canal, messages, count);
-			return;
-		}
-		if (b->type->push) {
-			push_each(b, canal, messages, count);
+		if (b->type->push_many || b->type->push) {
+			if (!b->started)
+				refuse(b, messages, count);
+			else if (b->type->push_many)
+				b->type->push_many(b, canal, messages, count);
+			else
+				push_each(b, canal, messages, count);
 			return;
 		}
 		if (b->passes[canal] < 0) {
@@ -239,7 +247,7 @@ void deliver_trigger(struct pt_block *b)
 {
 	engine_beat(b->engine);
 	b->count.triggers++;
-	if (!trigger_may_come(b)) {
+	if (!b->started || !trigger_may_come(b)) {
 		b->count.triggers_too_deep++;
 		return;
 	}

@@ -9,7 +9,6 @@
 #include "msg/json.h"
 #include "type/param.h"
 #include "type/type.h"
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,71 +100,6 @@ void graph_adopt(struct graph *wanted, const struct graph *now)
 		const struct graph_block *old = graph_find(now, wanted->blocks[i]->name);
 		wanted->blocks[i]->alive = old ? old->alive : NULL;
 	}
-}
-
-/* ---- sorting ---- */
-
-#define PLACED UINT_MAX
-
-struct sorting {
-	unsigned *waits_for;    /* by block: links from blocks that have no place yet; or PLACED */
-	unsigned *first, *next; /* the links of each block, as a list: number + 1; 0 ends it */
-	unsigned *out, done;
-};
-
-static void index_data_links(const struct graph *g, struct sorting *s)
-{
-	for (unsigned i = 0; i < g->link_count; i++) {
-		const struct graph_link *l = &g->links[i];
-		if (l->canal == PT_TRIGGER)
-			continue;
-		s->waits_for[l->to->index]++;
-		s->next[i] = s->first[l->from->index];
-		s->first[l->from->index] = i + 1;
-	}
-}
-
-static void place(struct sorting *s, unsigned block)
-{
-	s->waits_for[block] = PLACED;
-	s->out[s->done++] = block;
-}
-
-static void let_go(const struct graph *g, struct sorting *s, unsigned block)
-{
-	for (unsigned l = s->first[block]; l; l = s->next[l - 1]) {
-		unsigned to = g->links[l - 1].to->index;
-		if (s->waits_for[to] != PLACED && --s->waits_for[to] == 0)
-			place(s, to);
-	}
-}
-
-void graph_sort(const struct graph *g, unsigned *out)
-{
-	struct sorting s = {
-		.waits_for = must_calloc(g->count, sizeof *s.waits_for),
-		.first = must_calloc(g->count + 1, sizeof *s.first),
-		.next = must_calloc(g->link_count, sizeof *s.next),
-		.out = out,
-	};
-	index_data_links(g, &s);
-	for (unsigned i = 0, from = 0; i < g->count; i++) {
-		if (s.waits_for[i] == 0)
-			place(&s, i);
-		for (; from < s.done; from++)
-			let_go(g, &s, out[from]);
-	}
-	/* What is left lies on cycles, or behind them. */
-	for (unsigned i = 0; s.done < g->count; i++) {
-		unsigned from = s.done;
-		if (s.waits_for[i] != PLACED)
-			place(&s, i);
-		for (; from < s.done; from++)
-			let_go(g, &s, out[from]);
-	}
-	free(s.waits_for);
-	free(s.first);
-	free(s.next);
 }
 
 struct graph_block *graph_find(const struct graph *g, const char *name)

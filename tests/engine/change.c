@@ -33,10 +33,51 @@ static const struct pt_type fragile = {
 	.close = close_it,
 };
 
+/* ---- a type that bears nothing while it does not run ---- */
+
+static bool runs;
+static unsigned came;
+
+static void start_strict(struct pt_block *b)
+{
+	runs = true;
+}
+
+static void stop_strict(struct pt_block *b)
+{
+	runs = false;
+}
+
+static void push_strict(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	ck_assert(runs);
+	came++;
+	pt_done(b, m);
+}
+
+static void trigger_strict(struct pt_block *b)
+{
+	ck_assert(runs);
+}
+
+static const struct pt_type strict = {
+	.api = PT_API,
+	.name = "Strict",
+	.role = PT_SINK,
+	.ports = PT_LOW_ENTRY | PT_TRIGGER_ENTRY,
+	.start = start_strict,
+	.stop = stop_strict,
+	.push = push_strict,
+	.trigger = trigger_strict,
+};
+
 static struct rig *bench(const char *text)
 {
-	if (!type_find("Fragile"))
+	if (!type_find("Fragile")) {
 		ck_assert_int_eq(type_add(&fragile, NULL), 0);
+		ck_assert_int_eq(type_add(&strict, NULL), 0);
+	}
+	came = 0;
 	fail_at = opened = closed = 0;
 	return rig_graph(text);
 }
@@ -255,6 +296,32 @@ START_TEST(a_bad_script_is_refused_before_anything_changes)
 }
 END_TEST
 
+/* The second message waits in the valve until the stop. */
+START_TEST(what_is_triggered_at_the_stop_comes_to_blocks_that_run)
+{
+	struct rig *r = bench("m = TriggeredMessage('x'); s = Strict(); m > s\n"
+	                      "it = TriggeredQueueingValve(False); t = TriggerDrain('always')\n"
+	                      "q = QueueSink(limit=1, overflow='block'); it > t > q; t ^ m");
+	push_all(r, LOW, (const char *const[]){"a", "b"}, 2);
+	fire(r);
+	ck_assert_uint_eq(came, 1);
+	ck_assert(ask(r, "stop", "{}"));
+	ck_assert_uint_eq(came, 2);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_block_that_does_not_run_is_given_nothing)
+{
+	struct rig *r = bench("it = Strict()");
+	ck_assert(ask(r, "stop", "{}"));
+	push(r, LOW, "a");
+	fire(r);
+	ck_assert_str_eq(rig_block(r, "it")->count.drops[0].why, "stopped");
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("engine/change", a_block_added_while_running_runs_at_once,
            unlinking_loses_nothing_that_was_delivered, a_failed_open_changes_nothing,
            a_failed_start_leaves_it_stopped_and_closed, every_fault_of_a_change_is_listed,
@@ -263,4 +330,6 @@ UNIT_TESTS("engine/change", a_block_added_while_running_runs_at_once,
            replacing_by_another_type_drops_what_it_held_and_says_so,
            a_replacement_must_have_the_ports_that_are_linked, cycles_are_refused_and_named,
            a_set_that_is_not_live_restarts_the_block,
-           a_bad_script_is_refused_before_anything_changes)
+           a_bad_script_is_refused_before_anything_changes,
+           what_is_triggered_at_the_stop_comes_to_blocks_that_run,
+           a_block_that_does_not_run_is_given_nothing)

@@ -233,9 +233,39 @@ START_TEST(blocks_sort_in_the_order_in_which_data_flows)
 }
 END_TEST
 
+static unsigned place_of(const struct graph *g, const unsigned *sorted, const char *name)
+{
+	unsigned place = 0;
+	while (strcmp(g->blocks[sorted[place]]->name, name))
+		place++;
+	return place;
+}
+
+/* From v by t a trigger leads back to v, and on to m, and with it to w. */
+START_TEST(and_by_way_of_triggers_that_do_not_come_back)
+{
+	struct graph *g = graph_of(
+		"[{\"op\": \"add\", \"name\": \"w\", \"type\": \"Sink\"},"
+		"{\"op\": \"add\", \"name\": \"m\", \"type\": \"TriggeredSwitch\"},"
+		"{\"op\": \"add\", \"name\": \"t\", \"type\": \"TriggeredValve\"},"
+		"{\"op\": \"add\", \"name\": \"v\", \"type\": \"TriggeredValve\"},"
+		"{\"op\": \"link\", \"from\": \"v\", \"to\": \"t\"},"
+		"{\"op\": \"link\", \"from\": \"m\", \"to\": \"w\"},"
+		"{\"op\": \"link\", \"from\": \"t\", \"to\": \"v\", \"canal\": \"trigger\"},"
+		"{\"op\": \"link\", \"from\": \"t\", \"to\": \"m\", \"canal\": \"trigger\"}]");
+	static const char *const wanted[] = {"v", "t", "m", "w"};
+	unsigned sorted[4];
+	graph_sort(g, sorted);
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_uint_eq(place_of(g, sorted, wanted[i]), i);
+	graph_free(g);
+}
+END_TEST
+
 UNIT_TESTS("engine/plan", a_plan_leads_from_any_graph_to_any_other,
            another_order_of_links_is_another_graph,
            another_order_of_the_list_is_told_and_touches_nothing,
            a_default_spelled_out_is_no_difference_but_to_the_letter,
            a_descriptor_that_comes_anew_is_another_one, too_many_blocks_are_refused,
-           blocks_sort_in_the_order_in_which_data_flows)
+           blocks_sort_in_the_order_in_which_data_flows,
+           and_by_way_of_triggers_that_do_not_come_back)

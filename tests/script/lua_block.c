@@ -228,6 +228,19 @@ START_TEST(what_it_prints_comes_behind_what_it_sent_before)
 }
 END_TEST
 
+START_TEST(what_it_sends_when_it_starts_comes_to_blocks_that_have_started)
+{
+	struct rig *r = rig_graph("it = Drain()");
+	load("Drain{name='Greets', start=function(self) self:send('a') end}");
+	ck_assert(
+		ask_change(r, "g = Greets(); v = TriggeredValve(); c = ConsoleSink(); g > v > c"));
+	expect_printed(r, ">'a'\n");
+	ck_assert(ask(r, "stop", "{}") && ask(r, "start", "{}"));
+	expect_printed(r, ">'a'\n");
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(parameters_are_members)
 {
 	struct rig *r = rig_lua(
@@ -467,7 +480,8 @@ UNIT_TESTS("script/lua_block", a_drain_sends_what_it_makes_of_a_message,
            a_message_that_is_kept_is_a_copy, a_packet_that_is_kept_stays_one,
            a_stale_message_is_an_error, a_vector_comes_at_once, a_vector_that_fails_is_dropped,
            a_sink_delivers_what_it_got, what_it_prints_comes_behind_what_it_sent_before,
-           parameters_are_members, a_parameter_may_be_a_function, self_cannot_be_written_or_misused,
+           what_it_sends_when_it_starts_comes_to_blocks_that_have_started, parameters_are_members,
+           a_parameter_may_be_a_function, self_cannot_be_written_or_misused,
            a_port_that_is_not_there_cannot_be_used, a_loop_ends_and_the_engine_goes_on,
            what_is_kept_and_what_is_sent_is_bounded, a_source_is_fed_and_closed,
            who_feeds_a_source_is_told_of_its_errors, a_source_produces_until_it_is_exhausted,
