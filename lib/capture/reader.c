@@ -142,6 +142,8 @@ static int check_head(struct capture_reader *r, struct pt_error *err)
 	while (w.end < head + HEAD) {
 		ssize_t n = input_read(r->in, head + (w.end - head), (size_t)(head + HEAD - w.end),
 		                       err);
+		if (n == -EAGAIN)
+			continue;
 		if (n < 0)
 			return (int)n;
 		if (n == 0)

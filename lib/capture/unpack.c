@@ -83,9 +83,7 @@ static const char *gzip_run(void *state, struct unpack_span *s, bool *whole)
 
 static bool zstd_begins(const uint8_t *b, size_t length)
 {
-	return length >= 4 &&
-	       (little32(b) == ZSTD_MAGICNUMBER ||
-	        (little32(b) & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START);
+	return length >= 4 && little32(b) == ZSTD_MAGICNUMBER;
 }
 
 static void *zstd_make(void)
@@ -161,10 +159,85 @@ static const char *lz4_run(void *state, struct unpack_span *s, bool *whole)
 	return NULL;
 }
 
+/* ---- frames to be skipped, which zstd and lz4 have in common: what follows tells which it is ---- */
+
+#define SKIP_HEAD 8
+
+struct skipping {
+	uint8_t head[SKIP_HEAD];
+	size_t have;
+	uint32_t left; /* of the frame */
+	const struct unpack_kind *kind;
+	void *state;
+};
+
+static bool skip_begins(const uint8_t *b, size_t length)
+{
+	return length >= 4 &&
+	       (little32(b) & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
+}
+
+static void *skip_make(void)
+{
+	return must_calloc(1, sizeof(struct skipping));
+}
+
+static void skip_free(void *state)
+{
+	struct skipping *k = state;
+	if (k->kind)
+		k->kind->free(k->state);
+	free(k);
+}
+
+/* The next byte of a frame's head, or as much as there is of its body. */
+static void skip_some(struct skipping *k, struct unpack_span *s)
+{
+	size_t length = 1;
+	if (k->left) {
+		length = k->left < s->in_left ? k->left : s->in_left;
+		k->left -= (uint32_t)length;
+	} else {
+		k->head[k->have++] = *s->in;
+	}
+	s->in += length;
+	s->in_left -= length;
+}
+
+static const char *go_over(struct skipping *k, bool *whole)
+{
+	uint8_t none;
+	struct unpack_span head = {k->head, k->have, &none, 0}; /* of which nothing comes yet */
+	k->kind = unpack_kind(k->head, k->have);
+	if (!k->kind)
+		return "no frame of zstd or lz4";
+	k->state = k->kind->make();
+	return k->kind->run(k->state, &head, whole);
+}
+
+static const char *skip_run(void *state, struct unpack_span *s, bool *whole)
+{
+	struct skipping *k = state;
+	const char *fault = NULL;
+	while (!fault && !k->kind && s->in_left) {
+		skip_some(k, s);
+		*whole = !k->left && !k->have;
+		if (k->have == SKIP_HEAD) {
+			k->left = little32(k->head + 4);
+			k->have = 0;
+			*whole = !k->left;
+		} else if (k->have == 4 && !skip_begins(k->head, k->have)) {
+			fault = go_over(k, whole);
+		}
+	}
+	return fault || !k->kind ? fault : k->kind->run(k->state, s, whole);
+}
+
 static const struct unpack_kind kinds[] = {
 	{"gzip", gzip_begins, gzip_make, gzip_free, gzip_run},
 	{"zstd", zstd_begins, zstd_make, zstd_free, zstd_run},
 	{"lz4", lz4_begins, lz4_make, lz4_free, lz4_run},
+	{"zstd or lz4", skip_begins, skip_make, skip_free, skip_run},
 };
 
 const struct unpack_kind *unpack_kind(const uint8_t *bytes, size_t length)

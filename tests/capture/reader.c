@@ -103,6 +103,66 @@ START_TEST(zeros_behind_gzip_data_are_nothing)
 }
 END_TEST
 
+static struct buf skipped(uint32_t length)
+{
+	struct file f = {.big = false};
+	put32(&f, 0x184d2a57);
+	put32(&f, length);
+	memset(buf_reserve(&f.bytes, length), 'x', length);
+	f.bytes.length += length;
+	return f.bytes;
+}
+
+START_TEST(frames_that_are_skipped_tell_nothing)
+{
+	for (size_t i = 1; i < 3; i++) {
+		struct file f = three_packets();
+		struct buf packed = packs[i](f.bytes.data, f.bytes.length);
+		struct buf all = skipped(100000), more = skipped(0);
+		buf_add(&all, more.data, more.length);
+		buf_add(&all, packed.data, packed.length);
+		buf_add(&all, more.data, more.length);
+		struct reading r = read_bytes(all.data, all.length);
+		expect_three(&r);
+		reading_end(&r);
+		r = read_bytes(all.data, all.length - 3);
+		expect_words(&r, "is cut off");
+		reading_end(&r);
+		r = read_bytes(all.data, 99);
+		expect_words(&r, "its zstd or lz4 data ends in the middle, at byte 99");
+		reading_end(&r);
+		buf_free(&all);
+		buf_free(&more);
+		buf_free(&packed);
+		buf_free(&f.bytes);
+	}
+	struct buf all = skipped(5);
+	struct file f = three_packets();
+	buf_add(&all, f.bytes.data, f.bytes.length);
+	struct reading r = read_bytes(all.data, all.length);
+	expect_words(&r, "no frame of zstd or lz4");
+	reading_end(&r);
+	buf_free(&all);
+	buf_free(&f.bytes);
+}
+END_TEST
+
+START_TEST(much_that_is_skipped_delays_but_does_no_harm)
+{
+	struct file f = three_packets();
+	struct buf packed = zstd(f.bytes.data, f.bytes.length), all = skipped(40000000);
+	buf_add(&all, packed.data, packed.length);
+	struct reading r = read_bytes(all.data, all.length);
+	while (r.end == -EAGAIN)
+		read_on(&r);
+	expect_three(&r);
+	reading_end(&r);
+	buf_free(&all);
+	buf_free(&packed);
+	buf_free(&f.bytes);
+}
+END_TEST
+
 /* Some hundred kilobytes that do not compress, so that a cut leaves a beginning. */
 static struct file many_packets(void)
 {
@@ -290,6 +350,7 @@ END_TEST
 
 UNIT_TESTS("capture/reader", compressed_files_are_known_by_their_bytes,
            members_one_after_another_are_one_file, zeros_behind_gzip_data_are_nothing,
+           frames_that_are_skipped_tell_nothing, much_that_is_skipped_delays_but_does_no_harm,
            a_cut_in_compressed_data_is_told_after_what_came_before,
            damage_in_compressed_data_is_told_after_what_came_before,
            files_that_are_no_captures_say_what_they_are, paths_that_cannot_be_opened,
