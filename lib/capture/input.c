@@ -235,7 +235,7 @@ int input_rewind(struct input *in, struct pt_error *err)
 
 bool input_skip(struct input *in, uint32_t length)
 {
-	if (!in->told || in->kind || in->head_length || !S_ISREG(in->mode))
+	if (!in->told || in->kind || in->head_length || in->done + length > in->size)
 		return false;
 	if (lseek(in->fd, (off_t)length, SEEK_CUR) < 0)
 		return false;

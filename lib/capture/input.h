@@ -24,7 +24,7 @@ void input_close(struct input *); /* NULL does nothing */
    bytes. */
 ssize_t input_read(struct input *, uint8_t *room, size_t length, struct pt_error *);
 
-/* Leaves out the next bytes without reading them, if the file allows it; maybe past its end. */
+/* Leaves out the next bytes without reading them, if the file has so many and allows it. */
 bool input_skip(struct input *, uint32_t length);
 
 int input_rewind(struct input *, struct pt_error *);
