@@ -81,7 +81,7 @@ static int send_lines(const struct log_about *about, const char *text, size_t le
 }
 
 /* [the writer's thread] */
-static int send_entries(void *arg, const void *bytes, size_t length, bool last,
+static int send_entries(void *arg, const void *bytes, size_t length, enum writer_end when,
                         int (*put)(void *, const void *, size_t), void *put_arg)
 {
 	const char *at = bytes, *end = at + length;

@@ -37,9 +37,9 @@ struct writer {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t work, idle;
-	struct piece *first, **last, *spare; /* under the lock, as are the next four */
+	struct piece *first, **last, *spare; /* under the lock, as are the next five */
 	unsigned spares;
-	bool busy, ending, end_sync;
+	bool busy, ending, end_sync, pushed;
 	atomic_bool awaited;   /* somebody waits in flush or free */
 	atomic_uint in_use;    /* buffers that are not spare */
 	atomic_size_t pending; /* handed over */
@@ -149,10 +149,10 @@ static int write_filtered(void *arg, const void *bytes, size_t length)
 	return rc;
 }
 
-static int write_bytes(struct writer *w, const void *bytes, size_t length, bool last)
+static int write_bytes(struct writer *w, const void *bytes, size_t length, enum writer_end end)
 {
 	if (w->config.filter)
-		return w->config.filter(w->config.filter_arg, bytes, length, last, write_filtered,
+		return w->config.filter(w->config.filter_arg, bytes, length, end, write_filtered,
 		                        w);
 	return write_all(w, bytes, length);
 }
@@ -189,7 +189,7 @@ static int write_piece(struct writer *w, const struct piece *piece)
 {
 	uint64_t before = atomic_load(&w->written);
 	w->put = false;
-	int rc = write_bytes(w, piece->bytes, piece->length, false);
+	int rc = write_bytes(w, piece->bytes, piece->length, WRITER_MORE);
 	if (rc)
 		lose(w, piece, w->config.filter ? 0 : (size_t)(atomic_load(&w->written) - before));
 	else if (w->config.filter)
@@ -226,14 +226,21 @@ static int close_fd(struct writer *w)
 	return close(fd) == 0 || errno == EINTR ? 0 : -errno;
 }
 
+/* Has it let go of everything. */
+static int end_filter(struct writer *w, enum writer_end end)
+{
+	int rc = w->config.filter ? write_bytes(w, NULL, 0, end) : 0;
+	if (rc)
+		tell_lost(w, w->unsure);
+	w->unsure = 0;
+	return rc;
+}
+
 static int end_file(struct writer *w, bool sync)
 {
 	if (w->config.fd < 0)
 		return 0;
-	int rc = w->config.filter ? write_bytes(w, NULL, 0, true) : 0;
-	if (rc)
-		tell_lost(w, w->unsure);
-	w->unsure = 0;
+	int rc = end_filter(w, WRITER_LAST);
 	return rc == 0 && sync ? sync_fd(w->config.fd) : rc;
 }
 
@@ -299,26 +306,45 @@ static void put_back(struct writer *w, struct piece *piece)
 	}
 }
 
+/* [locked] What there is to do now. */
+static bool take(struct writer *w, struct piece **piece)
+{
+	while (!w->first && !w->ending && !w->pushed)
+		pthread_cond_wait(&w->work, &w->lock);
+	*piece = w->first;
+	if (!w->first)
+		return w->pushed;
+	w->first = w->first->next;
+	if (!w->first)
+		w->last = &w->first;
+	return true;
+}
+
+static void pause_filter(struct writer *w)
+{
+	int rc = !atomic_load(&w->error) && w->config.fd >= 0 ? end_filter(w, WRITER_PAUSE) : 0;
+	if (rc)
+		set_error(w, rc);
+}
+
 static void *run(void *arg)
 {
 	struct writer *w = arg;
+	struct piece *piece;
 	pthread_mutex_lock(&w->lock);
-	for (;;) {
-		while (!w->first && !w->ending)
-			pthread_cond_wait(&w->work, &w->lock);
-		struct piece *piece = w->first;
-		if (!piece)
-			break;
-		w->first = piece->next;
-		if (!w->first)
-			w->last = &w->first;
+	while (take(w, &piece)) {
 		w->busy = true;
+		w->pushed = w->pushed && piece;
 		pthread_mutex_unlock(&w->lock);
-		carry_out(w, piece);
+		if (piece)
+			carry_out(w, piece);
+		else
+			pause_filter(w);
 		pthread_mutex_lock(&w->lock);
-		put_back(w, piece);
+		if (piece)
+			put_back(w, piece);
 		w->busy = false;
-		if (!w->first)
+		if (!w->first && !w->pushed)
 			pthread_cond_signal(&w->idle);
 		if (w->config.progress) {
 			pthread_mutex_unlock(&w->lock);
@@ -361,11 +387,12 @@ static void add(struct writer *w, struct piece *piece)
 	w->untold++;
 }
 
-static void tell(struct writer *w)
+static void tell(struct writer *w, bool pushed)
 {
 	start_thread(w);
 	w->untold = 0;
 	pthread_mutex_lock(&w->lock);
+	w->pushed |= pushed;
 	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
 }
@@ -383,9 +410,10 @@ static void hand_over(struct writer *w)
 
 void writer_push(struct writer *w)
 {
+	bool filters = w->config.filter && (w->running || w->untold || w->current);
 	hand_over(w);
-	if (w->untold)
-		tell(w);
+	if (w->untold || filters)
+		tell(w, filters);
 }
 
 void writer_next(struct writer *w, int (*open)(void *arg), void *arg, bool sync)
@@ -422,7 +450,7 @@ uint8_t *writer_room(struct writer *w, size_t length)
 	if (w->current && w->config.buffer_size - w->current->length < length) {
 		hand_over(w);
 		if (w->untold >= half(w))
-			tell(w);
+			tell(w, false);
 	}
 	if (!w->current)
 		w->current = take_buffer(w);
@@ -449,7 +477,7 @@ static void await_idle(struct writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	pthread_cond_signal(&w->work);
-	while (w->running && (w->first || w->busy))
+	while (w->running && (w->first || w->busy || w->pushed))
 		pthread_cond_wait(&w->idle, &w->lock);
 	pthread_mutex_unlock(&w->lock);
 }
@@ -468,7 +496,9 @@ int writer_flush(struct writer *w, bool sync)
 static void end_thread(struct writer *w, bool sync)
 {
 	atomic_store(&w->awaited, true);
-	writer_push(w);
+	hand_over(w);
+	if (w->untold)
+		tell(w, false);
 	if (!w->running && w->config.fd >= 0 && w->config.filter)
 		start_thread(w);
 	if (!w->running) {

@@ -16,6 +16,13 @@
  */
 struct writer;
 
+/* What a filter is told with bytes, or without any. */
+enum writer_end {
+	WRITER_MORE,  /* it may keep some back */
+	WRITER_PAUSE, /* nothing more for now: all that came is to be written */
+	WRITER_LAST   /* the end of the file */
+};
+
 struct writer_config {
 	int fd; /* the writer does not own it, unless close_fd */
 	bool close_fd;
@@ -27,8 +34,8 @@ struct writer_config {
 	void (*progress)(void *arg);
 	void *arg;
 	/* Turns a full buffer into what is written (compression); NULL: as it is. On the writer's
-	   thread. With `last` there is no more. Returns 0, or a negative errno. */
-	int (*filter)(void *arg, const void *bytes, size_t length, bool last,
+	   thread. Returns 0, or a negative errno. */
+	int (*filter)(void *arg, const void *bytes, size_t length, enum writer_end,
 	              int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
 	void *filter_arg;
 	/* How many messages end in the first `length` bytes of a buffer, and so many were lost: those
@@ -51,7 +58,8 @@ void writer_advance(struct writer *, size_t length); /* so many were written the
 bool writer_has_room(const struct writer *); /* a free buffer, or half of the current one */
 bool writer_has_much_room(
 	const struct writer *); /* half of the buffers: time to go on; [any thread] */
-/* Hands over what there is. Without it a full buffer may wait for the next one. */
+/* Hands over what there is, and has the filter keep nothing back. Without it a full buffer may wait
+   for the next one. */
 void writer_push(struct writer *);
 
 /* What comes from now on goes to another descriptor. Once all before is written (and the filter's

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#define ROOM        (128 * 1024)
-#define LEVEL       4 /* half the time of the default, nearly its size */
-#define SHORT_INPUT (64 * 1024)
+#define ROOM  (128 * 1024)
+#define LEVEL 4 /* half the time of the default, nearly its size */
 
 struct pack {
 	z_stream stream;
@@ -35,24 +34,26 @@ void pack_gzip_free(void *state)
 	free(p);
 }
 
-int pack_gzip(void *state, const void *bytes, size_t length, bool last,
+int pack_gzip(void *state, const void *bytes, size_t length, enum writer_end end,
               int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
 {
 	struct pack *p = state;
-	int flush = last ? Z_FINISH : length < SHORT_INPUT ? Z_SYNC_FLUSH : Z_NO_FLUSH;
+	static const int flushes[] = {[WRITER_MORE] = Z_NO_FLUSH,
+	                              [WRITER_PAUSE] = Z_SYNC_FLUSH,
+	                              [WRITER_LAST] = Z_FINISH};
 	p->stream.next_in = (Bytef *)(uintptr_t)bytes;
 	p->stream.avail_in = (uInt)length;
 	do {
 		p->stream.next_out = p->room;
 		p->stream.avail_out = ROOM;
-		if (deflate(&p->stream, flush) == Z_STREAM_ERROR)
+		if (deflate(&p->stream, flushes[end]) == Z_STREAM_ERROR)
 			return -EIO;
 		size_t packed = ROOM - p->stream.avail_out;
 		int rc = packed ? put(put_arg, p->room, packed) : 0;
 		if (rc)
 			return rc;
 	} while (p->stream.avail_out == 0);
-	if (last)
+	if (end == WRITER_LAST)
 		deflateReset(&p->stream);
 	return 0;
 }

@@ -3,14 +3,14 @@
 #ifndef CAPTURE_PACK_H
 #define CAPTURE_PACK_H
 
-#include <stdbool.h>
+#include "base/writer.h"
 #include <stddef.h>
 
-/* Its state, as `filter_arg`. Short inputs (what is pushed when traffic is slow) are flushed, so that
-   a reader finds them; `last` ends the member, and what comes then begins another. */
+/* Its state, as `filter_arg`. In a pause everything is flushed, so that a reader finds it; the end of
+   the file ends the member, and what comes then begins another. */
 void *pack_gzip_new(void);
 void pack_gzip_free(void *); /* NULL does nothing */
-int pack_gzip(void *, const void *bytes, size_t length, bool last,
+int pack_gzip(void *, const void *bytes, size_t length, enum writer_end,
               int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
 
 #endif

@@ -183,12 +183,12 @@ START_TEST(a_next_file_that_fails_to_open_is_an_error)
 }
 END_TEST
 
-/* Puts each input between brackets, and what the last call leaves at the end. */
-static int bracket(void *arg, const void *bytes, size_t length, bool last,
+/* Puts each input between brackets, a dot for a pause, and a word at the end. */
+static int bracket(void *arg, const void *bytes, size_t length, enum writer_end end,
                    int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
 {
-	if (last)
-		return put(put_arg, "end", 3);
+	if (end != WRITER_MORE)
+		return end == WRITER_LAST ? put(put_arg, "end", 3) : put(put_arg, ".", 1);
 	put(put_arg, "[", 1);
 	put(put_arg, bytes, length);
 	return put(put_arg, "]", 1);
@@ -199,14 +199,31 @@ START_TEST(a_filter_ends_each_file)
 	int first = memory_file(), second = memory_file();
 	struct writer *w = writer_new(&(struct writer_config){.fd = first, .filter = bracket});
 	write_text(w, "a");
-	writer_push(w);
+	ck_assert_int_eq(writer_flush(w, false), 0);
 	write_text(w, "b");
 	go_on_in(w, second);
 	ck_assert_int_eq(writer_free(w, true), 0);
-	expect_content(first, "[a][b]end");
+	expect_content(first, "[a].[b]end");
 	expect_content(second, "end");
 	close(first);
 	close(second);
+}
+END_TEST
+
+/* Also what was handed over long before. */
+START_TEST(a_push_has_the_filter_keep_nothing_back)
+{
+	int fd = memory_file();
+	struct writer *w = writer_new(
+		&(struct writer_config){.fd = fd, .filter = bracket, .buffer_size = 2, .extra = 9});
+	for (const char *text = "abcd"; *text; text++)
+		write_text(w, (char[]){*text, *text, 0});
+	ck_assert_int_eq(writer_flush(w, false), 0);
+	expect_content(fd, "[aa][bb][cc][dd].");
+	ck_assert_int_eq(writer_flush(w, false), 0);
+	expect_content(fd, "[aa][bb][cc][dd]..");
+	ck_assert_int_eq(writer_free(w, false), 0);
+	close(fd);
 }
 END_TEST
 
@@ -214,4 +231,5 @@ UNIT_TESTS("base/writer", bytes_arrive_in_order, one_that_was_never_used_ends_qu
            buffers_are_bounded_and_progress_tells_of_room,
            after_a_failed_write_the_rest_is_discarded,
            a_pipe_without_a_reader_is_an_error_and_no_signal, what_follows_goes_to_the_next_file,
-           a_next_file_that_fails_to_open_is_an_error, a_filter_ends_each_file)
+           a_next_file_that_fails_to_open_is_an_error, a_filter_ends_each_file,
+           a_push_has_the_filter_keep_nothing_back)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static char folder[] = "/tmp/wrpcap-XXXXXX";
 static char path[64];
@@ -64,6 +65,31 @@ START_TEST(after_a_second_what_is_buffered_reaches_the_file)
 	pass_time(r, 1);
 	while (size_of(path) < 24 + 18)
 		sched_yield(); /* the writer is a thread */
+	bench_end(r);
+}
+END_TEST
+
+static bool holds_packed(const char *name, const char *text)
+{
+	static char bytes[1 << 20];
+	gzFile file = gzopen(name, "r");
+	ck_assert_ptr_nonnull(file);
+	int length = gzread(file, bytes, sizeof bytes);
+	gzclose(file);
+	return length > 0 && memmem(bytes, (size_t)length, text, strlen(text));
+}
+
+/* More than zlib gives back by itself. */
+START_TEST(after_a_second_so_does_what_is_compressed)
+{
+	static char much[100000];
+	struct rig *r = bench(", gz=True");
+	for (int i = 0; i < 8; i++)
+		push_packet(r, much, sizeof much, 1);
+	push_packet(r, "the last", 8, 1);
+	pass_time(r, 1);
+	while (!holds_packed(path, "the last"))
+		sched_yield();
 	bench_end(r);
 }
 END_TEST
@@ -161,6 +187,7 @@ END_TEST
 
 UNIT_TESTS("blocks/wrpcap_sink", a_stop_leaves_everything_in_the_file,
            after_a_second_what_is_buffered_reaches_the_file,
+           after_a_second_so_does_what_is_compressed,
            what_does_not_fit_the_file_is_dropped_and_told, plain_messages_need_a_link_type,
            a_failed_write_is_told_once_and_the_rest_dropped,
            what_lay_in_the_buffer_of_a_failed_write_was_not_delivered,
