@@ -159,9 +159,10 @@ static int write_bytes(struct writer *w, const void *bytes, size_t length, enum 
 
 /* ---- what never arrived ---- */
 
-static uint64_t count(const struct writer *w, const struct piece *piece, size_t length)
+static uint64_t count(const struct writer *w, const struct piece *piece, size_t length, size_t *end)
 {
-	return w->config.count ? w->config.count(w->config.arg, piece->bytes, length) : 0;
+	*end = length;
+	return w->config.count ? w->config.count(w->config.arg, piece->bytes, length, end) : 0;
 }
 
 static void tell_lost(struct writer *w, uint64_t messages)
@@ -170,10 +171,24 @@ static void tell_lost(struct writer *w, uint64_t messages)
 		w->config.lost(w->config.arg, messages);
 }
 
+/* So that who appends to the file later finds it whole. */
+static void cut_off(const struct writer *w, size_t length)
+{
+	struct stat st;
+	off_t end = lseek(w->config.fd, 0, SEEK_CUR), whole = end - (off_t)length;
+	if (!length || whole < 0 || fstat(w->config.fd, &st) || !S_ISREG(st.st_mode))
+		return;
+	if (st.st_size == end && ftruncate(w->config.fd, whole) == 0)
+		lseek(w->config.fd, whole, SEEK_SET);
+}
+
 static void lose(struct writer *w, const struct piece *piece, size_t arrived)
 {
-	uint64_t all = w->unsure + count(w, piece, piece->length);
-	tell_lost(w, all - (arrived ? count(w, piece, arrived) : 0));
+	size_t end;
+	uint64_t all = w->unsure + count(w, piece, piece->length, &end);
+	uint64_t whole = count(w, piece, arrived, &end);
+	cut_off(w, arrived - end);
+	tell_lost(w, all - whole);
 	w->unsure = 0;
 }
 
@@ -182,7 +197,8 @@ static void remember_unsure(struct writer *w, const struct piece *piece)
 {
 	if (w->put)
 		w->unsure = 0;
-	w->unsure += count(w, piece, piece->length);
+	size_t end;
+	w->unsure += count(w, piece, piece->length, &end);
 }
 
 static int write_piece(struct writer *w, const struct piece *piece)

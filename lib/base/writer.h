@@ -38,11 +38,12 @@ struct writer_config {
 	int (*filter)(void *arg, const void *bytes, size_t length, enum writer_end,
 	              int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
 	void *filter_arg;
-	/* How many messages end in the first `length` bytes of a buffer, and so many were lost: those
-	   whose bytes a failed write kept from the descriptor, or, with a filter, maybe did. Called
-	   for what fails and what is discarded after it, on the writer's thread or in writer_free;
-	   `arg` as above. Both or neither. */
-	uint64_t (*count)(void *arg, const void *bytes, size_t length);
+	/* How many messages end in the first `length` bytes of a buffer, and where the last one does;
+	   and so many were lost: those whose bytes a failed write kept from the descriptor, or, with a
+	   filter, maybe did. Called for what fails and what is discarded after it, on the writer's
+	   thread or in writer_free; `arg` as above. Both or neither. What a failed write leaves of a
+	   message at the end of a regular file is cut off, but with a filter. */
+	uint64_t (*count)(void *arg, const void *bytes, size_t length, size_t *end);
 	void (*lost)(void *arg, uint64_t messages);
 };
 

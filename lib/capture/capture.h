@@ -60,7 +60,8 @@ void capture_reader_progress(const struct capture_reader *, uint64_t *done, uint
  * (or the close) the file stays as it was. A message that is not a packet is written only where a
  * link type is configured: as a packet of that one, of its own time or else of now. More than
  * snaplen bytes of a packet are not written, nor are times after what the format can say (2106 in
- * pcap), which become the last one. After a failed write everything is refused.
+ * pcap), which become the last one. After a failed write everything is refused; the file ends with the last
+ * packet that is whole in it, but where it is compressed.
  */
 struct capture_writer;
 

@@ -155,8 +155,8 @@ static bool is_pcap_header(const uint8_t *at, size_t length)
 }
 
 /* [writer's thread] The packets that end in the first bytes of a buffer, as write_pcap and
-   write_pcapng put them there. */
-static uint64_t count_packets(void *arg, const void *bytes, size_t length)
+   write_pcapng put them there, and the end of the last block. */
+static uint64_t count_packets(void *arg, const void *bytes, size_t length, size_t *last_end)
 {
 	const struct capture_writer *w = arg;
 	const uint8_t *at = bytes, *end = at + length;
@@ -173,6 +173,7 @@ static uint64_t count_packets(void *arg, const void *bytes, size_t length)
 		at += size;
 		count += !pcapng || head[0] == PCAPNG_PACKET;
 	}
+	*last_end = (size_t)(at - (const uint8_t *)bytes);
 	return count;
 }
 
