@@ -134,9 +134,12 @@ static char *key_of(const struct wrpcap_sink *s)
 	return must_printf("capture%s %s", rotates(s) ? "s" : "", s->fname.path);
 }
 
+/* After a restart a ring goes on with its next file. */
 static void leave(struct pt_block *b, struct pt_estate *estate)
 {
 	const struct wrpcap_sink *s = pt_state(b);
+	if (rotates(s) && pt_leaving(estate) != PT_TO_SUCCESSOR)
+		return;
 	const struct handed handed = {s->format, capture_writer_link_type(s->writer), s->gz,
 	                              pt_leaving(estate) == PT_AT_END};
 	char *key = key_of(s);

@@ -371,6 +371,25 @@ def test_a_file_goes_on(service, tmp_path, form, end):
 
 
 @pytest.mark.parametrize("end", ENDS[:2], ids=lambda end: end.name)
+def test_a_ring_of_files_loses_none(service, tmp_path, end):
+    """Restarts come in its first file and in later ones; some files hold two packets, some one."""
+    ring = tmp_path / "ring.pcap"
+    service.create("e", f'w = WrpcapSink("{ring}", linktype=1, rotate={{"size": 150}}); '
+                        's = CLIFeeder(); s > w')
+    for n in range(7):
+        with service.client() as rpc:
+            rpc.send("e", "s", f"{n:04}" * 15)
+        if n in (0, 3, 4):
+            if end != signal.SIGTERM:
+                eventually(lambda: any(f"{n:04}".encode() in f.read_bytes()
+                                       for f in tmp_path.glob("ring.*")))
+            service.restart(end)
+    service.ok("stop", "e")
+    files = sorted(tmp_path.glob("ring.*.pcap"))
+    assert [p[0] for f in files for p in makers.read(f)] == [b"%04d" % n * 15 for n in range(7)]
+
+
+@pytest.mark.parametrize("end", ENDS[:2], ids=lambda end: end.name)
 def test_a_viewer_goes_on_being_fed(services, tmp_path, end):
     """Where the service manager leaves it alone: it is started once."""
     viewer, out = tmp_path / "viewer", tmp_path / "seen.pcapng"
