@@ -28,7 +28,6 @@ struct wrpcap_sink {
 	struct rotate rotate;
 
 	struct capture_writer *writer;
-	uint64_t number; /* of the file, with rotate */
 	uint64_t begun_ns;
 	bool begun; /* something was written to this file */
 	bool started, failed;
@@ -85,13 +84,14 @@ static void on_lost(void *arg, uint64_t packets)
 	pt_undone(arg, packets, "write-error");
 }
 
-static struct capture_writer_config config_of(struct pt_block *b, const char *path)
+static struct capture_writer_config config_of(struct pt_block *b)
 {
 	const struct wrpcap_sink *s = pt_state(b);
 	return (struct capture_writer_config){
-		.path = path,
+		.path = s->fname.path,
 		.fd = -1,
 		.folders = pt_folders(b),
+		.files = (uint64_t)s->rotate.files,
 		.format = (enum capture_format)s->format,
 		.link_type = s->link_type,
 		.gzip = s->gz,
@@ -106,18 +106,14 @@ static struct capture_writer_config config_of(struct pt_block *b, const char *pa
 static int open_anew(struct pt_block *b, struct pt_error *err)
 {
 	struct wrpcap_sink *s = pt_state(b);
-	char *path = NULL;
-	if (rotates(s)) {
-		s->number = rotate_highest(s->fname.path) + 1;
-		path = rotate_name(s->fname.path, s->number);
-	}
-	struct capture_writer_config config = config_of(b, path ? path : s->fname.path);
+	struct capture_writer_config config = config_of(b);
+	if (rotates(s))
+		config.number = rotate_highest(s->fname.path) + 1;
 	if (is_handed(s))
 		config.fd = pt_open_file(b, "fname", &s->fname, O_WRONLY, 0, err);
-	int rc = is_handed(s) && config.fd < 0 ? config.fd
-	                                       : capture_writer_open(&config, &s->writer, err);
-	free(path);
-	return rc;
+	if (is_handed(s) && config.fd < 0)
+		return config.fd;
+	return capture_writer_open(&config, &s->writer, err);
 }
 
 /* ---- handing over ---- */
@@ -170,7 +166,7 @@ static int check_handed(const struct wrpcap_sink *s, const struct handed *h, str
 static int go_on(struct pt_block *b, struct wrpcap_sink *s, const struct handed *h, int fd,
                  struct pt_error *err)
 {
-	struct capture_writer_config config = config_of(b, s->fname.path);
+	struct capture_writer_config config = config_of(b);
 	if (!h || check_handed(s, h, NULL) || (h->gz && !h->whole)) {
 		close(fd);
 		s->kept = false;
@@ -209,9 +205,8 @@ static void inherit(struct pt_block *b, struct pt_block *old)
 	struct wrpcap_sink *s = pt_state(b), *before = pt_state(old);
 	if (!s->kept)
 		return;
-	const struct capture_writer_config config = config_of(b, s->fname.path);
+	const struct capture_writer_config config = config_of(b);
 	s->writer = before->writer;
-	s->number = before->number;
 	s->begun_ns = before->begun_ns;
 	s->begun = before->begun;
 	capture_writer_adopt(s->writer, &config);
@@ -229,25 +224,15 @@ static int open_file(struct pt_block *b, struct pt_error *err)
 
 /* ---- writing ---- */
 
-static void rotate(struct pt_block *b, struct wrpcap_sink *s)
-{
-	uint64_t files = (uint64_t)s->rotate.files, next = s->number + 1;
-	char *path = rotate_name(s->fname.path, next);
-	char *old = files && next > files ? rotate_name(s->fname.path, next - files) : NULL;
-	capture_writer_rotate(s->writer, path, old);
-	free(path);
-	free(old);
-	s->number = next;
-	s->begun = false;
-}
-
 static void rotate_if_due(struct pt_block *b, struct wrpcap_sink *s)
 {
 	bool full = s->rotate.size && capture_writer_bytes(s->writer) >= s->rotate.size;
 	bool old = s->rotate.seconds > 0 &&
 	           (double)(pt_now(b) - s->begun_ns) >= s->rotate.seconds * NS_PER_S;
-	if (s->begun && (full || old))
-		rotate(b, s);
+	if (s->begun && (full || old)) {
+		capture_writer_rotate(s->writer);
+		s->begun = false;
+	}
 	if (!s->begun)
 		s->begun_ns = pt_now(b);
 	s->begun = true;
@@ -386,7 +371,7 @@ static const struct pt_param rotate_params[] = {
 	 PT_SIZE(struct rotate, size), .fallback = "None", .min = 1, .max = 1e15},
 	{"seconds", "So long after its first packet a file ends with the next packet.",
 	 PT_SECONDS(struct rotate, seconds), .fallback = "None", .min = 0.001, .max = 1e9},
-	{"files", "How many files are kept: the oldest is deleted.",
+	{"files", "How many files are kept: older ones are deleted, also those of earlier runs.",
 	 PT_INT(struct rotate, files), .fallback = "None", .min = 1, .max = 1e9},
 	{NULL},
 };

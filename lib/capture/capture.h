@@ -67,6 +67,9 @@ struct capture_writer;
 
 struct capture_writer_config {
 	const char *path;
+	uint64_t
+		number; /* 0, or the first one's of a ring of files, whose name is `path`: rotate.h */
+	uint64_t files; /* of a ring: so many are kept, those with the highest numbers; 0: all */
 	int fd; /* -1, or a descriptor to write to, which the writer owns, also on failure; path is its
 	           name. A regular file is treated as one that was opened by its path */
 	const char *const *folders; /* where it may write, for ever: see base/path.h */
@@ -92,11 +95,11 @@ struct capture_writer_config {
 /* Opens, and writes the header as soon as the link type is known (at the close at the latest: an
    empty file is a valid one, of Ethernet if nothing else was said). May block: appending reads the
    file through, since behind a damaged end nothing could be read. A FIFO without a reader, and a
-   file that somebody else is writing (flock), are refused. */
+   file (or a ring) that somebody else is writing (flock), are refused. */
 int capture_writer_open(const struct capture_writer_config *, struct capture_writer **,
                         struct pt_error *);
 
-/* Another owner goes on with it: `config` may differ in link_type, progress, lost and arg, which count
+/* Another owner goes on with it: `config` may differ in files, link_type, progress, lost and arg, which count
    from now on; when it returns, nobody calls what they were before. The link type of a pcap file that
    has begun stays. */
 void capture_writer_adopt(struct capture_writer *, const struct capture_writer_config *config);
@@ -117,10 +120,10 @@ uint64_t capture_writer_bytes(const struct capture_writer *); /* so far, uncompr
 void capture_writer_push(struct capture_writer *);            /* hand over what is buffered */
 int capture_writer_error(const struct capture_writer *); /* 0, or the first failed write's code */
 
-/* Ends this file, has it put on the disk, and goes on in another, which is made or overwritten;
-   then `remove` (may be NULL) is deleted. The file work is the writer's thread's: what fails there is
-   a failed write. A link type that is known stays. */
-void capture_writer_rotate(struct capture_writer *, const char *path, const char *remove);
+/* Ends this file, has it put on the disk, and goes on in the next one of the ring, which is made or
+   overwritten; then what is not kept is deleted, as it is when the first one begins. The file work is
+   the writer's thread's: what fails there is a failed write. A link type that is known stays. */
+void capture_writer_rotate(struct capture_writer *);
 
 /* Waits until everything is on the disk and closes. -ENOSPC and the like with words. */
 int capture_writer_close(struct capture_writer *, struct pt_error *); /* NULL does nothing */

@@ -29,6 +29,11 @@ int output_failed(const struct capture_writer_config *config, const char *path, 
 	case EPIPE:
 		return pt_fail(err, code, "fname", "cannot write '%s': the reader has closed it",
 		               path);
+	case EBUSY:
+		return pt_fail(
+			err, code, "fname",
+			"'%s' is being written by another block or program; choose another name",
+			path);
 	case ETIMEDOUT:
 		return pt_fail(err, code, "fname", "cannot write '%s': its reader takes nothing",
 		               path);
@@ -122,6 +127,12 @@ static int look_at(const struct capture_writer_config *config, struct output *o,
 	return 0;
 }
 
+/* One writes at a time; where the file system has no locks, nobody knows. */
+static bool lock(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
 static int claim(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
 {
 	struct stat st;
@@ -129,13 +140,19 @@ static int claim(const struct capture_writer_config *config, struct output *o, s
 		return output_failed(config, config->path, -errno, err);
 	if (!S_ISREG(st.st_mode))
 		return 0;
-	if (flock(o->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-		return pt_fail(
-			err, -EBUSY, "fname",
-			"'%s' is being written by another block or program; choose another name",
-			config->path);
+	if (!lock(o->fd))
+		return output_failed(config, config->path, -EBUSY, err);
 	o->truncate = !config->append;
 	return config->append && st.st_size ? look_at(config, o, err) : 0;
+}
+
+bool output_is_free(const struct capture_writer_config *config, const char *path)
+{
+	int fd = path_open(config->folders, path, O_RDONLY, 0);
+	bool taken = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	if (fd >= 0)
+		close(fd);
+	return !taken;
 }
 
 int output_open(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
@@ -238,8 +255,11 @@ int output_begin(const struct output *o)
 
 int output_replace(const struct capture_writer_config *config, const char *path)
 {
-	int fd = path_open(config->folders, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, MODE);
-	if (fd >= 0)
-		flock(fd, LOCK_EX | LOCK_NB);
-	return fd;
+	int fd = path_open(config->folders, path, O_WRONLY | O_CREAT | O_NOFOLLOW, MODE);
+	if (fd < 0)
+		return fd;
+	int rc = !lock(fd) ? -EBUSY : ftruncate(fd, 0) ? -errno : 0;
+	if (rc)
+		close(fd);
+	return rc ? rc : fd;
 }

@@ -23,6 +23,9 @@ int output_take(const struct capture_writer_config *, struct output *, struct pt
 /* The same of a file that an earlier process has begun (config->begun). */
 int output_go_on(const struct capture_writer_config *, struct output *, struct pt_error *);
 
+/* Whether nobody is writing the file. */
+bool output_is_free(const struct capture_writer_config *, const char *path);
+
 /* Now what was there goes, unless it is appended to. The descriptor or a negative errno. */
 int output_begin(const struct output *);
 

@@ -3,6 +3,7 @@
 #include "capture/rotate.h"
 
 #include "base/buf.h"
+#include "base/path.h"
 #include <dirent.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -48,7 +49,8 @@ static uint64_t number_of(const char *entry, const char *stem, size_t stem_lengt
 	return strtoull(digits, NULL, 10);
 }
 
-uint64_t rotate_highest(const char *path)
+/* Calls `each` for every number there is. */
+static void go_through(const char *path, void (*each)(void *arg, uint64_t number), void *arg)
 {
 	const char *ending, *name = split(path, &ending);
 	char *folder = name == path ? must_strdup(".") : must_strdup(path);
@@ -56,13 +58,47 @@ uint64_t rotate_highest(const char *path)
 		folder[name - path] = 0;
 	DIR *dir = opendir(folder);
 	free(folder);
-	uint64_t highest = 0;
 	for (struct dirent *e; dir && (e = readdir(dir));) {
 		uint64_t n = number_of(e->d_name, name, (size_t)(ending - name), ending);
-		if (n > highest)
-			highest = n;
+		if (n)
+			each(arg, n);
 	}
 	if (dir)
 		closedir(dir);
+}
+
+static void take_highest(void *arg, uint64_t number)
+{
+	uint64_t *highest = arg;
+	if (number > *highest)
+		*highest = number;
+}
+
+uint64_t rotate_highest(const char *path)
+{
+	uint64_t highest = 0;
+	go_through(path, take_highest, &highest);
 	return highest;
+}
+
+struct deletion {
+	const char *const *folders;
+	const char *path;
+	uint64_t last;
+};
+
+static void delete_one(void *arg, uint64_t number)
+{
+	const struct deletion *d = arg;
+	if (number > d->last)
+		return;
+	char *name = rotate_name(d->path, number);
+	path_unlink(d->folders, name);
+	free(name);
+}
+
+void rotate_delete(const char *const *folders, const char *path, uint64_t last)
+{
+	struct deletion d = {folders, path, last};
+	go_through(path, delete_one, &d);
 }

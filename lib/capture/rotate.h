@@ -13,4 +13,7 @@ char *rotate_name(const char *path, uint64_t number);
    folder. */
 uint64_t rotate_highest(const char *path);
 
+/* Deletes the files whose number is `last` or less. In `folders` alone: see base/path.h. */
+void rotate_delete(const char *const *folders, const char *path, uint64_t last);
+
 #endif

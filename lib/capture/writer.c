@@ -9,6 +9,7 @@
 #include "capture/output.h"
 #include "capture/pack.h"
 #include "capture/pcapng_write.h"
+#include "capture/rotate.h"
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -32,7 +33,8 @@ _Static_assert(BUFFER >= CAPTURE_PACKET_MAX + 64, "a record fits a buffer");
 
 struct capture_writer {
 	struct capture_writer_config config;
-	char *path, *interface_name, *application;
+	char *path, *ring, *interface_name, *application;
+	uint64_t number;       /* of the file in the ring */
 	struct output output;  /* until the writer has it */
 	int fd;                /* the first one, with whoever has it */
 	struct writer *writer; /* from the first packet on */
@@ -49,27 +51,56 @@ struct capture_writer {
 struct turn {
 	struct capture_writer *w;
 	bool first;    /* the one that was opened at the beginning */
-	size_t remove; /* where in `paths` that one begins; 0: none */
-	char paths[];
+	uint64_t gone; /* the highest number in the ring that is deleted */
+	char path[];
 };
 
 /* ---- opening ---- */
 
+static int open_output(const struct capture_writer_config *config, struct output *output,
+                       struct pt_error *err)
+{
+	if (config->begun)
+		return output_go_on(config, output, err);
+	if (config->fd >= 0)
+		return output_take(config, output, err);
+	return output_open(config, output, err);
+}
+
+/* Who writes a ring writes the file of its highest number. */
+static int check_ring(const struct capture_writer_config *config, struct pt_error *err)
+{
+	uint64_t highest = rotate_highest(config->path);
+	char *last = rotate_name(config->path, highest);
+	bool is_free = !highest || output_is_free(config, last);
+	free(last);
+	return is_free ? 0 : output_failed(config, config->path, -EBUSY, err);
+}
+
 int capture_writer_open(const struct capture_writer_config *config, struct capture_writer **result,
                         struct pt_error *err)
 {
+	struct capture_writer_config of_file = *config;
+	struct output output;
 	if (config->append && config->gzip)
 		return pt_fail(err, -EINVAL, "append",
 		               "cannot append to a compressed file; leave out append or gz");
-	struct output output;
-	int rc = config->begun     ? output_go_on(config, &output, err)
-	         : config->fd >= 0 ? output_take(config, &output, err)
-	                           : output_open(config, &output, err);
+	int rc = config->number ? check_ring(config, err) : 0;
 	if (rc)
 		return rc;
+	char *path = config->number ? rotate_name(config->path, config->number)
+	                            : must_strdup(config->path);
+	of_file.path = path;
+	rc = open_output(&of_file, &output, err);
+	if (rc) {
+		free(path);
+		return rc;
+	}
 	struct capture_writer *w = must_calloc(1, sizeof *w);
 	w->config = *config;
-	w->path = must_strdup(config->path);
+	w->path = path;
+	w->ring = config->number ? must_strdup(config->path) : NULL;
+	w->number = config->number;
 	w->interface_name = config->interface_name ? must_strdup(config->interface_name) : NULL;
 	w->application = config->application ? must_strdup(config->application) : NULL;
 	if (!w->config.snaplen || w->config.snaplen > CAPTURE_PACKET_MAX)
@@ -90,6 +121,7 @@ void capture_writer_adopt(struct capture_writer *w, const struct capture_writer_
 	w->config.lost = config->lost;
 	w->config.arg = config->arg;
 	pthread_mutex_unlock(&w->owner);
+	w->config.files = config->files;
 	w->config.link_type = config->link_type;
 	if (!w->headed && w->output.link_type < 0)
 		w->link_type = config->link_type;
@@ -109,16 +141,12 @@ int capture_writer_link_type(const struct capture_writer *w)
 static int take_turn(void *arg)
 {
 	struct turn *t = arg;
-	if (t->first) {
-		int fd = output_begin(&t->w->output);
-		if (fd >= 0)
-			t->w->output.fd = -1;
-		return fd;
-	}
-	const struct capture_writer_config *config = &t->w->config;
-	int fd = output_replace(config, t->paths);
-	if (fd >= 0 && t->remove)
-		path_unlink(config->folders, t->paths + t->remove);
+	struct capture_writer *w = t->w;
+	int fd = t->first ? output_begin(&w->output) : output_replace(&w->config, t->path);
+	if (fd >= 0 && t->first)
+		w->output.fd = -1;
+	if (fd >= 0 && t->gone)
+		rotate_delete(w->config.folders, w->ring, t->gone);
 	return fd;
 }
 
@@ -177,6 +205,17 @@ static uint64_t count_packets(void *arg, const void *bytes, size_t length, size_
 	return count;
 }
 
+static void take_turns(struct capture_writer *w, bool first)
+{
+	uint64_t files = w->config.files;
+	struct turn *turn = must_calloc(1, sizeof *turn + strlen(w->path) + 1);
+	turn->w = w;
+	turn->first = first;
+	turn->gone = files && w->number > files ? w->number - files : 0;
+	strcpy(turn->path, w->path);
+	writer_next(w->writer, take_turn, turn, !first);
+}
+
 static struct writer *begin(struct capture_writer *w)
 {
 	if (w->writer)
@@ -197,25 +236,16 @@ static struct writer *begin(struct capture_writer *w)
 		config.filter_arg = w->pack;
 	}
 	w->writer = writer_new(&config);
-	struct turn *turn = must_calloc(1, sizeof *turn);
-	*turn = (struct turn){.w = w, .first = true};
-	writer_next(w->writer, take_turn, turn, false);
+	take_turns(w, true);
 	return w->writer;
 }
 
-void capture_writer_rotate(struct capture_writer *w, const char *path, const char *remove)
+void capture_writer_rotate(struct capture_writer *w)
 {
-	size_t length = strlen(path) + 1, second = remove ? strlen(remove) + 1 : 0;
-	struct turn *turn = must_calloc(1, sizeof *turn + length + second);
-	turn->w = w;
-	memcpy(turn->paths, path, length);
-	if (remove) {
-		memcpy(turn->paths + length, remove, second);
-		turn->remove = length;
-	}
-	writer_next(begin(w), take_turn, turn, true);
+	begin(w);
 	free(w->path);
-	w->path = must_strdup(path);
+	w->path = rotate_name(w->ring, ++w->number);
+	take_turns(w, false);
 	w->fd = -1;
 	w->headed = false;
 	w->interface_count = 0;
@@ -454,6 +484,7 @@ static void free_writer(struct capture_writer *w)
 	pack_gzip_free(w->pack);
 	free(w->interfaces);
 	free(w->path);
+	free(w->ring);
 	free(w->interface_name);
 	free(w->application);
 	pthread_mutex_destroy(&w->owner);

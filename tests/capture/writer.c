@@ -465,6 +465,21 @@ START_TEST(after_a_failed_write_everything_is_refused)
 }
 END_TEST
 
+static void make_file(const char *folder, const char *name)
+{
+	char *path = must_printf("%s/%s", folder, name);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	free(path);
+}
+
+static bool is_file(const char *folder, const char *name)
+{
+	char *path = must_printf("%s/%s", folder, name);
+	bool is = size_of(path) >= 0;
+	free(path);
+	return is;
+}
+
 static size_t packets_in(const char *folder, const char *name)
 {
 	char *path = must_printf("%s/%s", folder, name);
@@ -475,43 +490,83 @@ static size_t packets_in(const char *folder, const char *name)
 	return count;
 }
 
-START_TEST(rotation_goes_on_in_another_file_and_removes_an_old_one)
+START_TEST(a_ring_goes_on_in_its_next_file_and_keeps_so_many)
 {
 	for (int gz = 0; gz < 2; gz++) {
 		struct desk d = desk();
 		struct capture_writer_config config = plain;
+		make_file(d.folder, "x.00001.pcap");
+		make_file(d.folder, "x.00003.pcap");
 		config.gzip = gz;
+		config.number = 4;
+		config.files = 2;
 		ck_assert_int_eq(open_writer(&d, config), 0);
+		ck_assert(is_file(d.folder, "x.00001.pcap"));
 		put(&d, "one", 101, 1);
-		char *second = must_printf("%s/b", d.folder),
-		     *third = must_printf("%s/c", d.folder);
-		capture_writer_rotate(d.writer, second, NULL);
+		capture_writer_rotate(d.writer);
 		ck_assert_uint_eq(capture_writer_bytes(d.writer), 0);
 		put(&d, "two", 101, 2);
 		put(&d, "three", 101, 3);
-		capture_writer_rotate(d.writer, third, d.path);
+		capture_writer_rotate(d.writer);
 		finish(&d);
-		ck_assert_int_eq(size_of(d.path), -1);
-		ck_assert_uint_eq(packets_in(d.folder, "b"), 2);
-		ck_assert_uint_eq(packets_in(d.folder, "c"), 0);
-		free(second);
-		free(third);
+		ck_assert(!is_file(d.folder, "x.00001.pcap"));
+		ck_assert(!is_file(d.folder, "x.00003.pcap"));
+		ck_assert(!is_file(d.folder, "x.00004.pcap"));
+		ck_assert_uint_eq(packets_in(d.folder, "x.00005.pcap"), 2);
+		ck_assert_uint_eq(packets_in(d.folder, "x.00006.pcap"), 0);
 		desk_end(&d);
 	}
+}
+END_TEST
+
+START_TEST(a_ring_has_one_writer)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	config.number = 1;
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	put(&d, "one", 1, 1);
+	capture_writer_rotate(d.writer);
+	put(&d, "two", 1, 2);
+	capture_writer_push(d.writer);
+	while (!is_file(d.folder, "x.00002.pcap"))
+		sched_yield();
+	struct capture_writer *first = d.writer;
+	config.number = 3;
+	int rc = open_writer(&d, config);
+	expect_refusal(&d, rc, "fname", "x.pcap' is being written by another block or program");
+	d.writer = first;
+	char *third = must_printf("%s/x.00003.pcap", d.folder);
+	config = plain;
+	config.path = third;
+	struct capture_writer *ring = d.writer;
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	capture_writer_rotate(ring);
+	rc = capture_writer_close(ring, &d.err);
+	expect_refusal(&d, rc, "fname", "x.00003.pcap' is being written");
+	finish(&d);
+	free(third);
+	desk_end(&d);
 }
 END_TEST
 
 START_TEST(a_rotation_that_fails_is_told)
 {
 	struct desk d = desk();
-	ck_assert_int_eq(open_writer(&d, plain), 0);
+	struct capture_writer_config config = plain;
+	char *second = must_printf("%s/x.00002.pcap", d.folder);
+	config.number = 1;
+	ck_assert_int_eq(open_writer(&d, config), 0);
 	put(&d, "one", 1, 1);
-	capture_writer_rotate(d.writer, "/nowhere/b", NULL);
+	ck_assert_int_eq(mkdir(second, 0700), 0);
+	capture_writer_rotate(d.writer);
 	put(&d, "two", 1, 2);
 	int rc = capture_writer_close(d.writer, &d.err);
-	ck_assert_int_eq(rc, -ENOENT);
-	expect_refusal(&d, rc, "fname", "cannot write '/nowhere/b'");
-	ck_assert_uint_eq(packets_in(d.folder, "x.pcap"), 1);
+	ck_assert_int_eq(rc, -EISDIR);
+	expect_refusal(&d, rc, "fname", "x.00002.pcap' is a folder");
+	ck_assert_uint_eq(packets_in(d.folder, "x.00001.pcap"), 1);
+	rmdir(second);
+	free(second);
 	desk_end(&d);
 }
 END_TEST
@@ -547,5 +602,5 @@ UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_va
            what_cannot_be_opened_says_how_to_mend_it, a_full_disk_is_told, a_size_limit_is_told,
            a_file_that_takes_a_part_has_what_was_not_lost, a_reader_that_closes_is_told,
            after_a_failed_write_everything_is_refused,
-           rotation_goes_on_in_another_file_and_removes_an_old_one, a_rotation_that_fails_is_told,
-           pcapng_blocks_for_a_stream_can_be_read)
+           a_ring_goes_on_in_its_next_file_and_keeps_so_many, a_ring_has_one_writer,
+           a_rotation_that_fails_is_told, pcapng_blocks_for_a_stream_can_be_read)
