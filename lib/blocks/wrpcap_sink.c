@@ -378,7 +378,7 @@ static const struct pt_param rotate_params[] = {
 
 static const struct pt_param params[] = {
 	{"fname", "The file; one that is there is overwritten when the first packet comes. A FIFO "
-	 "needs a reader.", PT_FILE(struct wrpcap_sink, fname),
+	 "needs a reader; a file that is being read is refused.", PT_FILE(struct wrpcap_sink, fname),
 	 .flags = PT_REQUIRED | PT_WRITE},
 	{"linktype", "The link type of the file; None takes the first packet's.",
 	 PT_LINKTYPE(struct wrpcap_sink, link_type), .fallback = "None"},

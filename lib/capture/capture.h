@@ -94,8 +94,9 @@ struct capture_writer_config {
 
 /* Opens, and writes the header as soon as the link type is known (at the close at the latest: an
    empty file is a valid one, of Ethernet if nothing else was said). May block: appending reads the
-   file through, since behind a damaged end nothing could be read. A FIFO without a reader, and a
-   file (or a ring) that somebody else is writing (flock), are refused. */
+   file through, since behind a damaged end nothing could be read. Refused are a FIFO
+   without a reader, a file (or a ring) that somebody else is writing (flock), and
+   one that a capture_reader is reading; also when its turn comes, as a failed write. */
 int capture_writer_open(const struct capture_writer_config *, struct capture_writer **,
                         struct pt_error *);
 

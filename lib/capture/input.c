@@ -45,8 +45,22 @@ static bool waits(mode_t mode, int fd)
 	return S_ISFIFO(mode) || S_ISSOCK(mode) || (S_ISCHR(mode) && isatty(fd));
 }
 
+/* Where the file system has no locks nobody is warned. */
+static void lock(const struct input *in, short type)
+{
+	struct flock whole = {.l_type = type, .l_whence = SEEK_SET};
+	if (S_ISREG(in->mode))
+		fcntl(in->fd, F_OFD_SETLK, &whole);
+}
+
+void input_unlock(struct input *in)
+{
+	lock(in, F_UNLCK);
+}
+
 static void prepare(struct input *in)
 {
+	lock(in, F_RDLCK);
 	if (S_ISREG(in->mode))
 		posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	if (!waits(in->mode, in->fd))
@@ -96,6 +110,7 @@ void input_close(struct input *in)
 	if (!in)
 		return;
 	stop_unpacking(in);
+	input_unlock(in);
 	if (in->flags_before >= 0)
 		fcntl(in->fd, F_SETFL, in->flags_before);
 	close(in->fd);
@@ -226,6 +241,7 @@ int input_rewind(struct input *in, struct pt_error *err)
 	if (lseek(in->fd, 0, SEEK_SET) < 0)
 		return pt_fail(err, -errno, "fname",
 		               "'%s' cannot be read again: it is not a regular file", in->name);
+	lock(in, F_RDLCK);
 	stop_unpacking(in);
 	in->told = false;
 	in->head_length = 0;

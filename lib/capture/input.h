@@ -28,6 +28,9 @@ ssize_t input_read(struct input *, uint8_t *room, size_t length, struct pt_error
 bool input_skip(struct input *, uint32_t length);
 
 int input_rewind(struct input *, struct pt_error *);
+/* While a regular file is read, from the opening or a rewind on until this, it is locked (fcntl, of the
+   open file), so that a writer does not overwrite it. */
+void input_unlock(struct input *);
 const char *input_name(const struct input *);
 int input_fd(const struct input *);
 bool input_may_wait(const struct input *);

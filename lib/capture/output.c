@@ -34,6 +34,9 @@ int output_failed(const struct capture_writer_config *config, const char *path, 
 			err, code, "fname",
 			"'%s' is being written by another block or program; choose another name",
 			path);
+	case ETXTBSY:
+		return pt_fail(err, code, "fname",
+		               "'%s' is being read; choose another name to write to", path);
 	case ETIMEDOUT:
 		return pt_fail(err, code, "fname", "cannot write '%s': its reader takes nothing",
 		               path);
@@ -133,6 +136,13 @@ static bool lock(int fd)
 	return flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
+/* See input_unlock. What is appended would come back, and be appended. */
+static bool is_being_read(int fd)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	return fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type == F_RDLCK;
+}
+
 static int claim(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
 {
 	struct stat st;
@@ -143,6 +153,8 @@ static int claim(const struct capture_writer_config *config, struct output *o, s
 	if (!lock(o->fd))
 		return output_failed(config, config->path, -EBUSY, err);
 	o->truncate = !config->append;
+	if (is_being_read(o->fd))
+		return output_failed(config, config->path, -ETXTBSY, err);
 	return config->append && st.st_size ? look_at(config, o, err) : 0;
 }
 
@@ -248,6 +260,8 @@ int output_go_on(const struct capture_writer_config *config, struct output *o, s
 
 int output_begin(const struct output *o)
 {
+	if (is_being_read(o->fd))
+		return -ETXTBSY;
 	if (o->truncate && (ftruncate(o->fd, 0) < 0 || lseek(o->fd, 0, SEEK_SET) < 0))
 		return -errno;
 	return o->fd;

@@ -313,6 +313,7 @@ static void make_messages(struct capture_reader *r, struct pt_pool *pool,
 static int finish(struct capture_reader *r, int rc)
 {
 	capture_reader_release(r);
+	input_unlock(r->in);
 	r->fault = rc;
 	return rc;
 }

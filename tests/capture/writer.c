@@ -490,6 +490,39 @@ static size_t packets_in(const char *folder, const char *name)
 	return count;
 }
 
+START_TEST(what_is_being_read_is_not_written)
+{
+	struct desk d = desk();
+	struct pt_msg *m;
+	ck_assert_int_eq(open_writer(&d, plain), 0);
+	put(&d, "one", 1, 1);
+	finish(&d);
+	for (int how = 0; how < 4; how++) {
+		struct capture_reader *r;
+		struct capture_writer_config config = plain;
+		bool opened_before = how % 2;
+		config.append = how / 2;
+		int rc = opened_before ? open_writer(&d, config) : 0;
+		ck_assert_int_eq(capture_reader_open(d.path, &r, &d.err), 0);
+		if (opened_before) {
+			put(&d, "two", 1, 1);
+			rc = capture_writer_close(d.writer, &d.err);
+		} else {
+			rc = open_writer(&d, config);
+		}
+		expect_refusal(&d, rc, "fname", "is being read");
+		ck_assert_int_eq(capture_reader_next(r, d.pool, &m, 1, &d.err), 1);
+		pt_msg_unref(m);
+		ck_assert_int_eq(capture_reader_next(r, d.pool, &m, 1, &d.err), 0);
+		ck_assert_int_eq(open_writer(&d, config), 0); /* it has been read */
+		capture_writer_cancel(d.writer);
+		capture_reader_close(r);
+	}
+	ck_assert_uint_eq(packets_in(d.folder, "x.pcap"), 1);
+	desk_end(&d);
+}
+END_TEST
+
 START_TEST(a_ring_goes_on_in_its_next_file_and_keeps_so_many)
 {
 	for (int gz = 0; gz < 2; gz++) {
@@ -601,6 +634,6 @@ UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_va
            a_descriptor_is_written_as_a_path_is, a_pipe_that_others_use_gets_its_flags_back,
            what_cannot_be_opened_says_how_to_mend_it, a_full_disk_is_told, a_size_limit_is_told,
            a_file_that_takes_a_part_has_what_was_not_lost, a_reader_that_closes_is_told,
-           after_a_failed_write_everything_is_refused,
+           after_a_failed_write_everything_is_refused, what_is_being_read_is_not_written,
            a_ring_goes_on_in_its_next_file_and_keeps_so_many, a_ring_has_one_writer,
            a_rotation_that_fails_is_told, pcapng_blocks_for_a_stream_can_be_read)
