@@ -73,7 +73,8 @@ static int read_words(struct ctl *ctl, int count, char **words, struct pt_error 
 static int run(struct ctl *ctl)
 {
 	if (ctl_flag(ctl, "version")) {
-		printf("ptctl %s\n", PIPETOOL_VERSION);
+		static const char text[] = "ptctl " PIPETOOL_VERSION "\n";
+		out_print(text, sizeof text - 1);
 		return EXIT_DONE;
 	}
 	if (ctl->verb && !ctl_flag(ctl, "help"))
@@ -97,10 +98,20 @@ static void interrupted(int signal)
 	_exit(EXIT_INTERRUPTED);
 }
 
+/* What was closed is not to become the connection to the daemon: it would get what is printed. */
+static void keep_standard_places(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			_exit(EXIT_REFUSED);
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl ctl = {.values = json_object()};
 	struct pt_error err = PT_ERROR_INIT;
+	keep_standard_places();
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, interrupted);

@@ -377,6 +377,16 @@ def test_run_private_needs_no_daemon(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.pcap", "out.pcap"]
 
 
+def test_what_is_printed_goes_nowhere_else_where_it_is_closed(daemon):
+    """The first descriptor that is opened would else take the place of standard output."""
+    for verb in (["list"], ["--version"], ["run", "PeriodicSource('[]', 0.01) > RawConsoleSink()"]):
+        result = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", program("ptctl"), "-s",
+                                 daemon.socket, *verb], stderr=subprocess.PIPE, timeout=DEADLINE,
+                                check=False)
+        assert result.returncode == 1 and b"cannot write to standard output" in result.stderr, verb
+    eventually(lambda: daemon.call("daemon.info")["engines"] == 0)
+
+
 def test_run_reads_a_file(daemon, tmp_path):
     makers.pcap(tmp_path / "in.pcap", makers.some_packets())
     (tmp_path / "copy.pipe").write_text("# copies\nRdpcapSource('in.pcap') >\n  WrpcapSink('out')\n")
