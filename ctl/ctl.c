@@ -8,6 +8,7 @@
 #include "ctl/remote.h"
 #include "rpc/call.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,17 @@ bool ctl_flag(const struct ctl *ctl, const char *name)
 const json_t *ctl_many(const struct ctl *ctl, const char *name)
 {
 	return json_object_get(ctl->values, name);
+}
+
+void ctl_catch(void (*caught)(int signal))
+{
+	const struct sigaction action = {.sa_handler = caught};
+	struct sigaction before;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, &before);
+	if (before.sa_handler == SIG_IGN)
+		sigaction(SIGHUP, &before, NULL);
 }
 
 /* ---- calls ---- */

@@ -134,12 +134,9 @@ static sigset_t ending(void)
 
 void tapped_catch_signals(void)
 {
-	const struct sigaction action = {.sa_handler = note};
 	const sigset_t set = ending();
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	ctl_catch(note);
 }
 
 bool tapped_interrupted(void)

@@ -77,14 +77,6 @@ static void interrupted(int signal)
 		_exit(EXIT_INTERRUPTED);
 }
 
-static void catch_signals(void)
-{
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = interrupted};
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-		sigaction(signals[i], &action, NULL);
-}
-
 static double clock_s(void)
 {
 	struct timespec t;
@@ -338,7 +330,7 @@ static int run(struct ctl *ctl)
 	struct running r = {.ctl = ctl, .terminal = isatty(STDERR_FILENO) && !ctl->json};
 	r.output = (struct attachment){.json = ctl->json, .before = clear_line, .arg = &r};
 	progress_init(&r.progress, clock_s());
-	catch_signals();
+	ctl_catch(interrupted);
 	out_set_last(abandon, &r);
 	int code = prepare(&r, &err);
 	if (!code)

@@ -377,6 +377,20 @@ def test_run_private_needs_no_daemon(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.pcap", "out.pcap"]
 
 
+def test_run_goes_on_without_its_terminal_under_nohup(daemon):
+    running = subprocess.Popen([program("ptctl"), "-s", daemon.socket, "run",
+                                "PeriodicSource('tick', 0.002) > ConsoleSink()"],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    assert running.stdout.readline() == b">'tick'\n"
+    running.send_signal(signal.SIGHUP)
+    for _ in range(300):
+        assert running.stdout.readline() == b">'tick'\n"
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=DEADLINE)
+    assert running.returncode == 130
+
+
 def test_what_is_printed_goes_nowhere_else_where_it_is_closed(daemon):
     """The first descriptor that is opened would else take the place of standard output."""
     for verb in (["list"], ["--version"], ["run", "PeriodicSource('[]', 0.01) > RawConsoleSink()"]):
