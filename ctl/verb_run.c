@@ -154,7 +154,7 @@ static int prepare(struct running *r, struct pt_error *err)
 		code = world_init(&world, r->ctl, NULL, err);
 	if (!code)
 		code = pipe_parse(&r->pipe, &world, err);
-	if (!code && !r->ctl->host && !ctl_flag(r->ctl, "private"))
+	if (!code && !r->ctl->host)
 		code = hand_over(&r->files, &r->pipe, &world, r->ctl, err);
 	world_fini(&world);
 	if (!code)

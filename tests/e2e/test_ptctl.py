@@ -377,6 +377,25 @@ def test_run_private_needs_no_daemon(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.pcap", "out.pcap"]
 
 
+def test_run_private_shares_its_standard_input_and_output(tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
+    with open(source, "rb") as file:
+        data = file.read()
+    result = run_ptctl("run", "--private", "RdpcapSource('/dev/stdin') > WrpcapSink('/dev/stdout')",
+                       input=data)
+    assert result.code == 0 and result.raw == data, result
+
+
+def test_run_private_opens_any_number_of_files(tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
+    result = run_ptctl("run", "--private", f"r = RdpcapSource('{source}')\n" + "".join(
+        f"r > WrpcapSink('{n}')\n" for n in range(70)), cwd=tmp_path)
+    assert result.code == 0, result
+    with open(source, "rb") as file:
+        data = file.read()
+    assert all((tmp_path / str(n)).read_bytes() == data for n in range(70))
+
+
 def test_run_goes_on_without_its_terminal_under_nohup(daemon):
     running = subprocess.Popen([program("ptctl"), "-s", daemon.socket, "run",
                                 "PeriodicSource('tick', 0.002) > ConsoleSink()"],
