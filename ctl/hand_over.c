@@ -83,6 +83,12 @@ static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param 
 	int fd = row->flags & PT_WRITE ? open_to_write(path, &made) : open_to_read(path);
 	if (fd < 0)
 		return refuse(row, path, fd, err);
+	if (row->flags & PT_WRITE && isatty(fd)) {
+		close(fd);
+		pt_fail(err, -PT_EIO, row->name, "'%s' is a terminal, and this is not text", path);
+		pt_hint(err, "give a file, or a pipe to who can read it (| tcpdump -nr -)");
+		return -PT_EIO;
+	}
 	h->files = must_realloc(h->files, h->count + 1, sizeof *h->files);
 	h->files[h->count++].path = made ? must_strdup(path) : NULL;
 	json_t *file = json_object();

@@ -396,6 +396,13 @@ def test_run_private_opens_any_number_of_files(tmp_path):
     assert all((tmp_path / str(n)).read_bytes() == data for n in range(70))
 
 
+def test_no_capture_is_written_to_a_terminal(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
+    code, text = on_terminal([program("ptctl"), "-s", str(daemon.socket), "run",
+                              f'RdpcapSource("{source}") > WrpcapSink("/dev/stdout")'])
+    assert code == 1 and "is a terminal" in text and "\xd4" not in text, text
+
+
 def test_run_goes_on_without_its_terminal_under_nohup(daemon):
     running = subprocess.Popen([program("ptctl"), "-s", daemon.socket, "run",
                                 "PeriodicSource('tick', 0.002) > ConsoleSink()"],
