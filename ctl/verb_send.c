@@ -16,6 +16,7 @@ static int trigger(struct ctl *);
 
 /* Bytes of messages in one request: with every byte escaped they still fit a line. */
 enum { BATCH = 128 * 1024, MESSAGE_MAX = 700 * 1024, READ_SIZE = 64 * 1024 };
+enum { LINE_LENGTH_MAX = 4 * MESSAGE_MAX }; /* in hex, with blanks, it is longer */
 
 #define TARGET                                                                 \
 	{                                                                      \
@@ -127,14 +128,19 @@ static json_t *to_json(const struct buf *b)
 	return json;
 }
 
+static int too_long(size_t length, const char *or_more, struct pt_error *err)
+{
+	return pt_fail(err, -PT_ELIMIT, NULL,
+	               "a message of %zu bytes%s is too long to be sent this way; at most %d",
+	               length, or_more, MESSAGE_MAX);
+}
+
 static int add(struct sending *s, const char *text, size_t length, struct pt_error *err)
 {
 	struct buf b = BUF_INIT;
 	int code = decode(s->ctl, &b, text, length, err);
 	if (!code && b.length > MESSAGE_MAX)
-		code = pt_fail(err, -PT_ELIMIT, NULL,
-		               "a message of %zu bytes is too long to be sent this way; at most %d",
-		               b.length, MESSAGE_MAX);
+		code = too_long(b.length, "", err);
 	if (!code && s->bytes && s->bytes + b.length > BATCH)
 		code = flush(s, err);
 	if (!code) {
@@ -159,6 +165,8 @@ static int add_lines(struct sending *s, struct buf *input, bool end, struct pt_e
 		done += length + (newline != NULL);
 	}
 	buf_consume(input, done);
+	if (!code && input->length > LINE_LENGTH_MAX)
+		code = too_long(input->length, " or more", err);
 	return code;
 }
 

@@ -293,6 +293,19 @@ def test_many_messages_from_standard_input(daemon):
     assert daemon.ok("recv", "e.q", "-n", "20000") == text
 
 
+def test_a_line_without_end_is_not_waited_for(daemon):
+    daemon.create("e", "s = CLIFeeder(); s > Sink()")
+    sending = subprocess.Popen([program("ptctl"), "-s", daemon.socket, "send", "e.s"],
+                               stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    with pytest.raises(BrokenPipeError):
+        while True:
+            sending.stdin.write(bytes(1 << 20))
+            sending.stdin.flush()
+    assert b"or more is too long" in sending.stderr.read()
+    assert sending.wait(DEADLINE) == 1
+    sending.stderr.close()
+
+
 def test_send_on_the_high_canal(daemon):
     daemon.create("e", "a = AutoSource(); q = QueueSink(); a > q; a >> q")
     daemon.ok("send", "e.a", "low")
