@@ -33,6 +33,8 @@ enum {
 	END_MS = 10000,     /* for the engines to stop */
 	FAREWELL_MS = 1000, /* then for the peers to read their answers */
 	LOST_TOLD_MS = 1000,
+	TWICE_MS =
+		500, /* a signal twice in so short a time is one: the end of a parent with threads */
 	SOCKETS = 2,
 };
 
@@ -163,11 +165,14 @@ static void engines_gone(void *arg, int code, json_t *result, struct pt_error *e
 
 static void end(struct daemon *d, const char *signal)
 {
+	if (d->ending && uv_now(&d->loop) - d->ending_since_ms < TWICE_MS)
+		return;
 	if (d->ending) {
 		log_error("%s again: ended at once; what the engines hold is lost", signal);
 		_exit(EXIT_FAILURE);
 	}
 	d->ending = true;
+	d->ending_since_ms = uv_now(&d->loop);
 	notify_stopping(d->notify);
 	size_t count = engines_count(d->engines);
 	log_info("%s: stopping %zu engine%s", signal, count, count == 1 ? "" : "s");

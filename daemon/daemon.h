@@ -45,6 +45,7 @@ struct daemon {
 	unsigned loads;      /* of types, that are under way: the end waits for them */
 	unsigned beginnings; /* that are still awaited: what was kept, what is in files */
 	bool ready, ending, engines_ended;
+	uint64_t ending_since_ms;
 	bool bad_conf; /* what the last reload found is not in use */
 };
 

@@ -409,6 +409,21 @@ def test_run_private_opens_any_number_of_files(tmp_path):
     assert all((tmp_path / str(n)).read_bytes() == data for n in range(70))
 
 
+def test_a_killed_private_run_ends_cleanly(tmp_path):
+    for n in range(10):
+        running = subprocess.Popen([program("ptctl"), "run", "--private",
+                                    f"p = PeriodicSource('tick', 0.001); p > ConsoleSink(); "
+                                    f"p > WrpcapSink('{tmp_path}/{n}', linktype=1)"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert running.stdout.readline() == b">'tick'\n"
+        running.kill()
+        assert running.stderr.read() == b""  # to its daemon's end
+        running.wait()
+        running.stdout.close()
+        running.stderr.close()
+        assert makers.read(tmp_path / str(n))
+
+
 def test_no_capture_is_written_to_a_terminal(daemon, tmp_path):
     source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
     code, text = on_terminal([program("ptctl"), "-s", str(daemon.socket), "run",
