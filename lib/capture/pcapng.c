@@ -22,8 +22,8 @@ enum block_type {
 #define BYTE_ORDER_MAGIC 0x1a2b3c4du
 #define BLOCK_MIN        12
 #define SECTION_MIN      28
-#define SECTION_HEAD     24              /* without options and trailer */
-#define BLOCK_MAX        (1024u * 1024u) /* of those that are looked into */
+#define SECTION_HEAD     24                    /* without options and trailer */
+#define BLOCK_MAX        (16u * 1024u * 1024u) /* of those that are looked into */
 #define FINEST           28 /* 10^-28 s: 10^19 parts of a nanosecond still fit 64 bits */
 #define INTERFACES_MAX   65536
 

@@ -278,6 +278,12 @@ static ssize_t fill(struct capture_reader *r, struct pt_pool *pool, struct pt_er
 	}
 	size_t length;
 	uint8_t *at = room(r, pool, &length);
+	if (!at && w->want > pool_limit(pool))
+		return pt_fail(
+			err, -ENOBUFS, "fname",
+			"'%s' has a block of %zu bytes at byte %llu, more than an engine may "
+			"hold (see [limits] memory)",
+			w->name, w->want, (unsigned long long)w->offset);
 	if (!at)
 		return -ENOMEM;
 	if (w->skip && w->skip < length)

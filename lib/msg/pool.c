@@ -70,6 +70,11 @@ void pool_free(struct pt_pool *pool)
 	free(pool);
 }
 
+size_t pool_limit(const struct pt_pool *pool)
+{
+	return pool->limit;
+}
+
 size_t pool_bytes(const struct pt_pool *pool)
 {
 	return pool->bytes;

@@ -14,6 +14,7 @@ void pool_free(struct pt_pool *);       /* asserts that no message and no chunk 
 size_t pool_bytes(const struct pt_pool *);    /* of chunks alive */
 size_t pool_messages(const struct pt_pool *); /* descriptors alive */
 void pool_set_limit(struct pt_pool *, size_t limit);
+size_t pool_limit(const struct pt_pool *);
 
 /*
  * Chunks, for sources that read much at once: reserve one, read into it, cut messages out of it.

@@ -221,6 +221,57 @@ START_TEST(other_blocks_are_skipped_however_long)
 }
 END_TEST
 
+/* 3 MB of comments. */
+static struct file with_many_comments(void)
+{
+	static char comment[60000];
+	const size_t comments = 50, options = comments * (4 + sizeof comment);
+	struct file f = {.big = false};
+	section(&f);
+	interface(&f, 1, 0);
+	put32(&f, 6);
+	put32(&f, (uint32_t)(32 + 4 + options));
+	put32(&f, 0);
+	put64(&f, 0);
+	put32(&f, 4);
+	put32(&f, 4);
+	buf_add(&f.bytes, "much", 4);
+	for (size_t i = 0; i < comments; i++) {
+		put16(&f, 1);
+		put16(&f, sizeof comment);
+		buf_add(&f.bytes, comment, sizeof comment);
+	}
+	put32(&f, (uint32_t)(32 + 4 + options));
+	enhanced(&f, 0, 1, "after");
+	return f;
+}
+
+START_TEST(a_packet_may_have_many_comments)
+{
+	struct file f = with_many_comments();
+	struct reading r = read_file(&f);
+	ck_assert_int_eq(r.end, 0);
+	ck_assert_uint_eq(r.count, 2);
+	expect_bytes(&r, 0, "much");
+	expect_bytes(&r, 1, "after");
+	reading_end(&r);
+}
+END_TEST
+
+START_TEST(what_never_fits_the_pools_limit_is_not_waited_for)
+{
+	struct file f = with_many_comments();
+	struct reading r = {.pool = pool_new(1024 * 1024)};
+	ck_assert_int_eq(capture_reader_open_fd(memory_file(f.bytes.data, f.bytes.length), "x",
+	                                        &r.reader, &r.err),
+	                 0);
+	read_on(&r);
+	expect_words(&r, "has a block of 3000236 bytes at byte 48, more than an engine may hold");
+	reading_end(&r);
+	buf_free(&f.bytes);
+}
+END_TEST
+
 START_TEST(a_skipped_block_must_end_as_it_began)
 {
 	struct file f = {.big = false};
@@ -267,7 +318,7 @@ START_TEST(packet_blocks_that_lie_are_found_out)
 {
 	lie(4, 13, "a block that claims 13 bytes");
 	lie(4, 0, "a block that claims 0 bytes");
-	lie(4, 0x7ffffff0, "more than 1048576");
+	lie(4, 0x7ffffff0, "more than 16777216");
 	lie(32, 40, "36 bytes at its beginning and 40 at its end");
 	lie(8, 1, "a packet of interface 1, of which there are 1 so far");
 	lie(20, 5, "a packet that claims 5 bytes in a block of 36");
@@ -320,6 +371,7 @@ UNIT_TESTS("capture/pcapng", interfaces_have_their_own_link_types,
            sections_of_either_byte_order_follow_one_another, times_of_every_resolution,
            times_do_not_overflow, simple_packets_have_no_time_and_mind_the_snap_length,
            obsolete_packets_are_read, other_blocks_are_skipped_however_long,
+           a_packet_may_have_many_comments, what_never_fits_the_pools_limit_is_not_waited_for,
            a_skipped_block_must_end_as_it_began,
            a_block_that_claims_more_than_the_file_has_is_cut_off,
            packet_blocks_that_lie_are_found_out, options_cannot_reach_past_their_block,
