@@ -200,7 +200,7 @@ static void trigger(struct pt_block *b)
 static void produce(struct pt_block *b, unsigned max)
 {
 	struct valve *v = pt_state(b);
-	while (max-- && v->open && v->queue.count)
+	while (max-- && v->open && v->queue.count && !pt_held_back(b))
 		let_go(b, v);
 	pt_ready(b, v->open && v->queue.count);
 }

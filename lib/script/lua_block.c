@@ -351,13 +351,13 @@ static void produce(struct pt_block *block, unsigned max)
 {
 	struct lua_block *b = pt_state(block);
 	enum pt_canal canal;
-	struct pt_msg *m;
-	for (; max && (m = pt_queue_take(block, &b->waiting, &canal, UINT64_MAX)); max--) {
+	for (; max && b->waiting.count && !pt_held_back(block); max--) {
+		struct pt_msg *m = pt_queue_take(block, &b->waiting, &canal, UINT64_MAX);
 		struct pt_error err = PT_ERROR_INIT;
 		send(b, canal, m, &err);
 		pt_error_clear(&err);
 	}
-	if (max && has_work(b) && !produce_once(b, max))
+	if (max && has_work(b) && !pt_held_back(block) && !produce_once(b, max))
 		b->idle = true;
 	check(b);
 }

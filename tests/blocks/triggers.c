@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* TriggerDrain, TriggeredMessage, TriggeredValve, TriggeredQueueingValve and TriggeredSwitch. */
+#include "base/buf.h"
 #include "rig.h"
 #include "unit.h"
 #include <stdio.h>
@@ -278,6 +279,27 @@ START_TEST(what_is_replaced_stays_as_the_triggers_have_left_it)
 }
 END_TEST
 
+/* Sixty times a mebibyte is more than a full sink bears at once. */
+START_TEST(a_valve_releases_no_more_than_the_sink_takes)
+{
+	enum { COUNT = 60, LENGTH = 1 << 20 };
+	struct rig *r = rig_graph("it = TriggeredQueueingValve(False)\n"
+	                          "q = QueueSink(limit=1, overflow='block'); it > q");
+	char *text = must_calloc(1, LENGTH + 1);
+	memset(text, 'm', LENGTH);
+	for (int i = 0; i < COUNT; i++)
+		push(r, LOW, text);
+	fire(r);
+	for (int i = 0; i < COUNT; i++) {
+		const json_t *got = ask(r, "recv", "{\"block\": \"q\"}");
+		ck_assert_uint_eq(json_array_size(json_object_get(got, "messages")), 1);
+		turn(r);
+	}
+	free(text);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(a_valve_that_closes_holds_nobody_back_for_what_waited_in_it)
 {
 	struct rig *r = rig_graph("it = TriggeredQueueingValve(False)\n"
@@ -297,6 +319,7 @@ UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes, or_afte
            a_triggered_message_goes_low_then_high_then_the_trigger,
            a_valve_changes_on_each_trigger_and_passes_it_on,
            a_queueing_valve_passes_the_trigger_on_and_then_releases,
+           a_valve_releases_no_more_than_the_sink_takes,
            a_valve_that_closes_holds_nobody_back_for_what_waited_in_it,
            a_flight_recorder_keeps_the_newest, a_flight_recorder_keeps_the_last_seconds,
            seconds_go_with_a_limit_and_none_is_missing_between, a_switch_changes_the_exit,
