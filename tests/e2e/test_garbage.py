@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A night of garbage: whatever comes in, each line has a clear answer, and nothing stays of it."""
+import concurrent.futures
 import json
 import os
 import socket
@@ -126,16 +127,21 @@ def judge(client, most):
 DONE = b'\n{"jsonrpc":"2.0","id":"done","method":"daemon.info"}\n'
 
 
+def pieces(data, dice):
+    while data:
+        size = dice.choice([1, 7, 1000, 100_000])
+        yield data[:size]
+        data = data[size:]
+
+
 def lines(daemon, noise):
-    """Many lines, in pieces of any size."""
+    """Many lines, in pieces of any size; with 64 answers unread they would not all be taken."""
     sent = [noise.line() for _ in range(noise.dice.choice([1, 50, 300]))]
-    data = b"\n".join(sent) + DONE
-    with Client(daemon.socket) as client:
-        while data:
-            size = noise.dice.choice([1, 7, 1000, 100_000])
-            client.write(data[:size])
-            data = data[size:]
+    parts = list(pieces(b"\n".join(sent) + DONE, noise.dice))
+    with Client(daemon.socket) as client, concurrent.futures.ThreadPoolExecutor() as pool:
+        written = pool.submit(lambda: [client.write(part) for part in parts])
         judge(client, len(sent))
+        written.result()
 
 
 def only_garbage(daemon, noise):
