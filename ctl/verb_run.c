@@ -63,7 +63,8 @@ struct running {
 	/* The thread that waits for the end, on a connection of its own. */
 	struct pt_client *waiter;
 	pthread_t thread;
-	int done; /* an eventfd: readable once it has ended */
+	bool waiting; /* the thread runs */
+	int done;     /* an eventfd: readable once it has ended */
 	int code;
 	struct pt_error err;
 };
@@ -234,17 +235,26 @@ static void begin_waiting(struct running *r)
 	r->done = eventfd(0, EFD_CLOEXEC);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	pthread_create(&r->thread, NULL, wait_for_end, r);
+	r->waiting = true;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void end_waiting(struct running *r, bool at_once)
+{
+	if (!r->waiting)
+		return;
+	if (at_once)
+		shutdown(pt_client_fd(r->waiter), SHUT_RDWR);
+	pthread_join(r->thread, NULL);
+	close(r->done);
+	r->waiting = false;
 }
 
 static int wait_until_done(struct running *r, struct pt_error *err)
 {
 	begin_waiting(r);
 	int code = watch(r, err);
-	if (code || interrupts > 1)
-		shutdown(pt_client_fd(r->waiter), SHUT_RDWR);
-	pthread_join(r->thread, NULL);
-	close(r->done);
+	end_waiting(r, code || interrupts > 1);
 	if (!code && r->code && !interrupts) {
 		code = r->code;
 		error_move(err, &r->err);
@@ -319,6 +329,7 @@ static int finish(struct running *r, int code, struct pt_error *err)
 static void abandon(void *arg)
 {
 	struct running *r = arg;
+	end_waiting(r, true);
 	if (r->created)
 		ctl_call(r->ctl, "engine.destroy", engine_params(r), NULL, NULL);
 	private_end(&r->daemon, r->ctl);
