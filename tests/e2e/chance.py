@@ -3,6 +3,7 @@
 
 $SEED repeats a run, $PIPETOOL_LONG=1 makes it long.
 """
+import contextlib
 import os
 import pathlib
 import random
@@ -60,8 +61,17 @@ class Held:
         return (len(os.listdir(f"/proc/{self.pid}/fd")), len(os.listdir(f"/proc/{self.pid}/task")),
                 0 if sanitized() else resident)  # sanitizers keep what was freed
 
+    def opened(self):
+        """What its descriptors are, by number."""
+        links = {}
+        for number in os.listdir(f"/proc/{self.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                links[int(number)] = os.readlink(f"/proc/{self.pid}/fd/{number}")
+        return links
+
     def remember(self):
         self.before = self.now()
+        self.open_before = self.opened()
 
     def nothing_more(self, growth_kib=4096):
         """Waits until all is given back."""
@@ -70,4 +80,6 @@ class Held:
         try:
             eventually(lambda: all(now <= limit for now, limit in zip(self.now(), most)))
         except AssertionError:
-            raise AssertionError(f"descriptors, threads, KiB: {self.before}, then {self.now()}")
+            more = {n: link for n, link in self.opened().items() if self.open_before.get(n) != link}
+            raise AssertionError(f"descriptors, threads, KiB: {self.before}, then {self.now()}; "
+                                 f"other descriptors: {more}") from None
