@@ -214,6 +214,8 @@ static void carry_out(struct connection *c, const char *line, size_t length)
 	int code = read_call(c, call, line, length, &err);
 	if (code)
 		call_refuse(call, code, &err);
+	else if (c->gone && role_parse(call->request.method->role) <= ROLE_VIEWER)
+		call_refuse(call, -EPIPE, &err); /* it only tells, and nobody hears */
 	else
 		call->request.method->run(call);
 	if (c->gone && c->call)

@@ -10,7 +10,7 @@ import random
 import re
 import time
 
-from conftest import DEADLINE, eventually, sanitized
+from conftest import eventually, sanitized
 
 TOP = pathlib.Path(__file__).parents[2]
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
@@ -74,13 +74,11 @@ class Held:
         self.open_before = self.opened()
 
     def nothing_more(self, growth_kib=4096):
-        """Waits until all is given back: what was asked by who has gone is still carried out, and
-        thousands of requests take a while where a sanitizer looks on."""
+        """Waits until all is given back."""
         descriptors, threads, resident = self.before
         most = descriptors, threads, resident + growth_kib
         try:
-            eventually(lambda: all(now <= limit for now, limit in zip(self.now(), most)),
-                       6 * DEADLINE)
+            eventually(lambda: all(now <= limit for now, limit in zip(self.now(), most)))
         except AssertionError:
             more = {n: link for n, link in self.opened().items() if self.open_before.get(n) != link}
             raise AssertionError(f"descriptors, threads, KiB: {self.before}, then {self.now()}; "

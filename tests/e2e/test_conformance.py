@@ -16,7 +16,7 @@ from conftest import Daemon, eventually, sanitized
 from graphs import Changing, Meshed, Tree, Vectors
 from sides import Failed, Ours, Scapy
 
-GRAPHS = 40 if sanitized() else 200  # of each kind
+GRAPHS = 24 if sanitized() else 200  # of each kind
 PARTS = 5
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 

@@ -8,7 +8,7 @@ from client import Refused, add, link
 from conftest import sanitized
 
 SLOW = sanitized() and not LONG
-GRAPHS = 60 if SLOW else 300
+GRAPHS = 24 if SLOW else 300
 HISTORIES = 100 if LONG else 4 if SLOW else 12
 
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <uv.h>
 
-enum { DEEP = 10000 };
+enum { DEEP = TIMES(10000) };
 
 static uv_sem_t answered;
 static json_t *answer;

@@ -125,7 +125,7 @@ END_TEST
 START_TEST(garbage_is_printable)
 {
 	srandom(6);
-	for (unsigned i = 0; i < 50000; i++) {
+	for (unsigned i = 0; i < TIMES(50000); i++) {
 		struct made m;
 		make_random(&m);
 		for (unsigned hits = random_below(8); hits--;)
