@@ -164,6 +164,8 @@ char *rig_export(struct rig *r)
 
 /* ---- making and ending ---- */
 
+struct pt_engine_limits rig_limits = {.script_time_ns = UINT64_C(60000000000)};
+
 static struct rig *rig_new(void)
 {
 	struct rig *r = must_calloc(1, sizeof *r);
@@ -173,7 +175,7 @@ static struct rig *rig_new(void)
 	r->recorded = json_array();
 	r->printed = json_array();
 	r->reports = json_array();
-	ck_assert_int_eq(engine_new("rig", &hooks, NULL, false, &r->engine, NULL), 0);
+	ck_assert_int_eq(engine_new("rig", &hooks, &rig_limits, false, &r->engine, NULL), 0);
 	r->engine->fake_now_ns = 1000000000;
 	return r;
 }

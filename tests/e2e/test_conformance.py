@@ -4,6 +4,7 @@
 A case is written once and played on both sides. Where we differ on purpose, the case says so and
 why, and shows what Scapy does: see "What is better here" at the end.
 """
+import itertools
 import os
 import random
 import socket
@@ -107,10 +108,12 @@ def test_random_graphs(scapy, ours, tmp_path, kind, part):
         packets = [(b"m%d" % n, makers.START * 10 ** 9 + n) for n in range(200)]
         more = [makers.pcap(tmp_path / "in.pcap", packets, link_type=147)]
     delivered = 0
-    for number in range(part, GRAPHS, PARTS):
+    for number in itertools.count(part, PARTS):
+        if number >= GRAPHS and delivered > 100:  # few of them may happen to deliver little
+            break
+        assert number < 100 * GRAPHS, delivered
         chance = random.Random(f"{SEED}/{kind.__name__}/{number}")
         delivered += compare(scapy, ours, kind(chance, *more), f"SEED={SEED}, number {number}")
-    assert delivered > 100
 
 
 # ---- the cases of Scapy's own tests, by idea ----------------------------------------------------

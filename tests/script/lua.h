@@ -10,20 +10,24 @@
 
 #include <string.h>
 
+/* So that no other limit is ever met first. */
+static const struct func_limits lua_slow = {.time_ns = UINT64_C(60000000000)};
+
 static inline const struct pt_type *load(const char *text)
 {
 	const struct pt_type *const *types = NULL;
 	struct pt_error err = PT_ERROR_INIT;
-	int rc = lua_type_load("/etc/mine.lua", text, strlen(text), NULL, &types, &err);
+	int rc = lua_type_load("/etc/mine.lua", text, strlen(text), &lua_slow, &types, &err);
 	ck_assert_msg(!rc, "%s: %s", text, pt_error_text(&err, "no words"));
 	return types[0];
 }
 
 /* The first fault's words hold these; the code is returned. */
-static inline int refused(const char *text, const char *words)
+static inline int refused_under(const struct func_limits *limits, const char *text,
+                                const char *words)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	int rc = lua_type_load("/etc/mine.lua", text, strlen(text), NULL, NULL, &err);
+	int rc = lua_type_load("/etc/mine.lua", text, strlen(text), limits, NULL, &err);
 	ck_assert_msg(rc < 0, "%s: was taken", text);
 	ck_assert_uint_eq(err.count, 1);
 	ck_assert_msg(strstr(err.faults[0].message, words), "%s: said '%s'", text,
@@ -31,6 +35,11 @@ static inline int refused(const char *text, const char *words)
 	ck_assert_ptr_null(strchr(err.faults[0].message, '\n'));
 	pt_error_clear(&err);
 	return rc;
+}
+
+static inline int refused(const char *text, const char *words)
+{
+	return refused_under(&lua_slow, text, words);
 }
 
 /* A rig with a block of a type that only this test knows. */
