@@ -40,6 +40,20 @@ static int open_to_read(const char *path)
 	return -EISDIR;
 }
 
+/* ptctl's own. */
+static int open_dash(bool writes)
+{
+	int fd = fcntl(writes ? STDOUT_FILENO : STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_path(const char *path, bool writes, bool *made)
+{
+	if (!strcmp(path, "-"))
+		return open_dash(writes);
+	return writes ? open_to_write(path, made) : open_to_read(path);
+}
+
 /* The daemon's words, but for whose rights they are. */
 static int refuse(const struct pt_param *row, const char *path, int code, struct pt_error *err)
 {
@@ -70,7 +84,7 @@ static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param 
                     json_t *params, struct pt_error *err)
 {
 	const char *path = json_string_value(json_object_get(params, row->name));
-	bool made = false;
+	bool made = false, writes = row->flags & PT_WRITE;
 	if (ctl->fd_count == FRAME_FDS_MAX && ctl_flag(ctl, "private"))
 		return 0; /* that daemon has the same rights */
 	if (ctl->fd_count == FRAME_FDS_MAX) {
@@ -80,13 +94,14 @@ static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param 
 		pt_hint(err, "ptctl create has the daemon open any number");
 		return -PT_ELIMIT;
 	}
-	int fd = row->flags & PT_WRITE ? open_to_write(path, &made) : open_to_read(path);
+	int fd = open_path(path, writes, &made);
 	if (fd < 0)
 		return refuse(row, path, fd, err);
-	if (row->flags & PT_WRITE && isatty(fd)) {
+	if ((writes || !strcmp(path, "-")) && isatty(fd)) {
 		close(fd);
 		pt_fail(err, -PT_EIO, row->name, "'%s' is a terminal, and this is not text", path);
-		pt_hint(err, "give a file, or a pipe to who can read it (| tcpdump -nr -)");
+		pt_hint(err, writes ? "give a file, or a pipe to who can read it (| tcpdump -nr -)"
+		                    : "give a file, or a pipe from who writes it (tcpdump -w - |)");
 		return -PT_EIO;
 	}
 	h->files = must_realloc(h->files, h->count + 1, sizeof *h->files);
@@ -99,6 +114,7 @@ static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param 
 	return 0;
 }
 
+/* With `rotate` the daemon makes them, in the folder of the name. */
 static bool makes_files(const json_t *params)
 {
 	const json_t *rotate = json_object_get(params, "rotate");

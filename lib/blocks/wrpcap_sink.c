@@ -23,7 +23,8 @@ struct rotate {
 
 struct wrpcap_sink {
 	struct pt_file fname;
-	int link_type, format;
+	int link_type;
+	int format, compress; /* -1: by the name */
 	bool gz, append;
 	struct rotate rotate;
 
@@ -47,13 +48,37 @@ static bool is_handed(const struct wrpcap_sink *s)
 	return s->fname.fd != -1;
 }
 
+/* As the parameters or else the name say it of a file that is begun. */
+static enum capture_format format_of(const struct wrpcap_sink *s)
+{
+	return s->format >= 0 ? (enum capture_format)s->format
+	                      : capture_format_by_name(s->fname.path);
+}
+
+static bool says_pack(const struct wrpcap_sink *s)
+{
+	return s->gz || s->compress >= 0;
+}
+
+static enum pack_kind pack_of(const struct wrpcap_sink *s)
+{
+	return s->gz              ? PACK_GZIP
+	       : s->compress >= 0 ? (enum pack_kind)s->compress
+	                          : pack_by_name(s->fname.path, NULL);
+}
+
 static int check(struct pt_block *b, struct pt_error *err)
 {
 	struct wrpcap_sink *s = pt_state(b);
 	int rc = 0;
-	if (s->append && s->gz)
+	if (s->gz && s->compress >= 0 && s->compress != PACK_GZIP)
+		rc = pt_fail(err, -EINVAL, "compress",
+		             "'%s' is not what gz says; leave out one of the two",
+		             pack_words[s->compress]);
+	if (s->append && pack_of(s))
 		rc = pt_fail(err, -EINVAL, "append",
-		             "cannot append to a compressed file; leave out append or gz");
+		             "cannot append to a compressed file; leave out append, or write "
+		             "compress=\"none\" or another name");
 	if (s->append && rotates(s))
 		rc = pt_fail(
 			err, -EINVAL, "append",
@@ -92,9 +117,10 @@ static struct capture_writer_config config_of(struct pt_block *b)
 		.fd = -1,
 		.folders = pt_folders(b),
 		.files = (uint64_t)s->rotate.files,
-		.format = (enum capture_format)s->format,
+		.format = format_of(s),
+		.any_format = s->format < 0,
 		.link_type = s->link_type,
-		.gzip = s->gz,
+		.pack = pack_of(s),
 		.append = s->append,
 		.application = "pipetool",
 		.progress = on_progress,
@@ -121,7 +147,7 @@ static int open_anew(struct pt_block *b, struct pt_error *err)
 /* What the next block cannot make of it another: the file, and how it is written. */
 struct handed {
 	int format, link_type; /* -1: nothing is written yet */
-	bool gz;
+	uint8_t pack;
 	bool whole; /* all of it will be, when the daemon has ended */
 };
 
@@ -136,8 +162,9 @@ static void leave(struct pt_block *b, struct pt_estate *estate)
 	const struct wrpcap_sink *s = pt_state(b);
 	if (rotates(s) && pt_leaving(estate) != PT_TO_SUCCESSOR)
 		return;
-	const struct handed handed = {s->format, capture_writer_link_type(s->writer), s->gz,
-	                              pt_leaving(estate) == PT_AT_END};
+	const struct handed handed = {
+		(int)capture_writer_format(s->writer), capture_writer_link_type(s->writer),
+		(uint8_t)capture_writer_pack(s->writer), pt_leaving(estate) == PT_AT_END};
 	char *key = key_of(s);
 	if (!s->failed && !is_handed(s)) {
 		pt_leave(estate, key, capture_writer_fd(s->writer));
@@ -146,10 +173,13 @@ static void leave(struct pt_block *b, struct pt_estate *estate)
 	free(key);
 }
 
+/* What the parameters do not say goes on as it was begun. */
 static int check_handed(const struct wrpcap_sink *s, const struct handed *h, struct pt_error *err)
 {
-	const char *param = s->format != h->format ? "format" : s->gz != h->gz ? "gz" : NULL;
-	bool other_type = s->format != CAPTURE_PCAPNG && h->link_type >= 0 && s->link_type >= 0 &&
+	bool other_format = s->format >= 0 && s->format != h->format;
+	bool other_pack = says_pack(s) && pack_of(s) != h->pack;
+	const char *param = other_format ? "format" : other_pack ? "compress" : NULL;
+	bool other_type = h->format != CAPTURE_PCAPNG && h->link_type >= 0 && s->link_type >= 0 &&
 	                  s->link_type != h->link_type;
 	if (!param && other_type)
 		param = "linktype";
@@ -167,12 +197,14 @@ static int go_on(struct pt_block *b, struct wrpcap_sink *s, const struct handed 
                  struct pt_error *err)
 {
 	struct capture_writer_config config = config_of(b);
-	if (!h || check_handed(s, h, NULL) || (h->gz && !h->whole)) {
+	if (!h || check_handed(s, h, NULL) || (h->pack && !h->whole)) {
 		close(fd);
 		s->kept = false;
 		return 0;
 	}
 	config.fd = fd;
+	config.format = (enum capture_format)h->format;
+	config.pack = (enum pack_kind)h->pack;
 	if (h->link_type >= 0) {
 		config.link_type = h->link_type;
 		config.begun = h->whole ? CAPTURE_WHOLE : CAPTURE_TORN;
@@ -363,8 +395,6 @@ static int close_file(struct pt_block *b, struct pt_error *err)
 	return s->failed ? 0 : rc;
 }
 
-static const char *const formats[] = {"pcap", "pcap-ns", "pcapng", NULL};
-
 /* clang-format off */
 static const struct pt_param rotate_params[] = {
 	{"size", "A file ends when it has so many bytes, counted before compression.",
@@ -383,13 +413,19 @@ static const struct pt_param params[] = {
 	{"linktype", "The link type of the file; None takes the first packet's.",
 	 PT_LINKTYPE(struct wrpcap_sink, link_type), .fallback = "None"},
 	{"format", "pcap has microseconds, pcap-ns nanoseconds, pcapng nanoseconds and several link "
-	 "types.", PT_CHOICE(struct wrpcap_sink, format), .fallback = "pcap", .choices = formats},
-	{"gz", "Compress with gzip.", PT_BOOL(struct wrpcap_sink, gz), .fallback = "false"},
+	 "types. None goes by the name: .pcapng and .ntar are pcapng, else it is pcap; with append "
+	 "by the file that is there.", PT_CHOICE(struct wrpcap_sink, format), .fallback = "None",
+	 .choices = capture_formats},
+	{"gz", "Compress with gzip, whatever the name.", PT_BOOL(struct wrpcap_sink, gz),
+	 .fallback = "false"},
 	{"append", "Go on at the end of a file of the same format and link type.",
 	 PT_BOOL(struct wrpcap_sink, append), .fallback = "false"},
 	{"rotate", "Write files that follow one another: out.pcap becomes out.00001.pcap, "
 	 "out.00002.pcap and so on, after the highest number there is.",
 	 PT_OBJECT(struct wrpcap_sink, rotate), .fallback = "None", .members = rotate_params},
+	{"compress", "How the file is compressed. None goes by the name: .gz, .zst and .lz4, else it "
+	 "is not.", PT_CHOICE(struct wrpcap_sink, compress), .fallback = "None",
+	 .choices = pack_words},
 	{NULL},
 };
 /* clang-format on */
@@ -411,8 +447,8 @@ static const struct pt_type wrpcap_sink = {
 		   "   >-|--[file]  |\n"
 		   "     +----------+\n",
 	.examples = (const char *const[]){"RdpcapSource('in.pcap') > WrpcapSink('out.pcap')",
-                                          "RdpcapSource('in.pcap') > WrpcapSink('out.pcap.gz', "
-                                          "format='pcapng', gz=true)",
+                                          "RdpcapSource('in.pcap') > "
+                                          "WrpcapSink('out.pcapng.zst')",
                                           "RdpcapSource('in.pcap') > WrpcapSink('ring.pcap', "
                                           "rotate={'size': '100MiB', 'files': 10})",
                                           NULL},

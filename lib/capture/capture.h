@@ -3,6 +3,7 @@
 #ifndef CAPTURE_CAPTURE_H
 #define CAPTURE_CAPTURE_H
 
+#include "capture/pack.h"
 #include <pipetool/error.h>
 #include <pipetool/msg.h>
 #include <stdbool.h>
@@ -49,6 +50,12 @@ struct capture_facts {
 };
 void capture_reader_facts(const struct capture_reader *, struct capture_facts *);
 
+/* What a file is called says what it is, in either case: .pcapng and .ntar are pcapng, else it is
+   pcap; an ending that says how it is compressed comes behind that. */
+enum capture_format capture_format_by_name(const char *path);
+/* "pcap", "pcap-ns", "pcapng", in the order of the formats; ends with NULL. */
+extern const char *const capture_formats[];
+
 int capture_reader_fd(const struct capture_reader *);
 /* Whether reads may have to wait (a FIFO, a socket, a terminal): then poll capture_reader_fd. */
 bool capture_reader_may_wait(const struct capture_reader *);
@@ -78,8 +85,10 @@ struct capture_writer_config {
 	   file may be torn, and is cut behind its last whole packet; a compressed one cannot be. */
 	enum { CAPTURE_NEW, CAPTURE_WHOLE, CAPTURE_TORN } begun;
 	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */
-	bool gzip;
-	bool append; /* to a file of the same format and link type, else refused; not with gzip */
+	enum pack_kind pack;
+	/* To a file of the same format and link type, else refused; not where either is compressed. */
+	bool append;
+	bool any_format;            /* what goes on behind what is there takes that file's format */
 	uint32_t snaplen;           /* for the header; 0: 262144 */
 	const char *interface_name; /* for pcapng; may be NULL */
 	const char *application;    /* shb_userappl for pcapng; may be NULL */
@@ -104,6 +113,8 @@ int capture_writer_open(const struct capture_writer_config *, struct capture_wri
    from now on; when it returns, nobody calls what they were before. The link type of a pcap file that
    has begun stays. */
 void capture_writer_adopt(struct capture_writer *, const struct capture_writer_config *config);
+enum capture_format capture_writer_format(const struct capture_writer *);
+enum pack_kind capture_writer_pack(const struct capture_writer *);
 int capture_writer_link_type(const struct capture_writer *); /* -1: it has no header yet */
 int capture_writer_fd(const struct capture_writer *); /* its own; -1 after capture_writer_rotate */
 

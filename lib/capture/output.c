@@ -22,6 +22,22 @@
 #define RECORD      16
 #define WHOLE_MAX   (16 * 1024 * 1024) /* more than any block of ours */
 
+const char *const capture_formats[] = {"pcap", "pcap-ns", "pcapng", NULL};
+
+enum capture_format capture_format_by_name(const char *path)
+{
+	static const char *const endings[] = {".pcapng", ".ntar"};
+	const char *end;
+	pack_by_name(path, &end);
+	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+		size_t length = strlen(endings[i]);
+		if ((size_t)(end - path) >= length &&
+		    !strncasecmp(end - length, endings[i], length))
+			return CAPTURE_PCAPNG;
+	}
+	return CAPTURE_PCAP;
+}
+
 int output_failed(const struct capture_writer_config *config, const char *path, int code,
                   struct pt_error *err)
 {
@@ -63,14 +79,13 @@ static int open_file(const struct capture_writer_config *config, int mode, bool 
 static int check_facts(const struct capture_writer_config *config, const struct capture_facts *f,
                        struct pt_error *err)
 {
-	static const char *const names[] = {"pcap", "pcap-ns", "pcapng"};
 	if (f->packed)
 		return pt_fail(err, -EMEDIUMTYPE, "append",
 		               "cannot append to '%s': it is compressed", config->path);
-	if (f->format != config->format)
+	if (f->format != config->format && !config->any_format)
 		return pt_fail(err, -EMEDIUMTYPE, "format",
 		               "cannot append to '%s': its format is %s, not %s", config->path,
-		               names[f->format], names[config->format]);
+		               capture_formats[f->format], capture_formats[config->format]);
 	if (f->format == CAPTURE_PCAPNG)
 		return 0;
 	if (f->swapped)
@@ -124,6 +139,7 @@ static int look_at(const struct capture_writer_config *config, struct output *o,
 		return rc;
 	if (lseek(o->fd, 0, SEEK_END) < 0)
 		return output_failed(config, config->path, -errno, err);
+	o->format = facts.format;
 	o->headed = facts.format != CAPTURE_PCAPNG;
 	if (o->headed)
 		o->link_type = facts.link_type;
@@ -169,7 +185,7 @@ bool output_is_free(const struct capture_writer_config *config, const char *path
 
 int output_open(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
 {
-	*o = (struct output){.link_type = -1};
+	*o = (struct output){.link_type = -1, .format = config->format};
 	o->fd = open_file(config, config->append ? O_RDWR : O_WRONLY, &o->created);
 	if (o->fd < 0)
 		return output_failed(config, config->path, o->fd, err);
@@ -184,7 +200,7 @@ int output_open(const struct capture_writer_config *config, struct output *o, st
 
 int output_take(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
 {
-	*o = (struct output){.link_type = -1, .fd = config->fd};
+	*o = (struct output){.link_type = -1, .fd = config->fd, .format = config->format};
 	int rc = claim(config, o, err);
 	if (rc)
 		close(o->fd);
@@ -230,7 +246,7 @@ static off_t find_end(int fd, off_t size, bool pcapng)
 static int cut_torn(const struct capture_writer_config *config, int fd, off_t size)
 {
 	char path[32];
-	if (config->gzip)
+	if (config->pack)
 		return -EMEDIUMTYPE;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	int reading = open(path, O_RDONLY | O_CLOEXEC); /* ours may be open for writing alone */
@@ -245,7 +261,8 @@ int output_go_on(const struct capture_writer_config *config, struct output *o, s
 {
 	struct stat st;
 	int rc = fstat(config->fd, &st) ? -errno : 0;
-	*o = (struct output){.fd = config->fd, .link_type = config->link_type};
+	*o = (struct output){
+		.fd = config->fd, .link_type = config->link_type, .format = config->format};
 	o->headed = config->format != CAPTURE_PCAPNG; /* that may have another section */
 	if (!rc && S_ISREG(st.st_mode) && config->begun == CAPTURE_TORN)
 		rc = cut_torn(config, o->fd, st.st_size);

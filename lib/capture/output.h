@@ -7,10 +7,11 @@
 
 struct output {
 	int fd;
-	bool created;  /* it was not there before */
-	bool headed;   /* to be appended to, and not empty */
-	bool truncate; /* when output_begin comes */
-	int link_type; /* that its header says; -1 */
+	bool created;               /* it was not there before */
+	bool headed;                /* to be appended to, and not empty */
+	bool truncate;              /* when output_begin comes */
+	int link_type;              /* that its header says; -1 */
+	enum capture_format format; /* of what is there, or of the configuration */
 };
 
 /* Opens config->path and looks at what is there: nothing is changed, but that a file that was not

@@ -1,59 +1,215 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Compression on the writer's thread. */
+/* Compression on the writer's thread: zlib, libzstd and liblz4 as rows of a table. */
 #include "capture/pack.h"
 
 #include "base/buf.h"
 #include <errno.h>
+#include <lz4frame.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include <zlib.h>
+#include <zstd.h>
 
-#define ROOM  (128 * 1024)
-#define LEVEL 4 /* half the time of the default, nearly its size */
+#define ROOM       (128 * 1024)
+#define GZIP_LEVEL 4 /* half the time of the default, nearly its size */
+#define LZ4_PIECE  (64 * 1024)
+
+/* What one step has to go on with, and what it gives. */
+struct pack_step {
+	const uint8_t *in;
+	size_t in_left;
+	enum writer_end end;
+	uint8_t *room;
+	size_t packed;
+};
 
 struct pack {
-	z_stream stream;
+	const struct pack_row *row;
+	void *state;
 	uint8_t room[ROOM];
 };
 
-void *pack_gzip_new(void)
+struct pack_row {
+	const char *ending;
+	void *(*make)(void);
+	void (*free)(void *);
+	/* Fills the room as far as it goes. 1: call again; 0: done; or a negative errno. */
+	int (*step)(void *, struct pack_step *);
+};
+
+/* ---- gzip ---- */
+
+static void *gzip_make(void)
 {
-	struct pack *p = must_calloc(1, sizeof *p);
-	if (deflateInit2(&p->stream, LEVEL, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) !=
-	    Z_OK)
+	z_stream *z = must_calloc(1, sizeof *z);
+	if (deflateInit2(z, GZIP_LEVEL, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		abort();
-	return p;
+	return z;
 }
 
-void pack_gzip_free(void *state)
+static void gzip_free(void *state)
 {
-	struct pack *p = state;
-	if (!p)
-		return;
-	deflateEnd(&p->stream);
-	free(p);
+	deflateEnd(state);
+	free(state);
 }
 
-int pack_gzip(void *state, const void *bytes, size_t length, enum writer_end end,
-              int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
+static int gzip_step(void *state, struct pack_step *s)
 {
-	struct pack *p = state;
+	z_stream *z = state;
 	static const int flushes[] = {[WRITER_MORE] = Z_NO_FLUSH,
 	                              [WRITER_PAUSE] = Z_SYNC_FLUSH,
 	                              [WRITER_LAST] = Z_FINISH};
-	p->stream.next_in = (Bytef *)(uintptr_t)bytes;
-	p->stream.avail_in = (uInt)length;
-	do {
-		p->stream.next_out = p->room;
-		p->stream.avail_out = ROOM;
-		if (deflate(&p->stream, flushes[end]) == Z_STREAM_ERROR)
-			return -EIO;
-		size_t packed = ROOM - p->stream.avail_out;
-		int rc = packed ? put(put_arg, p->room, packed) : 0;
-		if (rc)
-			return rc;
-	} while (p->stream.avail_out == 0);
-	if (end == WRITER_LAST)
-		deflateReset(&p->stream);
+	z->next_in = (Bytef *)(uintptr_t)s->in;
+	z->avail_in = (uInt)s->in_left;
+	z->next_out = s->room;
+	z->avail_out = ROOM;
+	if (deflate(z, flushes[s->end]) == Z_STREAM_ERROR)
+		return -EIO;
+	s->in = z->next_in;
+	s->in_left = z->avail_in;
+	s->packed = ROOM - z->avail_out;
+	if (z->avail_out == 0)
+		return 1;
+	if (s->end == WRITER_LAST)
+		deflateReset(z);
 	return 0;
+}
+
+/* ---- zstd ---- */
+
+static void *zstd_make(void)
+{
+	ZSTD_CStream *z = ZSTD_createCStream();
+	if (!z)
+		abort();
+	return z;
+}
+
+static void zstd_free(void *state)
+{
+	ZSTD_freeCStream(state);
+}
+
+static int zstd_step(void *state, struct pack_step *s)
+{
+	static const ZSTD_EndDirective ends[] = {[WRITER_MORE] = ZSTD_e_continue,
+	                                         [WRITER_PAUSE] = ZSTD_e_flush,
+	                                         [WRITER_LAST] = ZSTD_e_end};
+	ZSTD_inBuffer in = {s->in, s->in_left, 0};
+	ZSTD_outBuffer out = {s->room, ROOM, 0};
+	size_t left = ZSTD_compressStream2(state, &out, &in, ends[s->end]);
+	if (ZSTD_isError(left))
+		return -EIO;
+	s->in += in.pos;
+	s->in_left -= in.pos;
+	s->packed = out.pos;
+	return s->end == WRITER_MORE ? s->in_left > 0 : left > 0;
+}
+
+/* ---- lz4 ---- */
+
+struct lz4 {
+	LZ4F_cctx *context;
+	bool begun; /* a frame */
+};
+
+static void *lz4_make(void)
+{
+	struct lz4 *z = must_calloc(1, sizeof *z);
+	if (LZ4F_isError(LZ4F_createCompressionContext(&z->context, LZ4F_VERSION)))
+		abort();
+	return z;
+}
+
+static void lz4_free(void *state)
+{
+	struct lz4 *z = state;
+	LZ4F_freeCompressionContext(z->context);
+	free(z);
+}
+
+/* A piece is small enough for what comes of it to fit in the room, with what was kept back. */
+static int lz4_step(void *state, struct pack_step *s)
+{
+	struct lz4 *z = state;
+	size_t length = s->in_left < LZ4_PIECE ? s->in_left : LZ4_PIECE, rc;
+	if (!z->begun)
+		rc = LZ4F_compressBegin(z->context, s->room, ROOM, NULL);
+	else if (length)
+		rc = LZ4F_compressUpdate(z->context, s->room, ROOM, s->in, length, NULL);
+	else if (s->end == WRITER_LAST)
+		rc = LZ4F_compressEnd(z->context, s->room, ROOM, NULL);
+	else
+		rc = s->end == WRITER_PAUSE ? LZ4F_flush(z->context, s->room, ROOM, NULL) : 0;
+	if (LZ4F_isError(rc))
+		return -EIO;
+	s->packed = rc;
+	if (!z->begun)
+		return z->begun = true;
+	s->in += length;
+	s->in_left -= length;
+	if (length)
+		return 1;
+	z->begun = s->end != WRITER_LAST;
+	return 0;
+}
+
+static const struct pack_row rows[] = {
+	[PACK_GZIP] = {".gz", gzip_make, gzip_free, gzip_step},
+	[PACK_ZSTD] = {".zst", zstd_make, zstd_free, zstd_step},
+	[PACK_LZ4] = {".lz4", lz4_make, lz4_free, lz4_step},
+};
+
+const char *const pack_words[] = {"none", "gzip", "zstd", "lz4", NULL};
+
+enum pack_kind pack_by_name(const char *name, const char **ending)
+{
+	size_t length = strlen(name);
+	if (ending)
+		*ending = name + length;
+	for (int kind = PACK_GZIP; kind <= PACK_LZ4; kind++) {
+		size_t own = strlen(rows[kind].ending);
+		if (length < own || strcasecmp(name + length - own, rows[kind].ending) != 0)
+			continue;
+		if (ending)
+			*ending = name + length - own;
+		return (enum pack_kind)kind;
+	}
+	return PACK_NONE;
+}
+
+struct pack *pack_new(enum pack_kind kind)
+{
+	if (kind == PACK_NONE)
+		return NULL;
+	struct pack *p = must_calloc(1, sizeof *p);
+	p->row = &rows[kind];
+	p->state = p->row->make();
+	return p;
+}
+
+void pack_free(struct pack *p)
+{
+	if (!p)
+		return;
+	p->row->free(p->state);
+	free(p);
+}
+
+int pack_filter(void *pack, const void *bytes, size_t length, enum writer_end end,
+                int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
+{
+	struct pack *p = pack;
+	struct pack_step s = {.in = bytes, .in_left = length, .end = end, .room = p->room};
+	int rc;
+	do {
+		s.packed = 0;
+		rc = p->row->step(p->state, &s);
+		int written = rc >= 0 && s.packed ? put(put_arg, s.room, s.packed) : 0;
+		if (written)
+			return written;
+	} while (rc > 0);
+	return rc;
 }

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
+#include "capture/pack.h"
 #include <dirent.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,15 +17,12 @@
 static const char *split(const char *path, const char **ending)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	const char *end = name + strlen(name), *dot = strrchr(name, '.');
-	if (dot &&
-	    (strcmp(dot, ".gz") == 0 || strcmp(dot, ".zst") == 0 || strcmp(dot, ".lz4") == 0)) {
-		end = dot;
-		while (dot > name && *--dot != '.')
-			;
-	}
-	bool has_ending = dot && dot > name && *dot == '.';
-	*ending = has_ending ? dot : end;
+	pack_by_name(name, ending);
+	for (const char *s = *ending - 1; s > name; s--)
+		if (*s == '.') {
+			*ending = s;
+			break;
+		}
 	return name;
 }
 

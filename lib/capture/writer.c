@@ -38,7 +38,7 @@ struct capture_writer {
 	struct output output;  /* until the writer has it */
 	int fd;                /* the first one, with whoever has it */
 	struct writer *writer; /* from the first packet on */
-	void *pack;
+	struct pack *pack;
 	int link_type;        /* of pcap; -1: not known yet */
 	bool headed;          /* the file has its header */
 	uint16_t *interfaces; /* the link types of pcapng's, in order */
@@ -82,9 +82,10 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 {
 	struct capture_writer_config of_file = *config;
 	struct output output;
-	if (config->append && config->gzip)
-		return pt_fail(err, -EINVAL, "append",
-		               "cannot append to a compressed file; leave out append or gz");
+	if (config->append && config->pack)
+		return pt_fail(
+			err, -EINVAL, "append",
+			"cannot append to a compressed file; leave out append or the compression");
 	int rc = config->number ? check_ring(config, err) : 0;
 	if (rc)
 		return rc;
@@ -98,6 +99,7 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	}
 	struct capture_writer *w = must_calloc(1, sizeof *w);
 	w->config = *config;
+	w->config.format = output.format;
 	w->path = path;
 	w->ring = config->number ? must_strdup(config->path) : NULL;
 	w->number = config->number;
@@ -130,6 +132,16 @@ void capture_writer_adopt(struct capture_writer *w, const struct capture_writer_
 int capture_writer_fd(const struct capture_writer *w)
 {
 	return w->fd;
+}
+
+enum capture_format capture_writer_format(const struct capture_writer *w)
+{
+	return w->config.format;
+}
+
+enum pack_kind capture_writer_pack(const struct capture_writer *w)
+{
+	return w->config.pack;
 }
 
 int capture_writer_link_type(const struct capture_writer *w)
@@ -230,11 +242,9 @@ static struct writer *begin(struct capture_writer *w)
 		.lost = on_lost,
 		.arg = w,
 	};
-	if (w->config.gzip) {
-		w->pack = pack_gzip_new();
-		config.filter = pack_gzip;
-		config.filter_arg = w->pack;
-	}
+	w->pack = pack_new(w->config.pack);
+	config.filter = w->pack ? pack_filter : NULL;
+	config.filter_arg = w->pack;
 	w->writer = writer_new(&config);
 	take_turns(w, true);
 	return w->writer;
@@ -481,7 +491,7 @@ static void free_writer(struct capture_writer *w)
 {
 	if (w->output.fd >= 0)
 		close(w->output.fd);
-	pack_gzip_free(w->pack);
+	pack_free(w->pack);
 	free(w->interfaces);
 	free(w->path);
 	free(w->ring);

@@ -229,6 +229,15 @@ static bool is_file(const json_t *value)
 	       (!path || is_text(path)) && json_object_size(value) == (path ? 2 : 1);
 }
 
+static int refuse_dash(const struct pt_param *row, struct pt_error *err)
+{
+	pt_fail(err, -PT_EPARAM, row->name,
+	        "'%s' is '-': that is standard %s with 'ptctl run' alone; give a path", row->name,
+	        row->flags & PT_WRITE ? "output" : "input");
+	pt_hint(err, "a file of that name is './-'");
+	return -PT_EPARAM;
+}
+
 static bool number_fits(const struct pt_param *row, const json_t *value)
 {
 	uint64_t bytes;
@@ -404,7 +413,11 @@ int param_check_value(const struct pt_param *row, const json_t *value, struct pt
 			return 0;
 		return check_items(row, value, check_string_item, err);
 	case PT_KIND_LINKTYPE: good = !param_link_type_from_json(value, &number); break;
-	case PT_KIND_FILE: good = is_file(value); break;
+	case PT_KIND_FILE:
+		if (json_is_string(value) && !strcmp(json_string_value(value), "-"))
+			return refuse_dash(row, err);
+		good = is_file(value);
+		break;
 	case PT_KIND_FD: good = !param_fd_from_json(value, &number, &name); break;
 	case PT_KIND_OBJECT: return check_object(row, value, err);
 	case PT_KIND_LIST: return check_items(row, value, check_list_item, err);

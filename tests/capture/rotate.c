@@ -22,6 +22,8 @@ START_TEST(the_number_stands_before_the_ending)
 	expect_name("x.y.pcapng", 123456, "x.y.123456.pcapng");
 	expect_name("./.hidden", 1, "./.hidden.00001");
 	expect_name("d/.gz", 1, "d/.00001.gz");
+	expect_name("./.hidden.zst", 1, "./.hidden.00001.zst");
+	expect_name("out.PCAP.LZ4", 7, "out.00007.PCAP.LZ4");
 }
 END_TEST
 

@@ -79,18 +79,20 @@ START_TEST(what_is_written_is_read_back)
 {
 	static const struct {
 		enum capture_format format;
-		bool gzip;
+		enum pack_kind pack;
 		uint64_t time_ns;
-	} cases[] = {{CAPTURE_PCAP, false, 1700000000123456000},
-	             {CAPTURE_PCAP_NS, false, 1700000000123456789},
-	             {CAPTURE_PCAPNG, false, 1700000000123456789},
-	             {CAPTURE_PCAP, true, 1700000000123456000},
-	             {CAPTURE_PCAPNG, true, 1700000000123456789}};
+	} cases[] = {{CAPTURE_PCAP, PACK_NONE, 1700000000123456000},
+	             {CAPTURE_PCAP_NS, PACK_NONE, 1700000000123456789},
+	             {CAPTURE_PCAPNG, PACK_NONE, 1700000000123456789},
+	             {CAPTURE_PCAP, PACK_GZIP, 1700000000123456000},
+	             {CAPTURE_PCAPNG, PACK_GZIP, 1700000000123456789},
+	             {CAPTURE_PCAP, PACK_ZSTD, 1700000000123456000},
+	             {CAPTURE_PCAPNG, PACK_LZ4, 1700000000123456789}};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct desk d = desk();
 		struct capture_writer_config config = plain;
 		config.format = cases[i].format;
-		config.gzip = cases[i].gzip;
+		config.pack = cases[i].pack;
 		ck_assert_int_eq(open_writer(&d, config), 0);
 		ck_assert_int_eq(put(&d, "first", 101, UINT64_C(1700000000123456789)), 1);
 		ck_assert_int_eq(put(&d, "", 101, 0), 1);
@@ -105,7 +107,7 @@ START_TEST(what_is_written_is_read_back)
 		struct capture_facts facts;
 		capture_reader_facts(r.reader, &facts);
 		ck_assert_int_eq(facts.format, cases[i].format);
-		ck_assert_int_eq(facts.packed, cases[i].gzip);
+		ck_assert_int_eq(facts.packed, cases[i].pack != PACK_NONE);
 		reading_end(&r);
 		desk_end(&d);
 	}
@@ -261,7 +263,7 @@ START_TEST(appending_to_another_kind_of_file_is_refused)
 	config.format = CAPTURE_PCAP;
 	config.link_type = 101;
 	expect_refusal(&d, open_writer(&d, config), "linktype", "its link type is 1, not 101");
-	config.gzip = true;
+	config.pack = PACK_ZSTD;
 	expect_refusal(&d, open_writer(&d, config), "append", "compressed");
 	config = plain;
 	config.append = true;
@@ -525,12 +527,12 @@ END_TEST
 
 START_TEST(a_ring_goes_on_in_its_next_file_and_keeps_so_many)
 {
-	for (int gz = 0; gz < 2; gz++) {
+	for (int pack = PACK_NONE; pack <= PACK_LZ4; pack++) {
 		struct desk d = desk();
 		struct capture_writer_config config = plain;
 		make_file(d.folder, "x.00001.pcap");
 		make_file(d.folder, "x.00003.pcap");
-		config.gzip = gz;
+		config.pack = (enum pack_kind)pack;
 		config.number = 4;
 		config.files = 2;
 		ck_assert_int_eq(open_writer(&d, config), 0);

@@ -11,7 +11,7 @@ import pytest
 from scapy.all import wrpcap
 
 import makers
-from conftest import run_ptctl, some_of
+from conftest import DEADLINE, program, run_ptctl, some_of
 
 PACKETS = makers.some_packets()
 WRITERS = {
@@ -72,6 +72,33 @@ def test_every_format_is_written_so_that_others_read_it(daemon, tmp_path, form, 
     assert len(makers.tcpdump(sink)) == len(PACKETS)
     stamp = [Decimal(row[0]) * 10 ** 9 for row in makers.tshark(sink, "frame.time_epoch")]
     assert stamp == [e[1] for e in expected]
+
+
+@pytest.mark.parametrize("name, magic, unpack", [
+    ("out.pcapng", "0a0d0d0a", None), ("out.NTAR", "0a0d0d0a", None), ("out", "d4c3b2a1", None),
+    ("out.pcap.gz", "d4c3b2a1", "gzip"), ("out.pcapng.zst", "0a0d0d0a", "zstd"),
+    ("out.lz4", "d4c3b2a1", "lz4")])
+def test_a_file_is_what_its_name_says(daemon, tmp_path, name, magic, unpack):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS)
+    through(daemon, source, tmp_path / name)
+    plain = tmp_path / "plain"
+    with open(tmp_path / name, "rb") as packed, open(plain, "wb") as out:
+        subprocess.run([unpack, "-dc"] if unpack else ["cat"], stdin=packed, stdout=out, check=True)
+    assert plain.read_bytes()[:4].hex() == magic
+    assert content(plain) == content(source)
+
+
+def test_what_is_said_counts_more_than_the_name(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS)
+    through(daemon, source, tmp_path / "out.pcapng.gz", format="pcap", compress="none")
+    assert (tmp_path / "out.pcapng.gz").read_bytes() == (tmp_path / "in.pcap").read_bytes()
+    through(daemon, source, tmp_path / "out.pcapng", append=False)
+    through(daemon, source, tmp_path / "old.pcapng", format="pcap")
+    through(daemon, source, tmp_path / "old.pcapng", append=True)
+    assert len(makers.read(tmp_path / "old.pcapng")) == 2 * len(PACKETS)
+    result = daemon.ptctl("run", f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/x", '
+                                 'gz=True, compress="zstd")')
+    assert result.code == 1 and "is not what gz says" in result.err, result
 
 
 def test_a_pcap_is_copied_byte_for_byte(daemon, tmp_path):
@@ -296,3 +323,20 @@ def test_random_damage_never_hurts_the_daemon(daemon, tmp_path, seed):
 def test_a_directory_is_no_capture(daemon, tmp_path):
     assert daemon.ptctl("run", f'RdpcapSource("{tmp_path}") > Sink()').code == 1
     assert daemon.ptctl("run", f'CLIFeeder() > WrpcapSink("{tmp_path}")').code == 1
+
+
+def test_a_dash_is_standard_input_and_output_of_run(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS)
+    data = (tmp_path / "in.pcap").read_bytes()
+    for how in ([], ["--private"]):
+        done = subprocess.run(
+            [program("ptctl"), "-s", daemon.socket, "run", *how, 'RdpcapSource("-") > WrpcapSink("-")'],
+            input=data, capture_output=True, timeout=DEADLINE, check=True)
+        assert done.stdout == data
+    for verb in (["create", "e"], ["create", "e", "--start"]):
+        for text, which in ((f'RdpcapSource("{source}") > WrpcapSink("-")', "output"),
+                            ('RdpcapSource("-") > Sink()', "input")):
+            error = daemon.ptctl(*verb, text)
+            assert error.code == 1 and f"standard {which} with 'ptctl run' alone" in error.err, error
+    daemon.ok("run", f'RdpcapSource("{source}") > WrpcapSink("./-")', cwd=tmp_path)
+    assert (tmp_path / "-").read_bytes() == data

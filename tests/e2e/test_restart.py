@@ -349,11 +349,12 @@ def test_what_is_stopped_starts_as_it_is_told_to(service, kind):
 
 @pytest.mark.parametrize("form, end", [
     ("pcap", signal.SIGTERM), ("pcap-ns", signal.SIGTERM), ("pcapng", signal.SIGTERM),
-    ("gz", signal.SIGTERM), ("pcap", signal.SIGKILL), ("pcapng", signal.SIGKILL)])
+    ("gz", signal.SIGTERM), ("zstd", signal.SIGTERM), ("lz4", signal.SIGTERM), ("pcap", signal.SIGKILL), ("pcapng", signal.SIGKILL)])
 def test_a_file_goes_on(service, tmp_path, form, end):
     """Also when somebody has moved it, and with the end of a packet missing."""
     out, moved = tmp_path / "out.pcap", tmp_path / "moved.pcap"
-    how = "gz=True" if form == "gz" else f"format='{form}'"
+    how = {"gz": "gz=True", "zstd": "compress='zstd'", "lz4": "compress='lz4'"}.get(
+        form, f"format='{form}'")
     service.create("e", f'w = WrpcapSink("{out}", {how}, linktype=1); s = CLIFeeder(); s > w')
     for n in range(3):
         with service.client() as rpc:

@@ -27,7 +27,8 @@ TYPES = {
     "TermSink": "keepterm=True, newlines=True, openearly=True, terminal='xterm'",
     "QueueSink": "limit='64MiB', overflow='drop-oldest'",
     "InjectSink": "iface", "Inject3Sink": "iface",
-    "WrpcapSink": "fname, linktype=None, format='pcap', gz=False, append=False, rotate=None",
+    "WrpcapSink": "fname, linktype=None, format=None, gz=False, append=False, rotate=None, "
+                  "compress=None",
     "WiresharkSink": "linktype=None, args=None, program='wireshark'",
     "FDSourceSink": "fd",
     "TCPConnectPipe": "addr='', port=0", "TCPListenPipe": "addr='', port=0, again=False",
