@@ -62,13 +62,15 @@ static double sum_of(const json_t *counts)
 	return sum;
 }
 
-static void add_number(struct buf *b, double number, const char *what)
+static void add_number(struct buf *b, enum out_colour colour, double number, const char *what)
 {
+	bool coloured = colour != OUT_PLAIN;
 	if (!number)
 		return;
 	buf_adds(b, b->length ? ", " : "");
+	buf_adds(b, coloured ? out_colour(colour) : "");
 	out_count(b, number);
-	buf_addf(b, " %s", what);
+	buf_addf(b, " %s%s", what, coloured ? out_colour(OUT_PLAIN) : "");
 }
 
 /* What is out of the ordinary: a state other than running, and messages that did not go on. */
@@ -82,10 +84,14 @@ static void add_trouble(struct drawing *d, const json_t *block)
 		out_clean(&b, state);
 	json_array_foreach (json_object_get(d->stats, "blocks"), i, counts)
 		if (!strcmp(text_of(counts, "name"), text_of(block, "name"))) {
-			add_number(&b, json_number_value(json_object_get(counts, "held")), "held");
-			add_number(&b, sum_of(json_object_get(counts, "dropped")), "dropped");
+			add_number(&b, OUT_PLAIN,
+			           json_number_value(json_object_get(counts, "held")), "held");
+			add_number(&b, OUT_PLAIN, sum_of(json_object_get(counts, "filtered")),
+			           "filtered");
+			add_number(&b, OUT_RED, sum_of(json_object_get(counts, "dropped")),
+			           "dropped");
 			double errors = json_number_value(json_object_get(counts, "errors"));
-			add_number(&b, errors, errors == 1 ? "error" : "errors");
+			add_number(&b, OUT_RED, errors, errors == 1 ? "error" : "errors");
 		}
 	if (b.length)
 		buf_addf(d->out, " (%s)", b.data);

@@ -5,6 +5,7 @@
 #include "ctl/argv.h"
 #include "ctl/out.h"
 #include "type/help.h"
+#include "type/reason.h"
 
 void help_overview(struct buf *b)
 {
@@ -46,4 +47,23 @@ void help_verb(struct buf *b, const struct verb *verb)
 		buf_addc(b, '\n');
 	}
 	buf_adds(b, "-s, -j, --timeout, --fd and --help go with every verb: see 'ptctl help'.\n");
+}
+
+void help_reasons(struct buf *b)
+{
+	struct table t = table_init(3, 0);
+	struct buf rows = BUF_INIT;
+	table_add(&t, "REASON");
+	table_add(&t, "KIND");
+	table_add(&t, "A MESSAGE DID NOT GO ON, BECAUSE");
+	for (const struct reason *r = reasons; r->word; r++) {
+		table_add(&t, r->word);
+		table_add(&t, r->filtered ? "filtered" : "dropped");
+		table_add(&t, r->doc);
+	}
+	table_print(&t, &rows);
+	buf_add(b, rows.data, rows.length);
+	buf_free(&rows);
+	buf_adds(b, "\nWhat is filtered was left out as the graph was told to; what is dropped is "
+	            "lost.\n");
 }

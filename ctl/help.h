@@ -9,4 +9,7 @@
 void help_overview(struct buf *);
 void help_verb(struct buf *, const struct verb *);
 
+/* Why messages do not go on: each word with its kind and a sentence. */
+void help_reasons(struct buf *);
+
 #endif

@@ -158,7 +158,14 @@ void table_add(struct table *t, const char *text)
 	struct buf cell = BUF_INIT;
 	out_clean(&cell, text ? text : "");
 	t->cells = must_realloc(t->cells, t->count + 1, sizeof *t->cells);
+	t->red = must_realloc(t->red, t->count + 1, sizeof *t->red);
+	t->red[t->count] = false;
 	t->cells[t->count++] = buf_steal(&cell);
+}
+
+void table_redden(struct table *t, bool red)
+{
+	t->red[t->count - 1] = red;
 }
 
 void table_addf(struct table *t, const char *fmt, ...)
@@ -189,12 +196,16 @@ static size_t width_of(const char *text)
 	return width;
 }
 
-static void add_cell(struct buf *b, const char *cell, size_t width, bool right, bool last)
+static void add_cell(struct buf *b, const struct table *t, size_t at, size_t width, bool last)
 {
+	const char *cell = t->cells[at];
+	bool right = t->right >> at % t->columns & 1;
 	size_t pad = width - width_of(cell);
 	for (size_t i = 0; i < pad && right; i++)
 		buf_addc(b, ' ');
+	buf_adds(b, t->red[at] ? out_colour(OUT_RED) : "");
 	buf_adds(b, cell);
+	buf_adds(b, t->red[at] ? out_colour(OUT_PLAIN) : "");
 	for (size_t i = 0; i < pad && !right && !last; i++)
 		buf_addc(b, ' ');
 	buf_adds(b, last ? "" : "  ");
@@ -218,18 +229,18 @@ void table_print(struct table *t, struct buf *b)
 			widths[i % t->columns] = width;
 	}
 	for (size_t r = 0; r < rows; r++) {
-		char *const *row = t->cells + r * t->columns;
-		size_t columns = used(row, t->columns);
+		size_t row = r * t->columns, columns = used(t->cells + row, t->columns);
 		buf_adds(b, r || t->headless ? "" : out_colour(OUT_BOLD));
 		for (size_t c = 0; c < columns; c++)
 			if (widths[c])
-				add_cell(b, row[c], widths[c], t->right >> c & 1, c + 1 == columns);
+				add_cell(b, t, row + c, widths[c], c + 1 == columns);
 		buf_adds(b, r || t->headless ? "" : out_colour(OUT_PLAIN));
 		buf_addc(b, '\n');
 	}
 	for (size_t i = 0; i < t->count; i++)
 		free(t->cells[i]);
 	free(t->cells);
+	free(t->red);
 	free(widths);
 	*t = (struct table){0};
 }

@@ -35,6 +35,7 @@ enum out_colour out_canal_colour(const char *canal);
 /* Rows of cells; columns are as wide as their widest cell, numbers stand to the right. */
 struct table {
 	char **cells;
+	bool *red; /* of each cell */
 	size_t columns, count;
 	unsigned right; /* bit for each column */
 	bool headless;
@@ -44,6 +45,8 @@ struct table table_init(size_t columns, unsigned right);
 void table_add(struct table *, const char *text);
 void table_addf(struct table *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void table_count(struct table *, const json_t *number);
+/* The cell that was added last is red on a terminal, if it is to be. */
+void table_redden(struct table *, bool red);
 /* The first row is the heading, unless it is headless. Frees the table. */
 void table_print(struct table *, struct buf *);
 

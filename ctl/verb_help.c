@@ -20,7 +20,9 @@ static const struct pt_param rows[] = {
 const struct verb verb_help = {
 	.name = "help",
 	.summary = "tell of a verb, a block type or a method of the daemon",
-	.help = "  ptctl help TriggeredValve\n  ptctl help send\n  ptctl help engine.change",
+	.help = "'reasons' lists why messages do not go on.\n\n  ptctl help TriggeredValve\n  "
+                "ptctl help send\n  ptctl help engine.change\n"
+		"  ptctl help reasons",
 	.params = rows,
 	.run = help,
 };
@@ -156,8 +158,11 @@ static int help(struct ctl *ctl)
 	const struct verb *verb = name ? verb_find(name) : NULL;
 	struct buf b = BUF_INIT;
 	int code;
-	if (!name || verb) {
-		if (verb)
+	bool of_reasons = name && !strcmp(name, "reasons");
+	if (!name || verb || of_reasons) {
+		if (of_reasons)
+			help_reasons(&b);
+		else if (verb)
 			help_verb(&b, verb);
 		else
 			help_overview(&b);

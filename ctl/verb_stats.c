@@ -21,9 +21,10 @@ static const struct pt_param rows[] = {
 const struct verb verb_stats = {
 	.name = "stats",
 	.summary = "count messages on every block and link",
-	.help = "What comes in goes out, is held, or is dropped for a reason; a difference would "
-		"be a "
-		"fault, and is shown as unexplained. With --watch -j, one JSON document a line.",
+	.help = "What comes in goes out, is held, is filtered, as the graph was told to, or is "
+		"dropped, which means lost; the last two for a reason ('ptctl help reasons'). A "
+		"difference would be a fault, and is shown as unexplained. With --watch -j, one "
+		"JSON document a line.",
 	.params = rows,
 	.run = stats,
 };
@@ -84,22 +85,28 @@ static void add_rate(struct table *t, const struct look *look, const json_t *now
 	buf_free(&b);
 }
 
-static void add_drops(struct table *t, const json_t *dropped)
+static double sum_of(const json_t *reasons)
 {
-	struct buf b = BUF_INIT;
-	double total = 0;
+	double sum = 0;
 	const char *why;
 	json_t *n;
-	json_object_foreach ((json_t *)(uintptr_t)dropped, why, n)
-		total += json_number_value(n);
-	out_count(&b, total);
-	json_object_foreach ((json_t *)(uintptr_t)dropped, why, n) {
-		buf_addf(&b, "%s", json_object_size(dropped) && json_number_value(n) ? " " : "");
-		if (json_number_value(n) && json_number_value(n) != total) {
-			buf_addf(&b, "%s: ", why);
+	json_object_foreach ((json_t *)(uintptr_t)reasons, why, n)
+		sum += json_number_value(n);
+	return sum;
+}
+
+/* "0", "3 closed", "5 closed: 3 old: 2". */
+static void add_reasons(struct table *t, const json_t *reasons)
+{
+	struct buf b = BUF_INIT;
+	const char *why;
+	json_t *n;
+	out_count(&b, sum_of(reasons));
+	json_object_foreach ((json_t *)(uintptr_t)reasons, why, n) {
+		buf_addf(&b, " %s", why);
+		if (json_object_size(reasons) > 1) {
+			buf_adds(&b, ": ");
 			out_count(&b, json_number_value(n));
-		} else if (json_number_value(n)) {
-			buf_addf(&b, "%s", why);
 		}
 	}
 	table_add(t, b.data);
@@ -114,9 +121,9 @@ static void heads(struct table *t, const char *const *words)
 
 static void add_block_table(struct buf *b, const struct look *look)
 {
-	static const char *const words[] = {"BLOCK",  "IN",    "OUT",     "HELD",
-	                                    "ERRORS", "OUT/s", "DROPPED", NULL};
-	struct table t = table_init(7, 0x3e);
+	static const char *const words[] = {"BLOCK", "IN",       "OUT",     "HELD", "ERRORS",
+	                                    "OUT/s", "FILTERED", "DROPPED", NULL};
+	struct table t = table_init(8, 0x3e);
 	size_t i;
 	json_t *block;
 	heads(&t, words);
@@ -130,10 +137,44 @@ static void add_block_table(struct buf *b, const struct look *look)
 		table_count(&t, json_object_get(block, "out"));
 		table_count(&t, json_object_get(block, "held"));
 		table_count(&t, json_object_get(block, "errors"));
+		table_redden(&t, number_of(block, "errors") > 0);
 		add_rate(&t, look, block, same_block(look->before, block), "out", false);
-		add_drops(&t, json_object_get(block, "dropped"));
+		add_reasons(&t, json_object_get(block, "filtered"));
+		add_reasons(&t, json_object_get(block, "dropped"));
+		table_redden(&t, sum_of(json_object_get(block, "dropped")) > 0);
 	}
 	table_print(&t, b);
+}
+
+static void add_red(struct buf *b, bool red, double number, const char *what)
+{
+	buf_adds(b, red ? out_colour(OUT_RED) : "");
+	out_count(b, number);
+	buf_addf(b, " %s%s", what, red ? out_colour(OUT_PLAIN) : "");
+}
+
+/* "7 in = 3 out + 0 held + 4 filtered + 0 dropped, 0 unexplained", over all blocks. */
+static void add_sum(struct buf *b, const json_t *stats)
+{
+	double in = 0, out = 0, held = 0, filtered = 0, dropped = 0;
+	double unexplained = number_of(stats, "unexplained");
+	size_t i;
+	json_t *block;
+	json_array_foreach (json_object_get(stats, "blocks"), i, block) {
+		in += number_of(block, "in");
+		out += number_of(block, "out");
+		held += number_of(block, "held");
+		filtered += sum_of(json_object_get(block, "filtered"));
+		dropped += sum_of(json_object_get(block, "dropped"));
+	}
+	add_red(b, false, in, "in = ");
+	add_red(b, false, out, "out + ");
+	add_red(b, false, held, "held + ");
+	add_red(b, false, filtered, "filtered + ");
+	add_red(b, dropped > 0, dropped, "dropped");
+	buf_adds(b, ", ");
+	add_red(b, unexplained > 0, unexplained, "unexplained");
+	buf_addc(b, '\n');
 }
 
 static void add_link_table(struct buf *b, const struct look *look)
@@ -163,13 +204,11 @@ static void add_link_table(struct buf *b, const struct look *look)
 
 static void add_engine(struct buf *b, const char *engine, const struct look *look)
 {
-	double unexplained = number_of(look->now, "unexplained");
 	buf_addf(b, "%s:\n", engine);
 	add_block_table(b, look);
 	add_link_table(b, look);
-	if (unexplained != 0)
-		buf_addf(b, "%sunexplained: %.0f%s\n", out_colour(OUT_RED), unexplained,
-		         out_colour(OUT_PLAIN));
+	buf_addc(b, '\n');
+	add_sum(b, look->now);
 }
 
 /* ---- asking ---- */

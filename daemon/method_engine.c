@@ -161,7 +161,7 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.stats",
 		.summary = "Counts of every block and link",
-		.result = "{blocks: [{name, in, out, held, dropped: {reason: n}, errors, last_error}], links: [{from, to, canal, messages, bytes}], unexplained}",
+		.result = "{blocks: [{name, in, out, held, filtered: {reason: n}, dropped: {reason: n}, errors, last_error}], links: [{from, to, canal, messages, bytes}], unexplained}",
 		.role = "viewer",
 		.params = engine_params,
 		.run = engine_stats,

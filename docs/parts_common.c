@@ -5,6 +5,7 @@
 #include "paths.h"
 #include "script/native.h"
 #include "type/man.h"
+#include "type/reason.h"
 #include "type/type.h"
 #include <string.h>
 
@@ -121,9 +122,37 @@ static void fields(struct buf *b)
 	buf_adds(b, ".\n\n");
 }
 
+/* ---- reasons ---- */
+
+static void add_reasons(struct buf *b, bool filtered)
+{
+	for (const struct reason *r = reasons; r->word; r++) {
+		if (r->filtered != filtered)
+			continue;
+		buf_addc(b, '*');
+		man_inline(b, r->word);
+		buf_adds(b, "*\n\t");
+		man_sentence(b, r->doc);
+		buf_adds(b, "\n\n");
+	}
+}
+
+static void filtered(struct buf *b)
+{
+	add_reasons(b, true);
+}
+
+static void dropped(struct buf *b)
+{
+	add_reasons(b, false);
+}
+
 const struct page_part page_common[] = {
-	{"version", version},       {"run_dir", run_dir},       {"config_dir", config_dir},
-	{"state_dir", state_dir},   {"plugin_dir", plugin_dir}, {"sources", sources},
-	{"drains", drains},         {"sinks", sinks},           {"transforms", transforms},
-	{"predicates", predicates}, {"fields", fields},         {NULL},
+	{"version", version},       {"run_dir", run_dir},
+	{"config_dir", config_dir}, {"state_dir", state_dir},
+	{"plugin_dir", plugin_dir}, {"sources", sources},
+	{"drains", drains},         {"sinks", sinks},
+	{"transforms", transforms}, {"predicates", predicates},
+	{"fields", fields},         {"filtered", filtered},
+	{"dropped", dropped},       {NULL},
 };

@@ -7,7 +7,7 @@ Drain{
   name = "Sampler",
   doc = [[Passes every n-th message of each canal
 
-What it does not pass is dropped, and counted as "sampled".]],
+What it does not pass is filtered, and counted as "sampled".]],
   params = {
     {name = "n", kind = "int", default = 10, min = 1, live = true,
      doc = "One message of so many passes."},

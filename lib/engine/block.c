@@ -10,6 +10,7 @@
 #include "engine/estate.h"
 #include "msg/pool.h"
 #include "type/param.h"
+#include "type/reason.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -153,17 +154,38 @@ void block_succeed(struct pt_block *fresh, struct pt_block *old,
 	old->last_error = NULL;
 }
 
+/* The last two places are for what has no place of its own. */
+static struct leavings *place_for(struct leavings *places, const char *why, bool said)
+{
+	struct leavings *l = places;
+	for (; l < places + LEAVINGS_MAX - 2 && l->why; l++)
+		if (l->said == said && !strcmp(l->why, why))
+			return l;
+	bool filtered = said || reason_is_filtered(why), crowded = l == places + LEAVINGS_MAX - 2;
+	if (crowded)
+		l += filtered;
+	*l = (struct leavings){crowded ? "other" : why, l->count, filtered, said};
+	return l;
+}
+
+static void count_out(struct pt_block *b, const char *why, uint64_t count, bool said)
+{
+	if (count)
+		place_for(b->count.left, why, said)->count += count;
+}
+
 void block_count_drop(struct pt_block *b, const char *why, uint64_t count)
 {
-	if (!count)
-		return;
-	struct drops *drops = b->count.drops;
-	unsigned i = 0;
-	while (i < DROP_REASONS - 1 && drops[i].why && strcmp(drops[i].why, why))
-		i++;
-	if (!drops[i].why)
-		drops[i].why = i < DROP_REASONS - 1 ? why : "other";
-	drops[i].count += count;
+	count_out(b, why, count, false);
+}
+
+uint64_t block_sum(const struct pt_block *b, bool filtered)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < LEAVINGS_MAX; i++)
+		if (b->count.left[i].filtered == filtered)
+			sum += b->count.left[i].count;
+	return sum;
 }
 
 void block_settle_counts(struct pt_block *b)
@@ -222,6 +244,13 @@ void pt_drop(struct pt_block *b, struct pt_msg *m, const char *why)
 	pt_msg_unref(m);
 }
 
+void pt_filter_out(struct pt_block *b, struct pt_msg *m, const char *why)
+{
+	unhold(b, m);
+	count_out(b, why, 1, true);
+	pt_msg_unref(m);
+}
+
 void pt_done(struct pt_block *b, struct pt_msg *m)
 {
 	unhold(b, m);
@@ -271,7 +300,7 @@ struct pt_msg *pt_transform(struct pt_block *b, struct pt_func *f, struct pt_msg
 		return m;
 	if (rc < 0)
 		pt_report(b, rc, "%s", pt_error_text(&err, error_words(rc)));
-	pt_drop(b, m, rc < 0 ? "error" : "function");
+	pt_drop(b, m, rc < 0 ? "error" : "filtered");
 	pt_error_clear(&err);
 	return NULL;
 }

@@ -25,19 +25,22 @@ struct wires {
 	struct link *links[];
 };
 
-struct drops {
+/* Messages that did not go on, for one reason. */
+struct leavings {
 	const char *why;
 	uint64_t count;
+	bool filtered; /* as the graph was told to; else lost */
+	bool said;     /* by the block: see pt_filter_out */
 };
-#define DROP_REASONS 12 /* of one block; what comes on top counts as "other" */
+#define LEAVINGS_MAX 16 /* of one block; what comes on top counts as "other" of its kind */
 
-/* in = out + held + dropped, where in = entered + made: see ledger.h. */
+/* in = out + held + filtered + dropped, where in = entered + made: see ledger.h. */
 struct counters {
 	uint64_t entered, made, out, held;
 	uint64_t sent[3];        /* per exit, over whatever links there are */
 	uint64_t entered_before; /* over links that are gone */
 	uint64_t triggers, triggers_too_deep, errors;
-	struct drops drops[DROP_REASONS];
+	struct leavings left[LEAVINGS_MAX];
 };
 
 struct pt_block {
@@ -111,7 +114,9 @@ const char *
 block_state_word(const struct pt_block *); /* "stopped" "running" "exhausted" "failed" */
 bool block_is_source(const struct pt_block *);
 
+/* Counts what did not go on; the kind is the word's (type/reason.h). */
 void block_count_drop(struct pt_block *, const char *why, uint64_t count);
+uint64_t block_sum(const struct pt_block *, bool filtered); /* of all reasons of that kind */
 void block_settle_counts(struct pt_block *); /* moves what is undone from `out` to the drops */
 
 #endif

@@ -29,13 +29,11 @@ static void add_count(struct buf *out, uint64_t count, const char *what)
 
 static void print_stats(struct buf *out, const struct pt_block *b)
 {
-	uint64_t dropped = 0;
-	for (unsigned i = 0; i < DROP_REASONS; i++)
-		dropped += b->count.drops[i].count;
 	buf_addf(out, "\\n%s\\n%" PRIu64 " in, %" PRIu64 " out", block_state_word(b), ledger_in(b),
 	         b->count.out);
 	add_count(out, b->count.held, "held");
-	add_count(out, dropped, "dropped");
+	add_count(out, block_sum(b, true), "filtered");
+	add_count(out, block_sum(b, false), "dropped");
 	add_count(out, b->count.errors, b->count.errors == 1 ? "error" : "errors");
 }
 

@@ -11,14 +11,6 @@ static uint64_t difference(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-static uint64_t dropped(const struct pt_block *b)
-{
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < DROP_REASONS; i++)
-		sum += b->count.drops[i].count;
-	return sum;
-}
-
 uint64_t ledger_in(const struct pt_block *b)
 {
 	return b->count.entered + b->count.made;
@@ -26,7 +18,8 @@ uint64_t ledger_in(const struct pt_block *b)
 
 uint64_t ledger_block_unexplained(const struct pt_block *b)
 {
-	return difference(ledger_in(b), b->count.out + b->count.held + dropped(b));
+	return difference(ledger_in(b),
+	                  b->count.out + b->count.held + block_sum(b, true) + block_sum(b, false));
 }
 
 uint64_t ledger_unexplained(const struct pt_engine *e)
@@ -49,19 +42,23 @@ uint64_t ledger_unexplained(const struct pt_engine *e)
 	return unexplained;
 }
 
-static json_t *drops_to_json(const struct pt_block *b)
-{
-	json_t *object = json_object();
-	for (unsigned i = 0; i < DROP_REASONS; i++)
-		if (b->count.drops[i].count)
-			json_object_set_new(object, b->count.drops[i].why,
-			                    json_integer((json_int_t)b->count.drops[i].count));
-	return object;
-}
-
 static json_t *number(uint64_t value)
 {
 	return json_integer((json_int_t)value);
+}
+
+/* One word may stand in two places: once by the table, once as the block said. */
+static json_t *leavings_to_json(const struct pt_block *b, bool filtered)
+{
+	json_t *object = json_object();
+	for (unsigned i = 0; i < LEAVINGS_MAX; i++) {
+		const struct leavings *l = &b->count.left[i];
+		if (!l->count || l->filtered != filtered)
+			continue;
+		json_int_t before = json_integer_value(json_object_get(object, l->why));
+		json_object_set_new(object, l->why, number((uint64_t)before + l->count));
+	}
+	return object;
 }
 
 static json_t *block_to_json(const struct pt_block *b)
@@ -73,7 +70,8 @@ static json_t *block_to_json(const struct pt_block *b)
 	json_object_set_new(object, "made", number(b->count.made));
 	json_object_set_new(object, "out", number(b->count.out));
 	json_object_set_new(object, "held", number(b->count.held));
-	json_object_set_new(object, "dropped", drops_to_json(b));
+	json_object_set_new(object, "filtered", leavings_to_json(b, true));
+	json_object_set_new(object, "dropped", leavings_to_json(b, false));
 	if (b->type->ports & (PT_TRIGGER_ENTRY | PT_TRIGGER_EXIT)) {
 		json_object_set_new(object, "triggers", number(b->count.triggers));
 		json_object_set_new(object, "triggers_dropped", number(b->count.triggers_too_deep));

@@ -318,7 +318,7 @@ static void fail_output(struct stream *s, int error)
 		pt_report(s->block, -error, "cannot write: %s",
 		          error == EPIPE ? "the other side has closed" : error_words(error));
 	if (!s->keeps)
-		pt_queue_drop(s->block, &s->queue, s->gone ? s->gone : "closed");
+		pt_queue_drop(s->block, &s->queue, s->gone ? s->gone : "unsent");
 	if (s->gone)
 		s->ended(s->block);
 	if (!s->input_ended && !s->always_ready) { /* it will tell of the end, if it has come */
@@ -450,7 +450,7 @@ static void refuse(struct stream *s, struct pt_msg *m)
 	        s->stopped     ? "stopped"
 	        : s->read_only ? "read-only"
 	        : s->gone      ? s->gone
-	                       : "closed");
+	                       : "unsent");
 }
 
 void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)

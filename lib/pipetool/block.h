@@ -154,8 +154,12 @@ void pt_trigger(struct pt_block *);
 /* Where a message begins: to be called for each that did not come from a push. */
 void pt_made(struct pt_block *, unsigned count);
 
-/* Where a message ends. `why` is a short constant word. Both take the reference. */
+/* Where a message ends. `why` is a short constant word: `ptctl help reasons` lists those that there
+   are, each with its kind: filtered, where the graph was told to leave the message out, or dropped,
+   where it is lost. A word of one's own means dropped by pt_drop, and filtered by pt_filter_out. All
+   take the reference. */
 void pt_drop(struct pt_block *, struct pt_msg *, const char *why);
+void pt_filter_out(struct pt_block *, struct pt_msg *, const char *why);
 void pt_done(struct pt_block *, struct pt_msg *); /* delivered outside: printed, written, sent */
 void pt_done_many(struct pt_block *, struct pt_msg **messages, unsigned count);
 

@@ -157,7 +157,7 @@ static void settle(struct lua_block *b, struct pt_msg *m, unsigned uses, int rc)
 	else if (uses)
 		pt_msg_unref(m);
 	else if (b->type->type.ports & exits)
-		pt_drop(b->block, m, "function");
+		pt_drop(b->block, m, "filtered");
 	else
 		pt_done(b->block, m);
 }

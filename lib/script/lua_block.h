@@ -12,14 +12,15 @@
  * entered while it runs. A function that fails has done nothing, and the messages that it was
  * called with are dropped ("error").
  *
- * Of a message at hand, the first sending or dropping is what became of it; each further one makes a
- * message. A message that neither happened to is dropped ("function"), or was delivered, in a block
- * without exits.
+ * Of a message at hand, the first sending, dropping or filtering is what became of it; each further one makes a
+ * message. A message that neither happened to is filtered, or was delivered, in a block without
+ * exits.
  */
 struct lua_action {
 	enum lua_act {
 		LUA_ACT_SEND,
 		LUA_ACT_DROP,
+		LUA_ACT_FILTER,
 		LUA_ACT_TRIGGER,
 		LUA_ACT_PRINT,
 		LUA_ACT_EXHAUST

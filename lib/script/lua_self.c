@@ -138,7 +138,7 @@ static const char *lasting(const char *word)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static char *words[REASONS_MAX];
-	const char *found = "function";
+	const char *found = "other";
 	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < REASONS_MAX; i++) {
 		if (!words[i])
@@ -152,23 +152,33 @@ static const char *lasting(const char *word)
 	return found;
 }
 
-static int drop(lua_State *L)
+static int leave_out(lua_State *L, enum lua_act what, const char *done)
 {
 	struct lua_block *b = lua_self_get(L);
 	char word[REASON_MAX + 1];
 	if (!lua_islightuserdata(L, 2))
-		return luaL_error(L, "only the message that came can be dropped, not a %s",
+		return luaL_error(L, "only the message that came can be %s, not a %s", done,
 		                  luaL_typename(L, 2));
-	snprintf(word, sizeof word, "%s", luaL_optstring(L, 3, "function"));
+	snprintf(word, sizeof word, "%s", luaL_optstring(L, 3, "filtered"));
 	sandbox_clean(word, strlen(word));
 	check_room(L, b);
 	bool made;
 	struct pt_msg *m = use(L, 2, &made);
-	struct lua_action *a = note(b, LUA_ACT_DROP);
+	struct lua_action *a = note(b, what);
 	a->msg = m;
 	a->made = made;
 	a->why = lasting(word);
 	return 0;
+}
+
+static int drop(lua_State *L)
+{
+	return leave_out(L, LUA_ACT_DROP, "dropped");
+}
+
+static int filter_out(lua_State *L)
+{
+	return leave_out(L, LUA_ACT_FILTER, "filtered");
 }
 
 static int exhaust(lua_State *L)
@@ -195,17 +205,12 @@ static const struct {
 	lua_CFunction function;
 	bool source; /* only of a source */
 } methods[] = {
-	{"send", send_low, false},
-	{"high_send", send_high, false},
-	{"trigger", trigger, false},
-	{"every", lua_timer_every, false},
-	{"after", lua_timer_after, false},
-	{"drop", drop, false},
-	{"print", print, false},
-	{"gen_data", send_low, true},
-	{"gen_high_data", send_high, true},
-	{"exhaust", exhaust, true},
-	{"ready", ready, true},
+	{"send", send_low, false},         {"high_send", send_high, false},
+	{"trigger", trigger, false},       {"every", lua_timer_every, false},
+	{"after", lua_timer_after, false}, {"drop", drop, false},
+	{"filter_out", filter_out, false}, {"print", print, false},
+	{"gen_data", send_low, true},      {"gen_high_data", send_high, true},
+	{"exhaust", exhaust, true},        {"ready", ready, true},
 };
 
 #define METHODS (sizeof methods / sizeof *methods)
@@ -351,6 +356,10 @@ void lua_self_run(struct lua_block *b, unsigned from)
 		case LUA_ACT_DROP:
 			pt_made(b->block, a.made);
 			pt_drop(b->block, a.msg, a.why);
+			break;
+		case LUA_ACT_FILTER:
+			pt_made(b->block, a.made);
+			pt_filter_out(b->block, a.msg, a.why);
 			break;
 		case LUA_ACT_TRIGGER: pt_trigger(b->block); break;
 		case LUA_ACT_EXHAUST:

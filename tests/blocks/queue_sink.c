@@ -48,7 +48,7 @@ START_TEST(beyond_its_limit_the_oldest_go)
 	struct rig *r = rig("QueueSink", "limit=200");
 	push_all(r, LOW, (const char *const[]){"a", "b", "c", "d", "e"}, 5);
 	expect_received(r, "low", "c");
-	ck_assert_str_eq(rig_block(r, "it")->count.drops[0].why, "overflow");
+	ck_assert_str_eq(rig_block(r, "it")->count.left[0].why, "overflow");
 	rig_end(r);
 }
 END_TEST

@@ -67,13 +67,15 @@ START_TEST(blocks_in_trouble_say_so)
 	json_t *shown = json_pack("{s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}], s:[]}", "blocks", "name",
 	                          "w", "type", "WrpcapSink", "state", "failed", "name", "v", "type",
 	                          "Valve", "state", "running", "links");
-	json_t *stats = json_pack("{s:[{s:s, s:i, s:{s:i, s:i}, s:i}, {s:s, s:i, s:{}, s:i}]}",
-	                          "blocks", "name", "w", "held", 3, "dropped", "io", 2, "memory", 2,
-	                          "errors", 1, "name", "v", "held", 0, "dropped", "errors", 0);
+	json_t *stats = json_pack("{s:[{s:s, s:i, s:{s:i}, s:{s:i, s:i}, s:i}, "
+	                          "{s:s, s:i, s:{}, s:i}]}",
+	                          "blocks", "name", "w", "held", 3, "filtered", "old", 5, "dropped",
+	                          "io", 2, "memory", 2, "errors", 1, "name", "v", "held", 0,
+	                          "dropped", "errors", 0);
 	struct buf b = BUF_INIT;
 	ck_assert(shown && stats);
 	drawing_text(&b, shown, stats);
-	ck_assert_str_eq(b.data, "w WrpcapSink (failed, 3 held, 4 dropped, 1 error)\n"
+	ck_assert_str_eq(b.data, "w WrpcapSink (failed, 3 held, 5 filtered, 4 dropped, 1 error)\n"
 	                         "v Valve\n");
 	b.length = 0;
 	drawing_text(&b, shown, NULL);

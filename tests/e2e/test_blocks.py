@@ -85,7 +85,7 @@ def test_the_packaged_example(daemons):
     daemon.ok("send", "p.a", "5")
     assert daemon.ok("recv", "p.q") == "5\n"
     with daemon.client() as rpc:
-        assert rpc.stats("p", "s")["dropped"] == {"sampled": 2}
+        assert rpc.stats("p", "s")["filtered"] == {"sampled": 2}
 
 
 def test_a_folder_is_read_again_on_sighup(daemon):

@@ -98,8 +98,23 @@ def test_errors_states_and_drops_of_blocks_are_told(daemon, control):
     assert watcher.until("block.state", block="s")["data"] == {"state": "exhausted"}
 
 
+def test_what_is_filtered_is_no_event(daemon, control):
+    watcher = Watcher(daemon)
+    make(control, "a", add("s", "CLIFeeder"), add("v", "TriggeredValve", start_state=False),
+         add("n", "FilterDrain", f="never"), add("d", "TransformDrain", f="function(m) error('no') end"),
+         link("s", "v"), link("s", "n"), link("s", "d"))
+    control.send("a", "s", "x", "y")
+    assert watcher.until("block.dropped")["block"] == "d"
+    stats = {name: control.stats("a", name) for name in "svnd"}
+    assert stats["v"]["filtered"] == {"closed": 2} and stats["n"]["filtered"] == {"filtered": 2}
+    assert stats["d"]["dropped"] == {"error": 2} and not stats["d"]["filtered"]
+    assert not any(stats[name]["dropped"] for name in "svn")
+    assert {e["block"] for e in watcher.seen if e["name"] == "block.dropped"} == {"d"}
+
+
 def test_drops_of_before_are_not_told_again(daemon, control):
-    make(control, "a", add("s", "CLIFeeder"))
+    make(control, "a", add("s", "CLIFeeder"), add("q", "QueueSink", limit=1, overflow="drop-newest"),
+         link("s", "q"))
     control.send("a", "s", *["old"] * 20000)
     watcher = Watcher(daemon)
     told = None

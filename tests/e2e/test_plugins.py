@@ -74,7 +74,7 @@ def test_a_plugin_is_a_block_as_any(loaded):
     assert daemon.ok("recv", "p.q", "-n", "3") == "two\nthree\nfive\n"
     stats = daemon.call("engine.stats", {"engine": "p"})
     assert stats["unexplained"] == 0
-    assert next(b for b in stats["blocks"] if b["name"] == "t")["dropped"] == {"closed": 3}
+    assert next(b for b in stats["blocks"] if b["name"] == "t")["filtered"] == {"closed": 3}
 
 
 def test_what_cannot_be_loaded_is_told_and_the_rest_goes_on(loaded):

@@ -2,6 +2,7 @@
 """The client: verbs, exit states, errors, output for people and for programs."""
 import json
 import os
+import pathlib
 import pty
 import re
 import signal
@@ -12,6 +13,7 @@ import pytest
 import makers
 from conftest import DEADLINE, SANITIZER, eventually, program, run_ptctl
 
+TREE = pathlib.Path(__file__).parents[2]
 EXIT = {"done": 0, "refused": 1, "usage": 2, "no daemon": 3, "timed out": 4, "conflict": 5,
         "not found": 6, "not permitted": 7}
 
@@ -192,6 +194,53 @@ def test_types_and_help(daemon):
     assert "RdpcapSource" in near.err
 
 
+def reasons():
+    """{word: kind} of `ptctl help reasons`."""
+    rows = run_ptctl("help", "reasons").out.split("\n\n")[0].splitlines()[1:]
+    return {word: kind for word, kind, *_ in (row.split() for row in rows)}
+
+
+def test_each_reason_has_its_kind(daemon):
+    kinds = reasons()
+    filtered = {word for word, kind in kinds.items() if kind == "filtered"}
+    assert filtered >= {"filtered", "closed", "unlinked", "old", "not-udp", "sampled", "duplicate",
+                        "beyond"}
+    assert {word for word, kind in kinds.items() if kind == "dropped"} >= {
+        "error", "overflow", "write-error", "unsent", "kernel", "restart", "memory", "link-type",
+        "too-long", "opaque", "too-deep", "stopped"}
+    used = set()
+    for path in (TREE / "lib").rglob("*.c"):
+        used |= set(re.findall(r'(?:_drop|_lost|_undone)\([^;]*?"([a-z-]+)"\)', path.read_text()))
+    assert {"overflow", "closed", "memory", "link-type"} < used <= set(kinds)
+
+
+def test_stats_show_the_sum(daemon):
+    daemon.create("e", """s = CLIFeeder(); v = TriggeredValve(False); q = QueueSink()
+        t = TransformDrain("function(m) error('no') end"); s > v; s > t; s > q""")
+    daemon.ok("send", "e.s", "one", "two")
+    shown = daemon.ok("stats", "e")
+    assert re.search(r"^BLOCK +IN +OUT +HELD +ERRORS +FILTERED +DROPPED$", shown, re.MULTILINE)
+    assert re.search(r"^v +2 +0 +0 +0 +2 closed +0$", shown, re.MULTILINE)
+    assert re.search(r"^t +2 +0 +0 +2 +0 +2 error$", shown, re.MULTILINE)
+    assert shown.splitlines()[-1] == \
+        "8 in = 2 out + 2 held + 2 filtered + 2 dropped, 0 unexplained"
+
+
+def test_losses_are_red_on_a_terminal(daemon, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    daemon.create("e", 's = CLIFeeder(); t = TransformDrain("function(m) error(1) end"); s > t')
+    daemon.ok("send", "e.s", "one")
+    command = [program("ptctl"), "-s", str(daemon.socket)]
+    red, plain = "\033[31m", "\033[0m"
+    _, shown = on_terminal([*command, "stats", "e"])
+    assert f"{red}1 error{plain}" in shown and f"{red}1 dropped{plain}" in shown
+    assert f"{red}1{plain}  " in shown
+    assert f"{red}1 dropped{plain}" in on_terminal([*command, "graph", "e", "--stats"])[1]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert red not in on_terminal([*command, "stats", "e"])[1]
+
+
 def test_version_and_help_need_no_daemon(tmp_path):
     for arguments in (["--version"], ["--help"]):
         result = run_ptctl("-s", tmp_path / "none", *arguments)
@@ -223,7 +272,7 @@ def test_the_picture_shows_what_each_block_does(daemon, tmp_path):
     eventually(lambda: daemon.call("engine.show", {"engine": "e"})["blocks"][-1]["state"] == "failed")
     plain, dot = daemon.ok("graph", "e"), daemon.ok("graph", "e", "--stats")
     nodes = dict(re.findall(r'^\t"(\w+)" \[.*label="(.*)"\]', dot, re.MULTILINE))
-    assert nodes["v"] == r"v\nTriggeredValve\nrunning\n2 in, 0 out, 2 dropped"
+    assert nodes["v"] == r"v\nTriggeredValve\nrunning\n2 in, 0 out, 2 filtered"
     assert nodes["k"] == r"k\nTriggeredQueueingValve\nrunning\n2 in, 0 out, 2 held"
     assert re.search('"w" .*color=red', dot) and "w\\nWrpcapSink\\nfailed" in nodes["w"]
     assert re.search(r'"s" -> "v" \[color=blue.*arrowhead=vee, label=" 2 "', dot)

@@ -100,4 +100,59 @@ START_TEST(nothing_is_ever_unexplained)
 }
 END_TEST
 
-UNIT_TESTS("engine/ledger", nothing_is_ever_unexplained)
+static uint64_t left_out(struct rig *r, const char *kind, const char *why)
+{
+	const json_t *it = json_array_get(json_object_get(ask(r, "stats", "{}"), "blocks"), 0);
+	const json_t *count = json_object_get(json_object_get(it, kind), why);
+	return (uint64_t)json_integer_value(count);
+}
+
+static void drop(struct rig *r, void (*how)(struct pt_block *, struct pt_msg *, const char *),
+                 const char *why)
+{
+	struct pt_block *b = rig_block(r, "it");
+	pt_made(b, 1);
+	how(b, pt_msg_new(pt_pool(b), "x", 1), why);
+}
+
+START_TEST(a_word_has_a_kind_and_a_block_may_say_otherwise)
+{
+	struct rig *r = rig_graph("it = Drain()");
+	drop(r, pt_drop, "closed");
+	drop(r, pt_drop, "overflow");
+	drop(r, pt_drop, "unheard-of");
+	drop(r, pt_filter_out, "unheard-of");
+	drop(r, pt_filter_out, "unheard-of");
+	drop(r, pt_filter_out, "closed");
+	ck_assert_uint_eq(left_out(r, "filtered", "closed"), 2);
+	ck_assert_uint_eq(left_out(r, "dropped", "overflow"), 1);
+	ck_assert_uint_eq(left_out(r, "dropped", "unheard-of"), 1);
+	ck_assert_uint_eq(left_out(r, "filtered", "unheard-of"), 2);
+	ck_assert_uint_eq(block_sum(rig_block(r, "it"), true), 4);
+	ck_assert_uint_eq(block_sum(rig_block(r, "it"), false), 2);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(more_reasons_than_are_told_apart_keep_their_kind)
+{
+	static char words[LEAVINGS_MAX][8];
+	struct rig *r = rig_graph("it = Drain()");
+	for (unsigned i = 0; i < LEAVINGS_MAX; i++) {
+		snprintf(words[i], sizeof words[i], "own%u", i);
+		drop(r, pt_drop, words[i]);
+	}
+	drop(r, pt_filter_out, "late");
+	drop(r, pt_drop, "closed");
+	drop(r, pt_drop, "error");
+	ck_assert_uint_eq(left_out(r, "dropped", "own0"), 1);
+	ck_assert_uint_eq(left_out(r, "dropped", "other"), 3);
+	ck_assert_uint_eq(left_out(r, "filtered", "other"), 2);
+	ck_assert_uint_eq(ledger_unexplained(rig_engine(r)), 0);
+	rig_end(r);
+}
+END_TEST
+
+UNIT_TESTS("engine/ledger", nothing_is_ever_unexplained,
+           a_word_has_a_kind_and_a_block_may_say_otherwise,
+           more_reasons_than_are_told_apart_keep_their_kind)

@@ -48,12 +48,14 @@ static inline struct rig *rig_lua(const char *text, const char *arguments)
 	return rig(load(text)->name, arguments);
 }
 
-/* A counter of the block in the ledger: "in", "out", "held", "errors", or a reason for drops. */
+/* A counter of the block in the ledger: "in", "out", "held", "errors", or a reason. */
 static inline long long counted(struct rig *r, const char *what)
 {
 	const json_t *blocks = json_object_get(ask(r, "stats", "{}"), "blocks");
 	const json_t *it = json_array_get(blocks, 0);
 	const json_t *value = json_object_get(it, what);
+	if (!json_is_integer(value))
+		value = json_object_get(json_object_get(it, "filtered"), what);
 	if (!value)
 		value = json_object_get(json_object_get(it, "dropped"), what);
 	return json_integer_value(value);

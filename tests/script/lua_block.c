@@ -58,10 +58,12 @@ START_TEST(every_message_is_accounted_for)
 	                        "  if t == 'twice' then self:send(m) self:send(m) end\n"
 	                        "  if t == 'more' then self:send(m) self:send('x') end\n"
 	                        "  if t == 'drop' then self:drop(m, 'unloved') end\n"
+	                        "  if t == 'out' then self:filter_out(m, 'unasked') end\n"
 	                        "  if t == 'fail' then self:send(m) self:trigger() error('x') end\n"
 	                        "end}",
 	                        "");
-	push_all(r, LOW, (const char *const[]){"twice", "more", "drop", "nothing", "fail"}, 5);
+	push_all(r, LOW, (const char *const[]){"twice", "more", "drop", "out", "nothing", "fail"},
+	         6);
 	expect(r, LOW, "twice");
 	expect(r, LOW, "twice");
 	expect(r, LOW, "more");
@@ -69,7 +71,10 @@ START_TEST(every_message_is_accounted_for)
 	expect_nothing(r);
 	ck_assert_int_eq(counted(r, "out"), 4);
 	ck_assert_int_eq(counted(r, "unloved"), 1);
-	ck_assert_int_eq(counted(r, "function"), 1);
+	ck_assert_int_eq(counted(r, "unasked"), 1);
+	ck_assert_uint_eq(block_sum(rig_block(r, "it"), true), 2);
+	ck_assert_uint_eq(block_sum(rig_block(r, "it"), false), 2);
+	ck_assert_int_eq(counted(r, "filtered"), 1);
 	ck_assert_int_eq(counted(r, "error"), 1);
 	ck_assert_int_eq(counted(r, "errors"), 1);
 	rig_end(r);
@@ -187,7 +192,7 @@ START_TEST(a_vector_comes_at_once)
 	expect(r, LOW, "3A");
 	push(r, HIGH, "passes");
 	expect(r, HIGH, "passes");
-	ck_assert_int_eq(counted(r, "function"), 1);
+	ck_assert_int_eq(counted(r, "filtered"), 1);
 	rig_end(r);
 }
 END_TEST
