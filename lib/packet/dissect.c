@@ -1,50 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Finds the layers of a packet. */
-#include "packet/packet.h"
-#include "packet/inside.h"
+#include "packet/cursor.h"
 
 #include <string.h>
-
-/*
- * The part of the packet in which the next layer lies, and what that is. It stays in registers on
- * the way from Ethernet to TCP: functions that are not inlined take and return it by value.
- */
-struct cursor {
-	const uint8_t *bytes;
-	struct packet_view *view;
-	uint32_t at, end;
-	uint16_t ether_type; /* of the next layer; 0: unknown */
-	uint8_t proto;       /* likewise, behind IP */
-	bool ends;           /* the transport layer cannot be had */
-};
-
-static inline uint32_t left(const struct cursor *c)
-{
-	return c->end - c->at;
-}
-
-static inline const uint8_t *here(const struct cursor *c)
-{
-	return c->bytes + c->at;
-}
-
-static inline void found(struct cursor *c, enum packet_layer layer)
-{
-	c->view->offset[layer] = c->at;
-	c->view->present |= 1u << layer;
-}
-
-static inline void skip(struct cursor *c, uint32_t size)
-{
-	c->at += size < left(c) ? size : left(c);
-}
-
-/* What a header says about its own end counts where it can be true. */
-static inline void limit(struct cursor *c, uint32_t size, uint32_t least)
-{
-	if (size >= least && size < left(c))
-		c->end = c->at + size;
-}
 
 static void payload(struct cursor *c)
 {
@@ -171,166 +129,51 @@ static inline void arp(struct cursor *c)
 	c->end = c->at; /* ARP has no payload: the rest is padding */
 }
 
-/*
- * What comes before the network layer: each of these steps over it and returns the EtherType of
- * what follows, be it written there or not; 0 if nobody knows it.
- */
-
-static inline uint16_t ethernet(struct cursor *c)
+/* From what `ether_type` says on. */
+static inline void network(struct cursor *c)
 {
-	if (left(c) < 14)
-		return 0;
-	found(c, PACKET_ETH);
-	skip(c, 14);
-	return be16(here(c) - 2);
+	struct packet_view *view = c->view;
+
+	view->ether_type = c->ether_type;
+	if (c->ether_type == ETHER_TYPE_ARP)
+		arp(c);
+	if ((c->ether_type == ETHER_TYPE_IP && ip(c)) ||
+	    (c->ether_type == ETHER_TYPE_IP6 && ip6(c)))
+		transport(c);
+	payload(c);
 }
 
-static uint16_t cooked(struct cursor *c, uint32_t size, uint32_t type_at, uint32_t hardware_at)
+static inline struct cursor begin(const uint8_t *bytes, size_t length, struct packet_view *view)
 {
-	enum { ARPHRD_OF_NETLINK = 824 };
-	if (left(c) < size)
-		return 0;
-	const uint8_t *header = here(c);
-	bool netlink = hardware_at && be16(header + hardware_at) == ARPHRD_OF_NETLINK;
-	uint16_t ether_type = be16(header + type_at);
-	skip(c, size);
-	return netlink || ether_type < ETHER_TYPE_LEAST ? 0 : ether_type;
-}
-
-static uint16_t version(const struct cursor *c)
-{
-	switch (left(c) ? here(c)[0] >> 4 : 0) {
-	case 4: return ETHER_TYPE_IP;
-	case 6: return ETHER_TYPE_IP6;
-	default: return 0;
-	}
-}
-
-/* An address family in the byte order, and by the numbers, of whoever captured. */
-static uint16_t loopback(struct cursor *c)
-{
-	if (left(c) < 4)
-		return 0;
-	uint32_t family = be32(here(c));
-	if (family >> 16)
-		family = __builtin_bswap32(family);
-	skip(c, 4);
-	switch (family) {
-	case 2: return ETHER_TYPE_IP;
-	case 10:
-	case 24:
-	case 28:
-	case 30: return ETHER_TYPE_IP6;
-	default: return 0;
-	}
-}
-
-static uint16_t ppp(struct cursor *c)
-{
-	enum { PPP_IP = 0x21, PPP_IP6 = 0x57 };
-	uint32_t size = left(c) && here(c)[0] & 1 ? 1 : 2; /* compressed, or not */
-	if (left(c) < size)
-		return 0;
-	uint16_t protocol = size == 1 ? here(c)[0] : be16(here(c));
-	if (protocol != PPP_IP && protocol != PPP_IP6)
-		return 0;
-	skip(c, size);
-	return protocol == PPP_IP ? ETHER_TYPE_IP : ETHER_TYPE_IP6;
-}
-
-static uint16_t ppp_framed(struct cursor *c)
-{
-	if (left(c) >= 2 && be16(here(c)) == 0xff03)
-		skip(c, 2);
-	return ppp(c);
-}
-
-static uint16_t pppoe(struct cursor *c)
-{
-	if (left(c) < 6 || here(c)[0] != 0x11 || here(c)[1] != 0)
-		return 0;
-	limit(c, 6u + be16(here(c) + 4), 6);
-	skip(c, 6);
-	return ppp(c);
-}
-
-static inline bool is_tag(uint16_t ether_type)
-{
-	return ether_type == 0x8100 || ether_type == 0x88a8 || ether_type == 0x9100 ||
-	       ether_type == 0x9200;
-}
-
-static inline uint16_t tags(struct cursor *c, uint16_t ether_type)
-{
-	while (is_tag(ether_type) && left(c) >= 4) {
-		if (!packet_has(c->view, PACKET_VLAN))
-			found(c, PACKET_VLAN);
-		skip(c, 4);
-		ether_type = be16(here(c) - 2);
-	}
-	return ether_type;
-}
-
-static uint16_t other_link(struct cursor *c, uint16_t link_type)
-{
-	switch (link_type) {
-	case PACKET_LINK_RAW:
-	case 12: /* DLT_RAW of most systems, and of OpenBSD: found in files all the same */
-	case 14: return version(c);
-	case PACKET_LINK_IPV4: return ETHER_TYPE_IP;
-	case PACKET_LINK_IPV6: return ETHER_TYPE_IP6;
-	case PACKET_LINK_NULL:
-	case PACKET_LINK_LOOP: return loopback(c);
-	case PACKET_LINK_LINUX_SLL: return cooked(c, 16, 14, 2);
-	case PACKET_LINK_LINUX_SLL2: return cooked(c, 20, 0, 8);
-	case PACKET_LINK_C_HDLC: return cooked(c, 4, 2, 0);
-	case PACKET_LINK_PPP:
-	case PACKET_LINK_PPP_SERIAL: return ppp_framed(c);
-	case PACKET_LINK_PPP_ETHER: return pppoe(c);
-	default: return 0;
-	}
-}
-
-static struct cursor link_layer(struct cursor c, uint16_t link_type)
-{
-	c.ether_type = other_link(&c, link_type);
-	return c;
-}
-
-static struct cursor session(struct cursor c)
-{
-	uint16_t ether_type = pppoe(&c);
-	if (ether_type)
-		c.ether_type = ether_type;
-	return c;
+	memset(view, 0, sizeof *view);
+	return (struct cursor){.bytes = bytes,
+	                       .view = view,
+	                       .end = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX};
 }
 
 void packet_dissect_bytes(const uint8_t *bytes, size_t length, uint16_t link_type,
                           struct packet_view *view)
 {
-	struct cursor c = {.bytes = bytes, .view = view};
+	struct cursor c = begin(bytes, length, view);
 
-	c.end = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX;
-	memset(view, 0, sizeof *view);
 	if (link_type == PACKET_LINK_EN10MB)
 		c.ether_type = ethernet(&c);
 	else
-		c = link_layer(c, link_type);
-	c.ether_type = tags(&c, c.ether_type);
+		c = link_first(c, link_type);
+	if (c.ether_type && c.ether_type != ETHER_TYPE_IP && c.ether_type != ETHER_TYPE_IP6)
+		c = link_rest(c);
+	network(&c);
+}
 
-	if (c.ether_type < ETHER_TYPE_LEAST) { /* a length, of IEEE 802.3 */
-		limit(&c, c.ether_type, 1);
-		c.ether_type = 0;
-	}
-	if (c.ether_type == ETHER_TYPE_PPPOE)
-		c = session(c);
-	view->ether_type = c.ether_type;
-	if (c.ether_type == ETHER_TYPE_ARP)
-		arp(&c);
-	if ((c.ether_type == ETHER_TYPE_IP && ip(&c)) ||
-	    (c.ether_type == ETHER_TYPE_IP6 && ip6(&c)))
-		transport(&c);
-	payload(&c);
+void packet_dissect_ether_type(const uint8_t *bytes, size_t length, uint16_t ether_type,
+                               struct packet_view *view)
+{
+	struct cursor c = begin(bytes, length, view);
+
+	c.ether_type = ether_type;
+	if (ether_type)
+		c = link_rest(c);
+	network(&c);
 }
 
 void packet_dissect(const struct pt_msg *m, struct packet_view *view)

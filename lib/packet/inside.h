@@ -12,6 +12,7 @@ enum {
 	ETHER_TYPE_IP6 = 0x86dd,
 	ETHER_TYPE_PPPOE = 0x8864,
 
+	ETH_SIZE = 14,
 	ARP_SIZE = 28, /* of Ethernet and IPv4 */
 	IP_SIZE = 20,
 	IP6_SIZE = 40,

@@ -6,7 +6,8 @@
 #include <pipetool/error.h>
 #include <pipetool/msg.h>
 
-/* The link types that are dissected: of all others everything is payload. */
+/* Link types that the code names; link_type.c has a table of all that are dissected. Of others
+   everything is payload. */
 enum packet_link_type {
 	PACKET_LINK_NULL = 0,
 	PACKET_LINK_EN10MB = 1,
@@ -42,6 +43,8 @@ enum packet_layer {
 	PACKET_LAYERS,
 };
 
+enum { PACKET_MACS = 8 };
+
 struct packet_view {
 	uint32_t offset[PACKET_LAYERS]; /* of the layer's first byte; the payload's also where that
 	                                   is empty */
@@ -53,10 +56,16 @@ struct packet_view {
 	                            0: unknown, as in a frame of IEEE 802.3 */
 	uint8_t ip_proto;        /* behind IPv6's extension headers */
 	bool fragment;           /* one that is not the first: no transport layer */
+	uint8_t mac_count; /* of hardware addresses of 6 bytes that the links' headers have, from
+	                            the outermost on; more are not remembered */
+	uint16_t mac[PACKET_MACS]; /* offsets */
 };
 
 void packet_dissect(const struct pt_msg *, struct packet_view *);
 void packet_dissect_bytes(const uint8_t *, size_t length, uint16_t link_type, struct packet_view *);
+/* What an EtherType announces, as in a tunnel's header; 0x6558: an Ethernet frame. */
+void packet_dissect_ether_type(const uint8_t *, size_t length, uint16_t ether_type,
+                               struct packet_view *);
 
 static inline bool packet_has(const struct packet_view *v, enum packet_layer layer)
 {

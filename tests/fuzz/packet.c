@@ -26,6 +26,9 @@ static void check_view(const struct packet_view *v, size_t length)
 	for (int layer = 0; layer < PACKET_LAYERS; layer++)
 		assert(!packet_has(v, layer) || v->offset[layer] < end || layer == PACKET_PAYLOAD);
 	assert(v->checksum + 2 <= end || !v->checksum);
+	assert(v->mac_count <= PACKET_MACS);
+	for (unsigned i = 0; i < v->mac_count; i++)
+		assert(v->mac[i] + 6u <= length);
 }
 
 /* A value is itself again by way of its text, and written where it came from changes nothing. */
