@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/named_fd.h"
+#include "base/workers.h"
 #include "daemon/blocks.h"
 #include "daemon/boot.h"
 #include "daemon/catalog.h"
@@ -413,6 +414,19 @@ static int open_journal(struct daemon *d)
 	return asked ? code : 0;
 }
 
+/* Without these nothing would come on. */
+static int begin_threads(struct daemon *d)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int code = workers_begin(&err);
+	if (!code)
+		code = keep_new(&d->keep, &err);
+	if (code)
+		log_error("%s", pt_error_text(&err, error_words(code)));
+	pt_error_clear(&err);
+	return code ? code : open_journal(d);
+}
+
 static void close_handle(uv_handle_t *handle, void *arg)
 {
 	if (!uv_is_closing(handle))
@@ -459,8 +473,7 @@ int daemon_run(const struct options *options)
 	json_object_seed(0);
 	open_loop(&d);
 	watch_signals(&d);
-	int code = open_journal(&d);
-	d.keep = keep_new();
+	int code = begin_threads(&d);
 	if (!code)
 		code = open_sockets(&d, sockets, &socket_count);
 	if (!code) {

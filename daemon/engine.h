@@ -4,6 +4,7 @@
 #define DAEMON_ENGINE_H
 
 #include "base/log.h"
+#include "base/workers.h"
 #include "daemon/engines.h"
 #include "daemon/output.h"
 #include "daemon/revisions.h"
@@ -55,7 +56,8 @@ struct engine {
 	int code;                      /* why it could not be made */
 	struct pt_error err;
 	struct waiter *waiters; /* for its making, then for its end */
-	uv_thread_t thread;     /* that frees it */
+	struct post over;       /* its thread is at its end */
+	struct work freeing;    /* then */
 	struct post freed;
 	bool removed; /* its journal was to be */
 	bool is_freed;
@@ -69,7 +71,7 @@ struct engine {
 	struct ask *taking_back;           /* the question that brings back what is kept, or NULL */
 
 	bool failed;  /* found in the journal, it did not start; until it does */
-	bool is_over; /* its own thread is no more; under the lock of the engines */
+	bool is_over; /* its own thread is no more: it may be freed at any time */
 };
 
 struct engines {
@@ -88,7 +90,6 @@ struct engines {
 	unsigned restoring;
 	struct waiter restored;
 	uv_timer_t confirm_timer; /* runs while some change waits to be confirmed */
-	uv_mutex_t lock; /* while a pulse is felt, so that the engine is not freed meanwhile */
 };
 
 /* ---- engines.c ---- */
@@ -97,7 +98,8 @@ void engines_insert(struct engines *, struct engine *);
 void engine_wait(struct engine *, engines_done *, void *arg);
 /* Those who wait for its making or its end. */
 void engine_tell_waiters(struct engine *, int code, struct pt_error *);
-void engine_unmake(struct engine *);         /* stops and frees it, on a thread of its own */
+void engine_unmake(struct engine *);         /* stops it, and frees it on a worker thread */
+void engine_ended(void *output);             /* the engine's hook */
 extern const char *const engine_states[];    /* by enum pt_engine_state */
 json_t *engine_state(const struct engine *); /* {engine, state, revision, blocks, links} */
 void engine_tell(const struct engine *, const char *event, const json_t *about, json_t *data);

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STACK = 256 * 1024 };
-
 /* ---- the list ---- */
 
 static size_t place_of(const struct engines *all, const char *name)
@@ -94,12 +92,8 @@ void engines_pulses(struct engines *all, void (*each)(void *arg, const char *nam
 {
 	for (size_t i = 0; i < all->count; i++) {
 		struct engine *engine = all->items[i];
-		uv_mutex_lock(&all->lock);
-		bool is_over = engine->is_over;
-		uint64_t pulse = is_over ? 0 : pt_engine_pulse(engine->engine);
-		uv_mutex_unlock(&all->lock);
-		if (!is_over)
-			each(arg, engine->name, pulse);
+		if (!engine->is_over)
+			each(arg, engine->name, pt_engine_pulse(engine->engine));
 	}
 }
 
@@ -269,7 +263,6 @@ void engine_gone(struct engine *engine)
 static void freed(struct post *post)
 {
 	struct engine *engine = (struct engine *)((char *)post - offsetof(struct engine, freed));
-	uv_thread_join(&engine->thread);
 	if (!engine->suspended)
 		keep_forget(engine->engines->keep, engine->name);
 	engine->is_freed = true;
@@ -289,30 +282,41 @@ static void give_back_memory(void)
 #endif
 }
 
-static void free_on_thread(void *arg)
+/* [worker] */
+static void free_aside(struct work *work)
 {
-	struct engine *engine = arg;
-	if (engine->suspended)
-		pt_engine_suspend(engine->engine);
-	pt_engine_end(engine->engine);
-	uv_mutex_lock(&engine->engines->lock);
-	engine->is_over = true;
-	uv_mutex_unlock(&engine->engines->lock);
+	struct engine *engine = (struct engine *)((char *)work - offsetof(struct engine, freeing));
 	pt_engine_free(engine->engine);
 	give_back_memory();
 	inbox_post(engine->engines->inbox, &engine->freed);
 }
 
+static void over(struct post *post)
+{
+	struct engine *engine = (struct engine *)((char *)post - offsetof(struct engine, over));
+	engine->is_over = true;
+	engine->freeing = (struct work){.run = free_aside, .must = true};
+	workers_add(&engine->freeing);
+}
+
+/* [engine's thread] */
+void engine_ended(void *output)
+{
+	struct engine *engine = (struct engine *)((char *)output - offsetof(struct engine, output));
+	inbox_post(engine->engines->inbox, &engine->over);
+}
+
 void engine_unmake(struct engine *engine)
 {
-	const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, STACK};
 	bool goes_on = engine->phase == READY || engine->restored || engine->from_file;
 	engine->suspended =
 		goes_on && engine->lasts && engine->engines->ending && engine->engines->keep;
 	engine->phase = ENDING;
+	engine->over.run = over;
 	engine->freed.run = freed;
-	if (uv_thread_create_ex(&engine->thread, &options, free_on_thread, engine))
-		abort(); /* out of threads: nothing can be ended cleanly any more */
+	if (engine->suspended)
+		pt_engine_suspend(engine->engine);
+	pt_engine_end(engine->engine);
 }
 
 void engines_destroy(struct engine *engine, engines_done *done, void *arg)
@@ -366,8 +370,6 @@ struct engines *engines_new(uv_loop_t *loop, struct inbox *inbox,
 	all->loop = loop;
 	all->inbox = inbox;
 	all->events = *events;
-	if (uv_mutex_init(&all->lock))
-		abort();
 	commit_timer_init(all);
 	return all;
 }
@@ -417,6 +419,5 @@ void engines_free(struct engines *all)
 	texts_free(all->folders);
 	texts_free(all->programs);
 	free(all->items);
-	uv_mutex_destroy(&all->lock);
 	uv_close((uv_handle_t *)&all->confirm_timer, timer_closed);
 }

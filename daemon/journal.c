@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "daemon/file.h"
 #include "daemon/records.h"
 #include <assert.h>
@@ -66,7 +67,7 @@ struct journal {
 	uint32_t found_sum; /* of what is good of the file that is being found */
 	size_t found_length;
 	struct inbox *inbox;
-	uv_thread_t thread;
+	pthread_t thread;
 	uv_mutex_t mutex; /* for what follows */
 	uv_cond_t cond;
 	struct task *head, **tail;
@@ -307,7 +308,7 @@ static void carry_out(struct journal *j, struct task *all)
 			t->code = t->file->broken = code;
 }
 
-static void work(void *arg)
+static void *work(void *arg)
 {
 	struct journal *j = arg;
 	uv_mutex_lock(&j->mutex);
@@ -328,6 +329,7 @@ static void work(void *arg)
 		uv_mutex_lock(&j->mutex);
 	}
 	uv_mutex_unlock(&j->mutex);
+	return NULL;
 }
 
 /* ---- asking ---- */
@@ -502,9 +504,13 @@ int journal_open(const char *folder, struct inbox *inbox, struct journal **out,
 	j->tail = &j->head;
 	uv_mutex_init(&j->mutex);
 	uv_cond_init(&j->cond);
-	const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, 256 * 1024};
-	if (uv_thread_create_ex(&j->thread, &options, work, j))
-		abort();
+	code = thread_start("the thread of the journals", 256 * 1024, work, j, &j->thread, err);
+	if (code) {
+		uv_mutex_destroy(&j->mutex);
+		uv_cond_destroy(&j->cond);
+		close_folder(j);
+		return code;
+	}
 	*out = j;
 	return 0;
 }
@@ -517,7 +523,7 @@ void journal_close(struct journal *j)
 	j->ending = true;
 	uv_cond_signal(&j->cond);
 	uv_mutex_unlock(&j->mutex);
-	uv_thread_join(&j->thread);
+	pthread_join(j->thread, NULL);
 	uv_mutex_destroy(&j->mutex);
 	uv_cond_destroy(&j->cond);
 	close_folder(j);

@@ -5,13 +5,13 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "daemon/keep_memory.h"
 #include "engine/estate.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -568,25 +568,36 @@ static size_t room(void)
 	return value > 0 ? (size_t)value : 0;
 }
 
-struct keep *keep_new(void)
+static void keep_clear(struct keep *k)
+{
+	pthread_mutex_destroy(&k->lock);
+	pthread_cond_destroy(&k->work);
+	pthread_cond_destroy(&k->done);
+	free(k);
+}
+
+int keep_new(struct keep **out, struct pt_error *err)
 {
 	size_t most = room();
+	*out = NULL;
 	if (!most)
-		return NULL;
+		return 0;
 	struct keep *k = must_calloc(1, sizeof *k);
 	k->stored_max = most;
 	k->last = &k->first;
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->work, NULL);
 	pthread_cond_init(&k->done, NULL);
+	int rc = thread_start("the thread that keeps descriptors", 0, run, k, &k->thread, err);
+	if (rc) {
+		keep_clear(k);
+		return rc;
+	}
+	pthread_mutex_lock(&k->lock);
 	find_all(k);
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&k->thread, NULL, run, k))
-		abort();
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return k;
+	pthread_mutex_unlock(&k->lock);
+	*out = k;
+	return 0;
 }
 
 void keep_free(struct keep *k)
@@ -602,8 +613,5 @@ void keep_free(struct keep *k)
 		k->holdings = h->next;
 		free_holding(h);
 	}
-	pthread_mutex_destroy(&k->lock);
-	pthread_cond_destroy(&k->work);
-	pthread_cond_destroy(&k->done);
-	free(k);
+	keep_clear(k);
 }

@@ -18,10 +18,10 @@
  */
 struct keep;
 
-/* Copies what is there from before; the passed descriptors are closed later. NULL without $NOTIFY_SOCKET,
-   or without $FDSTORE, the number of descriptors that are kept: systemd sets it from 254 on, before that
+/* Copies what is there from before; the passed descriptors are closed later. Gives NULL without
+   $NOTIFY_SOCKET, or without $FDSTORE, the number of descriptors that are kept: systemd sets it from 254 on, before that
    the unit has to. */
-struct keep *keep_new(void);
+int keep_new(struct keep **, struct pt_error *);
 void keep_free(struct keep *); /* all that it was told is with the service manager */
 
 /* Hands an engine, that nothing was asked of, what the one of its name has left. */

@@ -183,6 +183,7 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	                                      .report = output_report,
 	                                      .state = on_state,
 	                                      .changed = commit_changed,
+	                                      .ended = engine_ended,
 	                                      .arg = &engine->output};
 	code = pt_engine_new(name, &hooks, &all->limits, &engine->engine, err);
 	if (code) {

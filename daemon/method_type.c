@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* type.list, type.show and type.load: the block types. */
 #include "base/error.h"
+#include "base/workers.h"
 #include "daemon/blocks.h"
 #include "daemon/call.h"
 #include "daemon/daemon.h"
@@ -52,9 +53,10 @@ static void type_show(void *arg)
 	call_answer(call, shown);
 }
 
-/* A script may use all of its time: on a thread of its own. */
+/* A script may use all of its time: on a worker thread. */
 struct load {
-	uv_work_t work;
+	struct work work;
+	struct post done;
 	struct call *call;
 	struct func_limits limits;
 	const struct pt_type *const *types;
@@ -62,12 +64,14 @@ struct load {
 	int code;
 };
 
-static void load_work(uv_work_t *work)
+/* [worker] */
+static void load_work(struct work *work)
 {
-	struct load *load = work->data;
+	struct load *load = (struct load *)((char *)work - offsetof(struct load, work));
 	const char *text = call_text(load->call, "text");
 	load->code = lua_type_load(call_text(load->call, "name"), text, strlen(text), &load->limits,
 	                           &load->types, &load->err);
+	inbox_post(&load->call->daemon->inbox, &load->done);
 }
 
 static void load_kept(void *arg, int code)
@@ -88,9 +92,9 @@ static void load_kept(void *arg, int code)
 	free(load);
 }
 
-static void load_done(uv_work_t *work, int status)
+static void load_done(struct post *post)
 {
-	struct load *load = work->data;
+	struct load *load = (struct load *)((char *)post - offsetof(struct load, done));
 	if (load->code || !load->types)
 		load_kept(load, 0);
 	else
@@ -102,11 +106,11 @@ static void type_load(void *arg)
 {
 	struct load *load = must_calloc(1, sizeof *load);
 	load->call = arg;
-	load->work.data = load;
+	load->work = (struct work){.run = load_work, .must = true};
+	load->done.run = load_done;
 	load->call->daemon->loads++;
 	load->limits = blocks_limits(&load->call->daemon->conf);
-	if (uv_queue_work(&load->call->daemon->loop, &load->work, load_work, load_done))
-		abort();
+	workers_add(&load->work);
 }
 
 /* clang-format off */

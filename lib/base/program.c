@@ -4,9 +4,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -157,15 +157,10 @@ static void *wait_for(void *arg)
 
 void program_reap(pid_t pid)
 {
-	pthread_attr_t attributes;
-	pthread_t thread;
 	if (waitpid(pid, NULL, WNOHANG) != 0)
 		return;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, REAPER_STACK);
-	pthread_create(&thread, &attributes, wait_for, (void *)(intptr_t)pid);
-	pthread_attr_destroy(&attributes);
+	thread_start("who waits for a program", REAPER_STACK, wait_for, (void *)(intptr_t)pid, NULL,
+	             NULL);
 }
 
 char *program_fate(int status)

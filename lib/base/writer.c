@@ -3,12 +3,12 @@
 #include "base/writer.h"
 
 #include "base/buf.h"
+#include "base/thread.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -383,13 +383,9 @@ static void start_thread(struct writer *w)
 		return;
 	if (w->config.fd >= 0)
 		make_nonblocking(w);
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int rc = pthread_create(&w->thread, NULL, run, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	int rc = thread_start("a writer", 0, run, w, &w->thread, NULL);
 	if (rc)
-		set_error(w, -rc);
+		set_error(w, rc);
 	w->running = rc == 0;
 }
 

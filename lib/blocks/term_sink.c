@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/program.h"
 #include "base/quote.h"
+#include "base/thread.h"
 #include "net/viewer.h"
 #include "packet/packet.h"
 #include <errno.h>
@@ -36,7 +37,7 @@ struct term {
 	char *attach;    /* how to see a tmux window; NULL: it is a window on a display */
 
 	/* Without openearly: a thread of its own opens the terminal. */
-	uv_thread_t thread;
+	pthread_t thread;
 	bool opening, asked;
 	int code;
 	struct pt_error err;
@@ -262,18 +263,29 @@ static void start(struct pt_block *b)
 	begun(b);
 }
 
-static void open_late(void *arg)
+static void *open_late(void *arg)
 {
 	struct pt_block *b = arg;
 	struct term *t = pt_state(b);
 	t->code = open_terminal(b, &t->err);
 	pt_wake(b);
+	return NULL;
+}
+
+static void open_aside(struct pt_block *b)
+{
+	struct term *t = pt_state(b);
+	int rc = thread_start("what opens the terminal", 0, open_late, b, &t->thread, &t->err);
+	t->opening = !rc;
+	if (rc)
+		viewer_fail(&t->viewer, rc, pt_error_text(&t->err, "no thread"));
+	pt_error_clear(&t->err);
 }
 
 static void join(struct term *t)
 {
 	if (t->opening)
-		uv_thread_join(&t->thread);
+		pthread_join(t->thread, NULL);
 	t->opening = false;
 }
 
@@ -308,7 +320,7 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 	struct term *t = pt_state(b);
 	if (!t->openearly && !t->asked) {
 		t->asked = true;
-		t->opening = !uv_thread_create(&t->thread, open_late, b);
+		open_aside(b);
 	}
 	buf_clear(&t->line);
 	show(&t->line, m);

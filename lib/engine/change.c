@@ -101,6 +101,17 @@ static bool is_told(const struct change *c, const char *member)
 	return c->request && json_is_true(json_object_get(c->request->params, member));
 }
 
+/* Nothing was done: every worker is busy, and there is no thread for another. */
+static bool is_refused(struct change *c)
+{
+	if (c->job.refused)
+		c->code = pt_fail(&c->err, -PT_ELIMIT, NULL,
+		                  "no thread is free for it: others wait for files or devices that "
+		                  "do not answer, or the limit of processes is reached (ulimit -u, "
+		                  "TasksMax= of the unit); try again");
+	return c->job.refused;
+}
+
 /* ---- the end of a change ---- */
 
 static void change_free(struct change *c)
@@ -428,15 +439,27 @@ static void commit(struct change *c)
 	retired_end(e, retired, now, request, result);
 }
 
+/* It has not been opened: the next change may have it. */
+static void leave_again(struct pt_block *b)
+{
+	if (b->estate && pt_leaving(b->estate) != PT_TO_SUCCESSOR) {
+		pt_engine_leave(b->engine, b->name, b->type->name, b->estate);
+		b->estate = NULL;
+	}
+}
+
 static void prepare_done(struct job *job)
 {
 	struct change *c = (struct change *)job;
-	if (c->code == 0 && !c->dry_run) {
+	if (!is_refused(c) && c->code == 0 && !c->dry_run) {
 		commit(c);
 		return;
 	}
-	for (unsigned i = 0; i < c->wanted->count; i++)
+	for (unsigned i = 0; i < c->wanted->count; i++) {
+		if (job->refused && c->fresh[i])
+			leave_again(c->fresh[i]);
 		block_free(c->fresh[i], &c->env);
+	}
 	retired_free(c->retired);
 	finish(c, changed_result(c));
 }
@@ -459,7 +482,7 @@ static void prepare(struct change *c)
 			                               : estate_take(e, b->name, b->type->name);
 	}
 	c->retired = retired_new(e->graph);
-	job_run(e, &c->job, prepare_work, prepare_done);
+	job_try(e, &c->job, prepare_work, prepare_done);
 	note_pause(c, since_ns);
 }
 
@@ -494,7 +517,7 @@ static void plan_done(struct job *job)
 {
 	struct change *c = (struct change *)job;
 	struct pt_engine *e = c->engine;
-	if (c->code) {
+	if (is_refused(c) || c->code) {
 		finish(c, NULL);
 	} else if (json_array_size(c->plan)) {
 		prepare(c);
@@ -509,7 +532,7 @@ void change_graph(struct request *r, bool anew)
 	struct change *c = begin(r->engine, r);
 	c->anew = anew;
 	c->dry_run = is_told(c, "dry_run");
-	job_run(r->engine, &c->job, plan_work, plan_done);
+	job_try(r->engine, &c->job, plan_work, plan_done);
 }
 
 /* ---- start ---- */
@@ -572,6 +595,10 @@ static void start_done(struct job *job)
 	struct change *c = (struct change *)job;
 	struct pt_engine *e = c->engine;
 	set_away(e, false);
+	if (is_refused(c)) {
+		finish(c, NULL);
+		return;
+	}
 	if (c->code) {
 		start_fail(c);
 		return;
@@ -599,7 +626,7 @@ void change_start(struct request *r)
 	}
 	struct change *c = begin(e, r);
 	set_away(e, true);
-	job_run(e, &c->job, start_work, start_done);
+	job_try(e, &c->job, start_work, start_done);
 }
 
 /* ---- stop ---- */

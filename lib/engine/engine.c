@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "engine/change.h"
 #include "engine/estate.h"
 #include "engine/request.h"
@@ -144,6 +145,7 @@ static void on_work(uv_idle_t *idle)
 void engine_settle(struct pt_engine *e)
 {
 	run_timers(e);
+	job_settle(e);
 	run_woken(e);
 	if (e->flow_stale)
 		flow_update(e);
@@ -189,26 +191,40 @@ bool engine_stack_is_low(const struct pt_engine *e)
 	return e->stack_top - here > (ptrdiff_t)(e->stack_size / 2);
 }
 
-static void run(void *arg)
+static void *run(void *arg)
 {
 	struct pt_engine *e = arg;
 	e->stack_top = __builtin_frame_address(0);
 	uv_run(&e->loop, UV_RUN_DEFAULT);
+	if (e->hooks.ended)
+		e->hooks.ended(e->hooks.arg);
+	return NULL;
 }
 
-static void init_loop(struct pt_engine *e)
+/* Handles that take no descriptor: they do not fail. */
+static void init_turns(struct pt_engine *e)
 {
-	e->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	e->timer_armed_ns = UINT64_MAX;
 	int rc = uv_prepare_init(&e->loop, &e->settle);
 	e->settle.data = e;
 	rc |= uv_prepare_start(&e->settle, on_settle);
 	rc |= uv_idle_init(&e->loop, &e->work);
 	e->work.data = e;
-	rc |= uv_poll_init(&e->loop, &e->timer_poll, e->timer_fd);
-	e->timer_poll.data = e;
-	rc |= uv_poll_start(&e->timer_poll, UV_READABLE, on_timer);
 	assert(rc == 0);
+}
+
+static int init_timer(struct pt_engine *e)
+{
+	e->timer_armed_ns = UINT64_MAX;
+	e->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (e->timer_fd < 0)
+		return -errno;
+	int rc = uv_poll_init(&e->loop, &e->timer_poll, e->timer_fd);
+	if (rc) {
+		close(e->timer_fd);
+		return rc;
+	}
+	e->timer_poll.data = e;
+	return uv_poll_start(&e->timer_poll, UV_READABLE, on_timer);
 }
 
 static void read_limits(struct pt_engine *e, const struct pt_engine_limits *limits)
@@ -228,21 +244,27 @@ static void read_limits(struct pt_engine *e, const struct pt_engine_limits *limi
 	e->script_limits = (struct func_limits){e->limits.script_time_ns, e->limits.script_memory};
 }
 
-/* Three descriptors of the loop and one of the timer: where there are none left it is said here,
-   and not by an abort later. */
-static int new_loop(struct pt_engine *e, struct pt_error *err)
+/* Three descriptors of the loop and one of the timer. */
+static int new_loop(struct pt_engine *e)
 {
 	int rc = uv_loop_init(&e->loop);
 	if (rc)
-		return pt_fail(err, rc, NULL, "no loop for engine '%s': %s", e->name,
-		               uv_strerror(rc));
+		return rc;
 	uv_loop_configure(&e->loop, UV_METRICS_IDLE_TIME); /* for the pulse */
 	rc = mailbox_init(&e->mailbox, &e->loop);
 	if (rc) {
 		uv_loop_close(&e->loop);
-		return pt_fail(err, rc, NULL, "no mailbox for engine '%s': %s", e->name,
-		               uv_strerror(rc));
+		return rc;
 	}
+	rc = init_timer(e);
+	if (rc) {
+		mailbox_close(&e->mailbox, NULL);
+		uv_run(&e->loop, UV_RUN_DEFAULT);
+		mailbox_fini(&e->mailbox);
+		uv_loop_close(&e->loop);
+		return rc;
+	}
+	init_turns(e);
 	return 0;
 }
 
@@ -254,32 +276,53 @@ static size_t stack_size(const struct pt_engine *e)
 	return deep > STACK_LEAST ? deep : STACK_LEAST;
 }
 
+static void free_names(struct pt_engine *e)
+{
+	texts_free(e->folders);
+	texts_free(e->programs);
+	free(e->name);
+	free(e);
+}
+
+static int start_thread(struct pt_engine *e, struct pt_error *err)
+{
+	char *what = must_printf("the thread of engine '%s'", e->name);
+	int rc = thread_start(what, e->stack_size, run, e, &e->thread, err);
+	free(what);
+	return rc;
+}
+
 int engine_new(const char *name, const struct pt_engine_hooks *hooks,
                const struct pt_engine_limits *limits, bool thread, struct pt_engine **out,
                struct pt_error *err)
 {
+	int rc = workers_begin(err);
+	if (rc)
+		return rc;
 	struct pt_engine *e = must_calloc(1, sizeof *e);
 	e->name = must_strdup(name);
-	if (hooks)
-		e->hooks = *hooks;
 	read_limits(e, limits);
-	int rc = new_loop(e, err);
+	rc = new_loop(e);
 	if (rc) {
-		free(e->name);
-		free(e);
-		return rc;
+		free_names(e);
+		return pt_fail(err, rc == -EMFILE || rc == -ENFILE ? -PT_ELIMIT : rc, NULL,
+		               "no loop for engine '%s': %s", name, uv_strerror(rc));
 	}
-	init_loop(e);
 	e->graph = graph_new();
 	e->pool = pool_new(e->limits.memory);
 	e->queue_last = &e->queue;
 	e->stack_top = __builtin_frame_address(0);
 	e->has_thread = thread;
 	e->stack_size = stack_size(e);
-	const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
-	                                     .stack_size = e->stack_size};
-	if (thread && uv_thread_create_ex(&e->thread, &options, run, e))
-		abort();
+	if (hooks)
+		e->hooks = *hooks;
+	rc = thread ? start_thread(e, err) : 0;
+	if (rc) {
+		e->has_thread = false;
+		e->hooks = (struct pt_engine_hooks){0};
+		pt_engine_free(e);
+		return rc;
+	}
 	*out = e;
 	return 0;
 }
@@ -325,17 +368,21 @@ static void free_graph(struct pt_engine *e)
 
 void pt_engine_end(struct pt_engine *e)
 {
-	if (e->ended)
+	if (e->told_to_end)
 		return;
+	e->told_to_end = true;
 	struct request *r = must_calloc(1, sizeof *r);
 	r->engine = e;
 	r->letter.read = read_ending;
 	mailbox_post(&e->mailbox, &r->letter);
+}
+
+static void wait_for_end(struct pt_engine *e)
+{
 	if (e->has_thread)
-		uv_thread_join(&e->thread);
+		pthread_join(e->thread, NULL);
 	else
 		run(e);
-	e->ended = true;
 }
 
 void pt_engine_free(struct pt_engine *e)
@@ -343,6 +390,7 @@ void pt_engine_free(struct pt_engine *e)
 	if (!e)
 		return;
 	pt_engine_end(e);
+	wait_for_end(e);
 	free_graph(e);
 	e->hooks.left = NULL;
 	estate_forget(e);
@@ -351,11 +399,8 @@ void pt_engine_free(struct pt_engine *e)
 	mailbox_fini(&e->mailbox);
 	close(e->timer_fd);
 	timers_fini(&e->timers);
-	texts_free(e->folders);
-	texts_free(e->programs);
 	pool_free(e->pool);
-	free(e->name);
-	free(e);
+	free_names(e);
 }
 
 void pt_engine_look(const struct pt_engine *e, struct pt_engine_glance *glance)

@@ -3,6 +3,7 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
+#include "base/workers.h"
 #include "engine/block.h"
 #include "engine/graph.h"
 #include "engine/mailbox.h"
@@ -22,9 +23,9 @@ struct pt_engine {
 	struct func_limits script_limits;
 	char **folders, **programs; /* what the limits point to */
 
-	uv_thread_t thread;
-	bool has_thread; /* false in unit tests, where the caller is the engine's thread */
-	bool ended;      /* its thread was waited for */
+	pthread_t thread;
+	bool has_thread;  /* false in unit tests, where the caller is the engine's thread */
+	bool told_to_end; /* by pt_engine_end */
 	const char *stack_top;
 	size_t stack_size;
 	uv_loop_t loop;
@@ -53,10 +54,12 @@ struct pt_engine {
 	bool flow_stale;        /* which sources are held back must be found anew */
 	_Atomic bool woken;     /* some block was woken */
 	bool ending;
-	bool suspending;   /* at its end the next daemon is to go on */
-	bool leaves_other; /* some block's estate is to be told */
-	struct left *left; /* what an earlier daemon's blocks have left: see estate.h */
-	unsigned jobs;     /* threads at work */
+	bool suspending;          /* at its end the next daemon is to go on */
+	bool leaves_other;        /* some block's estate is to be told */
+	struct left *left;        /* what an earlier daemon's blocks have left: see estate.h */
+	unsigned jobs;            /* that are not done */
+	struct job *tried;        /* that may be refused, until it is done; or NULL */
+	struct pt_timer patience; /* for a worker to take it up */
 
 	_Atomic uint64_t glance[6]; /* state revision blocks links messages failed */
 	_Atomic uint64_t beats;     /* turns of the loop, and deliveries: for the pulse */
@@ -89,15 +92,21 @@ void flow_update(struct pt_engine *);         /* holds back the sources that rea
 bool flow_has_work(const struct pt_engine *); /* is there a source that may run */
 bool flow_is_exhausted(const struct pt_engine *); /* nobody has anything left to send */
 
-/* ---- job.c: what may block, on a thread of its own ---- */
+/* ---- job.c: what may block, on a worker's thread ---- */
 struct job {
 	struct letter letter;
+	struct work worker;
 	struct pt_engine *engine;
-	void (*work)(struct job *); /* on the new thread */
+	bool refused;               /* no worker was free: `work` was not called */
+	void (*work)(struct job *); /* on the worker's thread */
 	void (*done)(struct job *); /* on the engine's */
-	uv_thread_t thread;
 };
+/* What must be done. Never fails, makes no thread. */
 void job_run(struct pt_engine *, struct job *, void (*work)(struct job *),
              void (*done)(struct job *));
+/* What may be refused, one at a time. */
+void job_try(struct pt_engine *, struct job *, void (*work)(struct job *),
+             void (*done)(struct job *));
+void job_settle(struct pt_engine *); /* refuses it, if it has waited too long */
 
 #endif

@@ -1,36 +1,62 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A thread for each job: one that hangs (a dead file server) keeps nobody else's from running. */
+/* What may block goes to the workers of the process, and comes back as a letter. */
 #include "engine/engine.h"
 
-#include <stdlib.h>
-
-#define JOB_STACK (1024 * 1024)
+/* So long may a job wait for a worker before it is refused. */
+#define PATIENCE_NS 10000000000u
 
 static void on_done(struct letter *letter)
 {
 	struct job *job = (struct job *)letter;
-	uv_thread_join(&job->thread);
-	job->engine->jobs--;
+	struct pt_engine *e = job->engine;
+	e->jobs--;
+	if (job == e->tried) {
+		e->tried = NULL;
+		timers_stop(&e->timers, &e->patience);
+	}
 	job->done(job);
 }
 
-static void run(void *arg)
+static void run(struct work *work)
 {
-	struct job *job = arg;
+	struct job *job = (struct job *)((char *)work - offsetof(struct job, worker));
 	job->work(job);
 	mailbox_post(&job->engine->mailbox, &job->letter);
+}
+
+static void add(struct pt_engine *e, struct job *job, void (*work)(struct job *),
+                void (*done)(struct job *), bool must)
+{
+	job->engine = e;
+	job->work = work;
+	job->done = done;
+	job->refused = false;
+	job->letter.read = on_done;
+	job->worker = (struct work){.run = run, .must = must};
+	e->jobs++;
+	workers_add(&job->worker);
 }
 
 void job_run(struct pt_engine *e, struct job *job, void (*work)(struct job *),
              void (*done)(struct job *))
 {
-	job->engine = e;
-	job->work = work;
-	job->done = done;
-	job->letter.read = on_done;
-	e->jobs++;
-	const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
-	                                     .stack_size = JOB_STACK};
-	if (uv_thread_create_ex(&job->thread, &options, run, job))
-		abort();
+	add(e, job, work, done, true);
+}
+
+void job_try(struct pt_engine *e, struct job *job, void (*work)(struct job *),
+             void (*done)(struct job *))
+{
+	e->tried = job;
+	timers_set(&e->timers, &e->patience, engine_now(e) + PATIENCE_NS);
+	add(e, job, work, done, false);
+}
+
+void job_settle(struct pt_engine *e)
+{
+	struct job *job = e->tried;
+	bool late = !e->patience.place;
+	if (!job || !(late || e->ending) || !workers_take_back(&job->worker))
+		return;
+	job->refused = true;
+	on_done(&job->letter);
 }

@@ -4,9 +4,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "net/address.h"
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -52,19 +52,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int start(struct attempt *a)
-{
-	sigset_t all, before;
-	pthread_t thread;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int rc = pthread_create(&thread, NULL, run, a);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc == 0)
-		pthread_detach(thread);
-	return rc;
-}
-
 void reconnect_init(struct reconnect *r)
 {
 	r->attempt = NULL;
@@ -78,11 +65,12 @@ void reconnect_try(struct reconnect *r)
 	a->block = r->block;
 	a->host = must_strdup(r->host);
 	a->port = (int)*r->port;
-	if (start(a)) {
-		attempt_free(a);
-		reconnect_later(r);
-	} else {
-		r->attempt = a;
+	r->attempt = a;
+	int rc = thread_start("the attempt to connect", 0, run, a, NULL, &a->err);
+	if (rc) { /* there is none: nobody else has the attempt */
+		a->result = rc;
+		a->over = true;
+		reconnect_woken(r);
 	}
 }
 

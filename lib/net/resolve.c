@@ -4,10 +4,10 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,19 +53,6 @@ static void *run(void *arg)
 		lookup_free(l);
 	}
 	return NULL;
-}
-
-static int start(struct lookup *l)
-{
-	sigset_t all, before;
-	pthread_t thread;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int rc = pthread_create(&thread, NULL, run, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc == 0)
-		pthread_detach(thread);
-	return rc;
 }
 
 static struct lookup *lookup_new(const char *host, const char *service,
@@ -120,9 +107,10 @@ int resolve(int type, const char *param, const char *host, int port, int flags, 
 	if (rc == EAI_NONAME && *host) {
 		hints.ai_flags &= ~AI_NUMERICHOST;
 		struct lookup *l = lookup_new(host, service, &hints);
-		if (start(l)) {
+		rc = thread_start("the look-up of a name", 0, run, l, NULL, err);
+		if (rc) {
 			lookup_free(l);
-			return pt_fail(err, -EAGAIN, param, "cannot look up '%s': no thread", host);
+			return rc;
 		}
 		rc = look_up(l, timeout_ms, found, &error);
 	}

@@ -44,6 +44,8 @@ struct pt_engine_hooks {
 	/* [worker thread] Blocks are about to be told closed: copies that `left` was given should be
 	   closed, too, when it returns. May block. */
 	void (*left_settle)(void *arg);
+	/* The last thing that its thread does: pt_engine_free will not wait. */
+	void (*ended)(void *arg);
 };
 
 struct pt_engine_limits {
@@ -70,8 +72,8 @@ void pt_engine_suspend(struct pt_engine *);
 /* Stops it if need be, waits for its thread, and frees it. Requests that wait are answered
    (wrong-state). Not on the engine's thread. */
 void pt_engine_free(struct pt_engine *);
-/* The first part of that, for who wants to do something before it is gone: nothing may be asked of
-   it any more. */
+/* The first part of that, which does not wait: hooks.ended tells. Nothing may be asked of it any
+   more. */
 void pt_engine_end(struct pt_engine *);
 
 /*
