@@ -43,18 +43,41 @@ void ctl_catch(void (*caught)(int signal))
 
 int ctl_open(struct ctl *ctl, struct pt_client **client, struct pt_error *err)
 {
-	return ctl->host ? remote_open(ctl->host, ctl->socket, client, err)
+	return ctl->host ? remote_open(&ctl->remote, ctl->host, ctl->socket, ctl->timeout_s, client,
+	                               err)
 	                 : pt_client_open(ctl->socket, client, err);
+}
+
+int ctl_connect(struct ctl *ctl, struct pt_error *err)
+{
+	return ctl->client ? 0 : ctl_open(ctl, &ctl->client, err);
+}
+
+/* Descriptors are carried as long as ptctl is there: for what ends with it. */
+static int check_carrying(const struct ctl *ctl, int fd_count, struct pt_error *err)
+{
+	if (!ctl->host || !fd_count || ctl->carries)
+		return 0;
+	pt_fail(err, -PT_EPARAM, NULL,
+	        "descriptors are carried to another host only while ptctl is there to do it");
+	pt_hint(err, "ptctl run takes them with -H, too");
+	return -PT_EPARAM;
 }
 
 static int call(struct ctl *ctl, const char *method, json_t *params, int fd_count, double timeout_s,
                 json_t **result, struct pt_error *err)
 {
 	json_t *answer = NULL;
-	int code = ctl->client ? 0 : ctl_open(ctl, &ctl->client, err);
+	int code = check_carrying(ctl, fd_count, err);
+	if (!code)
+		code = ctl_connect(ctl, err);
 	if (!code)
 		code = pt_client_call(ctl->client, method, params, ctl->fds, fd_count, timeout_s,
 		                      &answer, err);
+	if (code == -EPIPE && remote_is_lost(ctl->remote)) {
+		pt_error_clear(err);
+		pt_fail(err, code, NULL, "the connection to '%s' has ended", ctl->host);
+	}
 	json_decref(params);
 	if (!code && result)
 		*result = answer;

@@ -30,6 +30,8 @@ struct ctl {
 	int fds[FRAME_FDS_MAX]; /* --fd, and what ptctl opens itself */
 	int fd_count;
 	struct pt_client *client; /* opened by the first call */
+	bool carries; /* descriptors go to another host, too: the verb ends what uses them */
+	struct remote *remote; /* with `host`: what carries all connections; NULL: none yet */
 };
 
 /* What was typed. */
@@ -46,6 +48,8 @@ int ctl_call_within(struct ctl *, const char *method, json_t *params, double tim
 /* The same for what takes the descriptors of --fd. */
 int ctl_call_with_fds(struct ctl *, const char *method, json_t *params, json_t **result,
                       struct pt_error *);
+/* Connects, so that no time-out counts what the login takes. */
+int ctl_connect(struct ctl *, struct pt_error *);
 /* A further connection, to wait on or to hear notifications from. */
 int ctl_open(struct ctl *, struct pt_client **, struct pt_error *);
 

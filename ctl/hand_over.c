@@ -40,20 +40,6 @@ static int open_to_read(const char *path)
 	return -EISDIR;
 }
 
-/* ptctl's own. */
-static int open_dash(bool writes)
-{
-	int fd = fcntl(writes ? STDOUT_FILENO : STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	return fd < 0 ? -errno : fd;
-}
-
-static int open_path(const char *path, bool writes, bool *made)
-{
-	if (!strcmp(path, "-"))
-		return open_dash(writes);
-	return writes ? open_to_write(path, made) : open_to_read(path);
-}
-
 /* The daemon's words, but for whose rights they are. */
 static int refuse(const struct pt_param *row, const char *path, int code, struct pt_error *err)
 {
@@ -80,6 +66,27 @@ static void name_place(struct pt_error *err, const char *block, size_t op)
 	fault->path = path;
 }
 
+/* A descriptor of ptctl's own, not opened anew: it is read or written on from where it is. */
+static int copy_own(int fd)
+{
+	int copy = fd == PATH_TERMINAL ? open("/dev/tty", O_RDWR | O_CLOEXEC)
+	                               : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return copy < 0 ? -errno : copy;
+}
+
+static int open_path(const struct ctl *ctl, const char *path, bool writes, bool *made)
+{
+	int own = path_own(path, writes);
+	if (own == -1)
+		return writes ? open_to_write(path, made) : open_to_read(path);
+	if (ctl->host || !strcmp(path, "-"))
+		return copy_own(own);
+	char *same = own == PATH_TERMINAL ? must_strdup(path) : must_printf("/dev/fd/%d", own);
+	int fd = writes ? open_to_write(same, made) : open_to_read(same);
+	free(same);
+	return fd;
+}
+
 static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
                     json_t *params, struct pt_error *err)
 {
@@ -94,7 +101,7 @@ static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param 
 		pt_hint(err, "ptctl create has the daemon open any number");
 		return -PT_ELIMIT;
 	}
-	int fd = open_path(path, writes, &made);
+	int fd = open_path(ctl, path, writes, &made);
 	if (fd < 0)
 		return refuse(row, path, fd, err);
 	if ((writes || !strcmp(path, "-")) && isatty(fd)) {
@@ -121,14 +128,21 @@ static bool makes_files(const json_t *params)
 	return rotate && !json_is_null(rotate);
 }
 
+/* Files of another host are opened over there. */
+static bool is_ours(const struct ctl *ctl, const struct pt_param *row, const json_t *params)
+{
+	const char *path = json_string_value(json_object_get(params, row->name));
+	return path && row->kind == PT_KIND_FILE && !makes_files(params) &&
+	       (!ctl->host || path_own(path, row->flags & PT_WRITE) != -1);
+}
+
 static int open_of_block(struct hand_over *h, struct ctl *ctl, const struct pt_param *rows,
                          const json_t *op, size_t place, struct pt_error *err)
 {
 	json_t *params = json_object_get(op, "params");
 	int code = 0;
 	for (; rows && rows->name; rows++) {
-		bool is_path = json_is_string(json_object_get(params, rows->name));
-		if (rows->kind != PT_KIND_FILE || !is_path || makes_files(params))
+		if (!is_ours(ctl, rows, params))
 			continue;
 		int c = open_one(h, ctl, rows, params, err);
 		if (c)

@@ -6,6 +6,7 @@
 #include "ctl/ctl.h"
 #include "ctl/help.h"
 #include "ctl/out.h"
+#include "ctl/remote.h"
 #include "paths.h"
 #include <fcntl.h>
 #include <locale.h>
@@ -118,6 +119,7 @@ int main(int argc, char **argv)
 	int status =
 		read_words(&ctl, argc - 1, argv + 1, &err) ? ctl_refused(&ctl, &err) : run(&ctl);
 	pt_client_close(ctl.client);
+	remote_end(ctl.remote);
 	json_decref(ctl.values);
 	return status;
 }

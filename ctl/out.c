@@ -5,6 +5,9 @@
 #include "base/error.h"
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +38,26 @@ void out_print(const char *text, size_t length)
 	if (fwrite(text, 1, length, stdout) == length && !fflush(stdout))
 		return;
 	give_up(errno);
+}
+
+static void *watch_reader(void *arg)
+{
+	struct pollfd gone = {STDOUT_FILENO, 0, 0};
+	while (poll(&gone, 1, -1) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}
+
+void out_end_with_reader(void)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	sigfillset(&all); /* signals are for the thread that looks for them */
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	if (!pthread_create(&thread, NULL, watch_reader,
+	                    NULL)) /* else it ends with the next print */
+		pthread_detach(thread);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void out_buf(struct buf *b)

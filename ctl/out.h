@@ -55,4 +55,8 @@ void out_set_last(void (*last)(void *), void *arg);
 void out_print(const char *text, size_t length);
 void out_buf(struct buf *); /* prints and frees */
 
+/* From now on the program also ends, quietly and at once, when who reads its standard output has gone while
+   there is nothing to print. For streams, which may wait for long; without `last`. */
+void out_end_with_reader(void);
+
 #endif

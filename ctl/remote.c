@@ -1,15 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ssh as the way to the socket. */
+/* ssh as the way to the socket: a child, and a thread that serves its pipe. */
 #include "ctl/remote.h"
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "ctl/ctl.h"
+#include "ctl/mux.h"
 #include <errno.h>
-#include <spawn.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+enum { PATIENCE_MS = 2000, NOT_FOUND = 127, SSH_FAILED = 255 };
+
+struct remote {
+	struct mux *mux;
+	pthread_t thread;
+	pid_t child;
+};
 
 /* As one word for the shell over there. */
 static char *quoted(const char *word)
@@ -25,46 +41,218 @@ static char *quoted(const char *word)
 static char *command_of(const char *socket)
 {
 	if (!socket)
-		return must_strdup("ptctl proxy");
-	char *path = quoted(socket), *command = must_printf("ptctl -s %s proxy", path);
+		return must_strdup("ptctl proxy --many");
+	char *path = quoted(socket), *command = must_printf("ptctl -s %s proxy --many", path);
 	free(path);
 	return command;
 }
 
-static int spawn(const char *host, const char *socket, int end, struct pt_error *err)
+/* ---- the child ---- */
+
+/* It gets SIGTERM when ptctl ends, however that happens; Ctrl-C is for ptctl, which may have something
+   to stop over there. `started` is closed by exec, or told why there was none. */
+static void become_ssh(char *const *arguments, int end, int started, pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(1);
+	dup2(end, STDIN_FILENO);
+	dup2(end, STDOUT_FILENO);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_DFL);
+	execvp(arguments[0], arguments);
+	int error = errno;
+	if (write(started, &error, sizeof error) < 0)
+		_exit(1);
+	_exit(NOT_FOUND);
+}
+
+static int start_child(struct remote *r, char *const *arguments, int end, struct pt_error *err)
+{
+	int started[2], error = 0;
+	pid_t parent = getpid();
+	if (pipe2(started, O_CLOEXEC))
+		return pt_fail(err, -errno, NULL, "no pipe to ssh: %s", error_words(errno));
+	r->child = fork();
+	if (!r->child)
+		become_ssh(arguments, end, started[1], parent);
+	if (r->child < 0)
+		error = errno;
+	close(started[1]);
+	while (r->child > 0 && read(started[0], &error, sizeof error) < 0 && errno == EINTR)
+		;
+	close(started[0]);
+	if (!error)
+		return 0;
+	if (r->child > 0)
+		waitpid(r->child, NULL, 0);
+	return pt_fail(err, -error, NULL, "cannot run '%s': %s", arguments[0], error_words(error));
+}
+
+static int spawn(struct remote *r, const char *host, const char *socket, double timeout_s, int end,
+                 struct pt_error *err)
 {
 	const char *given = getenv("PTCTL_SSH"), *program = given && *given ? given : "ssh";
 	char *command = command_of(socket);
+	double seconds = timeout_s > CTL_TIMEOUT_S ? timeout_s : CTL_TIMEOUT_S;
+	char *patience = must_printf("-oConnectTimeout=%d", seconds < 1e6 ? (int)seconds : 0);
 	char *const arguments[] = {(char *)(uintptr_t)program,
+	                           patience,
 	                           (char *)(uintptr_t) "-T",
 	                           (char *)(uintptr_t) "--",
 	                           (char *)(uintptr_t)host,
 	                           command,
 	                           NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, end, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, end, STDOUT_FILENO);
-	pid_t child;
-	int rc = posix_spawnp(&child, program, &actions, NULL, arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
+	int rc = start_child(r, arguments, end, err);
 	free(command);
-	if (rc)
-		return pt_fail(err, -rc, NULL, "cannot run '%s': %s", program, error_words(rc));
-	return 0;
+	free(patience);
+	return rc;
 }
 
-int remote_open(const char *host, const char *socket, struct pt_client **client,
-                struct pt_error *err)
+/* Its status, once it has ended, which it does when its input has. */
+static int reap(pid_t child)
+{
+	int status = 0, pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+	static const int signals[] = {SIGTERM, SIGKILL};
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		struct pollfd ended = {pidfd, POLLIN, 0};
+		if (pidfd >= 0 && poll(&ended, 1, PATIENCE_MS) > 0)
+			break;
+		kill(child, signals[i]);
+	}
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pidfd >= 0)
+		close(pidfd);
+	return status;
+}
+
+/* ---- the thread ---- */
+
+static void *serve(void *arg)
+{
+	struct remote *r = arg;
+	mux_run(r->mux);
+	return NULL;
+}
+
+static int begin_serving(struct remote *r, int fd, struct pt_error *err)
+{
+	sigset_t all, before;
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	r->mux = mux_new(fd, fd, NULL, NULL);
+	if (!r->mux) {
+		close(fd);
+		return pt_fail(err, -errno, NULL, "no way to ssh: %s", error_words(errno));
+	}
+	sigfillset(&all); /* signals are for the thread that looks for them */
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	int rc = pthread_create(&r->thread, NULL, serve, r);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!rc)
+		return 0;
+	mux_free(r->mux);
+	return pt_fail(err, -rc, NULL, "no thread to serve ssh: %s", error_words(rc));
+}
+
+static int begin(struct remote *r, const char *host, const char *socket, double timeout_s,
+                 struct pt_error *err)
 {
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return pt_fail(err, -errno, NULL, "no pipe to ssh: %s", error_words(errno));
-	int rc = spawn(host, socket, ends[1], err);
+	int rc = spawn(r, host, socket, timeout_s, ends[1], err);
 	close(ends[1]);
-	if (!rc)
-		rc = pt_client_open_fds(ends[0], ends[0], client);
-	else
+	if (rc) {
 		close(ends[0]);
+		return rc;
+	}
+	rc = begin_serving(r, ends[0], err);
+	if (rc)
+		reap(r->child);
 	return rc;
+}
+
+/* The status of ssh. */
+static int finish(struct remote *r)
+{
+	mux_end(r->mux);
+	pthread_join(r->thread, NULL);
+	mux_free(r->mux);
+	int status = reap(r->child);
+	free(r);
+	return status;
+}
+
+/* ssh has said, on standard error, what it knows. */
+static int explain(int status, const char *host, struct pt_error *err)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	if (code == NOT_FOUND) {
+		pt_fail(err, -ECONNREFUSED, NULL, "there is no ptctl on '%s'", host);
+		pt_hint(err, "install pipetool there, so that 'ssh %s ptctl list' works", host);
+	} else if (code == SSH_FAILED) {
+		pt_fail(err, -ECONNREFUSED, NULL, "no connection to '%s' by ssh", host);
+	} else if (code) {
+		pt_fail(err, -ECONNREFUSED, NULL, "the way to '%s' has ended", host);
+		pt_hint(err, "see what 'ssh %s ptctl list' says", host);
+	} else {
+		pt_fail(err, -ECONNREFUSED, NULL, "what answers on '%s' is not this ptctl's proxy",
+		        host);
+		pt_hint(err, "is pipetool there older than here?");
+	}
+	return -ECONNREFUSED;
+}
+
+/* ---- connections ---- */
+
+/* A fault that was found over there. */
+static void name_host(struct pt_error *err, const char *host)
+{
+	for (size_t i = 0; err && i < err->count; i++) {
+		char *message = must_printf("%s: %s", host, err->faults[i].message);
+		free(err->faults[i].message);
+		err->faults[i].message = message;
+	}
+}
+
+int remote_open(struct remote **remote, const char *host, const char *socket, double timeout_s,
+                struct pt_client **client, struct pt_error *err)
+{
+	struct remote *r = *remote;
+	int fd, rc;
+	if (!r) {
+		r = must_calloc(1, sizeof *r);
+		rc = begin(r, host, socket, timeout_s, err);
+		if (rc) {
+			free(r);
+			return rc;
+		}
+		*remote = r;
+	}
+	struct pt_error faults = PT_ERROR_INIT;
+	rc = mux_open(r->mux, &fd, &faults);
+	if (!rc)
+		return pt_client_open_fds(fd, fd, client);
+	if (faults.count) {
+		name_host(&faults, host);
+	} else {
+		*remote = NULL;
+		rc = explain(finish(r), host, &faults);
+	}
+	error_move(err, &faults);
+	return rc;
+}
+
+bool remote_is_lost(struct remote *r)
+{
+	return r && mux_has_ended(r->mux);
+}
+
+void remote_end(struct remote *r)
+{
+	if (!r)
+		return;
+	mux_drain(r->mux);
+	finish(r);
 }

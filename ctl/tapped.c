@@ -68,6 +68,34 @@ void tapped_close(struct tapped *s)
 	buf_free(&s->bytes);
 }
 
+/* ---- its end ---- */
+
+int tapped_check_gone(struct ctl *ctl, const char *target, struct pt_error *err)
+{
+	char *engine, *block;
+	json_t *shown = NULL, *item;
+	size_t i;
+	int code = ctl_split(target, &engine, &block, err);
+	if (code)
+		return code;
+	code = ctl_call(ctl, "engine.show", json_pack("{s:s}", "engine", engine), &shown, err);
+	if (code == -PT_ENOENGINE || code == -PT_ESTATE) { /* or it is just being destroyed */
+		pt_error_clear(err);
+		code = 0;
+	}
+	json_array_foreach (json_object_get(shown, "blocks"), i, item)
+		if (!strcmp(json_string_value(json_object_get(item, "name")), block))
+			code = -EPIPE;
+	if (code == -EPIPE) {
+		pt_error_clear(err);
+		pt_fail(err, code, NULL, "cut off: the daemon has closed the connection");
+	}
+	json_decref(shown);
+	free(engine);
+	free(block);
+	return code;
+}
+
 /* ---- reading ---- */
 
 int tapped_read(struct tapped *s, struct pt_error *err)

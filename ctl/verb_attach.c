@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "ctl/attach.h"
 #include "ctl/out.h"
+#include "ctl/out.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -38,8 +39,10 @@ static int attach(struct ctl *ctl)
 	if (code)
 		return ctl_refused(ctl, &err);
 	code = attach_open(&a, ctl, engine, block, &err);
-	if (!code)
+	if (!code) {
+		out_end_with_reader();
 		ctl_tell_ready(ctl);
+	}
 	while (!code)
 		code = attach_wait(&a, 3600, &err);
 	free(engine);

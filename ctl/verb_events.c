@@ -163,8 +163,10 @@ static int events(struct ctl *ctl)
 	struct pt_error err = PT_ERROR_INIT;
 	struct pt_client *client = NULL;
 	int code = subscribe(ctl, &client, &err);
-	if (!code)
+	if (!code) {
+		out_end_with_reader();
 		ctl_tell_ready(ctl);
+	}
 	while (!code && (code = pt_client_wait(client, 3600)) >= 0)
 		code = 0;
 	if (!err.count)

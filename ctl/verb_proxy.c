@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl proxy: standard input and output as the daemon's socket. */
+#include "base/error.h"
 #include "ctl/ctl.h"
+#include "ctl/mux.h"
 #include "ctl/verb.h"
 #include "rpc/dial.h"
 #include <errno.h>
@@ -14,13 +16,24 @@
 
 static int proxy(struct ctl *);
 
+static const struct pt_param rows[] = {
+	{.name = "many",
+         .doc = "Carry any number of connections, and descriptors with them, in frames of ptctl's "
+                "own.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
+	{NULL},
+};
+
 const struct verb verb_proxy = {
 	.name = "proxy",
 	.summary = "pass standard input and output to and from the control socket",
-	.help = "What `ptctl -H HOST` runs on the other side, by ssh. It ends when either side "
-		"does.\n"
+	.help = "The socket for whoever comes by ssh. It ends when either side does, and when "
+		"nobody reads its output any more. With --many it is what `ptctl -H HOST` runs on "
+		"the other side.\n"
 		"\n"
 		"  ssh host ptctl proxy",
+	.params = rows,
 	.run = proxy,
 };
 
@@ -39,15 +52,21 @@ static int write_all(int fd, const char *bytes, size_t length)
 	return 0;
 }
 
-/* Passes on all that comes, until the end of `from` or a fault. */
+/* Passes on all that comes, until the end of `from`, a fault, or the end of who reads `to`. */
 static void pass(int from, int to)
 {
 	char piece[PIECE];
 	ssize_t n = 1;
 	while (n) {
-		struct pollfd wait = {from, POLLIN, 0};
+		struct pollfd wait[] = {{from, POLLIN, 0}, {to, 0, 0}};
+		if (poll(wait, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (wait[1].revents & (POLLERR | POLLHUP))
+			return;
+		if (!wait[0].revents)
+			continue;
 		n = read(from, piece, sizeof piece);
-		if (n < 0 && (errno == EINTR || (errno == EAGAIN && poll(&wait, 1, -1) >= 0)))
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0 || write_all(to, piece, (size_t)n))
 			return;
@@ -62,19 +81,44 @@ static void *pass_requests(void *arg)
 	return NULL;
 }
 
+static int dial_daemon(void *arg, struct pt_error *err)
+{
+	const struct ctl *ctl = arg;
+	char *usual = ctl->socket ? NULL : pt_client_default_path();
+	int fd = dial(usual ? usual : ctl->socket, err);
+	free(usual);
+	return fd;
+}
+
+static int proxy_many(struct ctl *ctl)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	struct mux *mux = mux_new(STDIN_FILENO, STDOUT_FILENO, dial_daemon, ctl);
+	if (!mux) {
+		pt_fail(&err, -errno, NULL, "no way to the daemon: %s", error_words(errno));
+		return ctl_refused(ctl, &err);
+	}
+	mux_run(mux);
+	mux_free(mux);
+	return EXIT_DONE;
+}
+
 /* Neither way waits for the other: the daemon does not read from who does not read its answers. */
 static int proxy(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	char *usual = ctl->socket ? NULL : pt_client_default_path();
 	static int fd; /* the thread may outlive this call */
 	pthread_t requests;
-	fd = dial(usual ? usual : ctl->socket, &err);
-	free(usual);
+	if (ctl_flag(ctl, "many"))
+		return proxy_many(ctl);
+	fd = dial_daemon(ctl, &err);
 	if (fd < 0)
 		return ctl_refused(ctl, &err);
-	if (pthread_create(&requests, NULL, pass_requests, &fd))
-		abort();
+	int rc = pthread_create(&requests, NULL, pass_requests, &fd);
+	if (rc) {
+		pt_fail(&err, -rc, NULL, "no thread to pass on requests: %s", error_words(rc));
+		return ctl_refused(ctl, &err);
+	}
 	pthread_detach(requests); /* at the end it may still wait for its input */
 	pass(fd, STDOUT_FILENO);
 	return EXIT_DONE;

@@ -181,11 +181,14 @@ static int recv_messages(struct ctl *ctl)
 	struct receiving r = {
 		.ctl = ctl,
 		.wanted = count ? json_integer_value(count) : 1,
-		.deadline_s = clock_s() + ctl->timeout_s,
 		.follow = ctl_flag(ctl, "follow"),
 		.at_once = AT_ONCE_MIN,
 	};
 	int code = ctl_split(ctl_text(ctl, "engine.block"), &r.engine, &r.block, &err);
+	if (!code)
+		code = ctl_connect(ctl, &err);
+	r.deadline_s = clock_s() + ctl->timeout_s;
+	out_end_with_reader();
 	if (!code)
 		code = receive(&r, &err);
 	buf_free(&r.out);

@@ -43,7 +43,7 @@ const struct verb verb_run = {
 		"block "
 		"failed. Capture files are opened by ptctl and handed to the daemon, so they are "
 		"read and written with your own rights (with rotate, and with -H, with the "
-		"daemon's).\n"
+		"daemon's; but /dev/stdin, /dev/stdout and the like are always ptctl's own).\n"
 		"\n"
 		"  ptctl run --private 'RdpcapSource(\"in.pcap\") > Drain() > "
 		"WrpcapSink(\"out.pcap\")'",
@@ -155,7 +155,7 @@ static int prepare(struct running *r, struct pt_error *err)
 		code = world_init(&world, r->ctl, NULL, err);
 	if (!code)
 		code = pipe_parse(&r->pipe, &world, err);
-	if (!code && !r->ctl->host)
+	if (!code)
 		code = hand_over(&r->files, &r->pipe, &world, r->ctl, err);
 	world_fini(&world);
 	if (!code)
@@ -341,6 +341,7 @@ static int run(struct ctl *ctl)
 	struct running r = {.ctl = ctl, .terminal = isatty(STDERR_FILENO) && !ctl->json};
 	r.output = (struct attachment){.json = ctl->json, .before = clear_line, .arg = &r};
 	progress_init(&r.progress, clock_s());
+	ctl->carries = true;
 	ctl_catch(interrupted);
 	out_set_last(abandon, &r);
 	int code = prepare(&r, &err);

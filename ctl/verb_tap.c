@@ -49,7 +49,9 @@ const struct verb verb_tap = {
 		"changes "
 		"nothing. Prints as ConsoleSink does, one message a line; with -j each is a JSON "
 		"object on a line, with its bytes, time and link type. The tap goes with the "
-		"block's name, and ends when the block is removed. Who reads too slowly misses "
+		"block's name, and ends when the block is removed; where the daemon ends first, "
+		"the "
+		"exit status is 3. Who reads too slowly misses "
 		"messages, never holds up the engine, and is told how many: on standard error, or "
 		"in the file's interface statistics.\n"
 		"\n"
@@ -64,11 +66,12 @@ static int64_t count_of(const struct ctl *ctl)
 	return count ? json_integer_value(count) : -1;
 }
 
-static int ended_early(const struct ctl *ctl, int64_t left, struct pt_error *err)
+static int ended_early(struct ctl *ctl, int64_t left, struct pt_error *err)
 {
 	const char *target = ctl_text(ctl, "engine.block");
-	if (left <= 0)
-		return 0;
+	int code = left ? tapped_check_gone(ctl, target, err) : 0;
+	if (code || left <= 0)
+		return code;
 	return pt_fail(err, -PT_ESTATE, NULL,
 	               "'%s' is gone; %lld of %lld messages had not come yet", target,
 	               (long long)left, (long long)count_of(ctl));
@@ -137,23 +140,29 @@ static int listen_to(struct listening *l, struct pt_error *err)
 		json_object_set_new(params, "canal", json_string(ctl_text(ctl, "canal")));
 	free(engine);
 	free(block);
-	code = ctl_open(ctl, &l->client, err);
+	code = ctl_connect(ctl, err);
+	if (!code)
+		code = ctl_open(ctl, &l->client, err);
 	if (!code) {
 		pt_client_on_notification(l->client, told, l);
 		code = pt_client_call(l->client, "block.tap", params, NULL, 0, ctl->timeout_s, NULL,
 		                      err);
 	}
 	json_decref(params);
-	if (!code)
+	if (!code) {
+		out_end_with_reader();
 		ctl_tell_ready(ctl);
+	}
 	while (!code && l->left && !l->ended) {
 		code = pt_client_wait(l->client, 3600);
+		if (code == -EPIPE)
+			break;
 		if (code < 0)
 			return pt_fail(err, code, NULL, "the connection to the daemon failed: %s",
 			               error_words(code));
 		code = 0;
 	}
-	return code ? code : ended_early(ctl, l->left, err);
+	return code && code != -EPIPE ? code : ended_early(ctl, l->left, err);
 }
 
 static int print_lines(struct ctl *ctl, struct pt_error *err)
@@ -226,10 +235,15 @@ static int write_file(struct ctl *ctl, const char *path, struct pt_error *err)
 			return -PT_ESTATE;
 	}
 	tapped_catch_signals();
-	int code = tapped_open(&s, ctl, ctl_text(ctl, "engine.block"), ctl_text(ctl, "canal"), err);
+	int code = ctl_connect(ctl, err);
+	if (!code)
+		code = tapped_open(&s, ctl, ctl_text(ctl, "engine.block"), ctl_text(ctl, "canal"),
+		                   err);
 	if (!code && fd < 0 && (fd = open_file(path, err)) < 0)
 		code = pt_fail(err, -PT_EIO, NULL, "cannot write to '%s': %s", path,
 		               error_words(errno));
+	if (fd == STDOUT_FILENO)
+		out_end_with_reader();
 	if (!code)
 		ctl_tell_ready(ctl);
 	if (!code)

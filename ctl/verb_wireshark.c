@@ -178,6 +178,8 @@ static int wireshark(struct ctl *ctl)
 	int code = check_display(v.program, &err);
 	tapped_catch_signals();
 	if (!code)
+		code = ctl_connect(ctl, &err);
+	if (!code)
 		code = tapped_open(&v.stream, ctl, ctl_text(ctl, "engine.block"),
 		                   ctl_text(ctl, "canal"), &err);
 	if (!code)
@@ -185,6 +187,8 @@ static int wireshark(struct ctl *ctl)
 	if (!code)
 		code = serve(&v, &err);
 	code = finish(&v, code, &err);
+	if (!code && v.stream.ended && !tapped_interrupted())
+		code = tapped_check_gone(ctl, ctl_text(ctl, "engine.block"), &err);
 	tapped_close(&v.stream);
 	if (code)
 		return ctl_refused(ctl, &err);

@@ -194,3 +194,31 @@ int path_unlink(const char *const *folders, const char *path)
 	free(real);
 	return code;
 }
+
+/* ---- one's own ---- */
+
+int path_own(const char *path, bool written)
+{
+	/* clang-format off */
+	static const struct {
+		const char *path;
+		int fd;
+	} known[] = {{"/dev/stdin", STDIN_FILENO}, {"/dev/stdout", STDOUT_FILENO},
+	             {"/dev/stderr", STDERR_FILENO}, {"/dev/tty", PATH_TERMINAL}};
+	/* clang-format on */
+	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+	if (!strcmp(path, "-"))
+		return written ? STDOUT_FILENO : STDIN_FILENO;
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (!strcmp(path, known[i].path))
+			return known[i].fd;
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		size_t length = strlen(folders[i]), digits = 0;
+		if (strncmp(path, folders[i], length) != 0)
+			continue;
+		digits = strspn(path + length, "0123456789");
+		if (digits && digits < 8 && !path[length + digits])
+			return atoi(path + length);
+	}
+	return -1;
+}

@@ -36,4 +36,10 @@ int path_read_failed(const char *const *folders, const char *param, const char *
 int path_write_failed(const char *const *folders, const char *param, const char *path, int code,
                       struct pt_error *);
 
+/* The descriptor of its own that whoever uses this path means: /dev/stdin, /dev/fd/N, /proc/self/fd/N, and
+   "-", which is standard input, or output for what is written; PATH_TERMINAL for /dev/tty; -1: it is a
+   file like any other. Said of the daemon it makes no sense. */
+#define PATH_TERMINAL (-2)
+int path_own(const char *path, bool written);
+
 #endif

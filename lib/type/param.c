@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/near.h"
+#include "base/path.h"
 #include "msg/link_type.h"
 #include "msg/json.h"
 #include <errno.h>
@@ -229,12 +230,23 @@ static bool is_file(const json_t *value)
 	       (!path || is_text(path)) && json_object_size(value) == (path ? 2 : 1);
 }
 
-static int refuse_dash(const struct pt_param *row, struct pt_error *err)
+static bool is_own(const struct pt_param *row, const json_t *value)
 {
-	pt_fail(err, -PT_EPARAM, row->name,
-	        "'%s' is '-': that is standard %s with 'ptctl run' alone; give a path", row->name,
-	        row->flags & PT_WRITE ? "output" : "input");
-	pt_hint(err, "a file of that name is './-'");
+	const char *path = json_string_value(value);
+	return path && path_own(path, row->flags & PT_WRITE) != -1;
+}
+
+static int refuse_own(const struct pt_param *row, const char *path, struct pt_error *err)
+{
+	if (!strcmp(path, "-"))
+		pt_fail(err, -PT_EPARAM, row->name,
+		        "'%s' is '-': that is standard %s with 'ptctl run' alone; give a path",
+		        row->name, row->flags & PT_WRITE ? "output" : "input");
+	else
+		pt_fail(err, -PT_EPARAM, row->name, "'%s' would be the daemon's own %s", row->name,
+		        path);
+	pt_hint(err, strcmp(path, "-") ? "ptctl run hands over its own; elsewhere give a file"
+	                               : "a file of that name is './-'");
 	return -PT_EPARAM;
 }
 
@@ -414,8 +426,8 @@ int param_check_value(const struct pt_param *row, const json_t *value, struct pt
 		return check_items(row, value, check_string_item, err);
 	case PT_KIND_LINKTYPE: good = !param_link_type_from_json(value, &number); break;
 	case PT_KIND_FILE:
-		if (json_is_string(value) && !strcmp(json_string_value(value), "-"))
-			return refuse_dash(row, err);
+		if (is_own(row, value))
+			return refuse_own(row, json_string_value(value), err);
 		good = is_file(value);
 		break;
 	case PT_KIND_FD: good = !param_fd_from_json(value, &number, &name); break;

@@ -3,12 +3,15 @@
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 
 import pytest
+from scapy.all import Ether, IP, Raw, wrpcap
 
-from conftest import program
+import makers  # noqa: F401: frames without a destination ask nobody
+from conftest import DEADLINE, eventually, program, run_ptctl
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
@@ -80,3 +83,117 @@ def test_proxy_reads_answers_while_it_passes_on_requests(daemon):
     count = 20000
     done = daemon.ptctl("proxy", input='{"id":1,"method":"daemon.info"}\n' * count)
     assert done.code == 0 and done.out.count("\n") == count, done.err
+
+
+# ---- one login, and nothing left behind ---------------------------------------------------------
+
+@pytest.fixture
+def shell(tmp_path):
+    """Runs what ssh would run over there, counts the logins, and greets as some hosts do."""
+    wrapper = tmp_path / "shell"
+    wrapper.write_text("#!/bin/sh\n"
+                       f"echo login >>{tmp_path}/logins\n"
+                       "echo 'Last login: yesterday. Have a lot of fun.'\n"
+                       'while [ "${1#-}" != "$1" ]; do shift; done\nshift\n'
+                       f"PATH={pathlib.Path(program('ptctl')).parent}:$PATH\n"
+                       'eval "exec $*"\n')
+    wrapper.chmod(0o755)
+    return {"PTCTL_SSH": str(wrapper), "PIPETOOL_SOCKET": ""}
+
+
+def helpers_of(daemon):
+    """Processes that lead to this daemon's socket, ptctl's own apart."""
+    found = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(daemon.socket).encode() in b" ".join(words) and b"-H" not in words and b"proxy" in b" ".join(words):
+            found.append(words)
+    return found
+
+
+def stream(daemon, env, *arguments, **more):
+    return subprocess.Popen([program("ptctl"), "-s", daemon.socket, "-H", "there", *arguments],
+                            env={**os.environ, **env}, **more)
+
+
+STREAMS = [("recv", "p.q", "--follow"), ("recv", "p.q", "--timeout", "1000"), ("events",), ("attach", "p"),
+           ("tap", "p.s"), ("tap", "p.s", "-w", "-")]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("verb", STREAMS, ids=" ".join)
+def test_a_stream_that_ends_leaves_nothing_behind(daemon, shell, verb, how):
+    daemon.create("p", "s = CLIFeeder(); s > QueueSink(name='q')")
+    process = stream(daemon, shell, *verb, stdout=subprocess.PIPE)
+    eventually(lambda: helpers_of(daemon))
+    process.send_signal(how)
+    process.wait(DEADLINE)
+    process.stdout.close()
+    eventually(lambda: not helpers_of(daemon))
+    daemon.ok("send", "p.s", "the next")
+    assert daemon.ok("recv", "p.q") == "the next\n"
+
+
+@pytest.mark.parametrize("verb", STREAMS, ids=" ".join)
+@pytest.mark.parametrize("remotely", [False, True])
+def test_a_stream_ends_when_its_reader_has_gone(daemon, shell, verb, remotely):
+    daemon.create("p", "s = CLIFeeder(); s > QueueSink(name='q')")
+    there = ["-H", "there"] if remotely else []
+    process = subprocess.Popen([program("ptctl"), "-s", daemon.socket, *there, *verb],
+                               env={**os.environ, **shell}, stdout=subprocess.PIPE)
+    process.stdout.close()
+    assert process.wait(DEADLINE) == 0
+    eventually(lambda: not helpers_of(daemon))
+
+
+def test_a_proxy_ends_with_who_reads_it(daemon):
+    with subprocess.Popen([program("ptctl"), "-s", daemon.socket, "proxy"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        process.stdin.write(b'{"id":1,"method":"events.subscribe"}\n')
+        process.stdin.close()
+        assert process.stdout.readline().startswith(b'{"jsonrpc"')
+        process.stdout.close()
+        process.wait(DEADLINE)
+
+
+def test_a_run_from_afar_logs_in_once_and_carries_ptctls_own(daemon, shell, tmp_path):
+    packets = [Ether() / IP(src="10.0.0.1", dst="10.0.0.2", id=i) / Raw(b"x" * 1000) for i in range(3000)]
+    wrpcap(str(tmp_path / "in.pcap"), packets)
+    data = (tmp_path / "in.pcap").read_bytes()
+    done = daemon.ptctl("-H", "there", "run", "RdpcapSource('/dev/stdin') > WrpcapSink('/dev/stdout')",
+                        input=data, env=shell)
+    assert done.code == 0, done.err
+    assert done.raw[24:] == data[24:]
+    assert (tmp_path / "logins").read_text() == "login\n"
+    assert not helpers_of(daemon)
+
+
+def test_the_far_daemons_own_output_is_nobodys(daemon):
+    for path in "/dev/stdin", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/tty":
+        done = daemon.ptctl("create", "p", f"CLIFeeder() > WrpcapSink('{path}')")
+        assert done.code == 1 and "the daemon's own" in done.err, (path, done)
+    assert daemon.call("engine.list")["engines"] == []
+
+
+def test_descriptors_go_far_only_with_who_stays(daemon, shell):
+    done = daemon.ptctl("-H", "there", "create", "p", "a = FDSourceSink({'fd': 0}); a > Sink()", "--fd", "0", env=shell)
+    assert done.code == 1 and "ptctl run" in done.err, done
+
+
+@pytest.mark.parametrize("status, words", [
+    (255, "no connection to 'there' by ssh"), (127, "there is no ptctl on 'there'"),
+    (1, "the way to 'there' has ended"), (0, "what answers on 'there' is not this ptctl's proxy")])
+def test_what_became_of_ssh_is_told_in_one_line(daemon, tmp_path, status, words):
+    wrapper = tmp_path / "ends"
+    wrapper.write_text(f"#!/bin/sh\nexit {status}\n")
+    wrapper.chmod(0o755)
+    done = daemon.ptctl("-H", "there", "list", env={"PTCTL_SSH": str(wrapper)})
+    assert done.code == 3 and done.err.startswith(f"ptctl: {words}") and done.err.count("\n") == 1, done
+
+
+def test_no_daemon_over_there_is_told_with_the_host(tmp_path, shell):
+    done = run_ptctl("-s", tmp_path / "nobody", "-H", "there", "list", env=shell)
+    assert done.code == 3 and done.err.startswith("ptctl: there: no daemon listens on "), done

@@ -316,3 +316,28 @@ def test_ptctl_tells_of_a_block_that_went(daemon):
         code, _, err = ptctl.end()
     assert code == 1 and "'lab.f' is gone" in err
     assert daemon.ptctl("tap", "lab.nothing").code == 6
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("more", [(), ("-w", "-"), ("-n", "5")])
+def test_a_tap_that_is_cut_off_says_so(daemons, how, more):
+    daemon = daemons()
+    daemon.create("lab", "s = CLIFeeder(); s > Sink()")
+    with Popen(daemon, "tap", "lab.s", "--ready", *more) as tap:
+        assert tap.stderr.readline() == b"attached\n"
+        daemon.process.send_signal(how)
+        code, _, err = tap.end()
+    daemon.process.wait()
+    assert code == 3 and "cut off" in err or "has closed the connection" in err, (code, err)
+    daemon.start()
+
+
+@pytest.mark.parametrize("more", [(), ("-w", "-")])
+@pytest.mark.parametrize("verb", [("remove", "lab", "s"), ("destroy", "lab")])
+def test_a_tap_ends_well_with_its_block(daemon, verb, more):
+    daemon.create("lab", "s = CLIFeeder(); s > Sink()")
+    with Popen(daemon, "tap", "lab.s", "--ready", *more) as tap:
+        assert tap.stderr.readline() == b"attached\n"
+        daemon.ok(*verb)
+        code, _, err = tap.end()
+    assert (code, err) == (0, "")
