@@ -48,9 +48,10 @@ static const struct pt_param send_rows[] = {
 const struct verb verb_send = {
 	.name = "send",
 	.summary = "send messages into the graph from a feeder",
-	.help = "Returns when the messages have gone through the graph. Lines of standard input "
-		"are sent "
-		"as they come.\n"
+	.help = "Returns when the messages have gone through the graph, or tells how many wait for "
+		"it: while the engine is stopped, or a sink is full, they wait in the block, in "
+		"order. Lines of standard input are sent as they come. Several messages are taken "
+		"together or not at all, up to 128 KiB of them.\n"
 		"\n"
 		"  ptctl send p.s foo 'i like potato'\n"
 		"  tail -f /var/log/syslog | ptctl send p.s",
@@ -205,6 +206,24 @@ static int send_words(struct sending *s, const json_t *words, struct pt_error *e
 	return code ? code : flush(s, err);
 }
 
+/* Else one would think that they have gone. */
+static void tell_waiting(const struct sending *s)
+{
+	struct buf line = BUF_INIT;
+	json_int_t waiting = json_integer_value(json_object_get(s->result, "waiting"));
+	const char *state = json_string_value(json_object_get(s->result, "state"));
+	if (!waiting)
+		return;
+	out_count(&line, (double)waiting);
+	buf_addf(&line, waiting == 1 ? " message waits" : " messages wait");
+	if (state && !strcmp(state, "stopped"))
+		buf_addf(&line, " in %s.%s until the engine is started: ptctl start %s\n",
+		         s->engine, s->block, s->engine);
+	else
+		buf_addf(&line, " in %s.%s until a sink has room\n", s->engine, s->block);
+	out_buf(&line);
+}
+
 static int send_messages(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -217,6 +236,8 @@ static int send_messages(struct ctl *ctl)
 		code = words ? send_words(&s, words, &err) : send_input(&s, &err);
 	if (!code && ctl->json)
 		out_json(s.result);
+	else if (!code)
+		tell_waiting(&s);
 	json_decref(s.result);
 	json_decref(s.messages);
 	free(s.engine);

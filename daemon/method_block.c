@@ -163,9 +163,9 @@ const struct rpc_method block_methods[] = {
 	{
 		.name = "block.send",
 		.summary = "Sends messages into the graph from a feeder",
-		.help = "Answered when the messages have gone through the graph; while the engine is stopped, "
-			"they wait in the block.",
-		.result = "{}",
+		.help = "All of them, or none. Answered when they have gone through the graph; while the engine is "
+			"stopped, or a sink is full, they wait in the block: `waiting` is how many do, `state` the engine's.",
+		.result = "{waiting?, state?}",
 		.role = "operator",
 		.params = send_params,
 		.run = block_send,

@@ -2,8 +2,6 @@
 /* CLIFeeder, CLIHighFeeder, AutoSource: messages that are sent by hand. */
 #include <pipetool/queue.h>
 
-#define WAITING_MAX (64u * 1024 * 1024) /* bytes of messages that wait for the engine */
-
 struct feeder {
 	struct pt_queue waiting; /* while the engine is stopped, or a sink is full */
 	bool running, closed;
@@ -22,26 +20,19 @@ static void check(struct pt_block *b)
 		pt_ready(b, false);
 }
 
-static int feed(struct pt_block *b, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
+static int feed(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, unsigned count,
+                struct pt_error *err)
 {
 	struct feeder *f = pt_state(b);
 	pt_queue_left(b, &f->waiting);
-	if (f->closed || f->waiting.bytes >= WAITING_MAX) {
-		pt_msg_unref(m);
-		if (f->closed)
-			return pt_fail(
-				err, -PT_ESTATE, NULL,
-				"'%s' is closed; it opens again when the engine is started again",
-				pt_name(b));
-		return pt_fail(err, -PT_ELIMIT, NULL, "64 MiB wait in '%s' already: %s", pt_name(b),
-		               f->running ? "a sink is full" : "start the engine first");
-	}
-	pt_made(b, 1);
-	if (f->running && !f->waiting.count && !pt_held_back(b)) {
-		pt_send(b, canal, m);
-		return 0;
-	}
-	pt_queue_add(b, &f->waiting, canal, m, 2 * (uint64_t)WAITING_MAX, PT_DROP_NEWEST);
+	int rc = pt_queue_may_feed(b, &f->waiting, f->closed, messages, count, err);
+	if (rc)
+		return rc;
+	pt_made(b, count);
+	unsigned sent = 0;
+	while (sent < count && f->running && !f->waiting.count && !pt_held_back(b))
+		pt_send(b, canal, messages[sent++]);
+	pt_queue_feed(b, &f->waiting, canal, messages + sent, count - sent);
 	check(b);
 	return 0;
 }

@@ -545,8 +545,7 @@ static void set_away(struct pt_engine *e, bool away)
 
 static json_t *state_result(const struct pt_engine *e)
 {
-	static const char *const words[] = {"stopped", "running", "draining"};
-	return json_pack("{s:s}", "state", words[e->state]);
+	return json_pack("{s:s}", "state", engine_state_word(e));
 }
 
 static void start_work(struct job *job)

@@ -175,6 +175,12 @@ static void on_settle(uv_prepare_t *settle)
 	engine_settle(e);
 }
 
+const char *engine_state_word(const struct pt_engine *e)
+{
+	static const char *const words[] = {"stopped", "running", "draining"};
+	return words[e->state];
+}
+
 void engine_set_state(struct pt_engine *e, enum pt_engine_state state)
 {
 	e->state = state;

@@ -80,6 +80,7 @@ static inline void engine_beat(struct pt_engine *e)
 
 bool engine_stack_is_low(const struct pt_engine *); /* too low for another trigger */
 void engine_set_state(struct pt_engine *, enum pt_engine_state);
+const char *engine_state_word(const struct pt_engine *); /* "stopped" "running" "draining" */
 
 /* What follows from what has happened: due timers, receivers, a drained engine, the next request.
    Runs by itself before the loop waits. */

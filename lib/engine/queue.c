@@ -2,10 +2,13 @@
 /* Bounded queues of kept messages. */
 #include <pipetool/queue.h>
 
+#include "base/error.h"
 #include "engine/engine.h"
 #include "engine/estate.h"
 #include "engine/shadow.h"
 #include "msg/pool.h"
+
+#define FEED_MAX ((uint64_t)64 * 1024 * 1024) /* bytes that wait; the last request may go beyond */
 
 const char *const pt_overflow_words[] = {"drop-oldest", "drop-newest", "block", NULL};
 
@@ -52,11 +55,11 @@ bool pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, s
                   uint64_t limit, enum pt_overflow overflow)
 {
 	size_t room = cost(m);
-	if (overflow == PT_DROP_OLDEST)
-		drop_oldest(b, q, room, limit);
 	uint64_t most = overflow == PT_BLOCK ? limit + PT_OVERRUN : limit;
-	if (q->bytes + room > most) {
-		pt_drop(b, m, "overflow");
+	if (overflow == PT_DROP_OLDEST && room <= most)
+		drop_oldest(b, q, room, limit);
+	if (room > most || q->bytes + room > most) {
+		pt_drop(b, m, room > most ? "too-long" : "overflow");
 		return false;
 	}
 	m = pt_keep(b, m);
@@ -67,6 +70,49 @@ bool pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, s
 	if (overflow == PT_BLOCK && q->bytes >= limit)
 		pt_full(b, true);
 	return true;
+}
+
+/* ---- feeding ---- */
+
+static uint64_t cost_of_all(struct pt_msg *const *messages, unsigned count)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < count; i++)
+		sum += cost(messages[i]);
+	return sum;
+}
+
+static int may_feed(const struct pt_block *b, const struct pt_queue *q, bool closed, uint64_t room,
+                    struct pt_error *err)
+{
+	if (closed)
+		return pt_fail(err, -PT_ESTATE, NULL,
+		               "'%s' is closed; it opens again when the engine is started again",
+		               b->name);
+	if (q->bytes < FEED_MAX && q->bytes + room <= 2 * FEED_MAX)
+		return 0;
+	return pt_fail(err, -PT_ELIMIT, NULL, "%s in '%s'%s: %s",
+	               q->bytes < FEED_MAX ? "no more than 128 MiB can wait" : "64 MiB wait",
+	               b->name, q->bytes < FEED_MAX ? "" : " already",
+	               !b->started ? "start the engine first"
+	               : q->bytes  ? "a sink is full"
+	                           : "send fewer messages at once");
+}
+
+int pt_queue_may_feed(struct pt_block *b, const struct pt_queue *q, bool closed,
+                      struct pt_msg **messages, unsigned count, struct pt_error *err)
+{
+	int rc = may_feed(b, q, closed, cost_of_all(messages, count), err);
+	if (rc)
+		msg_unref_many(messages, count);
+	return rc;
+}
+
+void pt_queue_feed(struct pt_block *b, struct pt_queue *q, enum pt_canal canal,
+                   struct pt_msg **messages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		pt_queue_add(b, q, canal, messages[i], UINT64_MAX, PT_DROP_NEWEST);
 }
 
 struct pt_msg *pt_queue_take(struct pt_block *b, struct pt_queue *q, enum pt_canal *canal,

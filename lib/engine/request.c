@@ -9,6 +9,7 @@
 #include "engine/deliver.h"
 #include "engine/dot.h"
 #include "engine/engine.h"
+#include "engine/hand.h"
 #include "engine/ledger.h"
 #include "engine/tap.h"
 #include "msg/json.h"
@@ -51,10 +52,7 @@ void request_answer(struct request *r, int code, json_t *result, struct pt_error
 	free(r);
 }
 
-static void refuse(struct request *r, int code, const char *path, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static void refuse(struct request *r, int code, const char *path, const char *fmt, ...)
+void request_refuse(struct request *r, int code, const char *path, const char *fmt, ...)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	va_list args;
@@ -87,12 +85,12 @@ static void no_block(struct request *r, const char *name)
 	for (unsigned i = 0; i < r->engine->graph->count; i++)
 		near_try(&near, r->engine->graph->blocks[i]->name);
 	const char *best = near_best(&near);
-	refuse(r, -PT_ENOBLOCK, "block", "no block '%s' in engine '%s'%s%s%s", name,
-	       r->engine->name, best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	request_refuse(r, -PT_ENOBLOCK, "block", "no block '%s' in engine '%s'%s%s%s", name,
+	               r->engine->name, best ? "; did you mean '" : "", best ? best : "",
+	               best ? "'?" : "");
 }
 
-/* NULL: the request was answered, or waits until a worker thread gives the block back. */
-static struct pt_block *get_block(struct request *r)
+struct pt_block *request_block(struct request *r)
 {
 	const char *name = json_string_value(json_object_get(r->params, "block"));
 	const struct graph_block *found = name ? graph_find(r->engine->graph, name) : NULL;
@@ -108,12 +106,6 @@ static struct pt_block *get_block(struct request *r)
 }
 
 /* ---- show, stats, graph ---- */
-
-static const char *state_word(const struct pt_engine *e)
-{
-	static const char *const words[] = {"stopped", "running", "draining"};
-	return words[e->state];
-}
 
 static void run_show(struct request *r)
 {
@@ -136,7 +128,7 @@ static void run_show(struct request *r)
 			                              "size", (json_int_t)size));
 	}
 	json_object_set_new(result, "engine", json_string(e->name));
-	json_object_set_new(result, "state", json_string(state_word(e)));
+	json_object_set_new(result, "state", json_string(engine_state_word(e)));
 	json_object_set_new(result, "revision", json_integer((json_int_t)e->revision));
 	answer_new(r, result);
 }
@@ -145,7 +137,7 @@ static void run_stats(struct request *r)
 {
 	json_t *result = ledger_to_json(r->engine);
 	json_object_set_new(result, "engine", json_string(r->engine->name));
-	json_object_set_new(result, "state", json_string(state_word(r->engine)));
+	json_object_set_new(result, "state", json_string(engine_state_word(r->engine)));
 	answer_new(r, result);
 }
 
@@ -164,9 +156,10 @@ static void change_if(struct request *r, bool anew)
 	const struct pt_engine *e = r->engine;
 	const json_t *revision = json_object_get(r->params, "if_revision");
 	if (json_is_integer(revision) && (uint64_t)json_integer_value(revision) != e->revision)
-		refuse(r, -PT_ECONFLICT, "if_revision",
-		       "engine '%s' is at revision %llu, not %lld: look at it again", e->name,
-		       (unsigned long long)e->revision, json_integer_value(revision));
+		request_refuse(r, -PT_ECONFLICT, "if_revision",
+		               "engine '%s' is at revision %llu, not %lld: look at it again",
+		               e->name, (unsigned long long)e->revision,
+		               json_integer_value(revision));
 	else
 		change_graph(r, anew);
 }
@@ -185,7 +178,7 @@ static void run_apply(struct request *r)
 
 static void give_up(struct request *r)
 {
-	refuse(r, -ECANCELED, NULL, "given up");
+	request_refuse(r, -ECANCELED, NULL, "given up");
 }
 
 static void wait_until(struct request *r, double seconds)
@@ -240,13 +233,13 @@ static json_t *receive(const struct request *r, struct pt_block *b, bool late)
 
 static void run_recv(struct request *r)
 {
-	struct pt_block *b = get_block(r);
+	struct pt_block *b = request_block(r);
 	if (!b)
 		return;
 	if (!b->type->take) {
-		refuse(r, -PT_ESTATE, "block",
-		       "'%s' is a %s, which keeps no messages; receive from a QueueSink", b->name,
-		       b->type->name);
+		request_refuse(r, -PT_ESTATE, "block",
+		               "'%s' is a %s, which keeps no messages; receive from a QueueSink",
+		               b->name, b->type->name);
 		return;
 	}
 	if (r->given_up) { /* nobody would hear of what is taken */
@@ -279,8 +272,8 @@ static void settle_stop(struct request *r, bool late)
 	if (!late)
 		return;
 	waiting_remove(r->engine, r);
-	refuse(r, -PT_ETIMEOUT, "timeout_s",
-	       "engine '%s' still drains: some source is not exhausted", r->engine->name);
+	request_refuse(r, -PT_ETIMEOUT, "timeout_s",
+	               "engine '%s' still drains: some source is not exhausted", r->engine->name);
 }
 
 static void settle_receiver(struct request *r, bool late)
@@ -352,118 +345,7 @@ void request_settle(struct pt_engine *e)
 		change_stop(e, NULL);
 }
 
-/* ---- what goes into a block by hand ---- */
-
-static bool pick_canal(struct request *r, const struct pt_block *b, enum pt_canal *canal)
-{
-	const char *word = json_string_value(json_object_get(r->params, "canal"));
-	*canal = b->type->ports & PT_LOW_EXIT ? PT_LOW : PT_HIGH;
-	if (!word)
-		return true;
-	if (canal_parse(word, canal) || *canal == PT_TRIGGER ||
-	    !(b->type->ports & graph_exit_port(*canal))) {
-		char *has = graph_port_words(b->type->ports);
-		refuse(r, -PT_EPARAM, "canal", "'%s' cannot send on canal '%s': a %s has %s",
-		       b->name, word, b->type->name, has);
-		free(has);
-		return false;
-	}
-	return true;
-}
-
-static int make_message(struct request *r, const json_t *value, char *path, struct msg_queue *made,
-                        struct pt_error *err)
-{
-	size_t before = err->count;
-	struct pt_msg *m = msg_from_json(r->engine->pool, value, err);
-	if (m)
-		msg_queue_add(made, m);
-	else
-		error_prefix(err, before, path);
-	int rc = m ? 0 : err->faults[before].code;
-	free(path);
-	return rc;
-}
-
-/* All messages are made before the first is sent: a fault in the last refuses them all. */
-static int make_messages(struct request *r, struct msg_queue *made, struct pt_error *err)
-{
-	json_t *many = json_object_get(r->params, "messages"), *value,
-	       *one = json_object_get(r->params, "message");
-	size_t i;
-	int rc = 0;
-	if (!many == !one)
-		return pt_fail(err, -PT_EPARAM, one ? "messages" : "message",
-		               "give either 'message' or 'messages'");
-	if (one)
-		return make_message(r, one, must_strdup("message"), made, err);
-	json_array_foreach (many, i, value) {
-		if (rc != -ENOMEM && err->count < ERROR_FAULTS_MAX)
-			rc = make_message(r, value, must_printf("messages[%zu]", i), made, err);
-	}
-	return err->count ? err->faults[0].code : 0;
-}
-
-static void run_send(struct request *r)
-{
-	struct pt_block *b = get_block(r);
-	enum pt_canal canal;
-	if (!b)
-		return;
-	if (!b->type->feed) {
-		refuse(r, -PT_ESTATE, "block",
-		       "'%s' is a %s, which takes no messages by hand; send to a CLIFeeder, a "
-		       "CLIHighFeeder or an AutoSource",
-		       b->name, b->type->name);
-		return;
-	}
-	if (!pick_canal(r, b, &canal))
-		return;
-	struct msg_queue made;
-	struct pt_error err = PT_ERROR_INIT;
-	msg_queue_init(&made);
-	int rc = make_messages(r, &made, &err);
-	for (struct pt_msg *m; rc == 0 && (m = msg_queue_take(&made));)
-		rc = b->type->feed(b, canal, m, &err);
-	msg_queue_clear(&made);
-	request_answer(r, rc, NULL, &err);
-	pt_error_clear(&err);
-}
-
-static void run_close(struct request *r)
-{
-	struct pt_block *b = get_block(r);
-	if (!b)
-		return;
-	if (!b->type->finish) {
-		refuse(r, -PT_ESTATE, "block",
-		       "'%s' is a %s, which cannot be closed by hand; a CLIFeeder, a CLIHighFeeder "
-		       "and an AutoSource can",
-		       b->name, b->type->name);
-		return;
-	}
-	b->type->finish(b);
-	request_answer(r, 0, NULL, NULL);
-}
-
-static void run_trigger(struct request *r)
-{
-	struct pt_block *b = get_block(r);
-	if (!b)
-		return;
-	if (!(b->type->ports & PT_TRIGGER_ENTRY)) {
-		refuse(r, -PT_ESTATE, "block", "'%s' is a %s, which has no trigger entry", b->name,
-		       b->type->name);
-		return;
-	}
-	if (!b->started) {
-		refuse(r, -PT_ESTATE, "engine", "engine '%s' is stopped: start it first",
-		       r->engine->name);
-		return;
-	}
-	deliver_trigger(b);
-	request_answer(r, 0, NULL, NULL);
-}
+/* ---- taps ---- */
 
 static void run_tap(struct request *r)
 {
@@ -482,18 +364,20 @@ static void run_tap(struct request *r)
 /* ---- the door ---- */
 
 static const struct verb verbs[] = {
-	{"apply", true, run_apply},  {"change", true, run_change},    {"start", true, change_start},
-	{"stop", true, run_stop},    {"show", false, run_show},       {"stats", false, run_stats},
-	{"graph", false, run_graph}, {"send", false, run_send},       {"recv", false, run_recv},
-	{"close", false, run_close}, {"trigger", false, run_trigger},
+	{"apply", true, run_apply},       {"change", true, run_change},
+	{"start", true, change_start},    {"stop", true, run_stop},
+	{"show", false, run_show},        {"stats", false, run_stats},
+	{"graph", false, run_graph},      {"send", false, hand_send},
+	{"recv", false, run_recv},        {"close", false, hand_close},
+	{"trigger", false, hand_trigger},
 };
 static const struct verb tap_verb = {"tap", false, run_tap};
 
 /* Why it ends only the daemon knows. */
 static void refuse_ending(struct request *r)
 {
-	refuse(r, -PT_ESTATE, NULL, "engine '%s' ends: it is destroyed, or the daemon stops",
-	       r->engine->name);
+	request_refuse(r, -PT_ESTATE, NULL,
+	               "engine '%s' ends: it is destroyed, or the daemon stops", r->engine->name);
 }
 
 static void read_request(struct letter *letter)
@@ -501,7 +385,7 @@ static void read_request(struct letter *letter)
 	struct request *r = (struct request *)letter;
 	struct pt_engine *e = r->engine;
 	if (!r->verb)
-		refuse(r, -PT_EMETHOD, NULL, "an engine knows no such verb");
+		request_refuse(r, -PT_EMETHOD, NULL, "an engine knows no such verb");
 	else if (e->ending)
 		refuse_ending(r);
 	else if (r->verb->serial)

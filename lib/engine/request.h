@@ -28,6 +28,13 @@ struct request {
    A NULL request does nothing. */
 void request_answer(struct request *, int code, json_t *result, struct pt_error *);
 
+void request_refuse(struct request *, int code, const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* The block that a request is about. NULL: the request was answered, or waits until a worker thread
+   gives the block back. */
+struct pt_block *request_block(struct request *);
+
 /* Serves receivers and deadlines, ends what has drained, and begins the next change in the queue. */
 void request_settle(struct pt_engine *);
 

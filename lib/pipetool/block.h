@@ -108,9 +108,11 @@ struct pt_type {
 	void (*produce)(struct pt_block *, unsigned max);
 	void (*pause)(struct pt_block *, bool paused);
 
-	/* `ptctl send`: takes the message. `ptctl close`. `ptctl recv`: the oldest kept message and
-	   its canal, NULL if there is none. The three also come while the engine is stopped. */
-	int (*feed)(struct pt_block *, enum pt_canal, struct pt_msg *, struct pt_error *);
+	/* `ptctl send`: takes all of the messages, at least one, or refuses them all; they are gone
+	   either way. `ptctl close`. `ptctl recv`: the oldest kept message and its canal, NULL if
+	   there is none. The three also come while the engine is stopped. */
+	int (*feed)(struct pt_block *, enum pt_canal, struct pt_msg **messages, unsigned count,
+	            struct pt_error *);
 	void (*finish)(struct pt_block *);
 	struct pt_msg *(*take)(struct pt_block *, enum pt_canal *);
 

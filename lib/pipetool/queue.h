@@ -35,9 +35,17 @@ enum pt_overflow {
 /* For a parameter row: .kind PT_KIND_CHOICE, .choices = pt_overflow_words. */
 extern const char *const pt_overflow_words[];
 
-/* Adds a message and makes it fit `limit` bytes. Takes the reference; false: it was dropped. */
+/* Adds a message and makes it fit `limit` bytes. One that could not be there alone is dropped
+   ("too-long"), and nothing for it. Takes the reference; false: it was dropped. */
 bool pt_queue_add(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt_msg *,
                   uint64_t limit, enum pt_overflow);
+
+/* For `feed`. Whether all of the messages may wait: refused, and they are gone, where the block is
+   closed, or 64 MiB wait. Then they are added, and none is dropped for want of room. */
+int pt_queue_may_feed(struct pt_block *, const struct pt_queue *, bool closed,
+                      struct pt_msg **messages, unsigned count, struct pt_error *);
+void pt_queue_feed(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt_msg **messages,
+                   unsigned count);
 
 /* The oldest message and the canal on which it came, still held: to be sent, dropped or done.
    NULL if there is none. With PT_BLOCK the block stops being full at half the limit. */

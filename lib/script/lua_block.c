@@ -5,10 +5,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/quote.h"
+#include "msg/pool.h"
 #include <stdlib.h>
 #include <string.h>
-
-#define WAITING_MAX (64u * 1024 * 1024) /* bytes of messages that wait for the engine */
 
 /* Where they lie on the sandbox's stack. */
 #define SELF           1
@@ -276,44 +275,70 @@ static void check(struct lua_block *b)
 	pt_ready(b->block, has_work(b));
 }
 
-static int send(struct lua_block *b, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
+static void push_send(struct lua_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	push_function(b, LUA_SEND);
 	lua_message_begin(&b->box->message, b->box->lua, m, true);
 	lua_pushvalue(b->box->lua, WORD(canal));
+}
+
+static int send(struct lua_block *b, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
+{
+	push_send(b, canal, m);
 	return run_one(b, 3, err);
 }
 
+/* The function is called for all of them before anything that it asked for is done: a fault in the
+   last refuses them all. */
+static int send_all(struct lua_block *b, enum pt_canal canal, struct pt_msg **messages,
+                    unsigned *uses, unsigned count, struct pt_error *err)
+{
+	unsigned from = b->action_count, n = 0;
+	int rc = 0;
+	for (; n < count && rc == 0; n++) {
+		b->action_floor = b->action_count;
+		push_send(b, canal, messages[n]);
+		rc = sandbox_call(b->box, 3, 0, err);
+		uses[n] = b->box->message.uses;
+		messages[n] = lua_message_end(&b->box->message, false);
+	}
+	b->action_floor = 0;
+	if (rc)
+		lua_self_forget(b, from);
+	pt_made(b->block, count);
+	for (unsigned i = 0; i < count; i++)
+		settle(b, messages[i], uses[i], rc);
+	if (rc)
+		return report(b, rc, err);
+	lua_self_run(b, from);
+	return 0;
+}
+
 /* The sender is told of an error, too. */
-static int send_now(struct lua_block *b, enum pt_canal canal, struct pt_msg *m,
-                    struct pt_error *err)
+static int send_now(struct lua_block *b, enum pt_canal canal, struct pt_msg **messages,
+                    unsigned count, struct pt_error *err)
 {
 	struct pt_error why = PT_ERROR_INIT;
-	int rc = send(b, canal, m, &why);
+	unsigned *uses = must_calloc(count, sizeof *uses);
+	int rc = send_all(b, canal, messages, uses, count, &why);
 	if (rc)
 		tell(err, rc, &why);
 	pt_error_clear(&why);
+	free(uses);
 	return rc;
 }
 
-static int feed(struct pt_block *block, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
+static int feed(struct pt_block *block, enum pt_canal canal, struct pt_msg **messages,
+                unsigned count, struct pt_error *err)
 {
 	struct lua_block *b = pt_state(block);
-	if (b->closed || b->waiting.bytes >= WAITING_MAX) {
-		pt_msg_unref(m);
-		if (b->closed)
-			return pt_fail(err, -PT_ESTATE, NULL,
-			               "'%s' is closed; it opens again when the engine is started "
-			               "again",
-			               pt_name(block));
-		return pt_fail(err, -PT_ELIMIT, NULL, "64 MiB wait in '%s' already: %s",
-		               pt_name(block),
-		               b->running ? "a sink is full" : "start the engine first");
-	}
-	pt_made(block, 1);
+	int rc = pt_queue_may_feed(block, &b->waiting, b->closed, messages, count, err);
+	if (rc)
+		return rc;
 	if (b->running && !b->paused && !b->waiting.count)
-		return send_now(b, canal, m, err);
-	pt_queue_add(block, &b->waiting, canal, m, 2 * (uint64_t)WAITING_MAX, PT_DROP_NEWEST);
+		return send_now(b, canal, messages, count, err);
+	pt_made(block, count);
+	pt_queue_feed(block, &b->waiting, canal, messages, count);
 	check(b);
 	return 0;
 }

@@ -49,7 +49,8 @@ struct lua_block {
 
 	struct lua_action *actions;
 	unsigned action_count, action_room;
-	size_t text_bytes; /* of the texts among them */
+	unsigned action_floor; /* where those of the call begin that is one of many */
+	size_t text_bytes;     /* of the texts among them */
 
 	struct pt_timer timer;
 	struct lua_timer *timers;

@@ -33,7 +33,7 @@ struct lua_block *lua_self_get(lua_State *L)
 static void check_room(lua_State *L, const struct lua_block *b)
 {
 	sandbox_charge(L, 64);
-	if (b->action_count == LUA_ACTIONS_MAX)
+	if (b->action_count - b->action_floor >= LUA_ACTIONS_MAX)
 		luaL_error(L, "one call can send at most %d messages", LUA_ACTIONS_MAX);
 }
 

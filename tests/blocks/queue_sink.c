@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* QueueSink. */
+#include "base/buf.h"
 #include "rig.h"
 #include "unit.h"
+#include <pipetool/queue.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void expect_received(struct rig *r, const char *canal, const char *text)
 {
@@ -59,6 +63,44 @@ START_TEST(or_the_newest_are_dropped)
 	push_all(r, LOW, (const char *const[]){"a", "b", "c", "d", "e"}, 5);
 	expect_received(r, "low", "a");
 	ck_assert_uint_eq(receive_all(r), 2);
+	rig_end(r);
+}
+END_TEST
+
+/* Nothing goes for it: whatever the queue does beyond its limit. */
+static void expect_refused(const char *arguments, size_t length)
+{
+	struct rig *r = rig("QueueSink", arguments);
+	char *text = must_calloc(1, length + 1);
+	memset(text, 'x', length);
+	push_all(r, LOW, (const char *const[]){"a", "b", "c"}, 3);
+	push(r, HIGH, text);
+	const struct pt_block *it = rig_block(r, "it");
+	ck_assert_str_eq(it->count.left[0].why, "too-long");
+	ck_assert_uint_eq(it->count.left[0].count, 1);
+	ck_assert_ptr_null(it->count.left[1].why);
+	ck_assert_uint_eq(receive_all(r), 3);
+	free(text);
+	rig_end(r);
+}
+
+START_TEST(what_can_never_fit_is_refused_before_anything_goes)
+{
+	expect_refused("limit=200", 200 - sizeof(struct pt_msg) + 1);
+	expect_refused("limit=200, overflow='drop-newest'", 1000);
+	expect_refused("limit=200, overflow='block'", 200 + PT_OVERRUN);
+}
+END_TEST
+
+START_TEST(what_fits_alone_takes_the_place_of_all)
+{
+	struct rig *r = rig("QueueSink", "limit=200");
+	char text[200 - sizeof(struct pt_msg) + 1] = "";
+	memset(text, 'x', sizeof text - 1);
+	push_all(r, LOW, (const char *const[]){"a", "b", "c"}, 3);
+	push(r, LOW, text);
+	ck_assert_uint_eq(rig_block(r, "it")->count.left[0].count, 3);
+	expect_received(r, "low", text);
 	rig_end(r);
 }
 END_TEST
@@ -125,6 +167,7 @@ END_TEST
 
 UNIT_TESTS("blocks/queue_sink", both_canals_come_out_of_one_queue_in_order,
            messages_are_there_after_the_stop, beyond_its_limit_the_oldest_go,
-           or_the_newest_are_dropped, what_is_on_its_way_to_a_full_one_is_kept,
+           or_the_newest_are_dropped, what_can_never_fit_is_refused_before_anything_goes,
+           what_fits_alone_takes_the_place_of_all, what_is_on_its_way_to_a_full_one_is_kept,
            a_receiver_that_waits_gets_the_first_message, and_what_comes_last_at_the_stop,
            a_sink_that_keeps_nothing_cannot_be_received_from)

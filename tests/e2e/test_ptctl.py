@@ -370,6 +370,19 @@ def test_a_queue_outlives_the_engine_s_stop(daemon):
     assert daemon.ok("recv", "e.q") == "kept\n"
 
 
+def test_send_tells_what_waits(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(limit=60, overflow='block'); s > q",
+                  start=False)
+    assert daemon.ok("send", "e.s", "a") == \
+        "1 message waits in e.s until the engine is started: ptctl start e\n"
+    assert json.loads(daemon.ok("-j", "send", "e.s", "b")) == {"waiting": 2, "state": "stopped"}
+    daemon.ok("start", "e")
+    assert daemon.ok("recv", "e.q", "--timeout", DEADLINE) == "a\n"
+    assert daemon.ok("recv", "e.q", "--timeout", DEADLINE) == "b\n"
+    assert json.loads(daemon.ok("-j", "send", "e.s", "full")) == {}
+    assert daemon.ok("send", "e.s", *"xyz") == "3 messages wait in e.s until a sink has room\n"
+
+
 def test_call_prints_the_result(daemon):
     assert json.loads(daemon.ok("call", "daemon.info"))["name"] == "pipetoold"
     daemon.ok("call", "engine.create", '{"engine": "made"}')

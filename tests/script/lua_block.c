@@ -403,6 +403,39 @@ START_TEST(who_feeds_a_source_is_told_of_its_errors)
 }
 END_TEST
 
+START_TEST(of_several_messages_it_takes_all_or_none)
+{
+	struct rig *r =
+		rig_lua("Source{name='Wary', send=function(self, m)\n"
+	                "  if m:text() == 'bad' then error('no') end\n"
+	                "  self:print('saw ' .. m) self:gen_data(m) self:gen_data(m .. '!') end}",
+	                "");
+	ck_assert_ptr_null(
+		ask(r, "send", "{\"block\": \"it\", \"messages\": [\"a\", \"bad\", \"b\"]}"));
+	ck_assert_str_eq(rig_kind(r), "script");
+	expect_nothing(r);
+	expect_printed(r, "");
+	ck_assert_int_eq(counted(r, "error"), 3);
+	ck_assert(ask(r, "send", "{\"block\": \"it\", \"messages\": [\"a\", \"b\"]}") != NULL);
+	expect(r, LOW, "a");
+	expect(r, LOW, "a!");
+	expect(r, LOW, "b");
+	expect(r, LOW, "b!");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(many_messages_do_not_count_as_one_call)
+{
+	struct rig *r = rig_lua("Source{name='Doubles', send=function(self, m)\n"
+	                        "  for i = 1, 30000 do self:gen_data(m) end end}",
+	                        "");
+	ck_assert(ask(r, "send", "{\"block\": \"it\", \"messages\": [\"a\", \"b\", \"c\"]}"));
+	ck_assert_uint_eq(rig_block(r, "it")->count.out, 90000);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(a_source_produces_until_it_is_exhausted)
 {
 	struct rig *r = rig_lua("Source{name='Counter', params={n=3}, start=function(self)\n"
@@ -492,7 +525,8 @@ UNIT_TESTS("script/lua_block", a_drain_sends_what_it_makes_of_a_message,
            a_parameter_may_be_a_function, self_cannot_be_written_or_misused,
            a_port_that_is_not_there_cannot_be_used, a_loop_ends_and_the_engine_goes_on,
            what_is_kept_and_what_is_sent_is_bounded, a_source_is_fed_and_closed,
-           who_feeds_a_source_is_told_of_its_errors, a_source_produces_until_it_is_exhausted,
+           who_feeds_a_source_is_told_of_its_errors, of_several_messages_it_takes_all_or_none,
+           many_messages_do_not_count_as_one_call, a_source_produces_until_it_is_exhausted,
            a_source_whose_produce_fails_has_failed,
            a_trigger_may_come_back_into_the_block_that_sent,
            a_fault_at_the_beginning_refuses_the_change, a_new_load_is_for_blocks_made_later)

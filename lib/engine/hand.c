@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What goes into a block by hand: messages, the word that no more come, triggers. */
+#include "engine/hand.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "engine/deliver.h"
+#include "engine/engine.h"
+#include "engine/request.h"
+#include "msg/json.h"
+#include "msg/pool.h"
+#include <errno.h>
+#include <stdlib.h>
+
+static bool pick_canal(struct request *r, const struct pt_block *b, enum pt_canal *canal)
+{
+	const char *word = json_string_value(json_object_get(r->params, "canal"));
+	*canal = b->type->ports & PT_LOW_EXIT ? PT_LOW : PT_HIGH;
+	if (!word)
+		return true;
+	if (canal_parse(word, canal) || *canal == PT_TRIGGER ||
+	    !(b->type->ports & graph_exit_port(*canal))) {
+		char *has = graph_port_words(b->type->ports);
+		request_refuse(r, -PT_EPARAM, "canal",
+		               "'%s' cannot send on canal '%s': a %s has %s", b->name, word,
+		               b->type->name, has);
+		free(has);
+		return false;
+	}
+	return true;
+}
+
+struct sending {
+	struct pt_msg **messages;
+	unsigned count;
+};
+
+/* On its own, so that a block which keeps it needs no more memory. */
+static int make_message(struct request *r, const json_t *value, char *path, struct sending *s,
+                        struct pt_error *err)
+{
+	size_t before = err->count;
+	struct pt_msg *m = msg_from_json(r->engine->pool, value, err);
+	int rc = 0;
+	if (m && !(m = msg_settle(m)))
+		rc = pt_fail(err, -ENOMEM, NULL, "%s", error_words(-ENOMEM));
+	if (m)
+		s->messages[s->count++] = m;
+	else
+		error_prefix(err, before, path);
+	free(path);
+	return m ? 0 : rc ? rc : err->faults[before].code;
+}
+
+/* All messages are made before the first is sent: a fault in the last refuses them all. */
+static int make_messages(struct request *r, struct sending *s, struct pt_error *err)
+{
+	json_t *many = json_object_get(r->params, "messages"), *value,
+	       *one = json_object_get(r->params, "message");
+	size_t i;
+	int rc = 0;
+	if (!many == !one)
+		return pt_fail(err, -PT_EPARAM, one ? "messages" : "message",
+		               "give either 'message' or 'messages'");
+	s->messages = must_calloc(many ? json_array_size(many) : 1, sizeof(struct pt_msg *));
+	if (one)
+		return make_message(r, one, must_strdup("message"), s, err);
+	json_array_foreach (many, i, value) {
+		if (rc != -ENOMEM && err->count < ERROR_FAULTS_MAX)
+			rc = make_message(r, value, must_printf("messages[%zu]", i), s, err);
+	}
+	return err->count ? err->faults[0].code : 0;
+}
+
+/* What waits in the block: for the engine, or for a sink that is full. */
+static json_t *waiting_result(const struct pt_block *b)
+{
+	uint64_t waiting = b->count.held;
+	return waiting ? json_pack("{s:I, s:s}", "waiting", (json_int_t)waiting, "state",
+	                           engine_state_word(b->engine))
+	               : NULL;
+}
+
+static void send_all(struct request *r, struct pt_block *b, enum pt_canal canal)
+{
+	struct sending s = {.count = 0};
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = make_messages(r, &s, &err);
+	if (rc)
+		msg_unref_many(s.messages, s.count);
+	else if (s.count)
+		rc = b->type->feed(b, canal, s.messages, s.count, &err);
+	request_answer(r, rc, rc ? NULL : waiting_result(b), &err);
+	pt_error_clear(&err);
+	free(s.messages);
+}
+
+void hand_send(struct request *r)
+{
+	struct pt_block *b = request_block(r);
+	enum pt_canal canal;
+	if (!b)
+		return;
+	if (!b->type->feed)
+		request_refuse(
+			r, -PT_ESTATE, "block",
+			"'%s' is a %s, which takes no messages by hand; send to a CLIFeeder, a "
+			"CLIHighFeeder or an AutoSource",
+			b->name, b->type->name);
+	else if (pick_canal(r, b, &canal))
+		send_all(r, b, canal);
+}
+
+void hand_close(struct request *r)
+{
+	struct pt_block *b = request_block(r);
+	if (!b)
+		return;
+	if (!b->type->finish) {
+		request_refuse(r, -PT_ESTATE, "block",
+		               "'%s' is a %s, which cannot be closed by hand; a CLIFeeder, a "
+		               "CLIHighFeeder "
+		               "and an AutoSource can",
+		               b->name, b->type->name);
+		return;
+	}
+	b->type->finish(b);
+	request_answer(r, 0, NULL, NULL);
+}
+
+void hand_trigger(struct request *r)
+{
+	struct pt_block *b = request_block(r);
+	if (!b)
+		return;
+	if (!(b->type->ports & PT_TRIGGER_ENTRY)) {
+		request_refuse(r, -PT_ESTATE, "block", "'%s' is a %s, which has no trigger entry",
+		               b->name, b->type->name);
+		return;
+	}
+	if (!b->started) {
+		request_refuse(r, -PT_ESTATE, "engine", "engine '%s' is stopped: start it first",
+		               r->engine->name);
+		return;
+	}
+	deliver_trigger(b);
+	request_answer(r, 0, NULL, NULL);
+}
