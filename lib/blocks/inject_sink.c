@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "capture/interface.h"
+#include "net/watch.h"
 #include "packet/packet.h"
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -16,14 +17,14 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define BATCH         64
-#define QUEUE_MAX     (16 * 1024 * 1024) /* bytes that wait for the interface */
-#define RETRY_NS      1000000u
-#define RETRIES       1000 /* without one packet sent, before one is given up */
-#define LOOK_AGAIN_NS 1000000000u
+#define BATCH     64
+#define QUEUE_MAX (16 * 1024 * 1024) /* bytes that wait for the interface */
+#define RETRY_NS  1000000u
+#define RETRIES   1000 /* without one packet sent, before one is given up */
 
 struct inject_sink {
 	char *iface;
+	double retry_s; /* 0: fails when the interface goes */
 
 	int fd;  /* for frames; or for IPv4 */
 	int fd6; /* for IPv6; -1: frames, or this machine has none */
@@ -33,8 +34,10 @@ struct inject_sink {
 	struct pt_queue queue; /* kept until the interface takes them */
 	struct pt_timer timer;
 	unsigned retries;
-	bool down;          /* told, and not up since */
-	uint64_t looked_ns; /* for an interface that was made anew */
+	bool away; /* the interface is down or gone: told, and nothing sent since */
+	struct pt_timer look;
+	struct net_watch *watch; /* while it is away */
+	uint16_t link_type;      /* of its frames */
 };
 
 static int bind_frames(int fd, int index)
@@ -101,6 +104,7 @@ static int open_socket(struct pt_block *b, struct pt_error *err)
 		return interface_not_permitted(s->iface, "send", err);
 	if (rc == 0)
 		rc = bind_all(s, index);
+	s->link_type = interface_link_type(s->iface);
 	if (rc)
 		return pt_fail(err, rc, "iface", "cannot send on '%s': %s", s->iface,
 		               error_words(rc));
@@ -111,7 +115,7 @@ static void start(struct pt_block *b)
 {
 	struct inject_sink *s = pt_state(b);
 	s->retries = 0;
-	s->down = false;
+	s->away = false;
 	int rc = s->from_ip ? 0 : uv_poll_init(pt_loop(b), &s->poll, s->fd);
 	s->polled = rc == 0 && !s->from_ip;
 	if (rc)
@@ -217,23 +221,54 @@ static int send_ip(const struct inject_sink *s, struct pt_msg *const *messages, 
 	return n ? send_headers(packets[0].fd, headers, n) : rc;
 }
 
-/* An interface that was deleted and made again has another number. */
-static bool found_again(struct pt_block *b, struct inject_sink *s)
+/* ---- an interface that goes and comes ---- */
+
+static void rest(struct pt_block *b, struct inject_sink *s)
 {
-	uint64_t now = pt_now(b);
-	if (s->looked_ns && now - s->looked_ns < LOOK_AGAIN_NS)
-		return false;
-	s->looked_ns = now;
-	unsigned index = if_nametoindex(s->iface);
-	return index && bind_all(s, (int)index) == 0;
+	pt_timer_stop(b, &s->look);
+	net_watch_free(s->watch);
+	s->watch = NULL;
 }
 
-static void tell_down(struct pt_block *b, struct inject_sink *s, int code)
+static void is_back(struct pt_block *b, struct inject_sink *s)
 {
-	if (!s->down)
-		pt_report(b, code, "interface '%s' is %s: what comes is dropped until it is up",
-		          s->iface, code == -ENETDOWN ? "down" : "gone");
-	s->down = true;
+	rest(b, s);
+	s->away = false;
+	pt_mended(b, "interface '%s' is up again", s->iface);
+}
+
+/* One that was deleted and made again has another number, and may be of another kind. */
+static void look(struct pt_block *b)
+{
+	struct inject_sink *s = pt_state(b);
+	unsigned index = if_nametoindex(s->iface);
+	if (index && !interface_is_down(s->iface) && bind_all(s, (int)index) == 0) {
+		s->link_type = interface_link_type(s->iface);
+		is_back(b, s);
+	} else {
+		pt_timer_at(b, &s->look, pt_now(b) + (uint64_t)(s->retry_s * 1e9), look);
+	}
+}
+
+static void on_news(void *arg)
+{
+	look(arg);
+}
+
+static void went_away(struct pt_block *b, struct inject_sink *s, int code)
+{
+	const char *how = code == -ENETDOWN ? "down" : "gone";
+	if (s->away)
+		return;
+	s->away = true;
+	if (s->retry_s <= 0) {
+		pt_failed(b, code, "interface '%s' is %s", s->iface, how);
+		return;
+	}
+	pt_report(b, code, "interface '%s' is %s: what comes is dropped until it is up", s->iface,
+	          how);
+	pt_timer_at(b, &s->look, pt_now(b) + (uint64_t)(s->retry_s * 1e9), look);
+	s->watch = net_watch_new(pt_loop(b), on_news, b);
 }
 
 /* What to do about the first message that could not be sent: a reason to drop it, or NULL to try
@@ -242,13 +277,9 @@ static const char *reason(struct pt_block *b, struct inject_sink *s, const struc
                           int code)
 {
 	switch (-code) {
-	case ENETDOWN: tell_down(b, s, code); return "interface-down";
+	case ENETDOWN:
 	case ENXIO:
-	case ENODEV:
-		if (found_again(b, s))
-			return NULL;
-		tell_down(b, s, code);
-		return "interface-down";
+	case ENODEV: went_away(b, s, code); return "unsent";
 	case EMSGSIZE:
 		pt_report(b, code, "a packet of %u bytes is too long for '%s', whose MTU is %u",
 		          m->length, s->iface, interface_mtu(s->iface));
@@ -267,6 +298,10 @@ static const char *reason(struct pt_block *b, struct inject_sink *s, const struc
 	case ENETUNREACH:
 	case EHOSTUNREACH:
 	case EADDRNOTAVAIL:
+		if (s->away || interface_is_down(s->iface)) {
+			went_away(b, s, -ENETDOWN);
+			return "unsent";
+		}
 		pt_report(b, code, "no route by '%s': %s", s->iface, error_words(code));
 		return "no-route";
 	case EPERM:
@@ -300,7 +335,8 @@ static struct fate try_to_send(struct pt_block *b, struct inject_sink *s,
 		int n = s->from_ip ? send_ip(s, messages, count) : send_frames(s, messages, count);
 		if (n > 0) {
 			s->retries = 0;
-			s->down = false;
+			if (s->watch || s->look.place)
+				is_back(b, s);
 			return (struct fate){.count = (unsigned)n};
 		}
 		const char *why = reason(b, s, messages[0], n);
@@ -358,11 +394,48 @@ static void go_on(struct pt_block *b)
 	pt_full(b, false);
 }
 
+/* Raw IP has three link types, and two more in captures of old. */
+static bool is_ip(uint16_t link_type)
+{
+	return link_type == 101 || link_type == 228 || link_type == 229 || link_type == 12 ||
+	       link_type == 14;
+}
+
+/* Bytes that are no packet are taken to be a frame. */
+static bool is_frame(const struct inject_sink *s, const struct pt_msg *m)
+{
+	return !pt_msg_is_packet(m) || m->link_type == s->link_type ||
+	       (is_ip(m->link_type) && is_ip(s->link_type));
+}
+
+static void drop_other(struct pt_block *b, const struct inject_sink *s, struct pt_msg *m)
+{
+	pt_report(b, -EPROTOTYPE, "a packet of link type %u (%s) is no frame for '%s' (%s)",
+	          m->link_type, interface_link_words(m->link_type), s->iface,
+	          interface_link_words(s->link_type));
+	pt_drop(b, m, "link-type");
+}
+
+static unsigned drop_others(struct pt_block *b, const struct inject_sink *s,
+                            struct pt_msg **messages, unsigned count)
+{
+	unsigned left = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (is_frame(s, messages[i]))
+			messages[left++] = messages[i];
+		else
+			drop_other(b, s, messages[i]);
+	}
+	return left;
+}
+
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
                       unsigned count)
 {
 	struct inject_sink *s = pt_state(b);
 	unsigned at = 0;
+	if (!s->from_ip)
+		count = drop_others(b, s, messages, count);
 	while (at < count && !s->queue.count) {
 		struct fate fate = try_to_send(b, s, messages + at, count - at);
 		if (!fate.count) {
@@ -381,6 +454,7 @@ static void stop(struct pt_block *b)
 	struct inject_sink *s = pt_state(b);
 	go_on(b);
 	pt_queue_drop(b, &s->queue, "stopped");
+	rest(b, s);
 }
 
 static int close_socket(struct pt_block *b, struct pt_error *err)
@@ -397,6 +471,9 @@ static int close_socket(struct pt_block *b, struct pt_error *err)
 static const struct pt_param params[] = {
 	{"iface", "The interface to send on.", PT_STRING(struct inject_sink, iface),
          .flags = PT_REQUIRED},
+	{"retry_s",
+         "How often to look for the interface when it is down or gone; None: the block fails.",
+         PT_SECONDS(struct inject_sink, retry_s), "5", .flags = PT_OR_NONE, .max = 1e6},
 	{NULL},
 };
 
@@ -408,13 +485,15 @@ static const struct pt_param params[] = {
 static const struct pt_type inject_sink = {
 	.name = "InjectSink",
 	.summary = "Sends the packets of the low entry out of an interface, as frames",
-	.help = "The bytes go out as they are, from the link layer's header on, whatever they are. "
-		"What "
-		"the interface refuses is dropped and counted: too long for its MTU, too short for "
-		"a "
-		"frame, or the interface is down; when it is up again packets go out again. When "
-		"it is "
-		"merely slow the sources wait. The daemon needs CAP_NET_RAW.",
+	.help = "The bytes go out as they are, from the link layer's header on. A packet of "
+		"another link "
+		"type than the interface's is dropped and counted (link-type); bytes that are no "
+		"packet are taken as a frame. What the interface refuses is dropped, too: too-long "
+		"for its MTU, too-short for a frame. While it is down or gone what comes is "
+		"unsent, "
+		"and as soon as it is back packets go out again. When it is merely slow the "
+		"sources "
+		"wait. The daemon needs CAP_NET_RAW.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "   >-|--[iface]  |\n"
@@ -433,7 +512,8 @@ static const struct pt_type inject3_sink = {
 		"next hop, IPv4 and IPv6, and puts the IPv4 header's checksum and length right. "
 		"Dropped and counted are: not-ip, truncated (captures that are cut), no-route, "
 		"too-long for the MTU (nothing is fragmented), bad-header, refused (by a "
-		"firewall). When the interface is merely slow the sources wait. The daemon needs "
+		"firewall), unsent (while the interface is down or gone). When the interface is "
+		"merely slow the sources wait. The daemon needs "
 		"CAP_NET_RAW.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"

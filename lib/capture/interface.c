@@ -4,8 +4,10 @@
 
 #include "base/buf.h"
 #include "base/near.h"
+#include "msg/link_type.h"
 #include <errno.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -72,6 +74,67 @@ bool interface_is_down(const char *name)
 {
 	struct ifreq ifr;
 	return ask(name, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP);
+}
+
+/* What a raw packet socket gives and takes there; libpcap captures as the same, or as cooked. */
+static const struct {
+	uint16_t hardware, link_type;
+} frames[] = {
+	{ARPHRD_ETHER, 1},
+	{ARPHRD_LOOPBACK, 1},
+	{ARPHRD_METRICOM, 1},
+	{ARPHRD_EETHER, 2},
+	{ARPHRD_AX25, 3},
+	{ARPHRD_PRONET, 4},
+	{ARPHRD_CHAOS, 5},
+	{ARPHRD_IEEE802, 6},
+	{ARPHRD_IEEE802_TR, 6},
+	{ARPHRD_ARCNET, 129},
+	{ARPHRD_FDDI, 10},
+	{ARPHRD_CISCO, 104},
+	{ARPHRD_FRAD, 107},
+	{ARPHRD_IEEE80211, 105},
+	{ARPHRD_IEEE80211_PRISM, 119},
+	{ARPHRD_IEEE80211_RADIOTAP, 127},
+	{ARPHRD_IEEE802154, 230},
+	{280 /* CAN */, 227},
+	{824 /* netlink */, 253},
+	{826 /* vsock */, 271},
+	{ARPHRD_NONE, 101},
+	{519 /* raw IP */, 101},
+	{ARPHRD_PPP, 101},
+	{ARPHRD_TUNNEL, 101},
+	{ARPHRD_TUNNEL6, 101},
+	{ARPHRD_SIT, 101},
+	{ARPHRD_IPGRE, 101},
+	{823 /* GRE over IPv6 */, 101},
+	{ARPHRD_SLIP, 101},
+	{ARPHRD_CSLIP, 101},
+	{ARPHRD_SLIP6, 101},
+	{ARPHRD_CSLIP6, 101},
+	{ARPHRD_ADAPT, 101},
+};
+
+uint16_t interface_hardware_link_type(unsigned hardware_type)
+{
+	for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
+		if (frames[i].hardware == hardware_type)
+			return frames[i].link_type;
+	return PT_NO_LINK_TYPE;
+}
+
+uint16_t interface_link_type(const char *name)
+{
+	struct ifreq ifr;
+	return ask(name, SIOCGIFHWADDR, &ifr)
+	               ? interface_hardware_link_type(ifr.ifr_hwaddr.sa_family)
+	               : PT_NO_LINK_TYPE;
+}
+
+const char *interface_link_words(uint16_t link_type)
+{
+	const char *name = link_type_name(link_type);
+	return name ? name : "unknown";
 }
 
 unsigned interface_mtu(const char *name)

@@ -4,6 +4,7 @@
 #define CAPTURE_INTERFACE_H
 
 #include <pipetool/error.h>
+#include <pipetool/msg.h>
 #include <stdbool.h>
 
 /* Its number; -ENODEV with words and the nearest name, under the path "iface". */
@@ -14,6 +15,13 @@ char *interface_default(void);
 
 /* Whether there is such an interface and it is down. */
 bool interface_is_down(const char *name);
+
+/* The link type of frames on it, by its hardware type, which a packet socket's address has, too;
+   PT_NO_LINK_TYPE: unknown, and captured as cooked. */
+uint16_t interface_link_type(const char *name);
+uint16_t interface_hardware_link_type(unsigned hardware_type);
+
+const char *interface_link_words(uint16_t link_type); /* its name, or "unknown" */
 
 /* Its MTU, or 0. */
 unsigned interface_mtu(const char *name);

@@ -402,18 +402,33 @@ void pt_failed(struct pt_block *b, int code, const char *fmt, ...)
 	pt_exhausted(b);
 }
 
-void pt_note(struct pt_block *b, const char *fmt, ...)
+static void vnote(struct pt_block *b, const char *fmt, va_list args)
 {
 	const struct pt_engine_hooks *hooks = &b->engine->hooks;
 	struct buf words = BUF_INIT;
-	va_list args;
-	va_start(args, fmt);
 	buf_vaddf(&words, fmt, args);
-	va_end(args);
 	free(b->note);
 	b->note = buf_steal(&words);
 	if (hooks->report)
 		hooks->report(hooks->arg, b->name, 0, b->note);
+}
+
+void pt_note(struct pt_block *b, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vnote(b, fmt, args);
+	va_end(args);
+}
+
+void pt_mended(struct pt_block *b, const char *fmt, ...)
+{
+	va_list args;
+	free(b->last_error);
+	b->last_error = NULL;
+	va_start(args, fmt);
+	vnote(b, fmt, args);
+	va_end(args);
 }
 
 int pt_may_run(const struct pt_block *b, const char *param, const char *program,

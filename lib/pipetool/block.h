@@ -207,8 +207,10 @@ void pt_report(struct pt_block *, int code, const char *fmt, ...)
 void pt_failed(struct pt_block *, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* News: reported without counting as an error, and shown with the block until the next. */
+/* News: reported without counting as an error, and shown with the block until the next. pt_mended:
+   and the last error is over, and no longer shown. */
 void pt_note(struct pt_block *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void pt_mended(struct pt_block *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* [any thread] Whether the configuration lets blocks run this program ([programs] allow); else the
    fault, under `param`. */

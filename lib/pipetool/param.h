@@ -61,6 +61,7 @@ enum pt_param_flag {
 	PT_MANY = 8,     /* of a ptctl verb: takes all positional arguments that are left */
 	PT_READ = 16,    /* a file that is read: `ptctl run` opens it for the user */
 	PT_WRITE = 32,   /* the same of one that is written */
+	PT_OR_NONE = 64, /* may be None though that is not its default: reads as 0 */
 };
 
 struct pt_param {

@@ -398,12 +398,17 @@ static int check_object(const struct pt_param *row, const json_t *value, struct 
 	return code;
 }
 
+bool param_may_be_none(const struct pt_param *row)
+{
+	return row->flags & PT_OR_NONE || (row->fallback && !strcmp(row->fallback, "None"));
+}
+
 int param_check_value(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	int number;
 	const char *name;
 	bool good = true;
-	if (json_is_null(value) && row->fallback && !strcmp(row->fallback, "None"))
+	if (json_is_null(value) && param_may_be_none(row))
 		return 0;
 	switch (row->kind) {
 	case PT_KIND_BOOL: good = json_is_boolean(value); break;

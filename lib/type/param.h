@@ -13,7 +13,7 @@
  * object ("port", "rotate.size", "ops[3].from"): unknown members with the nearest known name, what
  * is missing, wrong types, values out of range. After 256 faults it stops listing.
  *
- * None (null) is taken where the row's default is None. A range with max below min has no upper
+ * None (null) is taken where the row's default is None, or with PT_OR_NONE. A range with max below min has no upper
  * end. SECONDS without a range go from 0 to 1e9, so that they fit nanoseconds. An object without
  * .members may have any members, and a list without .members any items. VARIANTS have one row for
  * each variant: its name is the word that "op" has, its .members are the other members.
@@ -21,6 +21,8 @@
 
 /* Checks `object` (NULL: empty) against the rows. Functions are not compiled here. */
 int param_check(const struct pt_param *rows, const json_t *object, struct pt_error *);
+
+bool param_may_be_none(const struct pt_param *);
 
 /* One value for one row; paths begin with the row's name. */
 int param_check_value(const struct pt_param *row, const json_t *value, struct pt_error *);

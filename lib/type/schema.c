@@ -157,8 +157,7 @@ static json_t *of_kind(const struct pt_param *row)
 
 static bool may_be_none(const struct pt_param *row)
 {
-	return row->fallback && !strcmp(row->fallback, "None") && row->kind != PT_KIND_LINKTYPE &&
-	       row->kind != PT_KIND_JSON;
+	return param_may_be_none(row) && row->kind != PT_KIND_LINKTYPE && row->kind != PT_KIND_JSON;
 }
 
 json_t *schema_param(const struct pt_param *row)

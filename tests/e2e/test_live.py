@@ -4,6 +4,7 @@ import base64
 import os
 import random
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -182,6 +183,105 @@ def test_packets_that_do_not_fit_are_dropped_and_counted(pair, tmp_path):
         stats = rpc.stats("e", "i")
         assert sum(stats["dropped"].values()) >= 1 and stats["errors"] >= 1
         assert rpc.stats("e")["unexplained"] == 0
+
+
+# ---- link types and what is away ----------------------------------------------------------------
+
+def inside(what):
+    """The same IP packet in frames of several link types."""
+    cooked = struct.pack(">HHH8sH", 0, 1, 6, b"\2\0\0\0\0\1\0\0", 0x800)
+    radiotap = b"\0\0\x08\0\0\0\0\0\x08\x00\0\0" + b"\2\0\0\0\0\1" * 3 + \
+        b"\0\0\xaa\xaa\3\0\0\0\x08\0"
+    return {1: bytes.fromhex("020000000002 020000000001 0800") + what, 101: what, 228: what,
+            113: cooked + what, 127: radiotap + what, 220: bytes(64) + what}
+
+
+@pytest.mark.parametrize("device, fits", [("veth", {1}), ("tun", {101, 228})])
+def test_only_frames_of_the_interface_s_own_link_type_go_out(network, daemons, tmp_path, device,
+                                                             fits):
+    name = "pl"
+    if device == "tun":
+        name = "raw0"
+        ip("-n", network.left, "tuntap", "add", "mode", "tun", "name", name)
+        ip("-n", network.left, "link", "set", name, "up")
+    left = daemons(prefix=network.inside(network.left))
+    packet = bytes(IP(src="10.9.0.1", dst="10.9.0.2") / UDP(sport=5, dport=6) / Raw(b"z" * 40))
+    for link_type, frame in inside(packet).items():
+        source = makers.pcap(tmp_path / f"{link_type}.pcap", [(frame, 0)] * 3, link_type=link_type)
+        left.create(f"e{link_type}", f'r = RdpcapSource("{source}"); i = InjectSink("{name}"); r > i')
+        left.finish(f"e{link_type}")
+        with left.client() as rpc:
+            stats = rpc.stats(f"e{link_type}", "i")
+            told = {"dropped": stats["dropped"], "errors": stats["errors"]}
+            # Nobody reads the tun device: it takes no frame, and may be said to be down.
+            if link_type not in fits:
+                assert told == {"dropped": {"link-type": 3}, "errors": 3}, link_type
+                assert f"'{name}'" in stats["last_error"]
+            else:
+                assert "link-type" not in stats["dropped"], (link_type, stats)
+    left.create("plain", f's = CLIFeeder(); i = InjectSink("{name}"); s > i')
+    left.ok("send", "plain.s", "--hex", inside(packet)[min(fits)].hex())
+    with left.client() as rpc:
+        assert "link-type" not in rpc.stats("plain", "i")["dropped"]
+
+
+@pytest.mark.parametrize("block", ["InjectSink", "Inject3Sink"])
+def test_packets_go_out_again_when_the_interface_is_back(network, daemons, block):
+    """Down and up, then gone and made anew; what comes meanwhile is unsent."""
+    left = daemons(prefix=network.inside(network.left))
+    frame = bytes(Ether(dst="02:00:00:00:00:02") / IP(src="10.9.0.1", dst="10.9.0.2") / UDP() /
+                  Raw(b"x" * 40))
+    message = {"base64": base64.b64encode(frame).decode()}
+    if block == "Inject3Sink":
+        message = {"base64": base64.b64encode(frame[14:]).decode()}
+    left.create("e", f'f = CLIFeeder(); i = {block}("pl", retry_s=3600); f > i')
+
+    def come_back(how):
+        with left.client() as rpc:
+            def unsent():
+                return rpc.stats("e", "i")["dropped"].get("unsent", 0)
+            before = unsent()
+
+            def more_unsent():
+                rpc.send("e", "f", message)
+                return unsent() > before
+            eventually(more_unsent)
+            assert "pl" in rpc.show("e", "i")["last_error"]
+            how()
+            eventually(lambda: "is up again" in rpc.show("e", "i").get("note", ""))
+            assert "last_error" not in rpc.show("e", "i")
+            sent = rpc.stats("e", "i")["out"]
+            rpc.send("e", "f", message)
+            assert rpc.stats("e", "i")["out"] == sent + 1
+
+    def make_up():
+        ip("-n", network.left, "link", "set", "pl", "up")
+
+    def make_anew():
+        ip("-n", network.left, "link", "add", "pl", "type", "veth", "peer", "name", "pr", "netns",
+           network.right)
+        ip("-n", network.left, "address", "add", "10.9.0.1/24", "dev", "pl")
+        ip("-n", network.right, "link", "set", "pr", "up")
+        ip("-n", network.left, "neigh", "add", "10.9.0.2", "lladdr", "02:00:00:00:00:02", "dev", "pl")
+        make_up()
+
+    ip("-n", network.left, "link", "set", "pl", "down")
+    come_back(make_up)
+    ip("-n", network.left, "link", "del", "pl")
+    come_back(make_anew)
+    with left.client() as rpc:
+        assert rpc.stats("e")["unexplained"] == 0
+
+
+def test_without_retry_a_sink_fails_when_its_interface_goes(network, daemons):
+    left = daemons(prefix=network.inside(network.left))
+    left.create("e", 'f = CLIFeeder(); i = InjectSink("pl", retry_s=None); f > i')
+    ip("-n", network.left, "link", "set", "pl", "down")
+    with left.client() as rpc:
+        for _ in range(2):
+            rpc.send("e", "f", "x" * 60)
+        assert rpc.show("e", "i")["state"] == "failed"
+        assert rpc.stats("e", "i")["dropped"] == {"unsent": 2}
 
 
 def test_sniffing_on_loopback_sees_a_datagram(daemon):
