@@ -25,8 +25,7 @@ static const struct pt_type transform_drain = {
 	.summary = "Applies a function to messages on both canals",
 	.help = "The function is a native operation (reverse, upper, lower, truncate(n), set{…}, "
 		"anonymize{…}) or a Lua function of one message. What it returns is sent on; nil "
-		"drops "
-		"the message. See pipetool-language(7).",
+		"leaves the message out. 'ptctl help functions' lists them.",
 	.picture = "     +-------+\n"
 		   "  >>-|--[f]--|->>\n"
 		   "     |       |\n"
@@ -35,7 +34,7 @@ static const struct pt_type transform_drain = {
 	.examples =
 		(const char *const[]){
 			"CLIFeeder() > TransformDrain(\"reverse\") > ConsoleSink()",
-			"CLIFeeder() > TransformDrain(\"set{['ip.src']='1.1.1.1'}\") > QueueSink()",
+			"CLIFeeder() > TransformDrain(\"set{ip={src='1.1.1.1'}}\") > QueueSink()",
 			"CLIFeeder() > TransformDrain(\"function(m) return m:upper() end\") > "
 			"ConsoleSink()",
 			NULL},

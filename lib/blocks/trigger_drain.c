@@ -3,14 +3,14 @@
 #include <pipetool/block.h>
 
 struct trigger_drain {
-	struct pt_func *f;
+	struct pt_func *f, *filter; /* one of them */
 	bool after;
 };
 
 static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	struct trigger_drain *t = pt_state(b);
-	int fires = pt_test(b, t->f, m);
+	int fires = pt_test(b, t->f ? t->f : t->filter, m);
 	if (fires < 0) {
 		pt_drop(b, m, "error");
 		return;
@@ -24,10 +24,12 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 
 /* clang-format off */
 static const struct pt_param params[] = {
-	{"f", "Which messages trigger.",
-	 PT_PREDICATE(struct trigger_drain, f), .flags = PT_REQUIRED | PT_LIVE},
+	{"f", "Which messages trigger; either this or filter is given.",
+	 PT_PREDICATE(struct trigger_drain, f), .fallback = "None", .flags = PT_ONE_OF | PT_LIVE},
 	{"after", "Trigger after the message was passed on, not before.",
 	 PT_BOOL(struct trigger_drain, after), .fallback = "false", .flags = PT_LIVE},
+	{"filter", "Which packets trigger, as a capture filter, see pcap-filter(7).",
+	 PT_FILTER(struct trigger_drain, filter), .fallback = "None", .flags = PT_ONE_OF | PT_LIVE},
 	{NULL},
 };
 /* clang-format on */
@@ -35,10 +37,11 @@ static const struct pt_param params[] = {
 static const struct pt_type trigger_drain = {
 	.api = PT_API,
 	.name = "TriggerDrain",
-	.summary = "Passes messages, and triggers before those for which a function is true",
-	.help = "The function is a native predicate (always, never, equals 'bytes', bpf 'filter') "
-		"or a "
-		"Lua function of one message. See pipetool-language(7).",
+	.summary = "Passes messages, and triggers before those for which a function or a filter is "
+		   "true",
+	.help = "The function is a native predicate (always, never, equals 'bytes', bpf 'filter', "
+		"between(…), every(n)) or a Lua function of one message: 'ptctl help functions'. "
+		"The filter is tcpdump's; a message that is no packet does not match it.",
 	.picture = "     +------^------+\n"
 		   "  >>-|-[condition]-|->>\n"
 		   "     |      |      |\n"

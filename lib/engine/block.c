@@ -94,6 +94,13 @@ const char *block_state_word(const struct pt_block *b)
 	return b->exhausted ? "exhausted" : "running";
 }
 
+static void begin_functions(struct pt_block *b)
+{
+	for (const struct pt_param *row = b->type->params; row && row->name; row++)
+		if (row->kind == PT_KIND_TRANSFORM || row->kind == PT_KIND_PREDICATE)
+			func_begin(*(struct pt_func **)((char *)b->state + row->offset));
+}
+
 void block_start(struct pt_block *b)
 {
 	b->failed = b->exhausted = b->ready = b->full = b->paused = false;
@@ -102,6 +109,7 @@ void block_start(struct pt_block *b)
 	b->batch = VECTOR_MAX;
 	b->started = true;
 	b->engine->flow_stale = true;
+	begin_functions(b);
 	if (b->type->start)
 		b->type->start(b);
 	estate_tell_unclaimed(b);

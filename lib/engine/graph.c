@@ -325,6 +325,7 @@ static int op_set(const struct op *op)
 		return rc;
 	json_t *merged = json_deep_copy(b->params);
 	json_object_update(merged, json_object_get(op->json, "params"));
+	param_unset_others(b->type->params, merged, json_object_get(op->json, "params"));
 	size_t before = op->err->count;
 	rc = param_check(b->type->params, merged, op->err);
 	char *path = must_printf("ops[%d].params", op->index);

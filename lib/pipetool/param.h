@@ -52,6 +52,7 @@ enum pt_kind {
 	PT_KIND_LIST,      /* [{…}, …], each as .members             struct json_t * */
 	PT_KIND_VARIANTS,  /* [{"op": …}, …], each as its row of .members   struct json_t * */
 	PT_KIND_JSON,      /* anything                               struct json_t * */
+	PT_KIND_FILTER,    /* "tcp port 443", as a predicate         struct pt_func * */
 };
 
 enum pt_param_flag {
@@ -62,6 +63,7 @@ enum pt_param_flag {
 	PT_READ = 16,    /* a file that is read: `ptctl run` opens it for the user */
 	PT_WRITE = 32,   /* the same of one that is written */
 	PT_OR_NONE = 64, /* may be None though that is not its default: reads as 0 */
+	PT_ONE_OF = 128, /* of those that have it, exactly one is given; to set one unsets the other */
 };
 
 struct pt_param {
@@ -99,6 +101,8 @@ struct pt_param {
 	.kind = PT_KIND_TRANSFORM, .offset = PT_FIELD(type, field, struct pt_func *)
 #define PT_PREDICATE(type, field) \
 	.kind = PT_KIND_PREDICATE, .offset = PT_FIELD(type, field, struct pt_func *)
+#define PT_FILTER(type, field) \
+	.kind = PT_KIND_FILTER, .offset = PT_FIELD(type, field, struct pt_func *)
 #define PT_LINKTYPE(type, field) .kind = PT_KIND_LINKTYPE, .offset = PT_FIELD(type, field, int)
 #define PT_FD(type, field)       .kind = PT_KIND_FD, .offset = PT_FIELD(type, field, int)
 #define PT_OBJECT(type, field)   .kind = PT_KIND_OBJECT, .offset = offsetof(type, field)

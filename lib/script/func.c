@@ -7,6 +7,7 @@
 #include "base/near.h"
 #include "script/comment.h"
 #include "script/lua_operation.h"
+#include "script/meant.h"
 #include "script/sandbox.h"
 #include <assert.h>
 #include <ctype.h>
@@ -306,19 +307,56 @@ static int make(struct pt_func *f, enum pt_kind kind, lua_State *L, struct pt_er
 	return rc;
 }
 
+/* What was meant by a text that is no function, in place of what Lua has to say of it. */
+static int explain(struct sandbox *s, enum pt_kind kind, const char *text, struct pt_error *why,
+                   struct pt_error *err)
+{
+	char *operation = meant_operation(s, text);
+	int rc = why->faults[0].code;
+	if (kind == PT_KIND_PREDICATE && meant_filter(text))
+		rc = pt_fail(err, -PT_ESCRIPT, NULL,
+		             "that is a capture filter, not a function; write filter=\"%s\", or "
+		             "bpf '%s'",
+		             text, text);
+	else if (operation && !strstr(pt_error_text(why, ""), operation))
+		rc = pt_fail(err, -PT_ESCRIPT, NULL, "%.*s; write it as %s",
+		             (int)strcspn(pt_error_text(why, ""), "\n;"), pt_error_text(why, ""),
+		             operation);
+	else if (err)
+		error_move(err, why);
+	free(operation);
+	return rc;
+}
+
+static int compile_filter(struct pt_func *f, const char *text, struct pt_error *err)
+{
+	f->test = native_test;
+	return native_new_filter(text, &f->native, err);
+}
+
+static int compile_script(struct pt_func *f, enum pt_kind kind, const char *text,
+                          const struct func_limits *limits, struct pt_error *err)
+{
+	struct pt_error why = PT_ERROR_INIT;
+	f->box = sandbox_new(limits, err);
+	int rc = f->box ? evaluate(f->box, text, &why) : -PT_ELIMIT;
+	if (why.count)
+		rc = explain(f->box, kind, text, &why, err);
+	pt_error_clear(&why);
+	return rc ? rc : make(f, kind, f->box->lua, err);
+}
+
 int func_compile(enum pt_kind kind, const char *text, const struct func_limits *limits,
                  struct pt_func **result, struct pt_error *err)
 {
-	assert(kind == PT_KIND_TRANSFORM || kind == PT_KIND_PREDICATE);
+	assert(kind == PT_KIND_TRANSFORM || kind == PT_KIND_PREDICATE || kind == PT_KIND_FILTER);
 	if (strlen(text) > TEXT_MAX)
 		return pt_fail(err, -PT_ELIMIT, NULL, "a script has at most %d bytes", TEXT_MAX);
-	if (!text[strspn(text, " \t\r\n\f\v")])
+	if (kind != PT_KIND_FILTER && !text[strspn(text, " \t\r\n\f\v")])
 		return wrong_kind(kind, "the text is empty", err);
 	struct pt_func *f = must_calloc(1, sizeof *f);
-	f->box = sandbox_new(limits, err);
-	int rc = f->box ? evaluate(f->box, text, err) : -PT_ELIMIT;
-	if (!rc)
-		rc = make(f, kind, f->box->lua, err);
+	int rc = kind == PT_KIND_FILTER ? compile_filter(f, text, err)
+	                                : compile_script(f, kind, text, limits, err);
 	if (rc) {
 		func_free(f);
 		return rc;
@@ -338,6 +376,12 @@ void func_free(struct pt_func *f)
 	native_free(f->native);
 	sandbox_free(f->box);
 	free(f);
+}
+
+void func_begin(struct pt_func *f)
+{
+	if (f && f->native && f->native->op->begin)
+		f->native->op->begin(f->native);
 }
 
 int func_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *err)

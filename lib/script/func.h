@@ -9,8 +9,8 @@
 
 /*
  * The text is a Lua 5.4 expression whose value is a function, or one of the native operations:
- * reverse, upper, lower, truncate(n), set{…}, anonymize{…} to transform; always, never,
- * equals 'bytes', bpf 'filter' as predicates. It is evaluated once, when it is compiled, in a
+ * reverse, truncate(n), set{…} and so on to transform; always, equals 'bytes', bpf 'filter' and so
+ * on as predicates: native_ops has them. It is evaluated once, when it is compiled, in a
  * sandbox without files, processes, network, load, debug or bytecode, under the limits below.
  * A native operation keeps no Lua state.
  */
@@ -19,7 +19,8 @@ struct func_limits {
 	size_t memory;    /* bytes of one Lua state; 0: 16 MiB */
 };
 
-/* [any thread] Compiles for PT_KIND_TRANSFORM or PT_KIND_PREDICATE. An operation of the other
+/* [any thread] Compiles for PT_KIND_TRANSFORM or PT_KIND_PREDICATE, or the capture filter that the
+   text is for PT_KIND_FILTER. An operation of the other
    kind is refused, as is a text that is not an expression, with Lua's words and the nearest name. */
 int func_compile(enum pt_kind, const char *text, const struct func_limits *, struct pt_func **,
                  struct pt_error *);
@@ -30,6 +31,9 @@ struct pt_block;
 const struct func_limits *func_limits_of(const struct pt_block *);
 
 /* One thread at a time, from here on. */
+
+/* The function's block starts: what is counted is counted anew. NULL does nothing. */
+void func_begin(struct pt_func *);
 
 /* Applies a transform to *m in place. 0; 1 if the function returned nil (drop the message);
    a negative code with the script's traceback in `err` (-PT_ESCRIPT), or -ENOMEM. *m stays yours

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The globals: an allow-list of Lua's own, and four that had to be written anew. */
+/* The globals: an allow-list of Lua's own, and five that had to be written anew. */
 #include "script/sandbox.h"
 
 #include <lualib.h>
@@ -56,6 +56,13 @@ static int memory_used(lua_State *L)
 	return 1;
 }
 
+/* It would write to the daemon's standard output, past the block that it is about. */
+static int no_print(lua_State *L)
+{
+	return luaL_error(L, "there is no print here; in a function of a block type it is "
+	                     "self:print(…)");
+}
+
 void lua_base_open(lua_State *L)
 {
 	lua_pushcfunction(L, luaopen_base);
@@ -75,6 +82,8 @@ void lua_base_open(lua_State *L)
 	lua_setfield(L, -2, "xpcall");
 	lua_pushcfunction(L, memory_used);
 	lua_setfield(L, -2, "collectgarbage");
+	lua_pushcfunction(L, no_print);
+	lua_setfield(L, -2, "print");
 	lua_pushcfunction(L, luaopen_math);
 	lua_call(L, 0, 1);
 	lua_setfield(L, -2, "math");

@@ -11,10 +11,11 @@ struct operation {
 	bool called;
 };
 
-/* The value below the new userdata becomes its argument. */
+#define ARGUMENTS 2 /* at most */
+
 static void push(lua_State *L, const struct native_op *op, bool called)
 {
-	struct operation *o = lua_newuserdatauv(L, sizeof *o, 1);
+	struct operation *o = lua_newuserdatauv(L, sizeof *o, ARGUMENTS);
 	*o = (struct operation){op, called};
 	luaL_setmetatable(L, metatable);
 }
@@ -26,11 +27,15 @@ static int call(lua_State *L)
 		return luaL_error(L, "%s takes no argument", o->op->name);
 	if (o->called)
 		return luaL_error(L, "%s has its argument already", o->op->name);
-	if (lua_gettop(L) != 2)
-		return luaL_error(L, "%s takes one argument: %s", o->op->name, o->op->usage);
+	int most = o->op->pair ? ARGUMENTS : 1, count = lua_gettop(L) - 1;
+	if (count < 1 || count > most)
+		return luaL_error(L, "%s takes %s: %s", o->op->name,
+		                  o->op->pair ? "two arguments" : "one argument", o->op->usage);
 	push(L, o->op, true);
-	lua_pushvalue(L, 2);
-	lua_setiuservalue(L, -2, 1);
+	for (int i = 1; i <= count; i++) {
+		lua_pushvalue(L, 1 + i);
+		lua_setiuservalue(L, -2, i);
+	}
 	return 1;
 }
 
@@ -64,6 +69,9 @@ bool lua_operation_argument(lua_State *L, int index)
 {
 	if (!get(L, index)->called)
 		return false;
+	bool pair = get(L, index)->op->pair;
 	lua_getiuservalue(L, index, 1);
+	if (pair)
+		lua_getiuservalue(L, index - (index < 0), 2);
 	return true;
 }

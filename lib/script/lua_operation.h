@@ -15,7 +15,7 @@ void lua_operation_open(lua_State *); /* makes the globals; raises */
 /* NULL: the value is no operation. Never raises, nor does the next one. */
 const struct native_op *lua_operation_get(lua_State *, int index);
 
-/* Pushes the argument; false, and nothing pushed, if it was not given. */
+/* Pushes the argument, or both of them; false, and nothing pushed, if it was not given. */
 bool lua_operation_argument(lua_State *, int index);
 
 #endif

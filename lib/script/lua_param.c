@@ -18,7 +18,7 @@
 static const enum pt_kind kinds[] = {
 	PT_KIND_BOOL,    PT_KIND_INT,       PT_KIND_NUMBER,    PT_KIND_SIZE,
 	PT_KIND_SECONDS, PT_KIND_STRING,    PT_KIND_PATH,      PT_KIND_CHOICE,
-	PT_KIND_BYTES,   PT_KIND_TRANSFORM, PT_KIND_PREDICATE,
+	PT_KIND_BYTES,   PT_KIND_TRANSFORM, PT_KIND_PREDICATE, PT_KIND_FILTER,
 };
 
 #define KINDS (sizeof kinds / sizeof *kinds)
@@ -38,7 +38,7 @@ static enum pt_kind kind_of_word(lua_State *L, const char *name, const char *wor
 		luaL_error(L, "parameter '%s': no kind '%s'; did you mean '%s'?", name, word, best);
 	luaL_error(L,
 	           "parameter '%s': no kind '%s'; it is one of bool, int, number, size, seconds, "
-	           "string, path, choice, bytes, transform, predicate",
+	           "string, path, choice, bytes, transform, predicate, filter",
 	           name, word);
 	return 0;
 }
@@ -113,7 +113,8 @@ static const char *fallback(lua_State *L, struct arena *a, const struct pt_param
 static bool may_be_none(enum pt_kind kind)
 {
 	return kind == PT_KIND_STRING || kind == PT_KIND_PATH || kind == PT_KIND_CHOICE ||
-	       kind == PT_KIND_BYTES || kind == PT_KIND_TRANSFORM || kind == PT_KIND_PREDICATE;
+	       kind == PT_KIND_BYTES || kind == PT_KIND_TRANSFORM || kind == PT_KIND_PREDICATE ||
+	       kind == PT_KIND_FILTER;
 }
 
 /* Of the value on top of the stack; the value is nil where there is none. */
@@ -217,6 +218,18 @@ static void read_full(lua_State *L, struct arena *a, int table, struct pt_param 
 	read_range(L, table, row);
 }
 
+/* Who writes f="transform" means the kind, not a text. */
+static void refuse_kind(lua_State *L, const char *name, int value)
+{
+	const char *word = lua_type(L, value) == LUA_TSTRING ? lua_tostring(L, value) : "";
+	for (size_t i = 0; i < KINDS; i++)
+		if (!strcmp(word, param_kind_name(kinds[i])))
+			luaL_error(L,
+			           "parameter '%s': '%s' is a kind; write %s={kind=\"%s\"}, or "
+			           "%s={default=\"%s\"} for that text",
+			           name, word, name, word, name, word);
+}
+
 /* The value on top of the stack, taken off, becomes the row of the parameter. */
 static void read_row(lua_State *L, struct arena *a, const char *name, struct pt_param *row)
 {
@@ -227,6 +240,7 @@ static void read_row(lua_State *L, struct arena *a, const char *name, struct pt_
 		read_full(L, a, value, row);
 	} else {
 		row->kind = kind_of_value(L, row->name, value);
+		refuse_kind(L, row->name, value);
 		set_fallback(L, a, row);
 	}
 	lua_settop(L, value - 1);
@@ -371,7 +385,7 @@ static int apply(lua_State *L)
 	struct pt_func *f = *(struct pt_func **)((char *)pt_state(b) + row->offset);
 	if (!f)
 		return luaL_error(L, "'%s' is None", row->name);
-	return row->kind == PT_KIND_PREDICATE ? test(L, b, f) : transform(L, b, f);
+	return row->kind == PT_KIND_TRANSFORM ? transform(L, b, f) : test(L, b, f);
 }
 
 static void push_function(lua_State *L, struct pt_block *b, const struct pt_param *row)
@@ -405,6 +419,7 @@ void lua_param_push(lua_State *L, const struct pt_param *row, struct pt_block *b
 		break;
 	case PT_KIND_TRANSFORM:
 	case PT_KIND_PREDICATE:
+	case PT_KIND_FILTER:
 		if (*(struct pt_func *const *)field)
 			push_function(L, b, row);
 		else

@@ -409,14 +409,28 @@ static void file_free(struct lua_file *f)
 	free(f);
 }
 
+static bool is_python(const struct lua_file *f)
+{
+	static const char *const words[] = {"import ", "from ", "class ", "def ", "#"};
+	size_t length = strlen(f->path);
+	const char *text = f->text + strspn(f->text, " \t\r\n");
+	bool python = length > 3 && !strcmp(f->path + length - 3, ".py");
+	for (size_t i = 0; !python && i < sizeof words / sizeof *words; i++)
+		python = !strncmp(text, words[i], strlen(words[i]));
+	return python;
+}
+
 /* One line that begins with the file's name. */
 static int tell(const struct lua_file *f, const struct pt_error *why, struct pt_error *err)
 {
 	const char *words = pt_error_text(why, "cannot be loaded"), *name = f->chunk + 1;
 	int length = (int)strcspn(words, "\n");
 	bool named = !strncmp(words, name, strlen(name)) && words[strlen(name)] == ':';
-	return pt_fail(err, why->faults[0].code, NULL, "%s%s%.*s", named ? "" : name,
-	               named ? "" : ": ", length, words);
+	int rc = pt_fail(err, why->faults[0].code, NULL, "%s%s%.*s", named ? "" : name,
+	                 named ? "" : ": ", length, words);
+	if (is_python(f))
+		pt_hint(err, "block types are written in Lua, not in Python: 'ptctl help lua'");
+	return rc;
 }
 
 static int read_types(struct lua_file *f, const struct func_limits *limits, struct pt_error *err)

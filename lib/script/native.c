@@ -2,6 +2,7 @@
 /* Each operation: how its argument is read, and what it does. */
 #include "script/native.h"
 
+#include "base/date.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,53 +91,70 @@ static int transform_truncate(struct native *n, struct pt_msg **m, struct pt_err
 	return pt_msg_truncate(m, n->length) ? no_memory(err) : 0;
 }
 
+/* What is to be set, as it was written: the value lives in the script's table. */
+struct wish {
+	char *name;
+	const char *text; /* NULL: it was a number, which is in `room` */
+	char room[64];
+};
+
+struct wishes {
+	struct wish *items;
+	size_t count;
+};
+
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(((const struct wish *)a)->name, ((const struct wish *)b)->name);
 }
 
-/* The names of the table's members in order, so that faults come in order too. */
-static int read_names(lua_State *L, const char *names[KEYS_MAX], size_t *count,
-                      struct pt_error *err)
+/* The member on top of the stack, its name below it. */
+static int read_member(struct wishes *w, lua_State *L, const char *layer, struct pt_error *err)
 {
 	char text[64];
-	size_t n = 0;
+	if (w->count == KEYS_MAX)
+		return pt_fail(err, -PT_ESCRIPT, NULL, "set takes no more than %d fields",
+		               KEYS_MAX);
+	if (lua_type(L, -2) != LUA_TSTRING)
+		return pt_fail(err, -PT_ESCRIPT, NULL,
+		               "set takes fields by name, not '%s' alone: "
+		               "set{['ip.src']='1.1.1.1'}",
+		               text_of(L, -1, text));
+	struct wish *wish = &w->items[w->count++];
+	const char *value = text_of(L, -1, wish->room), *name = lua_tostring(L, -2);
+	wish->text = value == wish->room ? NULL : value;
+	wish->name = layer ? must_printf("%s.%s", layer, name) : must_strdup(name);
+	return 0;
+}
+
+/* The members of the table on top of the stack: fields, or layers with fields. */
+static int read_members(struct wishes *w, lua_State *L, const char *layer, struct pt_error *err)
+{
 	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-		int rc = 0;
-		if (n == KEYS_MAX)
-			rc = pt_fail(err, -PT_ESCRIPT, NULL, "set takes no more than %d fields",
-			             KEYS_MAX);
-		else if (lua_type(L, -2) != LUA_TSTRING)
-			rc = pt_fail(err, -PT_ESCRIPT, NULL,
-			             "set takes fields by name, not '%s' alone: "
-			             "set{['ip.src']='1.1.1.1'}",
-			             text_of(L, -1, text));
+		bool is_layer = !layer && lua_istable(L, -1) && lua_type(L, -2) == LUA_TSTRING &&
+		                !strchr(lua_tostring(L, -2), '.');
+		int rc = is_layer ? read_members(w, L, lua_tostring(L, -2), err)
+		                  : read_member(w, L, layer, err);
 		if (rc) {
 			lua_pop(L, 2);
 			return rc;
 		}
-		names[n++] = lua_tostring(L, -2);
 	}
-	qsort(names, n, sizeof *names, by_name);
-	*count = n;
 	return 0;
 }
 
-static int read_field(struct native *n, lua_State *L, const char *name, struct pt_error *err)
+static int read_field(struct native *n, const struct wish *wish, struct pt_error *err)
 {
+	const char *name = wish->name;
 	const struct packet_field *f = packet_field_get(name, err);
 	if (!f)
 		return -PT_EPARAM;
 	if (f->read_only)
 		return pt_fail(err, -PT_ESCRIPT, NULL,
 		               "%s cannot be set: it follows from the packet", name);
-	char text[64];
 	struct packet_set *set = &n->sets[n->set_count];
 	set->field = f;
-	lua_pushstring(L, name);
-	lua_rawget(L, -2);
-	int rc = packet_value_parse(f, text_of(L, -1, text), &set->value, err);
-	lua_pop(L, 1);
+	int rc = packet_value_parse(f, wish->text ? wish->text : wish->room, &set->value, err);
 	if (rc)
 		return rc;
 	n->set_count++;
@@ -144,22 +162,35 @@ static int read_field(struct native *n, lua_State *L, const char *name, struct p
 	return 0;
 }
 
-static int read_set(struct native *n, lua_State *L, struct pt_error *err)
+/* In the order of the names, so that faults come in order, too. */
+static int read_fields(struct native *n, const struct wishes *w, struct pt_error *err)
 {
-	const char *names[KEYS_MAX];
-	size_t count;
-	if (!lua_istable(L, -1))
-		return pt_fail(err, -PT_ESCRIPT, NULL, "set takes a table: %s", n->op->usage);
-	int rc = read_names(L, names, &count, err);
-	if (rc)
-		return rc;
-	if (!count)
-		return pt_fail(err, -PT_ESCRIPT, NULL, "set{} sets nothing: %s", n->op->usage);
-	n->sets = must_calloc(count, sizeof *n->sets);
-	for (size_t i = 0; i < count; i++) {
-		int one = read_field(n, L, names[i], err);
+	int rc = 0;
+	qsort(w->items, w->count, sizeof *w->items, by_name);
+	n->sets = must_calloc(w->count, sizeof *n->sets);
+	for (size_t i = 0; i < w->count; i++) {
+		int one = read_field(n, &w->items[i], err);
+		if (i && !one && !strcmp(w->items[i - 1].name, w->items[i].name))
+			one = pt_fail(err, -PT_ESCRIPT, NULL, "set has '%s' twice",
+			              w->items[i].name);
 		rc = rc ? rc : one;
 	}
+	return rc;
+}
+
+static int read_set(struct native *n, lua_State *L, struct pt_error *err)
+{
+	if (!lua_istable(L, -1))
+		return pt_fail(err, -PT_ESCRIPT, NULL, "set takes a table: %s", n->op->usage);
+	struct wishes w = {must_calloc(KEYS_MAX, sizeof *w.items), 0};
+	int rc = lua_checkstack(L, 8) ? read_members(&w, L, NULL, err) : no_memory(err);
+	if (!rc && !w.count)
+		rc = pt_fail(err, -PT_ESCRIPT, NULL, "set{} sets nothing: %s", n->op->usage);
+	if (!rc)
+		rc = read_fields(n, &w, err);
+	for (size_t i = 0; i < w.count; i++)
+		free(w.items[i].name);
+	free(w.items);
 	return rc;
 }
 
@@ -268,6 +299,72 @@ static int test_bpf(struct native *n, const struct pt_msg *m, struct pt_error *e
 	return filter_test(n->filter, m, err);
 }
 
+static int read_bound(const struct native *n, lua_State *L, int index, int64_t *ns,
+                      struct pt_error *err)
+{
+	char text[64];
+	if (lua_isnil(L, index))
+		return 0;
+	int rc = lua_type(L, index) == LUA_TSTRING ? date_parse(lua_tostring(L, index), ns)
+	                                           : -EINVAL;
+	if (rc == -ERANGE)
+		return pt_fail(err, -PT_ESCRIPT, NULL, "between: '%s' is from 1678 to 2261",
+		               lua_tostring(L, index));
+	return rc ? pt_fail(err, -PT_ESCRIPT, NULL, "between takes times, not '%s': %s",
+	                    text_of(L, index, text), n->op->usage)
+	          : 0;
+}
+
+static int read_between(struct native *n, lua_State *L, struct pt_error *err)
+{
+	n->from_ns = INT64_MIN;
+	n->to_ns = INT64_MAX;
+	int rc = read_bound(n, L, -2, &n->from_ns, err), to = read_bound(n, L, -1, &n->to_ns, err);
+	if (rc || to)
+		return rc ? rc : to;
+	if (n->from_ns == INT64_MIN && n->to_ns == INT64_MAX)
+		return pt_fail(err, -PT_ESCRIPT, NULL, "between takes at least one time: %s",
+		               n->op->usage);
+	if (n->from_ns >= n->to_ns)
+		return pt_fail(err, -PT_ESCRIPT, NULL,
+		               "between: '%s' is not before '%s', so nothing would pass",
+		               lua_tostring(L, -2), lua_tostring(L, -1));
+	return 0;
+}
+
+static int test_between(struct native *n, const struct pt_msg *m, struct pt_error *err)
+{
+	(void)err;
+	int64_t ns = (int64_t)m->time_ns;
+	return (ns || pt_msg_is_packet(m)) && n->from_ns <= ns && ns < n->to_ns;
+}
+
+static int read_every(struct native *n, lua_State *L, struct pt_error *err)
+{
+	char text[64];
+	int exact;
+	lua_Integer every = lua_tointegerx(L, -1, &exact);
+	if (!exact || every < 1)
+		return pt_fail(err, -PT_ESCRIPT, NULL, "every takes a number from 1, not %s: %s",
+		               text_of(L, -1, text), n->op->usage);
+	n->every = (uint64_t)every;
+	return 0;
+}
+
+static int test_every(struct native *n, const struct pt_msg *m, struct pt_error *err)
+{
+	(void)m, (void)err;
+	if (++n->seen < n->every)
+		return 0;
+	n->seen = 0;
+	return 1;
+}
+
+static void begin_every(struct native *n)
+{
+	n->seen = 0;
+}
+
 #define TRANSFORM PT_KIND_TRANSFORM
 #define PREDICATE PT_KIND_PREDICATE
 
@@ -281,8 +378,9 @@ const struct native_op native_ops[] = {
 	 TRANSFORM, NULL, transform_lower, NULL},
 	{"truncate", "truncate(64)", "at most so many bytes; the length on the wire stays",
 	 TRANSFORM, read_truncate, transform_truncate, NULL},
-	{"set", "set{['ip.src']='1.1.1.1'}",
-	 "fields of a packet, checksums put right; what a packet has not is left alone",
+	{"set", "set{ip={src='1.1.1.1'}}",
+	 "fields of a packet, checksums put right; what a packet has not is left alone; also "
+	 "set{['ip.src']='1.1.1.1'}",
 	 TRANSFORM, read_set, transform_set, NULL},
 	{"anonymize", "anonymize{key='…'}",
 	 "addresses replaced, prefixes preserved, by Crypto-PAn; the key is 64 hex digits",
@@ -293,7 +391,12 @@ const struct native_op native_ops[] = {
 	 PREDICATE, read_equals, NULL, test_equals},
 	{"bpf", "bpf 'tcp port 80'", "packets that the filter matches, see pcap-filter(7)",
 	 PREDICATE, read_bpf, NULL, test_bpf},
-	{NULL, NULL, NULL, TRANSFORM, NULL, NULL, NULL},
+	{"between", "between('2026-11-29 10:00', '2026-11-29T11:00:00Z')",
+	 "what has a time from the first up to the second, either of which may be nil; UTC unless an "
+	 "offset is given", PREDICATE, read_between, NULL, test_between, .pair = true},
+	{"every", "every(10)", "every n-th message, counted anew at each start of the engine",
+	 PREDICATE, read_every, NULL, test_every, .begin = begin_every},
+	{NULL},
 };
 /* clang-format on */
 
@@ -309,6 +412,26 @@ int native_new(const struct native_op *op, lua_State *L, struct native **result,
 	}
 	*result = n;
 	return 0;
+}
+
+int native_new_filter(const char *text, struct native **result, struct pt_error *err)
+{
+	struct filter *filter;
+	int rc = filter_new(text, &filter, err);
+	if (rc)
+		return rc;
+	*result = must_calloc(1, sizeof **result);
+	(*result)->op = native_find("bpf", strlen("bpf"));
+	(*result)->filter = filter;
+	return 0;
+}
+
+const struct native_op *native_find(const char *name, size_t length)
+{
+	for (const struct native_op *op = native_ops; op->name; op++)
+		if (strlen(op->name) == length && !memcmp(op->name, name, length))
+			return op;
+	return NULL;
 }
 
 void native_free(struct native *n)

@@ -21,6 +21,8 @@ struct native_op {
 	int (*read)(struct native *, lua_State *, struct pt_error *);
 	int (*transform)(struct native *, struct pt_msg **, struct pt_error *);
 	int (*test)(struct native *, const struct pt_msg *, struct pt_error *);
+	void (*begin)(struct native *); /* its block starts; may be NULL */
+	bool pair; /* it takes two arguments, the first below the second; either may be nil */
 };
 
 extern const struct native_op native_ops[]; /* ends with a row without a name */
@@ -35,11 +37,19 @@ struct native {
 	uint32_t set_layers; /* bits of the layers that sets are in */
 	struct packet_anonymizer *anonymizer;
 	struct filter *filter;
+	int64_t from_ns, to_ns; /* between */
+	uint64_t every, seen;
 };
+
+/* A bpf of this text. */
+int native_new_filter(const char *text, struct native **, struct pt_error *);
 
 /* The argument, if the operation takes one, is on top of the stack. */
 int native_new(const struct native_op *, lua_State *, struct native **, struct pt_error *);
 void native_free(struct native *); /* NULL does nothing */
+
+/* The operation of that name, or NULL. */
+const struct native_op *native_find(const char *name, size_t length);
 
 /* Adds the usages of all operations of the kind: "reverse, upper, …". */
 void native_list(enum pt_kind, struct buf *);

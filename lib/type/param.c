@@ -419,7 +419,8 @@ int param_check_value(const struct pt_param *row, const json_t *value, struct pt
 	case PT_KIND_STRING:
 	case PT_KIND_PATH:
 	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE: good = is_text(value); break;
+	case PT_KIND_PREDICATE:
+	case PT_KIND_FILTER: good = is_text(value); break;
 	case PT_KIND_CHOICE: return check_choice(row, value, err);
 	case PT_KIND_BYTES: return check_bytes(row, value, err);
 	case PT_KIND_MESSAGES:
@@ -454,6 +455,47 @@ static int missing(const struct pt_param *row, struct pt_error *err)
 	return -PT_EPARAM;
 }
 
+static bool is_given(const struct pt_param *row, const json_t *object)
+{
+	const json_t *value = json_object_get(object, row->name);
+	return value && !json_is_null(value);
+}
+
+/* Of the rows of which exactly one is given. */
+static int check_one_of(const struct pt_param *rows, const json_t *object, struct pt_error *err)
+{
+	const struct pt_param *first = NULL, *second = NULL;
+	struct buf names = BUF_INIT;
+	for (const struct pt_param *row = rows; row && row->name; row++) {
+		if (!(row->flags & PT_ONE_OF))
+			continue;
+		buf_addf(&names, "%s'%s'", names.length ? " or " : "", row->name);
+		if (!is_given(row, object))
+			continue;
+		if (first && !second)
+			second = row;
+		first = first ? first : row;
+	}
+	int code = 0;
+	if (names.length && !first && !enough(err))
+		code = pt_fail(err, -PT_EPARAM, NULL, "%s is missing", names.data);
+	else if (second && !enough(err))
+		code = pt_fail(err, -PT_EPARAM, second->name, "either '%s' or '%s', not both",
+		               first->name, second->name);
+	buf_free(&names);
+	return code;
+}
+
+void param_unset_others(const struct pt_param *rows, json_t *object, const json_t *given)
+{
+	bool chosen = false;
+	for (const struct pt_param *row = rows; row && row->name; row++)
+		chosen |= row->flags & PT_ONE_OF && is_given(row, given);
+	for (const struct pt_param *row = rows; chosen && row && row->name; row++)
+		if (row->flags & PT_ONE_OF && !json_object_get(given, row->name))
+			json_object_del(object, row->name);
+}
+
 static int check_members(const struct pt_param *rows, const json_t *object, const char *skip,
                          struct pt_error *err)
 {
@@ -473,7 +515,8 @@ static int check_members(const struct pt_param *rows, const json_t *object, cons
 			int c = missing(row, err);
 			code = code ? code : c;
 		}
-	return code;
+	int one_of = check_one_of(rows, object, err);
+	return code ? code : one_of;
 }
 
 int param_check(const struct pt_param *rows, const json_t *object, struct pt_error *err)

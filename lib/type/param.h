@@ -21,6 +21,8 @@
 
 /* Checks `object` (NULL: empty) against the rows. Functions are not compiled here. */
 int param_check(const struct pt_param *rows, const json_t *object, struct pt_error *);
+/* Of the rows of which exactly one is given: what `given` sets unsets the others in `object`. */
+void param_unset_others(const struct pt_param *rows, json_t *object, const json_t *given);
 
 bool param_may_be_none(const struct pt_param *);
 

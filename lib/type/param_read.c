@@ -46,7 +46,8 @@ json_t *param_default(const struct pt_param *row)
 	case PT_KIND_FILE:
 	case PT_KIND_CHOICE:
 	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE: return unquoted(text);
+	case PT_KIND_PREDICATE:
+	case PT_KIND_FILTER: return unquoted(text);
 	default: break;
 	}
 	json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
@@ -189,7 +190,8 @@ static int read_value(const struct pt_param *row, const json_t *value, void *fie
 	case PT_KIND_MESSAGES: return read_messages(value, field, err);
 	case PT_KIND_STRINGS: *(char ***)field = read_strings(value); return 0;
 	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE: return read_func(row, value, field, env, err);
+	case PT_KIND_PREDICATE:
+	case PT_KIND_FILTER: return read_func(row, value, field, env, err);
 	case PT_KIND_LINKTYPE: return param_link_type_from_json(value, field);
 	case PT_KIND_FD: return read_fd(row, value, field, env, err);
 	case PT_KIND_OBJECT: break;
@@ -298,6 +300,7 @@ static void release_value(const struct pt_param *row, void *field, const struct 
 	case PT_KIND_STRINGS: release_strings(field); break;
 	case PT_KIND_TRANSFORM:
 	case PT_KIND_PREDICATE:
+	case PT_KIND_FILTER:
 		if (*(struct pt_func **)field)
 			env->release(*(struct pt_func **)field);
 		*(struct pt_func **)field = NULL;
@@ -347,6 +350,7 @@ size_t param_size(const struct pt_param *row)
 	case PT_KIND_STRINGS:
 	case PT_KIND_TRANSFORM:
 	case PT_KIND_PREDICATE:
+	case PT_KIND_FILTER:
 	case PT_KIND_LIST:
 	case PT_KIND_VARIANTS:
 	case PT_KIND_JSON: return sizeof(void *);

@@ -139,7 +139,8 @@ static json_t *of_kind(const struct pt_param *row)
 	case PT_KIND_STRING:
 	case PT_KIND_PATH:
 	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE: return of_type("string");
+	case PT_KIND_PREDICATE:
+	case PT_KIND_FILTER: return of_type("string");
 	case PT_KIND_CHOICE: return set(of_type("string"), "enum", strings(row->choices));
 	case PT_KIND_BYTES: return bytes();
 	case PT_KIND_MESSAGES: return any_of(bytes(), list_of(bytes()), NULL);
@@ -172,16 +173,32 @@ json_t *schema_param(const struct pt_param *row)
 	return schema;
 }
 
+/* It is there, and is not null. */
+static json_t *is_given(const char *name)
+{
+	json_t *something = set(json_object(), "not", of_type("null"));
+	json_t *required = json_array();
+	json_array_append_new(required, json_string(name));
+	json_t *properties = set(json_object(), name, something);
+	return set(set(json_object(), "properties", properties), "required", required);
+}
+
 json_t *schema_params(const struct pt_param *rows)
 {
-	json_t *properties = json_object(), *required = json_array();
+	json_t *properties = json_object(), *required = json_array(), *one_of = json_array();
 	for (; rows && rows->name; rows++) {
+		if (rows->flags & PT_ONE_OF)
+			json_array_append_new(one_of, is_given(rows->name));
 		set(properties, rows->name, schema_param(rows));
 		if (rows->flags & PT_REQUIRED)
 			json_array_append_new(required, json_string(rows->name));
 	}
 	json_t *schema = set(of_type("object"), "properties", properties);
 	set(schema, "required", required);
+	if (json_array_size(one_of))
+		set(schema, "oneOf", one_of);
+	else
+		json_decref(one_of);
 	return set(schema, "additionalProperties", json_false());
 }
 

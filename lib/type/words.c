@@ -34,6 +34,7 @@ static const struct kind kinds[] = {
 	[PT_KIND_LIST]      = {"list", "a list"},
 	[PT_KIND_VARIANTS]  = {"variants", "a list of objects, each with its \"op\""},
 	[PT_KIND_JSON]      = {"json", "any value"},
+	[PT_KIND_FILTER]    = {"filter", "a capture filter, as 'tcp port 443'"},
 };
 /* clang-format on */
 

@@ -285,3 +285,48 @@ def test_a_function_that_cannot_be_is_refused(daemon, f):
             {"name": "t", "type": "TransformDrain", "params": {"f": f}}])
         assert error.path == "$.blocks[0].params.f", error
         assert error.kind in ("script", "bad-parameter") and "\n" not in error.message
+
+
+def test_a_filter_stands_in_place_of_f(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets(60))
+    r = f'RdpcapSource("{source}")'
+    daemon.ok("run", f'{r} > FilterDrain("bpf \'udp\'") > WrpcapSink("{tmp_path}/f.pcap")')
+    daemon.ok("run", f'{r} > FilterDrain(filter="udp") > WrpcapSink("{tmp_path}/filter.pcap")')
+    assert makers.read(tmp_path / "filter.pcap") == makers.read(tmp_path / "f.pcap") != []
+    daemon.create("t", f'a = {r}; t = TriggerDrain(filter="udp"); v = TriggeredValve(False)',
+                  f'a > t > v > w; w = WrpcapSink("{tmp_path}/valve.pcap"); t ^ v')
+    daemon.finish("t")
+    assert 0 < len(makers.read(tmp_path / "valve.pcap")) < 60
+
+
+def test_setting_filter_unsets_f_and_the_other_way(daemon):
+    daemon.create("e", "s = CLIFeeder(); d = FilterDrain('always'); q = QueueSink(); s > d > q")
+    for setting in ({"filter": "udp"}, {"f": "never"}, {"filter": "tcp"}):
+        (name, value), = setting.items()
+        daemon.ok("set", "e.d", f"{name}={value}")
+        with daemon.client() as rpc:
+            params = rpc.show("e", "d")["params"]
+        other = {"f": "filter", "filter": "f"}[name]
+        assert params[name] == value and not params.get(other), params
+    daemon.ok("undo", "e")
+    daemon.ok("send", "e.s", "one")
+    assert "FilterDrain(f='never')" in daemon.ok("export", "e")
+    for refused in ("FilterDrain()", "FilterDrain(f='always', filter='tcp')", "TriggerDrain()",
+                    "FilterDrain(filter='tcp and and')"):
+        result = daemon.ptctl("add", "e", refused)
+        assert result.code == 1 and "filter" in result.err, result
+    result = daemon.ptctl("set", "e.d", "f=always", "filter=tcp")
+    assert result.code == 1 and "either 'f' or 'filter', not both" in result.err, result
+
+
+def test_packets_between_two_times_and_every_so_many(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", [(b"x" * 60, (1700000000 + n) * 10 ** 9) for n in range(40)])
+    choose = "between('2023-11-14 22:13:25', '2023-11-14T23:13:30+01:00')"
+    daemon.ok("run", f'RdpcapSource("{source}") > FilterDrain("{choose}") > WrpcapSink("{tmp_path}/out.pcap")')
+    assert [p[1] // 10 ** 9 for p in makers.read(tmp_path / "out.pcap")] == [1700000005 + n for n in range(5)]
+    daemon.create("e", "s = CLIFeeder(); d = FilterDrain('every(3)'); q = QueueSink(); s > d > q")
+    daemon.ok("send", "e.s", "1", "2", "3", "4", "5")
+    daemon.ok("stop", "e")
+    daemon.ok("start", "e")
+    daemon.ok("send", "e.s", "6", "7", "8", "9")
+    assert daemon.ok("recv", "e.q", "-n", "2") == "3\n8\n"

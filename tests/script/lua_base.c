@@ -30,11 +30,11 @@ static const char reach[] =
 
 /* clang-format off */
 static const char allowed[] =
-	"_VERSION always anonymize assert bpf collectgarbage equals error getmetatable ipairs lower "
+	"_VERSION always anonymize assert between bpf collectgarbage equals error every getmetatable ipairs lower "
 	"math.abs math.acos math.asin math.atan math.ceil math.cos math.deg math.exp math.floor "
 	"math.fmod math.huge math.log math.max math.maxinteger math.min math.mininteger math.modf "
 	"math.pi math.rad math.random math.randomseed math.sin math.sqrt math.tan math.tointeger "
-	"math.type math.ult never next pairs pcall rawequal rawget rawlen rawset reverse select set "
+	"math.type math.ult never next pairs pcall print rawequal rawget rawlen rawset reverse select set "
 	"setmetatable string.byte string.char string.find string.format string.gmatch string.gsub "
 	"string.len string.lower string.match string.pack string.packsize string.rep string.reverse "
 	"string.sub string.unpack string.upper table.concat table.insert table.move table.pack "

@@ -55,6 +55,15 @@ START_TEST(set_writes_fields)
 	ck_assert_mem_eq(m->bytes + 26, "\1\1\1\1\2\2\2\2\x00\x35\x01\xbb", 12);
 	ck_assert_uint_eq(m->bytes[20], 0x40);
 	pt_msg_unref(m);
+	struct pt_msg *as_layers =
+		applied("set{ip={src='1.1.1.1', dst='2.2.2.2', df=true}, ['udp.dport']=443}",
+	                PACKET(pool, UDP_PACKET));
+	m = applied("set{['ip.src']='1.1.1.1', ['ip.dst']='2.2.2.2', ['ip.df']=true,"
+	            " udp={dport=443}}",
+	            PACKET(pool, UDP_PACKET));
+	ck_assert_mem_eq(as_layers->bytes, m->bytes, m->length);
+	pt_msg_unref(as_layers);
+	pt_msg_unref(m);
 	pool_free(pool);
 }
 END_TEST
@@ -71,7 +80,7 @@ START_TEST(set_and_anonymize_leave_others_alone)
 		expect_bytes(texts[i], m, UDP_PACKET, 47);
 	}
 	pool_free(pool);
-	becomes("set{['ip.src']='1.1.1.1'}", UDP_PACKET, UDP_PACKET);
+	becomes("set{ip={src='1.1.1.1'}}", UDP_PACKET, UDP_PACKET);
 	becomes("anonymize{key='" KEY "'}", "text", "text");
 }
 END_TEST
@@ -92,6 +101,11 @@ START_TEST(every_fault_of_a_set_is_listed)
 		ck_assert_msg(strstr(err.faults[i].message, words[i]), "%s", err.faults[i].message);
 	pt_error_clear(&err);
 	refused_transform("set{}", "set{} sets nothing: …");
+	refused_transform("set{ip={}}", "set{} sets nothing: …");
+	refused_transform("set{ip={['src']=1, ttl=5}, ['ip.ttl']=5}", "…");
+	refused_transform("set{ip={ttl=5}, ['ip.ttl']=5}", "set has 'ip.ttl' twice");
+	refused_transform("set{ip={5}}", "set takes fields by name, not '5' alone: …");
+	refused_transform("set{ip={srcc='1.1.1.1'}}", "packets have no field 'ip.srcc'…");
 	refused_transform("set 'ip.src'", "set takes a table: …");
 	refused_transform("set{'1.1.1.1'}", "set takes fields by name, not '1.1.1.1' alone: …");
 	refused_transform("set{['\\xff']=1}", "packets have no field '?'…");
@@ -137,6 +151,129 @@ START_TEST(predicates_say_yes_or_no)
 	refused(PT_KIND_PREDICATE, "bpf(5)", "bpf takes a filter as text: …");
 	refused(PT_KIND_PREDICATE, "bpf 'tcp\\0x'", "bpf takes a filter as text: …");
 	refused(PT_KIND_PREDICATE, "equals {}", "equals takes a string: …");
+}
+END_TEST
+
+static struct pt_msg *at(struct pt_pool *pool, int64_t time_ns)
+{
+	struct pt_msg *m = PACKET(pool, UDP_PACKET);
+	m->time_ns = time_ns;
+	return m;
+}
+
+START_TEST(times_are_within_bounds_or_not)
+{
+	static const struct {
+		const char *text;
+		int64_t before, first, last, after;
+	} cases[] = {
+		{"between('1970-01-01 00:00:10', '1970-01-01T00:00:20.5Z')", 9999999999,
+	         10000000000, 20499999999, 20500000000},
+		{"between('1970-01-01 02:00:10+02:00', '1969-12-31T19:00:20-0500')", 9999999999,
+	         10000000000, 19999999999, 20000000000},
+		{"between('1970-01-02')", 86399999999999, 86400000000000, 86400000000000, 0},
+		{"between(nil, '1970-01-02')", 86400000000000, 1, 86399999999999, 86400000000000},
+	};
+	struct pt_pool *pool = pool_new(0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		ck_assert(!tested(cases[i].text, at(pool, cases[i].before)));
+		ck_assert(tested(cases[i].text, at(pool, cases[i].first)));
+		ck_assert(tested(cases[i].text, at(pool, cases[i].last)));
+		ck_assert(!tested(cases[i].text, at(pool, cases[i].after)));
+	}
+	ck_assert(!tested("between(nil, '2030-01-01')", pt_msg_new(pool, "no time", 7)));
+	pool_free(pool);
+	refused(PT_KIND_PREDICATE, "between('yesterday', nil)",
+	        "between takes times, not 'yesterday': …");
+	refused(PT_KIND_PREDICATE, "between('2026-02-30', nil)", "between takes times, …");
+	refused(PT_KIND_PREDICATE, "between('2026-02-20 24:00', nil)", "between takes times, …");
+	refused(PT_KIND_PREDICATE, "between(5, nil)", "between takes times, not '5': …");
+	refused(PT_KIND_PREDICATE, "between(nil, nil)", "between takes at least one time: …");
+	refused(PT_KIND_PREDICATE, "between('2026-11-30', '2026-11-29')",
+	        "between: '2026-11-30' is not before '2026-11-29', …");
+	refused(PT_KIND_PREDICATE, "between('9999-01-01', nil)",
+	        "between: '9999-01-01' is from 1678 to 2261");
+	refused(PT_KIND_PREDICATE, "between", "between takes an argument: …");
+}
+END_TEST
+
+static int passed_of(struct pt_func *f, int count)
+{
+	struct pt_pool *pool = pool_new(0);
+	int passed = 0;
+	for (int i = 0; i < count; i++) {
+		struct pt_msg *m = pt_msg_new(pool, "x", 1);
+		passed += func_test(f, m, NULL) == 1;
+		pt_msg_unref(m);
+	}
+	pool_free(pool);
+	return passed;
+}
+
+START_TEST(each_so_many_is_counted_anew_at_a_start)
+{
+	struct pt_func *f = predicate("every(10)");
+	ck_assert_int_eq(passed_of(f, 9), 0);
+	ck_assert_int_eq(passed_of(f, 1), 1);
+	ck_assert_int_eq(passed_of(f, 29), 2);
+	func_begin(f);
+	ck_assert_int_eq(passed_of(f, 9), 0);
+	ck_assert_int_eq(passed_of(f, 1), 1);
+	func_free(f);
+	ck_assert(holds("every(1)", "x"));
+	refused(PT_KIND_PREDICATE, "every(0)", "every takes a number from 1, not 0: every(10)");
+	refused(PT_KIND_PREDICATE, "every 'x'", "every takes a number from 1, not x: …");
+}
+END_TEST
+
+START_TEST(what_is_nearly_an_operation_is_mended)
+{
+	refused_transform("truncate 64",
+	                  "script:1: <eof> expected near '64'; write it as truncate(64)");
+	refused_transform("set{ip.src=\"1.1.1.1\", ip.dst = '2.2.2.2'}",
+	                  "script:1: '}' expected near '='; write it as "
+	                  "set{['ip.src']=\"1.1.1.1\", ['ip.dst']='2.2.2.2'}");
+	refused_transform("set(eth.src='02:00:00:00:00:01')",
+	                  "script:1: ')' expected near '='; write it as "
+	                  "set{['eth.src']='02:00:00:00:00:01'}");
+	refused_transform("set({ip.src='1.1.1.1'})", "script:1: '}' expected near '='; write it as "
+	                                             "set({['ip.src']='1.1.1.1'})");
+	refused_transform("set{'ip.src': '1.1.1.1'}",
+	                  "script:1: '}' expected near ':'; write it as "
+	                  "set{['ip.src']='1.1.1.1'}");
+	refused_transform("set ip.src=1.1.1.1", "script:1: …");
+	refused(PT_KIND_PREDICATE, "bpf tcp port 80",
+	        "script:1: <eof> expected near 'tcp'; write it as bpf 'tcp port 80'");
+	refused(PT_KIND_PREDICATE, "every 10",
+	        "script:1: <eof> expected near '10'; write it as every(10)");
+}
+END_TEST
+
+START_TEST(a_capture_filter_is_told_from_a_function)
+{
+	static const char *const texts[] = {
+		"tcp port 443",  "icmp",   "icmp[0]==8", "not port 22", "(tcp or udp) and port 53",
+		"vlan 5 and ip", "len > 9"};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		char words[200];
+		snprintf(words, sizeof words,
+		         "that is a capture filter, not a function; write filter=\"%s\", or "
+		         "bpf '%s'",
+		         texts[i], texts[i]);
+		refused(PT_KIND_PREDICATE, texts[i], words);
+	}
+	refused(PT_KIND_PREDICATE, "tcp port what", "script:1: …");
+	refused_transform("icmp", "there is no 'icmp'");
+	refused(PT_KIND_FILTER, "tcp and and", "bpf: …");
+	struct pt_func *f = compile_under(PT_KIND_FILTER, "udp dst port 4096", NULL);
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m = PACKET(pool, UDP_PACKET), *plain = pt_msg_new(pool, "x", 1);
+	ck_assert_int_eq(func_test(f, m, NULL), 1);
+	ck_assert_int_eq(func_test(f, plain, NULL), 0);
+	pt_msg_unref(m);
+	pt_msg_unref(plain);
+	func_free(f);
+	pool_free(pool);
 }
 END_TEST
 
@@ -195,6 +332,8 @@ END_TEST
 UNIT_TESTS("script/native", bytes_are_reversed, letters_change_case_and_nothing_else,
            truncating_keeps_the_length_on_the_wire, set_writes_fields,
            set_and_anonymize_leave_others_alone, every_fault_of_a_set_is_listed,
-           anonymizing_changes_addresses_alone, predicates_say_yes_or_no,
+           anonymizing_changes_addresses_alone, times_are_within_bounds_or_not,
+           each_so_many_is_counted_anew_at_a_start, what_is_nearly_an_operation_is_mended,
+           a_capture_filter_is_told_from_a_function, predicates_say_yes_or_no,
            equal_bytes_may_hold_anything, shared_messages_are_copied_first,
            the_limit_of_messages_is_told)

@@ -224,7 +224,49 @@ START_TEST(parameters_are_an_object)
 }
 END_TEST
 
+START_TEST(of_some_exactly_one_is_given)
+{
+	static const struct pt_param choice[] = {
+		{.name = "f", .kind = PT_KIND_PREDICATE, .fallback = "None", .flags = PT_ONE_OF},
+		{.name = "port", .kind = PT_KIND_INT, .fallback = "0"},
+		{.name = "filter", .kind = PT_KIND_FILTER, .fallback = "None", .flags = PT_ONE_OF},
+		{NULL},
+	};
+	static const struct {
+		const char *params, *words; /* NULL: taken */
+	} cases[] = {
+		{"{\"f\": \"always\"}", NULL},
+		{"{\"filter\": \"tcp\", \"port\": 5}", NULL},
+		{"{\"filter\": \"tcp\", \"f\": null}", NULL},
+		{"{\"port\": 5}", "'f' or 'filter' is missing"},
+		{"{\"f\": null}", "'f' or 'filter' is missing"},
+		{"{\"f\": \"always\", \"filter\": \"tcp\"}", "either 'f' or 'filter', not both"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct pt_error err = PT_ERROR_INIT;
+		json_t *params = json(cases[i].params);
+		int rc = param_check(choice, params, &err);
+		ck_assert_int_eq(rc, cases[i].words ? -PT_EPARAM : 0);
+		if (rc)
+			ck_assert_str_eq(pt_error_text(&err, ""), cases[i].words);
+		pt_error_clear(&err);
+		json_decref(params);
+	}
+	json_t *params = json("{\"f\": \"always\", \"port\": 5}");
+	json_t *port = json("{\"port\": 6}"), *filter = json("{\"filter\": \"tcp\"}");
+	param_unset_others(choice, params, port);
+	ck_assert_uint_eq(json_object_size(params), 2);
+	param_unset_others(choice, params, filter);
+	ck_assert_uint_eq(json_object_size(params), 1);
+	ck_assert_ptr_null(json_object_get(params, "f"));
+	json_decref(params);
+	json_decref(port);
+	json_decref(filter);
+}
+END_TEST
+
 UNIT_TESTS("type/param", good_values_pass, wrong_types_are_told, ranges_hold_at_their_ends,
            unknown_names_find_their_neighbour, variants_are_checked_each_by_its_row,
            all_faults_are_listed, a_flood_of_faults_is_bounded,
-           long_values_are_cut_between_characters, link_types_have_names, parameters_are_an_object)
+           long_values_are_cut_between_characters, link_types_have_names, parameters_are_an_object,
+           of_some_exactly_one_is_given)
