@@ -23,6 +23,14 @@ struct pipe_text {
 		.kind = PT_KIND_PATH, .flags = PT_OPTION, .letter = 'f'                       \
 	}
 
+#define PIPE_DEFINE                                                                            \
+	{                                                                                      \
+		.name = "define",                                                              \
+		.doc = "A constant of the text, NAME=VALUE; it goes before the text's own. A " \
+		       "bare word is text.",                                                   \
+		.kind = PT_KIND_STRING, .flags = PT_OPTION | PT_MANY, .letter = 'D'            \
+	}
+
 /* Collects the text. Both PIPE and -f is wrong usage; neither is an empty text. The caller calls
    pipe_fini in every case. */
 int pipe_gather(struct pipe_text *, const struct ctl *, struct pt_error *);

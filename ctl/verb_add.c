@@ -12,6 +12,7 @@ static const struct pt_param rows[] = {
 	{.name = "engine", .doc = "Its name.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
 	PIPE_ARGUMENTS(),
 	PIPE_FILE,
+	PIPE_DEFINE,
 	VERB_CHANGE_OPTIONS,
 	{NULL},
 };

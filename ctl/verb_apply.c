@@ -11,6 +11,7 @@ static const struct pt_param apply_rows[] = {
 	{.name = "engine", .doc = "The engine.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
 	PIPE_ARGUMENTS(),
 	PIPE_FILE,
+	PIPE_DEFINE,
 	VERB_CHANGE_OPTIONS,
 	{NULL},
 };

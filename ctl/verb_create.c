@@ -13,6 +13,7 @@ static const struct pt_param create_rows[] = {
          .flags = PT_REQUIRED},
 	PIPE_ARGUMENTS(),
 	PIPE_FILE,
+	PIPE_DEFINE,
 	{.name = "start", .doc = "Start it, too.", .kind = PT_KIND_BOOL, .flags = PT_OPTION},
 	{.name = "comment",
          .doc = "Why, for the engine's log.",

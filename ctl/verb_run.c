@@ -24,6 +24,7 @@ static int run(struct ctl *);
 static const struct pt_param rows[] = {
 	PIPE_ARGUMENTS(),
 	PIPE_FILE,
+	PIPE_DEFINE,
 	{.name = "private",
          .doc = "Start a daemon for just this, so that none need be running.",
          .kind = PT_KIND_BOOL,

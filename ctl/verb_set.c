@@ -2,6 +2,7 @@
 /* ptctl set, ptctl replace. */
 #include "base/buf.h"
 #include "ctl/change.h"
+#include "ctl/pipe.h"
 #include "ctl/world.h"
 #include "lang/path.h"
 #include "type/param.h"
@@ -44,6 +45,7 @@ static const struct pt_param replace_rows[] = {
          .doc = "The block that takes its place, as 'Drain()'; links and name stay.",
          .kind = PT_KIND_STRING,
          .flags = PT_REQUIRED},
+	PIPE_DEFINE,
 	VERB_CHANGE_OPTIONS,
 	{NULL},
 };

@@ -140,14 +140,40 @@ struct lang_env world_env(struct world *w)
 		.exists = exists,
 		.blocks = blocks,
 		.directory = w->directory,
+		.constants = w->constants,
 		.arg = w,
 	};
+}
+
+static int read_constants(struct world *w, struct pt_error *err)
+{
+	size_t i;
+	json_t *word, *value;
+	w->constants = json_object();
+	json_array_foreach (ctl_many(w->ctl, "define"), i, word) {
+		const char *text = json_string_value(word), *equals = strchr(text, '=');
+		char *name = must_printf("%.*s", (int)strcspn(text, "="), text);
+		int code = 0;
+		if (!equals || !lang_is_name(name))
+			code = pt_fail(err, -PT_EREQUEST, "define",
+			               "'-D %s' is not NAME=VALUE, as -D iface=eth0", text);
+		else
+			code = lang_parse_value(equals + 1, strlen(equals + 1), &value, err);
+		if (!code)
+			json_object_set_new(w->constants, name, value);
+		free(name);
+		if (code)
+			return code;
+	}
+	return 0;
 }
 
 int world_init(struct world *w, struct ctl *ctl, const char *engine, struct pt_error *err)
 {
 	*w = (struct world){.ctl = ctl, .directory = getcwd(NULL, 0)};
-	int code = ctl_call(ctl, "type.list", NULL, &w->types, err);
+	int code = read_constants(w, err);
+	if (!code)
+		code = ctl_call(ctl, "type.list", NULL, &w->types, err);
 	if (!code && engine) {
 		json_t *args = json_object();
 		json_object_set_new(args, "engine", json_string(engine));
@@ -167,6 +193,7 @@ void world_fini(struct world *w)
 	}
 	json_decref(w->types);
 	json_decref(w->engine);
+	json_decref(w->constants);
 	free(w->directory);
 	*w = (struct world){0};
 }

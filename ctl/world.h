@@ -13,6 +13,7 @@ struct world {
 	json_t *engine; /* what engine.show answered, or NULL: then there are no blocks */
 	struct world_type *shown;
 	char *directory;
+	json_t *constants; /* of -D */
 };
 
 /* Asks; `engine` may be NULL. The caller calls world_fini in every case. */

@@ -13,6 +13,7 @@ struct reader {
 	struct lex *lex;
 	struct complaints *complaints;
 	const struct lang_env *env;
+	struct constants *constants;
 	struct call *call;
 	const struct pt_param *rows; /* NULL: not known */
 	struct literal_places places;
@@ -112,7 +113,7 @@ static int read_argument(struct reader *r, struct lang_place place, const char *
 	struct lang_place value_place = r->lex->token.place;
 	bool is_name = !row && !strcmp(key, "name");
 	set_place(r, value_place, is_name ? "" : "params.", key);
-	int code = literal_read(r->lex, r->complaints, &r->places, &value);
+	int code = literal_read(r->lex, r->complaints, &r->places, r->constants, &value);
 	if (code)
 		return code;
 	path_resolve(row, &value, r->env->directory);
@@ -155,7 +156,7 @@ static int skip_argument(struct reader *r)
 	const char *type = r->call->type;
 	struct lang_place place = r->lex->token.place;
 	json_t *value;
-	int code = literal_read(r->lex, r->complaints, NULL, &value);
+	int code = literal_read(r->lex, r->complaints, NULL, r->constants, &value);
 	if (code)
 		return code;
 	json_decref(value);
@@ -202,7 +203,7 @@ static int read_arguments(struct reader *r)
 }
 
 int call_read(struct lex *lex, struct complaints *complaints, const struct lang_env *env,
-              struct call *call)
+              struct constants *constants, struct call *call)
 {
 	*call = (struct call){.type = lex_word(lex),
 	                      .params = json_object(),
@@ -211,6 +212,7 @@ int call_read(struct lex *lex, struct complaints *complaints, const struct lang_
 	struct reader r = {.lex = lex,
 	                   .complaints = complaints,
 	                   .env = env,
+	                   .constants = constants,
 	                   .call = call,
 	                   .places = {call->places, BUF_INIT}};
 	set_place(&r, call->place, "", "type");

@@ -4,6 +4,7 @@
 #define LANG_CALL_H
 
 #include "lang/complain.h"
+#include "lang/constant.h"
 #include "lang/lex.h"
 
 struct call {
@@ -17,7 +18,8 @@ struct call {
 /* Reads the call that begins where `lex` stands, on the type's name, and goes past it. Faults that
    leave no doubt about where it ends (unknown names, too many arguments) are complained of, and
    0 is returned. The caller calls call_fini in every case. */
-int call_read(struct lex *, struct complaints *, const struct lang_env *, struct call *);
+int call_read(struct lex *, struct complaints *, const struct lang_env *, struct constants *,
+              struct call *);
 void call_fini(struct call *);
 
 /* Whether there is such a type; also tells the nearest name, which lives as long as the types. */

@@ -11,11 +11,13 @@
 /*
  *     s = RdpcapSource("in.pcap", speed=1)     # NAME = Type(arguments)
  *     s > d1 > ConsoleSink(); s >> d2          # links; blocks made in place get a name
+ *     s > q = QueueSink()                      # a block may get its name where it is linked
  *     d ^ valve ; a % b ; a // b ; b < a ; b << a
+ *     iface = "eth0"                           # a constant: SniffSource(iface)
  *
  * Statements end at a newline or `;`; inside brackets and behind an operator or `\` a line goes on.
  * Literals are JSON's and Python's: 'text' "text" '''text''' r'…' b'…' True False None numbers (also
- * 0x…, 1_000) lists, tuples, dictionaries with text keys.
+ * 0x…, 1_000) lists, tuples, dictionaries with text keys, also as Lua has them: {size="10KB"}.
  */
 
 /* What the parser asks about the world. Every function may be NULL. */
@@ -29,7 +31,8 @@ struct lang_env {
 	bool (*exists)(void *arg, const char *block);
 	/* Same for the names, for "did you mean". */
 	void (*blocks)(void *arg, void (*each)(void *each_arg, const char *name), void *each_arg);
-	const char *directory; /* relative paths are taken from here; NULL: left alone */
+	const char *directory;   /* relative paths are taken from here; NULL: left alone */
+	const json_t *constants; /* {name: value}: they go before those of the text; or NULL */
 	void *arg;
 };
 

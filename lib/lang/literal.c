@@ -13,6 +13,7 @@ struct reading {
 	struct lex *lex;
 	struct complaints *complaints;
 	struct literal_places *places;
+	struct constants *constants;
 	unsigned depth;
 };
 
@@ -106,23 +107,48 @@ static int read_list(struct reading *r, char close, json_t **value)
 	return 0;
 }
 
-static int read_key(struct reading *r, const json_t *object, char **key)
+static int read_quoted_key(struct reading *r, char **key)
 {
 	struct token t = r->lex->token;
 	json_t *text;
-	if (t.kind != TOKEN_STRING)
-		return unexpected(r, "a key in quotes");
 	int code = quoted_read(r->lex, r->complaints, &text);
 	if (code)
 		return code;
-	const char *s = json_string_value(text);
-	if (!s)
-		code = complain(r->complaints, t.place, "a key is text, not bytes");
-	else if (json_object_get(object, s))
-		code = complain(r->complaints, t.place, "the key stands here twice");
+	if (json_is_string(text))
+		*key = must_strdup(json_string_value(text));
 	else
-		*key = must_strdup(s);
+		code = complain(r->complaints, t.place, "a key is text, not bytes");
 	json_decref(text);
+	return code;
+}
+
+/* "size": of Python, size= and ["size"]= of Lua; past the sign. */
+static int read_key(struct reading *r, const json_t *object, char **key)
+{
+	struct lang_place place = r->lex->token.place;
+	bool bracket = lex_is(r->lex, '['), lua = bracket;
+	int code = 0;
+	if (bracket)
+		lex_advance(r->lex);
+	if (r->lex->token.kind == TOKEN_STRING) {
+		code = read_quoted_key(r, key);
+	} else if (r->lex->token.kind == TOKEN_NAME && !bracket) {
+		*key = lex_word(r->lex);
+		lua = true;
+		lex_advance(r->lex);
+	} else {
+		code = unexpected(r, "a key in quotes");
+	}
+	if (!code && bracket && !lex_is(r->lex, ']'))
+		code = unexpected(r, "']'");
+	if (!code && bracket)
+		lex_advance(r->lex);
+	if (!code && json_object_get(object, *key))
+		code = complain(r->complaints, place, "the key stands here twice");
+	if (!code && !lex_is(r->lex, lua ? '=' : ':'))
+		code = unexpected(r, lua ? "'='" : "':'");
+	if (!code)
+		lex_advance(r->lex);
 	return code;
 }
 
@@ -131,15 +157,12 @@ static int read_member(struct reading *r, json_t *object)
 	char *key = NULL;
 	json_t *value;
 	int code = read_key(r, object, &key);
-	if (code)
+	if (code) {
+		free(key);
 		return code;
-	size_t outer = enter_member(r, key);
-	if (!lex_is(r->lex, ':'))
-		code = unexpected(r, "':'");
-	if (!code) {
-		lex_advance(r->lex);
-		code = read_value(r, &value);
 	}
+	size_t outer = enter_member(r, key);
+	code = read_value(r, &value);
 	if (!code)
 		json_object_set_new(object, key, value);
 	leave(r, outer);
@@ -179,22 +202,35 @@ static int read_number(struct reading *r, bool negative, json_t **value)
 	return 0;
 }
 
-static int read_word(struct reading *r, json_t **value)
+static json_t *value_of_word(const char *word)
 {
 	static const struct {
 		const char *word;
 		json_type type;
 	} words[] = {{"True", JSON_TRUE}, {"False", JSON_FALSE}, {"None", JSON_NULL},
 	             {"true", JSON_TRUE}, {"false", JSON_FALSE}, {"null", JSON_NULL}};
-	char *word = lex_word(r->lex);
-	struct lang_place place = r->lex->token.place;
-	int code = 0;
-	*value = NULL;
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (!strcmp(word, words[i].word))
-			*value = words[i].type == JSON_NULL
-			                 ? json_null()
-			                 : json_boolean(words[i].type == JSON_TRUE);
+			return words[i].type == JSON_NULL
+			               ? json_null()
+			               : json_boolean(words[i].type == JSON_TRUE);
+	return NULL;
+}
+
+bool literal_is_word(const char *word)
+{
+	return value_of_word(word);
+}
+
+static int read_word(struct reading *r, json_t **value)
+{
+	char *word = lex_word(r->lex);
+	struct lang_place place = r->lex->token.place;
+	const char *meant = r->constants ? constants_nearest(r->constants, word) : NULL;
+	int code = 0;
+	*value = value_of_word(word);
+	if (!*value && r->constants)
+		*value = constants_take(r->constants, word);
 	if (*value)
 		lex_advance(r->lex);
 	else if (!strcmp(word, "lambda"))
@@ -206,6 +242,10 @@ static int read_word(struct reading *r, json_t **value)
 		                "a value is expected here; make the block '%s' in a statement "
 		                "of its own",
 		                word);
+	else if (meant)
+		code = complain(r->complaints, place,
+		                "'%s' is no value; did you mean '%s'? Text stands in quotes", word,
+		                meant);
 	else
 		code = complain(r->complaints, place, "'%s' is no value; text stands in quotes",
 		                word);
@@ -254,8 +294,8 @@ static int read_value(struct reading *r, json_t **value)
 }
 
 int literal_read(struct lex *lex, struct complaints *complaints, struct literal_places *places,
-                 json_t **value)
+                 struct constants *constants, json_t **value)
 {
-	struct reading r = {lex, complaints, places, 0};
+	struct reading r = {lex, complaints, places, constants, 0};
 	return read_value(&r, value);
 }

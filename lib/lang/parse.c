@@ -15,6 +15,7 @@ struct parser {
 	struct lex lex;
 	struct complaints complaints;
 	const struct lang_env *env;
+	struct constants constants;
 	struct program program;
 };
 
@@ -29,7 +30,9 @@ static int begin(struct parser *p, const char *text, size_t length, const struct
 	buf_reserve(&copy, 0);
 	buf_add(&copy, text + skip, length - skip);
 	size_t copied = copy.length;
-	*p = (struct parser){.env = env ? env : &no_env, .text = buf_steal(&copy)};
+	*p = (struct parser){.env = env ? env : &no_env,
+	                     .constants = constants_init(env ? env->constants : NULL),
+	                     .text = buf_steal(&copy)};
 	int code = complain_of_bytes(&p->complaints, p->text, copied);
 	if (!code)
 		lex_init(&p->lex, p->text, copied);
@@ -39,8 +42,13 @@ static int begin(struct parser *p, const char *text, size_t length, const struct
 /* Tells the complaints and frees everything but the text. */
 static int end(struct parser *p, struct pt_error *err)
 {
+	bool all_read = !p->complaints.count;
 	program_fini(&p->program);
-	return complaints_report(&p->complaints, p->text, err);
+	int code = complaints_report(&p->complaints, p->text, err);
+	if (all_read)
+		code = constants_check(&p->constants, err);
+	constants_fini(&p->constants);
+	return code;
 }
 
 static int expected(struct parser *p, const char *wanted)
@@ -54,8 +62,44 @@ static bool at_end_of_statement(const struct parser *p)
 	       lex_is(&p->lex, ';');
 }
 
-/* NAME = Type(arguments) */
-static int definition(struct parser *p)
+/* What stands in other languages for a link. */
+static int refuse_foreign(struct parser *p)
+{
+	static const char *const signs[] = {"-->", "->", "=>", "|>", "||", "|",
+	                                    "&&",  "&",  "→",  "~>", "+",  NULL};
+	for (const char *const *s = signs; *s; s++)
+		if (!strncmp(p->lex.token.text, *s, strlen(*s)))
+			return complain(&p->complaints, p->lex.token.place,
+			                "'%s' is no operator; a link is written '>': a > b", *s);
+	return 0;
+}
+
+static bool is_constant(const struct parser *p)
+{
+	const struct lex *l = &p->lex;
+	bool is = l->token.kind == TOKEN_STRING || l->token.kind == TOKEN_NUMBER ||
+	          (l->token.kind == TOKEN_MARK && strchr("[{(-+", *l->token.text));
+	if (l->token.kind != TOKEN_NAME || lex_next_is(l, '('))
+		return is;
+	char *word = lex_word(l);
+	is = literal_is_word(word) || constants_has(&p->constants, word) || !strcmp(word, "lambda");
+	free(word);
+	return is;
+}
+
+/* NAME = value, from the value on */
+static int constant(struct parser *p, const char *name, struct lang_place place)
+{
+	json_t *value;
+	int code = literal_read(&p->lex, &p->complaints, NULL, &p->constants, &value);
+	if (code)
+		return code;
+	constants_add(&p->constants, &p->complaints, name, place, value);
+	return 0;
+}
+
+/* NAME = Type(arguments), or NAME = value where that may stand. */
+static int definition(struct parser *p, size_t *block)
 {
 	struct lang_place place = p->lex.token.place;
 	char *name = lex_word(&p->lex);
@@ -64,21 +108,32 @@ static int definition(struct parser *p)
 	if (!lang_is_name(name))
 		complain(&p->complaints, place, "a name has at most 64 characters");
 	lex_advance(&p->lex);
+	code = refuse_foreign(p);
 	lex_advance(&p->lex);
 	lex_pass_newlines(&p->lex);
-	if (p->lex.token.kind != TOKEN_NAME)
-		code = expected(p, "a block, as Drain(),");
+	if (!code && !block && is_constant(p)) {
+		code = constant(p, name, place);
+		free(name);
+		return code;
+	}
+	if (code)
+		;
+	else if (p->lex.token.kind != TOKEN_NAME)
+		code = expected(p,
+		                block ? "a block, as Drain()," : "a block, as Drain(), or a value");
 	else if (!lex_next_is(&p->lex, '('))
 		code = complain(&p->complaints, p->lex.token.place,
 		                "a block is made by its type with brackets: %s = %.*s()", name,
 		                (int)p->lex.token.length, p->lex.token.text);
 	else
-		code = call_read(&p->lex, &p->complaints, p->env, &call);
+		code = call_read(&p->lex, &p->complaints, p->env, &p->constants, &call);
 	if (!code && call.name && strcmp(call.name, name) != 0)
 		complain(&p->complaints, call.place, "the block has two names, '%s' and '%s'", name,
 		         call.name);
-	program_add_block(&p->program, &call, name, place);
-	if (!code && p->lex.token.kind == TOKEN_LINK)
+	size_t made = program_add_block(&p->program, &call, name, place);
+	if (block)
+		*block = made;
+	else if (!code && p->lex.token.kind == TOKEN_LINK)
 		code = complain(&p->complaints, p->lex.token.place,
 		                "a name is for one block; link it in a statement of its own: "
 		                "%s %.*s …",
@@ -88,10 +143,16 @@ static int definition(struct parser *p)
 	return code;
 }
 
-/* NAME or Type(arguments) */
+/* NAME or Type(arguments), or behind an operator both: NAME = Type(arguments) */
 static int operand(struct parser *p, struct program_end *operand)
 {
 	struct lang_place place = p->lex.token.place;
+	size_t block;
+	if (p->lex.token.kind == TOKEN_NAME && lex_next_is(&p->lex, '=')) {
+		int code = definition(p, &block);
+		*operand = (struct program_end){block, NULL, place};
+		return code;
+	}
 	if (lex_is(&p->lex, '('))
 		return complain(&p->complaints, place,
 		                "brackets stand behind a type only; write a block that has a name "
@@ -104,7 +165,7 @@ static int operand(struct parser *p, struct program_end *operand)
 		return 0;
 	}
 	struct call call;
-	int code = call_read(&p->lex, &p->complaints, p->env, &call);
+	int code = call_read(&p->lex, &p->complaints, p->env, &p->constants, &call);
 	if (!code)
 		*operand = (struct program_end){program_add_block(&p->program, &call, NULL, place),
 		                                NULL, place};
@@ -158,7 +219,7 @@ static int statement(struct parser *p)
 			"a block is expected before this; a line goes on below if it ends with "
 			"an operator");
 	else if (p->lex.token.kind == TOKEN_NAME && lex_next_is(&p->lex, '='))
-		code = definition(p);
+		code = definition(p, NULL);
 	else
 		code = chain(p);
 	if (!code && lex_is(&p->lex, '.'))
@@ -166,6 +227,8 @@ static int statement(struct parser *p)
 			&p->complaints, p->lex.token.place,
 			"there are no methods here; 'ptctl start', 'ptctl send' and so on do "
 			"their work");
+	if (!code && !at_end_of_statement(p))
+		code = refuse_foreign(p);
 	if (!code && !at_end_of_statement(p))
 		code = expected(p, "an operator or the end of the statement");
 	return code;
@@ -197,7 +260,7 @@ int lang_parse(const char *text, size_t length, const struct lang_env *env,
 	*program = (struct lang_program){0};
 	if (!begin(&p, text, length, env)) {
 		statements(&p);
-		program_finish(&p.program, &p.complaints, p.env, program);
+		program_finish(&p.program, &p.complaints, p.env, &p.constants, program);
 	}
 	int code = end(&p, err);
 	if (code)
@@ -242,7 +305,7 @@ int lang_parse_links(const char *text, size_t length, json_t **links, struct pt_
 	if (!begin(&p, text, length, NULL)) {
 		statements(&p);
 		refuse_blocks(&p);
-		program_finish(&p.program, &p.complaints, p.env, &program);
+		program_finish(&p.program, &p.complaints, p.env, &p.constants, &program);
 	}
 	int code = end(&p, err);
 	if (!code)
@@ -257,7 +320,7 @@ static int only_block(struct parser *p, struct call *call)
 	lex_pass_newlines(&p->lex);
 	if (p->lex.token.kind != TOKEN_NAME)
 		return expected(p, "a block, as Drain(),");
-	int code = call_read(&p->lex, &p->complaints, p->env, call);
+	int code = call_read(&p->lex, &p->complaints, p->env, &p->constants, call);
 	if (!code && call->name)
 		code = complain(&p->complaints, place_get(call->places, "name"),
 		                "the block keeps the name that it has");
@@ -322,7 +385,7 @@ static bool is_literal(struct lex l)
 
 static void only_literal(struct parser *p, json_t **value)
 {
-	if (literal_read(&p->lex, &p->complaints, NULL, value))
+	if (literal_read(&p->lex, &p->complaints, NULL, NULL, value))
 		return;
 	lex_pass_newlines(&p->lex);
 	if (p->lex.token.kind != TOKEN_END)

@@ -71,6 +71,7 @@ struct finish {
 	struct program *program;
 	struct complaints *complaints;
 	const struct lang_env *env;
+	const struct constants *constants;
 	json_t *made; /* name → item that makes it */
 	json_t *used; /* names that links say */
 	json_t *next; /* stem → number to try next */
@@ -93,7 +94,12 @@ static void collect(struct finish *f)
 		if (!name)
 			continue;
 		json_t *before = json_object_get(f->made, name);
-		if (before) {
+		struct lang_place constant = constants_place(f->constants, name);
+		if (constant.line) {
+			complain(f->complaints, place_get(item->places, "name"),
+			         "the name '%s' is taken: a constant gets it on line %u", name,
+			         constant.line);
+		} else if (before) {
 			size_t first = (size_t)json_integer_value(before);
 			struct lang_place place =
 				place_get(f->program->items[first].places, "name");
@@ -143,7 +149,9 @@ static void complain_of_end(struct finish *f, const struct program_end *end)
 		near_try(&near, key);
 	if (f->env->blocks)
 		f->env->blocks(f->env->arg, try_near, &near);
-	if (call_is_type(f->env, end->name, &nearest))
+	if (constants_has(f->constants, end->name))
+		complain(f->complaints, end->place, "'%s' is a constant, and no block", end->name);
+	else if (call_is_type(f->env, end->name, &nearest))
 		complain(f->complaints, end->place,
 		         "no block '%s'; to make one of that type, write %s()", end->name,
 		         end->name);
@@ -187,9 +195,10 @@ static void emit(struct program *p, size_t index, struct lang_program *out)
 }
 
 int program_finish(struct program *p, struct complaints *complaints, const struct lang_env *env,
-                   struct lang_program *out)
+                   const struct constants *constants, struct lang_program *out)
 {
-	struct finish f = {p, complaints, env, json_object(), json_object(), json_object()};
+	struct finish f = {
+		p, complaints, env, constants, json_object(), json_object(), json_object()};
 	collect(&f);
 	for (size_t i = 0; i < p->count; i++)
 		if (!p->items[i].is_link && !name_of(&p->items[i]))

@@ -37,7 +37,7 @@ void program_add_link(struct program *, const struct program_end *from,
    in the order of the text, except that a block comes before the links that name it.
    Complains of names that are made twice or not at all. */
 int program_finish(struct program *, struct complaints *, const struct lang_env *,
-                   struct lang_program *);
+                   const struct constants *, struct lang_program *);
 void program_fini(struct program *);
 
 #endif

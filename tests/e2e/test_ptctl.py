@@ -436,6 +436,30 @@ def test_relative_paths_are_those_of_the_caller(daemon, tmp_path):
 
 # ---- run ----------------------------------------------------------------------------------------
 
+def test_constants_and_what_goes_before_them(daemon, tmp_path):
+    pipe = tmp_path / "my.pipe"
+    pipe.write_text('limit = "1MiB"; word = "tick"\n'
+                    'p = PeriodicSource(word, 1000) > q = QueueSink(limit)\n')
+    assert "a name is for one block" in daemon.ptctl("create", "e", "-f", pipe).err
+    pipe.write_text('limit = "1MiB"; word = "tick"\n'
+                    'p = PeriodicSource(word, 1000)\np > q = QueueSink(limit)\n')
+    daemon.ok("create", "plain", "-f", pipe)
+    assert "q = QueueSink(limit='1MiB')" in daemon.ok("export", "plain")
+    daemon.ok("create", "given", "-f", pipe, "-D", "limit=2MiB", "--define", 'word=["a", "b"]')
+    assert "q = QueueSink(limit='2MiB')" in daemon.ok("export", "given")
+    assert "PeriodicSource(msg=['a', 'b']" in daemon.ok("export", "given")
+    daemon.ok("apply", "plain", "-f", pipe, "-D", "limit=3MiB")
+    daemon.ok("add", "plain", "p > r = QueueSink(limit)", "-D", "limit=4MiB")
+    daemon.ok("replace", "given.q", "QueueSink(limit)", "-D", "limit=5MiB")
+    assert "q = QueueSink(limit='3MiB')" in daemon.ok("export", "plain")
+    assert "r = QueueSink(limit='4MiB')" in daemon.ok("export", "plain")
+    assert "q = QueueSink(limit='5MiB')" in daemon.ok("export", "given")
+    for code, words, more in ((2, "did you mean 'limit'?", "limti=1"), (2, "is not NAME=VALUE", "limit"),
+                              (2, "nothing says it", "iface=eth0")):
+        result = daemon.ptctl("create", "no", "-f", pipe, "-D", more)
+        assert result.code == code and words in result.err, result
+
+
 def test_run_waits_and_leaves_nothing_behind(daemon, tmp_path):
     source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
     daemon.ok("run", f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/out.pcap")')

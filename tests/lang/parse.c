@@ -150,8 +150,17 @@ START_TEST(what_is_no_statement_is_refused)
 	expect_complaint("x = Drain",
 	                 "line 1, column 5: a block is made by its type with brackets: "
 	                 "x = Drain()");
-	expect_complaint("x = 5",
-	                 "line 1, column 5: a block, as Drain(), is expected here, not '5'");
+	expect_complaint("x = ;",
+	                 "line 1, column 5: a block, as Drain(), or a value is expected here, not "
+	                 "';'");
+	expect_complaint("old -> drain2",
+	                 "line 1, column 5: '->' is no operator; a link is written '>': a > b");
+	expect_complaint("old | drain2",
+	                 "line 1, column 5: '|' is no operator; a link is written '>': a > b");
+	expect_complaint("old > drain2 → old",
+	                 "line 1, column 14: '→' is no operator; a link is written '>': a > b");
+	expect_complaint("old => drain2",
+	                 "line 1, column 5: '=>' is no operator; a link is written '>': a > b");
 	expect_complaint("old", "line 1, column 1: 'old' alone does nothing; link it: old > …");
 	expect_complaint(
 		"old\n> drain2",
@@ -169,6 +178,95 @@ START_TEST(what_is_no_statement_is_refused)
 	                 "line 1, column 6: a block is expected here, not the end of the text");
 	expect_complaint("x = Drain()\nx = Drain()",
 	                 "line 2, column 1: the name 'x' is taken: a block gets it on line 1");
+}
+END_TEST
+
+START_TEST(a_block_gets_its_name_where_it_is_linked)
+{
+	expect_said("old > q = Drain()", "q=Drain{} old>q");
+	expect_said("old > a = Drain() > b = Drain() >> old; a > old",
+	            "a=Drain{} old>a b=Drain{} a>b b>>old a>old");
+	expect_said("old >\n  f = RdpcapSource('/x', speed=2)",
+	            "f=RdpcapSource{\"fname\":\"/x\",\"speed\":2} old>f");
+	expect_complaint("old > q = 5",
+	                 "line 1, column 11: a block, as Drain(), is expected here, not '5'");
+	expect_complaint("old > q = Drain() > q = Drain()",
+	                 "line 1, column 21: the name 'q' is taken: a block gets it on line 1");
+	expect_complaint("old > q = Drain",
+	                 "line 1, column 11: a block is made by its type with brackets: "
+	                 "q = Drain()");
+}
+END_TEST
+
+START_TEST(constants_stand_for_values)
+{
+	expect_said("fast = 2; RdpcapSource('/x', fast) > old",
+	            "rdpcap_source1=RdpcapSource{\"fname\":\"/x\",\"speed\":2} rdpcap_source1>old");
+	expect_said(
+		"file = 'in'\nsize = None\nsame = file\nold > WrpcapSink(same, rotate={size=size})",
+		"wrpcap_sink1=WrpcapSink{\"fname\":\"/home/me/in\",\"rotate\":{\"size\":null}} "
+		"old>wrpcap_sink1");
+	expect_said("r = {'size': 1, log='l'}\nold > WrpcapSink('/x', rotate=r) > WrpcapSink('/y', "
+	            "rotate=r)",
+	            "wrpcap_sink1=WrpcapSink{\"fname\":\"/x\",\"rotate\":{\"size\":1,\"log\":\"/"
+	            "home/me/l\"}} "
+	            "old>wrpcap_sink1 "
+	            "wrpcap_sink2=WrpcapSink{\"fname\":\"/y\",\"rotate\":{\"size\":1,\"log\":\"/"
+	            "home/me/l\"}} "
+	            "wrpcap_sink1>wrpcap_sink2");
+	expect_complaint("fast = 2; fast = 3",
+	                 "line 1, column 11: 'fast' has a value already, by line 1");
+	expect_complaint(
+		"fast = 2\nfast = Drain()",
+		"line 2, column 1: the name 'fast' is taken: a constant gets it on line 1");
+	expect_complaint("fast = 2; old > fast",
+	                 "line 1, column 17: 'fast' is a constant, and no block");
+	expect_complaint("fast = 2; RdpcapSource('/x', speed=fats) > old",
+	                 "line 1, column 36: 'fats' is no value; did you mean 'fast'? Text stands "
+	                 "in quotes");
+	expect_complaint("RdpcapSource('/x', speed=fast) > old; fast = 2",
+	                 "line 1, column 26: 'fast' is no value; text stands in quotes");
+	expect_complaint("f = lambda m: m",
+	                 "line 1, column 5: a Python function cannot run here; write it in Lua, as "
+	                 "text: \"function(m) return m:reverse() end\"");
+}
+END_TEST
+
+static json_t *parsed_under(const char *text, json_t *constants, struct pt_error *err)
+{
+	struct lang_env env = world;
+	struct lang_program program;
+	env.constants = constants;
+	json_t *ops = lang_parse(text, strlen(text), &env, &program, err)
+	                      ? NULL
+	                      : json_incref(program.ops);
+	lang_program_free(&program);
+	return ops;
+}
+
+START_TEST(given_constants_go_before_those_of_the_text)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *constants = json_pack("{s:i}", "fast", 7);
+	static const char *const texts[] = {"fast = 2; RdpcapSource('/x', fast) > old",
+	                                    "RdpcapSource('/x', speed=fast) > old"};
+	for (size_t i = 0; i < 2; i++) {
+		json_t *ops = parsed_under(texts[i], constants, &err), *params;
+		ck_assert_msg(ops, "%s: %s", texts[i], pt_error_text(&err, ""));
+		params = json_object_get(json_array_get(ops, 0), "params");
+		ck_assert_int_eq(json_integer_value(json_object_get(params, "speed")), 7);
+		json_decref(ops);
+	}
+	ck_assert_ptr_null(
+		parsed_under("fats = 2; RdpcapSource('/x', fats) > old", constants, &err));
+	ck_assert_str_eq(pt_error_text(&err, ""),
+	                 "the text has no constant 'fast'; did you mean 'fats'?");
+	pt_error_clear(&err);
+	ck_assert_ptr_null(parsed_under("old > Drain()", constants, &err));
+	ck_assert_str_eq(pt_error_text(&err, ""),
+	                 "the text has no constant 'fast': nothing says it");
+	pt_error_clear(&err);
+	json_decref(constants);
 }
 END_TEST
 
@@ -282,4 +380,5 @@ UNIT_TESTS("lang/parse", statements_make_and_link, every_operator_links,
            what_is_no_statement_is_refused, all_faults_are_told_in_their_order,
            at_most_twenty_faults_are_told, a_name_of_any_length_is_told_in_few_words,
            without_an_environment_names_are_let_through, links_alone, a_block_alone,
-           many_blocks_take_no_long)
+           many_blocks_take_no_long, a_block_gets_its_name_where_it_is_linked,
+           constants_stand_for_values, given_constants_go_before_those_of_the_text)
