@@ -9,8 +9,10 @@ static int types(struct ctl *);
 const struct verb verb_list = {
 	.name = "list",
 	.summary = "list the engines with their states",
-	.help = "KEPT: whether it is there again after a restart of the daemon; 'file' is one of "
-		"engines.d.",
+	.help = "STATE: 'failed' should run and could not be started: 'ptctl show' tells why, and "
+                "it "
+		"is tried again. KEPT: whether it is there again after a restart of the daemon; "
+		"'file' is one of engines.d, 'file, differs' one that is not as its file has it.",
 	.run = list,
 };
 
@@ -44,7 +46,8 @@ static void show_engines(const json_t *engines)
 		           json_object_get(engine, "unconfirmed") ? ", unconfirmed" : "");
 		for (size_t c = 0; c < 4; c++)
 			table_count(&t, json_object_get(engine, counts[c]));
-		table_add(&t, text_of(engine, "kept"));
+		table_addf(&t, "%s%s", text_of(engine, "kept"),
+		           json_is_true(json_object_get(engine, "differs")) ? ", differs" : "");
 	}
 	table_print(&t, &b);
 	out_buf(&b);

@@ -109,6 +109,27 @@ static void add_errors(struct buf *b, const json_t *blocks)
 		}
 }
 
+static void add_file(struct buf *b, const json_t *shown)
+{
+	const char *file = text_of(shown, "file");
+	if (!*file)
+		return;
+	buf_adds(b, "of the file ");
+	out_clean(b, file);
+	buf_adds(b, json_is_true(json_object_get(shown, "differs")) ? ", from which it differs\n"
+	                                                            : "\n");
+}
+
+static void add_why(struct buf *b, const json_t *shown)
+{
+	const char *why = text_of(shown, "why");
+	if (!*why)
+		return;
+	buf_adds(b, out_colour(OUT_RED));
+	out_clean(b, why);
+	buf_addf(b, "%s\n", out_colour(OUT_PLAIN));
+}
+
 static void show_engine(const json_t *shown)
 {
 	struct buf b = BUF_INIT;
@@ -116,6 +137,8 @@ static void show_engine(const json_t *shown)
 	const json_t *links = json_object_get(shown, "links");
 	buf_addf(&b, "%s: %s, revision %" JSON_INTEGER_FORMAT "\n", text_of(shown, "engine"),
 	         text_of(shown, "state"), json_integer_value(json_object_get(shown, "revision")));
+	add_file(&b, shown);
+	add_why(&b, shown);
 	if (json_array_size(blocks)) {
 		buf_addc(&b, '\n');
 		add_blocks(&b, blocks);

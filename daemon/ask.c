@@ -95,6 +95,7 @@ static void answered(struct post *post)
 	struct ask *ask = (struct ask *)post;
 	struct engine *engine = ask->engine;
 	commit_answered(ask);
+	failing_answered(ask);
 	if (ask->keeps && !ask->code && engine->phase == READY)
 		revisions_set_running(&engine->past, ask->starts);
 	if (ask->at_once) {
@@ -124,6 +125,8 @@ struct ask *engines_ask(struct engine *engine, const char *verb, json_t *params,
 	struct ask *ask = ask_new(engine, done, arg);
 	ask->starts = !strcmp(verb, "start");
 	ask->keeps = ask->starts || !strcmp(verb, "stop");
+	ask->counted = ask->starts && engine->phase == READY && !engine->retrying;
+	engine->starts += ask->counted;
 	pt_engine_ask(engine->engine, verb, params, fds, fd_count, ask_done, ask);
 	return ask;
 }

@@ -2,6 +2,7 @@
 /* Loading what is in the folders, and saying what cannot be. */
 #include "daemon/blocks.h"
 
+#include "base/error.h"
 #include "base/log.h"
 #include "daemon/file.h"
 #include "paths.h"
@@ -41,10 +42,13 @@ static bool load_lua(void *arg, const char *path)
 	const struct func_limits limits = blocks_limits(conf);
 	struct pt_error err = PT_ERROR_INIT;
 	char *text = NULL;
-	int rc = file_read(path, LUA_MAX, &text);
-	if (!rc)
+	int rc = file_read(path, LUA_MAX, &text, &err);
+	if (rc) {
+		log_error("%s: %s", path, pt_error_text(&err, error_words(rc)));
+	} else {
 		rc = lua_type_load(path, text, strlen(text), &limits, NULL, &err);
-	log_lua(path, &err);
+		log_lua(path, &err);
+	}
 	free(text);
 	pt_error_clear(&err);
 	return !rc;

@@ -8,168 +8,65 @@
 #include "base/name.h"
 #include "daemon/call.h"
 #include "daemon/catalog.h"
-#include "daemon/check.h"
 #include "daemon/engines.h"
 #include "daemon/file.h"
+#include "daemon/pipe_file.h"
 #include "daemon/trial.h"
-#include "lang/lang.h"
 #include "paths.h"
-#include "type/type.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SUFFIX ".pipe"
 
-enum { FILE_MAX = 1024 * 1024 };
-
 struct file {
 	struct file *next;
 	struct boot *boot;
 	char *name, *path; /* name: without folder and suffix */
-	char *wanted;      /* the text; NULL: the file is gone */
+	char *wanted;      /* the text, which can be understood; NULL: there is none */
 	char *tried;       /* the text that an engine was made of, or could not be; NULL: none */
 	struct lang_program program; /* of `tried` */
-	bool alive;                  /* it could */
-	bool failed;                 /* what was tried last did not become the engine's */
+	bool alive;                  /* there is an engine of it */
+	bool refused;                /* and the file says otherwise, or there is none */
+	bool unread;                 /* what it says now could not be understood */
 	bool busy;                   /* an answer is awaited */
-	bool seen;
+	bool there;
+	engines_done *begun; /* somebody wants to know how its start went; NULL: nobody */
+	void *begun_arg;
 };
 
 struct boot {
 	struct engines *engines;
 	struct file *files;
 	unsigned busy; /* answers that are awaited, and a scan */
-	size_t bad;    /* files of the last scan that cannot be understood */
+	size_t bad;    /* files of the last scan that cannot be engines' */
 	void (*settled)(void *arg);
 	void *arg;
 };
 
-/* ---- what is wrong with a file ---- */
-
-static void log_lines(const char *text)
-{
-	for (const char *end; *text; text = *end ? end + 1 : end) {
-		end = text + strcspn(text, "\n");
-		log_error("    %.*s", (int)(end - text), text);
-	}
-}
-
-/* Of the language: the message tells the place, and the hint is the line with a caret. */
-static void log_parse_faults(const char *path, const struct pt_error *err)
-{
-	for (size_t i = 0; i < err->count; i++) {
-		log_error("%s: %s", path, err->faults[i].message);
-		if (err->faults[i].hint)
-			log_lines(err->faults[i].hint);
-	}
-}
-
-/* Of what the text says: faults with paths into its operations. */
-static void log_program_faults(const char *path, const struct lang_program *program,
-                               const struct pt_error *err)
-{
-	for (size_t i = 0; i < err->count; i++) {
-		const struct pt_fault *fault = &err->faults[i];
-		struct lang_place place = {0, 0};
-		struct buf below = BUF_INIT;
-		if (fault->path)
-			place = lang_locate(program, fault->path);
-		if (place.line) {
-			lang_caret(&below, program->text, place);
-			log_error("%s: line %u, column %u: %s", path, place.line, place.column,
-			          fault->message);
-			log_lines(below.data);
-		} else {
-			log_error("%s: %s", path, fault->message);
-		}
-		if (fault->hint)
-			log_lines(fault->hint);
-		buf_free(&below);
-	}
-}
-
 /* ---- reading ---- */
 
-static const struct pt_param no_params[] = {{0}};
-
-static const struct pt_param *params_of(void *arg, const char *name)
-{
-	const struct pt_type *type = type_find(name);
-	if (!type)
-		return NULL;
-	return type->params ? type->params : no_params;
-}
-
-struct each {
-	void (*each)(void *arg, const char *name);
-	void *arg;
-};
-
-static int tell_type(void *arg, const struct pt_type *type)
-{
-	const struct each *each = arg;
-	each->each(each->arg, type->name);
-	return 0;
-}
-
-static void types_of(void *arg, void (*each)(void *each_arg, const char *name), void *each_arg)
-{
-	struct each it = {each, each_arg};
-	type_each(tell_type, &it);
-}
-
-static bool nothing_exists(void *arg, const char *block)
-{
-	return false;
-}
-
-/* Parses and checks, and logs what is wrong. */
-static int understand(const char *path, const char *folder, const char *text,
-                      struct lang_program *program)
-{
-	struct pt_error err = PT_ERROR_INIT;
-	const struct lang_env env = {.params = params_of,
-	                             .types = types_of,
-	                             .exists = nothing_exists,
-	                             .directory = folder};
-	int code = lang_parse(text, strlen(text), &env, program, &err);
-	if (code) {
-		log_parse_faults(path, &err);
-	} else if ((code = check_blocks(program->ops, "$.ops", &err))) {
-		log_program_faults(path, program, &err);
-		lang_program_free(program);
-	}
-	pt_error_clear(&err);
-	return code;
-}
-
-/* Of a file that cannot be read the text is NULL. */
-typedef bool take(void *arg, const char *folder, const char *path, const char *name,
-                  const char *text);
+typedef bool take(void *arg, const char *path, const char *name);
 
 struct walk {
 	take *each;
 	void *arg;
 };
 
-/* Splits the path into folder and name, and reads the file. */
+/* Takes the name out of the path. */
 static bool open_file(void *arg, const char *path)
 {
 	const struct walk *walk = arg;
-	char *folder = must_strdup(path), *slash = strrchr(folder, '/'), *name = slash + 1;
-	char *text = NULL;
-	*slash = '\0';
-	name[strlen(name) - strlen(SUFFIX)] = '\0';
+	const char *base = strrchr(path, '/') + 1;
+	char *name = must_printf("%.*s", (int)(strlen(base) - strlen(SUFFIX)), base);
 	bool good = name_is_engine(name);
-	if (good) {
-		file_read(path, FILE_MAX, &text);
-		good = walk->each(walk->arg, folder, path, name, text);
-	} else {
-		log_error("%s: '%s' cannot be an engine's name", path, name);
-	}
-	free(text);
-	free(folder);
+	if (good)
+		good = walk->each(walk->arg, path, name);
+	else
+		log_error("%s: '%s' cannot be an engine's name: letters, digits, '_' and '-'; "
+		          "rename the file",
+		          path, name);
+	free(name);
 	return good;
 }
 
@@ -188,19 +85,36 @@ static int each_file(const char *folder, take *each, void *arg, size_t *bad)
 	return code;
 }
 
-static bool check_file(void *arg, const char *folder, const char *path, const char *name,
-                       const char *text)
+static int read_program(const char *path, char **text, struct lang_program *program,
+                        struct pipe_fault *fault)
+{
+	int code = pipe_file_read(path, text, fault);
+	if (!code && (code = pipe_file_understand(path, *text, program, fault))) {
+		free(*text);
+		*text = NULL;
+	}
+	return code;
+}
+
+static bool check_file(void *arg, const char *path, const char *name)
 {
 	const struct pt_engine_limits *limits = arg;
 	struct pt_error err = PT_ERROR_INIT;
+	struct pipe_fault fault = PIPE_FAULT_INIT;
 	struct lang_program program;
-	if (!text || understand(path, folder, text, &program))
-		return false;
-	int code = trial_make(name, program.ops, limits, &err);
-	call_root_paths(&err);
-	log_program_faults(path, &program, &err);
-	pt_error_clear(&err);
-	lang_program_free(&program);
+	char *text = NULL;
+	int code = read_program(path, &text, &program, &fault);
+	if (!code) {
+		code = trial_make(name, program.ops, limits, &err);
+		call_root_paths(&err);
+		pipe_file_locate(path, &program, &err, &fault);
+		pt_error_clear(&err);
+		lang_program_free(&program);
+	}
+	if (code)
+		log_error("%s", fault.words.data);
+	pipe_fault_free(&fault);
+	free(text);
 	return !code;
 }
 
@@ -266,24 +180,107 @@ static void forget_tried(struct file *file)
 	file->tried = NULL;
 }
 
+/* Of this file, and not of another maker. */
+static struct engine *engine_of(const struct file *file)
+{
+	struct engine *engine =
+		file->alive ? engines_find(file->boot->engines, file->name, NULL) : NULL;
+	return engine && engines_file(engine) ? engine : NULL;
+}
+
+/* ---- what is wrong ---- */
+
+static void tell_begun(struct file *file, int code, struct pt_error *err)
+{
+	engines_done *begun = file->begun;
+	file->begun = NULL;
+	if (begun)
+		begun(file->begun_arg, code, NULL, err);
+}
+
+/* The engine's why says it; the log does, unless it has said so before. */
+static void fault_told(struct file *file, const struct pipe_fault *fault, bool again)
+{
+	struct engine *engine = engine_of(file);
+	const struct log_about about = {.engine = file->name, .event = CATALOG_ENGINE_MISSING};
+	file->refused = true;
+	if (engine && (engines_has_failed(engine) || engines_is_hollow(engine))) {
+		if (engines_fail(engine, fault->why.data, engines_is_hollow(engine)) || again)
+			engines_log_failure(engine, fault->words.data);
+	} else if (engine) {
+		if (engines_file_wrong(engine, file->path, fault->why.data) || again)
+			log_about(&about, LOG_LEVEL_ERROR,
+			          "engine %s stays as it was, and not as its file: %s", file->name,
+			          fault->words.data);
+	} else {
+		log_about(&about, LOG_LEVEL_ERROR, "engine %s, from %s, does not run: %s",
+		          file->name, file->path, fault->words.data);
+	}
+}
+
+static void engine_faults_told(struct file *file, int code, struct pt_error *err, bool again)
+{
+	struct pipe_fault fault = PIPE_FAULT_INIT;
+	if (err && !err->count)
+		pt_fail(err, code, NULL, "%s", error_words(code));
+	call_root_paths(err);
+	pipe_file_locate(file->path, &file->program, err, &fault);
+	fault_told(file, &fault, again);
+	if (file->begun) {
+		struct pt_error located = PT_ERROR_INIT;
+		pt_fail(&located, code, "$.engine", "%s", fault.why.data);
+		tell_begun(file, code, &located);
+		pt_error_clear(&located);
+	}
+	pipe_fault_free(&fault);
+}
+
+/* ---- making ---- */
+
+static void tell_runs(const struct file *file, struct engine *engine)
+{
+	const struct log_about about = {.engine = file->name,
+	                                .revision =
+	                                        engines_revision(file->boot->engines, file->name)};
+	if (engine)
+		log_about(&about, LOG_LEVEL_INFO, "engine %s runs, from %s", file->name,
+		          file->path);
+}
+
 static void made(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct file *file = arg;
-	file->alive = !code;
-	file->failed = code != 0;
-	if (code) {
-		const struct log_about about = {.engine = file->name,
-		                                .event = CATALOG_ENGINE_MISSING};
-		call_root_paths(err);
-		log_program_faults(file->path, &file->program, err);
-		log_about(&about, LOG_LEVEL_ERROR, "engine %s, from %s, does not run", file->name,
-		          file->path);
-	} else {
-		const struct log_about about = {.engine = file->name, .revision = 1};
-		log_about(&about, LOG_LEVEL_INFO, "engine %s runs, from %s", file->name,
-		          file->path);
-	}
+	file->alive = true;
+	file->alive = engine_of(file) != NULL;
+	file->refused = false;
+	if (code)
+		engine_faults_told(file, code, err, true);
+	else
+		tell_runs(file, engine_of(file));
 	awaited(file);
+}
+
+/* The file has been told of: the engine is there, and says why it has no blocks. */
+static void made_hollow(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct file *file = arg;
+	file->alive = true;
+	file->alive = engine_of(file) != NULL;
+}
+
+static void make_of(struct file *file, json_t *ops, const char *why, engines_done *done)
+{
+	char *comment = must_printf("from %s", file->path);
+	const struct engine_wish wish = {
+		.name = file->name,
+		.ops = ops,
+		.start = true,
+		.file = file->path,
+		.why = why,
+		.author = {.uid = -1, .pid = -1, .comment = comment},
+	};
+	engines_make(file->boot->engines, &wish, done, file);
+	free(comment);
 }
 
 static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)
@@ -294,68 +291,88 @@ static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)
 	awaited(file);
 }
 
+static void destroy(struct file *file, struct engine *engine)
+{
+	const struct log_about about = {.engine = file->name};
+	char *why = must_printf("its file is gone: %s", file->path);
+	log_about(&about, LOG_LEVEL_INFO, "engine %s is destroyed: %s", file->name, why);
+	await(file);
+	engines_destroy(engine, why, destroyed, file);
+	free(why);
+}
+
 /* The program of what is wanted takes the place of what was tried. */
 static int read_wanted(struct file *file)
 {
+	struct pipe_fault fault = PIPE_FAULT_INIT;
 	struct lang_program program;
-	char *folder = must_strdup(file->path);
-	*strrchr(folder, '/') = '\0';
-	int code = understand(file->path, folder, file->wanted, &program);
-	free(folder);
-	if (code) /* told; understood when it was read, and a type is gone since */
-		return code;
-	forget_tried(file);
-	file->program = program;
-	file->tried = must_strdup(file->wanted);
-	return 0;
+	int code = pipe_file_understand(file->path, file->wanted, &program, &fault);
+	if (code) { /* understood when it was read, and a type is gone since */
+		fault_told(file, &fault, true);
+	} else {
+		forget_tried(file);
+		file->program = program;
+		file->tried = must_strdup(file->wanted);
+	}
+	pipe_fault_free(&fault);
+	return code;
 }
 
 static void make(struct file *file)
 {
 	if (read_wanted(file)) {
-		free(file->wanted);
-		file->wanted = NULL;
 		file_free(file);
 		return;
 	}
 	await(file);
-	char *comment = must_printf("from %s", file->path);
-	const struct engine_wish wish = {
-		.name = file->name,
-		.ops = file->program.ops,
-		.start = true,
-		.from_file = true,
-		.author = {.uid = -1, .pid = -1, .comment = comment},
-	};
-	engines_make(file->boot->engines, &wish, made, file);
-	free(comment);
+	make_of(file, file->program.ops, NULL, made);
+}
+
+/* ---- starting ---- */
+
+static void begun(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct file *file = arg;
+	if (code)
+		engine_faults_told(file, code, err, false);
+	else
+		tell_runs(file, engine_of(file));
+	tell_begun(file, code, err);
+	awaited(file);
 }
 
 static void applied(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct file *file = arg;
-	file->failed = code != 0;
+	struct engine *engine = engine_of(file);
+	file->refused = false;
 	if (code) {
-		call_root_paths(err);
-		log_program_faults(file->path, &file->program, err);
-		log_error("engine %s stays as it was", file->name);
-	} else {
+		engine_faults_told(file, code, err, !file->begun);
+	} else if (engine) {
 		log_info("engine %s is now as %s has it", file->name, file->path);
+		engines_follow_file(engine, result);
+		if (engines_has_failed(engine) || file->begun) {
+			engines_filled(engine);
+			engines_begin(engine, begun, file);
+			return;
+		}
 	}
+	tell_begun(file, code, err);
 	awaited(file);
 }
 
 /* Only what differs is touched: the engine goes on. */
-static void apply(struct file *file, struct engine *engine)
+static int apply(struct file *file, struct engine *engine)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	if (engines_may_change(engine, &err)) {
+	int code = engines_may_change(engine, &err);
+	if (code) {
 		log_error("%s: %s", file->path, err.faults[0].message);
 		pt_error_clear(&err);
-		return;
+		return code;
 	}
-	if (read_wanted(file))
-		return;
+	if ((code = read_wanted(file)))
+		return code;
 	await(file);
 	char *comment = must_printf("from %s", file->path);
 	json_t *params = json_object();
@@ -366,39 +383,48 @@ static void apply(struct file *file, struct engine *engine)
 	engines_change(engine, &wish, applied, file);
 	json_decref(params);
 	free(comment);
+	return 0;
+}
+
+static bool is_as_tried(const struct file *file)
+{
+	return file->wanted && file->tried && !strcmp(file->wanted, file->tried);
+}
+
+static void go_on(struct file *file)
+{
+	if (file->busy || is_as_tried(file))
+		return;
+	struct engine *engine = engine_of(file);
+	if (engine && file->wanted) {
+		apply(file, engine);
+	} else if (engine && !file->there) {
+		destroy(file, engine);
+	} else if (!engine) {
+		file->alive = false;
+		forget_tried(file);
+		if (file->wanted)
+			make(file);
+		else
+			file_free(file);
+	}
 }
 
 /* What has failed may do otherwise now, though the file is the same: its faults may lie elsewhere. */
 static void try_again(struct file *file)
 {
-	if (!file->failed || file->busy)
+	struct engine *engine = engine_of(file);
+	if (file->busy)
 		return;
-	file->failed = false;
-	forget_tried(file);
+	if (!file->unread && (file->refused || (engine && engines_is_hollow(engine)))) {
+		forget_tried(file);
+	} else if (engine && engines_has_failed(engine) && is_as_tried(file)) {
+		await(file);
+		engines_begin(engine, begun, file);
+	}
 }
 
-static void go_on(struct file *file)
-{
-	if (file->busy || (file->wanted && file->tried && !strcmp(file->wanted, file->tried)))
-		return;
-	struct engine *engine =
-		file->alive ? engines_find(file->boot->engines, file->name, NULL) : NULL;
-	if (engine && file->wanted) {
-		apply(file, engine);
-		return;
-	}
-	if (engine) {
-		await(file);
-		engines_destroy(engine, destroyed, file);
-		return;
-	}
-	file->alive = false;
-	forget_tried(file);
-	if (file->wanted)
-		make(file);
-	else
-		file_free(file);
-}
+/* ---- reading the folder ---- */
 
 static struct file **place_of(struct boot *boot, const char *name)
 {
@@ -420,48 +446,94 @@ static struct file *file_of(struct boot *boot, const char *name, const char *pat
 	return *at = file;
 }
 
-static bool take_file(void *arg, const char *folder, const char *path, const char *name,
-                      const char *text)
+/* What is there stays, if there is something. */
+static void take_fault(struct file *file, const struct pipe_fault *fault)
 {
-	struct file *file = text ? file_of(arg, name, path) : *place_of(arg, name);
+	if (!engine_of(file) && !file->busy)
+		make_of(file, NULL, fault->why.data, made_hollow);
+	fault_told(file, fault, true);
+}
+
+static bool take_file(void *arg, const char *path, const char *name)
+{
+	struct file *file = file_of(arg, name, path);
+	struct pipe_fault fault = PIPE_FAULT_INIT;
 	struct lang_program program;
-	if (file)
-		file->seen = true;
-	if (!text)
-		return false; /* what is there stays */
-	if (file->wanted && !strcmp(file->wanted, text))
-		return true;
-	if (understand(path, folder, text, &program))
-		return false;
-	lang_program_free(&program);
-	free(file->wanted);
-	file->wanted = must_strdup(text);
+	char *text = NULL;
+	int code = read_program(path, &text, &program, &fault);
+	file->there = true;
+	file->unread = code != 0;
+	if (code) {
+		take_fault(file, &fault);
+	} else {
+		lang_program_free(&program);
+		free(file->wanted);
+		file->wanted = text;
+	}
+	pipe_fault_free(&fault);
 	return true;
+}
+
+static void forget_wanted(struct file *file)
+{
+	free(file->wanted);
+	file->wanted = NULL;
 }
 
 void boot_scan(struct boot *boot, const char *folder)
 {
 	begin_work(boot);
 	for (struct file *file = boot->files; file; file = file->next)
-		file->seen = false;
+		file->there = false;
 	int code = each_file(folder, take_file, boot, &boot->bad);
 	for (struct file *next, *file = boot->files; file; file = next) {
 		next = file->next;
-		if (!file->seen && !code) {
-			free(file->wanted);
-			file->wanted = NULL;
-		}
+		if (!file->there && !code)
+			forget_wanted(file);
 		try_again(file);
 		go_on(file);
 	}
 	end_work(boot);
 }
 
+void boot_reread(struct boot *boot, const char *name, engines_done *done, void *arg)
+{
+	struct file *file = *place_of(boot, name);
+	struct engine *engine = file ? engine_of(file) : NULL;
+	struct pipe_fault fault = PIPE_FAULT_INIT;
+	struct lang_program program;
+	char *text = NULL;
+	struct pt_error err = PT_ERROR_INIT;
+	int code = -PT_ESTATE;
+	if (!engine || file->busy || file->begun) {
+		pt_fail(&err, code, "$.engine", "the file of engine '%s' is being read", name);
+	} else if ((code = read_program(file->path, &text, &program, &fault))) {
+		pt_fail(&err, code, "$.engine", "%s", fault.why.data);
+		fault_told(file, &fault, false);
+	} else {
+		lang_program_free(&program);
+		forget_wanted(file);
+		forget_tried(file);
+		file->wanted = text;
+		file->begun = done;
+		file->begun_arg = arg;
+		code = apply(file, engine);
+		if (code)
+			pt_fail(&err, code, "$.engine", "%s cannot be used", file->path);
+		if (code)
+			file->begun = NULL;
+	}
+	if (code)
+		done(arg, code, NULL, &err);
+	pipe_fault_free(&fault);
+	pt_error_clear(&err);
+}
+
 size_t boot_bad(const struct boot *boot)
 {
 	size_t bad = boot->bad;
 	for (const struct file *file = boot->files; file; file = file->next)
-		bad += file->failed;
+		bad += file->refused && !engine_of(file);
 	return bad;
 }
 

@@ -5,8 +5,9 @@
 
 #include <stddef.h>
 
+#include "daemon/engines.h"
+
 struct boot;
-struct engines;
 struct pt_engine_limits;
 
 /* `settled` is called after a scan, when no engine is being made or destroyed any more. */
@@ -15,10 +16,14 @@ void boot_free(struct boot *);
 
 /* Starts what is new in the folder, applies what has changed, tries again what has failed, destroys
    what is gone, in the order of the alphabet. What is wrong with a file is logged, with its line and a caret, and does
-   not stop the others; an engine whose file became bad, or cannot be read, stays as it is. */
+   not stop the others; an engine whose file became bad, or cannot be read, stays as it is, and one
+   that was not there is there without blocks. */
 void boot_scan(struct boot *, const char *folder);
 
-/* How many files of the last scan have no engine, or another than they say. */
+/* Reads the file of a hollow engine again, and starts it: see engines_events. */
+void boot_reread(struct boot *, const char *engine, engines_done *, void *arg);
+
+/* How many files of the last scan have no engine. */
 size_t boot_bad(const struct boot *);
 
 /* Whether an engine could be made of each file, of which none is started: returns how many files are

@@ -12,8 +12,19 @@ enum { AGAIN_MS = 5000 };
 
 /* ---- asking for a change ---- */
 
+static int refuse_hollow(const struct engine *engine, struct pt_error *err)
+{
+	pt_fail(err, -PT_ESTATE, "$.engine", "engine '%s' has not the graph that is kept of it: %s",
+	        engine->name, engine->why ? engine->why : "it could not be made");
+	pt_hint(err, "mend that and start it (ptctl start %s), or give it up (ptctl destroy %s)",
+	        engine->name, engine->name);
+	return -PT_ESTATE;
+}
+
 int engines_may_change(const struct engine *engine, struct pt_error *err)
 {
+	if (engine->hollow && !engine->from_file)
+		return refuse_hollow(engine, err);
 	uint64_t back;
 	int64_t until_ns;
 	bool waits = revisions_waits(&engine->past, &back, &until_ns);
@@ -93,6 +104,7 @@ static void record(struct ask *ask, const json_t *change)
 	engine->going_back = false; /* that was it, or it is overtaken */
 	commit_arm(engine);
 	tell_changed(engine);
+	failing_changed(engine);
 }
 
 /* ---- what could not be kept ---- */
@@ -291,6 +303,10 @@ static void go_back(struct engine *engine)
 	const struct log_about about = engine_about(engine);
 	log_about(&about, LOG_LEVEL_WARNING, "engine %s: %s: back to revision %" PRIu64,
 	          engine->name, comment, back);
+	if (engine->hollow) {
+		engine->confirm_due_ms = uv_now(engine->engines->loop) + AGAIN_MS;
+		return;
+	}
 	engine->confirm_due_ms = 0;
 	if (engines_undo(engine, &back, &wish, &err)) {
 		log_about(&about, LOG_LEVEL_ERROR, "engine %s: %s", engine->name,
@@ -314,7 +330,7 @@ static void on_timer(uv_timer_t *timer)
 			continue;
 		if (engine->confirm_due_ms <= now)
 			go_back(engine);
-		else if (engine->confirm_due_ms < next)
+		if (engine->confirm_due_ms > now && engine->confirm_due_ms < next)
 			next = engine->confirm_due_ms;
 	}
 	if (next != UINT64_MAX)

@@ -30,6 +30,8 @@ static const struct pt_param daemon_rows[] = {
 	 PT_PATH(struct conf, blocks), .fallback = PIPETOOL_CONFIG_DIR "/blocks.d"},
 	{"state", "The folder in which the daemon keeps what must survive it.",
 	 PT_PATH(struct conf, state), .fallback = "None"},
+	{"retry", "How long until an engine that could not be started is tried again; twice as long after each try, up to a minute.",
+	 PT_SECONDS(struct conf, retry_s), .fallback = "2s", .min = 0.01, .max = 3600},
 	{"log_level", "What is logged: this and what is worse.",
 	 PT_CHOICE(struct conf, log_level), .fallback = "info", .choices = levels},
 	{0}

@@ -12,8 +12,9 @@ struct conf {
 	char *viewer_socket; /* NULL: none */
 	char *engines;
 	char *blocks;
-	char *state;   /* NULL: not said */
-	int log_level; /* enum log_level */
+	char *state;    /* NULL: not said */
+	double retry_s; /* until an engine that failed is tried again, at first */
+	int log_level;  /* enum log_level */
 
 	char **admin, **operator, ** viewer; /* names of users and @groups; end with NULL */
 	char **files;                        /* folders in which blocks may open files */

@@ -21,6 +21,7 @@
 #include "daemon/status.h"
 #include "daemon/watchdog.h"
 #include "msg/json.h"
+#include "net/watch.h"
 #include "paths.h"
 #include <inttypes.h>
 #include <signal.h>
@@ -129,6 +130,18 @@ static void on_event(void *arg, const char *name, const char *engine, const json
 {
 	struct daemon *d = arg;
 	events_tell(d->events, name, engine, NULL, about, data);
+}
+
+static void on_reread(void *arg, const char *engine, engines_done *done, void *done_arg)
+{
+	struct daemon *d = arg;
+	boot_reread(d->boot, engine, done, done_arg);
+}
+
+static void on_network(void *arg)
+{
+	struct daemon *d = arg;
+	engines_retry_soon(d->engines);
 }
 
 /* ---- the end ---- */
@@ -258,6 +271,7 @@ static void reload(struct daemon *d)
 	}
 	load_blocks(d);
 	boot_scan(d->boot, engines_folder(d));
+	engines_retry_soon(d->engines);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -283,14 +297,26 @@ static int on_found(void *arg, const char *name, const json_t *records, struct p
 	return 0;
 }
 
+static void on_lost(void *arg, const char *name, const char *why)
+{
+	struct daemon *d = arg;
+	if (strcmp(name, LOADED_JOURNAL))
+		engines_lost(d->engines, name, why);
+	else
+		log_error("block types that were loaded are lost: %s", why);
+}
+
 static void start_engines(struct daemon *d)
 {
 	await_beginnings(d, 2);
 	load_blocks(d);
 	if (d->journal)
-		journal_scan(d->journal, on_found, d);
+		journal_scan(d->journal, on_found, on_lost, d);
 	engines_when_restored(d->engines, on_restored, d);
 	boot_scan(d->boot, engines_folder(d));
+	uv_update_time(&d->loop); /* files were read meanwhile */
+	if (!d->ready)
+		uv_timer_start(&d->deadline, on_slow_start, BEGIN_MS, 0);
 }
 
 static void raise_limits(void)
@@ -374,6 +400,7 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	                                      .output_lost = on_output_lost,
 	                                      .report = on_report,
 	                                      .event = on_event,
+	                                      .reread = on_reread,
 	                                      .arg = d};
 	d->console = console_new(STDOUT_FILENO, &d->inbox);
 	d->events = events_new(d);
@@ -385,6 +412,7 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	d->server = server_new(d, &d->loop, sockets, count, &d->conf);
 	d->boot = boot_new(d->engines, on_settled, d);
 	d->notify = notify_new(&d->loop, tell_status, d);
+	d->net = net_watch_new(&d->loop, on_network, d);
 	d->watchdog = watchdog_new(&d->loop, d->engines, watchdog_period_ms());
 }
 
@@ -447,6 +475,7 @@ static void close_parts(struct daemon *d)
 {
 	notify_free(d->notify);
 	watchdog_free(d->watchdog);
+	net_watch_free(d->net);
 	boot_free(d->boot);
 	server_free(d->server);
 	engines_free(d->engines);

@@ -36,7 +36,8 @@ struct daemon {
 	struct boot *boot;
 	struct notify *notify;
 	struct watchdog *watchdog;
-	uint64_t started_ms; /* of the loop's clock */
+	struct net_watch *net; /* NULL: nothing is told of interfaces */
+	uint64_t started_ms;   /* of the loop's clock */
 	uint64_t lost_told_ms;
 	uint64_t lost; /* texts of engines, not yet logged */
 	uv_signal_t signals[3];

@@ -29,6 +29,7 @@ struct ask {
 	uint64_t revision;       /* that it made */
 	uint64_t record;         /* the journal's ticket for it */
 	bool unkept;             /* it is in that list */
+	bool counted;            /* among the starts of its engine */
 	bool confirms;           /* it is a change that is to be confirmed */
 	enum { NOT_LOST, TAKEN_BACK, NOT_KEPT } lost;
 	bool at_once;       /* of a tap: what it shows, and its end, come behind the answer */
@@ -70,7 +71,22 @@ struct engine {
 	struct ask *unkept, **unkept_last; /* in the order of their revisions */
 	struct ask *taking_back;           /* the question that brings back what is kept, or NULL */
 
-	bool failed;  /* found in the journal, it did not start; until it does */
+	/* failing.c */
+	char *why;             /* why it does not run; NULL: it does, or nobody wants it to */
+	bool failed;           /* it should run, and could not be started */
+	bool hollow;           /* it has no blocks, since its graph could not be made */
+	bool boots;            /* it is being started for the first time, not by hand */
+	bool retrying;         /* it is being tried again */
+	unsigned starts;       /* by hand, that are under way */
+	uint64_t retry_due_ms; /* of the loop's clock; 0: not due */
+	uint64_t retry_ms;     /* how long until the next try, if this one fails */
+
+	/* state.c: of an engine of a file */
+	char *file;                       /* its path; NULL: it has none */
+	char *file_why;                   /* what is wrong with the file; NULL: nothing */
+	json_t *file_blocks, *file_links; /* what the file has made of it; NULL: nothing */
+	char *end_why;                    /* why it is destroyed; NULL: somebody wants it */
+
 	bool is_over; /* its own thread is no more: it may be freed at any time */
 };
 
@@ -89,6 +105,9 @@ struct engines {
 	struct waiter end;
 	unsigned restoring;
 	struct waiter restored;
+	uv_timer_t retry_timer;   /* runs while some engine has failed */
+	uint64_t retry_ms;        /* from the first failure to the first try */
+	unsigned handles;         /* timers that are still to be closed */
 	uv_timer_t confirm_timer; /* runs while some change waits to be confirmed */
 };
 
@@ -98,15 +117,33 @@ void engines_insert(struct engines *, struct engine *);
 void engine_wait(struct engine *, engines_done *, void *arg);
 /* Those who wait for its making or its end. */
 void engine_tell_waiters(struct engine *, int code, struct pt_error *);
-void engine_unmake(struct engine *);         /* stops it, and frees it on a worker thread */
-void engine_ended(void *output);             /* the engine's hook */
-extern const char *const engine_states[];    /* by enum pt_engine_state */
-json_t *engine_state(const struct engine *); /* {engine, state, revision, blocks, links} */
+void engine_free(struct engine *);   /* the memory alone */
+void engine_unmake(struct engine *); /* stops it, and frees it on a worker thread */
+void engine_ended(void *output);     /* the engine's hook */
 void engine_tell(const struct engine *, const char *event, const json_t *about, json_t *data);
 struct log_about engine_about(const struct engine *); /* for a line of the log */
 void engine_gone(struct engine *); /* forgets it, if its thread has ended and its file is settled */
 
+/* ---- state.c ---- */
+/* What of the state is the daemon's to know: state, why?, file?, differs?. */
+void engine_add_state(const struct engine *, json_t *);
+json_t *engine_state(const struct engine *);   /* {engine, state, revision, blocks, links, …} */
+void engine_tell_state(const struct engine *); /* the event */
+/* As its file has it from this revision on; 0: from the last. */
+void engine_follow_file(struct engine *, uint64_t revision);
+
+/* ---- failing.c ---- */
+void failing_timer_init(struct engines *);
+/* It should run, and does not: it is tried again later. Whether that, or the reason, is new. */
+bool engine_fail(struct engine *, const char *why);
+void engine_log_failure(const struct engine *, const char *words);
+void failing_state(struct engine *);   /* the engine's state is another */
+void failing_ready(struct engine *);   /* it is READY */
+void failing_answered(struct ask *);   /* any question: a start, or a stop, may be among them */
+void failing_changed(struct engine *); /* its graph is another: so may be its luck */
+
 /* ---- making.c ---- */
+json_t *engine_last_graph(const struct engine *); /* params of the change that makes it */
 void engine_made_settled(struct engine *); /* the journal has the new engine, or cannot have it */
 
 /* ---- ask.c ---- */

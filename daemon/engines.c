@@ -71,7 +71,9 @@ struct engine *engines_find(struct engines *all, const char *name, struct pt_err
 		return found;
 	if (found) {
 		pt_fail(err, -PT_ESTATE, "$.engine", "engine '%s' is being %s", name,
-		        found->phase == MAKING ? "made" : "destroyed");
+		        found->phase == ENDING ? "destroyed"
+		        : found->start         ? "started"
+		                               : "made");
 		return NULL;
 	}
 	struct near near = near_init(name);
@@ -83,9 +85,6 @@ struct engine *engines_find(struct engines *all, const char *name, struct pt_err
 	        best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
 	return NULL;
 }
-
-const char *const engine_states[] = {
-	[PT_STOPPED] = "stopped", [PT_RUNNING] = "running", [PT_DRAINING] = "draining"};
 
 void engines_pulses(struct engines *all, void (*each)(void *arg, const char *name, uint64_t pulse),
                     void *arg)
@@ -109,6 +108,7 @@ void engines_count_all(const struct engines *all, struct engines_tally *tally)
 		tally->running += glance.state != PT_STOPPED;
 		tally->blocks += glance.blocks;
 		tally->failed += all->items[i]->failed;
+		tally->files_wrong += !all->items[i]->failed && all->items[i]->file_why;
 		tally->failed_blocks += glance.failed;
 		if (glance.failed && !tally->failed_in)
 			tally->failed_in = all->items[i]->name;
@@ -130,50 +130,6 @@ uint64_t engines_revision(const struct engines *all, const char *name)
 	return engine ? engine_about(engine).revision : 0;
 }
 
-static json_t *row(const struct engine *engine)
-{
-	struct pt_engine_glance glance;
-	pt_engine_look(engine->engine, &glance);
-	json_t *row = json_object();
-	json_object_set_new(row, "engine", json_string(engine->name));
-	json_object_set_new(row, "state", json_string(engine_states[glance.state]));
-	json_object_set_new(row, "revision", json_integer((json_int_t)glance.revision));
-	json_object_set_new(row, "blocks", json_integer((json_int_t)glance.blocks));
-	json_object_set_new(row, "links", json_integer((json_int_t)glance.links));
-	json_object_set_new(row, "messages", json_integer((json_int_t)glance.messages));
-	json_object_set_new(row, "kept",
-	                    json_string(engine->from_file   ? "file"
-	                                : engine->past.file ? "yes"
-	                                                    : "no"));
-	if (engine->confirm_due_ms)
-		json_object_set_new(row, "unconfirmed", json_true());
-	return row;
-}
-
-json_t *engine_state(const struct engine *engine)
-{
-	const struct revision *last = history_last(&engine->past.history);
-	json_t *row = json_object();
-	json_object_set_new(row, "engine", json_string(engine->name));
-	json_object_set_new(row, "state", json_string(engine_states[engine->state]));
-	json_object_set_new(row, "revision", json_integer((json_int_t)last->number));
-	json_object_set(row, "blocks", last->blocks);
-	json_object_set(row, "links", last->links);
-	return row;
-}
-
-json_t *engines_state(struct engines *all, const char *name)
-{
-	json_t *rows = json_array(), *state = json_object();
-	for (size_t i = 0; i < all->count; i++) {
-		const struct engine *engine = all->items[i];
-		if (engine->phase == READY && (!name || !strcmp(engine->name, name)))
-			json_array_append_new(rows, engine_state(engine));
-	}
-	json_object_set_new(state, "engines", rows);
-	return state;
-}
-
 void engines_each(struct engines *all, void (*each)(void *arg, struct engine *), void *arg)
 {
 	for (size_t i = 0; i < all->count; i++)
@@ -189,15 +145,6 @@ void engine_tell(const struct engine *engine, const char *event, const json_t *a
 		events->event(events->arg, event, engine->name, about, data);
 	else
 		json_decref(data);
-}
-
-json_t *engines_list(struct engines *all)
-{
-	json_t *rows = json_array();
-	for (size_t i = 0; i < all->count; i++)
-		if (all->items[i]->phase == READY)
-			json_array_append_new(rows, row(all->items[i]));
-	return rows;
 }
 
 /* ---- unmaking ---- */
@@ -235,6 +182,19 @@ static bool is_settled(const struct journal_file *file)
 	return !file || journal_settled_until(file) == journal_asked(file);
 }
 
+void engine_free(struct engine *engine)
+{
+	revisions_fini(&engine->past);
+	json_decref(engine->file_blocks);
+	json_decref(engine->file_links);
+	free(engine->file);
+	free(engine->file_why);
+	free(engine->end_why);
+	free(engine->why);
+	free(engine->name);
+	free(engine);
+}
+
 void engine_gone(struct engine *engine)
 {
 	struct engines *all = engine->engines;
@@ -249,13 +209,12 @@ void engine_gone(struct engine *engine)
 			engine->name, error_words(why));
 	take_out(all, engine);
 	if (engine->past.history.count && (why || !engine->code))
-		engine_tell(engine, "engine.destroyed", NULL, NULL);
+		engine_tell(engine, "engine.destroyed", NULL,
+		            engine->end_why ? json_pack("{s:s}", "why", engine->end_why) : NULL);
 	engine_tell_waiters(engine, engine->code, &engine->err);
 	pt_error_clear(&engine->err);
 	output_fini(&engine->output);
-	revisions_fini(&engine->past);
-	free(engine->name);
-	free(engine);
+	engine_free(engine);
 	look_for_end(all);
 }
 
@@ -319,9 +278,10 @@ void engine_unmake(struct engine *engine)
 	pt_engine_end(engine->engine);
 }
 
-void engines_destroy(struct engine *engine, engines_done *done, void *arg)
+void engines_destroy(struct engine *engine, const char *why, engines_done *done, void *arg)
 {
 	assert(engine->phase == READY);
+	engine->end_why = why ? must_strdup(why) : NULL;
 	engine_wait(engine, done, arg);
 	if (engine->past.file)
 		journal_remove(engine->past.file);
@@ -342,7 +302,7 @@ void engines_disown(struct engines *all, const void *owner)
 			continue;
 		engine->owner = NULL;
 		if (engine->phase == READY)
-			engines_destroy(engine, ignore, NULL);
+			engines_destroy(engine, NULL, ignore, NULL);
 		else
 			engine->doomed = true;
 	}
@@ -370,7 +330,10 @@ struct engines *engines_new(uv_loop_t *loop, struct inbox *inbox,
 	all->loop = loop;
 	all->inbox = inbox;
 	all->events = *events;
+	all->retry_ms = 2000;
+	all->handles = 2;
 	commit_timer_init(all);
+	failing_timer_init(all);
 	return all;
 }
 
@@ -403,6 +366,7 @@ void engines_configure(struct engines *all, const struct conf *conf)
 	all->folders = texts_copy((const char *const *)conf->files);
 	all->programs = texts_copy((const char *const *)conf->programs);
 	all->count_max = (size_t)conf->engines_max;
+	all->retry_ms = (uint64_t)(conf->retry_s * 1e3);
 	all->limits = engines_limits(conf);
 	all->limits.folders = (const char *const *)all->folders;
 	all->limits.programs = (const char *const *)all->programs;
@@ -410,7 +374,9 @@ void engines_configure(struct engines *all, const struct conf *conf)
 
 static void timer_closed(uv_handle_t *timer)
 {
-	free(timer->data);
+	struct engines *all = timer->data;
+	if (!--all->handles)
+		free(all);
 }
 
 void engines_free(struct engines *all)
@@ -420,4 +386,5 @@ void engines_free(struct engines *all)
 	texts_free(all->programs);
 	free(all->items);
 	uv_close((uv_handle_t *)&all->confirm_timer, timer_closed);
+	uv_close((uv_handle_t *)&all->retry_timer, timer_closed);
 }

@@ -21,6 +21,9 @@ struct conf;
 struct journal;
 struct keep;
 
+/* `result` is borrowed; faults may be moved away. */
+typedef void engines_done(void *arg, int code, json_t *result, struct pt_error *);
+
 #define ENGINES_OUTPUT_MAX (16 * 1024 * 1024) /* printed by an engine and not yet told */
 
 struct engines_events {
@@ -34,6 +37,9 @@ struct engines_events {
 	/* Something happened that subscribers hear of: see events.h. `data` is to be taken. */
 	void (*event)(void *arg, const char *name, const char *engine, const json_t *about,
 	              json_t *data);
+	/* The file of this hollow engine is to be read again, and the engine to be started: `done`
+	   tells, also at once. NULL: there are no files. */
+	void (*reread)(void *arg, const char *engine, engines_done *done, void *done_arg);
 	void *arg;
 };
 
@@ -54,7 +60,8 @@ void engines_pulses(struct engines *, void (*each)(void *arg, const char *name, 
 /* Of those that are there. */
 struct engines_tally {
 	size_t engines, running, blocks;
-	size_t failed; /* found in the journal, running once, and not since */
+	size_t failed;      /* that should run */
+	size_t files_wrong; /* of those that have not failed */
 	size_t failed_blocks;
 	const char *failed_in; /* an engine that has some of these; NULL: none has */
 	bool others_failed;    /* so have others */
@@ -66,6 +73,8 @@ uint64_t engines_revision(const struct engines *,
 
 /* The engine of that name, made and not being destroyed; or NULL and the fault, "$.engine". */
 struct engine *engines_find(struct engines *, const char *name, struct pt_error *);
+/* The same, or one that is just being made and will stay: it may be shown. */
+struct engine *engines_find_listed(struct engines *, const char *name, struct pt_error *);
 const char *engine_name(const struct engine *);
 
 /* Every engine that is made and not being destroyed, in the order of the alphabet. */
@@ -75,14 +84,36 @@ void engines_each(struct engines *, void (*each)(void *arg, struct engine *), vo
 json_t *engines_list(struct engines *);
 json_t *engines_state(struct engines *, const char *name);
 
-/* `result` is borrowed; faults may be moved away. */
-typedef void engines_done(void *arg, int code, json_t *result, struct pt_error *);
-
 /* See pt_engine_ask; takes the descriptors. */
 struct ask *engines_ask(struct engine *, const char *verb, json_t *params, const int *fds,
                         int fd_count, engines_done *, void *arg);
 /* Gives up one that waits; its `done` comes soon. */
 void engines_cancel(struct ask *);
+
+/* ---- what should run, and does not ---- */
+
+/* Starts it, as "start" does; if it is hollow its graph is made first. */
+void engines_begin(struct engine *, engines_done *, void *arg);
+/* It has no blocks, since its graph could not be made. */
+bool engines_is_hollow(const struct engine *);
+bool engines_has_failed(const struct engine *);
+/* It should run and does not. Whether the reason is new: then it is to be logged. */
+bool engines_fail(struct engine *, const char *why, bool hollow);
+void engines_log_failure(const struct engine *, const char *words);
+/* All that have failed are tried again at once: something has come that they may have missed. */
+void engines_retry_soon(struct engines *);
+
+/* ---- engines of files ---- */
+
+const char *engines_file(const struct engine *); /* NULL: it is of none */
+/* The file has been applied; `result` is the change's. */
+void engines_follow_file(struct engine *, const json_t *result);
+void engines_filled(struct engine *); /* it is not hollow any more */
+/* It cannot be, and the engine goes on as it is. Whether that is new. */
+bool engines_file_wrong(struct engine *, const char *path, const char *why);
+
+/* Adds what the daemon knows of its state to what the engine has shown of itself. */
+void engines_add_state(const struct engines *, const char *name, json_t *shown);
 
 /* See pt_engine_tap; `done` is called on the control loop. Its hooks are the engine's thread's, and
    `ended` has been called before the engine is gone. */
@@ -125,11 +156,13 @@ json_t *engines_log(const struct engine *, const uint64_t *revision, struct pt_e
 void engines_keep(struct engines *, struct journal *);
 
 /* For journal_scan: makes an engine that was found, with the graph and the revisions that it had,
-   running if it ran. What cannot be made is logged and left where it is; what cannot be started is
-   there, stopped. `arg` is the struct engines. */
+   running if it ran. What cannot be made or started is there, failed, and tried again. `arg` is the struct engines. */
 journal_found engines_restore;
 /* Calls `done` when all that were found have come or failed. */
 void engines_when_restored(struct engines *, engines_done *, void *arg);
+
+/* What was kept of this engine cannot be read: it is there without blocks, failed, and this is why. */
+void engines_lost(struct engines *, const char *name, const char *why);
 
 /* Makes an engine with a graph, all or nothing: while it is being made, and until a failure is
    told, its name is taken. `ops` is as engine.change takes it (borrowed). */
@@ -137,8 +170,10 @@ struct engine_wish {
 	const char *name;
 	json_t *ops;
 	bool start;
-	bool ephemeral;    /* not to be kept over a restart of the daemon */
-	bool from_file;    /* of the folder of engines: not kept either */
+	bool ephemeral;   /* not to be kept over a restart of the daemon */
+	const char *file; /* of the folder of engines, its path: not kept either; NULL: of none. The
+	                      engine is there although its graph or its start was refused: failed */
+	const char *why;  /* the file cannot be used: it has no blocks, and this is why */
 	const void *owner; /* not NULL: not kept, and it ends with engines_disown */
 	struct author author;
 	const int *fds; /* taken */
@@ -146,8 +181,9 @@ struct engine_wish {
 };
 void engines_make(struct engines *, const struct engine_wish *, engines_done *, void *arg);
 
-/* Stops it, flushing its sinks, and frees it, on a thread of its own. */
-void engines_destroy(struct engine *, engines_done *, void *arg);
+/* Stops it, flushing its sinks, and frees it, on a thread of its own. `why` is told; NULL: a client
+   wants it. */
+void engines_destroy(struct engine *, const char *why, engines_done *, void *arg);
 
 /* Destroys what was made for this owner, also what is still being made. */
 void engines_disown(struct engines *, const void *owner);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int file_read(const char *path, size_t most, char **text)
+int file_read(const char *path, size_t most, char **text, struct pt_error *err)
 {
 	struct buf b = BUF_INIT;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), code = fd < 0 ? -errno : 0;
@@ -33,7 +33,8 @@ int file_read(const char *path, size_t most, char **text)
 		*text = buf_steal(&b);
 	buf_free(&b);
 	if (code)
-		log_error("%s: %s", path, code == -EILSEQ ? "a NUL byte in it" : error_words(code));
+		pt_fail(err, code, NULL, "%s",
+		        code == -EILSEQ ? "a NUL byte in it" : error_words(code));
 	return code;
 }
 

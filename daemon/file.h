@@ -3,12 +3,12 @@
 #ifndef DAEMON_FILE_H
 #define DAEMON_FILE_H
 
+#include <pipetool/error.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The text, to be freed; a NUL byte in it and what is longer than `most` are refused. What goes wrong
-   is logged. */
-int file_read(const char *path, size_t most, char **text);
+/* The text, to be freed; a NUL byte in it and what is longer than `most` are refused. */
+int file_read(const char *path, size_t most, char **text, struct pt_error *);
 
 /* Calls `each` for every file that is not hidden and ends with the suffix, in the order of the
    alphabet, with its absolute path; adds to `bad` (NULL: nobody asks) how many times it said false, and one

@@ -79,8 +79,14 @@ struct journal {
 static int slurp(const char *path, struct buf *b)
 {
 	enum { STEP = 256 * 1024 };
+	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	ssize_t n = fd < 0 ? -1 : 1;
+	ssize_t n = fd < 0 || fstat(fd, &st) ? -1 : 1;
+	if (n > 0 &&
+	    st.st_size > LENGTH_MAX) { /* perhaps of holes: it would take long to be read */
+		errno = EFBIG;
+		n = -1;
+	}
 	while (n > 0) {
 		n = read(fd, buf_reserve(b, STEP), STEP);
 		if (n > 0)
@@ -117,15 +123,15 @@ static int set_aside(struct journal *j, const char *path, char **where)
 	return code;
 }
 
-static void put_away(struct journal *j, const char *path, const char *why)
+static char *put_away(struct journal *j, const char *path, const char *why)
 {
 	char *where = NULL;
 	int code = set_aside(j, path, &where);
-	if (code)
-		log_error("%s: %s; it stays where it is: %s", path, why, error_words(code));
-	else
-		log_error("%s: %s; it is kept as %s", path, why, where);
+	char *words =
+		code ? must_printf("%s: %s; it stays where it is: %s", path, why, error_words(code))
+		     : must_printf("%s: %s; it is kept as %s", path, why, where);
 	free(where);
+	return words;
 }
 
 static void cut(const char *path, const struct records_found *f)
@@ -139,6 +145,7 @@ static void cut(const char *path, const struct records_found *f)
 struct scan {
 	struct journal *journal;
 	journal_found *found;
+	journal_lost *lost;
 	void *arg;
 };
 
@@ -148,39 +155,59 @@ static char *engine_of(const char *path)
 	return must_printf("%.*s", (int)(strlen(name) - strlen(SUFFIX)), name);
 }
 
+static void found(const struct scan *scan, const char *path, const struct records_found *f)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	char *engine = engine_of(path);
+	if (f->torn)
+		cut(path, f);
+	scan->journal->found_sum = f->sum;
+	scan->journal->found_length = f->good;
+	int code = scan->found(scan->arg, engine, f->records, &err);
+	if (code)
+		log_error("%s: %s; its engine is not started", path,
+		          pt_error_text(&err, error_words(code)));
+	pt_error_clear(&err);
+	free(engine);
+}
+
+/* For want of something the daemon may do without later; the file may be good. */
+static bool is_for_now(int code)
+{
+	return code == -EMFILE || code == -ENFILE || code == -ENOMEM;
+}
+
+static void lost(const struct scan *scan, const char *path, int code, const char *damage)
+{
+	const char *words = damage           ? damage
+	                    : code == -EFBIG ? "it is longer than a journal may be"
+	                                     : error_words(code);
+	char *engine = engine_of(path);
+	char *why = is_for_now(code) ? NULL : put_away(scan->journal, path, words);
+	if (why)
+		scan->lost(scan->arg, engine, why);
+	else
+		log_error("%s: %s; its engine is not started", path, words);
+	free(why);
+	free(engine);
+}
+
 static bool scan_file(void *arg, const char *path)
 {
 	const struct scan *scan = arg;
 	struct records_found f = {.records = NULL};
-	struct pt_error err = PT_ERROR_INIT;
 	struct buf text = BUF_INIT;
 	int code = slurp(path, &text);
 	if (!code)
 		records_read(&text, &f);
 	buf_free(&text);
-	if (code == -EFBIG) {
-		put_away(scan->journal, path,
-		         "it is longer than a journal may be, and its engine is not started");
-	} else if (code) {
-		log_error("%s: %s; its engine is not started", path, error_words(code));
-	} else if (f.damage) {
-		put_away(scan->journal, path, f.damage);
-	} else {
-		char *engine = engine_of(path);
-		if (f.torn)
-			cut(path, &f);
-		scan->journal->found_sum = f.sum;
-		scan->journal->found_length = f.good;
-		code = scan->found(scan->arg, engine, f.records, &err);
-		if (code)
-			log_error("%s: %s; its engine is not started", path,
-			          pt_error_text(&err, error_words(code)));
-		free(engine);
-	}
-	pt_error_clear(&err);
+	if (code || f.damage)
+		lost(scan, path, code, f.damage);
+	else
+		found(scan, path, &f);
 	json_decref(f.records);
 	free(f.damage);
-	return !code;
+	return true;
 }
 
 static bool remove_unfinished(void *arg, const char *path)
@@ -188,9 +215,9 @@ static bool remove_unfinished(void *arg, const char *path)
 	return !unlink(path);
 }
 
-void journal_scan(struct journal *j, journal_found *found, void *arg)
+void journal_scan(struct journal *j, journal_found *on_found, journal_lost *on_lost, void *arg)
 {
-	struct scan scan = {j, found, arg};
+	struct scan scan = {j, on_found, on_lost, arg};
 	file_each(j->folder, SUFFIX UNFINISHED, remove_unfinished, NULL, NULL);
 	file_each(j->folder, SUFFIX, scan_file, &scan, NULL);
 }

@@ -28,11 +28,12 @@ int journal_open(const char *folder, struct inbox *, struct journal **, struct p
 void journal_close(struct journal *); /* what was asked is done before; NULL does nothing */
 const char *journal_folder(const struct journal *);
 
-/* Calls `found` for each file that can be read to its end, with its records (borrowed). One that
-   is damaged is renamed, and all that is wrong is logged. `found` refuses, with words, what makes no
+/* Calls `found` for each file that can be read to its end, with its records (borrowed), and `lost` for
+   one that cannot: it has been renamed, and `why` tells where it is. What is wrong otherwise is logged. `found` refuses, with words, what makes no
    sense: the file is then left alone, but for somebody who makes an engine of that name. */
 typedef int journal_found(void *arg, const char *engine, const json_t *records, struct pt_error *);
-void journal_scan(struct journal *, journal_found *, void *arg);
+typedef void journal_lost(void *arg, const char *engine, const char *why);
+void journal_scan(struct journal *, journal_found *, journal_lost *, void *arg);
 
 /* An engine's file: the one that is being found (`there`, in `found` only), or else a new one, which begins with a rewrite
    (what was left alone there is renamed). `settled` is called when something that was asked of it is

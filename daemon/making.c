@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/name.h"
-#include "daemon/catalog.h"
 #include "daemon/keep.h"
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +16,63 @@ static void ready(struct engine *engine)
 	engine->phase = READY;
 	engine->past.quiet = false;
 	commit_arm(engine);
+	failing_ready(engine);
 	engine_tell(engine, "engine.created", history_last(&engine->past.history)->about,
 	            engine_state(engine));
-	engine_tell_waiters(engine, 0, NULL);
+}
+
+/* What is kept, and what is in a file, is there also where it does not run. */
+static bool stays(const struct engine *engine)
+{
+	return (engine->restored || engine->from_file) && !engine->doomed;
+}
+
+/* An engine that was made empty has a revision, too: where undo leads in the end. */
+static void record_empty(struct engine *engine, const struct author *author)
+{
+	json_t *result = json_pack("{s:i, s:[], s:{s:[], s:[]}}", "revision", 0, "plan", "graph",
+	                           "blocks", "links");
+	if (!engine->past.history.count)
+		revisions_add(&engine->past, author, result);
+	json_decref(result);
+}
+
+/* Who reads files has better words for the log. */
+static void fail(struct engine *engine, int code, struct pt_error *err)
+{
+	const char *why = pt_error_text(err, error_words(code));
+	engine_fail(engine, why);
+	if (engine->restored)
+		engine_log_failure(engine, why);
+}
+
+static void stay(struct engine *engine, int code, struct pt_error *err)
+{
+	static const struct author daemon = {.uid = -1, .pid = -1};
+	record_empty(engine, &daemon);
+	fail(engine, code, err);
+	ready(engine);
+	engine_tell_waiters(engine, engine->restored ? 0 : code, err);
+}
+
+/* It may have been destroyed meanwhile: then its waiters hear of that. */
+static void booted(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct engine *engine = arg;
+	engine->boots = false;
+	if (engine->phase != READY)
+		return;
+	if (code)
+		fail(engine, code, err);
+	engine_tell_waiters(engine, engine->restored ? 0 : code, err);
+}
+
+/* It is there, and may be asked while it is being started, which may take long. */
+static void boot(struct engine *engine)
+{
+	engine->boots = true;
+	ready(engine);
+	engines_ask(engine, "start", NULL, NULL, 0, booted, engine);
 }
 
 static void made(struct engine *engine, int code, struct pt_error *err)
@@ -33,6 +86,7 @@ static void made(struct engine *engine, int code, struct pt_error *err)
 		engine_unmake(engine);
 	} else if (engine->restored || !engine->past.file) {
 		ready(engine);
+		engine_tell_waiters(engine, 0, NULL);
 	} else {
 		pt_engine_look(engine->engine, &glance);
 		engine->past.running = glance.state != PT_STOPPED;
@@ -47,6 +101,7 @@ void engine_made_settled(struct engine *engine)
 	int why = journal_failed(engine->past.file);
 	if (!why && !engine->doomed) {
 		ready(engine);
+		engine_tell_waiters(engine, 0, NULL);
 		return;
 	}
 	if (why)
@@ -63,35 +118,24 @@ void engine_made_settled(struct engine *engine)
 
 static void started(void *arg, int code, json_t *result, struct pt_error *err)
 {
-	struct engine *engine = arg;
-	if (code && engine->restored) {
-		const struct log_about about = {.engine = engine->name,
-		                                .event = CATALOG_ENGINE_MISSING};
-		log_about(&about, LOG_LEVEL_ERROR, "engine %s is kept, but cannot be started: %s",
-		          engine->name, pt_error_text(err, error_words(code)));
-		engine->failed = true;
-		code = 0;
-	}
-	made(engine, code, err);
-}
-
-/* An engine that was made empty has a revision, too: where undo leads in the end. */
-static void record_empty(struct engine *engine, const struct author *author)
-{
-	json_t *result = json_pack("{s:i, s:[], s:{s:[], s:[]}}", "revision", 0, "plan", "graph",
-	                           "blocks", "links");
-	if (!engine->past.history.count)
-		revisions_add(&engine->past, author, result);
-	json_decref(result);
+	made(arg, code, err);
 }
 
 static void filled(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct engine *engine = arg;
-	if (!code && engine->start && !engine->doomed)
+	if (!code && engine->from_file)
+		engine_follow_file(engine, 0);
+	if (code && stays(engine)) {
+		engine->hollow = true;
+		stay(engine, code, err);
+	} else if (!code && engine->start && stays(engine)) {
+		boot(engine);
+	} else if (!code && engine->start && !engine->doomed) {
 		engines_ask(engine, "start", NULL, NULL, 0, started, engine);
-	else
+	} else {
 		made(engine, code, err);
+	}
 }
 
 /* [engine's thread] */
@@ -106,10 +150,8 @@ static void state_changed(struct post *post)
 	struct state_post *news = (struct state_post *)post;
 	struct engine *engine = news->engine;
 	engine->state = news->state;
-	engine->failed &= news->state == PT_STOPPED;
-	if (engine->phase == READY)
-		engine_tell(engine, "engine.state", NULL,
-		            json_pack("{s:s}", "state", engine_states[news->state]));
+	failing_state(engine);
+	engine_tell_state(engine);
 	if (engine->phase == READY && news->state != PT_DRAINING)
 		revisions_set_running(&engine->past, news->state == PT_RUNNING);
 	free(news);
@@ -143,14 +185,8 @@ static void on_left_settle(void *arg)
 	keep_settle(engine->engines->keep);
 }
 
-static int check_name(const struct engines *all, const char *name, struct pt_error *err)
+static int check_room(const struct engines *all, const char *name, struct pt_error *err)
 {
-	if (!name_is_engine(name))
-		return pt_fail(
-			err, -PT_EPARAM, "$.engine",
-			"'%s' cannot be an engine's name: letters, digits, '_', '-' and '.', the "
-			"first a letter or '_', at most %d",
-			name, NAME_MAX_LENGTH);
 	if (engines_at(all, name))
 		return pt_fail(err, -PT_EEXISTS, "$.engine", "there is an engine '%s' already",
 		               name);
@@ -167,7 +203,7 @@ static int check_name(const struct engines *all, const char *name, struct pt_err
 static int add(struct engines *all, const char *name, bool lasts, struct engine **out,
                struct pt_error *err)
 {
-	int code = check_name(all, name, err);
+	int code = check_room(all, name, err);
 	if (code)
 		return code;
 	struct engine *engine = must_calloc(1, sizeof *engine);
@@ -188,8 +224,7 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	code = pt_engine_new(name, &hooks, &all->limits, &engine->engine, err);
 	if (code) {
 		output_fini(&engine->output);
-		free(engine->name);
-		free(engine);
+		engine_free(engine);
 		return code;
 	}
 	engine->lasts = lasts;
@@ -200,28 +235,65 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	return 0;
 }
 
-void engines_make(struct engines *all, const struct engine_wish *wish, engines_done *done,
-                  void *arg)
+static int check_name(const char *name, struct pt_error *err)
+{
+	if (name_is_engine(name))
+		return 0;
+	return pt_fail(err, -PT_EPARAM, "$.engine",
+	               "'%s' cannot be an engine's name: letters, digits, '_' and '-', at most %d",
+	               name, NAME_MAX_LENGTH);
+}
+
+static int add_wished(struct engines *all, const struct engine_wish *wish, struct engine **out,
+                      struct pt_error *err)
 {
 	struct engine *engine;
-	struct pt_error err = PT_ERROR_INIT;
-	bool kept = all->journal && !wish->ephemeral && !wish->owner && !wish->from_file;
-	int code = add(all, wish->name, kept || wish->from_file, &engine, &err);
+	bool kept = all->journal && !wish->ephemeral && !wish->owner && !wish->file;
+	int code = check_name(wish->name, err);
+	if (!code)
+		code = add(all, wish->name, kept || wish->file, &engine, err);
 	if (code) {
 		for (int i = 0; i < wish->fd_count; i++)
 			close(wish->fds[i]);
-		done(arg, code, NULL, &err);
-		pt_error_clear(&err);
-		return;
+		return code;
 	}
 	engine->start = wish->start;
-	engine->from_file = wish->from_file;
+	engine->from_file = wish->file != NULL;
+	engine->file = wish->file ? must_strdup(wish->file) : NULL;
 	engine->owner = wish->owner;
 	revisions_init(&engine->past,
 	               kept ? journal_file_new(all->journal, wish->name, false, ask_settled, engine)
 	                    : NULL);
 	engine->past.quiet = true;
+	*out = engine;
+	return 0;
+}
+
+static void make_hollow(struct engine *engine, const char *why)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	pt_fail(&err, -PT_EPARAM, NULL, "%s", why);
+	engine->hollow = true;
+	stay(engine, -PT_EPARAM, &err);
+	pt_error_clear(&err);
+}
+
+void engines_make(struct engines *all, const struct engine_wish *wish, engines_done *done,
+                  void *arg)
+{
+	struct engine *engine;
+	struct pt_error err = PT_ERROR_INIT;
+	int code = add_wished(all, wish, &engine, &err);
+	if (code) {
+		done(arg, code, NULL, &err);
+		pt_error_clear(&err);
+		return;
+	}
 	engine_wait(engine, done, arg);
+	if (wish->why) {
+		make_hollow(engine, wish->why);
+		return;
+	}
 	json_t *params = json_object();
 	json_object_set(params, "ops", wish->ops);
 	const struct change_wish change = {.verb = "change",
@@ -249,11 +321,25 @@ static void look_for_restored(struct engines *all)
 static void restored(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct engine *engine = arg;
-	if (code)
-		log_error("engine %s cannot be made as it was: %s; its journal stays as it is",
-		          engine->name, pt_error_text(err, error_words(code)));
 	engine->engines->restoring--;
 	look_for_restored(engine->engines);
+}
+
+json_t *engine_last_graph(const struct engine *engine)
+{
+	const struct revision *last = history_last(&engine->past.history);
+	json_t *params = json_object();
+	json_object_set_new(params, "ops", history_ops(last));
+	json_object_set_new(params, "revision", json_integer((json_int_t)last->number));
+	return params;
+}
+
+static void stay_lost(struct engine *engine)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	pt_fail(&err, -PT_EIO, NULL, "%s", engine->past.lost);
+	stay(engine, -PT_EIO, &err);
+	pt_error_clear(&err);
 }
 
 int engines_restore(void *arg, const char *name, const json_t *records, struct pt_error *err)
@@ -269,10 +355,6 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 		revisions_fini(&past);
 		return code;
 	}
-	const struct revision *last = history_last(&past.history);
-	json_t *params = json_object();
-	json_object_set_new(params, "ops", history_ops(last));
-	json_object_set_new(params, "revision", json_integer((json_int_t)last->number));
 	past.file = journal_file_new(all->journal, name, true, ask_settled, engine);
 	past.quiet = true;
 	engine->past = past;
@@ -280,9 +362,34 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 	engine->start = past.running;
 	all->restoring++;
 	engine_wait(engine, restored, engine);
+	if (past.lost) {
+		stay_lost(engine);
+		return 0;
+	}
+	json_t *params = engine_last_graph(engine);
 	engines_ask(engine, "change", params, NULL, 0, filled, engine);
 	json_decref(params);
 	return 0;
+}
+
+void engines_lost(struct engines *all, const char *name, const char *why)
+{
+	struct engine *engine;
+	struct pt_error err = PT_ERROR_INIT;
+	const struct author daemon = {.uid = -1, .pid = -1, .comment = "what was kept is lost"};
+	if (add(all, name, true, &engine, &err)) {
+		log_error("engine %s: %s", name, pt_error_text(&err, ""));
+		pt_error_clear(&err);
+		return;
+	}
+	revisions_init(&engine->past,
+	               journal_file_new(all->journal, name, false, ask_settled, engine));
+	engine->past.quiet = true;
+	engine->restored = true;
+	record_empty(engine, &daemon);
+	revisions_lose(&engine->past, why);
+	revisions_write(&engine->past);
+	stay_lost(engine);
 }
 
 void engines_when_restored(struct engines *all, engines_done *done, void *arg)

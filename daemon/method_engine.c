@@ -7,9 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void engine_start(void *call)
+static void begun(void *arg, int code, json_t *result, struct pt_error *err)
 {
-	call_pass_on(call, "start");
+	struct call *call = arg;
+	call_root_paths(err);
+	call_finish(call, code, json_incref(result), err);
+}
+
+static void engine_start(void *arg)
+{
+	struct call *call = arg;
+	struct engine *engine =
+		engines_find(call->daemon->engines, call_text(call, "engine"), NULL);
+	if (engine && engines_is_hollow(engine))
+		engines_begin(engine, begun, call);
+	else
+		call_pass_on(call, "start");
 }
 
 static void engine_stop(void *call)
@@ -17,9 +30,26 @@ static void engine_stop(void *call)
 	call_pass_on(call, "stop");
 }
 
-static void engine_show(void *call)
+static void shown(void *arg, int code, json_t *result, struct pt_error *err)
 {
-	call_pass_on(call, "show");
+	struct call *call = arg;
+	call->ask = NULL;
+	if (!code)
+		engines_add_state(call->daemon->engines, call_text(call, "engine"), result);
+	call_root_paths(err);
+	call_finish(call, code, json_incref(result), err);
+}
+
+static void engine_show(void *arg)
+{
+	struct call *call = arg;
+	struct pt_error err = PT_ERROR_INIT;
+	struct engine *engine =
+		engines_find_listed(call->daemon->engines, call_text(call, "engine"), &err);
+	if (engine)
+		call->ask = engines_ask(engine, "show", NULL, NULL, 0, shown, call);
+	else
+		call_refuse(call, err.faults[0].code, &err);
 }
 
 static void engine_stats(void *call)
@@ -81,7 +111,7 @@ static void engine_destroy(void *arg)
 	struct engine *engine =
 		engines_find(call->daemon->engines, call_text(call, "engine"), &err);
 	if (engine)
-		engines_destroy(engine, destroyed, call);
+		engines_destroy(engine, NULL, destroyed, call);
 	else
 		call_refuse(call, err.faults[0].code, &err);
 }
@@ -132,6 +162,7 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.start",
 		.summary = "Starts an engine; one that runs goes on as it is",
+		.help = "One that has no blocks, since its file or what was kept of it could not be used, is made first: the file is read again.",
 		.result = "{state}",
 		.role = "operator",
 		.params = engine_params,
@@ -147,14 +178,15 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.list",
 		.summary = "The engines, with their states",
-		.help = "`kept` tells whether an engine outlasts the daemon: yes, no, or by its file in the folder of engines; `unconfirmed` stands there while a change waits for engine.confirm.",
-		.result = "{engines: [{engine, state, revision, blocks, links, messages, kept, unconfirmed?}]}",
+		.help = "`state` is stopped, running, draining, starting, or failed: one that should run, by its state or its file, and could not be started; it is tried again, and every method takes it as stopped. `why` tells why it does not run, or what is wrong with its file. `kept` tells whether an engine outlasts the daemon: yes, no, or by its file in the folder of engines; of such a one `file` is the path, and `differs` whether it is another than the file has it. `unconfirmed` stands there while a change waits for engine.confirm.",
+		.result = "{engines: [{engine, state, why?, file?, differs?, revision, blocks, links, messages, kept, unconfirmed?}]}",
 		.role = "viewer",
 		.run = engine_list,
 	}, {
 		.name = "engine.show",
 		.summary = "An engine's graph and the states of its blocks",
-		.result = "{engine, state, revision, blocks: [{name, type, params, state, …}], links: [{from, to, canal}]}",
+		.help = "state, why, file and differs as in engine.list.",
+		.result = "{engine, state, why?, file?, differs?, revision, blocks: [{name, type, params, state, …}], links: [{from, to, canal}]}",
 		.role = "viewer",
 		.params = engine_params,
 		.run = engine_show,

@@ -35,7 +35,7 @@ const struct rpc_method events_methods[] = {
 	{
 		.name = "events.subscribe",
 		.summary = "Tells what is, and from then on what happens",
-		.help = "After the answer come notifications `event` {name, time, engine, block?, revision?, uid?, pid?, data}: engine.created, engine.destroyed, engine.state {state}, engine.changed {comment?, undoes?, confirm?, ops}, engine.confirmed, engine.taken_back, block.error {message}, block.note {message}, block.state {state}, block.dropped {dropped: {reason: n}} (at most once a second for each block). Times are seconds since 1970.",
+		.help = "After the answer come notifications `event` {name, time, engine, block?, revision?, uid?, pid?, data}: engine.created, engine.destroyed {why?}, engine.state {state, why?, file?, differs?}, engine.changed {comment?, undoes?, confirm?, ops}, engine.confirmed, engine.taken_back, block.error {message}, block.note {message}, block.state {state}, block.dropped {dropped: {reason: n}} (at most once a second for each block). Times are seconds since 1970.",
 		.result = "{state: {engines: [{engine, state, revision, blocks: [{name, type, params}], links: [{from, to, canal}]}]}}",
 		.role = "viewer",
 		.params = params,

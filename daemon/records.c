@@ -83,11 +83,10 @@ void records_read(const struct buf *b, struct records_found *f)
 		} else if (number > 1 && is_last && is_torn(line, length, newline)) {
 			f->torn = b->length - at;
 		} else {
-			f->damage = must_printf("line %u is damaged, and its engine is not started",
-			                        number);
+			f->damage = must_printf("line %u is damaged", number);
 		}
 		json_decref(record);
 	}
 	if (!f->damage && !json_array_size(f->records))
-		f->damage = must_strdup("it holds no record, and its engine is not started");
+		f->damage = must_strdup("it holds no record");
 }

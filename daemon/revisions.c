@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -38,6 +39,7 @@ void revisions_init(struct revisions *r, struct journal_file *file)
 void revisions_fini(struct revisions *r)
 {
 	history_fini(&r->history);
+	free(r->lost);
 	journal_file_free(r->file);
 }
 
@@ -45,6 +47,8 @@ void revisions_fini(struct revisions *r)
 
 static json_t *state_record(const struct revisions *r)
 {
+	if (r->lost)
+		return json_pack("{s:s, s:s}", "state", "failed", "why", r->lost);
 	return json_pack("{s:s}", "state", r->running ? "running" : "stopped");
 }
 
@@ -105,10 +109,18 @@ void revisions_add(struct revisions *r, const struct author *author, const json_
 
 void revisions_set_running(struct revisions *r, bool running)
 {
-	if (r->running == running)
+	if (r->running == running && !r->lost)
 		return;
 	r->running = running;
+	free(r->lost);
+	r->lost = NULL;
 	keep(r, state_record(r));
+}
+
+void revisions_lose(struct revisions *r, const char *why)
+{
+	free(r->lost);
+	r->lost = must_strdup(why);
 }
 
 void revisions_go_back(struct revisions *r, uint64_t number)
@@ -145,7 +157,10 @@ static int read_record(struct revisions *r, const json_t *record, struct pt_erro
 	const json_t *confirmed = json_object_get(record, "confirmed");
 	const struct revision *last = history_last(&r->history);
 	if (state) {
+		const char *why = json_string_value(json_object_get(record, "why"));
 		r->running = !strcmp(state, "running");
+		free(r->lost);
+		r->lost = why ? must_strdup(why) : NULL;
 		return 0;
 	}
 	if (!confirmed)

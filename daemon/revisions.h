@@ -21,6 +21,7 @@ struct revisions {
 	struct history history;
 	struct journal_file *file; /* NULL: not kept */
 	bool running;              /* what was recorded last */
+	char *lost;                /* what was kept cannot be read, and this is why; NULL: it can */
 	bool quiet;                /* nothing is written for now: revisions_write comes later */
 };
 
@@ -33,6 +34,8 @@ int revisions_restore(struct revisions *, const json_t *records, struct pt_error
 
 /* A change was made: `result` is the engine's answer, {revision, plan, graph}. */
 void revisions_add(struct revisions *, const struct author *, const json_t *result);
+/* What was kept before is lost: that is kept, until it is told whether the engine runs. */
+void revisions_lose(struct revisions *, const char *why);
 void revisions_set_running(struct revisions *, bool running);
 /* Writes the whole of it anew: the first thing to be kept, or in place of a long file. */
 void revisions_write(struct revisions *);

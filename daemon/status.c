@@ -34,12 +34,13 @@ static void add_flaws(const struct daemon *d, const struct engines_tally *tally,
 {
 	struct flaws flaws = {out, 0};
 	struct buf names = BUF_INIT;
-	size_t bad = boot_bad(d->boot), hung = watchdog_hung(d->watchdog, &names);
+	size_t bad = boot_bad(d->boot) + tally->files_wrong;
+	size_t hung = watchdog_hung(d->watchdog, &names);
 	if (hung)
 		add_flaw(&flaws, "engine%s %s hang%s", plural(hung), names.data,
 		         hung == 1 ? "s" : "");
 	if (tally->failed)
-		add_flaw(&flaws, "%zu kept engine%s did not start again", tally->failed,
+		add_flaw(&flaws, "%zu engine%s did not start", tally->failed,
 		         plural(tally->failed));
 	if (tally->failed_blocks)
 		add_flaw(&flaws, "%zu block%s of engine %s%s failed", tally->failed_blocks,

@@ -19,7 +19,7 @@ arrows='
        engine    script capture type msg base
        blocks    packet capture net base
        ctl       lang rpc script packet type base
-       daemon    base msg type packet capture lang rpc script engine
+       daemon    base msg type packet capture lang rpc net script engine
 '
 
 includes() { grep -nHE '^[[:space:]]*#[[:space:]]*include' "$@" || true; }

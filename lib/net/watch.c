@@ -8,6 +8,7 @@
 #include <linux/rtnetlink.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,10 +21,13 @@ struct net_watch {
 
 static bool has_come(const char *bytes, size_t length)
 {
-	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)bytes;
-	for (int left = (int)length; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left))
-		if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_NEWADDR)
+	struct nlmsghdr h = {.nlmsg_len = sizeof h};
+	for (size_t at = 0; at + sizeof h <= length && h.nlmsg_len >= sizeof h;
+	     at += NLMSG_ALIGN(h.nlmsg_len)) {
+		memcpy(&h, bytes + at, sizeof h);
+		if (h.nlmsg_type == RTM_NEWLINK || h.nlmsg_type == RTM_NEWADDR)
 			return true;
+	}
 	return false;
 }
 
@@ -33,7 +37,7 @@ static void readable(uv_poll_t *poll, int status, int events)
 	bool news = false;
 	ssize_t n = 1;
 	while (n > 0 || (n < 0 && errno == ENOBUFS)) {
-		_Alignas(struct nlmsghdr) char bytes[16384];
+		char bytes[16384];
 		n = recv(w->fd, bytes, sizeof bytes, MSG_DONTWAIT);
 		news |= n < 0 ? errno == ENOBUFS : has_come(bytes, (size_t)n);
 	}

@@ -187,7 +187,7 @@ END_TEST
 static void destroy_at_once(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	tell("made");
-	engines_destroy(engines_find(engines, "p", NULL), done, arg);
+	engines_destroy(engines_find(engines, "p", NULL), NULL, done, arg);
 	tell("not yet");
 }
 

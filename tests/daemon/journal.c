@@ -59,6 +59,7 @@ static void await(struct journal_file *f)
 }
 
 static int count; /* of what was settled */
+static int lost;  /* files, at the last look */
 
 /* As whoever looks for engines takes them up. */
 static int take_up(void *arg, const char *engine, const json_t *records, struct pt_error *err)
@@ -69,12 +70,23 @@ static int take_up(void *arg, const char *engine, const json_t *records, struct 
 	return 0;
 }
 
+/* What was set aside lies where it is said to. */
+static void on_lost(void *arg, const char *engine, const char *why)
+{
+	const char *where = strstr(why, "it is kept as ");
+	lost++;
+	if (strstr(why, "it stays where it is")) /* there are too many of them */
+		return;
+	ck_assert_msg(where != NULL, "%s", why);
+	ck_assert_int_eq(access(where + strlen("it is kept as "), F_OK), 0);
+}
+
 static void keep(const char *engine, bool there, const char *texts)
 {
 	struct journal_file *f = NULL;
 	count = 0;
 	if (there)
-		journal_scan(journal, take_up, &f);
+		journal_scan(journal, take_up, on_lost, &f);
 	else
 		f = journal_file_new(journal, engine, false, settled, &count);
 	ck_assert_ptr_nonnull(f);
@@ -104,7 +116,8 @@ static int on_found(void *arg, const char *engine, const json_t *records, struct
 static void expect(const char *words)
 {
 	found[0] = '\0';
-	journal_scan(journal, on_found, NULL);
+	lost = 0;
+	journal_scan(journal, on_found, on_lost, NULL);
 	ck_assert_str_eq(found, words);
 }
 
@@ -210,6 +223,7 @@ START_TEST(any_flipped_byte_puts_the_file_aside_and_others_are_found)
 			continue;
 		}
 		expect("b=[{\"n\":9}] ");
+		ck_assert_int_eq(lost, 1);
 		aside++;
 	}
 	ck_assert_uint_eq(count_of("a.journal.damaged-"), aside < 100 ? aside : 100);
@@ -229,6 +243,7 @@ START_TEST(a_line_that_is_missing_is_noticed)
 	memmove(second, third, rest);
 	put("a.journal", text.data, (size_t)(second - text.data) + rest);
 	expect("");
+	ck_assert_int_eq(lost, 1);
 	ck_assert_uint_eq(count_of("damaged"), 1);
 	buf_free(&text);
 	last();
@@ -243,6 +258,7 @@ START_TEST(an_empty_file_and_garbage_are_put_aside)
 	put("c.journal", "hello\nworld\n", 12);
 	put("d.journal.new", "half", 4);
 	expect("");
+	ck_assert_int_eq(lost, 3);
 	ck_assert_uint_eq(count_of("damaged"), 3);
 	ck_assert_uint_eq(count_of("new"), 0);
 	last();

@@ -83,7 +83,8 @@ def test_an_engine_that_cannot_start_any_more_is_there_to_be_mended(daemon, tmp_
     shutil.rmtree(tmp_path / "folder")
     again(daemon)
     assert {e["engine"]: e["state"] for e in daemon.call("engine.list")["engines"]} == {
-        "e": "stopped", "other": "running"}
+        "e": "failed", "other": "running"}
+    assert "folder/out.pcap" in daemon.call("engine.show", engine="e")["why"]
     assert "folder/out.pcap" in daemon.log()
     (tmp_path / "folder").mkdir()
     daemon.ok("start", "e")
@@ -318,15 +319,25 @@ def names_in(daemon):
 
 
 def others_start(daemon):
-    """The engine whose file was damaged is missing and was reported; the others run."""
+    """The engine whose file was damaged says so, has nothing, and is failed until somebody gives it
+    a graph, also after a further restart; the others run."""
     mark = len(daemon.log())
     daemon.start()
-    assert names_in(daemon) == {"good"}
-    assert daemon.call("engine.show", engine="good")["state"] == "running"
-    assert "hurt.journal" in daemon.log()[mark:]
-    daemon.create("hurt", "Drain()")  # the name is free
+    for _ in range(2):
+        assert names_in(daemon) == {"good", "hurt"}
+        eventually(lambda: daemon.call("engine.show", engine="good")["state"] == "running")
+        hurt = daemon.call("engine.show", engine="hurt")
+        assert (hurt["state"], hurt["blocks"]) == ("failed", [])
+        aside = hurt["why"].partition("it is kept as ")[2]
+        assert aside and os.path.lexists(aside), hurt
+        assert "hurt.journal" in daemon.log()[mark:]
+        again(daemon)
+    daemon.ok("apply", "hurt", "Drain()")
+    assert daemon.call("engine.show", engine="hurt")["state"] == "stopped"
+    daemon.ok("start", "hurt")
     again(daemon)
-    assert names_in(daemon) == {"good", "hurt"}
+    assert {e["engine"]: e["state"] for e in daemon.call("engine.list")["engines"]} == {
+        "good": "running", "hurt": "running"}
 
 
 DAMAGE = {
@@ -430,11 +441,12 @@ def test_random_damage_never_makes_another_graph(daemon):
         mark = len(daemon.log())
         daemon.start()
         reported = "hurt.journal" in daemon.log()[mark:]
-        if "hurt" in names_in(daemon):
+        if daemon.call("engine.show", engine="hurt")["state"] != "failed":
             assert daemon.ok("export", "hurt") in known
             assert reported or bytes(hurt).startswith(data[:len(hurt)]) or hurt == data
         else:
             assert reported
+            assert daemon.ok("export", "hurt") == ""
         assert daemon.call("engine.show", engine="good")["state"] == "running"
         daemon.kill()
     daemon.start()

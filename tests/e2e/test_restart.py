@@ -478,7 +478,7 @@ def test_what_a_failed_start_has_closed_is_let_go(service, tmp_path):
     eventually(lambda: service.client().stats("e", "q")["held"] == 1)
     capture.rename(tmp_path / "away")
     service.restart()
-    assert service.client().show("e")["state"] == "stopped"
+    assert service.client().show("e")["state"] == "failed"
     eventually(lambda: not [name for name in service.kept_names() if "/t/" in name])
     (tmp_path / "away").rename(capture)
     service.ok("start", "e")

@@ -273,13 +273,13 @@ def test_the_status_reads_well(machine):
 def test_events_are_explained(clean):
     clean.write("/etc/pipetool/engines.d/late.pipe", 's = SniffSource("nowhere0"); s > Sink()')
     clean.run("systemctl", "reload", "pipetoold")
-    await_status(clean, "degraded: 1 file of engines cannot be used")
+    await_status(clean, "degraded: 1 engine did not start")
     shown = clean.out("journalctl", "-x", "--no-pager", "PIPETOOL_ENGINE=late")
-    assert "engine late, from /etc/pipetool/engines.d/late.pipe, does not run" in shown
+    assert "engine late does not run, and is tried again: /etc/pipetool/engines.d/late.pipe: line 1" \
+        in shown
     assert "Subject: Engine late is not there" in shown
     clean.run("ip", "link", "add", "nowhere0", "type", "veth", "peer", "name", "nowhere1")
     clean.run("ip", "link", "set", "nowhere0", "up")
-    clean.run("systemctl", "reload", "pipetoold")
     await_engine(clean, "late")
     await_status(clean, "2 engines, 2 running, 6 blocks")
     assert "degraded" not in told(clean, "StatusText")
