@@ -123,13 +123,16 @@ static int set_aside(struct journal *j, const char *path, char **where)
 	return code;
 }
 
+/* Where it is kept now, in words to be freed; NULL: it stays, which is logged. */
 static char *put_away(struct journal *j, const char *path, const char *why)
 {
-	char *where = NULL;
+	char *where = NULL, *words = NULL;
 	int code = set_aside(j, path, &where);
-	char *words =
-		code ? must_printf("%s: %s; it stays where it is: %s", path, why, error_words(code))
-		     : must_printf("%s: %s; it is kept as %s", path, why, where);
+	if (code)
+		log_error("%s: %s; it stays where it is, and its engine is not started: %s", path,
+		          why, error_words(code));
+	else
+		words = must_printf("%s: %s; it is kept as %s", path, why, where);
 	free(where);
 	return words;
 }
@@ -183,11 +186,11 @@ static void lost(const struct scan *scan, const char *path, int code, const char
 	                    : code == -EFBIG ? "it is longer than a journal may be"
 	                                     : error_words(code);
 	char *engine = engine_of(path);
-	char *why = is_for_now(code) ? NULL : put_away(scan->journal, path, words);
-	if (why)
-		scan->lost(scan->arg, engine, why);
-	else
+	char *why = NULL;
+	if (is_for_now(code))
 		log_error("%s: %s; its engine is not started", path, words);
+	else if ((why = put_away(scan->journal, path, words)))
+		scan->lost(scan->arg, engine, why);
 	free(why);
 	free(engine);
 }
@@ -455,8 +458,11 @@ struct journal_file *journal_file_new(struct journal *j, const char *engine, boo
 	f->tell = tell;
 	f->owner = owner;
 	bool is = !lstat(f->path, &st);
-	if (is && !there)
-		put_away(j, f->path, "another engine is made in its place");
+	char *aside =
+		is && !there ? put_away(j, f->path, "another engine is made in its place") : NULL;
+	if (aside)
+		log_error("%s", aside);
+	free(aside);
 	if (is && there)
 		f->kept = f->length = f->short_length = j->found_length;
 	f->sum = j->found_sum;
