@@ -25,7 +25,8 @@ struct piece {
 	int (*open)(void *arg);
 	void *arg;
 	bool sync;
-	size_t length;
+	unsigned share; /* as so many buffers it counts */
+	size_t size, length;
 	uint8_t bytes[];
 };
 
@@ -41,7 +42,7 @@ struct writer {
 	unsigned spares;
 	bool busy, ending, end_sync, pushed;
 	atomic_bool awaited;   /* somebody waits in flush or free */
-	atomic_uint in_use;    /* buffers that are not spare */
+	atomic_uint in_use;    /* buffers that are not spare, by their shares */
 	atomic_size_t pending; /* handed over */
 	atomic_size_t filled;  /* of the current one */
 	atomic_uint_fast64_t written;
@@ -306,9 +307,9 @@ static void put_back(struct writer *w, struct piece *piece)
 		free(piece);
 		return;
 	}
-	atomic_fetch_sub(&w->in_use, 1);
+	atomic_fetch_sub(&w->in_use, piece->share);
 	bool quiet = !w->first && piece->length < w->config.buffer_size / 2;
-	if (quiet || w->spares == w->config.buffers) {
+	if (quiet || piece->share > 1 || w->spares == w->config.buffers) {
 		free(piece);
 	} else {
 		piece->next = w->spare;
@@ -436,10 +437,8 @@ void writer_next(struct writer *w, int (*open)(void *arg), void *arg, bool sync)
 	add(w, piece);
 }
 
-static struct piece *take_buffer(struct writer *w)
+static struct piece *take_spare(struct writer *w)
 {
-	if (atomic_load(&w->in_use) >= w->config.buffers + w->config.extra)
-		return NULL;
 	pthread_mutex_lock(&w->lock);
 	struct piece *piece = w->spare;
 	if (piece) {
@@ -447,33 +446,47 @@ static struct piece *take_buffer(struct writer *w)
 		w->spares--;
 	}
 	pthread_mutex_unlock(&w->lock);
+	return piece;
+}
+
+static struct piece *take_buffer(struct writer *w, size_t length)
+{
+	const size_t usual = w->config.buffer_size, most = w->config.buffers + w->config.extra;
+	size_t share = length > usual ? (length - 1) / usual + 1 : 1;
+	if (share > UINT32_MAX / 2 || atomic_load(&w->in_use) >= most)
+		return NULL;
+	size_t size = length > usual ? length : usual;
+	struct piece *piece = share == 1 ? take_spare(w) : NULL;
 	if (!piece)
-		piece = malloc(sizeof *piece + w->config.buffer_size);
+		piece = malloc(sizeof *piece + size);
 	if (!piece)
 		return NULL;
-	*piece = (struct piece){.length = 0};
-	atomic_fetch_add(&w->in_use, 1);
+	*piece = (struct piece){.share = (unsigned)share, .size = size};
+	atomic_fetch_add(&w->in_use, piece->share);
 	return piece;
 }
 
 uint8_t *writer_room(struct writer *w, size_t length)
 {
-	assert(length <= w->config.buffer_size);
-	if (w->current && w->config.buffer_size - w->current->length < length) {
+	if (w->current && w->current->size - w->current->length < length) {
 		hand_over(w);
 		if (w->untold >= half(w))
 			tell(w, false);
 	}
 	if (!w->current)
-		w->current = take_buffer(w);
+		w->current = take_buffer(w, length);
 	return w->current ? w->current->bytes + w->current->length : NULL;
 }
 
 void writer_advance(struct writer *w, size_t length)
 {
-	assert(w->current && length <= w->config.buffer_size - w->current->length);
+	assert(w->current && length <= w->current->size - w->current->length);
 	w->current->length += length;
 	atomic_store_explicit(&w->filled, w->current->length, memory_order_relaxed);
+	if (w->current->share > 1) {
+		hand_over(w);
+		tell(w, false);
+	}
 }
 
 bool writer_has_room(const struct writer *w)

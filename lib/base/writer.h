@@ -50,9 +50,9 @@ struct writer_config {
 struct writer *writer_new(const struct writer_config *); /* starts the thread lazily, at the first
                                                             full buffer or flush */
 
-/* Room for `length` bytes (at most buffer_size) in the current buffer, which is handed over first
-   if they do not fit; NULL if all buffers, the extra ones too, are in flight: wait for
-   `progress`. */
+/* Room for `length` bytes in the current buffer, which is handed over first if they do not fit, or in
+   one of their own if they are more than buffer_size, which counts as so many as it is large; NULL
+   if all buffers, the extra ones too, are in flight: wait for `progress`. */
 uint8_t *writer_room(struct writer *, size_t length);
 void writer_advance(struct writer *, size_t length); /* so many were written there */
 

@@ -31,7 +31,8 @@ struct rdpcap_source {
 	struct pt_msg *ahead[BATCH];
 	unsigned ahead_at, ahead_end;
 	bool anchored;
-	uint64_t anchor_ns, first_ns;
+	uint64_t anchor_ns;
+	int64_t first_ns;
 };
 
 static char *key_of(const struct rdpcap_source *s)
@@ -149,6 +150,16 @@ static void end_round(struct pt_block *b, struct rdpcap_source *s)
 	s->anchored = false;
 }
 
+/* Each counts as an error. */
+static void tell_misdated(struct pt_block *b, struct rdpcap_source *s)
+{
+	for (uint64_t n = capture_reader_misdated(s->reader); n; n--)
+		pt_report(b, -ERANGE,
+		          "a packet of '%s' is dated before 1677 or after 2262, and goes on with "
+		          "the nearest time that there is",
+		          s->fname.path);
+}
+
 /* Up to `max` packets; 0 if there are none now, and what follows from that is arranged. */
 static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt_msg **messages,
                           unsigned max)
@@ -156,6 +167,7 @@ static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt
 	struct pt_error err = PT_ERROR_INIT;
 	int n = capture_reader_next(s->reader, pt_pool(b), messages, max, &err);
 	if (n > 0) {
+		tell_misdated(b, s);
 		s->round_messages += (unsigned)n;
 		return (unsigned)n;
 	}
@@ -175,7 +187,7 @@ static uint64_t due_ns(const struct rdpcap_source *s, const struct pt_msg *m)
 {
 	if (m->time_ns <= s->first_ns)
 		return s->anchor_ns;
-	uint64_t after = m->time_ns - s->first_ns;
+	uint64_t after = (uint64_t)m->time_ns - (uint64_t)s->first_ns;
 	double scaled = (double)after / s->speed;
 	if (scaled > FAR_OFF_NS)
 		after = (uint64_t)FAR_OFF_NS;

@@ -2,6 +2,7 @@
 /* UDPDrain: takes payloads out of UDP packets, and puts bytes into them. */
 #include <pipetool/block.h>
 
+#include "base/moment.h"
 #include "net/address.h"
 #include "packet/packet.h"
 #include <arpa/inet.h>
@@ -11,7 +12,6 @@
 #include <netinet/ip6.h>
 #include <netinet/udp.h>
 #include <string.h>
-#include <time.h>
 
 #define SOURCE_PORT 1234
 #define HOPS        64
@@ -113,15 +113,6 @@ static void write_ip6(const struct udp_drain *u, uint8_t *at, size_t length)
 	                    sizeof ip.ip6_dst));
 }
 
-static uint64_t time_of(const struct pt_msg *m)
-{
-	struct timespec now;
-	if (m->time_ns)
-		return m->time_ns;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static struct pt_msg *wrap(struct pt_block *b, struct udp_drain *u, const struct pt_msg *m)
 {
 	uint8_t packet[sizeof(struct ip6_hdr) + LENGTH_MAX];
@@ -134,7 +125,7 @@ static struct pt_msg *wrap(struct pt_block *b, struct udp_drain *u, const struct
 	else
 		write_ip4(u, packet, length);
 	return pt_msg_packet(pt_pool(b), packet, header + length, header + length, PACKET_LINK_RAW,
-	                     time_of(m));
+	                     m->time_ns ? m->time_ns : moment_now());
 }
 
 static void put_in(struct pt_block *b, struct udp_drain *u, struct pt_msg *m)

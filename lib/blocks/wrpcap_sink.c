@@ -36,6 +36,7 @@ struct wrpcap_sink {
 	bool kept;        /* another block's file, which is inherited */
 	atomic_bool full; /* the writer's thread wakes the block */
 	struct pt_timer timer;
+	struct capture_misfits misfits; /* told so far */
 };
 
 static bool rotates(const struct wrpcap_sink *s)
@@ -242,6 +243,7 @@ static void inherit(struct pt_block *b, struct pt_block *old)
 	s->begun_ns = before->begun_ns;
 	s->begun = before->begun;
 	capture_writer_adopt(s->writer, &config);
+	s->misfits = before->misfits;
 	before->writer = NULL;
 	before->started = false;
 }
@@ -250,6 +252,7 @@ static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct wrpcap_sink *s = pt_state(b);
 	s->started = s->failed = s->begun = s->told_begun = false;
+	s->misfits = (struct capture_misfits){0};
 	int rc = take_over(b, s, err);
 	return rc || s->kept ? rc : open_anew(b, err);
 }
@@ -315,6 +318,21 @@ static void drop_all(struct pt_block *b, struct pt_msg **messages, unsigned coun
 		pt_drop(b, messages[i], why);
 }
 
+/* Each counts as an error. */
+static void tell_misfits(struct pt_block *b, struct wrpcap_sink *s)
+{
+	const struct capture_misfits all = capture_writer_misfits(s->writer);
+	for (; s->misfits.dated < all.dated; s->misfits.dated++)
+		pt_report(b, -ERANGE,
+		          "a packet dated before 1970 or after 2106, which pcap cannot say, was "
+		          "given the nearest time in '%s'; format \"pcapng\" can",
+		          s->fname.path);
+	for (; s->misfits.cut < all.cut; s->misfits.cut++)
+		pt_report(b, -EMSGSIZE,
+		          "a packet longer than readers of '%s' take for its link type was cut",
+		          s->fname.path);
+}
+
 /* Writes the first of them; how many have gone. */
 static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **messages,
                     unsigned count)
@@ -322,6 +340,7 @@ static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **m
 	struct pt_error err = PT_ERROR_INIT;
 	int n = capture_writer_put(s->writer, messages, count, &err);
 	if (n > 0) {
+		tell_misfits(b, s);
 		pt_done_many(b, messages, (unsigned)n);
 		return (unsigned)n;
 	}

@@ -9,15 +9,20 @@
 #include <stdbool.h>
 
 /*
- * Formats: pcap (magic a1b2c3d4 and a1b23c4d, either byte order; draft-ietf-opsawg-pcap) and
- * pcapng (draft-ietf-opsawg-pcapng: section header, interface description, enhanced, simple and
- * obsolete packet blocks, several sections and interfaces, if_tsresol and if_tsoffset), plain or
- * compressed with gzip, zstd or lz4 (told by the first bytes, not by the name).
- * Nothing in a file is believed: a record that claims more than 256 KiB captured bytes (or more
- * than the file has) ends the reading with a fault that names the byte offset; what came before
- * is delivered.
+ * Formats: pcap (magic a1b2c3d4, a1b23c4d and a1b2cd34, either byte order; draft-ietf-opsawg-pcap;
+ * older ones as in pcap.c) and pcapng (draft-ietf-opsawg-pcapng: section header, interface
+ * description, enhanced, simple and obsolete packet blocks, several sections and interfaces,
+ * if_tsresol and if_tsoffset), several files one behind the other, plain or compressed with gzip,
+ * zstd or lz4 (told by the first bytes, not by the name).
+ * Nothing in a file is believed: a record that claims more captured bytes than a packet of its link
+ * type may have, and than the file's own snapshot length (or more than the file has, or an engine
+ * may hold) ends the reading with a fault that names the byte offset; what came before is delivered.
  */
+
+/* The longest packet that others read of this link type (libpcap, pcap-common.c: max_snaplen_for_dlt;
+   Wireshark, pcap-common.c: wtap_max_snaplen_for_encap): 256 KiB, but for D-Bus, USB and EBHSCR. */
 #define CAPTURE_PACKET_MAX (256 * 1024)
+uint32_t capture_packet_max(uint16_t link_type);
 
 struct capture_reader;
 
@@ -38,6 +43,10 @@ int capture_reader_next(struct capture_reader *, struct pt_pool *, struct pt_msg
 /* Gives up what it holds of the pool, and with it the reading: to be called on the pool's thread
    before capture_reader_close is on another. Done by itself at the end and after a fault. */
 void capture_reader_release(struct capture_reader *);
+
+/* Of the packets that capture_reader_next gave since this was asked last: so many are dated before
+   1677 or after 2262, and have the nearest time instead. */
+uint64_t capture_reader_misdated(struct capture_reader *);
 
 int capture_reader_rewind(struct capture_reader *, struct pt_error *); /* for loops */
 /* What the file is; known after the first capture_reader_next. */
@@ -65,9 +74,9 @@ void capture_reader_progress(const struct capture_reader *, uint64_t *done, uint
 /*
  * A writer copies packets into buffers that a thread of its own writes out. Until the first packet
  * (or the close) the file stays as it was. A message that is not a packet is written only where a
- * link type is configured: as a packet of that one, of its own time or else of now. More than
- * snaplen bytes of a packet are not written, nor are times after what the format can say (2106 in
- * pcap), which become the last one. After a failed write everything is refused; the file ends with the last
+ * link type is configured: as a packet of that one, of its own time or else of now. Counted is what
+ * the format cannot say: times in pcap before 1970 and after 2106, which become the first and the
+ * last one, and packets over capture_packet_max, which are cut there. After a failed write everything is refused; the file ends with the last
  * packet that is whole in it, but where it is compressed.
  */
 struct capture_writer;
@@ -89,7 +98,6 @@ struct capture_writer_config {
 	/* To a file of the same format and link type, else refused; not where either is compressed. */
 	bool append;
 	bool any_format;            /* what goes on behind what is there takes that file's format */
-	uint32_t snaplen;           /* for the header; 0: 262144 */
 	const char *interface_name; /* for pcapng; may be NULL */
 	const char *application;    /* shb_userappl for pcapng; may be NULL */
 	void (*progress)(
@@ -131,6 +139,11 @@ bool capture_writer_has_much_room(const struct capture_writer *);
 uint64_t capture_writer_bytes(const struct capture_writer *); /* so far, uncompressed */
 void capture_writer_push(struct capture_writer *);            /* hand over what is buffered */
 int capture_writer_error(const struct capture_writer *); /* 0, or the first failed write's code */
+/* Packets so far that were written otherwise than they were. */
+struct capture_misfits {
+	uint64_t dated, cut;
+};
+struct capture_misfits capture_writer_misfits(const struct capture_writer *);
 
 /* Ends this file, has it put on the disk, and goes on in the next one of the ring, which is made or
    overwritten; then what is not kept is deleted, as it is when the first one begins. The file work is
@@ -143,14 +156,13 @@ int capture_writer_close(struct capture_writer *, struct pt_error *); /* NULL do
    was not there before is removed. */
 void capture_writer_cancel(struct capture_writer *);
 
-/* pcapng blocks as bytes, for live streams (a tap, a viewer). */
+/* pcapng blocks as bytes, for live streams (a tap, a viewer). `before`: see pcapng_write.h. */
 struct buf;
 void capture_pcapng_header(struct buf *, const char *application);
-void capture_pcapng_interface(struct buf *, uint16_t link_type, uint32_t snaplen, const char *name);
-void capture_pcapng_packet(struct buf *, uint32_t interface, const struct pt_msg *);
-void capture_pcapng_packet_at(struct buf *, uint32_t interface, const struct pt_msg *,
-                              uint64_t time_ns);
-void capture_pcapng_statistics(struct buf *, uint32_t interface, uint64_t time_ns,
+void capture_pcapng_interface(struct buf *, uint16_t link_type, const char *name, bool before);
+void capture_pcapng_packet(struct buf *, uint32_t interface, const struct pt_msg *, int64_t time_ns,
+                           uint32_t captured);
+void capture_pcapng_statistics(struct buf *, uint32_t interface, bool before, int64_t time_ns,
                                uint64_t received, uint64_t dropped);
 
 #endif

@@ -8,13 +8,14 @@
 
 #define FEED_PLAIN 147 /* LINKTYPE_USER0: of messages that are not packets */
 
-/* One section; an interface for each link type, described when its first packet comes, all of the
+/* One section; an interface for each link type (two if it has packets from before 1970), described when its first packet comes, all of the
    same name. Only writes to buffers. */
 struct feed {
 	char *name;
 	uint16_t plain;
 	struct feed_interface {
 		uint16_t link_type;
+		bool before; /* of packets from before 1970 */
 		uint64_t packets, lost, lost_told;
 	} * interfaces;
 	uint32_t count, described;

@@ -249,6 +249,14 @@ int input_rewind(struct input *in, struct pt_error *err)
 	return 0;
 }
 
+bool input_has(const struct input *in, size_t length)
+{
+	struct stat st;
+	if (!S_ISREG(in->mode) || in->kind || fstat(in->fd, &st) < 0)
+		return true;
+	return in->done - in->head_length + length <= (uint64_t)st.st_size;
+}
+
 bool input_skip(struct input *in, uint32_t length)
 {
 	if (!in->told || in->kind || in->head_length || in->done + length > in->size)

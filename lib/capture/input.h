@@ -24,6 +24,9 @@ void input_close(struct input *); /* NULL does nothing */
    bytes. */
 ssize_t input_read(struct input *, uint8_t *room, size_t length, struct pt_error *);
 
+/* False: it is known to end before so many more bytes. */
+bool input_has(const struct input *, size_t length);
+
 /* Leaves out the next bytes without reading them, if the file has so many and allows it. */
 bool input_skip(struct input *, uint32_t length);
 

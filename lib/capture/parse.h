@@ -3,6 +3,8 @@
 #ifndef CAPTURE_PARSE_H
 #define CAPTURE_PARSE_H
 
+#include "capture/capture.h"
+
 #include <pipetool/error.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,28 +23,44 @@ struct window {
 /* A packet; its bytes lie in the window. */
 struct record {
 	const uint8_t *bytes;
-	uint64_t time_ns;
+	int64_t time_ns;
 	uint32_t length, wire_length;
 	uint16_t link_type;
 };
 
 struct pcap {
 	bool begun, swapped, nano;
+	bool wire_first, wire_greater; /* of the two lengths in a record: see pcap.c */
+	bool over;                     /* another file begins at window->at */
 	uint16_t link_type;
+	uint32_t record_header, snaplen, packet_max;
 };
 
 struct pcapng_interface;
 
 struct pcapng {
 	bool begun, swapped;
+	bool over;        /* a pcap file begins at window->at */
 	uint32_t closing; /* 0, or the length that the block which is being skipped must end with */
 	uint64_t block_at;                   /* where that block began */
 	struct pcapng_interface *interfaces; /* of this section */
 	size_t count, room;
+	uint64_t misdated; /* packets so far whose time no message can have: it has the nearest */
 };
 
 bool pcap_begins(uint32_t magic); /* the file's first four bytes, in either order */
 bool pcapng_begins(uint32_t magic);
+
+/* Whether another capture file begins where a record or block would, of which 12 bytes are there;
+   below 0: 24 are needed to tell. */
+int pcap_follows(const uint8_t *at, size_t left);
+
+/* What a packet may claim: the most of its link type, or what the file itself says. */
+static inline uint32_t packet_max(uint16_t link_type, uint32_t snaplen)
+{
+	uint32_t most = capture_packet_max(link_type);
+	return snaplen > most && snaplen <= INT32_MAX ? snaplen : most;
+}
 
 /* Finds up to `max` records; 0 with window->want when more bytes are needed (or max is 0); a
    negative code with words at the first thing wrong, once all records before it were given. */

@@ -2,40 +2,70 @@
 /* Records of pcap files. */
 #include "capture/parse.h"
 
+#include "base/moment.h"
 #include "capture/capture.h"
 #include <byteswap.h>
 #include <errno.h>
 #include <string.h>
 
-#define MAGIC         0xa1b2c3d4u
-#define MAGIC_NANO    0xa1b23c4du
-#define FILE_HEADER   24
-#define RECORD_HEADER 16
+#define MAGIC          0xa1b2c3d4u
+#define MAGIC_NANO     0xa1b23c4du
+#define MAGIC_PATCHED  0xa1b2cd34u
+#define FILE_HEADER    24
+#define RECORD_HEADER  16
+#define PATCHED_HEADER 24
+#define SECTION        0x0a0d0d0au /* of pcapng, and its byte order */
+#define BYTE_ORDER     0x1a2b3c4du
+#define ZONE_MAX_S     86400
 #define LINK_TYPE_BITS \
 	0x03ffffffu /* above: the frame check sequence's length, and that it is known */
+
+/*
+ * Versions (libpcap, sf-pcap.c): up to 2.2, and in 543.0 of DG/UX, a record tells its length on the
+ * wire before the captured one; in 2.3 the greater of the two is that on the wire. A libpcap that
+ * Kuznetzov patched has another magic and 8 bytes more in each record's header. AIX writes 2.2 with
+ * nanoseconds and the interface's type of RFC 1573 in place of the link type (Wireshark, libpcap.c).
+ */
 
 /* Files that begin nearly as pcap and have other records. */
 static const struct variant {
 	uint32_t magic;
 	const char *words;
 } variants[] = {
-	{0xa1b2cd34u,
-         "the 'modified' format of a patched libpcap (editcap -F pcap turns it into pcap)"},
 	{0x1c0001acu, "IXIA's hardware format (editcap -F pcap turns it into pcap)"},
 	{0x1c0001abu, "IXIA's software format (editcap -F pcap turns it into pcap)"},
 	{0xa1b234cdu, "the 'modified' format of a patched tcpdump of 2001"},
 	{0xa12b3c4du, "the format of Navtel's tools"},
 };
 
+static bool is_known(uint32_t magic)
+{
+	return magic == MAGIC || magic == MAGIC_NANO || magic == MAGIC_PATCHED;
+}
+
 bool pcap_begins(uint32_t magic)
 {
 	uint32_t other = bswap_32(magic);
-	if (magic == MAGIC || other == MAGIC || magic == MAGIC_NANO || other == MAGIC_NANO)
+	if (is_known(magic) || is_known(other))
 		return true;
 	for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
 		if (variants[i].magic == magic || variants[i].magic == other)
 			return true;
 	return false;
+}
+
+uint32_t capture_packet_max(uint16_t link_type)
+{
+	switch (link_type) {
+	case 186: /* USB_FREEBSD */
+	case 189: /* USB_LINUX */
+	case 220: /* USB_LINUX_MMAPPED */
+	case 231: /* DBUS */
+	case 249: /* USBPCAP */
+	case 266: /* USB_DARWIN */ return 128 * 1024 * 1024;
+	case 279: /* EBHSCR */ return 8 * 1024 * 1024;
+	}
+	return CAPTURE_PACKET_MAX;
 }
 
 static inline uint32_t load(const uint8_t *at, bool swapped)
@@ -54,6 +84,54 @@ static int refuse_variant(const struct window *w, uint32_t magic, struct pt_erro
 	return pt_fail(err, -EBADMSG, "fname", "'%s' is not plain pcap but in %s", w->name, words);
 }
 
+static uint16_t load16(const uint8_t *at, bool swapped)
+{
+	uint16_t v;
+	memcpy(&v, at, sizeof v);
+	return swapped ? bswap_16(v) : v;
+}
+
+static bool is_version(uint16_t major, uint16_t minor)
+{
+	return (major == 2 && minor <= 4) || (major == 543 && minor == 0);
+}
+
+/* What can be taken for a record of no other file: its packet would be of 2055, a fraction of a second
+   that is a version, and shorter on the wire than the time zone. */
+int pcap_follows(const uint8_t *at, size_t left)
+{
+	uint32_t magic = load(at, false);
+	bool swapped = !is_known(magic);
+	if (magic == SECTION) {
+		uint32_t order = load(at + 8, false);
+		return order == BYTE_ORDER || order == bswap_32(BYTE_ORDER);
+	}
+	if (!is_known(swapped ? bswap_32(magic) : magic))
+		return 0;
+	int32_t zone = (int32_t)load(at + 8, swapped);
+	if (!is_version(load16(at + 4, swapped), load16(at + 6, swapped)) || zone < -ZONE_MAX_S ||
+	    zone > ZONE_MAX_S)
+		return 0;
+	if (left < FILE_HEADER)
+		return -1;
+	return load(at + 12, swapped) == 0 &&
+	       (load(at + 20, swapped) & LINK_TYPE_BITS) < PT_NO_LINK_TYPE;
+}
+
+static void take_version(struct pcap *p, uint16_t major, uint16_t minor)
+{
+	static const uint16_t types[][2] = {{6, 1}, {9, 6}, {15, 10}, {24, 0}};
+	p->wire_first = major == 543 || minor < 3;
+	p->wire_greater = major == 2 && minor == 3;
+	for (size_t i = 0; major == 2 && minor == 2 && i < sizeof types / sizeof *types; i++) {
+		if (p->link_type != types[i][0])
+			continue;
+		p->link_type = types[i][1];
+		p->nano = true;
+		break;
+	}
+}
+
 static int parse_header(struct pcap *p, struct window *w, struct pt_error *err)
 {
 	if (window_left(w) < FILE_HEADER) {
@@ -61,30 +139,53 @@ static int parse_header(struct pcap *p, struct window *w, struct pt_error *err)
 		return 0;
 	}
 	uint32_t magic = load(w->at, false);
-	p->swapped = magic == bswap_32(MAGIC) || magic == bswap_32(MAGIC_NANO);
+	p->swapped = is_known(bswap_32(magic));
 	magic = load(w->at, p->swapped);
-	if (magic != MAGIC && magic != MAGIC_NANO)
+	if (!is_known(magic))
 		return refuse_variant(w, magic, err);
 	p->nano = magic == MAGIC_NANO;
-	uint16_t version;
-	memcpy(&version, w->at + 4, sizeof version);
-	version = p->swapped ? bswap_16(version) : version;
-	if (version != 2)
-		return window_damaged(w, 4, err, "version %u of pcap, of which only 2 is known",
-		                      version);
+	p->record_header = magic == MAGIC_PATCHED ? PATCHED_HEADER : RECORD_HEADER;
+	uint16_t major = load16(w->at + 4, p->swapped), minor = load16(w->at + 6, p->swapped);
+	if (!is_version(major, minor))
+		return window_damaged(
+			w, w->offset + 4, err,
+			"version %u.%u of pcap, of which 2.0 to 2.4 and 543.0 are known", major,
+			minor);
 	uint32_t link_type = load(w->at + 20, p->swapped) & LINK_TYPE_BITS;
 	if (link_type >= PT_NO_LINK_TYPE)
-		return window_damaged(w, 20, err, "there is no link type %u", link_type);
+		return window_damaged(w, w->offset + 20, err, "there is no link type %u",
+		                      link_type);
 	p->link_type = (uint16_t)link_type;
+	p->snaplen = load(w->at + 16, p->swapped);
+	take_version(p, major, minor);
+	p->packet_max = packet_max(p->link_type, p->snaplen);
 	window_use(w, FILE_HEADER);
 	p->begun = true;
 	return 1;
 }
 
-static int too_long(const struct window *w, uint32_t length, struct pt_error *err)
+static int too_long(const struct pcap *p, const struct window *w, uint32_t length,
+                    struct pt_error *err)
 {
 	return window_damaged(w, w->offset, err, "a packet that claims %u bytes, more than %u",
-	                      length, CAPTURE_PACKET_MAX);
+	                      length, p->packet_max);
+}
+
+/* Rules out nearly every record at once. */
+static inline bool may_follow(uint32_t first)
+{
+	return first >> 16 == MAGIC >> 16 || (first & 0xffff) == bswap_16(MAGIC >> 16) ||
+	       first == SECTION;
+}
+
+/* The two lengths of a record as they are in the newest version. */
+static void put_in_order(const struct pcap *p, uint32_t *length, uint32_t *wire)
+{
+	if (!p->wire_first && !(p->wire_greater && *length > *wire))
+		return;
+	uint32_t first = *length;
+	*length = *wire;
+	*wire = first;
 }
 
 int pcap_parse(struct pcap *p, struct window *w, struct record *records, unsigned max,
@@ -95,25 +196,34 @@ int pcap_parse(struct pcap *p, struct window *w, struct record *records, unsigne
 		if (rc <= 0)
 			return rc;
 	}
-	const bool swapped = p->swapped;
-	const uint32_t unit_ns = p->nano ? 1 : 1000;
+	const bool swapped = p->swapped, old = p->wire_first || p->wire_greater;
+	const uint32_t unit_ns = p->nano ? 1 : 1000, head = p->record_header;
 	unsigned n = 0;
 	for (; n < max; n++) {
 		const uint8_t *at = w->at;
 		size_t left = window_left(w);
-		w->want = RECORD_HEADER;
-		if (left < RECORD_HEADER)
+		w->want = head;
+		if (left < head)
 			break;
+		if (may_follow(load(at, false))) {
+			int follows = pcap_follows(at, left);
+			p->over = follows > 0 && !n;
+			w->want = FILE_HEADER;
+			if (follows)
+				break;
+		}
 		uint32_t length = load(at + 8, swapped), wire = load(at + 12, swapped);
-		if (length > CAPTURE_PACKET_MAX)
-			return n ? (int)n : too_long(w, length, err);
-		w->want = RECORD_HEADER + (size_t)length;
+		if (old)
+			put_in_order(p, &length, &wire);
+		if (length > p->packet_max)
+			return n ? (int)n : too_long(p, w, length, err);
+		w->want = head + (size_t)length;
 		if (left < w->want)
 			break;
 		records[n] = (struct record){
-			.bytes = at + RECORD_HEADER,
-			.time_ns = load(at, swapped) * UINT64_C(1000000000) +
-		                   load(at + 4, swapped) * (uint64_t)unit_ns,
+			.bytes = at + head,
+			.time_ns = load(at, swapped) * MOMENT_S +
+		                   load(at + 4, swapped) * (int64_t)unit_ns,
 			.length = length,
 			.wire_length = wire < length ? length : wire,
 			.link_type = p->link_type,

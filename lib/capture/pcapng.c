@@ -3,13 +3,12 @@
 #include "capture/parse.h"
 
 #include "base/buf.h"
+#include "base/moment.h"
 #include "capture/capture.h"
 #include <byteswap.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NS_PER_S UINT64_C(1000000000)
 
 enum block_type {
 	SECTION = 0x0a0d0d0a,
@@ -22,8 +21,7 @@ enum block_type {
 #define BYTE_ORDER_MAGIC 0x1a2b3c4du
 #define BLOCK_MIN        12
 #define SECTION_MIN      28
-#define SECTION_HEAD     24                    /* without options and trailer */
-#define BLOCK_MAX        (16u * 1024u * 1024u) /* of those that are looked into */
+#define SECTION_HEAD     24 /* without options and trailer */
 #define FINEST           28 /* 10^-28 s: 10^19 parts of a nanosecond still fit 64 bits */
 #define INTERFACES_MAX   65536
 
@@ -75,29 +73,30 @@ static uint64_t load64(const struct pcapng *p, const uint8_t *at)
 	return p->swapped ? bswap_64(v) : v;
 }
 
-static uint64_t saturate(unsigned __int128 v)
+/* No 64 bits of units, whatever they are, nor seconds, overflow this. */
+static int64_t far_time_ns(struct pcapng *p, const struct pcapng_interface *i, uint64_t units)
 {
-	return v > UINT64_MAX ? UINT64_MAX : (uint64_t)v;
+	__int128 ns = (__int128)i->offset_s * MOMENT_S;
+	if (i->unit_ns)
+		ns += (__int128)units * (__int128)i->unit_ns;
+	else if (i->parts_ns)
+		ns += units / i->parts_ns;
+	else
+		ns += (__int128)((unsigned __int128)units * MOMENT_S >> i->shift);
+	if (ns >= INT64_MIN && ns <= INT64_MAX)
+		return (int64_t)ns;
+	p->misdated++;
+	return ns < 0 ? INT64_MIN : INT64_MAX;
 }
 
-static uint64_t shifted(const struct pcapng_interface *i, __int128 ns)
+static inline int64_t time_ns(struct pcapng *p, uint32_t interface, uint32_t high, uint32_t low)
 {
-	ns += (__int128)i->offset_s * NS_PER_S;
-	return ns < 0 ? 0 : saturate((unsigned __int128)ns);
-}
-
-static inline uint64_t time_ns(const struct pcapng_interface *i, uint32_t high, uint32_t low)
-{
-	uint64_t units = (uint64_t)high << 32 | low, ns;
-	if (i->unit_ns) {
-		if (__builtin_mul_overflow(units, i->unit_ns, &ns))
-			ns = UINT64_MAX;
-	} else if (i->parts_ns) {
-		ns = units / i->parts_ns;
-	} else {
-		ns = saturate((unsigned __int128)units * NS_PER_S >> i->shift);
-	}
-	return i->offset_s ? shifted(i, ns) : ns;
+	const struct pcapng_interface *i = &p->interfaces[interface];
+	uint64_t units = (uint64_t)high << 32 | low;
+	int64_t ns;
+	if (i->unit_ns && !i->offset_s && !__builtin_mul_overflow(units, i->unit_ns, &ns))
+		return ns;
+	return far_time_ns(p, i, units);
 }
 
 static void set_resolution(struct pcapng_interface *i, uint8_t tsresol)
@@ -172,10 +171,12 @@ static int packet(const struct pcapng *p, const struct window *w, uint32_t inter
 		return window_damaged(w, w->offset, err,
 		                      "a packet of interface %u, of which there are %zu so far",
 		                      interface, p->count);
-	if (r->length > CAPTURE_PACKET_MAX)
+	uint32_t most =
+		packet_max(p->interfaces[interface].link_type, p->interfaces[interface].snaplen);
+	if (r->length > most)
 		return window_damaged(w, w->offset, err,
 		                      "a packet that claims %u bytes, more than %u", r->length,
-		                      CAPTURE_PACKET_MAX);
+		                      most);
 	if (r->length > length - head - 4)
 		return window_damaged(w, w->offset, err,
 		                      "a packet that claims %u bytes in a block of %u", r->length,
@@ -188,7 +189,7 @@ static int packet(const struct pcapng *p, const struct window *w, uint32_t inter
 }
 
 /* Enhanced and obsolete packet blocks differ in the first four bytes. */
-static int timed_packet(const struct pcapng *p, const struct window *w, uint32_t interface,
+static int timed_packet(struct pcapng *p, const struct window *w, uint32_t interface,
                         uint32_t length, struct record *r, struct pt_error *err)
 {
 	if (length < 32)
@@ -196,8 +197,7 @@ static int timed_packet(const struct pcapng *p, const struct window *w, uint32_t
 	*r = (struct record){.length = load32(p, w->at + 20), .wire_length = load32(p, w->at + 24)};
 	int rc = packet(p, w, interface, 28, length, r, err);
 	if (rc == 1)
-		r->time_ns = time_ns(&p->interfaces[interface], load32(p, w->at + 12),
-		                     load32(p, w->at + 16));
+		r->time_ns = time_ns(p, interface, load32(p, w->at + 12), load32(p, w->at + 16));
 	return rc;
 }
 
@@ -267,18 +267,25 @@ static int check_length(const struct window *w, uint32_t type, uint32_t length,
 	uint32_t min = type == SECTION ? SECTION_MIN : BLOCK_MIN;
 	if (length < min || length % 4)
 		return window_damaged(w, w->offset, err, "a block that claims %u bytes", length);
-	if (looked_into(type) && length > BLOCK_MAX)
-		return window_damaged(w, w->offset, err,
-		                      "a block of type %u that claims %u bytes, more than %u", type,
-		                      length, BLOCK_MAX);
 	return 0;
+}
+
+static int another_file(struct pcapng *p, struct window *w)
+{
+	int follows = pcap_follows(w->at, window_left(w));
+	p->over = follows > 0;
+	w->want = SECTION_HEAD; /* as long as a header of pcap */
+	return follows ? -EAGAIN : 0;
 }
 
 /* 1: a record; 0: something else was used up; -EAGAIN: more bytes are wanted. */
 static int parse_block(struct pcapng *p, struct window *w, struct record *r, struct pt_error *err)
 {
 	uint32_t type = load32(p, w->at);
-	int rc = type == SECTION ? begin_section(p, w, err) : 0;
+	int rc = p->begun && type != SECTION ? another_file(p, w) : 0;
+	if (rc)
+		return rc;
+	rc = type == SECTION ? begin_section(p, w, err) : 0;
 	if (rc)
 		return rc;
 	uint32_t length = load32(p, w->at + 4);

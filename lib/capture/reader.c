@@ -29,7 +29,8 @@ struct capture_reader {
 	struct pt_chunk *chunk;
 	uint8_t *stash; /* the window, while the pool has no chunk for it */
 	bool ended;
-	int fault; /* 0, or what ended the reading */
+	int fault;         /* 0, or what ended the reading */
+	uint64_t misdated; /* and of the pcapng that is being read */
 };
 
 int window_damaged(const struct window *w, uint64_t offset, struct pt_error *err, const char *fmt,
@@ -90,17 +91,28 @@ static int tell_format(struct capture_reader *r, struct window *w, struct pt_err
 	return 0;
 }
 
+static void forget_format(struct capture_reader *r)
+{
+	r->misdated += r->pcapng.misdated;
+	pcapng_reset(&r->pcapng);
+	r->pcap = (struct pcap){.begun = false};
+	r->format = UNKNOWN;
+}
+
 static int parse(struct capture_reader *r, struct window *w, struct record *records, unsigned max,
                  struct pt_error *err)
 {
-	if (r->format == UNKNOWN) {
-		int rc = tell_format(r, w, err);
-		if (rc || r->format == UNKNOWN)
-			return rc;
+	for (;;) {
+		int n = r->format == UNKNOWN ? tell_format(r, w, err) : 0;
+		if (n || r->format == UNKNOWN)
+			return n;
+		bool pcap = r->format == PCAP;
+		n = pcap ? pcap_parse(&r->pcap, w, records, max, err)
+		         : pcapng_parse(&r->pcapng, w, records, max, err);
+		if (n || !(pcap ? r->pcap.over : r->pcapng.over))
+			return n;
+		forget_format(r);
 	}
-	if (r->format == PCAP)
-		return pcap_parse(&r->pcap, w, records, max, err);
-	return pcapng_parse(&r->pcapng, w, records, max, err);
 }
 
 static int end_of_file(const struct capture_reader *r, const struct window *w, struct pt_error *err)
@@ -123,9 +135,7 @@ static int end_of_file(const struct capture_reader *r, const struct window *w, s
 
 static void reset(struct capture_reader *r)
 {
-	pcapng_reset(&r->pcapng);
-	r->pcap = (struct pcap){.begun = false};
-	r->format = UNKNOWN;
+	forget_format(r);
 	r->window = (struct window){.name = input_name(r->in), .want = 8};
 	r->ended = false;
 	r->fault = 0;
@@ -204,6 +214,13 @@ void capture_reader_close(struct capture_reader *r)
 	free(r);
 }
 
+uint64_t capture_reader_misdated(struct capture_reader *r)
+{
+	uint64_t misdated = r->misdated + r->pcapng.misdated;
+	r->misdated = r->pcapng.misdated = 0;
+	return misdated;
+}
+
 int capture_reader_rewind(struct capture_reader *r, struct pt_error *err)
 {
 	int rc = input_rewind(r->in, err);
@@ -268,6 +285,21 @@ static uint8_t *room(struct capture_reader *r, struct pt_pool *pool, size_t *len
 	return bytes + left;
 }
 
+/* Before memory is asked for: 0 if the file ends before what is wanted, else 1 or a fault. */
+static int check_want(const struct capture_reader *r, const struct pt_pool *pool,
+                      struct pt_error *err)
+{
+	const struct window *w = &r->window;
+	if (!input_has(r->in, w->want - window_left(w)))
+		return 0;
+	if (!pool_limit(pool) || w->want <= pool_limit(pool))
+		return 1;
+	return pt_fail(err, -ENOBUFS, "fname",
+	               "'%s' has a block of %zu bytes at byte %llu, more than an engine may hold "
+	               "(see [limits] memory)",
+	               w->name, w->want, (unsigned long long)w->offset);
+}
+
 /* Bytes that came, 0 at the end, or a negative code. What is to be skipped is not kept. */
 static ssize_t fill(struct capture_reader *r, struct pt_pool *pool, struct pt_error *err)
 {
@@ -277,13 +309,12 @@ static ssize_t fill(struct capture_reader *r, struct pt_pool *pool, struct pt_er
 		w->skip = 0;
 	}
 	size_t length;
+	if (w->want > CHUNK && !w->skip) {
+		int rc = check_want(r, pool, err);
+		if (rc <= 0)
+			return rc;
+	}
 	uint8_t *at = room(r, pool, &length);
-	if (!at && w->want > pool_limit(pool))
-		return pt_fail(
-			err, -ENOBUFS, "fname",
-			"'%s' has a block of %zu bytes at byte %llu, more than an engine may "
-			"hold (see [limits] memory)",
-			w->name, w->want, (unsigned long long)w->offset);
 	if (!at)
 		return -ENOMEM;
 	if (w->skip && w->skip < length)

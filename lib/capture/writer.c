@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/moment.h"
 #include "base/path.h"
 #include "base/writer.h"
 #include "capture/output.h"
@@ -15,10 +16,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define BUFFER        ((size_t)512 * 1024) /* the largest packet fits */
+#define BUFFER        ((size_t)512 * 1024)
 #define EXTRA         (64 * 1024 * 1024 / BUFFER)
 #define RUN_MAX       (64 * 1024) /* bytes asked for at once, unless one packet needs more */
 #define FILE_HEADER   24
@@ -26,10 +26,8 @@
 #define PCAP_MAGIC    0xa1b2c3d4u
 #define PCAP_NS_MAGIC 0xa1b23c4du
 #define PCAPNG_PACKET 6
-#define NS_PER_S      UINT64_C(1000000000)
+#define PCAP_LAST_NS  (UINT32_MAX * MOMENT_S + MOMENT_S - 1)
 #define ETHERNET      1
-
-_Static_assert(BUFFER >= CAPTURE_PACKET_MAX + 64, "a record fits a buffer");
 
 struct capture_writer {
 	struct capture_writer_config config;
@@ -39,11 +37,15 @@ struct capture_writer {
 	int fd;                /* the first one, with whoever has it */
 	struct writer *writer; /* from the first packet on */
 	struct pack *pack;
-	int link_type;        /* of pcap; -1: not known yet */
-	bool headed;          /* the file has its header */
-	uint16_t *interfaces; /* the link types of pcapng's, in order */
+	int link_type; /* of pcap; -1: not known yet */
+	bool headed;   /* the file has its header */
+	struct interface {
+		uint16_t link_type;
+		bool before; /* of packets from before 1970 */
+	} * interfaces;      /* pcapng's, in order */
 	unsigned interface_count, interface_room;
 	uint64_t bytes;
+	struct capture_misfits misfits;
 	pthread_mutex_t owner; /* held while the writer's thread calls the owner */
 };
 
@@ -105,8 +107,6 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	w->number = config->number;
 	w->interface_name = config->interface_name ? must_strdup(config->interface_name) : NULL;
 	w->application = config->application ? must_strdup(config->application) : NULL;
-	if (!w->config.snaplen || w->config.snaplen > CAPTURE_PACKET_MAX)
-		w->config.snaplen = CAPTURE_PACKET_MAX;
 	w->output = output;
 	w->fd = output.fd;
 	w->link_type = output.link_type >= 0 ? output.link_type : config->link_type;
@@ -275,7 +275,7 @@ static void write_pcap_header(const struct capture_writer *w, uint8_t *at)
 	            4,
 	            0,
 	            0,
-	            w->config.snaplen,
+	            capture_packet_max((uint16_t)w->link_type),
 	            (uint32_t)w->link_type};
 	_Static_assert(sizeof header == FILE_HEADER, "no padding");
 	memcpy(at, &header, sizeof header);
@@ -307,33 +307,36 @@ static bool write_header(struct capture_writer *w, int link_type)
 	return true;
 }
 
-/* The number of the interface of that link type, which is described now if it is new; -1: no room. */
-static int interface_of(struct capture_writer *w, uint16_t link_type)
+/* The number of the interface for such packets, which is described now if it is new; -1: no room. */
+static int interface_of(struct capture_writer *w, uint16_t link_type, bool before)
 {
 	for (unsigned i = 0; i < w->interface_count; i++)
-		if (w->interfaces[i] == link_type)
+		if (w->interfaces[i].link_type == link_type && w->interfaces[i].before == before)
 			return (int)i;
-	size_t size = pcapng_interface_size(w->interface_name);
+	size_t size = pcapng_interface_size(w->interface_name, before);
 	uint8_t *at = writer_room(w->writer, size);
 	if (!at)
 		return -1;
-	pcapng_interface_write(at, link_type, w->config.snaplen, w->interface_name);
+	pcapng_interface_write(at, link_type, capture_packet_max(link_type), w->interface_name,
+	                       before);
 	advance(w, size);
 	if (w->interface_count == w->interface_room) {
 		w->interface_room = w->interface_room ? w->interface_room * 2 : 4;
 		w->interfaces =
 			must_realloc(w->interfaces, w->interface_room, sizeof *w->interfaces);
 	}
-	w->interfaces[w->interface_count] = link_type;
+	w->interfaces[w->interface_count] = (struct interface){link_type, before};
 	return (int)w->interface_count++;
 }
 
 /* ---- packets ---- */
 
+/* Of one link type and, in pcapng, one side of 1970. */
 struct run {
 	struct pt_msg *const *messages;
 	unsigned count;
 	size_t size;
+	uint32_t packet_max;
 };
 
 static int link_type_of(const struct capture_writer *w, const struct pt_msg *m)
@@ -341,50 +344,50 @@ static int link_type_of(const struct capture_writer *w, const struct pt_msg *m)
 	return pt_msg_is_packet(m) ? m->link_type : w->config.link_type;
 }
 
-static uint32_t captured(const struct capture_writer *w, const struct pt_msg *m)
+static uint32_t captured(const struct run *run, const struct pt_msg *m)
 {
-	return m->length < w->config.snaplen ? m->length : w->config.snaplen;
+	return m->length < run->packet_max ? m->length : run->packet_max;
 }
 
-/* The messages at the front that are of one link type and fit one request for room. */
+/* The messages at the front that are alike and fit one request for room. */
 static struct run front(const struct capture_writer *w, struct pt_msg *const *messages,
                         unsigned count, int link_type)
 {
-	bool pcapng = w->config.format == CAPTURE_PCAPNG;
-	struct run run = {.messages = messages};
+	bool pcapng = w->config.format == CAPTURE_PCAPNG, before = messages[0]->time_ns < 0;
+	struct run run = {.messages = messages,
+	                  .packet_max = capture_packet_max((uint16_t)link_type)};
 	for (; run.count < count; run.count++) {
 		const struct pt_msg *m = messages[run.count];
-		uint32_t length = captured(w, m);
+		uint32_t length = captured(&run, m);
 		size_t size = pcapng ? pcapng_packet_size(length) : PCAP_RECORD + (size_t)length;
-		if (run.count && (link_type_of(w, m) != link_type || run.size + size > RUN_MAX))
+		bool alike = link_type_of(w, m) == link_type && (m->time_ns < 0) == before;
+		if (run.count && (!alike || run.size + size > RUN_MAX))
 			break;
 		run.size += size;
 	}
 	return run;
 }
 
-static uint64_t time_of(const struct pt_msg *m)
+static int64_t time_of(const struct pt_msg *m)
 {
-	if (m->time_ns || pt_msg_is_packet(m))
-		return m->time_ns;
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	return m->time_ns || pt_msg_is_packet(m) ? m->time_ns : moment_now();
 }
 
-static void write_pcap(const struct capture_writer *w, uint8_t *at, const struct run *run)
+static void write_pcap(struct capture_writer *w, uint8_t *at, const struct run *run)
 {
 	const uint32_t unit_ns = w->config.format == CAPTURE_PCAP_NS ? 1 : 1000;
 	for (unsigned i = 0; i < run->count; i++) {
 		const struct pt_msg *m = run->messages[i];
-		uint32_t length = captured(w, m);
-		uint64_t time_ns = time_of(m), time_s = time_ns / NS_PER_S;
-		uint32_t part = (uint32_t)(time_ns % NS_PER_S);
-		if (time_s > UINT32_MAX) {
-			time_s = UINT32_MAX;
-			part = NS_PER_S - 1;
+		uint32_t length = captured(run, m);
+		int64_t time_ns = time_of(m);
+		if (time_ns < 0 || time_ns > PCAP_LAST_NS) {
+			time_ns = time_ns < 0 ? 0 : PCAP_LAST_NS;
+			w->misfits.dated++;
 		}
-		uint32_t header[4] = {(uint32_t)time_s, part / unit_ns, length, m->wire_length};
+		w->misfits.cut += length < m->length;
+		uint32_t header[4] = {(uint32_t)(time_ns / MOMENT_S),
+		                      (uint32_t)(time_ns % MOMENT_S) / unit_ns, length,
+		                      m->wire_length};
 		memcpy(at, header, sizeof header);
 		if (length)
 			memcpy(at + sizeof header, m->bytes, length);
@@ -392,12 +395,13 @@ static void write_pcap(const struct capture_writer *w, uint8_t *at, const struct
 	}
 }
 
-static void write_pcapng(const struct capture_writer *w, uint8_t *at, const struct run *run,
+static void write_pcapng(struct capture_writer *w, uint8_t *at, const struct run *run,
                          uint32_t interface)
 {
 	for (unsigned i = 0; i < run->count; i++) {
 		const struct pt_msg *m = run->messages[i];
-		uint32_t length = captured(w, m);
+		uint32_t length = captured(run, m);
+		w->misfits.cut += length < m->length;
 		pcapng_packet_write(at, interface, m, time_of(m), length);
 		at += pcapng_packet_size(length);
 	}
@@ -427,7 +431,8 @@ static int put_front(struct capture_writer *w, struct pt_msg *const *messages, u
 	if (!write_header(w, link_type))
 		return 0;
 	begin(w);
-	if (pcapng && (interface = interface_of(w, (uint16_t)link_type)) < 0)
+	if (pcapng &&
+	    (interface = interface_of(w, (uint16_t)link_type, messages[0]->time_ns < 0)) < 0)
 		return 0;
 	struct run run = front(w, messages, count, link_type);
 	uint8_t *at = writer_room(w->writer, run.size);
@@ -485,6 +490,11 @@ int capture_writer_error(const struct capture_writer *w)
 	return w->writer ? writer_error(w->writer) : 0;
 }
 
+struct capture_misfits capture_writer_misfits(const struct capture_writer *w)
+{
+	return w->misfits;
+}
+
 /* ---- closing ---- */
 
 static void free_writer(struct capture_writer *w)
@@ -512,7 +522,8 @@ int capture_writer_close(struct capture_writer *w, struct pt_error *err)
 		write_header(w, ETHERNET);
 	/* libpcap takes no file without an interface. */
 	if (rc == 0 && w->config.format == CAPTURE_PCAPNG && !w->interface_count)
-		interface_of(w, w->config.link_type < 0 ? ETHERNET : (uint16_t)w->config.link_type);
+		interface_of(w, w->config.link_type < 0 ? ETHERNET : (uint16_t)w->config.link_type,
+		             false);
 	rc = writer_free(w->writer, true);
 	if (rc)
 		output_failed(&w->config, w->path, rc, err);

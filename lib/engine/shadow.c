@@ -27,7 +27,7 @@ struct header {
 };
 
 struct record {
-	uint64_t time_ns;
+	int64_t time_ns;
 	uint32_t length, wire_length;
 	uint16_t link_type, high;
 	uint32_t unused;

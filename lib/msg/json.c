@@ -5,12 +5,11 @@
 #include "base/buf.h"
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/moment.h"
 #include "msg/pool.h"
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const canals[] = {"low", "high", "trigger"};
@@ -77,34 +76,13 @@ json_t *msg_to_json(const struct pt_msg *m, enum pt_canal canal)
 	                           "canal", canals[canal]);
 	assert(object);
 	if (pt_msg_is_packet(m)) {
-		char time[40];
-		snprintf(time, sizeof time, "%" PRIu64 ".%09" PRIu64, m->time_ns / 1000000000,
-		         m->time_ns % 1000000000);
+		char time[MOMENT_MAX];
+		moment_print(m->time_ns, time);
 		json_object_set_new(object, "time", json_string(time));
 		json_object_set_new(object, "link_type", json_integer(m->link_type));
 		json_object_set_new(object, "wire_length", json_integer(m->wire_length));
 	}
 	return object;
-}
-
-/* "12.5" without the loss of a double. */
-static int time_parse(const char *text, uint64_t *time_ns)
-{
-	char *end;
-	errno = 0;
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-	uint64_t ns = strtoull(text, &end, 10);
-	if (errno || ns > UINT64_MAX / 1000000000 - 1)
-		return -EINVAL;
-	ns *= 1000000000;
-	if (*end == '.') {
-		uint64_t unit = 100000000;
-		for (end++; *end >= '0' && *end <= '9'; end++, unit /= 10)
-			ns += (uint64_t)(*end - '0') * unit;
-	}
-	*time_ns = ns;
-	return *end ? -EINVAL : 0;
 }
 
 static int whole(const json_t *object, const char *name, json_int_t max, json_int_t *value,
@@ -123,7 +101,7 @@ static int whole(const json_t *object, const char *name, json_int_t max, json_in
 
 struct description {
 	json_int_t link_type, wire_length;
-	uint64_t time_ns;
+	int64_t time_ns;
 };
 
 static int check_members(const json_t *object, struct pt_error *err)
@@ -151,12 +129,15 @@ static int check_canal(const json_t *object, struct pt_error *err)
 	return pt_fail(err, -PT_EPARAM, "canal", "'canal' is one of 'low', 'high' and 'trigger'");
 }
 
-static int read_time(const json_t *object, uint64_t *time_ns, struct pt_error *err)
+static int read_time(const json_t *object, int64_t *time_ns, struct pt_error *err)
 {
 	const json_t *time = json_object_get(object, "time");
-	if (!time || (json_is_string(time) && !time_parse(json_string_value(time), time_ns)))
+	if (!time || (json_is_string(time) && !moment_parse(json_string_value(time), time_ns)))
 		return 0;
-	return pt_fail(err, -PT_EPARAM, "time", "'time' is a text, seconds since 1970: \"12.5\"");
+	return pt_fail(
+		err, -PT_EPARAM, "time",
+		"'time' is a text, seconds since 1970: \"12.5\"; from 1677 to 2262, and no finer "
+		"than nanoseconds");
 }
 
 /* All that is wrong is told. */

@@ -33,7 +33,7 @@ struct pt_msg *pt_msg_new(struct pt_pool *pool, const void *bytes, size_t length
 }
 
 struct pt_msg *pt_msg_packet(struct pt_pool *pool, const void *bytes, size_t length,
-                             size_t wire_length, uint16_t link_type, uint64_t time_ns)
+                             size_t wire_length, uint16_t link_type, int64_t time_ns)
 {
 	struct pt_msg *m = pt_msg_new(pool, bytes, length);
 	if (!m)

@@ -34,9 +34,9 @@ struct pt_msg {
 	const uint8_t *bytes;
 	uint32_t length;      /* of bytes */
 	uint32_t wire_length; /* of the packet as it was on the wire; length for anything else */
-	uint64_t time_ns;     /* since 1970, UTC; 0 if unknown */
-	uint16_t link_type;   /* a LINKTYPE_ number, or PT_NO_LINK_TYPE */
-	uint16_t flags;       /* the engine's */
+	int64_t time_ns;    /* since 1970, UTC, from 1677 to 2262; 0 if it is no packet: unknown */
+	uint16_t link_type; /* a LINKTYPE_ number, or PT_NO_LINK_TYPE */
+	uint16_t flags;     /* the engine's */
 	uint32_t refs;
 	struct pt_chunk *chunk;
 	struct pt_pool *pool;
@@ -55,7 +55,7 @@ struct pt_msg *pt_msg_slice(const struct pt_msg *, size_t offset, size_t length)
 
 /* A packet with a copy of the bytes. */
 struct pt_msg *pt_msg_packet(struct pt_pool *, const void *bytes, size_t length, size_t wire_length,
-                             uint16_t link_type, uint64_t time_ns);
+                             uint16_t link_type, int64_t time_ns);
 
 static inline bool pt_msg_is_packet(const struct pt_msg *m)
 {

@@ -9,19 +9,23 @@
 /*
  * k = m:copy()     bytes, time, link type and length on the wire, in the script's own memory
  * #k, k .. "x", tostring(k), k:text() and all methods of strings, on its bytes
- * k.time, k.link_type, k.wire_length     as those of a message, but cannot be written
+ * k.time, k.time_ns, k.link_type, k.wire_length     as those of a message, but cannot be written
+ * k:with(bytes), m:with(bytes)    the same with other bytes; what was not captured stays missing: the
+ *                                 length on the wire changes as the bytes' does
  *
  * Sending it makes a message of it each time. It has no layers: what is wanted of them is looked at
  * before.
  */
 struct lua_kept {
-	uint64_t time_ns;
+	int64_t time_ns;
 	uint32_t wire_length, length;
 	uint16_t link_type;
 	uint8_t bytes[];
 };
 
 int lua_kept_copy(lua_State *); /* the function: of a message at hand, or of what is kept already */
+
+int lua_kept_with(lua_State *);
 
 /* What is kept in the value; NULL if it is no such thing. Never raises. */
 const struct lua_kept *lua_kept_get(lua_State *, int index);

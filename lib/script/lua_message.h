@@ -14,9 +14,11 @@
  * m:text()                 its bytes as a string; m == "text" is never true, m:text() == "text" may be
  * m:byte(i), m:sub(i, j), m:len()   without making a string of the whole
  * m:set_byte(i, v)         writes one byte as it is; no checksum follows
- * m.time                   seconds since 1970, 0 if unknown; can be written
+ * m.time, m.time_ns        seconds since 1970, and nanoseconds, an integer; 0 if unknown; can be
+ *                          written; the first is of 53 bits, which are microseconds in this century
  * m.link_type              a LINKTYPE_ number, nil if it is no packet; can be written
- * m.wire_length
+ * m.wire_length            can be written where it is a packet
+ * m:with(bytes)            a message like this one of other bytes: see lua_kept.h
  * m.eth m.vlan m.arp m.ip m.ip6 m.tcp m.udp m.icmp m.icmp6   nil, or a layer
  * m.ip.src                 a field, nil where the packet is cut before it; writing one puts checksums
  *                          right. Addresses are strings, flags booleans, all else integers
@@ -37,7 +39,7 @@ struct lua_message {
 	bool starved;         /* the engine's memory limit stopped an edit */
 	uint32_t wire_length; /* these three as they were */
 	uint16_t link_type;
-	uint64_t time_ns;
+	int64_t time_ns;
 	struct packet_view view;
 	struct buf before;
 	struct pt_error fault;

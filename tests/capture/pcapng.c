@@ -68,6 +68,8 @@ static void enhanced(struct file *f, uint32_t number, uint64_t units, const char
 	put32(f, total);
 }
 
+static uint64_t misdated; /* of time_with */
+
 static void unknown(struct file *f, uint32_t type, uint32_t body)
 {
 	put32(f, type);
@@ -77,7 +79,7 @@ static void unknown(struct file *f, uint32_t type, uint32_t body)
 	put32(f, 12 + body);
 }
 
-static uint64_t time_with(uint8_t tsresol, int64_t offset_s, uint64_t units)
+static int64_t time_with(uint8_t tsresol, int64_t offset_s, uint64_t units)
 {
 	struct file f = {.big = false};
 	section(&f);
@@ -86,7 +88,9 @@ static uint64_t time_with(uint8_t tsresol, int64_t offset_s, uint64_t units)
 	struct reading r = read_file(&f);
 	ck_assert_int_eq(r.end, 0);
 	ck_assert_uint_eq(r.count, 1);
-	uint64_t time_ns = r.messages[0]->time_ns;
+	int64_t time_ns = r.messages[0]->time_ns;
+	misdated = capture_reader_misdated(r.reader);
+	ck_assert_uint_eq(capture_reader_misdated(r.reader), 0);
 	reading_end(&r);
 	return time_ns;
 }
@@ -150,10 +154,18 @@ END_TEST
 
 START_TEST(times_do_not_overflow)
 {
-	ck_assert_uint_eq(time_with(0, 0, UINT64_MAX), UINT64_MAX);
-	ck_assert_uint_eq(time_with(0x80, 0, UINT64_MAX), UINT64_MAX);
-	ck_assert_uint_eq(time_with(9, INT64_MAX, UINT64_MAX), UINT64_MAX);
-	ck_assert_uint_eq(time_with(9, INT64_MIN, 1), 0);
+	ck_assert_int_eq(time_with(0, 0, UINT64_MAX), INT64_MAX);
+	ck_assert_int_eq(time_with(0x80, 0, UINT64_MAX), INT64_MAX);
+	ck_assert_int_eq(time_with(9, INT64_MAX, UINT64_MAX), INT64_MAX);
+	ck_assert_int_eq(time_with(9, INT64_MIN, 1), INT64_MIN);
+	ck_assert_uint_eq(misdated, 1);
+	ck_assert_int_eq(time_with(9, 0, INT64_MAX), INT64_MAX);
+	ck_assert_uint_eq(misdated, 0);
+	ck_assert_int_eq(time_with(9, 0, INT64_MAX + UINT64_C(1)), INT64_MAX);
+	ck_assert_uint_eq(misdated, 1);
+	ck_assert_int_eq(time_with(9, -9223372036, 0), -9223372036000000000);
+	ck_assert_int_eq(time_with(6, -1700000000, 5000001), -1699999994999999000);
+	ck_assert_uint_eq(misdated, 0);
 	ck_assert_uint_eq(time_with(6, -1, 1500000), 500000000);
 	ck_assert_uint_eq(time_with(6, 1700000000, 1), UINT64_C(1700000000000001000));
 }
@@ -218,6 +230,60 @@ START_TEST(other_blocks_are_skipped_however_long)
 	ck_assert_uint_eq(r.count, 1);
 	expect_bytes(&r, 0, "after");
 	reading_end(&r);
+}
+END_TEST
+
+START_TEST(a_packet_is_as_long_as_its_interface_says)
+{
+	static const struct {
+		uint16_t link_type;
+		uint32_t snaplen, length;
+		const char *words;
+	} cases[] = {{1, 0, 262144, NULL},
+	             {1, 0, 262145, "a packet that claims 262145 bytes, more than 262144"},
+	             {1, 300000, 300000, NULL},
+	             {1, UINT32_MAX, 300000, "more than 262144"},
+	             {220, 0, 3000000, NULL},
+	             {279, 0, 9000000, "more than 8388608"}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct file f = {.big = i % 2};
+		char *text = must_calloc(1, cases[i].length + 1);
+		memset(text, 'u', cases[i].length);
+		section(&f);
+		interface(&f, cases[i].link_type, cases[i].snaplen);
+		enhanced(&f, 0, 1, text);
+		enhanced(&f, 0, 2, "after");
+		struct reading r = read_file(&f);
+		if (cases[i].words)
+			expect_words(&r, cases[i].words);
+		else
+			expect_bytes(&r, 0, text);
+		ck_assert_uint_eq(r.count, cases[i].words ? 0 : 2);
+		reading_end(&r);
+		free(text);
+	}
+}
+END_TEST
+
+START_TEST(a_pcap_file_may_follow)
+{
+	struct file f = {.big = false};
+	section(&f);
+	interface(&f, 1, 0);
+	enhanced(&f, 0, 1, "first");
+	struct file second = three_packets();
+	buf_add(&f.bytes, second.bytes.data, second.bytes.length);
+	section(&f);
+	interface(&f, 101, 0);
+	enhanced(&f, 0, 2, "last");
+	struct reading r = read_file(&f);
+	ck_assert_int_eq(r.end, 0);
+	ck_assert_uint_eq(r.count, 5);
+	expect_bytes(&r, 0, "first");
+	expect_bytes(&r, 3, "three");
+	expect_bytes(&r, 4, "last");
+	reading_end(&r);
+	buf_free(&second.bytes);
 }
 END_TEST
 
@@ -318,7 +384,7 @@ START_TEST(packet_blocks_that_lie_are_found_out)
 {
 	lie(4, 13, "a block that claims 13 bytes");
 	lie(4, 0, "a block that claims 0 bytes");
-	lie(4, 0x7ffffff0, "more than 16777216");
+	lie(4, 0x7ffffff0, "cut off at byte 120, in the middle of what begins");
 	lie(32, 40, "36 bytes at its beginning and 40 at its end");
 	lie(8, 1, "a packet of interface 1, of which there are 1 so far");
 	lie(20, 5, "a packet that claims 5 bytes in a block of 36");
@@ -371,6 +437,7 @@ UNIT_TESTS("capture/pcapng", interfaces_have_their_own_link_types,
            sections_of_either_byte_order_follow_one_another, times_of_every_resolution,
            times_do_not_overflow, simple_packets_have_no_time_and_mind_the_snap_length,
            obsolete_packets_are_read, other_blocks_are_skipped_however_long,
+           a_packet_is_as_long_as_its_interface_says, a_pcap_file_may_follow,
            a_packet_may_have_many_comments, what_never_fits_the_pools_limit_is_not_waited_for,
            a_skipped_block_must_end_as_it_began,
            a_block_that_claims_more_than_the_file_has_is_cut_off,

@@ -46,7 +46,7 @@ static int open_writer(struct desk *d, struct capture_writer_config config)
 	return capture_writer_open(&config, &d->writer, &d->err);
 }
 
-static int put(struct desk *d, const char *text, uint16_t link_type, uint64_t time_ns)
+static int put(struct desk *d, const char *text, uint16_t link_type, int64_t time_ns)
 {
 	size_t length = strlen(text);
 	struct pt_msg *m = pt_msg_packet(d->pool, text, length, length + 10, link_type, time_ns);
@@ -204,18 +204,78 @@ START_TEST(long_packets_are_cut_and_late_times_are_the_last)
 	struct pt_msg *m = pt_msg_room(d.pool, 300000, &bytes);
 	memset(bytes, 7, 300000);
 	m->link_type = 1;
-	m->time_ns = UINT64_MAX;
+	m->time_ns = INT64_MAX;
 	ck_assert_int_eq(open_writer(&d, plain), 0);
 	ck_assert_int_eq(capture_writer_put(d.writer, &m, 1, &d.err), 1);
+	ck_assert_int_eq(put(&d, "early", 1, -1), 1);
+	ck_assert_int_eq(put(&d, "first", 1, 0), 1);
+	ck_assert_int_eq(put(&d, "last", 1, 4294967295999999999), 1);
+	struct capture_misfits misfits = capture_writer_misfits(d.writer);
+	ck_assert_uint_eq(misfits.dated, 2);
+	ck_assert_uint_eq(misfits.cut, 1);
 	finish(&d);
 	struct reading r = read_path(d.path);
-	ck_assert_uint_eq(r.count, 1);
+	ck_assert_uint_eq(r.count, 4);
+	ck_assert_int_eq(r.messages[1]->time_ns, 0);
+	ck_assert_int_eq(r.messages[3]->time_ns, 4294967295999999000);
 	ck_assert_uint_eq(r.messages[0]->length, CAPTURE_PACKET_MAX);
 	ck_assert_uint_eq(r.messages[0]->wire_length, 300000);
 	ck_assert_uint_eq(r.messages[0]->time_ns, UINT64_C(4294967295999999000));
 	reading_end(&r);
 	pt_msg_unref(m);
 	desk_end(&d);
+}
+END_TEST
+
+START_TEST(pcapng_has_every_moment)
+{
+	static const int64_t times[] = {INT64_MIN, -1, 0, 1, INT64_MAX, -1500000000000000000};
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	config.format = CAPTURE_PCAPNG;
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+		ck_assert_int_eq(put(&d, "x", 1, times[i]), 1);
+	ck_assert_uint_eq(capture_writer_misfits(d.writer).dated, 0);
+	finish(&d);
+	struct reading r = read_path(d.path);
+	ck_assert_uint_eq(r.count, sizeof times / sizeof *times);
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+		ck_assert_int_eq(r.messages[i]->time_ns, times[i]);
+	reading_end(&r);
+	desk_end(&d);
+}
+END_TEST
+
+/* More than all of the writer's buffers together. */
+START_TEST(a_packet_may_be_of_many_megabytes)
+{
+	const uint32_t length = 100 * 1000 * 1000;
+	for (int format = CAPTURE_PCAP; format <= CAPTURE_PCAPNG; format++) {
+		struct desk d = desk();
+		struct capture_writer_config config = plain;
+		uint8_t *bytes;
+		struct pt_msg *m = pt_msg_room(d.pool, length, &bytes);
+		memset(bytes, 7, length);
+		m->link_type = 231;
+		config.format = (enum capture_format)format;
+		ck_assert_int_eq(open_writer(&d, config), 0);
+		ck_assert_int_eq(put(&d, "before", 231, 1), 1);
+		ck_assert_int_eq(capture_writer_put(d.writer, &m, 1, &d.err), 1);
+		while (put(&d, "after", 231, 1) == 0)
+			sched_yield();
+		ck_assert_uint_eq(capture_writer_misfits(d.writer).cut, 0);
+		finish(&d);
+		struct reading r = read_path(d.path);
+		ck_assert_int_eq(r.end, 0);
+		ck_assert_uint_eq(r.count, 3);
+		ck_assert_uint_eq(r.messages[1]->length, length);
+		ck_assert_mem_eq(r.messages[1]->bytes, m->bytes, length);
+		expect_bytes(&r, 2, "after");
+		reading_end(&r);
+		pt_msg_unref(m);
+		desk_end(&d);
+	}
 }
 END_TEST
 
@@ -612,15 +672,19 @@ START_TEST(pcapng_blocks_for_a_stream_can_be_read)
 	struct buf b = BUF_INIT;
 	struct pt_msg *m = pt_msg_packet(d.pool, "12345", 5, 60, 1, 42);
 	capture_pcapng_header(&b, "a program");
-	capture_pcapng_interface(&b, 1, 0, "eth0");
-	capture_pcapng_interface(&b, 101, 0, NULL);
-	capture_pcapng_packet(&b, 1, m);
+	capture_pcapng_interface(&b, 1, "eth0", false);
+	capture_pcapng_interface(&b, 101, NULL, false);
+	capture_pcapng_interface(&b, 102, "old", true);
+	capture_pcapng_packet(&b, 1, m, m->time_ns, 5);
+	capture_pcapng_packet(&b, 2, m, -1, 4);
 	struct reading r = read_bytes(b.data, b.length);
 	ck_assert_int_eq(r.end, 0);
 	expect_bytes(&r, 0, "12345");
 	ck_assert_uint_eq(r.messages[0]->time_ns, 42);
 	ck_assert_uint_eq(r.messages[0]->link_type, 101);
 	ck_assert_uint_eq(r.messages[0]->wire_length, 60);
+	expect_bytes(&r, 1, "1234");
+	ck_assert_int_eq(r.messages[1]->time_ns, -1);
 	reading_end(&r);
 	pt_msg_unref(m);
 	buf_free(&b);
@@ -631,10 +695,11 @@ END_TEST
 UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_valid_one,
            pcap_holds_one_link_type_and_pcapng_many, a_vector_is_taken_up_to_what_does_not_fit,
            a_plain_message_needs_a_link_type, long_packets_are_cut_and_late_times_are_the_last,
-           appending_goes_on_at_the_end, appending_to_another_kind_of_file_is_refused,
-           nothing_is_touched_before_the_first_packet, a_file_has_one_writer,
-           a_descriptor_is_written_as_a_path_is, a_pipe_that_others_use_gets_its_flags_back,
-           what_cannot_be_opened_says_how_to_mend_it, a_full_disk_is_told, a_size_limit_is_told,
+           pcapng_has_every_moment, a_packet_may_be_of_many_megabytes, appending_goes_on_at_the_end,
+           appending_to_another_kind_of_file_is_refused, nothing_is_touched_before_the_first_packet,
+           a_file_has_one_writer, a_descriptor_is_written_as_a_path_is,
+           a_pipe_that_others_use_gets_its_flags_back, what_cannot_be_opened_says_how_to_mend_it,
+           a_full_disk_is_told, a_size_limit_is_told,
            a_file_that_takes_a_part_has_what_was_not_lost, a_reader_that_closes_is_told,
            after_a_failed_write_everything_is_refused, what_is_being_read_is_not_written,
            a_ring_goes_on_in_its_next_file_and_keeps_so_many, a_ring_has_one_writer,

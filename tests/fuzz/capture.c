@@ -24,7 +24,7 @@ static size_t drain(struct capture_reader *reader, struct pt_pool *pool)
 		for (int i = 0; i < count; i++) {
 			const struct pt_msg *m = messages[i];
 
-			assert(m->length <= CAPTURE_PACKET_MAX);
+			assert(m->length <= m->wire_length);
 			for (uint32_t k = 0; k < m->length; k++)
 				sum += m->bytes[k];
 		}

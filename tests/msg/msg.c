@@ -155,6 +155,21 @@ START_TEST(a_message_goes_through_json_and_back)
 }
 END_TEST
 
+START_TEST(times_before_1970_go_through_json_too)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m = pt_msg_packet(pool, "a", 1, 1, 1, INT64_C(-1500000000000000001));
+	json_t *json = msg_to_json(m, PT_LOW);
+	struct pt_msg *again = msg_from_json(pool, json, NULL);
+	ck_assert_str_eq(json_string_value(json_object_get(json, "time")), "-1500000000.000000001");
+	ck_assert_int_eq(again->time_ns, INT64_C(-1500000000000000001));
+	json_decref(json);
+	pt_msg_unref(m);
+	pt_msg_unref(again);
+	pool_free(pool);
+}
+END_TEST
+
 START_TEST(what_is_no_message_is_refused_with_its_place)
 {
 	static const struct {
@@ -167,7 +182,8 @@ START_TEST(what_is_no_message_is_refused_with_its_place)
 		{"{\"message\": \"a\", \"link_type\": 70000}", "link_type"},
 		{"{\"message\": \"a\", \"link_type\": \"1\"}", "link_type"},
 		{"{\"message\": \"a\", \"time\": 5}", "time"},
-		{"{\"message\": \"a\", \"time\": \"-5\"}", "time"},
+		{"{\"message\": \"a\", \"time\": \"9223372037\"}", "time"},
+		{"{\"message\": \"a\", \"time\": \"1.0000000001\"}", "time"},
 		{"{\"message\": \"a\", \"colour\": 1}", "colour"},
 		{"{\"message\": \"a\", \"canal\": \"up\"}", "canal"},
 		{"{\"message\": \"a\", \"canal\": 0}", "canal"},
@@ -205,5 +221,5 @@ UNIT_TESTS("msg/msg", an_edit_copies_only_what_somebody_else_holds,
            a_slice_shares_bytes_until_one_is_edited, a_truncated_sibling_does_not_see_the_edit,
            truncating_a_packet_keeps_its_length_on_the_wire, the_limit_is_kept_and_given_back,
            a_kept_message_pins_no_chunk, a_queue_keeps_order_and_counts,
-           a_message_goes_through_json_and_back, what_is_no_message_is_refused_with_its_place,
+           a_message_goes_through_json_and_back, times_before_1970_go_through_json_too, what_is_no_message_is_refused_with_its_place,
            all_that_is_wrong_with_a_message_is_told)
