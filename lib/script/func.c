@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/near.h"
 #include "script/comment.h"
+#include "script/lua_kept.h"
 #include "script/lua_operation.h"
 #include "script/meant.h"
 #include "script/sandbox.h"
@@ -47,29 +48,38 @@ static int to_text(lua_State *L)
 	return 1;
 }
 
+static int put_in_place(struct pt_msg **m, struct pt_msg *other, struct pt_error *err)
+{
+	if (!other)
+		return pt_fail(err, -ENOMEM, NULL, "the memory limit for messages is reached");
+	pt_msg_unref(*m);
+	*m = other;
+	return 0;
+}
+
 /* Replaces *m by a plain message of the string on top of the stack. */
 static int replace(struct pt_msg **m, lua_State *L, struct pt_error *err)
 {
 	size_t length;
 	const char *text = lua_tolstring(L, -1, &length);
 	struct pt_msg *plain = pt_msg_new((*m)->pool, text, length);
-	if (!plain)
-		return pt_fail(err, -ENOMEM, NULL, "the memory limit for messages is reached");
-	plain->time_ns = (*m)->time_ns;
-	pt_msg_unref(*m);
-	*m = plain;
-	return 0;
+	if (plain)
+		plain->time_ns = (*m)->time_ns;
+	return put_in_place(m, plain, err);
 }
 
 /* Does what the value on top of the stack says; `same`: it is the message itself. */
 static int take_result(struct sandbox *s, bool same, struct pt_msg **m, struct pt_error *err)
 {
 	lua_State *L = s->lua;
+	const struct lua_kept *kept = lua_kept_get(L, -1);
 	int rc = 0;
 	if (same)
 		return 0;
 	if (!lua_toboolean(L, -1))
 		return 1;
+	if (kept)
+		return put_in_place(m, lua_kept_message(kept, (*m)->pool), err);
 	if (lua_type(L, -1) == LUA_TNUMBER) {
 		lua_pushcfunction(L, to_text);
 		lua_insert(L, -2);
@@ -81,7 +91,8 @@ static int take_result(struct sandbox *s, bool same, struct pt_msg **m, struct p
 static bool is_result(lua_State *L, bool same)
 {
 	int type = lua_type(L, -1);
-	return same || type == LUA_TSTRING || type == LUA_TNUMBER || !lua_toboolean(L, -1);
+	return same || type == LUA_TSTRING || type == LUA_TNUMBER || !lua_toboolean(L, -1) ||
+	       lua_kept_get(L, -1);
 }
 
 static int lua_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *err)
@@ -94,7 +105,7 @@ static int lua_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *
 	bool same = !rc && lua_message_is(&s->message, L, -1);
 	if (!rc && !is_result(L, same))
 		rc = pt_fail(err, -PT_ESCRIPT, NULL,
-		             "the function returned a %s, not the message, a string or nil",
+		             "the function returned a %s, not a message, a string or nil",
 		             luaL_typename(L, -1));
 	*m = lua_message_end(&s->message, rc < 0);
 	if (!rc)

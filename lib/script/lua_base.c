@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The globals: an allow-list of Lua's own, and five that had to be written anew. */
+#include "base/moment.h"
 #include "script/sandbox.h"
 
 #include <lualib.h>
@@ -63,6 +64,18 @@ static int no_print(lua_State *L)
 	                     "self:print(…)");
 }
 
+static int now(lua_State *L)
+{
+	lua_pushnumber(L, moment_seconds(moment_now()));
+	return 1;
+}
+
+static int now_ns(lua_State *L)
+{
+	lua_pushinteger(L, moment_now());
+	return 1;
+}
+
 void lua_base_open(lua_State *L)
 {
 	lua_pushcfunction(L, luaopen_base);
@@ -84,6 +97,10 @@ void lua_base_open(lua_State *L)
 	lua_setfield(L, -2, "collectgarbage");
 	lua_pushcfunction(L, no_print);
 	lua_setfield(L, -2, "print");
+	lua_pushcfunction(L, now);
+	lua_setfield(L, -2, "now");
+	lua_pushcfunction(L, now_ns);
+	lua_setfield(L, -2, "now_ns");
 	lua_pushcfunction(L, luaopen_math);
 	lua_call(L, 0, 1);
 	lua_setfield(L, -2, "math");

@@ -2,6 +2,7 @@
 /* A userdata with the bytes behind it. */
 #include "script/lua_kept.h"
 
+#include "base/moment.h"
 #include "script/sandbox.h"
 
 #include <string.h>
@@ -29,6 +30,44 @@ int lua_kept_copy(lua_State *L)
 	struct lua_kept *k = lua_newuserdatauv(L, sizeof *k + m->length, 0);
 	*k = (struct lua_kept){m->time_ns, m->wire_length, m->length, m->link_type};
 	memcpy(k->bytes, m->bytes, m->length);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
+	lua_setmetatable(L, -2);
+	return 1;
+}
+
+/* The bytes of a message of any kind, or of a string, as a string in its place. */
+static const char *bytes_at(lua_State *L, int index, size_t *length)
+{
+	const struct lua_kept *k = lua_kept_get(L, index);
+	if (k) {
+		lua_pushlstring(L, (const char *)k->bytes, k->length);
+		lua_replace(L, index);
+	} else if (lua_islightuserdata(L, index)) {
+		lua_message_to_string(L, index);
+	}
+	return luaL_checklstring(L, index, length);
+}
+
+int lua_kept_with(lua_State *L)
+{
+	size_t length;
+	const char *bytes = bytes_at(L, 2, &length);
+	const struct lua_kept *k = lua_kept_get(L, 1);
+	struct lua_kept like = {.link_type = PT_NO_LINK_TYPE};
+	if (k) {
+		like = *k;
+	} else {
+		const struct pt_msg *m = lua_message_get(L, 1)->msg;
+		like = (struct lua_kept){m->time_ns, m->wire_length, m->length, m->link_type};
+	}
+	uint64_t wire = (uint64_t)(like.wire_length - like.length) + length;
+	luaL_argcheck(L, wire <= UINT32_MAX, 2, "too long for a message");
+	sandbox_charge(L, 64 + length / 8);
+	struct lua_kept *other = lua_newuserdatauv(L, sizeof *other + length, 0);
+	*other = like;
+	other->length = (uint32_t)length;
+	other->wire_length = (uint32_t)wire;
+	memcpy(other->bytes, bytes, length);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
 	lua_setmetatable(L, -2);
 	return 1;
@@ -90,7 +129,9 @@ static int get(lua_State *L)
 	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
 		return 1;
 	if (!strcmp(name, "time"))
-		lua_pushnumber(L, (lua_Number)k->time_ns / 1e9);
+		lua_pushnumber(L, moment_seconds(k->time_ns));
+	else if (!strcmp(name, "time_ns"))
+		lua_pushinteger(L, k->time_ns);
 	else if (!strcmp(name, "wire_length"))
 		lua_pushinteger(L, k->wire_length);
 	else if (strcmp(name, "link_type") != 0)
@@ -107,8 +148,11 @@ static int set(lua_State *L)
 	return luaL_error(L, "a kept message cannot be written");
 }
 
-static const luaL_Reg methods[] = {
-	{"text", text}, {"len", length}, {"copy", lua_kept_copy}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"text", text},
+                                   {"len", length},
+                                   {"copy", lua_kept_copy},
+                                   {"with", lua_kept_with},
+                                   {NULL, NULL}};
 
 static const luaL_Reg metamethods[] = {
 	{"__len", length},   {"__concat", concat}, {"__tostring", text},

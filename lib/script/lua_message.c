@@ -2,35 +2,29 @@
 /* One metatable for all light userdata: messages and their layers. */
 #include "script/sandbox.h"
 
+#include "base/moment.h"
 #include "base/near.h"
 #include "script/lua_kept.h"
 #include "script/payload.h"
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LAYER_BITS 4 /* of the light userdata: 0 for the message, else a layer plus 1 */
 
-enum member { PAYLOAD = PACKET_LAYERS, TIME, LINK_TYPE, WIRE_LENGTH };
+enum member { PAYLOAD = PACKET_LAYERS, TIME, TIME_NS, LINK_TYPE, WIRE_LENGTH };
 
 static const struct {
 	const char *name;
 	int member; /* or a layer */
 } members[] = {
-	{"eth", PACKET_ETH},
-	{"vlan", PACKET_VLAN},
-	{"arp", PACKET_ARP},
-	{"ip", PACKET_IP},
-	{"ip6", PACKET_IP6},
-	{"tcp", PACKET_TCP},
-	{"udp", PACKET_UDP},
-	{"icmp", PACKET_ICMP},
-	{"icmp6", PACKET_ICMP6},
-	{"payload", PAYLOAD},
-	{"time", TIME},
-	{"link_type", LINK_TYPE},
-	{"wire_length", WIRE_LENGTH},
+	{"eth", PACKET_ETH},      {"vlan", PACKET_VLAN},
+	{"arp", PACKET_ARP},      {"ip", PACKET_IP},
+	{"ip6", PACKET_IP6},      {"tcp", PACKET_TCP},
+	{"udp", PACKET_UDP},      {"icmp", PACKET_ICMP},
+	{"icmp6", PACKET_ICMP6},  {"payload", PAYLOAD},
+	{"time", TIME},           {"time_ns", TIME_NS},
+	{"link_type", LINK_TYPE}, {"wire_length", WIRE_LENGTH},
 };
 
 #define MEMBERS (sizeof members / sizeof *members)
@@ -182,7 +176,8 @@ static int read_member(lua_State *L, struct lua_message *m, int member)
 {
 	switch (member) {
 	case PAYLOAD: return read_payload(L, m);
-	case TIME: lua_pushnumber(L, (lua_Number)m->msg->time_ns / 1e9); break;
+	case TIME: lua_pushnumber(L, moment_seconds(m->msg->time_ns)); break;
+	case TIME_NS: lua_pushinteger(L, m->msg->time_ns); break;
 	case WIRE_LENGTH: lua_pushinteger(L, m->msg->wire_length); break;
 	case LINK_TYPE:
 		if (pt_msg_is_packet(m->msg))
@@ -270,13 +265,35 @@ static int write_payload(lua_State *L, struct lua_message *m)
 
 static int write_time(lua_State *L, struct lua_message *m)
 {
-	lua_Number seconds = luaL_checknumber(L, 3), whole_seconds = floor(seconds);
-	if (!(seconds >= 0 && seconds < 18446744073.0))
-		return luaL_error(L, "a time is in seconds since 1970, not %f", seconds);
+	lua_Number seconds = luaL_checknumber(L, 3);
+	int64_t time_ns = m->msg->time_ns;
+	if (seconds != moment_seconds(time_ns) && moment_from_seconds(seconds, &time_ns))
+		return luaL_error(L, "a time is in seconds since 1970, from 1677 to 2262, not %f",
+		                  seconds);
 	own(L, m);
-	if (seconds != (lua_Number)m->msg->time_ns / 1e9)
-		m->msg->time_ns = (uint64_t)whole_seconds * 1000000000 +
-		                  (uint64_t)llround((seconds - whole_seconds) * 1e9);
+	m->msg->time_ns = time_ns;
+	return 0;
+}
+
+static int write_time_ns(lua_State *L, struct lua_message *m)
+{
+	lua_Integer time_ns = luaL_checkinteger(L, 3);
+	own(L, m);
+	m->msg->time_ns = time_ns;
+	return 0;
+}
+
+static int write_wire_length(lua_State *L, struct lua_message *m)
+{
+	lua_Integer length = luaL_checkinteger(L, 3), least = m->msg->length;
+	if (!pt_msg_is_packet(m->msg) && length != least)
+		return luaL_error(L, "what is no packet has no other length on the wire; set "
+		                     "link_type first");
+	if (length < least || length > UINT32_MAX)
+		return luaL_error(L, "a length on the wire is from %I, what the packet has, to %I",
+		                  least, (lua_Integer)UINT32_MAX);
+	own(L, m);
+	m->msg->wire_length = (uint32_t)length;
 	return 0;
 }
 
@@ -303,10 +320,13 @@ static int message_newindex(lua_State *L)
 	lua_pushvalue(L, 2);
 	if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
 		return unknown(L, "a message", lua_upvalueindex(1));
-	int member = lua_isnumber(L, -1) ? (int)lua_tointeger(L, -1) : WIRE_LENGTH;
-	switch (member) {
+	bool method = !lua_isnumber(L, -1);
+	int member = method ? PACKET_LAYERS : (int)lua_tointeger(L, -1);
+	switch (method ? -1 : member) {
 	case PAYLOAD: return write_payload(L, m);
 	case TIME: return write_time(L, m);
+	case TIME_NS: return write_time_ns(L, m);
+	case WIRE_LENGTH: return write_wire_length(L, m);
 	case LINK_TYPE: return write_link_type(L, m);
 	}
 	return luaL_error(L, "'%s' of a message cannot be written%s", lua_tostring(L, 2),
@@ -424,6 +444,8 @@ static void push_members(lua_State *L)
 	luaL_setfuncs(L, methods, 0);
 	lua_pushcfunction(L, lua_kept_copy);
 	lua_setfield(L, -2, "copy");
+	lua_pushcfunction(L, lua_kept_with);
+	lua_setfield(L, -2, "with");
 	for (size_t i = 0; i < MEMBERS; i++) {
 		lua_pushinteger(L, members[i].member);
 		lua_setfield(L, -2, members[i].name);

@@ -3,6 +3,7 @@
 #include "script/native.h"
 
 #include "base/date.h"
+#include "base/moment.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,33 @@ static int read_truncate(struct native *n, lua_State *L, struct pt_error *err)
 static int transform_truncate(struct native *n, struct pt_msg **m, struct pt_error *err)
 {
 	return pt_msg_truncate(m, n->length) ? no_memory(err) : 0;
+}
+
+static int read_shift(struct native *n, lua_State *L, struct pt_error *err)
+{
+	char text[64];
+	const char *span = text_of(L, -1, text);
+	int rc = lua_type(L, -1) == LUA_TSTRING ? moment_parse_span(span, &n->shift_ns) : -EINVAL;
+	if (rc)
+		return pt_fail(err, -PT_ESCRIPT, NULL,
+		               "shift_time takes a time with its units (d h m s ms us ns), as "
+		               "'-1h', '1h30m' or '250us', not '%s'",
+		               span);
+	return 0;
+}
+
+static int transform_shift(struct native *n, struct pt_msg **m, struct pt_error *err)
+{
+	int64_t time_ns;
+	if (!(*m)->time_ns && !pt_msg_is_packet(*m))
+		return 0;
+	if (__builtin_add_overflow((*m)->time_ns, n->shift_ns, &time_ns))
+		return pt_fail(err, -ERANGE, NULL,
+		               "its time would be shifted out of the years from 1677 to 2262");
+	if (pt_msg_own(m))
+		return no_memory(err);
+	(*m)->time_ns = time_ns;
+	return 0;
 }
 
 /* What is to be set, as it was written: the value lives in the script's table. */
@@ -385,6 +413,9 @@ const struct native_op native_ops[] = {
 	{"anonymize", "anonymize{key='…'}",
 	 "addresses replaced, prefixes preserved, by Crypto-PAn; the key is 64 hex digits",
 	 TRANSFORM, read_anonymize, transform_anonymize, NULL},
+	{"shift_time", "shift_time '-1h'",
+	 "an earlier or later time, exactly: 1h30m, 250us; what has no time is left alone",
+	 TRANSFORM, read_shift, transform_shift, NULL},
 	{"always", "always", "every message", PREDICATE, NULL, NULL, test_always},
 	{"never", "never", "no message", PREDICATE, NULL, NULL, test_never},
 	{"equals", "equals 'bytes'", "messages of exactly these bytes",

@@ -31,6 +31,7 @@ extern const struct native_op native_ops[]; /* ends with a row without a name */
 struct native {
 	const struct native_op *op;
 	size_t length;         /* truncate */
+	int64_t shift_ns;      /* shift_time */
 	struct pt_bytes bytes; /* equals */
 	struct packet_set *sets;
 	size_t set_count;

@@ -197,11 +197,75 @@ START_TEST(time_and_link_type_are_written)
 	m = udp_after(pool, "m.link_type = nil assert(m.link_type == nil and not m.ip)");
 	ck_assert(!pt_msg_is_packet(m));
 	pt_msg_unref(m);
-	fails("function(m) m.time = -1 end", "a time is in seconds");
+	m = udp_after(pool, "m.time = -1 assert(m.time_ns == -1000000000)");
+	ck_assert_int_eq(m->time_ns, -1000000000);
+	pt_msg_unref(m);
 	fails("function(m) m.time = 0/0 end", "a time is in seconds");
 	fails("function(m) m.time = 1e11 end", "a time is in seconds");
 	fails("function(m) m.link_type = 65535 end", "a link type is");
-	fails("function(m) m.wire_length = 5 end", "cannot be written");
+	fails("function(m) m.len = 5 end", "'len' of a message cannot be written");
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(nanoseconds_are_kept)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m = udp_after(pool, "assert(math.type(m.time_ns) == 'integer')"
+	                                   " m.time_ns = m.time_ns + 3600000000001");
+	ck_assert_int_eq(m->time_ns, INT64_C(1500003600123456790));
+	pt_msg_unref(m);
+	m = udp_after(pool, "m.time_ns = math.mininteger");
+	ck_assert_int_eq(m->time_ns, INT64_MIN);
+	pt_msg_unref(m);
+	m = udp_after(pool, "local n = now_ns() assert(n > 1700000000000000000)"
+	                    " assert(math.abs(now() * 1e9 - n) < 600e9) m.time_ns = n");
+	ck_assert_int_gt(m->time_ns, INT64_C(1700000000000000000));
+	pt_msg_unref(m);
+	fails("function(m) m.time_ns = 0.5 end", "no integer representation");
+	fails("function(m) m.time_ns = 'a' end", "number expected");
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(a_length_on_the_wire_is_written)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m = udp_after(pool, "m.wire_length = 1500 assert(m.wire_length == 1500)");
+	ck_assert_uint_eq(m->wire_length, 1500);
+	pt_msg_unref(m);
+	fails_on_udp("function(m) m.wire_length = #m - 1 end", "a length on the wire is from");
+	fails_on_udp("function(m) m.wire_length = 1 << 32 end", "a length on the wire is from");
+	fails("function(m) m.wire_length = #m + 1 end", "no packet has no other length");
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(a_message_is_made_of_a_message)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m = applied("function(m) m.time_ns = 5 return m:with(m:sub(1, 20)) end",
+	                           PACKET(pool, UDP_PACKET));
+	uint32_t whole = sizeof UDP_PACKET;
+	ck_assert_uint_lt(m->length, whole);
+	ck_assert_uint_eq(m->length, 20);
+	ck_assert_uint_eq(m->wire_length, 20);
+	ck_assert_uint_eq(m->link_type, 1);
+	ck_assert_int_eq(m->time_ns, 5);
+	pt_msg_unref(m);
+	m = applied("function(m) m.wire_length = #m + 100 return m:with(m .. 'tail'):with(m) end",
+	            PACKET(pool, UDP_PACKET));
+	ck_assert_uint_eq(m->wire_length, m->length + 100);
+	pt_msg_unref(m);
+	m = applied("function(m) local k = m:with('') assert(k.link_type == nil and #k == 0)"
+	            " return k:with('plain') end",
+	            pt_msg_new(pool, "a", 1));
+	ck_assert(!pt_msg_is_packet(m));
+	ck_assert_uint_eq(m->wire_length, 5);
+	pt_msg_unref(m);
+	fails("function(m) return m:with() end", "string expected");
+	fails("function(m) return m:with({}) end", "string expected");
+	fails("function(m) local k = m:copy() k.time_ns = 1 end", "cannot be written");
 	pool_free(pool);
 }
 END_TEST
@@ -312,6 +376,7 @@ UNIT_TESTS("script/lua_message", all_methods_of_strings_are_there, parts_are_tho
            writing_a_field_puts_checksums_right, what_was_written_can_be_read,
            a_wrong_value_names_the_field, unknown_names_bring_the_nearest,
            a_payload_is_written_in_its_length, bytes_are_written_as_they_are,
-           time_and_link_type_are_written, a_message_that_is_kept_is_gone,
+           time_and_link_type_are_written, nanoseconds_are_kept, a_length_on_the_wire_is_written,
+           a_message_is_made_of_a_message, a_message_that_is_kept_is_gone,
            an_edit_is_not_seen_by_others, an_error_undoes_the_edits, a_predicate_changes_nothing,
            the_limit_of_messages_is_told_apart)

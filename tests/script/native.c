@@ -44,6 +44,34 @@ START_TEST(truncating_keeps_the_length_on_the_wire)
 }
 END_TEST
 
+START_TEST(times_are_shifted_exactly)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m = applied("shift_time '-1h'", PACKET(pool, UDP_PACKET));
+	ck_assert_int_eq(m->time_ns, INT64_C(1499996400123456789));
+	pt_msg_unref(m);
+	m = PACKET(pool, UDP_PACKET);
+	m->time_ns = 0;
+	m = applied("shift_time '-1ns'", m);
+	ck_assert_int_eq(m->time_ns, -1);
+	pt_msg_unref(m);
+	m = applied("shift_time '1d'", pt_msg_new(pool, "a", 1));
+	ck_assert_int_eq(m->time_ns, 0);
+	pt_msg_unref(m);
+	struct pt_func *f = transform("shift_time '106000d'");
+	m = PACKET(pool, UDP_PACKET);
+	ck_assert_int_eq(func_transform(f, &m, NULL), -ERANGE);
+	ck_assert_int_eq(m->time_ns, INT64_C(1500000000123456789));
+	pt_msg_unref(m);
+	func_free(f);
+	pool_free(pool);
+	refused_transform("shift_time 'soon'", "shift_time takes …");
+	refused_transform("shift_time(3600)", "shift_time takes …");
+	refused_transform("shift_time '1000000d'", "shift_time takes …");
+	refused_transform("shift_time", "shift_time takes an argument: …");
+}
+END_TEST
+
 START_TEST(set_writes_fields)
 {
 	struct pt_pool *pool = pool_new(0);
@@ -330,7 +358,7 @@ START_TEST(the_limit_of_messages_is_told)
 END_TEST
 
 UNIT_TESTS("script/native", bytes_are_reversed, letters_change_case_and_nothing_else,
-           truncating_keeps_the_length_on_the_wire, set_writes_fields,
+           truncating_keeps_the_length_on_the_wire, times_are_shifted_exactly, set_writes_fields,
            set_and_anonymize_leave_others_alone, every_fault_of_a_set_is_listed,
            anonymizing_changes_addresses_alone, times_are_within_bounds_or_not,
            each_so_many_is_counted_anew_at_a_start, what_is_nearly_an_operation_is_mended,
