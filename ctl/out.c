@@ -3,11 +3,10 @@
 #include "ctl/out.h"
 
 #include "base/error.h"
+#include "base/thread.h"
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,14 +49,8 @@ static void *watch_reader(void *arg)
 
 void out_end_with_reader(void)
 {
-	sigset_t all, before;
-	pthread_t thread;
-	sigfillset(&all); /* signals are for the thread that looks for them */
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	if (!pthread_create(&thread, NULL, watch_reader,
-	                    NULL)) /* else it ends with the next print */
-		pthread_detach(thread);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	/* without a thread it ends with the next print */
+	thread_start("who watches the reader", 0, watch_reader, NULL, NULL, NULL);
 }
 
 void out_buf(struct buf *b)

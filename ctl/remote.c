@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "ctl/ctl.h"
 #include "ctl/mux.h"
 #include <errno.h>
@@ -138,21 +139,16 @@ static void *serve(void *arg)
 
 static int begin_serving(struct remote *r, int fd, struct pt_error *err)
 {
-	sigset_t all, before;
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	r->mux = mux_new(fd, fd, NULL, NULL);
 	if (!r->mux) {
 		close(fd);
 		return pt_fail(err, -errno, NULL, "no way to ssh: %s", error_words(errno));
 	}
-	sigfillset(&all); /* signals are for the thread that looks for them */
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	int rc = pthread_create(&r->thread, NULL, serve, r);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!rc)
-		return 0;
-	mux_free(r->mux);
-	return pt_fail(err, -rc, NULL, "no thread to serve ssh: %s", error_words(rc));
+	int rc = thread_start("what serves ssh", 0, serve, r, &r->thread, err);
+	if (rc)
+		mux_free(r->mux);
+	return rc;
 }
 
 static int begin(struct remote *r, const char *host, const char *socket, double timeout_s,

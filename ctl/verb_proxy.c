@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl proxy: standard input and output as the daemon's socket. */
 #include "base/error.h"
+#include "base/thread.h"
 #include "ctl/ctl.h"
 #include "ctl/mux.h"
 #include "ctl/verb.h"
 #include "rpc/dial.h"
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -108,18 +108,14 @@ static int proxy(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	static int fd; /* the thread may outlive this call */
-	pthread_t requests;
 	if (ctl_flag(ctl, "many"))
 		return proxy_many(ctl);
 	fd = dial_daemon(ctl, &err);
 	if (fd < 0)
 		return ctl_refused(ctl, &err);
-	int rc = pthread_create(&requests, NULL, pass_requests, &fd);
-	if (rc) {
-		pt_fail(&err, -rc, NULL, "no thread to pass on requests: %s", error_words(rc));
+	/* nobody waits for it: at the end it may still wait for its input */
+	if (thread_start("what passes on requests", 0, pass_requests, &fd, NULL, &err))
 		return ctl_refused(ctl, &err);
-	}
-	pthread_detach(requests); /* at the end it may still wait for its input */
 	pass(fd, STDOUT_FILENO);
 	return EXIT_DONE;
 }

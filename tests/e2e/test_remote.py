@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A daemon on another host: ptctl -H, through a real sshd on loopback."""
+import itertools
 import os
 import pathlib
 import shutil
@@ -11,7 +12,7 @@ import pytest
 from scapy.all import Ether, IP, Raw, wrpcap
 
 import makers  # noqa: F401: frames without a destination ask nobody
-from conftest import DEADLINE, eventually, program, run_ptctl
+from conftest import DEADLINE, eventually, program, run_ptctl, some_of
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
@@ -123,9 +124,8 @@ STREAMS = [("recv", "p.q", "--follow"), ("recv", "p.q", "--timeout", "1000"), ("
            ("tap", "p.s"), ("tap", "p.s", "-w", "-")]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("verb", STREAMS, ids=" ".join)
-def test_a_stream_that_ends_leaves_nothing_behind(daemon, shell, verb, how):
+@pytest.mark.parametrize("how, verb", some_of(itertools.product([signal.SIGKILL, signal.SIGTERM, signal.SIGINT], STREAMS)))
+def test_a_stream_that_ends_leaves_nothing_behind(daemon, shell, how, verb):
     daemon.create("p", "s = CLIFeeder(); s > QueueSink(name='q')")
     process = stream(daemon, shell, *verb, stdout=subprocess.PIPE)
     eventually(lambda: helpers_of(daemon))
@@ -137,9 +137,8 @@ def test_a_stream_that_ends_leaves_nothing_behind(daemon, shell, verb, how):
     assert daemon.ok("recv", "p.q") == "the next\n"
 
 
-@pytest.mark.parametrize("verb", STREAMS, ids=" ".join)
-@pytest.mark.parametrize("remotely", [False, True])
-def test_a_stream_ends_when_its_reader_has_gone(daemon, shell, verb, remotely):
+@pytest.mark.parametrize("remotely, verb", some_of(itertools.product([False, True], STREAMS)))
+def test_a_stream_ends_when_its_reader_has_gone(daemon, shell, remotely, verb):
     daemon.create("p", "s = CLIFeeder(); s > QueueSink(name='q')")
     there = ["-H", "there"] if remotely else []
     process = subprocess.Popen([program("ptctl"), "-s", daemon.socket, *there, *verb],
