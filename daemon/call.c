@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
+#include "daemon/reading.h"
 #include "type/param.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@ static void end(struct call *call, const json_t *result, const struct pt_error *
 		connection_answered(call->connection, call, result, err);
 	for (int i = 0; i < call->fd_count; i++)
 		close(call->fds[i]);
-	rpc_request_clear(&call->request);
+	reading_forget(call);
 	free(call);
 }
 

@@ -16,6 +16,7 @@ struct call {
 	struct daemon *daemon;
 	struct connection *connection; /* NULL: the connection was given up meanwhile */
 	struct rpc_request request;
+	bool is_long;        /* the request: a worker reads and frees it */
 	int fds[PASSED_MAX]; /* the call closes what is still here in the end */
 	int fd_count;
 	struct ask *ask; /* of an engine: what the call waits for and can be given up; or NULL */

@@ -5,10 +5,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/call.h"
-#include "daemon/check.h"
 #include "daemon/daemon.h"
 #include "daemon/outbox.h"
 #include "daemon/passed.h"
+#include "daemon/reading.h"
 #include "daemon/server.h"
 #include "daemon/listener.h"
 #include "rpc/frame.h"
@@ -190,47 +190,56 @@ static int check_role(const struct connection *c, const struct rpc_method *metho
 	return -PT_EPERMITTED;
 }
 
-static int read_call(struct connection *c, struct call *call, const char *line, size_t length,
-                     struct pt_error *err)
+static int check_request(struct connection *c, struct call *call, struct pt_error *err)
 {
 	struct rpc_request *request = &call->request;
-	int code = rpc_read(line, length, method_tables, request, err);
-	if (code)
-		check_refused(line, length, err);
-	if (!code)
-		code = check_role(c, request->method, err);
+	int code = check_role(c, request->method, err);
 	if (!code)
 		code = passed_claim(&c->passed, line_end(c), request->fds, call->fds, err);
 	if (!code)
 		call->fd_count = request->fds;
-	passed_expire(&c->passed, line_end(c));
 	return code;
+}
+
+/* Its line has been read. */
+static void begin(struct call *call, int code, struct pt_error *err)
+{
+	struct connection *c = call->connection;
+	if (!code)
+		code = c ? check_request(c, call, err) : -EPIPE;
+	if (c)
+		passed_expire(&c->passed, line_end(c));
+	if (code)
+		call_refuse(call, code, err);
+	else if (!call_is_heard(call) && role_parse(call->request.method->role) <= ROLE_VIEWER)
+		call_refuse(call, -EPIPE, err); /* it only tells, and nobody hears */
+	else
+		call->request.method->run(call);
+	if (c && c->gone && c->call)
+		call_cancel(c->call);
 }
 
 static void carry_out(struct connection *c, const char *line, size_t length)
 {
-	struct pt_error err = PT_ERROR_INIT;
-	struct call *call = c->call = call_new(server_daemon(c->server), c);
-	int code = read_call(c, call, line, length, &err);
-	if (code)
-		call_refuse(call, code, &err);
-	else if (c->gone && role_parse(call->request.method->role) <= ROLE_VIEWER)
-		call_refuse(call, -EPIPE, &err); /* it only tells, and nobody hears */
-	else
-		call->request.method->run(call);
-	if (c->gone && c->call)
-		call_cancel(c->call);
+	c->call = call_new(server_daemon(c->server), c);
+	reading_begin(c->call, line, length, begin);
 }
 
-static void refuse_long(struct connection *c)
+static void refuse_long(struct connection *c, bool crowded)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	struct call *call = c->call = call_new(server_daemon(c->server), c);
+	int code = crowded ? -PT_ELIMIT : -PT_EREQUEST;
 	call->request.id = json_null();
-	pt_fail(&err, -PT_EREQUEST, NULL, "a request of more than %zu bytes", c->frame.line_max);
-	pt_hint(&err, "send it in several requests");
+	if (crowded)
+		pt_fail(&err, code, NULL, "no room for a request of more than %d bytes now",
+		        FRAME_LINE_MAX);
+	else
+		pt_fail(&err, code, NULL, "a request of more than %zu bytes", c->frame.line_max);
+	pt_hint(&err, crowded ? "others send long ones: try again, or send it in several requests"
+	                      : "send it in several requests, or raise line in [limits]");
 	passed_expire(&c->passed, line_end(c));
-	call_refuse(call, -PT_EREQUEST, &err);
+	call_refuse(call, code, &err);
 }
 
 /* What comes in is thrown away, so that its end is seen. */
@@ -240,7 +249,7 @@ static void ignore(struct connection *c)
 		return;
 	passed_expire(&c->passed, c->received);
 	frame_fini(&c->frame);
-	frame_init(&c->frame, server_line_max(c->server));
+	frame_init(&c->frame, server_line_max(c->server), server_line_budget(c->server));
 	c->finished = c->end;
 	if (!c->end)
 		server_ready(c->server, &c->links);
@@ -265,8 +274,8 @@ static void serve(struct connection *c)
 		enum frame_result found = frame_next(&c->frame, c->end, &line, &length);
 		if (found == FRAME_LINE) {
 			carry_out(c, line, length);
-		} else if (found == FRAME_TOO_LONG) {
-			refuse_long(c);
+		} else if (found != FRAME_NONE) {
+			refuse_long(c, found == FRAME_CROWDED);
 		} else if (c->end) {
 			c->finished = true;
 		} else if (has_read) {
@@ -514,7 +523,7 @@ void connection_new(struct server *server, int fd, struct peer peer)
 	c->peer = peer;
 	c->links.connection = c;
 	TAILQ_INIT(&c->taps);
-	frame_init(&c->frame, server_line_max(server));
+	frame_init(&c->frame, server_line_max(server), server_line_budget(server));
 	server_add(server, &c->links);
 	watch(c, true);
 }

@@ -43,7 +43,7 @@ struct daemon {
 	uv_signal_t signals[3];
 	uv_timer_t deadline; /* of the beginning, of a reload, and of the end */
 	uv_prepare_t ending_turn;
-	unsigned loads;      /* of types, that are under way: the end waits for them */
+	unsigned loads;      /* what workers do for calls: the end waits for them */
 	unsigned beginnings; /* that are still awaited: what was kept, what is in files */
 	bool ready, ending, engines_ended;
 	uint64_t ending_since_ms;

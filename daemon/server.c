@@ -17,6 +17,8 @@
 
 enum { ACCEPT_TURN = 64 };
 
+#define LINES_MAX ((size_t)64 * 1024 * 1024) /* bytes of long requests, of all connections */
+
 struct entrance {
 	struct server *server;
 	struct control_socket socket;
@@ -31,6 +33,7 @@ struct server {
 	uv_idle_t rounds; /* runs while somebody is ready */
 	TAILQ_HEAD(, connection_links) all, ready;
 	size_t count, viewers, ready_count, count_max, line_max;
+	struct frame_budget line_budget;
 	struct access *access;
 	int spare_fd; /* given up for a moment to tell a peer that there is no descriptor left */
 	bool full;    /* and said so */
@@ -232,6 +235,11 @@ size_t server_line_max(const struct server *s)
 	return s->line_max;
 }
 
+struct frame_budget *server_line_budget(struct server *s)
+{
+	return &s->line_budget;
+}
+
 void server_configure(struct server *s, const struct conf *conf)
 {
 	struct connection_links *links;
@@ -239,6 +247,7 @@ void server_configure(struct server *s, const struct conf *conf)
 	s->access = access_new(conf);
 	s->count_max = (size_t)conf->connections;
 	s->line_max = conf->line;
+	s->line_budget.max = conf->line > LINES_MAX ? conf->line : LINES_MAX;
 	TAILQ_FOREACH(links, &s->all, all)
 	connection_set_role(links->connection,
 	                    access_role(s->access, connection_peer(links->connection)));

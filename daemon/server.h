@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "daemon/peer.h"
 #include "daemon/socket.h"
+#include "rpc/frame.h"
 #include <stdint.h>
 #include <uv.h>
 
@@ -39,6 +40,7 @@ void server_free(struct server *);
 struct daemon *server_daemon(const struct server *);
 uv_loop_t *server_loop(const struct server *);
 size_t server_line_max(const struct server *);
+struct frame_budget *server_line_budget(struct server *);
 void server_add(struct server *, struct connection_links *);
 void server_remove(struct server *, struct connection_links *);
 void server_ready(struct server *,

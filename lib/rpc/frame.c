@@ -6,13 +6,34 @@
 
 #define KEPT_ROOM (64 * 1024) /* memory that an idle connection may keep */
 
-void frame_init(struct frame *f, size_t line_max)
+void frame_init(struct frame *f, size_t line_max, struct frame_budget *budget)
 {
-	*f = (struct frame){.line_max = line_max ? line_max : FRAME_LINE_MAX};
+	*f = (struct frame){.line_max = line_max ? line_max : FRAME_LINE_MAX, .budget = budget};
+}
+
+/* Has `length` bytes of a line paid for. */
+static bool borrow(struct frame *f, size_t length)
+{
+	size_t wanted = length > FRAME_LINE_MAX ? length : 0;
+	if (!f->budget || wanted <= f->borrowed)
+		return true;
+	if (wanted - f->borrowed > f->budget->max - f->budget->used)
+		return false;
+	f->budget->used += wanted - f->borrowed;
+	f->borrowed = wanted;
+	return true;
+}
+
+static void pay_back(struct frame *f)
+{
+	if (f->borrowed)
+		f->budget->used -= f->borrowed;
+	f->borrowed = 0;
 }
 
 void frame_fini(struct frame *f)
 {
+	pay_back(f);
 	buf_free(&f->buffer);
 }
 
@@ -69,16 +90,26 @@ static enum frame_result hold(struct frame *f)
 {
 	size_t length = frame_left(f);
 	const char *start = length ? f->buffer.data + f->given : "";
-	bool too_long = !f->skipping && without_return(start, length) > f->line_max;
-	f->skipping |= too_long;
-	if (f->skipping)
+	enum frame_result result = FRAME_NONE;
+	if (!f->skipping && without_return(start, length) > f->line_max)
+		result = FRAME_TOO_LONG;
+	else if (!f->skipping && !borrow(f, length))
+		result = FRAME_CROWDED;
+	f->skipping |= result != FRAME_NONE;
+	if (f->skipping) {
 		f->given = f->buffer.length;
+		pay_back(f);
+	}
 	f->scanned = f->buffer.length;
-	return too_long ? FRAME_TOO_LONG : FRAME_NONE;
+	return result;
 }
 
 enum frame_result frame_next(struct frame *f, bool end, const char **line, size_t *length)
 {
+	if (f->borrowed && f->scanned == f->given)
+		pay_back(f); /* for the line that was given last */
+	if (!frame_left(f) && f->given)
+		compact(f);
 	while (frame_left(f)) {
 		const char *start = f->buffer.data + f->given;
 		const char *newline =

@@ -43,7 +43,7 @@ void wire_init(struct wire *w, int in, int out)
 	int domain = 0;
 	socklen_t size = sizeof domain;
 	*w = (struct wire){.in = in, .out = out};
-	frame_init(&w->frame, LINE_MAX_BYTES);
+	frame_init(&w->frame, LINE_MAX_BYTES, NULL);
 	fcntl(in, F_SETFL, fcntl(in, F_GETFL) | O_NONBLOCK);
 	fcntl(out, F_SETFL, fcntl(out, F_GETFL) | O_NONBLOCK);
 	w->is_socket = !getsockopt(out, SOL_SOCKET, SO_DOMAIN, &domain, &size);
@@ -160,7 +160,8 @@ int wire_receive(struct wire *w, int64_t deadline, bool interruptible, const cha
 	for (;;) {
 		switch (frame_next(&w->frame, w->ended, line, length)) {
 		case FRAME_LINE: return 0;
-		case FRAME_TOO_LONG: return -EMSGSIZE;
+		case FRAME_TOO_LONG:
+		case FRAME_CROWDED: return -EMSGSIZE;
 		case FRAME_NONE: break;
 		}
 		if (w->ended)

@@ -41,7 +41,7 @@ START_TEST(nothing_said_is_the_defaults)
 	conf_default(&conf);
 	ck_assert_ptr_null(conf.socket);
 	ck_assert_int_eq(conf.connections, 1024);
-	ck_assert_uint_eq(conf.line, 1024 * 1024);
+	ck_assert_uint_eq(conf.line, 16 * 1024 * 1024);
 	ck_assert_int_eq(conf.log_level, LOG_LEVEL_INFO);
 	ck_assert_str_eq(conf.admin[0], "@pipetool");
 	ck_assert_ptr_null(conf.admin[1]);

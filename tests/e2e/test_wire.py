@@ -5,6 +5,7 @@ import os
 import resource
 import select
 import socket
+import threading
 
 import pytest
 
@@ -13,6 +14,7 @@ from client import Client, Closed, add, link
 from conftest import eventually, sanitized
 
 MIB = 1 << 20
+LINE = 16 * MIB
 
 
 def info(number=1, **more):
@@ -104,7 +106,7 @@ def test_a_last_line_without_newline_counts(rpc):
 
 
 @pytest.mark.parametrize("data, code", [(b'{"jsonrpc":"2.0","id":1,"meth', -32700),
-                                        (padded(MIB + 1), -32600), (info() + b"\r", None)],
+                                        (padded(LINE + 1), -32600), (info() + b"\r", None)],
                          ids=["cut off", "too long", "with a carriage return"])
 def test_a_last_line_without_newline_is_judged_as_any_other(rpc, data, code):
     rpc.write(data)
@@ -184,8 +186,9 @@ def test_no_more_than_64_answers_wait(rpc, daemon):
 
 # ---- what cannot be read ------------------------------------------------------------------------
 
-def test_a_line_of_one_mebibyte_is_read(rpc):
-    rpc.write(padded(MIB) + b"\n")
+@pytest.mark.parametrize("length", [MIB, MIB + 1, LINE])
+def test_a_line_up_to_the_limit_is_read(rpc, length):
+    rpc.write(padded(length) + b"\n")
     assert "result" in rpc.line()
 
 
@@ -199,7 +202,7 @@ def test_a_refusal_is_one_line_whatever_it_quotes(rpc, request_):
         assert text.isprintable() and "\\x" in text
 
 
-@pytest.mark.parametrize("length", [MIB + 1, MIB + 2, 3 * MIB])
+@pytest.mark.parametrize("length", [LINE + 1, LINE + 2, 3 * LINE])
 def test_a_longer_line_is_one_error(rpc, length):
     message = error_of(rpc, padded(length))
     assert message["error"]["code"] == -32600 and message["id"] is None
@@ -213,7 +216,7 @@ def resident(pid):
 
 
 def test_a_line_without_end_costs_no_memory(rpc, daemon):
-    error_of(rpc, padded(3 * MIB))
+    error_of(rpc, padded(3 * LINE))
     before = resident(daemon.process.pid)
     for _ in range(64):
         rpc.write(b"x" * MIB)
@@ -223,8 +226,38 @@ def test_a_line_without_end_costs_no_memory(rpc, daemon):
         assert during - before < 8 * 1024
 
 
+def test_long_lines_share_what_there_is(daemon):
+    """Each of five sends 15 of its 16 MiB, and one more is told that there is no room; others go on."""
+    senders = [daemon.client() for _ in range(5)]
+    for sender in senders[:4]:
+        sender.write(b" " * (15 * MIB))
+    with daemon.client() as other:
+        other.call("daemon.info")
+        crowded = error_of(senders[4], padded(8 * MIB))
+        assert crowded["error"]["data"]["kind"] == "limit"
+        for sender in senders[:4]:
+            sender.write(info() + b"\n")
+            assert "result" in sender.line()
+        senders[4].write(padded(8 * MIB) + b"\n")
+        assert "result" in senders[4].line()
+
+
+def test_a_long_request_holds_up_nobody(daemon, rpc):
+    """Half a second of reading, or more: meanwhile others are answered."""
+    text = b'{"id":1,"method":"daemon.info","params":{"x":[' + b",".join([b"[]"] * 5_000_000) + b"]}}\n"
+    thread = threading.Thread(target=rpc.write, args=(text,))
+    thread.start()
+    answered = 0
+    with daemon.client() as other:
+        while not select.select([rpc.socket], [], [], 0)[0]:
+            other.call("daemon.info")
+            answered += 1
+    thread.join()
+    assert rpc.line()["error"]["data"]["kind"] == "bad-parameter" and answered > 10
+
+
 def test_a_carriage_return_is_part_of_the_newline(rpc):
-    rpc.write(padded(MIB) + b"\r\n")
+    rpc.write(padded(LINE) + b"\r\n")
     assert "result" in rpc.line()
 
 
@@ -637,7 +670,7 @@ def test_a_refused_request_keeps_no_descriptor(rpc, what, change):
     assert rpc.call("engine.list")["engines"] == []
 
 
-@pytest.mark.parametrize("data", [b"\n", b"garbage\n", padded(MIB + 1) + b"\n", b"[]\n"],
+@pytest.mark.parametrize("data", [b"\n", b"garbage\n", padded(LINE + 1) + b"\n", b"[]\n"],
                          ids=["empty line", "garbage", "too long", "batch"])
 def test_descriptors_of_a_line_that_is_no_request_are_closed(rpc, data):
     (reading, writing), = pipes(1)

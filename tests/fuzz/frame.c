@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *line;
 	enum frame_result got;
 
-	frame_init(&frame, 4096);
+	frame_init(&frame, 4096, NULL);
 	for (size_t at = 0; at <= size; at += piece) {
 		size_t part = size - at < piece ? size - at : piece;
 

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Short lines are read where they came; long ones by a worker, which also frees what they gave. */
+#include "daemon/reading.h"
+
+#include "base/buf.h"
+#include "base/workers.h"
+#include "daemon/check.h"
+#include "daemon/daemon.h"
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHORT = 64 * 1024 }; /* bytes: about a millisecond */
+
+struct reading {
+	struct work work;
+	struct post post;
+	struct call *call;
+	char *line;
+	size_t length;
+	reading_done *done;
+	int code;
+	struct pt_error err;
+};
+
+static int read_line(struct call *call, const char *line, size_t length, struct pt_error *err)
+{
+	int code = rpc_read(line, length, method_tables, &call->request, err);
+	if (code)
+		check_refused(line, length, err);
+	return code;
+}
+
+static void has_read(struct post *post)
+{
+	struct reading *r = (struct reading *)((char *)post - offsetof(struct reading, post));
+	r->call->daemon->loads--;
+	r->done(r->call, r->code, &r->err);
+	free(r);
+}
+
+/* [worker] */
+static void read_work(struct work *work)
+{
+	struct reading *r = (struct reading *)work;
+	r->code = read_line(r->call, r->line, r->length, &r->err);
+	free(r->line);
+	inbox_post(&r->call->daemon->inbox, &r->post);
+}
+
+void reading_begin(struct call *call, const char *line, size_t length, reading_done *done)
+{
+	if (length <= SHORT) {
+		struct pt_error err = PT_ERROR_INIT;
+		int code = read_line(call, line, length, &err);
+		done(call, code, &err);
+		return;
+	}
+	struct reading *r = must_calloc(1, sizeof *r);
+	*r = (struct reading){.work = {.run = read_work, .must = true},
+	                      .post = {.run = has_read},
+	                      .call = call,
+	                      .line = must_realloc(NULL, 1, length + 1),
+	                      .length = length,
+	                      .done = done};
+	memcpy(r->line, line, length);
+	call->is_long = true;
+	call->daemon->loads++;
+	workers_add(&r->work);
+}
+
+/* ---- its end ---- */
+
+struct forgetting {
+	struct work work;
+	struct rpc_request request;
+};
+
+/* [worker] */
+static void forget(struct work *work)
+{
+	struct forgetting *f = (struct forgetting *)work;
+	rpc_request_clear(&f->request);
+	free(f);
+	malloc_trim(0); /* millions of small pieces, which would stay */
+}
+
+void reading_forget(struct call *call)
+{
+	if (!call->is_long) {
+		rpc_request_clear(&call->request);
+		return;
+	}
+	struct forgetting *f = must_calloc(1, sizeof *f);
+	*f = (struct forgetting){.work = {.run = forget, .must = true}, .request = call->request};
+	workers_add(&f->work);
+}
