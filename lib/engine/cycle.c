@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Cycles of data links alone, or of trigger links alone, through what passes things on at once. */
-#include "engine/graph.h"
-
 #include "base/buf.h"
+#include "engine/ways.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,28 +9,15 @@ enum colour { WHITE, GREY, BLACK };
 
 struct search {
 	const struct graph *graph;
-	unsigned *first, *links; /* links that leave block b: links[first[b]] … */
-	unsigned char *colour;   /* of each entry, index * 3 + canal */
-	unsigned *path;          /* link numbers from the start of the search to here */
+	struct ways ways;
+	unsigned char *colour; /* of each entry */
+	unsigned *path;        /* link numbers from the start of the search to here */
 	unsigned depth;
 };
 
-static void index_links(struct search *s)
-{
-	const struct graph *g = s->graph;
-	s->first = must_calloc(g->count + 2, sizeof *s->first);
-	s->links = must_calloc(g->link_count, sizeof *s->links);
-	for (unsigned i = 0; i < g->link_count; i++)
-		s->first[g->links[i].from->index + 2]++;
-	for (unsigned i = 0; i < g->count; i++)
-		s->first[i + 2] += s->first[i + 1];
-	for (unsigned i = 0; i < g->link_count; i++)
-		s->links[s->first[g->links[i].from->index + 1]++] = i;
-}
-
 static unsigned entry(const struct graph_link *l)
 {
-	return l->to->index * 3 + (unsigned)l->canal;
+	return ways_port(l->to, l->canal);
 }
 
 /* Whether what comes in at the entry may leave at once over the link, data as data and triggers as
@@ -94,22 +80,22 @@ static int visit(struct search *s, unsigned start, unsigned *next, struct pt_err
 	s->depth = 1;
 	unsigned at = entry(&g->links[start]);
 	s->colour[at] = GREY;
-	next[0] = s->first[at / 3];
+	next[0] = s->ways.first[at - at % 3];
 	while (s->depth) {
 		at = entry(&g->links[s->path[s->depth - 1]]);
-		if (next[s->depth - 1] == s->first[at / 3 + 1]) {
+		if (next[s->depth - 1] == s->ways.first[at - at % 3 + 3]) {
 			s->colour[at] = BLACK;
 			s->depth--;
 			continue;
 		}
-		unsigned number = s->links[next[s->depth - 1]++];
+		unsigned number = s->ways.links[next[s->depth - 1]++];
 		const struct graph_link *l = &g->links[number];
 		if (!follows(at, l) || s->colour[entry(l)] == BLACK)
 			continue;
 		if (s->colour[entry(l)] == GREY)
 			return complain(s, number, err);
 		s->colour[entry(l)] = GREY;
-		next[s->depth] = s->first[entry(l) / 3];
+		next[s->depth] = s->ways.first[l->to->index * 3];
 		s->path[s->depth++] = number;
 	}
 	return 0;
@@ -117,8 +103,7 @@ static int visit(struct search *s, unsigned start, unsigned *next, struct pt_err
 
 int graph_check_cycles(const struct graph *g, struct pt_error *err)
 {
-	struct search s = {.graph = g};
-	index_links(&s);
+	struct search s = {.graph = g, .ways = ways_out(g)};
 	s.colour = must_calloc(g->count * 3 + 1, 1);
 	s.path = must_calloc(g->count * 3 + 1, sizeof *s.path);
 	unsigned *next = must_calloc(g->count * 3 + 1, sizeof *next);
@@ -129,7 +114,6 @@ int graph_check_cycles(const struct graph *g, struct pt_error *err)
 	free(next);
 	free(s.path);
 	free(s.colour);
-	free(s.first);
-	free(s.links);
+	ways_free(&s.ways);
 	return rc;
 }

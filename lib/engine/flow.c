@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 
 #include "base/buf.h"
+#include "engine/ways.h"
 #include <stdlib.h>
 
 #define TURN_NS  1000000 /* all sources together, before the loop looks at its handles again */
@@ -69,8 +70,8 @@ bool flow_is_exhausted(const struct pt_engine *e)
    a trigger. */
 struct holding {
 	const struct graph *graph;
-	unsigned *first, *links; /* that come into block b: links[first[b]] … links[first[b+1]-1] */
-	bool *held;              /* of each exit */
+	struct ways ways; /* in */
+	bool *held;       /* of each exit */
 	unsigned *to_do,
 		count; /* exits that are held, and whose block was not looked at for them */
 };
@@ -83,22 +84,9 @@ static bool some_block_is_full(const struct graph *g)
 	return false;
 }
 
-static void index_entries(struct holding *h)
-{
-	const struct graph *g = h->graph;
-	h->first = must_calloc(g->count + 2, sizeof *h->first);
-	h->links = must_calloc(g->link_count, sizeof *h->links);
-	for (unsigned i = 0; i < g->link_count; i++)
-		h->first[g->links[i].to->index + 2]++;
-	for (unsigned i = 0; i < g->count; i++)
-		h->first[i + 2] += h->first[i + 1];
-	for (unsigned i = 0; i < g->link_count; i++)
-		h->links[h->first[g->links[i].to->index + 1]++] = i;
-}
-
 static void hold(struct holding *h, const struct graph_link *l)
 {
-	unsigned exit = l->from->index * 3 + (unsigned)l->canal;
+	unsigned exit = ways_port(l->from, l->canal);
 	if (!h->held[exit])
 		h->to_do[h->count++] = exit;
 	h->held[exit] = true;
@@ -106,9 +94,9 @@ static void hold(struct holding *h, const struct graph_link *l)
 
 static void hold_before(struct holding *h, unsigned exit)
 {
-	unsigned block = exit / 3;
-	for (unsigned i = h->first[block]; i < h->first[block + 1]; i++) {
-		const struct graph_link *l = &h->graph->links[h->links[i]];
+	unsigned base = exit - exit % 3;
+	for (unsigned i = h->ways.first[base]; i < h->ways.first[base + 3]; i++) {
+		const struct graph_link *l = &h->graph->links[h->ways.links[i]];
 		if (l->to->type->routes & PT_ROUTE(l->canal, exit % 3))
 			hold(h, l);
 	}
@@ -117,7 +105,7 @@ static void hold_before(struct holding *h, unsigned exit)
 static void find_held(struct holding *h)
 {
 	const struct graph *g = h->graph;
-	index_entries(h);
+	h->ways = ways_in(g);
 	h->to_do = must_calloc(g->count * 3, sizeof *h->to_do);
 	for (unsigned i = 0; i < g->link_count; i++)
 		if (g->links[i].canal != PT_TRIGGER && g->links[i].to->alive->full)
@@ -125,8 +113,7 @@ static void find_held(struct holding *h)
 	while (h->count)
 		hold_before(h, h->to_do[--h->count]);
 	free(h->to_do);
-	free(h->links);
-	free(h->first);
+	ways_free(&h->ways);
 }
 
 /* What a block makes by itself leaves as data; its own triggers are no reason to wait. */
