@@ -38,10 +38,53 @@ static void block_free(struct graph_block *b)
 	free(b);
 }
 
+/* ---- links, and where they stand ---- */
+
+/* Where the link is, or would be, in the table. */
+static unsigned *link_place(const struct graph *g, const struct graph_link *l)
+{
+	uint64_t hash = ((uintptr_t)l->from * 31 + (uintptr_t)l->to) * 3 + (uint64_t)l->canal;
+	hash *= UINT64_C(0x9e3779b97f4a7c15);
+	for (unsigned at = (unsigned)(hash >> 32);; at++) {
+		unsigned *place = &g->link_places[at & (g->link_room - 1)];
+		const struct graph_link *there = *place ? &g->links[*place - 1] : NULL;
+		if (!there ||
+		    (there->from == l->from && there->to == l->to && there->canal == l->canal))
+			return place;
+	}
+}
+
+/* At most half of it is used. */
+static void index_links(struct graph *g)
+{
+	unsigned room = 16;
+	while (room < 4 * (g->link_count + 1))
+		room *= 2;
+	free(g->link_places);
+	g->link_places = must_calloc(room, sizeof *g->link_places);
+	g->link_room = room;
+	for (unsigned i = 0; i < g->link_count; i++)
+		*link_place(g, &g->links[i]) = i + 1;
+}
+
+static struct graph_link *find_link(struct graph *g, const struct graph_link *wanted)
+{
+	if (g->link_room < 2 * (g->link_count + 1))
+		index_links(g);
+	unsigned number = *link_place(g, wanted);
+	return number ? &g->links[number - 1] : NULL;
+}
+
 static void link_add(struct graph *g, struct graph_link link)
 {
-	g->links = must_realloc(g->links, g->link_count + 1, sizeof *g->links);
+	if (!(g->link_count & (g->link_count - 1)))
+		g->links = must_realloc(g->links, g->link_count ? 2 * g->link_count : 1,
+		                        sizeof *g->links);
 	g->links[g->link_count++] = link;
+	if (g->link_room >= 2 * (g->link_count + 1))
+		*link_place(g, &link) = g->link_count;
+	else
+		g->link_room = 0;
 }
 
 struct graph *graph_copy(const struct graph *g)
@@ -71,6 +114,7 @@ void graph_free(struct graph *g)
 	map_free(&g->names);
 	free(g->blocks);
 	free(g->links);
+	free(g->link_places);
 	free(g);
 }
 
@@ -211,6 +255,7 @@ static int op_remove(const struct op *op)
 	for (unsigned i = 0; i < g->link_count; i++)
 		if (g->links[i].from != b && g->links[i].to != b)
 			g->links[kept++] = g->links[i];
+	g->link_room = kept == g->link_count ? g->link_room : 0;
 	g->link_count = kept;
 	for (unsigned i = b->index + 1; i < g->count; i++) {
 		g->blocks[i]->index--;
@@ -275,17 +320,6 @@ static int read_ends(const struct op *op, struct graph_link *link)
 	return from ? from : to;
 }
 
-static unsigned find_link(const struct graph *g, const struct graph_link *wanted)
-{
-	unsigned i = 0;
-	for (; i < g->link_count; i++) {
-		const struct graph_link *l = &g->links[i];
-		if (l->from == wanted->from && l->to == wanted->to && l->canal == wanted->canal)
-			break;
-	}
-	return i;
-}
-
 static int op_link(const struct op *op)
 {
 	struct graph_link link;
@@ -296,7 +330,7 @@ static int op_link(const struct op *op)
 		rc = missing_port(op, link.from, graph_exit_port(link.canal), "from");
 	if (!(link.to->type->ports & graph_entry_port(link.canal)))
 		rc = missing_port(op, link.to, graph_entry_port(link.canal), "to");
-	if (rc == 0 && find_link(op->graph, &link) == op->graph->link_count)
+	if (rc == 0 && !find_link(op->graph, &link))
 		link_add(op->graph, link);
 	return rc;
 }
@@ -308,12 +342,13 @@ static int op_unlink(const struct op *op)
 	if (rc)
 		return rc;
 	struct graph *g = op->graph;
-	unsigned at = find_link(g, &link);
-	if (at == g->link_count)
+	struct graph_link *found = find_link(g, &link);
+	if (!found)
 		return fail(op, -PT_EBADLINK, NULL, "there is no link %s%s%s", link.from->name,
 		            graph_link_sign(link.canal), link.to->name);
-	memmove(g->links + at, g->links + at + 1, (g->link_count - at - 1) * sizeof *g->links);
+	memmove(found, found + 1, (size_t)(g->links + g->link_count - found - 1) * sizeof *found);
 	g->link_count--;
+	g->link_room = 0;
 	return 0;
 }
 

@@ -31,6 +31,7 @@ struct search {
 	unsigned *number, *low, *component; /* of a node; component: number + 1, 0: not yet known */
 	unsigned components;
 	unsigned *members, *first_member; /* the nodes of component c: from first_member[c] on */
+	unsigned *exits, exit_count;      /* those that are of interest */
 	unsigned *stack, depth, counter;
 	struct frame *frames;
 };
@@ -159,9 +160,9 @@ static void find_components(struct search *s)
 	s->first_member = must_calloc(s->nodes + 1, sizeof *s->first_member);
 	s->stack = must_calloc(s->nodes + 1, sizeof *s->stack);
 	s->frames = must_calloc(s->nodes + 1, sizeof *s->frames);
-	for (unsigned n = 0; n < s->nodes; n++)
-		if (!s->number[n])
-			visit(s, n);
+	for (unsigned l = 0; l < s->graph->link_count; l++)
+		if (!s->number[entry_of(s, l)])
+			visit(s, entry_of(s, l));
 	free(s->number);
 	free(s->low);
 	free(s->stack);
@@ -204,9 +205,21 @@ static void find_touched(struct search *s, unsigned from)
 	}
 }
 
+/* Where ways may meet, or come back to. */
+static void list_exits(struct search *s)
+{
+	s->exits = must_calloc(s->nodes + 1, sizeof *s->exits);
+	for (unsigned exit = 0; exit < s->nodes; exit++) {
+		unsigned links = s->ways.first[exit + 1] - s->ways.first[exit];
+		if (links > 1 || (links && s->target[exit / 3]))
+			s->exits[s->exit_count++] = exit;
+	}
+}
+
 static void read_exits(const struct search *s, unsigned from, struct order *order)
 {
-	for (unsigned exit = 0; exit < s->nodes; exit++) {
+	for (unsigned i = 0; i < s->exit_count; i++) {
+		unsigned exit = s->exits[i];
 		uint64_t seen = 0, itself = bit_of(s->target[exit / 3], from);
 		for (unsigned l = s->ways.first[exit]; l < s->ways.first[exit + 1]; l++) {
 			uint64_t touched = touched_at(s, entry_of(s, l));
@@ -227,6 +240,7 @@ void order_find(const struct graph *g, struct order *order)
 	name_blocks(&s);
 	name_outside(&s);
 	find_components(&s);
+	list_exits(&s);
 	s.own = must_calloc(g->count + 1, sizeof *s.own);
 	s.touches = must_calloc(s.nodes + 1, sizeof *s.touches);
 	for (unsigned from = 0; from < s.targets; from += 64) {
@@ -234,6 +248,7 @@ void order_find(const struct graph *g, struct order *order)
 		read_exits(&s, from, order);
 	}
 	free(s.own);
+	free(s.exits);
 	free(s.touches);
 	free(s.component);
 	free(s.members);
