@@ -125,6 +125,14 @@ static int exit_of(int code)
 	}
 }
 
+static void tell_caret(const char *text)
+{
+	struct buf lines = BUF_INIT;
+	out_caret(&lines, text);
+	fputs(lines.data, stderr);
+	buf_free(&lines);
+}
+
 static void tell_fault(const struct pt_fault *fault)
 {
 	struct buf line = BUF_INIT;
@@ -137,7 +145,7 @@ static void tell_fault(const struct pt_fault *fault)
 	}
 	fprintf(stderr, "ptctl: %s\n", line.data);
 	if (is_caret)
-		fprintf(stderr, "%s\n", fault->hint);
+		tell_caret(fault->hint);
 	buf_free(&line);
 }
 

@@ -3,28 +3,95 @@
 #include "ctl/help.h"
 
 #include "ctl/argv.h"
+#include "ctl/manual.h"
 #include "ctl/out.h"
 #include "type/help.h"
 #include "type/reason.h"
+#include <string.h>
 
-void help_overview(struct buf *b)
+/* What is in no group comes behind them. */
+static const struct group {
+	const char *title;
+	const char *verbs[20];
+} groups[] = {
+	{"The graph",
+         {"create", "destroy", "add", "remove", "unlink", "replace", "set", "apply", "export",
+          "diff", "save", "log", "undo", "confirm"}},
+	{"Running it", {"run", "start", "stop", "wait"}},
+	{"Looking",
+         {"list", "show", "stats", "top", "graph", "events", "health", "attach", "tap", "trace",
+          "wireshark", "metrics"}},
+	{"Feeding it", {"send", "close", "trigger", "recv"}},
+};
+
+#define GROUPS (sizeof groups / sizeof *groups)
+
+static size_t group_of(const struct verb *verb)
+{
+	for (size_t g = 0; g < GROUPS; g++)
+		for (const char *const *name = groups[g].verbs; *name; name++)
+			if (!strcmp(*name, verb->name))
+				return g;
+	return GROUPS;
+}
+
+static void add_group(struct buf *b, size_t g)
 {
 	struct table t = table_init(3, 0);
+	struct buf rows = BUF_INIT;
 	t.headless = true;
-	buf_adds(b, "ptctl [-s SOCKET] [-j] [--timeout SECONDS] VERB …\n\n");
+	buf_addf(b, "%s:\n", g < GROUPS ? groups[g].title : "The rest");
 	for (const struct verb *const *v = verbs; *v; v++) {
+		if (group_of(*v) != g)
+			continue;
 		table_add(&t, "");
-		table_add(&t, (*v)->name);
+		table_addf(&t, "%-9s", (*v)->name);
 		table_add(&t, (*v)->summary);
 	}
-	struct buf rows = BUF_INIT;
 	table_print(&t, &rows);
 	buf_add(b, rows.data, rows.length);
 	buf_free(&rows);
+}
+
+static void add_topics(struct buf *b)
+{
+	struct buf topics = BUF_INIT;
+	buf_adds(&topics, "'ptctl help VERB' tells of a verb, 'ptctl help TYPE' of a block type, "
+	                  "'ptctl types' lists those; 'ptctl help METHOD' tells of a method, as "
+	                  "engine.change. And there are");
+	for (const struct manual_topic *t = manual_topics; t->name; t++)
+		buf_addf(&topics, "%s 'ptctl help %s'",
+		         t == manual_topics ? ""
+		         : t[1].name        ? ","
+		                            : " and",
+		         t->name);
+	buf_adds(&topics, ".");
+	help_paragraph(b, topics.data, 0);
+	buf_free(&topics);
+}
+
+void help_overview(struct buf *b)
+{
+	buf_adds(b, "ptctl [-s SOCKET] [-H HOST] [-j] VERB …\n\n");
+	for (size_t g = 0; g <= GROUPS; g++)
+		add_group(b, g);
 	buf_adds(b, "\nFor every verb:\n");
 	help_params(b, verb_globals, "  ");
-	buf_adds(b, "\n'ptctl help VERB' tells of a verb, 'ptctl help TYPE' of a block type, "
-	            "'ptctl types' lists those.\n");
+	buf_addc(b, '\n');
+	add_topics(b);
+}
+
+void help_operation(struct buf *b, const struct native_op *op)
+{
+	struct buf text = BUF_INIT;
+	bool transforms = op->kind == PT_KIND_TRANSFORM;
+	buf_addf(b, "%s — %s\n\n", op->name,
+	         transforms ? "a function that transforms" : "a function that chooses");
+	buf_addf(b, "  %s(\"%s\")\n\n", transforms ? "TransformDrain" : "FilterDrain", op->usage);
+	buf_addf(&text, "It %s: %s. 'ptctl help functions' lists all.",
+	         transforms ? "makes of a message" : "is true of", op->doc);
+	help_paragraph(b, text.data, 0);
+	buf_free(&text);
 }
 
 static bool has_rows(const struct verb *verb)
@@ -34,9 +101,13 @@ static bool has_rows(const struct verb *verb)
 
 void help_verb(struct buf *b, const struct verb *verb)
 {
-	buf_addf(b, "ptctl %s — %s\n\n  ", verb->name, verb->summary);
-	argv_usage(b, verb);
-	buf_adds(b, "\n\n");
+	struct buf line = BUF_INIT;
+	buf_addf(b, "ptctl %s — %s\n", verb->name, verb->summary);
+	argv_usage(&line, verb);
+	buf_addc(b, '\n');
+	help_paragraph(b, line.data, 2);
+	buf_addc(b, '\n');
+	buf_free(&line);
 	if (verb->help) {
 		help_prose(b, verb->help);
 		buf_addc(b, '\n');
@@ -46,7 +117,8 @@ void help_verb(struct buf *b, const struct verb *verb)
 		help_params(b, verb->params, "  ");
 		buf_addc(b, '\n');
 	}
-	buf_adds(b, "-s, -j, --timeout, --fd and --help go with every verb: see 'ptctl help'.\n");
+	help_paragraph(
+		b, "-s, -j, --timeout, --fd and --help go with every verb: see 'ptctl help'.", 0);
 }
 
 void help_reasons(struct buf *b)
@@ -64,6 +136,9 @@ void help_reasons(struct buf *b)
 	table_print(&t, &rows);
 	buf_add(b, rows.data, rows.length);
 	buf_free(&rows);
-	buf_adds(b, "\nWhat is filtered was left out as the graph was told to; what is dropped is "
-	            "lost.\n");
+	buf_addc(b, '\n');
+	help_paragraph(b,
+	               "What is filtered was left out as the graph was told to; what is dropped is "
+	               "lost.",
+	               0);
 }

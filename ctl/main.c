@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl: finds the verb, runs it, and gives its exit status. */
 #include "base/buf.h"
-#include "base/near.h"
 #include "ctl/argv.h"
 #include "ctl/ctl.h"
 #include "ctl/help.h"
 #include "ctl/out.h"
+#include "ctl/verb_hint.h"
 #include "ctl/remote.h"
 #include "paths.h"
+#include "type/help.h"
 #include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
@@ -15,18 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int unknown_verb(const char *name, struct pt_error *err)
-{
-	struct near near = near_init(name);
-	for (const struct verb *const *v = verbs; *v; v++)
-		near_try(&near, (*v)->name);
-	if (near_best(&near))
-		return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'; did you mean '%s'?",
-		               name, near_best(&near));
-	return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'; 'ptctl help' lists them all",
-	               name);
-}
 
 static int take_fds(struct ctl *ctl, struct pt_error *err)
 {
@@ -58,7 +47,7 @@ static int read_words(struct ctl *ctl, int count, char **words, struct pt_error 
 	if (place < count) {
 		ctl->verb = verb_find(words[place]);
 		if (!ctl->verb)
-			return unknown_verb(words[place], err);
+			return verb_unknown(words[place], err);
 		code = argv_read(ctl->verb, count - place - 1, words + place + 1, ctl->values, err);
 	}
 	if (code)
@@ -85,13 +74,8 @@ static int run(struct ctl *ctl)
 		help_verb(&b, ctl->verb);
 	else
 		help_overview(&b);
-	if (ctl->verb || ctl_flag(ctl, "help")) {
-		out_buf(&b);
-		return EXIT_DONE;
-	}
-	fprintf(stderr, "ptctl: which verb? 'ptctl help' lists them all\n");
-	buf_free(&b);
-	return EXIT_USAGE;
+	out_buf(&b);
+	return EXIT_DONE;
 }
 
 static void interrupted(int signal)
@@ -114,6 +98,7 @@ int main(int argc, char **argv)
 	struct pt_error err = PT_ERROR_INIT;
 	keep_standard_places();
 	setlocale(LC_CTYPE, "");
+	help_set_columns(out_columns());
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, interrupted);
 	int status =

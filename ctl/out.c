@@ -4,12 +4,14 @@
 
 #include "base/error.h"
 #include "base/thread.h"
+#include "base/utf8.h"
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static void (*last_call)(void *);
@@ -141,6 +143,62 @@ bool out_has_colour(void)
 	return out_is_terminal() && !(no && *no) && !(term && !strcmp(term, "dumb"));
 }
 
+size_t out_columns(void)
+{
+	enum { USUAL = 80, LEAST = 40, MOST = 200 };
+	const char *said = getenv("COLUMNS");
+	struct winsize size;
+	long columns = said ? strtol(said, NULL, 10) : 0;
+	if (columns <= 0 && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		columns = size.ws_col;
+	if (columns <= 0 && !out_is_terminal() && isatty(STDERR_FILENO) &&
+	    !ioctl(STDERR_FILENO, TIOCGWINSZ, &size))
+		columns = size.ws_col;
+	if (columns <= 0)
+		columns = USUAL;
+	return columns < LEAST ? LEAST : columns > MOST ? MOST : (size_t)columns;
+}
+
+/* ---- carets ---- */
+
+/* The part of a line from one column up to another; … where something is left out. */
+static void add_part(struct buf *b, const char *line, size_t length, size_t from, size_t to)
+{
+	size_t at = 0;
+	unsigned begin = 0;
+	uint32_t point;
+	buf_adds(b, from ? "…" : "");
+	for (size_t i = 0, n; i < length && at < to; i += n) {
+		n = utf8_read(line + i, length - i, &point);
+		unsigned width = n ? utf8_columns(point) : 1;
+		n = n ? n : 1;
+		if (from && at >= from + 1 && begin++ == 0)
+			buf_addf(b, "%*s", (int)(at - from - 1), "");
+		if (at >= from + (from > 0) && at + width <= to)
+			buf_add(b, line[i] == '\t' ? " " : line + i, line[i] == '\t' ? 1 : n);
+		at += width;
+	}
+}
+
+void out_caret(struct buf *b, const char *text)
+{
+	size_t length = strcspn(text, "\n"), width = utf8_width(text, length);
+	size_t most = out_columns() - 1; /* some terminals go on below in the last one */
+	const char *below = text + length + (text[length] == '\n');
+	size_t caret = strcspn(below, "^"), from = 0;
+	if (width < most) {
+		buf_addf(b, "%s\n", text);
+		return;
+	}
+	if (caret + most / 3 > most)
+		from = caret - most + most / 3;
+	if (from + most > width)
+		from = width > most ? width - most : 0;
+	bool cut = from + most < width;
+	add_part(b, text, length, from, from + most - cut);
+	buf_addf(b, "%s\n%*s\n", cut ? "…" : "", (int)(caret - from + 1), "^");
+}
+
 const char *out_colour(enum out_colour colour)
 {
 	static const char *const codes[] = {"\033[0m",  "\033[1m",  "\033[2m", "\033[34m",
@@ -206,10 +264,7 @@ void table_count(struct table *t, const json_t *number)
 
 static size_t width_of(const char *text)
 {
-	size_t width = 0;
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
-	return width;
+	return utf8_width(text, strlen(text));
 }
 
 static void add_cell(struct buf *b, const struct table *t, size_t at, size_t width, bool last)
@@ -225,6 +280,42 @@ static void add_cell(struct buf *b, const struct table *t, size_t at, size_t wid
 	for (size_t i = 0; i < pad && !right && !last; i++)
 		buf_addc(b, ' ');
 	buf_adds(b, last ? "" : "  ");
+}
+
+/* The words of a cell from column `column` on, where the line stands; lines below begin there, too. */
+static void add_words(struct buf *b, const char *text, size_t column)
+{
+	size_t at = column, most = out_columns();
+	while (*text) {
+		size_t word = strcspn(text, " "), width = utf8_width(text, word);
+		if (at > column && at + 1 + width > most) {
+			buf_addf(b, "\n%*s", (int)column, "");
+			at = column;
+		} else if (at > column) {
+			buf_addc(b, ' ');
+			at++;
+		}
+		buf_add(b, text, word);
+		at += width;
+		text += word;
+		text += strspn(text, " ");
+	}
+}
+
+/* The last cell, where it does not fit behind the `before` columns of the others. */
+static void add_long_cell(struct buf *b, const struct table *t, size_t at, size_t before)
+{
+	enum { LEAST = 30, BELOW = 8 };
+	size_t column = before;
+	if (before + LEAST > out_columns()) {
+		column = BELOW;
+		while (b->length && b->data[b->length - 1] == ' ')
+			b->length--;
+		buf_addf(b, "\n%*s", BELOW, "");
+	}
+	buf_adds(b, t->red[at] ? out_colour(OUT_RED) : "");
+	add_words(b, t->cells[at], column);
+	buf_adds(b, t->red[at] ? out_colour(OUT_PLAIN) : "");
 }
 
 /* Without the last cells of the row that are empty. */
@@ -247,9 +338,15 @@ void table_print(struct table *t, struct buf *b)
 	for (size_t r = 0; r < rows; r++) {
 		size_t row = r * t->columns, columns = used(t->cells + row, t->columns);
 		buf_adds(b, r || t->headless ? "" : out_colour(OUT_BOLD));
-		for (size_t c = 0; c < columns; c++)
-			if (widths[c])
+		size_t before = 0;
+		for (size_t c = 0; c < columns; c++) {
+			bool text = c + 1 == t->columns && !(t->right >> c & 1);
+			if (text && before + width_of(t->cells[row + c]) > out_columns())
+				add_long_cell(b, t, row + c, before);
+			else if (widths[c])
 				add_cell(b, t, row + c, widths[c], c + 1 == columns);
+			before += widths[c] ? widths[c] + 2 : 0;
+		}
 		buf_adds(b, r || t->headless ? "" : out_colour(OUT_PLAIN));
 		buf_addc(b, '\n');
 	}

@@ -32,7 +32,15 @@ const char *out_colour(enum out_colour);
 const char *out_canal_sign(const char *canal);
 enum out_colour out_canal_colour(const char *canal);
 
-/* Rows of cells; columns are as wide as their widest cell, numbers stand to the right. */
+/* How wide text may be: $COLUMNS, else the terminal's width, else 80; between 40 and 200. */
+size_t out_columns(void);
+
+/* A line of pipe text and the caret below it, as lang_caret writes them, cut around the caret with …
+   to that width; both end with a newline. */
+void out_caret(struct buf *, const char *text);
+
+/* Rows of cells; columns are as wide as their widest cell, numbers stand to the right; text
+   in the last column goes on below where the line would be too wide. */
 struct table {
 	char **cells;
 	bool *red; /* of each cell */

@@ -4,6 +4,8 @@
 #include "base/quote.h"
 #include "ctl/ctl.h"
 #include "ctl/help.h"
+#include "ctl/manual.h"
+#include "ctl/verb_hint.h"
 #include "ctl/out.h"
 #include "type/help.h"
 #include <string.h>
@@ -21,7 +23,7 @@ const struct verb verb_help = {
 	.name = "help",
 	.summary = "tell of a verb, a block type or a method of the daemon",
 	.help = "'reasons' lists why messages do not go on.\n\n  ptctl help TriggeredValve\n  "
-                "ptctl help send\n  ptctl help engine.change\n"
+		"ptctl help send\n  ptctl help engine.change\n"
 		"  ptctl help reasons",
 	.params = rows,
 	.run = help,
@@ -60,7 +62,9 @@ static void add_method(struct buf *b, const json_t *method)
 	struct table t = table_init(4, 0);
 	size_t i;
 	json_t *param;
-	buf_addf(b, "%s — %s\n", text_of(method, "name"), text_of(method, "summary"));
+	struct buf line = BUF_INIT;
+	buf_addf(&line, "%s — %s", text_of(method, "name"), text_of(method, "summary"));
+	help_paragraph(b, line.data, 0);
 	if (*text_of(method, "description")) {
 		buf_addc(b, '\n');
 		help_prose(b, text_of(method, "description"));
@@ -71,9 +75,11 @@ static void add_method(struct buf *b, const json_t *method)
 	json_array_foreach (params, i, param)
 		add_param(&t, param);
 	table_print(&t, b);
-	if (*text_of(json_object_get(method, "result"), "description"))
-		buf_addf(b, "\nResult: %s\n",
-		         text_of(json_object_get(method, "result"), "description"));
+	buf_clear(&line);
+	buf_addf(&line, "Result: %s", text_of(json_object_get(method, "result"), "description"));
+	buf_addc(b, '\n');
+	help_paragraph(b, line.data, 0);
+	buf_free(&line);
 }
 
 static int help_method(struct ctl *ctl, const char *name, struct pt_error *err)
@@ -114,9 +120,15 @@ static int no_such(const json_t *list, const char *name, struct pt_error *err)
 	json_t *type;
 	for (const struct verb *const *v = verbs; *v; v++)
 		near_try(&near, (*v)->name);
+	for (const struct manual_topic *t = manual_topics; t->name; t++)
+		near_try(&near, t->name);
+	for (const struct native_op *op = native_ops; op->name; op++)
+		near_try(&near, op->name);
 	json_array_foreach (json_object_get(list, "types"), i, type)
 		near_try(&near, text_of(type, "name"));
-	const char *best = near_best(&near);
+	const char *best = near_best(&near), *meant = verb_meant(name);
+	if (meant)
+		return pt_fail(err, -PT_ENOTYPE, NULL, "no verb '%s'; it is %s", name, meant);
 	if (best)
 		return pt_fail(err, -PT_ENOTYPE, NULL,
 		               "no verb and no block type '%s'; did you mean '%s'?", name, best);
@@ -151,24 +163,38 @@ static int help_type_of(struct ctl *ctl, const char *name, struct pt_error *err)
 	return 0;
 }
 
+/* Everything of that name that needs no daemon; false: there is nothing. */
+static bool tell_own(struct buf *b, const char *name)
+{
+	const struct verb *verb = verb_find(name);
+	const struct native_op *op = native_find(name, strlen(name));
+	if (verb)
+		help_verb(b, verb);
+	if (op) {
+		buf_adds(b, verb ? "\n" : "");
+		help_operation(b, op);
+	}
+	buf_adds(b, verb ? "\n" : "");
+	bool topic = manual_show(b, name);
+	if (verb && !topic)
+		b->length--;
+	if (!strcmp(name, "reasons"))
+		help_reasons(b);
+	return b->length;
+}
+
 static int help(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	const char *name = ctl_text(ctl, "verb|type|method");
-	const struct verb *verb = name ? verb_find(name) : NULL;
 	struct buf b = BUF_INIT;
-	int code;
-	bool of_reasons = name && !strcmp(name, "reasons");
-	if (!name || verb || of_reasons) {
-		if (of_reasons)
-			help_reasons(&b);
-		else if (verb)
-			help_verb(&b, verb);
-		else
-			help_overview(&b);
+	if (!name)
+		help_overview(&b);
+	if (!name || tell_own(&b, name)) {
 		out_buf(&b);
 		return EXIT_DONE;
 	}
-	code = strchr(name, '.') ? help_method(ctl, name, &err) : help_type_of(ctl, name, &err);
+	buf_free(&b);
+	int code = strchr(name, '.') ? help_method(ctl, name, &err) : help_type_of(ctl, name, &err);
 	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
 }

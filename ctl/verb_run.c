@@ -46,8 +46,7 @@ const struct verb verb_run = {
 		"read and written with your own rights (with rotate, and with -H, with the "
 		"daemon's; but /dev/stdin, /dev/stdout and the like are always ptctl's own).\n"
 		"\n"
-		"  ptctl run --private 'RdpcapSource(\"in.pcap\") > Drain() > "
-		"WrpcapSink(\"out.pcap\")'",
+		"  ptctl run --private 'RdpcapSource(\"in.pcap\") > WrpcapSink(\"out.pcapng\")'",
 	.params = rows,
 	.run = run,
 };

@@ -7,42 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct page_part *find(const struct page_part *part, const char *name, size_t length)
-{
-	for (; part->name; part++)
-		if (strlen(part->name) == length && !memcmp(part->name, name, length))
-			return part;
-	return NULL;
-}
-
-/* The length of the "name@" that the text begins with; 0: it begins otherwise. */
-static size_t name_length(const char *text)
-{
-	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz_");
-	return text[length] == '@' ? length : 0;
-}
-
-static bool fill_in(const char *text, struct buf *out)
-{
-	for (; *text; text++) {
-		size_t length = *text == '@' ? name_length(text + 1) : 0;
-		if (!length) {
-			buf_addc(out, *text);
-			continue;
-		}
-		const struct page_part *part = find(page_parts, text + 1, length);
-		if (!part)
-			part = find(page_common, text + 1, length);
-		if (!part) {
-			fprintf(stderr, "there is no part @%.*s@\n", (int)length, text + 1);
-			return false;
-		}
-		part->write(out);
-		text += length + 1;
-	}
-	return true;
-}
-
 static bool read_all(FILE *file, struct buf *text)
 {
 	size_t count;
@@ -61,8 +25,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	fclose(file);
-	bool good = fill_in(text.data, &page) &&
-	            fwrite(page.data, 1, page.length, stdout) == page.length && !fflush(stdout);
+	const char *unknown = page_fill(text.data, page_parts, &page);
+	if (unknown)
+		fprintf(stderr, "there is no part %.40s\n", unknown);
+	bool good = !unknown && fwrite(page.data, 1, page.length, stdout) == page.length &&
+	            !fflush(stdout);
 	buf_free(&text);
 	buf_free(&page);
 	return !good;

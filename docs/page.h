@@ -19,4 +19,7 @@ struct page_part {
 extern const struct page_part page_common[]; /* of the library's tables, and paths */
 extern const struct page_part page_parts[];  /* of the program's own */
 
+/* Fills in a page; `own` may be NULL. NULL, or where a part stands that is unknown. */
+const char *page_fill(const char *text, const struct page_part *own, struct buf *);
+
 #endif

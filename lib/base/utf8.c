@@ -78,3 +78,48 @@ bool utf8_is_printable(uint32_t point)
 			return false;
 	return true;
 }
+
+struct range {
+	uint32_t first, last;
+};
+
+static bool is_in(const struct range *ranges, size_t count, uint32_t point)
+{
+	for (size_t i = 0; i < count; i++)
+		if (point >= ranges[i].first && point <= ranges[i].last)
+			return true;
+	return false;
+}
+
+unsigned utf8_columns(uint32_t point)
+{
+	static const struct range over[] = {
+		{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},    {0x610, 0x61a},
+		{0x64b, 0x65f},   {0x900, 0x902},   {0x93c, 0x93c},    {0x941, 0x948},
+		{0xe31, 0xe31},   {0xe34, 0xe3a},   {0xe47, 0xe4e},    {0x1ab0, 0x1aff},
+		{0x1dc0, 0x1dff}, {0x200b, 0x200f}, {0x20d0, 0x20ff},  {0xfe00, 0xfe0f},
+		{0xfe20, 0xfe2f}, {0xfeff, 0xfeff}, {0xe0100, 0xe01ef}};
+	static const struct range wide[] = {
+		{0x1100, 0x115f},   {0x231a, 0x231b},   {0x23e9, 0x23ec},   {0x2614, 0x2615},
+		{0x26a1, 0x26a1},   {0x2705, 0x2705},   {0x274c, 0x274c},   {0x2e80, 0x303e},
+		{0x3041, 0x33ff},   {0x3400, 0x4dbf},   {0x4e00, 0xa4cf},   {0xa960, 0xa97f},
+		{0xac00, 0xd7a3},   {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},
+		{0xffe0, 0xffe6},   {0x16fe0, 0x18aff}, {0x1b000, 0x1b2ff}, {0x1f300, 0x1f64f},
+		{0x1f680, 0x1f6ff}, {0x1f900, 0x1faff}, {0x20000, 0x3fffd}};
+	if (point < 0x300)
+		return 1;
+	if (is_in(over, sizeof over / sizeof *over, point))
+		return 0;
+	return is_in(wide, sizeof wide / sizeof *wide, point) ? 2 : 1;
+}
+
+size_t utf8_width(const char *text, size_t length)
+{
+	size_t width = 0;
+	uint32_t point;
+	for (size_t i = 0, n; i < length; i += n ? n : 1) {
+		n = utf8_read(text + i, length - i, &point);
+		width += n ? utf8_columns(point) : 1;
+	}
+	return width;
+}

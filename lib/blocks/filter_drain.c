@@ -35,7 +35,7 @@ static const struct pt_param params[] = {
 static const struct pt_type filter_drain = {
 	.api = PT_API,
 	.name = "FilterDrain",
-	.summary = "Passes the messages for which a function or a filter is true, on both canals",
+	.summary = "Passes the messages for which a function or a filter is true",
 	.help = "The function is a native predicate (always, never, equals 'bytes', bpf 'filter', "
 		"between(…), every(n)) or a Lua function of one message: 'ptctl help functions'. "
 		"The filter is tcpdump's; a message that is no packet does not match it.",

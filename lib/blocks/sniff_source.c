@@ -351,10 +351,11 @@ static const struct pt_type sniff_source = {
 		   "     |           |\n"
 		   "     | [iface]---|->\n"
 		   "     +-----------+\n",
-	.examples = (const char *const[]){"SniffSource('lo') > ConsoleSink()",
-                                          "SniffSource('lo', filter='tcp port 443', promisc=false) "
-                                          "> WrpcapSink('https.pcap')",
-                                          NULL},
+	.examples =
+		(const char *const[]){"SniffSource('lo') > ConsoleSink()",
+                                      "SniffSource('lo', filter='tcp port 443', promisc=false) >\n"
+                                      "    WrpcapSink('https.pcap')",
+                                      NULL},
 	.role = PT_SOURCE,
 	.ports = PT_LOW_EXIT,
 	.params = params,

@@ -35,8 +35,8 @@ static const struct pt_type transform_drain = {
 		(const char *const[]){
 			"CLIFeeder() > TransformDrain(\"reverse\") > ConsoleSink()",
 			"CLIFeeder() > TransformDrain(\"set{ip={src='1.1.1.1'}}\") > QueueSink()",
-			"CLIFeeder() > TransformDrain(\"function(m) return m:upper() end\") > "
-			"ConsoleSink()",
+			"CLIFeeder() > TransformDrain(\"function(m) return m:upper() end\") >\n"
+			"    ConsoleSink()",
 			NULL},
 	.role = PT_DRAIN,
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT,

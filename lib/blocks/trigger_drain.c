@@ -37,8 +37,7 @@ static const struct pt_param params[] = {
 static const struct pt_type trigger_drain = {
 	.api = PT_API,
 	.name = "TriggerDrain",
-	.summary = "Passes messages, and triggers before those for which a function or a filter is "
-		   "true",
+	.summary = "Passes messages, and triggers before those that a function or filter finds",
 	.help = "The function is a native predicate (always, never, equals 'bytes', bpf 'filter', "
 		"between(…), every(n)) or a Lua function of one message: 'ptctl help functions'. "
 		"The filter is tcpdump's; a message that is no packet does not match it.",

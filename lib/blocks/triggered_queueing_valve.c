@@ -255,8 +255,8 @@ static const struct pt_type triggered_queueing_valve = {
 	.examples =
 		(const char *const[]){
 			"a = CLIFeeder(); d = TriggerDrain(\"equals 'alarm'\")\n"
-			"v = TriggeredQueueingValve(False, limit='1MiB', seconds=30); a > d "
-			"> v > QueueSink(); d ^ v",
+			"v = TriggeredQueueingValve(False, limit='1MiB', seconds=30)\n"
+			"a > d > v > QueueSink(); d ^ v",
 			NULL},
 	.role = PT_DRAIN,
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_ENTRY |

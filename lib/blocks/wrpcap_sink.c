@@ -465,12 +465,14 @@ static const struct pt_type wrpcap_sink = {
 		   "     |          |\n"
 		   "   >-|--[file]  |\n"
 		   "     +----------+\n",
-	.examples = (const char *const[]){"RdpcapSource('in.pcap') > WrpcapSink('out.pcap')",
-                                          "RdpcapSource('in.pcap') > "
-                                          "WrpcapSink('out.pcapng.zst')",
-                                          "RdpcapSource('in.pcap') > WrpcapSink('ring.pcap', "
-                                          "rotate={'size': '100MiB', 'files': 10})",
-                                          NULL},
+	.examples =
+		(const char *const[]){
+			"RdpcapSource('in.pcap') > WrpcapSink('out.pcap')",
+			"RdpcapSource('in.pcap') > "
+			"WrpcapSink('out.pcapng.zst')",
+			"RdpcapSource('in.pcap') > \n"
+			"    WrpcapSink('ring.pcap', rotate={'size': '100MiB', 'files': 10})",
+			NULL},
 	.role = PT_SINK,
 	.ports = PT_LOW_ENTRY,
 	.params = params,

@@ -141,7 +141,12 @@ void lang_caret(struct buf *b, const char *text, struct lang_place place)
 	}
 	const char *from = s;
 	for (; column < place.column && s < end; column++) {
-		buf_addc(&below, *s == '\t' ? '\t' : ' ');
+		uint32_t point = 0;
+		utf8_read(s, (size_t)(end - s), &point);
+		if (*s == '\t')
+			buf_addc(&below, '\t');
+		else
+			buf_addf(&below, "%*s", (int)utf8_columns(point), "");
 		s = step(s, end);
 	}
 	for (unsigned i = 0; i < FAR && s < end; i++)

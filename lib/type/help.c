@@ -2,12 +2,14 @@
 /* Help as people read it in a terminal. */
 #include "type/help.h"
 
+#include "base/utf8.h"
 #include "type/param.h"
 #include <stdlib.h>
 #include <string.h>
 
+static size_t columns = 80;
+
 enum {
-	COLUMNS = 96,
 	NAME_MAX_WIDTH = 24,
 	VALUE_MAX_WIDTH = 18,
 	DOC_MIN_WIDTH = 36,
@@ -21,14 +23,6 @@ static const char *text_of(const json_t *object, const char *name)
 
 /* ---- columns ---- */
 
-static size_t width_of(const char *text, size_t length)
-{
-	size_t width = 0;
-	for (size_t i = 0; i < length; i++)
-		width += ((unsigned char)text[i] & 0xc0) != 0x80;
-	return width;
-}
-
 static void add_spaces(struct buf *b, size_t count)
 {
 	while (count--)
@@ -37,7 +31,7 @@ static void add_spaces(struct buf *b, size_t count)
 
 static void add_padded(struct buf *b, const char *text, size_t width)
 {
-	size_t own = width_of(text, strlen(text));
+	size_t own = utf8_width(text, strlen(text));
 	buf_adds(b, text);
 	add_spaces(b, own < width ? width - own : 0);
 }
@@ -51,8 +45,8 @@ static void add_wrapped(struct buf *b, const char *text, size_t length, size_t c
 		size_t word = strcspn(text + i, " \n");
 		if (word > length - i)
 			word = length - i;
-		size_t width = width_of(text + i, word);
-		if (at > column && at + 1 + width > COLUMNS) {
+		size_t width = utf8_width(text + i, word);
+		if (at > column && at + 1 + width > columns) {
 			buf_addc(b, '\n');
 			add_spaces(b, column);
 			at = column;
@@ -103,6 +97,44 @@ static void add_block(struct buf *b, const char *text, const char *indent)
 		size_t length = strcspn(line, "\n"), skip = length < common ? length : common;
 		buf_adds(b, indent);
 		buf_add(b, line + skip, length - skip);
+		buf_addc(b, '\n');
+		line += length + (line[length] == '\n');
+	}
+}
+
+/* Where a line of pipe text may go on below, at the latest: behind an operator, a comma or a
+   semicolon that is not in quotes. 0: nowhere. */
+static size_t break_of(const char *line, size_t length, size_t width)
+{
+	size_t found = 0;
+	char quote = 0;
+	for (size_t i = 0; i < length && utf8_width(line, i) <= width; i++) {
+		if (quote)
+			quote = line[i] == quote ? 0 : quote;
+		else if (line[i] == '"' || line[i] == '\'')
+			quote = line[i];
+		else if (i && line[i] == ' ' && strchr(">^,;", line[i - 1]))
+			found = i;
+	}
+	return found;
+}
+
+/* An example that fits: what is too wide goes on below. */
+static void add_example(struct buf *b, const char *text)
+{
+	for (const char *line = text; *line;) {
+		size_t length = strcspn(line, "\n"), indent = 2, at;
+		while (indent + utf8_width(line, length) > columns &&
+		       (at = break_of(line, length, columns - indent))) {
+			add_spaces(b, indent);
+			buf_add(b, line, at);
+			buf_addc(b, '\n');
+			line += at + 1;
+			length -= at + 1;
+			indent = 6;
+		}
+		add_spaces(b, indent);
+		buf_add(b, line, length);
 		buf_addc(b, '\n');
 		line += length + (line[length] == '\n');
 	}
@@ -195,7 +227,7 @@ struct widths {
 
 static void widen(size_t *width, const char *text, size_t max)
 {
-	size_t own = width_of(text, strlen(text));
+	size_t own = utf8_width(text, strlen(text));
 	if (own > *width)
 		*width = own < max ? own : max;
 }
@@ -236,10 +268,10 @@ static void add_param(struct buf *b, const json_t *param, size_t indent, size_t 
 	add_cell(&line, name, w->name - 2 * depth);
 	add_cell(&line, param_kind(param), w->kind);
 	add_cell(&line, value, w->value);
-	size_t own = width_of(line.data, line.length), column = indent + w->name + 2;
+	size_t own = utf8_width(line.data, line.length), column = indent + w->name + 2;
 	column += w->kind ? w->kind + 2 : 0;
 	column += w->value ? w->value + 2 : 0;
-	if (column > COLUMNS - DOC_MIN_WIDTH)
+	if (column + DOC_MIN_WIDTH > columns)
 		column = indent + 4;
 	if (own > column) {
 		while (line.length && line.data[line.length - 1] == ' ')
@@ -296,9 +328,31 @@ const char *help_value_word(const struct pt_param *row)
 
 /* ---- a type ---- */
 
+void help_set_columns(size_t count)
+{
+	columns = count;
+}
+
+void help_paragraph(struct buf *b, const char *text, size_t indent)
+{
+	add_spaces(b, indent);
+	add_wrapped(b, text, strlen(text), indent);
+}
+
 void help_prose(struct buf *b, const char *text)
 {
 	add_prose(b, text);
+}
+
+static void add_title(struct buf *b, const char *name, const char *summary)
+{
+	char *title = must_printf("%s — %s", name, summary);
+	if (utf8_width(title, strlen(title)) > columns)
+		help_paragraph(b, title, 0);
+	else
+		buf_addf(b, "%s\n", title);
+	buf_addc(b, '\n');
+	free(title);
 }
 
 void help_type_json(struct buf *b, const json_t *type)
@@ -308,7 +362,7 @@ void help_type_json(struct buf *b, const json_t *type)
 	const char *origin = text_of(type, "origin");
 	size_t i;
 	json_t *example;
-	buf_addf(b, "%s — %s\n\n", text_of(type, "name"), text_of(type, "summary"));
+	add_title(b, text_of(type, "name"), text_of(type, "summary"));
 	if (*text_of(type, "picture")) {
 		add_block(b, text_of(type, "picture"), "    ");
 		buf_addc(b, '\n');
@@ -326,7 +380,7 @@ void help_type_json(struct buf *b, const json_t *type)
 		buf_adds(b, json_array_size(examples) > 1 ? "Examples:\n" : "Example:\n");
 	json_array_foreach (examples, i, example)
 		if (json_is_string(example))
-			add_block(b, json_string_value(example), "  ");
+			add_example(b, json_string_value(example));
 	if (*origin && strcmp(origin, "built-in") != 0)
 		buf_addf(b, "%sFrom %s\n", json_array_size(examples) ? "\n" : "", origin);
 }

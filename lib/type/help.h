@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <pipetool/block.h>
 
-/* For people: what `ptctl help TYPE` shows, as plain text of at most 100 columns. */
+/* For people: what `ptctl help TYPE` shows, as plain text. */
 void help_type(struct buf *, const struct pt_type *);
 /* The same from what type.show answered, so that ptctl can show types that it was not built with. */
 void help_type_json(struct buf *, const json_t *type);
@@ -16,6 +16,11 @@ void help_params(struct buf *, const struct pt_param *rows, const char *indent);
 void help_params_json(struct buf *, const json_t *params, const char *indent);
 /* Paragraphs wrapped to the same width; lines that begin with a space stay as they are. */
 void help_prose(struct buf *, const char *text);
+/* One paragraph behind so many spaces; ends with a newline. */
+void help_paragraph(struct buf *, const char *text, size_t indent);
+
+/* How wide all of that is: 80 columns unless told. */
+void help_set_columns(size_t);
 
 /* What stands for the value of a verb's option: "N", "SECONDS", "FILE", "TEXT"; "" for a bool. */
 const char *help_value_word(const struct pt_param *row);

@@ -6,6 +6,7 @@
 #include "base/name.h"
 #include "base/near.h"
 #include "base/quote.h"
+#include "base/utf8.h"
 #include "unit.h"
 #include <stdio.h>
 #include <string.h>
@@ -162,7 +163,15 @@ START_TEST(text_for_a_terminal_cannot_drive_it)
 }
 END_TEST
 
-UNIT_TESTS("base/text", text_for_a_terminal_cannot_drive_it, a_buffer_grows_and_is_consumed,
-           base64_and_hex_go_there_and_back, what_is_not_base64_is_refused,
-           hex_may_have_spaces_and_colons_between_bytes, quotes_are_as_in_python, names_are_plain,
-           the_nearest_name_is_found_if_it_is_near, a_map_finds_what_was_put_in)
+START_TEST(wide_characters_take_two_columns)
+{
+	static const char text[] = "a\u00e9\u65e5\u672c e\u0301 \U0001f600\xff";
+	ck_assert_uint_eq(utf8_width(text, sizeof text - 1), 1 + 1 + 4 + 1 + 1 + 0 + 1 + 2 + 1);
+}
+END_TEST
+
+UNIT_TESTS("base/text", wide_characters_take_two_columns, text_for_a_terminal_cannot_drive_it,
+           a_buffer_grows_and_is_consumed, base64_and_hex_go_there_and_back,
+           what_is_not_base64_is_refused, hex_may_have_spaces_and_colons_between_bytes,
+           quotes_are_as_in_python, names_are_plain, the_nearest_name_is_found_if_it_is_near,
+           a_map_finds_what_was_put_in)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -241,3 +242,11 @@ def test_every_difference_is_a_case():
     cases = (pathlib.Path(__file__).parent / "test_conformance.py").read_text()
     better = cases.split("# ---- what is better here")[1]
     assert better.count("\ndef test_") >= len(rows(SCAPY, "What is better here"))
+
+
+def test_the_reference_is_what_the_tables_say():
+    """docs/reference is to be read without a build; ./dev docs writes it."""
+    sys.path.insert(0, str(TOP / "docs"))
+    from reference import reference
+    for name, text in reference(os.environ["PIPETOOL_BUILD"]):
+        assert (TOP / "docs/reference" / name).read_text() == text, f"{name} is stale: run ./dev docs"

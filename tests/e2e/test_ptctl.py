@@ -21,7 +21,7 @@ EXIT = {"done": 0, "refused": 1, "usage": 2, "no daemon": 3, "timed out": 4, "co
 # ---- exit states --------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("arguments", [
-    [], ["nosuchverb"], ["create"], ["send"], ["--nosuchoption"], ["list", "--nosuchoption"],
+    ["nosuchverb"], ["create"], ["send"], ["--nosuchoption"], ["list", "--nosuchoption"],
     ["start"], ["recv", "e.q", "-n"], ["recv", "e.q", "-n", "many"], ["recv", "e.q", "-n", "0"],
     ["set", "e.d"], ["stop", "e", "--timeout", "soon"], ["call"], ["call", "daemon.info", "{"],
     ["create", "e", "-f", "/nowhere/file.pipe"],
@@ -128,7 +128,7 @@ def test_the_nearest_name_is_suggested(daemon, text, word):
 
 
 @pytest.mark.parametrize("text", [
-    "s = ", "s = CLIFeeder(", "s = CLIFeeder(]", "= CLIFeeder()", "s > ", "> s", "s = 'x'",
+    "s = ", "s = CLIFeeder(", "s = CLIFeeder(]", "= CLIFeeder()", "s > ", "> s", "s = ;",
     "s = CLIFeeder() d = Drain()", "s = PeriodicSource('x", "a = Drain(1, name=)", "\x00",
     "s ~ d", "s = Drain(name='a b')", "s = PeriodicSource(1 2)", "((((", "s = Drain(" + "[" * 500])
 def test_what_cannot_be_read(daemon, text):
@@ -194,10 +194,70 @@ def test_types_and_help(daemon):
     assert "RdpcapSource" in near.err
 
 
+def test_ptctl_alone_prints_its_verbs_in_groups():
+    result = run_ptctl()
+    assert result.code == 0 and not result.err
+    groups = re.findall(r"^(\w.*:)\n((?:[a-z ].*\n)+)", result.out.split("\n\n")[1] + "\n", re.M)
+    verbs = {title: {line.split()[0] for line in lines.splitlines()} for title, lines in groups}
+    assert {"create", "add", "apply"} <= verbs["The graph:"]
+    assert {"run", "start", "stop"} <= verbs["Running it:"]
+    assert {"list", "show", "tap"} <= verbs["Looking:"]
+    assert {"send", "recv"} <= verbs["Feeding it:"] and "call" in verbs["The rest:"]
+    assert result.out == run_ptctl("help").out == run_ptctl("--help").out
+
+
+@pytest.mark.parametrize("verb, meant", [
+    ("link", "ptctl add"), ("ls", "ptctl list"), ("rm", "ptctl destroy"), ("delete", "ptctl remove"),
+    ("status", "ptctl show"), ("ps", "ptctl list"), ("info", "ptctl list"), ("check", "--dry-run"),
+    ("version", "--version"), ("edit", "ptctl apply"), ("rename", "ptctl create"), ("lsit", "'list'")])
+def test_an_unknown_verb_names_the_right_one(verb, meant):
+    result = run_ptctl(verb, "e")
+    assert result.code == EXIT["usage"] and meant in result.err and result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("topic, words", [
+    ("functions", ["truncate(64)", "between(", "m:text()"]), ("fields", ["m.ip", "ttl (8)"]),
+    ("language", ["a // b", "QueueSink(limit)"]), ("lua", ["ptctl load every.lua", "self:print(text)"]),
+    ("events", ["block.dropped", "ptctl events ["]), ("reasons", ["not-udp"]),
+    ("bpf", ["FilterDrain(\"bpf 'tcp port 80'\")"]), ("set", ["ptctl set ENGINE", "set{ip={src="])])
+def test_help_has_what_the_manual_pages_have(topic, words):
+    out = run_ptctl("-s", "/nowhere", "help", topic).out
+    assert all(word in out for word in words), (words, out)
+    assert not re.search(r"@\w+@|\\[*_<>]", out)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_text_fits_the_terminal(daemon, columns):
+    daemon.create("e", "s = CLIFeeder(); t = TransformDrain('function(m) return m .. \\' and words " + "more " * 40 +
+                  "\\' end'); " + "s > t > a_block_with_quite_a_long_name; a_block_with_quite_a_long_name = QueueSink()")
+    more = {"env": {"COLUMNS": str(columns)}}
+    texts = [daemon.ok(*words, **more) for words in (
+        ["help"], ["types"], ["show", "e"], ["show", "e.t"], ["help", "TransformDrain"],
+        ["help", "WrpcapSink"], ["help", "recv"], ["help", "engine.change"], ["help", "reasons"])]
+    if columns >= 80:
+        texts += [daemon.ok("help", topic, **more) for topic in ("functions", "language", "lua", "events")]
+        texts += [daemon.ok("help", row.split()[0], **more)
+                  for row in texts[1].splitlines()[1:] if row[0] != " "]
+    for text in texts:
+        assert max(map(len, text.splitlines())) <= columns, text
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("before", ["", "x" * 30, "x" * 200, "日本語" * 40])
+@pytest.mark.parametrize("after", ["", "y" * 300])
+def test_the_caret_of_a_long_line_points_right(daemon, columns, before, after):
+    text = f'q = QueueSink("{before}", overflow=WRONG) # {after}'
+    result = daemon.ptctl("create", "e", text, env={"COLUMNS": str(columns)})
+    _, line, caret = result.err.splitlines()
+    width = {True: 2, False: 1}
+    cells = "".join(c * width[c > "\u2e7f"] for c in line)
+    assert len(cells) <= columns and cells[caret.index("^"):].startswith("WRONG"), result.err
+
+
 def reasons():
     """{word: kind} of `ptctl help reasons`."""
     rows = run_ptctl("help", "reasons").out.split("\n\n")[0].splitlines()[1:]
-    return {word: kind for word, kind, *_ in (row.split() for row in rows)}
+    return {word: kind for word, kind, *_ in (row.split() for row in rows if row[0] != " ")}
 
 
 def test_each_reason_has_its_kind(daemon):

@@ -13,7 +13,7 @@ START_TEST(the_caret_stands_below_its_column)
 {
 	expect_text(caret("one\ntwo\nthree", 2, 3), "two\n  ^");
 	expect_text(caret("one\r\ntwo", 1, 1), "one\n^");
-	expect_text(caret("é世x", 1, 3), "é世x\n  ^");
+	expect_text(caret("é世x", 1, 3), "é世x\n   ^");
 	expect_text(caret("\t a", 1, 3), "\t a\n\t ^");
 	expect_text(caret("a >", 1, 4), "a >\n   ^");
 	expect_text(caret("", 1, 1), "\n^");

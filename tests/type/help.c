@@ -52,7 +52,9 @@ static const struct pt_type valve = {
 START_TEST(a_type_is_shown_whole)
 {
 	struct buf b = BUF_INIT;
+	help_set_columns(96);
 	help_type(&b, &valve);
+	help_set_columns(80);
 	/* clang-format off */
 	ck_assert_str_eq(b.data,
 		"Valve — passes or discards\n"
