@@ -23,6 +23,8 @@
 #include "msg/json.h"
 #include "net/watch.h"
 #include "paths.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -38,6 +40,7 @@ enum {
 	TWICE_MS =
 		500, /* a signal twice in so short a time is one: the end of a parent with threads */
 	SOCKETS = 2,
+	DESCRIPTORS = 32,
 };
 
 /* ---- configuration ---- */
@@ -328,6 +331,22 @@ static void raise_limits(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Whatever is opened at the beginning finds room then, libuv's pipes, too, without which it aborts. */
+static int check_descriptors(void)
+{
+	int fds[DESCRIPTORS], count = 0;
+	while (count < DESCRIPTORS && (fds[count] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
+		count++;
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+	if (count == DESCRIPTORS)
+		return 0;
+	log_error("there are %d free file descriptors, and the daemon wants %d to begin with: "
+	          "raise the limit (ulimit -n, LimitNOFILE= of the unit)",
+	          count, DESCRIPTORS);
+	return -EMFILE;
+}
+
 static int open_control(const struct daemon *d, struct control_socket *socket, struct pt_error *err)
 {
 	const char *variable = getenv("PIPETOOL_SOCKET"), *said = d->options->socket;
@@ -493,10 +512,10 @@ int daemon_run(const struct options *options)
 	size_t socket_count;
 	if (journald_is(STDERR_FILENO))
 		log_set_taker(journald_take);
-	if (read_conf(&d, &d.conf))
+	raise_limits();
+	if (check_descriptors() || read_conf(&d, &d.conf))
 		return EXIT_FAILURE;
 	set_log_level(&d);
-	raise_limits();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like any other */
 	json_object_seed(0);
@@ -521,6 +540,8 @@ int daemon_run(const struct options *options)
 int daemon_check(const struct options *options)
 {
 	struct daemon d = {.options = options};
+	if (check_descriptors())
+		return EXIT_FAILURE;
 	bool good = !read_conf(&d, &d.conf);
 	if (!good)
 		conf_default(&d.conf);

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPT_TURN = 64 };
+enum { ACCEPT_TURN = 64, ACCEPT_PAUSE_MS = 100 };
 
 #define LINES_MAX ((size_t)64 * 1024 * 1024) /* bytes of long requests, of all connections */
 
@@ -31,6 +31,7 @@ struct server {
 	struct entrance *entrances;
 	size_t entrance_count;
 	uv_idle_t rounds; /* runs while somebody is ready */
+	uv_timer_t again; /* runs while nobody can be accepted */
 	TAILQ_HEAD(, connection_links) all, ready;
 	size_t count, viewers, ready_count, count_max, line_max;
 	struct frame_budget line_budget;
@@ -130,31 +131,47 @@ static void welcome(struct server *s, const struct control_socket *socket, int f
 	}
 }
 
-/* Out of descriptors: the peer is told so by means of the one kept for it. */
-static bool accept_without(struct server *s, int listening)
+/* Out of descriptors: the peer is told so by means of the one kept for it. Returns why not. */
+static int accept_without(struct server *s, int listening)
 {
-	if (s->spare_fd < 0)
-		return false;
-	close(s->spare_fd);
+	if (s->spare_fd >= 0)
+		close(s->spare_fd);
 	int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int why = fd < 0 ? errno : 0;
 	if (fd >= 0)
 		turn_away(s, fd, "the daemon has no file descriptor left");
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return fd >= 0;
+	return why;
+}
+
+static void begin_again(uv_timer_t *timer)
+{
+	server_begin(timer->data);
+}
+
+/* Who waits still waits, and the loop does not turn for nothing meanwhile. */
+static void pause_accepting(struct server *s)
+{
+	for (size_t i = 0; i < s->entrance_count; i++)
+		uv_poll_stop(&s->entrances[i].poll);
+	uv_timer_start(&s->again, begin_again, ACCEPT_PAUSE_MS, 0);
 }
 
 static void accept_some(uv_poll_t *poll, int status, int events)
 {
 	const struct entrance *e = poll->data;
-	for (int n = 0; n < ACCEPT_TURN; n++) {
+	int why = 0;
+	for (int n = 0; n < ACCEPT_TURN && !why; n++) {
 		int fd = accept4(e->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		bool short_of = fd < 0 && (errno == EMFILE || errno == ENFILE);
 		if (fd >= 0)
 			welcome(e->server, &e->socket, fd);
-		else if (short_of ? !accept_without(e->server, e->socket.fd)
-		                  : errno != ECONNABORTED)
-			return;
+		else if (errno == EMFILE || errno == ENFILE)
+			why = accept_without(e->server, e->socket.fd);
+		else if (errno != ECONNABORTED && errno != EINTR)
+			why = errno;
 	}
+	if (why && why != EAGAIN)
+		pause_accepting(e->server);
 }
 
 /* ---- notifications ---- */
@@ -277,7 +294,8 @@ struct server *server_new(struct daemon *daemon, uv_loop_t *loop,
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	server_configure(s, conf);
 	uv_idle_init(loop, &s->rounds);
-	s->rounds.data = s;
+	uv_timer_init(loop, &s->again);
+	s->rounds.data = s->again.data = s;
 	open_entrances(s, sockets, count);
 	return s;
 }
@@ -292,6 +310,7 @@ void server_retire(struct server *s)
 {
 	struct connection_links *links;
 	s->retired = true;
+	uv_timer_stop(&s->again);
 	for (size_t i = 0; i < s->entrance_count; i++) {
 		uv_poll_stop(&s->entrances[i].poll);
 		socket_close(&s->entrances[i].socket);
@@ -318,7 +337,7 @@ static void one_handle_less(struct server *s)
 	free(s);
 }
 
-static void rounds_closed(uv_handle_t *handle)
+static void turn_closed(uv_handle_t *handle)
 {
 	one_handle_less(handle->data);
 }
@@ -338,8 +357,9 @@ void server_free(struct server *s)
 			socket_close(&s->entrances[i].socket);
 	if (s->spare_fd >= 0)
 		close(s->spare_fd);
-	s->handles = 1 + (unsigned)s->entrance_count;
+	s->handles = 2 + (unsigned)s->entrance_count;
 	for (size_t i = 0; i < s->entrance_count; i++)
 		uv_close((uv_handle_t *)&s->entrances[i].poll, entrance_closed);
-	uv_close((uv_handle_t *)&s->rounds, rounds_closed);
+	uv_close((uv_handle_t *)&s->rounds, turn_closed);
+	uv_close((uv_handle_t *)&s->again, turn_closed);
 }

@@ -65,14 +65,16 @@ def acts(daemon, engines=12):
         engine for engine in there[:1] if not done_or_refused(daemon, "destroy", engine)]
 
 
-def stepped_through(folder, prefix, client_prefix=(), owner=None):
+def stepped_through(folder, prefix, owner=None, crowd=lambda daemon: None):
     """A daemon under a limit, again under it, then one without."""
     daemon = Daemon(folder, prefix=prefix, owner=owner, wait=False)
     try:
         there = []
         if comes_or_says_why(daemon):
-            daemon.prefix = list(client_prefix)
+            daemon.prefix = []
             there = acts(daemon)
+            crowd(daemon)
+            assert answers(daemon)
             ends_in_words(daemon)
         daemon.prefix = list(prefix)
         daemon.start(wait=False)
@@ -99,4 +101,31 @@ def test_threads_run_out(folder):
         most.append(stepped_through(
             place, ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
                     "prlimit", f"--nproc={limit}:{limit}"], owner=NOBODY))
+    assert most[0] == 0 and most[-1] > 3
+
+
+def crowded(daemon):
+    """Holds connections until there is no descriptor left: who is too many is told so."""
+    held = []
+    for _ in range(80):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(30)
+        s.connect(str(daemon.socket))
+        s.sendall(b'{"jsonrpc": "2.0", "id": 1, "method": "daemon.info"}\n')
+        answer = s.makefile().readline()
+        held.append(s)
+        if '"result"' not in answer:
+            break
+    assert not answer or "descriptor" in answer, answer
+    for s in held:
+        s.close()
+
+
+@pytest.mark.skipif(sanitized(), reason="they open files of their own")
+def test_descriptors_run_out(folder):
+    most = []
+    for limit in range(4, 65) if LONG else (4, 6, 12, 24, 25, 31, 34, 35, 36, 40, 64):
+        place = folder / str(limit)
+        place.mkdir()
+        most.append(stepped_through(place, ["prlimit", f"--nofile={limit}:{limit}"], crowd=crowded))
     assert most[0] == 0 and most[-1] > 3
