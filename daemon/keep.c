@@ -8,6 +8,7 @@
 #include "base/thread.h"
 #include "daemon/keep_memory.h"
 #include "engine/estate.h"
+#include "engine/shadow.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -37,8 +38,9 @@ struct item {
 struct holding {
 	struct holding *next;
 	char *engine, *block, *type;
-	int memory; /* the descriptor with number 0 */
-	bool given; /* to an engine of this daemon, or by one */
+	int memory;   /* the descriptor with number 0 */
+	bool given;   /* to an engine of this daemon, or by one */
+	bool damaged; /* the memory is not what was written last: it tells of descriptors alone */
 	unsigned last_number;
 	uint64_t written; /* how often the memory was */
 	struct item *items;
@@ -285,7 +287,7 @@ static void write_memory(struct holding *h, const struct pt_estate *estate)
 
 static char *read_memory(struct holding *h, size_t *length)
 {
-	return h->memory < 0 ? NULL : keep_memory_read(h->memory, &h->written, length);
+	return h->memory < 0 ? NULL : keep_memory_read(h->memory, &h->written, length, &h->damaged);
 }
 
 /* ---- what is left ---- */
@@ -419,13 +421,16 @@ static struct pt_estate *estate_from(struct holding *h)
 {
 	size_t length;
 	char *bytes = read_memory(h, &length), *key;
-	if (!bytes)
+	if (!bytes && !h->damaged)
 		return NULL;
 	struct pt_estate *estate = estate_new(PT_FOR_RESTART);
-	const char *end = bytes + length;
+	if (h->damaged)
+		estate_set_damaged(estate);
+	const char *end = bytes ? bytes + length : NULL;
 	struct keep_record r;
-	for (const char *at = bytes; (at = keep_record_next(at, end, &r, &key)); at += r.length) {
-		if (r.kind == KEEP_BYTES)
+	for (const char *at = bytes; at && (at = keep_record_next(at, end, &r, &key));
+	     at += r.length) {
+		if (r.kind == KEEP_BYTES && !h->damaged)
 			pt_leave_bytes(estate, key, at, r.length);
 		free(key);
 	}
@@ -523,6 +528,15 @@ static void name_items(struct holding *h)
 	free(bytes);
 }
 
+/* Nobody can say any more what they are; but a queue is one by itself. */
+static void name_damaged(struct holding *h)
+{
+	log_warning("what block %s of engine %s had left is damaged", h->block, h->engine);
+	for (size_t i = 0; i < h->count; i++)
+		if (!h->items[i].key && shadow_is(h->items[i].fd))
+			h->items[i].key = must_strdup(ESTATE_QUEUE);
+}
+
 /* A descriptor without a key was stored when the process was killed before it could say what it
    is. */
 static void drop_nameless(struct keep *k, struct holding *h)
@@ -553,8 +567,10 @@ static void find_all(struct keep *k)
 	for (struct holding *h = k->holdings; h; h = next) {
 		next = h->next;
 		name_items(h);
+		if (h->damaged)
+			name_damaged(h);
 		drop_nameless(k, h);
-		if (!h->type)
+		if (!h->type && !h->damaged)
 			drop(k, h);
 	}
 }

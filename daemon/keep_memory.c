@@ -2,6 +2,7 @@
 /* Two slots in a memory file, of which the one counts that was finished last. */
 #include "daemon/keep_memory.h"
 
+#include "base/sum.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -10,78 +11,93 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC 0x7069706bu
+#define MAGIC 0x3270706bu
 #define SLOT  ((off_t)1 << 40) /* where the second one begins: there is a hole between */
 
 struct header {
 	uint32_t magic, unused;
-	uint64_t number, length, sum; /* of two slots the one counts that was written later */
+	uint64_t number, length; /* of two slots the one counts that was written later */
+	uint64_t sum;            /* of all that, and of the bytes */
 };
 
-/* FNV-1a: it is to tell what was half written. */
-static uint64_t sum_of(const char *bytes, size_t length)
+enum slot { EMPTY, WHOLE, DAMAGED };
+
+static uint64_t sum_of(const struct header *header, const char *bytes)
 {
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < length; i++)
-		sum = (sum ^ (uint8_t)bytes[i]) * UINT64_C(0x100000001b3);
-	return sum;
+	uint64_t sum = sum_add(0, header, offsetof(struct header, sum));
+	return sum_add(sum, bytes, (size_t)header->length);
 }
 
-static void write_all(int fd, off_t at, const char *bytes, size_t length)
+static bool write_all(int fd, off_t at, const char *bytes, size_t length)
 {
 	while (length) {
 		ssize_t n = pwrite(fd, bytes, length, at);
 		if (n < 0 && errno != EINTR)
-			return; /* no memory: the sum will tell */
+			return false; /* no memory */
 		if (n < 0)
 			continue;
 		at += n;
 		bytes += n;
 		length -= (size_t)n;
 	}
+	return true;
 }
 
 void keep_memory_write(int fd, uint64_t number, const struct buf *records)
 {
-	const struct header header = {.magic = MAGIC,
-	                              .number = number,
-	                              .length = records->length,
-	                              .sum = sum_of(records->data, records->length)};
+	struct header header = {.magic = MAGIC, .number = number, .length = records->length};
+	header.sum = sum_of(&header, records->data);
 	off_t slot = (off_t)(number % 2) * SLOT;
 	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot, SLOT);
-	write_all(fd, slot + (off_t)sizeof header, records->data, records->length);
-	write_all(fd, slot, (const char *)&header, sizeof header);
+	if (write_all(fd, slot + (off_t)sizeof header, records->data, records->length))
+		write_all(fd, slot, (const char *)&header, sizeof header);
 }
 
-static char *read_slot(int fd, off_t at, struct header *header)
+static bool read_all(int fd, off_t at, char *bytes, size_t length)
 {
-	struct stat st;
-	if (fstat(fd, &st) || pread(fd, header, sizeof *header, at) != sizeof *header ||
-	    header->magic != MAGIC || header->length > (uint64_t)(st.st_size - at))
-		return NULL;
-	char *bytes = must_calloc(header->length + 1, 1);
 	size_t got = 0;
-	for (ssize_t n; got < header->length; got += (size_t)n) {
-		n = pread(fd, bytes + got, header->length - got,
-		          at + (off_t)sizeof *header + (off_t)got);
-		if (n <= 0)
-			break;
-	}
-	if (got == header->length && header->sum == sum_of(bytes, got))
-		return bytes;
-	free(bytes);
-	return NULL;
+	for (ssize_t n = 1; got < length && n > 0; got += n > 0 ? (size_t)n : 0)
+		n = pread(fd, bytes + got, length - got, at + (off_t)got);
+	return got == length;
 }
 
-char *keep_memory_read(int fd, uint64_t *number, size_t *length)
+/* A length is believed as far as there is memory behind the file. The header is written last: a
+   slot that was not finished has none. */
+static enum slot read_slot(int fd, off_t at, struct header *header, char **bytes)
 {
-	struct header a = {0}, b = {0};
-	char *first = read_slot(fd, 0, &a), *second = read_slot(fd, SLOT, &b);
-	bool is_second = second && (!first || b.number > a.number);
-	free(is_second ? first : second);
-	*number = is_second ? b.number : a.number;
-	*length = is_second ? b.length : a.length;
-	return is_second ? second : first;
+	static const struct header none;
+	struct stat st;
+	if (fstat(fd, &st) || !read_all(fd, at, (char *)header, sizeof *header) ||
+	    !memcmp(header, &none, sizeof none))
+		return EMPTY;
+	if (header->magic != MAGIC || header->length > (uint64_t)st.st_blocks * 512)
+		return DAMAGED;
+	*bytes = must_calloc(header->length + 1, 1);
+	if (read_all(fd, at + (off_t)sizeof *header, *bytes, header->length) &&
+	    header->sum == sum_of(header, *bytes))
+		return WHOLE;
+	free(*bytes);
+	*bytes = NULL;
+	return DAMAGED;
+}
+
+char *keep_memory_read(int fd, uint64_t *number, size_t *length, bool *damaged)
+{
+	struct header headers[2] = {0};
+	char *bytes[2] = {NULL, NULL};
+	enum slot slots[2];
+	for (int i = 0; i < 2; i++)
+		slots[i] = read_slot(fd, i * SLOT, &headers[i], &bytes[i]);
+	int last =
+		slots[1] == WHOLE && (slots[0] != WHOLE || headers[1].number > headers[0].number);
+	const struct header *found = &headers[last], *other = &headers[!last];
+	free(bytes[!last]);
+	*damaged = slots[!last] == DAMAGED && (slots[last] != WHOLE || other->magic != MAGIC ||
+	                                       other->number + 1 != found->number);
+	*number = slots[last] == WHOLE ? found->number : 0;
+	*length = slots[last] == WHOLE ? (size_t)found->length : 0;
+	*damaged |= slots[last] == DAMAGED;
+	return bytes[last];
 }
 
 /* ---- records ---- */

@@ -5,6 +5,7 @@
 #define DAEMON_KEEP_MEMORY_H
 
 #include "base/buf.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,10 +24,11 @@ void keep_record_add(struct buf *, enum keep_record_kind, uint32_t number, const
    one is. NULL at the end. */
 const char *keep_record_next(const char *at, const char *end, struct keep_record *, char **key);
 
-/* `number` is one more than the last time. Where there is no memory, the sum will tell. */
+/* `number` is one more than the last time. Where there is no memory, what was before stays. */
 void keep_memory_write(int fd, uint64_t number, const struct buf *records);
 
-/* The records that were finished last, yours, and their number; NULL: there are none. */
-char *keep_memory_read(int fd, uint64_t *number, size_t *length);
+/* The records that were finished last, yours, and their number; NULL: there are none. Where they are
+   `damaged`, those of the time before, or none. */
+char *keep_memory_read(int fd, uint64_t *number, size_t *length, bool *damaged);
 
 #endif

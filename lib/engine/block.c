@@ -112,6 +112,7 @@ void block_start(struct pt_block *b)
 	begin_functions(b);
 	if (b->type->start)
 		b->type->start(b);
+	estate_tell_damage(b);
 	estate_tell_unclaimed(b);
 	estate_free(b->estate);
 	b->estate = NULL;

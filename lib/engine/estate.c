@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "engine/engine.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ struct pt_estate {
 	enum pt_leaving leaving;
 	struct estate_item *items;
 	size_t count;
+	bool damaged;
 };
 
 /* What an earlier daemon's block has left. */
@@ -100,6 +102,20 @@ bool estate_can_inherit(const struct pt_block *fresh, const struct pt_block *old
 struct pt_estate *estate_for(const struct pt_block *fresh, struct pt_block *old)
 {
 	return estate_can_inherit(fresh, old) ? estate_of(old, PT_TO_SUCCESSOR) : NULL;
+}
+
+void estate_set_damaged(struct pt_estate *e)
+{
+	e->damaged = true;
+}
+
+void estate_tell_damage(struct pt_block *b)
+{
+	if (!b->estate || !b->estate->damaged)
+		return;
+	b->estate->damaged = false;
+	pt_lost(b, 1, "restart");
+	pt_report(b, -EIO, "what it had left before the restart is damaged: it begins anew");
 }
 
 struct estate_item *estate_items(const struct pt_estate *e, size_t *count)
@@ -229,7 +245,7 @@ void pt_engine_leave(struct pt_engine *e, const char *block, const char *type,
                      struct pt_estate *estate)
 {
 	struct left *left = must_calloc(1, sizeof *left);
-	*left = (struct left){e->left, must_strdup(block), must_strdup(type), estate};
+	*left = (struct left){e->left, must_strdup(block), type ? must_strdup(type) : NULL, estate};
 	e->left = left;
 }
 
@@ -241,11 +257,16 @@ static void left_free(struct left *left)
 	free(left);
 }
 
+static bool is_of(const struct left *left, const char *block, const char *type)
+{
+	return !strcmp(left->block, block) && (!left->type || !strcmp(left->type, type));
+}
+
 struct pt_estate *estate_take(struct pt_engine *e, const char *block, const char *type)
 {
 	for (struct left **at = &e->left; *at; at = &(*at)->next) {
 		struct left *left = *at;
-		if (strcmp(left->block, block) || strcmp(left->type, type))
+		if (!is_of(left, block, type))
 			continue;
 		struct pt_estate *estate = left->estate;
 		*at = left->next;
@@ -264,7 +285,7 @@ void estate_forget(struct pt_engine *e)
 			report(e, left->block,
 			       "what it had left before the restart is let go: there is no such "
 			       "block any more, or it has another type");
-		estate_tell_gone(e, left->block, left->type);
+		estate_tell_gone(e, left->block, left->type ? left->type : "");
 		left_free(left);
 	}
 }

@@ -24,6 +24,8 @@ struct pt_estate *estate_for(const struct pt_block *fresh, struct pt_block *old)
 /* One to be filled by hand. */
 struct pt_estate *estate_new(enum pt_leaving);
 void estate_add_fd(struct pt_estate *, const char *key, int fd); /* takes it */
+void estate_set_damaged(struct pt_estate *);                     /* there was more */
+void estate_tell_damage(struct pt_block *);                      /* counts and tells it, if so */
 void estate_free(struct pt_estate *);  /* closes what was not taken; NULL does nothing */
 void estate_close(struct pt_estate *); /* but keeps bytes and queue; NULL does nothing */
 void estate_tell_unclaimed(const struct pt_block *); /* what that has closed */

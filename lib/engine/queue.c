@@ -7,6 +7,8 @@
 #include "engine/estate.h"
 #include "engine/shadow.h"
 #include "msg/pool.h"
+#include <errno.h>
+#include <inttypes.h>
 
 #define FEED_MAX ((uint64_t)64 * 1024 * 1024) /* bytes that wait; the last request may go beyond */
 
@@ -208,13 +210,24 @@ static void refill(void *arg, const struct pt_msg *left, bool high)
 	r->whole &= m != NULL;
 }
 
+static void tell_lost(struct pt_block *b, uint64_t lost)
+{
+	if (!lost)
+		return;
+	pt_lost(b, lost, "restart");
+	pt_report(b, -EIO,
+	          "the memory that was kept over the restart is damaged: %" PRIu64
+	          " of the messages that waited here are lost",
+	          lost);
+}
+
 /* What came meanwhile goes behind it. */
 static void take_left(struct pt_block *b, struct pt_queue *q, struct shadow *left)
 {
 	struct refill r = {.block = b, .whole = true};
-	bool found_all = shadow_each(left, refill, &r);
+	tell_lost(b, shadow_each(left, refill, &r));
 	r.queue.shadow = left;
-	if (!found_all || !r.whole)
+	if (!r.whole)
 		shadow_all(b, &r.queue, shadow_new());
 	for (struct pt_msg *m; q->head;) {
 		m = unlink_oldest(q);
@@ -233,6 +246,8 @@ void pt_queue_left(struct pt_block *b, struct pt_queue *q)
 		struct shadow *left = shadow_open(fd);
 		if (left)
 			take_left(b, q, left);
+		else
+			tell_lost(b, 1);
 	}
 	shadow_begin(b, q);
 }

@@ -3,6 +3,7 @@
 #include "engine/shadow.h"
 
 #include "base/buf.h"
+#include "base/sum.h"
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC    UINT64_C(0x776f646168737470)
+#define MAGIC    UINT64_C(0x326f646168737470)
 #define PAGE     4096
 #define FIRST    ((size_t)256 * 1024)
 #define MOST     ((size_t)1 << 36)
@@ -20,13 +21,15 @@
 /* Shared. head and tail only grow; their places in the ring are what is left of them modulo
    `capacity`. */
 struct header {
-	_Atomic uint64_t magic;
-	uint64_t capacity;
+	_Atomic uint64_t magic; /* 0: it is being put in order, and empty */
 	_Atomic uint64_t head, tail;
-	_Atomic uint64_t skip; /* of the record at head */
+	_Atomic uint64_t skip;  /* of the record at head */
+	_Atomic uint64_t count; /* of records, or one less: only to tell how many were lost */
+	_Atomic uint64_t twin;  /* the same with all bits turned */
 };
 
 struct record {
+	uint64_t sum; /* of its place, of what follows, and of the bytes */
 	int64_t time_ns;
 	uint32_t length, wire_length;
 	uint16_t link_type, high;
@@ -54,6 +57,8 @@ static struct shadow *map(int fd, size_t capacity)
 	return s;
 }
 
+static void put_in_order(struct shadow *, uint64_t head, uint64_t tail, uint64_t count);
+
 static struct shadow *make(size_t capacity)
 {
 	int fd = capacity > MOST ? -1 : memfd_create("pipetool-queue", MFD_CLOEXEC);
@@ -64,10 +69,8 @@ static struct shadow *make(size_t capacity)
 		return NULL;
 	}
 	struct shadow *s = map(fd, capacity);
-	if (s) {
-		s->header->capacity = capacity;
-		s->header->magic = MAGIC;
-	}
+	if (s)
+		put_in_order(s, 0, 0, 0);
 	return s;
 }
 
@@ -124,6 +127,30 @@ static size_t size_of(const struct record *r)
 	return sizeof *r + ALIGN((size_t)r->length);
 }
 
+static uint64_t sum_of_record(const struct record *r, uint64_t at)
+{
+	return sum_add(at + 1, &r->time_ns, sizeof *r - sizeof r->sum);
+}
+
+/* Bytes and, above them, the same with all bits turned. */
+static void set_skip(struct shadow *s, size_t bytes)
+{
+	uint32_t low = (uint32_t)bytes;
+	atomic_store(&s->header->skip, (uint64_t)~low << 32 | low);
+}
+
+static uint32_t get_skip(const struct shadow *s)
+{
+	uint64_t skip = atomic_load(&s->header->skip);
+	return (uint32_t) ~(skip >> 32) == (uint32_t)skip ? (uint32_t)skip : 0;
+}
+
+static void set_count(struct shadow *s, uint64_t count)
+{
+	atomic_store(&s->header->count, count);
+	atomic_store(&s->header->twin, ~count);
+}
+
 /* ---- records ---- */
 
 /* What was large is given back when it is empty, and what is small is used again and again. */
@@ -144,7 +171,7 @@ static void rewind_empty(struct shadow *s)
 
 bool shadow_push(struct shadow *s, const struct pt_msg *m, bool high)
 {
-	const struct record r = {
+	struct record r = {
 		.time_ns = m->time_ns,
 		.length = m->length,
 		.wire_length = m->wire_length,
@@ -154,16 +181,18 @@ bool shadow_push(struct shadow *s, const struct pt_msg *m, bool high)
 	uint64_t head = atomic_load(&s->header->head), tail = atomic_load(&s->header->tail);
 	if (tail - head + size_of(&r) > s->capacity)
 		return false;
+	r.sum = sum_add(sum_of_record(&r, tail), m->bytes, m->length);
 	write_at(s, tail, &r, sizeof r);
 	write_at(s, tail + sizeof r, m->bytes, m->length);
 	atomic_store(&s->header->tail, tail + size_of(&r));
+	set_count(s, atomic_load(&s->header->count) + 1);
 	s->large |= tail % s->capacity + size_of(&r) > FIRST;
 	return true;
 }
 
 void shadow_skip(struct shadow *s, size_t bytes)
 {
-	atomic_store(&s->header->skip, s->gone + bytes);
+	set_skip(s, s->gone + bytes);
 }
 
 void shadow_pop(struct shadow *s)
@@ -174,10 +203,21 @@ void shadow_pop(struct shadow *s)
 		return;
 	read_at(s, head, &r, sizeof r);
 	s->gone = 0;
-	atomic_store(&s->header->skip, 0);
+	set_count(s, atomic_load(&s->header->count) - 1);
+	set_skip(s, 0);
 	atomic_store(&s->header->head, head + size_of(&r));
 	if (head + size_of(&r) == tail)
 		rewind_empty(s);
+}
+
+static void put_in_order(struct shadow *s, uint64_t head, uint64_t tail, uint64_t count)
+{
+	struct header *h = s->header;
+	atomic_store(&h->head, head);
+	atomic_store(&h->tail, tail);
+	set_skip(s, s->gone);
+	set_count(s, count);
+	atomic_store(&h->magic, MAGIC);
 }
 
 /* ---- of an earlier process: nothing of it is believed ---- */
@@ -185,40 +225,68 @@ void shadow_pop(struct shadow *s)
 struct shadow *shadow_open(int fd)
 {
 	struct stat st;
-	struct header header;
-	if (fstat(fd, &st) || st.st_size <= PAGE ||
-	    pread(fd, &header, sizeof header, 0) != sizeof header || header.magic != MAGIC ||
-	    header.capacity != (uint64_t)st.st_size - PAGE || header.capacity > MOST) {
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size < PAGE + (off_t)FIRST ||
+	    st.st_size > PAGE + (off_t)MOST || (st.st_size - PAGE) % (off_t)FIRST) {
 		close(fd);
 		return NULL;
 	}
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	struct shadow *s = map(fd, (size_t)header.capacity);
+	struct shadow *s = map(fd, (size_t)st.st_size - PAGE);
 	if (s) {
 		s->large = true;
-		s->gone = atomic_load(&s->header->skip);
+		s->gone = get_skip(s);
 	}
 	return s;
 }
 
-static size_t check(const struct shadow *s, uint64_t at, uint64_t tail, struct record *r)
+bool shadow_is(int fd)
 {
-	if (at > tail || tail - at > s->capacity || tail - at < sizeof *r)
-		return 0;
-	read_at(s, at, r, sizeof *r);
-	return size_of(r) <= tail - at ? size_of(r) : 0;
+	uint64_t magic;
+	return pread(fd, &magic, sizeof magic, 0) == sizeof magic && magic == MAGIC;
 }
 
-bool shadow_each(struct shadow *s, void (*each)(void *arg, const struct pt_msg *m, bool high),
-                 void *arg)
+static uint64_t sum_at(const struct shadow *s, uint64_t at, const struct record *r)
+{
+	uint64_t bytes = at + sizeof *r;
+	size_t first = until_end(s, bytes, r->length);
+	uint64_t sum = sum_of_record(r, at);
+	sum = sum_add(sum, s->ring + bytes % s->capacity, first);
+	return sum_add(sum, s->ring, r->length - first);
+}
+
+/* The size of the record at a place, or 0 where none is whole. */
+static size_t check(const struct shadow *s, uint64_t at, uint64_t tail, struct record *r)
+{
+	if (at % 8 || at > tail || tail - at > s->capacity || tail - at < sizeof *r)
+		return 0;
+	read_at(s, at, r, sizeof *r);
+	return size_of(r) <= tail - at && sum_at(s, at, r) == r->sum ? size_of(r) : 0;
+}
+
+/* How many are not among those that were found. */
+static uint64_t lost_of(const struct shadow *s, uint64_t found, bool found_all)
+{
+	uint64_t count = atomic_load(&s->header->count), twin = ~atomic_load(&s->header->twin);
+	bool can_be = count - twin + 1 <= 2 && count <= s->capacity / sizeof(struct record);
+	if (!can_be)
+		return !found_all;
+	return count > found ? count - found : 0;
+}
+
+uint64_t shadow_each(struct shadow *s, void (*each)(void *arg, const struct pt_msg *m, bool high),
+                     void *arg)
 {
 	uint64_t at = atomic_load(&s->header->head), tail = atomic_load(&s->header->tail);
-	uint64_t skip = atomic_load(&s->header->skip);
+	uint64_t head = at, skip = get_skip(s), found = 0;
 	struct record r;
+	if (!atomic_load(&s->header->magic))
+		head = tail = at = 0;
+	s->gone = 0;
 	for (size_t size; (size = check(s, at, tail, &r)); at += size, skip = 0) {
 		uint8_t *bytes = must_calloc((size_t)r.length + 1, 1);
 		read_at(s, at + sizeof r, bytes, r.length);
 		uint32_t gone = skip < r.length ? (uint32_t)skip : 0;
+		s->gone += gone;
 		const struct pt_msg m = {
 			.bytes = bytes + gone,
 			.length = r.length - gone,
@@ -228,6 +296,9 @@ bool shadow_each(struct shadow *s, void (*each)(void *arg, const struct pt_msg *
 		};
 		each(arg, &m, r.high);
 		free(bytes);
+		found++;
 	}
-	return at == tail;
+	uint64_t lost = lost_of(s, found, at == tail);
+	put_in_order(s, head, at == tail ? tail : at, found);
+	return lost;
 }

@@ -62,7 +62,7 @@ struct pt_engine_limits {
 int pt_engine_new(const char *name, const struct pt_engine_hooks *, const struct pt_engine_limits *,
                   struct pt_engine **, struct pt_error *);
 
-/* What an earlier daemon's block of that name and type has left (taken): for the first change, and the
+/* What an earlier daemon's block of that name and type (NULL: any) has left (taken): for the first change, and the
    first start. To be called before anything is asked. */
 void pt_engine_leave(struct pt_engine *, const char *block, const char *type, struct pt_estate *);
 

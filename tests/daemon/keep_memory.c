@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define SECOND ((off_t)1 << 40) /* where an odd one stands */
+
 static int new_memory(void)
 {
 	int fd = memfd_create("test", MFD_CLOEXEC);
@@ -28,7 +30,8 @@ static void expect_one(int fd, uint64_t number, const char *text)
 {
 	uint64_t read;
 	size_t length;
-	char *records = keep_memory_read(fd, &read, &length), *key;
+	bool damaged;
+	char *records = keep_memory_read(fd, &read, &length, &damaged), *key;
 	struct keep_record r;
 	ck_assert_ptr_nonnull(records);
 	ck_assert_uint_eq(read, number);
@@ -51,7 +54,8 @@ static void expect_nothing(int fd)
 {
 	uint64_t number;
 	size_t length;
-	ck_assert_ptr_null(keep_memory_read(fd, &number, &length));
+	bool damaged;
+	ck_assert_ptr_null(keep_memory_read(fd, &number, &length, &damaged));
 }
 
 START_TEST(the_last_one_counts)
@@ -68,27 +72,59 @@ START_TEST(the_last_one_counts)
 }
 END_TEST
 
+static bool is_damaged(int fd, uint64_t expected)
+{
+	uint64_t number;
+	size_t length;
+	bool damaged;
+	char *records = keep_memory_read(fd, &number, &length, &damaged);
+	ck_assert(!records == !expected);
+	ck_assert_uint_eq(number, expected);
+	free(records);
+	return damaged;
+}
+
+/* Killed before the header, which comes last, was written. */
 START_TEST(of_one_that_was_not_finished_the_one_before)
 {
-	const off_t second = (off_t)1 << 40; /* where an odd one stands */
-	for (off_t at = 0; at < 80; at++) {
+	static const char none[32];
+	int fd = new_memory();
+	write_one(fd, 2, "a", "whole");
+	write_one(fd, 3, "b", "torn");
+	ck_assert_int_eq(pwrite(fd, none, sizeof none, SECOND), sizeof none);
+	ck_assert(!is_damaged(fd, 2));
+	expect_one(fd, 2, "a=whole");
+	close(fd);
+}
+END_TEST
+
+static void flip(int fd, off_t at, int bit)
+{
+	uint8_t byte;
+	ck_assert_int_eq(pread(fd, &byte, 1, at), 1);
+	byte ^= (uint8_t)(1 << bit);
+	ck_assert_int_eq(pwrite(fd, &byte, 1, at), 1);
+}
+
+/* Each bit, in the newest, in the one before, and in the only one. */
+START_TEST(a_flipped_bit_is_found)
+{
+	for (off_t bit = 0; bit < 80 * 8; bit++) {
 		int fd = new_memory();
-		uint8_t byte;
-		write_one(fd, 2, "a", "whole");
-		write_one(fd, 3, "b", "torn");
-		ck_assert_int_eq(pread(fd, &byte, 1, second + at), 1);
-		byte ^= 0x40;
-		ck_assert_int_eq(pwrite(fd, &byte, 1, second + at), 1);
-		uint64_t number;
-		size_t length;
-		char *records = keep_memory_read(fd, &number, &length);
-		ck_assert_ptr_nonnull(records);
-		/* Four bytes mean nothing, and a greater number is still the greater one. */
-		if (number == 2)
-			expect_one(fd, 2, "a=whole");
-		else
-			ck_assert_msg(at >= 4 && at < 16, "byte %d", (int)at);
-		free(records);
+		write_one(fd, 1, "a", "only");
+		flip(fd, SECOND + bit / 8, bit % 8);
+		ck_assert(is_damaged(fd, 0));
+		write_one(fd, 1, "a", "again");
+		write_one(fd, 2, "b", "newest");
+		flip(fd, SECOND + bit / 8, bit % 8);
+		is_damaged(fd, 2);
+		expect_one(fd, 2, "b=newest");
+		write_one(fd, 3, "c", "whole");
+		flip(fd, bit / 8, bit % 8);
+		expect_one(fd, 3, "c=whole");
+		write_one(fd, 4, "d", "damaged");
+		flip(fd, bit / 8, bit % 8);
+		expect_one(fd, 3, "c=whole");
 		close(fd);
 	}
 }
@@ -113,4 +149,4 @@ START_TEST(what_is_cut_or_strange_is_nothing)
 END_TEST
 
 UNIT_TESTS("daemon/keep_memory", the_last_one_counts, of_one_that_was_not_finished_the_one_before,
-           what_is_cut_or_strange_is_nothing)
+           a_flipped_bit_is_found, what_is_cut_or_strange_is_nothing)

@@ -2,6 +2,7 @@
 """The daemon ends, or is killed, and the next one goes on with what it had open."""
 import array
 import os
+import random
 import select
 import signal
 import socket
@@ -591,3 +592,47 @@ def test_what_the_manager_has_refused_is_told(service):
     service.restart()
     assert "was not kept by the service manager" in service.log()
     assert service.client().show("e")["state"] == "running"
+
+
+def memory_kept(service):
+    with service.manager.lock:
+        return [fd for _, fd in service.manager.kept
+                if "memfd" in os.readlink(f"/proc/self/fd/{fd}")]
+
+
+def flip_some(service, chance, most):
+    """One bit or more in some of the memory that the manager keeps, where there is something."""
+    memory = memory_kept(service)
+    with service.manager.lock:
+        for fd in chance.sample(memory, chance.randint(1, len(memory))):
+            slot = chance.choice([0, 1 << 40]) if os.fstat(fd).st_size > 1 << 40 else 0
+            for _ in range(chance.randint(1, most)):
+                at = slot + chance.choice([chance.randrange(48), chance.randrange(300),
+                                           4096 + chance.randrange(300)])
+                byte = os.pread(fd, 1, at) or b"\0"
+                os.pwrite(fd, bytes([byte[0] ^ 1 << chance.randrange(8)]), at)
+
+
+@pytest.mark.parametrize("seed", range(200 if os.environ.get("PIPETOOL_LONG") else 12))
+def test_what_is_damaged_in_the_store_is_let_go_told_and_counted(service, seed):
+    chance = random.Random(seed)
+    sent = [str(n) * (n + 1) for n in range(5)]
+    service.create("e", '''s = CLIFeeder(); v = TriggeredQueueingValve(False); t = TriggeredValve(True)
+        q = QueueSink(); w = QueueSink(); s > v > w; s > t > q; l = TCPListenPipe("127.0.0.1", 0)
+        u = UDPServerPipe("127.0.0.1", 0)''')
+    with service.client() as rpc:
+        rpc.send("e", "s", *sent)
+    for _ in range(2):
+        eventually(lambda: memory_kept(service))
+        service.process.kill()
+        service.process.wait()
+        flip_some(service, chance, chance.choice([1, 1, 8]))
+        service.start()
+    with service.client() as rpc:
+        assert rpc.show("e")["state"] == "running"
+        held = rpc.stats("e", "q")["held"]
+        got = rpc.texts("e", "q", held) if held else []
+        assert got == sent[:len(got)]
+        lost = rpc.stats("e", "q")["dropped"].get("restart", 0)
+        assert len(got) == len(sent) or lost or "damaged" in service.log()
+        assert rpc.stats("e")["unexplained"] == 0

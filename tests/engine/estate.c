@@ -245,7 +245,7 @@ START_TEST(a_queue_that_is_damaged_is_begun_anew)
 	add_left(r, s, "one ");
 	add_left(r, s, "two ");
 	const uint32_t too_long = UINT32_MAX - 100;
-	ck_assert_int_eq(pwrite(shadow_fd(s), &too_long, sizeof too_long, 4096 + 32 + 8), 4);
+	ck_assert_int_eq(pwrite(shadow_fd(s), &too_long, sizeof too_long, 4096 + 48 + 16), 4);
 	b->estate = estate_new(PT_FOR_RESTART);
 	estate_add_fd(b->estate, ESTATE_QUEUE, dup(shadow_fd(s)));
 	shadow_free(s);
@@ -255,10 +255,30 @@ START_TEST(a_queue_that_is_damaged_is_begun_anew)
 	struct pt_estate *next = estate_of(b, PT_FOR_RESTART);
 	struct shadow *found = shadow_open(dup(fd_of(next)));
 	char text[100] = "";
-	ck_assert(shadow_each(found, join, text));
+	ck_assert_uint_eq(shadow_each(found, join, text), 0);
 	ck_assert_str_eq(text, "one three ");
+	ck_assert_str_eq(b->count.left[0].why, "restart");
+	ck_assert_uint_eq(b->count.left[0].count, 1);
 	shadow_free(found);
 	estate_free(next);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(what_is_left_damaged_is_told_and_counted)
+{
+	struct rig *r = rig_graph("it = QueueSink()");
+	struct pt_estate *damaged = estate_new(PT_FOR_RESTART);
+	estate_set_damaged(damaged);
+	pt_engine_leave(rig_engine(r), "it", NULL, damaged);
+	struct pt_block *b = rig_block(r, "it");
+	ck_assert_ptr_null(estate_take(rig_engine(r), "other", "QueueSink"));
+	b->estate = estate_take(rig_engine(r), "it", "QueueSink");
+	ck_assert_ptr_eq(b->estate, damaged);
+	estate_tell_damage(b);
+	estate_tell_damage(b);
+	ck_assert_str_eq(b->count.left[0].why, "restart");
+	ck_assert_uint_eq(b->count.left[0].count, 1);
 	rig_end(r);
 }
 END_TEST
@@ -267,4 +287,4 @@ UNIT_TESTS("engine/estate", what_is_left_is_not_opened_anew,
            another_thing_is_opened_and_the_old_one_closed,
            a_change_that_fails_leaves_it_where_it_was, nothing_is_left_by_what_does_not_run,
            a_trial_leaves_nothing, a_copy_of_a_descriptor_is_taken_once_or_closed,
-           a_queue_that_is_damaged_is_begun_anew)
+           a_queue_that_is_damaged_is_begun_anew, what_is_left_damaged_is_told_and_counted)

@@ -40,7 +40,7 @@ static struct seen found(const struct shadow *s)
 	struct seen seen = {""};
 	struct shadow *other = shadow_open(dup(shadow_fd(s)));
 	ck_assert_ptr_nonnull(other);
-	ck_assert(shadow_each(other, see, &seen));
+	ck_assert(!shadow_each(other, see, &seen));
 	shadow_free(other);
 	return seen;
 }
@@ -166,16 +166,49 @@ START_TEST(a_damaged_record_is_told)
 	const uint32_t too_long = UINT32_MAX - 100;
 	push(s, "one", 3, false);
 	push(s, "two", 3, false);
-	off_t second = 4096 + 24 + 8, length = 8;
+	push(s, "three", 5, false);
+	off_t second = 4096 + 40 + 8, length = 16;
 	ck_assert_int_eq(pwrite(shadow_fd(s), &too_long, sizeof too_long, second + length), 4);
 	struct shadow *other = shadow_open(dup(shadow_fd(s)));
-	ck_assert(!shadow_each(other, see, &seen));
+	ck_assert_uint_eq(shadow_each(other, see, &seen), 2);
 	ck_assert_str_eq(seen.text, ">one");
+	ck_assert(push(other, "four", 4, true));
+	seen = (struct seen){""};
+	ck_assert_uint_eq(shadow_each(other, see, &seen), 0);
+	ck_assert_str_eq(seen.text, ">one>>four");
 	shadow_free(other);
 	shadow_free(s);
 	pool_free(pool);
 }
 END_TEST
 
+/* Whatever bit it is: what is found is what was there, and the rest is counted. */
+START_TEST(a_flipped_bit_is_found)
+{
+	pool = pool_new(0);
+	for (off_t bit = 0; bit < 8 * (48 + 3 * 48); bit++) {
+		struct shadow *s = shadow_new();
+		struct seen seen = {""};
+		uint8_t byte;
+		push(s, "one", 3, false);
+		push(s, "two", 3, false);
+		push(s, "three", 5, true);
+		off_t at = bit < 8 * 48 ? bit / 8 : 4096 - 48 + bit / 8;
+		ck_assert_int_eq(pread(shadow_fd(s), &byte, 1, at), 1);
+		byte ^= (uint8_t)(1 << bit % 8);
+		ck_assert_int_eq(pwrite(shadow_fd(s), &byte, 1, at), 1);
+		struct shadow *other = shadow_open(dup(shadow_fd(s)));
+		uint64_t lost = shadow_each(other, see, &seen);
+		ck_assert_int_eq(strncmp(">one>two>>three", seen.text, strlen(seen.text)), 0);
+		ck_assert_msg(seen.count + lost == 3, "bit %d: %u and %d", (int)bit, seen.count,
+		              (int)lost);
+		shadow_free(other);
+		shadow_free(s);
+	}
+	pool_free(pool);
+}
+END_TEST
+
 UNIT_TESTS("engine/shadow", what_was_pushed_and_not_popped_is_found, one_that_was_found_goes_on,
-           a_ring_comes_round, what_is_damaged_is_refused_or_ends, a_damaged_record_is_told)
+           a_ring_comes_round, what_is_damaged_is_refused_or_ends, a_damaged_record_is_told,
+           a_flipped_bit_is_found)
