@@ -94,6 +94,7 @@ static void keep_standard_places(void)
 
 int main(int argc, char **argv)
 {
+	json_set_alloc_funcs(must_malloc, free);
 	struct ctl ctl = {.values = json_object()};
 	struct pt_error err = PT_ERROR_INIT;
 	keep_standard_places();

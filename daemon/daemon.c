@@ -2,6 +2,7 @@
 /* Puts the parts together, and takes them apart in order. */
 #include "daemon/daemon.h"
 
+#include "base/memory.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/named_fd.h"
@@ -399,7 +400,7 @@ static void watch_signals(struct daemon *d)
 static void open_loop(struct daemon *d)
 {
 	if (uv_loop_init(&d->loop))
-		abort();
+		out_of_memory();
 	inbox_init(&d->inbox, &d->loop);
 	uv_timer_init(&d->loop, &d->deadline);
 	uv_prepare_init(&d->loop, &d->ending_turn);

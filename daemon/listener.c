@@ -28,7 +28,7 @@ struct gate *gate_new(void)
 	struct gate *g = must_calloc(1, sizeof *g);
 	g->refs = 1;
 	if (uv_mutex_init(&g->mutex))
-		abort();
+		out_of_memory();
 	return g;
 }
 

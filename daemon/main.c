@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pipetoold: engines that move messages through graphs of blocks, driven over a socket. */
 #include "daemon/daemon.h"
+#include "base/memory.h"
 #include "paths.h"
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <uv.h>
 
 enum { WRONG_USAGE = 2 };
+
+static void *libuv_realloc(void *old, size_t size)
+{
+	return must_realloc(old, size, 1);
+}
+
+static void *libuv_calloc(size_t count, size_t size)
+{
+	return must_calloc(count, size);
+}
 
 /* What somebody opens later must not become the standard output. */
 static void fill_standard_descriptors(void)
@@ -17,6 +30,13 @@ static void fill_standard_descriptors(void)
 		fd = dup(fd);
 	if (fd >= 0)
 		close(fd);
+}
+
+/* jansson goes on with what it did not get, and libuv aborts. */
+static void memory_for_libraries(void)
+{
+	json_set_alloc_funcs(must_malloc, free);
+	uv_replace_allocator(must_malloc, libuv_realloc, libuv_calloc, free);
 }
 
 static int print_help(void)
@@ -41,6 +61,8 @@ static int act(const struct options *options)
 int main(int argc, char **argv)
 {
 	struct options options = {0};
+	out_of_memory_says("; what was acknowledged is kept");
+	memory_for_libraries();
 	struct pt_error err = PT_ERROR_INIT;
 	fill_standard_descriptors();
 	int status = WRONG_USAGE;

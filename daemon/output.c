@@ -33,7 +33,7 @@ void output_init(struct output *o, const char *engine, struct inbox *inbox,
 {
 	*o = (struct output){.engine = engine, .inbox = inbox, .events = events};
 	if (uv_mutex_init(&o->mutex))
-		abort();
+		out_of_memory();
 }
 
 void output_fini(struct output *o)

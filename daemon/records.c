@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Lines with checksums that follow from one another. */
 #include "daemon/records.h"
+#include "base/memory.h"
 
 #include "rpc/call.h"
 #include <inttypes.h>
@@ -34,7 +35,7 @@ void records_add(struct buf *b, uint32_t *sum, const json_t *record)
 {
 	char *text = json_dumps(record, JSON_COMPACT);
 	if (!text)
-		abort();
+		out_of_memory();
 	add_line(b, sum, text);
 	free(text);
 }

@@ -2,6 +2,7 @@
 /* One change, on an engine's thread, while the caller waits for it. */
 #include "daemon/trial.h"
 
+#include "base/memory.h"
 #include "base/error.h"
 #include <stdlib.h>
 #include <uv.h>
@@ -31,7 +32,7 @@ int trial_make(const char *name, json_t *ops, const struct pt_engine_limits *lim
 	if (code)
 		return code;
 	if (uv_sem_init(&trial.over, 0))
-		abort();
+		out_of_memory();
 	json_t *params = json_pack("{s:O}", "ops", ops);
 	pt_engine_ask(engine, "change", params, NULL, 0, on_made, &trial);
 	json_decref(params);

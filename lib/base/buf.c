@@ -7,59 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *must_calloc(size_t count, size_t size)
-{
-	void *p = calloc(count ? count : 1, size ? size : 1);
-	if (!p)
-		abort();
-	return p;
-}
-
-void *must_realloc(void *old, size_t count, size_t size)
-{
-	void *p = reallocarray(old, count ? count : 1, size ? size : 1);
-	if (!p)
-		abort();
-	return p;
-}
-
-char *must_strdup(const char *text)
-{
-	char *copy = strdup(text);
-	if (!copy)
-		abort();
-	return copy;
-}
-
-char **texts_copy(const char *const *texts)
-{
-	size_t count = 0;
-	while (texts && texts[count])
-		count++;
-	char **copy = texts ? must_calloc(count + 1, sizeof *copy) : NULL;
-	for (size_t i = 0; i < count; i++)
-		copy[i] = must_strdup(texts[i]);
-	return copy;
-}
-
-void texts_free(char **texts)
-{
-	for (size_t i = 0; texts && texts[i]; i++)
-		free(texts[i]);
-	free(texts);
-}
-
-char *must_printf(const char *fmt, ...)
-{
-	char *text;
-	va_list args;
-	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
-		abort();
-	va_end(args);
-	return text;
-}
-
 void buf_free(struct buf *b)
 {
 	free(b->data);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Growing bytes: text being written, input being collected. Memory that cannot be had aborts. */
+/* Growing bytes: text being written, input being collected. Memory that cannot be had ends the process. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include "base/memory.h"
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,13 +29,5 @@ void buf_addf(struct buf *, const char *fmt, ...) __attribute__((format(printf, 
 void buf_vaddf(struct buf *, const char *fmt, va_list) __attribute__((format(printf, 2, 0)));
 void buf_consume(struct buf *, size_t); /* drops the first bytes */
 char *buf_steal(struct buf *); /* the text, yours to free, never NULL; leaves it as BUF_INIT */
-
-/* Small fixed allocations of the control plane: abort where there is no memory. */
-void *must_calloc(size_t count, size_t size);
-void *must_realloc(void *, size_t count, size_t size);
-char *must_strdup(const char *);
-char **texts_copy(const char *const *); /* a list that ends with NULL; NULL gives NULL */
-void texts_free(char **);
-char *must_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -158,6 +158,10 @@ static int tell_kind(struct input *in, struct pt_error *err)
 	if (!in->kind)
 		return 0;
 	in->unpacker = in->kind->make();
+	if (!in->unpacker) {
+		in->kind = NULL;
+		return -ENOMEM;
+	}
 	if (!in->packed)
 		in->packed = must_calloc(1, PACKED_ROOM);
 	memcpy(in->packed, in->head, in->head_length);

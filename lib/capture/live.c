@@ -54,7 +54,7 @@ int live_check_filter(const char *filter, struct pt_error *err)
 		struct bpf_program program;
 		pcap_t *dead = pcap_open_dead(kinds[i], CHUNK);
 		if (!dead)
-			abort();
+			out_of_memory();
 		good = pcap_compile(dead, &program, filter, 1, PCAP_NETMASK_UNKNOWN) == 0;
 		if (good)
 			pcap_freecode(&program);

@@ -115,7 +115,7 @@ static int compile(uint16_t link_type, const struct live_config *config,
 	pcap_t *dead = pcap_open_dead(link_type == LINK_ETHER ? DLT_EN10MB : DLT_RAW,
 	                              (int)config->snaplen);
 	if (!dead)
-		abort();
+		return pt_fail(err, -ENOMEM, "filter", "there is no memory for it");
 	const char *filter = config->filter ? config->filter : "";
 	int rc = 0;
 	if (pcap_compile(dead, program, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
@@ -182,8 +182,11 @@ int live_socket_open(const struct live_config *config, struct live_socket **resu
 	s->slot_size = TAG + (config->snaplen < SLOT_MAX ? config->snaplen : SLOT_MAX);
 	s->room = mmap(NULL, BATCH * s->slot_size, PROT_READ | PROT_WRITE,
 	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (s->room == MAP_FAILED)
-		abort();
+	if (s->room == MAP_FAILED) {
+		close(fd);
+		free(s);
+		return refuse(err, -ENOMEM, "there is no memory for its buffer");
+	}
 	int rc = prepare(s, config, err);
 	if (rc) {
 		live_socket_close(s);

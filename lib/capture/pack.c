@@ -39,13 +39,19 @@ struct pack_row {
 	int (*step)(void *, struct pack_step *);
 };
 
+static void *not_made(void *state)
+{
+	free(state);
+	return NULL;
+}
+
 /* ---- gzip ---- */
 
 static void *gzip_make(void)
 {
 	z_stream *z = must_calloc(1, sizeof *z);
 	if (deflateInit2(z, GZIP_LEVEL, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		abort();
+		return not_made(z);
 	return z;
 }
 
@@ -81,10 +87,7 @@ static int gzip_step(void *state, struct pack_step *s)
 
 static void *zstd_make(void)
 {
-	ZSTD_CStream *z = ZSTD_createCStream();
-	if (!z)
-		abort();
-	return z;
+	return ZSTD_createCStream();
 }
 
 static void zstd_free(void *state)
@@ -119,7 +122,7 @@ static void *lz4_make(void)
 {
 	struct lz4 *z = must_calloc(1, sizeof *z);
 	if (LZ4F_isError(LZ4F_createCompressionContext(&z->context, LZ4F_VERSION)))
-		abort();
+		return not_made(z);
 	return z;
 }
 
@@ -194,7 +197,8 @@ void pack_free(struct pack *p)
 {
 	if (!p)
 		return;
-	p->row->free(p->state);
+	if (p->state)
+		p->row->free(p->state);
 	free(p);
 }
 
@@ -203,7 +207,9 @@ int pack_filter(void *pack, const void *bytes, size_t length, enum writer_end en
 {
 	struct pack *p = pack;
 	struct pack_step s = {.in = bytes, .in_left = length, .end = end, .room = p->room};
-	int rc;
+	int rc = -ENOMEM;
+	if (!p->state)
+		return rc;
 	do {
 		s.packed = 0;
 		rc = p->row->step(p->state, &s);

@@ -17,7 +17,7 @@ enum pack_kind pack_by_name(const char *name, const char **ending);
 
 struct pack;
 
-struct pack *pack_new(enum pack_kind); /* NULL of PACK_NONE; aborts where there is no memory */
+struct pack *pack_new(enum pack_kind); /* NULL of PACK_NONE; where there is no memory it fails later */
 void pack_free(struct pack *);         /* NULL does nothing */
 
 /* writer_config.filter; the struct pack is its argument. In a pause everything is flushed, so that a

@@ -29,9 +29,10 @@ static bool gzip_begins(const uint8_t *b, size_t length)
 static void *gzip_make(void)
 {
 	struct gzip *g = must_calloc(1, sizeof *g);
-	if (inflateInit2(&g->stream, 16 + MAX_WBITS) != Z_OK)
-		abort();
-	return g;
+	if (inflateInit2(&g->stream, 16 + MAX_WBITS) == Z_OK)
+		return g;
+	free(g);
+	return NULL;
 }
 
 static void gzip_free(void *state)
@@ -130,9 +131,7 @@ static bool lz4_begins(const uint8_t *b, size_t length)
 static void *lz4_make(void)
 {
 	LZ4F_dctx *d;
-	if (LZ4F_isError(LZ4F_createDecompressionContext(&d, LZ4F_VERSION)))
-		abort();
-	return d;
+	return LZ4F_isError(LZ4F_createDecompressionContext(&d, LZ4F_VERSION)) ? NULL : d;
 }
 
 static void lz4_free(void *state)
@@ -212,6 +211,10 @@ static const char *go_over(struct skipping *k, bool *whole)
 	if (!k->kind)
 		return "no frame of zstd or lz4";
 	k->state = k->kind->make();
+	if (!k->state) {
+		k->kind = NULL;
+		return "there is no memory for it";
+	}
 	return k->kind->run(k->state, &head, whole);
 }
 

@@ -20,7 +20,7 @@ struct unpack_span {
 struct unpack_kind {
 	const char *name; /* "gzip" */
 	bool (*begins)(const uint8_t *bytes, size_t length);
-	void *(*make)(void); /* aborts where there is no memory */
+	void *(*make)(void); /* NULL: there is no memory */
 	void (*free)(void *);
 	/* Unpacks what it can: until the input is used up or the output full. `whole` is set while
 	   the input so far ends with a whole member or frame: an end of file there is no fault.
