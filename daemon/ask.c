@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct ask *ask_new(struct engine *engine, engines_done *done, void *arg)
 {
@@ -44,15 +45,8 @@ static int lost(struct ask *ask, int why)
 
 void ask_deliver(struct ask *ask)
 {
-	int why = failed(ask->engine);
-	if (!ask->code && ask->keeps && why)
-		ask->code =
-			pt_fail(&ask->err, -PT_EIO, NULL,
-		                "done, but after a restart of the daemon it will not be so: the "
-		                "journal of engine '%s' cannot be written: %s",
-		                ask->engine->name, error_words(why));
 	if (!ask->code && ask->lost)
-		ask->code = lost(ask, why);
+		ask->code = lost(ask, failed(ask->engine));
 	ask->done(ask->arg, ask->code, ask->result, &ask->err);
 	json_decref(ask->result);
 	pt_error_clear(&ask->err);
@@ -80,11 +74,135 @@ void ask_release(struct engine *engine)
 	}
 }
 
+/* ---- a start or stop is recorded before it is asked for ---- */
+
+static void clear_question(struct ask *ask)
+{
+	json_decref(ask->question.params);
+	free(ask->question.fds);
+	ask->question = (struct question){NULL, NULL, NULL, 0, false};
+}
+
+/* It has not come to the engine. */
+static void refuse(struct ask *ask, int code)
+{
+	for (int i = 0; i < ask->question.fd_count; i++)
+		close(ask->question.fds[i]);
+	clear_question(ask);
+	ask->code = code;
+	commit_answered(ask);
+	failing_answered(ask);
+	ask_hold(ask);
+}
+
+static int refuse_ending(struct ask *ask)
+{
+	return pt_fail(&ask->err, -PT_ESTATE, NULL,
+	               "engine '%s' ends: it is destroyed, or the daemon stops", ask->engine->name);
+}
+
+static int refuse_unrecorded(struct ask *ask, int why)
+{
+	return pt_fail(&ask->err, -PT_EIO, NULL,
+	               "engine '%s' is not %s: that could not be recorded, for its journal cannot "
+	               "be written: %s",
+	               ask->engine->name, ask->starts ? "started" : "stopped", error_words(why));
+}
+
+static void put(struct ask *ask)
+{
+	struct pt_engine *engine = ask->engine->engine;
+	const struct question *q = &ask->question;
+	bool given_up = q->given_up;
+	pt_engine_ask(engine, q->verb, q->params, q->fds, q->fd_count, ask_done, ask);
+	clear_question(ask);
+	if (given_up)
+		pt_engine_cancel(engine, ask);
+}
+
+static bool is_to_be_recorded(const struct ask *ask)
+{
+	const struct revisions *past = &ask->engine->past;
+	return ask->keeps && ask->engine->phase == READY && past->file &&
+	       (past->running != ask->starts || journal_failed(past->file));
+}
+
+static void begin(struct ask *ask)
+{
+	struct engine *engine = ask->engine;
+	struct revisions *past = &engine->past;
+	if (!is_to_be_recorded(ask)) {
+		put(ask);
+		return;
+	}
+	ask->recorded = true;
+	ask->was = past->running;
+	engine->recording = ask;
+	if (past->running == ask->starts)
+		revisions_write(past);
+	else
+		revisions_set_running(past, ask->starts);
+	ask->ticket = asked(engine);
+}
+
+static void record_settled(struct engine *engine)
+{
+	struct ask *ask = engine->recording;
+	if (ask && ask->ticket <= settled(engine)) {
+		int why = failed(engine);
+		engine->recording = NULL;
+		if (why)
+			engine->past.running = ask->was;
+		if (engine->phase == ENDING)
+			refuse(ask, refuse_ending(ask));
+		else if (why)
+			refuse(ask, refuse_unrecorded(ask, why));
+		else
+			put(ask);
+	}
+	ask_go_on(engine);
+}
+
+/* What is being taken back is not written meanwhile. */
+static bool may_go_on(const struct engine *engine)
+{
+	return engine->behind && !engine->recording &&
+	       !(engine->taking_back && engine->behind->keeps);
+}
+
+void ask_go_on(struct engine *engine)
+{
+	while (may_go_on(engine)) {
+		struct ask *ask = engine->behind;
+		if (!(engine->behind = ask->next))
+			engine->behind_last = &engine->behind;
+		if (engine->phase == ENDING)
+			refuse(ask, refuse_ending(ask));
+		else
+			begin(ask);
+	}
+}
+
+void ask_put(struct ask *ask, const char *verb, json_t *params, const int *fds, int fd_count)
+{
+	struct engine *engine = ask->engine;
+	int *own = must_calloc((size_t)fd_count, sizeof *own);
+	if (fd_count)
+		memcpy(own, fds, (size_t)fd_count * sizeof *own);
+	ask->question = (struct question){verb, json_incref(params), own, fd_count, false};
+	ask->next = NULL;
+	*engine->behind_last = ask;
+	engine->behind_last = &ask->next;
+	ask_go_on(engine);
+}
+
 void ask_settled(void *owner)
 {
 	struct engine *engine = owner;
 	commit_settled(engine);
+	record_settled(engine);
 	ask_release(engine);
+	engine_removed(engine);
 	if (engine->phase == MAKING && engine->past.file && asked(engine) == settled(engine))
 		engine_made_settled(engine);
 	engine_gone(engine);
@@ -96,8 +214,8 @@ static void answered(struct post *post)
 	struct engine *engine = ask->engine;
 	commit_answered(ask);
 	failing_answered(ask);
-	if (ask->keeps && !ask->code && engine->phase == READY)
-		revisions_set_running(&engine->past, ask->starts);
+	if (ask->keeps && engine->phase == READY && (!ask->code || ask->recorded))
+		revisions_set_running(&engine->past, ask->code ? ask->was : ask->starts);
 	if (ask->at_once) {
 		ask_deliver(ask);
 		return;
@@ -127,13 +245,15 @@ struct ask *engines_ask(struct engine *engine, const char *verb, json_t *params,
 	ask->keeps = ask->starts || !strcmp(verb, "stop");
 	ask->counted = ask->starts && engine->phase == READY && !engine->retrying;
 	engine->starts += ask->counted;
-	pt_engine_ask(engine->engine, verb, params, fds, fd_count, ask_done, ask);
+	ask_put(ask, verb, params, fds, fd_count);
 	return ask;
 }
 
 void engines_cancel(struct ask *ask)
 {
-	if (ask->engine->phase != ENDING) /* else it is answered anyway */
+	if (ask->question.verb)
+		ask->question.given_up = true;
+	else if (ask->engine->phase != ENDING) /* else it is answered anyway */
 		pt_engine_cancel(ask->engine->engine, ask);
 }
 

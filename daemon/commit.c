@@ -55,8 +55,7 @@ struct ask *engines_change(struct engine *engine, const struct change_wish *wish
 	ask->confirms = wish->author.confirm_s > 0 &&
 	                !json_is_true(json_object_get(wish->params, "dry_run"));
 	engine->confirming |= ask->confirms;
-	pt_engine_ask(engine->engine, wish->verb, wish->params, wish->fds, wish->fd_count, ask_done,
-	              ask);
+	ask_put(ask, wish->verb, wish->params, wish->fds, wish->fd_count);
 	return ask;
 }
 
@@ -134,6 +133,7 @@ static void taken_back(struct engine *engine, int code)
 	if (!code && engine->phase == READY)
 		engine_tell(engine, "engine.taken_back", history_last(&engine->past.history)->about,
 		            NULL);
+	ask_go_on(engine);
 	ask_release(engine);
 }
 

@@ -301,11 +301,11 @@ static int on_found(void *arg, const char *name, const json_t *records, struct p
 	return 0;
 }
 
-static void on_lost(void *arg, const char *name, const char *why)
+static void on_lost(void *arg, const char *name, const char *why, bool aside)
 {
 	struct daemon *d = arg;
 	if (strcmp(name, LOADED_JOURNAL))
-		engines_lost(d->engines, name, why);
+		engines_lost(d->engines, name, why, aside);
 	else
 		log_error("block types that were loaded are lost: %s", why);
 }

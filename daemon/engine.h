@@ -9,7 +9,7 @@
 #include "daemon/output.h"
 #include "daemon/revisions.h"
 
-enum phase { MAKING, READY, ENDING };
+enum phase { MAKING, READY, REMOVING, ENDING }; /* REMOVING: from what is kept */
 
 struct waiter {
 	struct waiter *next;
@@ -34,7 +34,15 @@ struct ask {
 	enum { NOT_LOST, TAKEN_BACK, NOT_KEPT } lost;
 	bool at_once;       /* of a tap: what it shows, and its end, come behind the answer */
 	bool keeps, starts; /* the state that was asked for is to be kept: running, or stopped */
-	uint64_t ticket;    /* it is answered when the journal has come so far */
+	bool recorded, was; /* it is in the journal already; and the state before */
+	struct question {   /* while it waits to be asked, behind a record; see ask_put */
+		const char *verb; /* NULL: it was asked */
+		json_t *params;
+		int *fds;
+		int fd_count;
+		bool given_up;
+	} question;
+	uint64_t ticket; /* it is answered when the journal has come so far */
 	int code;
 	json_t *result;
 	struct pt_error err;
@@ -54,13 +62,16 @@ struct engine {
 	struct output output;
 	struct revisions past;
 	struct ask *held, **held_last; /* answers that wait for the journal, in order */
-	int code;                      /* why it could not be made */
+	struct ask *recording;         /* a start or stop whose record is being written; or NULL */
+	struct ask *behind, **behind_last; /* what is to be asked after that, in order */
+	int code;                          /* why it could not be made */
 	struct pt_error err;
 	struct waiter *waiters; /* for its making, then for its end */
 	struct post over;       /* its thread is at its end */
 	struct work freeing;    /* then */
 	struct post freed;
-	bool removed; /* its journal was to be */
+	uint64_t removing; /* the journal's ticket for that */
+	bool removed;      /* its journal was to be, and is */
 	bool is_freed;
 	enum pt_engine_state state; /* as was told last */
 
@@ -72,12 +83,13 @@ struct engine {
 	struct ask *taking_back;           /* the question that brings back what is kept, or NULL */
 
 	/* failing.c */
-	char *why;             /* why it does not run; NULL: it does, or nobody wants it to */
-	bool failed;           /* it should run, and could not be started */
-	bool hollow;           /* it has no blocks, since its graph could not be made */
-	bool boots;            /* it is being started for the first time, not by hand */
-	bool retrying;         /* it is being tried again */
-	unsigned starts;       /* by hand, that are under way */
+	char *why;       /* why it does not run; NULL: it does, or nobody wants it to */
+	bool failed;     /* it should run, and could not be started */
+	bool unread;     /* what is kept of it could not be read, and is left to the next daemon */
+	bool hollow;     /* it has no blocks, since its graph could not be made */
+	bool boots;      /* it is being started for the first time, not by hand */
+	bool retrying;   /* it is being tried again */
+	unsigned starts; /* by hand, that are under way */
 	uint64_t retry_due_ms; /* of the loop's clock; 0: not due */
 	uint64_t retry_ms;     /* how long until the next try, if this one fails */
 
@@ -122,6 +134,7 @@ void engine_unmake(struct engine *); /* stops it, and frees it on a worker threa
 void engine_ended(void *output);     /* the engine's hook */
 void engine_tell(const struct engine *, const char *event, const json_t *about, json_t *data);
 struct log_about engine_about(const struct engine *); /* for a line of the log */
+void engine_removed(struct engine *);                 /* its journal is removed, or cannot be */
 void engine_gone(struct engine *); /* forgets it, if its thread has ended and its file is settled */
 
 /* ---- state.c ---- */
@@ -151,8 +164,12 @@ struct ask *ask_new(struct engine *, engines_done *, void *arg);
 void ask_hold(struct ask *);       /* answered when all that was asked of the journal is settled */
 void ask_release(struct engine *); /* answers those whose time has come */
 void ask_deliver(struct ask *);    /* now */
-journal_settled ask_settled;       /* of an engine's file */
-pt_engine_done ask_done;           /* [engine's thread] for pt_engine_ask: `arg` is the ask */
+/* Asks the engine (`params` are borrowed, `fds` taken): a start or stop that differs from what is kept
+   once it is recorded, and whatever comes meanwhile behind it. */
+void ask_put(struct ask *, const char *verb, json_t *params, const int *fds, int fd_count);
+void ask_go_on(struct engine *); /* with what waits to be asked, if it may be now */
+journal_settled ask_settled;     /* of an engine's file */
+pt_engine_done ask_done;         /* [engine's thread] for pt_engine_ask: `arg` is the ask */
 
 /* ---- commit.c ---- */
 /* The engine's hook, and what follows on the control loop: the change is to be kept from here on. */

@@ -71,9 +71,9 @@ struct engine *engines_find(struct engines *all, const char *name, struct pt_err
 		return found;
 	if (found) {
 		pt_fail(err, -PT_ESTATE, "$.engine", "engine '%s' is being %s", name,
-		        found->phase == ENDING ? "destroyed"
-		        : found->start         ? "started"
-		                               : "made");
+		        found->phase >= REMOVING ? "destroyed"
+		        : found->start           ? "started"
+		                                 : "made");
 		return NULL;
 	}
 	struct near near = near_init(name);
@@ -198,17 +198,11 @@ void engine_free(struct engine *engine)
 void engine_gone(struct engine *engine)
 {
 	struct engines *all = engine->engines;
-	if (!engine->is_freed || !is_settled(engine->past.file) || engine->held)
+	if (!engine->is_freed || !is_settled(engine->past.file) || engine->held ||
+	    engine->recording || engine->behind)
 		return;
-	int why = engine->removed && engine->past.file ? journal_failed(engine->past.file) : 0;
-	if (why)
-		engine->code = pt_fail(
-			&engine->err, -PT_EIO, NULL,
-			"destroyed, but it will be there again after a restart of the daemon: "
-			"the journal of engine '%s' cannot be removed: %s",
-			engine->name, error_words(why));
 	take_out(all, engine);
-	if (engine->past.history.count && (why || !engine->code))
+	if (engine->past.history.count && !engine->code)
 		engine_tell(engine, "engine.destroyed", NULL,
 		            engine->end_why ? json_pack("{s:s}", "why", engine->end_why) : NULL);
 	engine_tell_waiters(engine, engine->code, &engine->err);
@@ -267,7 +261,8 @@ void engine_ended(void *output)
 
 void engine_unmake(struct engine *engine)
 {
-	bool goes_on = engine->phase == READY || engine->restored || engine->from_file;
+	bool goes_on = !engine->removed &&
+	               (engine->phase == READY || engine->restored || engine->from_file);
 	engine->suspended =
 		goes_on && engine->lasts && engine->engines->ending && engine->engines->keep;
 	engine->phase = ENDING;
@@ -283,11 +278,37 @@ void engines_destroy(struct engine *engine, const char *why, engines_done *done,
 	assert(engine->phase == READY);
 	engine->end_why = why ? must_strdup(why) : NULL;
 	engine_wait(engine, done, arg);
-	if (engine->past.file)
-		journal_remove(engine->past.file);
 	engine->past.quiet = true;
-	engine->removed = true;
-	engine_unmake(engine);
+	if (!engine->past.file) {
+		engine_unmake(engine);
+		return;
+	}
+	engine->phase = REMOVING;
+	engine->removing = journal_remove(engine->past.file);
+}
+
+void engine_removed(struct engine *engine)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	if (engine->phase != REMOVING ||
+	    journal_settled_until(engine->past.file) < engine->removing)
+		return;
+	int why = journal_failed(engine->past.file);
+	if (!why || engine->engines->ending) {
+		engine->removed = !why;
+		engine_unmake(engine);
+		return;
+	}
+	engine->phase = READY;
+	engine->past.quiet = false;
+	free(engine->end_why);
+	engine->end_why = NULL;
+	revisions_write(&engine->past);
+	int code = pt_fail(&err, -PT_EIO, NULL,
+	                   "engine '%s' is not destroyed: its journal cannot be removed: %s",
+	                   engine->name, error_words(why));
+	engine_tell_waiters(engine, code, &err);
+	pt_error_clear(&err);
 }
 
 static void ignore(void *arg, int code, json_t *result, struct pt_error *err)

@@ -96,6 +96,8 @@ void engines_cancel(struct ask *);
 void engines_begin(struct engine *, engines_done *, void *arg);
 /* It has no blocks, since its graph could not be made. */
 bool engines_is_hollow(const struct engine *);
+/* Nothing may be done to what could not be read: refuses so. */
+int engines_must_be_read(const struct engine *, struct pt_error *);
 bool engines_has_failed(const struct engine *);
 /* It should run and does not. Whether the reason is new: then it is to be logged. */
 bool engines_fail(struct engine *, const char *why, bool hollow);
@@ -162,7 +164,7 @@ journal_found engines_restore;
 void engines_when_restored(struct engines *, engines_done *, void *arg);
 
 /* What was kept of this engine cannot be read: it is there without blocks, failed, and this is why. */
-void engines_lost(struct engines *, const char *name, const char *why);
+void engines_lost(struct engines *, const char *name, const char *why, bool aside);
 
 /* Makes an engine with a graph, all or nothing: while it is being made, and until a failure is
    told, its name is taken. `ops` is as engine.change takes it (borrowed). */

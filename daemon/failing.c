@@ -172,10 +172,24 @@ static void remade(void *arg, int code, json_t *result, struct pt_error *err)
 	free(b);
 }
 
+int engines_must_be_read(const struct engine *engine, struct pt_error *err)
+{
+	if (!engine->unread)
+		return 0;
+	pt_fail(err, -PT_EIO, "$.engine", "what is kept of engine '%s' could not be read: %s",
+	        engine->name, engine->why ? engine->why : "");
+	pt_hint(err, "mend that, and start the daemon anew");
+	return -PT_EIO;
+}
+
 static void begin(struct engine *engine, bool start, engines_done *done, void *arg)
 {
 	const struct engines_events *events = &engine->engines->events;
-	if (engine->hollow && engine->from_file && events->reread) {
+	struct pt_error err = PT_ERROR_INIT;
+	if (engines_must_be_read(engine, &err)) {
+		done(arg, -PT_EIO, NULL, &err);
+		pt_error_clear(&err);
+	} else if (engine->hollow && engine->from_file && events->reread) {
 		events->reread(events->arg, engine->name, done, arg);
 	} else if (engine->hollow) {
 		struct beginning *b = must_calloc(1, sizeof *b);

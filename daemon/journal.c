@@ -88,7 +88,9 @@ static int slurp(const char *path, struct buf *b)
 		n = -1;
 	}
 	while (n > 0) {
-		n = read(fd, buf_reserve(b, STEP), STEP);
+		do
+			n = read(fd, buf_reserve(b, STEP), STEP);
+		while (n < 0 && errno == EINTR);
 		if (n > 0)
 			b->length += (size_t)n;
 		if (b->length > LENGTH_MAX) {
@@ -174,10 +176,21 @@ static void found(const struct scan *scan, const char *path, const struct record
 	free(engine);
 }
 
-/* For want of something the daemon may do without later; the file may be good. */
-static bool is_for_now(int code)
+/* It is no file that the next daemon could read. */
+static bool is_no_file(int code)
 {
-	return code == -EMFILE || code == -ENFILE || code == -ENOMEM;
+	return code == -EFBIG || code == -EISDIR || code == -ELOOP || code == -ENXIO ||
+	       code == -EACCES || code == -EPERM;
+}
+
+/* The next daemon may be able to read what this one cannot: it stays where it is. */
+static void unread(const struct scan *scan, const char *path, const char *engine, int code)
+{
+	char *why = must_printf("%s: %s; it stays as it is for the next daemon", path,
+	                        error_words(code));
+	log_error("%s", why);
+	scan->lost(scan->arg, engine, why, false);
+	free(why);
 }
 
 static void lost(const struct scan *scan, const char *path, int code, const char *damage)
@@ -187,10 +200,10 @@ static void lost(const struct scan *scan, const char *path, int code, const char
 	                                     : error_words(code);
 	char *engine = engine_of(path);
 	char *why = NULL;
-	if (is_for_now(code))
-		log_error("%s: %s; its engine is not started", path, words);
+	if (code && !is_no_file(code))
+		unread(scan, path, engine, code);
 	else if ((why = put_away(scan->journal, path, words)))
-		scan->lost(scan->arg, engine, why);
+		scan->lost(scan->arg, engine, why, true);
 	free(why);
 	free(engine);
 }

@@ -29,10 +29,12 @@ void journal_close(struct journal *); /* what was asked is done before; NULL doe
 const char *journal_folder(const struct journal *);
 
 /* Calls `found` for each file that can be read to its end, with its records (borrowed), and `lost` for
-   one that cannot: it has been renamed, and `why` tells where it is. What is wrong otherwise is logged. `found` refuses, with words, what makes no
-   sense: the file is then left alone, but for somebody who makes an engine of that name. */
+   one that cannot: where it is damaged it has been renamed (`aside`), and `why` tells where it is; where
+   the system would not read it, it stays. What is wrong otherwise is logged. `found` refuses, with
+   words, what makes no sense: the file is then left alone, but for somebody who makes an engine of
+   that name. */
 typedef int journal_found(void *arg, const char *engine, const json_t *records, struct pt_error *);
-typedef void journal_lost(void *arg, const char *engine, const char *why);
+typedef void journal_lost(void *arg, const char *engine, const char *why, bool aside);
 void journal_scan(struct journal *, journal_found *, journal_lost *, void *arg);
 
 /* An engine's file: the one that is being found (`there`, in `found` only), or else a new one, which begins with a rewrite

@@ -211,6 +211,7 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	engine->name = must_strdup(name);
 	engine->held_last = &engine->held;
 	engine->unkept_last = &engine->unkept;
+	engine->behind_last = &engine->behind;
 	output_init(&engine->output, engine->name, all->inbox, &all->events);
 	bool leaves = lasts && all->keep;
 	const struct pt_engine_hooks hooks = {.left = leaves ? on_left : NULL,
@@ -372,7 +373,7 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 	return 0;
 }
 
-void engines_lost(struct engines *all, const char *name, const char *why)
+void engines_lost(struct engines *all, const char *name, const char *why, bool aside)
 {
 	struct engine *engine;
 	struct pt_error err = PT_ERROR_INIT;
@@ -383,9 +384,11 @@ void engines_lost(struct engines *all, const char *name, const char *why)
 		return;
 	}
 	revisions_init(&engine->past,
-	               journal_file_new(all->journal, name, false, ask_settled, engine));
+	               aside ? journal_file_new(all->journal, name, false, ask_settled, engine)
+	                     : NULL);
 	engine->past.quiet = true;
 	engine->restored = true;
+	engine->unread = engine->hollow = !aside;
 	record_empty(engine, &daemon);
 	revisions_lose(&engine->past, why);
 	revisions_write(&engine->past);

@@ -110,7 +110,7 @@ static void engine_destroy(void *arg)
 	struct pt_error err = PT_ERROR_INIT;
 	struct engine *engine =
 		engines_find(call->daemon->engines, call_text(call, "engine"), &err);
-	if (engine)
+	if (engine && !engines_must_be_read(engine, &err))
 		engines_destroy(engine, NULL, destroyed, call);
 	else
 		call_refuse(call, err.faults[0].code, &err);

@@ -71,7 +71,7 @@ static int take_up(void *arg, const char *engine, const json_t *records, struct 
 }
 
 /* What was set aside lies where it is said to. */
-static void on_lost(void *arg, const char *engine, const char *why)
+static void on_lost(void *arg, const char *engine, const char *why, bool aside)
 {
 	const char *where = strstr(why, "it is kept as ");
 	lost++;
