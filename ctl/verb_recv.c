@@ -11,7 +11,8 @@
 
 static int recv_messages(struct ctl *);
 
-/* Messages in one answer: more and more, as long as the answers stay small. */
+/* Messages in one answer: more and more, as long as the answers stay small; on a terminal one, since each
+   may be refused, and then stays in the queue. */
 enum { AT_ONCE_MIN = 16, AT_ONCE_MAX = 8192, ANSWER_SMALL = 512 * 1024 };
 #define FOLLOW_S 3600.0
 #define MARGIN_S 5.0 /* that the daemon's answer may take on top of its waiting */
@@ -82,7 +83,7 @@ static int refuse_bytes(const struct pt_bytes *bytes, struct pt_error *err)
 	lang_print_text(&shown, (const char *)bytes->data, bytes->length);
 	pt_fail(err, -PT_ESTATE, NULL, "this message is not text and not for a terminal: %s",
 	        shown.data);
-	pt_hint(err, "take the next ones with -j, or into a file");
+	pt_hint(err, "it stays in the queue: take it with -j, or into a file");
 	buf_free(&shown);
 	return -PT_ESTATE;
 }
@@ -126,7 +127,9 @@ static int print_all(struct receiving *r, const json_t *messages, struct pt_erro
 		r->wanted--;
 		r->taken++;
 	}
-	if (r->out.length < ANSWER_SMALL && r->at_once < AT_ONCE_MAX)
+	if (r->at_once == 1)
+		; /* a terminal */
+	else if (r->out.length < ANSWER_SMALL && r->at_once < AT_ONCE_MAX)
 		r->at_once *= 2;
 	else if (r->out.length >= ANSWER_SMALL && r->at_once > AT_ONCE_MIN)
 		r->at_once /= 2;
@@ -148,6 +151,7 @@ static int ask(struct receiving *r, json_t **result, struct pt_error *err)
 	json_object_set_new(params, "block", json_string(r->block));
 	json_object_set_new(params, "max", json_integer(max));
 	json_object_set_new(params, "timeout_s", json_real(left_s));
+	json_object_set_new(params, "hold", json_true());
 	return ctl_call_within(r->ctl, "block.recv", params, left_s + MARGIN_S, result, err);
 }
 
@@ -174,6 +178,13 @@ static int receive(struct receiving *r, struct pt_error *err)
 	return code;
 }
 
+/* What was printed has arrived: the next request says so. */
+static void confirm(struct receiving *r, int code)
+{
+	if (r->taken && !code)
+		ctl_call(r->ctl, "daemon.info", NULL, NULL, NULL);
+}
+
 static int recv_messages(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -182,7 +193,7 @@ static int recv_messages(struct ctl *ctl)
 		.ctl = ctl,
 		.wanted = count ? json_integer_value(count) : 1,
 		.follow = ctl_flag(ctl, "follow"),
-		.at_once = AT_ONCE_MIN,
+		.at_once = out_is_terminal() && !ctl->json ? 1 : AT_ONCE_MIN,
 	};
 	int code = ctl_split(ctl_text(ctl, "engine.block"), &r.engine, &r.block, &err);
 	if (!code)
@@ -191,6 +202,7 @@ static int recv_messages(struct ctl *ctl)
 	out_end_with_reader();
 	if (!code)
 		code = receive(&r, &err);
+	confirm(&r, code == -PT_ETIMEOUT ? 0 : code);
 	buf_free(&r.out);
 	free(r.engine);
 	free(r.block);

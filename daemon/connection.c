@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "daemon/call.h"
 #include "daemon/daemon.h"
+#include "daemon/held.h"
 #include "daemon/outbox.h"
 #include "daemon/passed.h"
 #include "daemon/reading.h"
@@ -46,6 +47,7 @@ struct connection {
 	struct outbox outbox;
 	uint64_t received; /* bytes */
 	struct call *call; /* the request that is being carried out */
+	struct held *held; /* messages that the peer may not have yet; NULL: none */
 	struct wish *wishes;
 	size_t wish_count;
 	char **subscribed; /* names of engines; NULL stands for all */
@@ -221,6 +223,8 @@ static void begin(struct call *call, int code, struct pt_error *err)
 
 static void carry_out(struct connection *c, const char *line, size_t length)
 {
+	held_free(c->held);
+	c->held = NULL;
 	c->call = call_new(server_daemon(c->server), c);
 	reading_begin(c->call, line, length, begin);
 }
@@ -496,8 +500,21 @@ void connection_set_role(struct connection *c, enum role role)
 	c->role = role;
 }
 
+void connection_hold(struct connection *c, struct held *held)
+{
+	held_free(c->held);
+	c->held = held;
+}
+
+static void give_back(struct connection *c)
+{
+	held_give_back(c->held);
+	c->held = NULL;
+}
+
 void connection_retire(struct connection *c)
 {
+	give_back(c); /* as long as there is somebody to take it */
 	c->retired = true;
 	watch(c, true);
 }
@@ -536,6 +553,7 @@ static void closed(uv_handle_t *handle)
 void connection_close(struct connection *c)
 {
 	struct call *call = c->call;
+	give_back(c);
 	server_remove(c->server, &c->links);
 	if (call) {
 		call->connection = NULL;

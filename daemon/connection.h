@@ -52,6 +52,11 @@ bool connection_hears(const struct connection *, const char *engine); /* NULL: o
 /* Shows what an engine's tap hands over from here on: as notifications, or, after the answer, as a
    raw stream, with which nothing else goes over the connection any more: what the peer sends is
    thrown away, and the stream's end closes it. */
+/* What block.recv has given, until the next request comes, which says that it has arrived; at the end of
+   the connection it goes back. */
+struct held;
+void connection_hold(struct connection *, struct held *);
+
 struct listener;
 struct gate;
 struct gate *connection_gate(struct connection *);

@@ -4,6 +4,7 @@
 #include "daemon/call.h"
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
+#include "daemon/held.h"
 #include "daemon/listener.h"
 #include <string.h>
 
@@ -25,12 +26,30 @@ static void block_trigger(void *call)
 	call_pass_on(call, "trigger");
 }
 
+/* With `hold` what is received comes back unless its receiver asks for more. */
+static void received(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct call *call = arg;
+	const json_t *messages = json_object_get(result, "messages");
+	call->ask = NULL;
+	call_root_paths(err);
+	if (!code && call_flag(call, "hold") && json_array_size(messages)) {
+		struct held *held = held_new(call->daemon->engines, call_text(call, "engine"),
+		                             call_text(call, "block"), messages);
+		if (call_is_heard(call))
+			connection_hold(call->connection, held);
+		else
+			held_give_back(held);
+	}
+	call_finish(call, code, json_incref(result), err);
+}
+
 static void block_recv(void *arg)
 {
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
 	if (call_is_heard(call) && call->request.id) {
-		call_pass_on(call, "recv");
+		call_ask(call, "recv", json_copy(call->request.params), received);
 		return;
 	}
 	/* Messages must not be taken for nobody. */
@@ -141,6 +160,7 @@ static const struct pt_param recv_params[] = {
 	BLOCK,
 	{"max", "At most so many messages.", PT_KIND_INT, .fallback = "1", .min = 1, .max = 1000000},
 	{"timeout_s", "How long to wait for the first.", PT_KIND_SECONDS, .fallback = "0"},
+	{"hold", "They go back to the queue if the connection ends before its next request.", PT_KIND_BOOL, .fallback = "false"},
 	{0}
 };
 

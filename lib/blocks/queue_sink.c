@@ -31,6 +31,13 @@ static struct pt_msg *take(struct pt_block *b, enum pt_canal *canal)
 	return pt_queue_take(b, &s->queue, canal, s->limit);
 }
 
+static void give_back(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	struct queue_sink *s = pt_state(b);
+	pt_queue_give_back(b, &s->queue, canal, m);
+	pt_available(b);
+}
+
 static void changed(struct pt_block *b)
 {
 	const struct queue_sink *s = pt_state(b);
@@ -87,6 +94,7 @@ static const struct pt_type queue_sink = {
 	.start = start,
 	.push = push,
 	.take = take,
+	.give_back = give_back,
 	.changed = changed,
 	.leave = leave,
 	.inherit = inherit,

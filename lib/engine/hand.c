@@ -111,6 +111,33 @@ void hand_send(struct request *r)
 		send_all(r, b, canal);
 }
 
+/* What was delivered was not, after all. */
+static void give_back(struct pt_block *b, const json_t *item)
+{
+	const char *word = json_string_value(json_object_get(item, "canal"));
+	enum pt_canal canal = PT_LOW;
+	struct pt_msg *m = msg_from_json(b->engine->pool, item, NULL);
+	b->count.out--;
+	if (!m) {
+		block_count_drop(b, "memory", 1);
+		return;
+	}
+	if (word)
+		canal_parse(word, &canal);
+	b->type->give_back(b, canal, m);
+}
+
+void hand_give_back(struct request *r)
+{
+	struct pt_block *b = request_block(r);
+	if (!b)
+		return;
+	const json_t *messages = json_object_get(r->params, "messages");
+	for (size_t i = json_array_size(messages); i-- > 0 && b->type->give_back;)
+		give_back(b, json_array_get(messages, i));
+	request_answer(r, 0, NULL, NULL);
+}
+
 void hand_close(struct request *r)
 {
 	struct pt_block *b = request_block(r);

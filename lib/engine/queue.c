@@ -40,6 +40,7 @@ static void drop_oldest(struct pt_block *b, struct pt_queue *q, size_t room, uin
 }
 
 static void shadow_newest(struct pt_block *, struct pt_queue *);
+static void shadow_all(struct pt_block *, struct pt_queue *, struct shadow *);
 
 static void link_newest(struct pt_queue *q, struct pt_msg *m, bool high)
 {
@@ -127,6 +128,23 @@ struct pt_msg *pt_queue_take(struct pt_block *b, struct pt_queue *q, enum pt_can
 	if (b->full && q->bytes <= limit / 2)
 		pt_full(b, false);
 	return m;
+}
+
+void pt_queue_give_back(struct pt_block *b, struct pt_queue *q, enum pt_canal canal,
+                        struct pt_msg *m)
+{
+	m = pt_keep(b, m);
+	if (!m)
+		return;
+	m->flags = (uint16_t)((m->flags & ~MSG_HIGH) | (canal == PT_HIGH ? MSG_HIGH : 0));
+	m->next = q->head;
+	q->head = m;
+	if (!q->last)
+		q->last = m;
+	q->count++;
+	q->bytes += cost(m);
+	if (q->shadow)
+		shadow_all(b, q, shadow_new());
 }
 
 void pt_queue_changed(struct pt_block *b, const struct pt_queue *q, uint64_t limit,

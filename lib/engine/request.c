@@ -242,6 +242,11 @@ static void run_recv(struct request *r)
 		               b->name, b->type->name);
 		return;
 	}
+	if (json_is_true(json_object_get(r->params, "hold")) && !b->type->give_back) {
+		request_refuse(r, -PT_ESTATE, "hold", "'%s' is a %s, which takes nothing back",
+		               b->name, b->type->name);
+		return;
+	}
 	if (r->given_up) { /* nobody would hear of what is taken */
 		give_up(r);
 		return;
@@ -364,11 +369,17 @@ static void run_tap(struct request *r)
 /* ---- the door ---- */
 
 static const struct verb verbs[] = {
-	{"apply", true, run_apply},       {"change", true, run_change},
-	{"start", true, change_start},    {"stop", true, run_stop},
-	{"show", false, run_show},        {"stats", false, run_stats},
-	{"graph", false, run_graph},      {"send", false, hand_send},
-	{"recv", false, run_recv},        {"close", false, hand_close},
+	{"apply", true, run_apply},
+	{"change", true, run_change},
+	{"start", true, change_start},
+	{"stop", true, run_stop},
+	{"show", false, run_show},
+	{"stats", false, run_stats},
+	{"graph", false, run_graph},
+	{"send", false, hand_send},
+	{"recv", false, run_recv},
+	{"close", false, hand_close},
+	{"give_back", false, hand_give_back},
 	{"trigger", false, hand_trigger},
 };
 static const struct verb tap_verb = {"tap", false, run_tap};

@@ -136,6 +136,10 @@ struct pt_type {
 	/* A running block is asked what it can hand over, by pt_leave: to a block that takes its
 	   place while both run, or to itself after the daemon has started anew. */
 	void (*leave)(struct pt_block *, struct pt_estate *);
+
+	/* A message that was taken has not come to whoever asked for it: it is the oldest again. Takes
+	   it. NULL: what is taken cannot come back. */
+	void (*give_back)(struct pt_block *, enum pt_canal, struct pt_msg *);
 };
 
 /* ---- what a block may call; on the engine's thread unless said otherwise ---- */

@@ -51,6 +51,9 @@ void pt_queue_feed(struct pt_block *, struct pt_queue *, enum pt_canal, struct p
    NULL if there is none. With PT_BLOCK the block stops being full at half the limit. */
 struct pt_msg *pt_queue_take(struct pt_block *, struct pt_queue *, enum pt_canal *, uint64_t limit);
 
+/* In `give_back`: the message is the oldest again, whatever the limit is. Takes the reference. */
+void pt_queue_give_back(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt_msg *);
+
 /* Tells whether the block is full: with PT_BLOCK, at its limit. In `changed`, for a limit or an
    overflow that is live: what holds the sources back may not any more. */
 void pt_queue_changed(struct pt_block *, const struct pt_queue *, uint64_t limit, enum pt_overflow);

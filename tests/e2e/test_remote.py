@@ -196,3 +196,24 @@ def test_what_became_of_ssh_is_told_in_one_line(daemon, tmp_path, status, words)
 def test_no_daemon_over_there_is_told_with_the_host(tmp_path, shell):
     done = run_ptctl("-s", tmp_path / "nobody", "-H", "there", "list", env=shell)
     assert done.code == 3 and done.err.startswith("ptctl: there: no daemon listens on "), done
+
+
+def test_a_recv_that_is_killed_loses_no_message(daemon, shell, tmp_path):
+    """Each message is in the file or still in the queue, at whatever moment the kill comes."""
+    daemon.create("p", "s = CLIFeeder(); s > QueueSink(name='q')")
+    count, got = 30000, tmp_path / "got"
+    with daemon.client() as client:
+        client.send("p", "s", *(f"{n:05}" for n in range(count)))
+        for _ in range(4):
+            with open(got, "ab") as out:
+                process = stream(daemon, shell, "recv", "p.q", "--follow", stdout=out)
+                size = got.stat().st_size
+                eventually(lambda: got.stat().st_size > size or not client.stats("p", "q")["held"])
+                process.kill()
+                process.wait()
+            eventually(lambda: not helpers_of(daemon))
+            eventually(lambda: client.stats("p", "q")["held"] + len(got.read_bytes()) // 6 >= count)
+        rest = [m["message"] for m in client.call("block.recv", engine="p", block="q", max=count)["messages"]]
+    seen = got.read_text().split() + rest
+    assert set(seen) == {f"{n:05}" for n in range(count)}
+    assert rest == sorted(rest)

@@ -820,3 +820,46 @@ def test_types_are_described(rpc):
         assert name in names, name
     shown = rpc.call("type.show", type="RdpcapSource")
     assert "fname" in json.dumps(shown) and "picture" in shown and shown["examples"]
+
+
+# ---- what is received, and has come -------------------------------------------------------------
+
+def taken_by(client, count, **more):
+    return [m["message"] for m in client.call("block.recv", engine="e", block="q", max=count, **more)["messages"]]
+
+
+def test_what_is_held_goes_back_to_its_place(daemon, rpc):
+    """Both canals, packets with all that they have, the ledger: as if nobody had asked."""
+    daemon.create("e", "s = CLIFeeder(); h = CLIHighFeeder(); q = QueueSink(); s > q; h >> q")
+    rpc.send("e", "s", "a", {"message": {"base64": "AAEC"}, "link_type": 1, "time": "12.000000345", "wire_length": 77})
+    rpc.send("e", "h", "c")
+    rpc.send("e", "s", "d")
+    with daemon.client() as other:
+        before = other.call("block.recv", engine="e", block="q", max=3, hold=True)
+        assert [m["message"] for m in before["messages"]][0::2] == ["a", "c"]
+        assert taken_by(rpc, 1, timeout_s=0) == ["d"]
+        rpc.send("e", "s", "e")
+    eventually(lambda: rpc.stats("e", "q")["held"] == 4)
+    assert rpc.call("block.recv", engine="e", block="q", max=3) == before
+    assert taken_by(rpc, 9) == ["e"]
+    stats = rpc.stats("e", "q")
+    assert (stats["in"], stats["out"], stats["held"]) == (5, 5, 0) and rpc.call("engine.stats", engine="e")["unexplained"] == 0
+
+
+def test_the_next_request_says_that_it_has_come(daemon, rpc):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    rpc.send("e", "s", "a", "b", "c")
+    with daemon.client() as other:
+        assert taken_by(other, 2, hold=True) == ["a", "b"]
+        assert taken_by(other, 2, hold=True) == ["c"]
+    eventually(lambda: rpc.stats("e", "q")["held"] == 1)
+    assert taken_by(rpc, 9) == ["c"]
+
+
+def test_what_is_held_of_a_block_that_goes_goes_with_it(daemon, rpc):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    rpc.send("e", "s", "a")
+    with daemon.client() as other:
+        assert taken_by(other, 1, hold=True) == ["a"]
+        rpc.call("engine.destroy", engine="e")
+    assert rpc.call("engine.list")["engines"] == []
