@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl run. */
 #include "base/error.h"
+#include "base/thread.h"
 #include "ctl/attach.h"
 #include "ctl/hand_over.h"
 #include "ctl/out.h"
 #include "ctl/pipe.h"
 #include "ctl/private.h"
 #include "ctl/progress.h"
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -228,15 +230,14 @@ static int watch(struct running *r, struct pt_error *err)
 }
 
 /* Signals are for the thread that looks for them. */
-static void begin_waiting(struct running *r)
+static int begin_waiting(struct running *r, struct pt_error *err)
 {
-	sigset_t all, old;
-	sigfillset(&all);
 	r->done = eventfd(0, EFD_CLOEXEC);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	pthread_create(&r->thread, NULL, wait_for_end, r);
-	r->waiting = true;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	int code = r->done < 0 ? pt_fail(err, -errno, NULL, "no descriptor: %s", error_words(errno))
+	                       : thread_start("what waits for the end", 0, wait_for_end, r,
+	                                      &r->thread, err);
+	r->waiting = !code;
+	return code;
 }
 
 static void end_waiting(struct running *r, bool at_once)
@@ -252,8 +253,10 @@ static void end_waiting(struct running *r, bool at_once)
 
 static int wait_until_done(struct running *r, struct pt_error *err)
 {
-	begin_waiting(r);
-	int code = watch(r, err);
+	int code = begin_waiting(r, err);
+	if (code)
+		return code;
+	code = watch(r, err);
 	end_waiting(r, code || interrupts > 1);
 	if (!code && r->code && !interrupts) {
 		code = r->code;

@@ -91,7 +91,7 @@ static void *zstd_make(void)
 {
 	ZSTD_DStream *d = ZSTD_createDStream();
 	if (!d)
-		abort();
+		return NULL;
 	return d;
 }
 

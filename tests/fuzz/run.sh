@@ -3,8 +3,10 @@
 # run.sh TARGET SEEDS SECONDS: a short run of a fuzz target that leaves the seeds as they are.
 set -euo pipefail
 corpus=$(mktemp -d)
-trap 'rm -rf "$corpus"' EXIT
+TMPDIR=$(mktemp -d) # what a target makes
+export TMPDIR
+trap 'rm -rf "$corpus" "$TMPDIR"' EXIT
 seeds=()
 [ ! -d "$2" ] || seeds=("$2")
-"$1" -max_total_time="$3" -max_len=65536 -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+"$1" -max_total_time="$3" -max_len=65536 -timeout=60 -rss_limit_mb=2048 -verbosity=0 \
     -artifact_prefix="${PIPETOOL_BUILD:-/tmp}/" "$corpus" "${seeds[@]}" 2>&1 | tail -40
