@@ -235,7 +235,11 @@ void journal_scan(struct journal *j, journal_found *on_found, journal_lost *on_l
 {
 	struct scan scan = {j, on_found, on_lost, arg};
 	file_each(j->folder, SUFFIX UNFINISHED, remove_unfinished, NULL, NULL);
-	file_each(j->folder, SUFFIX, scan_file, &scan, NULL);
+	int code = file_each(j->folder, SUFFIX, scan_file, &scan, NULL);
+	if (code)
+		log_error("the state folder %s cannot be read to its end: %s; the engines that are "
+		          "kept there are not started, and stay as they are for the next daemon",
+		          j->folder, error_words(code));
 }
 
 /* ---- the thread ---- */
