@@ -36,6 +36,13 @@ void out_of_memory(void)
 	_exit(EXIT_FAILURE);
 }
 
+bool memory_is_there(size_t size)
+{
+	void *probe = malloc(size);
+	free(probe);
+	return probe;
+}
+
 void *must_malloc(size_t size)
 {
 	void *p = malloc(size ? size : 1);

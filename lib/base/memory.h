@@ -3,6 +3,7 @@
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -17,6 +18,9 @@ char *must_strdup(const char *);
 char **texts_copy(const char *const *); /* a list that ends with NULL; NULL gives NULL */
 void texts_free(char **);
 char *must_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Whether there is so much now: to be asked before what cannot be refused on the way. */
+bool memory_is_there(size_t size);
 
 void out_of_memory(void) __attribute__((noreturn));
 void out_of_memory_says(const char *words); /* what the line goes on with: "; what …" */

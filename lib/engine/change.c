@@ -488,11 +488,23 @@ static void prepare(struct change *c)
 
 /* ---- planning, on a copy: [worker] ---- */
 
+/* Blocks, their parameters and what is told of them are many small things, none of which is refused. */
+static int check_memory(const struct graph *g, struct pt_error *err)
+{
+	enum { SMALL = 256, PER_BLOCK = 16 * 1024 };
+	if (g->count <= SMALL || memory_is_there((size_t)g->count * PER_BLOCK))
+		return 0;
+	return pt_fail(err, -PT_ELIMIT, NULL, "there is no memory for a graph of %u blocks",
+	               g->count);
+}
+
 static int plan(struct change *c)
 {
 	const struct graph *now = c->engine->graph;
 	const json_t *ops = json_object_get(c->request->params, "ops");
 	int rc = graph_change(c->wanted, ops, c->engine->limits.blocks, &c->err);
+	if (rc == 0)
+		rc = check_memory(c->wanted, &c->err);
 	if (rc == 0)
 		rc = graph_check_cycles(c->wanted, &c->err);
 	if (rc)

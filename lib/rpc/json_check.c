@@ -2,12 +2,13 @@
 /* JSON texts under strict rules. */
 #include "rpc/json_check.h"
 
+#include "base/memory.h"
 #include "rpc/call.h"
 #include "rpc/frame.h"
-#include <stdlib.h>
 #include <string.h>
 
-/* What is longer is looked at before it is read; objects want so much more than their text. */
+/* jansson cannot be refused memory: what is longer is looked at before. Objects want so much more than
+   their text. */
 enum { PROBED = 64 * 1024, PER_BYTE = 32 };
 
 static int wrong(struct pt_error *err, size_t at, const char *what)
@@ -69,19 +70,11 @@ static const char *words(const json_error_t *error)
 	}
 }
 
-/* jansson cannot be refused memory: whether there is so much is found out before. */
-static bool has_memory(size_t length)
-{
-	void *probe = length > PROBED ? malloc(length * PER_BYTE) : NULL;
-	free(probe);
-	return length <= PROBED || probe;
-}
-
 int rpc_json_parse(const char *text, size_t length, json_t **value, struct pt_error *err)
 {
 	json_error_t error;
 	int code = json_check(text, length, err);
-	if (!code && !has_memory(length))
+	if (!code && length > PROBED && !memory_is_there(length * PER_BYTE))
 		code = pt_fail(err, -PT_ELIMIT, NULL,
 		               "there is no memory for a request of %zu bytes", length);
 	if (code)
