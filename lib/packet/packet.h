@@ -138,18 +138,44 @@ size_t packet_summary(const struct pt_msg *, char *out, size_t room);
 struct buf;
 void packet_line(struct buf *, bool high, const struct pt_msg *);
 
-/* Prefix-preserving anonymisation of addresses: Crypto-PAn (Xu, Fan, Ammar, Moon 2002; reference
-   implementation by Fan), with AES-128; IPv6 over all 128 bits with the same scheme. The key is 32
-   bytes: the cipher's, and the pad's. libcrypto is loaded when the first one is made. Encrypted
-   prefixes are cached. One thread at a time. */
+/* The first `bits` of an address of `size` bytes, 4 or 16. */
+struct packet_prefix {
+	uint8_t address[16];
+	uint8_t size, bits;
+};
+int packet_prefix_parse(const char *text, struct packet_prefix *, struct pt_error *);
+
+/*
+ * Prefix-preserving anonymisation of addresses: Crypto-PAn (Xu, Fan, Ammar, Moon 2002; reference
+ * implementation by Fan), with AES-128; IPv6 over all 128 bits with the same scheme. The key is 32
+ * bytes: the cipher's, and the pad's. libcrypto is loaded when the first one is made. Encrypted
+ * prefixes are cached, and what fragments are of is remembered. One thread at a time.
+ *
+ * Special addresses are their own pseudonyms: 0.0.0.0, 255.255.255.255, 127/8, link-local ones and
+ * groups, ::, ::1; so is what is kept. A network or host that is embedded in a group or in an
+ * interface identifier gets its pseudonym there.
+ */
 struct packet_anonymizer;
-int packet_anonymizer_new(const uint8_t key[32], struct packet_anonymizer **, struct pt_error *);
+struct packet_anonymizer_options {
+	const struct packet_prefix *keep; /* copied */
+	size_t keep_count;
+	bool mac;                         /* MAC addresses too */
+	bool pass_opaque;                 /* what cannot be looked into is payload */
+	enum { PACKET_KEEP, PACKET_ZERO, PACKET_CUT } payload; /* of applications */
+};
+int packet_anonymizer_new(const uint8_t key[32], const struct packet_anonymizer_options *,
+                          struct packet_anonymizer **, struct pt_error *); /* NULL: none of them */
 void packet_anonymizer_free(struct packet_anonymizer *);
 void packet_anonymize_address(struct packet_anonymizer *, uint8_t *address, size_t length);
-/* Every address of the packet's outer headers, IPv4's, IPv6's and ARP's, and of source routes;
-   checksums are put right. Of headers that the capture cut, what is there of the addresses. Returns
-   whether the bytes changed. */
-bool packet_anonymize(struct packet_anonymizer *, uint8_t *bytes, size_t length,
-                      const struct packet_view *);
+
+/*
+ * Every address of the packet, also of what it carries or quotes, down to the applications' bytes;
+ * checksums are put right. Of headers that the capture cut, what is there of the addresses. The
+ * length becomes smaller where payloads are cut. PACKET_OPAQUE: it may hold addresses where nobody
+ * can look, and its bytes are half done.
+ */
+enum packet_anonymized { PACKET_SAME, PACKET_CHANGED, PACKET_OPAQUE };
+enum packet_anonymized packet_anonymize(struct packet_anonymizer *, uint8_t *bytes, size_t *length,
+                                        uint16_t link_type);
 
 #endif

@@ -270,19 +270,18 @@ static int read_anonymize(struct native *n, lua_State *L, struct pt_error *err)
 	if (!good)
 		return pt_fail(err, -PT_ESCRIPT, NULL, "the key of anonymize is 64 hex digits: %s",
 		               n->op->usage);
-	return packet_anonymizer_new(key, &n->anonymizer, err);
+	return packet_anonymizer_new(key, NULL, &n->anonymizer, err);
 }
 
 static int transform_anonymize(struct native *n, struct pt_msg **m, struct pt_error *err)
 {
-	struct packet_view v;
 	if (!pt_msg_is_packet(*m))
 		return 0;
 	uint8_t *bytes = pt_msg_edit(m);
 	if (!bytes)
 		return no_memory(err);
-	packet_dissect(*m, &v);
-	packet_anonymize(n->anonymizer, bytes, (*m)->length, &v);
+	size_t length = (*m)->length;
+	packet_anonymize(n->anonymizer, bytes, &length, (*m)->link_type);
 	return 0;
 }
 

@@ -13,7 +13,7 @@ static struct packet_anonymizer *anonymizer(void)
 	static const uint8_t key[32] = {1, 2, 3};
 	static struct packet_anonymizer *one;
 
-	if (!one && packet_anonymizer_new(key, &one, NULL))
+	if (!one && packet_anonymizer_new(key, NULL, &one, NULL))
 		abort();
 	return one;
 }
@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_view(&v, length);
 	check_fields(bytes, length, &v);
 	assert(packet_summary(&msg, line, sizeof line) < sizeof line);
-	packet_anonymize(anonymizer(), bytes, length, &v);
+	packet_anonymize(anonymizer(), bytes, &length, link_type);
 	check_rewrite(bytes, length, &v, last);
 	packet_dissect(&msg, &v);
 	check_view(&v, length);

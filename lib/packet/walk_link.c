@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a link's header to the network layer, and what is no IP there. */
+#include "packet/walk.h"
+
+#include <string.h>
+
+/* ---- ARP: RFC 826, 903, 2390; of ATM: RFC 2225 ---- */
+
+static void atm_arp(struct walk *w, uint32_t at, uint32_t end)
+{
+	const uint8_t *header = w->bytes + at;
+	if (walk_left(at, end) < 12) {
+		walk_broken(w, at, end);
+		return;
+	}
+	uint32_t place = at + 12 + (header[4] & 63u) + (header[5] & 63u);
+
+	if (header[8] == 4)
+		walk_address(w, place, end);
+	place += header[8] + (header[9] & 63u) + (header[10] & 63u);
+	if (header[11] == 4)
+		walk_address(w, place, end);
+}
+
+static void arp(struct walk *w, uint32_t at, uint32_t end)
+{
+	enum { ATM = 19, MAC_SIZE = 6 };
+	uint32_t left = walk_left(at, end);
+	const uint8_t *header = w->bytes + at;
+
+	if (left < 8) {
+		walk_broken(w, at, end);
+		return;
+	}
+	if (be16(header + 2) != ETHER_TYPE_IP) {
+		walk_opaque(w, at, end);
+		return;
+	}
+	if (be16(header) == ATM) {
+		atm_arp(w, at, end);
+		return;
+	}
+	uint32_t hardware = header[4], protocol = header[5], stop = at + 8 + 2 * (hardware + protocol);
+	stop = stop < end ? stop : end;
+	for (uint32_t i = 0, place = at + 8; i < 2; i++, place += hardware + protocol) {
+		if (hardware == MAC_SIZE)
+			walk_mac(w, place, stop);
+		if (protocol == 4)
+			walk_address(w, place + hardware, stop);
+		else if (protocol)
+			walk_opaque(w, end, end);
+	}
+	walk_payload(w, stop, end);
+}
+
+/* ---- PPP: RFC 1332, 1877, 5072 ---- */
+
+static void interface_id(struct walk *w, uint32_t at, uint32_t end)
+{
+	uint8_t address[16] = {0xfe, 0x80};
+
+	if (walk_left(at, end) < 8)
+		return;
+	memcpy(address + 8, w->bytes + at, 8);
+	pseudonym_ip6(w->pseudonyms, address, w->options->mac);
+	walk_put(w, at, address + 8, 8);
+}
+
+static void negotiated(struct walk *w, uint32_t at, uint32_t end, bool six)
+{
+	enum { CONFIGURE_LAST = 4, COMPRESSION = 2 };
+
+	if (walk_left(at, end) < 4 || !w->bytes[at] || w->bytes[at] > CONFIGURE_LAST) {
+		walk_payload(w, at, end);
+		return;
+	}
+	uint32_t stop = at + be16(w->bytes + at + 2);
+	stop = stop < end ? stop : end;
+	for (at += 4; walk_left(at, stop) >= 2;) {
+		uint32_t size = w->bytes[at + 1];
+		if (size < 2)
+			break;
+		if (six && w->bytes[at] == 1)
+			interface_id(w, at + 2, stop);
+		else if (!six && w->bytes[at] != COMPRESSION)
+			walk_addresses(w, at + 2, at + size < stop ? at + size : stop, 4);
+		at += size;
+	}
+	walk_payload(w, stop, end);
+}
+
+void walk_ppp(struct walk *w, uint32_t at, uint32_t end)
+{
+	if (walk_left(at, end) >= 2 && be16(w->bytes + at) == 0xff03)
+		at += 2;
+	uint32_t size = walk_left(at, end) && w->bytes[at] & 1 ? 1 : 2;
+	if (walk_left(at, end) < size) {
+		walk_broken(w, at, end);
+		return;
+	}
+	uint16_t protocol = size == 1 ? w->bytes[at] : be16(w->bytes + at);
+	at += size;
+	switch (protocol) {
+	case 0x0021: walk_ip(w, at, end); break;
+	case 0x0057: walk_ip6(w, at, end); break;
+	case 0x0281:
+	case 0x0283: walk_mpls(w, at, end); break;
+	case 0x8021: negotiated(w, at, end, false); break;
+	case 0x8057: negotiated(w, at, end, true); break;
+	case 0x002d: /* compressed headers, encrypted; what negotiates that, links and names */
+	case 0x0053:
+	case 0x8053:
+	case 0x80fd:
+	case 0x8281:
+	case 0xc021:
+	case 0xc023:
+	case 0xc025:
+	case 0xc029:
+	case 0xc02b:
+	case 0xc02d:
+	case 0xc223:
+	case 0xc227: walk_payload(w, at, end); break;
+	default: walk_opaque(w, at, end);
+	}
+}
+
+/* ---- guesses ---- */
+
+bool walk_is_ip(const struct walk *w, uint32_t at, uint32_t end)
+{
+	const uint8_t *header = w->bytes + at;
+	uint32_t left = walk_left(at, end), sum = 0;
+
+	if (left >= IP6_SIZE && header[0] >> 4 == 6)
+		return be16(header + 4) + (uint32_t)IP6_SIZE <= left || walk_is_cut(w, end);
+	if (left < IP_SIZE || header[0] >> 4 != 4)
+		return false;
+	uint32_t size = (header[0] & 15) * 4u;
+	for (uint32_t i = 0; size <= left && i < size; i += 2)
+		sum += be16(header + i);
+	return size >= IP_SIZE && (size > left || sum % 0xffff == 0);
+}
+
+bool walk_is_frame(const struct walk *w, uint32_t at, uint32_t end)
+{
+	if (walk_left(at, end) < ETH_SIZE)
+		return false;
+	uint8_t version = end - at > ETH_SIZE ? w->bytes[at + ETH_SIZE] >> 4 : 0;
+	switch (be16(w->bytes + at + ETH_SIZE - 2)) {
+	case ETHER_TYPE_IP: return version == 4 || end - at == ETH_SIZE;
+	case ETHER_TYPE_IP6: return version == 6 || end - at == ETH_SIZE;
+	case ETHER_TYPE_ARP:
+	case ETHER_TYPE_PPPOE:
+	case 0x8100:
+	case 0x88a8: return true;
+	default: return false;
+	}
+}
+
+/* ---- links ---- */
+
+/* What lies in an IEEE 802.3 frame and is no EtherType: bridges and others of the link alone. */
+static void llc(struct walk *w, uint32_t at, uint32_t end)
+{
+	enum { SPANNING_TREE = 0x4242, IPX = 0xe0e0, NETBIOS = 0xf0f0, BARE_IPX = 0xffff, NONE = 0 };
+	enum { SNAP = 0xaaaa, CISCO = 0x0300000c, CISCO_TREE = 0x010b, CISCO_LINK = 0x0111 };
+	uint16_t points = walk_left(at, end) < 3 ? NONE : be16(w->bytes + at);
+	bool vendor = points == SNAP && walk_left(at, end) >= 8;
+	uint16_t type = vendor ? be16(w->bytes + at + 6) : 0;
+	bool harmless = points == IPX || points == NETBIOS || points == BARE_IPX || points == NONE;
+
+	if (vendor && be32(w->bytes + at + 2) == CISCO)
+		harmless = !w->options->mac && (type == CISCO_TREE || type == CISCO_LINK);
+	if (points == SPANNING_TREE)
+		harmless = !w->options->mac;
+	if (harmless)
+		walk_payload(w, at, end);
+	else
+		walk_opaque(w, at, end);
+}
+
+/* IEEE 802.11's management and control; data that is encrypted, or none. */
+static void wireless(struct walk *w, uint32_t at, uint32_t end)
+{
+	enum { TYPE = 0x0c, DATA = 0x08, EMPTY = 0x40, PROTECTED = 0x40 };
+
+	if (walk_left(at, end) < 2 || (w->bytes[at] & (TYPE | EMPTY)) != DATA ||
+	    w->bytes[at + 1] & PROTECTED)
+		walk_payload(w, at, end);
+	else
+		walk_broken(w, at, end);
+}
+
+/* IEEE 802.1AE: what is only signed was walked. */
+static void macsec(struct walk *w, uint32_t at, uint32_t end)
+{
+	enum { ENCRYPTED = 0x0c };
+
+	if (walk_left(at, end) && w->bytes[at] & ENCRYPTED)
+		walk_payload(w, at, end);
+	else
+		walk_broken(w, at, end);
+}
+
+/* Link types that are not known to hold packets: those that cannot. */
+static void other_link(struct walk *w, uint32_t at, uint32_t end, uint16_t link_type)
+{
+	static const struct walk_net bare = {0};
+
+	switch (link_type) {
+	case 6: /* Token Ring, FDDI, Fibre Channel */
+	case 10:
+	case 122: llc(w, at, end); break;
+	case 9: /* PPP, in all forms */
+	case 50:
+	case 51:
+	case 103:
+	case 166:
+	case 204: walk_ppp(w, at, end); break;
+	case 105: /* IEEE 802.11 */
+	case 119:
+	case 127:
+	case 163:
+	case 192: wireless(w, at, end); break;
+	case 177: /* LAPD, CAN, IPMB, LAPD again, FlexRay, MOST, LIN, CAN, D-Bus, MPEG, NFC, RTAC */
+	case 190:
+	case 199:
+	case 203:
+	case 210:
+	case 211:
+	case 212:
+	case 227:
+	case 231:
+	case 243:
+	case 245:
+	case 250: walk_payload(w, at, end); break;
+	case 248: walk_sctp(w, at, end, &bare); break;
+	default: walk_opaque(w, at, end);
+	}
+}
+
+/* EtherTypes that hold no IP address; some tell of MAC addresses. */
+static const struct harmless {
+	uint16_t ether_type;
+	bool macs;
+} harmless_types[] = {
+	{0x0842, true},                     /* wake on LAN */
+	{0x6002, false}, {0x6003, false},   /* DEC's */
+	{0x6004, false}, {0x6007, false},
+	{0x80d5, false},                    /* SNA */
+	{0x809b, false}, {0x80f3, false},   /* AppleTalk */
+	{0x8137, false}, {0x8138, false},   /* IPX */
+	{0x8191, false},                    /* NetBEUI */
+	{0x8808, false},                    /* pause */
+	{0x8809, true},                     /* aggregation, OAM */
+	{0x8863, false},                    /* PPPoE's discovery */
+	{0x886d, true},                     /* teaming */
+	{0x888e, false},                    /* IEEE 802.1X */
+	{0x88a2, false},                    /* ATA */
+	{0x88b5, false}, {0x88b6, false},   /* experiments: an application's */
+	{0x88b8, false}, {0x88b9, false}, {0x88ba, false}, /* IEC 61850 */
+	{0x88c7, false},                    /* IEEE 802.11's keys */
+	{0x88e1, true}, {0x8912, true},     /* power lines */
+	{0x88f7, true},                     /* time */
+	{0x88fb, true},                     /* redundancy's supervision */
+	{0x8906, false}, {0x8914, true},    /* Fibre Channel */
+	{0x9000, true},                     /* loopback */
+};
+
+static void unknown(struct walk *w, uint32_t at, uint32_t end, uint16_t ether_type)
+{
+	for (size_t i = 0; i < sizeof harmless_types / sizeof harmless_types[0]; i++)
+		if (harmless_types[i].ether_type == ether_type &&
+		    !(harmless_types[i].macs && w->options->mac)) {
+			walk_payload(w, at, end);
+			return;
+		}
+	walk_opaque(w, at, end);
+}
+
+static uint32_t network_at(const struct packet_view *v)
+{
+	static const enum packet_layer layers[] = {PACKET_IP, PACKET_IP6, PACKET_ARP};
+
+	for (unsigned i = 0; i < 3; i++)
+		if (packet_has(v, layers[i]))
+			return v->offset[layers[i]];
+	return v->offset[PACKET_PAYLOAD];
+}
+
+static void network(struct walk *w, uint32_t at, uint32_t end, const struct packet_view *v,
+                    uint16_t link_type)
+{
+	enum { RARP = 0x8035, PPP = 0x880b, LLC = 0x8870, MACSEC = 0x88e5 };
+	uint32_t place = at + network_at(v);
+
+	switch (v->ether_type) {
+	case ETHER_TYPE_IP: walk_ip(w, place, end); break;
+	case ETHER_TYPE_IP6: walk_ip6(w, place, end); break;
+	case ETHER_TYPE_ARP:
+	case RARP: arp(w, place, end); break;
+	case ETHER_TYPE_PPPOE:
+	case PPP: walk_ppp(w, place, place + v->payload_length); break;
+	case LLC: llc(w, place, end); break;
+	case MACSEC: macsec(w, place, end); break;
+	case 0:
+		if (packet_has(v, PACKET_ETH))
+			llc(w, place, place + v->payload_length);
+		else if (place < end)
+			other_link(w, place, end, link_type);
+		break;
+	default: unknown(w, place, end, v->ether_type);
+	}
+}
+
+/* IEEE 802.11 may have joined several frames to one, of which the first was walked. */
+static bool is_joined(const struct walk *w, uint32_t at, uint32_t end, const struct packet_view *v,
+                      uint16_t link_type)
+{
+	enum { FOUR = 3, DATA_OF_QUALITY = 0x88, KIND = 0x8c, JOINED = 0x80, REST_MAX = 8 };
+	bool wireless = link_type == 105 || link_type == 119 || link_type == 127 ||
+	                link_type == 163 || link_type == 192;
+
+	if (!wireless || !v->mac_count || v->mac[0] < 4 || !packet_has(v, PACKET_ETH))
+		return false;
+	const uint8_t *header = w->bytes + at + v->mac[0] - 4;
+	uint32_t control = at + v->mac[0] - 4 + ((header[1] & FOUR) == FOUR ? 30 : 24);
+	uint32_t stop = at + v->offset[PACKET_PAYLOAD] + v->payload_length;
+	return (header[0] & KIND) == DATA_OF_QUALITY && control < end &&
+	       w->bytes[control] & JOINED && end - stop > REST_MAX;
+}
+
+void walk_link(struct walk *w, uint32_t at, uint32_t end, uint16_t link_type)
+{
+	const struct packet_view *before = w->link;
+	uint32_t before_at = w->link_at;
+	struct packet_view v;
+
+	if (w->depth == WALK_DEPTH_MAX) {
+		walk_opaque(w, at, end);
+		return;
+	}
+	w->depth++;
+	packet_dissect_bytes(w->bytes + at, walk_left(at, end), link_type, &v);
+	w->link = &v;
+	w->link_at = at;
+	for (unsigned i = 0; i < v.mac_count; i++)
+		walk_mac(w, at + v.mac[i], end);
+	network(w, at, end, &v, link_type);
+	if (is_joined(w, at, end, &v, link_type))
+		walk_opaque(w, end, end);
+	w->link = before;
+	w->link_at = before_at;
+	w->depth--;
+}
+
+void walk_ether_type(struct walk *w, uint32_t at, uint32_t end, uint16_t ether_type)
+{
+	struct packet_view v;
+
+	if (w->depth == WALK_DEPTH_MAX || !ether_type) {
+		walk_opaque(w, at, end);
+		return;
+	}
+	w->depth++;
+	packet_dissect_ether_type(w->bytes + at, walk_left(at, end), ether_type, &v);
+	for (unsigned i = 0; i < v.mac_count; i++)
+		walk_mac(w, at + v.mac[i], end);
+	network(w, at, end, &v, PT_NO_LINK_TYPE);
+	w->depth--;
+}
+
+void walk_mpls(struct walk *w, uint32_t at, uint32_t end)
+{
+	walk_ether_type(w, at, end, 0x8847);
+}
+
+void walk_link_group(struct walk *w, const uint8_t before[16], const uint8_t after[16])
+{
+	for (unsigned i = 0; i < w->link->mac_count; i++) {
+		uint32_t at = w->link_at + w->link->mac[i];
+		if (be16(w->bytes + at) == 0x3333 && !memcmp(w->bytes + at + 2, before + 12, 4))
+			walk_put(w, at + 2, after + 12, 4);
+	}
+}
