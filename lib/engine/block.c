@@ -43,10 +43,33 @@ int block_init(struct pt_block *b, const struct param_env *env, struct pt_error 
 	return rc || !b->type->init ? rc : b->type->init(b, err);
 }
 
+static int open_for_function(void *arg, const char *path, struct pt_error *err)
+{
+	return pt_open(arg, NULL, path, O_RDONLY | O_CLOEXEC, 0, err);
+}
+
+int block_open_functions(struct pt_block *b, void *state, struct pt_error *err)
+{
+	const struct func_site site = {b->engine->secret, open_for_function, b};
+	int rc = 0;
+	for (const struct pt_param *row = b->type->params; row && row->name; row++) {
+		if (row->kind != PT_KIND_TRANSFORM && row->kind != PT_KIND_PREDICATE)
+			continue;
+		struct pt_func *f = *(struct pt_func **)((uint8_t *)state + row->offset);
+		size_t before = err ? err->count : 0;
+		int one = f ? func_open(f, &site, err) : 0;
+		error_prefix(err, before, row->name);
+		rc = rc ? rc : one;
+	}
+	return rc;
+}
+
 int block_open(struct pt_block *b, struct pt_error *err)
 {
 	b->opened = true;
-	int rc = b->type->open ? b->type->open(b, err) : 0;
+	int rc = block_open_functions(b, b->state, err);
+	if (!rc && b->type->open)
+		rc = b->type->open(b, err);
 	estate_close(b->estate);
 	return rc;
 }
@@ -309,7 +332,7 @@ struct pt_msg *pt_transform(struct pt_block *b, struct pt_func *f, struct pt_msg
 		return m;
 	if (rc < 0)
 		pt_report(b, rc, "%s", pt_error_text(&err, error_words(rc)));
-	pt_drop(b, m, rc < 0 ? "error" : "filtered");
+	pt_drop(b, m, rc < 0 ? "error" : rc == FUNC_OPAQUE ? "opaque" : "filtered");
 	pt_error_clear(&err);
 	return NULL;
 }

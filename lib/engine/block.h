@@ -96,7 +96,9 @@ struct pt_block *block_new(struct pt_engine *, const char *name, const struct pt
 /* [worker] Reads the parameters and runs init. block_free cleans up after a failure, too. */
 struct param_env;
 int block_init(struct pt_block *, const struct param_env *, struct pt_error *);
-int block_open(struct pt_block *, struct pt_error *);  /* [worker] */
+int block_open(struct pt_block *, struct pt_error *); /* [worker] */
+/* [worker] The functions among the parameters, which lie in `state`: the block's, or such as will. */
+int block_open_functions(struct pt_block *, void *state, struct pt_error *);
 int block_close(struct pt_block *, struct pt_error *); /* [worker] if it was opened */
 void block_free(struct pt_block *,
                 const struct param_env *); /* [worker] runs fini; NULL: nothing */

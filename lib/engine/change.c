@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 struct change {
 	struct job job;
@@ -175,6 +176,8 @@ static int prepare_block(struct change *c, unsigned i)
 	} else if (c->scratch[i]) {
 		rc = param_read(wanted->type->params, wanted->params, c->scratch[i], &c->env,
 		                &c->err);
+		if (rc == 0 && c->engine->state != PT_STOPPED && !c->dry_run)
+			rc = block_open_functions(wanted->alive, c->scratch[i], &c->err);
 	}
 	if (rc) {
 		char *path = params_path(c, wanted->name);
@@ -636,6 +639,8 @@ void change_start(struct request *r)
 		return;
 	}
 	struct change *c = begin(e, r);
+	if (getrandom(e->secret, sizeof e->secret, 0) != sizeof e->secret)
+		abort(); /* cannot be, of so few bytes */
 	set_away(e, true);
 	job_try(e, &c->job, start_work, start_done);
 }

@@ -38,6 +38,7 @@ struct pt_engine {
 	struct tap *taps;
 	enum pt_engine_state state;
 	uint64_t revision;
+	uint8_t secret[32]; /* of this start */
 
 	struct timers timers;
 	int timer_fd;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* AES-128 by libcrypto, which is loaded where it is first needed: most engines never do. */
+/* AES-128 and scrypt by libcrypto, which is loaded where it is first needed: most engines never do. */
 #include "packet/inside.h"
 #include "base/buf.h"
 
@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LIBRARY "libcrypto.so.3"
 
@@ -21,6 +22,7 @@ static struct {
 	__typeof__(EVP_aes_128_ecb) *aes_128_ecb;
 	__typeof__(EVP_EncryptInit_ex) *init;
 	__typeof__(EVP_EncryptUpdate) *update;
+	__typeof__(EVP_PBE_scrypt) *scrypt;
 } crypto = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct cipher {
@@ -39,6 +41,7 @@ static bool symbols(void *library)
 		{"EVP_aes_128_ecb", &crypto.aes_128_ecb},
 		{"EVP_EncryptInit_ex", &crypto.init},
 		{"EVP_EncryptUpdate", &crypto.update},
+		{"EVP_PBE_scrypt", &crypto.scrypt},
 	};
 
 	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
@@ -105,4 +108,17 @@ void cipher_encrypt(struct cipher *cipher, const uint8_t *in, uint8_t *out, size
 	int written = 0, size = (int)(blocks * 16);
 	int done = crypto.update(cipher->context, out, &written, in, size);
 	assert(done && written == size);
+}
+
+int packet_key_stretch(const char *passphrase, uint8_t key[32], struct pt_error *err)
+{
+	static const uint8_t salt[] = {'p', 'i', 'p', 'e', 't', 'o', 'o', 'l'};
+	enum { N = 16384, R = 8, P = 1, MEMORY_MAX = 64 << 20 };
+	int code = load(err);
+	if (code)
+		return code;
+	if (!crypto.scrypt(passphrase, strlen(passphrase), salt, sizeof salt, N, R, P, MEMORY_MAX,
+	                   key, 32))
+		return pt_fail(err, -ENOMEM, NULL, "%s cannot stretch a passphrase", LIBRARY);
+	return 0;
 }

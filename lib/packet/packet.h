@@ -159,13 +159,16 @@ struct packet_anonymizer;
 struct packet_anonymizer_options {
 	const struct packet_prefix *keep; /* copied */
 	size_t keep_count;
-	bool mac;                         /* MAC addresses too */
-	bool pass_opaque;                 /* what cannot be looked into is payload */
+	bool mac;         /* MAC addresses too */
+	bool pass_opaque; /* what cannot be looked into is payload */
 	enum { PACKET_KEEP, PACKET_ZERO, PACKET_CUT } payload; /* of applications */
 };
 int packet_anonymizer_new(const uint8_t key[32], const struct packet_anonymizer_options *,
                           struct packet_anonymizer **, struct pt_error *); /* NULL: none of them */
 void packet_anonymizer_free(struct packet_anonymizer *);
+/* A key of a passphrase, the same everywhere: scrypt (RFC 7914) with N 16384, r 8, p 1 and the salt
+   "pipetool". Takes a part of a second. */
+int packet_key_stretch(const char *passphrase, uint8_t key[32], struct pt_error *);
 void packet_anonymize_address(struct packet_anonymizer *, uint8_t *address, size_t length);
 
 /*

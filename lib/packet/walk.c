@@ -106,7 +106,7 @@ void walk_prefix(struct walk *w, uint32_t at, uint32_t end, unsigned size, unsig
 	else
 		replace6(w, address);
 	for (uint32_t bit = bits; bit < there * 8; bit++)
-		address[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+		address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	walk_put(w, at, address, there);
 }
 
@@ -154,7 +154,7 @@ void walk_amend(struct walk *w, uint32_t at, uint32_t start, uint32_t end, int64
 /* Whether it is the pseudo-header's sum and no more: a sending host's, before its hardware. */
 static bool is_partial(const struct walk *w, uint32_t at, const struct walk_net *net)
 {
-	return reduced(be16(w->bytes + at)) == 
+	return reduced(be16(w->bytes + at)) ==
 	       reduced((int64_t)net->from_sum + net->to_sum + net->proto + net->length);
 }
 

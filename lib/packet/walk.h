@@ -23,7 +23,7 @@ struct walk {
 	uint32_t length; /* captured */
 	uint32_t kept;   /* of which this is left, where payloads are cut */
 	int64_t delta;
-	uint32_t quoted;       /* where what an error quotes ends, which may be anywhere */
+	uint32_t quoted;                /* where what an error quotes ends, which may be anywhere */
 	const struct packet_view *link; /* of the innermost one, which begins at */
 	uint32_t link_at;
 	unsigned depth;        /* of layers that may hold layers */
@@ -55,9 +55,9 @@ static inline bool walk_is_cut(const struct walk *w, uint32_t end)
 
 /* Places of addresses. Return what it means to a sum in which they begin at an even offset. */
 int64_t walk_put(struct walk *, uint32_t at, const uint8_t *with, uint32_t size);
-int64_t walk_address(struct walk *, uint32_t at, uint32_t end);  /* IPv4 */
+int64_t walk_address(struct walk *, uint32_t at, uint32_t end);     /* IPv4 */
 void walk_address_turned(struct walk *, uint32_t at, uint32_t end); /* IPv4, each bit turned */
-int64_t walk_address6(struct walk *, uint32_t at, uint32_t end); /* IPv6 */
+int64_t walk_address6(struct walk *, uint32_t at, uint32_t end);    /* IPv6 */
 void walk_addresses(struct walk *, uint32_t at, uint32_t end, unsigned size); /* a list */
 void walk_mac(struct walk *, uint32_t at, uint32_t end); /* if these are to be replaced */
 /* The first `bits` of an address of 4 or 16 bytes count; more where what follows is not empty. It may

@@ -17,9 +17,19 @@ static void advertised(struct walk *w, uint32_t at, uint32_t end)
 
 static void icmp_body(struct walk *w, uint32_t at, uint32_t end, uint32_t left)
 {
-	enum { UNREACHABLE = 3, QUENCH = 4, REDIRECT = 5, ADVERTISEMENT = 9, EXCEEDED = 11,
-	       PARAMETER = 12, MASK_REQUEST = 17, MASK_REPLY = 18, CONVERSION = 31, PHOTURIS = 40,
-	       PROBE = 42 };
+	enum {
+		UNREACHABLE = 3,
+		QUENCH = 4,
+		REDIRECT = 5,
+		ADVERTISEMENT = 9,
+		EXCEEDED = 11,
+		PARAMETER = 12,
+		MASK_REQUEST = 17,
+		MASK_REPLY = 18,
+		CONVERSION = 31,
+		PHOTURIS = 40,
+		PROBE = 42
+	};
 	uint32_t body = left < ICMP_SIZE ? end : at + ICMP_SIZE;
 
 	switch (w->bytes[at]) {
@@ -34,9 +44,7 @@ static void icmp_body(struct walk *w, uint32_t at, uint32_t end, uint32_t left)
 	case 43: walk_payload(w, body, end); break;
 	case UNREACHABLE:
 	case EXCEEDED:
-	case PARAMETER:
-		walk_quote(w, body, end, body < end ? w->bytes[at + 5] * 4u : 0);
-		break;
+	case PARAMETER: walk_quote(w, body, end, body < end ? w->bytes[at + 5] * 4u : 0); break;
 	case QUENCH:
 	case CONVERSION:
 	case PHOTURIS: walk_quote(w, body, end, 0); break;
@@ -97,8 +105,15 @@ static void report(struct walk *w, uint32_t at, uint32_t end)
 
 void walk_igmp(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *net)
 {
-	enum { QUERY = 0x11, REPORT1 = 0x12, REPORT2 = 0x16, LEAVE = 0x17, REPORT3 = 0x22,
-	       ROUTERS_FIRST = 0x30, ROUTERS_LAST = 0x32 };
+	enum {
+		QUERY = 0x11,
+		REPORT1 = 0x12,
+		REPORT2 = 0x16,
+		LEAVE = 0x17,
+		REPORT3 = 0x22,
+		ROUTERS_FIRST = 0x30,
+		ROUTERS_LAST = 0x32
+	};
 	int64_t before = w->delta;
 
 	(void)net;

@@ -8,7 +8,11 @@
 
 enum { ROOM_BITS = 10, ROOM = 1 << ROOM_BITS };
 
-enum shown { UNKNOWN, ALL, NOT_ALL }; /* whether what may hold addresses was in the first fragment */
+enum shown {
+	UNKNOWN,
+	ALL,
+	NOT_ALL
+}; /* whether what may hold addresses was in the first fragment */
 
 /* The newer takes the place: a datagram that is not known is taken for what its protocol may be. */
 struct fragments {

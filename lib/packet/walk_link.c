@@ -40,7 +40,8 @@ static void arp(struct walk *w, uint32_t at, uint32_t end)
 		atm_arp(w, at, end);
 		return;
 	}
-	uint32_t hardware = header[4], protocol = header[5], stop = at + 8 + 2 * (hardware + protocol);
+	uint32_t hardware = header[4], protocol = header[5],
+		 stop = at + 8 + 2 * (hardware + protocol);
 	stop = stop < end ? stop : end;
 	for (uint32_t i = 0, place = at + 8; i < 2; i++, place += hardware + protocol) {
 		if (hardware == MAC_SIZE)
@@ -162,7 +163,13 @@ bool walk_is_frame(const struct walk *w, uint32_t at, uint32_t end)
 /* What lies in an IEEE 802.3 frame and is no EtherType: bridges and others of the link alone. */
 static void llc(struct walk *w, uint32_t at, uint32_t end)
 {
-	enum { SPANNING_TREE = 0x4242, IPX = 0xe0e0, NETBIOS = 0xf0f0, BARE_IPX = 0xffff, NONE = 0 };
+	enum {
+		SPANNING_TREE = 0x4242,
+		IPX = 0xe0e0,
+		NETBIOS = 0xf0f0,
+		BARE_IPX = 0xffff,
+		NONE = 0
+	};
 	enum { SNAP = 0xaaaa, CISCO = 0x0300000c, CISCO_TREE = 0x010b, CISCO_LINK = 0x0111 };
 	uint16_t points = walk_left(at, end) < 3 ? NONE : be16(w->bytes + at);
 	bool vendor = points == SNAP && walk_left(at, end) >= 8;
@@ -244,27 +251,26 @@ static const struct harmless {
 	uint16_t ether_type;
 	bool macs;
 } harmless_types[] = {
-	{0x0842, true},                     /* wake on LAN */
-	{0x6002, false}, {0x6003, false},   /* DEC's */
-	{0x6004, false}, {0x6007, false},
-	{0x80d5, false},                    /* SNA */
-	{0x809b, false}, {0x80f3, false},   /* AppleTalk */
-	{0x8137, false}, {0x8138, false},   /* IPX */
-	{0x8191, false},                    /* NetBEUI */
-	{0x8808, false},                    /* pause */
-	{0x8809, true},                     /* aggregation, OAM */
-	{0x8863, false},                    /* PPPoE's discovery */
-	{0x886d, true},                     /* teaming */
-	{0x888e, false},                    /* IEEE 802.1X */
-	{0x88a2, false},                    /* ATA */
-	{0x88b5, false}, {0x88b6, false},   /* experiments: an application's */
+	{0x0842, true},                                    /* wake on LAN */
+	{0x6002, false}, {0x6003, false},                  /* DEC's */
+	{0x6004, false}, {0x6007, false}, {0x80d5, false}, /* SNA */
+	{0x809b, false}, {0x80f3, false},                  /* AppleTalk */
+	{0x8137, false}, {0x8138, false},                  /* IPX */
+	{0x8191, false},                                   /* NetBEUI */
+	{0x8808, false},                                   /* pause */
+	{0x8809, true},                                    /* aggregation, OAM */
+	{0x8863, false},                                   /* PPPoE's discovery */
+	{0x886d, true},                                    /* teaming */
+	{0x888e, false},                                   /* IEEE 802.1X */
+	{0x88a2, false},                                   /* ATA */
+	{0x88b5, false}, {0x88b6, false},                  /* experiments: an application's */
 	{0x88b8, false}, {0x88b9, false}, {0x88ba, false}, /* IEC 61850 */
-	{0x88c7, false},                    /* IEEE 802.11's keys */
-	{0x88e1, true}, {0x8912, true},     /* power lines */
-	{0x88f7, true},                     /* time */
-	{0x88fb, true},                     /* redundancy's supervision */
-	{0x8906, false}, {0x8914, true},    /* Fibre Channel */
-	{0x9000, true},                     /* loopback */
+	{0x88c7, false},                                   /* IEEE 802.11's keys */
+	{0x88e1, true},  {0x8912, true},                   /* power lines */
+	{0x88f7, true},                                    /* time */
+	{0x88fb, true},                                    /* redundancy's supervision */
+	{0x8906, false}, {0x8914, true},                   /* Fibre Channel */
+	{0x9000, true},                                    /* loopback */
 };
 
 static void unknown(struct walk *w, uint32_t at, uint32_t end, uint16_t ether_type)

@@ -95,9 +95,7 @@ static void body(struct walk *w, uint32_t at, uint32_t end, uint32_t left)
 
 	switch (w->bytes[at]) {
 	case UNREACHABLE:
-	case EXCEEDED:
-		walk_quote(w, behind, end, behind < end ? w->bytes[at + 4] * 8u : 0);
-		break;
+	case EXCEEDED: walk_quote(w, behind, end, behind < end ? w->bytes[at + 4] * 8u : 0); break;
 	case TOO_BIG:
 	case PARAMETER: walk_quote(w, behind, end, 0); break;
 	case 128: /* echo; multicast routers; answers to probes; experiments */

@@ -36,7 +36,8 @@ static void tcp_options(struct walk *w, uint32_t at, uint32_t end)
 static void tcp(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *net)
 {
 	enum { BGP = 179 };
-	uint32_t left = walk_left(at, end), size = left < TCP_SIZE ? 0 : w->bytes[at + 12] >> 4 << 2;
+	uint32_t left = walk_left(at, end),
+		 size = left < TCP_SIZE ? 0 : w->bytes[at + 12] >> 4 << 2;
 	int64_t before = w->delta;
 
 	if (size > TCP_SIZE)
@@ -98,8 +99,8 @@ static void dccp(struct walk *w, uint32_t at, uint32_t end, const struct walk_ne
 	int64_t before = w->delta;
 
 	size = size < left ? size : left;
-	uint32_t covered = coverage && size + (coverage - 1) * 4 < left ? size + (coverage - 1) * 4
-	                                                                : left;
+	uint32_t covered =
+		coverage && size + (coverage - 1) * 4 < left ? size + (coverage - 1) * 4 : left;
 	walk_payload(w, at + size, at + covered);
 	walk_amend_transport(w, at + 6, at, end, net, w->delta - before);
 	walk_payload(w, at + covered, end);
@@ -107,7 +108,8 @@ static void dccp(struct walk *w, uint32_t at, uint32_t end, const struct walk_ne
 
 static void authentication(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *net)
 {
-	uint32_t left = walk_left(at, end), size = left < 8 ? 8 : extension_size(PROTO_AH, w->bytes + at);
+	uint32_t left = walk_left(at, end),
+		 size = left < 8 ? 8 : extension_size(PROTO_AH, w->bytes + at);
 	struct walk_net next = *net;
 
 	if (left < size) {
@@ -200,7 +202,7 @@ static protocol *const protocols[256] = {
 	[PROTO_UDPLITE] = udp_lite,
 	[137] = mpls,
 	[143] = ethernet, /* of segment routing */
-	[253] = payload, /* experiments and tests */
+	[253] = payload,  /* experiments and tests */
 	[254] = payload,
 };
 

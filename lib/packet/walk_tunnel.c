@@ -89,7 +89,8 @@ static void l2tp3_carries(struct walk *w, uint32_t at, uint32_t end)
 {
 	enum { AHEAD_MAX = 12 };
 
-	for (uint32_t place = at; place <= at + AHEAD_MAX && walk_left(place, end) >= 14; place += 4)
+	for (uint32_t place = at; place <= at + AHEAD_MAX && walk_left(place, end) >= 14;
+	     place += 4)
 		if (walk_is_frame(w, place, end)) {
 			frame(w, place, end);
 			return;
@@ -158,8 +159,7 @@ static void vxlan(struct walk *w, uint32_t at, uint32_t end)
 static void vxlan_gpe(struct walk *w, uint32_t at, uint32_t end)
 {
 	enum { HAS_PROTOCOL = 0x04 };
-	static const uint16_t types[] = {0,      ETHER_TYPE_IP, ETHER_TYPE_IP6, 0x6558,
-	                                 0x894f, 0x8847};
+	static const uint16_t types[] = {0, ETHER_TYPE_IP, ETHER_TYPE_IP6, 0x6558, 0x894f, 0x8847};
 	if (!over(w, at, end, 8))
 		return;
 	uint8_t next = w->bytes[at] & HAS_PROTOCOL ? w->bytes[at + 3] : 3;
@@ -187,8 +187,8 @@ static void gtp_error(struct walk *w, uint32_t at, uint32_t end)
 
 	while (at < end) {
 		uint8_t type = w->bytes[at];
-		uint32_t size = type == TUNNEL     ? 5
-		                : type == RECOVERY ? 2
+		uint32_t size = type == TUNNEL           ? 5
+		                : type == RECOVERY       ? 2
 		                : walk_left(at, end) < 3 ? 1
 		                                         : 3u + be16(w->bytes + at + 1);
 		uint32_t stop = size < end - at ? at + size : end;
@@ -335,47 +335,33 @@ static const struct tunnel {
 	uint16_t port;
 	void (*walk)(struct walk *, uint32_t at, uint32_t end);
 } tunnels[] = {
-	{269, walk_opaque},  /* MANET */
-	{434, walk_opaque},  /* Mobile IP */
-	{520, walk_opaque},  /* RIP */
-	{521, walk_opaque},  /* RIPng */
-	{646, walk_opaque},  /* LDP */
-	{654, walk_opaque},  /* AODV */
-	{698, walk_opaque},  /* OLSR */
-	{1701, l2tp},
-	{1985, walk_opaque}, /* HSRP */
-	{2029, walk_opaque}, /* HSRP for IPv6 */
-	{2048, walk_opaque}, /* WCCP */
-	{2055, walk_opaque}, /* NetFlow */
-	{2123, walk_opaque}, /* GTP's control */
-	{2152, gtp},
-	{2268, walk_opaque}, /* AMT */
-	{3222, walk_opaque}, /* GLBP */
-	{3386, gtp_old},
-	{3503, walk_opaque}, /* MPLS ping, LSP ping */
-	{3544, teredo},
-	{4341, lisp},
-	{4342, walk_opaque}, /* LISP's control */
-	{4739, walk_opaque}, /* IPFIX */
-	{4754, gre},
-	{4789, vxlan},
-	{4790, vxlan_gpe},
-	{5246, walk_opaque}, /* CAPWAP */
-	{5247, walk_opaque},
-	{5678, walk_opaque}, /* MikroTik's neighbours */
-	{6080, gue},
-	{6081, geneve},
-	{6343, walk_opaque}, /* sFlow */
-	{6635, walk_mpls},
-	{6696, walk_opaque}, /* Babel */
-	{8472, vxlan}, /* of Linux */
-	{8805, walk_opaque}, /* PFCP */
-	{9899, sctp},
-	{9995, walk_opaque}, /* NetFlow */
-	{9996, walk_opaque},
-	{12222, walk_opaque}, /* LWAPP */
-	{12223, walk_opaque},
-	{37008, sniffed}, /* TZSP */
+	{269, walk_opaque},                                              /* MANET */
+	{434, walk_opaque},                                              /* Mobile IP */
+	{520, walk_opaque},                                              /* RIP */
+	{521, walk_opaque},                                              /* RIPng */
+	{646, walk_opaque},                                              /* LDP */
+	{654, walk_opaque},                                              /* AODV */
+	{698, walk_opaque},                                              /* OLSR */
+	{1701, l2tp},         {1985, walk_opaque},                       /* HSRP */
+	{2029, walk_opaque},                                             /* HSRP for IPv6 */
+	{2048, walk_opaque},                                             /* WCCP */
+	{2055, walk_opaque},                                             /* NetFlow */
+	{2123, walk_opaque},                                             /* GTP's control */
+	{2152, gtp},          {2268, walk_opaque},                       /* AMT */
+	{3222, walk_opaque},                                             /* GLBP */
+	{3386, gtp_old},      {3503, walk_opaque},                       /* MPLS ping, LSP ping */
+	{3544, teredo},       {4341, lisp},         {4342, walk_opaque}, /* LISP's control */
+	{4739, walk_opaque},                                             /* IPFIX */
+	{4754, gre},          {4789, vxlan},        {4790, vxlan_gpe},
+	{5246, walk_opaque},                                             /* CAPWAP */
+	{5247, walk_opaque},  {5678, walk_opaque},                       /* MikroTik's neighbours */
+	{6080, gue},          {6081, geneve},       {6343, walk_opaque}, /* sFlow */
+	{6635, walk_mpls},    {6696, walk_opaque},                       /* Babel */
+	{8472, vxlan},                                                   /* of Linux */
+	{8805, walk_opaque},                                             /* PFCP */
+	{9899, sctp},         {9995, walk_opaque},                       /* NetFlow */
+	{9996, walk_opaque},  {12222, walk_opaque},                      /* LWAPP */
+	{12223, walk_opaque}, {37008, sniffed},                          /* TZSP */
 };
 
 static const struct tunnel *tunnel_at(uint16_t port)

@@ -77,7 +77,7 @@ static int take_result(struct sandbox *s, bool same, struct pt_msg **m, struct p
 	if (same)
 		return 0;
 	if (!lua_toboolean(L, -1))
-		return 1;
+		return FUNC_NOTHING;
 	if (kept)
 		return put_in_place(m, lua_kept_message(kept, (*m)->pool), err);
 	if (lua_type(L, -1) == LUA_TNUMBER) {
@@ -303,7 +303,10 @@ static int make(struct pt_func *f, enum pt_kind kind, lua_State *L, struct pt_er
 		what = must_printf("'%s' is a %s", op->name,
 		                   kind == PT_KIND_TRANSFORM ? "predicate" : "transform");
 	} else {
-		if (op->read && !lua_operation_argument(L, -1))
+		bool given = op->read && lua_operation_argument(L, -1);
+		if (op->optional && !given)
+			lua_pushnil(L);
+		else if (op->read && !given)
 			return pt_fail(err, -PT_ESCRIPT, NULL, "%s takes an argument: %s", op->name,
 			               op->usage);
 		f->transform = native_transform;
@@ -393,6 +396,12 @@ void func_begin(struct pt_func *f)
 {
 	if (f && f->native && f->native->op->begin)
 		f->native->op->begin(f->native);
+}
+
+int func_open(struct pt_func *f, const struct func_site *site, struct pt_error *err)
+{
+	const struct native_op *op = f->native ? f->native->op : NULL;
+	return op && op->open ? op->open(f->native, site, err) : 0;
 }
 
 int func_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *err)

@@ -35,7 +35,21 @@ const struct func_limits *func_limits_of(const struct pt_block *);
 /* The function's block starts: what is counted is counted anew. NULL does nothing. */
 void func_begin(struct pt_func *);
 
-/* Applies a transform to *m in place. 0; 1 if the function returned nil (drop the message);
+/* What a function may have of its block. */
+struct func_site {
+	const uint8_t
+		*secret; /* 32 bytes: the same for all blocks of an engine, others at each start */
+	int (*open)(void *arg, const char *path, struct pt_error *); /* a descriptor to read from */
+	void *arg;
+};
+
+/* [worker] Its block is opened: keys are made, files read. Before the first message, each time. */
+int func_open(struct pt_func *, const struct func_site *, struct pt_error *);
+
+enum { FUNC_NOTHING = 1, FUNC_OPAQUE = 2 };
+
+/* Applies a transform to *m in place. 0; FUNC_NOTHING if the function returned nil (the message is
+   filtered); FUNC_OPAQUE if nobody can look where it must be looked (it is dropped);
    a negative code with the script's traceback in `err` (-PT_ESCRIPT), or -ENOMEM. *m stays yours
    in every case. */
 int func_transform(struct pt_func *, struct pt_msg **m, struct pt_error *);

@@ -4,12 +4,12 @@
 
 #include "base/date.h"
 #include "base/moment.h"
+#include "script/anonymize.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_SIZE 32
 #define KEYS_MAX 256 /* members of a set{…} */
 
 /* A value as a user would write it; nothing is allocated. */
@@ -237,54 +237,6 @@ static int transform_set(struct native *n, struct pt_msg **m, struct pt_error *e
 	return 0;
 }
 
-static bool from_hex(const char *text, uint8_t *out, size_t size)
-{
-	static const char digits[] = "0123456789abcdef";
-	for (size_t i = 0; i < 2 * size; i++) {
-		const char *digit = text[i] ? strchr(digits, text[i] | 0x20) : NULL;
-		if (!digit)
-			return false;
-		out[i / 2] = (uint8_t)(out[i / 2] << 4 | (digit - digits));
-	}
-	return !text[2 * size];
-}
-
-static int read_anonymize(struct native *n, lua_State *L, struct pt_error *err)
-{
-	uint8_t key[KEY_SIZE] = {0};
-	bool good = false;
-	if (!lua_istable(L, -1))
-		return pt_fail(err, -PT_ESCRIPT, NULL, "anonymize takes a table: %s", n->op->usage);
-	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-		char text[64];
-		const char *name = text_of(L, -2, text);
-		if (lua_type(L, -2) != LUA_TSTRING || strcmp(name, "key")) {
-			pt_fail(err, -PT_ESCRIPT, NULL, "anonymize takes a key, not '%s': %s", name,
-			        n->op->usage);
-			lua_pop(L, 2);
-			return -PT_ESCRIPT;
-		}
-		good = lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) == 2 * KEY_SIZE &&
-		       from_hex(lua_tostring(L, -1), key, KEY_SIZE);
-	}
-	if (!good)
-		return pt_fail(err, -PT_ESCRIPT, NULL, "the key of anonymize is 64 hex digits: %s",
-		               n->op->usage);
-	return packet_anonymizer_new(key, NULL, &n->anonymizer, err);
-}
-
-static int transform_anonymize(struct native *n, struct pt_msg **m, struct pt_error *err)
-{
-	if (!pt_msg_is_packet(*m))
-		return 0;
-	uint8_t *bytes = pt_msg_edit(m);
-	if (!bytes)
-		return no_memory(err);
-	size_t length = (*m)->length;
-	packet_anonymize(n->anonymizer, bytes, &length, (*m)->link_type);
-	return 0;
-}
-
 static int test_always(struct native *n, const struct pt_msg *m, struct pt_error *err)
 {
 	(void)n, (void)m, (void)err;
@@ -410,8 +362,10 @@ const struct native_op native_ops[] = {
 	 "set{['ip.src']='1.1.1.1'}",
 	 TRANSFORM, read_set, transform_set, NULL},
 	{"anonymize", "anonymize{key='…'}",
-	 "addresses replaced, prefixes preserved, by Crypto-PAn; the key is 64 hex digits",
-	 TRANSFORM, read_anonymize, transform_anonymize, NULL},
+	 "addresses replaced in all layers, prefixes preserved, by Crypto-PAn; alone it takes a random "
+	 "key; see pipetool-language(7)",
+	 TRANSFORM, anonymize_read, anonymize_transform, NULL, .open = anonymize_open,
+	 .optional = true},
 	{"shift_time", "shift_time '-1h'",
 	 "an earlier or later time, exactly: 1h30m, 250us; what has no time is left alone",
 	 TRANSFORM, read_shift, transform_shift, NULL},
@@ -470,7 +424,7 @@ void native_free(struct native *n)
 		return;
 	free(n->bytes.data);
 	free(n->sets);
-	packet_anonymizer_free(n->anonymizer);
+	anonymize_free(n->anonymize);
 	filter_free(n->filter);
 	free(n);
 }

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "packet/packet.h"
 #include "script/filter.h"
+#include "script/func.h"
 
 #include <lua.h>
 #include <pipetool/param.h>
@@ -23,6 +24,9 @@ struct native_op {
 	int (*test)(struct native *, const struct pt_msg *, struct pt_error *);
 	void (*begin)(struct native *); /* its block starts; may be NULL */
 	bool pair; /* it takes two arguments, the first below the second; either may be nil */
+	/* As func_open; NULL: there is nothing to do. */
+	int (*open)(struct native *, const struct func_site *, struct pt_error *);
+	bool optional; /* `read` gets nil where there is no argument */
 };
 
 extern const struct native_op native_ops[]; /* ends with a row without a name */
@@ -36,7 +40,7 @@ struct native {
 	struct packet_set *sets;
 	size_t set_count;
 	uint32_t set_layers; /* bits of the layers that sets are in */
-	struct packet_anonymizer *anonymizer;
+	struct anonymize *anonymize;
 	struct filter *filter;
 	int64_t from_ns, to_ns; /* between */
 	uint64_t every, seen;

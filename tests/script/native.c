@@ -154,10 +154,10 @@ START_TEST(anonymizing_changes_addresses_alone)
 	ck_assert_mem_eq(m->bytes + 42, "hello", 5);
 	pt_msg_unref(m);
 	pool_free(pool);
-	refused_transform("anonymize{}", "the key of anonymize is 64 hex digits: …");
+	refused_transform("anonymize{}", "anonymize{} is told nothing; …");
 	refused_transform("anonymize{key='" KEY "0'}", "the key of …");
 	refused_transform("anonymize{key=5}", "the key of …");
-	refused_transform("anonymize{key='" KEY "', x=1}", "anonymize takes a key, not 'x': …");
+	refused_transform("anonymize{key='" KEY "', x=1}", "anonymize takes key, passphrase …");
 	refused_transform("anonymize '" KEY "'", "anonymize takes a table: …");
 	refused_transform("anonymize{key=('g'):rep(64)}", "the key of …");
 }
