@@ -10,6 +10,7 @@
 #include "daemon/outbox.h"
 #include "daemon/passed.h"
 #include "daemon/reading.h"
+#include "daemon/secret.h"
 #include "daemon/server.h"
 #include "daemon/listener.h"
 #include "rpc/frame.h"
@@ -292,6 +293,23 @@ static void serve(struct connection *c)
 	}
 }
 
+bool connection_may_see_keys(const struct connection *c)
+{
+	return c->role == ROLE_ADMIN;
+}
+
+/* Messages are what they are. */
+static void mask(const struct connection *c, const struct call *call, struct buf *line)
+{
+	const struct rpc_method *method = call->request.method;
+	struct buf masked = BUF_INIT;
+	if (connection_may_see_keys(c) || (method && !strcmp(method->name, "block.recv")) ||
+	    !secret_mask(line, &masked))
+		return;
+	buf_free(line);
+	*line = masked;
+}
+
 void connection_answered(struct connection *c, struct call *call, const json_t *result,
                          const struct pt_error *err)
 {
@@ -301,6 +319,7 @@ void connection_answered(struct connection *c, struct call *call, const json_t *
 		rpc_write_error(&line, id, err);
 	else if (id)
 		rpc_write_result(&line, id, result);
+	mask(c, call, &line);
 	if (line.length && !c->gone)
 		outbox_answer(&c->outbox, &line);
 	buf_free(&line);

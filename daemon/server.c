@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "daemon/conf.h"
 #include "daemon/connection.h"
+#include "daemon/secret.h"
 #include "rpc/call.h"
 #include "type/param.h"
 #include <errno.h>
@@ -209,13 +210,17 @@ void server_output(struct server *s, const char *engine, const char *block, cons
 
 void server_event(struct server *s, const char *engine, const struct buf *line)
 {
+	struct buf masked = BUF_INIT;
 	if (s->retired)
 		return;
+	const struct buf *others = secret_mask(line, &masked) ? &masked : line;
 	for (struct connection_links *next, *links = TAILQ_FIRST(&s->all); links; links = next) {
+		struct connection *c = links->connection;
 		next = TAILQ_NEXT(links, all);
-		if (connection_hears(links->connection, engine))
-			connection_notify(links->connection, line);
+		if (connection_hears(c, engine))
+			connection_notify(c, connection_may_see_keys(c) ? line : others);
 	}
+	buf_free(&masked);
 }
 
 bool server_has_subscribers(const struct server *s)

@@ -268,7 +268,7 @@ static void upper6(struct walk *w, uint32_t at, uint32_t end, struct walk_net *n
 {
 	bool fragmented = false;
 
-	for (unsigned n = 0; walk_is_extension(net->proto); n++) {
+	while (walk_is_extension(net->proto)) {
 		const uint8_t *header = w->bytes + at;
 		if (net->proto == PROTO_FRAGMENT && walk_left(at, end) >= 8) {
 			fragment->offset = be16(header + 2) & 0xfff8u;
@@ -277,10 +277,8 @@ static void upper6(struct walk *w, uint32_t at, uint32_t end, struct walk_net *n
 			fragmented = be16(header + 2) & 0xfff9u;
 		}
 		at = extension(w, at, end, net);
-		if (!at || n == EXTENSIONS_MAX) {
-			walk_broken(w, end, end);
+		if (!at)
 			return;
-		}
 		if (fragmented && fragment->offset)
 			break;
 	}
