@@ -139,6 +139,8 @@ class Check:
             for v in values:
                 was.setdefault(v, name)
         for name, values in zip(self.addresses, after):
+            if name == "vrrp.ip_addr" and len(values) == 7:
+                continue  # CARP's digest, taken for addresses
             for v in values:
                 if v in was and not is_special(v) and not is_opaque:
                     faults.append("packet %d: %s %s is left" % (n + 1, name, v))

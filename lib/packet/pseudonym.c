@@ -137,17 +137,36 @@ static bool is_kept(const struct pseudonyms *p, const uint8_t *address, unsigned
 	return false;
 }
 
+/* The same of an IPv4 address, which is most of what is asked for. */
+static inline uint32_t encrypt_ip(struct pseudonyms *p, uint32_t ip)
+{
+	struct cached key = {{ip}, 1, 0}, *known = place(p, &key);
+
+	if (known->count == 1 && known->words[0] == ip)
+		return ip ^ known->flips;
+	return ip ^ flips_cached(p, &key);
+}
+
 /*
  * An address whose pseudonym is kept for itself gets the pseudonym of that, and so on: there still
  * are no two with the same. This ends, since who is not kept is nobody's twice.
  */
-static void encrypt_apart(struct pseudonyms *p, uint8_t *address, unsigned size)
+static uint32_t encrypt_apart(struct pseudonyms *p, uint32_t ip)
 {
-	static const uint8_t none[16], one[16] = {[15] = 1}, all[4] = {255, 255, 255, 255};
+	uint8_t address[4];
+	do {
+		ip = encrypt_ip(p, ip);
+		put_be32(address, ip);
+	} while (!ip || !~ip || (p->keep_count && is_kept(p, address, 4)));
+	return ip;
+}
+
+static void encrypt_apart6(struct pseudonyms *p, uint8_t address[16])
+{
+	static const uint8_t none[15];
 	do
-		encrypt(p, IP, address, size / 4);
-	while (is_kept(p, address, size) || !memcmp(address, none, size) ||
-	       !memcmp(address, size == 4 ? all : one, size));
+		encrypt(p, IP, address, 4);
+	while (is_kept(p, address, 16) || (!memcmp(address, none, 15) && address[15] < 2));
 }
 
 static inline bool is_special(uint32_t ip)
@@ -158,23 +177,26 @@ static inline bool is_special(uint32_t ip)
 }
 
 /* RFC 6034: a group of the network whose first 24 bits it has. */
-static void group_of_network(struct pseudonyms *p, uint8_t *group)
+static uint32_t group_of_network(struct pseudonyms *p, uint32_t group)
 {
-	uint8_t network[4] = {group[1], group[2], group[3], 0};
-	pseudonym_ip(p, network);
-	memcpy(group + 1, network, 3);
+	return (group & 0xff000000) | pseudonym_of_ip(p, group << 8) >> 8;
+}
+
+uint32_t pseudonym_of_ip(struct pseudonyms *p, uint32_t ip)
+{
+	uint8_t address[4];
+
+	put_be32(address, ip);
+	if (p->keep_count && is_kept(p, address, 4))
+		return ip;
+	if (is_special(ip))
+		return ip >> 24 == 234 ? group_of_network(p, ip) : ip;
+	return encrypt_apart(p, ip);
 }
 
 void pseudonym_ip(struct pseudonyms *p, uint8_t address[4])
 {
-	if (is_special(be32(address))) {
-		if (address[0] == 234 && !is_kept(p, address, 4))
-			group_of_network(p, address);
-		return;
-	}
-	if (p->keep_count && is_kept(p, address, 4))
-		return;
-	encrypt_apart(p, address, 4);
+	put_be32(address, pseudonym_of_ip(p, be32(address)));
 }
 
 /* RFC 3306, 3956: a group of the network, or at the rendezvous point, whose prefix it has. */
@@ -244,7 +266,7 @@ void pseudonym_ip6(struct pseudonyms *p, uint8_t address[16], bool mac)
 	else if (address[0] == 0xfe && address[1] >> 6 == 2)
 		interface_id(p, address + 8, mac);
 	else
-		encrypt_apart(p, address, 16);
+		encrypt_apart6(p, address);
 }
 
 void pseudonym_mac(struct pseudonyms *p, uint8_t address[6])

@@ -14,6 +14,7 @@ int pseudonyms_new(const uint8_t key[32], const struct packet_prefix *keep, size
                    struct pseudonyms **, struct pt_error *);
 void pseudonyms_free(struct pseudonyms *);
 
+uint32_t pseudonym_of_ip(struct pseudonyms *, uint32_t ip);
 void pseudonym_ip(struct pseudonyms *, uint8_t address[4]);
 void pseudonym_ip6(struct pseudonyms *, uint8_t address[16], bool mac);
 void pseudonym_mac(struct pseudonyms *, uint8_t address[6]); /* groups stay */

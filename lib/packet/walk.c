@@ -38,9 +38,18 @@ int64_t walk_put(struct walk *w, uint32_t at, const uint8_t *with, uint32_t size
 int64_t walk_address(struct walk *w, uint32_t at, uint32_t end)
 {
 	uint8_t address[4] = {0};
-	uint32_t there = walk_left(at, end) < 4 ? walk_left(at, end) : 4;
+	uint32_t there = walk_left(at, end);
 
-	if (there < 4 && !walk_is_cut(w, end))
+	if (there >= 4) {
+		uint32_t ip = be32(w->bytes + at), new = pseudonym_of_ip(w->pseudonyms, ip);
+		int64_t delta = (int64_t)(new >> 16) - (ip >> 16) + (new & 0xffff) - (ip & 0xffff);
+		if (new == ip)
+			return 0;
+		put_be32(w->bytes + at, new);
+		add(w, at, delta);
+		return delta;
+	}
+	if (!walk_is_cut(w, end))
 		return 0;
 	memcpy(address, w->bytes + at, there);
 	pseudonym_ip(w->pseudonyms, address);
@@ -132,8 +141,10 @@ static uint16_t reduced(int64_t sum)
 
 static void put_sum(struct walk *w, uint32_t at, uint16_t sum)
 {
-	const uint8_t bytes[2] = {(uint8_t)(sum >> 8), (uint8_t)sum};
-	walk_put(w, at, bytes, 2);
+	int64_t delta = (int64_t)sum - be16(w->bytes + at);
+	w->bytes[at] = (uint8_t)(sum >> 8);
+	w->bytes[at + 1] = (uint8_t)sum;
+	add(w, at, delta);
 }
 
 /* RFC 1624, equation 3: of a sum that is 0 without being a sum of nothing, all ones are taken. */
@@ -177,6 +188,11 @@ void walk_payload(struct walk *w, uint32_t at, uint32_t end)
 	w->ended = true;
 	if (w->options->payload == PACKET_CUT && at < w->kept)
 		w->kept = at;
+	walk_padding(w, at, end);
+}
+
+void walk_padding(struct walk *w, uint32_t at, uint32_t end)
+{
 	if (w->options->payload != PACKET_ZERO)
 		return;
 	for (; at < end; at++)

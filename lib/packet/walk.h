@@ -29,6 +29,7 @@ struct walk {
 	unsigned depth;        /* of layers that may hold layers */
 	const uint8_t *nearby; /* IPv6 addresses that solicited-node groups may be of: */
 	unsigned nearby_count; /* what they were */
+	bool whole;            /* the innermost datagram ends where it says */
 	bool changed, opaque;
 	bool ended; /* an application's bytes have begun */
 };
@@ -50,7 +51,7 @@ static inline uint32_t walk_left(uint32_t at, uint32_t end)
 
 static inline bool walk_is_cut(const struct walk *w, uint32_t end)
 {
-	return end == w->length || end == w->quoted;
+	return (end == w->length && !w->whole) || end == w->quoted;
 }
 
 /* Places of addresses. Return what it means to a sum in which they begin at an even offset. */
@@ -74,6 +75,8 @@ void walk_amend_transport(struct walk *, uint32_t at, uint32_t start, uint32_t e
 
 /* The ends of the ways: what nobody looks into; what cannot be looked into, and may hold addresses. */
 void walk_payload(struct walk *, uint32_t at, uint32_t end);
+void walk_padding(struct walk *, uint32_t at,
+                  uint32_t end); /* behind the end that a header tells */
 void walk_opaque(struct walk *, uint32_t at, uint32_t end);
 /* A header that is not as it must be: opaque, unless the capture ends within. */
 void walk_broken(struct walk *, uint32_t at, uint32_t end);
@@ -85,6 +88,7 @@ void walk_ppp(struct walk *, uint32_t at, uint32_t end);
 void walk_mpls(struct walk *, uint32_t at, uint32_t end);
 /* A group's hardware address follows the group's: `before` is what this was. */
 void walk_link_group(struct walk *, const uint8_t before[16], const uint8_t after[16]);
+void walk_link_group_alone(struct walk *); /* the group's was not captured */
 /* Whether a whole packet, or an Ethernet frame of one, is there: for want of a header that says so. */
 bool walk_is_ip(const struct walk *, uint32_t at, uint32_t end);
 bool walk_is_frame(const struct walk *, uint32_t at, uint32_t end);

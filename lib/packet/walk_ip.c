@@ -128,26 +128,12 @@ static void ip_fragment(struct walk *w, uint32_t at, uint32_t end, struct walk_n
 	walk_fragment(w, at + size, end, net, &fragment);
 }
 
-void walk_ip(struct walk *w, uint32_t at, uint32_t end)
+static void ip_whole(struct walk *w, uint32_t at, uint32_t end, uint32_t total)
 {
-	uint32_t left = walk_left(at, end);
 	const uint8_t *header = w->bytes + at;
-
-	if (!left)
-		return;
 	uint32_t size = (header[0] & 15) * 4u;
-	if (header[0] >> 4 != 4 || size < IP_SIZE) {
-		walk_opaque(w, at, end);
-		return;
-	}
-	if (left < IP_SIZE) {
-		ip_cut(w, at, end);
-		return;
-	}
-	uint32_t total = be16(header + 2);
 	struct walk_net net = {.version = 4, .proto = header[9], .length = total - size};
-	if (total >= size && total < left)
-		end = at + total;
+
 	if (size > walk_left(at, end)) {
 		ip_header(w, at, end, &net);
 		walk_broken(w, end, end);
@@ -156,6 +142,27 @@ void walk_ip(struct walk *w, uint32_t at, uint32_t end)
 	} else {
 		ip_header(w, at, at + size, &net);
 		walk_transport(w, at + size, end, &net);
+	}
+}
+
+void walk_ip(struct walk *w, uint32_t at, uint32_t end)
+{
+	uint32_t left = walk_left(at, end), total = left < 4 ? 0 : be16(w->bytes + at + 2);
+	uint32_t size = left ? (w->bytes[at] & 15) * 4u : 0;
+	bool whole = w->whole;
+
+	if (!left)
+		return;
+	if (w->bytes[at] >> 4 != 4 || size < IP_SIZE) {
+		walk_opaque(w, at, end);
+	} else if (left < IP_SIZE) {
+		ip_cut(w, at, end);
+	} else {
+		bool ends = total >= size && total <= left;
+		w->whole |= ends;
+		ip_whole(w, at, ends ? at + total : end, total);
+		w->whole = whole;
+		walk_padding(w, ends ? at + total : end, end);
 	}
 }
 
@@ -303,30 +310,13 @@ static void look_nearby(struct walk *w, uint32_t at, uint32_t end, uint8_t nearb
 	}
 }
 
-void walk_ip6(struct walk *w, uint32_t at, uint32_t end)
+static void ip6_whole(struct walk *w, uint32_t at, uint32_t end, bool ends)
 {
-	uint32_t left = walk_left(at, end);
 	const uint8_t *header = w->bytes + at;
-	const uint8_t *nearby_before = w->nearby;
-	unsigned count_before = w->nearby_count;
+	struct walk_net net = {.version = 6, .proto = header[6], .length = be16(header + 4)};
+	struct fragment fragment = {.cut = !ends};
 	uint8_t nearby[32];
 
-	if (!left)
-		return;
-	if (header[0] >> 4 != 6) {
-		walk_opaque(w, at, end);
-		return;
-	}
-	if (left < IP6_SIZE) {
-		walk_address6(w, at + 8, end);
-		walk_address6(w, at + 24, end);
-		walk_broken(w, end, end);
-		return;
-	}
-	struct walk_net net = {.version = 6, .proto = header[6], .length = be16(header + 4)};
-	struct fragment fragment = {.cut = IP6_SIZE + net.length > left};
-	if (net.length && IP6_SIZE + net.length < left)
-		end = at + IP6_SIZE + net.length;
 	memcpy(fragment.addresses, header + 8, 32);
 	net.from_sum = sum_of(header + 8, 16);
 	net.to_sum = sum_of(header + 24, 16);
@@ -336,8 +326,35 @@ void walk_ip6(struct walk *w, uint32_t at, uint32_t end)
 	if (header[24] == 0xff && w->link)
 		walk_link_group(w, fragment.addresses + 16, header + 24);
 	upper6(w, at + IP6_SIZE, end, &net, &fragment);
-	w->nearby = nearby_before;
-	w->nearby_count = count_before;
+}
+
+void walk_ip6(struct walk *w, uint32_t at, uint32_t end)
+{
+	uint32_t left = walk_left(at, end);
+	uint32_t length = left < IP6_SIZE ? 0 : be16(w->bytes + at + 4);
+	const uint8_t *nearby = w->nearby;
+	unsigned count = w->nearby_count;
+	bool whole = w->whole;
+
+	if (!left)
+		return;
+	if (w->bytes[at] >> 4 != 6) {
+		walk_opaque(w, at, end);
+	} else if (left < IP6_SIZE) {
+		walk_address6(w, at + 8, end);
+		walk_address6(w, at + 24, end);
+		walk_link_group_alone(w);
+		walk_broken(w, end, end);
+	} else {
+		bool ends = length && IP6_SIZE + length <= left;
+		uint32_t stop = ends ? at + IP6_SIZE + length : end;
+		w->whole |= ends;
+		ip6_whole(w, at, stop, ends);
+		w->whole = whole;
+		w->nearby = nearby;
+		w->nearby_count = count;
+		walk_padding(w, stop, end);
+	}
 }
 
 void walk_version(struct walk *w, uint32_t at, uint32_t end)

@@ -306,14 +306,20 @@ static void network(struct walk *w, uint32_t at, uint32_t end, const struct pack
 	case ETHER_TYPE_ARP:
 	case RARP: arp(w, place, end); break;
 	case ETHER_TYPE_PPPOE:
-	case PPP: walk_ppp(w, place, place + v->payload_length); break;
+	case PPP:
+		walk_ppp(w, place, place + v->payload_length);
+		walk_padding(w, place + v->payload_length, end);
+		break;
 	case LLC: llc(w, place, end); break;
 	case MACSEC: macsec(w, place, end); break;
 	case 0:
-		if (packet_has(v, PACKET_ETH))
-			llc(w, place, place + v->payload_length);
-		else if (place < end)
-			other_link(w, place, end, link_type);
+		if (!packet_has(v, PACKET_ETH)) {
+			if (place < end)
+				other_link(w, place, end, link_type);
+			break;
+		}
+		llc(w, place, place + v->payload_length);
+		walk_padding(w, place + v->payload_length, end);
 		break;
 	default: unknown(w, place, end, v->ether_type);
 	}
@@ -350,7 +356,7 @@ void walk_link(struct walk *w, uint32_t at, uint32_t end, uint16_t link_type)
 	packet_dissect_bytes(w->bytes + at, walk_left(at, end), link_type, &v);
 	w->link = &v;
 	w->link_at = at;
-	for (unsigned i = 0; i < v.mac_count; i++)
+	for (unsigned i = 0; w->options->mac && i < v.mac_count; i++)
 		walk_mac(w, at + v.mac[i], end);
 	network(w, at, end, &v, link_type);
 	if (is_joined(w, at, end, &v, link_type))
@@ -370,7 +376,7 @@ void walk_ether_type(struct walk *w, uint32_t at, uint32_t end, uint16_t ether_t
 	}
 	w->depth++;
 	packet_dissect_ether_type(w->bytes + at, walk_left(at, end), ether_type, &v);
-	for (unsigned i = 0; i < v.mac_count; i++)
+	for (unsigned i = 0; w->options->mac && i < v.mac_count; i++)
 		walk_mac(w, at + v.mac[i], end);
 	network(w, at, end, &v, PT_NO_LINK_TYPE);
 	w->depth--;
@@ -379,6 +385,19 @@ void walk_ether_type(struct walk *w, uint32_t at, uint32_t end, uint16_t ether_t
 void walk_mpls(struct walk *w, uint32_t at, uint32_t end)
 {
 	walk_ether_type(w, at, end, 0x8847);
+}
+
+void walk_link_group_alone(struct walk *w)
+{
+	for (unsigned i = 0; w->link && i < w->link->mac_count; i++) {
+		uint8_t group[16] = {0xff, 2, [11] = 1};
+		uint32_t at = w->link_at + w->link->mac[i];
+		memcpy(group + 12, w->bytes + at + 2, 4);
+		if (be16(w->bytes + at) != 0x3333 || !pseudonym_is_solicited(group))
+			continue;
+		pseudonym_solicited(w->pseudonyms, group, NULL, w->options->mac);
+		walk_put(w, at + 2, group + 12, 4);
+	}
 }
 
 void walk_link_group(struct walk *w, const uint8_t before[16], const uint8_t after[16])

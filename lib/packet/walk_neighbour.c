@@ -41,7 +41,7 @@ static void option(struct walk *w, uint32_t at, uint32_t end)
 static void options(struct walk *w, uint32_t at, uint32_t end)
 {
 	while (at < end) {
-		uint32_t size = walk_left(at, end) < 2 ? 0 : w->bytes[at + 1] * 8u;
+		uint32_t size = walk_left(at, end) < 3 ? 0 : w->bytes[at + 1] * 8u;
 		if (!size) {
 			walk_broken(w, at, end);
 			return;

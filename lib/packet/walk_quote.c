@@ -66,16 +66,18 @@ void walk_objects(struct walk *w, uint32_t at, uint32_t end)
 		walk_amend(w, at + 2, at, end, w->delta - before);
 }
 
-/* Objects of senders from before the RFC, which do not say where they begin. */
+/* Objects of senders from before the RFC, which do not say where they begin: behind padding, or with a
+   right checksum. */
 static bool has_old_objects(const struct walk *w, uint32_t at, uint32_t end)
 {
 	uint32_t sum = 0;
 
-	if (walk_left(at, end) < QUOTE_LEAST + 8 || be16(w->bytes + at + QUOTE_LEAST) != 0x2000)
+	if (walk_left(at, end) < QUOTE_LEAST + 8 || w->bytes[at] >> 4 != 4 ||
+	    be16(w->bytes + at + QUOTE_LEAST) != 0x2000)
 		return false;
 	for (uint32_t i = at + QUOTE_LEAST; i < end; i++)
 		sum += (i - at) % 2 ? w->bytes[i] : (uint32_t)w->bytes[i] << 8;
-	return sum % 0xffff == 0;
+	return be16(w->bytes + at + 2) <= QUOTE_LEAST || sum % 0xffff == 0;
 }
 
 void walk_quote(struct walk *w, uint32_t at, uint32_t end, uint32_t size)

@@ -33,9 +33,18 @@ static void tcp_options(struct walk *w, uint32_t at, uint32_t end)
 	}
 }
 
+static bool is_router_port(uint16_t port)
+{
+	return port == 179 || port == 639 || port == 646; /* BGP, MSDP, LDP */
+}
+
+static bool is_router(const uint8_t *ports)
+{
+	return is_router_port(be16(ports)) || is_router_port(be16(ports + 2));
+}
+
 static void tcp(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *net)
 {
-	enum { BGP = 179 };
 	uint32_t left = walk_left(at, end),
 		 size = left < TCP_SIZE ? 0 : w->bytes[at + 12] >> 4 << 2;
 	int64_t before = w->delta;
@@ -46,7 +55,7 @@ static void tcp(struct walk *w, uint32_t at, uint32_t end, const struct walk_net
 		size = left;
 	else
 		size = size < TCP_SIZE ? TCP_SIZE : size < left ? size : left;
-	if (left > size && (be16(w->bytes + at) == BGP || be16(w->bytes + at + 2) == BGP))
+	if (left > size && is_router(w->bytes + at))
 		walk_opaque(w, at + size, end);
 	else
 		walk_payload(w, at + size, end);
@@ -69,14 +78,14 @@ static void udp(struct walk *w, uint32_t at, uint32_t end, const struct walk_net
 		walk_payload(w, end, end);
 		return;
 	}
-	if (size >= UDP_SIZE && size < left)
-		end = at + size;
-	udp_data(w, at + UDP_SIZE, end, w->bytes + at);
-	if (!be16(w->bytes + at + 6))
-		return;
-	walk_amend_transport(w, at + 6, at, end, net, w->delta - before);
-	if (!be16(w->bytes + at + 6))
-		walk_put(w, at + 6, (const uint8_t[2]){0xff, 0xff}, 2);
+	uint32_t stop = size >= UDP_SIZE && size < left ? at + size : end;
+	udp_data(w, at + UDP_SIZE, stop, w->bytes + at);
+	if (be16(w->bytes + at + 6)) {
+		walk_amend_transport(w, at + 6, at, stop, net, w->delta - before);
+		if (!be16(w->bytes + at + 6))
+			walk_put(w, at + 6, (const uint8_t[2]){0xff, 0xff}, 2);
+	}
+	walk_padding(w, stop, end);
 }
 
 static void udp_lite(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *net)
