@@ -4,7 +4,7 @@
 
 #include "base/moment.h"
 #include "net/address.h"
-#include "packet/packet.h"
+#include "packet/checksum.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,7 +15,6 @@
 
 #define SOURCE_PORT 1234
 #define HOPS        64
-#define UDP_SIZE    8
 #define LENGTH_MAX  65535
 
 struct udp_drain {
@@ -52,29 +51,15 @@ static void take_out(struct pt_block *b, struct pt_msg *m)
 
 /* ---- payloads to packets ---- */
 
-static uint32_t add_words(uint32_t sum, const void *data, size_t length)
-{
-	const uint8_t *at = data;
-	for (; length > 1; at += 2, length -= 2)
-		sum += (uint32_t)(at[0] << 8 | at[1]);
-	return length ? sum + (uint32_t)(at[0] << 8) : sum;
-}
-
-static uint16_t checksum(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
-
-/* `sum` is that of the addresses. The payload stands behind the header already. */
-static void write_udp(const struct udp_drain *u, uint8_t *at, size_t length, uint32_t sum)
+/* The sum of the addresses is given. The payload stands behind the header already. */
+static void write_udp(const struct udp_drain *u, uint8_t *at, size_t length, uint64_t addresses)
 {
 	struct udphdr udp = {.source = htons(SOURCE_PORT),
 	                     .dest = htons((uint16_t)u->port),
 	                     .len = htons((uint16_t)length)};
 	memcpy(at, &udp, sizeof udp);
-	udp.check = checksum(add_words(sum + IPPROTO_UDP + (uint32_t)length, at, length));
+	udp.check = (uint16_t)~sum_fold(addresses + sum_number(IPPROTO_UDP) +
+	                                sum_number((uint32_t)length) + sum_bytes(at, length));
 	if (!udp.check)
 		udp.check = 0xffff;
 	memcpy(at, &udp, sizeof udp);
@@ -92,10 +77,10 @@ static void write_ip4(struct udp_drain *u, uint8_t *at, size_t length)
 	                   .protocol = IPPROTO_UDP,
 	                   .saddr = from->sin_addr.s_addr,
 	                   .daddr = to->sin_addr.s_addr};
-	ip.check = checksum(add_words(0, &ip, sizeof ip));
+	ip.check = (uint16_t)~sum_fold(sum_bytes(&ip, sizeof ip));
 	memcpy(at, &ip, sizeof ip);
 	write_udp(u, at + sizeof ip, length,
-	          add_words(add_words(0, &ip.saddr, sizeof ip.saddr), &ip.daddr, sizeof ip.daddr));
+	          sum_bytes(&ip.saddr, sizeof ip.saddr) + sum_bytes(&ip.daddr, sizeof ip.daddr));
 }
 
 static void write_ip6(const struct udp_drain *u, uint8_t *at, size_t length)
@@ -109,8 +94,8 @@ static void write_ip6(const struct udp_drain *u, uint8_t *at, size_t length)
 	ip.ip6_hlim = HOPS;
 	memcpy(at, &ip, sizeof ip);
 	write_udp(u, at + sizeof ip, length,
-	          add_words(add_words(0, &ip.ip6_src, sizeof ip.ip6_src), &ip.ip6_dst,
-	                    sizeof ip.ip6_dst));
+	          sum_bytes(&ip.ip6_src, sizeof ip.ip6_src) +
+	                  sum_bytes(&ip.ip6_dst, sizeof ip.ip6_dst));
 }
 
 static struct pt_msg *wrap(struct pt_block *b, struct udp_drain *u, const struct pt_msg *m)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Finds the layers of a packet. */
+#include "packet/checksum.h"
 #include "packet/cursor.h"
 
 #include <string.h>
@@ -46,6 +47,15 @@ static inline void icmp(struct cursor *c, enum packet_layer layer)
 	skip(c, ICMP_SIZE);
 }
 
+/* Without fields that anybody names. */
+static void other(struct cursor *c)
+{
+	const struct checksum_kind *kind = checksum_kind(c->proto, packet_has(c->view, PACKET_IP6));
+
+	if (kind)
+		checksum(c, kind->at);
+}
+
 static inline void transport(struct cursor *c)
 {
 	c->view->ip_proto = c->proto;
@@ -62,23 +72,28 @@ static inline void transport(struct cursor *c)
 		if (packet_has(c->view, PACKET_IP6))
 			icmp(c, PACKET_ICMP6);
 		break;
-	case PROTO_DCCP:
-	case PROTO_UDPLITE: checksum(c, 6); break;
+	default: other(c);
 	}
 }
 
-/* Steps over extension headers. */
+/* Steps over extension headers, to a message or to one of them that is a message itself. */
 static struct cursor extensions(struct cursor c)
 {
 	for (unsigned n = 0; !c.ends && proto_is_extension(c.proto); n++) {
 		const uint8_t *header = here(&c);
+		bool message = c.proto == PROTO_MOBILITY || c.proto == PROTO_HIP;
+		if (message && left(&c) && header[0] == PROTO_NONE)
+			break;
 		if (n == EXTENSIONS_MAX || left(&c) < 8 ||
 		    left(&c) < extension_size(c.proto, header)) {
 			c.ends = true;
 			break;
 		}
-		c.ends = c.proto == PROTO_FRAGMENT && be16(header + 2) & 0xfff8;
-		c.view->fragment = c.ends;
+		if (c.proto == PROTO_FRAGMENT) {
+			c.ends = be16(header + 2) & 0xfff8;
+			c.view->fragment = c.ends;
+			c.view->part = be16(header + 2) & 0xfff9;
+		}
 		skip(&c, extension_size(c.proto, header));
 		c.proto = header[0];
 	}
@@ -99,6 +114,7 @@ static inline bool ip(struct cursor *c)
 	c->proto = header[9];
 	c->ends = be16(header + 6) & 0x1fff;
 	c->view->fragment = c->ends;
+	c->view->part = be16(header + 6) & 0x3fff;
 	if (c->proto == PROTO_AH)
 		*c = extensions(*c);
 	return true;
@@ -129,12 +145,9 @@ static inline void arp(struct cursor *c)
 	c->end = c->at; /* ARP has no payload: the rest is padding */
 }
 
-/* From what `ether_type` says on. */
 static inline void network(struct cursor *c)
 {
-	struct packet_view *view = c->view;
-
-	view->ether_type = c->ether_type;
+	c->view->ether_type = c->ether_type;
 	if (c->ether_type == ETHER_TYPE_ARP)
 		arp(c);
 	if ((c->ether_type == ETHER_TYPE_IP && ip(c)) ||
@@ -143,37 +156,48 @@ static inline void network(struct cursor *c)
 	payload(c);
 }
 
-static inline struct cursor begin(const uint8_t *bytes, size_t length, struct packet_view *view)
+/* What ethernet() does, where nothing is in front. */
+static inline uint16_t first_ethernet(struct cursor *c)
 {
-	memset(view, 0, sizeof *view);
-	return (struct cursor){.bytes = bytes,
-	                       .view = view,
-	                       .end = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX};
+	if (c->end < ETH_SIZE)
+		return 0;
+	c->view->present = 1u << PACKET_ETH;
+	c->view->mac[1] = 6;
+	c->view->mac_count = 2;
+	c->at = ETH_SIZE;
+	return be16(c->bytes + ETH_SIZE - 2);
 }
 
-void packet_dissect_bytes(const uint8_t *bytes, size_t length, uint16_t link_type,
-                          struct packet_view *view)
-{
-	struct cursor c = begin(bytes, length, view);
+/* An EtherType, or a link type. */
+enum { ANNOUNCED = 0x10000 };
 
-	if (link_type == PACKET_LINK_EN10MB)
-		c.ether_type = ethernet(&c);
+static void dissect(const uint8_t *bytes, size_t length, uint32_t what, struct packet_view *view)
+{
+	struct cursor c = {.bytes = bytes, .view = view};
+
+	c.end = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX;
+	memset(view, 0, sizeof *view);
+	if (what == PACKET_LINK_EN10MB)
+		c.ether_type = first_ethernet(&c);
+	else if (what & ANNOUNCED)
+		c.ether_type = (uint16_t)what;
 	else
-		c = link_first(c, link_type);
+		c = link_first(c, (uint16_t)what);
 	if (c.ether_type && c.ether_type != ETHER_TYPE_IP && c.ether_type != ETHER_TYPE_IP6)
 		c = link_rest(c);
 	network(&c);
 }
 
+void packet_dissect_bytes(const uint8_t *bytes, size_t length, uint16_t link_type,
+                          struct packet_view *view)
+{
+	dissect(bytes, length, link_type, view);
+}
+
 void packet_dissect_ether_type(const uint8_t *bytes, size_t length, uint16_t ether_type,
                                struct packet_view *view)
 {
-	struct cursor c = begin(bytes, length, view);
-
-	c.ether_type = ether_type;
-	if (ether_type)
-		c = link_rest(c);
-	network(&c);
+	dissect(bytes, length, ANNOUNCED | ether_type, view);
 }
 
 void packet_dissect(const struct pt_msg *m, struct packet_view *view)

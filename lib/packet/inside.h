@@ -21,10 +21,15 @@ enum {
 	ICMP_SIZE = 8,
 
 	PROTO_ICMP = 1,
+	PROTO_IGMP = 2,
 	PROTO_TCP = 6,
 	PROTO_UDP = 17,
 	PROTO_DCCP = 33,
 	PROTO_ICMP6 = 58,
+	PROTO_NONE = 59,
+	PROTO_OSPF = 89,
+	PROTO_PIM = 103,
+	PROTO_VRRP = 112,
 	PROTO_UDPLITE = 136,
 
 	PROTO_HOP_BY_HOP = 0,
@@ -84,15 +89,16 @@ static inline uint32_t extension_size(uint8_t proto, const uint8_t *header)
 }
 
 /*
- * The addresses that IPv6's routing header, or IPv4's options for source routes and recorded ones,
- * hold. `final` is the offset of the packet's last destination where that is not the header's: the
- * one of the pseudo-header then; else 0.
+ * The addresses that IPv6's routing header and home address option, or IPv4's options for source
+ * routes and recorded ones, hold. `final` is the offset of the packet's last destination where that
+ * is not the header's, `home` that of its source: those of the pseudo-header then; else 0.
  */
 struct route {
 	uint32_t first; /* offset of the first address */
 	uint32_t count, size;
-	uint32_t final;
+	uint32_t final, home;
 	uint32_t next; /* where to look for another: begin with 0 */
+	uint8_t proto; /* and for what */
 };
 
 /* Quickly: whether to look at all. */

@@ -56,6 +56,7 @@ struct packet_view {
 	                            0: unknown, as in a frame of IEEE 802.3 */
 	uint8_t ip_proto;        /* behind IPv6's extension headers */
 	bool fragment;           /* one that is not the first: no transport layer */
+	bool part;               /* a fragment, be it the first */
 	uint8_t mac_count; /* of hardware addresses of 6 bytes that the links' headers have, from
 	                            the outermost on; more are not remembered */
 	uint16_t mac[PACKET_MACS]; /* offsets */
@@ -114,12 +115,14 @@ void packet_value_print(const struct packet_field *, const struct packet_value *
 /*
  * Writes fields into a packet's bytes and adjusts every checksum that covers them incrementally
  * (RFC 1624), so that captures that are cut and fragments come out right: the IPv4 header's, and
- * TCP's, UDP's and ICMPv6's through their pseudo-headers. A UDP checksum of 0 (none) stays 0; one
- * that becomes 0 is written as 0xffff. All changes of one call are taken as one delta. Fields that
- * the packet does not have, and those that are read only, are left alone; of a number that is too
- * large the low bits are taken. A wrong checksum stays as wrong as it was. Where a source route is
- * not used up, the pseudo-header has its last address and not the header's. Returns whether the
- * bytes changed. The view must be of these bytes; nothing is done with one of more bytes.
+ * through their pseudo-headers TCP's, UDP's, ICMPv6's and those of checksum.c's table. A UDP
+ * checksum of 0 (none) stays 0; one that becomes 0 is written as 0xffff. One that the sender left
+ * to its network card, and so has the pseudo-header's sum alone, goes on to have just that. All
+ * changes of one call are taken as one delta. Fields that the packet does not have, and those that
+ * are read only, are left alone; of a number that is too large the low bits are taken. A wrong
+ * checksum stays as wrong as it was. Where a source route is not used up, the pseudo-header has its
+ * last address and not the header's; where there is a home address, that and not the source. Returns
+ * whether the bytes changed. The view must be of these bytes; nothing is done with one of more bytes.
  */
 struct packet_set {
 	const struct packet_field *field;
@@ -127,6 +130,18 @@ struct packet_set {
 };
 bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *,
                     const struct packet_set *, size_t count);
+
+/* Puts view->payload_length other bytes in the payload's place; the checksum of the transport layer
+   follows as it does above. */
+void packet_rewrite_payload(uint8_t *bytes, const struct packet_view *, const void *payload);
+
+/*
+ * Computes all checksums anew, of the IPv4 header and of what IP carries. Of a fragment, and where
+ * the capture has not all that is covered, only the header's. UDP's 0 over IPv4 (none) stays; over
+ * IPv6, which wants one, there is one then. Of a tunnel, the outer headers are meant. Returns whether
+ * the bytes changed.
+ */
+bool packet_checksums(uint8_t *bytes, size_t length, const struct packet_view *);
 
 /* One line for people, without newline, as `tcpdump` users expect to read it:
    "IP 10.0.0.1:443 > 10.0.0.2:55312 TCP SA seq=1 ack=2 win=64 len=0". Returns the length written

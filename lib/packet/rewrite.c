@@ -1,61 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writes fields, and keeps the checksums that cover them right. */
-#include "packet/packet.h"
-#include "packet/inside.h"
+#include "packet/checksum.h"
 
 #include <string.h>
 
 /*
- * Sums are taken in the machine's byte order and over words of 16 or 32 bits alike, which one's
- * complement allows, and are not folded before the end. A change from m to m' adds ~m + m'
- * (RFC 1624, equation 3), by the words of the header that the field touches: its place in them, odd
- * or even, then needs no care.
+ * A change from m to m' adds ~m + m' to a sum (RFC 1624, equation 3), by the words of the header
+ * that the field touches: its place in them, odd or even, then needs no care.
  */
 struct patch {
 	uint8_t *bytes;
 	const struct packet_view *view;
 	uint64_t header, pseudo, transport; /* what the checksums have to make up for */
-	bool last_hop; /* the pseudo-header has the header's destination: no source route is left */
+	struct checksum_ends ends;
 	bool changed;
 };
-
-static inline uint16_t load16(const uint8_t *at)
-{
-	uint16_t word;
-	memcpy(&word, at, sizeof word);
-	return word;
-}
-
-static inline uint32_t load32(const uint8_t *at)
-{
-	uint32_t word;
-	memcpy(&word, at, sizeof word);
-	return word;
-}
-
-static inline uint16_t fold(uint64_t sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)(sum + (sum >> 16));
-}
-
-static inline void amend(uint8_t *checksum, uint64_t delta)
-{
-	uint16_t word = (uint16_t)~fold((uint16_t)~load16(checksum) + delta);
-	memcpy(checksum, &word, sizeof word);
-}
-
-/* What a checksum has to make up for when an address changes that it covers at an even offset. */
-static inline uint64_t difference(const uint8_t *before, const uint8_t *after, unsigned size)
-{
-	uint64_t delta = 0;
-
-	for (unsigned i = 0; i < size; i += 4)
-		delta += (uint64_t)(uint32_t)~load32(before + i) + load32(after + i);
-	return delta;
-}
 
 /* What came of putting a value in its place: what its header's checksum has to make up for. */
 struct change {
@@ -67,7 +26,7 @@ static inline struct change put_address(uint8_t *at, const uint8_t *with, unsign
 {
 	if (!memcmp(at, with, size))
 		return (struct change){0, false};
-	uint64_t delta = difference(at, with, size);
+	uint64_t delta = sum_difference(at, with, size);
 	memcpy(at, with, size);
 	return (struct change){delta, true};
 }
@@ -121,24 +80,13 @@ static inline struct change put(uint8_t *header, const struct packet_field *fiel
 	return put_number(header, field, value->number);
 }
 
-static bool is_last_hop(const uint8_t *bytes, const struct packet_view *view)
-{
-	struct route route = {0};
-
-	while (route_next(bytes, view, &route))
-		if (route.final)
-			return false;
-	return true;
-}
-
 /* Whether the pseudo-header has the field. */
 static inline bool is_covered(const struct patch *p, const struct packet_field *field)
 {
-	switch (field->kind) {
-	case PACKET_IPV4: return field->offset < 16 || p->last_hop;
-	case PACKET_IPV6: return field->offset < 24 || p->last_hop;
-	default: return false;
-	}
+	uint32_t at = p->view->offset[field->in] + field->offset;
+
+	return (field->kind == PACKET_IPV4 || field->kind == PACKET_IPV6) &&
+	       (at == p->ends.source || at == p->ends.destination);
 }
 
 static inline void set(struct patch *p, const struct packet_field *field,
@@ -160,24 +108,100 @@ static inline void set(struct patch *p, const struct packet_field *field,
 		p->pseudo += change.delta;
 }
 
+/*
+ * Who leaves checksums to the network card writes the pseudo-header's sum into the field, some
+ * without the length; so it is captured there. A checksum that is right may look so by chance.
+ */
+static bool is_offloaded(const struct patch *p, const struct checksum *sum)
+{
+	uint64_t field = load16(p->bytes + sum->at);
+	uint64_t pseudo = checksum_pseudo(p->bytes, p->view, &p->ends, sum) + sum_minus(p->pseudo);
+	uint64_t rest = field + sum_minus(pseudo);
+	bool alike = sum_is_zero(rest);
+
+	if (p->view->part ||
+	    (!alike && !(sum->whole && sum_is_zero(rest + sum_number(sum->length)))))
+		return false;
+	return !sum->whole ||
+	       !sum_is_zero(checksum_message(p->bytes, sum) + sum_minus(p->transport) + pseudo);
+}
+
+static inline uint64_t sum_addresses(const uint8_t *from, const uint8_t *to, bool six)
+{
+	uint64_t sum = (uint64_t)load32(from) + load32(to);
+
+	if (six)
+		for (unsigned i = 4; i < 16; i += 4)
+			sum += (uint64_t)load32(from + i) + load32(to + i);
+	return sum;
+}
+
+/* Quickly: whether what the field has more than the addresses and the protocol may be a length. */
+static inline bool may_be_offloaded(const struct patch *p, const uint8_t *field)
+{
+	const uint64_t zero = 0xffffffffull << 8; /* modulo 0xffff, and more than is known */
+	bool six = packet_has(p->view, PACKET_IP6);
+	const uint8_t *ip = p->bytes + p->view->offset[six ? PACKET_IP6 : PACKET_IP];
+	uint64_t known =
+		sum_number(p->view->ip_proto) +
+		sum_addresses(p->bytes + p->ends.source, p->bytes + p->ends.destination, six);
+	uint16_t most = be16(ip + (six ? 4 : 2));
+	uint16_t rest = ntohs(sum_fold(load16(field) + p->pseudo + zero - known));
+
+	return !most || (uint16_t)(rest + 1) <= most + 1; /* also without a length */
+}
+
+static inline void amend(uint8_t *field, uint64_t delta, bool zero_is_none)
+{
+	if (!delta || (zero_is_none && !load16(field)))
+		return;
+	sum_amend(field, delta);
+	if (zero_is_none && !load16(field))
+		memset(field, 0xff, 2);
+}
+
+static bool has_pseudo(const struct patch *p, const struct checksum *sum)
+{
+	if (sum->over != CHECKSUM_EITHER)
+		return sum->over == CHECKSUM_PSEUDO;
+	return checksum_has_pseudo(
+		p->bytes, sum, checksum_message(p->bytes, sum) + sum_minus(p->transport),
+		checksum_pseudo(p->bytes, p->view, &p->ends, sum) + sum_minus(p->pseudo));
+}
+
+/* All but TCP's and UDP's that are not left to the card. Out of the way of those. */
+__attribute__((noinline)) static void amend_rare(struct patch *p, uint8_t *field)
+{
+	struct checksum sum;
+	if (!checksum_find(p->bytes, p->view, &sum))
+		return;
+	bool card = p->ends.there && (sum.kind->proto == PROTO_TCP || sum.kind->proto == PROTO_UDP);
+
+	if (card && is_offloaded(p, &sum)) {
+		uint16_t word = sum_fold(load16(field) + p->pseudo);
+		memcpy(field, &word, sizeof word);
+		return;
+	}
+	amend(field, p->transport + (has_pseudo(p, &sum) ? p->pseudo : 0), sum.kind->zero_is_none);
+}
+
 static inline void amend_transport(struct patch *p)
 {
-	bool icmp = p->view->ip_proto == PROTO_ICMP; /* whose checksum has no pseudo-header */
-	bool udp = p->view->ip_proto == PROTO_UDP;
-	uint64_t delta = p->transport + (icmp ? 0 : p->pseudo);
-	uint8_t *checksum = p->bytes + p->view->checksum;
+	uint8_t *field = p->bytes + p->view->checksum;
+	bool udp = p->view->ip_proto == PROTO_UDP, tcp = p->view->ip_proto == PROTO_TCP;
 
-	if (!p->view->checksum || !delta || (udp & !load16(checksum)))
+	if (!p->view->checksum || !(p->transport + p->pseudo))
 		return;
-	amend(checksum, delta);
-	if (udp & !load16(checksum))
-		memset(checksum, 0xff, 2);
+	if ((!tcp && !udp) || (p->ends.there && may_be_offloaded(p, field)))
+		amend_rare(p, field);
+	else
+		amend(field, p->transport + p->pseudo, udp);
 }
 
 static inline bool finish(struct patch *p)
 {
 	if (p->header)
-		amend(p->bytes + p->view->offset[PACKET_IP] + 10, p->header);
+		sum_amend(p->bytes + p->view->offset[PACKET_IP] + 10, p->header);
 	amend_transport(p);
 	return p->changed;
 }
@@ -195,7 +219,7 @@ bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *vie
 
 	if (!is_of(view, length))
 		return false;
-	patch.last_hop = !route_possible(bytes, view) || is_last_hop(bytes, view);
+	patch.ends = checksum_ends(bytes, view);
 	for (size_t i = 0; i < count; i++)
 		set(&patch, sets[i].field, &sets[i].value);
 	return finish(&patch);
@@ -216,14 +240,14 @@ static void change_address(struct patch *p, const struct route *route, uint32_t 
 		change = put_address(address, with, 16);
 	}
 	p->changed |= change.changed;
-	if (change.changed && at == route->final)
-		p->pseudo += difference(before, with, route->size);
+	if (change.changed && (at == route->final || at == route->home))
+		p->pseudo += sum_difference(before, with, route->size);
 }
 
 bool rewrite_routes(uint8_t *bytes, size_t length, const struct packet_view *view,
                     void (*change)(void *arg, uint8_t *address, size_t size), void *arg)
 {
-	struct patch patch = {.bytes = bytes, .view = view};
+	struct patch patch = {.bytes = bytes, .view = view, .ends = checksum_ends(bytes, view)};
 	struct route route = {0};
 
 	while (is_of(view, length) && route_next(bytes, view, &route))
@@ -235,4 +259,72 @@ bool rewrite_routes(uint8_t *bytes, size_t length, const struct packet_view *vie
 			change_address(&patch, &route, at, address);
 		}
 	return finish(&patch);
+}
+
+void packet_rewrite_payload(uint8_t *bytes, const struct packet_view *view, const void *payload)
+{
+	struct patch patch = {.bytes = bytes, .view = view, .ends = checksum_ends(bytes, view)};
+	uint32_t at = view->offset[PACKET_PAYLOAD], length = view->payload_length;
+	bool layer = view->present >> PACKET_TCP & ((1u << (PACKET_PAYLOAD - PACKET_TCP)) - 1);
+	struct checksum sum;
+
+	if (!length || !memcmp(bytes + at, payload, length))
+		return;
+	if (layer && checksum_find(bytes, view, &sum)) {
+		uint32_t before = at - sum.start;
+		uint32_t covered = sum.covered > before ? sum.covered - before : 0;
+		covered = covered < length ? covered : length;
+		uint64_t delta =
+			sum_minus(sum_bytes(bytes + at, covered)) + sum_bytes(payload, covered);
+		patch.transport = before & 1 ? sum_odd(delta) : delta;
+	}
+	memcpy(bytes + at, payload, length);
+	amend_transport(&patch);
+}
+
+static bool put_checksum(uint8_t *field, uint16_t word)
+{
+	bool changed = load16(field) != word;
+
+	memcpy(field, &word, sizeof word);
+	return changed;
+}
+
+/* The sum has the field in it, which is taken out of it again. */
+static uint16_t checksum_anew(const uint8_t *field, uint64_t sum)
+{
+	return (uint16_t)~sum_fold(sum + sum_minus(load16(field)));
+}
+
+static bool transport_anew(uint8_t *bytes, const struct packet_view *view)
+{
+	struct checksum_ends ends = checksum_ends(bytes, view);
+	struct checksum sum;
+	if (!ends.there || !checksum_find(bytes, view, &sum) || !sum.whole)
+		return false;
+	uint8_t *field = bytes + sum.at;
+	if (sum.kind->proto == PROTO_UDP && !load16(field) && packet_has(view, PACKET_IP))
+		return false;
+
+	uint64_t message = checksum_message(bytes, &sum),
+		 pseudo = checksum_pseudo(bytes, view, &ends, &sum);
+	bool both = checksum_has_pseudo(bytes, &sum, message, pseudo);
+	uint16_t word = checksum_anew(field, message + (both ? pseudo : 0));
+	return put_checksum(field, !word && sum.kind->zero_is_none ? 0xffff : word);
+}
+
+bool packet_checksums(uint8_t *bytes, size_t length, const struct packet_view *view)
+{
+	bool changed = false;
+
+	if (!is_of(view, length))
+		return false;
+	if (packet_has(view, PACKET_IP)) {
+		uint8_t *header = bytes + view->offset[PACKET_IP];
+		uint32_t size = (header[0] & 15) * 4u;
+		if (view->offset[PACKET_IP] + size <= length)
+			changed = put_checksum(header + 10,
+			                       checksum_anew(header + 10, sum_bytes(header, size)));
+	}
+	return transport_anew(bytes, view) || changed;
 }

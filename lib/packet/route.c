@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Finds the addresses of source routes and recorded routes. */
+/* Finds the addresses of source routes and recorded routes, and those of hosts that are elsewhere. */
 #include "packet/inside.h"
 
 enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_RECORD = 7, OPTION_LOOSE = 131, OPTION_STRICT = 137 };
@@ -63,32 +63,61 @@ static bool route_of_header(const uint8_t *header, uint32_t at, uint32_t left, s
 	return true;
 }
 
-static bool route_next_ip6(const uint8_t *bytes, size_t end, uint32_t ip6, struct route *r)
+/* RFC 6275: the address under which a host that is elsewhere is known */
+static bool route_of_options(const uint8_t *bytes, uint32_t at, uint32_t end, struct route *r)
 {
-	uint8_t proto = bytes[ip6 + 6];
-	uint32_t at = ip6 + IP6_SIZE;
+	enum { PAD = 0, HOME_ADDRESS = 0xc9, HOME_SIZE = 16 };
 
-	if (r->next)
-		return false;
+	for (at += 2; end > at && end - at >= 2;) {
+		uint32_t size = bytes[at] == PAD ? 1 : 2u + bytes[at + 1];
+		if (size > end - at)
+			return false;
+		if (bytes[at] == HOME_ADDRESS && size == 2 + HOME_SIZE) {
+			r->first = r->home = at + 2;
+			r->size = HOME_SIZE;
+			r->count = 1;
+			return true;
+		}
+		at += size;
+	}
+	return false;
+}
+
+static bool route_of_extension(const uint8_t *bytes, uint8_t proto, uint32_t at, uint32_t end,
+                               struct route *r)
+{
+	uint32_t size = extension_size(proto, bytes + at);
+
+	if (proto == PROTO_ROUTING)
+		return route_of_header(bytes + at, at, end - at, r);
+	return proto == PROTO_DESTINATION &&
+	       route_of_options(bytes, at, size < end - at ? at + size : end, r);
+}
+
+static bool route_next_ip6(const uint8_t *bytes, uint32_t end, uint32_t ip6, struct route *r)
+{
+	uint32_t at = r->next ? r->next : ip6 + IP6_SIZE;
+	uint8_t proto = r->next ? r->proto : bytes[ip6 + 6];
+
+	r->final = r->home = 0;
 	for (unsigned n = 0; n < EXTENSIONS_MAX && proto_is_extension(proto); n++) {
 		if (at > end || end - at < 8)
 			return false;
-		if (proto == PROTO_ROUTING) {
-			r->next = at + 8;
-			return route_of_header(bytes + at, at, (uint32_t)(end - at), r);
-		}
 		if (proto == PROTO_FRAGMENT && be16(bytes + at + 2) & 0xfff8)
 			return false;
-		uint32_t size = extension_size(proto, bytes + at);
-		proto = bytes[at];
-		at += size;
+		r->next = at + extension_size(proto, bytes + at);
+		r->proto = bytes[at];
+		if (route_of_extension(bytes, proto, at, end, r))
+			return true;
+		at = r->next;
+		proto = r->proto;
 	}
 	return false;
 }
 
 bool route_next(const uint8_t *bytes, const struct packet_view *view, struct route *r)
 {
-	size_t end = (size_t)view->offset[PACKET_PAYLOAD] + view->payload_length;
+	uint32_t end = view->offset[PACKET_PAYLOAD] + view->payload_length;
 
 	if (!route_possible(bytes, view))
 		return false;

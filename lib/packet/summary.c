@@ -37,10 +37,11 @@ struct named {
 };
 
 static const struct named protos[] = {
-	{1, "ICMP"},   {2, "IGMP"},   {4, "IPIP"},      {6, "TCP"},   {17, "UDP"},
-	{33, "DCCP"},  {41, "IP6"},   {47, "GRE"},      {50, "ESP"},  {51, "AH"},
-	{58, "ICMP6"}, {59, "none"},  {89, "OSPF"},     {103, "PIM"}, {112, "VRRP"},
-	{115, "L2TP"}, {132, "SCTP"}, {136, "UDPLite"}, {0, NULL},
+	{1, "ICMP"},   {2, "IGMP"},   {4, "IPIP"},       {6, "TCP"},       {17, "UDP"},
+	{33, "DCCP"},  {41, "IP6"},   {47, "GRE"},       {50, "ESP"},      {51, "AH"},
+	{58, "ICMP6"}, {59, "none"},  {89, "OSPF"},      {103, "PIM"},     {112, "VRRP"},
+	{115, "L2TP"}, {132, "SCTP"}, {135, "Mobility"}, {136, "UDPLite"}, {139, "HIP"},
+	{0, NULL},
 };
 
 static const struct named ether_types[] = {

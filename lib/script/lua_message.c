@@ -5,7 +5,6 @@
 #include "base/moment.h"
 #include "base/near.h"
 #include "script/lua_kept.h"
-#include "script/payload.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,7 +258,7 @@ static int write_payload(lua_State *L, struct lua_message *m)
 	if (length != v.payload_length)
 		return luaL_error(L, "the payload keeps its length, which is %d, not %d",
 		                  (int)v.payload_length, (int)length);
-	payload_write(edit(L, m), &v, text);
+	packet_rewrite_payload(edit(L, m), &v, text);
 	return 0;
 }
 

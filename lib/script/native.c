@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEYS_MAX 256 /* members of a set{…} */
+#define KEYS_MAX  256 /* members of a set{…} */
+#define CHECKSUMS "checksums"
 
 /* A value as a user would write it; nothing is allocated. */
 static const char *text_of(lua_State *L, int index, char out[64])
@@ -171,9 +172,22 @@ static int read_members(struct wishes *w, lua_State *L, const char *layer, struc
 	return 0;
 }
 
+/* Besides fields: checksums=true */
+static int read_checksums(struct native *n, const struct wish *wish, struct pt_error *err)
+{
+	const char *text = wish->text ? wish->text : wish->room;
+	n->checksums = !strcmp(text, "true");
+	if (n->checksums || !strcmp(text, "false"))
+		return 0;
+	return pt_fail(err, -PT_ESCRIPT, NULL, "set takes true or false for checksums, not %s",
+	               text);
+}
+
 static int read_field(struct native *n, const struct wish *wish, struct pt_error *err)
 {
 	const char *name = wish->name;
+	if (!strcmp(name, CHECKSUMS))
+		return read_checksums(n, wish, err);
 	const struct packet_field *f = packet_field_get(name, err);
 	if (!f)
 		return -PT_EPARAM;
@@ -222,19 +236,32 @@ static int read_set(struct native *n, lua_State *L, struct pt_error *err)
 	return rc;
 }
 
-static int transform_set(struct native *n, struct pt_msg **m, struct pt_error *err)
+static int rewrite(const struct native *n, struct pt_msg **m, bool checksums, struct pt_error *err)
 {
+	const uint32_t ip = UINT32_C(1) << PACKET_IP | UINT32_C(1) << PACKET_IP6;
 	struct packet_view v;
 	if (!pt_msg_is_packet(*m))
 		return 0;
 	packet_dissect(*m, &v);
-	if (!(v.present & n->set_layers))
+	if (!(v.present & (n->set_layers | (checksums ? ip : 0))))
 		return 0;
 	uint8_t *bytes = pt_msg_edit(m);
 	if (!bytes)
 		return no_memory(err);
 	packet_rewrite(bytes, (*m)->length, &v, n->sets, n->set_count);
+	if (checksums)
+		packet_checksums(bytes, (*m)->length, &v);
 	return 0;
+}
+
+static int transform_set(struct native *n, struct pt_msg **m, struct pt_error *err)
+{
+	return rewrite(n, m, n->checksums, err);
+}
+
+static int transform_checksums(struct native *n, struct pt_msg **m, struct pt_error *err)
+{
+	return rewrite(n, m, true, err);
 }
 
 static int test_always(struct native *n, const struct pt_msg *m, struct pt_error *err)
@@ -361,6 +388,9 @@ const struct native_op native_ops[] = {
 	 "fields of a packet, checksums put right; what a packet has not is left alone; also "
 	 "set{['ip.src']='1.1.1.1'}",
 	 TRANSFORM, read_set, transform_set, NULL},
+	{"checksums", "checksums",
+	 "all checksums of a packet computed anew, as set{…, checksums=true} does, too",
+	 TRANSFORM, NULL, transform_checksums, NULL},
 	{"anonymize", "anonymize{key='…'}",
 	 "addresses replaced in all layers, prefixes preserved, by Crypto-PAn; alone it takes a random "
 	 "key; see pipetool-language(7)",

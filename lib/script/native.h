@@ -40,6 +40,7 @@ struct native {
 	struct packet_set *sets;
 	size_t set_count;
 	uint32_t set_layers; /* bits of the layers that sets are in */
+	bool checksums;      /* all are computed anew */
 	struct anonymize *anonymize;
 	struct filter *filter;
 	int64_t from_ns, to_ns; /* between */

@@ -3,6 +3,7 @@
 import ipaddress
 import itertools
 import random
+import struct
 
 import pytest
 from scapy.all import (ICMP, IP, TCP, UDP, Ether, IPv6, IPv6ExtHdrFragment, IPv6ExtHdrRouting,
@@ -138,6 +139,58 @@ def test_an_udp_checksum_that_becomes_0_is_written_as_ffff(daemon, tmp_path):
     checksum = Ether(got[0][0])[UDP].chksum
     assert checksum != 0
     compare(got, [makers.rewritten(moved, ip_src="10.0.0.2")], packets)
+
+
+def with_sum_of_addresses(frame):
+    """As a host sends it whose network card computes checksums."""
+    network = frame[IP if IP in frame else IPv6]
+    size = 16 if IPv6 in frame else 4
+    at = len(bytes(frame)) - len(bytes(network.payload))
+    start = at - len(bytes(network)) + (8 if size == 16 else 12) + len(bytes(network.payload))
+    data = bytearray(bytes(frame))
+    field = at + (16 if TCP in frame else 6)
+    addresses = bytes(data[start:start + 2 * size])
+    proto = 6 if TCP in frame else 17
+    total = sum(struct.unpack(f"!{size}H", addresses)) + proto + len(data) - at
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    struct.pack_into("!H", data, field, total)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("f", ["set{['ip.src']='198.51.100.9', ['ip6.dst']='2001:db8::9', "
+                               "['tcp.dport']=7, ['udp.dport']=7}"])
+def test_checksums_left_to_the_network_card_stay_so(daemon, tmp_path, f):
+    frames = [Ether() / network / transport / Raw(bytes(range(n))) for n in (0, 1, 40)
+              for network in (IP(src="10.0.0.1", dst="10.9.9.9"), IPv6(src="fd00::1", dst="fd00::2"))
+              for transport in (TCP(dport=80), UDP(dport=80))]
+    packets = [(with_sum_of_addresses(f),) for f in frames]
+    got = transform(daemon, tmp_path, packets, f)
+    for frame, (data, *_) in zip(frames, got):
+        want = Ether(makers.rewritten(frame, ip_src="198.51.100.9", ip6_dst="2001:db8::9",
+                                      tcp_dport=7, udp_dport=7))
+        assert data == with_sum_of_addresses(want), want.summary()
+    whole = transform(daemon, tmp_path, packets, "checksums")
+    assert [w[0] for w in whole] == [bytes(f) for f in frames]
+
+
+@pytest.mark.parametrize("f", ["checksums", "set{['ip.ttl']=64, ['ip6.hlim']=64, checksums=true}"])
+def test_checksums_are_computed_anew(daemon, tmp_path, f):
+    """Of whole packets all are right then, whatever they were; UDP's none over IPv4 stays none."""
+    chance = random.Random(13)
+    frames = [Ether(bytes(makers.random_packet(chance))) for _ in range(300)]
+    packets = []
+    frames = [frame for frame in frames if not makers.has_quote(frame)]
+    for frame in frames:
+        damaged = frame.copy()
+        for layer in (IP, TCP, UDP, ICMP):
+            if layer in damaged and not (layer is UDP and frame[UDP].chksum == 0):
+                damaged[layer].chksum = chance.randrange(1, 1 << 16)
+        packets.append((bytes(damaged),))
+    got = transform(daemon, tmp_path, packets, f)
+    fields = {"ip_ttl": 64, "ip6_hlim": 64} if "ttl" in f else {}
+    compare(got, [makers.rewritten(frame, **fields) for frame in frames], packets)
+    assert makers.bad_checksums(tmp_path / "out.pcap") == 0
 
 
 def test_a_wrong_checksum_stays_wrong(daemon, tmp_path):
@@ -277,7 +330,7 @@ def test_a_bpf_predicate_chooses_as_tcpdump_does(daemon, tmp_path, expression):
 
 @pytest.mark.parametrize("f", ["set{['ip.srx']='1.1.1.1'}", "set{['ip.src']='1.1.1'}",
                                "set{['ip.ttl']=256}", "set{['ip.ttl']=-1}", "set{}x", "set",
-                               "set{['ip.checksum']=1}", "anonymize{key='12'}", "anonymize{}",
+                               "set{['ip.checksum']=1}", "set{checksums=1}", "checksums 1", "anonymize{key='12'}", "anonymize{}",
                                "truncate(-1)", "truncate('x')", "function(m) return m", "",
                                "nil", "revers", "os.exit()", "io.open('/etc/passwd')",
                                "load('return 1')", "string.dump(print)"])

@@ -3,8 +3,6 @@
 #include "unit.h"
 #include "packet/make.h"
 
-#include <stdio.h>
-
 static struct packet_view view_of(const struct made *m)
 {
 	struct packet_view v;
@@ -87,18 +85,6 @@ START_TEST(a_frame_with_a_length_has_no_type)
 	ck_assert_uint_eq(v.ether_type, 0);
 }
 END_TEST
-
-static void put_hex(struct made *m, const char *hex)
-{
-	for (; hex[0]; hex += hex[1] == ' ' ? 2 : 1) {
-		unsigned byte;
-		if (hex[0] == ' ')
-			continue;
-		ck_assert_int_eq(sscanf(hex, "%2x", &byte), 1);
-		put8(m, byte);
-		hex++;
-	}
-}
 
 #define MACS "020000000001 020000000002 "
 #define SNAP "aaaa03 000000 0800 "

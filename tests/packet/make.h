@@ -55,6 +55,18 @@ static inline void set16(struct made *m, size_t at, unsigned value)
 	m->bytes[at + 1] = (uint8_t)value;
 }
 
+/* Hex digits, with blanks between bytes. */
+static inline void put_hex(struct made *m, const char *hex)
+{
+	while (*hex) {
+		char digits[3] = {hex[0], hex[1], 0};
+		if (*hex++ == ' ')
+			continue;
+		put8(m, (unsigned)strtoul(digits, NULL, 16));
+		hex++;
+	}
+}
+
 /* 02:00:00:00:00:02 to 02:00:00:00:00:01 */
 static inline void make_ethernet(struct made *m, unsigned ether_type)
 {
@@ -117,7 +129,7 @@ static inline void make_icmp(struct made *m, unsigned type)
 	put8(m, type), put8(m, 0), put16(m, 0), put16(m, 7), put16(m, 9);
 }
 
-static inline uint32_t sum_bytes(const uint8_t *bytes, size_t count)
+static inline uint32_t made_sum(const uint8_t *bytes, size_t count)
 {
 	uint32_t total = 0;
 	for (size_t i = 0; i < count; i++)
@@ -148,10 +160,10 @@ static inline unsigned made_transport_sum(const struct made *m)
 	uint32_t total = 0;
 
 	set16(&copy, made_checksum(m), 0);
-	total += sum_bytes(copy.bytes + m->transport, size);
+	total += made_sum(copy.bytes + m->transport, size);
 	if (m->proto != 1)
-		total += sum_bytes(m->bytes + m->source, address) +
-		         sum_bytes(m->bytes + m->destination, address) + (uint32_t)size + m->proto;
+		total += made_sum(m->bytes + m->source, address) +
+		         made_sum(m->bytes + m->destination, address) + (uint32_t)size + m->proto;
 	unsigned sum = checksum_of(total);
 	return m->proto == 17 && sum == 0 ? 0xffff : sum;
 }
@@ -162,7 +174,7 @@ static inline void made_fix(struct made *m)
 	if (m->version == 4) {
 		set16(m, m->ip + 10, 0);
 		size_t size = (m->bytes[m->ip] & 15) * 4u;
-		set16(m, m->ip + 10, checksum_of(sum_bytes(m->bytes + m->ip, size)));
+		set16(m, m->ip + 10, checksum_of(made_sum(m->bytes + m->ip, size)));
 	}
 	if (m->transport)
 		set16(m, made_checksum(m), m->checksum_off ? 0 : made_transport_sum(m));

@@ -125,6 +125,18 @@ static unsigned error_of(const struct made *m)
 	return (get16(m, made_checksum(m)) + 0xffff - made_transport_sum(m)) % 0xffff;
 }
 
+/* As a checksum that is left to the network card is: by chance, here. */
+static bool is_sum_of_addresses(const struct made *m)
+{
+	size_t address = m->version == 6 ? 16 : 4, length = m->end - m->transport;
+	uint32_t sum = made_sum(m->bytes + m->source, address) +
+	               made_sum(m->bytes + m->destination, address) + m->proto;
+	unsigned with = checksum_of(sum + (uint32_t)length), without = checksum_of(sum);
+	unsigned there = ~get16(m, made_checksum(m)) & 0xffff;
+
+	return (m->proto == 6 || m->proto == 17) && (there == with || there == without);
+}
+
 START_TEST(a_wrong_checksum_stays_as_wrong)
 {
 	srandom(4);
@@ -135,6 +147,8 @@ START_TEST(a_wrong_checksum_stays_as_wrong)
 		make_random(&m);
 		m.checksum_off = false;
 		set16(&m, made_checksum(&m), 1 + random_below(0xfffe));
+		if (is_sum_of_addresses(&m))
+			continue;
 		unsigned before = error_of(&m);
 		rewrite(&m, sets, 2);
 		ck_assert_uint_eq(error_of(&m), before);

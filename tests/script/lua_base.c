@@ -30,7 +30,8 @@ static const char reach[] =
 
 /* clang-format off */
 static const char allowed[] =
-	"_VERSION always anonymize assert between bpf collectgarbage equals error every getmetatable ipairs lower "
+	"_VERSION always anonymize assert between bpf checksums collectgarbage equals error every "
+	"getmetatable ipairs lower "
 	"math.abs math.acos math.asin math.atan math.ceil math.cos math.deg math.exp math.floor "
 	"math.fmod math.huge math.log math.max math.maxinteger math.min math.mininteger math.modf "
 	"math.pi math.rad math.random math.randomseed math.sin math.sqrt math.tan math.tointeger "

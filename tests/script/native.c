@@ -96,6 +96,30 @@ START_TEST(set_writes_fields)
 }
 END_TEST
 
+START_TEST(checksums_are_computed_anew_where_wished)
+{
+	static const char *const texts[] = {"checksums", "set{checksums=true}",
+	                                    "set{['udp.dport']=443, checksums=true}"};
+	struct pt_pool *pool = pool_new(0);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct pt_msg *m = PACKET(pool, UDP_PACKET);
+		memcpy(pt_msg_edit(&m) + 40, "\x12\x34", 2);
+		m = applied(texts[i], m);
+		ck_assert(sum_is_right(m));
+		pt_msg_unref(m);
+	}
+	struct pt_msg *m = PACKET(pool, UDP_PACKET);
+	memcpy(pt_msg_edit(&m) + 40, "\x12\x34", 2);
+	m = applied("set{['udp.dport']=443, checksums=false}", m);
+	ck_assert(!sum_is_right(m));
+	pt_msg_unref(m);
+	pool_free(pool);
+	becomes("checksums", "text", "text");
+	refused_transform("set{checksums='yes'}", "set takes true or false for checksums, not yes");
+	refused_transform("checksums(1)", "…");
+}
+END_TEST
+
 START_TEST(set_and_anonymize_leave_others_alone)
 {
 	static const char *const texts[] = {"set{['ip6.src']='::1', ['tcp.dport']=1}",
@@ -359,9 +383,9 @@ END_TEST
 
 UNIT_TESTS("script/native", bytes_are_reversed, letters_change_case_and_nothing_else,
            truncating_keeps_the_length_on_the_wire, times_are_shifted_exactly, set_writes_fields,
-           set_and_anonymize_leave_others_alone, every_fault_of_a_set_is_listed,
-           anonymizing_changes_addresses_alone, times_are_within_bounds_or_not,
-           each_so_many_is_counted_anew_at_a_start, what_is_nearly_an_operation_is_mended,
-           a_capture_filter_is_told_from_a_function, predicates_say_yes_or_no,
-           equal_bytes_may_hold_anything, shared_messages_are_copied_first,
-           the_limit_of_messages_is_told)
+           checksums_are_computed_anew_where_wished, set_and_anonymize_leave_others_alone,
+           every_fault_of_a_set_is_listed, anonymizing_changes_addresses_alone,
+           times_are_within_bounds_or_not, each_so_many_is_counted_anew_at_a_start,
+           what_is_nearly_an_operation_is_mended, a_capture_filter_is_told_from_a_function,
+           predicates_say_yes_or_no, equal_bytes_may_hold_anything,
+           shared_messages_are_copied_first, the_limit_of_messages_is_told)
