@@ -192,6 +192,17 @@ static uint16_t service_header(struct cursor *c, const struct step *step)
 	return over(c, (here(c)[1] & 63u) * 4, types[here(c)[3]]);
 }
 
+/* Arista's time of a frame, longer or shorter */
+static uint16_t stamped(struct cursor *c, const struct step *step)
+{
+	enum { TIMESTAMP = 1, FORMAT = 0xf0, LONG = 0x10, SHORT = 0x20 };
+	uint32_t format = left(c) < 4 || be16(here(c)) != TIMESTAMP ? 0 : here(c)[3] & FORMAT;
+	uint32_t size = format == LONG ? 14 : format == SHORT ? 12 : 0;
+
+	(void)step;
+	return !size || left(c) < size ? 0 : over(c, size, be16(here(c) + size - 2));
+}
+
 /* clang-format off */
 static const struct step ether_types[] = {
 	/* IEEE 802.1Q's tag, and what providers use */
@@ -215,6 +226,7 @@ static const struct step ether_types[] = {
 	{.ether_type = 0x8926, .over = tag, .size = 6}, /* VN-Tag */
 	{.ether_type = 0x892f, .over = tag, .size = 6}, /* HSR, IEC 62439-3 */
 	{.ether_type = 0x893f, .over = tag, .size = 8}, /* E-Tag, IEEE 802.1BR */
+	{.ether_type = 0xd28b, .over = stamped},
 	{.ether_type = 0xf1c1, .over = tag, .size = 6}, /* R-Tag, IEEE 802.1CB */
 	{0},
 };

@@ -89,6 +89,54 @@ def has_quote(frame):
     return any(layer.__name__.endswith("error") for layer in frame.layers())
 
 
+# ---- what else IP travels in --------------------------------------------------------------------
+
+MACS = bytes.fromhex("020000000002020000000001")
+SNAP = bytes.fromhex("aaaa03000000")
+DATA_FRAME = bytes.fromhex("08000000" + "020000000001" * 3 + "0000")
+
+
+def length(size):
+    return struct.pack("!H", size)
+
+
+LINKS = {  # name: (link type, what a packet of an EtherType becomes)
+    "ethernet": (1, lambda t, p: MACS + t + p),
+    "qinq": (1, lambda t, p: MACS + b"\x88\xa8\0\1\x91\0\0\2\x81\0\0\3" + t + p),
+    "mpls": (1, lambda t, p: MACS + b"\x88\x47\0\2\0\x40\0\1\1\x40" + p),
+    "snap": (1, lambda t, p: MACS + length(8 + len(p)) + SNAP + t + p),
+    "backbone bridge": (1, lambda t, p: MACS + b"\x88\xe7\0\0\0\1" + MACS + t + p),
+    "pppoe": (1, lambda t, p: MACS + b"\x88\x64\x11\0\0\1" + length(2 + len(p)) +
+              (b"\0\x21" if t == b"\x08\0" else b"\0\x57") + p),
+    "loopback": (0, lambda t, p: (b"\2" if t == b"\x08\0" else b"\x1e") + bytes(3) + p),
+    "loopback, big": (108, lambda t, p: bytes(3) + (b"\2" if t == b"\x08\0" else b"\x18") + p),
+    "ppp": (9, lambda t, p: b"\xff\3" + (b"\0\x21" if t == b"\x08\0" else b"\0\x57") + p),
+    "hdlc": (104, lambda t, p: b"\x0f\0" + t + p),
+    "fddi": (10, lambda t, p: b"\x50" + MACS + SNAP + t + p),
+    "token ring": (6, lambda t, p: b"\x10\x40" + MACS + SNAP + t + p),
+    "frame relay": (107, lambda t, p: b"\x18\x41\3" + (b"\xcc" if t == b"\x08\0" else b"\x8e") + p),
+    "wireless": (105, lambda t, p: DATA_FRAME + SNAP + t + p),
+    "radiotap": (127, lambda t, p: b"\0\0\x08\0\0\0\0\0" + DATA_FRAME + SNAP + t + p),
+    "ppi": (192, lambda t, p: b"\0\0\x08\0\x69\0\0\0" + DATA_FRAME + SNAP + t + p),
+    "raw": (101, lambda t, p: p),
+    "cooked": (113, lambda t, p: b"\0\0\0\1\0\6\2\0\0\0\0\1\0\0" + t + p),
+    "cooked 2": (276, lambda t, p: t + bytes.fromhex("0000000000010001000602000000000100") + b"\0" + p),
+    "nflog": (239, lambda t, p: (b"\2" if t == b"\x08\0" else b"\x0a") + b"\0\0\0" +
+              struct.pack("<HH", 4 + len(p), 9) + p),
+    "infiniband": (242, lambda t, p: bytes(40) + t + b"\0\0" + p),
+    "enc": (109, lambda t, p: (b"\2" if t == b"\x08\0" else b"\x18") + bytes(11) + p),
+    "atm": (100, lambda t, p: SNAP + t + p),
+}
+
+
+def travelling(link, frames):
+    """(link type, bytes of each frame's IP packet in such a link)."""
+    link_type, wrap = LINKS[link]
+    packets = [(f[IP] if IP in f else f[IPv6]) for f in frames if IP in f or IPv6 in f]
+    return link_type, [wrap(b"\x08\0" if isinstance(p, IP) else b"\x86\xdd", bytes(p))
+                       for p in packets]
+
+
 # ---- files --------------------------------------------------------------------------------------
 
 def pcap(path, packets, order="<", ns=False, link_type=1, snaplen=262144):

@@ -3,12 +3,14 @@
 import gzip
 import itertools
 import os
+import pathlib
+import random
 import subprocess
 import threading
 from decimal import Decimal
 
 import pytest
-from scapy.all import wrpcap
+from scapy.all import IP, fragment, wrpcap
 
 import makers
 from conftest import DEADLINE, program, run_ptctl, some_of
@@ -340,3 +342,64 @@ def test_a_dash_is_standard_input_and_output_of_run(daemon, tmp_path):
             assert error.code == 1 and f"standard {which} with 'ptctl run' alone" in error.err, error
     daemon.ok("run", f'RdpcapSource("{source}") > WrpcapSink("./-")', cwd=tmp_path)
     assert (tmp_path / "-").read_bytes() == data
+
+
+# ---- the tool that tries all of it on any folder ------------------------------------------------
+
+TOOL = pathlib.Path(__file__).parent.parent / "captures.py"
+
+
+def make_folder(folder):
+    """Captures of each format, each link, short ones, parts, and damaged ones."""
+    folder.mkdir()
+    chance = random.Random(21)
+    frames = [makers.random_packet(chance) for _ in range(40)]
+    for n, (name, write) in enumerate(WRITERS.items()):
+        write(folder / f"{n} {name}")
+    makers.compressed(makers.pcap(folder / "squeezed", PACKETS), "gz")
+    for name in makers.LINKS:
+        link_type, packets = makers.travelling(name, frames)
+        makers.pcap(folder / f"{name}.pcap", [(p, n * 1000) for n, p in enumerate(packets)],
+                    link_type=link_type)
+    makers.pcap(folder / "short.pcap", [(bytes(f)[:chance.randrange(60)], n, len(bytes(f)))
+                                        for n, f in enumerate(frames)])
+    parts = [part for f in frames if IP in f for part in fragment(f, 24)]
+    makers.pcap(folder / "parts.pcap", [(bytes(p), n) for n, p in enumerate(parts)])
+    whole = pathlib.Path(makers.pcap(folder / "broken.pcap", PACKETS)).read_bytes()
+    (folder / "broken.pcap").write_bytes(whole[:-7])
+    (folder / "no capture").write_text("no capture\n")
+    return folder
+
+
+def try_all(folder, *without, **env):
+    command = ["/usr/bin/python3", TOOL, folder, "--verbose"]
+    return subprocess.run(command + (["--without", *without] if without else []), text=True,
+                          capture_output=True, timeout=20 * DEADLINE, env=dict(os.environ, **env))
+
+
+def test_captures_of_every_kind_come_through(tmp_path):
+    done = try_all(make_folder(tmp_path / "captures"), "anonymize")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "failures" not in done.stdout and "1 no capture" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("operation, instead, kinds", [
+    ("set", "function(m) if m.ip then m:set_byte(27, 7) end return m end",
+     {"set: checksum", "set: IP not found"}),
+    ("set", "function(m) return m.ip and m end", {"set"}),
+    ("anonymize", "function(m) return m end", {"anonymize: address"})])
+def test_what_does_not_is_told(tmp_path, operation, instead, kinds):
+    """With a ptctl that asks for something else."""
+    ctl = tmp_path / "ptctl"
+    ctl.write_text("#!/usr/bin/python3\n"
+                   "import os, re, sys\n"
+                   f"args = [re.sub('{operation}{{.*?}}', {instead!r}, a) for a in sys.argv[1:]]\n"
+                   f"os.execv({program('ptctl')!r}, ['ptctl', *args])\n")
+    ctl.chmod(0o755)
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    makers.pcap(folder / "in.pcap", PACKETS)
+    done = try_all(folder, PT_CTL=str(ctl), PT_DAEMON=program("pipetoold"))
+    assert done.returncode == 1 and not done.stderr, done.stdout + done.stderr
+    assert {line.split("failures: ")[1] for line in done.stdout.splitlines()
+            if "failures: " in line} >= kinds, done.stdout

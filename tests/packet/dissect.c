@@ -156,6 +156,8 @@ static const struct lead {
 	{"VN-Tag", PACKET_LINK_EN10MB, MACS "8926 00010000 0800", {0, 6}, 2},
 	{"HSR", PACKET_LINK_EN10MB, MACS "892f 00010000 0800", {0, 6}, 2},
 	{"E-Tag", PACKET_LINK_EN10MB, MACS "893f 000000000000 0800", {0, 6}, 2},
+	{"Arista's time", PACKET_LINK_EN10MB, MACS "d28b 0001 0010 0000000000000000 0800", {0, 6}, 2},
+	{"Arista's shorter time", PACKET_LINK_EN10MB, MACS "d28b 0001 0120 000000000000 0800", {0, 6}, 2},
 	{"R-Tag", PACKET_LINK_EN10MB, MACS "f1c1 00000000 0800", {0, 6}, 2},
 	{"Broadcom's tag", 281, MACS "00000000 0800", {0, 6}, 2},
 	{"Broadcom's tag before", 282, "00000000" MACS "0800", {4, 10}, 2},
