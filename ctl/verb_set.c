@@ -70,7 +70,7 @@ static int add_value(struct world *w, const struct pt_param *rows, const char *w
 	if (code)
 		return code;
 	char *key = must_printf("%.*s", (int)(equals - word), word);
-	path_resolve(param_find(rows, key), &value, w->directory);
+	path_resolve(param_find(rows, key), &value, w->directory, NULL);
 	json_object_set_new(params, key, value);
 	free(key);
 	return 0;

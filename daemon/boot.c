@@ -37,6 +37,7 @@ struct file {
 
 struct boot {
 	struct engines *engines;
+	const char *out; /* see pipe_file_understand; lives on */
 	struct file *files;
 	unsigned busy; /* answers that are awaited, and a scan */
 	size_t bad;    /* files of the last scan that cannot be engines' */
@@ -85,27 +86,32 @@ static int each_file(const char *folder, take *each, void *arg, size_t *bad)
 	return code;
 }
 
-static int read_program(const char *path, char **text, struct lang_program *program,
-                        struct pipe_fault *fault)
+static int read_program(const char *path, const char *out, char **text,
+                        struct lang_program *program, struct pipe_fault *fault)
 {
 	int code = pipe_file_read(path, text, fault);
-	if (!code && (code = pipe_file_understand(path, *text, program, fault))) {
+	if (!code && (code = pipe_file_understand(path, out, *text, program, fault))) {
 		free(*text);
 		*text = NULL;
 	}
 	return code;
 }
 
+struct check {
+	const char *out;
+	const struct pt_engine_limits *limits;
+};
+
 static bool check_file(void *arg, const char *path, const char *name)
 {
-	const struct pt_engine_limits *limits = arg;
+	const struct check *c = arg;
 	struct pt_error err = PT_ERROR_INIT;
 	struct pipe_fault fault = PIPE_FAULT_INIT;
 	struct lang_program program;
 	char *text = NULL;
-	int code = read_program(path, &text, &program, &fault);
+	int code = read_program(path, c->out, &text, &program, &fault);
 	if (!code) {
-		code = trial_make(name, program.ops, limits, &err);
+		code = trial_make(name, program.ops, c->limits, &err);
 		call_root_paths(&err);
 		pipe_file_locate(path, &program, &err, &fault);
 		pt_error_clear(&err);
@@ -118,10 +124,11 @@ static bool check_file(void *arg, const char *path, const char *name)
 	return !code;
 }
 
-size_t boot_check(const char *folder, const struct pt_engine_limits *limits)
+size_t boot_check(const char *folder, const char *out, const struct pt_engine_limits *limits)
 {
 	size_t bad;
-	each_file(folder, check_file, (void *)(uintptr_t)limits, &bad);
+	struct check check = {out, limits};
+	each_file(folder, check_file, &check, &bad);
 	return bad;
 }
 
@@ -306,7 +313,8 @@ static int read_wanted(struct file *file)
 {
 	struct pipe_fault fault = PIPE_FAULT_INIT;
 	struct lang_program program;
-	int code = pipe_file_understand(file->path, file->wanted, &program, &fault);
+	int code =
+		pipe_file_understand(file->path, file->boot->out, file->wanted, &program, &fault);
 	if (code) { /* understood when it was read, and a type is gone since */
 		fault_told(file, &fault, true);
 	} else {
@@ -460,7 +468,7 @@ static bool take_file(void *arg, const char *path, const char *name)
 	struct pipe_fault fault = PIPE_FAULT_INIT;
 	struct lang_program program;
 	char *text = NULL;
-	int code = read_program(path, &text, &program, &fault);
+	int code = read_program(path, file->boot->out, &text, &program, &fault);
 	file->there = true;
 	file->unread = code != 0;
 	if (code) {
@@ -507,7 +515,7 @@ void boot_reread(struct boot *boot, const char *name, engines_done *done, void *
 	int code = -PT_ESTATE;
 	if (!engine || file->busy || file->begun) {
 		pt_fail(&err, code, "$.engine", "the file of engine '%s' is being read", name);
-	} else if ((code = read_program(file->path, &text, &program, &fault))) {
+	} else if ((code = read_program(file->path, file->boot->out, &text, &program, &fault))) {
 		pt_fail(&err, code, "$.engine", "%s", fault.why.data);
 		fault_told(file, &fault, false);
 	} else {
@@ -537,10 +545,12 @@ size_t boot_bad(const struct boot *boot)
 	return bad;
 }
 
-struct boot *boot_new(struct engines *engines, void (*settled)(void *arg), void *arg)
+struct boot *boot_new(struct engines *engines, const char *out, void (*settled)(void *arg),
+                      void *arg)
 {
 	struct boot *boot = must_calloc(1, sizeof *boot);
 	boot->engines = engines;
+	boot->out = out;
 	boot->settled = settled;
 	boot->arg = arg;
 	return boot;

@@ -11,7 +11,8 @@ struct boot;
 struct pt_engine_limits;
 
 /* `settled` is called after a scan, when no engine is being made or destroyed any more. */
-struct boot *boot_new(struct engines *, void (*settled)(void *arg), void *arg);
+/* Relative paths of files that blocks write are taken from `out`, which lives on. */
+struct boot *boot_new(struct engines *, const char *out, void (*settled)(void *arg), void *arg);
 void boot_free(struct boot *);
 
 /* Starts what is new in the folder, applies what has changed, tries again what has failed, destroys
@@ -28,6 +29,6 @@ size_t boot_bad(const struct boot *);
 
 /* Whether an engine could be made of each file, of which none is started: returns how many files are
    bad, which were logged. */
-size_t boot_check(const char *folder, const struct pt_engine_limits *);
+size_t boot_check(const char *folder, const char *out, const struct pt_engine_limits *);
 
 #endif

@@ -413,6 +413,16 @@ static void tell_status(void *arg, struct buf *out)
 	status_tell(arg, out);
 }
 
+static const char *state_folder(const struct daemon *d)
+{
+	const char *variable = getenv("STATE_DIRECTORY");
+	if (d->options->state)
+		return d->options->state;
+	if (d->conf.state)
+		return d->conf.state;
+	return variable && *variable ? variable : PIPETOOL_STATE_DIR;
+}
+
 static void open_parts(struct daemon *d, const struct control_socket *sockets, size_t count)
 {
 	const struct engines_events events = {.output = on_output,
@@ -430,20 +440,10 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	engines_leave_to(d->engines, d->keep);
 	d->loaded = loaded_new(d->journal);
 	d->server = server_new(d, &d->loop, sockets, count, &d->conf);
-	d->boot = boot_new(d->engines, on_settled, d);
+	d->boot = boot_new(d->engines, state_folder(d), on_settled, d);
 	d->notify = notify_new(&d->loop, tell_status, d);
 	d->net = net_watch_new(&d->loop, on_network, d);
 	d->watchdog = watchdog_new(&d->loop, d->engines, watchdog_period_ms());
-}
-
-static const char *state_folder(const struct daemon *d)
-{
-	const char *variable = getenv("STATE_DIRECTORY");
-	if (d->options->state)
-		return d->options->state;
-	if (d->conf.state)
-		return d->conf.state;
-	return variable && *variable ? variable : PIPETOOL_STATE_DIR;
 }
 
 /* A folder that nobody asked for may be out of reach: then nothing is kept. */
@@ -550,7 +550,7 @@ int daemon_check(const struct options *options)
 	named_fd_add_any();
 	good &= !load_blocks(&d);
 	const struct pt_engine_limits limits = engines_limits(&d.conf);
-	good &= !boot_check(engines_folder(&d), &limits);
+	good &= !boot_check(engines_folder(&d), state_folder(&d), &limits);
 	conf_clear(&d.conf);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

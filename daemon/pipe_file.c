@@ -126,15 +126,16 @@ static int check(const char *path, struct lang_program *program, struct pipe_fau
 	return code;
 }
 
-int pipe_file_understand(const char *path, const char *text, struct lang_program *program,
-                         struct pipe_fault *fault)
+int pipe_file_understand(const char *path, const char *out, const char *text,
+                         struct lang_program *program, struct pipe_fault *fault)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	char *folder = must_printf("%.*s", (int)(strrchr(path, '/') - path), path);
 	const struct lang_env env = {.params = params_of,
 	                             .types = types_of,
 	                             .exists = nothing_exists,
-	                             .directory = folder};
+	                             .directory = folder,
+	                             .out = out};
 	int code = lang_parse(text, strlen(text), &env, program, &err);
 	add_parse_faults(fault, path, &err);
 	pt_error_clear(&err);

@@ -116,7 +116,7 @@ static int read_argument(struct reader *r, struct lang_place place, const char *
 	int code = literal_read(r->lex, r->complaints, &r->places, r->constants, &value);
 	if (code)
 		return code;
-	path_resolve(row, &value, r->env->directory);
+	path_resolve(row, &value, r->env->directory, r->env->out);
 	if (is_name)
 		take_name(r, value_place, value);
 	else if (r->rows && !row)

@@ -44,28 +44,30 @@ static void join(json_t **value, const char *directory)
 	*value = joined;
 }
 
-static void resolve_members(const struct pt_param *rows, json_t *object, const char *directory)
+static void resolve_members(const struct pt_param *rows, json_t *object, const char *directory,
+                            const char *out)
 {
 	for (const struct pt_param *row = rows; row && row->name; row++) {
 		json_t *member = json_incref(json_object_get(object, row->name));
 		if (!member)
 			continue;
-		path_resolve(row, &member, directory);
+		path_resolve(row, &member, directory, out);
 		json_object_set_new(object, row->name, member);
 	}
 }
 
-void path_resolve(const struct pt_param *row, json_t **value, const char *directory)
+void path_resolve(const struct pt_param *row, json_t **value, const char *directory,
+                  const char *out)
 {
 	size_t i;
 	json_t *item;
 	if (!row || !directory)
 		return;
 	if ((row->kind == PT_KIND_PATH || row->kind == PT_KIND_FILE) && json_is_string(*value))
-		join(value, directory);
+		join(value, out && row->flags & PT_WRITE ? out : directory);
 	else if (row->kind == PT_KIND_OBJECT)
-		resolve_members(row->members, *value, directory);
+		resolve_members(row->members, *value, directory, out);
 	else if (row->kind == PT_KIND_LIST)
 		json_array_foreach (*value, i, item)
-			resolve_members(row->members, item, directory);
+			resolve_members(row->members, item, directory, out);
 }
