@@ -245,7 +245,11 @@ struct ask *engines_ask(struct engine *engine, const char *verb, json_t *params,
 	ask->keeps = ask->starts || !strcmp(verb, "stop");
 	ask->counted = ask->starts && engine->phase == READY && !engine->retrying;
 	engine->starts += ask->counted;
+	json_t *own = NULL; /* nobody's own start */
+	if (ask->starts && (engine->boots || engine->retrying))
+		params = own = json_pack("{s:b}", "comes_back", true);
 	ask_put(ask, verb, params, fds, fd_count);
+	json_decref(own);
 	return ask;
 }
 

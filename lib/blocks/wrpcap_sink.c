@@ -136,6 +136,8 @@ static int open_anew(struct pt_block *b, struct pt_error *err)
 	struct capture_writer_config config = config_of(b);
 	if (rotates(s))
 		config.number = rotate_highest(s->fname.path) + 1;
+	else if (pt_comes_back(b) && !is_handed(s))
+		config.begun = CAPTURE_FOUND;
 	if (is_handed(s))
 		config.fd = pt_open_file(b, "fname", &s->fname, O_WRONLY, 0, err);
 	if (is_handed(s) && config.fd < 0)
@@ -192,23 +194,20 @@ static int check_handed(const struct wrpcap_sink *s, const struct handed *h, str
 	return -EBUSY;
 }
 
-/* A file that an earlier daemon has begun. What cannot be gone on with is written anew, as at any
-   start. */
+/* A file that an earlier daemon has opened, and begun or not. */
 static int go_on(struct pt_block *b, struct wrpcap_sink *s, const struct handed *h, int fd,
                  struct pt_error *err)
 {
 	struct capture_writer_config config = config_of(b);
-	if (!h || check_handed(s, h, NULL) || (h->pack && !h->whole)) {
-		close(fd);
-		s->kept = false;
-		return 0;
-	}
 	config.fd = fd;
-	config.format = (enum capture_format)h->format;
-	config.pack = (enum pack_kind)h->pack;
-	if (h->link_type >= 0) {
-		config.link_type = h->link_type;
-		config.begun = h->whole ? CAPTURE_WHOLE : CAPTURE_TORN;
+	config.begun = CAPTURE_FOUND;
+	if (h && !check_handed(s, h, NULL)) {
+		config.format = (enum capture_format)h->format;
+		config.pack = (enum pack_kind)h->pack;
+		if (h->link_type >= 0) {
+			config.link_type = h->link_type;
+			config.begun = h->whole ? CAPTURE_WHOLE : CAPTURE_TORN;
+		}
 	}
 	return capture_writer_open(&config, &s->writer, err);
 }
@@ -291,11 +290,25 @@ static void hold_back_if_full(struct pt_block *b, struct wrpcap_sink *s)
 		pt_full(b, true);
 }
 
+/* The next daemon goes on with what has a header. */
+static bool tell_begun(struct pt_block *b, struct wrpcap_sink *s)
+{
+	if (s->told_begun || capture_writer_link_type(s->writer) < 0)
+		return false;
+	s->told_begun = true;
+	pt_leaves_other(b);
+	return true;
+}
+
 static void start(struct pt_block *b)
 {
 	struct wrpcap_sink *s = pt_state(b);
 	s->started = true;
 	atomic_store(&s->full, false);
+	capture_writer_head(s->writer);
+	tell_begun(b, s);
+	if (capture_writer_aside(s->writer))
+		pt_note(b, "%s", capture_writer_aside(s->writer));
 	if (s->kept) {
 		hold_back_if_full(b, s);
 		pt_timer_at(b, &s->timer, pt_now(b) + QUIET_NS, on_quiet);
@@ -371,10 +384,8 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	}
 	if (s->failed)
 		return;
-	if (!s->told_begun && capture_writer_link_type(s->writer) >= 0) {
-		s->told_begun = true;
-		pt_leaves_other(b);
-	}
+	if (tell_begun(b, s))
+		capture_writer_push(s->writer);
 	hold_back_if_full(b, s);
 	if (!s->timer.place)
 		pt_timer_at(b, &s->timer, pt_now(b) + QUIET_NS, on_quiet);
@@ -454,13 +465,15 @@ static const struct pt_type wrpcap_sink = {
 	.name = "WrpcapSink",
 	.summary = "Writes the packets of the low entry to a capture file",
 	.help = "Packets are buffered; what is buffered reaches the file within a second, and the "
-		"disk "
-		"when the engine stops. A packet of another link type than the file's is dropped "
-		"and "
-		"counted, but in pcapng. A message that is not a packet is written only if "
-		"linktype is "
-		"set, as a packet of now. When a write fails the block fails and what comes is "
-		"dropped.",
+		"disk when the engine stops. A packet of another link type than the file's is "
+		"dropped and counted, but in pcapng. A message that is not a packet is written "
+		"only if linktype is set, as a packet of now. A time that pcap cannot say (before "
+		"1970, after 2106) becomes the nearest, and a packet longer than readers take "
+		"(256 KiB; of USB and D-Bus 128 MiB) is cut: both are told and counted. When a "
+		"write fails the block fails and what comes is dropped. Where the daemon itself "
+		"brings the engine back, after a crash or a boot, the file is gone on with behind "
+		"its last whole packet; another kind of file stays, and out.00001.pcap is "
+		"written beside it.",
 	.picture = "     +----------+\n"
 		   "     |          |\n"
 		   "   >-|--[file]  |\n"

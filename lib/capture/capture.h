@@ -36,7 +36,8 @@ void capture_reader_close(struct capture_reader *); /* NULL does nothing */
 /* The next packets, up to `max`, as messages of `pool`, whose bytes lie in the chunks that were
    read. Returns how many; 0 at the end; -EAGAIN when nothing came this time (poll the descriptor if
    the reader may wait, else call again: much was skipped); -ENOMEM when the pool's limit is reached (try again when messages were freed); another negative
-   code with words in `err` when the file is damaged or cannot be read: nothing more comes then. */
+   code with words in `err` when the file is damaged or cannot be read: nothing more comes then, and
+   a FIFO is open no longer, as at the end. */
 int capture_reader_next(struct capture_reader *, struct pt_pool *, struct pt_msg **messages,
                         unsigned max, struct pt_error *);
 
@@ -54,7 +55,9 @@ enum capture_format { CAPTURE_PCAP, CAPTURE_PCAP_NS, CAPTURE_PCAPNG };
 struct capture_facts {
 	enum capture_format format;
 	bool swapped;       /* written in the other byte order */
-	bool packed;        /* compressed */
+	const char *packed; /* how it is compressed: "gzip"; "none" */
+	bool old;         /* of a version before 2.4, or with other records: not to be written on */
+	uint32_t snaplen; /* of pcap */
 	uint16_t link_type; /* of pcap */
 };
 void capture_reader_facts(const struct capture_reader *, struct capture_facts *);
@@ -90,9 +93,12 @@ struct capture_writer_config {
 	           name. A regular file is treated as one that was opened by its path */
 	const char *const *folders; /* where it may write, for ever: see base/path.h */
 	enum capture_format format;
-	/* An earlier process has begun to write to `fd`: it goes on behind what is there. Where that process was killed, the
-	   file may be torn, and is cut behind its last whole packet; a compressed one cannot be. */
-	enum { CAPTURE_NEW, CAPTURE_WHOLE, CAPTURE_TORN } begun;
+	/* An earlier process has begun to write: it goes on behind what is there. Where that process was
+	   killed, the file may be torn, and is cut behind its last whole packet (if it is compressed,
+	   behind the last member or frame that is whole). Whole and torn are of `fd`. Found is what
+	   may be there, in `fd` or by its name; where that is another kind of file it stays, and what
+	   is written goes beside it: capture_writer_aside. */
+	enum { CAPTURE_NEW, CAPTURE_WHOLE, CAPTURE_TORN, CAPTURE_FOUND } begun;
 	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */
 	enum pack_kind pack;
 	/* To a file of the same format and link type, else refused; not where either is compressed. */
@@ -123,6 +129,11 @@ int capture_writer_open(const struct capture_writer_config *, struct capture_wri
 void capture_writer_adopt(struct capture_writer *, const struct capture_writer_config *config);
 enum capture_format capture_writer_format(const struct capture_writer *);
 enum pack_kind capture_writer_pack(const struct capture_writer *);
+/* Why another file is written than was said, and its name, as words; NULL: it is not. */
+const char *capture_writer_aside(const struct capture_writer *);
+/* Begins the file at once, if there is nothing in it and the link type is known, or need not be: so that
+   a reader finds a header. Cuts off at once what is torn. */
+void capture_writer_head(struct capture_writer *);
 int capture_writer_link_type(const struct capture_writer *); /* -1: it has no header yet */
 int capture_writer_fd(const struct capture_writer *); /* its own; -1 after capture_writer_rotate */
 

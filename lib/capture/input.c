@@ -29,9 +29,11 @@ struct input {
 	const struct unpack_kind *kind;
 	void *unpacker;
 	bool whole;
+	bool left;         /* see input_leave */
 	const char *fault; /* after the bytes that were given */
 	uint8_t *packed;
 	size_t packed_at, packed_end;
+	size_t memory; /* that unpacking may take; 0: any */
 };
 
 int input_path(const char *path, struct pt_error *err)
@@ -105,14 +107,20 @@ static void stop_unpacking(struct input *in)
 	in->fault = NULL;
 }
 
+static void restore_flags(struct input *in)
+{
+	if (in->flags_before >= 0)
+		fcntl(in->fd, F_SETFL, in->flags_before);
+	in->flags_before = -1;
+}
+
 void input_close(struct input *in)
 {
 	if (!in)
 		return;
 	stop_unpacking(in);
 	input_unlock(in);
-	if (in->flags_before >= 0)
-		fcntl(in->fd, F_SETFL, in->flags_before);
+	restore_flags(in);
 	close(in->fd);
 	free(in->packed);
 	free(in->name);
@@ -162,6 +170,8 @@ static int tell_kind(struct input *in, struct pt_error *err)
 		in->kind = NULL;
 		return -ENOMEM;
 	}
+	if (in->kind->bound && in->memory)
+		in->kind->bound(in->unpacker, in->memory);
 	if (!in->packed)
 		in->packed = must_calloc(1, PACKED_ROOM);
 	memcpy(in->packed, in->head, in->head_length);
@@ -196,6 +206,11 @@ static size_t unpack_some(struct input *in, uint8_t *room, size_t length)
 
 static ssize_t packed_fault(struct input *in, struct pt_error *err)
 {
+	if (in->fault == unpack_too_large)
+		return pt_fail(err, -ENOBUFS, "fname",
+		               "'%s' looks back over more than an engine may hold (see [limits] "
+		               "memory) in its %s data; pack it anew without --long",
+		               in->name, in->kind->name);
 	uint64_t at = in->done - (in->packed_end - in->packed_at);
 	return pt_fail(err, -EBADMSG, "fname",
 	               "'%s' is damaged: %s in its %s data, near byte %llu of the file", in->name,
@@ -219,6 +234,8 @@ static ssize_t read_packed(struct input *in, uint8_t *room, size_t length, struc
 			return (ssize_t)got;
 		if (in->fault)
 			return packed_fault(in, err);
+		if (in->packed_at < in->packed_end)
+			continue;
 		ssize_t n = read_raw(in, in->packed, PACKED_ROOM, err);
 		if (n < 0)
 			return n;
@@ -228,6 +245,15 @@ static ssize_t read_packed(struct input *in, uint8_t *room, size_t length, struc
 		in->packed_end = (size_t)n;
 	}
 	return -EAGAIN;
+}
+
+void input_bound(struct input *in, size_t memory)
+{
+	if (!memory || in->memory == memory)
+		return;
+	in->memory = memory;
+	if (in->kind && in->kind->bound)
+		in->kind->bound(in->unpacker, memory);
 }
 
 ssize_t input_read(struct input *in, uint8_t *room, size_t length, struct pt_error *err)
@@ -242,8 +268,8 @@ ssize_t input_read(struct input *in, uint8_t *room, size_t length, struct pt_err
 
 int input_rewind(struct input *in, struct pt_error *err)
 {
-	if (lseek(in->fd, 0, SEEK_SET) < 0)
-		return pt_fail(err, -errno, "fname",
+	if (in->left || lseek(in->fd, 0, SEEK_SET) < 0)
+		return pt_fail(err, in->left ? -ESPIPE : -errno, "fname",
 		               "'%s' cannot be read again: it is not a regular file", in->name);
 	lock(in, F_RDLCK);
 	stop_unpacking(in);
@@ -251,6 +277,17 @@ int input_rewind(struct input *in, struct pt_error *err)
 	in->head_length = 0;
 	in->done = 0;
 	return 0;
+}
+
+void input_leave(struct input *in)
+{
+	int nothing = waits(in->mode, in->fd) ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+	if (nothing < 0)
+		return;
+	restore_flags(in);
+	in->left = true;
+	dup3(nothing, in->fd, O_CLOEXEC);
+	close(nothing);
 }
 
 bool input_has(const struct input *in, size_t length)
@@ -291,9 +328,9 @@ bool input_is_regular(const struct input *in)
 	return S_ISREG(in->mode);
 }
 
-bool input_is_packed(const struct input *in)
+const char *input_packing(const struct input *in)
 {
-	return in->kind != NULL;
+	return in->kind ? in->kind->name : "none";
 }
 
 void input_progress(const struct input *in, uint64_t *done, uint64_t *size)

@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/path.h"
+#include "capture/pack.h"
+#include "capture/unpack.h"
 #include "msg/pool.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +21,11 @@
 #define BATCH 64
 
 #define FILE_HEADER 24
+#define SNAPLEN_AT  16
+#define HEAD        24 /* less is no file of any kind */
 #define RECORD      16
-#define WHOLE_MAX   (16 * 1024 * 1024) /* more than any block of ours */
+#define PACKED_ROOM (64 * 1024)
+#define WHOLE_MAX   (129 * 1024 * 1024) /* more than any block of ours */
 
 const char *const capture_formats[] = {"pcap", "pcap-ns", "pcapng", NULL};
 
@@ -79,23 +84,39 @@ static int open_file(const struct capture_writer_config *config, int mode, bool 
 static int check_facts(const struct capture_writer_config *config, const struct capture_facts *f,
                        struct pt_error *err)
 {
-	if (f->packed)
+	if (strcmp(f->packed, pack_words[config->pack]))
 		return pt_fail(err, -EMEDIUMTYPE, "append",
-		               "cannot append to '%s': it is compressed", config->path);
+		               "cannot append to '%s': its compression is %s, not %s", config->path,
+		               f->packed, pack_words[config->pack]);
 	if (f->format != config->format && !config->any_format)
 		return pt_fail(err, -EMEDIUMTYPE, "format",
 		               "cannot append to '%s': its format is %s, not %s", config->path,
 		               capture_formats[f->format], capture_formats[config->format]);
 	if (f->format == CAPTURE_PCAPNG)
 		return 0;
-	if (f->swapped)
-		return pt_fail(err, -EMEDIUMTYPE, "append",
-		               "cannot append to '%s': it is of the other byte order",
-		               config->path);
+	if (f->swapped || f->old)
+		return pt_fail(err, -EMEDIUMTYPE, "append", "cannot append to '%s': it is of %s",
+		               config->path,
+		               f->swapped ? "the other byte order" : "an old version of pcap");
 	if (config->link_type >= 0 && config->link_type != f->link_type)
 		return pt_fail(err, -EMEDIUMTYPE, "linktype",
 		               "cannot append to '%s': its link type is %u, not %d", config->path,
 		               f->link_type, config->link_type);
+	return 0;
+}
+
+/* Faults come when it is read through. */
+static int read_head(struct capture_reader *r)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m;
+	int n;
+	while ((n = capture_reader_next(r, pool, &m, 1, NULL)) == -EAGAIN)
+		;
+	if (n > 0)
+		pt_msg_unref(m);
+	capture_reader_release(r);
+	pool_free(pool);
 	return 0;
 }
 
@@ -115,34 +136,37 @@ static int read_through(struct capture_reader *r, struct pt_error *err)
 	return n;
 }
 
-static int look_at(const struct capture_writer_config *config, struct output *o,
-                   struct pt_error *err)
+/* Ours may be open for writing alone. */
+static int open_again(int fd, int mode)
+{
+	char path[32];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	int again = open(path, mode | O_CLOEXEC);
+	return again < 0 ? -errno : again;
+}
+
+/* What the file is that `copy` reads, if what is to be written can stand behind it. */
+static int look_at(const struct capture_writer_config *config, struct output *o, int copy,
+                   bool through, struct pt_error *err)
 {
 	struct capture_reader *r;
 	struct capture_facts facts;
-	if ((fcntl(o->fd, F_GETFL) & O_ACCMODE) != O_RDWR)
-		return pt_fail(err, -EBADF, "append",
-		               "cannot append to '%s': it is not open for reading, too",
-		               config->path);
-	int copy = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
-		return output_failed(config, config->path, -errno, err);
+		return output_failed(config, config->path, copy, err);
 	int rc = capture_reader_open_fd(copy, config->path, &r, err);
 	if (rc)
 		return rc;
-	rc = read_through(r, err);
+	rc = through ? read_through(r, err) : read_head(r);
 	capture_reader_facts(r, &facts);
 	if (rc == 0)
 		rc = check_facts(config, &facts, err);
 	capture_reader_close(r);
-	if (rc)
-		return rc;
-	if (lseek(o->fd, 0, SEEK_END) < 0)
-		return output_failed(config, config->path, -errno, err);
 	o->format = facts.format;
 	o->headed = facts.format != CAPTURE_PCAPNG;
-	if (o->headed)
-		o->link_type = facts.link_type;
+	if (rc || !o->headed)
+		return rc;
+	o->link_type = facts.link_type;
+	o->raise = facts.snaplen && facts.snaplen < capture_packet_max(facts.link_type);
 	return 0;
 }
 
@@ -168,10 +192,21 @@ static int claim(const struct capture_writer_config *config, struct output *o, s
 		return 0;
 	if (!lock(o->fd))
 		return output_failed(config, config->path, -EBUSY, err);
-	o->truncate = !config->append;
+	o->cut = !config->append;
+	o->filled = st.st_size > 0;
 	if (is_being_read(o->fd))
 		return output_failed(config, config->path, -ETXTBSY, err);
-	return config->append && st.st_size ? look_at(config, o, err) : 0;
+	if (!config->append || !st.st_size)
+		return 0;
+	if ((fcntl(o->fd, F_GETFL) & O_ACCMODE) != O_RDWR)
+		return pt_fail(err, -EBADF, "append",
+		               "cannot append to '%s': it is not open for reading, too",
+		               config->path);
+	int copy = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
+	int rc = look_at(config, o, copy < 0 ? -errno : copy, true, err);
+	if (!rc && lseek(o->fd, 0, SEEK_END) < 0)
+		rc = output_failed(config, config->path, -errno, err);
+	return rc;
 }
 
 bool output_is_free(const struct capture_writer_config *config, const char *path)
@@ -216,7 +251,7 @@ static size_t size_at(const uint8_t *at, bool pcapng)
 	memcpy(&length, at + (pcapng ? 4 : 8), sizeof length);
 	if (pcapng)
 		return length >= 12 && length % 4 == 0 && length <= WHOLE_MAX ? length : 0;
-	return length <= CAPTURE_PACKET_MAX ? RECORD + (size_t)length : 0;
+	return length <= WHOLE_MAX ? RECORD + (size_t)length : 0;
 }
 
 /* Where the last whole one ends, of a file in our byte order. Only what is needed is read. */
@@ -240,21 +275,59 @@ static off_t find_end(int fd, off_t size, bool pcapng)
 		at += (off_t)next;
 	}
 	free(bytes);
-	return at > size ? size : at;
+	return at > size ? 0 : at;
 }
 
-static int cut_torn(const struct capture_writer_config *config, int fd, off_t size)
+/* The same of a compressed one: where the last whole member or frame ends. */
+static off_t find_packed_end(int fd)
 {
-	char path[32];
-	if (config->pack)
-		return -EMEDIUMTYPE;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	int reading = open(path, O_RDONLY | O_CLOEXEC); /* ours may be open for writing alone */
+	uint8_t *packed = must_calloc(2, PACKED_ROOM), *unpacked = packed + PACKED_ROOM;
+	const struct unpack_kind *kind = NULL;
+	void *unpacker = NULL;
+	bool whole = false;
+	off_t at = 0, end = 0;
+	for (ssize_t n; (n = pread(fd, packed, PACKED_ROOM, at)) > 0; at += n) {
+		struct unpack_span s = {.in = packed, .in_left = (size_t)n};
+		if (!kind && (kind = unpack_kind(packed, (size_t)n)) && !(unpacker = kind->make()))
+			break;
+		while (kind && s.in_left) {
+			size_t left = s.in_left;
+			s.out = unpacked;
+			s.out_left = PACKED_ROOM;
+			if (kind->run(unpacker, &s, &whole))
+				goto damaged;
+			if (whole)
+				end = at + (n - (ssize_t)s.in_left);
+			if (s.in_left == left && s.out_left == PACKED_ROOM)
+				goto damaged;
+		}
+	}
+damaged:
+	if (unpacker)
+		kind->free(unpacker);
+	free(packed);
+	return end;
+}
+
+/* Behind the last whole packet it is to be cut, and gone on with; where there is not even a header, it
+   is begun. */
+static int find_cut(const struct capture_writer_config *config, struct output *o, off_t size,
+                    struct pt_error *err)
+{
+	int reading = open_again(o->fd, O_RDONLY);
 	if (reading < 0)
-		return -errno;
-	off_t end = find_end(reading, size, config->format == CAPTURE_PCAPNG);
+		return output_failed(config, config->path, reading, err);
+	o->cut = true;
+	o->end = config->pack ? find_packed_end(reading)
+	                      : find_end(reading, size, o->format == CAPTURE_PCAPNG);
+	o->filled = o->end > 0;
+	o->headed &= o->filled;
 	close(reading);
-	return ftruncate(fd, end) ? -errno : 0;
+	if (config->pack && size && !o->end)
+		return pt_fail(err, -EMEDIUMTYPE, "fname",
+		               "'%s' has nothing that is whole in its %s data", config->path,
+		               pack_words[config->pack]);
+	return 0;
 }
 
 int output_go_on(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
@@ -264,24 +337,85 @@ int output_go_on(const struct capture_writer_config *config, struct output *o, s
 	*o = (struct output){
 		.fd = config->fd, .link_type = config->link_type, .format = config->format};
 	o->headed = config->format != CAPTURE_PCAPNG; /* that may have another section */
-	if (!rc && S_ISREG(st.st_mode) && config->begun == CAPTURE_TORN)
-		rc = cut_torn(config, o->fd, st.st_size);
+	o->filled = true;
 	if (!rc && S_ISREG(st.st_mode) && lseek(o->fd, 0, SEEK_END) < 0)
 		rc = -errno;
-	if (rc) {
+	if (rc)
+		output_failed(config, config->path, rc, err);
+	else if (S_ISREG(st.st_mode) && config->begun == CAPTURE_TORN)
+		rc = find_cut(config, o, st.st_size, err);
+	if (rc)
 		close(o->fd);
-		return output_failed(config, config->path, rc, err);
-	}
-	return 0;
+	return rc;
+}
+
+/* Goes on with what is there, if it is something. */
+static int find(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
+{
+	struct stat st;
+	if (fstat(o->fd, &st) < 0)
+		return output_failed(config, config->path, -errno, err);
+	if (!lock(o->fd))
+		return output_failed(config, config->path, -EBUSY, err);
+	if (is_being_read(o->fd))
+		return output_failed(config, config->path, -ETXTBSY, err);
+	o->cut = true;
+	if (st.st_size < HEAD)
+		return 0; /* nothing, or the beginning of a header */
+	if (look_at(config, o, open_again(o->fd, O_RDONLY), false, err))
+		return -EMEDIUMTYPE;
+	return find_cut(config, o, st.st_size, err);
+}
+
+/* A FIFO would notice if it were opened to look at it. */
+static int open_regular(const struct capture_writer_config *config)
+{
+	struct stat st;
+	int fd = path_open(config->folders, config->path, O_PATH, 0);
+	if (fd < 0)
+		return fd;
+	bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	close(fd);
+	return regular ? path_open(config->folders, config->path, O_RDWR, 0) : -ENOENT;
+}
+
+int output_find(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
+{
+	struct capture_writer_config anew = *config;
+	int fd = config->fd >= 0 ? config->fd : open_regular(config);
+	anew.begun = CAPTURE_NEW;
+	if (fd == -ENOENT)
+		return output_open(&anew, o, err);
+	if (fd < 0)
+		return output_failed(config, config->path, fd, err);
+	*o = (struct output){.link_type = -1, .fd = fd, .format = config->format};
+	int rc = find(config, o, err);
+	if (rc)
+		close(fd);
+	return rc;
+}
+
+/* Readers cut packets where the header says that they are. */
+static int raise_snaplen(const struct output *o)
+{
+	uint32_t snaplen = capture_packet_max((uint16_t)o->link_type);
+	bool appends = fcntl(o->fd, F_GETFL) & O_APPEND; /* wherever it is told to write */
+	int fd = appends ? open_again(o->fd, O_WRONLY) : o->fd;
+	if (fd < 0)
+		return fd;
+	int rc = pwrite(fd, &snaplen, sizeof snaplen, SNAPLEN_AT) < 0 ? -errno : o->fd;
+	if (appends)
+		close(fd);
+	return rc;
 }
 
 int output_begin(const struct output *o)
 {
 	if (is_being_read(o->fd))
 		return -ETXTBSY;
-	if (o->truncate && (ftruncate(o->fd, 0) < 0 || lseek(o->fd, 0, SEEK_SET) < 0))
+	if (o->cut && (ftruncate(o->fd, o->end) < 0 || lseek(o->fd, o->end, SEEK_SET) < 0))
 		return -errno;
-	return o->fd;
+	return o->raise && o->headed ? raise_snaplen(o) : o->fd;
 }
 
 int output_replace(const struct capture_writer_config *config, const char *path)

@@ -28,6 +28,8 @@ struct pack_step {
 struct pack {
 	const struct pack_row *row;
 	void *state;
+	bool begun; /* a member or frame */
+	bool whole; /* the file has one that is ended */
 	uint8_t room[ROOM];
 };
 
@@ -64,21 +66,18 @@ static void gzip_free(void *state)
 static int gzip_step(void *state, struct pack_step *s)
 {
 	z_stream *z = state;
-	static const int flushes[] = {[WRITER_MORE] = Z_NO_FLUSH,
-	                              [WRITER_PAUSE] = Z_SYNC_FLUSH,
-	                              [WRITER_LAST] = Z_FINISH};
 	z->next_in = (Bytef *)(uintptr_t)s->in;
 	z->avail_in = (uInt)s->in_left;
 	z->next_out = s->room;
 	z->avail_out = ROOM;
-	if (deflate(z, flushes[s->end]) == Z_STREAM_ERROR)
+	if (deflate(z, s->end == WRITER_MORE ? Z_NO_FLUSH : Z_FINISH) == Z_STREAM_ERROR)
 		return -EIO;
 	s->in = z->next_in;
 	s->in_left = z->avail_in;
 	s->packed = ROOM - z->avail_out;
 	if (z->avail_out == 0)
 		return 1;
-	if (s->end == WRITER_LAST)
+	if (s->end != WRITER_MORE)
 		deflateReset(z);
 	return 0;
 }
@@ -97,12 +96,10 @@ static void zstd_free(void *state)
 
 static int zstd_step(void *state, struct pack_step *s)
 {
-	static const ZSTD_EndDirective ends[] = {[WRITER_MORE] = ZSTD_e_continue,
-	                                         [WRITER_PAUSE] = ZSTD_e_flush,
-	                                         [WRITER_LAST] = ZSTD_e_end};
+	ZSTD_EndDirective end = s->end == WRITER_MORE ? ZSTD_e_continue : ZSTD_e_end;
 	ZSTD_inBuffer in = {s->in, s->in_left, 0};
 	ZSTD_outBuffer out = {s->room, ROOM, 0};
-	size_t left = ZSTD_compressStream2(state, &out, &in, ends[s->end]);
+	size_t left = ZSTD_compressStream2(state, &out, &in, end);
 	if (ZSTD_isError(left))
 		return -EIO;
 	s->in += in.pos;
@@ -142,10 +139,8 @@ static int lz4_step(void *state, struct pack_step *s)
 		rc = LZ4F_compressBegin(z->context, s->room, ROOM, NULL);
 	else if (length)
 		rc = LZ4F_compressUpdate(z->context, s->room, ROOM, s->in, length, NULL);
-	else if (s->end == WRITER_LAST)
-		rc = LZ4F_compressEnd(z->context, s->room, ROOM, NULL);
 	else
-		rc = s->end == WRITER_PAUSE ? LZ4F_flush(z->context, s->room, ROOM, NULL) : 0;
+		rc = s->end == WRITER_MORE ? 0 : LZ4F_compressEnd(z->context, s->room, ROOM, NULL);
 	if (LZ4F_isError(rc))
 		return -EIO;
 	s->packed = rc;
@@ -155,7 +150,7 @@ static int lz4_step(void *state, struct pack_step *s)
 	s->in_left -= length;
 	if (length)
 		return 1;
-	z->begun = s->end != WRITER_LAST;
+	z->begun = s->end == WRITER_MORE;
 	return 0;
 }
 
@@ -210,6 +205,12 @@ int pack_filter(void *pack, const void *bytes, size_t length, enum writer_end en
 	int rc = -ENOMEM;
 	if (!p->state)
 		return rc;
+	p->begun |= length > 0;
+	bool nothing = end != WRITER_MORE && !p->begun && (end == WRITER_PAUSE || p->whole);
+	p->whole = end != WRITER_LAST && (p->whole || (end == WRITER_PAUSE && p->begun));
+	p->begun &= end == WRITER_MORE;
+	if (nothing)
+		return 0;
 	do {
 		s.packed = 0;
 		rc = p->row->step(p->state, &s);

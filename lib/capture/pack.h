@@ -20,8 +20,9 @@ struct pack;
 struct pack *pack_new(enum pack_kind); /* NULL of PACK_NONE; where there is no memory it fails later */
 void pack_free(struct pack *);         /* NULL does nothing */
 
-/* writer_config.filter; the struct pack is its argument. In a pause everything is flushed, so that a
-   reader finds it; the end of the file ends the member or frame, and what comes then begins another. */
+/* writer_config.filter; the struct pack is its argument. A pause, and the end of the file, end the
+   member or frame, and what comes then begins another: so a reader finds all, and behind a crash the
+   next can go on. */
 int pack_filter(void *pack, const void *bytes, size_t length, enum writer_end,
                 int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
 

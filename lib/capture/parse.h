@@ -29,11 +29,11 @@ struct record {
 };
 
 struct pcap {
-	bool begun, swapped, nano;
+	bool begun, swapped, nano, patched;
 	bool wire_first, wire_greater; /* of the two lengths in a record: see pcap.c */
 	bool over;                     /* another file begins at window->at */
 	uint16_t link_type;
-	uint32_t record_header, snaplen, packet_max;
+	uint32_t snaplen, packet_max;
 };
 
 struct pcapng_interface;

@@ -144,7 +144,7 @@ static int parse_header(struct pcap *p, struct window *w, struct pt_error *err)
 	if (!is_known(magic))
 		return refuse_variant(w, magic, err);
 	p->nano = magic == MAGIC_NANO;
-	p->record_header = magic == MAGIC_PATCHED ? PATCHED_HEADER : RECORD_HEADER;
+	p->patched = magic == MAGIC_PATCHED;
 	uint16_t major = load16(w->at + 4, p->swapped), minor = load16(w->at + 6, p->swapped);
 	if (!is_version(major, minor))
 		return window_damaged(
@@ -197,7 +197,8 @@ int pcap_parse(struct pcap *p, struct window *w, struct record *records, unsigne
 			return rc;
 	}
 	const bool swapped = p->swapped, old = p->wire_first || p->wire_greater;
-	const uint32_t unit_ns = p->nano ? 1 : 1000, head = p->record_header;
+	const uint32_t unit_ns = p->nano ? 1 : 1000,
+		       head = p->patched ? PATCHED_HEADER : RECORD_HEADER;
 	unsigned n = 0;
 	for (; n < max; n++) {
 		const uint8_t *at = w->at;

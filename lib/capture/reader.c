@@ -351,6 +351,7 @@ static int finish(struct capture_reader *r, int rc)
 {
 	capture_reader_release(r);
 	input_unlock(r->in);
+	input_leave(r->in);
 	r->fault = rc;
 	return rc;
 }
@@ -363,6 +364,7 @@ int capture_reader_next(struct capture_reader *r, struct pt_pool *pool, struct p
 	if (r->fault)
 		return pt_fail(err, r->fault, "fname", "the reading of '%s' ended with a fault",
 		               input_name(r->in));
+	input_bound(r->in, pool_limit(pool));
 	for (size_t barren = 0; !r->ended;) {
 		int n = parse(r, &r->window, records, max < BATCH ? max : BATCH, err);
 		if (n > 0)
@@ -393,8 +395,10 @@ void capture_reader_facts(const struct capture_reader *r, struct capture_facts *
 	                  : r->pcap.nano ? CAPTURE_PCAP_NS
 	                                 : CAPTURE_PCAP,
 		.swapped = pcap ? r->pcap.swapped : r->pcapng.swapped,
-		.packed = input_is_packed(r->in),
+		.packed = input_packing(r->in),
+		.old = pcap && (r->pcap.wire_first || r->pcap.wire_greater || r->pcap.patched),
 		.link_type = r->pcap.link_type,
+		.snaplen = r->pcap.snaplen,
 	};
 }
 

@@ -8,6 +8,11 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
+
+#define WINDOW_USUAL ((size_t)128 * 1024 * 1024) /* what zstd itself takes unless told otherwise */
+
+const char unpack_too_large[] = "wants more memory than it may have";
 
 static uint32_t little32(const uint8_t *b)
 {
@@ -59,7 +64,9 @@ static const char *gzip_run(void *state, struct unpack_span *s, bool *whole)
 {
 	struct gzip *g = state;
 	int rc = Z_OK;
-	while (rc == Z_OK && s->out_left && (!g->ended || gzip_goes_on(g, s))) {
+	if (g->ended && !gzip_goes_on(g, s))
+		return NULL;
+	while (rc == Z_OK && s->out_left && !g->ended) {
 		g->stream.next_in = (Bytef *)(uintptr_t)s->in;
 		g->stream.avail_in = (uInt)s->in_left;
 		g->stream.next_out = s->out;
@@ -87,37 +94,70 @@ static bool zstd_begins(const uint8_t *b, size_t length)
 	return length >= 4 && little32(b) == ZSTD_MAGICNUMBER;
 }
 
+struct zstd {
+	ZSTD_DStream *stream;
+	size_t memory;
+	uint64_t unpacked; /* of this frame */
+};
+
+/* The greatest window is of 2 GiB (zstd --long=31), and only what was unpacked so far lies in it. */
 static void *zstd_make(void)
 {
-	ZSTD_DStream *d = ZSTD_createDStream();
-	if (!d)
+	struct zstd *z = must_calloc(1, sizeof *z);
+	z->stream = ZSTD_createDStream();
+	if (!z->stream) {
+		free(z);
 		return NULL;
-	return d;
+	}
+	ZSTD_DCtx_setParameter(z->stream, ZSTD_d_windowLogMax, sizeof(size_t) == 4 ? 30 : 31);
+	z->memory = SIZE_MAX;
+	return z;
+}
+
+static void zstd_bound(void *state, size_t memory)
+{
+	struct zstd *z = state;
+	z->memory = memory < WINDOW_USUAL ? WINDOW_USUAL : memory;
 }
 
 static void zstd_free(void *state)
 {
-	ZSTD_freeDStream(state);
+	struct zstd *z = state;
+	ZSTD_freeDStream(z->stream);
+	free(z);
+}
+
+static const char *zstd_fault(size_t rc)
+{
+	int code = (int)ZSTD_getErrorCode(rc);
+	bool large = code == ZSTD_error_frameParameter_windowTooLarge ||
+	             code == ZSTD_error_memory_allocation;
+	return large ? unpack_too_large : ZSTD_getErrorName(rc);
 }
 
 static const char *zstd_run(void *state, struct unpack_span *s, bool *whole)
 {
+	struct zstd *z = state;
 	ZSTD_inBuffer in = {s->in, s->in_left, 0};
 	ZSTD_outBuffer out = {s->out, s->out_left, 0};
 	const char *fault = NULL;
 	size_t rc = 1, before;
 	do {
 		before = in.pos + out.pos;
-		rc = ZSTD_decompressStream(state, &out, &in);
+		rc = ZSTD_decompressStream(z->stream, &out, &in);
 		if (ZSTD_isError(rc))
-			fault = ZSTD_getErrorName(rc);
+			fault = zstd_fault(rc);
 		else if (in.pos + out.pos > before)
 			*whole = rc == 0;
-	} while (!fault && in.pos + out.pos > before && in.pos < in.size && out.pos < out.size);
+	} while (!fault && rc && in.pos + out.pos > before && in.pos < in.size &&
+	         out.pos < out.size);
 	s->in += in.pos;
 	s->in_left -= in.pos;
 	s->out += out.pos;
 	s->out_left -= out.pos;
+	z->unpacked = rc ? z->unpacked + out.pos : 0;
+	if (!fault && z->unpacked > z->memory && ZSTD_sizeof_DStream(z->stream) > z->memory)
+		fault = unpack_too_large;
 	return fault;
 }
 
@@ -154,6 +194,8 @@ static const char *lz4_run(void *state, struct unpack_span *s, bool *whole)
 		s->out_left -= out;
 		if (moved)
 			*whole = rc == 0;
+		if (!rc)
+			break;
 	} while (moved && s->in_left && s->out_left);
 	return NULL;
 }
@@ -168,6 +210,7 @@ struct skipping {
 	uint32_t left; /* of the frame */
 	const struct unpack_kind *kind;
 	void *state;
+	size_t memory;
 };
 
 static bool skip_begins(const uint8_t *b, size_t length)
@@ -215,7 +258,17 @@ static const char *go_over(struct skipping *k, bool *whole)
 		k->kind = NULL;
 		return "there is no memory for it";
 	}
+	if (k->kind->bound && k->memory)
+		k->kind->bound(k->state, k->memory);
 	return k->kind->run(k->state, &head, whole);
+}
+
+static void skip_bound(void *state, size_t memory)
+{
+	struct skipping *k = state;
+	k->memory = memory;
+	if (k->kind && k->kind->bound)
+		k->kind->bound(k->state, memory);
 }
 
 static const char *skip_run(void *state, struct unpack_span *s, bool *whole)
@@ -237,10 +290,10 @@ static const char *skip_run(void *state, struct unpack_span *s, bool *whole)
 }
 
 static const struct unpack_kind kinds[] = {
-	{"gzip", gzip_begins, gzip_make, gzip_free, gzip_run},
-	{"zstd", zstd_begins, zstd_make, zstd_free, zstd_run},
-	{"lz4", lz4_begins, lz4_make, lz4_free, lz4_run},
-	{"zstd or lz4", skip_begins, skip_make, skip_free, skip_run},
+	{"gzip", gzip_begins, gzip_make, gzip_free, gzip_run, NULL},
+	{"zstd", zstd_begins, zstd_make, zstd_free, zstd_run, zstd_bound},
+	{"lz4", lz4_begins, lz4_make, lz4_free, lz4_run, NULL},
+	{"zstd or lz4", skip_begins, skip_make, skip_free, skip_run, skip_bound},
 };
 
 const struct unpack_kind *unpack_kind(const uint8_t *bytes, size_t length)

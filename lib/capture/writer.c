@@ -31,6 +31,7 @@
 
 struct capture_writer {
 	struct capture_writer_config config;
+	char *aside; /* words, or NULL */
 	char *path, *ring, *interface_name, *application;
 	uint64_t number;       /* of the file in the ring */
 	struct output output;  /* until the writer has it */
@@ -62,6 +63,8 @@ struct turn {
 static int open_output(const struct capture_writer_config *config, struct output *output,
                        struct pt_error *err)
 {
+	if (config->begun == CAPTURE_FOUND)
+		return output_find(config, output, err);
 	if (config->begun)
 		return output_go_on(config, output, err);
 	if (config->fd >= 0)
@@ -79,6 +82,21 @@ static int check_ring(const struct capture_writer_config *config, struct pt_erro
 	return is_free ? 0 : output_failed(config, config->path, -EBUSY, err);
 }
 
+/* In place of *path, which is another kind of file. */
+static int open_aside(struct capture_writer_config *config, char **path, struct output *output,
+                      char **words, const struct pt_error *why, struct pt_error *err)
+{
+	char *beside = rotate_name(*path, rotate_highest(*path) + 1);
+	*words = must_printf("%s; the capture goes on in '%s'", pt_error_text(why, ""), beside);
+	free(*path);
+	*path = beside;
+	config->path = beside;
+	config->fd = -1;
+	config->begun = CAPTURE_NEW;
+	config->append = false;
+	return output_open(config, output, err);
+}
+
 int capture_writer_open(const struct capture_writer_config *config, struct capture_writer **result,
                         struct pt_error *err)
 {
@@ -94,15 +112,24 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	char *path = config->number ? rotate_name(config->path, config->number)
 	                            : must_strdup(config->path);
 	of_file.path = path;
-	rc = open_output(&of_file, &output, err);
+	char *aside = NULL;
+	struct pt_error why = PT_ERROR_INIT;
+	rc = open_output(&of_file, &output, &why);
+	if (rc == -EMEDIUMTYPE && config->begun)
+		rc = open_aside(&of_file, &path, &output, &aside, &why, err);
+	else
+		error_move(err, &why);
+	pt_error_clear(&why);
 	if (rc) {
 		free(path);
+		free(aside);
 		return rc;
 	}
 	struct capture_writer *w = must_calloc(1, sizeof *w);
 	w->config = *config;
 	w->config.format = output.format;
 	w->path = path;
+	w->aside = aside;
 	w->ring = config->number ? must_strdup(config->path) : NULL;
 	w->number = config->number;
 	w->interface_name = config->interface_name ? must_strdup(config->interface_name) : NULL;
@@ -142,6 +169,11 @@ enum capture_format capture_writer_format(const struct capture_writer *w)
 enum pack_kind capture_writer_pack(const struct capture_writer *w)
 {
 	return w->config.pack;
+}
+
+const char *capture_writer_aside(const struct capture_writer *w)
+{
+	return w->aside;
 }
 
 int capture_writer_link_type(const struct capture_writer *w)
@@ -329,6 +361,18 @@ static int interface_of(struct capture_writer *w, uint16_t link_type, bool befor
 	return (int)w->interface_count++;
 }
 
+void capture_writer_head(struct capture_writer *w)
+{
+	bool pcapng = w->config.format == CAPTURE_PCAPNG;
+	if (w->output.end)
+		begin(w); /* what is torn goes */
+	else if (w->headed || w->output.filled || (!pcapng && w->link_type < 0))
+		return;
+	else if (write_header(w, w->link_type) && pcapng && w->config.link_type >= 0)
+		interface_of(w, (uint16_t)w->config.link_type, false);
+	capture_writer_push(w);
+}
+
 /* ---- packets ---- */
 
 /* Of one link type and, in pcapng, one side of 1970. */
@@ -503,6 +547,7 @@ static void free_writer(struct capture_writer *w)
 		close(w->output.fd);
 	pack_free(w->pack);
 	free(w->interfaces);
+	free(w->aside);
 	free(w->path);
 	free(w->ring);
 	free(w->interface_name);

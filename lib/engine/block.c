@@ -37,6 +37,11 @@ struct pt_block *block_new(struct pt_engine *e, const char *name, const struct p
 	return b;
 }
 
+bool pt_comes_back(const struct pt_block *b)
+{
+	return b->engine->comes_back;
+}
+
 int block_init(struct pt_block *b, const struct param_env *env, struct pt_error *err)
 {
 	int rc = param_read(b->type->params, b->params, b->state, env, err);

@@ -609,6 +609,7 @@ static void start_done(struct job *job)
 	struct change *c = (struct change *)job;
 	struct pt_engine *e = c->engine;
 	set_away(e, false);
+	e->comes_back = false;
 	if (is_refused(c)) {
 		finish(c, NULL);
 		return;
@@ -641,6 +642,7 @@ void change_start(struct request *r)
 	struct change *c = begin(e, r);
 	if (getrandom(e->secret, sizeof e->secret, 0) != sizeof e->secret)
 		abort(); /* cannot be, of so few bytes */
+	e->comes_back = json_is_true(json_object_get(r->params, "comes_back"));
 	set_away(e, true);
 	job_try(e, &c->job, start_work, start_done);
 }

@@ -55,6 +55,7 @@ struct pt_engine {
 	bool flow_stale;        /* which sources are held back must be found anew */
 	_Atomic bool woken;     /* some block was woken */
 	bool ending;
+	bool comes_back;          /* it is being started by the daemon itself: see pt_comes_back */
 	bool suspending;          /* at its end the next daemon is to go on */
 	bool leaves_other;        /* some block's estate is to be told */
 	struct left *left;        /* what an earlier daemon's blocks have left: see estate.h */

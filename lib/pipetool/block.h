@@ -41,7 +41,7 @@ extern "C" {
  *
  * Threads:   an engine is one thread, and all functions of a block but init, open and close run on
  *            it, never two at once. Those three run on a thread of their own, while the engine goes
- *            on, and may block; they may use only pt_state, pt_name, pt_type_of, pt_left,
+ *            on, and may block; they may use only pt_state, pt_name, pt_type_of, pt_left, pt_comes_back,
  *            pt_open, pt_open_file, pt_may_run and pt_fail. pt_wake may be called from any thread.
  *
  * Errors:    0 or a negative code, the words by pt_fail (error.h). Nothing here logs for you: what
@@ -262,6 +262,10 @@ void pt_adopt(struct pt_block *, struct uv_handle_s *);
  * -1, and `inherit` will take it over, so that until then the other block goes on with it. What is
  * not asked for is closed. Bytes are valid until `start` returns; NULL: none were left.
  */
+/* [any thread] In `open`: the daemon itself brings the engine back, after a crash or a boot, to what it
+   was; files that were being written go on, also where nothing is left of them but their names. */
+bool pt_comes_back(const struct pt_block *);
+
 enum pt_leaving {
 	PT_TO_SUCCESSOR, /* a block of the same type inherits: a key is a promise */
 	PT_FOR_RESTART,  /* so that the next daemon goes on with it, should this one crash */

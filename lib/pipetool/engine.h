@@ -81,6 +81,7 @@ void pt_engine_end(struct pt_engine *);
  * an empty graph), start, stop, show,
  * stats, graph, send, recv, close, trigger; `params` (copied) is what the method takes, without
  * "engine"; `fds` are descriptors that {"fd": n} refers to, and are the engine's from now on.
+ * start takes `comes_back`: see pt_comes_back.
  * `done` is called once, on the engine's thread: with code 0 and the result, which is its own from
  * then on, in any thread, or with a negative code and the faults.
  */

@@ -89,6 +89,54 @@ START_TEST(members_one_after_another_are_one_file)
 }
 END_TEST
 
+/* A block of a zstd frame (RFC 8878): of raw bytes, or of one byte so many times. */
+static void zstd_block(struct buf *b, bool last, const void *bytes, uint32_t length)
+{
+	uint32_t head = length << 3 | (bytes ? 0 : 2) | last;
+	buf_add(b, &head, 3);
+	buf_add(b, bytes ? bytes : "", bytes ? length : 1);
+}
+
+/* Its window is of 2 GiB, as with zstd --long=31; behind three packets stand zeros, which are packets
+   without bytes. */
+static struct buf with_long_window(uint32_t blocks_of_zeros)
+{
+	struct file f = three_packets();
+	struct buf packed = BUF_INIT;
+	buf_add(&packed, "\x28\xb5\x2f\xfd\x00\xa8", 6);
+	zstd_block(&packed, !blocks_of_zeros, f.bytes.data, (uint32_t)f.bytes.length);
+	while (blocks_of_zeros--)
+		zstd_block(&packed, !blocks_of_zeros, NULL, 128 * 1024);
+	buf_free(&f.bytes);
+	return packed;
+}
+
+START_TEST(a_long_window_takes_what_lies_in_it)
+{
+	struct buf packed = with_long_window(0);
+	struct reading r = read_bytes(packed.data, packed.length);
+	expect_three(&r);
+	reading_end(&r);
+	buf_free(&packed);
+	packed = with_long_window(1100);
+	r = (struct reading){.pool = pool_new(8 << 20)};
+	ck_assert_int_eq(capture_reader_open_fd(memory_file(packed.data, packed.length), "x",
+	                                        &r.reader, &r.err),
+	                 0);
+	struct pt_msg *batch[64];
+	uint64_t count = 0;
+	while ((r.end = capture_reader_next(r.reader, r.pool, batch, 64, &r.err)) > 0) {
+		msg_unref_many(batch, (unsigned)r.end);
+		count += (unsigned)r.end;
+	}
+	ck_assert_int_eq(r.end, -ENOBUFS);
+	expect_words(&r, "looks back over more than an engine may hold");
+	ck_assert_uint_gt(count, (128 << 20) / 16 - 70000);
+	reading_end(&r);
+	buf_free(&packed);
+}
+END_TEST
+
 START_TEST(zeros_behind_gzip_data_are_nothing)
 {
 	struct file f = three_packets();
@@ -274,6 +322,8 @@ START_TEST(a_fifo_is_not_waited_for_and_read_as_it_comes)
 	close(fd);
 	read_on(&r);
 	expect_three(&r);
+	ck_assert_int_eq(open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK), -1);
+	ck_assert_int_eq(errno, ENXIO);
 	ck_assert_int_eq(capture_reader_rewind(r.reader, &r.err), -ESPIPE);
 	reading_end(&r);
 	unlink(path);
@@ -350,7 +400,8 @@ END_TEST
 
 UNIT_TESTS("capture/reader", compressed_files_are_known_by_their_bytes,
            members_one_after_another_are_one_file, zeros_behind_gzip_data_are_nothing,
-           frames_that_are_skipped_tell_nothing, much_that_is_skipped_delays_but_does_no_harm,
+           a_long_window_takes_what_lies_in_it, frames_that_are_skipped_tell_nothing,
+           much_that_is_skipped_delays_but_does_no_harm,
            a_cut_in_compressed_data_is_told_after_what_came_before,
            damage_in_compressed_data_is_told_after_what_came_before,
            files_that_are_no_captures_say_what_they_are, paths_that_cannot_be_opened,

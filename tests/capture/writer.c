@@ -107,7 +107,7 @@ START_TEST(what_is_written_is_read_back)
 		struct capture_facts facts;
 		capture_reader_facts(r.reader, &facts);
 		ck_assert_int_eq(facts.format, cases[i].format);
-		ck_assert_int_eq(facts.packed, cases[i].pack != PACK_NONE);
+		ck_assert_str_eq(facts.packed, pack_words[cases[i].pack]);
 		reading_end(&r);
 		desk_end(&d);
 	}
@@ -337,6 +337,161 @@ START_TEST(appending_to_another_kind_of_file_is_refused)
 	expect_refusal(&d, open_writer(&d, config), "fname", "not a capture file");
 	ck_assert_int_eq(size_of(d.path), 42);
 	desk_end(&d);
+}
+END_TEST
+
+static void expect_packets(const char *path, size_t count, const char *last)
+{
+	struct reading r = read_path(path);
+	ck_assert_msg(r.end == 0, "%s", r.err.count ? r.err.faults[0].message : "");
+	ck_assert_uint_eq(r.count, count);
+	expect_bytes(&r, count - 1, last);
+	reading_end(&r);
+}
+
+static void tear(const char *path, const char *bytes, size_t length)
+{
+	overwrite(path, size_of(path), bytes, length);
+}
+
+/* What is torn, or nothing, is cut off. */
+START_TEST(what_is_found_is_gone_on_with)
+{
+	static const struct {
+		const char *bytes;
+		size_t length;
+	} torn[] = {{"", 0}, {"\6\0\0\0\x40\0\0\0", 8}, {"\1\2\3", 3}};
+	for (int format = CAPTURE_PCAP; format <= CAPTURE_PCAPNG; format++)
+		for (int pack = PACK_NONE; pack <= PACK_LZ4; pack++)
+			for (size_t i = 0; i < sizeof torn / sizeof *torn; i++) {
+				struct desk d = desk();
+				struct capture_writer_config config = plain;
+				config.format = (enum capture_format)format;
+				config.pack = (enum pack_kind)pack;
+				config.begun = CAPTURE_FOUND;
+				write_one(&d, config, "one");
+				tear(d.path, torn[i].bytes, torn[i].length);
+				write_one(&d, config, "two");
+				write_one(&d, config, "three");
+				expect_packets(d.path, 3, "three");
+				desk_end(&d);
+			}
+}
+END_TEST
+
+START_TEST(where_not_even_a_header_is_whole_it_is_begun)
+{
+	for (int format = CAPTURE_PCAP; format <= CAPTURE_PCAPNG; format++)
+		for (off_t length = 0; length <= 23; length += 23) {
+			struct desk d = desk();
+			struct capture_writer_config config = plain;
+			config.format = (enum capture_format)format;
+			write_one(&d, config, "one");
+			ck_assert_int_eq(truncate(d.path, length), 0);
+			config.begun = CAPTURE_FOUND;
+			write_one(&d, config, "two");
+			expect_packets(d.path, 1, "two");
+			desk_end(&d);
+		}
+}
+END_TEST
+
+START_TEST(another_kind_of_file_stays_and_is_written_beside)
+{
+	static const struct {
+		struct capture_writer_config other;
+		const char *words;
+	} cases[] = {
+		{{.fd = -1, .link_type = 1, .format = CAPTURE_PCAPNG}, "its format is pcapng"},
+		{{.fd = -1, .link_type = 1, .pack = PACK_GZIP}, "its compression is gzip"},
+		{{.fd = -1, .link_type = 1}, "its link type is 1, not 101"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct desk d = desk();
+		struct capture_writer_config config = plain;
+		write_one(&d, cases[i].other, "other");
+		config.begun = CAPTURE_FOUND;
+		config.link_type = 101;
+		ck_assert_int_eq(open_writer(&d, config), 0);
+		ck_assert_uint_eq(d.err.count, 0);
+		const char *words = capture_writer_aside(d.writer);
+		ck_assert_ptr_nonnull(words);
+		ck_assert_msg(strstr(words, cases[i].words), "%s", words);
+		ck_assert_ptr_nonnull(strstr(words, "the capture goes on in"));
+		ck_assert_int_eq(put(&d, "mine", 101, 1), 1);
+		finish(&d);
+		expect_packets(d.path, 1, "other");
+		char *beside = must_printf("%s/x.00001.pcap", d.folder);
+		expect_packets(beside, 1, "mine");
+		free(beside);
+		desk_end(&d);
+	}
+}
+END_TEST
+
+START_TEST(data_without_a_whole_member_are_not_thrown_away)
+{
+	for (int pack = PACK_GZIP; pack <= PACK_LZ4; pack++) {
+		struct desk d = desk();
+		struct capture_writer_config config = plain;
+		config.pack = (enum pack_kind)pack;
+		write_one(&d, config, "a packet that is somewhat longer");
+		off_t size = size_of(d.path) - 1;
+		ck_assert_int_eq(truncate(d.path, size), 0);
+		config.begun = CAPTURE_FOUND;
+		ck_assert_int_eq(open_writer(&d, config), 0);
+		ck_assert_ptr_nonnull(capture_writer_aside(d.writer));
+		finish(&d);
+		ck_assert_int_eq(size_of(d.path), size);
+		desk_end(&d);
+	}
+}
+END_TEST
+
+/* libpcap cuts packets where the header says so. */
+START_TEST(a_small_snapshot_length_is_raised)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	write_one(&d, config, "one");
+	config.append = true;
+	for (int appends = 0; appends < 2; appends++) {
+		uint32_t snaplen;
+		overwrite(d.path, 16, "\3\0\0\0", 4);
+		config.fd = open(d.path, O_RDWR | O_CLOEXEC | (appends ? O_APPEND : 0));
+		write_one(&d, config, "longer");
+		int fd = open(d.path, O_RDONLY | O_CLOEXEC);
+		ck_assert_int_eq(pread(fd, &snaplen, sizeof snaplen, 16), sizeof snaplen);
+		close(fd);
+		ck_assert_uint_eq(snaplen, CAPTURE_PACKET_MAX);
+	}
+	expect_packets(d.path, 3, "longer");
+	desk_end(&d);
+}
+END_TEST
+
+START_TEST(a_header_is_there_at_once)
+{
+	for (int format = CAPTURE_PCAP; format <= CAPTURE_PCAPNG; format++)
+		for (int pack = PACK_NONE; pack <= PACK_LZ4; pack++) {
+			struct desk d = desk();
+			struct capture_writer_config config = plain;
+			config.format = (enum capture_format)format;
+			config.pack = (enum pack_kind)pack;
+			config.link_type = 101;
+			ck_assert_int_eq(open_writer(&d, config), 0);
+			capture_writer_head(d.writer);
+			int end;
+			do {
+				sched_yield();
+				struct reading r = read_path(d.path);
+				end = r.end;
+				ck_assert_uint_eq(r.count, 0);
+				reading_end(&r);
+			} while (end);
+			finish(&d);
+			desk_end(&d);
+		}
 }
 END_TEST
 
@@ -695,7 +850,11 @@ END_TEST
 UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_valid_one,
            pcap_holds_one_link_type_and_pcapng_many, a_vector_is_taken_up_to_what_does_not_fit,
            a_plain_message_needs_a_link_type, long_packets_are_cut_and_late_times_are_the_last,
-           pcapng_has_every_moment, a_packet_may_be_of_many_megabytes, appending_goes_on_at_the_end,
+           pcapng_has_every_moment, a_packet_may_be_of_many_megabytes,
+           what_is_found_is_gone_on_with, where_not_even_a_header_is_whole_it_is_begun,
+           another_kind_of_file_stays_and_is_written_beside,
+           data_without_a_whole_member_are_not_thrown_away, a_small_snapshot_length_is_raised,
+           a_header_is_there_at_once, appending_goes_on_at_the_end,
            appending_to_another_kind_of_file_is_refused, nothing_is_touched_before_the_first_packet,
            a_file_has_one_writer, a_descriptor_is_written_as_a_path_is,
            a_pipe_that_others_use_gets_its_flags_back, what_cannot_be_opened_says_how_to_mend_it,

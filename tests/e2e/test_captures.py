@@ -13,7 +13,7 @@ import pytest
 from scapy.all import IP, fragment, wrpcap
 
 import makers
-from conftest import DEADLINE, program, run_ptctl, some_of
+from conftest import DEADLINE, eventually, program, run_ptctl, some_of
 
 PACKETS = makers.some_packets()
 WRITERS = {
@@ -39,6 +39,77 @@ def through(daemon, source, sink, **parameters):
     """Copies a capture file; returns what tshark reads in both: times, lengths and bytes."""
     rest = "".join(f", {k}={v!r}" for k, v in parameters.items())
     daemon.ok("run", f'RdpcapSource("{source}") > WrpcapSink("{sink}"{rest})')
+
+
+OFFSETS = {"before 1970": (-1_700_000_000, 5 * 10 ** 6), "far before": (-4_000_000_000, 0),
+           "after 2106": (0, 5_000_000_000 * 10 ** 6)}
+
+
+@pytest.mark.parametrize("when", OFFSETS)
+def test_times_that_pcapng_alone_can_say(daemon, tmp_path, when):
+    offset, first = OFFSETS[when]
+    times = [offset * 10 ** 9 + first * 1000 + n * 1_000_001_000 for n in range(3)]
+    source = makers.pcapng(tmp_path / "in.pcapng", [(b"x" * 60, t, 0) for t in times],
+                           ((1, 6, offset),))
+    through(daemon, source, tmp_path / "out.pcapng")
+    assert content(tmp_path / "out.pcapng") == content(source)
+    result = daemon.ptctl("run", f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/out.pcap")')
+    assert "a packet dated before 1970 or after 2106" in result.err, result
+    assert len(makers.tshark(tmp_path / "out.pcap", "frame.number")) == 3
+
+
+def test_times_that_nothing_here_can_say_are_told(daemon, tmp_path):
+    source = makers.pcapng(tmp_path / "in.pcapng", [(b"x" * 60, 10 ** 19 + n, 0) for n in range(3)],
+                           ((1, 9, 0),))
+    result = daemon.ptctl("run", f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/out.pcapng")')
+    assert "dated before 1677 or after 2262" in result.err, result
+    assert len(makers.tshark(tmp_path / "out.pcapng", "frame.number")) == 3
+
+
+def test_scripts_shift_times_exactly(daemon, tmp_path):
+    packets = [(b"x" * 60, 1_573_830_016_444_223_380 + n * 7) for n in range(50)]
+    source = makers.pcap(tmp_path / "in.pcap", packets, ns=True)
+    for f in ("shift_time '-1h30m'",
+              "function(m) m.time_ns = m.time_ns - 5400 * 1000000000 return m end"):
+        daemon.ok("run", f'RdpcapSource("{source}") > TransformDrain({f!r}) > '
+                         f'WrpcapSink("{tmp_path}/out.pcap", format="pcap-ns")')
+        assert [int(Decimal(t[0]) * 10 ** 9) for t in makers.tshark(
+            tmp_path / "out.pcap", "frame.time_epoch")] == [t - 5400 * 10 ** 9 for _, t in packets]
+
+
+@pytest.mark.parametrize("link_type", [189, 220, 231, 249])
+def test_packets_may_be_as_long_as_their_kind(daemon, tmp_path, link_type):
+    packets = [(bytes(64) + b"u" * n, 10 ** 18) for n in (0, 1_000_000, 100, 300_000)]
+    source = makers.pcap(tmp_path / "in.pcap", packets, link_type=link_type, snaplen=128 << 20)
+    through(daemon, source, tmp_path / "out.pcap")
+    through(daemon, tmp_path / "out.pcap", tmp_path / "out.pcapng")
+    assert content(tmp_path / "out.pcapng") == content(source)
+    assert (tmp_path / "out.pcap").read_bytes() == open(source, "rb").read()
+
+
+def test_captures_one_behind_the_other_are_one(daemon, tmp_path):
+    parts = [WRITERS[what](str(tmp_path / "part")) and (tmp_path / "part").read_bytes()
+             for what in WRITERS]
+    (tmp_path / "in.cap").write_bytes(b"".join(parts))
+    through(daemon, tmp_path / "in.cap", tmp_path / "out.pcapng")
+    assert [p[0] for p in makers.read(tmp_path / "out.pcapng")] == [
+        p[0] for p in PACKETS] * len(parts)
+
+
+def test_a_pipe_that_was_read_is_open_no_longer(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS)
+    os.mkfifo(tmp_path / "fifo")
+    daemon.create("e", f'r = RdpcapSource("{tmp_path}/fifo"); q = Sink(); r > q')
+    for rounds in range(1, 3):
+        with open(tmp_path / "fifo", "wb") as fifo:
+            fifo.write(open(source, "rb").read())
+        eventually(lambda: "exhausted" in daemon.ok("show", "e.r"))
+        with pytest.raises(OSError):  # nobody reads
+            os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK)
+        with daemon.client() as rpc:
+            assert rpc.stats("e", "q")["in"] == rounds * len(PACKETS)
+        daemon.ok("stop", "e")
+        daemon.ok("start", "e")
 
 
 def content(path):

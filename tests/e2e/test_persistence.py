@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import makers
 from chance import LONG, chance
 from client import Client, Closed, Refused, add, link
 from conftest import eventually, program
@@ -88,6 +89,95 @@ def test_an_engine_that_cannot_start_any_more_is_there_to_be_mended(daemon, tmp_
     assert "folder/out.pcap" in daemon.log()
     (tmp_path / "folder").mkdir()
     daemon.ok("start", "e")
+
+
+# ---- capture files go on -------------------------------------------------------------------------
+
+UNPACK = {".gz": "gzip", ".zst": "zstd", ".lz4": "lz4"}
+
+
+def packets_in(path):
+    """What others find in the file; None if it is not whole."""
+    plain = path.with_name("plain.cap")
+    try:
+        data = path.read_bytes()
+        if path.suffix in UNPACK:
+            data = subprocess.run([UNPACK[path.suffix], "-dc"], input=data, capture_output=True,
+                                  check=True).stdout
+        plain.write_bytes(data)
+        return len(makers.tshark(plain, "frame.number"))
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+
+
+def arrived(daemon, path, count):
+    """So many packets are in the file itself, behind buffers and compression."""
+    eventually(lambda: packets_in(path) == count, what=f"{count} packets in {path}")
+
+
+@pytest.mark.parametrize("name", ["out.pcap", "out.pcapng", "out.pcap.gz", "out.pcap.zst",
+                                  "out.pcapng.lz4"])
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_capture_goes_on_after_a_crash_and_begins_anew_by_hand(daemon, tmp_path, name,
+                                                                 from_file):
+    path = tmp_path / name
+    pipe = f"s = CLIFeeder(); s > WrpcapSink({str(path)!r}, linktype=1)"
+    if from_file:
+        (daemon.engines / "e.pipe").write_text(pipe)
+        again(daemon)
+        eventually(lambda: daemon.call("engine.list")["engines"][0]["state"] == "running")
+    else:
+        daemon.create("e", pipe)
+    arrived(daemon, path, 0)
+    for number in range(3):
+        daemon.ok("send", "e.s", f"packet {number}")
+        arrived(daemon, path, number + 1)
+        daemon.kill()
+        with open(path, "ab") as file:
+            file.write(b"\6\0\0\0"[:number])
+        daemon.start()
+        eventually(lambda: daemon.call("engine.list")["engines"][0]["state"] == "running")
+    daemon.ok("send", "e.s", "the last")
+    arrived(daemon, path, 4)
+    daemon.ok("stop", "e")
+    daemon.ok("start", "e")
+    daemon.ok("send", "e.s", "anew")
+    arrived(daemon, path, 1)
+
+
+def test_a_ring_goes_on_with_its_next_file(daemon, tmp_path):
+    daemon.create("e", f"s = CLIFeeder(); s > WrpcapSink('{tmp_path}/r.pcap', linktype=1, "
+                       "rotate={'size': 30})")
+    for number in range(1, 4):
+        daemon.ok("send", "e.s", "a packet")
+        arrived(daemon, tmp_path / f"r.{number:05}.pcap", 1)
+        again(daemon)
+        eventually(lambda: daemon.call("engine.list")["engines"][0]["state"] == "running")
+    assert [packets_in(tmp_path / f"r.{n:05}.pcap") for n in range(1, 4)] == [1, 1, 1]
+
+
+def test_another_file_of_the_name_is_not_written_on(daemon, tmp_path):
+    path = tmp_path / "out.pcap"
+    daemon.create("e", f"s = CLIFeeder(); w = WrpcapSink('{path}', linktype=1, "
+                       "format='pcap'); s > w")
+    daemon.kill()
+    other = makers.pcapng(path, [(b"x" * 60, 10 ** 18, 0)])
+    before = path.read_bytes()
+    daemon.start()
+    eventually(lambda: daemon.call("engine.list")["engines"][0]["state"] == "running")
+    daemon.ok("send", "e.s", "mine")
+    arrived(daemon, tmp_path / "out.00001.pcap", 1)
+    assert path.read_bytes() == before and other
+    assert "its format is pcapng, not pcap; the capture goes on in" in daemon.log()
+    assert "out.00001.pcap" in daemon.ok("show", "e.w")
+
+
+def test_relative_paths_of_a_file_lead_away_from_its_folder(daemon, tmp_path):
+    makers.pcap(daemon.engines / "in.pcap", [(b"x" * 60, 10 ** 18)])
+    (daemon.engines / "e.pipe").write_text("RdpcapSource('in.pcap') > WrpcapSink('out.pcap')")
+    again(daemon)
+    arrived(daemon, daemon.state / "out.pcap", 1)
+    assert not (daemon.engines / "out.pcap").exists()
 
 
 # ---- kill -9 ------------------------------------------------------------------------------------
