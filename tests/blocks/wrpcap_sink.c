@@ -61,9 +61,12 @@ START_TEST(after_a_second_what_is_buffered_reaches_the_file)
 {
 	struct rig *r = bench("");
 	push_packet(r, "ab", 2, 1);
-	ck_assert_int_eq(size_of(path), 0);
+	while (size_of(path) < 24 + 18) /* the first one at once, with the header */
+		sched_yield();
+	push_packet(r, "c", 1, 1);
+	ck_assert_int_eq(size_of(path), 24 + 18);
 	pass_time(r, 1);
-	while (size_of(path) < 24 + 18)
+	while (size_of(path) < 24 + 18 + 17)
 		sched_yield(); /* the writer is a thread */
 	bench_end(r);
 }
