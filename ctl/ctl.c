@@ -154,6 +154,8 @@ int ctl_refused(struct ctl *ctl, struct pt_error *err)
 	enum { TOLD_MAX = 20 };
 	int code = err->count ? err->faults[0].code : -PT_EINTERNAL;
 	fflush(stdout);
+	if (exit_of(code) == EXIT_NO_DAEMON && ctl->verb == &verb_run && !ctl_flag(ctl, "private"))
+		pt_hint(err, "'ptctl run --private' needs none");
 	if (!err->count)
 		fprintf(stderr, "ptctl: %s\n", error_kind(code)->sentence);
 	for (size_t i = 0; i < err->count && i < TOLD_MAX; i++)

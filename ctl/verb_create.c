@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl create, ptctl destroy. */
+#include "ctl/change.h"
 #include "ctl/out.h"
 #include "ctl/pipe.h"
+#include <string.h>
 
 static int create(struct ctl *);
 static int destroy(struct ctl *);
@@ -15,6 +17,11 @@ static const struct pt_param create_rows[] = {
 	PIPE_FILE,
 	PIPE_DEFINE,
 	{.name = "start", .doc = "Start it, too.", .kind = PT_KIND_BOOL, .flags = PT_OPTION},
+	{.name = "dry_run",
+         .doc = "Check and tell what would be done: the engine is made unstarted, and gone at "
+                "once.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{.name = "comment",
          .doc = "Why, for the engine's log.",
          .kind = PT_KIND_STRING,
@@ -39,7 +46,10 @@ const struct verb verb_create = {
 };
 
 static const struct pt_param destroy_rows[] = {
-	{.name = "engine", .doc = "Its name.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
+	{.name = "engine",
+         .doc = "Its name; several go one after the other.",
+         .kind = PT_KIND_STRING,
+         .flags = PT_REQUIRED | PT_MANY},
 	{NULL},
 };
 
@@ -57,15 +67,35 @@ static int make(struct ctl *ctl, const struct pipe_text *pipe, json_t **result,
 	json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
 	if (pipe->program.ops)
 		pipe_graph(pipe, params);
-	if (ctl_flag(ctl, "start"))
+	bool dry_run = ctl_flag(ctl, "dry_run");
+	if (dry_run)
+		json_object_set_new(params, "owned", json_true());
+	else if (ctl_flag(ctl, "start"))
 		json_object_set_new(params, "start", json_true());
 	if (ctl_flag(ctl, "ephemeral"))
 		json_object_set_new(params, "ephemeral", json_true());
 	if (ctl_text(ctl, "comment"))
 		json_object_set_new(params, "comment", json_string(ctl_text(ctl, "comment")));
 	int code = ctl_call_with_fds(ctl, "engine.create", params, result, err);
+	if (code == -PT_EEXISTS && err->faults[0].path && !strcmp(err->faults[0].path, "$.engine"))
+		pt_hint(err, "'ptctl apply %s' makes its graph what the text says",
+		        ctl_text(ctl, "engine"));
 	if (code)
 		pipe_locate(pipe, err);
+	return code;
+}
+
+/* What was made to try it goes again. */
+static int end_trial(struct ctl *ctl, const struct pipe_text *pipe, struct pt_error *err)
+{
+	struct buf b = BUF_INIT;
+	json_t *params = json_object();
+	json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
+	int code = ctl_call(ctl, "engine.destroy", params, NULL, err);
+	if (!code && !ctl->json) {
+		change_show_ops(&b, pipe->program.ops, "");
+		out_buf(&b);
+	}
 	return code;
 }
 
@@ -82,6 +112,8 @@ static int create(struct ctl *ctl)
 		code = pipe_parse(&pipe, &world, &err);
 	if (!code)
 		code = make(ctl, &pipe, &result, &err);
+	if (!code && ctl_flag(ctl, "dry_run"))
+		code = end_trial(ctl, &pipe, &err);
 	world_fini(&world);
 	pipe_fini(&pipe);
 	if (code)
@@ -94,5 +126,20 @@ static int create(struct ctl *ctl)
 
 static int destroy(struct ctl *ctl)
 {
-	return ctl_simple_engine(ctl, "engine.destroy");
+	size_t i;
+	json_t *name;
+	int status = EXIT_DONE;
+	json_array_foreach (ctl_many(ctl, "engine"), i, name) {
+		struct pt_error err = PT_ERROR_INIT;
+		json_t *result, *params = json_object();
+		json_object_set(params, "engine", name);
+		if (ctl_call(ctl, "engine.destroy", params, &result, &err)) {
+			status = ctl_refused(ctl, &err);
+			continue;
+		}
+		if (ctl->json)
+			out_json(result);
+		json_decref(result);
+	}
+	return status;
 }

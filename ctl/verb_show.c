@@ -250,8 +250,14 @@ static void show_block(const json_t *shown, json_t *block, const json_t *counts)
 		table_add(&t, "");
 		add_params_of(&t, json_object_get(block, "params"));
 	}
-	add_members(&t, counts, "");
+	json_t *more = json_copy((json_t *)(uintptr_t)counts);
+	const char *key;
+	json_t *value;
+	json_object_foreach (rest, key, value)
+		json_object_del(more, key);
+	add_members(&t, more, "");
 	table_print(&t, &b);
+	json_decref(more);
 	add_traceback(&b, text_of(counts, "last_error"));
 	add_links_of(&b, json_object_get(shown, "links"), text_of(block, "name"));
 	out_buf(&b);

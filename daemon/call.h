@@ -21,6 +21,7 @@ struct call {
 	int fd_count;
 	struct ask *ask; /* of an engine: what the call waits for and can be given up; or NULL */
 	void *state;     /* the method's own, between its steps */
+	unsigned tries;  /* so too */
 };
 
 struct call *call_new(struct daemon *, struct connection *);

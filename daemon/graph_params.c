@@ -3,6 +3,7 @@
 #include "daemon/graph_params.h"
 
 #include "base/buf.h"
+#include "daemon/pipe_text.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -56,6 +57,29 @@ json_t *graph_ops(const json_t *params)
 		}
 	}
 	return ops;
+}
+
+json_t *graph_read(const json_t *params, struct lang_program **program, struct pt_error *err)
+{
+	const char *text = json_string_value(json_object_get(params, "text"));
+	*program = NULL;
+	if (!text)
+		return graph_ops(params);
+	if (json_object_get(params, "blocks") || json_object_get(params, "links")) {
+		pt_fail(err, -PT_EPARAM, "$.text", "either text, or blocks and links, not both");
+		return NULL;
+	}
+	*program = pipe_text_read(text, NULL, err);
+	return *program ? json_incref((*program)->ops) : NULL;
+}
+
+void graph_told(const json_t *params, struct lang_program *program, struct pt_error *err)
+{
+	if (program)
+		pipe_text_locate(program, err);
+	else
+		graph_paths(err, json_array_size(json_object_get(params, "blocks")));
+	pipe_text_free(program);
 }
 
 void graph_paths(struct pt_error *err, size_t blocks)

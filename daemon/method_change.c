@@ -5,6 +5,7 @@
 #include "daemon/call.h"
 #include "daemon/daemon.h"
 #include "daemon/graph_params.h"
+#include "daemon/pipe_text.h"
 
 /* The engine that the params name; NULL: the call has been refused. */
 static struct engine *get_engine(struct call *call)
@@ -29,14 +30,15 @@ static void applied(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct call *call = arg;
 	call_root_paths(err);
-	graph_paths(err, json_array_size(json_object_get(call->request.params, "blocks")));
+	graph_told(call->request.params, call->state, err);
 	changed(arg, code, result, err);
 }
 
 /* What is the daemon's to mind is not passed on. */
 static json_t *engine_params(const struct call *call)
 {
-	static const char *const own[] = {"engine", "comment", "confirm_s", "blocks", "links"};
+	static const char *const own[] = {"engine", "comment", "confirm_s",
+	                                  "blocks", "links",   "text"};
 	json_t *params = json_copy(call->request.params);
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
 		json_object_del(params, own[i]);
@@ -65,9 +67,71 @@ static struct engine *get_changeable(struct call *call)
 	return engine;
 }
 
+/* ---- what is to be added, as text ---- */
+
+static void show_first(struct call *);
+
+/* Somebody may have changed the engine after its names were chosen. */
+static void text_changed(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	enum { TRIES = 20 };
+	struct call *call = arg;
+	const json_t *params = call->request.params;
+	bool again = code == -PT_ECONFLICT && !json_object_get(params, "if_revision") &&
+	             ++call->tries < TRIES;
+	call_root_paths(err);
+	pipe_text_locate(call->state, err);
+	pipe_text_free(call->state);
+	call->state = NULL;
+	call->ask = NULL;
+	if (again)
+		show_first(call);
+	else
+		call_finish(call, code, json_incref(result), err);
+}
+
+static void text_shown(void *arg, int code, json_t *shown, struct pt_error *err)
+{
+	struct call *call = arg;
+	struct pt_error faults = PT_ERROR_INIT;
+	call->ask = NULL;
+	if (code) {
+		call_finish(call, code, NULL, err);
+		return;
+	}
+	struct engine *engine = get_changeable(call);
+	if (!engine)
+		return;
+	struct lang_program *program = pipe_text_read(call_text(call, "text"), shown, &faults);
+	if (!program) {
+		call_refuse(call, faults.faults[0].code, &faults);
+		return;
+	}
+	call->state = program;
+	struct change_wish wish = {.verb = "change", .author = call_author(call)};
+	wish.params = engine_params(call);
+	json_object_set(wish.params, "ops", program->ops);
+	if (!json_object_get(wish.params, "if_revision"))
+		json_object_set(wish.params, "if_revision", json_object_get(shown, "revision"));
+	ask(call, engine, &wish, text_changed);
+}
+
+static void show_first(struct call *call)
+{
+	struct engine *engine = get_changeable(call);
+	json_t *params = json_object();
+	if (engine)
+		call->ask = engines_ask(engine, "show", params, NULL, 0, text_shown, call);
+	json_decref(params);
+}
+
 static void engine_change(void *arg)
 {
 	struct call *call = arg;
+	if (call_text(call, "text")) {
+		show_first(call);
+		return;
+	}
 	struct engine *engine = get_changeable(call);
 	if (!engine)
 		return;
@@ -82,9 +146,17 @@ static void engine_apply(void *arg)
 	struct engine *engine = get_changeable(call);
 	if (!engine)
 		return;
+	struct pt_error err = PT_ERROR_INIT;
+	struct lang_program *program;
+	json_t *ops = graph_read(call->request.params, &program, &err);
+	if (!ops) {
+		call_refuse(call, err.faults[0].code, &err);
+		return;
+	}
+	call->state = program;
 	struct change_wish wish = {.verb = "apply", .author = call_author(call)};
 	wish.params = engine_params(call);
-	json_object_set_new(wish.params, "ops", graph_ops(call->request.params));
+	json_object_set_new(wish.params, "ops", ops);
 	ask(call, engine, &wish, applied);
 }
 
@@ -155,7 +227,8 @@ static void engine_log(void *arg)
 
 static const struct pt_param change_params[] = {
 	ENGINE,
-	{"ops", "What to do, in order; all of it or nothing.", PT_KIND_VARIANTS, .flags = PT_REQUIRED, .members = graph_op_rows},
+	{"ops", "What to do, in order; all of it or nothing.", PT_KIND_VARIANTS, .fallback = "None", .flags = PT_ONE_OF, .members = graph_op_rows},
+	TEXT_ROW("What to add, in the pipe language, in place of ops; it may link what is there.", .flags = PT_ONE_OF),
 	IF_REVISION,
 	DRY_RUN,
 	COMMENT,

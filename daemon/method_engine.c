@@ -76,14 +76,21 @@ static void created(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct call *call = arg;
 	call_root_paths(err);
-	graph_paths(err, json_array_size(json_object_get(call->request.params, "blocks")));
+	graph_told(call->request.params, call->state, err);
 	call_finish(call, code, NULL, err);
 }
 
 static void engine_create(void *arg)
 {
 	struct call *call = arg;
-	json_t *ops = graph_ops(call->request.params);
+	struct pt_error err = PT_ERROR_INIT;
+	struct lang_program *program;
+	json_t *ops = graph_read(call->request.params, &program, &err);
+	if (!ops) {
+		call_refuse(call, err.faults[0].code, &err);
+		return;
+	}
+	call->state = program;
 	const struct engine_wish wish = {
 		.name = call_text(call, "engine"),
 		.ops = ops,

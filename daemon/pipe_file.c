@@ -99,6 +99,12 @@ static bool nothing_exists(void *arg, const char *block)
 	return false;
 }
 
+struct lang_env pipe_file_env(void)
+{
+	return (struct lang_env){
+		.params = params_of, .types = types_of, .exists = nothing_exists};
+}
+
 int pipe_file_read(const char *path, char **text, struct pipe_fault *fault)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -131,11 +137,9 @@ int pipe_file_understand(const char *path, const char *out, const char *text,
 {
 	struct pt_error err = PT_ERROR_INIT;
 	char *folder = must_printf("%.*s", (int)(strrchr(path, '/') - path), path);
-	const struct lang_env env = {.params = params_of,
-	                             .types = types_of,
-	                             .exists = nothing_exists,
-	                             .directory = folder,
-	                             .out = out};
+	struct lang_env env = pipe_file_env();
+	env.directory = folder;
+	env.out = out;
 	int code = lang_parse(text, strlen(text), &env, program, &err);
 	add_parse_faults(fault, path, &err);
 	pt_error_clear(&err);

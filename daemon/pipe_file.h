@@ -13,6 +13,9 @@ struct pipe_fault {
 #define PIPE_FAULT_INIT ((struct pipe_fault){BUF_INIT, BUF_INIT})
 void pipe_fault_free(struct pipe_fault *);
 
+/* What the language asks of the daemon: its types, and no blocks. */
+struct lang_env pipe_file_env(void);
+
 /* The text, to be freed. */
 int pipe_file_read(const char *path, char **text, struct pipe_fault *);
 

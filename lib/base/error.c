@@ -112,6 +112,13 @@ void error_allowed(struct pt_error *err, const char *json)
 		replace(&err->faults[err->count - 1].allowed, must_strdup(json));
 }
 
+void error_place(struct pt_fault *fault, unsigned line, unsigned column, const char *caret)
+{
+	fault->line = line;
+	fault->column = column;
+	replace(&fault->caret, must_strdup(caret));
+}
+
 void error_prefix(struct pt_error *err, size_t from, const char *prefix)
 {
 	for (size_t i = from; err && i < err->count; i++) {
@@ -148,6 +155,7 @@ void pt_error_clear(struct pt_error *err)
 		free(f->hint);
 		free(f->value);
 		free(f->allowed);
+		free(f->caret);
 	}
 	free(err->faults);
 	*err = (struct pt_error)PT_ERROR_INIT;

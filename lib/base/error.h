@@ -31,6 +31,7 @@ int error_vfail(struct pt_error *, int code, const char *path, const char *fmt, 
 /* Adds to the fault that was added last. `json` is copied. */
 void error_value(struct pt_error *, const char *json);
 void error_allowed(struct pt_error *, const char *json);
+void error_place(struct pt_fault *, unsigned line, unsigned column, const char *caret);
 
 /* Puts `prefix` before the paths of the faults from number `from` on: a path "iface" behind
    "$.blocks[2].params" becomes "$.blocks[2].params.iface"; one that begins with '[' gets no dot;

@@ -3,6 +3,7 @@
 #include "lang/complain.h"
 
 #include "lang/lex.h"
+#include "base/error.h"
 #include "base/utf8.h"
 #include <stdarg.h>
 #include <stdlib.h>
@@ -66,6 +67,9 @@ int complaints_report(struct complaints *c, const char *text, struct pt_error *e
 		pt_fail(err, code, NULL, "line %u, column %u: %s", place.line, place.column,
 		        c->items[i].message);
 		pt_hint(err, "%s", caret.data);
+		if (err)
+			error_place(&err->faults[err->count - 1], place.line, place.column,
+			            caret.data);
 		buf_free(&caret);
 		free(c->items[i].message);
 	}

@@ -121,17 +121,38 @@ static bool follows(const json_t *before, const json_t *link)
 	       !strcmp(text_of(before, "to", ""), text_of(link, "from", ""));
 }
 
+/* "%" or "//" if `next` is `link` the other way; else NULL. */
+static const char *both_ways(const json_t *link, const json_t *next)
+{
+	const char *canal = text_of(link, "canal", "low");
+	bool back = next && !strcmp(canal, text_of(next, "canal", "low")) &&
+	            !strcmp(text_of(link, "from", ""), text_of(next, "to", "")) &&
+	            !strcmp(text_of(link, "to", ""), text_of(next, "from", ""));
+	if (!back || !strcmp(canal, "trigger"))
+		return NULL;
+	return !strcmp(canal, "high") ? "//" : "%";
+}
+
+static void print_links(struct buf *b, const json_t *links)
+{
+	const json_t *before = NULL;
+	for (size_t i = 0; i < json_array_size(links); i++) {
+		const json_t *link = json_array_get(links, i);
+		const char *both = both_ways(link, json_array_get(links, i + 1));
+		if (both || !follows(before, link))
+			buf_addf(b, "%s%s", i ? "\n" : "", text_of(link, "from", ""));
+		buf_addf(b, " %s %s", both ? both : operator_for(link), text_of(link, "to", ""));
+		before = both ? NULL : link;
+		i += both != NULL;
+	}
+	buf_adds(b, json_array_size(links) ? "\n" : "");
+}
+
 void lang_print(struct buf *b, const json_t *graph)
 {
 	size_t i;
-	json_t *block, *link, *before = NULL;
+	json_t *block;
 	json_array_foreach (json_object_get(graph, "blocks"), i, block)
 		print_block(b, block);
-	json_array_foreach (json_object_get(graph, "links"), i, link) {
-		if (!follows(before, link))
-			buf_addf(b, "%s%s", before ? "\n" : "", text_of(link, "from", ""));
-		buf_addf(b, " %s %s", operator_for(link), text_of(link, "to", ""));
-		before = link;
-	}
-	buf_adds(b, before ? "\n" : "");
+	print_links(b, json_object_get(graph, "links"));
 }

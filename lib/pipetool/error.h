@@ -33,6 +33,8 @@ struct pt_fault {
 	char *hint;    /* how to mend it, or NULL */
 	char *value;   /* what was given, as JSON text, or NULL */
 	char *allowed; /* what may stand there, as JSON text of an array, or NULL */
+	unsigned line, column; /* of a text in the pipe language; 0: of none */
+	char *caret;           /* that line with a caret below, or NULL */
 };
 
 struct pt_error {

@@ -143,7 +143,13 @@ static void describe(json_t *data, const struct pt_fault *fault)
 	set_text(data, "path", fault->path);
 	set_json(data, "value", fault->value);
 	set_json(data, "allowed", fault->allowed);
-	set_text(data, "hint", fault->hint);
+	if (fault->line) {
+		json_object_set_new(data, "line", json_integer(fault->line));
+		json_object_set_new(data, "column", json_integer(fault->column));
+		set_text(data, "caret", fault->caret);
+	}
+	if (!fault->caret || (fault->hint && strcmp(fault->hint, fault->caret) != 0))
+		set_text(data, "hint", fault->hint);
 }
 
 json_t *rpc_error_to_json(const struct pt_error *err)
@@ -196,8 +202,13 @@ static void add_fault(struct pt_error *err, int code, const char *message, const
 	pt_fail(err, code, text_of(data, "path"), "%s", message ? message : error_words(code));
 	add_text(err, json_object_get(data, "value"), error_value);
 	add_text(err, json_object_get(data, "allowed"), error_allowed);
-	if (text_of(data, "hint"))
-		pt_hint(err, "%s", text_of(data, "hint"));
+	const char *caret = text_of(data, "caret"), *hint = text_of(data, "hint");
+	if (err && caret)
+		error_place(&err->faults[err->count - 1],
+		            (unsigned)json_integer_value(json_object_get(data, "line")),
+		            (unsigned)json_integer_value(json_object_get(data, "column")), caret);
+	if (hint || caret)
+		pt_hint(err, "%s", hint ? hint : caret);
 }
 
 void rpc_error_from_json(const json_t *error, struct pt_error *err)

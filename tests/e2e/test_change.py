@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Changes to a graph: at once, all or nothing, between two messages."""
+import concurrent.futures
 import random
 
 import pytest
@@ -289,3 +290,55 @@ def test_the_graph_as_dot(running, rpc):
     assert dot.startswith("digraph") and "blue" in dot and "purple" in dot
     for block in "shdq":
         assert block in dot
+
+
+# ---- text in place of lists ---------------------------------------------------------------------
+
+def test_an_engine_is_made_changed_and_applied_from_text(daemon, rpc):
+    rpc.call("engine.create", engine="t", start=True,
+             text="s = CLIFeeder()\ns > TransformDrain('reverse') > q = QueueSink()")
+    rpc.send("t", "s", "abc")
+    assert rpc.texts("t", "q", 1) == ["cba"]
+    assert [b["name"] for b in rpc.show("t")["blocks"]] == ["s", "transform_drain1", "q"]
+    answer = rpc.call("engine.change", engine="t", text="s > TransformDrain('upper') > q")
+    assert [op.get("name") for op in answer["plan"]] == ["transform_drain2", None, None]
+    rpc.send("t", "s", "abc")
+    assert rpc.texts("t", "q", 2) == ["cba", "ABC"]
+    dry = rpc.call("engine.apply", engine="t", dry_run=True, text=daemon.ok("export", "t"))
+    assert dry["plan"] == []
+    rpc.call("engine.apply", engine="t", text="s = CLIFeeder(); q = QueueSink(); s > q")
+    assert len(rpc.show("t")["blocks"]) == 2
+
+
+def test_faults_of_a_text_have_line_column_and_caret(daemon, rpc):
+    rpc.call("engine.create", engine="t", text="s = CLIFeeder()")
+    for method in ("engine.create", "engine.apply", "engine.change"):
+        name = "new" if method == "engine.create" else "t"
+        for text, line, column, caret in (
+                ("a = Sink()\nb = Drian()", 2, 5, "b = Drian()\n    ^"),
+                ("a = PeriodicSource('x',\n  period=-1)", 2, 10, "  period=-1)\n         ^"),
+                ("a = Sink()\nb = Drain()\na > b", 3, 1, "a > b\n^")):
+            error = rpc.refused(method, engine=name, text=text)
+            assert (error.data["line"], error.data["column"]) == (line, column), error.data
+            assert error.data["caret"] == caret and error.path == "$.text"
+            assert error.message.startswith(f"line {line}, column {column}: ")
+        two = rpc.refused(method, engine=name, text="a = Drian()\nb = Drian()")
+        assert [e["line"] for e in two.data["errors"]] == [1, 2]
+        for text in ("", "# nothing\n", "limit = 5"):
+            assert "no statement" in rpc.refused(method, engine=name, text=text).message
+        more = {"ops": []} if method == "engine.change" else {"blocks": []}
+        assert rpc.refused(method, engine=name, text="a = Sink()", **more).kind == "bad-parameter"
+    assert rpc.refused("engine.change", engine="t").kind == "bad-parameter"
+    assert rpc.refused("engine.change", engine="t", text="a = Sink()", if_revision=99).kind == "conflict"
+    assert rpc.show("t")["blocks"][0]["name"] == "s" and len(rpc.show("t")["blocks"]) == 1
+
+
+def test_changes_by_text_side_by_side_get_names_of_their_own(daemon):
+    daemon.create("t", "s = CLIFeeder()", start=False)
+    def add(_):
+        for _ in range(10):
+            daemon.call("engine.change", {"engine": "t", "text": "s > Drain()"})
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(4)))
+    assert {b["name"] for b in daemon.call("engine.show", {"engine": "t"})["blocks"]} == {
+        "s", *(f"drain{n + 1}" for n in range(40))}

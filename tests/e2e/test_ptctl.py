@@ -496,6 +496,39 @@ def test_relative_paths_are_those_of_the_caller(daemon, tmp_path):
 
 # ---- run ----------------------------------------------------------------------------------------
 
+def test_create_dry_run_makes_nothing(daemon):
+    out = daemon.ok("create", "e", "s = CLIFeeder(); s > q = QueueSink()", "--dry-run", "--start")
+    assert out == "add     s = CLIFeeder()\nadd     q = QueueSink()\nlink    s > q\n"
+    assert not daemon.call("engine.list")["engines"]
+    result = daemon.ptctl("create", "e", "t = TransformDrain('revers')", "--dry-run")
+    assert result.code == 1 and "did you mean 'reverse'?" in result.err
+    daemon.create("e", "s = CLIFeeder()")
+    assert daemon.ptctl("create", "e", "s = CLIFeeder()", "--dry-run").code == 1
+    assert [e["engine"] for e in daemon.call("engine.list")["engines"]] == ["e"]
+    shown = daemon.ok("show", "e.s")
+    assert len(re.findall(r"^ *state\b", shown, re.M)) == 1, shown
+
+
+def test_both_ways_are_exported_as_they_were_written(daemon):
+    text = "l = Drain()\nc = TCPConnectPipe(addr='127.0.0.1', port=9)\nup = Sink()\nl % c\nl > up\n"
+    daemon.create("e", text, start=False)
+    assert daemon.ok("export", "e") == text
+
+
+def test_words_that_lead_on(daemon, tmp_path):
+    daemon.create("p", "s = CLIFeeder()")
+    result = daemon.ptctl("create", "p", "s = CLIFeeder()")
+    assert result.code == 1 and "ptctl apply p" in result.err
+    result = run_ptctl("-s", tmp_path / "none", "run", "CLIFeeder() > Sink()")
+    assert result.code == EXIT["no daemon"] and "ptctl run --private" in result.err
+    assert "--private" not in run_ptctl("-s", tmp_path / "none", "list").err
+    for name in ("a", "b"):
+        daemon.create(name, "s = CLIFeeder()", start=False)
+    result = daemon.ptctl("destroy", "a", "nobody", "b")
+    assert result.code == EXIT["not found"] and "nobody" in result.err
+    assert [e["engine"] for e in daemon.call("engine.list")["engines"]] == ["p"]
+
+
 def test_constants_and_what_goes_before_them(daemon, tmp_path):
     pipe = tmp_path / "my.pipe"
     pipe.write_text('limit = "1MiB"; word = "tick"\n'

@@ -84,6 +84,19 @@ START_TEST(neighbours_in_order_are_chained)
 }
 END_TEST
 
+START_TEST(both_ways_are_one_statement)
+{
+	static const char text[] =
+		"l = D()\nc = D()\nu = D()\nl % c\nl > u\nc // u\nc ^ l ^ c\n";
+	json_t *graph = read_graph(text, sizeof text - 1);
+	struct buf b = BUF_INIT;
+	lang_print(&b, graph);
+	ck_assert_str_eq(b.data, text);
+	buf_free(&b);
+	json_decref(graph);
+}
+END_TEST
+
 /* ---- random graphs ---- */
 
 static unsigned below(unsigned n)
@@ -218,4 +231,5 @@ START_TEST(what_is_printed_is_read_back_the_same)
 END_TEST
 
 UNIT_TESTS("lang/print", values_look_as_python_writes_them, text_looks_as_python_writes_it,
-           neighbours_in_order_are_chained, what_is_printed_is_read_back_the_same)
+           neighbours_in_order_are_chained, both_ways_are_one_statement,
+           what_is_printed_is_read_back_the_same)
