@@ -26,8 +26,8 @@ int engines_may_change(const struct engine *engine, struct pt_error *err)
 	if (engine->hollow && !engine->from_file)
 		return refuse_hollow(engine, err);
 	uint64_t back;
-	int64_t until_ns;
-	bool waits = revisions_waits(&engine->past, &back, &until_ns);
+	int64_t left_ns;
+	bool waits = revisions_waits(&engine->past, &back, &left_ns);
 	if (!waits && !engine->confirming)
 		return 0;
 	if (waits)
@@ -293,9 +293,9 @@ static void gone_back(void *arg, int code, json_t *result, struct pt_error *err)
 static void go_back(struct engine *engine)
 {
 	uint64_t back, number = history_last(&engine->past.history)->number;
-	int64_t until_ns;
+	int64_t left_ns;
 	struct pt_error err = PT_ERROR_INIT;
-	if (!revisions_waits(&engine->past, &back, &until_ns))
+	if (!revisions_waits(&engine->past, &back, &left_ns))
 		return;
 	char *comment = must_printf("revision %" PRIu64 " was not confirmed in time", number);
 	struct change_wish wish = {.params = json_object(),
@@ -346,17 +346,14 @@ void commit_timer_init(struct engines *all)
 void commit_arm(struct engine *engine)
 {
 	uint64_t back;
-	int64_t until_ns;
+	int64_t left_ns;
 	uv_timer_t *timer = &engine->engines->confirm_timer;
-	if (!revisions_waits(&engine->past, &back, &until_ns)) {
+	if (!revisions_waits(&engine->past, &back, &left_ns)) {
 		engine->confirm_due_ms = 0;
 		return;
 	}
-	if (!engine->confirm_due_ms) {
-		int64_t left_ms = (until_ns - revisions_now_ns()) / 1000000;
-		engine->confirm_due_ms =
-			uv_now(timer->loop) + (left_ms > 0 ? (uint64_t)left_ms : 0);
-	}
+	if (!engine->confirm_due_ms)
+		engine->confirm_due_ms = uv_now(timer->loop) + (uint64_t)(left_ns / 1000000);
 	uint64_t now = uv_now(timer->loop), due = engine->confirm_due_ms;
 	uint64_t left = due > now ? due - now : 0;
 	if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > left)
@@ -367,8 +364,8 @@ int engines_confirm(struct engine *engine, const uint64_t *revision, engines_don
                     struct pt_error *err)
 {
 	uint64_t back;
-	int64_t until_ns;
-	if (!revisions_waits(&engine->past, &back, &until_ns))
+	int64_t left_ns;
+	if (!revisions_waits(&engine->past, &back, &left_ns))
 		return pt_fail(err, -PT_ESTATE, "$.engine",
 		               "no change of engine '%s' waits to be confirmed", engine->name);
 	if (engine->going_back)

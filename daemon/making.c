@@ -241,8 +241,10 @@ static int check_name(const char *name, struct pt_error *err)
 	if (name_is_engine(name))
 		return 0;
 	return pt_fail(err, -PT_EPARAM, "$.engine",
-	               "'%s' cannot be an engine's name: letters, digits, '_' and '-', at most %d",
-	               name, NAME_MAX_LENGTH);
+	               "'%s' cannot be an engine's name: letters, digits, '_' and '-', at most "
+	               "%d%s",
+	               name, NAME_MAX_LENGTH,
+	               strchr(name, '.') ? " ('.' parts an engine from its block)" : "");
 }
 
 static int add_wished(struct engines *all, const struct engine_wish *wish, struct engine **out,
@@ -250,7 +252,7 @@ static int add_wished(struct engines *all, const struct engine_wish *wish, struc
 {
 	struct engine *engine;
 	bool kept = all->journal && !wish->ephemeral && !wish->owner && !wish->file;
-	int code = check_name(wish->name, err);
+	int code = wish->why ? 0 : check_name(wish->name, err);
 	if (!code)
 		code = add(all, wish->name, kept || wish->file, &engine, err);
 	if (code) {
@@ -349,13 +351,19 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 	struct engine *engine;
 	struct revisions past;
 	revisions_init(&past, NULL);
-	int code = revisions_restore(&past, records, err);
+	int code = name_is_engine(name) || name_was_engine(name)
+	                   ? revisions_restore(&past, records, err)
+	                   : pt_fail(err, -PT_EPARAM, NULL, "its name is no engine's");
 	if (!code)
 		code = add(all, name, true, &engine, err);
 	if (code) {
 		revisions_fini(&past);
 		return code;
 	}
+	if (!name_is_engine(name))
+		log_warning("engine %s goes on, although its name has a '.', which parts an engine "
+		            "from its block: make it anew under another (ptctl export, create)",
+		            name);
 	past.file = journal_file_new(all->journal, name, true, ask_settled, engine);
 	past.quiet = true;
 	engine->past = past;
@@ -378,8 +386,9 @@ void engines_lost(struct engines *all, const char *name, const char *why, bool a
 	struct engine *engine;
 	struct pt_error err = PT_ERROR_INIT;
 	const struct author daemon = {.uid = -1, .pid = -1, .comment = "what was kept is lost"};
-	if (add(all, name, true, &engine, &err)) {
-		log_error("engine %s: %s", name, pt_error_text(&err, ""));
+	bool named = name_is_engine(name) || name_was_engine(name);
+	if (!named || add(all, name, true, &engine, &err)) {
+		log_error("engine %s: %s", name, pt_error_text(&err, why));
 		pt_error_clear(&err);
 		return;
 	}

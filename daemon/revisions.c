@@ -131,14 +131,24 @@ void revisions_go_back(struct revisions *r, uint64_t number)
 
 /* ---- confirmation ---- */
 
-bool revisions_waits(const struct revisions *r, uint64_t *back, int64_t *until_ns)
+/* The clock may be set while the time runs, or while nobody is there: what is left is never more than
+   what there was. */
+static int64_t left_ns(const json_t *about, const json_t *confirm)
+{
+	int64_t until = time_of(json_object_get(confirm, "until"));
+	int64_t all = until - time_of(json_object_get(about, "time"));
+	int64_t left = until - revisions_now_ns();
+	return left < 0 ? 0 : left < all ? left : all;
+}
+
+bool revisions_waits(const struct revisions *r, uint64_t *back, int64_t *left)
 {
 	const struct revision *last = history_last(&r->history);
 	const json_t *confirm = last ? json_object_get(last->about, "confirm") : NULL;
 	if (!confirm)
 		return false;
 	*back = (uint64_t)json_integer_value(json_object_get(confirm, "back"));
-	*until_ns = time_of(json_object_get(confirm, "until"));
+	*left = left_ns(last->about, confirm);
 	return true;
 }
 

@@ -40,9 +40,9 @@ void revisions_set_running(struct revisions *, bool running);
 /* Writes the whole of it anew: the first thing to be kept, or in place of a long file. */
 void revisions_write(struct revisions *);
 
-/* The last change waits to be confirmed: which revision comes back, and when, in nanoseconds of the
-   day's clock. False: there is none. */
-bool revisions_waits(const struct revisions *, uint64_t *back, int64_t *until_ns);
+/* The last change waits to be confirmed: which revision comes back, and in how many nanoseconds.
+   False: there is none. */
+bool revisions_waits(const struct revisions *, uint64_t *back, int64_t *left_ns);
 void revisions_confirm(struct revisions *);
 
 /* What came after it is forgotten. */

@@ -8,6 +8,8 @@
 #define NAME_MAX_LENGTH 64
 
 bool name_is_block(const char *);  /* a letter or _, then letters, digits, _ */
-bool name_is_engine(const char *); /* the same, and - and . inside */
+bool name_is_engine(const char *); /* letters, digits, _, and - inside */
+/* It once could be: letters, digits, _, - and '.', which now parts an engine from a block. */
+bool name_was_engine(const char *);
 
 #endif

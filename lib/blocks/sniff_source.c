@@ -94,7 +94,9 @@ struct seen {
 static struct seen look(const char *iface)
 {
 	static const char *const which[] = {"rx", "tx"};
-	struct seen seen = {.time_s = (uint64_t)time(NULL)};
+	struct timespec now; /* which goes on while the clock is set */
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	struct seen seen = {.time_s = (uint64_t)now.tv_sec};
 	for (int i = 0; i < 2; i++) {
 		char *path =
 			must_printf("/sys/class/net/%s/statistics/%s_packets", iface, which[i]);
@@ -215,8 +217,8 @@ static void tell_gap(struct pt_block *b, const struct sniff_source *s)
 	pt_note(b,
 	        "'%s' was not captured for some %" PRIu64 " s while the daemon was started anew: "
 	        "%" PRIu64 " packets passed meanwhile%s",
-	        live_name(s->live), now.time_s - before.time_s, missed,
-	        s->filter ? ", some of which the filter would have left out" : "");
+	        live_name(s->live), now.time_s > before.time_s ? now.time_s - before.time_s : 0,
+	        missed, s->filter ? ", some of which the filter would have left out" : "");
 	if (missed && !s->filter)
 		pt_lost(b, missed, "restart");
 }

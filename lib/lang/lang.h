@@ -80,9 +80,7 @@ void lang_print_value(struct buf *, const json_t *);
    printable text; UTF-8 stays. */
 void lang_print_text(struct buf *, const char *bytes, size_t length);
 
-/* Whether it can be the name of a block or an engine: a letter or _, then letters, digits, _; for
-   an engine also - and . inside. At most 64 bytes. */
+/* Whether it can be the name of a block: a letter or _, then letters, digits, _. At most 64 bytes. */
 bool lang_is_name(const char *);
-bool lang_is_engine_name(const char *);
 
 #endif

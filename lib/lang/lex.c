@@ -37,11 +37,6 @@ bool lang_is_name(const char *s)
 	return name_is_block(s);
 }
 
-bool lang_is_engine_name(const char *s)
-{
-	return name_is_engine(s);
-}
-
 static struct lang_place place_after(struct lang_place p, const char *from, const char *to)
 {
 	for (; from < to; from++) {

@@ -105,7 +105,12 @@ START_TEST(names_are_plain)
 	ck_assert(!name_is_block("1d"));
 	ck_assert(!name_is_block(""));
 	ck_assert(!name_is_block("a-b"));
-	ck_assert(name_is_engine("a-b.c"));
+	ck_assert(name_is_engine("a-b"));
+	ck_assert(name_is_engine("10-web"));
+	ck_assert(!name_is_engine("a.b"));
+	ck_assert(!name_is_engine(""));
+	ck_assert(name_was_engine("a-b.c"));
+	ck_assert(!name_was_engine("10.web"));
 	ck_assert(!name_is_engine("-a"));
 	ck_assert(!name_is_engine("a/b"));
 	ck_assert(!name_is_block(
