@@ -84,11 +84,12 @@ static void show_author(struct buf *b, const struct ctl *ctl, const json_t *abou
 
 static void show_time(struct buf *b, const json_t *time)
 {
-	char text[40];
+	char text[40], offset[8];
 	struct tm tm;
 	time_t s = (time_t)strtoll(json_is_string(time) ? json_string_value(time) : "0", NULL, 10);
 	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&s, &tm));
-	buf_adds(b, text);
+	strftime(offset, sizeof offset, "%z", &tm);
+	buf_addf(b, "%s %.3s:%s", text, offset, offset + 3);
 }
 
 static void show_revision(struct buf *b, const struct ctl *ctl, const json_t *about)

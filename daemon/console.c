@@ -12,6 +12,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { PIECE = 64 * 1024, PIECES = 2 * CONSOLE_WAITING_MAX / PIECE };
 
@@ -20,9 +22,9 @@ struct console {
 	struct inbox *inbox;
 	struct post progressed;
 	atomic_bool posted;
-	bool is_journal;
-	bool pushed; /* and not heard of yet */
-	bool broken; /* a write failed: nothing more is written */
+	bool is_journal, is_log; /* the same file as the log, and no terminal */
+	bool pushed;             /* and not heard of yet */
+	bool broken;             /* a write failed: nothing more is written */
 	uint64_t dropped;
 };
 
@@ -61,20 +63,48 @@ static void progressed(struct post *post)
 	console_push(c);
 }
 
-/* ---- entries of the journal ---- */
+/* ---- lines that say where they come from ---- */
 
 /* In a buffer, before the names, each with its NUL, and the text. */
 struct label {
 	uint32_t engine_length, block_length, text_length;
 };
 
-static int send_lines(const struct log_about *about, const char *text, size_t length)
+struct place {
+	const struct console *console;
+	const char *engine, *block;
+	int (*put)(void *arg, const void *bytes, size_t length);
+	void *put_arg;
+};
+
+/* What journald does not take is gone. */
+static int send_line(const struct place *p, const char *text, size_t length)
+{
+	const struct log_about about = {.engine = p->engine, .block = p->block};
+	struct buf line = BUF_INIT;
+	int code = 0;
+	if (p->console->is_log) {
+		log_add_time(&line);
+		buf_addc(&line, ' ');
+	}
+	buf_addf(&line, "%s.%s: ", p->engine, p->block);
+	buf_add(&line, text, length);
+	if (p->console->is_log) {
+		buf_addc(&line, '\n');
+		code = p->put(p->put_arg, line.data, line.length);
+	} else {
+		journald_send(LOG_LEVEL_INFO, &about, line.data, line.length);
+	}
+	buf_free(&line);
+	return code;
+}
+
+static int send_lines(const struct place *p, const char *text, size_t length)
 {
 	int code = 0;
 	for (const char *end = text + length; text < end && !code;) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		code = journald_send(LOG_LEVEL_INFO, about, text,
-		                     (size_t)((newline ? newline : end) - text));
+		code = send_line(p, text, (size_t)((newline ? newline : end) - text));
 		text = newline ? newline + 1 : end;
 	}
 	return code;
@@ -85,17 +115,17 @@ static int send_entries(void *arg, const void *bytes, size_t length, enum writer
                         int (*put)(void *, const void *, size_t), void *put_arg)
 {
 	const char *at = bytes, *end = at + length;
-	while (at < end) {
+	int code = 0;
+	while (at < end && !code) {
 		struct label label;
 		memcpy(&label, at, sizeof label);
 		const char *engine = at + sizeof label, *block = engine + label.engine_length;
 		const char *text = block + label.block_length;
-		const struct log_about about = {.engine = engine, .block = block};
-		send_lines(&about, text,
-		           label.text_length); /* what journald does not take is gone */
+		const struct place place = {arg, engine, block, put, put_arg};
+		code = send_lines(&place, text, label.text_length);
 		at = text + label.text_length;
 	}
-	return 0;
+	return code;
 }
 
 /* ---- adding ---- */
@@ -128,7 +158,7 @@ void console_write(struct console *c, const char *engine, const char *block, con
                    size_t length)
 {
 	struct label label = {(uint32_t)strlen(engine) + 1, (uint32_t)strlen(block) + 1, 0};
-	size_t before = c->is_journal ? label_length(&label) : 0;
+	size_t before = c->is_journal || c->is_log ? label_length(&label) : 0;
 	if (c->broken)
 		return;
 	if (c->dropped || writer_pending(c->writer) + before + length > CONSOLE_WAITING_MAX) {
@@ -171,17 +201,28 @@ bool console_idle(const struct console *c)
 	return c->broken || (!writer_pending(c->writer) && !atomic_load(&c->posted));
 }
 
+/* Also where nobody looks: what goes to the same file is one text. */
+static bool is_log(int fd)
+{
+	struct stat out, log;
+	return !isatty(fd) && !fstat(fd, &out) && !fstat(STDERR_FILENO, &log) &&
+	       out.st_dev == log.st_dev && out.st_ino == log.st_ino;
+}
+
 struct console *console_new(int fd, struct inbox *inbox)
 {
 	struct console *c = must_calloc(1, sizeof *c);
 	c->inbox = inbox;
 	c->progressed.run = progressed;
 	c->is_journal = journald_is(fd);
+	c->is_log = !c->is_journal && is_log(fd);
 	const struct writer_config config = {.fd = fd,
 	                                     .buffer_size = PIECE,
 	                                     .buffers = PIECES,
 	                                     .progress = progress,
-	                                     .filter = c->is_journal ? send_entries : NULL,
+	                                     .filter = c->is_journal || c->is_log ? send_entries
+	                                                                          : NULL,
+	                                     .filter_arg = c,
 	                                     .arg = c};
 	c->writer = writer_new(&config);
 	return c;

@@ -7,11 +7,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Atomic int limit = LOG_LEVEL_INFO;
 
 static log_taker *taker;
+static bool with_times;
 
 static const char *const words[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -46,14 +48,46 @@ void log_set_taker(log_taker *take)
 	taker = take;
 }
 
+void log_set_times(bool times)
+{
+	with_times = times;
+}
+
+void log_add_time(struct buf *b)
+{
+	char date[32], offset[8];
+	struct timespec now;
+	struct tm tm;
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &tm);
+	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(offset, sizeof offset, "%z", &tm);
+	buf_addf(b, "%s.%03d%.3s:%s", date, (int)(now.tv_nsec / 1000000), offset, offset + 3);
+}
+
+static void add_line(struct buf *b, const char *before, const char *text, size_t length)
+{
+	if (with_times) {
+		log_add_time(b);
+		buf_addc(b, ' ');
+	}
+	buf_addf(b, "pipetoold: %s%.*s\n", before, (int)length, text);
+}
+
+/* All of its lines at once, so that no other comes between them. */
 static void print(enum log_level level, const char *text)
 {
 	bool bad = level <= LOG_LEVEL_WARNING;
-	struct buf line = BUF_INIT;
-	buf_addf(&line, "pipetoold: %s%s%s\n", bad ? words[level] : "", bad ? ": " : "", text);
-	ssize_t written = write(STDERR_FILENO, line.data, line.length);
+	struct buf lines = BUF_INIT;
+	char *before = must_printf("%s%s", bad ? words[level] : "", bad ? ": " : "");
+	for (const char *line = text, *end; line; line = *end ? end + 1 : NULL) {
+		end = line + strcspn(line, "\n");
+		add_line(&lines, line == text ? before : "", line, (size_t)(end - line));
+	}
+	ssize_t written = write(STDERR_FILENO, lines.data, lines.length);
 	(void)written; /* nobody is left to tell */
-	buf_free(&line);
+	free(before);
+	buf_free(&lines);
 }
 
 static void log_valist(const struct log_about *about, enum log_level level, const char *fmt,

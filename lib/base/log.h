@@ -3,12 +3,15 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include "base/buf.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* Lines go to standard error, "pipetoold: warning: …". [any thread]; keeps errno. */
+void log_set_times(bool); /* each begins with the time; to be said before there is another thread */
+void log_add_time(struct buf *); /* now, as 2026-11-29T10:00:00.123+01:00 */
 void log_set_level(enum log_level);
 enum log_level log_get_level(void);
 int log_level_parse(const char *word, enum log_level *); /* "error" "warning" "info" "debug" */

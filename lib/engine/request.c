@@ -15,6 +15,7 @@
 #include "msg/json.h"
 #include "msg/pool.h"
 #include "type/param.h"
+#include "type/type.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -107,6 +108,20 @@ struct pt_block *request_block(struct request *r)
 
 /* ---- show, stats, graph ---- */
 
+/* Of what users wrote. */
+static void add_coming(json_t *row, const struct pt_type *type)
+{
+	struct type_coming coming;
+	if (!type_coming(type, &coming) || !coming.origin)
+		return;
+	json_t *code = json_pack("{s:s, s:o}", "file", coming.origin, "loaded",
+	                         json_sprintf("%lld.%09lld", (long long)coming.time_ns / 1000000000,
+	                                      (long long)coming.time_ns % 1000000000));
+	if (coming.replaced)
+		json_object_set_new(code, "replaced", json_true());
+	json_object_set_new(row, "code", code);
+}
+
 static void run_show(struct request *r)
 {
 	struct pt_engine *e = r->engine;
@@ -115,6 +130,7 @@ static void run_show(struct request *r)
 		struct pt_block *b = e->graph->blocks[i]->alive;
 		json_t *row = json_array_get(json_object_get(result, "blocks"), i);
 		json_object_set_new(row, "state", json_string(block_state_word(b)));
+		add_coming(row, b->type);
 		if (b->last_error)
 			json_object_set_new(row, "last_error", json_string(b->last_error));
 		if (b->note)

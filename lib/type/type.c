@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
@@ -19,8 +20,9 @@ static struct entry {
 	const struct pt_type *type;
 	const char *origin;
 	enum type_kind kind;
-} * entries;
-static size_t entry_count;
+	int64_t time_ns;
+} * entries, *replaced;
+static size_t entry_count, replaced_count;
 
 /* Where the name is, or would have to be put. */
 static size_t place_of(const char *name)
@@ -43,10 +45,19 @@ static struct entry *find(const char *name)
 	return found ? &entries[place] : NULL;
 }
 
+static int64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static void put(struct entry entry)
 {
 	struct entry *old = find(entry.type->name);
 	if (old) {
+		replaced = must_realloc(replaced, replaced_count + 1, sizeof *replaced);
+		replaced[replaced_count++] = *old;
 		*old = entry;
 		return;
 	}
@@ -62,7 +73,7 @@ static void put_builtin(void)
 	for (const struct pt_type *const *const *file = type_builtin; *file; file++)
 		for (const struct pt_type *const *type = *file; *type; type++) {
 			assert(!find((*type)->name));
-			put((struct entry){*type, NULL, TYPE_NATIVE});
+			put((struct entry){*type, NULL, TYPE_NATIVE, 0});
 		}
 }
 
@@ -84,6 +95,29 @@ const char *type_origin(const char *name)
 	const char *origin = entry ? entry->origin : NULL;
 	pthread_rwlock_unlock(&lock);
 	return origin;
+}
+
+static const struct entry *find_replaced(const struct pt_type *type)
+{
+	for (size_t i = replaced_count; i-- > 0;)
+		if (replaced[i].type == type)
+			return &replaced[i];
+	return NULL;
+}
+
+bool type_coming(const struct pt_type *type, struct type_coming *coming)
+{
+	pthread_once(&once, put_builtin);
+	pthread_rwlock_rdlock(&lock);
+	const struct entry *entry = find(type->name);
+	bool is_replaced = !entry || entry->type != type;
+	if (is_replaced)
+		entry = find_replaced(type);
+	bool came = entry && entry->time_ns;
+	if (came)
+		*coming = (struct type_coming){entry->origin, entry->time_ns, is_replaced};
+	pthread_rwlock_unlock(&lock);
+	return came;
 }
 
 int type_each(int (*each)(void *arg, const struct pt_type *), void *arg)
@@ -165,7 +199,7 @@ int type_add_all(const struct pt_type *const *types, size_t count, enum type_kin
 	for (size_t i = 0; i < count && !code; i++)
 		code = refuse_taken(types, i, kind, err);
 	for (size_t i = 0; i < count && !code; i++)
-		put((struct entry){types[i], origin, kind});
+		put((struct entry){types[i], origin, kind, now_ns()});
 	pthread_rwlock_unlock(&lock);
 	return code;
 }

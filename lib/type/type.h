@@ -29,6 +29,14 @@ int type_add_all(const struct pt_type *const *types, size_t count, enum type_kin
 /* The file that the type of this name came from; NULL for one that is built in. [any thread] */
 const char *type_origin(const char *name);
 
+/* Of this very table, which may have been replaced since: false, if it is built in. [any thread] */
+struct type_coming {
+	const char *origin; /* the file; NULL: it has none */
+	int64_t time_ns;    /* when it was loaded, of the day's clock */
+	bool replaced;      /* another has its name by now */
+};
+bool type_coming(const struct pt_type *, struct type_coming *);
+
 /* All that is wrong with a table, for the tests: 0, or faults. It asks for more than type_add does:
    a summary without full stop, a picture, an example, docs with a full stop, defaults. */
 int type_check(const struct pt_type *, struct pt_error *);

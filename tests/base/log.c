@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include "unit.h"
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +48,36 @@ START_TEST(lines_go_to_standard_error)
 	char text[256];
 	catch (log_two, text, sizeof text);
 	ck_assert_str_eq(text, "pipetoold: warning: it is 7\npipetoold: news\n");
+}
+END_TEST
+
+static void log_lines(void)
+{
+	log_error("one\n  two");
+}
+
+/* "2026-11-29T10:00:00.123+01:00 " */
+static size_t time_length(const char *text)
+{
+	static const char shape[] = "0000-00-00T00:00:00.000+00:00 ";
+	for (size_t i = 0; shape[i]; i++)
+		if (shape[i] == '0'   ? !isdigit((unsigned char)text[i])
+		    : shape[i] == '+' ? !strchr("+-", text[i])
+		                      : text[i] != shape[i])
+			return 0;
+	return strlen(shape);
+}
+
+START_TEST(each_line_may_begin_with_the_time)
+{
+	char text[256];
+	log_set_times(true);
+	catch (log_lines, text, sizeof text);
+	log_set_times(false);
+	const char *first = text + time_length(text), *second = strchr(text, '\n') + 1;
+	ck_assert(first > text && time_length(second));
+	ck_assert_int_eq(strncmp(first, "pipetoold: error: one\n", 22), 0);
+	ck_assert_str_eq(second + time_length(second), "pipetoold:   two\n");
 }
 END_TEST
 
@@ -99,5 +130,6 @@ START_TEST(a_line_that_is_not_taken_is_not_lost)
 }
 END_TEST
 
-UNIT_TESTS("base/log", lines_go_to_standard_error, the_level_says_what_is_left_out,
-           who_takes_a_line_hears_what_it_is_about, a_line_that_is_not_taken_is_not_lost)
+UNIT_TESTS("base/log", lines_go_to_standard_error, each_line_may_begin_with_the_time,
+           the_level_says_what_is_left_out, who_takes_a_line_hears_what_it_is_about,
+           a_line_that_is_not_taken_is_not_lost)
