@@ -8,8 +8,10 @@
 #include "paths.h"
 #include "script/lua_type.h"
 #include "type/plugin.h"
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LUA_MAX ((size_t)1024 * 1024)
 
@@ -18,10 +20,30 @@ struct func_limits blocks_limits(const struct conf *conf)
 	return (struct func_limits){(uint64_t)(conf->script_time_s * 1e9), conf->script_memory};
 }
 
+/* What is in memory stays there. Told once for each change. */
+static void tell_changed(const char *path)
+{
+	static json_t *seen; /* {path: time of the last change} */
+	struct stat st;
+	if (!seen)
+		seen = json_object();
+	if (stat(path, &st))
+		return;
+	json_int_t time = (json_int_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	const json_t *before = json_object_get(seen, path);
+	if (before && json_integer_value(before) != time)
+		log_warning("%s has changed: a shared object is loaded once, so its new code "
+		            "takes a restart of the daemon",
+		            path);
+	json_object_set_new(seen, path, json_integer(time));
+}
+
 static bool open_plugin(void *arg, const char *path)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	int rc = plugin_open(path, &err);
+	if (!rc)
+		tell_changed(path);
 	for (size_t i = 0; i < err.count; i++)
 		log_error("%s: %s", path, err.faults[i].message);
 	pt_error_clear(&err);

@@ -11,8 +11,8 @@
 #include "daemon/engines.h"
 #include "daemon/file.h"
 #include "daemon/pipe_file.h"
+#include "daemon/places.h"
 #include "daemon/trial.h"
-#include "paths.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,7 @@ struct file {
 
 struct boot {
 	struct engines *engines;
-	const char *out; /* see pipe_file_understand; lives on */
+	char *out; /* see pipe_file_understand */
 	struct file *files;
 	unsigned busy; /* answers that are awaited, and a scan */
 	size_t bad;    /* files of the last scan that cannot be engines' */
@@ -54,13 +54,17 @@ struct walk {
 	void *arg;
 };
 
-/* Takes the name out of the path. */
+static char *name_of(const char *path)
+{
+	const char *base = strrchr(path, '/') + 1;
+	return must_printf("%.*s", (int)(strlen(base) - strlen(SUFFIX)), base);
+}
+
 static bool open_file(void *arg, const char *path)
 {
 	const struct walk *walk = arg;
-	const char *base = strrchr(path, '/') + 1;
-	char *name = must_printf("%.*s", (int)(strlen(base) - strlen(SUFFIX)), base);
-	bool good = name_is_engine(name);
+	char *name = name_of(path);
+	bool good = name_is_engine(name) || name_was_engine(name);
 	if (good)
 		good = walk->each(walk->arg, path, name);
 	else
@@ -77,7 +81,7 @@ static int each_file(const char *folder, take *each, void *arg, size_t *bad)
 	struct walk walk = {each, arg};
 	*bad = 0;
 	int code = file_each(folder, SUFFIX, open_file, &walk, bad);
-	if (code == -ENOENT && !strcmp(folder, PIPETOOL_CONFIG_DIR "/engines.d"))
+	if (code == -ENOENT && places_is_usual(folder))
 		return 0; /* nobody has asked for it */
 	if (code == -ENOENT) {
 		log_error("%s: no such folder", folder);
@@ -86,10 +90,24 @@ static int each_file(const char *folder, take *each, void *arg, size_t *bad)
 	return code;
 }
 
-static int read_program(const char *path, const char *out, char **text,
-                        struct lang_program *program, struct pipe_fault *fault)
+static int check_name(const char *path, struct pipe_fault *fault)
 {
-	int code = pipe_file_read(path, text, fault);
+	char *name = name_of(path);
+	bool good = name_is_engine(name);
+	free(name);
+	if (!good)
+		pipe_fault_add(fault, path,
+		               "an engine's name has no '.', which parts it from a block's; "
+		               "rename the file");
+	return good ? 0 : -PT_EPARAM;
+}
+
+static int read_program(const char *path, char **text, struct lang_program *program,
+                        struct pipe_fault *fault)
+{
+	int code = check_name(path, fault);
+	if (!code)
+		code = pipe_file_read(path, text, fault);
 	if (!code && (code = pipe_file_understand(path, out, *text, program, fault))) {
 		free(*text);
 		*text = NULL;
@@ -550,7 +568,7 @@ struct boot *boot_new(struct engines *engines, const char *out, void (*settled)(
 {
 	struct boot *boot = must_calloc(1, sizeof *boot);
 	boot->engines = engines;
-	boot->out = out;
+	boot->out = must_strdup(out);
 	boot->settled = settled;
 	boot->arg = arg;
 	return boot;
@@ -560,5 +578,6 @@ void boot_free(struct boot *boot)
 {
 	while (boot->files)
 		file_free(boot->files);
+	free(boot->out);
 	free(boot);
 }

@@ -11,7 +11,7 @@ struct boot;
 struct pt_engine_limits;
 
 /* `settled` is called after a scan, when no engine is being made or destroyed any more. */
-/* Relative paths of files that blocks write are taken from `out`, which lives on. */
+/* Relative paths of files that blocks write are taken from `out`. */
 struct boot *boot_new(struct engines *, const char *out, void (*settled)(void *arg), void *arg);
 void boot_free(struct boot *);
 

@@ -18,12 +18,13 @@
 #include "daemon/journald.h"
 #include "daemon/loaded.h"
 #include "daemon/notify.h"
+#include "daemon/places.h"
+#include "daemon/renew.h"
 #include "daemon/server.h"
 #include "daemon/status.h"
 #include "daemon/watchdog.h"
 #include "msg/json.h"
 #include "net/watch.h"
-#include "paths.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -59,10 +60,14 @@ static void log_faults(const char *path, const struct pt_error *err)
 static int read_conf(struct daemon *d, struct conf *conf)
 {
 	const char *given = d->options->config;
-	const char *path = given ? given : PIPETOOL_CONFIG_DIR "/pipetoold.conf";
+	char *usual = places_config(d->options);
+	const char *path = given ? given : usual;
 	struct pt_error err = PT_ERROR_INIT;
 	int code = conf_read(path, !given, conf, &err);
+	if (!code)
+		places_fill(d->options, conf);
 	log_faults(path, &err);
+	free(usual);
 	pt_error_clear(&err);
 	return code;
 }
@@ -273,7 +278,10 @@ static void reload(struct daemon *d)
 		engines_configure(d->engines, &d->conf);
 		log_info("the configuration was read again");
 	}
+	server_look_after(d->server);
+	json_t *types = renew_types();
 	load_blocks(d);
+	renew_engines(d->engines, types);
 	boot_scan(d->boot, engines_folder(d));
 	engines_retry_soon(d->engines);
 }
@@ -377,6 +385,8 @@ static int open_sockets(const struct daemon *d, struct control_socket sockets[SO
 		code = socket_open(d->conf.viewer_socket, true, &viewers, &err);
 	if (code && control.fd >= 0)
 		socket_close(&control);
+	if (!code && control.path)
+		log_info("it listens on %s", control.path);
 	sockets[0] = control;
 	sockets[1] = viewers;
 	*count = viewers.fd < 0 ? 1 : 2;
@@ -413,14 +423,11 @@ static void tell_status(void *arg, struct buf *out)
 	status_tell(arg, out);
 }
 
-static const char *state_folder(const struct daemon *d)
+static char *state_folder(const struct daemon *d)
 {
-	const char *variable = getenv("STATE_DIRECTORY");
 	if (d->options->state)
-		return d->options->state;
-	if (d->conf.state)
-		return d->conf.state;
-	return variable && *variable ? variable : PIPETOOL_STATE_DIR;
+		return must_strdup(d->options->state);
+	return d->conf.state ? must_strdup(d->conf.state) : places_state(d->options);
 }
 
 static void open_parts(struct daemon *d, const struct control_socket *sockets, size_t count)
@@ -440,7 +447,9 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	engines_leave_to(d->engines, d->keep);
 	d->loaded = loaded_new(d->journal);
 	d->server = server_new(d, &d->loop, sockets, count, &d->conf);
-	d->boot = boot_new(d->engines, state_folder(d), on_settled, d);
+	char *state = state_folder(d);
+	d->boot = boot_new(d->engines, state, on_settled, d);
+	free(state);
 	d->notify = notify_new(&d->loop, tell_status, d);
 	d->net = net_watch_new(&d->loop, on_network, d);
 	d->watchdog = watchdog_new(&d->loop, d->engines, watchdog_period_ms());
@@ -451,7 +460,9 @@ static int open_journal(struct daemon *d)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	bool asked = d->options->state || d->conf.state || getenv("STATE_DIRECTORY");
-	int code = journal_open(state_folder(d), &d->inbox, &d->journal, &err);
+	char *folder = state_folder(d);
+	int code = journal_open(folder, &d->inbox, &d->journal, &err);
+	free(folder);
 	if (code && asked)
 		log_error("%s", pt_error_text(&err, ""));
 	else if (code)
@@ -513,6 +524,8 @@ int daemon_run(const struct options *options)
 	size_t socket_count;
 	if (journald_is(STDERR_FILENO))
 		log_set_taker(journald_take);
+	else
+		log_set_times(true);
 	raise_limits();
 	if (check_descriptors() || read_conf(&d, &d.conf))
 		return EXIT_FAILURE;
@@ -544,13 +557,17 @@ int daemon_check(const struct options *options)
 	if (check_descriptors())
 		return EXIT_FAILURE;
 	bool good = !read_conf(&d, &d.conf);
-	if (!good)
+	if (!good) {
 		conf_default(&d.conf);
+		places_fill(options, &d.conf);
+	}
 	access_free(access_new(&d.conf)); /* warns of whom there is not */
 	named_fd_add_any();
 	good &= !load_blocks(&d);
 	const struct pt_engine_limits limits = engines_limits(&d.conf);
-	good &= !boot_check(engines_folder(&d), state_folder(&d), &limits);
+	char *state = state_folder(&d);
+	good &= !boot_check(engines_folder(&d), state, &limits);
+	free(state);
 	conf_clear(&d.conf);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

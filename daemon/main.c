@@ -2,6 +2,7 @@
 /* pipetoold: engines that move messages through graphs of blocks, driven over a socket. */
 #include "daemon/daemon.h"
 #include "base/memory.h"
+#include "daemon/init.h"
 #include "paths.h"
 #include <fcntl.h>
 #include <jansson.h>
@@ -55,7 +56,10 @@ static int act(const struct options *options)
 	if (options->version)
 		return puts("pipetoold " PIPETOOL_VERSION) < 0 || fflush(stdout) ? EXIT_FAILURE
 		                                                                 : EXIT_SUCCESS;
-	return options->check ? daemon_check(options) : daemon_run(options);
+	if (options->check)
+		return daemon_check(options);
+	init_begin();
+	return daemon_run(options);
 }
 
 int main(int argc, char **argv)

@@ -19,7 +19,7 @@ void pipe_fault_free(struct pipe_fault *fault)
 
 /* ---- words ---- */
 
-static void add_line(struct pipe_fault *fault, const char *path, const char *line)
+void pipe_fault_add(struct pipe_fault *fault, const char *path, const char *line)
 {
 	buf_addf(&fault->why, "%s%s: %s", fault->why.length ? "; " : "", path, line);
 	buf_addf(&fault->words, "%s%s: %s", fault->words.length ? "\n" : "", path, line);
@@ -37,7 +37,7 @@ static void add_below(struct pipe_fault *fault, const char *text)
 static void add_parse_faults(struct pipe_fault *fault, const char *path, const struct pt_error *err)
 {
 	for (size_t i = 0; i < err->count; i++) {
-		add_line(fault, path, err->faults[i].message);
+		pipe_fault_add(fault, path, err->faults[i].message);
 		add_below(fault, err->faults[i].hint);
 	}
 }
@@ -56,7 +56,7 @@ void pipe_file_locate(const char *path, const struct lang_program *program,
 			lang_caret(&below, program->text, place);
 		}
 		buf_adds(&line, fault->message);
-		add_line(out, path, line.data);
+		pipe_fault_add(out, path, line.data);
 		add_below(out, below.data);
 		add_below(out, fault->hint);
 		buf_free(&line);
@@ -110,7 +110,7 @@ int pipe_file_read(const char *path, char **text, struct pipe_fault *fault)
 	struct pt_error err = PT_ERROR_INIT;
 	int code = file_read(path, FILE_MAX, text, &err);
 	for (size_t i = 0; i < err.count; i++)
-		add_line(fault, path, err.faults[i].message);
+		pipe_fault_add(fault, path, err.faults[i].message);
 	pt_error_clear(&err);
 	return code;
 }
@@ -123,9 +123,9 @@ static int check(const char *path, struct lang_program *program, struct pipe_fau
 	pt_error_clear(&err);
 	if (!code && !json_array_size(program->ops)) {
 		code = -PT_EPARAM;
-		add_line(fault, path,
-		         "there is no statement in it, which is no graph; "
-		         "remove the file to be rid of the engine");
+		pipe_fault_add(fault, path,
+		               "there is no statement in it, which is no graph; "
+		               "remove the file to be rid of the engine");
 	}
 	if (code)
 		lang_program_free(program);

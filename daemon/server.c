@@ -13,10 +13,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPT_TURN = 64, ACCEPT_PAUSE_MS = 100 };
+enum { ACCEPT_TURN = 64, ACCEPT_PAUSE_MS = 100, BACKLOG_MAX = 1024 };
 
 #define LINES_MAX ((size_t)64 * 1024 * 1024) /* bytes of long requests, of all connections */
 
@@ -40,6 +41,9 @@ struct server {
 	int spare_fd; /* given up for a moment to tell a peer that there is no descriptor left */
 	bool full;    /* and said so */
 	bool retired;
+	int inotify; /* tells when a socket's name goes; -1: nobody does */
+	uv_poll_t vanished;
+	bool begun;
 	unsigned handles; /* that are still to be closed */
 };
 
@@ -240,6 +244,57 @@ void server_lost(struct server *s, const char *engine, uint64_t texts)
 		connection_lost(links->connection, texts);
 }
 
+/* ---- names of sockets that are gone ---- */
+
+static void renew(struct entrance *e)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	for (int turns = BACKLOG_MAX / ACCEPT_TURN; turns; turns--)
+		accept_some(&e->poll, 0, UV_READABLE); /* who came by the old name is let in */
+	uv_poll_stop(&e->poll); /* what it watches is about to be another */
+	if (socket_renew(&e->socket, &err))
+		log_error("%s%s%s", err.faults[0].message, err.faults[0].hint ? "; " : "",
+		          err.faults[0].hint ? err.faults[0].hint : "");
+	else
+		log_warning("the name %s was gone: it is listened on anew", e->socket.path);
+	uv_poll_start(&e->poll, UV_READABLE, accept_some);
+	pt_error_clear(&err);
+}
+
+void server_look_after(struct server *s)
+{
+	for (size_t i = 0; i < s->entrance_count && !s->retired; i++) {
+		struct entrance *e = &s->entrances[i];
+		if (s->begun && socket_is_lost(&e->socket))
+			renew(e);
+		if (s->inotify >= 0)
+			socket_watch(&e->socket, s->inotify);
+	}
+}
+
+static void on_vanished(uv_poll_t *poll, int status, int events)
+{
+	struct server *s = poll->data;
+	char told[4096];
+	while (read(s->inotify, told, sizeof told) > 0)
+		;
+	server_look_after(s);
+}
+
+static void watch_names(struct server *s)
+{
+	s->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (s->inotify >= 0 && uv_poll_init(s->loop, &s->vanished, s->inotify)) {
+		close(s->inotify);
+		s->inotify = -1;
+	}
+	if (s->inotify < 0)
+		return;
+	s->vanished.data = s;
+	uv_poll_start(&s->vanished, UV_READABLE, on_vanished);
+	server_look_after(s);
+}
+
 /* ---- life ---- */
 
 struct daemon *server_daemon(const struct server *s)
@@ -302,13 +357,16 @@ struct server *server_new(struct daemon *daemon, uv_loop_t *loop,
 	uv_timer_init(loop, &s->again);
 	s->rounds.data = s->again.data = s;
 	open_entrances(s, sockets, count);
+	watch_names(s);
 	return s;
 }
 
 void server_begin(struct server *s)
 {
+	s->begun = true;
 	for (size_t i = 0; i < s->entrance_count; i++)
 		uv_poll_start(&s->entrances[i].poll, UV_READABLE, accept_some);
+	server_look_after(s);
 }
 
 void server_retire(struct server *s)
@@ -342,6 +400,11 @@ static void one_handle_less(struct server *s)
 	free(s);
 }
 
+static void vanished_closed(uv_handle_t *handle)
+{
+	one_handle_less(handle->data);
+}
+
 static void turn_closed(uv_handle_t *handle)
 {
 	one_handle_less(handle->data);
@@ -362,7 +425,11 @@ void server_free(struct server *s)
 			socket_close(&s->entrances[i].socket);
 	if (s->spare_fd >= 0)
 		close(s->spare_fd);
-	s->handles = 2 + (unsigned)s->entrance_count;
+	s->handles = 2 + (s->inotify >= 0) + (unsigned)s->entrance_count;
+	if (s->inotify >= 0) {
+		uv_close((uv_handle_t *)&s->vanished, vanished_closed);
+		close(s->inotify);
+	}
 	for (size_t i = 0; i < s->entrance_count; i++)
 		uv_close((uv_handle_t *)&s->entrances[i].poll, entrance_closed);
 	uv_close((uv_handle_t *)&s->rounds, turn_closed);

@@ -19,6 +19,8 @@ struct server;
 struct server *server_new(struct daemon *, uv_loop_t *, const struct control_socket *, size_t count,
                           const struct conf *);
 void server_begin(struct server *);
+/* Names of sockets that are gone are made anew; so they are, too, when inotify tells of it. */
+void server_look_after(struct server *);
 void server_configure(struct server *, const struct conf *); /* access and limits, again any time */
 
 /* What a block printed, to every connection that is attached to it. */

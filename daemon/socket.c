@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -196,6 +197,64 @@ void socket_take_passed(struct control_socket *control, struct control_socket *v
 		free(names[i]);
 	}
 	free(names);
+}
+
+/* ---- a name that is gone ---- */
+
+/* "": it has none. */
+static const char *name_of(const struct control_socket *s, struct sockaddr_un *address)
+{
+	socklen_t size = sizeof *address;
+	*address = (struct sockaddr_un){0};
+	if (s->path)
+		return s->path;
+	return getsockname(s->fd, (struct sockaddr *)address, &size) ? "" : address->sun_path;
+}
+
+bool socket_is_lost(const struct control_socket *s)
+{
+	struct stat st;
+	struct sockaddr_un address;
+	const char *name = name_of(s, &address);
+	if (!*name)
+		return false;
+	if (lstat(name, &st))
+		return errno == ENOENT || errno == ENOTDIR;
+	return s->path && (st.st_dev != s->device || st.st_ino != s->inode);
+}
+
+int socket_renew(struct control_socket *s, struct pt_error *err)
+{
+	struct sockaddr_un address;
+	struct control_socket fresh;
+	if (!s->path)
+		return pt_fail(err, -PT_EIO, NULL,
+		               "the name of the control socket is gone, %s, which systemd made: "
+		               "'systemctl restart' its socket unit",
+		               name_of(s, &address));
+	int code = socket_open(s->path, s->viewers, &fresh, err);
+	if (code)
+		return code;
+	if (dup3(fresh.fd, s->fd, O_CLOEXEC) < 0) {
+		code = pt_fail(err, -errno, NULL, "%s: %s", s->path, error_words(errno));
+		socket_close(&fresh);
+		return code;
+	}
+	close(fresh.fd);
+	free(fresh.path);
+	s->device = fresh.device;
+	s->inode = fresh.inode;
+	return 0;
+}
+
+void socket_watch(const struct control_socket *s, int inotify)
+{
+	if (!s->path)
+		return;
+	char *copy = must_strdup(s->path);
+	inotify_add_watch(inotify, dirname(copy),
+	                  IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
+	free(copy);
 }
 
 void socket_close(struct control_socket *s)

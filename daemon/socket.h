@@ -29,6 +29,16 @@ int socket_open(const char *path, bool viewers, struct control_socket *, struct 
    keep_new, which has copies of what is its own. */
 void socket_take_passed(struct control_socket *control, struct control_socket *viewers);
 
+/* Its name in the file system leads nowhere any more, or elsewhere: nobody can connect by it. */
+bool socket_is_lost(const struct control_socket *);
+
+/* Listens anew under the same name, with the same descriptor. Whoever has connected stays connected.
+   Systemd's cannot be mended here, which the fault says. */
+int socket_renew(struct control_socket *, struct pt_error *);
+
+/* Has inotify tell when something goes from the socket's folder, or the folder itself. */
+void socket_watch(const struct control_socket *, int inotify);
+
 /* Closes, and removes the file if it is still ours. */
 void socket_close(struct control_socket *);
 

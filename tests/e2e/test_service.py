@@ -160,6 +160,7 @@ def test_files_lie_where_they_belong(machine):
     for path in ("/etc/pipetool/pipetoold.conf", "/etc/pipetool/engines.d",
                  "/etc/pipetool/blocks.d", "/usr/bin/ptctl", "/usr/sbin/pipetoold",
                  "/usr/lib/systemd/catalog/pipetoold.catalog",
+                 "/usr/lib/systemd/user/pipetoold.service",
                  "/usr/lib/sysusers.d/pipetool.conf", "/usr/lib/tmpfiles.d/pipetool.conf",
                  "/usr/share/doc/pipetool/examples/example.pipe",
                  "/usr/share/man/man8/pipetoold.8.gz"):
@@ -253,7 +254,7 @@ def test_a_second_socket_is_for_those_who_only_look(machine):
 def test_the_journal_knows_engine_and_block(machine):
     def lines():
         return entries(machine, "PIPETOOL_ENGINE=capture")
-    printed = eventually(lambda: [e for e in lines() if e["MESSAGE"].startswith(">")])
+    printed = eventually(lambda: [e for e in lines() if e["MESSAGE"].startswith("capture.console_sink1: >")])
     assert printed[0]["PIPETOOL_BLOCK"] == "console_sink1"
     assert "UDP" in printed[0]["MESSAGE"].upper()
     assert printed[0]["SYSLOG_IDENTIFIER"] == "pipetoold" and printed[0]["PRIORITY"] == "6"
