@@ -42,7 +42,9 @@ static void show_engines(const json_t *engines)
 		table_add(&t, heads[h]);
 	json_array_foreach (engines, i, engine) {
 		table_add(&t, text_of(engine, "engine"));
-		table_addf(&t, "%s%s", text_of(engine, "state"),
+		const json_t *failed = json_object_get(engine, "failed_blocks");
+		table_addf(&t, failed ? "%s, %lld failed%s" : "%s%.0lld%s",
+		           text_of(engine, "state"), json_integer_value(failed),
 		           json_object_get(engine, "unconfirmed") ? ", unconfirmed" : "");
 		for (size_t c = 0; c < 4; c++)
 			table_count(&t, json_object_get(engine, counts[c]));

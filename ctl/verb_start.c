@@ -14,7 +14,7 @@ static const struct pt_param start_rows[] = {
 
 const struct verb verb_start = {
 	.name = "start",
-	.summary = "start an engine; one that runs goes on as it is",
+	.summary = "start an engine, or what has failed in one that runs",
 	.params = start_rows,
 	.run = start,
 };

@@ -168,7 +168,7 @@ const struct rpc_method engine_methods[] = {
 		.run = engine_destroy,
 	}, {
 		.name = "engine.start",
-		.summary = "Starts an engine; one that runs goes on as it is",
+		.summary = "Starts an engine, and of one that runs what has failed",
 		.help = "One that has no blocks, since its file or what was kept of it could not be used, is made first: the file is read again.",
 		.result = "{state}",
 		.role = "operator",
@@ -185,8 +185,8 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.list",
 		.summary = "The engines, with their states",
-		.help = "`state` is stopped, running, draining, starting, or failed: one that should run, by its state or its file, and could not be started; it is tried again, and every method takes it as stopped. `why` tells why it does not run, or what is wrong with its file. `kept` tells whether an engine outlasts the daemon: yes, no, or by its file in the folder of engines; of such a one `file` is the path, and `differs` whether it is another than the file has it. `unconfirmed` stands there while a change waits for engine.confirm.",
-		.result = "{engines: [{engine, state, why?, file?, differs?, revision, blocks, links, messages, kept, unconfirmed?}]}",
+		.help = "`state` is stopped, running, draining, starting, or failed: one that should run, by its state or its file, and could not be started; it is tried again, and every method takes it as stopped. `why` tells why it does not run, or what is wrong with its file. `kept` tells whether an engine outlasts the daemon: yes, no, or by its file in the folder of engines; of such a one `file` is the path, and `differs` whether it is another than the file has it. `unconfirmed` stands there while a change waits for engine.confirm, `failed_blocks` where some have failed.",
+		.result = "{engines: [{engine, state, why?, file?, differs?, revision, blocks, links, messages, kept, failed_blocks?, unconfirmed?}]}",
 		.role = "viewer",
 		.run = engine_list,
 	}, {

@@ -102,6 +102,8 @@ static json_t *row(const struct engine *engine)
 	json_object_set_new(row, "blocks", json_integer((json_int_t)glance.blocks));
 	json_object_set_new(row, "links", json_integer((json_int_t)glance.links));
 	json_object_set_new(row, "messages", json_integer((json_int_t)glance.messages));
+	if (glance.failed)
+		json_object_set_new(row, "failed_blocks", json_integer((json_int_t)glance.failed));
 	json_object_set_new(row, "kept",
 	                    json_string(engine->from_file   ? "file"
 	                                : engine->past.file ? "yes"

@@ -16,7 +16,7 @@ arrows='
        net       base
        rpc       type base
        script    packet type msg base
-       engine    script capture type msg base
+       engine    script capture net type msg base
        blocks    packet capture net base
        ctl       docs lang rpc script packet type base
        daemon    base msg type packet capture lang rpc net script engine

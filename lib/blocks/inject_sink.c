@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "capture/interface.h"
-#include "net/watch.h"
 #include "packet/packet.h"
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -34,10 +33,8 @@ struct inject_sink {
 	struct pt_queue queue; /* kept until the interface takes them */
 	struct pt_timer timer;
 	unsigned retries;
-	bool away; /* the interface is down or gone: told, and nothing sent since */
-	struct pt_timer look;
-	struct net_watch *watch; /* while it is away */
-	uint16_t link_type;      /* of its frames */
+	bool away;          /* the interface is down or gone, and has not been opened since */
+	uint16_t link_type; /* of its frames */
 };
 
 static int bind_frames(int fd, int index)
@@ -99,6 +96,8 @@ static int open_socket(struct pt_block *b, struct pt_error *err)
 	int index = interface_index(s->iface, err);
 	if (index < 0)
 		return index;
+	if (s->away && interface_is_down(s->iface))
+		return pt_fail(err, -ENETDOWN, "iface", "interface '%s' is down", s->iface);
 	int rc = s->from_ip ? open_ip(s) : open_frames(s);
 	if (rc == -EPERM || rc == -EACCES)
 		return interface_not_permitted(s->iface, "send", err);
@@ -115,6 +114,8 @@ static void start(struct pt_block *b)
 {
 	struct inject_sink *s = pt_state(b);
 	s->retries = 0;
+	if (s->away)
+		pt_note(b, "interface '%s' is up again", s->iface);
 	s->away = false;
 	int rc = s->from_ip ? 0 : uv_poll_init(pt_loop(b), &s->poll, s->fd);
 	s->polled = rc == 0 && !s->from_ip;
@@ -221,54 +222,14 @@ static int send_ip(const struct inject_sink *s, struct pt_msg *const *messages, 
 	return n ? send_headers(packets[0].fd, headers, n) : rc;
 }
 
-/* ---- an interface that goes and comes ---- */
-
-static void rest(struct pt_block *b, struct inject_sink *s)
-{
-	pt_timer_stop(b, &s->look);
-	net_watch_free(s->watch);
-	s->watch = NULL;
-}
-
-static void is_back(struct pt_block *b, struct inject_sink *s)
-{
-	rest(b, s);
-	s->away = false;
-	pt_mended(b, "interface '%s' is up again", s->iface);
-}
-
-/* One that was deleted and made again has another number, and may be of another kind. */
-static void look(struct pt_block *b)
-{
-	struct inject_sink *s = pt_state(b);
-	unsigned index = if_nametoindex(s->iface);
-	if (index && !interface_is_down(s->iface) && bind_all(s, (int)index) == 0) {
-		s->link_type = interface_link_type(s->iface);
-		is_back(b, s);
-	} else {
-		pt_timer_at(b, &s->look, pt_now(b) + (uint64_t)(s->retry_s * 1e9), look);
-	}
-}
-
-static void on_news(void *arg)
-{
-	look(arg);
-}
-
 static void went_away(struct pt_block *b, struct inject_sink *s, int code)
 {
-	const char *how = code == -ENETDOWN ? "down" : "gone";
 	if (s->away)
 		return;
 	s->away = true;
-	if (s->retry_s <= 0) {
-		pt_failed(b, code, "interface '%s' is %s", s->iface, how);
-		return;
-	}
-	pt_report(b, code, "interface '%s' is %s: what comes is dropped until it is up", s->iface,
-	          how);
-	pt_timer_at(b, &s->look, pt_now(b) + (uint64_t)(s->retry_s * 1e9), look);
-	s->watch = net_watch_new(pt_loop(b), on_news, b);
+	pt_failed(b, code, "interface '%s' is %s: what comes is unsent until it is back", s->iface,
+	          code == -ENETDOWN ? "down" : "gone");
+	pt_retry(b, s->retry_s);
 }
 
 /* What to do about the first message that could not be sent: a reason to drop it, or NULL to try
@@ -335,8 +296,6 @@ static struct fate try_to_send(struct pt_block *b, struct inject_sink *s,
 		int n = s->from_ip ? send_ip(s, messages, count) : send_frames(s, messages, count);
 		if (n > 0) {
 			s->retries = 0;
-			if (s->watch || s->look.place)
-				is_back(b, s);
 			return (struct fate){.count = (unsigned)n};
 		}
 		const char *why = reason(b, s, messages[0], n);
@@ -434,7 +393,9 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 {
 	struct inject_sink *s = pt_state(b);
 	unsigned at = 0;
-	if (!s->from_ip)
+	for (; s->away && at < count; at++)
+		pt_drop(b, messages[at], "unsent");
+	if (!s->from_ip && at < count)
 		count = drop_others(b, s, messages, count);
 	while (at < count && !s->queue.count) {
 		struct fate fate = try_to_send(b, s, messages + at, count - at);
@@ -454,7 +415,6 @@ static void stop(struct pt_block *b)
 	struct inject_sink *s = pt_state(b);
 	go_on(b);
 	pt_queue_drop(b, &s->queue, "stopped");
-	rest(b, s);
 }
 
 static int close_socket(struct pt_block *b, struct pt_error *err)

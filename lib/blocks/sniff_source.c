@@ -5,7 +5,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "capture/capture.h"
+#include "capture/interface.h"
 #include "capture/live.h"
+#include "net/watch.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -28,7 +30,9 @@ struct sniff_source {
 	int64_t snaplen, fanout;
 	bool promisc, immediate;
 	uint64_t buffer_size;
+	double retry_s;
 
+	char *taken; /* the interface that was captured last, waited for where it has gone */
 	struct live *live;
 	struct live_filter *change; /* for another block's capture, which is inherited */
 	bool other_buffer;          /* which cannot be had while the capture goes on */
@@ -39,8 +43,9 @@ struct sniff_source {
 	bool polled; /* the handle is there */
 	bool paused;
 	bool failed;
-	bool woken; /* and nothing read since */
-	bool down;  /* told, and no packet since */
+	bool woken;              /* and nothing read since */
+	bool down;               /* told, and no packet since */
+	struct net_watch *watch; /* while it is down */
 	struct pt_timer timer;
 };
 
@@ -57,7 +62,9 @@ static int check(struct pt_block *b, struct pt_error *err)
 static struct live_config config_of(const struct sniff_source *s)
 {
 	return (struct live_config){
-		.iface = s->iface,
+		.iface = s->iface    ? s->iface
+	                 : s->failed ? s->taken
+	                             : NULL,
 		.socket = s->socket,
 		.filter = s->filter,
 		.snaplen = (uint32_t)s->snaplen,
@@ -141,7 +148,7 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 {
 	struct sniff_source *s = pt_state(b);
 	const struct live_config config = config_of(s);
-	s->failed = s->other_buffer = false;
+	s->other_buffer = false;
 	if (s->socket == PT_FD_GONE) {
 		pt_fail(err, -ESTALE, "socket", "the socket was handed to an earlier daemon");
 		pt_hint(err, "hand it over again, with replace and --fd");
@@ -180,14 +187,49 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	pt_ready(poll->data, true);
 }
 
+/* ---- an interface that goes and comes ---- */
+
+static void is_up(struct pt_block *b, struct sniff_source *s)
+{
+	if (!s->down)
+		return;
+	s->down = false;
+	net_watch_free(s->watch);
+	s->watch = NULL;
+	pt_mended(b, "interface '%s' is up again", live_name(s->live));
+}
+
+static void on_news(void *arg)
+{
+	struct sniff_source *s = pt_state(arg);
+	if (s->down && !live_is_down(s->live) && interface_exists(live_name(s->live)))
+		is_up(arg, s);
+}
+
+/* The capture stays: when the interface is up no packet is missed. */
 static void tell_if_down(struct pt_block *b, struct sniff_source *s)
 {
 	if (s->down || !live_is_down(s->live))
 		return;
 	s->down = true;
-	pt_report(b, -ENETDOWN, "interface '%s' is down: packets come again when it is up",
-	          live_name(s->live));
+	pt_failed(b, -ENETDOWN, "interface '%s' is down%s", live_name(s->live),
+	          s->retry_s > 0 ? ": it is captured again when it is up" : "");
+	if (s->retry_s <= 0)
+		return;
+	pt_waits(b);
+	s->watch = net_watch_new(pt_loop(b), on_news, b);
 }
+
+static void has_gone(struct pt_block *b, struct sniff_source *s, int code, const char *words)
+{
+	bool again = s->retry_s > 0 && s->socket < 0;
+	s->failed = true;
+	pt_failed(b, code, "%s%s", words, again ? ": it is captured again when it is back" : "");
+	if (again)
+		pt_retry(b, s->retry_s);
+}
+
+/* ---- packets ---- */
 
 static void wait_for_packets(struct pt_block *b, struct sniff_source *s)
 {
@@ -229,6 +271,8 @@ static void start(struct pt_block *b)
 	int rc = uv_poll_init(pt_loop(b), &s->poll, live_fd(s->live));
 	s->polled = rc == 0;
 	s->paused = s->woken = s->down = false;
+	free(s->taken);
+	s->taken = must_strdup(live_name(s->live));
 	if (rc) {
 		pt_failed(b, rc, "cannot wait for packets of '%s': %s", live_name(s->live),
 		          error_words(rc));
@@ -237,6 +281,11 @@ static void start(struct pt_block *b)
 	pt_adopt(b, (uv_handle_t *)&s->poll);
 	wait_for_packets(b, s);
 	tell_gap(b, s);
+	if (s->failed)
+		pt_note(b, "interface '%s' is captured again", s->taken);
+	else if (!s->iface && s->socket < 0)
+		pt_note(b, "captures on '%s', the first that is up", s->taken);
+	s->failed = false;
 	if (s->other_buffer)
 		pt_note(b, "the capture goes on: buffer_size, immediate, fanout and a greater "
 		           "snaplen count from the engine's next start on");
@@ -249,7 +298,8 @@ static void produce(struct pt_block *b, unsigned max)
 	struct pt_error err = PT_ERROR_INIT;
 	int n = live_read(s->live, pt_pool(b), messages, max, &err);
 	if (n > 0) {
-		s->woken = s->down = false;
+		s->woken = false;
+		is_up(b, s);
 		pt_made(b, (unsigned)n);
 		pt_send_many(b, PT_LOW, messages, (unsigned)n);
 	} else if (n == 0) {
@@ -261,8 +311,7 @@ static void produce(struct pt_block *b, unsigned max)
 		pt_ready(b, false);
 		pt_timer_at(b, &s->timer, pt_now(b) + MS_NS, on_timer);
 	} else {
-		s->failed = true;
-		pt_failed(b, n, "%s", pt_error_text(&err, error_words(n)));
+		has_gone(b, s, n, pt_error_text(&err, error_words(n)));
 	}
 	pt_error_clear(&err);
 }
@@ -300,6 +349,8 @@ static void stop(struct pt_block *b)
 	if (s->live)
 		live_release(s->live);
 	s->polled = false;
+	net_watch_free(s->watch);
+	s->watch = NULL;
 }
 
 static int close_interface(struct pt_block *b, struct pt_error *err)
@@ -315,6 +366,12 @@ static int close_interface(struct pt_block *b, struct pt_error *err)
 	}
 	s->promisc_fd = -1;
 	return 0;
+}
+
+static void fini(struct pt_block *b)
+{
+	struct sniff_source *s = pt_state(b);
+	free(s->taken);
 }
 
 /* clang-format off */
@@ -337,6 +394,9 @@ static const struct pt_param params[] = {
 	 PT_BOOL(struct sniff_source, immediate), .fallback = "false"},
 	{"fanout", "A number that several share to have the flows divided among them.",
 	 PT_INT(struct sniff_source, fanout), .fallback = "None", .min = 1, .max = 65535},
+	{"retry_s", "How often to look for an interface that has gone, beside news of the kernel's; None: "
+	 "the block fails.", PT_SECONDS(struct sniff_source, retry_s), .fallback = "5",
+	 .flags = PT_OR_NONE, .max = 1e6},
 	{NULL},
 };
 /* clang-format on */
@@ -348,7 +408,10 @@ static const struct pt_type sniff_source = {
 	.help = "Packets have times of nanoseconds. What the kernel had to drop, because this "
 		"engine or "
 		"a sink was too slow, is shown as dropped for the reason kernel. The daemon needs "
-		"CAP_NET_RAW. When the interface goes away the block fails.",
+		"CAP_NET_RAW. An interface that goes down or away is waited for, and captured "
+                "again "
+		"when it is back; meanwhile the block has failed. One that is not there at the "
+		"start is refused.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "     | [iface]---|->\n"
@@ -372,6 +435,7 @@ static const struct pt_type sniff_source = {
 	.refresh = count_losses,
 	.stop = stop,
 	.close = close_interface,
+	.fini = fini,
 };
 
 PT_TYPES(sniff_source, &sniff_source);

@@ -70,6 +70,12 @@ char *interface_default(void)
 	return found;
 }
 
+bool interface_exists(const char *name)
+{
+	struct ifreq ifr;
+	return ask(name, SIOCGIFINDEX, &ifr);
+}
+
 bool interface_is_down(const char *name)
 {
 	struct ifreq ifr;

@@ -13,6 +13,7 @@ int interface_index(const char *name, struct pt_error *);
 /* The first that is up, the loopback one only if there is no other. Yours to free; NULL: none. */
 char *interface_default(void);
 
+bool interface_exists(const char *name);
 /* Whether there is such an interface and it is down. */
 bool interface_is_down(const char *name);
 

@@ -8,6 +8,7 @@
 #include "engine/deliver.h"
 #include "engine/engine.h"
 #include "engine/estate.h"
+#include "engine/revive.h"
 #include "msg/pool.h"
 #include "type/param.h"
 #include "type/reason.h"
@@ -131,7 +132,7 @@ static void begin_functions(struct pt_block *b)
 
 void block_start(struct pt_block *b)
 {
-	b->failed = b->exhausted = b->ready = b->full = b->paused = false;
+	b->failed = b->exhausted = b->ready = b->full = b->paused = b->retry_due = false;
 	free(b->note);
 	b->note = NULL;
 	b->batch = VECTOR_MAX;
@@ -432,6 +433,9 @@ void pt_failed(struct pt_block *b, int code, const char *fmt, ...)
 {
 	va_list args;
 	b->failed = true;
+	b->retry_s = 0;
+	free(b->note);
+	b->note = NULL;
 	engine_publish(b->engine); /* who is told may look */
 	va_start(args, fmt);
 	vreport(b, code, true, fmt, args);
@@ -463,9 +467,24 @@ void pt_mended(struct pt_block *b, const char *fmt, ...)
 	va_list args;
 	free(b->last_error);
 	b->last_error = NULL;
+	b->failed = b->exhausted = false;
 	va_start(args, fmt);
 	vnote(b, fmt, args);
 	va_end(args);
+}
+
+void pt_waits(struct pt_block *b)
+{
+	b->exhausted = false;
+}
+
+void pt_retry(struct pt_block *b, double after_s)
+{
+	b->retry_s = after_s;
+	if (after_s <= 0)
+		return;
+	pt_waits(b);
+	revive_wait(b);
 }
 
 int pt_may_run(const struct pt_block *b, const char *param, const char *program,

@@ -69,6 +69,10 @@ struct pt_block {
 	void *handles_arg;
 	struct pt_timer **timers; /* armed at some time: to be disarmed when it stops */
 	unsigned timer_count;
+	struct pt_timer retry; /* armed while it waits, see revive.h */
+	double retry_s;
+	bool retry_due;
+	uint64_t revived_ns; /* when it was started for that */
 
 	/* a source's turns */
 	bool ready, exhausted, paused;

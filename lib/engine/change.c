@@ -11,6 +11,7 @@
 #include "engine/plan.h"
 #include "engine/request.h"
 #include "engine/retire.h"
+#include "engine/revive.h"
 #include "engine/tap.h"
 #include "type/param.h"
 #include <assert.h>
@@ -158,7 +159,7 @@ static struct change *begin(struct pt_engine *e, struct request *r)
 	                            .descriptor = descriptor,
 	                            .folders = e->limits.folders,
 	                            .arg = r};
-	e->current = c;
+	e->current = &c->job;
 	return c;
 }
 
@@ -635,8 +636,7 @@ void change_start(struct request *r)
 {
 	struct pt_engine *e = r->engine;
 	if (e->state != PT_STOPPED) {
-		json_t *result = state_result(e);
-		request_answer(r, 0, result, NULL);
+		revive_all(r);
 		return;
 	}
 	struct change *c = begin(e, r);

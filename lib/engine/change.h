@@ -21,7 +21,8 @@ struct request;
  */
 void change_graph(struct request *, bool anew);
 
-/* Opens all blocks on a worker thread, then starts them, sources last. */
+/* Opens all blocks on a worker thread, then starts them, sources last. Of an engine that runs, those
+   that have failed. */
 void change_start(struct request *);
 
 /* Stops the blocks, in the order in which data flows, and closes them on a worker thread. The

@@ -115,7 +115,7 @@ static void push_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 /* What comes on a way against the order in which blocks start and stop: a cycle. */
 static void refuse(struct pt_block *b, struct pt_msg **messages, unsigned count)
 {
-	block_count_drop(b, "stopped", count);
+	block_count_drop(b, b->failed ? "unsent" : "stopped", count);
 	msg_unref_many(messages, count);
 }
 

@@ -8,6 +8,7 @@
 #include "engine/change.h"
 #include "engine/estate.h"
 #include "engine/request.h"
+#include "engine/revive.h"
 #include "engine/tap.h"
 #include "msg/pool.h"
 #include "type/param.h"
@@ -106,6 +107,7 @@ static void close_handles(struct pt_engine *e)
 	                          (uv_handle_t *)&e->timer_poll};
 	if (uv_is_closing(handles[0]))
 		return;
+	revive_forget(e);
 	for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
 		uv_close(handles[i], NULL);
 	mailbox_close(&e->mailbox, NULL);

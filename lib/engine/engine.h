@@ -47,7 +47,7 @@ struct pt_engine {
 	uint64_t fake_now_ns;    /* tests: the time; 0: the real one */
 
 	/* Changes, starts and stops, one at a time; the rest of the requests that must wait for them. */
-	struct change *current;
+	struct job *current;
 	struct request *queue, **queue_last;
 	struct request *waiting;  /* recv, and stop with wait */
 	unsigned trigger_nesting; /* triggers that are not over */
@@ -56,6 +56,8 @@ struct pt_engine {
 	_Atomic bool woken;     /* some block was woken */
 	bool ending;
 	bool comes_back;          /* it is being started by the daemon itself: see pt_comes_back */
+	bool revival_due;         /* some failed block's time has come */
+	struct net_watch *watch;  /* while one waits */
 	bool suspending;          /* at its end the next daemon is to go on */
 	bool leaves_other;        /* some block's estate is to be told */
 	struct left *left;        /* what an earlier daemon's blocks have left: see estate.h */

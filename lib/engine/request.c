@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/hand.h"
 #include "engine/ledger.h"
+#include "engine/revive.h"
 #include "engine/tap.h"
 #include "msg/json.h"
 #include "msg/pool.h"
@@ -362,6 +363,8 @@ void request_settle(struct pt_engine *e)
 			e->queue_last = &e->queue;
 		r->verb->run(r);
 	}
+	if (!e->current)
+		revive_due(e);
 	if (e->state == PT_DRAINING && !e->current && flow_is_exhausted(e))
 		change_stop(e, NULL);
 }

@@ -212,9 +212,15 @@ void pt_failed(struct pt_block *, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* News: reported without counting as an error, and shown with the block until the next. pt_mended:
-   and the last error is over, and no longer shown. */
+   and the block has no longer failed, nor is its last error shown. */
 void pt_note(struct pt_block *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void pt_mended(struct pt_block *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* After pt_failed: the block is not exhausted, since what it needs may come again. pt_retry: the engine
+   stops, closes, opens and starts it until that succeeds: soon, then every so many seconds, and when
+   an interface or an address comes; 0: it does not. pt_waits: it goes on by itself (pt_mended). */
+void pt_retry(struct pt_block *, double after_s);
+void pt_waits(struct pt_block *);
 
 /* [any thread] Whether the configuration lets blocks run this program ([programs] allow); else the
    fault, under `param`. */

@@ -273,6 +273,103 @@ def test_packets_go_out_again_when_the_interface_is_back(network, daemons, block
         assert rpc.stats("e")["unexplained"] == 0
 
 
+def anew(network):
+    ip("-n", network.left, "link", "add", "pl", "type", "veth", "peer", "name", "pr", "netns",
+       network.right)
+    ip("-n", network.left, "link", "set", "pl", "up")
+    ip("-n", network.right, "link", "set", "pr", "up")
+
+
+def state(rpc, engine):
+    (found,) = [e for e in rpc.call("engine.list")["engines"] if e["engine"] == engine]
+    return found["state"], found.get("failed_blocks", 0)
+
+
+def test_an_interface_that_is_down_is_captured_again_when_it_is_up(pair, network):
+    left, right = pair
+    right.create("in", 'n = SniffSource("pr", retry_s=3600); q = QueueSink(); n > q')
+    left.create("out", 'f = CLIFeeder(); i = InjectSink("pl", retry_s=3600); f > i')
+    with right.client() as rpc, left.client() as lrpc:
+        ip("-n", network.right, "link", "set", "pr", "down")
+        eventually(lambda: rpc.show("in", "n")["state"] == "failed")
+        assert "'pr' is down" in rpc.show("in", "n")["last_error"]
+        ip("-n", network.right, "link", "set", "pr", "up")
+        eventually(lambda: rpc.show("in", "n")["state"] == "running")
+        assert "last_error" not in rpc.show("in", "n")
+        assert "is up again" in rpc.show("in", "n")["note"]
+
+        def through():
+            lrpc.send("out", "f", "x" * 60)
+            return rpc.stats("in", "n")["out"] > 0
+        eventually(through)
+
+
+def test_an_interface_that_is_made_anew_is_captured_again(pair, network):
+    left, right = pair
+    right.create("in", 'n = SniffSource("pr", retry_s=3600); q = Sink(); n > q')
+    left.create("out", 'f = CLIFeeder(); i = InjectSink("pl", retry_s=3600); f > i')
+    with right.client() as rpc, left.client() as lrpc:
+        ip("-n", network.left, "link", "del", "pl")
+        eventually(lambda: rpc.show("in", "n")["state"] == "failed")
+        assert state(rpc, "in") == ("running", 1)
+        anew(network)
+        eventually(lambda: rpc.show("in", "n")["state"] == "running")
+        assert rpc.show("in", "n")["note"] == "interface 'pr' is captured again"
+        assert state(rpc, "in") == ("running", 0)
+
+        def through():
+            lrpc.send("out", "f", "x" * 60)
+            return rpc.stats("in", "q")["in"] > 0
+        eventually(through)
+        rpc.call("engine.stop", engine="in")
+        assert rpc.stats("in")["unexplained"] == 0
+        assert lrpc.stats("out")["unexplained"] == 0
+
+
+def test_start_starts_what_has_failed(pair, network):
+    _, right = pair
+    right.create("in", 'n = SniffSource("pr", retry_s=None); q = Sink(); n > q; c = CLIFeeder(); c > q')
+    with right.client() as rpc:
+        ip("-n", network.left, "link", "del", "pl")
+        eventually(lambda: rpc.show("in", "n")["state"] == "failed")
+        assert "running, 1 failed" in right.ok("list")
+        refused = right.ptctl("start", "in")
+        assert refused.code == 1 and "block 'n'" in refused.err and "'pr'" in refused.err
+        assert rpc.show("in", "n")["state"] == "failed"
+        anew(network)
+        rpc.send("in", "c", "the others go on")
+        right.ok("start", "in")
+        assert rpc.show("in", "n")["state"] == "running"
+        assert state(rpc, "in") == ("running", 0)
+        right.ok("start", "in")
+        rpc.call("engine.stop", engine="in")
+        assert rpc.stats("in")["unexplained"] == 0
+
+
+def test_an_engine_with_a_block_that_waits_stops_changes_and_ends(pair, network):
+    _, right = pair
+    right.create("in", 'n = SniffSource("pr"); q = Sink(); n > q')
+    with right.client() as rpc:
+        ip("-n", network.left, "link", "del", "pl")
+        eventually(lambda: rpc.show("in", "n")["state"] == "failed")
+        refused = right.ptctl("start", "in")
+        assert refused.code == 1
+        right.ok("replace", "in.q", "QueueSink()")
+        right.ok("set", "in.q", "limit=1MiB")
+        right.ok("remove", "in", "n")
+        right.ok("add", "in", "n = SniffSource('lo'); n > q")
+        right.ok("stop", "in")
+        assert rpc.stats("in")["unexplained"] == 0
+    right.ok("destroy", "in")
+
+
+def test_which_interface_was_taken_is_told(pair):
+    _, right = pair
+    right.create("in", "n = SniffSource(); n > Sink()")
+    with right.client() as rpc:
+        assert rpc.show("in", "n")["note"] == "captures on 'pr', the first that is up"
+
+
 def test_without_retry_a_sink_fails_when_its_interface_goes(network, daemons):
     left = daemons(prefix=network.inside(network.left))
     left.create("e", 'f = CLIFeeder(); i = InjectSink("pl", retry_s=None); f > i')

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Failed blocks are closed and opened on a worker thread, while the others go on. */
+#include "engine/revive.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "engine/engine.h"
+#include "engine/request.h"
+#include "net/watch.h"
+#include <assert.h>
+#include <stdlib.h>
+
+struct revival {
+	struct job job;
+	struct pt_engine *engine;
+	struct request *request; /* NULL: by itself */
+	struct pt_error err;
+	int code;
+	unsigned stopping, count;
+	struct revived {
+		struct pt_block *block;
+		int code; /* of its open */
+	} blocks[];       /* in the order in which data flows */
+};
+
+static void finish(struct revival *r)
+{
+	struct pt_engine *e = r->engine;
+	e->current = NULL;
+	request_answer(r->request, r->code,
+	               r->code ? NULL : json_pack("{s:s}", "state", engine_state_word(e)), &r->err);
+	pt_error_clear(&r->err);
+	free(r);
+}
+
+static void start(struct pt_block *b)
+{
+	free(b->last_error);
+	b->last_error = NULL;
+	block_start(b);
+	b->revived_ns = pt_now(b);
+	if (!b->failed && !b->note)
+		pt_note(b, "it had failed, and was started again");
+}
+
+static void on_due(struct pt_block *b)
+{
+	b->retry_due = b->engine->revival_due = true;
+}
+
+static void wait_since(struct pt_block *b, uint64_t ns)
+{
+	pt_timer_at(b, &b->retry, ns + (uint64_t)(b->retry_s * 1e9), on_due);
+}
+
+static void reopen_done(struct job *job)
+{
+	struct revival *r = (struct revival *)job;
+	if (job->refused)
+		r->code = pt_fail(&r->err, -PT_ELIMIT, NULL, "no thread is free for it: try again");
+	for (unsigned i = r->count; i-- > 0;)
+		r->blocks[i].block->away = false;
+	for (int sources = 0; sources < 2; sources++)
+		for (unsigned i = r->count; i-- > 0;) {
+			struct revived *one = &r->blocks[i];
+			if (block_is_source(one->block) != sources)
+				continue;
+			if (!job->refused && !one->code)
+				start(one->block);
+			else if (one->block->retry_s > 0 && !one->block->retry_due)
+				wait_since(one->block, pt_now(one->block));
+		}
+	finish(r);
+}
+
+static void name_block(struct pt_error *err, size_t from, const char *name)
+{
+	for (size_t i = from; i < err->count; i++) {
+		char *words = must_printf("block '%s': %s", name, err->faults[i].message);
+		free(err->faults[i].message);
+		err->faults[i].message = words;
+	}
+}
+
+static void reopen_work(struct job *job)
+{
+	struct revival *r = (struct revival *)job;
+	for (unsigned i = 0; i < r->count; i++) {
+		struct revived *one = &r->blocks[i];
+		size_t before = r->err.count;
+		block_close(one->block, NULL);
+		one->code = block_open(one->block, &r->err);
+		if (!one->code)
+			continue;
+		block_close(one->block, NULL);
+		if (r->err.count == before)
+			pt_fail(&r->err, one->code, NULL, "%s", error_words(one->code));
+		name_block(&r->err, before, one->block->name);
+		r->code = r->code ? r->code : one->code;
+	}
+}
+
+static void one_stopped(struct pt_block *b, void *arg)
+{
+	struct revival *r = arg;
+	if (--r->stopping == 0)
+		job_try(r->engine, &r->job, reopen_work, reopen_done);
+}
+
+static void begin(struct pt_engine *e, struct request *request, bool (*takes)(struct pt_block *))
+{
+	struct revival *r = must_calloc(1, sizeof *r + e->graph->count * sizeof *r->blocks);
+	unsigned *order = must_calloc(e->graph->count, sizeof *order);
+	assert(!e->current);
+	r->engine = e;
+	r->request = request;
+	e->current = &r->job;
+	graph_sort(e->graph, order);
+	for (unsigned i = 0; i < e->graph->count; i++) {
+		struct pt_block *b = e->graph->blocks[order[i]]->alive;
+		if (!takes(b))
+			continue;
+		b->retry_due = false;
+		r->blocks[r->count++].block = b;
+	}
+	free(order);
+	r->stopping = r->count;
+	for (unsigned i = 0; i < r->count; i++)
+		r->blocks[i].block->away = true;
+	for (unsigned i = 0, count = r->count; i < count; i++)
+		block_stop(r->blocks[i].block, one_stopped, r);
+	if (!r->count)
+		finish(r);
+}
+
+static bool has_failed(struct pt_block *b)
+{
+	return b->failed;
+}
+
+void revive_all(struct request *request)
+{
+	begin(request->engine, request, has_failed);
+}
+
+/* ---- by themselves ---- */
+
+static bool is_due(struct pt_block *b)
+{
+	return b->failed && b->retry_due;
+}
+
+static bool waits(const struct pt_block *b)
+{
+	return b->failed && b->retry_s > 0;
+}
+
+/* What came may be what any of them waits for, also what is being opened now. */
+static void on_news(void *arg)
+{
+	struct pt_engine *e = arg;
+	for (unsigned i = 0; i < e->graph->count; i++)
+		if (waits(e->graph->blocks[i]->alive))
+			on_due(e->graph->blocks[i]->alive);
+}
+
+/* What it needs may be back already, and then there will be no news. One that has been started for that
+   and has failed again does not do so all the time. */
+void revive_wait(struct pt_block *b)
+{
+	struct pt_engine *e = b->engine;
+	if (!e->watch && !e->ending)
+		e->watch = net_watch_new(&e->loop, on_news, e);
+	if (b->revived_ns)
+		wait_since(b, b->revived_ns);
+	else
+		on_due(b);
+}
+
+static bool somebody_waits(const struct pt_engine *e)
+{
+	for (unsigned i = 0; i < e->graph->count; i++)
+		if (waits(e->graph->blocks[i]->alive))
+			return true;
+	return false;
+}
+
+void revive_due(struct pt_engine *e)
+{
+	bool due = e->revival_due && e->state != PT_STOPPED;
+	e->revival_due = false;
+	if (due)
+		begin(e, NULL, is_due);
+	if (e->watch && (e->state == PT_STOPPED || !somebody_waits(e)))
+		revive_forget(e);
+}
+
+void revive_forget(struct pt_engine *e)
+{
+	net_watch_free(e->watch);
+	e->watch = NULL;
+}
