@@ -380,7 +380,7 @@ static const struct pt_param params[] = {
 	 PT_STRING(struct sniff_source, iface), .fallback = "None"},
 	{"filter", "Which packets, as pcap-filter(7) has it.",
 	 PT_STRING(struct sniff_source, filter), .fallback = "None"},
-	{"socket", "A packet socket that is handed over, instead of iface.",
+	{"socket", "A packet socket that is handed over, instead of iface; a datagram socket's packets are cooked.",
 	 PT_FD(struct sniff_source, socket), .fallback = "None"},
 	{"snaplen", "At most so many bytes of each packet.",
 	 PT_INT(struct sniff_source, snaplen), .fallback = "262144", .min = 1,

@@ -173,10 +173,7 @@ static int open_interface(struct live *l, const struct live_config *config, stru
 
 static int open_socket(struct live *l, const struct live_config *config, struct pt_error *err)
 {
-	int rc = live_socket_open(config, &l->socket, err);
-	if (rc == 0)
-		l->link_type = live_socket_link_type(l->socket);
-	return rc;
+	return live_socket_open(config, &l->socket, err);
 }
 
 int live_open(const struct live_config *config, struct live **result, struct pt_error *err)
@@ -224,7 +221,7 @@ void live_close(struct live *l)
 /* ---- going on with another filter ---- */
 
 struct live_filter {
-	struct bpf_program program;
+	struct live_program program; /* of an interface, the bpf alone */
 };
 
 static int compile_for(const struct live_config *config, struct bpf_program *program,
@@ -248,7 +245,7 @@ int live_filter_new(const struct live_config *config, struct live_filter **resul
 {
 	struct live_filter *f = must_calloc(1, sizeof *f);
 	int rc = config->socket >= 0 ? live_socket_compile(config, &f->program, err)
-	                             : compile_for(config, &f->program, err);
+	                             : compile_for(config, &f->program.bpf, err);
 	if (rc == 0)
 		*result = f;
 	else
@@ -259,14 +256,14 @@ int live_filter_new(const struct live_config *config, struct live_filter **resul
 void live_filter_free(struct live_filter *f)
 {
 	if (f)
-		pcap_freecode(&f->program);
+		pcap_freecode(&f->program.bpf);
 	free(f);
 }
 
 int live_change(struct live *l, const struct live_filter *f)
 {
-	struct bpf_program program = f->program;
-	return l->socket ? live_attach(live_fd(l), &program) : attach(l, &program);
+	struct bpf_program program = f->program.bpf;
+	return l->socket ? live_socket_change(l->socket, &f->program) : attach(l, &program);
 }
 
 void live_set_promisc(int fd, bool promisc)
@@ -324,7 +321,7 @@ static void take(struct live *l, const struct live_packet *p)
 	struct pt_msg *m = msg_cut(l->pool, l->chunk, at, p->length);
 	m->wire_length = p->wire_length;
 	m->time_ns = p->time_ns;
-	m->link_type = l->link_type;
+	m->link_type = p->link_type;
 	l->messages[l->count++] = m;
 }
 
@@ -344,6 +341,7 @@ static void on_packet(u_char *arg, const struct pcap_pkthdr *h, const u_char *by
 		.length = h->caplen,
 		.wire_length = h->len,
 		.time_ns = (uint64_t)h->ts.tv_sec * NS_PER_S + (uint64_t)h->ts.tv_usec,
+		.link_type = l->link_type,
 	};
 	if (!l->filtered_from_ns || !is_unfiltered(l, packet.time_ns))
 		take(l, &packet);

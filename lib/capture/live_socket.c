@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* recvmmsg on a packet socket, VLAN tags put back. */
+/* recvmmsg on a packet socket, VLAN tags put back, what has no header made cooked. */
 #include "capture/live_socket.h"
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "capture/interface.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <arpa/inet.h>
+#include <ctype.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <net/if_arp.h>
@@ -16,12 +19,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH      64
-#define SLOT_MAX   (64 * 1024) /* more than any interface gives at once */
-#define TAG        4           /* room for a VLAN tag before each packet */
-#define TAG_AT     12
-#define LINK_ETHER 1
-#define LINK_RAW   101
+#define BATCH       64
+#define SLOT_MAX    (64 * 1024) /* more than any interface gives at once */
+#define TAG         4           /* a VLAN tag, for which there is room before each packet */
+#define ETHER_TAG   12          /* where it belongs */
+#define COOKED      16          /* a cooked header (LINKTYPE_LINUX_SLL), for which there is, too */
+#define COOKED_TAG  14
+#define ROOM        (COOKED + TAG)
+#define LINK_ETHER  1
+#define LINK_COOKED 113
 
 struct slot {
 	struct iovec iov;
@@ -30,12 +36,15 @@ struct slot {
 		           CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 		struct cmsghdr align;
 	} control;
+	struct sockaddr_ll from;
 };
 
 struct live_socket {
 	int fd;
 	uint16_t link_type;
 	bool down;
+	struct live_program
+		program; /* bf_insns NULL: none here, the kernel has it or there is none */
 	size_t slot_size;
 	uint8_t *room; /* BATCH slots; memory only for what was used */
 	struct slot slots[BATCH];
@@ -47,21 +56,23 @@ static int refuse(struct pt_error *err, int code, const char *what)
 	return pt_fail(err, code, "socket", "the descriptor is not a packet socket: %s", what);
 }
 
+/* Of one that is bound to no interface it is each packet's own. */
 static int link_type_of(int fd, int type, uint16_t *link_type, struct pt_error *err)
 {
 	struct sockaddr_ll address = {.sll_family = 0};
 	socklen_t length = sizeof address;
 	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
 		return refuse(err, -errno, error_words(-errno));
-	if (type == SOCK_DGRAM || address.sll_hatype == ARPHRD_NONE)
-		*link_type = LINK_RAW;
-	else if (address.sll_ifindex == 0 || address.sll_hatype == ARPHRD_ETHER ||
-	         address.sll_hatype == ARPHRD_LOOPBACK)
-		*link_type = LINK_ETHER;
-	else
+	*link_type = LINK_ETHER;
+	if (type == SOCK_DGRAM)
+		*link_type = LINK_COOKED;
+	else if (address.sll_ifindex)
+		*link_type = interface_hardware_link_type(address.sll_hatype);
+	if (*link_type == PT_NO_LINK_TYPE)
 		return pt_fail(
 			err, -EOPNOTSUPP, "socket",
-			"the socket's interface is neither Ethernet nor IP (hardware type %u)",
+			"the socket's interface has frames that nobody knows (hardware type %u); "
+			"a datagram socket (SOCK_DGRAM) gives them without their headers",
 			address.sll_hatype);
 	return 0;
 }
@@ -109,22 +120,37 @@ static int attach_first(int fd, const struct bpf_program *program)
 	return live_attach(fd, program);
 }
 
-static int compile(uint16_t link_type, const struct live_config *config,
-                   struct bpf_program *program, struct pt_error *err)
+/* The word, and not as part of another. */
+static bool names_vlan(const char *filter)
 {
-	pcap_t *dead = pcap_open_dead(link_type == LINK_ETHER ? DLT_EN10MB : DLT_RAW,
-	                              (int)config->snaplen);
+	for (const char *at = filter; (at = strstr(at, "vlan")); at += 4)
+		if ((at == filter || !isalnum((unsigned char)at[-1])) &&
+		    !isalnum((unsigned char)at[4]))
+			return true;
+	return false;
+}
+
+static int dlt_of(uint16_t link_type)
+{
+	return link_type == 101 ? DLT_RAW : link_type;
+}
+
+static int compile(uint16_t link_type, const struct live_config *config,
+                   struct live_program *program, struct pt_error *err)
+{
+	const char *filter = config->filter ? config->filter : "";
+	pcap_t *dead = pcap_open_dead(dlt_of(link_type), (int)config->snaplen);
 	if (!dead)
 		return pt_fail(err, -ENOMEM, "filter", "there is no memory for it");
-	const char *filter = config->filter ? config->filter : "";
 	int rc = 0;
-	if (pcap_compile(dead, program, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
+	program->whole = link_type == LINK_COOKED || names_vlan(filter);
+	if (pcap_compile(dead, &program->bpf, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
 		rc = pt_fail(err, -EINVAL, "filter", "%s", pcap_geterr(dead));
 	pcap_close(dead);
 	return rc;
 }
 
-int live_socket_compile(const struct live_config *config, struct bpf_program *program,
+int live_socket_compile(const struct live_config *config, struct live_program *program,
                         struct pt_error *err)
 {
 	uint16_t link_type;
@@ -132,17 +158,51 @@ int live_socket_compile(const struct live_config *config, struct bpf_program *pr
 	return rc ? rc : compile(link_type, config, program, err);
 }
 
-static int set_filter(int fd, uint16_t link_type, const struct live_config *config,
-                      struct pt_error *err)
+static void forget_program(struct live_socket *s)
 {
-	struct bpf_program program;
-	int rc = compile(link_type, config, &program, err);
+	free(s->program.bpf.bf_insns);
+	s->program.bpf = (struct bpf_program){0, NULL};
+}
+
+static void take_program(struct live_socket *s, const struct live_program *program)
+{
+	size_t size = program->bpf.bf_len * sizeof *program->bpf.bf_insns;
+	forget_program(s);
+	s->program = *program;
+	s->program.bpf.bf_insns = must_calloc(1, size);
+	memcpy(s->program.bpf.bf_insns, program->bpf.bf_insns, size);
+}
+
+static int attach_all(struct live_socket *s, int (*attach)(int, const struct bpf_program *))
+{
+	struct bpf_insn all = BPF_STMT(BPF_RET | BPF_K, SLOT_MAX);
+	const struct bpf_program program = {1, &all};
+	return attach(s->fd, &program);
+}
+
+static int set_filter(struct live_socket *s, const struct live_config *config, struct pt_error *err)
+{
+	struct live_program program;
+	int rc = compile(s->link_type, config, &program, err);
 	if (rc)
 		return rc;
-	rc = attach_first(fd, &program);
-	pcap_freecode(&program);
+	if (program.whole)
+		take_program(s, &program);
+	rc = program.whole ? attach_all(s, attach_first) : attach_first(s->fd, &program.bpf);
+	pcap_freecode(&program.bpf);
 	if (rc)
 		pt_fail(err, rc, "filter", "the socket refuses the filter: %s", error_words(rc));
+	return rc;
+}
+
+/* Once it is done here it stays so: what the kernel holds has passed no filter. */
+int live_socket_change(struct live_socket *s, const struct live_program *program)
+{
+	if (!s->program.bpf.bf_insns && !program->whole)
+		return live_attach(s->fd, &program->bpf);
+	int rc = s->program.bpf.bf_insns ? 0 : attach_all(s, live_attach);
+	if (rc == 0)
+		take_program(s, program);
 	return rc;
 }
 
@@ -165,7 +225,7 @@ static int prepare(struct live_socket *s, const struct live_config *config, stru
 	setsockopt(s->fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof on);
 	if (setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
 		setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-	rc = config->filter ? set_filter(s->fd, s->link_type, config, err) : 0;
+	rc = config->filter ? set_filter(s, config, err) : 0;
 	if (rc == 0 && config->fanout)
 		rc = live_fanout(s->fd, config->fanout, err);
 	return rc;
@@ -179,7 +239,7 @@ int live_socket_open(const struct live_config *config, struct live_socket **resu
 		return refuse(err, -errno, error_words(-errno));
 	struct live_socket *s = must_calloc(1, sizeof *s);
 	s->fd = fd;
-	s->slot_size = TAG + (config->snaplen < SLOT_MAX ? config->snaplen : SLOT_MAX);
+	s->slot_size = ROOM + (config->snaplen < SLOT_MAX ? config->snaplen : SLOT_MAX);
 	s->room = mmap(NULL, BATCH * s->slot_size, PROT_READ | PROT_WRITE,
 	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (s->room == MAP_FAILED) {
@@ -202,6 +262,7 @@ void live_socket_close(struct live_socket *s)
 		return;
 	munmap(s->room, BATCH * s->slot_size);
 	close(s->fd);
+	forget_program(s);
 	free(s);
 }
 
@@ -210,17 +271,14 @@ int live_socket_fd(const struct live_socket *s)
 	return s->fd;
 }
 
-uint16_t live_socket_link_type(const struct live_socket *s)
-{
-	return s->link_type;
-}
-
 static void arm(struct live_socket *s, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		struct slot *slot = &s->slots[i];
-		slot->iov = (struct iovec){s->room + i * s->slot_size + TAG, s->slot_size - TAG};
+		slot->iov = (struct iovec){s->room + i * s->slot_size + ROOM, s->slot_size - ROOM};
 		s->headers[i].msg_hdr = (struct msghdr){
+			.msg_name = &slot->from,
+			.msg_namelen = sizeof slot->from,
 			.msg_iov = &slot->iov,
 			.msg_iovlen = 1,
 			.msg_control = slot->control.bytes,
@@ -229,29 +287,40 @@ static void arm(struct live_socket *s, unsigned count)
 	}
 }
 
-/* The kernel takes the tag out of the bytes: it goes back before the EtherType. */
-static void put_tag_back(struct live_packet *p, uint8_t *bytes, const struct tpacket_auxdata *aux)
+/* What libpcap makes of it. */
+static void put_cooked_header(struct live_packet *p, const struct sockaddr_ll *from)
 {
+	uint8_t *at = (uint8_t *)(uintptr_t)p->bytes - COOKED;
+	const uint16_t kind = htons(from->sll_pkttype), hardware = htons(from->sll_hatype),
+		       length = htons(from->sll_halen);
+	memcpy(at, &kind, 2);
+	memcpy(at + 2, &hardware, 2);
+	memcpy(at + 4, &length, 2);
+	memcpy(at + 6, from->sll_addr, 8);
+	memcpy(at + 14, &from->sll_protocol, 2);
+	p->bytes = at;
+	p->length += COOKED;
+	p->wire_length += COOKED;
+}
+
+/* The kernel takes the tag out of the bytes: it goes back before the EtherType. */
+static void put_tag_back(struct live_packet *p, size_t tag_at, const struct tpacket_auxdata *aux)
+{
+	uint8_t *at = (uint8_t *)(uintptr_t)p->bytes - TAG;
 	uint16_t tpid = aux->tp_status & TP_STATUS_VLAN_TPID_VALID ? aux->tp_vlan_tpid : 0x8100;
 	const uint8_t tag[TAG] = {(uint8_t)(tpid >> 8), (uint8_t)tpid,
 	                          (uint8_t)(aux->tp_vlan_tci >> 8), (uint8_t)aux->tp_vlan_tci};
-	memmove(bytes - TAG, bytes, TAG_AT);
-	memcpy(bytes - TAG + TAG_AT, tag, TAG);
-	p->bytes = bytes - TAG;
+	memmove(at, p->bytes, tag_at);
+	memcpy(at + tag_at, tag, TAG);
+	p->bytes = at;
 	p->length += TAG;
 	p->wire_length += TAG;
 }
 
-static void look(const struct live_socket *s, unsigned i, struct live_packet *p)
+static void read_control(const struct msghdr *header, struct live_packet *p,
+                         struct tpacket_auxdata *aux)
 {
-	const struct mmsghdr *h = &s->headers[i];
-	uint8_t *bytes = s->slots[i].iov.iov_base;
-	uint32_t room = (uint32_t)s->slots[i].iov.iov_len;
-	*p = (struct live_packet){.bytes = bytes,
-	                          .length = h->msg_len < room ? h->msg_len : room,
-	                          .wire_length = h->msg_len};
-	struct tpacket_auxdata aux = {.tp_status = 0};
-	struct msghdr hdr = h->msg_hdr;
+	struct msghdr hdr = *header;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&hdr); c; c = CMSG_NXTHDR(&hdr, c)) {
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
 			struct timespec t;
@@ -259,12 +328,55 @@ static void look(const struct live_socket *s, unsigned i, struct live_packet *p)
 			p->time_ns =
 				(uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 		} else if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA) {
-			memcpy(&aux, CMSG_DATA(c), sizeof aux);
+			memcpy(aux, CMSG_DATA(c), sizeof *aux);
+			p->wire_length = aux->tp_len;
 		}
 	}
+}
+
+static bool passes(const struct live_socket *s, const struct live_packet *p)
+{
+	return !s->program.bpf.bf_insns ||
+	       bpf_filter(s->program.bpf.bf_insns, p->bytes, p->wire_length, p->length) != 0;
+}
+
+static uint16_t own_link_type(const struct live_socket *s, const struct sockaddr_ll *from)
+{
+	uint16_t own = interface_hardware_link_type(from->sll_hatype);
+	return s->link_type == LINK_COOKED || own == PT_NO_LINK_TYPE ? s->link_type : own;
+}
+
+/* What a loopback interface sends is seen once more as it comes in. */
+static bool is_second_copy(const struct sockaddr_ll *from)
+{
+	return from->sll_hatype == ARPHRD_LOOPBACK && from->sll_pkttype == PACKET_OUTGOING;
+}
+
+/* false: it is left out. */
+static bool look(const struct live_socket *s, unsigned i, struct live_packet *p)
+{
+	const struct mmsghdr *h = &s->headers[i];
+	const struct slot *slot = &s->slots[i];
+	uint32_t room = (uint32_t)slot->iov.iov_len;
+	struct tpacket_auxdata aux = {.tp_status = 0};
+	if (is_second_copy(&slot->from))
+		return false;
+	*p = (struct live_packet){.bytes = slot->iov.iov_base,
+	                          .length = h->msg_len < room ? h->msg_len : room,
+	                          .wire_length = h->msg_len,
+	                          .link_type = own_link_type(s, &slot->from)};
+	read_control(&h->msg_hdr, p, &aux);
+	bool as_the_kernel = s->program.bpf.bf_insns && !s->program.whole;
+	if (as_the_kernel && !passes(s, p))
+		return false;
+	if (p->link_type == LINK_COOKED)
+		put_cooked_header(p, &slot->from);
+	size_t tag_at = p->link_type == LINK_COOKED ? COOKED_TAG : ETHER_TAG;
 	bool tagged = aux.tp_status & TP_STATUS_VLAN_VALID || aux.tp_vlan_tci;
-	if (tagged && s->link_type == LINK_ETHER && p->length >= TAG_AT)
-		put_tag_back(p, bytes, &aux);
+	if (tagged && (p->link_type == LINK_COOKED || p->link_type == LINK_ETHER) &&
+	    p->length >= tag_at)
+		put_tag_back(p, tag_at, &aux);
+	return as_the_kernel || passes(s, p);
 }
 
 static int nothing_came(struct live_socket *s, int code)
@@ -295,9 +407,10 @@ int live_socket_read(struct live_socket *s, struct live_packet *packets, unsigne
 	if (n < 0)
 		return nothing_came(s, -errno);
 	s->down = false;
+	int left = 0;
 	for (int i = 0; i < n; i++)
-		look(s, (unsigned)i, &packets[i]);
-	return n;
+		left += look(s, (unsigned)i, &packets[left]);
+	return left;
 }
 
 uint64_t live_socket_drops(struct live_socket *s)

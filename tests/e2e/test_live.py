@@ -11,7 +11,7 @@ import pytest
 from scapy.all import IP, TCP, UDP, Ether, Raw
 
 import makers
-from conftest import eventually, ip
+from conftest import DEADLINE, eventually, ip, program
 
 
 def frames(count, seed=1, tagged=True):
@@ -393,3 +393,116 @@ def test_sniffing_on_loopback_sees_a_datagram(daemon):
     with daemon.client() as rpc:
         assert rpc.texts("e", "q", 1) == ["hello"]
     receiver.close()
+
+
+# ---- packet sockets that are handed over --------------------------------------------------------
+
+INSIDE = """
+import os, socket, sys
+kind, name, program = sys.argv[1], sys.argv[2], sys.argv[3:]
+s = socket.socket(socket.AF_PACKET, getattr(socket, kind), socket.htons(3))
+s.bind((name, 3))
+os.set_inheritable(s.fileno(), True)
+os.execvp(program[0], [a.replace("FD", str(s.fileno())) for a in program])
+"""
+
+
+def sniffed(daemon, network, side, kind, name, more, engine="in"):
+    """An engine that sniffs a socket which lies in the namespace of its side."""
+    made = subprocess.run(
+        [*network.inside(side), "/usr/bin/python3", "-c", INSIDE, kind, name, program("ptctl"), "-s",
+         daemon.socket, "--fd", "FD", "create", engine,
+         f"n = SniffSource(socket={{'fd': 0}}{more}); q = QueueSink(); n > q", "--start"],
+        capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert made.returncode == 0, made
+
+
+def sent(network, side, name, *frames_):
+    sender = """
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+for frame in sys.argv[2:]: s.send(bytes.fromhex(frame))
+"""
+    subprocess.run([*network.inside(side), "/usr/bin/python3", "-c", sender, name,
+                    *(f.hex() for f in frames_)], check=True, timeout=DEADLINE)
+
+
+def caught(rpc, count, engine="in"):
+    return [(base64.b64decode(m["message"]["base64"]), m) for m in rpc.recv(engine, "q", count)]
+
+
+def tagged(*tags):
+    rest = bytes(IP(src="192.0.2.1", dst="192.0.2.2") / UDP(sport=5, dport=6) / Raw(b"v" * 30))
+    return bytes.fromhex("020000000002020000000001") + \
+        b"".join(struct.pack(">HH", 0x8100, tag) for tag in tags) + b"\x08\0" + rest
+
+
+VLANS = [(), (5,), (7,), (7, 5), (5, 7)]
+LAST = bytes.fromhex("ffffffffffff020000000001") + b"\x88\xb5" + b"last".ljust(50, b".")
+
+
+@pytest.mark.parametrize("words, right", [
+    ("vlan", [(5,), (7,), (7, 5), (5, 7)]), ("vlan 5", [(5,), (5, 7)]), ("vlan 7 and vlan 5", [(7, 5)]),
+    ("vlan 5 and udp", [(5,)]), ("not vlan", [()]), ("udp port 6", [(), (5,), (7,)])])
+def test_a_socket_s_filter_sees_the_tags(pair, network, words, right):
+    """The kernel has taken the outer tag off; what names no tag looks behind it."""
+    _, right_side = pair
+    words = f"ether proto 0x88b5 or ({words})"
+    sniffed(right_side, network, network.right, "SOCK_RAW", "pr", f", filter='{words}'")
+    sent(network, network.left, "pl", *(tagged(*tags) for tags in VLANS), LAST)
+    names = {tagged(*tags): tags for tags in VLANS} | {LAST: "last"}
+    with right_side.client() as rpc:
+        assert [names[b] for b, _ in caught(rpc, len(right) + 1)] == [*right, "last"]
+
+
+@pytest.mark.parametrize("before, after, passed", [
+    ("vlan 5", "udp and not vlan", ()), ("udp", "vlan 7", (7,)), ("udp", "udp port 6", (5,))])
+def test_a_socket_s_filter_is_changed_under_way(pair, network, before, after, passed):
+    _, right = pair
+    ptctl = f"{program('ptctl')} -s {right.socket} --fd FD"
+    sniff = "SniffSource(socket={'fd': 0}, filter='%s')"
+    script = f"""set -e
+        {ptctl} create in "n = {sniff % before}; q = QueueSink(); n > q" --start
+        {ptctl} replace in.n "{sniff % f'ether proto 0x88b5 or ({after})'}\""""
+    subprocess.run([*network.inside(network.right), "/usr/bin/python3", "-c", INSIDE, "SOCK_RAW", "pr",
+                    "sh", "-c", script], timeout=DEADLINE, check=True)
+    sent(network, network.left, "pl", tagged(*passed), LAST)
+    with right.client() as rpc:
+        assert [b for b, _ in caught(rpc, 2)] == [tagged(*passed), LAST]
+        assert rpc.stats("in")["unexplained"] == 0
+
+
+def test_a_snap_length_leaves_the_length_on_the_wire(pair, network):
+    _, right = pair
+    sniffed(right, network, network.right, "SOCK_RAW", "pr", ", snaplen=60, filter='udp'")
+    frame = bytes(Ether(dst="02:00:00:00:00:02") / IP() / UDP() / Raw(b"x" * 500))
+    sent(network, network.left, "pl", frame)
+    with right.client() as rpc:
+        ((data, message),) = caught(rpc, 1)
+        assert data == frame[:60] and message["wire_length"] == len(frame)
+
+
+def test_a_socket_on_loopback_sees_a_packet_once(pair, network):
+    _, right = pair
+    sniffed(right, network, network.right, "SOCK_RAW", "lo", ", filter='udp'")
+    first, second = (bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") /
+                           IP(src="127.0.0.1", dst="127.0.0.1") / UDP(dport=9) /
+                           Raw(bytes([n]) * 30)) for n in (1, 2))
+    sent(network, network.right, "lo", first, second)
+    with right.client() as rpc:
+        assert [data for data, _ in caught(rpc, 2)] == [first, second]
+
+
+def test_a_datagram_socket_s_packets_are_cooked(pair, network):
+    """ARP is no IP: what libpcap makes of a socket without headers tells what it is."""
+    _, right = pair
+    sniffed(right, network, network.right, "SOCK_DGRAM", "pr", "")
+    arp = bytes.fromhex("020000000002020000000001") + b"\x08\x06" + bytes(range(46))
+    sent(network, network.left, "pl", arp, tagged(5))
+    with right.client() as rpc:
+        (data, message), (vlan, _) = caught(rpc, 2)
+        assert message["link_type"] == 113 and message["wire_length"] == len(data) == 16 + 46
+        assert data[2:] == struct.pack(">HH8sH", 1, 6, bytes.fromhex("020000000001") + b"\0\0",
+                                       0x806) + arp[14:]
+        assert vlan[14:20] == b"\x81\0\0\5\x08\0" and vlan[20:] == tagged()[14:]
