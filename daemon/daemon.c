@@ -284,6 +284,7 @@ static void reload(struct daemon *d)
 	renew_engines(d->engines, types);
 	boot_scan(d->boot, engines_folder(d));
 	engines_retry_soon(d->engines);
+	engines_reopen(d->engines);
 }
 
 static void on_signal(uv_signal_t *handle, int number)

@@ -393,6 +393,19 @@ void engines_configure(struct engines *all, const struct conf *conf)
 	all->limits.programs = (const char *const *)all->programs;
 }
 
+static void reopened(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	json_decref(result);
+}
+
+void engines_reopen(struct engines *all)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->items[i]->phase == READY)
+			pt_engine_ask(all->items[i]->engine, "reopen", NULL, NULL, 0, reopened,
+			              NULL);
+}
+
 static void timer_closed(uv_handle_t *timer)
 {
 	struct engines *all = timer->data;

@@ -44,6 +44,8 @@ struct engines_events {
 };
 
 struct engines *engines_new(uv_loop_t *, struct inbox *, const struct engines_events *);
+/* Files that blocks write and that have lost their names are opened anew. */
+void engines_reopen(struct engines *);
 void engines_configure(struct engines *, const struct conf *); /* limits, for engines to come */
 struct pt_engine_limits engines_limits(const struct conf *);   /* lasts as long as that */
 /* What blocks leave goes there, and comes from there; before any engine is made. */

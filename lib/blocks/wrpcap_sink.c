@@ -8,6 +8,7 @@
 #include "capture/rotate.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -32,9 +33,10 @@ struct wrpcap_sink {
 	uint64_t begun_ns;
 	bool begun; /* something was written to this file */
 	bool started, failed;
-	bool told_begun;  /* that the file has its header */
-	bool kept;        /* another block's file, which is inherited */
-	atomic_bool full; /* the writer's thread wakes the block */
+	bool told_begun;      /* that the file has its header */
+	atomic_bool reopened; /* and what it leaves has not been told since */
+	bool kept;            /* another block's file, which is inherited */
+	atomic_bool full;     /* the writer's thread wakes the block */
 	struct pt_timer timer;
 	struct capture_misfits misfits; /* told so far */
 };
@@ -100,7 +102,7 @@ static void on_progress(void *arg)
 	struct pt_block *b = arg;
 	struct wrpcap_sink *s = pt_state(b);
 	bool go_on = atomic_load(&s->full) && capture_writer_has_much_room(s->writer);
-	if (go_on || capture_writer_error(s->writer))
+	if (go_on || capture_writer_error(s->writer) || atomic_load(&s->reopened))
 		pt_wake(b);
 }
 
@@ -397,6 +399,10 @@ static void woken(struct pt_block *b)
 	struct pt_error err = PT_ERROR_INIT;
 	if (!s->started || s->failed)
 		return;
+	if (atomic_load(&s->reopened) && capture_writer_fd(s->writer) >= 0) {
+		atomic_store(&s->reopened, false);
+		pt_leaves_other(b);
+	}
 	if (capture_writer_error(s->writer)) {
 		fail(b, s, capture_writer_put(s->writer, NULL, 0, &err), &err);
 		pt_error_clear(&err);
@@ -404,6 +410,36 @@ static void woken(struct pt_block *b)
 		atomic_store(&s->full, false);
 		pt_full(b, false);
 	}
+}
+
+/* ---- its name ---- */
+
+static void reopen(struct pt_block *b)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	bool elsewhere = capture_writer_is_elsewhere(s->writer);
+	if (is_handed(s) || s->failed || !(elsewhere || (rotates(s) && s->begun)))
+		return;
+	capture_writer_reopen(s->writer);
+	s->begun = s->told_begun = false;
+	atomic_store(&s->reopened, !rotates(s));
+	if (elsewhere && capture_writer_is_elsewhere(s->writer))
+		pt_note(b,
+		        "'%s' is another file now, to which nothing is appended: the one that "
+		        "had the name before is written on",
+		        s->fname.path);
+	else if (elsewhere)
+		pt_note(b, "'%s' led elsewhere, and was opened anew", s->fname.path);
+}
+
+static json_t *describe(struct pt_block *b)
+{
+	const struct wrpcap_sink *s = pt_state(b);
+	if (is_handed(s) || !s->writer || !capture_writer_is_elsewhere(s->writer))
+		return json_object();
+	return json_pack("{s:s}", "name",
+	                 "leads elsewhere: SIGHUP to the daemon, or set of the same fname, opens "
+	                 "the file anew");
 }
 
 static void stop(struct pt_block *b)
@@ -497,6 +533,8 @@ static const struct pt_type wrpcap_sink = {
 	.start = start,
 	.push_many = push_many,
 	.woken = woken,
+	.reopen = reopen,
+	.describe = describe,
 	.stop = stop,
 	.close = close_file,
 };

@@ -161,6 +161,13 @@ struct capture_misfits capture_writer_misfits(const struct capture_writer *);
    the writer's thread's: what fails there is a failed write. A link type that is known stays. */
 void capture_writer_rotate(struct capture_writer *);
 
+/* Whether the file's name leads to another one now, or to none. Not of a ring. */
+bool capture_writer_is_elsewhere(const struct capture_writer *);
+/* Ends this file and goes on in the one of the name, as above; of a ring, in the next. A file that
+   still has its name goes on. So does one whose name leads to an other that is to be appended to and
+   is not empty. capture_writer_fd is -1 until it is open, which `progress` tells. */
+void capture_writer_reopen(struct capture_writer *);
+
 /* Waits until everything is on the disk and closes. -ENOSPC and the like with words. */
 int capture_writer_close(struct capture_writer *, struct pt_error *); /* NULL does nothing */
 /* Closes one that nothing was put into, and leaves no trace: no header is written, and a file that

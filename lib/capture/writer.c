@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUFFER        ((size_t)512 * 1024)
@@ -35,7 +36,7 @@ struct capture_writer {
 	char *path, *ring, *interface_name, *application;
 	uint64_t number;       /* of the file in the ring */
 	struct output output;  /* until the writer has it */
-	int fd;                /* the first one, with whoever has it */
+	_Atomic int fd;        /* the first one, or that of the name, with whoever has it */
 	struct writer *writer; /* from the first packet on */
 	struct pack *pack;
 	int link_type; /* of pcap; -1: not known yet */
@@ -54,6 +55,7 @@ struct capture_writer {
 struct turn {
 	struct capture_writer *w;
 	bool first;    /* the one that was opened at the beginning */
+	bool anew;     /* by its name */
 	uint64_t gone; /* the highest number in the ring that is deleted */
 	char path[];
 };
@@ -189,6 +191,8 @@ static int take_turn(void *arg)
 	int fd = t->first ? output_begin(&w->output) : output_replace(&w->config, t->path);
 	if (fd >= 0 && t->first)
 		w->output.fd = -1;
+	if (fd >= 0 && t->anew)
+		w->fd = fd;
 	if (fd >= 0 && t->gone)
 		rotate_delete(w->config.folders, w->ring, t->gone);
 	return fd;
@@ -249,21 +253,20 @@ static uint64_t count_packets(void *arg, const void *bytes, size_t length, size_
 	return count;
 }
 
-static void take_turns(struct capture_writer *w, bool first)
+static void take_turns(struct capture_writer *w, bool first, bool anew)
 {
 	uint64_t files = w->config.files;
 	struct turn *turn = must_calloc(1, sizeof *turn + strlen(w->path) + 1);
 	turn->w = w;
 	turn->first = first;
+	turn->anew = anew;
 	turn->gone = files && w->number > files ? w->number - files : 0;
 	strcpy(turn->path, w->path);
 	writer_next(w->writer, take_turn, turn, !first);
 }
 
-static struct writer *begin(struct capture_writer *w)
+static void make_writer(struct capture_writer *w)
 {
-	if (w->writer)
-		return w->writer;
 	struct writer_config config = {
 		.fd = -1,
 		.close_fd = true,
@@ -278,8 +281,24 @@ static struct writer *begin(struct capture_writer *w)
 	config.filter = w->pack ? pack_filter : NULL;
 	config.filter_arg = w->pack;
 	w->writer = writer_new(&config);
-	take_turns(w, true);
+}
+
+static struct writer *begin(struct capture_writer *w)
+{
+	if (!w->writer) {
+		make_writer(w);
+		take_turns(w, true, false);
+	}
 	return w->writer;
+}
+
+static void next_file(struct capture_writer *w, bool anew)
+{
+	w->fd = -1;
+	take_turns(w, false, anew);
+	w->headed = false;
+	w->interface_count = 0;
+	w->bytes = 0;
 }
 
 void capture_writer_rotate(struct capture_writer *w)
@@ -287,11 +306,37 @@ void capture_writer_rotate(struct capture_writer *w)
 	begin(w);
 	free(w->path);
 	w->path = rotate_name(w->ring, ++w->number);
-	take_turns(w, false);
-	w->fd = -1;
-	w->headed = false;
-	w->interface_count = 0;
-	w->bytes = 0;
+	next_file(w, false);
+}
+
+/* ---- names ---- */
+
+bool capture_writer_is_elsewhere(const struct capture_writer *w)
+{
+	struct stat own, named;
+	int fd = w->fd;
+	if (w->ring || fd < 0 || fstat(fd, &own) || !S_ISREG(own.st_mode))
+		return false;
+	return stat(w->path, &named) || named.st_dev != own.st_dev || named.st_ino != own.st_ino;
+}
+
+void capture_writer_reopen(struct capture_writer *w)
+{
+	struct stat named;
+	if (w->ring) {
+		capture_writer_rotate(w);
+		return;
+	}
+	if (!capture_writer_is_elsewhere(w) ||
+	    (w->config.append && stat(w->path, &named) == 0 && named.st_size))
+		return;
+	if (!w->writer) { /* what was there is another's, and stays as it is */
+		make_writer(w);
+		close(w->output.fd);
+		w->output.fd = -1;
+	}
+	next_file(w, true);
+	writer_push(w->writer);
 }
 
 /* ---- headers ---- */

@@ -148,6 +148,12 @@ void block_start(struct pt_block *b)
 	pt_leaves_other(b);
 }
 
+void block_reopen(struct pt_block *b)
+{
+	if (b->started && !b->away && b->type->reopen)
+		b->type->reopen(b);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
 	struct pt_block *b = handle->data;

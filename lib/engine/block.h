@@ -108,6 +108,7 @@ void block_free(struct pt_block *,
                 const struct param_env *); /* [worker] runs fini; NULL: nothing */
 
 void block_start(struct pt_block *);
+void block_reopen(struct pt_block *); /* its files, if it runs and has any */
 /* Runs the type's stop, disarms timers, closes handles; calls `then` when they are gone. */
 void block_stop(struct pt_block *, void (*then)(struct pt_block *, void *arg), void *arg);
 

@@ -529,6 +529,22 @@ static void plan_work(struct job *job)
 	c->code = plan(c);
 }
 
+/* What is set to what it is may have become another file of that name. */
+static void reopen_set(const struct change *c)
+{
+	const json_t *ops = json_object_get(c->request->params, "ops");
+	for (size_t i = 0; i < json_array_size(ops); i++) {
+		const json_t *op = json_array_get(ops, i);
+		const char *word = json_string_value(json_object_get(op, "op"));
+		const char *name = json_string_value(json_object_get(op, "name"));
+		if (!word || !name || strcmp(word, "set") || c->dry_run)
+			continue;
+		const struct graph_block *found = graph_find(c->engine->graph, name);
+		if (found)
+			block_reopen(found->alive);
+	}
+}
+
 static void plan_done(struct job *job)
 {
 	struct change *c = (struct change *)job;
@@ -539,6 +555,7 @@ static void plan_done(struct job *job)
 		prepare(c);
 	} else {
 		e->revision = next_revision(c, e->revision);
+		reopen_set(c);
 		finish(c, changed_result(c));
 	}
 }

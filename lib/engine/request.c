@@ -166,6 +166,15 @@ static void run_graph(struct request *r)
 	buf_free(&dot);
 }
 
+/* ---- files that have lost their names ---- */
+
+static void run_reopen(struct request *r)
+{
+	for (unsigned i = 0; i < r->engine->graph->count; i++)
+		block_reopen(r->engine->graph->blocks[i]->alive);
+	request_answer(r, 0, NULL, NULL);
+}
+
 /* ---- change, start, stop ---- */
 
 static void change_if(struct request *r, bool anew)
@@ -400,6 +409,7 @@ static const struct verb verbs[] = {
 	{"close", false, hand_close},
 	{"give_back", false, hand_give_back},
 	{"trigger", false, hand_trigger},
+	{"reopen", true, run_reopen},
 };
 static const struct verb tap_verb = {"tap", false, run_tap};
 

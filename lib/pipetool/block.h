@@ -117,6 +117,9 @@ struct pt_type {
 	struct pt_msg *(*take)(struct pt_block *, enum pt_canal *);
 
 	void (*changed)(struct pt_block *); /* PT_LIVE parameters were set */
+	/* Of a running block: a file that it writes may have lost its name; it is to be opened anew
+	   by that name (SIGHUP, or `ptctl set` of the same name). */
+	void (*reopen)(struct pt_block *);
 	/* A block of the same type takes the other's place, between two messages: take over its state,
 	   before start. It may have changed since it was asked what it leaves; it stops next. */
 	void (*inherit)(struct pt_block *, struct pt_block *old);

@@ -5,6 +5,8 @@ import itertools
 import os
 import pathlib
 import random
+import signal
+import struct
 import subprocess
 import threading
 from decimal import Decimal
@@ -474,3 +476,85 @@ def test_what_does_not_is_told(tmp_path, operation, instead, kinds):
     assert done.returncode == 1 and not done.stderr, done.stdout + done.stderr
     assert {line.split("failures: ")[1] for line in done.stdout.splitlines()
             if "failures: " in line} >= kinds, done.stdout
+
+
+# ---- a file that has lost its name --------------------------------------------------------------
+
+def shown(daemon, block="w"):
+    with daemon.client() as rpc:
+        return rpc.show("e", block)
+
+
+@pytest.mark.parametrize("how", ["hup", "set"])
+@pytest.mark.parametrize("more, suffix", [("", ""), (", append=True", ""), ("", ".gz"), ("", ".pcapng")])
+def test_a_capture_that_was_renamed_is_opened_anew_by_name(daemon, tmp_path, how, more, suffix):
+    name, moved = tmp_path / f"out{suffix}", tmp_path / f"old{suffix}"
+    daemon.create("e", f"s = CLIFeeder(); w = WrpcapSink('{name}', linktype='RAW'{more}); s > w")
+    assert "name" not in shown(daemon).get("now", {})
+
+    def reopen():
+        if how == "hup":
+            daemon.process.send_signal(signal.SIGHUP)
+        else:
+            daemon.ok("set", "e.w", f"fname={name}")
+        eventually(lambda: "led elsewhere" in shown(daemon).get("note", ""))
+
+    daemon.ok("send", "e.s", "before")
+    eventually(lambda: moved.exists() or os.path.getsize(name) > 30)
+    name.rename(moved)
+    assert "leads elsewhere" in shown(daemon)["now"]["name"]
+    daemon.ok("send", "e.s", "still there")
+    reopen()
+    eventually(lambda: "name" not in shown(daemon)["now"])
+    daemon.ok("send", "e.s", "after")
+    daemon.ok("stop", "e")
+    assert read_raw(moved) == [b"before", b"still there"]
+    assert read_raw(name) == [b"after"]
+    with daemon.client() as rpc:
+        assert rpc.stats("e")["unexplained"] == 0
+
+
+def read_raw(path):
+    """Payloads by tcpdump's reading, of any format."""
+    done = subprocess.run(["tcpdump", "-r", "-", "-w", "-"], check=True, capture_output=True,
+                          stdin=subprocess.Popen(["zcat", "-f", path], stdout=subprocess.PIPE).stdout)
+    data, at, found = done.stdout, 24, []
+    while at < len(data):
+        length = struct.unpack_from("<I", data, at + 8)[0]
+        found.append(data[at + 16:at + 16 + length])
+        at += 16 + length
+    return found
+
+
+def test_what_was_moved_away_before_the_first_packet_stays(daemon, tmp_path):
+    name, moved = tmp_path / "out", tmp_path / "old"
+    name.write_bytes(b"somebody's")
+    daemon.create("e", f"s = CLIFeeder(); w = WrpcapSink('{name}', linktype='RAW'); s > w")
+    name.rename(moved)
+    daemon.ok("set", "e.w", f"fname={name}")
+    daemon.ok("send", "e.s", "after")
+    daemon.ok("stop", "e")
+    assert moved.read_bytes() == b"somebody's" and read_raw(name) == [b"after"]
+
+
+def test_nothing_is_appended_to_another_s_file(daemon, tmp_path):
+    name, moved = tmp_path / "out", tmp_path / "old"
+    daemon.create("e", f"s = CLIFeeder(); w = WrpcapSink('{name}', linktype='RAW', append=True); s > w")
+    daemon.ok("send", "e.s", "one")
+    name.rename(moved)
+    name.write_bytes(b"somebody's")
+    daemon.ok("set", "e.w", f"fname={name}")
+    assert "nothing is appended" in shown(daemon)["note"]
+    daemon.ok("send", "e.s", "two")
+    daemon.ok("stop", "e")
+    assert name.read_bytes() == b"somebody's" and read_raw(moved) == [b"one", b"two"]
+
+
+def test_a_ring_begins_its_next_file(daemon, tmp_path):
+    name = tmp_path / "ring.pcap"
+    daemon.create("e", f"s = CLIFeeder(); w = WrpcapSink('{name}', linktype='RAW', rotate={{'size': '1MiB'}}); s > w")
+    daemon.ok("send", "e.s", "one")
+    daemon.ok("set", "e.w", f"fname={name}")
+    daemon.ok("send", "e.s", "two")
+    daemon.ok("stop", "e")
+    assert [read_raw(tmp_path / f"ring.0000{n}.pcap") for n in (1, 2)] == [[b"one"], [b"two"]]
