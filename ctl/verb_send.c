@@ -66,7 +66,7 @@ static const struct pt_param block_rows[] = {
 
 const struct verb verb_close = {
 	.name = "close",
-	.summary = "tell a feeder that nothing more will be sent",
+	.summary = "tell a feeder that nothing more will be sent, cut a pipe's connection",
 	.params = block_rows,
 	.run = close_block,
 };

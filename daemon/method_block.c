@@ -198,7 +198,7 @@ const struct rpc_method block_methods[] = {
 		.run = block_recv,
 	}, {
 		.name = "block.close",
-		.summary = "Tells a feeder that nothing more will be sent",
+		.summary = "Tells a feeder that nothing more will be sent; cuts a pipe's connection",
 		.result = "{}",
 		.role = "operator",
 		.params = block_params,

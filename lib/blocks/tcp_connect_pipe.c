@@ -16,6 +16,7 @@ struct tcp_connect {
 	int64_t port;
 	double retry_s;
 	uint64_t limit;
+	double keepalive_s;
 	struct stream stream; /* of the connection that there is, or will be */
 	struct reconnect reconnect;
 	int fd; /* from open to start */
@@ -44,11 +45,25 @@ static void ended(struct pt_block *b)
 	reconnect_later(&t->reconnect);
 }
 
+static void check_peer(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	stream_check(&t->stream);
+}
+
+static void finish(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	stream_cut(&t->stream);
+}
+
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
 	t->fd = -1;
 	stream_init(&t->stream, b, &t->limit, ended);
+	t->stream.keepalive_s = &t->keepalive_s;
+	t->stream.check = check_peer;
 	t->reconnect = (struct reconnect){.block = b,
 	                                  .host = t->addr,
 	                                  .port = &t->port,
@@ -168,7 +183,7 @@ static const struct pt_type tcp_connect_pipe = {
 		"What the peer does not take holds the sources back. When the peer closes its "
 		"side the source is exhausted, and can still be written to. With retry_s it "
 		"connects again instead, and what could not be sent waits for that; a message "
-		"that was on its way is sent again as a whole.",
+		"that was on its way is sent again as a whole. `ptctl close` cuts the connection.",
 	.picture = "     +-------------+\n"
 		   "     |             |\n"
 		   "     |             |\n"
@@ -187,11 +202,16 @@ static const struct pt_type tcp_connect_pipe = {
                          PT_STRING(struct tcp_connect, addr), "\"\""},
 			{"port", "TCP port, which must be said by the start.",
                          PT_INT(struct tcp_connect, port), "0", .max = 65535},
-			{"retry_s", "Connects again after so many seconds; 0: does not.",
-                         PT_SECONDS(struct tcp_connect, retry_s), "0", .max = 1e6},
+			{"retry_s", "Connects again after so many seconds; None: does not.",
+                         PT_SECONDS(struct tcp_connect, retry_s), "None", .max = 1e6},
 			{"limit", "Bytes that may wait for the peer before sources are held back.",
                          PT_SIZE(struct tcp_connect, limit), "8MiB", .flags = PT_LIVE, .min = 1,
                          .max = 1e12},
+			{"keepalive",
+                         "In about so many seconds a peer that has vanished is noticed, and the "
+                         "connection cut; None: it is not looked for.",
+                         PT_SECONDS(struct tcp_connect, keepalive_s), "60", .flags = PT_OR_NONE,
+                         .max = 32767},
 			{NULL}},
 	.size = sizeof(struct tcp_connect),
 	.init = init,
@@ -202,6 +222,7 @@ static const struct pt_type tcp_connect_pipe = {
 	.changed = changed,
 	.woken = woken,
 	.describe = describe,
+	.finish = finish,
 	.leave = leave,
 	.inherit = inherit,
 	.stop = stop,

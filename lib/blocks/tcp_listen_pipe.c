@@ -18,6 +18,7 @@ struct tcp_listen {
 	int64_t port;
 	bool again;
 	uint64_t limit;
+	double keepalive_s;
 	struct stream stream;
 	int listener;
 	int fd; /* a peer's, from open to start: left by an earlier daemon */
@@ -61,11 +62,25 @@ static void ended(struct pt_block *b)
 	listen_on(b);
 }
 
+static void check_peer(struct pt_block *b)
+{
+	struct tcp_listen *t = pt_state(b);
+	stream_check(&t->stream);
+}
+
+static void finish(struct pt_block *b)
+{
+	struct tcp_listen *t = pt_state(b);
+	stream_cut(&t->stream);
+}
+
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
 	t->listener = t->fd = -1;
 	stream_init(&t->stream, b, &t->limit, ended);
+	t->stream.keepalive_s = &t->keepalive_s;
+	t->stream.check = check_peer;
 	return 0;
 }
 
@@ -255,7 +270,7 @@ static const struct pt_type tcp_listen_pipe = {
 		"before waits for the connection. Further connections are refused. When the peer "
 		"has closed its side the source is exhausted, and can still be written to. With "
 		"again=True it sends what waits, closes too, and listens for the next one. `ptctl "
-		"show` tells the port that 0 became.",
+		"show` tells the port that 0 became, and `ptctl close` cuts the connection.",
 	.picture = "     +------^------+\n"
 		   "     |    +-[peer]-|->>\n"
 		   "     |   /         |\n"
@@ -280,6 +295,11 @@ static const struct pt_type tcp_listen_pipe = {
 			{"limit", "Bytes that may wait for the peer before sources are held back.",
                          PT_SIZE(struct tcp_listen, limit), "8MiB", .flags = PT_LIVE, .min = 1,
                          .max = 1e12},
+			{"keepalive",
+                         "In about so many seconds a peer that has vanished is noticed, and the "
+                         "connection cut; None: it is not looked for.",
+                         PT_SECONDS(struct tcp_listen, keepalive_s), "60", .flags = PT_OR_NONE,
+                         .max = 32767},
 			{NULL}},
 	.size = sizeof(struct tcp_listen),
 	.init = init,
@@ -289,6 +309,7 @@ static const struct pt_type tcp_listen_pipe = {
 	.push_many = push_many,
 	.changed = changed,
 	.describe = describe,
+	.finish = finish,
 	.leave = leave,
 	.inherit = inherit,
 	.stop = stop,

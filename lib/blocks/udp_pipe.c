@@ -2,15 +2,20 @@
 /* UDPClientPipe and UDPServerPipe: datagrams as messages. */
 #include <pipetool/block.h>
 
+#include "base/buf.h"
 #include "net/address.h"
 #include "net/datagram.h"
+#include "net/group.h"
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct udp {
 	char *addr;
 	int64_t port;
 	uint64_t limit;
+	char *interface;
+	int64_t ttl;
 	struct datagram datagram;
 	bool kept; /* another block's socket and peer, which are inherited */
 };
@@ -65,17 +70,44 @@ static int server_init(struct pt_block *b, struct pt_error *err)
 	return 0;
 }
 
+static struct group_way way_of(const struct udp *u)
+{
+	return (struct group_way){u->interface, u->ttl};
+}
+
+/* What a socket is for, with all that it is told when it is made. */
+static char *purpose_of(const struct udp *u, const char *what)
+{
+	if (!u->interface && !u->ttl)
+		return must_strdup(what);
+	return must_printf("%s by %s %d", what, u->interface ? u->interface : "", (int)u->ttl);
+}
+
+static bool is_left(struct pt_block *b, struct udp *u, const char *what)
+{
+	char *purpose = purpose_of(u, what);
+	u->kept = address_left(b, purpose, u->addr, (int)u->port, &u->datagram.fd);
+	free(purpose);
+	if (u->kept)
+		datagram_left(&u->datagram);
+	return u->kept;
+}
+
 static void client_leave(struct pt_block *b, struct pt_estate *estate)
 {
 	struct udp *u = pt_state(b);
-	address_leave(estate, "udp-connect", u->addr, (int)u->port, u->datagram.fd);
+	char *purpose = purpose_of(u, "udp-connect");
+	address_leave(estate, purpose, u->addr, (int)u->port, u->datagram.fd);
+	free(purpose);
 	datagram_leave(&u->datagram, estate);
 }
 
 static void server_leave(struct pt_block *b, struct pt_estate *estate)
 {
 	struct udp *u = pt_state(b);
-	address_leave_bound(estate, "udp-bind", u->addr, (int)u->port, u->datagram.fd);
+	char *purpose = purpose_of(u, "udp-bind");
+	address_leave_bound(estate, purpose, u->addr, (int)u->port, u->datagram.fd);
+	free(purpose);
 	datagram_leave(&u->datagram, estate);
 }
 
@@ -89,12 +121,12 @@ static void inherit(struct pt_block *b, struct pt_block *old)
 static int client_open(struct pt_block *b, struct pt_error *err)
 {
 	struct udp *u = pt_state(b);
-	u->kept = address_left(b, "udp-connect", u->addr, (int)u->port, &u->datagram.fd);
-	if (u->kept) {
-		datagram_left(&u->datagram);
+	const struct group_way way = way_of(u);
+	u->datagram.peer_length = 0;
+	if (is_left(b, u, "udp-connect"))
 		return 0;
-	}
-	return address_connect(SOCK_DGRAM, u->addr, (int)u->port, &u->datagram.fd, err);
+	return group_connect(u->addr, (int)u->port, &way, &u->datagram.fd, &u->datagram.peer,
+	                     &u->datagram.peer_length, err);
 }
 
 static int server_open(struct pt_block *b, struct pt_error *err)
@@ -102,12 +134,10 @@ static int server_open(struct pt_block *b, struct pt_error *err)
 	struct udp *u = pt_state(b);
 	u->datagram.has_peer = false;
 	u->datagram.peer_length = 0;
-	u->kept = address_left(b, "udp-bind", u->addr, (int)u->port, &u->datagram.fd);
-	if (u->kept) {
-		datagram_left(&u->datagram);
+	const struct group_way way = way_of(u);
+	if (is_left(b, u, "udp-bind"))
 		return 0;
-	}
-	return address_bind(SOCK_DGRAM, u->addr, (int)u->port, &u->datagram.fd, err);
+	return group_bind(u->addr, (int)u->port, &way, &u->datagram.fd, err);
 }
 
 static void client_start(struct pt_block *b)
@@ -184,13 +214,22 @@ static void fini(struct pt_block *b)
 							    .max = 1e12                  \
 	}
 
+#define WAY_ROWS                                                                                  \
+	{"interface", "By which interface it sends and receives, above all to and from a group.", \
+	 PT_STRING(struct udp, interface), "None"},                                               \
+	{                                                                                         \
+		"ttl", "How many hops a datagram may go; of groups 1 where nothing is said.",     \
+			PT_INT(struct udp, ttl), "None", .min = 1, .max = 255                     \
+	}
+
 static const struct pt_type udp_client_pipe = {
 	UDP_PIPE,
 	.name = "UDPClientPipe",
 	.summary = "Sends and receives UDP datagrams to and from one peer",
 	.help = "Each message on the low entry is sent as a datagram, and each that the peer "
 		"answers is a message on the low exit. What comes while a sink is full waits in "
-		"the kernel; what that cannot keep is dropped (kernel).",
+		"the kernel; what that cannot keep is dropped (kernel). A multicast group is "
+		"joined; of it, and of a broadcast address, whoever answers is heard.",
 	.picture = "     +-------------+\n"
 		   "     |             |\n"
 		   "     |             |\n"
@@ -207,6 +246,7 @@ static const struct pt_type udp_client_pipe = {
 			{"port", "The peer's UDP port, which must be said by the start.",
                          PT_INT(struct udp, port), "0", .max = 65535},
 			LIMIT_ROW,
+			WAY_ROWS,
 			{NULL}},
 	.init = client_init,
 	.open = client_open,
@@ -222,7 +262,8 @@ static const struct pt_type udp_server_pipe = {
 		"triggers, sends its peer's `address:port` on the high exit, and from then on "
 		"sends what comes on the low entry to that peer; what was pushed before waits for "
 		"it. `ptctl show` tells the port that 0 became. What comes while a sink is full "
-		"waits in the kernel; what that cannot keep is dropped (kernel).",
+		"waits in the kernel; what that cannot keep is dropped (kernel). An address that "
+		"is a multicast group is joined, and others may listen to it, too.",
 	.picture = "     +------^------+\n"
 		   "     |    +-[peer]-|->>\n"
 		   "     |   /         |\n"
@@ -239,6 +280,7 @@ static const struct pt_type udp_server_pipe = {
                                             {"port", "UDP port; 0: any that is free.",
                                              PT_INT(struct udp, port), "0", .max = 65535},
                                             LIMIT_ROW,
+                                            WAY_ROWS,
                                             {NULL}},
 	.init = server_init,
 	.open = server_open,

@@ -144,11 +144,10 @@ void hand_close(struct request *r)
 	if (!b)
 		return;
 	if (!b->type->finish) {
-		request_refuse(r, -PT_ESTATE, "block",
-		               "'%s' is a %s, which cannot be closed by hand; a CLIFeeder, a "
-		               "CLIHighFeeder "
-		               "and an AutoSource can",
-		               b->name, b->type->name);
+		request_refuse(
+			r, -PT_ESTATE, "block",
+			"'%s' is a %s, which cannot be closed by hand; feeders and TCP pipes can",
+			b->name, b->type->name);
 		return;
 	}
 	b->type->finish(b);

@@ -144,6 +144,17 @@ void address_tune(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
 }
 
+void address_keepalive(int fd, double after_s)
+{
+	const int on = after_s > 0, count = 3;
+	const int idle = after_s > 2 ? (int)(after_s / 2) : 1;
+	const int every = after_s > 6 ? (int)(after_s / 6) : 1;
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
 static int bind_one(const struct addrinfo *a, int *out)
 {
 	int fd =

@@ -23,8 +23,10 @@ int address_bind(int socket_type, const char *host, int port, int *fd, struct pt
 int address_route(const char *param, const char *host, int port, struct sockaddr_storage *from,
                   struct sockaddr_storage *to, struct pt_error *);
 
-/* For a TCP connection: sends at once, and notices a peer that is gone. */
+/* For a TCP connection: sends at once, and notices a peer that is gone. In about how many seconds, at
+   rest; 0: it is never asked. */
 void address_tune(int fd);
+void address_keepalive(int fd, double after_s);
 
 /* "192.0.2.1:80" or "[2001:db8::1]:80". An IPv4 address mapped into IPv6 is shown as IPv4. */
 #define ADDRESS_TEXT 80

@@ -30,6 +30,12 @@ struct stream {
 		*gone; /* not NULL: a viewer is fed, which its user may close at any time. That is
 	                     no error: `ended` is called, and messages are dropped with this word */
 	bool keeps; /* what cannot be written waits for the next descriptor; else it is dropped */
+	/* Of TCP, for blocks that set both: after so long without a word of the peer's, though it has
+	   something to acknowledge, the connection is cut. `check` hands on to stream_check. */
+	const double *keepalive_s;
+	void (*check)(struct pt_block *);
+	struct pt_timer timer;
+	bool suspect; /* at the last check */
 
 	uv_poll_t poll;
 	int slot; /* the descriptor that poll watches: every later one takes its number */
@@ -64,6 +70,10 @@ void stream_begin(struct stream *, int fd);
 void stream_detach(struct stream *);
 /* The same as soon as what waits is written. */
 void stream_finish(struct stream *);
+
+/* Cuts the connection: its other side is told, and what it sends any more is not read. */
+void stream_cut(struct stream *);
+void stream_check(struct stream *);
 
 void stream_push(struct stream *, struct pt_msg **messages, unsigned count);
 void stream_produce(struct stream *, unsigned max);

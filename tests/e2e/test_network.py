@@ -936,6 +936,112 @@ def test_an_interface_that_is_none(daemon, block):
     assert result.code == 1 and "no interface 'loo'; did you mean 'lo'?" in result.err
 
 
+# ---- peers that vanish, and many of them --------------------------------------------------------
+
+@pytest.fixture
+def sides(daemons, network):
+    return (daemons(prefix=network.inside(network.left)),
+            daemons(prefix=network.inside(network.right)))
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_peer_that_vanished_is_noticed(sides, network, waits):
+    """Its cable is cut: at rest it is asked, and what it does not acknowledge is not waited for."""
+    left, right = sides
+    left.create("l", "f = CLIFeeder(); l = TCPListenPipe('10.9.0.1', 7000, keepalive=2, again=True); "
+                     "q = QueueSink(); f > l > q; l >> q")
+    right.create("c", "f = CLIFeeder(); c = TCPConnectPipe('10.9.0.1', 7000, keepalive=None); f > c")
+    right.ok("send", "c.f", "hello")
+    with left.client() as rpc:
+        assert len(rpc.recv("l", "q", 2)) == 2
+        ip("-n", network.left, "link", "set", "pl", "down")
+        if waits:
+            rpc.send("l", "f", "nobody hears this")
+        eventually(lambda: rpc.stats("l", "l")["errors"] >= 1)
+        eventually(lambda: not rpc.show("l", "l")["now"]["connected"])
+        eventually(lambda: rpc.stats("l")["unexplained"] == 0)
+        ip("-n", network.left, "link", "set", "pl", "up")
+        right.create("d", "f = CLIFeeder(); c = TCPConnectPipe('10.9.0.1', 7000, retry_s=0.1); f > c")
+        right.ok("send", "d.f", "another")
+        eventually(lambda: "another" in rpc.texts("l", "q", 2))
+
+
+def test_a_peer_that_only_reads_slowly_is_not_cut(daemon, rpc):
+    """Its window is shut, and it says so each time it is asked."""
+    server = listener()
+    daemon.create("e", f"r = PeriodicSource('{'x' * 100_000}', 0); "
+                       f"c = TCPConnectPipe('127.0.0.1', {server.getsockname()[1]}, keepalive=1, "
+                       "limit='1MiB'); r > c")
+    peer = accept(server)
+    eventually(lambda: rpc.stats("e", "c")["held"] > 0)
+    threading.Event().wait(4)  # four times as long as it may be silent
+    assert rpc.stats("e", "c")["errors"] == 0 and rpc.show("e", "c")["now"]["connected"]
+    reset(peer)
+    server.close()
+
+
+def test_close_cuts_a_pipe_s_connection(daemon, rpc):
+    daemon.create("e", "l = TCPListenPipe('127.0.0.1', 0, again=True); q = QueueSink(); l > q")
+    for _ in range(2):
+        peer = connected(address(rpc, "e", "l"))
+        eventually(lambda: rpc.show("e", "l")["now"]["connected"])
+        daemon.ok("close", "e.l")
+        assert peer.recv(10) == b""
+        peer.close()
+        eventually(lambda: not rpc.show("e", "l")["now"]["connected"])
+
+
+GROUPS = ["239.1.2.3", "ff15::77"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_multicast_group_is_joined_and_sent_to(sides, network, group):
+    left, right = sides
+    if ":" in group:
+        for side, device in ((network.left, "pl"), (network.right, "pr")):
+            subprocess.run([*network.inside(side), "sysctl", "-q", "-w",
+                            f"net.ipv6.conf.{device}.disable_ipv6=0"], check=True)
+            ip("-n", side, "link", "set", device, "up")
+        eventually(lambda: all("tentative" not in (out := subprocess.run(
+            ["ip", "-n", side, "-6", "address", "show", "dev", device], capture_output=True, text=True,
+            check=True).stdout) and "fe80" in out
+            for side, device in ((network.left, "pl"), (network.right, "pr"))))
+    for engine in ("one", "two"):  # several listen to one group
+        right.create(engine, f"u = UDPServerPipe('{group}', 7100, interface='pr'); f = CLIFeeder(); "
+                             "q = QueueSink(); f > u > q")
+    left.create("out", f"f = CLIFeeder(); u = UDPClientPipe('{group}', 7100, interface='pl', ttl=3); "
+                       "q = QueueSink(); f > u > q")
+    left.ok("send", "out.f", "to all")
+    for engine in ("one", "two"):
+        with right.client() as rpc:
+            assert rpc.texts(engine, "q", 1) == ["to all"]
+            rpc.send(engine, "f", f"from {engine}")
+    with left.client() as rpc:
+        assert sorted(rpc.texts("out", "q", 2)) == ["from one", "from two"]
+        for engine, pipe in (("out", "u"),):
+            assert rpc.stats(engine, pipe)["errors"] == 0
+
+
+@pytest.mark.parametrize("where", ["10.9.0.255", "255.255.255.255"])
+def test_a_broadcast_address_may_be_sent_to(sides, where):
+    left, right = sides
+    right.create("in", "u = UDPServerPipe('', 7200); f = CLIFeeder(); q = QueueSink(); f > u > q")
+    left.create("out", f"f = CLIFeeder(); u = UDPClientPipe('{where}', 7200, interface='pl'); "
+                       "q = QueueSink(); f > u > q")
+    left.ok("send", "out.f", "to all")
+    with right.client() as rpc, left.client() as lrpc:
+        assert rpc.texts("in", "q", 1) == ["to all"]
+        rpc.send("in", "f", "here")
+        assert lrpc.texts("out", "q", 1) == ["here"]
+
+
+def test_what_cannot_be_joined_is_refused(daemon):
+    for text, words in (("UDPServerPipe('239.1.2.3', 7100, interface='nosuch0')", "no interface 'nosuch0'"),
+                        ("UDPClientPipe('127.0.0.1', 7100, ttl=256)", "ttl")):
+        refused = daemon.ptctl("create", "e", f"u = {text}; u > Sink()", "--start")
+        assert refused.code != 0 and words in refused.err, refused
+
+
 # ---- the flight recorder ------------------------------------------------------------------------
 
 LIMIT = (4 if sanitized() else 64) * MIB
