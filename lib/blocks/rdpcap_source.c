@@ -267,12 +267,22 @@ static void inherit(struct pt_block *b, struct pt_block *old)
 	before->reader = NULL;
 }
 
+#define RECORD_HEAD 16 /* bytes of a pcap file before a packet; of a pcapng, more */
+
+static uint64_t bytes_ahead(const struct rdpcap_source *s)
+{
+	uint64_t bytes = 0;
+	for (unsigned i = s->ahead_at; i < s->ahead_end; i++)
+		bytes += s->ahead[i]->length + RECORD_HEAD;
+	return bytes;
+}
+
 static bool tell_progress(struct pt_block *b, uint64_t *done, uint64_t *size)
 {
 	struct rdpcap_source *s = pt_state(b);
 	if (!s->reader || s->loop == 0)
 		return false;
-	capture_reader_progress(s->reader, done, size);
+	capture_reader_progress(s->reader, bytes_ahead(s), done, size);
 	*done += *size * (uint64_t)(s->rounds > 0 ? s->rounds - 1 : 0);
 	*size *= (uint64_t)s->loop;
 	return *size > 0;

@@ -71,8 +71,10 @@ extern const char *const capture_formats[];
 int capture_reader_fd(const struct capture_reader *);
 /* Whether reads may have to wait (a FIFO, a socket, a terminal): then poll capture_reader_fd. */
 bool capture_reader_may_wait(const struct capture_reader *);
-/* How far: bytes of the file read so far, and its size; size 0 if unknown. */
-void capture_reader_progress(const struct capture_reader *, uint64_t *done, uint64_t *size);
+/* How far: bytes of the file whose packets have been handed over, and its size; size 0 if unknown. Of what
+   was handed over, so many unpacked bytes still wait at whoever has them (`waiting`). */
+void capture_reader_progress(const struct capture_reader *, uint64_t waiting, uint64_t *done,
+                             uint64_t *size);
 
 /*
  * A writer copies packets into buffers that a thread of its own writes out. Until the first packet

@@ -412,7 +412,14 @@ bool capture_reader_may_wait(const struct capture_reader *r)
 	return input_may_wait(r->in);
 }
 
-void capture_reader_progress(const struct capture_reader *r, uint64_t *done, uint64_t *size)
+/* Of a compressed file, the same part of what was read as of what came out of it. */
+void capture_reader_progress(const struct capture_reader *r, uint64_t waiting, uint64_t *done,
+                             uint64_t *size)
 {
+	const struct window *w = &r->window;
+	uint64_t used = w->offset > waiting ? w->offset - waiting : 0;
+	uint64_t unpacked = w->offset + window_left(w);
 	input_progress(r->in, done, size);
+	if (unpacked)
+		*done = (uint64_t)((double)*done * (double)used / (double)unpacked);
 }

@@ -365,11 +365,11 @@ START_TEST(progress_goes_from_nothing_to_the_size)
 	ck_assert_int_eq(capture_reader_open_fd(memory_file(f.bytes.data, f.bytes.length), "x",
 	                                        &r.reader, &r.err),
 	                 0);
-	capture_reader_progress(r.reader, &done, &size);
+	capture_reader_progress(r.reader, 0, &done, &size);
 	ck_assert_uint_eq(done, 0);
 	ck_assert_uint_eq(size, f.bytes.length);
 	read_on(&r);
-	capture_reader_progress(r.reader, &done, &size);
+	capture_reader_progress(r.reader, 0, &done, &size);
 	ck_assert_uint_eq(done, f.bytes.length);
 	reading_end(&r);
 	buf_free(&f.bytes);
