@@ -94,7 +94,8 @@ static void on_output(void *arg, const char *engine, const char *block, enum pt_
                       const char *text, size_t length)
 {
 	struct daemon *d = arg;
-	console_write(d->console, engine, block, text, length);
+	if (!engines_is_owned(d->engines, engine))
+		console_write(d->console, engine, block, text, length);
 	server_output(d->server, engine, block, canal_name(canal), text, length);
 }
 

@@ -54,6 +54,7 @@ struct engine {
 	struct pt_engine *engine;
 	enum phase phase;
 	bool start, from_file;
+	bool owned;        /* by somebody, who may have gone */
 	const void *owner; /* NULL: nobody's */
 	bool lasts;        /* it comes back when the daemon does */
 	bool suspended;    /* it goes on there: what it leaves is kept */

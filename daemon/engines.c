@@ -130,6 +130,12 @@ uint64_t engines_revision(const struct engines *all, const char *name)
 	return engine ? engine_about(engine).revision : 0;
 }
 
+bool engines_is_owned(const struct engines *all, const char *name)
+{
+	const struct engine *engine = engines_at(all, name);
+	return engine && engine->owned;
+}
+
 void engines_each(struct engines *all, void (*each)(void *arg, struct engine *), void *arg)
 {
 	for (size_t i = 0; i < all->count; i++)

@@ -73,6 +73,9 @@ void engines_count_all(const struct engines *, struct engines_tally *);
 uint64_t engines_revision(const struct engines *,
                           const char *name); /* of its graph; 0: not there */
 
+/* Whether somebody owns it, and hears what it prints: it need not be told elsewhere. */
+bool engines_is_owned(const struct engines *, const char *name);
+
 /* The engine of that name, made and not being destroyed; or NULL and the fault, "$.engine". */
 struct engine *engines_find(struct engines *, const char *name, struct pt_error *);
 /* The same, or one that is just being made and will stay: it may be shown. */

@@ -264,6 +264,7 @@ static int add_wished(struct engines *all, const struct engine_wish *wish, struc
 	engine->from_file = wish->file != NULL;
 	engine->file = wish->file ? must_strdup(wish->file) : NULL;
 	engine->owner = wish->owner;
+	engine->owned = wish->owner;
 	revisions_init(&engine->past,
 	               kept ? journal_file_new(all->journal, wish->name, false, ask_settled, engine)
 	                    : NULL);

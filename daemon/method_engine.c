@@ -130,7 +130,7 @@ static const struct pt_param create_params[] = {
 	GRAPH_ROWS,
 	{"start", "Whether it is started, too.", PT_KIND_BOOL, .fallback = "false"},
 	{"ephemeral", "Not to be kept over a restart of the daemon.", PT_KIND_BOOL, .fallback = "false"},
-	{"owned", "It is destroyed when this connection closes, whatever closes it, and not kept over a restart.", PT_KIND_BOOL, .fallback = "false"},
+	{"owned", "It is destroyed when this connection closes, whatever closes it, and not kept over a restart. What its blocks print goes to who is attached alone.", PT_KIND_BOOL, .fallback = "false"},
 	{"comment", "Why, for the log.", PT_KIND_STRING, .fallback = "None"},
 	{0}
 };
@@ -177,7 +177,7 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.stop",
 		.summary = "Stops an engine: sources first, then sinks are flushed",
-		.help = "With `wait` the engine drains until every source is exhausted; if the time runs out, it stays draining.",
+		.help = "With `wait` the engine drains until every source is exhausted, or every sink has failed; if the time runs out, it stays draining.",
 		.result = "{state}",
 		.role = "operator",
 		.params = stop_params,
@@ -200,7 +200,8 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.stats",
 		.summary = "Counts of every block and link",
-		.result = "{blocks: [{name, in, out, held, filtered: {reason: n}, dropped: {reason: n}, errors, last_error}], links: [{from, to, canal, messages, bytes}], unexplained}",
+		.result = "{blocks: [{name, in, out, held, filtered: {reason: n}, dropped: {reason: n}, errors, last_error}], links: [{from, to, canal, messages, bytes}], total: {in, out, filtered, dropped}, unexplained}",
+		.help = "`total` is of the engine as a whole: `in` is what its sources sent, `out` what its sinks took, each copy of a fan-out once, with what waits in a queue to be received.",
 		.role = "viewer",
 		.params = engine_params,
 		.run = engine_stats,

@@ -95,7 +95,7 @@ void engine_publish(struct pt_engine *); /* for pt_engine_look */
 void flow_work(struct pt_engine *);           /* one turn of the sources that may run */
 void flow_update(struct pt_engine *);         /* holds back the sources that reach a full sink */
 bool flow_has_work(const struct pt_engine *); /* is there a source that may run */
-bool flow_is_exhausted(const struct pt_engine *); /* nobody has anything left to send */
+bool flow_is_exhausted(const struct pt_engine *); /* nothing left to send, or nobody to take it */
 
 /* ---- job.c: what may block, on a worker's thread ---- */
 struct job {

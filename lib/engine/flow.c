@@ -53,8 +53,25 @@ void flow_work(struct pt_engine *e)
 	}
 }
 
+/* Every sink that something leads to has failed; a source may be a sink, too, as a pipe is. */
+static bool nobody_takes(const struct pt_engine *e)
+{
+	bool some = false;
+	for (unsigned i = 0; i < e->graph->link_count; i++) {
+		const struct graph_link *l = &e->graph->links[i];
+		if (l->canal == PT_TRIGGER || l->to->type->role == PT_DRAIN)
+			continue;
+		if (!l->to->alive->failed)
+			return false;
+		some = true;
+	}
+	return some;
+}
+
 bool flow_is_exhausted(const struct pt_engine *e)
 {
+	if (nobody_takes(e))
+		return true;
 	for (unsigned i = 0; i < e->graph->count; i++) {
 		const struct pt_block *b = e->graph->blocks[i]->alive;
 		if (block_is_source(b) ? !b->exhausted : b->ready)

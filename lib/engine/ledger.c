@@ -5,6 +5,12 @@
 #include "base/buf.h"
 #include "msg/json.h"
 #include <stdlib.h>
+#include <string.h>
+
+/* Of an engine as a whole: see add_to_total. */
+struct ledger_total {
+	uint64_t in, out, filtered, dropped;
+};
 
 static uint64_t difference(uint64_t a, uint64_t b)
 {
@@ -89,6 +95,35 @@ static json_t *link_to_json(const struct link *link)
 	                 number(link->messages), "bytes", number(link->bytes));
 }
 
+static uint64_t count_of(const struct pt_block *b, const char *why)
+{
+	uint64_t count = 0;
+	for (unsigned i = 0; i < LEAVINGS_MAX; i++)
+		if (b->count.left[i].count && !strcmp(b->count.left[i].why, why))
+			count += b->count.left[i].count;
+	return count;
+}
+
+/* What sources sent, whether or not there was a link; what somebody outside has got, or may take. */
+static void add_to_total(struct ledger_total *total, const struct pt_block *b)
+{
+	uint64_t sent = b->count.sent[PT_LOW] + b->count.sent[PT_HIGH];
+	if (block_is_source(b))
+		total->in += sent + count_of(b, "unlinked");
+	total->out += b->count.out - sent + (b->type->take ? b->count.held : 0);
+	total->filtered += block_sum(b, true);
+	total->dropped += block_sum(b, false) + b->count.triggers_too_deep;
+}
+
+static json_t *total_to_json(const struct pt_engine *e)
+{
+	struct ledger_total total = {0};
+	for (unsigned i = 0; i < e->graph->count; i++)
+		add_to_total(&total, e->graph->blocks[i]->alive);
+	return json_pack("{s:o, s:o, s:o, s:o}", "in", number(total.in), "out", number(total.out),
+	                 "filtered", number(total.filtered), "dropped", number(total.dropped));
+}
+
 json_t *ledger_to_json(struct pt_engine *e)
 {
 	json_t *blocks = json_array(), *links = json_array();
@@ -101,6 +136,6 @@ json_t *ledger_to_json(struct pt_engine *e)
 	}
 	for (unsigned i = 0; i < e->graph->link_count; i++)
 		json_array_append_new(links, link_to_json(e->graph->links[i].alive));
-	return json_pack("{s:o, s:o, s:o}", "blocks", blocks, "links", links, "unexplained",
-	                 number(ledger_unexplained(e)));
+	return json_pack("{s:o, s:o, s:o, s:o}", "blocks", blocks, "links", links, "total",
+	                 total_to_json(e), "unexplained", number(ledger_unexplained(e)));
 }
