@@ -162,7 +162,7 @@ static int store(const struct reading *r, const struct pt_param *row, const char
 		json_array_append_new(json_object_get(r->values, row->name), value);
 		return 0;
 	}
-	int code = check(r, row, value);
+	int code = row->flags & PT_MAYBE ? 0 : check(r, row, value);
 	json_object_set_new(r->values, row->name, value);
 	return code;
 }
@@ -171,12 +171,12 @@ static int option(struct reading *r, const struct pt_param *row, const char *joi
 {
 	char *name = argv_typed(row);
 	int code = 0;
-	if (!takes_value(row) && joined)
+	if (joined && !takes_value(row) && !(row->flags & PT_MAYBE))
 		code = pt_fail(r->err, -PT_EREQUEST, row->name, "'%s' takes no value", name);
-	else if (!takes_value(row))
-		code = store(r, row, NULL);
 	else if (joined)
 		code = store(r, row, joined);
+	else if (!takes_value(row))
+		code = store(r, row, NULL);
 	else if (r->at < r->count)
 		code = store(r, row, r->words[r->at++]);
 	else

@@ -106,11 +106,3 @@ void progress_line(const struct progress *p, double now_s, struct buf *b)
 		buf_adds(b, " left");
 	}
 }
-
-void progress_total(const struct progress *p, double now_s, struct buf *b)
-{
-	out_count(b, p->messages);
-	buf_adds(b, p->messages == 1 ? " packet, " : " packets, ");
-	out_bytes(b, p->bytes);
-	buf_addf(b, " in %.1f s", now_s - p->began_s);
-}

@@ -23,7 +23,5 @@ void progress_update(struct progress *, const json_t *shown, const json_t *stats
 
 /* "1,234 packets, 1.2 MB, 600/s, 42%, 0:03 left", without newline. */
 void progress_line(const struct progress *, double now_s, struct buf *);
-/* "1,234 packets, 1.2 MB in 2.1 s", without newline. */
-void progress_total(const struct progress *, double now_s, struct buf *);
 
 #endif

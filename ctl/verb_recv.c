@@ -3,10 +3,8 @@
 #include "base/buf.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
-#include "lang/lang.h"
-#include "type/param.h"
+#include "ctl/received.h"
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 static int recv_messages(struct ctl *);
@@ -68,61 +66,13 @@ static double clock_s(void)
 
 /* ---- printing ---- */
 
-static bool is_for_terminals(const json_t *message, const struct pt_bytes *bytes)
-{
-	for (size_t i = 0; i < bytes->length; i++)
-		if ((bytes->data[i] < ' ' && !strchr("\t\n", bytes->data[i])) ||
-		    bytes->data[i] == 0x7f)
-			return false;
-	return json_is_string(message);
-}
-
-static int refuse_bytes(const struct pt_bytes *bytes, struct pt_error *err)
-{
-	struct buf shown = BUF_INIT;
-	lang_print_text(&shown, (const char *)bytes->data, bytes->length);
-	pt_fail(err, -PT_ESTATE, NULL, "this message is not text and not for a terminal: %s",
-	        shown.data);
-	pt_hint(err, "it stays in the queue: take it with -j, or into a file");
-	buf_free(&shown);
-	return -PT_ESTATE;
-}
-
-static int print_bytes(struct receiving *r, const json_t *message, struct pt_error *err)
-{
-	struct pt_bytes bytes;
-	int code = param_bytes_from_json(message, &bytes, err);
-	if (code)
-		return code;
-	if (out_is_terminal() && !is_for_terminals(message, &bytes)) {
-		code = refuse_bytes(&bytes, err);
-	} else {
-		buf_add(&r->out, bytes.data, bytes.length);
-		buf_addc(&r->out, '\n');
-	}
-	free(bytes.data);
-	return code;
-}
-
-static void print_json(struct receiving *r, const json_t *item)
-{
-	char *text = json_dumps(item, JSON_COMPACT);
-	buf_adds(&r->out, text ? text : "{}");
-	buf_addc(&r->out, '\n');
-	free(text);
-}
-
 static int print_all(struct receiving *r, const json_t *messages, struct pt_error *err)
 {
 	size_t i;
 	json_t *item;
 	int code = 0;
 	json_array_foreach (messages, i, item) {
-		int c = 0;
-		if (r->ctl->json)
-			print_json(r, item);
-		else
-			c = print_bytes(r, json_object_get(item, "message"), err);
+		int c = received_print(&r->out, item, r->ctl->json, err);
 		code = code ? code : c;
 		r->wanted--;
 		r->taken++;

@@ -2,13 +2,16 @@
 /* ptctl run. */
 #include "base/error.h"
 #include "base/thread.h"
+#include "ctl/account.h"
 #include "ctl/attach.h"
 #include "ctl/hand_over.h"
 #include "ctl/out.h"
 #include "ctl/pipe.h"
 #include "ctl/private.h"
 #include "ctl/progress.h"
+#include "ctl/received.h"
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -31,6 +34,15 @@ static const struct pt_param rows[] = {
          .doc = "Start a daemon for just this, so that none need be running.",
          .kind = PT_KIND_BOOL,
          .flags = PT_OPTION},
+	{.name = "allow_drops",
+         .doc = "What was dropped is no failure: all of it, or with =REASON,… what was dropped for "
+                "these.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION | PT_MAYBE},
+	{.name = "timeout",
+         .doc = "Stop it cleanly after so long; the exit status is 4 then.",
+         .kind = PT_KIND_SECONDS,
+         .flags = PT_OPTION},
 	{NULL},
 };
 
@@ -38,15 +50,25 @@ const struct verb verb_run = {
 	.name = "run",
 	.summary = "run a graph until its sources are exhausted",
 	.help = "Makes an engine for just this, starts it, prints what its console sinks print, "
-		"waits "
-		"until every source is exhausted and every sink flushed, and destroys it. Ctrl-C "
-		"stops "
-		"it cleanly, and when ptctl is gone, however that came, so is the engine. On a "
-		"terminal a line shows how far it is. The exit status is 1 if a "
-		"block "
-		"failed. Capture files are opened by ptctl and handed to the daemon, so they are "
-		"read and written with your own rights (with rotate, and with -H, with the "
-		"daemon's; but /dev/stdin, /dev/stdout and the like are always ptctl's own).\n"
+		"waits until every source is exhausted and every sink flushed, or every sink has "
+		"failed, prints what its queues hold as 'ptctl recv' would, and destroys it. "
+		"Ctrl-C "
+		"stops it cleanly, and so does a reader of standard output that is gone; when "
+		"ptctl "
+		"is gone, however that came, so is the engine. On a terminal a line shows how far "
+		"it "
+		"is. The last line on standard error says what became of everything: how many "
+		"messages the sources sent, how many the sinks took, each copy of a fan-out once, "
+		"how "
+		"many were filtered, and how many were dropped, where and why. The exit status is "
+		"1 "
+		"if a block failed or anything was dropped. With -j the last line of standard "
+		"output "
+		"is the engine's last stats. Capture files are opened by ptctl and handed to the "
+		"daemon, so they are read and written with your own rights (with rotate, and with "
+		"-H, "
+		"with the daemon's; but /dev/stdin, /dev/stdout and the like are always ptctl's "
+		"own).\n"
 		"\n"
 		"  ptctl run --private 'RdpcapSource(\"in.pcap\") > WrpcapSink(\"out.pcapng\")'",
 	.params = rows,
@@ -62,6 +84,10 @@ struct running {
 	struct attachment output;
 	struct progress progress;
 	bool created, started, terminal;
+	double limit_s;    /* how long it may run */
+	double end_s;      /* when that is over, on the clock */
+	bool late, unread; /* stopped for that; standard output has no reader any more */
+	bool failed;       /* some block did not do what it should */
 	/* The thread that waits for the end, on a connection of its own. */
 	struct pt_client *waiter;
 	pthread_t thread;
@@ -176,6 +202,21 @@ static int prepare(struct running *r, struct pt_error *err)
 	return code;
 }
 
+/* What else may be done where there is no daemon to talk to. */
+static void hint_at_private(const struct running *r, struct pt_error *err)
+{
+	if (r->ctl->client || r->ctl->host || ctl_flag(r->ctl, "private") || !err->count)
+		return;
+	int code = -err->faults[err->count - 1].code;
+	if (code != ENOENT && code != ECONNREFUSED && code != EACCES && code != EPERM)
+		return;
+	const char *hint = err->faults[err->count - 1].hint;
+	char *before = must_strdup(hint ? hint : "");
+	pt_hint(err, "%s%s'ptctl run --private' starts one for just this", before,
+	        *before ? "; " : "");
+	free(before);
+}
+
 /* ---- waiting ---- */
 
 static void *wait_for_end(void *arg)
@@ -199,31 +240,53 @@ static void stop_now(struct running *r)
 	}
 }
 
-static bool is_done(const struct running *r, int timeout_ms)
+static bool is_done(struct running *r, int timeout_ms)
 {
 	struct pollfd fds[] = {{.fd = r->done, .events = POLLIN},
-	                       {.fd = pt_client_fd(r->output.client), .events = POLLIN}};
-	poll(fds, 2, timeout_ms);
+	                       {.fd = pt_client_fd(r->output.client), .events = POLLIN},
+	                       {.fd = STDOUT_FILENO}};
+	poll(fds, 3, timeout_ms);
+	r->unread = fds[2].revents & (POLLERR | POLLHUP);
 	return fds[0].revents;
+}
+
+/* Why it is to be stopped now. */
+static bool is_over(struct running *r)
+{
+	r->late = clock_s() >= r->end_s;
+	if (r->late) {
+		clear_line(r);
+		fprintf(stderr, "ptctl: stopped, as the time is up (--timeout %g)\n", r->limit_s);
+	}
+	return r->late || r->unread || interrupts;
+}
+
+static int step_ms(const struct running *r, bool stopping)
+{
+	enum { STEP_MS = 250 };
+	double left_ms = (r->end_s - clock_s()) * 1e3;
+	if (stopping || left_ms > STEP_MS)
+		return STEP_MS;
+	return left_ms > 0 ? (int)left_ms + 1 : 0;
 }
 
 static int watch(struct running *r, struct pt_error *err)
 {
-	enum { STEP_MS = 250 };
-	double next_s = clock_s() + STEP_MS / 1e3;
+	const double step_s = 0.25;
+	double next_s = clock_s() + step_s;
 	bool stopping = false;
 	int code = 0;
-	while (!code && !is_done(r, STEP_MS)) {
-		code = attach_wait(&r->output, 0, err);
-		if (interrupts && !stopping) {
+	while (!code && !is_done(r, step_ms(r, stopping))) {
+		if (!stopping && is_over(r)) {
 			stopping = true;
 			stop_now(r);
 		}
-		if (interrupts > 1)
+		if (interrupts > 1 || r->unread)
 			break;
+		code = attach_wait(&r->output, 0, err);
 		if (r->terminal && clock_s() >= next_s) {
 			show_progress(r);
-			next_s = clock_s() + STEP_MS / 1e3;
+			next_s = clock_s() + step_s;
 		}
 	}
 	return code;
@@ -253,6 +316,7 @@ static void end_waiting(struct running *r, bool at_once)
 
 static int wait_until_done(struct running *r, struct pt_error *err)
 {
+	r->end_s = clock_s() + r->limit_s;
 	int code = begin_waiting(r, err);
 	if (code)
 		return code;
@@ -274,53 +338,105 @@ static const char *text_of(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-static void warn(const char *block, const char *error)
+/* What queues hold, each to its end. */
+static int print_queue(struct running *r, const char *block, struct pt_error *err)
 {
-	struct buf line = BUF_INIT;
-	out_first_line(&line, error);
-	fprintf(stderr, "ptctl: block '%s': %s\n", block, line.data ? line.data : "");
-	buf_free(&line);
-}
-
-static int find_failures(struct running *r, struct pt_error *err)
-{
-	json_t *shown, *block;
-	size_t i;
-	int code = ctl_call(r->ctl, "engine.show", engine_params(r), &shown, err);
-	if (code)
-		return code;
-	json_array_foreach (json_object_get(shown, "blocks"), i, block) {
-		const char *error = text_of(block, "last_error");
-		if (!strcmp(text_of(block, "state"), "failed"))
-			code = pt_fail(err, -PT_EIO, NULL, "block '%s' failed: %s",
-			               text_of(block, "name"), *error ? error : "no reason given");
-		else if (*error)
-			warn(text_of(block, "name"), error);
+	enum { AT_ONCE = 1024 };
+	size_t got = 1, i;
+	json_t *result, *item;
+	int code = 0;
+	while (got && !code) {
+		json_t *params = engine_params(r);
+		json_object_set_new(params, "block", json_string(block));
+		json_object_set_new(params, "max", json_integer(AT_ONCE));
+		code = ctl_call(r->ctl, "block.recv", params, &result, err);
+		if (code)
+			break;
+		struct buf out = BUF_INIT;
+		got = json_array_size(json_object_get(result, "messages"));
+		json_array_foreach (json_object_get(result, "messages"), i, item)
+			if (!code)
+				code = received_print(&out, item, r->ctl->json, err);
+		json_decref(result);
+		out_buf(&out);
 	}
-	json_decref(shown);
 	return code;
 }
 
-static void show_total(struct running *r)
+/* What other blocks hold cannot be received: they refuse. */
+static void print_queues(struct running *r, const json_t *stats)
+{
+	size_t i;
+	json_t *block;
+	json_array_foreach (json_object_get(stats, "blocks"), i, block) {
+		struct pt_error err = PT_ERROR_INIT;
+		double held = json_number_value(json_object_get(block, "held"));
+		int code = held > 0 ? print_queue(r, text_of(block, "name"), &err) : 0;
+		if (code && code != -PT_ESTATE)
+			fprintf(stderr, "ptctl: %s\n", pt_error_text(&err, error_words(code)));
+		pt_error_clear(&err);
+	}
+}
+
+static void tell_block(const char *block, const char *what, const char *error)
 {
 	struct buf line = BUF_INIT;
-	if (!r->terminal || r->ctl->json)
-		return;
-	ask_progress(r);
-	progress_total(&r->progress, clock_s(), &line);
-	fprintf(stderr, "%s%s\n", interrupts ? "stopped: " : "", line.data);
+	out_first_line(&line, error);
+	fprintf(stderr, "ptctl: block '%s'%s: %s\n", block, what,
+	        line.length ? line.data : "no reason given");
 	buf_free(&line);
+}
+
+static void tell_failures(struct running *r, const json_t *stats)
+{
+	size_t i;
+	json_t *block;
+	json_array_foreach (json_object_get(stats, "blocks"), i, block) {
+		bool failed = !strcmp(text_of(block, "state"), "failed");
+		const char *error = text_of(block, "last_error");
+		if (failed || *error)
+			tell_block(text_of(block, "name"), failed ? " failed" : "", error);
+		r->failed |= failed;
+	}
+}
+
+static int ask_stats(struct running *r, json_t **stats, struct pt_error *err)
+{
+	return ctl_call(r->ctl, "engine.stats", engine_params(r), stats, err);
+}
+
+/* What became of everything. */
+static int account(struct running *r, struct pt_error *err)
+{
+	struct buf line = BUF_INIT;
+	json_t *stats;
+	int code = ask_stats(r, &stats, err);
+	if (!code && !r->unread) {
+		print_queues(r, stats);
+		json_decref(stats);
+		code = ask_stats(r, &stats, err);
+	}
+	if (code)
+		return code;
+	if (r->ctl->json && !r->unread)
+		out_json(stats);
+	tell_failures(r, stats);
+	account_line(stats, &line);
+	fprintf(stderr, "%s\n", line.data);
+	r->failed |= account_has_losses(stats, json_object_get(r->ctl->values, "allow_drops"));
+	buf_free(&line);
+	json_decref(stats);
+	return 0;
 }
 
 static int finish(struct running *r, int code, struct pt_error *err)
 {
 	struct pt_error unheard = PT_ERROR_INIT;
 	clear_line(r);
-	if (!code) {
+	if (!code && !r->unread)
 		attach_catch_up(&r->output, r->ctl->timeout_s, &unheard);
-		show_total(r);
-		code = find_failures(r, err);
-	}
+	if (!code)
+		code = account(r, err);
 	if (r->created && ctl_call(r->ctl, "engine.destroy", engine_params(r), NULL, &unheard) &&
 	    !code)
 		code = unheard.faults[0].code;
@@ -332,26 +448,48 @@ static int finish(struct running *r, int code, struct pt_error *err)
 static void abandon(void *arg)
 {
 	struct running *r = arg;
-	end_waiting(r, true);
+	r->unread = true;
+	if (r->waiting)
+		stop_now(r);
+	end_waiting(r, false);
 	if (r->created)
-		ctl_call(r->ctl, "engine.destroy", engine_params(r), NULL, NULL);
+		finish(r, 0, NULL);
 	private_end(&r->daemon, r->ctl);
+}
+
+static int status_of(const struct running *r)
+{
+	if (interrupts)
+		return EXIT_INTERRUPTED;
+	return r->late ? EXIT_TIMEOUT : r->failed ? EXIT_REFUSED : EXIT_DONE;
+}
+
+/* --timeout is for the whole of it, and not for each request. */
+static double take_limit(struct ctl *ctl)
+{
+	double limit_s = json_object_get(ctl->values, "timeout") ? ctl->timeout_s : INFINITY;
+	ctl->timeout_s = CTL_TIMEOUT_S;
+	return limit_s;
 }
 
 static int run(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	struct running r = {.ctl = ctl, .terminal = isatty(STDERR_FILENO) && !ctl->json};
+	r.limit_s = take_limit(ctl);
 	r.output = (struct attachment){.json = ctl->json, .before = clear_line, .arg = &r};
 	progress_init(&r.progress, clock_s());
 	ctl->carries = true;
 	ctl_catch(interrupted);
 	out_set_last(abandon, &r);
-	int code = prepare(&r, &err);
+	int code = account_check(json_object_get(ctl->values, "allow_drops"), &err);
+	if (!code)
+		code = prepare(&r, &err);
+	hint_at_private(&r, &err);
 	if (!code)
 		code = wait_until_done(&r, &err);
 	code = finish(&r, code, &err);
-	int status = code ? ctl_refused(ctl, &err) : interrupts ? EXIT_INTERRUPTED : EXIT_DONE;
+	int status = code ? ctl_refused(ctl, &err) : status_of(&r);
 	out_set_last(NULL, NULL);
 	attach_close(&r.output);
 	pt_client_close(r.waiter);

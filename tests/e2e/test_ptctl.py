@@ -560,6 +560,135 @@ def test_run_waits_and_leaves_nothing_behind(daemon, tmp_path):
     assert daemon.call("daemon.info")["engines"] == 0
 
 
+def accounted(result):
+    """What the last line of a run says became of everything."""
+    return result.err.splitlines()[-1]
+
+
+def test_run_says_what_became_of_everything(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", [(bytes(60), n) for n in range(2000)])
+    read = f'r = RdpcapSource("{source}"); r > '
+    result = daemon.ptctl("run", read + 'Drain(name="d") > Sink(); d > WrpcapSink("o.pcap")',
+                          cwd=tmp_path)
+    assert (result.code, result.err) == (0, "2,000 in, 4,000 out\n")
+    result = daemon.ptctl("run", read + 'FilterDrain("never") > Sink()')
+    assert (result.code, result.err) == (0, "2,000 in, 0 out, 2,000 filtered\n")
+    result = daemon.ptctl("run", read + "Drain()")
+    assert (result.code, result.err) == (0, "2,000 in, 0 out, 2,000 filtered\n")
+    lossy = read + """TransformDrain("function(m) error('no') end", name="t") > Sink(); r > Sink()
+        r > QueueSink(limit=1000, overflow="drop-newest", name="q")"""
+    result = daemon.ptctl("run", lossy)
+    kept = result.out.count("\n")
+    lost = f"2,000 error at t, {2000 - kept:,} overflow at q"
+    assert result.code == 1 and accounted(result) == \
+        f"2,000 in, {2000 + kept:,} out, {4000 - kept:,} dropped ({lost})"
+    for allowed, code in (("", 0), ("=error,overflow", 0), ("=overflow", 1)):
+        result = daemon.ptctl("run", f"--allow-drops{allowed}", lossy)
+        assert result.code == code and lost in accounted(result)
+    for wrong, words in (("eror", "did you mean 'error'"), ("closed", "filtered, not dropped"),
+                         ("", "needs reasons")):
+        result = daemon.ptctl("run", f"--allow-drops={wrong}", lossy)
+        assert result.code == 2 and words in result.err
+
+
+def test_a_run_whose_sink_takes_nothing_fails(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets(3))
+    read = f'RdpcapSource("{source}") > '
+    result = daemon.ptctl("run", read + f'WrpcapSink("{tmp_path}/o.pcap", linktype="RAW")')
+    assert result.code == 1
+    assert accounted(result) == "3 in, 0 out, 3 dropped (3 link-type at wrpcap_sink1)"
+    result = daemon.ptctl("run", "--allow-drops", read + 'WrpcapSink("/dev/full")')
+    assert result.code == 1 and "'wrpcap_sink1' failed" in result.err
+    assert accounted(result) == "3 in, 0 out, 3 dropped (3 write-error at wrpcap_sink1)"
+
+
+def test_run_ends_when_all_its_sinks_have_failed(daemon):
+    result = daemon.ptctl("run", 'PeriodicSource("tick", 0.001) > WrpcapSink("/dev/full", linktype=1)')
+    assert result.code == 1 and "write-error at wrpcap_sink1" in accounted(result)
+
+
+@pytest.mark.parametrize("pipe", [
+    "PeriodicSource('tick', 0.001) > WrpcapSink('/dev/stdout', linktype=1)",
+    "PeriodicSource('tick', 0.001) > ConsoleSink()",
+])
+def test_run_ends_when_its_reader_has_gone(daemon, pipe):
+    running = subprocess.Popen([program("ptctl"), "-s", daemon.socket, "run", pipe],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout.read(4)
+    running.stdout.close()
+    assert running.wait(DEADLINE) in (0, 1)
+    assert b" in, " in running.stderr.read().splitlines()[-1]
+    running.stderr.close()
+    assert daemon.call("daemon.info")["engines"] == 0
+
+
+def test_an_idle_run_ends_when_its_reader_has_gone(daemon, tmp_path):
+    running = subprocess.Popen([program("ptctl"), "-s", daemon.socket, "run",
+                                f"CLIFeeder() > WrpcapSink('{tmp_path}/o', linktype=1)"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    eventually(lambda: any(e["state"] == "draining" for e in daemon.call("engine.list")["engines"]))
+    running.stdout.close()
+    assert running.wait(DEADLINE) == 0 and running.stderr.read() == "0 in, 0 out\n"
+    running.stderr.close()
+
+
+def test_run_stops_cleanly_when_the_time_is_up(daemon, tmp_path):
+    result = daemon.ptctl("run", "--timeout", "0.5", f"""p = PeriodicSource('tick', 0.001)
+        p > ConsoleSink(); p > WrpcapSink('{tmp_path}/o.pcap', linktype=1)""")
+    assert result.code == 4, result
+    ticks = result.out.count(">'tick'\n")
+    assert ticks == len(makers.read(tmp_path / "o.pcap")) > 0
+    assert accounted(result) == f"{ticks:,} in, {2 * ticks:,} out"
+    assert daemon.call("daemon.info")["engines"] == 0
+
+
+def test_run_prints_what_its_queues_hold(daemon):
+    pipe = "a = PeriodicSource(['one', 'two'], 0.001); a > QueueSink(); a > QueueSink()"
+    result = daemon.ptctl("run", "--timeout", "0.2", pipe)
+    lines = result.out.split()
+    assert lines[:2] == ["one", "two"] and len(lines) % 2 == 0
+    assert lines[:len(lines) // 2] == lines[len(lines) // 2:]
+    assert accounted(result) == f"{len(lines) // 2:,} in, {len(lines):,} out"
+
+
+def test_run_ends_with_its_stats_as_json(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets(3))
+    result = daemon.ptctl("-j", "run", f'RdpcapSource("{source}") > Sink()')
+    stats = json.loads(result.out)
+    assert result.code == 0 and accounted(result) == "3 in, 3 out"
+    assert stats["total"] == {"in": 3, "out": 3, "filtered": 0, "dropped": 0}
+    assert [row["in"] for row in stats["blocks"]] == [3, 3] and stats["unexplained"] == 0
+    result = daemon.ptctl("-j", "run", f'RdpcapSource("{source}") > QueueSink()')
+    *messages, stats = [json.loads(line) for line in result.out.splitlines()]
+    assert len(messages) == 3 and all(m["canal"] == "low" for m in messages)
+    assert stats["total"]["out"] == 3
+
+
+def test_what_a_run_prints_is_not_printed_by_the_daemon(daemon):
+    result = daemon.ptctl("run", "--timeout", "0.2", "PeriodicSource('mine', 0.01) > ConsoleSink()")
+    assert ">'mine'" in result.out
+    daemon.create("e", "s = CLIFeeder(); s > ConsoleSink()")
+    daemon.ok("send", "e.s", "ours")
+    eventually(lambda: "ours" in daemon.printed())
+    assert "mine" not in daemon.printed() + daemon.log()
+
+
+def test_run_without_a_daemon_names_private(tmp_path):
+    result = run_ptctl("-s", tmp_path / "none", "run", "Drain()")
+    assert result.code == 3 and "ptctl run --private" in result.err
+    assert "--private" not in run_ptctl("-s", tmp_path / "none", "list").err
+
+
+def test_progress_is_of_what_was_sent(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", [(bytes(60), n) for n in range(100)])
+    daemon.create("e", f'RdpcapSource("{source}", speed=1, name="r") > Sink()')
+    with daemon.client() as rpc:
+        eventually(lambda: rpc.stats("e", "r")["out"] >= 1)
+        progress = rpc.show("e", "r")["progress"]
+        sent = rpc.stats("e", "r")["out"]
+    assert 0 < progress["done"] <= progress["size"] * (sent + 1) / 100
+
+
 def test_run_private_needs_no_daemon(tmp_path):
     source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
     result = run_ptctl("run", "--private", f'RdpcapSource("{source}") > WrpcapSink("out.pcap")',
@@ -674,5 +803,6 @@ def test_a_killed_run_leaves_no_engine(daemon):
 def test_progress_on_a_terminal(daemon, tmp_path):
     source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
     code, text = on_terminal([program("ptctl"), "-s", str(daemon.socket), "run",
-                              f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/out.pcap")'])
-    assert code == 0 and "50" in text and "packet" in text, text
+                              f'RdpcapSource("{source}", speed=0.05) > '
+                              f'WrpcapSink("{tmp_path}/out.pcap")'])
+    assert code == 0 and text.endswith("50 in, 50 out\r\n") and "packets, " in text, text
