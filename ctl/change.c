@@ -2,9 +2,14 @@
 /* What the verbs that change a graph have in common. */
 #include "ctl/change.h"
 
+#include "base/utf8.h"
 #include "ctl/out.h"
 #include "lang/lang.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 json_t *change_op(const char *op, const char *name)
 {
@@ -91,6 +96,8 @@ static void show_op(struct buf *b, const json_t *op)
 	else if (!strcmp(word, "link") || !strcmp(word, "unlink"))
 		buf_addf(b, "%s %s %s", text_of(op, "from"), out_canal_sign(text_of(op, "canal")),
 		         text_of(op, "to"));
+	else if (!strcmp(word, "empty"))
+		buf_adds(b, "engine");
 	else if (!strcmp(word, "order"))
 		buf_adds(b, "only how it is written differs");
 	else
@@ -108,18 +115,154 @@ void change_show_ops(struct buf *b, const json_t *ops, const char *indent)
 	}
 }
 
-int change_done(struct ctl *ctl, json_t *result)
+/* ---- what was done, in a line ---- */
+
+/* The pieces that the line is made of: each belongs to what stands before it. */
+struct pieces {
+	char **items;
+	size_t count;
+	char *end; /* where the last link ended, by which canal */
+};
+
+static void add_piece(struct pieces *p, char *text)
 {
+	p->items = must_realloc(p->items, p->count + 1, sizeof *p->items);
+	p->items[p->count++] = text;
+}
+
+/* A link that goes on where the one before ended is written as a chain. */
+static void add_link(struct pieces *p, const char *before, const json_t *op)
+{
+	const char *sign = out_canal_sign(json_string_value(json_object_get(op, "canal")));
+	char *from = must_printf("%s %s", sign, text_of(op, "from"));
+	if (!*before && !strcmp(p->end, from))
+		add_piece(p, must_printf(" %s %s", sign, text_of(op, "to")));
+	else
+		add_piece(p, must_printf("%s%s %s %s", *before ? before : ", ", text_of(op, "from"),
+		                         sign, text_of(op, "to")));
+	free(from);
+	free(p->end);
+	p->end = must_printf("%s %s", sign, text_of(op, "to"));
+}
+
+/* All operations of one kind, in their order. */
+static void add_group(struct pieces *p, const json_t *ops, const char *op, const char *word)
+{
+	char *before = must_printf("%s%s ", p->count ? "; " : "", word);
+	size_t i, count = p->count;
+	json_t *item;
+	json_array_foreach ((json_t *)(uintptr_t)ops, i, item) {
+		const char *begin = p->count == count ? before : "";
+		if (strcmp(text_of(item, "op"), op) != 0)
+			continue;
+		if (json_object_get(item, "from"))
+			add_link(p, begin, item);
+		else
+			add_piece(p, must_printf("%s%s", *begin ? begin : ", ",
+			                         text_of(item, "name")));
+	}
+	free(before);
+}
+
+static size_t width_of(const char *text)
+{
+	return utf8_width(text, strlen(text));
+}
+
+/* How many pieces fit, with the words for those that do not. */
+static size_t count_fitting(const struct pieces *p, size_t used, size_t width)
+{
+	size_t fitting = 0, all = used;
+	for (size_t i = 0; i < p->count; i++)
+		all += width_of(p->items[i]);
+	if (all <= width)
+		return p->count;
+	for (; fitting < p->count; fitting++) {
+		char more[40];
+		snprintf(more, sizeof more, " and %zu more", p->count - fitting - 1);
+		used += width_of(p->items[fitting]);
+		if (used + strlen(more) > width)
+			break;
+	}
+	return fitting;
+}
+
+static void add_pieces(struct buf *b, const struct pieces *p, size_t width)
+{
+	size_t fitting = count_fitting(p, width_of(b->data), width);
+	if (!fitting && p->count)
+		fitting = 1;
+	for (size_t i = 0; i < fitting; i++)
+		buf_adds(b, p->items[i]);
+	if (fitting < p->count)
+		buf_addf(b, " and %zu more", p->count - fitting);
+}
+
+void change_summary(struct buf *b, json_int_t revision, const json_t *ops, size_t width)
+{
+	static const char *const words[][2] = {
+		{"add", "added"}, {"remove", "removed"}, {"replace", "replaced"},
+		{"set", "set"},   {"link", "linked"},    {"unlink", "unlinked"},
+	};
+	struct pieces p = {0};
+	if (!json_array_size(ops)) {
+		buf_adds(b, "no change");
+		return;
+	}
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		add_group(&p, ops, words[i][0], words[i][1]);
+	buf_addf(b, "revision %" JSON_INTEGER_FORMAT ": ", revision);
+	add_pieces(b, &p, width);
+	if (!p.count)
+		buf_adds(b, revision ? "only how it is written differs" : "an empty engine");
+	for (size_t i = 0; i < p.count; i++)
+		free(p.items[i]);
+	free(p.items);
+	free(p.end);
+}
+
+static void tell_done(const struct ctl *ctl, const char *engine, const json_t *result)
+{
+	struct buf b = BUF_INIT, line = BUF_INIT;
+	const json_t *plan = json_object_get(result, "plan");
+	double confirm_s = json_number_value(json_object_get(ctl->values, "confirm"));
+	json_int_t revision = json_integer_value(json_object_get(result, "revision"));
+	change_summary(&line, revision, plan, out_columns());
+	out_clean(&b, line.data);
+	buf_addc(&b, '\n');
+	if (confirm_s > 0 && json_array_size(plan)) {
+		char until[16];
+		time_t at = time(NULL) + (time_t)ceil(confirm_s);
+		struct tm tm;
+		strftime(until, sizeof until, "%H:%M:%S", localtime_r(&at, &tm));
+		buf_addf(&b, "it goes back at %s, unless: ptctl confirm %s\n", until, engine);
+	}
+	buf_free(&line);
+	out_buf(&b);
+}
+
+int change_done(struct ctl *ctl, const char *engine, json_t *result)
+{
+	const json_t *plan = json_object_get(result, "plan");
+	bool dry = ctl_flag(ctl, "dry_run");
+	bool tells = dry && ctl_flag(ctl, "exit_code") && json_array_size(plan);
 	if (ctl->json) {
 		out_json(result);
-	} else if (ctl_flag(ctl, "dry_run")) {
+	} else if (dry) {
 		struct buf b = BUF_INIT;
-		change_show_ops(&b, json_object_get(result, "plan"), "");
+		change_show_ops(&b, plan, "");
 		out_buf(&b);
+	} else if (!ctl_flag(ctl, "quiet")) {
+		tell_done(ctl, engine, result);
 	}
 	ctl_tell_losses(result); /* the change is made all the same */
 	json_decref(result);
-	return EXIT_DONE;
+	return tells ? EXIT_DIFFERS : EXIT_DONE;
+}
+
+int change_none(struct ctl *ctl, const char *engine, json_int_t revision)
+{
+	return change_done(ctl, engine, json_pack("{s:I, s:[]}", "revision", revision, "plan"));
 }
 
 int change_run(struct ctl *ctl, const char *engine, json_t *ops)
@@ -128,5 +271,5 @@ int change_run(struct ctl *ctl, const char *engine, json_t *ops)
 	json_t *result;
 	if (change_send(ctl, engine, ops, &result, &err))
 		return ctl_refused(ctl, &err);
-	return change_done(ctl, result);
+	return change_done(ctl, engine, result);
 }

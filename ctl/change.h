@@ -21,8 +21,16 @@ int change_call(struct ctl *, const char *method, const char *engine, json_t *pa
 /* Operations as they would be typed, one a line. */
 void change_show_ops(struct buf *, const json_t *ops, const char *indent);
 
-/* Shows the result (with -j all of it, with --dry-run the plan, else nothing) and frees it. */
-int change_done(struct ctl *, json_t *result);
+/* Shows the result (with -j all of it, with --dry-run the plan, else what was done in one line, unless
+   --quiet) and frees it. Returns the exit status. */
+int change_done(struct ctl *, const char *engine, json_t *result);
+
+/* That nothing had to be done, as such a result. */
+int change_none(struct ctl *, const char *engine, json_int_t revision);
+
+/* "revision 2: added d1, si1; linked s > d1 > si1", or "no change"; cut to so many columns with
+   "and 57 more". Without newline. */
+void change_summary(struct buf *, json_int_t revision, const json_t *ops, size_t width);
 
 /* Both, for a change that needs nothing else. */
 int change_run(struct ctl *, const char *engine, json_t *ops);

@@ -15,6 +15,8 @@ enum exit_status {
 	EXIT_USAGE = 2,
 	EXIT_NO_DAEMON = 3,
 	EXIT_TIMEOUT = 4,
+	EXIT_NOT_FOUND = 6,
+	EXIT_DIFFERS = 9,
 	EXIT_INTERRUPTED = 130,
 };
 

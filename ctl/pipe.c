@@ -40,7 +40,7 @@ int pipe_gather(struct pipe_text *p, const struct ctl *ctl, struct pt_error *err
 	const json_t *words = ctl_many(ctl, "pipe");
 	size_t i;
 	json_t *word;
-	*p = (struct pipe_text){.text = BUF_INIT};
+	*p = (struct pipe_text){.text = BUF_INIT, .given = file || words};
 	if (file && words)
 		return pt_fail(err, -PT_EREQUEST, NULL, "either PIPE or '--file', not both");
 	if (file)
@@ -71,6 +71,19 @@ int pipe_parse(struct pipe_text *p, struct world *w, struct pt_error *err)
 	if (code)
 		name_origin(p, err);
 	return code;
+}
+
+int pipe_require(const struct pipe_text *p, const char *hint, struct pt_error *err)
+{
+	if (json_array_size(p->program.ops))
+		return 0;
+	if (p->given)
+		pt_fail(err, -PT_EREQUEST, "pipe", "%s%sthere is no statement: nothing is done",
+		        p->origin ? p->origin : "", p->origin ? ": " : "");
+	else
+		pt_fail(err, -PT_EREQUEST, "pipe", "PIPE is missing, or '--file'");
+	pt_hint(err, "%s", hint);
+	return -PT_EREQUEST;
 }
 
 void pipe_fini(struct pipe_text *p)

@@ -8,6 +8,7 @@
 struct pipe_text {
 	struct buf text;    /* the PIPE arguments, a line each, or the file */
 	const char *origin; /* the file's name for messages; NULL: arguments */
+	bool given;         /* though it may be empty */
 	struct lang_program program;
 };
 
@@ -35,6 +36,8 @@ struct pipe_text {
    pipe_fini in every case. */
 int pipe_gather(struct pipe_text *, const struct ctl *, struct pt_error *);
 int pipe_parse(struct pipe_text *, struct world *, struct pt_error *);
+/* Refuses a text without a statement, which is no graph, with a hint at what else may be meant. */
+int pipe_require(const struct pipe_text *, const char *hint, struct pt_error *);
 void pipe_fini(struct pipe_text *);
 
 /* Gives the faults of a refusal ("$.ops[3].params.port") line, column and caret. Where the request

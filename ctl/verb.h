@@ -36,24 +36,33 @@ extern const struct verb verb_add, verb_apply, verb_attach, verb_call, verb_clos
 	verb_types, verb_undo, verb_unlink, verb_wireshark;
 
 /* The rows that go with every verb that changes a graph. */
-#define VERB_CHANGE_OPTIONS                                                           \
-	{.name = "if_revision",                                                       \
-	 .doc = "Refuse (exit status 5) unless the engine is at this revision.",      \
-	 .kind = PT_KIND_INT,                                                         \
-	 .flags = PT_OPTION,                                                          \
-	 .max = 9007199254740992.0},                                                  \
-		{.name = "dry_run",                                                   \
-	         .doc = "Check and tell what would be done, and change nothing.",     \
-	         .kind = PT_KIND_BOOL,                                                \
-	         .flags = PT_OPTION},                                                 \
-		{.name = "comment",                                                   \
-	         .doc = "Why, for the engine's log.",                                 \
-	         .kind = PT_KIND_STRING,                                              \
-	         .flags = PT_OPTION},                                                 \
-	{                                                                             \
-		.name = "confirm",                                                    \
-		.doc = "Take the change back after so long, unless it is confirmed.", \
-		.kind = PT_KIND_SECONDS, .flags = PT_OPTION                           \
+#define VERB_CHANGE_OPTIONS                                                                 \
+	{.name = "if_revision",                                                             \
+	 .doc = "Refuse (exit status 5) unless the engine is at this revision.",            \
+	 .kind = PT_KIND_INT,                                                               \
+	 .flags = PT_OPTION,                                                                \
+	 .max = 9007199254740992.0},                                                        \
+		{.name = "dry_run",                                                         \
+	         .doc = "Check and tell what would be done, and change nothing.",           \
+	         .kind = PT_KIND_BOOL,                                                      \
+	         .flags = PT_OPTION},                                                       \
+		{.name = "exit_code",                                                       \
+	         .doc = "With --dry-run: the exit status is 9 if something would be done.", \
+	         .kind = PT_KIND_BOOL,                                                      \
+	         .flags = PT_OPTION},                                                       \
+		{.name = "quiet",                                                           \
+	         .doc = "Do not tell what was done.",                                       \
+	         .kind = PT_KIND_BOOL,                                                      \
+	         .flags = PT_OPTION,                                                        \
+	         .letter = 'q'},                                                            \
+		{.name = "comment",                                                         \
+	         .doc = "Why, for the engine's log.",                                       \
+	         .kind = PT_KIND_STRING,                                                    \
+	         .flags = PT_OPTION},                                                       \
+	{                                                                                   \
+		.name = "confirm",                                                          \
+		.doc = "Take the change back after so long, unless it is confirmed.",       \
+		.kind = PT_KIND_SECONDS, .flags = PT_OPTION                                 \
 	}
 
 #endif

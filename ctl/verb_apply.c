@@ -12,6 +12,10 @@ static const struct pt_param apply_rows[] = {
 	PIPE_ARGUMENTS(),
 	PIPE_FILE,
 	PIPE_DEFINE,
+	{.name = "empty",
+         .doc = "Without a graph: take out every block, with what its queues hold.",
+         .kind = PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	VERB_CHANGE_OPTIONS,
 	{NULL},
 };
@@ -28,6 +32,17 @@ const struct verb verb_apply = {
 	.run = apply,
 };
 
+/* What was forgotten, or could not be made, is not to wipe a graph. */
+static int check_emptiness(const struct ctl *ctl, const struct pipe_text *pipe,
+                           struct pt_error *err)
+{
+	if (!ctl_flag(ctl, "empty"))
+		return pipe_require(pipe, "--empty takes every block out", err);
+	if (json_array_size(pipe->program.ops))
+		return pt_fail(err, -PT_EREQUEST, "empty", "either a graph or '--empty', not both");
+	return 0;
+}
+
 static int apply(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -39,6 +54,8 @@ static int apply(struct ctl *ctl)
 		code = world_init(&world, ctl, NULL, &err);
 	if (!code)
 		code = pipe_parse(&pipe, &world, &err);
+	if (!code)
+		code = check_emptiness(ctl, &pipe, &err);
 	if (!code) {
 		json_t *graph = json_object();
 		pipe_graph(&pipe, graph);
@@ -48,5 +65,5 @@ static int apply(struct ctl *ctl)
 	}
 	world_fini(&world);
 	pipe_fini(&pipe);
-	return code ? ctl_refused(ctl, &err) : change_done(ctl, result);
+	return code ? ctl_refused(ctl, &err) : change_done(ctl, ctl_text(ctl, "engine"), result);
 }

@@ -158,7 +158,7 @@ static int undo(struct ctl *ctl)
 		json_object_set(params, "revision", revision);
 	if (change_call(ctl, "engine.undo", ctl_text(ctl, "engine"), params, &result, &err))
 		return ctl_refused(ctl, &err);
-	return change_done(ctl, result);
+	return change_done(ctl, ctl_text(ctl, "engine"), result);
 }
 
 static int confirm(struct ctl *ctl)

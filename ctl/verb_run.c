@@ -175,14 +175,14 @@ static int prepare(struct running *r, struct pt_error *err)
 {
 	struct world world = {0};
 	int code = pipe_gather(&r->pipe, r->ctl, err);
-	if (!code && !r->pipe.text.length)
-		code = pt_fail(err, -PT_EREQUEST, NULL, "PIPE is missing: what is to be run?");
 	if (!code && ctl_flag(r->ctl, "private"))
 		code = private_begin(&r->daemon, r->ctl, err);
 	if (!code)
 		code = world_init(&world, r->ctl, NULL, err);
 	if (!code)
 		code = pipe_parse(&r->pipe, &world, err);
+	if (!code)
+		code = pipe_require(&r->pipe, "give the graph that is to be run", err);
 	if (!code)
 		code = hand_over(&r->files, &r->pipe, &world, r->ctl, err);
 	world_fini(&world);

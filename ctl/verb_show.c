@@ -242,8 +242,10 @@ static void show_block(const json_t *shown, json_t *block, const json_t *counts)
 	table_addf(&t, "%s.%s", text_of(shown, "engine"), text_of(block, "name"));
 	t.headless = true;
 	json_object_del(rest, "params");
-	if (counts) /* where the last error stands, too */
+	if (counts) { /* where they stand, too */
 		json_object_del(rest, "last_error");
+		json_object_del(rest, "state");
+	}
 	add_members(&t, rest, "");
 	if (json_object_size(json_object_get(block, "params"))) {
 		table_add(&t, "parameters");

@@ -137,7 +137,7 @@ struct lang_env world_env(struct world *w)
 	return (struct lang_env){
 		.params = params,
 		.types = types,
-		.exists = exists,
+		.exists = w->lenient ? NULL : exists,
 		.blocks = blocks,
 		.directory = w->directory,
 		.constants = w->constants,

@@ -126,7 +126,9 @@ static void filled(void *arg, int code, json_t *result, struct pt_error *err)
 	struct engine *engine = arg;
 	if (!code && engine->from_file)
 		engine_follow_file(engine, 0);
-	if (code && stays(engine)) {
+	if (!code && engine->dry_run) {
+		engine_unmake(engine);
+	} else if (code && stays(engine)) {
 		engine->hollow = true;
 		stay(engine, code, err);
 	} else if (!code && engine->start && stays(engine)) {
@@ -251,7 +253,8 @@ static int add_wished(struct engines *all, const struct engine_wish *wish, struc
                       struct pt_error *err)
 {
 	struct engine *engine;
-	bool kept = all->journal && !wish->ephemeral && !wish->owner && !wish->file;
+	bool kept =
+		all->journal && !wish->ephemeral && !wish->owner && !wish->file && !wish->dry_run;
 	int code = wish->why ? 0 : check_name(wish->name, err);
 	if (!code)
 		code = add(all, wish->name, kept || wish->file, &engine, err);
@@ -260,7 +263,8 @@ static int add_wished(struct engines *all, const struct engine_wish *wish, struc
 			close(wish->fds[i]);
 		return code;
 	}
-	engine->start = wish->start;
+	engine->start = wish->start && !wish->dry_run;
+	engine->dry_run = wish->dry_run;
 	engine->from_file = wish->file != NULL;
 	engine->file = wish->file ? must_strdup(wish->file) : NULL;
 	engine->owner = wish->owner;

@@ -58,7 +58,7 @@ def test_refused(daemon):
     daemon.create("e", "s = CLIFeeder(); d = Drain(); q = Sink()")
     for arguments in (["create", "e"], ["add", "e", "d = Drain()"], ["add", "e", "q > d"],
                       ["add", "e", "d > d"], ["send", "e.d", "m"], ["recv", "e.q"],
-                      ["unlink", "e", "s > q"], ["create", "f", "t = TransformDrain('nonsense')"],
+                      ["create", "f", "t = TransformDrain('nonsense')"],
                       ["call", "engine.create", "{}"]):
         result = daemon.ptctl(*arguments)
         assert result.code == EXIT["refused"], (arguments, result)
@@ -387,6 +387,81 @@ def test_sigpipe_is_quiet(daemon):
     assert done.stderr == b""
 
 
+# ---- changes ------------------------------------------------------------------------------------
+
+def test_changes_answer(daemon):
+    create = 's = CLIFeeder(); s > TransformDrain("upper") > QueueSink(name="q")'
+    assert daemon.ok("create", "e", create) == \
+        "revision 1: added s, transform_drain1, q; linked s > transform_drain1 > q\n"
+    assert daemon.ok("create", "empty") == "revision 0: an empty engine\n"
+    assert daemon.ok("add", "e", "s > q") == "revision 2: linked s > q\n"
+    assert daemon.ok("unlink", "e", "s > q") == "revision 3: unlinked s > q\n"
+    assert daemon.ok("set", "e.q", "limit=1000") == "revision 4: set q\n"
+    assert daemon.ok("set", "e.q", "limit=1000") == "no change\n"
+    assert daemon.ok("replace", "e.q", "Sink()") == "revision 5: replaced q\n"
+    assert daemon.ok("undo", "e", "1") == "revision 6: replaced q\n"
+    assert daemon.ok("apply", "e", create) == "no change\n"
+    assert daemon.ok("remove", "e", "transform_drain1", "-q") == ""
+    told, how = daemon.ok("add", "e", "s > q", "--confirm", "60").splitlines()
+    assert told == "revision 8: linked s > q"
+    assert re.fullmatch(r"it goes back at \d\d:\d\d:\d\d, unless: ptctl confirm e", how)
+    daemon.ok("confirm", "e")
+    many = daemon.ok("add", "e", "; ".join(f"drain{n} = Drain()" for n in range(100)))
+    assert len(many) <= 81 and re.search(r"added drain0, .* and \d\d more\n$", many)
+
+
+def test_a_text_without_a_statement_is_no_graph(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    daemon.ok("send", "e.s", "precious")
+    for arguments in (["apply", "e"], ["apply", "e", ""], ["apply", "e", "# later"],
+                      ["apply", "e", "-f", "-"], ["apply", "e", "-f", "/dev/null"],
+                      ["create", "f", ""], ["create", "f", "-f", "-"], ["add", "e", " ; "],
+                      ["run", "# nothing"], ["unlink", "e", ""], ["unlink", "e", "s"],
+                      ["apply", "e", "--empty", "Drain()"]):
+        result = daemon.ptctl(*arguments, input=b"")
+        assert result.code == 2 and result.err.count("\n") >= 1, (arguments, result)
+    assert "--empty" in daemon.ptctl("apply", "e").err
+    assert daemon.ok("recv", "e.q") == "precious\n"
+    assert daemon.call("daemon.info")["engines"] == 1
+    assert daemon.ok("apply", "e", "--empty") == "revision 2: removed s, q\n"
+
+
+def test_words_for_scripts(daemon):
+    graph = "s = CLIFeeder(); q = QueueSink(); s > q"
+    assert daemon.ptctl("create", "e", graph, "--dry-run", "--exit-code").code == 9
+    plan = daemon.ok("create", "e", graph, "--dry-run")
+    assert plan == "add     s = CLIFeeder()\nadd     q = QueueSink()\nlink    s > q\n"
+    assert daemon.ptctl("create", "e", "CLIFeeder() > CLIFeeder()", "--dry-run").code == 1
+    assert daemon.call("daemon.info")["engines"] == 0
+    for said in ("revision 1: added s, q; linked s > q\n", "no change\n"):
+        assert daemon.ok("create", "e", "--or-apply", graph, "--start") == said
+    daemon.ok("send", "e.s", "kept")
+    assert daemon.ok("create", "e", "--or-apply") == "no change\n"
+    refused = daemon.ptctl("create", "e", graph)
+    assert refused.code == 1 and "ptctl apply e" in refused.err
+    refused = daemon.ptctl("create", "e", graph, "--dry-run")
+    assert refused.code == 1
+    more = "q = QueueSink(); d = Drain(); s > d; s > q"
+    for said in ("revision 2: added d; linked s > d\n", "no change\n"):
+        assert daemon.ok("add", "e", "--may-exist", more) == said
+    refused = daemon.ptctl("add", "e", "--may-exist", "d = UpDrain()")
+    assert refused.code == 1 and "'d' is there, and is another" in refused.err
+    for said in ("revision 3: unlinked s > d\n", "no change\n"):
+        assert daemon.ok("unlink", "e", "--if-exists", "s > d", "s > nothing") == said
+    for said in ("revision 4: removed d\n", "no change\n"):
+        assert daemon.ok("remove", "e", "--if-exists", "d", "nothing", "d") == said
+    assert daemon.ptctl("apply", "e", graph, "--dry-run", "--exit-code").code == 0
+    assert daemon.ptctl("apply", "e", "Drain()", "--dry-run", "--exit-code").code == 9
+    for verb in ("start", "start", "stop", "stop"):
+        daemon.ok(verb, "e")
+    assert daemon.ptctl("unlink", "e", "q > s").code == 6
+    assert daemon.ok("recv", "e.q") == "kept\n"
+    daemon.create("f")
+    assert daemon.ptctl("destroy", "nothing", "e", "f").code == 6
+    assert daemon.call("daemon.info")["engines"] == 0
+    daemon.ok("destroy", "--if-exists", "nothing", "e")
+
+
 # ---- sending and receiving ----------------------------------------------------------------------
 
 def test_one_message_a_line_of_standard_input(daemon):
@@ -466,7 +541,6 @@ end'''); CLIFeeder() > t > Sink()""",
     "s = CLIFeeder(); s > Sink(); s > Sink(); s > Drain() > Sink()",
     "u = UpDrain(); w = DownDrain(); s = CLIFeeder(); s > u >> w > Sink()",
     "w = WrpcapSink('/tmp/x', rotate={'size': '100MiB', 'files': 10})",
-    "",
 ]
 
 
