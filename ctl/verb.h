@@ -33,7 +33,7 @@ extern const struct verb verb_add, verb_apply, verb_attach, verb_call, verb_clos
 	verb_confirm, verb_create, verb_destroy, verb_events, verb_export, verb_graph, verb_help,
 	verb_list, verb_load, verb_log, verb_proxy, verb_recv, verb_remove, verb_replace, verb_run,
 	verb_send, verb_set, verb_show, verb_start, verb_stats, verb_stop, verb_tap, verb_trigger,
-	verb_types, verb_undo, verb_unlink, verb_wireshark;
+	verb_types, verb_undo, verb_unlink, verb_wait, verb_health, verb_wireshark;
 
 /* The rows that go with every verb that changes a graph. */
 #define VERB_CHANGE_OPTIONS                                                                 \

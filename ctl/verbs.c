@@ -40,12 +40,12 @@ const struct pt_param verb_globals[] = {
 };
 
 const struct verb *const verbs[] = {
-	&verb_create, &verb_destroy, &verb_add,    &verb_remove, &verb_unlink,    &verb_replace,
-	&verb_set,    &verb_apply,   &verb_export, &verb_log,    &verb_undo,      &verb_confirm,
-	&verb_start,  &verb_stop,    &verb_run,    &verb_list,   &verb_show,      &verb_stats,
-	&verb_graph,  &verb_attach,  &verb_events, &verb_tap,    &verb_wireshark, &verb_send,
-	&verb_close,  &verb_trigger, &verb_recv,   &verb_types,  &verb_load,      &verb_help,
-	&verb_call,   &verb_proxy,   NULL,
+	&verb_create,    &verb_destroy, &verb_add,    &verb_remove,  &verb_unlink, &verb_replace,
+	&verb_set,       &verb_apply,   &verb_export, &verb_log,     &verb_undo,   &verb_confirm,
+	&verb_start,     &verb_stop,    &verb_wait,   &verb_run,     &verb_list,   &verb_show,
+	&verb_stats,     &verb_graph,   &verb_health, &verb_attach,  &verb_events, &verb_tap,
+	&verb_wireshark, &verb_send,    &verb_close,  &verb_trigger, &verb_recv,   &verb_types,
+	&verb_load,      &verb_help,    &verb_call,   &verb_proxy,   NULL,
 };
 
 const struct verb *verb_find(const char *name)

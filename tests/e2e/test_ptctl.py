@@ -462,6 +462,49 @@ def test_words_for_scripts(daemon):
     daemon.ok("destroy", "--if-exists", "nothing", "e")
 
 
+def test_wait_for_a_state(daemon):
+    def waiting(*words):
+        return subprocess.Popen([program("ptctl"), "-s", daemon.socket, "wait", *words,
+                                 "--timeout", str(DEADLINE)], stdout=subprocess.PIPE, text=True)
+
+    def came(process):
+        out, _ = process.communicate(timeout=2 * DEADLINE)
+        return process.returncode, out
+
+    before = waiting("e", "running")
+    daemon.create("e", "s = CLIFeeder(); s > QueueSink(name='q')")
+    assert came(before) == (0, "running\n")
+    daemon.ok("send", "e.s", "one")
+    late = daemon.ptctl("wait", "e.q", "drained", "stopped", "--timeout", "0.1")
+    assert late.code == 4 and "it is running" in late.err
+    exhausted, drained = waiting("e.s", "exhausted"), waiting("e.q", "drained")
+    daemon.ok("close", "e.s")
+    assert came(exhausted) == (0, "exhausted\n")
+    daemon.ok("recv", "e.q")
+    assert came(drained) == (0, "drained\n")
+    assert daemon.ok("wait", "e", "exhausted") == "exhausted\n"
+    stopped, gone = waiting("e", "failed", "stopped"), waiting("e", "gone")
+    daemon.ok("stop", "e")
+    assert came(stopped) == (0, "stopped\n")
+    daemon.ok("destroy", "e")
+    assert came(gone) == (0, "gone\n")
+    assert daemon.ptctl("wait", "e", "nonsense").code == 2
+    assert json.loads(daemon.ok("-j", "wait", "e.q", "gone")) == {"state": "gone"}
+
+
+def test_health_has_a_line_for_each_fault(daemon):
+    daemon.create("good", "s = CLIFeeder(); s > Sink()")
+    assert daemon.ok("health") == ""
+    daemon.create("bad", "PeriodicSource('x', 0.01) > WrpcapSink('/dev/full', linktype=1)")
+    daemon.ok("wait", "bad", "failed", "--timeout", str(DEADLINE))
+    result = daemon.ptctl("health")
+    assert result.code == 1 and re.fullmatch(r"bad\.wrpcap_sink1 has failed: .*full.*\n", result.out)
+    assert daemon.ptctl("health", "bad").code == 1 and daemon.ok("health", "good") == ""
+    assert daemon.ptctl("health", "none").code == 6
+    (fault,) = json.loads(daemon.ptctl("-j", "health").out)["faults"]
+    assert (fault["engine"], fault["block"]) == ("bad", "wrpcap_sink1")
+
+
 # ---- sending and receiving ----------------------------------------------------------------------
 
 def test_one_message_a_line_of_standard_input(daemon):
