@@ -44,7 +44,7 @@ const struct verb verb_wait = {
 		"drained "
 		"when moreover no block holds a message. 'gone' is what is not there.\n"
 		"\n"
-		"  ptctl wait p running\n"
+		"  ptctl wait lab running\n"
 		"  ptctl wait p stopped failed --timeout 60",
 	.params = wait_rows,
 	.run = wait_for,
