@@ -102,8 +102,8 @@ static int check_name(const char *path, struct pipe_fault *fault)
 	return good ? 0 : -PT_EPARAM;
 }
 
-static int read_program(const char *path, char **text, struct lang_program *program,
-                        struct pipe_fault *fault)
+static int read_program(const char *path, const char *out, char **text,
+                        struct lang_program *program, struct pipe_fault *fault)
 {
 	int code = check_name(path, fault);
 	if (!code)
