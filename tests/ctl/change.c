@@ -52,7 +52,7 @@ START_TEST(a_line_is_cut_to_the_width)
 {
 	const char ops[] = "[" OP("add", "first") ", " OP("add", "second") ", " OP(
 		"add", "third") ", " LINK("link", "first", "second", "low") "]";
-	expect(ops, 58, "revision 2: added first, second, third; linked first > second");
+	expect(ops, 61, "revision 2: added first, second, third; linked first > second");
 	expect(ops, 45, "revision 2: added first, second and 2 more");
 	expect(ops, 5, "revision 2: added first and 3 more");
 }
