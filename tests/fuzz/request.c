@@ -4,6 +4,7 @@
 #include "daemon/daemon.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -54,6 +55,16 @@ static int dial(void)
 	abort();
 }
 
+/* libFuzzer's alarm is no reason to go. */
+static int await(struct pollfd *p, int patience_ms)
+{
+	int n;
+	do
+		n = poll(p, 1, patience_ms);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 /* Returns how many bytes came, until the daemon was through or the time was over. */
 static size_t ask(const void *bytes, size_t length, int patience_ms)
 {
@@ -62,7 +73,7 @@ static size_t ask(const void *bytes, size_t length, int patience_ms)
 	int fd = dial();
 	for (size_t sent = 0; sent < length;) {
 		struct pollfd p = {fd, POLLIN | POLLOUT, 0};
-		if (poll(&p, 1, patience_ms) <= 0)
+		if (await(&p, patience_ms) <= 0)
 			break;
 		if (p.revents & POLLIN && recv(fd, room, sizeof room, MSG_DONTWAIT) <= 0)
 			break;
@@ -75,7 +86,7 @@ static size_t ask(const void *bytes, size_t length, int patience_ms)
 	shutdown(fd, SHUT_WR);
 	for (ssize_t n = 1; n > 0; got += n > 0 ? (size_t)n : 0) {
 		struct pollfd p = {fd, POLLIN, 0};
-		if (poll(&p, 1, patience_ms) <= 0)
+		if (await(&p, patience_ms) <= 0)
 			break;
 		n = recv(fd, room, sizeof room, 0);
 	}
@@ -120,7 +131,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char after[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"engine.destroy\","
-	                            "\"params\":{\"engine\":\"e\"}}\n"
+				    "\"params\":{\"engine\":\"e\"}}\n"
 				    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"daemon.info\"}\n";
 	ask(data, size, WAIT_MS);
 	assert(ask(after, sizeof after - 1, PATIENCE_MS) > 0);
