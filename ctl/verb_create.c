@@ -152,20 +152,6 @@ static int make_or_apply(struct ctl *ctl, const struct pipe_text *pipe, json_t *
 	return code;
 }
 
-/* What was made to try it goes again. */
-static int end_trial(struct ctl *ctl, const struct pipe_text *pipe, struct pt_error *err)
-{
-	struct buf b = BUF_INIT;
-	json_t *params = json_object();
-	json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
-	int code = ctl_call(ctl, "engine.destroy", params, NULL, err);
-	if (!code && !ctl->json) {
-		change_show_ops(&b, pipe->program.ops, "");
-		out_buf(&b);
-	}
-	return code;
-}
-
 static int create(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
