@@ -109,6 +109,11 @@ void walk_vrrp(struct walk *, uint32_t at, uint32_t end, const struct walk_net *
 void walk_sctp(struct walk *, uint32_t at, uint32_t end, const struct walk_net *);
 void walk_mobility(struct walk *, uint32_t at, uint32_t end, const struct walk_net *);
 
+/* walk_routing.c */
+void walk_ospf(struct walk *, uint32_t at, uint32_t end, const struct walk_net *);
+void walk_pim(struct walk *, uint32_t at, uint32_t end, const struct walk_net *);
+void walk_hip(struct walk *, uint32_t at, uint32_t end, const struct walk_net *);
+
 /* walk_transport.c */
 void walk_transport(struct walk *, uint32_t at, uint32_t end, const struct walk_net *);
 

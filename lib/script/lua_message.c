@@ -6,6 +6,7 @@
 #include "base/near.h"
 #include "script/lua_kept.h"
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -262,11 +263,25 @@ static int write_payload(lua_State *L, struct lua_message *m)
 	return 0;
 }
 
+/* Time that is moved by whole microseconds, which `seconds` can tell exactly, keeps its nanoseconds, which
+   it cannot. */
+static bool move_time(double seconds, int64_t *time_ns)
+{
+	double moved_us = (seconds - moment_seconds(*time_ns)) * 1e6;
+	int64_t moved;
+	if (!(fabs(moved_us) < 9e15) || fabs(moved_us - rint(moved_us)) > 1e-6)
+		return false;
+	if (__builtin_add_overflow(*time_ns, (int64_t)rint(moved_us) * 1000, &moved))
+		return false;
+	*time_ns = moved;
+	return true;
+}
+
 static int write_time(lua_State *L, struct lua_message *m)
 {
 	lua_Number seconds = luaL_checknumber(L, 3);
 	int64_t time_ns = m->msg->time_ns;
-	if (seconds != moment_seconds(time_ns) && moment_from_seconds(seconds, &time_ns))
+	if (!move_time(seconds, &time_ns) && moment_from_seconds(seconds, &time_ns))
 		return luaL_error(L, "a time is in seconds since 1970, from 1677 to 2262, not %f",
 		                  seconds);
 	own(L, m);

@@ -99,7 +99,8 @@ class Ours:
                 end.connect(path)
                 fds.append(end.fileno())
             result = self.daemon.ptctl(*itertools.chain(*(("--fd", fd) for fd in fds)), "create",
-                                       self.engine, "-f", "-", input=text, pass_fds=fds)
+                                       self.engine, *(["-f", "-"] if text.strip() else []), input=text,
+                                       pass_fds=fds)
         if result.code:
             raise Failed(result.err)
         self.attached = None

@@ -25,6 +25,7 @@ from scapy.contrib.igmp import IGMP
 from scapy.contrib.igmpv3 import IGMPv3, IGMPv3gr, IGMPv3mq, IGMPv3mr
 from scapy.contrib.mpls import MPLS
 from scapy.contrib.ospf import OSPF_Hdr, OSPF_Hello
+from scapy.layers.inet6 import in6_chksum
 from scapy.layers.ppp import PPP_IPCP, PPP_IPCP_Option_IPAddress, PPP_IPCP_Option_DNS1
 from scapy.layers.vrrp import VRRP
 
@@ -105,6 +106,30 @@ def mobile(n):
 def routed(n, left):
     return IPv6(src=n.a6, dst=n.r6) / IPv6ExtHdrRouting(
         addresses=[n.g6, n.b6], segleft=left) / UDP(sport=1, dport=2) / data()
+
+
+def summed(packet, proto, body, at):
+    """Over IPv6, with a checksum over the pseudo-header, too."""
+    body[at:at + 2] = struct.pack(">H", in6_chksum(proto, packet, bytes(body)))
+    packet.nh = proto
+    return packet / Raw(bytes(body))
+
+
+def ospf3(n):
+    """A greeting: router and area, then, behind timers, those that it knows."""
+    heads, known = (b"".join(map(socket.inet_aton, names)) for names in ((n.r, n.g), (n.a, "0.0.0.0", n.b)))
+    body = b"\3\1\0\x28" + heads + bytes(4) + bytes.fromhex("00000001 01000013 000a0028") + known
+    return summed(outer6(n), 89, bytearray(body), 12)
+
+
+def pim_hello(n):
+    addresses = b"\2\0" + socket.inet_pton(socket.AF_INET6, n.a6) + b"\1\0" + socket.inet_aton(n.a)
+    return summed(outer6(n), 103, bytearray(b"\x20\0\0\0\0\1\0\2\0\x69\0\x18" + struct.pack(">H", len(addresses)) + addresses), 2)
+
+
+def hip(n):
+    tags = b"".join(socket.inet_pton(socket.AF_INET6, a) for a in (n.a6, n.b6))
+    return summed(outer6(n), 139, bytearray(b"\x3b\4\1\x11\0\0\0\0" + tags), 4)
 
 
 def segments(n):
@@ -265,6 +290,9 @@ PLACES = {
     "authenticated": lambda n: frame(IP(src=n.a, dst=n.b) / AH(
         nh=4, payloadlen=4, icv=bytes(12)) / udp4(n)),
     "vrrp": lambda n: frame(IP(src=n.r, dst="224.0.0.18", proto=112) / VRRP(addrlist=[n.a, n.b])),
+    "ospf3": lambda n: frame(ospf3(n)),
+    "pim": lambda n: frame(pim_hello(n)),
+    "hip": lambda n: frame(hip(n)),
     "sctp": lambda n: frame(sctp(n)),
     "in a deep hole": lambda n: frame(outer(n) / GRE() / outer6(n) / tunnel(4789, n) / VXLAN(vni=1) /
                                       frame(IP(src=n.r, dst=n.a) / ICMP(type=3) / udp4(n))),
