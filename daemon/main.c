@@ -6,6 +6,7 @@
 #include "paths.h"
 #include <fcntl.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -62,11 +63,20 @@ static int act(const struct options *options)
 	return daemon_run(options);
 }
 
+/* What is large is the system's again as soon as it is freed, and what many threads have freed in turn
+   does not lie in pools of each. */
+static void give_memory_back(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 512 * 1024);
+	mallopt(M_ARENA_MAX, 4);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {0};
 	out_of_memory_says("; what was acknowledged is kept");
 	memory_for_libraries();
+	give_memory_back();
 	struct pt_error err = PT_ERROR_INIT;
 	fill_standard_descriptors();
 	int status = WRONG_USAGE;
