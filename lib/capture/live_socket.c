@@ -31,11 +31,8 @@
 
 struct slot {
 	struct iovec iov;
-	union {
-		char bytes[CMSG_SPACE(sizeof(struct timespec)) +
-		           CMSG_SPACE(sizeof(struct tpacket_auxdata))];
-		struct cmsghdr align;
-	} control;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec)) +
+	                                      CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 	struct sockaddr_ll from;
 };
 
@@ -281,8 +278,8 @@ static void arm(struct live_socket *s, unsigned count)
 			.msg_namelen = sizeof slot->from,
 			.msg_iov = &slot->iov,
 			.msg_iovlen = 1,
-			.msg_control = slot->control.bytes,
-			.msg_controllen = sizeof slot->control.bytes,
+			.msg_control = slot->control,
+			.msg_controllen = sizeof slot->control,
 		};
 	}
 }

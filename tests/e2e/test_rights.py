@@ -407,7 +407,7 @@ for line in sys.stdin:
 """
 ORDER = ["none", "viewer", "operator", "admin"]
 SUITABLE = {"engine": "e", "block": "f", "type": "Drain", "name": "x.lua", "text": "", "ops": []}
-MORE = {"engine.create": {"engine": "another"}, "block.send": {"message": "x"}}
+MORE = {"engine.create": {"engine": "another"}, "engine.change": {"ops": []}, "block.send": {"message": "x"}}
 
 
 def speak(path, uid, requests, *groups):
