@@ -53,7 +53,8 @@ void flow_work(struct pt_engine *e)
 	}
 }
 
-/* Every sink that something leads to has failed; a source may be a sink, too, as a pipe is. */
+/* Every sink that something leads to has failed, and will not be tried again; a source may be a sink, too,
+   as a pipe is. */
 static bool nobody_takes(const struct pt_engine *e)
 {
 	bool some = false;
@@ -61,7 +62,7 @@ static bool nobody_takes(const struct pt_engine *e)
 		const struct graph_link *l = &e->graph->links[i];
 		if (l->canal == PT_TRIGGER || l->to->type->role == PT_DRAIN)
 			continue;
-		if (!l->to->alive->failed)
+		if (!l->to->alive->failed || l->to->alive->retry_s > 0)
 			return false;
 		some = true;
 	}
