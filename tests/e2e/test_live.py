@@ -370,6 +370,20 @@ def test_which_interface_was_taken_is_told(pair):
         assert rpc.show("in", "n")["note"] == "captures on 'pr', the first that is up"
 
 
+def test_a_clean_stop_waits_for_a_sink_that_waits_for_its_interface(network, daemons):
+    left = daemons(prefix=network.inside(network.left))
+    left.create("e", 'f = CLIFeeder(); i = InjectSink("pl", retry_s=3600); f > i')
+    ip("-n", network.left, "link", "set", "pl", "down")
+    with left.client() as rpc:
+        def failed():
+            rpc.send("e", "f", "x" * 60)
+            return rpc.show("e", "i")["state"] == "failed"
+        eventually(failed)
+    assert left.ptctl("stop", "e", "--wait", "--timeout", "0.2").code == 4
+    left.ok("close", "e.f")
+    left.finish("e")
+
+
 def test_without_retry_a_sink_fails_when_its_interface_goes(network, daemons):
     left = daemons(prefix=network.inside(network.left))
     left.create("e", 'f = CLIFeeder(); i = InjectSink("pl", retry_s=None); f > i')
