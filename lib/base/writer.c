@@ -246,7 +246,7 @@ static int close_fd(struct writer *w)
 /* Has it let go of everything. */
 static int end_filter(struct writer *w, enum writer_end end)
 {
-	int rc = w->config.filter ? write_bytes(w, NULL, 0, end) : 0;
+	int rc = w->config.filter ? write_bytes(w, "", 0, end) : 0;
 	if (rc)
 		tell_lost(w, w->unsure);
 	w->unsure = 0;
