@@ -10,7 +10,7 @@ const struct verb verb_list = {
 	.name = "list",
 	.summary = "list the engines with their states",
 	.help = "STATE: 'failed' should run and could not be started: 'ptctl show' tells why, and "
-                "it "
+		"it "
 		"is tried again. KEPT: whether it is there again after a restart of the daemon; "
 		"'file' is one of engines.d, 'file, differs' one that is not as its file has it.",
 	.run = list,

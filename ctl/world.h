@@ -13,7 +13,7 @@ struct world {
 	json_t *engine; /* what engine.show answered, or NULL: then there are no blocks */
 	struct world_type *shown;
 	char *directory;
-	bool lenient; /* names may be taken, and need not be there: the daemon tells */
+	bool lenient;      /* names may be taken, and need not be there: the daemon tells */
 	json_t *constants; /* of -D */
 };
 

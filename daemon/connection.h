@@ -65,7 +65,7 @@ void connection_tap(struct connection *, struct listener *);
 void connection_tapped(struct connection *, const struct buf *bytes); /* for the tap itself */
 void connection_untapped(struct connection *, struct listener *);     /* the same */
 
-bool connection_is_gone(const struct connection *); /* nobody hears the answers */
+bool connection_is_gone(const struct connection *);      /* nobody hears the answers */
 bool connection_may_see_keys(const struct connection *); /* those of anonymize */
 void connection_set_role(struct connection *, enum role);
 const struct peer *connection_peer(const struct connection *);

@@ -54,7 +54,7 @@ struct engine {
 	struct pt_engine *engine;
 	enum phase phase;
 	bool start, from_file;
-	bool dry_run; /* it is to be made, and not to be there */
+	bool dry_run;      /* it is to be made, and not to be there */
 	bool owned;        /* by somebody, who may have gone */
 	const void *owner; /* NULL: nobody's */
 	bool lasts;        /* it comes back when the daemon does */

@@ -177,7 +177,7 @@ struct engine_wish {
 	const char *name;
 	json_t *ops;
 	bool start;
-	bool dry_run;      /* only whether it could be made: it is gone when `done` is called */
+	bool dry_run;     /* only whether it could be made: it is gone when `done` is called */
 	bool ephemeral;   /* not to be kept over a restart of the daemon */
 	const char *file; /* of the folder of engines, its path: not kept either; NULL: of none. The
 	                      engine is there although its graph or its start was refused: failed */

@@ -10,19 +10,17 @@
 /* End with a nameless row. */
 extern const struct pt_param graph_block_rows[], graph_link_rows[], graph_op_rows[];
 
-#define TEXT_ROW(doc_, ...)                                                                  \
-	{                                                                                    \
-		"text", doc_, PT_KIND_STRING, .fallback = "None", ##__VA_ARGS__                 \
+#define TEXT_ROW(doc_, ...)                                                     \
+	{                                                                       \
+		"text", doc_, PT_KIND_STRING, .fallback = "None", ##__VA_ARGS__ \
 	}
 
-#define GRAPH_ROWS                                                                   \
-	{"blocks", "The blocks, in the order in which they are made.", PT_KIND_LIST, \
-	 .fallback = "[]", .members = graph_block_rows},                             \
-	{                                                                            \
-		"links", "The links, in the order of fan-out.", PT_KIND_LIST,        \
-			.fallback = "[]", .members = graph_link_rows                 \
-	},                                                                           \
-	TEXT_ROW("The graph in the pipe language, in place of blocks and links.")
+#define GRAPH_ROWS                                                                               \
+	{"blocks", "The blocks, in the order in which they are made.", PT_KIND_LIST,             \
+	 .fallback = "[]", .members = graph_block_rows},                                         \
+		{"links", "The links, in the order of fan-out.", PT_KIND_LIST, .fallback = "[]", \
+	         .members = graph_link_rows},                                                    \
+		TEXT_ROW("The graph in the pipe language, in place of blocks and links.")
 
 /* The operations that make {blocks, links}: a new reference. */
 json_t *graph_ops(const json_t *params);

@@ -101,8 +101,7 @@ static bool nothing_exists(void *arg, const char *block)
 
 struct lang_env pipe_file_env(void)
 {
-	return (struct lang_env){
-		.params = params_of, .types = types_of, .exists = nothing_exists};
+	return (struct lang_env){.params = params_of, .types = types_of, .exists = nothing_exists};
 }
 
 int pipe_file_read(const char *path, char **text, struct pipe_fault *fault)

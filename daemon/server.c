@@ -251,7 +251,7 @@ static void renew(struct entrance *e)
 	struct pt_error err = PT_ERROR_INIT;
 	for (int turns = BACKLOG_MAX / ACCEPT_TURN; turns; turns--)
 		accept_some(&e->poll, 0, UV_READABLE); /* who came by the old name is let in */
-	uv_poll_stop(&e->poll); /* what it watches is about to be another */
+	uv_poll_stop(&e->poll);                        /* what it watches is about to be another */
 	if (socket_renew(&e->socket, &err))
 		log_error("%s%s%s", err.faults[0].message, err.faults[0].hint ? "; " : "",
 		          err.faults[0].hint ? err.faults[0].hint : "");

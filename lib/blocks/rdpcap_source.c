@@ -321,7 +321,7 @@ static const struct pt_type rdpcap_source = {
 	.name = "RdpcapSource",
 	.summary = "Reads packets from a capture file and sends them to the low exit",
 	.help = "The file is pcap (microseconds or nanoseconds, either byte order, old versions "
-                "too) "
+		"too) "
 		"or pcapng, or several of them one behind the other, plain or compressed with "
 		"gzip, zstd or lz4, whatever it is called. Packets keep their time, link type and "
 		"length on the wire; one that is dated before 1677 or after 2262 gets the nearest "

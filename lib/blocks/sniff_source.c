@@ -409,7 +409,7 @@ static const struct pt_type sniff_source = {
 		"engine or "
 		"a sink was too slow, is shown as dropped for the reason kernel. The daemon needs "
 		"CAP_NET_RAW. An interface that goes down or away is waited for, and captured "
-                "again "
+		"again "
 		"when it is back; meanwhile the block has failed. One that is not there at the "
 		"start is refused.",
 	.picture = "     +-----------+\n"

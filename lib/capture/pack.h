@@ -17,8 +17,9 @@ enum pack_kind pack_by_name(const char *name, const char **ending);
 
 struct pack;
 
-struct pack *pack_new(enum pack_kind); /* NULL of PACK_NONE; where there is no memory it fails later */
-void pack_free(struct pack *);         /* NULL does nothing */
+struct pack *
+	pack_new(enum pack_kind); /* NULL of PACK_NONE; where there is no memory it fails later */
+void pack_free(struct pack *);    /* NULL does nothing */
 
 /* writer_config.filter; the struct pack is its argument. A pause, and the end of the file, end the
    member or frame, and what comes then begins another: so a reader finds all, and behind a crash the

@@ -28,8 +28,9 @@ struct graph {
 	struct graph_link *links;    /* in the order in which they were made: fan-out goes by it */
 	unsigned count, link_count;
 	struct map names;
-	unsigned *link_places; /* a hash table: number of a link + 1, or 0; made anew when links went */
-	unsigned link_room;    /* a power of 2, or 0: it is to be made anew */
+	unsigned *
+		link_places; /* a hash table: number of a link + 1, or 0; made anew when links went */
+	unsigned link_room; /* a power of 2, or 0: it is to be made anew */
 };
 
 struct graph *graph_new(void);

@@ -31,8 +31,8 @@ struct lang_env {
 	bool (*exists)(void *arg, const char *block);
 	/* Same for the names, for "did you mean". */
 	void (*blocks)(void *arg, void (*each)(void *each_arg, const char *name), void *each_arg);
-	const char *directory;   /* relative paths are taken from here; NULL: left alone */
-	const char *out;         /* those of files that are written, from here; NULL: as the others */
+	const char *directory; /* relative paths are taken from here; NULL: left alone */
+	const char *out;       /* those of files that are written, from here; NULL: as the others */
 	const json_t *constants; /* {name: value}: they go before those of the text; or NULL */
 	void *arg;
 };

@@ -29,10 +29,10 @@ enum pt_code {
 struct pt_fault {
 	int code;   /* negative */
 	char *path; /* where: "iface", "$.ops[3].from"; NULL where there is nothing to point at */
-	char *message; /* one line, without a full stop */
-	char *hint;    /* how to mend it, or NULL */
-	char *value;   /* what was given, as JSON text, or NULL */
-	char *allowed; /* what may stand there, as JSON text of an array, or NULL */
+	char *message;         /* one line, without a full stop */
+	char *hint;            /* how to mend it, or NULL */
+	char *value;           /* what was given, as JSON text, or NULL */
+	char *allowed;         /* what may stand there, as JSON text of an array, or NULL */
 	unsigned line, column; /* of a text in the pipe language; 0: of none */
 	char *caret;           /* that line with a caret below, or NULL */
 };

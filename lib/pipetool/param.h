@@ -63,8 +63,9 @@ enum pt_param_flag {
 	PT_READ = 16,    /* a file that is read: `ptctl run` opens it for the user */
 	PT_WRITE = 32,   /* the same of one that is written */
 	PT_OR_NONE = 64, /* may be None though that is not its default: reads as 0 */
-	PT_ONE_OF = 128, /* of those that have it, exactly one is given; to set one unsets the other */
-	PT_MAYBE = 256,  /* of a ptctl verb's BOOL: --name or --name=TEXT */
+	PT_ONE_OF =
+		128, /* of those that have it, exactly one is given; to set one unsets the other */
+	PT_MAYBE = 256, /* of a ptctl verb's BOOL: --name or --name=TEXT */
 };
 
 struct pt_param {

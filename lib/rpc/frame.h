@@ -21,10 +21,10 @@ struct frame {
 	struct buf buffer;
 	size_t line_max;
 	struct frame_budget *budget; /* NULL: its own */
-	size_t borrowed;             /* from the budget, for the line that is collected or was given */
-	size_t given;   /* lines before here were given */
-	size_t scanned; /* no newline between there and here */
-	bool skipping;  /* inside a line that was too long */
+	size_t borrowed; /* from the budget, for the line that is collected or was given */
+	size_t given;    /* lines before here were given */
+	size_t scanned;  /* no newline between there and here */
+	bool skipping;   /* inside a line that was too long */
 };
 
 enum frame_result {

@@ -86,8 +86,7 @@ END_TEST
 
 START_TEST(both_ways_are_one_statement)
 {
-	static const char text[] =
-		"l = D()\nc = D()\nu = D()\nl % c\nl > u\nc // u\nc ^ l ^ c\n";
+	static const char text[] = "l = D()\nc = D()\nu = D()\nl % c\nl > u\nc // u\nc ^ l ^ c\n";
 	json_t *graph = read_graph(text, sizeof text - 1);
 	struct buf b = BUF_INIT;
 	lang_print(&b, graph);

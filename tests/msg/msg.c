@@ -221,5 +221,5 @@ UNIT_TESTS("msg/msg", an_edit_copies_only_what_somebody_else_holds,
            a_slice_shares_bytes_until_one_is_edited, a_truncated_sibling_does_not_see_the_edit,
            truncating_a_packet_keeps_its_length_on_the_wire, the_limit_is_kept_and_given_back,
            a_kept_message_pins_no_chunk, a_queue_keeps_order_and_counts,
-           a_message_goes_through_json_and_back, times_before_1970_go_through_json_too, what_is_no_message_is_refused_with_its_place,
-           all_that_is_wrong_with_a_message_is_told)
+           a_message_goes_through_json_and_back, times_before_1970_go_through_json_too,
+           what_is_no_message_is_refused_with_its_place, all_that_is_wrong_with_a_message_is_told)
