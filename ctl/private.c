@@ -159,8 +159,11 @@ int private_begin(struct private_daemon *d, struct ctl *ctl, struct pt_error *er
 
 void private_hide(struct private_daemon *d)
 {
-	if (d->folder)
-		remove_folder(d->folder);
+	if (d->folder) { /* under another name first: its daemon binds a socket anew that vanishes */
+		char *gone = must_printf("%s.gone", d->folder);
+		remove_folder(rename(d->folder, gone) ? d->folder : gone);
+		free(gone);
+	}
 	free(d->folder);
 	d->folder = NULL;
 }
