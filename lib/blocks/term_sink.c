@@ -275,11 +275,12 @@ static void *open_late(void *arg)
 static void open_aside(struct pt_block *b)
 {
 	struct term *t = pt_state(b);
-	int rc = thread_start("what opens the terminal", 0, open_late, b, &t->thread, &t->err);
+	struct pt_error err = PT_ERROR_INIT; /* t->err is the thread's */
+	int rc = thread_start("what opens the terminal", 0, open_late, b, &t->thread, &err);
 	t->opening = !rc;
 	if (rc)
-		viewer_fail(&t->viewer, rc, pt_error_text(&t->err, "no thread"));
-	pt_error_clear(&t->err);
+		viewer_fail(&t->viewer, rc, pt_error_text(&err, "no thread"));
+	pt_error_clear(&err);
 }
 
 static void join(struct term *t)
