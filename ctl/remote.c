@@ -202,16 +202,6 @@ static int explain(int status, const char *host, struct pt_error *err)
 
 /* ---- connections ---- */
 
-/* A fault that was found over there. */
-static void name_host(struct pt_error *err, const char *host)
-{
-	for (size_t i = 0; err && i < err->count; i++) {
-		char *message = must_printf("%s: %s", host, err->faults[i].message);
-		free(err->faults[i].message);
-		err->faults[i].message = message;
-	}
-}
-
 int remote_open(struct remote **remote, const char *host, const char *socket, double timeout_s,
                 struct pt_client **client, struct pt_error *err)
 {
@@ -231,7 +221,7 @@ int remote_open(struct remote **remote, const char *host, const char *socket, do
 	if (!rc)
 		return pt_client_open_fds(fd, fd, client);
 	if (faults.count) {
-		name_host(&faults, host);
+		error_introduce(&faults, 0, host); /* found over there */
 	} else {
 		*remote = NULL;
 		rc = explain(finish(r), host, &faults);

@@ -119,6 +119,14 @@ void error_place(struct pt_fault *fault, unsigned line, unsigned column, const c
 	replace(&fault->caret, must_strdup(caret));
 }
 
+void error_introduce(struct pt_error *err, size_t from, const char *words)
+{
+	for (size_t i = from; err && i < err->count; i++) {
+		struct pt_fault *f = &err->faults[i];
+		replace(&f->message, must_printf("%s: %s", words, f->message));
+	}
+}
+
 void error_prefix(struct pt_error *err, size_t from, const char *prefix)
 {
 	for (size_t i = from; err && i < err->count; i++) {

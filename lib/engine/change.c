@@ -76,11 +76,9 @@ static int descriptor(void *arg, int n)
 
 static void name_block(struct pt_error *err, size_t from, const char *name, const char *path)
 {
-	for (size_t i = from; i < err->count; i++) {
-		char *words = must_printf("block '%s': %s", name, err->faults[i].message);
-		free(err->faults[i].message);
-		err->faults[i].message = words;
-	}
+	char *words = must_printf("block '%s'", name);
+	error_introduce(err, from, words);
+	free(words);
 	if (path)
 		error_prefix(err, from, path);
 }

@@ -75,11 +75,9 @@ static void reopen_done(struct job *job)
 
 static void name_block(struct pt_error *err, size_t from, const char *name)
 {
-	for (size_t i = from; i < err->count; i++) {
-		char *words = must_printf("block '%s': %s", name, err->faults[i].message);
-		free(err->faults[i].message);
-		err->faults[i].message = words;
-	}
+	char *words = must_printf("block '%s'", name);
+	error_introduce(err, from, words);
+	free(words);
 }
 
 static void reopen_work(struct job *job)

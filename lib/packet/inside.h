@@ -111,11 +111,6 @@ static inline bool route_possible(const uint8_t *bytes, const struct packet_view
 
 bool route_next(const uint8_t *bytes, const struct packet_view *, struct route *);
 
-/* Lets `change` have each address of the packet's routes, and puts checksums right. Returns whether
-   the bytes changed. */
-bool rewrite_routes(uint8_t *bytes, size_t length, const struct packet_view *,
-                    void (*change)(void *arg, uint8_t *address, size_t size), void *arg);
-
 /* Whether ICMP messages of this type have an identifier and a sequence number. */
 bool icmp_is_query(enum packet_layer, uint8_t type);
 

@@ -225,42 +225,6 @@ bool packet_rewrite(uint8_t *bytes, size_t length, const struct packet_view *vie
 	return finish(&patch);
 }
 
-static void change_address(struct patch *p, const struct route *route, uint32_t at,
-                           const uint8_t *with)
-{
-	uint8_t *address = p->bytes + at, before[16];
-	struct change change;
-
-	memcpy(before, address, route->size);
-	if (route->size == 4) { /* of an option, perhaps at an odd offset */
-		uint32_t ip = p->view->offset[PACKET_IP];
-		change = put_bytes(p->bytes + ip, at - ip, 4, with);
-		p->header += change.delta;
-	} else { /* IPv6's header has no checksum */
-		change = put_address(address, with, 16);
-	}
-	p->changed |= change.changed;
-	if (change.changed && (at == route->final || at == route->home))
-		p->pseudo += sum_difference(before, with, route->size);
-}
-
-bool rewrite_routes(uint8_t *bytes, size_t length, const struct packet_view *view,
-                    void (*change)(void *arg, uint8_t *address, size_t size), void *arg)
-{
-	struct patch patch = {.bytes = bytes, .view = view, .ends = checksum_ends(bytes, view)};
-	struct route route = {0};
-
-	while (is_of(view, length) && route_next(bytes, view, &route))
-		for (uint32_t i = 0; i < route.count; i++) {
-			uint32_t at = route.first + i * route.size;
-			uint8_t address[16];
-			memcpy(address, bytes + at, route.size);
-			change(arg, address, route.size);
-			change_address(&patch, &route, at, address);
-		}
-	return finish(&patch);
-}
-
 void packet_rewrite_payload(uint8_t *bytes, const struct packet_view *view, const void *payload)
 {
 	struct patch patch = {.bytes = bytes, .view = view, .ends = checksum_ends(bytes, view)};
