@@ -144,9 +144,9 @@ static void channel_free(struct mux *m, struct channel *c)
 static struct channel *channel_of(struct mux *m, uint32_t id)
 {
 	struct channel *c;
-	TAILQ_FOREACH(c, &m->channels, entry)
-	if (c->id == id)
-		return c;
+	TAILQ_FOREACH (c, &m->channels, entry)
+		if (c->id == id)
+			return c;
 	return NULL;
 }
 
@@ -346,9 +346,9 @@ static void settle_opening(struct mux *m, uint32_t id, int code, const char *tex
 {
 	struct opening *o;
 	pthread_mutex_lock(&m->mutex);
-	TAILQ_FOREACH(o, &m->openings, entry)
-	if (o->id == id)
-		break;
+	TAILQ_FOREACH (o, &m->openings, entry)
+		if (o->id == id)
+			break;
 	if (o) {
 		o->code = code;
 		o->done = true;
@@ -483,8 +483,7 @@ static void take_wishes(struct mux *m)
 	eventfd_t count;
 	eventfd_read(m->wake, &count);
 	pthread_mutex_lock(&m->mutex);
-	TAILQ_FOREACH(o, &m->openings, entry)
-	{
+	TAILQ_FOREACH (o, &m->openings, entry) {
 		if (o->id)
 			continue;
 		o->id = ++m->last_id;
@@ -515,8 +514,7 @@ static struct pollfd *watch(struct mux *m, struct pollfd *fds)
 	fds[2] = (struct pollfd){m->wake, POLLIN, 0};
 	struct pollfd *next = fds + 3;
 	struct channel *c;
-	TAILQ_FOREACH(c, &m->channels, entry)
-	{
+	TAILQ_FOREACH (c, &m->channels, entry) {
 		short events = wanted(m, c);
 		/* who may not read now would be told of a hang-up again and again */
 		*next = (struct pollfd){events || !c->reads ? c->fd : -1, events, 0};

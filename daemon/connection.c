@@ -335,8 +335,8 @@ static void mind_gate(struct connection *c)
 {
 	struct listener *l;
 	if (c->gate && gate_update(c->gate, c->outbox.unread))
-		TAILQ_FOREACH(l, &c->taps, entry)
-	listener_wake(l);
+		TAILQ_FOREACH (l, &c->taps, entry)
+			listener_wake(l);
 }
 
 static void flush(struct connection *c)

@@ -230,18 +230,18 @@ void server_event(struct server *s, const char *engine, const struct buf *line)
 bool server_has_subscribers(const struct server *s)
 {
 	struct connection_links *links;
-	TAILQ_FOREACH(links, &s->all, all)
-	if (connection_hears(links->connection, NULL))
-		return true;
+	TAILQ_FOREACH (links, &s->all, all)
+		if (connection_hears(links->connection, NULL))
+			return true;
 	return false;
 }
 
 void server_lost(struct server *s, const char *engine, uint64_t texts)
 {
 	struct connection_links *links;
-	TAILQ_FOREACH(links, &s->all, all)
-	if (connection_wants(links->connection, engine, NULL))
-		connection_lost(links->connection, texts);
+	TAILQ_FOREACH (links, &s->all, all)
+		if (connection_wants(links->connection, engine, NULL))
+			connection_lost(links->connection, texts);
 }
 
 /* ---- names of sockets that are gone ---- */
@@ -329,9 +329,9 @@ void server_configure(struct server *s, const struct conf *conf)
 	s->count_max = (size_t)conf->connections;
 	s->line_max = conf->line;
 	s->line_budget.max = conf->line > LINES_MAX ? conf->line : LINES_MAX;
-	TAILQ_FOREACH(links, &s->all, all)
-	connection_set_role(links->connection,
-	                    access_role(s->access, connection_peer(links->connection)));
+	TAILQ_FOREACH (links, &s->all, all)
+		connection_set_role(links->connection,
+		                    access_role(s->access, connection_peer(links->connection)));
 }
 
 static void open_entrances(struct server *s, const struct control_socket *sockets, size_t count)
@@ -382,16 +382,16 @@ void server_retire(struct server *s)
 		uv_poll_stop(&s->entrances[i].poll);
 		socket_close(&s->entrances[i].socket);
 	}
-	TAILQ_FOREACH(links, &s->all, all)
-	connection_retire(links->connection);
+	TAILQ_FOREACH (links, &s->all, all)
+		connection_retire(links->connection);
 }
 
 bool server_is_busy(const struct server *s)
 {
 	struct connection_links *links;
-	TAILQ_FOREACH(links, &s->all, all)
-	if (connection_is_busy(links->connection))
-		return true;
+	TAILQ_FOREACH (links, &s->all, all)
+		if (connection_is_busy(links->connection))
+			return true;
 	return false;
 }
 
