@@ -21,8 +21,8 @@ int change_call(struct ctl *, const char *method, const char *engine, json_t *pa
 /* Operations as they would be typed, one a line. */
 void change_show_ops(struct buf *, const json_t *ops, const char *indent);
 
-/* Shows the result (with -j all of it, with --dry-run the plan, else what was done in one line, unless
-   --quiet) and frees it. Returns the exit status. */
+/* Shows the result (with -j all of it, with --dry-run the plan, else what was done in one line,
+   unless --quiet) and frees it. Returns the exit status. */
 int change_done(struct ctl *, const char *engine, json_t *result);
 
 /* That nothing had to be done, as such a result. */

@@ -6,8 +6,8 @@
 #include "ctl/ctl.h"
 
 /*
- * The tables say what may stand where; names of engines and blocks, and types that users have added,
- * are asked of the daemon, briefly. Without a daemon they are left out, and nothing is said.
+ * The tables say what may stand where; names of engines and blocks, and types that users have
+ * added, are asked of the daemon, briefly. Without a daemon they are left out, and nothing is said.
  */
 struct candidate {
 	char *word; /* the whole word, from its beginning */

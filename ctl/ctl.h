@@ -64,8 +64,8 @@ int ctl_open(struct ctl *, struct pt_client **, struct pt_error *);
 	}
 void ctl_tell_ready(const struct ctl *);
 
-/* Has SIGINT, SIGTERM and SIGHUP call it; but who was started with SIGHUP ignored (nohup) is to go on
-   without the terminal. */
+/* Has SIGINT, SIGTERM and SIGHUP call it; but who was started with SIGHUP ignored (nohup) is to go
+   on without the terminal. */
 void ctl_catch(void (*caught)(int signal));
 
 /* Tells what went wrong, on standard error, one line each (and the caret, for pipe text); with -j

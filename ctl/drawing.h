@@ -16,8 +16,8 @@
  *           └─ >> si1
  *
  * A block that was drawn already is only named, with "…" where it leads on. `shown` is what
- * engine.show answered; `stats` what engine.stats did, for numbers on the links and, behind a block,
- * its state if it does not run and what it holds, filtered, dropped or failed at; or NULL.
+ * engine.show answered; `stats` what engine.stats did, for numbers on the links and, behind a
+ * block, its state if it does not run and what it holds, filtered, dropped or failed at; or NULL.
  */
 void drawing_text(struct buf *, const json_t *shown, const json_t *stats);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Files that ptctl opens for the daemon, so that they are read and written with the user's rights. */
+/* Files that ptctl opens for the daemon, so that they are read and written with the user's
+   rights. */
 #ifndef CTL_HAND_OVER_H
 #define CTL_HAND_OVER_H
 
@@ -14,10 +15,10 @@ struct hand_over {
 };
 
 /* Opens the files that the blocks of the parsed text read or write, as their types' tables say, and
-   puts {"fd": n, "path": …} in place of the paths; the descriptors are added to ctl->fds, for the next
-   call that takes them. With `rotate` the daemon makes the files, and the path stays. What cannot be
-   opened is told with its place in the text: all of it. The caller calls hand_over_end in every
-   case. */
+   puts {"fd": n, "path": …} in place of the paths; the descriptors are added to ctl->fds, for the
+   next call that takes them. With `rotate` the daemon makes the files, and the path stays. What
+   cannot be opened is told with its place in the text: all of it. The caller calls hand_over_end in
+   every case. */
 int hand_over(struct hand_over *, struct pipe_text *, struct world *, struct ctl *,
               struct pt_error *);
 

@@ -17,7 +17,8 @@ static const char protocol[] =
 #include "pipetool-protocol.7.inc"
 	;
 
-/* From the heading `from` up to the heading `to`, of which the rank counts; NULL: the page's end. */
+/* From the heading `from` up to the heading `to`, of which the rank counts; NULL: the page's
+   end. */
 static const struct section {
 	const char *topic, *page, *from, *to;
 } sections[] = {

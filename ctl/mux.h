@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Many connections to a daemon, and descriptors that go with requests, over one pair of descriptors. */
+/* Many connections to a daemon, and descriptors that go with requests, over one pair of
+   descriptors. */
 #ifndef CTL_MUX_H
 #define CTL_MUX_H
 
@@ -7,15 +8,15 @@
 #include <stdbool.h>
 
 /*
- * The near side is ptctl on the user's machine, the far side `ptctl proxy --many` beside the daemon.
- * The near side opens connections; each is a socket on both sides. A descriptor that is sent over one
- * stays where it is: the far side hands the daemon one end of a pipe (of a socket pair for what is a
- * socket), and the bytes are carried. Each channel has a window, so one that nobody reads holds up no
- * other. When `in` ends, everything that is open on this side is closed.
+ * The near side is ptctl on the user's machine, the far side `ptctl proxy --many` beside the
+ * daemon. The near side opens connections; each is a socket on both sides. A descriptor that is
+ * sent over one stays where it is: the far side hands the daemon one end of a pipe (of a socket
+ * pair for what is a socket), and the bytes are carried. Each channel has a window, so one that
+ * nobody reads holds up no other. When `in` ends, everything that is open on this side is closed.
  *
- * On the wire: the far side begins with MUX_GREETING (what a shell prints before that is skipped), then
- * frames both ways: kind, mode and two zeros (a byte each), channel and length (32 bits each, little
- * endian), then that many bytes.
+ * On the wire: the far side begins with MUX_GREETING (what a shell prints before that is skipped),
+ * then frames both ways: kind, mode and two zeros (a byte each), channel and length (32 bits each,
+ * little endian), then that many bytes.
  *
  * A mux is used by the thread that runs it; mux_open, mux_drain and mux_end are for others.
  */
@@ -31,8 +32,8 @@ void mux_free(struct mux *); /* after its run; closes `in` and `out` */
 /* Until `in` ends, or mux_end. */
 void mux_run(struct mux *);
 
-/* [near side] A connection to the daemon: waits until it stands, or cannot. -EPIPE, without a fault:
-   the far side has ended. */
+/* [near side] A connection to the daemon: waits until it stands, or cannot. -EPIPE, without a
+   fault: the far side has ended. */
 int mux_open(struct mux *, int *fd, struct pt_error *);
 bool mux_has_ended(struct mux *);
 /* Waits until all that the daemon has written into carried descriptors is written here. */

@@ -282,7 +282,8 @@ static void add_cell(struct buf *b, const struct table *t, size_t at, size_t wid
 	buf_adds(b, last ? "" : "  ");
 }
 
-/* The words of a cell from column `column` on, where the line stands; lines below begin there, too. */
+/* The words of a cell from column `column` on, where the line stands; lines below begin there,
+   too. */
 static void add_words(struct buf *b, const char *text, size_t column)
 {
 	size_t at = column, most = out_columns();

@@ -35,8 +35,8 @@ enum out_colour out_canal_colour(const char *canal);
 /* How wide text may be: $COLUMNS, else the terminal's width, else 80; between 40 and 200. */
 size_t out_columns(void);
 
-/* A line of pipe text and the caret below it, as lang_caret writes them, cut around the caret with …
-   to that width; both end with a newline. */
+/* A line of pipe text and the caret below it, as lang_caret writes them, cut around the caret with
+   … to that width; both end with a newline. */
 void out_caret(struct buf *, const char *text);
 
 /* Rows of cells; columns are as wide as their widest cell, numbers stand to the right; text
@@ -63,8 +63,8 @@ void out_set_last(void (*last)(void *), void *arg);
 void out_print(const char *text, size_t length);
 void out_buf(struct buf *); /* prints and frees */
 
-/* From now on the program also ends, quietly and at once, when who reads its standard output has gone while
-   there is nothing to print. For streams, which may wait for long; without `last`. */
+/* From now on the program also ends, quietly and at once, when who reads its standard output has
+   gone while there is nothing to print. For streams, which may wait for long; without `last`. */
 void out_end_with_reader(void);
 
 #endif

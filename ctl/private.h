@@ -16,8 +16,8 @@ struct private_daemon {
    this process. Waits until it answers, `ctl` speaks to it from then on. The caller calls
    private_end in every case. */
 int private_begin(struct private_daemon *, struct ctl *, struct pt_error *);
-/* Removes the folder already while the daemon runs: no further connection can be opened, and nothing
-   is left behind if this process is killed. */
+/* Removes the folder already while the daemon runs: no further connection can be opened, and
+   nothing is left behind if this process is killed. */
 void private_hide(struct private_daemon *);
 void private_end(struct private_daemon *, struct ctl *);
 

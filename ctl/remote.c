@@ -50,8 +50,8 @@ static char *command_of(const char *socket)
 
 /* ---- the child ---- */
 
-/* It gets SIGTERM when ptctl ends, however that happens; Ctrl-C is for ptctl, which may have something
-   to stop over there. `started` is closed by exec, or told why there was none. */
+/* It gets SIGTERM when ptctl ends, however that happens; Ctrl-C is for ptctl, which may have
+   something to stop over there. `started` is closed by exec, or told why there was none. */
 static void become_ssh(char *const *arguments, int end, int started, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -24,9 +24,9 @@ int tapped_read(struct tapped *, struct pt_error *);
 /* How many of the bytes are whole blocks, with at most *packets packets, which are subtracted;
    packets < 0: any number. */
 int tapped_whole(struct tapped *, int64_t *packets, size_t *length, struct pt_error *);
-/* After the end: 0 if the block has gone, and -EPIPE, in words, if the daemon has ended. Asked over the
-   first connection of `ctl`, which has to be there from before the tap on: a daemon that ends takes no
-   more requests. */
+/* After the end: 0 if the block has gone, and -EPIPE, in words, if the daemon has ended. Asked over
+   the first connection of `ctl`, which has to be there from before the tap on: a daemon that ends
+   takes no more requests. */
 int tapped_check_gone(struct ctl *, const char *target, struct pt_error *);
 void tapped_close(struct tapped *);
 

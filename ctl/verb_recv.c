@@ -9,8 +9,8 @@
 
 static int recv_messages(struct ctl *);
 
-/* Messages in one answer: more and more, as long as the answers stay small; on a terminal one, since each
-   may be refused, and then stays in the queue. */
+/* Messages in one answer: more and more, as long as the answers stay small; on a terminal one,
+   since each may be refused, and then stays in the queue. */
 enum { AT_ONCE_MIN = 16, AT_ONCE_MAX = 8192, ANSWER_SMALL = 512 * 1024 };
 #define FOLLOW_S 3600.0
 #define MARGIN_S 5.0 /* that the daemon's answer may take on top of its waiting */

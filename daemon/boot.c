@@ -436,7 +436,8 @@ static void go_on(struct file *file)
 	}
 }
 
-/* What has failed may do otherwise now, though the file is the same: its faults may lie elsewhere. */
+/* What has failed may do otherwise now, though the file is the same: its faults may lie
+   elsewhere. */
 static void try_again(struct file *file)
 {
 	struct engine *engine = engine_of(file);

@@ -16,9 +16,9 @@ struct boot *boot_new(struct engines *, const char *out, void (*settled)(void *a
 void boot_free(struct boot *);
 
 /* Starts what is new in the folder, applies what has changed, tries again what has failed, destroys
-   what is gone, in the order of the alphabet. What is wrong with a file is logged, with its line and a caret, and does
-   not stop the others; an engine whose file became bad, or cannot be read, stays as it is, and one
-   that was not there is there without blocks. */
+   what is gone, in the order of the alphabet. What is wrong with a file is logged, with its line
+   and a caret, and does not stop the others; an engine whose file became bad, or cannot be read,
+   stays as it is, and one that was not there is there without blocks. */
 void boot_scan(struct boot *, const char *folder);
 
 /* Reads the file of a hollow engine again, and starts it: see engines_events. */
@@ -27,8 +27,8 @@ void boot_reread(struct boot *, const char *engine, engines_done *, void *arg);
 /* How many files of the last scan have no engine. */
 size_t boot_bad(const struct boot *);
 
-/* Whether an engine could be made of each file, of which none is started: returns how many files are
-   bad, which were logged. */
+/* Whether an engine could be made of each file, of which none is started: returns how many files
+   are bad, which were logged. */
 size_t boot_check(const char *folder, const char *out, const struct pt_engine_limits *);
 
 #endif

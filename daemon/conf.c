@@ -22,7 +22,8 @@ static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 /* clang-format off */
 static const struct pt_param daemon_rows[] = {
 	{"socket", "The control socket's path.", PT_PATH(struct conf, socket), .fallback = "None"},
-	{"viewer_socket", "The path of a second socket, by which every local user may look, and no more.",
+	{"viewer_socket", "The path of a second socket, by which every local user may look, and no "
+	 "more.",
 	 PT_PATH(struct conf, viewer_socket), .fallback = "None"},
 	{"engines", "The folder of the engines that are started with the daemon.",
 	 PT_PATH(struct conf, engines), .fallback = PIPETOOL_CONFIG_DIR "/engines.d"},
@@ -30,7 +31,8 @@ static const struct pt_param daemon_rows[] = {
 	 PT_PATH(struct conf, blocks), .fallback = PIPETOOL_CONFIG_DIR "/blocks.d"},
 	{"state", "The folder in which the daemon keeps what must survive it.",
 	 PT_PATH(struct conf, state), .fallback = "None"},
-	{"retry", "How long until an engine that could not be started is tried again; twice as long after each try, up to a minute.",
+	{"retry", "How long until an engine that could not be started is tried again; twice as long "
+	 "after each try, up to a minute.",
 	 PT_SECONDS(struct conf, retry_s), .fallback = "2s", .min = 0.01, .max = 3600},
 	{"log_level", "What is logged: this and what is worse.",
 	 PT_CHOICE(struct conf, log_level), .fallback = "info", .choices = levels},
@@ -38,7 +40,8 @@ static const struct pt_param daemon_rows[] = {
 };
 
 static const struct pt_param access_rows[] = {
-	{"admin", "Users and @groups who may do everything; root and the daemon's own user always may.",
+	{"admin", "Users and @groups who may do everything; root and the daemon's own user always "
+	 "may.",
 	 PT_STRINGS(struct conf, admin), .fallback = "@pipetool"},
 	{"operator", "Users and @groups who may look, send, receive, start and stop.",
 	 PT_STRINGS(struct conf, operator), .fallback = "None"},

@@ -36,8 +36,9 @@ extern const struct conf_section conf_sections[];
 
 void conf_default(struct conf *);
 
-/* Reads a file, written as INI; a list may be continued by giving its key again. With `optional`, one that is not there stands for the defaults.
-   All that is wrong is listed, "line 7: …"; then *conf is not touched. */
+/* Reads a file, written as INI; a list may be continued by giving its key again. With `optional`,
+   one that is not there stands for the defaults. All that is wrong is listed, "line 7: …"; then
+   *conf is not touched. */
 int conf_read(const char *path, bool optional, struct conf *conf, struct pt_error *);
 
 /* The same from text. */

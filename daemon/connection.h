@@ -25,7 +25,8 @@ struct connection_links {
 	struct connection *connection;
 };
 
-/* Owns the descriptor, and takes what is in `peer`. Engines that are made with `owned` end with it. */
+/* Owns the descriptor, and takes what is in `peer`. Engines that are made with `owned` end with
+   it. */
 void connection_new(struct server *, int fd, struct peer peer);
 void connection_close(struct connection *); /* at once; what waits is given up */
 
@@ -52,8 +53,8 @@ bool connection_hears(const struct connection *, const char *engine); /* NULL: o
 /* Shows what an engine's tap hands over from here on: as notifications, or, after the answer, as a
    raw stream, with which nothing else goes over the connection any more: what the peer sends is
    thrown away, and the stream's end closes it. */
-/* What block.recv has given, until the next request comes, which says that it has arrived; at the end of
-   the connection it goes back. */
+/* What block.recv has given, until the next request comes, which says that it has arrived; at the
+   end of the connection it goes back. */
 struct held;
 void connection_hold(struct connection *, struct held *);
 

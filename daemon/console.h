@@ -10,8 +10,8 @@
 #define CONSOLE_WAITING_MAX (4 * 1024 * 1024)
 
 /* Belongs to the control loop, which it never holds up: a thread writes. Where the standard output
-   is the journal, each line becomes an entry that knows its engine and block; where it is the file that
-   the log goes to, each line begins with the time and both. */
+   is the journal, each line becomes an entry that knows its engine and block; where it is the file
+   that the log goes to, each line begins with the time and both. */
 struct console;
 
 struct console *console_new(int fd, struct inbox *);

@@ -342,7 +342,8 @@ static void raise_limits(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Whatever is opened at the beginning finds room then, libuv's pipes, too, without which it aborts. */
+/* Whatever is opened at the beginning finds room then, libuv's pipes, too, without which it
+   aborts. */
 static int check_descriptors(void)
 {
 	int fds[DESCRIPTORS], count = 0;
@@ -371,7 +372,8 @@ static int open_control(const struct daemon *d, struct control_socket *socket, s
 	return code;
 }
 
-/* Those of systemd come before what the configuration says, but after what the command line does. */
+/* Those of systemd come before what the configuration says, but after what the command line
+   does. */
 static int open_sockets(const struct daemon *d, struct control_socket sockets[SOCKETS],
                         size_t *count)
 {

@@ -166,19 +166,20 @@ struct ask *ask_new(struct engine *, engines_done *, void *arg);
 void ask_hold(struct ask *);       /* answered when all that was asked of the journal is settled */
 void ask_release(struct engine *); /* answers those whose time has come */
 void ask_deliver(struct ask *);    /* now */
-/* Asks the engine (`params` are borrowed, `fds` taken): a start or stop that differs from what is kept
-   once it is recorded, and whatever comes meanwhile behind it. */
+/* Asks the engine (`params` are borrowed, `fds` taken): a start or stop that differs from what is
+   kept once it is recorded, and whatever comes meanwhile behind it. */
 void ask_put(struct ask *, const char *verb, json_t *params, const int *fds, int fd_count);
 void ask_go_on(struct engine *); /* with what waits to be asked, if it may be now */
 journal_settled ask_settled;     /* of an engine's file */
 pt_engine_done ask_done;         /* [engine's thread] for pt_engine_ask: `arg` is the ask */
 
 /* ---- commit.c ---- */
-/* The engine's hook, and what follows on the control loop: the change is to be kept from here on. */
+/* The engine's hook, and what follows on the control loop: the change is to be kept from here
+   on. */
 void commit_changed(void *output, void *request, json_t *change);
 void commit_answered(struct ask *); /* any question, whether it changes something or not */
-/* Something of the engine's file is settled: what is kept is kept; what cannot be is taken back, and
-   its answers say so. */
+/* Something of the engine's file is settled: what is kept is kept; what cannot be is taken back,
+   and its answers say so. */
 void commit_settled(struct engine *);
 void commit_arm(struct engine *); /* the timer, if a change waits to be confirmed */
 void commit_timer_init(struct engines *);

@@ -11,8 +11,8 @@
 
 /*
  * Belongs to the control loop, which never waits for an engine: what is asked is answered later, by
- * a call of `done` on the control loop, in the order in which the engine did things. What its blocks
- * printed before an answer is told before it.
+ * a call of `done` on the control loop, in the order in which the engine did things. What its
+ * blocks printed before an answer is told before it.
  */
 struct engines;
 struct engine;
@@ -54,8 +54,8 @@ void engines_free(struct engines *); /* when there is none left; the loop must r
 
 size_t engines_count(const struct engines *); /* those being made and unmade, too */
 
-/* Each engine's sign of life (see pt_engine_pulse) while it has a thread, those being made and unmade
-   too, in the order of the alphabet. */
+/* Each engine's sign of life (see pt_engine_pulse) while it has a thread, those being made and
+   unmade too, in the order of the alphabet. */
 void engines_pulses(struct engines *, void (*each)(void *arg, const char *name, uint64_t pulse),
                     void *arg);
 
@@ -154,7 +154,8 @@ int engines_undo(const struct engine *, const uint64_t *revision, struct change_
 int engines_confirm(struct engine *, const uint64_t *revision, engines_done *, void *arg,
                     struct pt_error *);
 
-/* As engine.log answers, of all revisions or of one; NULL: there is no such one. A new reference. */
+/* As engine.log answers, of all revisions or of one; NULL: there is no such one. A new
+   reference. */
 json_t *engines_log(const struct engine *, const uint64_t *revision, struct pt_error *);
 
 /* ---- making and unmaking ---- */
@@ -163,12 +164,14 @@ json_t *engines_log(const struct engine *, const uint64_t *revision, struct pt_e
 void engines_keep(struct engines *, struct journal *);
 
 /* For journal_scan: makes an engine that was found, with the graph and the revisions that it had,
-   running if it ran. What cannot be made or started is there, failed, and tried again. `arg` is the struct engines. */
+   running if it ran. What cannot be made or started is there, failed, and tried again. `arg` is the
+   struct engines. */
 journal_found engines_restore;
 /* Calls `done` when all that were found have come or failed. */
 void engines_when_restored(struct engines *, engines_done *, void *arg);
 
-/* What was kept of this engine cannot be read: it is there without blocks, failed, and this is why. */
+/* What was kept of this engine cannot be read: it is there without blocks, failed, and this is
+   why. */
 void engines_lost(struct engines *, const char *name, const char *why, bool aside);
 
 /* Makes an engine with a graph, all or nothing: while it is being made, and until a failure is
@@ -196,7 +199,8 @@ void engines_destroy(struct engine *, const char *why, engines_done *, void *arg
 /* Destroys what was made for this owner, also what is still being made. */
 void engines_disown(struct engines *, const void *owner);
 
-/* The daemon ends: no engine is made any more, all are destroyed, `done` is called after the last. */
+/* The daemon ends: no engine is made any more, all are destroyed, `done` is called after the
+   last. */
 void engines_end(struct engines *, engines_done *, void *arg);
 
 #endif

@@ -67,8 +67,8 @@ static json_t *new_drops(const json_t *was, const json_t *is)
 	return more;
 }
 
-/* A block that was not there a second ago is taken to be as its engine is; in an engine that was not
-   looked at before, its drops lie in the past. */
+/* A block that was not there a second ago is taken to be as its engine is; in an engine that was
+   not looked at before, its drops lie in the past. */
 static void compare(struct events *e, const char *engine, const char *state, bool is_known,
                     const json_t *was, const json_t *is)
 {

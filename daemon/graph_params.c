@@ -12,14 +12,16 @@ static const char *const canals[] = {"low", "high", "trigger", NULL};
 /* clang-format off */
 #define NAME   {"name", "The block's name.", PT_KIND_STRING, .flags = PT_REQUIRED}
 #define TYPE   {"type", "The block's type.", PT_KIND_STRING, .flags = PT_REQUIRED}
-#define PARAMS {"params", "The block's parameters, as its type has them.", PT_KIND_OBJECT, .fallback = "None"}
+#define PARAMS {"params", "The block's parameters, as its type has them.", \
+	PT_KIND_OBJECT, .fallback = "None"}
 
 const struct pt_param graph_block_rows[] = {NAME, TYPE, PARAMS, {0}};
 
 const struct pt_param graph_link_rows[] = {
 	{"from", "The block that sends.", PT_KIND_STRING, .flags = PT_REQUIRED},
 	{"to", "The block that receives.", PT_KIND_STRING, .flags = PT_REQUIRED},
-	{"canal", "Which of its exits, to the same entry.", PT_KIND_CHOICE, .fallback = "low", .choices = canals},
+	{"canal", "Which of its exits, to the same entry.",
+	 PT_KIND_CHOICE, .fallback = "low", .choices = canals},
 	{0}
 };
 
@@ -28,7 +30,8 @@ static const struct pt_param remove_rows[] = {NAME, {0}};
 static const struct pt_param set_rows[] = {
 	NAME,
 	PARAMS,
-	{"restart", "In a plan: the block is made anew with them, and goes on with what it has. Given, it changes nothing.", PT_KIND_BOOL, .fallback = "false"},
+	{"restart", "In a plan: the block is made anew with them, and goes on with what it has. "
+	 "Given, it changes nothing.", PT_KIND_BOOL, .fallback = "false"},
 	{0}
 };
 
@@ -37,8 +40,10 @@ const struct pt_param graph_op_rows[] = {
 	{"remove", "A block goes, with its links.", PT_KIND_OBJECT, .members = remove_rows},
 	{"link", "A new link.", PT_KIND_OBJECT, .members = graph_link_rows},
 	{"unlink", "A link goes.", PT_KIND_OBJECT, .members = graph_link_rows},
-	{"set", "Other parameters; those that are not given stay.", PT_KIND_OBJECT, .members = set_rows},
-	{"replace", "Another block takes the place of one, with its links.", PT_KIND_OBJECT, .members = graph_block_rows},
+	{"set", "Other parameters; those that are not given stay.",
+	 PT_KIND_OBJECT, .members = set_rows},
+	{"replace", "Another block takes the place of one, with its links.",
+	 PT_KIND_OBJECT, .members = graph_block_rows},
 	{0}
 };
 /* clang-format on */

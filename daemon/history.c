@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A list is written down as what differs from the one before: items, and [place, count] for a run of
-   items that stay. */
+/* A list is written down as what differs from the one before: items, and [place, count] for a run
+   of items that stay. */
 #include "daemon/history.h"
 
 #include "base/buf.h"

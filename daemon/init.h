@@ -5,9 +5,9 @@
 
 /*
  * If this is process 1, the rest of the program runs in a child, and this process does what only it
- * can: it waits for whatever has lost its parent, so that no zombies pile up, passes every signal on to
- * the child, and ends as that does. Returns in the child, and in any other process at once. Before
- * there is another thread.
+ * can: it waits for whatever has lost its parent, so that no zombies pile up, passes every signal
+ * on to the child, and ends as that does. Returns in the child, and in any other process at once.
+ * Before there is another thread.
  */
 void init_begin(void);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A queue of things to write, and the thread that writes them: all that has come meanwhile, then one
-   synchronisation a file. */
+/* A queue of things to write, and the thread that writes them: all that has come meanwhile, then
+   one synchronisation a file. */
 #include "daemon/journal.h"
 
 #include "base/buf.h"

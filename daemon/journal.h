@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The state folder: a file of records for each engine that is kept, written by a thread of its own. */
+/* The state folder: a file of records for each engine that is kept, written by a thread of its
+   own. */
 #ifndef DAEMON_JOURNAL_H
 #define DAEMON_JOURNAL_H
 
@@ -28,18 +29,18 @@ int journal_open(const char *folder, struct inbox *, struct journal **, struct p
 void journal_close(struct journal *); /* what was asked is done before; NULL does nothing */
 const char *journal_folder(const struct journal *);
 
-/* Calls `found` for each file that can be read to its end, with its records (borrowed), and `lost` for
-   one that cannot: where it is damaged it has been renamed (`aside`), and `why` tells where it is; where
-   the system would not read it, it stays. What is wrong otherwise is logged. `found` refuses, with
-   words, what makes no sense: the file is then left alone, but for somebody who makes an engine of
-   that name. */
+/* Calls `found` for each file that can be read to its end, with its records (borrowed), and `lost`
+   for one that cannot: where it is damaged it has been renamed (`aside`), and `why` tells where it
+   is; where the system would not read it, it stays. What is wrong otherwise is logged. `found`
+   refuses, with words, what makes no sense: the file is then left alone, but for somebody who makes
+   an engine of that name. */
 typedef int journal_found(void *arg, const char *engine, const json_t *records, struct pt_error *);
 typedef void journal_lost(void *arg, const char *engine, const char *why, bool aside);
 void journal_scan(struct journal *, journal_found *, journal_lost *, void *arg);
 
-/* An engine's file: the one that is being found (`there`, in `found` only), or else a new one, which begins with a rewrite
-   (what was left alone there is renamed). `settled` is called when something that was asked of it is
-   done or has failed. */
+/* An engine's file: the one that is being found (`there`, in `found` only), or else a new one,
+   which begins with a rewrite (what was left alone there is renamed). `settled` is called when
+   something that was asked of it is done or has failed. */
 typedef void journal_settled(void *owner);
 struct journal_file *journal_file_new(struct journal *, const char *engine, bool there,
                                       journal_settled *settled, void *owner);

@@ -47,8 +47,8 @@ struct holding {
 	size_t count;
 };
 
-/* To be told to the service manager: to keep a descriptor (and to close our copy), to let one go, or,
-   without a name, to say that all this was done. */
+/* To be told to the service manager: to keep a descriptor (and to close our copy), to let one go,
+   or, without a name, to say that all this was done. */
 struct command {
 	struct command *next;
 	uint64_t number;

@@ -6,21 +6,21 @@
 #include <pipetool/engine.h>
 
 /*
- * systemd keeps descriptors of a service while it restarts it, also after a crash, and hands them to
- * the next process (FileDescriptorStoreMax=, sd_pid_notify_with_fds(3)); it closes them when the
- * service is stopped for good. Here each block that has told what it leaves (hooks.left of an engine)
- * has its descriptors there, named keep/ENGINE/BLOCK/N, and as number 0 a piece of memory that says
- * which is what, and holds the bytes. That memory is shared: it is written without asking anybody, and
- * what was written last is there after a kill -9.
+ * systemd keeps descriptors of a service while it restarts it, also after a crash, and hands them
+ * to the next process (FileDescriptorStoreMax=, sd_pid_notify_with_fds(3)); it closes them when the
+ * service is stopped for good. Here each block that has told what it leaves (hooks.left of an
+ * engine) has its descriptors there, named keep/ENGINE/BLOCK/N, and as number 0 a piece of memory
+ * that says which is what, and holds the bytes. That memory is shared: it is written without asking
+ * anybody, and what was written last is there after a kill -9.
  *
- * Functions may be called from any thread, and only keep_settle and keep_free wait. A NULL keep does
- * nothing: then there is nobody who would keep anything.
+ * Functions may be called from any thread, and only keep_settle and keep_free wait. A NULL keep
+ * does nothing: then there is nobody who would keep anything.
  */
 struct keep;
 
 /* Copies what is there from before; the passed descriptors are closed later. Gives NULL without
-   $NOTIFY_SOCKET, or without $FDSTORE, the number of descriptors that are kept: systemd sets it from 254 on, before that
-   the unit has to. */
+   $NOTIFY_SOCKET, or without $FDSTORE, the number of descriptors that are kept: systemd sets it
+   from 254 on, before that the unit has to. */
 int keep_new(struct keep **, struct pt_error *);
 void keep_free(struct keep *); /* all that it was told is with the service manager */
 

@@ -20,15 +20,15 @@ struct keep_record {
 void keep_record_add(struct buf *, enum keep_record_kind, uint32_t number, const char *key,
                      const void *bytes, size_t length);
 
-/* The record at `at`, and the key, which is yours; returns where its bytes begin, behind which the next
-   one is. NULL at the end. */
+/* The record at `at`, and the key, which is yours; returns where its bytes begin, behind which the
+   next one is. NULL at the end. */
 const char *keep_record_next(const char *at, const char *end, struct keep_record *, char **key);
 
 /* `number` is one more than the last time. Where there is no memory, what was before stays. */
 void keep_memory_write(int fd, uint64_t number, const struct buf *records);
 
-/* The records that were finished last, yours, and their number; NULL: there are none. Where they are
-   `damaged`, those of the time before, or none. */
+/* The records that were finished last, yours, and their number; NULL: there are none. Where they
+   are `damaged`, those of the time before, or none. */
 char *keep_memory_read(int fd, uint64_t *number, size_t *length, bool *damaged);
 
 #endif

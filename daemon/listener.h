@@ -10,9 +10,9 @@ struct connection;
 
 /*
  * The engine's thread asks whether there is room, and hands over pieces; the control loop writes
- * them to the connection. There is room while fewer than LISTENER_WAITING_MAX bytes are on the way or
- * unread by the peer; after that there is none until half of them are gone, and the engine leaves
- * out, and counts, what passes meanwhile.
+ * them to the connection. There is room while fewer than LISTENER_WAITING_MAX bytes are on the way
+ * or unread by the peer; after that there is none until half of them are gone, and the engine
+ * leaves out, and counts, what passes meanwhile.
  */
 #define LISTENER_WAITING_MAX (4 * 1024 * 1024)
 
@@ -23,8 +23,8 @@ void gate_unref(struct gate *);
 /* So many bytes wait to be read by the peer. True: who found the gate closed is to be told. */
 bool gate_update(struct gate *, size_t unread);
 
-/* Whoever listens to a tap. Belongs to the control loop, and to itself once its engine was asked: it frees itself when the
-   engine has said the last word. */
+/* Whoever listens to a tap. Belongs to the control loop, and to itself once its engine was asked:
+   it frees itself when the engine has said the last word. */
 struct listener {
 	TAILQ_ENTRY(listener) entry;   /* of the connection */
 	struct connection *connection; /* NULL: it is gone */

@@ -63,8 +63,8 @@ static int act(const struct options *options)
 	return daemon_run(options);
 }
 
-/* What is large is the system's again as soon as it is freed, and what many threads have freed in turn
-   does not lie in pools of each. */
+/* What is large is the system's again as soon as it is freed, and what many threads have freed in
+   turn does not lie in pools of each. */
 static void give_memory_back(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 512 * 1024);

@@ -150,17 +150,21 @@ static void block_tap(void *arg)
 
 static const struct pt_param send_params[] = {
 	BLOCK,
-	{"message", "What to send: text, {\"hex\": …}, {\"base64\": …}, or what block.recv gave.", PT_KIND_JSON, .fallback = "None"},
+	{"message", "What to send: text, {\"hex\": …}, {\"base64\": …}, or what block.recv gave.",
+	 PT_KIND_JSON, .fallback = "None"},
 	{"messages", "A list of the same, sent in order.", PT_KIND_LIST, .fallback = "None"},
-	{"canal", "The exit that it leaves by.", PT_KIND_CHOICE, .fallback = "None", .choices = canals},
+	{"canal", "The exit that it leaves by.",
+	 PT_KIND_CHOICE, .fallback = "None", .choices = canals},
 	{0}
 };
 
 static const struct pt_param recv_params[] = {
 	BLOCK,
-	{"max", "At most so many messages.", PT_KIND_INT, .fallback = "1", .min = 1, .max = 1000000},
+	{"max", "At most so many messages.",
+	 PT_KIND_INT, .fallback = "1", .min = 1, .max = 1000000},
 	{"timeout_s", "How long to wait for the first.", PT_KIND_SECONDS, .fallback = "0"},
-	{"hold", "They go back to the queue if the connection ends before its next request.", PT_KIND_BOOL, .fallback = "false"},
+	{"hold", "They go back to the queue if the connection ends before its next request.",
+	 PT_KIND_BOOL, .fallback = "false"},
 	{0}
 };
 
@@ -168,14 +172,16 @@ static const struct pt_param block_params[] = {BLOCK, {0}};
 
 static const struct pt_param attach_params[] = {
 	{"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED},
-	{"block", "The block's name; without it, every block of the engine.", PT_KIND_STRING, .fallback = "None"},
+	{"block", "The block's name; without it, every block of the engine.",
+	 PT_KIND_STRING, .fallback = "None"},
 	{0}
 };
 
 static const struct pt_param tap_params[] = {
 	BLOCK,
 	{"canal", "One canal alone.", PT_KIND_CHOICE, .fallback = "None", .choices = canals},
-	{"format", "Notifications, or a raw stream.", PT_KIND_CHOICE, .fallback = "json", .choices = formats},
+	{"format", "Notifications, or a raw stream.",
+	 PT_KIND_CHOICE, .fallback = "json", .choices = formats},
 	{0}
 };
 
@@ -183,8 +189,9 @@ const struct rpc_method block_methods[] = {
 	{
 		.name = "block.send",
 		.summary = "Sends messages into the graph from a feeder",
-		.help = "All of them, or none. Answered when they have gone through the graph; while the engine is "
-			"stopped, or a sink is full, they wait in the block: `waiting` is how many do, `state` the engine's.",
+		.help = "All of them, or none. Answered when they have gone through the graph; "
+			"while the engine is stopped, or a sink is full, they wait in the block: "
+			"`waiting` is how many do, `state` the engine's.",
 		.result = "{waiting?, state?}",
 		.role = "operator",
 		.params = send_params,
@@ -213,8 +220,8 @@ const struct rpc_method block_methods[] = {
 	}, {
 		.name = "block.attach",
 		.summary = "Has what blocks print sent to this connection",
-		.help = "Notifications `block.output` with {engine, block, canal, text} follow until the "
-			"connection closes.",
+		.help = "Notifications `block.output` with {engine, block, canal, text} follow "
+			"until the connection closes.",
 		.result = "{}",
 		.role = "operator",
 		.params = attach_params,
@@ -222,15 +229,15 @@ const struct rpc_method block_methods[] = {
 	}, {
 		.name = "block.tap",
 		.summary = "Shows what leaves a block, live",
-		.help = "What leaves the block by its exits, or enters it if it has none, without changing the "
-			"graph; it goes with the block's name until the block is removed. With the format json, "
-			"notifications `block.packets` with {engine, block, messages} follow, `dropped` in "
-			"them being how many messages were left out before, since the peer did not read, and `ended` in "
-			"the last one. "
+		.help = "What leaves the block by its exits, or enters it if it has none, without "
+			"changing the graph; it goes with the block's name until the block is "
+			"removed. With the format json, notifications `block.packets` with {engine, "
+			"block, messages} follow, `dropped` in them being how many messages were "
+			"left out before, since the peer did not read, and `ended` in the last one. "
 			"With pcapng, the connection carries that stream from behind the answer's "
-			"newline on, and nothing else: packets in nanoseconds, other messages as link type "
-			"147, what was left out in interface statistics blocks. The stream ends with the "
-			"block.",
+			"newline on, and nothing else: packets in nanoseconds, other messages as "
+			"link type 147, what was left out in interface statistics blocks. The "
+			"stream ends with the block.",
 		.result = "{}",
 		.role = "operator",
 		.params = tap_params,

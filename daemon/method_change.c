@@ -220,15 +220,19 @@ static void engine_log(void *arg)
 
 /* clang-format off */
 #define ENGINE {"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED}
-#define IF_REVISION {"if_revision", "Refuse if the engine's revision is another one.", PT_KIND_INT, .fallback = "None", .max = -1}
+#define IF_REVISION {"if_revision", "Refuse if the engine's revision is another one.", \
+	PT_KIND_INT, .fallback = "None", .max = -1}
 #define DRY_RUN {"dry_run", "Only tell what would be done.", PT_KIND_BOOL, .fallback = "false"}
 #define COMMENT {"comment", "Why, for the log.", PT_KIND_STRING, .fallback = "None"}
-#define CONFIRM {"confirm_s", "It goes back by itself after so long, unless it is confirmed.", PT_KIND_SECONDS, .fallback = "None", .min = 0.001, .max = 604800}
+#define CONFIRM {"confirm_s", "It goes back by itself after so long, unless it is confirmed.", \
+	PT_KIND_SECONDS, .fallback = "None", .min = 0.001, .max = 604800}
 
 static const struct pt_param change_params[] = {
 	ENGINE,
-	{"ops", "What to do, in order; all of it or nothing.", PT_KIND_VARIANTS, .fallback = "None", .flags = PT_ONE_OF, .members = graph_op_rows},
-	TEXT_ROW("What to add, in the pipe language, in place of ops; it may link what is there.", .flags = PT_ONE_OF),
+	{"ops", "What to do, in order; all of it or nothing.",
+	 PT_KIND_VARIANTS, .fallback = "None", .flags = PT_ONE_OF, .members = graph_op_rows},
+	TEXT_ROW("What to add, in the pipe language, in place of ops; it may link what is there.",
+	         .flags = PT_ONE_OF),
 	IF_REVISION,
 	DRY_RUN,
 	COMMENT,
@@ -240,7 +244,8 @@ static const struct pt_param apply_params[] = {ENGINE, GRAPH_ROWS, IF_REVISION, 
 
 static const struct pt_param undo_params[] = {
 	ENGINE,
-	{"revision", "The revision whose graph comes back; without it, the one before.", PT_KIND_INT, .fallback = "None", .max = -1},
+	{"revision", "The revision whose graph comes back; without it, the one before.",
+	 PT_KIND_INT, .fallback = "None", .max = -1},
 	IF_REVISION,
 	DRY_RUN,
 	COMMENT,
@@ -250,21 +255,26 @@ static const struct pt_param undo_params[] = {
 
 static const struct pt_param confirm_params[] = {
 	ENGINE,
-	{"revision", "Only if it is this one that waits.", PT_KIND_INT, .fallback = "None", .max = -1},
+	{"revision", "Only if it is this one that waits.",
+	 PT_KIND_INT, .fallback = "None", .max = -1},
 	{0}
 };
 
 static const struct pt_param log_params[] = {
 	ENGINE,
-	{"revision", "Only this one; without it, all that are known.", PT_KIND_INT, .fallback = "None", .max = -1},
+	{"revision", "Only this one; without it, all that are known.",
+	 PT_KIND_INT, .fallback = "None", .max = -1},
 	{0}
 };
 
 const struct rpc_method change_methods[] = {
 	{
 		.name = "engine.change",
-		.summary = "Changes an engine's graph, also while it runs: all or nothing, between two messages",
-		.help = "With `confirm_s` the change goes back by itself after so long, unless engine.confirm comes before; meanwhile no other change is taken. `pause_ns` is the longest time for which messages stood still.",
+		.summary = "Changes an engine's graph, also while it runs: all or nothing, between "
+		           "two messages",
+		.help = "With `confirm_s` the change goes back by itself after so long, unless "
+		        "engine.confirm comes before; meanwhile no other change is taken. "
+		        "`pause_ns` is the longest time for which messages stood still.",
 		.result = "{revision, plan, pause_ns?}",
 		.role = "admin",
 		.params = change_params,
@@ -272,7 +282,10 @@ const struct rpc_method change_methods[] = {
 	}, {
 		.name = "engine.apply",
 		.summary = "Makes an engine's graph what is given, touching only what differs",
-		.help = "As engine.change with the operations that lead there, which are the plan. The links and the blocks' name, type and params, as engine.show tells them, change nothing. `order` in a plan means that only the order of the lists differs, or, of an undo, which defaults are spelled out.",
+		.help = "As engine.change with the operations that lead there, which are the plan. "
+		        "The links and the blocks' name, type and params, as engine.show tells "
+		        "them, change nothing. `order` in a plan means that only the order of the "
+		        "lists differs, or, of an undo, which defaults are spelled out.",
 		.result = "{revision, plan, pause_ns?}",
 		.role = "admin",
 		.params = apply_params,
@@ -295,8 +308,11 @@ const struct rpc_method change_methods[] = {
 	}, {
 		.name = "engine.log",
 		.summary = "Who changed what, and when",
-		.help = "The oldest first; times are seconds since 1970. `undoes` is the revision that was brought back, `confirm` stands with a change that waits to be confirmed; uid and pid are null where the daemon itself did it.",
-		.result = "{revisions: [{revision, time, uid, pid, comment?, undoes?, confirm?: {back, until}, ops}]}",
+		.help = "The oldest first; times are seconds since 1970. `undoes` is the revision "
+		        "that was brought back, `confirm` stands with a change that waits to be "
+		        "confirmed; uid and pid are null where the daemon itself did it.",
+		.result = "{revisions: [{revision, time, uid, pid, comment?, undoes?, confirm?: "
+		          "{back, until}, ops}]}",
 		.role = "viewer",
 		.params = log_params,
 		.run = engine_log,

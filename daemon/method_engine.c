@@ -130,9 +130,13 @@ static const struct pt_param create_params[] = {
 	ENGINE,
 	GRAPH_ROWS,
 	{"start", "Whether it is started, too.", PT_KIND_BOOL, .fallback = "false"},
-	{"dry_run", "Only whether it could be made: nothing is opened, and no engine is there afterwards.", PT_KIND_BOOL, .fallback = "false"},
-	{"ephemeral", "Not to be kept over a restart of the daemon.", PT_KIND_BOOL, .fallback = "false"},
-	{"owned", "It is destroyed when this connection closes, whatever closes it, and not kept over a restart. What its blocks print goes to who is attached alone.", PT_KIND_BOOL, .fallback = "false"},
+	{"dry_run", "Only whether it could be made: nothing is opened, and no engine is there "
+	 "afterwards.", PT_KIND_BOOL, .fallback = "false"},
+	{"ephemeral", "Not to be kept over a restart of the daemon.",
+	 PT_KIND_BOOL, .fallback = "false"},
+	{"owned", "It is destroyed when this connection closes, whatever closes it, and not kept "
+	 "over a restart. What its blocks print goes to who is attached alone.",
+	 PT_KIND_BOOL, .fallback = "false"},
 	{"comment", "Why, for the log.", PT_KIND_STRING, .fallback = "None"},
 	{0}
 };
@@ -140,13 +144,15 @@ static const struct pt_param create_params[] = {
 static const struct pt_param stop_params[] = {
 	ENGINE,
 	{"wait", "Let the sources come to their end first.", PT_KIND_BOOL, .fallback = "false"},
-	{"timeout_s", "How long to wait for that; without it, for ever.", PT_KIND_SECONDS, .fallback = "None"},
+	{"timeout_s", "How long to wait for that; without it, for ever.",
+	 PT_KIND_SECONDS, .fallback = "None"},
 	{0}
 };
 
 static const struct pt_param graph_params[] = {
 	ENGINE,
-	{"stats", "Write each link's count of messages beside it.", PT_KIND_BOOL, .fallback = "false"},
+	{"stats", "Write each link's count of messages beside it.",
+	 PT_KIND_BOOL, .fallback = "false"},
 	{0}
 };
 
@@ -156,7 +162,8 @@ const struct rpc_method engine_methods[] = {
 	{
 		.name = "engine.create",
 		.summary = "Makes an engine, with a graph and started if told so",
-		.help = "All of it or nothing: if a block is refused, or with `start` the start fails, there is no engine.",
+		.help = "All of it or nothing: if a block is refused, or with `start` the start "
+		        "fails, there is no engine.",
 		.result = "{}",
 		.role = "admin",
 		.params = create_params,
@@ -171,7 +178,8 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.start",
 		.summary = "Starts an engine, and of one that runs what has failed",
-		.help = "One that has no blocks, since its file or what was kept of it could not be used, is made first: the file is read again.",
+		.help = "One that has no blocks, since its file or what was kept of it could not be "
+		        "used, is made first: the file is read again.",
 		.result = "{state}",
 		.role = "operator",
 		.params = engine_params,
@@ -179,7 +187,8 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.stop",
 		.summary = "Stops an engine: sources first, then sinks are flushed",
-		.help = "With `wait` the engine drains until every source is exhausted, or every sink has failed; if the time runs out, it stays draining.",
+		.help = "With `wait` the engine drains until every source is exhausted, or every "
+		        "sink has failed; if the time runs out, it stays draining.",
 		.result = "{state}",
 		.role = "operator",
 		.params = stop_params,
@@ -187,23 +196,36 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.list",
 		.summary = "The engines, with their states",
-		.help = "`state` is stopped, running, draining, starting, or failed: one that should run, by its state or its file, and could not be started; it is tried again, and every method takes it as stopped. `why` tells why it does not run, or what is wrong with its file. `kept` tells whether an engine outlasts the daemon: yes, no, or by its file in the folder of engines; of such a one `file` is the path, and `differs` whether it is another than the file has it. `unconfirmed` stands there while a change waits for engine.confirm, `failed_blocks` where some have failed.",
-		.result = "{engines: [{engine, state, why?, file?, differs?, revision, blocks, links, messages, kept, failed_blocks?, unconfirmed?}]}",
+		.help = "`state` is stopped, running, draining, starting, or failed: one that "
+		        "should run, by its state or its file, and could not be started; it is "
+		        "tried again, and every method takes it as stopped. `why` tells why it does "
+		        "not run, or what is wrong with its file. `kept` tells whether an engine "
+		        "outlasts the daemon: yes, no, or by its file in the folder of engines; of "
+		        "such a one `file` is the path, and `differs` whether it is another than "
+		        "the file has it. `unconfirmed` stands there while a change waits for "
+		        "engine.confirm, `failed_blocks` where some have failed.",
+		.result = "{engines: [{engine, state, why?, file?, differs?, revision, blocks, "
+		          "links, messages, kept, failed_blocks?, unconfirmed?}]}",
 		.role = "viewer",
 		.run = engine_list,
 	}, {
 		.name = "engine.show",
 		.summary = "An engine's graph and the states of its blocks",
 		.help = "state, why, file and differs as in engine.list.",
-		.result = "{engine, state, why?, file?, differs?, revision, blocks: [{name, type, params, state, …}], links: [{from, to, canal}]}",
+		.result = "{engine, state, why?, file?, differs?, revision, blocks: [{name, type, "
+		          "params, state, …}], links: [{from, to, canal}]}",
 		.role = "viewer",
 		.params = engine_params,
 		.run = engine_show,
 	}, {
 		.name = "engine.stats",
 		.summary = "Counts of every block and link",
-		.result = "{blocks: [{name, in, out, held, filtered: {reason: n}, dropped: {reason: n}, errors, last_error}], links: [{from, to, canal, messages, bytes}], total: {in, out, filtered, dropped}, unexplained}",
-		.help = "`total` is of the engine as a whole: `in` is what its sources sent, `out` what its sinks took, each copy of a fan-out once, with what waits in a queue to be received.",
+		.result = "{blocks: [{name, in, out, held, filtered: {reason: n}, dropped: {reason: "
+		          "n}, errors, last_error}], links: [{from, to, canal, messages, bytes}], "
+		          "total: {in, out, filtered, dropped}, unexplained}",
+		.help = "`total` is of the engine as a whole: `in` is what its sources sent, `out` "
+		        "what its sinks took, each copy of a fan-out once, with what waits in a "
+		        "queue to be received.",
 		.role = "viewer",
 		.params = engine_params,
 		.run = engine_stats,

@@ -27,7 +27,8 @@ static void subscribe(void *arg)
 
 /* clang-format off */
 static const struct pt_param params[] = {
-	{"engine", "Whose events; without it, those of all, also of engines to come.", PT_KIND_STRING, .fallback = "None"},
+	{"engine", "Whose events; without it, those of all, also of engines to come.",
+	 PT_KIND_STRING, .fallback = "None"},
 	{0}
 };
 
@@ -35,8 +36,15 @@ const struct rpc_method events_methods[] = {
 	{
 		.name = "events.subscribe",
 		.summary = "Tells what is, and from then on what happens",
-		.help = "After the answer come notifications `event` {name, time, engine, block?, revision?, uid?, pid?, data}: engine.created, engine.destroyed {why?}, engine.state {state, why?, file?, differs?}, engine.changed {comment?, undoes?, confirm?, ops}, engine.confirmed, engine.taken_back, block.error {message}, block.note {message}, block.state {state}, block.dropped {dropped: {reason: n}} (at most once a second for each block). Times are seconds since 1970.",
-		.result = "{state: {engines: [{engine, state, revision, blocks: [{name, type, params}], links: [{from, to, canal}]}]}}",
+		.help = "After the answer come notifications `event` {name, time, engine, block?, "
+		        "revision?, uid?, pid?, data}: engine.created, engine.destroyed {why?}, "
+		        "engine.state {state, why?, file?, differs?}, engine.changed {comment?, "
+		        "undoes?, confirm?, ops}, engine.confirmed, engine.taken_back, block.error "
+		        "{message}, block.note {message}, block.state {state}, block.dropped "
+		        "{dropped: {reason: n}} (at most once a second for each block). Times are "
+		        "seconds since 1970.",
+		.result = "{state: {engines: [{engine, state, revision, blocks: [{name, type, "
+		          "params}], links: [{from, to, canal}]}]}}",
 		.role = "viewer",
 		.params = params,
 		.run = subscribe,

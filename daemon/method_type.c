@@ -120,7 +120,8 @@ static const struct pt_param show_params[] = {
 };
 
 static const struct pt_param load_params[] = {
-	{"name", "The file's name, for errors and as the types' origin.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	{"name", "The file's name, for errors and as the types' origin.",
+	 PT_KIND_STRING, .flags = PT_REQUIRED},
 	{"text", "What the file says.", PT_KIND_STRING, .flags = PT_REQUIRED},
 	{0}
 };

@@ -14,7 +14,8 @@ static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 const struct pt_param options_rows[] = {
 	{"socket", "Listen on this path, whatever $PIPETOOL_SOCKET and the configuration say.",
 	 PT_PATH(struct options, socket), .fallback = "None", .letter = 's'},
-	{"config", "Read this configuration; without it " PIPETOOL_CONFIG_DIR "/pipetoold.conf, if it is there.",
+	{"config", "Read this configuration; without it "
+	 PIPETOOL_CONFIG_DIR "/pipetoold.conf, if it is there.",
 	 PT_PATH(struct options, config), .fallback = "None", .letter = 'c'},
 	{"engines", "Start the engines in this folder, one for each *.pipe file.",
 	 PT_PATH(struct options, engines), .fallback = "None"},
@@ -24,7 +25,8 @@ const struct pt_param options_rows[] = {
 	 PT_PATH(struct options, state), .fallback = "None"},
 	{"log-level", "Log this and what is worse.",
 	 PT_CHOICE(struct options, log_level), .fallback = "None", .choices = levels},
-	{"check", "Try configuration, blocks and engines without starting any, say what is wrong, and end.",
+	{"check", "Try configuration, blocks and engines without starting any, say what is wrong, "
+	 "and end.",
 	 PT_BOOL(struct options, check), .fallback = "false"},
 	{"version", "Print the version and end.",
 	 PT_BOOL(struct options, version), .fallback = "false", .letter = 'V'},

@@ -10,8 +10,8 @@
 #define PASSED_MAX FRAME_FDS_MAX /* that wait on one connection; what comes beyond is closed */
 
 /*
- * A descriptor belongs to the bytes that it came with. The kernel may hand over earlier bytes in the
- * same read, never later ones, so all that is known is a range of the stream: the request it is
+ * A descriptor belongs to the bytes that it came with. The kernel may hand over earlier bytes in
+ * the same read, never later ones, so all that is known is a range of the stream: the request it is
  * meant for ends behind the range's begin, and who passes it by ends at or behind its end.
  */
 struct passed {

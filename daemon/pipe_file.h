@@ -20,9 +20,9 @@ struct lang_env pipe_file_env(void);
 /* The text, to be freed. */
 int pipe_file_read(const char *path, char **text, struct pipe_fault *);
 
-/* Parses, and checks blocks against their types; a text without a statement is refused. Relative paths
-   are taken from the file's folder, but those of files that are written from `out`: the folder of what
-   is to run is not for what comes of it. */
+/* Parses, and checks blocks against their types; a text without a statement is refused. Relative
+   paths are taken from the file's folder, but those of files that are written from `out`: the
+   folder of what is to run is not for what comes of it. */
 int pipe_file_understand(const char *path, const char *out, const char *text, struct lang_program *,
                          struct pipe_fault *);
 

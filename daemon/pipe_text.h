@@ -10,7 +10,8 @@
 struct lang_program *pipe_text_read(const char *text, const json_t *shown, struct pt_error *);
 void pipe_text_free(struct lang_program *); /* NULL does nothing */
 
-/* Faults that came of the program's operations ("$.ops[3].params.port") get line, column and caret. */
+/* Faults that came of the program's operations ("$.ops[3].params.port") get line, column and
+   caret. */
 void pipe_text_locate(const struct lang_program *, struct pt_error *);
 
 #endif

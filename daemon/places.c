@@ -22,8 +22,8 @@ static const char *home(void)
 	return user ? user->pw_dir : said;
 }
 
-/* What the variable says, or the place below the home; NULL: there is neither. Relative paths are to
-   be ignored, say the rules. */
+/* What the variable says, or the place below the home; NULL: there is neither. Relative paths are
+   to be ignored, say the rules. */
 static char *own(const char *variable, const char *below_home)
 {
 	const char *said = getenv(variable);

@@ -19,8 +19,8 @@ char *places_config(const struct options *);
 /* Folders that a user's own daemon has not been told take the place of the system's. */
 void places_fill(const struct options *, struct conf *);
 
-/* $XDG_STATE_HOME/pipetool (~/.local/state/pipetool), with the folders above it, $STATE_DIRECTORY or
-   /var/lib/pipetool; to be freed. */
+/* $XDG_STATE_HOME/pipetool (~/.local/state/pipetool), with the folders above it, $STATE_DIRECTORY
+   or /var/lib/pipetool; to be freed. */
 char *places_state(const struct options *);
 
 /* Whether the folder of engines is where it is if nobody says: it need not be there. */

@@ -131,8 +131,8 @@ void revisions_go_back(struct revisions *r, uint64_t number)
 
 /* ---- confirmation ---- */
 
-/* The clock may be set while the time runs, or while nobody is there: what is left is never more than
-   what there was. */
+/* The clock may be set while the time runs, or while nobody is there: what is left is never more
+   than what there was. */
 static int64_t left_ns(const json_t *about, const json_t *confirm)
 {
 	int64_t until = time_of(json_object_get(confirm, "until"));

@@ -61,8 +61,8 @@ static const char *given(struct text t)
 	return blank(t);
 }
 
-/* A plain literal: what is between its quotes; false: it is something else. A quote inside has other
-   backslashes before it than those that it is written with. */
+/* A plain literal: what is between its quotes; false: it is something else. A quote inside has
+   other backslashes before it than those that it is written with. */
 static bool literal(struct text t, struct text *inside)
 {
 	const char *quote = backslashes(t);

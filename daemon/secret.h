@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 /*
- * In each string of the JSON text that speaks of `anonymize`, the key or passphrase that is given to
- * it becomes ***; the whole string does where a key is given in a way that is not plain. Returns
+ * In each string of the JSON text that speaks of `anonymize`, the key or passphrase that is given
+ * to it becomes ***; the whole string does where a key is given in a way that is not plain. Returns
  * false, and leaves `masked` alone, where there is nothing of the kind.
  */
 bool secret_mask(const struct buf *json, struct buf *masked);

@@ -19,21 +19,21 @@ struct control_socket {
 int socket_default_path(char **path, struct pt_error *);
 
 /* Makes the folder if it is missing, replaces what a daemon left behind that is gone, and nothing
-   else: neither a live socket nor a file that is none. Mode 0660, group pipetool if there is one; for
-   viewers 0666. */
+   else: neither a live socket nor a file that is none. Mode 0660, group pipetool if there is one;
+   for viewers 0666. */
 int socket_open(const char *path, bool viewers, struct control_socket *, struct pt_error *);
 
-/* The sockets that systemd listens on for us; where there is none, its fd stays -1. The one for viewers
-   has the name "readonly" (FileDescriptorName=), the control socket is the first other one. What else
-   was passed is added to the named descriptors: see base/named_fd.h. Once, at the beginning, after
-   keep_new, which has copies of what is its own. */
+/* The sockets that systemd listens on for us; where there is none, its fd stays -1. The one for
+   viewers has the name "readonly" (FileDescriptorName=), the control socket is the first other one.
+   What else was passed is added to the named descriptors: see base/named_fd.h. Once, at the
+   beginning, after keep_new, which has copies of what is its own. */
 void socket_take_passed(struct control_socket *control, struct control_socket *viewers);
 
 /* Its name in the file system leads nowhere any more, or elsewhere: nobody can connect by it. */
 bool socket_is_lost(const struct control_socket *);
 
-/* Listens anew under the same name, with the same descriptor. Whoever has connected stays connected.
-   Systemd's cannot be mended here, which the fault says. */
+/* Listens anew under the same name, with the same descriptor. Whoever has connected stays
+   connected. Systemd's cannot be mended here, which the fault says. */
 int socket_renew(struct control_socket *, struct pt_error *);
 
 /* Has inotify tell when something goes from the socket's folder, or the folder itself. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is told of engines without asking them: rows, states, and whether they are as their files. */
+/* What is told of engines without asking them: rows, states, and whether they are as their
+   files. */
 #include "daemon/engine.h"
 
 #include "base/buf.h"

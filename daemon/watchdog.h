@@ -9,10 +9,10 @@
 struct engines;
 
 /*
- * Four times in the watchdog's period the control loop, which proves by that that it lives, looks at
- * the pulse of every engine's thread; nobody is woken for it. While one stands still, the watchdog is
- * not fed. After half a period the engine is named in the log, and after a whole one systemd ends the
- * daemon and starts it anew, unless the engine goes on before.
+ * Four times in the watchdog's period the control loop, which proves by that that it lives, looks
+ * at the pulse of every engine's thread; nobody is woken for it. While one stands still, the
+ * watchdog is not fed. After half a period the engine is named in the log, and after a whole one
+ * systemd ends the daemon and starts it anew, unless the engine goes on before.
  */
 struct watchdog;
 

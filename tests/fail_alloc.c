@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* To be preloaded: the allocation with the number in $FAIL_ALLOC fails; with '+' behind it, so do all
-   that follow. What libc itself asks for counts, too. */
+/* To be preloaded: the allocation with the number in $FAIL_ALLOC fails; with '+' behind it, so do
+   all that follow. What libc itself asks for counts, too. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>

@@ -20,8 +20,8 @@
 
 struct rig;
 
-/* Of the engines of rigs to come. Scripts have a minute, not 100 ms, so that a test of something else
-   never meets that limit where the machine is slow. */
+/* Of the engines of rigs to come. Scripts have a minute, not 100 ms, so that a test of something
+   else never meets that limit where the machine is slow. */
 extern struct pt_engine_limits rig_limits;
 
 /* One block named `it`, its exits linked to a recorder, in a running engine. `arguments` as in the

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Growing bytes: text being written, input being collected. Memory that cannot be had ends the process. */
+/* Growing bytes: text being written, input being collected. Memory that cannot be had ends the
+   process. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

@@ -38,7 +38,8 @@ void error_place(struct pt_fault *, unsigned line, unsigned column, const char *
    a fault without a path gets `prefix` alone. */
 void error_prefix(struct pt_error *, size_t from, const char *prefix);
 
-/* The same with their words: "block 'd1'" before "no such file" becomes "block 'd1': no such file". */
+/* The same with their words: "block 'd1'" before "no such file" becomes "block 'd1': no such
+   file". */
 void error_introduce(struct pt_error *, size_t from, const char *words);
 
 /* Moves all faults of `from` to the end of `to`. */

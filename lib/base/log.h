@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The program's log. The library itself does not log: the daemon does, where it decides to go on. */
+/* The program's log. The library itself does not log: the daemon does, where it decides to go
+   on. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

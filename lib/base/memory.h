@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 /*
- * For small allocations of the control plane: where there is no memory for them, the process ends at
- * once, with a line on standard error and status 1, so that whoever supervises it starts it anew
+ * For small allocations of the control plane: where there is no memory for them, the process ends
+ * at once, with a line on standard error and status 1, so that whoever supervises it starts it anew
  * from what was kept. What a user or the traffic sizes is asked of malloc, and refused or dropped.
  */
 void *must_malloc(size_t size);

@@ -5,8 +5,8 @@
 
 #include <pipetool/error.h>
 
-/* Adds one, which is the table's from now on, for as long as the process runs. Only before there are
-   threads. Of several with one name the first is found. */
+/* Adds one, which is the table's from now on, for as long as the process runs. Only before there
+   are threads. Of several with one name the first is found. */
 void named_fd_add(const char *name, int fd);
 
 /* From now on there is one of every name, by which nothing comes: for who only checks what another

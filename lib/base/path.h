@@ -12,18 +12,18 @@
  * included. NULL itself, or "/" among them, stands for everywhere.
  */
 
-/* Whether the file, which need not exist yet, lies in one of the folders when every link and `..` on
-   the way is followed. Asks the file system, and says what is so now: good for an early word, not
-   for safety. */
+/* Whether the file, which need not exist yet, lies in one of the folders when every link and `..`
+   on the way is followed. Asks the file system, and says what is so now: good for an early word,
+   not for safety. */
 bool path_is_within(const char *path, const char *const *folders);
 
 /* As open(2), but never of a file outside the folders, also if others swap links and folders
    meanwhile: the way is resolved first, and what that gave is then walked name by name, following
-   nothing. Links that lead from inside to inside work; a file is not made through a link. O_CLOEXEC,
-   O_NOCTTY and O_NONBLOCK are added: a FIFO or a device never makes anybody wait, and a FIFO without
-   a reader cannot be opened for writing (-ENXIO). A hard link is a file like any other.
-   The descriptor, -PT_EPERMITTED for what lies outside, -ELOOP where the way does not keep still, or
-   another negative errno. [worker] */
+   nothing. Links that lead from inside to inside work; a file is not made through a link.
+   O_CLOEXEC, O_NOCTTY and O_NONBLOCK are added: a FIFO or a device never makes anybody wait, and a
+   FIFO without a reader cannot be opened for writing (-ENXIO). A hard link is a file like any
+   other. The descriptor, -PT_EPERMITTED for what lies outside, -ELOOP where the way does not keep
+   still, or another negative errno. [worker] */
 int path_open(const char *const *folders, const char *path, int flags, mode_t mode);
 
 /* As unlink(2), in the same way. 0 or a negative code. */
@@ -36,9 +36,9 @@ int path_read_failed(const char *const *folders, const char *param, const char *
 int path_write_failed(const char *const *folders, const char *param, const char *path, int code,
                       struct pt_error *);
 
-/* The descriptor of its own that whoever uses this path means: /dev/stdin, /dev/fd/N, /proc/self/fd/N, and
-   "-", which is standard input, or output for what is written; PATH_TERMINAL for /dev/tty; -1: it is a
-   file like any other. Said of the daemon it makes no sense. */
+/* The descriptor of its own that whoever uses this path means: /dev/stdin, /dev/fd/N,
+   /proc/self/fd/N, and "-", which is standard input, or output for what is written; PATH_TERMINAL
+   for /dev/tty; -1: it is a file like any other. Said of the daemon it makes no sense. */
 #define PATH_TERMINAL (-2)
 int path_own(const char *path, bool written);
 

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Whether the last part of the program's path begins so: "/opt/bin/wireshark-4" is a "wireshark". */
+/* Whether the last part of the program's path begins so: "/opt/bin/wireshark-4" is a
+   "wireshark". */
 bool program_is(const char *program, const char *name);
 
 /* Whether there is a display: $DISPLAY or $WAYLAND_DISPLAY. */
@@ -41,8 +42,8 @@ int program_start(char *const *argv, const struct program_ends *, const char *pa
 /* Waits in the background, so that the ended process does not stay in the table. */
 void program_reap(pid_t);
 
-/* How it ended, from waitpid, in words: "ended with status 2", "was killed by signal 9"; NULL for 0.
-   To be freed. */
+/* How it ended, from waitpid, in words: "ended with status 2", "was killed by signal 9"; NULL for
+   0. To be freed. */
 char *program_fate(int status);
 
 #endif

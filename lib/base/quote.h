@@ -5,13 +5,15 @@
 
 #include "base/buf.h"
 
-/* Escaped as Python's repr does: 'it' or "it's", \n, \xNN for bytes that are no text; UTF-8 stays. */
+/* Escaped as Python's repr does: 'it' or "it's", \n, \xNN for bytes that are no text; UTF-8
+   stays. */
 void quote_text(struct buf *, const char *bytes, size_t length);
 
 /* The same bytes as b'…', in which nothing but ASCII stays. */
 void quote_bytes(struct buf *, const char *bytes, size_t length);
 
-/* Text for a terminal, without quotes: lines and tabs stay, what could drive the terminal is escaped. */
+/* Text for a terminal, without quotes: lines and tabs stay, what could drive the terminal is
+   escaped. */
 void quote_harmless(struct buf *, const char *bytes, size_t length);
 
 #endif

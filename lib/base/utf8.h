@@ -22,7 +22,8 @@ size_t utf8_valid(const char *bytes, size_t length);
    (but U+0020), nor one that never will be any. */
 bool utf8_is_printable(uint32_t point);
 
-/* How many columns a terminal takes for it: 0 of what is drawn over the one before, 2 of wide ones. */
+/* How many columns a terminal takes for it: 0 of what is drawn over the one before, 2 of wide
+   ones. */
 unsigned utf8_columns(uint32_t point);
 /* The same of text; a byte that is none counts as one. */
 size_t utf8_width(const char *text, size_t length);

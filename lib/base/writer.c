@@ -68,8 +68,8 @@ struct writer *writer_new(const struct writer_config *config)
 	return w;
 }
 
-/* A thread is woken for several buffers at once, and wakes others when it has made room for several:
-   a wake-up costs as much as some thousand packets. */
+/* A thread is woken for several buffers at once, and wakes others when it has made room for
+   several: a wake-up costs as much as some thousand packets. */
 static unsigned half(const struct writer *w)
 {
 	return w->config.buffers > 1 ? w->config.buffers / 2 : 1;

@@ -11,8 +11,9 @@
  * One owner thread fills buffers, the writer's own thread writes them out in order, each by as
  * few write(2) calls as it takes. Owner's calls never block but writer_flush and writer_free.
  * After a failed write everything that follows is discarded; writer_error tells. SIGPIPE never
- * comes of it. Pipes and sockets are made non-blocking, until the writer is done with them, and while the owner waits for one whose
- * reader takes nothing for 5 s, that is a failed write too (-ETIMEDOUT).
+ * comes of it. Pipes and sockets are made non-blocking, until the writer is done with them, and
+ * while the owner waits for one whose reader takes nothing for 5 s, that is a failed write too
+ * (-ETIMEDOUT).
  */
 struct writer;
 
@@ -30,7 +31,8 @@ struct writer_config {
 	unsigned buffers;   /* how many may be in flight; 0 for 4 */
 	unsigned extra;     /* how many more writer_room gives while writer_has_room says no, so
 	                       that what comes before the sources have paused is not lost */
-	/* Called on the writer's thread after a buffer was written or a write failed; may be NULL. */
+	/* Called on the writer's thread after a buffer was written or a write failed; may be
+	   NULL. */
 	void (*progress)(void *arg);
 	void *arg;
 	/* Turns a full buffer into what is written (compression); NULL: as it is. On the writer's
@@ -38,11 +40,11 @@ struct writer_config {
 	int (*filter)(void *arg, const void *bytes, size_t length, enum writer_end,
 	              int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
 	void *filter_arg;
-	/* How many messages end in the first `length` bytes of a buffer, and where the last one does;
-	   and so many were lost: those whose bytes a failed write kept from the descriptor, or, with a
-	   filter, maybe did. Called for what fails and what is discarded after it, on the writer's
-	   thread or in writer_free; `arg` as above. Both or neither. What a failed write leaves of a
-	   message at the end of a regular file is cut off, but with a filter. */
+	/* How many messages end in the first `length` bytes of a buffer, and where the last one
+	   does; and so many were lost: those whose bytes a failed write kept from the descriptor,
+	   or, with a filter, maybe did. Called for what fails and what is discarded after it, on
+	   the writer's thread or in writer_free; `arg` as above. Both or neither. What a failed
+	   write leaves of a message at the end of a regular file is cut off, but with a filter. */
 	uint64_t (*count)(void *arg, const void *bytes, size_t length, size_t *end);
 	void (*lost)(void *arg, uint64_t messages);
 };
@@ -50,9 +52,9 @@ struct writer_config {
 struct writer *writer_new(const struct writer_config *); /* starts the thread lazily, at the first
                                                             full buffer or flush */
 
-/* Room for `length` bytes in the current buffer, which is handed over first if they do not fit, or in
-   one of their own if they are more than buffer_size, which counts as so many as it is large; NULL
-   if all buffers, the extra ones too, are in flight: wait for `progress`. */
+/* Room for `length` bytes in the current buffer, which is handed over first if they do not fit, or
+   in one of their own if they are more than buffer_size, which counts as so many as it is large;
+   NULL if all buffers, the extra ones too, are in flight: wait for `progress`. */
 uint8_t *writer_room(struct writer *, size_t length);
 void writer_advance(struct writer *, size_t length); /* so many were written there */
 

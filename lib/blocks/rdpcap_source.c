@@ -182,7 +182,8 @@ static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt
 	return 0;
 }
 
-/* When the packet is due by the file's timing; one without a time, or of before the first, at once. */
+/* When the packet is due by the file's timing; one without a time, or of before the first, at
+   once. */
 static uint64_t due_ns(const struct rdpcap_source *s, const struct pt_msg *m)
 {
 	if (m->time_ns <= s->first_ns)

@@ -380,7 +380,8 @@ static const struct pt_param params[] = {
 	 PT_STRING(struct sniff_source, iface), .fallback = "None"},
 	{"filter", "Which packets, as pcap-filter(7) has it.",
 	 PT_STRING(struct sniff_source, filter), .fallback = "None"},
-	{"socket", "A packet socket that is handed over, instead of iface; a datagram socket's packets are cooked.",
+	{"socket", "A packet socket that is handed over, instead of iface; a datagram socket's "
+	 "packets are cooked.",
 	 PT_FD(struct sniff_source, socket), .fallback = "None"},
 	{"snaplen", "At most so many bytes of each packet.",
 	 PT_INT(struct sniff_source, snaplen), .fallback = "262144", .min = 1,
@@ -394,8 +395,8 @@ static const struct pt_param params[] = {
 	 PT_BOOL(struct sniff_source, immediate), .fallback = "false"},
 	{"fanout", "A number that several share to have the flows divided among them.",
 	 PT_INT(struct sniff_source, fanout), .fallback = "None", .min = 1, .max = 65535},
-	{"retry_s", "How often to look for an interface that has gone, beside news of the kernel's; None: "
-	 "the block fails.", PT_SECONDS(struct sniff_source, retry_s), .fallback = "5",
+	{"retry_s", "How often to look for an interface that has gone, beside news of the kernel's; "
+	 "None: the block fails.", PT_SECONDS(struct sniff_source, retry_s), .fallback = "5",
 	 .flags = PT_OR_NONE, .max = 1e6},
 	{NULL},
 };

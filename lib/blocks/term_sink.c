@@ -22,7 +22,8 @@
 #define CONNECT_MS 5000 /* for the terminal to begin reading */
 #define LOOK_NS    5000000
 
-/* Run in the terminal: $1 is its title, $2 the file to read; what is left open then waits for a key. */
+/* Run in the terminal: $1 is its title, $2 the file to read; what is left open then waits for a
+   key. */
 #define READ "if [ -n \"$2\" ]; then cat <\"$2\"; else cat <&3; fi\n"
 #define WAIT                                               \
 	"printf '\\n[%s has ended: press a key]' \"$1\"\n" \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TriggeredQueueingValve: passes or keeps, changing on each trigger; opening releases what it kept. */
+/* TriggeredQueueingValve: passes or keeps, changing on each trigger; opening releases what it
+   kept. */
 #include <pipetool/queue.h>
 
 #include <jansson.h>

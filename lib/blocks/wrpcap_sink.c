@@ -474,7 +474,8 @@ static const struct pt_param rotate_params[] = {
 
 static const struct pt_param params[] = {
 	{"fname", "The file; one that is there is overwritten when the first packet comes. A FIFO "
-	 "needs a reader; a file that is being read is refused.", PT_FILE(struct wrpcap_sink, fname),
+	 "needs a reader; a file that is being read is refused.",
+	 PT_FILE(struct wrpcap_sink, fname),
 	 .flags = PT_REQUIRED | PT_WRITE},
 	{"linktype", "The link type of the file; None takes the first packet's.",
 	 PT_LINKTYPE(struct wrpcap_sink, link_type), .fallback = "None"},
@@ -489,8 +490,8 @@ static const struct pt_param params[] = {
 	{"rotate", "Write files that follow one another: out.pcap becomes out.00001.pcap, "
 	 "out.00002.pcap and so on, after the highest number there is.",
 	 PT_OBJECT(struct wrpcap_sink, rotate), .fallback = "None", .members = rotate_params},
-	{"compress", "How the file is compressed. None goes by the name: .gz, .zst and .lz4, else it "
-	 "is not.", PT_CHOICE(struct wrpcap_sink, compress), .fallback = "None",
+	{"compress", "How the file is compressed. None goes by the name: .gz, .zst and .lz4, else "
+	 "it is not.", PT_CHOICE(struct wrpcap_sink, compress), .fallback = "None",
 	 .choices = pack_words},
 	{NULL},
 };

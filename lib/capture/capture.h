@@ -16,11 +16,13 @@
  * zstd or lz4 (told by the first bytes, not by the name).
  * Nothing in a file is believed: a record that claims more captured bytes than a packet of its link
  * type may have, and than the file's own snapshot length (or more than the file has, or an engine
- * may hold) ends the reading with a fault that names the byte offset; what came before is delivered.
+ * may hold) ends the reading with a fault that names the byte offset; what came before is
+ * delivered.
  */
 
-/* The longest packet that others read of this link type (libpcap, pcap-common.c: max_snaplen_for_dlt;
-   Wireshark, pcap-common.c: wtap_max_snaplen_for_encap): 256 KiB, but for D-Bus, USB and EBHSCR. */
+/* The longest packet that others read of this link type (libpcap, pcap-common.c:
+   max_snaplen_for_dlt; Wireshark, pcap-common.c: wtap_max_snaplen_for_encap): 256 KiB, but for
+   D-Bus, USB and EBHSCR. */
 #define CAPTURE_PACKET_MAX (256 * 1024)
 uint32_t capture_packet_max(uint16_t link_type);
 
@@ -35,9 +37,10 @@ void capture_reader_close(struct capture_reader *); /* NULL does nothing */
 
 /* The next packets, up to `max`, as messages of `pool`, whose bytes lie in the chunks that were
    read. Returns how many; 0 at the end; -EAGAIN when nothing came this time (poll the descriptor if
-   the reader may wait, else call again: much was skipped); -ENOMEM when the pool's limit is reached (try again when messages were freed); another negative
-   code with words in `err` when the file is damaged or cannot be read: nothing more comes then, and
-   a FIFO is open no longer, as at the end. */
+   the reader may wait, else call again: much was skipped); -ENOMEM when the pool's limit is reached
+   (try again when messages were freed); another negative code with words in `err` when the file is
+   damaged or cannot be read: nothing more comes then, and a FIFO is open no longer, as at the
+   end. */
 int capture_reader_next(struct capture_reader *, struct pt_pool *, struct pt_msg **messages,
                         unsigned max, struct pt_error *);
 
@@ -71,8 +74,8 @@ extern const char *const capture_formats[];
 int capture_reader_fd(const struct capture_reader *);
 /* Whether reads may have to wait (a FIFO, a socket, a terminal): then poll capture_reader_fd. */
 bool capture_reader_may_wait(const struct capture_reader *);
-/* How far: bytes of the file whose packets have been handed over, and its size; size 0 if unknown. Of what
-   was handed over, so many unpacked bytes still wait at whoever has them (`waiting`). */
+/* How far: bytes of the file whose packets have been handed over, and its size; size 0 if unknown.
+   Of what was handed over, so many unpacked bytes still wait at whoever has them (`waiting`). */
 void capture_reader_progress(const struct capture_reader *, uint64_t waiting, uint64_t *done,
                              uint64_t *size);
 
@@ -81,8 +84,9 @@ void capture_reader_progress(const struct capture_reader *, uint64_t waiting, ui
  * (or the close) the file stays as it was. A message that is not a packet is written only where a
  * link type is configured: as a packet of that one, of its own time or else of now. Counted is what
  * the format cannot say: times in pcap before 1970 and after 2106, which become the first and the
- * last one, and packets over capture_packet_max, which are cut there. After a failed write everything is refused; the file ends with the last
- * packet that is whole in it, but where it is compressed.
+ * last one, and packets over capture_packet_max, which are cut there. After a failed write
+ * everything is refused; the file ends with the last packet that is whole in it, but where it is
+ * compressed.
  */
 struct capture_writer;
 
@@ -95,24 +99,25 @@ struct capture_writer_config {
 	           name. A regular file is treated as one that was opened by its path */
 	const char *const *folders; /* where it may write, for ever: see base/path.h */
 	enum capture_format format;
-	/* An earlier process has begun to write: it goes on behind what is there. Where that process was
-	   killed, the file may be torn, and is cut behind its last whole packet (if it is compressed,
-	   behind the last member or frame that is whole). Whole and torn are of `fd`. Found is what
-	   may be there, in `fd` or by its name; where that is another kind of file it stays, and what
-	   is written goes beside it: capture_writer_aside. */
+	/* An earlier process has begun to write: it goes on behind what is there. Where that
+	   process was killed, the file may be torn, and is cut behind its last whole packet (if it
+	   is compressed, behind the last member or frame that is whole). Whole and torn are of
+	   `fd`. Found is what may be there, in `fd` or by its name; where that is another kind of
+	   file it stays, and what is written goes beside it: capture_writer_aside. */
 	enum { CAPTURE_NEW, CAPTURE_WHOLE, CAPTURE_TORN, CAPTURE_FOUND } begun;
 	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */
 	enum pack_kind pack;
-	/* To a file of the same format and link type, else refused; not where either is compressed. */
+	/* To a file of the same format and link type, else refused; not where either is
+	   compressed. */
 	bool append;
 	bool any_format;            /* what goes on behind what is there takes that file's format */
 	const char *interface_name; /* for pcapng; may be NULL */
 	const char *application;    /* shb_userappl for pcapng; may be NULL */
 	void (*progress)(
 		void *arg); /* [writer's thread] room again, or an error: see base/writer.h */
-	/* [writer's thread, or in close] So many of the packets that were taken have not reached the
-	   file, because a write failed; may be NULL. Of a compressed file also those that it may end
-	   in the middle of. */
+	/* [writer's thread, or in close] So many of the packets that were taken have not reached
+	   the file, because a write failed; may be NULL. Of a compressed file also those that it
+	   may end in the middle of. */
 	void (*lost)(void *arg, uint64_t packets);
 	void *arg;
 };
@@ -125,16 +130,16 @@ struct capture_writer_config {
 int capture_writer_open(const struct capture_writer_config *, struct capture_writer **,
                         struct pt_error *);
 
-/* Another owner goes on with it: `config` may differ in files, link_type, progress, lost and arg, which count
-   from now on; when it returns, nobody calls what they were before. The link type of a pcap file that
-   has begun stays. */
+/* Another owner goes on with it: `config` may differ in files, link_type, progress, lost and arg,
+   which count from now on; when it returns, nobody calls what they were before. The link type of a
+   pcap file that has begun stays. */
 void capture_writer_adopt(struct capture_writer *, const struct capture_writer_config *config);
 enum capture_format capture_writer_format(const struct capture_writer *);
 enum pack_kind capture_writer_pack(const struct capture_writer *);
 /* Why another file is written than was said, and its name, as words; NULL: it is not. */
 const char *capture_writer_aside(const struct capture_writer *);
-/* Begins the file at once, if there is nothing in it and the link type is known, or need not be: so that
-   a reader finds a header. Cuts off at once what is torn. */
+/* Begins the file at once, if there is nothing in it and the link type is known, or need not be: so
+   that a reader finds a header. Cuts off at once what is torn. */
 void capture_writer_head(struct capture_writer *);
 int capture_writer_link_type(const struct capture_writer *); /* -1: it has no header yet */
 int capture_writer_fd(const struct capture_writer *); /* its own; -1 after capture_writer_rotate */
@@ -159,15 +164,15 @@ struct capture_misfits {
 struct capture_misfits capture_writer_misfits(const struct capture_writer *);
 
 /* Ends this file, has it put on the disk, and goes on in the next one of the ring, which is made or
-   overwritten; then what is not kept is deleted, as it is when the first one begins. The file work is
-   the writer's thread's: what fails there is a failed write. A link type that is known stays. */
+   overwritten; then what is not kept is deleted, as it is when the first one begins. The file work
+   is the writer's thread's: what fails there is a failed write. A link type that is known stays. */
 void capture_writer_rotate(struct capture_writer *);
 
 /* Whether the file's name leads to another one now, or to none. Not of a ring. */
 bool capture_writer_is_elsewhere(const struct capture_writer *);
 /* Ends this file and goes on in the one of the name, as above; of a ring, in the next. A file that
-   still has its name goes on. So does one whose name leads to an other that is to be appended to and
-   is not empty. capture_writer_fd is -1 until it is open, which `progress` tells. */
+   still has its name goes on. So does one whose name leads to an other that is to be appended to
+   and is not empty. capture_writer_fd is -1 until it is open, which `progress` tells. */
 void capture_writer_reopen(struct capture_writer *);
 
 /* Waits until everything is on the disk and closes. -ENOSPC and the like with words. */

@@ -8,8 +8,8 @@
 
 #define FEED_PLAIN 147 /* LINKTYPE_USER0: of messages that are not packets */
 
-/* One section; an interface for each link type (two if it has packets from before 1970), described when its first packet comes, all of the
-   same name. Only writes to buffers. */
+/* One section; an interface for each link type (two if it has packets from before 1970), described
+   when its first packet comes, all of the same name. Only writes to buffers. */
 struct feed {
 	char *name;
 	uint16_t plain;

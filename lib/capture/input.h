@@ -38,8 +38,8 @@ bool input_skip(struct input *, uint32_t length);
 void input_leave(struct input *);
 
 int input_rewind(struct input *, struct pt_error *);
-/* While a regular file is read, from the opening or a rewind on until this, it is locked (fcntl, of the
-   open file), so that a writer does not overwrite it. */
+/* While a regular file is read, from the opening or a rewind on until this, it is locked (fcntl, of
+   the open file), so that a writer does not overwrite it. */
 void input_unlock(struct input *);
 const char *input_name(const struct input *);
 int input_fd(const struct input *);

@@ -118,7 +118,8 @@ static int compile(struct live *l, const char *filter, struct bpf_program *progr
 }
 
 /* Not by libpcap, which would drop packets while it changes the filter. It knows what to do about
-   cooked interfaces, though, and about filters that the kernel does not take; then it goes on to. */
+   cooked interfaces, though, and about filters that the kernel does not take; then it goes on
+   to. */
 static int attach(struct live *l, struct bpf_program *program)
 {
 	if (!l->by_libpcap && live_attach(pcap_fileno(l->pcap), program) == 0)

@@ -27,8 +27,8 @@ int live_open(const struct live_config *, struct live **, struct pt_error *);
 void live_release(struct live *); /* gives back the pool's memory, on the pool's thread, before … */
 void live_close(struct live *);   /* … this, on any thread; NULL does nothing */
 
-/* For a capture that goes on. What filter, snaplen and promisc make of it: compiled, and tried on the
-   interface, so that whatever would keep it from being opened is told. May block. */
+/* For a capture that goes on. What filter, snaplen and promisc make of it: compiled, and tried on
+   the interface, so that whatever would keep it from being opened is told. May block. */
 struct live_filter;
 int live_filter_new(const struct live_config *, struct live_filter **, struct pt_error *);
 void live_filter_free(struct live_filter *); /* NULL does nothing */
@@ -36,8 +36,8 @@ void live_filter_free(struct live_filter *); /* NULL does nothing */
    filter, and can still be read. On cooked interfaces ("any") the kernel may drop packets for some
    microseconds meanwhile. A negative errno: the old one stays. */
 int live_change(struct live *, const struct live_filter *);
-/* Whether something in the configuration can only be had by opening it anew: the size of the buffer, a
-   greater snaplen, immediate, fanout. */
+/* Whether something in the configuration can only be had by opening it anew: the size of the
+   buffer, a greater snaplen, immediate, fanout. */
 bool live_is_other(const struct live *, const struct live_config *);
 /* [any thread] As far as this socket is concerned; `fd` is a duplicate of live_fd. */
 void live_set_promisc(int fd, bool promisc);
@@ -45,13 +45,13 @@ void live_set_promisc(int fd, bool promisc);
 const char *live_name(const struct live *); /* the interface's, or "socket" */
 int live_fd(const struct live *);           /* to be polled for reading */
 
-/* Up to `max` packets that have come. Returns how many; 0: none now, poll; -ENOMEM: the pool's limit;
-   another negative code with words: the interface is gone. Never waits. */
+/* Up to `max` packets that have come. Returns how many; 0: none now, poll; -ENOMEM: the pool's
+   limit; another negative code with words: the interface is gone. Never waits. */
 int live_read(struct live *, struct pt_pool *, struct pt_msg **messages, unsigned max,
               struct pt_error *);
 
-/* Whether nothing can come because the interface is down; it may come up again. To be asked when the
-   descriptor was readable and nothing came. */
+/* Whether nothing can come because the interface is down; it may come up again. To be asked when
+   the descriptor was readable and nothing came. */
 bool live_is_down(const struct live *);
 
 /* Packets that the kernel dropped, and that the pool had no memory for, since the last call. */

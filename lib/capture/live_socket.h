@@ -18,8 +18,8 @@ struct live_socket;
 int live_socket_open(const struct live_config *, struct live_socket **, struct pt_error *);
 void live_socket_close(struct live_socket *); /* NULL does nothing */
 int live_socket_fd(const struct live_socket *);
-/* Up to `max` packets, valid until the next call; 0: none now, or the interface went down; a negative
-   errno, also when the interface is gone. */
+/* Up to `max` packets, valid until the next call; 0: none now, or the interface went down; a
+   negative errno, also when the interface is gone. */
 int live_socket_read(struct live_socket *, struct live_packet *, unsigned max);
 bool live_socket_is_down(const struct live_socket *); /* and has been since the last packet */
 uint64_t live_socket_drops(struct live_socket *);     /* since the last call */

@@ -309,8 +309,8 @@ damaged:
 	return end;
 }
 
-/* Behind the last whole packet it is to be cut, and gone on with; where there is not even a header, it
-   is begun. */
+/* Behind the last whole packet it is to be cut, and gone on with; where there is not even a header,
+   it is begun. */
 static int find_cut(const struct capture_writer_config *config, struct output *o, off_t size,
                     struct pt_error *err)
 {

@@ -22,8 +22,8 @@ struct pack *
 void pack_free(struct pack *);    /* NULL does nothing */
 
 /* writer_config.filter; the struct pack is its argument. A pause, and the end of the file, end the
-   member or frame, and what comes then begins another: so a reader finds all, and behind a crash the
-   next can go on. */
+   member or frame, and what comes then begins another: so a reader finds all, and behind a crash
+   the next can go on. */
 int pack_filter(void *pack, const void *bytes, size_t length, enum writer_end,
                 int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg);
 

@@ -24,7 +24,8 @@
  * Versions (libpcap, sf-pcap.c): up to 2.2, and in 543.0 of DG/UX, a record tells its length on the
  * wire before the captured one; in 2.3 the greater of the two is that on the wire. A libpcap that
  * Kuznetzov patched has another magic and 8 bytes more in each record's header. AIX writes 2.2 with
- * nanoseconds and the interface's type of RFC 1573 in place of the link type (Wireshark, libpcap.c).
+ * nanoseconds and the interface's type of RFC 1573 in place of the link type (Wireshark,
+ * libpcap.c).
  */
 
 /* Files that begin nearly as pcap and have other records. */
@@ -96,8 +97,8 @@ static bool is_version(uint16_t major, uint16_t minor)
 	return (major == 2 && minor <= 4) || (major == 543 && minor == 0);
 }
 
-/* What can be taken for a record of no other file: its packet would be of 2055, a fraction of a second
-   that is a version, and shorter on the wire than the time zone. */
+/* What can be taken for a record of no other file: its packet would be of 2055, a fraction of a
+   second that is a version, and shorter on the wire than the time zone. */
 int pcap_follows(const uint8_t *at, size_t left)
 {
 	uint32_t magic = load(at, false);

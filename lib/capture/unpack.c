@@ -100,7 +100,8 @@ struct zstd {
 	uint64_t unpacked; /* of this frame */
 };
 
-/* The greatest window is of 2 GiB (zstd --long=31), and only what was unpacked so far lies in it. */
+/* The greatest window is of 2 GiB (zstd --long=31), and only what was unpacked so far lies in
+   it. */
 static void *zstd_make(void)
 {
 	struct zstd *z = must_calloc(1, sizeof *z);
@@ -200,7 +201,8 @@ static const char *lz4_run(void *state, struct unpack_span *s, bool *whole)
 	return NULL;
 }
 
-/* ---- frames to be skipped, which zstd and lz4 have in common: what follows tells which it is ---- */
+/* ---- frames to be skipped, which zstd and lz4 have in common: what follows tells which it is
+   ---- */
 
 #define SKIP_HEAD 8
 

@@ -22,13 +22,13 @@ struct unpack_kind {
 	bool (*begins)(const uint8_t *bytes, size_t length);
 	void *(*make)(void); /* NULL: there is no memory */
 	void (*free)(void *);
-	/* Unpacks what it can: until the input is used up, the output full, or a member or frame has
-	   ended. `whole` is set while the input so far ends with one: an end of file there is no fault.
-	   Several behind one another are one stream. NULL, or what is wrong with the input, or
-	   unpack_too_large. */
+	/* Unpacks what it can: until the input is used up, the output full, or a member or frame
+	   has ended. `whole` is set while the input so far ends with one: an end of file there is
+	   no fault. Several behind one another are one stream. NULL, or what is wrong with the
+	   input, or unpack_too_large. */
 	const char *(*run)(void *, struct unpack_span *, bool *whole);
-	/* It may take so much memory (but at least the 128 MiB that the zstd program takes unless told
-	   otherwise), if it has taken less so far; NULL: it never takes much. */
+	/* It may take so much memory (but at least the 128 MiB that the zstd program takes unless
+	   told otherwise), if it has taken less so far; NULL: it never takes much. */
 	void (*bound)(void *, size_t memory);
 };
 

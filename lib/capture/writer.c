@@ -384,7 +384,8 @@ static bool write_header(struct capture_writer *w, int link_type)
 	return true;
 }
 
-/* The number of the interface for such packets, which is described now if it is new; -1: no room. */
+/* The number of the interface for such packets, which is described now if it is new; -1: no
+   room. */
 static int interface_of(struct capture_writer *w, uint16_t link_type, bool before)
 {
 	for (unsigned i = 0; i < w->interface_count; i++)

@@ -101,7 +101,8 @@ struct pt_block *block_new(struct pt_engine *, const char *name, const struct pt
 struct param_env;
 int block_init(struct pt_block *, const struct param_env *, struct pt_error *);
 int block_open(struct pt_block *, struct pt_error *); /* [worker] */
-/* [worker] The functions among the parameters, which lie in `state`: the block's, or such as will. */
+/* [worker] The functions among the parameters, which lie in `state`: the block's, or such as
+   will. */
 int block_open_functions(struct pt_block *, void *state, struct pt_error *);
 int block_close(struct pt_block *, struct pt_error *); /* [worker] if it was opened */
 void block_free(struct pt_block *,
@@ -112,8 +113,8 @@ void block_reopen(struct pt_block *); /* its files, if it runs and has any */
 /* Runs the type's stop, disarms timers, closes handles; calls `then` when they are gone. */
 void block_stop(struct pt_block *, void (*then)(struct pt_block *, void *arg), void *arg);
 
-/* The new block inherits the old one's state if it can, the old one stops (`then` as above), and the
-   new one goes on counting where the old one was. */
+/* The new block inherits the old one's state if it can, the old one stops (`then` as above), and
+   the new one goes on counting where the old one was. */
 void block_succeed(struct pt_block *fresh, struct pt_block *old,
                    void (*then)(struct pt_block *, void *arg), void *arg);
 

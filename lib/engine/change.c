@@ -236,7 +236,8 @@ static unsigned *sorted(const struct graph *g)
 	return out;
 }
 
-/* Old blocks will stop in the order in which data flows, over the old links: they may still send. */
+/* Old blocks will stop in the order in which data flows, over the old links: they may still
+   send. */
 static void prepare_ends(struct change *c)
 {
 	const struct graph *now = c->engine->graph;
@@ -490,7 +491,8 @@ static void prepare(struct change *c)
 
 /* ---- planning, on a copy: [worker] ---- */
 
-/* Blocks, their parameters and what is told of them are many small things, none of which is refused. */
+/* Blocks, their parameters and what is told of them are many small things, none of which is
+   refused. */
 static int check_memory(const struct graph *g, struct pt_error *err)
 {
 	enum { SMALL = 256, PER_BLOCK = 16 * 1024 };

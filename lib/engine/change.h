@@ -14,15 +14,16 @@ struct request;
  *
  * A change of the graph goes through four steps. Plan, on a worker thread: the request's operations
  * are carried out on a copy of the graph, or with `anew` on an empty one, and what differs from the
- * graph that is alive is found. Prepare, on a worker thread, too, while traffic flows: new blocks are read, initialised and, if the engine runs, opened; the new wiring is laid out beside
- * the old. If anything fails all of it is thrown away, and nothing was changed. Commit, between two
+ * graph that is alive is found. Prepare, on a worker thread, too, while traffic flows: new blocks
+ * are read, initialised and, if the engine runs, opened; the new wiring is laid out beside the old.
+ * If anything fails all of it is thrown away, and nothing was changed. Commit, between two
  * messages: old blocks stop, state is handed over, wiring is swapped, new blocks start. Retire:
  * what is gone is closed on a worker thread; then comes the answer.
  */
 void change_graph(struct request *, bool anew);
 
-/* Opens all blocks on a worker thread, then starts them, sources last. Of an engine that runs, those
-   that have failed. */
+/* Opens all blocks on a worker thread, then starts them, sources last. Of an engine that runs,
+   those that have failed. */
 void change_start(struct request *);
 
 /* Stops the blocks, in the order in which data flows, and closes them on a worker thread. The

@@ -10,8 +10,8 @@
 void deliver(struct pt_block *, enum pt_canal, struct pt_msg **messages, unsigned count,
              uint64_t bytes);
 
-/* What a block has sent for the first messages of a vector goes on: before it does something for the
-   next one that is seen outside. */
+/* What a block has sent for the first messages of a vector goes on: before it does something for
+   the next one that is seen outside. */
 void deliver_gathered(struct pt_block *);
 
 /* Triggers a block, as a link would. */

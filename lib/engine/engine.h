@@ -46,7 +46,8 @@ struct pt_engine {
 	uint64_t timer_armed_ns; /* what timer_fd is set to; UINT64_MAX: nothing */
 	uint64_t fake_now_ns;    /* tests: the time; 0: the real one */
 
-	/* Changes, starts and stops, one at a time; the rest of the requests that must wait for them. */
+	/* Changes, starts and stops, one at a time; the rest of the requests that must wait for
+	   them. */
 	struct job *current;
 	struct request *queue, **queue_last;
 	struct request *waiting;  /* recv, and stop with wait */

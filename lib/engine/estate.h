@@ -48,7 +48,8 @@ void estate_tell_gone(struct pt_engine *, const char *block, const char *type);
 void estate_tell_stale(struct pt_engine *); /* those that have said so; at the end each is asked */
 void estate_settle(struct pt_engine *);     /* [worker] */
 
-/* What an earlier daemon's block has left, or NULL; and what nobody has taken is closed and told. */
+/* What an earlier daemon's block has left, or NULL; and what nobody has taken is closed and
+   told. */
 struct pt_estate *estate_take(struct pt_engine *, const char *block, const char *type);
 void estate_forget(struct pt_engine *);
 

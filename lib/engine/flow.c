@@ -53,8 +53,8 @@ void flow_work(struct pt_engine *e)
 	}
 }
 
-/* Every sink that something leads to has failed, and will not be tried again; a source may be a sink, too,
-   as a pipe is. */
+/* Every sink that something leads to has failed, and will not be tried again; a source may be a
+   sink, too, as a pipe is. */
 static bool nobody_takes(const struct pt_engine *e)
 {
 	bool some = false;

@@ -41,9 +41,9 @@ void graph_free(struct graph *); /* NULL does nothing */
 /* Gives blocks and links of `wanted` the `alive` of those of the same name in `now`. */
 void graph_adopt(struct graph *wanted, const struct graph *now);
 
-/* Indices of the blocks so that data and triggers come from earlier ones to later ones: data as far as
-   there is no cycle through what passes things on later, triggers as far as they do not come back
-   against the data. `out` has room for g->count. */
+/* Indices of the blocks so that data and triggers come from earlier ones to later ones: data as far
+   as there is no cycle through what passes things on later, triggers as far as they do not come
+   back against the data. `out` has room for g->count. */
 void graph_sort(const struct graph *, unsigned *out);
 
 struct graph_block *graph_find(const struct graph *, const char *name); /* or NULL */

@@ -6,7 +6,8 @@
 
 struct request;
 
-/* {block, message | messages, canal}: all of them or none; {waiting}: how many the block holds then. */
+/* {block, message | messages, canal}: all of them or none; {waiting}: how many the block holds
+   then. */
 void hand_send(struct request *);
 /* {block, messages}: what recv has given comes back, the last first, so that it is as it was. */
 void hand_give_back(struct request *);

@@ -104,7 +104,8 @@ static uint64_t count_of(const struct pt_block *b, const char *why)
 	return count;
 }
 
-/* What sources sent, whether or not there was a link; what somebody outside has got, or may take. */
+/* What sources sent, whether or not there was a link; what somebody outside has got, or may
+   take. */
 static void add_to_total(struct ledger_total *total, const struct pt_block *b)
 {
 	uint64_t sent = b->count.sent[PT_LOW] + b->count.sent[PT_HIGH];

@@ -7,10 +7,10 @@
 
 /*
  * For every block  in = out + held + filtered + dropped (the last two by reason), where `in` counts
- * what came over links and what the block made itself or took from outside; for a sink, `out` is what it delivered
- * outside. For every block, what came over its links is what the links carried; for every link,
- * what it carried is what its exit sent since it was made. Whatever is missing in one of these is
- * unexplained: a fault in a block or in the engine.
+ * what came over links and what the block made itself or took from outside; for a sink, `out` is
+ * what it delivered outside. For every block, what came over its links is what the links carried;
+ * for every link, what it carried is what its exit sent since it was made. Whatever is missing in
+ * one of these is unexplained: a fault in a block or in the engine.
  */
 uint64_t ledger_unexplained(const struct pt_engine *);
 uint64_t ledger_block_unexplained(const struct pt_block *); /* the first equation alone */

@@ -18,9 +18,9 @@ void plan_blocks(const struct graph *now, const struct graph *wanted, enum plan_
 
 /* The operations that lead from `now` to `wanted`, as engine.change takes them: a new reference; an
    empty array if nothing differs. Fan-out order counts: a link that must come later is unlinked and
-   linked again. Where nothing but the order differs in which blocks, and links of different exits, are
-   listed, it is {op: "order"}: nothing is touched, and what is shown is what was wanted. `exact`: also
-   where nothing but defaults that are spelled out differ. */
+   linked again. Where nothing but the order differs in which blocks, and links of different exits,
+   are listed, it is {op: "order"}: nothing is touched, and what is shown is what was wanted.
+   `exact`: also where nothing but defaults that are spelled out differ. */
 json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
                      const enum plan_action *actions, bool exact);
 

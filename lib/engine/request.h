@@ -35,7 +35,8 @@ void request_refuse(struct request *, int code, const char *path, const char *fm
    gives the block back. */
 struct pt_block *request_block(struct request *);
 
-/* Serves receivers and deadlines, ends what has drained, and begins the next change in the queue. */
+/* Serves receivers and deadlines, ends what has drained, and begins the next change in the
+   queue. */
 void request_settle(struct pt_engine *);
 
 void request_answer_stopped(struct pt_engine *,

@@ -162,8 +162,8 @@ static void on_news(void *arg)
 			on_due(e->graph->blocks[i]->alive);
 }
 
-/* What it needs may be back already, and then there will be no news. One that has been started for that
-   and has failed again does not do so all the time. */
+/* What it needs may be back already, and then there will be no news. One that has been started for
+   that and has failed again does not do so all the time. */
 void revive_wait(struct pt_block *b)
 {
 	struct pt_engine *e = b->engine;

@@ -8,11 +8,12 @@ struct pt_engine;
 struct request;
 
 /*
- * On the engine's thread, while no change is under way, and it is one of them. Failed blocks stop, are
- * closed and opened on a worker thread, and start. One that cannot be opened stays failed, and closed.
+ * On the engine's thread, while no change is under way, and it is one of them. Failed blocks stop,
+ * are closed and opened on a worker thread, and start. One that cannot be opened stays failed, and
+ * closed.
  *
- * By hand it is all of them, and what cannot be opened is the answer. By themselves it is those whose
- * time has come, and those that could not be opened wait again (pt_retry).
+ * By hand it is all of them, and what cannot be opened is the answer. By themselves it is those
+ * whose time has come, and those that could not be opened wait again (pt_retry).
  */
 void revive_all(struct request *);
 void revive_due(struct pt_engine *);

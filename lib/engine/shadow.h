@@ -24,7 +24,8 @@ void shadow_skip(struct shadow *, size_t bytes); /* so many of the oldest are go
 /* An empty one with twice the room. */
 struct shadow *shadow_larger(const struct shadow *);
 
-/* That of an earlier process, of which nothing is believed; takes the descriptor. NULL: it is none. */
+/* That of an earlier process, of which nothing is believed; takes the descriptor. NULL: it is
+   none. */
 struct shadow *shadow_open(int fd);
 bool shadow_is(int fd); /* whether it looks like one */
 /* Each of its records, the oldest first, without what is gone of it; `m` lasts as long as the call.

@@ -20,8 +20,8 @@ int tap_add(struct pt_engine *, const struct graph_block *, const json_t *params
             const struct pt_tap_hooks *, struct pt_error *);
 void tap_end_all(struct pt_engine *);
 
-/* The graph has changed, and was `before`: taps go to the block that has the name now, and end where
-   there is none. */
+/* The graph has changed, and was `before`: taps go to the block that has the name now, and end
+   where there is none. */
 void tap_bind(struct pt_engine *, const struct graph *before);
 
 void tap_see(struct tap *first, enum pt_canal, struct pt_msg *const *messages, unsigned count);

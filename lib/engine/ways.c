@@ -76,8 +76,8 @@ static void enter(struct walk *w, unsigned block, unsigned *depth)
 	w->path[(*depth)++] = block;
 }
 
-/* Depth first, without recursion: writes down each block that was not seen yet, behind those that it
-   leads to. Returns how many. */
+/* Depth first, without recursion: writes down each block that was not seen yet, behind those that
+   it leads to. Returns how many. */
 static unsigned walk_from(struct walk *w, unsigned start, unsigned *out)
 {
 	unsigned depth = 0, done = 0;

@@ -16,7 +16,8 @@ struct constants {
 struct constants constants_init(const json_t *given);
 void constants_fini(struct constants *);
 
-/* The text gives it a value, which is taken over. Complains where it has one by the text already. */
+/* The text gives it a value, which is taken over. Complains where it has one by the text
+   already. */
 int constants_add(struct constants *, struct complaints *, const char *name, struct lang_place,
                   json_t *value);
 

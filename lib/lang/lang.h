@@ -16,8 +16,9 @@
  *     iface = "eth0"                           # a constant: SniffSource(iface)
  *
  * Statements end at a newline or `;`; inside brackets and behind an operator or `\` a line goes on.
- * Literals are JSON's and Python's: 'text' "text" '''text''' r'…' b'…' True False None numbers (also
- * 0x…, 1_000) lists, tuples, dictionaries with text keys, also as Lua has them: {size="10KB"}.
+ * Literals are JSON's and Python's: 'text' "text" '''text''' r'…' b'…' True False None numbers
+ * (also 0x…, 1_000) lists, tuples, dictionaries with text keys, also as Lua has them:
+ * {size="10KB"}.
  */
 
 /* What the parser asks about the world. Every function may be NULL. */
@@ -80,7 +81,8 @@ void lang_print_value(struct buf *, const json_t *);
    printable text; UTF-8 stays. */
 void lang_print_text(struct buf *, const char *bytes, size_t length);
 
-/* Whether it can be the name of a block: a letter or _, then letters, digits, _. At most 64 bytes. */
+/* Whether it can be the name of a block: a letter or _, then letters, digits, _. At most 64
+   bytes. */
 bool lang_is_name(const char *);
 
 #endif

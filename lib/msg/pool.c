@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Free lists of descriptors and of large chunks; small bytes are cut from one chunk after another. */
+/* Free lists of descriptors and of large chunks; small bytes are cut from one chunk after
+   another. */
 #include "msg/pool.h"
 
 #include "base/buf.h"

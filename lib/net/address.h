@@ -23,8 +23,8 @@ int address_bind(int socket_type, const char *host, int port, int *fd, struct pt
 int address_route(const char *param, const char *host, int port, struct sockaddr_storage *from,
                   struct sockaddr_storage *to, struct pt_error *);
 
-/* For a TCP connection: sends at once, and notices a peer that is gone. In about how many seconds, at
-   rest; 0: it is never asked. */
+/* For a TCP connection: sends at once, and notices a peer that is gone. In about how many seconds,
+   at rest; 0: it is never asked. */
 void address_tune(int fd);
 void address_keepalive(int fd, double after_s);
 
@@ -33,9 +33,9 @@ void address_keepalive(int fd, double after_s);
 void address_print(const struct sockaddr_storage *, char out[ADDRESS_TEXT]);
 bool address_of(int fd, bool peer, char out[ADDRESS_TEXT]); /* false: it has none */
 
-/* pt_leave and pt_left of a socket. The key: what it is for ("tcp-listen"), the host as it was typed,
-   and the port. To a successor a socket that was bound is left by the port that it has, and by 0,
-   too: who asks for any port gets the one that there is. */
+/* pt_leave and pt_left of a socket. The key: what it is for ("tcp-listen"), the host as it was
+   typed, and the port. To a successor a socket that was bound is left by the port that it has, and
+   by 0, too: who asks for any port gets the one that there is. */
 void address_leave(struct pt_estate *, const char *what, const char *host, int port, int fd);
 void address_leave_bound(struct pt_estate *, const char *what, const char *host, int port, int fd);
 bool address_left(struct pt_block *, const char *what, const char *host, int port, int *fd);

@@ -12,9 +12,9 @@ struct group_way {
 	int64_t ttl;           /* 0: the kernel's */
 };
 
-/* As address_connect and address_bind of a datagram socket, and these block, too. A group is joined,
-   and one socket of several that are bound to it. Where a peer is many it is not connected, so that
-   each of them can answer: *peer is where to send, of *peer_length, which else is 0. */
+/* As address_connect and address_bind of a datagram socket, and these block, too. A group is
+   joined, and one socket of several that are bound to it. Where a peer is many it is not connected,
+   so that each of them can answer: *peer is where to send, of *peer_length, which else is 0. */
 int group_connect(const char *host, int port, const struct group_way *, int *fd,
                   struct sockaddr_storage *peer, socklen_t *peer_length, struct pt_error *);
 int group_bind(const char *host, int port, const struct group_way *, int *fd, struct pt_error *);

@@ -131,8 +131,8 @@ static void watch_peer(struct stream *s)
 		check_later(s);
 }
 
-/* A peer that does not read answers each probe, and these come ever more seldom: such a one may take
-   its time. */
+/* A peer that does not read answers each probe, and these come ever more seldom: such a one may
+   take its time. */
 static bool is_silent(const struct stream *s)
 {
 	struct tcp_info info;

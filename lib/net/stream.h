@@ -30,8 +30,8 @@ struct stream {
 		*gone; /* not NULL: a viewer is fed, which its user may close at any time. That is
 	                     no error: `ended` is called, and messages are dropped with this word */
 	bool keeps; /* what cannot be written waits for the next descriptor; else it is dropped */
-	/* Of TCP, for blocks that set both: after so long without a word of the peer's, though it has
-	   something to acknowledge, the connection is cut. `check` hands on to stream_check. */
+	/* Of TCP, for blocks that set both: after so long without a word of the peer's, though it
+	   has something to acknowledge, the connection is cut. `check` hands on to stream_check. */
 	const double *keepalive_s;
 	void (*check)(struct pt_block *);
 	struct pt_timer timer;

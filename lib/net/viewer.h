@@ -8,12 +8,12 @@
 #include <sys/types.h>
 
 /*
- * Lies at the beginning of a sink's state, and is handed the sink's calls. What the program does not read is kept, and
- * holds back the sources, but not for long: when it has read nothing for five seconds (its user has
- * stopped it, say), messages are dropped as "viewer-stalled" until it reads on. When its user closes
- * it, messages are dropped as "viewer-closed", and the block's state is "exhausted"; "failed" if it
- * ended with a status of its own. When the block stops, the program's input ends, and what it then
- * does is its own affair: in the end it is reaped.
+ * Lies at the beginning of a sink's state, and is handed the sink's calls. What the program does
+ * not read is kept, and holds back the sources, but not for long: when it has read nothing for five
+ * seconds (its user has stopped it, say), messages are dropped as "viewer-stalled" until it reads
+ * on. When its user closes it, messages are dropped as "viewer-closed", and the block's state is
+ * "exhausted"; "failed" if it ended with a status of its own. When the block stops, the program's
+ * input ends, and what it then does is its own affair: in the end it is reaped.
  */
 struct viewer {
 	struct pt_block *block;
@@ -53,7 +53,8 @@ bool viewer_left(struct viewer *, const char *key);
 void viewer_inherit(struct viewer *, struct viewer *old);
 void viewer_push(struct viewer *, struct pt_msg **messages, unsigned count);
 void viewer_stop(struct viewer *);
-/* The same while it is being opened: viewer_close writes what waits to what was opened meanwhile. */
+/* The same while it is being opened: viewer_close writes what waits to what was opened
+   meanwhile. */
 void viewer_stop_early(struct viewer *);
 int viewer_close(struct viewer *, struct pt_error *); /* [worker] */
 void viewer_fini(struct viewer *);

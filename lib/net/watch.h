@@ -6,9 +6,9 @@
 #include <uv.h>
 
 /*
- * Belongs to the thread of its loop, and does not keep the loop alive. Hears of the network namespace
- * in which it was made. What comes in one burst is told once; what was missed because too much
- * happened at once is told, too.
+ * Belongs to the thread of its loop, and does not keep the loop alive. Hears of the network
+ * namespace in which it was made. What comes in one burst is told once; what was missed because too
+ * much happened at once is told, too.
  */
 struct net_watch;
 

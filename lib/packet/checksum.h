@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Internet checksum (RFC 1071), for whoever needs one: a sum of 16-bit words in one's complement,
- * whose complement the packet has.
+ * The Internet checksum (RFC 1071), for whoever needs one: a sum of 16-bit words in one's
+ * complement, whose complement the packet has.
  *
  * Sums are taken in the machine's byte order and over words of 16 or 32 bits alike, which one's
  * complement allows, and are not folded before the end: 2^31 additions fit. They are equal if they
@@ -86,8 +86,8 @@ struct checksum_kind {
 	uint8_t proto, at;
 	uint8_t ip, ip6;   /* over these: enum checksum_over */
 	bool zero_is_none; /* one that becomes 0 is written as 0xffff */
-	/* How many bytes of so many are covered; 0: no checksum after all. NULL: all. The message is
-	   there as far as the checksum. */
+	/* How many bytes of so many are covered; 0: no checksum after all. NULL: all. The message
+	   is there as far as the checksum. */
 	uint32_t (*covered)(const uint8_t *message, uint32_t length);
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* AES-128 and scrypt by libcrypto, which is loaded where it is first needed: most engines never do. */
+/* AES-128 and scrypt by libcrypto, which is loaded where it is first needed: most engines never
+   do. */
 #include "packet/inside.h"
 #include "base/buf.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the files of this folder share: numbers in network order, IPv6's extension headers, routes. */
+/* What the files of this folder share: numbers in network order, IPv6's extension headers,
+   routes. */
 #ifndef PACKET_INSIDE_H
 #define PACKET_INSIDE_H
 
@@ -114,7 +115,8 @@ bool route_next(const uint8_t *bytes, const struct packet_view *, struct route *
 /* Whether ICMP messages of this type have an identifier and a sequence number. */
 bool icmp_is_query(enum packet_layer, uint8_t type);
 
-/* AES-128 over whole blocks, each by itself (ECB), by libcrypto, which is loaded at the first use. */
+/* AES-128 over whole blocks, each by itself (ECB), by libcrypto, which is loaded at the first
+   use. */
 struct cipher;
 int cipher_new(const uint8_t key[16], struct cipher **, struct pt_error *);
 void cipher_free(struct cipher *); /* NULL does nothing */

@@ -121,8 +121,9 @@ void packet_value_print(const struct packet_field *, const struct packet_value *
  * changes of one call are taken as one delta. Fields that the packet does not have, and those that
  * are read only, are left alone; of a number that is too large the low bits are taken. A wrong
  * checksum stays as wrong as it was. Where a source route is not used up, the pseudo-header has its
- * last address and not the header's; where there is a home address, that and not the source. Returns
- * whether the bytes changed. The view must be of these bytes; nothing is done with one of more bytes.
+ * last address and not the header's; where there is a home address, that and not the source.
+ * Returns whether the bytes changed. The view must be of these bytes; nothing is done with one of
+ * more bytes.
  */
 struct packet_set {
 	const struct packet_field *field;
@@ -138,8 +139,8 @@ void packet_rewrite_payload(uint8_t *bytes, const struct packet_view *, const vo
 /*
  * Computes all checksums anew, of the IPv4 header and of what IP carries. Of a fragment, and where
  * the capture has not all that is covered, only the header's. UDP's 0 over IPv4 (none) stays; over
- * IPv6, which wants one, there is one then. Of a tunnel, the outer headers are meant. Returns whether
- * the bytes changed.
+ * IPv6, which wants one, there is one then. Of a tunnel, the outer headers are meant. Returns
+ * whether the bytes changed.
  */
 bool packet_checksums(uint8_t *bytes, size_t length, const struct packet_view *);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Crypto-PAn: a bit of an address is flipped or not by what the cipher makes of the bits before it. */
+/* Crypto-PAn: a bit of an address is flipped or not by what the cipher makes of the bits before
+   it. */
 #include "packet/pseudonym.h"
 #include "packet/inside.h"
 #include "base/buf.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Finds the addresses of source routes and recorded routes, and those of hosts that are elsewhere. */
+/* Finds the addresses of source routes and recorded routes, and those of hosts that are
+   elsewhere. */
 #include "packet/inside.h"
 
 enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_RECORD = 7, OPTION_LOOSE = 131, OPTION_STRICT = 137 };

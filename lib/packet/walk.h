@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A walk through all layers of a packet, down into tunnels and what errors quote, that replaces each
-   address on its way. */
+/* A walk through all layers of a packet, down into tunnels and what errors quote, that replaces
+   each address on its way. */
 #ifndef PACKET_WALK_H
 #define PACKET_WALK_H
 
@@ -8,8 +8,8 @@
 #include "packet/pseudonym.h"
 
 /*
- * Each walk_… takes a layer that lies from `at` up to `end`, which is never behind the last captured
- * byte; where the capture cut it, what is there of its addresses is replaced.
+ * Each walk_… takes a layer that lies from `at` up to `end`, which is never behind the last
+ * captured byte; where the capture cut it, what is there of its addresses is replaced.
  *
  * Checksums: `delta` adds up what all changes so far mean to a sum of 16-bit words that begin at
  * even offsets of the packet. A layer that has a checksum looks at how much it grew while all that
@@ -61,8 +61,8 @@ void walk_address_turned(struct walk *, uint32_t at, uint32_t end); /* IPv4, eac
 int64_t walk_address6(struct walk *, uint32_t at, uint32_t end);    /* IPv6 */
 void walk_addresses(struct walk *, uint32_t at, uint32_t end, unsigned size); /* a list */
 void walk_mac(struct walk *, uint32_t at, uint32_t end); /* if these are to be replaced */
-/* The first `bits` of an address of 4 or 16 bytes count; more where what follows is not empty. It may
-   be shorter, up to the end. */
+/* The first `bits` of an address of 4 or 16 bytes count; more where what follows is not empty. It
+   may be shorter, up to the end. */
 void walk_prefix(struct walk *, uint32_t at, uint32_t end, unsigned size, unsigned bits);
 
 /* The checksum at `at`, over what begins at `start`, makes up for a change. If it is past the end,
@@ -73,7 +73,8 @@ void walk_amend(struct walk *, uint32_t at, uint32_t start, uint32_t end, int64_
 void walk_amend_transport(struct walk *, uint32_t at, uint32_t start, uint32_t end,
                           const struct walk_net *, int64_t inner);
 
-/* The ends of the ways: what nobody looks into; what cannot be looked into, and may hold addresses. */
+/* The ends of the ways: what nobody looks into; what cannot be looked into, and may hold
+   addresses. */
 void walk_payload(struct walk *, uint32_t at, uint32_t end);
 void walk_padding(struct walk *, uint32_t at,
                   uint32_t end); /* behind the end that a header tells */
@@ -89,7 +90,8 @@ void walk_mpls(struct walk *, uint32_t at, uint32_t end);
 /* A group's hardware address follows the group's: `before` is what this was. */
 void walk_link_group(struct walk *, const uint8_t before[16], const uint8_t after[16]);
 void walk_link_group_alone(struct walk *); /* the group's was not captured */
-/* Whether a whole packet, or an Ethernet frame of one, is there: for want of a header that says so. */
+/* Whether a whole packet, or an Ethernet frame of one, is there: for want of a header that says
+   so. */
 bool walk_is_ip(const struct walk *, uint32_t at, uint32_t end);
 bool walk_is_frame(const struct walk *, uint32_t at, uint32_t end);
 
@@ -133,7 +135,8 @@ void walk_objects(struct walk *, uint32_t at, uint32_t end);
 void walk_gre(struct walk *, uint32_t at, uint32_t end, const struct walk_net *);
 void walk_l2tp3(struct walk *, uint32_t at, uint32_t end, const struct walk_net *);
 void walk_ether_ip(struct walk *, uint32_t at, uint32_t end, const struct walk_net *);
-/* What UDP carries between these ports, if that may hold addresses; false: it is an application's. */
+/* What UDP carries between these ports, if that may hold addresses; false: it is an
+   application's. */
 bool walk_udp(struct walk *, uint32_t at, uint32_t end, const uint8_t *ports);
 
 /* walk_fragment.c: a datagram is what its first fragment has shown; `seen` remembers that. */

@@ -66,8 +66,8 @@ void walk_objects(struct walk *w, uint32_t at, uint32_t end)
 		walk_amend(w, at + 2, at, end, w->delta - before);
 }
 
-/* Objects of senders from before the RFC, which do not say where they begin: behind padding, or with a
-   right checksum. */
+/* Objects of senders from before the RFC, which do not say where they begin: behind padding, or
+   with a right checksum. */
 static bool has_old_objects(const struct walk *w, uint32_t at, uint32_t end)
 {
 	uint32_t sum = 0;

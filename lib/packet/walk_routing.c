@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What routers and hosts greet one another with: OSPFv3, PIM, HIP. What else these say is opaque. */
+/* What routers and hosts greet one another with: OSPFv3, PIM, HIP. What else these say is
+   opaque. */
 #include "packet/walk.h"
 
-/* ---- OSPF for IPv6: RFC 5340; that for IPv4 has no greeting that could be told from its password ---- */
+/* ---- OSPF for IPv6: RFC 5340; that for IPv4 has no greeting that could be told from its password
+   ---- */
 
 void walk_ospf(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *net)
 {

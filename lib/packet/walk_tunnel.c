@@ -2,7 +2,8 @@
 /* Tunnels over IP and over UDP. */
 #include "packet/walk.h"
 
-/* Of headers of a fixed size: where what they carry begins; false, and all told, if they are cut. */
+/* Of headers of a fixed size: where what they carry begins; false, and all told, if they are
+   cut. */
 static bool over(struct walk *w, uint32_t at, uint32_t end, uint32_t size)
 {
 	if (walk_left(at, end) >= size)
@@ -84,7 +85,8 @@ void walk_gre(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *
 
 /* ---- L2TP: RFC 2661, 3931 ---- */
 
-/* Version 3's header is as long as both ends agreed: where a frame or a packet is, only that tells.*/
+/* Version 3's header is as long as both ends agreed: where a frame or a packet is, only that
+   tells.*/
 static void l2tp3_carries(struct walk *w, uint32_t at, uint32_t end)
 {
 	enum { AHEAD_MAX = 12 };
@@ -265,7 +267,8 @@ static void gtp_old(struct walk *w, uint32_t at, uint32_t end)
 		walk_opaque(w, at, end);
 }
 
-/* RFC 4380: before the packet an authentication, and where the client was seen, with turned bits. */
+/* RFC 4380: before the packet an authentication, and where the client was seen, with turned
+   bits. */
 static void teredo(struct walk *w, uint32_t at, uint32_t end)
 {
 	enum { ORIGIN = 0, AUTHENTICATION = 1 };
@@ -391,7 +394,8 @@ static bool is_teredo(const struct walk *w, uint32_t at, uint32_t end)
 	       (be32(header + 8) == PREFIX || be32(header + 24) == PREFIX);
 }
 
-/* Whom it is sent to counts; whom it comes from, unless it goes to a service that everybody knows. */
+/* Whom it is sent to counts; whom it comes from, unless it goes to a service that everybody
+   knows. */
 bool walk_udp(struct walk *w, uint32_t at, uint32_t end, const uint8_t *ports)
 {
 	enum { KNOWN_BELOW = 1024 };

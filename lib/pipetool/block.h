@@ -41,8 +41,9 @@ extern "C" {
  *
  * Threads:   an engine is one thread, and all functions of a block but init, open and close run on
  *            it, never two at once. Those three run on a thread of their own, while the engine goes
- *            on, and may block; they may use only pt_state, pt_name, pt_type_of, pt_left, pt_comes_back,
- *            pt_open, pt_open_file, pt_may_run and pt_fail. pt_wake may be called from any thread.
+ *            on, and may block; they may use only pt_state, pt_name, pt_type_of, pt_left,
+ *            pt_comes_back, pt_open, pt_open_file, pt_may_run and pt_fail. pt_wake may be called
+ *            from any thread.
  *
  * Errors:    0 or a negative code, the words by pt_fail (error.h). Nothing here logs for you: what
  *            goes wrong while running is told by pt_report or pt_failed.
@@ -101,8 +102,8 @@ struct pt_type {
 	                  unsigned count);
 	void (*trigger)(struct pt_block *);
 
-	/* Of a source, or of a block that lets go of what it has kept: send up to `max` messages (64
-	   at most). Called again and again, in fair turns, between pt_ready(b, true) and
+	/* Of a source, or of a block that lets go of what it has kept: send up to `max` messages
+	   (64 at most). Called again and again, in fair turns, between pt_ready(b, true) and
 	   pt_ready(b, false), unless a sink downstream is full; `pause` tells of that, for a source
 	   that can make its own origin wait. */
 	void (*produce)(struct pt_block *, unsigned max);
@@ -120,8 +121,9 @@ struct pt_type {
 	/* Of a running block: a file that it writes may have lost its name; it is to be opened anew
 	   by that name (SIGHUP, or `ptctl set` of the same name). */
 	void (*reopen)(struct pt_block *);
-	/* A block of the same type takes the other's place, between two messages: take over its state,
-	   before start. It may have changed since it was asked what it leaves; it stops next. */
+	/* A block of the same type takes the other's place, between two messages: take over its
+	   state, before start. It may have changed since it was asked what it leaves; it stops
+	   next. */
 	void (*inherit)(struct pt_block *, struct pt_block *old);
 	void (*refresh)(struct pt_block *); /* somebody asks: bring counters up to date */
 	/* How far a source has come through what it reads, in any unit; false: unknown. */
@@ -140,8 +142,8 @@ struct pt_type {
 	   place while both run, or to itself after the daemon has started anew. */
 	void (*leave)(struct pt_block *, struct pt_estate *);
 
-	/* A message that was taken has not come to whoever asked for it: it is the oldest again. Takes
-	   it. NULL: what is taken cannot come back. */
+	/* A message that was taken has not come to whoever asked for it: it is the oldest again.
+	   Takes it. NULL: what is taken cannot come back. */
 	void (*give_back)(struct pt_block *, enum pt_canal, struct pt_msg *);
 };
 
@@ -165,15 +167,15 @@ void pt_made(struct pt_block *, unsigned count);
 
 /* Where a message ends. `why` is a short constant word: `ptctl help reasons` lists those that there
    are, each with its kind: filtered, where the graph was told to leave the message out, or dropped,
-   where it is lost. A word of one's own means dropped by pt_drop, and filtered by pt_filter_out. All
-   take the reference. */
+   where it is lost. A word of one's own means dropped by pt_drop, and filtered by pt_filter_out.
+   All take the reference. */
 void pt_drop(struct pt_block *, struct pt_msg *, const char *why);
 void pt_filter_out(struct pt_block *, struct pt_msg *, const char *why);
 void pt_done(struct pt_block *, struct pt_msg *); /* delivered outside: printed, written, sent */
 void pt_done_many(struct pt_block *, struct pt_msg **messages, unsigned count);
 
-/* [any thread] So many messages that were said to be delivered were lost after all, behind a buffer:
-   they count as dropped instead. One block has one such reason. */
+/* [any thread] So many messages that were said to be delivered were lost after all, behind a
+   buffer: they count as dropped instead. One block has one such reason. */
 void pt_undone(struct pt_block *, uint64_t count, const char *why);
 
 /* The same for a number of messages that the block has never held: `pt_made` and dropped. */
@@ -219,9 +221,10 @@ void pt_failed(struct pt_block *, int code, const char *fmt, ...)
 void pt_note(struct pt_block *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void pt_mended(struct pt_block *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* After pt_failed: the block is not exhausted, since what it needs may come again. pt_retry: the engine
-   stops, closes, opens and starts it until that succeeds: soon, then every so many seconds, and when
-   an interface or an address comes; 0: it does not. pt_waits: it goes on by itself (pt_mended). */
+/* After pt_failed: the block is not exhausted, since what it needs may come again. pt_retry: the
+   engine stops, closes, opens and starts it until that succeeds: soon, then every so many seconds,
+   and when an interface or an address comes; 0: it does not. pt_waits: it goes on by itself
+   (pt_mended). */
 void pt_retry(struct pt_block *, double after_s);
 void pt_waits(struct pt_block *);
 
@@ -229,15 +232,16 @@ void pt_waits(struct pt_block *);
    fault, under `param`. */
 int pt_may_run(const struct pt_block *, const char *param, const char *program, struct pt_error *);
 
-/* [any thread] As open(2), of a path that a user gave, and only in the folders that the configuration
-   allows ([files] allow), whatever links lead there. Never waits: O_NONBLOCK is set. The descriptor,
-   or a negative code and the fault, under `param`. pt_folders is that list, to be kept for opening
-   later; it ends with NULL; NULL: everywhere. */
+/* [any thread] As open(2), of a path that a user gave, and only in the folders that the
+   configuration allows ([files] allow), whatever links lead there. Never waits: O_NONBLOCK is set.
+   The descriptor, or a negative code and the fault, under `param`. pt_folders is that list, to be
+   kept for opening later; it ends with NULL; NULL: everywhere. */
 int pt_open(const struct pt_block *, const char *param, const char *path, int flags, unsigned mode,
             struct pt_error *);
 const char *const *pt_folders(const struct pt_block *);
 /* The same of a parameter of kind FILE. One that was handed over is the caller's own copy, which a
-   regular file is read or written through from its beginning; refused if it is not open for that. */
+   regular file is read or written through from its beginning; refused if it is not open for
+   that. */
 int pt_open_file(const struct pt_block *, const char *param, const struct pt_file *, int flags,
                  unsigned mode, struct pt_error *);
 
@@ -271,8 +275,9 @@ void pt_adopt(struct pt_block *, struct uv_handle_s *);
  * -1, and `inherit` will take it over, so that until then the other block goes on with it. What is
  * not asked for is closed. Bytes are valid until `start` returns; NULL: none were left.
  */
-/* [any thread] In `open`: the daemon itself brings the engine back, after a crash or a boot, to what it
-   was; files that were being written go on, also where nothing is left of them but their names. */
+/* [any thread] In `open`: the daemon itself brings the engine back, after a crash or a boot, to
+   what it was; files that were being written go on, also where nothing is left of them but their
+   names. */
 bool pt_comes_back(const struct pt_block *);
 
 enum pt_leaving {

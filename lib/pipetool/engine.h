@@ -10,9 +10,9 @@ extern "C" {
 #endif
 
 /*
- * An engine is a thread with a libuv loop and a graph, and it alone touches its graph. Everything is
- * asked of it by requests, in JSON as the methods of the control protocol have it, carried out in
- * the order in which they came and answered from the engine's thread. Requests that wait
+ * An engine is a thread with a libuv loop and a graph, and it alone touches its graph. Everything
+ * is asked of it by requests, in JSON as the methods of the control protocol have it, carried out
+ * in the order in which they came and answered from the engine's thread. Requests that wait
  * (receive, a clean stop, a change that opens files) do not hold up those behind them, except
  * that changes, starts and stops wait for one another.
  *
@@ -31,18 +31,18 @@ struct pt_engine_hooks {
 	               size_t length);
 	/* Something went wrong or happened in a block: error is 0 for mere news. */
 	void (*report)(void *arg, const char *block, int error, const char *words);
-	/* Its graph was changed: in the order of revisions, before the answer to the request that did it,
-	   whose `arg` is `request`. {revision, plan, graph: {blocks, links}}, the hook's own from then
-	   on, in any thread. */
+	/* Its graph was changed: in the order of revisions, before the answer to the request that
+	   did it, whose `arg` is `request`. {revision, plan, graph: {blocks, links}}, the hook's
+	   own from then on, in any thread. */
 	void (*changed)(void *arg, void *request, struct json_t *change);
 	void (*state)(void *arg, enum pt_engine_state);
 	void *arg;
-	/* What a block leaves to the next daemon, should this one end now (takes it): told when it is
-	   other than before. NULL: nothing any more. At the end, after pt_engine_suspend, it is the
-	   last word. */
+	/* What a block leaves to the next daemon, should this one end now (takes it): told when it
+	   is other than before. NULL: nothing any more. At the end, after pt_engine_suspend, it is
+	   the last word. */
 	void (*left)(void *arg, const char *block, const char *type, struct pt_estate *);
-	/* [worker thread] Blocks are about to be told closed: copies that `left` was given should be
-	   closed, too, when it returns. May block. */
+	/* [worker thread] Blocks are about to be told closed: copies that `left` was given should
+	   be closed, too, when it returns. May block. */
 	void (*left_settle)(void *arg);
 	/* The last thing that its thread does: pt_engine_free will not wait. */
 	void (*ended)(void *arg);
@@ -62,8 +62,8 @@ struct pt_engine_limits {
 int pt_engine_new(const char *name, const struct pt_engine_hooks *, const struct pt_engine_limits *,
                   struct pt_engine **, struct pt_error *);
 
-/* What an earlier daemon's block of that name and type (NULL: any) has left (taken): for the first change, and the
-   first start. To be called before anything is asked. */
+/* What an earlier daemon's block of that name and type (NULL: any) has left (taken): for the first
+   change, and the first start. To be called before anything is asked. */
 void pt_engine_leave(struct pt_engine *, const char *block, const char *type, struct pt_estate *);
 
 /* Before pt_engine_free: it is to end so that the next daemon can go on. */
@@ -100,8 +100,9 @@ struct pt_tap_hooks {
 	/* Whether the receiver can take more now. While it cannot, messages are left out, and the
 	   next that is handed over tells how many. What was written before may still come. */
 	bool (*ready)(void *arg);
-	/* `json`: one object {engine, block, messages, dropped?}, its text; `pcapng`: the next bytes
-	   of the stream. About 64 KiB, or one large message; small where few messages pass. */
+	/* `json`: one object {engine, block, messages, dropped?}, its text; `pcapng`: the next
+	   bytes of the stream. About 64 KiB, or one large message; small where few messages
+	   pass. */
 	void (*data)(void *arg, const char *bytes, size_t length);
 	void (*ended)(void *arg);
 	void *arg; /* tells taps apart */
@@ -115,8 +116,8 @@ void pt_engine_untap(struct pt_engine *, void *arg); /* the arg of the hooks */
 /* To be called when a receiver that was not ready is, so that it hears of what it missed. */
 void pt_engine_tap_ready(struct pt_engine *);
 
-/* Gives up a request that waits, or will (recv, stop with wait), by its arg: it is answered at once,
-   or when it would begin to wait. */
+/* Gives up a request that waits, or will (recv, stop with wait), by its arg: it is answered at
+   once, or when it would begin to wait. */
 void pt_engine_cancel(struct pt_engine *, void *arg);
 
 /* For lists, without asking: never waits, may be a moment old. */

@@ -58,9 +58,9 @@ void pt_queue_give_back(struct pt_block *, struct pt_queue *, enum pt_canal, str
    overflow that is live: what holds the sources back may not any more. */
 void pt_queue_changed(struct pt_block *, const struct pt_queue *, uint64_t limit, enum pt_overflow);
 
-/* Where somebody keeps it for the next daemon, what is in a queue also stands in memory that outlives
-   this one. In `leave`: lists that. In `start`, or before the queue is used: takes what is left. And
-   when the oldest message is gone in part: how much of it is. */
+/* Where somebody keeps it for the next daemon, what is in a queue also stands in memory that
+   outlives this one. In `leave`: lists that. In `start`, or before the queue is used: takes what is
+   left. And when the oldest message is gone in part: how much of it is. */
 void pt_queue_leave(struct pt_block *, struct pt_queue *, struct pt_estate *);
 void pt_queue_begun(struct pt_queue *, size_t bytes);
 void pt_queue_left(struct pt_block *, struct pt_queue *);

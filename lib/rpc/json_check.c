@@ -7,8 +7,8 @@
 #include "rpc/frame.h"
 #include <string.h>
 
-/* jansson cannot be refused memory: what is longer is looked at before. Objects want so much more than
-   their text. */
+/* jansson cannot be refused memory: what is longer is looked at before. Objects want so much more
+   than their text. */
 enum { PROBED = 64 * 1024, PER_BYTE = 32 };
 
 static int wrong(struct pt_error *err, size_t at, const char *what)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A connection to a daemon as lines: sends whole ones, receives whole ones, each until a deadline. */
+/* A connection to a daemon as lines: sends whole ones, receives whole ones, each until a
+   deadline. */
 #ifndef RPC_WIRE_H
 #define RPC_WIRE_H
 

@@ -6,8 +6,8 @@
 #include <pipetool/error.h>
 #include <pipetool/msg.h>
 
-/* A filter is compiled for each link type when its first packet comes; a few are kept. One thread at
-   a time. */
+/* A filter is compiled for each link type when its first packet comes; a few are kept. One thread
+   at a time. */
 struct filter;
 
 /* [any thread] Refused, with libpcap's words, if it is right for no common link type. */

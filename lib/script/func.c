@@ -152,7 +152,8 @@ static int prepare(lua_State *L)
 	return 0;
 }
 
-/* The nearest global, or the keyword that all begins with; NULL if there is none, or it is right. */
+/* The nearest global, or the keyword that all begins with; NULL if there is none, or it is
+   right. */
 static const char *nearest(lua_State *L, const char *wanted)
 {
 	struct near n = near_init(wanted);

@@ -21,7 +21,8 @@ struct func_limits {
 
 /* [any thread] Compiles for PT_KIND_TRANSFORM or PT_KIND_PREDICATE, or the capture filter that the
    text is for PT_KIND_FILTER. An operation of the other
-   kind is refused, as is a text that is not an expression, with Lua's words and the nearest name. */
+   kind is refused, as is a text that is not an expression, with Lua's words and the nearest
+   name. */
 int func_compile(enum pt_kind, const char *text, const struct func_limits *, struct pt_func **,
                  struct pt_error *);
 void func_free(struct pt_func *);

@@ -12,9 +12,9 @@
  * entered while it runs. A function that fails has done nothing, and the messages that it was
  * called with are dropped ("error").
  *
- * Of a message at hand, the first sending, dropping or filtering is what became of it; each further one makes a
- * message. A message that neither happened to is filtered, or was delivered, in a block without
- * exits.
+ * Of a message at hand, the first sending, dropping or filtering is what became of it; each further
+ * one makes a message. A message that neither happened to is filtered, or was delivered, in a block
+ * without exits.
  */
 struct lua_action {
 	enum lua_act {

@@ -10,8 +10,8 @@
  * k = m:copy()     bytes, time, link type and length on the wire, in the script's own memory
  * #k, k .. "x", tostring(k), k:text() and all methods of strings, on its bytes
  * k.time, k.time_ns, k.link_type, k.wire_length     as those of a message, but cannot be written
- * k:with(bytes), m:with(bytes)    the same with other bytes; what was not captured stays missing: the
- *                                 length on the wire changes as the bytes' does
+ * k:with(bytes), m:with(bytes)    the same with other bytes; what was not captured stays missing:
+ * the                                 length on the wire changes as the bytes' does
  *
  * Sending it makes a message of it each time. It has no layers: what is wanted of them is looked at
  * before.

@@ -263,8 +263,8 @@ static int write_payload(lua_State *L, struct lua_message *m)
 	return 0;
 }
 
-/* Time that is moved by whole microseconds, which `seconds` can tell exactly, keeps its nanoseconds, which
-   it cannot. */
+/* Time that is moved by whole microseconds, which `seconds` can tell exactly, keeps its
+   nanoseconds, which it cannot. */
 static bool move_time(double seconds, int64_t *time_ns)
 {
 	double moved_us = (seconds - moment_seconds(*time_ns)) * 1e6;

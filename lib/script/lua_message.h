@@ -9,10 +9,10 @@
 #include <lua.h>
 
 /*
- * m                        the message; #m, m .. "x", tostring(m), and all methods of strings, which
- *                          take it as they take its bytes: m:reverse(), m:find("a+")
- * m:text()                 its bytes as a string; m == "text" is never true, m:text() == "text" may be
- * m:byte(i), m:sub(i, j), m:len()   without making a string of the whole
+ * m                        the message; #m, m .. "x", tostring(m), and all methods of strings,
+ * which                          take it as they take its bytes: m:reverse(), m:find("a+")
+ * m:text()                 its bytes as a string; m == "text" is never true, m:text() == "text" may
+ * be m:byte(i), m:sub(i, j), m:len()   without making a string of the whole
  * m:set_byte(i, v)         writes one byte as it is; no checksum follows
  * m.time, m.time_ns        seconds since 1970, and nanoseconds, an integer; 0 if unknown; can be
  *                          written; the first is of 53 bits, which are microseconds in this century
@@ -20,9 +20,9 @@
  * m.wire_length            can be written where it is a packet
  * m:with(bytes)            a message like this one of other bytes: see lua_kept.h
  * m.eth m.vlan m.arp m.ip m.ip6 m.tcp m.udp m.icmp m.icmp6   nil, or a layer
- * m.ip.src                 a field, nil where the packet is cut before it; writing one puts checksums
- *                          right. Addresses are strings, flags booleans, all else integers
- * m:copy()                 may be kept: see lua_kept.h
+ * m.ip.src                 a field, nil where the packet is cut before it; writing one puts
+ * checksums                          right. Addresses are strings, flags booleans, all else
+ * integers m:copy()                 may be kept: see lua_kept.h
  * m.payload                a string, nil if there is none; can be written in the same length
  *
  * In Lua a message and a layer are light userdata: a generation, counted up with each message, and

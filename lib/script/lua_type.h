@@ -8,8 +8,9 @@
 
 /*
  * A file defines one or several types by calling Drain{…}, Source{…} and Sink{…} with name, doc,
- * help, examples, params, ports, picture and functions (docs/writing-blocks.md). It is run once when
- * it is loaded, to learn what it defines, and once for each block, in a sandbox of the block's own.
+ * help, examples, params, ports, picture and functions (docs/writing-blocks.md). It is run once
+ * when it is loaded, to learn what it defines, and once for each block, in a sandbox of the block's
+ * own.
  *
  * What was loaded lives for ever: blocks of a type that was replaced go on with the old one.
  */

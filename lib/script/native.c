@@ -392,8 +392,8 @@ const struct native_op native_ops[] = {
 	 "all checksums of a packet computed anew, as set{…, checksums=true} does, too",
 	 TRANSFORM, NULL, transform_checksums, NULL},
 	{"anonymize", "anonymize{key='…'}",
-	 "addresses replaced in all layers, prefixes preserved, by Crypto-PAn; alone it takes a random "
-	 "key; see pipetool-language(7)",
+	 "addresses replaced in all layers, prefixes preserved, by Crypto-PAn; alone it takes a "
+	 "random key; see pipetool-language(7)",
 	 TRANSFORM, anonymize_read, anonymize_transform, NULL, .open = anonymize_open,
 	 .optional = true},
 	{"shift_time", "shift_time '-1h'",
@@ -406,8 +406,8 @@ const struct native_op native_ops[] = {
 	{"bpf", "bpf 'tcp port 80'", "packets that the filter matches, see pcap-filter(7)",
 	 PREDICATE, read_bpf, NULL, test_bpf},
 	{"between", "between('2026-11-29 10:00', '2026-11-29T11:00:00Z')",
-	 "what has a time from the first up to the second, either of which may be nil; UTC unless an "
-	 "offset is given", PREDICATE, read_between, NULL, test_between, .pair = true},
+	 "what has a time from the first up to the second, either of which may be nil; UTC unless "
+	 "an offset is given", PREDICATE, read_between, NULL, test_between, .pair = true},
 	{"every", "every(10)", "every n-th message, counted anew at each start of the engine",
 	 PREDICATE, read_every, NULL, test_every, .begin = begin_every},
 	{NULL},

@@ -22,9 +22,9 @@
  * Not bounded is what the collector does at once: tens of thousands of tables with weak keys that
  * refer to one another in a bad order can keep the thread, and no other, for seconds.
  *
- * The stack has room from the start: Lua 5.4.4 loses the result of a..b..m, and may read what it has
- * freed, where the stack has to grow for the __concat of m. Past a hundred nested calls or so that
- * can still happen.
+ * The stack has room from the start: Lua 5.4.4 loses the result of a..b..m, and may read what it
+ * has freed, where the stack has to grow for the __concat of m. Past a hundred nested calls or so
+ * that can still happen.
  *
  * Past the memory limit "not enough memory" is raised; the state is good for the next call.
  *
@@ -66,8 +66,8 @@ static inline struct sandbox *sandbox_of(lua_State *L)
 void sandbox_note(struct sandbox *, size_t work);
 void sandbox_charge(lua_State *, size_t work);
 
-/* Wraps C functions without upvalues, to be given to scripts: takes messages as strings, and charges
-   for the length of what it is given. Replaces the function on top of the stack. */
+/* Wraps C functions without upvalues, to be given to scripts: takes messages as strings, and
+   charges for the length of what it is given. Replaces the function on top of the stack. */
 void sandbox_wrap(lua_State *);
 
 /* What a script says may be any bytes; an error is text, and goes to logs and terminals: the rest

@@ -9,7 +9,8 @@
 
 /* For people: what `ptctl help TYPE` shows, as plain text. */
 void help_type(struct buf *, const struct pt_type *);
-/* The same from what type.show answered, so that ptctl can show types that it was not built with. */
+/* The same from what type.show answered, so that ptctl can show types that it was not built
+   with. */
 void help_type_json(struct buf *, const json_t *type);
 /* Parameters, one a line or more: name, kind, default, doc. `indent` is spaces. */
 void help_params(struct buf *, const struct pt_param *rows, const char *indent);

@@ -8,8 +8,8 @@
 
 /*
  * Text of the tables becomes scdoc(5): what would be markup there is escaped, and what stands in
- * `backquotes` is bold. `depth` is how far it is indented, in tabs. Each ends with an empty line, but
- * for the first two, which are part of a line.
+ * `backquotes` is bold. `depth` is how far it is indented, in tabs. Each ends with an empty line,
+ * but for the first two, which are part of a line.
  */
 void man_inline(struct buf *, const char *text);
 void man_sentence(struct buf *, const char *text); /* with a capital and a full stop */

@@ -13,10 +13,11 @@
  * object ("port", "rotate.size", "ops[3].from"): unknown members with the nearest known name, what
  * is missing, wrong types, values out of range. After 256 faults it stops listing.
  *
- * None (null) is taken where the row's default is None, or with PT_OR_NONE. A range with max below min has no upper
- * end. SECONDS without a range go from 0 to 1e9, so that they fit nanoseconds. An object without
- * .members may have any members, and a list without .members any items. VARIANTS have one row for
- * each variant: its name is the word that "op" has, its .members are the other members.
+ * None (null) is taken where the row's default is None, or with PT_OR_NONE. A range with max below
+ * min has no upper end. SECONDS without a range go from 0 to 1e9, so that they fit nanoseconds. An
+ * object without .members may have any members, and a list without .members any items. VARIANTS
+ * have one row for each variant: its name is the word that "op" has, its .members are the other
+ * members.
  */
 
 /* Checks `object` (NULL: empty) against the rows. Functions are not compiled here. */
@@ -36,20 +37,22 @@ struct param_env {
 	               struct pt_error *);
 	void (*release)(struct pt_func *); /* of what compile made */
 	/* The descriptor that came n-th (from 0) with the request; -1 unknown; -ESTALE: it came in
-	   an earlier life of the daemon, and is read as PT_FD_GONE. The caller gets one of its own. NULL:
-	   refused. */
+	   an earlier life of the daemon, and is read as PT_FD_GONE. The caller gets one of its own.
+	   NULL: refused. */
 	int (*descriptor)(void *arg, int n);
 	const char *const *folders; /* in which paths may lie, NULL-terminated; NULL: everywhere */
 	void *arg;
 };
 
-/* Reads `object`, which param_check has passed, into `state` (zeroed), defaults for what is missing.
-   None leaves a field zero, but -1 in a LINKTYPE, an FD, a FILE and a CHOICE. All faults are listed. What
-   was read before a failure is released by param_release, which the caller always calls. */
+/* Reads `object`, which param_check has passed, into `state` (zeroed), defaults for what is
+   missing. None leaves a field zero, but -1 in a LINKTYPE, an FD, a FILE and a CHOICE. All faults
+   are listed. What was read before a failure is released by param_release, which the caller always
+   calls. */
 int param_read(const struct pt_param *rows, const json_t *object, void *state,
                const struct param_env *, struct pt_error *);
 
-/* Reads only the members that are in `object`: for `set`. Old values are released. All or nothing. */
+/* Reads only the members that are in `object`: for `set`. Old values are released. All or
+   nothing. */
 int param_update(const struct pt_param *rows, const json_t *object, void *state,
                  const struct param_env *, struct pt_error *);
 

@@ -19,9 +19,9 @@ int type_each(int (*each)(void *arg, const struct pt_type *), void *arg);
    defaults that do not parse). [any thread] */
 int type_add(const struct pt_type *, struct pt_error *);
 
-/* Adds several, from a file: all of them or none. Those of a script replace what scripts added under
-   these names, for blocks that are made later; no other name can be taken. `origin` must live for
-   ever, too. [any thread] */
+/* Adds several, from a file: all of them or none. Those of a script replace what scripts added
+   under these names, for blocks that are made later; no other name can be taken. `origin` must live
+   for ever, too. [any thread] */
 enum type_kind { TYPE_NATIVE, TYPE_SCRIPT };
 int type_add_all(const struct pt_type *const *types, size_t count, enum type_kind,
                  const char *origin, struct pt_error *);

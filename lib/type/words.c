@@ -21,15 +21,21 @@ static const struct kind kinds[] = {
 	[PT_KIND_SECONDS]   = {"seconds", "a time such as 0.5 (seconds) or '100ms'"},
 	[PT_KIND_STRING]    = {"string", "text"},
 	[PT_KIND_PATH]      = {"path", "a file's path"},
-	[PT_KIND_FILE]      = {"file", "a file's path, or a descriptor that comes with the request: {\"fd\": 0}"},
+	[PT_KIND_FILE]      = {"file", "a file's path, or a descriptor that comes with the request: "
+	 "{\"fd\": 0}"},
 	[PT_KIND_CHOICE]    = {"choice", "one of"},
 	[PT_KIND_BYTES]     = {"bytes", "text, {\"hex\": …} or {\"base64\": …}"},
-	[PT_KIND_MESSAGES]  = {"messages", "a message or a list of messages: text, {\"hex\": …} or {\"base64\": …}"},
+	[PT_KIND_MESSAGES]  = {"messages", "a message or a list of messages: text, {\"hex\": …} or "
+	 "{\"base64\": …}"},
 	[PT_KIND_STRINGS]   = {"strings", "text or a list of texts"},
-	[PT_KIND_TRANSFORM] = {"transform", "the text of a function, as 'reverse' or 'function(m) return m end'"},
-	[PT_KIND_PREDICATE] = {"predicate", "the text of a predicate, as 'always' or 'function(m) return #m > 100 end'"},
-	[PT_KIND_LINKTYPE]  = {"linktype", "a link type: a number from 0 to 65535, a name such as 'EN10MB', or None"},
-	[PT_KIND_FD]        = {"fd", "a descriptor that comes with the request: its number from 0, or {\"fd\": 0}; or the name of one that the daemon was started with"},
+	[PT_KIND_TRANSFORM] = {"transform", "the text of a function, as 'reverse' or 'function(m) "
+	 "return m end'"},
+	[PT_KIND_PREDICATE] = {"predicate", "the text of a predicate, as 'always' or 'function(m) "
+	 "return #m > 100 end'"},
+	[PT_KIND_LINKTYPE]  = {"linktype", "a link type: a number from 0 to 65535, a name such as "
+	 "'EN10MB', or None"},
+	[PT_KIND_FD]        = {"fd", "a descriptor that comes with the request: its number from 0, "
+	 "or {\"fd\": 0}; or the name of one that the daemon was started with"},
 	[PT_KIND_OBJECT]    = {"object", "an object"},
 	[PT_KIND_LIST]      = {"list", "a list"},
 	[PT_KIND_VARIANTS]  = {"variants", "a list of objects, each with its \"op\""},

@@ -11,7 +11,8 @@
 
 static char path[] = "/tmp/rdpcap-XXXXXX";
 
-/* A file of packets "a", "b", "c" … one second after another; `cut` bytes are missing at the end. */
+/* A file of packets "a", "b", "c" … one second after another; `cut` bytes are missing at the
+   end. */
 static void file_of(unsigned packets, unsigned cut)
 {
 	struct buf b = BUF_INIT;

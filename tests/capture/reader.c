@@ -97,8 +97,8 @@ static void zstd_block(struct buf *b, bool last, const void *bytes, uint32_t len
 	buf_add(b, bytes ? bytes : "", bytes ? length : 1);
 }
 
-/* Its window is of 2 GiB, as with zstd --long=31; behind three packets stand zeros, which are packets
-   without bytes. */
+/* Its window is of 2 GiB, as with zstd --long=31; behind three packets stand zeros, which are
+   packets without bytes. */
 static struct buf with_long_window(uint32_t blocks_of_zeros)
 {
 	struct file f = three_packets();

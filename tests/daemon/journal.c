@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The state folder: what was kept is found, whatever happened to the file's end; what was damaged is
-   put aside. */
+/* The state folder: what was kept is found, whatever happened to the file's end; what was damaged
+   is put aside. */
 #include "daemon/journal.h"
 
 #include "base/buf.h"

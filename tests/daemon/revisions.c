@@ -15,7 +15,8 @@ static void change(struct revisions *r, int number, double confirm_s)
 	json_decref(result);
 }
 
-/* Found by a daemon whose clock goes so much before, or behind (less than 0), the one that wrote. */
+/* Found by a daemon whose clock goes so much before, or behind (less than 0), the one that
+   wrote. */
 static int64_t left_after(int by_s)
 {
 	struct revisions written, found;

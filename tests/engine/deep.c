@@ -41,7 +41,8 @@ static void join(json_t *ops, const char *from, const char *to, const char *cana
 	                                     "to", to, "canal", canal));
 }
 
-/* f > d0 > d1 > … > t > q, t ^ m > q; and from each drain to s, so that each is a call of its own. */
+/* f > d0 > d1 > … > t > q, t ^ m > q; and from each drain to s, so that each is a call of its
+   own. */
 static json_t *deep_graph(void)
 {
 	json_t *ops = json_array();

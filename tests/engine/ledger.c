@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ledger: random graphs, messages, triggers and live changes, and never a message unexplained. */
+/* The ledger: random graphs, messages, triggers and live changes, and never a message
+   unexplained. */
 #include "engine/ledger.h"
 
 #include "base/buf.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whole requests: any lines to a daemon in this process, which answers, and still answers after them.
-   In a network of its own, with a folder of its own, and without programs. */
+/* Whole requests: any lines to a daemon in this process, which answers, and still answers after
+   them. In a network of its own, with a folder of its own, and without programs. */
 #include "daemon/daemon.h"
 
 #include <assert.h>

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A packet that is being made, and where its parts are: what the code under test has to find out. */
+/* A packet that is being made, and where its parts are: what the code under test has to find
+   out. */
 struct made {
 	uint8_t bytes[1024];
 	size_t length;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A table that contradicts itself: the picture has no exit, a route goes there, the default is none. */
+/* A table that contradicts itself: the picture has no exit, a route goes there, the default is
+   none. */
 #include <pipetool/block.h>
 
 struct crooked {

@@ -33,7 +33,8 @@ static inline struct pt_func *predicate(const char *text)
 	return compile_under(PT_KIND_PREDICATE, text, NULL);
 }
 
-/* The text is refused, and the first fault's words are these; an ending "…" leaves the rest open. */
+/* The text is refused, and the first fault's words are these; an ending "…" leaves the rest
+   open. */
 static inline void refused(enum pt_kind kind, const char *text, const char *words)
 {
 	struct pt_func *f = NULL;
