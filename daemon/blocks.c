@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "daemon/file.h"
 #include "paths.h"
-#include "script/lua_type.h"
+#include "custom/type.h"
 #include "type/plugin.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -68,7 +68,7 @@ static bool load_lua(void *arg, const char *path)
 	if (rc) {
 		log_error("%s: %s", path, pt_error_text(&err, error_words(rc)));
 	} else {
-		rc = lua_type_load(path, text, strlen(text), &limits, NULL, &err);
+		rc = custom_type_load(path, text, strlen(text), &limits, NULL, &err);
 		log_lua(path, &err);
 	}
 	free(text);

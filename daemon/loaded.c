@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "script/lua_type.h"
+#include "custom/type.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,7 +100,7 @@ void loaded_restore(struct loaded *l, const json_t *records, const struct func_l
 		const char *text = json_string_value(json_object_get(record, "text"));
 		if (!name || !text)
 			continue;
-		int code = lua_type_load(name, text, strlen(text), limits, &types, &err);
+		int code = custom_type_load(name, text, strlen(text), limits, &types, &err);
 		if (code)
 			log_error("%s, which was loaded and kept, cannot be loaded again: %s", name,
 			          pt_error_text(&err, error_words(code)));

@@ -6,7 +6,7 @@
 #include "daemon/call.h"
 #include "daemon/daemon.h"
 #include "daemon/loaded.h"
-#include "script/lua_type.h"
+#include "custom/type.h"
 #include "type/help.h"
 #include "type/type.h"
 #include <stdlib.h>
@@ -69,7 +69,7 @@ static void load_work(struct work *work)
 {
 	struct load *load = (struct load *)((char *)work - offsetof(struct load, work));
 	const char *text = call_text(load->call, "text");
-	load->code = lua_type_load(call_text(load->call, "name"), text, strlen(text), &load->limits,
+	load->code = custom_type_load(call_text(load->call, "name"), text, strlen(text), &load->limits,
 	                           &load->types, &load->err);
 	inbox_post(&load->call->daemon->inbox, &load->done);
 }

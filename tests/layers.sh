@@ -17,9 +17,10 @@ arrows='
        rpc       type base
        script    packet type msg base
        engine    script capture net type msg base
+       custom    script type msg base
        blocks    packet capture net base
        ctl       docs lang rpc script packet type base
-       daemon    base msg type packet capture lang rpc net script engine
+       daemon    base msg type packet capture lang rpc net script engine custom
 '
 
 includes() { grep -nHE '^[[:space:]]*#[[:space:]]*include' "$@" || true; }

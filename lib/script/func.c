@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/near.h"
 #include "script/comment.h"
-#include "script/lua_kept.h"
+#include "script/lua_copy.h"
 #include "script/lua_operation.h"
 #include "script/meant.h"
 #include "script/sandbox.h"
@@ -72,14 +72,14 @@ static int replace(struct pt_msg **m, lua_State *L, struct pt_error *err)
 static int take_result(struct sandbox *s, bool same, struct pt_msg **m, struct pt_error *err)
 {
 	lua_State *L = s->lua;
-	const struct lua_kept *kept = lua_kept_get(L, -1);
+	const struct lua_copy *copy = lua_copy_get(L, -1);
 	int rc = 0;
 	if (same)
 		return 0;
 	if (!lua_toboolean(L, -1))
 		return FUNC_NOTHING;
-	if (kept)
-		return put_in_place(m, lua_kept_message(kept, (*m)->pool), err);
+	if (copy)
+		return put_in_place(m, lua_copy_message(copy, (*m)->pool), err);
 	if (lua_type(L, -1) == LUA_TNUMBER) {
 		lua_pushcfunction(L, to_text);
 		lua_insert(L, -2);
@@ -92,7 +92,7 @@ static bool is_result(lua_State *L, bool same)
 {
 	int type = lua_type(L, -1);
 	return same || type == LUA_TSTRING || type == LUA_TNUMBER || !lua_toboolean(L, -1) ||
-	       lua_kept_get(L, -1);
+	       lua_copy_get(L, -1);
 }
 
 static int lua_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *err)

@@ -4,7 +4,7 @@
 
 #include "base/moment.h"
 #include "base/near.h"
-#include "script/lua_kept.h"
+#include "script/lua_copy.h"
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -456,9 +456,9 @@ static void push_members(lua_State *L)
 	}
 	lua_pop(L, 1);
 	luaL_setfuncs(L, methods, 0);
-	lua_pushcfunction(L, lua_kept_copy);
+	lua_pushcfunction(L, lua_copy_make);
 	lua_setfield(L, -2, "copy");
-	lua_pushcfunction(L, lua_kept_with);
+	lua_pushcfunction(L, lua_copy_with);
 	lua_setfield(L, -2, "with");
 	for (size_t i = 0; i < MEMBERS; i++) {
 		lua_pushinteger(L, members[i].member);

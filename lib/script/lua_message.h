@@ -18,11 +18,11 @@
  *                          written; the first is of 53 bits, which are microseconds in this century
  * m.link_type              a LINKTYPE_ number, nil if it is no packet; can be written
  * m.wire_length            can be written where it is a packet
- * m:with(bytes)            a message like this one of other bytes: see lua_kept.h
+ * m:with(bytes)            a message like this one of other bytes: see lua_copy.h
  * m.eth m.vlan m.arp m.ip m.ip6 m.tcp m.udp m.icmp m.icmp6   nil, or a layer
  * m.ip.src                 a field, nil where the packet is cut before it; writing one puts
  * checksums                          right. Addresses are strings, flags booleans, all else
- * integers m:copy()                 may be kept: see lua_kept.h
+ * integers m:copy()                 may be kept: see lua_copy.h
  * m.payload                a string, nil if there is none; can be written in the same length
  *
  * In Lua a message and a layer are light userdata: a generation, counted up with each message, and

@@ -247,7 +247,7 @@ static int open_all(lua_State *L)
 	lua_table_open(L);
 	lua_string_open(L);
 	lua_message_open(L);
-	lua_kept_open(L);
+	lua_copy_open(L);
 	return 0;
 }
 

@@ -79,6 +79,6 @@ void lua_base_open(lua_State *);   /* first: makes the table of globals */
 void lua_string_open(lua_State *); /* string, utf8, and what can be called on any string */
 void lua_table_open(lua_State *);
 void lua_message_open(lua_State *); /* messages have the methods of strings */
-void lua_kept_open(lua_State *);    /* last: and so have those that are kept */
+void lua_copy_open(lua_State *);    /* last: and so have those that are kept */
 
 #endif

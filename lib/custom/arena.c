@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A list of allocations. */
-#include "script/arena.h"
+#include "custom/arena.h"
 
 #include "base/buf.h"
 #include <stdlib.h>

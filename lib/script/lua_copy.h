@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A message that a script keeps beyond the call that it came with. */
-#ifndef SCRIPT_LUA_KEPT_H
-#define SCRIPT_LUA_KEPT_H
+#ifndef SCRIPT_LUA_COPY_H
+#define SCRIPT_LUA_COPY_H
 
 #include <lua.h>
 #include <pipetool/msg.h>
@@ -16,20 +16,20 @@
  * Sending it makes a message of it each time. It has no layers: what is wanted of them is looked at
  * before.
  */
-struct lua_kept {
+struct lua_copy {
 	int64_t time_ns;
 	uint32_t wire_length, length;
 	uint16_t link_type;
 	uint8_t bytes[];
 };
 
-int lua_kept_copy(lua_State *); /* the function: of a message at hand, or of what is kept already */
+int lua_copy_make(lua_State *); /* the function: of a message at hand, or of what is kept already */
 
-int lua_kept_with(lua_State *);
+int lua_copy_with(lua_State *);
 
 /* What is kept in the value; NULL if it is no such thing. Never raises. */
-const struct lua_kept *lua_kept_get(lua_State *, int index);
+const struct lua_copy *lua_copy_get(lua_State *, int index);
 
-struct pt_msg *lua_kept_message(const struct lua_kept *, struct pt_pool *); /* NULL: no memory */
+struct pt_msg *lua_copy_message(const struct lua_copy *, struct pt_pool *); /* NULL: no memory */
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Block types in Lua in one line: load, or be refused with these words. */
-#ifndef TESTS_SCRIPT_LUA_H
-#define TESTS_SCRIPT_LUA_H
+#ifndef TESTS_CUSTOM_LUA_H
+#define TESTS_CUSTOM_LUA_H
 
 #include "rig.h"
-#include "script/lua_type.h"
+#include "custom/type.h"
 #include "type/type.h"
 #include "unit.h"
 
@@ -17,7 +17,7 @@ static inline const struct pt_type *load(const char *text)
 {
 	const struct pt_type *const *types = NULL;
 	struct pt_error err = PT_ERROR_INIT;
-	int rc = lua_type_load("/etc/mine.lua", text, strlen(text), &lua_slow, &types, &err);
+	int rc = custom_type_load("/etc/mine.lua", text, strlen(text), &lua_slow, &types, &err);
 	ck_assert_msg(!rc, "%s: %s", text, pt_error_text(&err, "no words"));
 	return types[0];
 }
@@ -27,7 +27,7 @@ static inline int refused_under(const struct func_limits *limits, const char *te
                                 const char *words)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	int rc = lua_type_load("/etc/mine.lua", text, strlen(text), limits, NULL, &err);
+	int rc = custom_type_load("/etc/mine.lua", text, strlen(text), limits, NULL, &err);
 	ck_assert_msg(rc < 0, "%s: was taken", text);
 	ck_assert_uint_eq(err.count, 1);
 	ck_assert_msg(strstr(err.faults[0].message, words), "%s: said '%s'", text,

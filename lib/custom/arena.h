@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory that is given back all at once: for what is built where errors may jump out. */
-#ifndef SCRIPT_ARENA_H
-#define SCRIPT_ARENA_H
+#ifndef CUSTOM_ARENA_H
+#define CUSTOM_ARENA_H
 
 #include <stddef.h>
 

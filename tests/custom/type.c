@@ -137,7 +137,6 @@ START_TEST(a_file_that_changes_its_mind_is_told)
 }
 END_TEST
 
-UNIT_TESTS("script/lua_type", a_definition_is_a_type_as_any,
-           ports_follow_the_role_and_the_functions, short_parameters_are_sorted,
-           what_is_wrong_is_told_with_its_line, a_file_adds_all_or_nothing,
-           a_file_that_changes_its_mind_is_told)
+UNIT_TESTS("custom/type", a_definition_is_a_type_as_any, ports_follow_the_role_and_the_functions,
+           short_parameters_are_sorted, what_is_wrong_is_told_with_its_line,
+           a_file_adds_all_or_nothing, a_file_that_changes_its_mind_is_told)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Definitions in Lua become tables as those of C. */
-#include "script/lua_type.h"
+#include "custom/type.h"
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/near.h"
 #include "base/utf8.h"
-#include "script/arena.h"
-#include "script/lua_block.h"
-#include "script/lua_param.h"
+#include "custom/arena.h"
+#include "custom/block.h"
+#include "custom/param.h"
 #include "type/table.h"
 #include "type/type.h"
 #include <ctype.h>
@@ -20,29 +20,14 @@
 #define TEXT_MAX  ((size_t)1024 * 1024)      /* of one file */
 #define KEPT_MAX  ((size_t)64 * 1024 * 1024) /* of all that was ever loaded */
 
-struct lua_file {
-	struct lua_file *next;
-	const char *path, *chunk; /* chunk: '@' and the last part of the path */
-	const char *text;
-	size_t length;
+struct custom_file {
+	struct custom_file *next;
+	struct custom_text text;
 	struct arena arena;
 	const struct pt_type **types; /* ends with NULL */
 	size_t count;
+	struct pt_error fault; /* of the table that is being made */
 };
-
-/* What the calls of Drain{…} and its like in a file are for. */
-struct definer {
-	struct lua_file *loading;      /* either: make a type of each */
-	const struct lua_type *wanted; /* or: keep the table of this one */
-	struct pt_error fault;
-};
-
-const char *const lua_call_names[LUA_CALLS] = {
-	"push", "high_push", "push_many", "high_push_many", "on_trigger", "start",
-	"stop", "changed",   "send",      "close",          "produce",
-};
-
-static const char definer_key, found_key; /* of the registry */
 
 /* ---- members ---- */
 
@@ -66,7 +51,7 @@ static void check_members(lua_State *L)
 		const char *name = lua_tostring(L, -2);
 		if (member_number(members, count, name) >= 0)
 			continue;
-		if (member_number(lua_call_names, LUA_CALLS, name) >= 0) {
+		if (member_number(custom_call_names, CALLS, name) >= 0) {
 			if (!lua_isfunction(L, -1))
 				luaL_error(L, "'%s' is a function, not a %s", name,
 				           luaL_typename(L, -1));
@@ -75,8 +60,8 @@ static void check_members(lua_State *L)
 		struct near n = near_init(name);
 		for (size_t i = 0; i < count; i++)
 			near_try(&n, members[i]);
-		for (size_t i = 0; i < LUA_CALLS; i++)
-			near_try(&n, lua_call_names[i]);
+		for (size_t i = 0; i < CALLS; i++)
+			near_try(&n, custom_call_names[i]);
 		if (near_best(&n))
 			luaL_error(L, "a definition cannot have '%s'; did you mean '%s'?", name,
 			           near_best(&n));
@@ -196,13 +181,13 @@ static unsigned port_of(lua_State *L)
 }
 
 /* A drain passes on what it has no function for, as Scapy's does. */
-static unsigned usual_ports(const struct lua_type *t)
+static unsigned usual_ports(const struct custom_type *t)
 {
 	const unsigned low = PT_LOW_ENTRY | PT_LOW_EXIT, high = PT_HIGH_ENTRY | PT_HIGH_EXIT;
 	const bool *has = t->has;
-	unsigned entries = (has[LUA_PUSH] || has[LUA_PUSH_MANY] ? PT_LOW_ENTRY : 0) |
-	                   (has[LUA_HIGH_PUSH] || has[LUA_HIGH_PUSH_MANY] ? PT_HIGH_ENTRY : 0);
-	unsigned all = has[LUA_ON_TRIGGER] ? PT_TRIGGER_ENTRY : 0;
+	unsigned entries = (has[CALL_PUSH] || has[CALL_PUSH_MANY] ? PT_LOW_ENTRY : 0) |
+	                   (has[CALL_HIGH_PUSH] || has[CALL_HIGH_PUSH_MANY] ? PT_HIGH_ENTRY : 0);
+	unsigned all = has[CALL_ON_TRIGGER] ? PT_TRIGGER_ENTRY : 0;
 	switch (t->type.role) {
 	case PT_DRAIN: return all | low | high | PT_TRIGGER_EXIT;
 	case PT_SOURCE: return all | entries | PT_LOW_EXIT | PT_HIGH_EXIT | PT_TRIGGER_EXIT;
@@ -210,15 +195,15 @@ static unsigned usual_ports(const struct lua_type *t)
 	}
 }
 
-static void check_entry(lua_State *L, const struct lua_type *t, enum lua_call call, unsigned port,
-                        const char *name)
+static void check_entry(lua_State *L, const struct custom_type *t, enum custom_call call,
+                        unsigned port, const char *name)
 {
 	if (t->has[call] && !(t->type.ports & port))
 		luaL_error(L, "there is a function '%s', but ports={…} has no %s",
-		           lua_call_names[call], name);
+		           custom_call_names[call], name);
 }
 
-static void read_ports(lua_State *L, struct lua_type *t)
+static void read_ports(lua_State *L, struct custom_type *t)
 {
 	unsigned given = 0;
 	bool is_given = lua_getfield(L, 1, "ports") == LUA_TTABLE;
@@ -231,11 +216,11 @@ static void read_ports(lua_State *L, struct lua_type *t)
 	}
 	lua_pop(L, 1);
 	t->type.ports = is_given ? given : usual_ports(t);
-	check_entry(L, t, LUA_PUSH, PT_LOW_ENTRY, "low_entry");
-	check_entry(L, t, LUA_PUSH_MANY, PT_LOW_ENTRY, "low_entry");
-	check_entry(L, t, LUA_HIGH_PUSH, PT_HIGH_ENTRY, "high_entry");
-	check_entry(L, t, LUA_HIGH_PUSH_MANY, PT_HIGH_ENTRY, "high_entry");
-	check_entry(L, t, LUA_ON_TRIGGER, PT_TRIGGER_ENTRY, "trigger_entry");
+	check_entry(L, t, CALL_PUSH, PT_LOW_ENTRY, "low_entry");
+	check_entry(L, t, CALL_PUSH_MANY, PT_LOW_ENTRY, "low_entry");
+	check_entry(L, t, CALL_HIGH_PUSH, PT_HIGH_ENTRY, "high_entry");
+	check_entry(L, t, CALL_HIGH_PUSH_MANY, PT_HIGH_ENTRY, "high_entry");
+	check_entry(L, t, CALL_ON_TRIGGER, PT_TRIGGER_ENTRY, "trigger_entry");
 }
 
 /* A script may send on any exit whatever comes in. */
@@ -270,49 +255,49 @@ static char *make_picture(unsigned of)
 
 /* ---- one definition ---- */
 
-static void read_functions(lua_State *L, struct lua_type *t)
+static void read_functions(lua_State *L, struct custom_type *t)
 {
-	for (size_t i = 0; i < LUA_CALLS; i++) {
-		t->has[i] = lua_getfield(L, 1, lua_call_names[i]) != LUA_TNIL;
+	for (size_t i = 0; i < CALLS; i++) {
+		t->has[i] = lua_getfield(L, 1, custom_call_names[i]) != LUA_TNIL;
 		lua_pop(L, 1);
 	}
-	if ((t->has[LUA_PUSH] && t->has[LUA_PUSH_MANY]) ||
-	    (t->has[LUA_HIGH_PUSH] && t->has[LUA_HIGH_PUSH_MANY]))
+	if ((t->has[CALL_PUSH] && t->has[CALL_PUSH_MANY]) ||
+	    (t->has[CALL_HIGH_PUSH] && t->has[CALL_HIGH_PUSH_MANY]))
 		luaL_error(L, "a function takes one message or many: there are both for a canal");
-	for (size_t i = LUA_SEND; i <= LUA_PRODUCE; i++)
+	for (size_t i = CALL_SEND; i <= CALL_PRODUCE; i++)
 		if (t->has[i] && t->type.role != PT_SOURCE)
-			luaL_error(L, "'%s' is for a Source", lua_call_names[i]);
+			luaL_error(L, "'%s' is for a Source", custom_call_names[i]);
 }
 
-static void read_params(lua_State *L, struct lua_file *file, struct pt_type *type)
+static void read_params(lua_State *L, struct custom_file *file, struct pt_type *type)
 {
-	size_t size = lua_block_size();
+	size_t size = custom_block_size();
 	lua_getfield(L, 1, "params");
-	type->params = lua_param_read(L, &file->arena, &size);
+	type->params = custom_param_read(L, &file->arena, &size);
 	lua_pop(L, 1);
 	type->size = size;
 	for (const struct pt_param *row = type->params; row && row->name; row++)
-		if (lua_block_has_member(row->name))
+		if (custom_block_has_member(row->name))
 			luaL_error(L,
 			           "a parameter cannot be named '%s': self.%s is the block's own",
 			           row->name, row->name);
 }
 
-static void make_type(lua_State *L, struct definer *d, enum pt_role role)
+static void make_type(void *arg, lua_State *L, enum pt_role role)
 {
-	struct lua_file *file = d->loading;
+	struct custom_file *file = arg;
 	if (file->count == TYPES_MAX)
 		luaL_error(L, "more than %d types in a file", TYPES_MAX);
-	struct lua_type *t = arena_calloc(&file->arena, 1, sizeof *t);
+	struct custom_type *t = arena_calloc(&file->arena, 1, sizeof *t);
 	struct pt_type *type = &t->type;
-	t->file = file;
+	t->text = &file->text;
 	*type = (struct pt_type){.api = PT_API, .role = role, .outside = "console"};
 	check_members(L);
 	type->name = text_member(L, &file->arena, "name");
 	if (!type->name)
 		luaL_error(L, "a definition has a name: name=\"Mine\"");
 	read_functions(L, t);
-	read_doc(L, &file->arena, file->path, type);
+	read_doc(L, &file->arena, file->text.path, type);
 	read_ports(L, t);
 	type->routes = all_routes(type->ports);
 	read_params(L, file, type);
@@ -320,110 +305,48 @@ static void make_type(lua_State *L, struct definer *d, enum pt_role role)
 	type->picture = text_member(L, &file->arena, "picture");
 	if (!type->picture)
 		type->picture = arena_take(&file->arena, make_picture(type->ports));
-	lua_block_functions(t);
-	if (table_check(type, &d->fault))
-		luaL_error(L, "%s: %s", type->name, pt_error_text(&d->fault, "contradicts itself"));
+	custom_block_functions(t);
+	if (table_check(type, &file->fault))
+		luaL_error(L, "%s: %s", type->name,
+		           pt_error_text(&file->fault, "contradicts itself"));
 	file->types[file->count++] = type;
-}
-
-static int define(lua_State *L)
-{
-	enum pt_role role = (enum pt_role)lua_tointeger(L, lua_upvalueindex(1));
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &definer_key);
-	struct definer *d = lua_touserdata(L, -1);
-	lua_settop(L, 1);
-	if (!d)
-		return luaL_error(L, "types are defined while their file is loaded");
-	if (!lua_istable(L, 1))
-		return luaL_error(L, "write Drain{name=\"Mine\", push=function(self, msg) … end}");
-	if (d->loading) {
-		make_type(L, d, role);
-		return 0;
-	}
-	lua_getfield(L, 1, "name");
-	if (lua_type(L, -1) == LUA_TSTRING && !strcmp(lua_tostring(L, -1), d->wanted->type.name)) {
-		lua_pushvalue(L, 1);
-		lua_rawsetp(L, LUA_REGISTRYINDEX, &found_key);
-	}
-	return 0;
 }
 
 /* ---- a file ---- */
 
-static int open_definitions(lua_State *L)
+static struct custom_file *file_new(const char *path, const char *text, size_t length)
 {
-	static const char *const names[] = {"Source", "Drain", "Sink"};
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &definer_key);
-	for (int i = 0; i < 3; i++) {
-		lua_pushinteger(L, PT_SOURCE + i);
-		lua_pushcclosure(L, define, 1);
-		lua_setglobal(L, names[i]);
-	}
-	lua_block_open(L);
-	return 0;
-}
-
-static int run_file(struct sandbox *s, const struct lua_file *file, struct definer *d,
-                    struct pt_error *err)
-{
-	lua_pushcfunction(s->lua, open_definitions);
-	lua_pushlightuserdata(s->lua, d);
-	int rc = sandbox_call(s, 1, 0, err);
-	if (!rc)
-		rc = sandbox_load_as(s, file->chunk, file->text, file->length, err);
-	if (!rc)
-		rc = sandbox_call(s, 0, 0, err);
-	lua_pushnil(s->lua);
-	lua_rawsetp(s->lua, LUA_REGISTRYINDEX, &definer_key);
-	return rc;
-}
-
-int lua_type_define(struct sandbox *s, const struct lua_type *t, struct pt_error *err)
-{
-	struct definer d = {.wanted = t};
-	int rc = run_file(s, t->file, &d, err);
-	if (rc)
-		return rc;
-	if (lua_rawgetp(s->lua, LUA_REGISTRYINDEX, &found_key) == LUA_TTABLE)
-		return 0;
-	lua_pop(s->lua, 1);
-	return pt_fail(err, -PT_ESCRIPT, NULL, "%s does not define '%s' each time that it is run",
-	               t->file->chunk + 1, t->type.name);
-}
-
-static struct lua_file *file_new(const char *path, const char *text, size_t length)
-{
-	struct lua_file *f = must_calloc(1, sizeof *f);
+	struct custom_file *f = must_calloc(1, sizeof *f);
 	const char *slash = strrchr(path, '/');
-	f->path = arena_strndup(&f->arena, path, strlen(path));
-	f->chunk = arena_take(&f->arena, must_printf("@%s", slash ? slash + 1 : path));
-	f->text = arena_strndup(&f->arena, text, length);
-	f->length = length;
+	f->text.path = arena_strndup(&f->arena, path, strlen(path));
+	f->text.chunk = arena_take(&f->arena, must_printf("@%s", slash ? slash + 1 : path));
+	f->text.text = arena_strndup(&f->arena, text, length);
+	f->text.length = length;
 	f->types = arena_calloc(&f->arena, TYPES_MAX + 1, sizeof(const struct pt_type *));
 	return f;
 }
 
-static void file_free(struct lua_file *f)
+static void file_free(struct custom_file *f)
 {
 	arena_free(&f->arena);
 	free(f);
 }
 
-static bool is_python(const struct lua_file *f)
+static bool is_python(const struct custom_file *f)
 {
 	static const char *const words[] = {"import ", "from ", "class ", "def ", "#"};
-	size_t length = strlen(f->path);
-	const char *text = f->text + strspn(f->text, " \t\r\n");
-	bool python = length > 3 && !strcmp(f->path + length - 3, ".py");
+	size_t length = strlen(f->text.path);
+	const char *text = f->text.text + strspn(f->text.text, " \t\r\n");
+	bool python = length > 3 && !strcmp(f->text.path + length - 3, ".py");
 	for (size_t i = 0; !python && i < sizeof words / sizeof *words; i++)
 		python = !strncmp(text, words[i], strlen(words[i]));
 	return python;
 }
 
 /* One line that begins with the file's name. */
-static int tell(const struct lua_file *f, const struct pt_error *why, struct pt_error *err)
+static int tell(const struct custom_file *f, const struct pt_error *why, struct pt_error *err)
 {
-	const char *words = pt_error_text(why, "cannot be loaded"), *name = f->chunk + 1;
+	const char *words = pt_error_text(why, "cannot be loaded"), *name = f->text.chunk + 1;
 	int length = (int)strcspn(words, "\n");
 	bool named = !strncmp(words, name, strlen(name)) && words[strlen(name)] == ':';
 	int rc = pt_fail(err, why->faults[0].code, NULL, "%s%s%.*s", named ? "" : name,
@@ -433,13 +356,12 @@ static int tell(const struct lua_file *f, const struct pt_error *why, struct pt_
 	return rc;
 }
 
-static int read_types(struct lua_file *f, const struct func_limits *limits, struct pt_error *err)
+static int read_types(struct custom_file *f, const struct func_limits *limits, struct pt_error *err)
 {
-	struct definer d = {.loading = f};
 	struct sandbox *s = sandbox_new(limits, err);
-	int rc = s ? run_file(s, f, &d, err) : -PT_ELIMIT;
+	int rc = s ? define_all(s, &f->text, make_type, f, err) : -PT_ELIMIT;
 	sandbox_free(s);
-	pt_error_clear(&d.fault);
+	pt_error_clear(&f->fault);
 	if (!rc && !f->count)
 		rc = pt_fail(err, -PT_ESCRIPT, NULL,
 		             "it defines no type: Drain{name=\"Mine\", push=function(self, msg) … "
@@ -450,10 +372,10 @@ static int read_types(struct lua_file *f, const struct func_limits *limits, stru
 /* ---- all files ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct lua_file *files; /* for ever */
+static struct custom_file *files; /* for ever */
 static size_t kept_bytes;
 
-static bool is_current(const struct lua_file *f)
+static bool is_current(const struct custom_file *f)
 {
 	for (size_t i = 0; i < f->count; i++)
 		if (type_find(f->types[i]->name) != f->types[i])
@@ -461,21 +383,21 @@ static bool is_current(const struct lua_file *f)
 	return true;
 }
 
-static const struct lua_file *find_same(const char *path, const char *text, size_t length)
+static const struct custom_file *find_same(const char *path, const char *text, size_t length)
 {
-	for (const struct lua_file *f = files; f; f = f->next)
-		if (f->length == length && !memcmp(f->text, text, length) &&
-		    !strcmp(f->path, path) && is_current(f))
+	for (const struct custom_file *f = files; f; f = f->next)
+		if (f->text.length == length && !memcmp(f->text.text, text, length) &&
+		    !strcmp(f->text.path, path) && is_current(f))
 			return f;
 	return NULL;
 }
 
 static int load(const char *path, const char *text, size_t length, const struct func_limits *limits,
-                const struct lua_file **loaded, struct pt_error *err)
+                const struct custom_file **loaded, struct pt_error *err)
 {
 	if ((*loaded = find_same(path, text, length)))
 		return 0;
-	struct lua_file *f = file_new(path, text, length);
+	struct custom_file *f = file_new(path, text, length);
 	struct pt_error why = PT_ERROR_INIT;
 	int rc = read_types(f, limits, &why);
 	if (!rc && kept_bytes + f->arena.bytes > KEPT_MAX)
@@ -483,7 +405,7 @@ static int load(const char *path, const char *text, size_t length, const struct 
 		             "types of %zu MiB were loaded already; restart the daemon",
 		             KEPT_MAX >> 20);
 	if (!rc)
-		rc = type_add_all(f->types, f->count, TYPE_SCRIPT, f->path, &why);
+		rc = type_add_all(f->types, f->count, TYPE_SCRIPT, f->text.path, &why);
 	if (rc) {
 		rc = tell(f, &why, err);
 		file_free(f);
@@ -497,11 +419,11 @@ static int load(const char *path, const char *text, size_t length, const struct 
 	return rc;
 }
 
-int lua_type_load(const char *path, const char *text, size_t length,
-                  const struct func_limits *limits, const struct pt_type *const **types,
-                  struct pt_error *err)
+int custom_type_load(const char *path, const char *text, size_t length,
+                     const struct func_limits *limits, const struct pt_type *const **types,
+                     struct pt_error *err)
 {
-	const struct lua_file *f;
+	const struct custom_file *f;
 	if (length > TEXT_MAX)
 		return pt_fail(err, -PT_ELIMIT, NULL, "a file of block types has at most %zu bytes",
 		               TEXT_MAX);

@@ -2,6 +2,8 @@
 /* Blocks in Lua: what a function gets, sends, keeps, and may not do. */
 #include "lua.h"
 
+#include "base/buf.h"
+
 START_TEST(a_drain_sends_what_it_makes_of_a_message)
 {
 	struct rig *r =
@@ -515,7 +517,7 @@ START_TEST(a_new_load_is_for_blocks_made_later)
 }
 END_TEST
 
-UNIT_TESTS("script/lua_block", a_drain_sends_what_it_makes_of_a_message,
+UNIT_TESTS("custom/block", a_drain_sends_what_it_makes_of_a_message,
            a_message_is_joined_to_more_than_one_text, what_there_is_no_function_for_passes,
            every_message_is_accounted_for, each_sending_is_of_the_message_as_it_was,
            things_happen_in_the_order_in_which_they_were_asked_for, state_is_the_blocks_own,

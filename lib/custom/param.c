@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rows of a parameter table out of Lua, and values back. */
-#include "script/lua_param.h"
+#include "custom/param.h"
 
 #include "base/buf.h"
 #include "base/near.h"
 #include "msg/json.h"
-#include "script/lua_kept.h"
+#include "script/lua_copy.h"
 #include "script/sandbox.h"
 #include "type/param.h"
 #include <math.h>
@@ -284,7 +284,7 @@ static size_t read_list(lua_State *L, struct arena *a, struct pt_param *rows)
 	return count;
 }
 
-const struct pt_param *lua_param_read(lua_State *L, struct arena *a, size_t *offset)
+const struct pt_param *custom_param_read(lua_State *L, struct arena *a, size_t *offset)
 {
 	if (lua_isnil(L, -1))
 		return NULL;
@@ -307,10 +307,10 @@ const struct pt_param *lua_param_read(lua_State *L, struct arena *a, size_t *off
 /* A string, or what is kept, as a message of its own. */
 static struct pt_msg *copied(lua_State *L, struct pt_pool *pool, int index)
 {
-	const struct lua_kept *k = lua_kept_get(L, index);
+	const struct lua_copy *k = lua_copy_get(L, index);
 	size_t length;
 	const char *text = k ? NULL : luaL_checklstring(L, index, &length);
-	struct pt_msg *m = k ? lua_kept_message(k, pool) : pt_msg_new(pool, text, length);
+	struct pt_msg *m = k ? lua_copy_message(k, pool) : pt_msg_new(pool, text, length);
 	if (!m)
 		luaL_error(L, "the memory limit for messages is reached");
 	return m;
@@ -395,7 +395,7 @@ static void push_function(lua_State *L, struct pt_block *b, const struct pt_para
 	lua_pushcclosure(L, apply, 2);
 }
 
-void lua_param_push(lua_State *L, const struct pt_param *row, struct pt_block *b)
+void custom_param_push(lua_State *L, const struct pt_param *row, struct pt_block *b)
 {
 	const void *field = (char *)pt_state(b) + row->offset;
 	const struct pt_bytes *bytes = field;

@@ -83,6 +83,6 @@ START_TEST(timers_are_bounded_and_end_with_the_run)
 }
 END_TEST
 
-UNIT_TESTS("script/lua_timer", every_runs_again_and_after_once, a_timer_is_cancelled_also_by_itself,
+UNIT_TESTS("custom/timer", every_runs_again_and_after_once, a_timer_is_cancelled_also_by_itself,
            a_function_that_fails_is_called_again, one_that_sets_itself_anew_lets_others_run,
            timers_are_bounded_and_end_with_the_run)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the engine calls of a block in Lua. */
-#include "script/lua_block.h"
+#include "custom/block.h"
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/quote.h"
 #include "msg/pool.h"
 #include <stdlib.h>
 #include <string.h>
@@ -12,30 +11,12 @@
 /* Where they lie on the sandbox's stack. */
 #define SELF           1
 #define FUNCTION(call) (2 + (int)(call))
-#define WORD(canal)    (2 + LUA_CALLS + (canal == PT_HIGH))
-#define RESULTS        (3 + LUA_CALLS)
+#define WORD(canal)    (2 + CALLS + (canal == PT_HIGH))
+#define RESULTS        (3 + CALLS)
 
-size_t lua_block_size(void)
+size_t custom_block_size(void)
 {
-	return (sizeof(struct lua_block) + 7) / 8 * 8;
-}
-
-static int repr(lua_State *L)
-{
-	struct buf *room = &sandbox_of(L)->message.before;
-	size_t length;
-	const char *text = luaL_tolstring(L, 1, &length);
-	sandbox_charge(L, 64 + length);
-	buf_clear(room);
-	quote_text(room, text, length);
-	lua_pushlstring(L, room->data, room->length);
-	return 1;
-}
-
-void lua_block_open(lua_State *L)
-{
-	lua_pushcfunction(L, repr);
-	lua_setglobal(L, "repr");
+	return (sizeof(struct custom_block) + 7) / 8 * 8;
 }
 
 /* ---- life ---- */
@@ -44,12 +25,12 @@ void lua_block_open(lua_State *L)
    words for canals. The definition lies below. */
 static int prepare(lua_State *L)
 {
-	struct lua_block *b = lua_touserdata(L, 2);
-	luaL_checkstack(L, LUA_CALLS + 8, NULL);
-	lua_timer_open(L);
-	lua_self_push(L, b);
-	for (size_t i = 0; i < LUA_CALLS; i++)
-		lua_getfield(L, 1, lua_call_names[i]);
+	struct custom_block *b = lua_touserdata(L, 2);
+	luaL_checkstack(L, CALLS + 8, NULL);
+	custom_timer_open(L);
+	custom_self_push(L, b);
+	for (size_t i = 0; i < CALLS; i++)
+		lua_getfield(L, 1, custom_call_names[i]);
 	lua_pushliteral(L, "low");
 	lua_pushliteral(L, "high");
 	return RESULTS;
@@ -62,10 +43,10 @@ static int tell(struct pt_error *err, int rc, const struct pt_error *why)
 	return pt_fail(err, rc, NULL, "%.*s", (int)strcspn(words, "\n"), words);
 }
 
-static int make(struct lua_block *b, struct pt_error *err)
+static int make(struct custom_block *b, struct pt_error *err)
 {
 	lua_pushcfunction(b->box->lua, prepare);
-	int rc = lua_type_define(b->box, b->type, err);
+	int rc = define_one(b->box, b->type, err);
 	if (rc)
 		return rc;
 	lua_pushlightuserdata(b->box->lua, b);
@@ -74,10 +55,10 @@ static int make(struct lua_block *b, struct pt_error *err)
 
 static int init(struct pt_block *block, struct pt_error *err)
 {
-	struct lua_block *b = pt_state(block);
+	struct custom_block *b = pt_state(block);
 	struct pt_error why = PT_ERROR_INIT;
 	b->block = block;
-	b->type = (const struct lua_type *)pt_type_of(block);
+	b->type = (const struct custom_type *)pt_type_of(block);
 	b->box = sandbox_new(func_limits_of(block), err);
 	if (!b->box)
 		return -PT_ELIMIT;
@@ -90,7 +71,7 @@ static int init(struct pt_block *block, struct pt_error *err)
 
 static void fini(struct pt_block *block)
 {
-	struct lua_block *b = pt_state(block);
+	struct custom_block *b = pt_state(block);
 	pt_queue_clear(&b->waiting);
 	sandbox_free(b->box);
 	free(b->actions);
@@ -99,35 +80,35 @@ static void fini(struct pt_block *block)
 
 /* ---- calling ---- */
 
-static bool has(const struct lua_block *b, enum lua_call call)
+static bool has(const struct custom_block *b, enum custom_call call)
 {
 	return b->type->has[call];
 }
 
-static void push_function(struct lua_block *b, enum lua_call call)
+static void push_function(struct custom_block *b, enum custom_call call)
 {
 	lua_pushvalue(b->box->lua, FUNCTION(call));
 	lua_pushvalue(b->box->lua, SELF);
 }
 
-static int report(struct lua_block *b, int rc, struct pt_error *err)
+static int report(struct custom_block *b, int rc, struct pt_error *err)
 {
 	pt_report(b->block, rc, "%s", pt_error_text(err, error_words(rc)));
 	return rc;
 }
 
-static int run(struct lua_block *b, int args, struct pt_error *err)
+static int run(struct custom_block *b, int args, struct pt_error *err)
 {
 	unsigned from = b->action_count;
 	int rc = sandbox_call(b->box, args, 0, err);
 	if (rc)
-		lua_self_forget(b, from);
+		custom_self_forget(b, from);
 	else
-		lua_self_run(b, from);
+		custom_self_run(b, from);
 	return rc;
 }
 
-int lua_block_run(struct lua_block *b, int args)
+int custom_block_run(struct custom_block *b, int args)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	int rc = run(b, args, &err);
@@ -137,18 +118,18 @@ int lua_block_run(struct lua_block *b, int args)
 	return rc;
 }
 
-static int call(struct lua_block *b, enum lua_call what)
+static int call(struct custom_block *b, enum custom_call what)
 {
 	if (!has(b, what))
 		return 0;
 	push_function(b, what);
-	return lua_block_run(b, 1);
+	return custom_block_run(b, 1);
 }
 
 /* ---- messages ---- */
 
 /* What became of a message that a function was called with. */
-static void settle(struct lua_block *b, struct pt_msg *m, unsigned uses, int rc)
+static void settle(struct custom_block *b, struct pt_msg *m, unsigned uses, int rc)
 {
 	const unsigned exits = PT_LOW_EXIT | PT_HIGH_EXIT;
 	if (rc)
@@ -162,24 +143,24 @@ static void settle(struct lua_block *b, struct pt_msg *m, unsigned uses, int rc)
 }
 
 /* Calls the function below `args` arguments for the message at hand. */
-static int run_one(struct lua_block *b, int args, struct pt_error *err)
+static int run_one(struct custom_block *b, int args, struct pt_error *err)
 {
 	unsigned from = b->action_count;
 	int rc = sandbox_call(b->box, args, 0, err);
 	unsigned uses = b->box->message.uses;
 	struct pt_msg *m = lua_message_end(&b->box->message, false);
 	if (rc)
-		lua_self_forget(b, from);
+		custom_self_forget(b, from);
 	settle(b, m, uses, rc);
 	if (rc)
 		report(b, rc, err);
 	else
-		lua_self_run(b, from);
+		custom_self_run(b, from);
 	return rc;
 }
 
 /* A canal that there is no function for: a drain repeats it, as Scapy's does. */
-static void pass(struct lua_block *b, enum pt_canal canal, struct pt_msg *m)
+static void pass(struct custom_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	if (b->type->type.ports & (canal == PT_HIGH ? PT_HIGH_EXIT : PT_LOW_EXIT))
 		pt_send(b->block, canal, m);
@@ -189,8 +170,8 @@ static void pass(struct lua_block *b, enum pt_canal canal, struct pt_msg *m)
 
 static void push(struct pt_block *block, enum pt_canal canal, struct pt_msg *m)
 {
-	struct lua_block *b = pt_state(block);
-	enum lua_call what = canal == PT_HIGH ? LUA_HIGH_PUSH : LUA_PUSH;
+	struct custom_block *b = pt_state(block);
+	enum custom_call what = canal == PT_HIGH ? CALL_HIGH_PUSH : CALL_PUSH;
 	if (!has(b, what)) {
 		pass(b, canal, m);
 		return;
@@ -209,7 +190,7 @@ static int call_with_many(lua_State *L)
 	return 0;
 }
 
-static void push_vector(struct lua_block *b, enum lua_call what, struct pt_msg **messages,
+static void push_vector(struct custom_block *b, enum custom_call what, struct pt_msg **messages,
                         unsigned count)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -222,21 +203,21 @@ static void push_vector(struct lua_block *b, enum lua_call what, struct pt_msg *
 		uses[i] = b->box->many[i].uses;
 	lua_messages_end(b->box, messages);
 	if (rc)
-		lua_self_forget(b, from);
+		custom_self_forget(b, from);
 	for (unsigned i = 0; i < count; i++)
 		settle(b, messages[i], uses[i], rc);
 	if (rc)
 		report(b, rc, &err);
 	else
-		lua_self_run(b, from);
+		custom_self_run(b, from);
 	pt_error_clear(&err);
 }
 
 static void push_many(struct pt_block *block, enum pt_canal canal, struct pt_msg **messages,
                       unsigned count)
 {
-	struct lua_block *b = pt_state(block);
-	enum lua_call what = canal == PT_HIGH ? LUA_HIGH_PUSH_MANY : LUA_PUSH_MANY;
+	struct custom_block *b = pt_state(block);
+	enum custom_call what = canal == PT_HIGH ? CALL_HIGH_PUSH_MANY : CALL_PUSH_MANY;
 	if (has(b, what)) {
 		push_vector(b, what, messages, count);
 		return;
@@ -247,26 +228,26 @@ static void push_many(struct pt_block *block, enum pt_canal canal, struct pt_msg
 
 static void trigger(struct pt_block *block)
 {
-	call(pt_state(block), LUA_ON_TRIGGER);
+	call(pt_state(block), CALL_ON_TRIGGER);
 }
 
 /* ---- sources ---- */
 
-static void finish_now(struct lua_block *b)
+static void finish_now(struct custom_block *b)
 {
 	b->finished = true;
-	if (has(b, LUA_CLOSE))
-		call(b, LUA_CLOSE);
+	if (has(b, CALL_CLOSE))
+		call(b, CALL_CLOSE);
 	else
 		pt_exhausted(b->block);
 }
 
-static bool has_work(const struct lua_block *b)
+static bool has_work(const struct custom_block *b)
 {
-	return b->waiting.count || (has(b, LUA_PRODUCE) && !b->idle && !b->exhausted);
+	return b->waiting.count || (has(b, CALL_PRODUCE) && !b->idle && !b->exhausted);
 }
 
-static void check(struct lua_block *b)
+static void check(struct custom_block *b)
 {
 	if (!b->running)
 		return;
@@ -275,14 +256,14 @@ static void check(struct lua_block *b)
 	pt_ready(b->block, has_work(b));
 }
 
-static void push_send(struct lua_block *b, enum pt_canal canal, struct pt_msg *m)
+static void push_send(struct custom_block *b, enum pt_canal canal, struct pt_msg *m)
 {
-	push_function(b, LUA_SEND);
+	push_function(b, CALL_SEND);
 	lua_message_begin(&b->box->message, b->box->lua, m, true);
 	lua_pushvalue(b->box->lua, WORD(canal));
 }
 
-static int send(struct lua_block *b, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
+static int send(struct custom_block *b, enum pt_canal canal, struct pt_msg *m, struct pt_error *err)
 {
 	push_send(b, canal, m);
 	return run_one(b, 3, err);
@@ -290,7 +271,7 @@ static int send(struct lua_block *b, enum pt_canal canal, struct pt_msg *m, stru
 
 /* The function is called for all of them before anything that it asked for is done: a fault in the
    last refuses them all. */
-static int send_all(struct lua_block *b, enum pt_canal canal, struct pt_msg **messages,
+static int send_all(struct custom_block *b, enum pt_canal canal, struct pt_msg **messages,
                     unsigned *uses, unsigned count, struct pt_error *err)
 {
 	unsigned from = b->action_count, n = 0;
@@ -304,18 +285,18 @@ static int send_all(struct lua_block *b, enum pt_canal canal, struct pt_msg **me
 	}
 	b->action_floor = 0;
 	if (rc)
-		lua_self_forget(b, from);
+		custom_self_forget(b, from);
 	pt_made(b->block, count);
 	for (unsigned i = 0; i < count; i++)
 		settle(b, messages[i], uses[i], rc);
 	if (rc)
 		return report(b, rc, err);
-	lua_self_run(b, from);
+	custom_self_run(b, from);
 	return 0;
 }
 
 /* The sender is told of an error, too. */
-static int send_now(struct lua_block *b, enum pt_canal canal, struct pt_msg **messages,
+static int send_now(struct custom_block *b, enum pt_canal canal, struct pt_msg **messages,
                     unsigned count, struct pt_error *err)
 {
 	struct pt_error why = PT_ERROR_INIT;
@@ -331,7 +312,7 @@ static int send_now(struct lua_block *b, enum pt_canal canal, struct pt_msg **me
 static int feed(struct pt_block *block, enum pt_canal canal, struct pt_msg **messages,
                 unsigned count, struct pt_error *err)
 {
-	struct lua_block *b = pt_state(block);
+	struct custom_block *b = pt_state(block);
 	int rc = pt_queue_may_feed(block, &b->waiting, b->closed, messages, count, err);
 	if (rc)
 		return rc;
@@ -345,28 +326,28 @@ static int feed(struct pt_block *block, enum pt_canal canal, struct pt_msg **mes
 
 static void finish(struct pt_block *block)
 {
-	struct lua_block *b = pt_state(block);
+	struct custom_block *b = pt_state(block);
 	b->closed = true;
 	check(b);
 }
 
 /* false: it said that there is nothing for now, or it failed. */
-static bool produce_once(struct lua_block *b, unsigned max)
+static bool produce_once(struct custom_block *b, unsigned max)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	lua_State *L = b->box->lua;
 	unsigned from = b->action_count;
-	push_function(b, LUA_PRODUCE);
+	push_function(b, CALL_PRODUCE);
 	lua_pushinteger(L, max);
 	int rc = sandbox_call(b->box, 2, 1, &err);
 	bool more = !rc && !(lua_isboolean(L, -1) && !lua_toboolean(L, -1));
 	if (rc) {
-		lua_self_forget(b, from);
+		custom_self_forget(b, from);
 		b->exhausted = true;
 		pt_failed(b->block, rc, "%s", pt_error_text(&err, error_words(rc)));
 	} else {
 		lua_pop(L, 1);
-		lua_self_run(b, from);
+		custom_self_run(b, from);
 	}
 	pt_error_clear(&err);
 	return more;
@@ -374,7 +355,7 @@ static bool produce_once(struct lua_block *b, unsigned max)
 
 static void produce(struct pt_block *block, unsigned max)
 {
-	struct lua_block *b = pt_state(block);
+	struct custom_block *b = pt_state(block);
 	enum pt_canal canal;
 	for (; max && b->waiting.count && !pt_held_back(block); max--) {
 		struct pt_msg *m = pt_queue_take(block, &b->waiting, &canal, UINT64_MAX);
@@ -389,22 +370,22 @@ static void produce(struct pt_block *block, unsigned max)
 
 static void pause_source(struct pt_block *block, bool paused)
 {
-	struct lua_block *b = pt_state(block);
+	struct custom_block *b = pt_state(block);
 	b->paused = paused;
-	lua_timer_arm(b);
+	custom_timer_arm(b);
 }
 
 /* ---- start, stop, set, replace ---- */
 
 static void start(struct pt_block *block)
 {
-	struct lua_block *b = pt_state(block);
+	struct custom_block *b = pt_state(block);
 	b->running = true;
 	b->paused = b->idle = b->exhausted = false;
 	struct pt_error err = PT_ERROR_INIT;
 	int rc = 0;
-	if (has(b, LUA_START)) {
-		push_function(b, LUA_START);
+	if (has(b, CALL_START)) {
+		push_function(b, CALL_START);
 		rc = run(b, 1, &err);
 	}
 	if (rc)
@@ -416,36 +397,36 @@ static void start(struct pt_block *block)
 
 static void stop(struct pt_block *block)
 {
-	struct lua_block *b = pt_state(block);
-	call(b, LUA_STOP);
+	struct custom_block *b = pt_state(block);
+	call(b, CALL_STOP);
 	b->running = b->closed = b->finished = false;
-	lua_timer_clear(b);
+	custom_timer_clear(b);
 }
 
 static int refresh_members(lua_State *L)
 {
-	lua_self_refresh(L, lua_touserdata(L, 1));
+	custom_self_refresh(L, lua_touserdata(L, 1));
 	return 0;
 }
 
 static void changed(struct pt_block *block)
 {
-	struct lua_block *b = pt_state(block);
+	struct custom_block *b = pt_state(block);
 	lua_pushcfunction(b->box->lua, refresh_members);
 	lua_pushlightuserdata(b->box->lua, b);
-	if (!lua_block_run(b, 1))
-		call(b, LUA_CHANGED);
+	if (!custom_block_run(b, 1))
+		call(b, CALL_CHANGED);
 }
 
 static void inherit(struct pt_block *block, struct pt_block *old)
 {
-	struct lua_block *b = pt_state(block), *before = pt_state(old);
+	struct custom_block *b = pt_state(block), *before = pt_state(old);
 	b->waiting = before->waiting;
 	b->closed = before->closed;
 	before->waiting = (struct pt_queue){0};
 }
 
-void lua_block_functions(struct lua_type *t)
+void custom_block_functions(struct custom_type *t)
 {
 	struct pt_type *type = &t->type;
 	type->init = init;
@@ -453,17 +434,17 @@ void lua_block_functions(struct lua_type *t)
 	type->stop = stop;
 	type->changed = changed;
 	type->fini = fini;
-	if (t->has[LUA_PUSH_MANY] || t->has[LUA_HIGH_PUSH_MANY])
+	if (t->has[CALL_PUSH_MANY] || t->has[CALL_HIGH_PUSH_MANY])
 		type->push_many = push_many;
 	else if (type->ports & (PT_LOW_ENTRY | PT_HIGH_ENTRY))
 		type->push = push;
-	if (t->has[LUA_ON_TRIGGER])
+	if (t->has[CALL_ON_TRIGGER])
 		type->trigger = trigger;
-	if (t->has[LUA_SEND])
+	if (t->has[CALL_SEND])
 		type->feed = feed;
-	if (t->has[LUA_SEND] || t->has[LUA_CLOSE])
+	if (t->has[CALL_SEND] || t->has[CALL_CLOSE])
 		type->finish = finish;
-	if (t->has[LUA_SEND] || t->has[LUA_PRODUCE])
+	if (t->has[CALL_SEND] || t->has[CALL_PRODUCE])
 		type->produce = produce;
 	if (type->role == PT_SOURCE) {
 		type->pause = pause_source;

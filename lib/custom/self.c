@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a function of a block finds in self. */
-#include "script/lua_block.h"
+#include "custom/block.h"
 
 #include "base/buf.h"
 #include "base/near.h"
 #include "base/quote.h"
-#include "script/lua_kept.h"
-#include "script/lua_param.h"
+#include "script/lua_copy.h"
+#include "custom/param.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +16,9 @@
 
 static const char self_key, members_key; /* of the registry */
 
-struct lua_block *lua_self_get(lua_State *L)
+struct custom_block *custom_self_get(lua_State *L)
 {
-	struct lua_block *b = lua_touserdata(L, lua_upvalueindex(1));
+	struct custom_block *b = lua_touserdata(L, lua_upvalueindex(1));
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &self_key);
 	bool same = lua_rawequal(L, 1, -1);
 	lua_pop(L, 1);
@@ -30,21 +30,21 @@ struct lua_block *lua_self_get(lua_State *L)
 /* ---- noting ---- */
 
 /* Raises where there is no room for one more; else noting it cannot fail. */
-static void check_room(lua_State *L, const struct lua_block *b)
+static void check_room(lua_State *L, const struct custom_block *b)
 {
 	sandbox_charge(L, 64);
-	if (b->action_count - b->action_floor >= LUA_ACTIONS_MAX)
-		luaL_error(L, "one call can send at most %d messages", LUA_ACTIONS_MAX);
+	if (b->action_count - b->action_floor >= ACTIONS_MAX)
+		luaL_error(L, "one call can send at most %d messages", ACTIONS_MAX);
 }
 
-static struct lua_action *note(struct lua_block *b, enum lua_act what)
+static struct custom_action *note(struct custom_block *b, enum custom_act what)
 {
 	if (b->action_count == b->action_room) {
 		b->action_room = b->action_room ? 2 * b->action_room : 16;
 		b->actions = must_realloc(b->actions, b->action_room, sizeof *b->actions);
 	}
-	struct lua_action *a = &b->actions[b->action_count++];
-	*a = (struct lua_action){.what = what};
+	struct custom_action *a = &b->actions[b->action_count++];
+	*a = (struct custom_action){.what = what};
 	return a;
 }
 
@@ -56,9 +56,9 @@ static struct pt_msg *use(lua_State *L, int index, bool *made)
 	return pt_msg_ref(m->msg);
 }
 
-static struct pt_msg *from_value(lua_State *L, struct lua_block *b, int index)
+static struct pt_msg *from_value(lua_State *L, struct custom_block *b, int index)
 {
-	const struct lua_kept *k = lua_kept_get(L, index);
+	const struct lua_copy *k = lua_copy_get(L, index);
 	size_t length;
 	const char *text = k ? NULL : lua_tolstring(L, index, &length);
 	if (!k && !text)
@@ -66,7 +66,7 @@ static struct pt_msg *from_value(lua_State *L, struct lua_block *b, int index)
 		           luaL_typename(L, index));
 	sandbox_charge(L, 64 + (k ? k->length : length) / 8);
 	struct pt_pool *pool = pt_pool(b->block);
-	struct pt_msg *m = k ? lua_kept_message(k, pool) : pt_msg_new(pool, text, length);
+	struct pt_msg *m = k ? lua_copy_message(k, pool) : pt_msg_new(pool, text, length);
 	if (!m) {
 		b->box->message.starved = true;
 		luaL_error(L, "the memory limit for messages is reached");
@@ -76,7 +76,7 @@ static struct pt_msg *from_value(lua_State *L, struct lua_block *b, int index)
 
 static int send(lua_State *L, enum pt_canal canal)
 {
-	struct lua_block *b = lua_self_get(L);
+	struct custom_block *b = custom_self_get(L);
 	unsigned port = canal == PT_HIGH ? PT_HIGH_EXIT : PT_LOW_EXIT;
 	if (!(b->type->type.ports & port))
 		return luaL_error(L, "a %s has no %s exit", b->type->type.name,
@@ -87,7 +87,7 @@ static int send(lua_State *L, enum pt_canal canal)
 	check_room(L, b);
 	bool made = true;
 	struct pt_msg *m = lua_islightuserdata(L, 2) ? use(L, 2, &made) : from_value(L, b, 2);
-	struct lua_action *a = note(b, LUA_ACT_SEND);
+	struct custom_action *a = note(b, ACT_SEND);
 	a->canal = canal;
 	a->msg = m;
 	a->made = made;
@@ -106,25 +106,25 @@ static int send_high(lua_State *L)
 
 static int trigger(lua_State *L)
 {
-	struct lua_block *b = lua_self_get(L);
+	struct custom_block *b = custom_self_get(L);
 	if (!(b->type->type.ports & PT_TRIGGER_EXIT))
 		return luaL_error(L, "a %s has no trigger exit", b->type->type.name);
 	check_room(L, b);
-	note(b, LUA_ACT_TRIGGER);
+	note(b, ACT_TRIGGER);
 	return 0;
 }
 
 static int print(lua_State *L)
 {
-	struct lua_block *b = lua_self_get(L);
+	struct custom_block *b = custom_self_get(L);
 	struct buf line = BUF_INIT;
 	size_t length;
 	const char *text = luaL_tolstring(L, 2, &length);
-	if (length > LUA_TEXTS_MAX - b->text_bytes)
-		return luaL_error(L, "one call can print at most %d bytes", (int)LUA_TEXTS_MAX);
+	if (length > TEXTS_MAX - b->text_bytes)
+		return luaL_error(L, "one call can print at most %d bytes", (int)TEXTS_MAX);
 	sandbox_charge(L, length);
 	check_room(L, b);
-	struct lua_action *a = note(b, LUA_ACT_PRINT);
+	struct custom_action *a = note(b, ACT_PRINT);
 	buf_add(&line, text, length);
 	buf_addc(&line, '\n');
 	b->text_bytes += length;
@@ -152,9 +152,9 @@ static const char *lasting(const char *word)
 	return found;
 }
 
-static int leave_out(lua_State *L, enum lua_act what, const char *done)
+static int leave_out(lua_State *L, enum custom_act what, const char *done)
 {
-	struct lua_block *b = lua_self_get(L);
+	struct custom_block *b = custom_self_get(L);
 	char word[REASON_MAX + 1];
 	if (!lua_islightuserdata(L, 2))
 		return luaL_error(L, "only the message that came can be %s, not a %s", done,
@@ -164,7 +164,7 @@ static int leave_out(lua_State *L, enum lua_act what, const char *done)
 	check_room(L, b);
 	bool made;
 	struct pt_msg *m = use(L, 2, &made);
-	struct lua_action *a = note(b, what);
+	struct custom_action *a = note(b, what);
 	a->msg = m;
 	a->made = made;
 	a->why = lasting(word);
@@ -173,27 +173,27 @@ static int leave_out(lua_State *L, enum lua_act what, const char *done)
 
 static int drop(lua_State *L)
 {
-	return leave_out(L, LUA_ACT_DROP, "dropped");
+	return leave_out(L, ACT_DROP, "dropped");
 }
 
 static int filter_out(lua_State *L)
 {
-	return leave_out(L, LUA_ACT_FILTER, "filtered");
+	return leave_out(L, ACT_FILTER, "filtered");
 }
 
 static int exhaust(lua_State *L)
 {
-	struct lua_block *b = lua_self_get(L);
+	struct custom_block *b = custom_self_get(L);
 	check_room(L, b);
-	note(b, LUA_ACT_EXHAUST);
+	note(b, ACT_EXHAUST);
 	return 0;
 }
 
 static int ready(lua_State *L)
 {
-	struct lua_block *b = lua_self_get(L);
+	struct custom_block *b = custom_self_get(L);
 	b->idle = false;
-	if (b->running && b->type->has[LUA_PRODUCE])
+	if (b->running && b->type->has[CALL_PRODUCE])
 		pt_ready(b->block, !b->exhausted);
 	return 0;
 }
@@ -205,17 +205,23 @@ static const struct {
 	lua_CFunction function;
 	bool source; /* only of a source */
 } methods[] = {
-	{"send", send_low, false},         {"high_send", send_high, false},
-	{"trigger", trigger, false},       {"every", lua_timer_every, false},
-	{"after", lua_timer_after, false}, {"drop", drop, false},
-	{"filter_out", filter_out, false}, {"print", print, false},
-	{"gen_data", send_low, true},      {"gen_high_data", send_high, true},
-	{"exhaust", exhaust, true},        {"ready", ready, true},
+	{"send", send_low, false},
+	{"high_send", send_high, false},
+	{"trigger", trigger, false},
+	{"every", custom_timer_every, false},
+	{"after", custom_timer_after, false},
+	{"drop", drop, false},
+	{"filter_out", filter_out, false},
+	{"print", print, false},
+	{"gen_data", send_low, true},
+	{"gen_high_data", send_high, true},
+	{"exhaust", exhaust, true},
+	{"ready", ready, true},
 };
 
 #define METHODS (sizeof methods / sizeof *methods)
 
-bool lua_block_has_member(const char *name)
+bool custom_block_has_member(const char *name)
 {
 	for (size_t i = 0; i < METHODS; i++)
 		if (!strcmp(methods[i].name, name))
@@ -225,7 +231,7 @@ bool lua_block_has_member(const char *name)
 
 static int unknown(lua_State *L)
 {
-	const struct lua_block *b = lua_touserdata(L, lua_upvalueindex(1));
+	const struct custom_block *b = lua_touserdata(L, lua_upvalueindex(1));
 	const char *name = luaL_tolstring(L, 2, NULL);
 	struct near n = near_init(name);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &members_key);
@@ -248,17 +254,17 @@ static int forbid(lua_State *L)
 	                  luaL_tolstring(L, 2, NULL));
 }
 
-void lua_self_refresh(lua_State *L, struct lua_block *b)
+void custom_self_refresh(lua_State *L, struct custom_block *b)
 {
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &members_key);
 	for (const struct pt_param *row = b->type->type.params; row && row->name; row++) {
-		lua_param_push(L, row, b->block);
+		custom_param_push(L, row, b->block);
 		lua_setfield(L, -2, row->name);
 	}
 	lua_pop(L, 1);
 }
 
-static void push_members(lua_State *L, struct lua_block *b)
+static void push_members(lua_State *L, struct custom_block *b)
 {
 	lua_newtable(L);
 	for (size_t i = 0; i < METHODS; i++) {
@@ -281,7 +287,7 @@ static void push_members(lua_State *L, struct lua_block *b)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &members_key);
 }
 
-void lua_self_push(lua_State *L, struct lua_block *b)
+void custom_self_push(lua_State *L, struct custom_block *b)
 {
 	lua_newuserdatauv(L, 0, 0);
 	lua_pushvalue(L, -1);
@@ -296,19 +302,19 @@ void lua_self_push(lua_State *L, struct lua_block *b)
 	lua_pushboolean(L, false);
 	lua_setfield(L, -2, "__metatable");
 	lua_setmetatable(L, -2);
-	lua_self_refresh(L, b);
+	custom_self_refresh(L, b);
 }
 
 /* ---- doing ---- */
 
-static void free_text(struct lua_block *b, const struct lua_action *a)
+static void free_text(struct custom_block *b, const struct custom_action *a)
 {
 	if (a->text)
 		b->text_bytes -= a->length - 1;
 	free(a->text);
 }
 
-void lua_self_forget(struct lua_block *b, unsigned from)
+void custom_self_forget(struct custom_block *b, unsigned from)
 {
 	for (unsigned i = from; i < b->action_count; i++) {
 		pt_msg_unref(b->actions[i].msg);
@@ -318,13 +324,14 @@ void lua_self_forget(struct lua_block *b, unsigned from)
 }
 
 /* How many actions from here on send on one canal. */
-static unsigned gather(struct lua_block *b, unsigned from, unsigned end, struct pt_msg **messages)
+static unsigned gather(struct custom_block *b, unsigned from, unsigned end,
+                       struct pt_msg **messages)
 {
 	unsigned made = 0, n = 0;
 	enum pt_canal canal = b->actions[from].canal;
 	for (; n < LUA_MESSAGES && from + n < end; n++) {
-		const struct lua_action *a = &b->actions[from + n];
-		if (a->what != LUA_ACT_SEND || a->canal != canal)
+		const struct custom_action *a = &b->actions[from + n];
+		if (a->what != ACT_SEND || a->canal != canal)
 			break;
 		messages[n] = a->msg;
 		made += a->made;
@@ -333,7 +340,7 @@ static unsigned gather(struct lua_block *b, unsigned from, unsigned end, struct 
 	return n;
 }
 
-static unsigned run_sends(struct lua_block *b, unsigned from, unsigned end)
+static unsigned run_sends(struct custom_block *b, unsigned from, unsigned end)
 {
 	struct pt_msg *messages[LUA_MESSAGES];
 	enum pt_canal canal = b->actions[from].canal;
@@ -346,27 +353,27 @@ static unsigned run_sends(struct lua_block *b, unsigned from, unsigned end)
 }
 
 /* What comes back by a trigger may note more, behind `end`, and move the list. */
-void lua_self_run(struct lua_block *b, unsigned from)
+void custom_self_run(struct custom_block *b, unsigned from)
 {
 	unsigned end = b->action_count;
 	for (unsigned i = from; i < end;) {
-		struct lua_action a = b->actions[i];
+		struct custom_action a = b->actions[i];
 		switch (a.what) {
-		case LUA_ACT_SEND: i += run_sends(b, i, end); continue;
-		case LUA_ACT_DROP:
+		case ACT_SEND: i += run_sends(b, i, end); continue;
+		case ACT_DROP:
 			pt_made(b->block, a.made);
 			pt_drop(b->block, a.msg, a.why);
 			break;
-		case LUA_ACT_FILTER:
+		case ACT_FILTER:
 			pt_made(b->block, a.made);
 			pt_filter_out(b->block, a.msg, a.why);
 			break;
-		case LUA_ACT_TRIGGER: pt_trigger(b->block); break;
-		case LUA_ACT_EXHAUST:
+		case ACT_TRIGGER: pt_trigger(b->block); break;
+		case ACT_EXHAUST:
 			b->exhausted = true;
 			pt_exhausted(b->block);
 			break;
-		case LUA_ACT_PRINT:
+		case ACT_PRINT:
 			pt_print(b->block, PT_LOW, a.text, a.length);
 			free_text(b, &a);
 			break;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A userdata with the bytes behind it. */
-#include "script/lua_kept.h"
+#include "script/lua_copy.h"
 
 #include "base/moment.h"
 #include "script/sandbox.h"
 
 #include <string.h>
 
-static const char metatable[] = "kept message";
+static const char metatable[] = "copy of a message";
 
-const struct lua_kept *lua_kept_get(lua_State *L, int index)
+const struct lua_copy *lua_copy_get(lua_State *L, int index)
 {
 	if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
 		return NULL;
@@ -19,16 +19,16 @@ const struct lua_kept *lua_kept_get(lua_State *L, int index)
 	return same ? lua_touserdata(L, index) : NULL;
 }
 
-int lua_kept_copy(lua_State *L)
+int lua_copy_make(lua_State *L)
 {
-	if (lua_kept_get(L, 1)) {
+	if (lua_copy_get(L, 1)) {
 		lua_settop(L, 1);
 		return 1;
 	}
 	const struct pt_msg *m = lua_message_get(L, 1)->msg;
 	sandbox_charge(L, 64 + m->length / 8);
-	struct lua_kept *k = lua_newuserdatauv(L, sizeof *k + m->length, 0);
-	*k = (struct lua_kept){m->time_ns, m->wire_length, m->length, m->link_type};
+	struct lua_copy *k = lua_newuserdatauv(L, sizeof *k + m->length, 0);
+	*k = (struct lua_copy){m->time_ns, m->wire_length, m->length, m->link_type};
 	memcpy(k->bytes, m->bytes, m->length);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
 	lua_setmetatable(L, -2);
@@ -38,7 +38,7 @@ int lua_kept_copy(lua_State *L)
 /* The bytes of a message of any kind, or of a string, as a string in its place. */
 static const char *bytes_at(lua_State *L, int index, size_t *length)
 {
-	const struct lua_kept *k = lua_kept_get(L, index);
+	const struct lua_copy *k = lua_copy_get(L, index);
 	if (k) {
 		lua_pushlstring(L, (const char *)k->bytes, k->length);
 		lua_replace(L, index);
@@ -48,22 +48,22 @@ static const char *bytes_at(lua_State *L, int index, size_t *length)
 	return luaL_checklstring(L, index, length);
 }
 
-int lua_kept_with(lua_State *L)
+int lua_copy_with(lua_State *L)
 {
 	size_t length;
 	const char *bytes = bytes_at(L, 2, &length);
-	const struct lua_kept *k = lua_kept_get(L, 1);
-	struct lua_kept like = {.link_type = PT_NO_LINK_TYPE};
+	const struct lua_copy *k = lua_copy_get(L, 1);
+	struct lua_copy like = {.link_type = PT_NO_LINK_TYPE};
 	if (k) {
 		like = *k;
 	} else {
 		const struct pt_msg *m = lua_message_get(L, 1)->msg;
-		like = (struct lua_kept){m->time_ns, m->wire_length, m->length, m->link_type};
+		like = (struct lua_copy){m->time_ns, m->wire_length, m->length, m->link_type};
 	}
 	uint64_t wire = (uint64_t)(like.wire_length - like.length) + length;
 	luaL_argcheck(L, wire <= UINT32_MAX, 2, "too long for a message");
 	sandbox_charge(L, 64 + length / 8);
-	struct lua_kept *other = lua_newuserdatauv(L, sizeof *other + length, 0);
+	struct lua_copy *other = lua_newuserdatauv(L, sizeof *other + length, 0);
 	*other = like;
 	other->length = (uint32_t)length;
 	other->wire_length = (uint32_t)wire;
@@ -73,14 +73,14 @@ int lua_kept_with(lua_State *L)
 	return 1;
 }
 
-struct pt_msg *lua_kept_message(const struct lua_kept *k, struct pt_pool *pool)
+struct pt_msg *lua_copy_message(const struct lua_copy *k, struct pt_pool *pool)
 {
 	return pt_msg_packet(pool, k->bytes, k->length, k->wire_length, k->link_type, k->time_ns);
 }
 
-static const struct lua_kept *check(lua_State *L)
+static const struct lua_copy *check(lua_State *L)
 {
-	const struct lua_kept *k = lua_kept_get(L, 1);
+	const struct lua_copy *k = lua_copy_get(L, 1);
 	if (!k)
 		luaL_typeerror(L, 1, metatable);
 	return k;
@@ -88,7 +88,7 @@ static const struct lua_kept *check(lua_State *L)
 
 static int text(lua_State *L)
 {
-	const struct lua_kept *k = check(L);
+	const struct lua_copy *k = check(L);
 	lua_pushlstring(L, (const char *)k->bytes, k->length);
 	return 1;
 }
@@ -123,7 +123,7 @@ static int call(lua_State *L)
 
 static int get(lua_State *L)
 {
-	const struct lua_kept *k = check(L);
+	const struct lua_copy *k = check(L);
 	const char *name = luaL_tolstring(L, 2, NULL);
 	lua_pushvalue(L, 2);
 	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
@@ -135,7 +135,7 @@ static int get(lua_State *L)
 	else if (!strcmp(name, "wire_length"))
 		lua_pushinteger(L, k->wire_length);
 	else if (strcmp(name, "link_type") != 0)
-		return luaL_error(L, "a kept message has no '%s'", name);
+		return luaL_error(L, "a copy of a message has no '%s'", name);
 	else if (k->link_type == PT_NO_LINK_TYPE)
 		lua_pushnil(L);
 	else
@@ -145,13 +145,13 @@ static int get(lua_State *L)
 
 static int set(lua_State *L)
 {
-	return luaL_error(L, "a kept message cannot be written");
+	return luaL_error(L, "a copy of a message cannot be written");
 }
 
 static const luaL_Reg methods[] = {{"text", text},
                                    {"len", length},
-                                   {"copy", lua_kept_copy},
-                                   {"with", lua_kept_with},
+                                   {"copy", lua_copy_make},
+                                   {"with", lua_copy_with},
                                    {NULL, NULL}};
 
 static const luaL_Reg metamethods[] = {
@@ -159,7 +159,7 @@ static const luaL_Reg metamethods[] = {
 	{"__newindex", set}, {NULL, NULL},
 };
 
-void lua_kept_open(lua_State *L)
+void lua_copy_open(lua_State *L)
 {
 	lua_newtable(L);
 	luaL_setfuncs(L, metamethods, 0);

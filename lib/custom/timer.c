@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* self:every and self:after: the engine's one timer of the block, set to the next of its own. */
-#include "script/lua_block.h"
+#include "custom/block.h"
 
 #include "base/buf.h"
 #include <stdlib.h>
@@ -12,16 +12,16 @@
 static const char functions_key; /* of the registry: by number */
 static const char metatable[] = "timer";
 
-static struct lua_timer *next(const struct lua_block *b)
+static struct custom_timer *next(const struct custom_block *b)
 {
-	struct lua_timer *first = NULL;
+	struct custom_timer *first = NULL;
 	for (unsigned i = 0; i < b->timer_count; i++)
 		if (!first || b->timers[i].due_ns < first->due_ns)
 			first = &b->timers[i];
 	return first;
 }
 
-static struct lua_timer *find(const struct lua_block *b, uint64_t id)
+static struct custom_timer *find(const struct custom_block *b, uint64_t id)
 {
 	for (unsigned i = 0; i < b->timer_count; i++)
 		if (b->timers[i].id == id)
@@ -37,14 +37,14 @@ static void forget_function(lua_State *L, uint64_t id)
 	lua_pop(L, 1);
 }
 
-static void remove_timer(struct lua_block *b, struct lua_timer *t)
+static void remove_timer(struct custom_block *b, struct custom_timer *t)
 {
 	forget_function(b->box->lua, t->id);
 	*t = b->timers[--b->timer_count];
 }
 
 /* Leaves its function on the stack, and sets it for the next time, if there is one. */
-static void take(struct lua_block *b, struct lua_timer *t, uint64_t now)
+static void take(struct custom_block *b, struct custom_timer *t, uint64_t now)
 {
 	lua_State *L = b->box->lua;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &functions_key);
@@ -61,26 +61,26 @@ static void take(struct lua_block *b, struct lua_timer *t, uint64_t now)
 
 static void on_timer(struct pt_block *block)
 {
-	struct lua_block *b = pt_state(block);
+	struct custom_block *b = pt_state(block);
 	uint64_t now = pt_now(block);
-	for (struct lua_timer *t; !b->paused && (t = next(b)) && t->due_ns <= now;) {
+	for (struct custom_timer *t; !b->paused && (t = next(b)) && t->due_ns <= now;) {
 		take(b, t, now);
 		lua_pushvalue(b->box->lua, 1);
-		lua_block_run(b, 1);
+		custom_block_run(b, 1);
 	}
-	lua_timer_arm(b);
+	custom_timer_arm(b);
 }
 
-void lua_timer_arm(struct lua_block *b)
+void custom_timer_arm(struct custom_block *b)
 {
-	const struct lua_timer *t = next(b);
+	const struct custom_timer *t = next(b);
 	if (t && b->running && !b->paused)
 		pt_timer_at(b->block, &b->timer, t->due_ns, on_timer);
 	else
 		pt_timer_stop(b->block, &b->timer);
 }
 
-void lua_timer_clear(struct lua_block *b)
+void custom_timer_clear(struct custom_block *b)
 {
 	while (b->timer_count)
 		remove_timer(b, b->timers);
@@ -98,52 +98,52 @@ static void push_handle(lua_State *L, uint64_t id)
 
 static int add(lua_State *L, double least, bool again)
 {
-	struct lua_block *b = lua_self_get(L);
+	struct custom_block *b = custom_self_get(L);
 	lua_Number seconds = luaL_checknumber(L, 2);
 	luaL_checktype(L, 3, LUA_TFUNCTION);
 	if (!(seconds >= least && seconds <= SECONDS_MAX))
 		return luaL_error(L, "a time is from %f to %f seconds", least, SECONDS_MAX);
 	if (!b->running)
 		return luaL_error(L, "timers run while the block does: set them in start or later");
-	if (b->timer_count == LUA_TIMERS_MAX)
-		return luaL_error(L, "a block has at most %d timers", LUA_TIMERS_MAX);
+	if (b->timer_count == TIMERS_MAX)
+		return luaL_error(L, "a block has at most %d timers", TIMERS_MAX);
 	uint64_t id = ++b->timer_id, wait_ns = (uint64_t)(seconds * 1e9);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &functions_key);
 	lua_pushvalue(L, 3);
 	lua_rawseti(L, -2, (lua_Integer)id);
 	push_handle(L, id);
 	if (!b->timers)
-		b->timers = must_calloc(LUA_TIMERS_MAX, sizeof *b->timers);
-	b->timers[b->timer_count++] = (struct lua_timer){
+		b->timers = must_calloc(TIMERS_MAX, sizeof *b->timers);
+	b->timers[b->timer_count++] = (struct custom_timer){
 		id, pt_now(b->block) + (wait_ns ? wait_ns : 1), again ? wait_ns : 0};
-	lua_timer_arm(b);
+	custom_timer_arm(b);
 	return 1;
 }
 
-int lua_timer_every(lua_State *L)
+int custom_timer_every(lua_State *L)
 {
 	return add(L, EVERY_MIN_S, true);
 }
 
-int lua_timer_after(lua_State *L)
+int custom_timer_after(lua_State *L)
 {
 	return add(L, 0, false);
 }
 
 static int cancel(lua_State *L)
 {
-	struct lua_block *b = lua_touserdata(L, lua_upvalueindex(1));
+	struct custom_block *b = lua_touserdata(L, lua_upvalueindex(1));
 	lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
 	if (lua_type(L, 1) != LUA_TUSERDATA || !lua_getmetatable(L, 1) || !lua_rawequal(L, -1, -2))
 		return luaL_error(L, "call it with a colon: timer:cancel()");
-	struct lua_timer *t = find(b, *(const uint64_t *)lua_touserdata(L, 1));
+	struct custom_timer *t = find(b, *(const uint64_t *)lua_touserdata(L, 1));
 	if (t)
 		remove_timer(b, t);
 	return 0;
 }
 
 /* The block is on top of the stack. */
-void lua_timer_open(lua_State *L)
+void custom_timer_open(lua_State *L)
 {
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &functions_key);
