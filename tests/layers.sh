@@ -16,11 +16,12 @@ arrows='
        net       base
        rpc       type base
        script    packet type msg base
-       engine    script capture net type msg base
+       graph     type msg base
+       engine    graph script capture net type msg base
        custom    script type msg base
        blocks    packet capture net base
        ctl       docs lang rpc script packet type base
-       daemon    base msg type packet capture lang rpc net script engine custom
+       daemon    base msg type packet capture lang rpc net script graph engine custom
 '
 
 includes() { grep -nHE '^[[:space:]]*#[[:space:]]*include' "$@" || true; }

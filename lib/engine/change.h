@@ -3,7 +3,7 @@
 #ifndef ENGINE_CHANGE_H
 #define ENGINE_CHANGE_H
 
-#include "engine/graph.h"
+#include "graph/graph.h"
 
 struct pt_engine;
 struct request;

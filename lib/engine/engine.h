@@ -5,7 +5,7 @@
 
 #include "base/workers.h"
 #include "engine/block.h"
-#include "engine/graph.h"
+#include "graph/graph.h"
 #include "engine/mailbox.h"
 #include "engine/timer.h"
 #include "script/func.h"

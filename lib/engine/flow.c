@@ -3,7 +3,7 @@
 #include "engine/engine.h"
 
 #include "base/buf.h"
-#include "engine/ways.h"
+#include "graph/ways.h"
 #include <stdlib.h>
 
 #define TURN_NS  1000000 /* all sources together, before the loop looks at its handles again */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Graphs as data, and the difference between two of them. */
-#include "engine/plan.h"
+#include "graph/plan.h"
 
-#include "engine/graph.h"
+#include "graph/graph.h"
 #include "unit.h"
 #include <pipetool/error.h>
 #include <stdio.h>
@@ -262,7 +262,7 @@ START_TEST(and_by_way_of_triggers_that_do_not_come_back)
 }
 END_TEST
 
-UNIT_TESTS("engine/plan", a_plan_leads_from_any_graph_to_any_other,
+UNIT_TESTS("graph/plan", a_plan_leads_from_any_graph_to_any_other,
            another_order_of_links_is_another_graph,
            another_order_of_the_list_is_told_and_touches_nothing,
            a_default_spelled_out_is_no_difference_but_to_the_letter,

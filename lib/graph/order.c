@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What every entry reaches, by strongly connected components, and where ways meet. */
-#include "engine/order.h"
+#include "graph/order.h"
 
 #include "base/buf.h"
-#include "engine/ways.h"
+#include "graph/ways.h"
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Blocks and links as data, and the operations that change them. */
-#include "engine/graph.h"
+#include "graph/graph.h"
 
 #include "base/buf.h"
 #include "base/error.h"

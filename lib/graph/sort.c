@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Blocks in the order in which messages and triggers come to them. */
 #include "base/buf.h"
-#include "engine/ways.h"
+#include "graph/ways.h"
 #include <limits.h>
 #include <stdlib.h>
 

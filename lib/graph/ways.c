@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Links by their ports, and the knots that they make. */
-#include "engine/ways.h"
+#include "graph/ways.h"
 
 #include "base/buf.h"
 #include <stdlib.h>

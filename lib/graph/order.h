@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where vectors could be seen: pure analysis of a graph. */
-#ifndef ENGINE_ORDER_H
-#define ENGINE_ORDER_H
+#ifndef GRAPH_ORDER_H
+#define GRAPH_ORDER_H
 
-#include "engine/graph.h"
+#include "graph/graph.h"
 
 /*
  * Delivery promises what one message at a time, depth first, in the order of the links, would show.

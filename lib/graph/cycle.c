@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Cycles of data links alone, or of trigger links alone, through what passes things on at once. */
 #include "base/buf.h"
-#include "engine/ways.h"
+#include "graph/ways.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The difference between two graphs. */
-#include "engine/plan.h"
+#include "graph/plan.h"
 
 #include "base/buf.h"
 #include "msg/json.h"

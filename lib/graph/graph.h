@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A graph as data: blocks by name, and links in their order. No I/O, no threads. */
-#ifndef ENGINE_GRAPH_H
-#define ENGINE_GRAPH_H
+#ifndef GRAPH_H
+#define GRAPH_H
 
 #include "base/map.h"
 #include <jansson.h>

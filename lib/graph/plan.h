@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From one graph to another: a pure function. */
-#ifndef ENGINE_PLAN_H
-#define ENGINE_PLAN_H
+#ifndef GRAPH_PLAN_H
+#define GRAPH_PLAN_H
 
-#include "engine/graph.h"
+#include "graph/graph.h"
 
 enum plan_action {
 	PLAN_KEEP,    /* nothing about the block itself differs */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The index of a graph's links: what every question about ways through it asks. */
-#ifndef ENGINE_WAYS_H
-#define ENGINE_WAYS_H
+#ifndef GRAPH_WAYS_H
+#define GRAPH_WAYS_H
 
-#include "engine/graph.h"
+#include "graph/graph.h"
 
 /* A port is a number: its block's index * 3 + its canal. As exits and as entries they are numbered
    alike. */

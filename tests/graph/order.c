@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "engine/deliver.h"
 #include "engine/ledger.h"
-#include "engine/order.h"
+#include "graph/order.h"
 #include "rig.h"
 #include "unit.h"
 #include <stdio.h>
@@ -359,5 +359,5 @@ START_TEST(only_what_can_be_seen_is_delivered_singly)
 }
 END_TEST
 
-UNIT_TESTS("engine/order", only_what_can_be_seen_is_delivered_singly,
+UNIT_TESTS("graph/order", only_what_can_be_seen_is_delivered_singly,
            vectors_show_what_one_message_at_a_time_shows)
