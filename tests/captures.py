@@ -36,6 +36,7 @@ OPTIONS = [word for name in ("ip.check_checksum:TRUE", "tcp.check_checksum:TRUE"
                              "ipv6.defragment:FALSE", "tcp.desegment_tcp_streams:FALSE")
            for word in ("-o", name)]
 OUTER = ("ip.src", "ipv6.src")  # none is asked for twice: tshark would tell it once
+PAYLOADS = ("tcp.payload", "udp.payload")
 Packet = collections.namedtuple("Packet", "time_ns data wire link_type")
 
 
@@ -168,17 +169,20 @@ def tshark(path, fields):
 
 @functools.cache
 def known_fields():
-    """(those that tell of a checksum whether it is good, addresses in what is no payload)"""
+    """(those that tell of a checksum whether it is good, hardware addresses, addresses in what is no
+    payload)"""
     layers = {"ip", "ipv6", "arp", "icmp", "icmpv6", "igmp", "pim", "vrrp", "ospf", "gre", "nhrp",
               "mip6", "hip", "gtp", "sctp"}
+    links = {"eth", "arp", "sll", "wlan", "fddi", "tr", "icmpv6"}
     judged = {"ip", "tcp", "udp", "udplite", "icmp", "icmpv6", "igmp", "dccp", "ospf", "pim", "vrrp",
               "mip6", "hip", "sctp"}
     done = subprocess.run(["tshark", "-G", "fields"], capture_output=True, text=True, check=True)
     rows = [row.split("\t") for row in done.stdout.splitlines() if row.startswith("F\t")]
     statuses = [row[2] for row in rows if row[2].endswith("checksum.status") and
                 row[2].split(".")[0] in judged]
-    return (statuses, [row[2] for row in rows if row[3] in ("FT_IPv4", "FT_IPv6") and
-                       row[2].split(".")[0] in layers and row[2] not in OUTER])
+    macs = [row[2] for row in rows if row[3] == "FT_ETHER" and row[2].split(".")[0] in links]
+    return (statuses, macs, [row[2] for row in rows if row[3] in ("FT_IPv4", "FT_IPv6") and
+                             row[2].split(".")[0] in layers and row[2] not in OUTER])
 
 
 # ---- what is tried ------------------------------------------------------------------------------
@@ -244,15 +248,15 @@ class Trial:
         write(files["in"], self.packets)
         functions = {"set": f"set{{['ip.src']='{SOURCE}', ['ip6.src']='{SOURCE6}'}}",
                      "anonymize": f"anonymize{{key='{KEY}'}}"}
-        statuses, addresses = known_fields()
-        before = tshark(files["in"], ["frame.protocols", *OUTER, "tcp.payload", "udp.payload",
-                                      *statuses, *addresses])
+        before = tshark(files["in"], ["frame.protocols", *OUTER, *PAYLOADS,
+                                      *(name for names in known_fields() for name in names)])
         for name, function in functions.items():
             if name not in self.without:
-                self.rewrite(name, function, files, before, statuses)
+                self.rewrite(name, function, files, before)
         self.origins, self.packets = [], []
 
-    def rewrite(self, name, function, files, before, statuses):
+    def rewrite(self, name, function, files, before):
+        statuses, macs, _ = known_fields()
         done = self.programs.run(
             f"RdpcapSource({quoted(files['in'])}) > TransformDrain({quoted(function)}) > "
             f"WrpcapSink({quoted(files[name])}, format='pcapng')")
@@ -274,7 +278,8 @@ class Trial:
             if name == "set":
                 self.judge_source(n, told, row)
             else:
-                self.judge_addresses(n, told, packet.data, told[5 + len(statuses):])
+                behind = told[5 + len(statuses):]
+                self.judge_addresses(n, told, packet.data, behind[:len(macs)], behind[len(macs):])
 
     def packet_failed(self, kind, n, words):
         path, number = self.origins[n]
@@ -298,11 +303,16 @@ class Trial:
         if at + behind <= len(self.packets[n].data):
             self.packet_failed("set: IP not found", n, f"{':'.join(layers)} {after}")
 
-    def judge_addresses(self, n, told, data, addresses):
-        """None is left where it stood, but in the payload of the innermost transport layer."""
-        payload = [bytes.fromhex(p) for p in (told[3] + told[4])[-1:]]
+    def judge_addresses(self, n, told, data, macs, addresses):
+        """None is left where it stood, but in hardware addresses, which stay, and in the payload of
+        the innermost transport layer: of TCP the outermost, since nothing looks into that."""
+        if is_carp(told[0], self.packets[n].data):
+            return
+        payload = [bytes.fromhex(p) for p in told[3][:1] or told[4][-1:]]
         old = self.packets[n].data
-        end = old.rfind(payload[0]) if payload else -1
+        for mac in {m for values in macs for m in values}:
+            old = old.replace(bytes.fromhex(mac.replace(":", "")), b"\xff" * 6)
+        end = self.packets[n].data.rfind(payload[0]) if payload else -1
         end = len(old) if end < 0 else end
         for address in {a for values in addresses for a in values}:
             ip = ipaddress.ip_address(address)
@@ -331,6 +341,12 @@ def is_special(ip):
     """What stays what it is, and what any bytes may be."""
     return (ip.is_multicast or ip.is_link_local or ip.is_loopback or ip.is_unspecified or
             ip == ipaddress.ip_address("255.255.255.255") or len(set(ip.packed)) < 3)
+
+
+def is_carp(protocols, data):
+    """It has VRRP's number, for which tshark takes it: a digest of seven words in place of
+    addresses."""
+    return protocols[:1] and protocols[0].endswith(":vrrp") and data[-36:-32] == b"\x21" + data[-35:-33] + b"\7"
 
 
 def quoted(text):

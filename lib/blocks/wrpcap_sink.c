@@ -184,8 +184,8 @@ static int check_handed(const struct wrpcap_sink *s, const struct handed *h, str
 	bool other_format = s->format >= 0 && s->format != h->format;
 	bool other_pack = says_pack(s) && pack_of(s) != h->pack;
 	const char *param = other_format ? "format" : other_pack ? "compress" : NULL;
-	bool other_type = h->format != CAPTURE_PCAPNG && h->link_type >= 0 && s->link_type >= 0 &&
-	                  s->link_type != h->link_type;
+	bool other_type = !capture_format_is_mixed((enum capture_format)h->format) &&
+	                  h->link_type >= 0 && s->link_type >= 0 && s->link_type != h->link_type;
 	if (!param && other_type)
 		param = "linktype";
 	if (!param)
@@ -224,7 +224,7 @@ static int take_over(struct pt_block *b, struct wrpcap_sink *s, struct pt_error 
 	char *key = key_of(s);
 	s->kept = pt_left(b, key, &fd);
 	const struct handed *handed = s->kept ? pt_left_bytes(b, key, &length) : NULL;
-	if (handed && length != sizeof *handed)
+	if (handed && (length != sizeof *handed || (unsigned)handed->format >= CAPTURE_FORMATS))
 		handed = NULL;
 	if (fd >= 0)
 		rc = go_on(b, s, handed, fd, err);

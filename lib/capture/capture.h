@@ -54,7 +54,12 @@ uint64_t capture_reader_misdated(struct capture_reader *);
 
 int capture_reader_rewind(struct capture_reader *, struct pt_error *); /* for loops */
 /* What the file is; known after the first capture_reader_next. */
-enum capture_format { CAPTURE_PCAP, CAPTURE_PCAP_NS, CAPTURE_PCAPNG };
+enum capture_format {
+#define FORMAT(number, name, row) number,
+#include "capture/formats.def"
+#undef FORMAT
+	CAPTURE_FORMATS
+};
 struct capture_facts {
 	enum capture_format format;
 	bool swapped;       /* written in the other byte order */
@@ -66,10 +71,11 @@ struct capture_facts {
 void capture_reader_facts(const struct capture_reader *, struct capture_facts *);
 
 /* What a file is called says what it is, in either case: .pcapng and .ntar are pcapng, else it is
-   pcap; an ending that says how it is compressed comes behind that. */
+   the first of all, pcap; an ending that says how it is compressed comes behind that. */
 enum capture_format capture_format_by_name(const char *path);
 /* "pcap", "pcap-ns", "pcapng", in the order of the formats; ends with NULL. */
 extern const char *const capture_formats[];
+bool capture_format_is_mixed(enum capture_format); /* of packets of several link types */
 
 int capture_reader_fd(const struct capture_reader *);
 /* Whether reads may have to wait (a FIFO, a socket, a terminal): then poll capture_reader_fd. */
@@ -181,7 +187,8 @@ int capture_writer_close(struct capture_writer *, struct pt_error *); /* NULL do
    was not there before is removed. */
 void capture_writer_cancel(struct capture_writer *);
 
-/* pcapng blocks as bytes, for live streams (a tap, a viewer). `before`: see pcapng_write.h. */
+/* pcapng blocks as bytes, for live streams (a tap, a viewer). An interface is of packets from before
+   1970 or of others, since times of a file have no sign. */
 struct buf;
 void capture_pcapng_header(struct buf *, const char *application);
 void capture_pcapng_interface(struct buf *, uint16_t link_type, const char *name, bool before);

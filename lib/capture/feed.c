@@ -4,7 +4,6 @@
 
 #include "base/moment.h"
 #include "capture/capture.h"
-#include "capture/pcapng_write.h"
 #include <stdlib.h>
 
 void feed_init(struct feed *f, const char *name, uint16_t plain)

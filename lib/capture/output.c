@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/path.h"
+#include "capture/format.h"
 #include "capture/pack.h"
 #include "capture/unpack.h"
 #include "msg/pool.h"
@@ -20,28 +21,8 @@
 #define MODE  0640
 #define BATCH 64
 
-#define FILE_HEADER 24
-#define SNAPLEN_AT  16
 #define HEAD        24 /* less is no file of any kind */
-#define RECORD      16
 #define PACKED_ROOM (64 * 1024)
-#define WHOLE_MAX   (129 * 1024 * 1024) /* more than any block of ours */
-
-const char *const capture_formats[] = {"pcap", "pcap-ns", "pcapng", NULL};
-
-enum capture_format capture_format_by_name(const char *path)
-{
-	static const char *const endings[] = {".pcapng", ".ntar"};
-	const char *end;
-	pack_by_name(path, &end);
-	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-		size_t length = strlen(endings[i]);
-		if ((size_t)(end - path) >= length &&
-		    !strncasecmp(end - length, endings[i], length))
-			return CAPTURE_PCAPNG;
-	}
-	return CAPTURE_PCAP;
-}
 
 int output_failed(const struct capture_writer_config *config, const char *path, int code,
                   struct pt_error *err)
@@ -92,7 +73,7 @@ static int check_facts(const struct capture_writer_config *config, const struct 
 		return pt_fail(err, -EMEDIUMTYPE, "format",
 		               "cannot append to '%s': its format is %s, not %s", config->path,
 		               capture_formats[f->format], capture_formats[config->format]);
-	if (f->format == CAPTURE_PCAPNG)
+	if (capture_format_is_mixed(f->format))
 		return 0;
 	if (f->swapped || f->old)
 		return pt_fail(err, -EMEDIUMTYPE, "append", "cannot append to '%s': it is of %s",
@@ -162,7 +143,7 @@ static int look_at(const struct capture_writer_config *config, struct output *o,
 		rc = check_facts(config, &facts, err);
 	capture_reader_close(r);
 	o->format = facts.format;
-	o->headed = facts.format != CAPTURE_PCAPNG;
+	o->headed = formats[facts.format]->head;
 	if (rc || !o->headed)
 		return rc;
 	o->link_type = facts.link_type;
@@ -244,32 +225,23 @@ int output_take(const struct capture_writer_config *config, struct output *o, st
 
 /* ---- what an earlier process has begun ---- */
 
-/* The size of the packet or block that begins with these bytes; 0: it is none. */
-static size_t size_at(const uint8_t *at, bool pcapng)
-{
-	uint32_t length;
-	memcpy(&length, at + (pcapng ? 4 : 8), sizeof length);
-	if (pcapng)
-		return length >= 12 && length % 4 == 0 && length <= WHOLE_MAX ? length : 0;
-	return length <= WHOLE_MAX ? RECORD + (size_t)length : 0;
-}
-
-/* Where the last whole one ends, of a file in our byte order. Only what is needed is read. */
-static off_t find_end(int fd, off_t size, bool pcapng)
+/* Where the last whole packet ends, of a file in our byte order. Only what is needed is read. */
+static off_t find_end(int fd, off_t size, const struct format *format)
 {
 	static const size_t room = 1024 * 1024;
 	uint8_t *bytes = must_calloc(room, 1);
-	off_t at = pcapng ? 0 : FILE_HEADER, from = 0;
+	off_t at = format->head, from = 0;
 	size_t have = 0;
-	while (at + RECORD <= size) {
-		if (at < from || at + RECORD > from + (off_t)have) {
+	bool is_packet;
+	while (at + FORMAT_PART <= size) {
+		if (at < from || at + FORMAT_PART > from + (off_t)have) {
 			ssize_t n = pread(fd, bytes, room, at);
-			if (n < RECORD)
+			if (n < FORMAT_PART)
 				break;
 			from = at;
 			have = (size_t)n;
 		}
-		size_t next = size_at(bytes + (at - from), pcapng);
+		size_t next = format->part(bytes + (at - from), &is_packet);
 		if (!next || at + (off_t)next > size)
 			break;
 		at += (off_t)next;
@@ -319,7 +291,7 @@ static int find_cut(const struct capture_writer_config *config, struct output *o
 		return output_failed(config, config->path, reading, err);
 	o->cut = true;
 	o->end = config->pack ? find_packed_end(reading)
-	                      : find_end(reading, size, o->format == CAPTURE_PCAPNG);
+	                      : find_end(reading, size, formats[o->format]);
 	o->filled = o->end > 0;
 	o->headed &= o->filled;
 	close(reading);
@@ -336,7 +308,7 @@ int output_go_on(const struct capture_writer_config *config, struct output *o, s
 	int rc = fstat(config->fd, &st) ? -errno : 0;
 	*o = (struct output){
 		.fd = config->fd, .link_type = config->link_type, .format = config->format};
-	o->headed = config->format != CAPTURE_PCAPNG; /* that may have another section */
+	o->headed = formats[config->format]->head; /* that may have another section */
 	o->filled = true;
 	if (!rc && S_ISREG(st.st_mode) && lseek(o->fd, 0, SEEK_END) < 0)
 		rc = -errno;
@@ -403,7 +375,8 @@ static int raise_snaplen(const struct output *o)
 	int fd = appends ? open_again(o->fd, O_WRONLY) : o->fd;
 	if (fd < 0)
 		return fd;
-	int rc = pwrite(fd, &snaplen, sizeof snaplen, SNAPLEN_AT) < 0 ? -errno : o->fd;
+	off_t at = formats[o->format]->snaplen_at;
+	int rc = pwrite(fd, &snaplen, sizeof snaplen, at) < 0 ? -errno : o->fd;
 	if (appends)
 		close(fd);
 	return rc;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Records of pcap files. */
-#include "capture/parse.h"
+/* pcap files, read and written. */
+#include "capture/format.h"
 
-#include "base/moment.h"
-#include "capture/capture.h"
 #include <byteswap.h>
 #include <errno.h>
 #include <string.h>
@@ -13,12 +11,21 @@
 #define MAGIC_PATCHED  0xa1b2cd34u
 #define FILE_HEADER    24
 #define RECORD_HEADER  16
+#define SNAPLEN_AT     16
 #define PATCHED_HEADER 24
 #define SECTION        0x0a0d0d0au /* of pcapng, and its byte order */
 #define BYTE_ORDER     0x1a2b3c4du
 #define ZONE_MAX_S     86400
+#define LAST_NS        (UINT32_MAX * MOMENT_S + MOMENT_S - 1)
 #define LINK_TYPE_BITS \
 	0x03ffffffu /* above: the frame check sequence's length, and that it is known */
+
+struct pcap {
+	bool swapped, nano, patched;
+	bool wire_first, wire_greater; /* of the two lengths in a record: see below */
+	uint16_t link_type;
+	uint32_t packet_max;
+};
 
 /*
  * Versions (libpcap, sf-pcap.c): up to 2.2, and in 543.0 of DG/UX, a record tells its length on the
@@ -44,7 +51,7 @@ static bool is_known(uint32_t magic)
 	return magic == MAGIC || magic == MAGIC_NANO || magic == MAGIC_PATCHED;
 }
 
-bool pcap_begins(uint32_t magic)
+static bool begins(uint32_t magic)
 {
 	uint32_t other = bswap_32(magic);
 	if (is_known(magic) || is_known(other))
@@ -53,20 +60,6 @@ bool pcap_begins(uint32_t magic)
 		if (variants[i].magic == magic || variants[i].magic == other)
 			return true;
 	return false;
-}
-
-uint32_t capture_packet_max(uint16_t link_type)
-{
-	switch (link_type) {
-	case 186: /* USB_FREEBSD */
-	case 189: /* USB_LINUX */
-	case 220: /* USB_LINUX_MMAPPED */
-	case 231: /* DBUS */
-	case 249: /* USBPCAP */
-	case 266: /* USB_DARWIN */ return 128 * 1024 * 1024;
-	case 279: /* EBHSCR */ return 8 * 1024 * 1024;
-	}
-	return CAPTURE_PACKET_MAX;
 }
 
 static inline uint32_t load(const uint8_t *at, bool swapped)
@@ -133,8 +126,9 @@ static void take_version(struct pcap *p, uint16_t major, uint16_t minor)
 	}
 }
 
-static int parse_header(struct pcap *p, struct window *w, struct pt_error *err)
+static int parse_header(struct parser *parser, struct window *w, struct pt_error *err)
 {
+	struct pcap *p = parser->own;
 	if (window_left(w) < FILE_HEADER) {
 		w->want = FILE_HEADER;
 		return 0;
@@ -157,11 +151,18 @@ static int parse_header(struct pcap *p, struct window *w, struct pt_error *err)
 		return window_damaged(w, w->offset + 20, err, "there is no link type %u",
 		                      link_type);
 	p->link_type = (uint16_t)link_type;
-	p->snaplen = load(w->at + 16, p->swapped);
 	take_version(p, major, minor);
-	p->packet_max = packet_max(p->link_type, p->snaplen);
+	uint32_t snaplen = load(w->at + SNAPLEN_AT, p->swapped);
+	p->packet_max = packet_max(p->link_type, snaplen);
+	parser->facts = (struct capture_facts){
+		.format = p->nano ? CAPTURE_PCAP_NS : CAPTURE_PCAP,
+		.swapped = p->swapped,
+		.old = p->wire_first || p->wire_greater || p->patched,
+		.link_type = p->link_type,
+		.snaplen = snaplen,
+	};
 	window_use(w, FILE_HEADER);
-	p->begun = true;
+	parser->begun = true;
 	return 1;
 }
 
@@ -189,11 +190,12 @@ static void put_in_order(const struct pcap *p, uint32_t *length, uint32_t *wire)
 	*wire = first;
 }
 
-int pcap_parse(struct pcap *p, struct window *w, struct record *records, unsigned max,
-               struct pt_error *err)
+static int parse(struct parser *parser, struct window *w, struct record *records, unsigned max,
+                 struct pt_error *err)
 {
-	if (!p->begun) {
-		int rc = parse_header(p, w, err);
+	const struct pcap *p = parser->own;
+	if (!parser->begun) {
+		int rc = parse_header(parser, w, err);
 		if (rc <= 0)
 			return rc;
 	}
@@ -209,7 +211,8 @@ int pcap_parse(struct pcap *p, struct window *w, struct record *records, unsigne
 			break;
 		if (may_follow(load(at, false))) {
 			int follows = pcap_follows(at, left);
-			p->over = follows > 0 && !n;
+			if (follows > 0 && !n)
+				return -ENODATA;
 			w->want = FILE_HEADER;
 			if (follows)
 				break;
@@ -234,3 +237,100 @@ int pcap_parse(struct pcap *p, struct window *w, struct record *records, unsigne
 	}
 	return (int)n;
 }
+
+/* ---- writing ---- */
+
+static size_t write_header(uint8_t *at, uint32_t magic, uint16_t link_type)
+{
+	const struct {
+		uint32_t magic;
+		uint16_t major, minor;
+		uint32_t zone, accuracy, snaplen, link_type;
+	} header = {magic, 2, 4, 0, 0, capture_packet_max(link_type), link_type};
+	_Static_assert(sizeof header == FILE_HEADER, "no padding");
+	if (at)
+		memcpy(at, &header, sizeof header);
+	return sizeof header;
+}
+
+static size_t header(uint8_t *at, uint16_t link_type, const char *application)
+{
+	(void)application;
+	return write_header(at, MAGIC, link_type);
+}
+
+static size_t header_ns(uint8_t *at, uint16_t link_type, const char *application)
+{
+	(void)application;
+	return write_header(at, MAGIC_NANO, link_type);
+}
+
+static inline void write_packets(uint8_t *at, const struct run *run, uint32_t unit_ns,
+                                 struct capture_misfits *misfits)
+{
+	for (unsigned i = 0; i < run->count; i++) {
+		const struct pt_msg *m = run->messages[i];
+		uint32_t length = run_captured(run, m);
+		int64_t time_ns = run_time_ns(m);
+		if (time_ns < 0 || time_ns > LAST_NS) {
+			time_ns = time_ns < 0 ? 0 : LAST_NS;
+			misfits->dated++;
+		}
+		misfits->cut += length < m->length;
+		uint32_t header[4] = {(uint32_t)(time_ns / MOMENT_S),
+		                      (uint32_t)(time_ns % MOMENT_S) / unit_ns, length,
+		                      m->wire_length};
+		memcpy(at, header, sizeof header);
+		if (length)
+			memcpy(at + sizeof header, m->bytes, length);
+		at += sizeof header + length;
+	}
+}
+
+static void packets(uint8_t *at, const struct run *run, struct capture_misfits *misfits)
+{
+	write_packets(at, run, 1000, misfits);
+}
+
+static void packets_ns(uint8_t *at, const struct run *run, struct capture_misfits *misfits)
+{
+	write_packets(at, run, 1, misfits);
+}
+
+/* A record as above, or the first bytes of a header of ours: in a record they would be of 2055, of
+   a fraction of a second that is a version, and of no bytes. */
+static size_t part(const uint8_t *at, bool *is_packet)
+{
+	static const uint8_t zeros[8];
+	uint32_t magic = load(at, false), length = load(at + 8, false);
+	*is_packet = !((magic == MAGIC || magic == MAGIC_NANO) && load16(at + 4, false) == 2 &&
+	               load16(at + 6, false) == 4 && !memcmp(at + 8, zeros, sizeof zeros));
+	if (!*is_packet)
+		return FILE_HEADER;
+	return length <= FORMAT_PART_MAX ? RECORD_HEADER + (size_t)length : 0;
+}
+
+const struct format format_pcap = {
+	.begins = begins,
+	.parse = parse,
+	.own_size = sizeof(struct pcap),
+	.header = header,
+	.packet_head = RECORD_HEADER,
+	.packet_align = 1,
+	.packets = packets,
+	.head = FILE_HEADER,
+	.snaplen_at = SNAPLEN_AT,
+	.part = part,
+};
+
+const struct format format_pcap_ns = {
+	.parse = parse,
+	.own_size = sizeof(struct pcap),
+	.header = header_ns,
+	.packet_head = RECORD_HEADER,
+	.packet_align = 1,
+	.packets = packets_ns,
+	.head = FILE_HEADER,
+	.snaplen_at = SNAPLEN_AT,
+	.part = part,
+};

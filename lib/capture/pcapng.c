@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Blocks of pcapng files. */
-#include "capture/parse.h"
+/* Blocks of pcapng files, read and written. */
+#include "capture/format.h"
 
 #include "base/buf.h"
-#include "base/moment.h"
-#include "capture/capture.h"
 #include <byteswap.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +13,7 @@ enum block_type {
 	INTERFACE = 1,
 	PACKET_OBSOLETE = 2,
 	PACKET_SIMPLE = 3,
+	STATISTICS = 5,
 	PACKET_ENHANCED = 6,
 };
 
@@ -24,8 +23,25 @@ enum block_type {
 #define SECTION_HEAD     24 /* without options and trailer */
 #define FINEST           28 /* 10^-28 s: 10^19 parts of a nanosecond still fit 64 bits */
 #define INTERFACES_MAX   65536
+#define TEXT_MAX         1024 /* of names and applications; what is longer is cut */
+#define OPTION_HEAD      4
+#define SECTION_FIXED    28
+#define INTERFACE_FIXED  20
+#define PACKET_FIXED     32
+#define TSRESOL_NS       9
+#define BEFORE_S         INT64_C(-9223372037) /* no message is before that */
+#define STATISTICS_SIZE  52
 
-enum option { OPTION_END = 0, OPTION_TSRESOL = 9, OPTION_TSOFFSET = 14 };
+/* Of interfaces, of sections, and of statistics. */
+enum option {
+	OPTION_END = 0,
+	OPTION_NAME = 2,
+	OPTION_TSRESOL = 9,
+	OPTION_TSOFFSET = 14,
+	OPTION_USERAPPL = 4,
+	OPTION_IFRECV = 4,
+	OPTION_IFDROP = 5,
+};
 
 /* A timestamp's unit is unit_ns, or 1/parts_ns, or 2^-shift seconds. */
 struct pcapng_interface {
@@ -36,20 +52,21 @@ struct pcapng_interface {
 	uint8_t shift;
 };
 
-bool pcapng_begins(uint32_t magic)
+struct pcapng {
+	bool swapped;
+	struct pcapng_interface *interfaces; /* of this section */
+	size_t count, room;
+};
+
+static bool begins(uint32_t magic)
 {
 	return magic == SECTION;
 }
 
-bool pcapng_whole(const struct pcapng *p)
+static void reset(void *own)
 {
-	return p->begun && !p->closing;
-}
-
-void pcapng_reset(struct pcapng *p)
-{
+	struct pcapng *p = own;
 	free(p->interfaces);
-	*p = (struct pcapng){.begun = false};
 }
 
 static inline uint32_t load32(const struct pcapng *p, const uint8_t *at)
@@ -74,7 +91,7 @@ static uint64_t load64(const struct pcapng *p, const uint8_t *at)
 }
 
 /* No 64 bits of units, whatever they are, nor seconds, overflow this. */
-static int64_t far_time_ns(struct pcapng *p, const struct pcapng_interface *i, uint64_t units)
+static int64_t far_time_ns(struct parser *parser, const struct pcapng_interface *i, uint64_t units)
 {
 	__int128 ns = (__int128)i->offset_s * MOMENT_S;
 	if (i->unit_ns)
@@ -85,18 +102,20 @@ static int64_t far_time_ns(struct pcapng *p, const struct pcapng_interface *i, u
 		ns += (__int128)((unsigned __int128)units * MOMENT_S >> i->shift);
 	if (ns >= INT64_MIN && ns <= INT64_MAX)
 		return (int64_t)ns;
-	p->misdated++;
+	parser->misdated++;
 	return ns < 0 ? INT64_MIN : INT64_MAX;
 }
 
-static inline int64_t time_ns(struct pcapng *p, uint32_t interface, uint32_t high, uint32_t low)
+static inline int64_t time_ns(struct parser *parser, uint32_t interface, uint32_t high,
+                              uint32_t low)
 {
+	const struct pcapng *p = parser->own;
 	const struct pcapng_interface *i = &p->interfaces[interface];
 	uint64_t units = (uint64_t)high << 32 | low;
 	int64_t ns;
 	if (i->unit_ns && !i->offset_s && !__builtin_mul_overflow(units, i->unit_ns, &ns))
 		return ns;
-	return far_time_ns(p, i, units);
+	return far_time_ns(parser, i, units);
 }
 
 static void set_resolution(struct pcapng_interface *i, uint8_t tsresol)
@@ -164,8 +183,8 @@ static int add_interface(struct pcapng *p, const struct window *w, uint32_t leng
 	return 0;
 }
 
-static int packet(const struct pcapng *p, const struct window *w, uint32_t interface, uint32_t head,
-                  uint32_t length, struct record *r, struct pt_error *err)
+static int take_packet(const struct pcapng *p, const struct window *w, uint32_t interface,
+                       uint32_t head, uint32_t length, struct record *r, struct pt_error *err)
 {
 	if (interface >= p->count)
 		return window_damaged(w, w->offset, err,
@@ -189,15 +208,17 @@ static int packet(const struct pcapng *p, const struct window *w, uint32_t inter
 }
 
 /* Enhanced and obsolete packet blocks differ in the first four bytes. */
-static int timed_packet(struct pcapng *p, const struct window *w, uint32_t interface,
+static int timed_packet(struct parser *parser, const struct window *w, uint32_t interface,
                         uint32_t length, struct record *r, struct pt_error *err)
 {
+	const struct pcapng *p = parser->own;
 	if (length < 32)
 		return window_damaged(w, w->offset, err, "a packet block of %u bytes", length);
 	*r = (struct record){.length = load32(p, w->at + 20), .wire_length = load32(p, w->at + 24)};
-	int rc = packet(p, w, interface, 28, length, r, err);
+	int rc = take_packet(p, w, interface, 28, length, r, err);
 	if (rc == 1)
-		r->time_ns = time_ns(p, interface, load32(p, w->at + 12), load32(p, w->at + 16));
+		r->time_ns =
+			time_ns(parser, interface, load32(p, w->at + 12), load32(p, w->at + 16));
 	return rc;
 }
 
@@ -211,11 +232,12 @@ static int simple_packet(const struct pcapng *p, const struct window *w, uint32_
 	if (snaplen && captured > snaplen)
 		captured = snaplen;
 	*r = (struct record){.length = captured, .wire_length = wire};
-	return packet(p, w, 0, 12, length, r, err);
+	return take_packet(p, w, 0, 12, length, r, err);
 }
 
-static int begin_section(struct pcapng *p, struct window *w, struct pt_error *err)
+static int begin_section(struct parser *parser, struct window *w, struct pt_error *err)
 {
+	struct pcapng *p = parser->own;
 	if (window_left(w) < SECTION_HEAD) {
 		w->want = SECTION_HEAD;
 		return -EAGAIN;
@@ -230,11 +252,12 @@ static int begin_section(struct pcapng *p, struct window *w, struct pt_error *er
 		return window_damaged(w, w->offset, err,
 		                      "version %u of pcapng, of which only 1 is known", version);
 	p->count = 0;
-	p->begun = true;
+	parser->facts = (struct capture_facts){.format = CAPTURE_PCAPNG, .swapped = p->swapped};
+	parser->begun = true;
 	return 0;
 }
 
-static void skip(struct pcapng *p, struct window *w, uint32_t length)
+static void skip(struct parser *p, struct window *w, uint32_t length)
 {
 	p->closing = length;
 	p->block_at = w->offset;
@@ -270,22 +293,23 @@ static int check_length(const struct window *w, uint32_t type, uint32_t length,
 	return 0;
 }
 
-static int another_file(struct pcapng *p, struct window *w)
+static int another_file(struct window *w)
 {
 	int follows = pcap_follows(w->at, window_left(w));
-	p->over = follows > 0;
 	w->want = SECTION_HEAD; /* as long as a header of pcap */
-	return follows ? -EAGAIN : 0;
+	return follows > 0 ? -ENODATA : follows ? -EAGAIN : 0;
 }
 
 /* 1: a record; 0: something else was used up; -EAGAIN: more bytes are wanted. */
-static int parse_block(struct pcapng *p, struct window *w, struct record *r, struct pt_error *err)
+static int parse_block(struct parser *parser, struct window *w, struct record *r,
+                       struct pt_error *err)
 {
+	struct pcapng *p = parser->own;
 	uint32_t type = load32(p, w->at);
-	int rc = p->begun && type != SECTION ? another_file(p, w) : 0;
+	int rc = parser->begun && type != SECTION ? another_file(w) : 0;
 	if (rc)
 		return rc;
-	rc = type == SECTION ? begin_section(p, w, err) : 0;
+	rc = type == SECTION ? begin_section(parser, w, err) : 0;
 	if (rc)
 		return rc;
 	uint32_t length = load32(p, w->at + 4);
@@ -293,7 +317,7 @@ static int parse_block(struct pcapng *p, struct window *w, struct record *r, str
 	if (rc)
 		return rc;
 	if (!looked_into(type)) {
-		skip(p, w, length);
+		skip(parser, w, length);
 		return 0;
 	}
 	if (window_left(w) < length) {
@@ -306,35 +330,40 @@ static int parse_block(struct pcapng *p, struct window *w, struct record *r, str
 	switch (type) {
 	case INTERFACE: rc = add_interface(p, w, length, err); break;
 	case PACKET_SIMPLE: rc = simple_packet(p, w, length, r, err); break;
-	case PACKET_ENHANCED: rc = timed_packet(p, w, load32(p, w->at + 8), length, r, err); break;
-	case PACKET_OBSOLETE: rc = timed_packet(p, w, load16(p, w->at + 8), length, r, err); break;
+	case PACKET_ENHANCED:
+		rc = timed_packet(parser, w, load32(p, w->at + 8), length, r, err);
+		break;
+	case PACKET_OBSOLETE:
+		rc = timed_packet(parser, w, load16(p, w->at + 8), length, r, err);
+		break;
 	}
 	if (rc >= 0)
 		window_use(w, length);
 	return rc;
 }
 
-static int parse_next(struct pcapng *p, struct window *w, struct record *r, struct pt_error *err)
+static int parse_next(struct parser *parser, struct window *w, struct record *r,
+                      struct pt_error *err)
 {
-	w->want = p->closing ? 4 : BLOCK_MIN;
+	w->want = parser->closing ? 4 : BLOCK_MIN;
 	if (w->skip || window_left(w) < w->want)
 		return -EAGAIN;
-	if (!p->closing)
-		return parse_block(p, w, r, err);
-	int rc = close_block(p, w, w->at, p->closing, p->block_at, err);
+	if (!parser->closing)
+		return parse_block(parser, w, r, err);
+	int rc = close_block(parser->own, w, w->at, parser->closing, parser->block_at, err);
 	if (rc)
 		return rc;
 	window_use(w, 4);
-	p->closing = 0;
+	parser->closing = 0;
 	return 0;
 }
 
-int pcapng_parse(struct pcapng *p, struct window *w, struct record *records, unsigned max,
+static int parse(struct parser *parser, struct window *w, struct record *records, unsigned max,
                  struct pt_error *err)
 {
 	unsigned n = 0;
-	while (n < max || (!p->begun && max == 0)) {
-		int rc = parse_next(p, w, &records[n], n ? NULL : err);
+	while (n < max || (!parser->begun && max == 0)) {
+		int rc = parse_next(parser, w, &records[n], n ? NULL : err);
 		if (rc == 1)
 			n++;
 		else if (rc < 0)
@@ -342,3 +371,201 @@ int pcapng_parse(struct pcapng *p, struct window *w, struct record *records, uns
 	}
 	return (int)n;
 }
+
+/* ---- writing: in the byte order of this machine, times in nanoseconds ---- */
+
+static size_t pad4(size_t length)
+{
+	return (length + 3) & ~(size_t)3;
+}
+
+static size_t text_length(const char *text)
+{
+	return text ? strnlen(text, TEXT_MAX) : 0;
+}
+
+static size_t text_size(const char *text)
+{
+	return text ? OPTION_HEAD + pad4(text_length(text)) : 0;
+}
+
+static uint8_t *put16(uint8_t *at, uint16_t v)
+{
+	memcpy(at, &v, sizeof v);
+	return at + sizeof v;
+}
+
+static uint8_t *put32(uint8_t *at, uint32_t v)
+{
+	memcpy(at, &v, sizeof v);
+	return at + sizeof v;
+}
+
+static uint8_t *put_time(uint8_t *at, int64_t time_ns, bool before)
+{
+	uint64_t ticks = (uint64_t)time_ns;
+	if (before)
+		ticks -= (uint64_t)BEFORE_S * (uint64_t)MOMENT_S;
+	at = put32(at, (uint32_t)(ticks >> 32));
+	return put32(at, (uint32_t)ticks);
+}
+
+static uint8_t *put_padded(uint8_t *at, const void *bytes, size_t length)
+{
+	size_t padded = pad4(length);
+	if (padded != length)
+		memset(at + padded - 4, 0, 4);
+	if (length)
+		memcpy(at, bytes, length);
+	return at + padded;
+}
+
+static uint8_t *put_option(uint8_t *at, uint16_t code, const void *value, size_t length)
+{
+	at = put16(at, code);
+	at = put16(at, (uint16_t)length);
+	return put_padded(at, value, length);
+}
+
+static size_t header(uint8_t *at, uint16_t link_type, const char *application)
+{
+	uint32_t size = (uint32_t)(SECTION_FIXED + text_size(application) +
+	                           (application ? OPTION_HEAD : 0));
+	(void)link_type;
+	if (!at)
+		return size;
+	at = put32(at, SECTION);
+	at = put32(at, size);
+	at = put32(at, BYTE_ORDER_MAGIC);
+	at = put16(at, 1);
+	at = put16(at, 0);
+	at = put32(at, UINT32_MAX); /* the section's length is not told */
+	at = put32(at, UINT32_MAX);
+	if (application) {
+		at = put_option(at, OPTION_USERAPPL, application, text_length(application));
+		at = put_option(at, OPTION_END, NULL, 0);
+	}
+	put32(at, size);
+	return size;
+}
+
+/* Before 1970 times are counted from a moment before all of them (if_tsoffset): such packets have
+   their own interface, since times of a file have no sign. */
+static size_t interface(uint8_t *at, uint16_t link_type, const char *name, bool before)
+{
+	static const uint8_t tsresol = TSRESOL_NS;
+	static const int64_t before_s = BEFORE_S;
+	uint32_t size = (uint32_t)(INTERFACE_FIXED + text_size(name) + OPTION_HEAD + 4 +
+	                           (before ? OPTION_HEAD + sizeof before_s : 0) + OPTION_HEAD);
+	if (!at)
+		return size;
+	at = put32(at, INTERFACE);
+	at = put32(at, size);
+	at = put16(at, link_type);
+	at = put16(at, 0);
+	at = put32(at, capture_packet_max(link_type));
+	if (name)
+		at = put_option(at, OPTION_NAME, name, text_length(name));
+	at = put_option(at, OPTION_TSRESOL, &tsresol, 1);
+	if (before)
+		at = put_option(at, OPTION_TSOFFSET, &before_s, sizeof before_s);
+	at = put_option(at, OPTION_END, NULL, 0);
+	put32(at, size);
+	return size;
+}
+
+static size_t packet_size(uint32_t captured)
+{
+	return PACKET_FIXED + pad4(captured);
+}
+
+static inline void put_packet(uint8_t *at, uint32_t interface, const struct pt_msg *m,
+                              int64_t time_ns, uint32_t captured)
+{
+	uint32_t size = (uint32_t)packet_size(captured);
+	at = put32(at, PACKET_ENHANCED);
+	at = put32(at, size);
+	at = put32(at, interface);
+	at = put_time(at, time_ns, time_ns < 0);
+	at = put32(at, captured);
+	at = put32(at, m->wire_length);
+	at = put_padded(at, m->bytes, captured);
+	put32(at, size);
+}
+
+static void packets(uint8_t *at, const struct run *run, struct capture_misfits *misfits)
+{
+	for (unsigned i = 0; i < run->count; i++) {
+		const struct pt_msg *m = run->messages[i];
+		uint32_t length = run_captured(run, m);
+		misfits->cut += length < m->length;
+		put_packet(at, run->interface, m, run_time_ns(m), length);
+		at += packet_size(length);
+	}
+}
+
+static size_t part(const uint8_t *at, bool *is_packet)
+{
+	uint32_t type, length;
+	memcpy(&type, at, sizeof type);
+	memcpy(&length, at + 4, sizeof length);
+	*is_packet = type == PACKET_ENHANCED;
+	return length >= BLOCK_MIN && length % 4 == 0 && length <= FORMAT_PART_MAX ? length : 0;
+}
+
+/* ---- for live streams ---- */
+
+static uint8_t *grow(struct buf *b, size_t size)
+{
+	uint8_t *at = (uint8_t *)buf_reserve(b, size);
+	b->length += size;
+	b->data[b->length] = 0;
+	return at;
+}
+
+void capture_pcapng_header(struct buf *b, const char *application)
+{
+	header(grow(b, header(NULL, 0, application)), 0, application);
+}
+
+void capture_pcapng_interface(struct buf *b, uint16_t link_type, const char *name, bool before)
+{
+	uint8_t *at = grow(b, interface(NULL, link_type, name, before));
+	interface(at, link_type, name, before);
+}
+
+void capture_pcapng_packet(struct buf *b, uint32_t interface, const struct pt_msg *m,
+                           int64_t time_ns, uint32_t captured)
+{
+	put_packet(grow(b, packet_size(captured)), interface, m, time_ns, captured);
+}
+
+void capture_pcapng_statistics(struct buf *b, uint32_t interface, bool before, int64_t time_ns,
+                               uint64_t received, uint64_t dropped)
+{
+	uint8_t *at = grow(b, STATISTICS_SIZE);
+	at = put32(at, STATISTICS);
+	at = put32(at, STATISTICS_SIZE);
+	at = put32(at, interface);
+	at = put_time(at, time_ns, before);
+	at = put_option(at, OPTION_IFRECV, &received, sizeof received);
+	at = put_option(at, OPTION_IFDROP, &dropped, sizeof dropped);
+	at = put_option(at, OPTION_END, NULL, 0);
+	put32(at, STATISTICS_SIZE);
+}
+
+static const char *const endings[] = {".pcapng", ".ntar", NULL};
+
+const struct format format_pcapng = {
+	.endings = endings,
+	.begins = begins,
+	.parse = parse,
+	.own_size = sizeof(struct pcapng),
+	.reset = reset,
+	.header = header,
+	.interface = interface,
+	.packet_head = PACKET_FIXED,
+	.packet_align = 4,
+	.packets = packets,
+	.part = part,
+};

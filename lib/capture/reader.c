@@ -2,13 +2,12 @@
 /* Fills chunks from a file and cuts messages out of them. */
 #include "capture/capture.h"
 
-#include "base/buf.h"
+#include "base/memory.h"
+#include "capture/format.h"
 #include "capture/input.h"
-#include "capture/parse.h"
 #include "msg/pool.h"
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,36 +17,16 @@
 #define BARREN_MAX (16 * 1024 * 1024) /* bytes without a packet in one call */
 #define HEAD       28                 /* what is checked when a file is opened */
 
-enum format { UNKNOWN, PCAP, PCAPNG };
-
 struct capture_reader {
 	struct input *in;
-	enum format format;
-	struct pcap pcap;
-	struct pcapng pcapng;
+	struct parser parser;
 	struct window window; /* in the chunk */
 	struct pt_chunk *chunk;
 	uint8_t *stash; /* the window, while the pool has no chunk for it */
 	bool ended;
 	int fault;         /* 0, or what ended the reading */
-	uint64_t misdated; /* and of the pcapng that is being read */
+	uint64_t misdated; /* and of the file that is being parsed */
 };
-
-int window_damaged(const struct window *w, uint64_t offset, struct pt_error *err, const char *fmt,
-                   ...)
-{
-	if (!err)
-		return -EBADMSG;
-	va_list args;
-	va_start(args, fmt);
-	struct buf words = BUF_INIT;
-	buf_vaddf(&words, fmt, args);
-	va_end(args);
-	pt_fail(err, -EBADMSG, "fname", "'%s' is damaged at byte %llu: %s", w->name,
-	        (unsigned long long)offset, words.data);
-	buf_free(&words);
-	return -EBADMSG;
-}
 
 /* ---- what the file is ---- */
 
@@ -82,34 +61,34 @@ static int tell_format(struct capture_reader *r, struct window *w, struct pt_err
 	if (window_left(w) < sizeof magic)
 		return 0;
 	memcpy(&magic, w->at, sizeof magic);
-	if (pcap_begins(magic))
-		r->format = PCAP;
-	else if (pcapng_begins(magic))
-		r->format = PCAPNG;
-	else
-		return refuse_stranger(w, err);
-	return 0;
+	for (unsigned i = 0; formats[i]; i++)
+		if (formats[i]->begins && formats[i]->begins(magic)) {
+			r->parser.format = formats[i];
+			r->parser.own = must_calloc(1, formats[i]->own_size);
+			return 0;
+		}
+	return refuse_stranger(w, err);
 }
 
 static void forget_format(struct capture_reader *r)
 {
-	r->misdated += r->pcapng.misdated;
-	pcapng_reset(&r->pcapng);
-	r->pcap = (struct pcap){.begun = false};
-	r->format = UNKNOWN;
+	struct parser *p = &r->parser;
+	r->misdated += p->misdated;
+	if (p->format && p->format->reset)
+		p->format->reset(p->own);
+	free(p->own);
+	*p = (struct parser){0};
 }
 
 static int parse(struct capture_reader *r, struct window *w, struct record *records, unsigned max,
                  struct pt_error *err)
 {
 	for (;;) {
-		int n = r->format == UNKNOWN ? tell_format(r, w, err) : 0;
-		if (n || r->format == UNKNOWN)
+		int n = r->parser.format ? 0 : tell_format(r, w, err);
+		if (n || !r->parser.format)
 			return n;
-		bool pcap = r->format == PCAP;
-		n = pcap ? pcap_parse(&r->pcap, w, records, max, err)
-		         : pcapng_parse(&r->pcapng, w, records, max, err);
-		if (n || !(pcap ? r->pcap.over : r->pcapng.over))
+		n = r->parser.format->parse(&r->parser, w, records, max, err);
+		if (n != -ENODATA)
 			return n;
 		forget_format(r);
 	}
@@ -121,13 +100,13 @@ static int end_of_file(const struct capture_reader *r, const struct window *w, s
 		return pt_fail(err, -EBADMSG, "fname",
 		               "'%s' is empty: it has 0 bytes, not even a header", w->name);
 	uint64_t end = w->offset + window_left(w);
-	if (!(r->format == PCAP ? r->pcap.begun : r->pcapng.begun))
+	if (!r->parser.begun)
 		return pt_fail(err, -EBADMSG, "fname",
 		               "'%s' is cut off at byte %llu, in the middle of its header", w->name,
 		               (unsigned long long)end);
-	if (window_left(w) == 0 && w->skip == 0 && (r->format == PCAP || pcapng_whole(&r->pcapng)))
+	if (window_left(w) == 0 && w->skip == 0 && !r->parser.closing)
 		return 0;
-	uint64_t begin = r->pcapng.closing ? r->pcapng.block_at : w->offset;
+	uint64_t begin = r->parser.closing ? r->parser.block_at : w->offset;
 	return pt_fail(err, -EBADMSG, "fname",
 	               "'%s' is cut off at byte %llu, in the middle of what begins at byte %llu",
 	               w->name, (unsigned long long)end, (unsigned long long)begin);
@@ -161,7 +140,7 @@ static int check_head(struct capture_reader *r, struct pt_error *err)
 		w.end += n;
 	}
 	int rc = parse(r, &w, &none, 0, err);
-	if (rc == 0 && !r->pcap.begun && !r->pcapng.begun)
+	if (rc == 0 && !r->parser.begun)
 		rc = end_of_file(r, &w, err);
 	return rc ? rc : input_rewind(r->in, err);
 }
@@ -209,15 +188,15 @@ void capture_reader_close(struct capture_reader *r)
 		return;
 	chunk_unref(r->chunk);
 	free(r->stash);
-	pcapng_reset(&r->pcapng);
+	forget_format(r);
 	input_close(r->in);
 	free(r);
 }
 
 uint64_t capture_reader_misdated(struct capture_reader *r)
 {
-	uint64_t misdated = r->misdated + r->pcapng.misdated;
-	r->misdated = r->pcapng.misdated = 0;
+	uint64_t misdated = r->misdated + r->parser.misdated;
+	r->misdated = r->parser.misdated = 0;
 	return misdated;
 }
 
@@ -389,17 +368,8 @@ int capture_reader_next(struct capture_reader *r, struct pt_pool *pool, struct p
 
 void capture_reader_facts(const struct capture_reader *r, struct capture_facts *facts)
 {
-	bool pcap = r->format == PCAP;
-	*facts = (struct capture_facts){
-		.format = !pcap          ? CAPTURE_PCAPNG
-	                  : r->pcap.nano ? CAPTURE_PCAP_NS
-	                                 : CAPTURE_PCAP,
-		.swapped = pcap ? r->pcap.swapped : r->pcapng.swapped,
-		.packed = input_packing(r->in),
-		.old = pcap && (r->pcap.wire_first || r->pcap.wire_greater || r->pcap.patched),
-		.link_type = r->pcap.link_type,
-		.snaplen = r->pcap.snaplen,
-	};
+	*facts = r->parser.facts;
+	facts->packed = input_packing(r->in);
 }
 
 int capture_reader_fd(const struct capture_reader *r)

@@ -4,12 +4,11 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/moment.h"
 #include "base/path.h"
 #include "base/writer.h"
+#include "capture/format.h"
 #include "capture/output.h"
 #include "capture/pack.h"
-#include "capture/pcapng_write.h"
 #include "capture/rotate.h"
 #include <assert.h>
 #include <errno.h>
@@ -19,19 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER        ((size_t)512 * 1024)
-#define EXTRA         (64 * 1024 * 1024 / BUFFER)
-#define RUN_MAX       (64 * 1024) /* bytes asked for at once, unless one packet needs more */
-#define FILE_HEADER   24
-#define PCAP_RECORD   16
-#define PCAP_MAGIC    0xa1b2c3d4u
-#define PCAP_NS_MAGIC 0xa1b23c4du
-#define PCAPNG_PACKET 6
-#define PCAP_LAST_NS  (UINT32_MAX * MOMENT_S + MOMENT_S - 1)
-#define ETHERNET      1
+#define BUFFER   ((size_t)512 * 1024)
+#define EXTRA    (64 * 1024 * 1024 / BUFFER)
+#define RUN_MAX  (64 * 1024) /* bytes asked for at once, unless one packet needs more */
+#define ETHERNET 1
 
 struct capture_writer {
 	struct capture_writer_config config;
+	const struct format *format;
 	char *aside; /* words, or NULL */
 	char *path, *ring, *interface_name, *application;
 	uint64_t number;       /* of the file in the ring */
@@ -130,6 +124,7 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	struct capture_writer *w = must_calloc(1, sizeof *w);
 	w->config = *config;
 	w->config.format = output.format;
+	w->format = formats[output.format];
 	w->path = path;
 	w->aside = aside;
 	w->ring = config->number ? must_strdup(config->path) : NULL;
@@ -216,40 +211,24 @@ static void on_lost(void *arg, uint64_t packets)
 	pthread_mutex_unlock(&w->owner);
 }
 
-static bool is_pcap_header(const uint8_t *at, size_t length)
-{
-	static const uint8_t version[] = {2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-	static const uint8_t swapped[] = {0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0};
-	const uint16_t one = 1;
-	bool little = *(const uint8_t *)&one;
-	uint32_t magic;
-	if (length < FILE_HEADER)
-		return false;
-	memcpy(&magic, at, sizeof magic);
-	return (magic == PCAP_MAGIC || magic == PCAP_NS_MAGIC) &&
-	       !memcmp(at + 4, little ? version : swapped, sizeof version);
-}
-
-/* [writer's thread] The packets that end in the first bytes of a buffer, as write_pcap and
-   write_pcapng put them there, and the end of the last block. */
+/* [writer's thread] The packets that end in the first bytes of a buffer, as they were put there, and
+   the end of the last part. */
 static uint64_t count_packets(void *arg, const void *bytes, size_t length, size_t *last_end)
 {
 	const struct capture_writer *w = arg;
-	const uint8_t *at = bytes, *end = at + length;
-	bool pcapng = w->config.format == CAPTURE_PCAPNG;
+	const uint8_t *at = bytes;
 	uint64_t count = 0;
-	if (!pcapng && is_pcap_header(at, length))
-		at += FILE_HEADER;
-	while (end - at >= (pcapng ? 8 : PCAP_RECORD)) {
-		uint32_t head[3];
-		memcpy(head, at, pcapng ? 8 : 12);
-		size_t size = pcapng ? head[1] : PCAP_RECORD + (size_t)head[2];
-		if ((size_t)(end - at) < size)
+	size_t left = length;
+	while (left >= FORMAT_PART) {
+		bool is_packet;
+		size_t size = w->format->part(at, &is_packet);
+		if (!size || left < size)
 			break;
 		at += size;
-		count += !pcapng || head[0] == PCAPNG_PACKET;
+		left -= size;
+		count += is_packet;
 	}
-	*last_end = (size_t)(at - (const uint8_t *)bytes);
+	*last_end = length - left;
 	return count;
 }
 
@@ -341,23 +320,6 @@ void capture_writer_reopen(struct capture_writer *w)
 
 /* ---- headers ---- */
 
-static void write_pcap_header(const struct capture_writer *w, uint8_t *at)
-{
-	const struct {
-		uint32_t magic;
-		uint16_t major, minor;
-		uint32_t zone, accuracy, snaplen, link_type;
-	} header = {w->config.format == CAPTURE_PCAP_NS ? PCAP_NS_MAGIC : PCAP_MAGIC,
-	            2,
-	            4,
-	            0,
-	            0,
-	            capture_packet_max((uint16_t)w->link_type),
-	            (uint32_t)w->link_type};
-	_Static_assert(sizeof header == FILE_HEADER, "no padding");
-	memcpy(at, &header, sizeof header);
-}
-
 static void advance(struct capture_writer *w, size_t length)
 {
 	writer_advance(w->writer, length);
@@ -368,17 +330,13 @@ static bool write_header(struct capture_writer *w, int link_type)
 {
 	if (w->headed)
 		return true;
-	bool pcapng = w->config.format == CAPTURE_PCAPNG;
-	size_t size = pcapng ? pcapng_section_size(w->application) : FILE_HEADER;
+	size_t size = w->format->header(NULL, 0, w->application);
 	uint8_t *at = writer_room(begin(w), size);
 	if (!at)
 		return false;
 	if (w->link_type < 0)
 		w->link_type = link_type;
-	if (pcapng)
-		pcapng_section_write(at, w->application);
-	else
-		write_pcap_header(w, at);
+	w->format->header(at, (uint16_t)w->link_type, w->application);
 	advance(w, size);
 	w->headed = true;
 	return true;
@@ -391,12 +349,11 @@ static int interface_of(struct capture_writer *w, uint16_t link_type, bool befor
 	for (unsigned i = 0; i < w->interface_count; i++)
 		if (w->interfaces[i].link_type == link_type && w->interfaces[i].before == before)
 			return (int)i;
-	size_t size = pcapng_interface_size(w->interface_name, before);
+	size_t size = w->format->interface(NULL, link_type, w->interface_name, before);
 	uint8_t *at = writer_room(w->writer, size);
 	if (!at)
 		return -1;
-	pcapng_interface_write(at, link_type, capture_packet_max(link_type), w->interface_name,
-	                       before);
+	w->format->interface(at, link_type, w->interface_name, before);
 	advance(w, size);
 	if (w->interface_count == w->interface_room) {
 		w->interface_room = w->interface_room ? w->interface_room * 2 : 4;
@@ -409,92 +366,38 @@ static int interface_of(struct capture_writer *w, uint16_t link_type, bool befor
 
 void capture_writer_head(struct capture_writer *w)
 {
-	bool pcapng = w->config.format == CAPTURE_PCAPNG;
 	if (w->output.end)
 		begin(w); /* what is torn goes */
-	else if (w->headed || w->output.filled || (!pcapng && w->link_type < 0))
+	else if (w->headed || w->output.filled || (!w->format->interface && w->link_type < 0))
 		return;
-	else if (write_header(w, w->link_type) && pcapng && w->config.link_type >= 0)
+	else if (write_header(w, w->link_type) && w->format->interface && w->config.link_type >= 0)
 		interface_of(w, (uint16_t)w->config.link_type, false);
 	capture_writer_push(w);
 }
 
 /* ---- packets ---- */
 
-/* Of one link type and, in pcapng, one side of 1970. */
-struct run {
-	struct pt_msg *const *messages;
-	unsigned count;
-	size_t size;
-	uint32_t packet_max;
-};
-
 static int link_type_of(const struct capture_writer *w, const struct pt_msg *m)
 {
 	return pt_msg_is_packet(m) ? m->link_type : w->config.link_type;
-}
-
-static uint32_t captured(const struct run *run, const struct pt_msg *m)
-{
-	return m->length < run->packet_max ? m->length : run->packet_max;
 }
 
 /* The messages at the front that are alike and fit one request for room. */
 static struct run front(const struct capture_writer *w, struct pt_msg *const *messages,
                         unsigned count, int link_type)
 {
-	bool pcapng = w->config.format == CAPTURE_PCAPNG, before = messages[0]->time_ns < 0;
+	bool before = messages[0]->time_ns < 0;
 	struct run run = {.messages = messages,
 	                  .packet_max = capture_packet_max((uint16_t)link_type)};
 	for (; run.count < count; run.count++) {
 		const struct pt_msg *m = messages[run.count];
-		uint32_t length = captured(&run, m);
-		size_t size = pcapng ? pcapng_packet_size(length) : PCAP_RECORD + (size_t)length;
+		size_t size = format_packet_size(w->format, run_captured(&run, m));
 		bool alike = link_type_of(w, m) == link_type && (m->time_ns < 0) == before;
 		if (run.count && (!alike || run.size + size > RUN_MAX))
 			break;
 		run.size += size;
 	}
 	return run;
-}
-
-static int64_t time_of(const struct pt_msg *m)
-{
-	return m->time_ns || pt_msg_is_packet(m) ? m->time_ns : moment_now();
-}
-
-static void write_pcap(struct capture_writer *w, uint8_t *at, const struct run *run)
-{
-	const uint32_t unit_ns = w->config.format == CAPTURE_PCAP_NS ? 1 : 1000;
-	for (unsigned i = 0; i < run->count; i++) {
-		const struct pt_msg *m = run->messages[i];
-		uint32_t length = captured(run, m);
-		int64_t time_ns = time_of(m);
-		if (time_ns < 0 || time_ns > PCAP_LAST_NS) {
-			time_ns = time_ns < 0 ? 0 : PCAP_LAST_NS;
-			w->misfits.dated++;
-		}
-		w->misfits.cut += length < m->length;
-		uint32_t header[4] = {(uint32_t)(time_ns / MOMENT_S),
-		                      (uint32_t)(time_ns % MOMENT_S) / unit_ns, length,
-		                      m->wire_length};
-		memcpy(at, header, sizeof header);
-		if (length)
-			memcpy(at + sizeof header, m->bytes, length);
-		at += sizeof header + length;
-	}
-}
-
-static void write_pcapng(struct capture_writer *w, uint8_t *at, const struct run *run,
-                         uint32_t interface)
-{
-	for (unsigned i = 0; i < run->count; i++) {
-		const struct pt_msg *m = run->messages[i];
-		uint32_t length = captured(run, m);
-		w->misfits.cut += length < m->length;
-		pcapng_packet_write(at, interface, m, time_of(m), length);
-		at += pcapng_packet_size(length);
-	}
 }
 
 static int refuse(const struct capture_writer *w, const struct pt_msg *m, struct pt_error *err)
@@ -514,24 +417,21 @@ static int refuse(const struct capture_writer *w, const struct pt_msg *m, struct
 static int put_front(struct capture_writer *w, struct pt_msg *const *messages, unsigned count,
                      struct pt_error *err)
 {
-	bool pcapng = w->config.format == CAPTURE_PCAPNG;
+	bool mixed = w->format->interface, before = messages[0]->time_ns < 0;
 	int link_type = link_type_of(w, messages[0]), interface = 0;
-	if (link_type < 0 || (!pcapng && w->link_type >= 0 && link_type != w->link_type))
+	if (link_type < 0 || (!mixed && w->link_type >= 0 && link_type != w->link_type))
 		return refuse(w, messages[0], err);
 	if (!write_header(w, link_type))
 		return 0;
 	begin(w);
-	if (pcapng &&
-	    (interface = interface_of(w, (uint16_t)link_type, messages[0]->time_ns < 0)) < 0)
+	if (mixed && (interface = interface_of(w, (uint16_t)link_type, before)) < 0)
 		return 0;
 	struct run run = front(w, messages, count, link_type);
+	run.interface = (uint32_t)interface;
 	uint8_t *at = writer_room(w->writer, run.size);
 	if (!at)
 		return 0;
-	if (pcapng)
-		write_pcapng(w, at, &run, (uint32_t)interface);
-	else
-		write_pcap(w, at, &run);
+	w->format->packets(at, &run, &w->misfits);
 	advance(w, run.size);
 	return (int)run.count;
 }
@@ -612,7 +512,7 @@ int capture_writer_close(struct capture_writer *w, struct pt_error *err)
 	if (rc == 0 && !w->headed)
 		write_header(w, ETHERNET);
 	/* libpcap takes no file without an interface. */
-	if (rc == 0 && w->config.format == CAPTURE_PCAPNG && !w->interface_count)
+	if (rc == 0 && w->format->interface && !w->interface_count)
 		interface_of(w, w->config.link_type < 0 ? ETHERNET : (uint16_t)w->config.link_type,
 		             false);
 	rc = writer_free(w->writer, true);

@@ -451,7 +451,7 @@ def try_all(folder, *without, **env):
 
 
 def test_captures_of_every_kind_come_through(tmp_path):
-    done = try_all(make_folder(tmp_path / "captures"), "anonymize")
+    done = try_all(make_folder(tmp_path / "captures"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "failures" not in done.stdout and "1 no capture" in done.stdout, done.stdout
 

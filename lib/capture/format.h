@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a format of capture files is: how it is told, read, written and found torn. Readers and
+   writers know formats by these rows alone; a new one is a file with its row, and a line in
+   formats.def. */
+#ifndef CAPTURE_FORMAT_H
+#define CAPTURE_FORMAT_H
+
+#include "base/moment.h"
+#include "capture/capture.h"
+
+#include <pipetool/error.h>
+#include <pipetool/msg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What of the file is in memory. A parser moves `at` and `offset` forward as it uses bytes up. */
+struct window {
+	const char *name; /* the file's, for words */
+	const uint8_t *at, *end;
+	uint64_t offset; /* of `at` in the (unpacked) file */
+	/* When a parser returns 0: so many bytes from `at` on it must see to go on … */
+	size_t want;
+	uint32_t skip; /* … after so many that nobody need see, if this is not 0 */
+};
+
+/* A packet; its bytes lie in the window. */
+struct record {
+	const uint8_t *bytes;
+	int64_t time_ns;
+	uint32_t length, wire_length;
+	uint16_t link_type;
+};
+
+/* A file that is being read, and what is known of it: `own` is the format's, and begins as zeros. */
+struct parser {
+	const struct format *format; /* NULL: not told yet */
+	void *own;
+	bool begun;                 /* its header has been read */
+	struct capture_facts facts; /* from then on, but for `packed` */
+	uint32_t closing;  /* 0, or how long what is being skipped says at its end to be … */
+	uint64_t block_at; /* … and where it began */
+	uint64_t misdated; /* packets so far whose time no message can have: it has the nearest */
+};
+
+/* Packets that are written together: of one link type and, where times have no sign, on one side of
+   1970. `size` bytes, of which none is of a packet behind the first `packet_max`. */
+struct run {
+	struct pt_msg *const *messages;
+	unsigned count;
+	size_t size;
+	uint32_t packet_max, interface;
+};
+
+struct format {
+	const char *const *endings; /* of its files' names, in small letters; ends with NULL; may be
+	                              NULL */
+
+	/* ---- reading ---- */
+
+	bool (*begins)(uint32_t magic); /* the file's first four bytes, in either order; NULL: one
+	                                   that another row reads, too */
+	/* Finds up to `max` records; 0 with window->want when more bytes are needed (or max is 0);
+	   a negative code with words at the first thing wrong, once all records before it were
+	   given: -ENODATA, without words, where another file begins at window->at. */
+	int (*parse)(struct parser *, struct window *, struct record *, unsigned max,
+	             struct pt_error *);
+	size_t own_size;
+	void (*reset)(void *own); /* frees what it holds; may be NULL */
+
+	/* ---- writing: each returns how many bytes it takes, and writes nothing to NULL ---- */
+
+	size_t (*header)(uint8_t *at, uint16_t link_type, const char *application);
+	/* What stands before the first packet of a link type, and of a side of 1970; NULL: a file
+	   is of one link type. */
+	size_t (*interface)(uint8_t *at, uint16_t link_type, const char *name, bool before);
+	uint32_t packet_head, packet_align; /* about a packet, and what its bytes are padded to */
+	void (*packets)(uint8_t *at, const struct run *, struct capture_misfits *);
+
+	/* ---- what is there already, in this machine's byte order ---- */
+
+	uint32_t head;       /* bytes before the first packet; 0: parts like all others */
+	uint32_t snaplen_at; /* where in them the snapshot length stands, if `head` */
+	/* The size of the packet, header or block that begins with these FORMAT_PART bytes; 0: it
+	   is none. */
+	size_t (*part)(const uint8_t *at, bool *is_packet);
+};
+
+#define FORMAT_PART     16
+#define FORMAT_PART_MAX (129 * 1024 * 1024) /* more than any part of ours */
+
+/* By the numbers of enum capture_format, and ends with NULL. */
+extern const struct format *const formats[];
+#define FORMAT(number, name, row) extern const struct format row;
+#include "capture/formats.def"
+#undef FORMAT
+
+/* Whether another capture file begins where a record or block would, of which 12 bytes are there;
+   below 0: 24 are needed to tell. */
+int pcap_follows(const uint8_t *at, size_t left);
+
+/* What a packet may claim: the most of its link type, or what the file itself says. */
+static inline uint32_t packet_max(uint16_t link_type, uint32_t snaplen)
+{
+	uint32_t most = capture_packet_max(link_type);
+	return snaplen > most && snaplen <= INT32_MAX ? snaplen : most;
+}
+
+static inline size_t format_packet_size(const struct format *f, uint32_t captured)
+{
+	return f->packet_head + (((size_t)captured + f->packet_align - 1) & ~(f->packet_align - 1));
+}
+
+static inline uint32_t run_captured(const struct run *run, const struct pt_msg *m)
+{
+	return m->length < run->packet_max ? m->length : run->packet_max;
+}
+
+/* Its own, or else now. */
+static inline int64_t run_time_ns(const struct pt_msg *m)
+{
+	return m->time_ns || pt_msg_is_packet(m) ? m->time_ns : moment_now();
+}
+
+static inline size_t window_left(const struct window *w)
+{
+	return (size_t)(w->end - w->at);
+}
+
+static inline void window_use(struct window *w, size_t length)
+{
+	w->at += length;
+	w->offset += length;
+}
+
+/* "'x.pcap' is damaged at byte 24: …" */
+int window_damaged(const struct window *, uint64_t offset, struct pt_error *, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+#endif
