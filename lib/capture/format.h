@@ -44,7 +44,7 @@ struct parser {
 };
 
 /* Packets that are written together: of one link type and, where times have no sign, on one side of
-   1970. `size` bytes, of which none is of a packet behind the first `packet_max`. */
+   1970; `size` bytes in all, of each the first `packet_max` at the most. */
 struct run {
 	struct pt_msg *const *messages;
 	unsigned count;
@@ -70,12 +70,14 @@ struct format {
 
 	/* ---- writing: each returns how many bytes it takes, and writes nothing to NULL ---- */
 
-	size_t (*header)(uint8_t *at, uint16_t link_type, const char *application);
+	size_t (*header)(const struct format *, uint8_t *at, uint16_t link_type,
+	                 const char *application);
 	/* What stands before the first packet of a link type, and of a side of 1970; NULL: a file
 	   is of one link type. */
 	size_t (*interface)(uint8_t *at, uint16_t link_type, const char *name, bool before);
 	uint32_t packet_head, packet_align; /* about a packet, and what its bytes are padded to */
-	void (*packets)(uint8_t *at, const struct run *, struct capture_misfits *);
+	void (*packets)(const struct format *, uint8_t *at, const struct run *,
+	                struct capture_misfits *);
 
 	/* ---- what is there already, in this machine's byte order ---- */
 

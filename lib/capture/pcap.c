@@ -240,34 +240,26 @@ static int parse(struct parser *parser, struct window *w, struct record *records
 
 /* ---- writing ---- */
 
-static size_t write_header(uint8_t *at, uint32_t magic, uint16_t link_type)
+static size_t header(const struct format *f, uint8_t *at, uint16_t link_type,
+                     const char *application)
 {
 	const struct {
 		uint32_t magic;
 		uint16_t major, minor;
 		uint32_t zone, accuracy, snaplen, link_type;
-	} header = {magic, 2, 4, 0, 0, capture_packet_max(link_type), link_type};
+	} header = {f == &format_pcap ? MAGIC : MAGIC_NANO, 2,        4, 0, 0,
+	            capture_packet_max(link_type),          link_type};
 	_Static_assert(sizeof header == FILE_HEADER, "no padding");
+	(void)application;
 	if (at)
 		memcpy(at, &header, sizeof header);
 	return sizeof header;
 }
 
-static size_t header(uint8_t *at, uint16_t link_type, const char *application)
+static void packets(const struct format *f, uint8_t *at, const struct run *run,
+                    struct capture_misfits *misfits)
 {
-	(void)application;
-	return write_header(at, MAGIC, link_type);
-}
-
-static size_t header_ns(uint8_t *at, uint16_t link_type, const char *application)
-{
-	(void)application;
-	return write_header(at, MAGIC_NANO, link_type);
-}
-
-static inline void write_packets(uint8_t *at, const struct run *run, uint32_t unit_ns,
-                                 struct capture_misfits *misfits)
-{
+	const uint32_t unit_ns = f == &format_pcap ? 1000 : 1;
 	for (unsigned i = 0; i < run->count; i++) {
 		const struct pt_msg *m = run->messages[i];
 		uint32_t length = run_captured(run, m);
@@ -287,16 +279,6 @@ static inline void write_packets(uint8_t *at, const struct run *run, uint32_t un
 	}
 }
 
-static void packets(uint8_t *at, const struct run *run, struct capture_misfits *misfits)
-{
-	write_packets(at, run, 1000, misfits);
-}
-
-static void packets_ns(uint8_t *at, const struct run *run, struct capture_misfits *misfits)
-{
-	write_packets(at, run, 1, misfits);
-}
-
 /* A record as above, or the first bytes of a header of ours: in a record they would be of 2055, of
    a fraction of a second that is a version, and of no bytes. */
 static size_t part(const uint8_t *at, bool *is_packet)
@@ -310,27 +292,10 @@ static size_t part(const uint8_t *at, bool *is_packet)
 	return length <= FORMAT_PART_MAX ? RECORD_HEADER + (size_t)length : 0;
 }
 
-const struct format format_pcap = {
-	.begins = begins,
-	.parse = parse,
-	.own_size = sizeof(struct pcap),
-	.header = header,
-	.packet_head = RECORD_HEADER,
-	.packet_align = 1,
-	.packets = packets,
-	.head = FILE_HEADER,
-	.snaplen_at = SNAPLEN_AT,
-	.part = part,
-};
+#define ROW                                                                                       \
+	.parse = parse, .own_size = sizeof(struct pcap), .header = header,                        \
+	.packet_head = RECORD_HEADER, .packet_align = 1, .packets = packets, .head = FILE_HEADER, \
+	.snaplen_at = SNAPLEN_AT, .part = part
 
-const struct format format_pcap_ns = {
-	.parse = parse,
-	.own_size = sizeof(struct pcap),
-	.header = header_ns,
-	.packet_head = RECORD_HEADER,
-	.packet_align = 1,
-	.packets = packets_ns,
-	.head = FILE_HEADER,
-	.snaplen_at = SNAPLEN_AT,
-	.part = part,
-};
+const struct format format_pcap = {.begins = begins, ROW};
+const struct format format_pcap_ns = {ROW}; /* the same with nanoseconds */

@@ -427,11 +427,12 @@ static uint8_t *put_option(uint8_t *at, uint16_t code, const void *value, size_t
 	return put_padded(at, value, length);
 }
 
-static size_t header(uint8_t *at, uint16_t link_type, const char *application)
+static size_t header(const struct format *f, uint8_t *at, uint16_t link_type,
+                     const char *application)
 {
 	uint32_t size = (uint32_t)(SECTION_FIXED + text_size(application) +
 	                           (application ? OPTION_HEAD : 0));
-	(void)link_type;
+	(void)f, (void)link_type;
 	if (!at)
 		return size;
 	at = put32(at, SECTION);
@@ -474,15 +475,15 @@ static size_t interface(uint8_t *at, uint16_t link_type, const char *name, bool 
 	return size;
 }
 
-static size_t packet_size(uint32_t captured)
+static uint32_t packet_size(uint32_t captured)
 {
-	return PACKET_FIXED + pad4(captured);
+	return (uint32_t)format_packet_size(&format_pcapng, captured);
 }
 
 static inline void put_packet(uint8_t *at, uint32_t interface, const struct pt_msg *m,
                               int64_t time_ns, uint32_t captured)
 {
-	uint32_t size = (uint32_t)packet_size(captured);
+	uint32_t size = packet_size(captured);
 	at = put32(at, PACKET_ENHANCED);
 	at = put32(at, size);
 	at = put32(at, interface);
@@ -493,8 +494,10 @@ static inline void put_packet(uint8_t *at, uint32_t interface, const struct pt_m
 	put32(at, size);
 }
 
-static void packets(uint8_t *at, const struct run *run, struct capture_misfits *misfits)
+static void packets(const struct format *f, uint8_t *at, const struct run *run,
+                    struct capture_misfits *misfits)
 {
+	(void)f;
 	for (unsigned i = 0; i < run->count; i++) {
 		const struct pt_msg *m = run->messages[i];
 		uint32_t length = run_captured(run, m);
@@ -525,7 +528,8 @@ static uint8_t *grow(struct buf *b, size_t size)
 
 void capture_pcapng_header(struct buf *b, const char *application)
 {
-	header(grow(b, header(NULL, 0, application)), 0, application);
+	size_t size = header(NULL, NULL, 0, application);
+	header(NULL, grow(b, size), 0, application);
 }
 
 void capture_pcapng_interface(struct buf *b, uint16_t link_type, const char *name, bool before)

@@ -330,13 +330,13 @@ static bool write_header(struct capture_writer *w, int link_type)
 {
 	if (w->headed)
 		return true;
-	size_t size = w->format->header(NULL, 0, w->application);
+	size_t size = w->format->header(w->format, NULL, 0, w->application);
 	uint8_t *at = writer_room(begin(w), size);
 	if (!at)
 		return false;
 	if (w->link_type < 0)
 		w->link_type = link_type;
-	w->format->header(at, (uint16_t)w->link_type, w->application);
+	w->format->header(w->format, at, (uint16_t)w->link_type, w->application);
 	advance(w, size);
 	w->headed = true;
 	return true;
@@ -431,7 +431,7 @@ static int put_front(struct capture_writer *w, struct pt_msg *const *messages, u
 	uint8_t *at = writer_room(w->writer, run.size);
 	if (!at)
 		return 0;
-	w->format->packets(at, &run, &w->misfits);
+	w->format->packets(w->format, at, &run, &w->misfits);
 	advance(w, run.size);
 	return (int)run.count;
 }
