@@ -143,6 +143,12 @@ static void woken(struct pt_block *b)
 	reconnect_woken(&t->reconnect);
 }
 
+static void no_more(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	stream_end(&t->stream);
+}
+
 static json_t *describe(struct pt_block *b)
 {
 	struct tcp_connect *t = pt_state(b);
@@ -181,7 +187,9 @@ static const struct pt_type tcp_connect_pipe = {
 	.summary = "Connects by TCP and uses the connection as source and sink",
 	.help = "Bytes that come are messages on the low exit, messages on the low entry are sent. "
 		"What the peer does not take holds the sources back. When the peer closes its "
-		"side the source is exhausted, and can still be written to. With retry_s it "
+		"side the source is exhausted, and can still be written to. When the sources that "
+		"reach it are exhausted, the peer is told of the end behind what was sent, and can "
+		"still answer: `a % b` relays whole conversations. With retry_s it "
 		"connects again instead, and what could not be sent waits for that; a message "
 		"that was on its way is sent again as a whole. `ptctl close` cuts the connection.",
 	.picture = "     +-------------+\n"
@@ -220,6 +228,7 @@ static const struct pt_type tcp_connect_pipe = {
 	.produce = produce,
 	.push_many = push_many,
 	.changed = changed,
+	.no_more = no_more,
 	.woken = woken,
 	.describe = describe,
 	.finish = finish,

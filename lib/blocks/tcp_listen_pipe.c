@@ -226,6 +226,12 @@ static void produce(struct pt_block *b, unsigned max)
 	stream_produce(&t->stream, max);
 }
 
+static void no_more(struct pt_block *b)
+{
+	struct tcp_listen *t = pt_state(b);
+	stream_end(&t->stream);
+}
+
 static json_t *describe(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
@@ -268,7 +274,9 @@ static const struct pt_type tcp_listen_pipe = {
 		"the "
 		"block triggers; then bytes pass both ways on the low canal. What was pushed "
 		"before waits for the connection. Further connections are refused. When the peer "
-		"has closed its side the source is exhausted, and can still be written to. With "
+		"has closed its side the source is exhausted, and can still be written to. When "
+		"the sources that reach it are exhausted, the peer is told of the end behind what "
+		"was sent, and can still answer: `a % b` relays whole conversations. With "
 		"again=True it sends what waits, closes too, and listens for the next one. `ptctl "
 		"show` tells the port that 0 became, and `ptctl close` cuts the connection.",
 	.picture = "     +------^------+\n"
@@ -308,6 +316,7 @@ static const struct pt_type tcp_listen_pipe = {
 	.produce = produce,
 	.push_many = push_many,
 	.changed = changed,
+	.no_more = no_more,
 	.describe = describe,
 	.finish = finish,
 	.leave = leave,

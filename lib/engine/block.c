@@ -133,11 +133,12 @@ static void begin_functions(struct pt_block *b)
 void block_start(struct pt_block *b)
 {
 	b->failed = b->exhausted = b->ready = b->full = b->paused = b->retry_due = false;
+	b->told_no_more = false;
 	free(b->note);
 	b->note = NULL;
 	b->batch = VECTOR_MAX;
 	b->started = true;
-	b->engine->flow_stale = true;
+	b->engine->flow_stale = b->engine->ends_stale = true;
 	begin_functions(b);
 	if (b->type->start)
 		b->type->start(b);
@@ -366,7 +367,7 @@ void pt_ready(struct pt_block *b, bool ready)
 
 void pt_exhausted(struct pt_block *b)
 {
-	b->exhausted = true;
+	b->exhausted = b->engine->ends_stale = true;
 	b->ready = false;
 }
 

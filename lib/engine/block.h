@@ -79,7 +79,7 @@ struct pt_block {
 	unsigned batch; /* messages a turn: fewer where one costs much */
 
 	/* a sink */
-	bool full, available;
+	bool full, available, told_no_more;
 
 	_Atomic bool woken;
 	_Atomic uint64_t undone; /* of `out`, told by other threads: see block_settle_counts */

@@ -428,7 +428,7 @@ static void commit(struct change *c)
 	commit_starts(c, false);
 	tell_sets(c);
 	commit_starts(c, true);
-	e->flow_stale = true;
+	e->flow_stale = e->ends_stale = true;
 	tell_estates(c);
 
 	struct retired *retired = c->retired;

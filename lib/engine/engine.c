@@ -160,6 +160,8 @@ void engine_settle(struct pt_engine *e)
 	}
 	if (e->flow_stale)
 		flow_update(e);
+	if (e->ends_stale)
+		flow_end(e);
 	tap_settle(e);
 	estate_tell_stale(e);
 	if (flow_has_work(e))

@@ -54,6 +54,7 @@ struct pt_engine {
 	unsigned trigger_nesting; /* triggers that are not over */
 	unsigned triggers_back; /* since there was none: how often one has come back to its block */
 	bool flow_stale;        /* which sources are held back must be found anew */
+	bool ends_stale;        /* to which blocks no more will come must be found anew */
 	_Atomic bool woken;     /* some block was woken */
 	bool ending;
 	bool comes_back;          /* it is being started by the daemon itself: see pt_comes_back */
@@ -95,6 +96,7 @@ void engine_publish(struct pt_engine *); /* for pt_engine_look */
 /* ---- flow.c: whose turn it is ---- */
 void flow_work(struct pt_engine *);           /* one turn of the sources that may run */
 void flow_update(struct pt_engine *);         /* holds back the sources that reach a full sink */
+void flow_end(struct pt_engine *);            /* tells blocks to which no more will come */
 bool flow_has_work(const struct pt_engine *); /* is there a source that may run */
 bool flow_is_exhausted(const struct pt_engine *); /* nothing left to send, or nobody to take it */
 

@@ -81,6 +81,70 @@ bool flow_is_exhausted(const struct pt_engine *e)
 	return true;
 }
 
+/* ---- to whom no more will come ---- */
+
+enum coming { COMES, MAY_COME, NO_MORE };
+
+/* What a drain still has goes on by itself, or when somebody triggers it. */
+static enum coming from_block(const struct pt_block *b)
+{
+	if (block_is_source(b))
+		return b->started && b->exhausted ? NO_MORE : COMES;
+	return b->ready || b->count.held ? MAY_COME : NO_MORE;
+}
+
+/* Back over links of any kind; what comes into a source does not go on in it. */
+static enum coming find_coming(const struct graph *g, const struct ways *in, unsigned block)
+{
+	bool *seen = must_calloc(g->count, sizeof *seen);
+	unsigned *to_do = must_calloc(g->count + 1, sizeof *to_do), count = 1, sources = 0;
+	enum coming coming = NO_MORE;
+	to_do[0] = block;
+	while (count && coming != COMES) {
+		unsigned base = to_do[--count] * 3;
+		for (unsigned i = in->first[base]; i < in->first[base + 3]; i++) {
+			const struct graph_block *from = g->links[in->links[i]].from;
+			if (seen[from->index])
+				continue;
+			seen[from->index] = true;
+			enum coming one = from_block(from->alive);
+			coming = one < coming ? one : coming;
+			sources += block_is_source(from->alive);
+			if (!block_is_source(from->alive))
+				to_do[count++] = from->index;
+		}
+	}
+	free(to_do);
+	free(seen);
+	return sources ? coming : COMES;
+}
+
+static bool wants_end(const struct pt_block *b)
+{
+	return b->type->no_more && b->started && !b->away && !b->told_no_more;
+}
+
+void flow_end(struct pt_engine *e)
+{
+	const struct graph *g = e->graph;
+	struct ways in = {NULL, NULL};
+	e->ends_stale = false;
+	for (unsigned i = 0; i < g->count; i++) {
+		struct pt_block *b = g->blocks[i]->alive;
+		if (!wants_end(b))
+			continue;
+		if (!in.first)
+			in = ways_in(g);
+		enum coming coming = find_coming(g, &in, i);
+		e->ends_stale |= coming == MAY_COME;
+		b->told_no_more = coming == NO_MORE;
+		if (b->told_no_more)
+			b->type->no_more(b);
+	}
+	if (in.first)
+		ways_free(&in);
+}
+
 /* ---- who is held back ---- */
 
 /* An exit is a block's index * 3 + canal, and held when something that leaves by it comes to a full

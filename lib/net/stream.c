@@ -165,6 +165,22 @@ void stream_check(struct stream *s)
 	}
 }
 
+/* What comes all the same was sent behind the end. */
+static void end_if_written(struct stream *s)
+{
+	if (!s->ending || s->fd < 0 || s->queue.head || s->output_failed)
+		return;
+	s->output_failed = true;
+	if (s->is_socket)
+		shutdown(s->fd, SHUT_WR);
+}
+
+void stream_end(struct stream *s)
+{
+	s->ending = true;
+	end_if_written(s);
+}
+
 static void run(struct stream *s)
 {
 	watch_peer(s);
@@ -244,7 +260,7 @@ void stream_start(struct stream *s)
 		go_on(s);
 		return;
 	}
-	s->finishing = s->output_failed = s->read_only = false;
+	s->finishing = s->output_failed = s->read_only = s->ending = false;
 	s->written = 0;
 }
 
@@ -252,6 +268,8 @@ void stream_detach(struct stream *s)
 {
 	if (s->fd < 0)
 		return;
+	if (s->keeps && s->output_failed && !s->queue.head) /* what comes next was not ended */
+		s->ending = false;
 	s->reading = s->writing = s->finishing = s->output_failed = false;
 	pt_timer_stop(s->block, &s->timer);
 	if (!s->always_ready)
@@ -461,6 +479,7 @@ static void flush(struct stream *s)
 		else
 			pt_queue_begun(&s->queue, s->written += (size_t)n);
 	}
+	end_if_written(s);
 	detach_if_finished(s);
 }
 

@@ -42,6 +42,7 @@ struct stream {
 	bool always_ready, is_socket, has_borders, may_be_empty;
 	bool reading, writing;
 	bool input_ended, output_failed, read_only, finishing, stopped;
+	bool ending;    /* its output, when what waits is written */
 	bool inherited; /* since then not started */
 	bool left;      /* to the next daemon: it is closed, and not ended */
 	struct pt_queue queue;
@@ -70,6 +71,10 @@ void stream_begin(struct stream *, int fd);
 void stream_detach(struct stream *);
 /* The same as soon as what waits is written. */
 void stream_finish(struct stream *);
+
+/* Nothing more will be pushed: when what waits is written, a connection's other side is told that
+   this was the end, and can still send. */
+void stream_end(struct stream *);
 
 /* Cuts the connection: its other side is told, and what it sends any more is not read. */
 void stream_cut(struct stream *);

@@ -117,6 +117,10 @@ struct pt_type {
 	void (*finish)(struct pt_block *);
 	struct pt_msg *(*take)(struct pt_block *, enum pt_canal *);
 
+	/* No message will come any more: the sources that reach the block are exhausted, and what was
+	   kept on the way has passed. Not where no source reaches it. */
+	void (*no_more)(struct pt_block *);
+
 	void (*changed)(struct pt_block *); /* PT_LIVE parameters were set */
 	/* Of a running block: a file that it writes may have lost its name; it is to be opened anew
 	   by that name (SIGHUP, or `ptctl set` of the same name). */
