@@ -208,9 +208,9 @@ void ask_settled(void *owner)
 	engine_gone(engine);
 }
 
-static void answered(struct post *post)
+static void answered(struct pt_letter *letter)
 {
-	struct ask *ask = (struct ask *)post;
+	struct ask *ask = (struct ask *)letter;
 	struct engine *engine = ask->engine;
 	commit_answered(ask);
 	failing_answered(ask);
@@ -229,10 +229,10 @@ void ask_done(void *arg, int code, json_t *result, struct pt_error *err)
 	struct ask *ask = arg;
 	ask->code = code;
 	ask->result = result;
-	ask->post.run = answered;
+	ask->letter.read = answered;
 	if (code && err)
 		error_move(&ask->err, err);
-	inbox_post(ask->engine->engines->inbox, &ask->post);
+	mailbox_post(ask->engine->engines->mailbox, &ask->letter);
 }
 
 /* ---- questions ---- */

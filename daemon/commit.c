@@ -183,15 +183,15 @@ void commit_settled(struct engine *engine)
 
 /* ---- what the engine tells ---- */
 
-struct change_post {
-	struct post post;
+struct change_news {
+	struct pt_letter letter;
 	struct ask *ask;
 	json_t *change;
 };
 
-static void changed(struct post *post)
+static void changed(struct pt_letter *letter)
 {
-	struct change_post *news = (struct change_post *)post;
+	struct change_news *news = (struct change_news *)letter;
 	struct ask *ask = news->ask;
 	if (ask->author)
 		record(ask, news->change);
@@ -204,11 +204,11 @@ static void changed(struct post *post)
 /* [engine's thread] */
 void commit_changed(void *output, void *request, json_t *change)
 {
-	struct change_post *news = must_calloc(1, sizeof *news);
-	news->post.run = changed;
+	struct change_news *news = must_calloc(1, sizeof *news);
+	news->letter.read = changed;
 	news->ask = request;
 	news->change = change;
-	inbox_post(news->ask->engine->engines->inbox, &news->post);
+	mailbox_post(news->ask->engine->engines->mailbox, &news->letter);
 }
 
 /* Where nothing differed, and where it was refused, nothing was told before. */

@@ -19,8 +19,8 @@ enum { PIECE = 64 * 1024, PIECES = 2 * CONSOLE_WAITING_MAX / PIECE };
 
 struct console {
 	struct writer *writer;
-	struct inbox *inbox;
-	struct post progressed;
+	struct mailbox *mailbox;
+	struct pt_letter progressed;
 	atomic_bool posted;
 	bool is_journal, is_log; /* the same file as the log, and no terminal */
 	bool pushed;             /* and not heard of yet */
@@ -32,7 +32,7 @@ static void progress(void *arg)
 {
 	struct console *c = arg;
 	if (!atomic_exchange(&c->posted, true))
-		inbox_post(c->inbox, &c->progressed);
+		mailbox_post(c->mailbox, &c->progressed);
 }
 
 static void tell_dropped(struct console *c)
@@ -52,9 +52,10 @@ static void look_for_error(struct console *c)
 	          error_words(writer_error(c->writer)));
 }
 
-static void progressed(struct post *post)
+static void progressed(struct pt_letter *letter)
 {
-	struct console *c = (struct console *)((char *)post - offsetof(struct console, progressed));
+	struct console *c =
+		(struct console *)((char *)letter - offsetof(struct console, progressed));
 	atomic_store(&c->posted, false);
 	c->pushed = false;
 	look_for_error(c);
@@ -209,11 +210,11 @@ static bool is_log(int fd)
 	       out.st_dev == log.st_dev && out.st_ino == log.st_ino;
 }
 
-struct console *console_new(int fd, struct inbox *inbox)
+struct console *console_new(int fd, struct mailbox *mailbox)
 {
 	struct console *c = must_calloc(1, sizeof *c);
-	c->inbox = inbox;
-	c->progressed.run = progressed;
+	c->mailbox = mailbox;
+	c->progressed.read = progressed;
 	c->is_journal = journald_is(fd);
 	c->is_log = !c->is_journal && is_log(fd);
 	const struct writer_config config = {.fd = fd,

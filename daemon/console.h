@@ -3,7 +3,7 @@
 #ifndef DAEMON_CONSOLE_H
 #define DAEMON_CONSOLE_H
 
-#include "daemon/inbox.h"
+#include "base/mailbox.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,7 +14,7 @@
    that the log goes to, each line begins with the time and both. */
 struct console;
 
-struct console *console_new(int fd, struct inbox *);
+struct console *console_new(int fd, struct mailbox *);
 
 /* Adds text. While more than CONSOLE_WAITING_MAX wait to be written, text is dropped and counted,
    which is logged when it begins and when it ends. */

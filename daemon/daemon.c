@@ -413,9 +413,9 @@ static void watch_signals(struct daemon *d)
 
 static void open_loop(struct daemon *d)
 {
-	if (uv_loop_init(&d->loop))
+	enum { TURN_NS = 1000000 };
+	if (uv_loop_init(&d->loop) || mailbox_init(&d->mailbox, &d->loop, TURN_NS))
 		out_of_memory();
-	inbox_init(&d->inbox, &d->loop);
 	uv_timer_init(&d->loop, &d->deadline);
 	uv_prepare_init(&d->loop, &d->ending_turn);
 	d->deadline.data = d->ending_turn.data = d;
@@ -443,9 +443,9 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	                                      .event = on_event,
 	                                      .reread = on_reread,
 	                                      .arg = d};
-	d->console = console_new(STDOUT_FILENO, &d->inbox);
+	d->console = console_new(STDOUT_FILENO, &d->mailbox);
 	d->events = events_new(d);
-	d->engines = engines_new(&d->loop, &d->inbox, &events);
+	d->engines = engines_new(&d->loop, &d->mailbox, &events);
 	engines_configure(d->engines, &d->conf);
 	engines_keep(d->engines, d->journal);
 	engines_leave_to(d->engines, d->keep);
@@ -465,7 +465,7 @@ static int open_journal(struct daemon *d)
 	struct pt_error err = PT_ERROR_INIT;
 	bool asked = d->options->state || d->conf.state || getenv("STATE_DIRECTORY");
 	char *folder = state_folder(d);
-	int code = journal_open(folder, &d->inbox, &d->journal, &err);
+	int code = journal_open(folder, &d->mailbox, &d->journal, &err);
 	free(folder);
 	if (code && asked)
 		log_error("%s", pt_error_text(&err, ""));
@@ -498,10 +498,11 @@ static void close_handle(uv_handle_t *handle, void *arg)
 
 static void close_loop(struct daemon *d)
 {
-	inbox_fini(&d->inbox);
+	mailbox_close(&d->mailbox);
 	uv_walk(&d->loop, close_handle, NULL);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&d->loop);
+	mailbox_fini(&d->mailbox);
 	conf_clear(&d->conf);
 }
 

@@ -5,7 +5,7 @@
 #define DAEMON_DAEMON_H
 
 #include "daemon/conf.h"
-#include "daemon/inbox.h"
+#include "base/mailbox.h"
 #include "daemon/options.h"
 #include <uv.h>
 
@@ -25,7 +25,7 @@ struct daemon {
 	const char *config_path;
 	struct conf conf;
 	uv_loop_t loop;
-	struct inbox inbox;
+	struct mailbox mailbox;
 	struct journal *journal; /* NULL: nothing is kept */
 	struct keep *keep;       /* NULL: the service manager keeps nothing */
 	struct loaded *loaded;

@@ -18,8 +18,8 @@ struct waiter {
 };
 
 struct ask {
-	struct post post; /* first: what is posted back is the ask */
-	struct ask *next; /* of those that are held */
+	struct pt_letter letter; /* first: what is posted back is the ask */
+	struct ask *next;        /* of those that are held */
 	struct engine *engine;
 	engines_done *done;
 	void *arg;
@@ -69,9 +69,9 @@ struct engine {
 	int code;                          /* why it could not be made */
 	struct pt_error err;
 	struct waiter *waiters; /* for its making, then for its end */
-	struct post over;       /* its thread is at its end */
+	struct pt_letter over;  /* its thread is at its end */
 	struct work freeing;    /* then */
-	struct post freed;
+	struct pt_letter freed;
 	uint64_t removing; /* the journal's ticket for that */
 	bool removed;      /* its journal was to be, and is */
 	bool is_freed;
@@ -105,7 +105,7 @@ struct engine {
 };
 
 struct engines {
-	struct inbox *inbox;
+	struct mailbox *mailbox;
 	uv_loop_t *loop;
 	struct engines_events events;
 	struct pt_engine_limits limits;

@@ -219,9 +219,9 @@ void engine_gone(struct engine *engine)
 }
 
 /* Everything that its thread has posted has been run before. */
-static void freed(struct post *post)
+static void freed(struct pt_letter *letter)
 {
-	struct engine *engine = (struct engine *)((char *)post - offsetof(struct engine, freed));
+	struct engine *engine = (struct engine *)((char *)letter - offsetof(struct engine, freed));
 	if (!engine->suspended)
 		keep_forget(engine->engines->keep, engine->name);
 	engine->is_freed = true;
@@ -247,12 +247,12 @@ static void free_aside(struct work *work)
 	struct engine *engine = (struct engine *)((char *)work - offsetof(struct engine, freeing));
 	pt_engine_free(engine->engine);
 	give_back_memory();
-	inbox_post(engine->engines->inbox, &engine->freed);
+	mailbox_post(engine->engines->mailbox, &engine->freed);
 }
 
-static void over(struct post *post)
+static void over(struct pt_letter *letter)
 {
-	struct engine *engine = (struct engine *)((char *)post - offsetof(struct engine, over));
+	struct engine *engine = (struct engine *)((char *)letter - offsetof(struct engine, over));
 	engine->is_over = true;
 	engine->freeing = (struct work){.run = free_aside, .must = true};
 	workers_add(&engine->freeing);
@@ -262,7 +262,7 @@ static void over(struct post *post)
 void engine_ended(void *output)
 {
 	struct engine *engine = (struct engine *)((char *)output - offsetof(struct engine, output));
-	inbox_post(engine->engines->inbox, &engine->over);
+	mailbox_post(engine->engines->mailbox, &engine->over);
 }
 
 void engine_unmake(struct engine *engine)
@@ -272,8 +272,8 @@ void engine_unmake(struct engine *engine)
 	engine->suspended =
 		goes_on && engine->lasts && engine->engines->ending && engine->engines->keep;
 	engine->phase = ENDING;
-	engine->over.run = over;
-	engine->freed.run = freed;
+	engine->over.read = over;
+	engine->freed.read = freed;
 	if (engine->suspended)
 		pt_engine_suspend(engine->engine);
 	pt_engine_end(engine->engine);
@@ -350,12 +350,12 @@ void engines_end(struct engines *all, engines_done *done, void *arg)
 
 /* ---- life ---- */
 
-struct engines *engines_new(uv_loop_t *loop, struct inbox *inbox,
+struct engines *engines_new(uv_loop_t *loop, struct mailbox *mailbox,
                             const struct engines_events *events)
 {
 	struct engines *all = must_calloc(1, sizeof *all);
 	all->loop = loop;
-	all->inbox = inbox;
+	all->mailbox = mailbox;
 	all->events = *events;
 	all->retry_ms = 2000;
 	all->handles = 2;

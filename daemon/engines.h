@@ -3,7 +3,7 @@
 #ifndef DAEMON_ENGINES_H
 #define DAEMON_ENGINES_H
 
-#include "daemon/inbox.h"
+#include "base/mailbox.h"
 #include "daemon/revisions.h"
 #include <jansson.h>
 #include <pipetool/engine.h>
@@ -43,7 +43,7 @@ struct engines_events {
 	void *arg;
 };
 
-struct engines *engines_new(uv_loop_t *, struct inbox *, const struct engines_events *);
+struct engines *engines_new(uv_loop_t *, struct mailbox *, const struct engines_events *);
 /* Files that blocks write and that have lost their names are opened anew. */
 void engines_reopen(struct engines *);
 void engines_configure(struct engines *, const struct conf *); /* limits, for engines to come */

@@ -34,7 +34,7 @@ enum {
 enum action { APPEND, REWRITE, REMOVE };
 
 struct task {
-	struct post post; /* first */
+	struct pt_letter letter; /* first */
 	struct task *next;
 	struct journal_file *file;
 	enum action action;
@@ -66,7 +66,7 @@ struct journal {
 	int fd, lock;
 	uint32_t found_sum; /* of what is good of the file that is being found */
 	size_t found_length;
-	struct inbox *inbox;
+	struct mailbox *mailbox;
 	pthread_t thread;
 	uv_mutex_t mutex; /* for what follows */
 	uv_cond_t cond;
@@ -371,7 +371,7 @@ static void *work(void *arg)
 		carry_out(j, all);
 		for (struct task *next; all; all = next) {
 			next = all->next;
-			inbox_post(j->inbox, &all->post);
+			mailbox_post(j->mailbox, &all->letter);
 		}
 		uv_mutex_lock(&j->mutex);
 	}
@@ -381,9 +381,9 @@ static void *work(void *arg)
 
 /* ---- asking ---- */
 
-static void done(struct post *post)
+static void done(struct pt_letter *letter)
 {
-	struct task *t = (struct task *)post;
+	struct task *t = (struct task *)letter;
 	struct journal_file *f = t->file;
 	f->settled = t->ticket;
 	if (t->code && !f->failed)
@@ -403,7 +403,7 @@ static uint64_t ask(struct journal_file *f, enum action action, struct buf *text
 {
 	struct journal *j = f->journal;
 	struct task *t = must_calloc(1, sizeof *t);
-	t->post.run = done;
+	t->letter.read = done;
 	t->file = f;
 	t->action = action;
 	t->length = text ? text->length : 0;
@@ -539,7 +539,7 @@ static void close_folder(struct journal *j)
 	free(j);
 }
 
-int journal_open(const char *folder, struct inbox *inbox, struct journal **out,
+int journal_open(const char *folder, struct mailbox *mailbox, struct journal **out,
                  struct pt_error *err)
 {
 	struct journal *j = must_calloc(1, sizeof *j);
@@ -550,7 +550,7 @@ int journal_open(const char *folder, struct inbox *inbox, struct journal **out,
 		close_folder(j);
 		return code;
 	}
-	j->inbox = inbox;
+	j->mailbox = mailbox;
 	j->tail = &j->head;
 	uv_mutex_init(&j->mutex);
 	uv_cond_init(&j->cond);

@@ -4,7 +4,7 @@
 #ifndef DAEMON_JOURNAL_H
 #define DAEMON_JOURNAL_H
 
-#include "daemon/inbox.h"
+#include "base/mailbox.h"
 #include <jansson.h>
 #include <pipetool/error.h>
 #include <stdbool.h>
@@ -25,7 +25,7 @@ struct journal_file;
 
 /* Opens the folder, which is made if need be, for this process alone: -PT_ESTATE if another has
    it. */
-int journal_open(const char *folder, struct inbox *, struct journal **, struct pt_error *);
+int journal_open(const char *folder, struct mailbox *, struct journal **, struct pt_error *);
 void journal_close(struct journal *); /* what was asked is done before; NULL does nothing */
 const char *journal_folder(const struct journal *);
 

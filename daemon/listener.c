@@ -15,7 +15,7 @@ struct gate {
 };
 
 struct parcel {
-	struct post post;
+	struct pt_letter letter;
 	struct listener *listener;
 	size_t length; /* as the gate counted it */
 	struct buf bytes;
@@ -81,9 +81,9 @@ static void arrive(struct gate *g, size_t length)
 
 /* ---- the control loop ---- */
 
-static void arrived(struct post *post)
+static void arrived(struct pt_letter *letter)
 {
-	struct parcel *parcel = (struct parcel *)post;
+	struct parcel *parcel = (struct parcel *)letter;
 	struct listener *l = parcel->listener;
 	arrive(l->gate, parcel->length);
 	if (l->connection)
@@ -103,9 +103,9 @@ static void tell_end(struct listener *l)
 	buf_free(&line);
 }
 
-static void ended(struct post *post)
+static void ended(struct pt_letter *letter)
 {
-	struct listener *l = (struct listener *)((char *)post - offsetof(struct listener, ended));
+	struct listener *l = (struct listener *)((char *)letter - offsetof(struct listener, ended));
 	if (l->connection && !l->raw)
 		tell_end(l);
 	if (l->connection)
@@ -125,7 +125,7 @@ static void on_data(void *arg, const char *bytes, size_t length)
 {
 	struct listener *l = arg;
 	struct parcel *parcel = must_calloc(1, sizeof *parcel);
-	parcel->post.run = arrived;
+	parcel->letter.read = arrived;
 	parcel->listener = l;
 	if (l->raw)
 		buf_add(&parcel->bytes, bytes, length);
@@ -133,27 +133,27 @@ static void on_data(void *arg, const char *bytes, size_t length)
 		rpc_write_notification_text(&parcel->bytes, "block.packets", bytes, length);
 	parcel->length = parcel->bytes.length;
 	send_out(l->gate, parcel->length);
-	inbox_post(l->inbox, &parcel->post);
+	mailbox_post(l->mailbox, &parcel->letter);
 }
 
 static void on_end(void *arg)
 {
 	struct listener *l = arg;
-	inbox_post(l->inbox, &l->ended);
+	mailbox_post(l->mailbox, &l->ended);
 }
 
 /* ---- life ---- */
 
-struct listener *listener_new(struct engine *engine, const char *block, struct inbox *inbox,
+struct listener *listener_new(struct engine *engine, const char *block, struct mailbox *mailbox,
                               struct gate *gate, bool raw)
 {
 	struct listener *l = must_calloc(1, sizeof *l);
 	l->engine = engine;
 	l->block = must_strdup(block);
-	l->inbox = inbox;
+	l->mailbox = mailbox;
 	l->gate = gate;
 	l->raw = raw;
-	l->ended.run = ended;
+	l->ended.read = ended;
 	gate->refs++;
 	return l;
 }

@@ -31,12 +31,12 @@ struct listener {
 	struct engine *engine;
 	char *block;
 	struct gate *gate;
-	struct inbox *inbox;
+	struct mailbox *mailbox;
 	bool raw; /* a pcapng stream, else notifications */
-	struct post ended;
+	struct pt_letter ended;
 };
 
-struct listener *listener_new(struct engine *, const char *block, struct inbox *, struct gate *,
+struct listener *listener_new(struct engine *, const char *block, struct mailbox *, struct gate *,
                               bool raw);
 void listener_free(struct listener *); /* of one that the engine has refused */
 void listener_begin(struct listener *, json_t *params, engines_done *, void *arg);

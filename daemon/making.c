@@ -141,15 +141,15 @@ static void filled(void *arg, int code, json_t *result, struct pt_error *err)
 }
 
 /* [engine's thread] */
-struct state_post {
-	struct post post;
+struct state_news {
+	struct pt_letter letter;
 	struct engine *engine;
 	enum pt_engine_state state;
 };
 
-static void state_changed(struct post *post)
+static void state_changed(struct pt_letter *letter)
 {
-	struct state_post *news = (struct state_post *)post;
+	struct state_news *news = (struct state_news *)letter;
 	struct engine *engine = news->engine;
 	engine->state = news->state;
 	failing_state(engine);
@@ -162,11 +162,11 @@ static void state_changed(struct post *post)
 static void on_state(void *arg, enum pt_engine_state state)
 {
 	struct output *output = arg;
-	struct state_post *news = must_calloc(1, sizeof *news);
-	news->post.run = state_changed;
+	struct state_news *news = must_calloc(1, sizeof *news);
+	news->letter.read = state_changed;
 	news->engine = (struct engine *)((char *)output - offsetof(struct engine, output));
 	news->state = state;
-	inbox_post(news->engine->engines->inbox, &news->post);
+	mailbox_post(news->engine->engines->mailbox, &news->letter);
 }
 
 /* [engine's thread] */
@@ -214,7 +214,7 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	engine->held_last = &engine->held;
 	engine->unkept_last = &engine->unkept;
 	engine->behind_last = &engine->behind;
-	output_init(&engine->output, engine->name, all->inbox, &all->events);
+	output_init(&engine->output, engine->name, all->mailbox, &all->events);
 	bool leaves = lasts && all->keep;
 	const struct pt_engine_hooks hooks = {.left = leaves ? on_left : NULL,
 	                                      .left_settle = leaves ? on_left_settle : NULL,

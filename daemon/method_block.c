@@ -136,7 +136,7 @@ static void block_tap(void *arg)
 	}
 	struct gate *gate = connection_gate(call->connection);
 	struct listener *listener = call->state =
-		listener_new(engine, call_text(call, "block"), &call->daemon->inbox, gate, raw);
+		listener_new(engine, call_text(call, "block"), &call->daemon->mailbox, gate, raw);
 	json_t *params = json_copy(call->request.params);
 	json_object_del(params, "engine");
 	listener_begin(listener, params, tapped, call);

@@ -56,7 +56,7 @@ static void type_show(void *arg)
 /* A script may use all of its time: on a worker thread. */
 struct load {
 	struct work work;
-	struct post done;
+	struct pt_letter done;
 	struct call *call;
 	struct func_limits limits;
 	const struct pt_type *const *types;
@@ -71,7 +71,7 @@ static void load_work(struct work *work)
 	const char *text = call_text(load->call, "text");
 	load->code = custom_type_load(call_text(load->call, "name"), text, strlen(text), &load->limits,
 	                           &load->types, &load->err);
-	inbox_post(&load->call->daemon->inbox, &load->done);
+	mailbox_post(&load->call->daemon->mailbox, &load->done);
 }
 
 static void load_kept(void *arg, int code)
@@ -92,9 +92,9 @@ static void load_kept(void *arg, int code)
 	free(load);
 }
 
-static void load_done(struct post *post)
+static void load_done(struct pt_letter *letter)
 {
-	struct load *load = (struct load *)((char *)post - offsetof(struct load, done));
+	struct load *load = (struct load *)((char *)letter - offsetof(struct load, done));
 	if (load->code || !load->types)
 		load_kept(load, 0);
 	else
@@ -107,7 +107,7 @@ static void type_load(void *arg)
 	struct load *load = must_calloc(1, sizeof *load);
 	load->call = arg;
 	load->work = (struct work){.run = load_work, .must = true};
-	load->done.run = load_done;
+	load->done.read = load_done;
 	load->call->daemon->loads++;
 	load->limits = blocks_limits(&load->call->daemon->conf);
 	workers_add(&load->work);

@@ -16,22 +16,22 @@ struct label {
 };
 
 struct parcel {
-	struct post post;
+	struct pt_letter letter;
 	struct output *output;
 	struct buf bytes;
 };
 
 struct report {
-	struct post post;
+	struct pt_letter letter;
 	struct output *output;
 	int error;
 	char *block, *words;
 };
 
-void output_init(struct output *o, const char *engine, struct inbox *inbox,
+void output_init(struct output *o, const char *engine, struct mailbox *mailbox,
                  const struct engines_events *events)
 {
-	*o = (struct output){.engine = engine, .inbox = inbox, .events = events};
+	*o = (struct output){.engine = engine, .mailbox = mailbox, .events = events};
 	if (uv_mutex_init(&o->mutex))
 		out_of_memory();
 }
@@ -73,9 +73,9 @@ static uint64_t take_lost(struct output *o, size_t length)
 	return lost;
 }
 
-static void arrived(struct post *post)
+static void arrived(struct pt_letter *letter)
 {
-	struct parcel *parcel = (struct parcel *)post;
+	struct parcel *parcel = (struct parcel *)letter;
 	struct output *o = parcel->output;
 	uv_mutex_lock(&o->mutex);
 	if (o->open == parcel)
@@ -90,9 +90,9 @@ static void arrived(struct post *post)
 	free(parcel);
 }
 
-static void reported(struct post *post)
+static void reported(struct pt_letter *letter)
 {
-	struct report *report = (struct report *)post;
+	struct report *report = (struct report *)letter;
 	const struct engines_events *events = report->output->events;
 	events->report(events->arg, report->output->engine, report->block, report->error,
 	               report->words);
@@ -109,7 +109,7 @@ static struct parcel *open_parcel(struct output *o, bool *fresh)
 	*fresh = !o->open || o->open->bytes.length > PARCEL;
 	if (*fresh) {
 		o->open = must_calloc(1, sizeof *o->open);
-		o->open->post.run = arrived;
+		o->open->letter.read = arrived;
 		o->open->output = o;
 	}
 	return o->open;
@@ -135,16 +135,16 @@ void output_text(void *arg, const char *block, enum pt_canal canal, const char *
 	}
 	uv_mutex_unlock(&o->mutex);
 	if (fresh)
-		inbox_post(o->inbox, &parcel->post);
+		mailbox_post(o->mailbox, &parcel->letter);
 }
 
 void output_report(void *arg, const char *block, int error, const char *words)
 {
 	struct report *report = must_calloc(1, sizeof *report);
-	report->post.run = reported;
+	report->letter.read = reported;
 	report->output = arg;
 	report->error = error;
 	report->block = block ? must_strdup(block) : NULL;
 	report->words = must_strdup(words ? words : "");
-	inbox_post(report->output->inbox, &report->post);
+	mailbox_post(report->output->mailbox, &report->letter);
 }

@@ -11,7 +11,7 @@ struct parcel;
 
 struct output {
 	const char *engine;
-	struct inbox *inbox;
+	struct mailbox *mailbox;
 	const struct engines_events *events;
 	uv_mutex_t mutex;    /* for what follows */
 	struct parcel *open; /* posted, and may still be added to */
@@ -20,7 +20,7 @@ struct output {
 	uint64_t lost; /* texts, not yet told of */
 };
 
-void output_init(struct output *, const char *engine, struct inbox *,
+void output_init(struct output *, const char *engine, struct mailbox *,
                  const struct engines_events *);
 void output_fini(struct output *);
 

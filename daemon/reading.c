@@ -14,7 +14,7 @@ enum { SHORT = 64 * 1024 }; /* bytes: about a millisecond */
 
 struct reading {
 	struct work work;
-	struct post post;
+	struct pt_letter letter;
 	struct call *call;
 	char *line;
 	size_t length;
@@ -31,9 +31,9 @@ static int read_line(struct call *call, const char *line, size_t length, struct 
 	return code;
 }
 
-static void has_read(struct post *post)
+static void has_read(struct pt_letter *letter)
 {
-	struct reading *r = (struct reading *)((char *)post - offsetof(struct reading, post));
+	struct reading *r = (struct reading *)((char *)letter - offsetof(struct reading, letter));
 	r->call->daemon->loads--;
 	r->done(r->call, r->code, &r->err);
 	free(r);
@@ -45,7 +45,7 @@ static void read_work(struct work *work)
 	struct reading *r = (struct reading *)work;
 	r->code = read_line(r->call, r->line, r->length, &r->err);
 	free(r->line);
-	inbox_post(&r->call->daemon->inbox, &r->post);
+	mailbox_post(&r->call->daemon->mailbox, &r->letter);
 }
 
 void reading_begin(struct call *call, const char *line, size_t length, reading_done *done)
@@ -58,7 +58,7 @@ void reading_begin(struct call *call, const char *line, size_t length, reading_d
 	}
 	struct reading *r = must_calloc(1, sizeof *r);
 	*r = (struct reading){.work = {.run = read_work, .must = true},
-	                      .post = {.run = has_read},
+	                      .letter = {.read = has_read},
 	                      .call = call,
 	                      .line = must_realloc(NULL, 1, length + 1),
 	                      .length = length,

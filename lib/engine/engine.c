@@ -110,7 +110,7 @@ static void close_handles(struct pt_engine *e)
 	revive_forget(e);
 	for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
 		uv_close(handles[i], NULL);
-	mailbox_close(&e->mailbox, NULL);
+	mailbox_close(&e->mailbox);
 }
 
 static void end(struct pt_engine *e);
@@ -261,14 +261,14 @@ static int new_loop(struct pt_engine *e)
 	if (rc)
 		return rc;
 	uv_loop_configure(&e->loop, UV_METRICS_IDLE_TIME); /* for the pulse */
-	rc = mailbox_init(&e->mailbox, &e->loop);
+	rc = mailbox_init(&e->mailbox, &e->loop, 0);
 	if (rc) {
 		uv_loop_close(&e->loop);
 		return rc;
 	}
 	rc = init_timer(e);
 	if (rc) {
-		mailbox_close(&e->mailbox, NULL);
+		mailbox_close(&e->mailbox);
 		uv_run(&e->loop, UV_RUN_DEFAULT);
 		mailbox_fini(&e->mailbox);
 		uv_loop_close(&e->loop);
@@ -344,14 +344,14 @@ int pt_engine_new(const char *name, const struct pt_engine_hooks *hooks,
 	return engine_new(name, hooks, limits, true, out, err);
 }
 
-static void read_ending(struct letter *letter)
+static void read_ending(struct pt_letter *letter)
 {
 	struct request *r = (struct request *)letter;
 	r->engine->ending = true;
 	free(r);
 }
 
-static void read_suspending(struct letter *letter)
+static void read_suspending(struct pt_letter *letter)
 {
 	struct request *r = (struct request *)letter;
 	r->engine->suspending = true;
@@ -405,7 +405,7 @@ void pt_engine_free(struct pt_engine *e)
 	e->hooks.left = NULL;
 	estate_forget(e);
 	int rc = uv_loop_close(&e->loop);
-	assert(rc == 0);
+	assert(rc == 0 && !e->mailbox.first);
 	mailbox_fini(&e->mailbox);
 	close(e->timer_fd);
 	timers_fini(&e->timers);

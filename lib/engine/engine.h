@@ -3,10 +3,10 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
+#include "base/mailbox.h"
 #include "base/workers.h"
 #include "engine/block.h"
 #include "graph/graph.h"
-#include "engine/mailbox.h"
 #include "engine/timer.h"
 #include "script/func.h"
 #include <pipetool/engine.h>
@@ -102,7 +102,7 @@ bool flow_is_exhausted(const struct pt_engine *); /* nothing left to send, or no
 
 /* ---- job.c: what may block, on a worker's thread ---- */
 struct job {
-	struct letter letter;
+	struct pt_letter letter;
 	struct work worker;
 	struct pt_engine *engine;
 	bool refused;               /* no worker was free: `work` was not called */

@@ -5,7 +5,7 @@
 /* So long may a job wait for a worker before it is refused. */
 #define PATIENCE_NS 10000000000u
 
-static void on_done(struct letter *letter)
+static void on_done(struct pt_letter *letter)
 {
 	struct job *job = (struct job *)letter;
 	struct pt_engine *e = job->engine;

@@ -420,7 +420,7 @@ static void refuse_ending(struct request *r)
 	               "engine '%s' ends: it is destroyed, or the daemon stops", r->engine->name);
 }
 
-static void read_request(struct letter *letter)
+static void read_request(struct pt_letter *letter)
 {
 	struct request *r = (struct request *)letter;
 	struct pt_engine *e = r->engine;
@@ -479,7 +479,7 @@ static struct request *find(struct request *list, const void *arg)
 }
 
 /* What is in the queue is still carried out, but does not wait then. */
-static void read_cancel(struct letter *letter)
+static void read_cancel(struct pt_letter *letter)
 {
 	struct request *cancel = (struct request *)letter;
 	struct pt_engine *e = cancel->engine;

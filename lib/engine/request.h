@@ -3,14 +3,14 @@
 #ifndef ENGINE_REQUEST_H
 #define ENGINE_REQUEST_H
 
-#include "engine/mailbox.h"
+#include "base/mailbox.h"
 #include <jansson.h>
 #include <pipetool/engine.h>
 
 struct verb;
 
 struct request {
-	struct letter letter;
+	struct pt_letter letter;
 	struct pt_engine *engine;
 	const struct verb *verb;
 	json_t *params;

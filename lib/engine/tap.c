@@ -256,12 +256,12 @@ int tap_add(struct pt_engine *e, const struct graph_block *block, const json_t *
 /* ---- giving up ---- */
 
 struct untap {
-	struct letter letter;
+	struct pt_letter letter;
 	struct pt_engine *engine;
 	void *arg;
 };
 
-static void read_untap(struct letter *letter)
+static void read_untap(struct pt_letter *letter)
 {
 	struct untap *untap = (struct untap *)letter;
 	struct pt_engine *e = untap->engine;

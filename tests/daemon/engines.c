@@ -8,7 +8,7 @@
 #include <string.h>
 
 static uv_loop_t loop;
-static struct inbox inbox;
+static struct mailbox mailbox;
 static struct engines *engines;
 static char told[256]; /* what happened, a word each, in order */
 
@@ -55,8 +55,8 @@ static void begin(void)
 	                                             .report = on_report};
 	struct conf conf = {0};
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
-	inbox_init(&inbox, &loop);
-	engines = engines_new(&loop, &inbox, &events);
+	ck_assert_int_eq(mailbox_init(&mailbox, &loop, 0), 0);
+	engines = engines_new(&loop, &mailbox, &events);
 	conf_default(&conf);
 	engines_configure(engines, &conf);
 	conf_clear(&conf);
@@ -83,9 +83,10 @@ static void end(void)
 	engines_end(engines, done, &awaited);
 	await(&awaited);
 	engines_free(engines);
-	inbox_fini(&inbox);
+	mailbox_close(&mailbox);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	ck_assert_int_eq(uv_loop_close(&loop), 0);
+	mailbox_fini(&mailbox);
 }
 
 static void make(const char *name, const char *ops, engines_done *then, int *awaited)

@@ -13,7 +13,7 @@
 
 static char folder[] = "/tmp/pipetool-journal-XXXXXX";
 static uv_loop_t loop;
-static struct inbox inbox;
+static struct mailbox mailbox;
 static struct journal *journal;
 static char found[4096]; /* what a scan tells */
 
@@ -25,16 +25,17 @@ static void settled(void *owner)
 static void begin(void)
 {
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
-	inbox_init(&inbox, &loop);
-	ck_assert_int_eq(journal_open(folder, &inbox, &journal, NULL), 0);
+	ck_assert_int_eq(mailbox_init(&mailbox, &loop, 0), 0);
+	ck_assert_int_eq(journal_open(folder, &mailbox, &journal, NULL), 0);
 }
 
 static void end(void)
 {
 	journal_close(journal);
-	inbox_fini(&inbox);
+	mailbox_close(&mailbox);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	ck_assert_int_eq(uv_loop_close(&loop), 0);
+	mailbox_fini(&mailbox);
 }
 
 static void first(void)
@@ -278,7 +279,7 @@ START_TEST(a_folder_is_for_one)
 	struct journal *other;
 	struct pt_error err = PT_ERROR_INIT;
 	first();
-	ck_assert_int_eq(journal_open(folder, &inbox, &other, &err), -PT_ESTATE);
+	ck_assert_int_eq(journal_open(folder, &mailbox, &other, &err), -PT_ESTATE);
 	pt_error_clear(&err);
 	last();
 }

@@ -93,4 +93,4 @@ START_TEST(engines_come_and_go)
 }
 END_TEST
 
-UNIT_TESTS("engine/mailbox", many_threads_ask_one_engine, engines_come_and_go)
+UNIT_TESTS("engine/asking", many_threads_ask_one_engine, engines_come_and_go)
