@@ -104,7 +104,9 @@ static bool is_told(const struct change *c, const char *member)
 /* Nothing was done: every worker is busy, and there is no thread for another. */
 static bool is_refused(struct change *c)
 {
-	if (c->job.refused)
+	if (c->job.refused && c->engine->ending)
+		c->code = request_fail_ending(c->engine, &c->err);
+	else if (c->job.refused)
 		c->code = pt_fail(&c->err, -PT_ELIMIT, NULL,
 		                  "no thread is free for it: others wait for files or devices that "
 		                  "do not answer, or the limit of processes is reached (ulimit -u, "

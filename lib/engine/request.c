@@ -414,10 +414,17 @@ static const struct verb verbs[] = {
 static const struct verb tap_verb = {"tap", false, run_tap};
 
 /* Why it ends only the daemon knows. */
+int request_fail_ending(const struct pt_engine *e, struct pt_error *err)
+{
+	return pt_fail(err, -PT_ESTATE, NULL,
+	               "engine '%s' ends: it is destroyed, or the daemon stops", e->name);
+}
+
 static void refuse_ending(struct request *r)
 {
-	request_refuse(r, -PT_ESTATE, NULL,
-	               "engine '%s' ends: it is destroyed, or the daemon stops", r->engine->name);
+	struct pt_error err = PT_ERROR_INIT;
+	request_answer(r, request_fail_ending(r->engine, &err), NULL, &err);
+	pt_error_clear(&err);
 }
 
 static void read_request(struct pt_letter *letter)

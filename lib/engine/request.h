@@ -31,6 +31,8 @@ void request_answer(struct request *, int code, json_t *result, struct pt_error 
 void request_refuse(struct request *, int code, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+int request_fail_ending(const struct pt_engine *, struct pt_error *);
+
 /* The block that a request is about. NULL: the request was answered, or waits until a worker thread
    gives the block back. */
 struct pt_block *request_block(struct request *);
