@@ -126,8 +126,8 @@ static int check_word(const char *word, struct pt_error *err)
 			"'--allow-drops=' needs reasons, as in --allow-drops=overflow,kernel");
 	if (near_best(&near))
 		return pt_fail(err, -PT_EREQUEST, "allow_drops",
-		               "no reason '%s'; did you mean '%s'? 'ptctl help reasons' lists them",
-		               word, near_best(&near));
+		               "no reason '%s'%s 'ptctl help reasons' lists them", word,
+		               near_say(&near));
 	return 0;
 }
 

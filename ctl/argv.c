@@ -99,11 +99,9 @@ static int unknown_option(const struct reading *r, const char *word)
 	struct near near = near_init(typed);
 	try_names(&near, r->rows, names, &count);
 	try_names(&near, verb_globals, names, &count);
-	const char *best = near_best(&near);
-	int code = pt_fail(r->err, -PT_EREQUEST, NULL,
-	                   best ? "unknown option '%s'; did you mean '%s'?" : "unknown option '%s'",
-	                   typed, best);
-	if (!best && r->verb)
+	int code = pt_fail(r->err, -PT_EREQUEST, NULL, "unknown option '%s'%s", typed,
+	                   near_say(&near));
+	if (!near_best(&near) && r->verb)
 		pt_hint(r->err,
 		        "'ptctl help %s' lists its options; arguments that begin with '-' go "
 		        "behind '--'",

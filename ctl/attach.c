@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A connection that hears what an engine's blocks print. */
+/* What an engine's blocks print; ptctl attach. */
 #include "ctl/attach.h"
 
-#include "base/error.h"
+#include "base/json.h"
 #include "ctl/out.h"
 #include "type/param.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,11 +35,11 @@ static void print_text(struct attachment *a, const json_t *params)
 {
 	struct pt_bytes text;
 	struct buf out = BUF_INIT;
-	const char *block = json_string_value(json_object_get(params, "block"));
+	const char *block = text_of(params, "block");
 	if (param_bytes_from_json(json_object_get(params, "text"), &text, NULL))
 		return;
 	if (a->names)
-		add_named(a, &out, block ? block : "?", (const char *)text.data, text.length);
+		add_named(a, &out, *block ? block : "?", (const char *)text.data, text.length);
 	else
 		buf_add(&out, text.data, text.length);
 	out_buf(&out);
@@ -53,40 +52,20 @@ static void told(void *arg, const char *method, json_t *params)
 	if (a->before)
 		a->before(a->arg);
 	if (!strcmp(method, "gap"))
-		fprintf(stderr, "ptctl: %" JSON_INTEGER_FORMAT " pieces of output were lost\n",
-		        json_integer_value(json_object_get(params, "dropped")));
+		fprintf(stderr, "ptctl: %lld pieces of output were lost\n",
+		        integer_of(params, "dropped"));
 	else if (a->json)
 		out_json(params);
 	else if (!strcmp(method, "block.output"))
 		print_text(a, params);
 }
 
-int attach_open(struct attachment *a, struct ctl *ctl, const char *engine, const char *block,
-                struct pt_error *err)
+int attach_open(struct attachment *a, struct ctl *ctl, struct pt_error *err)
 {
-	json_t *params = json_object();
-	int code = ctl_open(ctl, &a->client, err);
-	json_object_set_new(params, "engine", json_string(engine));
-	if (block)
-		json_object_set_new(params, "block", json_string(block));
-	if (!code) {
-		pt_client_on_notification(a->client, told, a);
-		code = pt_client_call(a->client, "block.attach", params, NULL, 0, ctl->timeout_s,
-		                      NULL, err);
-	}
-	json_decref(params);
-	return code;
-}
-
-int attach_wait(struct attachment *a, double timeout_s, struct pt_error *err)
-{
-	int code = pt_client_wait(a->client, timeout_s);
-	if (code >= 0)
-		return 0;
-	if (code == -EPIPE)
-		return pt_fail(err, code, NULL, "the daemon has closed the connection");
-	return pt_fail(err, code, NULL, "the connection to the daemon failed: %s",
-	               error_words(code));
+	json_t *params = ctl_engine(ctl);
+	if (ctl->block)
+		json_object_set_new(params, "block", json_string(ctl->block));
+	return follow_open(ctl, "block.attach", params, told, a, &a->client, NULL, err);
 }
 
 /* Answers come behind what was told before them. */
@@ -100,4 +79,18 @@ void attach_close(struct attachment *a)
 	pt_client_close(a->client);
 	buf_free(&a->last);
 	a->client = NULL;
+}
+
+int verb_attach(struct ctl *ctl)
+{
+	static const bool never = false;
+	struct pt_error err = PT_ERROR_INIT;
+	struct attachment a = {.names = ctl_flag(ctl, "names"), .json = ctl->json};
+	int code = ctl_split_any(ctl, &err);
+	if (!code)
+		code = attach_open(&a, ctl, &err);
+	if (!code)
+		follow(ctl, a.client, &never, &err);
+	attach_close(&a);
+	return ctl_refused(ctl, &err);
 }

@@ -2,6 +2,7 @@
 /* What the verbs that change a graph have in common. */
 #include "ctl/change.h"
 
+#include "base/json.h"
 #include "base/utf8.h"
 #include "ctl/out.h"
 #include "lang/lang.h"
@@ -20,45 +21,45 @@ json_t *change_op(const char *op, const char *name)
 	return json;
 }
 
-static void pass(const struct ctl *ctl, const char *option, json_t *params, const char *member)
+int change_send(struct ctl *ctl, json_t *ops, json_t **result, struct pt_error *err)
 {
-	json_t *value = json_object_get(ctl->values, option);
-	if (value)
-		json_object_set(params, member, value);
-}
-
-int change_call(struct ctl *ctl, const char *method, const char *engine, json_t *params,
-                json_t **result, struct pt_error *err)
-{
-	json_object_set_new(params, "engine", json_string(engine));
-	pass(ctl, "if_revision", params, "if_revision");
-	pass(ctl, "dry_run", params, "dry_run");
-	pass(ctl, "comment", params, "comment");
-	pass(ctl, "confirm", params, "confirm_s");
-	return ctl_call_with_fds(ctl, method, params, result, err);
-}
-
-int change_send(struct ctl *ctl, const char *engine, json_t *ops, json_t **result,
-                struct pt_error *err)
-{
-	json_t *params = json_object();
+	json_t *params = ctl_params(ctl);
+	json_object_del(params, "block"); /* the operations name it */
 	json_object_set_new(params, "ops", ops);
-	return change_call(ctl, "engine.change", engine, params, result, err);
+	return ctl_call_with_fds(ctl, "engine.change", params, result, err);
 }
 
-int change_apply(struct ctl *ctl, const char *engine, json_t *graph, json_t **result,
-                 struct pt_error *err)
+int change_run(struct ctl *ctl, json_t *ops)
 {
-	return change_call(ctl, "engine.apply", engine, graph, result, err);
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *result = NULL;
+	int code = change_send(ctl, ops, &result, &err);
+	return ctl_end(ctl, code, result, &err);
+}
+
+json_t *change_none(const json_t *revision)
+{
+	return json_pack("{s:O*, s:[]}", "revision", revision, "plan");
+}
+
+bool change_is_there(const json_t *shown, const json_t *op)
+{
+	static const char *const link[] = {"from", "to", "canal", NULL}, *block[] = {"name", NULL};
+	bool is_link = json_object_get(op, "from");
+	size_t i;
+	json_t *item;
+	json_array_foreach (json_object_get(shown, is_link ? "links" : "blocks"), i, item) {
+		const char *const *member = is_link ? link : block;
+		while (*member &&
+		       json_equal(json_object_get(item, *member), json_object_get(op, *member)))
+			member++;
+		if (!*member)
+			return true;
+	}
+	return false;
 }
 
 /* ---- the plan, one operation a line ---- */
-
-static const char *text_of(const json_t *op, const char *name)
-{
-	const char *text = json_string_value(json_object_get(op, name));
-	return text ? text : "?";
-}
 
 static void show_block(struct buf *b, const json_t *op)
 {
@@ -109,7 +110,7 @@ void change_show_ops(struct buf *b, const json_t *ops, const char *indent)
 {
 	size_t i;
 	json_t *op;
-	json_array_foreach ((json_t *)(uintptr_t)ops, i, op) {
+	json_array_foreach (json_of(ops), i, op) {
 		buf_adds(b, indent);
 		show_op(b, op);
 	}
@@ -151,7 +152,7 @@ static void add_group(struct pieces *p, const json_t *ops, const char *op, const
 	char *before = must_printf("%s%s ", p->count ? "; " : "", word);
 	size_t i, count = p->count;
 	json_t *item;
-	json_array_foreach ((json_t *)(uintptr_t)ops, i, item) {
+	json_array_foreach (json_of(ops), i, item) {
 		const char *begin = p->count == count ? before : "";
 		if (strcmp(text_of(item, "op"), op) != 0)
 			continue;
@@ -221,55 +222,36 @@ void change_summary(struct buf *b, json_int_t revision, const json_t *ops, size_
 	free(p.end);
 }
 
-static void tell_done(const struct ctl *ctl, const char *engine, const json_t *result)
+static void tell_done(const struct ctl *ctl, struct buf *b, const json_t *result)
 {
-	struct buf b = BUF_INIT, line = BUF_INIT;
+	struct buf line = BUF_INIT;
 	const json_t *plan = json_object_get(result, "plan");
-	double confirm_s = json_number_value(json_object_get(ctl->values, "confirm"));
-	json_int_t revision = json_integer_value(json_object_get(result, "revision"));
-	change_summary(&line, revision, plan, out_columns());
-	out_clean(&b, line.data);
-	buf_addc(&b, '\n');
+	double confirm_s = number_of(ctl->values, "confirm");
+	change_summary(&line, integer_of(result, "revision"), plan, out_columns());
+	out_clean(b, line.data);
+	buf_addc(b, '\n');
 	if (confirm_s > 0 && json_array_size(plan)) {
 		char until[16];
 		time_t at = time(NULL) + (time_t)ceil(confirm_s);
 		struct tm tm;
 		strftime(until, sizeof until, "%H:%M:%S", localtime_r(&at, &tm));
-		buf_addf(&b, "it goes back at %s, unless: ptctl confirm %s\n", until, engine);
+		buf_addf(b, "it goes back at %s, unless: ptctl confirm %s\n", until, ctl->engine);
 	}
 	buf_free(&line);
-	out_buf(&b);
 }
 
-int change_done(struct ctl *ctl, const char *engine, json_t *result)
+void change_print(struct ctl *ctl, struct buf *b, json_t *result)
 {
-	const json_t *plan = json_object_get(result, "plan");
-	bool dry = ctl_flag(ctl, "dry_run");
-	bool tells = dry && ctl_flag(ctl, "exit_code") && json_array_size(plan);
-	if (ctl->json) {
-		out_json(result);
-	} else if (dry) {
-		struct buf b = BUF_INIT;
-		change_show_ops(&b, plan, "");
-		out_buf(&b);
-	} else if (!ctl_flag(ctl, "quiet")) {
-		tell_done(ctl, engine, result);
-	}
+	if (ctl_flag(ctl, "dry_run"))
+		change_show_ops(b, json_object_get(result, "plan"), "");
+	else if (!ctl_flag(ctl, "quiet"))
+		tell_done(ctl, b, result);
+}
+
+int change_done(struct ctl *ctl, json_t *result)
+{
+	bool differs = json_array_size(json_object_get(result, "plan"));
 	ctl_tell_losses(result); /* the change is made all the same */
-	json_decref(result);
-	return tells ? EXIT_DIFFERS : EXIT_DONE;
-}
-
-int change_none(struct ctl *ctl, const char *engine, json_int_t revision)
-{
-	return change_done(ctl, engine, json_pack("{s:I, s:[]}", "revision", revision, "plan"));
-}
-
-int change_run(struct ctl *ctl, const char *engine, json_t *ops)
-{
-	struct pt_error err = PT_ERROR_INIT;
-	json_t *result;
-	if (change_send(ctl, engine, ops, &result, &err))
-		return ctl_refused(ctl, &err);
-	return change_done(ctl, engine, result);
+	return differs && ctl_flag(ctl, "dry_run") && ctl_flag(ctl, "exit_code") ? EXIT_DIFFERS
+	                                                                         : EXIT_DONE;
 }

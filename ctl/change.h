@@ -6,34 +6,28 @@
 #include "base/buf.h"
 #include "ctl/ctl.h"
 
-/* Sends engine.change with the verb's options (--if-revision, --dry-run, --comment, --confirm).
-   `ops` is taken over. */
-int change_send(struct ctl *, const char *engine, json_t *ops, json_t **result, struct pt_error *);
+/* Sends engine.change with the verb's engine and options. `ops` is taken over. */
+int change_send(struct ctl *, json_t *ops, json_t **result, struct pt_error *);
+/* The same, and shows what came of it. Returns the exit status. */
+int change_run(struct ctl *, json_t *ops);
 
-/* The same for engine.apply; `graph` holds blocks and links, and is taken over. */
-int change_apply(struct ctl *, const char *engine, json_t *graph, json_t **result,
-                 struct pt_error *);
+/* That nothing had to be done, as such a result; `revision` may be NULL. */
+json_t *change_none(const json_t *revision);
 
-/* Any method that makes a change, with the verb's options. `params` is taken over. */
-int change_call(struct ctl *, const char *method, const char *engine, json_t *params,
-                json_t **result, struct pt_error *);
+/* What engine.show has of it: whether the block of an operation is there, or its link. */
+bool change_is_there(const json_t *shown, const json_t *op);
 
 /* Operations as they would be typed, one a line. */
 void change_show_ops(struct buf *, const json_t *ops, const char *indent);
 
-/* Shows the result (with -j all of it, with --dry-run the plan, else what was done in one line,
-   unless --quiet) and frees it. Returns the exit status. */
-int change_done(struct ctl *, const char *engine, json_t *result);
-
-/* That nothing had to be done, as such a result. */
-int change_none(struct ctl *, const char *engine, json_int_t revision);
+/* What verbs that change a graph print: with --dry-run the plan, else what was done in one line,
+   unless --quiet; and their exit status. */
+void change_print(struct ctl *, struct buf *, json_t *result);
+int change_done(struct ctl *, json_t *result);
 
 /* "revision 2: added d1, si1; linked s > d1 > si1", or "no change"; cut to so many columns with
    "and 57 more". Without newline. */
 void change_summary(struct buf *, json_int_t revision, const json_t *ops, size_t width);
-
-/* Both, for a change that needs nothing else. */
-int change_run(struct ctl *, const char *engine, json_t *ops);
 
 /* {op: …, name: …}: a new reference. */
 json_t *change_op(const char *op, const char *name);

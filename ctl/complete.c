@@ -2,18 +2,13 @@
 /* The command line as far as it is typed, against the tables of verbs. */
 #include "ctl/complete.h"
 
+#include "base/json.h"
 #include "base/buf.h"
 #include "ctl/argv.h"
 #include "type/help.h"
 #include "type/type.h"
 #include <stdlib.h>
 #include <string.h>
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
 
 void candidate_add(struct completion *c, bool open, const char *what, const char *fmt, ...)
 {
@@ -57,9 +52,7 @@ json_t *completion_ask(struct completion *c, const char *method, json_t *params)
 
 json_t *completion_engine(struct completion *c, const char *engine)
 {
-	json_t *params = json_object();
-	json_object_set_new(params, "engine", json_string(engine));
-	return completion_ask(c, "engine.show", params);
+	return completion_ask(c, "engine.show", json_pack("{s:s}", "engine", engine));
 }
 
 static int add_builtin(void *types, const struct pt_type *type)
@@ -87,9 +80,7 @@ const json_t *completion_type(struct completion *c, const char *name)
 	json_t *known = json_object_get(completion_types(c), name);
 	if (!known || json_object_get(known, "params"))
 		return known;
-	json_t *params = json_object();
-	json_object_set_new(params, "type", json_string(name));
-	json_t *shown = completion_ask(c, "type.show", params);
+	json_t *shown = completion_ask(c, "type.show", json_pack("{s:s}", "type", name));
 	if (shown)
 		json_object_set_new(c->types, name, shown);
 	return shown;
@@ -97,9 +88,14 @@ const json_t *completion_type(struct completion *c, const char *name)
 
 /* ---- arguments ---- */
 
+static bool makes_engine(const struct completion *c)
+{
+	return c->verb->run == verb_create || c->verb->run == verb_run;
+}
+
 static void engines(struct completion *c)
 {
-	json_t *list = c->verb == &verb_create ? NULL : completion_ask(c, "engine.list", NULL);
+	json_t *list = makes_engine(c) ? NULL : completion_ask(c, "engine.list", NULL);
 	size_t i;
 	json_t *engine;
 	json_array_foreach (json_object_get(list, "engines"), i, engine)
@@ -149,8 +145,7 @@ static void engines_and_targets(struct completion *c)
 
 static const char *engine_argument(const struct completion *c)
 {
-	bool there = c->argument_count && c->verb != &verb_create && c->verb != &verb_run;
-	return there ? c->arguments[0] : NULL;
+	return c->argument_count && !makes_engine(c) ? c->arguments[0] : NULL;
 }
 
 static void blocks(struct completion *c)
@@ -161,7 +156,7 @@ static void blocks(struct completion *c)
 
 static void graph(struct completion *c)
 {
-	complete_text(c, c->verb == &verb_apply ? NULL : engine_argument(c), TEXT_GRAPH);
+	complete_text(c, c->verb->run == verb_apply ? NULL : engine_argument(c), TEXT_GRAPH);
 }
 
 static void links(struct completion *c)
@@ -177,23 +172,16 @@ static void block(struct completion *c)
 /* The parameters of the type that the block in the first argument has; NULL: unknown. */
 static const json_t *params_of_target(struct completion *c)
 {
-	struct pt_error none = PT_ERROR_INIT;
-	char *engine, *name;
-	const json_t *params = NULL;
-	size_t i;
-	json_t *found;
-	int code = c->argument_count ? ctl_split(c->arguments[0], &engine, &name, &none) : -1;
-	pt_error_clear(&none);
-	if (code)
+	const char *target = c->argument_count ? c->arguments[0] : "", *dot = strrchr(target, '.');
+	if (!dot)
 		return NULL;
+	char *engine = must_printf("%.*s", (int)(dot - target), target);
 	json_t *shown = completion_engine(c, engine);
-	json_array_foreach (json_object_get(shown, "blocks"), i, found)
-		if (!strcmp(text_of(found, "name"), name))
-			params = json_object_get(completion_type(c, text_of(found, "type")),
-			                         "params");
+	const json_t *block = item_of(json_object_get(shown, "blocks"), "name", dot + 1), *params;
+	params = json_object_get(block ? completion_type(c, text_of(block, "type")) : NULL,
+	                         "params");
 	json_decref(shown);
 	free(engine);
-	free(name);
 	return params;
 }
 
@@ -212,8 +200,8 @@ static void settings(struct completion *c)
 
 static void verb_names(struct completion *c)
 {
-	for (const struct verb *const *v = verbs; *v; v++)
-		candidate_add(c, false, (*v)->summary, "%s", (*v)->name);
+	for (const struct verb *v = verbs; v->name; v++)
+		candidate_add(c, false, v->summary, "%s", v->name);
 }
 
 static void methods(struct completion *c)
@@ -230,20 +218,19 @@ static void topics(struct completion *c)
 	const char *name;
 	json_t *type;
 	verb_names(c);
-	json_object_foreach ((json_t *)(uintptr_t)completion_types(c), name, type)
+	json_object_foreach (json_of(completion_types(c)), name, type)
 		candidate_add(c, false, text_of(type, "summary"), "%s", name);
 	methods(c);
 }
 
 static void revisions(struct completion *c)
 {
-	json_t *params = json_object(), *revision;
+	json_t *params = json_pack("{s:s}", "engine", engine_argument(c)), *revision;
 	size_t i;
-	json_object_set_new(params, "engine", json_string(engine_argument(c)));
 	json_t *log = completion_ask(c, "engine.log", params);
 	json_array_foreach (json_object_get(log, "revisions"), i, revision)
 		candidate_add(c, false, text_of(revision, "comment"), "%lld",
-		              (long long)json_integer_value(json_object_get(revision, "revision")));
+		              integer_of(revision, "revision"));
 	json_decref(log);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pipe text that is not finished: where the cursor stands in it, and what may follow there. */
+#include "base/json.h"
 #include "base/buf.h"
 #include "ctl/complete.h"
 #include <ctype.h>
@@ -28,12 +29,6 @@ struct scan {
 	size_t content; /* behind it */
 	bool comment;
 };
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
 
 /* ---- reading ---- */
 
@@ -141,7 +136,7 @@ static void add_types(struct text *t)
 {
 	const char *name;
 	json_t *type;
-	json_object_foreach ((json_t *)(uintptr_t)completion_types(t->c), name, type)
+	json_object_foreach (json_of(completion_types(t->c)), name, type)
 		candidate_add(t->c, true, text_of(type, "summary"), "%s%s(", t->before, name);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "ctl/out.h"
 #include "ctl/remote.h"
 #include "rpc/call.h"
@@ -104,12 +105,6 @@ int ctl_call_with_fds(struct ctl *ctl, const char *method, json_t *params, json_
 	return call(ctl, method, params, ctl->fd_count, ctl->timeout_s, result, err);
 }
 
-void ctl_tell_ready(const struct ctl *ctl)
-{
-	if (ctl_flag(ctl, "ready"))
-		fprintf(stderr, "attached\n");
-}
-
 /* ---- errors ---- */
 
 static int exit_of(int code)
@@ -154,7 +149,8 @@ int ctl_refused(struct ctl *ctl, struct pt_error *err)
 	enum { TOLD_MAX = 20 };
 	int code = err->count ? err->faults[0].code : -PT_EINTERNAL;
 	fflush(stdout);
-	if (exit_of(code) == EXIT_NO_DAEMON && ctl->verb == &verb_run && !ctl_flag(ctl, "private"))
+	if (exit_of(code) == EXIT_NO_DAEMON && ctl->verb && ctl->verb->run == verb_run &&
+	    !ctl_flag(ctl, "private"))
 		pt_hint(err, "'ptctl run --private' needs none");
 	if (!err->count)
 		fprintf(stderr, "ptctl: %s\n", error_kind(code)->sentence);
@@ -173,47 +169,95 @@ int ctl_refused(struct ctl *ctl, struct pt_error *err)
 
 /* ---- targets ---- */
 
-int ctl_split(const char *target, char **engine, char **block, struct pt_error *err)
+static const char *target_of(const struct ctl *ctl)
 {
-	const char *dot = strrchr(target, '.');
-	if (!dot || dot == target || !dot[1])
+	return ctl_text(ctl, ctl->verb->params->name);
+}
+
+int ctl_take_target(struct ctl *ctl, struct pt_error *err)
+{
+	const struct pt_param *first = ctl->verb->params;
+	const char *target = first ? target_of(ctl) : NULL;
+	if (!target || ctl_flag(ctl, "help"))
+		return 0;
+	if (!strcmp(first->name, "engine"))
+		ctl->engine = must_strdup(target);
+	return strcmp(first->name, "engine.block") ? 0 : ctl_split(ctl, false, err);
+}
+
+int ctl_split(struct ctl *ctl, bool whole, struct pt_error *err)
+{
+	const char *target = target_of(ctl), *dot = strrchr(target, '.');
+	if (!whole && (!dot || dot == target || !dot[1]))
 		return pt_fail(err, -PT_EREQUEST, NULL,
 		               "'%s' names no block; write it as ENGINE.BLOCK", target);
-	*engine = must_printf("%.*s", (int)(dot - target), target);
-	*block = must_strdup(dot + 1);
+	size_t length = whole ? strlen(target) : (size_t)(dot - target);
+	ctl->engine = must_printf("%.*s", (int)length, target);
+	ctl->block = whole ? NULL : must_strdup(dot + 1);
 	return 0;
 }
 
-static int is_engine(struct ctl *ctl, const char *name, bool *is, struct pt_error *err)
+int ctl_split_any(struct ctl *ctl, struct pt_error *err)
 {
-	json_t *result, *engine;
-	size_t i;
-	int code = ctl_call(ctl, "engine.list", NULL, &result, err);
-	if (code)
-		return code;
-	*is = false;
-	json_array_foreach (json_object_get(result, "engines"), i, engine) {
-		const char *other = json_string_value(json_object_get(engine, "engine"));
-		*is |= other && !strcmp(other, name);
+	json_t *list = NULL;
+	const char *target = target_of(ctl);
+	int code = strchr(target, '.') ? ctl_call(ctl, "engine.list", NULL, &list, err) : 0;
+	bool whole = !list || item_of(json_object_get(list, "engines"), "engine", target);
+	json_decref(list);
+	return code ? code : ctl_split(ctl, whole, err);
+}
+
+/* ---- a verb's request, and what came of it ---- */
+
+json_t *ctl_engine(const struct ctl *ctl)
+{
+	return ctl->engine ? json_pack("{s:s}", "engine", ctl->engine) : json_object();
+}
+
+json_t *ctl_params(const struct ctl *ctl)
+{
+	json_t *params = ctl_engine(ctl);
+	if (ctl->block)
+		json_object_set_new(params, "block", json_string(ctl->block));
+	for (const struct pt_param *row = ctl->verb->params; row && row->name; row++) {
+		json_t *value = json_object_get(ctl->values, row->name);
+		if (!value || !(row->flags & PT_SENT))
+			continue;
+		char *name = must_printf(row->kind == PT_KIND_SECONDS ? "%s_s" : "%s", row->name);
+		json_object_set(params, name, value);
+		free(name);
 	}
+	return params;
+}
+
+int ctl_show(struct ctl *ctl, json_t *result)
+{
+	struct buf b = BUF_INIT;
+	if (!ctl->json && ctl->verb->print)
+		ctl->verb->print(ctl, &b, result);
+	if (ctl->json)
+		out_json(result);
+	else
+		out_buf(&b);
+	int status = ctl->verb->done ? ctl->verb->done(ctl, result) : EXIT_DONE;
 	json_decref(result);
-	return 0;
+	return status;
 }
 
-int ctl_split_any(struct ctl *ctl, const char *target, char **engine, char **block,
-                  struct pt_error *err)
+int ctl_end(struct ctl *ctl, int code, json_t *result, struct pt_error *err)
 {
-	bool whole = true;
-	if (strchr(target, '.')) {
-		int code = is_engine(ctl, target, &whole, err);
-		if (code)
-			return code;
-	}
-	if (!whole)
-		return ctl_split(target, engine, block, err);
-	*engine = must_strdup(target);
-	*block = NULL;
-	return 0;
+	if (!code)
+		return ctl_show(ctl, result);
+	json_decref(result);
+	return ctl_refused(ctl, err);
+}
+
+int ctl_run_method(struct ctl *ctl)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *result = NULL;
+	int code = ctl_call_with_fds(ctl, ctl->verb->method, ctl_params(ctl), &result, &err);
+	return ctl_end(ctl, code, result, &err);
 }
 
 bool ctl_tell_losses(const json_t *result)
@@ -222,44 +266,7 @@ bool ctl_tell_losses(const json_t *result)
 	const json_t *block, *failed = json_object_get(result, "failed");
 	fflush(stdout);
 	json_array_foreach (failed, i, block)
-		fprintf(stderr, "ptctl: block '%s': %s\n",
-		        json_string_value(json_object_get(block, "block")),
-		        json_string_value(json_object_get(block, "message")));
+		fprintf(stderr, "ptctl: block '%s': %s\n", text_of(block, "block"),
+		        text_of(block, "message"));
 	return json_array_size(failed) > 0;
-}
-
-static int finish(struct ctl *ctl, int code, json_t *result, struct pt_error *err)
-{
-	if (code)
-		return ctl_refused(ctl, err);
-	if (ctl->json)
-		out_json(result);
-	json_decref(result);
-	return EXIT_DONE;
-}
-
-int ctl_simple_engine(struct ctl *ctl, const char *method)
-{
-	struct pt_error err = PT_ERROR_INIT;
-	json_t *result = NULL, *params = json_object();
-	json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
-	int code = ctl_call(ctl, method, params, &result, &err);
-	return finish(ctl, code, result, &err);
-}
-
-int ctl_simple_block(struct ctl *ctl, const char *method)
-{
-	struct pt_error err = PT_ERROR_INIT;
-	char *engine, *block;
-	json_t *result = NULL;
-	int code = ctl_split(ctl_text(ctl, "engine.block"), &engine, &block, &err);
-	if (code)
-		return ctl_refused(ctl, &err);
-	json_t *params = json_object();
-	json_object_set_new(params, "engine", json_string(engine));
-	json_object_set_new(params, "block", json_string(block));
-	code = ctl_call(ctl, method, params, &result, &err);
-	free(engine);
-	free(block);
-	return finish(ctl, code, result, &err);
 }

@@ -31,6 +31,7 @@ struct ctl {
 	double timeout_s;
 	int fds[FRAME_FDS_MAX]; /* --fd, and what ptctl opens itself */
 	int fd_count;
+	char *engine, *block;     /* what the verb's first argument names; NULL: it does not */
 	struct pt_client *client; /* opened by the first call */
 	bool carries; /* descriptors go to another host, too: the verb ends what uses them */
 	struct remote *remote; /* with `host`: what carries all connections; NULL: none yet */
@@ -55,15 +56,6 @@ int ctl_connect(struct ctl *, struct pt_error *);
 /* A further connection, to wait on or to hear notifications from. */
 int ctl_open(struct ctl *, struct pt_client **, struct pt_error *);
 
-/* --ready, of verbs that listen: one line on standard error as soon as nothing can be missed any
-   more, for scripts to wait for. */
-#define CTL_READY                                                                              \
-	{                                                                                      \
-		.name = "ready", .doc = "Say 'attached' on standard error once it has begun.", \
-		.kind = PT_KIND_BOOL, .flags = PT_OPTION                                       \
-	}
-void ctl_tell_ready(const struct ctl *);
-
 /* Has SIGINT, SIGTERM and SIGHUP call it; but who was started with SIGHUP ignored (nohup) is to go
    on without the terminal. */
 void ctl_catch(void (*caught)(int signal));
@@ -72,20 +64,30 @@ void ctl_catch(void (*caught)(int signal));
    also as a JSON-RPC error on standard output. Clears the error; returns the exit status. */
 int ctl_refused(struct ctl *, struct pt_error *);
 
-/* "lab.d1" → engine and block: the block's name is what follows the last dot. Both are the caller's
-   to free. Without a dot it is wrong usage. */
-int ctl_split(const char *target, char **engine, char **block, struct pt_error *);
-/* For verbs that also take an engine alone: *block is NULL then. Asks the daemon where it cannot
-   be told from the text, since an engine's name may have dots too. */
-int ctl_split_any(struct ctl *, const char *target, char **engine, char **block, struct pt_error *);
+/* Sets engine and block by the verb's first argument, "lab" or "lab.d1": the block's name is what
+   follows the last dot; without a dot it is wrong usage where a block is needed. Where an engine
+   alone would do, too, nothing is set yet: its name may have dots. */
+int ctl_take_target(struct ctl *, struct pt_error *);
+/* Sets them there: `whole` says whether all of it is an engine's name. */
+int ctl_split(struct ctl *, bool whole, struct pt_error *);
+/* The same, asking the daemon where the text does not tell. */
+int ctl_split_any(struct ctl *, struct pt_error *);
+
+/* A new request of the engine and block that the verb is about, and of what its rows send. */
+json_t *ctl_params(const struct ctl *);
+/* The same of the engine alone. */
+json_t *ctl_engine(const struct ctl *);
+
+/* Tells what came of the verb: the result with -j, else what the verb prints. Frees it. Returns the
+   exit status. */
+int ctl_show(struct ctl *, json_t *result);
+/* Both of a refusal, if there is a code, and of a result. */
+int ctl_end(struct ctl *, int code, json_t *result, struct pt_error *);
+/* A verb that is one method. */
+int ctl_run_method(struct ctl *);
 
 /* Tells of blocks that have ended, as they should, but what they held has not come where it should:
    whether there are any in the result. */
 bool ctl_tell_losses(const json_t *result);
-
-/* Calls a method that takes {engine} or {engine, block} of the verb's first argument, and has
-   nothing to show. Returns the exit status. */
-int ctl_simple_engine(struct ctl *, const char *method);
-int ctl_simple_block(struct ctl *, const char *method);
 
 #endif

@@ -2,6 +2,7 @@
 /* A graph drawn in text. */
 #include "ctl/drawing.h"
 
+#include "base/json.h"
 #include "ctl/out.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +17,7 @@ struct drawing {
 	unsigned depth;
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
-
-static size_t number_of(const struct drawing *d, const char *name)
+static size_t index_of(const struct drawing *d, const char *name)
 {
 	size_t i, count = json_array_size(d->blocks);
 	for (i = 0; i < count; i++)
@@ -57,7 +52,7 @@ static double sum_of(const json_t *counts)
 	double sum = 0;
 	const char *why;
 	json_t *count;
-	json_object_foreach ((json_t *)(uintptr_t)counts, why, count)
+	json_object_foreach (json_of(counts), why, count)
 		sum += json_number_value(count);
 	return sum;
 }
@@ -101,7 +96,7 @@ static void add_trouble(struct drawing *d, const json_t *block)
 static void add_name(struct drawing *d, const char *name, bool again)
 {
 	add_coloured(d->out, OUT_BOLD, name);
-	size_t number = number_of(d, name);
+	size_t number = index_of(d, name);
 	if (again)
 		buf_adds(d->out, count_links(d, name) ? " …" : "");
 	else if (number < json_array_size(d->blocks)) {
@@ -132,7 +127,7 @@ static void draw_below(struct drawing *d, const char *name);
 static void draw_link(struct drawing *d, const json_t *link, bool last)
 {
 	const char *to = text_of(link, "to"), *canal = text_of(link, "canal");
-	size_t number = number_of(d, to), length = d->bars.length;
+	size_t number = index_of(d, to), length = d->bars.length;
 	bool again = number < json_array_size(d->blocks) && d->drawn[number];
 	buf_adds(d->out, d->bars.data ? d->bars.data : "");
 	buf_adds(d->out, last ? "└─ " : "├─ ");
@@ -150,7 +145,7 @@ static void draw_link(struct drawing *d, const json_t *link, bool last)
 
 static void draw_below(struct drawing *d, const char *name)
 {
-	size_t i, left = count_links(d, name), number = number_of(d, name);
+	size_t i, left = count_links(d, name), number = index_of(d, name);
 	json_t *link;
 	if (number < json_array_size(d->blocks))
 		d->drawn[number] = true;

@@ -152,8 +152,7 @@ static int open_of_block(struct hand_over *h, struct ctl *ctl, const struct pt_p
 	return code;
 }
 
-int hand_over(struct hand_over *h, struct pipe_text *pipe, struct world *world, struct ctl *ctl,
-              struct pt_error *err)
+int hand_over(struct hand_over *h, struct pipe_text *pipe, struct ctl *ctl, struct pt_error *err)
 {
 	size_t i;
 	json_t *op;
@@ -163,7 +162,7 @@ int hand_over(struct hand_over *h, struct pipe_text *pipe, struct world *world, 
 		const char *type = json_string_value(json_object_get(op, "type"));
 		if (!type)
 			continue;
-		int c = open_of_block(h, ctl, world_params(world, type), op, i, err);
+		int c = open_of_block(h, ctl, world_params(&pipe->world, type), op, i, err);
 		code = code ? code : c;
 		if (c == -PT_ELIMIT)
 			break;

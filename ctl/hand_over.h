@@ -19,8 +19,7 @@ struct hand_over {
    next call that takes them. With `rotate` the daemon makes the files, and the path stays. What
    cannot be opened is told with its place in the text: all of it. The caller calls hand_over_end in
    every case. */
-int hand_over(struct hand_over *, struct pipe_text *, struct world *, struct ctl *,
-              struct pt_error *);
+int hand_over(struct hand_over *, struct pipe_text *, struct ctl *, struct pt_error *);
 
 /* Closes ptctl's own copies. Unless they were `used`, files that were made are removed again. */
 void hand_over_end(struct hand_over *, struct ctl *, bool used);

@@ -9,44 +9,21 @@
 #include "type/reason.h"
 #include <string.h>
 
-/* What is in no group comes behind them. */
-static const struct group {
-	const char *title;
-	const char *verbs[20];
-} groups[] = {
-	{"The graph",
-         {"create", "destroy", "add", "remove", "unlink", "replace", "set", "apply", "export",
-          "diff", "save", "log", "undo", "confirm"}},
-	{"Running it", {"run", "start", "stop", "wait"}},
-	{"Looking",
-         {"list", "show", "stats", "top", "graph", "events", "health", "attach", "tap", "trace",
-          "wireshark", "metrics"}},
-	{"Feeding it", {"send", "close", "trigger", "recv"}},
-};
+static const char *const groups[] = {"The graph", "Running it", "Looking", "Feeding it",
+                                     "The rest"};
 
-#define GROUPS (sizeof groups / sizeof *groups)
-
-static size_t group_of(const struct verb *verb)
-{
-	for (size_t g = 0; g < GROUPS; g++)
-		for (const char *const *name = groups[g].verbs; *name; name++)
-			if (!strcmp(*name, verb->name))
-				return g;
-	return GROUPS;
-}
-
-static void add_group(struct buf *b, size_t g)
+static void add_group(struct buf *b, enum verb_group group)
 {
 	struct table t = table_init(3, 0);
 	struct buf rows = BUF_INIT;
 	t.headless = true;
-	buf_addf(b, "%s:\n", g < GROUPS ? groups[g].title : "The rest");
-	for (const struct verb *const *v = verbs; *v; v++) {
-		if (group_of(*v) != g)
+	buf_addf(b, "%s:\n", groups[group]);
+	for (const struct verb *v = verbs; v->name; v++) {
+		if (v->group != group)
 			continue;
 		table_add(&t, "");
-		table_addf(&t, "%-9s", (*v)->name);
-		table_add(&t, (*v)->summary);
+		table_addf(&t, "%-9s", v->name);
+		table_add(&t, v->summary);
 	}
 	table_print(&t, &rows);
 	buf_add(b, rows.data, rows.length);
@@ -73,7 +50,7 @@ static void add_topics(struct buf *b)
 void help_overview(struct buf *b)
 {
 	buf_adds(b, "ptctl [-s SOCKET] [-H HOST] [-j] VERB …\n\n");
-	for (size_t g = 0; g <= GROUPS; g++)
+	for (enum verb_group g = VERB_GRAPH; g <= VERB_REST; g++)
 		add_group(b, g);
 	buf_adds(b, "\nFor every verb:\n");
 	help_params(b, verb_globals, "  ");
@@ -123,11 +100,11 @@ void help_verb(struct buf *b, const struct verb *verb)
 
 void help_reasons(struct buf *b)
 {
+	static const char *const heads[] = {"REASON", "KIND", "A MESSAGE DID NOT GO ON, BECAUSE",
+	                                    NULL};
 	struct table t = table_init(3, 0);
 	struct buf rows = BUF_INIT;
-	table_add(&t, "REASON");
-	table_add(&t, "KIND");
-	table_add(&t, "A MESSAGE DID NOT GO ON, BECAUSE");
+	table_heads(&t, heads);
 	for (const struct reason *r = reasons; r->word; r++) {
 		table_add(&t, r->word);
 		table_add(&t, r->filtered ? "filtered" : "dropped");

@@ -57,7 +57,8 @@ static int read_words(struct ctl *ctl, int count, char **words, struct pt_error 
 	ctl->socket = ctl_text(ctl, "socket");
 	ctl->host = ctl_text(ctl, "host");
 	ctl->json = ctl_flag(ctl, "json");
-	return take_fds(ctl, err);
+	code = take_fds(ctl, err);
+	return code || !ctl->verb ? code : ctl_take_target(ctl, err);
 }
 
 static int run(struct ctl *ctl)
@@ -68,7 +69,7 @@ static int run(struct ctl *ctl)
 		return EXIT_DONE;
 	}
 	if (ctl->verb && !ctl_flag(ctl, "help"))
-		return ctl->verb->run(ctl);
+		return ctl->verb->run ? ctl->verb->run(ctl) : ctl_run_method(ctl);
 	struct buf b = BUF_INIT;
 	if (ctl->verb)
 		help_verb(&b, ctl->verb);
@@ -107,5 +108,7 @@ int main(int argc, char **argv)
 	pt_client_close(ctl.client);
 	remote_end(ctl.remote);
 	json_decref(ctl.values);
+	free(ctl.engine);
+	free(ctl.block);
 	return status;
 }

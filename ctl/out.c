@@ -242,6 +242,12 @@ void table_redden(struct table *t, bool red)
 	t->red[t->count - 1] = red;
 }
 
+void table_heads(struct table *t, const char *const *words)
+{
+	for (; *words; words++)
+		table_add(t, *words);
+}
+
 void table_addf(struct table *t, const char *fmt, ...)
 {
 	struct buf text = BUF_INIT;

@@ -3,36 +3,10 @@
 #include "ctl/pipe.h"
 
 #include "base/error.h"
-#include <errno.h>
-#include <stdio.h>
+#include "base/json.h"
+#include "ctl/read.h"
 #include <stdlib.h>
 #include <string.h>
-
-enum { FILE_MAX = 16 * 1024 * 1024 };
-
-static int read_file(struct pipe_text *p, const char *path, struct pt_error *err)
-{
-	bool is_stdin = !strcmp(path, "-");
-	FILE *file = is_stdin ? stdin : fopen(path, "re");
-	size_t length = 1;
-	int code = 0;
-	if (!file)
-		return pt_fail(err, -PT_EREQUEST, NULL, "cannot open '%s': %s", path,
-		               error_words(errno));
-	p->origin = is_stdin ? "standard input" : path;
-	while (length && p->text.length <= FILE_MAX) {
-		length = fread(buf_reserve(&p->text, 65536), 1, 65536, file);
-		p->text.length += length;
-	}
-	if (ferror(file))
-		code = pt_fail(err, -PT_EREQUEST, NULL, "cannot read '%s': %s", path,
-		               error_words(errno));
-	else if (p->text.length > FILE_MAX)
-		code = pt_fail(err, -PT_EREQUEST, NULL, "'%s' is longer than 16 MiB", path);
-	if (!is_stdin)
-		fclose(file);
-	return code;
-}
 
 int pipe_gather(struct pipe_text *p, const struct ctl *ctl, struct pt_error *err)
 {
@@ -43,8 +17,10 @@ int pipe_gather(struct pipe_text *p, const struct ctl *ctl, struct pt_error *err
 	*p = (struct pipe_text){.text = BUF_INIT, .given = file || words};
 	if (file && words)
 		return pt_fail(err, -PT_EREQUEST, NULL, "either PIPE or '--file', not both");
-	if (file)
-		return read_file(p, file, err);
+	if (file) {
+		p->origin = read_name(file);
+		return read_file(file, READ_MAX, -PT_EREQUEST, &p->text, err);
+	}
 	json_array_foreach (words, i, word) {
 		if (i)
 			buf_addc(&p->text, '\n');
@@ -53,29 +29,9 @@ int pipe_gather(struct pipe_text *p, const struct ctl *ctl, struct pt_error *err
 	return 0;
 }
 
-/* The faults say which file they are about. */
-static void name_origin(const struct pipe_text *p, struct pt_error *err)
+static int require(const struct pipe_text *p, const char *hint, struct pt_error *err)
 {
-	for (size_t i = 0; p->origin && i < err->count; i++) {
-		char *old = err->faults[i].message;
-		err->faults[i].message = must_printf("%s: %s", p->origin, old);
-		free(old);
-	}
-}
-
-int pipe_parse(struct pipe_text *p, struct world *w, struct pt_error *err)
-{
-	struct lang_env env = world_env(w);
-	int code = lang_parse(p->text.data ? p->text.data : "", p->text.length, &env, &p->program,
-	                      err);
-	if (code)
-		name_origin(p, err);
-	return code;
-}
-
-int pipe_require(const struct pipe_text *p, const char *hint, struct pt_error *err)
-{
-	if (json_array_size(p->program.ops))
+	if (!hint || json_array_size(p->program.ops))
 		return 0;
 	if (p->given)
 		pt_fail(err, -PT_EREQUEST, "pipe", "%s%sthere is no statement: nothing is done",
@@ -86,9 +42,26 @@ int pipe_require(const struct pipe_text *p, const char *hint, struct pt_error *e
 	return -PT_EREQUEST;
 }
 
+int pipe_parse(struct pipe_text *p, struct ctl *ctl, const char *engine, const char *hint,
+               struct pt_error *err)
+{
+	lang_program_free(&p->program);
+	world_fini(&p->world);
+	int code = world_init(&p->world, ctl, engine, err);
+	if (code)
+		return code;
+	p->world.lenient = p->lenient;
+	struct lang_env env = world_env(&p->world);
+	code = lang_parse(p->text.data ? p->text.data : "", p->text.length, &env, &p->program, err);
+	if (code && p->origin)
+		error_introduce(err, 0, p->origin);
+	return code ? code : require(p, hint, err);
+}
+
 void pipe_fini(struct pipe_text *p)
 {
 	buf_free(&p->text);
+	world_fini(&p->world);
 	lang_program_free(&p->program);
 }
 
@@ -96,8 +69,7 @@ void pipe_fini(struct pipe_text *p)
 
 static bool is_op(const json_t *op, const char *word)
 {
-	const char *is = json_string_value(json_object_get(op, "op"));
-	return is && !strcmp(is, word);
+	return !strcmp(text_of(op, "op"), word);
 }
 
 /* "$.links[1].to" → "$.ops[7].to": the second of the operations that are links. NULL: no such. */
@@ -146,7 +118,8 @@ void pipe_locate(const struct pipe_text *p, struct pt_error *err)
 {
 	for (size_t i = 0; i < err->count; i++)
 		locate(p, &err->faults[i]);
-	name_origin(p, err);
+	if (p->origin)
+		error_introduce(err, 0, p->origin);
 }
 
 void pipe_graph(const struct pipe_text *p, json_t *params)

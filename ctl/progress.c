@@ -2,23 +2,13 @@
 /* The line that `ptctl run` keeps on a terminal: packets, bytes, rate, percentage, time left. */
 #include "ctl/progress.h"
 
+#include "base/json.h"
 #include "ctl/out.h"
 #include <string.h>
 
 void progress_init(struct progress *p, double now_s)
 {
 	*p = (struct progress){.began_s = now_s, .last_s = now_s};
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *name)
-{
-	return json_number_value(json_object_get(object, name));
 }
 
 static bool is_source(const json_t *links, const char *name)

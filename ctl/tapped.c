@@ -3,6 +3,7 @@
 #include "ctl/tapped.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,37 +25,23 @@ static volatile sig_atomic_t signals;
 
 /* ---- opening ---- */
 
-static int tap(struct tapped *s, struct ctl *ctl, json_t *params, struct pt_error *err)
+int tapped_open(struct tapped *s, struct ctl *ctl, struct pt_error *err)
 {
-	const char *rest;
 	size_t length;
-	int code = ctl_open(ctl, &s->client, err);
+	json_t *params = ctl_params(ctl);
+	json_object_set_new(params, "format", json_string("pcapng"));
+	int code = ctl_connect(ctl, err); /* for tapped_check_gone */
+	if (!code)
+		code = ctl_open(ctl, &s->client, err);
 	if (!code)
 		code = pt_client_call(s->client, "block.tap", params, NULL, 0, ctl->timeout_s, NULL,
 		                      err);
+	json_decref(params);
 	if (code)
 		return code;
-	rest = pt_client_rest(s->client, &length);
+	const char *rest = pt_client_rest(s->client, &length);
 	buf_add(&s->bytes, rest, length);
 	return 0;
-}
-
-int tapped_open(struct tapped *s, struct ctl *ctl, const char *target, const char *canal,
-                struct pt_error *err)
-{
-	char *engine, *block;
-	int code = ctl_split(target, &engine, &block, err);
-	if (code)
-		return code;
-	json_t *params =
-		json_pack("{s:s, s:s, s:s}", "engine", engine, "block", block, "format", "pcapng");
-	if (canal)
-		json_object_set_new(params, "canal", json_string(canal));
-	code = tap(s, ctl, params, err);
-	json_decref(params);
-	free(engine);
-	free(block);
-	return code;
 }
 
 int tapped_fd(const struct tapped *s)
@@ -70,29 +57,21 @@ void tapped_close(struct tapped *s)
 
 /* ---- its end ---- */
 
-int tapped_check_gone(struct ctl *ctl, const char *target, struct pt_error *err)
+int tapped_check_gone(struct ctl *ctl, struct pt_error *err)
 {
-	char *engine, *block;
-	json_t *shown = NULL, *item;
-	size_t i;
-	int code = ctl_split(target, &engine, &block, err);
-	if (code)
-		return code;
-	code = ctl_call(ctl, "engine.show", json_pack("{s:s}", "engine", engine), &shown, err);
+	json_t *shown = NULL;
+	int code = ctl_call(ctl, "engine.show", ctl_engine(ctl), &shown, err);
 	if (code == -PT_ENOENGINE || code == -PT_ESTATE) { /* or it is just being destroyed */
 		pt_error_clear(err);
 		code = 0;
 	}
-	json_array_foreach (json_object_get(shown, "blocks"), i, item)
-		if (!strcmp(json_string_value(json_object_get(item, "name")), block))
-			code = -EPIPE;
+	if (item_of(json_object_get(shown, "blocks"), "name", ctl->block))
+		code = -EPIPE;
 	if (code == -EPIPE) {
 		pt_error_clear(err);
 		pt_fail(err, code, NULL, "cut off: the daemon has closed the connection");
 	}
 	json_decref(shown);
-	free(engine);
-	free(block);
 	return code;
 }
 

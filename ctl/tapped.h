@@ -15,9 +15,8 @@ struct tapped {
 	bool ended;
 };
 
-/* `canal` may be NULL. The caller calls tapped_close in every case. */
-int tapped_open(struct tapped *, struct ctl *, const char *target, const char *canal,
-                struct pt_error *);
+/* Of the verb's block, and what its rows send. The caller calls tapped_close in every case. */
+int tapped_open(struct tapped *, struct ctl *, struct pt_error *);
 int tapped_fd(const struct tapped *); /* to poll before tapped_read */
 /* Reads what is there. `ended` is set at the end. */
 int tapped_read(struct tapped *, struct pt_error *);
@@ -25,9 +24,9 @@ int tapped_read(struct tapped *, struct pt_error *);
    packets < 0: any number. */
 int tapped_whole(struct tapped *, int64_t *packets, size_t *length, struct pt_error *);
 /* After the end: 0 if the block has gone, and -EPIPE, in words, if the daemon has ended. Asked over
-   the first connection of `ctl`, which has to be there from before the tap on: a daemon that ends
-   takes no more requests. */
-int tapped_check_gone(struct ctl *, const char *target, struct pt_error *);
+   the first connection of `ctl`, which is there from before the tap on: a daemon that ends takes
+   no more requests. */
+int tapped_check_gone(struct ctl *, struct pt_error *);
 void tapped_close(struct tapped *);
 
 /* Signals that end a program are noted, and come only while one waits in tapped_wait. */

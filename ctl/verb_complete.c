@@ -9,36 +9,6 @@
 /* A shell waits for this: better nothing than late. */
 #define PATIENCE_S 0.5
 
-static int complete(struct ctl *);
-
-static const struct pt_param rows[] = {
-	{.name = "words",
-         .doc = "What stands behind ptctl, without quotes; the last is being typed.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_MANY},
-	{.name = "line",
-         .doc = "The line as it was typed into bash, up to the cursor, in place of words.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_OPTION},
-	{.name = "word",
-         .doc = "With --line: what bash takes for the word that is being typed.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_OPTION},
-	{NULL},
-};
-
-const struct verb verb_complete = {
-	.name = "complete",
-	.summary = "tell shells what could be typed next",
-	.help = "Prints a candidate a line: the word, a tab, a description, and a tab and + where "
-		"more belongs to the word. A line ':files' says that the word is a file's name, "
-		"for the shell to complete.\n"
-		"\n"
-		"  ptctl complete -- create p 'TCP'",
-	.params = rows,
-	.run = complete,
-};
-
 static void add_line(struct buf *b, const struct candidate *candidate, const char *word)
 {
 	out_clean(b, word);
@@ -90,7 +60,7 @@ static void for_words(struct completion *c, const json_t *list, struct buf *b)
 	texts_free(words);
 }
 
-static int complete(struct ctl *ctl)
+int verb_complete(struct ctl *ctl)
 {
 	struct completion c = {.ctl = ctl};
 	const char *line = ctl_text(ctl, "line");

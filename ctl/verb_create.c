@@ -1,93 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ptctl create, ptctl destroy. */
+/* ptctl create, apply, add: what takes pipe text. */
+#include "base/json.h"
 #include "ctl/change.h"
-#include "ctl/out.h"
 #include "ctl/pipe.h"
-#include <string.h>
 
-static int create(struct ctl *);
-static int destroy(struct ctl *);
-
-static const struct pt_param create_rows[] = {
-	{.name = "engine",
-         .doc = "The new engine's name.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_REQUIRED},
-	PIPE_ARGUMENTS(),
-	PIPE_FILE,
-	PIPE_DEFINE,
-	{.name = "start", .doc = "Start it, too.", .kind = PT_KIND_BOOL, .flags = PT_OPTION},
-	{.name = "comment",
-         .doc = "Why, for the engine's log.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_OPTION},
-	{.name = "ephemeral",
-         .doc = "Do not keep it over a restart of the daemon.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{.name = "or_apply",
-         .doc = "If it is there already, change what differs, as apply does.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{.name = "dry_run",
-         .doc = "Check and tell what would be done, and make nothing.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{.name = "exit_code",
-         .doc = "With --dry-run: the exit status is 9 if something would be done.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{.name = "quiet",
-         .doc = "Do not tell what was done.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION,
-         .letter = 'q'},
-	{NULL},
-};
-
-const struct verb verb_create = {
-	.name = "create",
-	.summary = "make an engine, with a graph if one is given",
-	.help = "All of it or nothing: if the graph is refused, or the start fails, there is no "
-		"engine. "
-		"Without PIPE and FILE the engine is empty.\n"
-		"\n"
-		"  ptctl create p 's = CLIFeeder(); s > Drain() > ConsoleSink()' --start",
-	.params = create_rows,
-	.run = create,
-};
-
-static const struct pt_param destroy_rows[] = {
-	{.name = "engine",
-         .doc = "Their names.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_REQUIRED | PT_MANY},
-	{.name = "if_exists",
-         .doc = "One that is not there is none to be refused.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{NULL},
-};
-
-const struct verb verb_destroy = {
-	.name = "destroy",
-	.summary = "stop engines, flushing their sinks, and forget them",
-	.params = destroy_rows,
-	.run = destroy,
-};
-
-static json_t *params_of(const struct ctl *ctl)
-{
-	static const char *const passed[] = {"start", "ephemeral", "comment", "dry_run"};
-	json_t *params = json_object();
-	json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
-	for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-		json_t *value = json_object_get(ctl->values, passed[i]);
-		if (value)
-			json_object_set(params, passed[i], value);
-	}
-	return params;
-}
+/* ---- create ---- */
 
 /* What was done, as of a change that made the first revision; an empty engine has none yet. */
 static json_t *as_change(const struct pipe_text *pipe)
@@ -100,7 +17,7 @@ static json_t *as_change(const struct pipe_text *pipe)
 static int make(struct ctl *ctl, const struct pipe_text *pipe, json_t **change,
                 struct pt_error *err)
 {
-	json_t *params = params_of(ctl), *result = NULL;
+	json_t *params = ctl_params(ctl), *result = NULL;
 	if (pipe->program.ops)
 		pipe_graph(pipe, params);
 	int code = ctl_call_with_fds(ctl, "engine.create", params, &result, err);
@@ -110,98 +27,176 @@ static int make(struct ctl *ctl, const struct pipe_text *pipe, json_t **change,
 	return code;
 }
 
-static int start_it(struct ctl *ctl, struct pt_error *err)
+static int send_graph(struct ctl *ctl, const struct pipe_text *pipe, json_t **result,
+                      struct pt_error *err)
 {
-	json_t *params = json_object();
-	json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
-	return ctl_call(ctl, "engine.start", params, NULL, err);
+	json_t *params = ctl_params(ctl);
+	json_object_del(params, "start"); /* of create */
+	json_object_del(params, "ephemeral");
+	pipe_graph(pipe, params);
+	return ctl_call_with_fds(ctl, "engine.apply", params, result, err);
 }
 
 /* It is there: without a graph, as it is. */
-static int apply(struct ctl *ctl, const struct pipe_text *pipe, json_t **change,
-                 struct pt_error *err)
-{
-	const char *engine = ctl_text(ctl, "engine");
-	json_t *graph = json_object();
-	int code = 0;
-	if (pipe->program.ops) {
-		pipe_graph(pipe, graph);
-		code = change_apply(ctl, engine, graph, change, err);
-	} else {
-		json_decref(graph);
-		*change = json_pack("{s:[]}", "plan");
-	}
-	if (!code && ctl_flag(ctl, "start") && !ctl_flag(ctl, "dry_run"))
-		code = start_it(ctl, err);
-	return code;
-}
-
-static int make_or_apply(struct ctl *ctl, const struct pipe_text *pipe, json_t **change,
+static int apply_or_none(struct ctl *ctl, const struct pipe_text *pipe, json_t **change,
                          struct pt_error *err)
 {
-	int code = make(ctl, pipe, change, err);
-	if (code == -PT_EEXISTS && ctl_flag(ctl, "or_apply")) {
-		pt_error_clear(err);
-		code = apply(ctl, pipe, change, err);
-	} else if (code == -PT_EEXISTS) {
-		pt_hint(err, "'ptctl apply %s' changes it, '--or-apply' does what is needed",
-		        ctl_text(ctl, "engine"));
-	}
-	if (code)
-		pipe_locate(pipe, err);
+	int code = 0;
+	if (pipe->program.ops)
+		code = send_graph(ctl, pipe, change, err);
+	else
+		*change = change_none(NULL);
+	if (!code && ctl_flag(ctl, "start") && !ctl_flag(ctl, "dry_run"))
+		code = ctl_call(ctl, "engine.start", ctl_engine(ctl), NULL, err);
 	return code;
 }
 
-static int create(struct ctl *ctl)
+int verb_create(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	struct pipe_text pipe;
-	struct world world = {0};
 	json_t *change = NULL;
 	int code = pipe_gather(&pipe, ctl, &err);
-	if (!code && pipe.given) {
-		code = world_init(&world, ctl, NULL, &err);
-		if (!code)
-			code = pipe_parse(&pipe, &world, &err);
-		if (!code)
-			code = pipe_require(&pipe, "without a text an empty engine is made", &err);
+	if (!code && pipe.given)
+		code = pipe_parse(&pipe, ctl, NULL, "without a text an empty engine is made", &err);
+	if (!code) {
+		code = make(ctl, &pipe, &change, &err);
+		if (code == -PT_EEXISTS && ctl_flag(ctl, "or_apply")) {
+			pt_error_clear(&err);
+			code = apply_or_none(ctl, &pipe, &change, &err);
+		} else if (code == -PT_EEXISTS) {
+			pt_hint(&err,
+			        "'ptctl apply %s' changes it, '--or-apply' does what is needed",
+			        ctl->engine);
+		}
+		pipe_locate(&pipe, &err);
 	}
-	if (!code)
-		code = make_or_apply(ctl, &pipe, &change, &err);
-	world_fini(&world);
 	pipe_fini(&pipe);
-	return code ? ctl_refused(ctl, &err) : change_done(ctl, ctl_text(ctl, "engine"), change);
+	return ctl_end(ctl, code, change, &err);
 }
 
-/* ---- destroy ---- */
+/* ---- apply ---- */
 
-static int destroy_one(struct ctl *ctl, json_t *engine, json_t **result, struct pt_error *err)
+/* What was forgotten, or could not be made, is not to wipe a graph: --empty says so. */
+int verb_apply(struct ctl *ctl)
 {
-	json_t *params = json_object();
-	json_object_set(params, "engine", engine);
-	int code = ctl_call(ctl, "engine.destroy", params, result, err);
-	if (code != -PT_ENOENGINE || !ctl_flag(ctl, "if_exists"))
-		return code;
-	pt_error_clear(err);
-	*result = json_object();
-	return 0;
-}
-
-/* One that cannot be destroyed does not keep the others. */
-static int destroy(struct ctl *ctl)
-{
-	int status = EXIT_DONE;
-	size_t i;
-	json_t *engine;
-	json_array_foreach (ctl_many(ctl, "engine"), i, engine) {
-		struct pt_error err = PT_ERROR_INIT;
-		json_t *result = NULL;
-		int code = destroy_one(ctl, engine, &result, &err);
-		int one = code ? ctl_refused(ctl, &err) : EXIT_DONE;
-		if (!code && ctl->json)
-			out_json(result);
-		json_decref(result);
-		status = status ? status : one;
+	struct pt_error err = PT_ERROR_INIT;
+	struct pipe_text pipe;
+	bool empty = ctl_flag(ctl, "empty");
+	json_t *result = NULL;
+	int code = pipe_gather(&pipe, ctl, &err);
+	if (!code)
+		code = pipe_parse(&pipe, ctl, NULL, empty ? NULL : "--empty takes every block out",
+		                  &err);
+	if (!code && empty && json_array_size(pipe.program.ops))
+		code = pt_fail(&err, -PT_EREQUEST, "empty",
+		               "either a graph or '--empty', not both");
+	if (!code) {
+		code = send_graph(ctl, &pipe, &result, &err);
+		pipe_locate(&pipe, &err);
 	}
-	return status;
+	pipe_fini(&pipe);
+	return ctl_end(ctl, code, result, &err);
+}
+
+/* ---- add --may-exist ---- */
+
+/* What is missing, and the blocks that are there, as if they were to be put in their own place. */
+static void sort_ops(const json_t *shown, const json_t *ops, json_t *missing, json_t *same)
+{
+	size_t i;
+	json_t *op;
+	json_array_foreach (json_of(ops), i, op) {
+		if (!change_is_there(shown, op)) {
+			json_array_append(missing, op);
+		} else if (!json_object_get(op, "from")) {
+			json_t *replace = json_copy(op);
+			json_object_set_new(replace, "op", json_string("replace"));
+			json_array_append_new(same, replace);
+		}
+	}
+}
+
+/* The daemon knows what is the same: then it would do nothing. */
+static int check_same(struct ctl *ctl, json_t *ops, struct pt_error *err)
+{
+	json_t *result, *params = ctl_engine(ctl);
+	if (!json_array_size(ops)) {
+		json_decref(params);
+		return 0;
+	}
+	json_object_set(params, "ops", ops);
+	json_object_set_new(params, "dry_run", json_true());
+	int code = ctl_call_with_fds(ctl, "engine.change", params, &result, err);
+	if (code)
+		return code;
+	const char *name = text_of(json_array_get(json_object_get(result, "plan"), 0), "name");
+	if (*name) {
+		code = pt_fail(err, -PT_EEXISTS, NULL, "block '%s' is there, and is another", name);
+		pt_hint(err, "'ptctl replace %s.%s' puts this one in its place", ctl->engine, name);
+	}
+	json_decref(result);
+	return code;
+}
+
+static int add_missing(struct ctl *ctl, const struct pipe_text *pipe, json_t **result,
+                       struct pt_error *err)
+{
+	const json_t *shown = pipe->world.engine;
+	json_t *missing = json_array(), *same = json_array();
+	sort_ops(shown, pipe->program.ops, missing, same);
+	int code = check_same(ctl, same, err);
+	if (!code && json_array_size(missing))
+		code = change_send(ctl, json_incref(missing), result, err);
+	else if (!code)
+		*result = change_none(json_object_get(shown, "revision"));
+	json_decref(same);
+	json_decref(missing);
+	return code;
+}
+
+/* ---- add ---- */
+
+/* One try. */
+static int try_add(struct ctl *ctl, struct pipe_text *pipe, json_t **result, struct pt_error *err)
+{
+	int code = pipe_parse(pipe, ctl, ctl->engine, "give what is to be added", err);
+	if (code)
+		return code;
+	if (pipe->lenient)
+		return add_missing(ctl, pipe, result, err);
+	code = change_send(ctl, json_incref(pipe->program.ops), result, err);
+	pipe_locate(pipe, err);
+	return code;
+}
+
+/* Somebody may have taken, meanwhile, the name that a block made in place was to get. */
+static bool raced(struct ctl *ctl, int code, const struct pipe_text *pipe)
+{
+	json_t *shown = NULL;
+	if ((code != -PT_EEXISTS && code != -PT_EBADLINK) ||
+	    json_object_get(ctl->values, "if_revision"))
+		return false;
+	bool moved = !ctl_call(ctl, "engine.show", ctl_engine(ctl), &shown, NULL) &&
+	             integer_of(shown, "revision") != integer_of(pipe->world.engine, "revision");
+	json_decref(shown);
+	return moved;
+}
+
+int verb_add(struct ctl *ctl)
+{
+	enum { TRIES = 20 };
+	struct pt_error err = PT_ERROR_INIT;
+	struct pipe_text pipe;
+	json_t *result = NULL;
+	int code = pipe_gather(&pipe, ctl, &err);
+	pipe.lenient = ctl_flag(ctl, "may_exist");
+	if (!code)
+		code = try_add(ctl, &pipe, &result, &err);
+	for (int tries = 1; tries < TRIES && raced(ctl, code, &pipe); tries++) {
+		pt_error_clear(&err);
+		code = try_add(ctl, &pipe, &result, &err);
+	}
+	pipe_fini(&pipe);
+	return ctl_end(ctl, code, result, &err);
 }

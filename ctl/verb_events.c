@@ -1,43 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl events. */
-#include "base/error.h"
+#include "base/json.h"
 #include "ctl/change.h"
-#include "ctl/ctl.h"
+#include "ctl/follow.h"
 #include "ctl/out.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-static int events(struct ctl *);
-
-static const struct pt_param rows[] = {
-	{.name = "engine",
-         .doc = "Whose events; without it, those of all.",
-         .kind = PT_KIND_STRING},
-	CTL_READY,
-	{NULL},
-};
-
-const struct verb verb_events = {
-	.name = "events",
-	.summary = "show what happens, until Ctrl-C",
-	.help = "First how things are, then each change of an engine or a block: who changed a "
-		"graph, what "
-		"failed, what was dropped. With -j each is a JSON object on a line, the first "
-		"holding "
-		"the "
-		"state.",
-	.params = rows,
-	.run = events,
-};
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
 
 static void add_time(struct buf *b, const char *time)
 {
@@ -53,8 +23,8 @@ static void add_drops(struct buf *b, const json_t *drops)
 {
 	const char *why, *comma = "";
 	json_t *count;
-	json_object_foreach ((json_t *)(uintptr_t)drops, why, count) {
-		buf_addf(b, "%s%" JSON_INTEGER_FORMAT " %s", comma, json_integer_value(count), why);
+	json_object_foreach (json_of(drops), why, count) {
+		buf_addf(b, "%s%lld %s", comma, json_integer_value(count), why);
 		comma = ", ";
 	}
 }
@@ -63,12 +33,11 @@ static void add_change(struct buf *b, const json_t *event, const json_t *data)
 {
 	const json_t *uid = json_object_get(event, "uid"),
 		     *undoes = json_object_get(data, "undoes");
-	buf_addf(b, "revision %" JSON_INTEGER_FORMAT,
-	         json_integer_value(json_object_get(event, "revision")));
+	buf_addf(b, "revision %lld", integer_of(event, "revision"));
 	if (uid)
-		buf_addf(b, " by uid %" JSON_INTEGER_FORMAT, json_integer_value(uid));
+		buf_addf(b, " by uid %lld", json_integer_value(uid));
 	if (undoes)
-		buf_addf(b, ", back to %" JSON_INTEGER_FORMAT, json_integer_value(undoes));
+		buf_addf(b, ", back to %lld", json_integer_value(undoes));
 	if (json_object_get(data, "confirm"))
 		buf_adds(b, ", to be confirmed");
 	if (*text_of(data, "comment")) {
@@ -113,8 +82,7 @@ static void told(void *arg, const char *method, json_t *params)
 {
 	const struct ctl *ctl = arg;
 	if (!strcmp(method, "gap"))
-		fprintf(stderr, "ptctl: %" JSON_INTEGER_FORMAT " events were lost\n",
-		        json_integer_value(json_object_get(params, "dropped")));
+		fprintf(stderr, "ptctl: %lld events were lost\n", integer_of(params, "dropped"));
 	else if (ctl->json)
 		out_json(params);
 	else if (!strcmp(method, "event"))
@@ -127,52 +95,29 @@ static void show_state(const json_t *state)
 	size_t i;
 	json_t *engine;
 	json_array_foreach (json_object_get(state, "engines"), i, engine)
-		buf_addf(&b,
-		         "%s is %s, revision %" JSON_INTEGER_FORMAT ", blocks: %zu, links: %zu\n",
+		buf_addf(&b, "%s is %s, revision %lld, blocks: %zu, links: %zu\n",
 		         text_of(engine, "engine"), text_of(engine, "state"),
-		         json_integer_value(json_object_get(engine, "revision")),
+		         integer_of(engine, "revision"),
 		         json_array_size(json_object_get(engine, "blocks")),
 		         json_array_size(json_object_get(engine, "links")));
 	out_buf(&b);
 }
 
-static int subscribe(struct ctl *ctl, struct pt_client **client, struct pt_error *err)
+int verb_events(struct ctl *ctl)
 {
-	json_t *result, *params = json_object();
-	int code = ctl_open(ctl, client, err);
-	if (ctl_text(ctl, "engine"))
-		json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
-	if (!code) {
-		pt_client_on_notification(*client, told, ctl);
-		code = pt_client_call(*client, "events.subscribe", params, NULL, 0, ctl->timeout_s,
-		                      &result, err);
-	}
-	json_decref(params);
-	if (code)
-		return code;
-	if (ctl->json)
-		out_json(result);
-	else
-		show_state(json_object_get(result, "state"));
-	json_decref(result);
-	return 0;
-}
-
-static int events(struct ctl *ctl)
-{
+	static const bool never = false;
 	struct pt_error err = PT_ERROR_INIT;
 	struct pt_client *client = NULL;
-	int code = subscribe(ctl, &client, &err);
-	if (!code) {
-		out_end_with_reader();
-		ctl_tell_ready(ctl);
-	}
-	while (!code && (code = pt_client_wait(client, 3600)) >= 0)
-		code = 0;
-	if (!err.count)
-		pt_fail(&err, code, NULL, "%s",
-		        code == -EPIPE ? "the daemon has closed the connection"
-		                       : "the connection to the daemon failed");
+	json_t *result = NULL;
+	int code = follow_open(ctl, "events.subscribe", ctl_params(ctl), told, ctl, &client,
+	                       &result, &err);
+	if (!code && ctl->json)
+		out_json(result);
+	else if (!code)
+		show_state(json_object_get(result, "state"));
+	json_decref(result);
+	if (!code)
+		follow(ctl, client, &never, &err);
 	pt_client_close(client);
 	return ctl_refused(ctl, &err);
 }

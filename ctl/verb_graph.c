@@ -1,50 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl graph. */
 #include "base/error.h"
+#include "base/io.h"
 #include "ctl/ctl.h"
 #include "ctl/drawing.h"
 #include "ctl/out.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int graph(struct ctl *);
-
-static const struct pt_param rows[] = {
-	{.name = "engine", .doc = "Its name.", .kind = PT_KIND_STRING, .flags = PT_REQUIRED},
-	{.name = "stats",
-         .doc = "With the states of blocks and the numbers of messages.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{.name = "output",
-         .doc = "Write a picture to this file, which ends in .svg, .png or .dot.",
-         .kind = PT_KIND_PATH,
-         .flags = PT_OPTION,
-         .letter = 'o'},
-	{NULL},
-};
-
-const struct verb verb_graph = {
-	.name = "graph",
-	.summary = "draw an engine's graph",
-	.help = "Low links are blue, high links purple and triggers red. Without -o it is drawn in "
-		"text "
-		"on a terminal, and printed in dot elsewhere. For .svg and .png, dot of the "
-		"graphviz "
-		"package is run.",
-	.params = rows,
-	.run = graph,
-};
-
 static int ask(struct ctl *ctl, const char *method, bool stats, json_t **result,
                struct pt_error *err)
 {
-	json_t *params = json_object();
-	json_object_set_new(params, "engine", json_string(ctl_text(ctl, "engine")));
+	json_t *params = ctl_engine(ctl);
 	if (stats)
 		json_object_set_new(params, "stats", json_true());
 	return ctl_call(ctl, method, params, result, err);
@@ -60,28 +31,15 @@ static int ask_dot(struct ctl *ctl, json_t **result, const char **dot, struct pt
 
 /* ---- files ---- */
 
-static int write_text(const char *path, const char *text, struct pt_error *err)
+static int cannot_write(const char *path, int code, struct pt_error *err)
 {
-	FILE *file = fopen(path, "we");
-	bool good = file && fputs(text, file) >= 0;
-	if (file && fclose(file))
-		good = false;
-	return good ? 0
-	            : pt_fail(err, -EIO, "output", "cannot write '%s': %s", path,
-	                      error_words(errno));
+	return pt_fail(err, -EIO, "output", "cannot write '%s': %s", path, error_words(code));
 }
 
-static int feed_dot(int fd, const char *text)
+static int write_text(int out, const char *path, const char *text, struct pt_error *err)
 {
-	size_t length = strlen(text);
-	while (length) {
-		ssize_t n = write(fd, text, length);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		text += n > 0 ? n : 0;
-		length -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
+	int code = io_write(out, text, strlen(text));
+	return code ? cannot_write(path, code, err) : 0;
 }
 
 static void become_dot(int in, const char *format, int out)
@@ -105,7 +63,7 @@ static int run_dot(const char *format, const char *path, int out, const char *te
 	if (!child)
 		become_dot(ends[0], format, out);
 	close(ends[0]);
-	feed_dot(ends[1], text);
+	io_write(ends[1], text, strlen(text));
 	close(ends[1]);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
@@ -119,26 +77,26 @@ static int run_dot(const char *format, const char *path, int out, const char *te
 
 static int draw_file(const char *format, const char *path, const char *text, struct pt_error *err)
 {
+	bool is_dot = !strcmp(format, "dot");
 	int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (out < 0)
-		return pt_fail(err, -EIO, "output", "cannot write '%s': %s", path,
-		               error_words(errno));
-	int code = run_dot(format, path, out, text, err);
-	close(out);
-	if (code)
+		return cannot_write(path, errno, err);
+	int code =
+		is_dot ? write_text(out, path, text, err) : run_dot(format, path, out, text, err);
+	if (close(out) && !code)
+		code = cannot_write(path, errno, err);
+	if (code && !is_dot)
 		unlink(path);
 	return code;
 }
 
 static int write_picture(const char *path, const char *dot, struct pt_error *err)
 {
-	static const char *const formats[] = {"svg", "png"};
+	static const char *const formats[] = {"svg", "png", "dot"};
 	const char *ending = strrchr(path, '.');
-	for (size_t i = 0; ending && i < 2; i++)
+	for (size_t i = 0; ending && i < sizeof formats / sizeof *formats; i++)
 		if (!strcmp(ending + 1, formats[i]))
 			return draw_file(formats[i], path, dot, err);
-	if (ending && !strcmp(ending, ".dot"))
-		return write_text(path, dot, err);
 	return pt_fail(err, -PT_EREQUEST, "output", "'%s' does not end in .svg, .png or .dot",
 	               path);
 }
@@ -161,7 +119,7 @@ static int draw(struct ctl *ctl, struct pt_error *err)
 	return code;
 }
 
-static int graph(struct ctl *ctl)
+int verb_graph(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	const char *path = ctl_text(ctl, "output"), *dot;

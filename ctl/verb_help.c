@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl help. */
+#include "base/json.h"
 #include "base/near.h"
 #include "base/quote.h"
 #include "ctl/ctl.h"
@@ -9,31 +10,6 @@
 #include "ctl/out.h"
 #include "type/help.h"
 #include <string.h>
-
-static int help(struct ctl *);
-
-static const struct pt_param rows[] = {
-	{.name = "verb|type|method",
-         .doc = "What to tell of; without it, an overview.",
-         .kind = PT_KIND_STRING},
-	{NULL},
-};
-
-const struct verb verb_help = {
-	.name = "help",
-	.summary = "tell of a verb, a block type or a method of the daemon",
-	.help = "'reasons' lists why messages do not go on.\n\n  ptctl help TriggeredValve\n  "
-		"ptctl help send\n  ptctl help engine.change\n"
-		"  ptctl help reasons",
-	.params = rows,
-	.run = help,
-};
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
 
 /* Prints and frees what others wrote, which may hold anything. */
 static void print(struct buf *b)
@@ -102,10 +78,7 @@ static int help_method(struct ctl *ctl, const char *name, struct pt_error *err)
 		add_method(&b, found);
 		print(&b);
 	} else {
-		const char *best = near_best(&near);
-		code = pt_fail(err, -PT_EMETHOD, NULL,
-		               best ? "no method '%s'; did you mean '%s'?" : "no method '%s'", name,
-		               best);
+		code = pt_fail(err, -PT_EMETHOD, NULL, "no method '%s'%s", name, near_say(&near));
 	}
 	json_decref(document);
 	return code;
@@ -118,22 +91,19 @@ static int no_such(const json_t *list, const char *name, struct pt_error *err)
 	struct near near = near_init(name);
 	size_t i;
 	json_t *type;
-	for (const struct verb *const *v = verbs; *v; v++)
-		near_try(&near, (*v)->name);
+	for (const struct verb *v = verbs; v->name; v++)
+		near_try(&near, v->name);
 	for (const struct manual_topic *t = manual_topics; t->name; t++)
 		near_try(&near, t->name);
 	for (const struct native_op *op = native_ops; op->name; op++)
 		near_try(&near, op->name);
 	json_array_foreach (json_object_get(list, "types"), i, type)
 		near_try(&near, text_of(type, "name"));
-	const char *best = near_best(&near), *meant = verb_meant(name);
+	const char *meant = verb_meant(name);
 	if (meant)
 		return pt_fail(err, -PT_ENOTYPE, NULL, "no verb '%s'; it is %s", name, meant);
-	if (best)
-		return pt_fail(err, -PT_ENOTYPE, NULL,
-		               "no verb and no block type '%s'; did you mean '%s'?", name, best);
-	return pt_fail(err, -PT_ENOTYPE, NULL,
-	               "no verb and no block type '%s'; see 'ptctl help' and 'ptctl types'", name);
+	return pt_fail(err, -PT_ENOTYPE, NULL, "no verb and no block type '%s'%s", name,
+	               near_best(&near) ? near_say(&near) : "; see 'ptctl help' and 'ptctl types'");
 }
 
 static int help_type_of(struct ctl *ctl, const char *name, struct pt_error *err)
@@ -183,7 +153,7 @@ static bool tell_own(struct buf *b, const char *name)
 	return b->length;
 }
 
-static int help(struct ctl *ctl)
+int verb_help(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	const char *name = ctl_text(ctl, "verb|type|method");

@@ -68,13 +68,10 @@ int verb_unknown(const char *name, struct pt_error *err)
 {
 	const char *meant = verb_meant(name);
 	struct near near = near_init(name);
-	for (const struct verb *const *v = verbs; *v; v++)
-		near_try(&near, (*v)->name);
+	for (const struct verb *v = verbs; v->name; v++)
+		near_try(&near, v->name);
 	if (meant)
 		return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'; it is %s", name, meant);
-	if (near_best(&near))
-		return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'; did you mean '%s'?",
-		               name, near_best(&near));
-	return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'; 'ptctl help' lists them all",
-	               name);
+	return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'%s", name,
+	               near_best(&near) ? near_say(&near) : "; 'ptctl help' lists them all");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl proxy: standard input and output as the daemon's socket. */
 #include "base/error.h"
+#include "base/io.h"
 #include "base/thread.h"
 #include "ctl/ctl.h"
 #include "ctl/mux.h"
@@ -13,44 +14,6 @@
 #include <unistd.h>
 
 #define PIECE (64 * 1024)
-
-static int proxy(struct ctl *);
-
-static const struct pt_param rows[] = {
-	{.name = "many",
-         .doc = "Carry any number of connections, and descriptors with them, in frames of ptctl's "
-                "own.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{NULL},
-};
-
-const struct verb verb_proxy = {
-	.name = "proxy",
-	.summary = "pass standard input and output to and from the control socket",
-	.help = "The socket for whoever comes by ssh. It ends when either side does, and when "
-		"nobody reads its output any more. With --many it is what `ptctl -H HOST` runs on "
-		"the other side.\n"
-		"\n"
-		"  ssh host ptctl proxy",
-	.params = rows,
-	.run = proxy,
-};
-
-static int write_all(int fd, const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t n = write(fd, bytes, length);
-		struct pollfd wait = {fd, POLLOUT, 0};
-		if (n < 0 && (errno == EINTR || (errno == EAGAIN && poll(&wait, 1, -1) >= 0)))
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
 
 /* Passes on all that comes, until the end of `from`, a fault, or the end of who reads `to`. */
 static void pass(int from, int to)
@@ -68,7 +31,7 @@ static void pass(int from, int to)
 		n = read(from, piece, sizeof piece);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (n < 0 || write_all(to, piece, (size_t)n))
+		if (n < 0 || io_write(to, piece, (size_t)n))
 			return;
 	}
 }
@@ -104,7 +67,7 @@ static int proxy_many(struct ctl *ctl)
 }
 
 /* Neither way waits for the other: the daemon does not read from who does not read its answers. */
-static int proxy(struct ctl *ctl)
+int verb_proxy(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	static int fd; /* the thread may outlive this call */

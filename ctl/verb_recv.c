@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl recv. */
-#include "base/buf.h"
-#include "ctl/ctl.h"
+#include "base/clock.h"
+#include "ctl/follow.h"
 #include "ctl/out.h"
 #include "ctl/received.h"
-#include <stdlib.h>
-#include <time.h>
-
-static int recv_messages(struct ctl *);
 
 /* Messages in one answer: more and more, as long as the answers stay small; on a terminal one,
    since each may be refused, and then stays in the queue. */
@@ -15,54 +11,14 @@ enum { AT_ONCE_MIN = 16, AT_ONCE_MAX = 8192, ANSWER_SMALL = 512 * 1024 };
 #define FOLLOW_S 3600.0
 #define MARGIN_S 5.0 /* that the daemon's answer may take on top of its waiting */
 
-static const struct pt_param rows[] = {
-	{.name = "engine.block",
-         .doc = "A block that keeps messages, as QueueSink does.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_REQUIRED},
-	{.name = "count",
-         .doc = "How many messages.",
-         .kind = PT_KIND_INT,
-         .flags = PT_OPTION,
-         .fallback = "1",
-         .min = 1,
-         .letter = 'n'},
-	{.name = "timeout",
-         .doc = "How long to wait for them all; the exit status is 4 if fewer came.",
-         .kind = PT_KIND_SECONDS,
-         .flags = PT_OPTION,
-         .fallback = "10"},
-	{.name = "follow", .doc = "Go on until Ctrl-C.", .kind = PT_KIND_BOOL, .flags = PT_OPTION},
-	{NULL},
-};
-
-const struct verb verb_recv = {
-	.name = "recv",
-	.summary = "take messages out of a queue",
-	.help = "Prints one message a line, its bytes as they are. With -j each is a JSON object "
-		"on a "
-		"line, with its canal, and for packets with time and link type. Bytes that are not "
-		"text are not printed on a terminal.",
-	.params = rows,
-	.run = recv_messages,
-};
-
 struct receiving {
 	struct ctl *ctl;
-	char *engine, *block;
 	json_int_t wanted, taken; /* wanted: still */
 	json_int_t at_once;
 	struct buf out;
 	double deadline_s;
 	bool follow;
 };
-
-static double clock_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* ---- printing ---- */
 
@@ -94,11 +50,9 @@ static int ask(struct receiving *r, json_t **result, struct pt_error *err)
 {
 	double left_s = r->follow ? FOLLOW_S : r->deadline_s - clock_s();
 	json_int_t max = r->follow || r->wanted > r->at_once ? r->at_once : r->wanted;
-	json_t *params = json_object();
+	json_t *params = ctl_params(r->ctl);
 	if (left_s < 0)
 		left_s = 0;
-	json_object_set_new(params, "engine", json_string(r->engine));
-	json_object_set_new(params, "block", json_string(r->block));
 	json_object_set_new(params, "max", json_integer(max));
 	json_object_set_new(params, "timeout_s", json_real(left_s));
 	json_object_set_new(params, "hold", json_true());
@@ -121,9 +75,7 @@ static int receive(struct receiving *r, struct pt_error *err)
 			break;
 	}
 	if (!code && !r->follow && r->wanted > 0)
-		code = pt_fail(err, -PT_ETIMEOUT, NULL,
-		               "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-		               " messages came within %g s",
+		code = pt_fail(err, -PT_ETIMEOUT, NULL, "%lld of %lld messages came within %g s",
 		               r->taken, r->taken + r->wanted, r->ctl->timeout_s);
 	return code;
 }
@@ -135,7 +87,7 @@ static void confirm(struct receiving *r, int code)
 		ctl_call(r->ctl, "daemon.info", NULL, NULL, NULL);
 }
 
-static int recv_messages(struct ctl *ctl)
+int verb_recv(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	const json_t *count = json_object_get(ctl->values, "count");
@@ -145,16 +97,12 @@ static int recv_messages(struct ctl *ctl)
 		.follow = ctl_flag(ctl, "follow"),
 		.at_once = out_is_terminal() && !ctl->json ? 1 : AT_ONCE_MIN,
 	};
-	int code = ctl_split(ctl_text(ctl, "engine.block"), &r.engine, &r.block, &err);
-	if (!code)
-		code = ctl_connect(ctl, &err);
+	int code = ctl_connect(ctl, &err);
 	r.deadline_s = clock_s() + ctl->timeout_s;
-	out_end_with_reader();
+	follow_begin(ctl, true);
 	if (!code)
 		code = receive(&r, &err);
 	confirm(&r, code == -PT_ETIMEOUT ? 0 : code);
 	buf_free(&r.out);
-	free(r.engine);
-	free(r.block);
 	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl run. */
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/thread.h"
 #include "ctl/account.h"
 #include "ctl/attach.h"
@@ -21,63 +23,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
-
-static int run(struct ctl *);
-
-static const struct pt_param rows[] = {
-	PIPE_ARGUMENTS(),
-	PIPE_FILE,
-	PIPE_DEFINE,
-	{.name = "private",
-         .doc = "Start a daemon for just this, so that none need be running.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{.name = "allow_drops",
-         .doc = "What was dropped is no failure: all of it, or with =REASON,… what was dropped for "
-                "these.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION | PT_MAYBE},
-	{.name = "timeout",
-         .doc = "Stop it cleanly after so long; the exit status is 4 then.",
-         .kind = PT_KIND_SECONDS,
-         .flags = PT_OPTION},
-	{NULL},
-};
-
-const struct verb verb_run = {
-	.name = "run",
-	.summary = "run a graph until its sources are exhausted",
-	.help = "Makes an engine for just this, starts it, prints what its console sinks print, "
-		"waits until every source is exhausted and every sink flushed, or every sink has "
-		"failed, prints what its queues hold as 'ptctl recv' would, and destroys it. "
-		"Ctrl-C "
-		"stops it cleanly, and so does a reader of standard output that is gone; when "
-		"ptctl "
-		"is gone, however that came, so is the engine. On a terminal a line shows how far "
-		"it "
-		"is. The last line on standard error says what became of everything: how many "
-		"messages the sources sent, how many the sinks took, each copy of a fan-out once, "
-		"how "
-		"many were filtered, and how many were dropped, where and why. The exit status is "
-		"1 "
-		"if a block failed or anything was dropped. With -j the last line of standard "
-		"output "
-		"is the engine's last stats. Capture files are opened by ptctl and handed to the "
-		"daemon, so they are read and written with your own rights (with rotate, and with "
-		"-H, "
-		"with the daemon's; but /dev/stdin, /dev/stdout and the like are always ptctl's "
-		"own).\n"
-		"\n"
-		"  ptctl run --private 'RdpcapSource(\"in.pcap\") > WrpcapSink(\"out.pcapng\")'",
-	.params = rows,
-	.run = run,
-};
 
 struct running {
 	struct ctl *ctl;
-	char engine[64];
 	struct pipe_text pipe;
 	struct hand_over files;
 	struct private_daemon daemon;
@@ -106,20 +55,6 @@ static void interrupted(int signal)
 		_exit(EXIT_INTERRUPTED);
 }
 
-static double clock_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static json_t *engine_params(const struct running *r)
-{
-	json_t *params = json_object();
-	json_object_set_new(params, "engine", json_string(r->engine));
-	return params;
-}
-
 /* ---- the line on the terminal ---- */
 
 static void clear_line(void *arg)
@@ -133,8 +68,8 @@ static void clear_line(void *arg)
 static void ask_progress(struct running *r)
 {
 	json_t *shown = NULL, *stats = NULL;
-	if (!ctl_call(r->ctl, "engine.show", engine_params(r), &shown, NULL) &&
-	    !ctl_call(r->ctl, "engine.stats", engine_params(r), &stats, NULL))
+	if (!ctl_call(r->ctl, "engine.show", ctl_engine(r->ctl), &shown, NULL) &&
+	    !ctl_call(r->ctl, "engine.stats", ctl_engine(r->ctl), &stats, NULL))
 		progress_update(&r->progress, shown, stats, clock_s());
 	json_decref(shown);
 	json_decref(stats);
@@ -156,8 +91,9 @@ static int create(struct running *r, struct pt_error *err)
 {
 	int code;
 	for (int n = 1;; n++) {
-		snprintf(r->engine, sizeof r->engine, "run-%d-%d", (int)getpid(), n);
-		json_t *params = engine_params(r);
+		free(r->ctl->engine);
+		r->ctl->engine = must_printf("run-%d-%d", (int)getpid(), n);
+		json_t *params = ctl_engine(r->ctl);
 		pipe_graph(&r->pipe, params);
 		json_object_set_new(params, "owned", json_true());
 		code = ctl_call_with_fds(r->ctl, "engine.create", params, NULL, err);
@@ -173,28 +109,22 @@ static int create(struct running *r, struct pt_error *err)
 
 static int prepare(struct running *r, struct pt_error *err)
 {
-	struct world world = {0};
 	int code = pipe_gather(&r->pipe, r->ctl, err);
 	if (!code && ctl_flag(r->ctl, "private"))
 		code = private_begin(&r->daemon, r->ctl, err);
 	if (!code)
-		code = world_init(&world, r->ctl, NULL, err);
+		code = pipe_parse(&r->pipe, r->ctl, NULL, "give the graph that is to be run", err);
 	if (!code)
-		code = pipe_parse(&r->pipe, &world, err);
-	if (!code)
-		code = pipe_require(&r->pipe, "give the graph that is to be run", err);
-	if (!code)
-		code = hand_over(&r->files, &r->pipe, &world, r->ctl, err);
-	world_fini(&world);
+		code = hand_over(&r->files, &r->pipe, r->ctl, err);
 	if (!code)
 		code = create(r, err);
 	if (!code)
-		code = attach_open(&r->output, r->ctl, r->engine, NULL, err);
+		code = attach_open(&r->output, r->ctl, err);
 	if (!code)
 		code = ctl_open(r->ctl, &r->waiter, err);
 	private_hide(&r->daemon);
 	if (!code) {
-		code = ctl_call(r->ctl, "engine.start", engine_params(r), NULL, err);
+		code = ctl_call(r->ctl, "engine.start", ctl_engine(r->ctl), NULL, err);
 		if (code)
 			pipe_locate(&r->pipe, err);
 		r->started = !code;
@@ -222,7 +152,7 @@ static void hint_at_private(const struct running *r, struct pt_error *err)
 static void *wait_for_end(void *arg)
 {
 	struct running *r = arg;
-	json_t *params = engine_params(r);
+	json_t *params = ctl_engine(r->ctl);
 	json_object_set_new(params, "wait", json_true());
 	r->code = pt_client_call(r->waiter, "engine.stop", params, NULL, 0, -1, NULL, &r->err);
 	json_decref(params);
@@ -234,7 +164,7 @@ static void *wait_for_end(void *arg)
 static void stop_now(struct running *r)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	if (ctl_call(r->ctl, "engine.stop", engine_params(r), NULL, &err)) {
+	if (ctl_call(r->ctl, "engine.stop", ctl_engine(r->ctl), NULL, &err)) {
 		clear_line(r);
 		ctl_refused(r->ctl, &err);
 	}
@@ -283,7 +213,7 @@ static int watch(struct running *r, struct pt_error *err)
 		}
 		if (interrupts > 1 || r->unread)
 			break;
-		code = attach_wait(&r->output, 0, err);
+		code = follow_wait(r->output.client, 0, err);
 		if (r->terminal && clock_s() >= next_s) {
 			show_progress(r);
 			next_s = clock_s() + step_s;
@@ -332,12 +262,6 @@ static int wait_until_done(struct running *r, struct pt_error *err)
 
 /* ---- the end ---- */
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
-
 /* What queues hold, each to its end. */
 static int print_queue(struct running *r, const char *block, struct pt_error *err)
 {
@@ -346,7 +270,7 @@ static int print_queue(struct running *r, const char *block, struct pt_error *er
 	json_t *result, *item;
 	int code = 0;
 	while (got && !code) {
-		json_t *params = engine_params(r);
+		json_t *params = ctl_engine(r->ctl);
 		json_object_set_new(params, "block", json_string(block));
 		json_object_set_new(params, "max", json_integer(AT_ONCE));
 		code = ctl_call(r->ctl, "block.recv", params, &result, err);
@@ -402,7 +326,7 @@ static void tell_failures(struct running *r, const json_t *stats)
 
 static int ask_stats(struct running *r, json_t **stats, struct pt_error *err)
 {
-	return ctl_call(r->ctl, "engine.stats", engine_params(r), stats, err);
+	return ctl_call(r->ctl, "engine.stats", ctl_engine(r->ctl), stats, err);
 }
 
 /* What became of everything. */
@@ -437,7 +361,7 @@ static int finish(struct running *r, int code, struct pt_error *err)
 		attach_catch_up(&r->output, r->ctl->timeout_s, &unheard);
 	if (!code)
 		code = account(r, err);
-	if (r->created && ctl_call(r->ctl, "engine.destroy", engine_params(r), NULL, &unheard) &&
+	if (r->created && ctl_call(r->ctl, "engine.destroy", ctl_engine(r->ctl), NULL, &unheard) &&
 	    !code)
 		code = unheard.faults[0].code;
 	pt_error_clear(&unheard);
@@ -472,7 +396,7 @@ static double take_limit(struct ctl *ctl)
 	return limit_s;
 }
 
-static int run(struct ctl *ctl)
+int verb_run(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	struct running r = {.ctl = ctl, .terminal = isatty(STDERR_FILENO) && !ctl->json};

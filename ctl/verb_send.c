@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ptctl send, ptctl close, ptctl trigger. */
+/* ptctl send. */
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 #include "type/param.h"
@@ -10,77 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static int send_messages(struct ctl *);
-static int close_block(struct ctl *);
-static int trigger(struct ctl *);
-
 /* Bytes of messages in one request: with every byte escaped they still fit a line. */
 enum { BATCH = 128 * 1024, MESSAGE_MAX = 700 * 1024, READ_SIZE = 64 * 1024 };
 enum { LINE_LENGTH_MAX = 4 * MESSAGE_MAX }; /* in hex, with blanks, it is longer */
 
-#define TARGET                                                                 \
-	{                                                                      \
-		.name = "engine.block", .doc = "Which block of which engine.", \
-		.kind = PT_KIND_STRING, .flags = PT_REQUIRED                   \
-	}
-
-static const struct pt_param send_rows[] = {
-	TARGET,
-	{.name = "message",
-         .doc = "What to send; without it, each line of standard input is a message.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_MANY},
-	{.name = "high",
-         .doc = "By the high exit of a block that has both.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{.name = "hex",
-         .doc = "Messages are written as bytes in hex.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{.name = "base64",
-         .doc = "Messages are written in base64.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{NULL},
-};
-
-const struct verb verb_send = {
-	.name = "send",
-	.summary = "send messages into the graph from a feeder",
-	.help = "Returns when the messages have gone through the graph, or tells how many wait for "
-		"it: while the engine is stopped, or a sink is full, they wait in the block, in "
-		"order. Lines of standard input are sent as they come. Several messages are taken "
-		"together or not at all, up to 128 KiB of them.\n"
-		"\n"
-		"  ptctl send p.s foo 'i like potato'\n"
-		"  tail -f /var/log/syslog | ptctl send p.s",
-	.params = send_rows,
-	.run = send_messages,
-};
-
-static const struct pt_param block_rows[] = {
-	TARGET,
-	{NULL},
-};
-
-const struct verb verb_close = {
-	.name = "close",
-	.summary = "tell a feeder that nothing more will be sent, cut a pipe's connection",
-	.params = block_rows,
-	.run = close_block,
-};
-
-const struct verb verb_trigger = {
-	.name = "trigger",
-	.summary = "trigger a block, as a trigger link would",
-	.params = block_rows,
-	.run = trigger,
-};
-
 struct sending {
 	struct ctl *ctl;
-	char *engine, *block;
 	json_t *messages; /* not sent yet */
 	size_t bytes;     /* in them */
 	json_t *result;
@@ -90,9 +26,7 @@ static int flush(struct sending *s, struct pt_error *err)
 {
 	if (!json_array_size(s->messages))
 		return 0;
-	json_t *params = json_object();
-	json_object_set_new(params, "engine", json_string(s->engine));
-	json_object_set_new(params, "block", json_string(s->block));
+	json_t *params = ctl_params(s->ctl);
 	json_object_set_new(params, "messages", s->messages);
 	if (ctl_flag(s->ctl, "high"))
 		json_object_set_new(params, "canal", json_string("high"));
@@ -210,27 +144,26 @@ static int send_words(struct sending *s, const json_t *words, struct pt_error *e
 static void tell_waiting(const struct sending *s)
 {
 	struct buf line = BUF_INIT;
-	json_int_t waiting = json_integer_value(json_object_get(s->result, "waiting"));
-	const char *state = json_string_value(json_object_get(s->result, "state"));
+	double waiting = number_of(s->result, "waiting");
 	if (!waiting)
 		return;
-	out_count(&line, (double)waiting);
+	out_count(&line, waiting);
 	buf_addf(&line, waiting == 1 ? " message waits" : " messages wait");
-	if (state && !strcmp(state, "stopped"))
+	if (!strcmp(text_of(s->result, "state"), "stopped"))
 		buf_addf(&line, " in %s.%s until the engine is started: ptctl start %s\n",
-		         s->engine, s->block, s->engine);
+		         s->ctl->engine, s->ctl->block, s->ctl->engine);
 	else
-		buf_addf(&line, " in %s.%s until a sink has room\n", s->engine, s->block);
+		buf_addf(&line, " in %s.%s until a sink has room\n", s->ctl->engine, s->ctl->block);
 	out_buf(&line);
 }
 
-static int send_messages(struct ctl *ctl)
+int verb_send(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	struct sending s = {.ctl = ctl, .messages = json_array()};
 	const json_t *words = ctl_many(ctl, "message");
-	int code = ctl_split(ctl_text(ctl, "engine.block"), &s.engine, &s.block, &err);
-	if (!code && ctl_flag(ctl, "hex") && ctl_flag(ctl, "base64"))
+	int code = 0;
+	if (ctl_flag(ctl, "hex") && ctl_flag(ctl, "base64"))
 		code = pt_fail(&err, -PT_EREQUEST, NULL, "either --hex or --base64, not both");
 	if (!code)
 		code = words ? send_words(&s, words, &err) : send_input(&s, &err);
@@ -240,17 +173,5 @@ static int send_messages(struct ctl *ctl)
 		tell_waiting(&s);
 	json_decref(s.result);
 	json_decref(s.messages);
-	free(s.engine);
-	free(s.block);
 	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
-}
-
-static int close_block(struct ctl *ctl)
-{
-	return ctl_simple_block(ctl, "block.close");
-}
-
-static int trigger(struct ctl *ctl)
-{
-	return ctl_simple_block(ctl, "block.trigger");
 }

@@ -1,41 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl show. */
+#include "base/json.h"
 #include "base/near.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 #include "lang/lang.h"
 #include <stdlib.h>
 #include <string.h>
-
-static int show(struct ctl *);
-
-static const struct pt_param rows[] = {
-	{.name = "engine[.block]",
-         .doc = "An engine, or one of its blocks.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_REQUIRED},
-	{NULL},
-};
-
-const struct verb verb_show = {
-	.name = "show",
-	.summary = "show an engine's graph and states, or all about one block",
-	.params = rows,
-	.run = show,
-};
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
-
-static json_t *ask(struct ctl *ctl, const char *method, const char *engine, struct pt_error *err)
-{
-	json_t *result = NULL, *params = json_object();
-	json_object_set_new(params, "engine", json_string(engine));
-	return ctl_call(ctl, method, params, &result, err) ? NULL : result;
-}
 
 /* ---- an engine ---- */
 
@@ -44,7 +15,7 @@ static void add_params(struct table *t, const json_t *params)
 	struct buf b = BUF_INIT;
 	const char *key;
 	json_t *value;
-	json_object_foreach ((json_t *)(uintptr_t)params, key, value) {
+	json_object_foreach (json_of(params), key, value) {
 		buf_addf(&b, "%s%s=", b.length ? ", " : "", key);
 		lang_print_value(&b, value);
 	}
@@ -54,13 +25,11 @@ static void add_params(struct table *t, const json_t *params)
 
 static void add_blocks(struct buf *b, const json_t *blocks)
 {
+	static const char *const heads[] = {"BLOCK", "TYPE", "STATE", "PARAMETERS", NULL};
 	struct table t = table_init(4, 0);
 	size_t i;
 	json_t *block;
-	table_add(&t, "BLOCK");
-	table_add(&t, "TYPE");
-	table_add(&t, "STATE");
-	table_add(&t, "PARAMETERS");
+	table_heads(&t, heads);
 	json_array_foreach (blocks, i, block) {
 		table_add(&t, text_of(block, "name"));
 		table_add(&t, text_of(block, "type"));
@@ -135,8 +104,8 @@ static void show_engine(const json_t *shown)
 	struct buf b = BUF_INIT;
 	const json_t *blocks = json_object_get(shown, "blocks");
 	const json_t *links = json_object_get(shown, "links");
-	buf_addf(&b, "%s: %s, revision %" JSON_INTEGER_FORMAT "\n", text_of(shown, "engine"),
-	         text_of(shown, "state"), json_integer_value(json_object_get(shown, "revision")));
+	buf_addf(&b, "%s: %s, revision %lld\n", text_of(shown, "engine"), text_of(shown, "state"),
+	         integer_of(shown, "revision"));
 	add_file(&b, shown);
 	add_why(&b, shown);
 	if (json_array_size(blocks)) {
@@ -154,16 +123,6 @@ static void show_engine(const json_t *shown)
 
 /* ---- a block ---- */
 
-static json_t *find(const json_t *list, const char *name)
-{
-	size_t i;
-	json_t *item;
-	json_array_foreach (list, i, item)
-		if (!strcmp(text_of(item, "name"), name))
-			return item;
-	return NULL;
-}
-
 static void add_value(struct buf *b, const json_t *value)
 {
 	if (json_is_integer(value))
@@ -178,7 +137,7 @@ static void add_members(struct table *t, const json_t *object, const char *inden
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
+	json_object_foreach (json_of(object), key, value) {
 		struct buf text = BUF_INIT;
 		bool nested = json_is_object(value) && json_object_size(value);
 		if (json_is_null(value) || !strcmp(key, "name") ||
@@ -198,7 +157,7 @@ static void add_params_of(struct table *t, const json_t *params)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach ((json_t *)(uintptr_t)params, key, value) {
+	json_object_foreach (json_of(params), key, value) {
 		struct buf text = BUF_INIT;
 		lang_print_value(&text, value);
 		table_addf(t, "  %s", key);
@@ -252,7 +211,7 @@ static void show_block(const json_t *shown, json_t *block, const json_t *counts)
 		table_add(&t, "");
 		add_params_of(&t, json_object_get(block, "params"));
 	}
-	json_t *more = json_copy((json_t *)(uintptr_t)counts);
+	json_t *more = json_copy(json_of(counts));
 	const char *key;
 	json_t *value;
 	json_object_foreach (rest, key, value)
@@ -273,26 +232,23 @@ static int no_block(const json_t *shown, const char *name, struct pt_error *err)
 	json_t *block;
 	json_array_foreach (json_object_get(shown, "blocks"), i, block)
 		near_try(&near, text_of(block, "name"));
-	const char *best = near_best(&near);
-	return pt_fail(err, -PT_ENOBLOCK, "block",
-	               best ? "engine '%s' has no block '%s'; did you mean '%s'?"
-	                    : "engine '%s' has no block '%s'",
-	               text_of(shown, "engine"), name, best);
+	return pt_fail(err, -PT_ENOBLOCK, "block", "engine '%s' has no block '%s'%s",
+	               text_of(shown, "engine"), name, near_say(&near));
 }
 
 /* With -j, what engine.show has of it, with its counts. */
-static int one_block(struct ctl *ctl, const json_t *shown, const char *name, struct pt_error *err)
+static int one_block(struct ctl *ctl, const json_t *shown, struct pt_error *err)
 {
-	json_t *block = find(json_object_get(shown, "blocks"), name);
+	json_t *block = item_of(json_object_get(shown, "blocks"), "name", ctl->block), *stats;
 	if (!block)
-		return no_block(shown, name, err);
-	json_t *stats = ask(ctl, "engine.stats", text_of(shown, "engine"), err);
-	if (!stats)
-		return err->faults[0].code;
-	const json_t *counts = find(json_object_get(stats, "blocks"), name);
+		return no_block(shown, ctl->block, err);
+	int code = ctl_call(ctl, "engine.stats", ctl_engine(ctl), &stats, err);
+	if (code)
+		return code;
+	json_t *counts = item_of(json_object_get(stats, "blocks"), "name", ctl->block);
 	if (ctl->json) {
 		json_t *both = json_copy(block);
-		json_object_update(both, (json_t *)(uintptr_t)counts);
+		json_object_update(both, counts);
 		out_json(both);
 		json_decref(both);
 	} else {
@@ -302,24 +258,19 @@ static int one_block(struct ctl *ctl, const json_t *shown, const char *name, str
 	return 0;
 }
 
-static int show(struct ctl *ctl)
+int verb_show(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	char *engine, *block;
-	int code = ctl_split_any(ctl, ctl_text(ctl, "engine[.block]"), &engine, &block, &err);
-	if (code)
-		return ctl_refused(ctl, &err);
-	json_t *shown = ask(ctl, "engine.show", engine, &err);
-	if (!shown)
-		code = err.faults[0].code;
-	else if (block)
-		code = one_block(ctl, shown, block, &err);
-	else if (ctl->json)
+	json_t *shown = NULL;
+	int code = ctl_split_any(ctl, &err);
+	if (!code)
+		code = ctl_call(ctl, "engine.show", ctl_engine(ctl), &shown, &err);
+	if (!code && ctl->block)
+		code = one_block(ctl, shown, &err);
+	else if (!code && ctl->json)
 		out_json(shown);
-	else
+	else if (!code)
 		show_engine(shown);
 	json_decref(shown);
-	free(engine);
-	free(block);
 	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
 }

@@ -1,60 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl stats. */
-#include "ctl/ctl.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "ctl/follow.h"
 #include "ctl/out.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-static int stats(struct ctl *);
-
-static const struct pt_param rows[] = {
-	{.name = "engine", .doc = "Its name; without it, every engine.", .kind = PT_KIND_STRING},
-	{.name = "watch",
-         .doc = "Again every second, with rates, until Ctrl-C.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION,
-         .letter = 'w'},
-	{NULL},
-};
-
-const struct verb verb_stats = {
-	.name = "stats",
-	.summary = "count messages on every block and link",
-	.help = "What comes in goes out, is held, is filtered, as the graph was told to, or is "
-		"dropped, which means lost; the last two for a reason ('ptctl help reasons'). A "
-		"difference would be a fault, and is shown as unexplained. With --watch -j, one "
-		"JSON document a line.",
-	.params = rows,
-	.run = stats,
-};
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *name)
-{
-	return json_number_value(json_object_get(object, name));
-}
 
 /* The numbers of one look, and those of the look before, for rates. */
 struct look {
 	const json_t *now, *before; /* before: NULL at first */
 	double seconds;
 };
-
-static const json_t *same_block(const json_t *stats, const json_t *block)
-{
-	size_t i;
-	json_t *other;
-	json_array_foreach (json_object_get(stats, "blocks"), i, other)
-		if (!strcmp(text_of(other, "name"), text_of(block, "name")))
-			return other;
-	return NULL;
-}
 
 static const json_t *same_link(const json_t *stats, const json_t *link)
 {
@@ -90,7 +48,7 @@ static double sum_of(const json_t *reasons)
 	double sum = 0;
 	const char *why;
 	json_t *n;
-	json_object_foreach ((json_t *)(uintptr_t)reasons, why, n)
+	json_object_foreach (json_of(reasons), why, n)
 		sum += json_number_value(n);
 	return sum;
 }
@@ -102,7 +60,7 @@ static void add_reasons(struct table *t, const json_t *reasons)
 	const char *why;
 	json_t *n;
 	out_count(&b, sum_of(reasons));
-	json_object_foreach ((json_t *)(uintptr_t)reasons, why, n) {
+	json_object_foreach (json_of(reasons), why, n) {
 		buf_addf(&b, " %s", why);
 		if (json_object_size(reasons) > 1) {
 			buf_adds(&b, ": ");
@@ -113,24 +71,15 @@ static void add_reasons(struct table *t, const json_t *reasons)
 	buf_free(&b);
 }
 
-static void heads(struct table *t, const char *const *words)
-{
-	for (; *words; words++)
-		table_add(t, *words);
-}
-
 static void add_block_table(struct buf *b, const struct look *look)
 {
-	static const char *const words[] = {"BLOCK", "IN",       "OUT",     "HELD", "ERRORS",
-	                                    "OUT/s", "FILTERED", "DROPPED", NULL};
+	const char *const words[] = {"BLOCK",    "IN",      "OUT",
+	                             "HELD",     "ERRORS",  look->before ? "OUT/s" : "",
+	                             "FILTERED", "DROPPED", NULL};
 	struct table t = table_init(8, 0x3e);
 	size_t i;
 	json_t *block;
-	heads(&t, words);
-	if (!look->before) {
-		free(t.cells[5]);
-		t.cells[5] = must_strdup("");
-	}
+	table_heads(&t, words);
 	json_array_foreach (json_object_get(look->now, "blocks"), i, block) {
 		table_add(&t, text_of(block, "name"));
 		table_count(&t, json_object_get(block, "in"));
@@ -138,7 +87,10 @@ static void add_block_table(struct buf *b, const struct look *look)
 		table_count(&t, json_object_get(block, "held"));
 		table_count(&t, json_object_get(block, "errors"));
 		table_redden(&t, number_of(block, "errors") > 0);
-		add_rate(&t, look, block, same_block(look->before, block), "out", false);
+		add_rate(&t, look, block,
+		         item_of(json_object_get(look->before, "blocks"), "name",
+		                 text_of(block, "name")),
+		         "out", false);
 		add_reasons(&t, json_object_get(block, "filtered"));
 		add_reasons(&t, json_object_get(block, "dropped"));
 		table_redden(&t, sum_of(json_object_get(block, "dropped")) > 0);
@@ -185,7 +137,7 @@ static void add_link_table(struct buf *b, const struct look *look)
 	json_t *link;
 	if (!json_array_size(json_object_get(look->now, "links")))
 		return;
-	heads(&t, words);
+	table_heads(&t, words);
 	json_array_foreach (json_object_get(look->now, "links"), i, link) {
 		struct buf bytes = BUF_INIT;
 		const json_t *before = same_link(look->before, link);
@@ -219,23 +171,22 @@ static int gather(struct ctl *ctl, json_t **all, struct pt_error *err)
 	json_t *names = json_array(), *list = NULL, *engine;
 	int code = 0;
 	size_t i;
-	if (ctl_text(ctl, "engine"))
-		json_array_append_new(names, json_string(ctl_text(ctl, "engine")));
+	if (ctl->engine)
+		json_array_append_new(names, json_string(ctl->engine));
 	else
 		code = ctl_call(ctl, "engine.list", NULL, &list, err);
 	json_array_foreach (json_object_get(list, "engines"), i, engine)
 		json_array_append(names, json_object_get(engine, "engine"));
 	*all = json_object();
 	json_array_foreach (names, i, engine) {
-		json_t *result = NULL, *params = json_object();
-		json_object_set(params, "engine", engine);
-		int c = code ? code : ctl_call(ctl, "engine.stats", params, &result, err);
-		if (code)
-			json_decref(params);
-		else if (c == -PT_ENOENGINE && list)
+		json_t *result = NULL;
+		if (!code)
+			code = ctl_call(ctl, "engine.stats", json_pack("{s:O}", "engine", engine),
+			                &result, err);
+		if (code == -PT_ENOENGINE && list) {
 			pt_error_clear(err); /* gone meanwhile */
-		else
-			code = c;
+			code = 0;
+		}
 		if (result)
 			json_object_set_new(*all, json_string_value(engine), result);
 	}
@@ -264,11 +215,10 @@ static void show(const struct ctl *ctl, const json_t *all, const json_t *before,
 	json_t *now;
 	struct buf b = BUF_INIT;
 	if (ctl->json) {
-		const char *one = ctl_text(ctl, "engine");
-		out_json(one ? json_object_get(all, one) : all);
+		out_json(ctl->engine ? json_object_get(all, ctl->engine) : all);
 		return;
 	}
-	json_object_foreach ((json_t *)(uintptr_t)all, engine, now) {
+	json_object_foreach (json_of(all), engine, now) {
 		struct look look = {now, json_object_get(before, engine), seconds};
 		buf_adds(&b, b.length ? "\n" : "");
 		add_engine(&b, engine, &look);
@@ -278,19 +228,14 @@ static void show(const struct ctl *ctl, const json_t *all, const json_t *before,
 	out_buf(&b);
 }
 
-static double clock_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int stats(struct ctl *ctl)
+int verb_stats(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	json_t *before = NULL, *now;
 	double then = 0;
 	int code;
+	if (ctl_flag(ctl, "watch"))
+		follow_begin(ctl, true);
 	for (;;) {
 		double time = clock_s();
 		code = gather(ctl, &now, &err);

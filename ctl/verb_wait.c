@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl wait, ptctl health: states, for scripts. */
-#include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
-#include "ctl/ctl.h"
+#include "base/json.h"
+#include "ctl/follow.h"
 #include "ctl/out.h"
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static int wait_for(struct ctl *);
-static int health(struct ctl *);
 
 /* No event tells that a block holds nothing any more. */
 #define LOOK_S 1.0
@@ -18,122 +13,30 @@ static int health(struct ctl *);
 static const char *const states[] = {"running", "stopped", "exhausted", "failed",
                                      "drained", "gone",    NULL};
 
-static const struct pt_param wait_rows[] = {
-	{.name = "engine[.block]",
-         .doc = "What is waited for.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_REQUIRED},
-	{.name = "state",
-         .doc = "One of running, stopped, exhausted, failed, drained, gone; of several, any.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_REQUIRED | PT_MANY},
-	{.name = "timeout",
-         .doc = "For how long; then the exit status is 4.",
-         .kind = PT_KIND_SECONDS,
-         .flags = PT_OPTION,
-         .fallback = "10"},
-	{NULL},
-};
-
-const struct verb verb_wait = {
-	.name = "wait",
-	.summary = "wait until an engine or a block is in a state",
-	.help = "Prints the state that came. An engine has failed if it could not be started, or "
-		"if "
-		"a block has; it is exhausted when every block that nothing leads to is, and "
-		"drained "
-		"when moreover no block holds a message. 'gone' is what is not there.\n"
-		"\n"
-		"  ptctl wait lab running\n"
-		"  ptctl wait p stopped failed --timeout 60",
-	.params = wait_rows,
-	.run = wait_for,
-};
-
-static const struct pt_param health_rows[] = {
-	{.name = "engine", .doc = "Its name; without it, every engine.", .kind = PT_KIND_STRING},
-	{NULL},
-};
-
-const struct verb verb_health = {
-	.name = "health",
-	.summary = "tell what does not run as it should",
-	.help = "Prints a line for each fault: an engine that should run and does not, one that is "
-		"not as its file says, a block that has failed. The exit status is 1 if there is "
-		"any, else 0.",
-	.params = health_rows,
-	.run = health,
-};
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
-
-static double clock_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static json_t *engine_params(const char *engine)
-{
-	json_t *params = json_object();
-	json_object_set_new(params, "engine", json_string(engine));
-	return params;
-}
-
 /* ---- how it is ---- */
 
 struct waiting {
-	struct ctl *ctl;
-	char *engine, *block; /* block: NULL, the engine as a whole */
+	struct ctl *ctl; /* without a block: the engine as a whole */
 	struct pt_client *client;
 	json_t *stats; /* NULL: there is no such engine */
 };
 
-static const json_t *find_block(const json_t *stats, const char *name)
+static const json_t *block_of(const struct waiting *w)
 {
-	size_t i;
-	json_t *block;
-	json_array_foreach (json_object_get(stats, "blocks"), i, block)
-		if (!strcmp(text_of(block, "name"), name))
-			return block;
-	return NULL;
-}
-
-static bool is_led_to(const json_t *stats, const char *name)
-{
-	size_t i;
-	json_t *link;
-	json_array_foreach (json_object_get(stats, "links"), i, link)
-		if (!strcmp(text_of(link, "to"), name))
-			return true;
-	return false;
-}
-
-static bool any_failed(const json_t *stats)
-{
-	size_t i;
-	json_t *block;
-	json_array_foreach (json_object_get(stats, "blocks"), i, block)
-		if (!strcmp(text_of(block, "state"), "failed"))
-			return true;
-	return false;
+	return item_of(json_object_get(w->stats, "blocks"), "name", w->ctl->block);
 }
 
 static bool all_exhausted(const json_t *stats, bool empty)
 {
+	const json_t *links = json_object_get(stats, "links");
 	size_t i;
 	json_t *block;
 	json_array_foreach (json_object_get(stats, "blocks"), i, block) {
-		const char *state = text_of(block, "state"), *name = text_of(block, "name");
+		const char *state = text_of(block, "state");
 		bool over = !strcmp(state, "exhausted") || !strcmp(state, "failed");
-		if (!over && !is_led_to(stats, name))
+		if (!over && !item_of(links, "to", text_of(block, "name")))
 			return false;
-		if (empty && json_number_value(json_object_get(block, "held")) > 0)
+		if (empty && number_of(block, "held") > 0)
 			return false;
 	}
 	return true;
@@ -141,7 +44,8 @@ static bool all_exhausted(const json_t *stats, bool empty)
 
 static bool engine_is(const struct waiting *w, const char *state)
 {
-	if (!strcmp(state, "failed") && any_failed(w->stats))
+	if (!strcmp(state, "failed") &&
+	    item_of(json_object_get(w->stats, "blocks"), "state", "failed"))
 		return true;
 	if (!strcmp(state, "exhausted") || !strcmp(state, "drained"))
 		return all_exhausted(w->stats, *state == 'd');
@@ -150,13 +54,13 @@ static bool engine_is(const struct waiting *w, const char *state)
 
 static bool is(const struct waiting *w, const char *state)
 {
-	const json_t *block = w->block ? find_block(w->stats, w->block) : NULL;
-	if (!w->stats || (w->block && !block))
+	const json_t *block = w->ctl->block ? block_of(w) : NULL;
+	if (!w->stats || (w->ctl->block && !block))
 		return !strcmp(state, "gone");
-	if (!w->block)
+	if (!w->ctl->block)
 		return engine_is(w, state);
 	if (!strcmp(state, "drained"))
-		return json_number_value(json_object_get(block, "held")) == 0;
+		return number_of(block, "held") == 0;
 	return !strcmp(text_of(block, "state"), state);
 }
 
@@ -175,9 +79,9 @@ static int look(struct waiting *w, struct pt_error *err)
 	json_decref(w->stats);
 	w->stats = NULL;
 	json_t *shown = NULL;
-	int code = ctl_call(w->ctl, "engine.stats", engine_params(w->engine), &w->stats, err);
+	int code = ctl_call(w->ctl, "engine.stats", ctl_engine(w->ctl), &w->stats, err);
 	if (!code)
-		code = ctl_call(w->ctl, "engine.show", engine_params(w->engine), &shown, err);
+		code = ctl_call(w->ctl, "engine.show", ctl_engine(w->ctl), &shown, err);
 	if (shown) /* which knows of what could not be started, too */
 		json_object_set(w->stats, "state", json_object_get(shown, "state"));
 	json_decref(shown);
@@ -212,26 +116,12 @@ static void heard(void *arg, const char *method, json_t *params)
 {
 }
 
-/* To all of it: what is waited for may not be there yet. */
-static int subscribe(struct waiting *w, struct pt_error *err)
+static const char *state_of(const struct waiting *w)
 {
-	int code = ctl_open(w->ctl, &w->client, err);
-	if (code)
-		return code;
-	pt_client_on_notification(w->client, heard, w);
-	return pt_client_call(w->client, "events.subscribe", NULL, NULL, 0, CTL_TIMEOUT_S, NULL,
-	                      err);
+	return text_of(w->ctl->block ? block_of(w) : w->stats, "state");
 }
 
-static int lost(int code, struct pt_error *err)
-{
-	if (code == -EPIPE)
-		return pt_fail(err, code, NULL, "the daemon has closed the connection");
-	return pt_fail(err, code, NULL, "the connection to the daemon failed: %s",
-	               error_words(code));
-}
-
-static int wait_until(struct waiting *w, double limit_s, struct pt_error *err)
+static int wait_until(struct waiting *w, double limit_s, json_t **result, struct pt_error *err)
 {
 	double end_s = clock_s() + limit_s;
 	const char *came = NULL;
@@ -240,53 +130,39 @@ static int wait_until(struct waiting *w, double limit_s, struct pt_error *err)
 		double left_s = end_s - clock_s();
 		if (left_s <= 0)
 			return pt_fail(err, -PT_ETIMEOUT, NULL,
-			               "'%s%s%s' is not so after %g s: it is %s", w->engine,
-			               w->block ? "." : "", w->block ? w->block : "", limit_s,
-			               !w->stats ? "not there"
-			                         : text_of(w->block ? find_block(w->stats, w->block)
-			                                            : w->stats,
-			                                   "state"));
-		int rc = pt_client_wait(w->client, left_s < LOOK_S ? left_s : LOOK_S);
-		code = rc < 0 ? lost(rc, err) : 0;
+			               "'%s' is not so after %g s: it is %s",
+			               ctl_text(w->ctl, "engine[.block]"), limit_s,
+			               w->stats ? state_of(w) : "not there");
+		code = follow_wait(w->client, left_s < LOOK_S ? left_s : LOOK_S, err);
 	}
-	if (came && w->ctl->json) {
-		json_t *result = json_pack("{s:s}", "state", came);
-		out_json(result);
-		json_decref(result);
-	} else if (came) {
-		out_print(came, strlen(came));
-		out_print("\n", 1);
-	}
+	if (!code)
+		*result = json_pack("{s:s}", "state", came);
 	return code;
 }
 
-static int split(struct waiting *w, struct pt_error *err)
+void print_wait(struct ctl *ctl, struct buf *b, json_t *result)
 {
-	const char *target = ctl_text(w->ctl, "engine[.block]");
-	if (strchr(target, '.'))
-		return ctl_split(target, &w->engine, &w->block, err);
-	w->engine = must_strdup(target);
-	return 0;
+	buf_addf(b, "%s\n", text_of(result, "state"));
 }
 
-static int wait_for(struct ctl *ctl)
+/* It listens to all of it: what is waited for may not be there yet. */
+int verb_wait(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	struct waiting w = {.ctl = ctl};
+	json_t *result = NULL;
 	double limit_s = ctl->timeout_s;
 	ctl->timeout_s = CTL_TIMEOUT_S;
 	int code = check_states(ctl, &err);
 	if (!code)
-		code = split(&w, &err);
+		code = ctl_split(ctl, !strchr(ctl_text(ctl, "engine[.block]"), '.'), &err);
 	if (!code)
-		code = subscribe(&w, &err);
+		code = follow_open(ctl, "events.subscribe", NULL, heard, &w, &w.client, NULL, &err);
 	if (!code)
-		code = wait_until(&w, limit_s, &err);
+		code = wait_until(&w, limit_s, &result, &err);
 	pt_client_close(w.client);
 	json_decref(w.stats);
-	free(w.engine);
-	free(w.block);
-	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
+	return ctl_end(ctl, code, result, &err);
 }
 
 /* ---- health ---- */
@@ -309,7 +185,7 @@ static int check_blocks(struct ctl *ctl, const char *engine, json_t *faults, str
 {
 	size_t i;
 	json_t *stats, *block;
-	int code = ctl_call(ctl, "engine.stats", engine_params(engine), &stats, err);
+	int code = ctl_call(ctl, "engine.stats", json_pack("{s:s}", "engine", engine), &stats, err);
 	if (code == -PT_ENOENGINE) { /* gone meanwhile */
 		pt_error_clear(err);
 		return 0;
@@ -334,45 +210,34 @@ static int check_engine(struct ctl *ctl, const json_t *row, json_t *faults, stru
 	return check_blocks(ctl, engine, faults, err);
 }
 
-static void show_faults(const struct ctl *ctl, json_t *faults)
+void print_health(struct ctl *ctl, struct buf *b, json_t *result)
 {
-	struct buf b = BUF_INIT;
 	size_t i;
 	json_t *fault;
-	if (ctl->json) {
-		json_t *result = json_pack("{s:O}", "faults", faults);
-		out_json(result);
-		json_decref(result);
-		return;
-	}
-	json_array_foreach (faults, i, fault) {
+	json_array_foreach (json_object_get(result, "faults"), i, fault) {
 		const char *block = text_of(fault, "block"), *why = text_of(fault, "why");
-		buf_addf(&b, "%s%s%s %s%s%s\n", text_of(fault, "engine"), *block ? "." : "", block,
+		buf_addf(b, "%s%s%s %s%s%s\n", text_of(fault, "engine"), *block ? "." : "", block,
 		         text_of(fault, "message"), *why ? ": " : "", why);
 	}
-	out_buf(&b);
 }
 
-static int health(struct ctl *ctl)
+int verb_health(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	const char *wanted = ctl_text(ctl, "engine");
 	json_t *list = NULL, *row, *faults = json_array();
-	bool found = !wanted;
+	bool found = !ctl->engine;
 	size_t i;
 	int code = ctl_call(ctl, "engine.list", NULL, &list, &err);
 	json_array_foreach (json_object_get(list, "engines"), i, row) {
-		if (code || (wanted && strcmp(wanted, text_of(row, "engine")) != 0))
+		if (code || (ctl->engine && strcmp(ctl->engine, text_of(row, "engine")) != 0))
 			continue;
 		found = true;
 		code = check_engine(ctl, row, faults, &err);
 	}
 	if (!code && !found)
-		code = pt_fail(&err, -PT_ENOENGINE, NULL, "no engine '%s'", wanted);
-	bool ill = json_array_size(faults);
-	if (!code)
-		show_faults(ctl, faults);
+		code = pt_fail(&err, -PT_ENOENGINE, NULL, "no engine '%s'", ctl->engine);
 	json_decref(list);
-	json_decref(faults);
-	return code ? ctl_refused(ctl, &err) : ill ? EXIT_REFUSED : EXIT_DONE;
+	bool ill = !code && json_array_size(faults);
+	int status = ctl_end(ctl, code, json_pack("{s:o}", "faults", faults), &err);
+	return ill ? EXIT_REFUSED : status;
 }

@@ -13,45 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int wireshark(struct ctl *);
-
-static const char *const canals[] = {"low", "high", NULL};
-
-static const struct pt_param rows[] = {
-	{.name = "engine.block",
-         .doc = "The block to look at.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_REQUIRED},
-	{.name = "args",
-         .doc = "Further arguments for Wireshark, behind --.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_MANY},
-	{.name = "program",
-         .doc = "What to run: a wireshark gets -Slki -, a tshark -l -i -, any other program its "
-                "arguments alone.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_OPTION,
-         .fallback = "wireshark"},
-	{.name = "canal",
-         .doc = "One canal alone.",
-         .kind = PT_KIND_CHOICE,
-         .flags = PT_OPTION,
-         .choices = canals},
-	{NULL},
-};
-
-const struct verb verb_wireshark = {
-	.name = "wireshark",
-	.summary = "show what leaves a block in Wireshark, on this side",
-	.help = "Runs Wireshark here, fed from a tap, which changes nothing in the engine, and "
-		"ends "
-		"when Wireshark is closed. The daemon may be elsewhere and have no display.\n"
-		"\n"
-		"  ptctl wireshark lab.d1 -- -Y tcp",
-	.params = rows,
-	.run = wireshark,
-};
-
 struct viewer {
 	const char *program;
 	pid_t pid;
@@ -170,7 +131,7 @@ static int finish(struct viewer *v, int code, struct pt_error *err)
 	return code;
 }
 
-static int wireshark(struct ctl *ctl)
+int verb_wireshark(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	const char *program = ctl_text(ctl, "program");
@@ -178,17 +139,14 @@ static int wireshark(struct ctl *ctl)
 	int code = check_display(v.program, &err);
 	tapped_catch_signals();
 	if (!code)
-		code = ctl_connect(ctl, &err);
-	if (!code)
-		code = tapped_open(&v.stream, ctl, ctl_text(ctl, "engine.block"),
-		                   ctl_text(ctl, "canal"), &err);
+		code = tapped_open(&v.stream, ctl, &err);
 	if (!code)
 		code = run(&v, ctl_many(ctl, "args"), &err);
 	if (!code)
 		code = serve(&v, &err);
 	code = finish(&v, code, &err);
 	if (!code && v.stream.ended && !tapped_interrupted())
-		code = tapped_check_gone(ctl, ctl_text(ctl, "engine.block"), &err);
+		code = tapped_check_gone(ctl, &err);
 	tapped_close(&v.stream);
 	if (code)
 		return ctl_refused(ctl, &err);

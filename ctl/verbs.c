@@ -1,57 +1,480 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All verbs, and the options that go with each. */
+/* All that can be typed: the verbs, what belongs behind each, and the options that go with all. */
 #include "ctl/verb.h"
 
+#include "ctl/change.h"
 #include <string.h>
 
+#define ENGINE                                                              \
+	{                                                                   \
+		"engine", "Its name.", PT_KIND_STRING, .flags = PT_REQUIRED \
+	}
+#define TARGET                                                                  \
+	{                                                                       \
+		"engine.block", "Which block of which engine.", PT_KIND_STRING, \
+			.flags = PT_REQUIRED                                    \
+	}
+#define CANAL                                                                              \
+	{                                                                                  \
+		"canal", "One canal alone.", PT_KIND_CHOICE, .flags = PT_OPTION | PT_SENT, \
+							     .choices = canals             \
+	}
+/* Of verbs that listen: a line for scripts to wait for. */
+#define READY                                                                                 \
+	{                                                                                     \
+		"ready", "Say 'attached' on standard error once it has begun.", PT_KIND_BOOL, \
+			.flags = PT_OPTION                                                    \
+	}
+#define PIPE                                                                                 \
+	{"pipe", "The graph in the pipe language; several are one a line.", PT_KIND_STRING,  \
+	 .flags = PT_MANY},                                                                  \
+	{                                                                                    \
+		"file", "Read the graph from this file; - is standard input.", PT_KIND_PATH, \
+			.flags = PT_OPTION, .letter = 'f'                                    \
+	}
+#define DEFINE                                                                                  \
+	{                                                                                       \
+		"define",                                                                       \
+			"A constant of the text, NAME=VALUE; it goes before the text's own. A " \
+			"bare word is text.",                                                   \
+			PT_KIND_STRING, .flags = PT_OPTION | PT_MANY, .letter = 'D'             \
+	}
+
 const struct pt_param verb_globals[] = {
-	{.name = "socket",
-         .doc = "The daemon's control socket.",
-         .kind = PT_KIND_PATH,
-         .flags = PT_OPTION,
-         .letter = 's'},
-	{.name = "host",
-         .doc = "The daemon of another host, through ssh: [USER@]HOST.",
-         .kind = PT_KIND_STRING,
-         .flags = PT_OPTION,
-         .letter = 'H'},
-	{.name = "json",
-         .doc = "Print the method's result as JSON.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION,
+	{"socket", "The daemon's control socket.", PT_KIND_PATH, .flags = PT_OPTION, .letter = 's'},
+	{"host", "The daemon of another host, through ssh: [USER@]HOST.", PT_KIND_STRING,
+         .flags = PT_OPTION, .letter = 'H'},
+	{"json", "Print the method's result as JSON.", PT_KIND_BOOL, .flags = PT_OPTION,
          .letter = 'j'},
-	{.name = "timeout",
-         .doc = "How long to wait for an answer, at the longest.",
-         .kind = PT_KIND_SECONDS,
-         .flags = PT_OPTION,
-         .fallback = "10"},
-	{.name = "fd",
-         .doc = "A descriptor to hand over with the request, {\"fd\": 0} in the text; may be given "
-                "again for {\"fd\": 1} and so on.",
-         .kind = PT_KIND_INT,
-         .flags = PT_OPTION | PT_MANY},
-	{.name = "help",
-         .doc = "Show the help.",
-         .kind = PT_KIND_BOOL,
-         .flags = PT_OPTION,
-         .letter = 'h'},
-	{.name = "version", .doc = "Show the version.", .kind = PT_KIND_BOOL, .flags = PT_OPTION},
+	{"timeout", "How long to wait for an answer, at the longest.", PT_KIND_SECONDS,
+         .flags = PT_OPTION, .fallback = "10"},
+	{"fd",
+         "A descriptor to hand over with the request, {\"fd\": 0} in the text; may be given again "
+         "for {\"fd\": 1} and so on.",
+         PT_KIND_INT, .flags = PT_OPTION | PT_MANY},
+	{"help", "Show the help.", PT_KIND_BOOL, .flags = PT_OPTION, .letter = 'h'},
+	{"version", "Show the version.", PT_KIND_BOOL, .flags = PT_OPTION},
 	{NULL},
 };
 
-const struct verb *const verbs[] = {
-	&verb_create,    &verb_destroy, &verb_add,    &verb_remove,  &verb_unlink, &verb_replace,
-	&verb_set,       &verb_apply,   &verb_export, &verb_log,     &verb_undo,   &verb_confirm,
-	&verb_start,     &verb_stop,    &verb_wait,   &verb_run,     &verb_list,   &verb_show,
-	&verb_stats,     &verb_graph,   &verb_health, &verb_attach,  &verb_events, &verb_tap,
-	&verb_wireshark, &verb_send,    &verb_close,  &verb_trigger, &verb_recv,   &verb_types,
-	&verb_load,      &verb_help,    &verb_call,   &verb_proxy,   NULL,
+static const char *const canals[] = {"low", "high", NULL};
+
+static const struct pt_param engine_rows[] = {
+	ENGINE,
+	{NULL},
 };
+
+static const struct pt_param create_rows[] = {
+	{"engine", "The new engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	PIPE,
+	DEFINE,
+	{"start", "Start it, too.", PT_KIND_BOOL, .flags = PT_OPTION | PT_SENT},
+	{"comment", "Why, for the engine's log.", PT_KIND_STRING, .flags = PT_OPTION | PT_SENT},
+	{"ephemeral", "Do not keep it over a restart of the daemon.", PT_KIND_BOOL,
+         .flags = PT_OPTION | PT_SENT},
+	{"or_apply", "If it is there already, change what differs, as apply does.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
+	{"dry_run", "Check and tell what would be done, and make nothing.", PT_KIND_BOOL,
+         .flags = PT_OPTION | PT_SENT},
+	{"exit_code", "With --dry-run: the exit status is 9 if something would be done.",
+         PT_KIND_BOOL, .flags = PT_OPTION},
+	{"quiet", "Do not tell what was done.", PT_KIND_BOOL, .flags = PT_OPTION, .letter = 'q'},
+	{NULL},
+};
+
+static const struct pt_param destroy_rows[] = {
+	{"engine", "Their names.", PT_KIND_STRING, .flags = PT_REQUIRED | PT_MANY},
+	{"if_exists", "One that is not there is none to be refused.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
+	{NULL},
+};
+
+static const struct pt_param add_rows[] = {
+	ENGINE,
+	PIPE,
+	DEFINE,
+	{"may_exist", "Blocks and links that are there already are no fault; name the blocks.",
+         PT_KIND_BOOL, .flags = PT_OPTION},
+	VERB_CHANGE_OPTIONS,
+	{NULL},
+};
+
+static const struct pt_param remove_rows[] = {
+	ENGINE,
+	{"block", "The blocks that go, with their links.", PT_KIND_STRING,
+         .flags = PT_REQUIRED | PT_MANY},
+	{"if_exists", "What is not there is none to be refused.", PT_KIND_BOOL, .flags = PT_OPTION},
+	VERB_CHANGE_OPTIONS,
+	{NULL},
+};
+
+static const struct pt_param unlink_rows[] = {
+	ENGINE,
+	{"links", "The links that go, as 'a > b' or 'a >> b > c'.", PT_KIND_STRING,
+         .flags = PT_REQUIRED | PT_MANY},
+	{"if_exists", "What is not there is none to be refused.", PT_KIND_BOOL, .flags = PT_OPTION},
+	VERB_CHANGE_OPTIONS,
+	{NULL},
+};
+
+static const struct pt_param replace_rows[] = {
+	TARGET,
+	{"type(…)", "The block that takes its place, as 'Drain()'; links and name stay.",
+         PT_KIND_STRING, .flags = PT_REQUIRED},
+	DEFINE,
+	VERB_CHANGE_OPTIONS,
+	{NULL},
+};
+
+static const struct pt_param set_rows[] = {
+	TARGET,
+	{"key=value", "Parameters; a value is a literal of the pipe language, a bare word is text.",
+         PT_KIND_STRING, .flags = PT_REQUIRED | PT_MANY},
+	VERB_CHANGE_OPTIONS,
+	{NULL},
+};
+
+static const struct pt_param apply_rows[] = {
+	{"engine", "The engine.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	PIPE,
+	DEFINE,
+	{"empty", "Without a graph: take out every block, with what its queues hold.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
+	VERB_CHANGE_OPTIONS,
+	{NULL},
+};
+
+static const struct pt_param log_rows[] = {
+	ENGINE,
+	{"number", "How many of the last revisions are shown.", PT_KIND_INT, .flags = PT_OPTION,
+         .letter = 'n', .min = 1, .max = 1e9},
+	{NULL},
+};
+
+static const struct pt_param undo_rows[] = {
+	ENGINE,
+	{"revision", "Whose graph comes back; without it, that of the one before.", PT_KIND_INT,
+         .flags = PT_SENT, .max = 9007199254740992.0},
+	VERB_CHANGE_OPTIONS,
+	{NULL},
+};
+
+static const struct pt_param stop_rows[] = {
+	ENGINE,
+	{"wait", "Wait until every source is exhausted and every sink is flushed.", PT_KIND_BOOL,
+         .flags = PT_OPTION | PT_SENT},
+	{"timeout",
+         "With --wait: for how long. When the time is out (exit status 4), the engine goes on "
+         "draining.",
+         PT_KIND_SECONDS, .flags = PT_OPTION, .fallback = "10"},
+	{NULL},
+};
+
+static const struct pt_param wait_rows[] = {
+	{"engine[.block]", "What is waited for.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	{"state", "One of running, stopped, exhausted, failed, drained, gone; of several, any.",
+         PT_KIND_STRING, .flags = PT_REQUIRED | PT_MANY},
+	{"timeout", "For how long; then the exit status is 4.", PT_KIND_SECONDS, .flags = PT_OPTION,
+         .fallback = "10"},
+	{NULL},
+};
+
+static const struct pt_param run_rows[] = {
+	PIPE,
+	DEFINE,
+	{"private", "Start a daemon for just this, so that none need be running.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
+	{"allow_drops",
+         "What was dropped is no failure: all of it, or with =REASON,… what was dropped for these.",
+         PT_KIND_BOOL, .flags = PT_OPTION | PT_MAYBE},
+	{"timeout", "Stop it cleanly after so long; the exit status is 4 then.", PT_KIND_SECONDS,
+         .flags = PT_OPTION},
+	{NULL},
+};
+
+static const struct pt_param show_rows[] = {
+	{"engine[.block]", "An engine, or one of its blocks.", PT_KIND_STRING,
+         .flags = PT_REQUIRED},
+	{NULL},
+};
+
+static const struct pt_param stats_rows[] = {
+	{"engine", "Its name; without it, every engine.", PT_KIND_STRING},
+	{"watch", "Again every second, with rates, until Ctrl-C.", PT_KIND_BOOL, .flags = PT_OPTION,
+         .letter = 'w'},
+	{NULL},
+};
+
+static const struct pt_param graph_rows[] = {
+	ENGINE,
+	{"stats", "With the states of blocks and the numbers of messages.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
+	{"output", "Write a picture to this file, which ends in .svg, .png or .dot.", PT_KIND_PATH,
+         .flags = PT_OPTION, .letter = 'o'},
+	{NULL},
+};
+
+static const struct pt_param health_rows[] = {
+	{"engine", "Its name; without it, every engine.", PT_KIND_STRING},
+	{NULL},
+};
+
+static const struct pt_param attach_rows[] = {
+	{"engine[.block]", "An engine, or the one block to listen to.", PT_KIND_STRING,
+         .flags = PT_REQUIRED},
+	{"names", "Put the block's name before each line.", PT_KIND_BOOL, .flags = PT_OPTION},
+	READY,
+	{NULL},
+};
+
+static const struct pt_param events_rows[] = {
+	{"engine", "Whose events; without it, those of all.", PT_KIND_STRING},
+	READY,
+	{NULL},
+};
+
+static const struct pt_param tap_rows[] = {
+	{"engine.block", "The block to look at.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	{"write", "Write pcapng to this file instead; - is standard output.", PT_KIND_PATH,
+         .flags = PT_OPTION, .letter = 'w'},
+	CANAL,
+	{"count", "End after so many messages.", PT_KIND_INT, .flags = PT_OPTION, .min = 1,
+         .letter = 'n'},
+	READY,
+	{NULL},
+};
+
+static const struct pt_param wireshark_rows[] = {
+	{"engine.block", "The block to look at.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	{"args", "Further arguments for Wireshark, behind --.", PT_KIND_STRING, .flags = PT_MANY},
+	{"program",
+         "What to run: a wireshark gets -Slki -, a tshark -l -i -, any other program its arguments "
+         "alone.",
+         PT_KIND_STRING, .flags = PT_OPTION, .fallback = "wireshark"},
+	CANAL,
+	{NULL},
+};
+
+static const struct pt_param send_rows[] = {
+	TARGET,
+	{"message", "What to send; without it, each line of standard input is a message.",
+         PT_KIND_STRING, .flags = PT_MANY},
+	{"high", "By the high exit of a block that has both.", PT_KIND_BOOL, .flags = PT_OPTION},
+	{"hex", "Messages are written as bytes in hex.", PT_KIND_BOOL, .flags = PT_OPTION},
+	{"base64", "Messages are written in base64.", PT_KIND_BOOL, .flags = PT_OPTION},
+	{NULL},
+};
+
+static const struct pt_param target_rows[] = {
+	TARGET,
+	{NULL},
+};
+
+static const struct pt_param recv_rows[] = {
+	{"engine.block", "A block that keeps messages, as QueueSink does.", PT_KIND_STRING,
+         .flags = PT_REQUIRED},
+	{"count", "How many messages.", PT_KIND_INT, .flags = PT_OPTION, .fallback = "1", .min = 1,
+         .letter = 'n'},
+	{"timeout", "How long to wait for them all; the exit status is 4 if fewer came.",
+         PT_KIND_SECONDS, .flags = PT_OPTION, .fallback = "10"},
+	{"follow", "Go on until Ctrl-C.", PT_KIND_BOOL, .flags = PT_OPTION},
+	{NULL},
+};
+
+static const struct pt_param load_rows[] = {
+	{"file.lua", "The file; - reads standard input.", PT_KIND_PATH, .flags = PT_REQUIRED},
+	{NULL},
+};
+
+static const struct pt_param help_rows[] = {
+	{"verb|type|method", "What to tell of; without it, an overview.", PT_KIND_STRING},
+	{NULL},
+};
+
+static const struct pt_param call_rows[] = {
+	{"method", "As 'engine.show'; 'ptctl help METHOD' tells what it takes.", PT_KIND_STRING,
+         .flags = PT_REQUIRED},
+	{"params", "The parameters as a JSON object; - reads it from standard input.",
+         PT_KIND_STRING},
+	{NULL},
+};
+
+static const struct pt_param proxy_rows[] = {
+	{"many",
+         "Carry any number of connections, and descriptors with them, in frames of ptctl's own.",
+         PT_KIND_BOOL, .flags = PT_OPTION},
+	{NULL},
+};
+
+static const struct pt_param complete_rows[] = {
+	{"words", "What stands behind ptctl, without quotes; the last is being typed.",
+         PT_KIND_STRING, .flags = PT_MANY},
+	{"line", "The line as it was typed into bash, up to the cursor, in place of words.",
+         PT_KIND_STRING, .flags = PT_OPTION},
+	{"word", "With --line: what bash takes for the word that is being typed.", PT_KIND_STRING,
+         .flags = PT_OPTION},
+	{NULL},
+};
+
+const struct verb verbs[] = {
+	{"create", "make an engine, with a graph if one is given",
+         "All of it or nothing: if the graph is refused, or the start fails, there is no engine. "
+         "Without PIPE and FILE the engine is empty.\n\n  ptctl create p 's = CLIFeeder(); s > "
+         "Drain() > ConsoleSink()' --start",
+         create_rows, VERB_GRAPH, .run = verb_create, .print = change_print, .done = change_done},
+	{"destroy", "stop engines, flushing their sinks, and forget them", NULL, destroy_rows,
+         VERB_GRAPH, .run = verb_destroy},
+	{"add", "add blocks and links to an engine, also while it runs",
+         "The text may link blocks that the engine has already. What is added to a running engine "
+         "runs at once.\n\n  ptctl add p 'd1 > WrpcapSink(\"copy.pcap\")'",
+         add_rows, VERB_GRAPH, .run = verb_add, .print = change_print, .done = change_done},
+	{"remove", "take blocks out of an engine", NULL, remove_rows, VERB_GRAPH,
+         .run = verb_remove, .print = change_print, .done = change_done},
+	{"unlink", "take links out of an engine", NULL, unlink_rows, VERB_GRAPH, .run = verb_unlink,
+         .print = change_print, .done = change_done},
+	{"replace", "put another block in the place of one", NULL, replace_rows, VERB_GRAPH,
+         .run = verb_replace, .print = change_print, .done = change_done},
+	{"set", "give a block other parameters",
+         "Parameters that 'ptctl help TYPE' shows as such can be set while the engine runs.\n\n  "
+         "ptctl set p.sink rotate=\"{'size': '10MiB'}\"",
+         set_rows, VERB_GRAPH, .run = verb_set, .print = change_print, .done = change_done},
+	{"apply", "make an engine's graph what the text says, touching only what differs",
+         "What `ptctl export` prints changes nothing. --dry-run prints the operations that lead "
+         "there.\n\n  ptctl export p > p.pipe; edit p.pipe; ptctl apply p -f p.pipe --dry-run",
+         apply_rows, VERB_GRAPH, .run = verb_apply, .print = change_print, .done = change_done},
+	{"export", "print an engine's graph in the pipe language",
+         "What it prints makes the same graph again: 'ptctl create q -f FILE'.", engine_rows,
+         VERB_GRAPH, .method = "engine.show", .print = print_export},
+	{"log", "show who changed an engine's graph, when and how",
+         "The oldest first. 'ptctl undo ENGINE REVISION' brings one of them back.", log_rows,
+         VERB_GRAPH, .run = verb_log, .print = print_log},
+	{"undo", "bring back the graph of an earlier revision, as a new one",
+         "Touches only what differs, also while the engine runs. Undoing again goes further back.",
+         undo_rows, VERB_GRAPH, .method = "engine.undo", .print = change_print,
+         .done = change_done},
+	{"confirm", "let a change stay that was made with --confirm", NULL, engine_rows, VERB_GRAPH,
+         .method = "engine.confirm"},
+	{"start", "start an engine, or what has failed in one that runs", NULL, engine_rows,
+         VERB_RUNNING, .method = "engine.start"},
+	{"stop", "stop an engine: sources first, then sinks are flushed", NULL, stop_rows,
+         VERB_RUNNING, .run = verb_stop},
+	{"wait", "wait until an engine or a block is in a state",
+         "Prints the state that came. An engine has failed if it could not be started, or if a "
+         "block has; it is exhausted when every block that nothing leads to is, and drained when "
+         "moreover no block holds a message. 'gone' is what is not there.\n\n  ptctl wait lab "
+         "running\n  ptctl wait p stopped failed --timeout 60",
+         wait_rows, VERB_RUNNING, .run = verb_wait, .print = print_wait},
+	{"run", "run a graph until its sources are exhausted",
+         "Makes an engine for just this, starts it, prints what its console sinks print, waits "
+         "until every source is exhausted and every sink flushed, or every sink has failed, prints "
+         "what its queues hold as 'ptctl recv' would, and destroys it. Ctrl-C stops it cleanly, "
+         "and so does a reader of standard output that is gone; when ptctl is gone, however that "
+         "came, so is the engine. On a terminal a line shows how far it is. The last line on "
+         "standard error says what became of everything: how many messages the sources sent, how "
+         "many the sinks took, each copy of a fan-out once, how many were filtered, and how many "
+         "were dropped, where and why. The exit status is 1 if a block failed or anything was "
+         "dropped. With -j the last line of standard output is the engine's last stats. Capture "
+         "files are opened by ptctl and handed to the daemon, so they are read and written with "
+         "your own rights (with rotate, and with -H, with the daemon's; but /dev/stdin, "
+         "/dev/stdout and the like are always ptctl's own).\n\n  ptctl run --private "
+         "'RdpcapSource(\"in.pcap\") > WrpcapSink(\"out.pcapng\")'",
+         run_rows, VERB_RUNNING, .run = verb_run},
+	{"list", "list the engines with their states",
+         "STATE: 'failed' should run and could not be started: 'ptctl show' tells why, and it is "
+         "tried again. KEPT: whether it is there again after a restart of the daemon; 'file' is "
+         "one of engines.d, 'file, differs' one that is not as its file has it.",
+         NULL, VERB_LOOKING, .method = "engine.list", .print = print_list},
+	{"show", "show an engine's graph and states, or all about one block", NULL, show_rows,
+         VERB_LOOKING, .run = verb_show},
+	{"stats", "count messages on every block and link",
+         "What comes in goes out, is held, is filtered, as the graph was told to, or is dropped, "
+         "which means lost; the last two for a reason ('ptctl help reasons'). A difference would "
+         "be a fault, and is shown as unexplained. With --watch -j, one JSON document a line.",
+         stats_rows, VERB_LOOKING, .run = verb_stats},
+	{"graph", "draw an engine's graph",
+         "Low links are blue, high links purple and triggers red. Without -o it is drawn in text "
+         "on a terminal, and printed in dot elsewhere. For .svg and .png, dot of the graphviz "
+         "package is run.",
+         graph_rows, VERB_LOOKING, .run = verb_graph},
+	{"health", "tell what does not run as it should",
+         "Prints a line for each fault: an engine that should run and does not, one that is not as "
+         "its file says, a block that has failed. The exit status is 1 if there is any, else 0.",
+         health_rows, VERB_LOOKING, .run = verb_health, .print = print_health},
+	{"attach", "show what the console sinks of an engine print, until Ctrl-C",
+         "With -j each piece is a JSON object on a line.", attach_rows, VERB_LOOKING,
+         .run = verb_attach},
+	{"events", "show what happens, until Ctrl-C",
+         "First how things are, then each change of an engine or a block: who changed a graph, "
+         "what failed, what was dropped. With -j each is a JSON object on a line, the first "
+         "holding the state.",
+         events_rows, VERB_LOOKING, .run = verb_events},
+	{"tap", "show what leaves a block, live, until Ctrl-C",
+         "Shows what leaves the block by its exits, or enters it if it has none, and changes "
+         "nothing. Prints as ConsoleSink does, one message a line; with -j each is a JSON object "
+         "on a line, with its bytes, time and link type. The tap goes with the block's name, and "
+         "ends when the block is removed; where the daemon ends first, the exit status is 3. Who "
+         "reads too slowly misses messages, never holds up the engine, and is told how many: on "
+         "standard error, or in the file's interface statistics.\n\n  ptctl tap lab.d1 -w - | "
+         "tcpdump -nr -",
+         tap_rows, VERB_LOOKING, .run = verb_tap},
+	{"wireshark", "show what leaves a block in Wireshark, on this side",
+         "Runs Wireshark here, fed from a tap, which changes nothing in the engine, and ends when "
+         "Wireshark is closed. The daemon may be elsewhere and have no display.\n\n  ptctl "
+         "wireshark lab.d1 -- -Y tcp",
+         wireshark_rows, VERB_LOOKING, .run = verb_wireshark},
+	{"send", "send messages into the graph from a feeder",
+         "Returns when the messages have gone through the graph, or tells how many wait for it: "
+         "while the engine is stopped, or a sink is full, they wait in the block, in order. Lines "
+         "of standard input are sent as they come. Several messages are taken together or not at "
+         "all, up to 128 KiB of them.\n\n  ptctl send p.s foo 'i like potato'\n  tail -f "
+         "/var/log/syslog | ptctl send p.s",
+         send_rows, VERB_FEEDING, .run = verb_send},
+	{"close", "tell a feeder that nothing more will be sent, cut a pipe's connection", NULL,
+         target_rows, VERB_FEEDING, .method = "block.close"},
+	{"trigger", "trigger a block, as a trigger link would", NULL, target_rows, VERB_FEEDING,
+         .method = "block.trigger"},
+	{"recv", "take messages out of a queue",
+         "Prints one message a line, its bytes as they are. With -j each is a JSON object on a "
+         "line, with its canal, and for packets with time and link type. Bytes that are not text "
+         "are not printed on a terminal.",
+         recv_rows, VERB_FEEDING, .run = verb_recv},
+	{"types", "list the block types", "'ptctl help TYPE' tells all about one.", NULL, VERB_REST,
+         .method = "type.list", .print = print_types},
+	{"load", "add block types that are written in Lua",
+         "The daemon checks the file and adds all of its types, or none. Those that were loaded "
+         "before under the same names are replaced for blocks that are made from now on; 'ptctl "
+         "replace' gives the new type to a running block. It is kept over a restart of the daemon; "
+         "what is in blocks.d comes after it.\n\n  ptctl load mine.lua && ptctl help Mine",
+         load_rows, VERB_REST, .run = verb_load, .print = print_load},
+	{"help", "tell of a verb, a block type or a method of the daemon",
+         "'reasons' lists why messages do not go on.\n\n  ptctl help TriggeredValve\n  ptctl help "
+         "send\n  ptctl help engine.change\n  ptctl help reasons",
+         help_rows, VERB_REST, .run = verb_help},
+	{"call", "call a method of the daemon by its name",
+         "  ptctl call engine.show '{\"engine\": \"p\"}'", call_rows, VERB_REST, .run = verb_call,
+         .print = print_call},
+	{"proxy", "pass standard input and output to and from the control socket",
+         "The socket for whoever comes by ssh. It ends when either side does, and when nobody "
+         "reads its output any more. With --many it is what `ptctl -H HOST` runs on the other "
+         "side.\n\n  ssh host ptctl proxy",
+         proxy_rows, VERB_REST, .run = verb_proxy},
+	{NULL},
+};
+
+static const struct verb hidden = {
+	"complete",
+	"tell shells what could be typed next",
+	"Prints a candidate a line: the word, a tab, a description, and a tab and + where more "
+	"belongs to the word. A line ':files' says that the word is a file's name, for the shell "
+	"to complete.\n\n  ptctl complete -- create p 'TCP'",
+	complete_rows,
+	VERB_REST,
+	.run = verb_complete};
 
 const struct verb *verb_find(const char *name)
 {
-	for (const struct verb *const *v = verbs; *v; v++)
-		if (!strcmp((*v)->name, name))
-			return *v;
-	return strcmp(name, verb_complete.name) ? NULL : &verb_complete;
+	for (const struct verb *v = verbs; v->name; v++)
+		if (!strcmp(v->name, name))
+			return v;
+	return strcmp(name, hidden.name) ? NULL : &hidden;
 }

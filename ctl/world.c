@@ -3,6 +3,7 @@
 #include "ctl/world.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "type/param.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,6 @@ struct world_type {
 	struct pt_param *rows;
 };
 
-static const char *name_of(const json_t *object)
-{
-	const char *name = json_string_value(json_object_get(object, "name"));
-	return name ? name : "";
-}
-
 /* ---- rows, as far as the language asks for them ---- */
 
 static struct pt_param *rows_of(const json_t *params)
@@ -30,9 +25,9 @@ static struct pt_param *rows_of(const json_t *params)
 	json_array_foreach (params, i, param) {
 		const char *kind = json_string_value(json_object_get(param, "kind"));
 		const char *access = json_string_value(json_object_get(param, "access"));
-		if (!*name_of(param))
+		if (!*text_of(param, "name"))
 			continue;
-		row->name = name_of(param);
+		row->name = text_of(param, "name");
 		row->kind = PT_KIND_JSON;
 		if (kind)
 			param_kind_parse(kind, &row->kind);
@@ -55,27 +50,15 @@ static void free_rows(const struct pt_param *rows)
 	free((void *)(uintptr_t)rows);
 }
 
-static bool is_known(const struct world *w, const char *type)
-{
-	size_t i;
-	json_t *known;
-	json_array_foreach (json_object_get(w->types, "types"), i, known)
-		if (!strcmp(name_of(known), type))
-			return true;
-	return false;
-}
-
 const struct pt_param *world_params(struct world *w, const char *type)
 {
 	json_t *json = NULL;
 	for (struct world_type *t = w->shown; t; t = t->next)
-		if (!strcmp(name_of(t->json), type))
+		if (!strcmp(text_of(t->json, "name"), type))
 			return t->rows;
-	if (!is_known(w, type))
+	if (!item_of(json_object_get(w->types, "types"), "name", type))
 		return NULL;
-	json_t *params = json_object();
-	json_object_set_new(params, "type", json_string(type));
-	if (ctl_call(w->ctl, "type.show", params, &json, NULL))
+	if (ctl_call(w->ctl, "type.show", json_pack("{s:s}", "type", type), &json, NULL))
 		return NULL;
 	struct world_type *t = must_calloc(1, sizeof *t);
 	*t = (struct world_type){w->shown, json, rows_of(json_object_get(json, "params"))};
@@ -97,7 +80,7 @@ static void each_of(const json_t *list, each_name *each, void *each_arg)
 	size_t i;
 	json_t *item;
 	json_array_foreach (list, i, item)
-		each(each_arg, name_of(item));
+		each(each_arg, text_of(item, "name"));
 }
 
 static void types(void *arg, each_name *each, void *each_arg)
@@ -119,17 +102,7 @@ static bool exists(void *arg, const char *block)
 
 const json_t *world_block(const struct world *w, const char *name)
 {
-	size_t i;
-	json_t *block;
-	json_array_foreach (json_object_get(w->engine, "blocks"), i, block)
-		if (!strcmp(name_of(block), name))
-			return block;
-	return NULL;
-}
-
-json_int_t world_revision(const struct world *w)
-{
-	return json_integer_value(json_object_get(w->engine, "revision"));
+	return item_of(json_object_get(w->engine, "blocks"), "name", name);
 }
 
 struct lang_env world_env(struct world *w)
@@ -174,11 +147,9 @@ int world_init(struct world *w, struct ctl *ctl, const char *engine, struct pt_e
 	int code = read_constants(w, err);
 	if (!code)
 		code = ctl_call(ctl, "type.list", NULL, &w->types, err);
-	if (!code && engine) {
-		json_t *args = json_object();
-		json_object_set_new(args, "engine", json_string(engine));
-		code = ctl_call(ctl, "engine.show", args, &w->engine, err);
-	}
+	if (!code && engine)
+		code = ctl_call(ctl, "engine.show", json_pack("{s:s}", "engine", engine),
+		                &w->engine, err);
 	return code;
 }
 

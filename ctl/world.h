@@ -27,6 +27,5 @@ struct lang_env world_env(struct world *); /* as long as the world lives */
 const struct pt_param *world_params(struct world *, const char *type);
 /* The block as engine.show has it, or NULL. */
 const json_t *world_block(const struct world *, const char *name);
-json_int_t world_revision(const struct world *);
 
 #endif

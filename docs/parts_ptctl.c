@@ -66,7 +66,7 @@ static void add_params(struct buf *b, const struct verb *verb)
 	bool change = false;
 	for (const struct pt_param *row = verb->params; row && row->name; row++) {
 		const struct pt_param one[] = {*row, {NULL}};
-		bool common = is_change_option(row) && verb != &verb_create;
+		bool common = is_change_option(row) && verb->run != verb_create;
 		if (!common)
 			man_verb_params(b, one, 1);
 		change |= common;
@@ -82,14 +82,14 @@ static void changes(struct buf *b)
 
 static void verb_sections(struct buf *b)
 {
-	for (const struct verb *const *v = verbs; *v; v++) {
-		add_usage(b, *v);
+	for (const struct verb *v = verbs; v->name; v++) {
+		add_usage(b, v);
 		buf_addc(b, '\t');
-		man_sentence(b, (*v)->summary);
+		man_sentence(b, v->summary);
 		buf_adds(b, "\n\n");
-		if ((*v)->help)
-			man_prose(b, (*v)->help, 1);
-		add_params(b, *v);
+		if (v->help)
+			man_prose(b, v->help, 1);
+		add_params(b, v);
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "base/near.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LETTERS_MAX 64
@@ -58,4 +59,13 @@ void near_try(struct near *n, const char *name)
 const char *near_best(const struct near *n)
 {
 	return n->best;
+}
+
+const char *near_say(struct near *n)
+{
+	const char *best = near_best(n);
+	if (!best)
+		return "";
+	snprintf(n->words, sizeof n->words, "; did you mean '%s'?", best);
+	return n->words;
 }

@@ -14,10 +14,14 @@
 struct near {
 	const char *wanted, *best;
 	size_t distance;
+	char words[112]; /* of near_say */
 };
 
 struct near near_init(const char *wanted);
 void near_try(struct near *, const char *name);
 const char *near_best(const struct near *); /* NULL: nothing is near */
+/* "; did you mean 'self'?", to stand behind what is wrong; "" where nothing is near. As long as the
+   search lives. */
+const char *near_say(struct near *);
 
 #endif

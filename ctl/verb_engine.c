@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ptctl destroy, stop; what list, types and export print. */
+#include "base/json.h"
+#include "ctl/ctl.h"
+#include "ctl/out.h"
+#include "lang/lang.h"
+
+static int destroy_one(struct ctl *ctl, json_t *engine, json_t **result, struct pt_error *err)
+{
+	json_t *params = json_pack("{s:O}", "engine", engine);
+	int code = ctl_call(ctl, "engine.destroy", params, result, err);
+	if (code != -PT_ENOENGINE || !ctl_flag(ctl, "if_exists"))
+		return code;
+	pt_error_clear(err);
+	*result = json_object();
+	return 0;
+}
+
+/* One that cannot be destroyed does not keep the others. */
+int verb_destroy(struct ctl *ctl)
+{
+	int status = EXIT_DONE;
+	size_t i;
+	json_t *engine;
+	json_array_foreach (ctl_many(ctl, "engine"), i, engine) {
+		struct pt_error err = PT_ERROR_INIT;
+		json_t *result = NULL;
+		int one = ctl_end(ctl, destroy_one(ctl, engine, &result, &err), result, &err);
+		status = status ? status : one;
+	}
+	return status;
+}
+
+int verb_stop(struct ctl *ctl)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *result = NULL, *params = ctl_params(ctl);
+	double patience_s = ctl->timeout_s;
+	if (ctl_flag(ctl, "wait")) {
+		patience_s += CTL_TIMEOUT_S;
+		json_object_set_new(params, "timeout_s", json_real(ctl->timeout_s));
+	}
+	int code = ctl_call_within(ctl, "engine.stop", params, patience_s, &result, &err);
+	bool lost = !code && ctl_tell_losses(result);
+	int status = ctl_end(ctl, code, result, &err);
+	return lost ? EXIT_REFUSED : status;
+}
+
+/* ---- tables ---- */
+
+void print_list(struct ctl *ctl, struct buf *b, json_t *result)
+{
+	static const char *const heads[] = {"ENGINE", "STATE",    "REVISION", "BLOCKS",
+	                                    "LINKS",  "MESSAGES", "KEPT",     NULL};
+	static const char *const counts[] = {"revision", "blocks", "links", "messages"};
+	struct table t = table_init(7, 0x3c);
+	size_t i;
+	json_t *engine;
+	table_heads(&t, heads);
+	json_array_foreach (json_object_get(result, "engines"), i, engine) {
+		const json_t *failed = json_object_get(engine, "failed_blocks");
+		table_add(&t, text_of(engine, "engine"));
+		table_addf(&t, failed ? "%s, %lld failed%s" : "%s%.0lld%s",
+		           text_of(engine, "state"), json_integer_value(failed),
+		           json_object_get(engine, "unconfirmed") ? ", unconfirmed" : "");
+		for (size_t c = 0; c < 4; c++)
+			table_count(&t, json_object_get(engine, counts[c]));
+		table_addf(&t, "%s%s", text_of(engine, "kept"),
+		           json_is_true(json_object_get(engine, "differs")) ? ", differs" : "");
+	}
+	table_print(&t, b);
+}
+
+void print_types(struct ctl *ctl, struct buf *b, json_t *result)
+{
+	static const char *const heads[] = {"TYPE", "ROLE", "SUMMARY", NULL};
+	struct table t = table_init(3, 0);
+	size_t i;
+	json_t *type;
+	table_heads(&t, heads);
+	json_array_foreach (json_object_get(result, "types"), i, type) {
+		table_add(&t, text_of(type, "name"));
+		table_add(&t, text_of(type, "role"));
+		table_add(&t, text_of(type, "summary"));
+	}
+	table_print(&t, b);
+}
+
+void print_export(struct ctl *ctl, struct buf *b, json_t *result)
+{
+	lang_print(b, result);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Looking into JSON that others made. */
+#include "base/json.h"
+
+#include <stdint.h>
+#include <string.h>
+
+const char *text_of(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+	return text ? text : "";
+}
+
+double number_of(const json_t *object, const char *member)
+{
+	return json_number_value(json_object_get(object, member));
+}
+
+long long integer_of(const json_t *object, const char *member)
+{
+	return json_integer_value(json_object_get(object, member));
+}
+
+json_t *item_of(const json_t *list, const char *member, const char *text)
+{
+	size_t i;
+	json_t *item;
+	json_array_foreach (list, i, item)
+		if (!strcmp(text_of(item, member), text))
+			return item;
+	return NULL;
+}
+
+json_t *json_of(const json_t *json)
+{
+	return (json_t *)(uintptr_t)json;
+}
