@@ -14,7 +14,7 @@
 #include "daemon/engines.h"
 #include "daemon/events.h"
 #include "daemon/journal.h"
-#include "daemon/keep.h"
+#include "daemon/store.h"
 #include "daemon/journald.h"
 #include "daemon/loaded.h"
 #include "daemon/notify.h"
@@ -222,7 +222,7 @@ static void one_beginning_less(struct daemon *d)
 {
 	if (--d->beginnings)
 		return;
-	keep_sweep(d->keep);
+	store_sweep(d->store);
 	tell_ready(d);
 }
 
@@ -448,7 +448,7 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	d->engines = engines_new(&d->loop, &d->mailbox, &events);
 	engines_configure(d->engines, &d->conf);
 	engines_keep(d->engines, d->journal);
-	engines_leave_to(d->engines, d->keep);
+	engines_store_in(d->engines, d->store);
 	d->loaded = loaded_new(d->journal);
 	d->server = server_new(d, &d->loop, sockets, count, &d->conf);
 	char *state = state_folder(d);
@@ -483,7 +483,7 @@ static int begin_threads(struct daemon *d)
 	struct pt_error err = PT_ERROR_INIT;
 	int code = workers_begin(&err);
 	if (!code)
-		code = keep_new(&d->keep, &err);
+		code = store_new(&d->store, &err);
 	if (code)
 		log_error("%s", pt_error_text(&err, error_words(code)));
 	pt_error_clear(&err);
@@ -550,7 +550,7 @@ int daemon_run(const struct options *options)
 		close_parts(&d);
 		log_info("ended");
 	}
-	keep_free(d.keep);
+	store_free(d.store);
 	journal_close(d.journal);
 	close_loop(&d);
 	return code ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -14,7 +14,7 @@ struct console;
 struct engines;
 struct events;
 struct journal;
-struct keep;
+struct store;
 struct loaded;
 struct notify;
 struct server;
@@ -27,7 +27,7 @@ struct daemon {
 	uv_loop_t loop;
 	struct mailbox mailbox;
 	struct journal *journal; /* NULL: nothing is kept */
-	struct keep *keep;       /* NULL: the service manager keeps nothing */
+	struct store *store;     /* NULL: the service manager keeps nothing */
 	struct loaded *loaded;
 	struct engines *engines;
 	struct events *events;

@@ -110,7 +110,7 @@ struct engines {
 	struct engines_events events;
 	struct pt_engine_limits limits;
 	struct journal *journal;    /* NULL: nothing is kept */
-	struct keep *keep;          /* NULL: nobody keeps descriptors */
+	struct store *store;        /* NULL: nobody keeps descriptors */
 	char **folders, **programs; /* what the limits point to */
 	size_t count_max;
 	struct engine **items; /* in the order of their names */

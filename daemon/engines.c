@@ -7,7 +7,7 @@
 #include "base/near.h"
 #include "daemon/conf.h"
 #include "daemon/engine.h"
-#include "daemon/keep.h"
+#include "daemon/store.h"
 #include <assert.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -223,7 +223,7 @@ static void freed(struct pt_letter *letter)
 {
 	struct engine *engine = (struct engine *)((char *)letter - offsetof(struct engine, freed));
 	if (!engine->suspended)
-		keep_forget(engine->engines->keep, engine->name);
+		store_forget(engine->engines->store, engine->name);
 	engine->is_freed = true;
 	engine_gone(engine);
 }
@@ -270,7 +270,7 @@ void engine_unmake(struct engine *engine)
 	bool goes_on = !engine->removed &&
 	               (engine->phase == READY || engine->restored || engine->from_file);
 	engine->suspended =
-		goes_on && engine->lasts && engine->engines->ending && engine->engines->keep;
+		goes_on && engine->lasts && engine->engines->ending && engine->engines->store;
 	engine->phase = ENDING;
 	engine->over.read = over;
 	engine->freed.read = freed;
@@ -364,9 +364,9 @@ struct engines *engines_new(uv_loop_t *loop, struct mailbox *mailbox,
 	return all;
 }
 
-void engines_leave_to(struct engines *all, struct keep *keep)
+void engines_store_in(struct engines *all, struct store *store)
 {
-	all->keep = keep;
+	all->store = store;
 }
 
 void engines_keep(struct engines *all, struct journal *journal)

@@ -19,7 +19,7 @@ struct engine;
 struct ask;
 struct conf;
 struct journal;
-struct keep;
+struct store;
 
 /* `result` is borrowed; faults may be moved away. */
 typedef void engines_done(void *arg, int code, json_t *result, struct pt_error *);
@@ -48,8 +48,8 @@ struct engines *engines_new(uv_loop_t *, struct mailbox *, const struct engines_
 void engines_reopen(struct engines *);
 void engines_configure(struct engines *, const struct conf *); /* limits, for engines to come */
 struct pt_engine_limits engines_limits(const struct conf *);   /* lasts as long as that */
-/* What blocks leave goes there, and comes from there; before any engine is made. */
-void engines_leave_to(struct engines *, struct keep *);
+/* What blocks carry over goes there, and comes from there; before any engine is made. */
+void engines_store_in(struct engines *, struct store *);
 void engines_free(struct engines *); /* when there is none left; the loop must run once more */
 
 size_t engines_count(const struct engines *); /* those being made and unmade, too */

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/name.h"
-#include "daemon/keep.h"
+#include "daemon/store.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -170,21 +170,21 @@ static void on_state(void *arg, enum pt_engine_state state)
 }
 
 /* [engine's thread] */
-static void on_left(void *arg, const char *block, const char *type, struct pt_estate *estate)
+static void on_carry(void *arg, const char *block, const char *type, struct pt_carry *carry)
 {
 	struct output *output = arg;
 	const struct engine *engine =
 		(struct engine *)((char *)output - offsetof(struct engine, output));
-	keep_left(engine->engines->keep, engine->name, block, type, estate);
+	store_carry(engine->engines->store, engine->name, block, type, carry);
 }
 
 /* [worker thread] */
-static void on_left_settle(void *arg)
+static void on_carry_settle(void *arg)
 {
 	struct output *output = arg;
 	const struct engine *engine =
 		(struct engine *)((char *)output - offsetof(struct engine, output));
-	keep_settle(engine->engines->keep);
+	store_settle(engine->engines->store);
 }
 
 static int check_room(const struct engines *all, const char *name, struct pt_error *err)
@@ -215,9 +215,9 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	engine->unkept_last = &engine->unkept;
 	engine->behind_last = &engine->behind;
 	output_init(&engine->output, engine->name, all->mailbox, &all->events);
-	bool leaves = lasts && all->keep;
-	const struct pt_engine_hooks hooks = {.left = leaves ? on_left : NULL,
-	                                      .left_settle = leaves ? on_left_settle : NULL,
+	bool carries = lasts && all->store;
+	const struct pt_engine_hooks hooks = {.carry = carries ? on_carry : NULL,
+	                                      .carry_settle = carries ? on_carry_settle : NULL,
 	                                      .output = output_text,
 	                                      .report = output_report,
 	                                      .state = on_state,
@@ -232,7 +232,7 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	}
 	engine->lasts = lasts;
 	if (lasts)
-		keep_give(all->keep, name, engine->engine);
+		store_give(all->store, name, engine->engine);
 	engines_insert(all, engine);
 	*out = engine;
 	return 0;

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/named_fd.h"
-#include "daemon/keep.h"
+#include "daemon/store.h"
 #include "paths.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -190,7 +190,7 @@ void socket_take_passed(struct control_socket *control, struct control_socket *v
 	for (int i = 0; i < count; i++) {
 		int fd = SD_LISTEN_FDS_START + i;
 		bool look = !strcmp(names[i], "readonly");
-		if (keep_is_name(names[i]))
+		if (store_is_name(names[i]))
 			close(fd);
 		else if (!take(look ? viewers : control, fd, look))
 			named_fd_add(names[i], fd);

@@ -26,7 +26,7 @@ int socket_open(const char *path, bool viewers, struct control_socket *, struct 
 /* The sockets that systemd listens on for us; where there is none, its fd stays -1. The one for
    viewers has the name "readonly" (FileDescriptorName=), the control socket is the first other one.
    What else was passed is added to the named descriptors: see base/named_fd.h. Once, at the
-   beginning, after keep_new, which has copies of what is its own. */
+   beginning, after store_new, which has copies of what is its own. */
 void socket_take_passed(struct control_socket *control, struct control_socket *viewers);
 
 /* Its name in the file system leads nowhere any more, or elsewhere: nobody can connect by it. */

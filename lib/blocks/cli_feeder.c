@@ -24,7 +24,7 @@ static int feed(struct pt_block *b, enum pt_canal canal, struct pt_msg **message
                 struct pt_error *err)
 {
 	struct feeder *f = pt_state(b);
-	pt_queue_left(b, &f->waiting);
+	pt_queue_carried(b, &f->waiting);
 	int rc = pt_queue_may_feed(b, &f->waiting, f->closed, messages, count, err);
 	if (rc)
 		return rc;
@@ -41,7 +41,7 @@ static void start(struct pt_block *b)
 {
 	struct feeder *f = pt_state(b);
 	f->running = true;
-	pt_queue_left(b, &f->waiting);
+	pt_queue_carried(b, &f->waiting);
 	check(b);
 }
 
@@ -63,13 +63,13 @@ static void finish(struct pt_block *b)
 	check(b);
 }
 
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct feeder *f = pt_state(b);
-	pt_queue_leave(b, &f->waiting, estate);
+	pt_queue_carry(b, &f->waiting, carry);
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct feeder *f = pt_state(b), *before = pt_state(old);
 	f->waiting = before->waiting;
@@ -90,10 +90,10 @@ static void fini(struct pt_block *b)
 	pt_queue_clear(&f->waiting);
 }
 
-#define FEEDER                                                                                  \
-	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct feeder), .start = start,        \
-	.produce = produce, .feed = feed, .finish = finish, .leave = leave, .inherit = inherit, \
-	.stop = stop, .fini = fini
+#define FEEDER                                                                           \
+	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct feeder), .start = start, \
+	.produce = produce, .feed = feed, .finish = finish, .carry = carry,              \
+	.take_over = take_over, .stop = stop, .fini = fini
 
 static const struct pt_type cli_feeder = {
 	FEEDER,

@@ -23,7 +23,7 @@ struct fd_pipe {
 	uint64_t limit;
 	struct stream stream;
 	int flags; /* to be put back: whoever handed it over may share them; -1: nothing to do */
-	bool kept; /* another block's stream, which is inherited */
+	bool taken_over; /* another block's stream, which is taken over */
 };
 
 static void ended(struct pt_block *b)
@@ -69,21 +69,21 @@ static char *key_of(int fd)
 	                   fcntl(fd, F_GETFL) & O_ACCMODE);
 }
 
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct fd_pipe *f = pt_state(b);
-	char *key = pt_leaving(estate) == PT_TO_SUCCESSOR ? key_of(f->fd) : must_strdup(RESTART);
+	char *key = pt_carry_to(carry) == PT_TO_SUCCESSOR ? key_of(f->fd) : must_strdup(RESTART);
 	if (*key)
-		stream_leave(&f->stream, estate, key);
+		stream_carry(&f->stream, carry, key);
 	free(key);
 }
 
-static bool is_left(struct pt_block *b, struct fd_pipe *f)
+static bool is_carried(struct pt_block *b, struct fd_pipe *f)
 {
 	char *key = key_of(f->fd);
-	bool left = *key && pt_left(b, key, &f->stream.fd);
+	bool carried = *key && pt_carried_fd(b, key, &f->stream.fd);
 	free(key);
-	return left;
+	return carried;
 }
 
 static int check_fd(int fd, struct pt_error *err)
@@ -107,13 +107,13 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
 	if (f->fd < 0)
-		pt_left(b, RESTART, &f->fd);
+		pt_carried_fd(b, RESTART, &f->fd);
 	int rc = check_fd(f->fd, err);
 	f->flags = -1;
-	f->kept = !rc && is_left(b, f);
+	f->taken_over = !rc && is_carried(b, f);
 	if (rc)
 		return rc;
-	if (f->kept)
+	if (f->taken_over)
 		return 0;
 	int flags = fcntl(f->fd, F_GETFL), fd = open_again(f->fd, flags);
 	if (fd < 0) {
@@ -127,12 +127,12 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 	return 0;
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct fd_pipe *f = pt_state(b), *before = pt_state(old);
-	if (!f->kept)
+	if (!f->taken_over)
 		return;
-	stream_inherit(&f->stream, &before->stream);
+	stream_take_over(&f->stream, &before->stream);
 	f->flags = before->flags;
 	before->flags = -1;
 }
@@ -141,7 +141,7 @@ static void start(struct pt_block *b)
 {
 	struct fd_pipe *f = pt_state(b);
 	int fd = f->stream.fd;
-	if (f->stream.inherited) {
+	if (f->stream.taken_over) {
 		stream_start(&f->stream);
 		return;
 	}
@@ -222,8 +222,8 @@ static const struct pt_type fd_source_sink = {
 	.size = sizeof(struct fd_pipe),
 	.init = init,
 	.open = open_pipe,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.start = start,
 	.produce = produce,
 	.push_many = push_many,

@@ -30,7 +30,7 @@ struct inject_sink {
 	bool from_ip;
 	uv_poll_t poll;
 	bool polled;
-	struct pt_queue queue; /* kept until the interface takes them */
+	struct pt_queue queue; /* held until the interface takes them */
 	struct pt_timer timer;
 	unsigned retries;
 	bool away;          /* the interface is down or gone, and has not been opened since */

@@ -7,7 +7,7 @@ struct periodic {
 	double period_s, period2_s;
 	size_t next;
 	uint64_t due_ns;
-	bool runs, kept; /* kept: the pace is of the block whose place it takes */
+	bool runs, taken_over; /* taken_over: the pace is of the block whose place it takes */
 	struct pt_timer timer;
 };
 
@@ -19,11 +19,11 @@ static void wake(struct pt_block *b)
 static void start(struct pt_block *b)
 {
 	struct periodic *p = pt_state(b);
-	if (!p->kept) {
+	if (!p->taken_over) {
 		p->next = 0;
 		p->due_ns = pt_now(b);
 	}
-	p->kept = false;
+	p->taken_over = false;
 	p->runs = p->msg.count;
 	if (p->msg.count)
 		pt_ready(b, true);
@@ -73,10 +73,10 @@ static void stop(struct pt_block *b)
 	p->runs = false;
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct periodic *p = pt_state(b), *before = pt_state(old);
-	p->kept = before->runs;
+	p->taken_over = before->runs;
 	p->due_ns = before->due_ns;
 	p->next = before->next < p->msg.count ? before->next : 0;
 }
@@ -113,7 +113,7 @@ static const struct pt_type periodic_source = {
 	.start = start,
 	.produce = produce,
 	.stop = stop,
-	.inherit = inherit,
+	.take_over = take_over,
 };
 
 PT_TYPES(periodic_source, &periodic_source);

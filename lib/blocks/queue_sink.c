@@ -8,11 +8,11 @@ struct queue_sink {
 	struct pt_queue queue;
 };
 
-/* What an earlier daemon's has left can be received before the engine starts, too. */
+/* What an earlier daemon's has held can be received before the engine starts, too. */
 static void start(struct pt_block *b)
 {
 	struct queue_sink *s = pt_state(b);
-	pt_queue_left(b, &s->queue);
+	pt_queue_carried(b, &s->queue);
 	if (s->queue.head)
 		pt_available(b);
 }
@@ -27,7 +27,7 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 static struct pt_msg *take(struct pt_block *b, enum pt_canal *canal)
 {
 	struct queue_sink *s = pt_state(b);
-	pt_queue_left(b, &s->queue);
+	pt_queue_carried(b, &s->queue);
 	return pt_queue_take(b, &s->queue, canal, s->limit);
 }
 
@@ -44,13 +44,13 @@ static void changed(struct pt_block *b)
 	pt_queue_changed(b, &s->queue, s->limit, (enum pt_overflow)s->overflow);
 }
 
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct queue_sink *s = pt_state(b);
-	pt_queue_leave(b, &s->queue, estate);
+	pt_queue_carry(b, &s->queue, carry);
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct queue_sink *s = pt_state(b), *before = pt_state(old);
 	s->queue = before->queue;
@@ -96,8 +96,8 @@ static const struct pt_type queue_sink = {
 	.take = take,
 	.give_back = give_back,
 	.changed = changed,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.fini = fini,
 };
 

@@ -20,9 +20,9 @@ struct rdpcap_source {
 	int64_t loop;
 
 	struct capture_reader *reader;
-	bool kept;      /* another block's reading, which is inherited */
-	bool ended;     /* with the last round, or by a fault */
-	int64_t rounds; /* begun */
+	bool taken_over; /* another block's reading, which is taken over */
+	bool ended;      /* with the last round, or by a fault */
+	int64_t rounds;  /* begun */
 	uint64_t round_messages;
 	uv_poll_t poll; /* of a file that may wait */
 	bool polled, polling;
@@ -41,29 +41,29 @@ static char *key_of(const struct rdpcap_source *s)
 }
 
 /* One that has ended would begin anew. */
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct rdpcap_source *s = pt_state(b);
 	char *key = key_of(s);
 	if (!s->ended && s->fname.fd == -1)
-		pt_leave(estate, key, -1);
+		pt_carry_fd(carry, key, -1);
 	free(key);
 }
 
-static bool is_left(struct pt_block *b, const struct rdpcap_source *s)
+static bool is_carried(struct pt_block *b, const struct rdpcap_source *s)
 {
 	int fd;
 	char *key = key_of(s);
-	bool left = pt_left(b, key, &fd);
+	bool carried = pt_carried_fd(b, key, &fd);
 	free(key);
-	return left;
+	return carried;
 }
 
 static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct rdpcap_source *s = pt_state(b);
-	s->kept = s->fname.fd == -1 && is_left(b, s);
-	if (s->kept)
+	s->taken_over = s->fname.fd == -1 && is_carried(b, s);
+	if (s->taken_over)
 		return 0;
 	int fd = pt_open_file(b, "fname", &s->fname, O_RDONLY, 0, err);
 	return fd < 0 ? fd : capture_reader_open_fd(fd, s->fname.path, &s->reader, err);
@@ -86,12 +86,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static void start(struct pt_block *b)
 {
 	struct rdpcap_source *s = pt_state(b);
-	if (!s->kept) {
+	if (!s->taken_over) {
 		s->rounds = 1;
 		s->round_messages = 0;
 		s->anchored = false;
 	}
-	s->kept = s->ended = s->polled = s->polling = false;
+	s->taken_over = s->ended = s->polled = s->polling = false;
 	if (capture_reader_may_wait(s->reader)) {
 		int rc = uv_poll_init(pt_loop(b), &s->poll, capture_reader_fd(s->reader));
 		if (rc) {
@@ -253,10 +253,10 @@ static void produce(struct pt_block *b, unsigned max)
 }
 
 /* With the same speed the file's timing goes on, too. */
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct rdpcap_source *s = pt_state(b), *before = pt_state(old);
-	if (!s->kept)
+	if (!s->taken_over)
 		return;
 	s->reader = before->reader;
 	s->rounds = before->rounds;
@@ -342,8 +342,8 @@ static const struct pt_type rdpcap_source = {
 	.params = params,
 	.size = sizeof(struct rdpcap_source),
 	.open = open_file,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.start = start,
 	.produce = produce,
 	.progress = tell_progress,

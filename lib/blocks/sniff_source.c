@@ -34,7 +34,7 @@ struct sniff_source {
 
 	char *taken; /* the interface that was captured last, waited for where it has gone */
 	struct live *live;
-	struct live_filter *change; /* for another block's capture, which is inherited */
+	struct live_filter *change; /* for another block's capture, which is taken over */
 	bool other_buffer;          /* which cannot be had while the capture goes on */
 	/* What the successor wants of the socket, done in close: the kernel takes its time. */
 	int promisc_fd;
@@ -86,10 +86,10 @@ static char *key_of(const struct sniff_source *s, const char *iface)
 	return must_printf("packet-socket %ju", (uintmax_t)st.st_ino);
 }
 
-static void leave_as(struct pt_block *b, struct pt_estate *estate, const char *iface)
+static void carry_as(struct pt_block *b, struct pt_carry *carry, const char *iface)
 {
 	char *key = key_of(pt_state(b), iface);
-	pt_leave(estate, key, -1);
+	pt_carry_fd(carry, key, -1);
 	free(key);
 }
 
@@ -119,29 +119,29 @@ static struct seen look(const char *iface)
 }
 
 /* What was chosen because nothing was named goes by its name, too. */
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct sniff_source *s = pt_state(b);
-	if (pt_leaving(estate) != PT_TO_SUCCESSOR) {
-		bool known = pt_leaving(estate) == PT_AT_END;
+	if (pt_carry_to(carry) != PT_TO_SUCCESSOR) {
+		bool known = pt_carry_to(carry) == PT_AT_END;
 		const struct seen seen = known ? look(live_name(s->live)) : (struct seen){0};
-		pt_leave_bytes(estate, SEEN, &seen, sizeof seen);
+		pt_carry_bytes(carry, SEEN, &seen, sizeof seen);
 		return;
 	}
 	if (s->failed)
 		return;
-	leave_as(b, estate, s->iface);
+	carry_as(b, carry, s->iface);
 	if (!s->iface)
-		leave_as(b, estate, live_name(s->live));
+		carry_as(b, carry, live_name(s->live));
 }
 
-static bool is_left(struct pt_block *b, const struct sniff_source *s)
+static bool is_carried(struct pt_block *b, const struct sniff_source *s)
 {
 	int fd;
 	char *key = key_of(s, s->iface);
-	bool left = pt_left(b, key, &fd);
+	bool carried = pt_carried_fd(b, key, &fd);
 	free(key);
-	return left;
+	return carried;
 }
 
 static int open_interface(struct pt_block *b, struct pt_error *err)
@@ -154,11 +154,11 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 		pt_hint(err, "hand it over again, with replace and --fd");
 		return -ESTALE;
 	}
-	return is_left(b, s) ? live_filter_new(&config, &s->change, err)
-	                     : live_open(&config, &s->live, err);
+	return is_carried(b, s) ? live_filter_new(&config, &s->change, err)
+	                        : live_open(&config, &s->live, err);
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct sniff_source *s = pt_state(b), *before = pt_state(old);
 	if (!s->change)
@@ -246,10 +246,10 @@ static void tell_gap(struct pt_block *b, const struct sniff_source *s)
 {
 	struct seen before, now = look(live_name(s->live));
 	size_t length;
-	const void *left = pt_left_bytes(b, SEEN, &length);
-	if (!left || length != sizeof before)
+	const void *carried = pt_carried_bytes(b, SEEN, &length);
+	if (!carried || length != sizeof before)
 		return;
-	memcpy(&before, left, length);
+	memcpy(&before, carried, length);
 	if (!before.time_s) {
 		pt_note(b, "'%s' was not captured between the daemon's crash and its start",
 		        live_name(s->live));
@@ -428,8 +428,8 @@ static const struct pt_type sniff_source = {
 	.size = sizeof(struct sniff_source),
 	.init = check,
 	.open = open_interface,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.start = start,
 	.produce = produce,
 	.pause = pause_polling,

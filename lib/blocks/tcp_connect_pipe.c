@@ -73,11 +73,11 @@ static int init(struct pt_block *b, struct pt_error *err)
 	return 0;
 }
 
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct tcp_connect *t = pt_state(b);
 	char *key = must_printf("tcp-connect %s:%d", t->addr, (int)t->port);
-	stream_leave(&t->stream, estate, key);
+	stream_carry(&t->stream, carry, key);
 	free(key);
 }
 
@@ -86,21 +86,21 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
 	char *key = must_printf("tcp-connect %s:%d", t->addr, (int)t->port);
-	bool left = pt_left(b, key, &t->fd);
+	bool carried = pt_carried_fd(b, key, &t->fd);
 	free(key);
-	if (left || (t->retry_s > 0 && t->port))
+	if (carried || (t->retry_s > 0 && t->port))
 		return 0;
 	return address_connect(SOCK_STREAM, t->addr, (int)t->port, &t->fd, err);
 }
 
 /* What waits for a connection goes along, too. */
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct tcp_connect *t = pt_state(b), *before = pt_state(old);
 	bool same_peer = t->port == before->port && !strcmp(t->addr, before->addr);
 	bool waits = before->stream.fd < 0;
 	if (same_peer && (waits || (t->fd < 0 && !stream_is_over(&before->stream))))
-		stream_inherit(&t->stream, &before->stream);
+		stream_take_over(&t->stream, &before->stream);
 }
 
 static void start(struct pt_block *b)
@@ -232,8 +232,8 @@ static const struct pt_type tcp_connect_pipe = {
 	.woken = woken,
 	.describe = describe,
 	.finish = finish,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.stop = stop,
 	.close = close_pipe,
 	.fini = fini,

@@ -21,11 +21,11 @@ struct tcp_listen {
 	double keepalive_s;
 	struct stream stream;
 	int listener;
-	int fd; /* a peer's, from open to start: left by an earlier daemon */
+	int fd; /* a peer's, from open to start: carried by an earlier daemon */
 	char address[ADDRESS_TEXT];
 	uv_poll_t poll;
 	bool polled, shut; /* no more connections are taken */
-	bool kept;         /* another block's socket, which is inherited */
+	bool taken_over;   /* another block's socket, which is taken over */
 	struct pt_timer timer;
 };
 
@@ -84,23 +84,23 @@ static int init(struct pt_block *b, struct pt_error *err)
 	return 0;
 }
 
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct tcp_listen *t = pt_state(b);
-	address_leave_bound(estate, "tcp-listen", t->addr, (int)t->port, t->listener);
-	stream_leave(&t->stream, estate, "tcp-peer");
+	address_carry_bound(carry, "tcp-listen", t->addr, (int)t->port, t->listener);
+	stream_carry(&t->stream, carry, "tcp-peer");
 }
 
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
-	t->kept = address_left(b, "tcp-listen", t->addr, (int)t->port, &t->listener);
+	t->taken_over = address_carried(b, "tcp-listen", t->addr, (int)t->port, &t->listener);
 	if (t->listener >= 0) { /* an earlier daemon's, and perhaps shut */
 		t->shut = true;
 		address_of(t->listener, false, t->address);
-		pt_left(b, "tcp-peer", &t->fd);
+		pt_carried_fd(b, "tcp-peer", &t->fd);
 	}
-	if (t->kept)
+	if (t->taken_over)
 		return 0;
 	int rc = address_bind(SOCK_STREAM, t->addr, (int)t->port, &t->listener, err);
 	if (rc == 0)
@@ -109,17 +109,17 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 }
 
 /* A connection that is over for both sides makes room for the first one of the new block. */
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct tcp_listen *t = pt_state(b), *before = pt_state(old);
-	if (!t->kept)
+	if (!t->taken_over)
 		return;
 	t->listener = before->listener;
 	t->shut = before->shut;
 	memcpy(t->address, before->address, sizeof t->address);
 	before->listener = -1;
 	if (before->stream.fd < 0 || !stream_is_over(&before->stream))
-		stream_inherit(&t->stream, &before->stream);
+		stream_take_over(&t->stream, &before->stream);
 }
 
 static void start(struct pt_block *b)
@@ -127,7 +127,7 @@ static void start(struct pt_block *b)
 	struct tcp_listen *t = pt_state(b);
 	int rc = uv_poll_init(pt_loop(b), &t->poll, t->listener);
 	t->polled = rc == 0;
-	t->kept = false;
+	t->taken_over = false;
 	if (rc) {
 		pt_failed(b, rc, "cannot watch the listening socket: %s", error_words(rc));
 		return;
@@ -319,8 +319,8 @@ static const struct pt_type tcp_listen_pipe = {
 	.no_more = no_more,
 	.describe = describe,
 	.finish = finish,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.stop = stop,
 	.close = close_pipe,
 	.fini = fini,

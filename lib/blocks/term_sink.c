@@ -209,28 +209,28 @@ static char *key_of(const struct term *t)
 }
 
 /* One that is being opened is no other block's yet. */
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct term *t = pt_state(b);
 	char *key = key_of(t);
-	viewer_leave(&t->viewer, estate, key);
+	viewer_carry(&t->viewer, carry, key);
 	free(key);
 }
 
-static bool is_left(struct term *t)
+static bool is_carried(struct term *t)
 {
 	char *key = key_of(t);
-	bool left = viewer_left(&t->viewer, key);
+	bool carried = viewer_carried(&t->viewer, key);
 	free(key);
-	return left;
+	return carried;
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct term *t = pt_state(b), *before = pt_state(old);
-	if (!t->viewer.inherited)
+	if (!t->viewer.taken_over)
 		return;
-	viewer_inherit(&t->viewer, &before->viewer);
+	viewer_take_over(&t->viewer, &before->viewer);
 	t->attach = before->attach;
 	before->attach = NULL;
 }
@@ -242,7 +242,7 @@ static int open_sink(struct pt_block *b, struct pt_error *err)
 	struct term *t = pt_state(b);
 	free(t->attach);
 	t->attach = NULL;
-	if (is_left(t))
+	if (is_carried(t))
 		return 0;
 	if (!program_has_display() && !program_is_there("tmux"))
 		return no_terminal(err);
@@ -259,7 +259,7 @@ static void begun(struct pt_block *b)
 static void start(struct pt_block *b)
 {
 	struct term *t = pt_state(b);
-	t->asked = t->viewer.inherited;
+	t->asked = t->viewer.taken_over;
 	viewer_start(&t->viewer);
 	begun(b);
 }
@@ -402,8 +402,8 @@ static const struct pt_type term_sink = {
 	.size = sizeof(struct term),
 	.init = init,
 	.open = open_sink,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.start = start,
 	.push = push,
 	.woken = woken,

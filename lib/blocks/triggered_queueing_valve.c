@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TriggeredQueueingValve: passes or keeps, changing on each trigger; opening releases what it
-   kept. */
+/* TriggeredQueueingValve: passes or holds, changing on each trigger; opening releases what it
+   held. */
 #include <pipetool/queue.h>
 
 #include <jansson.h>
@@ -16,7 +16,7 @@ struct age {
 
 struct valve {
 	bool start_state, open;
-	bool runs, kept; /* kept: `open` is of the block whose place it takes */
+	bool runs, taken_over; /* taken_over: `open` is of the block whose place it takes */
 	uint64_t limit;
 	double seconds;
 	int overflow;
@@ -26,31 +26,31 @@ struct valve {
 	size_t known; /* messages in all ages */
 };
 
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct valve *v = pt_state(b);
-	pt_queue_leave(b, &v->queue, estate);
+	pt_queue_carry(b, &v->queue, carry);
 	if (v->runs)
-		pt_leave_bytes(estate, "position", &v->open, sizeof v->open);
+		pt_carry_bytes(carry, "position", &v->open, sizeof v->open);
 }
 
-static bool is_left(struct pt_block *b, bool *position)
+static bool is_carried(struct pt_block *b, bool *position)
 {
 	size_t length;
-	const void *left = pt_left_bytes(b, "position", &length);
-	if (left && length == sizeof *position)
-		memcpy(position, left, length);
-	return left;
+	const void *carried = pt_carried_bytes(b, "position", &length);
+	if (carried && length == sizeof *position)
+		memcpy(position, carried, length);
+	return carried;
 }
 
 static void start(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
-	if (!v->kept && !is_left(b, &v->open))
+	if (!v->taken_over && !is_carried(b, &v->open))
 		v->open = v->start_state;
-	v->kept = false;
+	v->taken_over = false;
 	v->runs = true;
-	pt_queue_left(b, &v->queue);
+	pt_queue_carried(b, &v->queue);
 	pt_ready(b, v->open && v->queue.count);
 }
 
@@ -134,7 +134,7 @@ static void add(struct pt_block *b, struct valve *v, enum pt_canal canal, struct
 	}
 }
 
-static void keep(struct pt_block *b, struct valve *v, enum pt_canal canal, struct pt_msg *m)
+static void hold(struct pt_block *b, struct valve *v, enum pt_canal canal, struct pt_msg *m)
 {
 	drop_old(b, v);
 	add(b, v, canal, m, v->limit, (enum pt_overflow)v->overflow);
@@ -171,7 +171,7 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 	if (v->open && v->queue.count)
 		release(b, v, false);
 	if (!v->open)
-		keep(b, v, canal, m);
+		hold(b, v, canal, m);
 	else if (v->queue.count)
 		wait(b, v, canal, m);
 	else
@@ -191,7 +191,7 @@ static void trigger(struct pt_block *b)
 	struct valve *v = pt_state(b);
 	v->open = !v->open;
 	changed(b);
-	pt_leaves_other(b);
+	pt_carry_changed(b);
 	pt_trigger(b);
 	if (v->open)
 		drop_old(b, v);
@@ -219,10 +219,10 @@ static json_t *describe(struct pt_block *b)
 	return json_pack("{s:b}", "open", v->open);
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct valve *v = pt_state(b), *before = pt_state(old);
-	v->kept = before->runs;
+	v->taken_over = before->runs;
 	v->open = before->open;
 	v->queue = before->queue;
 	memcpy(v->ages, before->ages, sizeof v->ages);
@@ -244,7 +244,8 @@ static const struct pt_type triggered_queueing_valve = {
 	.summary = "Passes or queues messages, changing on each trigger",
 	.help = "Every trigger opens the closed valve and closes the open one, and is passed on; "
 		"then an "
-		"opened valve releases what it has kept, in order, each message on its own canal, "
+		"opened valve releases what it has taken_over, in order, each message on its own "
+                "canal, "
 		"as fast as the sinks take it. With overflow='drop-oldest' it is a flight "
 		"recorder: it holds the last `limit` bytes, of which each message costs 56 more, "
 		"and of these, with `seconds`, only what came to it in the last so many.",
@@ -286,8 +287,8 @@ static const struct pt_type triggered_queueing_valve = {
 	.changed = changed,
 	.produce = produce,
 	.stop = stop,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.describe = describe,
 	.fini = fini,
 };

@@ -7,31 +7,31 @@
 
 struct switching {
 	bool start_state, low;
-	bool runs, kept; /* kept: `low` is of the block whose place it takes */
+	bool runs, taken_over; /* taken_over: `low` is of the block whose place it takes */
 };
 
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct switching *s = pt_state(b);
 	if (s->runs)
-		pt_leave_bytes(estate, "position", &s->low, sizeof s->low);
+		pt_carry_bytes(carry, "position", &s->low, sizeof s->low);
 }
 
-static bool is_left(struct pt_block *b, bool *position)
+static bool is_carried(struct pt_block *b, bool *position)
 {
 	size_t length;
-	const void *left = pt_left_bytes(b, "position", &length);
-	if (left && length == sizeof *position)
-		memcpy(position, left, length);
-	return left;
+	const void *carried = pt_carried_bytes(b, "position", &length);
+	if (carried && length == sizeof *position)
+		memcpy(position, carried, length);
+	return carried;
 }
 
 static void start(struct pt_block *b)
 {
 	struct switching *s = pt_state(b);
-	if (!s->kept && !is_left(b, &s->low))
+	if (!s->taken_over && !is_carried(b, &s->low))
 		s->low = s->start_state;
-	s->kept = false;
+	s->taken_over = false;
 	s->runs = true;
 }
 
@@ -47,10 +47,10 @@ static json_t *describe(struct pt_block *b)
 	return json_pack("{s:s}", "exit", s->low ? "low" : "high");
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct switching *s = pt_state(b), *before = pt_state(old);
-	s->kept = before->runs;
+	s->taken_over = before->runs;
 	s->low = before->low;
 }
 
@@ -65,7 +65,7 @@ static void trigger(struct pt_block *b)
 {
 	struct switching *s = pt_state(b);
 	s->low = !s->low;
-	pt_leaves_other(b);
+	pt_carry_changed(b);
 	pt_trigger(b);
 }
 
@@ -98,8 +98,8 @@ static const struct pt_type triggered_switch = {
 	.push_many = push_many,
 	.trigger = trigger,
 	.stop = stop,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.describe = describe,
 };
 

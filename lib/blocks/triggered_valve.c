@@ -7,31 +7,31 @@
 
 struct valve {
 	bool start_state, open;
-	bool runs, kept; /* kept: `open` is of the block whose place it takes */
+	bool runs, taken_over; /* taken_over: `open` is of the block whose place it takes */
 };
 
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct valve *v = pt_state(b);
 	if (v->runs)
-		pt_leave_bytes(estate, "position", &v->open, sizeof v->open);
+		pt_carry_bytes(carry, "position", &v->open, sizeof v->open);
 }
 
-static bool is_left(struct pt_block *b, bool *position)
+static bool is_carried(struct pt_block *b, bool *position)
 {
 	size_t length;
-	const void *left = pt_left_bytes(b, "position", &length);
-	if (left && length == sizeof *position)
-		memcpy(position, left, length);
-	return left;
+	const void *carried = pt_carried_bytes(b, "position", &length);
+	if (carried && length == sizeof *position)
+		memcpy(position, carried, length);
+	return carried;
 }
 
 static void start(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
-	if (!v->kept && !is_left(b, &v->open))
+	if (!v->taken_over && !is_carried(b, &v->open))
 		v->open = v->start_state;
-	v->kept = false;
+	v->taken_over = false;
 	v->runs = true;
 }
 
@@ -54,7 +54,7 @@ static void trigger(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
 	v->open = !v->open;
-	pt_leaves_other(b);
+	pt_carry_changed(b);
 	pt_trigger(b);
 }
 
@@ -64,10 +64,10 @@ static json_t *describe(struct pt_block *b)
 	return json_pack("{s:b}", "open", v->open);
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct valve *v = pt_state(b), *before = pt_state(old);
-	v->kept = before->runs;
+	v->taken_over = before->runs;
 	v->open = before->open;
 }
 
@@ -101,8 +101,8 @@ static const struct pt_type triggered_valve = {
 	.push = push,
 	.trigger = trigger,
 	.stop = stop,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.describe = describe,
 };
 

@@ -17,7 +17,7 @@ struct udp {
 	char *interface;
 	int64_t ttl;
 	struct datagram datagram;
-	bool kept; /* another block's socket and peer, which are inherited */
+	bool taken_over; /* another block's socket and peer, which are taken over */
 };
 
 static struct datagram *datagram(struct pt_block *b)
@@ -83,39 +83,39 @@ static char *purpose_of(const struct udp *u, const char *what)
 	return must_printf("%s by %s %d", what, u->interface ? u->interface : "", (int)u->ttl);
 }
 
-static bool is_left(struct pt_block *b, struct udp *u, const char *what)
+static bool is_carried(struct pt_block *b, struct udp *u, const char *what)
 {
 	char *purpose = purpose_of(u, what);
-	u->kept = address_left(b, purpose, u->addr, (int)u->port, &u->datagram.fd);
+	u->taken_over = address_carried(b, purpose, u->addr, (int)u->port, &u->datagram.fd);
 	free(purpose);
-	if (u->kept)
-		datagram_left(&u->datagram);
-	return u->kept;
+	if (u->taken_over)
+		datagram_carried(&u->datagram);
+	return u->taken_over;
 }
 
-static void client_leave(struct pt_block *b, struct pt_estate *estate)
+static void client_carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct udp *u = pt_state(b);
 	char *purpose = purpose_of(u, "udp-connect");
-	address_leave(estate, purpose, u->addr, (int)u->port, u->datagram.fd);
+	address_carry(carry, purpose, u->addr, (int)u->port, u->datagram.fd);
 	free(purpose);
-	datagram_leave(&u->datagram, estate);
+	datagram_carry(&u->datagram, carry);
 }
 
-static void server_leave(struct pt_block *b, struct pt_estate *estate)
+static void server_carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct udp *u = pt_state(b);
 	char *purpose = purpose_of(u, "udp-bind");
-	address_leave_bound(estate, purpose, u->addr, (int)u->port, u->datagram.fd);
+	address_carry_bound(carry, purpose, u->addr, (int)u->port, u->datagram.fd);
 	free(purpose);
-	datagram_leave(&u->datagram, estate);
+	datagram_carry(&u->datagram, carry);
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct udp *u = pt_state(b);
-	if (u->kept)
-		datagram_inherit(&u->datagram, datagram(old));
+	if (u->taken_over)
+		datagram_take_over(&u->datagram, datagram(old));
 }
 
 static int client_open(struct pt_block *b, struct pt_error *err)
@@ -123,7 +123,7 @@ static int client_open(struct pt_block *b, struct pt_error *err)
 	struct udp *u = pt_state(b);
 	const struct group_way way = way_of(u);
 	u->datagram.peer_length = 0;
-	if (is_left(b, u, "udp-connect"))
+	if (is_carried(b, u, "udp-connect"))
 		return 0;
 	return group_connect(u->addr, (int)u->port, &way, &u->datagram.fd, &u->datagram.peer,
 	                     &u->datagram.peer_length, err);
@@ -135,7 +135,7 @@ static int server_open(struct pt_block *b, struct pt_error *err)
 	u->datagram.has_peer = false;
 	u->datagram.peer_length = 0;
 	const struct group_way way = way_of(u);
-	if (is_left(b, u, "udp-bind"))
+	if (is_carried(b, u, "udp-bind"))
 		return 0;
 	return group_bind(u->addr, (int)u->port, &way, &u->datagram.fd, err);
 }
@@ -205,7 +205,8 @@ static void fini(struct pt_block *b)
 #define UDP_PIPE                                                                              \
 	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct udp), .outside = "wire",      \
 	.describe = describe, .refresh = refresh, .produce = produce, .push_many = push_many, \
-	.changed = changed, .stop = stop, .inherit = inherit, .close = close_pipe, .fini = fini
+	.changed = changed, .stop = stop, .take_over = take_over, .close = close_pipe,        \
+	.fini = fini
 
 #define LIMIT_ROW                                                                        \
 	{                                                                                \
@@ -250,7 +251,7 @@ static const struct pt_type udp_client_pipe = {
 			{NULL}},
 	.init = client_init,
 	.open = client_open,
-	.leave = client_leave,
+	.carry = client_carry,
 	.start = client_start,
 };
 
@@ -284,7 +285,7 @@ static const struct pt_type udp_server_pipe = {
                                             {NULL}},
 	.init = server_init,
 	.open = server_open,
-	.leave = server_leave,
+	.carry = server_carry,
 	.start = server_start,
 };
 

@@ -47,20 +47,20 @@ static char *key_of(const struct wireshark *w)
 	return buf_steal(&key);
 }
 
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct wireshark *w = pt_state(b);
 	char *key = key_of(w);
-	viewer_leave(&w->viewer, estate, key);
+	viewer_carry(&w->viewer, carry, key);
 	free(key);
 }
 
-static bool is_left(struct wireshark *w)
+static bool is_carried(struct wireshark *w)
 {
 	char *key = key_of(w);
-	bool left = viewer_left(&w->viewer, key);
+	bool carried = viewer_carried(&w->viewer, key);
 	free(key);
-	return left;
+	return carried;
 }
 
 static uint16_t plain_type(const struct wireshark *w)
@@ -69,12 +69,12 @@ static uint16_t plain_type(const struct wireshark *w)
 }
 
 /* The stream has begun, and its interfaces are described. */
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct wireshark *w = pt_state(b), *before = pt_state(old);
-	if (!w->viewer.inherited)
+	if (!w->viewer.taken_over)
 		return;
-	viewer_inherit(&w->viewer, &before->viewer);
+	viewer_take_over(&w->viewer, &before->viewer);
 	w->feed = before->feed;
 	w->feed.plain = plain_type(w);
 	before->feed = (struct feed){0};
@@ -93,7 +93,7 @@ static int greet(struct pt_block *b, struct pt_error *err)
 static int open_viewer(struct pt_block *b, struct pt_error *err)
 {
 	struct wireshark *w = pt_state(b);
-	if (is_left(w))
+	if (is_carried(w))
 		return w->viewer.fd < 0 ? 0 : greet(b, err);
 	int rc = check_display(b, err);
 	if (rc)
@@ -195,8 +195,8 @@ static const struct pt_type wireshark_sink = {
 	.size = sizeof(struct wireshark),
 	.init = init,
 	.open = open_viewer,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.start = start,
 	.push_many = push_many,
 	.stop = stop,

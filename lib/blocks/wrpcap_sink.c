@@ -35,7 +35,7 @@ struct wrpcap_sink {
 	bool started, failed;
 	bool told_begun;      /* that the file has its header */
 	atomic_bool reopened; /* and what it leaves has not been told since */
-	bool kept;            /* another block's file, which is inherited */
+	bool taken_over;      /* another block's file, which is taken over */
 	atomic_bool full;     /* the writer's thread wakes the block */
 	struct pt_timer timer;
 	struct capture_misfits misfits; /* told so far */
@@ -90,9 +90,10 @@ static int check(struct pt_block *b, struct pt_error *err)
 		rc = pt_fail(err, -EINVAL, "rotate",
 		             "makes files of its own: give fname as a path, or leave out rotate");
 	if (s->rotate.files && !rotates(s))
-		rc = pt_fail(err, -EINVAL, "rotate.files",
-		             "says how many files are kept, but not when one ends; give size or "
-		             "seconds");
+		rc = pt_fail(
+			err, -EINVAL, "rotate.files",
+			"says how many files are taken_over, but not when one ends; give size or "
+			"seconds");
 	return rc;
 }
 
@@ -162,18 +163,18 @@ static char *key_of(const struct wrpcap_sink *s)
 }
 
 /* After a restart a ring goes on with its next file. */
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct wrpcap_sink *s = pt_state(b);
-	if (rotates(s) && pt_leaving(estate) != PT_TO_SUCCESSOR)
+	if (rotates(s) && pt_carry_to(carry) != PT_TO_SUCCESSOR)
 		return;
 	const struct handed handed = {
 		(int)capture_writer_format(s->writer), capture_writer_link_type(s->writer),
-		(uint8_t)capture_writer_pack(s->writer), pt_leaving(estate) == PT_AT_END};
+		(uint8_t)capture_writer_pack(s->writer), pt_carry_to(carry) == PT_AT_END};
 	char *key = key_of(s);
 	if (!s->failed && !is_handed(s)) {
-		pt_leave(estate, key, capture_writer_fd(s->writer));
-		pt_leave_bytes(estate, key, &handed, sizeof handed);
+		pt_carry_fd(carry, key, capture_writer_fd(s->writer));
+		pt_carry_bytes(carry, key, &handed, sizeof handed);
 	}
 	free(key);
 }
@@ -214,16 +215,16 @@ static int go_on(struct pt_block *b, struct wrpcap_sink *s, const struct handed 
 	return capture_writer_open(&config, &s->writer, err);
 }
 
-static int take_over(struct pt_block *b, struct wrpcap_sink *s, struct pt_error *err)
+static int take_carried(struct pt_block *b, struct wrpcap_sink *s, struct pt_error *err)
 {
 	int fd = -1, rc = 0;
 	size_t length;
-	s->kept = false;
+	s->taken_over = false;
 	if (is_handed(s))
 		return 0;
 	char *key = key_of(s);
-	s->kept = pt_left(b, key, &fd);
-	const struct handed *handed = s->kept ? pt_left_bytes(b, key, &length) : NULL;
+	s->taken_over = pt_carried_fd(b, key, &fd);
+	const struct handed *handed = s->taken_over ? pt_carried_bytes(b, key, &length) : NULL;
 	if (handed && (length != sizeof *handed || (unsigned)handed->format >= CAPTURE_FORMATS))
 		handed = NULL;
 	if (fd >= 0)
@@ -234,10 +235,10 @@ static int take_over(struct pt_block *b, struct wrpcap_sink *s, struct pt_error 
 	return rc;
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct wrpcap_sink *s = pt_state(b), *before = pt_state(old);
-	if (!s->kept)
+	if (!s->taken_over)
 		return;
 	const struct capture_writer_config config = config_of(b);
 	s->writer = before->writer;
@@ -254,8 +255,8 @@ static int open_file(struct pt_block *b, struct pt_error *err)
 	struct wrpcap_sink *s = pt_state(b);
 	s->started = s->failed = s->begun = s->told_begun = false;
 	s->misfits = (struct capture_misfits){0};
-	int rc = take_over(b, s, err);
-	return rc || s->kept ? rc : open_anew(b, err);
+	int rc = take_carried(b, s, err);
+	return rc || s->taken_over ? rc : open_anew(b, err);
 }
 
 /* ---- writing ---- */
@@ -298,7 +299,7 @@ static bool tell_begun(struct pt_block *b, struct wrpcap_sink *s)
 	if (s->told_begun || capture_writer_link_type(s->writer) < 0)
 		return false;
 	s->told_begun = true;
-	pt_leaves_other(b);
+	pt_carry_changed(b);
 	return true;
 }
 
@@ -311,11 +312,11 @@ static void start(struct pt_block *b)
 	tell_begun(b, s);
 	if (capture_writer_aside(s->writer))
 		pt_note(b, "%s", capture_writer_aside(s->writer));
-	if (s->kept) {
+	if (s->taken_over) {
 		hold_back_if_full(b, s);
 		pt_timer_at(b, &s->timer, pt_now(b) + QUIET_NS, on_quiet);
 	}
-	s->kept = false;
+	s->taken_over = false;
 }
 
 static void fail(struct pt_block *b, struct wrpcap_sink *s, int code, struct pt_error *err)
@@ -401,7 +402,7 @@ static void woken(struct pt_block *b)
 		return;
 	if (atomic_load(&s->reopened) && capture_writer_fd(s->writer) >= 0) {
 		atomic_store(&s->reopened, false);
-		pt_leaves_other(b);
+		pt_carry_changed(b);
 	}
 	if (capture_writer_error(s->writer)) {
 		fail(b, s, capture_writer_put(s->writer, NULL, 0, &err), &err);
@@ -529,8 +530,8 @@ static const struct pt_type wrpcap_sink = {
 	.size = sizeof(struct wrpcap_sink),
 	.init = check,
 	.open = open_file,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.start = start,
 	.push_many = push_many,
 	.woken = woken,

@@ -418,7 +418,7 @@ static void changed(struct pt_block *block)
 		call(b, CALL_CHANGED);
 }
 
-static void inherit(struct pt_block *block, struct pt_block *old)
+static void take_over(struct pt_block *block, struct pt_block *old)
 {
 	struct custom_block *b = pt_state(block), *before = pt_state(old);
 	b->waiting = before->waiting;
@@ -448,6 +448,6 @@ void custom_block_functions(struct custom_type *t)
 		type->produce = produce;
 	if (type->role == PT_SOURCE) {
 		type->pause = pause_source;
-		type->inherit = inherit;
+		type->take_over = take_over;
 	}
 }

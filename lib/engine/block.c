@@ -7,7 +7,7 @@
 #include "base/path.h"
 #include "engine/deliver.h"
 #include "engine/engine.h"
-#include "engine/estate.h"
+#include "engine/carry.h"
 #include "engine/revive.h"
 #include "msg/pool.h"
 #include "type/param.h"
@@ -76,7 +76,7 @@ int block_open(struct pt_block *b, struct pt_error *err)
 	int rc = block_open_functions(b, b->state, err);
 	if (!rc && b->type->open)
 		rc = b->type->open(b, err);
-	estate_close(b->estate);
+	carry_close(b->carried);
 	return rc;
 }
 
@@ -99,7 +99,7 @@ void block_free(struct pt_block *b, const struct param_env *env)
 	for (int canal = PT_LOW; canal <= PT_TRIGGER; canal++)
 		free(b->exits[canal]);
 	json_decref(b->params);
-	estate_free(b->estate);
+	carry_free(b->carried);
 	free(b->timers);
 	free(b->handles);
 	free(b->last_error);
@@ -142,11 +142,11 @@ void block_start(struct pt_block *b)
 	begin_functions(b);
 	if (b->type->start)
 		b->type->start(b);
-	estate_tell_damage(b);
-	estate_tell_unclaimed(b);
-	estate_free(b->estate);
-	b->estate = NULL;
-	pt_leaves_other(b);
+	carry_tell_damage(b);
+	carry_tell_unasked(b);
+	carry_free(b->carried);
+	b->carried = NULL;
+	pt_carry_changed(b);
 }
 
 void block_reopen(struct pt_block *b)
@@ -182,15 +182,15 @@ void block_stop(struct pt_block *b, void (*then)(struct pt_block *, void *arg), 
 		then(b, arg);
 }
 
-void block_succeed(struct pt_block *fresh, struct pt_block *old,
-                   void (*then)(struct pt_block *, void *arg), void *arg)
+void block_take_over(struct pt_block *fresh, struct pt_block *old,
+                     void (*then)(struct pt_block *, void *arg), void *arg)
 {
-	if (estate_can_inherit(fresh, old))
-		fresh->type->inherit(fresh, old);
+	if (carry_can_take_over(fresh, old))
+		fresh->type->take_over(fresh, old);
 	block_stop(old, then, arg);
 	block_settle_counts(old);
 	fresh->count = old->count;
-	if (!estate_can_inherit(fresh, old)) {
+	if (!carry_can_take_over(fresh, old)) {
 		block_count_drop(fresh, "replaced", fresh->count.held);
 		fresh->count.held = 0;
 	}
@@ -200,23 +200,23 @@ void block_succeed(struct pt_block *fresh, struct pt_block *old,
 }
 
 /* The last two places are for what has no place of its own. */
-static struct leavings *place_for(struct leavings *places, const char *why, bool said)
+static struct gone *place_for(struct gone *places, const char *why, bool said)
 {
-	struct leavings *l = places;
-	for (; l < places + LEAVINGS_MAX - 2 && l->why; l++)
+	struct gone *l = places;
+	for (; l < places + GONE_MAX - 2 && l->why; l++)
 		if (l->said == said && !strcmp(l->why, why))
 			return l;
-	bool filtered = said || reason_is_filtered(why), crowded = l == places + LEAVINGS_MAX - 2;
+	bool filtered = said || reason_is_filtered(why), crowded = l == places + GONE_MAX - 2;
 	if (crowded)
 		l += filtered;
-	*l = (struct leavings){crowded ? "other" : why, l->count, filtered, said};
+	*l = (struct gone){crowded ? "other" : why, l->count, filtered, said};
 	return l;
 }
 
 static void count_out(struct pt_block *b, const char *why, uint64_t count, bool said)
 {
 	if (count)
-		place_for(b->count.left, why, said)->count += count;
+		place_for(b->count.gone, why, said)->count += count;
 }
 
 void block_count_drop(struct pt_block *b, const char *why, uint64_t count)
@@ -227,9 +227,9 @@ void block_count_drop(struct pt_block *b, const char *why, uint64_t count)
 uint64_t block_sum(const struct pt_block *b, bool filtered)
 {
 	uint64_t sum = 0;
-	for (unsigned i = 0; i < LEAVINGS_MAX; i++)
-		if (b->count.left[i].filtered == filtered)
-			sum += b->count.left[i].count;
+	for (unsigned i = 0; i < GONE_MAX; i++)
+		if (b->count.gone[i].filtered == filtered)
+			sum += b->count.gone[i].count;
 	return sum;
 }
 
@@ -323,7 +323,7 @@ void pt_done_many(struct pt_block *b, struct pt_msg **messages, unsigned count)
 	msg_unref_many(messages, count);
 }
 
-struct pt_msg *pt_keep(struct pt_block *b, struct pt_msg *m)
+struct pt_msg *pt_hold(struct pt_block *b, struct pt_msg *m)
 {
 	if (m->flags & MSG_HELD)
 		return m;

@@ -26,13 +26,13 @@ struct wires {
 };
 
 /* Messages that did not go on, for one reason. */
-struct leavings {
+struct gone {
 	const char *why;
 	uint64_t count;
 	bool filtered; /* as the graph was told to; else lost */
 	bool said;     /* by the block: see pt_filter_out */
 };
-#define LEAVINGS_MAX 16 /* of one block; what comes on top counts as "other" of its kind */
+#define GONE_MAX 16 /* of one block; what comes on top counts as "other" of its kind */
 
 /* in = out + held + filtered + dropped, where in = entered + made: see ledger.h. */
 struct counters {
@@ -40,7 +40,7 @@ struct counters {
 	uint64_t sent[3];        /* per exit, over whatever links there are */
 	uint64_t entered_before; /* over links that are gone */
 	uint64_t triggers, triggers_too_deep, errors;
-	struct leavings left[LEAVINGS_MAX];
+	struct gone gone[GONE_MAX];
 };
 
 struct pt_block {
@@ -61,8 +61,8 @@ struct pt_block {
 
 	/* life; "away" while a worker thread has it */
 	bool opened, started, away, failed;
-	struct pt_estate *estate; /* what is left to it: descriptors until it is open; or NULL */
-	bool leaves_other;        /* than the engine's hooks were told */
+	struct pt_carry *carried; /* over to it: descriptors until it is open; or NULL */
+	bool carry_stale;         /* than the engine's hooks were told */
 	struct uv_handle_s **handles;
 	unsigned handle_count, handles_closing;
 	void (*handles_closed)(struct pt_block *, void *arg);
@@ -113,10 +113,10 @@ void block_reopen(struct pt_block *); /* its files, if it runs and has any */
 /* Runs the type's stop, disarms timers, closes handles; calls `then` when they are gone. */
 void block_stop(struct pt_block *, void (*then)(struct pt_block *, void *arg), void *arg);
 
-/* The new block inherits the old one's state if it can, the old one stops (`then` as above), and
+/* The new block takes over the old one's state if it can, the old one stops (`then` as above), and
    the new one goes on counting where the old one was. */
-void block_succeed(struct pt_block *fresh, struct pt_block *old,
-                   void (*then)(struct pt_block *, void *arg), void *arg);
+void block_take_over(struct pt_block *fresh, struct pt_block *old,
+                     void (*then)(struct pt_block *, void *arg), void *arg);
 
 const char *
 block_state_word(const struct pt_block *); /* "stopped" "running" "exhausted" "failed" */

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "engine/engine.h"
-#include "engine/estate.h"
+#include "engine/carry.h"
 #include "graph/order.h"
 #include "graph/plan.h"
 #include "engine/request.h"
@@ -41,7 +41,7 @@ struct change {
 	struct wires **wires;    /* of each exit, index * 3 + canal */
 	bool *single;
 	struct param_env env;
-	struct succession {
+	struct take_over {
 		struct pt_block *old, *fresh; /* fresh is NULL for a block that is removed */
 	} * ends;                             /* of blocks, in the order of graph_sort */
 	unsigned end_count;
@@ -249,7 +249,7 @@ static void prepare_ends(struct change *c)
 		const struct graph_block *old = now->blocks[order[i]];
 		const struct graph_block *wanted = graph_find(c->wanted, old->name);
 		if (!wanted || c->fresh[wanted->index])
-			c->ends[c->end_count++] = (struct succession){
+			c->ends[c->end_count++] = (struct take_over){
 				old->alive, wanted ? c->fresh[wanted->index] : NULL};
 	}
 	free(order);
@@ -395,15 +395,15 @@ static void note_pause(struct change *c, uint64_t since_ns)
 }
 
 /* What started tells of itself before what it replaces is closed. */
-static void tell_estates(const struct change *c)
+static void tell_carried(const struct change *c)
 {
 	for (unsigned i = 0; i < c->end_count; i++) {
 		const struct pt_block *old = c->ends[i].old, *fresh = c->ends[i].fresh;
-		if (old->type->leave && (!fresh || fresh->type != old->type))
-			estate_tell_gone(c->engine, old->name, old->type->name);
+		if (old->type->carry && (!fresh || fresh->type != old->type))
+			carry_tell_gone(c->engine, old->name, old->type->name);
 	}
-	estate_forget(c->engine);
-	estate_tell_stale(c->engine);
+	carry_forget(c->engine);
+	carry_tell_stale(c->engine);
 }
 
 static void tell_changed(struct change *c)
@@ -431,7 +431,7 @@ static void commit(struct change *c)
 	tell_sets(c);
 	commit_starts(c, true);
 	e->flow_stale = e->ends_stale = true;
-	tell_estates(c);
+	tell_carried(c);
 
 	struct retired *retired = c->retired;
 	struct request *request = c->request;
@@ -445,11 +445,11 @@ static void commit(struct change *c)
 }
 
 /* It has not been opened: the next change may have it. */
-static void leave_again(struct pt_block *b)
+static void carry_again(struct pt_block *b)
 {
-	if (b->estate && pt_leaving(b->estate) != PT_TO_SUCCESSOR) {
-		pt_engine_leave(b->engine, b->name, b->type->name, b->estate);
-		b->estate = NULL;
+	if (b->carried && pt_carry_to(b->carried) != PT_TO_SUCCESSOR) {
+		pt_engine_carry(b->engine, b->name, b->type->name, b->carried);
+		b->carried = NULL;
 	}
 }
 
@@ -462,7 +462,7 @@ static void prepare_done(struct job *job)
 	}
 	for (unsigned i = 0; i < c->wanted->count; i++) {
 		if (job->refused && c->fresh[i])
-			leave_again(c->fresh[i]);
+			carry_again(c->fresh[i]);
 		block_free(c->fresh[i], &c->env);
 	}
 	retired_free(c->retired);
@@ -483,8 +483,8 @@ static void prepare(struct change *c)
 		else if (c->actions[i] != PLAN_KEEP)
 			c->fresh[i] = block_new(e, b->name, b->type, b->params);
 		if (c->fresh[i] && !c->dry_run)
-			c->fresh[i]->estate = b->alive ? estate_for(c->fresh[i], b->alive)
-			                               : estate_take(e, b->name, b->type->name);
+			c->fresh[i]->carried = b->alive ? carry_for(c->fresh[i], b->alive)
+			                                : carry_take(e, b->name, b->type->name);
 	}
 	c->retired = retired_new(e->graph);
 	job_try(e, &c->job, prepare_work, prepare_done);
@@ -606,7 +606,7 @@ static void start_work(struct job *job)
 static void settle_work(struct job *job)
 {
 	struct change *c = (struct change *)job;
-	estate_settle(c->engine);
+	carry_settle(c->engine);
 }
 
 static void settle_done(struct job *job)
@@ -620,7 +620,7 @@ static void start_fail(struct change *c)
 {
 	struct pt_engine *e = c->engine;
 	for (unsigned i = 0; i < e->graph->count; i++)
-		estate_tell(e->graph->blocks[i]->alive);
+		carry_tell(e->graph->blocks[i]->alive);
 	job_run(e, &c->job, settle_work, settle_done);
 }
 
@@ -683,7 +683,7 @@ static void stop_work(struct job *job)
 		pt_error_clear(&err);
 	}
 	if (!c->suspending)
-		estate_settle(c->engine);
+		carry_settle(c->engine);
 }
 
 static void stop_done(struct job *job)
@@ -731,10 +731,10 @@ void change_stop(struct pt_engine *e, struct request *r)
 	for (unsigned i = 0; i < count; i++) {
 		struct pt_block *b = e->graph->blocks[order[i]]->alive;
 		if (e->suspending)
-			estate_tell_last(b);
+			carry_tell_last(b);
 		block_stop(b, one_stopped, c);
 		if (!e->suspending)
-			estate_tell(b);
+			carry_tell(b);
 	}
 	c->suspending = e->suspending;
 	e->suspending = false;

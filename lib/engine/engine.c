@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "engine/change.h"
-#include "engine/estate.h"
+#include "engine/carry.h"
 #include "engine/request.h"
 #include "engine/revive.h"
 #include "engine/tap.h"
@@ -120,7 +120,7 @@ static void suspend_stopped(struct pt_engine *e)
 {
 	e->suspending = false;
 	for (unsigned i = 0; i < e->graph->count; i++)
-		estate_tell_last(e->graph->blocks[i]->alive);
+		carry_tell_last(e->graph->blocks[i]->alive);
 	end(e);
 }
 
@@ -163,7 +163,7 @@ void engine_settle(struct pt_engine *e)
 	if (e->ends_stale)
 		flow_end(e);
 	tap_settle(e);
-	estate_tell_stale(e);
+	carry_tell_stale(e);
 	if (flow_has_work(e))
 		uv_idle_start(&e->work, on_work);
 	else
@@ -402,8 +402,8 @@ void pt_engine_free(struct pt_engine *e)
 	pt_engine_end(e);
 	wait_for_end(e);
 	free_graph(e);
-	e->hooks.left = NULL;
-	estate_forget(e);
+	e->hooks.carry = NULL;
+	carry_forget(e);
 	int rc = uv_loop_close(&e->loop);
 	assert(rc == 0 && !e->mailbox.first);
 	mailbox_fini(&e->mailbox);

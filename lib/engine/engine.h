@@ -61,8 +61,8 @@ struct pt_engine {
 	bool revival_due;         /* some failed block's time has come */
 	struct net_watch *watch;  /* while one waits */
 	bool suspending;          /* at its end the next daemon is to go on */
-	bool leaves_other;        /* some block's estate is to be told */
-	struct left *left;        /* what an earlier daemon's blocks have left: see estate.h */
+	bool carry_stale;         /* some block's carry is to be told */
+	struct carried *carried;  /* by an earlier daemon's blocks: see carry.h */
 	unsigned jobs;            /* that are not done */
 	struct job *tried;        /* that may be refused, until it is done; or NULL */
 	struct pt_timer patience; /* for a worker to take it up */

@@ -57,8 +57,8 @@ static json_t *number(uint64_t value)
 static json_t *leavings_to_json(const struct pt_block *b, bool filtered)
 {
 	json_t *object = json_object();
-	for (unsigned i = 0; i < LEAVINGS_MAX; i++) {
-		const struct leavings *l = &b->count.left[i];
+	for (unsigned i = 0; i < GONE_MAX; i++) {
+		const struct gone *l = &b->count.gone[i];
 		if (!l->count || l->filtered != filtered)
 			continue;
 		json_int_t before = json_integer_value(json_object_get(object, l->why));
@@ -98,9 +98,9 @@ static json_t *link_to_json(const struct link *link)
 static uint64_t count_of(const struct pt_block *b, const char *why)
 {
 	uint64_t count = 0;
-	for (unsigned i = 0; i < LEAVINGS_MAX; i++)
-		if (b->count.left[i].count && !strcmp(b->count.left[i].why, why))
-			count += b->count.left[i].count;
+	for (unsigned i = 0; i < GONE_MAX; i++)
+		if (b->count.gone[i].count && !strcmp(b->count.gone[i].why, why))
+			count += b->count.gone[i].count;
 	return count;
 }
 

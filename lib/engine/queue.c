@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bounded queues of kept messages. */
+/* Bounded queues of held messages. */
 #include <pipetool/queue.h>
 
 #include "base/error.h"
 #include "engine/engine.h"
-#include "engine/estate.h"
+#include "engine/carry.h"
 #include "engine/shadow.h"
 #include "msg/pool.h"
 #include <errno.h>
@@ -65,7 +65,7 @@ bool pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, s
 		pt_drop(b, m, room > most ? "too-long" : "overflow");
 		return false;
 	}
-	m = pt_keep(b, m);
+	m = pt_hold(b, m);
 	if (!m)
 		return false;
 	link_newest(q, m, canal == PT_HIGH);
@@ -133,7 +133,7 @@ struct pt_msg *pt_queue_take(struct pt_block *b, struct pt_queue *q, enum pt_can
 void pt_queue_give_back(struct pt_block *b, struct pt_queue *q, enum pt_canal canal,
                         struct pt_msg *m)
 {
-	m = pt_keep(b, m);
+	m = pt_hold(b, m);
 	if (!m)
 		return;
 	m->flags = (uint16_t)((m->flags & ~MSG_HIGH) | (canal == PT_HIGH ? MSG_HIGH : 0));
@@ -166,13 +166,13 @@ static void shadow_all(struct pt_block *b, struct pt_queue *q, struct shadow *sh
 		}
 	shadow_free(q->shadow);
 	q->shadow = shadow;
-	pt_leaves_other(b);
+	pt_carry_changed(b);
 }
 
-/* Early, so that it is known and kept when the first message comes. */
+/* Early, so that it is known and stored when the first message comes. */
 static void shadow_begin(struct pt_block *b, struct pt_queue *q)
 {
-	if (!q->shadow && b->engine->hooks.left && b->type->leave)
+	if (!q->shadow && b->engine->hooks.carry && b->type->carry)
 		shadow_all(b, q, shadow_new());
 }
 
@@ -190,13 +190,13 @@ void pt_queue_begun(struct pt_queue *q, size_t bytes)
 		shadow_skip(q->shadow, bytes);
 }
 
-void pt_queue_leave(struct pt_block *b, struct pt_queue *q, struct pt_estate *estate)
+void pt_queue_carry(struct pt_block *b, struct pt_queue *q, struct pt_carry *carry)
 {
-	pt_queue_left(b, q);
-	if (pt_leaving(estate) == PT_TO_SUCCESSOR || !q->shadow)
+	pt_queue_carried(b, q);
+	if (pt_carry_to(carry) == PT_TO_SUCCESSOR || !q->shadow)
 		return;
-	pt_leave(estate, ESTATE_QUEUE, shadow_fd(q->shadow));
-	if (pt_leaving(estate) != PT_AT_END)
+	pt_carry_fd(carry, CARRY_QUEUE, shadow_fd(q->shadow));
+	if (pt_carry_to(carry) != PT_AT_END)
 		return;
 	shadow_free(q->shadow);
 	q->shadow = NULL;
@@ -209,17 +209,18 @@ struct refill {
 	bool whole;
 };
 
-static void refill(void *arg, const struct pt_msg *left, bool high)
+static void refill(void *arg, const struct pt_msg *carried, bool high)
 {
 	struct refill *r = arg;
 	struct pt_pool *pool = pt_pool(r->block);
-	struct pt_msg *m = pt_msg_is_packet(left) ? pt_msg_packet(pool, left->bytes, left->length,
-	                                                          left->wire_length,
-	                                                          left->link_type, left->time_ns)
-	                                          : pt_msg_new(pool, left->bytes, left->length);
+	struct pt_msg *m =
+		pt_msg_is_packet(carried)
+			? pt_msg_packet(pool, carried->bytes, carried->length, carried->wire_length,
+	                                carried->link_type, carried->time_ns)
+			: pt_msg_new(pool, carried->bytes, carried->length);
 	if (m) {
 		pt_made(r->block, 1);
-		m = pt_keep(r->block, m);
+		m = pt_hold(r->block, m);
 	} else {
 		pt_lost(r->block, 1, "memory");
 	}
@@ -240,11 +241,11 @@ static void tell_lost(struct pt_block *b, uint64_t lost)
 }
 
 /* What came meanwhile goes behind it. */
-static void take_left(struct pt_block *b, struct pt_queue *q, struct shadow *left)
+static void take_carried(struct pt_block *b, struct pt_queue *q, struct shadow *carried)
 {
 	struct refill r = {.block = b, .whole = true};
-	tell_lost(b, shadow_each(left, refill, &r));
-	r.queue.shadow = left;
+	tell_lost(b, shadow_each(carried, refill, &r));
+	r.queue.shadow = carried;
 	if (!r.whole)
 		shadow_all(b, &r.queue, shadow_new());
 	for (struct pt_msg *m; q->head;) {
@@ -254,16 +255,16 @@ static void take_left(struct pt_block *b, struct pt_queue *q, struct shadow *lef
 	}
 	shadow_free(q->shadow);
 	*q = r.queue;
-	pt_leaves_other(b);
+	pt_carry_changed(b);
 }
 
-void pt_queue_left(struct pt_block *b, struct pt_queue *q)
+void pt_queue_carried(struct pt_block *b, struct pt_queue *q)
 {
 	int fd = -1;
-	if (b->estate && pt_left(b, ESTATE_QUEUE, &fd) && fd >= 0) {
-		struct shadow *left = shadow_open(fd);
-		if (left)
-			take_left(b, q, left);
+	if (b->carried && pt_carried_fd(b, CARRY_QUEUE, &fd) && fd >= 0) {
+		struct shadow *carried = shadow_open(fd);
+		if (carried)
+			take_carried(b, q, carried);
 		else
 			tell_lost(b, 1);
 	}

@@ -3,7 +3,7 @@
 #include "engine/retire.h"
 
 #include "base/buf.h"
-#include "engine/estate.h"
+#include "engine/carry.h"
 #include "engine/request.h"
 #include "type/param.h"
 #include <stdlib.h>
@@ -56,7 +56,7 @@ static void close_blocks(struct job *job)
 		}
 		pt_error_clear(&err);
 	}
-	estate_settle(job->engine);
+	carry_settle(job->engine);
 }
 
 static void closed(struct job *job)
@@ -89,7 +89,7 @@ void retired_add_block(struct retired *r, struct pt_block *old, struct pt_block 
 	r->blocks[r->count++] = old;
 	r->stopping++;
 	if (successor)
-		block_succeed(successor, old, stopped, r);
+		block_take_over(successor, old, stopped, r);
 	else
 		block_stop(old, stopped, r);
 }

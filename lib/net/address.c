@@ -263,25 +263,25 @@ static char *key_of(const char *what, const char *host, int port)
 	return must_printf("%s %s:%d", what, host, port);
 }
 
-void address_leave(struct pt_estate *estate, const char *what, const char *host, int port, int fd)
+void address_carry(struct pt_carry *carry, const char *what, const char *host, int port, int fd)
 {
 	char *key = key_of(what, host, port);
-	pt_leave(estate, key, fd);
+	pt_carry_fd(carry, key, fd);
 	free(key);
 }
 
-void address_leave_bound(struct pt_estate *estate, const char *what, const char *host, int port,
+void address_carry_bound(struct pt_carry *carry, const char *what, const char *host, int port,
                          int fd)
 {
-	address_leave(estate, what, host, port, fd);
-	if (pt_leaving(estate) == PT_TO_SUCCESSOR)
-		address_leave(estate, what, host, port ? 0 : port_of(fd), fd);
+	address_carry(carry, what, host, port, fd);
+	if (pt_carry_to(carry) == PT_TO_SUCCESSOR)
+		address_carry(carry, what, host, port ? 0 : port_of(fd), fd);
 }
 
-bool address_left(struct pt_block *b, const char *what, const char *host, int port, int *fd)
+bool address_carried(struct pt_block *b, const char *what, const char *host, int port, int *fd)
 {
 	char *key = key_of(what, host, port);
-	bool left = pt_left(b, key, fd);
+	bool carried = pt_carried_fd(b, key, fd);
 	free(key);
-	return left;
+	return carried;
 }

@@ -33,11 +33,11 @@ void address_keepalive(int fd, double after_s);
 void address_print(const struct sockaddr_storage *, char out[ADDRESS_TEXT]);
 bool address_of(int fd, bool peer, char out[ADDRESS_TEXT]); /* false: it has none */
 
-/* pt_leave and pt_left of a socket. The key: what it is for ("tcp-listen"), the host as it was
-   typed, and the port. To a successor a socket that was bound is left by the port that it has, and
+/* pt_carry_fd and pt_carried_fd of a socket. The key: what it is for ("tcp-listen"), the host as it
+   was typed, and the port. To a successor a socket that was bound goes by the port that it has, and
    by 0, too: who asks for any port gets the one that there is. */
-void address_leave(struct pt_estate *, const char *what, const char *host, int port, int fd);
-void address_leave_bound(struct pt_estate *, const char *what, const char *host, int port, int fd);
-bool address_left(struct pt_block *, const char *what, const char *host, int port, int *fd);
+void address_carry(struct pt_carry *, const char *what, const char *host, int port, int fd);
+void address_carry_bound(struct pt_carry *, const char *what, const char *host, int port, int fd);
+bool address_carried(struct pt_block *, const char *what, const char *host, int port, int *fd);
 
 #endif

@@ -117,7 +117,7 @@ static void flush(struct datagram *d)
 	}
 }
 
-static void keep(struct datagram *d, struct pt_msg *m)
+static void hold(struct datagram *d, struct pt_msg *m)
 {
 	pt_queue_add(d->block, &d->queue, PT_LOW, m, *d->limit + PT_OVERRUN, PT_DROP_NEWEST);
 	if (d->queue.bytes >= *d->limit)
@@ -138,7 +138,7 @@ void datagram_push(struct datagram *d, struct pt_msg **messages, unsigned count)
 		if (d->stopped)
 			pt_drop(d->block, messages[done], "stopped");
 		else
-			keep(d, messages[done]);
+			hold(d, messages[done]);
 	if (d->queue.head && d->has_peer && !d->writing) {
 		d->writing = true;
 		watch(d);
@@ -148,7 +148,7 @@ void datagram_push(struct datagram *d, struct pt_msg **messages, unsigned count)
 void datagram_has_peer(struct datagram *d)
 {
 	d->has_peer = true;
-	pt_leaves_other(d->block);
+	pt_carry_changed(d->block);
 	flush(d);
 	watch(d);
 }
@@ -222,13 +222,13 @@ void datagram_start(struct datagram *d)
 	}
 	pt_adopt(d->block, (uv_handle_t *)&d->poll);
 	d->reading = true;
-	pt_queue_left(d->block, &d->queue);
+	pt_queue_carried(d->block, &d->queue);
 	pt_full(d->block, d->queue.bytes >= *d->limit);
 	flush(d);
 	watch(d);
 }
 
-void datagram_inherit(struct datagram *d, struct datagram *old)
+void datagram_take_over(struct datagram *d, struct datagram *old)
 {
 	d->fd = old->fd;
 	d->peer = old->peer;
@@ -240,24 +240,24 @@ void datagram_inherit(struct datagram *d, struct datagram *old)
 	old->queue = (struct pt_queue){0};
 }
 
-void datagram_leave(struct datagram *d, struct pt_estate *estate)
+void datagram_carry(struct datagram *d, struct pt_carry *carry)
 {
 	if (d->peer_length)
-		pt_leave_bytes(estate, "peer", &d->peer, d->peer_length);
+		pt_carry_bytes(carry, "peer", &d->peer, d->peer_length);
 	datagram_refresh(d);
-	pt_leave_bytes(estate, "lost", &d->lost, sizeof d->lost);
-	if (pt_leaving(estate) == PT_AT_END && d->has_peer)
+	pt_carry_bytes(carry, "lost", &d->lost, sizeof d->lost);
+	if (pt_carry_to(carry) == PT_AT_END && d->has_peer)
 		flush(d);
-	pt_queue_leave(d->block, &d->queue, estate);
+	pt_queue_carry(d->block, &d->queue, carry);
 }
 
-void datagram_left(struct datagram *d)
+void datagram_carried(struct datagram *d)
 {
 	size_t length;
-	const void *lost = pt_left_bytes(d->block, "lost", &length);
+	const void *lost = pt_carried_bytes(d->block, "lost", &length);
 	if (lost && length == sizeof d->lost)
 		memcpy(&d->lost, lost, length);
-	const void *peer = pt_left_bytes(d->block, "peer", &length);
+	const void *peer = pt_carried_bytes(d->block, "peer", &length);
 	if (!peer || length > sizeof d->peer)
 		return;
 	memcpy(&d->peer, peer, length);

@@ -34,11 +34,11 @@ void datagram_init(struct datagram *, struct pt_block *, const uint64_t *limit,
                                     const struct sockaddr_storage *, socklen_t));
 void datagram_start(struct datagram *); /* fd is set */
 /* Takes over socket, peer and what waits, before both datagram_start and the other's stop. */
-void datagram_inherit(struct datagram *, struct datagram *old);
+void datagram_take_over(struct datagram *, struct datagram *old);
 /* Beside the socket: who the peer is, and what is lost; at the end of the daemon what waits. */
-void datagram_leave(struct datagram *, struct pt_estate *);
-/* In `open`, when the socket was left: who the peer was, and what had been lost. */
-void datagram_left(struct datagram *);
+void datagram_carry(struct datagram *, struct pt_carry *);
+/* In `open`, when the socket was carried: who the peer was, and what had been lost. */
+void datagram_carried(struct datagram *);
 void datagram_has_peer(struct datagram *); /* what waits is sent */
 void datagram_push(struct datagram *, struct pt_msg **messages, unsigned count);
 void datagram_produce(struct datagram *, unsigned max);

@@ -203,22 +203,22 @@ void stream_begin(struct stream *s, int fd)
 	s->written = 0;
 	pt_queue_begun(&s->queue, 0);
 	run(s);
-	pt_leaves_other(s->block);
+	pt_carry_changed(s->block);
 }
 
 static void go_on(struct stream *s)
 {
-	s->inherited = false;
+	s->taken_over = false;
 	take_slot(s, s->fd);
 	run(s);
 }
 
-void stream_inherit(struct stream *s, struct stream *old)
+void stream_take_over(struct stream *s, struct stream *old)
 {
 	s->queue = old->queue;
 	old->queue = (struct pt_queue){0};
-	s->inherited = old->fd >= 0;
-	if (!s->inherited)
+	s->taken_over = old->fd >= 0;
+	if (!s->taken_over)
 		return;
 	s->fd = old->fd;
 	s->written = old->written;
@@ -233,17 +233,17 @@ void stream_inherit(struct stream *s, struct stream *old)
 	old->written = 0;
 }
 
-void stream_leave(struct stream *s, struct pt_estate *estate, const char *key)
+void stream_carry(struct stream *s, struct pt_carry *carry, const char *key)
 {
-	bool at_end = pt_leaving(estate) == PT_AT_END;
+	bool at_end = pt_carry_to(carry) == PT_AT_END;
 	if (at_end)
 		flush(s);
 	if (!stream_is_over(s)) {
-		pt_leave(estate, key, s->fd);
-		s->left = at_end;
+		pt_carry_fd(carry, key, s->fd);
+		s->carried = at_end;
 	}
 	if (s->fd < 0 || !stream_is_over(s))
-		pt_queue_leave(s->block, &s->queue, estate);
+		pt_queue_carry(s->block, &s->queue, carry);
 }
 
 bool stream_is_over(const struct stream *s)
@@ -253,10 +253,10 @@ bool stream_is_over(const struct stream *s)
 
 void stream_start(struct stream *s)
 {
-	s->stopped = s->left = false;
-	pt_queue_left(s->block, &s->queue);
+	s->stopped = s->carried = false;
+	pt_queue_carried(s->block, &s->queue);
 	pt_full(s->block, s->queue.bytes >= *s->limit);
-	if (s->inherited) {
+	if (s->taken_over) {
 		go_on(s);
 		return;
 	}
@@ -277,7 +277,7 @@ void stream_detach(struct stream *s)
 	pt_ready(s->block, false);
 	if (s->is_socket) /* somebody else may have a copy */
 		shutdown(s->slot, SHUT_RDWR);
-	pt_leaves_other(s->block);
+	pt_carry_changed(s->block);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup3(null, s->slot, O_CLOEXEC);
@@ -510,7 +510,7 @@ static unsigned write_vector(struct stream *s, struct pt_msg **messages, unsigne
 	return done;
 }
 
-static void keep(struct stream *s, struct pt_msg *m)
+static void hold(struct stream *s, struct pt_msg *m)
 {
 	pt_queue_add(s->block, &s->queue, PT_LOW, m, *s->limit + PT_OVERRUN, PT_DROP_NEWEST);
 	if (s->queue.bytes >= *s->limit)
@@ -542,10 +542,10 @@ void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 		if (s->stopped || (s->output_failed && !s->keeps))
 			refuse(s, messages[done]);
 		else
-			keep(s, messages[done]);
+			hold(s, messages[done]);
 	if (s->written)
 		pt_queue_begun(&s->queue, s->written);
-	if (s->written && !s->queue.head) /* half of it is out, and the rest could not be kept */
+	if (s->written && !s->queue.head) /* half of it is out, and the rest could not be held */
 		fail_output(s, ENOMEM);
 	if (s->queue.head && s->fd >= 0 && !s->writing && !s->output_failed) {
 		s->writing = true;
@@ -592,7 +592,7 @@ int stream_write_rest(struct stream *s, int fd, struct pt_error *err)
 
 void stream_stop(struct stream *s)
 {
-	if (!s->left)
+	if (!s->carried)
 		flush(s);
 	if (s->fd < 0 || s->output_failed || s->has_borders)
 		pt_queue_drop(s->block, &s->queue, "unsent");
@@ -603,7 +603,7 @@ void stream_stop(struct stream *s)
 
 int stream_close(struct stream *s, struct pt_error *err)
 {
-	int rc = s->fd < 0 || s->left ? 0 : stream_write_rest(s, s->fd, err);
+	int rc = s->fd < 0 || s->carried ? 0 : stream_write_rest(s, s->fd, err);
 	buf_free(&s->rest);
 	buf_free(&s->rest_ends);
 	if (s->slot >= 0 || s->fd >= 0)

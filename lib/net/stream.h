@@ -12,7 +12,7 @@
  * stream_push, produce to stream_produce, stop to stream_stop, close to stream_close, fini to
  * stream_fini. Everything but stream_close is for the engine's thread.
  *
- * What cannot be written at once is kept, and the block is full beyond `limit` bytes: sources that
+ * What cannot be written at once is held, and the block is full beyond `limit` bytes: sources that
  * can wait are held back, so that nothing is lost. The two directions end by themselves: after the
  * other side's last byte it can still be written to, and after a failed write what it has sent is
  * still read. At the stop what is left is written by the worker thread, as long as the other side
@@ -42,9 +42,9 @@ struct stream {
 	bool always_ready, is_socket, has_borders, may_be_empty;
 	bool reading, writing;
 	bool input_ended, output_failed, read_only, finishing, stopped;
-	bool ending;    /* its output, when what waits is written */
-	bool inherited; /* since then not started */
-	bool left;      /* to the next daemon: it is closed, and not ended */
+	bool ending;     /* its output, when what waits is written */
+	bool taken_over; /* since then not started */
+	bool carried;    /* to the next daemon: it is closed, and not ended */
 	struct pt_queue queue;
 	size_t written;       /* of the first message in the queue */
 	struct buf rest;      /* what is left for stream_close */
@@ -54,13 +54,13 @@ struct stream {
 /* To be called first, in init. */
 void stream_init(struct stream *, struct pt_block *, const uint64_t *limit,
                  void (*ended)(struct pt_block *));
-void stream_start(struct stream *); /* goes on with what it has inherited, or was left */
+void stream_start(struct stream *); /* goes on with what it has taken over, or was carried */
 
 /* Takes over descriptor, state and what waits, before both stream_start and the other's stop. Of a
    stream that is not connected it is what waits alone. */
-void stream_inherit(struct stream *, struct stream *old);
+void stream_take_over(struct stream *, struct stream *old);
 /* Lists the descriptor under that key, and at the end of the daemon what waits. */
-void stream_leave(struct stream *, struct pt_estate *, const char *key);
+void stream_carry(struct stream *, struct pt_carry *, const char *key);
 /* Nothing will ever come or go through it, until it is begun with another descriptor. */
 bool stream_is_over(const struct stream *);
 

@@ -114,8 +114,8 @@ static void watch_exit(struct viewer *v)
 
 void viewer_start(struct viewer *v)
 {
-	bool goes_on = v->inherited;
-	v->inherited = v->stalled = false;
+	bool goes_on = v->taken_over;
+	v->taken_over = v->stalled = false;
 	if (!goes_on)
 		v->closed = false;
 	stream_start(&v->stream);
@@ -135,23 +135,23 @@ void viewer_begin(struct viewer *v)
 	watch_exit(v);
 }
 
-void viewer_leave(struct viewer *v, struct pt_estate *estate, const char *key)
+void viewer_carry(struct viewer *v, struct pt_carry *carry, const char *key)
 {
 	if (!v->closed && v->stream.fd >= 0)
-		stream_leave(&v->stream, estate, key);
+		stream_carry(&v->stream, carry, key);
 }
 
-bool viewer_left(struct viewer *v, const char *key)
+bool viewer_carried(struct viewer *v, const char *key)
 {
-	v->inherited = pt_left(v->block, key, &v->fd);
-	return v->inherited;
+	v->taken_over = pt_carried_fd(v->block, key, &v->fd);
+	return v->taken_over;
 }
 
-void viewer_inherit(struct viewer *v, struct viewer *old)
+void viewer_take_over(struct viewer *v, struct viewer *old)
 {
-	if (!v->inherited)
+	if (!v->taken_over)
 		return;
-	stream_inherit(&v->stream, &old->stream);
+	stream_take_over(&v->stream, &old->stream);
 	v->closed = old->closed;
 	v->pid = old->pid;
 	v->pidfd = old->pidfd;
@@ -199,7 +199,7 @@ int viewer_close(struct viewer *v, struct pt_error *err)
 		program_reap(v->pid);
 	v->fd = v->pidfd = -1;
 	v->pid = 0;
-	v->inherited = false;
+	v->taken_over = false;
 	return rc ? rc : closed;
 }
 

@@ -9,7 +9,7 @@
 
 /*
  * Lies at the beginning of a sink's state, and is handed the sink's calls. What the program does
- * not read is kept, and holds back the sources, but not for long: when it has read nothing for five
+ * not read is held, and holds back the sources, but not for long: when it has read nothing for five
  * seconds (its user has stopped it, say), messages are dropped as "viewer-stalled" until it reads
  * on. When its user closes it, messages are dropped as "viewer-closed", and the block's state is
  * "exhausted"; "failed" if it ended with a status of its own. When the block stops, the program's
@@ -26,7 +26,7 @@ struct viewer {
 	const struct pt_msg *seen; /* what waited first when the patience began */
 	size_t seen_written;
 	bool stalled, closed;
-	bool inherited; /* since then not started */
+	bool taken_over; /* since then not started */
 };
 
 /* To be called first, in init. */
@@ -46,11 +46,11 @@ int viewer_greet(const struct viewer *, const void *bytes, size_t length, struct
 void viewer_start(struct viewer *);
 void viewer_begin(struct viewer *);
 void viewer_fail(struct viewer *, int code, const char *words);
-/* Handing over: the key is the program and whatever it was started with. After viewer_left the
-   program need not be opened, and `inherit` calls viewer_inherit. */
-void viewer_leave(struct viewer *, struct pt_estate *, const char *key);
-bool viewer_left(struct viewer *, const char *key);
-void viewer_inherit(struct viewer *, struct viewer *old);
+/* Handing over: the key is the program and whatever it was started with. After viewer_carried the
+   program need not be opened, and `take_over` calls viewer_take_over. */
+void viewer_carry(struct viewer *, struct pt_carry *, const char *key);
+bool viewer_carried(struct viewer *, const char *key);
+void viewer_take_over(struct viewer *, struct viewer *old);
 void viewer_push(struct viewer *, struct pt_msg **messages, unsigned count);
 void viewer_stop(struct viewer *);
 /* The same while it is being opened: viewer_close writes what waits to what was opened

@@ -21,7 +21,7 @@ extern "C" {
  *            Whatever can fail does so in init or open, before the graph changes. fini runs even if
  *            init failed, and close even if open failed; neither may mind what is missing.
  *
- * Messages:  pushed messages are yours: send them on, drop them with a reason, keep them (pt_keep)
+ * Messages:  pushed messages are yours: send them on, drop them with a reason, hold them (pt_hold)
  *            or, in a sink, say that they are delivered (pt_done). The engine counts, and
  *            `ptctl stats` shows a message that went none of these ways as unexplained.
  *
@@ -41,7 +41,7 @@ extern "C" {
  *
  * Threads:   an engine is one thread, and all functions of a block but init, open and close run on
  *            it, never two at once. Those three run on a thread of their own, while the engine goes
- *            on, and may block; they may use only pt_state, pt_name, pt_type_of, pt_left,
+ *            on, and may block; they may use only pt_state, pt_name, pt_type_of, pt_carried_fd,
  *            pt_comes_back, pt_open, pt_open_file, pt_may_run and pt_fail. pt_wake may be called
  *            from any thread.
  *
@@ -52,7 +52,7 @@ extern "C" {
 #define PT_API 1
 
 struct pt_block;
-struct pt_estate;
+struct pt_carry;
 struct uv_loop_s;
 struct uv_handle_s;
 
@@ -102,7 +102,7 @@ struct pt_type {
 	                  unsigned count);
 	void (*trigger)(struct pt_block *);
 
-	/* Of a source, or of a block that lets go of what it has kept: send up to `max` messages
+	/* Of a source, or of a block that lets go of what it has held: send up to `max` messages
 	   (64 at most). Called again and again, in fair turns, between pt_ready(b, true) and
 	   pt_ready(b, false), unless a sink downstream is full; `pause` tells of that, for a source
 	   that can make its own origin wait. */
@@ -110,7 +110,7 @@ struct pt_type {
 	void (*pause)(struct pt_block *, bool paused);
 
 	/* `ptctl send`: takes all of the messages, at least one, or refuses them all; they are gone
-	   either way. `ptctl close`. `ptctl recv`: the oldest kept message and its canal, NULL if
+	   either way. `ptctl close`. `ptctl recv`: the oldest held message and its canal, NULL if
 	   there is none. The three also come while the engine is stopped. */
 	int (*feed)(struct pt_block *, enum pt_canal, struct pt_msg **messages, unsigned count,
 	            struct pt_error *);
@@ -126,9 +126,9 @@ struct pt_type {
 	   by that name (SIGHUP, or `ptctl set` of the same name). */
 	void (*reopen)(struct pt_block *);
 	/* A block of the same type takes the other's place, between two messages: take over its
-	   state, before start. It may have changed since it was asked what it leaves; it stops
+	   state, before start. It may have changed since it was asked what it carries; it stops
 	   next. */
-	void (*inherit)(struct pt_block *, struct pt_block *old);
+	void (*take_over)(struct pt_block *, struct pt_block *old);
 	void (*refresh)(struct pt_block *); /* somebody asks: bring counters up to date */
 	/* How far a source has come through what it reads, in any unit; false: unknown. */
 	bool (*progress)(struct pt_block *, uint64_t *done, uint64_t *size);
@@ -142,9 +142,9 @@ struct pt_type {
 	   {"address": "192.0.2.1:5555"}, or NULL. */
 	struct json_t *(*describe)(struct pt_block *);
 
-	/* A running block is asked what it can hand over, by pt_leave: to a block that takes its
+	/* A running block is asked what it can carry over, by pt_carry_fd: to a block that takes its
 	   place while both run, or to itself after the daemon has started anew. */
-	void (*leave)(struct pt_block *, struct pt_estate *);
+	void (*carry)(struct pt_block *, struct pt_carry *);
 
 	/* A message that was taken has not come to whoever asked for it: it is the oldest again.
 	   Takes it. NULL: what is taken cannot come back. */
@@ -185,10 +185,10 @@ void pt_undone(struct pt_block *, uint64_t count, const char *why);
 /* The same for a number of messages that the block has never held: `pt_made` and dropped. */
 void pt_lost(struct pt_block *, uint64_t count, const char *why);
 
-/* Keeps a message for later: counted as held until it is sent, dropped or done. Takes the
-   reference and returns the message to keep, which pins no more memory than its own bytes; NULL,
+/* Holds a message for later: counted as held until it is sent, dropped or done. Takes the
+   reference and returns the message to hold, which pins no more memory than its own bytes; NULL,
    and the message dropped and counted, if the memory limit is reached. */
-struct pt_msg *pt_keep(struct pt_block *, struct pt_msg *);
+struct pt_msg *pt_hold(struct pt_block *, struct pt_msg *);
 
 /* Applies a function that the user gave. NULL: the message was dropped and counted. The test gives
    1, 0, or a negative code: the error is reported, and the message is for the block to drop. */
@@ -269,35 +269,35 @@ struct uv_loop_s *pt_loop(struct pt_block *);
 void pt_adopt(struct pt_block *, struct uv_handle_s *);
 
 /*
- * What is handed over. A key names a thing so that nothing else has the name ("listen
+ * What is carried over. A key names a thing so that nothing else has the name ("listen
  * 127.0.0.1:5000"), and means the same to every type and to the next daemon.
  *
- * In `leave`: the block has this descriptor, which stays its own; -1: something without one. Bytes
+ * In `carry`: the block has this descriptor, which stays its own; -1: something without one. Bytes
  * are copied, and are what is not in the kernel ("the first peer has come").
  *
  * In `open`: true means that it need not be opened. Either *fd is the block's from now on; or it is
- * -1, and `inherit` will take it over, so that until then the other block goes on with it. What is
- * not asked for is closed. Bytes are valid until `start` returns; NULL: none were left.
+ * -1, and `take_over` will have it, so that until then the other block goes on with it. What is not
+ * asked for is closed. Bytes are valid until `start` returns; NULL: none were carried.
  */
 /* [any thread] In `open`: the daemon itself brings the engine back, after a crash or a boot, to
    what it was; files that were being written go on, also where nothing is left of them but their
    names. */
 bool pt_comes_back(const struct pt_block *);
 
-enum pt_leaving {
-	PT_TO_SUCCESSOR, /* a block of the same type inherits: a key is a promise */
+enum pt_carry_to {
+	PT_TO_SUCCESSOR, /* a block of the same type takes over: a key is a promise */
 	PT_FOR_RESTART,  /* so that the next daemon goes on with it, should this one crash */
-	PT_AT_END,       /* the daemon ends now. What is left goes on without it: it is not to be
+	PT_AT_END,       /* the daemon ends now. What is carried goes on without it: it is not to be
 	                    flushed, ended or shut down by `stop` and `close`, which come next */
 };
-enum pt_leaving pt_leaving(const struct pt_estate *);
-void pt_leave(struct pt_estate *, const char *key, int fd);
-void pt_leave_bytes(struct pt_estate *, const char *key, const void *bytes, size_t length);
-bool pt_left(struct pt_block *, const char *key, int *fd);
-const void *pt_left_bytes(struct pt_block *, const char *key, size_t *length);
+enum pt_carry_to pt_carry_to(const struct pt_carry *);
+void pt_carry_fd(struct pt_carry *, const char *key, int fd);
+void pt_carry_bytes(struct pt_carry *, const char *key, const void *bytes, size_t length);
+bool pt_carried_fd(struct pt_block *, const char *key, int *fd);
+const void *pt_carried_bytes(struct pt_block *, const char *key, size_t *length);
 
-/* What the block leaves is no longer what it was: its peer has come, say. */
-void pt_leaves_other(struct pt_block *);
+/* What the block carries is no longer what it was: its peer has come, say. */
+void pt_carry_changed(struct pt_block *);
 
 void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engine's thread, soon */
 

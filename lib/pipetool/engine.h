@@ -37,13 +37,13 @@ struct pt_engine_hooks {
 	void (*changed)(void *arg, void *request, struct json_t *change);
 	void (*state)(void *arg, enum pt_engine_state);
 	void *arg;
-	/* What a block leaves to the next daemon, should this one end now (takes it): told when it
-	   is other than before. NULL: nothing any more. At the end, after pt_engine_suspend, it is
+	/* What a block carries over to the next daemon, should this one end now (takes it): told
+	   when it is other than before. NULL: nothing any more. At the end, after pt_engine_suspend, it is
 	   the last word. */
-	void (*left)(void *arg, const char *block, const char *type, struct pt_estate *);
-	/* [worker thread] Blocks are about to be told closed: copies that `left` was given should
+	void (*carry)(void *arg, const char *block, const char *type, struct pt_carry *);
+	/* [worker thread] Blocks are about to be told closed: copies that `carry` was given should
 	   be closed, too, when it returns. May block. */
-	void (*left_settle)(void *arg);
+	void (*carry_settle)(void *arg);
 	/* The last thing that its thread does: pt_engine_free will not wait. */
 	void (*ended)(void *arg);
 };
@@ -62,9 +62,9 @@ struct pt_engine_limits {
 int pt_engine_new(const char *name, const struct pt_engine_hooks *, const struct pt_engine_limits *,
                   struct pt_engine **, struct pt_error *);
 
-/* What an earlier daemon's block of that name and type (NULL: any) has left (taken): for the first
-   change, and the first start. To be called before anything is asked. */
-void pt_engine_leave(struct pt_engine *, const char *block, const char *type, struct pt_estate *);
+/* What an earlier daemon's block of that name and type (NULL: any) has carried over (taken): for the
+   first change, and the first start. To be called before anything is asked. */
+void pt_engine_carry(struct pt_engine *, const char *block, const char *type, struct pt_carry *);
 
 /* Before pt_engine_free: it is to end so that the next daemon can go on. */
 void pt_engine_suspend(struct pt_engine *);

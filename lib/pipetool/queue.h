@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A bounded queue of messages, for blocks that keep some. */
+/* A bounded queue of messages, for blocks that hold some. */
 #ifndef PIPETOOL_QUEUE_H
 #define PIPETOOL_QUEUE_H
 
@@ -24,7 +24,7 @@ struct pt_queue {
 enum pt_overflow {
 	PT_DROP_OLDEST, /* what came first makes room */
 	PT_DROP_NEWEST, /* what comes is dropped */
-	PT_BLOCK,       /* the block is full: sources are held back. What still comes is kept, up to
+	PT_BLOCK,       /* the block is full: sources are held back. What still comes is held, up to
 	                   PT_OVERRUN beyond the limit, then dropped */
 };
 
@@ -59,11 +59,11 @@ void pt_queue_give_back(struct pt_block *, struct pt_queue *, enum pt_canal, str
 void pt_queue_changed(struct pt_block *, const struct pt_queue *, uint64_t limit, enum pt_overflow);
 
 /* Where somebody keeps it for the next daemon, what is in a queue also stands in memory that
-   outlives this one. In `leave`: lists that. In `start`, or before the queue is used: takes what is
-   left. And when the oldest message is gone in part: how much of it is. */
-void pt_queue_leave(struct pt_block *, struct pt_queue *, struct pt_estate *);
+   outlives this one. In `carry`: lists that. In `start`, or before the queue is used: takes what
+   was carried. And when the oldest message is gone in part: how much of it is. */
+void pt_queue_carry(struct pt_block *, struct pt_queue *, struct pt_carry *);
 void pt_queue_begun(struct pt_queue *, size_t bytes);
-void pt_queue_left(struct pt_block *, struct pt_queue *);
+void pt_queue_carried(struct pt_block *, struct pt_queue *);
 
 void pt_queue_drop(struct pt_block *, struct pt_queue *, const char *why); /* all of it, counted */
 void pt_queue_clear(struct pt_queue *); /* in fini: all of it, uncounted */

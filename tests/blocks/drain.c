@@ -48,8 +48,8 @@ START_TEST(what_has_no_link_is_counted_as_unlinked)
 {
 	struct rig *r = rig_graph("it = Drain()");
 	push(r, LOW, "a");
-	ck_assert_str_eq(rig_block(r, "it")->count.left[0].why, "unlinked");
-	ck_assert_uint_eq(rig_block(r, "it")->count.left[0].count, 1);
+	ck_assert_str_eq(rig_block(r, "it")->count.gone[0].why, "unlinked");
+	ck_assert_uint_eq(rig_block(r, "it")->count.gone[0].count, 1);
 	ck_assert_uint_eq(block_sum(rig_block(r, "it"), true), 1);
 	rig_end(r);
 }

@@ -12,7 +12,7 @@ START_TEST(it_passes_what_is_true_on_both_canals)
 	expect(r, LOW, "dd");
 	expect(r, HIGH, "ee");
 	expect_nothing(r);
-	ck_assert_str_eq(rig_block(r, "it")->count.left[0].why, "filtered");
+	ck_assert_str_eq(rig_block(r, "it")->count.gone[0].why, "filtered");
 	rig_end(r);
 }
 END_TEST
@@ -23,7 +23,7 @@ START_TEST(a_script_error_drops_the_message)
 	push(r, LOW, "a");
 	expect_nothing(r);
 	expect_report(r, "nothing");
-	ck_assert_str_eq(rig_block(r, "it")->count.left[0].why, "error");
+	ck_assert_str_eq(rig_block(r, "it")->count.gone[0].why, "error");
 	rig_end(r);
 }
 END_TEST

@@ -52,7 +52,7 @@ START_TEST(beyond_its_limit_the_oldest_go)
 	struct rig *r = rig("QueueSink", "limit=200");
 	push_all(r, LOW, (const char *const[]){"a", "b", "c", "d", "e"}, 5);
 	expect_received(r, "low", "c");
-	ck_assert_str_eq(rig_block(r, "it")->count.left[0].why, "overflow");
+	ck_assert_str_eq(rig_block(r, "it")->count.gone[0].why, "overflow");
 	rig_end(r);
 }
 END_TEST
@@ -76,9 +76,9 @@ static void expect_refused(const char *arguments, size_t length)
 	push_all(r, LOW, (const char *const[]){"a", "b", "c"}, 3);
 	push(r, HIGH, text);
 	const struct pt_block *it = rig_block(r, "it");
-	ck_assert_str_eq(it->count.left[0].why, "too-long");
-	ck_assert_uint_eq(it->count.left[0].count, 1);
-	ck_assert_ptr_null(it->count.left[1].why);
+	ck_assert_str_eq(it->count.gone[0].why, "too-long");
+	ck_assert_uint_eq(it->count.gone[0].count, 1);
+	ck_assert_ptr_null(it->count.gone[1].why);
 	ck_assert_uint_eq(receive_all(r), 3);
 	free(text);
 	rig_end(r);
@@ -99,7 +99,7 @@ START_TEST(what_fits_alone_takes_the_place_of_all)
 	memset(text, 'x', sizeof text - 1);
 	push_all(r, LOW, (const char *const[]){"a", "b", "c"}, 3);
 	push(r, LOW, text);
-	ck_assert_uint_eq(rig_block(r, "it")->count.left[0].count, 3);
+	ck_assert_uint_eq(rig_block(r, "it")->count.gone[0].count, 3);
 	expect_received(r, "low", text);
 	rig_end(r);
 }

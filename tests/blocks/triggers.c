@@ -91,7 +91,7 @@ START_TEST(a_flight_recorder_keeps_the_last_seconds)
 	push(r, HIGH, "2");
 	pass_time(r, 5);
 	push(r, LOW, "3");
-	ck_assert_str_eq(rig_block(r, "it")->count.left[0].why, "old");
+	ck_assert_str_eq(rig_block(r, "it")->count.gone[0].why, "old");
 	fire(r);
 	expect_trigger(r);
 	expect(r, HIGH, "2");

@@ -44,7 +44,7 @@ static void wait_for_end(struct rig *r)
 
 static uint64_t dropped(struct rig *r, const char *why)
 {
-	for (const struct leavings *d = rig_block(r, "it")->count.left; d->why; d++)
+	for (const struct gone *d = rig_block(r, "it")->count.gone; d->why; d++)
 		if (!strcmp(d->why, why))
 			return d->count;
 	return 0;

@@ -39,7 +39,7 @@ static long size_of(const char *name)
 
 static void expect_drop(struct rig *r, const char *why)
 {
-	const struct leavings *drops = rig_block(r, "it")->count.left;
+	const struct gone *drops = rig_block(r, "it")->count.gone;
 	ck_assert_ptr_nonnull(drops[0].why);
 	ck_assert_str_eq(drops[0].why, why);
 	ck_assert_uint_eq(drops[0].count, 1);

@@ -236,7 +236,7 @@ START_TEST(replacing_by_another_type_drops_what_it_held_and_says_so)
 	push(r, LOW, "a");
 	ck_assert(ask(r, "change",
 	              "{\"ops\": [{\"op\": \"replace\", \"name\": \"q\", \"type\": \"Sink\"}]}"));
-	ck_assert_str_eq(rig_block(r, "q")->count.left[0].why, "replaced");
+	ck_assert_str_eq(rig_block(r, "q")->count.gone[0].why, "replaced");
 	rig_end(r);
 }
 END_TEST
@@ -317,7 +317,7 @@ START_TEST(a_block_that_does_not_run_is_given_nothing)
 	ck_assert(ask(r, "stop", "{}"));
 	push(r, LOW, "a");
 	fire(r);
-	ck_assert_str_eq(rig_block(r, "it")->count.left[0].why, "stopped");
+	ck_assert_str_eq(rig_block(r, "it")->count.gone[0].why, "stopped");
 	rig_end(r);
 }
 END_TEST

@@ -137,9 +137,9 @@ END_TEST
 
 START_TEST(more_reasons_than_are_told_apart_keep_their_kind)
 {
-	static char words[LEAVINGS_MAX][8];
+	static char words[GONE_MAX][8];
 	struct rig *r = rig_graph("it = Drain()");
-	for (unsigned i = 0; i < LEAVINGS_MAX; i++) {
+	for (unsigned i = 0; i < GONE_MAX; i++) {
 		snprintf(words[i], sizeof words[i], "own%u", i);
 		drop(r, pt_drop, words[i]);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What was kept over a restart, with any bytes in it: a table of contents, and a queue. */
-#include "daemon/keep_memory.h"
+#include "daemon/store_memory.h"
 #include "engine/shadow.h"
 #include "msg/pool.h"
 
@@ -22,10 +22,10 @@ static void put(int fd, const uint8_t *data, size_t size, off_t at)
 
 static void walk(const char *bytes, size_t length)
 {
-	struct keep_record r;
+	struct store_record r;
 	char *key;
 	const char *end = bytes + length;
-	for (const char *at = bytes; at && (at = keep_record_next(at, end, &r, &key));
+	for (const char *at = bytes; at && (at = store_record_next(at, end, &r, &key));
 	     at += r.length) {
 		assert(r.length <= (size_t)(end - at));
 		free(key);
@@ -40,7 +40,7 @@ static void read_contents(const uint8_t *data, size_t size)
 	bool damaged;
 	put(fd, data, half, 0);
 	put(fd, data + half, size - half, (off_t)1 << 40);
-	char *bytes = keep_memory_read(fd, &number, &length, &damaged);
+	char *bytes = store_memory_read(fd, &number, &length, &damaged);
 	if (bytes)
 		walk(bytes, length);
 	free(bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What stands in shared memory is whole, whatever happened to the last of it. */
-#include "daemon/keep_memory.h"
+#include "daemon/store_memory.h"
 
 #include "unit.h"
 #include <string.h>
@@ -19,9 +19,9 @@ static int new_memory(void)
 static void write_one(int fd, uint64_t number, const char *key, const char *bytes)
 {
 	struct buf records = BUF_INIT;
-	keep_record_add(&records, KEEP_TYPE, 0, "Sink", NULL, 0);
-	keep_record_add(&records, KEEP_BYTES, 7, key, bytes, strlen(bytes));
-	keep_memory_write(fd, number, &records);
+	store_record_add(&records, STORE_TYPE, 0, "Sink", NULL, 0);
+	store_record_add(&records, STORE_BYTES, 7, key, bytes, strlen(bytes));
+	store_memory_write(fd, number, &records);
 	buf_free(&records);
 }
 
@@ -31,22 +31,22 @@ static void expect_one(int fd, uint64_t number, const char *text)
 	uint64_t read;
 	size_t length;
 	bool damaged;
-	char *records = keep_memory_read(fd, &read, &length, &damaged), *key;
-	struct keep_record r;
+	char *records = store_memory_read(fd, &read, &length, &damaged), *key;
+	struct store_record r;
 	ck_assert_ptr_nonnull(records);
 	ck_assert_uint_eq(read, number);
-	const char *end = records + length, *at = keep_record_next(records, end, &r, &key);
+	const char *end = records + length, *at = store_record_next(records, end, &r, &key);
 	ck_assert_ptr_nonnull(at);
-	ck_assert(r.kind == KEEP_TYPE && !r.length && !strcmp(key, "Sink"));
+	ck_assert(r.kind == STORE_TYPE && !r.length && !strcmp(key, "Sink"));
 	free(key);
-	at = keep_record_next(at, end, &r, &key);
+	at = store_record_next(at, end, &r, &key);
 	ck_assert_ptr_nonnull(at);
-	ck_assert(r.kind == KEEP_BYTES && r.number == 7);
+	ck_assert(r.kind == STORE_BYTES && r.number == 7);
 	char *found = must_printf("%s=%.*s", key, (int)r.length, at);
 	ck_assert_str_eq(found, text);
 	free(found);
 	free(key);
-	ck_assert_ptr_null(keep_record_next(at + r.length, end, &r, &key));
+	ck_assert_ptr_null(store_record_next(at + r.length, end, &r, &key));
 	free(records);
 }
 
@@ -55,7 +55,7 @@ static void expect_nothing(int fd)
 	uint64_t number;
 	size_t length;
 	bool damaged;
-	ck_assert_ptr_null(keep_memory_read(fd, &number, &length, &damaged));
+	ck_assert_ptr_null(store_memory_read(fd, &number, &length, &damaged));
 }
 
 START_TEST(the_last_one_counts)
@@ -77,7 +77,7 @@ static bool is_damaged(int fd, uint64_t expected)
 	uint64_t number;
 	size_t length;
 	bool damaged;
-	char *records = keep_memory_read(fd, &number, &length, &damaged);
+	char *records = store_memory_read(fd, &number, &length, &damaged);
 	ck_assert(!records == !expected);
 	ck_assert_uint_eq(number, expected);
 	free(records);
@@ -140,13 +140,13 @@ START_TEST(what_is_cut_or_strange_is_nothing)
 	ck_assert_int_eq(pwrite(fd, noise, sizeof noise, 0), sizeof noise);
 	expect_nothing(fd);
 	close(fd);
-	static const struct keep_record lies = {.kind = KEEP_BYTES, .key_length = UINT32_MAX};
-	struct keep_record r;
+	static const struct store_record lies = {.kind = STORE_BYTES, .key_length = UINT32_MAX};
+	struct store_record r;
 	char *key;
-	ck_assert_ptr_null(
-		keep_record_next((const char *)&lies, (const char *)&lies + sizeof lies, &r, &key));
+	ck_assert_ptr_null(store_record_next((const char *)&lies, (const char *)&lies + sizeof lies,
+	                                     &r, &key));
 }
 END_TEST
 
-UNIT_TESTS("daemon/keep_memory", the_last_one_counts, of_one_that_was_not_finished_the_one_before,
+UNIT_TESTS("daemon/store_memory", the_last_one_counts, of_one_that_was_not_finished_the_one_before,
            a_flipped_bit_is_found, what_is_cut_or_strange_is_nothing)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Two slots in a memory file, of which the one counts that was finished last. */
-#include "daemon/keep_memory.h"
+#include "daemon/store_memory.h"
 
 #include "base/sum.h"
 #include <errno.h>
@@ -43,7 +43,7 @@ static bool write_all(int fd, off_t at, const char *bytes, size_t length)
 	return true;
 }
 
-void keep_memory_write(int fd, uint64_t number, const struct buf *records)
+void store_memory_write(int fd, uint64_t number, const struct buf *records)
 {
 	struct header header = {.magic = MAGIC, .number = number, .length = records->length};
 	header.sum = sum_of(&header, records->data);
@@ -81,7 +81,7 @@ static enum slot read_slot(int fd, off_t at, struct header *header, char **bytes
 	return DAMAGED;
 }
 
-char *keep_memory_read(int fd, uint64_t *number, size_t *length, bool *damaged)
+char *store_memory_read(int fd, uint64_t *number, size_t *length, bool *damaged)
 {
 	struct header headers[2] = {0};
 	char *bytes[2] = {NULL, NULL};
@@ -102,17 +102,17 @@ char *keep_memory_read(int fd, uint64_t *number, size_t *length, bool *damaged)
 
 /* ---- records ---- */
 
-void keep_record_add(struct buf *out, enum keep_record_kind kind, uint32_t number, const char *key,
-                     const void *bytes, size_t length)
+void store_record_add(struct buf *out, enum store_record_kind kind, uint32_t number,
+                      const char *key, const void *bytes, size_t length)
 {
-	const struct keep_record r = {kind, number, (uint32_t)strlen(key), 0, length};
+	const struct store_record r = {kind, number, (uint32_t)strlen(key), 0, length};
 	buf_add(out, &r, sizeof r);
 	buf_adds(out, key);
 	if (length)
 		buf_add(out, bytes, length);
 }
 
-const char *keep_record_next(const char *at, const char *end, struct keep_record *r, char **key)
+const char *store_record_next(const char *at, const char *end, struct store_record *r, char **key)
 {
 	if ((size_t)(end - at) < sizeof *r)
 		return NULL;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A list of holdings, and a thread that tells the service manager what changes about it. */
-#include "daemon/keep.h"
+#include "daemon/store.h"
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "daemon/keep_memory.h"
-#include "engine/estate.h"
+#include "daemon/store_memory.h"
+#include "engine/carry.h"
 #include "engine/shadow.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ struct item {
 	ino_t inode;
 };
 
-/* What one block has left. */
+/* What one block has carried over. */
 struct holding {
 	struct holding *next;
 	char *engine, *block, *type;
@@ -56,7 +56,7 @@ struct command {
 	int fd;
 };
 
-struct keep {
+struct store {
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	pthread_t thread;
@@ -70,7 +70,7 @@ struct keep {
 	struct holding *holdings;
 };
 
-bool keep_is_name(const char *name)
+bool store_is_name(const char *name)
 {
 	return !strncmp(name, PREFIX, strlen(PREFIX));
 }
@@ -97,7 +97,7 @@ static void command_free(struct command *c)
 	free(c);
 }
 
-static struct command *next_command(struct keep *k)
+static struct command *next_command(struct store *k)
 {
 	while (!k->first && !k->ending)
 		pthread_cond_wait(&k->work, &k->lock);
@@ -111,7 +111,7 @@ static struct command *next_command(struct keep *k)
 
 static void *run(void *arg)
 {
-	struct keep *k = arg;
+	struct store *k = arg;
 	pthread_mutex_lock(&k->lock);
 	for (struct command *c; (c = next_command(k));) {
 		pthread_mutex_unlock(&k->lock);
@@ -132,7 +132,7 @@ static void *run(void *arg)
 }
 
 /* [locked, as all below that is not public] Takes the name and the descriptor. */
-static void ask(struct keep *k, char *name, int fd)
+static void ask(struct store *k, char *name, int fd)
 {
 	struct command *c = must_calloc(1, sizeof *c);
 	*c = (struct command){.number = ++k->asked, .name = name, .fd = fd};
@@ -142,7 +142,7 @@ static void ask(struct keep *k, char *name, int fd)
 }
 
 /* Takes back what was not told yet, so that nothing piles up while the service manager is slow. */
-static bool unask_store(struct keep *k, const char *name)
+static bool unask_store(struct store *k, const char *name)
 {
 	for (struct command **at = &k->first; *at; at = &(*at)->next) {
 		struct command *c = *at;
@@ -159,7 +159,7 @@ static bool unask_store(struct keep *k, const char *name)
 
 /* ---- holdings ---- */
 
-static struct holding *find(struct keep *k, const char *engine, const char *block)
+static struct holding *find(struct store *k, const char *engine, const char *block)
 {
 	for (struct holding *h = k->holdings; h; h = h->next)
 		if (!strcmp(h->engine, engine) && !strcmp(h->block, block))
@@ -167,7 +167,7 @@ static struct holding *find(struct keep *k, const char *engine, const char *bloc
 	return NULL;
 }
 
-static struct holding *add(struct keep *k, const char *engine, const char *block)
+static struct holding *add(struct store *k, const char *engine, const char *block)
 {
 	struct holding *h = must_calloc(1, sizeof *h);
 	h->engine = must_strdup(engine);
@@ -183,7 +183,7 @@ static char *name_of(const struct holding *h, unsigned number)
 	return must_printf(PREFIX "%s/%s/%u", h->engine, h->block, number);
 }
 
-static void complain(struct keep *k, const struct holding *h)
+static void complain(struct store *k, const struct holding *h)
 {
 	uint64_t now_ns = uv_hrtime();
 	if (k->complained_ns && now_ns - k->complained_ns < COMPLAIN_NS)
@@ -195,7 +195,7 @@ static void complain(struct keep *k, const struct holding *h)
 	            k->stored_max, h->block, h->engine);
 }
 
-static bool store(struct keep *k, const struct holding *h, unsigned number, int fd)
+static bool put_in(struct store *k, const struct holding *h, unsigned number, int fd)
 {
 	if (k->stored >= k->stored_max) {
 		complain(k, h);
@@ -207,7 +207,7 @@ static bool store(struct keep *k, const struct holding *h, unsigned number, int 
 	return true;
 }
 
-static void let_go(struct keep *k, const struct holding *h, unsigned number)
+static void let_go(struct store *k, const struct holding *h, unsigned number)
 {
 	char *name = name_of(h, number);
 	k->stored--;
@@ -239,7 +239,7 @@ static void free_holding(struct holding *h)
 	free(h);
 }
 
-static void drop(struct keep *k, struct holding *h)
+static void drop(struct store *k, struct holding *h)
 {
 	struct holding **at = &k->holdings;
 	while (*at != h)
@@ -255,12 +255,12 @@ static void drop(struct keep *k, struct holding *h)
 /* ---- the memory of a holding ---- */
 
 /* Comes before the descriptors, which are nothing without it. False: there is no room. */
-static bool make_memory(struct keep *k, struct holding *h)
+static bool make_memory(struct store *k, struct holding *h)
 {
 	if (h->memory < 0) {
 		h->memory = memfd_create("pipetool", MFD_CLOEXEC);
 		int copy = h->memory < 0 ? -1 : fcntl(h->memory, F_DUPFD_CLOEXEC, 0);
-		if (h->memory >= 0 && (copy < 0 || !store(k, h, 0, copy))) {
+		if (h->memory >= 0 && (copy < 0 || !put_in(k, h, 0, copy))) {
 			close(h->memory);
 			h->memory = -1;
 		}
@@ -268,29 +268,30 @@ static bool make_memory(struct keep *k, struct holding *h)
 	return h->memory >= 0;
 }
 
-static void write_memory(struct holding *h, const struct pt_estate *estate)
+static void write_memory(struct holding *h, const struct pt_carry *carry)
 {
 	struct buf out = BUF_INIT;
 	size_t count;
-	const struct estate_item *items = estate_items(estate, &count);
-	keep_record_add(&out, KEEP_TYPE, 0, h->type, NULL, 0);
+	const struct carry_item *items = carry_items(carry, &count);
+	store_record_add(&out, STORE_TYPE, 0, h->type, NULL, 0);
 	for (size_t i = 0; i < h->count; i++)
-		keep_record_add(&out, KEEP_DESCRIPTOR, h->items[i].number, h->items[i].key, NULL,
-		                0);
+		store_record_add(&out, STORE_DESCRIPTOR, h->items[i].number, h->items[i].key, NULL,
+		                 0);
 	for (size_t i = 0; i < count; i++)
 		if (items[i].bytes)
-			keep_record_add(&out, KEEP_BYTES, 0, items[i].key, items[i].bytes,
-			                items[i].length);
-	keep_memory_write(h->memory, ++h->written, &out);
+			store_record_add(&out, STORE_BYTES, 0, items[i].key, items[i].bytes,
+			                 items[i].length);
+	store_memory_write(h->memory, ++h->written, &out);
 	buf_free(&out);
 }
 
 static char *read_memory(struct holding *h, size_t *length)
 {
-	return h->memory < 0 ? NULL : keep_memory_read(h->memory, &h->written, length, &h->damaged);
+	return h->memory < 0 ? NULL
+	                     : store_memory_read(h->memory, &h->written, length, &h->damaged);
 }
 
-/* ---- what is left ---- */
+/* ---- what is carried over ---- */
 
 static bool is_same(const struct item *item, const char *key, int fd)
 {
@@ -300,7 +301,7 @@ static bool is_same(const struct item *item, const char *key, int fd)
 }
 
 /* The item of before that is this one, taken out; or a new one. */
-static struct item adopt(struct keep *k, struct holding *h, struct estate_item *from)
+static struct item adopt(struct store *k, struct holding *h, struct carry_item *from)
 {
 	for (size_t i = 0; i < h->count; i++) {
 		if (!is_same(&h->items[i], from->key, from->fd))
@@ -312,17 +313,17 @@ static struct item adopt(struct keep *k, struct holding *h, struct estate_item *
 	struct stat st = {.st_dev = 0};
 	fstat(from->fd, &st);
 	struct item fresh = {must_strdup(from->key), ++h->last_number, -1, st.st_dev, st.st_ino};
-	bool kept = store(k, h, fresh.number, from->fd);
+	bool stored = put_in(k, h, fresh.number, from->fd);
 	from->fd = -1;
-	if (!kept)
+	if (!stored)
 		fresh.number = 0;
 	return fresh;
 }
 
-static void update(struct keep *k, struct holding *h, struct pt_estate *estate)
+static void update(struct store *k, struct holding *h, struct pt_carry *carry)
 {
 	size_t count, kept = 0;
-	struct estate_item *items = estate_items(estate, &count);
+	struct carry_item *items = carry_items(carry, &count);
 	struct item *now = must_calloc(count + 1, sizeof *now);
 	for (size_t i = 0; i < count; i++) {
 		if (items[i].fd < 0)
@@ -340,34 +341,34 @@ static void update(struct keep *k, struct holding *h, struct pt_estate *estate)
 	free(h->items);
 	h->items = now;
 	h->count = kept;
-	write_memory(h, estate);
+	write_memory(h, carry);
 }
 
-void keep_left(struct keep *k, const char *engine, const char *block, const char *type,
-               struct pt_estate *estate)
+void store_carry(struct store *k, const char *engine, const char *block, const char *type,
+                 struct pt_carry *carry)
 {
 	if (k) {
 		pthread_mutex_lock(&k->lock);
 		struct holding *h = find(k, engine, block);
-		if (!estate && h) {
+		if (!carry && h) {
 			drop(k, h);
-		} else if (estate) {
+		} else if (carry) {
 			if (!h)
 				h = add(k, engine, block);
 			free(h->type);
 			h->type = must_strdup(type);
 			h->given = true;
 			if (make_memory(k, h))
-				update(k, h, estate);
+				update(k, h, carry);
 			else
 				drop(k, h);
 		}
 		pthread_mutex_unlock(&k->lock);
 	}
-	estate_free(estate);
+	carry_free(carry);
 }
 
-static void drop_if(struct keep *k, const char *engine)
+static void drop_if(struct store *k, const char *engine)
 {
 	struct holding *next;
 	for (struct holding *h = k->holdings; h; h = next) {
@@ -377,7 +378,7 @@ static void drop_if(struct keep *k, const char *engine)
 	}
 }
 
-void keep_forget(struct keep *k, const char *engine)
+void store_forget(struct store *k, const char *engine)
 {
 	if (!k)
 		return;
@@ -386,7 +387,7 @@ void keep_forget(struct keep *k, const char *engine)
 	pthread_mutex_unlock(&k->lock);
 }
 
-void keep_sweep(struct keep *k)
+void store_sweep(struct store *k)
 {
 	if (!k)
 		return;
@@ -400,7 +401,7 @@ void keep_sweep(struct keep *k)
 	pthread_mutex_unlock(&k->lock);
 }
 
-void keep_settle(struct keep *k)
+void store_settle(struct store *k)
 {
 	if (!k)
 		return;
@@ -415,44 +416,44 @@ void keep_settle(struct keep *k)
 	pthread_mutex_unlock(&k->lock);
 }
 
-/* ---- what was left ---- */
+/* ---- what was carried over ---- */
 
-static struct pt_estate *estate_from(struct holding *h)
+static struct pt_carry *carry_from(struct holding *h)
 {
 	size_t length;
 	char *bytes = read_memory(h, &length), *key;
 	if (!bytes && !h->damaged)
 		return NULL;
-	struct pt_estate *estate = estate_new(PT_FOR_RESTART);
+	struct pt_carry *carry = carry_new(PT_FOR_RESTART);
 	if (h->damaged)
-		estate_set_damaged(estate);
+		carry_set_damaged(carry);
 	const char *end = bytes ? bytes + length : NULL;
-	struct keep_record r;
-	for (const char *at = bytes; at && (at = keep_record_next(at, end, &r, &key));
+	struct store_record r;
+	for (const char *at = bytes; at && (at = store_record_next(at, end, &r, &key));
 	     at += r.length) {
-		if (r.kind == KEEP_BYTES && !h->damaged)
-			pt_leave_bytes(estate, key, at, r.length);
+		if (r.kind == STORE_BYTES && !h->damaged)
+			pt_carry_bytes(carry, key, at, r.length);
 		free(key);
 	}
 	free(bytes);
 	for (size_t i = 0; i < h->count; i++) {
-		estate_add_fd(estate, h->items[i].key, h->items[i].fd);
+		carry_add_fd(carry, h->items[i].key, h->items[i].fd);
 		h->items[i].fd = -1;
 	}
-	return estate;
+	return carry;
 }
 
-void keep_give(struct keep *k, const char *engine, struct pt_engine *to)
+void store_give(struct store *k, const char *engine, struct pt_engine *to)
 {
 	if (!k)
 		return;
 	pthread_mutex_lock(&k->lock);
 	for (struct holding *h = k->holdings; h; h = h->next) {
-		struct pt_estate *estate =
-			h->given || strcmp(h->engine, engine) ? NULL : estate_from(h);
-		if (estate)
-			pt_engine_leave(to, h->block, h->type, estate);
-		h->given |= estate != NULL;
+		struct pt_carry *carry =
+			h->given || strcmp(h->engine, engine) ? NULL : carry_from(h);
+		if (carry)
+			pt_engine_carry(to, h->block, h->type, carry);
+		h->given |= carry != NULL;
 	}
 	pthread_mutex_unlock(&k->lock);
 }
@@ -474,7 +475,7 @@ static bool parse(char *name, char **engine, char **block, unsigned *number)
 
 /* The keys of the descriptors come from the memory later. What was passed stays open meanwhile:
    sd_listen_fds(3) finds nothing at all where one of the descriptors is missing. */
-static void find_one(struct keep *k, char *name, int fd)
+static void find_one(struct store *k, char *name, int fd)
 {
 	char *engine, *block;
 	unsigned number;
@@ -515,13 +516,13 @@ static void name_items(struct holding *h)
 {
 	size_t length;
 	char *bytes = read_memory(h, &length), *key;
-	struct keep_record r;
+	struct store_record r;
 	const char *at = bytes;
-	while (at && (at = keep_record_next(at, bytes + length, &r, &key))) {
+	while (at && (at = store_record_next(at, bytes + length, &r, &key))) {
 		at += r.length;
-		if (r.kind == KEEP_TYPE && !h->type)
+		if (r.kind == STORE_TYPE && !h->type)
 			h->type = must_strdup(key);
-		if (r.kind == KEEP_DESCRIPTOR)
+		if (r.kind == STORE_DESCRIPTOR)
 			name_item(h, r.number, key);
 		free(key);
 	}
@@ -534,12 +535,12 @@ static void name_damaged(struct holding *h)
 	log_warning("what block %s of engine %s had left is damaged", h->block, h->engine);
 	for (size_t i = 0; i < h->count; i++)
 		if (!h->items[i].key && shadow_is(h->items[i].fd))
-			h->items[i].key = must_strdup(ESTATE_QUEUE);
+			h->items[i].key = must_strdup(CARRY_QUEUE);
 }
 
 /* A descriptor without a key was stored when the process was killed before it could say what it
    is. */
-static void drop_nameless(struct keep *k, struct holding *h)
+static void drop_nameless(struct store *k, struct holding *h)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < h->count; i++) {
@@ -553,13 +554,13 @@ static void drop_nameless(struct keep *k, struct holding *h)
 	h->count = kept;
 }
 
-static void find_all(struct keep *k)
+static void find_all(struct store *k)
 {
 	char **names = NULL;
 	struct holding *next;
 	int count = sd_listen_fds_with_names(0, &names);
 	for (int i = 0; i < count; i++)
-		if (keep_is_name(names[i]))
+		if (store_is_name(names[i]))
 			find_one(k, names[i], SD_LISTEN_FDS_START + i);
 	for (int i = 0; i < count; i++)
 		free(names[i]);
@@ -584,7 +585,7 @@ static size_t room(void)
 	return value > 0 ? (size_t)value : 0;
 }
 
-static void keep_clear(struct keep *k)
+static void store_clear(struct store *k)
 {
 	pthread_mutex_destroy(&k->lock);
 	pthread_cond_destroy(&k->work);
@@ -592,13 +593,13 @@ static void keep_clear(struct keep *k)
 	free(k);
 }
 
-int keep_new(struct keep **out, struct pt_error *err)
+int store_new(struct store **out, struct pt_error *err)
 {
 	size_t most = room();
 	*out = NULL;
 	if (!most)
 		return 0;
-	struct keep *k = must_calloc(1, sizeof *k);
+	struct store *k = must_calloc(1, sizeof *k);
 	k->stored_max = most;
 	k->last = &k->first;
 	pthread_mutex_init(&k->lock, NULL);
@@ -606,7 +607,7 @@ int keep_new(struct keep **out, struct pt_error *err)
 	pthread_cond_init(&k->done, NULL);
 	int rc = thread_start("the thread that keeps descriptors", 0, run, k, &k->thread, err);
 	if (rc) {
-		keep_clear(k);
+		store_clear(k);
 		return rc;
 	}
 	pthread_mutex_lock(&k->lock);
@@ -616,7 +617,7 @@ int keep_new(struct keep **out, struct pt_error *err)
 	return 0;
 }
 
-void keep_free(struct keep *k)
+void store_free(struct store *k)
 {
 	if (!k)
 		return;
@@ -629,5 +630,5 @@ void keep_free(struct keep *k)
 		k->holdings = h->next;
 		free_holding(h);
 	}
-	keep_clear(k);
+	store_clear(k);
 }

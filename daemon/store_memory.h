@@ -9,26 +9,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum keep_record_kind { KEEP_TYPE = 1, KEEP_DESCRIPTOR, KEEP_BYTES };
+enum store_record_kind { STORE_TYPE = 1, STORE_DESCRIPTOR, STORE_BYTES };
 
 /* A record: its kind, the number of a descriptor, and two texts by their lengths. */
-struct keep_record {
+struct store_record {
 	uint32_t kind, number, key_length, unused;
 	uint64_t length;
 };
 
-void keep_record_add(struct buf *, enum keep_record_kind, uint32_t number, const char *key,
-                     const void *bytes, size_t length);
+void store_record_add(struct buf *, enum store_record_kind, uint32_t number, const char *key,
+                      const void *bytes, size_t length);
 
 /* The record at `at`, and the key, which is yours; returns where its bytes begin, behind which the
    next one is. NULL at the end. */
-const char *keep_record_next(const char *at, const char *end, struct keep_record *, char **key);
+const char *store_record_next(const char *at, const char *end, struct store_record *, char **key);
 
 /* `number` is one more than the last time. Where there is no memory, what was before stays. */
-void keep_memory_write(int fd, uint64_t number, const struct buf *records);
+void store_memory_write(int fd, uint64_t number, const struct buf *records);
 
 /* The records that were finished last, yours, and their number; NULL: there are none. Where they
    are `damaged`, those of the time before, or none. */
-char *keep_memory_read(int fd, uint64_t *number, size_t *length, bool *damaged);
+char *store_memory_read(int fd, uint64_t *number, size_t *length, bool *damaged);
 
 #endif

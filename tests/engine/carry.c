@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a block leaves to the one that takes its place. */
-#include "engine/estate.h"
+#include "engine/carry.h"
 
 #include "engine/shadow.h"
 #include "rig.h"
@@ -33,12 +33,13 @@ static int open_it(struct pt_block *b, struct pt_error *err)
 {
 	struct keeper *k = pt_state(b);
 	size_t length = 0;
-	k->kept = pt_left(b, k->thing, &k->fd);
-	const void *bytes = pt_left_bytes(b, k->thing, &length);
+	k->kept = pt_carried_fd(b, k->thing, &k->fd);
+	const void *bytes = pt_carried_bytes(b, k->thing, &length);
 	ck_assert(!k->kept == !bytes);
 	if (bytes)
 		ck_assert(length == 5 && !memcmp(bytes, "bytes", 5));
-	ck_assert(!pt_left(b, "something else", &k->fd) && !pt_left_bytes(b, "else", &length));
+	ck_assert(!pt_carried_fd(b, "something else", &k->fd) &&
+	          !pt_carried_bytes(b, "else", &length));
 	if (fail_next)
 		return pt_fail(err, -ENODEV, NULL, "the bench says no");
 	if (k->kept)
@@ -48,14 +49,14 @@ static int open_it(struct pt_block *b, struct pt_error *err)
 	return 0;
 }
 
-static void leave(struct pt_block *b, struct pt_estate *estate)
+static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct keeper *k = pt_state(b);
-	pt_leave(estate, k->thing, k->fd);
-	pt_leave_bytes(estate, k->thing, "bytes", 5);
+	pt_carry_fd(carry, k->thing, k->fd);
+	pt_carry_bytes(carry, k->thing, "bytes", 5);
 }
 
-static void inherit(struct pt_block *b, struct pt_block *old)
+static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct keeper *k = pt_state(b), *before = pt_state(old);
 	if (!k->kept)
@@ -89,8 +90,8 @@ static const struct pt_type keeper = {
 	.size = sizeof(struct keeper),
 	.init = init,
 	.open = open_it,
-	.leave = leave,
-	.inherit = inherit,
+	.carry = carry,
+	.take_over = take_over,
 	.close = close_it,
 };
 
@@ -188,27 +189,27 @@ START_TEST(a_trial_leaves_nothing)
 }
 END_TEST
 
-/* Without a successor that inherits: what the next daemon gets. */
+/* Without a successor that takes over: what the next daemon gets. */
 START_TEST(a_copy_of_a_descriptor_is_taken_once_or_closed)
 {
 	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
 	struct pt_block *b = rig_block(r, "it");
 	size_t count;
-	b->estate = estate_of(b, PT_FOR_RESTART);
-	const struct estate_item *items = estate_items(b->estate, &count);
+	b->carried = carry_of(b, PT_FOR_RESTART);
+	const struct carry_item *items = carry_items(b->carried, &count);
 	ck_assert_uint_eq(count, 2);
 	int copy = items[0].fd, fd = -1;
 	ck_assert_int_ne(copy, state_of(r)->fd);
-	ck_assert(pt_left(b, "a", &fd));
+	ck_assert(pt_carried_fd(b, "a", &fd));
 	ck_assert_int_eq(fd, copy);
-	ck_assert(!pt_left(b, "a", &fd));
+	ck_assert(!pt_carried_fd(b, "a", &fd));
 	close(fd);
-	estate_free(b->estate);
+	carry_free(b->carried);
 
-	b->estate = estate_of(b, PT_FOR_RESTART);
-	copy = estate_items(b->estate, &count)[0].fd;
-	estate_free(b->estate);
-	b->estate = NULL;
+	b->carried = carry_of(b, PT_FOR_RESTART);
+	copy = carry_items(b->carried, &count)[0].fd;
+	carry_free(b->carried);
+	b->carried = NULL;
 	ck_assert_int_eq(fcntl(copy, F_GETFD), -1);
 	rig_end(r);
 }
@@ -221,10 +222,10 @@ static void join(void *arg, const struct pt_msg *m, bool high)
 	strncat(arg, (const char *)m->bytes, m->length);
 }
 
-static int fd_of(const struct pt_estate *estate)
+static int fd_of(const struct pt_carry *carry)
 {
 	size_t count;
-	const struct estate_item *items = estate_items(estate, &count);
+	const struct carry_item *items = carry_items(carry, &count);
 	ck_assert_uint_eq(count, 1);
 	return items[0].fd;
 }
@@ -246,21 +247,21 @@ START_TEST(a_queue_that_is_damaged_is_begun_anew)
 	add_left(r, s, "two ");
 	const uint32_t too_long = UINT32_MAX - 100;
 	ck_assert_int_eq(pwrite(shadow_fd(s), &too_long, sizeof too_long, 4096 + 48 + 16), 4);
-	b->estate = estate_new(PT_FOR_RESTART);
-	estate_add_fd(b->estate, ESTATE_QUEUE, dup(shadow_fd(s)));
+	b->carried = carry_new(PT_FOR_RESTART);
+	carry_add_fd(b->carried, CARRY_QUEUE, dup(shadow_fd(s)));
 	shadow_free(s);
 
-	estate_free(estate_of(b, PT_FOR_RESTART));
+	carry_free(carry_of(b, PT_FOR_RESTART));
 	push(r, LOW, "three ");
-	struct pt_estate *next = estate_of(b, PT_FOR_RESTART);
+	struct pt_carry *next = carry_of(b, PT_FOR_RESTART);
 	struct shadow *found = shadow_open(dup(fd_of(next)));
 	char text[100] = "";
 	ck_assert_uint_eq(shadow_each(found, join, text), 0);
 	ck_assert_str_eq(text, "one three ");
-	ck_assert_str_eq(b->count.left[0].why, "restart");
-	ck_assert_uint_eq(b->count.left[0].count, 1);
+	ck_assert_str_eq(b->count.gone[0].why, "restart");
+	ck_assert_uint_eq(b->count.gone[0].count, 1);
 	shadow_free(found);
-	estate_free(next);
+	carry_free(next);
 	rig_end(r);
 }
 END_TEST
@@ -268,22 +269,22 @@ END_TEST
 START_TEST(what_is_left_damaged_is_told_and_counted)
 {
 	struct rig *r = rig_graph("it = QueueSink()");
-	struct pt_estate *damaged = estate_new(PT_FOR_RESTART);
-	estate_set_damaged(damaged);
-	pt_engine_leave(rig_engine(r), "it", NULL, damaged);
+	struct pt_carry *damaged = carry_new(PT_FOR_RESTART);
+	carry_set_damaged(damaged);
+	pt_engine_carry(rig_engine(r), "it", NULL, damaged);
 	struct pt_block *b = rig_block(r, "it");
-	ck_assert_ptr_null(estate_take(rig_engine(r), "other", "QueueSink"));
-	b->estate = estate_take(rig_engine(r), "it", "QueueSink");
-	ck_assert_ptr_eq(b->estate, damaged);
-	estate_tell_damage(b);
-	estate_tell_damage(b);
-	ck_assert_str_eq(b->count.left[0].why, "restart");
-	ck_assert_uint_eq(b->count.left[0].count, 1);
+	ck_assert_ptr_null(carry_take(rig_engine(r), "other", "QueueSink"));
+	b->carried = carry_take(rig_engine(r), "it", "QueueSink");
+	ck_assert_ptr_eq(b->carried, damaged);
+	carry_tell_damage(b);
+	carry_tell_damage(b);
+	ck_assert_str_eq(b->count.gone[0].why, "restart");
+	ck_assert_uint_eq(b->count.gone[0].count, 1);
 	rig_end(r);
 }
 END_TEST
 
-UNIT_TESTS("engine/estate", what_is_left_is_not_opened_anew,
+UNIT_TESTS("engine/carry", what_is_left_is_not_opened_anew,
            another_thing_is_opened_and_the_old_one_closed,
            a_change_that_fails_leaves_it_where_it_was, nothing_is_left_by_what_does_not_run,
            a_trial_leaves_nothing, a_copy_of_a_descriptor_is_taken_once_or_closed,

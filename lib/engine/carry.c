@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A short list of what is carried over, by key. */
+#include "engine/carry.h"
+
+#include "base/buf.h"
+#include "engine/engine.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct pt_carry {
+	enum pt_carry_to leaving;
+	struct carry_item *items;
+	size_t count;
+	bool damaged;
+};
+
+/* What an earlier daemon's block has carried over. */
+struct carried {
+	struct carried *next;
+	char *block, *type;
+	struct pt_carry *carry;
+};
+
+struct pt_carry *carry_new(enum pt_carry_to leaving)
+{
+	struct pt_carry *e = must_calloc(1, sizeof *e);
+	e->leaving = leaving;
+	return e;
+}
+
+static void close_item(struct carry_item *item)
+{
+	if (item->fd >= 0)
+		close(item->fd);
+	item->fd = -1;
+}
+
+void carry_close(struct pt_carry *e)
+{
+	for (size_t i = 0; e && i < e->count; i++) {
+		if (!strcmp(e->items[i].key, CARRY_QUEUE))
+			continue;
+		e->items[i].unasked = e->items[i].fd >= 0;
+		close_item(&e->items[i]);
+	}
+}
+
+static void report(struct pt_engine *e, const char *block, const char *words)
+{
+	if (e->hooks.report)
+		e->hooks.report(e->hooks.arg, block, 0, words);
+}
+
+void carry_tell_unasked(const struct pt_block *b)
+{
+	struct buf words = BUF_INIT;
+	for (size_t i = 0; b->carried && i < b->carried->count; i++)
+		if (b->carried->items[i].unasked)
+			buf_addf(&words, "%s'%s'", words.length ? ", " : "",
+			         b->carried->items[i].key);
+	if (words.length) {
+		buf_adds(&words, " of before the restart is closed: the block is another now");
+		report(b->engine, b->name, words.data);
+	}
+	buf_free(&words);
+}
+
+void carry_free(struct pt_carry *e)
+{
+	if (!e)
+		return;
+	for (size_t i = 0; i < e->count; i++) {
+		close_item(&e->items[i]);
+		free(e->items[i].key);
+		free(e->items[i].bytes);
+	}
+	free(e->items);
+	free(e);
+}
+
+/* A block that is not running has nothing open, but one that opens nothing may hold messages. */
+struct pt_carry *carry_of(struct pt_block *b, enum pt_carry_to leaving)
+{
+	if (!b->type->carry || (!b->started && b->type->open))
+		return NULL;
+	struct pt_carry *e = carry_new(leaving);
+	b->type->carry(b, e);
+	if (e->count)
+		return e;
+	carry_free(e);
+	return NULL;
+}
+
+bool carry_can_take_over(const struct pt_block *fresh, const struct pt_block *old)
+{
+	return old->type == fresh->type && fresh->type->take_over;
+}
+
+struct pt_carry *carry_for(const struct pt_block *fresh, struct pt_block *old)
+{
+	return carry_can_take_over(fresh, old) ? carry_of(old, PT_TO_SUCCESSOR) : NULL;
+}
+
+void carry_set_damaged(struct pt_carry *e)
+{
+	e->damaged = true;
+}
+
+void carry_tell_damage(struct pt_block *b)
+{
+	if (!b->carried || !b->carried->damaged)
+		return;
+	b->carried->damaged = false;
+	pt_lost(b, 1, "restart");
+	pt_report(b, -EIO, "what it had left before the restart is damaged: it begins anew");
+}
+
+struct carry_item *carry_items(const struct pt_carry *e, size_t *count)
+{
+	*count = e->count;
+	return e->items;
+}
+
+static struct carry_item *add(struct pt_carry *e, const char *key)
+{
+	e->items = must_realloc(e->items, e->count + 1, sizeof *e->items);
+	struct carry_item *item = &e->items[e->count++];
+	*item = (struct carry_item){.key = must_strdup(key), .fd = -1};
+	return item;
+}
+
+void carry_add_fd(struct pt_carry *e, const char *key, int fd)
+{
+	add(e, key)->fd = fd;
+}
+
+/* ---- what blocks call ---- */
+
+enum pt_carry_to pt_carry_to(const struct pt_carry *e)
+{
+	return e->leaving;
+}
+
+void pt_carry_fd(struct pt_carry *e, const char *key, int fd)
+{
+	if (e->leaving == PT_TO_SUCCESSOR) {
+		add(e, key);
+		return;
+	}
+	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy >= 0)
+		carry_add_fd(e, key, copy);
+}
+
+void pt_carry_bytes(struct pt_carry *e, const char *key, const void *bytes, size_t length)
+{
+	struct carry_item *item = add(e, key);
+	item->bytes = must_calloc(length + 1, 1);
+	item->length = length;
+	if (length)
+		memcpy(item->bytes, bytes, length);
+}
+
+static struct carry_item *find(const struct pt_block *b, const char *key, bool bytes)
+{
+	struct pt_carry *e = b->carried;
+	for (size_t i = 0; e && i < e->count; i++)
+		if (!strcmp(e->items[i].key, key) && !e->items[i].bytes == !bytes)
+			return &e->items[i];
+	return NULL;
+}
+
+bool pt_carried_fd(struct pt_block *b, const char *key, int *fd)
+{
+	struct carry_item *item = find(b, key, false);
+	if (!item || (item->fd < 0 && b->carried->leaving != PT_TO_SUCCESSOR))
+		return false;
+	*fd = item->fd;
+	item->fd = -1;
+	return true;
+}
+
+const void *pt_carried_bytes(struct pt_block *b, const char *key, size_t *length)
+{
+	const struct carry_item *item = find(b, key, true);
+	if (!item)
+		return NULL;
+	*length = item->length;
+	return item->bytes;
+}
+
+void pt_carry_changed(struct pt_block *b)
+{
+	b->carry_stale = b->engine->carry_stale = true;
+}
+
+/* ---- to the next daemon ---- */
+
+static void tell(struct pt_block *b, enum pt_carry_to leaving)
+{
+	const struct pt_engine_hooks *hooks = &b->engine->hooks;
+	b->carry_stale = false;
+	if (hooks->carry && b->type->carry)
+		hooks->carry(hooks->arg, b->name, b->type->name, carry_of(b, leaving));
+}
+
+void carry_tell(struct pt_block *b)
+{
+	tell(b, PT_FOR_RESTART);
+}
+
+void carry_tell_last(struct pt_block *b)
+{
+	tell(b, PT_AT_END);
+}
+
+void carry_tell_gone(struct pt_engine *e, const char *block, const char *type)
+{
+	if (e->hooks.carry)
+		e->hooks.carry(e->hooks.arg, block, type, NULL);
+}
+
+void carry_tell_stale(struct pt_engine *e)
+{
+	if (!e->carry_stale || e->ending)
+		return;
+	e->carry_stale = false;
+	for (unsigned i = 0; i < e->graph->count; i++) {
+		struct pt_block *b = e->graph->blocks[i]->alive;
+		if (b->carry_stale && (b->started || !b->type->open) && !b->away)
+			carry_tell(b);
+	}
+}
+
+void carry_settle(struct pt_engine *e)
+{
+	if (e->hooks.carry_settle)
+		e->hooks.carry_settle(e->hooks.arg);
+}
+
+void pt_engine_carry(struct pt_engine *e, const char *block, const char *type,
+                     struct pt_carry *carry)
+{
+	struct carried *c = must_calloc(1, sizeof *c);
+	*c = (struct carried){e->carried, must_strdup(block), type ? must_strdup(type) : NULL,
+	                      carry};
+	e->carried = c;
+}
+
+static void carried_free(struct carried *c)
+{
+	carry_free(c->carry);
+	free(c->block);
+	free(c->type);
+	free(c);
+}
+
+static bool is_of(const struct carried *c, const char *block, const char *type)
+{
+	return !strcmp(c->block, block) && (!c->type || !strcmp(c->type, type));
+}
+
+struct pt_carry *carry_take(struct pt_engine *e, const char *block, const char *type)
+{
+	for (struct carried **at = &e->carried; *at; at = &(*at)->next) {
+		struct carried *c = *at;
+		if (!is_of(c, block, type))
+			continue;
+		struct pt_carry *carry = c->carry;
+		*at = c->next;
+		c->carry = NULL;
+		carried_free(c);
+		return carry;
+	}
+	return NULL;
+}
+
+void carry_forget(struct pt_engine *e)
+{
+	for (struct carried *c; (c = e->carried);) {
+		e->carried = c->next;
+		if (e->hooks.carry)
+			report(e, c->block,
+			       "what it had left before the restart is let go: there is no such "
+			       "block any more, or it has another type");
+		carry_tell_gone(e, c->block, c->type ? c->type : "");
+		carried_free(c);
+	}
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a running block carries over to the one that takes its place, now or in the next daemon. */
+#ifndef ENGINE_CARRY_H
+#define ENGINE_CARRY_H
+
+#include <pipetool/block.h>
+
+/*
+ * Items by key, as the type's `carry` has listed them: descriptors, bytes, and mere promises. It is
+ * made on the engine's thread, and hung on the fresh block, whose `open` asks it on a worker
+ * thread. What was not asked for by the end of `open` is closed.
+ */
+struct pt_carry;
+struct pt_engine;
+
+#define CARRY_QUEUE "queue" /* see shadow.h; it may be asked for after `open`, too */
+
+/* Asks a block. To a successor: descriptors stay where they are, and the block lives on until it is
+   taken over; otherwise each is duplicated. NULL: it carries nothing. */
+struct pt_carry *carry_of(struct pt_block *, enum pt_carry_to);
+/* The same for the block that is to take its place: NULL if that is of another type. */
+struct pt_carry *carry_for(const struct pt_block *fresh, struct pt_block *old);
+
+/* One to be filled by hand. */
+struct pt_carry *carry_new(enum pt_carry_to);
+void carry_add_fd(struct pt_carry *, const char *key, int fd); /* takes it */
+void carry_set_damaged(struct pt_carry *);                     /* there was more */
+void carry_tell_damage(struct pt_block *);                     /* counts and tells it, if so */
+void carry_free(struct pt_carry *);               /* closes what was not taken; NULL does nothing */
+void carry_close(struct pt_carry *);              /* but keeps bytes and queue; NULL does nothing */
+void carry_tell_unasked(const struct pt_block *); /* what that has closed */
+
+bool carry_can_take_over(const struct pt_block *fresh, const struct pt_block *old);
+
+struct carry_item {
+	char *key;
+	int fd;       /* -1: bytes, a promise, or taken */
+	bool unasked; /* `open` has not asked for the descriptor, which is closed */
+	uint8_t *bytes;
+	size_t length;
+};
+struct carry_item *carry_items(const struct pt_carry *, size_t *count);
+
+/* ---- what the engine tells by hooks.carry ---- */
+void carry_tell(struct pt_block *);
+void carry_tell_last(struct pt_block *); /* that is about to be stopped for the last time */
+void carry_tell_gone(struct pt_engine *, const char *block, const char *type);
+void carry_tell_stale(struct pt_engine *); /* those that have said so; at the end each is asked */
+void carry_settle(struct pt_engine *);     /* [worker] */
+
+/* What an earlier daemon's block has carried over, or NULL; and what nobody has taken is closed and
+   told. */
+struct pt_carry *carry_take(struct pt_engine *, const char *block, const char *type);
+void carry_forget(struct pt_engine *);
+
+#endif
