@@ -19,6 +19,7 @@ struct waiting {
 	struct ctl *ctl; /* without a block: the engine as a whole */
 	struct pt_client *client;
 	json_t *stats; /* NULL: there is no such engine */
+	bool between;  /* it is just being made or destroyed: neither there nor gone */
 };
 
 static const json_t *block_of(const struct waiting *w)
@@ -55,6 +56,8 @@ static bool engine_is(const struct waiting *w, const char *state)
 static bool is(const struct waiting *w, const char *state)
 {
 	const json_t *block = w->ctl->block ? block_of(w) : NULL;
+	if (w->between)
+		return false;
 	if (!w->stats || (w->ctl->block && !block))
 		return !strcmp(state, "gone");
 	if (!w->ctl->block)
@@ -85,7 +88,8 @@ static int look(struct waiting *w, struct pt_error *err)
 	if (shown) /* which knows of what could not be started, too */
 		json_object_set(w->stats, "state", json_object_get(shown, "state"));
 	json_decref(shown);
-	if (code != -PT_ENOENGINE)
+	w->between = code == -PT_ESTATE;
+	if (code != -PT_ENOENGINE && !w->between)
 		return code;
 	json_decref(w->stats);
 	w->stats = NULL;

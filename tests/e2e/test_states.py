@@ -74,7 +74,7 @@ def test_a_file_that_comes_is_waited_for(daemons, tmp_path):
     with daemon.client() as client:
         wait = events_of(client)
         await_state(daemon, "failed")
-        makers.pcap(source, makers.some_packets(3))
+        os.rename(makers.pcap(tmp_path / "whole.pcap", makers.some_packets(3)), source)
         wait("engine.state", state="running")
     eventually(lambda: daemon.client().stats("e", "q")["in"] == 3)
     assert daemon.log().count("engine e does not run") == 1  # and not once for each try
