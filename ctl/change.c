@@ -246,6 +246,8 @@ void change_print(struct ctl *ctl, struct buf *b, json_t *result)
 		change_show_ops(b, json_object_get(result, "plan"), "");
 	else if (!ctl_flag(ctl, "quiet"))
 		tell_done(ctl, b, result);
+	if (ctl_flag(ctl, "start") && !ctl_flag(ctl, "dry_run") && !ctl_flag(ctl, "quiet"))
+		print_notes(ctl, b, result);
 }
 
 int change_done(struct ctl *ctl, json_t *result)

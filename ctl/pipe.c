@@ -34,7 +34,8 @@ static int require(const struct pipe_text *p, const char *hint, struct pt_error 
 	if (!hint || json_array_size(p->program.ops))
 		return 0;
 	if (p->given)
-		pt_fail(err, -PT_EREQUEST, "pipe", "%s%sthere is no statement: nothing is done",
+		pt_fail(err, -PT_EREQUEST, "pipe",
+		        "%s%sthere is no statement that makes a block or a link: nothing is done",
 		        p->origin ? p->origin : "", p->origin ? ": " : "");
 	else
 		pt_fail(err, -PT_EREQUEST, "pipe", "PIPE is missing, or '--file'");
@@ -55,6 +56,7 @@ int pipe_parse(struct pipe_text *p, struct ctl *ctl, const char *engine, const c
 	code = lang_parse(p->text.data ? p->text.data : "", p->text.length, &env, &p->program, err);
 	if (code && p->origin)
 		error_introduce(err, 0, p->origin);
+	code = world_verdict(&p->world, code, err);
 	return code ? code : require(p, hint, err);
 }
 

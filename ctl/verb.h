@@ -60,6 +60,7 @@ void print_call(struct ctl *, struct buf *, json_t *),
 	print_list(struct ctl *, struct buf *, json_t *),
 	print_load(struct ctl *, struct buf *, json_t *),
 	print_log(struct ctl *, struct buf *, json_t *),
+	print_notes(struct ctl *, struct buf *, json_t *),
 	print_types(struct ctl *, struct buf *, json_t *),
 	print_wait(struct ctl *, struct buf *, json_t *);
 

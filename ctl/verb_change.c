@@ -147,6 +147,7 @@ int verb_set(struct ctl *ctl)
 	json_array_foreach (ctl_many(ctl, "key=value"), i, word)
 		if (!code)
 			code = add_value(&world, rows, json_string_value(word), params, &err);
+	code = world_verdict(&world, code, &err);
 	world_fini(&world);
 	return run_one(ctl, code, op, &err);
 }
@@ -161,6 +162,7 @@ int verb_replace(struct ctl *ctl)
 	struct lang_env env = world_env(&world);
 	if (!code)
 		code = lang_parse_block(text, strlen(text), &env, &block, &err);
+	code = world_verdict(&world, code, &err);
 	json_object_update_missing(op, block);
 	json_decref(block);
 	world_fini(&world);

@@ -107,6 +107,14 @@ static int create(struct running *r, struct pt_error *err)
 	return code;
 }
 
+static void tell_notes(struct ctl *ctl)
+{
+	struct buf notes = BUF_INIT;
+	print_notes(ctl, &notes, NULL);
+	fputs(notes.data ? notes.data : "", stderr);
+	buf_free(&notes);
+}
+
 static int prepare(struct running *r, struct pt_error *err)
 {
 	int code = pipe_gather(&r->pipe, r->ctl, err);
@@ -129,6 +137,8 @@ static int prepare(struct running *r, struct pt_error *err)
 			pipe_locate(&r->pipe, err);
 		r->started = !code;
 	}
+	if (!code)
+		tell_notes(r->ctl);
 	return code;
 }
 

@@ -11,14 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Bytes of messages in one request: with every byte escaped they still fit a line. */
-enum { BATCH = 128 * 1024, MESSAGE_MAX = 700 * 1024, READ_SIZE = 64 * 1024 };
-enum { LINE_LENGTH_MAX = 4 * MESSAGE_MAX }; /* in hex, with blanks, it is longer */
+/* So much in base64 fits a request; in hex, with blanks, it is longer. */
+enum { MESSAGE_MAX = 11 * 1024 * 1024, LINE_LENGTH_MAX = 4 * MESSAGE_MAX };
+enum { LONG = 128 * 1024, READ_SIZE = 64 * 1024 };
 
 struct sending {
 	struct ctl *ctl;
-	json_t *messages; /* not sent yet */
-	size_t bytes;     /* in them */
+	json_t *messages; /* not sent yet: they are taken together or not at all */
 	json_t *result;
 };
 
@@ -31,7 +30,6 @@ static int flush(struct sending *s, struct pt_error *err)
 	if (ctl_flag(s->ctl, "high"))
 		json_object_set_new(params, "canal", json_string("high"));
 	s->messages = json_array();
-	s->bytes = 0;
 	json_decref(s->result);
 	s->result = NULL;
 	return ctl_call(s->ctl, "block.send", params, &s->result, err);
@@ -51,11 +49,11 @@ static int decode(const struct ctl *ctl, struct buf *b, const char *text, size_t
 	return 0;
 }
 
-/* A long message as base64, whose length is known; a longer one fits no line. */
+/* A long message as base64, whose length is known. */
 static json_t *to_json(const struct buf *b)
 {
 	struct buf text = BUF_INIT;
-	if (b->length <= BATCH)
+	if (b->length <= LONG)
 		return param_bytes_to_json(b->data, b->length);
 	encode_base64(&text, b->data, b->length);
 	json_t *json = json_pack("{s:s%}", "base64", text.data, text.length);
@@ -76,12 +74,8 @@ static int add(struct sending *s, const char *text, size_t length, struct pt_err
 	int code = decode(s->ctl, &b, text, length, err);
 	if (!code && b.length > MESSAGE_MAX)
 		code = too_long(b.length, "", err);
-	if (!code && s->bytes && s->bytes + b.length > BATCH)
-		code = flush(s, err);
-	if (!code) {
+	if (!code)
 		json_array_append_new(s->messages, to_json(&b));
-		s->bytes += b.length + 8;
-	}
 	buf_free(&b);
 	return code;
 }

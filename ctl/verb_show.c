@@ -66,6 +66,15 @@ static void add_notes(struct buf *b, const json_t *blocks)
 		}
 }
 
+/* What blocks tell of how they started, as which interface was taken. */
+void print_notes(struct ctl *ctl, struct buf *b, json_t *result)
+{
+	json_t *shown = NULL;
+	ctl_call(ctl, "engine.show", ctl_engine(ctl), &shown, NULL);
+	add_notes(b, json_object_get(shown, "blocks"));
+	json_decref(shown);
+}
+
 static void add_errors(struct buf *b, const json_t *blocks)
 {
 	size_t i;

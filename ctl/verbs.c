@@ -355,7 +355,7 @@ const struct verb verbs[] = {
 	{"confirm", "let a change stay that was made with --confirm", NULL, engine_rows, VERB_GRAPH,
          .method = "engine.confirm"},
 	{"start", "start an engine, or what has failed in one that runs", NULL, engine_rows,
-         VERB_RUNNING, .method = "engine.start"},
+         VERB_RUNNING, .method = "engine.start", .print = print_notes},
 	{"stop", "stop an engine: sources first, then sinks are flushed", NULL, stop_rows,
          VERB_RUNNING, .run = verb_stop},
 	{"wait", "wait until an engine or a block is in a state",
@@ -424,9 +424,10 @@ const struct verb verbs[] = {
          wireshark_rows, VERB_LOOKING, .run = verb_wireshark},
 	{"send", "send messages into the graph from a feeder",
          "Returns when the messages have gone through the graph, or tells how many wait for it: "
-         "while the engine is stopped, or a sink is full, they wait in the block, in order. Lines "
-         "of standard input are sent as they come. Several messages are taken together or not at "
-         "all, up to 128 KiB of them.\n\n  ptctl send p.s foo 'i like potato'\n  tail -f "
+         "while the engine is stopped, or a sink is full, they wait in the block, in order. "
+         "Several "
+         "messages are taken together or not at all; lines of standard input are sent as they "
+         "come.\n\n  ptctl send p.s foo 'i like potato'\n  tail -f "
          "/var/log/syslog | ptctl send p.s",
          send_rows, VERB_FEEDING, .run = verb_send},
 	{"close", "tell a feeder that nothing more will be sent, cut a pipe's connection", NULL,

@@ -2,7 +2,7 @@
 /* What the pipe language has to know of the daemon: its types, and an engine's blocks. */
 #include "ctl/world.h"
 
-#include "base/buf.h"
+#include "base/error.h"
 #include "base/json.h"
 #include "type/param.h"
 #include <stdlib.h>
@@ -56,9 +56,12 @@ const struct pt_param *world_params(struct world *w, const char *type)
 	for (struct world_type *t = w->shown; t; t = t->next)
 		if (!strcmp(text_of(t->json, "name"), type))
 			return t->rows;
-	if (!item_of(json_object_get(w->types, "types"), "name", type))
+	if (w->lost.count || !item_of(json_object_get(w->types, "types"), "name", type))
 		return NULL;
-	if (ctl_call(w->ctl, "type.show", json_pack("{s:s}", "type", type), &json, NULL))
+	int code = ctl_call(w->ctl, "type.show", json_pack("{s:s}", "type", type), &json, &w->lost);
+	if (code == -PT_ENOTYPE) /* since they were listed */
+		pt_error_clear(&w->lost);
+	if (code)
 		return NULL;
 	struct world_type *t = must_calloc(1, sizeof *t);
 	*t = (struct world_type){w->shown, json, rows_of(json_object_get(json, "params"))};
@@ -153,8 +156,19 @@ int world_init(struct world *w, struct ctl *ctl, const char *engine, struct pt_e
 	return code;
 }
 
+int world_verdict(struct world *w, int code, struct pt_error *err)
+{
+	if (!w->lost.count)
+		return code;
+	code = w->lost.faults[0].code;
+	pt_error_clear(err);
+	error_move(err, &w->lost);
+	return code;
+}
+
 void world_fini(struct world *w)
 {
+	pt_error_clear(&w->lost);
 	while (w->shown) {
 		struct world_type *t = w->shown;
 		w->shown = t->next;

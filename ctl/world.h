@@ -13,8 +13,9 @@ struct world {
 	json_t *engine; /* what engine.show answered, or NULL: then there are no blocks */
 	struct world_type *shown;
 	char *directory;
-	bool lenient;      /* names may be taken, and need not be there: the daemon tells */
-	json_t *constants; /* of -D */
+	bool lenient;         /* names may be taken, and need not be there: the daemon tells */
+	json_t *constants;    /* of -D */
+	struct pt_error lost; /* the daemon did not answer a question: what and why */
 };
 
 /* Asks; `engine` may be NULL. The caller calls world_fini in every case. */
@@ -22,6 +23,10 @@ int world_init(struct world *, struct ctl *, const char *engine, struct pt_error
 void world_fini(struct world *);
 
 struct lang_env world_env(struct world *); /* as long as the world lives */
+
+/* What came of a text that the world was asked about: where it could not be, that goes before all
+   that followed from it. Returns the code that counts. */
+int world_verdict(struct world *, int code, struct pt_error *);
 
 /* Its rows, or NULL: there is no such type. */
 const struct pt_param *world_params(struct world *, const char *type);

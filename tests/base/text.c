@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "base/map.h"
 #include "base/name.h"
+#include "base/json.h"
 #include "base/near.h"
 #include "base/quote.h"
 #include "base/utf8.h"
@@ -118,12 +119,28 @@ START_TEST(names_are_plain)
 }
 END_TEST
 
+START_TEST(what_json_does_not_have_is_empty)
+{
+	json_t *list = json_pack("[{s:s, s:i}, {s:s, s:f}, i]", "name", "a", "n", 3, "name", "b",
+	                         "n", 1.5);
+	ck_assert_str_eq(text_of(item_of(list, "name", "b"), "name"), "b");
+	ck_assert_double_eq(number_of(item_of(list, "name", "b"), "n"), 1.5);
+	ck_assert_int_eq(integer_of(item_of(list, "name", "a"), "n"), 3);
+	ck_assert_ptr_null(item_of(list, "name", "c"));
+	ck_assert_str_eq(text_of(item_of(list, "name", "a"), "n"), "");
+	ck_assert_str_eq(text_of(NULL, "name"), "");
+	ck_assert_int_eq(integer_of(json_array_get(list, 2), "n"), 0);
+	json_decref(list);
+}
+END_TEST
+
 START_TEST(the_nearest_name_is_found_if_it_is_near)
 {
 	struct near n = near_init("Drian");
 	near_try(&n, "Drain");
 	near_try(&n, "UpDrain");
 	ck_assert_str_eq(near_best(&n), "Drain");
+	ck_assert_str_eq(near_say(&n), "; did you mean 'Drain'?");
 	n = near_init("queuesink");
 	near_try(&n, "QueueSink");
 	ck_assert_str_eq(near_best(&n), "QueueSink");
@@ -178,5 +195,5 @@ END_TEST
 UNIT_TESTS("base/text", wide_characters_take_two_columns, text_for_a_terminal_cannot_drive_it,
            a_buffer_grows_and_is_consumed, base64_and_hex_go_there_and_back,
            what_is_not_base64_is_refused, hex_may_have_spaces_and_colons_between_bytes,
-           quotes_are_as_in_python, names_are_plain, the_nearest_name_is_found_if_it_is_near,
-           a_map_finds_what_was_put_in)
+           quotes_are_as_in_python, names_are_plain, what_json_does_not_have_is_empty,
+           the_nearest_name_is_found_if_it_is_near, a_map_finds_what_was_put_in)

@@ -365,9 +365,18 @@ def test_an_engine_with_a_block_that_waits_stops_changes_and_ends(pair, network)
 
 def test_which_interface_was_taken_is_told(pair):
     _, right = pair
-    right.create("in", "n = SniffSource(); n > Sink()")
+    note = "captures on 'pr', the first that is up"
+    made = right.ok("create", "in", "n = SniffSource(); n > Sink()", "--start")
+    assert made.splitlines()[1:] == [f"n: {note}"]
     with right.client() as rpc:
-        assert rpc.show("in", "n")["note"] == "captures on 'pr', the first that is up"
+        assert rpc.show("in", "n")["note"] == note
+    right.ok("stop", "in")
+    assert right.ok("start", "in") == f"n: {note}\n"
+    assert right.ok("create", "quiet", "SniffSource() > Sink()", "--start", "-q") == ""
+    named = right.ok("create", "named", "n = SniffSource('lo'); n > Sink()", "--start")
+    assert named == "revision 1: added n, sink1; linked n > sink1\n"
+    ran = right.ptctl("run", "n = SniffSource(); n > Sink()", "--timeout", "0.1")
+    assert ran.code == 4 and ran.out == "" and ran.err.splitlines()[0] == f"n: {note}"
 
 
 def test_a_clean_stop_waits_for_a_sink_that_waits_for_its_interface(network, daemons):

@@ -6,7 +6,9 @@ import pathlib
 import pty
 import re
 import signal
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -16,6 +18,41 @@ from conftest import DEADLINE, SANITIZER, eventually, program, run_ptctl
 TREE = pathlib.Path(__file__).parents[2]
 EXIT = {"done": 0, "refused": 1, "usage": 2, "no daemon": 3, "timed out": 4, "conflict": 5,
         "not found": 6, "not permitted": 7}
+
+
+class Answers:
+    """In place of a daemon: answers each method as it is told, and hangs up at any other."""
+
+    def __init__(self, folder, **answers):
+        self.path, self.answers, self.asked = folder / "answers.sock", answers, []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            with connection, connection.makefile("rw", encoding="utf-8") as lines:
+                for line in lines:
+                    request = json.loads(line)
+                    self.asked.append((request["method"], request.get("params")))
+                    answer = self.answers.get(request["method"].replace(".", "_"))
+                    if answer is None:
+                        break
+                    answer = {"jsonrpc": "2.0", "id": request["id"], "result": answer}
+                    lines.write(json.dumps(answer) + "\n")
+                    lines.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
 
 # ---- exit states --------------------------------------------------------------------------------
@@ -38,6 +75,19 @@ def test_no_daemon(tmp_path):
     assert str(tmp_path / "nowhere.sock") in result.err and result.err.count("\n") == 1
     result = run_ptctl("list", env={"PIPETOOL_SOCKET": str(tmp_path / "other.sock")})
     assert result.code == EXIT["no daemon"] and "other.sock" in result.err
+
+
+@pytest.mark.parametrize("arguments", [
+    ["create", "e", "Drain('x', 3)"], ["apply", "e", "Drain(1)"], ["add", "e", "Drain(1) > d"],
+    ["set", "e.d", "f=1"], ["replace", "e.d", "Drain(1)"], ["run", "Drain(1)"],
+], ids=" ".join)
+def test_a_daemon_that_ends_while_it_is_asked_for_a_type(tmp_path, arguments):
+    shown = {"revision": 1, "blocks": [{"name": "d", "type": "Drain"}], "links": []}
+    with Answers(tmp_path, type_list={"types": [{"name": "Drain"}]}, engine_show=shown) as daemon:
+        result = run_ptctl("-s", daemon.path, *arguments)
+        assert daemon.asked[-1][0] == "type.show", daemon.asked
+    assert result.code == EXIT["no daemon"] and "closed the connection" in result.err, result
+    assert result.err.count("\n") == 1
 
 
 def test_the_socket_from_the_environment(daemon):
@@ -414,6 +464,7 @@ def test_a_text_without_a_statement_is_no_graph(daemon):
     daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
     daemon.ok("send", "e.s", "precious")
     for arguments in (["apply", "e"], ["apply", "e", ""], ["apply", "e", "# later"],
+                      ["apply", "e", "limit = 5"], ["create", "f", "limit = 5"],
                       ["apply", "e", "-f", "-"], ["apply", "e", "-f", "/dev/null"],
                       ["create", "f", ""], ["create", "f", "-f", "-"], ["add", "e", " ; "],
                       ["run", "# nothing"], ["unlink", "e", ""], ["unlink", "e", "s"],
@@ -531,6 +582,28 @@ def test_a_line_without_end_is_not_waited_for(daemon):
     assert b"or more is too long" in sending.stderr.read()
     assert sending.wait(DEADLINE) == 1
     sending.stderr.close()
+
+
+def test_messages_that_are_arguments_go_together(daemon, tmp_path):
+    many = [letter * 100_000 for letter in "abcdefgh"]
+    with Answers(tmp_path, block_send={}) as fake:
+        assert run_ptctl("-s", fake.path, "send", "e.s", *many).code == 0
+        ((method, params),) = fake.asked
+    assert method == "block.send" and params["messages"] == many
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    result = daemon.ptctl("send", "e.s", "--hex", *["61" * 50_000] * 4, "6x")
+    assert result.code == EXIT["usage"] and "'6x' is not hex" in result.err
+    assert json.loads(daemon.ok("-j", "show", "e.q"))["in"] == 0
+    daemon.ok("send", "e.s", *many)
+    assert daemon.ok("recv", "e.q", "-n", "8").split() == many
+
+
+def test_a_message_of_megabytes(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    daemon.ok("send", "e.s", input=b"x" * (11 << 20) + b"\n")
+    assert daemon.ok("recv", "e.q") == "x" * (11 << 20) + "\n"
+    result = daemon.ptctl("send", "e.s", input=b"x" * ((11 << 20) + 1) + b"\n")
+    assert result.code == EXIT["refused"] and "too long to be sent this way" in result.err
 
 
 def test_send_on_the_high_canal(daemon):

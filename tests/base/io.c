@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tests whole buffers over descriptors that take and give little at once. */
+#include "base/io.h"
+
+#include "unit.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LENGTH = 300000 };
+
+struct writing {
+	int fd;
+	const char *bytes;
+	int code;
+};
+
+static void *write_it(void *arg)
+{
+	struct writing *w = arg;
+	w->code = io_write(w->fd, w->bytes, LENGTH);
+	close(w->fd);
+	return NULL;
+}
+
+/* A pipe that does not wait, on both sides: more than it holds goes through all the same. */
+static int pass(size_t most, struct buf *got)
+{
+	static char bytes[LENGTH];
+	int ends[2];
+	pthread_t thread;
+	for (size_t i = 0; i < LENGTH; i++)
+		bytes[i] = (char)(i * 7);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	struct writing w = {ends[1], bytes, 1};
+	ck_assert_int_eq(pthread_create(&thread, NULL, write_it, &w), 0);
+	int code = io_read(ends[0], most, got);
+	close(ends[0]);
+	pthread_join(thread, NULL);
+	if (!code)
+		ck_assert(!w.code && got->length == LENGTH && !memcmp(got->data, bytes, LENGTH));
+	else
+		ck_assert(w.code == -EPIPE || !w.code);
+	return code;
+}
+
+START_TEST(all_of_it_goes_through)
+{
+	struct buf got = BUF_INIT;
+	ck_assert_int_eq(pass(LENGTH, &got), 0);
+	buf_free(&got);
+}
+END_TEST
+
+START_TEST(what_is_too_much_is_told)
+{
+	struct buf got = BUF_INIT;
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pass(LENGTH - 1, &got), -EFBIG);
+	buf_free(&got);
+}
+END_TEST
+
+START_TEST(what_is_appended_does_not_count)
+{
+	struct buf got = BUF_INIT;
+	int fd = open("/dev/null", O_RDONLY);
+	buf_adds(&got, "before");
+	ck_assert_int_eq(io_read(fd, 0, &got), 0);
+	ck_assert_str_eq(got.data, "before");
+	close(fd);
+	ck_assert_int_eq(io_read(fd, 10, &got), -EBADF);
+	ck_assert_int_eq(io_write(fd, "x", 1), -EBADF);
+	buf_free(&got);
+}
+END_TEST
+
+UNIT_TESTS("base/io", all_of_it_goes_through, what_is_too_much_is_told,
+           what_is_appended_does_not_count)
