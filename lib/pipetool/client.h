@@ -32,7 +32,8 @@ int pt_client_fd(const struct pt_client *); /* to poll for notifications */
 /* Calls a method. `params` is borrowed and may be NULL; *result is a new reference, written only
    on success. A refusal is told in `err` with its kinds, paths and hints as the daemon gave them.
    `timeout_s` < 0: waits for ever. -PT_ETIMEOUT if no answer came: its outcome is unknown, and the
-   connection is of no use any more. -EPIPE: the daemon went away. */
+   connection is of no use any more. -EPIPE: the daemon went away. Where it had not yet read the
+   first request of a connection to a path, the request goes to whoever listens there next, once. */
 int pt_client_call(struct pt_client *, const char *method, const struct json_t *params,
                    const int *fds, int fd_count, double timeout_s, struct json_t **result,
                    struct pt_error *err);

@@ -12,6 +12,7 @@
 
 struct pt_client {
 	struct wire wire;
+	char *path; /* NULL: it was open already */
 	json_int_t last_id;
 	bool broken;     /* an answer may be on its way that nobody waits for */
 	json_t *waiting; /* notifications, in order */
@@ -33,8 +34,13 @@ int pt_client_open(const char *path, struct pt_client **client, struct pt_error 
 {
 	char *chosen = path ? must_strdup(path) : pt_client_default_path();
 	int fd = dial(chosen, err);
-	free(chosen);
-	return fd < 0 ? fd : pt_client_open_fds(fd, fd, client);
+	if (fd < 0) {
+		free(chosen);
+		return fd;
+	}
+	pt_client_open_fds(fd, fd, client);
+	(*client)->path = chosen;
+	return 0;
 }
 
 void pt_client_close(struct pt_client *c)
@@ -43,6 +49,7 @@ void pt_client_close(struct pt_client *c)
 		return;
 	wire_fini(&c->wire);
 	json_decref(c->waiting);
+	free(c->path);
 	free(c);
 }
 
@@ -149,16 +156,25 @@ static int receive_answer(struct pt_client *c, json_int_t id, int64_t deadline, 
 	}
 }
 
-static int exchange(struct pt_client *c, const char *method, const json_t *params, const int *fds,
-                    int fd_count, int64_t deadline, json_t **answer)
+/* -ECONNRESET: the daemon went away before it had read the request. */
+static int exchange(struct pt_client *c, const struct buf *line, const int *fds, int fd_count,
+                    int64_t deadline, json_t **answer)
 {
-	struct buf line = BUF_INIT;
-	rpc_write_request(&line, ++c->last_id, method, params, fd_count);
-	int code = wire_send(&c->wire, line.data, line.length, fds, fd_count, deadline);
-	buf_free(&line);
-	if (code && code != -EPIPE)
-		return code;
-	return receive_answer(c, c->last_id, deadline, answer);
+	int sent = wire_send(&c->wire, line->data, line->length, fds, fd_count, deadline);
+	if (sent && sent != -EPIPE)
+		return sent;
+	int code = receive_answer(c, c->last_id, deadline, answer);
+	return code == -EPIPE && (sent || c->wire.unread) ? -ECONNRESET : code;
+}
+
+static int redial(struct pt_client *c, struct pt_error *err)
+{
+	int fd = dial(c->path, err);
+	if (fd < 0)
+		return fd;
+	wire_fini(&c->wire);
+	wire_init(&c->wire, fd, fd);
+	return 0;
 }
 
 static int failed(int code, const char *method, double timeout_s, struct pt_error *err)
@@ -169,6 +185,9 @@ static int failed(int code, const char *method, double timeout_s, struct pt_erro
 		pt_hint(err, "it may still be carried out; --timeout waits longer");
 		return -PT_ETIMEOUT;
 	case EPIPE: return pt_fail(err, code, NULL, "the daemon has closed the connection");
+	case ECONNRESET:
+		return pt_fail(err, -EPIPE, NULL,
+		               "the daemon has closed the connection before it read the request");
 	case EPROTO: return pt_fail(err, code, NULL, "what answers is not a pipetoold");
 	case EMSGSIZE:
 		return pt_fail(err, code, NULL, "the answer to %s has more than a gigabyte",
@@ -213,11 +232,15 @@ int pt_client_call(struct pt_client *c, const char *method, const json_t *params
                    int fd_count, double timeout_s, json_t **result, struct pt_error *err)
 {
 	struct pt_error faults = PT_ERROR_INIT;
+	struct buf line = BUF_INIT;
 	json_t *answer;
 	int code = check_call(c, fd_count, &faults);
 	if (!code) {
 		int64_t deadline = wire_deadline(timeout_s);
-		code = exchange(c, method, params, fds, fd_count, deadline, &answer);
+		rpc_write_request(&line, ++c->last_id, method, params, fd_count);
+		code = exchange(c, &line, fds, fd_count, deadline, &answer);
+		if (code == -ECONNRESET && c->last_id == 1 && c->path && !redial(c, NULL))
+			code = exchange(c, &line, fds, fd_count, deadline, &answer);
 		if (code) {
 			c->broken = true;
 			code = failed(code, method, timeout_s, &faults);
@@ -227,6 +250,7 @@ int pt_client_call(struct pt_client *c, const char *method, const json_t *params
 		}
 		hand_over(c);
 	}
+	buf_free(&line);
 	error_move(err, &faults);
 	return code;
 }

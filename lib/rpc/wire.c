@@ -115,6 +115,7 @@ static int read_some(struct wire *w)
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return 0;
 	w->ended = true;
+	w->unread = n < 0 && errno == ECONNRESET && w->is_local;
 	return n < 0 && errno != ECONNRESET ? -errno : -EPIPE;
 }
 

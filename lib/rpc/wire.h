@@ -11,6 +11,7 @@ struct wire {
 	int in, out;              /* may be one and the same; do not block */
 	bool is_socket, is_local; /* local: descriptors can be sent along */
 	bool ended;               /* the peer has closed */
+	bool unread;              /* [local] and had not read all that was sent */
 	struct frame frame;
 };
 

@@ -6,6 +6,7 @@
 #include "unit.h"
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -408,6 +409,71 @@ START_TEST(a_full_door_is_not_waited_at_for_ever)
 }
 END_TEST
 
+/* Daemons that end one after the other, and a last one that answers. */
+struct heirs {
+	int fd;
+	bool first_reads;
+	unsigned served;
+};
+
+static void *succeed(void *arg)
+{
+	struct heirs *h = arg;
+	struct part last = {.answers = (const char *const[]){
+				    "{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": {}}\n", NULL}};
+	char byte;
+	int fd = accept(h->fd, NULL, NULL);
+	struct pollfd p = {fd, POLLIN, 0};
+	while (poll(&p, 1, -1) < 0)
+		;
+	while (h->first_reads && recv(fd, &byte, 1, 0) == 1 && byte != '\n')
+		;
+	h->served++;
+	close(fd);
+	if (h->first_reads)
+		return NULL;
+	last.fd = accept(h->fd, NULL, NULL);
+	h->served++;
+	play(&last);
+	buf_free(&last.heard);
+	close(last.fd);
+	return NULL;
+}
+
+static int call_heirs(bool first_reads, unsigned *served, struct pt_error *err)
+{
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	char *path = socket_path();
+	struct heirs heirs = {listen_at(path), first_reads, 0};
+	struct pt_client *client;
+	pthread_t thread;
+	ck_assert_int_eq(pthread_create(&thread, NULL, succeed, &heirs), 0);
+	ck_assert_int_eq(pt_client_open(path, &client, NULL), 0);
+	int code = pt_client_call(client, "daemon.info", NULL, NULL, 0, 30, NULL, err);
+	pthread_join(thread, NULL);
+	pt_client_close(client);
+	close(heirs.fd);
+	unlink(path);
+	rmdir(folder);
+	free(path);
+	*served = heirs.served;
+	return code;
+}
+
+START_TEST(what_was_not_read_goes_to_the_next_daemon)
+{
+	unsigned served;
+	struct pt_error err = PT_ERROR_INIT;
+	ck_assert_int_eq(call_heirs(false, &served, NULL), 0);
+	ck_assert_uint_eq(served, 2);
+	ck_assert_int_eq(call_heirs(true, &served, &err), -EPIPE);
+	ck_assert_uint_eq(served, 1);
+	ck_assert_str_eq(err.faults[0].message, "the daemon has closed the connection");
+	pt_error_clear(&err);
+}
+END_TEST
+
 START_TEST(the_environment_names_the_socket)
 {
 	setenv("PIPETOOL_SOCKET", "/somewhere", 1);
@@ -431,4 +497,5 @@ UNIT_TESTS("rpc/client", calls_are_answered_in_order, answers_may_dribble_in,
            a_daemon_that_goes_away_is_noticed, long_answers_are_taken,
            long_requests_go_out_while_the_daemon_speaks, descriptors_go_with_the_request,
            a_pair_of_pipes_does_too, who_does_not_listen_is_named,
-           a_full_door_is_not_waited_at_for_ever, the_environment_names_the_socket)
+           what_was_not_read_goes_to_the_next_daemon, a_full_door_is_not_waited_at_for_ever,
+           the_environment_names_the_socket)
