@@ -127,7 +127,7 @@ static int check_word(const char *word, struct pt_error *err)
 	if (near_best(&near))
 		return pt_fail(err, -PT_EREQUEST, "allow_drops",
 		               "no reason '%s'%s 'ptctl help reasons' lists them", word,
-		               near_say(&near));
+		               near_say(&near, ""));
 	return 0;
 }
 

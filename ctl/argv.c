@@ -100,7 +100,7 @@ static int unknown_option(const struct reading *r, const char *word)
 	try_names(&near, r->rows, names, &count);
 	try_names(&near, verb_globals, names, &count);
 	int code = pt_fail(r->err, -PT_EREQUEST, NULL, "unknown option '%s'%s", typed,
-	                   near_say(&near));
+	                   near_say(&near, ""));
 	if (!near_best(&near) && r->verb)
 		pt_hint(r->err,
 		        "'ptctl help %s' lists its options; arguments that begin with '-' go "

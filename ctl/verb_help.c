@@ -78,7 +78,8 @@ static int help_method(struct ctl *ctl, const char *name, struct pt_error *err)
 		add_method(&b, found);
 		print(&b);
 	} else {
-		code = pt_fail(err, -PT_EMETHOD, NULL, "no method '%s'%s", name, near_say(&near));
+		code = pt_fail(err, -PT_EMETHOD, NULL, "no method '%s'%s", name,
+		               near_say(&near, ""));
 	}
 	json_decref(document);
 	return code;
@@ -103,7 +104,7 @@ static int no_such(const json_t *list, const char *name, struct pt_error *err)
 	if (meant)
 		return pt_fail(err, -PT_ENOTYPE, NULL, "no verb '%s'; it is %s", name, meant);
 	return pt_fail(err, -PT_ENOTYPE, NULL, "no verb and no block type '%s'%s", name,
-	               near_best(&near) ? near_say(&near) : "; see 'ptctl help' and 'ptctl types'");
+	               near_say(&near, "; see 'ptctl help' and 'ptctl types'"));
 }
 
 static int help_type_of(struct ctl *ctl, const char *name, struct pt_error *err)

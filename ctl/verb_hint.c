@@ -73,5 +73,5 @@ int verb_unknown(const char *name, struct pt_error *err)
 	if (meant)
 		return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'; it is %s", name, meant);
 	return pt_fail(err, -PT_EREQUEST, NULL, "unknown verb '%s'%s", name,
-	               near_best(&near) ? near_say(&near) : "; 'ptctl help' lists them all");
+	               near_say(&near, "; 'ptctl help' lists them all"));
 }

@@ -242,7 +242,7 @@ static int no_block(const json_t *shown, const char *name, struct pt_error *err)
 	json_array_foreach (json_object_get(shown, "blocks"), i, block)
 		near_try(&near, text_of(block, "name"));
 	return pt_fail(err, -PT_ENOBLOCK, "block", "engine '%s' has no block '%s'%s",
-	               text_of(shown, "engine"), name, near_say(&near));
+	               text_of(shown, "engine"), name, near_say(&near, ""));
 }
 
 /* With -j, what engine.show has of it, with its counts. */

@@ -4,16 +4,15 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/near.h"
 #include "paths.h"
 #include "type/param.h"
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FILE_MAX = 1024 * 1024 };
 
@@ -139,10 +138,9 @@ static void check_section(struct reading *r, const char *line)
 	struct near near = near_init(name);
 	for (const struct conf_section *s = conf_sections; s->name; s++)
 		near_try(&near, s->name);
-	const char *best = near_best(&near);
+	near.open = "[", near.close = "]";
 	if (!find_section(name))
-		complain(r, "unknown section [%s]%s%s%s", name, best ? "; did you mean [" : "",
-		         best ? best : "", best ? "]?" : "");
+		complain(r, "unknown section [%s]%s", name, near_say(&near, ""));
 	free(name);
 }
 
@@ -215,9 +213,7 @@ static const struct pt_param *find_key(struct reading *r, const struct conf_sect
 	struct near near = near_init(name);
 	for (row = section->rows; row->name; row++)
 		near_try(&near, row->name);
-	const char *best = near_best(&near);
-	complain(r, "unknown key '%s' in [%s]%s%s%s", name, section->name,
-	         best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	complain(r, "unknown key '%s' in [%s]%s", name, section->name, near_say(&near, ""));
 	return NULL;
 }
 
@@ -301,29 +297,14 @@ void conf_default(struct conf *conf)
 		abort(); /* a table that contradicts itself */
 }
 
-static int slurp(int fd, struct buf *text)
-{
-	for (;;) {
-		ssize_t n = read(fd, buf_reserve(text, 4096), 4096);
-		if (n <= 0)
-			return n ? -errno : 0;
-		text->length += (size_t)n;
-		if (text->length > FILE_MAX)
-			return -EFBIG;
-	}
-}
-
 int conf_read(const char *path, bool optional, struct conf *conf, struct pt_error *err)
 {
 	struct buf text = BUF_INIT;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && optional) {
+	int code = io_read_file(path, 0, FILE_MAX, &text);
+	if (code == -ENOENT && optional) {
 		conf_default(conf);
 		return 0;
 	}
-	int code = fd < 0 ? -errno : slurp(fd, &text);
-	if (fd >= 0)
-		close(fd);
 	if (code)
 		pt_fail(err, code, NULL, "cannot be read: %s", error_words(code));
 	else

@@ -80,9 +80,7 @@ struct engine *engines_find(struct engines *all, const char *name, struct pt_err
 	for (size_t i = 0; i < all->count; i++)
 		if (all->items[i]->phase == READY)
 			near_try(&near, all->items[i]->name);
-	const char *best = near_best(&near);
-	pt_fail(err, -PT_ENOENGINE, "$.engine", "no engine '%s'%s%s%s", name,
-	        best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	pt_fail(err, -PT_ENOENGINE, "$.engine", "no engine '%s'%s", name, near_say(&near, ""));
 	return NULL;
 }
 

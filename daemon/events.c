@@ -3,6 +3,7 @@
 #include "daemon/events.h"
 
 #include "base/buf.h"
+#include "base/moment.h"
 #include "daemon/daemon.h"
 #include "daemon/engines.h"
 #include "daemon/revisions.h"
@@ -35,7 +36,7 @@ void events_tell(struct events *e, const char *name, const char *engine, const c
 	json_t *params = json_object();
 	struct buf line = BUF_INIT;
 	json_object_set_new(params, "name", json_string(name));
-	json_object_set_new(params, "time", revisions_time_json(revisions_now_ns()));
+	json_object_set_new(params, "time", revisions_time_json(moment_now()));
 	json_object_set_new(params, "engine", json_string(engine));
 	if (block)
 		json_object_set_new(params, "block", json_string(block));

@@ -4,31 +4,20 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/log.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int file_read(const char *path, size_t most, char **text, struct pt_error *err)
 {
 	struct buf b = BUF_INIT;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), code = fd < 0 ? -errno : 0;
-	buf_reserve(&b, 4096);
-	for (ssize_t n = 1; !code && n > 0;) {
-		n = read(fd, buf_reserve(&b, 4096), 4096);
-		if (n < 0)
-			code = -errno;
-		else if ((b.length += (size_t)n) > most)
-			code = -EFBIG;
-	}
-	if (fd >= 0)
-		close(fd);
+	int code = io_read_file(path, O_NONBLOCK, most, &b);
 	if (!code && memchr(b.data, '\0', b.length))
 		code = -EILSEQ;
-	b.data[b.length] = '\0';
 	if (!code)
 		*text = buf_steal(&b);
 	buf_free(&b);

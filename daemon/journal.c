@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "daemon/file.h"
@@ -75,34 +76,6 @@ struct journal {
 };
 
 /* ---- reading, at the beginning ---- */
-
-static int slurp(const char *path, struct buf *b)
-{
-	enum { STEP = 256 * 1024 };
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	ssize_t n = fd < 0 || fstat(fd, &st) ? -1 : 1;
-	if (n > 0 &&
-	    st.st_size > LENGTH_MAX) { /* perhaps of holes: it would take long to be read */
-		errno = EFBIG;
-		n = -1;
-	}
-	while (n > 0) {
-		do
-			n = read(fd, buf_reserve(b, STEP), STEP);
-		while (n < 0 && errno == EINTR);
-		if (n > 0)
-			b->length += (size_t)n;
-		if (b->length > LENGTH_MAX) {
-			errno = EFBIG;
-			n = -1;
-		}
-	}
-	int code = n < 0 ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
-	return code;
-}
 
 /* Whoever looks for what was lost finds it under another name. */
 static int set_aside(struct journal *j, const char *path, char **where)
@@ -213,7 +186,7 @@ static bool scan_file(void *arg, const char *path)
 	const struct scan *scan = arg;
 	struct records_found f = {.records = NULL};
 	struct buf text = BUF_INIT;
-	int code = slurp(path, &text);
+	int code = io_read_file(path, O_NOFOLLOW | O_NONBLOCK, LENGTH_MAX, &text);
 	if (!code)
 		records_read(&text, &f);
 	buf_free(&text);
@@ -244,20 +217,6 @@ void journal_scan(struct journal *j, journal_found *on_found, journal_lost *on_l
 
 /* ---- the thread ---- */
 
-static int write_all(int fd, const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t n = write(fd, bytes, length);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			bytes += n;
-			length -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 static int append_bytes(struct journal_file *f, const char *bytes, size_t length)
 {
 	struct stat st;
@@ -270,7 +229,7 @@ static int append_bytes(struct journal_file *f, const char *bytes, size_t length
 	if (!code && f->kept + length > LENGTH_MAX)
 		code = -EFBIG;
 	if (!code)
-		code = write_all(fd, bytes, length);
+		code = io_write(fd, bytes, length);
 	if (!code && fdatasync(fd))
 		code = -errno;
 	if (code && code != -ESTALE && ftruncate(fd, (off_t)f->kept))
@@ -286,7 +245,7 @@ static int rewrite(struct journal_file *f, const char *bytes, size_t length)
 	char *fresh = must_printf("%s" UNFINISHED, f->path);
 	unlink(fresh);
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-	int code = fd < 0 ? -errno : length > LENGTH_MAX ? -EFBIG : write_all(fd, bytes, length);
+	int code = fd < 0 ? -errno : length > LENGTH_MAX ? -EFBIG : io_write(fd, bytes, length);
 	if (!code && fsync(fd))
 		code = -errno;
 	if (fd >= 0)

@@ -72,9 +72,8 @@ static int check_block(const json_t *shown, const char *engine, const char *name
 		if (known)
 			near_try(&near, known);
 	}
-	const char *best = near_best(&near);
-	return pt_fail(err, -PT_ENOBLOCK, "$.block", "engine '%s' has no block '%s'%s%s%s", engine,
-	               name, best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	return pt_fail(err, -PT_ENOBLOCK, "$.block", "engine '%s' has no block '%s'%s", engine,
+	               name, near_say(&near, ""));
 }
 
 static void attach(struct call *call, int code, const json_t *shown, struct pt_error *err)

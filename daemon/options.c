@@ -59,9 +59,8 @@ static int unknown(const char *word, struct pt_error *err)
 	struct near near = near_init(name);
 	for (const struct pt_param *row = options_rows; row->name; row++)
 		near_try(&near, row->name);
-	const char *best = near_best(&near);
-	pt_fail(err, -PT_EPARAM, NULL, "unknown option '%s'%s%s%s", word,
-	        best ? "; did you mean '--" : "", best ? best : "", best ? "'?" : "");
+	near.open = "'--";
+	pt_fail(err, -PT_EPARAM, NULL, "unknown option '%s'%s", word, near_say(&near, ""));
 	free(name);
 	return -PT_EPARAM;
 }

@@ -3,31 +3,25 @@
 #include "daemon/revisions.h"
 
 #include "base/buf.h"
+#include "base/moment.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define NS_PER_S 1000000000
-
-int64_t revisions_now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
 json_t *revisions_time_json(int64_t ns)
 {
-	return json_sprintf("%" PRId64 ".%09" PRId64, ns / NS_PER_S, ns % NS_PER_S);
+	char text[MOMENT_MAX];
+	moment_print(ns, text);
+	return json_string(text);
 }
 
 static int64_t time_of(const json_t *text)
 {
 	const char *said = json_string_value(text);
 	long long s, ns;
-	return said && sscanf(said, "%lld.%9lld", &s, &ns) == 2 ? s * NS_PER_S + ns : 0;
+	return said && sscanf(said, "%lld.%9lld", &s, &ns) == 2 ? s * MOMENT_S + ns : 0;
 }
 
 void revisions_init(struct revisions *r, struct journal_file *file)
@@ -78,7 +72,7 @@ static json_t *about_change(const struct revisions *r, const struct author *auth
                             const json_t *result)
 {
 	const struct revision *last = history_last(&r->history);
-	int64_t now = revisions_now_ns();
+	int64_t now = moment_now();
 	json_t *about = json_object();
 	json_object_set(about, "revision", json_object_get(result, "revision"));
 	json_object_set_new(about, "time", revisions_time_json(now));
@@ -95,7 +89,7 @@ static json_t *about_change(const struct revisions *r, const struct author *auth
 			about, "confirm",
 			json_pack("{s:I, s:o}", "back", (json_int_t)last->number, "until",
 		                  revisions_time_json(now +
-		                                      (int64_t)(author->confirm_s * NS_PER_S))));
+		                                      (int64_t)(author->confirm_s * MOMENT_S))));
 	json_object_set(about, "ops", json_object_get(result, "plan"));
 	return about;
 }
@@ -137,7 +131,7 @@ static int64_t left_ns(const json_t *about, const json_t *confirm)
 {
 	int64_t until = time_of(json_object_get(confirm, "until"));
 	int64_t all = until - time_of(json_object_get(about, "time"));
-	int64_t left = until - revisions_now_ns();
+	int64_t left = until - moment_now();
 	return left < 0 ? 0 : left < all ? left : all;
 }
 

@@ -48,7 +48,6 @@ void revisions_confirm(struct revisions *);
 /* What came after it is forgotten. */
 void revisions_go_back(struct revisions *, uint64_t number);
 
-int64_t revisions_now_ns(void);          /* the day's clock */
 json_t *revisions_time_json(int64_t ns); /* seconds, as text with nine decimals: a new reference */
 
 #endif

@@ -2,6 +2,7 @@
 /* Two slots in a memory file, of which the one counts that was finished last. */
 #include "daemon/store_memory.h"
 
+#include "base/io.h"
 #include "base/sum.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -28,37 +29,14 @@ static uint64_t sum_of(const struct header *header, const char *bytes)
 	return sum_add(sum, bytes, (size_t)header->length);
 }
 
-static bool write_all(int fd, off_t at, const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t n = pwrite(fd, bytes, length, at);
-		if (n < 0 && errno != EINTR)
-			return false; /* no memory */
-		if (n < 0)
-			continue;
-		at += n;
-		bytes += n;
-		length -= (size_t)n;
-	}
-	return true;
-}
-
 void store_memory_write(int fd, uint64_t number, const struct buf *records)
 {
 	struct header header = {.magic = MAGIC, .number = number, .length = records->length};
 	header.sum = sum_of(&header, records->data);
 	off_t slot = (off_t)(number % 2) * SLOT;
 	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot, SLOT);
-	if (write_all(fd, slot + (off_t)sizeof header, records->data, records->length))
-		write_all(fd, slot, (const char *)&header, sizeof header);
-}
-
-static bool read_all(int fd, off_t at, char *bytes, size_t length)
-{
-	size_t got = 0;
-	for (ssize_t n = 1; got < length && n > 0; got += n > 0 ? (size_t)n : 0)
-		n = pread(fd, bytes + got, length - got, at + (off_t)got);
-	return got == length;
+	if (!io_write_at(fd, slot + (off_t)sizeof header, records->data, records->length))
+		io_write_at(fd, slot, &header, sizeof header); /* else there is no memory */
 }
 
 /* A length is believed as far as there is memory behind the file. The header is written last: a
@@ -67,13 +45,13 @@ static enum slot read_slot(int fd, off_t at, struct header *header, char **bytes
 {
 	static const struct header none;
 	struct stat st;
-	if (fstat(fd, &st) || !read_all(fd, at, (char *)header, sizeof *header) ||
+	if (fstat(fd, &st) || io_read_at(fd, at, header, sizeof *header) ||
 	    !memcmp(header, &none, sizeof none))
 		return EMPTY;
 	if (header->magic != MAGIC || header->length > (uint64_t)st.st_blocks * 512)
 		return DAMAGED;
 	*bytes = must_calloc(header->length + 1, 1);
-	if (read_all(fd, at + (off_t)sizeof *header, *bytes, header->length) &&
+	if (!io_read_at(fd, at + (off_t)sizeof *header, *bytes, header->length) &&
 	    header->sum == sum_of(header, *bytes))
 		return WHOLE;
 	free(*bytes);

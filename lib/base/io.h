@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whole buffers, to and from a descriptor. */
+/* Whole buffers to and from descriptors, whatever the kernel takes and gives at a time. */
 #ifndef BASE_IO_H
 #define BASE_IO_H
 
 #include "base/buf.h"
+#include <stdbool.h>
+#include <sys/types.h>
 
-/* Writes all of it, waiting where the descriptor does not. 0 or a negative errno. */
+/* All of it, waiting where there is no room; 0 or a negative errno. */
 int io_write(int fd, const void *bytes, size_t length);
 
-/* Adds all that comes up to the end. -EFBIG: it is more than `most`. */
+/* The same at a place of a file. Reading: -ENODATA if it ends before. */
+int io_write_at(int fd, off_t at, const void *bytes, size_t length);
+int io_read_at(int fd, off_t at, void *bytes, size_t length);
+
+/* Adds all that comes up to the end; -EFBIG: it is more than `most`, which may be seen by the
+   file's size. Waits where the descriptor does not. */
 int io_read(int fd, size_t most, struct buf *);
+
+/* The same of a file, opened with these flags; with O_NONBLOCK none is waited for: -EAGAIN. */
+int io_read_file(const char *path, int flags, size_t most, struct buf *);
 
 #endif

@@ -61,11 +61,16 @@ const char *near_best(const struct near *n)
 	return n->best;
 }
 
-const char *near_say(struct near *n)
+const char *near_say(struct near *n, const char *otherwise)
 {
-	const char *best = near_best(n);
-	if (!best)
-		return "";
-	snprintf(n->words, sizeof n->words, "; did you mean '%s'?", best);
+	if (!n->best)
+		return otherwise;
+	snprintf(n->words, sizeof n->words, "; did you mean %s%s%s?", n->open ? n->open : "'",
+	         n->best, n->close ? n->close : "'");
 	return n->words;
+}
+
+struct near near_found(const char *best)
+{
+	return (struct near){.best = best};
 }

@@ -3,6 +3,7 @@
 #include <pipetool/block.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "capture/capture.h"
 #include "capture/interface.h"
@@ -101,9 +102,7 @@ struct seen {
 static struct seen look(const char *iface)
 {
 	static const char *const which[] = {"rx", "tx"};
-	struct timespec now; /* which goes on while the clock is set */
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	struct seen seen = {.time_s = (uint64_t)now.tv_sec};
+	struct seen seen = {.time_s = clock_of_ns(CLOCK_BOOTTIME) / 1000000000};
 	for (int i = 0; i < 2; i++) {
 		char *path =
 			must_printf("/sys/class/net/%s/statistics/%s_packets", iface, which[i]);

@@ -33,11 +33,7 @@ static int no_such(const char *name, struct pt_error *err)
 	struct near near = near_init(name);
 	for (struct if_nameindex *i = all; i && i->if_index; i++)
 		near_try(&near, i->if_name);
-	if (near_best(&near))
-		pt_fail(err, -ENODEV, "iface", "no interface '%s'; did you mean '%s'?", name,
-		        near_best(&near));
-	else
-		pt_fail(err, -ENODEV, "iface", "no interface '%s'", name);
+	pt_fail(err, -ENODEV, "iface", "no interface '%s'%s", name, near_say(&near, ""));
 	if (all)
 		if_freenameindex(all);
 	return -ENODEV;

@@ -3,6 +3,7 @@
 #include "capture/live.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "capture/interface.h"
 #include "capture/live_socket.h"
@@ -102,13 +103,6 @@ static int cannot_activate(const struct live *l, int status, struct pt_error *er
 	               *words ? words : pcap_statustostr(status));
 }
 
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 static int compile(struct live *l, const char *filter, struct bpf_program *program,
                    struct pt_error *err)
 {
@@ -138,8 +132,8 @@ static int set_filter(struct live *l, const char *filter, struct pt_error *err)
 	pcap_freecode(&program);
 	if (rc)
 		return pt_fail(err, rc, "filter", "%s", pcap_geterr(l->pcap));
-	l->filtered_from_ns = clock_ns(CLOCK_REALTIME);
-	l->settled_ns = clock_ns(CLOCK_MONOTONIC) + SETTLE_NS;
+	l->filtered_from_ns = clock_of_ns(CLOCK_REALTIME);
+	l->settled_ns = clock_ns() + SETTLE_NS;
 	return 0;
 }
 
@@ -329,7 +323,7 @@ static void take(struct live *l, const struct live_packet *p)
 /* Only at first, so that a clock that is set back later does no harm. */
 static bool is_unfiltered(struct live *l, uint64_t time_ns)
 {
-	if (clock_ns(CLOCK_MONOTONIC) > l->settled_ns)
+	if (clock_ns() > l->settled_ns)
 		l->filtered_from_ns = 0;
 	return time_ns < l->filtered_from_ns;
 }

@@ -33,13 +33,9 @@ static enum pt_kind kind_of_word(lua_State *L, const char *name, const char *wor
 			return kinds[i];
 		near_try(&n, param_kind_name(kinds[i]));
 	}
-	const char *best = near_best(&n);
-	if (best)
-		luaL_error(L, "parameter '%s': no kind '%s'; did you mean '%s'?", name, word, best);
-	luaL_error(L,
-	           "parameter '%s': no kind '%s'; it is one of bool, int, number, size, seconds, "
-	           "string, path, choice, bytes, transform, predicate, filter",
-	           name, word);
+	luaL_error(L, "parameter '%s': no kind '%s'%s", name, word,
+	           near_say(&n, "; it is one of bool, int, number, size, seconds, string, path, "
+	                        "choice, bytes, transform, predicate, filter"));
 	return 0;
 }
 

@@ -243,9 +243,8 @@ static int unknown(lua_State *L)
 	for (const struct pt_param *row = b->type->type.params; row && row->name; row++)
 		if (!strcmp(row->name, name))
 			return 0; /* it is None */
-	if (near_best(&n))
-		return luaL_error(L, "self has no '%s'; did you mean '%s'?", name, near_best(&n));
-	return luaL_error(L, "self has no '%s'; what a block keeps is in self.state", name);
+	return luaL_error(L, "self has no '%s'%s", name,
+	                  near_say(&n, "; what a block keeps is in self.state"));
 }
 
 static int forbid(lua_State *L)

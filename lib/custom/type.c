@@ -62,11 +62,8 @@ static void check_members(lua_State *L)
 			near_try(&n, members[i]);
 		for (size_t i = 0; i < CALLS; i++)
 			near_try(&n, custom_call_names[i]);
-		if (near_best(&n))
-			luaL_error(L, "a definition cannot have '%s'; did you mean '%s'?", name,
-			           near_best(&n));
-		luaL_error(L, "a definition cannot have '%s'; what a block keeps is in self.state",
-		           name);
+		luaL_error(L, "a definition cannot have '%s'%s", name,
+		           near_say(&n, "; what a block keeps is in self.state"));
 	}
 }
 
@@ -174,9 +171,7 @@ static unsigned port_of(lua_State *L)
 			return ports[i].port;
 		}
 	}
-	const char *best = near_best(&n);
-	luaL_error(L, "there is no port '%s'%s%s%s", name, best ? "; did you mean '" : "",
-	           best ? best : "", best ? "'?" : "");
+	luaL_error(L, "there is no port '%s'%s", name, near_say(&n, ""));
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
 #include "engine/change.h"
@@ -32,11 +33,7 @@
 
 uint64_t engine_now(const struct pt_engine *e)
 {
-	if (e->fake_now_ns)
-		return e->fake_now_ns;
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return e->fake_now_ns ? e->fake_now_ns : clock_ns();
 }
 
 static void arm(struct pt_engine *e)

@@ -86,10 +86,8 @@ static void no_block(struct request *r, const char *name)
 	struct near near = near_init(name);
 	for (unsigned i = 0; i < r->engine->graph->count; i++)
 		near_try(&near, r->engine->graph->blocks[i]->name);
-	const char *best = near_best(&near);
-	request_refuse(r, -PT_ENOBLOCK, "block", "no block '%s' in engine '%s'%s%s%s", name,
-	               r->engine->name, best ? "; did you mean '" : "", best ? best : "",
-	               best ? "'?" : "");
+	request_refuse(r, -PT_ENOBLOCK, "block", "no block '%s' in engine '%s'%s", name,
+	               r->engine->name, near_say(&near, ""));
 }
 
 struct pt_block *request_block(struct request *r)

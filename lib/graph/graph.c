@@ -190,9 +190,7 @@ static int get(const struct op *op, const char *member, struct graph_block **blo
 	struct near near = near_init(name);
 	for (unsigned i = 0; i < op->graph->count; i++)
 		near_try(&near, op->graph->blocks[i]->name);
-	const char *best = near_best(&near);
-	return fail(op, -PT_ENOBLOCK, member, "no block '%s' here%s%s%s", name,
-	            best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	return fail(op, -PT_ENOBLOCK, member, "no block '%s' here%s", name, near_say(&near, ""));
 }
 
 /* Stands in for what could not be read, so that links to it are no second fault. */

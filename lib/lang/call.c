@@ -47,14 +47,13 @@ static void look_up_type(struct reader *r)
 	r->rows = r->env->params(r->env->arg, type);
 	if (r->rows)
 		return;
-	if (call_is_type(r->env, type, &nearest))
+	if (call_is_type(r->env, type, &nearest)) {
 		r->rows = no_rows;
-	else if (nearest)
-		complain(r->complaints, r->call->place, "no block type '%s'; did you mean '%s'?",
-		         type, nearest);
-	else
-		complain(r->complaints, r->call->place, "no block type '%s'; see 'ptctl types'",
-		         type);
+		return;
+	}
+	struct near near = near_found(nearest);
+	complain(r->complaints, r->call->place, "no block type '%s'%s", type,
+	         near_say(&near, "; see 'ptctl types'"));
 }
 
 static const struct pt_param *find_row(const struct pt_param *rows, const char *key)
@@ -72,8 +71,8 @@ static void complain_of_key(struct reader *r, struct lang_place place, const cha
 		near_try(&near, row->name);
 	near_try(&near, "name");
 	if (near_best(&near))
-		complain(r->complaints, place, "%s has no parameter '%s'; did you mean '%s'?",
-		         r->call->type, key, near_best(&near));
+		complain(r->complaints, place, "%s has no parameter '%s'%s", r->call->type, key,
+		         near_say(&near, ""));
 	else
 		complain(r->complaints, place, "%s has no parameter '%s'; see 'ptctl help %s'",
 		         r->call->type, key, r->call->type);

@@ -82,12 +82,9 @@ int constants_check(const struct constants *c, struct pt_error *err)
 	json_object_foreach ((json_t *)(uintptr_t)c->given, name, value) {
 		if (json_object_get(c->used, name))
 			continue;
-		const char *meant = nearest_of(c->used, name);
-		code = meant ? pt_fail(err, -PT_EPARSE, NULL,
-		                       "the text has no constant '%s'; did you mean '%s'?", name,
-		                       meant)
-		             : pt_fail(err, -PT_EPARSE, NULL,
-		                       "the text has no constant '%s': nothing says it", name);
+		struct near meant = near_found(nearest_of(c->used, name));
+		code = pt_fail(err, -PT_EPARSE, NULL, "the text has no constant '%s'%s", name,
+		               near_say(&meant, ": nothing says it"));
 	}
 	return code;
 }

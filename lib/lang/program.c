@@ -156,8 +156,8 @@ static void complain_of_end(struct finish *f, const struct program_end *end)
 		         "no block '%s'; to make one of that type, write %s()", end->name,
 		         end->name);
 	else if (near_best(&near))
-		complain(f->complaints, end->place, "no block '%s'; did you mean '%s'?", end->name,
-		         near_best(&near));
+		complain(f->complaints, end->place, "no block '%s'%s", end->name,
+		         near_say(&near, ""));
 	else
 		complain(f->complaints, end->place, "no block '%s'; make it first: %s = Type(…)",
 		         end->name, end->name);

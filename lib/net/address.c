@@ -3,6 +3,7 @@
 #include "net/address.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "net/holder.h"
 #include "net/resolve.h"
@@ -16,22 +17,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WHOLE_MS 8000 /* less than clients wait for an answer */
 
-static long now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int finish_connect(int fd, long until_ms)
 {
 	struct pollfd wait = {fd, POLLOUT, 0};
-	long left = until_ms - now_ms();
+	long left = until_ms - clock_ms();
 	int error = 0, ready = left > 0 ? poll(&wait, 1, (int)left) : 0;
 	socklen_t length = sizeof error;
 	if (ready == 0)
@@ -63,7 +56,7 @@ static int connect_first(const struct addrinfo *a, int family, long until_ms, in
 {
 	int rc = -EADDRNOTAVAIL;
 	for (; a; a = a->ai_next) {
-		long left_ms = until_ms - now_ms();
+		long left_ms = until_ms - clock_ms();
 		if (family != AF_UNSPEC && a->ai_family != family)
 			continue;
 		rc = connect_one(a, until_ms - (a->ai_next ? left_ms / 2 : 0), fd);
@@ -83,7 +76,7 @@ static int connect_any(int type, const struct addrinfo *found, long until_ms, in
 int address_connect(int type, const char *host, int port, int *fd, struct pt_error *err)
 {
 	struct addrinfo *found;
-	long until_ms = now_ms() + WHOLE_MS;
+	long until_ms = clock_ms() + WHOLE_MS;
 	if (!port) {
 		pt_fail(err, -EINVAL, "port", "nobody listens on port 0");
 		pt_hint(err, "say which port to connect to, as port=5555");

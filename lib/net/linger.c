@@ -2,6 +2,7 @@
 /* Blocking writes with a deadline, and a close that resets nothing. */
 #include "net/linger.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include <errno.h>
 #include <linux/sockios.h>
@@ -10,7 +11,6 @@
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define IDLE_MS    5000
@@ -18,13 +18,6 @@
 #define CONFIRM_MS 2000
 #define LOOK_MS    10
 #define DISCARD    (1024 * 1024)
-
-static long now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static ssize_t write_some(int fd, const uint8_t *bytes, size_t length)
 {
@@ -37,14 +30,15 @@ static ssize_t write_some(int fd, const uint8_t *bytes, size_t length)
 static int write_all(int fd, const uint8_t *bytes, size_t length, size_t *written,
                      struct pt_error *err)
 {
-	long until_ms = now_ms() + WHOLE_MS;
+	long until_ms = clock_ms() + WHOLE_MS;
 	for (*written = 0; *written < length;) {
 		struct pollfd room = {fd, POLLOUT, 0};
 		size_t left = length - *written;
 		ssize_t n = write_some(fd, bytes + *written, left);
 		if (n >= 0) {
 			*written += (size_t)n;
-		} else if (n == -EAGAIN && (now_ms() > until_ms || poll(&room, 1, IDLE_MS) == 0)) {
+		} else if (n == -EAGAIN &&
+		           (clock_ms() > until_ms || poll(&room, 1, IDLE_MS) == 0)) {
 			return pt_fail(
 				err, -ETIMEDOUT, NULL,
 				"%zu bytes could not be written: the other side does not read",
@@ -80,8 +74,8 @@ static void confirm(int fd)
 		return;
 	shutdown(fd, SHUT_WR);
 	bool sends = discard(fd);
-	for (long until_ms = now_ms() + CONFIRM_MS;
-	     sends && is_unconfirmed(fd) && now_ms() < until_ms;) {
+	for (long until_ms = clock_ms() + CONFIRM_MS;
+	     sends && is_unconfirmed(fd) && clock_ms() < until_ms;) {
 		poll(NULL, 0, LOOK_MS);
 		discard(fd);
 	}

@@ -141,13 +141,8 @@ const struct packet_field *packet_field_get(const char *dotted, struct pt_error 
 		         packet_fields[i].name);
 		near_try(&near, names[i]);
 	}
-	if (near_best(&near))
-		pt_fail(err, -PT_EPARAM, NULL, "packets have no field '%s'; did you mean '%s'?",
-		        dotted, near_best(&near));
-	else
-		pt_fail(err, -PT_EPARAM, NULL,
-		        "packets have no field '%s'; fields are written as 'ip.src' or 'tcp.dport'",
-		        dotted);
+	pt_fail(err, -PT_EPARAM, NULL, "packets have no field '%s'%s", dotted,
+	        near_say(&near, "; fields are written as 'ip.src' or 'tcp.dport'"));
 	return NULL;
 }
 

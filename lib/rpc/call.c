@@ -57,9 +57,8 @@ static void check_members(const json_t *object, struct pt_error *err)
 			continue;
 		if (err->count >= MEMBERS_MAX)
 			return;
-		const char *best = near_best(&near);
-		pt_fail(err, -PT_EREQUEST, key, "a request has no member '%.64s'%s%s%s", key,
-		        best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+		pt_fail(err, -PT_EREQUEST, key, "a request has no member '%.64s'%s", key,
+		        near_say(&near, ""));
 		error_allowed(err, "[\"jsonrpc\",\"id\",\"method\",\"params\",\"fds\"]");
 	}
 }
@@ -105,9 +104,8 @@ static void refuse_method(rpc_tables tables, const json_t *name, struct pt_error
 	for (; *tables; tables++)
 		for (const struct rpc_method *m = *tables; m->name; m++)
 			near_try(&near, m->name);
-	const char *best = near_best(&near);
-	pt_fail(err, -PT_EMETHOD, "method", "no method '%.64s'%s%s%s", json_string_value(name),
-	        best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+	pt_fail(err, -PT_EMETHOD, "method", "no method '%.64s'%s", json_string_value(name),
+	        near_say(&near, ""));
 	show_value(err, name);
 	pt_hint(err, "rpc.discover lists the methods");
 }

@@ -3,6 +3,7 @@
 #include "rpc/dial.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "paths.h"
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SYSTEM_SOCKET PIPETOOL_RUN_DIR "/control.sock"
@@ -67,13 +67,6 @@ static int refused(const char *path, int code, struct pt_error *err)
 	}
 }
 
-static long now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* A connection that is under way has come about, or not. */
 static int settle(int fd, long until)
 {
@@ -81,7 +74,7 @@ static int settle(int fd, long until)
 	int error = 0, ready;
 	socklen_t size = sizeof error;
 	do {
-		long left = until - now_ms();
+		long left = until - clock_ms();
 		ready = poll(&poll_fd, 1, left > 0 ? (int)left : 0);
 	} while (ready < 0 && errno == EINTR);
 	if (ready <= 0)
@@ -92,7 +85,7 @@ static int settle(int fd, long until)
 
 static int knock(int fd, const struct sockaddr_un *address)
 {
-	long until = now_ms() + PATIENCE_MS;
+	long until = clock_ms() + PATIENCE_MS;
 	for (;;) {
 		if (!connect(fd, (const struct sockaddr *)address, sizeof *address))
 			return 0;
@@ -100,7 +93,7 @@ static int knock(int fd, const struct sockaddr_un *address)
 			return settle(fd, until);
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		if (now_ms() >= until)
+		if (clock_ms() >= until)
 			return -ETIMEDOUT;
 		if (errno == EAGAIN)
 			poll(NULL, 0, KNOCK_MS);

@@ -2,6 +2,8 @@
 /* Moves lines over descriptors that do not block. */
 #include "rpc/wire.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,18 +17,11 @@
 #define LINE_MAX_BYTES ((size_t)1 << 30)
 #define READ_SIZE      (64 * 1024)
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 int64_t wire_deadline(double timeout_s)
 {
 	if (timeout_s < 0 || timeout_s > 1e9)
 		return WIRE_FOREVER;
-	return now_ns() + (timeout_s > 0 ? (int64_t)(timeout_s * 1e9) : 0);
+	return (int64_t)clock_ns() + (timeout_s > 0 ? (int64_t)(timeout_s * 1e9) : 0);
 }
 
 /* As poll wants it, rounded up so that the time is out afterwards. */
@@ -34,7 +29,7 @@ static int left_ms(int64_t deadline)
 {
 	if (deadline == WIRE_FOREVER)
 		return -1;
-	int64_t left = (deadline - now_ns() + 999999) / 1000000;
+	int64_t left = (deadline - (int64_t)clock_ns() + 999999) / 1000000;
 	return left < 0 ? 0 : left > 1000000000 ? 1000000000 : (int)left;
 }
 

@@ -2,6 +2,8 @@
 /* anonymize{…}: what it is told, where its key comes from, and what becomes of a message. */
 #include "script/anonymize.h"
 
+#include "base/error.h"
+#include "base/io.h"
 #include "base/near.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -160,12 +162,10 @@ static const struct member *member_at(lua_State *L, struct pt_error *err)
 		if (!strcmp(members[i].name, name))
 			return &members[i];
 	}
-	const char *best = *name ? near_best(&near) : NULL;
 	pt_fail(err, -PT_ESCRIPT, NULL,
 	        "anonymize takes key, passphrase or key_file, and keep, mac, payload, opaque, not "
-	        "'%s'%s%s%s",
-	        *name ? name : "a value without a name", best ? "; did you mean '" : "",
-	        best ? best : "", best ? "'?" : "");
+	        "'%s'%s",
+	        *name ? name : "a value without a name", near_say(&near, ""));
 	return NULL;
 }
 
@@ -210,43 +210,35 @@ int anonymize_read(struct native *n, lua_State *L, struct pt_error *err)
 
 /* ---- keys ---- */
 
-/* The file's bytes; -PT_EPARAM and so on: told. */
-static ssize_t read_file(const char *path, const struct func_site *site, char text[FILE_MAX],
-                         struct pt_error *err)
+static bool key_from_text(struct anonymize *a, const char *text, size_t size)
 {
-	size_t length = 0;
-	ssize_t more = 1;
-	int fd = site->open(site->arg, path, err);
-	if (fd < 0)
-		return fd;
-	while (length < FILE_MAX && (more = read(fd, text + length, FILE_MAX - length)) > 0)
-		length += (size_t)more;
-	int code = more < 0 ? errno : 0;
-	close(fd);
-	if (code)
-		return pt_fail(err, -code, NULL, "the key_file '%s' cannot be read: %s", path,
-		               strerror(code));
-	return (ssize_t)length;
+	if (size == KEY_SIZE) {
+		memcpy(a->key, text, KEY_SIZE);
+		return true;
+	}
+	while (size && strchr(" \t\r\n", text[size - 1]) && text[size - 1])
+		size--;
+	return from_hex(text, size, a->key);
 }
 
 static int key_from_file(struct anonymize *a, const struct func_site *site, struct pt_error *err)
 {
-	char text[FILE_MAX];
-	ssize_t length = read_file(a->text, site, text, err);
-	if (length < 0)
-		return (int)length;
-	size_t size = (size_t)length;
-	if (size == KEY_SIZE) {
-		memcpy(a->key, text, KEY_SIZE);
-		return 0;
-	}
-	while (size && strchr(" \t\r\n", text[size - 1]) && text[size - 1])
-		size--;
-	if (from_hex(text, size, a->key))
-		return 0;
-	return pt_fail(err, -PT_ESCRIPT, NULL,
-	               "the key_file '%s' of anonymize holds neither 64 hex digits nor 32 bytes",
-	               a->text);
+	struct buf text = BUF_INIT;
+	int fd = site->open(site->arg, a->text, err);
+	if (fd < 0)
+		return fd;
+	int rc = io_read(fd, FILE_MAX, &text);
+	close(fd);
+	if (rc && rc != -EFBIG)
+		pt_fail(err, rc, NULL, "the key_file '%s' cannot be read: %s", a->text,
+		        error_words(rc));
+	else if (rc || !key_from_text(a, text.data, text.length))
+		rc = pt_fail(
+			err, -PT_ESCRIPT, NULL,
+			"the key_file '%s' of anonymize holds neither 64 hex digits nor 32 bytes",
+			a->text);
+	buf_free(&text);
+	return rc;
 }
 
 static int take_key(struct anonymize *a, const struct func_site *site, struct pt_error *err)

@@ -168,14 +168,12 @@ static const char *nearest(lua_State *L, const char *wanted)
 }
 
 /* Passes on the first line of what went wrong, with the name that may have been meant. */
-static int refuse(struct pt_error *err, const struct pt_error *why, const char *meant)
+static int refuse(struct pt_error *err, const struct pt_error *why, struct near *meant)
 {
 	const struct pt_fault *fault = &why->faults[0];
 	int length = (int)strcspn(fault->message, "\n");
-	if (meant)
-		return pt_fail(err, fault->code, NULL, "%.*s; did you mean '%s'?", length,
-		               fault->message, meant);
-	return pt_fail(err, fault->code, NULL, "%.*s", length, fault->message);
+	return pt_fail(err, fault->code, NULL, "%.*s%s", length, fault->message,
+	               near_say(meant, ""));
 }
 
 /* The word that the text begins with, behind comments. */
@@ -216,8 +214,8 @@ static int load_as_is(struct sandbox *s, const char *text, struct pt_error *err)
 	if (rc) {
 		first_word(text, word, sizeof word);
 		bool chunk = begins_statement(word);
-		rc = refuse(err, chunk ? &as_chunk : &as_expression,
-		            chunk ? NULL : nearest(s->lua, word));
+		struct near meant = near_found(chunk ? NULL : nearest(s->lua, word));
+		rc = refuse(err, chunk ? &as_chunk : &as_expression, &meant);
 	}
 	pt_error_clear(&as_expression);
 	pt_error_clear(&as_chunk);
@@ -252,14 +250,13 @@ static int evaluate(struct sandbox *s, const char *text, struct pt_error *err)
 		return rc;
 	rc = sandbox_call(s, 0, 1, &why);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &unknown_key);
-	const char *name = lua_tostring(L, -1), *meant = name ? nearest(L, name) : NULL;
+	const char *name = lua_tostring(L, -1);
+	struct near meant = near_found(name ? nearest(L, name) : NULL);
 	if (rc)
-		rc = refuse(err, &why, meant);
-	else if (lua_isnil(L, -2) && meant)
-		rc = pt_fail(err, -PT_ESCRIPT, NULL, "there is no '%s'; did you mean '%s'?", name,
-		             meant);
+		rc = refuse(err, &why, &meant);
 	else if (lua_isnil(L, -2) && name)
-		rc = pt_fail(err, -PT_ESCRIPT, NULL, "there is no '%s'", name);
+		rc = pt_fail(err, -PT_ESCRIPT, NULL, "there is no '%s'%s", name,
+		             near_say(&meant, ""));
 	lua_pop(L, 1);
 	lua_pushglobaltable(L);
 	lua_pushnil(L);

@@ -128,10 +128,7 @@ static int unknown(lua_State *L, const char *what, int names)
 	struct near n = near_init(wanted);
 	for (lua_pushnil(L); lua_next(L, names); lua_pop(L, 1))
 		near_try(&n, lua_tostring(L, -2));
-	const char *best = near_best(&n);
-	if (best)
-		return luaL_error(L, "%s has no '%s'; did you mean '%s'?", what, wanted, best);
-	return luaL_error(L, "%s has no '%s'", what, wanted);
+	return luaL_error(L, "%s has no '%s'%s", what, wanted, near_say(&n, ""));
 }
 
 /* The field of the layer that the second argument names. */

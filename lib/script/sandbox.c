@@ -3,6 +3,7 @@
 #include "script/sandbox.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/utf8.h"
 #include <assert.h>
 #include <errno.h>
@@ -17,30 +18,23 @@
 #define TEXT_MAX     4096  /* of an error */
 #define STACK        1000  /* values that it holds before it has to be moved */
 
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* A thread that was kept waiting has not used its time. But its own clock is a system call, so it
    is read only if much of the limit has passed on the wall. */
 static bool out_of_time(struct sandbox *s)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = clock_ns();
 	if (!s->started_ns)
 		s->started_ns = now;
 	uint64_t passed = now - s->started_ns, first = s->time_limit_ns / 16;
 	if (passed < first)
 		return false;
 	if (!s->cpu_started_ns) {
-		s->cpu_started_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		s->cpu_started_ns = clock_of_ns(CLOCK_THREAD_CPUTIME_ID);
 		return false;
 	}
 	if (passed < s->time_limit_ns)
 		return false;
-	return clock_ns(CLOCK_THREAD_CPUTIME_ID) - s->cpu_started_ns >= s->time_limit_ns - first;
+	return clock_of_ns(CLOCK_THREAD_CPUTIME_ID) - s->cpu_started_ns >= s->time_limit_ns - first;
 }
 
 static void hook(lua_State *, lua_Debug *);

@@ -2,6 +2,7 @@
 /* Help as people read it in a terminal. */
 #include "type/help.h"
 
+#include "base/json.h"
 #include "base/utf8.h"
 #include "type/param.h"
 #include <stdlib.h>
@@ -14,12 +15,6 @@ enum {
 	VALUE_MAX_WIDTH = 18,
 	DOC_MIN_WIDTH = 36,
 };
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text ? text : "";
-}
 
 /* ---- columns ---- */
 

@@ -125,9 +125,8 @@ static int unknown(const char *what, const char *path, const char *word, json_t 
 	}
 	struct buf shown = BUF_INIT;
 	show_text(&shown, word, strlen(word));
-	const char *near = nearest(word, names);
-	pt_fail(err, -PT_EPARAM, path, "unknown %s %s%s%s%s", what, shown.data,
-	        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	struct near near = near_found(nearest(word, names));
+	pt_fail(err, -PT_EPARAM, path, "unknown %s %s%s", what, shown.data, near_say(&near, ""));
 	json_t *value = json_string(word);
 	add_value(err, value);
 	json_decref(value);

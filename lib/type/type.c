@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/moment.h"
 #include "base/near.h"
 #include "type/table.h"
 #include <assert.h>
@@ -12,7 +13,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
@@ -43,13 +43,6 @@ static struct entry *find(const char *name)
 	size_t place = place_of(name);
 	bool found = place < entry_count && !strcmp(entries[place].type->name, name);
 	return found ? &entries[place] : NULL;
-}
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 static void put(struct entry entry)
@@ -155,12 +148,8 @@ const struct pt_type *type_get(const char *name, const char *path, struct pt_err
 		return type;
 	struct near near = near_init(name);
 	type_each(try_near, &near);
-	if (near_best(&near))
-		pt_fail(err, -PT_ENOTYPE, path, "no block type '%.60s'; did you mean '%s'?", name,
-		        near_best(&near));
-	else
-		pt_fail(err, -PT_ENOTYPE, path,
-		        "no block type '%.60s'; 'ptctl types' lists them all", name);
+	pt_fail(err, -PT_ENOTYPE, path, "no block type '%.60s'%s", name,
+	        near_say(&near, "; 'ptctl types' lists them all"));
 	json_t *names = json_array();
 	type_each(add_name, names);
 	char *allowed = json_dumps(names, JSON_COMPACT);
@@ -199,7 +188,7 @@ int type_add_all(const struct pt_type *const *types, size_t count, enum type_kin
 	for (size_t i = 0; i < count && !code; i++)
 		code = refuse_taken(types, i, kind, err);
 	for (size_t i = 0; i < count && !code; i++)
-		put((struct entry){types[i], origin, kind, now_ns()});
+		put((struct entry){types[i], origin, kind, moment_now()});
 	pthread_rwlock_unlock(&lock);
 	return code;
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { LENGTH = 300000 };
@@ -78,5 +79,27 @@ START_TEST(what_is_appended_does_not_count)
 }
 END_TEST
 
+START_TEST(files_are_read_and_written_in_places)
+{
+	struct buf b = BUF_INIT;
+	char four[4];
+	int fd = memfd_create("io", 0);
+	ck_assert_int_eq(io_write_at(fd, 2, "bc", 2), 0);
+	ck_assert_int_eq(io_read_at(fd, 0, four, 4), 0);
+	ck_assert_mem_eq(four, "\0\0bc", 4);
+	ck_assert_int_eq(io_read_at(fd, 1, four, 4), -ENODATA);
+	ck_assert_int_eq(io_read(fd, 3, &b), -EFBIG);
+	ck_assert_uint_eq(b.length, 0);
+	ck_assert_int_eq(io_read(fd, 4, &b), 0);
+	ck_assert_uint_eq(b.length, 4);
+	ck_assert_int_eq(b.data[4], 0);
+	close(fd);
+	ck_assert_int_eq(io_write(fd, "a", 1), -EBADF);
+	ck_assert_int_eq(io_read(fd, 9, &b), -EBADF);
+	ck_assert_int_eq(io_read_file("/nonexistent/file", 0, 9, &b), -ENOENT);
+	buf_free(&b);
+}
+END_TEST
+
 UNIT_TESTS("base/io", all_of_it_goes_through, what_is_too_much_is_told,
-           what_is_appended_does_not_count)
+           what_is_appended_does_not_count, files_are_read_and_written_in_places)

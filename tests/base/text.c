@@ -140,7 +140,11 @@ START_TEST(the_nearest_name_is_found_if_it_is_near)
 	near_try(&n, "Drain");
 	near_try(&n, "UpDrain");
 	ck_assert_str_eq(near_best(&n), "Drain");
-	ck_assert_str_eq(near_say(&n), "; did you mean 'Drain'?");
+	ck_assert_str_eq(near_say(&n, "; see help"), "; did you mean 'Drain'?");
+	n.open = "[", n.close = "]";
+	ck_assert_str_eq(near_say(&n, ""), "; did you mean [Drain]?");
+	n = near_found(NULL);
+	ck_assert_str_eq(near_say(&n, "; see help"), "; see help");
 	n = near_init("queuesink");
 	near_try(&n, "QueueSink");
 	ck_assert_str_eq(near_best(&n), "QueueSink");

@@ -2,6 +2,7 @@
 /* What is restored of an engine's past, whatever the clock says by then. */
 #include "daemon/revisions.h"
 
+#include "base/moment.h"
 #include "unit.h"
 
 enum { YEARS_S = 10 * 365 * 86400 };
@@ -31,7 +32,7 @@ static int64_t left_after(int by_s)
 	json_array_foreach (records, i, record) {
 
 		json_t *confirm = json_object_get(record, "confirm");
-		int64_t then = revisions_now_ns() - (int64_t)by_s * 1000000000;
+		int64_t then = moment_now() - (int64_t)by_s * 1000000000;
 		json_object_set_new(record, "time", revisions_time_json(then));
 		if (confirm)
 			json_object_set_new(confirm, "until",
