@@ -3,7 +3,9 @@
 #include "ctl/hand_over.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/path.h"
+#include "script/func.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -55,17 +57,6 @@ static int refuse(const struct pt_param *row, const char *path, int code, struct
 	return -PT_EIO;
 }
 
-static void name_place(struct pt_error *err, const char *block, size_t op)
-{
-	struct pt_fault *fault = &err->faults[err->count - 1];
-	char *message = must_printf("block '%s': %s", block, fault->message);
-	free(fault->message);
-	fault->message = message;
-	char *path = must_printf("$.ops[%zu].params.%s", op, fault->path);
-	free(fault->path);
-	fault->path = path;
-}
-
 /* A descriptor of ptctl's own, not opened anew: it is read or written on from where it is. */
 static int copy_own(int fd)
 {
@@ -87,10 +78,20 @@ static int open_path(const struct ctl *ctl, const char *path, bool writes, bool 
 	return fd;
 }
 
-static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
-                    json_t *params, struct pt_error *err)
+/* What is read or written as text would be, but is not. */
+static int refuse_terminal(const struct pt_param *row, const char *path, struct pt_error *err)
 {
-	const char *path = json_string_value(json_object_get(params, row->name));
+	pt_fail(err, -PT_EIO, row->name, "'%s' is a terminal, and this is not text", path);
+	pt_hint(err, row->flags & PT_WRITE
+	                     ? "give a file, or a pipe to who can read it (| tcpdump -nr -)"
+	                     : "give a file, or a pipe from who writes it (tcpdump -w - |)");
+	return -PT_EIO;
+}
+
+/* Puts {"fd": n} in place of the parameter, with its value, or what of it says so, as `member`. */
+static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
+                    const char *path, const char *member, json_t *params, struct pt_error *err)
+{
 	bool made = false, writes = row->flags & PT_WRITE;
 	if (ctl->fd_count == FRAME_FDS_MAX && ctl_flag(ctl, "private"))
 		return 0; /* that daemon has the same rights */
@@ -106,19 +107,29 @@ static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param 
 		return refuse(row, path, fd, err);
 	if ((writes || !strcmp(path, "-")) && isatty(fd)) {
 		close(fd);
-		pt_fail(err, -PT_EIO, row->name, "'%s' is a terminal, and this is not text", path);
-		pt_hint(err, writes ? "give a file, or a pipe to who can read it (| tcpdump -nr -)"
-		                    : "give a file, or a pipe from who writes it (tcpdump -w - |)");
-		return -PT_EIO;
+		return refuse_terminal(row, path, err);
 	}
 	h->files = must_realloc(h->files, h->count + 1, sizeof *h->files);
 	h->files[h->count++].path = made ? must_strdup(path) : NULL;
-	json_t *file = json_object();
-	json_object_set_new(file, "fd", json_integer(ctl->fd_count));
-	json_object_set(file, "path", json_object_get(params, row->name));
-	json_object_set_new(params, row->name, file);
+	json_object_set_new(params, row->name,
+	                    json_pack("{s:i, s:O}", "fd", ctl->fd_count, member,
+	                              json_object_get(params, row->name)));
 	ctl->fds[ctl->fd_count++] = fd;
 	return 0;
+}
+
+/* The file that a function reads, as anonymize its key_file; yours to free, or NULL. */
+static char *file_of_function(const struct pt_param *row, const char *text)
+{
+	static const struct func_limits usual;
+	struct pt_func *func;
+	if ((row->kind != PT_KIND_TRANSFORM && row->kind != PT_KIND_PREDICATE) ||
+	    func_compile(row->kind, text, &usual, &func, NULL))
+		return NULL;
+	const char *path = func_file(func);
+	char *copy = path ? must_strdup(path) : NULL;
+	func_free(func);
+	return copy;
 }
 
 /* With `rotate` the daemon makes them, in the folder of the name. */
@@ -129,26 +140,42 @@ static bool makes_files(const json_t *params)
 }
 
 /* Files of another host are opened over there. */
-static bool is_ours(const struct ctl *ctl, const struct pt_param *row, const json_t *params)
+static bool is_ours(const struct ctl *ctl, const struct pt_param *row, const char *path)
 {
-	const char *path = json_string_value(json_object_get(params, row->name));
-	return path && row->kind == PT_KIND_FILE && !makes_files(params) &&
-	       (!ctl->host || path_own(path, row->flags & PT_WRITE) != -1);
+	return path && (!ctl->host || path_own(path, row->flags & PT_WRITE) != -1);
+}
+
+static int open_of_row(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
+                       json_t *params, struct pt_error *err)
+{
+	const char *text = json_string_value(json_object_get(params, row->name));
+	if (!text)
+		return 0;
+	if (row->kind == PT_KIND_FILE)
+		return makes_files(params) || !is_ours(ctl, row, text)
+		               ? 0
+		               : open_one(h, ctl, row, text, "path", params, err);
+	char *path = file_of_function(row, text);
+	int code = is_ours(ctl, row, path) ? open_one(h, ctl, row, path, "text", params, err) : 0;
+	free(path);
+	return code;
 }
 
 static int open_of_block(struct hand_over *h, struct ctl *ctl, const struct pt_param *rows,
                          const json_t *op, size_t place, struct pt_error *err)
 {
-	json_t *params = json_object_get(op, "params");
+	char *who = must_printf("block '%s'", text_of(op, "name"));
+	char *where = must_printf("$.ops[%zu].params", place);
 	int code = 0;
 	for (; rows && rows->name; rows++) {
-		if (!is_ours(ctl, rows, params))
-			continue;
-		int c = open_one(h, ctl, rows, params, err);
-		if (c)
-			name_place(err, json_string_value(json_object_get(op, "name")), place);
+		size_t before = err->count;
+		int c = open_of_row(h, ctl, rows, json_object_get(op, "params"), err);
+		error_introduce(err, before, who);
+		error_prefix(err, before, where);
 		code = code ? code : c;
 	}
+	free(who);
+	free(where);
 	return code;
 }
 

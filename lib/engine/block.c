@@ -49,19 +49,27 @@ int block_init(struct pt_block *b, const struct param_env *env, struct pt_error 
 	return rc || !b->type->init ? rc : b->type->init(b, err);
 }
 
+struct opening {
+	const struct pt_block *block;
+	struct pt_func *func;
+};
+
 static int open_for_function(void *arg, const char *path, struct pt_error *err)
 {
-	return pt_open(arg, NULL, path, O_RDONLY | O_CLOEXEC, 0, err);
+	const struct opening *o = arg;
+	const struct pt_file file = {(char *)(uintptr_t)path, func_handed(o->func)};
+	return pt_open_file(o->block, NULL, &file, O_RDONLY | O_CLOEXEC, 0, err);
 }
 
 int block_open_functions(struct pt_block *b, void *state, struct pt_error *err)
 {
-	const struct func_site site = {b->engine->secret, open_for_function, b};
 	int rc = 0;
 	for (const struct pt_param *row = b->type->params; row && row->name; row++) {
 		if (row->kind != PT_KIND_TRANSFORM && row->kind != PT_KIND_PREDICATE)
 			continue;
 		struct pt_func *f = *(struct pt_func **)((uint8_t *)state + row->offset);
+		struct opening opening = {b, f};
+		const struct func_site site = {b->engine->secret, open_for_function, &opening};
 		size_t before = err ? err->count : 0;
 		int one = f ? func_open(f, &site, err) : 0;
 		error_prefix(err, before, row->name);

@@ -156,6 +156,7 @@ static struct change *begin(struct pt_engine *e, struct request *r)
 	c->request = r;
 	c->env = (struct param_env){.compile = compile,
 	                            .release = func_free,
+	                            .hand = func_hand,
 	                            .descriptor = descriptor,
 	                            .folders = e->limits.folders,
 	                            .arg = r};

@@ -241,6 +241,11 @@ static int key_from_file(struct anonymize *a, const struct func_site *site, stru
 	return rc;
 }
 
+const char *anonymize_file(const struct native *n)
+{
+	return n->anonymize->source == KEY_FILE ? n->anonymize->text : NULL;
+}
+
 static int take_key(struct anonymize *a, const struct func_site *site, struct pt_error *err)
 {
 	switch (a->source) {

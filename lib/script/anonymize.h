@@ -8,6 +8,7 @@
 /* As in struct native_op. */
 int anonymize_read(struct native *, lua_State *, struct pt_error *);
 int anonymize_open(struct native *, const struct func_site *, struct pt_error *);
+const char *anonymize_file(const struct native *);
 int anonymize_transform(struct native *, struct pt_msg **, struct pt_error *);
 
 struct anonymize;

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TEXT_MAX 65536
 #define FUNCTION 1 /* where it lies on the sandbox's stack */
@@ -26,6 +27,7 @@ struct pt_func {
 	int (*test)(struct pt_func *, const struct pt_msg *, struct pt_error *);
 	struct native *native; /* either this */
 	struct sandbox *box;   /* or this */
+	int handed;            /* in place of its file; -1: none */
 };
 
 /* Native operations. */
@@ -367,6 +369,7 @@ int func_compile(enum pt_kind kind, const char *text, const struct func_limits *
 	if (kind != PT_KIND_FILTER && !text[strspn(text, " \t\r\n\f\v")])
 		return wrong_kind(kind, "the text is empty", err);
 	struct pt_func *f = must_calloc(1, sizeof *f);
+	f->handed = -1;
 	int rc = kind == PT_KIND_FILTER ? compile_filter(f, text, err)
 	                                : compile_script(f, kind, text, limits, err);
 	if (rc) {
@@ -387,7 +390,26 @@ void func_free(struct pt_func *f)
 		return;
 	native_free(f->native);
 	sandbox_free(f->box);
+	func_hand(f, -1);
 	free(f);
+}
+
+const char *func_file(const struct pt_func *f)
+{
+	const struct native_op *op = f->native ? f->native->op : NULL;
+	return op && op->file ? op->file(f->native) : NULL;
+}
+
+void func_hand(struct pt_func *f, int fd)
+{
+	if (f->handed >= 0)
+		close(f->handed);
+	f->handed = fd;
+}
+
+int func_handed(const struct pt_func *f)
+{
+	return f->handed;
 }
 
 void func_begin(struct pt_func *f)

@@ -27,6 +27,13 @@ int func_compile(enum pt_kind, const char *text, const struct func_limits *, str
                  struct pt_error *);
 void func_free(struct pt_func *);
 
+/* The path of the file that it reads when it is opened; NULL: none. */
+const char *func_file(const struct pt_func *);
+/* A descriptor in place of that file, the function's own from now on (or PT_FD_GONE, or -1: none);
+   and which it is. */
+void func_hand(struct pt_func *, int fd);
+int func_handed(const struct pt_func *);
+
 /* [any thread] The limits for the scripts of a block's engine: engine/ tells them. */
 struct pt_block;
 const struct func_limits *func_limits_of(const struct pt_block *);

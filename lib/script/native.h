@@ -26,7 +26,8 @@ struct native_op {
 	bool pair; /* it takes two arguments, the first below the second; either may be nil */
 	/* As func_open; NULL: there is nothing to do. */
 	int (*open)(struct native *, const struct func_site *, struct pt_error *);
-	bool optional; /* `read` gets nil where there is no argument */
+	const char *(*file)(const struct native *); /* as func_file; NULL: there is none */
+	bool optional;                              /* `read` gets nil where there is no argument */
 };
 
 extern const struct native_op native_ops[]; /* ends with a row without a name */

@@ -217,16 +217,16 @@ int param_link_type_from_json(const json_t *value, int *number)
 	return 0;
 }
 
-/* A path, or {"fd": …} with or without "path", which is then a name for it. */
-static bool is_file(const json_t *value)
+/* A text, or {"fd": …} with a text as `member`, which may be missing if it is `optional`. */
+static bool is_passed(const json_t *value, const char *member, bool optional)
 {
 	int n;
 	const char *name;
-	const json_t *path = json_object_get(value, "path"), *fd = json_object_get(value, "fd");
+	const json_t *text = json_object_get(value, member), *fd = json_object_get(value, "fd");
 	if (is_text(value))
 		return true;
 	return fd && !json_is_object(fd) && !param_fd_from_json(fd, &n, &name) &&
-	       (!path || is_text(path)) && json_object_size(value) == (path ? 2 : 1);
+	       (text ? is_text(text) : optional) && json_object_size(value) == (text ? 2 : 1);
 }
 
 static bool is_own(const struct pt_param *row, const json_t *value)
@@ -417,9 +417,9 @@ int param_check_value(const struct pt_param *row, const json_t *value, struct pt
 	case PT_KIND_SECONDS: good = number_fits(row, value); break;
 	case PT_KIND_STRING:
 	case PT_KIND_PATH:
-	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE:
 	case PT_KIND_FILTER: good = is_text(value); break;
+	case PT_KIND_TRANSFORM:
+	case PT_KIND_PREDICATE: good = is_passed(value, "text", false); break;
 	case PT_KIND_CHOICE: return check_choice(row, value, err);
 	case PT_KIND_BYTES: return check_bytes(row, value, err);
 	case PT_KIND_MESSAGES:
@@ -433,7 +433,7 @@ int param_check_value(const struct pt_param *row, const json_t *value, struct pt
 	case PT_KIND_FILE:
 		if (is_own(row, value))
 			return refuse_own(row, json_string_value(value), err);
-		good = is_file(value);
+		good = is_passed(value, "path", true);
 		break;
 	case PT_KIND_FD: good = !param_fd_from_json(value, &number, &name); break;
 	case PT_KIND_OBJECT: return check_object(row, value, err);

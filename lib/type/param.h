@@ -36,6 +36,9 @@ struct param_env {
 	int (*compile)(void *arg, enum pt_kind, const char *text, struct pt_func **,
 	               struct pt_error *);
 	void (*release)(struct pt_func *); /* of what compile made */
+	/* A descriptor of {"text": …, "fd": …}, for the file that the text names; it takes it over.
+	   NULL: refused. */
+	void (*hand)(struct pt_func *, int fd);
 	/* The descriptor that came n-th (from 0) with the request; -1 unknown; -ESTALE: it came in
 	   an earlier life of the daemon, and is read as PT_FD_GONE. The caller gets one of its own.
 	   NULL: refused. */

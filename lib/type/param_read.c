@@ -107,18 +107,6 @@ static int read_choice(const struct pt_param *row, const json_t *value)
 	return -1;
 }
 
-static int read_func(const struct pt_param *row, const json_t *value, struct pt_func **func,
-                     const struct param_env *env, struct pt_error *err)
-{
-	size_t from = err ? err->count : 0;
-	if (!env || !env->compile)
-		return pt_fail(err, -PT_EPARAM, row->name, "'%s': functions cannot be used here",
-		               row->name);
-	int code = env->compile(env->arg, row->kind, json_string_value(value), func, err);
-	error_prefix(err, from, row->name);
-	return code;
-}
-
 static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
                    const struct param_env *env, struct pt_error *err)
 {
@@ -141,6 +129,24 @@ static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
 	return pt_fail(err, -PT_EPARAM, row->name,
 	               "'%s': no descriptor %d came with the request; hand it over with --fd",
 	               row->name, n);
+}
+
+static int read_func(const struct pt_param *row, const json_t *value, struct pt_func **func,
+                     const struct param_env *env, struct pt_error *err)
+{
+	size_t from = err ? err->count : 0;
+	const json_t *fd = json_object_get(value, "fd");
+	const char *text = json_string_value(fd ? json_object_get(value, "text") : value);
+	if (!env || !env->compile || (fd && !env->hand))
+		return pt_fail(err, -PT_EPARAM, row->name, "'%s': functions cannot be used here",
+		               row->name);
+	int code = env->compile(env->arg, row->kind, text, func, err), file = -1;
+	error_prefix(err, from, row->name);
+	if (!code && fd) {
+		code = read_fd(row, fd, &file, env, err);
+		env->hand(*func, file);
+	}
+	return code;
 }
 
 static int read_path(const struct pt_param *row, const json_t *value, char **path,

@@ -121,11 +121,12 @@ static json_t *descriptor(void)
 	return any_of(n, set(of_type("string"), "minLength", json_integer(1)), NULL);
 }
 
-static json_t *passed_file(void)
+/* A text, or an object with a descriptor for the file that the text is about. */
+static json_t *passed(const char *text)
 {
 	json_t *file = with_one("fd", descriptor());
-	set(json_object_get(file, "properties"), "path", of_type("string"));
-	return file;
+	set(json_object_get(file, "properties"), text, of_type("string"));
+	return any_of(of_type("string"), file, NULL);
 }
 
 static json_t *of_kind(const struct pt_param *row)
@@ -138,15 +139,15 @@ static json_t *of_kind(const struct pt_param *row)
 	case PT_KIND_SECONDS: return any_of(natural(row, "number"), pattern(SECONDS_PATTERN), NULL);
 	case PT_KIND_STRING:
 	case PT_KIND_PATH:
-	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE:
 	case PT_KIND_FILTER: return of_type("string");
+	case PT_KIND_TRANSFORM:
+	case PT_KIND_PREDICATE: return passed("text");
 	case PT_KIND_CHOICE: return set(of_type("string"), "enum", strings(row->choices));
 	case PT_KIND_BYTES: return bytes();
 	case PT_KIND_MESSAGES: return any_of(bytes(), list_of(bytes()), NULL);
 	case PT_KIND_STRINGS: return any_of(of_type("string"), list_of(of_type("string")), NULL);
 	case PT_KIND_LINKTYPE: return link_type();
-	case PT_KIND_FILE: return any_of(of_type("string"), passed_file(), NULL);
+	case PT_KIND_FILE: return passed("path");
 	case PT_KIND_FD: return any_of(descriptor(), with_one("fd", descriptor()), NULL);
 	case PT_KIND_OBJECT: return row->members ? schema_params(row->members) : of_type("object");
 	case PT_KIND_LIST: return list_of(row->members ? schema_params(row->members) : NULL);

@@ -122,7 +122,7 @@ END_TEST
 START_TEST(what_json_does_not_have_is_empty)
 {
 	json_t *list = json_pack("[{s:s, s:i}, {s:s, s:f}, i]", "name", "a", "n", 3, "name", "b",
-	                         "n", 1.5);
+	                         "n", 1.5, 7);
 	ck_assert_str_eq(text_of(item_of(list, "name", "b"), "name"), "b");
 	ck_assert_double_eq(number_of(item_of(list, "name", "b"), "n"), 1.5);
 	ck_assert_int_eq(integer_of(item_of(list, "name", "a"), "n"), 3);

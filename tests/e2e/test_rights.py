@@ -14,7 +14,7 @@ import tempfile
 import threading
 
 import pytest
-from scapy.all import Ether, IP, Raw, rdpcap, wrpcap
+from scapy.all import Ether, IP, Raw, UDP, rdpcap, wrpcap
 
 import makers  # noqa: F401: frames without a destination ask nobody
 from client import Client, Closed, Refused, add
@@ -236,13 +236,41 @@ def test_run_lends_nobody_the_daemons_rights(estranged, commons):
     (commons / "daemon/secret.pcap").chmod(0o600)
     before = sorted(os.listdir(commons / "daemon"))
     for graph in ("RdpcapSource('secret.pcap') > Sink()",
-                  "CLIFeeder() > WrpcapSink('secret.pcap')", "CLIFeeder() > WrpcapSink('new.pcap')"):
+                  "CLIFeeder() > WrpcapSink('secret.pcap')", "CLIFeeder() > WrpcapSink('new.pcap')",
+                  "CLIFeeder() > TransformDrain(\"anonymize{key_file='secret.pcap'}\") > Sink()"):
         refused = run_ptctl("-s", estranged.socket, "run", graph, prefix=user(SOMEBODY),
                             cwd=commons / "daemon")
         assert refused.code == 1
         assert "permission denied" in refused.err.lower() and "you need to be allowed" in refused.err
         assert "^" in refused.err
     assert sorted(os.listdir(commons / "daemon")) == before
+
+
+@as_root
+def test_run_reads_a_key_with_the_users_rights(estranged, commons):
+    home = folder_of(commons / "home", SOMEBODY)
+    wrpcap(str(home / "in.pcap"), Ether() / IP(src="192.0.2.1", dst="198.51.100.2") / UDP())
+    (home / "key").write_text("1f" * 32)
+    for name in ("in.pcap", "key"):
+        os.chown(home / name, SOMEBODY, SOMEBODY)
+        (home / name).chmod(0o600)
+
+    def ptctl(*words, **more):
+        return run_ptctl("-s", estranged.socket, *words, prefix=user(SOMEBODY), cwd=home, **more)
+
+    def run(member, out, **more):
+        graph = f"RdpcapSource('in.pcap') > TransformDrain(\"anonymize{{{member}}}\") > WrpcapSink('{out}')"
+        done = ptctl("run", graph, **more)
+        assert done.code == 0 and "1f1f" not in done.err, done
+        return (home / out).read_bytes()
+
+    wanted = run(f"key='{'1f' * 32}'", "a.pcap")
+    assert run("key_file='key'", "b.pcap") == wanted
+    assert run(f"key_file='{home}/key'", "c.pcap") == wanted
+    assert run("key_file='-'", "d.pcap", input=b"1f" * 32) == wanted
+    refused = ptctl("create", "e", f"CLIFeeder() > TransformDrain(\"anonymize{{key_file='{home}/key'}}\") > Sink()",
+                    "--start")
+    assert refused.code == 1 and "permission denied" in refused.err.lower()
 
 
 def test_run_tells_of_files_as_create_does(daemon, tmp_path):

@@ -10,6 +10,7 @@
 
 struct pt_func {
 	char text[32];
+	int fd; /* 0: none */
 };
 
 struct state {
@@ -80,6 +81,8 @@ static int compile(void *arg, enum pt_kind kind, const char *text, struct pt_fun
 
 static void release(struct pt_func *func)
 {
+	if (func->fd > 0)
+		close(func->fd);
 	free(func);
 	functions--;
 }
@@ -89,8 +92,13 @@ static int descriptor(void *arg, int n)
 	return n == 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
 }
 
+static void hand(struct pt_func *func, int fd)
+{
+	func->fd = fd;
+}
+
 static const struct param_env env = {
-	.compile = compile, .release = release, .descriptor = descriptor};
+	.compile = compile, .release = release, .hand = hand, .descriptor = descriptor};
 
 static int read_text(const char *text, struct state *s, struct pt_error *err)
 {
@@ -227,6 +235,30 @@ START_TEST(a_failed_read_tells_all_and_leaves_what_can_be_released)
 }
 END_TEST
 
+START_TEST(a_function_gets_the_file_that_it_reads)
+{
+	static const char *const bad[] = {"{\"f\": {\"fd\": 0}}", "{\"f\": {\"text\": \"x\"}}",
+	                                  "{\"f\": {\"text\": 1, \"fd\": 0}}",
+	                                  "{\"f\": {\"text\": \"x\", \"fd\": 0, \"path\": \"p\"}}"};
+	struct state s;
+	struct pt_error err = PT_ERROR_INIT;
+	ck_assert_int_eq(read_text("{\"f\": {\"text\": \"keyed\", \"fd\": 0}}", &s, NULL), 0);
+	ck_assert_str_eq(s.f->text, "keyed");
+	ck_assert_int_ge(s.f->fd, 0);
+	done(&s);
+	ck_assert_int_eq(read_text("{\"f\": {\"text\": \"keyed\", \"fd\": 3}}", &s, &err),
+	                 -PT_EPARAM);
+	ck_assert_str_eq(err.faults[0].path, "f");
+	pt_error_clear(&err);
+	done(&s);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		json_t *object = json_loads(bad[i], 0, NULL);
+		ck_assert_msg(param_check(rows, object, NULL) == -PT_EPARAM, "%s", bad[i]);
+		json_decref(object);
+	}
+}
+END_TEST
+
 START_TEST(functions_are_refused_where_nobody_compiles)
 {
 	struct state s = {0};
@@ -309,6 +341,6 @@ END_TEST
 UNIT_TESTS("type/param_read", defaults_are_there, values_go_where_they_belong,
            descriptors_have_names_too, a_file_is_a_path_or_a_descriptor,
            a_failed_read_tells_all_and_leaves_what_can_be_released,
-           functions_are_refused_where_nobody_compiles, an_update_changes_what_it_names,
-           an_update_that_fails_changes_nothing, release_may_come_twice,
-           defaults_are_read_as_users_type_them)
+           a_function_gets_the_file_that_it_reads, functions_are_refused_where_nobody_compiles,
+           an_update_changes_what_it_names, an_update_that_fails_changes_nothing,
+           release_may_come_twice, defaults_are_read_as_users_type_them)
