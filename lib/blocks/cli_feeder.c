@@ -7,6 +7,12 @@ struct feeder {
 	bool running, closed;
 };
 
+static const struct pt_carried carries[] = {
+	{"waiting", PT_CARRY_QUEUE(struct feeder, waiting)},
+	{"closed", PT_CARRY_BOOL(struct feeder, closed), .flags = PT_ALIVE},
+	{NULL},
+};
+
 static void check(struct pt_block *b)
 {
 	struct feeder *f = pt_state(b);
@@ -24,7 +30,6 @@ static int feed(struct pt_block *b, enum pt_canal canal, struct pt_msg **message
                 struct pt_error *err)
 {
 	struct feeder *f = pt_state(b);
-	pt_queue_carried(b, &f->waiting);
 	int rc = pt_queue_may_feed(b, &f->waiting, f->closed, messages, count, err);
 	if (rc)
 		return rc;
@@ -41,7 +46,6 @@ static void start(struct pt_block *b)
 {
 	struct feeder *f = pt_state(b);
 	f->running = true;
-	pt_queue_carried(b, &f->waiting);
 	check(b);
 }
 
@@ -63,20 +67,6 @@ static void finish(struct pt_block *b)
 	check(b);
 }
 
-static void carry(struct pt_block *b, struct pt_carry *carry)
-{
-	struct feeder *f = pt_state(b);
-	pt_queue_carry(b, &f->waiting, carry);
-}
-
-static void take_over(struct pt_block *b, struct pt_block *old)
-{
-	struct feeder *f = pt_state(b), *before = pt_state(old);
-	f->waiting = before->waiting;
-	f->closed = before->closed;
-	before->waiting = (struct pt_queue){0};
-}
-
 static void stop(struct pt_block *b)
 {
 	struct feeder *f = pt_state(b);
@@ -84,16 +74,9 @@ static void stop(struct pt_block *b)
 	f->closed = false;
 }
 
-static void fini(struct pt_block *b)
-{
-	struct feeder *f = pt_state(b);
-	pt_queue_clear(&f->waiting);
-}
-
-#define FEEDER                                                                           \
-	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct feeder), .start = start, \
-	.produce = produce, .feed = feed, .finish = finish, .carry = carry,              \
-	.take_over = take_over, .stop = stop, .fini = fini
+#define FEEDER                                                                               \
+	.api = PT_API, .role = PT_SOURCE, .carries = carries, .size = sizeof(struct feeder), \
+	.start = start, .produce = produce, .feed = feed, .finish = finish, .stop = stop
 
 static const struct pt_type cli_feeder = {
 	FEEDER,

@@ -10,17 +10,17 @@ struct console {
 	bool newlines;
 };
 
-static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+static struct pt_msg *act(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	struct console *c = pt_state(b);
 	buf_clear(&c->line);
 	packet_line(&c->line, canal == PT_HIGH, m);
 	buf_addc(&c->line, '\n');
 	pt_print(b, canal, c->line.data, c->line.length);
-	pt_done(b, m);
+	return m;
 }
 
-static void push_raw(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+static struct pt_msg *act_raw(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	struct console *c = pt_state(b);
 	buf_clear(&c->line);
@@ -29,7 +29,7 @@ static void push_raw(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 		buf_addc(&c->line, '\n');
 	if (c->line.length)
 		pt_print(b, canal, c->line.data, c->line.length);
-	pt_done(b, m);
+	return m;
 }
 
 static void fini(struct pt_block *b)
@@ -56,7 +56,7 @@ static const struct pt_type console_sink = {
 	.ports = PT_LOW_ENTRY | PT_HIGH_ENTRY,
 	.outside = "console",
 	.size = sizeof(struct console),
-	.push = push,
+	.act = act,
 	.fini = fini,
 };
 
@@ -80,7 +80,7 @@ static const struct pt_type raw_console_sink = {
                                              .flags = PT_LIVE},
                                             {NULL}},
 	.size = sizeof(struct console),
-	.push = push_raw,
+	.act = act_raw,
 	.fini = fini,
 };
 

@@ -5,10 +5,16 @@
 struct periodic {
 	struct pt_bytes_list msg;
 	double period_s, period2_s;
-	size_t next;
-	uint64_t due_ns;
-	bool runs, taken_over; /* taken_over: the pace is of the block whose place it takes */
+	struct pace {
+		size_t next;
+		uint64_t due_ns;
+	} pace;
 	struct pt_timer timer;
+};
+
+static const struct pt_carried carries[] = {
+	{"pace", PT_CARRY_BYTES(struct periodic, pace), .flags = PT_ALIVE},
+	{NULL},
 };
 
 static void wake(struct pt_block *b)
@@ -19,12 +25,10 @@ static void wake(struct pt_block *b)
 static void start(struct pt_block *b)
 {
 	struct periodic *p = pt_state(b);
-	if (!p->taken_over) {
-		p->next = 0;
-		p->due_ns = pt_now(b);
-	}
-	p->taken_over = false;
-	p->runs = p->msg.count;
+	if (!pt_goes_on(b))
+		p->pace = (struct pace){.due_ns = pt_now(b)};
+	if (p->pace.next >= p->msg.count)
+		p->pace.next = 0;
 	if (p->msg.count)
 		pt_ready(b, true);
 	else
@@ -37,21 +41,21 @@ static void step(struct pt_block *b)
 {
 	struct periodic *p = pt_state(b);
 	double wait_s = p->period_s;
-	if (++p->next == p->msg.count) {
-		p->next = 0;
+	if (++p->pace.next == p->msg.count) {
+		p->pace.next = 0;
 		wait_s += p->period2_s;
 	}
 	uint64_t now = pt_now(b);
-	p->due_ns += (uint64_t)(wait_s * 1e9);
-	if (p->due_ns < now)
-		p->due_ns = now;
+	p->pace.due_ns += (uint64_t)(wait_s * 1e9);
+	if (p->pace.due_ns < now)
+		p->pace.due_ns = now;
 }
 
 static void produce(struct pt_block *b, unsigned max)
 {
 	struct periodic *p = pt_state(b);
-	while (max-- && p->due_ns <= pt_now(b)) {
-		const struct pt_bytes *bytes = &p->msg.items[p->next];
+	while (max-- && p->pace.due_ns <= pt_now(b)) {
+		const struct pt_bytes *bytes = &p->msg.items[p->pace.next];
 		struct pt_msg *m = pt_msg_new(pt_pool(b), bytes->data, bytes->length);
 		step(b);
 		if (m) {
@@ -61,24 +65,10 @@ static void produce(struct pt_block *b, unsigned max)
 			pt_lost(b, 1, "memory");
 		}
 	}
-	if (p->due_ns > pt_now(b)) {
+	if (p->pace.due_ns > pt_now(b)) {
 		pt_ready(b, false);
-		pt_timer_at(b, &p->timer, p->due_ns, wake);
+		pt_timer_at(b, &p->timer, p->pace.due_ns, wake);
 	}
-}
-
-static void stop(struct pt_block *b)
-{
-	struct periodic *p = pt_state(b);
-	p->runs = false;
-}
-
-static void take_over(struct pt_block *b, struct pt_block *old)
-{
-	struct periodic *p = pt_state(b), *before = pt_state(old);
-	p->taken_over = before->runs;
-	p->due_ns = before->due_ns;
-	p->next = before->next < p->msg.count ? before->next : 0;
 }
 
 static const struct pt_type periodic_source = {
@@ -109,11 +99,10 @@ static const struct pt_type periodic_source = {
                                            PT_SECONDS(struct periodic, period2_s), "0",
                                            .flags = PT_LIVE, .max = 1e9},
                                           {NULL}},
+	.carries = carries,
 	.size = sizeof(struct periodic),
 	.start = start,
 	.produce = produce,
-	.stop = stop,
-	.take_over = take_over,
 };
 
 PT_TYPES(periodic_source, &periodic_source);

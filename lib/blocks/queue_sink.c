@@ -8,11 +8,15 @@ struct queue_sink {
 	struct pt_queue queue;
 };
 
+static const struct pt_carried carries[] = {
+	{"queue", PT_CARRY_QUEUE(struct queue_sink, queue)},
+	{NULL},
+};
+
 /* What an earlier daemon's has held can be received before the engine starts, too. */
 static void start(struct pt_block *b)
 {
 	struct queue_sink *s = pt_state(b);
-	pt_queue_carried(b, &s->queue);
 	if (s->queue.head)
 		pt_available(b);
 }
@@ -27,7 +31,6 @@ static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 static struct pt_msg *take(struct pt_block *b, enum pt_canal *canal)
 {
 	struct queue_sink *s = pt_state(b);
-	pt_queue_carried(b, &s->queue);
 	return pt_queue_take(b, &s->queue, canal, s->limit);
 }
 
@@ -42,25 +45,6 @@ static void changed(struct pt_block *b)
 {
 	const struct queue_sink *s = pt_state(b);
 	pt_queue_changed(b, &s->queue, s->limit, (enum pt_overflow)s->overflow);
-}
-
-static void carry(struct pt_block *b, struct pt_carry *carry)
-{
-	struct queue_sink *s = pt_state(b);
-	pt_queue_carry(b, &s->queue, carry);
-}
-
-static void take_over(struct pt_block *b, struct pt_block *old)
-{
-	struct queue_sink *s = pt_state(b), *before = pt_state(old);
-	s->queue = before->queue;
-	before->queue = (struct pt_queue){0};
-}
-
-static void fini(struct pt_block *b)
-{
-	struct queue_sink *s = pt_state(b);
-	pt_queue_clear(&s->queue);
 }
 
 static const struct pt_type queue_sink = {
@@ -90,15 +74,13 @@ static const struct pt_type queue_sink = {
                                              PT_CHOICE(struct queue_sink, overflow), "drop-oldest",
                                              .flags = PT_LIVE, .choices = pt_overflow_words},
                                             {NULL}},
+	.carries = carries,
 	.size = sizeof(struct queue_sink),
 	.start = start,
 	.push = push,
 	.take = take,
 	.give_back = give_back,
 	.changed = changed,
-	.carry = carry,
-	.take_over = take_over,
-	.fini = fini,
 };
 
 PT_TYPES(queue_sink, &queue_sink);

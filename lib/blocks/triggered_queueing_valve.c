@@ -3,9 +3,6 @@
    held. */
 #include <pipetool/queue.h>
 
-#include <jansson.h>
-#include <string.h>
-
 #define AGES 64
 
 /* When messages came: so many, in order, from then on for a small part of `seconds`. */
@@ -16,41 +13,29 @@ struct age {
 
 struct valve {
 	bool start_state, open;
-	bool runs, taken_over; /* taken_over: `open` is of the block whose place it takes */
 	uint64_t limit;
 	double seconds;
 	int overflow;
 	struct pt_queue queue;
-	struct age ages[AGES]; /* a ring, from the oldest on */
-	unsigned first, used;
-	size_t known; /* messages in all ages */
+	struct ages {
+		struct age ring[AGES]; /* from the oldest on */
+		unsigned first, used;
+		size_t known; /* messages in all of them */
+	} ages;
 };
 
-static void carry(struct pt_block *b, struct pt_carry *carry)
-{
-	struct valve *v = pt_state(b);
-	pt_queue_carry(b, &v->queue, carry);
-	if (v->runs)
-		pt_carry_bytes(carry, "position", &v->open, sizeof v->open);
-}
-
-static bool is_carried(struct pt_block *b, bool *position)
-{
-	size_t length;
-	const void *carried = pt_carried_bytes(b, "position", &length);
-	if (carried && length == sizeof *position)
-		memcpy(position, carried, length);
-	return carried;
-}
+static const struct pt_carried carries[] = {
+	{"open", PT_CARRY_BOOL(struct valve, open), .flags = PT_SHOWN},
+	{"queue", PT_CARRY_QUEUE(struct valve, queue)},
+	{"ages", PT_CARRY_BYTES(struct valve, ages), .flags = PT_ALIVE},
+	{NULL},
+};
 
 static void start(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
-	if (!v->taken_over && !is_carried(b, &v->open))
+	if (!pt_goes_on(b))
 		v->open = v->start_state;
-	v->taken_over = false;
-	v->runs = true;
-	pt_queue_carried(b, &v->queue);
 	pt_ready(b, v->open && v->queue.count);
 }
 
@@ -69,26 +54,26 @@ static uint64_t step_ns(const struct valve *v)
 
 static void forget_oldest(struct valve *v, size_t count)
 {
-	v->known -= count;
+	v->ages.known -= count;
 	while (count) {
-		struct age *oldest = &v->ages[v->first];
+		struct age *oldest = &v->ages.ring[v->ages.first];
 		size_t part = count < oldest->count ? count : oldest->count;
 		oldest->count -= part;
 		count -= part;
 		if (oldest->count)
 			return;
-		v->first = (v->first + 1) % AGES;
-		v->used--;
+		v->ages.first = (v->ages.first + 1) % AGES;
+		v->ages.used--;
 	}
 }
 
 static struct age *newest_age(struct pt_block *b, struct valve *v)
 {
 	uint64_t now = pt_now(b);
-	struct age *newest = &v->ages[(v->first + v->used - 1) % AGES];
-	if (v->used && (now - newest->since_ns <= step_ns(v) || v->used == AGES))
+	struct age *newest = &v->ages.ring[(v->ages.first + v->ages.used - 1) % AGES];
+	if (v->ages.used && (now - newest->since_ns <= step_ns(v) || v->ages.used == AGES))
 		return newest;
-	newest = &v->ages[(v->first + v->used++) % AGES];
+	newest = &v->ages.ring[(v->ages.first + v->ages.used++) % AGES];
 	*newest = (struct age){now, 0};
 	return newest;
 }
@@ -97,13 +82,13 @@ static struct age *newest_age(struct pt_block *b, struct valve *v)
 static void match_ages(struct pt_block *b, struct valve *v)
 {
 	size_t count = v->queue.count;
-	if (v->known > count)
-		forget_oldest(v, v->known - count);
-	if (v->known == count)
+	if (v->ages.known > count)
+		forget_oldest(v, v->ages.known - count);
+	if (v->ages.known == count)
 		return;
-	struct age *oldest = v->used ? &v->ages[v->first] : newest_age(b, v);
-	oldest->count += count - v->known;
-	v->known = count;
+	struct age *oldest = v->ages.used ? &v->ages.ring[v->ages.first] : newest_age(b, v);
+	oldest->count += count - v->ages.known;
+	v->ages.known = count;
 }
 
 static void drop_old(struct pt_block *b, struct valve *v)
@@ -111,13 +96,13 @@ static void drop_old(struct pt_block *b, struct valve *v)
 	uint64_t now = pt_now(b), most = span_ns(v) + step_ns(v);
 	enum pt_canal canal;
 	if (v->seconds <= 0) {
-		v->used = 0;
-		v->known = 0;
+		v->ages.used = 0;
+		v->ages.known = 0;
 		return;
 	}
 	match_ages(b, v);
-	while (v->used && now - v->ages[v->first].since_ns > most) {
-		for (size_t n = v->ages[v->first].count; n; n--)
+	while (v->ages.used && now - v->ages.ring[v->ages.first].since_ns > most) {
+		for (size_t n = v->ages.ring[v->ages.first].count; n; n--)
 			pt_drop(b, pt_queue_take(b, &v->queue, &canal, v->limit), "old");
 		match_ages(b, v);
 	}
@@ -130,7 +115,7 @@ static void add(struct pt_block *b, struct valve *v, enum pt_canal canal, struct
 		match_ages(b, v);
 	if (pt_queue_add(b, &v->queue, canal, m, limit, overflow) && v->seconds > 0) {
 		newest_age(b, v)->count++;
-		v->known++;
+		v->ages.known++;
 	}
 }
 
@@ -210,32 +195,6 @@ static void stop(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
 	release(b, v, true);
-	v->runs = false;
-}
-
-static json_t *describe(struct pt_block *b)
-{
-	const struct valve *v = pt_state(b);
-	return json_pack("{s:b}", "open", v->open);
-}
-
-static void take_over(struct pt_block *b, struct pt_block *old)
-{
-	struct valve *v = pt_state(b), *before = pt_state(old);
-	v->taken_over = before->runs;
-	v->open = before->open;
-	v->queue = before->queue;
-	memcpy(v->ages, before->ages, sizeof v->ages);
-	v->first = before->first;
-	v->used = before->used;
-	v->known = before->known;
-	before->queue = (struct pt_queue){0};
-}
-
-static void fini(struct pt_block *b)
-{
-	struct valve *v = pt_state(b);
-	pt_queue_clear(&v->queue);
 }
 
 static const struct pt_type triggered_queueing_valve = {
@@ -245,7 +204,7 @@ static const struct pt_type triggered_queueing_valve = {
 	.help = "Every trigger opens the closed valve and closes the open one, and is passed on; "
 		"then an "
 		"opened valve releases what it has taken_over, in order, each message on its own "
-                "canal, "
+		"canal, "
 		"as fast as the sinks take it. With overflow='drop-oldest' it is a flight "
 		"recorder: it holds the last `limit` bytes, of which each message costs 56 more, "
 		"and of these, with `seconds`, only what came to it in the last so many.",
@@ -280,6 +239,7 @@ static const struct pt_type triggered_queueing_valve = {
                          "Drops what has waited longer, to within a fiftieth; 0: keeps it.",
                          PT_SECONDS(struct valve, seconds), "0", .flags = PT_LIVE, .max = 1e6},
 			{NULL}},
+	.carries = carries,
 	.size = sizeof(struct valve),
 	.start = start,
 	.push = push,
@@ -287,10 +247,6 @@ static const struct pt_type triggered_queueing_valve = {
 	.changed = changed,
 	.produce = produce,
 	.stop = stop,
-	.carry = carry,
-	.take_over = take_over,
-	.describe = describe,
-	.fini = fini,
 };
 
 PT_TYPES(triggered_queueing_valve, &triggered_queueing_valve);

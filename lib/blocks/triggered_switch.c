@@ -3,55 +3,27 @@
 #include <pipetool/block.h>
 
 #include <jansson.h>
-#include <string.h>
 
 struct switching {
 	bool start_state, low;
-	bool runs, taken_over; /* taken_over: `low` is of the block whose place it takes */
 };
 
-static void carry(struct pt_block *b, struct pt_carry *carry)
-{
-	const struct switching *s = pt_state(b);
-	if (s->runs)
-		pt_carry_bytes(carry, "position", &s->low, sizeof s->low);
-}
-
-static bool is_carried(struct pt_block *b, bool *position)
-{
-	size_t length;
-	const void *carried = pt_carried_bytes(b, "position", &length);
-	if (carried && length == sizeof *position)
-		memcpy(position, carried, length);
-	return carried;
-}
+static const struct pt_carried carries[] = {
+	{"low", PT_CARRY_BOOL(struct switching, low)},
+	{NULL},
+};
 
 static void start(struct pt_block *b)
 {
 	struct switching *s = pt_state(b);
-	if (!s->taken_over && !is_carried(b, &s->low))
+	if (!pt_goes_on(b))
 		s->low = s->start_state;
-	s->taken_over = false;
-	s->runs = true;
-}
-
-static void stop(struct pt_block *b)
-{
-	struct switching *s = pt_state(b);
-	s->runs = false;
 }
 
 static json_t *describe(struct pt_block *b)
 {
 	const struct switching *s = pt_state(b);
 	return json_pack("{s:s}", "exit", s->low ? "low" : "high");
-}
-
-static void take_over(struct pt_block *b, struct pt_block *old)
-{
-	struct switching *s = pt_state(b), *before = pt_state(old);
-	s->taken_over = before->runs;
-	s->low = before->low;
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -93,13 +65,11 @@ static const struct pt_type triggered_switch = {
 		(const struct pt_param[]){{"start_state", "To the low exit when the engine starts.",
                                            PT_BOOL(struct switching, start_state), "true"},
                                           {NULL}},
+	.carries = carries,
 	.size = sizeof(struct switching),
 	.start = start,
 	.push_many = push_many,
 	.trigger = trigger,
-	.stop = stop,
-	.carry = carry,
-	.take_over = take_over,
 	.describe = describe,
 };
 

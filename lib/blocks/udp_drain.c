@@ -30,23 +30,16 @@ static int open_drain(struct pt_block *b, struct pt_error *err)
 	return address_route("ip", u->ip, (int)u->port, &u->from, &u->to, err);
 }
 
-/* ---- packets to payloads ---- */
+/* ---- packets to payloads: why not, where there is none ---- */
 
-static void take_out(struct pt_block *b, struct pt_msg *m)
+static const char *take_out(const struct pt_msg *m, struct pt_msg **payload)
 {
 	struct packet_view v;
 	packet_dissect(m, &v);
-	if (!packet_has(&v, PACKET_UDP)) {
-		pt_drop(b, m, "not-udp");
-		return;
-	}
-	struct pt_msg *payload = pt_msg_slice(m, v.offset[PACKET_UDP] + UDP_SIZE, v.payload_length);
-	if (!payload) {
-		pt_drop(b, m, "memory");
-		return;
-	}
-	pt_msg_unref(m);
-	pt_send(b, PT_HIGH, payload);
+	if (!packet_has(&v, PACKET_UDP))
+		return "not-udp";
+	*payload = pt_msg_slice(m, v.offset[PACKET_UDP] + UDP_SIZE, v.payload_length);
+	return "memory";
 }
 
 /* ---- payloads to packets ---- */
@@ -113,31 +106,29 @@ static struct pt_msg *wrap(struct pt_block *b, struct udp_drain *u, const struct
 	                     m->time_ns ? m->time_ns : moment_now());
 }
 
-static void put_in(struct pt_block *b, struct udp_drain *u, struct pt_msg *m)
+static const char *put_in(struct pt_block *b, const struct pt_msg *m, struct pt_msg **packet)
 {
+	struct udp_drain *u = pt_state(b);
 	size_t header = u->to.ss_family == AF_INET6 ? 0 : sizeof(struct iphdr);
 	size_t most = LENGTH_MAX - UDP_SIZE - header;
-	if (m->length > most) {
-		pt_report(b, -EMSGSIZE, "%u bytes are too long for a datagram, which takes %zu",
-		          m->length, most);
-		pt_drop(b, m, "too-long");
-		return;
+	if (m->length <= most) {
+		*packet = wrap(b, u, m);
+		return "memory";
 	}
-	struct pt_msg *packet = wrap(b, u, m);
-	if (!packet) {
-		pt_drop(b, m, "memory");
-		return;
-	}
-	pt_msg_unref(m);
-	pt_send(b, PT_LOW, packet);
+	pt_report(b, -EMSGSIZE, "%u bytes are too long for a datagram, which takes %zu", m->length,
+	          most);
+	return "too-long";
 }
 
-static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+static struct pt_msg *act(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
-	if (canal == PT_LOW)
-		take_out(b, m);
+	struct pt_msg *made = NULL;
+	const char *why = canal == PT_LOW ? take_out(m, &made) : put_in(b, m, &made);
+	if (made)
+		pt_msg_unref(m);
 	else
-		put_in(b, pt_state(b), m);
+		pt_drop(b, m, why);
+	return made;
 }
 
 static const struct pt_param params[] = {
@@ -173,7 +164,7 @@ static const struct pt_type udp_drain = {
 	.params = params,
 	.size = sizeof(struct udp_drain),
 	.open = open_drain,
-	.push = push,
+	.act = act,
 };
 
 PT_TYPES(udp_drain, &udp_drain);

@@ -72,7 +72,6 @@ static int init(struct pt_block *block, struct pt_error *err)
 static void fini(struct pt_block *block)
 {
 	struct custom_block *b = pt_state(block);
-	pt_queue_clear(&b->waiting);
 	sandbox_free(b->box);
 	free(b->actions);
 	free(b->timers);
@@ -418,13 +417,11 @@ static void changed(struct pt_block *block)
 		call(b, CALL_CHANGED);
 }
 
-static void take_over(struct pt_block *block, struct pt_block *old)
-{
-	struct custom_block *b = pt_state(block), *before = pt_state(old);
-	b->waiting = before->waiting;
-	b->closed = before->closed;
-	before->waiting = (struct pt_queue){0};
-}
+static const struct pt_carried carries[] = {
+	{"waiting", PT_CARRY_QUEUE(struct custom_block, waiting)},
+	{"closed", PT_CARRY_BOOL(struct custom_block, closed), .flags = PT_ALIVE},
+	{NULL},
+};
 
 void custom_block_functions(struct custom_type *t)
 {
@@ -448,6 +445,6 @@ void custom_block_functions(struct custom_type *t)
 		type->produce = produce;
 	if (type->role == PT_SOURCE) {
 		type->pause = pause_source;
-		type->take_over = take_over;
+		type->carries = carries;
 	}
 }

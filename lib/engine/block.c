@@ -103,6 +103,7 @@ void block_free(struct pt_block *b, const struct param_env *env)
 	assert(!b->started && !b->opened && !b->handle_count);
 	if (b->type->fini)
 		b->type->fini(b);
+	carry_clear(b);
 	param_release(b->type->params, b->state, env);
 	for (int canal = PT_LOW; canal <= PT_TRIGGER; canal++)
 		free(b->exits[canal]);
@@ -148,8 +149,10 @@ void block_start(struct pt_block *b)
 	b->started = true;
 	b->engine->flow_stale = b->engine->ends_stale = true;
 	begin_functions(b);
+	carry_start(b);
 	if (b->type->start)
 		b->type->start(b);
+	b->goes_on = false;
 	carry_tell_damage(b);
 	carry_tell_unasked(b);
 	carry_free(b->carried);
@@ -193,14 +196,14 @@ void block_stop(struct pt_block *b, void (*then)(struct pt_block *, void *arg), 
 void block_take_over(struct pt_block *fresh, struct pt_block *old,
                      void (*then)(struct pt_block *, void *arg), void *arg)
 {
-	if (carry_can_take_over(fresh, old))
-		fresh->type->take_over(fresh, old);
+	bool told = old->type == fresh->type && fresh->type->take_over;
+	size_t carried = carry_over(fresh, old);
 	block_stop(old, then, arg);
 	block_settle_counts(old);
 	fresh->count = old->count;
-	if (!carry_can_take_over(fresh, old)) {
-		block_count_drop(fresh, "replaced", fresh->count.held);
-		fresh->count.held = 0;
+	if (!told) {
+		block_count_drop(fresh, "replaced", fresh->count.held - carried);
+		fresh->count.held = carried;
 	}
 	free(fresh->last_error);
 	fresh->last_error = old->last_error;

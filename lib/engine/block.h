@@ -49,7 +49,7 @@ struct pt_block {
 	void *state;
 	struct pt_engine *engine;
 	struct wires *exits[3]; /* NULL: no link */
-	signed char passes[3];  /* a type without push: the exit for each entry, or -1 */
+	signed char passes[3];  /* of a type without push: the exit for each entry, or -1 */
 	bool single;            /* see order.h */
 	bool gathering;         /* sends are collected until push has seen the whole vector */
 	unsigned char trigger_depth;
@@ -62,7 +62,8 @@ struct pt_block {
 	/* life; "away" while a worker thread has it */
 	bool opened, started, away, failed;
 	struct pt_carry *carried; /* over to it: descriptors until it is open; or NULL */
-	bool carry_stale;         /* than the engine's hooks were told */
+	bool goes_on;     /* from when it has taken over until it is started: see pt_goes_on */
+	bool carry_stale; /* than the engine's hooks were told */
 	struct uv_handle_s **handles;
 	unsigned handle_count, handles_closing;
 	void (*handles_closed)(struct pt_block *, void *arg);

@@ -82,26 +82,23 @@ void carry_free(struct pt_carry *e)
 }
 
 /* A block that is not running has nothing open, but one that opens nothing may hold messages. */
-struct pt_carry *carry_of(struct pt_block *b, enum pt_carry_to leaving)
+struct pt_carry *carry_of(struct pt_block *b, enum pt_carry_to to)
 {
-	if (!b->type->carry || (!b->started && b->type->open))
-		return NULL;
-	struct pt_carry *e = carry_new(leaving);
-	b->type->carry(b, e);
-	if (e->count)
-		return e;
-	carry_free(e);
+	struct pt_carry *c = carry_new(to);
+	if (b->started || !b->type->open) {
+		carry_rows(b, c);
+		if (b->type->carry)
+			b->type->carry(b, c);
+	}
+	if (c->count)
+		return c;
+	carry_free(c);
 	return NULL;
-}
-
-bool carry_can_take_over(const struct pt_block *fresh, const struct pt_block *old)
-{
-	return old->type == fresh->type && fresh->type->take_over;
 }
 
 struct pt_carry *carry_for(const struct pt_block *fresh, struct pt_block *old)
 {
-	return carry_can_take_over(fresh, old) ? carry_of(old, PT_TO_SUCCESSOR) : NULL;
+	return old->type == fresh->type ? carry_of(old, PT_TO_SUCCESSOR) : NULL;
 }
 
 void carry_set_damaged(struct pt_carry *e)
@@ -203,7 +200,7 @@ static void tell(struct pt_block *b, enum pt_carry_to leaving)
 {
 	const struct pt_engine_hooks *hooks = &b->engine->hooks;
 	b->carry_stale = false;
-	if (hooks->carry && b->type->carry)
+	if (hooks->carry && carry_is_of(b->type))
 		hooks->carry(hooks->arg, b->name, b->type->name, carry_of(b, leaving));
 }
 

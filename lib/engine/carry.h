@@ -3,6 +3,7 @@
 #ifndef ENGINE_CARRY_H
 #define ENGINE_CARRY_H
 
+#include <jansson.h>
 #include <pipetool/block.h>
 
 /*
@@ -30,7 +31,17 @@ void carry_free(struct pt_carry *);               /* closes what was not taken; 
 void carry_close(struct pt_carry *);              /* but keeps bytes and queue; NULL does nothing */
 void carry_tell_unasked(const struct pt_block *); /* what that has closed */
 
-bool carry_can_take_over(const struct pt_block *fresh, const struct pt_block *old);
+bool carry_is_of(const struct pt_type *); /* it carries something over a restart */
+
+/* ---- the rows of the type ---- */
+/* From a block to the one that takes its place, which is told to take over what is no row. How many
+   messages were in a queue that is one. */
+size_t carry_over(struct pt_block *fresh, struct pt_block *old);
+void carry_rows(struct pt_block *, struct pt_carry *); /* lists them */
+void carry_begin(struct pt_block *);   /* new in the graph: its queue has what was carried */
+void carry_start(struct pt_block *);   /* before it starts: so have its fields, or not */
+void carry_clear(struct pt_block *);   /* the queue, uncounted */
+json_t *carry_show(struct pt_block *); /* {open: true}, or what `describe` gives; or NULL */
 
 struct carry_item {
 	char *key;

@@ -360,12 +360,11 @@ static void tell_sets(const struct change *c)
 /* Against the order: who starts may send at once. */
 static void commit_starts(struct change *c, bool sources)
 {
-	if (c->engine->state == PT_STOPPED)
-		return;
+	bool runs = c->engine->state != PT_STOPPED;
 	for (unsigned i = c->wanted->count; i-- > 0;) {
 		struct pt_block *b = c->fresh[c->starts[i]];
 		if (b && block_is_source(b) == sources)
-			block_start(b);
+			runs ? block_start(b) : carry_begin(b);
 	}
 }
 
@@ -400,7 +399,7 @@ static void tell_carried(const struct change *c)
 {
 	for (unsigned i = 0; i < c->end_count; i++) {
 		const struct pt_block *old = c->ends[i].old, *fresh = c->ends[i].fresh;
-		if (old->type->carry && (!fresh || fresh->type != old->type))
+		if (carry_is_of(old->type) && (!fresh || fresh->type != old->type))
 			carry_tell_gone(c->engine, old->name, old->type->name);
 	}
 	carry_forget(c->engine);

@@ -102,12 +102,22 @@ void deliver_gathered(struct pt_block *b)
 	leave(b, b->gathered_canal, b->gathered, count, bytes);
 }
 
+static void act(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	int exit = b->passes[canal];
+	m = b->type->act(b, canal, m);
+	if (m && exit < 0)
+		pt_done(b, m);
+	else if (m)
+		pt_send(b, (enum pt_canal)exit, m);
+}
+
 static void push_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
                       unsigned count)
 {
 	b->gathering = count > 1;
 	for (unsigned i = 0; i < count; i++)
-		b->type->push(b, canal, messages[i]);
+		(b->type->act ? act : b->type->push)(b, canal, messages[i]);
 	b->gathering = false;
 	deliver_gathered(b);
 }
@@ -139,7 +149,7 @@ void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, 
 		b->count.entered += count;
 		if (b->entry_taps)
 			tap_see(b->entry_taps, canal, messages, count);
-		if (b->type->push_many || b->type->push) {
+		if (b->type->push_many || b->type->push || b->type->act) {
 			if (!b->started)
 				refuse(b, messages, count);
 			else if (b->type->push_many)

@@ -172,7 +172,7 @@ static void shadow_all(struct pt_block *b, struct pt_queue *q, struct shadow *sh
 /* Early, so that it is known and stored when the first message comes. */
 static void shadow_begin(struct pt_block *b, struct pt_queue *q)
 {
-	if (!q->shadow && b->engine->hooks.carry && b->type->carry)
+	if (!q->shadow && b->engine->hooks.carry && carry_is_of(b->type))
 		shadow_all(b, q, shadow_new());
 }
 

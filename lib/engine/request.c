@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/near.h"
 #include "engine/change.h"
+#include "engine/carry.h"
 #include "engine/deliver.h"
 #include "engine/dot.h"
 #include "engine/engine.h"
@@ -134,8 +135,9 @@ static void run_show(struct request *r)
 			json_object_set_new(row, "last_error", json_string(b->last_error));
 		if (b->note)
 			json_object_set_new(row, "note", json_string(b->note));
-		if (b->type->describe && b->started && !b->away)
-			json_object_set_new(row, "now", b->type->describe(b));
+		json_t *shown = b->started && !b->away ? carry_show(b) : NULL;
+		if (shown)
+			json_object_set_new(row, "now", shown);
 		uint64_t done, size;
 		if (b->type->progress && !b->away && b->type->progress(b, &done, &size))
 			json_object_set_new(row, "progress",

@@ -75,6 +75,39 @@ enum pt_port {
 #define PT_STRAIGHT           (PT_ROUTE(PT_LOW, PT_LOW) | PT_ROUTE(PT_HIGH, PT_HIGH))
 #define PT_CROSSWISE          (PT_ROUTE(PT_LOW, PT_HIGH) | PT_ROUTE(PT_HIGH, PT_LOW))
 
+/*
+ * A field of the state that goes on where another block of the type takes the place of a running
+ * one, and in the next daemon after a restart: a plain value, without pointers. The engine moves
+ * it; with that done, pt_goes_on is true in `start`, which else sets the field. After it has
+ * changed the block calls pt_carry_changed.
+ */
+enum pt_carried_kind {
+	PT_CARRIED_BOOL = 1, /* bool */
+	PT_CARRIED_INT,      /* int64_t */
+	PT_CARRIED_BYTES,    /* any other */
+	PT_CARRIED_QUEUE,    /* struct pt_queue: see queue.h. One of a type */
+};
+
+enum {
+	PT_ALIVE = 1, /* not over a restart: counted on a clock, say */
+	PT_SHOWN = 2, /* told by `ptctl show`, under its name: of a bool and an int */
+};
+
+struct pt_carried {
+	const char *name; /* the same in every version of the type */
+	enum pt_carried_kind kind;
+	size_t offset, size;
+	unsigned flags;
+};
+
+#define PT_CARRY_BOOL(type, field) \
+	.kind = PT_CARRIED_BOOL, .offset = PT_FIELD(type, field, bool), .size = sizeof(bool)
+#define PT_CARRY_INT(type, field) \
+	.kind = PT_CARRIED_INT, .offset = PT_FIELD(type, field, int64_t), .size = sizeof(int64_t)
+#define PT_CARRY_BYTES(type, field)                                \
+	.kind = PT_CARRIED_BYTES, .offset = offsetof(type, field), \
+	.size = sizeof(((type *)0)->field)
+
 struct pt_type {
 	unsigned api;                /* PT_API */
 	const char *name;            /* as users type it: TriggeredValve */
@@ -87,16 +120,20 @@ struct pt_type {
 	unsigned routes;     /* PT_ROUTE */
 	const char *outside; /* what blocks of this and other types share outside the graph, so that
 	                         the order between them can be seen: "console"; or NULL */
-	const struct pt_param *params; /* ends with a row without a name; NULL: none */
-	size_t size;                   /* of the state */
+	const struct pt_param *params;    /* ends with a row without a name; NULL: none */
+	const struct pt_carried *carries; /* the same */
+	size_t size;                      /* of the state */
 
 	int (*init)(struct pt_block *, struct pt_error *); /* parameters are in place; no I/O */
 	int (*open)(struct pt_block *, struct pt_error *); /* files, sockets, devices */
 	void (*start)(struct pt_block *);                  /* arm handles and timers */
 
-	/* A message, or up to 64 of them, for an entry. A type has one of the two; one that has
-	   neither is passed through by its routes, or, where there are none, discards. `messages`
-	   is yours to change as long as the call lasts. */
+	/* A message came in at an entry. A type has one of the three; one that has none passes
+	   messages on by its routes, or, where there are none, discards.
+	   act: what is returned, the message or another, goes on by the route of its entry; where
+	   there is none, as in a sink, it is delivered. NULL: it was dropped, held, or sent.
+	   push_many: up to 64 of them; `messages` is yours to change as long as the call lasts. */
+	struct pt_msg *(*act)(struct pt_block *, enum pt_canal, struct pt_msg *);
 	void (*push)(struct pt_block *, enum pt_canal, struct pt_msg *);
 	void (*push_many)(struct pt_block *, enum pt_canal, struct pt_msg **messages,
 	                  unsigned count);
@@ -298,6 +335,10 @@ const void *pt_carried_bytes(struct pt_block *, const char *key, size_t *length)
 
 /* What the block carries is no longer what it was: its peer has come, say. */
 void pt_carry_changed(struct pt_block *);
+
+/* In `start`: what the type carries is that of the block whose place this one takes, or of the
+   daemon before. */
+bool pt_goes_on(const struct pt_block *);
 
 void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engine's thread, soon */
 

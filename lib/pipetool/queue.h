@@ -58,7 +58,13 @@ void pt_queue_give_back(struct pt_block *, struct pt_queue *, enum pt_canal, str
    overflow that is live: what holds the sources back may not any more. */
 void pt_queue_changed(struct pt_block *, const struct pt_queue *, uint64_t limit, enum pt_overflow);
 
-/* Where somebody keeps it for the next daemon, what is in a queue also stands in memory that
+/* For a row of what a type carries: the engine moves the queue, takes what was carried, and clears
+   it in the end. */
+#define PT_CARRY_QUEUE(type, field)                                                 \
+	.kind = PT_CARRIED_QUEUE, .offset = PT_FIELD(type, field, struct pt_queue), \
+	.size = sizeof(struct pt_queue)
+
+/* The same by hand. Where somebody keeps it for the next daemon, what is in a queue also stands in memory that
    outlives this one. In `carry`: lists that. In `start`, or before the queue is used: takes what
    was carried. And when the oldest message is gone in part: how much of it is. */
 void pt_queue_carry(struct pt_block *, struct pt_queue *, struct pt_carry *);

@@ -139,14 +139,44 @@ static int check_functions(const struct pt_type *type, struct pt_error *err)
 {
 	unsigned entries = PT_LOW_ENTRY | PT_HIGH_ENTRY;
 	int code = 0;
-	if (type->push && type->push_many)
-		code = pt_fail(err, -PT_EPARAM, "push", "both push and push_many");
-	if ((type->push || type->push_many) && !(type->ports & entries))
+	if (!!type->push + !!type->push_many + !!type->act > 1)
+		code = pt_fail(err, -PT_EPARAM, "push", "more than one of act, push and push_many");
+	if ((type->push || type->push_many || type->act) && !(type->ports & entries))
 		code = note(code, pt_fail(err, -PT_EPARAM, "push",
 		                          "messages are taken, but there is no entry"));
 	if (type->trigger && !(type->ports & PT_TRIGGER_ENTRY))
 		code = note(code, pt_fail(err, -PT_EPARAM, "trigger",
 		                          "triggers are taken, but there is no trigger entry"));
+	return code;
+}
+
+static int check_carried(const struct pt_type *type, const struct pt_carried *row, unsigned queues,
+                         struct pt_error *err)
+{
+	bool shows = row->kind == PT_CARRIED_BOOL || row->kind == PT_CARRIED_INT;
+	if (row->kind < PT_CARRIED_BOOL || row->kind > PT_CARRIED_QUEUE)
+		return pt_fail(err, -PT_EPARAM, row->name, "carried, but its kind is unknown");
+	if (row->offset > type->size || row->size > type->size - row->offset)
+		return pt_fail(err, -PT_EPARAM, row->name, "carried, but not in the state");
+	if (row->flags & PT_SHOWN && !shows)
+		return pt_fail(err, -PT_EPARAM, row->name, "shown, but no bool and no int");
+	if (row->kind == PT_CARRIED_QUEUE && queues)
+		return pt_fail(err, -PT_EPARAM, row->name, "a second queue that is carried");
+	return 0;
+}
+
+static int check_carries(const struct pt_type *type, struct pt_error *err)
+{
+	unsigned queues = 0;
+	int code = 0;
+	for (const struct pt_carried *row = type->carries; row && row->name; row++) {
+		for (const struct pt_carried *other = type->carries; other < row; other++)
+			if (!strcmp(other->name, row->name))
+				code = note(code, pt_fail(err, -PT_EPARAM, row->name,
+				                          "carried under one name twice"));
+		code = note(code, check_carried(type, row, queues, err));
+		queues += row->kind == PT_CARRIED_QUEUE;
+	}
 	return code;
 }
 
@@ -213,6 +243,7 @@ int table_check(const struct pt_type *type, struct pt_error *err)
 	int code = check_ports(type, err);
 	code = note(code, check_routes(type, err));
 	code = note(code, check_functions(type, err));
+	code = note(code, check_carries(type, err));
 	code = note(code, check_rows(type->params, err));
 	if (param_find(type->params, "name"))
 		code = note(code, pt_fail(err, -PT_EPARAM, "name",

@@ -117,7 +117,7 @@ static bool set(struct rig *r, const char *params)
 	return ask(r, "change", text);
 }
 
-START_TEST(what_is_left_is_not_opened_anew)
+START_TEST(what_is_carried_is_not_opened_anew)
 {
 	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
 	int fd = state_of(r)->fd;
@@ -164,7 +164,7 @@ START_TEST(a_change_that_fails_leaves_it_where_it_was)
 }
 END_TEST
 
-START_TEST(nothing_is_left_by_what_does_not_run)
+START_TEST(nothing_is_carried_by_what_does_not_run)
 {
 	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
 	ck_assert(ask(r, "stop", "{}"));
@@ -176,7 +176,7 @@ START_TEST(nothing_is_left_by_what_does_not_run)
 }
 END_TEST
 
-START_TEST(a_trial_leaves_nothing)
+START_TEST(a_trial_carries_nothing)
 {
 	struct rig *r = bench("it = Keeper(); s = RigSink(); it > s");
 	int fd = state_of(r)->fd;
@@ -215,6 +215,136 @@ START_TEST(a_copy_of_a_descriptor_is_taken_once_or_closed)
 }
 END_TEST
 
+/* ---- rows ---- */
+
+struct tally {
+	bool open;
+	int64_t seen, starts, every;
+	struct coarse {
+		uint16_t a;
+		char b[6];
+	} coarse;
+	int64_t alive;
+};
+
+static void tally_start(struct pt_block *b)
+{
+	struct tally *t = pt_state(b);
+	if (!pt_goes_on(b))
+		*t = (struct tally){.every = t->every, .coarse = {1, "begun"}};
+	t->starts++;
+}
+
+static struct pt_msg *tally_act(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	struct tally *t = pt_state(b);
+	t->open = !t->open;
+	t->seen++;
+	t->alive++;
+	t->coarse.b[0] = 'B';
+	return m;
+}
+
+static const struct pt_carried tally_carries[] = {
+	{"open", PT_CARRY_BOOL(struct tally, open), .flags = PT_SHOWN},
+	{"seen", PT_CARRY_INT(struct tally, seen), .flags = PT_SHOWN},
+	{"coarse", PT_CARRY_BYTES(struct tally, coarse)},
+	{"alive", PT_CARRY_INT(struct tally, alive), .flags = PT_ALIVE},
+	{NULL},
+};
+
+static const struct pt_type tally = {
+	.api = PT_API,
+	.name = "Tally",
+	.role = PT_DRAIN,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT,
+	.routes = PT_ROUTE(PT_LOW, PT_LOW),
+	.params =
+		(const struct pt_param[]){
+			{"every", "What differs.", PT_INT(struct tally, every), "0"}, {NULL}},
+	.carries = tally_carries,
+	.size = sizeof(struct tally),
+	.start = tally_start,
+	.act = tally_act,
+};
+
+static struct rig *tally_bench(void)
+{
+	if (!type_find("Tally"))
+		ck_assert_int_eq(type_add(&tally, NULL), 0);
+	return rig_graph("it = Tally(); s = RigSink(); it > s");
+}
+
+static const struct tally *tally_of(struct rig *r)
+{
+	return pt_state(rig_block(r, "it"));
+}
+
+START_TEST(rows_go_to_the_successor_of_a_block_that_runs)
+{
+	struct rig *r = tally_bench();
+	push(r, LOW, "a");
+	expect_at(r, "s>", "a");
+	ck_assert(set(r, "{\"every\": 1}"));
+	const struct tally *t = tally_of(r);
+	ck_assert(t->open && t->seen == 1 && t->alive == 1 && t->starts == 1);
+	ck_assert_str_eq(t->coarse.b, "Begun");
+	push(r, LOW, "b");
+	expect_at(r, "s>", "b");
+	const json_t *shown = json_object_get(ask(r, "show", "{}"), "blocks");
+	ck_assert_int_eq(json_integer_value(json_object_get(
+				 json_object_get(json_array_get(shown, 0), "now"), "seen")),
+	                 2);
+	ck_assert(ask(r, "stop", "{}"));
+	ck_assert(set(r, "{\"every\": 2}"));
+	ck_assert(ask(r, "start", "{}"));
+	ck_assert_int_eq(tally_of(r)->seen, 0);
+	rig_end(r);
+}
+END_TEST
+
+/* What the first would leave is given to the second, but for a row of the size of `cut`. */
+static struct rig *restarted(const char *cut)
+{
+	struct rig *r = tally_bench();
+	push(r, LOW, "a");
+	expect_at(r, "s>", "a");
+	struct pt_carry *told = carry_of(rig_block(r, "it"), PT_FOR_RESTART);
+	size_t count;
+	struct carry_item *items = carry_items(told, &count);
+	ck_assert_uint_eq(count, 3); /* and not what is alive */
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(items[i].key, cut))
+			items[i].length--;
+	ck_assert(ask(r, "stop", "{}"));
+	rig_block(r, "it")->carried = told;
+	ck_assert(ask(r, "start", "{}"));
+	return r;
+}
+
+START_TEST(rows_go_over_a_restart)
+{
+	struct rig *r = restarted("");
+	const struct tally *t = tally_of(r);
+	ck_assert(t->open && t->seen == 1);
+	ck_assert_str_eq(t->coarse.b, "Begun");
+	ck_assert_ptr_null(rig_block(r, "it")->count.gone[0].why);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(with_one_that_cannot_be_read_all_begin_anew_and_it_is_told)
+{
+	struct rig *r = restarted("coarse");
+	const struct tally *t = tally_of(r);
+	ck_assert(!t->open && t->seen == 0);
+	ck_assert_str_eq(t->coarse.b, "begun");
+	ck_assert_str_eq(rig_block(r, "it")->count.gone[0].why, "restart");
+	ck_assert_uint_eq(rig_block(r, "it")->count.gone[0].count, 1);
+	rig_end(r);
+}
+END_TEST
+
 /* ---- a queue of an earlier daemon ---- */
 
 static void join(void *arg, const struct pt_msg *m, bool high)
@@ -230,7 +360,7 @@ static int fd_of(const struct pt_carry *carry)
 	return items[0].fd;
 }
 
-static void add_left(struct rig *r, struct shadow *s, const char *text)
+static void add_carried(struct rig *r, struct shadow *s, const char *text)
 {
 	struct pt_msg *m = pt_msg_new(rig_engine(r)->pool, text, strlen(text));
 	ck_assert(shadow_push(s, m, false));
@@ -243,15 +373,15 @@ START_TEST(a_queue_that_is_damaged_is_begun_anew)
 	struct rig *r = rig_graph("it = QueueSink()");
 	struct pt_block *b = rig_block(r, "it");
 	struct shadow *s = shadow_new();
-	add_left(r, s, "one ");
-	add_left(r, s, "two ");
+	add_carried(r, s, "one ");
+	add_carried(r, s, "two ");
 	const uint32_t too_long = UINT32_MAX - 100;
 	ck_assert_int_eq(pwrite(shadow_fd(s), &too_long, sizeof too_long, 4096 + 48 + 16), 4);
 	b->carried = carry_new(PT_FOR_RESTART);
 	carry_add_fd(b->carried, CARRY_QUEUE, dup(shadow_fd(s)));
 	shadow_free(s);
 
-	carry_free(carry_of(b, PT_FOR_RESTART));
+	carry_begin(b);
 	push(r, LOW, "three ");
 	struct pt_carry *next = carry_of(b, PT_FOR_RESTART);
 	struct shadow *found = shadow_open(dup(fd_of(next)));
@@ -266,7 +396,7 @@ START_TEST(a_queue_that_is_damaged_is_begun_anew)
 }
 END_TEST
 
-START_TEST(what_is_left_damaged_is_told_and_counted)
+START_TEST(what_is_carried_damaged_is_told_and_counted)
 {
 	struct rig *r = rig_graph("it = QueueSink()");
 	struct pt_carry *damaged = carry_new(PT_FOR_RESTART);
@@ -284,8 +414,10 @@ START_TEST(what_is_left_damaged_is_told_and_counted)
 }
 END_TEST
 
-UNIT_TESTS("engine/carry", what_is_left_is_not_opened_anew,
+UNIT_TESTS("engine/carry", what_is_carried_is_not_opened_anew,
            another_thing_is_opened_and_the_old_one_closed,
-           a_change_that_fails_leaves_it_where_it_was, nothing_is_left_by_what_does_not_run,
-           a_trial_leaves_nothing, a_copy_of_a_descriptor_is_taken_once_or_closed,
-           a_queue_that_is_damaged_is_begun_anew, what_is_left_damaged_is_told_and_counted)
+           a_change_that_fails_leaves_it_where_it_was, nothing_is_carried_by_what_does_not_run,
+           a_trial_carries_nothing, a_copy_of_a_descriptor_is_taken_once_or_closed,
+           rows_go_to_the_successor_of_a_block_that_runs, rows_go_over_a_restart,
+           with_one_that_cannot_be_read_all_begin_anew_and_it_is_told,
+           a_queue_that_is_damaged_is_begun_anew, what_is_carried_damaged_is_told_and_counted)

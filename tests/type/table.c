@@ -128,7 +128,7 @@ START_TEST(functions_must_fit)
 	t.push = push;
 	ck_assert_int_eq(table_check(&t, NULL), 0);
 	t.push_many = push_many;
-	refused(&t, "push", "both");
+	refused(&t, "push", "more than one");
 	t = good();
 	t.trigger = trigger;
 	refused(&t, "trigger", "no trigger entry");
@@ -184,6 +184,35 @@ START_TEST(rows_are_checked)
 }
 END_TEST
 
+START_TEST(what_is_carried_is_checked)
+{
+	static const struct pt_carried far[] = {
+		{"n", PT_CARRIED_BYTES, .offset = 4, .size = sizeof(int64_t)}, {NULL}};
+	static const struct pt_carried twice[] = {
+		{"n", PT_CARRY_INT(struct state, n)}, {"n", PT_CARRY_INT(struct state, n)}, {NULL}};
+	static const struct pt_carried shown[] = {
+		{"n", PT_CARRY_BYTES(struct state, n), .flags = PT_SHOWN}, {NULL}};
+	static const struct pt_carried queues[] = {
+		{"a", PT_CARRIED_QUEUE}, {"b", PT_CARRIED_QUEUE}, {NULL}};
+	static const struct pt_carried unknown[] = {{"n", PT_CARRIED_QUEUE + 1}, {NULL}};
+	static const struct pt_carried fine[] = {
+		{"n", PT_CARRY_INT(struct state, n), .flags = PT_SHOWN}, {NULL}};
+	struct pt_type type = good();
+	type.carries = fine;
+	ck_assert_int_eq(table_check(&type, NULL), 0);
+	type.carries = far;
+	refused(&type, "n", "not in the state");
+	type.carries = twice;
+	refused(&type, "n", "twice");
+	type.carries = shown;
+	refused(&type, "n", "no bool and no int");
+	type.carries = queues;
+	refused(&type, "b", "a second queue");
+	type.carries = unknown;
+	refused(&type, "n", "kind is unknown");
+}
+END_TEST
+
 START_TEST(names_of_rows_are_unique)
 {
 	struct pt_type t = good();
@@ -215,5 +244,5 @@ END_TEST
 
 UNIT_TESTS("type/table", a_good_table_passes, pictures_show_their_ports,
            picture_and_ports_must_agree, routes_need_their_ports, functions_must_fit,
-           api_and_name_are_checked_first, rows_are_checked, names_of_rows_are_unique,
-           manners_are_asked_of_what_is_built_in)
+           api_and_name_are_checked_first, rows_are_checked, what_is_carried_is_checked,
+           names_of_rows_are_unique, manners_are_asked_of_what_is_built_in)
