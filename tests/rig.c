@@ -203,8 +203,32 @@ struct rig *rig(const char *type, const char *arguments)
 	return r;
 }
 
+/* What is counted as it comes is what one who looks at all blocks finds. */
+static void expect_counts(const struct pt_engine *e)
+{
+	unsigned failed = 0, waiting = 0, ready = 0, full = 0;
+	uint64_t messages = 0;
+	for (unsigned i = 0; i < e->graph->count; i++) {
+		const struct pt_block *b = e->graph->blocks[i]->alive;
+		failed += b->failed;
+		waiting += b->failed && b->retry_s > 0;
+		full += b->full;
+		messages += b->type->role == PT_SOURCE ? b->count.out : 0;
+		ready += b->type->produce && b->started && b->ready && !b->exhausted && !b->paused;
+	}
+	const struct pt_block *b;
+	TAILQ_FOREACH (b, &e->flow.full, full_links)
+		full--;
+	ck_assert_uint_eq(e->flow.counts[FLOW_FAILED], failed);
+	ck_assert_uint_eq(e->flow.counts[FLOW_WAITING], waiting);
+	ck_assert_uint_eq(e->flow.turns.count, ready);
+	ck_assert_uint_eq(e->flow.messages, messages);
+	ck_assert_uint_eq(full, 0);
+}
+
 void rig_end(struct rig *r)
 {
+	expect_counts(r->engine);
 	ck_assert_uint_eq(ledger_unexplained(r->engine), 0);
 	ck_assert(ask(r, "stop", "{}") != NULL);
 	ck_assert_uint_eq(ledger_unexplained(r->engine), 0);
@@ -271,9 +295,10 @@ void turn(struct rig *r)
 {
 	for (int i = 0; i < 1000; i++) {
 		uv_run(&r->engine->loop, UV_RUN_NOWAIT);
-		if (!r->engine->jobs && !r->engine->flow_stale && !flow_has_work(r->engine))
+		if (!r->engine->jobs && !r->engine->flow.stale && !flow_has_work(r->engine))
 			break;
 	}
+	expect_counts(r->engine);
 }
 
 void pass_time(struct rig *r, double seconds)

@@ -100,13 +100,15 @@ void block_free(struct pt_block *b, const struct param_env *env)
 {
 	if (!b)
 		return;
-	assert(!b->started && !b->opened && !b->handle_count);
+	assert(!b->started && !b->opened && !b->handle_count && !b->listed);
+	engine_forget(b);
 	if (b->type->fini)
 		b->type->fini(b);
 	carry_clear(b);
 	param_release(b->type->params, b->state, env);
 	for (int canal = PT_LOW; canal <= PT_TRIGGER; canal++)
 		free(b->exits[canal]);
+	free(b->entries);
 	json_decref(b->params);
 	carry_free(b->carried);
 	free(b->timers);
@@ -141,13 +143,15 @@ static void begin_functions(struct pt_block *b)
 
 void block_start(struct pt_block *b)
 {
-	b->failed = b->exhausted = b->ready = b->full = b->paused = b->retry_due = false;
+	b->failed = b->exhausted = b->ready = b->paused = b->retry_due = false;
 	b->told_no_more = false;
+	flow_set_full(b, false);
 	free(b->note);
 	b->note = NULL;
 	b->batch = VECTOR_MAX;
 	b->started = true;
-	b->engine->flow_stale = b->engine->ends_stale = true;
+	b->engine->flow.stale = true;
+	flow_note(b);
 	begin_functions(b);
 	carry_start(b);
 	if (b->type->start)
@@ -177,8 +181,10 @@ void block_stop(struct pt_block *b, void (*then)(struct pt_block *, void *arg), 
 {
 	if (b->started && b->type->stop)
 		b->type->stop(b);
-	b->started = b->ready = b->full = false;
-	b->engine->flow_stale = true;
+	b->started = b->ready = false;
+	b->engine->flow.stale = true;
+	flow_set_full(b, false);
+	flow_note(b);
 	for (unsigned i = 0; i < b->timer_count; i++)
 		timers_stop(&b->engine->timers, b->timers[i]);
 	b->timer_count = 0;
@@ -249,7 +255,7 @@ void block_settle_counts(struct pt_block *b)
 	uint64_t undone = atomic_exchange(&b->undone, 0);
 	if (!undone)
 		return;
-	b->count.out -= undone;
+	block_count_out(b, -undone);
 	block_count_drop(b, atomic_load(&b->undone_why), undone);
 }
 
@@ -310,7 +316,7 @@ void pt_filter_out(struct pt_block *b, struct pt_msg *m, const char *why)
 void pt_done(struct pt_block *b, struct pt_msg *m)
 {
 	unhold(b, m);
-	b->count.out++;
+	block_count_out(b, 1);
 	pt_msg_unref(m);
 }
 
@@ -330,7 +336,7 @@ void pt_done_many(struct pt_block *b, struct pt_msg **messages, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		unhold(b, messages[i]);
-	b->count.out += count;
+	block_count_out(b, count);
 	msg_unref_many(messages, count);
 }
 
@@ -374,31 +380,32 @@ int pt_test(struct pt_block *b, struct pt_func *f, const struct pt_msg *m)
 void pt_ready(struct pt_block *b, bool ready)
 {
 	b->ready = ready;
+	flow_note(b);
 }
 
 void pt_exhausted(struct pt_block *b)
 {
-	b->exhausted = b->engine->ends_stale = true;
+	b->exhausted = true;
 	b->ready = false;
+	flow_note(b);
 }
 
 void pt_full(struct pt_block *b, bool full)
 {
-	if (b->full == full)
-		return;
-	b->full = full;
-	b->engine->flow_stale = true;
+	flow_set_full(b, full);
 }
 
 bool pt_held_back(struct pt_block *b)
 {
-	if (b->engine->flow_stale)
+	if (b->engine->flow.stale)
 		flow_update(b->engine);
 	return b->paused;
 }
 
 void pt_available(struct pt_block *b)
 {
+	if (!b->available)
+		TAILQ_INSERT_TAIL(&b->engine->available, b, available_links);
 	b->available = true;
 }
 
@@ -454,6 +461,7 @@ void pt_failed(struct pt_block *b, int code, const char *fmt, ...)
 	b->retry_s = 0;
 	free(b->note);
 	b->note = NULL;
+	flow_note(b);
 	engine_publish(b->engine); /* who is told may look */
 	va_start(args, fmt);
 	vreport(b, code, true, fmt, args);
@@ -486,6 +494,7 @@ void pt_mended(struct pt_block *b, const char *fmt, ...)
 	free(b->last_error);
 	b->last_error = NULL;
 	b->failed = b->exhausted = false;
+	flow_note(b);
 	va_start(args, fmt);
 	vnote(b, fmt, args);
 	va_end(args);
@@ -494,11 +503,13 @@ void pt_mended(struct pt_block *b, const char *fmt, ...)
 void pt_waits(struct pt_block *b)
 {
 	b->exhausted = false;
+	flow_note(b);
 }
 
 void pt_retry(struct pt_block *b, double after_s)
 {
 	b->retry_s = after_s;
+	flow_note(b);
 	if (after_s <= 0)
 		return;
 	pt_waits(b);
@@ -603,7 +614,12 @@ void pt_adopt(struct pt_block *b, struct uv_handle_s *handle)
 
 void pt_wake(struct pt_block *b)
 {
-	atomic_store(&b->woken, true);
-	atomic_store(&b->engine->woken, true);
-	mailbox_wake(&b->engine->mailbox);
+	struct pt_engine *e = b->engine;
+	if (atomic_exchange(&b->woken, true))
+		return;
+	struct pt_block *first = atomic_load(&e->woken);
+	do
+		b->next_woken = first;
+	while (!atomic_compare_exchange_weak(&e->woken, &first, b));
+	mailbox_wake(&e->mailbox);
 }

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <pipetool/block.h>
+#include <sys/queue.h>
 
 #define VECTOR_MAX   64
 #define TRIGGER_DEEP 64    /* how often a trigger may come back to one block before it is dropped */
@@ -18,9 +19,11 @@ struct link {
 	bool stays;               /* [worker] a change that is being prepared keeps it */
 };
 
-/* The links of one exit, in order: made beside the graph, and put in place whole. */
+/* The links of one exit, in order, or all that lead to a block: made beside the graph, and put in
+   place whole. */
 struct wires {
-	bool split; /* see order.h */
+	bool split; /* of an exit: see order.h */
+	bool data;  /* some are no triggers */
 	unsigned count;
 	struct link *links[];
 };
@@ -43,12 +46,15 @@ struct counters {
 	struct gone gone[GONE_MAX];
 };
 
+TAILQ_HEAD(blocks, pt_block);
+
 struct pt_block {
 	/* what delivery reads for every vector */
 	const struct pt_type *type;
 	void *state;
 	struct pt_engine *engine;
 	struct wires *exits[3]; /* NULL: no link */
+	uint64_t *total;        /* where what sources send is counted, too; or NULL */
 	signed char passes[3];  /* of a type without push: the exit for each entry, or -1 */
 	bool single;            /* see order.h */
 	bool gathering;         /* sends are collected until push has seen the whole vector */
@@ -62,8 +68,7 @@ struct pt_block {
 	/* life; "away" while a worker thread has it */
 	bool opened, started, away, failed;
 	struct pt_carry *carried; /* over to it: descriptors until it is open; or NULL */
-	bool goes_on;     /* from when it has taken over until it is started: see pt_goes_on */
-	bool carry_stale; /* than the engine's hooks were told */
+	bool goes_on; /* from when it has taken over until it is started: see pt_goes_on */
 	struct uv_handle_s **handles;
 	unsigned handle_count, handles_closing;
 	void (*handles_closed)(struct pt_block *, void *arg);
@@ -75,13 +80,24 @@ struct pt_block {
 	bool retry_due;
 	uint64_t revived_ns; /* when it was started for that */
 
-	/* a source's turns */
-	bool ready, exhausted, paused;
-	unsigned batch; /* messages a turn: fewer where one costs much */
+	/* its turns, and who is held back: flow.h */
+	struct wires *entries; /* all links that lead to it; NULL: none */
+	bool listed;           /* it is in the graph that is alive */
+	bool ready, exhausted, paused, full, told_no_more;
+	bool ending;               /* it is to be told that no more will come, once it is so */
+	uint32_t place;            /* grows in the order of the graph, from 1 */
+	unsigned batch;            /* messages a turn: fewer where one costs much */
+	unsigned standing;         /* how it is counted: a bit for each enum flow_count */
+	unsigned held, held_to_do; /* exits that lead to a full block, 1 << canal */
+	struct pt_timer turn, change;
+	TAILQ_ENTRY(pt_block) full_links, held_links, ending_links;
+	uint64_t looked_at; /* in which look for what may come */
+	struct pt_block *next_to_do;
 
-	/* a sink */
-	bool full, available, told_no_more;
-
+	/* what is to be told of it, or done about it, in the next turn of the loop */
+	bool available, carry_stale;
+	TAILQ_ENTRY(pt_block) available_links, carry_links;
+	struct pt_block *next_woken;
 	_Atomic bool woken;
 	_Atomic uint64_t undone; /* of `out`, told by other threads: see block_settle_counts */
 	const char *_Atomic undone_why;
@@ -122,6 +138,14 @@ void block_take_over(struct pt_block *fresh, struct pt_block *old,
 const char *
 block_state_word(const struct pt_block *); /* "stopped" "running" "exhausted" "failed" */
 bool block_is_source(const struct pt_block *);
+
+/* Counts what has left the block, or was delivered outside. */
+static inline void block_count_out(struct pt_block *b, uint64_t count)
+{
+	b->count.out += count;
+	if (b->total)
+		*b->total += count;
+}
 
 /* Counts what did not go on; the kind is the word's (type/reason.h). */
 void block_count_drop(struct pt_block *, const char *why, uint64_t count);

@@ -191,15 +191,24 @@ const void *pt_carried_bytes(struct pt_block *b, const char *key, size_t *length
 
 void pt_carry_changed(struct pt_block *b)
 {
-	b->carry_stale = b->engine->carry_stale = true;
+	if (!b->carry_stale)
+		TAILQ_INSERT_TAIL(&b->engine->carry_stale, b, carry_links);
+	b->carry_stale = true;
 }
 
 /* ---- to the next daemon ---- */
 
+void carry_no_longer_stale(struct pt_block *b)
+{
+	if (b->carry_stale)
+		TAILQ_REMOVE(&b->engine->carry_stale, b, carry_links);
+	b->carry_stale = false;
+}
+
 static void tell(struct pt_block *b, enum pt_carry_to leaving)
 {
 	const struct pt_engine_hooks *hooks = &b->engine->hooks;
-	b->carry_stale = false;
+	carry_no_longer_stale(b);
 	if (hooks->carry && carry_is_of(b->type))
 		hooks->carry(hooks->arg, b->name, b->type->name, carry_of(b, leaving));
 }
@@ -222,12 +231,9 @@ void carry_tell_gone(struct pt_engine *e, const char *block, const char *type)
 
 void carry_tell_stale(struct pt_engine *e)
 {
-	if (!e->carry_stale || e->ending)
-		return;
-	e->carry_stale = false;
-	for (unsigned i = 0; i < e->graph->count; i++) {
-		struct pt_block *b = e->graph->blocks[i]->alive;
-		if (b->carry_stale && (b->started || !b->type->open) && !b->away)
+	for (struct pt_block *b; !e->ending && (b = TAILQ_FIRST(&e->carry_stale));) {
+		carry_no_longer_stale(b);
+		if ((b->started || !b->type->open) && !b->away)
 			carry_tell(b);
 	}
 }

@@ -39,6 +39,7 @@ struct change {
 	struct pt_block **fresh; /* of each wanted block: the new one, or NULL */
 	void **scratch;          /* of each wanted block: PT_LIVE values to be set, or NULL */
 	struct wires **wires;    /* of each exit, index * 3 + canal */
+	struct wires **entries;  /* of each wanted block */
 	bool *single;
 	struct param_env env;
 	struct take_over {
@@ -129,6 +130,7 @@ static void change_free(struct change *c)
 	free(c->fresh);
 	free(c->actions);
 	free(c->wires);
+	free(c->entries);
 	free(c->single);
 	free(c->ends);
 	free(c->starts);
@@ -200,35 +202,51 @@ static struct link *prepare_link(const struct graph_link *l)
 	return link;
 }
 
+static struct wires *new_wires(unsigned count, bool split)
+{
+	if (!count)
+		return NULL;
+	struct wires *w = must_calloc(1, sizeof(struct wires) + count * sizeof(struct link *));
+	w->split = split;
+	return w;
+}
+
+static void add_wire(struct wires *w, struct link *link)
+{
+	w->links[w->count++] = link;
+	w->data |= link->canal != PT_TRIGGER;
+}
+
 static void prepare_wires(struct change *c)
 {
 	struct graph *g = c->wanted;
 	struct order order;
 	order_find(g, &order);
 	c->single = order.single;
-	unsigned *count = must_calloc(g->count * 3 + 1, sizeof *count);
-	for (unsigned i = 0; i < g->link_count; i++)
-		count[g->links[i].from->index * 3 + (unsigned)g->links[i].canal]++;
-	c->wires = must_calloc(g->count * 3 + 1, sizeof(struct wires *));
-	for (unsigned e = 0; e < g->count * 3; e++) {
-		if (!count[e])
-			continue;
-		c->wires[e] =
-			must_calloc(1, sizeof(struct wires) + count[e] * sizeof(struct link *));
-		c->wires[e]->split = order.split[e];
+	unsigned *leave = must_calloc(g->count * 3 + 1, sizeof *leave);
+	unsigned *enter = must_calloc(g->count + 1, sizeof *enter);
+	for (unsigned i = 0; i < g->link_count; i++) {
+		leave[g->links[i].from->index * 3 + (unsigned)g->links[i].canal]++;
+		enter[g->links[i].to->index]++;
 	}
+	c->wires = must_calloc(g->count * 3 + 1, sizeof(struct wires *));
+	c->entries = must_calloc(g->count + 1, sizeof(struct wires *));
+	for (unsigned e = 0; e < g->count * 3; e++)
+		c->wires[e] = new_wires(leave[e], order.split[e]);
+	for (unsigned i = 0; i < g->count; i++)
+		c->entries[i] = new_wires(enter[i], false);
 	const struct graph *now = c->engine->graph;
 	for (unsigned i = 0; i < now->link_count; i++)
 		now->links[i].alive->stays = false;
 	for (unsigned i = 0; i < g->link_count; i++) {
 		struct graph_link *l = &g->links[i];
-		struct wires *w = c->wires[l->from->index * 3 + (unsigned)l->canal];
-		struct link *link = prepare_link(l);
-		link->stays = true;
-		l->alive = link;
-		w->links[w->count++] = link;
+		l->alive = prepare_link(l);
+		l->alive->stays = true;
+		add_wire(c->wires[l->from->index * 3 + (unsigned)l->canal], l->alive);
+		add_wire(c->entries[l->to->index], l->alive);
 	}
-	free(count);
+	free(leave);
+	free(enter);
 	free(order.split);
 }
 
@@ -309,6 +327,9 @@ static void commit_wires(struct change *c)
 				retired_add_wires(c->retired, b->exits[canal]);
 			b->exits[canal] = c->wires[i * 3 + (unsigned)canal];
 		}
+		if (b->entries)
+			retired_add_wires(c->retired, b->entries);
+		b->entries = c->entries[i];
 		w->alive = b;
 	}
 	for (unsigned i = 0; i < wanted->link_count; i++) {
@@ -318,6 +339,21 @@ static void commit_wires(struct change *c)
 		l->alive->from = l->from->alive;
 		l->alive->to = l->to->alive;
 	}
+}
+
+static void commit_flow(struct change *c)
+{
+	for (unsigned i = 0; i < c->end_count; i++)
+		flow_leave(c->ends[i].old);
+	for (unsigned i = 0; i < c->wanted->count; i++) {
+		struct pt_block *b = c->wanted->blocks[i]->alive;
+		flow_move(b, i + 1);
+		if (b->listed)
+			flow_note(b);
+		else
+			flow_enter(b);
+	}
+	c->engine->flow.stale = true;
 }
 
 static void swap_bytes(uint8_t *a, uint8_t *b, size_t size)
@@ -423,6 +459,7 @@ static void commit(struct change *c)
 	uint64_t since_ns = uv_hrtime();
 	commit_ends(c);
 	commit_wires(c);
+	commit_flow(c);
 	e->graph = c->wanted;
 	tap_bind(e, now);
 	e->revision = next_revision(c, e->revision + 1);
@@ -430,7 +467,6 @@ static void commit(struct change *c)
 	commit_starts(c, false);
 	tell_sets(c);
 	commit_starts(c, true);
-	e->flow_stale = e->ends_stale = true;
 	tell_carried(c);
 
 	struct retired *retired = c->retired;
@@ -699,6 +735,7 @@ static void stop_done(struct job *job)
 			graph_find(e->graph, json_string_value(json_object_get(fault, "block")))
 				->alive;
 		b->failed = true;
+		flow_note(b);
 		pt_report(b, -EIO, "%s", json_string_value(json_object_get(fault, "message")));
 	}
 	json_t *result = state_result(e);

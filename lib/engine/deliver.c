@@ -77,7 +77,7 @@ static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messag
 		unlinked(b, messages, count);
 		return;
 	}
-	b->count.out += count;
+	block_count_out(b, count);
 	b->count.sent[exit] += count;
 	if (wires->count == 1) {
 		struct link *link = wires->links[0];
@@ -159,7 +159,7 @@ void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, 
 			return;
 		}
 		if (b->passes[canal] < 0) {
-			b->count.out += count;
+			block_count_out(b, count);
 			msg_unref_many(messages, count);
 			return;
 		}
@@ -171,7 +171,7 @@ void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, 
 		}
 		if (b->taps)
 			tap_see(b->taps, exit, messages, count);
-		b->count.out += count;
+		block_count_out(b, count);
 		b->count.sent[exit] += count;
 		link_count(wires->links[0], count, bytes);
 		canal = wires->links[0]->canal;

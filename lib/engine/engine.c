@@ -72,28 +72,38 @@ static void run_timers(struct pt_engine *e)
 
 /* ---- what follows ---- */
 
+/* Takes the list, which grows at its beginning, and goes through it as it came. */
 static void run_woken(struct pt_engine *e)
 {
-	if (!atomic_exchange(&e->woken, false))
-		return;
-	for (unsigned i = 0; i < e->graph->count; i++) {
-		struct pt_block *b = e->graph->blocks[i]->alive;
-		if (atomic_exchange(&b->woken, false) && b->started && b->type->woken)
+	struct pt_block *woken = atomic_exchange(&e->woken, NULL), *first = NULL;
+	for (struct pt_block *next; woken; woken = next) {
+		next = woken->next_woken;
+		woken->next_woken = first;
+		first = woken;
+	}
+	for (struct pt_block *b = first, *next; b; b = next) {
+		next = b->next_woken;
+		atomic_store(&b->woken, false);
+		if (b->started && b->type->woken)
 			b->type->woken(b);
 	}
 }
 
+void engine_forget(struct pt_block *b)
+{
+	if (atomic_load(&b->woken))
+		run_woken(b->engine);
+	if (b->available)
+		TAILQ_REMOVE(&b->engine->available, b, available_links);
+	b->available = false;
+	carry_no_longer_stale(b);
+}
+
 void engine_publish(struct pt_engine *e)
 {
-	uint64_t messages = 0, failed = 0;
-	for (unsigned i = 0; i < e->graph->count; i++) {
-		const struct pt_block *b = e->graph->blocks[i]->alive;
-		if (block_is_source(b))
-			messages += b->count.out;
-		failed += b->failed;
-	}
-	const uint64_t now[] = {e->state, e->revision, e->graph->count, e->graph->link_count,
-	                        messages, failed};
+	const uint64_t now[] = {e->state,         e->revision,
+	                        e->graph->count,  e->graph->link_count,
+	                        e->flow.messages, e->flow.counts[FLOW_FAILED]};
 	for (size_t i = 0; i < sizeof now / sizeof *now; i++)
 		atomic_store_explicit(&e->glance[i], now[i], memory_order_relaxed);
 }
@@ -146,7 +156,7 @@ void engine_settle(struct pt_engine *e)
 	run_timers(e);
 	job_settle(e);
 	run_woken(e);
-	if (e->flow_stale)
+	if (e->flow.stale)
 		flow_update(e);
 	if (e->ending) {
 		end(e);
@@ -155,9 +165,9 @@ void engine_settle(struct pt_engine *e)
 	} else {
 		request_settle(e);
 	}
-	if (e->flow_stale)
+	if (e->flow.stale)
 		flow_update(e);
-	if (e->ends_stale)
+	if (e->flow.ends_stale)
 		flow_end(e);
 	tap_settle(e);
 	carry_tell_stale(e);
@@ -318,6 +328,9 @@ int engine_new(const char *name, const struct pt_engine_hooks *hooks,
 	e->graph = graph_new();
 	e->pool = pool_new(e->limits.memory);
 	e->queue_last = &e->queue;
+	flow_init(&e->flow);
+	TAILQ_INIT(&e->available);
+	TAILQ_INIT(&e->carry_stale);
 	e->stack_top = __builtin_frame_address(0);
 	e->has_thread = thread;
 	e->stack_size = stack_size(e);
@@ -368,8 +381,10 @@ static void free_graph(struct pt_engine *e)
 	const struct param_env env = {.release = func_free};
 	for (unsigned i = 0; i < e->graph->link_count; i++)
 		free(e->graph->links[i].alive);
-	for (unsigned i = 0; i < e->graph->count; i++)
+	for (unsigned i = 0; i < e->graph->count; i++) {
+		flow_leave(e->graph->blocks[i]->alive);
 		block_free(e->graph->blocks[i]->alive, &env);
+	}
 	graph_free(e->graph);
 }
 
@@ -406,6 +421,7 @@ void pt_engine_free(struct pt_engine *e)
 	mailbox_fini(&e->mailbox);
 	close(e->timer_fd);
 	timers_fini(&e->timers);
+	flow_fini(&e->flow);
 	pool_free(e->pool);
 	free_names(e);
 }

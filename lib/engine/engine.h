@@ -6,6 +6,7 @@
 #include "base/mailbox.h"
 #include "base/workers.h"
 #include "engine/block.h"
+#include "engine/flow.h"
 #include "graph/graph.h"
 #include "engine/timer.h"
 #include "script/func.h"
@@ -53,15 +54,15 @@ struct pt_engine {
 	struct request *waiting;  /* recv, and stop with wait */
 	unsigned trigger_nesting; /* triggers that are not over */
 	unsigned triggers_back; /* since there was none: how often one has come back to its block */
-	bool flow_stale;        /* which sources are held back must be found anew */
-	bool ends_stale;        /* to which blocks no more will come must be found anew */
-	_Atomic bool woken;     /* some block was woken */
+	struct flow flow;
+	struct blocks available;   /* from which something may be received */
+	struct blocks carry_stale; /* whose carry is to be told */
+	struct pt_block *_Atomic woken;
 	bool ending;
 	bool comes_back;          /* it is being started by the daemon itself: see pt_comes_back */
 	bool revival_due;         /* some failed block's time has come */
 	struct net_watch *watch;  /* while one waits */
 	bool suspending;          /* at its end the next daemon is to go on */
-	bool carry_stale;         /* some block's carry is to be told */
 	struct carried *carried;  /* by an earlier daemon's blocks: see carry.h */
 	unsigned jobs;            /* that are not done */
 	struct job *tried;        /* that may be refused, until it is done; or NULL */
@@ -92,13 +93,7 @@ const char *engine_state_word(const struct pt_engine *); /* "stopped" "running" 
    Runs by itself before the loop waits. */
 void engine_settle(struct pt_engine *);
 void engine_publish(struct pt_engine *); /* for pt_engine_look */
-
-/* ---- flow.c: whose turn it is ---- */
-void flow_work(struct pt_engine *);           /* one turn of the sources that may run */
-void flow_update(struct pt_engine *);         /* holds back the sources that reach a full sink */
-void flow_end(struct pt_engine *);            /* tells blocks to which no more will come */
-bool flow_has_work(const struct pt_engine *); /* is there a source that may run */
-bool flow_is_exhausted(const struct pt_engine *); /* nothing left to send, or nobody to take it */
+void engine_forget(struct pt_block *);   /* it ends: what was to be done about it is not */
 
 /* ---- job.c: what may block, on a worker's thread ---- */
 struct job {

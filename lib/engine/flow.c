@@ -1,26 +1,158 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Turns of the sources, and who is held back by a full sink. */
-#include "engine/engine.h"
+/* Lists of what may produce, is full, or is held back, and sums over all blocks. */
+#include "engine/flow.h"
 
-#include "base/buf.h"
-#include "graph/ways.h"
-#include <stdlib.h>
+#include "engine/engine.h"
 
 #define TURN_NS  1000000 /* all sources together, before the loop looks at its handles again */
 #define SLOW_NS  2000000 /* a vector that takes longer is halved the next time */
 #define QUICK_NS 500000  /* one that takes less may grow again */
+
+/* ---- what counts of a block ---- */
 
 static bool may_run(const struct pt_block *b)
 {
 	return b->ready && b->started && !b->paused && !b->exhausted && b->type->produce;
 }
 
+static unsigned standing_of(const struct pt_block *b)
+{
+	bool undone = block_is_source(b) ? !b->exhausted : b->ready;
+	bool taking = b->type->role != PT_DRAIN && b->entries && b->entries->data;
+	bool waiting = b->failed && b->retry_s > 0;
+	return (unsigned)b->failed << FLOW_FAILED | (unsigned)waiting << FLOW_WAITING |
+	       (unsigned)undone << FLOW_UNDONE | (unsigned)taking << FLOW_TAKING |
+	       (unsigned)(taking && b->failed && !waiting) << FLOW_LOST;
+}
+
+static void count(struct flow *f, unsigned was, unsigned is)
+{
+	for (unsigned i = 0; (was ^ is) >> i; i++)
+		f->counts[i] += (is >> i & 1) - (was >> i & 1);
+}
+
+/* Who is behind the block whose turn it is may come in the same round. */
+static uint64_t next_turn(const struct flow *f, const struct pt_block *b)
+{
+	return (f->round + (b->place <= f->at)) << 32 | b->place;
+}
+
+static void note_ending(struct flow *f, struct pt_block *b, bool ending)
+{
+	if (ending == b->ending)
+		return;
+	b->ending = ending;
+	if (ending)
+		TAILQ_INSERT_TAIL(&f->ending, b, ending_links);
+	else
+		TAILQ_REMOVE(&f->ending, b, ending_links);
+	f->ends_stale |= ending;
+}
+
+void flow_note(struct pt_block *b)
+{
+	struct flow *f = &b->engine->flow;
+	unsigned was = b->standing;
+	if (!b->listed)
+		return;
+	b->standing = standing_of(b);
+	f->ends_stale |= b->standing != was;
+	count(f, was, b->standing);
+	note_ending(f, b, b->type->no_more && b->started && !b->told_no_more);
+	b->turn.block = b;
+	if (!may_run(b))
+		timers_stop(&f->turns, &b->turn);
+	else if (!b->turn.place)
+		timers_set(&f->turns, &b->turn, next_turn(f, b));
+}
+
+void flow_set_full(struct pt_block *b, bool full)
+{
+	struct flow *f = &b->engine->flow;
+	if (b->full == full)
+		return;
+	b->full = full;
+	f->stale = true;
+	if (!b->listed)
+		return;
+	if (full)
+		TAILQ_INSERT_TAIL(&f->full, b, full_links);
+	else
+		TAILQ_REMOVE(&f->full, b, full_links);
+}
+
+/* What a search has still to look at. */
+static void add_to_do(struct flow *f, struct pt_block *b)
+{
+	b->next_to_do = f->to_do;
+	f->to_do = b;
+}
+
+static struct pt_block *next_to_do(struct flow *f)
+{
+	struct pt_block *b = f->to_do;
+	f->to_do = b ? b->next_to_do : NULL;
+	return b;
+}
+
+/* ---- coming and going ---- */
+
+void flow_enter(struct pt_block *b)
+{
+	struct flow *f = &b->engine->flow;
+	b->listed = true;
+	if (b->full)
+		TAILQ_INSERT_TAIL(&f->full, b, full_links);
+	if (block_is_source(b))
+		b->total = &f->messages;
+	f->messages += b->total ? b->count.out : 0;
+	f->stale = true;
+	flow_note(b);
+}
+
+void flow_leave(struct pt_block *b)
+{
+	struct flow *f = &b->engine->flow;
+	flow_set_full(b, false);
+	if (b->held)
+		TAILQ_REMOVE(&f->held, b, held_links);
+	b->held = 0;
+	note_ending(f, b, false);
+	timers_stop(&f->changing, &b->change);
+	timers_stop(&f->turns, &b->turn);
+	f->messages -= b->total ? b->count.out : 0;
+	b->total = NULL;
+	count(f, b->standing, 0);
+	b->listed = false;
+	f->stale = f->ends_stale = true;
+}
+
+void flow_move(struct pt_block *b, uint32_t place)
+{
+	struct flow *f = &b->engine->flow;
+	b->place = place;
+	if (b->turn.place)
+		timers_set(&f->turns, &b->turn, next_turn(f, b));
+}
+
+void flow_init(struct flow *f)
+{
+	TAILQ_INIT(&f->full);
+	TAILQ_INIT(&f->held);
+	TAILQ_INIT(&f->ending);
+}
+
+void flow_fini(struct flow *f)
+{
+	timers_fini(&f->turns);
+	timers_fini(&f->changing);
+}
+
+/* ---- turns ---- */
+
 bool flow_has_work(const struct pt_engine *e)
 {
-	for (unsigned i = 0; i < e->graph->count; i++)
-		if (may_run(e->graph->blocks[i]->alive))
-			return true;
-	return false;
+	return e->flow.turns.count;
 }
 
 /* One vector; its size follows what the messages cost, so that nobody else waits for long. */
@@ -35,50 +167,39 @@ static uint64_t produce(struct pt_block *b, uint64_t before)
 	return now;
 }
 
+static struct pt_block *whose_turn(struct flow *f)
+{
+	const struct pt_timer *turn = timers_due(&f->turns, f->round << 32 | UINT32_MAX);
+	return turn ? turn->block : NULL;
+}
+
 void flow_work(struct pt_engine *e)
 {
-	unsigned runnable = 0;
-	for (unsigned i = 0; i < e->graph->count; i++)
-		runnable += may_run(e->graph->blocks[i]->alive);
-	for (unsigned i = 0; i < e->graph->count; i++) {
-		struct pt_block *b = e->graph->blocks[i]->alive;
-		uint64_t now = engine_now(e), end = now + TURN_NS / (runnable ? runnable : 1);
+	struct flow *f = &e->flow;
+	uint64_t each_ns = TURN_NS / (f->turns.count ? f->turns.count : 1);
+	for (struct pt_block *b; (b = whose_turn(f));) {
+		uint64_t now = engine_now(e), end = now + each_ns;
+		f->at = b->place;
 		while (may_run(b) && now < end) {
 			now = produce(b, now);
-			if (e->flow_stale)
+			if (f->stale)
 				flow_update(e);
 			if (e->fake_now_ns)
 				break;
 		}
+		flow_note(b);
 	}
+	f->round++;
+	f->at = 0;
 }
 
-/* Every sink that something leads to has failed, and will not be tried again; a source may be a
-   sink, too, as a pipe is. */
-static bool nobody_takes(const struct pt_engine *e)
-{
-	bool some = false;
-	for (unsigned i = 0; i < e->graph->link_count; i++) {
-		const struct graph_link *l = &e->graph->links[i];
-		if (l->canal == PT_TRIGGER || l->to->type->role == PT_DRAIN)
-			continue;
-		if (!l->to->alive->failed || l->to->alive->retry_s > 0)
-			return false;
-		some = true;
-	}
-	return some;
-}
-
+/* Also where every sink that something leads to has failed, and will not be tried again; a source
+   may be a sink, too, as a pipe is. */
 bool flow_is_exhausted(const struct pt_engine *e)
 {
-	if (nobody_takes(e))
-		return true;
-	for (unsigned i = 0; i < e->graph->count; i++) {
-		const struct pt_block *b = e->graph->blocks[i]->alive;
-		if (block_is_source(b) ? !b->exhausted : b->ready)
-			return false;
-	}
-	return true;
+	const unsigned *counts = e->flow.counts;
+	bool nobody_takes = counts[FLOW_TAKING] && counts[FLOW_LOST] == counts[FLOW_TAKING];
+	return nobody_takes || !counts[FLOW_UNDONE];
 }
 
 /* ---- to whom no more will come ---- */
@@ -94,131 +215,128 @@ static enum coming from_block(const struct pt_block *b)
 }
 
 /* Back over links of any kind; what comes into a source does not go on in it. */
-static enum coming find_coming(const struct graph *g, const struct ways *in, unsigned block)
+static enum coming find_coming(struct flow *f, const struct pt_block *b)
 {
-	bool *seen = must_calloc(g->count, sizeof *seen);
-	unsigned *to_do = must_calloc(g->count + 1, sizeof *to_do), count = 1, sources = 0;
 	enum coming coming = NO_MORE;
-	to_do[0] = block;
-	while (count && coming != COMES) {
-		unsigned base = to_do[--count] * 3;
-		for (unsigned i = in->first[base]; i < in->first[base + 3]; i++) {
-			const struct graph_block *from = g->links[in->links[i]].from;
-			if (seen[from->index])
+	bool sources = false;
+	f->looks++;
+	for (; b && coming != COMES; b = next_to_do(f)) {
+		for (unsigned i = 0; b->entries && i < b->entries->count; i++) {
+			struct pt_block *from = b->entries->links[i]->from;
+			if (from->looked_at == f->looks)
 				continue;
-			seen[from->index] = true;
-			enum coming one = from_block(from->alive);
+			from->looked_at = f->looks;
+			enum coming one = from_block(from);
 			coming = one < coming ? one : coming;
-			sources += block_is_source(from->alive);
-			if (!block_is_source(from->alive))
-				to_do[count++] = from->index;
+			sources |= block_is_source(from);
+			if (!block_is_source(from))
+				add_to_do(f, from);
 		}
 	}
-	free(to_do);
-	free(seen);
+	f->to_do = NULL;
 	return sources ? coming : COMES;
-}
-
-static bool wants_end(const struct pt_block *b)
-{
-	return b->type->no_more && b->started && !b->away && !b->told_no_more;
 }
 
 void flow_end(struct pt_engine *e)
 {
-	const struct graph *g = e->graph;
-	struct ways in = {NULL, NULL};
-	e->ends_stale = false;
-	for (unsigned i = 0; i < g->count; i++) {
-		struct pt_block *b = g->blocks[i]->alive;
-		if (!wants_end(b))
+	struct flow *f = &e->flow;
+	f->ends_stale = false;
+	for (struct pt_block *b = TAILQ_FIRST(&f->ending), *next; b; b = next) {
+		next = TAILQ_NEXT(b, ending_links);
+		enum coming coming = find_coming(f, b);
+		f->ends_stale |= coming == MAY_COME;
+		if (coming != NO_MORE)
 			continue;
-		if (!in.first)
-			in = ways_in(g);
-		enum coming coming = find_coming(g, &in, i);
-		e->ends_stale |= coming == MAY_COME;
-		b->told_no_more = coming == NO_MORE;
-		if (b->told_no_more)
-			b->type->no_more(b);
+		b->told_no_more = true;
+		flow_note(b);
+		b->type->no_more(b);
 	}
-	if (in.first)
-		ways_free(&in);
 }
 
 /* ---- who is held back ---- */
 
-/* An exit is a block's index * 3 + canal, and held when something that leaves by it comes to a full
-   block at once: through the routes of the blocks between, each exit for itself, and also by way of
-   a trigger. */
-struct holding {
-	const struct graph *graph;
-	struct ways ways; /* in */
-	bool *held;       /* of each exit */
-	unsigned *to_do,
-		count; /* exits that are held, and whose block was not looked at for them */
-};
+enum { DATA_EXITS = 1 << PT_LOW | 1 << PT_HIGH };
 
-static bool some_block_is_full(const struct graph *g)
+/* An exit is held when something that leaves by it comes to a full block at once: through the
+   routes of the blocks between, each exit for itself, and also by way of a trigger. */
+static void hold(struct flow *f, const struct link *l)
 {
-	for (unsigned i = 0; i < g->count; i++)
-		if (g->blocks[i]->alive->full)
-			return true;
-	return false;
+	struct pt_block *b = l->from;
+	unsigned exit = 1u << l->canal;
+	if (b->held & exit)
+		return;
+	if (!b->held)
+		TAILQ_INSERT_TAIL(&f->held, b, held_links);
+	b->held |= exit;
+	if (!b->held_to_do)
+		add_to_do(f, b);
+	b->held_to_do |= exit;
 }
 
-static void hold(struct holding *h, const struct graph_link *l)
+static void hold_before(struct flow *f, const struct pt_block *b, unsigned exits)
 {
-	unsigned exit = ways_port(l->from, l->canal);
-	if (!h->held[exit])
-		h->to_do[h->count++] = exit;
-	h->held[exit] = true;
-}
-
-static void hold_before(struct holding *h, unsigned exit)
-{
-	unsigned base = exit - exit % 3;
-	for (unsigned i = h->ways.first[base]; i < h->ways.first[base + 3]; i++) {
-		const struct graph_link *l = &h->graph->links[h->ways.links[i]];
-		if (l->to->type->routes & PT_ROUTE(l->canal, exit % 3))
-			hold(h, l);
+	for (unsigned i = 0; b->entries && i < b->entries->count; i++) {
+		const struct link *l = b->entries->links[i];
+		if (b->type->routes >> l->canal * 3 & exits)
+			hold(f, l);
 	}
 }
 
-static void find_held(struct holding *h)
+static void find_held(struct flow *f)
 {
-	const struct graph *g = h->graph;
-	h->ways = ways_in(g);
-	h->to_do = must_calloc(g->count * 3, sizeof *h->to_do);
-	for (unsigned i = 0; i < g->link_count; i++)
-		if (g->links[i].canal != PT_TRIGGER && g->links[i].to->alive->full)
-			hold(h, &g->links[i]);
-	while (h->count)
-		hold_before(h, h->to_do[--h->count]);
-	free(h->to_do);
-	ways_free(&h->ways);
+	struct pt_block *b;
+	TAILQ_FOREACH (b, &f->full, full_links)
+		for (unsigned i = 0; b->entries && i < b->entries->count; i++)
+			if (b->entries->links[i]->canal != PT_TRIGGER)
+				hold(f, b->entries->links[i]);
+	while ((b = next_to_do(f))) {
+		unsigned exits = b->held_to_do;
+		b->held_to_do = 0;
+		hold_before(f, b, exits);
+	}
 }
 
 /* What a block makes by itself leaves as data; its own triggers are no reason to wait. */
-static bool is_held(const struct holding *h, unsigned block)
+static bool is_held(const struct pt_block *b)
 {
-	return h->held[block * 3 + PT_LOW] || h->held[block * 3 + PT_HIGH];
+	return b->held & DATA_EXITS;
+}
+
+static void note_change(struct flow *f, struct pt_block *b)
+{
+	b->change.block = b;
+	if (!b->change.place)
+		timers_set(&f->changing, &b->change, b->place);
+}
+
+/* Whoever is told may send, and so all this may come again before it is over. */
+static void tell_changing(struct flow *f)
+{
+	for (const struct pt_timer *t; (t = timers_due(&f->changing, UINT64_MAX - 1));) {
+		struct pt_block *b = t->block;
+		if (b->paused == is_held(b) || !b->started)
+			continue;
+		b->paused = !b->paused;
+		flow_note(b);
+		if (b->type->pause)
+			b->type->pause(b, b->paused);
+	}
 }
 
 void flow_update(struct pt_engine *e)
 {
-	const struct graph *g = e->graph;
-	struct holding h = {.graph = g, .held = must_calloc(g->count * 3, sizeof *h.held)};
-	if (some_block_is_full(g))
-		find_held(&h);
-	e->flow_stale = false;
-	for (unsigned i = 0; i < g->count; i++) {
-		struct pt_block *b = g->blocks[i]->alive;
-		bool paused = is_held(&h, i);
-		if (b->paused == paused || !b->started)
-			continue;
-		b->paused = paused;
-		if (b->type->pause)
-			b->type->pause(b, b->paused);
+	struct flow *f = &e->flow;
+	f->stale = false;
+	for (struct pt_block *b; (b = TAILQ_FIRST(&f->held));) {
+		TAILQ_REMOVE(&f->held, b, held_links);
+		b->held = 0;
+		if (b->paused)
+			note_change(f, b);
 	}
-	free(h.held);
+	find_held(f);
+	struct pt_block *b;
+	TAILQ_FOREACH (b, &f->held, held_links)
+		if (is_held(b) && !b->paused)
+			note_change(f, b);
+	tell_changing(f);
 }

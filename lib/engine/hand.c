@@ -117,7 +117,7 @@ static void give_back(struct pt_block *b, const json_t *item)
 	const char *word = json_string_value(json_object_get(item, "canal"));
 	enum pt_canal canal = PT_LOW;
 	struct pt_msg *m = msg_from_json(b->engine->pool, item, NULL);
-	b->count.out--;
+	block_count_out(b, (uint64_t)-1);
 	if (!m) {
 		block_count_drop(b, "memory", 1);
 		return;

@@ -344,9 +344,13 @@ static void settle_waiting(struct pt_engine *e)
 			settle_receiver(all[i], late);
 	}
 	free(all);
-	for (i = 0; i < e->graph->count; i++)
-		if (!e->graph->blocks[i]->alive->away) /* else nobody has looked */
-			e->graph->blocks[i]->alive->available = false;
+	for (struct pt_block *b = TAILQ_FIRST(&e->available), *next; b; b = next) {
+		next = TAILQ_NEXT(b, available_links);
+		if (b->away)
+			continue; /* nobody has looked */
+		TAILQ_REMOVE(&e->available, b, available_links);
+		b->available = false;
+	}
 }
 
 void request_answer_stopped(struct pt_engine *e, const json_t *result)

@@ -25,7 +25,7 @@ struct retired *retired_new(const struct graph *now)
 {
 	struct retired *r = must_calloc(1, sizeof *r);
 	r->blocks = must_calloc(now->count, sizeof(struct pt_block *));
-	r->wires = must_calloc(now->count * 3 + 1, sizeof(struct wires *));
+	r->wires = must_calloc(now->count * 4 + 1, sizeof(struct wires *));
 	r->links = must_calloc(now->link_count, sizeof(struct link *));
 	r->stopping = 1;
 	return r;

@@ -175,21 +175,13 @@ void revive_wait(struct pt_block *b)
 		on_due(b);
 }
 
-static bool somebody_waits(const struct pt_engine *e)
-{
-	for (unsigned i = 0; i < e->graph->count; i++)
-		if (waits(e->graph->blocks[i]->alive))
-			return true;
-	return false;
-}
-
 void revive_due(struct pt_engine *e)
 {
 	bool due = e->revival_due && e->state != PT_STOPPED;
 	e->revival_due = false;
 	if (due)
 		begin(e, NULL, is_due);
-	if (e->watch && (e->state == PT_STOPPED || !somebody_waits(e)))
+	if (e->watch && (e->state == PT_STOPPED || !e->flow.counts[FLOW_WAITING]))
 		revive_forget(e);
 }
 

@@ -117,13 +117,14 @@ def rotate(commands, rounds, cwd):
 
 
 class Daemon:
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, config=""):
         self.socket = str(pathlib.Path(folder, "bench.sock"))
+        pathlib.Path(folder, "bench.conf").write_text(config, encoding="ascii")
         for sub in ("engines", "blocks", "state"):
             pathlib.Path(folder, sub).mkdir(exist_ok=True)
         self.began = time.monotonic()
         self.process = subprocess.Popen(
-            [f"{build}/daemon/pipetoold", "--socket", self.socket, "--config", "/dev/null",
+            [f"{build}/daemon/pipetoold", "--socket", self.socket, "--config", f"{folder}/bench.conf",
              "--engines", f"{folder}/engines", "--blocks", f"{folder}/blocks", "--state",
              f"{folder}/state"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
@@ -160,6 +161,17 @@ def call(stream, method, **params):
     if "error" in answer:
         sys.exit(f"{method}: {answer['error']}")
     return answer["result"]
+
+
+LARGE = "[limits]\nblocks = 65536\n"
+
+
+def ticking(idle):
+    """A graph: a message every millisecond, and so many blocks that nothing comes to."""
+    return {"blocks": [{"name": "s", "type": "PeriodicSource", "params": {"msg": "x", "period": 0.001}},
+                       {"name": "q", "type": "Sink"},
+                       *({"name": f"d{n}", "type": "Drain"} for n in range(idle))],
+            "links": [{"from": "s", "to": "q"}]}
 
 
 # ---- jobs ---------------------------------------------------------------------------------------
@@ -278,6 +290,24 @@ class Bench:
         self.row("idle for 5 s: wake-ups", str(after[1] - before[1]),
                  f"{(after[0] - before[0]) / 1e6:.2f} ms CPU", "", "0", after == before)
         self.row("idle: resident", f"{resident / 1024:.1f} MiB", "", "", "8 MiB", resident < 8192)
+        few, many = (statistics.median(times) for times in zip(*(
+            [self.beside(0), self.beside(10000)] for _ in range(self.rounds))))
+        self.row("a source of 1 ms beside 10,000 idle blocks, 2 s", f"{many:.0f} ms CPU",
+                 f"alone {few:.0f}", f"x {many / few:.2f}", 1.2, many / few <= 1.2)
+
+    def beside(self, idle):
+        """Milliseconds of CPU in two seconds of a source and a sink, and so many blocks that rest."""
+        with Daemon(self.build, self.folder, LARGE) as daemon:
+            client, stream = daemon.connect()
+            call(stream, "engine.create", engine="ticking", start=True, ephemeral=True,
+                 **ticking(idle))
+            pause = threading.Event()
+            pause.wait(0.5)
+            before, _ = self.usage(daemon.process.pid)
+            pause.wait(2)
+            after, _ = self.usage(daemon.process.pid)
+            client.close()
+        return (after - before) / 1e6
 
     @staticmethod
     def usage(pid):
