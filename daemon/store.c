@@ -6,9 +6,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "daemon/store_memory.h"
 #include "engine/carry.h"
-#include "engine/shadow.h"
+#include "engine/carry_record.h"
+#include "engine/ring.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -38,11 +38,10 @@ struct item {
 struct holding {
 	struct holding *next;
 	char *engine, *block, *type;
-	int memory;   /* the descriptor with number 0 */
-	bool given;   /* to an engine of this daemon, or by one */
+	struct ring *memory; /* the descriptor with number 0 */
+	bool given;          /* to an engine of this daemon, or by one */
 	bool damaged; /* the memory is not what was written last: it tells of descriptors alone */
 	unsigned last_number;
-	uint64_t written; /* how often the memory was */
 	struct item *items;
 	size_t count;
 };
@@ -172,7 +171,6 @@ static struct holding *add(struct store *k, const char *engine, const char *bloc
 	struct holding *h = must_calloc(1, sizeof *h);
 	h->engine = must_strdup(engine);
 	h->block = must_strdup(block);
-	h->memory = -1;
 	h->next = k->holdings;
 	k->holdings = h;
 	return h;
@@ -230,8 +228,7 @@ static void free_holding(struct holding *h)
 {
 	for (size_t i = 0; i < h->count; i++)
 		item_fini(&h->items[i]);
-	if (h->memory >= 0)
-		close(h->memory);
+	ring_free(h->memory);
 	free(h->items);
 	free(h->engine);
 	free(h->block);
@@ -247,7 +244,7 @@ static void drop(struct store *k, struct holding *h)
 	*at = h->next;
 	for (size_t i = 0; i < h->count; i++)
 		let_go(k, h, h->items[i].number);
-	if (h->memory >= 0)
+	if (h->memory)
 		let_go(k, h, 0);
 	free_holding(h);
 }
@@ -257,15 +254,15 @@ static void drop(struct store *k, struct holding *h)
 /* Comes before the descriptors, which are nothing without it. False: there is no room. */
 static bool make_memory(struct store *k, struct holding *h)
 {
-	if (h->memory < 0) {
-		h->memory = memfd_create("pipetool", MFD_CLOEXEC);
-		int copy = h->memory < 0 ? -1 : fcntl(h->memory, F_DUPFD_CLOEXEC, 0);
-		if (h->memory >= 0 && (copy < 0 || !put_in(k, h, 0, copy))) {
-			close(h->memory);
-			h->memory = -1;
-		}
+	if (h->memory)
+		return true;
+	h->memory = ring_new();
+	int copy = h->memory ? fcntl(ring_fd(h->memory), F_DUPFD_CLOEXEC, 0) : -1;
+	if (copy < 0 || !put_in(k, h, 0, copy)) {
+		ring_free(h->memory);
+		h->memory = NULL;
 	}
-	return h->memory >= 0;
+	return h->memory;
 }
 
 static void write_memory(struct holding *h, const struct pt_carry *carry)
@@ -273,22 +270,36 @@ static void write_memory(struct holding *h, const struct pt_carry *carry)
 	struct buf out = BUF_INIT;
 	size_t count;
 	const struct carry_item *items = carry_items(carry, &count);
-	store_record_add(&out, STORE_TYPE, 0, h->type, NULL, 0);
+	carry_record_add(&out, CARRY_TYPE, 0, h->type, NULL, 0);
 	for (size_t i = 0; i < h->count; i++)
-		store_record_add(&out, STORE_DESCRIPTOR, h->items[i].number, h->items[i].key, NULL,
+		carry_record_add(&out, CARRY_DESCRIPTOR, h->items[i].number, h->items[i].key, NULL,
 		                 0);
 	for (size_t i = 0; i < count; i++)
 		if (items[i].bytes)
-			store_record_add(&out, STORE_BYTES, 0, items[i].key, items[i].bytes,
+			carry_record_add(&out, CARRY_BYTES, 0, items[i].key, items[i].bytes,
 			                 items[i].length);
-	store_memory_write(h->memory, ++h->written, &out);
+	const struct ring_record all = {RING_CARRY, .bytes = out.data,
+	                                .length = (uint32_t)out.length};
+	if (out.length > UINT32_MAX || !ring_replace(h->memory, &all))
+		log_warning(
+			"what block %s of engine %s carries is too long to be stored: a restart "
+			"finds what it was before",
+			h->block, h->engine);
 	buf_free(&out);
 }
 
-static char *read_memory(struct holding *h, size_t *length)
+static void take_last(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
 {
-	return h->memory < 0 ? NULL
-	                     : store_memory_read(h->memory, &h->written, length, &h->damaged);
+	struct buf *last = arg;
+	buf_clear(last);
+	buf_add(last, bytes, length);
+}
+
+/* What was written last, or before that where it is damaged. */
+static void read_memory(struct holding *h, struct buf *records)
+{
+	if (h->memory)
+		h->damaged |= ring_each(h->memory, RING_CARRY, take_last, records) > 0;
 }
 
 /* ---- what is carried over ---- */
@@ -420,22 +431,22 @@ void store_settle(struct store *k)
 
 static struct pt_carry *carry_from(struct holding *h)
 {
-	size_t length;
-	char *bytes = read_memory(h, &length), *key;
-	if (!bytes && !h->damaged)
+	struct buf records = BUF_INIT;
+	struct carry_record r;
+	char *key;
+	read_memory(h, &records);
+	if (!records.length && !h->damaged)
 		return NULL;
 	struct pt_carry *carry = carry_new(PT_FOR_RESTART);
 	if (h->damaged)
 		carry_set_damaged(carry);
-	const char *end = bytes ? bytes + length : NULL;
-	struct store_record r;
-	for (const char *at = bytes; at && (at = store_record_next(at, end, &r, &key));
-	     at += r.length) {
-		if (r.kind == STORE_BYTES && !h->damaged)
+	const char *at = records.data, *end = at + records.length;
+	for (; at && (at = carry_record_next(at, end, &r, &key)); at += r.length) {
+		if (r.kind == CARRY_BYTES && !h->damaged)
 			pt_carry_bytes(carry, key, at, r.length);
 		free(key);
 	}
-	free(bytes);
+	buf_free(&records);
 	for (size_t i = 0; i < h->count; i++) {
 		carry_add_fd(carry, h->items[i].key, h->items[i].fd);
 		h->items[i].fd = -1;
@@ -487,8 +498,11 @@ static void find_one(struct store *k, char *name, int fd)
 	if (!h)
 		h = add(k, engine, block);
 	k->stored++;
-	if (number == 0 && h->memory < 0) {
-		h->memory = own;
+	if (number == 0 && !h->memory) {
+		h->memory = ring_open(own);
+		h->damaged = !h->memory;
+		if (h->damaged)
+			let_go(k, h, 0);
 		return;
 	}
 	fstat(own, &st);
@@ -514,19 +528,19 @@ static void name_item(struct holding *h, unsigned number, const char *key)
 
 static void name_items(struct holding *h)
 {
-	size_t length;
-	char *bytes = read_memory(h, &length), *key;
-	struct store_record r;
-	const char *at = bytes;
-	while (at && (at = store_record_next(at, bytes + length, &r, &key))) {
-		at += r.length;
-		if (r.kind == STORE_TYPE && !h->type)
+	struct buf records = BUF_INIT;
+	struct carry_record r;
+	char *key;
+	read_memory(h, &records);
+	const char *at = records.data, *end = at + records.length;
+	for (; at && (at = carry_record_next(at, end, &r, &key)); at += r.length) {
+		if (r.kind == CARRY_TYPE && !h->type)
 			h->type = must_strdup(key);
-		if (r.kind == STORE_DESCRIPTOR)
+		if (r.kind == CARRY_DESCRIPTOR)
 			name_item(h, r.number, key);
 		free(key);
 	}
-	free(bytes);
+	buf_free(&records);
 }
 
 /* Nobody can say any more what they are; but a queue is one by itself. */
@@ -534,7 +548,7 @@ static void name_damaged(struct holding *h)
 {
 	log_warning("what block %s of engine %s had left is damaged", h->block, h->engine);
 	for (size_t i = 0; i < h->count; i++)
-		if (!h->items[i].key && shadow_is(h->items[i].fd))
+		if (!h->items[i].key && ring_is(h->items[i].fd))
 			h->items[i].key = must_strdup(CARRY_QUEUE);
 }
 

@@ -14,7 +14,7 @@
 struct pt_carry;
 struct pt_engine;
 
-#define CARRY_QUEUE "queue" /* see shadow.h; it may be asked for after `open`, too */
+#define CARRY_QUEUE "queue" /* see ring.h; it may be asked for after `open`, too */
 
 /* Asks a block. To a successor: descriptors stay where they are, and the block lives on until it is
    taken over; otherwise each is duplicated. NULL: it carries nothing. */

@@ -5,10 +5,11 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/carry.h"
-#include "engine/shadow.h"
+#include "engine/ring.h"
 #include "msg/pool.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #define FEED_MAX ((uint64_t)64 * 1024 * 1024) /* bytes that wait; the last request may go beyond */
 
@@ -29,7 +30,7 @@ static struct pt_msg *unlink_oldest(struct pt_queue *q)
 	q->count--;
 	q->bytes -= cost(m);
 	if (q->shadow)
-		shadow_pop(q->shadow);
+		ring_pop(q->shadow);
 	return m;
 }
 
@@ -40,7 +41,7 @@ static void drop_oldest(struct pt_block *b, struct pt_queue *q, size_t room, uin
 }
 
 static void shadow_newest(struct pt_block *, struct pt_queue *);
-static void shadow_all(struct pt_block *, struct pt_queue *, struct shadow *);
+static void shadow_all(struct pt_block *, struct pt_queue *, struct ring *);
 
 static void link_newest(struct pt_queue *q, struct pt_msg *m, bool high)
 {
@@ -144,7 +145,7 @@ void pt_queue_give_back(struct pt_block *b, struct pt_queue *q, enum pt_canal ca
 	q->count++;
 	q->bytes += cost(m);
 	if (q->shadow)
-		shadow_all(b, q, shadow_new());
+		shadow_all(b, q, ring_new());
 }
 
 void pt_queue_changed(struct pt_block *b, const struct pt_queue *q, uint64_t limit,
@@ -153,18 +154,33 @@ void pt_queue_changed(struct pt_block *b, const struct pt_queue *q, uint64_t lim
 	pt_full(b, overflow == PT_BLOCK && q->bytes >= limit);
 }
 
-/* ---- handing over ---- */
+/* ---- carrying over ---- */
 
-static void shadow_all(struct pt_block *b, struct pt_queue *q, struct shadow *shadow)
+/* A record of the ring: this, and the bytes. */
+struct message {
+	int64_t time_ns;
+	uint32_t wire_length;
+	uint16_t link_type, high;
+};
+
+static bool shadow_push(struct ring *shadow, const struct pt_msg *m)
+{
+	const struct message head = {m->time_ns, m->wire_length, m->link_type,
+	                             m->flags & MSG_HIGH ? 1 : 0};
+	return ring_push(shadow, &(const struct ring_record){RING_MESSAGE, &head, m->bytes,
+	                                                     sizeof head, m->length});
+}
+
+static void shadow_all(struct pt_block *b, struct pt_queue *q, struct ring *shadow)
 {
 	for (const struct pt_msg *m = q->head; m && shadow; m = m->next)
-		if (!shadow_push(shadow, m, m->flags & MSG_HIGH)) {
-			struct shadow *larger = shadow_larger(shadow);
-			shadow_free(shadow);
+		if (!shadow_push(shadow, m)) {
+			struct ring *larger = ring_larger(shadow);
+			ring_free(shadow);
 			shadow_all(b, q, larger);
 			return;
 		}
-	shadow_free(q->shadow);
+	ring_free(q->shadow);
 	q->shadow = shadow;
 	pt_carry_changed(b);
 }
@@ -173,21 +189,21 @@ static void shadow_all(struct pt_block *b, struct pt_queue *q, struct shadow *sh
 static void shadow_begin(struct pt_block *b, struct pt_queue *q)
 {
 	if (!q->shadow && b->engine->hooks.carry && carry_is_of(b->type))
-		shadow_all(b, q, shadow_new());
+		shadow_all(b, q, ring_new());
 }
 
 static void shadow_newest(struct pt_block *b, struct pt_queue *q)
 {
 	if (!q->shadow)
 		shadow_begin(b, q);
-	else if (!shadow_push(q->shadow, q->last, q->last->flags & MSG_HIGH))
-		shadow_all(b, q, shadow_larger(q->shadow));
+	else if (!shadow_push(q->shadow, q->last))
+		shadow_all(b, q, ring_larger(q->shadow));
 }
 
 void pt_queue_begun(struct pt_queue *q, size_t bytes)
 {
 	if (q->shadow)
-		shadow_skip(q->shadow, bytes);
+		ring_skip(q->shadow, bytes);
 }
 
 void pt_queue_carry(struct pt_block *b, struct pt_queue *q, struct pt_carry *carry)
@@ -195,10 +211,10 @@ void pt_queue_carry(struct pt_block *b, struct pt_queue *q, struct pt_carry *car
 	pt_queue_carried(b, q);
 	if (pt_carry_to(carry) == PT_TO_SUCCESSOR || !q->shadow)
 		return;
-	pt_carry_fd(carry, CARRY_QUEUE, shadow_fd(q->shadow));
+	pt_carry_fd(carry, CARRY_QUEUE, ring_fd(q->shadow));
 	if (pt_carry_to(carry) != PT_AT_END)
 		return;
-	shadow_free(q->shadow);
+	ring_free(q->shadow);
 	q->shadow = NULL;
 	pt_queue_drop(b, q, "left");
 }
@@ -209,15 +225,26 @@ struct refill {
 	bool whole;
 };
 
-static void refill(void *arg, const struct pt_msg *carried, bool high)
+static struct pt_msg *message_of(struct pt_pool *pool, const struct message *head,
+                                 const uint8_t *bytes, uint32_t length)
+{
+	if (head->link_type == PT_NO_LINK_TYPE)
+		return pt_msg_new(pool, bytes, length);
+	return pt_msg_packet(pool, bytes, length, head->wire_length, head->link_type,
+	                     head->time_ns);
+}
+
+static void refill(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
 {
 	struct refill *r = arg;
-	struct pt_pool *pool = pt_pool(r->block);
-	struct pt_msg *m =
-		pt_msg_is_packet(carried)
-			? pt_msg_packet(pool, carried->bytes, carried->length, carried->wire_length,
-	                                carried->link_type, carried->time_ns)
-			: pt_msg_new(pool, carried->bytes, carried->length);
+	struct message head;
+	if (length < sizeof head)
+		return;
+	memcpy(&head, bytes, sizeof head);
+	bytes += sizeof head;
+	length -= (uint32_t)sizeof head;
+	gone = gone < length ? gone : 0;
+	struct pt_msg *m = message_of(pt_pool(r->block), &head, bytes + gone, length - gone);
 	if (m) {
 		pt_made(r->block, 1);
 		m = pt_hold(r->block, m);
@@ -225,7 +252,7 @@ static void refill(void *arg, const struct pt_msg *carried, bool high)
 		pt_lost(r->block, 1, "memory");
 	}
 	if (m)
-		link_newest(&r->queue, m, high);
+		link_newest(&r->queue, m, head.high);
 	r->whole &= m != NULL;
 }
 
@@ -241,19 +268,19 @@ static void tell_lost(struct pt_block *b, uint64_t lost)
 }
 
 /* What came meanwhile goes behind it. */
-static void take_carried(struct pt_block *b, struct pt_queue *q, struct shadow *carried)
+static void take_carried(struct pt_block *b, struct pt_queue *q, struct ring *carried)
 {
 	struct refill r = {.block = b, .whole = true};
-	tell_lost(b, shadow_each(carried, refill, &r));
+	tell_lost(b, ring_each(carried, RING_MESSAGE, refill, &r));
 	r.queue.shadow = carried;
 	if (!r.whole)
-		shadow_all(b, &r.queue, shadow_new());
+		shadow_all(b, &r.queue, ring_new());
 	for (struct pt_msg *m; q->head;) {
 		m = unlink_oldest(q);
 		link_newest(&r.queue, m, m->flags & MSG_HIGH);
 		shadow_newest(b, &r.queue);
 	}
-	shadow_free(q->shadow);
+	ring_free(q->shadow);
 	*q = r.queue;
 	pt_carry_changed(b);
 }
@@ -262,7 +289,7 @@ void pt_queue_carried(struct pt_block *b, struct pt_queue *q)
 {
 	int fd = -1;
 	if (b->carried && pt_carried_fd(b, CARRY_QUEUE, &fd) && fd >= 0) {
-		struct shadow *carried = shadow_open(fd);
+		struct ring *carried = ring_open(fd);
 		if (carried)
 			take_carried(b, q, carried);
 		else
@@ -280,7 +307,7 @@ void pt_queue_drop(struct pt_block *b, struct pt_queue *q, const char *why)
 
 void pt_queue_clear(struct pt_queue *q)
 {
-	shadow_free(q->shadow);
+	ring_free(q->shadow);
 	q->shadow = NULL;
 	while (q->head)
 		pt_msg_unref(unlink_oldest(q));

@@ -13,12 +13,12 @@ extern "C" {
  * Lies, zeroed, in the block's state, and is used on the engine's thread alone. What is in it is
  * counted as held. A message costs its bytes and 56 for its descriptor.
  */
-struct shadow;
+struct ring;
 struct pt_queue {
 	struct pt_msg *head, *last;
 	size_t count;
 	size_t bytes;
-	struct shadow *shadow; /* the same, where it outlives the process; or NULL */
+	struct ring *shadow; /* the same, where it outlives the process; or NULL */
 };
 
 enum pt_overflow {

@@ -609,10 +609,9 @@ def flip_some(service, chance, most):
     memory = memory_kept(service)
     with service.manager.lock:
         for fd in chance.sample(memory, chance.randint(1, len(memory))):
-            slot = chance.choice([0, 1 << 40]) if os.fstat(fd).st_size > 1 << 40 else 0
+            half = chance.choice([0, 128 * 1024])
             for _ in range(chance.randint(1, most)):
-                at = slot + chance.choice([chance.randrange(48), chance.randrange(300),
-                                           4096 + chance.randrange(300)])
+                at = chance.choice([chance.randrange(48), half + 4096 + chance.randrange(300)])
                 byte = os.pread(fd, 1, at) or b"\0"
                 os.pwrite(fd, bytes([byte[0] ^ 1 << chance.randrange(8)]), at)
 

@@ -2,7 +2,7 @@
 /* What a block leaves to the one that takes its place. */
 #include "engine/carry.h"
 
-#include "engine/shadow.h"
+#include "engine/ring.h"
 #include "rig.h"
 #include "type/type.h"
 #include "unit.h"
@@ -347,9 +347,9 @@ END_TEST
 
 /* ---- a queue of an earlier daemon ---- */
 
-static void join(void *arg, const struct pt_msg *m, bool high)
+static void join(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
 {
-	strncat(arg, (const char *)m->bytes, m->length);
+	strncat(arg, (const char *)bytes + 16, length - 16);
 }
 
 static int fd_of(const struct pt_carry *carry)
@@ -360,11 +360,11 @@ static int fd_of(const struct pt_carry *carry)
 	return items[0].fd;
 }
 
-static void add_carried(struct rig *r, struct shadow *s, const char *text)
+static void add_carried(struct ring *s, const char *text)
 {
-	struct pt_msg *m = pt_msg_new(rig_engine(r)->pool, text, strlen(text));
-	ck_assert(shadow_push(s, m, false));
-	pt_msg_unref(m);
+	static const uint8_t head[16];
+	ck_assert(ring_push(s, &(const struct ring_record){RING_MESSAGE, head, text, sizeof head,
+	                                                   (uint32_t)strlen(text)}));
 }
 
 /* Or all that comes later would be lost behind what is damaged. */
@@ -372,25 +372,25 @@ START_TEST(a_queue_that_is_damaged_is_begun_anew)
 {
 	struct rig *r = rig_graph("it = QueueSink()");
 	struct pt_block *b = rig_block(r, "it");
-	struct shadow *s = shadow_new();
-	add_carried(r, s, "one ");
-	add_carried(r, s, "two ");
+	struct ring *s = ring_new();
+	add_carried(s, "one ");
+	add_carried(s, "two ");
 	const uint32_t too_long = UINT32_MAX - 100;
-	ck_assert_int_eq(pwrite(shadow_fd(s), &too_long, sizeof too_long, 4096 + 48 + 16), 4);
+	ck_assert_int_eq(pwrite(ring_fd(s), &too_long, sizeof too_long, 4096 + 40 + 8), 4);
 	b->carried = carry_new(PT_FOR_RESTART);
-	carry_add_fd(b->carried, CARRY_QUEUE, dup(shadow_fd(s)));
-	shadow_free(s);
+	carry_add_fd(b->carried, CARRY_QUEUE, dup(ring_fd(s)));
+	ring_free(s);
 
 	carry_begin(b);
 	push(r, LOW, "three ");
 	struct pt_carry *next = carry_of(b, PT_FOR_RESTART);
-	struct shadow *found = shadow_open(dup(fd_of(next)));
+	struct ring *found = ring_open(dup(fd_of(next)));
 	char text[100] = "";
-	ck_assert_uint_eq(shadow_each(found, join, text), 0);
+	ck_assert_uint_eq(ring_each(found, RING_MESSAGE, join, text), 0);
 	ck_assert_str_eq(text, "one three ");
 	ck_assert_str_eq(b->count.gone[0].why, "restart");
 	ck_assert_uint_eq(b->count.gone[0].count, 1);
-	shadow_free(found);
+	ring_free(found);
 	carry_free(next);
 	rig_end(r);
 }

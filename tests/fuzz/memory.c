@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What was kept over a restart, with any bytes in it: a table of contents, and a queue. */
-#include "daemon/store_memory.h"
-#include "engine/shadow.h"
-#include "msg/pool.h"
+#include "engine/carry_record.h"
+#include "engine/ring.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -22,69 +21,52 @@ static void put(int fd, const uint8_t *data, size_t size, off_t at)
 
 static void walk(const char *bytes, size_t length)
 {
-	struct store_record r;
+	struct carry_record r;
 	char *key;
 	const char *end = bytes + length;
-	for (const char *at = bytes; at && (at = store_record_next(at, end, &r, &key));
+	for (const char *at = bytes; at && (at = carry_record_next(at, end, &r, &key));
 	     at += r.length) {
 		assert(r.length <= (size_t)(end - at));
 		free(key);
 	}
 }
 
-static void read_contents(const uint8_t *data, size_t size)
-{
-	int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	uint64_t number;
-	size_t length, half = size / 2;
-	bool damaged;
-	put(fd, data, half, 0);
-	put(fd, data + half, size - half, (off_t)1 << 40);
-	char *bytes = store_memory_read(fd, &number, &length, &damaged);
-	if (bytes)
-		walk(bytes, length);
-	free(bytes);
-	close(fd);
-	walk((const char *)data, size);
-}
-
-static void see(void *arg, const struct pt_msg *m, bool high)
+static void see(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
 {
 	uint8_t sum = 0;
-	for (uint32_t i = 0; i < m->length; i++)
-		sum ^= m->bytes[i];
+	for (uint32_t i = 0; i < length; i++)
+		sum ^= bytes[i];
 	*(unsigned *)arg += 1 + (sum & 0);
+	assert(gone <= length);
+	walk((const char *)bytes, length);
 }
 
-/* Two messages of a queue, and over them what was found in their stead. */
-static void read_queue(const uint8_t *data, size_t size)
+/* Two records, and over them what was found in their stead. */
+static void read_ring(const uint8_t *data, size_t size, enum ring_kind kind)
 {
-	struct pt_pool *pool = pool_new(0);
-	struct shadow *s = shadow_new();
+	const struct ring_record r = {kind, "the head", "message", 8, 7};
+	struct ring *s = ring_new();
 	unsigned seen = 0, again = 0;
-	for (int i = 0; i < 2; i++) {
-		struct pt_msg *m = pt_msg_new(pool, "message", 7);
-		shadow_push(s, m, i);
-		pt_msg_unref(m);
-	}
+	for (int i = 0; i < 2; i++)
+		kind == RING_CARRY ? ring_replace(s, &r) : ring_push(s, &r);
 	for (size_t at = 0; at + 3 <= size; at += 3) {
 		off_t place = (data[at] & 1 ? PAGE : 0) + data[at + 1];
-		put(shadow_fd(s), data + at + 2, 1, place);
+		put(ring_fd(s), data + at + 2, 1, place);
 	}
-	struct shadow *found = shadow_open(dup(shadow_fd(s)));
-	shadow_each(found, see, &seen);
+	struct ring *found = ring_open(dup(ring_fd(s)));
+	ring_each(found, kind, see, &seen);
 	assert(seen <= 2);
-	assert(shadow_each(found, see, &again) == 0 && again == seen);
+	assert(ring_each(found, kind, see, &again) == 0 && again == seen);
 	while (seen--)
-		shadow_pop(found);
-	shadow_free(found);
-	shadow_free(s);
-	pool_free(pool);
+		ring_pop(found);
+	ring_free(found);
+	ring_free(s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	read_contents(data, size);
-	read_queue(data, size);
+	walk((const char *)data, size);
+	read_ring(data, size, RING_MESSAGE);
+	read_ring(data, size, RING_CARRY);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A ring of records behind one page that says where they begin and end. */
-#include "engine/shadow.h"
+#include "engine/ring.h"
 
 #include "base/buf.h"
 #include "base/sum.h"
@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC    UINT64_C(0x326f646168737470)
+/* "pt-ring", and the version. */
+#define MAGIC    (UINT64_C(0x00676e69722d7470) | (uint64_t)RING_VERSION << 56)
 #define PAGE     4096
 #define FIRST    ((size_t)256 * 1024)
 #define MOST     ((size_t)1 << 36)
@@ -29,14 +30,12 @@ struct header {
 };
 
 struct record {
-	uint64_t sum; /* of its place, of what follows, and of the bytes */
-	int64_t time_ns;
-	uint32_t length, wire_length;
-	uint16_t link_type, high;
-	uint32_t unused;
+	uint64_t sum; /* of the version, its place, what follows, and the bytes */
+	uint32_t length;
+	uint16_t kind, unused;
 };
 
-struct shadow {
+struct ring {
 	int fd;
 	struct header *header;
 	uint8_t *ring;
@@ -45,46 +44,46 @@ struct shadow {
 	uint64_t gone; /* of the oldest, when it came from an earlier process */
 };
 
-static struct shadow *map(int fd, size_t capacity)
+static struct ring *map(int fd, size_t capacity)
 {
 	void *at = mmap(NULL, PAGE + capacity, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED) {
 		close(fd);
 		return NULL;
 	}
-	struct shadow *s = must_calloc(1, sizeof *s);
-	*s = (struct shadow){fd, at, (uint8_t *)at + PAGE, capacity};
+	struct ring *s = must_calloc(1, sizeof *s);
+	*s = (struct ring){fd, at, (uint8_t *)at + PAGE, capacity};
 	return s;
 }
 
-static void put_in_order(struct shadow *, uint64_t head, uint64_t tail, uint64_t count);
+static void put_in_order(struct ring *, uint64_t head, uint64_t tail, uint64_t count);
 
-static struct shadow *make(size_t capacity)
+static struct ring *make(size_t capacity)
 {
-	int fd = capacity > MOST ? -1 : memfd_create("pipetool-queue", MFD_CLOEXEC);
+	int fd = capacity > MOST ? -1 : memfd_create("pipetool", MFD_CLOEXEC);
 	if (fd < 0)
 		return NULL;
 	if (ftruncate(fd, (off_t)(PAGE + capacity))) {
 		close(fd);
 		return NULL;
 	}
-	struct shadow *s = map(fd, capacity);
+	struct ring *s = map(fd, capacity);
 	if (s)
 		put_in_order(s, 0, 0, 0);
 	return s;
 }
 
-struct shadow *shadow_new(void)
+struct ring *ring_new(void)
 {
 	return make(FIRST);
 }
 
-struct shadow *shadow_larger(const struct shadow *s)
+struct ring *ring_larger(const struct ring *s)
 {
 	return make(s->capacity * 2);
 }
 
-void shadow_free(struct shadow *s)
+void ring_free(struct ring *s)
 {
 	if (!s)
 		return;
@@ -93,20 +92,20 @@ void shadow_free(struct shadow *s)
 	free(s);
 }
 
-int shadow_fd(const struct shadow *s)
+int ring_fd(const struct ring *s)
 {
 	return s->fd;
 }
 
 /* ---- bytes, of which some may lie at the end of the ring and the rest at its beginning ---- */
 
-static size_t until_end(const struct shadow *s, uint64_t at, size_t length)
+static size_t until_end(const struct ring *s, uint64_t at, size_t length)
 {
 	size_t left = s->capacity - at % s->capacity;
 	return length < left ? length : left;
 }
 
-static void write_at(struct shadow *s, uint64_t at, const void *bytes, size_t length)
+static void write_at(struct ring *s, uint64_t at, const void *bytes, size_t length)
 {
 	size_t first = until_end(s, at, length);
 	if (length) {
@@ -115,7 +114,7 @@ static void write_at(struct shadow *s, uint64_t at, const void *bytes, size_t le
 	}
 }
 
-static void read_at(const struct shadow *s, uint64_t at, void *bytes, size_t length)
+static void read_at(const struct ring *s, uint64_t at, void *bytes, size_t length)
 {
 	size_t first = until_end(s, at, length);
 	memcpy(bytes, s->ring + at % s->capacity, first);
@@ -129,23 +128,23 @@ static size_t size_of(const struct record *r)
 
 static uint64_t sum_of_record(const struct record *r, uint64_t at)
 {
-	return sum_add(at + 1, &r->time_ns, sizeof *r - sizeof r->sum);
+	return sum_add(at + RING_VERSION, &r->length, sizeof *r - sizeof r->sum);
 }
 
 /* Bytes and, above them, the same with all bits turned. */
-static void set_skip(struct shadow *s, size_t bytes)
+static void set_skip(struct ring *s, size_t bytes)
 {
 	uint32_t low = (uint32_t)bytes;
 	atomic_store(&s->header->skip, (uint64_t)~low << 32 | low);
 }
 
-static uint32_t get_skip(const struct shadow *s)
+static uint32_t get_skip(const struct ring *s)
 {
 	uint64_t skip = atomic_load(&s->header->skip);
 	return (uint32_t) ~(skip >> 32) == (uint32_t)skip ? (uint32_t)skip : 0;
 }
 
-static void set_count(struct shadow *s, uint64_t count)
+static void set_count(struct ring *s, uint64_t count)
 {
 	atomic_store(&s->header->count, count);
 	atomic_store(&s->header->twin, ~count);
@@ -154,7 +153,7 @@ static void set_count(struct shadow *s, uint64_t count)
 /* ---- records ---- */
 
 /* What was large is given back when it is empty, and what is small is used again and again. */
-static void rewind_empty(struct shadow *s)
+static void rewind_empty(struct ring *s)
 {
 	uint64_t tail = atomic_load(&s->header->tail), rest = tail % s->capacity;
 	if (s->large)
@@ -169,33 +168,59 @@ static void rewind_empty(struct shadow *s)
 	atomic_store(&s->header->magic, MAGIC);
 }
 
-bool shadow_push(struct shadow *s, const struct pt_msg *m, bool high)
+/* Its size; where it stands nothing is seen of it yet. */
+static size_t put(struct ring *s, uint64_t at, const struct ring_record *from)
 {
-	struct record r = {
-		.time_ns = m->time_ns,
-		.length = m->length,
-		.wire_length = m->wire_length,
-		.link_type = m->link_type,
-		.high = high,
-	};
+	struct record r = {.length = from->head_length + from->length,
+	                   .kind = (uint16_t)from->kind};
+	r.sum = sum_add(sum_of_record(&r, at), from->head, from->head_length);
+	r.sum = sum_add(r.sum, from->bytes, from->length);
+	write_at(s, at, &r, sizeof r);
+	write_at(s, at + sizeof r, from->head, from->head_length);
+	write_at(s, at + sizeof r + from->head_length, from->bytes, from->length);
+	s->large |= at % s->capacity + size_of(&r) > FIRST;
+	return size_of(&r);
+}
+
+static uint64_t room_for(const struct ring_record *r)
+{
+	return sizeof(struct record) + ALIGN((uint64_t)r->head_length + r->length);
+}
+
+bool ring_push(struct ring *s, const struct ring_record *r)
+{
 	uint64_t head = atomic_load(&s->header->head), tail = atomic_load(&s->header->tail);
-	if (tail - head + size_of(&r) > s->capacity)
+	if (tail - head + room_for(r) > s->capacity)
 		return false;
-	r.sum = sum_add(sum_of_record(&r, tail), m->bytes, m->length);
-	write_at(s, tail, &r, sizeof r);
-	write_at(s, tail + sizeof r, m->bytes, m->length);
-	atomic_store(&s->header->tail, tail + size_of(&r));
+	size_t size = put(s, tail, r);
+	atomic_store(&s->header->tail, tail + size);
 	set_count(s, atomic_load(&s->header->count) + 1);
-	s->large |= tail % s->capacity + size_of(&r) > FIRST;
 	return true;
 }
 
-void shadow_skip(struct shadow *s, size_t bytes)
+/* In the other half, so that two pages are enough for what is short. What lies between is skipped
+   as soon as the new one is seen. */
+bool ring_replace(struct ring *s, const struct ring_record *r)
+{
+	uint64_t half = s->capacity / 2, head = atomic_load(&s->header->head);
+	uint64_t at = (head / half + 1) * half;
+	if (room_for(r) > half)
+		return false;
+	while (at < atomic_load(&s->header->tail))
+		at += half;
+	size_t size = put(s, at, r);
+	atomic_store(&s->header->tail, at + size);
+	atomic_store(&s->header->head, at);
+	set_count(s, 1);
+	return true;
+}
+
+void ring_skip(struct ring *s, size_t bytes)
 {
 	set_skip(s, s->gone + bytes);
 }
 
-void shadow_pop(struct shadow *s)
+void ring_pop(struct ring *s)
 {
 	struct record r;
 	uint64_t head = atomic_load(&s->header->head), tail = atomic_load(&s->header->tail);
@@ -210,7 +235,7 @@ void shadow_pop(struct shadow *s)
 		rewind_empty(s);
 }
 
-static void put_in_order(struct shadow *s, uint64_t head, uint64_t tail, uint64_t count)
+static void put_in_order(struct ring *s, uint64_t head, uint64_t tail, uint64_t count)
 {
 	struct header *h = s->header;
 	atomic_store(&h->head, head);
@@ -222,7 +247,7 @@ static void put_in_order(struct shadow *s, uint64_t head, uint64_t tail, uint64_
 
 /* ---- of an earlier process: nothing of it is believed ---- */
 
-struct shadow *shadow_open(int fd)
+struct ring *ring_open(int fd)
 {
 	struct stat st;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size < PAGE + (off_t)FIRST ||
@@ -231,7 +256,7 @@ struct shadow *shadow_open(int fd)
 		return NULL;
 	}
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	struct shadow *s = map(fd, (size_t)st.st_size - PAGE);
+	struct ring *s = map(fd, (size_t)st.st_size - PAGE);
 	if (s) {
 		s->large = true;
 		s->gone = get_skip(s);
@@ -239,13 +264,13 @@ struct shadow *shadow_open(int fd)
 	return s;
 }
 
-bool shadow_is(int fd)
+bool ring_is(int fd)
 {
 	uint64_t magic;
 	return pread(fd, &magic, sizeof magic, 0) == sizeof magic && magic == MAGIC;
 }
 
-static uint64_t sum_at(const struct shadow *s, uint64_t at, const struct record *r)
+static uint64_t sum_at(const struct ring *s, uint64_t at, const struct record *r)
 {
 	uint64_t bytes = at + sizeof *r;
 	size_t first = until_end(s, bytes, r->length);
@@ -255,7 +280,7 @@ static uint64_t sum_at(const struct shadow *s, uint64_t at, const struct record 
 }
 
 /* The size of the record at a place, or 0 where none is whole. */
-static size_t check(const struct shadow *s, uint64_t at, uint64_t tail, struct record *r)
+static size_t check(const struct ring *s, uint64_t at, uint64_t tail, struct record *r)
 {
 	if (at % 8 || at > tail || tail - at > s->capacity || tail - at < sizeof *r)
 		return 0;
@@ -264,7 +289,7 @@ static size_t check(const struct shadow *s, uint64_t at, uint64_t tail, struct r
 }
 
 /* How many are not among those that were found. */
-static uint64_t lost_of(const struct shadow *s, uint64_t found, bool found_all)
+static uint64_t lost_of(const struct ring *s, uint64_t found, bool found_all)
 {
 	uint64_t count = atomic_load(&s->header->count), twin = ~atomic_load(&s->header->twin);
 	bool can_be = count - twin + 1 <= 2 && count <= s->capacity / sizeof(struct record);
@@ -273,8 +298,7 @@ static uint64_t lost_of(const struct shadow *s, uint64_t found, bool found_all)
 	return count > found ? count - found : 0;
 }
 
-uint64_t shadow_each(struct shadow *s, void (*each)(void *arg, const struct pt_msg *m, bool high),
-                     void *arg)
+uint64_t ring_each(struct ring *s, enum ring_kind kind, ring_each_one *each, void *arg)
 {
 	uint64_t at = atomic_load(&s->header->head), tail = atomic_load(&s->header->tail);
 	uint64_t head = at, skip = get_skip(s), found = 0;
@@ -282,19 +306,12 @@ uint64_t shadow_each(struct shadow *s, void (*each)(void *arg, const struct pt_m
 	if (!atomic_load(&s->header->magic))
 		head = tail = at = 0;
 	s->gone = 0;
-	for (size_t size; (size = check(s, at, tail, &r)); at += size, skip = 0) {
+	for (size_t size; (size = check(s, at, tail, &r)) && r.kind == kind; at += size, skip = 0) {
 		uint8_t *bytes = must_calloc((size_t)r.length + 1, 1);
 		read_at(s, at + sizeof r, bytes, r.length);
 		uint32_t gone = skip < r.length ? (uint32_t)skip : 0;
 		s->gone += gone;
-		const struct pt_msg m = {
-			.bytes = bytes + gone,
-			.length = r.length - gone,
-			.wire_length = r.wire_length,
-			.time_ns = r.time_ns,
-			.link_type = r.link_type,
-		};
-		each(arg, &m, r.high);
+		each(arg, bytes, r.length, gone);
 		free(bytes);
 		found++;
 	}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records in memory that another process may find. */
+#include "engine/ring.h"
+
+#include "unit.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool push(struct ring *s, const char *text, size_t length, bool high)
+{
+	return ring_push(s,
+	                 &(const struct ring_record){RING_MESSAGE, high ? ">>      " : ">       ",
+	                                             text, 8, (uint32_t)length});
+}
+
+struct seen {
+	char text[4096];
+	unsigned count;
+};
+
+static void see(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
+{
+	struct seen *seen = arg;
+	seen->count++;
+	strcat(seen->text, bytes[1] == '>' ? ">>" : ">");
+	bytes += 8 + gone;
+	length -= 8 + gone;
+	strncat(seen->text, (const char *)bytes, length < 100 ? length : 100);
+}
+
+/* As the next process finds it. */
+static struct seen found(const struct ring *s)
+{
+	struct seen seen = {""};
+	struct ring *other = ring_open(dup(ring_fd(s)));
+	ck_assert_ptr_nonnull(other);
+	ck_assert(!ring_each(other, RING_MESSAGE, see, &seen));
+	ring_free(other);
+	return seen;
+}
+
+START_TEST(what_was_pushed_and_not_popped_is_found)
+{
+	struct ring *s = ring_new();
+	ck_assert_str_eq(found(s).text, "");
+	push(s, "one", 3, false);
+	push(s, "two", 3, true);
+	push(s, "", 0, false);
+	ck_assert_str_eq(found(s).text, ">one>>two>");
+	ring_skip(s, 2);
+	ck_assert_str_eq(found(s).text, ">e>>two>");
+	ring_pop(s);
+	ck_assert_str_eq(found(s).text, ">>two>");
+	ring_pop(s);
+	ring_pop(s);
+	ring_pop(s);
+	ck_assert_str_eq(found(s).text, "");
+	push(s, "again", 5, false);
+	ck_assert_str_eq(found(s).text, ">again");
+	ring_free(s);
+}
+END_TEST
+
+/* Of what had been sent in part when the process ended, no more is said than is gone in all. */
+START_TEST(one_that_was_found_goes_on)
+{
+	struct ring *s = ring_new();
+	push(s, "abcdef", 6, false);
+	push(s, "ghi", 3, false);
+	ring_skip(s, 2);
+	struct ring *next = ring_open(dup(ring_fd(s)));
+	ring_free(s);
+	ring_skip(next, 0);
+	ck_assert_str_eq(found(next).text, ">cdef>ghi");
+	ring_skip(next, 3);
+	ck_assert_str_eq(found(next).text, ">f>ghi");
+	ring_pop(next);
+	ring_skip(next, 1);
+	ck_assert_str_eq(found(next).text, ">hi");
+	ring_free(next);
+}
+END_TEST
+
+/* Round and round, with lengths that do not divide it. */
+START_TEST(a_ring_comes_round)
+{
+	struct ring *s = ring_new();
+	char text[1000];
+	unsigned first = 0;
+	for (unsigned n = 0; n < 20000; n++) {
+		snprintf(text, sizeof text, "%05u", n);
+		while (!push(s, text, 5 + n % 900, n % 2)) {
+			ring_pop(s);
+			first++;
+		}
+		if (n % 997 == 0) {
+			struct seen seen = {""};
+			struct ring *other = ring_open(dup(ring_fd(s)));
+			char expected[20];
+			while (n - first > 20) {
+				ring_pop(s);
+				first++;
+			}
+			ring_each(other, RING_MESSAGE, see, &seen);
+			snprintf(expected, sizeof expected, "%s%05u", first % 2 ? ">>" : ">",
+			         first);
+			ck_assert_uint_eq(seen.count, n - first + 1);
+			ck_assert_int_eq(strncmp(seen.text, expected, strlen(expected)), 0);
+			ring_free(other);
+		}
+	}
+	struct ring *larger = ring_larger(s);
+	while (push(s, text, 900, false))
+		;
+	ck_assert(push(larger, text, 900, false));
+	ring_free(larger);
+	ring_free(s);
+}
+END_TEST
+
+/* Nothing of it is believed. */
+START_TEST(what_is_damaged_is_refused_or_ends)
+{
+	int null = open("/dev/null", O_RDWR);
+	ck_assert_ptr_null(ring_open(null));
+	unsigned chance = 1;
+	for (int round = 0; round < 300; round++) {
+		struct ring *s = ring_new();
+		struct seen seen = {""};
+		push(s, "one", 3, false);
+		push(s, "two", 3, false);
+		for (int n = 0; n < 8; n++) {
+			chance = chance * 1103515245 + 12345;
+			uint8_t byte = (uint8_t)(chance >> 16);
+			off_t at = round % 2 ? (off_t)(chance % 48) : 4096 + (off_t)(chance % 80);
+			ck_assert_int_eq(pwrite(ring_fd(s), &byte, 1, at), 1);
+		}
+		struct ring *other = ring_open(dup(ring_fd(s)));
+		if (other && round % 2)
+			ring_each(other, RING_MESSAGE, see, &seen);
+		ring_free(other);
+		ring_free(s);
+	}
+}
+END_TEST
+
+START_TEST(a_damaged_record_is_told)
+{
+	struct ring *s = ring_new();
+	struct seen seen = {""};
+	const uint32_t too_long = UINT32_MAX - 100;
+	push(s, "one", 3, false);
+	push(s, "two", 3, false);
+	push(s, "three", 5, false);
+	off_t second = 4096 + 32, length = 8;
+	ck_assert_int_eq(pwrite(ring_fd(s), &too_long, sizeof too_long, second + length), 4);
+	struct ring *other = ring_open(dup(ring_fd(s)));
+	ck_assert_uint_eq(ring_each(other, RING_MESSAGE, see, &seen), 2);
+	ck_assert_str_eq(seen.text, ">one");
+	ck_assert(push(other, "four", 4, true));
+	seen = (struct seen){""};
+	ck_assert_uint_eq(ring_each(other, RING_MESSAGE, see, &seen), 0);
+	ck_assert_str_eq(seen.text, ">one>>four");
+	ring_free(other);
+	ring_free(s);
+}
+END_TEST
+
+/* Whatever bit it is: what is found is what was there, and the rest is counted. */
+static void last(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
+{
+	snprintf(arg, 100, "%.*s", (int)length, (const char *)bytes);
+}
+
+static bool replace(struct ring *s, const char *text, size_t length)
+{
+	return ring_replace(s, &(const struct ring_record){RING_CARRY, .bytes = text,
+	                                                   .length = (uint32_t)length});
+}
+
+/* What is read, and how much of it is lost. */
+static uint64_t only(const struct ring *s, char text[100])
+{
+	struct ring *other = ring_open(dup(ring_fd(s)));
+	strcpy(text, "nothing");
+	uint64_t lost = ring_each(other, RING_CARRY, last, text);
+	ring_free(other);
+	return lost;
+}
+
+START_TEST(one_takes_the_place_of_all)
+{
+	struct ring *s = ring_new();
+	char text[100], expected[100];
+	ck_assert_uint_eq(only(s, text), 0);
+	ck_assert_str_eq(text, "nothing");
+	for (int n = 0; n < 100; n++) {
+		snprintf(expected, sizeof expected, "%*d", n % 40, n);
+		ck_assert(replace(s, expected, strlen(expected)));
+		ck_assert_uint_eq(only(s, text), 0);
+		ck_assert_str_eq(text, expected);
+	}
+	static char large[200 * 1024];
+	ck_assert(!replace(s, large, sizeof large));
+	ck_assert_uint_eq(only(s, text), 0);
+	ck_assert_str_eq(text, expected);
+	struct seen seen = {""};
+	ck_assert_uint_eq(ring_each(s, RING_MESSAGE, see, &seen), 1); /* of another kind */
+	ring_free(s);
+}
+END_TEST
+
+/* Bytes of the new one are there, and it is not seen yet: the one before counts. */
+START_TEST(of_one_that_was_not_finished_the_one_before)
+{
+	struct ring *s = ring_new();
+	uint8_t page[48];
+	char text[100];
+	replace(s, "whole", 5);
+	ck_assert_int_eq(pread(ring_fd(s), page, sizeof page, 0), sizeof page);
+	replace(s, "torn", 4);
+	ck_assert_int_eq(pwrite(ring_fd(s), page, sizeof page, 0), sizeof page);
+	ck_assert_uint_eq(only(s, text), 0);
+	ck_assert_str_eq(text, "whole");
+	ring_free(s);
+}
+END_TEST
+
+/* Each bit of the first page, and of the record, which then is lost. */
+START_TEST(a_flipped_bit_of_the_only_one_is_found)
+{
+	for (off_t bit = 0; bit < 8 * (48 + 20); bit++) {
+		struct ring *s = ring_new();
+		char text[100];
+		uint8_t byte;
+		replace(s, "only", 4);
+		off_t at = bit < 8 * 48 ? bit / 8 : 4096 + 128 * 1024 - 48 + bit / 8;
+		ck_assert_int_eq(pread(ring_fd(s), &byte, 1, at), 1);
+		byte ^= (uint8_t)(1 << bit % 8);
+		ck_assert_int_eq(pwrite(ring_fd(s), &byte, 1, at), 1);
+		uint64_t lost = only(s, text);
+		ck_assert_str_eq(text, lost ? "nothing" : "only");
+		ck_assert(bit < 8 * 48 || lost);
+		ring_free(s);
+	}
+}
+END_TEST
+
+START_TEST(a_flipped_bit_is_found)
+{
+	for (off_t bit = 0; bit < 8 * (48 + 3 * 32); bit++) {
+		struct ring *s = ring_new();
+		struct seen seen = {""};
+		uint8_t byte;
+		push(s, "one", 3, false);
+		push(s, "two", 3, false);
+		push(s, "three", 5, true);
+		off_t at = bit < 8 * 48 ? bit / 8 : 4096 - 48 + bit / 8;
+		ck_assert_int_eq(pread(ring_fd(s), &byte, 1, at), 1);
+		byte ^= (uint8_t)(1 << bit % 8);
+		ck_assert_int_eq(pwrite(ring_fd(s), &byte, 1, at), 1);
+		struct ring *other = ring_open(dup(ring_fd(s)));
+		uint64_t lost = ring_each(other, RING_MESSAGE, see, &seen);
+		ck_assert_ptr_nonnull(strstr(">one>two>>three", seen.text));
+		ck_assert_msg(seen.count + lost == 3, "bit %d: %u and %d", (int)bit, seen.count,
+		              (int)lost);
+		ring_free(other);
+		ring_free(s);
+	}
+}
+END_TEST
+
+UNIT_TESTS("engine/ring", what_was_pushed_and_not_popped_is_found, one_that_was_found_goes_on,
+           a_ring_comes_round, what_is_damaged_is_refused_or_ends, a_damaged_record_is_told,
+           one_takes_the_place_of_all, of_one_that_was_not_finished_the_one_before,
+           a_flipped_bit_of_the_only_one_is_found, a_flipped_bit_is_found)
