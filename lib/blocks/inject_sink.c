@@ -353,18 +353,11 @@ static void go_on(struct pt_block *b)
 	pt_full(b, false);
 }
 
-/* Raw IP has three link types, and two more in captures of old. */
-static bool is_ip(uint16_t link_type)
-{
-	return link_type == 101 || link_type == 228 || link_type == 229 || link_type == 12 ||
-	       link_type == 14;
-}
-
 /* Bytes that are no packet are taken to be a frame. */
 static bool is_frame(const struct inject_sink *s, const struct pt_msg *m)
 {
 	return !pt_msg_is_packet(m) || m->link_type == s->link_type ||
-	       (is_ip(m->link_type) && is_ip(s->link_type));
+	       (packet_link_is_ip(m->link_type) && packet_link_is_ip((uint16_t)s->link_type));
 }
 
 static void drop_other(struct pt_block *b, const struct inject_sink *s, struct pt_msg *m)

@@ -384,7 +384,7 @@ static const struct pt_param params[] = {
 	 PT_FD(struct sniff_source, socket), .fallback = "None"},
 	{"snaplen", "At most so many bytes of each packet.",
 	 PT_INT(struct sniff_source, snaplen), .fallback = "262144", .min = 1,
-	 .max = CAPTURE_PACKET_MAX},
+	 .max = LINK_TYPE_PACKET_MAX},
 	{"promisc", "Also packets that are for others.",
 	 PT_BOOL(struct sniff_source, promisc), .fallback = "true"},
 	{"buffer_size", "What the kernel may keep until it is read.",

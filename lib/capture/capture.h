@@ -4,6 +4,7 @@
 #define CAPTURE_CAPTURE_H
 
 #include "capture/pack.h"
+#include "msg/link_type.h"
 #include <pipetool/error.h>
 #include <pipetool/msg.h>
 #include <stdbool.h>
@@ -19,12 +20,6 @@
  * may hold) ends the reading with a fault that names the byte offset; what came before is
  * delivered.
  */
-
-/* The longest packet that others read of this link type (libpcap, pcap-common.c:
-   max_snaplen_for_dlt; Wireshark, pcap-common.c: wtap_max_snaplen_for_encap): 256 KiB, but for
-   D-Bus, USB and EBHSCR. */
-#define CAPTURE_PACKET_MAX (256 * 1024)
-uint32_t capture_packet_max(uint16_t link_type);
 
 struct capture_reader;
 
@@ -90,7 +85,7 @@ void capture_reader_progress(const struct capture_reader *, uint64_t waiting, ui
  * (or the close) the file stays as it was. A message that is not a packet is written only where a
  * link type is configured: as a packet of that one, of its own time or else of now. Counted is what
  * the format cannot say: times in pcap before 1970 and after 2106, which become the first and the
- * last one, and packets over capture_packet_max, which are cut there. After a failed write
+ * last one, and packets over link_type_packet_max, which are cut there. After a failed write
  * everything is refused; the file ends with the last packet that is whole in it, but where it is
  * compressed.
  */

@@ -64,7 +64,7 @@ static struct feed_interface *interface_of(struct feed *f, const struct pt_msg *
 void feed_packet(struct feed *f, struct buf *out, const struct pt_msg *m)
 {
 	struct feed_interface *i = interface_of(f, m);
-	uint32_t most = capture_packet_max(i->link_type);
+	uint32_t most = link_type_packet_max(i->link_type);
 	describe(f, out);
 	i->packets++;
 	capture_pcapng_packet(out, (uint32_t)(i - f->interfaces), m,

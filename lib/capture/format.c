@@ -43,20 +43,6 @@ bool capture_format_is_mixed(enum capture_format format)
 	return formats[format]->interface;
 }
 
-uint32_t capture_packet_max(uint16_t link_type)
-{
-	switch (link_type) {
-	case 186: /* USB_FREEBSD */
-	case 189: /* USB_LINUX */
-	case 220: /* USB_LINUX_MMAPPED */
-	case 231: /* DBUS */
-	case 249: /* USBPCAP */
-	case 266: /* USB_DARWIN */ return 128 * 1024 * 1024;
-	case 279: /* EBHSCR */ return 8 * 1024 * 1024;
-	}
-	return CAPTURE_PACKET_MAX;
-}
-
 int window_damaged(const struct window *w, uint64_t offset, struct pt_error *err, const char *fmt,
                    ...)
 {

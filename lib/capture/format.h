@@ -104,7 +104,7 @@ int pcap_follows(const uint8_t *at, size_t left);
 /* What a packet may claim: the most of its link type, or what the file itself says. */
 static inline uint32_t packet_max(uint16_t link_type, uint32_t snaplen)
 {
-	uint32_t most = capture_packet_max(link_type);
+	uint32_t most = link_type_packet_max(link_type);
 	return snaplen > most && snaplen <= INT32_MAX ? snaplen : most;
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "capture/interface.h"
 #include "capture/live_socket.h"
+#include "msg/link_type.h"
 #include "msg/pool.h"
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -66,20 +67,6 @@ int live_check_filter(const char *filter, struct pt_error *err)
 	int rc = good ? 0 : pt_fail(err, -EINVAL, "filter", "%s", words);
 	free(words);
 	return rc;
-}
-
-/* DLT_ numbers that are not their LINKTYPE_ ones. */
-static uint16_t link_type_of(int dlt)
-{
-	switch (dlt) {
-	case DLT_ATM_RFC1483: return 100;
-	case DLT_RAW: return 101;
-	case DLT_SLIP_BSDOS: return 102;
-	case DLT_PPP_BSDOS: return 103;
-	case DLT_ATM_CLIP: return 106;
-	case DLT_PFSYNC: return 246;
-	}
-	return (uint16_t)dlt;
 }
 
 static int cannot_activate(const struct live *l, int status, struct pt_error *err)
@@ -153,7 +140,7 @@ static int open_interface(struct live *l, const struct live_config *config, stru
 	if (status < 0)
 		return cannot_activate(l, status, err);
 	int dlt = pcap_datalink(l->pcap);
-	l->link_type = link_type_of(dlt);
+	l->link_type = link_type_of_dlt(dlt);
 	l->by_libpcap = dlt == DLT_LINUX_SLL || dlt == DLT_LINUX_SLL2;
 	int rc = config->filter ? set_filter(l, config->filter, err) : 0;
 	if (rc == 0 && config->fanout)

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "capture/interface.h"
+#include "msg/link_type.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <arpa/inet.h>
@@ -127,16 +128,11 @@ static bool names_vlan(const char *filter)
 	return false;
 }
 
-static int dlt_of(uint16_t link_type)
-{
-	return link_type == 101 ? DLT_RAW : link_type;
-}
-
 static int compile(uint16_t link_type, const struct live_config *config,
                    struct live_program *program, struct pt_error *err)
 {
 	const char *filter = config->filter ? config->filter : "";
-	pcap_t *dead = pcap_open_dead(dlt_of(link_type), (int)config->snaplen);
+	pcap_t *dead = pcap_open_dead(link_type_dlt(link_type), (int)config->snaplen);
 	if (!dead)
 		return pt_fail(err, -ENOMEM, "filter", "there is no memory for it");
 	int rc = 0;

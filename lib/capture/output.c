@@ -147,7 +147,7 @@ static int look_at(const struct capture_writer_config *config, struct output *o,
 	if (rc || !o->headed)
 		return rc;
 	o->link_type = facts.link_type;
-	o->raise = facts.snaplen && facts.snaplen < capture_packet_max(facts.link_type);
+	o->raise = facts.snaplen && facts.snaplen < link_type_packet_max(facts.link_type);
 	return 0;
 }
 
@@ -370,7 +370,7 @@ int output_find(const struct capture_writer_config *config, struct output *o, st
 /* Readers cut packets where the header says that they are. */
 static int raise_snaplen(const struct output *o)
 {
-	uint32_t snaplen = capture_packet_max((uint16_t)o->link_type);
+	uint32_t snaplen = link_type_packet_max((uint16_t)o->link_type);
 	bool appends = fcntl(o->fd, F_GETFL) & O_APPEND; /* wherever it is told to write */
 	int fd = appends ? open_again(o->fd, O_WRONLY) : o->fd;
 	if (fd < 0)

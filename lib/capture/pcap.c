@@ -248,7 +248,7 @@ static size_t header(const struct format *f, uint8_t *at, uint16_t link_type,
 		uint16_t major, minor;
 		uint32_t zone, accuracy, snaplen, link_type;
 	} header = {f == &format_pcap ? MAGIC : MAGIC_NANO, 2,        4, 0, 0,
-	            capture_packet_max(link_type),          link_type};
+	            link_type_packet_max(link_type),        link_type};
 	_Static_assert(sizeof header == FILE_HEADER, "no padding");
 	(void)application;
 	if (at)

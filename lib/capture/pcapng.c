@@ -464,7 +464,7 @@ static size_t interface(uint8_t *at, uint16_t link_type, const char *name, bool 
 	at = put32(at, size);
 	at = put16(at, link_type);
 	at = put16(at, 0);
-	at = put32(at, capture_packet_max(link_type));
+	at = put32(at, link_type_packet_max(link_type));
 	if (name)
 		at = put_option(at, OPTION_NAME, name, text_length(name));
 	at = put_option(at, OPTION_TSRESOL, &tsresol, 1);

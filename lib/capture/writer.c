@@ -388,7 +388,7 @@ static struct run front(const struct capture_writer *w, struct pt_msg *const *me
 {
 	bool before = messages[0]->time_ns < 0;
 	struct run run = {.messages = messages,
-	                  .packet_max = capture_packet_max((uint16_t)link_type)};
+	                  .packet_max = link_type_packet_max((uint16_t)link_type)};
 	for (; run.count < count; run.count++) {
 		const struct pt_msg *m = messages[run.count];
 		size_t size = format_packet_size(w->format, run_captured(&run, m));

@@ -115,6 +115,17 @@ bool route_next(const uint8_t *bytes, const struct packet_view *, struct route *
 /* Whether ICMP messages of this type have an identifier and a sequence number. */
 bool icmp_is_query(enum packet_layer, uint8_t type);
 
+/* What lies in a link where no packet was found: link_type.c's table. */
+enum link_other {
+	OTHER_OPAQUE,
+	OTHER_HARMLESS, /* nothing that has addresses of IP */
+	OTHER_LLC,
+	OTHER_PPP,
+	OTHER_WIRELESS,
+	OTHER_SCTP
+};
+enum link_other link_other(uint16_t link_type);
+
 /* AES-128 over whole blocks, each by itself (ECB), by libcrypto, which is loaded at the first
    use. */
 struct cipher;

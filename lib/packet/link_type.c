@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The headers of links: a table of link types. Formats as the tcpdump group describes them. */
+/* The headers of links, and what else lies there: a table of link types. Formats as the tcpdump
+   group describes them. */
 #include "packet/step.h"
 
 static uint16_t follow(struct cursor *, uint32_t link_type);
@@ -418,32 +419,32 @@ static const struct step link_types[] = { /* by LINKTYPE_ numbers */
 	[0]   = {.over = family, .size = 4},                    /* loopback of BSD */
 	[1]   = {.over = step_frame},
 	[3]   = {.over = ax25},
-	[6]   = {.over = token_ring, .size = 14, .macs = {2, 8}},
+	[6]   = {.over = token_ring, .size = 14, .macs = {2, 8}, .other = OTHER_LLC},
 	[7]   = {.over = arcnet, .type_at = 2},
 	[8]   = {.over = somewhere},                            /* SLIP */
-	[9]   = {.over = step_ppp},
-	[10]  = {.over = step_llc, .before = 13, .macs = {1, 7}}, /* FDDI */
+	[9]   = {.over = step_ppp, .other = OTHER_PPP},
+	[10]  = {.over = step_llc, .before = 13, .macs = {1, 7}, .other = OTHER_LLC}, /* FDDI */
 	[12]  = {.over = raw},                                  /* as systems number it that wrote it */
 	[14]  = {.over = raw},
-	[50]  = {.over = step_ppp},
-	[51]  = {.over = step_pppoe},
+	[50]  = {.over = step_ppp, .other = OTHER_PPP},
+	[51]  = {.over = step_pppoe, .other = OTHER_PPP},
 	[99]  = {.over = typed, .size = 44, .type_at = 6},      /* Symantec's firewall */
 	[100] = {.over = guess},                                /* ATM */
 	[101] = {.over = raw},
 	[102] = {.over = somewhere},                            /* SLIP of BSD/OS */
-	[103] = {.over = ppp_typed, .size = 24, .type_at = 5},  /* PPP of BSD/OS */
+	[103] = {.over = ppp_typed, .size = 24, .type_at = 5, .other = OTHER_PPP}, /* PPP of BSD/OS */
 	[104] = {.over = typed, .size = 4, .type_at = 2},       /* Cisco's HDLC */
-	[105] = {.over = wireless},
+	[105] = {.over = wireless, .other = OTHER_WIRELESS},
 	[106] = {.over = guess},                                /* IP over ATM */
 	[107] = {.over = frame_relay},
 	[108] = {.over = family, .size = 4},
 	[109] = {.over = family, .size = 12},                   /* OpenBSD's enc */
 	[113] = {.over = cooked, .size = 16, .type_at = 14, .hardware_at = 2, .macs = {6}},
 	[117] = {.over = pflog},
-	[119] = {.over = prism},
-	[122] = {.over = step_llc, .before = 16, .macs = {2, 10}}, /* Fibre Channel */
+	[119] = {.over = prism, .other = OTHER_WIRELESS},
+	[122] = {.over = step_llc, .before = 16, .macs = {2, 10}, .other = OTHER_LLC}, /* Fibre Channel */
 	[123] = {.over = sun_atm, .size = 4},
-	[127] = {.over = radiotap},
+	[127] = {.over = radiotap, .other = OTHER_WIRELESS},
 	[128] = {.over = tzsp, .size = 4},
 	[129] = {.over = arcnet, .type_at = 4},
 	[130] = {.over = juniper, .inside = guess, .cookie = 2},  /* MLPPP */
@@ -455,31 +456,40 @@ static const struct step link_types[] = { /* by LINKTYPE_ numbers */
 	[136] = {.over = juniper, .inside = guess, .cookie = 8},  /* services */
 	[137] = {.over = juniper, .inside = guess, .cookie = 4},  /* ATM1 */
 	[138] = {.over = typed, .size = 18, .type_at = 16},     /* IEEE 1394 */
-	[163] = {.over = prism},                                /* AVS alone */
+	[163] = {.over = prism, .other = OTHER_WIRELESS}, /* AVS alone */
 	[164] = {.over = juniper, .inside = guess, .cookie = 8},  /* monitor */
-	[166] = {.over = step_ppp, .before = 2},                /* direction and control */
+	[166] = {.over = step_ppp, .before = 2, .other = OTHER_PPP}, /* direction and control */
 	[167] = {.over = juniper, .inside = step_frame},        /* PPPoE */
 	[168] = {.over = juniper, .inside = typed, .size = 2},  /* PPPoE over ATM */
 	[175] = {.over = endace, .size = 16},
 	[176] = {.over = endace, .size = 16},
+	[177] = {.other = OTHER_HARMLESS}, /* LAPD */
 	[178] = {.over = juniper, .inside = step_frame},
 	[179] = {.over = juniper, .inside = step_ppp},
 	[180] = {.over = juniper, .inside = frame_relay},
 	[181] = {.over = juniper, .inside = typed, .size = 4, .type_at = 2}, /* Cisco's HDLC */
 	[182] = {.over = multilink_frame_relay},
 	[183] = {.over = juniper, .inside = guess},
-	[192] = {.over = per_packet_information, .size = 8},
+	[190] = {.other = OTHER_HARMLESS}, /* CAN */
+	[192] = {.over = per_packet_information, .size = 8, .other = OTHER_WIRELESS},
 	[194] = {.over = juniper, .inside = guess},
 	[197] = {.over = endace, .size = 16},
+	[199] = {.other = OTHER_HARMLESS}, /* IPMB */
 	[200] = {.over = juniper, .inside = guess},
 	[202] = {.over = ax25, .before = 1},
-	[204] = {.over = step_ppp, .before = 1},                /* with direction, as the next two */
+	[203] = {.other = OTHER_HARMLESS}, /* LAPD */
+	[204] = {.over = step_ppp, .before = 1, .other = OTHER_PPP}, /* with direction, as two more */
 	[205] = {.over = typed, .before = 1, .size = 4, .type_at = 2},
 	[206] = {.over = frame_relay, .before = 1},
+	[210] = {.other = OTHER_HARMLESS}, /* FlexRay */
+	[211] = {.other = OTHER_HARMLESS}, /* MOST */
+	[212] = {.other = OTHER_HARMLESS}, /* LIN */
 	[219] = {.over = step_mpls},
 	[226] = {.over = short_family, .size = 24, .type_at = 1}, /* Solaris' ipnet */
+	[227] = {.other = OTHER_HARMLESS}, /* CAN */
 	[228] = {.over = ip4},
 	[229] = {.over = ip6},
+	[231] = {.other = OTHER_HARMLESS}, /* D-Bus */
 	[232] = {.over = juniper, .inside = guess},
 	[233] = {.over = juniper, .inside = guess},
 	[234] = {.over = juniper, .inside = guess},
@@ -488,6 +498,10 @@ static const struct step link_types[] = { /* by LINKTYPE_ numbers */
 	[240] = {.over = step_frame, .before = 4},              /* netANALYZER */
 	[241] = {.over = step_frame, .before = 12},
 	[242] = {.over = typed, .size = 44, .type_at = 40},     /* IP over InfiniBand */
+	[243] = {.other = OTHER_HARMLESS}, /* MPEG */
+	[245] = {.other = OTHER_HARMLESS}, /* NFC */
+	[248] = {.other = OTHER_SCTP},
+	[250] = {.other = OTHER_HARMLESS}, /* RTAC */
 	[258] = {.over = pktap, .size = 12},
 	[259] = {.over = step_frame, .before = 8},              /* EPON */
 	[274] = {.over = step_frame, .before = 8},              /* IEEE 802.3br */
@@ -515,4 +529,15 @@ struct cursor link_first(struct cursor c, uint16_t link_type)
 {
 	c.ether_type = link_type < LINK_TYPES ? step_take(&c, &link_types[link_type]) : 0;
 	return c;
+}
+
+bool packet_link_is_ip(uint16_t link_type)
+{
+	step_function *first = link_type < LINK_TYPES ? link_types[link_type].over : NULL;
+	return first == raw || first == ip4 || first == ip6;
+}
+
+enum link_other link_other(uint16_t link_type)
+{
+	return link_type < LINK_TYPES ? (enum link_other)link_types[link_type].other : OTHER_OPAQUE;
 }

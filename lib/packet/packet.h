@@ -43,6 +43,8 @@ enum packet_layer {
 	PACKET_LAYERS,
 };
 
+bool packet_link_is_ip(uint16_t link_type); /* bare, in all its numbers */
+
 enum { PACKET_MACS = 8 };
 
 struct packet_view {

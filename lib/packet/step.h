@@ -23,6 +23,7 @@ struct step {
 	uint8_t type_at;       /* where in it the type of what follows is written */
 	uint8_t hardware_at;   /* where in it the type of the hardware is */
 	uint8_t macs[2];       /* where hardware addresses are; 0: none */
+	uint8_t other;         /* enum link_other */
 };
 
 enum {

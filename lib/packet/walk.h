@@ -95,6 +95,15 @@ void walk_link_group_alone(struct walk *); /* the group's was not captured */
 bool walk_is_ip(const struct walk *, uint32_t at, uint32_t end);
 bool walk_is_frame(const struct walk *, uint32_t at, uint32_t end);
 
+/* walk_wireless.c */
+/* IEEE 802.11's management and control; data that is encrypted, or none. */
+void walk_wireless(struct walk *, uint32_t at, uint32_t end);
+/* Several frames may have been joined to one: where the first ends, which begins at `at`; `end` if
+   it is alone. Then the others, behind `at`, which begin at multiples of 4 from `frame`. */
+uint32_t walk_joined_first(const struct walk *, uint32_t at, uint32_t end,
+                           const struct packet_view *);
+void walk_joined_others(struct walk *, uint32_t at, uint32_t end, uint32_t frame);
+
 /* walk_ip.c */
 /* Those that have another header behind them, and are no layer of their own. */
 static inline bool walk_is_extension(uint8_t proto)

@@ -186,18 +186,6 @@ static void llc(struct walk *w, uint32_t at, uint32_t end)
 		walk_opaque(w, at, end);
 }
 
-/* IEEE 802.11's management and control; data that is encrypted, or none. */
-static void wireless(struct walk *w, uint32_t at, uint32_t end)
-{
-	enum { TYPE = 0x0c, DATA = 0x08, EMPTY = 0x40, PROTECTED = 0x40 };
-
-	if (walk_left(at, end) < 2 || (w->bytes[at] & (TYPE | EMPTY)) != DATA ||
-	    w->bytes[at + 1] & PROTECTED)
-		walk_payload(w, at, end);
-	else
-		walk_broken(w, at, end);
-}
-
 /* IEEE 802.1AE: what is only signed was walked. */
 static void macsec(struct walk *w, uint32_t at, uint32_t end)
 {
@@ -209,40 +197,18 @@ static void macsec(struct walk *w, uint32_t at, uint32_t end)
 		walk_broken(w, at, end);
 }
 
-/* Link types that are not known to hold packets: those that cannot. */
+/* Where no packet was found. */
 static void other_link(struct walk *w, uint32_t at, uint32_t end, uint16_t link_type)
 {
 	static const struct walk_net bare = {0};
 
-	switch (link_type) {
-	case 6: /* Token Ring, FDDI, Fibre Channel */
-	case 10:
-	case 122: llc(w, at, end); break;
-	case 9: /* PPP, in all forms */
-	case 50:
-	case 51:
-	case 103:
-	case 166:
-	case 204: walk_ppp(w, at, end); break;
-	case 105: /* IEEE 802.11 */
-	case 119:
-	case 127:
-	case 163:
-	case 192: wireless(w, at, end); break;
-	case 177: /* LAPD, CAN, IPMB, LAPD again, FlexRay, MOST, LIN, CAN, D-Bus, MPEG, NFC, RTAC */
-	case 190:
-	case 199:
-	case 203:
-	case 210:
-	case 211:
-	case 212:
-	case 227:
-	case 231:
-	case 243:
-	case 245:
-	case 250: walk_payload(w, at, end); break;
-	case 248: walk_sctp(w, at, end, &bare); break;
-	default: walk_opaque(w, at, end);
+	switch (link_other(link_type)) {
+	case OTHER_LLC: llc(w, at, end); break;
+	case OTHER_PPP: walk_ppp(w, at, end); break;
+	case OTHER_WIRELESS: walk_wireless(w, at, end); break;
+	case OTHER_SCTP: walk_sctp(w, at, end, &bare); break;
+	case OTHER_HARMLESS: walk_payload(w, at, end); break;
+	case OTHER_OPAQUE: walk_opaque(w, at, end); break;
 	}
 }
 
@@ -325,23 +291,6 @@ static void network(struct walk *w, uint32_t at, uint32_t end, const struct pack
 	}
 }
 
-/* IEEE 802.11 may have joined several frames to one, of which the first was walked. */
-static bool is_joined(const struct walk *w, uint32_t at, uint32_t end, const struct packet_view *v,
-                      uint16_t link_type)
-{
-	enum { FOUR = 3, DATA_OF_QUALITY = 0x88, KIND = 0x8c, JOINED = 0x80, REST_MAX = 8 };
-	bool wireless = link_type == 105 || link_type == 119 || link_type == 127 ||
-	                link_type == 163 || link_type == 192;
-
-	if (!wireless || !v->mac_count || v->mac[0] < 4 || !packet_has(v, PACKET_ETH))
-		return false;
-	const uint8_t *header = w->bytes + at + v->mac[0] - 4;
-	uint32_t control = at + v->mac[0] - 4 + ((header[1] & FOUR) == FOUR ? 30 : 24);
-	uint32_t stop = at + v->offset[PACKET_PAYLOAD] + v->payload_length;
-	return (header[0] & KIND) == DATA_OF_QUALITY && control < end &&
-	       w->bytes[control] & JOINED && end - stop > REST_MAX;
-}
-
 void walk_link(struct walk *w, uint32_t at, uint32_t end, uint16_t link_type)
 {
 	const struct packet_view *before = w->link;
@@ -358,9 +307,11 @@ void walk_link(struct walk *w, uint32_t at, uint32_t end, uint16_t link_type)
 	w->link_at = at;
 	for (unsigned i = 0; w->options->mac && i < v.mac_count; i++)
 		walk_mac(w, at + v.mac[i], end);
-	network(w, at, end, &v, link_type);
-	if (is_joined(w, at, end, &v, link_type))
-		walk_opaque(w, end, end);
+	bool wireless = link_other(link_type) == OTHER_WIRELESS;
+	uint32_t stop = wireless ? walk_joined_first(w, at, end, &v) : end;
+	network(w, at, stop, &v, link_type);
+	if (stop < end)
+		walk_joined_others(w, stop, end, at + v.offset[PACKET_ETH]);
 	w->link = before;
 	w->link_at = before_at;
 	w->depth--;

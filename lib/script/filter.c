@@ -35,18 +35,11 @@ static void clear(struct program *p)
 	*p = (struct program){.link_type = PT_NO_LINK_TYPE};
 }
 
-static int dlt(uint16_t link_type)
-{
-	const char *name = link_type_name(link_type);
-	int value = name ? pcap_datalink_name_to_val(name) : -1;
-	return value < 0 ? link_type : value;
-}
-
 static void compile(const struct filter *f, struct program *p, uint16_t link_type)
 {
 	clear(p);
 	p->link_type = link_type;
-	pcap_t *dead = pcap_open_dead(dlt(link_type), SNAP_LENGTH);
+	pcap_t *dead = pcap_open_dead(link_type_dlt(link_type), SNAP_LENGTH);
 	if (!dead) {
 		p->wrong = must_strdup("out of memory");
 		return;

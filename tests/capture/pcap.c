@@ -97,7 +97,7 @@ START_TEST(a_length_that_lies_ends_the_reading)
 	struct file f = three_packets();
 	put32(&f, 4);
 	put32(&f, 0);
-	put32(&f, CAPTURE_PACKET_MAX + 1);
+	put32(&f, LINK_TYPE_PACKET_MAX + 1);
 	put32(&f, 0);
 	put_record(&f, 5, 0, "more", 4);
 	struct reading r = read_file(&f);
@@ -112,15 +112,15 @@ END_TEST
 START_TEST(the_longest_packet_there_may_be)
 {
 	struct file f = {.big = false};
-	uint8_t *long_one = must_calloc(1, CAPTURE_PACKET_MAX);
+	uint8_t *long_one = must_calloc(1, LINK_TYPE_PACKET_MAX);
 	put_pcap(&f, 0xa1b2c3d4, 1);
 	put_record(&f, 1, 0, "a", 1);
-	put_record(&f, 2, 0, long_one, CAPTURE_PACKET_MAX);
+	put_record(&f, 2, 0, long_one, LINK_TYPE_PACKET_MAX);
 	put_record(&f, 3, 0, "b", 1);
 	struct reading r = read_file(&f);
 	ck_assert_int_eq(r.end, 0);
 	ck_assert_uint_eq(r.count, 3);
-	ck_assert_uint_eq(r.messages[1]->length, CAPTURE_PACKET_MAX);
+	ck_assert_uint_eq(r.messages[1]->length, LINK_TYPE_PACKET_MAX);
 	expect_bytes(&r, 2, "b");
 	reading_end(&r);
 	free(long_one);

@@ -218,7 +218,7 @@ START_TEST(long_packets_are_cut_and_late_times_are_the_last)
 	ck_assert_uint_eq(r.count, 4);
 	ck_assert_int_eq(r.messages[1]->time_ns, 0);
 	ck_assert_int_eq(r.messages[3]->time_ns, 4294967295999999000);
-	ck_assert_uint_eq(r.messages[0]->length, CAPTURE_PACKET_MAX);
+	ck_assert_uint_eq(r.messages[0]->length, LINK_TYPE_PACKET_MAX);
 	ck_assert_uint_eq(r.messages[0]->wire_length, 300000);
 	ck_assert_uint_eq(r.messages[0]->time_ns, UINT64_C(4294967295999999000));
 	reading_end(&r);
@@ -463,7 +463,7 @@ START_TEST(a_small_snapshot_length_is_raised)
 		int fd = open(d.path, O_RDONLY | O_CLOEXEC);
 		ck_assert_int_eq(pread(fd, &snaplen, sizeof snaplen, 16), sizeof snaplen);
 		close(fd);
-		ck_assert_uint_eq(snaplen, CAPTURE_PACKET_MAX);
+		ck_assert_uint_eq(snaplen, LINK_TYPE_PACKET_MAX);
 	}
 	expect_packets(d.path, 3, "longer");
 	desk_end(&d);

@@ -399,6 +399,58 @@ def test_an_unknown_link_is_opaque(daemon, tmp_path):
     assert anonymized(daemon, tmp_path, [b"\x45" + bytes(60)], link_type=227) != []  # CAN
 
 
+def joined(n, macs, tail=b""):
+    """802.11 that has joined three frames to one: each with addresses and its length, at multiples of
+    four bytes."""
+    body = b""
+    for i, packet in enumerate([udp4(n), udp6(n), tcp4(n)]):
+        inner = bytes.fromhex("aaaa03000000") + (b"\x86\xdd" if IPv6 in packet else b"\x08\0") + bytes(packet)
+        body += bytes(-len(body) % 4) + macs[i] + macs[i + 1] + struct.pack(">H", len(inner)) + inner
+    return b"\x88\x02\0\0" + macs[0] + macs[1] + macs[2] + b"\0\0" + b"\x80\0" + body + tail
+
+
+STATIONS = [bytes.fromhex(m) for m in ("001122334455", "001122667788", "0a1122aabbcc", "0011bbccddee")]
+
+
+@pytest.mark.parametrize("tail", [b"", b"\1\2\3\4"])
+def test_frames_that_were_joined_are_walked_each(daemon, tmp_path, tail):
+    named = {**FOUR, **SIX}
+    was = SimpleNamespace(**named)
+    new = SimpleNamespace(**dict(zip(named, pseudonyms(daemon, tmp_path, named.values()))))
+    got, = anonymized(daemon, tmp_path, [joined(was, STATIONS, tail)], link_type=105)
+    assert got == joined(new, STATIONS, tail)
+    zero, = anonymized(daemon, tmp_path, [joined(was, STATIONS, tail)], expression(", payload='zero'"),
+                       link_type=105)
+    assert b"question" not in zero and zero.count(socket.inet_aton(new.a)) == 2
+    macs, = anonymized(daemon, tmp_path, [joined(was, STATIONS)], expression(", mac=true"),
+                       link_type=105)
+    assert not any(m in macs for m in STATIONS)
+
+
+def beacon(*elements, kind=0x80, fixed=bytes(12)):
+    body = b"".join(bytes([number, len(body)]) + body for number, body in elements)
+    return bytes([kind, 0, 0, 0]) + b"\xff" * 6 + STATIONS[0] * 2 + b"\0\0" + fixed + body
+
+
+@pytest.mark.parametrize("packet, passes", [
+    (beacon((0, b"net"), (1, b"\x82\x84"), (48, bytes(20)), (221, b"\0\x50\xf2\2\1\1")), True),
+    (beacon((52, STATIONS[1] + bytes(7)), (107, b"\1" + STATIONS[2])), True),
+    (beacon((101, b"".join(STATIONS[:3]))), True),
+    (beacon(kind=0x20, fixed=bytes(4) + STATIONS[3]), True),     # associates with another
+    (beacon(kind=0xc0, fixed=b"\7\0"), True),                    # ends
+    (beacon((221, b"\0\x10\x18" + STATIONS[1])), False),         # who knows
+    (beacon((201, b"\0\1\x51\1\1" + STATIONS[1])), False),
+    (beacon((0, b"net"))[:-3], True),                           # what is cut off gives nothing away
+    (beacon((52, STATIONS[1] + bytes(7)))[:-9], True),
+    (beacon(kind=0xd0, fixed=b"\4\x0a" + STATIONS[1]), False),    # an action
+    (beacon(kind=0xd0, fixed=b"\3\0\1"), True)])
+def test_management_of_80211_gives_no_station_away(daemon, tmp_path, packet, passes):
+    assert anonymized(daemon, tmp_path, [packet], link_type=105) == [packet]
+    got = anonymized(daemon, tmp_path, [packet], expression(", mac=true"), link_type=105)
+    assert [len(p) for p in got] == [len(packet)] * passes
+    assert not any(station in p for station in STATIONS for p in got)
+
+
 SPECIAL = ["0.0.0.0", "255.255.255.255", "127.0.0.1", "127.9.9.9", "169.254.7.8", "224.0.0.251",
            "239.255.255.250", "::", "::1", "fe80::1", "fe80::211:22ff:fe33:4455", "ff02::1", "ff0e::101"]
 
