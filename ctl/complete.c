@@ -4,7 +4,6 @@
 
 #include "base/json.h"
 #include "base/buf.h"
-#include "ctl/argv.h"
 #include "type/help.h"
 #include "type/type.h"
 #include <stdlib.h>
@@ -254,7 +253,8 @@ static const struct {
 
 static void argument(struct completion *c)
 {
-	const struct pt_param *row = argv_argument(c->verb, c->argument_count);
+	const struct argv argv = verb_argv(c->verb);
+	const struct pt_param *row = argv_argument(&argv, c->argument_count);
 	if (!row)
 		return;
 	c->files = row->kind == PT_KIND_PATH;
@@ -285,10 +285,11 @@ static void add_options(struct completion *c, const struct pt_param *rows)
 
 static void options(struct completion *c)
 {
+	const struct argv argv = verb_argv(c->verb);
 	size_t length = strcspn(c->word, "=");
 	const struct pt_param *row = NULL;
 	if (c->word[length] && length > 2)
-		row = argv_option(c->verb, c->word + 2, length - 2);
+		row = argv_option(&argv, c->word + 2, length - 2);
 	if (row) {
 		char *before = must_printf("%.*s", (int)length + 1, c->word);
 		option_value(c, row, before);
@@ -313,16 +314,17 @@ static void obey(struct ctl *ctl, const struct pt_param *row, const char *value)
 /* The option that waits for its value in the next word, or NULL. */
 static const struct pt_param *pass_option(struct completion *c, const char *word)
 {
+	const struct argv argv = verb_argv(c->verb);
 	const struct pt_param *row;
 	const char *value = NULL;
 	if (word[1] == '-') {
 		size_t length = strcspn(word + 2, "=");
-		row = argv_option(c->verb, word + 2, length);
+		row = argv_option(&argv, word + 2, length);
 		value = word[2 + length] ? word + 3 + length : NULL;
 	} else {
-		row = argv_letter(c->verb, *++word);
+		row = argv_letter(&argv, *++word);
 		while (row && row->kind == PT_KIND_BOOL && word[1])
-			row = argv_letter(c->verb, *++word);
+			row = argv_letter(&argv, *++word);
 		value = *word && word[1] ? word + 1 : NULL;
 	}
 	if (row && value)

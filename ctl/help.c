@@ -2,7 +2,6 @@
 /* The help of ptctl itself, out of the tables. */
 #include "ctl/help.h"
 
-#include "ctl/argv.h"
 #include "ctl/manual.h"
 #include "ctl/out.h"
 #include "type/help.h"
@@ -78,9 +77,10 @@ static bool has_rows(const struct verb *verb)
 
 void help_verb(struct buf *b, const struct verb *verb)
 {
+	const struct argv argv = verb_argv(verb);
 	struct buf line = BUF_INIT;
 	buf_addf(b, "ptctl %s — %s\n", verb->name, verb->summary);
-	argv_usage(&line, verb);
+	argv_usage(&line, &argv);
 	buf_addc(b, '\n');
 	help_paragraph(b, line.data, 2);
 	buf_addc(b, '\n');

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl: finds the verb, runs it, and gives its exit status. */
 #include "base/buf.h"
-#include "ctl/argv.h"
 #include "ctl/ctl.h"
 #include "ctl/help.h"
 #include "ctl/out.h"
@@ -41,14 +40,16 @@ static int take_fds(struct ctl *ctl, struct pt_error *err)
 
 static int read_words(struct ctl *ctl, int count, char **words, struct pt_error *err)
 {
-	int place = argv_globals(count, words, ctl->values, err), code = 0;
+	struct argv argv = verb_argv(NULL);
+	int place = argv_options(&argv, count, words, ctl->values, err), code = 0;
 	if (place < 0)
 		return place;
 	if (place < count) {
 		ctl->verb = verb_find(words[place]);
 		if (!ctl->verb)
 			return verb_unknown(words[place], err);
-		code = argv_read(ctl->verb, count - place - 1, words + place + 1, ctl->values, err);
+		argv = verb_argv(ctl->verb);
+		code = argv_read(&argv, count - place - 1, words + place + 1, ctl->values, err);
 	}
 	if (code)
 		return code;

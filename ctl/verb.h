@@ -3,7 +3,7 @@
 #ifndef CTL_VERB_H
 #define CTL_VERB_H
 
-#include "base/buf.h"
+#include "type/argv.h"
 #include <jansson.h>
 #include <pipetool/param.h>
 
@@ -42,6 +42,8 @@ const struct verb *verb_find(const char *name);
 
 /* What may be given to every verb. */
 extern const struct pt_param verb_globals[];
+/* What may be typed behind it; NULL: before it. */
+struct argv verb_argv(const struct verb *);
 
 /* What verbs do that are more than a method, or print more than nothing; each in the file of its
    name, or of its noun. */

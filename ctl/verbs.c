@@ -479,3 +479,9 @@ const struct verb *verb_find(const char *name)
 			return v;
 	return strcmp(name, hidden.name) ? NULL : &hidden;
 }
+
+struct argv verb_argv(const struct verb *verb)
+{
+	return (struct argv){"ptctl", verb ? verb->name : NULL, verb ? verb->params : NULL,
+	                     verb_globals};
+}

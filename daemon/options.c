@@ -2,9 +2,8 @@
 /* One table for reading and for --help. */
 #include "daemon/options.h"
 
-#include "base/error.h"
-#include "base/near.h"
 #include "paths.h"
+#include "type/argv.h"
 #include "type/param.h"
 #include <string.h>
 
@@ -13,97 +12,35 @@ static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 /* clang-format off */
 const struct pt_param options_rows[] = {
 	{"socket", "Listen on this path, whatever $PIPETOOL_SOCKET and the configuration say.",
-	 PT_PATH(struct options, socket), .fallback = "None", .letter = 's'},
+	 PT_PATH(struct options, socket), .fallback = "None", .flags = PT_OPTION, .letter = 's'},
 	{"config", "Read this configuration; without it "
 	 PIPETOOL_CONFIG_DIR "/pipetoold.conf, if it is there.",
-	 PT_PATH(struct options, config), .fallback = "None", .letter = 'c'},
+	 PT_PATH(struct options, config), .fallback = "None", .flags = PT_OPTION, .letter = 'c'},
 	{"engines", "Start the engines in this folder, one for each *.pipe file.",
-	 PT_PATH(struct options, engines), .fallback = "None"},
+	 PT_PATH(struct options, engines), .fallback = "None", .flags = PT_OPTION},
 	{"blocks", "Take custom blocks from this folder.",
-	 PT_PATH(struct options, blocks), .fallback = "None"},
+	 PT_PATH(struct options, blocks), .fallback = "None", .flags = PT_OPTION},
 	{"state", "Keep in this folder what must survive the daemon.",
-	 PT_PATH(struct options, state), .fallback = "None"},
+	 PT_PATH(struct options, state), .fallback = "None", .flags = PT_OPTION},
 	{"log-level", "Log this and what is worse.",
-	 PT_CHOICE(struct options, log_level), .fallback = "None", .choices = levels},
+	 PT_CHOICE(struct options, log_level), .fallback = "None", .flags = PT_OPTION,
+	 .choices = levels},
 	{"check", "Try configuration, blocks and engines without starting any, say what is wrong, "
 	 "and end.",
-	 PT_BOOL(struct options, check), .fallback = "false"},
+	 PT_BOOL(struct options, check), .fallback = "false", .flags = PT_OPTION},
 	{"version", "Print the version and end.",
-	 PT_BOOL(struct options, version), .fallback = "false", .letter = 'V'},
+	 PT_BOOL(struct options, version), .fallback = "false", .flags = PT_OPTION, .letter = 'V'},
 	{"help", "Print this and end.",
-	 PT_BOOL(struct options, help), .fallback = "false", .letter = 'h'},
+	 PT_BOOL(struct options, help), .fallback = "false", .flags = PT_OPTION, .letter = 'h'},
 	{0}
 };
 /* clang-format on */
 
-static const struct pt_param *find(const char *name, size_t length)
-{
-	for (const struct pt_param *row = options_rows; row->name; row++)
-		if (strlen(row->name) == length && !memcmp(row->name, name, length))
-			return row;
-	return NULL;
-}
-
-static const struct pt_param *find_letter(char letter)
-{
-	for (const struct pt_param *row = options_rows; row->name; row++)
-		if (row->letter && row->letter == letter)
-			return row;
-	return NULL;
-}
-
-static int unknown(const char *word, struct pt_error *err)
-{
-	char *name = must_strdup(word + strspn(word, "-"));
-	name[strcspn(name, "=")] = '\0';
-	struct near near = near_init(name);
-	for (const struct pt_param *row = options_rows; row->name; row++)
-		near_try(&near, row->name);
-	near.open = "'--";
-	pt_fail(err, -PT_EPARAM, NULL, "unknown option '%s'%s", word, near_say(&near, ""));
-	free(name);
-	return -PT_EPARAM;
-}
-
-/* Adds the option at argv[*at], and its value, to `values`. */
-static int read_one(int argc, char *const *argv, int *at, json_t *values, struct pt_error *err)
-{
-	const char *word = argv[*at], *value = NULL;
-	const struct pt_param *row = NULL;
-	if (!strncmp(word, "--", 2)) {
-		size_t length = strcspn(word + 2, "=");
-		row = find(word + 2, length);
-		value = word[2 + length] ? word + 2 + length + 1 : NULL;
-	} else if (word[0] == '-' && word[1]) {
-		row = find_letter(word[1]);
-		value = word[2] ? word + 2 : NULL;
-	} else {
-		return pt_fail(err, -PT_EPARAM, NULL,
-		               "'%s' is no option; there is nothing but options", word);
-	}
-	if (!row)
-		return unknown(word, err);
-	if (row->kind == PT_KIND_BOOL && value)
-		return pt_fail(err, -PT_EPARAM, NULL, "--%s takes no value", row->name);
-	if (row->kind == PT_KIND_BOOL)
-		return json_object_set_new(values, row->name, json_true());
-	if (!value && *at + 1 < argc)
-		value = argv[++*at];
-	if (!value || !*value)
-		return pt_fail(err, -PT_EPARAM, NULL, "--%s needs a value", row->name);
-	if (json_object_set_new(values, row->name, json_string(value)))
-		return pt_fail(err, -PT_EPARAM, NULL, "the value of --%s is not UTF-8", row->name);
-	return 0;
-}
-
 int options_read(int argc, char *const *argv, struct options *options, struct pt_error *err)
 {
+	const struct argv all = {.program = "pipetoold", .own = options_rows};
 	json_t *values = json_object();
-	int code = 0;
-	for (int i = 1; i < argc && !code; i++)
-		code = read_one(argc, argv, &i, values, err);
-	if (!code)
-		code = param_check(options_rows, values, err);
+	int code = argv_read(&all, argc - 1, argv + 1, values, err);
 	if (!code)
 		code = param_read(options_rows, values, options, NULL, err);
 	json_decref(values);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tests the reading of the command line. */
-#include "ctl/argv.h"
+#include "ctl/verb.h"
 
 #include "unit.h"
 #include <string.h>
@@ -37,7 +37,8 @@ static void reads(const char *line, const char *expected)
 	char copy[256];
 	struct pt_error err = PT_ERROR_INIT;
 	json_t *values = json_object(), *wanted = json_loads(expected, 0, NULL);
-	int code = argv_read(&verb, split(line, copy), words, values, &err);
+	const struct argv behind = verb_argv(&verb);
+	int code = argv_read(&behind, split(line, copy), words, values, &err);
 	char *text = json_dumps(values, JSON_COMPACT);
 	ck_assert_msg(!code, "%s: %s", line, pt_error_text(&err, "?"));
 	ck_assert_msg(json_equal(values, wanted), "%s: %s", line, text);
@@ -51,7 +52,8 @@ static void refuses(const char *line, const char *said)
 	char copy[256];
 	struct pt_error err = PT_ERROR_INIT;
 	json_t *values = json_object();
-	ck_assert_int_eq(argv_read(&verb, split(line, copy), words, values, &err), -PT_EREQUEST);
+	const struct argv behind = verb_argv(&verb);
+	ck_assert_int_eq(argv_read(&behind, split(line, copy), words, values, &err), -PT_EREQUEST);
 	ck_assert_uint_eq(err.count, 1);
 	ck_assert_msg(strstr(err.faults[0].message, said), "%s: %s", line, err.faults[0].message);
 	pt_error_clear(&err);
@@ -101,11 +103,12 @@ END_TEST
 START_TEST(an_argument_too_many_is_refused)
 {
 	char *word[] = {(char[]){"x"}};
+	const struct argv list = verb_argv(verb_find("list"));
 	struct pt_error err = PT_ERROR_INIT;
 	json_t *values = json_object();
-	ck_assert_int_eq(argv_read(verb_find("list"), 1, word, values, &err), -PT_EREQUEST);
+	ck_assert_int_eq(argv_read(&list, 1, word, values, &err), -PT_EREQUEST);
 	ck_assert_str_eq(err.faults[0].message, "'x' is one argument too many: ptctl list");
-	ck_assert_int_eq(argv_read(verb_find("list"), 0, word, values, NULL), 0);
+	ck_assert_int_eq(argv_read(&list, 0, word, values, NULL), 0);
 	pt_error_clear(&err);
 	json_decref(values);
 }
@@ -114,11 +117,14 @@ END_TEST
 START_TEST(options_before_the_verb_end_at_it)
 {
 	char copy[256];
+	const struct argv none = verb_argv(NULL);
 	json_t *values = json_object();
-	ck_assert_int_eq(argv_globals(split("-j|-s|/x|list|-n", copy), words, values, NULL), 3);
+	ck_assert_int_eq(argv_options(&none, split("-j|-s|/x|list|-n", copy), words, values, NULL),
+	                 3);
 	ck_assert_str_eq(json_string_value(json_object_get(values, "socket")), "/x");
-	ck_assert_int_eq(argv_globals(split("--json", copy), words, values, NULL), 1);
-	ck_assert_int_eq(argv_globals(split("-n|2|list", copy), words, values, NULL), -PT_EREQUEST);
+	ck_assert_int_eq(argv_options(&none, split("--json", copy), words, values, NULL), 1);
+	ck_assert_int_eq(argv_options(&none, split("-n|2|list", copy), words, values, NULL),
+	                 -PT_EREQUEST);
 	json_decref(values);
 }
 END_TEST

@@ -57,11 +57,11 @@ START_TEST(what_is_wrong_is_told)
 {
 	expect(READ(W("--sokcet"), W("/a")), "unknown option '--sokcet'; did you mean '--socket'?");
 	expect(READ(W("-x")), "unknown option '-x'");
-	expect(READ(W("--socket")), "--socket needs a value");
-	expect(READ(W("--socket=")), "--socket needs a value");
-	expect(READ(W("--check=yes")), "--check takes no value");
-	expect(READ(W("start")), "'start' is no option");
-	expect(READ(W("--log-level"), W("loud")), "'log-level' must be one of");
+	expect(READ(W("--socket")), "'--socket' needs a value");
+	expect(READ(W("--socket=")), "'--socket' needs a value");
+	expect(READ(W("--check=yes")), "'--check' takes no value");
+	expect(READ(W("start")), "'start' is one argument too many");
+	expect(READ(W("--log-level"), W("loud")), "'--log-level' must be one of");
 }
 END_TEST
 

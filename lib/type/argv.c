@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The command line: words to values, by the rows of a table. */
-#include "ctl/argv.h"
+/* The command line of a program. */
+#include "type/argv.h"
 
 #include "base/error.h"
 #include "base/near.h"
@@ -12,8 +12,7 @@
 #include <string.h>
 
 struct reading {
-	const struct pt_param *rows; /* of the verb; NULL before it */
-	const char *verb;
+	const struct argv *argv;
 	int count, at;
 	char *const *words;
 	json_t *values;
@@ -54,16 +53,16 @@ static const struct pt_param *by_letter(const struct pt_param *rows, char letter
 	return NULL;
 }
 
-const struct pt_param *argv_option(const struct verb *verb, const char *name, size_t length)
+const struct pt_param *argv_option(const struct argv *a, const char *name, size_t length)
 {
-	const struct pt_param *row = verb ? by_name(verb->params, name, length) : NULL;
-	return row ? row : by_name(verb_globals, name, length);
+	const struct pt_param *row = by_name(a->own, name, length);
+	return row ? row : by_name(a->all, name, length);
 }
 
-const struct pt_param *argv_letter(const struct verb *verb, char letter)
+const struct pt_param *argv_letter(const struct argv *a, char letter)
 {
-	const struct pt_param *row = verb ? by_letter(verb->params, letter) : NULL;
-	return row ? row : by_letter(verb_globals, letter);
+	const struct pt_param *row = by_letter(a->own, letter);
+	return row ? row : by_letter(a->all, letter);
 }
 
 char *argv_typed(const struct pt_param *row)
@@ -97,15 +96,15 @@ static int unknown_option(const struct reading *r, const char *word)
 	char *names[64], *typed = must_printf("%.*s", (int)strcspn(word, "="), word);
 	size_t count = 0;
 	struct near near = near_init(typed);
-	try_names(&near, r->rows, names, &count);
-	try_names(&near, verb_globals, names, &count);
+	try_names(&near, r->argv->own, names, &count);
+	try_names(&near, r->argv->all, names, &count);
 	int code = pt_fail(r->err, -PT_EREQUEST, NULL, "unknown option '%s'%s", typed,
 	                   near_say(&near, ""));
-	if (!near_best(&near) && r->verb)
-		pt_hint(r->err,
-		        "'ptctl help %s' lists its options; arguments that begin with '-' go "
-		        "behind '--'",
-		        r->verb);
+	if (!near_best(&near))
+		pt_hint(r->err, "'%s%s%s --help' lists them%s", r->argv->program,
+		        r->argv->verb ? " " : "", r->argv->verb ? r->argv->verb : "",
+		        argv_argument(r->argv, 0) ? "; arguments that begin with '-' go behind '--'"
+		                                  : "");
 	while (count)
 		free(names[--count]);
 	free(typed);
@@ -171,11 +170,11 @@ static int option(struct reading *r, const struct pt_param *row, const char *joi
 	int code = 0;
 	if (joined && !takes_value(row) && !(row->flags & PT_MAYBE))
 		code = pt_fail(r->err, -PT_EREQUEST, row->name, "'%s' takes no value", name);
-	else if (joined)
+	else if (joined && (*joined || row->kind != PT_KIND_PATH))
 		code = store(r, row, joined);
 	else if (!takes_value(row))
 		code = store(r, row, NULL);
-	else if (r->at < r->count)
+	else if (!joined && r->at < r->count)
 		code = store(r, row, r->words[r->at++]);
 	else
 		code = pt_fail(r->err, -PT_EREQUEST, row->name, "'%s' needs a value", name);
@@ -186,9 +185,7 @@ static int option(struct reading *r, const struct pt_param *row, const char *joi
 static int long_option(struct reading *r, const char *word)
 {
 	size_t length = strcspn(word + 2, "=");
-	const struct pt_param *row = by_name(r->rows, word + 2, length);
-	if (!row)
-		row = by_name(verb_globals, word + 2, length);
+	const struct pt_param *row = argv_option(r->argv, word + 2, length);
 	if (!row)
 		return unknown_option(r, word);
 	return option(r, row, word[2 + length] ? word + 3 + length : NULL);
@@ -198,9 +195,7 @@ static int letters(struct reading *r, const char *word)
 {
 	for (const char *c = word + 1; *c; c++) {
 		char typed[] = {'-', *c, 0};
-		const struct pt_param *row = by_letter(r->rows, *c);
-		if (!row)
-			row = by_letter(verb_globals, *c);
+		const struct pt_param *row = argv_letter(r->argv, *c);
 		if (!row)
 			return unknown_option(r, isprint((unsigned char)*c) ? typed : word);
 		if (takes_value(row))
@@ -219,14 +214,20 @@ static bool looks_like_option(const char *word)
 
 /* ---- arguments ---- */
 
-int argv_globals(int count, char *const *words, json_t *values, struct pt_error *err)
+static int read_option(struct reading *r, const char *word)
 {
-	struct reading r = {.count = count, .words = words, .values = values, .err = err};
+	return word[1] == '-' ? long_option(r, word) : letters(r, word);
+}
+
+int argv_options(const struct argv *a, int count, char *const *words, json_t *values,
+                 struct pt_error *err)
+{
+	struct reading r = {a, count, 0, words, values, err};
 	while (r.at < count && looks_like_option(words[r.at])) {
 		const char *word = words[r.at++];
 		if (!strcmp(word, "--"))
 			break;
-		int code = word[1] == '-' ? long_option(&r, word) : letters(&r, word);
+		int code = read_option(&r, word);
 		if (code)
 			return code;
 	}
@@ -245,61 +246,67 @@ static const struct pt_param *next_row(const struct pt_param **rows)
 	return row;
 }
 
-const struct pt_param *argv_argument(const struct verb *verb, int n)
+const struct pt_param *argv_argument(const struct argv *a, int n)
 {
-	const struct pt_param *rows = verb->params, *row = next_row(&rows);
+	const struct pt_param *rows = a->own, *row = next_row(&rows);
 	while (row && n--)
 		row = next_row(&rows);
 	return row;
 }
 
+/* Wrong usage, told with the right one. */
+static int misused(const struct reading *r, const char *path, const char *what, const char *how)
+{
+	struct buf usage = BUF_INIT;
+	argv_usage(&usage, r->argv);
+	pt_fail(r->err, -PT_EREQUEST, path, "%s is %s: %s", what, how, usage.data);
+	buf_free(&usage);
+	return -PT_EREQUEST;
+}
+
 static int too_many(const struct reading *r, const char *word)
 {
-	struct buf usage = BUF_INIT;
-	argv_usage(&usage, verb_find(r->verb));
-	pt_fail(r->err, -PT_EREQUEST, NULL, "'%s' is one argument too many: %s", word, usage.data);
-	buf_free(&usage);
-	return -PT_EREQUEST;
+	char *quoted = must_printf("'%s'", word);
+	int code = misused(r, NULL, quoted, "one argument too many");
+	free(quoted);
+	return code;
 }
 
-static int too_few(const struct verb *verb, const struct pt_param *row, struct pt_error *err)
+static int too_few(const struct reading *r, const struct pt_param *row)
 {
-	struct buf usage = BUF_INIT;
 	char *name = capitals(row);
-	argv_usage(&usage, verb);
-	pt_fail(err, -PT_EREQUEST, row->name, "%s is missing: %s", name, usage.data);
-	buf_free(&usage);
+	int code = misused(r, row->name, name, "missing");
 	free(name);
-	return -PT_EREQUEST;
+	return code;
 }
 
-int argv_read(const struct verb *verb, int count, char *const *words, json_t *values,
+int argv_read(const struct argv *a, int count, char *const *words, json_t *values,
               struct pt_error *err)
 {
-	struct reading r = {verb->params, verb->name, count, 0, words, values, err};
-	const struct pt_param *rows = verb->params;
+	struct reading r = {a, count, 0, words, values, err};
+	const struct pt_param *rows = a->own;
 	bool only_arguments = false;
 	while (r.at < count) {
 		const char *word = words[r.at++];
-		int code;
-		if (!only_arguments && !strcmp(word, "--")) {
+		bool option = !only_arguments && looks_like_option(word);
+		const struct pt_param *row = NULL;
+		int code = 0;
+		if (option && !strcmp(word, "--"))
 			only_arguments = true;
-			continue;
-		}
-		if (!only_arguments && looks_like_option(word)) {
-			code = word[1] == '-' ? long_option(&r, word) : letters(&r, word);
-		} else {
-			const struct pt_param *row = next_row(&rows);
-			code = row ? store(&r, row, word) : too_many(&r, word);
-		}
+		else if (option)
+			code = read_option(&r, word);
+		else if ((row = next_row(&rows)))
+			code = store(&r, row, word);
+		else
+			code = too_many(&r, word);
 		if (code)
 			return code;
 	}
 	if (json_object_get(values, "help"))
 		return 0;
-	for (const struct pt_param *row = verb->params; row && row->name; row++)
+	for (const struct pt_param *row = a->own; row && row->name; row++)
 		if (row->flags & PT_REQUIRED && !json_object_get(values, row->name))
-			return too_few(verb, row, err);
+			return too_few(&r, row);
 	return 0;
 }
 
@@ -324,13 +331,13 @@ static void add_option(struct buf *b, const struct pt_param *row)
 	free(name);
 }
 
-void argv_usage(struct buf *b, const struct verb *verb)
+void argv_usage(struct buf *b, const struct argv *a)
 {
-	buf_addf(b, "ptctl %s", verb->name);
-	for (const struct pt_param *row = verb->params; row && row->name; row++)
+	buf_addf(b, "%s%s%s", a->program, a->verb ? " " : "", a->verb ? a->verb : "");
+	for (const struct pt_param *row = a->own; row && row->name; row++)
 		if (!(row->flags & PT_OPTION))
 			add_argument(b, row);
-	for (const struct pt_param *row = verb->params; row && row->name; row++)
+	for (const struct pt_param *row = a->own; row && row->name; row++)
 		if (row->flags & PT_OPTION)
 			add_option(b, row);
 }
