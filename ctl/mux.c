@@ -4,18 +4,18 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "rpc/call.h"
+#include "rpc/fds.h"
 #include "rpc/frame.h"
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -58,29 +58,18 @@ struct channel {
 	size_t pass_at;
 };
 
-struct opening {
-	TAILQ_ENTRY(opening) entry;
-	uint32_t id; /* 0: not yet asked for */
-	int fd;      /* our end */
-	bool done;
-	int code;
-	struct pt_error *err;
-};
-
 struct mux {
-	int in, out, wake;
+	int in, out;
+	int user, wishes; /* [near side] who opens, drains and ends it; our end of that */
 	int (*dial)(void *arg, struct pt_error *);
 	void *arg;
-	bool greeted, broken;
+	bool greeted, broken, draining;
 	struct buf received, sending;
 	TAILQ_HEAD(, channel) channels;
 	unsigned count;
-	uint32_t last_id;
-	pthread_mutex_t mutex; /* for what follows */
-	pthread_cond_t settled;
-	TAILQ_HEAD(, opening) openings;
 	unsigned carrying; /* descriptors that the daemon writes to */
-	bool ending, ended;
+	uint32_t last_id;
+	uint32_t opening; /* the connection that somebody waits for; 0: none */
 };
 
 /* ---- frames ---- */
@@ -104,14 +93,10 @@ static void send_number(struct mux *m, enum kind kind, enum mode mode, uint32_t 
 
 /* ---- channels ---- */
 
-static void count_carried(struct mux *m, const struct channel *c, int by)
+/* Whether the daemon writes to it. */
+static bool is_carried(const struct mux *m, const struct channel *c)
 {
-	if (m->dial || (c->mode != FROM_DAEMON && c->mode != BOTH_WAYS))
-		return;
-	pthread_mutex_lock(&m->mutex);
-	m->carrying += (unsigned)by;
-	pthread_cond_broadcast(&m->settled);
-	pthread_mutex_unlock(&m->mutex);
+	return !m->dial && (c->mode == FROM_DAEMON || c->mode == BOTH_WAYS);
 }
 
 static struct channel *channel_new(struct mux *m, uint32_t id, enum mode mode, int fd)
@@ -125,18 +110,23 @@ static struct channel *channel_new(struct mux *m, uint32_t id, enum mode mode, i
 	           mode == (m->dial ? FROM_DAEMON : TO_DAEMON);
 	TAILQ_INSERT_TAIL(&m->channels, c, entry);
 	m->count++;
-	count_carried(m, c, 1);
+	m->carrying += is_carried(m, c);
 	return c;
+}
+
+static void close_passed(struct channel *c)
+{
+	while (c->pass_count)
+		close(c->pass[--c->pass_count]);
 }
 
 static void channel_free(struct mux *m, struct channel *c)
 {
 	TAILQ_REMOVE(&m->channels, c, entry);
 	m->count--;
-	for (int i = 0; i < c->pass_count; i++)
-		close(c->pass[i]);
+	close_passed(c);
 	close(c->fd);
-	count_carried(m, c, -1);
+	m->carrying -= is_carried(m, c);
 	buf_free(&c->in);
 	free(c);
 }
@@ -171,36 +161,17 @@ static void carry(struct mux *m, struct channel *c, int fd)
 	channel_new(m, id, mode, fd);
 }
 
-static void take_descriptors(struct mux *m, struct channel *c, struct msghdr *message)
-{
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h; h = CMSG_NXTHDR(message, h)) {
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-			continue;
-		size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-			memcpy(&fd, CMSG_DATA(h) + i * sizeof fd, sizeof fd);
-			carry(m, c, fd);
-		}
-	}
-}
-
 static ssize_t receive(struct mux *m, struct channel *c, char *bytes, size_t size)
 {
-	union {
-		char bytes[CMSG_SPACE(FRAME_FDS_MAX * sizeof(int))];
-		struct cmsghdr aligned;
-	} control;
-	struct iovec vector = {bytes, size};
-	struct msghdr message = {.msg_iov = &vector,
-	                         .msg_iovlen = 1,
-	                         .msg_control = control.bytes,
-	                         .msg_controllen = sizeof control.bytes};
+	int fds[FDS_MAX], count;
 	if (!c->is_socket)
 		return read(c->fd, bytes, size);
-	ssize_t n = recvmsg(c->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n > 0 && c->mode == CONNECTION && !m->dial)
-		take_descriptors(m, c, &message);
+	ssize_t n = fds_receive(c->fd, bytes, size, fds, &count);
+	for (int i = 0; i < count; i++)
+		if (c->mode == CONNECTION && !m->dial)
+			carry(m, c, fds[i]);
+		else
+			close(fds[i]);
 	return n;
 }
 
@@ -229,43 +200,18 @@ static bool read_channel(struct mux *m, struct channel *c)
 
 /* ---- to descriptors ---- */
 
-static ssize_t send_with_descriptors(struct channel *c)
-{
-	union {
-		char bytes[CMSG_SPACE(FRAME_FDS_MAX * sizeof(int))];
-		struct cmsghdr aligned;
-	} control;
-	size_t size = (size_t)c->pass_count * sizeof *c->pass;
-	struct iovec vector = {c->in.data, c->in.length};
-	struct msghdr message = {.msg_iov = &vector,
-	                         .msg_iovlen = 1,
-	                         .msg_control = control.bytes,
-	                         .msg_controllen = CMSG_SPACE(size)};
-	memset(&control, 0, sizeof control);
-	struct cmsghdr *h = CMSG_FIRSTHDR(&message);
-	h->cmsg_level = SOL_SOCKET;
-	h->cmsg_type = SCM_RIGHTS;
-	h->cmsg_len = CMSG_LEN(size);
-	memcpy(CMSG_DATA(h), c->pass, size);
-	ssize_t n = sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n < 0)
-		return n;
-	for (int i = 0; i < c->pass_count; i++)
-		close(c->pass[i]);
-	c->pass_count = 0;
-	return n;
-}
-
 static ssize_t write_some(struct channel *c)
 {
+	bool passes = c->pass_count && !c->pass_at;
 	size_t length = c->in.length;
-	if (c->pass_count && !c->pass_at)
-		return send_with_descriptors(c);
-	if (c->pass_count && length > c->pass_at)
+	if (c->pass_count && !passes && length > c->pass_at)
 		length = c->pass_at;
-	if (c->is_socket)
-		return send(c->fd, c->in.data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-	return write(c->fd, c->in.data, length < PIPE_PIECE ? length : PIPE_PIECE);
+	if (!c->is_socket)
+		return write(c->fd, c->in.data, length < PIPE_PIECE ? length : PIPE_PIECE);
+	ssize_t n = fds_send(c->fd, c->in.data, length, c->pass, passes ? c->pass_count : 0);
+	if (n >= 0 && passes)
+		close_passed(c);
+	return n;
 }
 
 /* What is left to be done once all is written. False: the channel is gone. */
@@ -332,32 +278,15 @@ static void dial_for(struct mux *m, uint32_t id)
 	pt_error_clear(&err);
 }
 
-static void take_fault(struct opening *o, const char *text, size_t length)
+/* Tells who waits for it; `payload` is of a refusal. */
+static void settle_opening(struct mux *m, uint32_t id, const char *payload, size_t length)
 {
-	json_t *json = json_loadb(text, length, 0, NULL);
-	rpc_error_from_json(json, o->err);
-	json_decref(json);
-	if (o->err && o->err->count)
-		o->err->faults[0].code = o->code;
-}
-
-/* `text`: of a refusal. */
-static void settle_opening(struct mux *m, uint32_t id, int code, const char *text, size_t length)
-{
-	struct opening *o;
-	pthread_mutex_lock(&m->mutex);
-	TAILQ_FOREACH (o, &m->openings, entry)
-		if (o->id == id)
-			break;
-	if (o) {
-		o->code = code;
-		o->done = true;
-		if (text)
-			take_fault(o, text, length);
-		TAILQ_REMOVE(&m->openings, o, entry);
-	}
-	pthread_cond_broadcast(&m->settled);
-	pthread_mutex_unlock(&m->mutex);
+	const uint32_t size = (uint32_t)length;
+	if (id != m->opening || id == 0)
+		return;
+	m->opening = 0;
+	m->broken |=
+		io_write(m->wishes, &size, sizeof size) || io_write(m->wishes, payload, length);
 }
 
 static void carried(struct mux *m, uint32_t id, enum mode mode, struct channel *connection)
@@ -389,13 +318,11 @@ static void take_frame(struct mux *m, const char *head, const char *bytes, size_
 		if (m->dial)
 			dial_for(m, id);
 		break;
-	case OPENED: settle_opening(m, id, 0, NULL, 0); break;
+	case OPENED: settle_opening(m, id, NULL, 0); break;
 	case REFUSED:
 		if (c)
 			channel_free(m, c);
-		if (length > sizeof number)
-			settle_opening(m, id, -(int)number, bytes + sizeof number,
-			               length - sizeof number);
+		settle_opening(m, id, bytes, length);
 		break;
 	case CARRY:
 		if (m->dial && !c)
@@ -476,29 +403,30 @@ static void write_out(struct mux *m)
 		m->broken = true;
 }
 
-/* Connections that were asked for meanwhile; the end, once what is under way is written. */
+/* A byte that comes with a descriptor wishes it to be a connection, another to be told when nothing
+   is carried any more; their end is ours. */
 static void take_wishes(struct mux *m)
 {
-	struct opening *o;
-	eventfd_t count;
-	eventfd_read(m->wake, &count);
-	pthread_mutex_lock(&m->mutex);
-	TAILQ_FOREACH (o, &m->openings, entry) {
-		if (o->id)
-			continue;
-		o->id = ++m->last_id;
-		send_frame(m, OPEN, 0, o->id, NULL, 0);
-		channel_new(m, o->id, CONNECTION, o->fd);
+	char wish;
+	int fds[FDS_MAX], count;
+	ssize_t n = fds_receive(m->wishes, &wish, 1, fds, &count);
+	if (n > 0 && count) {
+		m->opening = ++m->last_id;
+		send_frame(m, OPEN, 0, m->opening, NULL, 0);
+		channel_new(m, m->opening, CONNECTION, fds[0]);
+	} else if (n > 0) {
+		m->draining = true;
+	} else if (!n || (errno != EAGAIN && errno != EINTR)) {
+		m->broken = true;
 	}
-	pthread_mutex_unlock(&m->mutex);
 }
 
-static bool is_ending(struct mux *m)
+static void tell_drained(struct mux *m)
 {
-	pthread_mutex_lock(&m->mutex);
-	bool ending = m->ending;
-	pthread_mutex_unlock(&m->mutex);
-	return ending;
+	if (!m->draining || m->carrying)
+		return;
+	m->draining = false;
+	m->broken |= io_write(m->wishes, "", 1);
 }
 
 static short wanted(const struct mux *m, const struct channel *c)
@@ -511,7 +439,7 @@ static struct pollfd *watch(struct mux *m, struct pollfd *fds)
 {
 	fds[0] = (struct pollfd){m->in, POLLIN, 0};
 	fds[1] = (struct pollfd){m->out, m->sending.length ? POLLOUT : 0, 0};
-	fds[2] = (struct pollfd){m->wake, POLLIN, 0};
+	fds[2] = (struct pollfd){m->wishes, POLLIN, 0};
 	struct pollfd *next = fds + 3;
 	struct channel *c;
 	TAILQ_FOREACH (c, &m->channels, entry) {
@@ -559,89 +487,104 @@ static void turn(struct mux *m)
 
 void mux_run(struct mux *m)
 {
-	while (!m->broken && !is_ending(m))
+	while (!m->broken) {
 		turn(m);
-	pthread_mutex_lock(&m->mutex);
-	struct opening *o;
-	m->ended = true;
-	while ((o = TAILQ_FIRST(&m->openings))) {
-		TAILQ_REMOVE(&m->openings, o, entry);
-		if (!o->id)
-			close(o->fd);
-		o->code = -EPIPE;
-		o->done = true;
+		tell_drained(m);
 	}
-	pthread_cond_broadcast(&m->settled);
-	pthread_mutex_unlock(&m->mutex);
 	while (!TAILQ_EMPTY(&m->channels))
 		channel_free(m, TAILQ_FIRST(&m->channels));
+	if (m->wishes >= 0)
+		close(m->wishes); /* who waits is told by that */
+	m->wishes = -1;
 }
 
-/* ---- from other threads ---- */
+/* ---- from another thread ---- */
+
+/* All of an answer; false: the mux has ended. */
+static bool hear(struct mux *m, char *answer, size_t length)
+{
+	while (length) {
+		ssize_t n = recv(m->user, answer, length, 0);
+		if (!n || (n < 0 && errno != EINTR))
+			return false;
+		answer += n > 0 ? n : 0;
+		length -= n > 0 ? (size_t)n : 0;
+	}
+	return true;
+}
+
+/* The errno of a refusal, and the fault in JSON. */
+static int take_fault(const char *payload, size_t length, struct pt_error *err)
+{
+	uint32_t number;
+	memcpy(&number, payload, sizeof number);
+	int code = -(int)le32toh(number);
+	json_t *json = json_loadb(payload + sizeof number, length - sizeof number, 0, NULL);
+	rpc_error_from_json(json, err);
+	json_decref(json);
+	if (err && err->count)
+		err->faults[0].code = code;
+	return code;
+}
+
+static int hear_opening(struct mux *m, struct pt_error *err)
+{
+	uint32_t length;
+	struct buf payload = BUF_INIT;
+	int code = -EPIPE;
+	if (hear(m, (char *)&length, sizeof length) &&
+	    hear(m, buf_reserve(&payload, length), length))
+		code = length > sizeof length ? take_fault(payload.data, length, err) : 0;
+	buf_free(&payload);
+	return code;
+}
 
 int mux_open(struct mux *m, int *fd, struct pt_error *err)
 {
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return pt_fail(err, -errno, NULL, "no pair of sockets: %s", error_words(errno));
-	struct opening o = {.fd = ends[1], .err = err};
-	pthread_mutex_lock(&m->mutex);
-	if (m->ended) {
-		close(ends[1]);
-		o = (struct opening){.done = true, .code = -EPIPE};
-	} else {
-		TAILQ_INSERT_TAIL(&m->openings, &o, entry);
-		eventfd_write(m->wake, 1);
-	}
-	while (!o.done)
-		pthread_cond_wait(&m->settled, &m->mutex);
-	pthread_mutex_unlock(&m->mutex);
-	if (o.code)
+	bool sent = fds_send(m->user, "", 1, &ends[1], 1) == 1;
+	close(ends[1]);
+	int code = sent ? hear_opening(m, err) : -EPIPE;
+	if (code)
 		close(ends[0]);
 	else
 		*fd = ends[0];
-	return o.code;
+	return code;
 }
 
 bool mux_has_ended(struct mux *m)
 {
-	pthread_mutex_lock(&m->mutex);
-	bool ended = m->ended;
-	pthread_mutex_unlock(&m->mutex);
-	return ended;
+	struct pollfd user = {m->user, 0, 0};
+	return poll(&user, 1, 0) > 0;
 }
 
 void mux_drain(struct mux *m)
 {
-	pthread_mutex_lock(&m->mutex);
-	while (m->carrying && !m->ended)
-		pthread_cond_wait(&m->settled, &m->mutex);
-	pthread_mutex_unlock(&m->mutex);
+	char told;
+	if (send(m->user, "", 1, MSG_NOSIGNAL) == 1)
+		hear(m, &told, 1);
 }
 
 void mux_end(struct mux *m)
 {
-	pthread_mutex_lock(&m->mutex);
-	m->ending = true;
-	eventfd_write(m->wake, 1);
-	pthread_mutex_unlock(&m->mutex);
+	shutdown(m->user, SHUT_WR);
 }
 
 /* ---- life ---- */
 
 struct mux *mux_new(int in, int out, int (*dial)(void *arg, struct pt_error *), void *arg)
 {
-	struct mux *m = must_calloc(1, sizeof *m);
-	*m = (struct mux){.in = in, .out = out, .dial = dial, .arg = arg, .greeted = dial};
-	m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (m->wake < 0) {
-		free(m);
+	int ends[2] = {-1, -1};
+	if (!dial && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return NULL;
-	}
+	struct mux *m = must_calloc(1, sizeof *m);
+	*m = (struct mux){.in = in, .out = out, .user = ends[0], .wishes = ends[1]};
+	m->dial = dial;
+	m->arg = arg;
+	m->greeted = dial;
 	TAILQ_INIT(&m->channels);
-	TAILQ_INIT(&m->openings);
-	pthread_mutex_init(&m->mutex, NULL);
-	pthread_cond_init(&m->settled, NULL);
 	if (dial)
 		buf_adds(&m->sending, MUX_GREETING);
 	return m;
@@ -649,13 +592,11 @@ struct mux *mux_new(int in, int out, int (*dial)(void *arg, struct pt_error *), 
 
 void mux_free(struct mux *m)
 {
-	close(m->in);
-	if (m->out != m->in)
-		close(m->out);
-	close(m->wake);
+	const int fds[] = {m->in, m->out != m->in ? m->out : -1, m->user, m->wishes};
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	buf_free(&m->received);
 	buf_free(&m->sending);
-	pthread_mutex_destroy(&m->mutex);
-	pthread_cond_destroy(&m->settled);
 	free(m);
 }

@@ -18,7 +18,8 @@
  * then frames both ways: kind, mode and two zeros (a byte each), channel and length (32 bits each,
  * little endian), then that many bytes.
  *
- * A mux is used by the thread that runs it; mux_open, mux_drain and mux_end are for others.
+ * A mux is used by the thread that runs it; mux_open, mux_drain, mux_end and mux_has_ended are for
+ * one other.
  */
 #define MUX_GREETING "\npipetool proxy 1\n"
 

@@ -13,6 +13,7 @@
 #include "daemon/secret.h"
 #include "daemon/server.h"
 #include "daemon/listener.h"
+#include "rpc/fds.h"
 #include "rpc/frame.h"
 #include <errno.h>
 #include <poll.h>
@@ -27,7 +28,6 @@ enum {
 	TURN_NS = 500000,
 	TURN_WRITE = 1024 * 1024,
 	READ_SIZE = 64 * 1024,
-	FDS_IN_MESSAGE = 253, /* the kernel's limit */
 	ATTACHED_MAX = 256,
 	TAPS_MAX = 64,
 };
@@ -129,32 +129,13 @@ static void polled(uv_poll_t *poll, int status, int events)
 
 /* ---- reading ---- */
 
-static void take_descriptors(struct connection *c, struct msghdr *message, size_t length)
-{
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h; h = CMSG_NXTHDR(message, h)) {
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-			continue;
-		size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-			memcpy(&fd, CMSG_DATA(h) + i * sizeof fd, sizeof fd);
-			passed_add(&c->passed, fd, c->received, c->received + length);
-		}
-	}
-}
-
 /* One read. False: there is nothing now. */
 static bool fill(struct connection *c)
 {
 	static char
 		bytes[READ_SIZE]; /* the control loop's: a connection keeps only part of a line */
-	char control[CMSG_SPACE(FDS_IN_MESSAGE * sizeof(int))];
-	struct iovec part = {bytes, sizeof bytes};
-	struct msghdr message = {.msg_iov = &part,
-	                         .msg_iovlen = 1,
-	                         .msg_control = control,
-	                         .msg_controllen = sizeof control};
-	ssize_t n = recvmsg(c->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int fds[FDS_MAX], count;
+	ssize_t n = fds_receive(c->fd, bytes, sizeof bytes, fds, &count);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !c->gone)
 		return false;
 	if (n <= 0) {
@@ -163,7 +144,8 @@ static bool fill(struct connection *c)
 			hang_up(c);
 		return true;
 	}
-	take_descriptors(c, &message, (size_t)n);
+	for (int i = 0; i < count; i++)
+		passed_add(&c->passed, fds[i], c->received, c->received + (size_t)n);
 	memcpy(frame_room(&c->frame, (size_t)n), bytes, (size_t)n);
 	frame_filled(&c->frame, (size_t)n);
 	c->received += (size_t)n;

@@ -3,7 +3,7 @@
 #include "rpc/wire.h"
 
 #include "base/clock.h"
-
+#include "rpc/fds.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -51,35 +51,6 @@ void wire_fini(struct wire *w)
 	if (w->out != w->in)
 		close(w->out);
 	frame_fini(&w->frame);
-}
-
-static void attach(struct msghdr *message, const int *fds, int count)
-{
-	if (!count)
-		return;
-	size_t size = (size_t)count * sizeof *fds;
-	message->msg_controllen = CMSG_SPACE(size);
-	struct cmsghdr *c = CMSG_FIRSTHDR(message);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(size);
-	memcpy(CMSG_DATA(c), fds, size);
-}
-
-static ssize_t send_some(struct wire *w, const char *bytes, size_t length, const int *fds,
-                         int fd_count)
-{
-	union {
-		char bytes[CMSG_SPACE(FRAME_FDS_MAX * sizeof(int))];
-		struct cmsghdr aligned;
-	} control;
-	struct iovec vector = {(void *)(uintptr_t)bytes, length};
-	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-	memset(&control, 0, sizeof control);
-	if (fd_count)
-		message.msg_control = control.bytes;
-	attach(&message, fds, fd_count);
-	return sendmsg(w->out, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* write(2) on a pipe, without the signal that a closed one brings. */
@@ -131,7 +102,7 @@ int wire_send(struct wire *w, const char *bytes, size_t length, const int *fds, 
               int64_t deadline)
 {
 	while (length) {
-		ssize_t n = w->is_socket ? send_some(w, bytes, length, fds, fd_count)
+		ssize_t n = w->is_socket ? fds_send(w->out, bytes, length, fds, fd_count)
 		                         : write_some(w, bytes, length);
 		if (n > 0) {
 			bytes += n;
