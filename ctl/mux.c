@@ -26,7 +26,6 @@ enum {
 	PIPE_PIECE = 4096, /* a pipe that poll calls writable takes so much without waiting */
 	OUT_MAX = 1024 * 1024,
 	NOISE_MAX = 64 * 1024,
-	HEAD = 12,
 };
 
 enum kind {
@@ -40,7 +39,7 @@ enum kind {
 	CLOSE = 'x',  /* it is gone, once what came before is written */
 };
 
-enum mode { CONNECTION, TO_DAEMON, FROM_DAEMON, BOTH_WAYS };
+enum mode { TO_DAEMON = 1, FROM_DAEMON = 2, BOTH_WAYS = 3, CONNECTION = 7 };
 
 struct channel {
 	TAILQ_ENTRY(channel) entry;
@@ -74,15 +73,18 @@ struct mux {
 
 /* ---- frames ---- */
 
+struct head {
+	char kind, mode, zeros[2];
+	uint32_t id, length; /* little endian */
+};
+
 static void send_frame(struct mux *m, enum kind kind, enum mode mode, uint32_t id,
                        const void *bytes, size_t length)
 {
-	const uint32_t numbers[] = {htole32(id), htole32((uint32_t)length)};
-	const char words[] = {(char)kind, (char)mode, 0, 0};
-	buf_add(&m->sending, words, sizeof words);
-	buf_add(&m->sending, numbers, sizeof numbers);
-	if (length)
-		buf_add(&m->sending, bytes, length);
+	const struct head head = {(char)kind, (char)mode, "", htole32(id),
+	                          htole32((uint32_t)length)};
+	buf_add(&m->sending, &head, sizeof head);
+	buf_add(&m->sending, bytes, length);
 }
 
 static void send_number(struct mux *m, enum kind kind, enum mode mode, uint32_t id, uint32_t number)
@@ -93,21 +95,25 @@ static void send_number(struct mux *m, enum kind kind, enum mode mode, uint32_t 
 
 /* ---- channels ---- */
 
+static bool is_socket(int fd)
+{
+	int type;
+	socklen_t size = sizeof type;
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+}
+
 /* Whether the daemon writes to it. */
 static bool is_carried(const struct mux *m, const struct channel *c)
 {
-	return !m->dial && (c->mode == FROM_DAEMON || c->mode == BOTH_WAYS);
+	return !m->dial && c->mode & FROM_DAEMON && c->mode != CONNECTION;
 }
 
 static struct channel *channel_new(struct mux *m, uint32_t id, enum mode mode, int fd)
 {
 	struct channel *c = must_calloc(1, sizeof *c);
-	int type;
-	socklen_t size = sizeof type;
 	*c = (struct channel){.id = id, .mode = mode, .fd = fd, .credit = WINDOW};
-	c->is_socket = !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
-	c->reads = mode == CONNECTION || mode == BOTH_WAYS ||
-	           mode == (m->dial ? FROM_DAEMON : TO_DAEMON);
+	c->is_socket = is_socket(fd);
+	c->reads = mode & (m->dial ? FROM_DAEMON : TO_DAEMON);
 	TAILQ_INSERT_TAIL(&m->channels, c, entry);
 	m->count++;
 	m->carrying += is_carried(m, c);
@@ -149,13 +155,16 @@ static void channel_gone(struct mux *m, struct channel *c)
 
 /* ---- from descriptors ---- */
 
+/* Whether a call failed, and not only for now. */
+static bool failed(ssize_t n)
+{
+	return n < 0 && errno != EAGAIN && errno != EINTR;
+}
+
 static void carry(struct mux *m, struct channel *c, int fd)
 {
-	int type, access = fcntl(fd, F_GETFL) & O_ACCMODE;
-	socklen_t size = sizeof type;
-	enum mode mode = !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) ? BOTH_WAYS
-	                 : access == O_RDONLY                               ? TO_DAEMON
-	                                                                    : FROM_DAEMON;
+	bool reads = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+	enum mode mode = is_socket(fd) ? BOTH_WAYS : reads ? TO_DAEMON : FROM_DAEMON;
 	uint32_t id = ++m->last_id;
 	send_number(m, CARRY, mode, id, c->id);
 	channel_new(m, id, mode, fd);
@@ -175,27 +184,21 @@ static ssize_t receive(struct mux *m, struct channel *c, char *bytes, size_t siz
 	return n;
 }
 
-/* False: the channel is gone. */
-static bool read_channel(struct mux *m, struct channel *c)
+static void read_channel(struct mux *m, struct channel *c)
 {
 	char bytes[PIECE];
-	size_t size = c->credit < sizeof bytes ? c->credit : sizeof bytes;
-	ssize_t n = receive(m, c, bytes, size);
+	ssize_t n = receive(m, c, bytes, c->credit < sizeof bytes ? c->credit : sizeof bytes);
 	if (n > 0) {
 		c->credit -= (uint32_t)n;
 		send_frame(m, DATA, 0, c->id, bytes, (size_t)n);
-		return true;
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return true;
-	c->reads = false;
-	if (n < 0 || c->seen->revents & POLLHUP ||
-	    (c->mode != CONNECTION && c->mode != BOTH_WAYS)) {
+	} else if (n < 0 && !failed(n)) {
+		; /* it was not that */
+	} else if (n < 0 || c->seen->revents & POLLHUP || ~c->mode & BOTH_WAYS) {
 		channel_gone(m, c);
-		return false;
+	} else {
+		c->reads = false;
+		send_frame(m, END, 0, c->id, NULL, 0);
 	}
-	send_frame(m, END, 0, c->id, NULL, 0);
-	return true;
 }
 
 /* ---- to descriptors ---- */
@@ -247,7 +250,7 @@ static bool write_channel(struct mux *m, struct channel *c)
 		send_number(m, CREDIT, 0, c->id, (uint32_t)n);
 		return channel_settle(m, c);
 	}
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+	if (failed(n)) {
 		channel_gone(m, c);
 		return false;
 	}
@@ -267,12 +270,11 @@ static void dial_for(struct mux *m, uint32_t id)
 	}
 	json_t *json = rpc_error_to_json(&err);
 	char *text = json_dumps(json, JSON_COMPACT);
-	struct buf payload = BUF_INIT;
+	char *payload = must_printf("0000%s", text);
 	const uint32_t code = htole32((uint32_t)-fd);
-	buf_add(&payload, &code, sizeof code);
-	buf_adds(&payload, text);
-	send_frame(m, REFUSED, 0, id, payload.data, payload.length);
-	buf_free(&payload);
+	memcpy(payload, &code, sizeof code);
+	send_frame(m, REFUSED, 0, id, payload, sizeof code + strlen(text));
+	free(payload);
 	free(text);
 	json_decref(json);
 	pt_error_clear(&err);
@@ -304,16 +306,13 @@ static void carried(struct mux *m, uint32_t id, enum mode mode, struct channel *
 	channel_new(m, id, mode, ends[reads ? 1 : 0]);
 }
 
-static void take_frame(struct mux *m, const char *head, const char *bytes, size_t length)
+static void take_frame(struct mux *m, const struct head *head, const char *bytes, size_t length)
 {
-	uint32_t id, number = 0;
-	memcpy(&id, head + 4, sizeof id);
-	id = le32toh(id);
-	if (length >= sizeof number)
-		memcpy(&number, bytes, sizeof number);
+	uint32_t id = le32toh(head->id), number = 0;
+	memcpy(&number, bytes, length < sizeof number ? length : sizeof number);
 	number = le32toh(number);
 	struct channel *c = channel_of(m, id);
-	switch ((enum kind)head[0]) {
+	switch ((enum kind)head->kind) {
 	case OPEN:
 		if (m->dial)
 			dial_for(m, id);
@@ -326,7 +325,7 @@ static void take_frame(struct mux *m, const char *head, const char *bytes, size_
 		break;
 	case CARRY:
 		if (m->dial && !c)
-			carried(m, id, (enum mode)head[1], channel_of(m, number));
+			carried(m, id, (enum mode)head->mode, channel_of(m, number));
 		break;
 	case DATA:
 		if (c)
@@ -339,7 +338,7 @@ static void take_frame(struct mux *m, const char *head, const char *bytes, size_
 	case END:
 	case CLOSE:
 		if (c)
-			channel_end(m, c, head[0] == CLOSE);
+			channel_end(m, c, head->kind == CLOSE);
 		break;
 	}
 }
@@ -364,18 +363,16 @@ static void take_frames(struct mux *m)
 	if (!m->greeted && !take_greeting(m))
 		return;
 	const struct buf *b = &m->received;
-	while (b->length - at >= HEAD) {
-		uint32_t length;
-		memcpy(&length, b->data + at + 8, sizeof length);
-		length = le32toh(length);
-		if (length > OUT_MAX) {
-			m->broken = true;
-			return;
-		}
-		if (b->length - at - HEAD < length)
+	struct head head;
+	while (b->length - at >= sizeof head) {
+		memcpy(&head, b->data + at, sizeof head);
+		size_t length = le32toh(head.length);
+		m->broken |= length > OUT_MAX;
+		if (b->length - at - sizeof head < length || m->broken)
 			break;
-		take_frame(m, b->data + at, b->data + at + HEAD, length);
-		at += HEAD + length;
+		at += sizeof head;
+		take_frame(m, &head, b->data + at, length);
+		at += length;
 	}
 	buf_consume(&m->received, at);
 }
@@ -389,7 +386,7 @@ static void read_in(struct mux *m)
 	if (n > 0) {
 		m->received.length += (size_t)n;
 		take_frames(m);
-	} else if (!n || (errno != EAGAIN && errno != EINTR)) {
+	} else if (!n || failed(n)) {
 		m->broken = true;
 	}
 }
@@ -399,7 +396,7 @@ static void write_out(struct mux *m)
 	ssize_t n = write(m->out, m->sending.data, m->sending.length);
 	if (n > 0)
 		buf_consume(&m->sending, (size_t)n);
-	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+	else if (failed(n))
 		m->broken = true;
 }
 
@@ -416,7 +413,7 @@ static void take_wishes(struct mux *m)
 		channel_new(m, m->opening, CONNECTION, fds[0]);
 	} else if (n > 0) {
 		m->draining = true;
-	} else if (!n || (errno != EAGAIN && errno != EINTR)) {
+	} else if (!n || failed(n)) {
 		m->broken = true;
 	}
 }
@@ -435,7 +432,7 @@ static short wanted(const struct mux *m, const struct channel *c)
 	return (short)((reads ? POLLIN : 0) | (c->in.length ? POLLOUT : 0));
 }
 
-static struct pollfd *watch(struct mux *m, struct pollfd *fds)
+static void watch(struct mux *m, struct pollfd *fds)
 {
 	fds[0] = (struct pollfd){m->in, POLLIN, 0};
 	fds[1] = (struct pollfd){m->out, m->sending.length ? POLLOUT : 0, 0};
@@ -448,7 +445,6 @@ static struct pollfd *watch(struct mux *m, struct pollfd *fds)
 		*next = (struct pollfd){events || !c->reads ? c->fd : -1, events, 0};
 		c->seen = next++;
 	}
-	return next;
 }
 
 static void serve_channel(struct mux *m, struct channel *c)
