@@ -109,6 +109,7 @@ static void by_kind(struct value *v, const json_t *param, bool in_quotes)
 			candidate_add(v->c, v->open, "", "%sFalse", v->before);
 		}
 		return;
+	case PT_KIND_OBJECT:
 	case PT_KIND_CHOICE: add_choices(v, json_object_get(param, "choices")); return;
 	case PT_KIND_PATH:
 	case PT_KIND_FILE: add_files(v); return;

@@ -17,9 +17,11 @@ struct tcp_connect {
 	double retry_s;
 	uint64_t limit;
 	double keepalive_s;
+	struct framing framing;
 	struct stream stream; /* of the connection that there is, or will be */
 	struct reconnect reconnect;
-	int fd; /* from open to start */
+	int fd;       /* from open to start … */
+	bool carried; /* … and an earlier daemon's */
 };
 
 static void due(struct pt_block *b)
@@ -64,19 +66,25 @@ static int init(struct pt_block *b, struct pt_error *err)
 	stream_init(&t->stream, b, &t->limit, ended);
 	t->stream.keepalive_s = &t->keepalive_s;
 	t->stream.check = check_peer;
+	t->stream.framing = &t->framing;
 	t->reconnect = (struct reconnect){.block = b,
 	                                  .host = t->addr,
 	                                  .port = &t->port,
 	                                  .retry_s = &t->retry_s,
 	                                  .due = due,
 	                                  .connected = begin};
-	return 0;
+	return framing_check(&t->framing, err);
+}
+
+static char *key_of(const struct tcp_connect *t)
+{
+	return must_printf("tcp-connect %s:%d", t->addr, (int)t->port);
 }
 
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct tcp_connect *t = pt_state(b);
-	char *key = must_printf("tcp-connect %s:%d", t->addr, (int)t->port);
+	char *key = key_of(t);
 	stream_carry(&t->stream, carry, key);
 	free(key);
 }
@@ -85,10 +93,10 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
-	char *key = must_printf("tcp-connect %s:%d", t->addr, (int)t->port);
-	bool carried = pt_carried_fd(b, key, &t->fd);
+	char *key = key_of(t);
+	t->carried = pt_carried_fd(b, key, &t->fd);
 	free(key);
-	if (carried || (t->retry_s > 0 && t->port))
+	if (t->carried || (t->retry_s > 0 && t->port))
 		return 0;
 	return address_connect(SOCK_STREAM, t->addr, (int)t->port, &t->fd, err);
 }
@@ -103,6 +111,15 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 		stream_take_over(&t->stream, &before->stream);
 }
 
+static void begin_with(struct pt_block *b, struct tcp_connect *t)
+{
+	char *key = key_of(t);
+	stream_begin(&t->stream, t->fd);
+	if (t->carried)
+		stream_goes_on(&t->stream, key);
+	free(key);
+}
+
 static void start(struct pt_block *b)
 {
 	struct tcp_connect *t = pt_state(b);
@@ -110,7 +127,7 @@ static void start(struct pt_block *b)
 	t->stream.keeps = t->retry_s > 0;
 	stream_start(&t->stream);
 	if (t->fd >= 0)
-		stream_begin(&t->stream, t->fd);
+		begin_with(b, t);
 	else if (!goes_on && t->retry_s > 0)
 		reconnect_try(&t->reconnect);
 	else if (!goes_on)
@@ -127,8 +144,8 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 
 static void changed(struct pt_block *b)
 {
-	const struct tcp_connect *t = pt_state(b);
-	pt_queue_changed(b, &t->stream.queue, t->limit, PT_BLOCK);
+	struct tcp_connect *t = pt_state(b);
+	stream_limit_changed(&t->stream);
 }
 
 static void produce(struct pt_block *b, unsigned max)
@@ -220,6 +237,7 @@ static const struct pt_type tcp_connect_pipe = {
                          "connection cut; None: it is not looked for.",
                          PT_SECONDS(struct tcp_connect, keepalive_s), "60", .flags = PT_OR_NONE,
                          .max = 32767},
+			FRAMING_ROW(struct tcp_connect, framing),
 			{NULL}},
 	.size = sizeof(struct tcp_connect),
 	.init = init,

@@ -2,32 +2,40 @@
 /* TCPListenPipe: the first TCP connection that comes, as source and sink. */
 #include <pipetool/block.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "net/address.h"
 #include "net/stream.h"
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define RETRY_NS 100000000u
+#define VECTOR   64
 
 struct tcp_listen {
 	char *addr;
-	int64_t port;
+	int64_t port, clients;
 	bool again;
 	uint64_t limit;
 	double keepalive_s;
-	struct stream stream;
+	struct framing framing;
+	struct stream *peers; /* a place for each client */
+	int *carried;         /* for each, from open to start: an earlier daemon's, or -1 */
+	unsigned taken;       /* places, of which each is taken once if not again */
+	unsigned turn;        /* whose it is to be read from */
 	int listener;
-	int fd; /* a peer's, from open to start: carried by an earlier daemon */
 	char address[ADDRESS_TEXT];
 	uv_poll_t poll;
 	bool polled, shut; /* no more connections are taken */
 	bool taken_over;   /* another block's socket, which is taken over */
 	struct pt_timer timer;
 };
+
+#define FOR_PEERS(t, s) for (struct stream *s = (t)->peers; s && s < (t)->peers + (t)->clients; s++)
 
 static void on_connection(uv_poll_t *handle, int status, int events);
 
@@ -51,54 +59,114 @@ static void stop_listening(struct tcp_listen *t)
 	t->shut = true;
 }
 
+/* For the next client, and for what waits for one; NULL: there is none. */
+static struct stream *next_place(const struct tcp_listen *t)
+{
+	if (!t->again)
+		return t->taken < t->clients ? &t->peers[t->taken] : NULL;
+	FOR_PEERS(t, s)
+	if (s->fd < 0)
+		return s;
+	return NULL;
+}
+
+/* Of the places that it has had all are taken, and have ended. */
+static bool is_over(const struct tcp_listen *t)
+{
+	FOR_PEERS(t, s)
+	if (s->fd >= 0 && !s->input_ended)
+		return false;
+	return t->taken == t->clients;
+}
+
 static void ended(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
 	if (!t->again) {
-		pt_exhausted(b);
+		if (is_over(t))
+			pt_exhausted(b);
 		return;
 	}
-	stream_finish(&t->stream);
+	FOR_PEERS(t, s)
+	if (s->fd >= 0 && s->input_ended && !s->finishing)
+		stream_finish(s);
 	listen_on(b);
 }
 
+/* Whose timer is not armed, it was that one's. */
 static void check_peer(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	stream_check(&t->stream);
+	FOR_PEERS(t, s)
+	if (!s->timer.place)
+		stream_check(s);
 }
 
 static void finish(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	stream_cut(&t->stream);
+	FOR_PEERS(t, s)
+	stream_cut(s);
 }
 
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
-	t->listener = t->fd = -1;
-	stream_init(&t->stream, b, &t->limit, ended);
-	t->stream.keepalive_s = &t->keepalive_s;
-	t->stream.check = check_peer;
-	return 0;
+	size_t count = (size_t)t->clients;
+	t->listener = -1;
+	t->peers = must_calloc(count, sizeof *t->peers);
+	t->carried = must_calloc(count, sizeof *t->carried);
+	FOR_PEERS(t, s)
+	{
+		stream_init(s, b, &t->limit, ended);
+		s->keepalive_s = &t->keepalive_s;
+		s->check = check_peer;
+		s->framing = &t->framing;
+		s->fellows = t->peers;
+		s->fellow_count = count > 1 ? (unsigned)count : 0;
+		t->carried[s - t->peers] = -1;
+	}
+	return framing_check(&t->framing, err);
+}
+
+/* ---- handing over ---- */
+
+static char *key_of(size_t place)
+{
+	return place ? must_printf("tcp-peer %zu", place) : must_strdup("tcp-peer");
 }
 
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct tcp_listen *t = pt_state(b);
+	size_t place = 0;
 	address_carry_bound(carry, "tcp-listen", t->addr, (int)t->port, t->listener);
-	stream_carry(&t->stream, carry, "tcp-peer");
+	FOR_PEERS(t, s)
+	{
+		char *key = key_of(place);
+		place += stream_carry(s, carry, key);
+		free(key);
+	}
+}
+
+static void take_carried(struct pt_block *b, struct tcp_listen *t)
+{
+	for (int64_t i = 0; i < t->clients; i++) {
+		char *key = key_of((size_t)i);
+		pt_carried_fd(b, key, &t->carried[i]);
+		free(key);
+	}
 }
 
 static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
+	t->taken = 0;
 	t->taken_over = address_carried(b, "tcp-listen", t->addr, (int)t->port, &t->listener);
 	if (t->listener >= 0) { /* an earlier daemon's, and perhaps shut */
 		t->shut = true;
 		address_of(t->listener, false, t->address);
-		pt_carried_fd(b, "tcp-peer", &t->fd);
+		take_carried(b, t);
 	}
 	if (t->taken_over)
 		return 0;
@@ -109,6 +177,18 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 }
 
 /* A connection that is over for both sides makes room for the first one of the new block. */
+static void take_over_peers(struct tcp_listen *t, struct tcp_listen *before, bool connected)
+{
+	FOR_PEERS(before, s)
+	{
+		bool goes_on = connected ? !stream_is_over(s) : s->fd < 0 && s->queue.head;
+		if (!goes_on || t->taken >= t->clients)
+			continue;
+		stream_take_over(&t->peers[t->taken], s);
+		t->taken += connected;
+	}
+}
+
 static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct tcp_listen *t = pt_state(b), *before = pt_state(old);
@@ -118,8 +198,25 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	t->shut = before->shut;
 	memcpy(t->address, before->address, sizeof t->address);
 	before->listener = -1;
-	if (before->stream.fd < 0 || !stream_is_over(&before->stream))
-		stream_take_over(&t->stream, &before->stream);
+	take_over_peers(t, before, true);
+	take_over_peers(t, before, false);
+}
+
+static void start_peers(struct tcp_listen *t)
+{
+	FOR_PEERS(t, s)
+	{
+		int *carried = &t->carried[s - t->peers];
+		stream_start(s);
+		if (*carried >= 0) {
+			char *key = key_of((size_t)(s - t->peers));
+			stream_begin(s, *carried);
+			stream_goes_on(s, key);
+			t->taken++;
+			free(key);
+		}
+		*carried = -1;
+	}
 }
 
 static void start(struct pt_block *b)
@@ -133,15 +230,14 @@ static void start(struct pt_block *b)
 		return;
 	}
 	pt_adopt(b, (uv_handle_t *)&t->poll);
-	if ((t->stream.fd < 0 && t->fd < 0) || t->again)
+	start_peers(t);
+	if (t->again || next_place(t))
 		listen_on(b);
 	else
 		stop_listening(t);
-	stream_start(&t->stream);
-	if (t->fd >= 0)
-		stream_begin(&t->stream, t->fd);
-	t->fd = -1;
 }
+
+/* ---- who comes ---- */
 
 /* Another connection is reset at once: nobody shall wait for an answer that never comes. */
 static void refuse(int fd)
@@ -175,20 +271,26 @@ static void cannot_accept(struct pt_block *b, struct tcp_listen *t, int error)
 	pt_timer_at(b, &t->timer, pt_now(b) + RETRY_NS, listen_on);
 }
 
-/* The peer has closed its side, and what it sent before is still being read. */
-static bool is_leaving(const struct tcp_listen *t)
+/* A peer has closed its side, and what it sent before is still being read. */
+static bool some_are_leaving(const struct tcp_listen *t)
 {
-	struct pollfd peer = {t->stream.fd, POLLRDHUP, 0};
-	return t->again && !t->stream.input_ended && poll(&peer, 1, 0) > 0;
+	FOR_PEERS(t, s)
+	{
+		struct pollfd peer = {s->fd, POLLRDHUP, 0};
+		if (t->again && !s->input_ended && poll(&peer, 1, 0) > 0)
+			return true;
+	}
+	return false;
 }
 
 static void on_connection(uv_poll_t *handle, int status, int events)
 {
 	struct pt_block *b = handle->data;
 	struct tcp_listen *t = pt_state(b);
+	struct stream *place = next_place(t);
 	struct sockaddr_storage peer;
 	socklen_t length = sizeof peer;
-	if (t->stream.fd >= 0 && is_leaving(t)) { /* `ended` takes the next one, which waits */
+	if (!place && some_are_leaving(t)) { /* `ended` takes the next one, which waits */
 		uv_poll_stop(handle);
 		return;
 	}
@@ -196,74 +298,135 @@ static void on_connection(uv_poll_t *handle, int status, int events)
 	                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		cannot_accept(b, t, errno);
-	} else if (t->stream.fd >= 0) {
+	} else if (!place) {
 		refuse(fd);
 	} else {
-		if (!t->again)
+		t->taken++;
+		if (!t->again && t->taken == t->clients)
 			stop_listening(t);
 		address_tune(fd);
+		stream_begin(place, fd);
 		tell_peer(b, &peer);
-		stream_begin(&t->stream, fd);
 	}
 }
 
+/* ---- what is sent ---- */
+
+static bool listens(const struct stream *s)
+{
+	return s->fd >= 0 && !s->output_failed;
+}
+
+static void push_copy(struct pt_block *b, struct stream *s, struct pt_msg *const *messages,
+                      unsigned count)
+{
+	struct pt_msg *copies[VECTOR];
+	for (unsigned i = 0; i < count; i++)
+		copies[i] = pt_msg_ref(messages[i]);
+	pt_made(b, count);
+	stream_push(s, copies, count);
+}
+
+/* Each client has a copy, the last of them what came. Where there is none, it waits. */
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
                       unsigned count)
 {
 	struct tcp_listen *t = pt_state(b);
-	stream_push(&t->stream, messages, count);
+	struct stream *last = NULL;
+	FOR_PEERS(t, s)
+	{
+		if (!listens(s))
+			continue;
+		if (last)
+			push_copy(b, last, messages, count);
+		last = s;
+	}
+	if (!last)
+		last = next_place(t);
+	stream_push(last ? last : t->peers, messages, count);
 }
 
 static void changed(struct pt_block *b)
 {
-	const struct tcp_listen *t = pt_state(b);
-	pt_queue_changed(b, &t->stream.queue, t->limit, PT_BLOCK);
+	struct tcp_listen *t = pt_state(b);
+	FOR_PEERS(t, s)
+	stream_limit_changed(s);
 }
 
 static void produce(struct pt_block *b, unsigned max)
 {
 	struct tcp_listen *t = pt_state(b);
-	stream_produce(&t->stream, max);
+	for (int64_t i = 0; i < t->clients; i++) {
+		struct stream *s = &t->peers[t->turn];
+		t->turn = t->turn + 1 < t->clients ? t->turn + 1 : 0;
+		if (s->ready) {
+			stream_produce(s, max);
+			return;
+		}
+	}
+	pt_ready(b, false);
 }
 
 static void no_more(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	stream_end(&t->stream);
+	FOR_PEERS(t, s)
+	stream_end(s);
 }
 
 static json_t *describe(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
+	json_t *peers = json_array();
 	char peer[ADDRESS_TEXT];
-	bool connected = t->stream.fd >= 0 && address_of(t->stream.fd, true, peer);
-	return json_pack("{s:s, s:b, s:s*}", "address", t->address, "connected", connected, "peer",
-	                 connected ? peer : NULL);
+	FOR_PEERS(t, s)
+	if (s->fd >= 0 && address_of(s->fd, true, peer))
+		json_array_append_new(peers, json_string(peer));
+	json_t *now = json_pack("{s:s, s:b}", "address", t->address, "connected",
+	                        json_array_size(peers) > 0);
+	if (t->clients > 1)
+		json_object_set(now, "peers", peers);
+	else if (json_array_size(peers))
+		json_object_set(now, "peer", json_array_get(peers, 0));
+	json_decref(peers);
+	return now;
 }
+
+/* ---- the end ---- */
 
 static void stop(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	stream_stop(&t->stream);
+	FOR_PEERS(t, s)
+	stream_stop(s);
 }
 
 static int close_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
+	int rc = 0;
 	if (t->listener >= 0)
 		close(t->listener);
 	t->listener = -1;
-	if (t->fd >= 0)
-		close(t->fd);
-	t->fd = -1;
 	t->shut = false;
-	return stream_close(&t->stream, err);
+	FOR_PEERS(t, s)
+	{
+		int *carried = &t->carried[s - t->peers], one = stream_close(s, err);
+		if (*carried >= 0)
+			close(*carried);
+		*carried = -1;
+		rc = rc ? rc : one;
+	}
+	return rc;
 }
 
 static void fini(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	stream_fini(&t->stream);
+	FOR_PEERS(t, s)
+	stream_fini(s);
+	free(t->peers);
+	free(t->carried);
 }
 
 static const struct pt_type tcp_listen_pipe = {
@@ -271,14 +434,16 @@ static const struct pt_type tcp_listen_pipe = {
 	.name = "TCPListenPipe",
 	.summary = "Listens for TCP and uses the first connection as source and sink",
 	.help = "When the first peer connects, its `address:port` goes out on the high exit and "
-		"the "
-		"block triggers; then bytes pass both ways on the low canal. What was pushed "
+		"the block triggers; then bytes pass both ways on the low canal. What was pushed "
 		"before waits for the connection. Further connections are refused. When the peer "
 		"has closed its side the source is exhausted, and can still be written to. When "
 		"the sources that reach it are exhausted, the peer is told of the end behind what "
 		"was sent, and can still answer: `a % b` relays whole conversations. With "
-		"again=True it sends what waits, closes too, and listens for the next one. `ptctl "
-		"show` tells the port that 0 became, and `ptctl close` cuts the connection.",
+		"again=True it sends what waits, closes too, and listens for the next one. With "
+		"clients=10 there may be so many at once, each told on the high exit: what is "
+		"pushed goes to all that are connected then, and the source is exhausted when so "
+		"many have come and closed (with again=True others take their places). `ptctl "
+		"show` tells the port that 0 became, and `ptctl close` cuts the connections.",
 	.picture = "     +------^------+\n"
 		   "     |    +-[peer]-|->>\n"
 		   "     |   /         |\n"
@@ -308,6 +473,11 @@ static const struct pt_type tcp_listen_pipe = {
                          "connection cut; None: it is not looked for.",
                          PT_SECONDS(struct tcp_listen, keepalive_s), "60", .flags = PT_OR_NONE,
                          .max = 32767},
+			FRAMING_ROW(struct tcp_listen, framing),
+			{"clients",
+                         "How many peers at once: each gets what is pushed, and what any of "
+                         "them does not take holds the sources back.",
+                         PT_INT(struct tcp_listen, clients), "1", .min = 1, .max = 1000},
 			{NULL}},
 	.size = sizeof(struct tcp_listen),
 	.init = init,

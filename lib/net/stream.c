@@ -32,6 +32,33 @@ void stream_init(struct stream *s, struct pt_block *b, const uint64_t *limit,
 	s->fd = s->slot = -1;
 }
 
+static void set_ready(struct stream *s, bool ready)
+{
+	s->ready = ready;
+	for (unsigned i = 0; i < s->fellow_count && !ready; i++)
+		ready = s->fellows[i].ready;
+	pt_ready(s->block, ready);
+}
+
+static void set_full(struct stream *s, bool full)
+{
+	s->full = full;
+	for (unsigned i = 0; i < s->fellow_count && !full; i++)
+		full = s->fellows[i].full;
+	pt_full(s->block, full);
+}
+
+static void drop_queue(struct stream *s, const char *why)
+{
+	pt_queue_drop(s->block, &s->queue, why);
+	set_full(s, false);
+}
+
+void stream_limit_changed(struct stream *s)
+{
+	set_full(s, s->queue.bytes >= *s->limit);
+}
+
 /* ---- watching ---- */
 
 static void on_event(uv_poll_t *poll, int status, int events);
@@ -64,7 +91,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 		fail_output(s, EPIPE);
 	if ((status < 0 || events & UV_READABLE) && !s->input_ended) {
 		s->reading = false;
-		pt_ready(s->block, true);
+		set_ready(s, true);
 	}
 	if (status < 0 || events & UV_WRITABLE) {
 		s->writing = false;
@@ -187,8 +214,8 @@ static void run(struct stream *s)
 	s->reading = !s->always_ready && !s->input_ended;
 	if (s->input_ended && !s->gone)
 		s->ended(s->block);
-	else if (s->always_ready)
-		pt_ready(s->block, true);
+	else if (s->always_ready || !frames_are_empty(&s->frames))
+		set_ready(s, true);
 	flush(s);
 	watch(s);
 }
@@ -201,14 +228,31 @@ void stream_begin(struct stream *s, int fd)
 	take_slot(s, fd);
 	s->finishing = false;
 	s->written = 0;
+	s->frames.framing = s->framing;
+	frames_clear(&s->frames);
 	pt_queue_begun(&s->queue, 0);
 	run(s);
 	pt_carry_changed(s->block);
 }
 
+void stream_goes_on(struct stream *s, const char *key)
+{
+	if (!framing_is_some(s->framing))
+		return;
+	if (!frames_carried(&s->frames, s->block, key)) {
+		pt_report(s->block, -ESTALE,
+		          "the daemon has ended in the middle of a message, whose end cannot be "
+		          "found: the connection is cut");
+		stream_cut(s);
+	} else if (!frames_are_empty(&s->frames)) {
+		set_ready(s, true);
+	}
+}
+
 static void go_on(struct stream *s)
 {
 	s->taken_over = false;
+	s->frames.framing = s->framing;
 	take_slot(s, s->fd);
 	run(s);
 }
@@ -220,6 +264,8 @@ void stream_take_over(struct stream *s, struct stream *old)
 	s->taken_over = old->fd >= 0;
 	if (!s->taken_over)
 		return;
+	s->frames = old->frames;
+	old->frames = (struct frames){.framing = NULL};
 	s->fd = old->fd;
 	s->written = old->written;
 	s->is_socket = old->is_socket;
@@ -233,17 +279,28 @@ void stream_take_over(struct stream *s, struct stream *old)
 	old->written = 0;
 }
 
-void stream_carry(struct stream *s, struct pt_carry *carry, const char *key)
+/* Of several, after a crash none goes on: messages that wait may be cut in two. */
+static bool may_carry(const struct stream *s, enum pt_carry_to to)
+{
+	if (stream_is_over(s))
+		return false;
+	return !s->fellow_count || to == PT_TO_SUCCESSOR || (to == PT_AT_END && !s->queue.head);
+}
+
+bool stream_carry(struct stream *s, struct pt_carry *carry, const char *key)
 {
 	bool at_end = pt_carry_to(carry) == PT_AT_END;
 	if (at_end)
 		flush(s);
-	if (!stream_is_over(s)) {
+	bool carries = may_carry(s, pt_carry_to(carry));
+	if (carries) {
 		pt_carry_fd(carry, key, s->fd);
+		frames_carry(&s->frames, carry, key);
 		s->carried = at_end;
 	}
-	if (s->fd < 0 || !stream_is_over(s))
+	if (s->fellow_count ? s->fd < 0 && s->queue.head : s->fd < 0 || carries)
 		pt_queue_carry(s->block, &s->queue, carry);
+	return carries;
 }
 
 bool stream_is_over(const struct stream *s)
@@ -255,7 +312,7 @@ void stream_start(struct stream *s)
 {
 	s->stopped = s->carried = false;
 	pt_queue_carried(s->block, &s->queue);
-	pt_full(s->block, s->queue.bytes >= *s->limit);
+	stream_limit_changed(s);
 	if (s->taken_over) {
 		go_on(s);
 		return;
@@ -274,7 +331,7 @@ void stream_detach(struct stream *s)
 	pt_timer_stop(s->block, &s->timer);
 	if (!s->always_ready)
 		uv_poll_stop(&s->poll);
-	pt_ready(s->block, false);
+	set_ready(s, false);
 	if (s->is_socket) /* somebody else may have a copy */
 		shutdown(s->slot, SHUT_RDWR);
 	pt_carry_changed(s->block);
@@ -306,7 +363,7 @@ static void end_input(struct stream *s)
 {
 	s->input_ended = true;
 	s->reading = false;
-	pt_ready(s->block, false);
+	set_ready(s, false);
 	watch(s);
 	s->ended(s->block);
 }
@@ -367,17 +424,80 @@ static ssize_t read_one(struct stream *s)
 	return -EPIPE;
 }
 
+static void send_frame(struct stream *s, const uint8_t *bytes, size_t length)
+{
+	struct pt_msg *m = pt_msg_new(pt_pool(s->block), bytes, length);
+	if (!m) {
+		pt_lost(s->block, 1, "memory");
+		return;
+	}
+	pt_made(s->block, 1);
+	pt_send(s->block, PT_LOW, m);
+}
+
+static void end_frames(struct stream *s)
+{
+	const uint8_t *bytes;
+	size_t length;
+	if (frames_last(&s->frames, &bytes, &length)) {
+		send_frame(s, bytes, length);
+	} else if (length) {
+		pt_report(s->block, -EPROTO,
+		          "the end came in the middle of a message: %zu bytes of it are lost",
+		          length);
+		pt_lost(s->block, 1, "truncated");
+	}
+	end_input(s);
+}
+
+static ssize_t read_bytes(struct stream *s)
+{
+	ssize_t n = receive(s, frames_room(&s->frames, READ_SIZE));
+	int error = errno;
+	if (n > 0)
+		frames_came(&s->frames, (size_t)n);
+	if (n > 0 || (n < 0 && error == EAGAIN))
+		return n > 0 ? n : -EAGAIN;
+	if (n < 0)
+		tell_read_error(s, error);
+	end_frames(s);
+	return -EPIPE;
+}
+
+/* A frame, or bytes for the next: how many. */
+static ssize_t read_frame(struct stream *s)
+{
+	const uint8_t *bytes;
+	size_t length;
+	int rc = frames_next(&s->frames, &bytes, &length);
+	if (rc == 0)
+		return read_bytes(s);
+	if (rc > 0) {
+		send_frame(s, bytes, length);
+		return (ssize_t)length;
+	}
+	pt_report(s->block, rc,
+	          "a message that came is longer than framing.limit, and is left out");
+	pt_lost(s->block, 1, "too-long");
+	return 0;
+}
+
+static bool is_framed(const struct stream *s)
+{
+	return framing_is_some(s->framing) || !frames_are_empty(&s->frames);
+}
+
 void stream_produce(struct stream *s, unsigned max)
 {
 	ssize_t n = 0;
 	for (size_t sum = 0; max-- && sum < READ_MOST && s->fd >= 0 && !s->input_ended;
 	     sum += (size_t)n) {
-		n = read_one(s);
+		n = is_framed(s) ? read_frame(s) : read_one(s);
 		if (n < 0)
 			break;
 	}
 	if (n == -EAGAIN && !s->always_ready) {
-		pt_ready(s->block, false);
+		set_ready(s, false);
 		s->reading = true;
 		watch(s);
 	}
@@ -393,7 +513,7 @@ static void fail_output(struct stream *s, int error)
 		pt_report(s->block, -error, "cannot write: %s",
 		          error == EPIPE ? "the other side has closed" : error_words(error));
 	if (!s->keeps)
-		pt_queue_drop(s->block, &s->queue, s->gone ? s->gone : "unsent");
+		drop_queue(s, s->gone ? s->gone : "unsent");
 	if (s->gone)
 		s->ended(s->block);
 	if (!s->input_ended && !s->always_ready) { /* it will tell of the end, if it has come */
@@ -440,7 +560,12 @@ static ssize_t write_queue(const struct stream *s)
 static struct pt_msg *take(struct stream *s)
 {
 	enum pt_canal canal;
-	return pt_queue_take(s->block, &s->queue, &canal, *s->limit);
+	struct pt_msg *m = pt_queue_take(s->block, &s->queue, &canal, *s->limit);
+	if (s->full && s->queue.bytes <= *s->limit / 2)
+		s->full = false;
+	if (s->fellow_count) /* the others may be */
+		set_full(s, s->full);
+	return m;
 }
 
 static void take_written(struct stream *s, size_t length)
@@ -514,7 +639,7 @@ static void hold(struct stream *s, struct pt_msg *m)
 {
 	pt_queue_add(s->block, &s->queue, PT_LOW, m, *s->limit + PT_OVERRUN, PT_DROP_NEWEST);
 	if (s->queue.bytes >= *s->limit)
-		pt_full(s->block, true);
+		set_full(s, true);
 }
 
 static void refuse(struct stream *s, struct pt_msg *m)
@@ -529,9 +654,23 @@ static void refuse(struct stream *s, struct pt_msg *m)
 	                       : "unsent");
 }
 
+/* As they are to be written; how many are left. */
+static unsigned wrap(struct stream *s, struct pt_msg **messages, unsigned count)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_msg *m = frames_wrap(s->framing, s->block, messages[i]);
+		if (m)
+			messages[kept++] = m;
+	}
+	return kept;
+}
+
 void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 {
 	unsigned done = 0;
+	if (framing_is_some(s->framing))
+		count = wrap(s, messages, count);
 	while (done < count && s->fd >= 0 && !s->queue.head && !s->output_failed && !s->stopped) {
 		unsigned n = write_vector(s, messages + done, count - done);
 		done += n;
@@ -595,7 +734,7 @@ void stream_stop(struct stream *s)
 	if (!s->carried)
 		flush(s);
 	if (s->fd < 0 || s->output_failed || s->has_borders)
-		pt_queue_drop(s->block, &s->queue, "unsent");
+		drop_queue(s, "unsent");
 	stream_keep_rest(s);
 	s->reading = s->writing = s->finishing = false;
 	s->stopped = true;
@@ -616,6 +755,7 @@ int stream_close(struct stream *s, struct pt_error *err)
 void stream_fini(struct stream *s)
 {
 	pt_queue_clear(&s->queue);
+	buf_free(&s->frames.bytes);
 	buf_free(&s->rest);
 	buf_free(&s->rest_ends);
 }

@@ -4,6 +4,7 @@
 #define NET_STREAM_H
 
 #include "base/buf.h"
+#include "net/frames.h"
 #include <pipetool/queue.h>
 #include <uv.h>
 
@@ -29,6 +30,7 @@ struct stream {
 	const char
 		*gone; /* not NULL: a viewer is fed, which its user may close at any time. That is
 	                     no error: `ended` is called, and messages are dropped with this word */
+	const struct framing *framing; /* or NULL */
 	bool keeps; /* what cannot be written waits for the next descriptor; else it is dropped */
 	/* Of TCP, for blocks that set both: after so long without a word of the peer's, though it
 	   has something to acknowledge, the connection is cut. `check` hands on to stream_check. */
@@ -36,6 +38,12 @@ struct stream {
 	void (*check)(struct pt_block *);
 	struct pt_timer timer;
 	bool suspect; /* at the last check */
+
+	/* Where a block has several, all of them, in an array: it is full while one of them is, and
+	   has them produce that are ready. What waits in one is not carried while it is connected. */
+	struct stream *fellows;
+	unsigned fellow_count; /* 0: it is alone */
+	bool ready, full;
 
 	uv_poll_t poll;
 	int slot; /* the descriptor that poll watches: every later one takes its number */
@@ -45,6 +53,7 @@ struct stream {
 	bool ending;     /* its output, when what waits is written */
 	bool taken_over; /* since then not started */
 	bool carried;    /* to the next daemon: it is closed, and not ended */
+	struct frames frames;
 	struct pt_queue queue;
 	size_t written;       /* of the first message in the queue */
 	struct buf rest;      /* what is left for stream_close */
@@ -59,14 +68,18 @@ void stream_start(struct stream *); /* goes on with what it has taken over, or w
 /* Takes over descriptor, state and what waits, before both stream_start and the other's stop. Of a
    stream that is not connected it is what waits alone. */
 void stream_take_over(struct stream *, struct stream *old);
-/* Lists the descriptor under that key, and at the end of the daemon what waits. */
-void stream_carry(struct stream *, struct pt_carry *, const char *key);
+/* Lists the descriptor under that key, and at the end of the daemon what waits; false: not the
+   descriptor. */
+bool stream_carry(struct stream *, struct pt_carry *, const char *key);
 /* Nothing will ever come or go through it, until it is begun with another descriptor. */
 bool stream_is_over(const struct stream *);
 
 /* Begins with a descriptor, which the stream owns from now on; in `start`, behind stream_start, or
    later. What waits is written. */
 void stream_begin(struct stream *, int fd);
+/* Right after that, in `start`: an earlier daemon's block was reading from it, and has carried it
+   under that key. */
+void stream_goes_on(struct stream *, const char *key);
 /* Closes the descriptor, but what waits stays, and another one can be begun with. */
 void stream_detach(struct stream *);
 /* The same as soon as what waits is written. */
@@ -82,6 +95,7 @@ void stream_check(struct stream *);
 
 void stream_push(struct stream *, struct pt_msg **messages, unsigned count);
 void stream_produce(struct stream *, unsigned max);
+void stream_limit_changed(struct stream *);
 void stream_stop(struct stream *);
 int stream_close(struct stream *, struct pt_error *); /* [worker] */
 

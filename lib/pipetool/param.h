@@ -76,8 +76,10 @@ struct pt_param {
 	size_t offset;        /* into the state; see PT_BOOL… below, which check the C type too */
 	const char *fallback; /* the default, as a user would type it; "None" for unset */
 	unsigned flags;
-	double min, max;                /* of a number; both 0: unbounded */
-	const char *const *choices;     /* ends with NULL */
+	double min, max; /* of a number; both 0: unbounded */
+	const char *const
+		*choices; /* ends with NULL; of an object: words that may stand for it … */
+	const char *const *meanings;    /* … and what they mean, as JSON */
 	const struct pt_param *members; /* of an object, ends with a row without a name */
 	char letter;                    /* of a ptctl option: -x */
 };

@@ -188,7 +188,7 @@ static const char *param_kind(const json_t *param)
 	return json_object_get(param, "option") && !strcmp(kind, "bool") ? "" : kind;
 }
 
-static void add_choices(struct buf *b, const json_t *choices)
+static void add_choices(struct buf *b, const json_t *choices, bool or_object)
 {
 	size_t i, last = json_array_size(choices) - 1;
 	json_t *choice;
@@ -198,7 +198,7 @@ static void add_choices(struct buf *b, const json_t *choices)
 		         : i == last ? " or "
 		                     : ", ",
 		         json_string_value(choice) ? json_string_value(choice) : "");
-	buf_addc(b, '.');
+	buf_adds(b, or_object ? ", or an object." : ".");
 }
 
 /* The doc and what the row says besides. */
@@ -209,7 +209,7 @@ static char *param_doc(const json_t *param)
 	const json_t *choices = json_object_get(param, "choices");
 	buf_adds(&b, text_of(param, "doc"));
 	if (json_array_size(choices))
-		add_choices(&b, choices);
+		add_choices(&b, choices, !strcmp(text_of(param, "kind"), "object"));
 	param_range_doc(&b, json_number_value(min), json_number_value(max));
 	if (json_is_true(json_object_get(param, "live")))
 		buf_adds(&b, " Can be set while the engine runs.");

@@ -140,7 +140,7 @@ static void add_range(struct buf *b, const struct pt_param *row)
 		                           : " or ",
 		         *c);
 	if (row->choices)
-		buf_addc(&text, '.');
+		buf_adds(&text, row->kind == PT_KIND_OBJECT ? ", or an object." : ".");
 	param_range_doc(&text, row->min, row->max);
 	man_inline(b, text.data ? text.data : "");
 	buf_free(&text);

@@ -388,6 +388,8 @@ static int check_variant(const struct pt_param *row, const json_t *item, struct 
 static int check_object(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	size_t from = mark(err);
+	if (json_is_string(value) && row->choices)
+		return check_choice(row, value, err);
 	if (!json_is_object(value))
 		return wrong(row, value, err);
 	if (!row->members)

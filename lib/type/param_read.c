@@ -179,6 +179,20 @@ static int read_file(const struct pt_param *row, const json_t *value, struct pt_
 static int read_members(const struct pt_param *rows, const json_t *object, void *state,
                         const struct param_env *env, struct pt_error *err);
 
+/* A word stands for what it means. */
+static int read_object(const struct pt_param *row, const json_t *value, void *field,
+                       const struct param_env *env, struct pt_error *err)
+{
+	size_t from = err ? err->count : 0;
+	json_t *meant = json_is_string(value)
+	                        ? json_loads(row->meanings[read_choice(row, value)], 0, NULL)
+	                        : json_incref((json_t *)(uintptr_t)value);
+	int code = read_members(row->members, meant, field, env, err);
+	error_prefix(err, from, row->name);
+	json_decref(meant);
+	return code;
+}
+
 static int read_value(const struct pt_param *row, const json_t *value, void *field,
                       const struct param_env *env, struct pt_error *err)
 {
@@ -205,10 +219,7 @@ static int read_value(const struct pt_param *row, const json_t *value, void *fie
 	case PT_KIND_VARIANTS:
 	case PT_KIND_JSON: *(json_t **)field = json_deep_copy(value); return 0;
 	}
-	size_t from = err ? err->count : 0;
-	int code = read_members(row->members, value, field, env, err);
-	error_prefix(err, from, row->name);
-	return code;
+	return read_object(row, value, field, env, err);
 }
 
 static void *field_of(const struct pt_param *row, void *state)

@@ -29,7 +29,7 @@ const struct reason reasons[] = {
          "Its link type does not fit the file or the interface, or it has none."},
 	{"too-long", false, "It was longer than what may be sent, or kept."},
 	{"too-short", false, "It was too short for a frame."},
-	{"truncated", false, "Only a part of the packet was captured."},
+	{"truncated", false, "Only a part of it was captured, or came."},
 	{"opaque", false, "Addresses may hide where it cannot be looked into."},
 	{"not-ip", false, "It had no IP header."},
 	{"bad-header", false, "Its IP header is wrong."},

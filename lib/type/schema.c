@@ -90,6 +90,11 @@ static json_t *strings(const char *const *words)
 	return list;
 }
 
+static json_t *words(const char *const *choices)
+{
+	return set(of_type("string"), "enum", strings(choices));
+}
+
 static json_t *variants(const struct pt_param *rows)
 {
 	json_t *list = json_array();
@@ -129,6 +134,12 @@ static json_t *passed(const char *text)
 	return any_of(of_type("string"), file, NULL);
 }
 
+static json_t *object(const struct pt_param *row)
+{
+	json_t *schema = row->members ? schema_params(row->members) : of_type("object");
+	return row->choices ? any_of(words(row->choices), schema, NULL) : schema;
+}
+
 static json_t *of_kind(const struct pt_param *row)
 {
 	switch (row->kind) {
@@ -142,14 +153,14 @@ static json_t *of_kind(const struct pt_param *row)
 	case PT_KIND_FILTER: return of_type("string");
 	case PT_KIND_TRANSFORM:
 	case PT_KIND_PREDICATE: return passed("text");
-	case PT_KIND_CHOICE: return set(of_type("string"), "enum", strings(row->choices));
+	case PT_KIND_CHOICE: return words(row->choices);
 	case PT_KIND_BYTES: return bytes();
 	case PT_KIND_MESSAGES: return any_of(bytes(), list_of(bytes()), NULL);
 	case PT_KIND_STRINGS: return any_of(of_type("string"), list_of(of_type("string")), NULL);
 	case PT_KIND_LINKTYPE: return link_type();
 	case PT_KIND_FILE: return passed("path");
 	case PT_KIND_FD: return any_of(descriptor(), with_one("fd", descriptor()), NULL);
-	case PT_KIND_OBJECT: return row->members ? schema_params(row->members) : of_type("object");
+	case PT_KIND_OBJECT: return object(row);
 	case PT_KIND_LIST: return list_of(row->members ? schema_params(row->members) : NULL);
 	case PT_KIND_VARIANTS: return list_of(variants(row->members));
 	case PT_KIND_JSON: break;

@@ -89,9 +89,10 @@ char *param_kind_words(const struct pt_param *row)
 {
 	struct buf b = BUF_INIT;
 	buf_adds(&b, kind_of(row->kind)->words);
-	if (row->kind == PT_KIND_CHOICE)
-		for (const char *const *c = row->choices; c && *c; c++)
-			buf_addf(&b, "%s '%s'", c == row->choices ? "" : ",", *c);
+	if (row->kind == PT_KIND_OBJECT && row->choices)
+		buf_adds(&b, ", or one of");
+	for (const char *const *c = row->choices; c && *c; c++)
+		buf_addf(&b, "%s '%s'", c == row->choices ? "" : ",", *c);
 	if (row->kind == PT_KIND_INT || row->kind == PT_KIND_NUMBER || row->kind == PT_KIND_SIZE ||
 	    row->kind == PT_KIND_SECONDS)
 		add_range(&b, row);

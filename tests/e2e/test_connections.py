@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """TCP pipes: what a conversation is made of, and how it comes to its end, with socat as a peer."""
+import contextlib
+import random
 import socket
+import struct
 import subprocess
 import threading
 
 import pytest
 
 from conftest import DEADLINE, eventually
-from sockets import (accept, address, connected, dropped, exhausted, listener, read_all, read_exactly, received,
-                     settled)
+from sockets import (accept, address, connected, data_of, dropped, exhausted, listener, name_of, read_all, read_exactly,
+                     received, reset, settled)
 
 MIB = 1 << 20
 
@@ -105,4 +108,202 @@ def test_a_pipe_that_connects_again_ends_but_the_one_conversation(daemon, rpc):
             peer.setblocking(False)
             with pytest.raises(BlockingIOError):
                 peer.recv(1)
+    settled(rpc, "e")
+
+
+# ---- messages in the bytes ----------------------------------------------------------------------
+
+CHUNKED = 'f = CLIFeeder(); t = TCPListenPipe("127.0.0.1", framing={}{}); q = QueueSink(); f > t > q'
+
+FRAMINGS = {  # as they are written: what each makes of messages
+    '"lines"': lambda messages: b"".join(m + b"\n" for m in messages),
+    '{"delimiter": "\\r\\n"}': lambda messages: b"".join(m + b"\r\n" for m in messages),
+    '{"delimiter": {"hex": "00"}}': lambda messages: b"".join(m + b"\0" for m in messages),
+    '{"length": 1}': lambda messages: b"".join(struct.pack("B", len(m)) + m for m in messages),
+    '{"length": 2}': lambda messages: b"".join(struct.pack(">H", len(m)) + m for m in messages),
+    '{"length": 4, "order": "little"}': lambda messages: b"".join(struct.pack("<I", len(m)) + m for m in messages),
+}
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_frame_a_message_both_ways(daemon, rpc, framing):
+    """Whatever pieces the bytes come in."""
+    chance = random.Random(framing)
+    messages = [bytes(chance.choices(b"abcdef ", k=chance.choice([0, 1, 2, 40, 200]))) for _ in range(300)]
+    wire = FRAMINGS[framing](messages)
+    daemon.create("e", CHUNKED.format(framing, ""))
+    with connected(address(rpc, "e", "t")) as peer:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        at = 0
+        while at < len(wire):
+            size = chance.choice([1, 2, 3, 100, 5000])
+            peer.sendall(wire[at:at + size])
+            at += size
+        assert [data_of(m) for m in rpc.recv("e", "q", len(messages))] == messages
+        rpc.send("e", "f", *(m.decode() for m in messages))
+        assert read_exactly(peer, len(wire)) == wire
+    settled(rpc, "e")
+
+
+def test_lines_of_socat_and_the_last_without_its_end(daemon, rpc):
+    daemon.create("e", CHUNKED.format('"lines"', ""))
+    subprocess.run(["socat", "-u", "-", f"TCP:127.0.0.1:{address(rpc, 'e', 't')[1]}"],
+                   input=b"one\n\ntwo\r\nlast", timeout=DEADLINE, check=True)
+    assert rpc.texts("e", "q", 4) == ["one", "", "two\r", "last"]
+    exhausted(rpc, "e", "t")
+    assert dropped(rpc, "e", "t") == {}
+
+
+@pytest.mark.parametrize("framing", ['{"delimiter": "--", "limit": 10}', '{"length": 2, "limit": 10}'])
+def test_a_frame_over_the_limit_is_left_out_and_counted(daemon, rpc, framing):
+    def framed(*messages):
+        return b"".join(m + b"--" if "delimiter" in framing else struct.pack(">H", len(m)) + m for m in messages)
+    daemon.create("e", CHUNKED.format(framing, ""))
+    with connected(address(rpc, "e", "t")) as peer:
+        peer.sendall(framed(b"short", b"x" * 11, b"x" * 10, b"y" * 60_000))
+        peer.sendall(framed(b"behind"))
+        assert rpc.texts("e", "q", 3) == ["short", "x" * 10, "behind"]
+        rpc.send("e", "f", "x" * 11, "x" * 10)
+        assert read_exactly(peer, 12) == framed(b"x" * 10)
+        assert dropped(rpc, "e", "t") == {"too-long": 3}
+        assert "longer than" in rpc.stats("e", "t")["last_error"]
+    settled(rpc, "e")
+
+
+def test_an_end_within_a_frame_that_tells_its_length(daemon, rpc):
+    daemon.create("e", CHUNKED.format('{"length": 4}', ""))
+    with connected(address(rpc, "e", "t")) as peer:
+        peer.sendall(struct.pack(">I", 5) + b"whole" + struct.pack(">I", 5) + b"hal")
+    assert rpc.texts("e", "q", 1) == ["whole"]
+    exhausted(rpc, "e", "t")
+    assert dropped(rpc, "e", "t") == {"truncated": 1}
+    assert "7 bytes" in rpc.stats("e", "t")["last_error"]
+    settled(rpc, "e")
+
+
+@pytest.mark.parametrize("framing, words", [
+    ('"line"', "did you mean 'lines'?"), ("3", "'none', 'lines'"), ('{"length": 3}', "1, 2 or 4"),
+    ('{"length": 2, "delimiter": "x"}', "leave out one"), ('{"delimiter": ""}', "empty"),
+    ('{"lenght": 2}', "did you mean 'length'?"), ('{"length": 2, "order": "small"}', "'little'")])
+def test_a_framing_that_is_none(daemon, framing, words):
+    for block in ("TCPListenPipe('127.0.0.1'", "TCPConnectPipe('127.0.0.1', 9"):
+        refused = daemon.ptctl("create", "e", f"x = {block}, framing={framing})")
+        assert refused.code == 1 and words in refused.err, refused
+
+
+def test_half_a_frame_goes_on_in_the_successor(daemon, rpc):
+    daemon.create("e", CHUNKED.format('"lines"', ""))
+    with connected(address(rpc, "e", "t")) as peer:
+        peer.sendall(b"first\nhal")
+        assert rpc.texts("e", "q", 1) == ["first"]
+        eventually(lambda: rpc.stats("e", "t")["made"] == 2)  # the peer's name, and one line
+        daemon.ok("set", "e.t", "limit=1MiB", "again=True")
+        peer.sendall(b"f\n")
+        assert rpc.texts("e", "q", 1) == ["half"]
+        daemon.ok("set", "e.t", "framing=none")
+        peer.sendall(b"as it\ncomes")
+        assert received(rpc, "e", "q", 11) == b"as it\ncomes"
+    settled(rpc, "e")
+
+
+# ---- several at once ----------------------------------------------------------------------------
+
+SEVERAL = '''f = CLIFeeder(); t = TCPListenPipe("127.0.0.1", clients=3{}); low = QueueSink(); high = QueueSink()
+    f > t > low; t >> high'''
+
+
+@contextlib.contextmanager
+def three(rpc, engine):
+    """Three peers, each known to the engine before the next comes."""
+    with contextlib.ExitStack() as stack:
+        made = []
+        for _ in range(3):
+            made.append(stack.enter_context(connected(address(rpc, engine, "t"))))
+            assert rpc.texts(engine, "high", 1) == [name_of(made[-1])]
+        yield made
+
+
+def test_each_client_gets_what_is_pushed_and_is_heard(daemon, rpc):
+    daemon.create("e", SEVERAL.format(""))
+    rpc.send("e", "f", "for the first ")
+    with three(rpc, "e") as peers:
+        assert read_exactly(peers[0], 14) == b"for the first "
+        with pytest.raises(ConnectionRefusedError):
+            connected(address(rpc, "e", "t"))
+        assert sorted(rpc.show("e", "t")["now"]["peers"]) == sorted(name_of(p) for p in peers)
+        rpc.send("e", "f", "to all")
+        for n, peer in enumerate(peers):
+            assert read_exactly(peer, 6) == b"to all"
+            peer.sendall(b"from %d" % n)
+            assert received(rpc, "e", "low", 6) == b"from %d" % n
+        assert dropped(rpc, "e", "t") == {} and rpc.stats("e")["unexplained"] == 0
+        peers[1].close()
+        rpc.send("e", "f", "end")
+        for peer in (peers[0], peers[2]):
+            eventually(lambda p=peer: p.recv(1 << 16).endswith(b"end"))
+        assert rpc.show("e", "t")["state"] == "running"
+    exhausted(rpc, "e", "t")
+    settled(rpc, "e")
+
+
+def test_a_client_that_does_not_read_holds_back_and_one_that_leaves_lets_go(daemon, rpc):
+    daemon.create("e", f'''r = PeriodicSource("{'x' * 50_000}", 0); high = QueueSink()
+        t = TCPListenPipe("127.0.0.1", clients=2, limit="256KiB"); t >> high''')
+    with connected(address(rpc, "e", "t")) as reader, connected(address(rpc, "e", "t")) as lazy:
+        assert len(rpc.texts("e", "high", 2)) == 2
+        daemon.ok("add", "e", "r > t")
+        count = {"n": 0}
+
+        def read():
+            while data := reader.recv(1 << 18):
+                count["n"] += len(data)
+        thread = threading.Thread(target=read)
+        thread.start()
+        eventually(lambda: rpc.stats("e", "t")["held"] > 0)
+        eventually(lambda: len({rpc.stats("e", "r")["out"] for _ in range(50)}) == 1, what="held back")
+        before = count["n"]
+        reset(lazy)
+        eventually(lambda: count["n"] > before + 20 * MIB, what="the other one goes on")
+        assert set(dropped(rpc, "e", "t")) == {"unsent"}  # what waited for the one that left
+        rpc.call("engine.stop", engine="e")
+        thread.join()
+        assert count["n"] % 50_000 == 0
+    assert rpc.stats("e")["unexplained"] == 0
+
+
+def test_places_are_taken_again(daemon, rpc):
+    daemon.create("e", SEVERAL.format(", again=True"))
+    with three(rpc, "e") as peers:
+        with pytest.raises(ConnectionResetError), connected(address(rpc, "e", "t")) as other:
+            other.recv(1)
+        peers[1].close()
+        eventually(lambda: len(rpc.show("e", "t")["now"]["peers"]) == 2)
+        with connected(address(rpc, "e", "t")) as fourth:
+            assert rpc.texts("e", "high", 1) == [name_of(fourth)]
+            rpc.send("e", "f", "all")
+            for peer in (peers[0], peers[2], fourth):
+                assert read_exactly(peer, 3) == b"all"
+    eventually(lambda: not rpc.show("e", "t")["now"]["connected"])
+    rpc.send("e", "f", "kept")
+    with connected(address(rpc, "e", "t")) as peer:
+        assert read_exactly(peer, 4) == b"kept"
+        daemon.ok("close", "e.t")
+        assert peer.recv(1) == b""
+    settled(rpc, "e")
+
+
+def test_all_clients_go_on_in_the_successor_and_a_relay_ends_them_all(daemon, rpc):
+    daemon.create("e", SEVERAL.format(', framing="lines"'))
+    with three(rpc, "e") as peers:
+        daemon.ok("set", "e.t", "keepalive=30")
+        rpc.send("e", "f", "still")
+        for peer in peers:
+            assert read_exactly(peer, 6) == b"still\n"
+            peer.sendall(b"hal")
+            peer.sendall(b"f\n")
+            assert rpc.texts("e", "low", 1) == ["half"]
+        daemon.ok("close", "e.f")
+        for peer in peers:
+            assert read_all(peer) == b""
+    exhausted(rpc, "e", "t")
     settled(rpc, "e")

@@ -234,6 +234,51 @@ def test_a_peer_that_does_not_read_gets_all_in_the_end(service, end):
         assert got == text * 12
 
 
+@pytest.mark.parametrize("framing", ["'lines'", "{'length': 1}"])
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_half_a_message_is_made_whole_or_the_connection_is_cut(service, framing, end):
+    """A clean end leaves what was read; after a crash the end of a line is found, and of a length not."""
+    service.create("e", f't = TCPListenPipe("127.0.0.1", 0, framing={framing}); q = QueueSink(); t > q')
+    first, half, rest = (b"one\n", b"t", b"wo\n") if "lines" in framing else (b"\3one", b"\3t", b"wo")
+    with socket.create_connection(address_of(service, "e", "t")) as peer:
+        peer.settimeout(DEADLINE)
+        peer.sendall(first)
+        assert service.client().texts("e", "q", 1) == ["one"]
+        peer.sendall(half)
+        eventually(lambda: service.client().show("e", "t")["state"] == "running")  # it has been read
+        service.restart(end)
+        if end != signal.SIGTERM and "length" in framing:
+            assert peer.recv(1) == b""
+            eventually(lambda: "in the middle of a message" in service.log())
+            return
+        peer.sendall(rest)
+        (got,) = service.client().texts("e", "q", 1)
+        assert got == "two" if end == signal.SIGTERM else "two".endswith(got)
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_several_clients_go_on_after_a_clean_end(service, end):
+    """After a crash they are let go, since what waited for them might be cut in two."""
+    service.create("e", 't = TCPListenPipe("127.0.0.1", 0, clients=3, again=True); q = QueueSink(); t > q; f = CLIFeeder(); f > t')
+    peers = [socket.create_connection(address_of(service, "e", "t")) for _ in range(3)]
+    eventually(lambda: len(service.client().show("e", "t")["now"]["peers"]) == 3)
+    service.restart(end)
+    if end != signal.SIGTERM:
+        for peer in peers:
+            peer.settimeout(DEADLINE)
+            assert peer.recv(1) == b""
+            peer.close()
+        peers = [socket.create_connection(address_of(service, "e", "t"))]
+        eventually(lambda: service.client().show("e", "t")["now"]["connected"])
+    service.client().send("e", "f", "to all")
+    for n, peer in enumerate(peers):
+        peer.settimeout(DEADLINE)
+        assert peer.recv(100) == b"to all"
+        peer.sendall(b"%d" % n)
+        assert service.client().texts("e", "q", 1) == [str(n)]
+        peer.close()
+
+
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
 def test_sockets_outlive_it(service, end):
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -639,3 +684,26 @@ def test_what_is_damaged_in_the_store_is_let_go_told_and_counted(service, seed):
         lost = rpc.stats("e", "q")["dropped"].get("restart", 0)
         assert len(got) == len(sent) or lost or "damaged" in service.log()
         assert rpc.stats("e")["unexplained"] == 0
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_a_capture_that_counts_goes_on_counting(service, end):
+    if os.getuid() != 0:
+        pytest.skip("capturing needs CAP_NET_RAW")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        port = receiver.getsockname()[1]
+        service.create("e", f"n = SniffSource('lo', filter='udp port {port}', count=10, timeout='1h'); q = QueueSink(); n > q")
+
+        def send(count):
+            for _ in range(count):
+                receiver.sendto(b"x", ("127.0.0.1", port))
+        send(4)
+        assert len(service.client().recv("e", "q", 4)) == 4
+        service.restart(end)
+        send(20)
+        assert len(service.client().recv("e", "q", 6)) == 6
+        eventually(lambda: service.client().show("e", "n")["state"] == "exhausted")
+        service.restart(end)
+        assert service.client().show("e", "n")["state"] == "exhausted"
+        assert service.client().stats("e", "n")["out"] == 0
