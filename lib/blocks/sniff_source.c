@@ -21,9 +21,10 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define BATCH 64
-#define MS_NS 1000000u
-#define SEEN  "seen"
+#define BATCH   64
+#define MS_NS   1000000u
+#define REST_NS (50 * MS_NS) /* in which what came before has come out of the ring */
+#define SEEN    "seen"
 
 struct sniff_source {
 	char *iface, *filter;
@@ -32,6 +33,9 @@ struct sniff_source {
 	bool promisc, immediate;
 	uint64_t buffer_size;
 	double retry_s;
+	int64_t count;
+	double timeout_s;
+	int direction, fanout_by;
 
 	char *taken; /* the interface that was captured last, waited for where it has gone */
 	struct live *live;
@@ -48,6 +52,17 @@ struct sniff_source {
 	bool down;               /* told, and no packet since */
 	struct net_watch *watch; /* while it is down */
 	struct pt_timer timer;
+	/* Its end, where count or timeout say so. */
+	struct so_far {
+		uint64_t packets, begun_ns; /* on the clock that goes on while the machine sleeps */
+	} so_far;
+	bool muted, last, ended;
+	struct pt_timer deadline;
+};
+
+static const struct pt_carried carries[] = {
+	{"so_far", PT_CARRY_BYTES(struct sniff_source, so_far)},
+	{NULL},
 };
 
 static int check(struct pt_block *b, struct pt_error *err)
@@ -73,6 +88,8 @@ static struct live_config config_of(const struct sniff_source *s)
 		.immediate = s->immediate,
 		.buffer_size = s->buffer_size,
 		.fanout = (int)s->fanout,
+		.fanout_by = s->fanout_by,
+		.direction = (enum live_direction)s->direction,
 	};
 }
 
@@ -165,6 +182,7 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	const struct live_config config = config_of(s);
 	s->live = before->live;
 	before->live = NULL;
+	live_set_direction(s->live, config.direction);
 	s->other_buffer = live_is_other(s->live, &config);
 	int rc = live_change(s->live, s->change);
 	if (rc)
@@ -228,6 +246,88 @@ static void has_gone(struct pt_block *b, struct sniff_source *s, int code, const
 		pt_retry(b, s->retry_s);
 }
 
+/* ---- its end ---- */
+
+static void count_losses(struct pt_block *b)
+{
+	struct sniff_source *s = pt_state(b);
+	uint64_t kernel, memory;
+	if (!s->live || s->ended)
+		return;
+	live_lost(s->live, &kernel, &memory);
+	if (kernel)
+		pt_lost(b, kernel, "kernel");
+	if (memory)
+		pt_lost(b, memory, "memory");
+}
+
+/* The interface stays open for a successor that wants more. */
+static void end(struct pt_block *b, struct sniff_source *s)
+{
+	count_losses(b);
+	live_mute(s->live);
+	s->ended = true;
+	uv_poll_stop(&s->poll);
+	pt_exhausted(b);
+}
+
+/* What came before is still read. */
+static void on_deadline(struct pt_block *b)
+{
+	struct sniff_source *s = pt_state(b);
+	if (s->muted) {
+		s->last = true;
+		pt_ready(b, true);
+		return;
+	}
+	live_mute(s->live);
+	s->muted = true;
+	pt_timer_at(b, &s->deadline, pt_now(b) + REST_NS, on_deadline);
+}
+
+static uint64_t left_ns(const struct sniff_source *s)
+{
+	uint64_t whole = (uint64_t)(s->timeout_s * 1e9),
+		 gone = clock_of_ns(CLOCK_BOOTTIME) - s->so_far.begun_ns;
+	return gone < whole ? whole - gone : 0;
+}
+
+/* How far it had come, if it does not begin now. */
+static void begin_counting(struct pt_block *b, struct sniff_source *s)
+{
+	s->muted = s->last = s->ended = false;
+	if (!pt_goes_on(b) && !s->failed)
+		s->so_far = (struct so_far){0, clock_of_ns(CLOCK_BOOTTIME)};
+	if (s->count && s->so_far.packets >= (uint64_t)s->count)
+		end(b, s);
+	else if (s->timeout_s > 0)
+		pt_timer_at(b, &s->deadline, pt_now(b) + left_ns(s), on_deadline);
+}
+
+static void have_passed(struct pt_block *b, struct sniff_source *s, unsigned count)
+{
+	s->so_far.packets += count;
+	if (!s->count)
+		return;
+	pt_carry_changed(b);
+	if (s->so_far.packets >= (uint64_t)s->count)
+		end(b, s);
+}
+
+static unsigned room_for(const struct sniff_source *s, unsigned max)
+{
+	uint64_t wanted = s->count ? (uint64_t)s->count - s->so_far.packets : max;
+	return wanted < max ? (unsigned)wanted : max;
+}
+
+static bool tell_progress(struct pt_block *b, uint64_t *done, uint64_t *size)
+{
+	const struct sniff_source *s = pt_state(b);
+	*done = s->so_far.packets;
+	*size = (uint64_t)s->count;
+	return s->count > 0;
+}
+
 /* ---- packets ---- */
 
 static void wait_for_packets(struct pt_block *b, struct sniff_source *s)
@@ -279,7 +379,9 @@ static void start(struct pt_block *b)
 	}
 	pt_adopt(b, (uv_handle_t *)&s->poll);
 	wait_for_packets(b, s);
-	tell_gap(b, s);
+	begin_counting(b, s);
+	if (!s->ended)
+		tell_gap(b, s);
 	if (s->failed)
 		pt_note(b, "interface '%s' is captured again", s->taken);
 	else if (!s->iface && s->socket < 0)
@@ -295,12 +397,15 @@ static void produce(struct pt_block *b, unsigned max)
 	struct sniff_source *s = pt_state(b);
 	struct pt_msg *messages[BATCH];
 	struct pt_error err = PT_ERROR_INIT;
-	int n = live_read(s->live, pt_pool(b), messages, max, &err);
+	int n = live_read(s->live, pt_pool(b), messages, room_for(s, max), &err);
 	if (n > 0) {
 		s->woken = false;
 		is_up(b, s);
 		pt_made(b, (unsigned)n);
 		pt_send_many(b, PT_LOW, messages, (unsigned)n);
+		have_passed(b, s, (unsigned)n);
+	} else if (n == 0 && s->last) {
+		end(b, s);
 	} else if (n == 0) {
 		if (s->woken)
 			tell_if_down(b, s);
@@ -319,26 +424,13 @@ static void produce(struct pt_block *b, unsigned max)
 static void pause_polling(struct pt_block *b, bool paused)
 {
 	struct sniff_source *s = pt_state(b);
-	if (!s->polled || s->paused == paused)
+	if (!s->polled || s->paused == paused || s->ended)
 		return;
 	s->paused = paused;
 	if (paused)
 		uv_poll_stop(&s->poll);
 	else
 		pt_ready(b, true);
-}
-
-static void count_losses(struct pt_block *b)
-{
-	struct sniff_source *s = pt_state(b);
-	uint64_t kernel, memory;
-	if (!s->live)
-		return;
-	live_lost(s->live, &kernel, &memory);
-	if (kernel)
-		pt_lost(b, kernel, "kernel");
-	if (memory)
-		pt_lost(b, memory, "memory");
 }
 
 static void stop(struct pt_block *b)
@@ -397,6 +489,17 @@ static const struct pt_param params[] = {
 	{"retry_s", "How often to look for an interface that has gone, beside news of the kernel's; "
 	 "None: the block fails.", PT_SECONDS(struct sniff_source, retry_s), .fallback = "5",
 	 .flags = PT_OR_NONE, .max = 1e6},
+	{"count", "Ends after so many packets; 0: does not.",
+	 PT_INT(struct sniff_source, count), .fallback = "0", .min = 0, .max = 1e15},
+	{"timeout", "Ends after so long.",
+	 PT_SECONDS(struct sniff_source, timeout_s), .fallback = "None", .min = 0.001, .max = 1e9},
+	{"direction", "What comes in, goes out, or both; what goes out of a loopback interface "
+	 "comes in.", PT_CHOICE(struct sniff_source, direction), .fallback = "inout",
+	 .choices = live_directions},
+	{"fanout_by", "How those that share a number have their part: each whole flows, one packet "
+	 "after the other, or what a processor takes in.",
+	 PT_CHOICE(struct sniff_source, fanout_by), .fallback = "flow",
+	 .choices = live_fanout_words},
 	{NULL},
 };
 /* clang-format on */
@@ -406,12 +509,11 @@ static const struct pt_type sniff_source = {
 	.name = "SniffSource",
 	.summary = "Captures packets from an interface and sends them to the low exit",
 	.help = "Packets have times of nanoseconds. What the kernel had to drop, because this "
-		"engine or "
-		"a sink was too slow, is shown as dropped for the reason kernel. The daemon needs "
-		"CAP_NET_RAW. An interface that goes down or away is waited for, and captured "
-		"again "
-		"when it is back; meanwhile the block has failed. One that is not there at the "
-		"start is refused.",
+		"engine or a sink was too slow, is shown as dropped for the reason kernel. The "
+		"daemon needs CAP_NET_RAW. An interface that goes down or away is waited for, and "
+		"captured again when it is back; meanwhile the block has failed. One that is not "
+		"there at the start is refused. With count or timeout the source is exhausted "
+		"after that; both go on where it is replaced, or the daemon started anew.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "     | [iface]---|->\n"
@@ -424,6 +526,7 @@ static const struct pt_type sniff_source = {
 	.role = PT_SOURCE,
 	.ports = PT_LOW_EXIT,
 	.params = params,
+	.carries = carries,
 	.size = sizeof(struct sniff_source),
 	.init = check,
 	.open = open_interface,
@@ -433,6 +536,7 @@ static const struct pt_type sniff_source = {
 	.produce = produce,
 	.pause = pause_polling,
 	.refresh = count_losses,
+	.progress = tell_progress,
 	.stop = stop,
 	.close = close_interface,
 	.fini = fini,

@@ -45,6 +45,8 @@ struct live {
 	unsigned count;
 };
 
+const char *const live_directions[] = {"inout", "in", "out", NULL};
+
 /* ---- opening ---- */
 
 int live_check_filter(const char *filter, struct pt_error *err)
@@ -144,9 +146,10 @@ static int open_interface(struct live *l, const struct live_config *config, stru
 	l->by_libpcap = dlt == DLT_LINUX_SLL || dlt == DLT_LINUX_SLL2;
 	int rc = config->filter ? set_filter(l, config->filter, err) : 0;
 	if (rc == 0 && config->fanout)
-		rc = live_fanout(pcap_fileno(l->pcap), config->fanout, err);
+		rc = live_fanout(pcap_fileno(l->pcap), config, err);
 	if (rc)
 		return rc;
+	live_set_direction(l, config->direction);
 	if (pcap_setnonblock(l->pcap, 1, words) < 0 || pcap_get_selectable_fd(l->pcap) < 0)
 		return pt_fail(err, -EIO, "iface", "cannot wait for packets of '%s': %s", l->name,
 		               words);
@@ -248,6 +251,22 @@ int live_change(struct live *l, const struct live_filter *f)
 	return l->socket ? live_socket_change(l->socket, &f->program) : attach(l, &program);
 }
 
+void live_set_direction(struct live *l, enum live_direction direction)
+{
+	static const pcap_direction_t words[] = {PCAP_D_INOUT, PCAP_D_IN, PCAP_D_OUT};
+	if (l->socket)
+		live_socket_set_direction(l->socket, direction);
+	else
+		pcap_setdirection(l->pcap, words[direction]);
+}
+
+void live_mute(struct live *l)
+{
+	struct bpf_insn none = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct bpf_program nothing = {1, &none};
+	live_attach(l->socket ? live_socket_fd(l->socket) : pcap_fileno(l->pcap), &nothing);
+}
+
 void live_set_promisc(int fd, bool promisc)
 {
 	struct sockaddr_ll address = {.sll_ifindex = 0};
@@ -263,7 +282,8 @@ void live_set_promisc(int fd, bool promisc)
 bool live_is_other(const struct live *l, const struct live_config *config)
 {
 	return config->snaplen > l->config.snaplen || config->immediate != l->config.immediate ||
-	       config->buffer_size != l->config.buffer_size || config->fanout != l->config.fanout;
+	       config->buffer_size != l->config.buffer_size || config->fanout != l->config.fanout ||
+	       config->fanout_by != l->config.fanout_by;
 }
 
 const char *live_name(const struct live *l)

@@ -8,6 +8,9 @@
 
 struct live;
 
+enum live_direction { LIVE_INOUT, LIVE_IN, LIVE_OUT };
+extern const char *const live_directions[], *const live_fanout_words[];
+
 struct live_config {
 	const char *iface;  /* NULL: the first that is up */
 	int socket;         /* -1, or an AF_PACKET socket: duplicated, not owned */
@@ -16,6 +19,8 @@ struct live_config {
 	bool promisc, immediate;
 	uint64_t buffer_size;
 	int fanout; /* a PACKET_FANOUT group, or 0 */
+	int fanout_by;
+	enum live_direction direction;
 };
 
 /* Whether the filter is one for any kind of link; libpcap's words if not. May ask for names of
@@ -36,6 +41,10 @@ void live_filter_free(struct live_filter *); /* NULL does nothing */
    filter, and can still be read. On cooked interfaces ("any") the kernel may drop packets for some
    microseconds meanwhile. A negative errno: the old one stays. */
 int live_change(struct live *, const struct live_filter *);
+/* From the next packet on. */
+void live_set_direction(struct live *, enum live_direction);
+/* What came before can still be read, and nothing comes any more, until live_change. */
+void live_mute(struct live *);
 /* Whether something in the configuration can only be had by opening it anew: the size of the
    buffer, a greater snaplen, immediate, fanout. */
 bool live_is_other(const struct live *, const struct live_config *);

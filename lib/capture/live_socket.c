@@ -41,6 +41,7 @@ struct live_socket {
 	int fd;
 	uint16_t link_type;
 	bool down;
+	enum live_direction direction;
 	struct live_program
 		program; /* bf_insns NULL: none here, the kernel has it or there is none */
 	size_t slot_size;
@@ -199,12 +200,15 @@ int live_socket_change(struct live_socket *s, const struct live_program *program
 	return rc;
 }
 
-int live_fanout(int fd, int group, struct pt_error *err)
+const char *const live_fanout_words[] = {"flow", "round", "cpu", NULL};
+
+int live_fanout(int fd, const struct live_config *config, struct pt_error *err)
 {
-	int option = group | PACKET_FANOUT_HASH << 16;
+	static const int modes[] = {PACKET_FANOUT_HASH, PACKET_FANOUT_LB, PACKET_FANOUT_CPU};
+	int option = config->fanout | modes[config->fanout_by] << 16;
 	if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &option, sizeof option) == 0)
 		return 0;
-	return pt_fail(err, -errno, "fanout", "cannot join fanout group %d: %s", group,
+	return pt_fail(err, -errno, "fanout", "cannot join fanout group %d: %s", config->fanout,
 	               error_words(-errno));
 }
 
@@ -220,7 +224,7 @@ static int prepare(struct live_socket *s, const struct live_config *config, stru
 		setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 	rc = config->filter ? set_filter(s, config, err) : 0;
 	if (rc == 0 && config->fanout)
-		rc = live_fanout(s->fd, config->fanout, err);
+		rc = live_fanout(s->fd, config, err);
 	return rc;
 }
 
@@ -245,6 +249,7 @@ int live_socket_open(const struct live_config *config, struct live_socket **resu
 		live_socket_close(s);
 		return rc;
 	}
+	s->direction = config->direction;
 	*result = s;
 	return 0;
 }
@@ -345,6 +350,17 @@ static bool is_second_copy(const struct sockaddr_ll *from)
 	return from->sll_hatype == ARPHRD_LOOPBACK && from->sll_pkttype == PACKET_OUTGOING;
 }
 
+void live_socket_set_direction(struct live_socket *s, enum live_direction direction)
+{
+	s->direction = direction;
+}
+
+static bool is_of_direction(const struct live_socket *s, const struct sockaddr_ll *from)
+{
+	return s->direction == LIVE_INOUT ||
+	       (from->sll_pkttype == PACKET_OUTGOING) == (s->direction == LIVE_OUT);
+}
+
 /* false: it is left out. */
 static bool look(const struct live_socket *s, unsigned i, struct live_packet *p)
 {
@@ -352,7 +368,7 @@ static bool look(const struct live_socket *s, unsigned i, struct live_packet *p)
 	const struct slot *slot = &s->slots[i];
 	uint32_t room = (uint32_t)slot->iov.iov_len;
 	struct tpacket_auxdata aux = {.tp_status = 0};
-	if (is_second_copy(&slot->from))
+	if (is_second_copy(&slot->from) || !is_of_direction(s, &slot->from))
 		return false;
 	*p = (struct live_packet){.bytes = slot->iov.iov_base,
 	                          .length = h->msg_len < room ? h->msg_len : room,

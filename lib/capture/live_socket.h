@@ -34,10 +34,12 @@ struct live_program {
 int live_socket_compile(const struct live_config *, struct live_program *, struct pt_error *);
 int live_socket_change(struct live_socket *, const struct live_program *);
 
+void live_socket_set_direction(struct live_socket *, enum live_direction);
+
 /* From one packet to the next; 0 or a negative errno. */
 int live_attach(int fd, const struct bpf_program *);
 
 /* Joins a fanout group. */
-int live_fanout(int fd, int group, struct pt_error *);
+int live_fanout(int fd, const struct live_config *, struct pt_error *);
 
 #endif

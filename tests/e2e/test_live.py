@@ -529,3 +529,105 @@ def test_a_datagram_socket_s_packets_are_cooked(pair, network):
         assert data[2:] == struct.pack(">HH8sH", 1, 6, bytes.fromhex("020000000001") + b"\0\0",
                                        0x806) + arp[14:]
         assert vlan[14:20] == b"\x81\0\0\5\x08\0" and vlan[20:] == tagged()[14:]
+
+
+# ---- as long as is wanted -----------------------------------------------------------------------
+
+def plain(*numbers):
+    return [bytes.fromhex("020000000002020000000001") + b"\x88\xb5" + b"%06d" % n + bytes(40) for n in numbers]
+
+
+def test_it_ends_after_so_many_packets_however_they_come(pair, network):
+    _, right = pair
+    for count in (1, 64, 70, 129):
+        right.create(f"in{count}", f'SniffSource("pr", count={count}, name="n") > QueueSink(name="q")')
+    sent(network, network.left, "pl", *plain(*range(200)))
+    with right.client() as rpc:
+        for count in (1, 64, 70, 129):
+            assert [b for b, _ in caught(rpc, count, f"in{count}")] == plain(*range(count))
+            eventually(lambda: rpc.show(f"in{count}", "n")["state"] == "exhausted")
+            right.finish(f"in{count}")
+            stats = rpc.stats(f"in{count}", "n")
+            assert stats["out"] == count and stats["dropped"] == {}
+            right.ok("start", f"in{count}")  # begins anew
+            assert rpc.show(f"in{count}", "n")["state"] == "running"
+
+
+def test_run_ends_with_the_capture(pair, network, tmp_path):
+    """As tcpdump -c does it."""
+    _, right = pair
+    run = subprocess.Popen([*right.prefix, program("ptctl"), "-s", right.socket, "run",
+                            f'SniffSource("pr", count=3) > WrpcapSink("{tmp_path}/out.pcap")'],
+                           stderr=subprocess.PIPE, text=True)
+    with right.client() as rpc:
+        eventually(lambda: [e for e in rpc.call("engine.list")["engines"] if e["state"] == "draining"])
+        sent(network, network.left, "pl", *plain(*range(5)))
+        assert run.communicate(timeout=DEADLINE)[1].strip() == "3 in, 3 out"
+    assert [p[0] for p in makers.read(tmp_path / "out.pcap")] == plain(0, 1, 2)
+
+
+def test_a_count_goes_on_in_the_successor(pair, network):
+    _, right = pair
+    right.create("in", 'n = SniffSource("pr", count=10); q = QueueSink(); n > q')
+    with right.client() as rpc:
+        sent(network, network.left, "pl", *plain(*range(4)))
+        assert len(caught(rpc, 4)) == 4
+        right.ok("set", "in.n", "promisc=false")
+        sent(network, network.left, "pl", *plain(*range(4, 12)))
+        assert [b for b, _ in caught(rpc, 6)] == plain(*range(4, 10))
+        eventually(lambda: rpc.show("in", "n")["state"] == "exhausted")
+        right.ok("set", "in.n", "count=12")  # what the kernel had at the end may be among them
+        sent(network, network.left, "pl", *plain(*range(20, 24)))
+        more = [b for b, _ in caught(rpc, 2)]
+        assert more == sorted(more) and set(more) < set(plain(10, 11, 20, 21))
+        right.ok("set", "in.n", "count=5")
+        eventually(lambda: rpc.show("in", "n")["state"] == "exhausted")
+        assert rpc.stats("in")["unexplained"] == 0 and rpc.stats("in", "n")["dropped"] == {}
+
+
+def test_it_ends_after_so_long_with_what_came_before(pair, network):
+    """What came is in the ring when the time is up, since its block is not full."""
+    _, right = pair
+    right.create("in", 'n = SniffSource("pr", timeout="500ms"); q = QueueSink(); n > q')
+    sent(network, network.left, "pl", *plain(1, 2))
+    with right.client() as rpc:
+        eventually(lambda: rpc.show("in", "n")["state"] == "exhausted")
+        passed = rpc.stats("in", "n")["out"]  # a slow machine may have sent too late
+        sent(network, network.left, "pl", *plain(3))
+        right.finish("in")
+        assert rpc.stats("in", "n")["out"] == passed and rpc.stats("in")["unexplained"] == 0
+        assert [b for b, _ in caught(rpc, passed)] == plain(1, 2)[:passed] if passed else True
+        right.create("long", 'n = SniffSource("pr", timeout="1h"); q = QueueSink(); n > q')
+        sent(network, network.left, "pl", *plain(4))
+        assert [b for b, _ in caught(rpc, 1, "long")] == plain(4)
+        right.ok("set", "long.n", "timeout=1ms")
+        eventually(lambda: rpc.show("long", "n")["state"] == "exhausted")
+
+
+@pytest.mark.parametrize("direction, wanted", [("in", [1, 3]), ("out", [2]), ("inout", [1, 2, 3])])
+def test_one_direction_of_an_interface(pair, network, direction, wanted):
+    _, right = pair
+    right.create("in", f'n = SniffSource("pr", direction="{direction}", immediate=true); q = QueueSink(); n > q')
+    sniffed(right, network, network.right, "SOCK_RAW", "pr", f", direction='{direction}'", engine="socket")
+    for number, side, device in ((1, network.left, "pl"), (2, network.right, "pr"), (3, network.left, "pl")):
+        sent(network, side, device, *plain(number))
+    with right.client() as rpc:
+        for engine in ("in", "socket"):
+            assert [b for b, _ in caught(rpc, len(wanted), engine)] == plain(*wanted)
+            assert rpc.stats(engine, "n")["out"] == len(wanted)
+        right.ok("set", "in.n", "direction=out")
+        sent(network, network.left, "pl", *plain(4))
+        sent(network, network.right, "pr", *plain(5))
+        assert [b for b, _ in caught(rpc, 1)] == plain(5)
+
+
+@pytest.mark.parametrize("by", ["flow", "round", "cpu"])
+def test_an_interface_is_shared(pair, network, by):
+    _, right = pair
+    for n in range(2):
+        right.create(f"in{n}", f'n = SniffSource("pr", fanout=7, fanout_by="{by}"); q = Sink(); n > q')
+    sent(network, network.left, "pl", *plain(*range(100)))
+    with right.client() as rpc:
+        eventually(lambda: sum(rpc.stats(f"in{n}", "n")["out"] for n in range(2)) == 100)
+        if by == "round":
+            assert {rpc.stats(f"in{n}", "n")["out"] for n in range(2)} == {50}
