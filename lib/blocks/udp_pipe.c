@@ -3,10 +3,14 @@
 #include <pipetool/block.h>
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "net/address.h"
 #include "net/datagram.h"
 #include "net/group.h"
+#include "net/watch.h"
+#include <errno.h>
 #include <jansson.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +20,11 @@ struct udp {
 	uint64_t limit;
 	char *interface;
 	int64_t ttl;
+	double retry_s;
 	struct datagram datagram;
+	bool failed;
+	unsigned index; /* of the interface that it was opened on; 0: none was named */
+	struct net_watch *watch;
 	bool taken_over; /* another block's socket and peer, which are taken over */
 };
 
@@ -55,10 +63,45 @@ static void server_received(struct pt_block *b, struct pt_msg *m,
 	datagram_has_peer(d);
 }
 
+/* ---- a socket that is of no use any more ---- */
+
+/* Until it is opened anew, it is still tried. */
+static void failed(struct pt_block *b, int code, const char *what)
+{
+	struct udp *u = pt_state(b);
+	if (u->retry_s <= 0 || u->failed) {
+		pt_report(b, code, "%s: %s", what, error_words(code));
+		return;
+	}
+	u->failed = true;
+	pt_failed(b, code, "%s: %s; it is opened anew", what, error_words(code));
+	pt_retry(b, u->retry_s);
+	pt_ready(b, true);
+}
+
+/* The kernel does not tell those who are bound to one that it is another now. */
+static void on_news(void *arg)
+{
+	struct udp *u = pt_state(arg);
+	if (if_nametoindex(u->interface) != u->index)
+		failed(arg, -ENODEV, u->interface);
+}
+
+static void start(struct pt_block *b)
+{
+	struct udp *u = pt_state(b);
+	u->failed = false;
+	u->index = u->interface ? if_nametoindex(u->interface) : 0;
+	if (u->index && u->retry_s > 0)
+		u->watch = net_watch_new(pt_loop(b), on_news, b);
+	datagram_start(&u->datagram);
+}
+
 static int client_init(struct pt_block *b, struct pt_error *err)
 {
 	struct udp *u = pt_state(b);
 	datagram_init(&u->datagram, b, &u->limit, client_received);
+	u->datagram.failed = failed;
 	u->datagram.has_peer = true;
 	return 0;
 }
@@ -67,6 +110,7 @@ static int server_init(struct pt_block *b, struct pt_error *err)
 {
 	struct udp *u = pt_state(b);
 	datagram_init(&u->datagram, b, &u->limit, server_received);
+	u->datagram.failed = failed;
 	return 0;
 }
 
@@ -132,22 +176,14 @@ static int client_open(struct pt_block *b, struct pt_error *err)
 static int server_open(struct pt_block *b, struct pt_error *err)
 {
 	struct udp *u = pt_state(b);
-	u->datagram.has_peer = false;
-	u->datagram.peer_length = 0;
 	const struct group_way way = way_of(u);
+	if (!pt_comes_back(b)) {
+		u->datagram.has_peer = false;
+		u->datagram.peer_length = 0;
+	}
 	if (is_carried(b, u, "udp-bind"))
 		return 0;
 	return group_bind(u->addr, (int)u->port, &way, &u->datagram.fd, err);
-}
-
-static void client_start(struct pt_block *b)
-{
-	datagram_start(datagram(b));
-}
-
-static void server_start(struct pt_block *b)
-{
-	datagram_start(datagram(b));
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -188,7 +224,10 @@ static json_t *describe(struct pt_block *b)
 
 static void stop(struct pt_block *b)
 {
-	datagram_stop(datagram(b));
+	struct udp *u = pt_state(b);
+	net_watch_free(u->watch);
+	u->watch = NULL;
+	datagram_stop(&u->datagram);
 }
 
 static int close_pipe(struct pt_block *b, struct pt_error *err)
@@ -205,8 +244,8 @@ static void fini(struct pt_block *b)
 #define UDP_PIPE                                                                              \
 	.api = PT_API, .role = PT_SOURCE, .size = sizeof(struct udp), .outside = "wire",      \
 	.describe = describe, .refresh = refresh, .produce = produce, .push_many = push_many, \
-	.changed = changed, .stop = stop, .take_over = take_over, .close = close_pipe,        \
-	.fini = fini
+	.changed = changed, .start = start, .stop = stop, .take_over = take_over,             \
+	.close = close_pipe, .fini = fini
 
 #define LIMIT_ROW                                                                        \
 	{                                                                                \
@@ -218,9 +257,18 @@ static void fini(struct pt_block *b)
 #define WAY_ROWS                                                                                  \
 	{"interface", "By which interface it sends and receives, above all to and from a group.", \
 	 PT_STRING(struct udp, interface), "None"},                                               \
+		{"ttl",                                                                           \
+	         "How many hops a datagram may go; of groups 1 where nothing is said.",           \
+	         PT_INT(struct udp, ttl),                                                         \
+	         "None",                                                                          \
+	         .min = 1,                                                                        \
+	         .max = 255},                                                                     \
 	{                                                                                         \
-		"ttl", "How many hops a datagram may go; of groups 1 where nothing is said.",     \
-			PT_INT(struct udp, ttl), "None", .min = 1, .max = 255                     \
+		"retry_s",                                                                        \
+			"Opens the socket anew, and asks for names again, when it can neither "   \
+			"send nor receive, or its interface is another: at once, then every so "  \
+			"many seconds; None: does not.",                                          \
+			PT_SECONDS(struct udp, retry_s), "None", .max = 1e6                       \
 	}
 
 static const struct pt_type udp_client_pipe = {
@@ -252,7 +300,6 @@ static const struct pt_type udp_client_pipe = {
 	.init = client_init,
 	.open = client_open,
 	.carry = client_carry,
-	.start = client_start,
 };
 
 static const struct pt_type udp_server_pipe = {
@@ -286,7 +333,6 @@ static const struct pt_type udp_server_pipe = {
 	.init = server_init,
 	.open = server_open,
 	.carry = server_carry,
-	.start = server_start,
 };
 
 PT_TYPES(udp_pipe, &udp_client_pipe, &udp_server_pipe);

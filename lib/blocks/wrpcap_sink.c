@@ -28,6 +28,7 @@ struct wrpcap_sink {
 	int format, compress; /* -1: by the name */
 	bool gz, append;
 	struct rotate rotate;
+	double retry_s;
 
 	struct capture_writer *writer;
 	uint64_t begun_ns;
@@ -90,10 +91,9 @@ static int check(struct pt_block *b, struct pt_error *err)
 		rc = pt_fail(err, -EINVAL, "rotate",
 		             "makes files of its own: give fname as a path, or leave out rotate");
 	if (s->rotate.files && !rotates(s))
-		rc = pt_fail(
-			err, -EINVAL, "rotate.files",
-			"says how many files are taken_over, but not when one ends; give size or "
-			"seconds");
+		rc = pt_fail(err, -EINVAL, "rotate.files",
+		             "says how many files are kept, but not when one ends; give size or "
+		             "seconds");
 	return rc;
 }
 
@@ -321,8 +321,12 @@ static void start(struct pt_block *b)
 
 static void fail(struct pt_block *b, struct wrpcap_sink *s, int code, struct pt_error *err)
 {
+	bool again = s->retry_s > 0 && !is_handed(s);
 	if (!s->failed)
-		pt_failed(b, code, "%s", pt_error_text(err, error_words(code)));
+		pt_failed(b, code, "%s%s", pt_error_text(err, error_words(code)),
+		          again ? "; it is tried again, and what comes is lost meanwhile" : "");
+	if (!s->failed && again)
+		pt_retry(b, s->retry_s);
 	s->failed = true;
 	atomic_store(&s->full, false);
 	pt_full(b, false);
@@ -494,6 +498,8 @@ static const struct pt_param params[] = {
 	{"compress", "How the file is compressed. None goes by the name: .gz, .zst and .lz4, else "
 	 "it is not.", PT_CHOICE(struct wrpcap_sink, compress), .fallback = "None",
 	 .choices = pack_words},
+	{"retry_s", "After a failed write, how often to try to go on behind the last whole packet; "
+	 "None: does not.", PT_SECONDS(struct wrpcap_sink, retry_s), .fallback = "None", .max = 1e6},
 	{NULL},
 };
 /* clang-format on */

@@ -40,7 +40,7 @@ struct pt_block *block_new(struct pt_engine *e, const char *name, const struct p
 
 bool pt_comes_back(const struct pt_block *b)
 {
-	return b->engine->comes_back;
+	return b->engine->comes_back || b->comes_back;
 }
 
 int block_init(struct pt_block *b, const struct param_env *env, struct pt_error *err)

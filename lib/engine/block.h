@@ -79,6 +79,7 @@ struct pt_block {
 	double retry_s;
 	bool retry_due;
 	uint64_t revived_ns; /* when it was started for that */
+	bool comes_back;     /* is being opened for that */
 
 	/* its turns, and who is held back: flow.h */
 	struct wires *entries; /* all links that lead to it; NULL: none */

@@ -87,7 +87,9 @@ static void reopen_work(struct job *job)
 		struct revived *one = &r->blocks[i];
 		size_t before = r->err.count;
 		block_close(one->block, NULL);
+		one->block->comes_back = true;
 		one->code = block_open(one->block, &r->err);
+		one->block->comes_back = false;
 		if (!one->code)
 			continue;
 		block_close(one->block, NULL);

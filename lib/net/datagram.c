@@ -58,11 +58,32 @@ static unsigned send_vector(struct datagram *d, struct pt_msg *const *messages, 
 	return sent > 0 ? (unsigned)sent : 0;
 }
 
+/* Not a word of the kernel's about one message, or that it has no room. */
+static bool is_of_socket(int error)
+{
+	return error != EMSGSIZE && error != EPERM && error != EACCES && error != ENOMEM;
+}
+
+static void tell(struct datagram *d, int error, const char *what)
+{
+	if (d->failed && is_of_socket(error))
+		d->failed(d->block, -error, what);
+	else
+		pt_report(d->block, -error, "%s: %s", what, error_words(error));
+}
+
 /* What became of the first messages: sent, or the first one dropped; none: the socket is full. */
 struct fate {
 	unsigned count;
 	const char *why;
 };
+
+static void tell_unsent(struct datagram *d, const struct pt_msg *m, int error)
+{
+	char *what = must_printf("cannot send %u bytes", m->length);
+	tell(d, error, what);
+	free(what);
+}
 
 /* ECONNREFUSED: what was sent before found nobody at the peer's port, which is told only now and is
    not this message's fault. */
@@ -77,8 +98,7 @@ static struct fate try_to_send(struct datagram *d, struct pt_msg *const *message
 			return (struct fate){.count = 0};
 		if (error == EINTR)
 			continue;
-		pt_report(d->block, -error, "cannot send %u bytes: %s", messages[0]->length,
-		          error_words(error));
+		tell_unsent(d, messages[0], error);
 		if (error != ECONNREFUSED || refused)
 			return (struct fate){.count = 1,
 			                     .why = error == EMSGSIZE ? "too-long" : "unsent"};
@@ -197,7 +217,7 @@ void datagram_produce(struct datagram *d, unsigned max)
 		return;
 	}
 	if (n < 0) /* told by ICMP: nobody listens at the peer's port; it may later */
-		pt_report(b, -errno, "the peer cannot be reached: %s", error_words(errno));
+		tell(d, errno, "the peer cannot be reached");
 	for (int i = 0; i < n; i++) {
 		struct pt_msg *m = pt_msg_new(pt_pool(b), d->buffers + (size_t)i * DATAGRAM_MAX,
 		                              headers[i].msg_len);

@@ -18,6 +18,8 @@ struct datagram {
 	/* A datagram came: takes the message. */
 	void (*received)(struct pt_block *, struct pt_msg *, const struct sockaddr_storage *from,
 	                 socklen_t from_length);
+	/* The socket is of no use any more, or not for this peer: to be opened anew; or NULL. */
+	void (*failed)(struct pt_block *, int code, const char *what);
 	struct sockaddr_storage peer; /* where to; peer_length 0: connected, or not known yet */
 	socklen_t peer_length;
 	bool has_peer; /* else what is pushed waits */

@@ -317,8 +317,8 @@ void pt_adopt(struct pt_block *, struct uv_handle_s *);
  * asked for is closed. Bytes are valid until `start` returns; NULL: none were carried.
  */
 /* [any thread] In `open`: the daemon itself brings the engine back, after a crash or a boot, to
-   what it was; files that were being written go on, also where nothing is left of them but their
-   names. */
+   what it was, or the engine a block that has failed; files that were being written go on, also
+   where nothing is left of them but their names. */
 bool pt_comes_back(const struct pt_block *);
 
 enum pt_carry_to {

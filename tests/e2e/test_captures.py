@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Capture files, read and written: what Scapy, tcpdump and tshark find in them is the measure."""
+import contextlib
 import gzip
 import itertools
 import os
 import pathlib
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -558,3 +560,44 @@ def test_a_ring_begins_its_next_file(daemon, tmp_path):
     daemon.ok("send", "e.s", "two")
     daemon.ok("stop", "e")
     assert [read_raw(tmp_path / f"ring.0000{n}.pcap") for n in (1, 2)] == [[b"one"], [b"two"]]
+
+
+@pytest.mark.parametrize("name", ["out.pcap", "out.pcapng", "out.pcap.zst"])
+def test_a_sink_goes_on_behind_what_is_there_when_the_disk_has_room_again(daemons, tmp_path, name):
+    if os.getuid() != 0:
+        pytest.skip("a full disk needs a mount")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    daemon = daemons(prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k t "$0" && exec "$@"', str(disk)])
+    disk = pathlib.Path(f"/proc/{daemon.process.pid}/root{disk}")
+    inside = str(tmp_path / "disk" / name)
+    daemon.call("engine.create", {"engine": "e", "start": True, "text":
+                f'f = CLIFeeder(); w = WrpcapSink("{inside}", linktype=1, retry_s=0.1); f > w'})
+    with daemon.client() as rpc:
+        rpc.send("e", "f", "before " + "x" * 60)
+        eventually(lambda: b"before" in subprocess.run(["zstd", "-dcf", disk / name], capture_output=True,
+                                                       check=False).stdout)
+        with open(disk / "ballast", "wb", buffering=0) as ballast, contextlib.suppress(OSError):
+            while ballast.write(b"b" * 4096):
+                pass
+
+        def failed():
+            rpc.send("e", "f", os.urandom(3000).hex())
+            return rpc.stats("e", "w")["dropped"].get("write-error")
+        eventually(failed)
+        eventually(lambda: "it is tried again" in daemon.log())
+        (disk / "ballast").unlink()
+        eventually(lambda: rpc.show("e", "w")["state"] == "running")
+        rpc.send("e", "f", "after " + "x" * 60)
+        daemon.ok("stop", "e")
+        lost = sum(rpc.stats("e", "w")["dropped"].values())
+        assert rpc.stats("e")["unexplained"] == 0 and lost
+        written = rpc.stats("e", "w")["out"]
+    shutil.copy(disk / name, tmp_path / name)
+    whole = tmp_path / name
+    if whole.suffix == ".zst":
+        subprocess.run(["zstd", "-q", "-d", whole], check=True)
+        whole = whole.with_suffix("")
+    got = [bytes(p[0]) for p in makers.read(whole)]
+    assert got[0].startswith(b"before ") and got[-1].startswith(b"after ") and len(got) == written
+    assert [f.name for f in disk.iterdir()] == [name]

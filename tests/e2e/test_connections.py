@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import DEADLINE, eventually
+from conftest import DEADLINE, eventually, ip
 from sockets import (accept, address, connected, data_of, dropped, exhausted, listener, name_of, read_all, read_exactly,
                      received, reset, settled)
 
@@ -307,3 +307,56 @@ def test_all_clients_go_on_in_the_successor_and_a_relay_ends_them_all(daemon, rp
             assert read_all(peer) == b""
     exhausted(rpc, "e", "t")
     settled(rpc, "e")
+
+
+# ---- UDP, opened anew ---------------------------------------------------------------------------
+
+def test_udp_goes_on_when_its_interface_is_made_anew(daemons, network):
+    """A group's membership and what is bound to an interface end with it; the kernel tells nobody."""
+    left, right = (daemons(prefix=network.inside(side)) for side in (network.left, network.right))
+    right.create("in", "u = UDPServerPipe('239.1.2.3', 7100, interface='pr', retry_s=0.1); q = QueueSink(); u > q")
+    left.create("out", "f = CLIFeeder(); u = UDPClientPipe('239.1.2.3', 7100, interface='pl', retry_s=0.1); f > u")
+    with left.client() as lrpc, right.client() as rpc:
+        def through(text):
+            lrpc.send("out", "f", text)
+            return text in [data_of(m).decode() for m in rpc.recv("in", "q", 100, 0.1)]
+        for n in range(3):
+            eventually(lambda: through(f"round {n}"))
+            ip("-n", network.left, "link", "del", "pl")
+            ip("-n", network.left, "link", "add", "pl", "type", "veth", "peer", "name", "pr", "netns", network.right)
+            for side, device, own in ((network.left, "pl", "10.9.0.1/24"), (network.right, "pr", "10.9.0.2/24")):
+                ip("-n", side, "link", "set", device, "up")
+                ip("-n", side, "address", "add", own, "dev", device)
+        eventually(lambda: through("last"))
+        eventually(lambda: rpc.show("in", "u")["state"] == lrpc.show("out", "u")["state"] == "running")
+        assert lrpc.stats("out")["unexplained"] == rpc.stats("in")["unexplained"] == 0
+
+
+@pytest.mark.parametrize("retry", ["0.05", "None"])
+def test_udp_asks_for_the_name_again(daemons, network, retry, tmp_path):
+    """The peer's name leads to another address, since the first has nobody at its port."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("10.9.0.2 peer.test\n")
+    script = 'mount --make-rprivate / && mount --bind "$0" /etc/hosts && exec "$@"'
+    inside = ["unshare", "-m", "sh", "-c", script, str(hosts)]
+    left = daemons(prefix=[*network.inside(network.left), *inside])
+    ip("-n", network.right, "address", "add", "10.9.0.3/24", "dev", "pr")
+    left.create("e", f"f = CLIFeeder(); u = UDPClientPipe('peer.test', 7300, retry_s={retry}); f > u")
+    receiver = subprocess.Popen([*network.inside(network.right), "socat", "-u", "UDP-RECV:7300,bind=10.9.0.3",
+                                 "STDOUT"], stdout=subprocess.PIPE)
+    try:
+        with left.client() as rpc:
+            rpc.send("e", "f", "to nobody")
+            eventually(lambda: rpc.send("e", "f", "x") or rpc.stats("e", "u")["errors"] > 0)
+            hosts.write_text("10.9.0.3 peer.test\n")
+            if retry == "None":
+                assert rpc.show("e", "u")["now"]["peer"] == "10.9.0.2:7300"
+                return
+            eventually(lambda: rpc.send("e", "f", "x") or
+                       rpc.show("e", "u").get("now", {}).get("peer") == "10.9.0.3:7300")
+            eventually(lambda: rpc.show("e", "u")["state"] == "running")
+            rpc.send("e", "f", "found\n")
+            assert receiver.stdout.readline().endswith(b"found\n")
+    finally:
+        receiver.kill()
+        receiver.communicate()
