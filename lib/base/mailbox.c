@@ -16,7 +16,8 @@ static void on_wake(uv_async_t *wake)
 {
 	struct mailbox *box = wake->data;
 	uint64_t until = box->turn_ns ? uv_hrtime() + box->turn_ns : UINT64_MAX;
-	if (!box->taken)
+	struct pt_letter *left_over = box->taken;
+	if (!left_over)
 		box->taken = take(box);
 	while (box->taken) {
 		struct pt_letter *letter = box->taken;
@@ -27,6 +28,8 @@ static void on_wake(uv_async_t *wake)
 		uv_async_send(wake);
 		return;
 	}
+	if (left_over) /* what came meanwhile had one wake with it */
+		uv_async_send(wake);
 }
 
 int mailbox_init(struct mailbox *box, uv_loop_t *loop, uint64_t turn_ns)

@@ -97,4 +97,33 @@ START_TEST(a_turn_has_its_length)
 }
 END_TEST
 
-UNIT_TESTS("base/mailbox", each_is_read_in_the_order_of_its_writers, a_turn_has_its_length)
+static struct pt_letter late;
+
+static void read_at_once(struct pt_letter *letter)
+{
+	count++;
+}
+
+static void read_and_write(struct pt_letter *letter)
+{
+	late.read = read_at_once;
+	mailbox_post(&box, &late);
+	read_slowly(letter);
+}
+
+/* Its wake is one with that for the rest of the turn. */
+START_TEST(what_comes_at_the_end_of_a_turn_is_read)
+{
+	struct pt_letter letters[2] = {{.read = read_and_write}, {.read = read_at_once}};
+	begin(50000);
+	mailbox_post(&box, &letters[0]);
+	mailbox_post(&box, &letters[1]);
+	for (int i = 0; i < 100; i++)
+		uv_run(&loop, UV_RUN_NOWAIT);
+	ck_assert_uint_eq(count, 3);
+	end();
+}
+END_TEST
+
+UNIT_TESTS("base/mailbox", each_is_read_in_the_order_of_its_writers, a_turn_has_its_length,
+           what_comes_at_the_end_of_a_turn_is_read)
