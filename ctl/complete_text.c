@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pipe text that is not finished: where the cursor stands in it, and what may follow there. */
 #include "base/json.h"
+#include "base/utf8.h"
 #include "base/buf.h"
 #include "ctl/complete.h"
+#include "lang/lex.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,6 @@ enum last { LAST_BEGIN, LAST_NAME, LAST_VALUE, LAST_CLOSE, LAST_EQUALS, LAST_COM
 
 struct scan {
 	const char *text;
-	size_t at;
 	enum last last;
 	char name[NAME_MAX_LENGTH + 1]; /* the last one */
 	unsigned depth;                 /* of brackets */
@@ -32,42 +33,14 @@ struct scan {
 
 /* ---- reading ---- */
 
-static bool is_name(char c)
+/* Quotes that are open at the end. */
+static void take_open_text(struct scan *s, const struct token *t)
 {
-	return isalnum((unsigned char)c) || c == '_';
-}
-
-static void pass_name(struct scan *s)
-{
-	size_t length = 0;
-	while (is_name(s->text[s->at + length]))
-		length++;
-	if (!s->text[s->at + length]) {
-		s->partial = s->at;
-	} else {
-		snprintf(s->name, sizeof s->name, "%.*s", (int)length, s->text + s->at);
-		s->last = isdigit((unsigned char)*s->name) ? LAST_VALUE : LAST_NAME;
-	}
-	s->at += length;
-}
-
-static void pass_string(struct scan *s)
-{
-	char mark = s->text[s->at];
-	const char *at = s->text + s->at;
-	size_t marks = at[1] == mark && at[2] == mark ? 3 : 1;
-	for (at += marks; *at && strncmp(at, (char[]){mark, mark, mark}, marks) != 0; at++)
-		if (*at == '\\' && at[1])
-			at++;
-	if (!*at) {
-		s->inside = true;
-		s->quote = marks == 1 ? mark : 0;
-		s->content = s->at + marks;
-		s->at += strlen(s->text + s->at);
-	} else {
-		s->at = (size_t)(at - s->text) + marks;
-	}
-	s->last = LAST_VALUE;
+	const char *at = t->text + strcspn(t->text, "'\"");
+	size_t marks = at[1] == *at && at[2] == *at ? 3 : 1;
+	s->inside = true;
+	s->quote = marks == 1 ? *at : 0;
+	s->content = (size_t)(at - s->text) + marks;
 }
 
 static void open_bracket(struct scan *s, char bracket)
@@ -82,9 +55,8 @@ static void open_bracket(struct scan *s, char bracket)
 	s->last = LAST_COMMA;
 }
 
-static void pass_mark(struct scan *s, char mark)
+static void take_mark(struct scan *s, char mark)
 {
-	s->at++;
 	if (strchr("([{", mark)) {
 		open_bracket(s, mark);
 	} else if (strchr(")]}", mark)) {
@@ -98,30 +70,46 @@ static void pass_mark(struct scan *s, char mark)
 		s->position += !*s->key;
 		*s->key = '\0';
 		s->last = LAST_COMMA;
-	} else if ((mark == ';' || mark == '\n') && !s->depth) {
+	} else if (mark == ';' && !s->depth) {
 		s->last = LAST_BEGIN;
-	} else if (strchr("<>^%/", mark)) {
+	} else {
+		s->last = LAST_VALUE;
+	}
+}
+
+static void take_token(struct scan *s, const struct token *t)
+{
+	bool at_end = !t->text[t->length],
+	     is_word = t->kind == TOKEN_NAME || t->kind == TOKEN_NUMBER;
+	if (is_word && at_end) {
+		s->partial = (size_t)(t->text - s->text);
+	} else if (t->kind == TOKEN_NAME) {
+		snprintf(s->name, sizeof s->name, "%.*s", (int)t->length, t->text);
+		s->last = LAST_NAME;
+	} else if (t->kind == TOKEN_MARK) {
+		take_mark(s, *t->text);
+	} else if (t->kind == TOKEN_NEWLINE) {
+		s->last = LAST_BEGIN;
+	} else if (t->kind == TOKEN_LINK || *t->text == '/') {
 		s->last = LAST_LINK;
-	} else if (!isspace((unsigned char)mark)) {
+	} else {
+		if (t->kind == TOKEN_BAD && t->wrong && at_end)
+			take_open_text(s, t);
 		s->last = LAST_VALUE;
 	}
 }
 
 static void scan_text(struct scan *s)
 {
-	while (s->text[s->at]) {
-		char c = s->text[s->at];
-		s->partial = strlen(s->text);
-		s->comment = c == '#';
-		if (c == '\'' || c == '"')
-			pass_string(s);
-		else if (c == '#')
-			s->at += strcspn(s->text + s->at, "\n");
-		else if (is_name(c))
-			pass_name(s);
-		else
-			pass_mark(s, c);
+	struct lex lex;
+	const char *end = s->text, *newline;
+	s->partial = strlen(s->text);
+	for (lex_init(&lex, s->text, s->partial); lex.token.kind != TOKEN_END; lex_advance(&lex)) {
+		take_token(s, &lex.token);
+		end = lex.token.text + lex.token.length;
 	}
+	newline = strrchr(end, '\n');
+	s->comment = strchr(newline ? newline : end, '#');
 }
 
 /* ---- what may follow ---- */
@@ -225,6 +213,8 @@ static void in_statement(struct text *t, const char *engine, enum text_part part
 
 void complete_text(struct completion *c, const char *engine, enum text_part part)
 {
+	if (utf8_valid(c->word, strlen(c->word)) != strlen(c->word))
+		return;
 	struct text t = {
 		c, {.text = c->word, .keys = json_object(), .blocks = json_object()}, NULL};
 	scan_text(&t.scan);

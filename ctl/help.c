@@ -79,7 +79,9 @@ void help_verb(struct buf *b, const struct verb *verb)
 {
 	const struct argv argv = verb_argv(verb);
 	struct buf line = BUF_INIT;
-	buf_addf(b, "ptctl %s — %s\n", verb->name, verb->summary);
+	buf_addf(&line, "ptctl %s — %s", verb->name, verb->summary);
+	help_paragraph(b, line.data, 0);
+	buf_clear(&line);
 	argv_usage(&line, &argv);
 	buf_addc(b, '\n');
 	help_paragraph(b, line.data, 2);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/near.h"
 #include "ctl/follow.h"
 #include "ctl/out.h"
 #include <string.h>
@@ -101,17 +102,20 @@ static int look(struct waiting *w, struct pt_error *err)
 
 static int check_states(struct ctl *ctl, struct pt_error *err)
 {
-	size_t i, k;
+	size_t i;
 	json_t *state;
 	json_array_foreach (ctl_many(ctl, "state"), i, state) {
-		for (k = 0; states[k]; k++)
-			if (!strcmp(states[k], json_string_value(state)))
-				break;
-		if (!states[k])
-			return pt_fail(err, -PT_EREQUEST, "state",
-			               "'%s' is no state; there are running, stopped, exhausted, "
-			               "failed, drained and gone",
-			               json_string_value(state));
+		struct near near = near_init(json_string_value(state));
+		bool known = false;
+		for (const char *const *other = states; *other; other++) {
+			known |= !strcmp(near.wanted, *other);
+			near_try(&near, *other);
+		}
+		if (!known)
+			return pt_fail(err, -PT_EREQUEST, "state", "'%s' is no state%s",
+			               near.wanted,
+			               near_say(&near, "; there are running, stopped, exhausted, "
+			                               "failed, drained and gone"));
 	}
 	return 0;
 }
@@ -125,6 +129,20 @@ static const char *state_of(const struct waiting *w)
 	return text_of(w->ctl->block ? block_of(w) : w->stats, "state");
 }
 
+static int time_is_up(const struct waiting *w, double limit_s, struct pt_error *err)
+{
+	size_t i;
+	json_t *state;
+	struct buf wanted = BUF_INIT;
+	json_array_foreach (ctl_many(w->ctl, "state"), i, state)
+		buf_addf(&wanted, "%s%s", i ? " or " : "", json_string_value(state));
+	int code = pt_fail(err, -PT_ETIMEOUT, NULL, "'%s' is not %s after %g s: it is %s",
+	                   ctl_text(w->ctl, "engine[.block]"), wanted.data, limit_s,
+	                   w->stats ? state_of(w) : "not there");
+	buf_free(&wanted);
+	return code;
+}
+
 static int wait_until(struct waiting *w, double limit_s, json_t **result, struct pt_error *err)
 {
 	double end_s = clock_s() + limit_s;
@@ -133,10 +151,7 @@ static int wait_until(struct waiting *w, double limit_s, json_t **result, struct
 	while (!code && !(code = look(w, err)) && !(came = which(w))) {
 		double left_s = end_s - clock_s();
 		if (left_s <= 0)
-			return pt_fail(err, -PT_ETIMEOUT, NULL,
-			               "'%s' is not so after %g s: it is %s",
-			               ctl_text(w->ctl, "engine[.block]"), limit_s,
-			               w->stats ? state_of(w) : "not there");
+			return time_is_up(w, limit_s, err);
 		code = follow_wait(w->client, left_s < LOOK_S ? left_s : LOOK_S, err);
 	}
 	if (!code)

@@ -103,6 +103,8 @@ START_TEST(a_statement_begins_with_a_type_or_a_block)
 	offers("create|x|aa = Drain(); aa > bb >> ^ a", "aa = Drain(); aa > bb >> ^ aa+ ");
 	offers("create|x|# TCPL", "");
 	offers("create|x|# a\nTCPL", "# a\nTCPListenPipe(+ ");
+	offers("create|x|a = Drain( # TCP", "");
+	offers("create|x|a = Drain()\nb = TCPL", "a = Drain()\nb = TCPListenPipe(+ ");
 	offers("create|x|a", "");
 }
 END_TEST
@@ -136,6 +138,7 @@ START_TEST(values_follow_their_kinds)
 	offers("run|QueueSink('1k', '''b", "");
 	offers("run|QueueSink('1k', 'b", "QueueSink('1k', 'block'+ ");
 	offers("run|TransformDrain(f=\"rev", "TransformDrain(f=\"reverse\"+ ");
+	offers("run|TransformDrain(r'tr", "TransformDrain(r'truncate(+ ");
 	offers("run|TransformDrain('tr", "TransformDrain('truncate(+ ");
 	offers("run|FilterDrain('bp", "FilterDrain('bpf + ");
 	offers("run|UDPDrain(port=", "UDPDrain(port=1234+ ");
