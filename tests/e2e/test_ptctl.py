@@ -527,6 +527,7 @@ def test_wait_for_a_state(daemon):
     assert came(before) == (0, "running\n")
     daemon.ok("send", "e.s", "one")
     late = daemon.ptctl("wait", "e.q", "drained", "stopped", "--timeout", "0.1")
+    assert "'e.q' is not drained or stopped after 0.1 s: it is running" in late.err
     assert late.code == 4 and "it is running" in late.err
     exhausted, drained = waiting("e.s", "exhausted"), waiting("e.q", "drained")
     daemon.ok("close", "e.s")
@@ -540,6 +541,7 @@ def test_wait_for_a_state(daemon):
     daemon.ok("destroy", "e")
     assert came(gone) == (0, "gone\n")
     assert daemon.ptctl("wait", "e", "nonsense").code == 2
+    assert "did you mean 'running'?" in daemon.ptctl("wait", "e", "runing").err
     assert json.loads(daemon.ok("-j", "wait", "e.q", "gone")) == {"state": "gone"}
 
 
