@@ -8,13 +8,49 @@
 #include <string.h>
 #include <unistd.h>
 
-struct ask *ask_new(struct engine *engine, engines_done *done, void *arg)
+struct ask *ask_new(enum pt_verb verb)
 {
 	struct ask *ask = must_calloc(1, sizeof *ask);
-	ask->engine = engine;
-	ask->done = done;
-	ask->arg = arg;
+	ask->request = (struct pt_request)PT_REQUEST_INIT(verb);
+	ask->alone = true;
 	return ask;
+}
+
+void ask_set_author(struct ask *ask, const struct author *author)
+{
+	free((char *)(uintptr_t)ask->author.comment);
+	ask->author = *author;
+	ask->author.comment = author->comment ? must_strdup(author->comment) : NULL;
+	ask->authored = true;
+}
+
+static void clear_answer(struct pt_request *r)
+{
+	json_decref(r->result);
+	pt_error_clear(&r->err);
+	json_decref(r->made.plan);
+	json_decref(r->made.blocks);
+	json_decref(r->made.links);
+	r->result = NULL;
+	r->made = (struct pt_made){0};
+	r->code = 0;
+}
+
+void ask_clear(struct ask *ask)
+{
+	struct pt_request *r = &ask->request;
+	clear_answer(r);
+	free(r->block);
+	json_decref(r->ops);
+	json_decref(r->message);
+	json_decref(r->messages);
+	free((char *)(uintptr_t)ask->author.comment);
+}
+
+void ask_free(struct ask *ask)
+{
+	ask_clear(ask);
+	free(ask);
 }
 
 /* ---- answers ---- */
@@ -36,60 +72,54 @@ static int failed(const struct engine *engine)
 
 static int lost(struct ask *ask, int why)
 {
-	return pt_fail(&ask->err, -PT_EIO, NULL,
+	return pt_fail(&ask->request.err, -PT_EIO, NULL,
 	               "the change %s: the journal of engine '%s' cannot be written%s%s",
 	               ask->lost == TAKEN_BACK ? "could not be kept, and was taken back"
 	                                       : "was made, but will not outlast the daemon",
 	               ask->engine->name, why ? ": " : "", why ? error_words(why) : "");
 }
 
-void ask_deliver(struct ask *ask)
+/* `done` may free it, if it is a call's, or ask anew. */
+static void deliver(struct ask *ask)
 {
-	if (!ask->code && ask->lost)
-		ask->code = lost(ask, failed(ask->engine));
-	ask->done(ask->arg, ask->code, ask->result, &ask->err);
-	json_decref(ask->result);
-	pt_error_clear(&ask->err);
-	free(ask->comment);
-	free(ask->author);
-	free(ask);
+	struct pt_request *r = &ask->request;
+	bool alone = ask->alone;
+	if (!r->code && ask->lost)
+		r->code = lost(ask, failed(ask->engine));
+	int code = r->code;
+	json_t *result = r->result;
+	struct pt_error err = r->err;
+	r->result = NULL;
+	r->err = (struct pt_error)PT_ERROR_INIT;
+	ask->engine = NULL;
+	ask->done(ask->arg, code, result, &err);
+	json_decref(result);
+	pt_error_clear(&err);
+	if (alone)
+		ask_free(ask);
 }
 
 void ask_hold(struct ask *ask)
 {
-	struct engine *engine = ask->engine;
-	ask->ticket = asked(engine);
-	ask->next = NULL;
-	*engine->held_last = ask;
-	engine->held_last = &ask->next;
+	ask->ticket = asked(ask->engine);
+	TAILQ_INSERT_TAIL(&ask->engine->held, ask, entry);
 }
 
 void ask_release(struct engine *engine)
 {
-	while (engine->held && engine->held->ticket <= settled(engine) && !engine->held->unkept) {
-		struct ask *ask = engine->held;
-		if (!(engine->held = ask->next))
-			engine->held_last = &engine->held;
-		ask_deliver(ask);
+	for (struct ask *ask; (ask = TAILQ_FIRST(&engine->held)) &&
+	                      ask->ticket <= settled(engine) && !ask->unkept;) {
+		TAILQ_REMOVE(&engine->held, ask, entry);
+		deliver(ask);
 	}
 }
 
 /* ---- a start or stop is recorded before it is asked for ---- */
 
-static void clear_question(struct ask *ask)
-{
-	json_decref(ask->question.params);
-	free(ask->question.fds);
-	ask->question = (struct question){NULL, NULL, NULL, 0, false};
-}
-
 /* It has not come to the engine. */
 static void refuse(struct ask *ask, int code)
 {
-	for (int i = 0; i < ask->question.fd_count; i++)
-		close(ask->question.fds[i]);
-	clear_question(ask);
-	ask->code = code;
+	ask->request.code = code;
 	commit_answered(ask);
 	failing_answered(ask);
 	ask_hold(ask);
@@ -97,27 +127,62 @@ static void refuse(struct ask *ask, int code)
 
 static int refuse_ending(struct ask *ask)
 {
-	return pt_fail(&ask->err, -PT_ESTATE, NULL,
+	return pt_fail(&ask->request.err, -PT_ESTATE, NULL,
 	               "engine '%s' ends: it is destroyed, or the daemon stops", ask->engine->name);
 }
 
 static int refuse_unrecorded(struct ask *ask, int why)
 {
-	return pt_fail(&ask->err, -PT_EIO, NULL,
+	return pt_fail(&ask->request.err, -PT_EIO, NULL,
 	               "engine '%s' is not %s: that could not be recorded, for its journal cannot "
 	               "be written: %s",
 	               ask->engine->name, ask->starts ? "started" : "stopped", error_words(why));
 }
 
+/* [control loop] */
+static void changed(struct pt_letter *letter)
+{
+	commit_changed((struct ask *)((char *)letter - offsetof(struct ask, news)));
+}
+
+/* [engine's thread] */
+static void on_changed(struct pt_request *r)
+{
+	struct ask *ask = (struct ask *)r;
+	ask->news.read = changed;
+	mailbox_post(ask->engine->engines->mailbox, &ask->news);
+}
+
+static void answered(struct pt_letter *letter)
+{
+	struct ask *ask = (struct ask *)letter;
+	struct engine *engine = ask->engine;
+	int code = ask->request.code;
+	commit_answered(ask);
+	failing_answered(ask);
+	if (ask->keeps && engine->phase == READY && (!code || ask->recorded))
+		revisions_set_running(&engine->past, code ? ask->was : ask->starts);
+	if (ask->request.verb == PT_VERB_TAP) { /* what it shows comes behind the answer */
+		deliver(ask);
+		return;
+	}
+	ask_hold(ask);
+	ask_release(engine);
+}
+
+/* [engine's thread] */
+static void on_done(struct pt_request *r)
+{
+	struct ask *ask = (struct ask *)r;
+	r->letter.read = answered;
+	mailbox_post(ask->engine->engines->mailbox, &r->letter);
+}
+
 static void put(struct ask *ask)
 {
-	struct pt_engine *engine = ask->engine->engine;
-	const struct question *q = &ask->question;
-	bool given_up = q->given_up;
-	pt_engine_ask(engine, q->verb, q->params, q->fds, q->fd_count, ask_done, ask);
-	clear_question(ask);
-	if (given_up)
-		pt_engine_cancel(engine, ask);
+	ask->request.done = on_done;
+	ask->request.changed = ask->authored || ask == ask->engine->taking_back ? on_changed : NULL;
+	pt_engine_ask(ask->engine->engine, &ask->request);
 }
 
 static bool is_to_be_recorded(const struct ask *ask)
@@ -166,16 +231,15 @@ static void record_settled(struct engine *engine)
 /* What is being taken back is not written meanwhile. */
 static bool may_go_on(const struct engine *engine)
 {
-	return engine->behind && !engine->recording &&
-	       !(engine->taking_back && engine->behind->keeps);
+	const struct ask *next = TAILQ_FIRST(&engine->behind);
+	return next && !engine->recording && !(engine->taking_back && next->keeps);
 }
 
 void ask_go_on(struct engine *engine)
 {
 	while (may_go_on(engine)) {
-		struct ask *ask = engine->behind;
-		if (!(engine->behind = ask->next))
-			engine->behind_last = &engine->behind;
+		struct ask *ask = TAILQ_FIRST(&engine->behind);
+		TAILQ_REMOVE(&engine->behind, ask, entry);
 		if (engine->phase == ENDING)
 			refuse(ask, refuse_ending(ask));
 		else
@@ -183,17 +247,51 @@ void ask_go_on(struct engine *engine)
 	}
 }
 
-void ask_put(struct ask *ask, const char *verb, json_t *params, const int *fds, int fd_count)
+/* What was left of an earlier question goes. */
+static void init(struct ask *ask, struct engine *engine, engines_done *done, void *arg)
 {
-	struct engine *engine = ask->engine;
-	int *own = must_calloc((size_t)fd_count, sizeof *own);
-	if (fd_count)
-		memcpy(own, fds, (size_t)fd_count * sizeof *own);
-	ask->question = (struct question){verb, json_incref(params), own, fd_count, false};
-	ask->next = NULL;
-	*engine->behind_last = ask;
-	engine->behind_last = &ask->next;
+	clear_answer(&ask->request);
+	ask->request.engine = NULL;
+	ask->engine = engine;
+	ask->done = done;
+	ask->arg = arg;
+	ask->lost = NOT_LOST;
+}
+
+void ask_at_once(struct ask *ask, struct engine *engine, engines_done *done, void *arg)
+{
+	init(ask, engine, done, arg);
+	put(ask);
+}
+
+void ask_put(struct ask *ask, struct engine *engine, engines_done *done, void *arg)
+{
+	struct pt_request *r = &ask->request;
+	init(ask, engine, done, arg);
+	ask->starts = r->verb == PT_VERB_START;
+	ask->keeps = ask->starts || r->verb == PT_VERB_STOP;
+	ask->counted = ask->starts && engine->phase == READY && !engine->retrying;
+	engine->starts += ask->counted;
+	r->comes_back = engine->boots || engine->retrying; /* nobody's own start */
+	ask->confirms = ask->authored && ask->author.confirm_s > 0 && !r->dry_run;
+	engine->confirming |= ask->confirms;
+	TAILQ_INSERT_TAIL(&engine->behind, ask, entry);
 	ask_go_on(engine);
+}
+
+void ask_answer(struct ask *ask, struct engine *engine, json_t *result, engines_done *done,
+                void *arg)
+{
+	init(ask, engine, done, arg);
+	ask->request.result = result;
+	ask_hold(ask);
+	ask_release(engine);
+}
+
+void ask_cancel(struct ask *ask)
+{
+	if (ask->engine && ask->engine->phase != ENDING) /* else it is answered anyway */
+		pt_request_cancel(&ask->request);
 }
 
 void ask_settled(void *owner)
@@ -206,68 +304,6 @@ void ask_settled(void *owner)
 	if (engine->phase == MAKING && engine->past.file && asked(engine) == settled(engine))
 		engine_made_settled(engine);
 	engine_gone(engine);
-}
-
-static void answered(struct pt_letter *letter)
-{
-	struct ask *ask = (struct ask *)letter;
-	struct engine *engine = ask->engine;
-	commit_answered(ask);
-	failing_answered(ask);
-	if (ask->keeps && engine->phase == READY && (!ask->code || ask->recorded))
-		revisions_set_running(&engine->past, ask->code ? ask->was : ask->starts);
-	if (ask->at_once) {
-		ask_deliver(ask);
-		return;
-	}
-	ask_hold(ask);
-	ask_release(engine);
-}
-
-void ask_done(void *arg, int code, json_t *result, struct pt_error *err)
-{
-	struct ask *ask = arg;
-	ask->code = code;
-	ask->result = result;
-	ask->letter.read = answered;
-	if (code && err)
-		error_move(&ask->err, err);
-	mailbox_post(ask->engine->engines->mailbox, &ask->letter);
-}
-
-/* ---- questions ---- */
-
-struct ask *engines_ask(struct engine *engine, const char *verb, json_t *params, const int *fds,
-                        int fd_count, engines_done *done, void *arg)
-{
-	struct ask *ask = ask_new(engine, done, arg);
-	ask->starts = !strcmp(verb, "start");
-	ask->keeps = ask->starts || !strcmp(verb, "stop");
-	ask->counted = ask->starts && engine->phase == READY && !engine->retrying;
-	engine->starts += ask->counted;
-	json_t *own = NULL; /* nobody's own start */
-	if (ask->starts && (engine->boots || engine->retrying))
-		params = own = json_pack("{s:b}", "comes_back", true);
-	ask_put(ask, verb, params, fds, fd_count);
-	json_decref(own);
-	return ask;
-}
-
-void engines_cancel(struct ask *ask)
-{
-	if (ask->question.verb)
-		ask->question.given_up = true;
-	else if (ask->engine->phase != ENDING) /* else it is answered anyway */
-		pt_engine_cancel(ask->engine->engine, ask);
-}
-
-struct ask *engines_tap(struct engine *engine, json_t *params, const struct pt_tap_hooks *hooks,
-                        engines_done *done, void *arg)
-{
-	struct ask *ask = ask_new(engine, done, arg);
-	ask->at_once = true;
-	pt_engine_tap(engine->engine, params, hooks, ask_done, ask);
-	return ask;
 }
 
 /* An engine that ends ends its taps by itself. */

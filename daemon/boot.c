@@ -401,13 +401,11 @@ static int apply(struct file *file, struct engine *engine)
 		return code;
 	await(file);
 	char *comment = must_printf("from %s", file->path);
-	json_t *params = json_object();
-	json_object_set(params, "ops", file->program.ops);
-	const struct change_wish wish = {.verb = "apply",
-	                                 .params = params,
-	                                 .author = {.uid = -1, .pid = -1, .comment = comment}};
-	engines_change(engine, &wish, applied, file);
-	json_decref(params);
+	struct ask *ask = ask_new(PT_VERB_CHANGE);
+	ask_set_author(ask, &(struct author){.uid = -1, .pid = -1, .comment = comment});
+	ask->request.ops = json_incref(file->program.ops);
+	ask->request.anew = true;
+	ask_put(ask, engine, applied, file);
 	free(comment);
 	return 0;
 }

@@ -21,6 +21,8 @@ struct call *call_new(struct daemon *daemon, struct connection *connection)
 	struct call *call = must_calloc(1, sizeof *call);
 	call->daemon = daemon;
 	call->connection = connection;
+	call->ask.request = (struct pt_request)PT_REQUEST_INIT(PT_VERB_SHOW);
+	call->params.revision = -1;
 	return call;
 }
 
@@ -31,6 +33,14 @@ static void end(struct call *call, const json_t *result, const struct pt_error *
 	for (int i = 0; i < call->fd_count; i++)
 		close(call->fds[i]);
 	reading_forget(call);
+}
+
+void call_free(struct call *call)
+{
+	if (call->request.method)
+		param_release(call->request.method->params, call, NULL);
+	ask_clear(&call->ask);
+	rpc_request_clear(&call->request);
 	free(call);
 }
 
@@ -69,65 +79,44 @@ void call_root_paths(struct pt_error *err)
 	}
 }
 
-static void passed_on(void *arg, int code, json_t *result, struct pt_error *err)
+void call_done(void *arg, int code, json_t *result, struct pt_error *err)
 {
-	struct call *call = arg;
-	call->ask = NULL;
 	call_root_paths(err);
-	call_finish(call, code, json_incref(result), err);
+	call_finish(arg, code, json_incref(result), err);
 }
 
-void call_ask(struct call *call, const char *verb, json_t *params, engines_done *done)
+struct engine *call_engine(struct call *call)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	struct engine *engine =
-		engines_find(call->daemon->engines, call_text(call, "engine"), &err);
-	json_object_del(params, "engine");
-	if (engine) {
-		int count = call->fd_count;
-		call->fd_count = 0;
-		call->ask = engines_ask(engine, verb, params, call->fds, count, done, call);
-	} else {
+	struct engine *engine = engines_find(call->daemon->engines, call->params.engine, &err);
+	if (!engine)
 		call_refuse(call, err.faults[0].code, &err);
-	}
-	json_decref(params);
+	return engine;
 }
 
-void call_pass_on(struct call *call, const char *verb)
+void call_ask(struct call *call, enum pt_verb verb, engines_done *done)
 {
-	call_ask(call, verb, json_copy(call->request.params), passed_on);
+	call->ask.request.verb = verb;
+	struct engine *engine = call_engine(call);
+	if (engine)
+		ask_put(&call->ask, engine, done ? done : call_done, call);
 }
 
 struct author call_author(const struct call *call)
 {
-	double confirm_s = 0;
-	const json_t *confirm = json_object_get(call->request.params, "confirm_s");
 	const struct peer *peer = call->connection ? connection_peer(call->connection) : NULL;
-	if (confirm)
-		param_seconds_from_json(confirm, &confirm_s);
 	return (struct author){.uid = peer ? (int64_t)peer->uid : -1,
 	                       .pid = peer ? peer->pid : -1,
-	                       .comment = call_text(call, "comment"),
-	                       .confirm_s = confirm_s};
+	                       .comment = call->params.comment,
+	                       .confirm_s = call->params.confirm_s};
 }
 
 void call_cancel(struct call *call)
 {
-	if (call->ask)
-		engines_cancel(call->ask);
+	ask_cancel(&call->ask);
 }
 
 bool call_is_heard(const struct call *call)
 {
 	return call->connection && !connection_is_gone(call->connection);
-}
-
-const char *call_text(const struct call *call, const char *member)
-{
-	return json_string_value(json_object_get(call->request.params, member));
-}
-
-bool call_flag(const struct call *call, const char *member)
-{
-	return json_is_true(json_object_get(call->request.params, member));
 }

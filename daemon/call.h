@@ -3,6 +3,7 @@
 #ifndef DAEMON_CALL_H
 #define DAEMON_CALL_H
 
+#include "base/workers.h"
 #include "daemon/engines.h"
 #include "daemon/passed.h"
 #include "rpc/call.h"
@@ -10,18 +11,38 @@
 struct connection;
 struct daemon;
 
-/* Belongs to the control loop. A method's function answers once, at once or later, by call_answer
-   or call_refuse; the call is gone then. */
+/*
+ * A request of a client, from its line to its answer. It belongs to the control loop, and to a
+ * worker while that reads a long line. Its way, each step a function that returns at once:
+ *
+ *     connection.c reads a line; reading.c makes a call of it: the method's rows fill in `params`,
+ *     and what goes to an engine right where that reads it, in ask.request
+ *     the method's function; most only ask the engine (call_ask)
+ *     ask.c: see ask.h
+ *     call_finish; connection.c writes the answer
+ *
+ * Who finishes it: the method's function, or what that has left word with, once, by call_answer or
+ * call_refuse; the call is gone then. Who gives it up: the connection (call_cancel), when nobody
+ * hears the answer any more; it is finished all the same, soon.
+ */
 struct call {
+	struct ask ask; /* first: what it asks of an engine */
 	struct daemon *daemon;
 	struct connection *connection; /* NULL: the connection was given up meanwhile */
 	struct rpc_request request;
-	bool is_long;        /* the request: a worker reads and frees it */
+	struct {
+		char *engine, *block, *text, *comment, *name, *type;
+		json_t *ops, *blocks, *links;
+		bool start, ephemeral, owned;
+		double confirm_s;
+		int64_t revision; /* -1: none was given */
+	} params;
+	bool is_long; /* the request: a worker reads and frees it */
+	struct work freeing;
 	int fds[PASSED_MAX]; /* the call closes what is still here in the end */
 	int fd_count;
-	struct ask *ask; /* of an engine: what the call waits for and can be given up; or NULL */
-	void *state;     /* the method's own, between its steps */
-	unsigned tries;  /* so too */
+	void *state;    /* the method's own, between its steps */
+	unsigned tries; /* so too */
 };
 
 struct call *call_new(struct daemon *, struct connection *);
@@ -30,28 +51,26 @@ void call_answer(struct call *, json_t *result);              /* takes the refer
 void call_refuse(struct call *, int code, struct pt_error *); /* takes the faults */
 void call_finish(struct call *, int code, json_t *result, struct pt_error *); /* one of the two */
 
-/* Asks the engine that the params name, for what they say beside its name, and answers with what it
-   answers: a whole method, for most. */
-void call_pass_on(struct call *, const char *verb);
+/* An engines_done that answers with what it is given; `call` is the call. */
+void call_done(void *call, int code, json_t *result, struct pt_error *);
 
-/* The same with other params, which are taken over, and a function of the method's own that ends
-   the call; it sets call->ask to NULL first. */
-void call_ask(struct call *, const char *verb, json_t *params, engines_done *);
+/* The engine that the params name; NULL: the call has been refused. */
+struct engine *call_engine(struct call *);
+/* Asks it, for what the params say; NULL for `done` stands for call_done. */
+void call_ask(struct call *, enum pt_verb, engines_done *);
 
 /* The engine's faults tell places in what it was asked: "ops[3].from" becomes "$.ops[3].from". */
 void call_root_paths(struct pt_error *);
 
 /* Who asks, and with which comment, confirm_s. */
 struct author call_author(const struct call *);
+void call_free(struct call *); /* [any thread] the memory; for reading.c */
 
 /* Gives up waiting: nobody is there to hear the answer. It comes soon all the same. */
 void call_cancel(struct call *);
 
 /* Whether somebody will hear the answer. */
 bool call_is_heard(const struct call *);
-
-const char *call_text(const struct call *, const char *member); /* of the params; NULL: not there */
-bool call_flag(const struct call *, const char *member);
 
 /* All methods: NULL-terminated list of tables. */
 extern const struct rpc_method *const method_tables[];

@@ -44,21 +44,6 @@ int engines_may_change(const struct engine *engine, struct pt_error *err)
 	return -PT_ESTATE;
 }
 
-struct ask *engines_change(struct engine *engine, const struct change_wish *wish,
-                           engines_done *done, void *arg)
-{
-	struct ask *ask = ask_new(engine, done, arg);
-	ask->author = must_calloc(1, sizeof *ask->author);
-	*ask->author = wish->author;
-	if (wish->author.comment)
-		ask->author->comment = ask->comment = must_strdup(wish->author.comment);
-	ask->confirms = wish->author.confirm_s > 0 &&
-	                !json_is_true(json_object_get(wish->params, "dry_run"));
-	engine->confirming |= ask->confirms;
-	ask_put(ask, wish->verb, wish->params, wish->fds, wish->fd_count);
-	return ask;
-}
-
 static void tell_changed(const struct engine *engine)
 {
 	static const char *const members[] = {"comment", "undoes", "confirm", "ops"};
@@ -77,26 +62,22 @@ static void tell_changed(const struct engine *engine)
 static void add_unkept(struct engine *engine, struct ask *ask)
 {
 	ask->unkept = true;
-	ask->next_unkept = NULL;
 	ask->record = journal_asked(engine->past.file);
-	*engine->unkept_last = ask;
-	engine->unkept_last = &ask->next_unkept;
+	TAILQ_INSERT_TAIL(&engine->unkept, ask, entry_unkept);
 }
 
 static struct ask *take_unkept(struct engine *engine)
 {
-	struct ask *ask = engine->unkept;
-	if (!(engine->unkept = ask->next_unkept))
-		engine->unkept_last = &engine->unkept;
+	struct ask *ask = TAILQ_FIRST(&engine->unkept);
+	TAILQ_REMOVE(&engine->unkept, ask, entry_unkept);
 	ask->unkept = false;
 	return ask;
 }
 
-static void record(struct ask *ask, const json_t *change)
+static void record(struct ask *ask)
 {
 	struct engine *engine = ask->engine;
-	ask->revision = (uint64_t)json_integer_value(json_object_get(change, "revision"));
-	revisions_add(&engine->past, ask->author, change);
+	revisions_add(&engine->past, &ask->author, &ask->request.made);
 	if (engine->past.file && engine->phase == READY)
 		add_unkept(engine, ask);
 	engine->confirm_due_ms = 0;
@@ -110,7 +91,7 @@ static void record(struct ask *ask, const json_t *change)
 
 static void lose(struct engine *engine, int lost)
 {
-	while (engine->unkept)
+	while (!TAILQ_EMPTY(&engine->unkept))
 		take_unkept(engine)->lost = lost;
 }
 
@@ -122,7 +103,7 @@ static void taken_back(struct engine *engine, int code)
 		log_about(&about, LOG_LEVEL_ERROR,
 		          "engine %s: what could not be kept cannot be taken back", engine->name);
 	else
-		revisions_go_back(&engine->past, engine->taking_back->revision);
+		revisions_go_back(&engine->past, (uint64_t)engine->taking_back->request.revision);
 	engine->taking_back = NULL;
 	engine->past.quiet = false;
 	lose(engine, code ? NOT_KEPT : TAKEN_BACK);
@@ -151,20 +132,18 @@ static void ignore(void *arg, int code, json_t *result, struct pt_error *err)
 
 static void take_back(struct engine *engine)
 {
-	const struct revision *target = before(&engine->past.history, engine->unkept->revision);
+	const struct ask *first = TAILQ_FIRST(&engine->unkept);
+	const struct revision *target = before(&engine->past.history, first->request.made.revision);
 	if (!target || engine->phase != READY) {
 		lose(engine, NOT_KEPT);
 		return;
 	}
-	struct ask *back = engine->taking_back = ask_new(engine, ignore, NULL);
-	json_t *params = json_object();
-	back->revision = target->number;
+	struct ask *back = engine->taking_back = ask_new(PT_VERB_CHANGE);
 	engine->past.quiet = true;
-	json_object_set_new(params, "ops", history_ops(target));
-	json_object_set_new(params, "exact", json_true());
-	json_object_set_new(params, "revision", json_integer((json_int_t)target->number));
-	pt_engine_ask(engine->engine, "apply", params, NULL, 0, ask_done, back);
-	json_decref(params);
+	back->request.ops = history_ops(target->blocks, target->links);
+	back->request.anew = back->request.exact = true;
+	back->request.revision = (int64_t)target->number;
+	ask_at_once(back, engine, ignore, NULL);
 }
 
 void commit_settled(struct engine *engine)
@@ -173,42 +152,22 @@ void commit_settled(struct engine *engine)
 		return;
 	uint64_t settled = journal_settled_until(engine->past.file);
 	if (journal_failed(engine->past.file)) {
-		if (engine->unkept)
+		if (!TAILQ_EMPTY(&engine->unkept))
 			take_back(engine);
 		return;
 	}
-	while (engine->unkept && engine->unkept->record <= settled)
+	while (!TAILQ_EMPTY(&engine->unkept) && TAILQ_FIRST(&engine->unkept)->record <= settled)
 		take_unkept(engine);
 }
 
 /* ---- what the engine tells ---- */
 
-struct change_news {
-	struct pt_letter letter;
-	struct ask *ask;
-	json_t *change;
-};
-
-static void changed(struct pt_letter *letter)
+void commit_changed(struct ask *ask)
 {
-	struct change_news *news = (struct change_news *)letter;
-	struct ask *ask = news->ask;
-	if (ask->author)
-		record(ask, news->change);
+	if (ask->authored)
+		record(ask);
 	else if (ask == ask->engine->taking_back)
 		taken_back(ask->engine, 0);
-	json_decref(news->change);
-	free(news);
-}
-
-/* [engine's thread] */
-void commit_changed(void *output, void *request, json_t *change)
-{
-	struct change_news *news = must_calloc(1, sizeof *news);
-	news->letter.read = changed;
-	news->ask = request;
-	news->change = change;
-	mailbox_post(news->ask->engine->engines->mailbox, &news->letter);
 }
 
 /* Where nothing differed, and where it was refused, nothing was told before. */
@@ -218,7 +177,7 @@ void commit_answered(struct ask *ask)
 	if (ask->confirms)
 		engine->confirming = false;
 	if (ask == engine->taking_back)
-		taken_back(engine, ask->code);
+		taken_back(engine, ask->request.code);
 }
 
 /* ---- undo ---- */
@@ -247,21 +206,20 @@ static const struct revision *undo_target(const struct engine *engine, const uin
 	return found;
 }
 
-int engines_undo(const struct engine *engine, const uint64_t *number, struct change_wish *wish,
+int engines_undo(const struct engine *engine, const uint64_t *number, struct ask *ask,
                  struct pt_error *err)
 {
+	struct pt_request *r = &ask->request;
 	const struct revision *target = undo_target(engine, number, err);
 	if (!target)
 		return err->faults[0].code;
-	wish->verb = "apply";
-	wish->author.undo = true;
-	wish->author.undoes = target->number;
-	json_object_set_new(wish->params, "ops", history_ops(target));
-	json_object_set_new(wish->params, "exact", json_true()); /* its text, to the letter */
-	if (!number && !json_object_get(wish->params, "if_revision"))
-		json_object_set_new(
-			wish->params, "if_revision",
-			json_integer((json_int_t)history_last(&engine->past.history)->number));
+	ask->author.undo = true;
+	ask->author.undoes = target->number;
+	r->verb = PT_VERB_CHANGE;
+	r->anew = r->exact = true; /* its text, to the letter */
+	r->ops = history_ops(target->blocks, target->links);
+	if (!number && r->if_revision < 0)
+		r->if_revision = (int64_t)history_last(&engine->past.history)->number;
 	return 0;
 }
 
@@ -297,25 +255,25 @@ static void go_back(struct engine *engine)
 	struct pt_error err = PT_ERROR_INIT;
 	if (!revisions_waits(&engine->past, &back, &left_ns))
 		return;
-	char *comment = must_printf("revision %" PRIu64 " was not confirmed in time", number);
-	struct change_wish wish = {.params = json_object(),
-	                           .author = {.uid = -1, .pid = -1, .comment = comment}};
-	const struct log_about about = engine_about(engine);
-	log_about(&about, LOG_LEVEL_WARNING, "engine %s: %s: back to revision %" PRIu64,
-	          engine->name, comment, back);
 	if (engine->hollow) {
 		engine->confirm_due_ms = uv_now(engine->engines->loop) + AGAIN_MS;
 		return;
 	}
+	char *comment = must_printf("revision %" PRIu64 " was not confirmed in time", number);
+	struct ask *ask = ask_new(PT_VERB_CHANGE);
+	ask_set_author(ask, &(struct author){.uid = -1, .pid = -1, .comment = comment});
+	const struct log_about about = engine_about(engine);
+	log_about(&about, LOG_LEVEL_WARNING, "engine %s: %s: back to revision %" PRIu64,
+	          engine->name, comment, back);
 	engine->confirm_due_ms = 0;
-	if (engines_undo(engine, &back, &wish, &err)) {
+	if (!engines_undo(engine, &back, ask, &err)) {
+		engine->going_back = true;
+		ask_put(ask, engine, gone_back, engine);
+	} else {
 		log_about(&about, LOG_LEVEL_ERROR, "engine %s: %s", engine->name,
 		          pt_error_text(&err, ""));
-	} else {
-		engine->going_back = true;
-		engines_change(engine, &wish, gone_back, engine);
+		ask_free(ask);
 	}
-	json_decref(wish.params);
 	free(comment);
 	pt_error_clear(&err);
 }
@@ -360,8 +318,8 @@ void commit_arm(struct engine *engine)
 		uv_timer_start(timer, on_timer, left, 0);
 }
 
-int engines_confirm(struct engine *engine, const uint64_t *revision, engines_done *done, void *arg,
-                    struct pt_error *err)
+int engines_confirm(struct engine *engine, const uint64_t *revision, struct ask *ask,
+                    engines_done *done, void *arg, struct pt_error *err)
 {
 	uint64_t back;
 	int64_t left_ns;
@@ -379,13 +337,10 @@ int engines_confirm(struct engine *engine, const uint64_t *revision, engines_don
 		               " of engine '%s' that waits to be confirmed, "
 		               "not %" PRIu64,
 		               last, engine->name, *revision);
-	struct ask *ask = ask_new(engine, done, arg);
 	revisions_confirm(&engine->past);
 	commit_arm(engine);
-	ask->keeps = true;
-	ask->result = json_pack("{s:I}", "revision", (json_int_t)last);
-	engine_tell(engine, "engine.confirmed", ask->result, NULL);
-	ask_hold(ask);
-	ask_release(engine);
+	json_t *result = json_pack("{s:I}", "revision", (json_int_t)last);
+	engine_tell(engine, "engine.confirmed", result, NULL);
+	ask_answer(ask, engine, result, done, arg);
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/workers.h"
+#include "daemon/ask.h"
 #include "daemon/engines.h"
 #include "daemon/output.h"
 #include "daemon/revisions.h"
@@ -15,37 +16,6 @@ struct waiter {
 	struct waiter *next;
 	engines_done *done;
 	void *arg;
-};
-
-struct ask {
-	struct pt_letter letter; /* first: what is posted back is the ask */
-	struct ask *next;        /* of those that are held */
-	struct engine *engine;
-	engines_done *done;
-	void *arg;
-	struct author *author;   /* of a change; NULL: it is none */
-	char *comment;           /* the author's, owned */
-	struct ask *next_unkept; /* of changes that were made, and are not on disk yet */
-	uint64_t revision;       /* that it made */
-	uint64_t record;         /* the journal's ticket for it */
-	bool unkept;             /* it is in that list */
-	bool counted;            /* among the starts of its engine */
-	bool confirms;           /* it is a change that is to be confirmed */
-	enum { NOT_LOST, TAKEN_BACK, NOT_KEPT } lost;
-	bool at_once;       /* of a tap: what it shows, and its end, come behind the answer */
-	bool keeps, starts; /* the state that was asked for is to be kept: running, or stopped */
-	bool recorded, was; /* it is in the journal already; and the state before */
-	struct question {   /* while it waits to be asked, behind a record; see ask_put */
-		const char *verb; /* NULL: it was asked */
-		json_t *params;
-		int *fds;
-		int fd_count;
-		bool given_up;
-	} question;
-	uint64_t ticket; /* it is answered when the journal has come so far */
-	int code;
-	json_t *result;
-	struct pt_error err;
 };
 
 struct engine {
@@ -63,10 +33,10 @@ struct engine {
 	bool doomed;       /* the daemon, or its owner, ends while it is being made */
 	struct output output;
 	struct revisions past;
-	struct ask *held, **held_last; /* answers that wait for the journal, in order */
-	struct ask *recording;         /* a start or stop whose record is being written; or NULL */
-	struct ask *behind, **behind_last; /* what is to be asked after that, in order */
-	int code;                          /* why it could not be made */
+	struct ask_list held;   /* answers that wait for the journal, in order */
+	struct ask *recording;  /* a start or stop whose record is being written; or NULL */
+	struct ask_list behind; /* what is to be asked after that, in order */
+	int code;               /* why it could not be made */
 	struct pt_error err;
 	struct waiter *waiters; /* for its making, then for its end */
 	struct pt_letter over;  /* its thread is at its end */
@@ -78,11 +48,11 @@ struct engine {
 	enum pt_engine_state state; /* as was told last */
 
 	/* commit.c */
-	bool confirming;                   /* a change that is to be confirmed is on its way */
-	bool going_back;                   /* the unconfirmed change is being undone */
-	uint64_t confirm_due_ms;           /* of the loop's clock; 0: nothing waits */
-	struct ask *unkept, **unkept_last; /* in the order of their revisions */
-	struct ask *taking_back;           /* the question that brings back what is kept, or NULL */
+	bool confirming;         /* a change that is to be confirmed is on its way */
+	bool going_back;         /* the unconfirmed change is being undone */
+	uint64_t confirm_due_ms; /* of the loop's clock; 0: nothing waits */
+	struct ask_list unkept;  /* in the order of their revisions */
+	struct ask *taking_back; /* the question that brings back what is kept, or NULL */
 
 	/* failing.c */
 	char *why;       /* why it does not run; NULL: it does, or nobody wants it to */
@@ -158,25 +128,19 @@ void failing_answered(struct ask *);   /* any question: a start, or a stop, may 
 void failing_changed(struct engine *); /* its graph is another: so may be its luck */
 
 /* ---- making.c ---- */
-json_t *engine_last_graph(const struct engine *); /* params of the change that makes it */
+void engine_last_graph(const struct engine *, struct pt_request *); /* the change that makes it */
 void engine_made_settled(struct engine *); /* the journal has the new engine, or cannot have it */
 
 /* ---- ask.c ---- */
-struct ask *ask_new(struct engine *, engines_done *, void *arg);
 void ask_hold(struct ask *);       /* answered when all that was asked of the journal is settled */
 void ask_release(struct engine *); /* answers those whose time has come */
-void ask_deliver(struct ask *);    /* now */
-/* Asks the engine (`params` are borrowed, `fds` taken): a start or stop that differs from what is
-   kept once it is recorded, and whatever comes meanwhile behind it. */
-void ask_put(struct ask *, const char *verb, json_t *params, const int *fds, int fd_count);
-void ask_go_on(struct engine *); /* with what waits to be asked, if it may be now */
-journal_settled ask_settled;     /* of an engine's file */
-pt_engine_done ask_done;         /* [engine's thread] for pt_engine_ask: `arg` is the ask */
+void ask_go_on(struct engine *);   /* with what waits to be asked, if it may be now */
+journal_settled ask_settled;       /* of an engine's file */
+/* Past the journal, and past what waits to be asked. */
+void ask_at_once(struct ask *, struct engine *, engines_done *, void *arg);
 
 /* ---- commit.c ---- */
-/* The engine's hook, and what follows on the control loop: the change is to be kept from here
-   on. */
-void commit_changed(void *output, void *request, json_t *change);
+void commit_changed(struct ask *);  /* the engine's graph was: the change is to be kept */
 void commit_answered(struct ask *); /* any question, whether it changes something or not */
 /* Something of the engine's file is settled: what is kept is kept; what cannot be is taken back,
    and its answers say so. */

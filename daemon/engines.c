@@ -202,8 +202,8 @@ void engine_free(struct engine *engine)
 void engine_gone(struct engine *engine)
 {
 	struct engines *all = engine->engines;
-	if (!engine->is_freed || !is_settled(engine->past.file) || engine->held ||
-	    engine->recording || engine->behind)
+	if (!engine->is_freed || !is_settled(engine->past.file) || !TAILQ_EMPTY(&engine->held) ||
+	    engine->recording || !TAILQ_EMPTY(&engine->behind))
 		return;
 	take_out(all, engine);
 	if (engine->past.history.count && !engine->code)
@@ -397,17 +397,11 @@ void engines_configure(struct engines *all, const struct conf *conf)
 	all->limits.programs = (const char *const *)all->programs;
 }
 
-static void reopened(void *arg, int code, json_t *result, struct pt_error *err)
-{
-	json_decref(result);
-}
-
 void engines_reopen(struct engines *all)
 {
 	for (size_t i = 0; i < all->count; i++)
 		if (all->items[i]->phase == READY)
-			pt_engine_ask(all->items[i]->engine, "reopen", NULL, NULL, 0, reopened,
-			              NULL);
+			ask_put(ask_new(PT_VERB_REOPEN), all->items[i], ignore, NULL);
 }
 
 static void timer_closed(uv_handle_t *timer)

@@ -4,7 +4,7 @@
 #define DAEMON_ENGINES_H
 
 #include "base/mailbox.h"
-#include "daemon/revisions.h"
+#include "daemon/ask.h"
 #include <jansson.h>
 #include <pipetool/engine.h>
 #include <stdbool.h>
@@ -16,13 +16,9 @@
  */
 struct engines;
 struct engine;
-struct ask;
 struct conf;
 struct journal;
 struct store;
-
-/* `result` is borrowed; faults may be moved away. */
-typedef void engines_done(void *arg, int code, json_t *result, struct pt_error *);
 
 #define ENGINES_OUTPUT_MAX (16 * 1024 * 1024) /* printed by an engine and not yet told */
 
@@ -89,12 +85,6 @@ void engines_each(struct engines *, void (*each)(void *arg, struct engine *), vo
 json_t *engines_list(struct engines *);
 json_t *engines_state(struct engines *, const char *name);
 
-/* See pt_engine_ask; takes the descriptors. */
-struct ask *engines_ask(struct engine *, const char *verb, json_t *params, const int *fds,
-                        int fd_count, engines_done *, void *arg);
-/* Gives up one that waits; its `done` comes soon. */
-void engines_cancel(struct ask *);
-
 /* ---- what should run, and does not ---- */
 
 /* Starts it, as "start" does; if it is hollow its graph is made first. */
@@ -122,37 +112,24 @@ bool engines_file_wrong(struct engine *, const char *path, const char *why);
 /* Adds what the daemon knows of its state to what the engine has shown of itself. */
 void engines_add_state(const struct engines *, const char *name, json_t *shown);
 
-/* See pt_engine_tap; `done` is called on the control loop. Its hooks are the engine's thread's, and
-   `ended` has been called before the engine is gone. */
-struct ask *engines_tap(struct engine *, json_t *params, const struct pt_tap_hooks *,
-                        engines_done *, void *arg);
+/* A tap's hooks are the engine's thread's, and `ended` has been called before the engine is gone.
+   */
 void engines_untap(struct engine *, void *tap_arg);
 void engines_tap_ready(struct engine *);
 
-/* ---- changes, with who makes them ---- */
-
-/* verb: "change" or "apply", with its params (borrowed; a copy is made). The answer comes when the
-   change is kept, if the engine is; if it could not be, it has been taken back. */
-struct change_wish {
-	const char *verb;
-	json_t *params;
-	struct author author;
-	const int *fds; /* taken */
-	int fd_count;
-};
-struct ask *engines_change(struct engine *, const struct change_wish *, engines_done *, void *arg);
+/* ---- changes: the answer comes when they are kept, if the engine is; what could not be has been
+   taken back ---- */
 
 /* Whether a change may be made now: not while another waits to be confirmed. */
 int engines_may_change(const struct engine *, struct pt_error *);
 
-/* Fills verb and params of a wish with what brings back a revision's graph: NULL is the one before.
-   `params` may hold if_revision and dry_run. */
-int engines_undo(const struct engine *, const uint64_t *revision, struct change_wish *,
-                 struct pt_error *);
+/* What brings back a revision's graph, NULL is the one before: fills in the question, which may
+   have if_revision and dry_run. */
+int engines_undo(const struct engine *, const uint64_t *revision, struct ask *, struct pt_error *);
 
 /* The last change is to stay (`revision`: if it is that one). `done` comes when that is kept. */
-int engines_confirm(struct engine *, const uint64_t *revision, engines_done *, void *arg,
-                    struct pt_error *);
+int engines_confirm(struct engine *, const uint64_t *revision, struct ask *, engines_done *,
+                    void *arg, struct pt_error *);
 
 /* As engine.log answers, of all revisions or of one; NULL: there is no such one. A new
    reference. */
@@ -187,7 +164,7 @@ struct engine_wish {
 	const char *why;  /* the file cannot be used: it has no blocks, and this is why */
 	const void *owner; /* not NULL: not kept, and it ends with engines_disown */
 	struct author author;
-	const int *fds; /* taken */
+	const int *fds; /* borrowed until `done` */
 	int fd_count;
 };
 void engines_make(struct engines *, const struct engine_wish *, engines_done *, void *arg);

@@ -124,7 +124,7 @@ static void look_at(void *arg, struct engine *engine)
 	look->events = e;
 	look->engine = must_strdup(engine_name(engine));
 	json_object_set_new(e->asked, look->engine, json_true());
-	engines_ask(engine, "stats", NULL, NULL, 0, looked, look);
+	ask_put(ask_new(PT_VERB_STATS), engine, looked, look);
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -119,9 +119,10 @@ void failing_answered(struct ask *ask)
 	if (!ask->keeps || engine->phase != READY)
 		return;
 	bool told = engine->why != NULL;
-	if (ask->starts && ask->code) {
-		start_refused(engine, pt_error_text(&ask->err, error_words(ask->code)));
-	} else if (!ask->code) {
+	if (ask->starts && ask->request.code) {
+		start_refused(engine,
+		              pt_error_text(&ask->request.err, error_words(ask->request.code)));
+	} else if (!ask->request.code) {
 		clear(engine);
 		if (told && !ask->starts)
 			engine_tell_state(engine);
@@ -162,7 +163,7 @@ static void remade(void *arg, int code, json_t *result, struct pt_error *err)
 		b->done(b->arg, 0, NULL, err);
 	} else if (!code && engine->phase == READY) {
 		engine->hollow = false;
-		engines_ask(engine, "start", NULL, NULL, 0, b->done, b->arg);
+		ask_put(ask_new(PT_VERB_START), engine, b->done, b->arg);
 	} else {
 		const char *why = pt_error_text(err, error_words(code));
 		if (code && engine->phase == READY && engine_fail(engine, why))
@@ -194,11 +195,11 @@ static void begin(struct engine *engine, bool start, engines_done *done, void *a
 	} else if (engine->hollow) {
 		struct beginning *b = must_calloc(1, sizeof *b);
 		*b = (struct beginning){engine, start, done, arg};
-		json_t *params = engine_last_graph(engine);
-		engines_ask(engine, "change", params, NULL, 0, remade, b);
-		json_decref(params);
+		struct ask *ask = ask_new(PT_VERB_CHANGE);
+		engine_last_graph(engine, &ask->request);
+		ask_put(ask, engine, remade, b);
 	} else {
-		engines_ask(engine, "start", NULL, NULL, 0, done, arg);
+		ask_put(ask_new(PT_VERB_START), engine, done, arg);
 	}
 }
 

@@ -48,46 +48,26 @@ const struct pt_param graph_op_rows[] = {
 };
 /* clang-format on */
 
-json_t *graph_ops(const json_t *params)
+json_t *graph_read(struct call *call)
 {
-	static const char *const members[] = {"blocks", "links"}, *const names[] = {"add", "link"};
-	json_t *ops = json_array();
-	for (int kind = 0; kind < 2; kind++) {
-		size_t i;
-		json_t *item;
-		json_array_foreach (json_object_get(params, members[kind]), i, item) {
-			json_t *op = json_copy(item);
-			json_object_set_new(op, "op", json_string(names[kind]));
-			json_array_append_new(ops, op);
-		}
-	}
-	return ops;
-}
-
-json_t *graph_read(const json_t *params, struct lang_program **program, struct pt_error *err)
-{
-	const char *text = json_string_value(json_object_get(params, "text"));
-	*program = NULL;
+	const char *text = call->params.text;
+	const json_t *given = call->request.params;
+	struct pt_error err = PT_ERROR_INIT;
+	struct lang_program *program = NULL;
 	if (!text)
-		return graph_ops(params);
-	if (json_object_get(params, "blocks") || json_object_get(params, "links")) {
-		pt_fail(err, -PT_EPARAM, "$.text", "either text, or blocks and links, not both");
-		return NULL;
-	}
-	*program = pipe_text_read(text, NULL, err);
-	return *program ? json_incref((*program)->ops) : NULL;
-}
-
-void graph_told(const json_t *params, struct lang_program *program, struct pt_error *err)
-{
-	if (program)
-		pipe_text_locate(program, err);
+		return history_ops(call->params.blocks, call->params.links);
+	if (json_object_get(given, "blocks") || json_object_get(given, "links"))
+		pt_fail(&err, -PT_EPARAM, "$.text", "either text, or blocks and links, not both");
 	else
-		graph_paths(err, json_array_size(json_object_get(params, "blocks")));
-	pipe_text_free(program);
+		program = call->state = pipe_text_read(text, NULL, &err);
+	if (program)
+		return json_incref(program->ops);
+	call_refuse(call, err.faults[0].code, &err);
+	return NULL;
 }
 
-void graph_paths(struct pt_error *err, size_t blocks)
+/* Who gave blocks and links is told of them: "$.ops[3].from" is "$.links[1].from". */
+static void tell_paths(struct pt_error *err, size_t blocks)
 {
 	for (size_t i = 0; err && i < err->count; i++) {
 		unsigned long op;
@@ -99,4 +79,16 @@ void graph_paths(struct pt_error *err, size_t blocks)
 		                                  op < blocks ? op : op - blocks, path + length);
 		free(path);
 	}
+}
+
+void graph_done(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct call *call = arg;
+	call_root_paths(err);
+	if (call->state)
+		pipe_text_locate(call->state, err);
+	else
+		tell_paths(err, json_array_size(call->params.blocks));
+	pipe_text_free(call->state);
+	call_finish(call, code, json_incref(result), err);
 }

@@ -8,18 +8,18 @@
 struct held {
 	struct engines *engines;
 	char *engine;
-	json_t *params; /* of the engine's give_back */
+	struct ask *ask; /* that gives them back */
 };
 
 struct held *held_new(struct engines *engines, const char *engine, const char *block,
-                      const json_t *messages)
+                      json_t *messages)
 {
 	struct held *h = must_calloc(1, sizeof *h);
 	h->engines = engines;
 	h->engine = must_strdup(engine);
-	h->params = json_object();
-	json_object_set_new(h->params, "block", json_string(block));
-	json_object_set(h->params, "messages", (json_t *)(uintptr_t)messages);
+	h->ask = ask_new(PT_VERB_GIVE_BACK);
+	h->ask->request.block = must_strdup(block);
+	h->ask->request.messages = json_incref(messages);
 	return h;
 }
 
@@ -27,7 +27,8 @@ void held_free(struct held *h)
 {
 	if (!h)
 		return;
-	json_decref(h->params);
+	if (h->ask)
+		ask_free(h->ask);
 	free(h->engine);
 	free(h);
 }
@@ -40,7 +41,9 @@ static void given_back(void *arg, int code, json_t *result, struct pt_error *err
 void held_give_back(struct held *h)
 {
 	struct engine *engine = h ? engines_find(h->engines, h->engine, NULL) : NULL;
-	if (engine)
-		engines_ask(engine, "give_back", h->params, NULL, 0, given_back, NULL);
+	if (engine) {
+		ask_put(h->ask, engine, given_back, NULL);
+		h->ask = NULL;
+	}
 	held_free(h);
 }

@@ -9,8 +9,8 @@
 struct held;
 
 struct held *held_new(struct engines *, const char *engine, const char *block,
-                      const json_t *messages); /* as block.recv gave them; shared */
-void held_free(struct held *);                 /* they have come to somebody; NULL does nothing */
+                      json_t *messages); /* as block.recv gave them; shared */
+void held_free(struct held *);           /* they have come to somebody; NULL does nothing */
 void held_give_back(struct held *); /* to their block, if it is there; frees it; NULL the same */
 
 #endif

@@ -51,7 +51,7 @@ static json_t *list_delta(const json_t *was, const json_t *is)
 	json_t *delta = json_array();
 	add_run(delta, 0, head);
 	for (size_t i = head; i < now - tail; i++)
-		json_array_append_new(delta, json_deep_copy(json_array_get(is, i)));
+		json_array_append(delta, json_array_get(is, i));
 	add_run(delta, before - tail, tail);
 	return delta;
 }
@@ -114,16 +114,16 @@ static void append(struct history *h, struct revision r)
 static json_t *record_of(const struct revision *before, const json_t *about, const json_t *blocks,
                          const json_t *links)
 {
-	json_t *record = json_deep_copy(about);
+	json_t *record = json_copy((json_t *)(uintptr_t)about);
 	json_object_set_new(record, "blocks", list_delta(before ? before->blocks : NULL, blocks));
 	json_object_set_new(record, "links", list_delta(before ? before->links : NULL, links));
 	return record;
 }
 
-json_t *history_add(struct history *h, const json_t *about, const json_t *graph)
+json_t *history_add(struct history *h, const json_t *about, const json_t *blocks,
+                    const json_t *links)
 {
-	json_t *record = record_of(history_last(h), about, json_object_get(graph, "blocks"),
-	                           json_object_get(graph, "links"));
+	json_t *record = record_of(history_last(h), about, blocks, links);
 	if (history_replay(h, record, NULL))
 		abort(); /* it has just been made */
 	return record;
@@ -211,11 +211,11 @@ static void add_ops(json_t *ops, const char *op, const json_t *items)
 	}
 }
 
-json_t *history_ops(const struct revision *r)
+json_t *history_ops(const json_t *blocks, const json_t *links)
 {
 	json_t *ops = json_array();
-	add_ops(ops, "add", r->blocks);
-	add_ops(ops, "link", r->links);
+	add_ops(ops, "add", blocks);
+	add_ops(ops, "link", links);
 	return ops;
 }
 

@@ -34,10 +34,11 @@ struct history {
 void history_init(struct history *);
 void history_fini(struct history *);
 
-/* Adds the newest revision; the oldest are forgotten past the limits. `about` and `graph`, which
-   holds blocks and links, are borrowed. Returns the record from which history_replay makes the same
+/* Adds the newest revision; the oldest are forgotten past the limits. What is given is
+   borrowed. Returns the record from which history_replay makes the same
    revision where those before it are there: a new reference. */
-json_t *history_add(struct history *, const json_t *about, const json_t *graph);
+json_t *history_add(struct history *, const json_t *about, const json_t *blocks,
+                    const json_t *links);
 int history_replay(struct history *, const json_t *record, struct pt_error *);
 /* Records from which the whole history is made, to be read in order. A new reference. */
 json_t *history_records(const struct history *);
@@ -48,8 +49,8 @@ const struct revision *history_find(const struct history *, uint64_t number);
 const struct revision *history_before(const struct history *);
 void history_drop_last(struct history *);
 
-/* The operations that make the revision's graph of an empty one: a new reference. */
-json_t *history_ops(const struct revision *);
+/* The operations that make this graph of an empty one: a new reference. */
+json_t *history_ops(const json_t *blocks, const json_t *links);
 /* {revisions: […]} with what is known about each, or only about `number`, the oldest first: a new
    reference. */
 json_t *history_log(const struct history *, const uint64_t *number);

@@ -165,10 +165,11 @@ void listener_free(struct listener *l)
 	free(l);
 }
 
-void listener_begin(struct listener *l, json_t *params, engines_done *done, void *arg)
+void listener_begin(struct listener *l, struct ask *ask, engines_done *done, void *arg)
 {
-	const struct pt_tap_hooks hooks = {is_ready, on_data, on_end, l};
-	engines_tap(l->engine, params, &hooks, done, arg);
+	ask->request.verb = PT_VERB_TAP;
+	ask->request.tap = (struct pt_tap_hooks){is_ready, on_data, on_end, l};
+	ask_put(ask, l->engine, done, arg);
 }
 
 void listener_end(struct listener *l)

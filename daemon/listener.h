@@ -39,7 +39,7 @@ struct listener {
 struct listener *listener_new(struct engine *, const char *block, struct mailbox *, struct gate *,
                               bool raw);
 void listener_free(struct listener *); /* of one that the engine has refused */
-void listener_begin(struct listener *, json_t *params, engines_done *, void *arg);
+void listener_begin(struct listener *, struct ask *, engines_done *, void *arg);
 void listener_end(struct listener *);        /* nobody listens any more */
 void listener_wake(const struct listener *); /* the gate is open again */
 

@@ -9,7 +9,6 @@
 #include "daemon/store.h"
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static void ready(struct engine *engine)
 {
@@ -30,11 +29,12 @@ static bool stays(const struct engine *engine)
 /* An engine that was made empty has a revision, too: where undo leads in the end. */
 static void record_empty(struct engine *engine, const struct author *author)
 {
-	json_t *result = json_pack("{s:i, s:[], s:{s:[], s:[]}}", "revision", 0, "plan", "graph",
-	                           "blocks", "links");
+	struct pt_made empty = {0, json_array(), json_array(), json_array()};
 	if (!engine->past.history.count)
-		revisions_add(&engine->past, author, result);
-	json_decref(result);
+		revisions_add(&engine->past, author, &empty);
+	json_decref(empty.plan);
+	json_decref(empty.blocks);
+	json_decref(empty.links);
 }
 
 /* Who reads files has better words for the log. */
@@ -72,7 +72,7 @@ static void boot(struct engine *engine)
 {
 	engine->boots = true;
 	ready(engine);
-	engines_ask(engine, "start", NULL, NULL, 0, booted, engine);
+	ask_put(ask_new(PT_VERB_START), engine, booted, engine);
 }
 
 static void made(struct engine *engine, int code, struct pt_error *err)
@@ -134,7 +134,7 @@ static void filled(void *arg, int code, json_t *result, struct pt_error *err)
 	} else if (!code && engine->start && stays(engine)) {
 		boot(engine);
 	} else if (!code && engine->start && !engine->doomed) {
-		engines_ask(engine, "start", NULL, NULL, 0, started, engine);
+		ask_put(ask_new(PT_VERB_START), engine, started, engine);
 	} else {
 		made(engine, code, err);
 	}
@@ -211,9 +211,9 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	struct engine *engine = must_calloc(1, sizeof *engine);
 	engine->engines = all;
 	engine->name = must_strdup(name);
-	engine->held_last = &engine->held;
-	engine->unkept_last = &engine->unkept;
-	engine->behind_last = &engine->behind;
+	TAILQ_INIT(&engine->held);
+	TAILQ_INIT(&engine->unkept);
+	TAILQ_INIT(&engine->behind);
 	output_init(&engine->output, engine->name, all->mailbox, &all->events);
 	bool carries = lasts && all->store;
 	const struct pt_engine_hooks hooks = {.carry = carries ? on_carry : NULL,
@@ -221,7 +221,6 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	                                      .output = output_text,
 	                                      .report = output_report,
 	                                      .state = on_state,
-	                                      .changed = commit_changed,
 	                                      .ended = engine_ended,
 	                                      .arg = &engine->output};
 	code = pt_engine_new(name, &hooks, &all->limits, &engine->engine, err);
@@ -258,11 +257,8 @@ static int add_wished(struct engines *all, const struct engine_wish *wish, struc
 	int code = wish->why ? 0 : check_name(wish->name, err);
 	if (!code)
 		code = add(all, wish->name, kept || wish->file, &engine, err);
-	if (code) {
-		for (int i = 0; i < wish->fd_count; i++)
-			close(wish->fds[i]);
+	if (code)
 		return code;
-	}
 	engine->start = wish->start && !wish->dry_run;
 	engine->dry_run = wish->dry_run;
 	engine->from_file = wish->file != NULL;
@@ -302,17 +298,14 @@ void engines_make(struct engines *all, const struct engine_wish *wish, engines_d
 		make_hollow(engine, wish->why);
 		return;
 	}
-	json_t *params = json_object();
-	json_object_set(params, "ops", wish->ops);
-	const struct change_wish change = {.verb = "change",
-	                                   .params = params,
-	                                   .author = wish->author,
-	                                   .fds = wish->fds,
-	                                   .fd_count = wish->fd_count};
 	if (json_array_size(wish->ops) == 0)
 		record_empty(engine, &wish->author);
-	engines_change(engine, &change, filled, engine);
-	json_decref(params);
+	struct ask *ask = ask_new(PT_VERB_CHANGE);
+	ask_set_author(ask, &wish->author);
+	ask->request.ops = json_incref(wish->ops);
+	ask->request.fds = wish->fds;
+	ask->request.fd_count = wish->fd_count;
+	ask_put(ask, engine, filled, engine);
 }
 
 /* ---- what was kept ---- */
@@ -333,13 +326,11 @@ static void restored(void *arg, int code, json_t *result, struct pt_error *err)
 	look_for_restored(engine->engines);
 }
 
-json_t *engine_last_graph(const struct engine *engine)
+void engine_last_graph(const struct engine *engine, struct pt_request *r)
 {
 	const struct revision *last = history_last(&engine->past.history);
-	json_t *params = json_object();
-	json_object_set_new(params, "ops", history_ops(last));
-	json_object_set_new(params, "revision", json_integer((json_int_t)last->number));
-	return params;
+	r->ops = history_ops(last->blocks, last->links);
+	r->revision = (int64_t)last->number;
 }
 
 static void stay_lost(struct engine *engine)
@@ -380,9 +371,9 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 		stay_lost(engine);
 		return 0;
 	}
-	json_t *params = engine_last_graph(engine);
-	engines_ask(engine, "change", params, NULL, 0, filled, engine);
-	json_decref(params);
+	struct ask *ask = ask_new(PT_VERB_CHANGE);
+	engine_last_graph(engine, &ask->request);
+	ask_put(ask, engine, filled, engine);
 	return 0;
 }
 

@@ -13,35 +13,34 @@ static const char *const formats[] = {"json", "pcapng", NULL};
 
 static void block_send(void *call)
 {
-	call_pass_on(call, "send");
+	call_ask(call, PT_VERB_SEND, NULL);
 }
 
 static void block_close(void *call)
 {
-	call_pass_on(call, "close");
+	call_ask(call, PT_VERB_CLOSE, NULL);
 }
 
 static void block_trigger(void *call)
 {
-	call_pass_on(call, "trigger");
+	call_ask(call, PT_VERB_TRIGGER, NULL);
 }
 
 /* With `hold` what is received comes back unless its receiver asks for more. */
 static void received(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct call *call = arg;
-	const json_t *messages = json_object_get(result, "messages");
-	call->ask = NULL;
-	call_root_paths(err);
-	if (!code && call_flag(call, "hold") && json_array_size(messages)) {
-		struct held *held = held_new(call->daemon->engines, call_text(call, "engine"),
-		                             call_text(call, "block"), messages);
+	const struct pt_request *r = &call->ask.request;
+	json_t *messages = json_object_get(result, "messages");
+	if (!code && r->hold && json_array_size(messages)) {
+		struct held *held =
+			held_new(call->daemon->engines, call->params.engine, r->block, messages);
 		if (call_is_heard(call))
 			connection_hold(call->connection, held);
 		else
 			held_give_back(held);
 	}
-	call_finish(call, code, json_incref(result), err);
+	call_done(call, code, result, err);
 }
 
 static void block_recv(void *arg)
@@ -49,7 +48,7 @@ static void block_recv(void *arg)
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
 	if (call_is_heard(call) && call->request.id) {
-		call_ask(call, "recv", json_copy(call->request.params), received);
+		call_ask(call, PT_VERB_RECV, received);
 		return;
 	}
 	/* Messages must not be taken for nobody. */
@@ -78,7 +77,7 @@ static int check_block(const json_t *shown, const char *engine, const char *name
 
 static void attach(struct call *call, int code, const json_t *shown, struct pt_error *err)
 {
-	const char *engine = call_text(call, "engine"), *block = call_text(call, "block");
+	const char *engine = call->params.engine, *block = call->params.block;
 	if (!code && block)
 		code = check_block(shown, engine, block, err);
 	if (!code && call->connection)
@@ -88,21 +87,17 @@ static void attach(struct call *call, int code, const json_t *shown, struct pt_e
 
 static void shown(void *arg, int code, json_t *result, struct pt_error *err)
 {
-	struct call *call = arg;
-	call->ask = NULL;
-	attach(call, code, result, err);
+	attach(arg, code, result, err);
 }
 
 static void block_attach(void *arg)
 {
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
-	struct engine *engine =
-		engines_find(call->daemon->engines, call_text(call, "engine"), &err);
-	if (engine && call_text(call, "block"))
-		call->ask = engines_ask(engine, "show", NULL, NULL, 0, shown, call);
-	else
-		attach(call, engine ? 0 : err.faults[0].code, NULL, &err);
+	if (call->params.block)
+		call_ask(call, PT_VERB_SHOW, shown);
+	else if (call_engine(call))
+		attach(call, 0, NULL, &err);
 }
 
 /* ---- tap ---- */
@@ -125,62 +120,63 @@ static void block_tap(void *arg)
 {
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
-	const char *format = call_text(call, "format");
-	bool raw = format && !strcmp(format, "pcapng");
-	struct engine *engine =
-		engines_find(call->daemon->engines, call_text(call, "engine"), &err);
-	if (!engine || !connection_may_tap(call->connection, raw, &err)) {
+	struct pt_request *r = &call->ask.request;
+	bool raw = r->format == PT_TAP_PCAPNG;
+	struct engine *engine = call_engine(call);
+	if (!engine)
+		return;
+	if (!connection_may_tap(call->connection, raw, &err)) {
 		call_refuse(call, err.faults[0].code, &err);
 		return;
 	}
 	struct gate *gate = connection_gate(call->connection);
 	struct listener *listener = call->state =
-		listener_new(engine, call_text(call, "block"), &call->daemon->mailbox, gate, raw);
-	json_t *params = json_copy(call->request.params);
-	json_object_del(params, "engine");
-	listener_begin(listener, params, tapped, call);
-	json_decref(params);
+		listener_new(engine, r->block, &call->daemon->mailbox, gate, raw);
+	listener_begin(listener, &call->ask, tapped, call);
 }
 
 /* clang-format off */
 #define BLOCK                                                                                      \
-	{"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED},                    \
-	{"block", "The block's name.", PT_KIND_STRING, .flags = PT_REQUIRED}
+	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED}, \
+	{"block", "The block's name.", PT_STRING(struct call, ask.request.block), .flags = PT_REQUIRED}
 
 static const struct pt_param send_params[] = {
 	BLOCK,
 	{"message", "What to send: text, {\"hex\": …}, {\"base64\": …}, or what block.recv gave.",
-	 PT_KIND_JSON, .fallback = "None"},
-	{"messages", "A list of the same, sent in order.", PT_KIND_LIST, .fallback = "None"},
+	 PT_JSON(struct call, ask.request.message), .fallback = "None"},
+	{"messages", "A list of the same, sent in order.",
+	 PT_LIST(struct call, ask.request.messages), .fallback = "None"},
 	{"canal", "The exit that it leaves by.",
-	 PT_KIND_CHOICE, .fallback = "None", .choices = canals},
+	 PT_CHOICE(struct call, ask.request.canal), .fallback = "None", .choices = canals},
 	{0}
 };
 
 static const struct pt_param recv_params[] = {
 	BLOCK,
 	{"max", "At most so many messages.",
-	 PT_KIND_INT, .fallback = "1", .min = 1, .max = 1000000},
-	{"timeout_s", "How long to wait for the first.", PT_KIND_SECONDS, .fallback = "0"},
+	 PT_INT(struct call, ask.request.max), .fallback = "1", .min = 1, .max = 1000000},
+	{"timeout_s", "How long to wait for the first.",
+	 PT_SECONDS(struct call, ask.request.timeout_s), .fallback = "0"},
 	{"hold", "They go back to the queue if the connection ends before its next request.",
-	 PT_KIND_BOOL, .fallback = "false"},
+	 PT_BOOL(struct call, ask.request.hold), .fallback = "false"},
 	{0}
 };
 
 static const struct pt_param block_params[] = {BLOCK, {0}};
 
 static const struct pt_param attach_params[] = {
-	{"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED},
 	{"block", "The block's name; without it, every block of the engine.",
-	 PT_KIND_STRING, .fallback = "None"},
+	 PT_STRING(struct call, params.block), .fallback = "None"},
 	{0}
 };
 
 static const struct pt_param tap_params[] = {
 	BLOCK,
-	{"canal", "One canal alone.", PT_KIND_CHOICE, .fallback = "None", .choices = canals},
+	{"canal", "One canal alone.",
+	 PT_CHOICE(struct call, ask.request.canal), .fallback = "None", .choices = canals},
 	{"format", "Notifications, or a raw stream.",
-	 PT_KIND_CHOICE, .fallback = "json", .choices = formats},
+	 PT_CHOICE(struct call, ask.request.format), .fallback = "json", .choices = formats},
 	{0}
 };
 

@@ -7,37 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void begun(void *arg, int code, json_t *result, struct pt_error *err)
-{
-	struct call *call = arg;
-	call_root_paths(err);
-	call_finish(call, code, json_incref(result), err);
-}
-
 static void engine_start(void *arg)
 {
 	struct call *call = arg;
-	struct engine *engine =
-		engines_find(call->daemon->engines, call_text(call, "engine"), NULL);
+	struct engine *engine = engines_find(call->daemon->engines, call->params.engine, NULL);
 	if (engine && engines_is_hollow(engine))
-		engines_begin(engine, begun, call);
+		engines_begin(engine, call_done, call);
 	else
-		call_pass_on(call, "start");
+		call_ask(call, PT_VERB_START, NULL);
 }
 
 static void engine_stop(void *call)
 {
-	call_pass_on(call, "stop");
+	call_ask(call, PT_VERB_STOP, NULL);
 }
 
 static void shown(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct call *call = arg;
-	call->ask = NULL;
 	if (!code)
-		engines_add_state(call->daemon->engines, call_text(call, "engine"), result);
-	call_root_paths(err);
-	call_finish(call, code, json_incref(result), err);
+		engines_add_state(call->daemon->engines, call->params.engine, result);
+	call_done(call, code, result, err);
 }
 
 static void engine_show(void *arg)
@@ -45,21 +35,21 @@ static void engine_show(void *arg)
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
 	struct engine *engine =
-		engines_find_listed(call->daemon->engines, call_text(call, "engine"), &err);
+		engines_find_listed(call->daemon->engines, call->params.engine, &err);
 	if (engine)
-		call->ask = engines_ask(engine, "show", NULL, NULL, 0, shown, call);
+		ask_put(&call->ask, engine, shown, call);
 	else
 		call_refuse(call, err.faults[0].code, &err);
 }
 
 static void engine_stats(void *call)
 {
-	call_pass_on(call, "stats");
+	call_ask(call, PT_VERB_STATS, NULL);
 }
 
 static void engine_graph(void *call)
 {
-	call_pass_on(call, "graph");
+	call_ask(call, PT_VERB_DOT, NULL);
 }
 
 static void engine_list(void *arg)
@@ -72,37 +62,28 @@ static void engine_list(void *arg)
 
 /* ---- create and destroy ---- */
 
-static void created(void *arg, int code, json_t *result, struct pt_error *err)
+static void created(void *call, int code, json_t *result, struct pt_error *err)
 {
-	struct call *call = arg;
-	call_root_paths(err);
-	graph_told(call->request.params, call->state, err);
-	call_finish(call, code, NULL, err);
+	graph_done(call, code, NULL, err);
 }
 
 static void engine_create(void *arg)
 {
 	struct call *call = arg;
-	struct pt_error err = PT_ERROR_INIT;
-	struct lang_program *program;
-	json_t *ops = graph_read(call->request.params, &program, &err);
-	if (!ops) {
-		call_refuse(call, err.faults[0].code, &err);
+	json_t *ops = graph_read(call);
+	if (!ops)
 		return;
-	}
-	call->state = program;
 	const struct engine_wish wish = {
-		.name = call_text(call, "engine"),
+		.name = call->params.engine,
 		.ops = ops,
-		.start = call_flag(call, "start"),
-		.dry_run = call_flag(call, "dry_run"),
-		.ephemeral = call_flag(call, "ephemeral"),
-		.owner = call_flag(call, "owned") ? call->connection : NULL,
+		.start = call->params.start,
+		.dry_run = call->ask.request.dry_run,
+		.ephemeral = call->params.ephemeral,
+		.owner = call->params.owned ? call->connection : NULL,
 		.author = call_author(call),
 		.fds = call->fds,
 		.fd_count = call->fd_count,
 	};
-	call->fd_count = 0;
 	engines_make(call->daemon->engines, &wish, created, call);
 	json_decref(ops);
 }
@@ -116,43 +97,45 @@ static void engine_destroy(void *arg)
 {
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
-	struct engine *engine =
-		engines_find(call->daemon->engines, call_text(call, "engine"), &err);
+	struct engine *engine = call_engine(call);
 	if (engine && !engines_must_be_read(engine, &err))
 		engines_destroy(engine, NULL, destroyed, call);
-	else
+	else if (engine)
 		call_refuse(call, err.faults[0].code, &err);
 }
 
 /* clang-format off */
-#define ENGINE {"engine", "The engine's name.", PT_KIND_STRING, .flags = PT_REQUIRED}
+#define ENGINE \
+	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED}
 static const struct pt_param create_params[] = {
 	ENGINE,
 	GRAPH_ROWS,
-	{"start", "Whether it is started, too.", PT_KIND_BOOL, .fallback = "false"},
+	{"start", "Whether it is started, too.",
+	 PT_BOOL(struct call, params.start), .fallback = "false"},
 	{"dry_run", "Only whether it could be made: nothing is opened, and no engine is there "
-	 "afterwards.", PT_KIND_BOOL, .fallback = "false"},
+	 "afterwards.", PT_BOOL(struct call, ask.request.dry_run), .fallback = "false"},
 	{"ephemeral", "Not to be kept over a restart of the daemon.",
-	 PT_KIND_BOOL, .fallback = "false"},
+	 PT_BOOL(struct call, params.ephemeral), .fallback = "false"},
 	{"owned", "It is destroyed when this connection closes, whatever closes it, and not kept "
 	 "over a restart. What its blocks print goes to who is attached alone.",
-	 PT_KIND_BOOL, .fallback = "false"},
-	{"comment", "Why, for the log.", PT_KIND_STRING, .fallback = "None"},
+	 PT_BOOL(struct call, params.owned), .fallback = "false"},
+	{"comment", "Why, for the log.", PT_STRING(struct call, params.comment), .fallback = "None"},
 	{0}
 };
 
 static const struct pt_param stop_params[] = {
 	ENGINE,
-	{"wait", "Let the sources come to their end first.", PT_KIND_BOOL, .fallback = "false"},
+	{"wait", "Let the sources come to their end first.",
+	 PT_BOOL(struct call, ask.request.wait), .fallback = "false"},
 	{"timeout_s", "How long to wait for that; without it, for ever.",
-	 PT_KIND_SECONDS, .fallback = "None"},
+	 PT_SECONDS(struct call, ask.request.timeout_s), .fallback = "None"},
 	{0}
 };
 
 static const struct pt_param graph_params[] = {
 	ENGINE,
 	{"stats", "Write each link's count of messages beside it.",
-	 PT_KIND_BOOL, .fallback = "false"},
+	 PT_BOOL(struct call, ask.request.stats), .fallback = "false"},
 	{0}
 };
 

@@ -9,7 +9,7 @@ static void subscribe(void *arg)
 {
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
-	const char *name = call_text(call, "engine");
+	const char *name = call->params.engine;
 	int code = 0;
 	if (name && !engines_find(call->daemon->engines, name, &err))
 		code = err.faults[0].code;
@@ -28,7 +28,7 @@ static void subscribe(void *arg)
 /* clang-format off */
 static const struct pt_param params[] = {
 	{"engine", "Whose events; without it, those of all, also of engines to come.",
-	 PT_KIND_STRING, .fallback = "None"},
+	 PT_STRING(struct call, params.engine), .fallback = "None"},
 	{0}
 };
 

@@ -43,7 +43,7 @@ static void type_show(void *arg)
 {
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
-	const struct pt_type *type = type_get(call_text(call, "type"), "$.type", &err);
+	const struct pt_type *type = type_get(call->params.type, "$.type", &err);
 	if (!type) {
 		call_refuse(call, -PT_ENOTYPE, &err);
 		return;
@@ -68,9 +68,9 @@ struct load {
 static void load_work(struct work *work)
 {
 	struct load *load = (struct load *)((char *)work - offsetof(struct load, work));
-	const char *text = call_text(load->call, "text");
-	load->code = custom_type_load(call_text(load->call, "name"), text, strlen(text), &load->limits,
-	                           &load->types, &load->err);
+	const char *text = load->call->params.text;
+	load->code = custom_type_load(load->call->params.name, text, strlen(text), &load->limits,
+	                              &load->types, &load->err);
 	mailbox_post(&load->call->daemon->mailbox, &load->done);
 }
 
@@ -98,8 +98,8 @@ static void load_done(struct pt_letter *letter)
 	if (load->code || !load->types)
 		load_kept(load, 0);
 	else
-		loaded_add(load->call->daemon->loaded, call_text(load->call, "name"),
-		           call_text(load->call, "text"), load->types, load_kept, load);
+		loaded_add(load->call->daemon->loaded, load->call->params.name,
+		           load->call->params.text, load->types, load_kept, load);
 }
 
 static void type_load(void *arg)
@@ -115,14 +115,15 @@ static void type_load(void *arg)
 
 /* clang-format off */
 static const struct pt_param show_params[] = {
-	{"type", "The type's name, as 'TriggeredValve'.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	{"type", "The type's name, as 'TriggeredValve'.",
+	 PT_STRING(struct call, params.type), .flags = PT_REQUIRED},
 	{0}
 };
 
 static const struct pt_param load_params[] = {
 	{"name", "The file's name, for errors and as the types' origin.",
-	 PT_KIND_STRING, .flags = PT_REQUIRED},
-	{"text", "What the file says.", PT_KIND_STRING, .flags = PT_REQUIRED},
+	 PT_STRING(struct call, params.name), .flags = PT_REQUIRED},
+	{"text", "What the file says.", PT_STRING(struct call, params.text), .flags = PT_REQUIRED},
 	{0}
 };
 

@@ -6,6 +6,7 @@
 #include "base/workers.h"
 #include "daemon/check.h"
 #include "daemon/daemon.h"
+#include "type/param.h"
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +26,12 @@ struct reading {
 
 static int read_line(struct call *call, const char *line, size_t length, struct pt_error *err)
 {
-	int code = rpc_read(line, length, method_tables, &call->request, err);
+	struct rpc_request *r = &call->request;
+	int code = rpc_read(line, length, method_tables, r, err);
 	if (code)
 		check_refused(line, length, err);
+	else
+		code = param_read(r->method->params, r->params, call, NULL, err);
 	return code;
 }
 
@@ -71,27 +75,19 @@ void reading_begin(struct call *call, const char *line, size_t length, reading_d
 
 /* ---- its end ---- */
 
-struct forgetting {
-	struct work work;
-	struct rpc_request request;
-};
-
 /* [worker] */
-static void forget(struct work *work)
+static void free_aside(struct work *work)
 {
-	struct forgetting *f = (struct forgetting *)work;
-	rpc_request_clear(&f->request);
-	free(f);
+	call_free((struct call *)((char *)work - offsetof(struct call, freeing)));
 	malloc_trim(0); /* millions of small pieces, which would stay */
 }
 
 void reading_forget(struct call *call)
 {
 	if (!call->is_long) {
-		rpc_request_clear(&call->request);
+		call_free(call);
 		return;
 	}
-	struct forgetting *f = must_calloc(1, sizeof *f);
-	*f = (struct forgetting){.work = {.run = forget, .must = true}, .request = call->request};
-	workers_add(&f->work);
+	call->freeing = (struct work){.run = free_aside, .must = true};
+	workers_add(&call->freeing);
 }

@@ -61,15 +61,13 @@ static void renew(struct engine *engine, const char *type)
 		pt_error_clear(&err);
 		return;
 	}
+	const struct revision *last = history_last(&engine->past.history);
 	char *comment = must_printf("%s was loaded anew", type);
-	json_t *params = json_object();
-	json_object_set_new(params, "ops", history_ops(history_last(&engine->past.history)));
-	json_object_set_new(params, "exact", json_true());
-	const struct change_wish wish = {.verb = "apply",
-	                                 .params = params,
-	                                 .author = {.uid = -1, .pid = -1, .comment = comment}};
-	engines_change(engine, &wish, renewed, engine);
-	json_decref(params);
+	struct ask *ask = ask_new(PT_VERB_CHANGE);
+	ask_set_author(ask, &(struct author){.uid = -1, .pid = -1, .comment = comment});
+	ask->request.ops = history_ops(last->blocks, last->links);
+	ask->request.anew = ask->request.exact = true;
+	ask_put(ask, engine, renewed, engine);
 	free(comment);
 }
 

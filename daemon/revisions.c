@@ -69,12 +69,12 @@ static void keep(struct revisions *r, json_t *record)
 }
 
 static json_t *about_change(const struct revisions *r, const struct author *author,
-                            const json_t *result)
+                            const struct pt_made *made)
 {
 	const struct revision *last = history_last(&r->history);
 	int64_t now = moment_now();
 	json_t *about = json_object();
-	json_object_set(about, "revision", json_object_get(result, "revision"));
+	json_object_set_new(about, "revision", json_integer((json_int_t)made->revision));
 	json_object_set_new(about, "time", revisions_time_json(now));
 	json_object_set_new(about, "uid",
 	                    author->uid < 0 ? json_null() : json_integer(author->uid));
@@ -90,14 +90,14 @@ static json_t *about_change(const struct revisions *r, const struct author *auth
 			json_pack("{s:I, s:o}", "back", (json_int_t)last->number, "until",
 		                  revisions_time_json(now +
 		                                      (int64_t)(author->confirm_s * MOMENT_S))));
-	json_object_set(about, "ops", json_object_get(result, "plan"));
+	json_object_set(about, "ops", made->plan);
 	return about;
 }
 
-void revisions_add(struct revisions *r, const struct author *author, const json_t *result)
+void revisions_add(struct revisions *r, const struct author *author, const struct pt_made *made)
 {
-	json_t *about = about_change(r, author, result);
-	keep(r, history_add(&r->history, about, json_object_get(result, "graph")));
+	json_t *about = about_change(r, author, made);
+	keep(r, history_add(&r->history, about, made->blocks, made->links));
 	json_decref(about);
 }
 

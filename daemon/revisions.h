@@ -5,6 +5,7 @@
 
 #include "daemon/history.h"
 #include "daemon/journal.h"
+#include <pipetool/engine.h>
 
 /* Who asks for a change, and how. */
 struct author {
@@ -32,8 +33,7 @@ void revisions_fini(struct revisions *);
 /* From the records of a journal. */
 int revisions_restore(struct revisions *, const json_t *records, struct pt_error *);
 
-/* A change was made: `result` is the engine's answer, {revision, plan, graph}. */
-void revisions_add(struct revisions *, const struct author *, const json_t *result);
+void revisions_add(struct revisions *, const struct author *, const struct pt_made *);
 /* What was kept before is lost: that is kept, until it is told whether the engine runs. */
 void revisions_lose(struct revisions *, const char *why);
 void revisions_set_running(struct revisions *, bool running);

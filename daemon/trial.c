@@ -8,36 +8,32 @@
 #include <uv.h>
 
 struct trial {
+	struct pt_request request; /* first */
 	uv_sem_t over;
-	int code;
-	struct pt_error *err;
 };
 
-static void on_made(void *arg, int code, json_t *result, struct pt_error *err)
+static void on_made(struct pt_request *r)
 {
-	struct trial *trial = arg;
-	trial->code = code;
-	if (code)
-		error_move(trial->err, err);
-	json_decref(result);
-	uv_sem_post(&trial->over);
+	uv_sem_post(&((struct trial *)r)->over);
 }
 
 int trial_make(const char *name, json_t *ops, const struct pt_engine_limits *limits,
                struct pt_error *err)
 {
-	struct trial trial = {.err = err};
+	struct trial trial = {.request = PT_REQUEST_INIT(PT_VERB_CHANGE)};
 	struct pt_engine *engine;
 	int code = pt_engine_new(name, NULL, limits, &engine, err);
 	if (code)
 		return code;
 	if (uv_sem_init(&trial.over, 0))
 		out_of_memory();
-	json_t *params = json_pack("{s:O}", "ops", ops);
-	pt_engine_ask(engine, "change", params, NULL, 0, on_made, &trial);
-	json_decref(params);
+	trial.request.ops = ops;
+	trial.request.done = on_made;
+	pt_engine_ask(engine, &trial.request);
 	uv_sem_wait(&trial.over);
 	pt_engine_free(engine);
 	uv_sem_destroy(&trial.over);
-	return trial.code;
+	json_decref(trial.request.result);
+	error_move(err, &trial.request.err);
+	return trial.request.code;
 }

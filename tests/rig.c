@@ -8,6 +8,7 @@
 #include "engine/ledger.h"
 #include "lang/lang.h"
 #include "msg/json.h"
+#include "type/param.h"
 #include "type/type.h"
 #include <check.h>
 #include <pipetool/queue.h>
@@ -101,36 +102,105 @@ static const struct pt_param *params_of(void *arg, const char *type)
 
 /* ---- asking ---- */
 
-static void on_answer(void *arg, int code, json_t *result, struct pt_error *err)
+/* The members of a request, as clients give them. */
+static const char *const canals[] = {"low", "high", "trigger", NULL}, *const formats[] = {"json",
+                                                                                          "pcapng",
+                                                                                          NULL};
+static const struct pt_param rows[] = {
+	{"ops", "", PT_JSON(struct pt_request, ops)},
+	{"dry_run", "", PT_BOOL(struct pt_request, dry_run), .fallback = "false"},
+	{"exact", "", PT_BOOL(struct pt_request, exact), .fallback = "false"},
+	{"if_revision", "", PT_INT(struct pt_request, if_revision), .fallback = "None"},
+	{"revision", "", PT_INT(struct pt_request, revision), .fallback = "None"},
+	{"comes_back", "", PT_BOOL(struct pt_request, comes_back), .fallback = "false"},
+	{"wait", "", PT_BOOL(struct pt_request, wait), .fallback = "false"},
+	{"timeout_s", "", PT_SECONDS(struct pt_request, timeout_s), .fallback = "None"},
+	{"stats", "", PT_BOOL(struct pt_request, stats), .fallback = "false"},
+	{"block", "", PT_STRING(struct pt_request, block), .fallback = "None"},
+	{"canal", "", PT_CHOICE(struct pt_request, canal), .fallback = "None", .choices = canals},
+	{"message", "", PT_JSON(struct pt_request, message), .fallback = "None"},
+	{"messages", "", PT_LIST(struct pt_request, messages), .fallback = "None"},
+	{"max", "", PT_INT(struct pt_request, max), .fallback = "1"},
+	{"hold", "", PT_BOOL(struct pt_request, hold), .fallback = "false"},
+	{"format", "", PT_CHOICE(struct pt_request, format), .fallback = "json",
+         .choices = formats},
+	{0}};
+
+static const char *const verbs[] = {[PT_VERB_CHANGE] = "change",
+                                    [PT_VERB_START] = "start",
+                                    [PT_VERB_STOP] = "stop",
+                                    [PT_VERB_REOPEN] = "reopen",
+                                    [PT_VERB_SHOW] = "show",
+                                    [PT_VERB_STATS] = "stats",
+                                    [PT_VERB_DOT] = "graph",
+                                    [PT_VERB_SEND] = "send",
+                                    [PT_VERB_RECV] = "recv",
+                                    [PT_VERB_CLOSE] = "close",
+                                    [PT_VERB_GIVE_BACK] = "give_back",
+                                    [PT_VERB_TRIGGER] = "trigger",
+                                    [PT_VERB_TAP] = "tap"};
+
+void rig_request(struct pt_request *q, const char *verb, const char *json)
 {
-	struct rig *r = arg;
+	json_error_t error;
+	json_t *params = json_loads(json, 0, &error);
+	struct pt_error err = PT_ERROR_INIT;
+	ck_assert_msg(params != NULL, "%s: %s", json, error.text);
+	*q = (struct pt_request)PT_REQUEST_INIT(PT_VERB_CHANGE);
+	q->anew = !strcmp(verb, "apply");
+	if (!strcmp(verb, "recv"))
+		q->timeout_s = 0;
+	while (!q->anew && strcmp(verbs[q->verb], verb))
+		ck_assert_int_lt(++q->verb, sizeof verbs / sizeof *verbs);
+	ck_assert_msg(param_check(rows, params, &err) == 0, "%s: %s", json,
+	              pt_error_text(&err, ""));
+	ck_assert_int_eq(param_read(rows, params, q, NULL, NULL), 0);
+	json_decref(params);
+}
+
+void rig_request_clear(struct pt_request *q)
+{
+	param_release(rows, q, NULL);
+	json_decref(q->result);
+	pt_error_clear(&q->err);
+}
+
+struct question {
+	struct pt_request request;
+	struct rig *rig;
+};
+
+static void on_answer(struct pt_request *q)
+{
+	struct rig *r = ((struct question *)q)->rig;
 	json_decref(r->result);
 	free(r->words);
 	free(r->kind);
-	r->result = result;
-	r->words = must_strdup(pt_error_text(err, ""));
-	r->kind = must_strdup(code ? error_kind(code)->name : "");
+	r->result = json_incref(q->result);
+	r->words = must_strdup(pt_error_text(&q->err, ""));
+	r->kind = must_strdup(q->code ? error_kind(q->code)->name : "");
 	r->answered = true;
 }
 
-static const json_t *ask_json(struct rig *r, const char *verb, json_t *params)
+static const json_t *ask_question(struct rig *r, struct question *question)
 {
 	r->answered = false;
-	pt_engine_ask(r->engine, verb, params, NULL, 0, on_answer, r);
-	json_decref(params);
+	question->rig = r;
+	question->request.done = on_answer;
+	pt_engine_ask(r->engine, &question->request);
 	for (int i = 0; !r->answered; i++) {
 		uv_run(&r->engine->loop, r->engine->jobs ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 		ck_assert_int_lt(i, 100000);
 	}
+	rig_request_clear(&question->request);
 	return r->result;
 }
 
 const json_t *ask(struct rig *r, const char *verb, const char *json)
 {
-	json_error_t error;
-	json_t *params = json_loads(json, 0, &error);
-	ck_assert_msg(params != NULL, "%s: %s", json, error.text);
-	return ask_json(r, verb, params);
+	struct question question;
+	rig_request(&question.request, verb, json);
+	return ask_question(r, &question);
 }
 
 const json_t *ask_change(struct rig *r, const char *text)
@@ -140,7 +210,9 @@ const json_t *ask_change(struct rig *r, const char *text)
 	struct pt_error err = PT_ERROR_INIT;
 	int rc = lang_parse(text, strlen(text), &env, &program, &err);
 	ck_assert_msg(rc == 0, "%s: %s", text, pt_error_text(&err, ""));
-	const json_t *result = ask_json(r, "change", json_pack("{s:O}", "ops", program.ops));
+	struct question question = {.request = PT_REQUEST_INIT(PT_VERB_CHANGE)};
+	question.request.ops = json_incref(program.ops);
+	const json_t *result = ask_question(r, &question);
 	lang_program_free(&program);
 	return result;
 }

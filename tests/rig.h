@@ -55,6 +55,9 @@ void pass_time(struct rig *, double seconds); /* with every timer on its way */
    NULL, with the fault's first message in rig_words. */
 const json_t *ask(struct rig *, const char *verb, const char *json);
 const json_t *ask_change(struct rig *, const char *pipe_text); /* parsed to ops */
+/* The same, not asked yet: `done` is to be set, and it is to be cleared. */
+void rig_request(struct pt_request *, const char *verb, const char *json);
+void rig_request_clear(struct pt_request *);
 const char *rig_words(const struct rig *);
 const char *rig_kind(const struct rig *); /* "cycle" */
 char *rig_export(struct rig *);           /* the graph as pipe text; to be freed */

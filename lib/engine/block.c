@@ -30,7 +30,7 @@ struct pt_block *block_new(struct pt_engine *e, const char *name, const struct p
 	b->engine = e;
 	b->type = type;
 	b->name = must_strdup(name);
-	b->params = json_deep_copy(params);
+	b->params = json_incref(params);
 	b->state = must_calloc(1, type->size);
 	b->batch = VECTOR_MAX;
 	for (int canal = PT_LOW; canal <= PT_TRIGGER; canal++)

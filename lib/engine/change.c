@@ -24,7 +24,7 @@
 struct change {
 	struct job job;
 	struct pt_engine *engine;
-	struct request *request;
+	struct pt_request *request;
 	struct pt_error err;
 	int code;
 
@@ -32,8 +32,6 @@ struct change {
 	struct graph *wanted;
 	enum plan_action *actions;
 	json_t *plan;
-	json_t *told; /* [worker] {plan, graph} for hooks.changed; or NULL */
-	bool anew;    /* the operations are for an empty graph, not for a copy of what is there */
 	bool dry_run;
 	uint64_t pause_ns;       /* the longest time for which it held up the messages */
 	struct pt_block **fresh; /* of each wanted block: the new one, or NULL */
@@ -61,14 +59,14 @@ struct change {
 static int compile(void *arg, enum pt_kind kind, const char *text, struct pt_func **func,
                    struct pt_error *err)
 {
-	const struct request *r = arg;
+	const struct pt_request *r = arg;
 	return func_compile(kind, text, &r->engine->script_limits, func, err);
 }
 
 static int descriptor(void *arg, int n)
 {
-	const struct request *r = arg;
-	if (json_object_get(r->params, "revision"))
+	const struct pt_request *r = arg;
+	if (r->revision >= 0)
 		return -ESTALE;
 	return n >= 0 && n < r->fd_count ? fcntl(r->fds[n], F_DUPFD_CLOEXEC, 0) : -1;
 }
@@ -87,7 +85,7 @@ static void name_block(struct pt_error *err, size_t from, const char *name, cons
 /* "ops[3].params" of the operation that gave the block its parameters; NULL if there is none. */
 static char *params_path(const struct change *c, const char *name)
 {
-	const json_t *ops = c->request ? json_object_get(c->request->params, "ops") : NULL;
+	const json_t *ops = c->request ? c->request->ops : NULL;
 	for (size_t i = json_array_size(ops); i-- > 0;) {
 		const json_t *op = json_array_get(ops, i);
 		const char *of = json_string_value(json_object_get(op, "name"));
@@ -95,11 +93,6 @@ static char *params_path(const struct change *c, const char *name)
 			return must_printf("ops[%zu].params", i);
 	}
 	return NULL;
-}
-
-static bool is_told(const struct change *c, const char *member)
-{
-	return c->request && json_is_true(json_object_get(c->request->params, member));
 }
 
 /* Nothing was done: every worker is busy, and there is no thread for another. */
@@ -135,7 +128,6 @@ static void change_free(struct change *c)
 	free(c->ends);
 	free(c->starts);
 	json_decref(c->plan);
-	json_decref(c->told);
 	json_decref(c->failed);
 	if (!c->committed)
 		graph_free(c->wanted);
@@ -150,7 +142,7 @@ static void finish(struct change *c, json_t *result)
 	change_free(c);
 }
 
-static struct change *begin(struct pt_engine *e, struct request *r)
+static struct change *begin(struct pt_engine *e, struct pt_request *r)
 {
 	assert(!e->current);
 	struct change *c = must_calloc(1, sizeof *c);
@@ -274,6 +266,16 @@ static void prepare_ends(struct change *c)
 	free(order);
 }
 
+static void make_told(struct change *c)
+{
+	struct pt_request *r = c->request;
+	json_t *graph = graph_to_json(c->wanted);
+	r->made.plan = json_incref(c->plan);
+	r->made.blocks = json_incref(json_object_get(graph, "blocks"));
+	r->made.links = json_incref(json_object_get(graph, "links"));
+	json_decref(graph);
+}
+
 static void prepare_work(struct job *job)
 {
 	struct change *c = (struct change *)job;
@@ -290,9 +292,8 @@ static void prepare_work(struct job *job)
 		prepare_wires(c);
 		prepare_ends(c);
 		c->starts = sorted(c->wanted);
-		if (c->engine->hooks.changed)
-			c->told = json_pack("{s:o, s:o}", "plan", json_deep_copy(c->plan), "graph",
-			                    graph_to_json(c->wanted));
+		if (c->request->changed)
+			make_told(c);
 	}
 }
 
@@ -372,7 +373,7 @@ static void commit_set(struct pt_block *b, uint8_t *scratch, json_t *params)
 			swap_bytes((uint8_t *)b->state + row->offset, scratch + row->offset,
 			           param_size(row));
 	json_decref(b->params);
-	b->params = json_deep_copy(params);
+	b->params = json_incref(params);
 }
 
 static void commit_sets(struct change *c)
@@ -407,8 +408,8 @@ static void commit_starts(struct change *c, bool sources)
 /* What is restored has the number that it had, and where it is empty, too. */
 static uint64_t next_revision(const struct change *c, uint64_t otherwise)
 {
-	const json_t *said = c->request ? json_object_get(c->request->params, "revision") : NULL;
-	return said ? (uint64_t)json_integer_value(said) : otherwise;
+	int64_t said = c->request->revision;
+	return said >= 0 ? (uint64_t)said : otherwise;
 }
 
 /* The plan goes with it. */
@@ -444,12 +445,10 @@ static void tell_carried(const struct change *c)
 
 static void tell_changed(struct change *c)
 {
-	const struct pt_engine_hooks *hooks = &c->engine->hooks;
-	if (!c->told)
-		return;
-	json_object_set_new(c->told, "revision", json_integer((json_int_t)c->engine->revision));
-	hooks->changed(hooks->arg, c->request ? c->request->arg : NULL, c->told);
-	c->told = NULL;
+	struct pt_request *r = c->request;
+	r->made.revision = c->engine->revision;
+	if (r->changed)
+		r->changed(r);
 }
 
 static void commit(struct change *c)
@@ -470,7 +469,7 @@ static void commit(struct change *c)
 	tell_carried(c);
 
 	struct retired *retired = c->retired;
-	struct request *request = c->request;
+	struct pt_request *request = c->request;
 	tell_changed(c);
 	note_pause(c, since_ns);
 	json_t *result = changed_result(c);
@@ -543,7 +542,7 @@ static int check_memory(const struct graph *g, struct pt_error *err)
 static int plan(struct change *c)
 {
 	const struct graph *now = c->engine->graph;
-	const json_t *ops = json_object_get(c->request->params, "ops");
+	const json_t *ops = c->request->ops;
 	int rc = graph_change(c->wanted, ops, c->engine->limits.blocks, &c->err);
 	if (rc == 0)
 		rc = check_memory(c->wanted, &c->err);
@@ -556,21 +555,21 @@ static int plan(struct change *c)
 	graph_adopt(c->wanted, now);
 	c->actions = must_calloc(c->wanted->count, sizeof *c->actions);
 	plan_blocks(now, c->wanted, c->actions);
-	c->plan = plan_to_json(now, c->wanted, c->actions, is_told(c, "exact"));
+	c->plan = plan_to_json(now, c->wanted, c->actions, c->request->exact);
 	return 0;
 }
 
 static void plan_work(struct job *job)
 {
 	struct change *c = (struct change *)job;
-	c->wanted = c->anew ? graph_new() : graph_copy(c->engine->graph);
+	c->wanted = c->request->anew ? graph_new() : graph_copy(c->engine->graph);
 	c->code = plan(c);
 }
 
 /* What is set to what it is may have become another file of that name. */
 static void reopen_set(const struct change *c)
 {
-	const json_t *ops = json_object_get(c->request->params, "ops");
+	const json_t *ops = c->request->ops;
 	for (size_t i = 0; i < json_array_size(ops); i++) {
 		const json_t *op = json_array_get(ops, i);
 		const char *word = json_string_value(json_object_get(op, "op"));
@@ -598,11 +597,10 @@ static void plan_done(struct job *job)
 	}
 }
 
-void change_graph(struct request *r, bool anew)
+void change_graph(struct pt_request *r)
 {
 	struct change *c = begin(r->engine, r);
-	c->anew = anew;
-	c->dry_run = is_told(c, "dry_run");
+	c->dry_run = r->dry_run;
 	job_try(r->engine, &c->job, plan_work, plan_done);
 }
 
@@ -687,7 +685,7 @@ static void start_done(struct job *job)
 	finish(c, result);
 }
 
-void change_start(struct request *r)
+void change_start(struct pt_request *r)
 {
 	struct pt_engine *e = r->engine;
 	if (e->state != PT_STOPPED) {
@@ -697,7 +695,7 @@ void change_start(struct request *r)
 	struct change *c = begin(e, r);
 	if (getrandom(e->secret, sizeof e->secret, 0) != sizeof e->secret)
 		abort(); /* cannot be, of so few bytes */
-	e->comes_back = json_is_true(json_object_get(r->params, "comes_back"));
+	e->comes_back = r->comes_back;
 	set_away(e, true);
 	job_try(e, &c->job, start_work, start_done);
 }
@@ -740,7 +738,7 @@ static void stop_done(struct job *job)
 	}
 	json_t *result = state_result(e);
 	if (json_array_size(c->failed))
-		json_object_set_new(result, "failed", json_deep_copy(c->failed));
+		json_object_set_new(result, "failed", json_incref(c->failed));
 	request_answer_stopped(e, result);
 	finish(c, result);
 }
@@ -754,7 +752,7 @@ static void one_stopped(struct pt_block *b, void *arg)
 	}
 }
 
-void change_stop(struct pt_engine *e, struct request *r)
+void change_stop(struct pt_engine *e, struct pt_request *r)
 {
 	if (e->state == PT_STOPPED) {
 		json_t *result = state_result(e);

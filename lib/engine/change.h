@@ -6,7 +6,7 @@
 #include "graph/graph.h"
 
 struct pt_engine;
-struct request;
+struct pt_request;
 
 /*
  * On the engine's thread, while no other change is under way (engine->current). Each ends by
@@ -20,14 +20,14 @@ struct request;
  * messages: old blocks stop, state is handed over, wiring is swapped, new blocks start. Retire:
  * what is gone is closed on a worker thread; then comes the answer.
  */
-void change_graph(struct request *, bool anew);
+void change_graph(struct pt_request *);
 
 /* Opens all blocks on a worker thread, then starts them, sources last. Of an engine that runs,
    those that have failed. */
-void change_start(struct request *);
+void change_start(struct pt_request *);
 
 /* Stops the blocks, in the order in which data flows, and closes them on a worker thread. The
    request may be NULL. What could not be flushed is told in the answer's "failed". */
-void change_stop(struct pt_engine *, struct request *);
+void change_stop(struct pt_engine *, struct pt_request *);
 
 #endif

@@ -327,10 +327,11 @@ int engine_new(const char *name, const struct pt_engine_hooks *hooks,
 	}
 	e->graph = graph_new();
 	e->pool = pool_new(e->limits.memory);
-	e->queue_last = &e->queue;
 	flow_init(&e->flow);
 	TAILQ_INIT(&e->available);
 	TAILQ_INIT(&e->carry_stale);
+	TAILQ_INIT(&e->queue);
+	TAILQ_INIT(&e->waiting);
 	e->stack_top = __builtin_frame_address(0);
 	e->has_thread = thread;
 	e->stack_size = stack_size(e);
@@ -354,26 +355,24 @@ int pt_engine_new(const char *name, const struct pt_engine_hooks *hooks,
 	return engine_new(name, hooks, limits, true, out, err);
 }
 
-static void read_ending(struct pt_letter *letter)
+static void read_end(struct pt_letter *letter)
 {
-	struct request *r = (struct request *)letter;
-	r->engine->ending = true;
-	free(r);
+	struct pt_engine *e =
+		(struct pt_engine *)((char *)letter - offsetof(struct pt_engine, end));
+	e->ending = true;
 }
 
-static void read_suspending(struct pt_letter *letter)
+static void read_suspend(struct pt_letter *letter)
 {
-	struct request *r = (struct request *)letter;
-	r->engine->suspending = true;
-	free(r);
+	struct pt_engine *e =
+		(struct pt_engine *)((char *)letter - offsetof(struct pt_engine, suspend));
+	e->suspending = true;
 }
 
 void pt_engine_suspend(struct pt_engine *e)
 {
-	struct request *r = must_calloc(1, sizeof *r);
-	r->engine = e;
-	r->letter.read = read_suspending;
-	mailbox_post(&e->mailbox, &r->letter);
+	e->suspend.read = read_suspend;
+	mailbox_post(&e->mailbox, &e->suspend);
 }
 
 static void free_graph(struct pt_engine *e)
@@ -393,10 +392,8 @@ void pt_engine_end(struct pt_engine *e)
 	if (e->told_to_end)
 		return;
 	e->told_to_end = true;
-	struct request *r = must_calloc(1, sizeof *r);
-	r->engine = e;
-	r->letter.read = read_ending;
-	mailbox_post(&e->mailbox, &r->letter);
+	e->end.read = read_end;
+	mailbox_post(&e->mailbox, &e->end);
 }
 
 static void wait_for_end(struct pt_engine *e)

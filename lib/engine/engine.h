@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 #include <uv.h>
 
-struct request;
+TAILQ_HEAD(request_list, pt_request);
 struct change;
 
 struct pt_engine {
@@ -50,14 +50,15 @@ struct pt_engine {
 	/* Changes, starts and stops, one at a time; the rest of the requests that must wait for
 	   them. */
 	struct job *current;
-	struct request *queue, **queue_last;
-	struct request *waiting;  /* recv, and stop with wait */
-	unsigned trigger_nesting; /* triggers that are not over */
+	struct request_list queue;
+	struct request_list waiting; /* recv, and stop with wait: the oldest first */
+	unsigned trigger_nesting;    /* triggers that are not over */
 	unsigned triggers_back; /* since there was none: how often one has come back to its block */
 	struct flow flow;
 	struct blocks available;   /* from which something may be received */
 	struct blocks carry_stale; /* whose carry is to be told */
 	struct pt_block *_Atomic woken;
+	struct pt_letter suspend, end; /* to itself */
 	bool ending;
 	bool comes_back;          /* it is being started by the daemon itself: see pt_comes_back */
 	bool revival_due;         /* some failed block's time has come */

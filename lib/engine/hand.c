@@ -12,18 +12,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static bool pick_canal(struct request *r, const struct pt_block *b, enum pt_canal *canal)
+static bool pick_canal(struct pt_request *r, const struct pt_block *b, enum pt_canal *canal)
 {
-	const char *word = json_string_value(json_object_get(r->params, "canal"));
-	*canal = b->type->ports & PT_LOW_EXIT ? PT_LOW : PT_HIGH;
-	if (!word)
-		return true;
-	if (canal_parse(word, canal) || *canal == PT_TRIGGER ||
-	    !(b->type->ports & graph_exit_port(*canal))) {
+	*canal = r->canal >= 0                  ? (enum pt_canal)r->canal
+	         : b->type->ports & PT_LOW_EXIT ? PT_LOW
+	                                        : PT_HIGH;
+	if (r->canal >= 0 &&
+	    (*canal == PT_TRIGGER || !(b->type->ports & graph_exit_port(*canal)))) {
 		char *has = graph_port_words(b->type->ports);
 		request_refuse(r, -PT_EPARAM, "canal",
-		               "'%s' cannot send on canal '%s': a %s has %s", b->name, word,
-		               b->type->name, has);
+		               "'%s' cannot send on canal '%s': a %s has %s", b->name,
+		               canal_name(*canal), b->type->name, has);
 		free(has);
 		return false;
 	}
@@ -36,7 +35,7 @@ struct sending {
 };
 
 /* On its own, so that a block which keeps it needs no more memory. */
-static int make_message(struct request *r, const json_t *value, char *path, struct sending *s,
+static int make_message(struct pt_request *r, const json_t *value, char *path, struct sending *s,
                         struct pt_error *err)
 {
 	size_t before = err->count;
@@ -53,10 +52,9 @@ static int make_message(struct request *r, const json_t *value, char *path, stru
 }
 
 /* All messages are made before the first is sent: a fault in the last refuses them all. */
-static int make_messages(struct request *r, struct sending *s, struct pt_error *err)
+static int make_messages(struct pt_request *r, struct sending *s, struct pt_error *err)
 {
-	json_t *many = json_object_get(r->params, "messages"), *value,
-	       *one = json_object_get(r->params, "message");
+	json_t *many = r->messages, *one = r->message, *value;
 	size_t i;
 	int rc = 0;
 	if (!many == !one)
@@ -81,7 +79,7 @@ static json_t *waiting_result(const struct pt_block *b)
 	               : NULL;
 }
 
-static void send_all(struct request *r, struct pt_block *b, enum pt_canal canal)
+static void send_all(struct pt_request *r, struct pt_block *b, enum pt_canal canal)
 {
 	struct sending s = {.count = 0};
 	struct pt_error err = PT_ERROR_INIT;
@@ -95,7 +93,7 @@ static void send_all(struct request *r, struct pt_block *b, enum pt_canal canal)
 	free(s.messages);
 }
 
-void hand_send(struct request *r)
+void hand_send(struct pt_request *r)
 {
 	struct pt_block *b = request_block(r);
 	enum pt_canal canal;
@@ -127,18 +125,17 @@ static void give_back(struct pt_block *b, const json_t *item)
 	b->type->give_back(b, canal, m);
 }
 
-void hand_give_back(struct request *r)
+void hand_give_back(struct pt_request *r)
 {
 	struct pt_block *b = request_block(r);
 	if (!b)
 		return;
-	const json_t *messages = json_object_get(r->params, "messages");
-	for (size_t i = json_array_size(messages); i-- > 0 && b->type->give_back;)
-		give_back(b, json_array_get(messages, i));
+	for (size_t i = json_array_size(r->messages); i-- > 0 && b->type->give_back;)
+		give_back(b, json_array_get(r->messages, i));
 	request_answer(r, 0, NULL, NULL);
 }
 
-void hand_close(struct request *r)
+void hand_close(struct pt_request *r)
 {
 	struct pt_block *b = request_block(r);
 	if (!b)
@@ -154,7 +151,7 @@ void hand_close(struct request *r)
 	request_answer(r, 0, NULL, NULL);
 }
 
-void hand_trigger(struct request *r)
+void hand_trigger(struct pt_request *r)
 {
 	struct pt_block *b = request_block(r);
 	if (!b)

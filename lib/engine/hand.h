@@ -4,14 +4,14 @@
 #ifndef ENGINE_HAND_H
 #define ENGINE_HAND_H
 
-struct request;
+struct pt_request;
 
 /* {block, message | messages, canal}: all of them or none; {waiting}: how many the block holds
    then. */
-void hand_send(struct request *);
+void hand_send(struct pt_request *);
 /* {block, messages}: what recv has given comes back, the last first, so that it is as it was. */
-void hand_give_back(struct request *);
-void hand_close(struct request *);   /* {block} */
-void hand_trigger(struct request *); /* {block} */
+void hand_give_back(struct pt_request *);
+void hand_close(struct pt_request *);   /* {block} */
+void hand_trigger(struct pt_request *); /* {block} */
 
 #endif

@@ -24,38 +24,25 @@
 #include <string.h>
 #include <unistd.h>
 
-struct verb {
-	const char *name;
-	bool serial; /* waits for changes, starts and stops before it */
-	void (*run)(struct request *);
-};
-
 /* ---- answers ---- */
 
-void request_answer(struct request *r, int code, json_t *result, struct pt_error *err)
+void request_answer(struct pt_request *r, int code, json_t *result, struct pt_error *err)
 {
 	if (!r) {
 		json_decref(result);
 		return;
 	}
-	struct pt_error none = PT_ERROR_INIT;
 	timers_stop(&r->engine->timers, &r->deadline);
-	if (r->done)
-		r->done(r->arg, code,
-		        code     ? NULL
-		        : result ? result
-		                 : json_object(),
-		        err ? err : &none);
-	if (code || !r->done)
+	r->code = code;
+	r->result = code ? NULL : result ? result : json_object();
+	if (code)
 		json_decref(result);
-	json_decref(r->params);
-	for (int i = 0; i < r->fd_count; i++)
-		close(r->fds[i]);
-	free(r->fds);
-	free(r);
+	if (code && err)
+		error_move(&r->err, err);
+	r->done(r);
 }
 
-void request_refuse(struct request *r, int code, const char *path, const char *fmt, ...)
+void request_refuse(struct pt_request *r, int code, const char *path, const char *fmt, ...)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	va_list args;
@@ -66,7 +53,7 @@ void request_refuse(struct request *r, int code, const char *path, const char *f
 	pt_error_clear(&err);
 }
 
-static void answer_new(struct request *r, json_t *result)
+static void answer_new(struct pt_request *r, json_t *result)
 {
 	assert(result);
 	request_answer(r, 0, result, NULL);
@@ -74,16 +61,9 @@ static void answer_new(struct request *r, json_t *result)
 
 /* ---- the block a request is about ---- */
 
-static void queue(struct request *r)
+static void no_block(struct pt_request *r)
 {
-	struct pt_engine *e = r->engine;
-	r->next = NULL;
-	*e->queue_last = r;
-	e->queue_last = &r->next;
-}
-
-static void no_block(struct request *r, const char *name)
-{
+	const char *name = r->block ? r->block : "";
 	struct near near = near_init(name);
 	for (unsigned i = 0; i < r->engine->graph->count; i++)
 		near_try(&near, r->engine->graph->blocks[i]->name);
@@ -91,19 +71,21 @@ static void no_block(struct request *r, const char *name)
 	               r->engine->name, near_say(&near, ""));
 }
 
-struct pt_block *request_block(struct request *r)
+/* NULL: the request was answered. */
+static const struct graph_block *find_block(struct pt_request *r)
 {
-	const char *name = json_string_value(json_object_get(r->params, "block"));
-	const struct graph_block *found = name ? graph_find(r->engine->graph, name) : NULL;
-	if (!found) {
-		no_block(r, name ? name : "");
-		return NULL;
-	}
-	if (found->alive->away) {
-		queue(r);
-		return NULL;
-	}
-	return found->alive;
+	const struct graph_block *found = graph_find(r->engine->graph, r->block ? r->block : "");
+	if (!found)
+		no_block(r);
+	return found;
+}
+
+struct pt_block *request_block(struct pt_request *r)
+{
+	const struct graph_block *found = find_block(r);
+	if (found && found->alive->away)
+		TAILQ_INSERT_TAIL(&r->engine->queue, r, entry);
+	return found && !found->alive->away ? found->alive : NULL;
 }
 
 /* ---- show, stats, graph ---- */
@@ -122,7 +104,7 @@ static void add_coming(json_t *row, const struct pt_type *type)
 	json_object_set_new(row, "code", code);
 }
 
-static void run_show(struct request *r)
+static void run_show(struct pt_request *r)
 {
 	struct pt_engine *e = r->engine;
 	json_t *result = graph_to_json(e->graph);
@@ -150,7 +132,7 @@ static void run_show(struct request *r)
 	answer_new(r, result);
 }
 
-static void run_stats(struct request *r)
+static void run_stats(struct pt_request *r)
 {
 	json_t *result = ledger_to_json(r->engine);
 	json_object_set_new(result, "engine", json_string(r->engine->name));
@@ -158,17 +140,17 @@ static void run_stats(struct request *r)
 	answer_new(r, result);
 }
 
-static void run_graph(struct request *r)
+static void run_dot(struct pt_request *r)
 {
 	struct buf dot = BUF_INIT;
-	dot_print(&dot, r->engine, json_is_true(json_object_get(r->params, "stats")));
+	dot_print(&dot, r->engine, r->stats);
 	answer_new(r, json_pack("{s:s%}", "dot", dot.data, dot.length));
 	buf_free(&dot);
 }
 
 /* ---- files that have lost their names ---- */
 
-static void run_reopen(struct request *r)
+static void run_reopen(struct pt_request *r)
 {
 	for (unsigned i = 0; i < r->engine->graph->count; i++)
 		block_reopen(r->engine->graph->blocks[i]->alive);
@@ -177,77 +159,61 @@ static void run_reopen(struct request *r)
 
 /* ---- change, start, stop ---- */
 
-static void change_if(struct request *r, bool anew)
+static void run_change(struct pt_request *r)
 {
 	const struct pt_engine *e = r->engine;
-	const json_t *revision = json_object_get(r->params, "if_revision");
-	if (json_is_integer(revision) && (uint64_t)json_integer_value(revision) != e->revision)
+	if (r->if_revision >= 0 && (uint64_t)r->if_revision != e->revision)
 		request_refuse(r, -PT_ECONFLICT, "if_revision",
 		               "engine '%s' is at revision %llu, not %lld: look at it again",
-		               e->name, (unsigned long long)e->revision,
-		               json_integer_value(revision));
+		               e->name, (unsigned long long)e->revision, (long long)r->if_revision);
 	else
-		change_graph(r, anew);
-}
-
-static void run_change(struct request *r)
-{
-	change_if(r, false);
-}
-
-static void run_apply(struct request *r)
-{
-	change_if(r, true);
+		change_graph(r);
 }
 
 /* ---- those who wait ---- */
 
-static void give_up(struct request *r)
+static bool is_given_up(const struct pt_request *r)
+{
+	return __atomic_load_n(&r->given_up, __ATOMIC_ACQUIRE);
+}
+
+static void give_up(struct pt_request *r)
 {
 	request_refuse(r, -ECANCELED, NULL, "given up");
 }
 
-static void wait_until(struct request *r, double seconds)
+static void wait_until(struct pt_request *r)
 {
 	struct pt_engine *e = r->engine;
-	if (r->given_up) {
+	if (is_given_up(r)) {
 		give_up(r);
 		return;
 	}
-	r->next = e->waiting;
-	e->waiting = r;
-	if (seconds >= 0 && seconds < 1e9)
-		timers_set(&e->timers, &r->deadline, engine_now(e) + (uint64_t)(seconds * 1e9));
+	TAILQ_INSERT_TAIL(&e->waiting, r, entry);
+	if (r->timeout_s >= 0 && r->timeout_s < 1e9)
+		timers_set(&e->timers, &r->deadline,
+		           engine_now(e) + (uint64_t)(r->timeout_s * 1e9));
 }
 
-static double seconds_of(const struct request *r, const char *member, double otherwise)
-{
-	const json_t *given = json_object_get(r->params, member);
-	double seconds;
-	return given && param_seconds_from_json(given, &seconds) == 0 ? seconds : otherwise;
-}
-
-static void run_stop(struct request *r)
+static void run_stop(struct pt_request *r)
 {
 	struct pt_engine *e = r->engine;
-	if (!json_is_true(json_object_get(r->params, "wait")) || e->state == PT_STOPPED) {
+	if (!r->wait || e->state == PT_STOPPED) {
 		change_stop(e, r);
 		return;
 	}
 	if (e->state == PT_RUNNING)
 		engine_set_state(e, PT_DRAINING);
-	wait_until(r, seconds_of(r, "timeout_s", -1));
+	wait_until(r);
 }
 
 /* {messages} of what there is, up to max; NULL if there is nothing and `late` is not yet. */
-static json_t *receive(const struct request *r, struct pt_block *b, bool late)
+static json_t *receive(const struct pt_request *r, struct pt_block *b, bool late)
 {
 	json_t *messages = json_array();
-	const json_t *given = json_object_get(r->params, "max");
-	json_int_t max = given ? json_integer_value(given) : 1;
 	enum pt_canal canal;
 	for (struct pt_msg *m;
-	     (json_int_t)json_array_size(messages) < max && (m = b->type->take(b, &canal));) {
+	     (int64_t)json_array_size(messages) < r->max && (m = b->type->take(b, &canal));) {
 		json_array_append_new(messages, msg_to_json(m, canal));
 		pt_done(b, m);
 	}
@@ -257,7 +223,7 @@ static json_t *receive(const struct request *r, struct pt_block *b, bool late)
 	return NULL;
 }
 
-static void run_recv(struct request *r)
+static void run_recv(struct pt_request *r)
 {
 	struct pt_block *b = request_block(r);
 	if (!b)
@@ -268,84 +234,73 @@ static void run_recv(struct request *r)
 		               b->name, b->type->name);
 		return;
 	}
-	if (json_is_true(json_object_get(r->params, "hold")) && !b->type->give_back) {
+	if (r->hold && !b->type->give_back) {
 		request_refuse(r, -PT_ESTATE, "hold", "'%s' is a %s, which takes nothing back",
 		               b->name, b->type->name);
 		return;
 	}
-	if (r->given_up) { /* nobody would hear of what is taken */
+	if (is_given_up(r)) { /* nobody would hear of what is taken */
 		give_up(r);
 		return;
 	}
-	double timeout_s = seconds_of(r, "timeout_s", 0);
-	json_t *result = receive(r, b, timeout_s <= 0);
+	json_t *result = receive(r, b, r->timeout_s == 0);
 	if (result)
 		answer_new(r, result);
 	else
-		wait_until(r, timeout_s);
+		wait_until(r);
 }
 
-static void waiting_remove(struct pt_engine *e, struct request *r)
-{
-	struct request **at = &e->waiting;
-	while (*at != r)
-		at = &(*at)->next;
-	*at = r->next;
-}
-
-static bool is_stop(const struct request *r)
-{
-	return r->verb->run == run_stop;
-}
-
-static void settle_stop(struct request *r, bool late)
+static void settle_stop(struct pt_request *r, bool late)
 {
 	if (!late)
 		return;
-	waiting_remove(r->engine, r);
+	TAILQ_REMOVE(&r->engine->waiting, r, entry);
 	request_refuse(r, -PT_ETIMEOUT, "timeout_s",
 	               "engine '%s' still drains: some source is not exhausted", r->engine->name);
 }
 
-static void settle_receiver(struct request *r, bool late)
+static void settle_receiver(struct pt_request *r, bool late)
 {
 	struct pt_engine *e = r->engine;
-	const char *name = json_string_value(json_object_get(r->params, "block"));
-	const struct graph_block *found = graph_find(e->graph, name);
+	const struct graph_block *found = graph_find(e->graph, r->block);
 	if (!found || !found->alive->type->take) {
-		waiting_remove(e, r);
-		no_block(r, name);
+		TAILQ_REMOVE(&e->waiting, r, entry);
+		no_block(r);
 		return;
 	}
 	if (found->alive->away || (!found->alive->available && !late))
 		return;
 	json_t *result = receive(r, found->alive, late);
 	if (result) {
-		waiting_remove(e, r);
+		TAILQ_REMOVE(&e->waiting, r, entry);
 		answer_new(r, result);
 	}
 }
 
+static void settle_one(struct pt_request *r)
+{
+	bool late = r->deadline.place == 0 && r->deadline.due_ns;
+	if (is_given_up(r)) {
+		TAILQ_REMOVE(&r->engine->waiting, r, entry);
+		give_up(r);
+	} else if (r->verb == PT_VERB_STOP) {
+		settle_stop(r, late);
+	} else {
+		settle_receiver(r, late);
+	}
+}
+
+/* The oldest is served first. */
 static void settle_waiting(struct pt_engine *e)
 {
-	/* The oldest is at the end: it is served first. */
-	unsigned count = 0;
-	for (struct request *r = e->waiting; r; r = r->next)
-		count++;
-	struct request **all = must_calloc(count, sizeof(struct request *));
-	unsigned i = count;
-	for (struct request *r = e->waiting; r; r = r->next)
-		all[--i] = r;
-	for (i = 0; i < count; i++) {
-		bool late = all[i]->deadline.place == 0 && all[i]->deadline.due_ns;
-		if (is_stop(all[i]))
-			settle_stop(all[i], late);
-		else
-			settle_receiver(all[i], late);
+	struct pt_request *next;
+	for (struct pt_request *r = TAILQ_FIRST(&e->waiting); r; r = next) {
+		next = TAILQ_NEXT(r, entry);
+		settle_one(r);
 	}
-	free(all);
-	for (struct pt_block *b = TAILQ_FIRST(&e->available), *next; b; b = next) {
-		next = TAILQ_NEXT(b, available_links);
+	struct pt_block *next_block;
+	for (struct pt_block *b = TAILQ_FIRST(&e->available); b; b = next_block) {
+		next_block = TAILQ_NEXT(b, available_links);
 		if (b->away)
 			continue; /* nobody has looked */
 		TAILQ_REMOVE(&e->available, b, available_links);
@@ -353,28 +308,27 @@ static void settle_waiting(struct pt_engine *e)
 	}
 }
 
-void request_answer_stopped(struct pt_engine *e, const json_t *result)
+void request_answer_stopped(struct pt_engine *e, json_t *result)
 {
-	struct request *next;
-	for (struct request *r = e->waiting; r; r = next) {
-		next = r->next;
-		if (!is_stop(r))
+	struct pt_request *next;
+	for (struct pt_request *r = TAILQ_FIRST(&e->waiting); r; r = next) {
+		next = TAILQ_NEXT(r, entry);
+		if (r->verb != PT_VERB_STOP)
 			continue;
-		waiting_remove(e, r);
-		answer_new(r, json_deep_copy(result));
+		TAILQ_REMOVE(&e->waiting, r, entry);
+		answer_new(r, json_copy(result));
 	}
 }
 
+static void run(struct pt_request *);
+
 void request_settle(struct pt_engine *e)
 {
-	if (e->waiting)
+	if (!TAILQ_EMPTY(&e->waiting))
 		settle_waiting(e);
-	while (e->queue && !e->current) {
-		struct request *r = e->queue;
-		e->queue = r->next;
-		if (!e->queue)
-			e->queue_last = &e->queue;
-		r->verb->run(r);
+	for (struct pt_request *r; !e->current && (r = TAILQ_FIRST(&e->queue));) {
+		TAILQ_REMOVE(&e->queue, r, entry);
+		run(r);
 	}
 	if (!e->current)
 		revive_due(e);
@@ -384,38 +338,42 @@ void request_settle(struct pt_engine *e)
 
 /* ---- taps ---- */
 
-static void run_tap(struct request *r)
+static void run_tap(struct pt_request *r)
 {
-	const char *name = json_string_value(json_object_get(r->params, "block"));
-	const struct graph_block *found = name ? graph_find(r->engine->graph, name) : NULL;
-	if (!found) {
-		no_block(r, name ? name : "");
+	const struct graph_block *found = find_block(r);
+	if (!found)
 		return;
-	}
 	struct pt_error err = PT_ERROR_INIT;
-	int rc = tap_add(r->engine, found, r->params, &r->tap, &err);
+	int rc = tap_add(r, found, &err);
 	request_answer(r, rc, NULL, &err);
 	pt_error_clear(&err);
 }
 
 /* ---- the door ---- */
 
-static const struct verb verbs[] = {
-	{"apply", true, run_apply},
-	{"change", true, run_change},
-	{"start", true, change_start},
-	{"stop", true, run_stop},
-	{"show", false, run_show},
-	{"stats", false, run_stats},
-	{"graph", false, run_graph},
-	{"send", false, hand_send},
-	{"recv", false, run_recv},
-	{"close", false, hand_close},
-	{"give_back", false, hand_give_back},
-	{"trigger", false, hand_trigger},
-	{"reopen", true, run_reopen},
+static const struct {
+	void (*run)(struct pt_request *);
+	bool serial; /* waits for changes, starts and stops before it */
+} verbs[] = {
+	[PT_VERB_CHANGE] = {run_change, true},
+	[PT_VERB_START] = {change_start, true},
+	[PT_VERB_STOP] = {run_stop, true},
+	[PT_VERB_REOPEN] = {run_reopen, true},
+	[PT_VERB_SHOW] = {run_show},
+	[PT_VERB_STATS] = {run_stats},
+	[PT_VERB_DOT] = {run_dot},
+	[PT_VERB_SEND] = {hand_send},
+	[PT_VERB_RECV] = {run_recv},
+	[PT_VERB_GIVE_BACK] = {hand_give_back},
+	[PT_VERB_CLOSE] = {hand_close},
+	[PT_VERB_TRIGGER] = {hand_trigger},
+	[PT_VERB_TAP] = {run_tap},
 };
-static const struct verb tap_verb = {"tap", false, run_tap};
+
+static void run(struct pt_request *r)
+{
+	verbs[r->verb].run(r);
+}
 
 /* Why it ends only the daemon knows. */
 int request_fail_ending(const struct pt_engine *e, struct pt_error *err)
@@ -424,7 +382,7 @@ int request_fail_ending(const struct pt_engine *e, struct pt_error *err)
 	               "engine '%s' ends: it is destroyed, or the daemon stops", e->name);
 }
 
-static void refuse_ending(struct request *r)
+static void refuse_ending(struct pt_request *r)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	request_answer(r, request_fail_ending(r->engine, &err), NULL, &err);
@@ -433,98 +391,42 @@ static void refuse_ending(struct request *r)
 
 static void read_request(struct pt_letter *letter)
 {
-	struct request *r = (struct request *)letter;
+	struct pt_request *r = (struct pt_request *)letter;
 	struct pt_engine *e = r->engine;
-	if (!r->verb)
-		request_refuse(r, -PT_EMETHOD, NULL, "an engine knows no such verb");
-	else if (e->ending)
+	if (e->ending)
 		refuse_ending(r);
-	else if (r->verb->serial)
-		queue(r);
+	else if (verbs[r->verb].serial)
+		TAILQ_INSERT_TAIL(&e->queue, r, entry);
 	else
-		r->verb->run(r);
+		run(r);
 }
 
-static struct request *request_new(struct pt_engine *e, json_t *params, pt_engine_done *done,
-                                   void *arg)
+void pt_engine_ask(struct pt_engine *e, struct pt_request *r)
 {
-	struct request *r = must_calloc(1, sizeof *r);
-	r->letter.read = read_request;
+	assert(r->verb < sizeof verbs / sizeof *verbs);
 	r->engine = e;
-	r->params = params ? json_deep_copy(params)
-	                   : json_object(); /* counts are not for two threads */
-	r->done = done;
-	r->arg = arg;
-	return r;
-}
-
-void pt_engine_ask(struct pt_engine *e, const char *verb, json_t *params, const int *fds,
-                   int fd_count, pt_engine_done *done, void *arg)
-{
-	struct request *r = request_new(e, params, done, arg);
-	r->fd_count = fd_count;
-	r->fds = must_calloc((size_t)fd_count, sizeof *fds);
-	if (fd_count)
-		memcpy(r->fds, fds, (size_t)fd_count * sizeof *fds);
-	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-		if (!strcmp(verbs[i].name, verb))
-			r->verb = &verbs[i];
+	r->deadline = (struct pt_timer){0};
+	r->letter.read = read_request;
 	mailbox_post(&e->mailbox, &r->letter);
 }
 
-void pt_engine_tap(struct pt_engine *e, json_t *params, const struct pt_tap_hooks *hooks,
-                   pt_engine_done *done, void *arg)
+void pt_request_cancel(struct pt_request *r)
 {
-	struct request *r = request_new(e, params, done, arg);
-	r->verb = &tap_verb;
-	r->tap = *hooks;
-	mailbox_post(&e->mailbox, &r->letter);
+	__atomic_store_n(&r->given_up, true, __ATOMIC_RELEASE);
+	if (r->engine)
+		mailbox_wake(&r->engine->mailbox);
 }
 
-/* NULL: it is not in the list. */
-static struct request *find(struct request *list, const void *arg)
+static void refuse_list(struct request_list *list)
 {
-	while (list && !(list->arg == arg && list->done))
-		list = list->next;
-	return list;
-}
-
-/* What is in the queue is still carried out, but does not wait then. */
-static void read_cancel(struct pt_letter *letter)
-{
-	struct request *cancel = (struct request *)letter;
-	struct pt_engine *e = cancel->engine;
-	struct request *waits = find(e->waiting, cancel->arg);
-	struct request *queued = find(e->queue, cancel->arg);
-	if (waits) {
-		waiting_remove(e, waits);
-		give_up(waits);
+	for (struct pt_request *r; (r = TAILQ_FIRST(list));) {
+		TAILQ_REMOVE(list, r, entry);
+		refuse_ending(r);
 	}
-	if (queued)
-		queued->given_up = true;
-	free(cancel);
-}
-
-void pt_engine_cancel(struct pt_engine *e, void *arg)
-{
-	struct request *cancel = must_calloc(1, sizeof *cancel);
-	cancel->letter.read = read_cancel;
-	cancel->engine = e;
-	cancel->arg = arg;
-	mailbox_post(&e->mailbox, &cancel->letter);
 }
 
 void request_refuse_all(struct pt_engine *e)
 {
-	while (e->waiting) {
-		struct request *r = e->waiting;
-		e->waiting = r->next;
-		refuse_ending(r);
-	}
-	while (e->queue) {
-		struct request *r = e->queue;
-		e->queue = r->next;
-		refuse_ending(r);
-	}
-	e->queue_last = &e->queue;
+	refuse_list(&e->waiting);
+	refuse_list(&e->queue);
 }

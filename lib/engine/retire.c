@@ -17,7 +17,7 @@ struct retired {
 	unsigned
 		stopping; /* blocks whose handles are being closed, and 1 until all is handed over */
 	struct graph *graph;
-	struct request *request;
+	struct pt_request *request;
 	json_t *result;
 };
 
@@ -104,8 +104,8 @@ void retired_add_link(struct retired *r, struct link *link)
 	r->links[r->link_count++] = link;
 }
 
-void retired_end(struct pt_engine *e, struct retired *r, struct graph *was, struct request *request,
-                 json_t *result)
+void retired_end(struct pt_engine *e, struct retired *r, struct graph *was,
+                 struct pt_request *request, json_t *result)
 {
 	r->graph = was;
 	r->request = request;

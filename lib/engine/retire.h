@@ -5,7 +5,7 @@
 
 #include "engine/engine.h"
 
-struct request;
+struct pt_request;
 
 /* Made before the commit, with room for all that the graph `now` has, so that the commit need not
    allocate. On the engine's thread. */
@@ -20,7 +20,7 @@ void retired_add_link(struct retired *, struct link *);
 /* Hands everything over, with the graph that was: once the handles of the blocks are gone they are
    closed on a worker thread, then all is freed, and the request answered with `result` (taken),
    in which "failed" lists the blocks that could not be closed well. */
-void retired_end(struct pt_engine *, struct retired *, struct graph *was, struct request *,
+void retired_end(struct pt_engine *, struct retired *, struct graph *was, struct pt_request *,
                  json_t *result);
 
 #endif

@@ -13,7 +13,7 @@
 struct revival {
 	struct job job;
 	struct pt_engine *engine;
-	struct request *request; /* NULL: by itself */
+	struct pt_request *request; /* NULL: by itself */
 	struct pt_error err;
 	int code;
 	unsigned stopping, count;
@@ -107,7 +107,7 @@ static void one_stopped(struct pt_block *b, void *arg)
 		job_try(r->engine, &r->job, reopen_work, reopen_done);
 }
 
-static void begin(struct pt_engine *e, struct request *request, bool (*takes)(struct pt_block *))
+static void begin(struct pt_engine *e, struct pt_request *request, bool (*takes)(struct pt_block *))
 {
 	struct revival *r = must_calloc(1, sizeof *r + e->graph->count * sizeof *r->blocks);
 	unsigned *order = must_calloc(e->graph->count, sizeof *order);
@@ -138,7 +138,7 @@ static bool has_failed(struct pt_block *b)
 	return b->failed;
 }
 
-void revive_all(struct request *request)
+void revive_all(struct pt_request *request)
 {
 	begin(request->engine, request, has_failed);
 }

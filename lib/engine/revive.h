@@ -5,7 +5,7 @@
 
 struct pt_block;
 struct pt_engine;
-struct request;
+struct pt_request;
 
 /*
  * On the engine's thread, while no change is under way, and it is one of them. Failed blocks stop,
@@ -15,7 +15,7 @@ struct request;
  * By hand it is all of them, and what cannot be opened is the answer. By themselves it is those
  * whose time has come, and those that could not be opened wait again (pt_retry).
  */
-void revive_all(struct request *);
+void revive_all(struct pt_request *);
 void revive_due(struct pt_engine *);
 
 /* A block waits from now on: it is tried at once, then every retry_s, and when an interface or an

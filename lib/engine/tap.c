@@ -181,30 +181,19 @@ void tap_end_all(struct pt_engine *e)
 
 /* ---- making ---- */
 
-static int pick_canals(struct tap *t, const struct pt_type *type, const json_t *params,
-                       struct pt_error *err)
+static int pick_canals(struct tap *t, const struct pt_type *type, int canal, struct pt_error *err)
 {
-	const char *word = json_string_value(json_object_get(params, "canal"));
-	enum pt_canal canal;
-	t->canals[PT_LOW] = t->canals[PT_HIGH] = !word;
-	if (!word)
+	t->canals[PT_LOW] = t->canals[PT_HIGH] = canal < 0;
+	if (canal < 0)
 		return 0;
 	bool leaves = has_exits(type);
-	if (canal_parse(word, &canal) || canal == PT_TRIGGER ||
-	    !(type->ports & (leaves ? graph_exit_port(canal) : graph_entry_port(canal))))
+	unsigned port = leaves ? graph_exit_port((enum pt_canal)canal)
+	                       : graph_entry_port((enum pt_canal)canal);
+	if (canal == PT_TRIGGER || !(type->ports & port))
 		return pt_fail(err, -PT_EPARAM, "canal", "'%s' is a %s, which has no %s %s",
-		               t->block, type->name, word, leaves ? "exit" : "entry");
+		               t->block, type->name, canal_name((enum pt_canal)canal),
+		               leaves ? "exit" : "entry");
 	t->canals[canal] = true;
-	return 0;
-}
-
-static int pick_format(struct tap *t, const json_t *params, struct pt_error *err)
-{
-	const char *word = json_string_value(json_object_get(params, "format"));
-	t->pcapng = word && !strcmp(word, "pcapng");
-	if (word && !t->pcapng && strcmp(word, "json"))
-		return pt_fail(err, -PT_EPARAM, "format", "'%s' is no format: json or pcapng",
-		               word);
 	return 0;
 }
 
@@ -224,18 +213,17 @@ static unsigned count_taps(const struct pt_engine *e)
 	return count;
 }
 
-int tap_add(struct pt_engine *e, const struct graph_block *block, const json_t *params,
-            const struct pt_tap_hooks *hooks, struct pt_error *err)
+int tap_add(const struct pt_request *r, const struct graph_block *block, struct pt_error *err)
 {
+	struct pt_engine *e = r->engine;
 	if (count_taps(e) == TAPS_MAX)
 		return pt_fail(err, -PT_ELIMIT, NULL, "engine '%s' has %d taps, which is the limit",
 		               e->name, TAPS_MAX);
 	struct tap *t = must_calloc(1, sizeof *t);
-	t->hooks = *hooks;
+	t->hooks = r->tap;
+	t->pcapng = r->format == PT_TAP_PCAPNG;
 	t->block = must_strdup(block->name);
-	int rc = pick_canals(t, block->type, params, err);
-	if (!rc)
-		rc = pick_format(t, params, err);
+	int rc = pick_canals(t, block->type, r->canal, err);
 	if (rc) {
 		free(t->block);
 		free(t);

@@ -16,8 +16,8 @@
  */
 #define TAPS_MAX 256 /* of one engine */
 
-int tap_add(struct pt_engine *, const struct graph_block *, const json_t *params,
-            const struct pt_tap_hooks *, struct pt_error *);
+struct pt_request;
+int tap_add(const struct pt_request *, const struct graph_block *, struct pt_error *);
 void tap_end_all(struct pt_engine *);
 
 /* The graph has changed, and was `before`: taps go to the block that has the name now, and end

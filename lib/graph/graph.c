@@ -92,9 +92,7 @@ struct graph *graph_copy(const struct graph *g)
 	struct graph *copy = graph_new();
 	for (unsigned i = 0; i < g->count; i++) {
 		const struct graph_block *b = g->blocks[i];
-		json_t *own = json_deep_copy(b->params);
-		block_add(copy, b->name, b->type, own)->alive = b->alive;
-		json_decref(own);
+		block_add(copy, b->name, b->type, b->params)->alive = b->alive;
 	}
 	for (unsigned i = 0; i < g->link_count; i++) {
 		const struct graph_link *l = &g->links[i];
@@ -217,7 +215,7 @@ static int read_type(const struct op *op, const struct pt_type **type, json_t **
 
 static json_t *given(json_t *params)
 {
-	return params ? json_deep_copy(params) : json_object();
+	return params ? json_incref(params) : json_object();
 }
 
 static int op_add(const struct op *op)
@@ -356,7 +354,7 @@ static int op_set(const struct op *op)
 	int rc = get(op, "name", &b);
 	if (rc)
 		return rc;
-	json_t *merged = json_deep_copy(b->params);
+	json_t *merged = json_copy(b->params);
 	json_object_update(merged, json_object_get(op->json, "params"));
 	param_unset_others(b->type->params, merged, json_object_get(op->json, "params"));
 	size_t before = op->err->count;
@@ -460,9 +458,9 @@ json_t *graph_to_json(const struct graph *g)
 	json_t *blocks = json_array(), *links = json_array();
 	for (unsigned i = 0; i < g->count; i++) {
 		const struct graph_block *b = g->blocks[i];
-		json_array_append_new(blocks, json_pack("{s:s, s:s, s:o}", "name", b->name, "type",
-		                                        b->type->name, "params",
-		                                        json_deep_copy(b->params)));
+		json_array_append_new(blocks,
+		                      json_pack("{s:s, s:s, s:o}", "name", b->name, "type",
+		                                b->type->name, "params", json_incref(b->params)));
 	}
 	for (unsigned i = 0; i < g->link_count; i++) {
 		const struct graph_link *l = &g->links[i];

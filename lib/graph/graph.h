@@ -34,7 +34,8 @@ struct graph {
 };
 
 struct graph *graph_new(void);
-/* Blocks keep their `alive`. Nothing is shared: another thread may have the copy. */
+/* Blocks keep their `alive`. Another thread may have the copy: parameters are shared, and never
+   changed. */
 struct graph *graph_copy(const struct graph *);
 void graph_free(struct graph *); /* NULL does nothing */
 

@@ -52,14 +52,7 @@ static void add_block(json_t *ops, const char *op, const struct graph_block *b)
 {
 	json_array_append_new(ops,
 	                      json_pack("{s:s, s:s, s:s, s:o}", "op", op, "name", b->name, "type",
-	                                b->type->name, "params", json_deep_copy(b->params)));
-}
-
-static json_t *own(json_t *shared)
-{
-	json_t *copy = json_deep_copy(shared);
-	json_decref(shared);
-	return copy;
+	                                b->type->name, "params", json_incref(b->params)));
 }
 
 /* Only what differs, defaults spelled out. */
@@ -69,7 +62,7 @@ static void add_set(json_t *ops, const struct graph_block *old, const struct gra
 	json_t *params = json_object();
 	for (const struct pt_param *row = b->type->params; row && row->name; row++)
 		if (differs(row, old, b))
-			json_object_set_new(params, row->name, own(effective(row, b->params)));
+			json_object_set_new(params, row->name, effective(row, b->params));
 	json_t *op = json_pack("{s:s, s:s, s:o}", "op", "set", "name", b->name, "params", params);
 	if (restart)
 		json_object_set_new(op, "restart", json_true());

@@ -4,6 +4,8 @@
 #define PIPETOOL_ENGINE_H
 
 #include <pipetool/block.h>
+#include <pipetool/letter.h>
+#include <sys/queue.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -11,10 +13,9 @@ extern "C" {
 
 /*
  * An engine is a thread with a libuv loop and a graph, and it alone touches its graph. Everything
- * is asked of it by requests, in JSON as the methods of the control protocol have it, carried out
- * in the order in which they came and answered from the engine's thread. Requests that wait
- * (receive, a clean stop, a change that opens files) do not hold up those behind them, except
- * that changes, starts and stops wait for one another.
+ * is asked of it by requests, carried out in the order in which they came and answered from the
+ * engine's thread. Requests that wait (receive, a clean stop, a change that opens files) do not
+ * hold up those behind them, except that changes, starts and stops wait for one another.
  *
  * All functions here may be called from any thread.
  */
@@ -31,10 +32,6 @@ struct pt_engine_hooks {
 	               size_t length);
 	/* Something went wrong or happened in a block: error is 0 for mere news. */
 	void (*report)(void *arg, const char *block, int error, const char *words);
-	/* Its graph was changed: in the order of revisions, before the answer to the request that
-	   did it, whose `arg` is `request`. {revision, plan, graph: {blocks, links}}, the hook's
-	   own from then on, in any thread. */
-	void (*changed)(void *arg, void *request, struct json_t *change);
 	void (*state)(void *arg, enum pt_engine_state);
 	void *arg;
 	/* What a block carries over to the next daemon, should this one end now (takes it): told
@@ -77,25 +74,33 @@ void pt_engine_free(struct pt_engine *);
 void pt_engine_end(struct pt_engine *);
 
 /*
- * Asks for something. `verb` is the last part of a method's name: change, apply (`ops` on
- * an empty graph), start, stop, show,
- * stats, graph, send, recv, close, trigger; `params` (copied) is what the method takes, without
- * "engine"; `fds` are descriptors that {"fd": n} refers to, and are the engine's from now on.
- * start takes `comes_back`: see pt_comes_back.
- * `done` is called once, on the engine's thread: with code 0 and the result, which is its own from
- * then on, in any thread, or with a negative code and the faults.
+ * What may be asked, and which members of the request it takes; what it answers is as the methods
+ * of the control protocol tell it.
  */
-typedef void pt_engine_done(void *arg, int code, struct json_t *result, struct pt_error *err);
-void pt_engine_ask(struct pt_engine *, const char *verb, struct json_t *params, const int *fds,
-                   int fd_count, pt_engine_done *done, void *arg);
+enum pt_verb {
+	PT_VERB_CHANGE,    /* ops, anew, dry_run, exact, if_revision, revision, fds, changed */
+	PT_VERB_START,     /* comes_back */
+	PT_VERB_STOP,      /* wait, timeout_s */
+	PT_VERB_REOPEN,    /* files that are written and have lost their names are opened anew */
+	PT_VERB_SHOW,      /* {blocks, links, …} */
+	PT_VERB_STATS,     /* {blocks, links, total, …} */
+	PT_VERB_DOT,       /* stats: {dot} */
+	PT_VERB_SEND,      /* block, canal, message or messages */
+	PT_VERB_RECV,      /* block, max, timeout_s, hold: {messages} */
+	PT_VERB_GIVE_BACK, /* block, messages: what recv has given */
+	PT_VERB_CLOSE,     /* block */
+	PT_VERB_TRIGGER,   /* block */
+	PT_VERB_TAP,       /* block, canal, format, tap */
+};
 
 /*
  * A tap: what leaves a block by its exits (of a block without exits, what enters it) is written
  * down for somebody, live, without changing the graph. It goes with the block's name: a replaced
  * block is tapped on. The hooks are called on the engine's thread and may not block, from the
- * answer (to `done`, with code 0) on until `ended`, which comes when the block is removed, after
+ * answer (`done` with code 0) on until `ended`, which comes when the block is removed, after
  * pt_engine_untap, or when the engine ends.
  */
+enum pt_tap_format { PT_TAP_JSON, PT_TAP_PCAPNG };
 struct pt_tap_hooks {
 	/* Whether the receiver can take more now. While it cannot, messages are left out, and the
 	   next that is handed over tells how many. What was written before may still come. */
@@ -108,17 +113,89 @@ struct pt_tap_hooks {
 	void *arg; /* tells taps apart */
 };
 
-/* `params` (copied): {block, canal?, format?}; canal low or high, both unless told; format json or
-   pcapng, json unless told. */
-void pt_engine_tap(struct pt_engine *, struct json_t *params, const struct pt_tap_hooks *,
-                   pt_engine_done *done, void *arg);
+/* What a change has made: the graph's new number, what was done, and the graph. */
+struct pt_made {
+	uint64_t revision;
+	struct json_t *plan, *blocks, *links;
+};
+
+/*
+ * A request is one object from the asking to the answer, mostly a part of a larger one of whoever
+ * asks.
+ *
+ * Whose it is: first the asker's, who sets it to PT_REQUEST_INIT and fills in what its verb takes;
+ * the engine's from pt_engine_ask until `done`; then the asker's again, with the answer. What it
+ * points to is the asker's all the time, and has to last until `done`.
+ *
+ * Who finishes it: the engine, once, by calling `done` on its thread, also when it ends. `done` may
+ * free it, or send its letter on to the thread of the asker, and may not block. It must be set.
+ *
+ * Who gives it up: the asker alone, by pt_request_cancel, on any thread, from the beginning until
+ * it knows of `done`. What waits, or would (recv, stop with wait), is then answered at once; all
+ * else is answered as if nothing had been said.
+ *
+ * JSON that was handed over, on both ways, is never changed by anybody, so that it can be shared:
+ * its references are counted atomically. (Of a result, its outermost object is the asker's own.)
+ */
+struct pt_request {
+	struct pt_letter letter; /* the engine's; then the asker's */
+	enum pt_verb verb;
+
+	struct json_t *ops;  /* what to do, all of it or nothing, as engine.change has it */
+	bool anew;           /* with an empty graph, which takes the place of what is there */
+	bool dry_run;        /* only tell what would be done */
+	bool exact;          /* also where nothing but the spelling of defaults differs */
+	int64_t if_revision; /* refused at any other; -1: at none */
+	int64_t revision;    /* of a graph that was, with descriptors that are gone; -1: the next */
+	const int *fds;      /* that {"fd": n} refers to: blocks get copies */
+	int fd_count;
+
+	bool comes_back;  /* see pt_comes_back */
+	bool wait;        /* until the sources are exhausted */
+	double timeout_s; /* how long to wait; less than 0: for ever */
+	bool stats;       /* with counts beside the links */
+
+	char *block;             /* the name of the one that it is about */
+	int canal;               /* PT_LOW or PT_HIGH; -1: of send the first exit, of tap both */
+	struct json_t *message;  /* one, or */
+	struct json_t *messages; /* a list of them */
+	int64_t max;             /* messages */
+	bool hold;               /* they may be given back */
+	int format;              /* PT_TAP_JSON or PT_TAP_PCAPNG */
+	struct pt_tap_hooks tap;
+
+	/* [engine's thread] The graph was changed: `made` says how. In the order of revisions, and
+	   before `done`, which comes when what was replaced is closed. NULL: not told. */
+	void (*changed)(struct pt_request *);
+	void (*done)(struct pt_request *);
+
+	/* The answer: the asker frees it. */
+	int code;              /* 0, or negative */
+	struct json_t *result; /* if 0 */
+	struct pt_error err;   /* else */
+	struct pt_made made;   /* from `changed` on, where that is set */
+
+	/* The engine's own. */
+	struct pt_engine *engine;
+	TAILQ_ENTRY(pt_request) entry;
+	struct pt_timer deadline;
+	bool given_up; /* atomic */
+};
+
+/* For an initializer: PT_REQUEST_INIT(PT_VERB_SHOW). */
+#define PT_REQUEST_INIT(verb_)                                                                    \
+	{                                                                                         \
+		.verb = (verb_), .if_revision = -1, .revision = -1, .timeout_s = -1, .canal = -1, \
+		.max = 1                                                                          \
+	}
+
+void pt_engine_ask(struct pt_engine *, struct pt_request *);
+void pt_request_cancel(struct pt_request *);
+
+/* Ends a tap. */
 void pt_engine_untap(struct pt_engine *, void *arg); /* the arg of the hooks */
 /* To be called when a receiver that was not ready is, so that it hears of what it missed. */
 void pt_engine_tap_ready(struct pt_engine *);
-
-/* Gives up a request that waits, or will (recv, stop with wait), by its arg: it is answered at
-   once, or when it would begin to wait. */
-void pt_engine_cancel(struct pt_engine *, void *arg);
 
 /* For lists, without asking: never waits, may be a moment old. */
 struct pt_engine_glance {

@@ -217,7 +217,7 @@ static int read_value(const struct pt_param *row, const json_t *value, void *fie
 	case PT_KIND_OBJECT: break;
 	case PT_KIND_LIST:
 	case PT_KIND_VARIANTS:
-	case PT_KIND_JSON: *(json_t **)field = json_deep_copy(value); return 0;
+	case PT_KIND_JSON: *(json_t **)field = json_incref((json_t *)(uintptr_t)value); return 0;
 	}
 	return read_object(row, value, field, env, err);
 }

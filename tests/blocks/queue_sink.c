@@ -131,10 +131,9 @@ START_TEST(a_receiver_that_waits_gets_the_first_message)
 }
 END_TEST
 
-static void on_received(void *arg, int code, json_t *result, struct pt_error *err)
+static void on_received(struct pt_request *q)
 {
-	json_t **received = arg;
-	*received = result;
+	q->done = NULL;
 }
 
 START_TEST(and_what_comes_last_at_the_stop)
@@ -142,16 +141,18 @@ START_TEST(and_what_comes_last_at_the_stop)
 	struct rig *r = rig_graph("v = TriggeredQueueingValve(False); it = QueueSink(); v > it\n"
 	                          "f = CLIFeeder(); q = QueueSink(limit=1, overflow='block')\n"
 	                          "f > v > q");
-	json_t *received = NULL, *params = json_pack("{s:s, s:i}", "block", "it", "timeout_s", 9);
+	struct pt_request q;
 	ck_assert(ask(r, "send", "{\"block\": \"f\", \"messages\": [\"a\", \"b\"]}"));
 	ck_assert(ask(r, "trigger", "{\"block\": \"v\"}")); /* "b" waits for q */
 	ck_assert_uint_eq(receive_all(r), 1);
-	pt_engine_ask(rig_engine(r), "recv", params, NULL, 0, on_received, &received);
+	rig_request(&q, "recv", "{\"block\": \"it\", \"timeout_s\": 9}");
+	q.done = on_received;
+	pt_engine_ask(rig_engine(r), &q);
 	ck_assert(ask(r, "stop", "{}"));
 	turn(r);
-	ck_assert_uint_eq(json_array_size(json_object_get(received, "messages")), 1);
-	json_decref(received);
-	json_decref(params);
+	ck_assert_ptr_null(q.done);
+	ck_assert_uint_eq(json_array_size(json_object_get(q.result, "messages")), 1);
+	rig_request_clear(&q);
 	rig_end(r);
 }
 END_TEST

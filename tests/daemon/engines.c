@@ -157,10 +157,11 @@ START_TEST(what_is_printed_comes_before_the_answer)
 	begin();
 	make("p", CONSOLE, done, &awaited);
 	await(&awaited);
-	json_t *params = json_pack("{s:s, s:s}", "block", "s", "message", "hello");
+	struct ask *ask = ask_new(PT_VERB_SEND);
+	ask->request.block = strdup("s");
+	ask->request.message = json_string("hello");
 	awaited = 1;
-	engines_ask(engines_find(engines, "p", NULL), "send", params, NULL, 0, done, &awaited);
-	json_decref(params);
+	ask_put(ask, engines_find(engines, "p", NULL), done, &awaited);
 	await(&awaited);
 	expect("done p.o:>'hello' done");
 	end();
@@ -173,12 +174,12 @@ START_TEST(one_that_waits_can_be_given_up)
 	begin();
 	make("p", "[{\"op\":\"add\",\"name\":\"q\",\"type\":\"QueueSink\"}]", done, &awaited);
 	await(&awaited);
-	json_t *params = json_pack("{s:s, s:i}", "block", "q", "timeout_s", 3600);
+	struct ask *ask = ask_new(PT_VERB_RECV);
+	ask->request.block = strdup("q");
+	ask->request.timeout_s = 3600;
 	awaited = 1;
-	struct ask *ask = engines_ask(engines_find(engines, "p", NULL), "recv", params, NULL, 0,
-	                              done, &awaited);
-	json_decref(params);
-	engines_cancel(ask);
+	ask_put(ask, engines_find(engines, "p", NULL), done, &awaited);
+	ask_cancel(ask);
 	await(&awaited);
 	expect("done refused");
 	end();

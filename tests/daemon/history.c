@@ -27,7 +27,8 @@ static json_t *add(uint64_t number, const char *letters, int undoes)
 	json_t *is = graph(letters), *about = json_pack("{s:I}", "revision", (json_int_t)number);
 	if (undoes >= 0)
 		json_object_set_new(about, "undoes", json_integer(undoes));
-	json_t *record = history_add(&h, about, is);
+	json_t *record =
+		history_add(&h, about, json_object_get(is, "blocks"), json_object_get(is, "links"));
 	json_decref(about);
 	json_decref(is);
 	return record;
@@ -173,7 +174,8 @@ START_TEST(what_is_long_is_forgotten_sooner)
 	history_init(&h);
 	for (int i = 1; i <= 10; i++) {
 		json_t *about = json_pack("{s:i, s:s}", "revision", i, "comment", words);
-		json_decref(history_add(&h, about, is));
+		json_decref(history_add(&h, about, json_object_get(is, "blocks"),
+		                        json_object_get(is, "links")));
 		json_decref(about);
 	}
 	ck_assert_uint_eq(h.count, 3);
@@ -189,7 +191,7 @@ START_TEST(a_revision_is_made_again_by_its_operations)
 {
 	history_init(&h);
 	given(1, "ab");
-	json_t *ops = history_ops(history_last(&h));
+	json_t *ops = history_ops(history_last(&h)->blocks, history_last(&h)->links);
 	char *text = json_dumps(ops, JSON_COMPACT);
 	ck_assert_str_eq(text, "[{\"name\":\"a\",\"op\":\"add\"},{\"name\":\"b\",\"op\":\"add\"},"
 	                       "{\"from\":\"a\",\"to\":\"b\",\"op\":\"link\"}]");

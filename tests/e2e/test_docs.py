@@ -244,6 +244,21 @@ def test_every_difference_is_a_case():
     assert better.count("\ndef test_") >= len(rows(SCAPY, "What is better here"))
 
 
+def test_ways_name_functions_where_they_are():
+    """In the numbered lists of architecture.md each function is one of the files that its item names."""
+    text = (TOP / "docs" / "architecture.md").read_text()
+    items = re.findall(r"^\d+\. .*(?:\n   .*)*", text, re.M)
+    assert len(items) > 5
+    for item in items:
+        words = re.findall(r"`([^`]+)`", item)
+        sources = [(TOP / word).read_text() for word in words if word.endswith(".c")]
+        assert sources, item
+        for word in words:
+            if word.isidentifier():
+                head = re.compile(rf"^[^\s#/][^;\n]*\b{word}\((?:[^;{{]*\n)+\{{", re.M)
+                assert any(head.search(source) for source in sources), f"{word}: {item}"
+
+
 def test_the_reference_is_what_the_tables_say():
     """docs/reference is to be read without a build; ./dev docs writes it."""
     sys.path.insert(0, str(TOP / "docs"))

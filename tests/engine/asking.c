@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Engines with their own threads: many askers at once. */
+#include "rig.h"
 #include "unit.h"
 
-#include <jansson.h>
-#include <pipetool/engine.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <uv.h>
 
 struct asker {
@@ -14,22 +14,30 @@ struct asker {
 	int wanted;
 };
 
-static void on_answer(void *arg, int code, json_t *result, struct pt_error *err)
+struct question {
+	struct pt_request request;
+	struct asker *asker;
+};
+
+static void on_answer(struct pt_request *r)
 {
-	struct asker *a = arg;
-	ck_assert_msg(code == 0 || code == -PT_ESTATE, "%s", pt_error_text(err, ""));
-	if (code)
+	struct asker *a = ((struct question *)r)->asker;
+	ck_assert_msg(r->code == 0 || r->code == -PT_ESTATE, "%s", pt_error_text(&r->err, ""));
+	if (r->code)
 		atomic_fetch_add(&a->refused, 1);
-	json_decref(result);
+	rig_request_clear(r);
+	free(r);
 	if (atomic_fetch_add(&a->answers, 1) + 1 == a->wanted)
 		uv_sem_post(&a->done);
 }
 
 static void ask_json(struct asker *a, const char *verb, const char *json)
 {
-	json_t *params = json_loads(json, 0, NULL);
-	pt_engine_ask(a->engine, verb, params, NULL, 0, on_answer, a);
-	json_decref(params);
+	struct question *question = malloc(sizeof *question);
+	rig_request(&question->request, verb, json);
+	question->request.done = on_answer;
+	question->asker = a;
+	pt_engine_ask(a->engine, &question->request);
 }
 
 static void ask_many(void *arg)

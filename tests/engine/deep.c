@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A graph that is very deep, on a thread of its own: deliveries recurse. */
+#include "rig.h"
 #include "unit.h"
-#include <jansson.h>
-#include <pipetool/engine.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
 enum { DEEP = TIMES(10000) };
 
 static uv_sem_t answered;
-static json_t *answer;
+static struct pt_request question;
 
-static void on_answer(void *arg, int code, json_t *result, struct pt_error *err)
+static void on_answer(struct pt_request *r)
 {
-	ck_assert_msg(!code, "%s", pt_error_text(err, ""));
-	answer = result;
 	uv_sem_post(&answered);
 }
 
-/* Takes the params; the answer lasts until the next question. */
-static const json_t *ask(struct pt_engine *e, const char *verb, json_t *params)
+/* The answer lasts until the next question. */
+static const json_t *put(struct pt_engine *e, const char *verb, const char *json)
 {
-	json_decref(answer);
-	pt_engine_ask(e, verb, params, NULL, 0, on_answer, NULL);
-	json_decref(params);
+	rig_request_clear(&question);
+	rig_request(&question, verb, json);
+	question.done = on_answer;
+	pt_engine_ask(e, &question);
 	uv_sem_wait(&answered);
-	return answer;
+	ck_assert_msg(!question.code, "%s", pt_error_text(&question.err, ""));
+	return question.result;
 }
 
 static void add(json_t *ops, const char *name, const char *type, json_t *params)
@@ -43,7 +43,7 @@ static void join(json_t *ops, const char *from, const char *to, const char *cana
 
 /* f > d0 > d1 > … > t > q, t ^ m > q; and from each drain to s, so that each is a call of its
    own. */
-static json_t *deep_graph(void)
+static char *deep_graph(void)
 {
 	json_t *ops = json_array();
 	char name[16], before[16] = "f";
@@ -63,7 +63,10 @@ static json_t *deep_graph(void)
 	join(ops, "t", "q", "low");
 	join(ops, "t", "m", "trigger");
 	join(ops, "m", "q", "low");
-	return json_pack("{s:o}", "ops", ops);
+	json_t *params = json_pack("{s:o}", "ops", ops);
+	char *text = json_dumps(params, 0);
+	json_decref(params);
+	return text;
 }
 
 static void expect_message(const json_t *received, size_t i, const char *text)
@@ -78,14 +81,16 @@ START_TEST(at_its_end_messages_come_and_triggers_too)
 	const struct pt_engine_limits limits = {.blocks = DEEP + 5};
 	uv_sem_init(&answered, 0);
 	ck_assert_int_eq(pt_engine_new("e", NULL, &limits, &e, NULL), 0);
-	ask(e, "change", deep_graph());
-	ask(e, "start", NULL);
-	ask(e, "send", json_pack("{s:s, s:s}", "block", "f", "message", "sent"));
-	const json_t *got = ask(e, "recv", json_pack("{s:s, s:i}", "block", "q", "max", 9));
+	char *graph = deep_graph();
+	put(e, "change", graph);
+	free(graph);
+	put(e, "start", "{}");
+	put(e, "send", "{\"block\": \"f\", \"message\": \"sent\"}");
+	const json_t *got = put(e, "recv", "{\"block\": \"q\", \"max\": 9}");
 	expect_message(got, 0, "triggered");
 	expect_message(got, 1, "sent");
 	pt_engine_free(e);
-	json_decref(answer);
+	rig_request_clear(&question);
 	uv_sem_destroy(&answered);
 }
 END_TEST

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The sign of life of an engine's thread. */
+#include "rig.h"
 #include "unit.h"
-#include <pipetool/engine.h>
 #include <uv.h>
 
 static uv_sem_t entered, may_leave;
@@ -21,8 +21,9 @@ static void await_pulse(struct pt_engine *e)
 }
 
 /* [engine's thread] */
-static void linger(void *arg, int code, struct json_t *result, struct pt_error *err)
+static void linger(struct pt_request *r)
 {
+	rig_request_clear(r);
 	uv_sem_post(&entered);
 	uv_sem_wait(&may_leave);
 }
@@ -31,7 +32,10 @@ static void hang(struct pt_engine *e)
 {
 	uv_sem_init(&entered, 0);
 	uv_sem_init(&may_leave, 0);
-	pt_engine_ask(e, "no such verb", NULL, NULL, 0, linger, NULL);
+	static struct pt_request question;
+	rig_request(&question, "close", "{\"block\": \"none\"}");
+	question.done = linger;
+	pt_engine_ask(e, &question);
 	uv_sem_wait(&entered);
 }
 
