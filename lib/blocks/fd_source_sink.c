@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* FDSourceSink: a descriptor that somebody handed over, as source and sink. */
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 
 #include "base/buf.h"
 #include "base/error.h"

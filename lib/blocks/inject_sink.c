@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* InjectSink and Inject3Sink: send packets out of a network interface, as frames or from IP on. */
+#include <pipetool/outside.h>
 #include <pipetool/queue.h>
 
 #include "base/error.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* SniffSource: packets of a network interface, as they come. */
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 
 #include "base/buf.h"
 #include "base/clock.h"

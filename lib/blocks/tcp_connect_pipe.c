@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* TCPConnectPipe: a TCP connection as source and sink. */
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 
 #include "base/buf.h"
 #include "net/address.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* TCPListenPipe: the first TCP connection that comes, as source and sink. */
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 
 #include "base/buf.h"
 #include "base/error.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* TermSink: messages as lines, on a terminal of its own. */
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 
 #include "base/buf.h"
 #include "base/error.h"

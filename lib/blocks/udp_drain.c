@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* UDPDrain: takes payloads out of UDP packets, and puts bytes into them. */
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 
 #include "base/moment.h"
 #include "net/address.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* WiresharkSink: a Wireshark that is fed as it is by nobody else. */
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 
 #include "base/program.h"
 #include "capture/feed.h"

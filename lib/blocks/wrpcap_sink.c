@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* WrpcapSink: packets to a capture file, or to several that follow one another. */
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
+#include <pipetool/queue.h>
 
 #include "base/buf.h"
 #include "base/error.h"

@@ -4,7 +4,8 @@
 #define ENGINE_BLOCK_H
 
 #include <jansson.h>
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
+#include <pipetool/queue.h>
 #include <sys/queue.h>
 
 #define VECTOR_MAX   64

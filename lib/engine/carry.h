@@ -4,7 +4,7 @@
 #define ENGINE_CARRY_H
 
 #include <jansson.h>
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 
 /*
  * Items by key, as the type's `carry` has listed them: descriptors, bytes, and mere promises. It is

@@ -3,7 +3,7 @@
 #ifndef NET_ADDRESS_H
 #define NET_ADDRESS_H
 
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 

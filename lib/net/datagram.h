@@ -3,6 +3,7 @@
 #ifndef NET_DATAGRAM_H
 #define NET_DATAGRAM_H
 
+#include <pipetool/outside.h>
 #include <pipetool/queue.h>
 #include <sys/socket.h>
 #include <uv.h>

@@ -3,7 +3,7 @@
 #ifndef NET_RECONNECT_H
 #define NET_RECONNECT_H
 
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 
 /* Lies in a block's state. Names are resolved anew for each try, and neither that nor a slow
    connect holds up the engine, nor its end. The block hands `due` (of the timer) on to

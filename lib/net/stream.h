@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "net/frames.h"
+#include <pipetool/outside.h>
 #include <pipetool/queue.h>
 #include <uv.h>
 

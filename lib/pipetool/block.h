@@ -14,16 +14,19 @@ extern "C" {
 /*
  * A block type is one constant table, struct pt_type, at the end of one file. The engine allocates
  * `size` bytes of state for each block of the type, zeroed, reads the parameters into it, and then
- * calls the table's functions. A function that is NULL does nothing.
+ * calls the table's functions. A function that is NULL does nothing. Whatever needs a file, a
+ * socket, a program or another thread finds more in <pipetool/outside.h>, and what holds messages a
+ * queue in <pipetool/queue.h>; docs/writing-blocks.md has a drain, a source and a block that keeps
+ * something, whole.
  *
- * Life:      init ── open ── start ── (push, trigger, produce, …) ── stop ── close ── fini
- *                      └───────────── as often as the engine is started ──────┘
- *            Whatever can fail does so in init or open, before the graph changes. fini runs even if
- *            init failed, and close even if open failed; neither may mind what is missing.
+ * Life:      init ── start ── (act, trigger, produce, …) ── stop ── fini
+ *                      └─ as often as the engine is started ─┘
+ *            Whatever can fail does so in init, before the graph changes. fini runs even if init
+ *            failed, and may not mind what is missing.
  *
- * Messages:  pushed messages are yours: send them on, drop them with a reason, hold them (pt_hold)
- *            or, in a sink, say that they are delivered (pt_done). The engine counts, and
- *            `ptctl stats` shows a message that went none of these ways as unexplained.
+ * Messages:  what comes in is yours: send it on, drop it with a reason, hold it (pt_hold) or, in a
+ *            sink, say that it is delivered (pt_done). The engine counts, and `ptctl stats` shows a
+ *            message that went none of these ways as unexplained.
  *
  *                wrong                                     right
  *                pt_send(b, PT_LOW, m);                    n = m->length;
@@ -33,17 +36,13 @@ extern "C" {
  *
  *                ((uint8_t *)m->bytes)[0] = 0;             p = pt_msg_edit(&m); if (p) p[0] = 0;
  *
- *                uv_close(handle, NULL);                   pt_adopt(b, handle), once, in start
- *
  * Order:     delivery is synchronous and depth first: when pt_send returns, the message has gone
  *            all the way. What is seen outside is what one message at a time would show, also
  *            where the engine moves them in vectors.
  *
- * Threads:   an engine is one thread, and all functions of a block but init, open and close run on
- *            it, never two at once. Those three run on a thread of their own, while the engine goes
- *            on, and may block; they may use only pt_state, pt_name, pt_type_of, pt_carried_fd,
- *            pt_comes_back, pt_open, pt_open_file, pt_may_run and pt_fail. pt_wake may be called
- *            from any thread.
+ * Threads:   an engine is one thread, and all functions of a block but init run on it, never two at
+ *            once. init runs on a thread of its own, while the engine goes on; it may use only
+ *            pt_state, pt_name, pt_type_of and pt_fail.
  *
  * Errors:    0 or a negative code, the words by pt_fail (error.h). Nothing here logs for you: what
  *            goes wrong while running is told by pt_report or pt_failed.
@@ -53,8 +52,6 @@ extern "C" {
 
 struct pt_block;
 struct pt_carry;
-struct uv_loop_s;
-struct uv_handle_s;
 
 enum pt_role { PT_SOURCE = 1, PT_DRAIN, PT_SINK };
 
@@ -125,7 +122,6 @@ struct pt_type {
 	size_t size;                      /* of the state */
 
 	int (*init)(struct pt_block *, struct pt_error *); /* parameters are in place; no I/O */
-	int (*open)(struct pt_block *, struct pt_error *); /* files, sockets, devices */
 	void (*start)(struct pt_block *);                  /* arm handles and timers */
 
 	/* A message came in at an entry. A type has one of the three; one that has none passes
@@ -141,51 +137,32 @@ struct pt_type {
 
 	/* Of a source, or of a block that lets go of what it has held: send up to `max` messages
 	   (64 at most). Called again and again, in fair turns, between pt_ready(b, true) and
-	   pt_ready(b, false), unless a sink downstream is full; `pause` tells of that, for a source
-	   that can make its own origin wait. */
+	   pt_ready(b, false), unless a sink downstream is full. */
 	void (*produce)(struct pt_block *, unsigned max);
-	void (*pause)(struct pt_block *, bool paused);
+	void (*changed)(struct pt_block *); /* PT_LIVE parameters were set */
+	void (*stop)(struct pt_block *);    /* may still send what it holds; may not block */
+	void (*fini)(struct pt_block *);
 
-	/* `ptctl send`: takes all of the messages, at least one, or refuses them all; they are gone
-	   either way. `ptctl close`. `ptctl recv`: the oldest held message and its canal, NULL if
-	   there is none. The three also come while the engine is stopped. */
+	/* What `ptctl show` tells of a running block beside its parameters and what is PT_SHOWN: a
+	   new object, as {"address": "192.0.2.1:5555"}, or NULL. */
+	struct json_t *(*describe)(struct pt_block *);
+
+	/* Of blocks that reach outside of the graph: <pipetool/outside.h> tells. */
+	int (*open)(struct pt_block *, struct pt_error *);
+	int (*close)(struct pt_block *, struct pt_error *);
+	void (*pause)(struct pt_block *, bool paused);
 	int (*feed)(struct pt_block *, enum pt_canal, struct pt_msg **messages, unsigned count,
 	            struct pt_error *);
 	void (*finish)(struct pt_block *);
 	struct pt_msg *(*take)(struct pt_block *, enum pt_canal *);
-
-	/* No message will come any more: the sources that reach the block are exhausted, and what was
-	   kept on the way has passed. Not where no source reaches it. */
-	void (*no_more)(struct pt_block *);
-
-	void (*changed)(struct pt_block *); /* PT_LIVE parameters were set */
-	/* Of a running block: a file that it writes may have lost its name; it is to be opened anew
-	   by that name (SIGHUP, or `ptctl set` of the same name). */
-	void (*reopen)(struct pt_block *);
-	/* A block of the same type takes the other's place, between two messages: take over its
-	   state, before start. It may have changed since it was asked what it carries; it stops
-	   next. */
-	void (*take_over)(struct pt_block *, struct pt_block *old);
-	void (*refresh)(struct pt_block *); /* somebody asks: bring counters up to date */
-	/* How far a source has come through what it reads, in any unit; false: unknown. */
-	bool (*progress)(struct pt_block *, uint64_t *done, uint64_t *size);
-	void (*woken)(struct pt_block *); /* after pt_wake */
-
-	void (*stop)(struct pt_block *); /* may still send what it holds; may not block */
-	int (*close)(struct pt_block *, struct pt_error *); /* flush to disk; handles are gone */
-	void (*fini)(struct pt_block *);
-
-	/* What `ptctl show` tells of a running block beside its parameters: a new object, as
-	   {"address": "192.0.2.1:5555"}, or NULL. */
-	struct json_t *(*describe)(struct pt_block *);
-
-	/* A running block is asked what it can carry over, by pt_carry_fd: to a block that takes its
-	   place while both run, or to itself after the daemon has started anew. */
-	void (*carry)(struct pt_block *, struct pt_carry *);
-
-	/* A message that was taken has not come to whoever asked for it: it is the oldest again.
-	   Takes it. NULL: what is taken cannot come back. */
 	void (*give_back)(struct pt_block *, enum pt_canal, struct pt_msg *);
+	void (*no_more)(struct pt_block *);
+	void (*reopen)(struct pt_block *);
+	void (*refresh)(struct pt_block *);
+	bool (*progress)(struct pt_block *, uint64_t *done, uint64_t *size);
+	void (*woken)(struct pt_block *);
+	void (*carry)(struct pt_block *, struct pt_carry *);
+	void (*take_over)(struct pt_block *, struct pt_block *old);
 };
 
 /* ---- what a block may call; on the engine's thread unless said otherwise ---- */
@@ -215,11 +192,7 @@ void pt_filter_out(struct pt_block *, struct pt_msg *, const char *why);
 void pt_done(struct pt_block *, struct pt_msg *); /* delivered outside: printed, written, sent */
 void pt_done_many(struct pt_block *, struct pt_msg **messages, unsigned count);
 
-/* [any thread] So many messages that were said to be delivered were lost after all, behind a
-   buffer: they count as dropped instead. One block has one such reason. */
-void pt_undone(struct pt_block *, uint64_t count, const char *why);
-
-/* The same for a number of messages that the block has never held: `pt_made` and dropped. */
+/* So many messages that the block has never held: `pt_made` and dropped. */
 void pt_lost(struct pt_block *, uint64_t count, const char *why);
 
 /* Holds a message for later: counted as held until it is sent, dropped or done. Takes the
@@ -236,17 +209,6 @@ int pt_test(struct pt_block *, struct pt_func *, const struct pt_msg *);
 void pt_ready(struct pt_block *, bool ready);
 void pt_exhausted(struct pt_block *);
 
-/* Sinks: while full, the sources that reach the block are held back. What comes all the same must
-   be taken. */
-void pt_full(struct pt_block *, bool full);
-
-/* Whether a sink behind the block is full now: a block that lets go of many messages at once stops,
-   and goes on in `produce`. */
-bool pt_held_back(struct pt_block *);
-
-/* A message can be taken: wakes `ptctl recv`. */
-void pt_available(struct pt_block *);
-
 /* Text for the daemon's standard output and for whoever is attached. Copies it. */
 void pt_print(struct pt_block *, enum pt_canal, const char *text, size_t length);
 
@@ -257,34 +219,8 @@ void pt_report(struct pt_block *, int code, const char *fmt, ...)
 void pt_failed(struct pt_block *, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* News: reported without counting as an error, and shown with the block until the next. pt_mended:
-   and the block has no longer failed, nor is its last error shown. */
+/* News: reported without counting as an error, and shown with the block until the next. */
 void pt_note(struct pt_block *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void pt_mended(struct pt_block *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* After pt_failed: the block is not exhausted, since what it needs may come again. pt_retry: the
-   engine stops, closes, opens and starts it until that succeeds: soon, then every so many seconds,
-   and when an interface or an address comes; 0: it does not. pt_waits: it goes on by itself
-   (pt_mended). */
-void pt_retry(struct pt_block *, double after_s);
-void pt_waits(struct pt_block *);
-
-/* [any thread] Whether the configuration lets blocks run this program ([programs] allow); else the
-   fault, under `param`. */
-int pt_may_run(const struct pt_block *, const char *param, const char *program, struct pt_error *);
-
-/* [any thread] As open(2), of a path that a user gave, and only in the folders that the
-   configuration allows ([files] allow), whatever links lead there. Never waits: O_NONBLOCK is set.
-   The descriptor, or a negative code and the fault, under `param`. pt_folders is that list, to be
-   kept for opening later; it ends with NULL; NULL: everywhere. */
-int pt_open(const struct pt_block *, const char *param, const char *path, int flags, unsigned mode,
-            struct pt_error *);
-const char *const *pt_folders(const struct pt_block *);
-/* The same of a parameter of kind FILE. One that was handed over is the caller's own copy, which a
-   regular file is read or written through from its beginning; refused if it is not open for
-   that. */
-int pt_open_file(const struct pt_block *, const char *param, const struct pt_file *, int flags,
-                 unsigned mode, struct pt_error *);
 
 /* Time. A timer lives in the block's state, zeroed; it runs once, and is stopped with the block.
    pt_now is the engine's clock: nanoseconds, monotonic; tests can fake it. */
@@ -299,48 +235,12 @@ void pt_timer_at(struct pt_block *, struct pt_timer *, uint64_t due_ns,
                  void (*then)(struct pt_block *));
 void pt_timer_stop(struct pt_block *, struct pt_timer *);
 
-/* libuv handles of one's own: made on the engine's loop in `start` or later, lying in the block's
-   state. After pt_adopt the engine closes them when the block stops, and only then runs close; it
-   sets their `data` to the block. */
-struct uv_loop_s *pt_loop(struct pt_block *);
-void pt_adopt(struct pt_block *, struct uv_handle_s *);
-
-/*
- * What is carried over. A key names a thing so that nothing else has the name ("listen
- * 127.0.0.1:5000"), and means the same to every type and to the next daemon.
- *
- * In `carry`: the block has this descriptor, which stays its own; -1: something without one. Bytes
- * are copied, and are what is not in the kernel ("the first peer has come").
- *
- * In `open`: true means that it need not be opened. Either *fd is the block's from now on; or it is
- * -1, and `take_over` will have it, so that until then the other block goes on with it. What is not
- * asked for is closed. Bytes are valid until `start` returns; NULL: none were carried.
- */
-/* [any thread] In `open`: the daemon itself brings the engine back, after a crash or a boot, to
-   what it was, or the engine a block that has failed; files that were being written go on, also
-   where nothing is left of them but their names. */
-bool pt_comes_back(const struct pt_block *);
-
-enum pt_carry_to {
-	PT_TO_SUCCESSOR, /* a block of the same type takes over: a key is a promise */
-	PT_FOR_RESTART,  /* so that the next daemon goes on with it, should this one crash */
-	PT_AT_END,       /* the daemon ends now. What is carried goes on without it: it is not to be
-	                    flushed, ended or shut down by `stop` and `close`, which come next */
-};
-enum pt_carry_to pt_carry_to(const struct pt_carry *);
-void pt_carry_fd(struct pt_carry *, const char *key, int fd);
-void pt_carry_bytes(struct pt_carry *, const char *key, const void *bytes, size_t length);
-bool pt_carried_fd(struct pt_block *, const char *key, int *fd);
-const void *pt_carried_bytes(struct pt_block *, const char *key, size_t *length);
-
 /* What the block carries is no longer what it was: its peer has come, say. */
 void pt_carry_changed(struct pt_block *);
 
 /* In `start`: what the type carries is that of the block whose place this one takes, or of the
    daemon before. */
 bool pt_goes_on(const struct pt_block *);
-
-void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engine's thread, soon */
 
 /* The last line of blocks/NAME.c, and what a plugin NAME.so exports. */
 #define PT_TYPES(file, ...) const struct pt_type *const pt_types_##file[] = {__VA_ARGS__, NULL}

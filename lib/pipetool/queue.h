@@ -58,6 +58,21 @@ void pt_queue_give_back(struct pt_block *, struct pt_queue *, enum pt_canal, str
    overflow that is live: what holds the sources back may not any more. */
 void pt_queue_changed(struct pt_block *, const struct pt_queue *, uint64_t limit, enum pt_overflow);
 
+/* ---- back-pressure, with a queue or without ---- */
+
+/* Sinks: while full, the sources that reach the block are held back. What comes all the same must
+   be taken. */
+void pt_full(struct pt_block *, bool full);
+
+/* Whether a sink behind the block is full now: a block that lets go of many messages at once stops,
+   and goes on in `produce`. */
+bool pt_held_back(struct pt_block *);
+
+/* A message can be taken: wakes `ptctl recv`. */
+void pt_available(struct pt_block *);
+
+/* ---- over a replacement and a restart ---- */
+
 /* For a row of what a type carries: the engine moves the queue, takes what was carried, and clears
    it in the end. */
 #define PT_CARRY_QUEUE(type, field)                                                 \
