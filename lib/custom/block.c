@@ -383,6 +383,7 @@ static void start(struct pt_block *block)
 	b->paused = b->idle = b->exhausted = false;
 	struct pt_error err = PT_ERROR_INIT;
 	int rc = 0;
+	custom_state_start(b);
 	if (has(b, CALL_START)) {
 		push_function(b, CALL_START);
 		rc = run(b, 1, &err);
@@ -437,6 +438,10 @@ void custom_block_functions(struct custom_type *t)
 		type->push = push;
 	if (t->has[CALL_ON_TRIGGER])
 		type->trigger = trigger;
+	if (t->carried) {
+		type->carry = custom_state_carry;
+		type->take_over = custom_state_take_over;
+	}
 	if (t->has[CALL_SEND])
 		type->feed = feed;
 	if (t->has[CALL_SEND] || t->has[CALL_CLOSE])

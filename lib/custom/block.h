@@ -4,6 +4,7 @@
 #define CUSTOM_BLOCK_H
 
 #include "custom/define.h"
+#include <pipetool/outside.h>
 #include <pipetool/queue.h>
 
 /*
@@ -76,6 +77,13 @@ void custom_self_push(lua_State *, struct custom_block *);    /* may raise */
 void custom_self_refresh(lua_State *, struct custom_block *); /* parameters were set; may raise */
 void custom_self_run(struct custom_block *, unsigned from);   /* does what was noted from here on */
 void custom_self_forget(struct custom_block *, unsigned from);
+
+void custom_self_state(lua_State *); /* pushes self.state */
+
+/* ---- state.c ---- */
+void custom_state_carry(struct pt_block *, struct pt_carry *);
+void custom_state_take_over(struct pt_block *, struct pt_block *old);
+void custom_state_start(struct custom_block *); /* what was carried over a restart is there */
 
 /* ---- timer.c ---- */
 int custom_timer_every(lua_State *); /* upvalue 1: the block, as all members of self have */

@@ -33,6 +33,7 @@ struct custom_type {
 	struct pt_type type; /* first: blocks find the rest through pt_type_of */
 	const struct custom_text *text;
 	bool has[CALLS];
+	const char *const *carried; /* members of self.state; ends with NULL; or NULL */
 };
 
 /* Runs the text; `each` is called for every Drain{…} and its like in it, with the table as number 1

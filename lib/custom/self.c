@@ -263,6 +263,13 @@ void custom_self_refresh(lua_State *L, struct custom_block *b)
 	lua_pop(L, 1);
 }
 
+void custom_self_state(lua_State *L)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &members_key);
+	lua_getfield(L, -1, "state");
+	lua_remove(L, -2);
+}
+
 static void push_members(lua_State *L, struct custom_block *b)
 {
 	lua_newtable(L);
@@ -355,6 +362,8 @@ static unsigned run_sends(struct custom_block *b, unsigned from, unsigned end)
 void custom_self_run(struct custom_block *b, unsigned from)
 {
 	unsigned end = b->action_count;
+	if (b->type->carried)
+		pt_carry_changed(b->block);
 	for (unsigned i = from; i < end;) {
 		struct custom_action a = b->actions[i];
 		switch (a.what) {

@@ -31,8 +31,8 @@ struct custom_file {
 
 /* ---- members ---- */
 
-static const char *const members[] = {"name",  "doc",      "help",    "params",
-                                      "ports", "examples", "example", "picture"};
+static const char *const members[] = {"name",     "doc",     "help",    "params", "ports",
+                                      "examples", "example", "picture", "carries"};
 
 static int member_number(const char *const *names, size_t count, const char *name)
 {
@@ -278,6 +278,23 @@ static void read_params(lua_State *L, struct custom_file *file, struct pt_type *
 			           row->name, row->name);
 }
 
+static void read_carried(lua_State *L, struct custom_file *file, struct custom_type *t)
+{
+	bool given = lua_getfield(L, 1, "carries") == LUA_TTABLE;
+	if (!given && !lua_isnil(L, -1))
+		luaL_error(L, "carries={\"…\", …}: members of self.state");
+	lua_Integer count = given ? luaL_len(L, -1) : 0;
+	if (count > TYPES_MAX)
+		luaL_error(L, "carries={…}: more than %d members", TYPES_MAX);
+	const char **list = arena_calloc(&file->arena, (size_t)count + 1, sizeof *list);
+	for (lua_Integer i = 0; i < count; i++, lua_pop(L, 1)) {
+		lua_geti(L, -1, i + 1);
+		list[i] = text_at(L, &file->arena, "carries");
+	}
+	lua_pop(L, 1);
+	t->carried = count ? list : NULL;
+}
+
 static void make_type(void *arg, lua_State *L, enum pt_role role)
 {
 	struct custom_file *file = arg;
@@ -296,6 +313,7 @@ static void make_type(void *arg, lua_State *L, enum pt_role role)
 	read_ports(L, t);
 	type->routes = all_routes(type->ports);
 	read_params(L, file, type);
+	read_carried(L, file, t);
 	read_examples(L, &file->arena, type);
 	type->picture = text_member(L, &file->arena, "picture");
 	if (!type->picture)

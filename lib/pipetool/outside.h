@@ -89,8 +89,8 @@ void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engin
 bool pt_comes_back(const struct pt_block *);
 
 /*
- * What is carried over beside the rows of the type. A key names a thing so that nothing else has the
- * name ("listen 127.0.0.1:5000"), and means the same to every type and to the next daemon.
+ * What is carried over beside the rows of the type. A key names a thing so that nothing else has
+ * the name ("listen 127.0.0.1:5000"), and means the same to every type and to the next daemon.
  *
  * In `carry`: the block has this descriptor, which stays its own; -1: something without one. Bytes
  * are copied, 100 KiB of a block at most, and are what is not in the kernel ("the first peer has

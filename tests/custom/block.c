@@ -3,6 +3,7 @@
 #include "lua.h"
 
 #include "base/buf.h"
+#include "engine/carry.h"
 
 START_TEST(a_drain_sends_what_it_makes_of_a_message)
 {
@@ -517,6 +518,65 @@ START_TEST(a_new_load_is_for_blocks_made_later)
 }
 END_TEST
 
+/* ---- what is carried ---- */
+
+static const char counts[] =
+	"Drain{name='Counts', carries={'seen', 'last', 'open', 'half', 'table'}, params={n=0},"
+	" start=function(self) self.state.seen = self.state.seen or 0 end,"
+	" push=function(self, m) local s = self.state; s.seen = s.seen + 1; s.last = m:text();"
+	"  s.open = s.seen == 2; s.half = s.seen / 2;"
+	"  self:send(s.seen .. s.last .. tostring(s.open) .. s.half .. tostring(s.lost)) end,"
+	" changed=function(self) self.state.table = {} end}";
+
+START_TEST(what_is_carried_is_in_the_state_of_the_successor)
+{
+	struct rig *r = rig_lua(counts, "");
+	push(r, LOW, "a");
+	expect(r, LOW, "1afalse0.5nil");
+	ck_assert(ask(r, "change",
+	              "{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": {\"n\": 1}}]}"));
+	push(r, LOW, "b");
+	expect(r, LOW, "2btrue1.0nil");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(what_is_carried_goes_over_a_restart)
+{
+	struct rig *r = rig_lua(counts, "");
+	struct pt_block *b = rig_block(r, "it");
+	push(r, LOW, "a");
+	expect(r, LOW, "1afalse0.5nil");
+	struct pt_carry *told = carry_of(b, PT_FOR_RESTART);
+	push(r, LOW, "b");
+	expect(r, LOW, "2btrue1.0nil");
+	ck_assert(ask(r, "stop", "{}"));
+	b->carried = told;
+	ck_assert(ask(r, "start", "{}"));
+	push(r, LOW, "c");
+	expect(r, LOW, "2ctrue1.0nil");
+	ck_assert_int_eq(counted(r, "errors"), 0);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(what_cannot_be_carried_is_told)
+{
+	refused("Drain{name='Bad', carries='seen'}", "carries={");
+	refused("Drain{name='Bad', carries={1}}", "'carries' is text");
+	struct rig *r = rig_lua("Drain{name='Holds', carries={'t'},"
+	                        " push=function(self, m) self.state.t = {}; self:send(m) end}",
+	                        "");
+	push(r, LOW, "a");
+	expect(r, LOW, "a");
+	ck_assert_ptr_null(carry_of(rig_block(r, "it"), PT_FOR_RESTART));
+	ck_assert_int_eq(counted(r, "errors"), 1);
+	ck_assert_msg(strstr(rig_block(r, "it")->last_error, "self.state.t is a table"), "%s",
+	              rig_block(r, "it")->last_error);
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("custom/block", a_drain_sends_what_it_makes_of_a_message,
            a_message_is_joined_to_more_than_one_text, what_there_is_no_function_for_passes,
            every_message_is_accounted_for, each_sending_is_of_the_message_as_it_was,
@@ -532,4 +592,6 @@ UNIT_TESTS("custom/block", a_drain_sends_what_it_makes_of_a_message,
            many_messages_do_not_count_as_one_call, a_source_produces_until_it_is_exhausted,
            a_source_whose_produce_fails_has_failed,
            a_trigger_may_come_back_into_the_block_that_sent,
-           a_fault_at_the_beginning_refuses_the_change, a_new_load_is_for_blocks_made_later)
+           a_fault_at_the_beginning_refuses_the_change, a_new_load_is_for_blocks_made_later,
+           what_is_carried_is_in_the_state_of_the_successor, what_is_carried_goes_over_a_restart,
+           what_cannot_be_carried_is_told)

@@ -29,7 +29,7 @@ def load_ok(daemon, tmp_path, text, name="mine.lua"):
 
 
 def test_the_documented_source_drain_and_sink(daemon, tmp_path):
-    source, drain, sink = documented()
+    source, drain, sink, _ = documented()
     assert load_ok(daemon, tmp_path, source) == "HighFeeder\n"
     assert load_ok(daemon, tmp_path, drain, "drain.lua") == "Transform\n"
     assert load_ok(daemon, tmp_path, sink, "sink.lua") == "Console\n"
@@ -44,6 +44,15 @@ def test_the_documented_source_drain_and_sink(daemon, tmp_path):
     with daemon.client() as rpc:
         assert rpc.stats("p")["unexplained"] == 0
         assert rpc.stats("p", "c")["out"] == 2
+
+
+def test_the_documented_drain_that_keeps_something(daemon, tmp_path):
+    load_ok(daemon, tmp_path, documented()[3])
+    daemon.create("p", "a = CLIFeeder(); t = LuaTally(); q = QueueSink(); a > t > q")
+    daemon.ok("send", "p.a", "one", "two")
+    daemon.ok("set", "p.t", "sign=. ")
+    daemon.ok("send", "p.a", "three")
+    assert daemon.ok("recv", "p.q", "-n", "3") == "1: one\n2: two\n3. three\n"
 
 
 def test_users_types_are_shown_as_built_in_ones(daemon, tmp_path):

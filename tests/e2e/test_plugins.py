@@ -2,11 +2,15 @@
 """Plugins built outside the tree, against what is installed, and loaded by the daemon."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
 import pytest
 
+from transcript import blocks
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs/writing-blocks.md"
 SOURCES = pathlib.Path(__file__).parent.parent / "plugin"
 
 
@@ -22,6 +26,8 @@ def plugins(tmp_path_factory):
     for source in SOURCES.iterdir():
         if source.is_file():
             shutil.copy(source, build)
+    for _, body in blocks(DOCS.read_text(), "c"):
+        (build / re.match(r"/\* (\w+\.c) \*/", body).group(1)).write_text(body)
     env = {**os.environ, "PKG_CONFIG_LIBDIR": str(found.parent), "PKG_CONFIG_SYSROOT_DIR": str(root),
            "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1"}
     env.pop("CFLAGS", None)
@@ -75,6 +81,27 @@ def test_a_plugin_is_a_block_as_any(loaded):
     stats = daemon.call("engine.stats", {"engine": "p"})
     assert stats["unexplained"] == 0
     assert next(b for b in stats["blocks"] if b["name"] == "t")["filtered"] == {"closed": 3}
+
+
+def test_the_documented_drain_source_and_block_that_keeps_something(loaded):
+    daemon = loaded("nonempty", "countdown", "tally")
+    daemon.create("p", "c = Countdown(from=2); a = CLIFeeder(); n = NonEmpty(); t = Tally()",
+                  "q = QueueSink(); c > n; a > n > t > q")
+    assert daemon.ok("recv", "p.q", "-n", "3") == "2\n1\n0\n"
+    daemon.ok("send", "p.a", "", "last")
+    daemon.ok("set", "p.t", "step=10")
+    daemon.ok("send", "p.a", "one more")
+    assert daemon.ok("recv", "p.q", "-n", "2") == "last\none more\n"
+    with daemon.client() as rpc:
+        assert rpc.show("p", "c")["state"] == "exhausted"
+        assert rpc.show("p", "t")["now"] == {"seen": 14}
+        stats = rpc.stats("p")
+        assert stats["unexplained"] == 0
+        assert next(b for b in stats["blocks"] if b["name"] == "n")["filtered"] == {"empty": 1}
+    daemon.ok("stop", "p")
+    daemon.ok("start", "p")
+    assert daemon.ok("recv", "p.q", "-n", "3") == "2\n1\n0\n"
+    assert daemon.client().show("p", "t")["now"] == {"seen": 30}, "a start begins anew"
 
 
 def test_what_cannot_be_loaded_is_told_and_the_rest_goes_on(loaded):
