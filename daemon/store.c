@@ -38,8 +38,9 @@ struct item {
 struct holding {
 	struct holding *next;
 	char *engine, *block, *type;
-	struct ring *memory; /* the descriptor with number 0 */
-	bool given;          /* to an engine of this daemon, or by one */
+	struct ring *memory; /* a descriptor of this number: 0, or greater where it has grown */
+	unsigned memory_number;
+	bool given;   /* to an engine of this daemon, or by one */
 	bool damaged; /* the memory is not what was written last: it tells of descriptors alone */
 	unsigned last_number;
 	struct item *items;
@@ -245,7 +246,7 @@ static void drop(struct store *k, struct holding *h)
 	for (size_t i = 0; i < h->count; i++)
 		let_go(k, h, h->items[i].number);
 	if (h->memory)
-		let_go(k, h, 0);
+		let_go(k, h, h->memory_number);
 	free_holding(h);
 }
 
@@ -265,7 +266,28 @@ static bool make_memory(struct store *k, struct holding *h)
 	return h->memory;
 }
 
-static void write_memory(struct holding *h, const struct pt_carry *carry)
+/* For what is longer than half of it. False: there is no room, or no memory. */
+static bool grow_memory(struct store *k, struct holding *h, const struct ring_record *all)
+{
+	struct ring *larger = ring_larger(h->memory);
+	while (larger && !ring_replace(larger, all)) {
+		struct ring *next = ring_larger(larger);
+		ring_free(larger);
+		larger = next;
+	}
+	int copy = larger ? fcntl(ring_fd(larger), F_DUPFD_CLOEXEC, 0) : -1;
+	if (copy < 0 || !put_in(k, h, ++h->last_number, copy)) {
+		ring_free(larger);
+		return false;
+	}
+	let_go(k, h, h->memory_number);
+	ring_free(h->memory);
+	h->memory = larger;
+	h->memory_number = h->last_number;
+	return true;
+}
+
+static void write_memory(struct store *k, struct holding *h, const struct pt_carry *carry)
 {
 	struct buf out = BUF_INIT;
 	size_t count;
@@ -280,7 +302,7 @@ static void write_memory(struct holding *h, const struct pt_carry *carry)
 			                 items[i].length);
 	const struct ring_record all = {RING_CARRY, .bytes = out.data,
 	                                .length = (uint32_t)out.length};
-	if (out.length > UINT32_MAX || !ring_replace(h->memory, &all))
+	if (out.length > UINT32_MAX || (!ring_replace(h->memory, &all) && !grow_memory(k, h, &all)))
 		log_warning(
 			"what block %s of engine %s carries is too long to be stored: a restart "
 			"finds what it was before",
@@ -352,7 +374,7 @@ static void update(struct store *k, struct holding *h, struct pt_carry *carry)
 	free(h->items);
 	h->items = now;
 	h->count = kept;
-	write_memory(h, carry);
+	write_memory(k, h, carry);
 }
 
 void store_carry(struct store *k, const char *engine, const char *block, const char *type,
@@ -484,6 +506,24 @@ static bool parse(char *name, char **engine, char **block, unsigned *number)
 	return end != last + 1 && !*end && value < NUMBER_MAX;
 }
 
+/* Where there are two, one had grown: it has the greater number. */
+static void found_memory(struct store *k, struct holding *h, unsigned number, int fd)
+{
+	if (h->memory && number < h->memory_number) {
+		let_go(k, h, number);
+		close(fd);
+		return;
+	}
+	if (h->memory)
+		let_go(k, h, h->memory_number);
+	ring_free(h->memory);
+	h->memory = ring_open(fd);
+	h->memory_number = number;
+	h->damaged = !h->memory;
+	if (h->damaged)
+		let_go(k, h, number);
+}
+
 /* The keys of the descriptors come from the memory later. What was passed stays open meanwhile:
    sd_listen_fds(3) finds nothing at all where one of the descriptors is missing. */
 static void find_one(struct store *k, char *name, int fd)
@@ -498,18 +538,15 @@ static void find_one(struct store *k, char *name, int fd)
 	if (!h)
 		h = add(k, engine, block);
 	k->stored++;
-	if (number == 0 && !h->memory) {
-		h->memory = ring_open(own);
-		h->damaged = !h->memory;
-		if (h->damaged)
-			let_go(k, h, 0);
+	if (number > h->last_number)
+		h->last_number = number;
+	if (number == 0 || ring_holds(own, RING_CARRY)) {
+		found_memory(k, h, number, own);
 		return;
 	}
 	fstat(own, &st);
 	h->items = must_realloc(h->items, h->count + 1, sizeof *h->items);
 	h->items[h->count++] = (struct item){NULL, number, own, st.st_dev, st.st_ino};
-	if (number > h->last_number)
-		h->last_number = number;
 }
 
 static void name_item(struct holding *h, unsigned number, const char *key)
@@ -548,7 +585,7 @@ static void name_damaged(struct holding *h)
 {
 	log_warning("what block %s of engine %s had left is damaged", h->block, h->engine);
 	for (size_t i = 0; i < h->count; i++)
-		if (!h->items[i].key && ring_is(h->items[i].fd))
+		if (!h->items[i].key && ring_holds(h->items[i].fd, RING_MESSAGE))
 			h->items[i].key = must_strdup(CARRY_QUEUE);
 }
 

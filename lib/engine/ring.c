@@ -3,6 +3,7 @@
 #include "engine/ring.h"
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "base/sum.h"
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -264,10 +265,16 @@ struct ring *ring_open(int fd)
 	return s;
 }
 
-bool ring_is(int fd)
+bool ring_holds(int fd, enum ring_kind kind)
 {
-	uint64_t magic;
-	return pread(fd, &magic, sizeof magic, 0) == sizeof magic && magic == MAGIC;
+	struct header h;
+	struct record r;
+	struct stat st;
+	if (fstat(fd, &st) || st.st_size <= PAGE || io_read_at(fd, 0, &h, sizeof h) ||
+	    h.magic != MAGIC)
+		return false;
+	off_t at = PAGE + (off_t)(h.head % (uint64_t)(st.st_size - PAGE));
+	return !io_read_at(fd, at, &r, sizeof r) && r.kind == kind;
 }
 
 static uint64_t sum_at(const struct ring *s, uint64_t at, const struct record *r)

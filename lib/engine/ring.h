@@ -51,7 +51,7 @@ struct ring *ring_larger(const struct ring *);
 
 /* That of an earlier process; takes the descriptor. NULL: it is none. */
 struct ring *ring_open(int fd);
-bool ring_is(int fd); /* whether it looks like one */
+bool ring_holds(int fd, enum ring_kind); /* it looks like one that begins with such a record */
 /* Each of its records of that kind, the oldest first: `length` bytes, which last as long as the
    call, and how many of them ring_skip said to be gone. Returns how many were lost: one is damaged,
    and those behind it are gone, too. From then on the ring holds what was found. */

@@ -4,7 +4,7 @@
 #define NET_FRAMES_H
 
 #include "base/buf.h"
-#include <pipetool/block.h>
+#include <pipetool/outside.h>
 
 /* A block's parameter, FRAMING_ROW of its table. The rest is for the engine's thread. */
 struct framing {

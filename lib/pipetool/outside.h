@@ -93,8 +93,7 @@ bool pt_comes_back(const struct pt_block *);
  * the name ("listen 127.0.0.1:5000"), and means the same to every type and to the next daemon.
  *
  * In `carry`: the block has this descriptor, which stays its own; -1: something without one. Bytes
- * are copied, 100 KiB of a block at most, and are what is not in the kernel ("the first peer has
- * come").
+ * are copied, and are what is not in the kernel ("the first peer has come").
  *
  * In `open`: true means that it need not be opened. Either *fd is the block's from now on; or it is
  * -1, and `take_over` will have it, so that until then the other block goes on with it. What is not

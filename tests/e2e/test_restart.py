@@ -2,6 +2,7 @@
 """The daemon ends, or is killed, and the next one goes on with what it had open."""
 import array
 import os
+import pathlib
 import random
 import select
 import signal
@@ -254,6 +255,36 @@ def test_half_a_message_is_made_whole_or_the_connection_is_cut(service, framing,
         peer.sendall(rest)
         (got,) = service.client().texts("e", "q", 1)
         assert got == "two" if end == signal.SIGTERM else "two".endswith(got)
+
+
+def unread(port):
+    """Bytes that wait in the receive buffers of connections to this port of this machine."""
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[4].split(":")[1], 16) for row in lines
+               if int(row[1].split(":")[1], 16) == port and row[3] == "01")
+
+
+def test_a_long_half_needs_more_of_the_store_and_then_no_more(service):
+    """What is carried grows beyond what is set aside for it, and shrinks."""
+    text = "".join(f"{n:07}\n" for n in range(100_000)).encode()
+    service.create("e", 't = TCPListenPipe("127.0.0.1", 0, framing={"length": 4}); q = QueueSink()',
+                   "t > q")
+    host, port = address_of(service, "e", "t")
+    with socket.create_connection((host, port)) as peer:
+        peer.settimeout(DEADLINE)
+        peer.sendall(len(text).to_bytes(4, "big") + text[:700_000])
+        eventually(lambda: service.client().show("e", "t")["state"] == "running" and not unread(port))
+        kept = len(service.kept_names())
+        service.restart()
+        service.restart()
+        peer.sendall(text[700_000:])
+        (got,) = service.client().texts("e", "q", 1)
+        assert got.encode() == text
+        assert len(service.kept_names()) == kept
+        peer.sendall((3).to_bytes(4, "big") + b"end")
+        service.restart()
+        assert service.client().texts("e", "q", 1) == ["end"]
+    assert "too long" not in service.log() and "damaged" not in service.log()
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
