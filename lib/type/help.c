@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
-#include "type/param.h"
+#include "type/kind.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -312,13 +312,7 @@ void help_params(struct buf *b, const struct pt_param *rows, const char *indent)
 
 const char *help_value_word(const struct pt_param *row)
 {
-	switch (row->kind) {
-	case PT_KIND_INT: return "N";
-	case PT_KIND_SECONDS: return "SECONDS";
-	case PT_KIND_PATH: return "FILE";
-	case PT_KIND_BOOL: return "";
-	default: return "TEXT";
-	}
+	return kind_of(row)->value;
 }
 
 /* ---- a type ---- */

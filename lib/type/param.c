@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks values that users gave against the rows of a table. */
-#include "type/param.h"
+#include "type/kind.h"
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -249,6 +249,46 @@ static int refuse_own(const struct pt_param *row, const char *path, struct pt_er
 	return -PT_EPARAM;
 }
 
+int kind_check_bool(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	return json_is_boolean(value) ? 0 : wrong(row, value, err);
+}
+
+int kind_check_text(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	return is_text(value) ? 0 : wrong(row, value, err);
+}
+
+int kind_check_linktype(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	int number;
+	return param_link_type_from_json(value, &number) ? wrong(row, value, err) : 0;
+}
+
+int kind_check_file(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	if (is_own(row, value))
+		return refuse_own(row, json_string_value(value), err);
+	return is_passed(value, "path", true) ? 0 : wrong(row, value, err);
+}
+
+int kind_check_func(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	return is_passed(value, "text", false) ? 0 : wrong(row, value, err);
+}
+
+int kind_check_fd(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	int number;
+	const char *name;
+	return param_fd_from_json(value, &number, &name) ? wrong(row, value, err) : 0;
+}
+
+int kind_check_any(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	return 0;
+}
+
 static bool number_fits(const struct pt_param *row, const json_t *value)
 {
 	uint64_t bytes;
@@ -264,7 +304,12 @@ static bool number_fits(const struct pt_param *row, const json_t *value)
 	}
 }
 
-static int check_choice(const struct pt_param *row, const json_t *value, struct pt_error *err)
+int kind_check_number(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	return number_fits(row, value) ? 0 : wrong(row, value, err);
+}
+
+int kind_check_choice(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	json_t *names = json_array();
 	if (!is_text(value)) {
@@ -289,7 +334,7 @@ static int check_choice(const struct pt_param *row, const json_t *value, struct 
 	return code;
 }
 
-static int check_bytes(const struct pt_param *row, const json_t *value, struct pt_error *err)
+int kind_check_bytes(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	struct buf bytes = BUF_INIT;
 	size_t from = mark(err);
@@ -301,9 +346,7 @@ static int check_bytes(const struct pt_param *row, const json_t *value, struct p
 	return code;
 }
 
-typedef int check_item(const struct pt_param *, const json_t *, struct pt_error *);
-
-static int check_items(const struct pt_param *row, const json_t *value, check_item *check,
+static int check_items(const struct pt_param *row, const json_t *value, kind_check *check,
                        struct pt_error *err)
 {
 	size_t i, all = mark(err);
@@ -350,6 +393,17 @@ static int check_bytes_item(const struct pt_param *row, const json_t *item, stru
 	return code;
 }
 
+int kind_check_messages(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	return json_is_array(value) ? check_items(row, value, check_bytes_item, err)
+	                            : kind_check_bytes(row, value, err);
+}
+
+int kind_check_strings(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	return is_text(value) ? 0 : check_items(row, value, check_string_item, err);
+}
+
 static int check_members(const struct pt_param *rows, const json_t *object, const char *skip,
                          struct pt_error *err);
 
@@ -385,11 +439,21 @@ static int check_variant(const struct pt_param *row, const json_t *item, struct 
 	return wrong(&text, op, err);
 }
 
-static int check_object(const struct pt_param *row, const json_t *value, struct pt_error *err)
+int kind_check_list(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	return check_items(row, value, check_list_item, err);
+}
+
+int kind_check_variants(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	return check_items(row, value, check_variant, err);
+}
+
+int kind_check_object(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	size_t from = mark(err);
 	if (json_is_string(value) && row->choices)
-		return check_choice(row, value, err);
+		return kind_check_choice(row, value, err);
 	if (!json_is_object(value))
 		return wrong(row, value, err);
 	if (!row->members)
@@ -406,44 +470,8 @@ bool param_may_be_none(const struct pt_param *row)
 
 int param_check_value(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
-	int number;
-	const char *name;
-	bool good = true;
-	if (json_is_null(value) && param_may_be_none(row))
-		return 0;
-	switch (row->kind) {
-	case PT_KIND_BOOL: good = json_is_boolean(value); break;
-	case PT_KIND_INT:
-	case PT_KIND_NUMBER:
-	case PT_KIND_SIZE:
-	case PT_KIND_SECONDS: good = number_fits(row, value); break;
-	case PT_KIND_STRING:
-	case PT_KIND_PATH:
-	case PT_KIND_FILTER: good = is_text(value); break;
-	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE: good = is_passed(value, "text", false); break;
-	case PT_KIND_CHOICE: return check_choice(row, value, err);
-	case PT_KIND_BYTES: return check_bytes(row, value, err);
-	case PT_KIND_MESSAGES:
-		return json_is_array(value) ? check_items(row, value, check_bytes_item, err)
-		                            : check_bytes(row, value, err);
-	case PT_KIND_STRINGS:
-		if (is_text(value))
-			return 0;
-		return check_items(row, value, check_string_item, err);
-	case PT_KIND_LINKTYPE: good = !param_link_type_from_json(value, &number); break;
-	case PT_KIND_FILE:
-		if (is_own(row, value))
-			return refuse_own(row, json_string_value(value), err);
-		good = is_passed(value, "path", true);
-		break;
-	case PT_KIND_FD: good = !param_fd_from_json(value, &number, &name); break;
-	case PT_KIND_OBJECT: return check_object(row, value, err);
-	case PT_KIND_LIST: return check_items(row, value, check_list_item, err);
-	case PT_KIND_VARIANTS: return check_items(row, value, check_variant, err);
-	case PT_KIND_JSON: break;
-	}
-	return good ? 0 : wrong(row, value, err);
+	bool none = json_is_null(value) && param_may_be_none(row);
+	return none ? 0 : kind_of(row)->check(row, value, err);
 }
 
 static int missing(const struct pt_param *row, struct pt_error *err)

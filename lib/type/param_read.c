@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads checked values into the state of a block, and releases them. */
-#include "type/param.h"
+#include "type/kind.h"
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/named_fd.h"
 #include "base/path.h"
 #include "msg/json.h"
@@ -34,29 +35,73 @@ json_t *param_default(const struct pt_param *row)
 		return NULL;
 	if (!text || is_word(text, "None", "null"))
 		return json_null();
-	switch (row->kind) {
-	case PT_KIND_BOOL:
-		if (is_word(text, "true", "True"))
-			return json_true();
-		if (is_word(text, "false", "False"))
-			return json_false();
-		break;
-	case PT_KIND_STRING:
-	case PT_KIND_PATH:
-	case PT_KIND_FILE:
-	case PT_KIND_CHOICE:
-	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE:
-	case PT_KIND_FILTER: return unquoted(text);
-	default: break;
-	}
+	if (kind_of(row)->traits & KIND_TEXT)
+		return unquoted(text);
+	if (row->kind == PT_KIND_BOOL && is_word(text, "true", "True"))
+		return json_true();
+	if (row->kind == PT_KIND_BOOL && is_word(text, "false", "False"))
+		return json_false();
 	json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
 	return value ? value : unquoted(text);
 }
 
-/* ---- one value ---- */
+/* ---- one value of each kind ---- */
 
-static char **read_strings(const json_t *value)
+int kind_read_bool(const struct pt_param *row, const json_t *value, void *field,
+                   const struct param_env *env, struct pt_error *err)
+{
+	*(bool *)field = json_is_true(value);
+	return 0;
+}
+
+int kind_read_int(const struct pt_param *row, const json_t *value, void *field,
+                  const struct param_env *env, struct pt_error *err)
+{
+	*(int64_t *)field = json_integer_value(value);
+	return 0;
+}
+
+int kind_read_number(const struct pt_param *row, const json_t *value, void *field,
+                     const struct param_env *env, struct pt_error *err)
+{
+	*(double *)field = json_number_value(value);
+	return 0;
+}
+
+int kind_read_size(const struct pt_param *row, const json_t *value, void *field,
+                   const struct param_env *env, struct pt_error *err)
+{
+	return param_size_from_json(value, field);
+}
+
+int kind_read_seconds(const struct pt_param *row, const json_t *value, void *field,
+                      const struct param_env *env, struct pt_error *err)
+{
+	return param_seconds_from_json(value, field);
+}
+
+int kind_read_linktype(const struct pt_param *row, const json_t *value, void *field,
+                       const struct param_env *env, struct pt_error *err)
+{
+	return param_link_type_from_json(value, field);
+}
+
+int kind_read_string(const struct pt_param *row, const json_t *value, void *field,
+                     const struct param_env *env, struct pt_error *err)
+{
+	*(char **)field = must_strdup(json_string_value(value));
+	return 0;
+}
+
+int kind_read_json(const struct pt_param *row, const json_t *value, void *field,
+                   const struct param_env *env, struct pt_error *err)
+{
+	*(json_t **)field = json_incref(json_of(value));
+	return 0;
+}
+
+int kind_read_strings(const struct pt_param *row, const json_t *value, void *field,
+                      const struct param_env *env, struct pt_error *err)
 {
 	size_t count = json_is_array(value) ? json_array_size(value) : 1;
 	char **list = must_calloc(count + 1, sizeof *list);
@@ -64,7 +109,8 @@ static char **read_strings(const json_t *value)
 		const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
 		list[i] = must_strdup(json_string_value(item));
 	}
-	return list;
+	*(char ***)field = list;
+	return 0;
 }
 
 int param_bytes_from_json(const json_t *value, struct pt_bytes *out, struct pt_error *err)
@@ -85,8 +131,16 @@ json_t *param_bytes_to_json(const void *bytes, size_t length)
 	return bytes_to_json(bytes, length);
 }
 
-static int read_messages(const json_t *value, struct pt_bytes_list *list, struct pt_error *err)
+int kind_read_bytes(const struct pt_param *row, const json_t *value, void *field,
+                    const struct param_env *env, struct pt_error *err)
 {
+	return param_bytes_from_json(value, field, err);
+}
+
+int kind_read_messages(const struct pt_param *row, const json_t *value, void *field,
+                       const struct param_env *env, struct pt_error *err)
+{
+	struct pt_bytes_list *list = field;
 	size_t count = json_is_array(value) ? json_array_size(value) : 1;
 	list->items = must_calloc(count + 1, sizeof *list->items);
 	for (size_t i = 0; i < count; i++) {
@@ -99,7 +153,7 @@ static int read_messages(const json_t *value, struct pt_bytes_list *list, struct
 	return 0;
 }
 
-static int read_choice(const struct pt_param *row, const json_t *value)
+static int choice_of(const struct pt_param *row, const json_t *value)
 {
 	for (int i = 0; row->choices[i]; i++)
 		if (!strcmp(row->choices[i], json_string_value(value)))
@@ -107,9 +161,17 @@ static int read_choice(const struct pt_param *row, const json_t *value)
 	return -1;
 }
 
-static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
-                   const struct param_env *env, struct pt_error *err)
+int kind_read_choice(const struct pt_param *row, const json_t *value, void *field,
+                     const struct param_env *env, struct pt_error *err)
 {
+	*(int *)field = choice_of(row, value);
+	return 0;
+}
+
+int kind_read_fd(const struct pt_param *row, const json_t *value, void *field,
+                 const struct param_env *env, struct pt_error *err)
+{
+	int *fd = field;
 	int n;
 	const char *name;
 	int code = param_fd_from_json(value, &n, &name);
@@ -131,9 +193,10 @@ static int read_fd(const struct pt_param *row, const json_t *value, int *fd,
 	               row->name, n);
 }
 
-static int read_func(const struct pt_param *row, const json_t *value, struct pt_func **func,
-                     const struct param_env *env, struct pt_error *err)
+int kind_read_func(const struct pt_param *row, const json_t *value, void *field,
+                   const struct param_env *env, struct pt_error *err)
 {
+	struct pt_func **func = field;
 	size_t from = err ? err->count : 0;
 	const json_t *fd = json_object_get(value, "fd");
 	const char *text = json_string_value(fd ? json_object_get(value, "text") : value);
@@ -143,15 +206,16 @@ static int read_func(const struct pt_param *row, const json_t *value, struct pt_
 	int code = env->compile(env->arg, row->kind, text, func, err), file = -1;
 	error_prefix(err, from, row->name);
 	if (!code && fd) {
-		code = read_fd(row, fd, &file, env, err);
+		code = kind_read_fd(row, fd, &file, env, err);
 		env->hand(*func, file);
 	}
 	return code;
 }
 
-static int read_path(const struct pt_param *row, const json_t *value, char **path,
-                     const struct param_env *env, struct pt_error *err)
+int kind_read_path(const struct pt_param *row, const json_t *value, void *field,
+                   const struct param_env *env, struct pt_error *err)
 {
+	char **path = field;
 	const char *given = json_string_value(value);
 	*path = must_strdup(given);
 	if (!env || !env->folders || path_is_within(given, env->folders))
@@ -159,18 +223,19 @@ static int read_path(const struct pt_param *row, const json_t *value, char **pat
 	return path_read_failed(env->folders, row->name, given, -PT_EPERMITTED, err);
 }
 
-static int read_file(const struct pt_param *row, const json_t *value, struct pt_file *file,
-                     const struct param_env *env, struct pt_error *err)
+int kind_read_file(const struct pt_param *row, const json_t *value, void *field,
+                   const struct param_env *env, struct pt_error *err)
 {
+	struct pt_file *file = field;
 	const json_t *fd = json_object_get(value, "fd");
 	const char *path = json_string_value(json_object_get(value, "path"));
 	if (!fd)
-		return read_path(row, value, &file->path, env, err);
+		return kind_read_path(row, value, &file->path, env, err);
 	file->path = path ? must_strdup(path)
 	             : json_is_string(fd)
 	                     ? must_strdup(json_string_value(fd))
 	                     : must_printf("descriptor %d", (int)json_integer_value(fd));
-	int code = read_fd(row, fd, &file->fd, env, err);
+	int code = kind_read_fd(row, fd, &file->fd, env, err);
 	if (!code && file->fd < 0)
 		file->fd = PT_FD_GONE;
 	return code;
@@ -180,46 +245,17 @@ static int read_members(const struct pt_param *rows, const json_t *object, void 
                         const struct param_env *env, struct pt_error *err);
 
 /* A word stands for what it means. */
-static int read_object(const struct pt_param *row, const json_t *value, void *field,
-                       const struct param_env *env, struct pt_error *err)
+int kind_read_object(const struct pt_param *row, const json_t *value, void *field,
+                     const struct param_env *env, struct pt_error *err)
 {
 	size_t from = err ? err->count : 0;
 	json_t *meant = json_is_string(value)
-	                        ? json_loads(row->meanings[read_choice(row, value)], 0, NULL)
-	                        : json_incref((json_t *)(uintptr_t)value);
+	                        ? json_loads(row->meanings[choice_of(row, value)], 0, NULL)
+	                        : json_incref(json_of(value));
 	int code = read_members(row->members, meant, field, env, err);
 	error_prefix(err, from, row->name);
 	json_decref(meant);
 	return code;
-}
-
-static int read_value(const struct pt_param *row, const json_t *value, void *field,
-                      const struct param_env *env, struct pt_error *err)
-{
-	switch (row->kind) {
-	case PT_KIND_BOOL: *(bool *)field = json_is_true(value); return 0;
-	case PT_KIND_INT: *(int64_t *)field = json_integer_value(value); return 0;
-	case PT_KIND_NUMBER: *(double *)field = json_number_value(value); return 0;
-	case PT_KIND_SIZE: return param_size_from_json(value, field);
-	case PT_KIND_SECONDS: return param_seconds_from_json(value, field);
-	case PT_KIND_STRING: *(char **)field = must_strdup(json_string_value(value)); return 0;
-	case PT_KIND_PATH: return read_path(row, value, field, env, err);
-	case PT_KIND_FILE: return read_file(row, value, field, env, err);
-	case PT_KIND_CHOICE: *(int *)field = read_choice(row, value); return 0;
-	case PT_KIND_BYTES: return param_bytes_from_json(value, field, err);
-	case PT_KIND_MESSAGES: return read_messages(value, field, err);
-	case PT_KIND_STRINGS: *(char ***)field = read_strings(value); return 0;
-	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE:
-	case PT_KIND_FILTER: return read_func(row, value, field, env, err);
-	case PT_KIND_LINKTYPE: return param_link_type_from_json(value, field);
-	case PT_KIND_FD: return read_fd(row, value, field, env, err);
-	case PT_KIND_OBJECT: break;
-	case PT_KIND_LIST:
-	case PT_KIND_VARIANTS:
-	case PT_KIND_JSON: *(json_t **)field = json_incref((json_t *)(uintptr_t)value); return 0;
-	}
-	return read_object(row, value, field, env, err);
 }
 
 static void *field_of(const struct pt_param *row, void *state)
@@ -229,7 +265,7 @@ static void *field_of(const struct pt_param *row, void *state)
 
 static void read_none(const struct pt_param *row, void *field)
 {
-	if (row->kind == PT_KIND_LINKTYPE || row->kind == PT_KIND_FD || row->kind == PT_KIND_CHOICE)
+	if (kind_of(row)->traits & KIND_MINUS)
 		*(int *)field = -1;
 	if (row->kind == PT_KIND_FILE)
 		((struct pt_file *)field)->fd = -1;
@@ -243,7 +279,7 @@ static int read_field(const struct pt_param *row, const json_t *value, void *fie
                       const struct param_env *env, struct pt_error *err)
 {
 	if (value && !json_is_null(value))
-		return read_value(row, value, field, env, err);
+		return kind_of(row)->read(row, value, field, env, err);
 	return row->kind == PT_KIND_OBJECT ? read_members(row->members, NULL, field, env, err) : 0;
 }
 
@@ -272,71 +308,68 @@ int param_read(const struct pt_param *rows, const json_t *object, void *state,
 
 /* ---- release ---- */
 
-static void release_messages(struct pt_bytes_list *list)
+void kind_release_string(const struct pt_param *row, void *field, const struct param_env *env)
 {
+	free(*(char **)field);
+}
+
+void kind_release_bytes(const struct pt_param *row, void *field, const struct param_env *env)
+{
+	free(((struct pt_bytes *)field)->data);
+}
+
+void kind_release_messages(const struct pt_param *row, void *field, const struct param_env *env)
+{
+	struct pt_bytes_list *list = field;
 	for (size_t i = 0; i < list->count; i++)
 		free(list->items[i].data);
 	free(list->items);
-	*list = (struct pt_bytes_list){NULL, 0};
 }
 
-static void release_strings(char ***list)
+void kind_release_strings(const struct pt_param *row, void *field, const struct param_env *env)
 {
-	for (char **s = *list; s && *s; s++)
+	char **list = *(char ***)field;
+	for (char **s = list; s && *s; s++)
 		free(*s);
-	free(*list);
-	*list = NULL;
+	free(list);
 }
 
-static void release_file(struct pt_file *file)
+void kind_release_func(const struct pt_param *row, void *field, const struct param_env *env)
 {
+	if (*(struct pt_func **)field)
+		env->release(*(struct pt_func **)field);
+}
+
+void kind_release_fd(const struct pt_param *row, void *field, const struct param_env *env)
+{
+	if (*(int *)field >= 0)
+		close(*(int *)field);
+}
+
+void kind_release_file(const struct pt_param *row, void *field, const struct param_env *env)
+{
+	struct pt_file *file = field;
 	if (file->fd >= 0)
 		close(file->fd);
 	free(file->path);
-	file->path = NULL;
+}
+
+void kind_release_json(const struct pt_param *row, void *field, const struct param_env *env)
+{
+	json_decref(*(json_t **)field);
+}
+
+void kind_release_object(const struct pt_param *row, void *field, const struct param_env *env)
+{
+	param_release(row->members, field, env);
 }
 
 static void release_value(const struct pt_param *row, void *field, const struct param_env *env)
 {
-	switch (row->kind) {
-	case PT_KIND_BOOL: *(bool *)field = false; break;
-	case PT_KIND_INT: *(int64_t *)field = 0; break;
-	case PT_KIND_NUMBER:
-	case PT_KIND_SECONDS: *(double *)field = 0; break;
-	case PT_KIND_SIZE: *(uint64_t *)field = 0; break;
-	case PT_KIND_STRING:
-	case PT_KIND_PATH:
-		free(*(char **)field);
-		*(char **)field = NULL;
-		break;
-	case PT_KIND_BYTES:
-		free(((struct pt_bytes *)field)->data);
-		*(struct pt_bytes *)field = (struct pt_bytes){NULL, 0};
-		break;
-	case PT_KIND_MESSAGES: release_messages(field); break;
-	case PT_KIND_STRINGS: release_strings(field); break;
-	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE:
-	case PT_KIND_FILTER:
-		if (*(struct pt_func **)field)
-			env->release(*(struct pt_func **)field);
-		*(struct pt_func **)field = NULL;
-		break;
-	case PT_KIND_FILE: release_file(field); break;
-	case PT_KIND_FD:
-		if (*(int *)field >= 0)
-			close(*(int *)field);
-		break;
-	case PT_KIND_LIST:
-	case PT_KIND_VARIANTS:
-	case PT_KIND_JSON:
-		json_decref(*(json_t **)field);
-		*(json_t **)field = NULL;
-		break;
-	case PT_KIND_OBJECT: param_release(row->members, field, env); break;
-	case PT_KIND_CHOICE:
-	case PT_KIND_LINKTYPE: break;
-	}
+	const struct kind *kind = kind_of(row);
+	if (kind->release)
+		kind->release(row, field, env);
+	memset(field, 0, kind->size);
 	read_none(row, field);
 }
 
@@ -350,30 +383,8 @@ void param_release(const struct pt_param *rows, void *state, const struct param_
 
 size_t param_size(const struct pt_param *row)
 {
-	switch (row->kind) {
-	case PT_KIND_BOOL: return sizeof(bool);
-	case PT_KIND_INT: return sizeof(int64_t);
-	case PT_KIND_NUMBER:
-	case PT_KIND_SECONDS: return sizeof(double);
-	case PT_KIND_SIZE: return sizeof(uint64_t);
-	case PT_KIND_FILE: return sizeof(struct pt_file);
-	case PT_KIND_BYTES: return sizeof(struct pt_bytes);
-	case PT_KIND_MESSAGES: return sizeof(struct pt_bytes_list);
-	case PT_KIND_CHOICE:
-	case PT_KIND_LINKTYPE:
-	case PT_KIND_FD: return sizeof(int);
-	case PT_KIND_STRING:
-	case PT_KIND_PATH:
-	case PT_KIND_STRINGS:
-	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE:
-	case PT_KIND_FILTER:
-	case PT_KIND_LIST:
-	case PT_KIND_VARIANTS:
-	case PT_KIND_JSON: return sizeof(void *);
-	case PT_KIND_OBJECT: break;
-	}
-	return param_extent(row->members);
+	size_t size = kind_of(row)->size;
+	return size ? size : param_extent(row->members);
 }
 
 size_t param_extent(const struct pt_param *rows)

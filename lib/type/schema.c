@@ -2,7 +2,7 @@
 /* Types and parameters as JSON: for type.show, rpc.discover and other programs. */
 #include "type/help.h"
 
-#include "type/param.h"
+#include "type/kind.h"
 #include "type/type.h"
 #include <string.h>
 
@@ -70,7 +70,7 @@ static json_t *with_one(const char *name, json_t *value)
 	return set(schema, "additionalProperties", json_false());
 }
 
-static json_t *bytes(void)
+json_t *schema_bytes(const struct pt_param *row)
 {
 	return any_of(of_type("string"), with_one("hex", of_type("string")),
 	              with_one("base64", of_type("string")));
@@ -90,11 +90,6 @@ static json_t *strings(const char *const *words)
 	return list;
 }
 
-static json_t *words(const char *const *choices)
-{
-	return set(of_type("string"), "enum", strings(choices));
-}
-
 static json_t *variants(const struct pt_param *rows)
 {
 	json_t *list = json_array();
@@ -111,7 +106,7 @@ static json_t *variants(const struct pt_param *rows)
 	return set(json_object(), "oneOf", list);
 }
 
-static json_t *link_type(void)
+json_t *schema_linktype(const struct pt_param *row)
 {
 	json_t *n = of_type("integer");
 	set(n, "minimum", json_integer(0));
@@ -134,37 +129,84 @@ static json_t *passed(const char *text)
 	return any_of(of_type("string"), file, NULL);
 }
 
-static json_t *object(const struct pt_param *row)
+json_t *schema_bool(const struct pt_param *row)
 {
-	json_t *schema = row->members ? schema_params(row->members) : of_type("object");
-	return row->choices ? any_of(words(row->choices), schema, NULL) : schema;
+	return of_type("boolean");
 }
 
-static json_t *of_kind(const struct pt_param *row)
+json_t *schema_int(const struct pt_param *row)
 {
-	switch (row->kind) {
-	case PT_KIND_BOOL: return of_type("boolean");
-	case PT_KIND_INT: return bounded(of_type("integer"), row);
-	case PT_KIND_NUMBER: return bounded(of_type("number"), row);
-	case PT_KIND_SIZE: return any_of(natural(row, "integer"), pattern(SIZE_PATTERN), NULL);
-	case PT_KIND_SECONDS: return any_of(natural(row, "number"), pattern(SECONDS_PATTERN), NULL);
-	case PT_KIND_STRING:
-	case PT_KIND_PATH:
-	case PT_KIND_FILTER: return of_type("string");
-	case PT_KIND_TRANSFORM:
-	case PT_KIND_PREDICATE: return passed("text");
-	case PT_KIND_CHOICE: return words(row->choices);
-	case PT_KIND_BYTES: return bytes();
-	case PT_KIND_MESSAGES: return any_of(bytes(), list_of(bytes()), NULL);
-	case PT_KIND_STRINGS: return any_of(of_type("string"), list_of(of_type("string")), NULL);
-	case PT_KIND_LINKTYPE: return link_type();
-	case PT_KIND_FILE: return passed("path");
-	case PT_KIND_FD: return any_of(descriptor(), with_one("fd", descriptor()), NULL);
-	case PT_KIND_OBJECT: return object(row);
-	case PT_KIND_LIST: return list_of(row->members ? schema_params(row->members) : NULL);
-	case PT_KIND_VARIANTS: return list_of(variants(row->members));
-	case PT_KIND_JSON: break;
-	}
+	return bounded(of_type("integer"), row);
+}
+
+json_t *schema_number(const struct pt_param *row)
+{
+	return bounded(of_type("number"), row);
+}
+
+json_t *schema_size(const struct pt_param *row)
+{
+	return any_of(natural(row, "integer"), pattern(SIZE_PATTERN), NULL);
+}
+
+json_t *schema_seconds(const struct pt_param *row)
+{
+	return any_of(natural(row, "number"), pattern(SECONDS_PATTERN), NULL);
+}
+
+json_t *schema_text(const struct pt_param *row)
+{
+	return of_type("string");
+}
+
+json_t *schema_func(const struct pt_param *row)
+{
+	return passed("text");
+}
+
+json_t *schema_choice(const struct pt_param *row)
+{
+	return set(of_type("string"), "enum", strings(row->choices));
+}
+
+json_t *schema_messages(const struct pt_param *row)
+{
+	return any_of(schema_bytes(row), list_of(schema_bytes(row)), NULL);
+}
+
+json_t *schema_strings(const struct pt_param *row)
+{
+	return any_of(of_type("string"), list_of(of_type("string")), NULL);
+}
+
+json_t *schema_file(const struct pt_param *row)
+{
+	return passed("path");
+}
+
+json_t *schema_fd(const struct pt_param *row)
+{
+	return any_of(descriptor(), with_one("fd", descriptor()), NULL);
+}
+
+json_t *schema_object(const struct pt_param *row)
+{
+	json_t *schema = row->members ? schema_params(row->members) : of_type("object");
+	return row->choices ? any_of(schema_choice(row), schema, NULL) : schema;
+}
+
+json_t *schema_list(const struct pt_param *row)
+{
+	return list_of(row->members ? schema_params(row->members) : NULL);
+}
+
+json_t *schema_variants(const struct pt_param *row)
+{
+	return list_of(variants(row->members));
+}
+
+json_t *schema_any(const struct pt_param *row)
+{
 	return json_object();
 }
 
@@ -175,7 +217,7 @@ static bool may_be_none(const struct pt_param *row)
 
 json_t *schema_param(const struct pt_param *row)
 {
-	json_t *schema = of_kind(row);
+	json_t *schema = kind_of(row)->schema(row);
 	if (may_be_none(row))
 		schema = any_of(schema, of_type("null"), NULL);
 	if (row->doc)

@@ -1,103 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Kinds of value in words, and sizes and times as people write them. */
+/* Sizes and times as people write them. */
 #include "type/param.h"
 
-#include "base/buf.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct kind {
-	const char *name;
-	const char *words; /* "must be …" */
-};
-
-/* clang-format off */
-static const struct kind kinds[] = {
-	[PT_KIND_BOOL]      = {"bool", "true or false"},
-	[PT_KIND_INT]       = {"int", "an integer"},
-	[PT_KIND_NUMBER]    = {"number", "a number"},
-	[PT_KIND_SIZE]      = {"size", "a size such as 4096 or '64MiB'"},
-	[PT_KIND_SECONDS]   = {"seconds", "a time such as 0.5 (seconds) or '100ms'"},
-	[PT_KIND_STRING]    = {"string", "text"},
-	[PT_KIND_PATH]      = {"path", "a file's path"},
-	[PT_KIND_FILE]      = {"file", "a file's path, or a descriptor that comes with the request: "
-	 "{\"fd\": 0}"},
-	[PT_KIND_CHOICE]    = {"choice", "one of"},
-	[PT_KIND_BYTES]     = {"bytes", "text, {\"hex\": …} or {\"base64\": …}"},
-	[PT_KIND_MESSAGES]  = {"messages", "a message or a list of messages: text, {\"hex\": …} or "
-	 "{\"base64\": …}"},
-	[PT_KIND_STRINGS]   = {"strings", "text or a list of texts"},
-	[PT_KIND_TRANSFORM] = {"transform", "the text of a function, as 'reverse' or 'function(m) "
-	 "return m end'"},
-	[PT_KIND_PREDICATE] = {"predicate", "the text of a predicate, as 'always' or 'function(m) "
-	 "return #m > 100 end'"},
-	[PT_KIND_LINKTYPE]  = {"linktype", "a link type: a number from 0 to 65535, a name such as "
-	 "'EN10MB', or None"},
-	[PT_KIND_FD]        = {"fd", "a descriptor that comes with the request: its number from 0, "
-	 "or {\"fd\": 0}; or the name of one that the daemon was started with"},
-	[PT_KIND_OBJECT]    = {"object", "an object"},
-	[PT_KIND_LIST]      = {"list", "a list"},
-	[PT_KIND_VARIANTS]  = {"variants", "a list of objects, each with its \"op\""},
-	[PT_KIND_JSON]      = {"json", "any value"},
-	[PT_KIND_FILTER]    = {"filter", "a capture filter, as 'tcp port 443'"},
-};
-/* clang-format on */
-
-#define KINDS (sizeof kinds / sizeof *kinds)
-
-static const struct kind *kind_of(enum pt_kind kind)
-{
-	static const struct kind unknown = {"unknown", "of a known kind"};
-	return (size_t)kind < KINDS && kinds[kind].name ? &kinds[kind] : &unknown;
-}
-
-const char *param_kind_name(enum pt_kind kind)
-{
-	return kind_of(kind)->name;
-}
-
-int param_kind_parse(const char *name, enum pt_kind *kind)
-{
-	for (unsigned i = 1; i < KINDS; i++)
-		if (!strcmp(kinds[i].name, name)) {
-			*kind = (enum pt_kind)i;
-			return 0;
-		}
-	return -EINVAL;
-}
-
-void param_range_doc(struct buf *b, double min, double max)
-{
-	if (max > min && max < 1e9)
-		buf_addf(b, " From %.16g to %.16g.", min, max);
-	else if (min != 0)
-		buf_addf(b, " At least %.16g.", min);
-}
-
-static void add_range(struct buf *b, const struct pt_param *row)
-{
-	if (row->min == 0 && row->max == 0)
-		return;
-	if (row->max < row->min)
-		buf_addf(b, " of at least %.16g", row->min);
-	else
-		buf_addf(b, " from %.16g to %.16g", row->min, row->max);
-}
-
-char *param_kind_words(const struct pt_param *row)
-{
-	struct buf b = BUF_INIT;
-	buf_adds(&b, kind_of(row->kind)->words);
-	if (row->kind == PT_KIND_OBJECT && row->choices)
-		buf_adds(&b, ", or one of");
-	for (const char *const *c = row->choices; c && *c; c++)
-		buf_addf(&b, "%s '%s'", c == row->choices ? "" : ",", *c);
-	if (row->kind == PT_KIND_INT || row->kind == PT_KIND_NUMBER || row->kind == PT_KIND_SIZE ||
-	    row->kind == PT_KIND_SECONDS)
-		add_range(&b, row);
-	return buf_steal(&b);
-}
 
 /* Digits with an optional fraction, without exponent and independent of the locale. Returns the
    unit that follows, or NULL. */
