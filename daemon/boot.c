@@ -238,9 +238,19 @@ static void fault_told(struct file *file, const struct pipe_fault *fault, bool a
 			          "engine %s stays as it was, and not as its file: %s", file->name,
 			          fault->words.data);
 	} else {
+		struct engine *other = engines_find(file->boot->engines, file->name, NULL);
+		if (other)
+			engines_file_wrong(other, file->path, fault->why.data);
 		log_about(&about, LOG_LEVEL_ERROR, "engine %s, from %s, does not run: %s",
 		          file->name, file->path, fault->words.data);
 	}
+}
+
+static void forget_fault(struct file *file)
+{
+	struct engine *other = engines_find(file->boot->engines, file->name, NULL);
+	if (other && file->refused)
+		engines_file_gone(other);
 }
 
 static void engine_faults_told(struct file *file, int code, struct pt_error *err, bool again)
@@ -429,8 +439,10 @@ static void go_on(struct file *file)
 		forget_tried(file);
 		if (file->wanted)
 			make(file);
-		else
+		else {
+			forget_fault(file);
 			file_free(file);
+		}
 	}
 }
 

@@ -527,10 +527,10 @@ int daemon_run(const struct options *options)
 	struct daemon d = {.options = options};
 	struct control_socket sockets[SOCKETS];
 	size_t socket_count;
-	if (journald_is(STDERR_FILENO))
+	bool to_journal = journald_is(STDERR_FILENO);
+	if (to_journal)
 		log_set_taker(journald_take);
-	else
-		log_set_times(true);
+	log_set_times(options->log_times < 0 ? !to_journal : options->log_times);
 	raise_limits();
 	if (check_descriptors() || read_conf(&d, &d.conf))
 		return EXIT_FAILURE;

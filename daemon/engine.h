@@ -10,6 +10,11 @@
 #include "daemon/output.h"
 #include "daemon/revisions.h"
 
+/* Of an engine that was kept under such a name. */
+#define ENGINE_NAME_HAS_DOT                                                       \
+	"its name has a '.', which parts an engine from its block: make it anew " \
+	"under another (ptctl export, create)"
+
 enum phase { MAKING, READY, REMOVING, ENDING }; /* REMOVING: from what is kept */
 
 struct waiter {

@@ -108,6 +108,8 @@ void engines_follow_file(struct engine *, const json_t *result);
 void engines_filled(struct engine *); /* it is not hollow any more */
 /* It cannot be, and the engine goes on as it is. Whether that is new. */
 bool engines_file_wrong(struct engine *, const char *path, const char *why);
+/* The same of an engine that is not of that file, which has its name; and the file has gone. */
+void engines_file_gone(struct engine *);
 
 /* Adds what the daemon knows of its state to what the engine has shown of itself. */
 void engines_add_state(const struct engines *, const char *name, json_t *shown);

@@ -12,6 +12,7 @@
 struct waiting {
 	struct waiting *next;
 	uint64_t ticket;
+	json_t *before; /* the texts, should this one not be kept */
 	loaded_done *done;
 	void *arg;
 };
@@ -30,7 +31,13 @@ static void settled(void *owner)
 		struct waiting *w = l->first;
 		if (!(l->first = w->next))
 			l->last = &l->first;
-		w->done(w->arg, journal_failed(l->file));
+		int failed = journal_failed(l->file);
+		if (failed) {
+			json_decref(l->texts);
+			l->texts = json_incref(w->before);
+		}
+		json_decref(w->before);
+		w->done(w->arg, failed);
 		free(w);
 	}
 }
@@ -112,18 +119,37 @@ void loaded_restore(struct loaded *l, const json_t *records, const struct func_l
 	}
 }
 
+/* With all of its types. */
+static bool is_there(const struct loaded *l, const char *name, const char *text,
+                     const struct pt_type *const *types)
+{
+	size_t i, count = 0;
+	json_t *record;
+	while (types[count])
+		count++;
+	json_array_foreach (l->texts, i, record)
+		if (!strcmp(json_string_value(json_object_get(record, "name")), name) &&
+		    !strcmp(json_string_value(json_object_get(record, "text")), text) &&
+		    json_array_size(json_object_get(record, "types")) == count)
+			return true;
+	return false;
+}
+
 void loaded_add(struct loaded *l, const char *name, const char *text,
                 const struct pt_type *const *types, loaded_done *done, void *arg)
 {
-	take(l, name, text, types);
-	if (!l->journal) {
+	json_t *before = is_there(l, name, text, types) ? NULL : json_deep_copy(l->texts);
+	if (before)
+		take(l, name, text, types);
+	if (!before || !l->journal) {
+		json_decref(before);
 		done(arg, 0);
 		return;
 	}
 	if (!l->file)
 		l->file = journal_file_new(l->journal, LOADED_JOURNAL, false, settled, l);
 	struct waiting *w = must_calloc(1, sizeof *w);
-	*w = (struct waiting){NULL, journal_rewrite(l->file, l->texts), done, arg};
+	*w = (struct waiting){NULL, journal_rewrite(l->file, l->texts), before, done, arg};
 	*l->last = w;
 	l->last = &w->next;
 }

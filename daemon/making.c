@@ -357,9 +357,7 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 		return code;
 	}
 	if (!name_is_engine(name))
-		log_warning("engine %s goes on, although its name has a '.', which parts an engine "
-		            "from its block: make it anew under another (ptctl export, create)",
-		            name);
+		log_warning("engine %s goes on, although %s", name, ENGINE_NAME_HAS_DOT);
 	past.file = journal_file_new(all->journal, name, true, ask_settled, engine);
 	past.quiet = true;
 	engine->past = past;

@@ -79,13 +79,14 @@ static void load_kept(void *arg, int code)
 	struct load *load = arg;
 	json_t *types = json_array(), *result = json_object();
 	load->call->daemon->loads--;
-	if (code)
-		load->code =
-			pt_fail(&load->err, -PT_EIO, NULL,
-		                "loaded, but after a restart of the daemon it will not be so: the "
-		                "state folder cannot be written: %s",
-		                error_words(code));
-	for (size_t i = 0; load->types && load->types[i]; i++)
+	if (code) {
+		type_take_back(load->types);
+		load->code = pt_fail(&load->err, -PT_EIO, NULL,
+		                     "%s is not loaded, since it cannot be kept: the state folder "
+		                     "cannot be written: %s",
+		                     load->call->params.name, error_words(code));
+	}
+	for (size_t i = 0; !load->code && load->types && load->types[i]; i++)
 		add_row(types, load->types[i]);
 	json_object_set_new(result, "types", types);
 	call_finish(load->call, load->code, result, &load->err);

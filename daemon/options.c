@@ -8,6 +8,7 @@
 #include <string.h>
 
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const yes_no[] = {"no", "yes", NULL};
 
 /* clang-format off */
 const struct pt_param options_rows[] = {
@@ -25,6 +26,10 @@ const struct pt_param options_rows[] = {
 	{"log-level", "Log this and what is worse.",
 	 PT_CHOICE(struct options, log_level), .fallback = "None", .flags = PT_OPTION,
 	 .choices = levels},
+	{"log-times", "Whether each line of the log begins with the time; without this, where it "
+	 "does not go to the journal, which has its own.",
+	 PT_CHOICE(struct options, log_times), .fallback = "None", .flags = PT_OPTION,
+	 .choices = yes_no},
 	{"check", "Try configuration, blocks and engines without starting any, say what is wrong, "
 	 "and end.",
 	 PT_BOOL(struct options, check), .fallback = "false", .flags = PT_OPTION},
@@ -56,7 +61,7 @@ const char *options_value_word(const struct pt_param *row)
 {
 	switch (row->kind) {
 	case PT_KIND_BOOL: return "";
-	case PT_KIND_CHOICE: return "LEVEL";
+	case PT_KIND_CHOICE: return row->choices == levels ? "LEVEL" : "WHETHER";
 	default: return strcmp(row->name, "socket") && strcmp(row->name, "config") ? "DIR" : "PATH";
 	}
 }

@@ -10,6 +10,7 @@
 struct options {
 	char *socket, *config, *engines, *blocks, *state;
 	int log_level; /* enum log_level; -1: not said */
+	int log_times; /* 0, 1; -1: not said */
 	bool check, version, help;
 };
 

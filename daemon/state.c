@@ -4,6 +4,7 @@
 #include "daemon/engine.h"
 
 #include "base/buf.h"
+#include "base/name.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,16 @@ bool engines_file_wrong(struct engine *engine, const char *path, const char *why
 	return is_new;
 }
 
+void engines_file_gone(struct engine *engine)
+{
+	if (engine->from_file || !engine->file)
+		return;
+	free(engine->file);
+	free(engine->file_why);
+	engine->file = engine->file_why = NULL;
+	engine_tell_state(engine);
+}
+
 const char *engines_file(const struct engine *engine)
 {
 	return engine->from_file ? engine->file : NULL;
@@ -70,6 +81,8 @@ const char *engines_file(const struct engine *engine)
 static void add_state(const struct engine *engine, enum pt_engine_state state, json_t *row)
 {
 	const char *why = engine->why ? engine->why : engine->file_why;
+	if (!why && !name_is_engine(engine->name))
+		why = ENGINE_NAME_HAS_DOT;
 	json_object_set_new(row, "state", json_string(state_word(engine, state)));
 	if (why)
 		json_object_set_new(row, "why", json_string(why));

@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -133,9 +134,34 @@ static int start(char *const *argv, const struct program_ends *ends, pid_t *pid)
 	return rc;
 }
 
+/* Those for whom no thread could be had. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pid_t *unreaped;
+static size_t unreaped_count;
+
+static void reap_ended(void)
+{
+	size_t left = 0;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < unreaped_count; i++)
+		if (waitpid(unreaped[i], NULL, WNOHANG) == 0)
+			unreaped[left++] = unreaped[i];
+	unreaped_count = left;
+	pthread_mutex_unlock(&lock);
+}
+
+static void reap_later(pid_t pid)
+{
+	pthread_mutex_lock(&lock);
+	unreaped = must_realloc(unreaped, unreaped_count + 1, sizeof *unreaped);
+	unreaped[unreaped_count++] = pid;
+	pthread_mutex_unlock(&lock);
+}
+
 int program_start(char *const *argv, const struct program_ends *ends, const char *path, pid_t *pid,
                   struct pt_error *err)
 {
+	reap_ended();
 	int rc = start(argv, ends, pid);
 	if (rc == ENOENT) {
 		pt_fail(err, -PT_EIO, path, "there is no program '%s'%s", argv[0],
@@ -157,10 +183,11 @@ static void *wait_for(void *arg)
 
 void program_reap(pid_t pid)
 {
-	if (waitpid(pid, NULL, WNOHANG) != 0)
-		return;
-	thread_start("who waits for a program", REAPER_STACK, wait_for, (void *)(intptr_t)pid, NULL,
-	             NULL);
+	reap_ended();
+	if (waitpid(pid, NULL, WNOHANG) == 0 &&
+	    thread_start("who waits for a program", REAPER_STACK, wait_for, (void *)(intptr_t)pid,
+	                 NULL, NULL))
+		reap_later(pid);
 }
 
 char *program_fate(int status)

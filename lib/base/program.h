@@ -39,7 +39,8 @@ struct program_ends {
 int program_start(char *const *argv, const struct program_ends *, const char *path, pid_t *,
                   struct pt_error *);
 
-/* Waits in the background, so that the ended process does not stay in the table. */
+/* Waits in the background, so that the ended process does not stay in the table; where no thread is
+   left for it, until the next program starts or is reaped. */
 void program_reap(pid_t);
 
 /* How it ended, from waitpid, in words: "ended with status 2", "was killed by signal 9"; NULL for

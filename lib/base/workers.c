@@ -121,6 +121,8 @@ void workers_add(struct work *w)
 	pthread_mutex_lock(&lock);
 	*list->last = w;
 	list->last = &w->next;
+	if (!resting) /* no thread could be had, when the last took up what it is at */
+		grow();
 	pthread_cond_signal(&more);
 	pthread_mutex_unlock(&lock);
 }

@@ -24,7 +24,9 @@ struct work {
 };
 
 int workers_begin(struct pt_error *); /* has the first of them; before anything else here */
-void workers_add(struct work *);      /* makes no thread: what calls may not be held up */
+/* Makes no thread, since what calls may not be held up: but where all hang, and none could be had
+   before, it tries to. */
+void workers_add(struct work *);
 /* Whether it still waited; then it is the caller's again. */
 bool workers_take_back(struct work *);
 

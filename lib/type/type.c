@@ -193,6 +193,38 @@ int type_add_all(const struct pt_type *const *types, size_t count, enum type_kin
 	return code;
 }
 
+static struct entry *last_replaced(const char *name)
+{
+	for (size_t i = replaced_count; i-- > 0;)
+		if (!strcmp(replaced[i].type->name, name))
+			return &replaced[i];
+	return NULL;
+}
+
+static void take_back(const struct pt_type *type)
+{
+	struct entry *now = find(type->name), *before = last_replaced(type->name);
+	if (!now || now->type != type)
+		return;
+	if (before) {
+		*now = *before;
+		memmove(before, before + 1,
+		        (size_t)(replaced + replaced_count - before - 1) * sizeof *before);
+		replaced_count--;
+	} else {
+		memmove(now, now + 1, (size_t)(entries + entry_count - now - 1) * sizeof *now);
+		entry_count--;
+	}
+}
+
+void type_take_back(const struct pt_type *const *types)
+{
+	pthread_rwlock_wrlock(&lock);
+	for (; *types; types++)
+		take_back(*types);
+	pthread_rwlock_unlock(&lock);
+}
+
 int type_add(const struct pt_type *type, struct pt_error *err)
 {
 	return type_add_all(&type, 1, TYPE_NATIVE, NULL, err);

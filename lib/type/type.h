@@ -26,6 +26,10 @@ enum type_kind { TYPE_NATIVE, TYPE_SCRIPT };
 int type_add_all(const struct pt_type *const *types, size_t count, enum type_kind,
                  const char *origin, struct pt_error *);
 
+/* Those of a script are no longer there, and what they have replaced is again; NULL ends them. What
+   was replaced or taken back since stays as it is. Blocks of them go on. [any thread] */
+void type_take_back(const struct pt_type *const *types);
+
 /* The file that the type of this name came from; NULL for one that is built in. [any thread] */
 const char *type_origin(const char *name);
 

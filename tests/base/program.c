@@ -6,6 +6,9 @@
 #include "unit.h"
 #include <fcntl.h>
 #include <string.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,7 +126,42 @@ START_TEST(what_is_not_there_is_said)
 }
 END_TEST
 
+/* Not root's, who has no limit. */
+static void set_threads(bool any)
+{
+	struct rlimit limit;
+	if (!geteuid())
+		ck_assert_int_eq(setresuid(65534, 65534, 65534), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NPROC, &limit), 0);
+	limit.rlim_cur = any ? limit.rlim_max : 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
+}
+
+/* The last, as the process is another user's from then on. */
+START_TEST(without_a_thread_it_is_reaped_later)
+{
+	char name[] = "cat", *argv[] = {name, NULL};
+	int ends[2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	siginfo_t how;
+	pid_t pid;
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	const struct program_ends places = {ends[0], null, -1, false};
+	ck_assert_int_eq(program_start(argv, &places, NULL, &pid, NULL), 0);
+	set_threads(false);
+	program_reap(pid);
+	set_threads(true);
+	close(ends[0]);
+	close(ends[1]); /* its input ends, and so does it */
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &how, WEXITED | WNOWAIT), 0);
+	int status;
+	free(shell(":", -1, &status));
+	ck_assert_int_eq(kill(pid, 0), -1);
+	ck_assert_int_eq(errno, ESRCH);
+	close(null);
+}
+END_TEST
+
 UNIT_TESTS("base/program", a_viewer_is_told_to_read_its_input,
            a_display_is_one_variable_or_the_other, programs_are_found_as_they_will_be_run,
            it_gets_its_descriptors_and_no_others, its_fate_is_told_in_words,
-           what_is_not_there_is_said)
+           what_is_not_there_is_said, without_a_thread_it_is_reaped_later)

@@ -4,6 +4,8 @@
 
 #include "unit.h"
 #include <semaphore.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static sem_t begun, gate, done;
 
@@ -95,6 +97,37 @@ START_TEST(what_waits_may_be_taken_back_from_anywhere)
 }
 END_TEST
 
-UNIT_TESTS("base/workers", what_hangs_holds_up_nobody,
-           what_must_be_done_is_done_when_all_the_others_hang,
+/* No more threads, or as many as one likes: not root's, who has no limit. */
+static void set_threads(bool any)
+{
+	struct rlimit limit;
+	if (!geteuid())
+		ck_assert_int_eq(setresuid(65534, 65534, 65534), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NPROC, &limit), 0);
+	limit.rlim_cur = any ? limit.rlim_max : 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
+}
+
+/* First of all, while there are the least workers. */
+START_TEST(they_are_more_again_when_there_can_be_threads)
+{
+	struct work hangs[2], waits, later;
+	begin();
+	set_threads(false);
+	add(&hangs[0], hang, true);
+	add(&hangs[1], hang, false);
+	await(&begun, 2);
+	add(&waits, pass, true);
+	ck_assert_int_eq(sem_trywait(&done), -1);
+	set_threads(true);
+	add(&later, pass, true);
+	await(&done, 2);
+	sem_post(&gate);
+	sem_post(&gate);
+	await(&done, 2);
+}
+END_TEST
+
+UNIT_TESTS("base/workers", they_are_more_again_when_there_can_be_threads,
+           what_hangs_holds_up_nobody, what_must_be_done_is_done_when_all_the_others_hang,
            what_waits_may_be_taken_back_from_anywhere)

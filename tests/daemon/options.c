@@ -27,6 +27,7 @@ START_TEST(nothing_said_is_nothing_set)
 	ck_assert_int_eq(options_read(1, (char *[]){W("pipetoold"), NULL}, &options, &err), 0);
 	ck_assert_ptr_null(options.socket);
 	ck_assert_int_eq(options.log_level, -1);
+	ck_assert_int_eq(options.log_times, -1);
 	ck_assert(!options.check);
 }
 END_TEST
@@ -41,6 +42,8 @@ START_TEST(values_stand_behind_or_in_the_word)
 	ck_assert_str_eq(options.socket, "/d");
 	ck_assert_int_eq(options.log_level, LOG_LEVEL_DEBUG);
 	ck_assert(options.check);
+	ck_assert_int_eq(READ(W("--log-times"), W("no")), 0);
+	ck_assert_int_eq(options.log_times, 0);
 	options_clear(&options);
 }
 END_TEST

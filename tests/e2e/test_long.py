@@ -96,12 +96,34 @@ def test_names_of_engines(daemon):
     daemon.ok("create", "7", ECHO)
 
 
+def test_a_file_whose_name_a_kept_engine_has_is_told_there(daemon):
+    daemon.create("web", ECHO)
+    (daemon.engines / "web.pipe").write_text("Sink()")
+
+    def row():
+        (found,) = daemon.call("engine.list")["engines"]
+        return found
+    for _ in range(2):
+        reload(daemon)
+        eventually(lambda: "exists" in row().get("why", "") or "there is" in row().get("why", ""))
+        assert row()["state"] == "running" and row()["differs"] and row()["file"].endswith("web.pipe")
+    daemon.ok("send", "web.s", "goes on")
+    (daemon.engines / "web.pipe").unlink()
+    reload(daemon)
+    eventually(lambda: "why" not in row() and "file" not in row())
+    (daemon.engines / "web.pipe").write_text("Sink()")
+    daemon.ok("destroy", "web")
+    reload(daemon)
+    eventually(lambda: row()["state"] == "running" and not row()["differs"] and "why" not in row())
+
+
 def test_an_engine_with_a_dot_that_is_kept_goes_on(daemon):
     daemon.create("old", ECHO)
     daemon.kill()
     (daemon.state / "old.journal").rename(daemon.state / "o.ld.journal")
     daemon.start()
     assert states(daemon) == {"o.ld": "running"}
+    assert "its name has a '.'" in daemon.call("engine.show", {"engine": "o.ld"})["why"]
     assert "its name has a '.'" in daemon.log()
     daemon.ok("send", "o.ld.s", "x")
     assert daemon.ok("recv", "o.ld.q") == "x\n"

@@ -612,6 +612,30 @@ def test_a_full_disk_refuses_changes_and_goes_on(daemons, disk):
     assert daemon.ok("export", "e") == exported and names_in(daemon) == {"e"}
 
 
+def test_types_that_cannot_be_kept_are_not_loaded(daemons, disk, tmp_path):
+    daemon = daemons(prefix=disk.prefix, arguments=disk.arguments)
+
+    def load(*sounds):
+        path = tmp_path / "mine.lua"
+        path.write_text("".join(f'Drain{{name="{name}", doc="{doc}"}}\n' for name, doc in sounds) +
+                        "-- " + "x" * 9000)
+        return daemon.ptctl("load", path)
+    assert load(("Mine", "The first")).code == 0
+    types = daemon.ok("types")
+    assert "The first" in types
+    disk.fill()
+    for _ in range(2):
+        refused = load(("Mine", "The second"), ("Other", "New"))
+        assert refused.code == 1 and "not loaded" in refused.err and "no space left" in refused.err, refused
+        assert daemon.ok("types") == types
+    disk.free()
+    assert load(("Mine", "The third")).code == 0
+    types = daemon.ok("types")
+    assert "The third" in types and "Other" not in types
+    again(daemon)
+    assert daemon.ok("types") == types
+
+
 def test_nothing_acknowledged_is_lost_while_the_disk_fills_and_empties(daemons, disk):
     daemon = daemons(prefix=disk.prefix, arguments=disk.arguments)
     dice = chance("disk")
