@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/rate.h"
 #include "capture/capture.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -12,13 +13,19 @@
 
 #define BATCH      64
 #define MS_NS      1000000u
-#define FAR_OFF_NS 1e18 /* some thirty years */
+#define FAR_OFF_NS 1e18          /* some thirty years */
+#define BEHIND_NS  (100 * MS_NS) /* so far a pace is caught up with */
 
 struct rdpcap_source {
 	struct pt_file fname;
 	double speed;
 	int64_t loop;
+	int64_t count;
+	double pps;
+	char *rate;
 
+	double bits_s; /* of rate; 0: none */
+	uint64_t sent; /* in all rounds */
 	struct capture_reader *reader;
 	bool taken_over; /* another block's reading, which is taken over */
 	bool ended;      /* with the last round, or by a fault */
@@ -33,7 +40,19 @@ struct rdpcap_source {
 	bool anchored;
 	uint64_t anchor_ns;
 	int64_t first_ns;
+	/* With a pace: when the next is due. */
+	uint64_t next_ns;
+	double part_ns; /* what is left of that */
 };
+
+static int check(struct pt_block *b, struct pt_error *err)
+{
+	struct rdpcap_source *s = pt_state(b);
+	if ((s->speed > 0) + (s->pps > 0) + (s->rate != NULL) > 1)
+		return pt_fail(err, -EINVAL, s->pps > 0 ? "pps" : "rate",
+		               "give one of speed, pps and rate");
+	return s->rate ? rate_read("rate", s->rate, &s->bits_s, err) : 0;
+}
 
 static char *key_of(const struct rdpcap_source *s)
 {
@@ -90,6 +109,11 @@ static void start(struct pt_block *b)
 		s->rounds = 1;
 		s->round_messages = 0;
 		s->anchored = false;
+		s->sent = 0;
+	}
+	if (!s->taken_over || !s->next_ns) {
+		s->next_ns = pt_now(b);
+		s->part_ns = 0;
 	}
 	s->taken_over = s->ended = s->polled = s->polling = false;
 	if (capture_reader_may_wait(s->reader)) {
@@ -128,6 +152,12 @@ static void fail(struct pt_block *b, int code, struct pt_error *err)
 	pt_error_clear(err);
 }
 
+static void end(struct pt_block *b, struct rdpcap_source *s)
+{
+	s->ended = true;
+	pt_exhausted(b);
+}
+
 static void end_round(struct pt_block *b, struct rdpcap_source *s)
 {
 	bool more = s->loop == 0 || s->rounds < s->loop;
@@ -135,8 +165,7 @@ static void end_round(struct pt_block *b, struct rdpcap_source *s)
 		pt_report(b, -ENODATA, "'%s' holds no packets: there is nothing to loop over",
 		          s->fname.path);
 	if (!more || s->round_messages == 0) {
-		s->ended = true;
-		pt_exhausted(b);
+		end(b, s);
 		return;
 	}
 	struct pt_error err = PT_ERROR_INIT;
@@ -197,6 +226,56 @@ static uint64_t due_ns(const struct rdpcap_source *s, const struct pt_msg *m)
 	return s->anchor_ns + after;
 }
 
+static void begin_timing(struct rdpcap_source *s, const struct pt_msg *m, uint64_t now)
+{
+	if (s->anchored || !m->time_ns)
+		return;
+	s->anchored = true;
+	s->anchor_ns = now;
+	s->first_ns = m->time_ns;
+}
+
+static bool has_pace(const struct rdpcap_source *s)
+{
+	return s->pps > 0 || s->bits_s > 0;
+}
+
+/* A sink that held it back is no reason to be faster than that afterwards. */
+static void step(struct rdpcap_source *s, const struct pt_msg *m, uint64_t now)
+{
+	double wait_ns = s->pps > 0 ? 1e9 / s->pps : m->wire_length * 8e9 / s->bits_s;
+	wait_ns += s->part_ns;
+	if (s->next_ns + BEHIND_NS < now)
+		s->next_ns = now - BEHIND_NS;
+	s->next_ns += (uint64_t)wait_ns;
+	s->part_ns = wait_ns - (double)(uint64_t)wait_ns;
+}
+
+/* 0: at once. */
+static uint64_t due_of(struct rdpcap_source *s, const struct pt_msg *m, uint64_t now)
+{
+	if (has_pace(s))
+		return s->next_ns;
+	begin_timing(s, m, now);
+	return s->anchored ? due_ns(s, m) : 0;
+}
+
+static uint64_t left_to_send(const struct rdpcap_source *s)
+{
+	uint64_t count = (uint64_t)s->count;
+	return !count ? UINT64_MAX : s->sent < count ? count - s->sent : 0;
+}
+
+static void have_sent(struct pt_block *b, struct rdpcap_source *s, struct pt_msg **messages,
+                      unsigned count)
+{
+	s->sent += count;
+	pt_made(b, count);
+	pt_send_many(b, PT_LOW, messages, count);
+	if (!left_to_send(s))
+		end(b, s);
+}
+
 static void produce_in_time(struct pt_block *b, struct rdpcap_source *s, unsigned max)
 {
 	if (s->ahead_at == s->ahead_end) {
@@ -207,23 +286,18 @@ static void produce_in_time(struct pt_block *b, struct rdpcap_source *s, unsigne
 	unsigned begin = s->ahead_at, end = begin;
 	while (end < s->ahead_end && end - begin < max) {
 		const struct pt_msg *m = s->ahead[end];
-		if (!s->anchored && m->time_ns) {
-			s->anchored = true;
-			s->anchor_ns = now;
-			s->first_ns = m->time_ns;
-		}
-		uint64_t due = s->anchored ? due_ns(s, m) : now;
+		uint64_t due = due_of(s, m, now);
 		if (due > now) {
 			wait_until(b, s, due);
 			break;
 		}
+		if (has_pace(s))
+			step(s, m, now);
 		end++;
 	}
 	s->ahead_at = end;
-	if (end > begin) {
-		pt_made(b, end - begin);
-		pt_send_many(b, PT_LOW, s->ahead + begin, end - begin);
-	}
+	if (end > begin)
+		have_sent(b, s, s->ahead + begin, end - begin);
 }
 
 /* What another block, with a speed, had read ahead comes first. */
@@ -238,7 +312,13 @@ static unsigned take_ahead(struct rdpcap_source *s, struct pt_msg **messages, un
 static void produce(struct pt_block *b, unsigned max)
 {
 	struct rdpcap_source *s = pt_state(b);
-	if (s->speed > 0) {
+	uint64_t wanted = left_to_send(s);
+	if (!wanted) {
+		end(b, s);
+		return;
+	}
+	max = wanted < max ? (unsigned)wanted : max;
+	if (s->speed > 0 || has_pace(s)) {
 		produce_in_time(b, s, max);
 		return;
 	}
@@ -246,10 +326,8 @@ static void produce(struct pt_block *b, unsigned max)
 	unsigned n = take_ahead(s, messages, max);
 	if (!n)
 		n = read_some(b, s, messages, max);
-	if (n) {
-		pt_made(b, n);
-		pt_send_many(b, PT_LOW, messages, n);
-	}
+	if (n)
+		have_sent(b, s, messages, n);
 }
 
 /* With the same speed the file's timing goes on, too. */
@@ -264,6 +342,9 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	s->anchored = before->anchored && s->speed == before->speed;
 	s->anchor_ns = before->anchor_ns;
 	s->first_ns = before->first_ns;
+	s->sent = before->sent;
+	s->next_ns = has_pace(before) ? before->next_ns : 0;
+	s->part_ns = before->part_ns;
 	s->ahead_end = take_ahead(before, s->ahead, BATCH);
 	before->reader = NULL;
 }
@@ -281,8 +362,10 @@ static uint64_t bytes_ahead(const struct rdpcap_source *s)
 static bool tell_progress(struct pt_block *b, uint64_t *done, uint64_t *size)
 {
 	struct rdpcap_source *s = pt_state(b);
+	*done = s->sent;
+	*size = (uint64_t)s->count;
 	if (!s->reader || s->loop == 0)
-		return false;
+		return s->reader && s->count;
 	capture_reader_progress(s->reader, bytes_ahead(s), done, size);
 	*done += *size * (uint64_t)(s->rounds > 0 ? s->rounds - 1 : 0);
 	*size *= (uint64_t)s->loop;
@@ -314,6 +397,12 @@ static const struct pt_param params[] = {
          PT_NUMBER(struct rdpcap_source, speed), .fallback = "0", .max = 1e9},
 	{"loop", "How many rounds; 0 for ever.", PT_INT(struct rdpcap_source, loop),
          .fallback = "1", .max = 1e9},
+	{"count", "Ends after so many packets of all rounds; 0: does not.",
+         PT_INT(struct rdpcap_source, count), .fallback = "0", .min = 0, .max = 1e15},
+	{"pps", "So many packets a second, whatever their times.",
+         PT_NUMBER(struct rdpcap_source, pps), .fallback = "None", .min = 1e-6, .max = 1e9},
+	{"rate", "So many bits a second, of the packets' lengths on the wire: \"10Mbit\".",
+         PT_STRING(struct rdpcap_source, rate), .fallback = "None"},
 	{0},
 };
 
@@ -341,6 +430,7 @@ static const struct pt_type rdpcap_source = {
 	.ports = PT_LOW_EXIT,
 	.params = params,
 	.size = sizeof(struct rdpcap_source),
+	.init = check,
 	.open = open_file,
 	.carry = carry,
 	.take_over = take_over,

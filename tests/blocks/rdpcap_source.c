@@ -131,6 +131,44 @@ START_TEST(stopped_in_the_middle_nothing_is_left)
 }
 END_TEST
 
+START_TEST(so_many_of_all_rounds_and_no_more)
+{
+	file_of(3, 0);
+	struct rig *r = bench(", loop=0, count=4");
+	turn(r);
+	for (const char *text = "a\0b\0c\0a\0"; *text; text += 2)
+		expect(r, LOW, text);
+	expect_nothing(r);
+	expect_exhausted(r);
+	bench_end(r);
+}
+END_TEST
+
+static void expect_one_each(const char *pace, double after_s)
+{
+	file_of(3, 0);
+	struct rig *r = bench(pace);
+	turn(r);
+	expect(r, LOW, "a");
+	for (const char *text = "b\0c\0"; *text; text += 2) {
+		pass_time(r, after_s - 0.001);
+		expect_nothing(r);
+		pass_time(r, 0.001);
+		expect(r, LOW, text);
+	}
+	expect_nothing(r);
+	bench_end(r);
+}
+
+START_TEST(a_pace_is_kept_whatever_the_times_say)
+{
+	expect_one_each(", pps=4", 0.25);
+	expect_one_each(", rate='8bit'", 1);
+	expect_one_each(", rate='0.08 kbit/s'", 0.1);
+}
+END_TEST
+
 UNIT_TESTS("blocks/rdpcap_source", a_file_is_read_and_exhausted, rounds_follow_one_another,
            an_empty_file_does_not_loop_for_ever, what_comes_before_the_damage_is_sent,
-           the_files_timing_is_kept, stopped_in_the_middle_nothing_is_left)
+           the_files_timing_is_kept, stopped_in_the_middle_nothing_is_left,
+           so_many_of_all_rounds_and_no_more, a_pace_is_kept_whatever_the_times_say)

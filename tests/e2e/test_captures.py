@@ -601,3 +601,12 @@ def test_a_sink_goes_on_behind_what_is_there_when_the_disk_has_room_again(daemon
     got = [bytes(p[0]) for p in makers.read(whole)]
     assert got[0].startswith(b"before ") and got[-1].startswith(b"after ") and len(got) == written
     assert [f.name for f in disk.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("more, words", [
+    ("speed=1, pps=3", "one of speed, pps and rate"), ("pps=3, rate='1bit'", "one of speed, pps and rate"),
+    ("rate='10'", "'10Mbit'"), ("rate='fast'", "bits a second"), ("rate='0bit'", "bits a second"), ("pps=0", "pps"),
+    ("count=-1", "count")])
+def test_a_pace_that_is_none(daemon, more, words):
+    refused = daemon.ptctl("create", "e", f"RdpcapSource('x', {more}) > Sink()")
+    assert refused.code == 1 and words in refused.err, refused

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import random
+import re
 import socket
 import struct
 import subprocess
@@ -872,7 +873,7 @@ def sides(daemons, network):
 def test_a_peer_that_vanished_is_noticed(sides, network, waits):
     """Its cable is cut: at rest it is asked, and what it does not acknowledge is not waited for."""
     left, right = sides
-    left.create("l", "f = CLIFeeder(); l = TCPListenPipe('10.9.0.1', 7000, keepalive=2, again=True); "
+    left.create("l", "f = CLIFeeder(); l = TCPListenPipe('10.9.0.1', 7000, keepalive=0.5, again=True); "
                      "q = QueueSink(); f > l > q; l >> q")
     right.create("c", "f = CLIFeeder(); c = TCPConnectPipe('10.9.0.1', 7000, keepalive=None); f > c")
     right.ok("send", "c.f", "hello")
@@ -890,15 +891,22 @@ def test_a_peer_that_vanished_is_noticed(sides, network, waits):
         eventually(lambda: "another" in rpc.texts("l", "q", 2))
 
 
+def window_probes(port):
+    """How often the kernel has asked a peer, whose window is shut, since it last was open."""
+    told = subprocess.run(["ss", "-tnioH", "dst", f"127.0.0.1:{port}"], capture_output=True, text=True, check=True)
+    found = re.search(r"persist,.* backoff:([0-9]+)", told.stdout, re.DOTALL)
+    return int(found[1]) if found else 0
+
+
 def test_a_peer_that_only_reads_slowly_is_not_cut(daemon, rpc):
-    """Its window is shut, and it says so each time it is asked."""
+    """Its window is shut, and it says so each time it is asked: for many times as long as it may be silent."""
     server = listener()
+    port = server.getsockname()[1]
     daemon.create("e", f"r = PeriodicSource('{'x' * 100_000}', 0); "
-                       f"c = TCPConnectPipe('127.0.0.1', {server.getsockname()[1]}, keepalive=1, "
-                       "limit='1MiB'); r > c")
+                       f"c = TCPConnectPipe('127.0.0.1', {port}, keepalive=0.2, limit='1MiB'); r > c")
     peer = accept(server)
     eventually(lambda: rpc.stats("e", "c")["held"] > 0)
-    threading.Event().wait(4)  # four times as long as it may be silent
+    eventually(lambda: window_probes(port) >= 3)  # 0.2, 0.4 and 0.8 s
     assert rpc.stats("e", "c")["errors"] == 0 and rpc.show("e", "c")["now"]["connected"]
     reset(peer)
     server.close()
