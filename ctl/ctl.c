@@ -44,9 +44,10 @@ void ctl_catch(void (*caught)(int signal))
 
 int ctl_open(struct ctl *ctl, struct pt_client **client, struct pt_error *err)
 {
-	return ctl->host ? remote_open(&ctl->remote, ctl->host, ctl->socket, ctl->timeout_s, client,
-	                               err)
-	                 : pt_client_open(ctl->socket, client, err);
+	double patience_s = ctl->timeout_s > CTL_TIMEOUT_S ? ctl->timeout_s : CTL_TIMEOUT_S;
+	return ctl->host
+	               ? remote_open(&ctl->remote, ctl->host, ctl->socket, patience_s, client, err)
+	               : pt_client_open(ctl->socket, client, err);
 }
 
 int ctl_connect(struct ctl *ctl, struct pt_error *err)

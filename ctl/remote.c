@@ -5,7 +5,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/thread.h"
-#include "ctl/ctl.h"
 #include "ctl/mux.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -95,8 +94,7 @@ static int spawn(struct remote *r, const char *host, const char *socket, double 
 {
 	const char *given = getenv("PTCTL_SSH"), *program = given && *given ? given : "ssh";
 	char *command = command_of(socket);
-	double seconds = timeout_s > CTL_TIMEOUT_S ? timeout_s : CTL_TIMEOUT_S;
-	char *patience = must_printf("-oConnectTimeout=%d", seconds < 1e6 ? (int)seconds : 0);
+	char *patience = must_printf("-oConnectTimeout=%d", timeout_s < 1e6 ? (int)timeout_s : 0);
 	char *const arguments[] = {(char *)(uintptr_t)program,
 	                           patience,
 	                           (char *)(uintptr_t) "-T",

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/near.h"
 #include "msg/json.h"
+#include "script/func.h"
 #include "script/lua_copy.h"
 #include "script/sandbox.h"
 #include "type/param.h"

@@ -3,6 +3,7 @@
 #ifndef SCRIPT_FUNC_H
 #define SCRIPT_FUNC_H
 
+#include "script/limits.h"
 #include <pipetool/error.h>
 #include <pipetool/msg.h>
 #include <pipetool/param.h>
@@ -11,13 +12,9 @@
  * The text is a Lua 5.4 expression whose value is a function, or one of the native operations:
  * reverse, truncate(n), set{…} and so on to transform; always, equals 'bytes', bpf 'filter' and so
  * on as predicates: native_ops has them. It is evaluated once, when it is compiled, in a
- * sandbox without files, processes, network, load, debug or bytecode, under the limits below.
+ * sandbox without files, processes, network, load, debug or bytecode, under limits.
  * A native operation keeps no Lua state.
  */
-struct func_limits {
-	uint64_t time_ns; /* for one message, and for compiling; 0: 100 ms */
-	size_t memory;    /* bytes of one Lua state; 0: 16 MiB */
-};
 
 /* [any thread] Compiles for PT_KIND_TRANSFORM or PT_KIND_PREDICATE, or the capture filter that the
    text is for PT_KIND_FILTER. An operation of the other
@@ -34,27 +31,13 @@ const char *func_file(const struct pt_func *);
 void func_hand(struct pt_func *, int fd);
 int func_handed(const struct pt_func *);
 
-/* [any thread] The limits for the scripts of a block's engine: engine/ tells them. */
-struct pt_block;
-const struct func_limits *func_limits_of(const struct pt_block *);
-
 /* One thread at a time, from here on. */
 
 /* The function's block starts: what is counted is counted anew. NULL does nothing. */
 void func_begin(struct pt_func *);
 
-/* What a function may have of its block. */
-struct func_site {
-	const uint8_t
-		*secret; /* 32 bytes: the same for all blocks of an engine, others at each start */
-	int (*open)(void *arg, const char *path, struct pt_error *); /* a descriptor to read from */
-	void *arg;
-};
-
 /* [worker] Its block is opened: keys are made, files read. Before the first message, each time. */
 int func_open(struct pt_func *, const struct func_site *, struct pt_error *);
-
-enum { FUNC_NOTHING = 1, FUNC_OPAQUE = 2 };
 
 /* Applies a transform to *m in place. 0; FUNC_NOTHING if the function returned nil (the message is
    filtered); FUNC_OPAQUE if nobody can look where it must be looked (it is dropped);

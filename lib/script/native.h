@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "packet/packet.h"
 #include "script/filter.h"
-#include "script/func.h"
+#include "script/limits.h"
 
 #include <lua.h>
 #include <pipetool/param.h>

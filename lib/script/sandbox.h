@@ -3,7 +3,7 @@
 #ifndef SCRIPT_SANDBOX_H
 #define SCRIPT_SANDBOX_H
 
-#include "script/func.h"
+#include "script/limits.h"
 #include "script/lua_message.h"
 
 #include <lauxlib.h>

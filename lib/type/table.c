@@ -5,7 +5,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "type/param.h"
-#include "type/type.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +58,7 @@ static bool is_border(const char *line, size_t length)
 	return length && *line == '+';
 }
 
-unsigned type_picture_ports(const char *picture)
+unsigned table_picture_ports(const char *picture)
 {
 	unsigned found = 0, trigger = PT_TRIGGER_EXIT;
 	for (const char *line = picture; line && *line;) {
@@ -95,7 +94,7 @@ static bool is_identifier(const char *name)
 
 static int check_ports(const struct pt_type *type, struct pt_error *err)
 {
-	unsigned drawn = type_picture_ports(type->picture);
+	unsigned drawn = table_picture_ports(type->picture);
 	int code = 0;
 	for (size_t i = 0; type->picture && i < sizeof ports / sizeof *ports; i++) {
 		bool has = type->ports & ports[i].port, shows = drawn & ports[i].port;
@@ -281,7 +280,7 @@ static int check_docs(const struct pt_param *rows, struct pt_error *err)
 	return code;
 }
 
-int type_check(const struct pt_type *type, struct pt_error *err)
+int table_check_all(const struct pt_type *type, struct pt_error *err)
 {
 	int code = table_check(type, err);
 	if (!type->summary || !*type->summary || has_full_stop(type->summary) ||

@@ -41,21 +41,6 @@ struct type_coming {
 };
 bool type_coming(const struct pt_type *, struct type_coming *);
 
-/* All that is wrong with a table, for the tests: 0, or faults. It asks for more than type_add does:
-   a summary without full stop, a picture, an example, docs with a full stop, defaults. */
-int type_check(const struct pt_type *, struct pt_error *);
-
-/*
- * The ports that a picture shows: enum pt_port bits.
- *
- *         +------^------+      ^ in the top border: trigger exit
- *      >>-|--[text]     |->>   an end is a port if what stands at the inner side of its border is
- *         |             |      no space: here the high entry is one and the high exit is not
- *       >-|--[text]-----|->
- *         +------^------+      ^ in the bottom border: trigger entry
- */
-unsigned type_picture_ports(const char *picture);
-
 /* The name that a block made in place gets, without its number: TCPConnectPipe → tcp_connect_pipe.
    Yours to free. */
 char *type_snake_name(const char *type_name);

@@ -2,6 +2,8 @@
 /* Definitions in Lua: what becomes of them, and what is wrong with them. */
 #include "lua.h"
 
+#include "type/table.h"
+
 #include "type/help.h"
 
 START_TEST(a_definition_is_a_type_as_any)
@@ -11,12 +13,12 @@ START_TEST(a_definition_is_a_type_as_any)
 	             "params={{name='n', kind='int', default=3, min=1, doc='N.'}},\n"
 	             "on_trigger=function() end}");
 	struct pt_error err = PT_ERROR_INIT;
-	ck_assert_msg(!type_check(t, &err), "%s", pt_error_text(&err, ""));
+	ck_assert_msg(!table_check_all(t, &err), "%s", pt_error_text(&err, ""));
 	ck_assert_str_eq(t->summary, "Does a thing");
 	ck_assert_str_eq(t->help, "More of it.");
 	ck_assert_uint_eq(t->ports, PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT |
 	                                    PT_TRIGGER_ENTRY | PT_TRIGGER_EXIT);
-	ck_assert_uint_eq(type_picture_ports(t->picture), t->ports);
+	ck_assert_uint_eq(table_picture_ports(t->picture), t->ports);
 	ck_assert_str_eq(t->examples[0], "CLIFeeder() > Sample() > ConsoleSink()");
 	ck_assert_str_eq(t->params[0].fallback, "3");
 	ck_assert_ptr_eq(type_find("Sample"), t);

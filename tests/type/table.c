@@ -62,41 +62,41 @@ START_TEST(a_good_table_passes)
 {
 	struct pt_type t = good();
 	struct pt_error err = PT_ERROR_INIT;
-	ck_assert_msg(!type_check(&t, &err), "%s", pt_error_text(&err, "?"));
+	ck_assert_msg(!table_check_all(&t, &err), "%s", pt_error_text(&err, "?"));
 }
 END_TEST
 
 START_TEST(pictures_show_their_ports)
 {
-	ck_assert_uint_eq(type_picture_ports(DRAIN),
+	ck_assert_uint_eq(table_picture_ports(DRAIN),
 	                  PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT);
-	ck_assert_uint_eq(type_picture_ports("\n"
+	ck_assert_uint_eq(table_picture_ports("\n"
 	                                     "     +-------+\n"
 	                                     "  >>-|--.    |->>\n"
 	                                     "     | print |\n"
 	                                     "   >-|--'    |->\n"
 	                                     "     +-------+\n"),
 	                  PT_HIGH_ENTRY | PT_LOW_ENTRY);
-	ck_assert_uint_eq(type_picture_ports("   +--------+\n"
+	ck_assert_uint_eq(table_picture_ports("   +--------+\n"
 	                                     ">>-|   .----|->>\n"
 	                                     "   | send() |\n"
 	                                     " >-|        |->\n"
 	                                     "   +--------+"),
 	                  PT_HIGH_EXIT);
-	ck_assert_uint_eq(type_picture_ports("     +------^------+\n"
+	ck_assert_uint_eq(table_picture_ports("     +------^------+\n"
 	                                     "  >>-|    +-[peer]-|->>\n"
 	                                     "     |   /         |\n"
 	                                     "   >-|-[addr:port]-|->\n"
 	                                     "     +-------------+\n"),
 	                  PT_TRIGGER_EXIT | PT_HIGH_EXIT | PT_LOW_ENTRY | PT_LOW_EXIT);
-	ck_assert_uint_eq(type_picture_ports("     +-------------+\n"
+	ck_assert_uint_eq(table_picture_ports("     +-------------+\n"
 	                                     "  >>-|      |      |->>\n"
 	                                     "   >-|-[message]---|->\n"
 	                                     "     +------^------+\n"),
 	                  PT_TRIGGER_ENTRY | PT_LOW_ENTRY | PT_LOW_EXIT);
-	ck_assert_uint_eq(type_picture_ports(NULL), 0);
-	ck_assert_uint_eq(type_picture_ports("|"), 0);
-	ck_assert_uint_eq(type_picture_ports("|->>|"), 0);
+	ck_assert_uint_eq(table_picture_ports(NULL), 0);
+	ck_assert_uint_eq(table_picture_ports("|"), 0);
+	ck_assert_uint_eq(table_picture_ports("|->>|"), 0);
 }
 END_TEST
 
@@ -236,7 +236,7 @@ START_TEST(manners_are_asked_of_what_is_built_in)
 	t.examples = NULL;
 	t.params = rows;
 	ck_assert_int_eq(table_check(&t, NULL), 0);
-	ck_assert_int_eq(type_check(&t, &err), -PT_EPARAM);
+	ck_assert_int_eq(table_check_all(&t, &err), -PT_EPARAM);
 	ck_assert_uint_eq(err.count, 4);
 	pt_error_clear(&err);
 }

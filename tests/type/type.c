@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tests the registry, and that every type built in keeps the rules. */
+#include "type/table.h"
 #include "type/type.h"
 
 #include "unit.h"
@@ -28,7 +29,7 @@ static const struct pt_type sample = {
 static int complain(void *arg, const struct pt_type *type)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	int code = type_check(type, &err);
+	int code = table_check_all(type, &err);
 	for (size_t i = 0; i < err.count; i++)
 		fprintf(stderr, "%s: %s: %s\n", type->name, err.faults[i].path,
 		        err.faults[i].message);
