@@ -153,7 +153,7 @@ static void found(const struct scan *scan, const char *path, const struct record
 static bool is_no_file(int code)
 {
 	return code == -EFBIG || code == -EISDIR || code == -ELOOP || code == -ENXIO ||
-	       code == -EACCES || code == -EPERM;
+	       code == -EACCES || code == -EPERM || code == -EAGAIN;
 }
 
 /* The next daemon may be able to read what this one cannot: it stays where it is. */

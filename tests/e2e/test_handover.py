@@ -334,9 +334,12 @@ def address_of(rpc, name):
 
 
 def test_a_listener_goes_on_under_its_peer(daemon, rpc):
-    """What comes is sent back, and both ways are whole, however often the block is replaced."""
+    """What comes is sent back, and both ways are whole, however often the block is replaced.
+
+    The feeder may always have more to send: so the end of the peer's side is not that of ours.
+    """
     daemon.create("e", 't = TCPListenPipe("127.0.0.1", 0); q = QueueSink(); p = QueueSink()',
-                  "t > t; t >> p")
+                  "t > t; t >> p; CLIFeeder() > t")
     host, port = address_of(rpc, "t")
     talker = Talker(socket.create_connection((host, port)))
     for n in range(CHANGES // 5):
