@@ -24,6 +24,12 @@ void ask_set_author(struct ask *ask, const struct author *author)
 	ask->authored = true;
 }
 
+void ask_set_graph(struct ask *ask, const struct revision *revision)
+{
+	ask->request.blocks = json_incref(revision->blocks);
+	ask->request.links = json_incref(revision->links);
+}
+
 static void clear_answer(struct pt_request *r)
 {
 	json_decref(r->result);
@@ -42,6 +48,8 @@ void ask_clear(struct ask *ask)
 	clear_answer(r);
 	free(r->block);
 	json_decref(r->ops);
+	json_decref(r->blocks);
+	json_decref(r->links);
 	json_decref(r->message);
 	json_decref(r->messages);
 	free((char *)(uintptr_t)ask->author.comment);

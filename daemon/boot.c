@@ -305,10 +305,11 @@ static void made_hollow(void *arg, int code, json_t *result, struct pt_error *er
 
 static void make_of(struct file *file, json_t *ops, const char *why, engines_done *done)
 {
+	const struct pt_request graph = {.ops = ops};
 	char *comment = must_printf("from %s", file->path);
 	const struct engine_wish wish = {
 		.name = file->name,
-		.ops = ops,
+		.graph = &graph,
 		.start = true,
 		.file = file->path,
 		.why = why,

@@ -102,6 +102,17 @@ void call_ask(struct call *call, enum pt_verb verb, engines_done *done)
 		ask_put(&call->ask, engine, done ? done : call_done, call);
 }
 
+void call_set_ops(struct call *call, json_t *ops)
+{
+	struct pt_request *r = &call->ask.request;
+	json_incref(ops);
+	json_decref(r->ops);
+	json_decref(r->blocks);
+	json_decref(r->links);
+	r->ops = ops;
+	r->blocks = r->links = NULL;
+}
+
 struct author call_author(const struct call *call)
 {
 	const struct peer *peer = call->connection ? connection_peer(call->connection) : NULL;

@@ -32,7 +32,6 @@ struct call {
 	struct rpc_request request;
 	struct {
 		char *engine, *block, *text, *comment, *name, *type;
-		json_t *ops, *blocks, *links;
 		bool start, ephemeral, owned;
 		double confirm_s;
 		int64_t revision; /* -1: none was given */
@@ -61,6 +60,9 @@ void call_ask(struct call *, enum pt_verb, engines_done *);
 
 /* The engine's faults tell places in what it was asked: "ops[3].from" becomes "$.ops[3].from". */
 void call_root_paths(struct pt_error *);
+
+/* Operations that were read out of a text take the place of blocks and links. Borrows. */
+void call_set_ops(struct call *, json_t *ops);
 
 /* Who asks, and with which comment, confirm_s. */
 struct author call_author(const struct call *);

@@ -140,7 +140,7 @@ static void take_back(struct engine *engine)
 	}
 	struct ask *back = engine->taking_back = ask_new(PT_VERB_CHANGE);
 	engine->past.quiet = true;
-	back->request.ops = history_ops(target->blocks, target->links);
+	ask_set_graph(back, target);
 	back->request.anew = back->request.exact = true;
 	back->request.revision = (int64_t)target->number;
 	ask_at_once(back, engine, ignore, NULL);
@@ -217,7 +217,7 @@ int engines_undo(const struct engine *engine, const uint64_t *number, struct ask
 	ask->author.undoes = target->number;
 	r->verb = PT_VERB_CHANGE;
 	r->anew = r->exact = true; /* its text, to the letter */
-	r->ops = history_ops(target->blocks, target->links);
+	ask_set_graph(ask, target);
 	if (!number && r->if_revision < 0)
 		r->if_revision = (int64_t)history_last(&engine->past.history)->number;
 	return 0;

@@ -133,7 +133,7 @@ void failing_answered(struct ask *);   /* any question: a start, or a stop, may 
 void failing_changed(struct engine *); /* its graph is another: so may be its luck */
 
 /* ---- making.c ---- */
-void engine_last_graph(const struct engine *, struct pt_request *); /* the change that makes it */
+struct ask *engine_last_graph(const struct engine *); /* the change that makes it */
 void engine_made_settled(struct engine *); /* the journal has the new engine, or cannot have it */
 
 /* ---- ask.c ---- */

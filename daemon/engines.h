@@ -154,10 +154,10 @@ void engines_when_restored(struct engines *, engines_done *, void *arg);
 void engines_lost(struct engines *, const char *name, const char *why, bool aside);
 
 /* Makes an engine with a graph, all or nothing: while it is being made, and until a failure is
-   told, its name is taken. `ops` is as engine.change takes it (borrowed). */
+   told, its name is taken. */
 struct engine_wish {
 	const char *name;
-	json_t *ops;
+	const struct pt_request *graph; /* ops, or blocks and links; fds; borrowed until `done` */
 	bool start;
 	bool dry_run;     /* only whether it could be made: it is gone when `done` is called */
 	bool ephemeral;   /* not to be kept over a restart of the daemon */
@@ -166,8 +166,6 @@ struct engine_wish {
 	const char *why;  /* the file cannot be used: it has no blocks, and this is why */
 	const void *owner; /* not NULL: not kept, and it ends with engines_disown */
 	struct author author;
-	const int *fds; /* borrowed until `done` */
-	int fd_count;
 };
 void engines_make(struct engines *, const struct engine_wish *, engines_done *, void *arg);
 

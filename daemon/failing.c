@@ -195,9 +195,7 @@ static void begin(struct engine *engine, bool start, engines_done *done, void *a
 	} else if (engine->hollow) {
 		struct beginning *b = must_calloc(1, sizeof *b);
 		*b = (struct beginning){engine, start, done, arg};
-		struct ask *ask = ask_new(PT_VERB_CHANGE);
-		engine_last_graph(engine, &ask->request);
-		ask_put(ask, engine, remade, b);
+		ask_put(engine_last_graph(engine), engine, remade, b);
 	} else {
 		ask_put(ask_new(PT_VERB_START), engine, done, arg);
 	}

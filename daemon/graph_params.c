@@ -2,10 +2,7 @@
 /* A graph as a request gives it. */
 #include "daemon/graph_params.h"
 
-#include "base/buf.h"
 #include "daemon/pipe_text.h"
-#include <stdio.h>
-#include <stdlib.h>
 
 static const char *const canals[] = {"low", "high", "trigger", NULL};
 
@@ -48,47 +45,34 @@ const struct pt_param graph_op_rows[] = {
 };
 /* clang-format on */
 
-json_t *graph_read(struct call *call)
+bool graph_read(struct call *call)
 {
 	const char *text = call->params.text;
 	const json_t *given = call->request.params;
+	struct pt_request *r = &call->ask.request;
 	struct pt_error err = PT_ERROR_INIT;
 	struct lang_program *program = NULL;
+	r->fds = call->fds;
+	r->fd_count = call->fd_count;
 	if (!text)
-		return history_ops(call->params.blocks, call->params.links);
+		return true;
 	if (json_object_get(given, "blocks") || json_object_get(given, "links"))
 		pt_fail(&err, -PT_EPARAM, "$.text", "either text, or blocks and links, not both");
 	else
 		program = call->state = pipe_text_read(text, NULL, &err);
-	if (program)
-		return json_incref(program->ops);
-	call_refuse(call, err.faults[0].code, &err);
-	return NULL;
-}
-
-/* Who gave blocks and links is told of them: "$.ops[3].from" is "$.links[1].from". */
-static void tell_paths(struct pt_error *err, size_t blocks)
-{
-	for (size_t i = 0; err && i < err->count; i++) {
-		unsigned long op;
-		int length = 0;
-		char *path = err->faults[i].path;
-		if (!path || sscanf(path, "$.ops[%lu]%n", &op, &length) != 1 || !length)
-			continue;
-		err->faults[i].path = must_printf("$.%s[%lu]%s", op < blocks ? "blocks" : "links",
-		                                  op < blocks ? op : op - blocks, path + length);
-		free(path);
+	if (!program) {
+		call_refuse(call, err.faults[0].code, &err);
+		return false;
 	}
+	call_set_ops(call, program->ops);
+	return true;
 }
 
 void graph_done(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct call *call = arg;
 	call_root_paths(err);
-	if (call->state)
-		pipe_text_locate(call->state, err);
-	else
-		tell_paths(err, json_array_size(call->params.blocks));
+	pipe_text_locate(call->state, err);
 	pipe_text_free(call->state);
 	call_finish(call, code, json_incref(result), err);
 }

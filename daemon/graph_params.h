@@ -14,19 +14,19 @@ extern const struct pt_param graph_block_rows[], graph_link_rows[], graph_op_row
 								   ##__VA_ARGS__       \
 	}
 
-#define GRAPH_ROWS                                                                            \
-	{"blocks", "The blocks, in the order in which they are made.",                        \
-	 PT_LIST(struct call, params.blocks), .fallback = "[]", .members = graph_block_rows}, \
-		{"links", "The links, in the order of fan-out.",                              \
-	         PT_LIST(struct call, params.links), .fallback = "[]",                        \
-	         .members = graph_link_rows},                                                 \
+#define GRAPH_ROWS                                                                                 \
+	{"blocks", "The blocks, in the order in which they are made.",                             \
+	 PT_LIST(struct call, ask.request.blocks), .fallback = "[]", .members = graph_block_rows}, \
+		{"links", "The links, in the order of fan-out.",                                   \
+	         PT_LIST(struct call, ask.request.links), .fallback = "[]",                        \
+	         .members = graph_link_rows},                                                      \
 		TEXT_ROW("The graph in the pipe language, in place of blocks and links.")
 
-/* The operations that make what a call gives in blocks and links, or in a text, whose program is
-   then in call->state. A new reference; NULL: the call has been refused. */
-json_t *graph_read(struct call *);
+/* Of what a call gives in blocks and links, or in a text, whose program is then in call->state, a
+   request. False: the call has been refused. */
+bool graph_read(struct call *);
 
-/* An engines_done, for who has asked for these: tells faults as the graph was given. */
+/* An engines_done, for who has asked for that: tells faults as the graph was given. */
 void graph_done(void *call, int code, json_t *result, struct pt_error *);
 
 #endif

@@ -198,27 +198,6 @@ void history_drop_last(struct history *h)
 	revision_clear(h, &h->items[--h->count]);
 }
 
-/* ---- for others ---- */
-
-static void add_ops(json_t *ops, const char *op, const json_t *items)
-{
-	size_t i;
-	json_t *item;
-	json_array_foreach ((json_t *)(uintptr_t)items, i, item) {
-		json_t *copy = json_copy(item);
-		json_object_set_new(copy, "op", json_string(op));
-		json_array_append_new(ops, copy);
-	}
-}
-
-json_t *history_ops(const json_t *blocks, const json_t *links)
-{
-	json_t *ops = json_array();
-	add_ops(ops, "add", blocks);
-	add_ops(ops, "link", links);
-	return ops;
-}
-
 json_t *history_log(const struct history *h, const uint64_t *number)
 {
 	json_t *revisions = json_array(), *log = json_object();

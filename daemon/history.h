@@ -49,8 +49,6 @@ const struct revision *history_find(const struct history *, uint64_t number);
 const struct revision *history_before(const struct history *);
 void history_drop_last(struct history *);
 
-/* The operations that make this graph of an empty one: a new reference. */
-json_t *history_ops(const json_t *blocks, const json_t *links);
 /* {revisions: […]} with what is known about each, or only about `number`, the oldest first: a new
    reference. */
 json_t *history_log(const struct history *, const uint64_t *number);

@@ -298,13 +298,16 @@ void engines_make(struct engines *all, const struct engine_wish *wish, engines_d
 		make_hollow(engine, wish->why);
 		return;
 	}
-	if (json_array_size(wish->ops) == 0)
+	const struct pt_request *graph = wish->graph;
+	if (json_array_size(graph->ops) + json_array_size(graph->blocks) == 0)
 		record_empty(engine, &wish->author);
 	struct ask *ask = ask_new(PT_VERB_CHANGE);
 	ask_set_author(ask, &wish->author);
-	ask->request.ops = json_incref(wish->ops);
-	ask->request.fds = wish->fds;
-	ask->request.fd_count = wish->fd_count;
+	ask->request.ops = json_incref(graph->ops);
+	ask->request.blocks = json_incref(graph->blocks);
+	ask->request.links = json_incref(graph->links);
+	ask->request.fds = graph->fds;
+	ask->request.fd_count = graph->fd_count;
 	ask_put(ask, engine, filled, engine);
 }
 
@@ -326,11 +329,13 @@ static void restored(void *arg, int code, json_t *result, struct pt_error *err)
 	look_for_restored(engine->engines);
 }
 
-void engine_last_graph(const struct engine *engine, struct pt_request *r)
+struct ask *engine_last_graph(const struct engine *engine)
 {
 	const struct revision *last = history_last(&engine->past.history);
-	r->ops = history_ops(last->blocks, last->links);
-	r->revision = (int64_t)last->number;
+	struct ask *ask = ask_new(PT_VERB_CHANGE);
+	ask_set_graph(ask, last);
+	ask->request.revision = (int64_t)last->number;
+	return ask;
 }
 
 static void stay_lost(struct engine *engine)
@@ -369,9 +374,7 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 		stay_lost(engine);
 		return 0;
 	}
-	struct ask *ask = ask_new(PT_VERB_CHANGE);
-	engine_last_graph(engine, &ask->request);
-	ask_put(ask, engine, filled, engine);
+	ask_put(engine_last_graph(engine), engine, filled, engine);
 	return 0;
 }
 

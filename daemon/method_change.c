@@ -24,14 +24,11 @@ static void set_author(struct call *call)
 	ask_set_author(&call->ask, &author);
 }
 
-/* Takes the operations. */
-static void ask(struct call *call, struct engine *engine, json_t *ops, engines_done *done)
+static void ask(struct call *call, struct engine *engine, engines_done *done)
 {
 	struct pt_request *r = &call->ask.request;
 	set_author(call);
-	json_decref(r->ops);
 	r->verb = PT_VERB_CHANGE;
-	r->ops = ops;
 	r->fds = call->fds;
 	r->fd_count = call->fd_count;
 	ask_put(&call->ask, engine, done, call);
@@ -78,7 +75,8 @@ static void text_shown(void *arg, int code, json_t *shown, struct pt_error *err)
 		call->tries = 1;
 	if (call->tries)
 		r->if_revision = json_integer_value(json_object_get(shown, "revision"));
-	ask(call, engine, json_incref(program->ops), text_changed);
+	call_set_ops(call, program->ops);
+	ask(call, engine, text_changed);
 }
 
 static void show_first(struct call *call)
@@ -99,7 +97,7 @@ static void engine_change(void *arg)
 	}
 	struct engine *engine = get_changeable(call);
 	if (engine)
-		ask(call, engine, json_incref(call->params.ops), call_done);
+		ask(call, engine, call_done);
 }
 
 static void engine_apply(void *arg)
@@ -107,9 +105,8 @@ static void engine_apply(void *arg)
 	struct call *call = arg;
 	call->ask.request.anew = true;
 	struct engine *engine = get_changeable(call);
-	json_t *ops = engine ? graph_read(call) : NULL;
-	if (ops)
-		ask(call, engine, ops, graph_done);
+	if (engine && graph_read(call))
+		ask(call, engine, graph_done);
 }
 
 /* NULL: none was given. */
@@ -182,7 +179,7 @@ static void engine_log(void *arg)
 static const struct pt_param change_params[] = {
 	ENGINE,
 	{"ops", "What to do, in order; all of it or nothing.",
-	 PT_VARIANTS(struct call, params.ops), .fallback = "None", .flags = PT_ONE_OF,
+	 PT_VARIANTS(struct call, ask.request.ops), .fallback = "None", .flags = PT_ONE_OF,
 	 .members = graph_op_rows},
 	TEXT_ROW("What to add, in the pipe language, in place of ops; it may link what is there.",
 	         .flags = PT_ONE_OF),

@@ -70,22 +70,18 @@ static void created(void *call, int code, json_t *result, struct pt_error *err)
 static void engine_create(void *arg)
 {
 	struct call *call = arg;
-	json_t *ops = graph_read(call);
-	if (!ops)
+	if (!graph_read(call))
 		return;
 	const struct engine_wish wish = {
 		.name = call->params.engine,
-		.ops = ops,
+		.graph = &call->ask.request,
 		.start = call->params.start,
 		.dry_run = call->ask.request.dry_run,
 		.ephemeral = call->params.ephemeral,
 		.owner = call->params.owned ? call->connection : NULL,
 		.author = call_author(call),
-		.fds = call->fds,
-		.fd_count = call->fd_count,
 	};
 	engines_make(call->daemon->engines, &wish, created, call);
-	json_decref(ops);
 }
 
 static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)

@@ -82,15 +82,22 @@ static void name_block(struct pt_error *err, size_t from, const char *name, cons
 		error_prefix(err, from, path);
 }
 
+/* What may give a block its parameters. */
+static const json_t *items(const struct pt_request *r)
+{
+	return r->blocks ? r->blocks : r->ops;
+}
+
 /* "ops[3].params" of the operation that gave the block its parameters; NULL if there is none. */
 static char *params_path(const struct change *c, const char *name)
 {
-	const json_t *ops = c->request ? c->request->ops : NULL;
+	const json_t *ops = items(c->request);
 	for (size_t i = json_array_size(ops); i-- > 0;) {
 		const json_t *op = json_array_get(ops, i);
 		const char *of = json_string_value(json_object_get(op, "name"));
 		if (of && !strcmp(of, name))
-			return must_printf("ops[%zu].params", i);
+			return must_printf("%s[%zu].params", c->request->blocks ? "blocks" : "ops",
+			                   i);
 	}
 	return NULL;
 }
@@ -542,16 +549,18 @@ static int check_memory(const struct graph *g, struct pt_error *err)
 static int plan(struct change *c)
 {
 	const struct graph *now = c->engine->graph;
-	const json_t *ops = c->request->ops;
-	int rc = graph_change(c->wanted, ops, c->engine->limits.blocks, &c->err);
+	const struct pt_request *r = c->request;
+	unsigned limit = c->engine->limits.blocks;
+	int rc = r->blocks ? graph_build(c->wanted, r->blocks, r->links, limit, &c->err)
+	                   : graph_change(c->wanted, r->ops, limit, &c->err);
 	if (rc == 0)
 		rc = check_memory(c->wanted, &c->err);
 	if (rc == 0)
 		rc = graph_check_cycles(c->wanted, &c->err);
 	if (rc)
 		return rc;
-	if (c->request->fd_count)
-		graph_mark_handed(c->wanted, ops);
+	if (r->fd_count)
+		graph_mark_handed(c->wanted, items(r));
 	graph_adopt(c->wanted, now);
 	c->actions = must_calloc(c->wanted->count, sizeof *c->actions);
 	plan_blocks(now, c->wanted, c->actions);

@@ -61,8 +61,8 @@ static int complain(const struct search *s, unsigned closing, struct pt_error *e
 		buf_adds(&words, graph_link_sign(g->links[cycle[i]].canal));
 		buf_adds(&words, g->links[cycle[i]].to->name);
 	}
-	int op = g->links[cycle[0]].op;
-	char *path = op >= 0 ? must_printf("ops[%d]", op) : NULL;
+	const struct graph_link *last = &g->links[cycle[0]];
+	char *path = last->list ? must_printf("%s[%d]", last->list, last->op) : NULL;
 	pt_fail(err, -PT_ECYCLE, path, "this would go round in a cycle: %s", words.data);
 	pt_hint(err, "leave out one of these links, or put a block between that passes things on "
 	             "later, such as a TCP pipe");

@@ -96,9 +96,9 @@ struct graph *graph_copy(const struct graph *g)
 	}
 	for (unsigned i = 0; i < g->link_count; i++) {
 		const struct graph_link *l = &g->links[i];
-		link_add(copy,
-		         (struct graph_link){copy->blocks[l->from->index],
-		                             copy->blocks[l->to->index], l->canal, -1, l->alive});
+		link_add(copy, (struct graph_link){copy->blocks[l->from->index],
+		                                   copy->blocks[l->to->index], l->canal, NULL, -1,
+		                                   l->alive});
 	}
 	return copy;
 }
@@ -154,6 +154,7 @@ struct graph_block *graph_find(const struct graph *g, const char *name)
 struct op {
 	struct graph *graph;
 	const json_t *json;
+	const char *list; /* where it stands: ops, blocks or links */
 	int index;
 	unsigned limit;
 	struct pt_error *err;
@@ -165,12 +166,19 @@ static const char *text(const struct op *op, const char *member)
 	return given ? given : "";
 }
 
+/* "ops[3].from". Yours to free. */
+static char *path_of(const struct op *op, const char *member)
+{
+	return must_printf("%s[%d]%s%s", op->list, op->index, member ? "." : "",
+	                   member ? member : "");
+}
+
 static int fail(const struct op *op, int code, const char *member, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
 static int fail(const struct op *op, int code, const char *member, const char *fmt, ...)
 {
-	char *path = must_printf("ops[%d]%s%s", op->index, member ? "." : "", member ? member : "");
+	char *path = path_of(op, member);
 	va_list args;
 	va_start(args, fmt);
 	error_vfail(op->err, code, path, fmt, args);
@@ -197,7 +205,7 @@ static const struct pt_type unknown_type = {.name = "?", .ports = 63};
 static int read_type(const struct op *op, const struct pt_type **type, json_t **params)
 {
 	size_t before = op->err->count;
-	char *path = must_printf("ops[%d].type", op->index);
+	char *path = path_of(op, "type");
 	*type = type_get(text(op, "type"), path, op->err);
 	free(path);
 	if (!*type) {
@@ -207,7 +215,7 @@ static int read_type(const struct op *op, const struct pt_type **type, json_t **
 	}
 	*params = json_object_get(op->json, "params");
 	int rc = param_check((*type)->params, *params, op->err);
-	path = must_printf("ops[%d].params", op->index);
+	path = path_of(op, "params");
 	error_prefix(op->err, before, path);
 	free(path);
 	return rc;
@@ -310,6 +318,7 @@ static int read_ends(const struct op *op, struct graph_link *link)
 	int from = get(op, "from", &link->from), to = get(op, "to", &link->to);
 	const char *canal = text(op, "canal");
 	link->canal = PT_LOW;
+	link->list = op->list;
 	link->op = op->index;
 	if (*canal && canal_parse(canal, &link->canal))
 		return fail(op, -PT_EPARAM, "canal", "a canal is 'low', 'high' or 'trigger'");
@@ -359,7 +368,7 @@ static int op_set(const struct op *op)
 	param_unset_others(b->type->params, merged, json_object_get(op->json, "params"));
 	size_t before = op->err->count;
 	rc = param_check(b->type->params, merged, op->err);
-	char *path = must_printf("ops[%d].params", op->index);
+	char *path = path_of(op, "params");
 	error_prefix(op->err, before, path);
 	free(path);
 	if (rc) {
@@ -401,7 +410,8 @@ static int op_replace(const struct op *op)
 	return 0;
 }
 
-int graph_change(struct graph *g, const json_t *ops, unsigned limit, struct pt_error *err)
+/* One of ops, which says which it is. */
+static int op_any(const struct op *op)
 {
 	static const struct {
 		const char *name;
@@ -410,22 +420,39 @@ int graph_change(struct graph *g, const json_t *ops, unsigned limit, struct pt_e
 		{"add", op_add},       {"remove", op_remove}, {"link", op_link},
 		{"unlink", op_unlink}, {"set", op_set},       {"replace", op_replace},
 	};
-	const size_t count = sizeof table / sizeof *table;
+	const char *word = text(op, "op");
+	for (size_t row = 0; row < sizeof table / sizeof *table; row++)
+		if (!strcmp(table[row].name, word))
+			return table[row].run(op);
+	return fail(op, -PT_EPARAM, "op", "no operation '%s'", word);
+}
+
+static int run_all(struct op op, const char *list, const json_t *items,
+                   int (*run)(const struct op *))
+{
 	int first = 0;
-	size_t i;
-	json_t *json;
-	json_array_foreach ((json_t *)(uintptr_t)ops, i, json) {
-		struct op op = {g, json, (int)i, limit, err};
-		const char *word = text(&op, "op");
-		size_t row = 0;
-		while (row < count && strcmp(table[row].name, word))
-			row++;
-		int rc = row < count ? table[row].run(&op)
-		                     : fail(&op, -PT_EPARAM, "op", "no operation '%s'", word);
-		if (!first)
-			first = rc;
+	op.list = list;
+	for (size_t i = 0; i < json_array_size(items); i++) {
+		op.json = json_array_get(items, i);
+		op.index = (int)i;
+		int rc = run(&op);
+		first = first ? first : rc;
 	}
 	return first;
+}
+
+int graph_change(struct graph *g, const json_t *ops, unsigned limit, struct pt_error *err)
+{
+	return run_all((struct op){.graph = g, .limit = limit, .err = err}, "ops", ops, op_any);
+}
+
+int graph_build(struct graph *g, const json_t *blocks, const json_t *links, unsigned limit,
+                struct pt_error *err)
+{
+	const struct op op = {.graph = g, .limit = limit, .err = err};
+	int rc = run_all(op, "blocks", blocks, op_add);
+	int link_rc = run_all(op, "links", links, op_link);
+	return rc ? rc : link_rc;
 }
 
 bool graph_is_descriptor(const struct pt_param *row, const json_t *value)

@@ -19,7 +19,8 @@ struct graph_block {
 struct graph_link {
 	struct graph_block *from, *to;
 	enum pt_canal canal;
-	int op;             /* which operation made it, for faults; -1: was there */
+	const char *list;   /* in which list of a request it stands, for faults, */
+	int op;             /* and where; -1: it was there */
 	struct link *alive; /* the engine's, or NULL */
 };
 
@@ -54,12 +55,16 @@ struct graph_block *graph_find(const struct graph *, const char *name); /* or NU
    "ops[3].from". At most `limit` blocks. */
 int graph_change(struct graph *, const json_t *ops, unsigned limit, struct pt_error *);
 
+/* The same of blocks and links that are to be added, with paths such as "links[3].from". */
+int graph_build(struct graph *, const json_t *blocks, const json_t *links, unsigned limit,
+                struct pt_error *);
+
 /* Refuses cycles of data links alone, or of trigger links alone, through routes; names one. */
 int graph_check_cycles(const struct graph *, struct pt_error *);
 
 /* Whether a parameter's value refers to a descriptor that comes with a request. */
 bool graph_is_descriptor(const struct pt_param *, const json_t *value);
-/* Marks the blocks whose parameters in `ops` refer to descriptors. */
+/* Marks the blocks whose parameters in `ops`, or a list of blocks, refer to descriptors. */
 void graph_mark_handed(struct graph *, const json_t *ops);
 
 /* {blocks: [{name, type, params}], links: [{from, to, canal}]}: a new reference. */

@@ -78,7 +78,7 @@ void pt_engine_end(struct pt_engine *);
  * of the control protocol tell it.
  */
 enum pt_verb {
-	PT_VERB_CHANGE,    /* ops, anew, dry_run, exact, if_revision, revision, fds, changed */
+	PT_VERB_CHANGE, /* ops, or blocks and links, anew, dry_run, exact, if_revision, revision, fds, changed */
 	PT_VERB_START,     /* comes_back */
 	PT_VERB_STOP,      /* wait, timeout_s */
 	PT_VERB_REOPEN,    /* files that are written and have lost their names are opened anew */
@@ -141,7 +141,8 @@ struct pt_request {
 	struct pt_letter letter; /* the engine's; then the asker's */
 	enum pt_verb verb;
 
-	struct json_t *ops;  /* what to do, all of it or nothing, as engine.change has it */
+	struct json_t *ops; /* what to do, all of it or nothing, as engine.change has it; or */
+	struct json_t *blocks, *links; /* what to add, as engine.create has it */
 	bool anew;           /* with an empty graph, which takes the place of what is there */
 	bool dry_run;        /* only tell what would be done */
 	bool exact;          /* also where nothing but the spelling of defaults differs */

@@ -93,7 +93,8 @@ static void make(const char *name, const char *ops, engines_done *then, int *awa
 {
 	json_t *list = json_loads(ops, 0, NULL);
 	ck_assert_ptr_nonnull(list);
-	const struct engine_wish wish = {.name = name, .ops = list, .start = true};
+	const struct pt_request graph = {.ops = list};
+	const struct engine_wish wish = {.name = name, .graph = &graph, .start = true};
 	engines_make(engines, &wish, then, awaited);
 	json_decref(list);
 }

@@ -187,22 +187,7 @@ START_TEST(what_is_long_is_forgotten_sooner)
 }
 END_TEST
 
-START_TEST(a_revision_is_made_again_by_its_operations)
-{
-	history_init(&h);
-	given(1, "ab");
-	json_t *ops = history_ops(history_last(&h)->blocks, history_last(&h)->links);
-	char *text = json_dumps(ops, JSON_COMPACT);
-	ck_assert_str_eq(text, "[{\"name\":\"a\",\"op\":\"add\"},{\"name\":\"b\",\"op\":\"add\"},"
-	                       "{\"from\":\"a\",\"to\":\"b\",\"op\":\"link\"}]");
-	free(text);
-	json_decref(ops);
-	history_fini(&h);
-}
-END_TEST
-
 UNIT_TESTS("daemon/history", each_revision_keeps_its_graph, what_stays_is_shared,
            a_record_tells_only_what_is_new, records_make_the_same_history,
            records_that_do_not_follow_are_refused, undoing_again_goes_further_back,
-           the_oldest_are_forgotten, what_is_long_is_forgotten_sooner,
-           a_revision_is_made_again_by_its_operations)
+           the_oldest_are_forgotten, what_is_long_is_forgotten_sooner)
