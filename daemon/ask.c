@@ -280,6 +280,7 @@ void ask_put(struct ask *ask, struct engine *engine, engines_done *done, void *a
 	ask->keeps = ask->starts || r->verb == PT_VERB_STOP;
 	ask->counted = ask->starts && engine->phase == READY && !engine->retrying;
 	engine->starts += ask->counted;
+	engine->stops += ask->keeps && !ask->starts;
 	r->comes_back = engine->boots || engine->retrying; /* nobody's own start */
 	ask->confirms = ask->authored && ask->author.confirm_s > 0 && !r->dry_run;
 	engine->confirming |= ask->confirms;

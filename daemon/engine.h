@@ -67,6 +67,7 @@ struct engine {
 	bool boots;      /* it is being started for the first time, not by hand */
 	bool retrying;   /* it is being tried again */
 	unsigned starts; /* by hand, that are under way */
+	unsigned stops;  /* so too: it is not tried again meanwhile */
 	uint64_t retry_due_ms; /* of the loop's clock; 0: not due */
 	uint64_t retry_ms;     /* how long until the next try, if this one fails */
 

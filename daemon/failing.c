@@ -12,7 +12,7 @@ enum { RETRY_MAX_MS = 60000, SOON_MS = 50 };
 
 static bool is_due(const struct engine *engine)
 {
-	return engine->phase == READY && engine->retry_due_ms;
+	return engine->phase == READY && engine->retry_due_ms && !engine->stops;
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -116,6 +116,8 @@ void failing_answered(struct ask *ask)
 {
 	struct engine *engine = ask->engine;
 	engine->starts -= ask->counted;
+	engine->stops -= ask->keeps && !ask->starts;
+	failing_ready(engine);
 	if (!ask->keeps || engine->phase != READY)
 		return;
 	bool told = engine->why != NULL;

@@ -17,11 +17,13 @@ struct graph *graph_new(void)
 	return must_calloc(1, sizeof(struct graph));
 }
 
-static struct graph_block *block_add(struct graph *g, const char *name, const struct pt_type *type,
-                                     json_t *params)
+static struct graph_block *block_add(struct graph *g, json_t *name, const struct pt_type *type,
+                                     json_t *type_name, json_t *params)
 {
 	struct graph_block *b = must_calloc(1, sizeof *b);
-	b->name = must_strdup(name);
+	b->name_json = json_incref(name);
+	b->type_json = json_incref(type_name);
+	b->name = json_string_value(name);
 	b->type = type;
 	b->params = json_incref(params);
 	b->index = g->count;
@@ -34,7 +36,8 @@ static struct graph_block *block_add(struct graph *g, const char *name, const st
 static void block_free(struct graph_block *b)
 {
 	json_decref(b->params);
-	free(b->name);
+	json_decref(b->name_json);
+	json_decref(b->type_json);
 	free(b);
 }
 
@@ -92,7 +95,7 @@ struct graph *graph_copy(const struct graph *g)
 	struct graph *copy = graph_new();
 	for (unsigned i = 0; i < g->count; i++) {
 		const struct graph_block *b = g->blocks[i];
-		block_add(copy, b->name, b->type, b->params)->alive = b->alive;
+		block_add(copy, b->name_json, b->type, b->type_json, b->params)->alive = b->alive;
 	}
 	for (unsigned i = 0; i < g->link_count; i++) {
 		const struct graph_link *l = &g->links[i];
@@ -243,7 +246,8 @@ static int op_add(const struct op *op)
 		return fail(op, -PT_ELIMIT, NULL,
 		            "an engine has at most %u blocks: the limit is reached", op->limit);
 	json_t *own = given(params);
-	block_add(op->graph, name, type, own);
+	block_add(op->graph, json_object_get(op->json, "name"), type,
+	          json_object_get(op->json, "type"), own);
 	json_decref(own);
 	return rc;
 }
@@ -405,6 +409,8 @@ static int op_replace(const struct op *op)
 	if (rc)
 		return rc;
 	b->type = type;
+	json_decref(b->type_json);
+	b->type_json = json_incref(json_object_get(op->json, "type"));
 	json_decref(b->params);
 	b->params = given(params);
 	return 0;
@@ -485,15 +491,14 @@ json_t *graph_to_json(const struct graph *g)
 	json_t *blocks = json_array(), *links = json_array();
 	for (unsigned i = 0; i < g->count; i++) {
 		const struct graph_block *b = g->blocks[i];
-		json_array_append_new(blocks,
-		                      json_pack("{s:s, s:s, s:o}", "name", b->name, "type",
-		                                b->type->name, "params", json_incref(b->params)));
+		json_array_append_new(blocks, json_pack("{s:O, s:O, s:O}", "name", b->name_json,
+		                                        "type", b->type_json, "params", b->params));
 	}
 	for (unsigned i = 0; i < g->link_count; i++) {
 		const struct graph_link *l = &g->links[i];
 		json_array_append_new(links,
-		                      json_pack("{s:s, s:s, s:s}", "from", l->from->name, "to",
-		                                l->to->name, "canal", canal_name(l->canal)));
+		                      json_pack("{s:O, s:O, s:s}", "from", l->from->name_json, "to",
+		                                l->to->name_json, "canal", canal_name(l->canal)));
 	}
 	return json_pack("{s:o, s:o}", "blocks", blocks, "links", links);
 }

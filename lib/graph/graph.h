@@ -8,7 +8,8 @@
 #include <pipetool/block.h>
 
 struct graph_block {
-	char *name;
+	const char *name;              /* the text of: */
+	json_t *name_json, *type_json; /* shared by all that tells of it */
 	const struct pt_type *type;
 	json_t *params; /* as the user gave them; never changed, replaced by another object */
 	unsigned index; /* in graph.blocks */

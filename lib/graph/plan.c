@@ -50,9 +50,8 @@ void plan_blocks(const struct graph *now, const struct graph *wanted, enum plan_
 
 static void add_block(json_t *ops, const char *op, const struct graph_block *b)
 {
-	json_array_append_new(ops,
-	                      json_pack("{s:s, s:s, s:s, s:o}", "op", op, "name", b->name, "type",
-	                                b->type->name, "params", json_incref(b->params)));
+	json_array_append_new(ops, json_pack("{s:s, s:O, s:O, s:O}", "op", op, "name", b->name_json,
+	                                     "type", b->type_json, "params", b->params));
 }
 
 /* Only what differs, defaults spelled out. */
@@ -63,7 +62,8 @@ static void add_set(json_t *ops, const struct graph_block *old, const struct gra
 	for (const struct pt_param *row = b->type->params; row && row->name; row++)
 		if (differs(row, old, b))
 			json_object_set_new(params, row->name, effective(row, b->params));
-	json_t *op = json_pack("{s:s, s:s, s:o}", "op", "set", "name", b->name, "params", params);
+	json_t *op =
+		json_pack("{s:s, s:O, s:o}", "op", "set", "name", b->name_json, "params", params);
 	if (restart)
 		json_object_set_new(op, "restart", json_true());
 	json_array_append_new(ops, op);
@@ -71,9 +71,9 @@ static void add_set(json_t *ops, const struct graph_block *old, const struct gra
 
 static void add_link(json_t *ops, const char *op, const struct graph_link *l)
 {
-	json_array_append_new(ops,
-	                      json_pack("{s:s, s:s, s:s, s:s}", "op", op, "from", l->from->name,
-	                                "to", l->to->name, "canal", canal_name(l->canal)));
+	json_array_append_new(ops, json_pack("{s:s, s:O, s:O, s:s}", "op", op, "from",
+	                                     l->from->name_json, "to", l->to->name_json, "canal",
+	                                     canal_name(l->canal)));
 }
 
 /* Links by name, each with its place (from 1) in the other graph. */
