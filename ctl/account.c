@@ -2,6 +2,7 @@
 /* What became of everything that `ptctl run` moved. */
 #include "ctl/account.h"
 
+#include "base/json.h"
 #include "base/near.h"
 #include "ctl/out.h"
 #include "type/reason.h"
@@ -15,10 +16,9 @@ static void each_loss(const json_t *stats,
                       void (*each)(void *, const char *why, const char *block, double count),
                       void *arg)
 {
-	size_t i;
-	json_t *block, *count;
+	json_t *count;
 	const char *why;
-	json_array_foreach (json_object_get(stats, "blocks"), i, block) {
+	json_each (block, json_object_get(stats, "blocks")) {
 		const char *name = json_string_value(json_object_get(block, "name"));
 		double deep = json_number_value(json_object_get(block, "triggers_dropped"));
 		json_object_foreach (json_object_get(block, "dropped"), why, count)

@@ -46,9 +46,7 @@ bool change_is_there(const json_t *shown, const json_t *op)
 {
 	static const char *const link[] = {"from", "to", "canal", NULL}, *block[] = {"name", NULL};
 	bool is_link = json_object_get(op, "from");
-	size_t i;
-	json_t *item;
-	json_array_foreach (json_object_get(shown, is_link ? "links" : "blocks"), i, item) {
+	json_each (item, json_object_get(shown, is_link ? "links" : "blocks")) {
 		const char *const *member = is_link ? link : block;
 		while (*member &&
 		       json_equal(json_object_get(item, *member), json_object_get(op, *member)))
@@ -108,9 +106,7 @@ static void show_op(struct buf *b, const json_t *op)
 
 void change_show_ops(struct buf *b, const json_t *ops, const char *indent)
 {
-	size_t i;
-	json_t *op;
-	json_array_foreach (json_of(ops), i, op) {
+	json_each (op, json_of(ops)) {
 		buf_adds(b, indent);
 		show_op(b, op);
 	}
@@ -150,9 +146,8 @@ static void add_link(struct pieces *p, const char *before, const json_t *op)
 static void add_group(struct pieces *p, const json_t *ops, const char *op, const char *word)
 {
 	char *before = must_printf("%s%s ", p->count ? "; " : "", word);
-	size_t i, count = p->count;
-	json_t *item;
-	json_array_foreach (json_of(ops), i, item) {
+	size_t count = p->count;
+	json_each (item, json_of(ops)) {
 		const char *begin = p->count == count ? before : "";
 		if (strcmp(text_of(item, "op"), op) != 0)
 			continue;

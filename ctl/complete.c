@@ -63,10 +63,9 @@ const json_t *completion_types(struct completion *c)
 {
 	if (c->types)
 		return c->types;
-	json_t *list = completion_ask(c, "type.list", NULL), *type;
-	size_t i;
+	json_t *list = completion_ask(c, "type.list", NULL);
 	c->types = json_object();
-	json_array_foreach (json_object_get(list, "types"), i, type)
+	json_each (type, json_object_get(list, "types"))
 		json_object_set(c->types, text_of(type, "name"), type);
 	if (!list)
 		type_each(add_builtin, c->types);
@@ -95,18 +94,15 @@ static bool makes_engine(const struct completion *c)
 static void engines(struct completion *c)
 {
 	json_t *list = makes_engine(c) ? NULL : completion_ask(c, "engine.list", NULL);
-	size_t i;
-	json_t *engine;
-	json_array_foreach (json_object_get(list, "engines"), i, engine)
+	json_each (engine, json_object_get(list, "engines"))
 		candidate_add(c, false, text_of(engine, "state"), "%s", text_of(engine, "engine"));
 	json_decref(list);
 }
 
 static void blocks_of(struct completion *c, const char *engine, const char *before)
 {
-	json_t *shown = completion_engine(c, engine), *block;
-	size_t i;
-	json_array_foreach (json_object_get(shown, "blocks"), i, block)
+	json_t *shown = completion_engine(c, engine);
+	json_each (block, json_object_get(shown, "blocks"))
 		candidate_add(c, false, text_of(block, "type"), "%s%s", before,
 		              text_of(block, "name"));
 	json_decref(shown);
@@ -115,9 +111,8 @@ static void blocks_of(struct completion *c, const char *engine, const char *befo
 /* ENGINE.BLOCK: the engine first, with its dot, and behind that its blocks. */
 static void add_targets(struct completion *c, bool alone)
 {
-	json_t *list = completion_ask(c, "engine.list", NULL), *engine;
-	size_t i;
-	json_array_foreach (json_object_get(list, "engines"), i, engine) {
+	json_t *list = completion_ask(c, "engine.list", NULL);
+	json_each (engine, json_object_get(list, "engines")) {
 		char *dotted = must_printf("%s.", text_of(engine, "engine"));
 		bool whole = !strncmp(c->word, dotted, strlen(dotted));
 		if (whole)
@@ -186,9 +181,9 @@ static const json_t *params_of_target(struct completion *c)
 
 static void settings(struct completion *c)
 {
-	size_t i, length = strcspn(c->word, "=");
-	json_t *param;
-	json_array_foreach (params_of_target(c), i, param) {
+	size_t length = strcspn(c->word, "=");
+	const json_t *params = params_of_target(c);
+	json_each (param, params) {
 		const char *name = text_of(param, "name");
 		if (!c->word[length])
 			candidate_add(c, true, text_of(param, "doc"), "%s=", name);
@@ -205,9 +200,8 @@ static void verb_names(struct completion *c)
 
 static void methods(struct completion *c)
 {
-	json_t *document = completion_ask(c, "rpc.discover", NULL), *method;
-	size_t i;
-	json_array_foreach (json_object_get(document, "methods"), i, method)
+	json_t *document = completion_ask(c, "rpc.discover", NULL);
+	json_each (method, json_object_get(document, "methods"))
 		candidate_add(c, false, text_of(method, "summary"), "%s", text_of(method, "name"));
 	json_decref(document);
 }
@@ -224,10 +218,9 @@ static void topics(struct completion *c)
 
 static void revisions(struct completion *c)
 {
-	json_t *params = json_pack("{s:s}", "engine", engine_argument(c)), *revision;
-	size_t i;
+	json_t *params = json_pack("{s:s}", "engine", engine_argument(c));
 	json_t *log = completion_ask(c, "engine.log", params);
-	json_array_foreach (json_object_get(log, "revisions"), i, revision)
+	json_each (revision, json_object_get(log, "revisions"))
 		candidate_add(c, false, text_of(revision, "comment"), "%lld",
 		              integer_of(revision, "revision"));
 	json_decref(log);

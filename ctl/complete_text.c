@@ -130,13 +130,13 @@ static void add_types(struct text *t)
 
 static void add_blocks(struct text *t, const char *engine)
 {
-	json_t *shown = engine ? completion_engine(t->c, engine) : NULL, *block;
+	json_t *shown = engine ? completion_engine(t->c, engine) : NULL;
 	const char *name;
-	size_t i;
-	json_array_foreach (json_object_get(shown, "blocks"), i, block)
+	json_t *made;
+	json_each (block, json_object_get(shown, "blocks"))
 		candidate_add(t->c, true, text_of(block, "type"), "%s%s", t->before,
 		              text_of(block, "name"));
-	json_object_foreach (t->scan.blocks, name, block)
+	json_object_foreach (t->scan.blocks, name, made)
 		candidate_add(t->c, true, "block", "%s%s", t->before, name);
 	json_decref(shown);
 }
@@ -160,11 +160,9 @@ static void add_links(struct text *t)
 static const json_t *param_at_hand(struct text *t)
 {
 	const json_t *params = json_object_get(completion_type(t->c, t->scan.type), "params");
-	size_t i;
-	json_t *param;
 	if (!*t->scan.key)
 		return json_array_get(params, t->scan.position);
-	json_array_foreach (params, i, param)
+	json_each (param, params)
 		if (!strcmp(text_of(param, "name"), t->scan.key))
 			return param;
 	return NULL;

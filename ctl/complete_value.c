@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Values of parameters, by their kinds. */
 #include "base/buf.h"
+#include "base/json.h"
 #include "ctl/complete.h"
 #include "script/native.h"
 #include "type/param.h"
@@ -73,9 +74,7 @@ static void add_files(struct value *v)
 
 static void add_choices(struct value *v, const json_t *choices)
 {
-	size_t i;
-	json_t *choice;
-	json_array_foreach (choices, i, choice)
+	json_each (choice, choices)
 		if (json_is_string(choice))
 			add(v, "", json_string_value(choice));
 }

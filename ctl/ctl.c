@@ -263,10 +263,9 @@ int ctl_run_method(struct ctl *ctl)
 
 bool ctl_tell_losses(const json_t *result)
 {
-	size_t i;
-	const json_t *block, *failed = json_object_get(result, "failed");
+	const json_t *failed = json_object_get(result, "failed");
 	fflush(stdout);
-	json_array_foreach (failed, i, block)
+	json_each (block, failed)
 		fprintf(stderr, "ptctl: block '%s': %s\n", text_of(block, "block"),
 		        text_of(block, "message"));
 	return json_array_size(failed) > 0;

@@ -40,9 +40,8 @@ static bool leaves(const json_t *link, const char *name)
 
 static size_t count_links(const struct drawing *d, const char *name)
 {
-	size_t i, count = 0;
-	json_t *link;
-	json_array_foreach (d->links, i, link)
+	size_t count = 0;
+	json_each (link, d->links)
 		count += leaves(link, name);
 	return count;
 }
@@ -73,11 +72,9 @@ static void add_trouble(struct drawing *d, const json_t *block)
 {
 	struct buf b = BUF_INIT;
 	const char *state = text_of(block, "state");
-	size_t i;
-	json_t *counts;
 	if (strcmp(state, "running"))
 		out_clean(&b, state);
-	json_array_foreach (json_object_get(d->stats, "blocks"), i, counts)
+	json_each (counts, json_object_get(d->stats, "blocks"))
 		if (!strcmp(text_of(counts, "name"), text_of(block, "name"))) {
 			add_number(&b, OUT_PLAIN,
 			           json_number_value(json_object_get(counts, "held")), "held");
@@ -111,9 +108,7 @@ static void add_name(struct drawing *d, const char *name, bool again)
 
 static void add_count(struct drawing *d, const json_t *link)
 {
-	size_t i;
-	json_t *other;
-	json_array_foreach (json_object_get(d->stats, "links"), i, other)
+	json_each (other, json_object_get(d->stats, "links"))
 		if (!strcmp(text_of(other, "from"), text_of(link, "from")) &&
 		    !strcmp(text_of(other, "to"), text_of(link, "to")) &&
 		    !strcmp(text_of(other, "canal"), text_of(link, "canal"))) {
@@ -145,12 +140,11 @@ static void draw_link(struct drawing *d, const json_t *link, bool last)
 
 static void draw_below(struct drawing *d, const char *name)
 {
-	size_t i, left = count_links(d, name), number = index_of(d, name);
-	json_t *link;
+	size_t left = count_links(d, name), number = index_of(d, name);
 	if (number < json_array_size(d->blocks))
 		d->drawn[number] = true;
 	d->depth++;
-	json_array_foreach (d->links, i, link)
+	json_each (link, d->links)
 		if (leaves(link, name))
 			draw_link(d, link, --left == 0);
 	d->depth--;
@@ -158,9 +152,7 @@ static void draw_below(struct drawing *d, const char *name)
 
 static bool is_root(const struct drawing *d, const char *name)
 {
-	size_t i;
-	json_t *link;
-	json_array_foreach (d->links, i, link)
+	json_each (link, d->links)
 		if (!strcmp(text_of(link, "to"), name))
 			return false;
 	return true;

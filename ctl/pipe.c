@@ -126,9 +126,8 @@ void pipe_locate(const struct pipe_text *p, struct pt_error *err)
 
 void pipe_graph(const struct pipe_text *p, json_t *params)
 {
-	json_t *blocks = json_array(), *links = json_array(), *op;
-	size_t i;
-	json_array_foreach (p->program.ops, i, op) {
+	json_t *blocks = json_array(), *links = json_array();
+	json_each (op, p->program.ops) {
 		json_t *item = json_copy(op);
 		json_object_del(item, "op");
 		json_array_append_new(is_op(op, "add") ? blocks : links, item);

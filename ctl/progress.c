@@ -13,9 +13,7 @@ void progress_init(struct progress *p, double now_s)
 
 static bool is_source(const json_t *links, const char *name)
 {
-	size_t i;
-	json_t *link;
-	json_array_foreach (links, i, link)
+	json_each (link, links)
 		if (!strcmp(text_of(link, "to"), name) && strcmp(text_of(link, "canal"), "trigger"))
 			return false;
 	return true;
@@ -28,9 +26,7 @@ static double bytes_from(const json_t *links, const char *name)
 	double total = 0;
 	for (size_t c = 0; c < 2; c++) {
 		double most = 0;
-		size_t i;
-		json_t *link;
-		json_array_foreach (links, i, link)
+		json_each (link, links)
 			if (!strcmp(text_of(link, "from"), name) &&
 			    !strcmp(text_of(link, "canal"), canals[c]) &&
 			    number_of(link, "bytes") > most)
@@ -43,10 +39,8 @@ static double bytes_from(const json_t *links, const char *name)
 static void take_counts(struct progress *p, const json_t *stats)
 {
 	const json_t *links = json_object_get(stats, "links");
-	size_t i;
-	json_t *block;
 	p->messages = p->bytes = 0;
-	json_array_foreach (json_object_get(stats, "blocks"), i, block) {
+	json_each (block, json_object_get(stats, "blocks")) {
 		if (!is_source(links, text_of(block, "name")))
 			continue;
 		p->messages += number_of(block, "made");
@@ -56,10 +50,8 @@ static void take_counts(struct progress *p, const json_t *stats)
 
 static void take_sizes(struct progress *p, const json_t *shown)
 {
-	size_t i;
-	json_t *block;
 	p->done = p->size = 0;
-	json_array_foreach (json_object_get(shown, "blocks"), i, block) {
+	json_each (block, json_object_get(shown, "blocks")) {
 		const json_t *progress = json_object_get(block, "progress");
 		p->done += number_of(progress, "done");
 		p->size += number_of(progress, "size");

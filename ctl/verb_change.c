@@ -13,13 +13,10 @@
 /* The operations that have something to do; of several that are the same, the first. */
 static json_t *only_needed(const json_t *shown, const json_t *ops)
 {
-	json_t *needed = json_array(), *op;
-	size_t i;
-	json_array_foreach (json_of(ops), i, op) {
+	json_t *needed = json_array();
+	json_each (op, json_of(ops)) {
 		bool is_new = true;
-		size_t k;
-		json_t *other;
-		json_array_foreach (needed, k, other)
+		json_each (other, needed)
 			is_new &= !json_equal(op, other);
 		if (is_new && change_is_there(shown, op))
 			json_array_append(needed, op);
@@ -65,24 +62,22 @@ static int take_away(struct ctl *ctl, json_t *ops)
 
 int verb_remove(struct ctl *ctl)
 {
-	json_t *ops = json_array(), *name;
-	size_t i;
-	json_array_foreach (ctl_many(ctl, "block"), i, name)
+	json_t *ops = json_array();
+	json_each (name, ctl_many(ctl, "block"))
 		json_array_append_new(ops, change_op("remove", json_string_value(name)));
 	return take_away(ctl, ops);
 }
 
 static int add_links(json_t *ops, const json_t *text, struct pt_error *err)
 {
-	json_t *links, *link;
-	size_t i;
+	json_t *links;
 	int code = lang_parse_links(json_string_value(text), json_string_length(text), &links, err);
 	if (code)
 		return code;
 	if (!json_array_size(links))
 		code = pt_fail(err, -PT_EREQUEST, "links",
 		               "'%s' names no link; write it as 'a > b'", json_string_value(text));
-	json_array_foreach (links, i, link) {
+	json_each (link, links) {
 		json_object_set_new(link, "op", json_string("unlink"));
 		json_array_append(ops, link);
 	}
@@ -93,9 +88,8 @@ static int add_links(json_t *ops, const json_t *text, struct pt_error *err)
 int verb_unlink(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	json_t *ops = json_array(), *text;
-	size_t i;
-	json_array_foreach (ctl_many(ctl, "links"), i, text) {
+	json_t *ops = json_array();
+	json_each (text, ctl_many(ctl, "links")) {
 		if (add_links(ops, text, &err)) {
 			json_decref(ops);
 			return ctl_refused(ctl, &err);
@@ -138,13 +132,12 @@ int verb_set(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	struct world world;
-	size_t i;
-	json_t *word, *op = change_op("set", ctl->block), *params = json_object();
+	json_t *op = change_op("set", ctl->block), *params = json_object();
 	int code = world_init(&world, ctl, ctl->engine, &err);
 	const char *type = text_of(world_block(&world, ctl->block), "type");
 	const struct pt_param *rows = *type ? world_params(&world, type) : NULL;
 	json_object_set_new(op, "params", params);
-	json_array_foreach (ctl_many(ctl, "key=value"), i, word)
+	json_each (word, ctl_many(ctl, "key=value"))
 		if (!code)
 			code = add_value(&world, rows, json_string_value(word), params, &err);
 	code = world_verdict(&world, code, &err);

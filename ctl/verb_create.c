@@ -104,9 +104,7 @@ int verb_apply(struct ctl *ctl)
 /* What is missing, and the blocks that are there, as if they were to be put in their own place. */
 static void sort_ops(const json_t *shown, const json_t *ops, json_t *missing, json_t *same)
 {
-	size_t i;
-	json_t *op;
-	json_array_foreach (json_of(ops), i, op) {
+	json_each (op, json_of(ops)) {
 		if (!change_is_there(shown, op)) {
 			json_array_append(missing, op);
 		} else if (!json_object_get(op, "from")) {

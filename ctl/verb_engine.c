@@ -20,9 +20,7 @@ static int destroy_one(struct ctl *ctl, json_t *engine, json_t **result, struct 
 int verb_destroy(struct ctl *ctl)
 {
 	int status = EXIT_DONE;
-	size_t i;
-	json_t *engine;
-	json_array_foreach (ctl_many(ctl, "engine"), i, engine) {
+	json_each (engine, ctl_many(ctl, "engine")) {
 		struct pt_error err = PT_ERROR_INIT;
 		json_t *result = NULL;
 		int one = ctl_end(ctl, destroy_one(ctl, engine, &result, &err), result, &err);
@@ -54,10 +52,8 @@ void print_list(struct ctl *ctl, struct buf *b, json_t *result)
 	                                    "LINKS",  "MESSAGES", "KEPT",     NULL};
 	static const char *const counts[] = {"revision", "blocks", "links", "messages"};
 	struct table t = table_init(7, 0x3c);
-	size_t i;
-	json_t *engine;
 	table_heads(&t, heads);
-	json_array_foreach (json_object_get(result, "engines"), i, engine) {
+	json_each (engine, json_object_get(result, "engines")) {
 		const json_t *failed = json_object_get(engine, "failed_blocks");
 		table_add(&t, text_of(engine, "engine"));
 		table_addf(&t, failed ? "%s, %lld failed%s" : "%s%.0lld%s",
@@ -75,10 +71,8 @@ void print_types(struct ctl *ctl, struct buf *b, json_t *result)
 {
 	static const char *const heads[] = {"TYPE", "ROLE", "SUMMARY", NULL};
 	struct table t = table_init(3, 0);
-	size_t i;
-	json_t *type;
 	table_heads(&t, heads);
-	json_array_foreach (json_object_get(result, "types"), i, type) {
+	json_each (type, json_object_get(result, "types")) {
 		table_add(&t, text_of(type, "name"));
 		table_add(&t, text_of(type, "role"));
 		table_add(&t, text_of(type, "summary"));

@@ -92,9 +92,7 @@ static void told(void *arg, const char *method, json_t *params)
 static void show_state(const json_t *state)
 {
 	struct buf b = BUF_INIT;
-	size_t i;
-	json_t *engine;
-	json_array_foreach (json_object_get(state, "engines"), i, engine)
+	json_each (engine, json_object_get(state, "engines"))
 		buf_addf(&b, "%s is %s, revision %lld, blocks: %zu, links: %zu\n",
 		         text_of(engine, "engine"), text_of(engine, "state"),
 		         integer_of(engine, "revision"),

@@ -36,8 +36,6 @@ static void add_method(struct buf *b, const json_t *method)
 {
 	const json_t *params = json_object_get(method, "params");
 	struct table t = table_init(4, 0);
-	size_t i;
-	json_t *param;
 	struct buf line = BUF_INIT;
 	buf_addf(&line, "%s — %s", text_of(method, "name"), text_of(method, "summary"));
 	help_paragraph(b, line.data, 0);
@@ -48,7 +46,7 @@ static void add_method(struct buf *b, const json_t *method)
 	if (json_array_size(params))
 		buf_adds(b, "\nParameters:\n");
 	t.headless = true;
-	json_array_foreach (params, i, param)
+	json_each (param, params)
 		add_param(&t, param);
 	table_print(&t, b);
 	buf_clear(&line);
@@ -60,13 +58,12 @@ static void add_method(struct buf *b, const json_t *method)
 
 static int help_method(struct ctl *ctl, const char *name, struct pt_error *err)
 {
-	json_t *document, *method, *found = NULL;
+	json_t *document, *found = NULL;
 	struct near near = near_init(name);
-	size_t i;
 	int code = ctl_call(ctl, "rpc.discover", NULL, &document, err);
 	if (code)
 		return code;
-	json_array_foreach (json_object_get(document, "methods"), i, method) {
+	json_each (method, json_object_get(document, "methods")) {
 		near_try(&near, text_of(method, "name"));
 		if (!strcmp(text_of(method, "name"), name))
 			found = method;
@@ -90,15 +87,13 @@ static int help_method(struct ctl *ctl, const char *name, struct pt_error *err)
 static int no_such(const json_t *list, const char *name, struct pt_error *err)
 {
 	struct near near = near_init(name);
-	size_t i;
-	json_t *type;
 	for (const struct verb *v = verbs; v->name; v++)
 		near_try(&near, v->name);
 	for (const struct manual_topic *t = manual_topics; t->name; t++)
 		near_try(&near, t->name);
 	for (const struct native_op *op = native_ops; op->name; op++)
 		near_try(&near, op->name);
-	json_array_foreach (json_object_get(list, "types"), i, type)
+	json_each (type, json_object_get(list, "types"))
 		near_try(&near, text_of(type, "name"));
 	const char *meant = verb_meant(name);
 	if (meant)

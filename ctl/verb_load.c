@@ -29,9 +29,7 @@ static int make_params(const char *path, json_t **params, struct pt_error *err)
 
 void print_load(struct ctl *ctl, struct buf *b, json_t *result)
 {
-	size_t i;
-	json_t *type;
-	json_array_foreach (json_object_get(result, "types"), i, type)
+	json_each (type, json_object_get(result, "types"))
 		buf_addf(b, "%s\n", text_of(type, "name"));
 }
 

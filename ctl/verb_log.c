@@ -65,9 +65,7 @@ static void show_revision(struct buf *b, const struct ctl *ctl, const json_t *ab
 
 void print_log(struct ctl *ctl, struct buf *b, json_t *log)
 {
-	size_t i;
-	json_t *about;
-	json_array_foreach (json_object_get(log, "revisions"), i, about)
+	json_each (about, json_object_get(log, "revisions"))
 		show_revision(b, ctl, about);
 }
 

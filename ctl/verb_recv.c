@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl recv. */
 #include "base/clock.h"
+#include "base/json.h"
 #include "ctl/follow.h"
 #include "ctl/out.h"
 #include "ctl/received.h"
@@ -24,10 +25,8 @@ struct receiving {
 
 static int print_all(struct receiving *r, const json_t *messages, struct pt_error *err)
 {
-	size_t i;
-	json_t *item;
 	int code = 0;
-	json_array_foreach (messages, i, item) {
+	json_each (item, messages) {
 		int c = received_print(&r->out, item, r->ctl->json, err);
 		code = code ? code : c;
 		r->wanted--;

@@ -276,8 +276,8 @@ static int wait_until_done(struct running *r, struct pt_error *err)
 static int print_queue(struct running *r, const char *block, struct pt_error *err)
 {
 	enum { AT_ONCE = 1024 };
-	size_t got = 1, i;
-	json_t *result, *item;
+	size_t got = 1;
+	json_t *result;
 	int code = 0;
 	while (got && !code) {
 		json_t *params = ctl_engine(r->ctl);
@@ -288,7 +288,7 @@ static int print_queue(struct running *r, const char *block, struct pt_error *er
 			break;
 		struct buf out = BUF_INIT;
 		got = json_array_size(json_object_get(result, "messages"));
-		json_array_foreach (json_object_get(result, "messages"), i, item)
+		json_each (item, json_object_get(result, "messages"))
 			if (!code)
 				code = received_print(&out, item, r->ctl->json, err);
 		json_decref(result);
@@ -300,9 +300,7 @@ static int print_queue(struct running *r, const char *block, struct pt_error *er
 /* What other blocks hold cannot be received: they refuse. */
 static void print_queues(struct running *r, const json_t *stats)
 {
-	size_t i;
-	json_t *block;
-	json_array_foreach (json_object_get(stats, "blocks"), i, block) {
+	json_each (block, json_object_get(stats, "blocks")) {
 		struct pt_error err = PT_ERROR_INIT;
 		double held = json_number_value(json_object_get(block, "held"));
 		int code = held > 0 ? print_queue(r, text_of(block, "name"), &err) : 0;
@@ -323,9 +321,7 @@ static void tell_block(const char *block, const char *what, const char *error)
 
 static void tell_failures(struct running *r, const json_t *stats)
 {
-	size_t i;
-	json_t *block;
-	json_array_foreach (json_object_get(stats, "blocks"), i, block) {
+	json_each (block, json_object_get(stats, "blocks")) {
 		bool failed = !strcmp(text_of(block, "state"), "failed");
 		const char *error = text_of(block, "last_error");
 		if (failed || *error)

@@ -125,10 +125,8 @@ static int send_input(struct sending *s, struct pt_error *err)
 
 static int send_words(struct sending *s, const json_t *words, struct pt_error *err)
 {
-	size_t i;
-	json_t *word;
 	int code = 0;
-	json_array_foreach (words, i, word)
+	json_each (word, words)
 		if (!code)
 			code = add(s, json_string_value(word), json_string_length(word), err);
 	return code ? code : flush(s, err);

@@ -27,10 +27,8 @@ static void add_blocks(struct buf *b, const json_t *blocks)
 {
 	static const char *const heads[] = {"BLOCK", "TYPE", "STATE", "PARAMETERS", NULL};
 	struct table t = table_init(4, 0);
-	size_t i;
-	json_t *block;
 	table_heads(&t, heads);
-	json_array_foreach (blocks, i, block) {
+	json_each (block, blocks) {
 		table_add(&t, text_of(block, "name"));
 		table_add(&t, text_of(block, "type"));
 		table_add(&t, text_of(block, "state"));
@@ -56,9 +54,7 @@ static void add_links(struct buf *b, const json_t *links)
 
 static void add_notes(struct buf *b, const json_t *blocks)
 {
-	size_t i;
-	json_t *block;
-	json_array_foreach (blocks, i, block)
+	json_each (block, blocks)
 		if (*text_of(block, "note")) {
 			buf_addf(b, "%s: ", text_of(block, "name"));
 			out_clean(b, text_of(block, "note"));
@@ -77,9 +73,7 @@ void print_notes(struct ctl *ctl, struct buf *b, json_t *result)
 
 static void add_errors(struct buf *b, const json_t *blocks)
 {
-	size_t i;
-	json_t *block;
-	json_array_foreach (blocks, i, block)
+	json_each (block, blocks)
 		if (*text_of(block, "last_error")) {
 			buf_addf(b, "%s%s: ", out_colour(OUT_RED), text_of(block, "name"));
 			out_first_line(b, text_of(block, "last_error"));
@@ -189,9 +183,8 @@ static void add_traceback(struct buf *b, const char *text)
 
 static void add_links_of(struct buf *b, const json_t *links, const char *name)
 {
-	json_t *own = json_array(), *link;
-	size_t i;
-	json_array_foreach (links, i, link)
+	json_t *own = json_array();
+	json_each (link, links)
 		if (!strcmp(text_of(link, "from"), name) || !strcmp(text_of(link, "to"), name))
 			json_array_append(own, link);
 	if (json_array_size(own)) {
@@ -237,9 +230,7 @@ static void show_block(const json_t *shown, json_t *block, const json_t *counts)
 static int no_block(const json_t *shown, const char *name, struct pt_error *err)
 {
 	struct near near = near_init(name);
-	size_t i;
-	json_t *block;
-	json_array_foreach (json_object_get(shown, "blocks"), i, block)
+	json_each (block, json_object_get(shown, "blocks"))
 		near_try(&near, text_of(block, "name"));
 	return pt_fail(err, -PT_ENOBLOCK, "block", "engine '%s' has no block '%s'%s",
 	               text_of(shown, "engine"), name, near_say(&near, ""));

@@ -16,9 +16,7 @@ struct look {
 
 static const json_t *same_link(const json_t *stats, const json_t *link)
 {
-	size_t i;
-	json_t *other;
-	json_array_foreach (json_object_get(stats, "links"), i, other)
+	json_each (other, json_object_get(stats, "links"))
 		if (!strcmp(text_of(other, "from"), text_of(link, "from")) &&
 		    !strcmp(text_of(other, "to"), text_of(link, "to")) &&
 		    !strcmp(text_of(other, "canal"), text_of(link, "canal")))
@@ -77,10 +75,8 @@ static void add_block_table(struct buf *b, const struct look *look)
 	                             "HELD",     "ERRORS",  look->before ? "OUT/s" : "",
 	                             "FILTERED", "DROPPED", NULL};
 	struct table t = table_init(8, 0x3e);
-	size_t i;
-	json_t *block;
 	table_heads(&t, words);
-	json_array_foreach (json_object_get(look->now, "blocks"), i, block) {
+	json_each (block, json_object_get(look->now, "blocks")) {
 		table_add(&t, text_of(block, "name"));
 		table_count(&t, json_object_get(block, "in"));
 		table_count(&t, json_object_get(block, "out"));
@@ -110,9 +106,7 @@ static void add_sum(struct buf *b, const json_t *stats)
 {
 	double in = 0, out = 0, held = 0, filtered = 0, dropped = 0;
 	double unexplained = number_of(stats, "unexplained");
-	size_t i;
-	json_t *block;
-	json_array_foreach (json_object_get(stats, "blocks"), i, block) {
+	json_each (block, json_object_get(stats, "blocks")) {
 		in += number_of(block, "in");
 		out += number_of(block, "out");
 		held += number_of(block, "held");
@@ -133,12 +127,10 @@ static void add_link_table(struct buf *b, const struct look *look)
 {
 	static const char *const words[] = {"LINK", "MESSAGES", "BYTES", "", "", NULL};
 	struct table t = table_init(5, 0x1e);
-	size_t i;
-	json_t *link;
 	if (!json_array_size(json_object_get(look->now, "links")))
 		return;
 	table_heads(&t, words);
-	json_array_foreach (json_object_get(look->now, "links"), i, link) {
+	json_each (link, json_object_get(look->now, "links")) {
 		struct buf bytes = BUF_INIT;
 		const json_t *before = same_link(look->before, link);
 		out_bytes(&bytes, number_of(link, "bytes"));
@@ -168,17 +160,16 @@ static void add_engine(struct buf *b, const char *engine, const struct look *loo
 /* {engine: stats} of one engine or of all. */
 static int gather(struct ctl *ctl, json_t **all, struct pt_error *err)
 {
-	json_t *names = json_array(), *list = NULL, *engine;
+	json_t *names = json_array(), *list = NULL;
 	int code = 0;
-	size_t i;
 	if (ctl->engine)
 		json_array_append_new(names, json_string(ctl->engine));
 	else
 		code = ctl_call(ctl, "engine.list", NULL, &list, err);
-	json_array_foreach (json_object_get(list, "engines"), i, engine)
+	json_each (engine, json_object_get(list, "engines"))
 		json_array_append(names, json_object_get(engine, "engine"));
 	*all = json_object();
-	json_array_foreach (names, i, engine) {
+	json_each (engine, names) {
 		json_t *result = NULL;
 		if (!code)
 			code = ctl_call(ctl, "engine.stats", json_pack("{s:O}", "engine", engine),

@@ -68,12 +68,10 @@ static void print_message(const json_t *item)
 static void told(void *arg, const char *method, json_t *params)
 {
 	struct listening *l = arg;
-	size_t i;
-	json_t *item;
 	long long dropped = integer_of(params, "dropped");
 	if (dropped)
 		fprintf(stderr, "ptctl: %lld messages were lost here\n", dropped);
-	json_array_foreach (json_object_get(params, "messages"), i, item) {
+	json_each (item, json_object_get(params, "messages")) {
 		if (!l->left)
 			return;
 		if (l->ctl->json)

@@ -31,9 +31,7 @@ static const json_t *block_of(const struct waiting *w)
 static bool all_exhausted(const json_t *stats, bool empty)
 {
 	const json_t *links = json_object_get(stats, "links");
-	size_t i;
-	json_t *block;
-	json_array_foreach (json_object_get(stats, "blocks"), i, block) {
+	json_each (block, json_object_get(stats, "blocks")) {
 		const char *state = text_of(block, "state");
 		bool over = !strcmp(state, "exhausted") || !strcmp(state, "failed");
 		if (!over && !item_of(links, "to", text_of(block, "name")))
@@ -70,9 +68,7 @@ static bool is(const struct waiting *w, const char *state)
 
 static const char *which(const struct waiting *w)
 {
-	size_t i;
-	json_t *state;
-	json_array_foreach (ctl_many(w->ctl, "state"), i, state)
+	json_each (state, ctl_many(w->ctl, "state"))
 		if (is(w, json_string_value(state)))
 			return json_string_value(state);
 	return NULL;
@@ -102,9 +98,7 @@ static int look(struct waiting *w, struct pt_error *err)
 
 static int check_states(struct ctl *ctl, struct pt_error *err)
 {
-	size_t i;
-	json_t *state;
-	json_array_foreach (ctl_many(ctl, "state"), i, state) {
+	json_each (state, ctl_many(ctl, "state")) {
 		struct near near = near_init(json_string_value(state));
 		bool known = false;
 		for (const char *const *other = states; *other; other++) {
@@ -202,8 +196,7 @@ static void add_fault(json_t *faults, const char *engine, const char *block, con
 
 static int check_blocks(struct ctl *ctl, const char *engine, json_t *faults, struct pt_error *err)
 {
-	size_t i;
-	json_t *stats, *block;
+	json_t *stats;
 	int code = ctl_call(ctl, "engine.stats", json_pack("{s:s}", "engine", engine), &stats, err);
 	if (code == -PT_ENOENGINE) { /* gone meanwhile */
 		pt_error_clear(err);
@@ -211,7 +204,7 @@ static int check_blocks(struct ctl *ctl, const char *engine, json_t *faults, str
 	}
 	if (code)
 		return code;
-	json_array_foreach (json_object_get(stats, "blocks"), i, block)
+	json_each (block, json_object_get(stats, "blocks"))
 		if (!strcmp(text_of(block, "state"), "failed"))
 			add_fault(faults, engine, text_of(block, "name"), "has failed",
 			          text_of(block, "last_error"));
@@ -231,9 +224,7 @@ static int check_engine(struct ctl *ctl, const json_t *row, json_t *faults, stru
 
 void print_health(struct ctl *ctl, struct buf *b, json_t *result)
 {
-	size_t i;
-	json_t *fault;
-	json_array_foreach (json_object_get(result, "faults"), i, fault) {
+	json_each (fault, json_object_get(result, "faults")) {
 		const char *block = text_of(fault, "block"), *why = text_of(fault, "why");
 		buf_addf(b, "%s%s%s %s%s%s\n", text_of(fault, "engine"), *block ? "." : "", block,
 		         text_of(fault, "message"), *why ? ": " : "", why);
@@ -243,11 +234,10 @@ void print_health(struct ctl *ctl, struct buf *b, json_t *result)
 int verb_health(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	json_t *list = NULL, *row, *faults = json_array();
+	json_t *list = NULL, *faults = json_array();
 	bool found = !ctl->engine;
-	size_t i;
 	int code = ctl_call(ctl, "engine.list", NULL, &list, &err);
-	json_array_foreach (json_object_get(list, "engines"), i, row) {
+	json_each (row, json_object_get(list, "engines")) {
 		if (code || (ctl->engine && strcmp(ctl->engine, text_of(row, "engine")) != 0))
 			continue;
 		found = true;

@@ -20,9 +20,7 @@ struct world_type {
 static struct pt_param *rows_of(const json_t *params)
 {
 	struct pt_param *rows = must_calloc(json_array_size(params) + 1, sizeof *rows), *row = rows;
-	size_t i;
-	json_t *param;
-	json_array_foreach (params, i, param) {
+	json_each (param, params) {
 		const char *kind = json_string_value(json_object_get(param, "kind"));
 		const char *access = json_string_value(json_object_get(param, "access"));
 		if (!*text_of(param, "name"))
@@ -80,9 +78,7 @@ typedef void each_name(void *, const char *);
 
 static void each_of(const json_t *list, each_name *each, void *each_arg)
 {
-	size_t i;
-	json_t *item;
-	json_array_foreach (list, i, item)
+	json_each (item, list)
 		each(each_arg, text_of(item, "name"));
 }
 
@@ -123,10 +119,9 @@ struct lang_env world_env(struct world *w)
 
 static int read_constants(struct world *w, struct pt_error *err)
 {
-	size_t i;
-	json_t *word, *value;
+	json_t *value;
 	w->constants = json_object();
-	json_array_foreach (ctl_many(w->ctl, "define"), i, word) {
+	json_each (word, ctl_many(w->ctl, "define")) {
 		const char *text = json_string_value(word), *equals = strchr(text, '=');
 		char *name = must_printf("%.*s", (int)strcspn(text, "="), text);
 		int code = 0;

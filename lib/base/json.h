@@ -12,6 +12,15 @@ long long integer_of(const json_t *object, const char *member);
 /* The first of a list of objects that has this text in `member`; NULL: none. Borrowed. */
 json_t *item_of(const json_t *list, const char *member, const char *text);
 
+/* Goes through an array; NULL is none. `break` and `continue` are as in any loop:
+ *     json_each (block, json_object_get(shown, "blocks"))
+ *             puts(text_of(block, "name")); */
+#define json_each(item, list)                                                                     \
+	for (size_t item##_at = 0, item##_on = 1; item##_on && item##_at < json_array_size(list); \
+	     item##_at++)                                                                         \
+		for (json_t *item = (item##_on = 0, json_array_get(list, item##_at)); !item##_on; \
+		     item##_on = 1)
+
 /* To go through what is constant: jansson's loops want it otherwise. */
 json_t *json_of(const json_t *);
 

@@ -130,6 +130,19 @@ START_TEST(what_json_does_not_have_is_empty)
 	ck_assert_str_eq(text_of(item_of(list, "name", "a"), "n"), "");
 	ck_assert_str_eq(text_of(NULL, "name"), "");
 	ck_assert_int_eq(integer_of(json_array_get(list, 2), "n"), 0);
+	int seen = 0;
+	json_each (item, list) {
+		if (json_is_integer(item))
+			break;
+		json_each (other, list) {
+			if (other == item)
+				continue;
+			seen++;
+		}
+	}
+	json_each (none, NULL)
+		seen = -1;
+	ck_assert_int_eq(seen, 4);
 	json_decref(list);
 }
 END_TEST
