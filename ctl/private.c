@@ -4,14 +4,14 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include <dirent.h>
+#include "ctl/child.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -70,57 +70,63 @@ static int make_folder(struct private_daemon *d, struct pt_error *err)
 	return 0;
 }
 
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
+{
+	remove(path);
+	return 0;
+}
+
 static void remove_folder(const char *path)
 {
-	DIR *folder = opendir(path);
-	struct dirent *entry;
-	while (folder && (entry = readdir(folder))) {
-		char *inner = must_printf("%s/%s", path, entry->d_name);
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			; /* not ours */
-		else if (entry->d_type == DT_DIR)
-			remove_folder(inner);
-		else
-			unlink(inner);
-		free(inner);
-	}
-	if (folder)
-		closedir(folder);
-	rmdir(path);
+	nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- its life ---- */
 
-/* It gets SIGTERM when this process ends, however that happens; Ctrl-C is ours to handle. */
-static void become_daemon(const struct private_daemon *d, const char *path, pid_t parent)
+static char *subfolder(const struct private_daemon *d, const char *name)
 {
-	char *engines = must_printf("%s/engines.d", d->folder);
-	char *state = must_printf("%s/state", d->folder);
-	int null = open("/dev/null", O_RDWR);
-	mkdir(engines, 0700);
-	mkdir(state, 0700);
-	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(1);
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGPIPE, SIG_DFL);
-	execlp(path ? path : "pipetoold", "pipetoold", "--socket", d->socket, "--engines", engines,
-	       "--state", state, "--config", "/dev/null", "--log-level", "error", (char *)NULL);
-	_exit(127);
+	char *path = must_printf("%s/%s", d->folder, name);
+	mkdir(path, 0700);
+	return path;
+}
+
+static int start_daemon(struct private_daemon *d, struct pt_error *err)
+{
+	struct pt_error faults = PT_ERROR_INIT;
+	char *path = find_daemon(), *engines = subfolder(d, "engines.d"),
+	     *state = subfolder(d, "state");
+	const char *const words[] = {path ? path : "pipetoold",
+	                             "--socket",
+	                             d->socket,
+	                             "--engines",
+	                             engines,
+	                             "--state",
+	                             state,
+	                             "--config",
+	                             "/dev/null",
+	                             "--log-level",
+	                             "error",
+	                             NULL};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int code = child_start((char *const *)(uintptr_t)words, null, null, true, &d->pid, &faults);
+	close(null);
+	free(path);
+	free(engines);
+	free(state);
+	if (code == -ENOENT)
+		code = pt_fail(err, code, NULL,
+		               "cannot find pipetoold, neither beside ptctl nor in PATH");
+	else
+		error_move(err, &faults);
+	pt_error_clear(&faults);
+	return code;
 }
 
 static int ended(struct private_daemon *d, struct pt_error *err)
 {
-	int status;
-	if (waitpid(d->pid, &status, WNOHANG) != d->pid)
+	if (waitpid(d->pid, NULL, WNOHANG) != d->pid)
 		return 0;
 	d->pid = 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return pt_fail(err, -ENOENT, NULL,
-		               "cannot find pipetoold, neither beside ptctl nor in PATH");
 	return pt_fail(err, -ECONNREFUSED, NULL, "pipetoold ended at once");
 }
 
@@ -141,18 +147,10 @@ int private_begin(struct private_daemon *d, struct ctl *ctl, struct pt_error *er
 {
 	*d = (struct private_daemon){0};
 	int code = make_folder(d, err);
+	if (!code)
+		code = start_daemon(d, err);
 	if (code)
 		return code;
-	char *path = find_daemon();
-	pid_t parent = getpid();
-	d->pid = fork();
-	if (!d->pid)
-		become_daemon(d, path, parent);
-	free(path);
-	if (d->pid < 0) {
-		d->pid = 0;
-		return pt_fail(err, -errno, NULL, "cannot start pipetoold: %s", error_words(errno));
-	}
 	ctl->socket = d->socket;
 	return wait_until_ready(d, ctl, err);
 }
@@ -168,22 +166,13 @@ void private_hide(struct private_daemon *d)
 	d->folder = NULL;
 }
 
-static void end_daemon(struct private_daemon *d)
-{
-	kill(d->pid, SIGTERM);
-	for (int ms = 0; waitpid(d->pid, NULL, WNOHANG) == 0; ms += STEP_MS) {
-		if (ms == PATIENCE_MS)
-			kill(d->pid, SIGKILL);
-		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
-	}
-}
-
 void private_end(struct private_daemon *d, struct ctl *ctl)
 {
 	if (d->pid) {
 		pt_client_close(ctl->client);
 		ctl->client = NULL;
-		end_daemon(d);
+		kill(d->pid, SIGTERM);
+		child_end(d->pid, PATIENCE_MS);
 	}
 	private_hide(d);
 	free(d->socket);

@@ -5,17 +5,14 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "ctl/child.h"
 #include "ctl/mux.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,46 +46,6 @@ static char *command_of(const char *socket)
 
 /* ---- the child ---- */
 
-/* It gets SIGTERM when ptctl ends, however that happens; Ctrl-C is for ptctl, which may have
-   something to stop over there. `started` is closed by exec, or told why there was none. */
-static void become_ssh(char *const *arguments, int end, int started, pid_t parent)
-{
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(1);
-	dup2(end, STDIN_FILENO);
-	dup2(end, STDOUT_FILENO);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGPIPE, SIG_DFL);
-	execvp(arguments[0], arguments);
-	int error = errno;
-	if (write(started, &error, sizeof error) < 0)
-		_exit(1);
-	_exit(NOT_FOUND);
-}
-
-static int start_child(struct remote *r, char *const *arguments, int end, struct pt_error *err)
-{
-	int started[2], error = 0;
-	pid_t parent = getpid();
-	if (pipe2(started, O_CLOEXEC))
-		return pt_fail(err, -errno, NULL, "no pipe to ssh: %s", error_words(errno));
-	r->child = fork();
-	if (!r->child)
-		become_ssh(arguments, end, started[1], parent);
-	if (r->child < 0)
-		error = errno;
-	close(started[1]);
-	while (r->child > 0 && read(started[0], &error, sizeof error) < 0 && errno == EINTR)
-		;
-	close(started[0]);
-	if (!error)
-		return 0;
-	if (r->child > 0)
-		waitpid(r->child, NULL, 0);
-	return pt_fail(err, -error, NULL, "cannot run '%s': %s", arguments[0], error_words(error));
-}
-
 static int spawn(struct remote *r, const char *host, const char *socket, double timeout_s, int end,
                  struct pt_error *err)
 {
@@ -102,28 +59,10 @@ static int spawn(struct remote *r, const char *host, const char *socket, double 
 	                           (char *)(uintptr_t)host,
 	                           command,
 	                           NULL};
-	int rc = start_child(r, arguments, end, err);
+	int rc = child_start(arguments, end, end, false, &r->child, err);
 	free(command);
 	free(patience);
 	return rc;
-}
-
-/* Its status, once it has ended, which it does when its input has. */
-static int reap(pid_t child)
-{
-	int status = 0, pidfd = (int)syscall(SYS_pidfd_open, child, 0);
-	static const int signals[] = {SIGTERM, SIGKILL};
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-		struct pollfd ended = {pidfd, POLLIN, 0};
-		if (pidfd >= 0 && poll(&ended, 1, PATIENCE_MS) > 0)
-			break;
-		kill(child, signals[i]);
-	}
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	if (pidfd >= 0)
-		close(pidfd);
-	return status;
 }
 
 /* ---- the thread ---- */
@@ -163,7 +102,7 @@ static int begin(struct remote *r, const char *host, const char *socket, double 
 	}
 	rc = begin_serving(r, ends[0], err);
 	if (rc)
-		reap(r->child);
+		child_end(r->child, PATIENCE_MS);
 	return rc;
 }
 
@@ -173,7 +112,7 @@ static int finish(struct remote *r)
 	mux_end(r->mux);
 	pthread_join(r->thread, NULL);
 	mux_free(r->mux);
-	int status = reap(r->child);
+	int status = child_end(r->child, PATIENCE_MS);
 	free(r);
 	return status;
 }

@@ -9,6 +9,9 @@
 
 struct ctl;
 
+typedef int verb_act(struct ctl *); /* returns the exit status */
+typedef void verb_print(struct ctl *, struct buf *, json_t *result);
+
 /* As the help shows them. */
 enum verb_group { VERB_GRAPH, VERB_RUNNING, VERB_LOOKING, VERB_FEEDING, VERB_REST };
 
@@ -28,10 +31,10 @@ struct verb {
 	const char *help;              /* more, or NULL */
 	const struct pt_param *params; /* ends with a row without a name; NULL: none */
 	enum verb_group group;
-	const char *method;       /* of the daemon, called where `run` is NULL */
-	int (*run)(struct ctl *); /* returns the exit status */
+	const char *method; /* of the daemon, called where `run` is NULL */
+	verb_act *run;
 	/* Without -j, which prints the result as it is; NULL: there is nothing to tell. */
-	void (*print)(struct ctl *, struct buf *, json_t *result);
+	verb_print *print;
 	int (*done)(struct ctl *, json_t *result); /* the exit status after that; NULL: 0 */
 };
 
@@ -47,24 +50,12 @@ struct argv verb_argv(const struct verb *);
 
 /* What verbs do that are more than a method, or print more than nothing; each in the file of its
    name, or of its noun. */
-int verb_add(struct ctl *), verb_apply(struct ctl *), verb_attach(struct ctl *),
-	verb_call(struct ctl *), verb_complete(struct ctl *), verb_create(struct ctl *),
-	verb_destroy(struct ctl *), verb_events(struct ctl *), verb_graph(struct ctl *),
-	verb_health(struct ctl *), verb_help(struct ctl *), verb_load(struct ctl *),
-	verb_log(struct ctl *), verb_proxy(struct ctl *), verb_recv(struct ctl *),
-	verb_remove(struct ctl *), verb_replace(struct ctl *), verb_run(struct ctl *),
-	verb_send(struct ctl *), verb_set(struct ctl *), verb_show(struct ctl *),
-	verb_stats(struct ctl *), verb_stop(struct ctl *), verb_tap(struct ctl *),
-	verb_unlink(struct ctl *), verb_wait(struct ctl *), verb_wireshark(struct ctl *);
-void print_call(struct ctl *, struct buf *, json_t *),
-	print_export(struct ctl *, struct buf *, json_t *),
-	print_health(struct ctl *, struct buf *, json_t *),
-	print_list(struct ctl *, struct buf *, json_t *),
-	print_load(struct ctl *, struct buf *, json_t *),
-	print_log(struct ctl *, struct buf *, json_t *),
-	print_notes(struct ctl *, struct buf *, json_t *),
-	print_types(struct ctl *, struct buf *, json_t *),
-	print_wait(struct ctl *, struct buf *, json_t *);
+extern verb_act verb_add, verb_apply, verb_attach, verb_call, verb_complete, verb_create,
+	verb_destroy, verb_events, verb_graph, verb_health, verb_help, verb_load, verb_log,
+	verb_proxy, verb_recv, verb_remove, verb_replace, verb_run, verb_send, verb_set, verb_show,
+	verb_stats, verb_stop, verb_tap, verb_unlink, verb_wait, verb_wireshark;
+extern verb_print print_call, print_export, print_graph, print_health, print_list, print_load,
+	print_log, print_notes, print_types, print_wait;
 
 /* The rows that go with every verb that changes a graph. */
 #define VERB_CHANGE_OPTIONS                                                                       \

@@ -2,6 +2,8 @@
 /* ptctl graph. */
 #include "base/error.h"
 #include "base/io.h"
+#include "base/json.h"
+#include "base/program.h"
 #include "ctl/ctl.h"
 #include "ctl/drawing.h"
 #include "ctl/out.h"
@@ -12,23 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int ask(struct ctl *ctl, const char *method, bool stats, json_t **result,
-               struct pt_error *err)
-{
-	json_t *params = ctl_engine(ctl);
-	if (stats)
-		json_object_set_new(params, "stats", json_true());
-	return ctl_call(ctl, method, params, result, err);
-}
-
-static int ask_dot(struct ctl *ctl, json_t **result, const char **dot, struct pt_error *err)
-{
-	int code = ask(ctl, "engine.graph", ctl_flag(ctl, "stats"), result, err);
-	*dot = code ? NULL : json_string_value(json_object_get(*result, "dot"));
-	return code || *dot ? code
-	                    : pt_fail(err, -PT_EINTERNAL, NULL, "the daemon's answer has no dot");
-}
-
 /* ---- files ---- */
 
 static int cannot_write(const char *path, int code, struct pt_error *err)
@@ -36,43 +21,28 @@ static int cannot_write(const char *path, int code, struct pt_error *err)
 	return pt_fail(err, -EIO, "output", "cannot write '%s': %s", path, error_words(code));
 }
 
-static int write_text(int out, const char *path, const char *text, struct pt_error *err)
-{
-	int code = io_write(out, text, strlen(text));
-	return code ? cannot_write(path, code, err) : 0;
-}
-
-static void become_dot(int in, const char *format, int out)
-{
-	char *option = must_printf("-T%s", format);
-	dup2(in, STDIN_FILENO);
-	dup2(out, STDOUT_FILENO);
-	execlp("dot", "dot", option, (char *)NULL);
-	_exit(127);
-}
-
 static int run_dot(const char *format, const char *path, int out, const char *text,
                    struct pt_error *err)
 {
 	int ends[2], status = 0;
+	pid_t child;
 	if (pipe2(ends, O_CLOEXEC))
 		return pt_fail(err, -errno, NULL, "cannot make a pipe: %s", error_words(errno));
-	pid_t child = fork();
-	if (child < 0)
-		return pt_fail(err, -errno, NULL, "cannot run dot: %s", error_words(errno));
-	if (!child)
-		become_dot(ends[0], format, out);
+	char dot[] = "dot", option[] = "-Tpng", *const argv[] = {dot, option, NULL};
+	memcpy(option + 2, format, 3);
+	const struct program_ends places = {.in = ends[0], .out = out, .more = -1};
+	int code = program_start(argv, &places, NULL, &child, err);
 	close(ends[0]);
-	io_write(ends[1], text, strlen(text));
+	if (!code)
+		io_write(ends[1], text, strlen(text));
 	close(ends[1]);
+	if (code) {
+		pt_hint(err, "install graphviz, or write '-o FILE.dot'");
+		return code;
+	}
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return pt_fail(err, -EIO, NULL,
-		               "cannot run 'dot'; install graphviz, or write '-o FILE.dot'");
-	return pt_fail(err, -EIO, NULL, "'dot' could not write '%s'", path);
+	return status ? pt_fail(err, -EIO, NULL, "'dot' could not write '%s'", path) : 0;
 }
 
 static int draw_file(const char *format, const char *path, const char *text, struct pt_error *err)
@@ -81,13 +51,13 @@ static int draw_file(const char *format, const char *path, const char *text, str
 	int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (out < 0)
 		return cannot_write(path, errno, err);
-	int code =
-		is_dot ? write_text(out, path, text, err) : run_dot(format, path, out, text, err);
-	if (close(out) && !code)
-		code = cannot_write(path, errno, err);
-	if (code && !is_dot)
+	int rc = is_dot ? io_write(out, text, strlen(text)) : 0;
+	int code = is_dot ? 0 : run_dot(format, path, out, text, err);
+	if (close(out) && !rc)
+		rc = -errno;
+	if (code)
 		unlink(path);
-	return code;
+	return rc && !code ? cannot_write(path, rc, err) : code;
 }
 
 static int write_picture(const char *path, const char *dot, struct pt_error *err)
@@ -106,36 +76,33 @@ static int write_picture(const char *path, const char *dot, struct pt_error *err
 static int draw(struct ctl *ctl, struct pt_error *err)
 {
 	json_t *shown = NULL, *stats = NULL;
-	int code = ask(ctl, "engine.show", false, &shown, err);
+	struct buf b = BUF_INIT;
+	int code = ctl_call(ctl, "engine.show", ctl_engine(ctl), &shown, err);
 	if (!code && ctl_flag(ctl, "stats"))
-		code = ask(ctl, "engine.stats", false, &stats, err);
-	if (!code) {
-		struct buf b = BUF_INIT;
+		code = ctl_call(ctl, "engine.stats", ctl_engine(ctl), &stats, err);
+	if (!code)
 		drawing_text(&b, shown, stats);
-		out_buf(&b);
-	}
+	out_buf(&b);
 	json_decref(shown);
 	json_decref(stats);
 	return code;
 }
 
+void print_graph(struct ctl *ctl, struct buf *b, json_t *result)
+{
+	if (!ctl_text(ctl, "output"))
+		buf_adds(b, text_of(result, "dot"));
+}
+
 int verb_graph(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	const char *path = ctl_text(ctl, "output"), *dot;
+	const char *path = ctl_text(ctl, "output");
 	json_t *result = NULL;
-	int code;
-	if (!path && !ctl->json && out_is_terminal()) {
-		code = draw(ctl, &err);
-	} else {
-		code = ask_dot(ctl, &result, &dot, &err);
-		if (!code && path)
-			code = write_picture(path, dot, &err);
-		else if (!code && !ctl->json)
-			out_print(dot, strlen(dot));
-	}
-	if (!code && ctl->json)
-		out_json(result);
-	json_decref(result);
-	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
+	if (!path && !ctl->json && out_is_terminal())
+		return draw(ctl, &err) ? ctl_refused(ctl, &err) : EXIT_DONE;
+	int code = ctl_call(ctl, "engine.graph", ctl_params(ctl), &result, &err);
+	if (!code && path)
+		code = write_picture(path, text_of(result, "dot"), &err);
+	return ctl_end(ctl, code, result, &err);
 }

@@ -208,7 +208,7 @@ static const struct pt_param stats_rows[] = {
 static const struct pt_param graph_rows[] = {
 	ENGINE,
 	{"stats", "With the states of blocks and the numbers of messages.", PT_KIND_BOOL,
-         .flags = PT_OPTION},
+         .flags = PT_OPTION | PT_SENT},
 	{"output", "Write a picture to this file, which ends in .svg, .png or .dot.", PT_KIND_PATH,
          .flags = PT_OPTION, .letter = 'o'},
 	{NULL},
@@ -395,7 +395,7 @@ const struct verb verbs[] = {
          "Low links are blue, high links purple and triggers red. Without -o it is drawn in text "
          "on a terminal, and printed in dot elsewhere. For .svg and .png, dot of the graphviz "
          "package is run.",
-         graph_rows, VERB_LOOKING, .run = verb_graph},
+         graph_rows, VERB_LOOKING, .run = verb_graph, .print = print_graph},
 	{"health", "tell what does not run as it should",
          "Prints a line for each fault: an engine that should run and does not, one that is not as "
          "its file says, a block that has failed. The exit status is 1 if there is any, else 0.",

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A program that works for this process, and ends with it. */
+#include "ctl/child.h"
+
+#include "base/error.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* `started` is closed by exec, or told why there was none. */
+static void become(char *const *argv, int in, int out, bool apart, int started, pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(1);
+	if (apart)
+		setpgid(0, 0);
+	dup2(in, STDIN_FILENO);
+	dup2(out, STDOUT_FILENO);
+	signal(SIGINT, apart ? SIG_DFL : SIG_IGN);
+	signal(SIGPIPE, SIG_DFL);
+	execvp(argv[0], argv);
+	int error = errno;
+	if (write(started, &error, sizeof error) < 0)
+		_exit(1);
+	_exit(127);
+}
+
+int child_start(char *const *argv, int in, int out, bool apart, pid_t *pid, struct pt_error *err)
+{
+	int started[2], error = 0;
+	pid_t parent = getpid();
+	if (pipe2(started, O_CLOEXEC))
+		return pt_fail(err, -errno, NULL, "cannot run '%s': %s", argv[0],
+		               error_words(errno));
+	*pid = fork();
+	if (!*pid)
+		become(argv, in, out, apart, started[1], parent);
+	if (*pid < 0)
+		error = errno;
+	close(started[1]);
+	while (*pid > 0 && read(started[0], &error, sizeof error) < 0 && errno == EINTR)
+		;
+	close(started[0]);
+	if (!error)
+		return 0;
+	if (*pid > 0)
+		waitpid(*pid, NULL, 0);
+	*pid = 0;
+	return pt_fail(err, -error, NULL, "cannot run '%s': %s", argv[0], error_words(error));
+}
+
+int child_end(pid_t pid, int patience_ms)
+{
+	int status = 0, pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	static const int signals[] = {SIGTERM, SIGKILL};
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		struct pollfd ended = {pidfd, POLLIN, 0};
+		if (pidfd >= 0 && poll(&ended, 1, patience_ms) > 0)
+			break;
+		kill(pid, signals[i]);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pidfd >= 0)
+		close(pidfd);
+	return status;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A program that works for this process, and ends with it. */
+#ifndef CTL_CHILD_H
+#define CTL_CHILD_H
+
+#include <pipetool/error.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Starts argv[0], looked up in $PATH, on these two. It gets SIGTERM when this process ends, however
+   that happens; Ctrl-C is not for it: `apart` it is in a group of its own, else it ignores that. */
+int child_start(char *const *argv, int in, int out, bool apart, pid_t *, struct pt_error *);
+
+/* Waits so long for its end, then again after SIGTERM, then kills it. Returns its status. */
+int child_end(pid_t, int patience_ms);
+
+#endif
