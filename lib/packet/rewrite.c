@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
 /*
  * A change from m to m' adds ~m + m' to a sum (RFC 1624, equation 3), by the words of the header
  * that the field touches: its place in them, odd or even, then needs no care.
@@ -169,9 +171,19 @@ static bool has_pseudo(const struct patch *p, const struct checksum *sum)
 		checksum_pseudo(p->bytes, p->view, &p->ends, sum) + sum_minus(p->pseudo));
 }
 
-/* All but TCP's and UDP's that are not left to the card. Out of the way of those. */
-__attribute__((noinline)) static void amend_rare(struct patch *p, uint8_t *field)
+/* All but TCP's and UDP's that are not left to the card. Out of the way of those, whose patch is in
+   registers as long as nobody is given its address. */
+__attribute__((noinline)) static void amend_rare(uint8_t *bytes, const struct packet_view *view,
+                                                 uint64_t pseudo, uint64_t transport,
+                                                 uint32_t source, uint32_t destination, bool there)
 {
+	const struct patch patch = {.bytes = bytes,
+	                            .view = view,
+	                            .pseudo = pseudo,
+	                            .transport = transport,
+	                            .ends = {source, destination, there}},
+			   *p = &patch;
+	uint8_t *field = bytes + view->checksum;
 	struct checksum sum;
 	if (!checksum_find(p->bytes, p->view, &sum))
 		return;
@@ -185,7 +197,7 @@ __attribute__((noinline)) static void amend_rare(struct patch *p, uint8_t *field
 	amend(field, p->transport + (has_pseudo(p, &sum) ? p->pseudo : 0), sum.kind->zero_is_none);
 }
 
-static inline void amend_transport(struct patch *p)
+ALWAYS_INLINE void amend_transport(const struct patch *p)
 {
 	uint8_t *field = p->bytes + p->view->checksum;
 	bool udp = p->view->ip_proto == PROTO_UDP, tcp = p->view->ip_proto == PROTO_TCP;
@@ -193,12 +205,13 @@ static inline void amend_transport(struct patch *p)
 	if (!p->view->checksum || !(p->transport + p->pseudo))
 		return;
 	if ((!tcp && !udp) || (p->ends.there && may_be_offloaded(p, field)))
-		amend_rare(p, field);
+		amend_rare(p->bytes, p->view, p->pseudo, p->transport, p->ends.source,
+		           p->ends.destination, p->ends.there);
 	else
 		amend(field, p->transport + p->pseudo, udp);
 }
 
-static inline bool finish(struct patch *p)
+ALWAYS_INLINE bool finish(const struct patch *p)
 {
 	if (p->header)
 		sum_amend(p->bytes + p->view->offset[PACKET_IP] + 10, p->header);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From a link's header to the network layer, and what is no IP there. */
+#include "packet/checksum.h"
 #include "packet/walk.h"
 
 #include <string.h>
@@ -130,16 +131,14 @@ void walk_ppp(struct walk *w, uint32_t at, uint32_t end)
 bool walk_is_ip(const struct walk *w, uint32_t at, uint32_t end)
 {
 	const uint8_t *header = w->bytes + at;
-	uint32_t left = walk_left(at, end), sum = 0;
+	uint32_t left = walk_left(at, end);
 
 	if (left >= IP6_SIZE && header[0] >> 4 == 6)
 		return be16(header + 4) + (uint32_t)IP6_SIZE <= left || walk_is_cut(w, end);
 	if (left < IP_SIZE || header[0] >> 4 != 4)
 		return false;
 	uint32_t size = (header[0] & 15) * 4u;
-	for (uint32_t i = 0; size <= left && i < size; i += 2)
-		sum += be16(header + i);
-	return size >= IP_SIZE && (size > left || sum % 0xffff == 0);
+	return size >= IP_SIZE && (size > left || sum_is_zero(sum_bytes(header, size)));
 }
 
 bool walk_is_frame(const struct walk *w, uint32_t at, uint32_t end)

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Protocols over IP that hold addresses in simple places: VRRP, SCTP, mobility. */
+#include "packet/checksum.h"
 #include "packet/walk.h"
 
 #include <string.h>
 
 /* ---- VRRP: RFC 3768, 5798; CARP, which has its number ---- */
-
-static bool sums_up(const uint8_t *at, uint32_t size)
-{
-	uint32_t sum = 0;
-	for (uint32_t i = 0; i < size; i++)
-		sum += i % 2 ? at[i] : (uint32_t)at[i] << 8;
-	return sum && sum % 0xffff == 0;
-}
 
 void walk_vrrp(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *net)
 {
@@ -29,7 +22,7 @@ void walk_vrrp(struct walk *w, uint32_t at, uint32_t end, const struct walk_net 
 		return;
 	unsigned size = net->version == 6 ? 16 : 4;
 	uint32_t stop = at + 8 + header[3] * size;
-	bool plain = header[0] >> 4 == 2 || sums_up(header, left);
+	bool plain = header[0] >> 4 == 2 || sum_is_zero(sum_bytes(header, left));
 	walk_addresses(w, at + 8, stop < end ? stop : end, size);
 	if (stop < end)
 		walk_payload(w, stop, end); /* a password, of version 2 */
