@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A list of holdings, and a thread that tells the service manager what changes about it. */
+/* A list of holdings, and of what is stored for each. */
 #include "daemon/store.h"
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/thread.h"
+#include "daemon/fdstore.h"
 #include "engine/carry.h"
 #include "engine/carry_record.h"
 #include "engine/ring.h"
@@ -22,7 +22,6 @@
 #include <uv.h>
 
 #define PREFIX      "keep/"
-#define BARRIER_US  2000000
 #define NUMBER_MAX  1000000000u
 #define COMPLAIN_NS 60000000000u
 
@@ -47,25 +46,10 @@ struct holding {
 	size_t count;
 };
 
-/* To be told to the service manager: to keep a descriptor (and to close our copy), to let one go,
-   or, without a name, to say that all this was done. */
-struct command {
-	struct command *next;
-	uint64_t number;
-	char *name;
-	int fd;
-};
-
 struct store {
 	pthread_mutex_t lock;
-	pthread_cond_t work, done;
-	pthread_t thread;
-	struct command *first, **last;
-	uint64_t asked, settled; /* the last command that is, and that was told */
-	bool ending, failed;
+	struct fdstore *fds;
 	uint64_t complained_ns; /* when it was said that there is no more room; 0: never */
-	uint64_t removed,
-		confirmed; /* the last command that lets go; the last that is done for sure */
 	size_t stored, stored_max;
 	struct holding *holdings;
 };
@@ -75,89 +59,7 @@ bool store_is_name(const char *name)
 	return !strncmp(name, PREFIX, strlen(PREFIX));
 }
 
-/* ---- the thread ---- */
-
-static int tell(const struct command *c)
-{
-	if (!c->name)
-		return sd_notify_barrier(0, BARRIER_US);
-	char *text = must_printf(c->fd >= 0 ? "FDSTORE=1\nFDPOLL=0\nFDNAME=%s"
-	                                    : "FDSTOREREMOVE=1\nFDNAME=%s",
-	                         c->name);
-	int rc = c->fd >= 0 ? sd_pid_notify_with_fds(0, 0, text, &c->fd, 1) : sd_notify(0, text);
-	free(text);
-	return rc;
-}
-
-static void command_free(struct command *c)
-{
-	if (c->fd >= 0)
-		close(c->fd);
-	free(c->name);
-	free(c);
-}
-
-static struct command *next_command(struct store *k)
-{
-	while (!k->first && !k->ending)
-		pthread_cond_wait(&k->work, &k->lock);
-	struct command *c = k->first;
-	if (c)
-		k->first = c->next;
-	if (!k->first)
-		k->last = &k->first;
-	return c;
-}
-
-static void *run(void *arg)
-{
-	struct store *k = arg;
-	pthread_mutex_lock(&k->lock);
-	for (struct command *c; (c = next_command(k));) {
-		pthread_mutex_unlock(&k->lock);
-		int rc = tell(c);
-		bool news = rc < 0 && !k->failed;
-		uint64_t number = c->number;
-		if (news)
-			log_warning("the service manager does not keep what engines leave: %s",
-			            error_words(rc));
-		command_free(c);
-		pthread_mutex_lock(&k->lock);
-		k->failed |= news;
-		k->settled = number;
-		pthread_cond_broadcast(&k->done);
-	}
-	pthread_mutex_unlock(&k->lock);
-	return NULL;
-}
-
-/* [locked, as all below that is not public] Takes the name and the descriptor. */
-static void ask(struct store *k, char *name, int fd)
-{
-	struct command *c = must_calloc(1, sizeof *c);
-	*c = (struct command){.number = ++k->asked, .name = name, .fd = fd};
-	*k->last = c;
-	k->last = &c->next;
-	pthread_cond_signal(&k->work);
-}
-
-/* Takes back what was not told yet, so that nothing piles up while the service manager is slow. */
-static bool unask_store(struct store *k, const char *name)
-{
-	for (struct command **at = &k->first; *at; at = &(*at)->next) {
-		struct command *c = *at;
-		if (c->fd < 0 || strcmp(c->name, name))
-			continue;
-		*at = c->next;
-		if (!c->next)
-			k->last = at;
-		command_free(c);
-		return true;
-	}
-	return false;
-}
-
-/* ---- holdings ---- */
+/* ---- holdings: [locked, as all below that is not public] ---- */
 
 static struct holding *find(struct store *k, const char *engine, const char *block)
 {
@@ -202,20 +104,14 @@ static bool put_in(struct store *k, const struct holding *h, unsigned number, in
 		return false;
 	}
 	k->stored++;
-	ask(k, name_of(h, number), fd);
+	fdstore_put(k->fds, name_of(h, number), fd);
 	return true;
 }
 
 static void let_go(struct store *k, const struct holding *h, unsigned number)
 {
-	char *name = name_of(h, number);
 	k->stored--;
-	if (unask_store(k, name)) {
-		free(name);
-		return;
-	}
-	ask(k, name, -1);
-	k->removed = k->asked;
+	fdstore_remove(k->fds, name_of(h, number));
 }
 
 static void item_fini(struct item *item)
@@ -436,17 +332,8 @@ void store_sweep(struct store *k)
 
 void store_settle(struct store *k)
 {
-	if (!k)
-		return;
-	pthread_mutex_lock(&k->lock);
-	if (k->removed > k->confirmed) {
-		ask(k, NULL, -1);
-		uint64_t until = k->asked;
-		while (k->settled < until)
-			pthread_cond_wait(&k->done, &k->lock);
-		k->confirmed = until;
-	}
-	pthread_mutex_unlock(&k->lock);
+	if (k)
+		fdstore_settle(k->fds);
 }
 
 /* ---- what was carried over ---- */
@@ -636,14 +523,6 @@ static size_t room(void)
 	return value > 0 ? (size_t)value : 0;
 }
 
-static void store_clear(struct store *k)
-{
-	pthread_mutex_destroy(&k->lock);
-	pthread_cond_destroy(&k->work);
-	pthread_cond_destroy(&k->done);
-	free(k);
-}
-
 int store_new(struct store **out, struct pt_error *err)
 {
 	size_t most = room();
@@ -652,15 +531,12 @@ int store_new(struct store **out, struct pt_error *err)
 		return 0;
 	struct store *k = must_calloc(1, sizeof *k);
 	k->stored_max = most;
-	k->last = &k->first;
-	pthread_mutex_init(&k->lock, NULL);
-	pthread_cond_init(&k->work, NULL);
-	pthread_cond_init(&k->done, NULL);
-	int rc = thread_start("the thread that keeps descriptors", 0, run, k, &k->thread, err);
+	int rc = fdstore_new(&k->fds, err);
 	if (rc) {
-		store_clear(k);
+		free(k);
 		return rc;
 	}
+	pthread_mutex_init(&k->lock, NULL);
 	pthread_mutex_lock(&k->lock);
 	find_all(k);
 	pthread_mutex_unlock(&k->lock);
@@ -672,14 +548,11 @@ void store_free(struct store *k)
 {
 	if (!k)
 		return;
-	pthread_mutex_lock(&k->lock);
-	k->ending = true;
-	pthread_cond_signal(&k->work);
-	pthread_mutex_unlock(&k->lock);
-	pthread_join(k->thread, NULL);
+	fdstore_free(k->fds);
 	for (struct holding *h; (h = k->holdings);) {
 		k->holdings = h->next;
 		free_holding(h);
 	}
-	store_clear(k);
+	pthread_mutex_destroy(&k->lock);
+	free(k);
 }
