@@ -6,14 +6,20 @@ struct filter {
 	struct pt_func *f, *filter; /* one of them */
 };
 
-static struct pt_msg *act(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
 {
-	const struct filter *f = pt_state(b);
-	int passes = pt_test(b, f->f ? f->f : f->filter, m);
-	if (passes > 0)
-		return m;
-	pt_drop(b, m, passes < 0 ? "error" : "filtered");
-	return NULL;
+	struct filter *s = pt_state(b);
+	struct pt_func *f = s->f ? s->f : s->filter;
+	unsigned left = 0;
+	for (unsigned i = 0; i < count; i++) {
+		int passes = pt_test(b, f, messages[i]);
+		if (passes > 0)
+			messages[left++] = messages[i];
+		else
+			pt_drop(b, messages[i], passes < 0 ? "error" : "filtered");
+	}
+	pt_send_many(b, canal, messages, left);
 }
 
 /* clang-format off */
@@ -49,7 +55,7 @@ static const struct pt_type filter_drain = {
 	.routes = PT_STRAIGHT,
 	.params = params,
 	.size = sizeof(struct filter),
-	.act = act,
+	.push_many = push_many,
 };
 
 PT_TYPES(filter_drain, &filter_drain);

@@ -6,10 +6,17 @@ struct transform {
 	struct pt_func *f;
 };
 
-static struct pt_msg *act(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
 {
-	const struct transform *t = pt_state(b);
-	return pt_transform(b, t->f, m);
+	struct transform *t = pt_state(b);
+	unsigned left = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_msg *m = pt_transform(b, t->f, messages[i]);
+		if (m)
+			messages[left++] = m;
+	}
+	pt_send_many(b, canal, messages, left);
 }
 
 static const struct pt_type transform_drain = {
@@ -39,7 +46,7 @@ static const struct pt_type transform_drain = {
                                              .flags = PT_REQUIRED | PT_LIVE},
                                             {NULL}},
 	.size = sizeof(struct transform),
-	.act = act,
+	.push_many = push_many,
 };
 
 PT_TYPES(transform_drain, &transform_drain);

@@ -60,6 +60,9 @@ struct pt_block {
 	bool single;            /* see order.h */
 	bool gathering;         /* sends are collected until push has seen the whole vector */
 	unsigned char trigger_depth;
+	signed char acted_exit; /* of what act has returned in this vector: */
+	unsigned acted_count;
+	struct pt_msg **acted;
 	struct tap *taps, *entry_taps; /* see tap.h */
 	struct counters count;
 

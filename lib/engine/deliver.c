@@ -90,8 +90,24 @@ static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messag
 	}
 }
 
+static void send_many(struct pt_block *, enum pt_canal, struct pt_msg **, unsigned count);
+
+/* What act has returned until now. */
+static void deliver_acted(struct pt_block *b)
+{
+	unsigned count = b->acted_count;
+	if (!count)
+		return;
+	b->acted_count = 0;
+	if (b->acted_exit < 0)
+		pt_done_many(b, b->acted, count);
+	else
+		send_many(b, (enum pt_canal)b->acted_exit, b->acted, count);
+}
+
 void deliver_gathered(struct pt_block *b)
 {
+	deliver_acted(b);
 	unsigned count = b->gathered_count;
 	if (!count)
 		return;
@@ -102,14 +118,22 @@ void deliver_gathered(struct pt_block *b)
 	leave(b, b->gathered_canal, b->gathered, count, bytes);
 }
 
-static void act(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+/* What comes back meanwhile, by a trigger, has an array of its own. */
+static void act_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                     unsigned count)
 {
-	int exit = b->passes[canal];
-	m = b->type->act(b, canal, m);
-	if (m && exit < 0)
-		pt_done(b, m);
-	else if (m)
-		pt_send(b, (enum pt_canal)exit, m);
+	struct pt_msg **before = b->acted;
+	signed char exit_before = b->acted_exit;
+	b->acted = messages;
+	b->acted_exit = b->passes[canal];
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_msg *m = b->type->act(b, canal, messages[i]);
+		if (m)
+			messages[b->acted_count++] = m;
+	}
+	deliver_acted(b);
+	b->acted = before;
+	b->acted_exit = exit_before;
 }
 
 static void push_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -117,7 +141,7 @@ static void push_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 {
 	b->gathering = count > 1;
 	for (unsigned i = 0; i < count; i++)
-		(b->type->act ? act : b->type->push)(b, canal, messages[i]);
+		b->type->push(b, canal, messages[i]);
 	b->gathering = false;
 	deliver_gathered(b);
 }
@@ -154,6 +178,8 @@ void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, 
 				refuse(b, messages, count);
 			else if (b->type->push_many)
 				b->type->push_many(b, canal, messages, count);
+			else if (b->type->act)
+				act_each(b, canal, messages, count);
 			else
 				push_each(b, canal, messages, count);
 			return;
@@ -188,6 +214,7 @@ void pt_send(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 		b->count.held--;
 	}
 	if (!b->gathering) {
+		deliver_acted(b);
 		leave(b, canal, &m, 1, m->length);
 		return;
 	}
@@ -197,9 +224,9 @@ void pt_send(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 	b->gathered[b->gathered_count++] = m;
 }
 
-void pt_send_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, unsigned count)
+static void send_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
 {
-	deliver_gathered(b);
 	while (count) {
 		unsigned n = count < VECTOR_MAX ? count : VECTOR_MAX;
 		uint64_t bytes = 0;
@@ -215,6 +242,12 @@ void pt_send_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messa
 		messages += n;
 		count -= n;
 	}
+}
+
+void pt_send_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, unsigned count)
+{
+	deliver_gathered(b);
+	send_many(b, canal, messages, count);
 }
 
 void pt_trigger(struct pt_block *b)
