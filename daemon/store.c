@@ -349,7 +349,7 @@ static struct pt_carry *carry_from(struct holding *h)
 	struct pt_carry *carry = carry_new(PT_FOR_RESTART);
 	if (h->damaged)
 		carry_set_damaged(carry);
-	const char *at = records.data, *end = at + records.length;
+	const char *at = records.data, *end = at ? at + records.length : NULL;
 	for (; at && (at = carry_record_next(at, end, &r, &key)); at += r.length) {
 		if (r.kind == CARRY_BYTES && !h->damaged)
 			pt_carry_bytes(carry, key, at, r.length);

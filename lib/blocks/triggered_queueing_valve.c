@@ -22,22 +22,23 @@ struct valve {
 		unsigned first, used;
 		size_t known; /* messages in all of them */
 	} ages;
+	double close_after_s;
+	/* Where it closes by itself, since the last trigger. */
+	struct closing {
+		bool due;
+		int64_t from_ns;   /* the time of the first packet that has one; 0: none has come */
+		uint64_t until_ns; /* and then the clock counts */
+	} closing;
+	struct pt_timer timer;
 };
 
 static const struct pt_carried carries[] = {
 	{"open", PT_CARRY_BOOL(struct valve, open), .flags = PT_SHOWN},
 	{"queue", PT_CARRY_QUEUE(struct valve, queue)},
 	{"ages", PT_CARRY_BYTES(struct valve, ages), .flags = PT_ALIVE},
+	{"closing", PT_CARRY_BYTES(struct valve, closing)},
 	{NULL},
 };
-
-static void start(struct pt_block *b)
-{
-	struct valve *v = pt_state(b);
-	if (!pt_goes_on(b))
-		v->open = v->start_state;
-	pt_ready(b, v->open && v->queue.count);
-}
 
 /* ---- ages ---- */
 
@@ -150,19 +151,6 @@ static void wait(struct pt_block *b, struct valve *v, enum pt_canal canal, struc
 	pt_full(b, true);
 }
 
-static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
-{
-	struct valve *v = pt_state(b);
-	if (v->open && v->queue.count)
-		release(b, v, false);
-	if (!v->open)
-		hold(b, v, canal, m);
-	else if (v->queue.count)
-		wait(b, v, canal, m);
-	else
-		pt_send(b, canal, m);
-}
-
 /* What waits in the open valve for a full sink holds the sources back whatever `overflow` says. */
 static void changed(struct pt_block *b)
 {
@@ -171,10 +159,78 @@ static void changed(struct pt_block *b)
 		pt_queue_changed(b, &v->queue, v->limit, (enum pt_overflow)v->overflow);
 }
 
+/* ---- closing by itself ---- */
+
+static void close_valve(struct pt_block *b)
+{
+	struct valve *v = pt_state(b);
+	v->open = v->closing.due = false;
+	changed(b);
+	pt_carry_changed(b);
+}
+
+static void on_timer(struct pt_block *b)
+{
+	const struct valve *v = pt_state(b);
+	if (v->closing.due && !v->closing.from_ns && !v->queue.count)
+		close_valve(b);
+}
+
+static void close_later(struct pt_block *b, struct valve *v)
+{
+	uint64_t until_ns = pt_now(b) + (uint64_t)(v->close_after_s * 1e9);
+	v->closing = (struct closing){.due = true, .until_ns = until_ns};
+	pt_timer_at(b, &v->timer, until_ns, on_timer);
+}
+
+/* Not before what was held is through: nothing of it may stay behind. */
+static void close_if_over(struct pt_block *b, struct valve *v, const struct pt_msg *m)
+{
+	struct closing *c = &v->closing;
+	if (!c->due || v->queue.count)
+		return;
+	if (m->time_ns && !c->from_ns) {
+		c->from_ns = m->time_ns;
+		pt_carry_changed(b);
+	}
+	bool over = m->time_ns ? (double)(m->time_ns - c->from_ns) > v->close_after_s * 1e9
+	                       : !c->from_ns && pt_now(b) > c->until_ns;
+	if (over)
+		close_valve(b);
+}
+
+static void start(struct pt_block *b)
+{
+	struct valve *v = pt_state(b);
+	if (!pt_goes_on(b))
+		v->open = v->start_state;
+	if (pt_goes_on(b) && v->closing.due && !v->closing.from_ns)
+		pt_timer_at(b, &v->timer, v->closing.until_ns, on_timer);
+	if (!pt_goes_on(b))
+		v->closing.due = false;
+	pt_ready(b, v->open && v->queue.count);
+}
+
+static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	struct valve *v = pt_state(b);
+	if (v->open && v->queue.count)
+		release(b, v, false);
+	close_if_over(b, v, m);
+	if (!v->open)
+		hold(b, v, canal, m);
+	else if (v->queue.count)
+		wait(b, v, canal, m);
+	else
+		pt_send(b, canal, m);
+}
+
 static void trigger(struct pt_block *b)
 {
 	struct valve *v = pt_state(b);
-	v->open = !v->open;
+	v->open = v->close_after_s > 0 || !v->open;
+	if (v->close_after_s > 0)
+		close_later(b, v);
 	changed(b);
 	pt_carry_changed(b);
 	pt_trigger(b);
@@ -204,10 +260,10 @@ static const struct pt_type triggered_queueing_valve = {
 	.help = "Every trigger opens the closed valve and closes the open one, and is passed on; "
 		"then an "
 		"opened valve releases what it has held, in order, each message on its own "
-		"canal, "
-		"as fast as the sinks take it. With overflow='drop-oldest' it is a flight "
+		"canal, as fast as the sinks take it. With overflow='drop-oldest' it is a flight "
 		"recorder: it holds the last `limit` bytes, of which each message costs 56 more, "
-		"and of these, with `seconds`, only what came to it in the last so many.",
+		"and of these, with `seconds`, only what came to it in the last so many; with "
+		"close_after=10 it closes again ten seconds behind the trigger.",
 	.picture = "     +-------^-------+\n"
 		   "  >>-|-[pass/queue]--|->>\n"
 		   "     |       |       |\n"
@@ -238,6 +294,12 @@ static const struct pt_type triggered_queueing_valve = {
 			{"seconds",
                          "Drops what has waited longer, to within a fiftieth; 0: keeps it.",
                          PT_SECONDS(struct valve, seconds), "0", .flags = PT_LIVE, .max = 1e6},
+			{"close_after",
+                         "A trigger only opens, and the valve closes by itself so long after the "
+                         "last one: by the packets' times, counted from the first behind the "
+                         "trigger, or by the clock while none has one.",
+                         PT_SECONDS(struct valve, close_after_s), "None", .flags = PT_LIVE,
+                         .max = 1e6},
 			{NULL}},
 	.carries = carries,
 	.size = sizeof(struct valve),

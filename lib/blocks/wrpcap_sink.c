@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/moment.h"
 #include "capture/capture.h"
 #include "capture/rotate.h"
 #include <errno.h>
@@ -30,6 +31,7 @@ struct wrpcap_sink {
 	bool gz, append;
 	struct rotate rotate;
 	double retry_s;
+	int plain_link_type;
 
 	struct capture_writer *writer;
 	uint64_t begun_ns;
@@ -381,10 +383,24 @@ static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **m
 	return count;
 }
 
+/* What is no packet becomes one of now. */
+static void make_packets(const struct wrpcap_sink *s, struct pt_msg **messages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (pt_msg_is_packet(messages[i]) || pt_msg_own(&messages[i]))
+			continue;
+		messages[i]->link_type = (uint16_t)s->plain_link_type;
+		if (!messages[i]->time_ns)
+			messages[i]->time_ns = moment_now();
+	}
+}
+
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
                       unsigned count)
 {
 	struct wrpcap_sink *s = pt_state(b);
+	if (s->plain_link_type >= 0)
+		make_packets(s, messages, count);
 	for (unsigned at = 0; at < count;) {
 		if (rotates(s))
 			rotate_if_due(b, s);
@@ -501,6 +517,9 @@ static const struct pt_param params[] = {
 	 .choices = pack_words},
 	{"retry_s", "After a failed write, how often to try to go on behind the last whole packet; "
 	 "None: does not.", PT_SECONDS(struct wrpcap_sink, retry_s), .fallback = "None", .max = 1e6},
+	{"plain_linktype", "The link type of messages that are no packets, which are written as "
+	 "packets of now. None: as linktype says, and without that they are dropped.",
+	 PT_LINKTYPE(struct wrpcap_sink, plain_link_type), .fallback = "None"},
 	{NULL},
 };
 /* clang-format on */

@@ -132,6 +132,31 @@ START_TEST(seconds_go_with_a_limit_and_none_is_missing_between)
 }
 END_TEST
 
+START_TEST(a_valve_closes_by_itself_behind_the_last_trigger)
+{
+	struct rig *r = rig("TriggeredQueueingValve", "False, close_after=10");
+	push(r, LOW, "a");
+	fire(r);
+	expect_trigger(r);
+	expect(r, LOW, "a");
+	pass_time(r, 9);
+	push(r, LOW, "b");
+	expect(r, LOW, "b");
+	fire(r); /* makes it longer */
+	expect_trigger(r);
+	pass_time(r, 9);
+	push(r, LOW, "c");
+	expect(r, LOW, "c");
+	pass_time(r, 1.1);
+	push(r, LOW, "d");
+	expect_nothing(r);
+	fire(r);
+	expect_trigger(r);
+	expect(r, LOW, "d");
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(a_flight_recorder_keeps_the_newest)
 {
 	struct rig *r = rig("TriggeredQueueingValve", "False, limit=200");
@@ -321,7 +346,8 @@ UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes, or_afte
            a_queueing_valve_passes_the_trigger_on_and_then_releases,
            a_valve_releases_no_more_than_the_sink_takes,
            a_valve_that_closes_holds_nobody_back_for_what_waited_in_it,
-           a_flight_recorder_keeps_the_newest, a_flight_recorder_keeps_the_last_seconds,
+           a_valve_closes_by_itself_behind_the_last_trigger, a_flight_recorder_keeps_the_newest,
+           a_flight_recorder_keeps_the_last_seconds,
            seconds_go_with_a_limit_and_none_is_missing_between, a_switch_changes_the_exit,
            a_trigger_back_acts_on_the_next_message,
            a_trigger_that_feeds_itself_is_bounded_and_counted, each_trigger_is_a_sign_of_life,

@@ -610,3 +610,16 @@ def test_a_sink_goes_on_behind_what_is_there_when_the_disk_has_room_again(daemon
 def test_a_pace_that_is_none(daemon, more, words):
     refused = daemon.ptctl("create", "e", f"RdpcapSource('x', {more}) > Sink()")
     assert refused.code == 1 and words in refused.err, refused
+
+
+def test_what_is_no_packet_may_become_one(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", [(b"p" * 60, 5 * 10 ** 9)])
+    text = b"t" * 60
+    daemon.create("e", f'''f = CLIFeeder(); r = RdpcapSource("{source}"); w = WrpcapSink("{tmp_path}/out.pcap",
+        plain_linktype=1); r > w; f > w''')
+    eventually(lambda: daemon.client().stats("e", "w")["out"] == 1)
+    daemon.ok("send", "e.f", text.decode())
+    daemon.ok("stop", "e")
+    (packet, then, _), (made, now, length) = makers.read(tmp_path / "out.pcap")
+    assert (packet, then) == (b"p" * 60, 5 * 10 ** 9) and made == text and length == 60
+    assert now > 1_700_000_000 * 10 ** 9

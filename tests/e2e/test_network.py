@@ -1026,6 +1026,21 @@ def test_a_flight_recorder_writes_what_was_before_the_trigger(daemon, rpc, tmp_p
     assert rpc.stats("e")["unexplained"] == 0
 
 
+def test_a_flight_recorder_closes_again_by_the_packets_times(daemon, rpc, tmp_path):
+    """A packet a microsecond; a second alarm makes it longer."""
+    source = numbered(tmp_path / "in.pcap", 20_000, 9_000)
+    data = bytearray(source.read_bytes())
+    at = 24 + 9_030 * (16 + SIZE) + 16 + 36
+    data[at:at + 2] = struct.pack(">H", 9)
+    source.write_bytes(data)
+    daemon.create("e", f'''r = RdpcapSource("{source}"); d = TriggerDrain("bpf 'udp dst port 9'")
+        v = TriggeredQueueingValve(start_state=False, limit={100 * (SIZE + 56)}, close_after=0.00005)
+        w = WrpcapSink("{tmp_path}/out.pcap"); r > d > v > w; d ^ v''')
+    daemon.finish("e", 60)
+    assert numbers(tmp_path / "out.pcap") == list(range(9_000 - 100, 9_030 + 50 + 1))
+    assert rpc.stats("e")["unexplained"] == 0
+
+
 def test_a_recorder_releases_no_faster_than_its_sink_takes(daemon, rpc, tmp_path):
     """More than any sink would keep; the reader is slow, and traffic goes on meanwhile."""
     limit = (40 if sanitized() else 80) * MIB
