@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/writer.h"
+#include "daemon/bound.h"
 #include "daemon/catalog.h"
 #include "daemon/journald.h"
 #include <inttypes.h>
@@ -25,7 +26,7 @@ struct console {
 	bool is_journal, is_log; /* the same file as the log, and no terminal */
 	bool pushed;             /* and not heard of yet */
 	bool broken;             /* a write failed: nothing more is written */
-	uint64_t dropped;
+	struct bound bound;
 };
 
 static void progress(void *arg)
@@ -37,10 +38,10 @@ static void progress(void *arg)
 
 static void tell_dropped(struct console *c)
 {
-	if (c->dropped)
+	uint64_t dropped;
+	if (bound_opens(&c->bound, writer_pending(c->writer), CONSOLE_WAITING_MAX, &dropped))
 		log_warning("standard output is read again; %" PRIu64 " texts were dropped",
-		            c->dropped);
-	c->dropped = 0;
+		            dropped);
 }
 
 static void look_for_error(struct console *c)
@@ -59,7 +60,7 @@ static void progressed(struct pt_letter *letter)
 	atomic_store(&c->posted, false);
 	c->pushed = false;
 	look_for_error(c);
-	if (!c->broken && writer_pending(c->writer) < CONSOLE_WAITING_MAX / 2)
+	if (!c->broken)
 		tell_dropped(c);
 	console_push(c);
 }
@@ -131,14 +132,18 @@ static int send_entries(void *arg, const void *bytes, size_t length, enum writer
 
 /* ---- adding ---- */
 
-static void drop(struct console *c)
+/* So many bytes more; what is dropped first is told of. */
+static bool takes(struct console *c, size_t more)
 {
 	static const struct log_about about = {.event = CATALOG_TEXT_DROPPED};
-	if (!c->dropped)
+	bool full = c->bound.full;
+	if (bound_takes(&c->bound, writer_pending(c->writer), more, CONSOLE_WAITING_MAX))
+		return true;
+	if (!full)
 		log_about(&about, LOG_LEVEL_WARNING,
 		          "standard output is not read as fast as the engines print; text is "
 		          "dropped");
-	c->dropped++;
+	return false;
 }
 
 static size_t label_length(const struct label *label)
@@ -160,17 +165,13 @@ void console_write(struct console *c, const char *engine, const char *block, con
 {
 	struct label label = {(uint32_t)strlen(engine) + 1, (uint32_t)strlen(block) + 1, 0};
 	size_t before = c->is_journal || c->is_log ? label_length(&label) : 0;
-	if (c->broken)
+	if (c->broken || !takes(c, before + length))
 		return;
-	if (c->dropped || writer_pending(c->writer) + before + length > CONSOLE_WAITING_MAX) {
-		drop(c);
-		return;
-	}
 	while (length) {
 		size_t part = length < PIECE - before ? length : PIECE - before;
 		uint8_t *room = writer_room(c->writer, before + part);
 		if (!room) {
-			drop(c);
+			takes(c, CONSOLE_WAITING_MAX + 1);
 			return;
 		}
 		label.text_length = (uint32_t)part;
@@ -194,7 +195,7 @@ void console_push(struct console *c)
 
 bool console_is_behind(const struct console *c)
 {
-	return c->dropped || c->broken;
+	return c->bound.full || c->broken;
 }
 
 bool console_idle(const struct console *c)

@@ -3,6 +3,7 @@
 #include "daemon/listener.h"
 
 #include "base/buf.h"
+#include "daemon/bound.h"
 #include "daemon/connection.h"
 #include "rpc/call.h"
 #include <stdlib.h>
@@ -10,8 +11,8 @@
 struct gate {
 	uv_mutex_t mutex; /* for what follows */
 	size_t on_the_way, unread;
-	bool closed;
-	unsigned refs; /* the control loop's */
+	struct bound bound; /* the engine counts what it leaves out */
+	unsigned refs;      /* the control loop's */
 };
 
 struct parcel {
@@ -47,11 +48,10 @@ static size_t waiting(const struct gate *g)
 
 bool gate_update(struct gate *g, size_t unread)
 {
+	uint64_t asked;
 	uv_mutex_lock(&g->mutex);
 	g->unread = unread;
-	bool opens = g->closed && waiting(g) <= LISTENER_WAITING_MAX / 2;
-	if (opens)
-		g->closed = false;
+	bool opens = bound_opens(&g->bound, waiting(g), LISTENER_WAITING_MAX, &asked);
 	uv_mutex_unlock(&g->mutex);
 	return opens;
 }
@@ -59,8 +59,7 @@ bool gate_update(struct gate *g, size_t unread)
 static bool is_open(struct gate *g)
 {
 	uv_mutex_lock(&g->mutex);
-	g->closed |= waiting(g) >= LISTENER_WAITING_MAX;
-	bool open = !g->closed;
+	bool open = bound_takes(&g->bound, waiting(g), 1, LISTENER_WAITING_MAX);
 	uv_mutex_unlock(&g->mutex);
 	return open;
 }

@@ -57,27 +57,26 @@ static void add_notification(struct outbox *o, const struct buf *line)
 static void tell_gap(struct outbox *o)
 {
 	struct buf line = BUF_INIT;
+	uint64_t dropped;
+	if (!bound_opens(&o->bound, o->unread, OUTBOX_UNREAD_MAX, &dropped))
+		return;
 	json_t *params = json_object();
-	json_object_set_new(params, "dropped", json_integer((json_int_t)o->dropped));
+	json_object_set_new(params, "dropped", json_integer((json_int_t)dropped));
 	rpc_write_notification(&line, "gap", params);
 	json_decref(params);
-	o->dropped = 0;
-	o->dropping = false;
 	add_notification(o, &line);
 	buf_free(&line);
 }
 
 bool outbox_notify(struct outbox *o, const struct buf *line)
 {
-	bool fits = !o->unread || o->unread + line->length <= OUTBOX_UNREAD_MAX;
-	if (!o->dropping && fits) {
+	size_t more = o->unread ? line->length : 0; /* what is alone is taken, however long */
+	bool takes = bound_takes(&o->bound, o->unread, more, OUTBOX_UNREAD_MAX);
+	if (takes)
 		add_notification(o, line);
-		return true;
-	}
-	o->dropping = true;
-	o->dropped++;
-	o->dropped_bytes += line->length;
-	return false;
+	else
+		o->dropped_bytes += line->length;
+	return takes;
 }
 
 void outbox_put(struct outbox *o, const struct buf *bytes)
@@ -89,10 +88,9 @@ void outbox_lost(struct outbox *o, uint64_t notifications)
 {
 	if (!notifications)
 		return;
-	o->dropped += notifications;
-	o->dropping = true;
-	if (o->unread <= OUTBOX_RESUME)
-		tell_gap(o);
+	o->bound.dropped += notifications;
+	o->bound.full = true;
+	tell_gap(o);
 }
 
 bool outbox_has_room(const struct outbox *o)
@@ -150,6 +148,5 @@ void outbox_advance(struct outbox *o, size_t length)
 	forget_runs(o, length);
 	forget_bytes(o);
 	o->dropped_bytes = 0;
-	if (o->dropping && o->unread <= OUTBOX_RESUME)
-		tell_gap(o);
+	tell_gap(o);
 }

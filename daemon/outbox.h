@@ -5,13 +5,14 @@
 #define DAEMON_OUTBOX_H
 
 #include "base/buf.h"
+#include "daemon/bound.h"
 #include <stdbool.h>
 
-#define OUTBOX_ANSWERS_MAX 64                 /* then nothing more is read from the peer */
-#define OUTBOX_BYTES_MAX   (8 * 1024 * 1024)  /* the same */
-#define OUTBOX_UNREAD_MAX  (4 * 1024 * 1024)  /* of notifications: then they are dropped */
-#define OUTBOX_RESUME      (2 * 1024 * 1024)  /* and from here on no more */
-#define OUTBOX_PATIENCE    (16 * 1024 * 1024) /* dropped without a read: then the peer is given up */
+#define OUTBOX_ANSWERS_MAX 64                /* then nothing more is read from the peer */
+#define OUTBOX_BYTES_MAX   (8 * 1024 * 1024) /* the same */
+#define OUTBOX_UNREAD_MAX \
+	(4 * 1024 * 1024) /* of notifications: until half are gone, they are dropped */
+#define OUTBOX_PATIENCE (16 * 1024 * 1024) /* dropped without a read: then the peer is given up */
 
 /* Runs of bytes of one kind: an answer each, and the notifications between two answers. */
 struct outbox_run {
@@ -26,9 +27,8 @@ struct outbox {
 	size_t first, count, room; /* a ring */
 	unsigned answers;          /* that wait, also in part */
 	size_t unread;             /* bytes of notifications that wait */
-	uint64_t dropped;          /* notifications that the peer has not been told of */
+	struct bound bound;        /* of notifications */
 	size_t dropped_bytes;      /* since the peer last read */
-	bool dropping;
 };
 
 void outbox_fini(struct outbox *); /* one that is all zero is empty */

@@ -57,18 +57,12 @@ static void unpack(struct parcel *parcel)
 	}
 }
 
-/* Dropping goes on until half of what waited is told, so that what is told has no more holes than
-   it must. */
 static uint64_t take_lost(struct output *o, size_t length)
 {
-	uint64_t lost = 0;
+	uint64_t lost;
 	uv_mutex_lock(&o->mutex);
 	o->waiting -= length;
-	if (o->waiting <= ENGINES_OUTPUT_MAX / 2) {
-		lost = o->lost;
-		o->lost = 0;
-		o->dropping = false;
-	}
+	bound_opens(&o->bound, o->waiting, ENGINES_OUTPUT_MAX, &lost);
 	uv_mutex_unlock(&o->mutex);
 	return lost;
 }
@@ -123,10 +117,7 @@ void output_text(void *arg, const char *block, enum pt_canal canal, const char *
 	struct parcel *parcel = NULL;
 	bool fresh = false;
 	uv_mutex_lock(&o->mutex);
-	o->dropping |= o->waiting + all > ENGINES_OUTPUT_MAX;
-	if (o->dropping) {
-		o->lost++;
-	} else {
+	if (bound_takes(&o->bound, o->waiting, all, ENGINES_OUTPUT_MAX)) {
 		parcel = open_parcel(o, &fresh);
 		o->waiting += all;
 		buf_add(&parcel->bytes, &label, sizeof label);

@@ -4,6 +4,7 @@
 #ifndef DAEMON_OUTPUT_H
 #define DAEMON_OUTPUT_H
 
+#include "daemon/bound.h"
 #include "daemon/engines.h"
 #include <stdint.h>
 
@@ -16,8 +17,7 @@ struct output {
 	uv_mutex_t mutex;    /* for what follows */
 	struct parcel *open; /* posted, and may still be added to */
 	size_t waiting;      /* bytes */
-	bool dropping;
-	uint64_t lost; /* texts, not yet told of */
+	struct bound bound;  /* of texts */
 };
 
 void output_init(struct output *, const char *engine, struct mailbox *,
