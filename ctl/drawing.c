@@ -46,16 +46,6 @@ static size_t count_links(const struct drawing *d, const char *name)
 	return count;
 }
 
-static double sum_of(const json_t *counts)
-{
-	double sum = 0;
-	const char *why;
-	json_t *count;
-	json_object_foreach (json_of(counts), why, count)
-		sum += json_number_value(count);
-	return sum;
-}
-
 static void add_number(struct buf *b, enum out_colour colour, double number, const char *what)
 {
 	bool coloured = colour != OUT_PLAIN;

@@ -14,7 +14,6 @@ static const char *const groups[] = {"The graph", "Running it", "Looking", "Feed
 static void add_group(struct buf *b, enum verb_group group)
 {
 	struct table t = table_init(3, 0);
-	struct buf rows = BUF_INIT;
 	t.headless = true;
 	buf_addf(b, "%s:\n", groups[group]);
 	for (const struct verb *v = verbs; v->name; v++) {
@@ -24,9 +23,7 @@ static void add_group(struct buf *b, enum verb_group group)
 		table_addf(&t, "%-9s", v->name);
 		table_add(&t, v->summary);
 	}
-	table_print(&t, &rows);
-	buf_add(b, rows.data, rows.length);
-	buf_free(&rows);
+	table_print(&t, b);
 }
 
 static void add_topics(struct buf *b)
@@ -105,16 +102,13 @@ void help_reasons(struct buf *b)
 	static const char *const heads[] = {"REASON", "KIND", "A MESSAGE DID NOT GO ON, BECAUSE",
 	                                    NULL};
 	struct table t = table_init(3, 0);
-	struct buf rows = BUF_INIT;
 	table_heads(&t, heads);
 	for (const struct reason *r = reasons; r->word; r++) {
 		table_add(&t, r->word);
 		table_add(&t, r->filtered ? "filtered" : "dropped");
 		table_add(&t, r->doc);
 	}
-	table_print(&t, &rows);
-	buf_add(b, rows.data, rows.length);
-	buf_free(&rows);
+	table_print(&t, b);
 	buf_addc(b, '\n');
 	help_paragraph(b,
 	               "What is filtered was left out as the graph was told to; what is dropped is "

@@ -317,7 +317,7 @@ static void take_frame(struct mux *m, const struct head *head, const char *bytes
 		if (m->dial)
 			dial_for(m, id);
 		break;
-	case OPENED: settle_opening(m, id, NULL, 0); break;
+	case OPENED: settle_opening(m, id, "", 0); break;
 	case REFUSED:
 		if (c)
 			channel_free(m, c);

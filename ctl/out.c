@@ -248,6 +248,12 @@ void table_heads(struct table *t, const char *const *words)
 		table_add(t, *words);
 }
 
+void table_take(struct table *t, struct buf *text)
+{
+	table_add(t, text->data);
+	buf_free(text);
+}
+
 void table_addf(struct table *t, const char *fmt, ...)
 {
 	struct buf text = BUF_INIT;
@@ -255,8 +261,7 @@ void table_addf(struct table *t, const char *fmt, ...)
 	va_start(args, fmt);
 	buf_vaddf(&text, fmt, args);
 	va_end(args);
-	table_add(t, text.data);
-	buf_free(&text);
+	table_take(t, &text);
 }
 
 void table_count(struct table *t, const json_t *number)
@@ -264,8 +269,7 @@ void table_count(struct table *t, const json_t *number)
 	struct buf text = BUF_INIT;
 	if (json_is_number(number))
 		out_count(&text, json_number_value(number));
-	table_add(t, text.data);
-	buf_free(&text);
+	table_take(t, &text);
 }
 
 static size_t width_of(const char *text)

@@ -52,6 +52,7 @@ struct table table_init(size_t columns, unsigned right);
 /* Adds a cell; `columns` of them are a row. Text is cleaned. NULL is empty. */
 void table_add(struct table *, const char *text);
 void table_heads(struct table *, const char *const *words); /* a cell each; ends with NULL */
+void table_take(struct table *, struct buf *);              /* the same of a text, which is freed */
 void table_addf(struct table *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void table_count(struct table *, const json_t *number);
 /* The cell that was added last is red on a terminal, if it is to be. */

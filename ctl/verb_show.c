@@ -19,8 +19,7 @@ static void add_params(struct table *t, const json_t *params)
 		buf_addf(&b, "%s%s=", b.length ? ", " : "", key);
 		lang_print_value(&b, value);
 	}
-	table_add(t, b.data);
-	buf_free(&b);
+	table_take(t, &b);
 }
 
 static void add_blocks(struct buf *b, const json_t *blocks)
@@ -149,8 +148,7 @@ static void add_members(struct table *t, const json_t *object, const char *inden
 		table_addf(t, "%s%s", indent, key);
 		if (!nested)
 			add_value(&text, value);
-		table_add(t, text.data);
-		buf_free(&text);
+		table_take(t, &text);
 		if (nested)
 			add_members(t, value, "  ");
 	}
@@ -164,8 +162,7 @@ static void add_params_of(struct table *t, const json_t *params)
 		struct buf text = BUF_INIT;
 		lang_print_value(&text, value);
 		table_addf(t, "  %s", key);
-		table_add(t, text.data);
-		buf_free(&text);
+		table_take(t, &text);
 	}
 }
 

@@ -37,18 +37,7 @@ static void add_rate(struct table *t, const struct look *look, const json_t *now
 			out_count(&b, rate);
 		buf_adds(&b, "/s");
 	}
-	table_add(t, b.data);
-	buf_free(&b);
-}
-
-static double sum_of(const json_t *reasons)
-{
-	double sum = 0;
-	const char *why;
-	json_t *n;
-	json_object_foreach (json_of(reasons), why, n)
-		sum += json_number_value(n);
-	return sum;
+	table_take(t, &b);
 }
 
 /* "0", "3 closed", "5 closed: 3 old: 2". */
@@ -65,8 +54,7 @@ static void add_reasons(struct table *t, const json_t *reasons)
 			out_count(&b, json_number_value(n));
 		}
 	}
-	table_add(t, b.data);
-	buf_free(&b);
+	table_take(t, &b);
 }
 
 static void add_block_table(struct buf *b, const struct look *look)
@@ -137,10 +125,9 @@ static void add_link_table(struct buf *b, const struct look *look)
 		table_addf(&t, "%s %s %s", text_of(link, "from"),
 		           out_canal_sign(text_of(link, "canal")), text_of(link, "to"));
 		table_count(&t, json_object_get(link, "messages"));
-		table_add(&t, bytes.data);
+		table_take(&t, &bytes);
 		add_rate(&t, look, link, before, "messages", false);
 		add_rate(&t, look, link, before, "bytes", true);
-		buf_free(&bytes);
 	}
 	buf_addc(b, '\n');
 	table_print(&t, b);

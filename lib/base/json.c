@@ -21,6 +21,16 @@ long long integer_of(const json_t *object, const char *member)
 	return json_integer_value(json_object_get(object, member));
 }
 
+double sum_of(const json_t *numbers)
+{
+	double sum = 0;
+	const char *member;
+	json_t *number;
+	json_object_foreach (json_of(numbers), member, number)
+		sum += json_number_value(number);
+	return sum;
+}
+
 json_t *item_of(const json_t *list, const char *member, const char *text)
 {
 	size_t i;

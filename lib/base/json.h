@@ -9,6 +9,8 @@ const char *text_of(const json_t *object, const char *member); /* "" */
 double number_of(const json_t *object, const char *member);    /* 0 */
 long long integer_of(const json_t *object, const char *member);
 
+double sum_of(const json_t *numbers); /* of an object's members */
+
 /* The first of a list of objects that has this text in `member`; NULL: none. Borrowed. */
 json_t *item_of(const json_t *list, const char *member, const char *text);
 

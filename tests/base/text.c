@@ -130,6 +130,8 @@ START_TEST(what_json_does_not_have_is_empty)
 	ck_assert_str_eq(text_of(item_of(list, "name", "a"), "n"), "");
 	ck_assert_str_eq(text_of(NULL, "name"), "");
 	ck_assert_int_eq(integer_of(json_array_get(list, 2), "n"), 0);
+	ck_assert_double_eq(sum_of(item_of(list, "name", "b")), 1.5);
+	ck_assert_double_eq(sum_of(NULL), 0);
 	int seen = 0;
 	json_each (item, list) {
 		if (json_is_integer(item))
