@@ -158,7 +158,14 @@ static void on_changed(struct pt_request *r)
 {
 	struct ask *ask = (struct ask *)r;
 	ask->news.read = changed;
-	mailbox_post(ask->engine->engines->mailbox, &ask->news);
+	mailbox_leave(ask->engine->engines->mailbox, &ask->news);
+}
+
+/* [worker] Messages were held up meanwhile: it was no time to wake anybody. */
+static void on_changed_soon(struct pt_request *r)
+{
+	const struct ask *ask = (const struct ask *)r;
+	mailbox_wake(ask->engine->engines->mailbox);
 }
 
 static void answered(struct pt_letter *letter)
@@ -190,6 +197,7 @@ static void put(struct ask *ask)
 {
 	ask->request.done = on_done;
 	ask->request.changed = ask->authored || ask == ask->engine->taking_back ? on_changed : NULL;
+	ask->request.changed_soon = ask->request.changed ? on_changed_soon : NULL;
 	pt_engine_ask(ask->engine->engine, &ask->request);
 }
 

@@ -42,12 +42,24 @@ int mailbox_init(struct mailbox *box, uv_loop_t *loop, uint64_t turn_ns)
 	return uv_mutex_init(&box->lock);
 }
 
-void mailbox_post(struct mailbox *box, struct pt_letter *letter)
+static void add(struct mailbox *box, struct pt_letter *letter)
 {
 	letter->next = NULL;
-	uv_mutex_lock(&box->lock);
 	*box->last = letter;
 	box->last = &letter->next;
+}
+
+void mailbox_leave(struct mailbox *box, struct pt_letter *letter)
+{
+	uv_mutex_lock(&box->lock);
+	add(box, letter);
+	uv_mutex_unlock(&box->lock);
+}
+
+void mailbox_post(struct mailbox *box, struct pt_letter *letter)
+{
+	uv_mutex_lock(&box->lock);
+	add(box, letter);
 	/* Under the lock: once the reader has the letter, the box may be gone. */
 	uv_async_send(&box->wake);
 	uv_mutex_unlock(&box->lock);

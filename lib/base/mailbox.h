@@ -19,7 +19,9 @@ struct mailbox {
    reading them. */
 int mailbox_init(struct mailbox *, uv_loop_t *, uint64_t turn_ns);
 void mailbox_post(struct mailbox *, struct pt_letter *); /* [any thread]; never waits */
-void mailbox_wake(struct mailbox *);                     /* [any thread] a turn without a letter */
+/* [any thread] Wakes nobody, which takes many times as long: somebody is to do it soon. */
+void mailbox_leave(struct mailbox *, struct pt_letter *);
+void mailbox_wake(struct mailbox *);  /* [any thread] a turn without a letter */
 void mailbox_close(struct mailbox *); /* no letters may come any more; what is there is left */
 void mailbox_fini(struct mailbox *);  /* after the loop has run once more */
 

@@ -3,19 +3,13 @@
 #include "engine/revive.h"
 
 #include "base/buf.h"
-#include "base/error.h"
-#include "engine/engine.h"
 #include "engine/request.h"
+#include "engine/step.h"
 #include "net/watch.h"
-#include <assert.h>
 #include <stdlib.h>
 
 struct revival {
-	struct job job;
-	struct pt_engine *engine;
-	struct pt_request *request; /* NULL: by itself */
-	struct pt_error err;
-	int code;
+	struct step step;
 	unsigned stopping, count;
 	struct revived {
 		struct pt_block *block;
@@ -25,11 +19,10 @@ struct revival {
 
 static void finish(struct revival *r)
 {
-	struct pt_engine *e = r->engine;
-	e->current = NULL;
-	request_answer(r->request, r->code,
-	               r->code ? NULL : json_pack("{s:s}", "state", engine_state_word(e)), &r->err);
-	pt_error_clear(&r->err);
+	step_end(&r->step);
+	step_answer(&r->step,
+	            r->step.code ? NULL
+	                         : json_pack("{s:s}", "state", engine_state_word(r->step.engine)));
 	free(r);
 }
 
@@ -56,8 +49,7 @@ static void wait_since(struct pt_block *b, uint64_t ns)
 static void reopen_done(struct job *job)
 {
 	struct revival *r = (struct revival *)job;
-	if (job->refused)
-		r->code = pt_fail(&r->err, -PT_ELIMIT, NULL, "no thread is free for it: try again");
+	step_is_refused(&r->step);
 	for (unsigned i = r->count; i-- > 0;)
 		r->blocks[i].block->away = false;
 	for (int sources = 0; sources < 2; sources++)
@@ -73,30 +65,20 @@ static void reopen_done(struct job *job)
 	finish(r);
 }
 
-static void name_block(struct pt_error *err, size_t from, const char *name)
-{
-	char *words = must_printf("block '%s'", name);
-	error_introduce(err, from, words);
-	free(words);
-}
-
 static void reopen_work(struct job *job)
 {
 	struct revival *r = (struct revival *)job;
 	for (unsigned i = 0; i < r->count; i++) {
 		struct revived *one = &r->blocks[i];
-		size_t before = r->err.count;
+		size_t before = r->step.err.count;
 		block_close(one->block, NULL);
 		one->block->comes_back = true;
-		one->code = block_open(one->block, &r->err);
+		one->code = block_open(one->block, &r->step.err);
 		one->block->comes_back = false;
 		if (!one->code)
 			continue;
 		block_close(one->block, NULL);
-		if (r->err.count == before)
-			pt_fail(&r->err, one->code, NULL, "%s", error_words(one->code));
-		name_block(&r->err, before, one->block->name);
-		r->code = r->code ? r->code : one->code;
+		step_block_failed(&r->step, one->code, before, one->block->name, NULL);
 	}
 }
 
@@ -104,18 +86,14 @@ static void one_stopped(struct pt_block *b, void *arg)
 {
 	struct revival *r = arg;
 	if (--r->stopping == 0)
-		job_try(r->engine, &r->job, reopen_work, reopen_done);
+		job_try(r->step.engine, &r->step.job, reopen_work, reopen_done);
 }
 
 static void begin(struct pt_engine *e, struct pt_request *request, bool (*takes)(struct pt_block *))
 {
 	struct revival *r = must_calloc(1, sizeof *r + e->graph->count * sizeof *r->blocks);
-	unsigned *order = must_calloc(e->graph->count, sizeof *order);
-	assert(!e->current);
-	r->engine = e;
-	r->request = request;
-	e->current = &r->job;
-	graph_sort(e->graph, order);
+	const unsigned *order = graph_sorted(e->graph);
+	step_begin(&r->step, e, request);
 	for (unsigned i = 0; i < e->graph->count; i++) {
 		struct pt_block *b = e->graph->blocks[order[i]]->alive;
 		if (!takes(b))
@@ -123,7 +101,6 @@ static void begin(struct pt_engine *e, struct pt_request *request, bool (*takes)
 		b->retry_due = false;
 		r->blocks[r->count++].block = b;
 	}
-	free(order);
 	r->stopping = r->count;
 	for (unsigned i = 0; i < r->count; i++)
 		r->blocks[i].block->away = true;

@@ -15,7 +15,8 @@ struct tap {
 	struct tap *next_here; /* of the block */
 	struct pt_tap_hooks hooks;
 	char *block;
-	char *head; /* what a piece of JSON begins with */
+	struct pt_block *at; /* which has that name now */
+	char *head;          /* what a piece of JSON begins with */
 	bool canals[2];
 	bool pcapng;
 	struct feed feed;
@@ -142,21 +143,20 @@ static void bind_to(struct tap *t, struct pt_block *b)
 {
 	struct tap **list = has_exits(b->type) ? &b->taps : &b->entry_taps;
 	t->next_here = *list;
+	t->at = b;
 	*list = t;
 }
 
-static void unbind_all(const struct graph *g)
+/* All of them, from blocks that are not yet gone. */
+static void unbind_all(const struct pt_engine *e)
 {
-	for (unsigned i = 0; i < g->count; i++)
-		g->blocks[i]->alive->taps = g->blocks[i]->alive->entry_taps = NULL;
+	for (const struct tap *t = e->taps; t; t = t->next)
+		t->at->taps = t->at->entry_taps = NULL;
 }
 
-void tap_bind(struct pt_engine *e, const struct graph *before)
+void tap_bind(struct pt_engine *e)
 {
-	if (!e->taps)
-		return;
-	unbind_all(before);
-	unbind_all(e->graph);
+	unbind_all(e);
 	for (struct tap **at = &e->taps; *at;) {
 		struct tap *t = *at;
 		const struct graph_block *found = graph_find(e->graph, t->block);
@@ -172,7 +172,7 @@ void tap_bind(struct pt_engine *e, const struct graph *before)
 
 void tap_end_all(struct pt_engine *e)
 {
-	unbind_all(e->graph);
+	unbind_all(e);
 	for (struct tap *t; (t = e->taps);) {
 		e->taps = t->next;
 		end(t);
@@ -259,10 +259,10 @@ static void read_untap(struct pt_letter *letter)
 	free(untap);
 	if (!(found = *at))
 		return;
+	unbind_all(e);
 	*at = found->next;
-	unbind_all(e->graph);
 	for (struct tap *t = e->taps; t; t = t->next)
-		bind_to(t, graph_find(e->graph, t->block)->alive);
+		bind_to(t, t->at);
 	end(found);
 }
 

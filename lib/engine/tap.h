@@ -20,9 +20,9 @@ struct pt_request;
 int tap_add(const struct pt_request *, const struct graph_block *, struct pt_error *);
 void tap_end_all(struct pt_engine *);
 
-/* The graph has changed, and was `before`: taps go to the block that has the name now, and end
-   where there is none. */
-void tap_bind(struct pt_engine *, const struct graph *before);
+/* The graph has changed: taps go to the block that has the name now, and end where there is
+   none. */
+void tap_bind(struct pt_engine *);
 
 void tap_see(struct tap *first, enum pt_canal, struct pt_msg *const *messages, unsigned count);
 

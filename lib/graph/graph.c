@@ -116,6 +116,7 @@ void graph_free(struct graph *g)
 	free(g->blocks);
 	free(g->links);
 	free(g->link_places);
+	free(g->sorted);
 	free(g);
 }
 
@@ -437,6 +438,8 @@ static int run_all(struct op op, const char *list, const json_t *items,
                    int (*run)(const struct op *))
 {
 	int first = 0;
+	free(op.graph->sorted);
+	op.graph->sorted = NULL;
 	op.list = list;
 	for (size_t i = 0; i < json_array_size(items); i++) {
 		op.json = json_array_get(items, i);

@@ -33,6 +33,7 @@ struct graph {
 	unsigned *
 		link_places; /* a hash table: number of a link + 1, or 0; made anew when links went */
 	unsigned link_room; /* a power of 2, or 0: it is to be made anew */
+	unsigned *sorted;   /* see graph_sorted */
 };
 
 struct graph *graph_new(void);
@@ -46,8 +47,8 @@ void graph_adopt(struct graph *wanted, const struct graph *now);
 
 /* Indices of the blocks so that data and triggers come from earlier ones to later ones: data as far
    as there is no cycle through what passes things on later, triggers as far as they do not come
-   back against the data. `out` has room for g->count. */
-void graph_sort(const struct graph *, unsigned *out);
+   back against the data. Found when first asked, and again after graph_change. */
+const unsigned *graph_sorted(struct graph *);
 
 struct graph_block *graph_find(const struct graph *, const char *name); /* or NULL */
 

@@ -59,7 +59,7 @@ static void sort_by_data(const struct graph *g, unsigned *out)
 /* ---- by all links, as far as there is no cycle ---- */
 
 /* A trigger may lead back against the data: on such a cycle the data counts. */
-void graph_sort(const struct graph *g, unsigned *out)
+static void sort(const struct graph *g, unsigned *out)
 {
 	unsigned *by_data = must_calloc(g->count + 1, sizeof *by_data);
 	unsigned *knot_of = must_calloc(g->count + 1, sizeof *knot_of);
@@ -75,4 +75,13 @@ void graph_sort(const struct graph *g, unsigned *out)
 	free(by_data);
 	free(knot_of);
 	free(place_of);
+}
+
+const unsigned *graph_sorted(struct graph *g)
+{
+	if (!g->sorted) {
+		g->sorted = must_calloc(g->count + 1, sizeof *g->sorted);
+		sort(g, g->sorted);
+	}
+	return g->sorted;
 }

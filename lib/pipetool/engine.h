@@ -168,6 +168,7 @@ struct pt_request {
 	/* [engine's thread] The graph was changed: `made` says how. In the order of revisions, and
 	   before `done`, which comes when what was replaced is closed. NULL: not told. */
 	void (*changed)(struct pt_request *);
+	void (*changed_soon)(struct pt_request *); /* [worker thread] now wake who was told */
 	void (*done)(struct pt_request *);
 
 	/* The answer: the asker frees it. */

@@ -224,8 +224,7 @@ START_TEST(blocks_sort_in_the_order_in_which_data_flows)
 	                           "{\"op\": \"add\", \"name\": \"a\", \"type\": \"CLIFeeder\"},"
 	                           "{\"op\": \"link\", \"from\": \"a\", \"to\": \"b\"},"
 	                           "{\"op\": \"link\", \"from\": \"b\", \"to\": \"c\"}]");
-	unsigned sorted[3];
-	graph_sort(g, sorted);
+	const unsigned *sorted = graph_sorted(g);
 	ck_assert_uint_eq(sorted[0], 2);
 	ck_assert_uint_eq(sorted[1], 1);
 	ck_assert_uint_eq(sorted[2], 0);
@@ -254,8 +253,7 @@ START_TEST(and_by_way_of_triggers_that_do_not_come_back)
 		"{\"op\": \"link\", \"from\": \"t\", \"to\": \"v\", \"canal\": \"trigger\"},"
 		"{\"op\": \"link\", \"from\": \"t\", \"to\": \"m\", \"canal\": \"trigger\"}]");
 	static const char *const wanted[] = {"v", "t", "m", "w"};
-	unsigned sorted[4];
-	graph_sort(g, sorted);
+	const unsigned *sorted = graph_sorted(g);
 	for (unsigned i = 0; i < 4; i++)
 		ck_assert_uint_eq(place_of(g, sorted, wanted[i]), i);
 	graph_free(g);

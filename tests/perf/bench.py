@@ -367,12 +367,31 @@ class Bench:
                     ops = [{"op": "set", "name": "r", "params": {"loop": n}}]
                 pauses.append(call(stream, "engine.change", engine="e", ops=ops)["pause_ns"] / 1e3)
             client.close()
-        pauses.sort()
-        middle, late = pauses[len(pauses) // 2], pauses[len(pauses) * 99 // 100]
-        self.row("pause of a change, 2000 under traffic", f"p50 {middle:.0f} us",
-                 f"p99 {late:.0f} us",
-                 f"max {pauses[-1]:.0f} us")
+        self.pauses("pause of a change, 2000 under traffic", pauses, 10, 50)
+        for blocks, most in ((100, 50), (10000, 100)):
+            self.pauses(f"pause of a change of {blocks} blocks", self.pauses_of(blocks), 10, most)
 
+    def pauses(self, what, pauses, middle_us, late_us):
+        pauses = sorted(pauses)
+        middle, late = pauses[len(pauses) // 2], pauses[len(pauses) * 99 // 100]
+        self.row(what, f"p50 {middle:.1f} us", f"p99 {late:.1f} us", f"max {pauses[-1]:.0f} us",
+                 f"{middle_us} and {late_us} us", middle <= middle_us and late <= late_us)
+
+    def pauses_of(self, blocks):
+        """A block that comes and goes, and a parameter, in a graph of so many beside a source."""
+        with Daemon(self.build, self.folder, LARGE) as daemon:
+            client, stream = daemon.connect()
+            call(stream, "engine.create", engine="large", start=True, ephemeral=True,
+                 **ticking(blocks - 2))
+            changes = [[{"op": "add", "name": "x", "type": "Drain"},
+                        {"op": "link", "from": "s", "to": "x"}],
+                       [{"op": "set", "name": "s", "params": {"period": 0.002}}],
+                       [{"op": "remove", "name": "x"}],
+                       [{"op": "set", "name": "s", "params": {"period": 0.001}}]]
+            pauses = [call(stream, "engine.change", engine="large", ops=changes[n % 4])["pause_ns"] / 1e3
+                      for n in range(400)]
+            client.close()
+        return pauses
 
     def replay(self):
         network.replay(self)
