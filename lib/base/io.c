@@ -29,17 +29,6 @@ int io_write(int fd, const void *bytes, size_t length)
 	return 0;
 }
 
-int io_write_at(int fd, off_t at, const void *bytes, size_t length)
-{
-	for (size_t done = 0; done < length;) {
-		ssize_t n = pwrite(fd, (const char *)bytes + done, length - done, at + (off_t)done);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
 int io_read_at(int fd, off_t at, void *bytes, size_t length)
 {
 	for (size_t done = 0; done < length;) {

@@ -10,8 +10,7 @@
 /* All of it, waiting where there is no room; 0 or a negative errno. */
 int io_write(int fd, const void *bytes, size_t length);
 
-/* The same at a place of a file. Reading: -ENODATA if it ends before. */
-int io_write_at(int fd, off_t at, const void *bytes, size_t length);
+/* All of it, from a place of a file; -ENODATA if it ends before. */
 int io_read_at(int fd, off_t at, void *bytes, size_t length);
 
 /* Adds all that comes up to the end; -EFBIG: it is more than `most`, which may be seen by the

@@ -212,17 +212,7 @@ static char *key_of(const struct term *t)
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct term *t = pt_state(b);
-	char *key = key_of(t);
-	viewer_carry(&t->viewer, carry, key);
-	free(key);
-}
-
-static bool is_carried(struct term *t)
-{
-	char *key = key_of(t);
-	bool carried = viewer_carried(&t->viewer, key);
-	free(key);
-	return carried;
+	viewer_carry(&t->viewer, carry, key_of(t));
 }
 
 static void take_over(struct pt_block *b, struct pt_block *old)
@@ -242,7 +232,7 @@ static int open_sink(struct pt_block *b, struct pt_error *err)
 	struct term *t = pt_state(b);
 	free(t->attach);
 	t->attach = NULL;
-	if (is_carried(t))
+	if (viewer_carried(&t->viewer, key_of(t)))
 		return 0;
 	if (!program_has_display() && !program_is_there("tmux"))
 		return no_terminal(err);

@@ -50,17 +50,7 @@ static char *key_of(const struct wireshark *w)
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct wireshark *w = pt_state(b);
-	char *key = key_of(w);
-	viewer_carry(&w->viewer, carry, key);
-	free(key);
-}
-
-static bool is_carried(struct wireshark *w)
-{
-	char *key = key_of(w);
-	bool carried = viewer_carried(&w->viewer, key);
-	free(key);
-	return carried;
+	viewer_carry(&w->viewer, carry, key_of(w));
 }
 
 static uint16_t plain_type(const struct wireshark *w)
@@ -93,7 +83,7 @@ static int greet(struct pt_block *b, struct pt_error *err)
 static int open_viewer(struct pt_block *b, struct pt_error *err)
 {
 	struct wireshark *w = pt_state(b);
-	if (is_carried(w))
+	if (viewer_carried(&w->viewer, key_of(w)))
 		return w->viewer.fd < 0 ? 0 : greet(b, err);
 	int rc = check_display(b, err);
 	if (rc)

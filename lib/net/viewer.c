@@ -135,15 +135,17 @@ void viewer_begin(struct viewer *v)
 	watch_exit(v);
 }
 
-void viewer_carry(struct viewer *v, struct pt_carry *carry, const char *key)
+void viewer_carry(struct viewer *v, struct pt_carry *carry, char *key)
 {
 	if (!v->closed && v->stream.fd >= 0)
 		stream_carry(&v->stream, carry, key);
+	free(key);
 }
 
-bool viewer_carried(struct viewer *v, const char *key)
+bool viewer_carried(struct viewer *v, char *key)
 {
 	v->taken_over = pt_carried_fd(v->block, key, &v->fd);
+	free(key);
 	return v->taken_over;
 }
 

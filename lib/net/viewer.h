@@ -46,10 +46,10 @@ int viewer_greet(const struct viewer *, const void *bytes, size_t length, struct
 void viewer_start(struct viewer *);
 void viewer_begin(struct viewer *);
 void viewer_fail(struct viewer *, int code, const char *words);
-/* Handing over: the key is the program and whatever it was started with. After viewer_carried the
-   program need not be opened, and `take_over` calls viewer_take_over. */
-void viewer_carry(struct viewer *, struct pt_carry *, const char *key);
-bool viewer_carried(struct viewer *, const char *key);
+/* Carrying over: the key, which is taken, is the program and whatever it was started with. After
+   viewer_carried the program need not be opened, and `take_over` calls viewer_take_over. */
+void viewer_carry(struct viewer *, struct pt_carry *, char *key);
+bool viewer_carried(struct viewer *, char *key);
 void viewer_take_over(struct viewer *, struct viewer *old);
 void viewer_push(struct viewer *, struct pt_msg **messages, unsigned count);
 void viewer_stop(struct viewer *);
