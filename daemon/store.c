@@ -456,7 +456,7 @@ static void name_items(struct holding *h)
 	struct carry_record r;
 	char *key;
 	read_memory(h, &records);
-	const char *at = records.data, *end = at + records.length;
+	const char *at = records.data, *end = at ? at + records.length : NULL;
 	for (; at && (at = carry_record_next(at, end, &r, &key)); at += r.length) {
 		if (r.kind == CARRY_TYPE && !h->type)
 			h->type = must_strdup(key);
