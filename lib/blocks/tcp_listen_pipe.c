@@ -64,18 +64,18 @@ static struct stream *next_place(const struct tcp_listen *t)
 {
 	if (!t->again)
 		return t->taken < t->clients ? &t->peers[t->taken] : NULL;
-	FOR_PEERS(t, s)
-	if (s->fd < 0)
-		return s;
+	FOR_PEERS (t, s)
+		if (s->fd < 0)
+			return s;
 	return NULL;
 }
 
 /* Of the places that it has had all are taken, and have ended. */
 static bool is_over(const struct tcp_listen *t)
 {
-	FOR_PEERS(t, s)
-	if (s->fd >= 0 && !s->input_ended)
-		return false;
+	FOR_PEERS (t, s)
+		if (s->fd >= 0 && !s->input_ended)
+			return false;
 	return t->taken == t->clients;
 }
 
@@ -87,9 +87,9 @@ static void ended(struct pt_block *b)
 			pt_exhausted(b);
 		return;
 	}
-	FOR_PEERS(t, s)
-	if (s->fd >= 0 && s->input_ended && !s->finishing)
-		stream_finish(s);
+	FOR_PEERS (t, s)
+		if (s->fd >= 0 && s->input_ended && !s->finishing)
+			stream_finish(s);
 	listen_on(b);
 }
 
@@ -97,16 +97,16 @@ static void ended(struct pt_block *b)
 static void check_peer(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS(t, s)
-	if (!s->timer.place)
-		stream_check(s);
+	FOR_PEERS (t, s)
+		if (!s->timer.place)
+			stream_check(s);
 }
 
 static void finish(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS(t, s)
-	stream_cut(s);
+	FOR_PEERS (t, s)
+		stream_cut(s);
 }
 
 static int init(struct pt_block *b, struct pt_error *err)
@@ -116,8 +116,7 @@ static int init(struct pt_block *b, struct pt_error *err)
 	t->listener = -1;
 	t->peers = must_calloc(count, sizeof *t->peers);
 	t->carried = must_calloc(count, sizeof *t->carried);
-	FOR_PEERS(t, s)
-	{
+	FOR_PEERS (t, s) {
 		stream_init(s, b, &t->limit, ended);
 		s->keepalive_s = &t->keepalive_s;
 		s->check = check_peer;
@@ -141,8 +140,7 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 	struct tcp_listen *t = pt_state(b);
 	size_t place = 0;
 	address_carry_bound(carry, "tcp-listen", t->addr, (int)t->port, t->listener);
-	FOR_PEERS(t, s)
-	{
+	FOR_PEERS (t, s) {
 		char *key = key_of(place);
 		place += stream_carry(s, carry, key);
 		free(key);
@@ -179,8 +177,7 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 /* A connection that is over for both sides makes room for the first one of the new block. */
 static void take_over_peers(struct tcp_listen *t, struct tcp_listen *before, bool connected)
 {
-	FOR_PEERS(before, s)
-	{
+	FOR_PEERS (before, s) {
 		bool goes_on = connected ? !stream_is_over(s) : s->fd < 0 && s->queue.head;
 		if (!goes_on || t->taken >= t->clients)
 			continue;
@@ -204,8 +201,7 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 
 static void start_peers(struct tcp_listen *t)
 {
-	FOR_PEERS(t, s)
-	{
+	FOR_PEERS (t, s) {
 		int *carried = &t->carried[s - t->peers];
 		stream_start(s);
 		if (*carried >= 0) {
@@ -274,8 +270,7 @@ static void cannot_accept(struct pt_block *b, struct tcp_listen *t, int error)
 /* A peer has closed its side, and what it sent before is still being read. */
 static bool some_are_leaving(const struct tcp_listen *t)
 {
-	FOR_PEERS(t, s)
-	{
+	FOR_PEERS (t, s) {
 		struct pollfd peer = {s->fd, POLLRDHUP, 0};
 		if (t->again && !s->input_ended && poll(&peer, 1, 0) > 0)
 			return true;
@@ -333,8 +328,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 {
 	struct tcp_listen *t = pt_state(b);
 	struct stream *last = NULL;
-	FOR_PEERS(t, s)
-	{
+	FOR_PEERS (t, s) {
 		if (!listens(s))
 			continue;
 		if (last)
@@ -349,8 +343,8 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 static void changed(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS(t, s)
-	stream_limit_changed(s);
+	FOR_PEERS (t, s)
+		stream_limit_changed(s);
 }
 
 static void produce(struct pt_block *b, unsigned max)
@@ -370,8 +364,8 @@ static void produce(struct pt_block *b, unsigned max)
 static void no_more(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS(t, s)
-	stream_end(s);
+	FOR_PEERS (t, s)
+		stream_end(s);
 }
 
 static json_t *describe(struct pt_block *b)
@@ -379,9 +373,9 @@ static json_t *describe(struct pt_block *b)
 	struct tcp_listen *t = pt_state(b);
 	json_t *peers = json_array();
 	char peer[ADDRESS_TEXT];
-	FOR_PEERS(t, s)
-	if (s->fd >= 0 && address_of(s->fd, true, peer))
-		json_array_append_new(peers, json_string(peer));
+	FOR_PEERS (t, s)
+		if (s->fd >= 0 && address_of(s->fd, true, peer))
+			json_array_append_new(peers, json_string(peer));
 	json_t *now = json_pack("{s:s, s:b}", "address", t->address, "connected",
 	                        json_array_size(peers) > 0);
 	if (t->clients > 1)
@@ -397,8 +391,8 @@ static json_t *describe(struct pt_block *b)
 static void stop(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS(t, s)
-	stream_stop(s);
+	FOR_PEERS (t, s)
+		stream_stop(s);
 }
 
 static int close_pipe(struct pt_block *b, struct pt_error *err)
@@ -409,8 +403,7 @@ static int close_pipe(struct pt_block *b, struct pt_error *err)
 		close(t->listener);
 	t->listener = -1;
 	t->shut = false;
-	FOR_PEERS(t, s)
-	{
+	FOR_PEERS (t, s) {
 		int *carried = &t->carried[s - t->peers], one = stream_close(s, err);
 		if (*carried >= 0)
 			close(*carried);
@@ -423,8 +416,8 @@ static int close_pipe(struct pt_block *b, struct pt_error *err)
 static void fini(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS(t, s)
-	stream_fini(s);
+	FOR_PEERS (t, s)
+		stream_fini(s);
 	free(t->peers);
 	free(t->carried);
 }
