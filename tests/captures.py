@@ -228,7 +228,8 @@ class Trial:
             self.fail("read", path, f"{len(ours)} packets, libpcap reads {len(theirs)}")
         for number in range(short):
             (time_ns, data, wire), (their_time, their_data, their_wire) = ours[number], theirs[number]
-            turned = (time_ns - their_time) % (10 ** 9 << 32)  # it has seconds of 32 bits, with a sign
+            # its seconds, and their fraction, be it none, have 32 bits with a sign
+            turned = (time_ns - their_time) % (1 << 32)
             if turned or wire != max(their_wire, len(data)):
                 self.fail("read", path, f"packet {number + 1}: at {time_ns} of {wire} bytes, "
                           f"libpcap reads {their_time} and {their_wire}")
@@ -300,7 +301,7 @@ class Trial:
         if not outer or not before or wanted in after[:1]:
             return
         at = self.packets[n].data.find(ipaddress.ip_address(before[0]).packed)
-        if at + behind <= len(self.packets[n].data):
+        if 0 <= at <= len(self.packets[n].data) - behind:  # else it is put together, or cut
             self.packet_failed("set: IP not found", n, f"{':'.join(layers)} {after}")
 
     def judge_addresses(self, n, told, data, macs, addresses):

@@ -456,6 +456,7 @@ static const struct step link_types[] = { /* by LINKTYPE_ numbers */
 	[136] = {.over = juniper, .inside = guess, .cookie = 8},  /* services */
 	[137] = {.over = juniper, .inside = guess, .cookie = 4},  /* ATM1 */
 	[138] = {.over = typed, .size = 18, .type_at = 16},     /* IEEE 1394 */
+	[149] = {.over = pktap, .size = 108},                   /* of Darwin, before it had a number */
 	[163] = {.over = prism, .other = OTHER_WIRELESS}, /* AVS alone */
 	[164] = {.over = juniper, .inside = guess, .cookie = 8},  /* monitor */
 	[166] = {.over = step_ppp, .before = 2, .other = OTHER_PPP}, /* direction and control */

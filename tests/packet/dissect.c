@@ -86,6 +86,7 @@ START_TEST(a_frame_with_a_length_has_no_type)
 }
 END_TEST
 
+#define ZEROS "000000000000000000000000000000000000000000000000" /* 24 bytes */
 #define MACS "020000000001 020000000002 "
 #define SNAP "aaaa03 000000 0800 "
 #define DATA "0800 0000 020000000001 020000000002 020000000003 0000 "
@@ -235,6 +236,8 @@ static const struct lead {
 	 {18, 24}, 2},
 	{"Endace, extended", 197, "0000000000000000 96 00 0000 0000 0000 0000000000000000"},
 	{"PKTAP", 258, "0c000000 01000000 0c000000"},
+	{"PKTAP by a user's number", 149, "6c000000 01000000 01000000" ZEROS ZEROS ZEROS ZEROS
+	 MACS "0800", {108, 114}, 2},
 	{"Juniper, Ethernet", 178, "4d474300" MACS "0800", {4, 10}, 2},
 	{"Juniper, extended", 178, "4d474380 0003 010100" MACS "0800", {9, 15}, 2},
 	{"Juniper, no link", 178, "4d474302 00000000"},
