@@ -31,7 +31,9 @@ int pipe_gather(struct pipe_text *p, const struct ctl *ctl, struct pt_error *err
 
 static int require(const struct pipe_text *p, const char *hint, struct pt_error *err)
 {
-	if (!hint || json_array_size(p->program.ops))
+	bool is_there =
+		p->may_be_empty ? lang_is_graph(&p->program) : json_array_size(p->program.ops) > 0;
+	if (!hint || is_there)
 		return 0;
 	if (p->given)
 		pt_fail(err, -PT_EREQUEST, "pipe",

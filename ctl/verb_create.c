@@ -9,7 +9,7 @@
 /* What was done, as of a change that made the first revision; an empty engine has none yet. */
 static json_t *as_change(const struct pipe_text *pipe)
 {
-	if (pipe->program.ops)
+	if (json_array_size(pipe->program.ops))
 		return json_pack("{s:i, s:O}", "revision", 1, "plan", pipe->program.ops);
 	return json_pack("{s:i, s:[{s:s}]}", "revision", 0, "plan", "op", "empty");
 }
@@ -57,6 +57,7 @@ int verb_create(struct ctl *ctl)
 	struct pipe_text pipe;
 	json_t *change = NULL;
 	int code = pipe_gather(&pipe, ctl, &err);
+	pipe.may_be_empty = true;
 	if (!code && pipe.given)
 		code = pipe_parse(&pipe, ctl, NULL, "without a text an empty engine is made", &err);
 	if (!code) {
@@ -85,6 +86,7 @@ int verb_apply(struct ctl *ctl)
 	bool empty = ctl_flag(ctl, "empty");
 	json_t *result = NULL;
 	int code = pipe_gather(&pipe, ctl, &err);
+	pipe.may_be_empty = true;
 	if (!code)
 		code = pipe_parse(&pipe, ctl, NULL, empty ? NULL : "--empty takes every block out",
 		                  &err);

@@ -83,4 +83,6 @@ void print_types(struct ctl *ctl, struct buf *b, json_t *result)
 void print_export(struct ctl *ctl, struct buf *b, json_t *result)
 {
 	lang_print(b, result);
+	if (!b->length)
+		buf_adds(b, LANG_EMPTY "\n");
 }

@@ -120,7 +120,7 @@ static int check(const char *path, struct lang_program *program, struct pipe_fau
 	int code = check_blocks(program->ops, "$.ops", &err);
 	pipe_file_locate(path, program, &err, fault);
 	pt_error_clear(&err);
-	if (!code && !json_array_size(program->ops)) {
+	if (!code && !lang_is_graph(program)) {
 		code = -PT_EPARAM;
 		pipe_fault_add(fault, path,
 		               "there is no statement in it, which is no graph; "

@@ -51,9 +51,11 @@ struct lang_program *pipe_text_read(const char *text, const json_t *shown, struc
 		env.arg = (void *)(uintptr_t)shown;
 	}
 	int code = lang_parse(text, strlen(text), &env, program, err);
-	if (!code && !json_array_size(program->ops))
-		code = pt_fail(err, -PT_EPARSE, NULL,
-		               "the text has no statement, which is no graph");
+	if (!code && !lang_is_graph(program))
+		code = pt_fail(
+			err, -PT_EPARSE, NULL,
+			"the text has no statement, which is no graph; one without blocks is "
+			"written '" LANG_EMPTY "'");
 	if (!code)
 		return program;
 	root_paths(err);

@@ -56,6 +56,11 @@ int lang_parse(const char *text, size_t length, const struct lang_env *, struct 
                struct pt_error *);
 void lang_program_free(struct lang_program *);
 
+/* A text without a statement is no graph: mostly it was forgotten, or could not be made. One that
+   has this line means what it says: a graph without blocks. */
+#define LANG_EMPTY "# an empty graph: no blocks, no links"
+bool lang_is_graph(const struct lang_program *);
+
 /* Only links, as `ptctl unlink` takes them: {from, to, canal} each, a new reference. */
 int lang_parse_links(const char *text, size_t length, json_t **links, struct pt_error *);
 /* Only `Type(arguments)`, as `ptctl replace` takes it: {type, params}. */

@@ -270,6 +270,17 @@ int lang_parse(const char *text, size_t length, const struct lang_env *env,
 	return code;
 }
 
+bool lang_is_graph(const struct lang_program *p)
+{
+	const size_t length = strlen(LANG_EMPTY);
+	if (json_array_size(p->ops))
+		return true;
+	for (const char *at = p->text; at && (at = strstr(at, LANG_EMPTY)); at += length)
+		if ((at == p->text || at[-1] == '\n') && strchr("\r\n", at[length]))
+			return true;
+	return false;
+}
+
 void lang_program_free(struct lang_program *program)
 {
 	json_decref(program->ops);

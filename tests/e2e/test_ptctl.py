@@ -477,6 +477,23 @@ def test_a_text_without_a_statement_is_no_graph(daemon):
     assert daemon.ok("apply", "e", "--empty") == "revision 2: removed s, q\n"
 
 
+def test_an_empty_graph_goes_out_and_in(daemon):
+    """What means to be empty says so; the daemon and files of engines take it, too."""
+    daemon.ok("create", "e")
+    said = daemon.ok("export", "e")
+    assert said.startswith("# ")
+    assert daemon.ok("create", "f", "-f", "-", input=said) == "revision 0: an empty engine\n"
+    assert daemon.ok("export", "f") == said
+    daemon.ok("add", "f", "s = CLIFeeder()")
+    assert daemon.ok("apply", "f", "-f", "-", input=said) == "revision 2: removed s\n"
+    assert daemon.ok("apply", "f", "-f", "-", input=said) == "no change\n"
+    assert daemon.call("engine.create", engine="g", text=said) == {}
+    assert daemon.call("engine.apply", engine="g", text=said + "\n")["plan"] == []
+    for text in (said[2:], "x" + said, said[:-2] + "\n", f"s = 5 {said}"):
+        assert daemon.ptctl("apply", "f", "-f", "-", input=text).code == 2, text
+    assert daemon.ptctl("run", said.strip()).code == 2
+
+
 def test_words_for_scripts(daemon):
     graph = "s = CLIFeeder(); q = QueueSink(); s > q"
     assert daemon.ptctl("create", "e", graph, "--dry-run", "--exit-code").code == 9
