@@ -32,8 +32,12 @@ enum {
 	TAPS_MAX = 64,
 };
 
-struct wish {
-	char *engine, *block; /* NULL: every block */
+/* What it wants to hear of. */
+struct wishes {
+	struct wish {
+		char *engine, *block; /* NULL: any */
+	} * items;
+	size_t count;
 };
 
 struct connection {
@@ -49,10 +53,7 @@ struct connection {
 	uint64_t received; /* bytes */
 	struct call *call; /* the request that is being carried out */
 	struct held *held; /* messages that the peer may not have yet; NULL: none */
-	struct wish *wishes;
-	size_t wish_count;
-	char **subscribed; /* names of engines; NULL stands for all */
-	size_t subscribed_count;
+	struct wishes attached, subscribed;
 	TAILQ_HEAD(, listener) taps;
 	unsigned tap_count;
 	struct gate *gate; /* of the taps; NULL: there was none */
@@ -346,8 +347,8 @@ static bool is_done(const struct connection *c)
 		return true;
 	if (!c->finished || c->call)
 		return false;
-	return c->gone || (!outbox_next(&c->outbox, &waiting) && !c->wish_count && !c->tap_count &&
-	                   !c->subscribed_count);
+	return c->gone || (!outbox_next(&c->outbox, &waiting) && !c->attached.count &&
+	                   !c->tap_count && !c->subscribed.count);
 }
 
 void connection_run(struct connection *c)
@@ -372,50 +373,64 @@ static bool same(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
+/* 0, also if it is there. */
+static int wish_add(struct wishes *w, const char *engine, const char *block)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (same(w->items[i].engine, engine) && same(w->items[i].block, block))
+			return 0;
+	if (w->count == ATTACHED_MAX)
+		return -PT_ELIMIT;
+	w->items = must_realloc(w->items, w->count + 1, sizeof *w->items);
+	w->items[w->count++] = (struct wish){engine ? must_strdup(engine) : NULL,
+	                                     block ? must_strdup(block) : NULL};
+	return 0;
+}
+
+static bool wish_meets(const struct wishes *w, const char *engine, const char *block)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if ((!engine || !w->items[i].engine || same(w->items[i].engine, engine)) &&
+		    (!block || !w->items[i].block || same(w->items[i].block, block)))
+			return true;
+	return false;
+}
+
+static void wishes_free(struct wishes *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		free(w->items[i].engine);
+		free(w->items[i].block);
+	}
+	free(w->items);
+}
+
 int connection_attach(struct connection *c, const char *engine, const char *block,
                       struct pt_error *err)
 {
-	for (size_t i = 0; i < c->wish_count; i++)
-		if (same(c->wishes[i].engine, engine) && same(c->wishes[i].block, block))
-			return 0;
-	if (c->wish_count == ATTACHED_MAX)
-		return pt_fail(err, -PT_ELIMIT, NULL, "a connection attaches to at most %d blocks",
-		               ATTACHED_MAX);
-	c->wishes = must_realloc(c->wishes, c->wish_count + 1, sizeof *c->wishes);
-	c->wishes[c->wish_count].engine = must_strdup(engine);
-	c->wishes[c->wish_count++].block = block ? must_strdup(block) : NULL;
-	return 0;
+	int code = wish_add(&c->attached, engine, block);
+	return !code ? 0
+	             : pt_fail(err, code, NULL, "a connection attaches to at most %d blocks",
+	                       ATTACHED_MAX);
 }
 
 bool connection_wants(const struct connection *c, const char *engine, const char *block)
 {
-	for (size_t i = 0; i < c->wish_count; i++)
-		if ((!engine || same(c->wishes[i].engine, engine)) &&
-		    (!block || !c->wishes[i].block || same(c->wishes[i].block, block)))
-			return true;
-	return false;
+	return wish_meets(&c->attached, engine, block);
 }
 
 int connection_subscribe(struct connection *c, const char *engine, struct pt_error *err)
 {
-	for (size_t i = 0; i < c->subscribed_count; i++)
-		if (same(c->subscribed[i], engine))
-			return 0;
-	if (c->subscribed_count == ATTACHED_MAX)
-		return pt_fail(err, -PT_ELIMIT, NULL,
-		               "a connection subscribes to at most %d engines, or to all",
-		               ATTACHED_MAX);
-	c->subscribed = must_realloc(c->subscribed, c->subscribed_count + 1, sizeof *c->subscribed);
-	c->subscribed[c->subscribed_count++] = engine ? must_strdup(engine) : NULL;
-	return 0;
+	int code = wish_add(&c->subscribed, engine, NULL);
+	return !code ? 0
+	             : pt_fail(err, code, NULL,
+	                       "a connection subscribes to at most %d engines, or to all",
+	                       ATTACHED_MAX);
 }
 
 bool connection_hears(const struct connection *c, const char *engine)
 {
-	for (size_t i = 0; i < c->subscribed_count; i++)
-		if (!engine || !c->subscribed[i] || same(c->subscribed[i], engine))
-			return true;
-	return false;
+	return wish_meets(&c->subscribed, engine, NULL);
 }
 
 void connection_notify(struct connection *c, const struct buf *line)
@@ -452,7 +467,7 @@ bool connection_may_tap(const struct connection *c, bool raw, struct pt_error *e
 {
 	if (c->tap_count == TAPS_MAX)
 		pt_fail(err, -PT_ELIMIT, NULL, "a connection has at most %d taps", TAPS_MAX);
-	else if (raw && (c->tap_count || c->wish_count || c->subscribed_count))
+	else if (raw && (c->tap_count || c->attached.count || c->subscribed.count))
 		pt_fail(err, -PT_ESTATE, "$.format",
 		        "this connection is told other things, and cannot carry a raw stream: open "
 		        "another");
@@ -561,14 +576,8 @@ void connection_close(struct connection *c)
 		call_cancel(call);
 	}
 	engines_disown(server_daemon(c->server)->engines, c);
-	for (size_t i = 0; i < c->wish_count; i++) {
-		free(c->wishes[i].engine);
-		free(c->wishes[i].block);
-	}
-	free(c->wishes);
-	for (size_t i = 0; i < c->subscribed_count; i++)
-		free(c->subscribed[i]);
-	free(c->subscribed);
+	wishes_free(&c->attached);
+	wishes_free(&c->subscribed);
 	for (struct listener *l; (l = TAILQ_FIRST(&c->taps));) {
 		TAILQ_REMOVE(&c->taps, l, entry);
 		listener_end(l);
