@@ -112,6 +112,7 @@ static const struct {
 	{5, "The engine has changed meanwhile."},
 	{6, "Not found."},
 	{7, "Not permitted."},
+	{EXIT_DIFFERS, "With --dry-run --exit-code: something would be done."},
 	{EXIT_INTERRUPTED, "Interrupted by Ctrl-C."},
 };
 
