@@ -304,7 +304,7 @@ static int check_memory(const struct graph *g, struct pt_error *err)
 
 static int plan(struct change *c)
 {
-	const struct graph *now = c->step.engine->graph;
+	struct graph *now = c->step.engine->graph;
 	const struct pt_request *r = c->step.request;
 	unsigned limit = c->step.engine->limits.blocks;
 	int rc = r->blocks ? graph_build(c->wanted, r->blocks, r->links, limit, &c->step.err)

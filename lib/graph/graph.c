@@ -125,26 +125,21 @@ char *graph_link_key(const struct graph_link *l)
 	return must_printf("%s%s%s", l->from->name, graph_link_sign(l->canal), l->to->name);
 }
 
-void graph_adopt(struct graph *wanted, const struct graph *now)
+void graph_adopt(struct graph *wanted, struct graph *now)
 {
-	struct map links = MAP_INIT;
-	char **keys = must_calloc(now->link_count, sizeof *keys);
-	for (unsigned i = 0; i < now->link_count; i++) {
-		keys[i] = graph_link_key(&now->links[i]);
-		map_set(&links, keys[i], now->links[i].alive);
+	for (unsigned i = 0; i < wanted->count; i++) {
+		struct graph_block *b = wanted->blocks[i];
+		const struct graph_block *old = b->alive ? NULL : graph_find(now, b->name);
+		b->alive = old ? old->alive : b->alive;
 	}
 	for (unsigned i = 0; i < wanted->link_count; i++) {
-		char *key = graph_link_key(&wanted->links[i]);
-		wanted->links[i].alive = map_get(&links, key);
-		free(key);
-	}
-	for (unsigned i = 0; i < now->link_count; i++)
-		free(keys[i]);
-	free(keys);
-	map_free(&links);
-	for (unsigned i = 0; i < wanted->count; i++) {
-		const struct graph_block *old = graph_find(now, wanted->blocks[i]->name);
-		wanted->blocks[i]->alive = old ? old->alive : NULL;
+		struct graph_link *l = &wanted->links[i], was = *l;
+		if (l->alive)
+			continue;
+		was.from = graph_find(now, l->from->name);
+		was.to = graph_find(now, l->to->name);
+		const struct graph_link *found = was.from && was.to ? find_link(now, &was) : NULL;
+		l->alive = found ? found->alive : NULL;
 	}
 }
 
@@ -332,7 +327,7 @@ static int read_ends(const struct op *op, struct graph_link *link)
 
 static int op_link(const struct op *op)
 {
-	struct graph_link link;
+	struct graph_link link = {.alive = NULL};
 	int rc = read_ends(op, &link);
 	if (rc)
 		return rc;
@@ -347,7 +342,7 @@ static int op_link(const struct op *op)
 
 static int op_unlink(const struct op *op)
 {
-	struct graph_link link;
+	struct graph_link link = {.alive = NULL};
 	int rc = read_ends(op, &link);
 	if (rc)
 		return rc;

@@ -43,7 +43,7 @@ struct graph *graph_copy(const struct graph *);
 void graph_free(struct graph *); /* NULL does nothing */
 
 /* Gives blocks and links of `wanted` the `alive` of those of the same name in `now`. */
-void graph_adopt(struct graph *wanted, const struct graph *now);
+void graph_adopt(struct graph *wanted, struct graph *now);
 
 /* Indices of the blocks so that data and triggers come from earlier ones to later ones: data as far
    as there is no cycle through what passes things on later, triggers as far as they do not come
