@@ -4,6 +4,7 @@
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 #include "lang/lang.h"
+#include <string.h>
 
 static int destroy_one(struct ctl *ctl, json_t *engine, json_t **result, struct pt_error *err)
 {
@@ -83,6 +84,6 @@ void print_types(struct ctl *ctl, struct buf *b, json_t *result)
 void print_export(struct ctl *ctl, struct buf *b, json_t *result)
 {
 	lang_print(b, result);
-	if (!b->length)
+	if (!b->length && strcmp(text_of(result, "state"), "failed")) /* else it is only lost */
 		buf_adds(b, LANG_EMPTY "\n");
 }
