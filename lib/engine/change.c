@@ -50,6 +50,7 @@ static struct param_env param_env(const struct change *c)
 {
 	return (struct param_env){.compile = compile,
 	                          .release = func_free,
+	                          .hand = func_hand,
 	                          .descriptor = descriptor,
 	                          .folders = c->step.engine->limits.folders,
 	                          .arg = c->step.request};
