@@ -4,11 +4,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/path.h"
 #include "engine/deliver.h"
 #include "engine/engine.h"
 #include "engine/carry.h"
-#include "engine/revive.h"
 #include "msg/pool.h"
 #include "type/param.h"
 #include "type/reason.h"
@@ -16,12 +14,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define REPORT_EVERY_NS 1000000000u
 
 struct pt_block *block_new(struct pt_engine *e, const char *name, const struct pt_type *type,
                            json_t *params)
@@ -415,161 +409,6 @@ void pt_print(struct pt_block *b, enum pt_canal canal, const char *text, size_t 
 	deliver_gathered(b);
 	if (hooks->output)
 		hooks->output(hooks->arg, b->name, canal, text, length);
-}
-
-static void tell(struct pt_block *b, int code, const char *words, bool always)
-{
-	const struct pt_engine_hooks *hooks = &b->engine->hooks;
-	uint64_t now = pt_now(b);
-	if (!always && b->reported_ns && now - b->reported_ns < REPORT_EVERY_NS) {
-		b->unreported++;
-		return;
-	}
-	b->reported_ns = now;
-	struct buf line = BUF_INIT;
-	buf_adds(&line, words);
-	if (b->unreported)
-		buf_addf(&line, " (and %llu more before)", (unsigned long long)b->unreported);
-	b->unreported = 0;
-	if (hooks->report)
-		hooks->report(hooks->arg, b->name, code, line.data);
-	buf_free(&line);
-}
-
-static void vreport(struct pt_block *b, int code, bool always, const char *fmt, va_list args)
-{
-	struct buf words = BUF_INIT;
-	buf_vaddf(&words, fmt, args);
-	free(b->last_error);
-	b->last_error = buf_steal(&words);
-	b->count.errors++;
-	tell(b, code, b->last_error, always);
-}
-
-void pt_report(struct pt_block *b, int code, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	vreport(b, code, false, fmt, args);
-	va_end(args);
-}
-
-void pt_failed(struct pt_block *b, int code, const char *fmt, ...)
-{
-	va_list args;
-	b->failed = true;
-	b->retry_s = 0;
-	free(b->note);
-	b->note = NULL;
-	flow_note(b);
-	engine_publish(b->engine); /* who is told may look */
-	va_start(args, fmt);
-	vreport(b, code, true, fmt, args);
-	va_end(args);
-	pt_exhausted(b);
-}
-
-static void vnote(struct pt_block *b, const char *fmt, va_list args)
-{
-	const struct pt_engine_hooks *hooks = &b->engine->hooks;
-	struct buf words = BUF_INIT;
-	buf_vaddf(&words, fmt, args);
-	free(b->note);
-	b->note = buf_steal(&words);
-	if (hooks->report)
-		hooks->report(hooks->arg, b->name, 0, b->note);
-}
-
-void pt_note(struct pt_block *b, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	vnote(b, fmt, args);
-	va_end(args);
-}
-
-void pt_mended(struct pt_block *b, const char *fmt, ...)
-{
-	va_list args;
-	free(b->last_error);
-	b->last_error = NULL;
-	b->failed = b->exhausted = false;
-	flow_note(b);
-	va_start(args, fmt);
-	vnote(b, fmt, args);
-	va_end(args);
-}
-
-void pt_waits(struct pt_block *b)
-{
-	b->exhausted = false;
-	flow_note(b);
-}
-
-void pt_retry(struct pt_block *b, double after_s)
-{
-	b->retry_s = after_s;
-	flow_note(b);
-	if (after_s <= 0)
-		return;
-	pt_waits(b);
-	revive_wait(b);
-}
-
-int pt_may_run(const struct pt_block *b, const char *param, const char *program,
-               struct pt_error *err)
-{
-	const char *const *allowed = b->engine->limits.programs;
-	if (!allowed)
-		return 0;
-	for (; *allowed; allowed++)
-		if (!strcmp(*allowed, program))
-			return 0;
-	pt_fail(err, -PT_EPERMITTED, param, "blocks may not run '%s'", program);
-	pt_hint(err, "name it under allow in [programs] of pipetoold.conf");
-	return -PT_EPERMITTED;
-}
-
-int pt_open(const struct pt_block *b, const char *param, const char *path, int flags, unsigned mode,
-            struct pt_error *err)
-{
-	const char *const *folders = pt_folders(b);
-	int fd = path_open(folders, path, flags, mode);
-	if (fd >= 0)
-		return fd;
-	return (flags & O_ACCMODE) == O_RDONLY ? path_read_failed(folders, param, path, fd, err)
-	                                       : path_write_failed(folders, param, path, fd, err);
-}
-
-/* Regular files are as if they had been opened anew: one may have been read before. */
-int pt_open_file(const struct pt_block *b, const char *param, const struct pt_file *file, int flags,
-                 unsigned mode, struct pt_error *err)
-{
-	if (file->fd == PT_FD_GONE) {
-		pt_fail(err, -ESTALE, param, "'%s' was handed to an earlier daemon", file->path);
-		pt_hint(err, "hand it over again, with replace and --fd");
-		return -ESTALE;
-	}
-	if (file->fd < 0)
-		return pt_open(b, param, file->path, flags, mode, err);
-	int has = fcntl(file->fd, F_GETFL), wants = flags & O_ACCMODE;
-	if (has >= 0 && (has & O_ACCMODE) != O_RDWR && (has & O_ACCMODE) != wants)
-		return pt_fail(err, -EBADF, param, "'%s' was handed over, but not for %s",
-		               file->path,
-		               wants == O_RDONLY   ? "reading"
-		               : wants == O_WRONLY ? "writing"
-		                                   : "reading and writing");
-	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return pt_fail(err, -errno, param, "'%s' cannot be used: %s", file->path,
-		               error_words(errno));
-	lseek(fd, 0, SEEK_SET);
-	return fd;
-}
-
-const char *const *pt_folders(const struct pt_block *b)
-{
-	return b->engine->limits.folders;
 }
 
 uint64_t pt_now(const struct pt_block *b)

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What blocks tell of themselves: errors, failures, news. */
+#include "base/buf.h"
+#include "engine/engine.h"
+#include "engine/revive.h"
+#include <stdlib.h>
+
+#define REPORT_EVERY_NS 1000000000u
+
+static void tell(struct pt_block *b, int code, const char *words, bool always)
+{
+	const struct pt_engine_hooks *hooks = &b->engine->hooks;
+	uint64_t now = pt_now(b);
+	if (!always && b->reported_ns && now - b->reported_ns < REPORT_EVERY_NS) {
+		b->unreported++;
+		return;
+	}
+	b->reported_ns = now;
+	struct buf line = BUF_INIT;
+	buf_adds(&line, words);
+	if (b->unreported)
+		buf_addf(&line, " (and %llu more before)", (unsigned long long)b->unreported);
+	b->unreported = 0;
+	if (hooks->report)
+		hooks->report(hooks->arg, b->name, code, line.data);
+	buf_free(&line);
+}
+
+static void vreport(struct pt_block *b, int code, bool always, const char *fmt, va_list args)
+{
+	struct buf words = BUF_INIT;
+	buf_vaddf(&words, fmt, args);
+	free(b->last_error);
+	b->last_error = buf_steal(&words);
+	b->count.errors++;
+	tell(b, code, b->last_error, always);
+}
+
+void pt_report(struct pt_block *b, int code, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vreport(b, code, false, fmt, args);
+	va_end(args);
+}
+
+void pt_failed(struct pt_block *b, int code, const char *fmt, ...)
+{
+	va_list args;
+	b->failed = true;
+	b->retry_s = 0;
+	free(b->note);
+	b->note = NULL;
+	flow_note(b);
+	engine_publish(b->engine); /* who is told may look */
+	va_start(args, fmt);
+	vreport(b, code, true, fmt, args);
+	va_end(args);
+	pt_exhausted(b);
+}
+
+static void vnote(struct pt_block *b, const char *fmt, va_list args)
+{
+	const struct pt_engine_hooks *hooks = &b->engine->hooks;
+	struct buf words = BUF_INIT;
+	buf_vaddf(&words, fmt, args);
+	free(b->note);
+	b->note = buf_steal(&words);
+	if (hooks->report)
+		hooks->report(hooks->arg, b->name, 0, b->note);
+}
+
+void pt_note(struct pt_block *b, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vnote(b, fmt, args);
+	va_end(args);
+}
+
+void pt_mended(struct pt_block *b, const char *fmt, ...)
+{
+	va_list args;
+	free(b->last_error);
+	b->last_error = NULL;
+	b->failed = b->exhausted = false;
+	flow_note(b);
+	va_start(args, fmt);
+	vnote(b, fmt, args);
+	va_end(args);
+}
+
+void pt_waits(struct pt_block *b)
+{
+	b->exhausted = false;
+	flow_note(b);
+}
+
+void pt_retry(struct pt_block *b, double after_s)
+{
+	b->retry_s = after_s;
+	flow_note(b);
+	if (after_s <= 0)
+		return;
+	pt_waits(b);
+	revive_wait(b);
+}
