@@ -51,8 +51,8 @@ static unsigned *link_place(const struct graph *g, const struct graph_link *l)
 	for (unsigned at = (unsigned)(hash >> 32);; at++) {
 		unsigned *place = &g->link_places[at & (g->link_room - 1)];
 		const struct graph_link *there = *place ? &g->links[*place - 1] : NULL;
-		if (!there ||
-		    (there->from == l->from && there->to == l->to && there->canal == l->canal))
+		if (!there || (there->from == l->from && there->to == l->to &&
+		               there->canal == l->canal && !there->gone))
 			return place;
 	}
 }
@@ -193,8 +193,10 @@ static int get(const struct op *op, const char *member, struct graph_block **blo
 	if (*block)
 		return 0;
 	struct near near = near_init(name);
-	for (unsigned i = 0; i < op->graph->count; i++)
-		near_try(&near, op->graph->blocks[i]->name);
+	bool is_told = op->err->count < ERROR_FAULTS_MAX;
+	for (unsigned i = 0; is_told && i < op->graph->count; i++)
+		if (!op->graph->blocks[i]->gone)
+			near_try(&near, op->graph->blocks[i]->name);
 	return fail(op, -PT_ENOBLOCK, member, "no block '%s' here%s", name, near_say(&near, ""));
 }
 
@@ -238,7 +240,7 @@ static int op_add(const struct op *op)
 			name);
 	if (graph_find(op->graph, name))
 		return fail(op, -PT_EEXISTS, "name", "there is a block '%s' already", name);
-	if (op->graph->count >= op->limit)
+	if (op->graph->count - op->graph->gone_count >= op->limit)
 		return fail(op, -PT_ELIMIT, NULL,
 		            "an engine has at most %u blocks: the limit is reached", op->limit);
 	json_t *own = given(params);
@@ -254,21 +256,35 @@ static int op_remove(const struct op *op)
 	int rc = get(op, "name", &b);
 	if (rc)
 		return rc;
-	struct graph *g = op->graph;
-	unsigned kept = 0;
-	for (unsigned i = 0; i < g->link_count; i++)
-		if (g->links[i].from != b && g->links[i].to != b)
-			g->links[kept++] = g->links[i];
-	g->link_room = kept == g->link_count ? g->link_room : 0;
-	g->link_count = kept;
-	for (unsigned i = b->index + 1; i < g->count; i++) {
-		g->blocks[i]->index--;
-		g->blocks[i - 1] = g->blocks[i];
-	}
-	g->count--;
-	map_remove(&g->names, b->name);
-	block_free(b);
+	b->gone = true;
+	op->graph->gone_count++;
+	map_remove(&op->graph->names, b->name);
 	return 0;
+}
+
+static bool link_is_gone(const struct graph_link *l)
+{
+	return l->gone || l->from->gone || l->to->gone;
+}
+
+/* Whatever operations have removed: once for all of them. */
+static void close_gaps(struct graph *g)
+{
+	unsigned links = g->link_count, count = g->count;
+	g->count = g->link_count = 0;
+	for (unsigned i = 0; i < links; i++)
+		if (!link_is_gone(&g->links[i]))
+			g->links[g->link_count++] = g->links[i];
+	g->link_room = g->link_count == links ? g->link_room : 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct graph_block *b = g->blocks[i];
+		b->index = g->count;
+		g->blocks[g->count] = b;
+		g->count += !b->gone;
+		if (b->gone)
+			block_free(b);
+	}
+	g->gone_count = 0;
 }
 
 const char *graph_link_sign(enum pt_canal canal)
@@ -346,14 +362,11 @@ static int op_unlink(const struct op *op)
 	int rc = read_ends(op, &link);
 	if (rc)
 		return rc;
-	struct graph *g = op->graph;
-	struct graph_link *found = find_link(g, &link);
+	struct graph_link *found = find_link(op->graph, &link);
 	if (!found)
 		return fail(op, -PT_EBADLINK, NULL, "there is no link %s%s%s", link.from->name,
 		            graph_link_sign(link.canal), link.to->name);
-	memmove(found, found + 1, (size_t)(g->links + g->link_count - found - 1) * sizeof *found);
-	g->link_count--;
-	g->link_room = 0;
+	found->gone = true;
 	return 0;
 }
 
@@ -388,8 +401,11 @@ static int op_replace(const struct op *op)
 	int rc = get(op, "name", &b), type_rc = read_type(op, &type, &params);
 	if (rc || type_rc)
 		return rc ? rc : type_rc;
-	for (unsigned i = 0; i < op->graph->link_count; i++) {
+	unsigned taken_away = b->type->ports & ~type->ports;
+	for (unsigned i = 0; taken_away && i < op->graph->link_count; i++) {
 		const struct graph_link *l = &op->graph->links[i];
+		if (link_is_gone(l))
+			continue;
 		unsigned missing = (l->from == b ? graph_exit_port(l->canal) : 0) |
 		                   (l->to == b ? graph_entry_port(l->canal) : 0);
 		missing &= ~type->ports;
@@ -442,6 +458,7 @@ static int run_all(struct op op, const char *list, const json_t *items,
 		int rc = run(&op);
 		first = first ? first : rc;
 	}
+	close_gaps(op.graph);
 	return first;
 }
 

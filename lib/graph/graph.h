@@ -15,6 +15,7 @@ struct graph_block {
 	unsigned index; /* in graph.blocks */
 	struct pt_block *alive; /* the engine's: the running thing, or NULL */
 	bool handed; /* descriptors in `params` come with this request: none is the old one */
+	bool gone;   /* while operations are carried out: it is removed */
 };
 
 struct graph_link {
@@ -23,12 +24,14 @@ struct graph_link {
 	const char *list;   /* in which list of a request it stands, for faults, */
 	int op;             /* and where; -1: it was there */
 	struct link *alive; /* the engine's, or NULL */
+	bool gone;          /* as that of a block */
 };
 
 struct graph {
 	struct graph_block **blocks; /* in the order in which they were made */
 	struct graph_link *links;    /* in the order in which they were made: fan-out goes by it */
 	unsigned count, link_count;
+	unsigned gone_count; /* of the blocks; 0 but while operations are carried out */
 	struct map names;
 	unsigned *
 		link_places; /* a hash table: number of a link + 1, or 0; made anew when links went */

@@ -119,6 +119,38 @@ START_TEST(a_plan_leads_from_any_graph_to_any_other)
 }
 END_TEST
 
+static size_t change(struct graph *g, const json_t *ops)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	graph_change(g, ops, 100, &err);
+	size_t faults = err.count;
+	pt_error_clear(&err);
+	return faults;
+}
+
+START_TEST(operations_of_one_change_are_as_one_after_the_other)
+{
+	for (unsigned number = 0; number < 2000; number++) {
+		seed = number;
+		struct graph *at_once = any_graph(20), *in_turn = graph_copy(at_once);
+		json_t *ops = json_array(), *op;
+		size_t i, faults = 0;
+		for (unsigned n = 0; n < 30; n++)
+			add_op(ops);
+		json_array_foreach (ops, i, op) {
+			json_t *one = json_pack("[O]", op);
+			faults += change(in_turn, one);
+			json_decref(one);
+		}
+		ck_assert_uint_eq(change(at_once, ops), faults);
+		expect_same(at_once, in_turn, number);
+		graph_free(at_once);
+		graph_free(in_turn);
+		json_decref(ops);
+	}
+}
+END_TEST
+
 static struct graph *graph_of(const char *ops_json)
 {
 	struct graph *g = graph_new();
@@ -261,6 +293,7 @@ START_TEST(and_by_way_of_triggers_that_do_not_come_back)
 END_TEST
 
 UNIT_TESTS("graph/plan", a_plan_leads_from_any_graph_to_any_other,
+           operations_of_one_change_are_as_one_after_the_other,
            another_order_of_links_is_another_graph,
            another_order_of_the_list_is_told_and_touches_nothing,
            a_default_spelled_out_is_no_difference_but_to_the_letter,
