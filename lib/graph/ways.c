@@ -40,80 +40,131 @@ void ways_free(struct ways *w)
 	free(w->links);
 }
 
-/* ---- knots: Kosaraju's algorithm ---- */
+/* ---- components: Tarjan's algorithm ---- */
 
-/* Where a walk has come to: from each block that it has seen, the next link to take. */
-struct walk {
-	const struct graph *graph;
-	struct ways ways;
-	bool back;
-	bool *seen;
-	unsigned *next, *path;
+struct frame {
+	unsigned node, link;
 };
 
-static struct walk walk_new(const struct graph *g, bool back)
+/* A stack of its own in place of recursion: graphs may be thousands of blocks deep. */
+struct search {
+	const struct graph *graph;
+	const struct ways *ways;
+	unsigned grain;         /* nodes of a block */
+	unsigned *number, *low; /* of a node; 0: not seen yet */
+	unsigned *stack, depth, counter;
+	struct frame *frames;
+	struct ways_components *found;
+};
+
+static unsigned node_of(const struct search *s, const struct graph_link *l)
 {
-	return (struct walk){g,
-	                     ways_new(g, back),
-	                     back,
-	                     must_calloc(g->count + 1, sizeof(bool)),
-	                     must_calloc(g->count + 1, sizeof(unsigned)),
-	                     must_calloc(g->count + 1, sizeof(unsigned))};
+	return s->grain == 1 ? l->to->index : ways_port(l->to, l->canal);
 }
 
-static void walk_free(struct walk *w)
+static unsigned *links_of(const struct search *s, unsigned node)
 {
-	ways_free(&w->ways);
-	free(w->seen);
-	free(w->next);
-	free(w->path);
+	return &s->ways->first[node / s->grain * 3];
 }
 
-static void enter(struct walk *w, unsigned block, unsigned *depth)
+/* The next node that this one leads to; false: there is no more. */
+static bool next_node(const struct search *s, struct frame *f, unsigned *to)
 {
-	w->seen[block] = true;
-	w->next[block] = w->ways.first[block * 3];
-	w->path[(*depth)++] = block;
+	unsigned end = links_of(s, f->node)[3];
+	while (f->link < end) {
+		const struct graph_link *l = &s->graph->links[s->ways->links[f->link++]];
+		*to = node_of(s, l);
+		if (s->grain == 1 || l->from->type->routes & PT_ROUTE(f->node % 3, l->canal))
+			return true;
+	}
+	return false;
 }
 
-/* Depth first, without recursion: writes down each block that was not seen yet, behind those that
-   it leads to. Returns how many. */
-static unsigned walk_from(struct walk *w, unsigned start, unsigned *out)
+static void enter(struct search *s, unsigned node, unsigned top)
 {
-	unsigned depth = 0, done = 0;
-	if (!w->seen[start])
-		enter(w, start, &depth);
-	while (depth) {
-		unsigned at = w->path[depth - 1];
-		if (w->next[at] == w->ways.first[at * 3 + 3]) {
-			out[done++] = at;
-			depth--;
+	s->number[node] = s->low[node] = ++s->counter;
+	s->stack[s->depth++] = node;
+	s->frames[top] = (struct frame){node, *links_of(s, node)};
+}
+
+static void close_component(struct search *s, unsigned root)
+{
+	struct ways_components *c = s->found;
+	unsigned n, at = c->first[c->count];
+	do {
+		n = s->stack[--s->depth];
+		c->members[at++] = n;
+		c->of[n] = c->count;
+	} while (n != root);
+	c->first[++c->count] = at;
+}
+
+static void visit(struct search *s, unsigned start)
+{
+	unsigned top = 0, to;
+	enter(s, start, top);
+	for (;;) {
+		struct frame *f = &s->frames[top];
+		if (next_node(s, f, &to)) {
+			if (!s->number[to])
+				enter(s, to, ++top);
+			else if (s->found->of[to] == WAYS_NONE && s->number[to] < s->low[f->node])
+				s->low[f->node] = s->number[to];
 			continue;
 		}
-		const struct graph_link *l = &w->graph->links[w->ways.links[w->next[at]++]];
-		unsigned to = (w->back ? l->from : l->to)->index;
-		if (!w->seen[to])
-			enter(w, to, &depth);
+		if (s->low[f->node] == s->number[f->node])
+			close_component(s, f->node);
+		if (!top)
+			return;
+		struct frame *up = &s->frames[--top];
+		if (s->low[f->node] < s->low[up->node])
+			s->low[up->node] = s->low[f->node];
 	}
-	return done;
 }
 
-unsigned ways_knots(const struct graph *g, unsigned *knot_of)
+static struct ways_components find(const struct graph *g, const struct ways *w, unsigned grain)
 {
-	struct walk on = walk_new(g, false), back = walk_new(g, true);
-	unsigned *order = must_calloc(g->count + 1, sizeof *order), done = 0, knots = 0;
-	unsigned *members = must_calloc(g->count + 1, sizeof *members);
-	for (unsigned i = 0; i < g->count; i++)
-		done += walk_from(&on, i, order + done);
-	while (done) {
-		unsigned count = walk_from(&back, order[--done], members);
-		for (unsigned i = 0; i < count; i++)
-			knot_of[members[i]] = knots;
-		knots += count > 0;
-	}
-	free(members);
-	free(order);
-	walk_free(&on);
-	walk_free(&back);
-	return knots;
+	unsigned room = g->count * grain + 1;
+	struct ways_components found = {
+		.of = must_calloc(room, sizeof(unsigned)),
+		.members = must_calloc(room, sizeof(unsigned)),
+		.first = must_calloc(room, sizeof(unsigned)),
+	};
+	struct search s = {
+		.graph = g,
+		.ways = w,
+		.grain = grain,
+		.number = must_calloc(room, sizeof(unsigned)),
+		.low = must_calloc(room, sizeof(unsigned)),
+		.stack = must_calloc(room, sizeof(unsigned)),
+		.frames = must_calloc(room, sizeof(struct frame)),
+		.found = &found,
+	};
+	for (unsigned n = 0; n + 1 < room; n++)
+		found.of[n] = WAYS_NONE;
+	for (unsigned n = 0; n + 1 < room; n++)
+		if (!s.number[n])
+			visit(&s, n);
+	free(s.number);
+	free(s.low);
+	free(s.stack);
+	free(s.frames);
+	return found;
+}
+
+struct ways_components ways_components(const struct graph *g, const struct ways *out)
+{
+	return find(g, out, 3);
+}
+
+struct ways_components ways_knots(const struct graph *g, const struct ways *out)
+{
+	return find(g, out, 1);
+}
+
+void ways_components_free(struct ways_components *c)
+{
+	free(c->of);
+	free(c->members);
+	free(c->first);
 }

@@ -4,6 +4,7 @@
 #define GRAPH_WAYS_H
 
 #include "graph/graph.h"
+#include <limits.h>
 
 /* A port is a number: its block's index * 3 + its canal. As exits and as entries they are numbered
    alike. */
@@ -25,11 +26,22 @@ struct ways ways_out(const struct graph *); /* by the exits that links leave */
 struct ways ways_in(const struct graph *);  /* by the entries that they lead to */
 void ways_free(struct ways *);
 
+#define WAYS_NONE UINT_MAX
+
 /*
- * Numbers the knots of a graph: blocks that lead to one another over links of any kind, whatever
- * their routes are. A block that is on no cycle is a knot by itself. Each knot comes behind those
- * that lead to it. Returns how many there are; knot_of has room for g->count.
+ * Nodes that lead to one another. A node that is on no cycle is a component by itself; each
+ * component comes behind those that it leads to. Those of component c are members[first[c]] …
+ * members[first[c + 1] - 1]. `out` is ways_out of the graph.
  */
-unsigned ways_knots(const struct graph *, unsigned *knot_of);
+struct ways_components {
+	unsigned count, *of; /* of each node: its component */
+	unsigned *members, *first;
+};
+
+/* Of entries (numbered as ports), by what the routes of their blocks pass on at once. */
+struct ways_components ways_components(const struct graph *, const struct ways *out);
+/* Of blocks (by their index), over links of any kind, whatever their routes are: its knots. */
+struct ways_components ways_knots(const struct graph *, const struct ways *out);
+void ways_components_free(struct ways_components *);
 
 #endif
