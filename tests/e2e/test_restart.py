@@ -235,18 +235,26 @@ def test_a_peer_that_does_not_read_gets_all_in_the_end(service, end):
         assert got == text * 12
 
 
+def unread(port):
+    """Bytes that wait in the receive buffers of connections to this port of this machine."""
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[4].split(":")[1], 16) for row in lines
+               if int(row[1].split(":")[1], 16) == port and row[3] == "01")
+
+
 @pytest.mark.parametrize("framing", ["'lines'", "{'length': 1}"])
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
 def test_half_a_message_is_made_whole_or_the_connection_is_cut(service, framing, end):
     """A clean end leaves what was read; after a crash the end of a line is found, and of a length not."""
     service.create("e", f't = TCPListenPipe("127.0.0.1", 0, framing={framing}); q = QueueSink(); t > q')
     first, half, rest = (b"one\n", b"t", b"wo\n") if "lines" in framing else (b"\3one", b"\3t", b"wo")
-    with socket.create_connection(address_of(service, "e", "t")) as peer:
+    host, port = address_of(service, "e", "t")
+    with socket.create_connection((host, port)) as peer:
         peer.settimeout(DEADLINE)
         peer.sendall(first)
         assert service.client().texts("e", "q", 1) == ["one"]
         peer.sendall(half)
-        eventually(lambda: service.client().show("e", "t")["state"] == "running")  # it has been read
+        eventually(lambda: unread(port) == 0 and len(service.kept_names()) == 6)
         service.restart(end)
         if end != signal.SIGTERM and "length" in framing:
             assert peer.recv(1) == b""
@@ -255,13 +263,6 @@ def test_half_a_message_is_made_whole_or_the_connection_is_cut(service, framing,
         peer.sendall(rest)
         (got,) = service.client().texts("e", "q", 1)
         assert got == "two" if end == signal.SIGTERM else "two".endswith(got)
-
-
-def unread(port):
-    """Bytes that wait in the receive buffers of connections to this port of this machine."""
-    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(int(row[4].split(":")[1], 16) for row in lines
-               if int(row[1].split(":")[1], 16) == port and row[3] == "01")
 
 
 def test_a_long_half_needs_more_of_the_store_and_then_no_more(service):
