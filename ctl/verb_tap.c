@@ -73,7 +73,7 @@ static void told(void *arg, const char *method, json_t *params)
 		fprintf(stderr, "ptctl: %lld messages were lost here\n", dropped);
 	json_each (item, json_object_get(params, "messages")) {
 		if (!l->left)
-			return;
+			break;
 		if (l->ctl->json)
 			out_json(item);
 		else

@@ -260,14 +260,20 @@ def test_ptctl_tap_prints_as_a_console_sink(daemon):
             0, b'{"message":"x","canal":"high"}\n', "")
 
 
-def feed_until_end(daemon, ptctl, block, text):
+def feed_until_end(daemon, ptctl, block, *texts):
     """Sends until the tap, which begins at some time, has seen enough."""
     def ended():
         if ptctl.poll() is None:
-            daemon.ok("send", f"lab.{block}", text)
+            daemon.ok("send", f"lab.{block}", *texts)
         return ptctl.poll() is not None
     eventually(ended)
     return ptctl.end()
+
+
+def test_ptctl_tap_ends_in_the_middle_of_what_comes_at_once(daemon):
+    daemon.create("lab", "f = CLIFeeder(); d = Drain()", "f > d > Sink()")
+    with Popen(daemon, "tap", "lab.d", "-n", "3") as ptctl:
+        assert feed_until_end(daemon, ptctl, "f", *map(str, range(50))) == (0, b">'0'\n>'1'\n>'2'\n", "")
 
 
 def test_ptctl_tap_prints_packets_as_summaries(daemon, capture):
