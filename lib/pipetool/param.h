@@ -66,7 +66,7 @@ enum pt_param_flag {
 	PT_ONE_OF =
 		128, /* of those that have it, exactly one is given; to set one unsets the other */
 	PT_MAYBE = 256, /* of a ptctl verb's BOOL: --name or --name=TEXT */
-	PT_SENT = 512, /* of a ptctl verb: goes into the request */
+	PT_SENT = 512,  /* of a ptctl verb: goes into the request */
 };
 
 struct pt_param {

@@ -87,9 +87,9 @@ START_TEST(a_frame_with_a_length_has_no_type)
 END_TEST
 
 #define ZEROS "000000000000000000000000000000000000000000000000" /* 24 bytes */
-#define MACS "020000000001 020000000002 "
-#define SNAP "aaaa03 000000 0800 "
-#define DATA "0800 0000 020000000001 020000000002 020000000003 0000 "
+#define MACS  "020000000001 020000000002 "
+#define SNAP  "aaaa03 000000 0800 "
+#define DATA  "0800 0000 020000000001 020000000002 020000000003 0000 "
 
 /* Headers before an IPv4 packet of 28 bytes with UDP; where hardware addresses are. */
 /* clang-format off */

@@ -71,28 +71,28 @@ START_TEST(pictures_show_their_ports)
 	ck_assert_uint_eq(table_picture_ports(DRAIN),
 	                  PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT);
 	ck_assert_uint_eq(table_picture_ports("\n"
-	                                     "     +-------+\n"
-	                                     "  >>-|--.    |->>\n"
-	                                     "     | print |\n"
-	                                     "   >-|--'    |->\n"
-	                                     "     +-------+\n"),
+	                                      "     +-------+\n"
+	                                      "  >>-|--.    |->>\n"
+	                                      "     | print |\n"
+	                                      "   >-|--'    |->\n"
+	                                      "     +-------+\n"),
 	                  PT_HIGH_ENTRY | PT_LOW_ENTRY);
 	ck_assert_uint_eq(table_picture_ports("   +--------+\n"
-	                                     ">>-|   .----|->>\n"
-	                                     "   | send() |\n"
-	                                     " >-|        |->\n"
-	                                     "   +--------+"),
+	                                      ">>-|   .----|->>\n"
+	                                      "   | send() |\n"
+	                                      " >-|        |->\n"
+	                                      "   +--------+"),
 	                  PT_HIGH_EXIT);
 	ck_assert_uint_eq(table_picture_ports("     +------^------+\n"
-	                                     "  >>-|    +-[peer]-|->>\n"
-	                                     "     |   /         |\n"
-	                                     "   >-|-[addr:port]-|->\n"
-	                                     "     +-------------+\n"),
+	                                      "  >>-|    +-[peer]-|->>\n"
+	                                      "     |   /         |\n"
+	                                      "   >-|-[addr:port]-|->\n"
+	                                      "     +-------------+\n"),
 	                  PT_TRIGGER_EXIT | PT_HIGH_EXIT | PT_LOW_ENTRY | PT_LOW_EXIT);
 	ck_assert_uint_eq(table_picture_ports("     +-------------+\n"
-	                                     "  >>-|      |      |->>\n"
-	                                     "   >-|-[message]---|->\n"
-	                                     "     +------^------+\n"),
+	                                      "  >>-|      |      |->>\n"
+	                                      "   >-|-[message]---|->\n"
+	                                      "     +------^------+\n"),
 	                  PT_TRIGGER_ENTRY | PT_LOW_ENTRY | PT_LOW_EXIT);
 	ck_assert_uint_eq(table_picture_ports(NULL), 0);
 	ck_assert_uint_eq(table_picture_ports("|"), 0);
