@@ -106,4 +106,13 @@ void stream_keep_rest(struct stream *);
 int stream_write_rest(struct stream *, int fd, struct pt_error *); /* [worker] */
 void stream_fini(struct stream *);
 
+/* ---- between stream.c, stream_read.c, stream_write.c and stream_peer.c ---- */
+
+void stream_watch(struct stream *); /* for what it is `reading` and `writing` */
+void stream_set_ready(struct stream *, bool ready);
+void stream_flush(struct stream *); /* writes what waits as far as it goes */
+void stream_fail_output(struct stream *, int error);
+void stream_drop_queue(struct stream *, const char *why);
+void stream_watch_peer(struct stream *);
+
 #endif
