@@ -334,8 +334,7 @@ int engines_confirm(struct engine *engine, const uint64_t *revision, struct ask 
 	if (revision && *revision != last)
 		return pt_fail(err, -PT_ECONFLICT, "$.revision",
 		               "it is revision %" PRIu64
-		               " of engine '%s' that waits to be confirmed, "
-		               "not %" PRIu64,
+		               " of engine '%s' that waits to be confirmed, not %" PRIu64,
 		               last, engine->name, *revision);
 	revisions_confirm(&engine->past);
 	commit_arm(engine);

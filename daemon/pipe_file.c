@@ -123,8 +123,8 @@ static int check(const char *path, struct lang_program *program, struct pipe_fau
 	if (!code && !lang_is_graph(program)) {
 		code = -PT_EPARAM;
 		pipe_fault_add(fault, path,
-		               "there is no statement in it, which is no graph; "
-		               "remove the file to be rid of the engine");
+		               "there is no statement in it, which is no graph; remove the file to "
+		               "be rid of the engine");
 	}
 	if (code)
 		lang_program_free(program);

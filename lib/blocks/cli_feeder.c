@@ -83,8 +83,7 @@ static const struct pt_type cli_feeder = {
 	.name = "CLIFeeder",
 	.summary = "Sends what `ptctl send` gives it, on the low exit",
 	.help = "A message that is sent before the engine starts waits for it. `ptctl close` "
-		"exhausts the "
-		"source, so that a clean stop ends.",
+		"exhausts the source, so that a clean stop ends.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "     |  [send]   |\n"
@@ -99,8 +98,7 @@ static const struct pt_type cli_high_feeder = {
 	.name = "CLIHighFeeder",
 	.summary = "Sends what `ptctl send` gives it, on the high exit",
 	.help = "A message that is sent before the engine starts waits for it. `ptctl close` "
-		"exhausts the "
-		"source, so that a clean stop ends.",
+		"exhausts the source, so that a clean stop ends.",
 	.picture = "     +-----------+\n"
 		   "     |     ,-----|->>\n"
 		   "     |  [send]   |\n"
@@ -115,8 +113,7 @@ static const struct pt_type auto_source = {
 	.name = "AutoSource",
 	.summary = "The base of custom sources: `ptctl send` feeds either exit",
 	.help = "By itself it sends what `ptctl send` gives it on the low exit, or on the high one "
-		"with "
-		"--high; `ptctl close` exhausts it.",
+		"with --high; `ptctl close` exhausts it.",
 	.picture = "     +-----------+\n"
 		   "     |     ,-----|->>\n"
 		   "     |  [send]   |\n"

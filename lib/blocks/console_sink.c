@@ -43,9 +43,8 @@ static const struct pt_type console_sink = {
 	.name = "ConsoleSink",
 	.summary = "Prints the messages of both canals",
 	.help = "A line each: >'text' for the low entry and >>'text' for the high one, escaped as "
-		"in Python; "
-		"a packet as a summary. They go to the daemon's standard output and to `ptctl "
-		"attach`.",
+		"in Python; a packet as a summary. They go to the daemon's standard output and to "
+		"`ptctl attach`.",
 	.picture = "     +-------+\n"
 		   "  >>-|--.    |\n"
 		   "     | print |\n"

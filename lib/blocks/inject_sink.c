@@ -440,14 +440,11 @@ static const struct pt_type inject_sink = {
 	.name = "InjectSink",
 	.summary = "Sends the packets of the low entry out of an interface, as frames",
 	.help = "The bytes go out as they are, from the link layer's header on. A packet of "
-		"another link "
-		"type than the interface's is dropped and counted (link-type); bytes that are no "
-		"packet are taken as a frame. What the interface refuses is dropped, too: too-long "
-		"for its MTU, too-short for a frame. While it is down or gone what comes is "
-		"unsent, "
-		"and as soon as it is back packets go out again. When it is merely slow the "
-		"sources "
-		"wait. The daemon needs CAP_NET_RAW.",
+		"another link type than the interface's is dropped and counted (link-type); bytes "
+		"that are no packet are taken as a frame. What the interface refuses is dropped, "
+		"too: too-long for its MTU, too-short for a frame. While it is down or gone what "
+		"comes is unsent, and as soon as it is back packets go out again. When it is "
+		"merely slow the sources wait. The daemon needs CAP_NET_RAW.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "   >-|--[iface]  |\n"
@@ -467,8 +464,7 @@ static const struct pt_type inject3_sink = {
 		"Dropped and counted are: not-ip, truncated (captures that are cut), no-route, "
 		"too-long for the MTU (nothing is fragmented), bad-header, refused (by a "
 		"firewall), unsent (while the interface is down or gone). When the interface is "
-		"merely slow the sources wait. The daemon needs "
-		"CAP_NET_RAW.",
+		"merely slow the sources wait. The daemon needs CAP_NET_RAW.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "   >-|--[iface]  |\n"

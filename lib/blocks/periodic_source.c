@@ -76,8 +76,7 @@ static const struct pt_type periodic_source = {
 	.name = "PeriodicSource",
 	.summary = "Sends messages periodically on the low exit",
 	.help = "The first message goes out at once, `period` seconds pass after each, and "
-		"`period2` "
-		"seconds more after each round. An empty list exhausts the source.",
+		"`period2` seconds more after each round. An empty list exhausts the source.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "     | msg,msg.. |\n"

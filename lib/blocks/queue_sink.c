@@ -52,8 +52,7 @@ static const struct pt_type queue_sink = {
 	.name = "QueueSink",
 	.summary = "Keeps the messages of both canals in one queue for `ptctl recv`",
 	.help = "What is in the queue can be received after the engine has stopped, too, and does "
-		"not "
-		"hold up a stop.",
+		"not hold up a stop.",
 	.picture = "     +-------+\n"
 		   "  >>-|--.    |\n"
 		   "     | queue |\n"
@@ -69,8 +68,8 @@ static const struct pt_type queue_sink = {
                                              .flags = PT_LIVE, .min = 1, .max = 1e15},
                                             {"overflow",
                                              "What happens beyond the limit: the oldest or the "
-                                             "newest message is dropped, or the "
-                                             "sources are held back.",
+                                             "newest message is dropped, or the sources are held "
+                                             "back.",
                                              PT_CHOICE(struct queue_sink, overflow), "drop-oldest",
                                              .flags = PT_LIVE, .choices = pt_overflow_words},
                                             {NULL}},

@@ -411,13 +411,12 @@ static const struct pt_type rdpcap_source = {
 	.name = "RdpcapSource",
 	.summary = "Reads packets from a capture file and sends them to the low exit",
 	.help = "The file is pcap (microseconds or nanoseconds, either byte order, old versions "
-		"too) "
-		"or pcapng, or several of them one behind the other, plain or compressed with "
+		"too) or pcapng, or several of them one behind the other, plain or compressed with "
 		"gzip, zstd or lz4, whatever it is called. Packets keep their time, link type and "
 		"length on the wire; one that is dated before 1677 or after 2262 gets the nearest "
 		"time, and is told and counted. The source is exhausted at the end, and a FIFO "
-		"then closed. Of a damaged or truncated file everything before the damage is "
-		"sent; then the block fails and tells the byte where it is.",
+		"then closed. Of a damaged or truncated file everything before the damage is sent; "
+		"then the block fails and tells the byte where it is.",
 	.picture = "     +--------+\n"
 		   "     |        |\n"
 		   "     | [file] |\n"

@@ -444,8 +444,7 @@ static const struct pt_type tcp_listen_pipe = {
 		   "     +-------------+\n",
 	.examples =
 		(const char *const[]){
-			"a = TCPListenPipe('127.0.0.1', 0); c = ConsoleSink(); a > c; "
-			"a >> c",
+			"a = TCPListenPipe('127.0.0.1', 0); c = ConsoleSink(); a > c; a >> c",
 			NULL},
 	.role = PT_SOURCE,
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_EXIT | PT_TRIGGER_EXIT,

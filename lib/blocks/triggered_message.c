@@ -30,8 +30,7 @@ static const struct pt_type triggered_message = {
 	.name = "TriggeredMessage",
 	.summary = "Passes messages, and sends one of its own on a trigger",
 	.help = "On a trigger `msg` goes out on the low exit, then on the high one; then the "
-		"trigger is "
-		"passed on.",
+		"trigger is passed on.",
 	.picture = "     +------^------+\n"
 		   "  >>-|------|------|->>\n"
 		   "     |    [msg]    |\n"

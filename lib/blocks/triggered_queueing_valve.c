@@ -258,8 +258,7 @@ static const struct pt_type triggered_queueing_valve = {
 	.name = "TriggeredQueueingValve",
 	.summary = "Passes or queues messages, changing on each trigger",
 	.help = "Every trigger opens the closed valve and closes the open one, and is passed on; "
-		"then an "
-		"opened valve releases what it has held, in order, each message on its own "
+		"then an opened valve releases what it has held, in order, each message on its own "
 		"canal, as fast as the sinks take it. With overflow='drop-oldest' it is a flight "
 		"recorder: it holds the last `limit` bytes, of which each message costs 56 more, "
 		"and of these, with `seconds`, only what came to it in the last so many; with "

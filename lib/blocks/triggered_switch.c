@@ -46,8 +46,7 @@ static const struct pt_type triggered_switch = {
 	.name = "TriggeredSwitch",
 	.summary = "Sends everything to the low exit or to the high one, changing on each trigger",
 	.help = "It begins with the low exit if `start_state` is true. Every trigger changes the "
-		"exit and "
-		"is passed on.",
+		"exit and is passed on.",
 	.picture = "     +------^------+\n"
 		   "  >>-|-[\\       ,--|->>\n"
 		   "     |   >[up/down]|\n"

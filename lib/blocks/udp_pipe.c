@@ -319,8 +319,7 @@ static const struct pt_type udp_server_pipe = {
 		   "     +-------------+\n",
 	.examples =
 		(const char *const[]){
-			"a = UDPServerPipe('127.0.0.1', 0); c = ConsoleSink(); a > c; "
-			"a >> c",
+			"a = UDPServerPipe('127.0.0.1', 0); c = ConsoleSink(); a > c; a >> c",
 			NULL},
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_EXIT | PT_TRIGGER_EXIT,
 	.params = (const struct pt_param[]){{"addr", "Address to listen on; every one if empty.",

@@ -545,8 +545,7 @@ static const struct pt_type wrpcap_sink = {
 	.examples =
 		(const char *const[]){
 			"RdpcapSource('in.pcap') > WrpcapSink('out.pcap')",
-			"RdpcapSource('in.pcap') > "
-			"WrpcapSink('out.pcapng.zst')",
+			"RdpcapSource('in.pcap') > WrpcapSink('out.pcapng.zst')",
 			"RdpcapSource('in.pcap') > \n"
 			"    WrpcapSink('ring.pcap', rotate={'size': '100MiB', 'files': 10})",
 			NULL},

@@ -49,8 +49,7 @@ void stream_check(struct stream *s)
 		return;
 	if (silent && before) {
 		pt_report(s->block, -ETIMEDOUT,
-		          "the peer has not answered for %g s: the "
-		          "connection is cut",
+		          "the peer has not answered for %g s: the connection is cut",
 		          *s->keepalive_s);
 		stream_cut(s);
 	} else {
