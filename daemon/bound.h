@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How much may wait for a reader that is slower than its writer. What is full takes nothing until
-   half of it is free, so that what is left out makes no more holes than it must, and is counted. */
+   half of it is free, so that what is left out makes no more holes than it must, and is counted.
+   What is alone is taken, however long: nobody would come and open it again. */
 #ifndef DAEMON_BOUND_H
 #define DAEMON_BOUND_H
 
@@ -16,7 +17,7 @@ struct bound {
 /* Counts what is not taken. */
 static inline bool bound_takes(struct bound *b, size_t waiting, size_t more, size_t most)
 {
-	b->full |= waiting + more > most;
+	b->full |= waiting && waiting + more > most;
 	b->dropped += b->full;
 	return !b->full;
 }

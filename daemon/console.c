@@ -146,6 +146,15 @@ static bool takes(struct console *c, size_t more)
 	return false;
 }
 
+static void drop_long(const char *engine, const char *block, size_t length)
+{
+	const struct log_about about = {engine, block, .event = CATALOG_TEXT_DROPPED};
+	log_about(&about, LOG_LEVEL_WARNING,
+	          "block %s of engine %s printed %zu bytes at once, which is too long for standard "
+	          "output; they are dropped",
+	          block, engine, length);
+}
+
 static size_t label_length(const struct label *label)
 {
 	return sizeof *label + label->engine_length + label->block_length;
@@ -165,6 +174,10 @@ void console_write(struct console *c, const char *engine, const char *block, con
 {
 	struct label label = {(uint32_t)strlen(engine) + 1, (uint32_t)strlen(block) + 1, 0};
 	size_t before = c->is_journal || c->is_log ? label_length(&label) : 0;
+	if (!c->broken && length > CONSOLE_WAITING_MAX) {
+		drop_long(engine, block, length);
+		return;
+	}
 	if (c->broken || !takes(c, before + length))
 		return;
 	while (length) {

@@ -17,7 +17,7 @@ struct console;
 struct console *console_new(int fd, struct mailbox *);
 
 /* Adds text. While more than CONSOLE_WAITING_MAX wait to be written, text is dropped and counted,
-   which is logged when it begins and when it ends. */
+   which is logged when it begins and when it ends; so is one that alone is longer. */
 void console_write(struct console *, const char *engine, const char *block, const char *text,
                    size_t length);
 void console_push(struct console *); /* all that was added may be written now */

@@ -70,8 +70,7 @@ static void tell_gap(struct outbox *o)
 
 bool outbox_notify(struct outbox *o, const struct buf *line)
 {
-	size_t more = o->unread ? line->length : 0; /* what is alone is taken, however long */
-	bool takes = bound_takes(&o->bound, o->unread, more, OUTBOX_UNREAD_MAX);
+	bool takes = bound_takes(&o->bound, o->unread, line->length, OUTBOX_UNREAD_MAX);
 	if (takes)
 		add_notification(o, line);
 	else

@@ -248,6 +248,20 @@ def test_what_consoles_print_into_the_log_says_who_printed(daemon, tmp_path):
         assert second.wait(DEADLINE) == 0
 
 
+def test_what_is_printed_behind_a_very_long_text_is_printed(daemon):
+    """Each byte takes four: more than may wait for standard output, and more than may wait of an engine."""
+    daemon.create("e", "s = CLIFeeder(); c = ConsoleSink(); s > c")
+    with daemon.client() as client:
+        for length in (1_000_000, 1_200_000, 4_500_000):
+            client.send("e", "s", {"hex": "00" * length})
+            client.send("e", "s", f"behind {length}")
+            eventually(lambda: daemon.printed().endswith(f">'behind {length}'\n"))
+    first, *rest = daemon.printed().splitlines()
+    assert len(first) == 4 * 1_000_000 + 3 and all(line.startswith(">'behind") for line in rest)
+    for length in (1_200_000, 4_500_000):
+        assert f"block c of engine e printed {4 * length + 4} bytes at once" in daemon.log()
+
+
 def test_the_log_of_changes_has_offsets(daemon):
     daemon.create("e", ECHO)
     for zone, offset in (("UTC", "+00:00"), ("Etc/GMT-5", "+05:00")):
