@@ -189,7 +189,12 @@ static void on_carry_settle(void *arg)
 
 static int check_room(const struct engines *all, const char *name, struct pt_error *err)
 {
-	if (engines_at(all, name))
+	const struct engine *there = engines_at(all, name);
+	if (there && there->phase >= REMOVING)
+		return pt_fail(err, -PT_ESTATE, "$.engine",
+		               "engine '%s' is being destroyed: its name is free when it is gone",
+		               name);
+	if (there)
 		return pt_fail(err, -PT_EEXISTS, "$.engine", "there is an engine '%s' already",
 		               name);
 	if (all->ending)

@@ -206,6 +206,30 @@ START_TEST(who_is_told_may_destroy)
 }
 END_TEST
 
+static void expect_going(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	ck_assert_int_eq(code, -PT_ESTATE);
+	ck_assert_ptr_nonnull(strstr(err->faults[0].message, "is being destroyed"));
+}
+
+START_TEST(a_name_is_free_when_its_engine_is_gone)
+{
+	int awaited = 1;
+	begin();
+	make("p", CONSOLE, done, &awaited);
+	await(&awaited);
+	awaited = 1;
+	engines_destroy(engines_find(engines, "p", NULL), NULL, done, &awaited);
+	make("p", CONSOLE, expect_going, NULL);
+	await(&awaited);
+	awaited = 1;
+	make("p", CONSOLE, done, &awaited);
+	await(&awaited);
+	expect("done done done");
+	end();
+}
+END_TEST
+
 START_TEST(the_end_comes_also_while_an_engine_is_being_made)
 {
 	int awaited = 2;
@@ -221,4 +245,4 @@ END_TEST
 UNIT_TESTS("daemon/engines", an_engine_is_found_once_it_is_made, a_name_that_is_being_made_is_taken,
            what_cannot_be_made_leaves_no_trace, what_is_printed_comes_before_the_answer,
            one_that_waits_can_be_given_up, who_is_told_may_destroy,
-           the_end_comes_also_while_an_engine_is_being_made)
+           a_name_is_free_when_its_engine_is_gone, the_end_comes_also_while_an_engine_is_being_made)
