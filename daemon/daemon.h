@@ -15,6 +15,7 @@ struct engines;
 struct events;
 struct journal;
 struct store;
+struct load;
 struct loaded;
 struct notify;
 struct server;
@@ -29,6 +30,7 @@ struct daemon {
 	struct journal *journal; /* NULL: nothing is kept */
 	struct store *store;     /* NULL: the service manager keeps nothing */
 	struct loaded *loaded;
+	struct load *loading; /* for calls of type.load, one after the other */
 	struct engines *engines;
 	struct events *events;
 	struct server *server;

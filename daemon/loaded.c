@@ -9,37 +9,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct waiting {
-	struct waiting *next;
-	uint64_t ticket;
-	json_t *before; /* the texts, should this one not be kept */
-	loaded_done *done;
-	void *arg;
-};
-
 struct loaded {
 	struct journal *journal;
 	struct journal_file *file; /* NULL: there is none yet */
 	json_t *texts;             /* [{name, text, types: [name]}] */
-	struct waiting *first, **last;
+	/* What is being kept: */
+	uint64_t ticket;
+	json_t *before;    /* the texts, should it not be */
+	loaded_done *done; /* NULL: nothing is */
+	void *arg;
 };
 
 static void settled(void *owner)
 {
 	struct loaded *l = owner;
-	while (l->first && l->first->ticket <= journal_settled_until(l->file)) {
-		struct waiting *w = l->first;
-		if (!(l->first = w->next))
-			l->last = &l->first;
-		int failed = journal_failed(l->file);
-		if (failed) {
-			json_decref(l->texts);
-			l->texts = json_incref(w->before);
-		}
-		json_decref(w->before);
-		w->done(w->arg, failed);
-		free(w);
-	}
+	loaded_done *done = l->done;
+	if (!done || l->ticket > journal_settled_until(l->file))
+		return;
+	int failed = journal_failed(l->file);
+	json_decref(failed ? l->texts : l->before);
+	if (failed)
+		l->texts = l->before;
+	l->done = NULL;
+	done(l->arg, failed);
 }
 
 struct loaded *loaded_new(struct journal *journal)
@@ -47,7 +39,6 @@ struct loaded *loaded_new(struct journal *journal)
 	struct loaded *l = must_calloc(1, sizeof *l);
 	l->journal = journal;
 	l->texts = json_array();
-	l->last = &l->first;
 	return l;
 }
 
@@ -148,8 +139,8 @@ void loaded_add(struct loaded *l, const char *name, const char *text,
 	}
 	if (!l->file)
 		l->file = journal_file_new(l->journal, LOADED_JOURNAL, false, settled, l);
-	struct waiting *w = must_calloc(1, sizeof *w);
-	*w = (struct waiting){NULL, journal_rewrite(l->file, l->texts), before, done, arg};
-	*l->last = w;
-	l->last = &w->next;
+	l->before = before;
+	l->done = done;
+	l->arg = arg;
+	l->ticket = journal_rewrite(l->file, l->texts);
 }

@@ -20,7 +20,8 @@ void loaded_free(struct loaded *);
 void loaded_restore(struct loaded *, const json_t *records, const struct func_limits *);
 
 /* A text was loaded: its types take the place of those of the same names. `done` is called when
-   that is kept, or with the reason why it cannot be: then those of before are kept. */
+   that is kept, or with the reason why it cannot be: then those of before are kept. The next may
+   be added from then on. */
 typedef void loaded_done(void *arg, int code);
 void loaded_add(struct loaded *, const char *name, const char *text,
                 const struct pt_type *const *types, loaded_done *, void *arg);

@@ -56,6 +56,7 @@ static void type_show(void *arg)
 /* A script may use all of its time: on a worker thread. */
 struct load {
 	struct work work;
+	struct load *next;
 	struct pt_letter done;
 	struct call *call;
 	struct func_limits limits;
@@ -77,8 +78,9 @@ static void load_work(struct work *work)
 static void load_kept(void *arg, int code)
 {
 	struct load *load = arg;
+	struct daemon *d = load->call->daemon;
 	json_t *types = json_array(), *result = json_object();
-	load->call->daemon->loads--;
+	d->loads--;
 	if (code) {
 		type_take_back(load->types);
 		load->code = pt_fail(&load->err, -PT_EIO, NULL,
@@ -90,6 +92,8 @@ static void load_kept(void *arg, int code)
 		add_row(types, load->types[i]);
 	json_object_set_new(result, "types", types);
 	call_finish(load->call, load->code, result, &load->err);
+	if ((d->loading = load->next))
+		workers_add(&d->loading->work);
 	free(load);
 }
 
@@ -103,15 +107,22 @@ static void load_done(struct pt_letter *letter)
 		           load->call->params.text, load->types, load_kept, load);
 }
 
+/* One after the other: what cannot be kept gives way to what was there before. */
 static void type_load(void *arg)
 {
-	struct load *load = must_calloc(1, sizeof *load);
-	load->call = arg;
+	struct call *call = arg;
+	struct daemon *d = call->daemon;
+	struct load *load = must_calloc(1, sizeof *load), **last = &d->loading;
+	load->call = call;
 	load->work = (struct work){.run = load_work, .must = true};
 	load->done.read = load_done;
-	load->call->daemon->loads++;
-	load->limits = blocks_limits(&load->call->daemon->conf);
-	workers_add(&load->work);
+	load->limits = blocks_limits(&d->conf);
+	d->loads++;
+	while (*last)
+		last = &(*last)->next;
+	*last = load;
+	if (d->loading == load)
+		workers_add(&load->work);
 }
 
 /* clang-format off */

@@ -636,6 +636,29 @@ def test_types_that_cannot_be_kept_are_not_loaded(daemons, disk, tmp_path):
     assert daemon.ok("types") == types
 
 
+def test_types_that_are_loaded_at_once_and_cannot_be_kept_leave_those_of_before(daemons, disk):
+    daemon = daemons(prefix=disk.prefix, arguments=disk.arguments)
+    clients = [daemon.client() for _ in range(4)]
+
+    def load(doc, client):
+        return client.post("type.load", name="mine.lua",
+                           text=f'Drain{{name="Mine", doc="{doc}"}}\n-- ' + "x" * 9000)
+    assert "result" in clients[0].answer(load("First", clients[0]))
+    types = daemon.ok("types")
+    disk.fill()
+    for _ in range(10):
+        numbers = [load(f"From {n}", client) for n, client in enumerate(clients)]
+        for client, number in zip(clients, numbers):
+            assert client.answer(number)["error"]["data"]["kind"] == "io"
+        assert daemon.ok("types") == types
+    disk.free()
+    assert "result" in clients[1].answer(load("From 0", clients[1]))
+    for client in clients:
+        client.close()
+    again(daemon)
+    assert "From 0" in daemon.ok("types")
+
+
 def test_nothing_acknowledged_is_lost_while_the_disk_fills_and_empties(daemons, disk):
     daemon = daemons(prefix=disk.prefix, arguments=disk.arguments)
     dice = chance("disk")
