@@ -474,10 +474,10 @@ static struct file **place_of(struct boot *boot, const char *name)
 
 static struct file *file_of(struct boot *boot, const char *name, const char *path)
 {
-	struct file **at = place_of(boot, name);
-	if (*at)
-		return *at;
-	struct file *file = must_calloc(1, sizeof *file);
+	struct file **at = place_of(boot, name), *file = *at;
+	if (file)
+		return file;
+	file = must_calloc(1, sizeof *file);
 	file->boot = boot;
 	file->name = must_strdup(name);
 	file->path = must_strdup(path);

@@ -39,9 +39,9 @@ static void add_made(struct entry *e, const char *name, const char *value, size_
 {
 	size_t name_length = strlen(name);
 	char *field = must_calloc(1, name_length + length + 1);
-	memcpy(field, name, name_length);
+	char *end = stpcpy(field, name);
 	if (length)
-		memcpy(field + name_length, value, length);
+		memcpy(end, value, length);
 	e->fields[e->count++] = (struct iovec){field, name_length + length};
 	e->owned = e->count;
 }

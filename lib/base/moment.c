@@ -22,7 +22,8 @@ int64_t moment_now(void)
 
 double moment_seconds(int64_t ns)
 {
-	return (double)(ns / MOMENT_S) + (double)(ns % MOMENT_S) / 1e9;
+	int64_t whole = ns / MOMENT_S;
+	return (double)whole + (double)(ns % MOMENT_S) / 1e9;
 }
 
 int moment_from_seconds(double seconds, int64_t *ns)

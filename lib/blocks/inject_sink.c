@@ -149,8 +149,8 @@ static int send_frames(const struct inject_sink *s, struct pt_msg *const *messag
 }
 
 struct ip_packet {
-	int fd;
 	struct iovec bytes;
+	int fd;
 	union {
 		struct sockaddr any;
 		struct sockaddr_in in;

@@ -262,7 +262,8 @@ static const char *go_over(struct skipping *k, bool *whole)
 	}
 	if (k->kind->bound && k->memory)
 		k->kind->bound(k->state, k->memory);
-	return k->kind->run(k->state, &head, whole);
+	const char *fault = k->kind->run(k->state, &head, whole);
+	return fault;
 }
 
 static void skip_bound(void *state, size_t memory)

@@ -98,7 +98,7 @@ static unsigned entry_of(const struct search *s, unsigned link)
 static uint64_t touched_behind(const struct search *s, unsigned node)
 {
 	uint64_t found = 0;
-	const unsigned *first = &s->ways.first[node - node % 3];
+	const unsigned *first = s->ways.first + (node - node % 3);
 	for (int exit = 0; exit < 3; exit++)
 		if (s->graph->blocks[node / 3]->type->routes & PT_ROUTE(node % 3, exit))
 			for (unsigned l = first[exit]; l < first[exit + 1]; l++)

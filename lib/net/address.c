@@ -231,7 +231,7 @@ void address_print(const struct sockaddr_storage *a, char out[ADDRESS_TEXT])
 
 bool address_of(int fd, bool peer, char out[ADDRESS_TEXT])
 {
-	struct sockaddr_storage a;
+	struct sockaddr_storage a = {0};
 	socklen_t length = sizeof a;
 	int rc = peer ? getpeername(fd, (struct sockaddr *)&a, &length)
 	              : getsockname(fd, (struct sockaddr *)&a, &length);

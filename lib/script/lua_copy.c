@@ -53,7 +53,7 @@ int lua_copy_with(lua_State *L)
 	size_t length;
 	const char *bytes = bytes_at(L, 2, &length);
 	const struct lua_copy *k = lua_copy_get(L, 1);
-	struct lua_copy like = {.link_type = PT_NO_LINK_TYPE};
+	struct lua_copy like;
 	if (k) {
 		like = *k;
 	} else {

@@ -201,7 +201,6 @@ static int check_rows(const struct pt_param *rows, struct pt_error *err);
 static int check_row(const struct pt_param *rows, const struct pt_param *row, struct pt_error *err)
 {
 	enum pt_kind kind;
-	size_t from = err ? err->count : 0;
 	if (!is_identifier(row->name))
 		return pt_fail(err, -PT_EPARAM, "params", "'%s' cannot be a parameter's name",
 		               row->name);
@@ -214,7 +213,7 @@ static int check_row(const struct pt_param *rows, const struct pt_param *row, st
 	if (row->flags & PT_REQUIRED && row->fallback)
 		return pt_fail(err, -PT_EPARAM, row->name, "required, but has a default");
 	int code = check_default(row, err);
-	from = err ? err->count : 0;
+	size_t from = err ? err->count : 0;
 	code = note(code, check_rows(row->members, err));
 	error_prefix(err, from, row->name);
 	return code;
