@@ -34,7 +34,7 @@ static void count(struct flow *f, unsigned was, unsigned is)
 /* Who is behind the block whose turn it is may come in the same round. */
 static uint64_t next_turn(const struct flow *f, const struct pt_block *b)
 {
-	return (f->round + (b->place <= f->at)) << 32 | b->place;
+	return (uint64_t)(b->place <= f->at) << 32 | b->place;
 }
 
 static void note_ending(struct flow *f, struct pt_block *b, bool ending)
@@ -169,8 +169,16 @@ static uint64_t produce(struct pt_block *b, uint64_t before)
 
 static struct pt_block *whose_turn(struct flow *f)
 {
-	const struct pt_timer *turn = timers_due(&f->turns, f->round << 32 | UINT32_MAX);
+	const struct pt_timer *turn = timers_due(&f->turns, UINT32_MAX);
 	return turn ? turn->block : NULL;
+}
+
+/* What is left was for the next round, and is in the same order in it. */
+static void end_round(struct flow *f)
+{
+	f->at = 0;
+	for (size_t i = 1; i <= f->turns.count; i++)
+		f->turns.heap[i]->due_ns = f->turns.heap[i]->block->place;
 }
 
 void flow_work(struct pt_engine *e)
@@ -189,8 +197,7 @@ void flow_work(struct pt_engine *e)
 		}
 		flow_note(b);
 	}
-	f->round++;
-	f->at = 0;
+	end_round(f);
 }
 
 /* Also where every sink that something leads to has failed, and will not be tried again; a source

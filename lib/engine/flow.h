@@ -22,11 +22,10 @@ enum flow_count {
  * each tells by flow_note what has become of it, and that is all that is looked at.
  *
  * Turns are taken in the order of the graph, round by round. They are a heap, as timers are: when a
- * block is due is the round, and in it the block's place.
+ * block is due is whether in this round or in the next, and in it the block's place.
  */
 struct flow {
 	struct timers turns; /* of the blocks that may produce */
-	uint64_t round;      /* the one that runs, or is next */
 	uint32_t at;         /* the place of the block whose turn it is; 0: of none */
 	struct blocks full, held;
 	struct timers changing; /* blocks that may be paused, or no longer, by their places */

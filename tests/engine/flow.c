@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who is held back by a full sink, and until when. */
 #include "rig.h"
+#include "type/type.h"
 #include "unit.h"
 
 /* A queue that is full with its first message. */
@@ -116,6 +117,83 @@ START_TEST(a_full_sink_that_goes_lets_the_sources_go)
 }
 END_TEST
 
+/* ---- turns ---- */
+
+/* Says its name so many times, a turn each, and triggers; a trigger lets it say it once more. */
+struct talker {
+	int64_t times;
+};
+
+static void talk(struct pt_block *b, unsigned max)
+{
+	struct talker *t = pt_state(b);
+	pt_ready(b, --t->times > 0);
+	pt_made(b, 1);
+	pt_send(b, PT_LOW, pt_msg_new(pt_pool(b), pt_name(b), strlen(pt_name(b))));
+	pt_trigger(b);
+}
+
+static void talker_trigger(struct pt_block *b)
+{
+	struct talker *t = pt_state(b);
+	t->times++;
+	pt_ready(b, true);
+}
+
+static void talker_start(struct pt_block *b)
+{
+	struct talker *t = pt_state(b);
+	pt_ready(b, t->times > 0);
+}
+
+static const struct pt_param talker_params[] = {
+	{"times", "", PT_INT(struct talker, times), .fallback = "0"}, {0}};
+static const struct pt_type talker = {
+	.api = PT_API,
+	.name = "Talker",
+	.role = PT_SOURCE,
+	.ports = PT_LOW_EXIT | PT_TRIGGER_ENTRY | PT_TRIGGER_EXIT,
+	.params = talker_params,
+	.size = sizeof(struct talker),
+	.start = talker_start,
+	.produce = talk,
+	.trigger = talker_trigger,
+};
+
+static struct rig *talkers(const char *text)
+{
+	if (!type_find(talker.name))
+		ck_assert_int_eq(type_add(&talker, NULL), 0);
+	return rig_graph(text);
+}
+
+static void expect_said(struct rig *r, const char *names)
+{
+	for (const char *c = names; *c; c++)
+		expect_at(r, "s>", (const char[]){*c, '\0'});
+	expect_nothing(r);
+}
+
+START_TEST(each_that_is_ready_has_a_turn_in_each_round)
+{
+	struct rig *r = talkers("s = RigSink(); a = Talker(3); b = Talker(2); c = Talker(4)\n"
+	                        "a > s; b > s; c > s");
+	expect_said(r, "abcabcacc");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(who_is_woken_comes_in_this_round_only_behind_the_waker)
+{
+	struct rig *r = talkers("s = RigSink(); a = Talker(); b = Talker(2); c = Talker()\n"
+	                        "a > s; b > s; c > s; b ^ a; b ^ c");
+	expect_said(r, "bcabca");
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("engine/flow", the_sources_that_reach_a_full_sink_wait, each_canal_for_itself,
            a_way_may_change_the_canal, a_trigger_is_a_way_too,
-           but_not_to_a_full_block_that_it_may_open, a_full_sink_that_goes_lets_the_sources_go)
+           but_not_to_a_full_block_that_it_may_open, a_full_sink_that_goes_lets_the_sources_go,
+           each_that_is_ready_has_a_turn_in_each_round,
+           who_is_woken_comes_in_this_round_only_behind_the_waker)
