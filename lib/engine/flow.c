@@ -247,6 +247,7 @@ static enum coming find_coming(struct flow *f, const struct pt_block *b)
 void flow_end(struct pt_engine *e)
 {
 	struct flow *f = &e->flow;
+	bool told = false;
 	f->ends_stale = false;
 	for (struct pt_block *b = TAILQ_FIRST(&f->ending), *next; b; b = next) {
 		next = TAILQ_NEXT(b, ending_links);
@@ -254,10 +255,12 @@ void flow_end(struct pt_engine *e)
 		f->ends_stale |= coming == MAY_COME;
 		if (coming != NO_MORE)
 			continue;
-		b->told_no_more = true;
+		b->told_no_more = told = true;
 		flow_note(b);
 		b->type->no_more(b);
 	}
+	if (told) /* what follows from it, also for those that were looked at before: another turn */
+		mailbox_wake(&e->mailbox);
 }
 
 /* ---- who is held back ---- */

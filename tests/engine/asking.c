@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Engines with their own threads: many askers at once. */
 #include "rig.h"
+#include "type/type.h"
 #include "unit.h"
 
 #include <stdatomic.h>
@@ -101,4 +102,44 @@ START_TEST(engines_come_and_go)
 }
 END_TEST
 
-UNIT_TESTS("engine/asking", many_threads_ask_one_engine, engines_come_and_go)
+/* As a pipe whose other end is gone already. */
+static void swallow(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	pt_done(b, m);
+}
+
+static const struct pt_type ends = {
+	.api = PT_API,
+	.name = "Ends",
+	.role = PT_SOURCE,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT,
+	.push = swallow,
+	.no_more = pt_exhausted,
+};
+
+START_TEST(who_ends_when_no_more_comes_lets_those_end_that_it_leads_to)
+{
+	struct asker a = {.wanted = 2};
+	ck_assert_int_eq(type_add(&ends, NULL), 0);
+	ck_assert_int_eq(uv_sem_init(&a.done, 0), 0);
+	ck_assert_int_eq(pt_engine_new("e", NULL, NULL, &a.engine, NULL), 0);
+	ask_json(&a, "change",
+	         "{\"ops\": [{\"op\": \"add\", \"name\": \"c\", \"type\": \"Ends\"},"
+	         "{\"op\": \"add\", \"name\": \"b\", \"type\": \"Ends\"},"
+	         "{\"op\": \"add\", \"name\": \"a\", \"type\": \"CLIFeeder\"},"
+	         "{\"op\": \"link\", \"from\": \"a\", \"to\": \"b\"},"
+	         "{\"op\": \"link\", \"from\": \"b\", \"to\": \"c\"}]}");
+	ask_json(&a, "start", "{}");
+	uv_sem_wait(&a.done);
+	a.answers = 0;
+	ask_json(&a, "stop", "{\"wait\": true, \"timeout_s\": 30}");
+	ask_json(&a, "close", "{\"block\": \"a\"}");
+	uv_sem_wait(&a.done);
+	ck_assert_int_eq(a.refused, 0);
+	pt_engine_free(a.engine);
+	uv_sem_destroy(&a.done);
+}
+END_TEST
+
+UNIT_TESTS("engine/asking", many_threads_ask_one_engine, engines_come_and_go,
+           who_ends_when_no_more_comes_lets_those_end_that_it_leads_to)
