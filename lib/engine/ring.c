@@ -323,6 +323,10 @@ uint64_t ring_each(struct ring *s, enum ring_kind kind, ring_each_one *each, voi
 		found++;
 	}
 	uint64_t lost = lost_of(s, found, at == tail);
-	put_in_order(s, head, at == tail ? tail : at, found);
+	if (!found) { /* a place that may be anything is none to go on from */
+		atomic_store(&s->header->magic, 0);
+		head = at = 0;
+	}
+	put_in_order(s, head, at, found);
 	return lost;
 }

@@ -243,6 +243,9 @@ START_TEST(a_flipped_bit_of_the_only_one_is_found)
 		uint64_t lost = only(s, text);
 		ck_assert_str_eq(text, lost ? "nothing" : "only");
 		ck_assert(bit < 8 * 48 || lost);
+		ck_assert(replace(s, "next", 4));
+		ck_assert_uint_eq(only(s, text), 0);
+		ck_assert_str_eq(text, "next");
 		ring_free(s);
 	}
 }
@@ -266,6 +269,9 @@ START_TEST(a_flipped_bit_is_found)
 		ck_assert_ptr_nonnull(strstr(">one>two>>three", seen.text));
 		ck_assert_msg(seen.count + lost == 3, "bit %d: %u and %d", (int)bit, seen.count,
 		              (int)lost);
+		ck_assert(push(other, "four", 4, false));
+		struct seen after = found(other);
+		ck_assert_str_eq(after.text + strlen(after.text) - 5, ">four");
 		ring_free(other);
 		ring_free(s);
 	}
