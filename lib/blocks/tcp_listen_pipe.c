@@ -62,12 +62,13 @@ static void stop_listening(struct tcp_listen *t)
 /* For the next client, and for what waits for one; NULL: there is none. */
 static struct stream *next_place(const struct tcp_listen *t)
 {
+	struct stream *place = NULL;
 	if (!t->again)
 		return t->taken < t->clients ? &t->peers[t->taken] : NULL;
 	FOR_PEERS (t, s)
-		if (s->fd < 0)
-			return s;
-	return NULL;
+		if (s->fd < 0 && (!place || s->queue.head)) /* what waits does so in one of them */
+			place = s;
+	return place;
 }
 
 /* Of the places that it has had all are taken, and have ended. */

@@ -292,6 +292,25 @@ def test_places_are_taken_again(daemon, rpc):
     settled(rpc, "e")
 
 
+def test_what_waits_for_a_client_waits_in_one_place(daemon, rpc):
+    """Whichever places become free meanwhile."""
+    daemon.create("e", 'f = CLIFeeder(); t = TCPListenPipe("127.0.0.1", clients=2, again=True); high = QueueSink(); '
+                       'f > t; t >> high')
+    with connected(address(rpc, "e", "t")) as peer:
+        assert rpc.texts("e", "high", 1) == [name_of(peer)]
+        daemon.ok("close", "e.f")
+        assert read_all(peer) == b""
+        daemon.ok("add", "e", "late = CLIFeeder(); late > t")
+        rpc.send("e", "late", "one ")
+    eventually(lambda: not rpc.show("e", "t")["now"]["connected"])
+    rpc.send("e", "late", "two ")
+    daemon.ok("set", "e.t", "keepalive=30")
+    rpc.send("e", "late", "three")
+    with connected(address(rpc, "e", "t")) as peer:
+        assert read_exactly(peer, 13) == b"one two three"
+    settled(rpc, "e")
+
+
 def test_all_clients_go_on_in_the_successor_and_a_relay_ends_them_all(daemon, rpc):
     daemon.create("e", SEVERAL.format(', framing="lines"'))
     with three(rpc, "e") as peers:
