@@ -163,8 +163,9 @@ static bool is_carried(struct pt_block *b, const struct sniff_source *s)
 static int open_interface(struct pt_block *b, struct pt_error *err)
 {
 	struct sniff_source *s = pt_state(b);
-	const struct live_config config = config_of(s);
+	s->failed = s->failed && pt_comes_back(b);
 	s->other_buffer = false;
+	const struct live_config config = config_of(s);
 	if (s->socket == PT_FD_GONE) {
 		pt_fail(err, -ESTALE, "socket", "the socket was handed to an earlier daemon");
 		pt_hint(err, "hand it over again, with replace and --fd");
@@ -292,13 +293,14 @@ static uint64_t left_ns(const struct sniff_source *s)
 	return gone < whole ? whole - gone : 0;
 }
 
-/* How far it had come, if it does not begin now. */
+/* How far it had come, if it does not begin now. What another block has captured is read first. */
 static void begin_counting(struct pt_block *b, struct sniff_source *s)
 {
 	s->muted = s->last = s->ended = false;
 	if (!pt_goes_on(b) && !s->failed)
 		s->so_far = (struct so_far){0, clock_of_ns(CLOCK_BOOTTIME)};
-	if (s->count && s->so_far.packets >= (uint64_t)s->count)
+	bool late = s->timeout_s > 0 && !left_ns(s) && !s->change;
+	if (late || (s->count && s->so_far.packets >= (uint64_t)s->count))
 		end(b, s);
 	else if (s->timeout_s > 0)
 		pt_timer_at(b, &s->deadline, pt_now(b) + left_ns(s), on_deadline);

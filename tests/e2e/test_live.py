@@ -585,6 +585,31 @@ def test_a_count_goes_on_in_the_successor(pair, network):
         assert rpc.stats("in")["unexplained"] == 0 and rpc.stats("in", "n")["dropped"] == {}
 
 
+def test_a_count_begins_anew_with_a_start_and_not_when_the_interface_is_back(pair, network):
+    _, right = pair
+    right.create("in", 'n = SniffSource("pr", "ether proto 0x88b5", count=3, retry_s=3600); q = QueueSink(); n > q')
+    with right.client() as rpc:
+        def through(*numbers):
+            sent(network, network.left, "pl", *plain(*numbers))
+            assert [b for b, _ in caught(rpc, len(numbers))] == plain(*numbers)
+            return rpc.show("in", "n")["state"]
+
+        def goes():
+            ip("-n", network.left, "link", "del", "pl")
+            eventually(lambda: rpc.show("in", "n")["state"] == "failed")
+        assert through(0) == "running"
+        goes()
+        anew(network)
+        eventually(lambda: rpc.show("in", "n")["state"] == "running")
+        assert through(1) == "running"
+        goes()
+        right.ok("stop", "in")
+        anew(network)
+        right.ok("start", "in")
+        assert "note" not in rpc.show("in", "n")
+        assert through(2, 3, 4) == "exhausted"
+
+
 def test_it_ends_after_so_long_with_what_came_before(pair, network):
     """What came is in the ring when the time is up, since its block is not full."""
     _, right = pair

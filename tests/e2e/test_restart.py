@@ -522,6 +522,17 @@ def test_an_interface_is_opened_anew_and_the_gap_is_told(service):
     assert "crash" in service.client().show("e", "n")["note"]
 
 
+def test_a_capture_whose_time_is_over_captures_no_more(service):
+    """So there is no gap."""
+    service.create("e", 'n = SniffSource("lo", timeout="10ms"); q = Sink(); n > q')
+    eventually(lambda: service.client().show("e", "n")["state"] == "exhausted")
+    service.restart()
+    with service.client() as rpc:
+        now = rpc.show("e", "n")
+        assert now["state"] == "exhausted" and "note" not in now
+        assert rpc.stats("e", "n")["out"] == 0 and rpc.stats("e", "n")["dropped"] == {}
+
+
 def test_what_is_given_up_is_let_go(service):
     """The manager keeps nothing of a block that is removed, of an engine that stops, of one that
     does not come back."""
