@@ -169,10 +169,16 @@ static void close_valve(struct pt_block *b)
 	pt_carry_changed(b);
 }
 
-static void on_timer(struct pt_block *b)
+/* No packet has had a time until now, and nothing is held that must go first. */
+static bool is_late(const struct pt_block *b, const struct valve *v)
 {
-	const struct valve *v = pt_state(b);
-	if (v->closing.due && !v->closing.from_ns && !v->queue.count)
+	const struct closing *c = &v->closing;
+	return c->due && !c->from_ns && !v->queue.count && pt_now(b) >= c->until_ns;
+}
+
+static void close_if_late(struct pt_block *b)
+{
+	if (is_late(b, pt_state(b)))
 		close_valve(b);
 }
 
@@ -180,22 +186,21 @@ static void close_later(struct pt_block *b, struct valve *v)
 {
 	uint64_t until_ns = pt_now(b) + (uint64_t)(v->close_after_s * 1e9);
 	v->closing = (struct closing){.due = true, .until_ns = until_ns};
-	pt_timer_at(b, &v->timer, until_ns, on_timer);
+	pt_timer_at(b, &v->timer, until_ns, close_if_late);
 }
 
 /* Not before what was held is through: nothing of it may stay behind. */
 static void close_if_over(struct pt_block *b, struct valve *v, const struct pt_msg *m)
 {
 	struct closing *c = &v->closing;
-	if (!c->due || v->queue.count)
+	close_if_late(b);
+	if (!c->due || v->queue.count || !m->time_ns)
 		return;
-	if (m->time_ns && !c->from_ns) {
+	if (!c->from_ns) {
 		c->from_ns = m->time_ns;
 		pt_carry_changed(b);
 	}
-	bool over = m->time_ns ? (double)(m->time_ns - c->from_ns) > v->close_after_s * 1e9
-	                       : !c->from_ns && pt_now(b) > c->until_ns;
-	if (over)
+	if ((double)(m->time_ns - c->from_ns) > v->close_after_s * 1e9)
 		close_valve(b);
 }
 
@@ -205,7 +210,7 @@ static void start(struct pt_block *b)
 	if (!pt_goes_on(b))
 		v->open = v->start_state;
 	if (pt_goes_on(b) && v->closing.due && !v->closing.from_ns)
-		pt_timer_at(b, &v->timer, v->closing.until_ns, on_timer);
+		pt_timer_at(b, &v->timer, v->closing.until_ns, close_if_late);
 	if (!pt_goes_on(b))
 		v->closing.due = false;
 	pt_ready(b, v->open && v->queue.count);
@@ -244,6 +249,7 @@ static void produce(struct pt_block *b, unsigned max)
 	struct valve *v = pt_state(b);
 	while (max-- && v->open && v->queue.count && !pt_held_back(b))
 		let_go(b, v);
+	close_if_late(b);
 	pt_ready(b, v->open && v->queue.count);
 }
 

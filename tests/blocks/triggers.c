@@ -340,13 +340,34 @@ START_TEST(a_valve_that_closes_holds_nobody_back_for_what_waited_in_it)
 }
 END_TEST
 
+/* The time comes while something is held that must go first. */
+START_TEST(a_valve_that_is_late_closes_behind_what_it_held)
+{
+	struct rig *r = rig_graph("it = TriggeredQueueingValve(False, close_after=10)\n"
+	                          "q = QueueSink(limit=1, overflow='block'); it > q");
+	push(r, LOW, "a");
+	push(r, LOW, "b");
+	fire(r); /* "a" fills the sink */
+	pass_time(r, 11);
+	ck_assert(json_is_true(json_object_get(now_of_it(r), "open")));
+	ck_assert(ask(r, "recv", "{\"block\": \"q\"}"));
+	turn(r);
+	ck_assert_uint_eq(rig_block(r, "it")->count.out, 2);
+	ck_assert(json_is_false(json_object_get(now_of_it(r), "open")));
+	push_packet(r, "c", 1, 1);
+	ck_assert_uint_eq(rig_block(r, "it")->count.out, 2);
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes, or_after_it_has_passed,
            a_triggered_message_goes_low_then_high_then_the_trigger,
            a_valve_changes_on_each_trigger_and_passes_it_on,
            a_queueing_valve_passes_the_trigger_on_and_then_releases,
            a_valve_releases_no_more_than_the_sink_takes,
            a_valve_that_closes_holds_nobody_back_for_what_waited_in_it,
-           a_valve_closes_by_itself_behind_the_last_trigger, a_flight_recorder_keeps_the_newest,
+           a_valve_closes_by_itself_behind_the_last_trigger,
+           a_valve_that_is_late_closes_behind_what_it_held, a_flight_recorder_keeps_the_newest,
            a_flight_recorder_keeps_the_last_seconds,
            seconds_go_with_a_limit_and_none_is_missing_between, a_switch_changes_the_exit,
            a_trigger_back_acts_on_the_next_message,
