@@ -401,6 +401,13 @@ static uint8_t *put32(uint8_t *at, uint32_t v)
 	return at + sizeof v;
 }
 
+/* The head of a block, which ends with its size, too. */
+static inline uint8_t *put_head(uint8_t *at, uint32_t type, uint32_t size)
+{
+	at = put32(at, type);
+	return put32(at, size);
+}
+
 static uint8_t *put_time(uint8_t *at, int64_t time_ns, bool before)
 {
 	uint64_t ticks = (uint64_t)time_ns;
@@ -435,8 +442,7 @@ static size_t header(const struct format *f, uint8_t *at, uint16_t link_type,
 	(void)f, (void)link_type;
 	if (!at)
 		return size;
-	at = put32(at, SECTION);
-	at = put32(at, size);
+	at = put_head(at, SECTION, size);
 	at = put32(at, BYTE_ORDER_MAGIC);
 	at = put16(at, 1);
 	at = put16(at, 0);
@@ -460,8 +466,7 @@ static size_t interface(uint8_t *at, uint16_t link_type, const char *name, bool 
 	                           (before ? OPTION_HEAD + sizeof before_s : 0) + OPTION_HEAD);
 	if (!at)
 		return size;
-	at = put32(at, INTERFACE);
-	at = put32(at, size);
+	at = put_head(at, INTERFACE, size);
 	at = put16(at, link_type);
 	at = put16(at, 0);
 	at = put32(at, link_type_packet_max(link_type));
@@ -484,8 +489,7 @@ static inline void put_packet(uint8_t *at, uint32_t interface, const struct pt_m
                               int64_t time_ns, uint32_t captured)
 {
 	uint32_t size = packet_size(captured);
-	at = put32(at, PACKET_ENHANCED);
-	at = put32(at, size);
+	at = put_head(at, PACKET_ENHANCED, size);
 	at = put32(at, interface);
 	at = put_time(at, time_ns, time_ns < 0);
 	at = put32(at, captured);
@@ -548,8 +552,7 @@ void capture_pcapng_statistics(struct buf *b, uint32_t interface, bool before, i
                                uint64_t received, uint64_t dropped)
 {
 	uint8_t *at = grow(b, STATISTICS_SIZE);
-	at = put32(at, STATISTICS);
-	at = put32(at, STATISTICS_SIZE);
+	at = put_head(at, STATISTICS, STATISTICS_SIZE);
 	at = put32(at, interface);
 	at = put_time(at, time_ns, before);
 	at = put_option(at, OPTION_IFRECV, &received, sizeof received);
