@@ -231,8 +231,9 @@ void address_print(const struct sockaddr_storage *a, char out[ADDRESS_TEXT])
 
 bool address_of(int fd, bool peer, char out[ADDRESS_TEXT])
 {
-	struct sockaddr_storage a = {0};
+	struct sockaddr_storage a;
 	socklen_t length = sizeof a;
+	memset(&a, 0, sizeof a); /* it may come shorter than its family's */
 	int rc = peer ? getpeername(fd, (struct sockaddr *)&a, &length)
 	              : getsockname(fd, (struct sockaddr *)&a, &length);
 	if (rc == 0)
