@@ -48,16 +48,28 @@ static void ask_many(void *arg)
 		ask_json(a, "send", "{\"block\": \"f\", \"messages\": [\"a\", \"b\", \"c\"]}");
 }
 
+/* An engine that is to be changed so, and started. */
+static void begin(struct asker *a, const char *change)
+{
+	*a = (struct asker){.wanted = 2};
+	ck_assert_int_eq(uv_sem_init(&a->done, 0), 0);
+	ck_assert_int_eq(pt_engine_new("e", NULL, NULL, &a->engine, NULL), 0);
+	ask_json(a, "change", change);
+	ask_json(a, "start", "{}");
+}
+
+static void end(struct asker *a)
+{
+	pt_engine_free(a->engine);
+	uv_sem_destroy(&a->done);
+}
+
 START_TEST(many_threads_ask_one_engine)
 {
-	struct asker a = {.wanted = 2};
-	ck_assert_int_eq(uv_sem_init(&a.done, 0), 0);
-	ck_assert_int_eq(pt_engine_new("e", NULL, NULL, &a.engine, NULL), 0);
-	ask_json(&a, "change",
-	         "{\"ops\": [{\"op\": \"add\", \"name\": \"f\", \"type\": \"CLIFeeder\"},"
-	         "{\"op\": \"add\", \"name\": \"q\", \"type\": \"QueueSink\"},"
-	         "{\"op\": \"link\", \"from\": \"f\", \"to\": \"q\"}]}");
-	ask_json(&a, "start", "{}");
+	struct asker a;
+	begin(&a, "{\"ops\": [{\"op\": \"add\", \"name\": \"f\", \"type\": \"CLIFeeder\"},"
+	          "{\"op\": \"add\", \"name\": \"q\", \"type\": \"QueueSink\"},"
+	          "{\"op\": \"link\", \"from\": \"f\", \"to\": \"q\"}]}");
 	uv_sem_wait(&a.done);
 	a.answers = 0;
 	a.wanted = 4 * 200;
@@ -75,24 +87,19 @@ START_TEST(many_threads_ask_one_engine)
 	ck_assert_int_eq(a.refused, 0);
 	pt_engine_look(a.engine, &glance);
 	ck_assert_uint_eq(glance.messages, 4 * 200 * 3);
-	pt_engine_free(a.engine);
-	uv_sem_destroy(&a.done);
+	end(&a);
 }
 END_TEST
 
 START_TEST(engines_come_and_go)
 {
 	for (int i = 0; i < 50; i++) {
-		struct asker a = {.wanted = 2};
-		ck_assert_int_eq(uv_sem_init(&a.done, 0), 0);
-		ck_assert_int_eq(pt_engine_new("e", NULL, NULL, &a.engine, NULL), 0);
-		ask_json(&a, "change",
-		         "{\"ops\": [{\"op\": \"add\", \"name\": \"p\", \"type\": "
-		         "\"PeriodicSource\","
-		         "\"params\": {\"msg\": \"x\", \"period\": 0}},"
-		         "{\"op\": \"add\", \"name\": \"s\", \"type\": \"Sink\"},"
-		         "{\"op\": \"link\", \"from\": \"p\", \"to\": \"s\"}]}");
-		ask_json(&a, "start", "{}");
+		struct asker a;
+		begin(&a, "{\"ops\": [{\"op\": \"add\", \"name\": \"p\", \"type\": "
+		          "\"PeriodicSource\","
+		          "\"params\": {\"msg\": \"x\", \"period\": 0}},"
+		          "{\"op\": \"add\", \"name\": \"s\", \"type\": \"Sink\"},"
+		          "{\"op\": \"link\", \"from\": \"p\", \"to\": \"s\"}]}");
 		if (i % 2)
 			uv_sem_wait(&a.done);
 		pt_engine_free(a.engine);
@@ -119,25 +126,20 @@ static const struct pt_type ends = {
 
 START_TEST(who_ends_when_no_more_comes_lets_those_end_that_it_leads_to)
 {
-	struct asker a = {.wanted = 2};
+	struct asker a;
 	ck_assert_int_eq(type_add(&ends, NULL), 0);
-	ck_assert_int_eq(uv_sem_init(&a.done, 0), 0);
-	ck_assert_int_eq(pt_engine_new("e", NULL, NULL, &a.engine, NULL), 0);
-	ask_json(&a, "change",
-	         "{\"ops\": [{\"op\": \"add\", \"name\": \"c\", \"type\": \"Ends\"},"
-	         "{\"op\": \"add\", \"name\": \"b\", \"type\": \"Ends\"},"
-	         "{\"op\": \"add\", \"name\": \"a\", \"type\": \"CLIFeeder\"},"
-	         "{\"op\": \"link\", \"from\": \"a\", \"to\": \"b\"},"
-	         "{\"op\": \"link\", \"from\": \"b\", \"to\": \"c\"}]}");
-	ask_json(&a, "start", "{}");
+	begin(&a, "{\"ops\": [{\"op\": \"add\", \"name\": \"c\", \"type\": \"Ends\"},"
+	          "{\"op\": \"add\", \"name\": \"b\", \"type\": \"Ends\"},"
+	          "{\"op\": \"add\", \"name\": \"a\", \"type\": \"CLIFeeder\"},"
+	          "{\"op\": \"link\", \"from\": \"a\", \"to\": \"b\"},"
+	          "{\"op\": \"link\", \"from\": \"b\", \"to\": \"c\"}]}");
 	uv_sem_wait(&a.done);
 	a.answers = 0;
 	ask_json(&a, "stop", "{\"wait\": true, \"timeout_s\": 30}");
 	ask_json(&a, "close", "{\"block\": \"a\"}");
 	uv_sem_wait(&a.done);
 	ck_assert_int_eq(a.refused, 0);
-	pt_engine_free(a.engine);
-	uv_sem_destroy(&a.done);
+	end(&a);
 }
 END_TEST
 
