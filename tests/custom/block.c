@@ -30,22 +30,19 @@ START_TEST(a_message_is_joined_to_more_than_one_text)
 		{"'<' .. self.name .. '>' .. m:copy()", "<it>abc"},
 	};
 	for (size_t i = 0; i < sizeof joined / sizeof *joined; i++) {
-		char *text = must_printf("Drain{name='Joins', push=function(self, m) self:send(%s)"
-		                         " end}",
-		                         joined[i].text);
-		struct rig *r = rig_lua(text, "");
+		char *body = must_printf("self:send(%s)", joined[i].text);
+		struct rig *r = rig_push(body);
 		push(r, LOW, "abc"); /* the first, for which the stack might have to grow */
 		expect(r, LOW, joined[i].wanted);
 		rig_end(r);
-		free(text);
+		free(body);
 	}
 }
 END_TEST
 
 START_TEST(what_there_is_no_function_for_passes)
 {
-	struct rig *r =
-		rig_lua("Drain{name='OnlyLow', push=function(self, m) self:high_send(m) end}", "");
+	struct rig *r = rig_push("self:high_send(m)");
 	push(r, HIGH, "high");
 	expect(r, HIGH, "high");
 	push(r, LOW, "low");
@@ -56,15 +53,12 @@ END_TEST
 
 START_TEST(every_message_is_accounted_for)
 {
-	struct rig *r = rig_lua("Drain{name='Counts', push=function(self, m)\n"
-	                        "  local t = m:text()\n"
-	                        "  if t == 'twice' then self:send(m) self:send(m) end\n"
-	                        "  if t == 'more' then self:send(m) self:send('x') end\n"
-	                        "  if t == 'drop' then self:drop(m, 'unloved') end\n"
-	                        "  if t == 'out' then self:filter_out(m, 'unasked') end\n"
-	                        "  if t == 'fail' then self:send(m) self:trigger() error('x') end\n"
-	                        "end}",
-	                        "");
+	struct rig *r = rig_push("local t = m:text()\n"
+	                         "if t == 'twice' then self:send(m) self:send(m) end\n"
+	                         "if t == 'more' then self:send(m) self:send('x') end\n"
+	                         "if t == 'drop' then self:drop(m, 'unloved') end\n"
+	                         "if t == 'out' then self:filter_out(m, 'unasked') end\n"
+	                         "if t == 'fail' then self:send(m) self:trigger() error('x') end");
 	push_all(r, LOW, (const char *const[]){"twice", "more", "drop", "out", "nothing", "fail"},
 	         6);
 	expect(r, LOW, "twice");
@@ -86,10 +80,8 @@ END_TEST
 
 START_TEST(each_sending_is_of_the_message_as_it_was)
 {
-	struct rig *r = rig_lua("Drain{name='Edits', push=function(self, m)\n"
-	                        "  self:send(m) m:set_byte(1, 66) self:send(m)\n"
-	                        "  m:set_byte(1, 67) self:high_send(m) end}",
-	                        "");
+	struct rig *r = rig_push("self:send(m) m:set_byte(1, 66) self:send(m)\n"
+	                         "m:set_byte(1, 67) self:high_send(m)");
 	push(r, LOW, "Ax");
 	expect(r, LOW, "Ax");
 	expect(r, LOW, "Bx");
@@ -101,10 +93,7 @@ END_TEST
 START_TEST(things_happen_in_the_order_in_which_they_were_asked_for)
 {
 	struct rig *r =
-		rig_lua("Drain{name='Orders', push=function(self, m)\n"
-	                "  self:send('1') self:trigger() self:high_send('2') self:send('3')\n"
-	                "end}",
-	                "");
+		rig_push("self:send('1') self:trigger() self:high_send('2') self:send('3')");
 	push(r, LOW, "go");
 	expect(r, LOW, "1");
 	expect_trigger(r);
@@ -155,11 +144,8 @@ END_TEST
 
 START_TEST(a_packet_that_is_kept_stays_one)
 {
-	struct rig *r = rig_lua("Drain{name='KeepsPackets', push=function(self, m)\n"
-	                        "  local k = m:copy() self:send(k)\n"
-	                        "  if k.link_type ~= 1 or k.time ~= m.time then error('lost') end\n"
-	                        "end}",
-	                        "");
+	struct rig *r = rig_push("local k = m:copy() self:send(k)\n"
+	                         "if k.link_type ~= 1 or k.time ~= m.time then error('lost') end");
 	push_packet(r, "0123456789abcdef", 16, 1);
 	expect(r, LOW, "0123456789abcdef");
 	ck_assert_int_eq(counted(r, "errors"), 0);
@@ -313,10 +299,7 @@ START_TEST(self_cannot_be_written_or_misused)
 		{"getmetatable(self).__index.send = nil", "attempt to index a boolean"},
 	};
 	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
-		char text[256];
-		snprintf(text, sizeof text,
-		         "Drain{name='Misuse%zu', push=function(self, m) %s end}", i, uses[i][0]);
-		struct rig *r = rig_lua(text, "");
+		struct rig *r = rig_push(uses[i][0]);
 		push(r, LOW, "a");
 		expect_report(r, uses[i][1]);
 		expect_nothing(r);
@@ -340,9 +323,7 @@ START_TEST(a_loop_ends_and_the_engine_goes_on)
 {
 	const uint64_t before_ns = rig_limits.script_time_ns;
 	rig_limits.script_time_ns = 100000000;
-	struct rig *r = rig_lua("Drain{name='Loops', push=function(self, m)\n"
-	                        "  while m:text() == 'loop' do end self:send(m) end}",
-	                        "");
+	struct rig *r = rig_push("while m:text() == 'loop' do end self:send(m)");
 	push_all(r, LOW, (const char *const[]){"loop", "fine"}, 2);
 	expect(r, LOW, "fine");
 	expect_report(r, "time limit");
@@ -353,10 +334,9 @@ END_TEST
 
 START_TEST(what_is_kept_and_what_is_sent_is_bounded)
 {
-	struct rig *r = rig_lua("Drain{name='Hoards', push=function(self, m) local s = self.state\n"
-	                        "  if #m == 1 then while true do self:send(m) end end\n"
-	                        "  for i = 1, 100 do s[#s + 1] = m:copy() end self:send(m) end}",
-	                        "");
+	struct rig *r = rig_push("local s = self.state\n"
+	                         "if #m == 1 then while true do self:send(m) end end\n"
+	                         "for i = 1, 100 do s[#s + 1] = m:copy() end self:send(m)");
 	static char large[60001];
 	memset(large, 'x', 60000);
 	for (int i = 0; i < 4; i++)

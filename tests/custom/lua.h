@@ -4,6 +4,7 @@
 #define TESTS_CUSTOM_LUA_H
 
 #include "rig.h"
+#include "base/buf.h"
 #include "custom/type.h"
 #include "type/type.h"
 #include "unit.h"
@@ -46,6 +47,17 @@ static inline int refused(const char *text, const char *words)
 static inline struct rig *rig_lua(const char *text, const char *arguments)
 {
 	return rig(load(text)->name, arguments);
+}
+
+/* With a drain that does this with each message. */
+static inline struct rig *rig_push(const char *body)
+{
+	static unsigned count;
+	char *text =
+		must_printf("Drain{name='Pushes%u', push=function(self, m) %s end}", count++, body);
+	struct rig *r = rig_lua(text, "");
+	free(text);
+	return r;
 }
 
 /* A counter of the block in the ledger: "in", "out", "held", "errors", or a reason. */

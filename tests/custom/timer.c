@@ -23,13 +23,10 @@ END_TEST
 
 START_TEST(a_timer_is_cancelled_also_by_itself)
 {
-	struct rig *r = rig_lua("Drain{name='Cancels', push=function(self, m)\n"
-	                        "  local n, t = 0\n"
-	                        "  local never = self:after(3, function() self:send('never') end)\n"
-	                        "  t = self:every(1, function() n = n + 1 self:send('n' .. n)\n"
-	                        "    if n == 2 then t:cancel() never:cancel() t:cancel() end end)\n"
-	                        "end}",
-	                        "");
+	struct rig *r = rig_push("local n, t = 0\n"
+	                         "local never = self:after(3, function() self:send('never') end)\n"
+	                         "t = self:every(1, function() n = n + 1 self:send('n' .. n)\n"
+	                         "  if n == 2 then t:cancel() never:cancel() t:cancel() end end)");
 	push(r, LOW, "go");
 	pass_time(r, 10);
 	expect(r, LOW, "n1");
