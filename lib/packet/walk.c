@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What all layers need: places of addresses, checksums that make up for them, and ends. */
+#include "packet/checksum.h"
 #include "packet/walk.h"
 
 #include <string.h>
@@ -162,11 +163,20 @@ void walk_amend(struct walk *w, uint32_t at, uint32_t start, uint32_t end, int64
 	put_sum(w, at, (uint16_t)~amended(sum, shifted(delta, start)));
 }
 
-/* Whether it is the pseudo-header's sum and no more: a sending host's, before its hardware. */
-static bool is_partial(const struct walk *w, uint32_t at, const struct walk_net *net)
+/* Whether it is the pseudo-header's sum and no more, a sending host's before its hardware: as in
+   rewrite.c, some have it without the length, and one that is right may look so by chance. `inner`
+   is what the message has become more by. */
+static bool is_partial(const struct walk *w, uint32_t at, uint32_t start, uint32_t end,
+                       const struct walk_net *net, int64_t inner)
 {
-	return reduced(be16(w->bytes + at)) ==
-	       reduced((int64_t)net->from_sum + net->to_sum + net->proto + net->length);
+	int64_t pseudo = (int64_t)net->from_sum + net->to_sum + net->proto + net->length;
+	int64_t rest = be16(w->bytes + at) - pseudo;
+	bool whole = end - start == net->length;
+
+	if (reduced(rest) && (!whole || reduced(rest + net->length)))
+		return false;
+	int64_t message = ntohs(sum_fold(sum_bytes(w->bytes + start, end - start)));
+	return !whole || reduced(message - shifted(inner, start) + pseudo);
 }
 
 void walk_amend_transport(struct walk *w, uint32_t at, uint32_t start, uint32_t end,
@@ -175,7 +185,7 @@ void walk_amend_transport(struct walk *w, uint32_t at, uint32_t start, uint32_t 
 	if (walk_left(at, end) < 2)
 		return;
 	int64_t pseudo = net->from + net->to;
-	if (!is_partial(w, at, net))
+	if (!is_partial(w, at, start, end, net, inner))
 		walk_amend(w, at, start, end, shifted(pseudo, start) + inner);
 	else if (reduced(pseudo))
 		put_sum(w, at, amended(be16(w->bytes + at), pseudo));

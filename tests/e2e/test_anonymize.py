@@ -345,21 +345,34 @@ def test_wrong_and_partial_checksums_stay_so(daemon, tmp_path):
     before = SimpleNamespace(**FOUR)
     wrong = frame(udp4(before))
     wrong[UDP].chksum = 0x4321
-    partial = Ether(bytes(frame(tcp4(before))))
+    partial, short, right_by_chance = (Ether(bytes(frame(tcp4(before)))) for _ in range(3))
 
-    def sum_of(p):
+    def sum_of(p, length=True):
         pseudo = socket.inet_aton(p[IP].src) + socket.inet_aton(p[IP].dst) + struct.pack(
-            ">HH", 6, p[IP].len - 20)
+            ">HH", 6, (p[IP].len - 20) * length)
         return 0xffff ^ checksum(pseudo)
 
+    def right_of(p):
+        p = p.copy()
+        del p[TCP].chksum
+        return Ether(bytes(p))[TCP].chksum
+
     partial[TCP].chksum = sum_of(partial)
-    one, two = map(Ether, anonymized(daemon, tmp_path, [wrong, partial]))
+    short[TCP].chksum = sum_of(short, length=False)
+    right_by_chance[TCP].window = 0
+    missing = (0xffff ^ sum_of(partial)) + right_of(right_by_chance)
+    right_by_chance[TCP].window = missing % 0xffff
+    right_by_chance[TCP].chksum = right_of(right_by_chance)
+    assert right_by_chance[TCP].chksum == sum_of(partial)
+    one, two, three, four = map(Ether, anonymized(daemon, tmp_path, [wrong, partial, short, right_by_chance]))
     right = Ether(bytes(frame(udp4(before))))
     off = (0xffff ^ right[UDP].chksum) - (0xffff ^ 0x4321)
     was = one[UDP].chksum
     del one[UDP].chksum
     assert ((0xffff ^ Ether(bytes(one))[UDP].chksum) - (0xffff ^ was) - off) % 0xffff == 0
     assert two[TCP].chksum == sum_of(two)
+    assert three[TCP].chksum == sum_of(three, length=False)
+    assert four[TCP].chksum == right_of(four)
 
 
 OPAQUE = {
