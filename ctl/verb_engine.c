@@ -24,7 +24,8 @@ int verb_destroy(struct ctl *ctl)
 	json_each (engine, ctl_many(ctl, "engine")) {
 		struct pt_error err = PT_ERROR_INIT;
 		json_t *result = NULL;
-		int one = ctl_end(ctl, destroy_one(ctl, engine, &result, &err), result, &err);
+		int code = destroy_one(ctl, engine, &result, &err);
+		int one = ctl_end(ctl, code, result, &err);
 		status = status ? status : one;
 	}
 	return status;

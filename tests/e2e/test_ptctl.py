@@ -90,6 +90,22 @@ def test_a_daemon_that_ends_while_it_is_asked_for_a_type(tmp_path, arguments):
     assert result.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("arguments", [
+    ["close", "e.s"], ["confirm", "e"], ["destroy", "e"], ["export", "e"], ["list"], ["log", "e"],
+    ["remove", "e", "s"], ["show", "e"], ["start", "e"], ["stop", "e"], ["trigger", "e.s"], ["types"],
+    ["undo", "e"], ["unlink", "e", "s > q"],
+], ids=" ".join)
+def test_what_the_daemon_answers_is_printed_as_json(tmp_path, arguments):
+    class Any(dict):
+        get = staticmethod(lambda method: {"odd": method})
+    with Answers(tmp_path) as daemon:
+        daemon.answers = Any()
+        result = run_ptctl("-s", daemon.path, "-j", *arguments)
+        ((method, _),) = daemon.asked
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out) == {"odd": method.replace(".", "_")}
+
+
 def test_the_socket_from_the_environment(daemon):
     assert run_ptctl("list", env={"PIPETOOL_SOCKET": str(daemon.socket)}).code == 0
 
