@@ -42,19 +42,19 @@ json_t *change_none(const json_t *revision)
 	return json_pack("{s:O*, s:[]}", "revision", revision, "plan");
 }
 
-bool change_is_there(const json_t *shown, const json_t *op)
+const json_t *change_same(const json_t *graph, const json_t *item)
 {
 	static const char *const link[] = {"from", "to", "canal", NULL}, *block[] = {"name", NULL};
-	bool is_link = json_object_get(op, "from");
-	json_each (item, json_object_get(shown, is_link ? "links" : "blocks")) {
+	bool is_link = json_object_get(item, "from");
+	json_each (other, json_object_get(graph, is_link ? "links" : "blocks")) {
 		const char *const *member = is_link ? link : block;
 		while (*member &&
-		       json_equal(json_object_get(item, *member), json_object_get(op, *member)))
+		       json_equal(json_object_get(other, *member), json_object_get(item, *member)))
 			member++;
 		if (!*member)
-			return true;
+			return other;
 	}
-	return false;
+	return NULL;
 }
 
 /* ---- the plan, one operation a line ---- */

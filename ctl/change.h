@@ -14,8 +14,9 @@ int change_run(struct ctl *, json_t *ops);
 /* That nothing had to be done, as such a result; `revision` may be NULL. */
 json_t *change_none(const json_t *revision);
 
-/* What engine.show has of it: whether the block of an operation is there, or its link. */
-bool change_is_there(const json_t *shown, const json_t *op);
+/* What a graph, or its stats, has under the same name as an operation, a block or a link of another
+   look: the block, or the link between the same two; NULL: it is not there. */
+const json_t *change_same(const json_t *graph, const json_t *item);
 
 /* Operations as they would be typed, one a line. */
 void change_show_ops(struct buf *, const json_t *ops, const char *indent);

@@ -162,10 +162,7 @@ static const json_t *param_at_hand(struct text *t)
 	const json_t *params = json_object_get(completion_type(t->c, t->scan.type), "params");
 	if (!*t->scan.key)
 		return json_array_get(params, t->scan.position);
-	json_each (param, params)
-		if (!strcmp(text_of(param, "name"), t->scan.key))
-			return param;
-	return NULL;
+	return item_of(params, "name", t->scan.key);
 }
 
 static void add_params(struct text *t)

@@ -3,6 +3,7 @@
 #include "ctl/drawing.h"
 
 #include "base/json.h"
+#include "ctl/change.h"
 #include "ctl/out.h"
 #include <stdlib.h>
 #include <string.h>
@@ -62,19 +63,14 @@ static void add_trouble(struct drawing *d, const json_t *block)
 {
 	struct buf b = BUF_INIT;
 	const char *state = text_of(block, "state");
+	const json_t *counts = change_same(d->stats, block);
+	double errors = number_of(counts, "errors");
 	if (strcmp(state, "running"))
 		out_clean(&b, state);
-	json_each (counts, json_object_get(d->stats, "blocks"))
-		if (!strcmp(text_of(counts, "name"), text_of(block, "name"))) {
-			add_number(&b, OUT_PLAIN,
-			           json_number_value(json_object_get(counts, "held")), "held");
-			add_number(&b, OUT_PLAIN, sum_of(json_object_get(counts, "filtered")),
-			           "filtered");
-			add_number(&b, OUT_RED, sum_of(json_object_get(counts, "dropped")),
-			           "dropped");
-			double errors = json_number_value(json_object_get(counts, "errors"));
-			add_number(&b, OUT_RED, errors, errors == 1 ? "error" : "errors");
-		}
+	add_number(&b, OUT_PLAIN, number_of(counts, "held"), "held");
+	add_number(&b, OUT_PLAIN, sum_of(json_object_get(counts, "filtered")), "filtered");
+	add_number(&b, OUT_RED, sum_of(json_object_get(counts, "dropped")), "dropped");
+	add_number(&b, OUT_RED, errors, errors == 1 ? "error" : "errors");
 	if (b.length)
 		buf_addf(d->out, " (%s)", b.data);
 	buf_free(&b);
@@ -98,13 +94,11 @@ static void add_name(struct drawing *d, const char *name, bool again)
 
 static void add_count(struct drawing *d, const json_t *link)
 {
-	json_each (other, json_object_get(d->stats, "links"))
-		if (!strcmp(text_of(other, "from"), text_of(link, "from")) &&
-		    !strcmp(text_of(other, "to"), text_of(link, "to")) &&
-		    !strcmp(text_of(other, "canal"), text_of(link, "canal"))) {
-			out_count(d->out, json_number_value(json_object_get(other, "messages")));
-			buf_addc(d->out, ' ');
-		}
+	const json_t *counts = change_same(d->stats, link);
+	if (!counts)
+		return;
+	out_count(d->out, number_of(counts, "messages"));
+	buf_addc(d->out, ' ');
 }
 
 static void draw_below(struct drawing *d, const char *name);

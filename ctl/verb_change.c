@@ -18,7 +18,7 @@ static json_t *only_needed(const json_t *shown, const json_t *ops)
 		bool is_new = true;
 		json_each (other, needed)
 			is_new &= !json_equal(op, other);
-		if (is_new && change_is_there(shown, op))
+		if (is_new && change_same(shown, op))
 			json_array_append(needed, op);
 	}
 	return needed;

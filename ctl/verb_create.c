@@ -107,7 +107,7 @@ int verb_apply(struct ctl *ctl)
 static void sort_ops(const json_t *shown, const json_t *ops, json_t *missing, json_t *same)
 {
 	json_each (op, json_of(ops)) {
-		if (!change_is_there(shown, op)) {
+		if (!change_same(shown, op)) {
 			json_array_append(missing, op);
 		} else if (!json_object_get(op, "from")) {
 			json_t *replace = json_copy(op);

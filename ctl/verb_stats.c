@@ -2,6 +2,7 @@
 /* ptctl stats. */
 #include "base/clock.h"
 #include "base/json.h"
+#include "ctl/change.h"
 #include "ctl/follow.h"
 #include "ctl/out.h"
 #include <stdlib.h>
@@ -13,16 +14,6 @@ struct look {
 	const json_t *now, *before; /* before: NULL at first */
 	double seconds;
 };
-
-static const json_t *same_link(const json_t *stats, const json_t *link)
-{
-	json_each (other, json_object_get(stats, "links"))
-		if (!strcmp(text_of(other, "from"), text_of(link, "from")) &&
-		    !strcmp(text_of(other, "to"), text_of(link, "to")) &&
-		    !strcmp(text_of(other, "canal"), text_of(link, "canal")))
-			return other;
-	return NULL;
-}
 
 static void add_rate(struct table *t, const struct look *look, const json_t *now,
                      const json_t *before, const char *member, bool bytes)
@@ -71,10 +62,7 @@ static void add_block_table(struct buf *b, const struct look *look)
 		table_count(&t, json_object_get(block, "held"));
 		table_count(&t, json_object_get(block, "errors"));
 		table_redden(&t, number_of(block, "errors") > 0);
-		add_rate(&t, look, block,
-		         item_of(json_object_get(look->before, "blocks"), "name",
-		                 text_of(block, "name")),
-		         "out", false);
+		add_rate(&t, look, block, change_same(look->before, block), "out", false);
 		add_reasons(&t, json_object_get(block, "filtered"));
 		add_reasons(&t, json_object_get(block, "dropped"));
 		table_redden(&t, sum_of(json_object_get(block, "dropped")) > 0);
@@ -120,7 +108,7 @@ static void add_link_table(struct buf *b, const struct look *look)
 	table_heads(&t, words);
 	json_each (link, json_object_get(look->now, "links")) {
 		struct buf bytes = BUF_INIT;
-		const json_t *before = same_link(look->before, link);
+		const json_t *before = change_same(look->before, link);
 		out_bytes(&bytes, number_of(link, "bytes"));
 		table_addf(&t, "%s %s %s", text_of(link, "from"),
 		           out_canal_sign(text_of(link, "canal")), text_of(link, "to"));
