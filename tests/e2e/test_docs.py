@@ -244,6 +244,12 @@ def test_every_difference_is_a_case():
     assert better.count("\ndef test_") >= len(rows(SCAPY, "What is better here"))
 
 
+def test_the_readme_has_every_folder():
+    readme = (TOP / "README.md").read_text()
+    folders = [f"{path.parent.name}/{path.name}/" for path in (TOP / "lib").iterdir() if path.is_dir()]
+    assert [folder for folder in sorted(folders) if f"`{folder}`" not in readme] == []
+
+
 def test_ways_name_functions_where_they_are():
     """In the numbered lists of architecture.md each function is one of the files that its item names."""
     text = (TOP / "docs" / "architecture.md").read_text()
