@@ -7,13 +7,29 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { FIRST_PASSED = 3 };
+
+/* See sd_listen_fds(3). */
+static void pass(int listener)
+{
+	char pid[24];
+	snprintf(pid, sizeof pid, "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	dup2(listener, FIRST_PASSED);
+	fcntl(FIRST_PASSED, F_SETFD, 0);
+}
+
 /* `started` is closed by exec, or told why there was none. */
-static void become(char *const *argv, int in, int out, bool apart, int started, pid_t parent)
+static void become(char *const *argv, int in, int out, int listener, bool apart, int started,
+                   pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
@@ -22,6 +38,9 @@ static void become(char *const *argv, int in, int out, bool apart, int started, 
 		setpgid(0, 0);
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
+	started = fcntl(started, F_DUPFD_CLOEXEC, FIRST_PASSED + 1);
+	if (listener >= 0)
+		pass(listener);
 	signal(SIGINT, apart ? SIG_DFL : SIG_IGN);
 	signal(SIGPIPE, SIG_DFL);
 	execvp(argv[0], argv);
@@ -31,7 +50,8 @@ static void become(char *const *argv, int in, int out, bool apart, int started, 
 	_exit(127);
 }
 
-int child_start(char *const *argv, int in, int out, bool apart, pid_t *pid, struct pt_error *err)
+int child_start(char *const *argv, int in, int out, int listener, bool apart, pid_t *pid,
+                struct pt_error *err)
 {
 	int started[2], error = 0;
 	pid_t parent = getpid();
@@ -40,7 +60,7 @@ int child_start(char *const *argv, int in, int out, bool apart, pid_t *pid, stru
 		               error_words(errno));
 	*pid = fork();
 	if (!*pid)
-		become(argv, in, out, apart, started[1], parent);
+		become(argv, in, out, listener, apart, started[1], parent);
 	if (*pid < 0)
 		error = errno;
 	close(started[1]);

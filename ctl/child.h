@@ -8,8 +8,10 @@
 #include <sys/types.h>
 
 /* Starts argv[0], looked up in $PATH, on these two. It gets SIGTERM when this process ends, however
-   that happens; Ctrl-C is not for it: `apart` it is in a group of its own, else it ignores that. */
-int child_start(char *const *argv, int in, int out, bool apart, pid_t *, struct pt_error *);
+   that happens; Ctrl-C is not for it: `apart` it is in a group of its own, else it ignores that.
+   `listener` is a socket that it takes over, as systemd passes one; -1: none. */
+int child_start(char *const *argv, int in, int out, int listener, bool apart, pid_t *,
+                struct pt_error *);
 
 /* Waits so long for its end, then again after SIGTERM, then kills it. Returns its status. */
 int child_end(pid_t, int patience_ms);

@@ -12,12 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 10000, STEP_MS = 5 };
+#define PATIENCE_S 10
 
 /* ---- where it is ---- */
 
@@ -90,14 +90,35 @@ static char *subfolder(const struct private_daemon *d, const char *name)
 	return path;
 }
 
-static int start_daemon(struct private_daemon *d, struct pt_error *err)
+static const struct sockaddr *named(struct sockaddr_un *address, const char *path)
+{
+	strcpy(address->sun_path, path);
+	return (const struct sockaddr *)address;
+}
+
+/* The daemon is given what it listens on: a name of its own it would bind anew in private_hide. */
+static int listen_for(const struct private_daemon *d, struct pt_error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (strlen(d->socket) >= sizeof address.sun_path)
+		errno = ENAMETOOLONG;
+	else if (fd >= 0 && !bind(fd, named(&address, d->socket), sizeof address) &&
+	         !listen(fd, SOMAXCONN))
+		return fd;
+	int code = pt_fail(err, -errno, NULL, "cannot listen on '%s': %s", d->socket,
+	                   error_words(errno));
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+static int start_daemon(struct private_daemon *d, int listener, struct pt_error *err)
 {
 	struct pt_error faults = PT_ERROR_INIT;
 	char *path = find_daemon(), *engines = subfolder(d, "engines.d"),
 	     *state = subfolder(d, "state");
 	const char *const words[] = {path ? path : "pipetoold",
-	                             "--socket",
-	                             d->socket,
 	                             "--engines",
 	                             engines,
 	                             "--state",
@@ -108,7 +129,8 @@ static int start_daemon(struct private_daemon *d, struct pt_error *err)
 	                             "error",
 	                             NULL};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int code = child_start((char *const *)(uintptr_t)words, null, null, true, &d->pid, &faults);
+	int code = child_start((char *const *)(uintptr_t)words, null, null, listener, true, &d->pid,
+	                       &faults);
 	close(null);
 	free(path);
 	free(engines);
@@ -122,46 +144,34 @@ static int start_daemon(struct private_daemon *d, struct pt_error *err)
 	return code;
 }
 
-static int ended(struct private_daemon *d, struct pt_error *err)
+static int wait_until_ready(struct ctl *ctl, struct pt_error *err)
 {
-	if (waitpid(d->pid, NULL, WNOHANG) != d->pid)
+	struct pt_error faults = PT_ERROR_INIT;
+	int code = ctl_call_within(ctl, "daemon.info", NULL, PATIENCE_S, NULL, &faults);
+	pt_error_clear(&faults);
+	if (!code)
 		return 0;
-	d->pid = 0;
-	return pt_fail(err, -ECONNREFUSED, NULL, "pipetoold ended at once");
-}
-
-static int wait_until_ready(struct private_daemon *d, struct ctl *ctl, struct pt_error *err)
-{
-	for (int ms = 0; ms < PATIENCE_MS; ms += STEP_MS) {
-		if (!ctl_open(ctl, &ctl->client, NULL))
-			return 0;
-		int code = ended(d, err);
-		if (code)
-			return code;
-		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
-	}
-	return pt_fail(err, -PT_ETIMEOUT, NULL, "pipetoold does not answer");
+	return pt_fail(err, code == -PT_ETIMEOUT ? code : -ECONNREFUSED, NULL,
+	               code == -PT_ETIMEOUT ? "pipetoold does not answer"
+	                                    : "pipetoold ended at once");
 }
 
 int private_begin(struct private_daemon *d, struct ctl *ctl, struct pt_error *err)
 {
 	*d = (struct private_daemon){0};
-	int code = make_folder(d, err);
-	if (!code)
-		code = start_daemon(d, err);
-	if (code)
-		return code;
+	int code = make_folder(d, err), listener = code ? code : listen_for(d, err);
+	if (listener < 0)
+		return listener;
+	code = start_daemon(d, listener, err);
+	close(listener);
 	ctl->socket = d->socket;
-	return wait_until_ready(d, ctl, err);
+	return code ? code : wait_until_ready(ctl, err);
 }
 
 void private_hide(struct private_daemon *d)
 {
-	if (d->folder) { /* under another name first: its daemon binds a socket anew that vanishes */
-		char *gone = must_printf("%s.gone", d->folder);
-		remove_folder(rename(d->folder, gone) ? d->folder : gone);
-		free(gone);
-	}
+	if (d->folder)
+		remove_folder(d->folder);
 	free(d->folder);
 	d->folder = NULL;
 }
@@ -172,7 +182,7 @@ void private_end(struct private_daemon *d, struct ctl *ctl)
 		pt_client_close(ctl->client);
 		ctl->client = NULL;
 		kill(d->pid, SIGTERM);
-		child_end(d->pid, PATIENCE_MS);
+		child_end(d->pid, PATIENCE_S * 1000);
 	}
 	private_hide(d);
 	free(d->socket);

@@ -59,7 +59,7 @@ static int spawn(struct remote *r, const char *host, const char *socket, double 
 	                           (char *)(uintptr_t)host,
 	                           command,
 	                           NULL};
-	int rc = child_start(arguments, end, end, false, &r->child, err);
+	int rc = child_start(arguments, end, end, -1, false, &r->child, err);
 	free(command);
 	free(patience);
 	return rc;

@@ -252,13 +252,9 @@ static void renew(struct entrance *e)
 	for (int turns = BACKLOG_MAX / ACCEPT_TURN; turns; turns--)
 		accept_some(&e->poll, 0, UV_READABLE); /* who came by the old name is let in */
 	uv_poll_stop(&e->poll);                        /* what it watches is about to be another */
-	int code = socket_renew(&e->socket, &err);
-	const char *hint = code && err.faults[0].hint ? err.faults[0].hint : "";
-	if (code == -ENOENT) /* whoever took the whole folder away meant it */
-		log_warning("%s: nobody can connect until it is there, and SIGHUP comes",
-		            err.faults[0].message);
-	else if (code)
-		log_error("%s%s%s", err.faults[0].message, *hint ? "; " : "", hint);
+	if (socket_renew(&e->socket, &err))
+		log_error("%s%s%s", err.faults[0].message, err.faults[0].hint ? "; " : "",
+		          err.faults[0].hint ? err.faults[0].hint : "");
 	else
 		log_warning("the name %s was gone: it is listened on anew", e->socket.path);
 	uv_poll_start(&e->poll, UV_READABLE, accept_some);

@@ -957,6 +957,21 @@ def test_a_killed_private_run_ends_cleanly(tmp_path):
         assert makers.read(tmp_path / str(n))
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_private_run_leaves_nothing_behind(tmp_path, how):
+    """Nor has it a name by which others could connect, from the first message on."""
+    with subprocess.Popen([program("ptctl"), "run", "--private",
+                           "PeriodicSource('tick', 0.001) > ConsoleSink()"],
+                          env={**os.environ, "XDG_RUNTIME_DIR": "", "TMPDIR": str(tmp_path)},
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout.readline() == b">'tick'\n"
+        assert list(tmp_path.iterdir()) == []
+        running.send_signal(how)
+        running.stdout.read()
+        running.stderr.read()  # to its daemon's end
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_capture_is_written_to_a_terminal(daemon, tmp_path):
     source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
     code, text = on_terminal([program("ptctl"), "-s", str(daemon.socket), "run",
