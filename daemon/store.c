@@ -49,7 +49,7 @@ struct holding {
 struct store {
 	pthread_mutex_t lock;
 	struct fdstore *fds;
-	uint64_t complained_ns; /* when it was said that there is no more room; 0: never */
+	uint64_t complained_ns; /* when it was said that something has no room; 0: never */
 	size_t stored, stored_max;
 	struct holding *holdings;
 };
@@ -84,12 +84,20 @@ static char *name_of(const struct holding *h, unsigned number)
 	return must_printf(PREFIX "%s/%s/%u", h->engine, h->block, number);
 }
 
-static void complain(struct store *k, const struct holding *h)
+/* Blocks carry something else all the time. */
+static bool may_complain(struct store *k)
 {
 	uint64_t now_ns = uv_hrtime();
 	if (k->complained_ns && now_ns - k->complained_ns < COMPLAIN_NS)
-		return;
+		return false;
 	k->complained_ns = now_ns;
+	return true;
+}
+
+static void complain(struct store *k, const struct holding *h)
+{
+	if (!may_complain(k))
+		return;
 	log_warning("the service manager keeps no more than %zu descriptors: what block %s of "
 	            "engine %s and others leave is lost at a restart; FileDescriptorStoreMax= sets "
 	            "the number",
@@ -198,7 +206,9 @@ static void write_memory(struct store *k, struct holding *h, const struct pt_car
 			                 items[i].length);
 	const struct ring_record all = {RING_CARRY, .bytes = out.data,
 	                                .length = (uint32_t)out.length};
-	if (out.length > UINT32_MAX || (!ring_replace(h->memory, &all) && !grow_memory(k, h, &all)))
+	bool fits = out.length <= UINT32_MAX &&
+	            (ring_replace(h->memory, &all) || grow_memory(k, h, &all));
+	if (!fits && may_complain(k))
 		log_warning(
 			"what block %s of engine %s carries is too long to be stored: a restart "
 			"finds what it was before",

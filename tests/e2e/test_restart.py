@@ -665,6 +665,24 @@ def test_a_manager_without_room_is_told_of_once(services):
     assert service.client().show("e")["state"] == "running"
 
 
+def test_what_is_too_long_for_the_room_there_is_is_told_of_once(services):
+    service = services()
+    (service.blocks / "long.lua").write_text(
+        'Drain{name="Long", doc="Carries more and more", carries={"all"}, push=function(self, m)'
+        ' self.state.all = (self.state.all or "") .. ("x"):rep(50000); self:send(m) end}')
+    service.restart()
+    service.create("e", "s = CLIFeeder(); l = Long(); q = QueueSink(); s > l > q")
+    service.client().send("e", "s", "first")
+    service.room = len(service.kept_names())
+    service.restart()
+    for n in range(10):
+        service.client().send("e", "s", str(n))
+    eventually(lambda: "descriptors" in service.log() or "too long" in service.log())
+    service.client().send("e", "s", "last")
+    assert len([line for line in service.log().splitlines() if "warning" in line]) == 1, service.log()
+    assert len(service.client().texts("e", "q", 12)) == 12
+
+
 def test_what_there_is_room_for_is_kept_whole(services):
     """No descriptor takes the place of the memory that tells what another is."""
     service = services()
