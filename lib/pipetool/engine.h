@@ -26,8 +26,7 @@ enum pt_engine_state { PT_STOPPED, PT_RUNNING, PT_DRAINING };
 
 /* What the engine tells of by itself: called on its thread; may not block. NULL: not told. */
 struct pt_engine_hooks {
-	/* What its blocks printed, in order. `pending` bytes that the hook adds to and its receiver
-	   takes off later keep the engine from running ahead: see pt_engine_printed. */
+	/* What its blocks printed, in order. */
 	void (*output)(void *arg, const char *block, enum pt_canal, const char *text,
 	               size_t length);
 	/* Something went wrong or happened in a block: error is 0 for mere news. */
