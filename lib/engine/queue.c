@@ -180,9 +180,10 @@ static void shadow_all(struct pt_block *b, struct pt_queue *q, struct ring *shad
 			shadow_all(b, q, larger);
 			return;
 		}
+	if (shadow || q->shadow) /* else there was none, and none could be had */
+		pt_carry_changed(b);
 	ring_free(q->shadow);
 	q->shadow = shadow;
-	pt_carry_changed(b);
 }
 
 /* Early, so that it is known and stored when the first message comes. */

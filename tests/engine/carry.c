@@ -8,6 +8,7 @@
 #include "unit.h"
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- a type that has one descriptor, and loses it when it is told to ---- */
@@ -396,6 +397,43 @@ START_TEST(a_queue_that_is_damaged_is_begun_anew)
 }
 END_TEST
 
+static void hear(void *arg, const char *block, const char *type, struct pt_carry *carry)
+{
+	carry_free(carry);
+}
+
+static void limit_descriptors(rlim_t most)
+{
+	struct rlimit limit;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = most ? most : limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+START_TEST(where_no_memory_can_be_had_it_is_tried_with_the_next_message)
+{
+	struct rig *r = rig_graph("it = QueueSink()");
+	struct pt_block *b = rig_block(r, "it");
+	rig_engine(r)->hooks.carry = hear;
+	limit_descriptors(1);
+	push(r, LOW, "one ");
+	pt_carry_changed(b);
+	turn(r);
+	ck_assert(!b->carry_stale);
+	limit_descriptors(0);
+	push(r, LOW, "two ");
+	turn(r);
+	struct pt_carry *next = carry_of(b, PT_FOR_RESTART);
+	struct ring *found = ring_open(dup(fd_of(next)));
+	char text[100] = "";
+	ck_assert_uint_eq(ring_each(found, RING_MESSAGE, join, text), 0);
+	ck_assert_str_eq(text, "one two ");
+	ring_free(found);
+	carry_free(next);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(what_is_carried_damaged_is_told_and_counted)
 {
 	struct rig *r = rig_graph("it = QueueSink()");
@@ -420,4 +458,6 @@ UNIT_TESTS("engine/carry", what_is_carried_is_not_opened_anew,
            a_trial_carries_nothing, a_copy_of_a_descriptor_is_taken_once_or_closed,
            rows_go_to_the_successor_of_a_block_that_runs, rows_go_over_a_restart,
            with_one_that_cannot_be_read_all_begin_anew_and_it_is_told,
-           a_queue_that_is_damaged_is_begun_anew, what_is_carried_damaged_is_told_and_counted)
+           a_queue_that_is_damaged_is_begun_anew,
+           where_no_memory_can_be_had_it_is_tried_with_the_next_message,
+           what_is_carried_damaged_is_told_and_counted)
