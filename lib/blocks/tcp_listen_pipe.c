@@ -88,8 +88,8 @@ static void ended(struct pt_block *b)
 			pt_exhausted(b);
 		return;
 	}
-	FOR_PEERS (t, s)
-		if (s->fd >= 0 && s->input_ended && !s->finishing)
+	FOR_PEERS (t, s) /* but those whose turn to start is yet to come */
+		if (s->fd >= 0 && s->input_ended && !s->finishing && !s->taken_over)
 			stream_finish(s);
 	listen_on(b);
 }

@@ -292,6 +292,23 @@ def test_places_are_taken_again(daemon, rpc):
     settled(rpc, "e")
 
 
+def test_clients_that_have_ended_make_room_in_a_successor(daemon, rpc):
+    daemon.create("e", SEVERAL.format(""))
+    with three(rpc, "e") as peers:
+        for peer in peers:
+            peer.shutdown(socket.SHUT_WR)
+        exhausted(rpc, "e", "t")
+        rpc.send("e", "f", "to all")
+        daemon.ok("set", "e.t", "again=True")
+        for peer in peers:
+            assert read_all(peer) == b"to all"
+        with three(rpc, "e") as others:
+            rpc.send("e", "f", "to others")
+            for other in others:
+                assert read_exactly(other, 9) == b"to others"
+    settled(rpc, "e")
+
+
 def test_what_waits_for_a_client_waits_in_one_place(daemon, rpc):
     """Whichever places become free meanwhile."""
     daemon.create("e", 'f = CLIFeeder(); t = TCPListenPipe("127.0.0.1", clients=2, again=True); high = QueueSink(); '
