@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What ICMP's errors quote, and the objects that some have behind it (RFC 4884). */
+#include "packet/checksum.h"
 #include "packet/walk.h"
 
 enum { OBJECTS_SIZE = 4, QUOTE_LEAST = 128 };
@@ -70,14 +71,12 @@ void walk_objects(struct walk *w, uint32_t at, uint32_t end)
    with a right checksum. */
 static bool has_old_objects(const struct walk *w, uint32_t at, uint32_t end)
 {
-	uint32_t sum = 0;
-
 	if (walk_left(at, end) < QUOTE_LEAST + 8 || w->bytes[at] >> 4 != 4 ||
 	    be16(w->bytes + at + QUOTE_LEAST) != 0x2000)
 		return false;
-	for (uint32_t i = at + QUOTE_LEAST; i < end; i++)
-		sum += (i - at) % 2 ? w->bytes[i] : (uint32_t)w->bytes[i] << 8;
-	return be16(w->bytes + at + 2) <= QUOTE_LEAST || sum % 0xffff == 0;
+	const uint8_t *objects = w->bytes + at + QUOTE_LEAST;
+	return be16(w->bytes + at + 2) <= QUOTE_LEAST ||
+	       sum_is_zero(sum_bytes(objects, end - at - QUOTE_LEAST));
 }
 
 void walk_quote(struct walk *w, uint32_t at, uint32_t end, uint32_t size)
