@@ -10,7 +10,6 @@
 #include "net/watch.h"
 #include <errno.h>
 #include <jansson.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +22,7 @@ struct udp {
 	double retry_s;
 	struct datagram datagram;
 	bool failed;
-	unsigned index; /* of the interface that it was opened on; 0: none was named */
+	unsigned index; /* of the interface that it was opened on; 0: any */
 	struct net_watch *watch;
 	bool taken_over; /* another block's socket and peer, which are taken over */
 };
@@ -79,20 +78,32 @@ static void failed(struct pt_block *b, int code, const char *what)
 	pt_ready(b, true);
 }
 
+static struct group_way way_of(const struct udp *u)
+{
+	return (struct group_way){u->interface, u->ttl};
+}
+
+static unsigned interface_of(struct udp *u)
+{
+	const struct group_way way = way_of(u);
+	const struct datagram *d = &u->datagram;
+	return group_interface(&way, d->fd, d->peer_length ? &d->peer : NULL);
+}
+
 /* The kernel does not tell those who are bound to one that it is another now. */
 static void on_news(void *arg)
 {
 	struct udp *u = pt_state(arg);
-	if (if_nametoindex(u->interface) != u->index)
-		failed(arg, -ENODEV, u->interface);
+	if (interface_of(u) != u->index)
+		failed(arg, -ENODEV, u->interface ? u->interface : u->addr);
 }
 
 static void start(struct pt_block *b)
 {
 	struct udp *u = pt_state(b);
 	u->failed = false;
-	u->index = u->interface ? if_nametoindex(u->interface) : 0;
-	if (u->index && u->retry_s > 0)
+	u->index = u->retry_s > 0 ? interface_of(u) : 0;
+	if (u->index)
 		u->watch = net_watch_new(pt_loop(b), on_news, b);
 	datagram_start(&u->datagram);
 }
@@ -112,11 +123,6 @@ static int server_init(struct pt_block *b, struct pt_error *err)
 	datagram_init(&u->datagram, b, &u->limit, server_received);
 	u->datagram.failed = failed;
 	return 0;
-}
-
-static struct group_way way_of(const struct udp *u)
-{
-	return (struct group_way){u->interface, u->ttl};
 }
 
 /* What a socket is for, with all that it is told when it is made. */

@@ -6,6 +6,7 @@
 #include "net/address.h"
 #include "net/resolve.h"
 #include <errno.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -201,4 +202,55 @@ int group_bind(const char *host, int port, const struct group_way *way, int *fd,
 	if (rc == 0)
 		set_ttl(*fd, at.ss_family, (int)way->ttl);
 	return rc;
+}
+
+/* ---- which interface it is ---- */
+
+static bool is_same(const struct sockaddr *a, const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+	if (!a || a->sa_family != b->ss_family)
+		return false;
+	if (a->sa_family == AF_INET)
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr) &&
+	       (a6->sin6_scope_id == b6->sin6_scope_id);
+}
+
+static unsigned interface_with(const struct sockaddr_storage *address)
+{
+	struct ifaddrs *all;
+	unsigned index = 0;
+	if (getifaddrs(&all))
+		return 0;
+	for (const struct ifaddrs *one = all; one && !index; one = one->ifa_next)
+		if (is_same(one->ifa_addr, address))
+			index = if_nametoindex(one->ifa_name);
+	freeifaddrs(all);
+	return index;
+}
+
+static unsigned interface_towards(const struct sockaddr_storage *to)
+{
+	struct sockaddr_storage from;
+	socklen_t length = sizeof from;
+	int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	bool known = !connect(fd, (const struct sockaddr *)to, sizeof *to) &&
+	             !getsockname(fd, (struct sockaddr *)&from, &length);
+	close(fd);
+	return known ? interface_with(&from) : 0;
+}
+
+unsigned group_interface(const struct group_way *way, int fd, const struct sockaddr_storage *to)
+{
+	struct sockaddr_storage bound = {0};
+	socklen_t length = sizeof bound;
+	if (way->interface)
+		return if_nametoindex(way->interface);
+	if (!to && getsockname(fd, (struct sockaddr *)&bound, &length) == 0)
+		to = &bound;
+	return to && is_group(to) ? interface_towards(to) : 0;
 }

@@ -19,4 +19,9 @@ int group_connect(const char *host, int port, const struct group_way *, int *fd,
                   struct sockaddr_storage *peer, socklen_t *peer_length, struct pt_error *);
 int group_bind(const char *host, int port, const struct group_way *, int *fd, struct pt_error *);
 
+/* [any thread] The number of the interface that a socket is to have now: that of its way, or that
+   which the kernel chooses for the group `to` (NULL: that the socket is bound to). 0: it is all the
+   same, or there is none. */
+unsigned group_interface(const struct group_way *, int fd, const struct sockaddr_storage *to);
+
 #endif

@@ -954,6 +954,31 @@ def test_a_multicast_group_is_joined_and_sent_to(sides, network, group):
             assert rpc.stats(engine, pipe)["errors"] == 0
 
 
+def test_a_group_is_joined_anew_where_the_kernel_s_choice_is_made_anew(sides, network):
+    """Nobody has named the interface."""
+    left, right = sides
+
+    def routes(side, device, address):
+        ip("-n", side, "address", "add", address, "dev", device)
+        ip("-n", side, "link", "set", device, "up")
+        ip("-n", side, "route", "add", "224.0.0.0/4", "dev", device)
+    for side, device in ((network.left, "pl"), (network.right, "pr")):
+        ip("-n", side, "route", "add", "224.0.0.0/4", "dev", device)
+    right.create("in", "u = UDPServerPipe('239.1.2.3', 7100, retry_s=0.1); q = QueueSink(); u > q")
+    left.create("out", "f = CLIFeeder(); u = UDPClientPipe('239.1.2.3', 7100, retry_s=0.1); f > u")
+    with right.client() as rpc, left.client() as sender:
+        sender.send("out", "f", "one")
+        assert rpc.texts("in", "q", 1) == ["one"]
+        ip("-n", network.right, "link", "del", "pr")
+        eventually(lambda: rpc.show("in", "u")["state"] == "failed" == sender.show("out", "u")["state"])
+        ip("-n", network.left, "link", "add", "pl", "type", "veth", "peer", "name", "pr", "netns", network.right)
+        routes(network.left, "pl", "10.9.0.1/24")
+        routes(network.right, "pr", "10.9.0.2/24")
+        eventually(lambda: rpc.show("in", "u")["state"] == "running" == sender.show("out", "u")["state"])
+        sender.send("out", "f", "two")
+        assert rpc.texts("in", "q", 1) == ["two"]
+
+
 @pytest.mark.parametrize("where", ["10.9.0.255", "255.255.255.255"])
 def test_a_broadcast_address_may_be_sent_to(sides, where):
     left, right = sides
