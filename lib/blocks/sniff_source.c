@@ -93,6 +93,18 @@ static struct live_config config_of(const struct sniff_source *s)
 	};
 }
 
+static uint64_t left_ns(const struct sniff_source *s)
+{
+	uint64_t whole = (uint64_t)(s->timeout_s * 1e9),
+		 gone = clock_of_ns(CLOCK_BOOTTIME) - s->so_far.begun_ns;
+	return gone < whole ? whole - gone : 0;
+}
+
+static bool is_late(const struct sniff_source *s)
+{
+	return s->timeout_s > 0 && !left_ns(s);
+}
+
 /* ---- handing over ---- */
 
 static char *key_of(const struct sniff_source *s, const char *iface)
@@ -139,7 +151,7 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct sniff_source *s = pt_state(b);
 	if (pt_carry_to(carry) != PT_TO_SUCCESSOR) {
-		bool known = pt_carry_to(carry) == PT_AT_END;
+		bool known = pt_carry_to(carry) == PT_AT_END && s->live;
 		const struct seen seen = known ? look(live_name(s->live)) : (struct seen){0};
 		pt_carry_bytes(carry, SEEN, &seen, sizeof seen);
 		return;
@@ -166,6 +178,8 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 	s->failed = s->failed && pt_comes_back(b);
 	s->other_buffer = false;
 	const struct live_config config = config_of(s);
+	if (s->failed && is_late(s))
+		return 0;
 	if (s->socket == PT_FD_GONE) {
 		pt_fail(err, -ESTALE, "socket", "the socket was handed to an earlier daemon");
 		pt_hint(err, "hand it over again, with replace and --fd");
@@ -207,14 +221,19 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* ---- an interface that goes and comes ---- */
 
-static void is_up(struct pt_block *b, struct sniff_source *s)
+static void is_no_fault(struct pt_block *b, struct sniff_source *s, const char *words)
 {
 	if (!s->down)
 		return;
 	s->down = false;
 	net_watch_free(s->watch);
 	s->watch = NULL;
-	pt_mended(b, "interface '%s' is up again", live_name(s->live));
+	pt_mended(b, "interface '%s' %s", s->taken, words);
+}
+
+static void is_up(struct pt_block *b, struct sniff_source *s)
+{
+	is_no_fault(b, s, "is up again");
 }
 
 static void on_news(void *arg)
@@ -243,8 +262,11 @@ static void has_gone(struct pt_block *b, struct sniff_source *s, int code, const
 	bool again = s->retry_s > 0 && s->socket < 0;
 	s->failed = true;
 	pt_failed(b, code, "%s%s", words, again ? ": it is captured again when it is back" : "");
-	if (again)
-		pt_retry(b, s->retry_s);
+	if (!again)
+		return;
+	if (s->timeout_s > 0)
+		pt_retry_by(b, pt_now(b) + left_ns(s) + REST_NS);
+	pt_retry(b, s->retry_s);
 }
 
 /* ---- its end ---- */
@@ -266,6 +288,7 @@ static void count_losses(struct pt_block *b)
 static void end(struct pt_block *b, struct sniff_source *s)
 {
 	count_losses(b);
+	is_no_fault(b, s, "was down until the time was over");
 	live_mute(s->live);
 	s->ended = true;
 	uv_poll_stop(&s->poll);
@@ -286,20 +309,13 @@ static void on_deadline(struct pt_block *b)
 	pt_timer_at(b, &s->deadline, pt_now(b) + REST_NS, on_deadline);
 }
 
-static uint64_t left_ns(const struct sniff_source *s)
-{
-	uint64_t whole = (uint64_t)(s->timeout_s * 1e9),
-		 gone = clock_of_ns(CLOCK_BOOTTIME) - s->so_far.begun_ns;
-	return gone < whole ? whole - gone : 0;
-}
-
 /* How far it had come, if it does not begin now. What another block has captured is read first. */
 static void begin_counting(struct pt_block *b, struct sniff_source *s)
 {
 	s->muted = s->last = s->ended = false;
 	if (!pt_goes_on(b) && !s->failed)
 		s->so_far = (struct so_far){0, clock_of_ns(CLOCK_BOOTTIME)};
-	bool late = s->timeout_s > 0 && !left_ns(s) && !s->change;
+	bool late = is_late(s) && !s->change;
 	if (late || (s->count && s->so_far.packets >= (uint64_t)s->count))
 		end(b, s);
 	else if (s->timeout_s > 0)
@@ -366,9 +382,20 @@ static void tell_gap(struct pt_block *b, const struct sniff_source *s)
 		pt_lost(b, missed, "restart");
 }
 
+static void end_without(struct pt_block *b, struct sniff_source *s)
+{
+	s->ended = true;
+	pt_note(b, "interface '%s' was gone until the time was over", s->taken);
+	pt_exhausted(b);
+}
+
 static void start(struct pt_block *b)
 {
 	struct sniff_source *s = pt_state(b);
+	if (!s->live) {
+		end_without(b, s);
+		return;
+	}
 	int rc = uv_poll_init(pt_loop(b), &s->poll, live_fd(s->live));
 	s->polled = rc == 0;
 	s->paused = s->woken = s->down = false;

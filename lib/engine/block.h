@@ -82,6 +82,7 @@ struct pt_block {
 	unsigned timer_count;
 	struct pt_timer retry; /* armed while it waits, see revive.h */
 	double retry_s;
+	uint64_t retry_by_ns; /* 0: nothing is due then */
 	bool retry_due;
 	uint64_t revived_ns; /* when it was started for that */
 	bool comes_back;     /* is being opened for that */

@@ -49,6 +49,7 @@ void pt_failed(struct pt_block *b, int code, const char *fmt, ...)
 	va_list args;
 	b->failed = true;
 	b->retry_s = 0;
+	b->retry_by_ns = 0;
 	free(b->note);
 	b->note = NULL;
 	flow_note(b);
@@ -104,4 +105,9 @@ void pt_retry(struct pt_block *b, double after_s)
 		return;
 	pt_waits(b);
 	revive_wait(b);
+}
+
+void pt_retry_by(struct pt_block *b, uint64_t time_ns)
+{
+	b->retry_by_ns = time_ns;
 }

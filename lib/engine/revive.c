@@ -39,11 +39,15 @@ static void start(struct pt_block *b)
 static void on_due(struct pt_block *b)
 {
 	b->retry_due = b->engine->revival_due = true;
+	if (b->retry_by_ns <= pt_now(b))
+		b->retry_by_ns = 0;
 }
 
 static void wait_since(struct pt_block *b, uint64_t ns)
 {
-	pt_timer_at(b, &b->retry, ns + (uint64_t)(b->retry_s * 1e9), on_due);
+	uint64_t due_ns = ns + (uint64_t)(b->retry_s * 1e9);
+	bool sooner = b->retry_by_ns && b->retry_by_ns < due_ns;
+	pt_timer_at(b, &b->retry, sooner ? b->retry_by_ns : due_ns, on_due);
 }
 
 static void reopen_done(struct job *job)

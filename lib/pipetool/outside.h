@@ -53,9 +53,10 @@ void pt_mended(struct pt_block *, const char *fmt, ...) __attribute__((format(pr
 
 /* After pt_failed: the block is not exhausted, since what it needs may come again. pt_retry: the
    engine stops, closes, opens and starts it until that succeeds: soon, then every so many seconds,
-   and when an interface or an address comes; 0: it does not. pt_waits: it goes on by itself
-   (pt_mended). */
+   and when an interface or an address comes; 0: it does not. pt_retry_by: and also then, whenever
+   that is. pt_waits: it goes on by itself (pt_mended). */
 void pt_retry(struct pt_block *, double after_s);
+void pt_retry_by(struct pt_block *, uint64_t time_ns);
 void pt_waits(struct pt_block *);
 
 /* [any thread] Whether the configuration lets blocks run this program ([programs] allow); else the

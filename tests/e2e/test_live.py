@@ -629,6 +629,26 @@ def test_it_ends_after_so_long_with_what_came_before(pair, network):
         eventually(lambda: rpc.show("long", "n")["state"] == "exhausted")
 
 
+@pytest.mark.parametrize("way", ["del", "set"])
+def test_its_time_is_over_also_while_its_interface_is_away(pair, network, way):
+    """retry_s is not when it looks whether the time is up."""
+    _, right = pair
+    right.create("in", 'n = SniffSource("pr", timeout="3s", retry_s=3600); q = QueueSink(); n > q')
+    with right.client() as rpc:
+        ip("-n", network.right, "link", way, "pr", *(["down"] if way == "set" else []))
+        eventually(lambda: rpc.show("in", "n")["state"] == "failed")
+        eventually(lambda: rpc.show("in", "n")["state"] == "exhausted")
+        assert "until the time was over" in rpc.show("in", "n")["note"]
+        assert rpc.stats("in")["unexplained"] == 0
+        if way == "set":
+            ip("-n", network.right, "link", "set", "pr", "up")
+        else:
+            anew(network)
+        right.ok("set", "in.n", "timeout=1h")
+        sent(network, network.left, "pl", *plain(4))
+        assert [b for b, _ in caught(rpc, 1)] == plain(4)
+
+
 @pytest.mark.parametrize("direction, wanted", [("in", [1, 3]), ("out", [2]), ("inout", [1, 2, 3])])
 def test_one_direction_of_an_interface(pair, network, direction, wanted):
     _, right = pair
