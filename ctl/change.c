@@ -217,6 +217,21 @@ void change_summary(struct buf *b, json_int_t revision, const json_t *ops, size_
 	free(p.end);
 }
 
+void change_tell_until(struct buf *b, const char *engine, const char *what, double after_s)
+{
+	char until[16];
+	time_t at = time(NULL) + (time_t)ceil(after_s);
+	struct tm tm;
+	strftime(until, sizeof until, "%H:%M:%S", localtime_r(&at, &tm));
+	buf_addf(b, "it %s at %s, unless: ptctl confirm %s\n", what, until, engine);
+}
+
+void print_confirm(struct ctl *ctl, struct buf *b, json_t *result)
+{
+	if (json_object_get(result, "left_s"))
+		change_tell_until(b, ctl->engine, "goes back", number_of(result, "left_s"));
+}
+
 static void tell_done(const struct ctl *ctl, struct buf *b, const json_t *result)
 {
 	struct buf line = BUF_INIT;
@@ -225,13 +240,10 @@ static void tell_done(const struct ctl *ctl, struct buf *b, const json_t *result
 	change_summary(&line, integer_of(result, "revision"), plan, out_columns());
 	out_clean(b, line.data);
 	buf_addc(b, '\n');
-	if (confirm_s > 0 && json_array_size(plan)) {
-		char until[16];
-		time_t at = time(NULL) + (time_t)ceil(confirm_s);
-		struct tm tm;
-		strftime(until, sizeof until, "%H:%M:%S", localtime_r(&at, &tm));
-		buf_addf(b, "it goes back at %s, unless: ptctl confirm %s\n", until, ctl->engine);
-	}
+	if (confirm_s > 0 && json_array_size(plan))
+		change_tell_until(b, ctl->engine,
+		                  json_object_get(result, "made") ? "is gone" : "goes back",
+		                  confirm_s);
 	buf_free(&line);
 }
 

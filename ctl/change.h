@@ -30,6 +30,9 @@ int change_done(struct ctl *, json_t *result);
    "and 57 more". Without newline. */
 void change_summary(struct buf *, json_int_t revision, const json_t *ops, size_t width);
 
+/* "it goes back at 12:00:00, unless: ptctl confirm gate". */
+void change_tell_until(struct buf *, const char *engine, const char *what, double after_s);
+
 /* {op: …, name: …}: a new reference. */
 json_t *change_op(const char *op, const char *name);
 

@@ -54,8 +54,8 @@ extern verb_act verb_add, verb_apply, verb_attach, verb_call, verb_complete, ver
 	verb_destroy, verb_events, verb_graph, verb_health, verb_help, verb_load, verb_log,
 	verb_proxy, verb_recv, verb_remove, verb_replace, verb_run, verb_send, verb_set, verb_show,
 	verb_stats, verb_stop, verb_tap, verb_unlink, verb_wait, verb_wireshark;
-extern verb_print print_call, print_export, print_graph, print_health, print_list, print_load,
-	print_log, print_notes, print_types, print_wait;
+extern verb_print print_call, print_confirm, print_export, print_graph, print_health, print_list,
+	print_load, print_log, print_notes, print_types, print_wait;
 
 /* The rows that go with every verb that changes a graph. */
 #define VERB_CHANGE_OPTIONS                                                                       \
@@ -70,7 +70,7 @@ extern verb_print print_call, print_export, print_graph, print_health, print_lis
 		{"comment", "Why, for the engine's log.", PT_KIND_STRING,                         \
 	         .flags = PT_OPTION | PT_SENT},                                                   \
 	{                                                                                         \
-		"confirm", "Take the change back after so long, unless it is confirmed.",         \
+		"confirm", "It goes back by itself after so long, unless it is confirmed.",       \
 			PT_KIND_SECONDS, .flags = PT_OPTION | PT_SENT                             \
 	}
 

@@ -10,8 +10,10 @@
 static json_t *as_change(const struct pipe_text *pipe)
 {
 	if (json_array_size(pipe->program.ops))
-		return json_pack("{s:i, s:O}", "revision", 1, "plan", pipe->program.ops);
-	return json_pack("{s:i, s:[{s:s}]}", "revision", 0, "plan", "op", "empty");
+		return json_pack("{s:i, s:O, s:b}", "revision", 1, "plan", pipe->program.ops,
+		                 "made", true);
+	return json_pack("{s:i, s:[{s:s}], s:b}", "revision", 0, "plan", "op", "empty", "made",
+	                 true);
 }
 
 static int make(struct ctl *ctl, const struct pipe_text *pipe, json_t **change,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl destroy, stop; what list, types and export print. */
 #include "base/json.h"
+#include "ctl/change.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 #include "lang/lang.h"
@@ -8,7 +9,8 @@
 
 static int destroy_one(struct ctl *ctl, json_t *engine, json_t **result, struct pt_error *err)
 {
-	json_t *params = json_pack("{s:O}", "engine", engine);
+	json_t *params = ctl_params(ctl);
+	json_object_set(params, "engine", engine);
 	int code = ctl_call(ctl, "engine.destroy", params, result, err);
 	if (code != -PT_ENOENGINE || !ctl_flag(ctl, "if_exists"))
 		return code;
@@ -17,14 +19,24 @@ static int destroy_one(struct ctl *ctl, json_t *engine, json_t **result, struct 
 	return 0;
 }
 
+static void tell_until(const char *engine, double confirm_s)
+{
+	struct buf b = BUF_INIT;
+	change_tell_until(&b, engine, "is there again", confirm_s);
+	out_buf(&b);
+}
+
 /* One that cannot be destroyed does not keep the others. */
 int verb_destroy(struct ctl *ctl)
 {
 	int status = EXIT_DONE;
+	double confirm_s = number_of(ctl->values, "confirm");
 	json_each (engine, ctl_many(ctl, "engine")) {
 		struct pt_error err = PT_ERROR_INIT;
 		json_t *result = NULL;
 		int code = destroy_one(ctl, engine, &result, &err);
+		if (!code && confirm_s > 0 && !ctl->json)
+			tell_until(json_string_value(engine), confirm_s);
 		int one = ctl_end(ctl, code, result, &err);
 		status = status ? status : one;
 	}
@@ -67,6 +79,12 @@ void print_list(struct ctl *ctl, struct buf *b, json_t *result)
 		           json_is_true(json_object_get(engine, "differs")) ? ", differs" : "");
 	}
 	table_print(&t, b);
+	json_each (left, json_object_get(result, "destroyed"))
+		buf_addf(b,
+		         "%s was destroyed, and is there again in %.0f s, unless: ptctl "
+		         "confirm %s\n",
+		         text_of(left, "engine"), number_of(left, "left_s"),
+		         text_of(left, "engine"));
 }
 
 void print_types(struct ctl *ctl, struct buf *b, json_t *result)

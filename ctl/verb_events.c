@@ -55,8 +55,12 @@ static void add_data(struct buf *b, const json_t *event, const json_t *data)
 		out_first_line(b, text_of(data, "message"));
 	else if (*text_of(data, "state"))
 		out_clean(b, text_of(data, "state"));
+	else if (*text_of(data, "why"))
+		out_first_line(b, text_of(data, "why"));
 	else if (json_object_get(event, "revision"))
 		add_change(b, event, data);
+	else if (json_object_get(data, "confirm"))
+		buf_adds(b, "to be confirmed");
 }
 
 static void show_event(const json_t *event)

@@ -69,16 +69,11 @@ static const struct pt_param create_rows[] = {
 	PIPE,
 	DEFINE,
 	{"start", "Start it, too.", PT_KIND_BOOL, .flags = PT_OPTION | PT_SENT},
-	{"comment", "Why, for the engine's log.", PT_KIND_STRING, .flags = PT_OPTION | PT_SENT},
 	{"ephemeral", "Do not keep it over a restart of the daemon.", PT_KIND_BOOL,
          .flags = PT_OPTION | PT_SENT},
 	{"or_apply", "If it is there already, change what differs, as apply does.", PT_KIND_BOOL,
          .flags = PT_OPTION},
-	{"dry_run", "Check and tell what would be done, and make nothing.", PT_KIND_BOOL,
-         .flags = PT_OPTION | PT_SENT},
-	{"exit_code", "With --dry-run: the exit status is 9 if something would be done.",
-         PT_KIND_BOOL, .flags = PT_OPTION},
-	{"quiet", "Do not tell what was done.", PT_KIND_BOOL, .flags = PT_OPTION, .letter = 'q'},
+	VERB_CHANGE_OPTIONS,
 	{NULL},
 };
 
@@ -86,6 +81,19 @@ static const struct pt_param destroy_rows[] = {
 	{"engine", "Their names.", PT_KIND_STRING, .flags = PT_REQUIRED | PT_MANY},
 	{"if_exists", "One that is not there is none to be refused.", PT_KIND_BOOL,
          .flags = PT_OPTION},
+	{"if_revision", "Refuse (exit status 5) unless it is at this revision.", PT_KIND_INT,
+         .flags = PT_OPTION | PT_SENT, .max = 9007199254740992.0},
+	{"confirm", "It is there again, as it was, after so long, unless that is confirmed.",
+         PT_KIND_SECONDS, .flags = PT_OPTION | PT_SENT},
+	{NULL},
+};
+
+static const struct pt_param confirm_rows[] = {
+	ENGINE,
+	{"revision", "Only if it is this one that waits.", PT_KIND_INT,
+         .flags = PT_OPTION | PT_SENT, .max = 9007199254740992.0},
+	{"extend", "Not yet: go on waiting, for so long from now on.", PT_KIND_SECONDS,
+         .flags = PT_OPTION | PT_SENT},
 	{NULL},
 };
 
@@ -352,8 +360,8 @@ const struct verb verbs[] = {
          "Touches only what differs, also while the engine runs. Undoing again goes further back.",
          undo_rows, VERB_GRAPH, .method = "engine.undo", .print = change_print,
          .done = change_done},
-	{"confirm", "let a change stay that was made with --confirm", NULL, engine_rows, VERB_GRAPH,
-         .method = "engine.confirm"},
+	{"confirm", "let stay what was done with --confirm", NULL, confirm_rows, VERB_GRAPH,
+         .method = "engine.confirm", .print = print_confirm},
 	{"start", "start an engine, or what has failed in one that runs", NULL, engine_rows,
          VERB_RUNNING, .method = "engine.start", .print = print_notes},
 	{"stop", "stop an engine: sources first, then sinks are flushed", NULL, stop_rows,

@@ -122,7 +122,7 @@ void ask_release(struct engine *engine)
 	}
 }
 
-/* ---- a start or stop is recorded before it is asked for ---- */
+/* ---- a start, a stop, and that it leaves, is recorded before it is asked for ---- */
 
 /* It has not come to the engine. */
 static void refuse(struct ask *ask, int code)
@@ -144,7 +144,11 @@ static int refuse_unrecorded(struct ask *ask, int why)
 	return pt_fail(&ask->request.err, -PT_EIO, NULL,
 	               "engine '%s' is not %s: that could not be recorded, for its journal cannot "
 	               "be written: %s",
-	               ask->engine->name, ask->starts ? "started" : "stopped", error_words(why));
+	               ask->engine->name,
+	               ask->leaves   ? "destroyed"
+	               : ask->starts ? "started"
+	                             : "stopped",
+	               error_words(why));
 }
 
 /* [control loop] */
@@ -175,6 +179,8 @@ static void answered(struct pt_letter *letter)
 	int code = ask->request.code;
 	commit_answered(ask);
 	failing_answered(ask);
+	if (ask->leaves)
+		confirm_left(engine);
 	if (ask->keeps && engine->phase == READY && (!code || ask->recorded))
 		revisions_set_running(&engine->past, code ? ask->was : ask->starts);
 	if (ask->request.verb == PT_VERB_TAP) { /* what it shows comes behind the answer */
@@ -204,6 +210,8 @@ static void put(struct ask *ask)
 static bool is_to_be_recorded(const struct ask *ask)
 {
 	const struct revisions *past = &ask->engine->past;
+	if (ask->leaves)
+		return past->file;
 	return ask->keeps && ask->engine->phase == READY && past->file &&
 	       (past->running != ask->starts || journal_failed(past->file));
 }
@@ -212,6 +220,8 @@ static void begin(struct ask *ask)
 {
 	struct engine *engine = ask->engine;
 	struct revisions *past = &engine->past;
+	if (ask->leaves)
+		confirm_leaves(ask);
 	if (!is_to_be_recorded(ask)) {
 		put(ask);
 		return;
@@ -219,7 +229,9 @@ static void begin(struct ask *ask)
 	ask->recorded = true;
 	ask->was = past->running;
 	engine->recording = ask;
-	if (past->running == ask->starts)
+	if (ask->leaves)
+		; /* it is so */
+	else if (past->running == ask->starts)
 		revisions_write(past);
 	else
 		revisions_set_running(past, ask->starts);
@@ -232,7 +244,9 @@ static void record_settled(struct engine *engine)
 	if (ask && ask->ticket <= settled(engine)) {
 		int why = failed(engine);
 		engine->recording = NULL;
-		if (why)
+		if (why && ask->leaves)
+			confirm_stays(engine);
+		else if (why)
 			engine->past.running = ask->was;
 		if (engine->phase == ENDING)
 			refuse(ask, refuse_ending(ask));
@@ -285,7 +299,7 @@ void ask_put(struct ask *ask, struct engine *engine, engines_done *done, void *a
 	struct pt_request *r = &ask->request;
 	init(ask, engine, done, arg);
 	ask->starts = r->verb == PT_VERB_START;
-	ask->keeps = ask->starts || r->verb == PT_VERB_STOP;
+	ask->keeps = ask->starts || (r->verb == PT_VERB_STOP && !ask->leaves);
 	ask->counted = ask->starts && engine->phase == READY && !engine->retrying;
 	engine->starts += ask->counted;
 	engine->stops += ask->keeps && !ask->starts;

@@ -41,6 +41,7 @@ struct ask {
 	bool unkept;                   /* it is in that list */
 	bool counted;                  /* among the starts of its engine */
 	bool confirms;                 /* it is a change that is to be confirmed */
+	bool leaves;                   /* a stop of what is destroyed, to be confirmed */
 	enum { NOT_LOST, TAKEN_BACK, NOT_KEPT } lost;
 	bool keeps, starts; /* the state that was asked for is to be kept: running, or stopped */
 	bool recorded, was; /* it is in the journal already; and the state before */

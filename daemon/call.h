@@ -33,7 +33,7 @@ struct call {
 	struct {
 		char *engine, *block, *text, *comment, *name, *type;
 		bool start, ephemeral, owned;
-		double confirm_s;
+		double confirm_s, extend_s;
 		int64_t revision; /* -1: none was given */
 	} params;
 	bool is_long; /* the request: a worker reads and frees it */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Changes that leave a trace: recorded, undone, confirmed, and taken back. */
+/* Changes that leave a trace: recorded, undone, and taken back. */
 #include "daemon/engine.h"
 
 #include "base/buf.h"
@@ -7,8 +7,6 @@
 #include "base/log.h"
 #include <inttypes.h>
 #include <stdlib.h>
-
-enum { AGAIN_MS = 5000 };
 
 /* ---- asking for a change ---- */
 
@@ -25,9 +23,8 @@ int engines_may_change(const struct engine *engine, struct pt_error *err)
 {
 	if (engine->hollow && !engine->from_file)
 		return refuse_hollow(engine, err);
-	uint64_t back;
-	int64_t left_ns;
-	bool waits = revisions_waits(&engine->past, &back, &left_ns);
+	struct revisions_wait wait = {0};
+	bool waits = revisions_waits(&engine->past, &wait);
 	if (!waits && !engine->confirming)
 		return 0;
 	if (waits)
@@ -39,8 +36,8 @@ int engines_may_change(const struct engine *engine, struct pt_error *err)
 		pt_fail(err, -PT_ESTATE, "$.engine",
 		        "a change of engine '%s' that is to be confirmed is being made",
 		        engine->name);
-	pt_hint(err, "confirm it (ptctl confirm %s) or take it back (ptctl undo %s) first",
-	        engine->name, engine->name);
+	pt_hint(err, "confirm it (ptctl confirm %s) or take it back (ptctl %s %s) first",
+	        engine->name, wait.else_ == WAIT_GONE ? "destroy" : "undo", engine->name);
 	return -PT_ESTATE;
 }
 
@@ -82,7 +79,7 @@ static void record(struct ask *ask)
 		add_unkept(engine, ask);
 	engine->confirm_due_ms = 0;
 	engine->going_back = false; /* that was it, or it is overtaken */
-	commit_arm(engine);
+	confirm_arm(engine);
 	tell_changed(engine);
 	failing_changed(engine);
 }
@@ -110,7 +107,7 @@ static void taken_back(struct engine *engine, int code)
 	if (engine->phase == READY)
 		revisions_write(&engine->past);
 	engine->confirm_due_ms = 0;
-	commit_arm(engine);
+	confirm_arm(engine);
 	if (!code && engine->phase == READY)
 		engine_tell(engine, "engine.taken_back", history_last(&engine->past.history)->about,
 		            NULL);
@@ -228,118 +225,4 @@ json_t *engines_log(const struct engine *engine, const uint64_t *revision, struc
 	if (revision && !find_revision(engine, *revision, err))
 		return NULL;
 	return history_log(&engine->past.history, revision);
-}
-
-/* ---- confirmation ---- */
-
-static void gone_back(void *arg, int code, json_t *result, struct pt_error *err)
-{
-	struct engine *engine = arg;
-	engine->going_back = false;
-	if (!code)
-		return;
-	const struct log_about about = engine_about(engine);
-	log_about(&about, LOG_LEVEL_ERROR,
-	          "engine %s: the change that was not confirmed cannot be taken back: %s",
-	          engine->name, pt_error_text(err, error_words(code)));
-	if (revisions_waits(&engine->past, &(uint64_t){0}, &(int64_t){0})) {
-		engine->confirm_due_ms = uv_now(engine->engines->loop) + AGAIN_MS;
-		commit_arm(engine);
-	}
-}
-
-static void go_back(struct engine *engine)
-{
-	uint64_t back, number = history_last(&engine->past.history)->number;
-	int64_t left_ns;
-	struct pt_error err = PT_ERROR_INIT;
-	if (!revisions_waits(&engine->past, &back, &left_ns))
-		return;
-	if (engine->hollow) {
-		engine->confirm_due_ms = uv_now(engine->engines->loop) + AGAIN_MS;
-		return;
-	}
-	char *comment = must_printf("revision %" PRIu64 " was not confirmed in time", number);
-	struct ask *ask = ask_new(PT_VERB_CHANGE);
-	ask_set_author(ask, &(struct author){.uid = -1, .pid = -1, .comment = comment});
-	const struct log_about about = engine_about(engine);
-	log_about(&about, LOG_LEVEL_WARNING, "engine %s: %s: back to revision %" PRIu64,
-	          engine->name, comment, back);
-	engine->confirm_due_ms = 0;
-	if (!engines_undo(engine, &back, ask, &err)) {
-		engine->going_back = true;
-		ask_put(ask, engine, gone_back, engine);
-	} else {
-		log_about(&about, LOG_LEVEL_ERROR, "engine %s: %s", engine->name,
-		          pt_error_text(&err, ""));
-		ask_free(ask);
-	}
-	free(comment);
-	pt_error_clear(&err);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-	struct engines *all = timer->data;
-	uint64_t now = uv_now(all->loop), next = UINT64_MAX;
-	for (size_t i = 0; i < all->count; i++) {
-		struct engine *engine = all->items[i];
-		if (engine->phase != READY || !engine->confirm_due_ms)
-			continue;
-		if (engine->confirm_due_ms <= now)
-			go_back(engine);
-		if (engine->confirm_due_ms > now && engine->confirm_due_ms < next)
-			next = engine->confirm_due_ms;
-	}
-	if (next != UINT64_MAX)
-		uv_timer_start(timer, on_timer, next - now, 0);
-}
-
-void commit_timer_init(struct engines *all)
-{
-	uv_timer_init(all->loop, &all->confirm_timer);
-	all->confirm_timer.data = all;
-}
-
-void commit_arm(struct engine *engine)
-{
-	uint64_t back;
-	int64_t left_ns;
-	uv_timer_t *timer = &engine->engines->confirm_timer;
-	if (!revisions_waits(&engine->past, &back, &left_ns)) {
-		engine->confirm_due_ms = 0;
-		return;
-	}
-	if (!engine->confirm_due_ms)
-		engine->confirm_due_ms = uv_now(timer->loop) + (uint64_t)(left_ns / 1000000);
-	uint64_t now = uv_now(timer->loop), due = engine->confirm_due_ms;
-	uint64_t left = due > now ? due - now : 0;
-	if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > left)
-		uv_timer_start(timer, on_timer, left, 0);
-}
-
-int engines_confirm(struct engine *engine, const uint64_t *revision, struct ask *ask,
-                    engines_done *done, void *arg, struct pt_error *err)
-{
-	uint64_t back;
-	int64_t left_ns;
-	if (!revisions_waits(&engine->past, &back, &left_ns))
-		return pt_fail(err, -PT_ESTATE, "$.engine",
-		               "no change of engine '%s' waits to be confirmed", engine->name);
-	if (engine->going_back)
-		return pt_fail(err, -PT_ESTATE, "$.engine",
-		               "too late: the change of engine '%s' is being taken back",
-		               engine->name);
-	uint64_t last = history_last(&engine->past.history)->number;
-	if (revision && *revision != last)
-		return pt_fail(err, -PT_ECONFLICT, "$.revision",
-		               "it is revision %" PRIu64
-		               " of engine '%s' that waits to be confirmed, not %" PRIu64,
-		               last, engine->name, *revision);
-	revisions_confirm(&engine->past);
-	commit_arm(engine);
-	json_t *result = json_pack("{s:I}", "revision", (json_int_t)last);
-	engine_tell(engine, "engine.confirmed", result, NULL);
-	ask_answer(ask, engine, result, done, arg);
-	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An engine as the daemon holds it: what engines.c, ask.c and commit.c share. */
+/* An engine as the daemon holds it: what engines.c, ask.c, commit.c and others share. */
 #ifndef DAEMON_ENGINE_H
 #define DAEMON_ENGINE_H
 
@@ -15,7 +15,9 @@
 	"its name has a '.', which parts an engine from its block: make it anew " \
 	"under another (ptctl export, create)"
 
-enum phase { MAKING, READY, REMOVING, ENDING }; /* REMOVING: from what is kept */
+/* LEAVING: destroyed, stopped, and there again unless that is confirmed; REMOVING: from what is
+   kept. */
+enum phase { MAKING, READY, LEAVING, REMOVING, ENDING };
 
 struct waiter {
 	struct waiter *next;
@@ -36,6 +38,7 @@ struct engine {
 	bool suspended;    /* it goes on there: what it leaves is kept */
 	bool restored;     /* found in the journal: a start that fails does not unmake it */
 	bool doomed;       /* the daemon, or its owner, ends while it is being made */
+	bool told;         /* who subscribes knows of it, and hears when it is gone */
 	struct output output;
 	struct revisions past;
 	struct ask_list held;   /* answers that wait for the journal, in order */
@@ -52,10 +55,12 @@ struct engine {
 	bool is_freed;
 	enum pt_engine_state state; /* as was told last */
 
-	/* commit.c */
+	/* confirm.c */
 	bool confirming;         /* a change that is to be confirmed is on its way */
 	bool going_back;         /* the unconfirmed change is being undone */
 	uint64_t confirm_due_ms; /* of the loop's clock; 0: nothing waits */
+
+	/* commit.c */
 	struct ask_list unkept;  /* in the order of their revisions */
 	struct ask *taking_back; /* the question that brings back what is kept, or NULL */
 
@@ -111,6 +116,7 @@ void engine_free(struct engine *);   /* the memory alone */
 void engine_unmake(struct engine *); /* stops it, and frees it on a worker thread */
 void engine_ended(void *output);     /* the engine's hook */
 void engine_tell(const struct engine *, const char *event, const json_t *about, json_t *data);
+void engine_tell_gone(struct engine *, json_t *data); /* once, if it was told that it is there */
 struct log_about engine_about(const struct engine *); /* for a line of the log */
 void engine_removed(struct engine *);                 /* its journal is removed, or cannot be */
 void engine_gone(struct engine *); /* forgets it, if its thread has ended and its file is settled */
@@ -136,6 +142,7 @@ void failing_changed(struct engine *); /* its graph is another: so may be its lu
 /* ---- making.c ---- */
 struct ask *engine_last_graph(const struct engine *); /* the change that makes it */
 void engine_made_settled(struct engine *); /* the journal has the new engine, or cannot have it */
+void engine_returns(struct engine *);      /* one that has left; it starts if it ran */
 
 /* ---- ask.c ---- */
 void ask_hold(struct ask *);       /* answered when all that was asked of the journal is settled */
@@ -151,7 +158,12 @@ void commit_answered(struct ask *); /* any question, whether it changes somethin
 /* Something of the engine's file is settled: what is kept is kept; what cannot be is taken back,
    and its answers say so. */
 void commit_settled(struct engine *);
-void commit_arm(struct engine *); /* the timer, if a change waits to be confirmed */
-void commit_timer_init(struct engines *);
+
+/* ---- confirm.c ---- */
+void confirm_arm(struct engine *); /* the timer, if something waits to be confirmed */
+void confirm_timer_init(struct engines *);
+void confirm_leaves(struct ask *);   /* it is to be recorded that the engine is destroyed, … */
+void confirm_stays(struct engine *); /* … which cannot be, … */
+void confirm_left(struct engine *);  /* … or is, and it has stopped */
 
 #endif

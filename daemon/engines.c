@@ -64,11 +64,23 @@ const char *engine_name(const struct engine *engine)
 	return engine->name;
 }
 
+static void fail_left(const struct engine *engine, struct pt_error *err)
+{
+	pt_fail(err, -PT_ENOENGINE, "$.engine",
+	        "engine '%s' was destroyed, and is there again if that is not confirmed in time",
+	        engine->name);
+	pt_hint(err, "ptctl confirm %s", engine->name);
+}
+
 struct engine *engines_find(struct engines *all, const char *name, struct pt_error *err)
 {
 	struct engine *found = engines_at(all, name);
 	if (found && found->phase == READY)
 		return found;
+	if (found && found->phase == LEAVING) {
+		fail_left(found, err);
+		return NULL;
+	}
 	if (found) {
 		pt_fail(err, -PT_ESTATE, "$.engine", "engine '%s' is being %s", name,
 		        found->phase >= REMOVING ? "destroyed"
@@ -82,6 +94,12 @@ struct engine *engines_find(struct engines *all, const char *name, struct pt_err
 			near_try(&near, all->items[i]->name);
 	pt_fail(err, -PT_ENOENGINE, "$.engine", "no engine '%s'%s", name, near_say(&near, ""));
 	return NULL;
+}
+
+struct engine *engines_find_waiting(struct engines *all, const char *name, struct pt_error *err)
+{
+	struct engine *found = engines_at(all, name);
+	return found && found->phase == LEAVING ? found : engines_find(all, name, err);
 }
 
 void engines_pulses(struct engines *all, void (*each)(void *arg, const char *name, uint64_t pulse),
@@ -117,7 +135,7 @@ void engines_count_all(const struct engines *all, struct engines_tally *tally)
 struct log_about engine_about(const struct engine *engine)
 {
 	struct pt_engine_glance glance = {0};
-	if (engine->phase != ENDING)
+	if (!engine->is_over)
 		pt_engine_look(engine->engine, &glance);
 	return (struct log_about){.engine = engine->name, .revision = glance.revision};
 }
@@ -149,6 +167,15 @@ void engine_tell(const struct engine *engine, const char *event, const json_t *a
 		events->event(events->arg, event, engine->name, about, data);
 	else
 		json_decref(data);
+}
+
+void engine_tell_gone(struct engine *engine, json_t *data)
+{
+	if (engine->told)
+		engine_tell(engine, "engine.destroyed", NULL, data);
+	else
+		json_decref(data);
+	engine->told = false;
 }
 
 /* ---- unmaking ---- */
@@ -206,9 +233,8 @@ void engine_gone(struct engine *engine)
 	    engine->recording || !TAILQ_EMPTY(&engine->behind))
 		return;
 	take_out(all, engine);
-	if (engine->past.history.count && !engine->code)
-		engine_tell(engine, "engine.destroyed", NULL,
-		            engine->end_why ? json_pack("{s:s}", "why", engine->end_why) : NULL);
+	engine_tell_gone(engine,
+	                 engine->end_why ? json_pack("{s:s}", "why", engine->end_why) : NULL);
 	engine_tell_waiters(engine, engine->code, &engine->err);
 	pt_error_clear(&engine->err);
 	output_fini(&engine->output);
@@ -265,8 +291,8 @@ void engine_ended(void *output)
 
 void engine_unmake(struct engine *engine)
 {
-	bool goes_on = !engine->removed &&
-	               (engine->phase == READY || engine->restored || engine->from_file);
+	bool goes_on = !engine->removed && (engine->phase == READY || engine->phase == LEAVING ||
+	                                    engine->restored || engine->from_file);
 	engine->suspended =
 		goes_on && engine->lasts && engine->engines->ending && engine->engines->store;
 	engine->phase = ENDING;
@@ -279,7 +305,7 @@ void engine_unmake(struct engine *engine)
 
 void engines_destroy(struct engine *engine, const char *why, engines_done *done, void *arg)
 {
-	assert(engine->phase == READY);
+	assert(engine->phase == READY || engine->phase == LEAVING);
 	engine->end_why = why ? must_strdup(why) : NULL;
 	engine_wait(engine, done, arg);
 	engine->past.quiet = true;
@@ -303,11 +329,12 @@ void engine_removed(struct engine *engine)
 		engine_unmake(engine);
 		return;
 	}
-	engine->phase = READY;
+	engine->phase = engine->past.leaving ? LEAVING : READY;
 	engine->past.quiet = false;
 	free(engine->end_why);
 	engine->end_why = NULL;
 	revisions_write(&engine->past);
+	confirm_arm(engine);
 	int code = pt_fail(&err, -PT_EIO, NULL,
 	                   "engine '%s' is not destroyed: its journal cannot be removed: %s",
 	                   engine->name, error_words(why));
@@ -326,7 +353,7 @@ void engines_disown(struct engines *all, const void *owner)
 		if (engine->owner != owner)
 			continue;
 		engine->owner = NULL;
-		if (engine->phase == READY)
+		if (engine->phase == READY || engine->phase == LEAVING)
 			engines_destroy(engine, NULL, ignore, NULL);
 		else
 			engine->doomed = true;
@@ -338,7 +365,7 @@ void engines_end(struct engines *all, engines_done *done, void *arg)
 	all->ending = true;
 	all->end = (struct waiter){NULL, done, arg};
 	for (size_t i = 0; i < all->count; i++) {
-		if (all->items[i]->phase == READY)
+		if (all->items[i]->phase == READY || all->items[i]->phase == LEAVING)
 			engine_unmake(all->items[i]);
 		else if (all->items[i]->phase == MAKING)
 			all->items[i]->doomed = true;
@@ -357,7 +384,7 @@ struct engines *engines_new(uv_loop_t *loop, struct mailbox *mailbox,
 	all->events = *events;
 	all->retry_ms = 2000;
 	all->handles = 2;
-	commit_timer_init(all);
+	confirm_timer_init(all);
 	failing_timer_init(all);
 	return all;
 }

@@ -74,15 +74,19 @@ bool engines_is_owned(const struct engines *, const char *name);
 
 /* The engine of that name, made and not being destroyed; or NULL and the fault, "$.engine". */
 struct engine *engines_find(struct engines *, const char *name, struct pt_error *);
-/* The same, or one that is just being made and will stay: it may be shown. */
+/* The same, or one that was destroyed, which waits to be confirmed. */
+struct engine *engines_find_waiting(struct engines *, const char *name, struct pt_error *);
+/* The same as engines_find, or one that is just being made and will stay: it may be shown. */
 struct engine *engines_find_listed(struct engines *, const char *name, struct pt_error *);
 const char *engine_name(const struct engine *);
 
 /* Every engine that is made and not being destroyed, in the order of the alphabet. */
 void engines_each(struct engines *, void (*each)(void *arg, struct engine *), void *arg);
 
-/* As engine.list and events.subscribe (name NULL: all) answer. New references. */
+/* As engine.list and events.subscribe (name NULL: all) answer. New references; engines_left: those
+   that were destroyed, which waits to be confirmed. */
 json_t *engines_list(struct engines *);
+json_t *engines_left(struct engines *);
 json_t *engines_state(struct engines *, const char *name);
 
 /* ---- what should run, and does not ---- */
@@ -129,9 +133,10 @@ int engines_may_change(const struct engine *, struct pt_error *);
    have if_revision and dry_run. */
 int engines_undo(const struct engine *, const uint64_t *revision, struct ask *, struct pt_error *);
 
-/* The last change is to stay (`revision`: if it is that one). `done` comes when that is kept. */
-int engines_confirm(struct engine *, const uint64_t *revision, struct ask *, engines_done *,
-                    void *arg, struct pt_error *);
+/* What waits is to stay so (`revision`: if the engine is at that one), or, with extend_s, to wait
+   for so long from now on. `done` comes when that is kept, with {revision, left_s?}. */
+int engines_confirm(struct engine *, const uint64_t *revision, double extend_s, struct ask *,
+                    engines_done *, void *arg, struct pt_error *);
 
 /* As engine.log answers, of all revisions or of one; NULL: there is no such one. A new
    reference. */
@@ -159,8 +164,9 @@ struct engine_wish {
 	const char *name;
 	const struct pt_request *graph; /* ops, or blocks and links; fds; borrowed until `done` */
 	bool start;
-	bool dry_run;     /* only whether it could be made: it is gone when `done` is called */
-	bool ephemeral;   /* not to be kept over a restart of the daemon */
+	bool dry_run;        /* only whether it could be made: it is gone when `done` is called */
+	bool ephemeral;      /* not to be kept over a restart of the daemon */
+	int64_t if_revision; /* as of a change: of what is not there it is 0; -1: it is all the same */
 	const char *file; /* of the folder of engines, its path: not kept either; NULL: of none. The
 	                      engine is there although its graph or its start was refused: failed */
 	const char *why;  /* the file cannot be used: it has no blocks, and this is why */
@@ -172,6 +178,9 @@ void engines_make(struct engines *, const struct engine_wish *, engines_done *, 
 /* Stops it, flushing its sinks, and frees it, on a thread of its own. `why` is told; NULL: a client
    wants it. */
 void engines_destroy(struct engine *, const char *why, engines_done *, void *arg);
+/* Stops it, flushing its sinks, and hides it: it is destroyed when that is confirmed, and is there
+   again after the author's confirm_s else, also after a restart. The ask has its author. */
+void engines_leave(struct engine *, struct ask *, engines_done *, void *arg);
 
 /* Destroys what was made for this owner, also what is still being made. */
 void engines_disown(struct engines *, const void *owner);

@@ -234,7 +234,7 @@ static void retried(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct retry *retry = arg;
 	struct engine *engine = engines_at(retry->engines, retry->name);
-	if (engine && engine->phase == READY && engine->retrying) {
+	if (engine && engine->retrying) {
 		engine->retrying = false;
 		if (!code)
 			log_info("engine %s %s", engine->name,

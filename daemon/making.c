@@ -12,10 +12,13 @@
 
 static void ready(struct engine *engine)
 {
-	engine->phase = READY;
+	engine->phase = engine->past.leaving ? LEAVING : READY;
 	engine->past.quiet = false;
-	commit_arm(engine);
+	confirm_arm(engine);
+	if (engine->phase == LEAVING)
+		return;
 	failing_ready(engine);
+	engine->told = true;
 	engine_tell(engine, "engine.created", history_last(&engine->past.history)->about,
 	            engine_state(engine));
 }
@@ -60,9 +63,9 @@ static void booted(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct engine *engine = arg;
 	engine->boots = false;
-	if (engine->phase != READY)
+	if (engine->phase > LEAVING)
 		return;
-	if (code)
+	if (code && engine->phase == READY)
 		fail(engine, code, err);
 	engine_tell_waiters(engine, engine->restored ? 0 : code, err);
 }
@@ -73,6 +76,15 @@ static void boot(struct engine *engine)
 	engine->boots = true;
 	ready(engine);
 	ask_put(ask_new(PT_VERB_START), engine, booted, engine);
+}
+
+void engine_returns(struct engine *engine)
+{
+	engine->restored = true;
+	if (engine->past.running && !engine->hollow)
+		boot(engine);
+	else
+		ready(engine);
 }
 
 static void made(struct engine *engine, int code, struct pt_error *err)
@@ -190,6 +202,11 @@ static void on_carry_settle(void *arg)
 static int check_room(const struct engines *all, const char *name, struct pt_error *err)
 {
 	const struct engine *there = engines_at(all, name);
+	if (there && there->phase == LEAVING)
+		return pt_fail(err, -PT_EEXISTS, "$.engine",
+		               "engine '%s' was destroyed, and its name is free when that is "
+		               "confirmed (ptctl confirm %s); else it is there again",
+		               name, name);
 	if (there && there->phase >= REMOVING)
 		return pt_fail(err, -PT_ESTATE, "$.engine",
 		               "engine '%s' is being destroyed: its name is free when it is gone",
@@ -260,6 +277,10 @@ static int add_wished(struct engines *all, const struct engine_wish *wish, struc
 	bool kept =
 		all->journal && !wish->ephemeral && !wish->owner && !wish->file && !wish->dry_run;
 	int code = wish->why ? 0 : check_name(wish->name, err);
+	if (!code && wish->if_revision > 0 && !engines_at(all, wish->name))
+		code = pt_fail(err, -PT_ECONFLICT, "$.if_revision",
+		               "engine '%s' is not at revision %lld: it is not there", wish->name,
+		               (long long)wish->if_revision);
 	if (!code)
 		code = add(all, wish->name, kept || wish->file, &engine, err);
 	if (code)
@@ -372,7 +393,7 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 	past.quiet = true;
 	engine->past = past;
 	engine->restored = true;
-	engine->start = past.running;
+	engine->start = past.running && !past.leaving;
 	all->restoring++;
 	engine_wait(engine, restored, engine);
 	if (past.lost) {

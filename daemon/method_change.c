@@ -138,12 +138,14 @@ static void engine_undo(void *arg)
 static void engine_confirm(void *arg)
 {
 	struct call *call = arg;
-	struct engine *engine = call_engine(call);
 	struct pt_error err = PT_ERROR_INIT;
+	struct engine *engine =
+		engines_find_waiting(call->daemon->engines, call->params.engine, &err);
 	uint64_t revision;
-	int code = engine ? engines_confirm(engine, get_revision(call, &revision), &call->ask,
-	                                    call_done, call, &err)
-	                  : 0;
+	int code =
+		engine ? engines_confirm(engine, get_revision(call, &revision),
+	                                 call->params.extend_s, &call->ask, call_done, call, &err)
+		       : err.faults[0].code;
 	if (code)
 		call_refuse(call, code, &err);
 }
@@ -207,8 +209,10 @@ static const struct pt_param undo_params[] = {
 
 static const struct pt_param confirm_params[] = {
 	ENGINE,
-	{"revision", "Only if it is this one that waits.",
+	{"revision", "Only if it is this one that waits; of a destroyed engine, its last.",
 	 PT_INT(struct call, params.revision), .fallback = "None", .max = -1},
+	{"extend_s", "Not yet: it waits for so long from now on.",
+	 PT_SECONDS(struct call, params.extend_s), .fallback = "None", .min = 0.001, .max = 604800},
 	{0}
 };
 
@@ -252,8 +256,10 @@ const struct rpc_method change_methods[] = {
 		.run = engine_undo,
 	}, {
 		.name = "engine.confirm",
-		.summary = "Lets a change stay that was made with confirm_s",
-		.result = "{revision}",
+		.summary = "Lets what was made with confirm_s stay: a change, an engine, its end",
+		.help = "With `extend_s` it goes on waiting, for left_s; who watches renews it so, "
+		        "and what nobody watches any more goes back.",
+		.result = "{revision, left_s?}",
 		.role = "admin",
 		.params = confirm_params,
 		.run = engine_confirm,
@@ -262,9 +268,10 @@ const struct rpc_method change_methods[] = {
 		.summary = "Who changed what, and when",
 		.help = "The oldest first; times are seconds since 1970. `undoes` is the revision "
 		        "that was brought back, `confirm` stands with a change that waits to be "
-		        "confirmed; uid and pid are null where the daemon itself did it.",
+		        "confirmed (`back` is null where the engine goes, `since` when it was "
+		        "extended); uid and pid are null where the daemon itself did it.",
 		.result = "{revisions: [{revision, time, uid, pid, comment?, undoes?, confirm?: "
-		          "{back, until}, ops}]}",
+		          "{back, until, since?}, ops}]}",
 		.role = "viewer",
 		.params = log_params,
 		.run = engine_log,

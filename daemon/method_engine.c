@@ -55,8 +55,12 @@ static void engine_graph(void *call)
 static void engine_list(void *arg)
 {
 	struct call *call = arg;
+	json_t *left = engines_left(call->daemon->engines);
 	json_t *result = json_object();
 	json_object_set_new(result, "engines", engines_list(call->daemon->engines));
+	if (json_array_size(left))
+		json_object_set(result, "destroyed", left);
+	json_decref(left);
 	call_answer(call, result);
 }
 
@@ -78,6 +82,7 @@ static void engine_create(void *arg)
 		.start = call->params.start,
 		.dry_run = call->ask.request.dry_run,
 		.ephemeral = call->params.ephemeral,
+		.if_revision = call->ask.request.if_revision,
 		.owner = call->params.owned ? call->connection : NULL,
 		.author = call_author(call),
 	};
@@ -89,20 +94,47 @@ static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)
 	call_finish(arg, code, NULL, err);
 }
 
+static int check_revision(const struct call *call, struct pt_error *err)
+{
+	int64_t wanted = call->ask.request.if_revision,
+		is = (int64_t)engines_revision(call->daemon->engines, call->params.engine);
+	if (wanted < 0 || wanted == is)
+		return 0;
+	return pt_fail(err, -PT_ECONFLICT, "$.if_revision",
+	               "engine '%s' is at revision %lld, not %lld", call->params.engine,
+	               (long long)is, (long long)wanted);
+}
+
 static void engine_destroy(void *arg)
 {
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
 	struct engine *engine = call_engine(call);
-	if (engine && !engines_must_be_read(engine, &err))
+	bool to_be_confirmed = call->params.confirm_s > 0;
+	if (!engine)
+		return;
+	int code = engines_must_be_read(engine, &err);
+	if (!code)
+		code = check_revision(call, &err);
+	if (!code && to_be_confirmed)
+		code = engines_may_change(engine, &err);
+	if (code) {
+		call_refuse(call, code, &err);
+	} else if (to_be_confirmed) {
+		const struct author author = call_author(call);
+		ask_set_author(&call->ask, &author);
+		engines_leave(engine, &call->ask, destroyed, call);
+	} else {
 		engines_destroy(engine, NULL, destroyed, call);
-	else if (engine)
-		call_refuse(call, err.faults[0].code, &err);
+	}
 }
 
 /* clang-format off */
 #define ENGINE \
 	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED}
+#define CONFIRM(doc_) \
+	{"confirm_s", doc_, PT_SECONDS(struct call, params.confirm_s), .fallback = "None", \
+	 .min = 0.001, .max = 604800}
 static const struct pt_param create_params[] = {
 	ENGINE,
 	GRAPH_ROWS,
@@ -116,6 +148,17 @@ static const struct pt_param create_params[] = {
 	 "over a restart. What its blocks print goes to who is attached alone.",
 	 PT_BOOL(struct call, params.owned), .fallback = "false"},
 	{"comment", "Why, for the log.", PT_STRING(struct call, params.comment), .fallback = "None"},
+	{"if_revision", "Refuse unless the engine is at this revision: what is not there is at 0.",
+	 PT_INT(struct call, ask.request.if_revision), .fallback = "None", .max = -1},
+	CONFIRM("The engine is gone again after so long, unless it is confirmed."),
+	{0}
+};
+
+static const struct pt_param destroy_params[] = {
+	ENGINE,
+	{"if_revision", "Refuse if the engine's revision is another one.",
+	 PT_INT(struct call, ask.request.if_revision), .fallback = "None", .max = -1},
+	CONFIRM("The engine is there again after so long, unless that is confirmed."),
 	{0}
 };
 
@@ -142,7 +185,9 @@ const struct rpc_method engine_methods[] = {
 		.name = "engine.create",
 		.summary = "Makes an engine, with a graph and started if told so",
 		.help = "All of it or nothing: if a block is refused, or with `start` the start "
-		        "fails, there is no engine.",
+		        "fails, there is no engine. With `confirm_s` it is destroyed after so long, "
+		        "unless engine.confirm comes before, also where the daemon was started anew "
+		        "meanwhile.",
 		.result = "{}",
 		.role = "admin",
 		.params = create_params,
@@ -150,9 +195,13 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.destroy",
 		.summary = "Stops an engine, flushing its sinks, and forgets it",
+		.help = "With `confirm_s` it is stopped, and taken for gone, but its name is kept; "
+		        "after so long it is there again as it was, and starts if it ran, unless "
+		        "engine.confirm comes before; so too where the daemon was started anew "
+		        "meanwhile.",
 		.result = "{}",
 		.role = "admin",
-		.params = engine_params,
+		.params = destroy_params,
 		.run = engine_destroy,
 	}, {
 		.name = "engine.start",
@@ -175,16 +224,19 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.list",
 		.summary = "The engines, with their states",
-		.help = "`state` is stopped, running, draining, starting, or failed: one that "
+		.help = "`state` is stopped, running, draining, starting, ending (it is destroyed, "
+		        "and its sinks are being flushed), or failed: one that "
 		        "should run, by its state or its file, and could not be started; it is "
 		        "tried again, and every method takes it as stopped. `why` tells why it does "
 		        "not run, or what is wrong with its file. `kept` tells whether an engine "
 		        "outlasts the daemon: yes, no, or by its file in the folder of engines; of "
 		        "such a one `file` is the path, and `differs` whether it is another than "
 		        "the file has it. `unconfirmed` stands there while a change waits for "
-		        "engine.confirm, `failed_blocks` where some have failed.",
+		        "engine.confirm, `failed_blocks` where some have failed. `destroyed` are "
+		        "those that will be there again, unless that is confirmed in left_s.",
 		.result = "{engines: [{engine, state, why?, file?, differs?, revision, blocks, "
-		          "links, messages, kept, failed_blocks?, unconfirmed?}]}",
+		          "links, messages, kept, failed_blocks?, unconfirmed?}], destroyed?: "
+		          "[{engine, left_s}]}",
 		.role = "viewer",
 		.run = engine_list,
 	}, {

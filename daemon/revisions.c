@@ -33,6 +33,7 @@ void revisions_init(struct revisions *r, struct journal_file *file)
 void revisions_fini(struct revisions *r)
 {
 	history_fini(&r->history);
+	json_decref(r->leaving);
 	free(r->lost);
 	journal_file_free(r->file);
 }
@@ -46,12 +47,19 @@ static json_t *state_record(const struct revisions *r)
 	return json_pack("{s:s}", "state", r->running ? "running" : "stopped");
 }
 
+static json_t *leaving_record(const struct revisions *r)
+{
+	return json_pack("{s:O?}", "leaving", r->leaving);
+}
+
 void revisions_write(struct revisions *r)
 {
 	if (!r->file)
 		return;
 	json_t *records = history_records(&r->history);
 	json_array_append_new(records, state_record(r));
+	if (r->leaving)
+		json_array_append_new(records, leaving_record(r));
 	journal_rewrite(r->file, records);
 	json_decref(records);
 }
@@ -66,6 +74,11 @@ static void keep(struct revisions *r, json_t *record)
 	else if (r->file)
 		journal_append(r->file, record);
 	json_decref(record);
+}
+
+static json_t *until_json(int64_t now, double after_s)
+{
+	return revisions_time_json(now + (int64_t)(after_s * MOMENT_S));
 }
 
 static json_t *about_change(const struct revisions *r, const struct author *author,
@@ -84,12 +97,12 @@ static json_t *about_change(const struct revisions *r, const struct author *auth
 		json_object_set_new(about, "comment", json_string(author->comment));
 	if (author->undo)
 		json_object_set_new(about, "undoes", json_integer((json_int_t)author->undoes));
-	if (author->confirm_s > 0 && last)
+	if (author->confirm_s > 0)
 		json_object_set_new(
 			about, "confirm",
-			json_pack("{s:I, s:o}", "back", (json_int_t)last->number, "until",
-		                  revisions_time_json(now +
-		                                      (int64_t)(author->confirm_s * MOMENT_S))));
+			json_pack("{s:o, s:o}", "back",
+		                  last ? json_integer((json_int_t)last->number) : json_null(),
+		                  "until", until_json(now, author->confirm_s)));
 	json_object_set(about, "ops", made->plan);
 	return about;
 }
@@ -127,23 +140,38 @@ void revisions_go_back(struct revisions *r, uint64_t number)
 
 /* The clock may be set while the time runs, or while nobody is there: what is left is never more
    than what there was. */
-static int64_t left_ns(const json_t *about, const json_t *confirm)
+static int64_t left_ns(const json_t *wait, int64_t since)
 {
-	int64_t until = time_of(json_object_get(confirm, "until"));
-	int64_t all = until - time_of(json_object_get(about, "time"));
+	int64_t until = time_of(json_object_get(wait, "until"));
+	int64_t all = until - since;
 	int64_t left = until - moment_now();
 	return left < 0 ? 0 : left < all ? left : all;
 }
 
-bool revisions_waits(const struct revisions *r, uint64_t *back, int64_t *left)
+/* {back, until, since?}: since it was extended, or the engine left; else since the change. */
+static json_t *wait_of(const struct revisions *r)
 {
 	const struct revision *last = history_last(&r->history);
-	const json_t *confirm = last ? json_object_get(last->about, "confirm") : NULL;
-	if (!confirm)
-		return false;
-	*back = (uint64_t)json_integer_value(json_object_get(confirm, "back"));
-	*left = left_ns(last->about, confirm);
-	return true;
+	return r->leaving ? r->leaving : last ? json_object_get(last->about, "confirm") : NULL;
+}
+
+bool revisions_waits(const struct revisions *r, struct revisions_wait *out)
+{
+	const json_t *wait = wait_of(r), *back = json_object_get(wait, "back"),
+		     *since = json_object_get(wait, "since");
+	if (wait && out)
+		*out = (struct revisions_wait){
+			.else_ = r->leaving              ? WAIT_THERE
+		                 : json_is_integer(back) ? WAIT_BACK
+		                                         : WAIT_GONE,
+			.back = (uint64_t)json_integer_value(back),
+			.left_ns = left_ns(
+				wait,
+				time_of(since ? since
+		                              : json_object_get(history_last(&r->history)->about,
+		                                                "time"))),
+		};
+	return wait;
 }
 
 void revisions_confirm(struct revisions *r)
@@ -153,24 +181,76 @@ void revisions_confirm(struct revisions *r)
 	keep(r, json_pack("{s:I}", "confirmed", (json_int_t)last->number));
 }
 
+static void wait_until(json_t *wait, double after_s)
+{
+	int64_t now = moment_now();
+	json_object_set_new(wait, "since", revisions_time_json(now));
+	json_object_set_new(wait, "until", until_json(now, after_s));
+}
+
+void revisions_extend(struct revisions *r, double more_s)
+{
+	json_t *wait = wait_of(r);
+	wait_until(wait, more_s);
+	keep(r, r->leaving ? leaving_record(r)
+	                   : json_pack("{s:I, s:O}", "extended",
+	                               (json_int_t)history_last(&r->history)->number, "confirm",
+	                               wait));
+}
+
+void revisions_leave(struct revisions *r, double confirm_s)
+{
+	r->leaving = json_object();
+	wait_until(r->leaving, confirm_s);
+	keep(r, leaving_record(r));
+}
+
+void revisions_return(struct revisions *r)
+{
+	json_decref(r->leaving);
+	r->leaving = NULL;
+	keep(r, leaving_record(r));
+}
+
 /* ---- reading ---- */
+
+static void read_state(struct revisions *r, const json_t *record, const char *state)
+{
+	const char *why = json_string_value(json_object_get(record, "why"));
+	r->running = !strcmp(state, "running");
+	free(r->lost);
+	r->lost = why ? must_strdup(why) : NULL;
+}
+
+static void read_leaving(struct revisions *r, json_t *leaving)
+{
+	json_decref(r->leaving);
+	r->leaving = json_is_object(leaving) ? json_incref(leaving) : NULL;
+}
+
+static bool is_of_last(const struct revisions *r, const json_t *number)
+{
+	const struct revision *last = history_last(&r->history);
+	return last && number && (uint64_t)json_integer_value(number) == last->number;
+}
 
 static int read_record(struct revisions *r, const json_t *record, struct pt_error *err)
 {
 	const char *state = json_string_value(json_object_get(record, "state"));
-	const json_t *confirmed = json_object_get(record, "confirmed");
-	const struct revision *last = history_last(&r->history);
-	if (state) {
-		const char *why = json_string_value(json_object_get(record, "why"));
-		r->running = !strcmp(state, "running");
-		free(r->lost);
-		r->lost = why ? must_strdup(why) : NULL;
-		return 0;
-	}
-	if (!confirmed)
+	const json_t *confirmed = json_object_get(record, "confirmed"),
+		     *extended = json_object_get(record, "extended");
+	json_t *leaving = json_object_get(record, "leaving");
+	if (state)
+		read_state(r, record, state);
+	else if (leaving)
+		read_leaving(r, leaving);
+	else if (is_of_last(r, extended))
+		json_object_set(history_last(&r->history)->about, "confirm",
+		                json_object_get(record, "confirm"));
+	else if (is_of_last(r, confirmed))
+		json_object_del(history_last(&r->history)->about, "confirm");
+	else if (!confirmed && !extended)
 		return history_replay(&r->history, record, err);
-	if (last && (uint64_t)json_integer_value(confirmed) == last->number)
-		json_object_del(last->about, "confirm");
 	return 0;
 }
 

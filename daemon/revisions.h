@@ -23,6 +23,7 @@ struct revisions {
 	struct journal_file *file; /* NULL: not kept */
 	bool running;              /* what was recorded last */
 	char *lost;                /* what was kept cannot be read, and this is why; NULL: it can */
+	json_t *leaving;           /* it is destroyed, unless that is not confirmed; else NULL */
 	bool quiet;                /* nothing is written for now: revisions_write comes later */
 };
 
@@ -40,10 +41,24 @@ void revisions_set_running(struct revisions *, bool running);
 /* Writes the whole of it anew: the first thing to be kept, or in place of a long file. */
 void revisions_write(struct revisions *);
 
-/* The last change waits to be confirmed: which revision comes back, and in how many nanoseconds.
-   False: there is none. */
-bool revisions_waits(const struct revisions *, uint64_t *back, int64_t *left_ns);
-void revisions_confirm(struct revisions *);
+/* It waits to be confirmed: for how many nanoseconds still, and what becomes of it else. False:
+   nothing waits; `wait` may be NULL. */
+struct revisions_wait {
+	enum {
+		WAIT_BACK,
+		WAIT_GONE,
+		WAIT_THERE
+	} else_; /* back to a revision; destroyed; there again */
+	uint64_t back;
+	int64_t left_ns;
+};
+bool revisions_waits(const struct revisions *, struct revisions_wait *);
+void revisions_confirm(struct revisions *);               /* of the last change: it stays */
+void revisions_extend(struct revisions *, double more_s); /* it waits so long, from now on */
+
+/* The engine is destroyed, but for being there again after so long; and so it is. */
+void revisions_leave(struct revisions *, double confirm_s);
+void revisions_return(struct revisions *);
 
 /* What came after it is forgotten. */
 void revisions_go_back(struct revisions *, uint64_t number);

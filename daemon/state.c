@@ -13,6 +13,8 @@ static const char *const states[] = {
 
 static const char *state_word(const struct engine *engine, enum pt_engine_state state)
 {
+	if (engine->phase >= REMOVING)
+		return "ending";
 	if (state != PT_STOPPED)
 		return states[state];
 	if (engine->failed)
@@ -92,23 +94,23 @@ static void add_state(const struct engine *engine, enum pt_engine_state state, j
 	json_object_set_new(row, "differs", json_boolean(differs(engine)));
 }
 
-static enum pt_engine_state state_now(const struct engine *engine)
+/* It may be asked until its thread has ended. */
+static struct pt_engine_glance glance_at(const struct engine *engine)
 {
 	struct pt_engine_glance glance = {.state = engine->state};
-	if (engine->phase != ENDING)
+	if (!engine->is_over)
 		pt_engine_look(engine->engine, &glance);
-	return glance.state;
+	return glance;
 }
 
 void engine_add_state(const struct engine *engine, json_t *row)
 {
-	add_state(engine, state_now(engine), row);
+	add_state(engine, glance_at(engine).state, row);
 }
 
 static json_t *row(const struct engine *engine)
 {
-	struct pt_engine_glance glance;
-	pt_engine_look(engine->engine, &glance);
+	const struct pt_engine_glance glance = glance_at(engine);
 	json_t *row = json_object();
 	json_object_set_new(row, "engine", json_string(engine->name));
 	add_state(engine, glance.state, row);
@@ -122,24 +124,41 @@ static json_t *row(const struct engine *engine)
 	                    json_string(engine->from_file   ? "file"
 	                                : engine->past.file ? "yes"
 	                                                    : "no"));
-	if (engine->confirm_due_ms)
+	if (engine->phase == READY && engine->confirm_due_ms)
 		json_object_set_new(row, "unconfirmed", json_true());
 	return row;
 }
 
 /* What a client is making is there when its request is answered, or it is being started. */
-static bool is_listed(const struct engine *engine)
+static bool is_there(const struct engine *engine)
 {
 	return engine->phase == READY ||
 	       (engine->phase == MAKING && (engine->start || engine->restored));
 }
 
+/* It is listed until it is gone, and its name is free. */
 json_t *engines_list(struct engines *all)
 {
 	json_t *rows = json_array();
-	for (size_t i = 0; i < all->count; i++)
-		if (is_listed(all->items[i]))
-			json_array_append_new(rows, row(all->items[i]));
+	for (size_t i = 0; i < all->count; i++) {
+		const struct engine *engine = all->items[i];
+		if (is_there(engine) || (engine->phase >= REMOVING && engine->told))
+			json_array_append_new(rows, row(engine));
+	}
+	return rows;
+}
+
+json_t *engines_left(struct engines *all)
+{
+	json_t *rows = json_array();
+	struct revisions_wait wait;
+	for (size_t i = 0; i < all->count; i++) {
+		const struct engine *engine = all->items[i];
+		if (engine->phase == LEAVING && revisions_waits(&engine->past, &wait))
+			json_array_append_new(rows,
+			                      json_pack("{s:s, s:f}", "engine", engine->name,
+			                                "left_s", (double)wait.left_ns / 1e9));
+	}
 	return rows;
 }
 
@@ -181,7 +200,7 @@ void engine_tell_state(const struct engine *engine)
 struct engine *engines_find_listed(struct engines *all, const char *name, struct pt_error *err)
 {
 	struct engine *found = engines_at(all, name);
-	return found && is_listed(found) ? found : engines_find(all, name, err);
+	return found && is_there(found) ? found : engines_find(all, name, err);
 }
 
 void engines_add_state(const struct engines *all, const char *name, json_t *shown)

@@ -20,8 +20,7 @@ static void change(struct revisions *r, int number, double confirm_s)
 static int64_t left_after(int by_s)
 {
 	struct revisions written, found;
-	uint64_t back = 0;
-	int64_t left = -1;
+	struct revisions_wait wait = {.left_ns = -1};
 	revisions_init(&written, NULL);
 	revisions_init(&found, NULL);
 	change(&written, 1, 0);
@@ -38,12 +37,13 @@ static int64_t left_after(int by_s)
 			                    revisions_time_json(then + INT64_C(60000000000)));
 	}
 	ck_assert_int_eq(revisions_restore(&found, records, NULL), 0);
-	ck_assert(revisions_waits(&found, &back, &left));
-	ck_assert_uint_eq(back, 1);
+	ck_assert(revisions_waits(&found, &wait));
+	ck_assert_int_eq(wait.else_, WAIT_BACK);
+	ck_assert_uint_eq(wait.back, 1);
 	json_decref(records);
 	revisions_fini(&written);
 	revisions_fini(&found);
-	return left;
+	return wait.left_ns;
 }
 
 START_TEST(what_waits_never_waits_longer_than_it_was_to)

@@ -601,6 +601,8 @@ def test_a_full_disk_refuses_changes_and_goes_on(daemons, disk):
             assert error.kind == "io" and "no space left" in error.message, error
             assert daemon.ok("export", "e") == exported and rpc.show("e")["state"] == "running"
             assert rpc.show("e")["revision"] == before["revision"]
+            error = rpc.refused("engine.destroy", engine="e", confirm_s=60)
+            assert error.kind == "io" and "is not destroyed" in error.message, error
         assert rpc.refused("engine.create", engine="f", blocks=[
             {"name": f"b{n}", "type": "Drain"} for n in range(200)]).kind == "io"
         assert names_in(daemon) == {"e"}
@@ -753,6 +755,110 @@ def test_it_goes_back_whenever_the_daemon_is_killed(daemon, before):
         again(daemon)
         exported(daemon, before)
         assert daemon.call("engine.show", engine="e")["state"] == "running"
+
+
+def engines(daemon):
+    return {row["engine"]: row for row in daemon.call("engine.list")["engines"]}
+
+
+def test_an_engine_that_is_not_confirmed_is_gone(daemon):
+    """Whether it has a graph, is to be kept, or is not."""
+    words = daemon.ok("create", "e", "s = CLIFeeder(); q = QueueSink(); s > q", "--confirm", "60", "--start")
+    assert "it is gone at" in words and "unless: ptctl confirm e" in words
+    daemon.ok("create", "empty", "--confirm", "0.5")
+    daemon.ok("create", "passing", "Sink()", "--ephemeral", "--confirm", "0.5")
+    assert "destroy e" in daemon.ptctl("add", "e", "Sink()").err
+    daemon.ok("confirm", "e", "--extend", "0.1")
+    daemon.ok("wait", "e", "gone")
+    eventually(lambda: not engines(daemon))
+    daemon.create("e", "Sink()")
+    again(daemon)
+    assert set(engines(daemon)) == {"e"}
+
+
+def test_a_new_engine_is_confirmed_or_gone_over_a_restart(daemon):
+    daemon.ok("create", "stays", "Sink()", "--confirm", "60", "--start")
+    daemon.ok("create", "goes", "Sink()", "--confirm", "1", "--start")
+    daemon.ok("create", "late", "Sink()", "--confirm", "0.01", "--start")
+    daemon.ok("confirm", "stays")
+    again(daemon)
+    eventually(lambda: set(engines(daemon)) == {"stays"})
+    assert "unconfirmed" not in engines(daemon)["stays"]
+    again(daemon)
+    assert set(engines(daemon)) == {"stays"}
+
+
+def test_what_was_destroyed_is_there_again_as_it_was(daemon, before):
+    with daemon.client() as rpc:
+        rpc.send("e", "s", "held")
+        words = daemon.ok("destroy", "e", "--confirm", "60")
+        assert "it is there again at" in words and "unless: ptctl confirm e" in words
+        assert daemon.ptctl("export", "e").code == 6 and "e" not in engines(daemon)
+        assert "ptctl confirm e" in daemon.ok("list")
+        refused = daemon.ptctl("create", "e", "Sink()")
+        assert refused.code == 1 and "ptctl confirm e" in refused.err
+        daemon.ok("confirm", "e", "--extend", "0.1")
+        daemon.ok("wait", "e", "running")
+        assert daemon.ok("export", "e") == before
+        assert rpc.texts("e", "q", 1) == ["held"]
+        assert daemon.ptctl("confirm", "e").code == 1
+
+
+def test_what_is_destroyed_and_confirmed_is_gone_for_good(daemon, before):
+    with daemon.client() as rpc:
+        rpc.call("engine.destroy", engine="e", confirm_s=60, if_revision=1)
+        assert rpc.refused("engine.confirm", engine="e", revision=7).kind == "conflict"
+        assert rpc.call("engine.confirm", engine="e", revision=1) == {"revision": 1}
+        assert "destroyed" not in rpc.call("engine.list")
+    daemon.create("e", "Sink()")
+    other = daemon.ok("export", "e")
+    again(daemon)
+    assert daemon.ok("export", "e") == other
+
+
+@pytest.mark.parametrize("seconds", [0.01, 1.5, 60])
+@pytest.mark.parametrize("state", ["running", "stopped"])
+def test_what_was_destroyed_is_there_again_although_the_daemon_was_killed(daemon, before, seconds, state):
+    if state == "stopped":
+        daemon.ok("stop", "e")
+    daemon.ok("destroy", "e", "--confirm", seconds)
+    again(daemon)
+    if seconds == 60:
+        assert daemon.call("engine.list")["destroyed"][0]["left_s"] <= 60
+        daemon.ok("confirm", "e", "--extend", "0.1")
+    daemon.ok("wait", "e", state)
+    assert daemon.ok("export", "e") == before
+    again(daemon)
+    assert daemon.ok("export", "e") == before and engines(daemon)["e"]["state"] == state
+
+
+def test_a_lease_is_renewed_and_holds_over_a_restart(daemon, before):
+    """Each time it begins anew; when nobody renews it any more it goes back."""
+    daemon.create("gone", "Sink()")
+    daemon.ok("apply", "e", "--confirm", "60", "Sink()")
+    daemon.ok("create", "new", "Sink()", "--confirm", "60")
+    daemon.ok("destroy", "gone", "--confirm", "60")
+    with daemon.client() as rpc:
+        for engine, revision in (("e", 2), ("new", 1), ("gone", 1)):
+            told = rpc.call("engine.confirm", engine=engine, revision=revision, extend_s=600)
+            assert told["revision"] == revision and 500 < told["left_s"] <= 600
+    again(daemon)
+    assert daemon.ok("export", "e") != before and set(engines(daemon)) == {"e", "new"}
+    for engine in ("e", "new", "gone"):
+        daemon.ok("confirm", engine, "--extend", "0.1")
+    exported(daemon, before)
+    eventually(lambda: set(engines(daemon)) == {"e", "gone"})
+
+
+def test_create_and_destroy_heed_a_revision(rpc):
+    graph = [{"name": "d", "type": "Drain"}]
+    assert rpc.refused("engine.create", engine="e", blocks=graph, if_revision=1).kind == "conflict"
+    rpc.call("engine.create", engine="e", blocks=graph, if_revision=0)
+    assert rpc.refused("engine.create", engine="e", blocks=graph, if_revision=1).kind == "exists"
+    assert rpc.refused("engine.destroy", engine="e", if_revision=0).kind == "conflict"
+    rpc.call("engine.change", engine="e", ops=[{"op": "remove", "name": "d"}], confirm_s=60)
+    assert rpc.refused("engine.destroy", engine="e", confirm_s=60).kind == "wrong-state"
+    rpc.call("engine.destroy", engine="e", if_revision=2)
 
 
 def test_what_was_confirmed_before_the_kill_stays(daemon, before):
