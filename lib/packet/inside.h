@@ -31,6 +31,7 @@ enum {
 	PROTO_OSPF = 89,
 	PROTO_PIM = 103,
 	PROTO_VRRP = 112,
+	PROTO_SCTP = 132,
 	PROTO_UDPLITE = 136,
 
 	PROTO_HOP_BY_HOP = 0,
@@ -111,6 +112,9 @@ static inline bool route_possible(const uint8_t *bytes, const struct packet_view
 }
 
 bool route_next(const uint8_t *bytes, const struct packet_view *, struct route *);
+
+/* "TCP"; NULL: it has none here. */
+const char *packet_proto_name(uint8_t proto);
 
 /* Whether ICMP messages of this type have an identifier and a sequence number. */
 bool icmp_is_query(enum packet_layer, uint8_t type);

@@ -140,9 +140,14 @@ static void say_icmp(struct line *l, const uint8_t *icmp, enum packet_layer laye
 		say(l, " id=%u seq=%u", be16(icmp + 4), be16(icmp + 6));
 }
 
+const char *packet_proto_name(uint8_t proto)
+{
+	return name_of(protos, proto);
+}
+
 static void say_proto(struct line *l, uint8_t proto)
 {
-	const char *name = name_of(protos, proto);
+	const char *name = packet_proto_name(proto);
 
 	if (name)
 		say(l, " %s", name);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A bounded table of keys and what belongs to each; the one that was seen least recently goes. */
+#ifndef BASE_RECENT_H
+#define BASE_RECENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Keys are all of one size, compared as bytes; whoever calls hashes them. Those of strangers may
+ * collide as they please where the hash is one that they cannot make collide in all its bits: what
+ * the table takes of it depends on a secret of its own. Memory grows with what is in it, up to
+ * `most` keys. What is found is a pointer into the table, valid until the next key is added.
+ */
+struct recent_place {
+	uint32_t tag;   /* of the hash, its highest bits say where the place would best be */
+	uint32_t entry; /* number + 1; 0: empty */
+};
+
+struct recent {
+	size_t key_size, value_size, entry_size;
+	uint32_t most, used;
+	uint32_t newest, oldest; /* number + 1 */
+	uint32_t room, bits;     /* of the entries; of the places */
+	uint8_t *entries;
+	struct recent_place *places;
+	uint64_t secret;
+	uint64_t evicted; /* in all */
+};
+
+void recent_init(struct recent *, size_t key_size, size_t value_size, size_t most);
+void recent_free(struct recent *);  /* also one that is all zero */
+void recent_clear(struct recent *); /* empty, as after recent_init; gives its memory back */
+/* How many keys fit so many bytes, at least 64. */
+size_t recent_fit(size_t key_size, size_t value_size, uint64_t bytes);
+/* Another bound: the oldest go, if it is less. */
+void recent_bound(struct recent *, size_t most);
+
+/* The value of a key, which becomes the one seen last. It is added if it is not there: zeroed, and
+   *fresh is true (fresh may be NULL). NULL: there is no memory at all; where it is only too little
+   to grow, the table stays as large as it is. */
+void *recent_at(struct recent *, uint64_t hash, const void *key, bool *fresh);
+void *recent_find(const struct recent *, uint64_t hash, const void *key); /* or NULL */
+
+/* These keys are asked for next: begins to fetch what memory they are in. */
+void recent_expect(const struct recent *, const uint64_t *hashes, unsigned count);
+
+/* From the one seen last to the oldest: NULL gives the first, and NULL is the end. */
+const void *recent_next(const struct recent *, const void *key);
+void *recent_value(const struct recent *, const void *key); /* of such a key */
+
+#endif

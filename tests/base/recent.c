@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A bounded table against a plain list; the hash against another's. */
+#include "unit.h"
+
+#include "base/recent.h"
+#include "base/sip.h"
+#include <string.h>
+
+/* What Python 3.11 gives with PYTHONHASHSEED=0. */
+START_TEST(hashes_as_python_does)
+{
+	static const uint64_t key[2];
+	uint8_t input[15];
+	for (unsigned i = 0; i < sizeof input; i++)
+		input[i] = (uint8_t)i;
+	ck_assert(sip_hash(key, input, 15) == UINT64_C(0xf30eb725bb91c9ea));
+	ck_assert(sip_hash(key, input, 2) == UINT64_C(0x10bac45c41e3669));
+	ck_assert(sip_hash(key, input, 7) == UINT64_C(0x2f098ab0c751325a));
+	ck_assert(sip_hash(key, input, 8) == UINT64_C(0xead411e67ebe2eea));
+	ck_assert(sip_hash(key, input, 9) == UINT64_C(0x75927f9d95124362));
+	ck_assert(sip_hash(key, input, 14) == UINT64_C(0x7f86049379fbfe67));
+	ck_assert(sip_hash(key, input, 1) == UINT64_C(0x68a914128e01e473));
+}
+END_TEST
+
+/* Keys with their values, the one seen last first. */
+struct model {
+	uint32_t keys[512], values[512];
+	unsigned used, most;
+};
+
+static unsigned model_seek(const struct model *m, uint32_t key)
+{
+	unsigned at = 0;
+	while (at < m->used && m->keys[at] != key)
+		at++;
+	return at;
+}
+
+/* Its value, 0 if it is new. */
+static uint32_t model_at(struct model *m, uint32_t key)
+{
+	unsigned at = model_seek(m, key);
+	uint32_t value = at < m->used ? m->values[at] : 0;
+	if (at == m->used && m->used < m->most)
+		m->used++;
+	else if (at == m->used)
+		at--;
+	memmove(m->keys + 1, m->keys, at * sizeof m->keys[0]);
+	memmove(m->values + 1, m->values, at * sizeof m->values[0]);
+	m->keys[0] = key;
+	m->values[0] = value;
+	return value;
+}
+
+static void assert_same(const struct recent *r, const struct model *m)
+{
+	const void *key = NULL;
+	unsigned count = 0;
+	while ((key = recent_next(r, key))) {
+		ck_assert_uint_lt(count, m->used);
+		ck_assert_mem_eq(key, &m->keys[count], 4);
+		ck_assert_mem_eq(recent_value(r, key), &m->values[count], 4);
+		count++;
+	}
+	ck_assert_uint_eq(count, m->used);
+}
+
+static void use(struct recent *r, struct model *m, uint32_t key, uint64_t hash)
+{
+	bool fresh;
+	bool known = model_seek(m, key) < m->used;
+	ck_assert(!recent_find(r, hash, &key) == !known);
+	uint32_t *value = recent_at(r, hash, &key, &fresh);
+	ck_assert_ptr_nonnull(value);
+	ck_assert(fresh == !known);
+	ck_assert_uint_eq(*value, model_at(m, key));
+	*value = m->values[0] = (uint32_t)random();
+}
+
+/* `poor`: of a hash all of whose values but a few are the same. */
+static void try_against_model(unsigned most, unsigned keys, bool poor)
+{
+	struct recent r;
+	struct model m = {.most = most};
+	recent_init(&r, sizeof(uint32_t), sizeof(uint32_t), most);
+	for (int i = 0; i < TIMES(20000); i++) {
+		uint32_t key = (uint32_t)random() % keys;
+		use(&r, &m, key, poor ? key % 3 : key);
+		if (i % 1000 == 999) {
+			assert_same(&r, &m);
+			m.most = 1 + (unsigned)random() % most;
+			m.used = m.used < m.most ? m.used : m.most;
+			recent_bound(&r, m.most);
+			assert_same(&r, &m);
+		}
+	}
+	ck_assert_uint_gt(r.evicted, 0);
+	recent_free(&r);
+}
+
+START_TEST(forgets_what_was_seen_least_recently)
+{
+	try_against_model(500, 700, false);
+	try_against_model(64, 1000, false);
+	try_against_model(2, 5, false);
+	try_against_model(100, 150, true);
+}
+END_TEST
+
+START_TEST(expecting_changes_nothing)
+{
+	struct recent r;
+	recent_init(&r, 4, 4, 5000);
+	for (uint32_t key = 0; key < 19968; key += 64) {
+		uint64_t hashes[64];
+		for (uint32_t i = 0; i < 64; i++)
+			hashes[i] = key + i;
+		recent_expect(&r, hashes, 64);
+		for (uint32_t i = 0; i < 64; i++)
+			*(uint32_t *)recent_at(&r, hashes[i], &(uint32_t){key + i}, NULL) = key + i;
+	}
+	for (uint32_t key = 14968; key < 19968; key++)
+		ck_assert_uint_eq(*(uint32_t *)recent_find(&r, key, &key), key);
+	recent_free(&r);
+}
+END_TEST
+
+UNIT_TESTS("base/recent", hashes_as_python_does, forgets_what_was_seen_least_recently,
+           expecting_changes_nothing)
