@@ -122,6 +122,7 @@ static int init(struct pt_block *b, struct pt_error *err)
 		s->keepalive_s = &t->keepalive_s;
 		s->check = check_peer;
 		s->framing = &t->framing;
+		s->tells_peer = true;
 		s->fellows = t->peers;
 		s->fellow_count = count > 1 ? (unsigned)count : 0;
 		t->carried[s - t->peers] = -1;

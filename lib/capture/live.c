@@ -11,6 +11,7 @@
 #include "msg/pool.h"
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ struct live {
 	char *fault; /* what ended the capture, after packets that came before it */
 	struct pt_chunk *chunk;
 	size_t used;
+	struct pt_origin *origin; /* from the first packet on */
 	/* While packets come. */
 	struct pt_pool *pool;
 	struct pt_msg **messages;
@@ -188,6 +190,8 @@ void live_release(struct live *l)
 {
 	chunk_unref(l->chunk);
 	l->chunk = NULL;
+	pt_origin_unref(l->origin);
+	l->origin = NULL;
 }
 
 void live_close(struct live *l)
@@ -324,6 +328,7 @@ static void take(struct live *l, const struct live_packet *p)
 	m->wire_length = p->wire_length;
 	m->time_ns = p->time_ns;
 	m->link_type = p->link_type;
+	pt_msg_set_origin(m, l->origin);
 	l->messages[l->count++] = m;
 }
 
@@ -372,6 +377,19 @@ static int read_socket(struct live *l, unsigned max, struct pt_error *err)
 	return n;
 }
 
+/* A socket that was handed over is bound to one, or to all. */
+static struct pt_origin *origin_of(const struct live *l)
+{
+	struct sockaddr_ll address = {.sll_ifindex = 0};
+	socklen_t length = sizeof address;
+	char name[IF_NAMESIZE];
+	if (!l->socket)
+		return pt_origin_new(l->name);
+	if (getsockname(live_fd(l), (struct sockaddr *)&address, &length) < 0)
+		return NULL;
+	return pt_origin_new(if_indextoname((unsigned)address.sll_ifindex, name));
+}
+
 /* Where all that was read is of before the filter there is more to be read. */
 int live_read(struct live *l, struct pt_pool *pool, struct pt_msg **messages, unsigned max,
               struct pt_error *err)
@@ -383,6 +401,8 @@ int live_read(struct live *l, struct pt_pool *pool, struct pt_msg **messages, un
 	l->count = 0;
 	if (!make_room(l, 1))
 		return -ENOMEM;
+	if (!l->origin)
+		l->origin = origin_of(l);
 	do
 		n = l->socket ? read_socket(l, max, err) : read_interface(l, max, err);
 	while (n > 0 && !l->count && l->no_memory == no_memory);

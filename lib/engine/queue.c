@@ -156,19 +156,31 @@ void pt_queue_changed(struct pt_block *b, const struct pt_queue *q, uint64_t lim
 
 /* ---- carrying over ---- */
 
-/* A record of the ring: this, and the bytes. */
+/* A record of the ring: this, the interface's name, and the bytes. */
 struct message {
 	int64_t time_ns;
 	uint32_t wire_length;
-	uint16_t link_type, high;
+	uint16_t link_type;
+	uint8_t high, iface_length;
+	char iface[UINT8_MAX + 1];
 };
+#define MESSAGE_FIXED offsetof(struct message, iface)
+
+static uint32_t head_size(const struct message *head)
+{
+	return (uint32_t)MESSAGE_FIXED + ((head->iface_length + 7u) & ~7u);
+}
 
 static bool shadow_push(struct ring *shadow, const struct pt_msg *m)
 {
-	const struct message head = {m->time_ns, m->wire_length, m->link_type,
-	                             m->flags & MSG_HIGH ? 1 : 0};
+	struct message head = {
+		m->time_ns, m->wire_length, m->link_type, m->flags & MSG_HIGH ? 1 : 0, 0, ""};
+	const char *iface = pt_msg_iface(m);
+	head.iface_length = iface ? (uint8_t)strnlen(iface, UINT8_MAX) : 0;
+	if (iface)
+		memcpy(head.iface, iface, head.iface_length);
 	return ring_push(shadow, &(const struct ring_record){RING_MESSAGE, &head, m->bytes,
-	                                                     sizeof head, m->length});
+	                                                     head_size(&head), m->length});
 }
 
 static void shadow_all(struct pt_block *b, struct pt_queue *q, struct ring *shadow)
@@ -223,8 +235,36 @@ void pt_queue_carry(struct pt_block *b, struct pt_queue *q, struct pt_carry *car
 struct refill {
 	struct pt_block *block;
 	struct pt_queue queue;
+	struct pt_origin *origin; /* the last one */
+	char iface[UINT8_MAX + 1];
 	bool whole;
 };
+
+static struct pt_origin *origin_of(struct refill *r, const struct message *head)
+{
+	if (!head->iface_length)
+		return NULL;
+	if (!r->origin || strcmp(r->iface, head->iface) != 0) {
+		pt_origin_unref(r->origin);
+		r->origin = pt_origin_new(head->iface);
+		strcpy(r->iface, head->iface);
+	}
+	return r->origin;
+}
+
+/* How much of the record it takes; 0: it is none. */
+static uint32_t read_head(struct message *head, const uint8_t *bytes, uint32_t length)
+{
+	if (length < MESSAGE_FIXED)
+		return 0;
+	memcpy(head, bytes, MESSAGE_FIXED);
+	uint32_t size = head_size(head);
+	if (length < size)
+		return 0;
+	memcpy(head->iface, bytes + MESSAGE_FIXED, head->iface_length);
+	head->iface[head->iface_length] = 0;
+	return size;
+}
 
 static struct pt_msg *message_of(struct pt_pool *pool, const struct message *head,
                                  const uint8_t *bytes, uint32_t length)
@@ -239,15 +279,16 @@ static void refill(void *arg, const uint8_t *bytes, uint32_t length, uint32_t go
 {
 	struct refill *r = arg;
 	struct message head;
-	if (length < sizeof head)
+	uint32_t size = read_head(&head, bytes, length);
+	if (!size)
 		return;
-	memcpy(&head, bytes, sizeof head);
-	bytes += sizeof head;
-	length -= (uint32_t)sizeof head;
+	bytes += size;
+	length -= size;
 	gone = gone < length ? gone : 0;
 	struct pt_msg *m = message_of(pt_pool(r->block), &head, bytes + gone, length - gone);
 	if (m) {
 		pt_made(r->block, 1);
+		pt_msg_set_origin(m, origin_of(r, &head));
 		m = pt_hold(r->block, m);
 	} else {
 		pt_lost(r->block, 1, "memory");
@@ -273,6 +314,7 @@ static void take_carried(struct pt_block *b, struct pt_queue *q, struct ring *ca
 {
 	struct refill r = {.block = b, .whole = true};
 	tell_lost(b, ring_each(carried, RING_MESSAGE, refill, &r));
+	pt_origin_unref(r.origin);
 	r.queue.shadow = carried;
 	if (!r.whole)
 		shadow_all(b, &r.queue, ring_new());

@@ -50,6 +50,7 @@ struct pt_msg *pt_msg_slice(const struct pt_msg *m, size_t offset, size_t length
 	chunk_share(m->chunk);
 	struct pt_msg *slice = msg_cut(m->pool, m->chunk, m->bytes + offset, length);
 	slice->time_ns = m->time_ns;
+	pt_msg_set_origin(slice, m->origin);
 	return slice;
 }
 
@@ -60,6 +61,7 @@ static void like(struct pt_msg *copy, const struct pt_msg *m)
 	copy->time_ns = m->time_ns;
 	copy->link_type = m->link_type;
 	copy->flags = m->flags;
+	pt_msg_set_origin(copy, m->origin);
 }
 
 uint8_t *pt_msg_edit(struct pt_msg **mp)

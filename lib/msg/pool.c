@@ -76,6 +76,19 @@ size_t pool_limit(const struct pt_pool *pool)
 	return pool->limit;
 }
 
+bool pool_charge(struct pt_pool *pool, size_t size)
+{
+	if (size > pool->limit || pool->bytes > pool->limit - size)
+		return false;
+	pool->bytes += size;
+	return true;
+}
+
+void pool_discharge(struct pt_pool *pool, size_t size)
+{
+	pool->bytes -= size;
+}
+
 size_t pool_bytes(const struct pt_pool *pool)
 {
 	return pool->bytes;
@@ -88,7 +101,7 @@ size_t pool_messages(const struct pt_pool *pool)
 
 struct pt_chunk *chunk_new(struct pt_pool *pool, size_t size)
 {
-	if (size > pool->limit || pool->bytes > pool->limit - size)
+	if (!pool_charge(pool, size))
 		return NULL;
 	struct pt_chunk *chunk = size == LARGE_CHUNK ? pool->kept : NULL;
 	if (chunk) {
@@ -96,11 +109,12 @@ struct pt_chunk *chunk_new(struct pt_pool *pool, size_t size)
 		pool->kept_count--;
 	} else {
 		chunk = malloc(sizeof *chunk + size);
-		if (!chunk)
+		if (!chunk) {
+			pool_discharge(pool, size);
 			return NULL;
+		}
 	}
 	*chunk = (struct pt_chunk){.pool = pool, .refs = 1, .size = size};
-	pool->bytes += size;
 	return chunk;
 }
 
@@ -218,6 +232,8 @@ struct pt_msg *msg_cut(struct pt_pool *pool, struct pt_chunk *chunk, const uint8
 static inline void release(struct pt_pool *pool, struct pt_msg *m)
 {
 	chunk_unref(m->chunk);
+	if (m->origin)
+		pt_msg_set_origin(m, NULL);
 	m->chunk = NULL;
 	m->bytes = NULL;
 	m->next = pool->free_messages;

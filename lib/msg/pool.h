@@ -15,6 +15,9 @@ size_t pool_bytes(const struct pt_pool *);    /* of chunks alive */
 size_t pool_messages(const struct pt_pool *); /* descriptors alive */
 void pool_set_limit(struct pt_pool *, size_t limit);
 size_t pool_limit(const struct pt_pool *);
+/* Memory of somebody else that counts as bytes of chunks; false: the limit is reached. */
+bool pool_charge(struct pt_pool *, size_t size);
+void pool_discharge(struct pt_pool *, size_t size);
 
 /*
  * Chunks, for sources that read much at once: reserve one, read into it, cut messages out of it.

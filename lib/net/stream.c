@@ -3,6 +3,7 @@
 #include "net/stream.h"
 
 #include "base/buf.h"
+#include "net/address.h"
 #include <assert.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -104,9 +105,17 @@ static void take_slot(struct stream *s, int fd)
 	s->fd = s->slot;
 }
 
+static void name_peer(struct stream *s)
+{
+	char peer[ADDRESS_TEXT];
+	pt_origin_unref(s->origin);
+	s->origin = s->tells_peer && address_of(s->fd, true, peer) ? pt_origin_new(peer) : NULL;
+}
+
 static void run(struct stream *s)
 {
 	stream_watch_peer(s);
+	name_peer(s);
 	s->reading = !s->always_ready && !s->input_ended;
 	if (s->input_ended && !s->gone)
 		s->ended(s->block);
@@ -253,6 +262,8 @@ void stream_stop(struct stream *s)
 	stream_keep_rest(s);
 	s->reading = s->writing = s->finishing = false;
 	s->stopped = true;
+	pt_origin_unref(s->origin);
+	s->origin = NULL;
 }
 
 int stream_close(struct stream *s, struct pt_error *err)

@@ -32,6 +32,8 @@ struct stream {
 		*gone; /* not NULL: a viewer is fed, which its user may close at any time. That is
 	                     no error: `ended` is called, and messages are dropped with this word */
 	const struct framing *framing; /* or NULL */
+	bool tells_peer;          /* what is read came from the peer's address, as its interface */
+	struct pt_origin *origin; /* then, while there is a peer */
 	bool keeps; /* what cannot be written waits for the next descriptor; else it is dropped */
 	/* Of TCP, for blocks that set both: after so long without a word of the peer's, though it
 	   has something to acknowledge, the connection is cut. `check` hands on to stream_check. */

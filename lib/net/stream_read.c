@@ -62,7 +62,9 @@ static ssize_t read_one(struct stream *s)
 	int error = errno;
 	if (n > 0 || (n == 0 && s->may_be_empty)) {
 		pt_made(s->block, 1);
-		pt_send(s->block, PT_LOW, cut_to(s, m, (size_t)n));
+		m = cut_to(s, m, (size_t)n);
+		pt_msg_set_origin(m, s->origin);
+		pt_send(s->block, PT_LOW, m);
 		return n;
 	}
 	pt_msg_unref(m);
@@ -81,6 +83,7 @@ static void send_frame(struct stream *s, const uint8_t *bytes, size_t length)
 		pt_lost(s->block, 1, "memory");
 		return;
 	}
+	pt_msg_set_origin(m, s->origin);
 	pt_made(s->block, 1);
 	pt_send(s->block, PT_LOW, m);
 }

@@ -27,6 +27,7 @@ extern "C" {
 
 struct pt_pool;  /* where an engine's messages and chunks come from */
 struct pt_chunk; /* the memory that the bytes of one or many messages lie in */
+struct pt_origin; /* the interface that messages came from */
 
 #define PT_NO_LINK_TYPE 0xffff /* not a packet */
 
@@ -41,6 +42,7 @@ struct pt_msg {
 	struct pt_chunk *chunk;
 	struct pt_pool *pool;
 	struct pt_msg *next; /* for whoever holds the only reference */
+	struct pt_origin *origin; /* NULL: unknown */
 };
 
 /* A plain message with a copy of the bytes; NULL if the pool's memory limit is reached. */
@@ -74,6 +76,16 @@ int pt_msg_truncate(struct pt_msg **m, size_t length);
 
 /* Makes the descriptor (not the bytes) yours, so that time and link type can be set. */
 int pt_msg_own(struct pt_msg **m);
+
+/* The name of the interface that it came from; NULL: unknown. What is made of a message by the
+   functions above came from where it did. */
+const char *pt_msg_iface(const struct pt_msg *);
+
+/* For sources: an interface of that name, which is copied; then each message, whose descriptor is
+   yours, gets a reference of its own (NULL: from nowhere). Like messages it is its engine's. */
+struct pt_origin *pt_origin_new(const char *name);
+void pt_origin_unref(struct pt_origin *); /* NULL does nothing */
+void pt_msg_set_origin(struct pt_msg *, struct pt_origin *);
 
 #ifdef __cplusplus
 }

@@ -11,7 +11,7 @@ extern "C" {
 
 /*
  * Lies, zeroed, in the block's state, and is used on the engine's thread alone. What is in it is
- * counted as held. A message costs its bytes and 56 for its descriptor.
+ * counted as held. A message costs its bytes and 64 for its descriptor.
  */
 struct ring;
 struct pt_queue {

@@ -67,6 +67,8 @@ static int replace(struct pt_msg **m, lua_State *L, struct pt_error *err)
 	struct pt_msg *plain = pt_msg_new((*m)->pool, text, length);
 	if (plain)
 		plain->time_ns = (*m)->time_ns;
+	if (plain)
+		pt_msg_set_origin(plain, (*m)->origin);
 	return put_in_place(m, plain, err);
 }
 

@@ -3,6 +3,7 @@
 #include "script/lua_copy.h"
 
 #include "base/moment.h"
+#include "msg/origin.h"
 #include "script/sandbox.h"
 
 #include <string.h>
@@ -19,6 +20,24 @@ const struct lua_copy *lua_copy_get(lua_State *L, int index)
 	return same ? lua_touserdata(L, index) : NULL;
 }
 
+static struct lua_copy like_message(const struct pt_msg *m)
+{
+	return (struct lua_copy){m->time_ns, m->wire_length, m->length, m->link_type, m->origin};
+}
+
+/* The origin is freed with the value, on whatever thread the script ends: it is no message's. */
+static void make(lua_State *L, const struct lua_copy *like, const void *bytes)
+{
+	uint32_t told = like->origin ? like->origin->size : 0;
+	sandbox_charge(L, 64 + like->length / 8 + told);
+	struct lua_copy *k = lua_newuserdatauv(L, sizeof *k + like->length, 0);
+	*k = *like;
+	k->origin = origin_copy(like->origin);
+	memcpy(k->bytes, bytes, like->length);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
+	lua_setmetatable(L, -2);
+}
+
 int lua_copy_make(lua_State *L)
 {
 	if (lua_copy_get(L, 1)) {
@@ -26,12 +45,8 @@ int lua_copy_make(lua_State *L)
 		return 1;
 	}
 	const struct pt_msg *m = lua_message_get(L, 1)->msg;
-	sandbox_charge(L, 64 + m->length / 8);
-	struct lua_copy *k = lua_newuserdatauv(L, sizeof *k + m->length, 0);
-	*k = (struct lua_copy){m->time_ns, m->wire_length, m->length, m->link_type};
-	memcpy(k->bytes, m->bytes, m->length);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
-	lua_setmetatable(L, -2);
+	const struct lua_copy like = like_message(m);
+	make(L, &like, m->bytes);
 	return 1;
 }
 
@@ -53,29 +68,22 @@ int lua_copy_with(lua_State *L)
 	size_t length;
 	const char *bytes = bytes_at(L, 2, &length);
 	const struct lua_copy *k = lua_copy_get(L, 1);
-	struct lua_copy like;
-	if (k) {
-		like = *k;
-	} else {
-		const struct pt_msg *m = lua_message_get(L, 1)->msg;
-		like = (struct lua_copy){m->time_ns, m->wire_length, m->length, m->link_type};
-	}
+	struct lua_copy like = k ? *k : like_message(lua_message_get(L, 1)->msg);
 	uint64_t wire = (uint64_t)(like.wire_length - like.length) + length;
 	luaL_argcheck(L, wire <= UINT32_MAX, 2, "too long for a message");
-	sandbox_charge(L, 64 + length / 8);
-	struct lua_copy *other = lua_newuserdatauv(L, sizeof *other + length, 0);
-	*other = like;
-	other->length = (uint32_t)length;
-	other->wire_length = (uint32_t)wire;
-	memcpy(other->bytes, bytes, length);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
-	lua_setmetatable(L, -2);
+	like.length = (uint32_t)length;
+	like.wire_length = (uint32_t)wire;
+	make(L, &like, bytes);
 	return 1;
 }
 
 struct pt_msg *lua_copy_message(const struct lua_copy *k, struct pt_pool *pool)
 {
-	return pt_msg_packet(pool, k->bytes, k->length, k->wire_length, k->link_type, k->time_ns);
+	struct pt_msg *m =
+		pt_msg_packet(pool, k->bytes, k->length, k->wire_length, k->link_type, k->time_ns);
+	if (m)
+		m->origin = origin_copy(k->origin);
+	return m;
 }
 
 static const struct lua_copy *check(lua_State *L)
@@ -132,6 +140,8 @@ static int get(lua_State *L)
 		lua_pushnumber(L, moment_seconds(k->time_ns));
 	else if (!strcmp(name, "time_ns"))
 		lua_pushinteger(L, k->time_ns);
+	else if (!strcmp(name, "iface"))
+		lua_pushstring(L, k->origin ? k->origin->name : NULL);
 	else if (!strcmp(name, "wire_length"))
 		lua_pushinteger(L, k->wire_length);
 	else if (strcmp(name, "link_type") != 0)
@@ -141,6 +151,14 @@ static int get(lua_State *L)
 	else
 		lua_pushinteger(L, k->link_type);
 	return 1;
+}
+
+static int end(lua_State *L)
+{
+	struct lua_copy *k = lua_touserdata(L, 1);
+	pt_origin_unref(k->origin);
+	k->origin = NULL;
+	return 0;
 }
 
 static int set(lua_State *L)
@@ -156,7 +174,7 @@ static const luaL_Reg methods[] = {{"text", text},
 
 static const luaL_Reg metamethods[] = {
 	{"__len", length},   {"__concat", concat}, {"__tostring", text},
-	{"__newindex", set}, {NULL, NULL},
+	{"__newindex", set}, {"__gc", end},        {NULL, NULL},
 };
 
 void lua_copy_open(lua_State *L)

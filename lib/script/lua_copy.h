@@ -9,7 +9,8 @@
 /*
  * k = m:copy()     bytes, time, link type and length on the wire, in the script's own memory
  * #k, k .. "x", tostring(k), k:text() and all methods of strings, on its bytes
- * k.time, k.time_ns, k.link_type, k.wire_length     as those of a message, but cannot be written
+ * k.time, k.time_ns, k.link_type, k.wire_length, k.iface     as those of a message, but cannot be
+ *                                 written
  * k:with(bytes), m:with(bytes)    the same with other bytes; what was not captured stays missing:
  * the                                 length on the wire changes as the bytes' does
  *
@@ -20,6 +21,7 @@ struct lua_copy {
 	int64_t time_ns;
 	uint32_t wire_length, length;
 	uint16_t link_type;
+	struct pt_origin *origin; /* its own; or NULL */
 	uint8_t bytes[];
 };
 

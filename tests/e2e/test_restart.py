@@ -15,6 +15,7 @@ import pytest
 
 import makers
 from conftest import DEADLINE, Daemon, eventually, program, sanitized
+from sockets import name_of
 
 START = """
 import os, sys
@@ -373,6 +374,23 @@ def test_queues_outlive_it(service, running, end):
             rpc.call("block.trigger", engine="e", block="v")
             assert rpc.texts("e", "w", 2) == ["one", "two"]
         assert rpc.stats("e")["unexplained"] == 0
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_what_waits_came_from_where_it_did(service, end):
+    service.create("e", '''t = TCPListenPipe("127.0.0.1"); v = TriggeredQueueingValve(False)
+        x = TransformDrain("function(m) return m .. ' of ' .. m.iface end"); q = QueueSink(); t > v > x > q''')
+    with socket.create_connection(address_of(service, "e", "t")) as peer:
+        peer.sendall(b"one")
+        with service.client() as rpc:
+            eventually(lambda: rpc.stats("e", "v")["held"] == 1)
+        service.restart(end)
+        with service.client() as rpc:
+            peer.sendall(b"two")
+            eventually(lambda: rpc.stats("e", "v")["held"] == 2)
+            service.ok("add", "e", "o = CLIFeeder(); d = TriggerDrain('always'); o > d; d ^ v")
+            rpc.send("e", "o", "now")
+            assert rpc.texts("e", "q", 2) == [f"{word} of {name_of(peer)}" for word in ("one", "two")]
 
 
 def test_packets_in_a_queue_stay_packets(service, tmp_path):

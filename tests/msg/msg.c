@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Messages, chunks and their pool. */
 #include "msg/json.h"
+#include "msg/origin.h"
 #include "msg/pool.h"
 #include "unit.h"
 #include <string.h>
@@ -100,6 +101,51 @@ START_TEST(a_kept_message_pins_no_chunk)
 	ck_assert_uint_lt(pool_bytes(pool), 1024);
 	ck_assert_mem_eq(m->bytes, "abc", 3);
 	pt_msg_unref(m);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(what_is_made_of_a_message_came_from_where_it_did)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_origin *eth0 = pt_origin_new("eth0");
+	struct pt_msg *m = text(pool, "message"), *other = pt_msg_ref(m);
+	ck_assert_ptr_null(pt_msg_iface(m));
+	pt_msg_set_origin(m, eth0);
+	pt_origin_unref(eth0);
+	struct pt_msg *slice = pt_msg_slice(m, 2, 3);
+	ck_assert_int_eq(pt_msg_own(&other), 0);
+	ck_assert_ptr_ne(other, m);
+	pt_msg_unref(m);
+	ck_assert_ptr_nonnull(pt_msg_edit(&slice));
+	ck_assert_str_eq(pt_msg_iface(slice), "eth0");
+	ck_assert_str_eq(pt_msg_iface(other), "eth0");
+	pt_msg_unref(slice);
+	pt_msg_unref(other);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(what_is_told_of_a_packet_counts_as_memory)
+{
+	struct pt_pool *pool = pool_new(200 * 1024);
+	struct pt_origin *eth0 = origin_new(NULL, 0, "eth0");
+	struct pt_msg *m = text(pool, "message");
+	size_t before = pool_bytes(pool);
+	const uint8_t comment[1000] = "a comment";
+	struct pt_origin *told = origin_of_packet(eth0, pool, comment, sizeof comment);
+	pt_msg_set_origin(m, told);
+	pt_origin_unref(told);
+	pt_origin_unref(eth0);
+	ck_assert_uint_gt(pool_bytes(pool), before + 1000);
+	ck_assert_str_eq(pt_msg_iface(m), "eth0");
+	struct pt_origin *copy = origin_copy(m->origin);
+	ck_assert_ptr_null(origin_of_packet(m->origin, pool, comment, 200 * 1024));
+	pt_msg_unref(m);
+	ck_assert_uint_eq(pool_bytes(pool), before);
+	ck_assert_str_eq(copy->name, "eth0");
+	ck_assert_mem_eq(copy->options, comment, sizeof comment);
+	pt_origin_unref(copy);
 	pool_free(pool);
 }
 END_TEST
@@ -220,6 +266,7 @@ END_TEST
 UNIT_TESTS("msg/msg", an_edit_copies_only_what_somebody_else_holds,
            a_slice_shares_bytes_until_one_is_edited, a_truncated_sibling_does_not_see_the_edit,
            truncating_a_packet_keeps_its_length_on_the_wire, the_limit_is_kept_and_given_back,
-           a_kept_message_pins_no_chunk, a_queue_keeps_order_and_counts,
+           a_kept_message_pins_no_chunk, what_is_made_of_a_message_came_from_where_it_did,
+           what_is_told_of_a_packet_counts_as_memory, a_queue_keeps_order_and_counts,
            a_message_goes_through_json_and_back, times_before_1970_go_through_json_too,
            what_is_no_message_is_refused_with_its_place, all_that_is_wrong_with_a_message_is_told)

@@ -293,6 +293,33 @@ START_TEST(a_message_that_is_kept_is_gone)
 }
 END_TEST
 
+START_TEST(the_interface_is_kept)
+{
+	static const char *const kept[] = {
+		"m", "m:copy()", "m:with('x')", "m:copy():with('x'):copy()", "m .. 'x'",
+	};
+	struct pt_pool *pool = pool_new(0);
+	struct pt_origin *eth0 = pt_origin_new("eth0");
+	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+		char text[200];
+		snprintf(text, sizeof text,
+		         "function(m) assert(m.iface == 'eth0' and m:copy().iface == 'eth0')"
+		         " return %s end",
+		         kept[i]);
+		struct pt_msg *m = PACKET(pool, UDP_PACKET);
+		pt_msg_set_origin(m, eth0);
+		m = applied(text, m);
+		ck_assert_str_eq(pt_msg_iface(m), "eth0");
+		pt_msg_unref(m);
+	}
+	pt_origin_unref(eth0);
+	struct pt_msg *m = udp_after(pool, "assert(m.iface == nil and m:copy().iface == nil)");
+	pt_msg_unref(m);
+	fails("function(m) m.iface = 'a' end", "cannot be written");
+	pool_free(pool);
+}
+END_TEST
+
 START_TEST(an_edit_is_not_seen_by_others)
 {
 	struct pt_pool *pool = pool_new(0);
@@ -377,6 +404,6 @@ UNIT_TESTS("script/lua_message", all_methods_of_strings_are_there, parts_are_tho
            a_wrong_value_names_the_field, unknown_names_bring_the_nearest,
            a_payload_is_written_in_its_length, bytes_are_written_as_they_are,
            time_and_link_type_are_written, nanoseconds_are_kept, a_length_on_the_wire_is_written,
-           a_message_is_made_of_a_message, a_message_that_is_kept_is_gone,
+           a_message_is_made_of_a_message, a_message_that_is_kept_is_gone, the_interface_is_kept,
            an_edit_is_not_seen_by_others, an_error_undoes_the_edits, a_predicate_changes_nothing,
            the_limit_of_messages_is_told_apart)
