@@ -53,7 +53,6 @@ int pipe_parse(struct pipe_text *p, struct ctl *ctl, const char *engine, const c
 	int code = world_init(&p->world, ctl, engine, err);
 	if (code)
 		return code;
-	p->world.lenient = p->lenient;
 	struct lang_env env = world_env(&p->world);
 	code = lang_parse(p->text.data ? p->text.data : "", p->text.length, &env, &p->program, err);
 	if (code && p->origin)

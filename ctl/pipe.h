@@ -10,7 +10,6 @@ struct pipe_text {
 	const char *origin; /* the file's name for messages; NULL: arguments */
 	bool given;         /* though it may be empty */
 	bool may_be_empty;  /* if it says so */
-	bool lenient;       /* names may be taken, and need not be there: the daemon tells */
 	struct world world;
 	struct lang_program program;
 };

@@ -2,6 +2,7 @@
 /* ptctl create, apply, add: what takes pipe text. */
 #include "base/json.h"
 #include "ctl/change.h"
+#include "ctl/may_exist.h"
 #include "ctl/pipe.h"
 
 /* ---- create ---- */
@@ -103,60 +104,6 @@ int verb_apply(struct ctl *ctl)
 	return ctl_end(ctl, code, result, &err);
 }
 
-/* ---- add --may-exist ---- */
-
-/* What is missing, and the blocks that are there, as if they were to be put in their own place. */
-static void sort_ops(const json_t *shown, const json_t *ops, json_t *missing, json_t *same)
-{
-	json_each (op, json_of(ops)) {
-		if (!change_same(shown, op)) {
-			json_array_append(missing, op);
-		} else if (!json_object_get(op, "from")) {
-			json_t *replace = json_copy(op);
-			json_object_set_new(replace, "op", json_string("replace"));
-			json_array_append_new(same, replace);
-		}
-	}
-}
-
-/* The daemon knows what is the same: then it would do nothing. */
-static int check_same(struct ctl *ctl, json_t *ops, struct pt_error *err)
-{
-	json_t *result, *params = ctl_engine(ctl);
-	if (!json_array_size(ops)) {
-		json_decref(params);
-		return 0;
-	}
-	json_object_set(params, "ops", ops);
-	json_object_set_new(params, "dry_run", json_true());
-	int code = ctl_call_with_fds(ctl, "engine.change", params, &result, err);
-	if (code)
-		return code;
-	const char *name = text_of(json_array_get(json_object_get(result, "plan"), 0), "name");
-	if (*name) {
-		code = pt_fail(err, -PT_EEXISTS, NULL, "block '%s' is there, and is another", name);
-		pt_hint(err, "'ptctl replace %s.%s' puts this one in its place", ctl->engine, name);
-	}
-	json_decref(result);
-	return code;
-}
-
-static int add_missing(struct ctl *ctl, const struct pipe_text *pipe, json_t **result,
-                       struct pt_error *err)
-{
-	const json_t *shown = pipe->world.engine;
-	json_t *missing = json_array(), *same = json_array();
-	sort_ops(shown, pipe->program.ops, missing, same);
-	int code = check_same(ctl, same, err);
-	if (!code && json_array_size(missing))
-		code = change_send(ctl, json_incref(missing), result, err);
-	else if (!code)
-		*result = change_none(json_object_get(shown, "revision"));
-	json_decref(same);
-	json_decref(missing);
-	return code;
-}
-
 /* ---- add ---- */
 
 /* One try. */
@@ -165,9 +112,9 @@ static int try_add(struct ctl *ctl, struct pipe_text *pipe, json_t **result, str
 	int code = pipe_parse(pipe, ctl, ctl->engine, "give what is to be added", err);
 	if (code)
 		return code;
-	if (pipe->lenient)
-		return add_missing(ctl, pipe, result, err);
-	code = change_send(ctl, json_incref(pipe->program.ops), result, err);
+	code = ctl_flag(ctl, "may_exist")
+	               ? may_exist_add(ctl, pipe, result, err)
+	               : change_send(ctl, json_incref(pipe->program.ops), result, err);
 	pipe_locate(pipe, err);
 	return code;
 }
@@ -192,7 +139,6 @@ int verb_add(struct ctl *ctl)
 	struct pipe_text pipe;
 	json_t *result = NULL;
 	int code = pipe_gather(&pipe, ctl, &err);
-	pipe.lenient = ctl_flag(ctl, "may_exist");
 	if (!code)
 		code = try_add(ctl, &pipe, &result, &err);
 	for (int tries = 1; tries < TRIES && raced(ctl, code, &pipe); tries++) {

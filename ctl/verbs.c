@@ -101,7 +101,7 @@ static const struct pt_param add_rows[] = {
 	ENGINE,
 	PIPE,
 	DEFINE,
-	{"may_exist", "Blocks and links that are there already are no fault; name the blocks.",
+	{"may_exist", "Blocks and links that are there already are no fault.",
          PT_KIND_BOOL, .flags = PT_OPTION},
 	VERB_CHANGE_OPTIONS,
 	{NULL},

@@ -109,7 +109,7 @@ struct lang_env world_env(struct world *w)
 	return (struct lang_env){
 		.params = params,
 		.types = types,
-		.exists = w->lenient ? NULL : exists,
+		.exists = exists,
 		.blocks = blocks,
 		.directory = w->directory,
 		.constants = w->constants,

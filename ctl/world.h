@@ -13,7 +13,6 @@ struct world {
 	json_t *engine; /* what engine.show answered, or NULL: then there are no blocks */
 	struct world_type *shown;
 	char *directory;
-	bool lenient;         /* names may be taken, and need not be there: the daemon tells */
 	json_t *constants;    /* of -D */
 	struct pt_error lost; /* the daemon did not answer a question: what and why */
 };

@@ -510,6 +510,25 @@ def test_an_empty_graph_goes_out_and_in(daemon):
     assert daemon.ptctl("run", said.strip()).code == 2
 
 
+def test_blocks_without_names_are_there_with_all_their_links(daemon):
+    """One of their type and parameters: a default that is spelled out is none that differs."""
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > Drain() > q")
+    for text, added in (
+            ("CLIFeeder() > Drain() > Sink()", ["cli_feeder1", "drain2", "sink1"]),
+            ("s > TransformDrain(f='upper') > q", ["transform_drain1"]),
+            ("TriggeredValve(start_state=True)", ["triggered_valve1"]),
+            ("TriggeredValve(); TriggeredValve()", ["triggered_valve3"]),
+            ("CLIFeeder() > Drain() > Sink(); a = CLIFeeder(); a > Sink()", ["a", "sink3"]),
+            ("s > Drain() > q; s > UpDrain(name='u')", ["u"])):
+        plan = json.loads(daemon.ok("-j", "add", "e", "--may-exist", text))["plan"]
+        assert [op["name"] for op in plan if op["op"] == "add"] == added
+        assert daemon.ok("add", "e", "--may-exist", text) == "no change\n"
+    for text, type_ in (("s > Drain() > s2; s2 = Sink()", "Drain"), ("s > TransformDrain('upper')\ns > Drain() > u", "Drain")):
+        refused = daemon.ptctl("add", "e", "--may-exist", text)
+        assert refused.code == 1 and f"NAME = {type_}(" in refused.err and "^" in refused.err, refused
+    assert daemon.ptctl("add", "e", "--may-exist", "s > TransformDrain(f='no {')").code == 1
+
+
 def test_words_for_scripts(daemon):
     graph = "s = CLIFeeder(); q = QueueSink(); s > q"
     assert daemon.ptctl("create", "e", graph, "--dry-run", "--exit-code").code == 9
