@@ -111,7 +111,8 @@ static void by_kind(struct value *v, const json_t *param, bool in_quotes)
 	case PT_KIND_OBJECT:
 	case PT_KIND_CHOICE: add_choices(v, json_object_get(param, "choices")); return;
 	case PT_KIND_PATH:
-	case PT_KIND_FILE: add_files(v); return;
+	case PT_KIND_FILE:
+	case PT_KIND_FILES: add_files(v); return;
 	case PT_KIND_TRANSFORM:
 	case PT_KIND_PREDICATE: add_operations(v, kind); return;
 	default:

@@ -88,9 +88,9 @@ static int refuse_terminal(const struct pt_param *row, const char *path, struct 
 	return -PT_EIO;
 }
 
-/* Puts {"fd": n} in place of the parameter, with its value, or what of it says so, as `member`. */
+/* *value becomes {"fd": n}, with what it was, as `member`. */
 static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
-                    const char *path, const char *member, json_t *params, struct pt_error *err)
+                    const char *path, const char *member, json_t **value, struct pt_error *err)
 {
 	bool made = false, writes = row->flags & PT_WRITE;
 	if (ctl->fd_count == FRAME_FDS_MAX && ctl_flag(ctl, "private"))
@@ -111,9 +111,7 @@ static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param 
 	}
 	h->files = must_realloc(h->files, h->count + 1, sizeof *h->files);
 	h->files[h->count++].path = made ? must_strdup(path) : NULL;
-	json_object_set_new(params, row->name,
-	                    json_pack("{s:i, s:O}", "fd", ctl->fd_count, member,
-	                              json_object_get(params, row->name)));
+	*value = json_pack("{s:i, s:o}", "fd", ctl->fd_count, member, *value);
 	ctl->fds[ctl->fd_count++] = fd;
 	return 0;
 }
@@ -145,19 +143,67 @@ static bool is_ours(const struct ctl *ctl, const struct pt_param *row, const cha
 	return path && (!ctl->host || path_own(path, row->flags & PT_WRITE) != -1);
 }
 
+static int open_value(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
+                      json_t **value, struct pt_error *err)
+{
+	const char *text = json_string_value(*value);
+	if (!text || (row->kind == PT_KIND_FILES && path_is_pattern(text)))
+		return 0; /* who reads them says that there are none */
+	bool file = row->kind == PT_KIND_FILE || row->kind == PT_KIND_FILES;
+	char *path = file ? must_strdup(text) : file_of_function(row, text);
+	int code = is_ours(ctl, row, path)
+	                   ? open_one(h, ctl, row, path, file ? "path" : "text", value, err)
+	                   : 0;
+	free(path);
+	return code;
+}
+
+/* A list, in which globs are what they match now. */
+static json_t *expand(const struct ctl *ctl, const struct pt_param *row, const json_t *value)
+{
+	json_t *list = json_array(), *one = json_pack("[O]", value);
+	json_each (item, json_is_array(value) ? value : one) {
+		const char *path = json_string_value(item);
+		char **names = is_ours(ctl, row, path) ? path_expand(NULL, path) : NULL;
+		for (char **name = names; name && *name; name++)
+			json_array_append_new(list, json_string(*name));
+		if (!names || !*names)
+			json_array_append(list, item);
+		path_list_free(names);
+	}
+	json_decref(one);
+	return list;
+}
+
+static int open_files(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
+                      json_t **value, struct pt_error *err)
+{
+	json_t *list = expand(ctl, row, *value);
+	int code = 0;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *item = json_incref(json_array_get(list, i));
+		int c = open_value(h, ctl, row, &item, err);
+		json_array_set_new(list, i, item);
+		code = code ? code : c;
+		if (c == -PT_ELIMIT)
+			break;
+	}
+	json_decref(*value);
+	*value = list;
+	return code;
+}
+
 static int open_of_row(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
                        json_t *params, struct pt_error *err)
 {
-	const char *text = json_string_value(json_object_get(params, row->name));
-	if (!text)
-		return 0;
-	if (row->kind == PT_KIND_FILE)
-		return makes_files(params) || !is_ours(ctl, row, text)
-		               ? 0
-		               : open_one(h, ctl, row, text, "path", params, err);
-	char *path = file_of_function(row, text);
-	int code = is_ours(ctl, row, path) ? open_one(h, ctl, row, path, "text", params, err) : 0;
-	free(path);
+	json_t *value = json_incref(json_object_get(params, row->name));
+	bool left = !value || (row->kind == PT_KIND_FILE && makes_files(params)) ||
+	            (row->kind == PT_KIND_FILES && json_is_true(json_object_get(params, "follow")));
+	int code = left                         ? 0
+	           : row->kind == PT_KIND_FILES ? open_files(h, ctl, row, &value, err)
+	                                        : open_value(h, ctl, row, &value, err);
+	if (value)
+		json_object_set_new(params, row->name, value);
 	return code;
 }
 

@@ -29,6 +29,13 @@ int path_open(const char *const *folders, const char *path, int flags, mode_t mo
 /* As unlink(2), in the same way. 0 or a negative code. */
 int path_unlink(const char *const *folders, const char *path);
 
+/* The files that a name means: itself, if there is one of that name or it has no wildcard; else all
+   that it matches (glob(7)) in those folders, but no folders, by their names in bytes. Ends with
+   NULL; empty if nothing matches. Yours to free by path_list_free. [worker] */
+char **path_expand(const char *const *folders, const char *name);
+bool path_is_pattern(const char *name); /* it has a wildcard, and there is no file of that name */
+void path_list_free(char **);           /* NULL does nothing */
+
 /* What to say after path_open has returned `code`, which is returned; `param` is the parameter that
    the path came by. */
 int path_read_failed(const char *const *folders, const char *param, const char *path, int code,

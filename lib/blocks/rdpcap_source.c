@@ -2,14 +2,9 @@
 /* RdpcapSource: the packets of a capture file. */
 #include <pipetool/outside.h>
 
-#include "base/buf.h"
-#include "base/error.h"
 #include "base/rate.h"
-#include "capture/capture.h"
+#include "capture/replay.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <uv.h>
 
 #define BATCH      64
 #define MS_NS      1000000u
@@ -17,23 +12,14 @@
 #define BEHIND_NS  (100 * MS_NS) /* so far a pace is caught up with */
 
 struct rdpcap_source {
-	struct pt_file fname;
+	struct replay in;
 	double speed;
-	int64_t loop;
 	int64_t count;
 	double pps;
 	char *rate;
 
 	double bits_s; /* of rate; 0: none */
 	uint64_t sent; /* in all rounds */
-	struct capture_reader *reader;
-	bool taken_over; /* another block's reading, which is taken over */
-	bool ended;      /* with the last round, or by a fault */
-	int64_t rounds;  /* begun */
-	uint64_t round_messages;
-	uv_poll_t poll; /* of a file that may wait */
-	bool polled, polling;
-	struct pt_timer timer;
 	/* With speed: what was read ahead, and what its times are counted from. */
 	struct pt_msg *ahead[BATCH];
 	unsigned ahead_at, ahead_end;
@@ -51,164 +37,56 @@ static int check(struct pt_block *b, struct pt_error *err)
 	if ((s->speed > 0) + (s->pps > 0) + (s->rate != NULL) > 1)
 		return pt_fail(err, -EINVAL, s->pps > 0 ? "pps" : "rate",
 		               "give one of speed, pps and rate");
-	return s->rate ? rate_read("rate", s->rate, &s->bits_s, err) : 0;
+	int rc = replay_check(&s->in, err);
+	return !rc && s->rate ? rate_read("rate", s->rate, &s->bits_s, err) : rc;
 }
 
-static char *key_of(const struct rdpcap_source *s)
-{
-	return must_printf("replay %s", s->fname.path);
-}
-
-/* One that has ended would begin anew. */
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct rdpcap_source *s = pt_state(b);
-	char *key = key_of(s);
-	if (!s->ended && s->fname.fd == -1)
-		pt_carry_fd(carry, key, -1);
-	free(key);
-}
-
-static bool is_carried(struct pt_block *b, const struct rdpcap_source *s)
-{
-	int fd;
-	char *key = key_of(s);
-	bool carried = pt_carried_fd(b, key, &fd);
-	free(key);
-	return carried;
+	replay_carry(&s->in, carry);
 }
 
 static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct rdpcap_source *s = pt_state(b);
-	s->taken_over = s->fname.fd == -1 && is_carried(b, s);
-	if (s->taken_over)
-		return 0;
-	int fd = pt_open_file(b, "fname", &s->fname, O_RDONLY, 0, err);
-	return fd < 0 ? fd : capture_reader_open_fd(fd, s->fname.path, &s->reader, err);
-}
-
-static void on_timer(struct pt_block *b)
-{
-	pt_ready(b, true);
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-	struct pt_block *b = poll->data;
-	struct rdpcap_source *s = pt_state(b);
-	uv_poll_stop(poll);
-	s->polling = false;
-	pt_ready(b, true);
+	return replay_open(b, &s->in, &(struct capture_reading){0}, err);
 }
 
 static void start(struct pt_block *b)
 {
 	struct rdpcap_source *s = pt_state(b);
-	if (!s->taken_over) {
-		s->rounds = 1;
-		s->round_messages = 0;
+	bool goes_on = replay_start(b, &s->in);
+	if (!goes_on) {
 		s->anchored = false;
 		s->sent = 0;
 	}
-	if (!s->taken_over || !s->next_ns) {
+	if (!goes_on || !s->next_ns) {
 		s->next_ns = pt_now(b);
 		s->part_ns = 0;
 	}
-	s->taken_over = s->ended = s->polled = s->polling = false;
-	if (capture_reader_may_wait(s->reader)) {
-		int rc = uv_poll_init(pt_loop(b), &s->poll, capture_reader_fd(s->reader));
-		if (rc) {
-			pt_failed(b, rc, "cannot wait for '%s': %s", s->fname.path,
-			          error_words(rc));
-			return;
-		}
-		pt_adopt(b, (uv_handle_t *)&s->poll);
-		s->polled = true;
-	}
-	pt_ready(b, true);
-}
-
-static void wait_for_more(struct pt_block *b, struct rdpcap_source *s)
-{
-	if (!s->polled)
-		return;
-	pt_ready(b, false);
-	s->polling = true;
-	uv_poll_start(&s->poll, UV_READABLE, on_readable);
-}
-
-static void wait_until(struct pt_block *b, struct rdpcap_source *s, uint64_t due_ns)
-{
-	pt_ready(b, false);
-	pt_timer_at(b, &s->timer, due_ns, on_timer);
-}
-
-static void fail(struct pt_block *b, int code, struct pt_error *err)
-{
-	struct rdpcap_source *s = pt_state(b);
-	s->ended = true;
-	pt_failed(b, code, "%s", pt_error_text(err, error_words(code)));
-	pt_error_clear(err);
-}
-
-static void end(struct pt_block *b, struct rdpcap_source *s)
-{
-	s->ended = true;
-	pt_exhausted(b);
-}
-
-static void end_round(struct pt_block *b, struct rdpcap_source *s)
-{
-	bool more = s->loop == 0 || s->rounds < s->loop;
-	if (more && s->round_messages == 0)
-		pt_report(b, -ENODATA, "'%s' holds no packets: there is nothing to loop over",
-		          s->fname.path);
-	if (!more || s->round_messages == 0) {
-		end(b, s);
-		return;
-	}
-	struct pt_error err = PT_ERROR_INIT;
-	int rc = capture_reader_rewind(s->reader, &err);
-	if (rc) {
-		fail(b, rc, &err);
-		return;
-	}
-	s->rounds++;
-	s->round_messages = 0;
-	s->anchored = false;
 }
 
 /* Each counts as an error. */
 static void tell_misdated(struct pt_block *b, struct rdpcap_source *s)
 {
-	for (uint64_t n = capture_reader_misdated(s->reader); n; n--)
+	for (uint64_t n = series_misdated(s->in.series); n; n--)
 		pt_report(b, -ERANGE,
 		          "a packet of '%s' is dated before 1677 or after 2262, and goes on with "
 		          "the nearest time that there is",
-		          s->fname.path);
+		          series_name(s->in.series));
 }
 
-/* Up to `max` packets; 0 if there are none now, and what follows from that is arranged. */
 static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt_msg **messages,
                           unsigned max)
 {
-	struct pt_error err = PT_ERROR_INIT;
-	int n = capture_reader_next(s->reader, pt_pool(b), messages, max, &err);
-	if (n > 0) {
+	int64_t rounds = s->in.rounds;
+	unsigned n = replay_next(b, &s->in, messages, max);
+	if (s->in.rounds != rounds)
+		s->anchored = false;
+	if (n)
 		tell_misdated(b, s);
-		s->round_messages += (unsigned)n;
-		return (unsigned)n;
-	}
-	if (n == 0)
-		end_round(b, s);
-	else if (n == -EAGAIN)
-		wait_for_more(b, s);
-	else if (n == -ENOMEM)
-		wait_until(b, s, pt_now(b) + MS_NS);
-	else
-		fail(b, n, &err);
-	return 0;
+	return n;
 }
 
 /* When the packet is due by the file's timing; one without a time, or of before the first, at
@@ -273,7 +151,7 @@ static void have_sent(struct pt_block *b, struct rdpcap_source *s, struct pt_msg
 	pt_made(b, count);
 	pt_send_many(b, PT_LOW, messages, count);
 	if (!left_to_send(s))
-		end(b, s);
+		replay_end(b, &s->in);
 }
 
 static void produce_in_time(struct pt_block *b, struct rdpcap_source *s, unsigned max)
@@ -288,7 +166,7 @@ static void produce_in_time(struct pt_block *b, struct rdpcap_source *s, unsigne
 		const struct pt_msg *m = s->ahead[end];
 		uint64_t due = due_of(s, m, now);
 		if (due > now) {
-			wait_until(b, s, due);
+			replay_again_at(b, &s->in, due);
 			break;
 		}
 		if (has_pace(s))
@@ -314,7 +192,7 @@ static void produce(struct pt_block *b, unsigned max)
 	struct rdpcap_source *s = pt_state(b);
 	uint64_t wanted = left_to_send(s);
 	if (!wanted) {
-		end(b, s);
+		replay_end(b, &s->in);
 		return;
 	}
 	max = wanted < max ? (unsigned)wanted : max;
@@ -334,11 +212,8 @@ static void produce(struct pt_block *b, unsigned max)
 static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct rdpcap_source *s = pt_state(b), *before = pt_state(old);
-	if (!s->taken_over)
+	if (!replay_take_over(&s->in, &before->in, b))
 		return;
-	s->reader = before->reader;
-	s->rounds = before->rounds;
-	s->round_messages = before->round_messages;
 	s->anchored = before->anchored && s->speed == before->speed;
 	s->anchor_ns = before->anchor_ns;
 	s->first_ns = before->first_ns;
@@ -346,7 +221,6 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	s->next_ns = has_pace(before) ? before->next_ns : 0;
 	s->part_ns = before->part_ns;
 	s->ahead_end = take_ahead(before, s->ahead, BATCH);
-	before->reader = NULL;
 }
 
 #define RECORD_HEAD 16 /* bytes of a pcap file before a packet; of a pcapng, more */
@@ -362,14 +236,11 @@ static uint64_t bytes_ahead(const struct rdpcap_source *s)
 static bool tell_progress(struct pt_block *b, uint64_t *done, uint64_t *size)
 {
 	struct rdpcap_source *s = pt_state(b);
+	if (replay_progress(&s->in, bytes_ahead(s), done, size))
+		return true;
 	*done = s->sent;
 	*size = (uint64_t)s->count;
-	if (!s->reader || s->loop == 0)
-		return s->reader && s->count;
-	capture_reader_progress(s->reader, bytes_ahead(s), done, size);
-	*done += *size * (uint64_t)(s->rounds > 0 ? s->rounds - 1 : 0);
-	*size *= (uint64_t)s->loop;
-	return *size > 0;
+	return s->in.series && s->count;
 }
 
 static void stop(struct pt_block *b)
@@ -378,31 +249,40 @@ static void stop(struct pt_block *b)
 	while (s->ahead_at < s->ahead_end)
 		pt_msg_unref(s->ahead[s->ahead_at++]);
 	s->ahead_at = s->ahead_end = 0;
-	if (s->reader)
-		capture_reader_release(s->reader);
+	replay_stop(&s->in);
 }
 
 static int close_file(struct pt_block *b, struct pt_error *err)
 {
 	struct rdpcap_source *s = pt_state(b);
-	capture_reader_close(s->reader);
-	s->reader = NULL;
+	replay_close(&s->in);
 	return 0;
 }
 
+static void finish(struct pt_block *b)
+{
+	struct rdpcap_source *s = pt_state(b);
+	replay_finish(b, &s->in);
+}
+
+static const char *const orders[] = {"given", "time", NULL};
+
 static const struct pt_param params[] = {
-	{"fname", "The capture file; a FIFO or a device is read as it comes.",
-         PT_FILE(struct rdpcap_source, fname), .flags = PT_REQUIRED | PT_READ},
+	REPLAY_FNAME(struct rdpcap_source, in,
+                     "The capture file; a FIFO or a device is read as it comes."),
 	{"speed", "How fast: 1 keeps the file's timing, 2 is twice as fast, 0 as fast as possible.",
          PT_NUMBER(struct rdpcap_source, speed), .fallback = "0", .max = 1e9},
-	{"loop", "How many rounds; 0 for ever.", PT_INT(struct rdpcap_source, loop),
-         .fallback = "1", .max = 1e9},
+	REPLAY_LOOP(struct rdpcap_source, in),
+	{"order", "Of several files: given, one after the other, or time, merged by time stamp.",
+         PT_CHOICE(struct rdpcap_source, in.order), .fallback = "given", .choices = orders},
 	{"count", "Ends after so many packets of all rounds; 0: does not.",
          PT_INT(struct rdpcap_source, count), .fallback = "0", .min = 0, .max = 1e15},
 	{"pps", "So many packets a second, whatever their times.",
          PT_NUMBER(struct rdpcap_source, pps), .fallback = "None", .min = 1e-6, .max = 1e9},
 	{"rate", "So many bits a second, of the packets' lengths on the wire: \"10Mbit\".",
          PT_STRING(struct rdpcap_source, rate), .fallback = "None"},
+	REPLAY_FOLLOW(struct rdpcap_source, in),
+	REPLAY_IDLE(struct rdpcap_source, in),
 	{0},
 };
 
@@ -416,7 +296,10 @@ static const struct pt_type rdpcap_source = {
 		"length on the wire; one that is dated before 1677 or after 2262 gets the nearest "
 		"time, and is told and counted. The source is exhausted at the end, and a FIFO "
 		"then closed. Of a damaged or truncated file everything before the damage is sent; "
-		"then the block fails and tells the byte where it is.",
+		"then the block fails and tells the byte where it is; where there are several "
+		"files, once the others are read. A glob is what it matches when the engine "
+		"starts, by name; a file of just that name comes first. Merged, packets of the "
+		"same time come in the order of their files.",
 	.picture = "     +--------+\n"
 		   "     |        |\n"
 		   "     | [file] |\n"
@@ -424,6 +307,8 @@ static const struct pt_type rdpcap_source = {
 		   "     +--------+\n",
 	.examples = (const char *const[]){"RdpcapSource(\"in.pcap\") > Sink()",
                                           "RdpcapSource(\"in.pcapng\", speed=1, loop=0) > Sink()",
+                                          "RdpcapSource(\"in*.pcap\", order='time') >\n"
+                                          "    WrpcapSink(\"all.pcap\")",
                                           NULL},
 	.role = PT_SOURCE,
 	.ports = PT_LOW_EXIT,
@@ -436,6 +321,7 @@ static const struct pt_type rdpcap_source = {
 	.start = start,
 	.produce = produce,
 	.progress = tell_progress,
+	.finish = finish,
 	.stop = stop,
 	.close = close_file,
 };

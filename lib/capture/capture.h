@@ -28,6 +28,28 @@ struct capture_reader;
 int capture_reader_open(const char *path, struct capture_reader **, struct pt_error *);
 /* The same on a descriptor that is open already, which the reader then owns. */
 int capture_reader_open_fd(int fd, const char *name, struct capture_reader **, struct pt_error *);
+/* What else may be said of a reading. */
+struct capture_reading {
+	enum {
+		CAPTURE_PACKETS,
+		CAPTURE_LINES,
+		CAPTURE_BLOCKS
+	} as;         /* what a message is: see lines.c */
+	size_t limit; /* of a line or block: longer lines are left out, longer blocks are several */
+	size_t memory; /* what the reader may read at once; 0: what is fast */
+	bool growing;  /* see capture_reader_grow; nothing is read at the opening then */
+};
+int capture_reader_open_as(int fd, const char *name, const struct capture_reading *,
+                           struct capture_reader **, struct pt_error *);
+
+/* A file that is written on at its end: there is -EAGAIN there (and capture_reader_at_end is true)
+   in place of the end, or of a fault for what is not whole yet, until it grows no more. */
+void capture_reader_grow(struct capture_reader *, bool growing);
+bool capture_reader_at_end(const struct capture_reader *);
+/* Lines since this was asked last that were longer than they may be. */
+uint64_t capture_reader_left_out(struct capture_reader *);
+bool capture_reader_is_regular(const struct capture_reader *);
+
 void capture_reader_close(struct capture_reader *); /* NULL does nothing */
 
 /* The next packets, up to `max`, as messages of `pool`, whose bytes lie in the chunks that were

@@ -41,6 +41,8 @@ struct parser {
 	uint32_t closing;  /* 0, or how long what is being skipped says at its end to be … */
 	uint64_t block_at; /* … and where it began */
 	uint64_t misdated; /* packets so far whose time no message can have: it has the nearest */
+	size_t limit;      /* of bytes in a record that is no packet … */
+	uint64_t left_out; /* … and how many had more */
 };
 
 /* Packets that are written together: of one link type and, where times have no sign, on one side of
@@ -65,6 +67,8 @@ struct format {
 	   given: -ENODATA, without words, where another file begins at window->at. */
 	int (*parse)(struct parser *, struct window *, struct record *, unsigned max,
 	             struct pt_error *);
+	/* At the end of the file: what is left there is a record. NULL: it would be a fault. */
+	bool (*rest)(struct parser *, struct window *, struct record *);
 	size_t own_size;
 	void (*reset)(void *own); /* frees what it holds; may be NULL */
 
@@ -96,6 +100,9 @@ extern const struct format *const formats[];
 #define FORMAT(number, name, row) extern const struct format row;
 #include "capture/formats.def"
 #undef FORMAT
+
+/* What is no capture: lines, and bytes as they come. */
+extern const struct format format_lines, format_block;
 
 /* Whether another capture file begins where a record or block would, of which 12 bytes are there;
    below 0: 24 are needed to tell. */

@@ -29,7 +29,8 @@ struct input {
 	const struct unpack_kind *kind;
 	void *unpacker;
 	bool whole;
-	bool left;         /* see input_leave */
+	bool left; /* see input_leave */
+	bool growing, at_end;
 	const char *fault; /* after the bytes that were given */
 	uint8_t *packed;
 	size_t packed_at, packed_end;
@@ -140,9 +141,10 @@ static ssize_t read_raw(struct input *in, uint8_t *room, size_t length, struct p
 	do
 		n = read(in->fd, room, length);
 	while (n < 0 && errno == EINTR);
+	in->at_end = n == 0 && in->growing;
 	if (n > 0)
 		in->done += (uint64_t)n;
-	if (n == 0 && writer_to_come(in))
+	if (in->at_end || (n == 0 && writer_to_come(in)))
 		return -EAGAIN;
 	if (n >= 0 || errno == EAGAIN)
 		return n < 0 ? -EAGAIN : n;
@@ -155,9 +157,9 @@ static int tell_kind(struct input *in, struct pt_error *err)
 	while (in->head_length < sizeof in->head) {
 		ssize_t n = read_raw(in, in->head + in->head_length,
 		                     sizeof in->head - in->head_length, err);
-		if (n < 0)
+		if (n < 0 && !(in->at_end && !unpack_is_open(in->head, in->head_length)))
 			return (int)n;
-		if (n == 0)
+		if (n <= 0)
 			break;
 		in->head_length += (size_t)n;
 	}
@@ -271,7 +273,8 @@ int input_rewind(struct input *in, struct pt_error *err)
 	if (in->left || lseek(in->fd, 0, SEEK_SET) < 0)
 		return pt_fail(err, in->left ? -ESPIPE : -errno, "fname",
 		               "'%s' cannot be read again: it is not a regular file", in->name);
-	lock(in, F_RDLCK);
+	if (!in->growing)
+		lock(in, F_RDLCK);
 	stop_unpacking(in);
 	in->told = false;
 	in->head_length = 0;
@@ -288,6 +291,19 @@ void input_leave(struct input *in)
 	in->left = true;
 	dup3(nothing, in->fd, O_CLOEXEC);
 	close(nothing);
+}
+
+void input_grow(struct input *in, bool growing)
+{
+	in->growing = growing && S_ISREG(in->mode);
+	in->at_end = false;
+	if (in->growing)
+		input_unlock(in);
+}
+
+bool input_at_end(const struct input *in)
+{
+	return in->at_end;
 }
 
 bool input_has(const struct input *in, size_t length)
@@ -335,6 +351,7 @@ const char *input_packing(const struct input *in)
 
 void input_progress(const struct input *in, uint64_t *done, uint64_t *size)
 {
+	struct stat st;
 	*done = in->done;
-	*size = in->size;
+	*size = in->growing && fstat(in->fd, &st) == 0 ? (uint64_t)st.st_size : in->size;
 }

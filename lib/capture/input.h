@@ -21,6 +21,11 @@ void input_close(struct input *); /* NULL does nothing */
 /* What unpacking may take from now on. Until then it is what it takes at most. */
 void input_bound(struct input *, size_t memory);
 
+/* Somebody writes on at the end of a regular file: that is -EAGAIN, and not 0, until it is said
+   otherwise. He is not locked out. input_at_end: the last read came there. */
+void input_grow(struct input *, bool growing);
+bool input_at_end(const struct input *);
+
 /* Fills `room` with up to `length` bytes, by one system call where the file is not compressed.
    Returns how many came; 0 at the end; -EAGAIN if there is nothing now (or nothing yet, after much
    compressed input); another negative code with words. The compression is told by the first

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define CHUNK      (256 * 1024)
-#define CHUNK_REST (16 * 1024) /* too little room to read into */
 #define BATCH      64
 #define BARREN_MAX (16 * 1024 * 1024) /* bytes without a packet in one call */
 #define HEAD       28                 /* what is checked when a file is opened */
@@ -24,8 +23,11 @@ struct capture_reader {
 	struct pt_chunk *chunk;
 	uint8_t *stash; /* the window, while the pool has no chunk for it */
 	bool ended;
+	struct capture_reading reading;
+	bool starved;      /* what is to come is known to be longer than what there is */
 	int fault;         /* 0, or what ended the reading */
 	uint64_t misdated; /* and of the file that is being parsed */
+	uint64_t left_out;
 };
 
 /* ---- what the file is ---- */
@@ -57,7 +59,14 @@ static int refuse_stranger(const struct window *w, struct pt_error *err)
 
 static int tell_format(struct capture_reader *r, struct window *w, struct pt_error *err)
 {
+	static const struct format *const others[] = {NULL, &format_lines, &format_block};
 	uint32_t magic;
+	if (r->reading.as) {
+		r->parser.format = others[r->reading.as];
+		r->parser.own = must_calloc(1, r->parser.format->own_size);
+		r->parser.limit = r->reading.limit;
+		return 0;
+	}
 	if (window_left(w) < sizeof magic)
 		return 0;
 	memcpy(&magic, w->at, sizeof magic);
@@ -74,6 +83,7 @@ static void forget_format(struct capture_reader *r)
 {
 	struct parser *p = &r->parser;
 	r->misdated += p->misdated;
+	r->left_out += p->left_out;
 	if (p->format && p->format->reset)
 		p->format->reset(p->own);
 	free(p->own);
@@ -96,6 +106,8 @@ static int parse(struct capture_reader *r, struct window *w, struct record *reco
 
 static int end_of_file(const struct capture_reader *r, const struct window *w, struct pt_error *err)
 {
+	if (r->reading.as)
+		return 0;
 	if (w->offset == 0 && window_left(w) == 0)
 		return pt_fail(err, -EBADMSG, "fname",
 		               "'%s' is empty: it has 0 bytes, not even a header", w->name);
@@ -145,8 +157,8 @@ static int check_head(struct capture_reader *r, struct pt_error *err)
 	return rc ? rc : input_rewind(r->in, err);
 }
 
-int capture_reader_open_fd(int fd, const char *name, struct capture_reader **result,
-                           struct pt_error *err)
+int capture_reader_open_as(int fd, const char *name, const struct capture_reading *reading,
+                           struct capture_reader **result, struct pt_error *err)
 {
 	struct input *in;
 	int rc = input_open(fd, name, &in, err);
@@ -154,8 +166,10 @@ int capture_reader_open_fd(int fd, const char *name, struct capture_reader **res
 		return rc;
 	struct capture_reader *r = must_calloc(1, sizeof *r);
 	r->in = in;
+	r->reading = *reading;
 	reset(r);
-	if (input_is_regular(in))
+	input_grow(in, reading->growing);
+	if (input_is_regular(in) && !reading->growing && !reading->as)
 		rc = check_head(r, err);
 	reset(r);
 	if (rc) {
@@ -164,6 +178,12 @@ int capture_reader_open_fd(int fd, const char *name, struct capture_reader **res
 	}
 	*result = r;
 	return 0;
+}
+
+int capture_reader_open_fd(int fd, const char *name, struct capture_reader **result,
+                           struct pt_error *err)
+{
+	return capture_reader_open_as(fd, name, &(struct capture_reading){0}, result, err);
 }
 
 int capture_reader_open(const char *path, struct capture_reader **result, struct pt_error *err)
@@ -200,6 +220,29 @@ uint64_t capture_reader_misdated(struct capture_reader *r)
 	return misdated;
 }
 
+uint64_t capture_reader_left_out(struct capture_reader *r)
+{
+	uint64_t left_out = r->left_out + r->parser.left_out;
+	r->left_out = r->parser.left_out = 0;
+	return left_out;
+}
+
+void capture_reader_grow(struct capture_reader *r, bool growing)
+{
+	r->reading.growing = growing;
+	input_grow(r->in, growing);
+}
+
+bool capture_reader_at_end(const struct capture_reader *r)
+{
+	return r->starved || input_at_end(r->in);
+}
+
+bool capture_reader_is_regular(const struct capture_reader *r)
+{
+	return input_is_regular(r->in);
+}
+
 int capture_reader_rewind(struct capture_reader *r, struct pt_error *err)
 {
 	int rc = input_rewind(r->in, err);
@@ -226,9 +269,17 @@ static void stash(struct capture_reader *r)
 	w->end = r->stash + left;
 }
 
+static size_t at_once(const struct capture_reader *r)
+{
+	size_t memory = r->reading.memory;
+	return memory && memory < CHUNK ? memory : CHUNK;
+}
+
 static struct pt_chunk *new_chunk(struct capture_reader *r, struct pt_pool *pool)
 {
-	size_t size = r->window.want <= CHUNK ? CHUNK : r->window.want;
+	size_t least = at_once(r), size = r->window.want <= least ? least : r->window.want;
+	if (r->reading.as && size < 2 * window_left(&r->window))
+		size = 2 * window_left(&r->window); /* nobody knows how long the line is */
 	struct pt_chunk *fresh = chunk_new(pool, size);
 	if (fresh || !r->chunk)
 		return fresh;
@@ -245,7 +296,7 @@ static uint8_t *room(struct capture_reader *r, struct pt_pool *pool, size_t *len
 		uint8_t *bytes = chunk_bytes(r->chunk);
 		size_t filled = (size_t)(w->end - bytes);
 		*length = chunk_size(r->chunk) - filled;
-		if (*length > CHUNK_REST && left + *length >= w->want)
+		if (*length > at_once(r) / 16 && left + *length >= w->want)
 			return bytes + filled;
 	}
 	struct pt_chunk *fresh = new_chunk(r, pool);
@@ -290,9 +341,13 @@ static ssize_t fill(struct capture_reader *r, struct pt_pool *pool, struct pt_er
 	size_t length;
 	if (w->want > CHUNK && !w->skip) {
 		int rc = check_want(r, pool, err);
+		r->starved = rc == 0 && r->reading.growing;
+		if (r->starved)
+			return -EAGAIN;
 		if (rc <= 0)
 			return rc;
 	}
+	r->starved = false;
 	uint8_t *at = room(r, pool, &length);
 	if (!at)
 		return -ENOMEM;
@@ -355,6 +410,11 @@ int capture_reader_next(struct capture_reader *r, struct pt_pool *pool, struct p
 		if (barren > BARREN_MAX)
 			return -EAGAIN;
 		ssize_t got = fill(r, pool, err);
+		if (got == 0 && r->parser.format && r->parser.format->rest &&
+		    r->parser.format->rest(&r->parser, &r->window, records)) {
+			make_messages(r, pool, records, messages, 1);
+			return 1;
+		}
 		if (got == 0)
 			return finish(r, end_of_file(r, &r->window, err));
 		if (got == -EAGAIN || got == -ENOMEM)

@@ -306,3 +306,14 @@ const struct unpack_kind *unpack_kind(const uint8_t *bytes, size_t length)
 			return &kinds[i];
 	return NULL;
 }
+
+bool unpack_is_open(const uint8_t *bytes, size_t length)
+{
+	static const uint8_t magics[][2] = {{0x1f, 0x8b}, {0x28, 0xb5}, {0x04, 0x22}, {0x50, 0x2a}};
+	for (size_t i = 0; i < sizeof magics / sizeof *magics && length && length < 4; i++) {
+		uint8_t first = i == 3 ? bytes[0] & 0xf0 : bytes[0];
+		if (first == magics[i][0] && (length == 1 || bytes[1] == magics[i][1]))
+			return true;
+	}
+	return !length;
+}

@@ -37,4 +37,7 @@ extern const char unpack_too_large[]; /* it takes more memory than it may */
 /* The kind that a file of these first bytes has; NULL: not compressed in a way known here. */
 const struct unpack_kind *unpack_kind(const uint8_t *bytes, size_t length);
 
+/* The bytes are too few to tell, and might become one of a kind. */
+bool unpack_is_open(const uint8_t *bytes, size_t length);
+
 #endif

@@ -478,6 +478,12 @@ int graph_build(struct graph *g, const json_t *blocks, const json_t *links, unsi
 
 bool graph_is_descriptor(const struct pt_param *row, const json_t *value)
 {
+	if (row->kind == PT_KIND_FILES && json_is_array(value)) {
+		for (size_t i = 0; i < json_array_size(value); i++)
+			if (json_object_get(json_array_get(value, i), "fd"))
+				return true;
+		return false;
+	}
 	return json_object_get(value, "fd") || (row->kind == PT_KIND_FD && json_is_integer(value));
 }
 

@@ -44,6 +44,16 @@ static void join(json_t **value, const char *directory)
 	*value = joined;
 }
 
+static void join_items(json_t *list, const char *directory)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *item = json_incref(json_array_get(list, i));
+		if (json_is_string(item))
+			join(&item, directory);
+		json_array_set_new(list, i, item);
+	}
+}
+
 static void resolve_members(const struct pt_param *rows, json_t *object, const char *directory,
                             const char *out)
 {
@@ -63,8 +73,12 @@ void path_resolve(const struct pt_param *row, json_t **value, const char *direct
 	json_t *item;
 	if (!row || !directory)
 		return;
-	if ((row->kind == PT_KIND_PATH || row->kind == PT_KIND_FILE) && json_is_string(*value))
-		join(value, out && row->flags & PT_WRITE ? out : directory);
+	const char *of_row = out && row->flags & PT_WRITE ? out : directory;
+	bool path = row->kind == PT_KIND_PATH || row->kind == PT_KIND_FILE;
+	if ((path || row->kind == PT_KIND_FILES) && json_is_string(*value))
+		join(value, of_row);
+	else if (row->kind == PT_KIND_FILES)
+		join_items(*value, of_row);
 	else if (row->kind == PT_KIND_OBJECT)
 		resolve_members(row->members, *value, directory, out);
 	else if (row->kind == PT_KIND_LIST)

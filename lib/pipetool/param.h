@@ -22,6 +22,12 @@ struct pt_file {
 	int fd;     /* -1: there is none; PT_FD_GONE: it was handed to an earlier daemon */
 };
 
+/* Files that a user named: several, or what globs match (path_expand). */
+struct pt_files {
+	struct pt_file *items;
+	size_t count;
+};
+
 #define PT_FD_GONE (-2) /* also what a PT_KIND_FD reads as then */
 
 struct pt_bytes_list {
@@ -53,6 +59,7 @@ enum pt_kind {
 	PT_KIND_VARIANTS,  /* [{"op": …}, …], each as its row of .members   struct json_t * */
 	PT_KIND_JSON,      /* anything                               struct json_t * */
 	PT_KIND_FILTER,    /* "tcp port 443", as a predicate         struct pt_func * */
+	PT_KIND_FILES,     /* a FILE, a glob, or a list of them; PT_READ   struct pt_files */
 };
 
 enum pt_param_flag {
@@ -96,6 +103,8 @@ struct pt_param {
 #define PT_STRING(type, field)  .kind = PT_KIND_STRING, .offset = PT_FIELD(type, field, char *)
 #define PT_PATH(type, field)    .kind = PT_KIND_PATH, .offset = PT_FIELD(type, field, char *)
 #define PT_FILE(type, field)    .kind = PT_KIND_FILE, .offset = PT_FIELD(type, field, struct pt_file)
+#define PT_FILES(type, field) \
+	.kind = PT_KIND_FILES, .offset = PT_FIELD(type, field, struct pt_files)
 #define PT_CHOICE(type, field)  .kind = PT_KIND_CHOICE, .offset = PT_FIELD(type, field, int)
 #define PT_BYTES(type, field) \
 	.kind = PT_KIND_BYTES, .offset = PT_FIELD(type, field, struct pt_bytes)

@@ -27,6 +27,9 @@ static const struct kind kinds[] = {
 	[PT_KIND_FILE] = {"file", "a file's path, or a descriptor that comes with the request: "
 	 "{\"fd\": 0}", "TEXT", sizeof(struct pt_file), KIND_TEXT, CAN(file, file, file),
 	 kind_release_file},
+	[PT_KIND_FILES] = {"files", "a file's path, a glob, a descriptor {\"fd\": 0}, or a list of "
+	 "them", "TEXT", sizeof(struct pt_files), KIND_TEXT, CAN(files, files, files),
+	 kind_release_files},
 	[PT_KIND_CHOICE] = {"choice", "one of", "TEXT", sizeof(int), KIND_TEXT | KIND_MINUS,
 	 CAN(choice, choice, choice)},
 	[PT_KIND_BYTES] = {"bytes", "text, {\"hex\": …} or {\"base64\": …}", "TEXT",

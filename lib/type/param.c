@@ -399,6 +399,22 @@ int kind_check_messages(const struct pt_param *row, const json_t *value, struct 
 	                            : kind_check_bytes(row, value, err);
 }
 
+static int check_file_item(const struct pt_param *row, const json_t *item, struct pt_error *err)
+{
+	if (is_own(row, item))
+		return refuse_own(row, json_string_value(item), err);
+	return is_passed(item, "path", true) ? 0
+	                                     : wrong_item(row, item, "a path or {\"fd\": …}", err);
+}
+
+int kind_check_files(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	if (json_is_array(value) && !json_array_size(value))
+		return pt_fail(err, -PT_EPARAM, row->name, "'%s' names no file", row->name);
+	return json_is_array(value) ? check_items(row, value, check_file_item, err)
+	                            : kind_check_file(row, value, err);
+}
+
 int kind_check_strings(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	return is_text(value) ? 0 : check_items(row, value, check_string_item, err);

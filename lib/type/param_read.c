@@ -241,6 +241,23 @@ int kind_read_file(const struct pt_param *row, const json_t *value, void *field,
 	return code;
 }
 
+int kind_read_files(const struct pt_param *row, const json_t *value, void *field,
+                    const struct param_env *env, struct pt_error *err)
+{
+	struct pt_files *files = field;
+	size_t count = json_is_array(value) ? json_array_size(value) : 1;
+	files->items = must_calloc(count, sizeof *files->items);
+	for (size_t i = 0; i < count; i++) {
+		const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
+		files->items[i].fd = -1;
+		files->count++;
+		int code = kind_read_file(row, item, &files->items[i], env, err);
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
 static int read_members(const struct pt_param *rows, const json_t *object, void *state,
                         const struct param_env *env, struct pt_error *err);
 
@@ -352,6 +369,14 @@ void kind_release_file(const struct pt_param *row, void *field, const struct par
 	if (file->fd >= 0)
 		close(file->fd);
 	free(file->path);
+}
+
+void kind_release_files(const struct pt_param *row, void *field, const struct param_env *env)
+{
+	struct pt_files *files = field;
+	for (size_t i = 0; i < files->count; i++)
+		kind_release_file(row, &files->items[i], env);
+	free(files->items);
 }
 
 void kind_release_json(const struct pt_param *row, void *field, const struct param_env *env)

@@ -184,6 +184,11 @@ json_t *schema_file(const struct pt_param *row)
 	return passed("path");
 }
 
+json_t *schema_files(const struct pt_param *row)
+{
+	return any_of(schema_file(row), list_of(schema_file(row)), NULL);
+}
+
 json_t *schema_fd(const struct pt_param *row)
 {
 	return any_of(descriptor(), with_one("fd", descriptor()), NULL);

@@ -253,6 +253,17 @@ class Bench:
         self.row("ten Drains, a packet and hop", f"{more:.2f} ns", f"without {base:.1f}", "", 0.2,
                  more <= 0.2)
 
+    def merge(self):
+        """Eight files of the same times, by time stamp."""
+        count = self.packets // 16
+        files = [make(self.folder / f"merge{n}.pcap", count, [64]) for n in range(8)]
+        ours, theirs = rotate([
+            self.pipe(f'RdpcapSource("{self.folder}/merge?.pcap", order="time")', 'WrpcapSink("ours.pcap")'),
+            ["mergecap", "-F", "pcap", "-w", "peer.pcap", *files]], self.rounds, self.folder)
+        a, b = (statistics.median(times) / count / 8 * 1e9 for times in (ours, theirs))
+        self.row("merge of 8 files by time", f"{a:.1f} ns", f"mergecap {b:.0f}", f"x {a / b:.2f}", 0.5,
+                 a / b <= 0.5)
+
     def script(self):
         source, count = self.input("small")
         command = self.pipe(f'RdpcapSource("{source}")',
@@ -403,7 +414,7 @@ class Bench:
         network.stream(self)
 
 
-JOBS = ["copy", "hops", "set", "filter", "script", "replay", "capture", "stream", "start", "idle", "latency",
+JOBS = ["copy", "hops", "set", "filter", "merge", "script", "replay", "capture", "stream", "start", "idle", "latency",
         "changes"]
 
 
