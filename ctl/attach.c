@@ -9,22 +9,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A name before each line; a line that another block left unfinished is ended first. */
-static void add_named(struct attachment *a, struct buf *out, const char *name, const char *text,
-                      size_t length)
+/* Time and name before each line; one that another block left unfinished is ended first. */
+static void add_lines(struct attachment *a, struct buf *out, const json_t *params,
+                      const struct pt_bytes *text)
 {
+	const char *name = text_of(params, "block"), *at = (const char *)text->data;
+	size_t left = text->length;
 	bool begun = a->last.length && !strcmp(a->last.data, name);
 	if (a->last.length && !begun)
 		buf_addc(out, '\n');
-	while (length) {
-		const char *newline = memchr(text, '\n', length);
-		size_t line = newline ? (size_t)(newline - text) + 1 : length;
-		if (!begun)
+	while (left) {
+		const char *newline = memchr(at, '\n', left);
+		size_t line = newline ? (size_t)(newline - at) + 1 : left;
+		if (!begun && a->times) {
+			out_clock(out, text_of(params, "time"), 3);
+			buf_adds(out, "  ");
+		}
+		if (!begun && a->names)
 			buf_addf(out, "%s: ", name);
-		buf_add(out, text, line);
+		buf_add(out, at, line);
 		begun = !newline;
-		text += line;
-		length -= line;
+		at += line;
+		left -= line;
 	}
 	buf_clear(&a->last);
 	if (begun)
@@ -35,11 +41,10 @@ static void print_text(struct attachment *a, const json_t *params)
 {
 	struct pt_bytes text;
 	struct buf out = BUF_INIT;
-	const char *block = text_of(params, "block");
 	if (param_bytes_from_json(json_object_get(params, "text"), &text, NULL))
 		return;
-	if (a->names)
-		add_named(a, &out, *block ? block : "?", (const char *)text.data, text.length);
+	if (a->names || a->times)
+		add_lines(a, &out, params, &text);
 	else
 		buf_add(&out, text.data, text.length);
 	out_buf(&out);
@@ -85,7 +90,11 @@ int verb_attach(struct ctl *ctl)
 {
 	static const bool never = false;
 	struct pt_error err = PT_ERROR_INIT;
-	struct attachment a = {.names = ctl_flag(ctl, "names"), .json = ctl->json};
+	struct attachment a = {
+		.names = ctl_flag(ctl, "names"),
+		.times = ctl_flag(ctl, "time"),
+		.json = ctl->json,
+	};
 	int code = ctl_split_any(ctl, &err);
 	if (!code)
 		code = attach_open(&a, ctl, &err);

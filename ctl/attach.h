@@ -6,11 +6,11 @@
 #include "ctl/follow.h"
 
 struct attachment {
-	bool names, json;
+	bool names, times, json;
 	void (*before)(void *arg); /* called before something is printed; or NULL */
 	void *arg;
 	struct pt_client *client; /* for follow_wait */
-	struct buf last;          /* whose line is not finished, with `names` */
+	struct buf last;          /* whose line is not finished, with `names` or `times` */
 };
 
 /* Of the engine of `ctl`, or its block. Fill in the first members before; the caller calls

@@ -202,6 +202,8 @@ int ctl_split_any(struct ctl *ctl, struct pt_error *err)
 {
 	json_t *list = NULL;
 	const char *target = target_of(ctl);
+	if (!target)
+		return 0;
 	int code = strchr(target, '.') ? ctl_call(ctl, "engine.list", NULL, &list, err) : 0;
 	bool whole = !list || item_of(json_object_get(list, "engines"), "engine", target);
 	json_decref(list);

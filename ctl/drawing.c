@@ -3,48 +3,83 @@
 #include "ctl/drawing.h"
 
 #include "base/json.h"
+#include "base/map.h"
 #include "ctl/change.h"
 #include "ctl/out.h"
+#include "lang/lang.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 200 };
 
+struct node {
+	const json_t *block;
+	size_t first, last; /* of drawing.links: what leaves it */
+	bool drawn, entered;
+};
+
 struct drawing {
 	struct buf *out;
-	const json_t *blocks, *links, *stats;
-	bool *drawn;     /* by the block's number */
+	const json_t *stats;
+	bool params;
+	struct node *nodes;
+	size_t count;
+	struct map names; /* to nodes */
+	const json_t **links;
 	struct buf bars; /* what stands left of the line */
 	unsigned depth;
 };
 
-static size_t index_of(const struct drawing *d, const char *name)
+/* ---- the graph, by names ---- */
+
+/* NULL: it is none of the blocks. */
+static struct node *end_of(const struct drawing *d, const json_t *link, const char *end)
 {
-	size_t i, count = json_array_size(d->blocks);
-	for (i = 0; i < count; i++)
-		if (!strcmp(text_of(json_array_get(d->blocks, i), "name"), name))
-			break;
-	return i;
+	return map_get(&d->names, text_of(link, end));
 }
+
+static void read_links(struct drawing *d, const json_t *links)
+{
+	size_t at = 0;
+	json_each (link, links) {
+		struct node *from = end_of(d, link, "from"), *to = end_of(d, link, "to");
+		if (from)
+			from->last++;
+		if (to)
+			to->entered = true;
+	}
+	for (size_t i = 0; i < d->count; i++) {
+		size_t leave = d->nodes[i].last;
+		d->nodes[i].first = d->nodes[i].last = at;
+		at += leave;
+	}
+	d->links = must_calloc(at + 1, sizeof *d->links);
+	json_each (link, links) {
+		struct node *from = end_of(d, link, "from");
+		if (from)
+			d->links[from->last++] = link;
+	}
+}
+
+static void read_graph(struct drawing *d, const json_t *shown)
+{
+	const json_t *blocks = json_object_get(shown, "blocks");
+	d->nodes = must_calloc(json_array_size(blocks) + 1, sizeof *d->nodes);
+	json_each (block, blocks) {
+		struct node *node = &d->nodes[d->count++];
+		node->block = block;
+		map_set(&d->names, text_of(block, "name"), node);
+	}
+	read_links(d, json_object_get(shown, "links"));
+}
+
+/* ---- lines ---- */
 
 static void add_coloured(struct buf *b, enum out_colour colour, const char *text)
 {
 	buf_adds(b, out_colour(colour));
 	out_clean(b, text);
 	buf_adds(b, out_colour(OUT_PLAIN));
-}
-
-static bool leaves(const json_t *link, const char *name)
-{
-	return !strcmp(text_of(link, "from"), name);
-}
-
-static size_t count_links(const struct drawing *d, const char *name)
-{
-	size_t count = 0;
-	json_each (link, d->links)
-		count += leaves(link, name);
-	return count;
 }
 
 static void add_number(struct buf *b, enum out_colour colour, double number, const char *what)
@@ -76,18 +111,32 @@ static void add_trouble(struct drawing *d, const json_t *block)
 	buf_free(&b);
 }
 
-static void add_name(struct drawing *d, const char *name, bool again)
+/* "(pps=10, loop=2)", on the same line. */
+static void add_params(struct drawing *d, const json_t *params)
 {
-	add_coloured(d->out, OUT_BOLD, name);
-	size_t number = index_of(d, name);
-	if (again)
-		buf_adds(d->out, count_links(d, name) ? " …" : "");
-	else if (number < json_array_size(d->blocks)) {
-		const json_t *block = json_array_get(d->blocks, number);
+	const char *name, *between = "";
+	json_t *value;
+	buf_addc(d->out, '(');
+	json_object_foreach (json_of(params), name, value) {
+		buf_addf(d->out, "%s%s=", between, name);
+		lang_print_value(d->out, value);
+		between = ", ";
+	}
+	buf_addc(d->out, ')');
+}
+
+static void add_node(struct drawing *d, const struct node *node)
+{
+	add_coloured(d->out, OUT_BOLD, text_of(node->block, "name"));
+	if (node->drawn) {
+		buf_adds(d->out, node->first < node->last ? " …" : "");
+	} else {
 		buf_addc(d->out, ' ');
-		add_coloured(d->out, OUT_DIM, text_of(block, "type"));
+		add_coloured(d->out, OUT_DIM, text_of(node->block, "type"));
+		if (d->params)
+			add_params(d, json_object_get(node->block, "params"));
 		if (d->stats)
-			add_trouble(d, block);
+			add_trouble(d, node->block);
 	}
 	buf_addc(d->out, '\n');
 }
@@ -101,69 +150,52 @@ static void add_count(struct drawing *d, const json_t *link)
 	buf_addc(d->out, ' ');
 }
 
-static void draw_below(struct drawing *d, const char *name);
+static void draw(struct drawing *d, struct node *);
 
 static void draw_link(struct drawing *d, const json_t *link, bool last)
 {
-	const char *to = text_of(link, "to"), *canal = text_of(link, "canal");
-	size_t number = index_of(d, to), length = d->bars.length;
-	bool again = number < json_array_size(d->blocks) && d->drawn[number];
+	const char *canal = text_of(link, "canal");
+	struct node *to = end_of(d, link, "to");
+	size_t length = d->bars.length;
 	buf_adds(d->out, d->bars.data ? d->bars.data : "");
 	buf_adds(d->out, last ? "└─ " : "├─ ");
 	add_count(d, link);
 	add_coloured(d->out, out_canal_colour(canal), out_canal_sign(canal));
 	buf_addc(d->out, ' ');
-	add_name(d, to, again);
-	if (again || d->depth == DEPTH_MAX)
-		return;
 	buf_adds(&d->bars, last ? "   " : "│  ");
-	draw_below(d, to);
+	if (to)
+		draw(d, to);
+	else
+		buf_addf(d->out, "%s\n", text_of(link, "to"));
 	d->bars.length = length;
 	d->bars.data[length] = 0;
 }
 
-static void draw_below(struct drawing *d, const char *name)
+/* Itself, and, if that was not drawn yet, what is below it. */
+static void draw(struct drawing *d, struct node *node)
 {
-	size_t left = count_links(d, name), number = index_of(d, name);
-	if (number < json_array_size(d->blocks))
-		d->drawn[number] = true;
+	bool again = node->drawn;
+	add_node(d, node);
+	if (again || d->depth == DEPTH_MAX)
+		return;
+	node->drawn = true;
 	d->depth++;
-	json_each (link, d->links)
-		if (leaves(link, name))
-			draw_link(d, link, --left == 0);
+	for (size_t i = node->first; i < node->last; i++)
+		draw_link(d, d->links[i], i + 1 == node->last);
 	d->depth--;
 }
 
-static bool is_root(const struct drawing *d, const char *name)
-{
-	json_each (link, d->links)
-		if (!strcmp(text_of(link, "to"), name))
-			return false;
-	return true;
-}
-
 /* What is left after the roots lies on a cycle, or behind one. */
-void drawing_text(struct buf *out, const json_t *shown, const json_t *stats)
+void drawing_text(struct buf *out, const json_t *shown, const json_t *stats, bool params)
 {
-	struct drawing d = {
-		.out = out,
-		.blocks = json_object_get(shown, "blocks"),
-		.links = json_object_get(shown, "links"),
-		.stats = stats,
-		.bars = BUF_INIT,
-	};
-	d.drawn = must_calloc(json_array_size(d.blocks) + 1, sizeof *d.drawn);
-	for (int round = 0; round < 2; round++) {
-		size_t i;
-		json_t *block;
-		json_array_foreach (d.blocks, i, block) {
-			const char *name = text_of(block, "name");
-			if (d.drawn[i] || (!round && !is_root(&d, name)))
-				continue;
-			add_name(&d, name, false);
-			draw_below(&d, name);
-		}
-	}
+	struct drawing d = {.out = out, .stats = stats, .params = params};
+	read_graph(&d, shown);
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < d.count; i++)
+			if (!d.nodes[i].drawn && (round || !d.nodes[i].entered))
+				draw(&d, &d.nodes[i]);
+	map_free(&d.names);
 	buf_free(&d.bars);
-	free(d.drawn);
+	free(d.links);
+	free(d.nodes);
 }

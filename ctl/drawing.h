@@ -18,7 +18,8 @@
  * A block that was drawn already is only named, with "…" where it leads on. `shown` is what
  * engine.show answered; `stats` what engine.stats did, for numbers on the links and, behind a
  * block, its state if it does not run and what it holds, filtered, dropped or failed at; or NULL.
+ * With `params`, types are as they would be typed.
  */
-void drawing_text(struct buf *, const json_t *shown, const json_t *stats);
+void drawing_text(struct buf *, const json_t *shown, const json_t *stats, bool params);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -128,6 +129,32 @@ void out_duration(struct buf *b, double seconds)
 		buf_addf(b, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
 	else
 		buf_addf(b, "%lld:%02lld", s / 60, s % 60);
+}
+
+static void local(const char *time, struct tm *tm)
+{
+	time_t s = (time_t)strtoll(time, NULL, 10);
+	localtime_r(&s, tm);
+}
+
+void out_time(struct buf *b, const char *time)
+{
+	char text[40], offset[8];
+	struct tm tm;
+	local(time, &tm);
+	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+	strftime(offset, sizeof offset, "%z", &tm);
+	buf_addf(b, "%s %.3s:%s", text, offset, offset + 3);
+}
+
+void out_clock(struct buf *b, const char *time, int decimals)
+{
+	char text[20];
+	struct tm tm;
+	const char *fraction = strchr(time, '.');
+	local(time, &tm);
+	strftime(text, sizeof text, "%H:%M:%S", &tm);
+	buf_addf(b, "%s%.*s", text, decimals + 1, fraction ? fraction : "");
 }
 
 /* ---- terminal ---- */

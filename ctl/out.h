@@ -20,6 +20,11 @@ void out_count(struct buf *, double n);
 void out_bytes(struct buf *, double n);
 void out_duration(struct buf *, double seconds);
 
+/* Times of the daemon ("1764460800.123456789"), on this host's clock: "2026-11-30 10:00:00 +01:00",
+   and "10:00:00.123" with so many decimals. */
+void out_time(struct buf *, const char *time);
+void out_clock(struct buf *, const char *time, int decimals);
+
 /* Whether standard output is a terminal; whether it wants colours (NO_COLOR, TERM). */
 bool out_is_terminal(void);
 bool out_has_colour(void);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ptctl destroy, stop; what list, types and export print. */
+/* ptctl destroy, stop, list; what types and export print. */
 #include "base/json.h"
 #include "ctl/change.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
+#include "ctl/watch.h"
 #include "lang/lang.h"
 #include <string.h>
 
@@ -60,7 +61,7 @@ int verb_stop(struct ctl *ctl)
 
 /* ---- tables ---- */
 
-void print_list(struct ctl *ctl, struct buf *b, json_t *result)
+static void add_list(struct buf *b, const json_t *result)
 {
 	static const char *const heads[] = {"ENGINE", "STATE",    "REVISION", "BLOCKS",
 	                                    "LINKS",  "MESSAGES", "KEPT",     NULL};
@@ -85,6 +86,23 @@ void print_list(struct ctl *ctl, struct buf *b, json_t *result)
 		         "confirm %s\n",
 		         text_of(left, "engine"), number_of(left, "left_s"),
 		         text_of(left, "engine"));
+}
+
+static int look(struct ctl *ctl, void *arg, double since_s, struct buf *b, struct pt_error *err)
+{
+	json_t *list = NULL;
+	int code = ctl_call(ctl, "engine.list", NULL, &list, err);
+	if (!code && ctl->json)
+		out_json(list);
+	else if (!code)
+		add_list(b, list);
+	json_decref(list);
+	return code;
+}
+
+int verb_list(struct ctl *ctl)
+{
+	return watch(ctl, look, NULL);
 }
 
 void print_types(struct ctl *ctl, struct buf *b, json_t *result)

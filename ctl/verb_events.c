@@ -7,17 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static void add_time(struct buf *b, const char *time)
-{
-	char text[20];
-	struct tm tm;
-	time_t s = (time_t)strtoll(time, NULL, 10);
-	const char *fraction = strchr(time, '.');
-	strftime(text, sizeof text, "%H:%M:%S", localtime_r(&s, &tm));
-	buf_addf(b, "%s%.4s", text, fraction ? fraction : "");
-}
 
 static void add_drops(struct buf *b, const json_t *drops)
 {
@@ -67,7 +56,7 @@ static void show_event(const json_t *event)
 {
 	struct buf b = BUF_INIT, who = BUF_INIT;
 	const json_t *data = json_object_get(event, "data");
-	add_time(&b, text_of(event, "time"));
+	out_clock(&b, text_of(event, "time"), 3);
 	out_clean(&who, text_of(event, "engine"));
 	if (*text_of(event, "block")) {
 		buf_addc(&who, '.');
@@ -82,14 +71,27 @@ static void show_event(const json_t *event)
 	out_buf(&b);
 }
 
+static bool is_wanted(const struct ctl *ctl, const json_t *event)
+{
+	bool all = true;
+	json_each (name, ctl_many(ctl, "only")) {
+		if (json_equal(name, json_object_get(event, "name")))
+			return true;
+		all = false;
+	}
+	return all;
+}
+
 static void told(void *arg, const char *method, json_t *params)
 {
 	const struct ctl *ctl = arg;
 	if (!strcmp(method, "gap"))
 		fprintf(stderr, "ptctl: %lld events were lost\n", integer_of(params, "dropped"));
+	else if (strcmp(method, "event") != 0 || !is_wanted(ctl, params))
+		return;
 	else if (ctl->json)
 		out_json(params);
-	else if (!strcmp(method, "event"))
+	else
 		show_event(params);
 }
 
@@ -113,9 +115,10 @@ int verb_events(struct ctl *ctl)
 	json_t *result = NULL;
 	int code = follow_open(ctl, "events.subscribe", ctl_params(ctl), told, ctl, &client,
 	                       &result, &err);
-	if (!code && ctl->json)
+	bool first = !code && !ctl_many(ctl, "only");
+	if (first && ctl->json)
 		out_json(result);
-	else if (!code)
+	else if (first)
 		show_state(json_object_get(result, "state"));
 	json_decref(result);
 	if (!code)

@@ -6,7 +6,6 @@
 #include "ctl/out.h"
 #include <pwd.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Names of users are known on this host, for this host's daemon. */
 static void show_author(struct buf *b, const struct ctl *ctl, const json_t *about)
@@ -26,16 +25,6 @@ static void show_author(struct buf *b, const struct ctl *ctl, const json_t *abou
 	buf_addc(b, ')');
 }
 
-static void show_time(struct buf *b, const char *time)
-{
-	char text[40], offset[8];
-	struct tm tm;
-	time_t s = (time_t)strtoll(time, NULL, 10);
-	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&s, &tm));
-	strftime(offset, sizeof offset, "%z", &tm);
-	buf_addf(b, "%s %.3s:%s", text, offset, offset + 3);
-}
-
 static void show_revision(struct buf *b, const struct ctl *ctl, const json_t *about)
 {
 	const json_t *undoes = json_object_get(about, "undoes");
@@ -43,7 +32,7 @@ static void show_revision(struct buf *b, const struct ctl *ctl, const json_t *ab
 	const char *comment = text_of(about, "comment");
 	buf_addf(b, "%srevision %lld%s  ", out_colour(OUT_BOLD), integer_of(about, "revision"),
 	         out_colour(OUT_PLAIN));
-	show_time(b, text_of(about, "time"));
+	out_time(b, text_of(about, "time"));
 	buf_adds(b, "  ");
 	show_author(b, ctl, about);
 	if (undoes)
@@ -52,7 +41,7 @@ static void show_revision(struct buf *b, const struct ctl *ctl, const json_t *ab
 	if (*until) {
 		buf_addf(b, "    %snot confirmed%s: goes back at ", out_colour(OUT_RED),
 		         out_colour(OUT_PLAIN));
-		show_time(b, until);
+		out_time(b, until);
 		buf_addc(b, '\n');
 	}
 	if (*comment) {

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl stats. */
-#include "base/clock.h"
 #include "base/json.h"
 #include "ctl/change.h"
-#include "ctl/follow.h"
 #include "ctl/out.h"
+#include "ctl/watch.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* The numbers of one look, and those of the look before, for rates. */
 struct look {
@@ -121,99 +119,95 @@ static void add_link_table(struct buf *b, const struct look *look)
 	table_print(&t, b);
 }
 
-static void add_engine(struct buf *b, const char *engine, const struct look *look)
+static void add_engine(struct buf *b, const char *engine, const struct look *look, bool whole)
 {
 	buf_addf(b, "%s:\n", engine);
 	add_block_table(b, look);
 	add_link_table(b, look);
+	if (!whole)
+		return;
 	buf_addc(b, '\n');
 	add_sum(b, look->now);
 }
 
 /* ---- asking ---- */
 
-/* {engine: stats} of one engine or of all. */
-static int gather(struct ctl *ctl, json_t **all, struct pt_error *err)
+/* The block alone, and what leads to it and from it. */
+static int only_block(const char *engine, const char *block, json_t *stats, struct pt_error *err)
 {
-	json_t *names = json_array(), *list = NULL;
-	int code = 0;
-	if (ctl->engine)
-		json_array_append_new(names, json_string(ctl->engine));
-	else
-		code = ctl_call(ctl, "engine.list", NULL, &list, err);
-	json_each (engine, json_object_get(list, "engines"))
-		json_array_append(names, json_object_get(engine, "engine"));
-	*all = json_object();
-	json_each (engine, names) {
-		json_t *result = NULL;
-		if (!code)
-			code = ctl_call(ctl, "engine.stats", json_pack("{s:O}", "engine", engine),
-			                &result, err);
-		if (code == -PT_ENOENGINE && list) {
-			pt_error_clear(err); /* gone meanwhile */
-			code = 0;
-		}
-		if (result)
-			json_object_set_new(*all, json_string_value(engine), result);
-	}
-	json_decref(list);
-	json_decref(names);
+	json_t *blocks = json_array(), *links = json_array();
+	json_each (row, json_object_get(stats, "blocks"))
+		if (!strcmp(text_of(row, "name"), block))
+			json_array_append(blocks, row);
+	json_each (row, json_object_get(stats, "links"))
+		if (!strcmp(text_of(row, "from"), block) || !strcmp(text_of(row, "to"), block))
+			json_array_append(links, row);
+	int code = json_array_size(blocks) ? 0
+	                                   : pt_fail(err, -PT_ENOBLOCK, NULL,
+	                                             "no block '%s' in engine '%s'", block, engine);
+	json_object_clear(stats);
+	json_object_set_new(stats, "blocks", blocks);
+	json_object_set_new(stats, "links", links);
 	return code;
 }
 
-/* Over what stands there, line by line, so that nothing flickers. */
-static void redraw(struct buf *b, bool first)
+static int ask(struct ctl *ctl, const char *engine, json_t *all, struct pt_error *err)
 {
-	struct buf lines = BUF_INIT;
-	buf_adds(&lines, first ? "\033[2J\033[H" : "\033[H");
-	for (size_t i = 0; i < b->length; i++) {
-		buf_adds(&lines, b->data[i] == '\n' ? "\033[K" : "");
-		buf_addc(&lines, b->data[i]);
-	}
-	buf_adds(&lines, "\033[J");
-	buf_free(b);
-	*b = lines;
+	json_t *stats = NULL;
+	int code = ctl_call(ctl, "engine.stats", json_pack("{s:s}", "engine", engine), &stats, err);
+	if (!code && ctl->block)
+		code = only_block(engine, ctl->block, stats, err);
+	if (!code)
+		json_object_set(all, engine, stats);
+	json_decref(stats);
+	return code;
 }
 
-static void show(const struct ctl *ctl, const json_t *all, const json_t *before, double seconds)
+/* {engine: stats} of one engine or of all. */
+static int gather(struct ctl *ctl, json_t **all, struct pt_error *err)
 {
+	json_t *list = NULL;
+	*all = json_object();
+	if (ctl->engine)
+		return ask(ctl, ctl->engine, *all, err);
+	int code = ctl_call(ctl, "engine.list", NULL, &list, err);
+	json_each (engine, json_object_get(list, "engines")) {
+		if (!code)
+			code = ask(ctl, text_of(engine, "engine"), *all, err);
+		if (code != -PT_ENOENGINE)
+			continue;
+		pt_error_clear(err); /* gone meanwhile */
+		code = 0;
+	}
+	json_decref(list);
+	return code;
+}
+
+static int look(struct ctl *ctl, void *arg, double since_s, struct buf *b, struct pt_error *err)
+{
+	json_t **before = arg, *all, *now;
 	const char *engine;
-	json_t *now;
-	struct buf b = BUF_INIT;
-	if (ctl->json) {
+	int code = gather(ctl, &all, err);
+	if (!code && ctl->json)
 		out_json(ctl->engine ? json_object_get(all, ctl->engine) : all);
-		return;
-	}
-	json_object_foreach (json_of(all), engine, now) {
-		struct look look = {now, json_object_get(before, engine), seconds};
-		buf_adds(&b, b.length ? "\n" : "");
-		add_engine(&b, engine, &look);
-	}
-	if (ctl_flag(ctl, "watch") && out_is_terminal())
-		redraw(&b, !before);
-	out_buf(&b);
+	else if (!code)
+		json_object_foreach (all, engine, now) {
+			struct look numbers = {now, json_object_get(*before, engine), since_s};
+			buf_adds(b, b->length ? "\n" : "");
+			add_engine(b, engine, &numbers, !ctl->block);
+		}
+	json_decref(*before);
+	*before = all;
+	return code;
 }
 
 int verb_stats(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	json_t *before = NULL, *now;
-	double then = 0;
-	int code;
-	if (ctl_flag(ctl, "watch"))
-		follow_begin(ctl, true);
-	for (;;) {
-		double time = clock_s();
-		code = gather(ctl, &now, &err);
-		if (!code)
-			show(ctl, now, before, time - then);
-		json_decref(before);
-		before = now;
-		then = time;
-		if (code || !ctl_flag(ctl, "watch"))
-			break;
-		nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-	}
+	json_t *before = NULL;
+	if (ctl_split_any(ctl, &err))
+		return ctl_refused(ctl, &err);
+	int status = watch(ctl, look, &before);
 	json_decref(before);
-	return code ? ctl_refused(ctl, &err) : EXIT_DONE;
+	return status;
 }

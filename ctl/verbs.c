@@ -3,6 +3,7 @@
 #include "ctl/verb.h"
 
 #include "ctl/change.h"
+#include "rpc/event.h"
 #include <string.h>
 
 #define ENGINE                                                              \
@@ -24,6 +25,15 @@
 	{                                                                                     \
 		"ready", "Say 'attached' on standard error once it has begun.", PT_KIND_BOOL, \
 			.flags = PT_OPTION                                                    \
+	}
+/* Of verbs that show something again and again. */
+#define WATCH(what)                                                                           \
+	{"watch", "Again and again" what ", until Ctrl-C.", PT_KIND_BOOL, .flags = PT_OPTION, \
+	 .letter = 'w'},                                                                      \
+	{                                                                                     \
+		"delay", "With --watch: how long from one to the next.", PT_KIND_SECONDS,     \
+			.flags = PT_OPTION, .letter = 'd', .fallback = "1", .min = 0.01,      \
+			.max = 1e6                                                            \
 	}
 #define PIPE                                                                                 \
 	{"pipe", "The graph in the pipe language; several are one a line.", PT_KIND_STRING,  \
@@ -207,9 +217,14 @@ static const struct pt_param show_rows[] = {
 };
 
 static const struct pt_param stats_rows[] = {
-	{"engine", "Its name; without it, every engine.", PT_KIND_STRING},
-	{"watch", "Again every second, with rates, until Ctrl-C.", PT_KIND_BOOL, .flags = PT_OPTION,
-         .letter = 'w'},
+	{"engine[.block]", "An engine, or one of its blocks; without it, every engine.",
+         PT_KIND_STRING},
+	WATCH(", with rates"),
+	{NULL},
+};
+
+static const struct pt_param list_rows[] = {
+	WATCH(""),
 	{NULL},
 };
 
@@ -217,8 +232,15 @@ static const struct pt_param graph_rows[] = {
 	ENGINE,
 	{"stats", "With the states of blocks and the numbers of messages.", PT_KIND_BOOL,
          .flags = PT_OPTION | PT_SENT},
-	{"output", "Write a picture to this file, which ends in .svg, .png or .dot.", PT_KIND_PATH,
-         .flags = PT_OPTION, .letter = 'o'},
+	{"params", "With the blocks' parameters.", PT_KIND_BOOL, .flags = PT_OPTION | PT_SENT},
+	{"text", "In text, as on a terminal.", PT_KIND_BOOL, .flags = PT_OPTION},
+	{"dot", "In Graphviz's language, as elsewhere.", PT_KIND_BOOL, .flags = PT_OPTION},
+	{"mermaid", "In Mermaid's language, which Markdown pages draw.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
+	{"output",
+         "Write it to this file: a picture, if it ends in .svg, .png or .dot. - is standard "
+         "output.",
+         PT_KIND_PATH, .flags = PT_OPTION, .letter = 'o'},
 	{NULL},
 };
 
@@ -231,12 +253,15 @@ static const struct pt_param attach_rows[] = {
 	{"engine[.block]", "An engine, or the one block to listen to.", PT_KIND_STRING,
          .flags = PT_REQUIRED},
 	{"names", "Put the block's name before each line.", PT_KIND_BOOL, .flags = PT_OPTION},
+	{"time", "Put the time before each line.", PT_KIND_BOOL, .flags = PT_OPTION},
 	READY,
 	{NULL},
 };
 
 static const struct pt_param events_rows[] = {
 	{"engine", "Whose events; without it, those of all.", PT_KIND_STRING},
+	{"only", "Only these, and not first how things are: engine.state,block.error.",
+         PT_KIND_CHOICE, .flags = PT_OPTION | PT_MANY, .choices = event_names},
 	READY,
 	{NULL},
 };
@@ -391,7 +416,7 @@ const struct verb verbs[] = {
          "STATE: 'failed' should run and could not be started: 'ptctl show' tells why, and it is "
          "tried again. KEPT: whether it is there again after a restart of the daemon; 'file' is "
          "one of engines.d, 'file, differs' one that is not as its file has it.",
-         NULL, VERB_LOOKING, .method = "engine.list", .print = print_list},
+         list_rows, VERB_LOOKING, .run = verb_list},
 	{"show", "show an engine's graph and states, or all about one block", NULL, show_rows,
          VERB_LOOKING, .run = verb_show},
 	{"stats", "count messages on every block and link",

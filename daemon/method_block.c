@@ -215,7 +215,7 @@ const struct rpc_method block_methods[] = {
 	}, {
 		.name = "block.attach",
 		.summary = "Has what blocks print sent to this connection",
-		.help = "Notifications `block.output` with {engine, block, canal, text} follow "
+		.help = "Notifications `block.output` with {engine, block, canal, time, text} follow "
 			"until the connection closes.",
 		.result = "{}",
 		.role = "operator",

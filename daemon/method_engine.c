@@ -49,7 +49,7 @@ static void engine_stats(void *call)
 
 static void engine_graph(void *call)
 {
-	call_ask(call, PT_VERB_DOT, NULL);
+	call_ask(call, PT_VERB_DRAW, NULL);
 }
 
 static void engine_list(void *arg)
@@ -171,10 +171,16 @@ static const struct pt_param stop_params[] = {
 	{0}
 };
 
+static const char *const pictures[] = {"dot", "mermaid", NULL};
+
 static const struct pt_param graph_params[] = {
 	ENGINE,
 	{"stats", "Write each link's count of messages beside it.",
 	 PT_BOOL(struct call, ask.request.stats), .fallback = "false"},
+	{"params", "Write each block's parameters into its box.",
+	 PT_BOOL(struct call, ask.request.params), .fallback = "false"},
+	{"format", "Graphviz's language, or that of Mermaid, which Markdown pages draw.",
+	 PT_CHOICE(struct call, ask.request.picture), .fallback = "dot", .choices = pictures},
 	{0}
 };
 
@@ -262,8 +268,8 @@ const struct rpc_method engine_methods[] = {
 		.run = engine_stats,
 	}, {
 		.name = "engine.graph",
-		.summary = "An engine's graph as a picture in dot",
-		.result = "{dot}",
+		.summary = "An engine's graph as a picture in dot or Mermaid",
+		.result = "{dot} or {mermaid}",
 		.role = "viewer",
 		.params = graph_params,
 		.run = engine_graph,

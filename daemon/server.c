@@ -5,8 +5,10 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/moment.h"
 #include "daemon/conf.h"
 #include "daemon/connection.h"
+#include "daemon/revisions.h"
 #include "daemon/secret.h"
 #include "rpc/call.h"
 #include "type/param.h"
@@ -188,6 +190,7 @@ static json_t *output_params(const char *engine, const char *block, const char *
 	json_object_set_new(params, "engine", json_string(engine));
 	json_object_set_new(params, "block", json_string(block));
 	json_object_set_new(params, "canal", json_string(canal));
+	json_object_set_new(params, "time", revisions_time_json(moment_now()));
 	json_object_set_new(params, "text", param_bytes_to_json(text, length));
 	return params;
 }

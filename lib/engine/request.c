@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What may be asked of an engine: one function a verb, and those who wait. */
+#include "engine/picture.h"
 #include "engine/request.h"
 
 #include "base/buf.h"
@@ -8,7 +9,6 @@
 #include "engine/change.h"
 #include "engine/carry.h"
 #include "engine/deliver.h"
-#include "engine/dot.h"
 #include "engine/engine.h"
 #include "engine/hand.h"
 #include "engine/ledger.h"
@@ -140,12 +140,13 @@ static void run_stats(struct pt_request *r)
 	answer_new(r, result);
 }
 
-static void run_dot(struct pt_request *r)
+static void run_draw(struct pt_request *r)
 {
-	struct buf dot = BUF_INIT;
-	dot_print(&dot, r->engine, r->stats);
-	answer_new(r, json_pack("{s:s%}", "dot", dot.data, dot.length));
-	buf_free(&dot);
+	static const char *const words[] = {"dot", "mermaid"};
+	struct buf picture = BUF_INIT;
+	picture_print(&picture, r->engine, r);
+	answer_new(r, json_pack("{s:s%}", words[r->picture], picture.data, picture.length));
+	buf_free(&picture);
 }
 
 /* ---- files that have lost their names ---- */
@@ -361,7 +362,7 @@ static const struct {
 	[PT_VERB_REOPEN] = {run_reopen, true},
 	[PT_VERB_SHOW] = {run_show},
 	[PT_VERB_STATS] = {run_stats},
-	[PT_VERB_DOT] = {run_dot},
+	[PT_VERB_DRAW] = {run_draw},
 	[PT_VERB_SEND] = {hand_send},
 	[PT_VERB_RECV] = {run_recv},
 	[PT_VERB_GIVE_BACK] = {hand_give_back},

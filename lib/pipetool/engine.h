@@ -83,7 +83,7 @@ enum pt_verb {
 	PT_VERB_REOPEN,    /* files that are written and have lost their names are opened anew */
 	PT_VERB_SHOW,      /* {blocks, links, …} */
 	PT_VERB_STATS,     /* {blocks, links, total, …} */
-	PT_VERB_DOT,       /* stats: {dot} */
+	PT_VERB_DRAW,      /* picture, stats, params: {dot} or {mermaid} */
 	PT_VERB_SEND,      /* block, canal, message or messages */
 	PT_VERB_RECV,      /* block, max, timeout_s, hold: {messages} */
 	PT_VERB_GIVE_BACK, /* block, messages: what recv has given */
@@ -111,6 +111,8 @@ struct pt_tap_hooks {
 	void (*ended)(void *arg);
 	void *arg; /* tells taps apart */
 };
+
+enum pt_picture { PT_PICTURE_DOT, PT_PICTURE_MERMAID };
 
 /* What a change has made: the graph's new number, what was done, and the graph. */
 struct pt_made {
@@ -153,7 +155,9 @@ struct pt_request {
 	bool comes_back;  /* see pt_comes_back */
 	bool wait;        /* until the sources are exhausted */
 	double timeout_s; /* how long to wait; less than 0: for ever */
-	bool stats;       /* with counts beside the links */
+	int picture;      /* PT_PICTURE_DOT or PT_PICTURE_MERMAID */
+	bool stats;       /* with counts beside the links, */
+	bool params;      /* and with the blocks' parameters */
 
 	char *block;             /* the name of the one that it is about */
 	int canal;               /* PT_LOW or PT_HIGH; -1: of send the first exit, of tap both */

@@ -147,18 +147,41 @@ static int check(const struct reading *r, const struct pt_param *row, const json
 	return code;
 }
 
+static int not_text(const struct reading *r, const struct pt_param *row)
+{
+	return pt_fail(r->err, -PT_EREQUEST, row->name,
+	               "an argument is not UTF-8; pass such bytes on standard input");
+}
+
+static int store_many(const struct reading *r, const struct pt_param *row, json_t *value)
+{
+	if (!json_object_get(r->values, row->name))
+		json_object_set_new(r->values, row->name, json_array());
+	json_array_append_new(json_object_get(r->values, row->name), value);
+	return row->kind == PT_KIND_CHOICE ? check(r, row, value) : 0;
+}
+
+/* "one,two". */
+static int store_choices(const struct reading *r, const struct pt_param *row, const char *text)
+{
+	int code = 0;
+	for (size_t length; text && !code; text = text[length] ? text + length + 1 : NULL) {
+		length = strcspn(text, ",");
+		json_t *word = json_stringn(text, length);
+		code = word ? store_many(r, row, word) : not_text(r, row);
+	}
+	return code;
+}
+
 static int store(const struct reading *r, const struct pt_param *row, const char *text)
 {
+	if (row->flags & PT_MANY && row->kind == PT_KIND_CHOICE)
+		return store_choices(r, row, text);
 	json_t *value = text ? value_of(row, text) : json_true();
 	if (!value)
-		return pt_fail(r->err, -PT_EREQUEST, row->name,
-		               "an argument is not UTF-8; pass such bytes on standard input");
-	if (row->flags & PT_MANY) {
-		if (!json_object_get(r->values, row->name))
-			json_object_set_new(r->values, row->name, json_array());
-		json_array_append_new(json_object_get(r->values, row->name), value);
-		return 0;
-	}
+		return not_text(r, row);
+	if (row->flags & PT_MANY)
+		return store_many(r, row, value);
 	int code = row->flags & PT_MAYBE ? 0 : check(r, row, value);
 	json_object_set_new(r->values, row->name, value);
 	return code;

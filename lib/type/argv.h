@@ -24,8 +24,8 @@ int argv_options(const struct argv *, int count, char *const *words, json_t *val
                  struct pt_error *);
 
 /* Reads all words, which are those behind the verb. Every value is checked by its row and stands
-   under the row's name; rows with PT_MANY have an array. What was not given is not there; where
-   "help" is, nothing else need be. */
+   under the row's name; rows with PT_MANY have an array, and those of them that are choices may be
+   joined by commas. What was not given is not there; where "help" is, nothing else need be. */
 int argv_read(const struct argv *, int count, char *const *words, json_t *values,
               struct pt_error *);
 

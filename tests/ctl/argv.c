@@ -103,11 +103,11 @@ END_TEST
 START_TEST(an_argument_too_many_is_refused)
 {
 	char *word[] = {(char[]){"x"}};
-	const struct argv list = verb_argv(verb_find("list"));
+	const struct argv list = verb_argv(verb_find("types"));
 	struct pt_error err = PT_ERROR_INIT;
 	json_t *values = json_object();
 	ck_assert_int_eq(argv_read(&list, 1, word, values, &err), -PT_EREQUEST);
-	ck_assert_str_eq(err.faults[0].message, "'x' is one argument too many: ptctl list");
+	ck_assert_str_eq(err.faults[0].message, "'x' is one argument too many: ptctl types");
 	ck_assert_int_eq(argv_read(&list, 0, word, values, NULL), 0);
 	pt_error_clear(&err);
 	json_decref(values);

@@ -32,7 +32,7 @@ static void expect(const char *blocks, const char *links, bool stats, const char
 {
 	struct buf b = BUF_INIT;
 	json_t *shown = graph(blocks, links);
-	drawing_text(&b, shown, stats ? shown : NULL);
+	drawing_text(&b, shown, stats ? shown : NULL, false);
 	ck_assert_str_eq(b.data ? b.data : "", expected);
 	buf_free(&b);
 	json_decref(shown);
@@ -74,11 +74,11 @@ START_TEST(blocks_in_trouble_say_so)
 	                          "dropped", "errors", 0);
 	struct buf b = BUF_INIT;
 	ck_assert(shown && stats);
-	drawing_text(&b, shown, stats);
+	drawing_text(&b, shown, stats, false);
 	ck_assert_str_eq(b.data, "w WrpcapSink (failed, 3 held, 5 filtered, 4 dropped, 1 error)\n"
 	                         "v Valve\n");
 	b.length = 0;
-	drawing_text(&b, shown, NULL);
+	drawing_text(&b, shown, NULL, false);
 	ck_assert_str_eq(b.data, "w WrpcapSink\nv Valve\n");
 	buf_free(&b);
 	json_decref(shown);
