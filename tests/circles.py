@@ -9,8 +9,6 @@ import re
 import sys
 
 NOUNS = [
-    # a live capture: by libpcap, or by a socket that somebody else has opened
-    "capture/live capture/live_socket",
     # the sandbox, and the message at hand in it
     "script/lua_copy script/lua_message script/sandbox",
     # native operations, of which one is long

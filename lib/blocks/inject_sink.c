@@ -94,17 +94,17 @@ static int open_frames(struct inject_sink *s)
 static int open_socket(struct pt_block *b, struct pt_error *err)
 {
 	struct inject_sink *s = pt_state(b);
-	int index = interface_index(s->iface, err);
+	int index = interface_index(-1, s->iface, err);
 	if (index < 0)
 		return index;
-	if (s->away && interface_is_down(s->iface))
+	if (s->away && interface_is_down(-1, s->iface))
 		return pt_fail(err, -ENETDOWN, "iface", "interface '%s' is down", s->iface);
 	int rc = s->from_ip ? open_ip(s) : open_frames(s);
 	if (rc == -EPERM || rc == -EACCES)
 		return interface_not_permitted(s->iface, "send", err);
 	if (rc == 0)
 		rc = bind_all(s, index);
-	s->link_type = interface_link_type(s->iface);
+	s->link_type = interface_link_type(-1, s->iface);
 	if (rc)
 		return pt_fail(err, rc, "iface", "cannot send on '%s': %s", s->iface,
 		               error_words(rc));
@@ -244,7 +244,7 @@ static const char *reason(struct pt_block *b, struct inject_sink *s, const struc
 	case ENODEV: went_away(b, s, code); return "unsent";
 	case EMSGSIZE:
 		pt_report(b, code, "a packet of %u bytes is too long for '%s', whose MTU is %u",
-		          m->length, s->iface, interface_mtu(s->iface));
+		          m->length, s->iface, interface_mtu(-1, s->iface));
 		return "too-long";
 	case EINVAL:
 		pt_report(b, code,
@@ -260,7 +260,7 @@ static const char *reason(struct pt_block *b, struct inject_sink *s, const struc
 	case ENETUNREACH:
 	case EHOSTUNREACH:
 	case EADDRNOTAVAIL:
-		if (s->away || interface_is_down(s->iface)) {
+		if (s->away || interface_is_down(-1, s->iface)) {
 			went_away(b, s, -ENETDOWN);
 			return "unsent";
 		}

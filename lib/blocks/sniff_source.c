@@ -8,6 +8,7 @@
 #include "capture/capture.h"
 #include "capture/interface.h"
 #include "capture/live.h"
+#include "capture/live_filter.h"
 #include "net/watch.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,8 @@
 
 #define BATCH   64
 #define MS_NS   1000000u
-#define REST_NS (50 * MS_NS) /* in which what came before has come out of the ring */
+#define REST_NS (50 * MS_NS)  /* in which what came before has come out of the ring */
+#define PIN_NS  (500 * MS_NS) /* and as long again: then what is held has memory of its own */
 #define SEEN    "seen"
 
 struct sniff_source {
@@ -51,7 +53,7 @@ struct sniff_source {
 	bool woken;              /* and nothing read since */
 	bool down;               /* told, and no packet since */
 	struct net_watch *watch; /* while it is down */
-	struct pt_timer timer;
+	struct pt_timer timer, pinned;
 	/* Its end, where count or timeout say so. */
 	struct so_far {
 		uint64_t packets, begun_ns; /* on the clock that goes on while the machine sleeps */
@@ -204,7 +206,7 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 		pt_report(b, rc, "the kernel refuses the filter, and the old one stays: %s",
 		          error_words(rc));
 	if (s->promisc != before->promisc) {
-		before->promisc_fd = fcntl(live_fd(s->live), F_DUPFD_CLOEXEC, 0);
+		before->promisc_fd = fcntl(live_socket(s->live), F_DUPFD_CLOEXEC, 0);
 		before->promisc_wanted = s->promisc;
 	}
 }
@@ -239,7 +241,7 @@ static void is_up(struct pt_block *b, struct sniff_source *s)
 static void on_news(void *arg)
 {
 	struct sniff_source *s = pt_state(arg);
-	if (s->down && !live_is_down(s->live) && interface_exists(live_name(s->live)))
+	if (s->down && !live_is_down(s->live) && live_is_there(s->live))
 		is_up(arg, s);
 }
 
@@ -421,6 +423,14 @@ static void start(struct pt_block *b)
 		           "snaplen count from the engine's next start on");
 }
 
+static void on_pinned(struct pt_block *b)
+{
+	struct sniff_source *s = pt_state(b);
+	live_unpin(s->live, PIN_NS);
+	if (live_is_pinned(s->live))
+		pt_timer_at(b, &s->pinned, pt_now(b) + PIN_NS, on_pinned);
+}
+
 static void produce(struct pt_block *b, unsigned max)
 {
 	struct sniff_source *s = pt_state(b);
@@ -433,6 +443,8 @@ static void produce(struct pt_block *b, unsigned max)
 		pt_made(b, (unsigned)n);
 		pt_send_many(b, PT_LOW, messages, (unsigned)n);
 		have_passed(b, s, (unsigned)n);
+		if (live_is_pinned(s->live) && !s->pinned.place)
+			pt_timer_at(b, &s->pinned, pt_now(b) + PIN_NS, on_pinned);
 	} else if (n == 0 && s->last) {
 		end(b, s);
 	} else if (n == 0) {
@@ -511,7 +523,7 @@ static const struct pt_param params[] = {
 	{"buffer_size", "What the kernel may keep until it is read.",
 	 PT_SIZE(struct sniff_source, buffer_size), .fallback = "32MiB", .min = 65536,
 	 .max = 2147483647},
-	{"immediate", "Each packet at once, for more work; otherwise within 10 ms.",
+	{"immediate", "Each packet at once, for more work; otherwise within 2 ms.",
 	 PT_BOOL(struct sniff_source, immediate), .fallback = "false"},
 	{"fanout", "A number that several share to have the flows divided among them.",
 	 PT_INT(struct sniff_source, fanout), .fallback = "None", .min = 1, .max = 65535},

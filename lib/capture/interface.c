@@ -6,8 +6,10 @@
 #include "base/near.h"
 #include "msg/link_type.h"
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,15 +17,16 @@
 #include <unistd.h>
 
 /* A request about an interface; false: there is no such one. */
-static bool ask(const char *name, unsigned long request, struct ifreq *ifr)
+static bool ask(int space, const char *name, unsigned long request, struct ifreq *ifr)
 {
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = space >= 0 ? space : socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return false;
 	*ifr = (struct ifreq){.ifr_ifindex = 0};
 	strncpy(ifr->ifr_name, name, sizeof ifr->ifr_name - 1);
 	bool known = strlen(name) < sizeof ifr->ifr_name && ioctl(fd, request, ifr) == 0;
-	close(fd);
+	if (fd != space)
+		close(fd);
 	return known;
 }
 
@@ -39,10 +42,25 @@ static int no_such(const char *name, struct pt_error *err)
 	return -ENODEV;
 }
 
-int interface_index(const char *name, struct pt_error *err)
+int interface_index(int space, const char *name, struct pt_error *err)
 {
 	struct ifreq ifr;
-	return ask(name, SIOCGIFINDEX, &ifr) ? ifr.ifr_ifindex : no_such(name, err);
+	return ask(space, name, SIOCGIFINDEX, &ifr) ? ifr.ifr_ifindex : no_such(name, err);
+}
+
+bool interface_bound(int packet_socket, char name[IF_NAMESIZE])
+{
+	struct sockaddr_ll address = {.sll_ifindex = 0};
+	socklen_t length = sizeof address;
+	struct ifreq ifr = {.ifr_ifindex = 0};
+	if (getsockname(packet_socket, (struct sockaddr *)&address, &length) < 0 ||
+	    address.sll_ifindex <= 0)
+		return false;
+	ifr.ifr_ifindex = address.sll_ifindex;
+	if (ioctl(packet_socket, SIOCGIFNAME, &ifr) < 0)
+		return false;
+	memcpy(name, ifr.ifr_name, IF_NAMESIZE);
+	return true;
 }
 
 char *interface_default(void)
@@ -51,7 +69,7 @@ char *interface_default(void)
 	char *loopback = NULL, *found = NULL;
 	for (struct if_nameindex *i = all; i && i->if_index && !found; i++) {
 		struct ifreq ifr;
-		if (!ask(i->if_name, SIOCGIFFLAGS, &ifr) || !(ifr.ifr_flags & IFF_UP))
+		if (!ask(-1, i->if_name, SIOCGIFFLAGS, &ifr) || !(ifr.ifr_flags & IFF_UP))
 			continue;
 		if (!(ifr.ifr_flags & IFF_LOOPBACK))
 			found = must_strdup(i->if_name);
@@ -66,16 +84,16 @@ char *interface_default(void)
 	return found;
 }
 
-bool interface_exists(const char *name)
+bool interface_exists(int space, const char *name)
 {
 	struct ifreq ifr;
-	return ask(name, SIOCGIFINDEX, &ifr);
+	return ask(space, name, SIOCGIFINDEX, &ifr);
 }
 
-bool interface_is_down(const char *name)
+bool interface_is_down(int space, const char *name)
 {
 	struct ifreq ifr;
-	return ask(name, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP);
+	return ask(space, name, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP);
 }
 
 /* What a raw packet socket gives and takes there; libpcap captures as the same, or as cooked. */
@@ -125,12 +143,25 @@ uint16_t interface_hardware_link_type(unsigned hardware_type)
 	return PT_NO_LINK_TYPE;
 }
 
-uint16_t interface_link_type(const char *name)
+uint16_t interface_link_type(int space, const char *name)
 {
 	struct ifreq ifr;
-	return ask(name, SIOCGIFHWADDR, &ifr)
+	return ask(space, name, SIOCGIFHWADDR, &ifr)
 	               ? interface_hardware_link_type(ifr.ifr_hwaddr.sa_family)
 	               : PT_NO_LINK_TYPE;
+}
+
+/* What goes out of PPP has another header than what comes in, and on the way to a switch (DSA) each
+   frame has one of the switch's maker. */
+bool interface_has_frames(const char *name)
+{
+	struct ifreq ifr;
+	char tagging[sizeof "/sys/class/net//dsa/tagging" + IF_NAMESIZE];
+	if (!ask(-1, name, SIOCGIFHWADDR, &ifr))
+		return false;
+	snprintf(tagging, sizeof tagging, "/sys/class/net/%s/dsa/tagging", name);
+	return ifr.ifr_hwaddr.sa_family != ARPHRD_PPP && access(tagging, F_OK) < 0 &&
+	       interface_hardware_link_type(ifr.ifr_hwaddr.sa_family) != PT_NO_LINK_TYPE;
 }
 
 const char *interface_link_words(uint16_t link_type)
@@ -139,10 +170,10 @@ const char *interface_link_words(uint16_t link_type)
 	return name ? name : "unknown";
 }
 
-unsigned interface_mtu(const char *name)
+unsigned interface_mtu(int space, const char *name)
 {
 	struct ifreq ifr;
-	return ask(name, SIOCGIFMTU, &ifr) ? (unsigned)ifr.ifr_mtu : 0;
+	return ask(space, name, SIOCGIFMTU, &ifr) ? (unsigned)ifr.ifr_mtu : 0;
 }
 
 int interface_not_permitted(const char *name, const char *what, struct pt_error *err)
@@ -151,4 +182,11 @@ int interface_not_permitted(const char *name, const char *what, struct pt_error 
 	        name);
 	pt_hint(err, "run it as root, or with AmbientCapabilities=CAP_NET_RAW in its unit");
 	return -EPERM;
+}
+
+int interface_not_up(const char *name, struct pt_error *err)
+{
+	pt_fail(err, -ENETDOWN, "iface", "interface '%s' is down", name);
+	pt_hint(err, "ip link set %s up", name);
+	return -ENETDOWN;
 }

@@ -26,6 +26,9 @@ struct pt_chunk {
 	uint32_t refs;
 	bool shared; /* two descriptors may show the same bytes: never edit in place */
 	size_t size;
+	uint8_t *at; /* `bytes`, or somebody else's, who is told when it is */
+	void (*gone)(void *lender);
+	void *lender;
 	uint8_t bytes[] __attribute__((aligned(CUT_ALIGNMENT)));
 };
 
@@ -36,7 +39,7 @@ struct pt_pool {
 	unsigned kept_count;
 	struct pt_chunk *small; /* being cut */
 	size_t small_used;
-	size_t limit, bytes, messages;
+	size_t limit, bytes, lent, messages;
 };
 
 struct pt_pool *pool_new(size_t limit)
@@ -58,6 +61,7 @@ void pool_free(struct pt_pool *pool)
 	chunk_unref(pool->small);
 	assert(pool->messages == 0);
 	assert(pool->bytes == 0);
+	assert(pool->lent == 0);
 	while (pool->kept) {
 		struct pt_chunk *chunk = pool->kept;
 		pool->kept = chunk->next;
@@ -114,13 +118,28 @@ struct pt_chunk *chunk_new(struct pt_pool *pool, size_t size)
 			return NULL;
 		}
 	}
-	*chunk = (struct pt_chunk){.pool = pool, .refs = 1, .size = size};
+	*chunk = (struct pt_chunk){.pool = pool, .refs = 1, .size = size, .at = chunk->bytes};
+	return chunk;
+}
+
+struct pt_chunk *chunk_lent(struct pt_pool *pool, uint8_t *bytes, size_t size,
+                            void (*gone)(void *lender), void *lender)
+{
+	struct pt_chunk *chunk = must_calloc(1, sizeof *chunk);
+	*chunk = (struct pt_chunk){.pool = pool,
+	                           .refs = 1,
+	                           .shared = true,
+	                           .size = size,
+	                           .at = bytes,
+	                           .gone = gone,
+	                           .lender = lender};
+	pool->lent++;
 	return chunk;
 }
 
 uint8_t *chunk_bytes(struct pt_chunk *chunk)
 {
-	return chunk->bytes;
+	return chunk->at;
 }
 
 size_t chunk_size(const struct pt_chunk *chunk)
@@ -133,9 +152,20 @@ void chunk_ref(struct pt_chunk *chunk)
 	chunk->refs++;
 }
 
+static void lent_end(struct pt_chunk *chunk)
+{
+	chunk->pool->lent--;
+	chunk->gone(chunk->lender);
+	free(chunk);
+}
+
 static void chunk_end(struct pt_chunk *chunk)
 {
 	struct pt_pool *pool = chunk->pool;
+	if (chunk->gone) {
+		lent_end(chunk);
+		return;
+	}
 	pool->bytes -= chunk->size;
 	if (chunk->size == LARGE_CHUNK && pool->kept_count < LARGE_KEPT) {
 		chunk->next = pool->kept;

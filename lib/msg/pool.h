@@ -24,6 +24,10 @@ void pool_discharge(struct pt_pool *, size_t size);
  * A chunk is a counted reference on memory; each message cut from it holds one.
  */
 struct pt_chunk *chunk_new(struct pt_pool *, size_t size); /* NULL: the limit is reached */
+/* One on memory of the caller's, such as the kernel shares, which the limit is not for; `gone` is
+   called when nothing refers to it any more. Its messages' bytes are never edited in place. */
+struct pt_chunk *chunk_lent(struct pt_pool *, uint8_t *bytes, size_t size,
+                            void (*gone)(void *lender), void *lender);
 uint8_t *chunk_bytes(struct pt_chunk *);
 size_t chunk_size(const struct pt_chunk *);
 void chunk_ref(struct pt_chunk *);

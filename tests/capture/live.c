@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "capture/interface.h"
 #include "capture/live.h"
+#include "capture/live_filter.h"
 #include "msg/pool.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -132,6 +133,43 @@ static void expect_refusal(const struct live_config *c, int code, const char *pa
 	pt_error_clear(&err);
 }
 
+/* More of them than the ring has blocks for, and each is held, as a block may that does not ask. */
+START_TEST(what_is_held_too_long_gets_memory_of_its_own)
+{
+	if (!own_network())
+		return;
+	enum { ROUNDS = 40 };
+	struct live *l;
+	struct pt_msg *held[ROUNDS * 2], *m[64];
+	unsigned count = 0;
+	struct pt_pool *pool = pool_new(0);
+	struct live_config c = config("udp dst port 53");
+	c.buffer_size = 65536;
+	set_loopback(true);
+	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		char text[16];
+		snprintf(text, sizeof text, "packet %02d", i);
+		send_to(53, text);
+		unsigned came = await(l, pool, m);
+		ck_assert_uint_eq(came, 1);
+		held[count++] = m[0];
+		live_unpin(l, 0);
+		ck_assert(!live_is_pinned(l));
+	}
+	live_release(l);
+	live_close(l);
+	for (unsigned i = 0; i < count; i++) {
+		char text[16];
+		snprintf(text, sizeof text, "packet %02u", i);
+		ck_assert_uint_eq(held[i]->length, 42 + 9);
+		ck_assert_mem_eq(held[i]->bytes + 42, text, 9);
+	}
+	msg_unref_many(held, count);
+	pool_free(pool);
+}
+END_TEST
+
 START_TEST(what_cannot_be_captured_says_why)
 {
 	if (!own_network())
@@ -202,6 +240,6 @@ START_TEST(filters_are_checked_for_any_link)
 END_TEST
 
 UNIT_TESTS("capture/live", an_interface_is_captured_through_a_filter,
-           a_packet_socket_that_was_handed_over, what_cannot_be_captured_says_why,
-           an_interface_that_goes_down_is_seen, the_loopback_is_the_default_only_where_it_is_alone,
-           filters_are_checked_for_any_link)
+           a_packet_socket_that_was_handed_over, what_is_held_too_long_gets_memory_of_its_own,
+           what_cannot_be_captured_says_why, an_interface_that_goes_down_is_seen,
+           the_loopback_is_the_default_only_where_it_is_alone, filters_are_checked_for_any_link)

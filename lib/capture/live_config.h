@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is to be captured, and how. */
+#ifndef CAPTURE_LIVE_CONFIG_H
+#define CAPTURE_LIVE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum live_direction { LIVE_INOUT, LIVE_IN, LIVE_OUT };
+extern const char *const live_directions[], *const live_fanout_words[];
+
+struct live_config {
+	const char *iface;  /* NULL: the first that is up */
+	int socket;         /* -1, or an AF_PACKET socket: duplicated, not owned */
+	const char *filter; /* pcap-filter(7), or NULL */
+	uint32_t snaplen;
+	bool promisc, immediate;
+	uint64_t buffer_size;
+	int fanout; /* a PACKET_FANOUT group, or 0 */
+	int fanout_by;
+	enum live_direction direction;
+};
+
+#endif

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A ring that the kernel fills, lent to the pool unit by unit. */
+#include "capture/live_ring.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "capture/interface.h"
+#include "capture/live_frame.h"
+#include "capture/live_socket.h"
+#include "msg/pool.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HEADERS   256         /* of a unit and of its first packet, and more */
+#define BLOCK_MIN (16 * 1024) /* so that a turn of the loop is worth its while */
+#define SEGMENTS  (64 * 1024) /* what the kernel puts together, or does not yet take apart */
+#define UNITS_MIN 4
+#define RETIRE_MS 2 /* so long a packet may wait in a block */
+#define NS_PER_S  INT64_C(1000000000)
+#define KERNEL    ((uint32_t)TP_STATUS_KERNEL)
+
+/* Messages lie in a unit. Once they have a copy at their place it is no ring's any more. */
+struct loan {
+	struct live_ring *ring;
+	uint32_t unit;
+	uint8_t *at;
+	size_t size;
+	uint64_t since_ns;
+};
+
+struct unit {
+	uint8_t *at;
+	struct loan *loan;
+};
+
+struct live_ring {
+	int fd, epoll;
+	char name[IF_NAMESIZE]; /* at the beginning, or "" */
+	int version;            /* TPACKET_V2: a unit is a frame, TPACKET_V3: a block */
+	size_t unit_size;
+	uint32_t count; /* of units */
+	uint8_t *map;
+	bool torn; /* some unit is elsewhere than in `map` */
+	struct unit *units;
+	unsigned pinned;
+	struct live_view view;
+	bool down, gone;
+	/* Where it is being read. */
+	uint32_t unit, left; /* of its packets */
+	uint8_t *next;
+	struct pt_chunk *chunk; /* NULL: the unit is still the kernel's */
+};
+
+/* ---- opening ---- */
+
+static size_t unit_size(const struct live_config *config, unsigned mtu)
+{
+	size_t packet = mtu && mtu <= SEGMENTS - 1024 ? SEGMENTS - HEADERS : 2 * SEGMENTS - HEADERS,
+	       size = (size_t)sysconf(_SC_PAGESIZE);
+	if (packet > config->snaplen)
+		packet = config->snaplen;
+	while (size < packet + HEADERS || (!config->immediate && size < BLOCK_MIN))
+		size *= 2;
+	return size;
+}
+
+static int option(const struct live_ring *r, int name, int value)
+{
+	return setsockopt(r->fd, SOL_PACKET, name, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+static struct tpacket_req3 request(const struct live_ring *r)
+{
+	return (struct tpacket_req3){
+		.tp_block_size = (unsigned)r->unit_size,
+		.tp_block_nr = r->count,
+		.tp_frame_size = (unsigned)r->unit_size,
+		.tp_frame_nr = r->count,
+		.tp_retire_blk_tov = RETIRE_MS,
+	};
+}
+
+static int set_ring(const struct live_ring *r, const struct tpacket_req3 *wanted)
+{
+	socklen_t size = r->version == TPACKET_V3 ? sizeof *wanted : sizeof(struct tpacket_req);
+	return setsockopt(r->fd, SOL_PACKET, PACKET_RX_RING, wanted, size) < 0 ? -errno : 0;
+}
+
+static int map_ring(struct live_ring *r)
+{
+	r->map = mmap(NULL, r->unit_size * r->count, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
+	if (r->map == MAP_FAILED) {
+		r->map = NULL;
+		return -errno;
+	}
+	r->units = must_calloc(r->count, sizeof *r->units);
+	for (uint32_t i = 0; i < r->count; i++)
+		r->units[i].at = r->map + i * r->unit_size;
+	return 0;
+}
+
+/* The socket is ready for ever while a unit is out, so it is asked for what is new alone. */
+static int watch(struct live_ring *r)
+{
+	struct epoll_event wanted = {.events = EPOLLIN | EPOLLET};
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (r->epoll < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->fd, &wanted) < 0)
+		return -errno;
+	return 0;
+}
+
+static int make_ring(struct live_ring *r, const struct live_config *config, struct pt_error *err)
+{
+	unsigned mtu = interface_bound(r->fd, r->name) ? interface_mtu(r->fd, r->name) : 0;
+	r->version = config->immediate ? TPACKET_V2 : TPACKET_V3;
+	r->unit_size = unit_size(config, mtu);
+	r->count = (uint32_t)(config->buffer_size / r->unit_size);
+	if (r->count < UNITS_MIN)
+		r->count = UNITS_MIN;
+	const struct tpacket_req3 wanted = request(r);
+	int rc = option(r, PACKET_VERSION, r->version);
+	if (rc == 0)
+		rc = option(r, PACKET_RESERVE, LIVE_FRAME_RESERVE);
+	if (rc == 0)
+		rc = set_ring(r, &wanted);
+	if (rc == 0)
+		rc = map_ring(r);
+	if (rc == 0)
+		rc = watch(r);
+	if (rc == -EBUSY)
+		return pt_fail(err, rc, "socket", "the socket has a ring: somebody captures by it");
+	return rc ? pt_fail(err, rc, "buffer_size", "cannot have a ring of %zu MiB: %s",
+	                    (r->unit_size * r->count) >> 20, error_words(rc))
+	          : 0;
+}
+
+static int attach(struct live_ring *r, const struct live_filter *f)
+{
+	r->view.snaplen = f->snaplen;
+	if (!r->view.filters && f->kernel.bf_insns)
+		return live_filter_attach(r->fd, &f->kernel);
+	int rc = live_filter_attach_all(r->fd);
+	if (rc)
+		return rc;
+	r->view.filters = true;
+	live_filter_copy(&r->view.filter, f);
+	return 0;
+}
+
+/* Nothing comes before it has passed the filter, and had its place in the group. */
+static int open_all(struct live_ring *r, const struct live_config *config, const char *iface,
+                    struct pt_error *err)
+{
+	struct live_filter filter = {.snaplen = 0};
+	int rc = live_socket_new(config, iface, &r->fd, &r->view.link_type, err);
+	if (rc == 0)
+		rc = live_filter_compile(config, r->view.link_type, &filter, err);
+	if (rc == 0 && (rc = live_filter_attach_none(r->fd)) < 0)
+		pt_fail(err, rc, "filter", "the socket takes no filter: %s", error_words(rc));
+	if (rc == 0 && config->socket < 0)
+		rc = live_socket_bind(config, iface, r->fd, err);
+	if (rc == 0)
+		rc = make_ring(r, config, err);
+	if (rc == 0 && config->fanout)
+		rc = live_socket_fanout(r->fd, config, err);
+	if (rc == 0 && (rc = attach(r, &filter)) < 0)
+		pt_fail(err, rc, "filter", "the kernel refuses the filter: %s", error_words(rc));
+	live_filter_clear(&filter);
+	return rc;
+}
+
+int live_ring_open(const struct live_config *config, const char *iface, struct live_ring **result,
+                   struct pt_error *err)
+{
+	struct live_ring *r = must_calloc(1, sizeof *r);
+	r->fd = r->epoll = -1;
+	r->view.direction = config->direction;
+	int rc = open_all(r, config, iface, err);
+	if (rc)
+		live_ring_close(r);
+	else
+		*result = r;
+	return rc;
+}
+
+int live_ring_compile(const struct live_config *config, const char *iface, struct live_filter *f,
+                      struct pt_error *err)
+{
+	uint16_t link_type;
+	int fd, rc = live_socket_new(config, iface, &fd, &link_type, err);
+	if (rc == 0)
+		rc = live_filter_compile(config, link_type, f, err);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* Once it is done here it stays so: what lies in the ring has passed no filter. */
+int live_ring_change(struct live_ring *r, const struct live_filter *f)
+{
+	return attach(r, f);
+}
+
+void live_ring_set_direction(struct live_ring *r, enum live_direction direction)
+{
+	r->view.direction = direction;
+}
+
+/* ---- closing ---- */
+
+static void unmap(struct live_ring *r)
+{
+	if (!r->torn)
+		munmap(r->map, r->unit_size * r->count);
+	for (uint32_t i = 0; r->torn && i < r->count; i++)
+		munmap(r->units[i].at, r->unit_size);
+}
+
+void live_ring_close(struct live_ring *r)
+{
+	const struct tpacket_req3 none = {.tp_block_size = 0};
+	if (!r)
+		return;
+	if (r->map)
+		unmap(r);
+	if (r->units)
+		set_ring(r, &none); /* the socket may be somebody else's, too */
+	if (r->epoll >= 0)
+		close(r->epoll);
+	if (r->fd >= 0)
+		close(r->fd);
+	live_filter_clear(&r->view.filter);
+	free(r->units);
+	free(r);
+}
+
+/* ---- units out and back ---- */
+
+static uint32_t *status_of(const struct live_ring *r, uint32_t unit)
+{
+	uint8_t *at = r->units[unit].at;
+	return r->version == TPACKET_V3
+	               ? &((struct tpacket_block_desc *)(void *)at)->hdr.bh1.block_status
+	               : &((struct tpacket2_hdr *)(void *)at)->tp_status;
+}
+
+static bool is_filled(const struct live_ring *r)
+{
+	return __atomic_load_n(status_of(r, r->unit), __ATOMIC_ACQUIRE) & TP_STATUS_USER;
+}
+
+/* Without its number of packets, which is that of an open block: see has_more. */
+static void give_back(struct live_ring *r, uint32_t unit)
+{
+	struct tpacket_block_desc *d = (void *)r->units[unit].at;
+	if (r->version == TPACKET_V3)
+		d->hdr.bh1.num_pkts = 0;
+	__atomic_store_n(status_of(r, unit), KERNEL, __ATOMIC_RELEASE);
+}
+
+static void is_gone(void *arg)
+{
+	struct loan *loan = arg;
+	if (loan->ring) {
+		loan->ring->units[loan->unit].loan = NULL;
+		loan->ring->pinned--;
+		give_back(loan->ring, loan->unit);
+	} else {
+		munmap(loan->at, loan->size);
+	}
+	free(loan);
+}
+
+static void lend(struct live_ring *r, struct pt_pool *pool)
+{
+	struct loan *loan = must_calloc(1, sizeof *loan);
+	struct unit *unit = &r->units[r->unit];
+	*loan = (struct loan){.ring = r, .unit = r->unit, .at = unit->at, .size = r->unit_size};
+	unit->loan = loan;
+	r->pinned++;
+	r->chunk = chunk_lent(pool, unit->at, r->unit_size, is_gone, loan);
+}
+
+static void *spare(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+/* The unit's memory moves elsewhere, and a copy of it comes to its place, so that no message is
+   other than it was. */
+static bool swap_out(struct live_ring *r, struct unit *unit)
+{
+	uint8_t *copy = spare(r->unit_size), *elsewhere = spare(r->unit_size), *at = unit->at;
+	if (!copy || !elsewhere)
+		return false;
+	memcpy(copy, at, r->unit_size);
+	if (mremap(at, r->unit_size, r->unit_size, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) ==
+	    MAP_FAILED)
+		return false;
+	unit->at = elsewhere;
+	r->torn = true;
+	if (mremap(copy, r->unit_size, r->unit_size, MREMAP_MAYMOVE | MREMAP_FIXED, at) ==
+	    MAP_FAILED)
+		out_of_memory();
+	return true;
+}
+
+static void unpin(struct live_ring *r, uint32_t number)
+{
+	struct unit *unit = &r->units[number];
+	if (!swap_out(r, unit))
+		return;
+	unit->loan->ring = NULL;
+	unit->loan = NULL;
+	r->pinned--;
+	give_back(r, number);
+}
+
+unsigned live_ring_pinned(const struct live_ring *r)
+{
+	return r->pinned - (r->chunk != NULL);
+}
+
+void live_ring_unpin(struct live_ring *r, uint64_t older_than_ns)
+{
+	uint64_t now = clock_ns();
+	for (uint32_t i = 0; i < r->count && live_ring_pinned(r); i++) {
+		struct loan *loan = r->units[i].loan;
+		if (loan && loan->since_ns && now - loan->since_ns >= older_than_ns)
+			unpin(r, i);
+	}
+}
+
+/* All of it has been read. */
+static void leave(struct live_ring *r)
+{
+	if (!r->chunk)
+		return;
+	r->units[r->unit].loan->since_ns = clock_ns();
+	chunk_unref(r->chunk);
+	r->chunk = NULL;
+	r->unit = (r->unit + 1) % r->count;
+}
+
+void live_ring_release(struct live_ring *r)
+{
+	leave(r);
+	live_ring_unpin(r, 0);
+}
+
+/* ---- reading ---- */
+
+static bool enter(struct live_ring *r, struct pt_pool *pool)
+{
+	if (!is_filled(r))
+		return false;
+	r->next = r->units[r->unit].at;
+	r->left = 1;
+	if (r->version == TPACKET_V3) {
+		const struct tpacket_block_desc *d = (const void *)r->next;
+		r->left = d->hdr.bh1.num_pkts;
+		r->next += d->hdr.bh1.offset_to_first_pkt;
+	}
+	lend(r, pool);
+	return true;
+}
+
+static int64_t take_block_packet(struct live_ring *r, struct live_frame *f)
+{
+	struct tpacket3_hdr *h = (void *)r->next;
+	*f = (struct live_frame){
+		.bytes = r->next + h->tp_mac,
+		.length = h->tp_snaplen,
+		.wire_length = h->tp_len,
+		.from = (const void *)(r->next + TPACKET_ALIGN(sizeof *h)),
+		.tagged = h->tp_status & TP_STATUS_VLAN_VALID,
+		.tpid = h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->hv1.tp_vlan_tpid : 0x8100,
+		.tci = (uint16_t)h->hv1.tp_vlan_tci,
+		.mark = h->tp_padding,
+	};
+	r->next += h->tp_next_offset;
+	return h->tp_sec * NS_PER_S + h->tp_nsec;
+}
+
+static int64_t take_frame_packet(struct live_ring *r, struct live_frame *f)
+{
+	struct tpacket2_hdr *h = (void *)r->next;
+	*f = (struct live_frame){
+		.bytes = r->next + h->tp_mac,
+		.length = h->tp_snaplen,
+		.wire_length = h->tp_len,
+		.from = (const void *)(r->next + TPACKET_ALIGN(sizeof *h)),
+		.tagged = h->tp_status & TP_STATUS_VLAN_VALID,
+		.tpid = h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->tp_vlan_tpid : 0x8100,
+		.tci = h->tp_vlan_tci,
+		.mark = h->tp_padding,
+	};
+	return h->tp_sec * NS_PER_S + h->tp_nsec;
+}
+
+static struct pt_msg *take(struct live_ring *r, struct pt_pool *pool)
+{
+	struct live_frame f;
+	int64_t time_ns =
+		r->version == TPACKET_V3 ? take_block_packet(r, &f) : take_frame_packet(r, &f);
+	r->left--;
+	if (!live_frame_see(&f, &r->view))
+		return NULL;
+	struct pt_msg *m = msg_cut(pool, r->chunk, f.bytes, f.length);
+	m->wire_length = f.wire_length;
+	m->time_ns = time_ns;
+	m->link_type = f.link_type;
+	return m;
+}
+
+static unsigned take_many(struct live_ring *r, struct pt_pool *pool, struct pt_msg **messages,
+                          unsigned max)
+{
+	unsigned count = 0;
+	while (count < max && (r->chunk || enter(r, pool))) {
+		while (count < max && r->left)
+			if ((messages[count] = take(r, pool)))
+				count++;
+		if (!r->left)
+			leave(r);
+	}
+	return count;
+}
+
+/* What has come, if anything, but a fault of the interface, is news from now on. */
+static void look_for_fault(struct live_ring *r)
+{
+	struct epoll_event event = {.events = 0};
+	char name[IF_NAMESIZE];
+	int fault = 0;
+	socklen_t size = sizeof fault;
+	epoll_wait(r->epoll, &event, 1, 0);
+	if (!(event.events & EPOLLERR) ||
+	    getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &fault, &size) < 0 || !fault)
+		return;
+	r->gone = !interface_bound(r->fd, name);
+	r->down = !r->gone;
+}
+
+/* The kernel hands over what it has, though nothing comes any more. */
+static bool has_more(const struct live_ring *r)
+{
+	const struct tpacket_block_desc *d = (const void *)r->units[r->unit].at;
+	return is_filled(r) || (r->version == TPACKET_V3 && d->hdr.bh1.num_pkts);
+}
+
+int live_ring_read(struct live_ring *r, struct pt_pool *pool, struct pt_msg **messages,
+                   unsigned max, struct pt_error *err)
+{
+	unsigned count = take_many(r, pool, messages, max);
+	if (!count) {
+		look_for_fault(r);
+		count = take_many(r, pool, messages, max);
+	}
+	if (count)
+		r->down = false;
+	else if (r->gone && !has_more(r))
+		return pt_fail(err, -ENETDOWN, "iface", "interface '%s' is gone", r->name);
+	return (int)count;
+}
+
+int live_ring_fd(const struct live_ring *r)
+{
+	return r->epoll;
+}
+
+int live_ring_socket(const struct live_ring *r)
+{
+	return r->fd;
+}
+
+bool live_ring_is_down(const struct live_ring *r)
+{
+	char name[IF_NAMESIZE];
+	return r->down && interface_bound(r->fd, name) && interface_is_down(r->fd, name);
+}
+
+uint64_t live_ring_drops(struct live_ring *r)
+{
+	struct tpacket_stats stats;
+	socklen_t length = sizeof stats;
+	if (getsockopt(r->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length) < 0)
+		return 0;
+	return stats.tp_drops;
+}
