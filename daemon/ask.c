@@ -204,7 +204,12 @@ static void put(struct ask *ask)
 	ask->request.done = on_done;
 	ask->request.changed = ask->authored || ask == ask->engine->taking_back ? on_changed : NULL;
 	ask->request.changed_soon = ask->request.changed ? on_changed_soon : NULL;
-	pt_engine_ask(ask->engine->engine, &ask->request);
+	if (ask->engine->is_over)
+		ask->request.code = engine_thread(ask->engine, &ask->request.err);
+	if (ask->request.code)
+		on_done(&ask->request);
+	else
+		pt_engine_ask(ask->engine->engine, &ask->request);
 }
 
 static bool is_to_be_recorded(const struct ask *ask)
@@ -340,12 +345,12 @@ void ask_settled(void *owner)
 /* An engine that ends ends its taps by itself. */
 void engines_untap(struct engine *engine, void *tap_arg)
 {
-	if (engine->phase != ENDING)
+	if (engine->phase != ENDING && !engine->is_over)
 		pt_engine_untap(engine->engine, tap_arg);
 }
 
 void engines_tap_ready(struct engine *engine)
 {
-	if (engine->phase != ENDING)
+	if (engine->phase != ENDING && !engine->is_over)
 		pt_engine_tap_ready(engine->engine);
 }

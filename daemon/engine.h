@@ -82,7 +82,7 @@ struct engine {
 	json_t *file_blocks, *file_links; /* what the file has made of it; NULL: nothing */
 	char *end_why;                    /* why it is destroyed; NULL: somebody wants it */
 
-	bool is_over; /* its own thread is no more: it may be freed at any time */
+	bool is_over; /* its own thread is no more, or could not be made: `engine` is not to be asked */
 };
 
 struct engines {
@@ -118,7 +118,9 @@ void engine_ended(void *output);     /* the engine's hook */
 void engine_tell(const struct engine *, const char *event, const json_t *about, json_t *data);
 void engine_tell_gone(struct engine *, json_t *data); /* once, if it was told that it is there */
 struct log_about engine_about(const struct engine *); /* for a line of the log */
-void engine_removed(struct engine *);                 /* its journal is removed, or cannot be */
+/* What it shows of itself; of one that has no thread nothing but the state that was told last. */
+struct pt_engine_glance engine_glance(const struct engine *);
+void engine_removed(struct engine *); /* its journal is removed, or cannot be */
 void engine_gone(struct engine *); /* forgets it, if its thread has ended and its file is settled */
 
 /* ---- state.c ---- */
@@ -140,7 +142,8 @@ void failing_answered(struct ask *);   /* any question: a start, or a stop, may 
 void failing_changed(struct engine *); /* its graph is another: so may be its luck */
 
 /* ---- making.c ---- */
-struct ask *engine_last_graph(const struct engine *); /* the change that makes it */
+struct ask *engine_last_graph(const struct engine *);  /* the change that makes it */
+int engine_thread(struct engine *, struct pt_error *); /* its thread */
 void engine_made_settled(struct engine *); /* the journal has the new engine, or cannot have it */
 void engine_returns(struct engine *);      /* one that has left; it starts if it ran */
 

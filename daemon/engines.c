@@ -112,14 +112,21 @@ void engines_pulses(struct engines *all, void (*each)(void *arg, const char *nam
 	}
 }
 
+struct pt_engine_glance engine_glance(const struct engine *engine)
+{
+	struct pt_engine_glance glance = {.state = engine->state};
+	if (!engine->is_over)
+		pt_engine_look(engine->engine, &glance);
+	return glance;
+}
+
 void engines_count_all(const struct engines *all, struct engines_tally *tally)
 {
-	struct pt_engine_glance glance;
 	*tally = (struct engines_tally){0};
 	for (size_t i = 0; i < all->count; i++) {
 		if (all->items[i]->phase != READY)
 			continue;
-		pt_engine_look(all->items[i]->engine, &glance);
+		const struct pt_engine_glance glance = engine_glance(all->items[i]);
 		tally->engines++;
 		tally->running += glance.state != PT_STOPPED;
 		tally->blocks += glance.blocks;
@@ -134,10 +141,8 @@ void engines_count_all(const struct engines *all, struct engines_tally *tally)
 
 struct log_about engine_about(const struct engine *engine)
 {
-	struct pt_engine_glance glance = {0};
-	if (!engine->is_over)
-		pt_engine_look(engine->engine, &glance);
-	return (struct log_about){.engine = engine->name, .revision = glance.revision};
+	return (struct log_about){.engine = engine->name,
+	                          .revision = engine_glance(engine).revision};
 }
 
 uint64_t engines_revision(const struct engines *all, const char *name)
@@ -298,6 +303,10 @@ void engine_unmake(struct engine *engine)
 	engine->phase = ENDING;
 	engine->over.read = over;
 	engine->freed.read = freed;
+	if (engine->is_over) {
+		mailbox_post(engine->engines->mailbox, &engine->freed);
+		return;
+	}
 	if (engine->suspended)
 		pt_engine_suspend(engine->engine);
 	pt_engine_end(engine->engine);

@@ -223,8 +223,27 @@ static int check_room(const struct engines *all, const char *name, struct pt_err
 	return 0;
 }
 
-/* One that `lasts` goes on with what the one of its name has left. */
-static int add(struct engines *all, const char *name, bool lasts, struct engine **out,
+int engine_thread(struct engine *engine, struct pt_error *err)
+{
+	const struct engines *all = engine->engines;
+	bool carries = engine->lasts && all->store;
+	const struct pt_engine_hooks hooks = {.carry = carries ? on_carry : NULL,
+	                                      .carry_settle = carries ? on_carry_settle : NULL,
+	                                      .output = output_text,
+	                                      .report = output_report,
+	                                      .state = on_state,
+	                                      .ended = engine_ended,
+	                                      .arg = &engine->output};
+	int code = pt_engine_new(engine->name, &hooks, &all->limits, &engine->engine, err);
+	engine->is_over = code != 0;
+	if (!code && engine->lasts)
+		store_give(all->store, engine->name, engine->engine);
+	return code;
+}
+
+/* One that `lasts` goes on with what the one of its name has left. One that is to be there is there
+   without a thread, too, and gets one when it is asked. */
+static int add(struct engines *all, const char *name, bool lasts, bool must, struct engine **out,
                struct pt_error *err)
 {
 	int code = check_room(all, name, err);
@@ -233,27 +252,17 @@ static int add(struct engines *all, const char *name, bool lasts, struct engine 
 	struct engine *engine = must_calloc(1, sizeof *engine);
 	engine->engines = all;
 	engine->name = must_strdup(name);
+	engine->lasts = lasts;
 	TAILQ_INIT(&engine->held);
 	TAILQ_INIT(&engine->unkept);
 	TAILQ_INIT(&engine->behind);
 	output_init(&engine->output, engine->name, all->mailbox, &all->events);
-	bool carries = lasts && all->store;
-	const struct pt_engine_hooks hooks = {.carry = carries ? on_carry : NULL,
-	                                      .carry_settle = carries ? on_carry_settle : NULL,
-	                                      .output = output_text,
-	                                      .report = output_report,
-	                                      .state = on_state,
-	                                      .ended = engine_ended,
-	                                      .arg = &engine->output};
-	code = pt_engine_new(name, &hooks, &all->limits, &engine->engine, err);
-	if (code) {
+	code = engine_thread(engine, must ? NULL : err);
+	if (code && !must) {
 		output_fini(&engine->output);
 		engine_free(engine);
 		return code;
 	}
-	engine->lasts = lasts;
-	if (lasts)
-		store_give(all->store, name, engine->engine);
 	engines_insert(all, engine);
 	*out = engine;
 	return 0;
@@ -282,7 +291,7 @@ static int add_wished(struct engines *all, const struct engine_wish *wish, struc
 		               "engine '%s' is not at revision %lld: it is not there", wish->name,
 		               (long long)wish->if_revision);
 	if (!code)
-		code = add(all, wish->name, kept || wish->file, &engine, err);
+		code = add(all, wish->name, kept || wish->file, wish->file, &engine, err);
 	if (code)
 		return code;
 	engine->start = wish->start && !wish->dry_run;
@@ -382,7 +391,7 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 	                   ? revisions_restore(&past, records, err)
 	                   : pt_fail(err, -PT_EPARAM, NULL, "its name is no engine's");
 	if (!code)
-		code = add(all, name, true, &engine, err);
+		code = add(all, name, true, true, &engine, err);
 	if (code) {
 		revisions_fini(&past);
 		return code;
@@ -410,7 +419,7 @@ void engines_lost(struct engines *all, const char *name, const char *why, bool a
 	struct pt_error err = PT_ERROR_INIT;
 	const struct author daemon = {.uid = -1, .pid = -1, .comment = "what was kept is lost"};
 	bool named = name_is_engine(name) || name_was_engine(name);
-	if (!named || add(all, name, true, &engine, &err)) {
+	if (!named || add(all, name, true, true, &engine, &err)) {
 		log_error("engine %s: %s", name, pt_error_text(&err, why));
 		pt_error_clear(&err);
 		return;

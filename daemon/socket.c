@@ -124,7 +124,7 @@ static int lock_folder(const char *path)
 static void give_to_group(const char *path)
 {
 	struct group *group = getgrnam("pipetool");
-	if (group && chown(path, (uid_t)-1, group->gr_gid))
+	if (group && chown(path, (uid_t)-1, group->gr_gid) && !geteuid())
 		log_warning("%s cannot be given to the group pipetool: %s", path,
 		            error_words(errno));
 }

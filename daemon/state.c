@@ -94,23 +94,14 @@ static void add_state(const struct engine *engine, enum pt_engine_state state, j
 	json_object_set_new(row, "differs", json_boolean(differs(engine)));
 }
 
-/* It may be asked until its thread has ended. */
-static struct pt_engine_glance glance_at(const struct engine *engine)
-{
-	struct pt_engine_glance glance = {.state = engine->state};
-	if (!engine->is_over)
-		pt_engine_look(engine->engine, &glance);
-	return glance;
-}
-
 void engine_add_state(const struct engine *engine, json_t *row)
 {
-	add_state(engine, glance_at(engine).state, row);
+	add_state(engine, engine_glance(engine).state, row);
 }
 
 static json_t *row(const struct engine *engine)
 {
-	const struct pt_engine_glance glance = glance_at(engine);
+	const struct pt_engine_glance glance = engine_glance(engine);
 	json_t *row = json_object();
 	json_object_set_new(row, "engine", json_string(engine->name));
 	add_state(engine, glance.state, row);

@@ -66,8 +66,13 @@ def acts(daemon, engines=12):
         engine for engine in there[:1] if not done_or_refused(daemon, "destroy", engine)]
 
 
-def stepped_through(folder, prefix, owner=None, crowd=lambda daemon: None):
-    """A daemon under a limit, again under it, then one without."""
+def rows(daemon):
+    return {row["engine"]: row["state"] for row in daemon.call("engine.list")["engines"]}
+
+
+def stepped_through(folder, prefix, again=None, owner=None, crowd=lambda daemon: None):
+    """A daemon under a limit, then under it or another one, then one without: none of the engines is
+    missing, and those that cannot run meanwhile have failed."""
     daemon = Daemon(folder, prefix=prefix, owner=owner, wait=False)
     try:
         there = []
@@ -77,14 +82,16 @@ def stepped_through(folder, prefix, owner=None, crowd=lambda daemon: None):
             crowd(daemon)
             assert answers(daemon)
             ends_in_words(daemon)
-        daemon.prefix = list(prefix)
+        daemon.prefix = list(again or prefix)
         daemon.start(wait=False)
-        comes_or_says_why(daemon)
+        if comes_or_says_why(daemon):
+            daemon.prefix = []
+            eventually(lambda: "starting" not in rows(daemon).values())
+            assert set(rows(daemon)) == set(there), daemon.log()
         ends_in_words(daemon)
         daemon.prefix = []
         daemon.start()
-        kept = [row["engine"] for row in daemon.call("engine.list")["engines"]]
-        assert sorted(kept) == sorted(there), daemon.log()
+        assert sorted(rows(daemon)) == sorted(there), daemon.log()
         return len(there)
     finally:
         daemon.kill()
@@ -94,15 +101,99 @@ def stepped_through(folder, prefix, owner=None, crowd=lambda daemon: None):
                     reason="only root with setpriv can be a user without processes")
 @pytest.mark.skipif(sanitizer() is not None, reason="it has threads of its own")
 def test_threads_run_out(folder):
+    """So too when the next one has one thread fewer."""
+    def limited(limit):
+        return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+                "prlimit", f"--nproc={limit}:{limit}"]
     most = []
     for limit in range(1, 21) if LONG else (1, 2, 3, 4, 5, 8, 12):
         place = folder / str(limit)
         place.mkdir()
         os.chown(place, NOBODY, NOBODY)
-        most.append(stepped_through(
-            place, ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-                    "prlimit", f"--nproc={limit}:{limit}"], owner=NOBODY))
+        most.append(stepped_through(place, limited(limit), limited(max(limit - 1, 1)), owner=NOBODY))
     assert most[0] == 0 and most[-1] > 3
+
+
+# ---- of a group of processes, as units of systemd have them: TasksMax=, MemoryMax= -----------------
+
+class Group:
+    """A control group of its own, of the first version or the second, for one controller."""
+
+    def __init__(self, controller, number):
+        self.path = None
+        for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
+            _, place, kind, options, *_ = line.split()
+            place = pathlib.Path(place)
+            if kind == "cgroup2":
+                has = (place / "cgroup.subtree_control").read_text().split()
+            elif kind == "cgroup":
+                has = options.split(",")
+            else:
+                continue
+            if controller in has:
+                self.path = place / f"pipetool-test-{os.getpid()}-{number}"
+        if not self.path:
+            pytest.skip(f"there is no controller for {controller}")
+        try:
+            self.path.mkdir()
+        except OSError as error:
+            pytest.skip(f"no control group can be made: {error}")
+        self.prefix = ["sh", "-c", f'echo $$ >{self.path}/cgroup.procs && exec "$@"', "sh"]
+
+    def set(self, value, *names):
+        (name,) = [name for name in names if (self.path / name).exists()]
+        (self.path / name).write_text(str(value))
+
+    def close(self):
+        eventually(lambda: not (self.path / "cgroup.procs").read_text())
+        self.path.rmdir()
+
+
+@pytest.fixture
+def groups():
+    made = []
+
+    def make(controller):
+        made.append(Group(controller, len(made)))
+        return made[-1]
+    yield make
+    for group in made:
+        group.close()
+
+
+@pytest.mark.skipif(sanitizer() is not None, reason="it has threads of its own")
+def test_tasks_of_a_unit_run_out(folder, groups):
+    most = []
+    for limit in (1, 3, 6, 12):
+        group, fewer = groups("pids"), groups("pids")
+        group.set(limit, "pids.max")
+        fewer.set(max(limit - 1, 1), "pids.max")
+        (folder / str(limit)).mkdir()
+        most.append(stepped_through(folder / str(limit), group.prefix, fewer.prefix))
+    assert most[0] == 0 and most[-1] > 3
+
+
+@pytest.mark.skipif(sanitized(), reason="its shadow is larger than the limit")
+def test_memory_of_a_unit_runs_out(folder, groups):
+    """The kernel ends it without a word; what was acknowledged is there again."""
+    group = groups("memory")
+    group.set(64 << 20, "memory.limit_in_bytes", "memory.max")
+    (folder / "d").mkdir()
+    daemon = Daemon(folder / "d", prefix=group.prefix, config="[limits]\nmemory = 1GiB\n")
+    try:
+        daemon.prefix = []
+        daemon.create("small", "s = CLIFeeder(); q = QueueSink(); s > q")
+        daemon.create("big", "p = PeriodicSource(period=1e-6, msg='" + "x" * 60_000 + "'); "
+                      "q = QueueSink(limit='1GiB'); p > q")
+        assert daemon.process.wait(60) == -9, daemon.log()
+        daemon.prefix = group.prefix
+        daemon.start(wait=False)
+        assert daemon.process.wait(60) == -9, daemon.log()
+        daemon.prefix = []
+        daemon.start()
+        assert rows(daemon) == {"small": "running", "big": "running"}
+    finally:
+        daemon.kill()
 
 
 def crowded(daemon):

@@ -378,6 +378,61 @@ def test_a_stream_is_whole_after_ten_restarts_and_two_crashes(machine):
     ptctl(machine, "destroy", "echo")
 
 
+# ---- a user's own daemon ------------------------------------------------------------------------
+
+@pytest.fixture
+def session(machine):
+    """A service manager of the stranger's own, without a login: who may not use the system's."""
+    number = machine.out("id", "-u", "stranger").strip()
+    runtime = f"/run/user/{number}"
+    machine.write("/etc/systemd/system/session.service", f"""[Service]
+Type=notify
+User=stranger
+Environment=XDG_RUNTIME_DIR={runtime} HOME=/home/stranger
+ExecStart=/lib/systemd/systemd --user
+Delegate=yes
+KillMode=mixed
+""")
+    machine.shell(f"install -d -m 0700 -o stranger {runtime}; systemctl daemon-reload; "
+                  "systemctl start session")
+
+    def run(*arguments, **more):
+        return machine.run("runuser", "-u", "stranger", "--", "env", f"XDG_RUNTIME_DIR={runtime}",
+                           "HOME=/home/stranger", *arguments, **more)
+    yield run
+    machine.shell("systemctl stop session; rm -rf /etc/systemd/system/session.service; "
+                  f"systemctl daemon-reload; rm -rf {runtime}")
+
+
+def test_a_user_has_a_daemon_of_their_own(machine, session):
+    """With engines, files and state of their own, which outlast a crash and a restart."""
+    def own(*arguments):
+        return session("ptctl", *arguments).stdout
+
+    def pid():
+        return session("systemctl", "--user", "show", "-P", "MainPID", "pipetoold").stdout.strip()
+    session("systemctl", "--user", "enable", "--now", "pipetoold")
+    machine.shell("install -d -o stranger /home/stranger/.config/pipetool/engines.d; "
+                  "echo 'CLIFeeder() > QueueSink()' >/home/stranger/.config/pipetool/engines.d/mine.pipe")
+    session("systemctl", "--user", "reload", "pipetoold")
+    eventually(lambda: "mine" in own("list"))
+    own("create", "e", "s = CLIFeeder(); q = QueueSink(); s > q", "--start")
+    own("send", "e.s", "kept")
+    for signal in ("SEGV", "KILL"):
+        before = pid()
+        session("systemctl", "--user", "kill", "--kill-whom=main", f"--signal={signal}", "pipetoold")
+        eventually(lambda: pid() not in ("0", before))
+        eventually(lambda: session("ptctl", "wait", "e", "running", check=False).returncode == 0)
+    assert own("recv", "e.q", "--timeout", "20") == "kept\n"
+    session("systemctl", "--user", "restart", "pipetoold")
+    assert {"e", "mine"} <= {line.split()[0] for line in own("list").splitlines()}
+    assert "capture" not in own("list") and "e" not in engines(machine)
+    refused = session("ptctl", "create", "c", "SniffSource('v0') > Sink()", "--start", check=False)
+    assert refused.returncode == 1 and "CAP_NET_RAW" in refused.stderr, refused
+    session("systemctl", "--user", "disable", "--now", "pipetoold")
+    assert session("ptctl", "list", check=False).returncode != 0
+
+
 # ---- in trouble ---------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("number", ["SEGV", "KILL"])
