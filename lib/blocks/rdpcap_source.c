@@ -44,13 +44,13 @@ static int check(struct pt_block *b, struct pt_error *err)
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct rdpcap_source *s = pt_state(b);
-	replay_carry(&s->in, carry);
+	replay_carry(&s->in, "packets", carry);
 }
 
 static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct rdpcap_source *s = pt_state(b);
-	return replay_open(b, &s->in, &(struct capture_reading){0}, err);
+	return replay_open(b, &s->in, "packets", &(struct capture_reading){0}, err);
 }
 
 static void start(struct pt_block *b)

@@ -66,11 +66,11 @@ static int parse_lines(struct parser *p, struct window *w, struct record *record
 
 static bool last_line(struct parser *p, struct window *w, struct record *record)
 {
+	struct lines *l = p->own;
 	size_t left = window_left(w);
-	if (!left)
-		return false;
+	l->seen = 0;
 	take(w, record, left, left);
-	return true;
+	return left && !l->skipping;
 }
 
 static int parse_block(struct parser *p, struct window *w, struct record *records, unsigned max,
@@ -87,4 +87,5 @@ static int parse_block(struct parser *p, struct window *w, struct record *record
 
 const struct format format_lines = {
 	.parse = parse_lines, .rest = last_line, .own_size = sizeof(struct lines)};
-const struct format format_block = {.parse = parse_block, .rest = last_line, .own_size = 1};
+const struct format format_block = {
+	.parse = parse_block, .rest = last_line, .own_size = sizeof(struct lines)};

@@ -26,10 +26,10 @@ int replay_check(const struct replay *r, struct pt_error *err)
 
 /* ---- handing over ---- */
 
-static char *key_of(const struct replay *r)
+static char *key_of(const struct replay *r, const char *how)
 {
 	struct buf b = BUF_INIT;
-	buf_addf(&b, "replay%s%s", r->order == REPLAY_BY_TIME ? " by time" : "",
+	buf_addf(&b, "replay %s%s%s", how, r->order == REPLAY_BY_TIME ? " by time" : "",
 	         r->follow ? " on" : "");
 	for (size_t i = 0; i < r->fname.count; i++)
 		buf_addf(&b, " %s", r->fname.items[i].path);
@@ -45,18 +45,18 @@ static bool is_handed(const struct replay *r)
 }
 
 /* One that has ended would begin anew. */
-void replay_carry(const struct replay *r, struct pt_carry *carry)
+void replay_carry(const struct replay *r, const char *how, struct pt_carry *carry)
 {
-	char *key = key_of(r);
+	char *key = key_of(r, how);
 	if (!r->ended && !is_handed(r))
 		pt_carry_fd(carry, key, -1);
 	free(key);
 }
 
-static bool is_carried(struct pt_block *b, const struct replay *r)
+static bool is_carried(struct pt_block *b, const struct replay *r, const char *how)
 {
 	int fd;
-	char *key = key_of(r);
+	char *key = key_of(r, how);
 	bool carried = pt_carried_fd(b, key, &fd);
 	free(key);
 	return carried;
@@ -79,10 +79,10 @@ bool replay_take_over(struct replay *r, struct replay *before, struct pt_block *
 
 /* ---- life ---- */
 
-int replay_open(struct pt_block *b, struct replay *r, const struct capture_reading *reading,
-                struct pt_error *err)
+int replay_open(struct pt_block *b, struct replay *r, const char *how,
+                const struct capture_reading *reading, struct pt_error *err)
 {
-	r->taken_over = !is_handed(r) && is_carried(b, r);
+	r->taken_over = !is_handed(r) && is_carried(b, r, how);
 	if (r->taken_over)
 		return 0;
 	const struct series_config config = {&r->fname, *reading, r->order == REPLAY_BY_TIME,
@@ -152,7 +152,7 @@ static void end_round(struct pt_block *b, struct replay *r)
 {
 	bool more = r->loop == 0 || r->rounds < r->loop;
 	if (more && r->round_messages == 0)
-		pt_report(b, -ENODATA, "'%s' holds no packets: there is nothing to loop over",
+		pt_report(b, -ENODATA, "'%s' holds nothing: there is nothing to loop over",
 		          series_name(r->series));
 	if (!more || r->round_messages == 0) {
 		replay_end(b, r);

@@ -58,9 +58,10 @@ struct replay {
 enum { REPLAY_GIVEN, REPLAY_BY_TIME };
 
 int replay_check(const struct replay *, struct pt_error *);
-int replay_open(struct pt_block *, struct replay *, const struct capture_reading *,
+int replay_open(struct pt_block *, struct replay *, const char *how, const struct capture_reading *,
                 struct pt_error *);
-void replay_carry(const struct replay *, struct pt_carry *);
+/* `how` it is read: what reads another way cannot take over. */
+void replay_carry(const struct replay *, const char *how, struct pt_carry *);
 /* Whether there is something to take over, which is done. */
 bool replay_take_over(struct replay *, struct replay *before, struct pt_block *);
 /* Whether it is the reading of another block that goes on. */

@@ -81,7 +81,7 @@ START_TEST(an_empty_file_does_not_loop_for_ever)
 	struct rig *r = bench(", loop=0");
 	turn(r);
 	expect_nothing(r);
-	expect_report(r, "holds no packets");
+	expect_report(r, "holds nothing");
 	expect_exhausted(r);
 	bench_end(r);
 }

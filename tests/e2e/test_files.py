@@ -215,3 +215,72 @@ def test_a_follow_goes_on_over_a_replacement(daemon, tmp_path):
     daemon.ok("set", "e.rdpcap_source1", "count=1000")
     shutil.copy(files[1], tmp_path / "x2")
     eventually(lambda: daemon.call("engine.stats", {"engine": "e"})["blocks"][1]["in"] == 40)
+
+
+# ---- lines --------------------------------------------------------------------------------------
+
+TEXT = b"".join(b"line %d %s\r\n" % (n, b"x" * (n * 37 % 4000)) for n in range(500)) + b"\n\nlast, without"
+
+
+def lines_of(daemon, names, **more):
+    rest = "".join(f", {k}={v!r}" for k, v in more.items())
+    return daemon.ok("run", f"FileSource({names!r}{rest}) > RawConsoleSink()").out
+
+
+@pytest.mark.parametrize("pack", [None, "gzip", "zstd", "lz4"])
+def test_lines_are_those_of_the_file(daemon, tmp_path, pack):
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    (tmp_path / "b.txt").write_bytes(b"of another\n")
+    if pack:
+        subprocess.run([pack, "-q", tmp_path / "a.txt", "-c"], check=True,
+                       stdout=open(tmp_path / "a.packed", "wb"))
+    names = [str(tmp_path / ("a.packed" if pack else "a.txt")), f"{tmp_path}/b*"]
+    result = daemon.ok("create", "e", f"FileSource({names!r}) > q = QueueSink()", "--start")
+    daemon.finish("e")
+    got = daemon.call("block.recv", {"engine": "e", "block": "q", "max": 1000})["messages"]
+    lines = [m["message"].encode() for m in got]
+    assert lines == TEXT.split(b"\n") + [b"of another"], result
+
+
+def test_blocks_are_the_bytes_of_the_file(daemon, tmp_path):
+    data = os.urandom(3_000_000)
+    (tmp_path / "a").write_bytes(data)
+    text = f'FileSource("{tmp_path}/a", by="block", limit=70000) > q = QueueSink()'
+    daemon.ok("create", "e", text, "--start")
+    daemon.finish("e")
+    daemon.ok("run", f'FileSource("{tmp_path}/a", by="block") > '
+                     f'TriggerDrain("function(m) return #m > 1048576 end") > Sink()')
+    stats = daemon.call("engine.stats", {"engine": "e"})["blocks"]
+    assert stats[0]["out"] >= len(data) // 70000
+
+
+def test_a_line_that_is_too_long_is_left_out_and_counted(daemon, tmp_path):
+    (tmp_path / "a").write_bytes(b"one\n" + b"x" * 3_000_000 + b"\ntwo\n" + b"y" * 11 + b"\nthree")
+    result = daemon.ptctl("run", f'FileSource("{tmp_path}/a", limit=10) > RawConsoleSink()')
+    assert result.out == "one\ntwo\nthree\n" and "2 too-long" in result.err, result
+    assert "longer than limit" in result.err and result.code == 1, result
+
+
+def test_lines_are_followed(daemon, tmp_path):
+    with open(tmp_path / "log", "wb", buffering=0) as log:
+        log.write(b"1\n2")
+        daemon.ok("create", "e", f'f = FileSource("{tmp_path}/log", follow=True); q = QueueSink(); f > q',
+                  "--start")
+        got = []
+
+        def more(count):
+            got.extend(m["message"] for m in daemon.call("block.recv", {
+                "engine": "e", "block": "q", "max": count, "timeout_s": 30})["messages"])
+            return len(got) >= count
+
+        eventually(lambda: more(1))
+        log.write(b"+\n3\n")
+        eventually(lambda: more(3))
+        os.rename(tmp_path / "log", tmp_path / "log.1")
+        log.write(b"4\n")
+        (tmp_path / "log").write_bytes(b"5\n6")
+        eventually(lambda: more(5))
+        daemon.ok("close", "e.f")
+        daemon.finish("e")
+        eventually(lambda: more(6))
+        assert got == ["1", "2+", "3", "4", "5", "6"]
