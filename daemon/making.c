@@ -190,6 +190,15 @@ static void on_carry(void *arg, const char *block, const char *type, struct pt_c
 	store_carry(engine->engines->store, engine->name, block, type, carry);
 }
 
+/* [engine's thread] */
+static void on_commit(void *arg, uint64_t cut)
+{
+	struct output *output = arg;
+	const struct engine *engine =
+		(struct engine *)((char *)output - offsetof(struct engine, output));
+	store_commit(engine->engines->store, engine->name, cut);
+}
+
 /* [worker thread] */
 static void on_carry_settle(void *arg)
 {
@@ -228,6 +237,7 @@ int engine_thread(struct engine *engine, struct pt_error *err)
 	const struct engines *all = engine->engines;
 	bool carries = engine->lasts && all->store;
 	const struct pt_engine_hooks hooks = {.carry = carries ? on_carry : NULL,
+	                                      .commit = carries ? on_commit : NULL,
 	                                      .carry_settle = carries ? on_carry_settle : NULL,
 	                                      .output = output_text,
 	                                      .report = output_report,

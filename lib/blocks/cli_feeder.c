@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* CLIFeeder, CLIHighFeeder, AutoSource: messages that are sent by hand. */
+#include <pipetool/outside.h>
 #include <pipetool/queue.h>
 
 struct feeder {
@@ -46,6 +47,7 @@ static void start(struct pt_block *b)
 {
 	struct feeder *f = pt_state(b);
 	f->running = true;
+	pt_exact(b);
 	check(b);
 }
 

@@ -176,6 +176,7 @@ void block_stop(struct pt_block *b, void (*then)(struct pt_block *, void *arg), 
 	if (b->started && b->type->stop)
 		b->type->stop(b);
 	b->started = b->ready = false;
+	cut_exact(b, false);
 	b->engine->flow.stale = true;
 	flow_set_full(b, false);
 	flow_note(b);

@@ -48,6 +48,7 @@ struct counters {
 };
 
 TAILQ_HEAD(blocks, pt_block);
+enum cutting { CUT_NONE, CUT_SETTLING, CUT_TOLD };
 
 struct pt_block {
 	/* what delivery reads for every vector */
@@ -104,6 +105,9 @@ struct pt_block {
 	/* what is to be told of it, or done about it, in the next turn of the loop */
 	bool available, carry_stale;
 	TAILQ_ENTRY(pt_block) available_links, carry_links;
+	bool exact;           /* see pt_exact */
+	enum cutting cutting; /* in which list of the cut that is under way: see cut.h */
+	TAILQ_ENTRY(pt_block) cut_links;
 	struct pt_block *next_woken;
 	_Atomic bool woken;
 	_Atomic uint64_t undone; /* of `out`, told by other threads: see block_settle_counts */

@@ -12,6 +12,7 @@
 
 struct pt_carry {
 	enum pt_carry_to leaving;
+	uint64_t cut;
 	struct carry_item *items;
 	size_t count;
 	bool damaged;
@@ -85,6 +86,7 @@ void carry_free(struct pt_carry *e)
 struct pt_carry *carry_of(struct pt_block *b, enum pt_carry_to to)
 {
 	struct pt_carry *c = carry_new(to);
+	c->cut = to != PT_TO_SUCCESSOR && b->engine->cuts.on ? b->engine->cuts.number : 0;
 	if (b->started || !b->type->open) {
 		carry_rows(b, c);
 		if (b->type->carry)
@@ -99,6 +101,11 @@ struct pt_carry *carry_of(struct pt_block *b, enum pt_carry_to to)
 struct pt_carry *carry_for(const struct pt_block *fresh, struct pt_block *old)
 {
 	return old->type == fresh->type ? carry_of(old, PT_TO_SUCCESSOR) : NULL;
+}
+
+uint64_t carry_cut(const struct pt_carry *e)
+{
+	return e->cut;
 }
 
 void carry_set_damaged(struct pt_carry *e)
@@ -189,11 +196,9 @@ const void *pt_carried_bytes(struct pt_block *b, const char *key, size_t *length
 	return item->bytes;
 }
 
-void pt_carry_changed(struct pt_block *b)
+bool pt_carry_exact(const struct pt_carry *e)
 {
-	if (!b->carry_stale)
-		TAILQ_INSERT_TAIL(&b->engine->carry_stale, b, carry_links);
-	b->carry_stale = true;
+	return e->cut > 0;
 }
 
 /* ---- to the next daemon ---- */

@@ -22,6 +22,8 @@ struct pt_carry *carry_of(struct pt_block *, enum pt_carry_to);
 /* The same for the block that is to take its place: NULL if that is of another type. */
 struct pt_carry *carry_for(const struct pt_block *fresh, struct pt_block *old);
 
+uint64_t carry_cut(const struct pt_carry *); /* of which it is; 0: none, see cut.h */
+
 /* One to be filled by hand. */
 struct pt_carry *carry_new(enum pt_carry_to);
 void carry_add_fd(struct pt_carry *, const char *key, int fd); /* takes it */

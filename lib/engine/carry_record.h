@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of the block's type, of a descriptor that is elsewhere under this number, of bytes; an unknown
-   kind is skipped. */
-enum carry_record_kind { CARRY_TYPE = 1, CARRY_DESCRIPTOR, CARRY_BYTES };
+/* Of the block's type, of a descriptor that is elsewhere under this number, of bytes, of the cut
+   (its number as bytes; first of all, and only if it is of one); an unknown kind is skipped. */
+enum carry_record_kind { CARRY_TYPE = 1, CARRY_DESCRIPTOR, CARRY_BYTES, CARRY_CUT };
 
 /* In front of a key and of bytes, by their lengths. */
 struct carry_record {

@@ -78,8 +78,13 @@ size_t carry_over(struct pt_block *fresh, struct pt_block *old)
 void carry_begin(struct pt_block *b)
 {
 	FOR_EACH_ROW(row, b->type)
-	if (is_queue(row))
-		pt_queue_carried(b, field(b, row));
+	{
+		struct pt_queue *queue = is_queue(row) ? field(b, row) : NULL;
+		if (!queue)
+			continue;
+		queue->goes_back = true;
+		pt_queue_carried(b, queue);
+	}
 }
 
 static const void *carried(struct pt_block *b, const struct pt_carried *row)

@@ -97,6 +97,7 @@ void engine_forget(struct pt_block *b)
 		TAILQ_REMOVE(&b->engine->available, b, available_links);
 	b->available = false;
 	carry_no_longer_stale(b);
+	cut_forget(b);
 }
 
 void engine_publish(struct pt_engine *e)
@@ -170,7 +171,7 @@ void engine_settle(struct pt_engine *e)
 	if (e->flow.ends_stale)
 		flow_end(e);
 	tap_settle(e);
-	carry_tell_stale(e);
+	cut_settle(e);
 	if (flow_has_work(e))
 		uv_idle_start(&e->work, on_work);
 	else
@@ -330,6 +331,7 @@ int engine_new(const char *name, const struct pt_engine_hooks *hooks,
 	flow_init(&e->flow);
 	TAILQ_INIT(&e->available);
 	TAILQ_INIT(&e->carry_stale);
+	cut_init(&e->cuts);
 	TAILQ_INIT(&e->queue);
 	TAILQ_INIT(&e->waiting);
 	e->stack_top = __builtin_frame_address(0);

@@ -6,6 +6,7 @@
 #include "base/mailbox.h"
 #include "base/workers.h"
 #include "engine/block.h"
+#include "engine/cut.h"
 #include "engine/flow.h"
 #include "graph/graph.h"
 #include "engine/timer.h"
@@ -14,7 +15,6 @@
 #include <stdatomic.h>
 #include <uv.h>
 
-TAILQ_HEAD(request_list, pt_request);
 struct change;
 
 struct pt_engine {
@@ -57,6 +57,7 @@ struct pt_engine {
 	struct flow flow;
 	struct blocks available;   /* from which something may be received */
 	struct blocks carry_stale; /* whose carry is to be told */
+	struct cuts cuts;
 	struct pt_block *_Atomic woken;
 	struct pt_letter suspend, end; /* to itself */
 	bool ending;

@@ -88,7 +88,10 @@ static void send_all(struct pt_request *r, struct pt_block *b, enum pt_canal can
 		msg_unref_many(s.messages, s.count);
 	else if (s.count)
 		rc = b->type->feed(b, canal, s.messages, s.count, &err);
-	request_answer(r, rc, rc ? NULL : waiting_result(b), &err);
+	if (rc)
+		request_answer(r, rc, NULL, &err);
+	else
+		cut_answer(r, waiting_result(b));
 	pt_error_clear(&err);
 	free(s.messages);
 }
@@ -132,7 +135,7 @@ void hand_give_back(struct pt_request *r)
 		return;
 	for (size_t i = json_array_size(r->messages); i-- > 0 && b->type->give_back;)
 		give_back(b, json_array_get(r->messages, i));
-	request_answer(r, 0, NULL, NULL);
+	cut_answer(r, NULL);
 }
 
 void hand_close(struct pt_request *r)
@@ -148,7 +151,7 @@ void hand_close(struct pt_request *r)
 		return;
 	}
 	b->type->finish(b);
-	request_answer(r, 0, NULL, NULL);
+	cut_answer(r, NULL);
 }
 
 void hand_trigger(struct pt_request *r)
@@ -167,5 +170,5 @@ void hand_trigger(struct pt_request *r)
 		return;
 	}
 	deliver_trigger(b);
-	request_answer(r, 0, NULL, NULL);
+	cut_answer(r, NULL);
 }

@@ -29,15 +29,33 @@ static struct pt_msg *unlink_oldest(struct pt_queue *q)
 	m->next = NULL;
 	q->count--;
 	q->bytes -= cost(m);
-	if (q->shadow)
+	return m;
+}
+
+static void shadow_oldest_gone(struct pt_block *b, struct pt_queue *q, const struct pt_msg *m)
+{
+	if (!q->shadow)
+		return;
+	if (b->engine->cuts.on && q->goes_back) {
+		ring_take(q->shadow);
+		cut_passed(b->engine, cost(m));
+		pt_came_on(b);
+	} else {
 		ring_pop(q->shadow);
+	}
+}
+
+static struct pt_msg *take_oldest(struct pt_block *b, struct pt_queue *q)
+{
+	struct pt_msg *m = unlink_oldest(q);
+	shadow_oldest_gone(b, q, m);
 	return m;
 }
 
 static void drop_oldest(struct pt_block *b, struct pt_queue *q, size_t room, uint64_t limit)
 {
 	while (q->head && q->bytes + room > limit)
-		pt_drop(b, unlink_oldest(q), "overflow");
+		pt_drop(b, take_oldest(b, q), "overflow");
 }
 
 static void shadow_newest(struct pt_block *, struct pt_queue *);
@@ -124,7 +142,7 @@ struct pt_msg *pt_queue_take(struct pt_block *b, struct pt_queue *q, enum pt_can
 {
 	if (!q->head)
 		return NULL;
-	struct pt_msg *m = unlink_oldest(q);
+	struct pt_msg *m = take_oldest(b, q);
 	*canal = m->flags & MSG_HIGH ? PT_HIGH : PT_LOW;
 	if (b->full && q->bytes <= limit / 2)
 		pt_full(b, false);
@@ -211,6 +229,7 @@ static void shadow_newest(struct pt_block *b, struct pt_queue *q)
 		shadow_begin(b, q);
 	else if (!shadow_push(q->shadow, q->last))
 		shadow_all(b, q, ring_larger(q->shadow));
+	pt_came_on(b);
 }
 
 void pt_queue_begun(struct pt_queue *q, size_t bytes)
@@ -224,7 +243,11 @@ void pt_queue_carry(struct pt_block *b, struct pt_queue *q, struct pt_carry *car
 	pt_queue_carried(b, q);
 	if (pt_carry_to(carry) == PT_TO_SUCCESSOR || !q->shadow)
 		return;
+	uint64_t cut = q->goes_back ? carry_cut(carry) : 0;
+	const struct ring_mark now = ring_note(q->shadow, cut, b->engine->cuts.committed);
 	pt_carry_fd(carry, CARRY_QUEUE, ring_fd(q->shadow));
+	if (cut)
+		pt_carry_bytes(carry, CARRY_QUEUE, &now, sizeof now);
 	if (pt_carry_to(carry) != PT_AT_END)
 		return;
 	ring_free(q->shadow);
@@ -312,7 +335,7 @@ static void tell_lost(struct pt_block *b, uint64_t lost)
 /* What came meanwhile goes behind it. */
 static void take_carried(struct pt_block *b, struct pt_queue *q, struct ring *carried)
 {
-	struct refill r = {.block = b, .whole = true};
+	struct refill r = {.block = b, .queue.goes_back = q->goes_back, .whole = true};
 	tell_lost(b, ring_each(carried, RING_MESSAGE, refill, &r));
 	pt_origin_unref(r.origin);
 	r.queue.shadow = carried;
@@ -328,11 +351,25 @@ static void take_carried(struct pt_block *b, struct pt_queue *q, struct ring *ca
 	pt_carry_changed(b);
 }
 
+/* As it was at the last checkpoint, if there was one. */
+static struct ring *open_carried(struct pt_block *b, int fd)
+{
+	size_t length;
+	struct ring *carried = ring_open(fd);
+	const void *mark = pt_carried_bytes(b, CARRY_QUEUE, &length);
+	if (!carried || !mark)
+		return carried;
+	if (length == sizeof(struct ring_mark) && ring_go_back(carried, mark))
+		return carried;
+	ring_free(carried);
+	return NULL;
+}
+
 void pt_queue_carried(struct pt_block *b, struct pt_queue *q)
 {
 	int fd = -1;
 	if (b->carried && pt_carried_fd(b, CARRY_QUEUE, &fd) && fd >= 0) {
-		struct ring *carried = ring_open(fd);
+		struct ring *carried = open_carried(b, fd);
 		if (carried)
 			take_carried(b, q, carried);
 		else
@@ -344,7 +381,7 @@ void pt_queue_carried(struct pt_block *b, struct pt_queue *q)
 void pt_queue_drop(struct pt_block *b, struct pt_queue *q, const char *why)
 {
 	while (q->head)
-		pt_drop(b, unlink_oldest(q), why);
+		pt_drop(b, take_oldest(b, q), why);
 	pt_full(b, false);
 }
 

@@ -246,7 +246,7 @@ static void run_recv(struct pt_request *r)
 	}
 	json_t *result = receive(r, b, r->timeout_s == 0);
 	if (result)
-		answer_new(r, result);
+		cut_answer(r, result);
 	else
 		wait_until(r);
 }
@@ -274,7 +274,7 @@ static void settle_receiver(struct pt_request *r, bool late)
 	json_t *result = receive(r, found->alive, late);
 	if (result) {
 		TAILQ_REMOVE(&e->waiting, r, entry);
-		answer_new(r, result);
+		cut_answer(r, result);
 	}
 }
 

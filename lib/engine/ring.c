@@ -41,8 +41,10 @@ struct ring {
 	struct header *header;
 	uint8_t *ring;
 	size_t capacity;
-	bool large;    /* more of it was used than FIRST */
-	uint64_t gone; /* of the oldest, when it came from an earlier process */
+	bool large;     /* more of it was used than FIRST */
+	uint64_t gone;  /* of the oldest, when it came from an earlier process */
+	uint64_t taken; /* where the oldest is: at head, or behind what may be gone back to */
+	uint64_t noted, noted_in; /* where it was at a cut */
 };
 
 static struct ring *map(int fd, size_t capacity)
@@ -164,8 +166,9 @@ static void rewind_empty(struct ring *s)
 	if (!rest)
 		return;
 	atomic_store(&s->header->magic, 0); /* until both are where they belong it is nothing */
-	atomic_store(&s->header->tail, tail - rest + s->capacity);
-	atomic_store(&s->header->head, tail - rest + s->capacity);
+	s->taken = tail - rest + s->capacity;
+	atomic_store(&s->header->tail, s->taken);
+	atomic_store(&s->header->head, s->taken);
 	atomic_store(&s->header->magic, MAGIC);
 }
 
@@ -216,29 +219,101 @@ bool ring_replace(struct ring *s, const struct ring_record *r)
 	return true;
 }
 
+static uint64_t other_half(const struct ring *s, uint64_t at)
+{
+	uint64_t half = s->capacity / 2;
+	return (at / half + 1) * half;
+}
+
+bool ring_beside(struct ring *s, const struct ring_record *r)
+{
+	uint64_t head = atomic_load(&s->header->head), tail = atomic_load(&s->header->tail);
+	uint64_t at = other_half(s, head);
+	if (head == tail)
+		return ring_replace(s, r);
+	if (room_for(r) > s->capacity / 2)
+		return false;
+	set_count(s, 1);
+	if (tail > at)
+		atomic_store(&s->header->tail, at);
+	size_t size = put(s, at, r);
+	atomic_store(&s->header->tail, at + size);
+	set_count(s, 2);
+	return true;
+}
+
+void ring_settle(struct ring *s)
+{
+	uint64_t at = other_half(s, atomic_load(&s->header->head));
+	if (atomic_load(&s->header->tail) <= at)
+		return;
+	atomic_store(&s->header->head, at);
+	set_count(s, 1);
+}
+
 void ring_skip(struct ring *s, size_t bytes)
 {
 	set_skip(s, s->gone + bytes);
 }
 
-void ring_pop(struct ring *s)
+void ring_take(struct ring *s)
 {
 	struct record r;
-	uint64_t head = atomic_load(&s->header->head), tail = atomic_load(&s->header->tail);
-	if (head == tail)
+	if (s->taken == atomic_load(&s->header->tail))
 		return;
-	read_at(s, head, &r, sizeof r);
+	read_at(s, s->taken, &r, sizeof r);
 	s->gone = 0;
 	set_count(s, atomic_load(&s->header->count) - 1);
 	set_skip(s, 0);
-	atomic_store(&s->header->head, head + size_of(&r));
-	if (head + size_of(&r) == tail)
+	s->taken += size_of(&r);
+}
+
+static void release(struct ring *s, uint64_t until)
+{
+	atomic_store(&s->header->head, until);
+	if (until == atomic_load(&s->header->tail))
 		rewind_empty(s);
+}
+
+void ring_pop(struct ring *s)
+{
+	ring_take(s);
+	if (s->taken != atomic_load(&s->header->head))
+		release(s, s->taken);
+}
+
+/* ---- going back ---- */
+
+struct ring_mark ring_note(struct ring *s, uint64_t cut, uint64_t committed)
+{
+	struct header *h = s->header;
+	uint64_t free_until = !cut ? s->taken : s->noted_in <= committed ? s->noted : 0;
+	if (free_until > atomic_load(&h->head))
+		release(s, free_until);
+	s->noted = s->taken;
+	s->noted_in = cut;
+	return (struct ring_mark){s->taken, atomic_load(&h->tail), atomic_load(&h->count),
+	                          get_skip(s)};
+}
+
+bool ring_go_back(struct ring *s, const struct ring_mark *m)
+{
+	struct header *h = s->header;
+	uint64_t head = m->head, tail = m->tail, end = atomic_load(&h->tail);
+	if (head == tail) /* also where it was put in order since */
+		head = tail = end;
+	if (atomic_load(&h->magic) != MAGIC || head > tail || tail > end ||
+	    head < atomic_load(&h->head))
+		return false;
+	s->gone = m->skip;
+	put_in_order(s, head, tail, m->count);
+	return true;
 }
 
 static void put_in_order(struct ring *s, uint64_t head, uint64_t tail, uint64_t count)
 {
 	struct header *h = s->header;
+	s->taken = head;
 	atomic_store(&h->head, head);
 	atomic_store(&h->tail, tail);
 	set_skip(s, s->gone);
@@ -261,6 +336,7 @@ struct ring *ring_open(int fd)
 	if (s) {
 		s->large = true;
 		s->gone = get_skip(s);
+		s->taken = atomic_load(&s->header->head);
 	}
 	return s;
 }
@@ -313,7 +389,8 @@ uint64_t ring_each(struct ring *s, enum ring_kind kind, ring_each_one *each, voi
 	if (!atomic_load(&s->header->magic))
 		head = tail = at = 0;
 	s->gone = 0;
-	for (size_t size; (size = check(s, at, tail, &r)) && r.kind == kind; at += size, skip = 0) {
+	for (size_t size; (size = check(s, at, tail, &r)) && r.kind == kind;
+	     at = kind == RING_CARRY ? other_half(s, at) : at + size, skip = 0) {
 		uint8_t *bytes = must_calloc((size_t)r.length + 1, 1);
 		read_at(s, at + sizeof r, bytes, r.length);
 		uint32_t gone = skip < r.length ? (uint32_t)skip : 0;
@@ -322,7 +399,7 @@ uint64_t ring_each(struct ring *s, enum ring_kind kind, ring_each_one *each, voi
 		free(bytes);
 		found++;
 	}
-	uint64_t lost = lost_of(s, found, at == tail);
+	uint64_t lost = lost_of(s, found, at >= tail);
 	if (!found) { /* a place that may be anything is none to go on from */
 		atomic_store(&s->header->magic, 0);
 		head = at = 0;

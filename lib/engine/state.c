@@ -165,6 +165,7 @@ static void stop_done(struct job *job)
 	struct transition *t = (struct transition *)job;
 	struct pt_engine *e = job->engine;
 	set_away(e, false);
+	cut_commit_last(e);
 	engine_set_state(e, PT_STOPPED);
 	json_t *result = tell_faults(t, e->graph);
 	request_answer_stopped(e, result);
@@ -193,6 +194,10 @@ void change_stop(struct pt_engine *e, struct pt_request *r)
 	struct transition *t = begin(e, r);
 	const unsigned *order = graph_sorted(e->graph);
 	t->stopping = e->graph->count + 1;
+	if (e->suspending)
+		cut_last(e);
+	else
+		cut_end(e);
 	for (unsigned i = 0; i < e->graph->count; i++) {
 		struct pt_block *b = e->graph->blocks[order[i]]->alive;
 		if (e->suspending)

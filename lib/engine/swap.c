@@ -291,7 +291,7 @@ static void tell_carried(const struct swap *s)
 			carry_tell_gone(s->engine, old->name, old->type->name);
 	}
 	carry_forget(s->engine);
-	carry_tell_stale(s->engine);
+	cut_now(s->engine);
 }
 
 /* What was set is told when what it may send to has started. Against the order: who starts may send

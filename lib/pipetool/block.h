@@ -162,6 +162,8 @@ struct pt_type {
 	bool (*progress)(struct pt_block *, uint64_t *done, uint64_t *size);
 	void (*woken)(struct pt_block *);
 	void (*carry)(struct pt_block *, struct pt_carry *);
+	bool (*settle)(struct pt_block *, bool begin);
+	void (*committed)(struct pt_block *);
 	void (*take_over)(struct pt_block *, struct pt_block *old);
 };
 

@@ -37,6 +37,8 @@ struct pt_engine_hooks {
 	   when it is other than before. NULL: nothing any more. At the end, after pt_engine_suspend, it is
 	   the last word. */
 	void (*carry)(void *arg, const char *block, const char *type, struct pt_carry *);
+	/* What `carry` told of a cut (carry_cut) counts from now on, all of it at once. */
+	void (*commit)(void *arg, uint64_t cut);
 	/* [worker thread] Blocks are about to be told closed: copies that `carry` was given should
 	   be closed, too, when it returns. May block. */
 	void (*carry_settle)(void *arg);
@@ -61,6 +63,9 @@ int pt_engine_new(const char *name, const struct pt_engine_hooks *, const struct
 /* What an earlier daemon's block of that name and type (NULL: any) has carried over (taken): for the
    first change, and the first start. To be called before anything is asked. */
 void pt_engine_carry(struct pt_engine *, const char *block, const char *type, struct pt_carry *);
+
+/* Which checkpoint that is, and when it was (ns since 1970). */
+void pt_engine_resume(struct pt_engine *, uint64_t cut, int64_t time_ns);
 
 /* Before pt_engine_free: it is to end so that the next daemon can go on. */
 void pt_engine_suspend(struct pt_engine *);

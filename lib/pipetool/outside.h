@@ -39,6 +39,15 @@ extern "C" {
  *            the daemon has started anew. take_over: a block of the same type takes the other's
  *            place, between two messages: take over its state, before start. It may have changed
  *            since it was asked what it carries; it stops next.
+ *
+ * Exactly:   where a source runs that says pt_exact, checkpoints are taken between two turns of the
+ *            engine (100 ms apart while something flows), each of all blocks at one moment, and the
+ *            next daemon goes on from the last one that is whole. A block that has come on since it
+ *            was asked says pt_came_on. settle: of a block that carries what is not in the kernel
+ *            yet, as what is to be written to a file: with `begin` it notes how far it is and has
+ *            that written; true when it is, else it is asked again after each turn (pt_wake), and
+ *            only then by `carry` for what it noted. committed: the checkpoint for which it was
+ *            asked last is whole; what was kept to go back before it may go.
  */
 
 struct uv_loop_s;
@@ -89,6 +98,11 @@ void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engin
    where nothing is left of them but their names. */
 bool pt_comes_back(const struct pt_block *);
 
+/* In `start`, of a source: after a crash it makes again, in order, whatever it had made since the
+   checkpoint that it finds itself at. And of any block, often: it is not where it was. */
+void pt_exact(struct pt_block *);
+void pt_came_on(struct pt_block *);
+
 /*
  * What is carried over beside the rows of the type. A key names a thing so that nothing else has
  * the name ("listen 127.0.0.1:5000"), and means the same to every type and to the next daemon.
@@ -107,6 +121,7 @@ enum pt_carry_to {
 	                    flushed, ended or shut down by `stop` and `close`, which come next */
 };
 enum pt_carry_to pt_carry_to(const struct pt_carry *);
+bool pt_carry_exact(const struct pt_carry *); /* in `carry`: it is of a checkpoint */
 void pt_carry_fd(struct pt_carry *, const char *key, int fd);
 void pt_carry_bytes(struct pt_carry *, const char *key, const void *bytes, size_t length);
 bool pt_carried_fd(struct pt_block *, const char *key, int *fd);

@@ -19,6 +19,7 @@ struct pt_queue {
 	size_t count;
 	size_t bytes;
 	struct ring *shadow; /* the same, where it outlives the process; or NULL */
+	bool goes_back;      /* that is found as it was at the last checkpoint, not at the end */
 };
 
 enum pt_overflow {
@@ -79,7 +80,8 @@ void pt_available(struct pt_block *);
 	.kind = PT_CARRIED_QUEUE, .offset = PT_FIELD(type, field, struct pt_queue), \
 	.size = sizeof(struct pt_queue)
 
-/* The same by hand. Where somebody stores it for the next daemon, what is in a queue also stands in
+/* The same by hand, of what goes out to where nothing can be taken back: what has left the queue
+   is gone, whatever the checkpoint is. Where somebody stores it for the next daemon, what is in a queue also stands in
    memory that outlives this one. In `carry`: lists that. In `start`, or before the queue is used:
    takes what was carried. And when the oldest message is gone in part: how much of it is. */
 void pt_queue_carry(struct pt_block *, struct pt_queue *, struct pt_carry *);

@@ -278,7 +278,95 @@ START_TEST(a_flipped_bit_is_found)
 }
 END_TEST
 
+static struct seen found_at(const struct ring *s, const struct ring_mark *mark)
+{
+	struct seen seen = {""};
+	struct ring *copy = ring_new(), *other;
+	char bytes[8192];
+	for (off_t at = 0; at < 65536; at += (off_t)sizeof bytes) {
+		ssize_t n = pread(ring_fd(s), bytes, sizeof bytes, at);
+		ck_assert_int_eq(pwrite(ring_fd(copy), bytes, (size_t)n, at), n);
+	}
+	other = ring_open(dup(ring_fd(copy)));
+	ring_free(copy);
+	if (ring_go_back(other, mark))
+		ck_assert(!ring_each(other, RING_MESSAGE, see, &seen));
+	else
+		strcpy(seen.text, "no");
+	ring_free(other);
+	return seen;
+}
+
+/* What is taken stays until a later cut counts, and what came after is not there. */
+START_TEST(it_goes_back_to_a_cut)
+{
+	struct ring *s = ring_new();
+	struct ring_mark empty = ring_note(s, 1, 0);
+	push(s, "one", 3, false);
+	push(s, "two", 3, false);
+	struct ring_mark first = ring_note(s, 2, 1);
+	ring_take(s);
+	push(s, "three", 5, false);
+	ck_assert_str_eq(found_at(s, &first).text, ">one>two");
+	ck_assert_str_eq(found_at(s, &empty).text, "");
+	ring_skip(s, 1);
+	struct ring_mark second = ring_note(s, 3, 2);
+	ck_assert_str_eq(found_at(s, &first).text, ">one>two");
+	ring_take(s);
+	ck_assert_str_eq(found_at(s, &second).text, ">wo>three");
+	struct ring_mark third = ring_note(s, 4, 3);
+	ck_assert_str_eq(found_at(s, &first).text, "no");
+	ck_assert_str_eq(found_at(s, &third).text, ">three");
+	ring_take(s);
+	struct ring_mark last = ring_note(s, 5, 4);
+	ring_note(s, 6, 5);
+	push(s, "four", 4, false);
+	ck_assert_str_eq(found_at(s, &last).text, "");
+	ck_assert_str_eq(found_at(s, &third).text, "no");
+	ring_free(s);
+}
+END_TEST
+
+static void append(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
+{
+	strncat(arg, (const char *)bytes, length);
+}
+
+static const char *both(const struct ring *s, char *text)
+{
+	struct ring *other = ring_open(dup(ring_fd(s)));
+	text[0] = 0;
+	ck_assert(!ring_each(other, RING_CARRY, append, text));
+	ring_free(other);
+	return text;
+}
+
+START_TEST(of_two_beside_each_other_the_first_stays)
+{
+	struct ring *s = ring_new();
+	char text[100];
+	const struct ring_record a = {RING_CARRY, .bytes = "a", .length = 1},
+				 b = {RING_CARRY, .bytes = "b", .length = 1},
+				 c = {RING_CARRY, .bytes = "c", .length = 1};
+	ck_assert(ring_beside(s, &a));
+	ck_assert_str_eq(both(s, text), "a");
+	ck_assert(ring_beside(s, &b));
+	ck_assert_str_eq(both(s, text), "ab");
+	ck_assert(ring_beside(s, &c));
+	ck_assert_str_eq(both(s, text), "ac");
+	ring_settle(s);
+	ring_settle(s);
+	ck_assert_str_eq(both(s, text), "c");
+	ck_assert(ring_beside(s, &b));
+	ck_assert_str_eq(both(s, text), "cb");
+	ck_assert(ring_replace(s, &a));
+	ck_assert_str_eq(both(s, text), "a");
+	ring_free(s);
+}
+END_TEST
+
 UNIT_TESTS("engine/ring", what_was_pushed_and_not_popped_is_found, one_that_was_found_goes_on,
            a_ring_comes_round, what_is_damaged_is_refused_or_ends, a_damaged_record_is_told,
            one_takes_the_place_of_all, of_one_that_was_not_finished_the_one_before,
-           a_flipped_bit_of_the_only_one_is_found, a_flipped_bit_is_found)
+           a_flipped_bit_of_the_only_one_is_found, a_flipped_bit_is_found, it_goes_back_to_a_cut,
+           of_two_beside_each_other_the_first_stays)

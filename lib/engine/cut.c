@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A cut is begun, settles, and is committed. */
+#include "engine/cut.h"
+
+#include "engine/carry.h"
+#include "engine/engine.h"
+#include "engine/request.h"
+
+#define EVERY_NS 100000000u         /* where something flows */
+#define SOON_NS  10000000u          /* after what blocks say themselves */
+#define MOST     (8 * 1024 * 1024u) /* bytes that queues let go of in between */
+
+void cut_init(struct cuts *c)
+{
+	TAILQ_INIT(&c->settling);
+	TAILQ_INIT(&c->told);
+	TAILQ_INIT(&c->asked);
+	TAILQ_INIT(&c->answers);
+}
+
+/* ---- when ---- */
+
+static void be_due(struct pt_engine *e, uint64_t after_ns)
+{
+	struct cuts *c = &e->cuts;
+	uint64_t due_ns = c->begun_ns + after_ns;
+	if (c->armed && (!c->timer.place || c->timer.due_ns <= due_ns))
+		return;
+	c->armed = true;
+	timers_set(&e->timers, &c->timer, due_ns);
+}
+
+static void be_due_now(struct pt_engine *e)
+{
+	e->cuts.armed = true;
+	timers_stop(&e->timers, &e->cuts.timer);
+}
+
+static void note_changed(struct pt_block *b, uint64_t after_ns)
+{
+	struct pt_engine *e = b->engine;
+	if (!b->carry_stale)
+		TAILQ_INSERT_TAIL(&e->carry_stale, b, carry_links);
+	b->carry_stale = true;
+	if (e->cuts.on)
+		be_due(e, after_ns);
+}
+
+void pt_carry_changed(struct pt_block *b)
+{
+	note_changed(b, SOON_NS);
+}
+
+void pt_came_on(struct pt_block *b)
+{
+	if (b->engine->cuts.on && !b->carry_stale)
+		note_changed(b, EVERY_NS);
+}
+
+void cut_passed(struct pt_engine *e, size_t bytes)
+{
+	struct cuts *c = &e->cuts;
+	if (c->on && (c->passed += bytes) > MOST)
+		be_due_now(e);
+}
+
+/* ---- who ---- */
+
+void cut_exact(struct pt_block *b, bool exact)
+{
+	if (b->exact != exact)
+		b->engine->cuts.exact += exact ? 1 : -1u;
+	b->exact = exact;
+}
+
+void pt_exact(struct pt_block *b)
+{
+	cut_exact(b, b->engine->hooks.carry);
+}
+
+static void leave_lists(struct pt_block *b)
+{
+	struct cuts *c = &b->engine->cuts;
+	if (b->cutting)
+		TAILQ_REMOVE(b->cutting == CUT_SETTLING ? &c->settling : &c->told, b, cut_links);
+	b->cutting = CUT_NONE;
+}
+
+static void enter(struct pt_block *b, enum cutting which)
+{
+	struct cuts *c = &b->engine->cuts;
+	leave_lists(b);
+	TAILQ_INSERT_TAIL(which == CUT_SETTLING ? &c->settling : &c->told, b, cut_links);
+	b->cutting = which;
+}
+
+void cut_forget(struct pt_block *b)
+{
+	leave_lists(b);
+}
+
+static bool takes_part(const struct pt_block *b)
+{
+	return (b->started || !b->type->open) && !b->away;
+}
+
+/* ---- a cut ---- */
+
+static void tell(struct pt_block *b)
+{
+	leave_lists(b);
+	if (!takes_part(b))
+		return;
+	carry_tell(b);
+	if (b->type->committed)
+		enter(b, CUT_TOLD);
+}
+
+static void answer_all(struct request_list *list)
+{
+	for (struct pt_request *r; (r = TAILQ_FIRST(list));) {
+		TAILQ_REMOVE(list, r, entry);
+		request_answer(r, 0, r->result, NULL);
+	}
+}
+
+static void tell_committed(struct pt_engine *e)
+{
+	if (e->hooks.commit)
+		e->hooks.commit(e->hooks.arg, e->cuts.number);
+}
+
+static void commit(struct pt_engine *e)
+{
+	struct cuts *c = &e->cuts;
+	c->pending = false;
+	c->committed = c->number;
+	c->committed_ns = engine_now(e);
+	tell_committed(e);
+	for (struct pt_block *b; (b = TAILQ_FIRST(&c->told));) {
+		leave_lists(b);
+		if (b->started)
+			b->type->committed(b);
+	}
+	answer_all(&c->answers);
+}
+
+static void look(struct pt_engine *e)
+{
+	struct cuts *c = &e->cuts;
+	for (struct pt_block *b = TAILQ_FIRST(&c->settling), *next; b; b = next) {
+		next = TAILQ_NEXT(b, cut_links);
+		if (!takes_part(b) || b->type->settle(b, false))
+			tell(b);
+	}
+	if (TAILQ_EMPTY(&c->settling))
+		commit(e);
+}
+
+static void begin(struct pt_engine *e)
+{
+	struct cuts *c = &e->cuts;
+	c->number++;
+	c->pending = true;
+	c->armed = false;
+	timers_stop(&e->timers, &c->timer);
+	c->begun_ns = engine_now(e);
+	c->passed = 0;
+	TAILQ_CONCAT(&c->answers, &c->asked, entry);
+	for (struct pt_block *b; (b = TAILQ_FIRST(&e->carry_stale));) {
+		carry_no_longer_stale(b);
+		if (takes_part(b) && b->started && b->type->settle && !b->type->settle(b, true))
+			enter(b, CUT_SETTLING);
+		else
+			tell(b);
+	}
+	look(e);
+}
+
+/* What was noted for it is noted again in the next one. */
+static void give_up(struct pt_engine *e)
+{
+	struct cuts *c = &e->cuts;
+	struct blocks *lists[] = {&c->settling, &c->told};
+	for (unsigned i = 0; i < 2; i++)
+		for (struct pt_block *b; (b = TAILQ_FIRST(lists[i]));) {
+			leave_lists(b);
+			note_changed(b, 0);
+		}
+	TAILQ_CONCAT(&c->answers, &c->asked, entry);
+	TAILQ_CONCAT(&c->asked, &c->answers, entry);
+	c->pending = false;
+}
+
+void pt_engine_resume(struct pt_engine *e, uint64_t cut, int64_t time_ns)
+{
+	e->cuts.number = e->cuts.committed = cut;
+	e->cuts.resumed_ns = time_ns;
+}
+
+/* ---- on and off ---- */
+
+/* All that is told from now on is told otherwise. */
+static void turn(struct pt_engine *e, bool on)
+{
+	struct cuts *c = &e->cuts;
+	if (c->on)
+		give_up(e);
+	answer_all(&c->asked);
+	c->on = on;
+	c->armed = false;
+	timers_stop(&e->timers, &c->timer);
+	for (unsigned i = 0; i < e->graph->count; i++)
+		if (carry_is_of(e->graph->blocks[i]->alive->type))
+			note_changed(e->graph->blocks[i]->alive, 0);
+}
+
+void cut_end(struct pt_engine *e)
+{
+	if (e->cuts.on)
+		turn(e, false);
+}
+
+void cut_last(struct pt_engine *e)
+{
+	struct cuts *c = &e->cuts;
+	if (!c->on)
+		return;
+	give_up(e);
+	answer_all(&c->asked);
+	c->number++;
+	c->final = true;
+}
+
+void cut_commit_last(struct pt_engine *e)
+{
+	if (e->cuts.final)
+		tell_committed(e);
+	e->cuts.final = e->cuts.on = false;
+}
+
+static void turn_if_other(struct pt_engine *e)
+{
+	if (e->cuts.on != (e->cuts.exact > 0))
+		turn(e, !e->cuts.on);
+}
+
+void cut_now(struct pt_engine *e)
+{
+	turn_if_other(e);
+	if (e->cuts.on) {
+		give_up(e);
+		begin(e);
+	} else {
+		carry_tell_stale(e);
+	}
+}
+
+void cut_settle(struct pt_engine *e)
+{
+	struct cuts *c = &e->cuts;
+	if (e->ending || c->final)
+		return;
+	turn_if_other(e);
+	if (!c->on)
+		carry_tell_stale(e);
+	if (c->pending)
+		look(e);
+	if (c->on && !c->pending && c->armed && !c->timer.place)
+		begin(e);
+}
+
+void cut_answer(struct pt_request *r, json_t *result)
+{
+	struct pt_engine *e = r->engine;
+	if (!e->cuts.on || e->ending) {
+		request_answer(r, 0, result, NULL);
+		return;
+	}
+	timers_stop(&e->timers, &r->deadline);
+	r->result = result;
+	TAILQ_INSERT_TAIL(&e->cuts.asked, r, entry);
+	be_due_now(e);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checkpoints of a graph. */
+#include "engine/cut.h"
+
+#include "engine/carry.h"
+#include "engine/ring.h"
+#include "rig.h"
+#include "type/type.h"
+#include "unit.h"
+#include <string.h>
+#include <unistd.h>
+
+/* ---- a sink that is not where it is until it is told to be ---- */
+
+struct slow {
+	int64_t seen, noted;
+	bool is_settled;
+	unsigned committed;
+};
+
+static void see(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	struct slow *s = pt_state(b);
+	s->seen++;
+	pt_came_on(b);
+	pt_done(b, m);
+}
+
+static bool settle(struct pt_block *b, bool begin)
+{
+	struct slow *s = pt_state(b);
+	if (begin)
+		s->noted = s->seen;
+	return s->is_settled;
+}
+
+static void carry(struct pt_block *b, struct pt_carry *carry)
+{
+	const struct slow *s = pt_state(b);
+	if (pt_carry_exact(carry))
+		pt_carry_bytes(carry, "seen", &s->noted, sizeof s->noted);
+}
+
+static void count_committed(struct pt_block *b)
+{
+	((struct slow *)pt_state(b))->committed++;
+}
+
+static const struct pt_type slow = {
+	.api = PT_API,
+	.name = "Slow",
+	.role = PT_SINK,
+	.ports = PT_LOW_ENTRY,
+	.size = sizeof(struct slow),
+	.push = see,
+	.settle = settle,
+	.carry = carry,
+	.committed = count_committed,
+};
+
+/* ---- who would store it ---- */
+
+static struct stored {
+	uint64_t cut, committed;
+	int64_t seen;
+
+} stored;
+
+static void hear(void *arg, const char *block, const char *type, struct pt_carry *carry)
+{
+	size_t count;
+	const struct carry_item *items = carry ? carry_items(carry, &count) : NULL;
+	for (size_t i = 0; items && i < count; i++)
+		if (!strcmp(items[i].key, "seen"))
+			memcpy(&stored.seen, items[i].bytes, sizeof stored.seen);
+	if (carry && !strcmp(type, "Slow"))
+		stored.cut = carry_cut(carry);
+	carry_free(carry);
+}
+
+static void hear_commit(void *arg, uint64_t cut)
+{
+	stored.committed = cut;
+}
+
+static struct rig *bench(void)
+{
+	if (!type_find("Slow"))
+		ck_assert_int_eq(type_add(&slow, NULL), 0);
+	struct rig *r = rig_graph("f = CLIFeeder(); it = Slow(); q = QueueSink(); f > it; f > q");
+	stored = (struct stored){0};
+	ck_assert(ask(r, "stop", "{}"));
+	rig_engine(r)->hooks.carry = hear;
+	rig_engine(r)->hooks.commit = hear_commit;
+	((struct slow *)pt_state(rig_block(r, "it")))->is_settled = true;
+	ck_assert(ask(r, "start", "{}"));
+	turn(r);
+	pass_time(r, 0.2);
+	ck_assert(stored.committed);
+	return r;
+}
+
+static struct slow *slow_of(struct rig *r)
+{
+	return pt_state(rig_block(r, "it"));
+}
+
+static void answered(struct pt_request *r)
+{
+	*(bool *)r->tap.arg = true;
+}
+
+static void send_one(struct rig *r, struct pt_request *request, bool *done)
+{
+	rig_request(request, "send", "{\"block\": \"f\", \"message\": {\"message\": \"m\"}}");
+	request->done = answered;
+	request->tap.arg = done;
+	pt_engine_ask(rig_engine(r), request);
+	turn(r);
+	turn(r);
+}
+
+START_TEST(what_is_sent_is_answered_when_it_is_behind_a_checkpoint)
+{
+	struct rig *r = bench();
+	struct pt_request request;
+	bool done = false;
+	uint64_t before = stored.committed;
+	unsigned told = slow_of(r)->committed;
+	slow_of(r)->is_settled = false;
+	send_one(r, &request, &done);
+	ck_assert(!done && slow_of(r)->seen == 1 && stored.committed == before);
+	ck_assert_int_eq(stored.seen, 0);
+	slow_of(r)->seen = 7; /* it goes on, and what was noted stays */
+	slow_of(r)->is_settled = true;
+	turn(r);
+	pt_wake(rig_block(r, "it"));
+	turn(r);
+	ck_assert(done && stored.committed > before && stored.cut == stored.committed);
+	ck_assert_int_eq(stored.seen, 1);
+	ck_assert_uint_eq(slow_of(r)->committed, told + 1);
+	rig_request_clear(&request);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_change_in_between_takes_another)
+{
+	struct rig *r = bench();
+	struct pt_request request;
+	bool done = false;
+	slow_of(r)->is_settled = false;
+	send_one(r, &request, &done);
+	uint64_t number = rig_engine(r)->cuts.number;
+	ck_assert(ask_change(r, "other = QueueSink(); f > other"));
+	ck_assert(!done);
+	ck_assert_uint_eq(rig_engine(r)->cuts.number, number + 1);
+	slow_of(r)->is_settled = true;
+	pt_wake(rig_block(r, "it"));
+	turn(r);
+	ck_assert(done && stored.committed == number + 1);
+	rig_request_clear(&request);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(nothing_flows_and_nothing_is_done)
+{
+	struct rig *r = bench();
+	uint64_t number = rig_engine(r)->cuts.number;
+	pass_time(r, 10);
+	ck_assert_uint_eq(rig_engine(r)->cuts.number, number);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(without_a_source_that_goes_back_there_is_none)
+{
+	struct rig *r = bench();
+	struct pt_request request;
+	bool done = false;
+	slow_of(r)->is_settled = false;
+	send_one(r, &request, &done);
+	ck_assert(ask(r, "stop", "{}"));
+	ck_assert(done && !rig_engine(r)->cuts.on && !rig_engine(r)->cuts.exact);
+	rig_request_clear(&request);
+	rig_end(r);
+}
+END_TEST
+
+UNIT_TESTS("engine/cut", what_is_sent_is_answered_when_it_is_behind_a_checkpoint,
+           a_change_in_between_takes_another, nothing_flows_and_nothing_is_done,
+           without_a_source_that_goes_back_there_is_none)
