@@ -19,6 +19,7 @@ import ctypes
 import ctypes.util
 import functools
 import ipaddress
+import math
 import os
 import pathlib
 import socket
@@ -26,6 +27,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from fractions import Fraction
 
 KEY = "0123456789abcdef" * 4
 SOURCE, SOURCE6 = "198.51.100.1", "2001:db8:ffff::1"
@@ -99,31 +101,40 @@ def write(path, packets):
 
 
 def read(path):
-    """What the programs wrote: a pcapng in little endian, of one section, in nanoseconds or other
-    powers of ten."""
+    """What the programs wrote: a pcapng in little endian."""
     data, at, links, packets = pathlib.Path(path).read_bytes(), 0, [], []
     while at < len(data):
         kind, length = struct.unpack_from("<II", data, at)
         body = data[at + 8:at + length - 4]
         if kind == 1:
-            links.append((struct.unpack_from("<H", body)[0], resolution(body[8:])))
+            links.append((struct.unpack_from("<H", body)[0], *clock(body[8:])))
+        elif kind == 0x0a0d0d0a:
+            links = []
         elif kind == 6:
             interface, high, low, captured, wire = struct.unpack_from("<IIIII", body)
-            link_type, unit = links[interface]
-            packets.append(Packet((high << 32 | low) * unit, body[20:20 + captured], wire, link_type))
+            link_type, unit, offset = links[interface]
+            packets.append(Packet(math.floor((high << 32 | low) * unit) + offset, body[20:20 + captured], wire,
+                                  link_type))
+        elif kind == 3:
+            wire, = struct.unpack_from("<I", body)
+            packets.append(Packet(0, body[4:4 + wire], wire, links[0][0]))
         at += length
     return packets
 
 
-def resolution(options):
-    """Nanoseconds of an interface's unit of time."""
-    at = 0
+def clock(options):
+    """Nanoseconds of an interface's unit of time, and those from which it counts."""
+    at, unit, offset = 0, 1000, 0
     while at + 4 <= len(options):
         code, length = struct.unpack_from("<HH", options, at)
+        value = options[at + 4:at + 4 + length]
         if code == 9:
-            return 10 ** (9 - options[at + 4])
+            base, exponent = (2, value[0] & 127) if value[0] & 128 else (10, value[0])
+            unit = Fraction(10 ** 9, base ** exponent)
+        elif code == 14:
+            offset = struct.unpack("<q", value)[0] * 10 ** 9
         at += 4 + (length + 3) // 4 * 4
-    return 1000
+    return unit, offset
 
 
 # ---- judges -------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ NOUNS = [
     "script/lua_copy script/lua_message script/sandbox",
     # native operations, of which one is long
     "script/anonymize script/native",
+    # messages: their memory, and where they came from
+    "msg/origin msg/pool",
     # parameters, and what their kinds do
     "type/kind type/param",
     # an engine that runs: what it delivers, is asked, changes and tells

@@ -77,6 +77,21 @@ static void tell_misdated(struct pt_block *b, struct rdpcap_source *s)
 		          series_name(s->in.series));
 }
 
+/* The same. */
+static void tell_oddities(struct pt_block *b, struct rdpcap_source *s)
+{
+	for (uint64_t n = series_left_out(s->in.series); n; n--)
+		pt_report(b, -ENOTSUP,
+		          "a block of '%s' that is no packet, and of a kind that is unknown or too "
+		          "long, is left out",
+		          series_name(s->in.series));
+	for (uint64_t n = series_damaged(s->in.series); n; n--)
+		pt_report(b, -EBADMSG,
+		          "options or names of '%s' reach past the end of their block, and are left "
+		          "out from there on",
+		          series_name(s->in.series));
+}
+
 static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt_msg **messages,
                           unsigned max)
 {
@@ -86,6 +101,7 @@ static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt
 		s->anchored = false;
 	if (n)
 		tell_misdated(b, s);
+	tell_oddities(b, s);
 	return n;
 }
 

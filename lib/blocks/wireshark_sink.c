@@ -76,7 +76,7 @@ static int greet(struct pt_block *b, struct pt_error *err)
 	struct wireshark *w = pt_state(b);
 	feed_init(&w->feed, pt_name(b), plain_type(w));
 	buf_clear(&w->bytes);
-	feed_header(&w->bytes);
+	feed_header(&w->feed, &w->bytes);
 	return viewer_greet(&w->viewer, w->bytes.data, w->bytes.length, err);
 }
 

@@ -315,10 +315,9 @@ static void start(struct pt_block *b)
 	tell_begun(b, s);
 	if (capture_writer_aside(s->writer))
 		pt_note(b, "%s", capture_writer_aside(s->writer));
-	if (s->taken_over) {
+	if (s->taken_over)
 		hold_back_if_full(b, s);
-		pt_timer_at(b, &s->timer, pt_now(b) + QUIET_NS, on_quiet);
-	}
+	pt_timer_at(b, &s->timer, pt_now(b) + QUIET_NS, on_quiet);
 	s->taken_over = false;
 }
 
@@ -533,7 +532,9 @@ static const struct pt_type wrpcap_sink = {
 		"dropped and counted, but in pcapng. A message that is not a packet is written "
 		"only if linktype is set, as a packet of now. A time that pcap cannot say (before "
 		"1970, after 2106) becomes the nearest, and a packet longer than readers take "
-		"(256 KiB; of USB and D-Bus 128 MiB) is cut: both are told and counted. When a "
+		"(256 KiB; of USB and D-Bus 128 MiB) is cut: both are told and counted. What a "
+		"pcapng said beside its packets (interfaces, comments, names, secrets, statistics) "
+		"goes to a pcapng with them, before the packets that followed it. When a "
 		"write fails the block fails and what comes is dropped. Where the daemon itself "
 		"brings the engine back, after a crash or a boot, the file is gone on with behind "
 		"its last whole packet; another kind of file stays, and out.00001.pcap is "

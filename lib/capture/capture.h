@@ -15,6 +15,8 @@
  * description, enhanced, simple and obsolete packet blocks, several sections and interfaces,
  * if_tsresol and if_tsoffset), several files one behind the other, plain or compressed with gzip,
  * zstd or lz4 (told by the first bytes, not by the name).
+ * What a pcapng says beside its packets goes with them (msg/origin.h), and into a pcapng that they
+ * are written to (mapping.h).
  * Nothing in a file is believed: a record that claims more captured bytes than a packet of its link
  * type may have, and than the file's own snapshot length (or more than the file has, or an engine
  * may hold) ends the reading with a fault that names the byte offset; what came before is
@@ -46,7 +48,8 @@ int capture_reader_open_as(int fd, const char *name, const struct capture_readin
    in place of the end, or of a fault for what is not whole yet, until it grows no more. */
 void capture_reader_grow(struct capture_reader *, bool growing);
 bool capture_reader_at_end(const struct capture_reader *);
-/* Lines since this was asked last that were longer than they may be. */
+/* Lines since this was asked last that were longer than they may be; blocks of a pcapng that are no
+   packets, and of kinds that are unknown or too long. */
 uint64_t capture_reader_left_out(struct capture_reader *);
 bool capture_reader_is_regular(const struct capture_reader *);
 
@@ -68,6 +71,9 @@ void capture_reader_release(struct capture_reader *);
 /* Of the packets that capture_reader_next gave since this was asked last: so many are dated before
    1677 or after 2262, and have the nearest time instead. */
 uint64_t capture_reader_misdated(struct capture_reader *);
+/* The same of a pcapng's options and names that reach past the end of what they are in, and are left
+   out with all behind them. */
+uint64_t capture_reader_damaged(struct capture_reader *);
 
 int capture_reader_rewind(struct capture_reader *, struct pt_error *); /* for loops */
 /* What the file is; known after the first capture_reader_next. */
@@ -203,15 +209,5 @@ int capture_writer_close(struct capture_writer *, struct pt_error *); /* NULL do
 /* Closes one that nothing was put into, and leaves no trace: no header is written, and a file that
    was not there before is removed. */
 void capture_writer_cancel(struct capture_writer *);
-
-/* pcapng blocks as bytes, for live streams (a tap, a viewer). An interface is of packets from before
-   1970 or of others, since times of a file have no sign. */
-struct buf;
-void capture_pcapng_header(struct buf *, const char *application);
-void capture_pcapng_interface(struct buf *, uint16_t link_type, const char *name, bool before);
-void capture_pcapng_packet(struct buf *, uint32_t interface, const struct pt_msg *, int64_t time_ns,
-                           uint32_t captured);
-void capture_pcapng_statistics(struct buf *, uint32_t interface, bool before, int64_t time_ns,
-                               uint64_t received, uint64_t dropped);
 
 #endif

@@ -4,28 +4,28 @@
 #define CAPTURE_FEED_H
 
 #include "base/buf.h"
+#include "capture/mapping.h"
 #include <pipetool/msg.h>
 
 #define FEED_PLAIN 147 /* LINKTYPE_USER0: of messages that are not packets */
 
-/* One section; an interface for each link type (two if it has packets from before 1970), described
-   when its first packet comes, all of the same name. Only writes to buffers. */
+/* One section; interfaces as mapping.h has them, described when their first packet comes; those that
+   are unknown have the stream's name. Only writes to buffers. */
 struct feed {
 	char *name;
 	uint16_t plain;
-	struct feed_interface {
-		uint16_t link_type;
-		bool before; /* of packets from before 1970 */
+	struct mapping map;
+	struct feed_count {
 		uint64_t packets, lost, lost_told;
-	} * interfaces;
-	uint32_t count, described;
+	} * counts; /* of the interfaces, by their numbers */
+	uint32_t count;
 };
 
 /* `plain` is the link type of what is not a packet. */
 void feed_init(struct feed *, const char *name, uint16_t plain);
 void feed_fini(struct feed *); /* one that is all zero is fine */
 
-void feed_header(struct buf *); /* what the stream begins with */
+void feed_header(struct feed *, struct buf *); /* what the stream begins with */
 /* The message, as a packet of its time, or else of now. */
 void feed_packet(struct feed *, struct buf *, const struct pt_msg *);
 /* One that is left out of the stream. */

@@ -40,7 +40,7 @@ enum capture_format capture_format_by_name(const char *path)
 
 bool capture_format_is_mixed(enum capture_format format)
 {
-	return formats[format]->interface;
+	return formats[format]->mixed;
 }
 
 int window_damaged(const struct window *w, uint64_t offset, struct pt_error *err, const char *fmt,

@@ -7,6 +7,7 @@
 
 #include "base/moment.h"
 #include "capture/capture.h"
+#include "capture/pcapng_block.h"
 
 #include <pipetool/error.h>
 #include <pipetool/msg.h>
@@ -30,6 +31,9 @@ struct record {
 	int64_t time_ns;
 	uint32_t length, wire_length;
 	uint16_t link_type;
+	struct pt_origin *origin; /* the parser's; or NULL */
+	bool told;                /* there is more to tell of it: see `told` */
+	uint32_t told_size;       /* of that, behind its bytes */
 };
 
 /* A file that is being read, and what is known of it: `own` is the format's, and begins as zeros. */
@@ -42,16 +46,19 @@ struct parser {
 	uint64_t block_at; /* … and where it began */
 	uint64_t misdated; /* packets so far whose time no message can have: it has the nearest */
 	size_t limit;      /* of bytes in a record that is no packet … */
-	uint64_t left_out; /* … and how many had more */
+	uint64_t left_out; /* … and how many had more, or are of a kind that is unknown */
+	uint64_t damaged;  /* options, or names, so far, that reach past what they are in */
 };
 
-/* Packets that are written together: of one link type and, where times have no sign, on one side of
-   1970; `size` bytes in all, of each the first `packet_max` at the most. */
+/* Packets that are written together: of one link type; `size` bytes in all, of each the first
+   `packet_max` at the most. */
+#define RUN_MESSAGES 64
 struct run {
 	struct pt_msg *const *messages;
 	unsigned count;
 	size_t size;
-	uint32_t packet_max, interface;
+	uint32_t packet_max;
+	struct pcapng_place places[RUN_MESSAGES]; /* where the format is mixed */
 };
 
 struct format {
@@ -69,17 +76,17 @@ struct format {
 	             struct pt_error *);
 	/* At the end of the file: what is left there is a record. NULL: it would be a fault. */
 	bool (*rest)(struct parser *, struct window *, struct record *);
+	/* Where the packet came from, and what there is to tell of it; the parser's. */
+	struct pt_origin *(*told)(struct parser *, struct pt_pool *, const struct record *);
 	size_t own_size;
-	void (*reset)(void *own); /* frees what it holds; may be NULL */
+	void (*reset)(void *own); /* gives up what it holds, and can do so twice; may be NULL */
 
-	/* ---- writing: each returns how many bytes it takes, and writes nothing to NULL ---- */
+	/* ---- writing ---- */
 
-	size_t (*header)(const struct format *, uint8_t *at, uint16_t link_type,
-	                 const char *application);
-	/* What stands before the first packet of a link type, and of a side of 1970; NULL: a file
-	   is of one link type. */
-	size_t (*interface)(uint8_t *at, uint16_t link_type, const char *name, bool before);
-	uint32_t packet_head, packet_align; /* about a packet, and what its bytes are padded to */
+	bool mixed; /* packets of several interfaces, as mapping.h has it; else there is a header */
+	/* How many bytes it takes; writes nothing to NULL. */
+	size_t (*header)(const struct format *, uint8_t *at, uint16_t link_type);
+	uint32_t packet_head; /* before a packet */
 	void (*packets)(const struct format *, uint8_t *at, const struct run *,
 	                struct capture_misfits *);
 
@@ -113,11 +120,6 @@ static inline uint32_t packet_max(uint16_t link_type, uint32_t snaplen)
 {
 	uint32_t most = link_type_packet_max(link_type);
 	return snaplen > most && snaplen <= INT32_MAX ? snaplen : most;
-}
-
-static inline size_t format_packet_size(const struct format *f, uint32_t captured)
-{
-	return f->packet_head + (((size_t)captured + f->packet_align - 1) & ~(f->packet_align - 1));
 }
 
 static inline uint32_t run_captured(const struct run *run, const struct pt_msg *m)

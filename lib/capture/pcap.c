@@ -240,8 +240,7 @@ static int parse(struct parser *parser, struct window *w, struct record *records
 
 /* ---- writing ---- */
 
-static size_t header(const struct format *f, uint8_t *at, uint16_t link_type,
-                     const char *application)
+static size_t header(const struct format *f, uint8_t *at, uint16_t link_type)
 {
 	const struct {
 		uint32_t magic;
@@ -250,7 +249,6 @@ static size_t header(const struct format *f, uint8_t *at, uint16_t link_type,
 	} header = {f == &format_pcap ? MAGIC : MAGIC_NANO, 2,        4, 0, 0,
 	            link_type_packet_max(link_type),        link_type};
 	_Static_assert(sizeof header == FILE_HEADER, "no padding");
-	(void)application;
 	if (at)
 		memcpy(at, &header, sizeof header);
 	return sizeof header;
@@ -292,9 +290,9 @@ static size_t part(const uint8_t *at, bool *is_packet)
 	return length <= FORMAT_PART_MAX ? RECORD_HEADER + (size_t)length : 0;
 }
 
-#define ROW                                                                                       \
-	.parse = parse, .own_size = sizeof(struct pcap), .header = header,                        \
-	.packet_head = RECORD_HEADER, .packet_align = 1, .packets = packets, .head = FILE_HEADER, \
+#define ROW                                                                    \
+	.parse = parse, .own_size = sizeof(struct pcap), .header = header,     \
+	.packet_head = RECORD_HEADER, .packets = packets, .head = FILE_HEADER, \
 	.snaplen_at = SNAPLEN_AT, .part = part
 
 const struct format format_pcap = {.begins = begins, ROW};

@@ -1,180 +1,131 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Blocks of pcapng files, read and written. */
-#include "capture/format.h"
+/* Reads pcapng files; the row of the format. */
+#include "capture/pcapng_block.h"
 
 #include "base/buf.h"
-#include <byteswap.h>
+#include "capture/format.h"
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum block_type {
-	SECTION = 0x0a0d0d0a,
-	INTERFACE = 1,
-	PACKET_OBSOLETE = 2,
-	PACKET_SIMPLE = 3,
-	STATISTICS = 5,
-	PACKET_ENHANCED = 6,
-};
+#define SECTION_MIN    28
+#define SECTION_HEAD   24 /* without options and trailer */
+#define INTERFACES_MAX 65536
+#define KEPT_MAX       ((uint32_t)4 * 1024 * 1024) /* of what is no packet; longer is skipped */
 
-#define BYTE_ORDER_MAGIC 0x1a2b3c4du
-#define BLOCK_MIN        12
-#define SECTION_MIN      28
-#define SECTION_HEAD     24 /* without options and trailer */
-#define FINEST           28 /* 10^-28 s: 10^19 parts of a nanosecond still fit 64 bits */
-#define INTERFACES_MAX   65536
-#define TEXT_MAX         1024 /* of names and applications; what is longer is cut */
-#define OPTION_HEAD      4
-#define SECTION_FIXED    28
-#define INTERFACE_FIXED  20
-#define PACKET_FIXED     32
-#define TSRESOL_NS       9
-#define BEFORE_S         INT64_C(-9223372037) /* no message is before that */
-#define STATISTICS_SIZE  52
-
-/* Of interfaces, of sections, and of statistics. */
-enum option {
-	OPTION_END = 0,
-	OPTION_NAME = 2,
-	OPTION_TSRESOL = 9,
-	OPTION_TSOFFSET = 14,
-	OPTION_USERAPPL = 4,
-	OPTION_IFRECV = 4,
-	OPTION_IFDROP = 5,
-};
-
-/* A timestamp's unit is unit_ns, or 1/parts_ns, or 2^-shift seconds. */
 struct pcapng_interface {
-	uint64_t unit_ns, parts_ns;
-	int64_t offset_s;
-	uint32_t snaplen;
-	uint16_t link_type;
-	uint8_t shift;
+	struct pcapng_facts facts;
+	uint32_t packet_max;
+	struct pt_origin *origin, *untimed; /* of its packets, and of those without a time */
+	struct pt_origin *told;             /* the last one that had more to tell */
 };
 
 struct pcapng {
 	bool swapped;
 	struct pcapng_interface *interfaces; /* of this section */
 	size_t count, room;
+	struct section *section;
+	uint64_t file;
+	uint32_t ordinal;
 };
 
 static bool begins(uint32_t magic)
 {
-	return magic == SECTION;
+	return magic == PCAPNG_SECTION;
+}
+
+static void end_section(struct pcapng *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		pt_origin_unref(p->interfaces[i].origin);
+		pt_origin_unref(p->interfaces[i].untimed);
+		pt_origin_unref(p->interfaces[i].told);
+	}
+	section_unref(p->section);
+	p->section = NULL;
+	p->count = 0;
 }
 
 static void reset(void *own)
 {
 	struct pcapng *p = own;
+	end_section(p);
 	free(p->interfaces);
+	p->interfaces = NULL;
+	p->room = 0;
 }
 
 static inline uint32_t load32(const struct pcapng *p, const uint8_t *at)
 {
-	uint32_t v;
-	memcpy(&v, at, sizeof v);
-	return p->swapped ? bswap_32(v) : v;
+	return pcapng_load32(p->swapped, at);
 }
 
 static inline uint16_t load16(const struct pcapng *p, const uint8_t *at)
 {
-	uint16_t v;
-	memcpy(&v, at, sizeof v);
-	return p->swapped ? bswap_16(v) : v;
+	return pcapng_load16(p->swapped, at);
 }
 
-static uint64_t load64(const struct pcapng *p, const uint8_t *at)
-{
-	uint64_t v;
-	memcpy(&v, at, sizeof v);
-	return p->swapped ? bswap_64(v) : v;
-}
-
-/* No 64 bits of units, whatever they are, nor seconds, overflow this. */
-static int64_t far_time_ns(struct parser *parser, const struct pcapng_interface *i, uint64_t units)
-{
-	__int128 ns = (__int128)i->offset_s * MOMENT_S;
-	if (i->unit_ns)
-		ns += (__int128)units * (__int128)i->unit_ns;
-	else if (i->parts_ns)
-		ns += units / i->parts_ns;
-	else
-		ns += (__int128)((unsigned __int128)units * MOMENT_S >> i->shift);
-	if (ns >= INT64_MIN && ns <= INT64_MAX)
-		return (int64_t)ns;
-	parser->misdated++;
-	return ns < 0 ? INT64_MIN : INT64_MAX;
-}
-
-static inline int64_t time_ns(struct parser *parser, uint32_t interface, uint32_t high,
+static inline int64_t time_ns(struct parser *parser, const struct pcapng_clock *c, uint32_t high,
                               uint32_t low)
 {
-	const struct pcapng *p = parser->own;
-	const struct pcapng_interface *i = &p->interfaces[interface];
 	uint64_t units = (uint64_t)high << 32 | low;
 	int64_t ns;
-	if (i->unit_ns && !i->offset_s && !__builtin_mul_overflow(units, i->unit_ns, &ns))
+	if (c->unit_ns && !c->offset_s && !__builtin_mul_overflow(units, c->unit_ns, &ns))
 		return ns;
-	return far_time_ns(parser, i, units);
+	if (!pcapng_far_ns(c, units, &ns))
+		parser->misdated++;
+	return ns;
 }
 
-static void set_resolution(struct pcapng_interface *i, uint8_t tsresol)
+/* ---- what is no packet ---- */
+
+static bool is_kept(uint32_t type)
 {
-	unsigned exponent = tsresol & 0x7f;
-	i->unit_ns = i->parts_ns = i->shift = 0;
-	if (tsresol & 0x80) {
-		i->shift = (uint8_t)exponent;
-	} else if (exponent <= 9) {
-		i->unit_ns = 1;
-		for (unsigned e = exponent; e < 9; e++)
-			i->unit_ns *= 10;
-	} else if (exponent <= FINEST) {
-		i->parts_ns = 1;
-		for (unsigned e = 9; e < exponent; e++)
-			i->parts_ns *= 10;
-	} else {
-		i->shift = 127; /* 64 bits of such units are less than a nanosecond */
-	}
+	return type == PCAPNG_SECTION || type == PCAPNG_INTERFACE || type == PCAPNG_NAMES ||
+	       type == PCAPNG_STATISTICS || type == PCAPNG_SECRETS || type == PCAPNG_CUSTOM;
 }
 
-static int read_options(const struct pcapng *p, const struct window *w, const uint8_t *at,
-                        const uint8_t *end, struct pcapng_interface *i, struct pt_error *err)
+static bool is_packet(uint32_t type)
 {
-	while (end - at >= 4) {
-		uint16_t code = load16(p, at), length = load16(p, at + 2);
-		size_t padded = ((size_t)length + 3) & ~(size_t)3;
-		at += 4;
-		if (code == OPTION_END)
-			break;
-		if (padded > (size_t)(end - at))
-			return window_damaged(
-				w, w->offset, err,
-				"an option of %u bytes reaches past its interface block", length);
-		if (code == OPTION_TSRESOL && length == 1)
-			set_resolution(i, *at);
-		else if (code == OPTION_TSOFFSET && length == 8)
-			i->offset_s = (int64_t)load64(p, at);
-		at += padded;
-	}
-	return 0;
+	return type == PCAPNG_PACKET || type == PCAPNG_SIMPLE || type == PCAPNG_OBSOLETE;
 }
 
-static int add_interface(struct pcapng *p, const struct window *w, uint32_t length,
+/* In this machine's byte order, for whoever writes packets of the section. The body is the
+   section's; NULL: it was left out. */
+static const uint8_t *keep(struct parser *parser, const struct window *w, uint32_t type,
+                           uint32_t *length)
+{
+	struct pcapng *p = parser->own;
+	bool damaged = false;
+	uint8_t *body = pcapng_native_body(type, p->swapped, w->at + 8, *length - PCAPNG_BLOCK,
+	                                   length, &damaged);
+	parser->damaged += damaged;
+	bool kept = body && section_add(p->section, type, body, *length);
+	parser->left_out += !kept && !damaged;
+	return kept ? body : NULL;
+}
+
+static int add_interface(struct parser *parser, const struct window *w, uint32_t length,
                          struct pt_error *err)
 {
-	if (length < BLOCK_MIN + 8)
+	struct pcapng *p = parser->own;
+	struct pcapng_interface i = {.facts = {.clock = {.unit_ns = 1000}}};
+	if (length < PCAPNG_BLOCK + 8)
 		return window_damaged(w, w->offset, err, "an interface block of %u bytes", length);
 	if (p->count == INTERFACES_MAX)
 		return window_damaged(w, w->offset, err, "more than %u interfaces in a section",
 		                      INTERFACES_MAX);
-	struct pcapng_interface i = {.link_type = load16(p, w->at + 8),
-	                             .snaplen = load32(p, w->at + 12),
-	                             .unit_ns = 1000};
-	if (i.link_type == PT_NO_LINK_TYPE)
-		return window_damaged(w, w->offset, err, "there is no link type %u", i.link_type);
-	int rc = read_options(p, w, w->at + 16, w->at + length - 4, &i, err);
-	if (rc)
-		return rc;
+	i.facts.link_type = load16(p, w->at + 8);
+	i.facts.snaplen = load32(p, w->at + 12);
+	if (i.facts.link_type == PT_NO_LINK_TYPE)
+		return window_damaged(w, w->offset, err, "there is no link type %u",
+		                      i.facts.link_type);
+	const uint8_t *body = keep(parser, w, PCAPNG_INTERFACE, &length);
+	char *name = body ? pcapng_name_of(body, length) : NULL;
+	if (body)
+		pcapng_facts_of(body, length, &i.facts);
+	i.packet_max = packet_max(i.facts.link_type, i.facts.snaplen);
+	i.origin = origin_new(p->section, (uint32_t)p->count, name);
+	free(name);
 	if (p->count == p->room) {
 		p->room = p->room ? p->room * 2 : 4;
 		p->interfaces = must_realloc(p->interfaces, p->room, sizeof *p->interfaces);
@@ -183,15 +134,47 @@ static int add_interface(struct pcapng *p, const struct window *w, uint32_t leng
 	return 0;
 }
 
-static int take_packet(const struct pcapng *p, const struct window *w, uint32_t interface,
-                       uint32_t head, uint32_t length, struct record *r, struct pt_error *err)
+static int check_section(struct parser *parser, struct window *w, struct pt_error *err)
+{
+	struct pcapng *p = parser->own;
+	if (window_left(w) < SECTION_HEAD) {
+		w->want = SECTION_HEAD;
+		return -EAGAIN;
+	}
+	uint32_t magic;
+	memcpy(&magic, w->at + 8, sizeof magic);
+	if (magic != PCAPNG_MAGIC && magic != bswap_32(PCAPNG_MAGIC))
+		return window_damaged(w, w->offset, err, "a section of unknown byte order");
+	p->swapped = magic != PCAPNG_MAGIC;
+	uint16_t version = load16(p, w->at + 12);
+	if (version != 1)
+		return window_damaged(w, w->offset, err,
+		                      "version %u of pcapng, of which only 1 is known", version);
+	return 0;
+}
+
+static void begin_section(struct parser *parser)
+{
+	struct pcapng *p = parser->own;
+	end_section(p);
+	if (!p->file)
+		p->file = section_new_file();
+	p->section = section_new(p->file, p->ordinal++);
+	parser->facts = (struct capture_facts){.format = CAPTURE_PCAPNG, .swapped = p->swapped};
+	parser->begun = true;
+}
+
+/* ---- packets ---- */
+
+static int take_packet(struct pcapng *p, const struct window *w, uint32_t interface, uint32_t head,
+                       uint32_t length, struct record *r, struct pt_error *err)
 {
 	if (interface >= p->count)
 		return window_damaged(w, w->offset, err,
 		                      "a packet of interface %u, of which there are %zu so far",
 		                      interface, p->count);
-	uint32_t most =
-		packet_max(p->interfaces[interface].link_type, p->interfaces[interface].snaplen);
+	const struct pcapng_facts *f = &p->interfaces[interface].facts;
+	uint32_t most = p->interfaces[interface].packet_max;
 	if (r->length > most)
 		return window_damaged(w, w->offset, err,
 		                      "a packet that claims %u bytes, more than %u", r->length,
@@ -201,9 +184,13 @@ static int take_packet(const struct pcapng *p, const struct window *w, uint32_t 
 		                      "a packet that claims %u bytes in a block of %u", r->length,
 		                      length);
 	r->bytes = w->at + head;
-	r->link_type = p->interfaces[interface].link_type;
+	r->link_type = f->link_type;
+	r->origin = p->interfaces[interface].origin;
 	if (r->wire_length < r->length)
 		r->wire_length = r->length;
+	size_t told_at = head + pcapng_pad(r->length);
+	r->told_size = told_at + PCAPNG_OPTION + 4 <= length ? length - 4 - (uint32_t)told_at : 0;
+	r->told = r->told_size;
 	return 1;
 }
 
@@ -211,51 +198,86 @@ static int take_packet(const struct pcapng *p, const struct window *w, uint32_t 
 static int timed_packet(struct parser *parser, const struct window *w, uint32_t interface,
                         uint32_t length, struct record *r, struct pt_error *err)
 {
-	const struct pcapng *p = parser->own;
+	struct pcapng *p = parser->own;
 	if (length < 32)
 		return window_damaged(w, w->offset, err, "a packet block of %u bytes", length);
 	*r = (struct record){.length = load32(p, w->at + 20), .wire_length = load32(p, w->at + 24)};
-	int rc = take_packet(p, w, interface, 28, length, r, err);
+	int rc = take_packet(p, w, interface, PCAPNG_PACKET_HEAD, length, r, err);
 	if (rc == 1)
-		r->time_ns =
-			time_ns(parser, interface, load32(p, w->at + 12), load32(p, w->at + 16));
+		r->time_ns = time_ns(parser, &p->interfaces[interface].facts.clock,
+		                     load32(p, w->at + 12), load32(p, w->at + 16));
 	return rc;
 }
 
-static int simple_packet(const struct pcapng *p, const struct window *w, uint32_t length,
+static struct pt_origin *untimed(struct pcapng_interface *i)
+{
+	if (!i->untimed) {
+		i->untimed = origin_copy(i->origin);
+		i->untimed->untimed = true;
+	}
+	return i->untimed;
+}
+
+static int simple_packet(struct pcapng *p, const struct window *w, uint32_t length,
                          struct record *r, struct pt_error *err)
 {
 	if (length < 16)
 		return window_damaged(w, w->offset, err, "a packet block of %u bytes", length);
-	uint32_t wire = load32(p, w->at + 8), snaplen = p->count ? p->interfaces[0].snaplen : 0;
+	uint32_t wire = load32(p, w->at + 8);
+	uint32_t snaplen = p->count ? p->interfaces[0].facts.snaplen : 0;
 	uint32_t captured = wire;
 	if (snaplen && captured > snaplen)
 		captured = snaplen;
 	*r = (struct record){.length = captured, .wire_length = wire};
-	return take_packet(p, w, 0, 12, length, r, err);
+	int rc = take_packet(p, w, 0, PCAPNG_SIMPLE_HEAD, length, r, err);
+	if (rc == 1)
+		r->origin = untimed(&p->interfaces[0]);
+	r->told = false;
+	return rc;
 }
 
-static int begin_section(struct parser *parser, struct window *w, struct pt_error *err)
+/* An obsolete packet's drops are no option; its options mean the same. */
+static void add_drops(const struct pcapng *p, const struct record *r, struct buf *options)
+{
+	const uint8_t *block = r->bytes - PCAPNG_PACKET_HEAD;
+	uint16_t drops = load16(p, block + 10);
+	if (load32(p, block) != PCAPNG_OBSOLETE || drops == UINT16_MAX)
+		return;
+	const struct {
+		uint16_t code, length;
+		uint32_t count, high;
+	} option = {PCAPNG_DROPCOUNT, 8, drops, 0};
+	buf_add(options, &option, sizeof option);
+}
+
+/* Packets that tell the same one behind the other share it. */
+static struct pt_origin *told(struct parser *parser, struct pt_pool *pool, const struct record *r)
 {
 	struct pcapng *p = parser->own;
-	if (window_left(w) < SECTION_HEAD) {
-		w->want = SECTION_HEAD;
-		return -EAGAIN;
+	struct pcapng_interface *i = &p->interfaces[r->origin->number];
+	struct buf options = BUF_INIT;
+	bool damaged = false;
+	pcapng_native_options(PCAPNG_PACKET, p->swapped, r->bytes + pcapng_pad(r->length),
+	                      r->told_size, &options, &damaged);
+	add_drops(p, r, &options);
+	parser->damaged += damaged;
+	struct pt_origin *o = i->told;
+	if (!options.length) {
+		o = r->origin;
+	} else if (!o || o->size != options.length ||
+	           memcmp(o->options, options.data, o->size) != 0) {
+		o = origin_of_packet(i->origin, pool, (uint8_t *)options.data,
+		                     (uint32_t)options.length);
+		parser->left_out += !o;
+		pt_origin_unref(i->told);
+		i->told = o;
+		o = o ? o : r->origin;
 	}
-	uint32_t magic;
-	memcpy(&magic, w->at + 8, sizeof magic);
-	if (magic != BYTE_ORDER_MAGIC && magic != bswap_32(BYTE_ORDER_MAGIC))
-		return window_damaged(w, w->offset, err, "a section of unknown byte order");
-	p->swapped = magic != BYTE_ORDER_MAGIC;
-	uint16_t version = load16(p, w->at + 12);
-	if (version != 1)
-		return window_damaged(w, w->offset, err,
-		                      "version %u of pcapng, of which only 1 is known", version);
-	p->count = 0;
-	parser->facts = (struct capture_facts){.format = CAPTURE_PCAPNG, .swapped = p->swapped};
-	parser->begun = true;
-	return 0;
+	buf_free(&options);
+	return o;
 }
+
+/* ---- blocks ---- */
 
 static void skip(struct parser *p, struct window *w, uint32_t length)
 {
@@ -278,16 +300,10 @@ static int close_block(struct pcapng *p, const struct window *w, const uint8_t *
 	                      length, again);
 }
 
-static bool looked_into(uint32_t type)
-{
-	return type == INTERFACE || type == PACKET_ENHANCED || type == PACKET_SIMPLE ||
-	       type == PACKET_OBSOLETE;
-}
-
 static int check_length(const struct window *w, uint32_t type, uint32_t length,
                         struct pt_error *err)
 {
-	uint32_t min = type == SECTION ? SECTION_MIN : BLOCK_MIN;
+	uint32_t min = type == PCAPNG_SECTION ? SECTION_MIN : PCAPNG_BLOCK;
 	if (length < min || length % 4)
 		return window_damaged(w, w->offset, err, "a block that claims %u bytes", length);
 	return 0;
@@ -300,24 +316,55 @@ static int another_file(struct window *w)
 	return follows > 0 ? -ENODATA : follows ? -EAGAIN : 0;
 }
 
-/* 1: a record; 0: something else was used up; -EAGAIN: more bytes are wanted. */
-static int parse_block(struct parser *parser, struct window *w, struct record *r,
+static void leave_out(struct parser *parser, struct window *w, uint32_t type, uint32_t length)
+{
+	if (type == PCAPNG_SECTION)
+		begin_section(parser);
+	parser->left_out++;
+	skip(parser, w, length);
+}
+
+static int parse_whole(struct parser *parser, const struct window *w, uint32_t type,
+                       uint32_t length, struct record *r, struct pt_error *err)
+{
+	struct pcapng *p = parser->own;
+	int rc;
+	switch (type) {
+	case PCAPNG_INTERFACE: return add_interface(parser, w, length, err);
+	case PCAPNG_SIMPLE: return simple_packet(p, w, length, r, err);
+	case PCAPNG_PACKET: return timed_packet(parser, w, load32(p, w->at + 8), length, r, err);
+	case PCAPNG_OBSOLETE:
+		rc = timed_packet(parser, w, load16(p, w->at + 8), length, r, err);
+		r->told |= rc == 1 && load16(p, w->at + 10) != UINT16_MAX;
+		return rc;
+	case PCAPNG_SECTION: begin_section(parser);
+	}
+	keep(parser, w, type, &length);
+	return 0;
+}
+
+/* 1: a record; 0: something else was used up; -EAGAIN: more bytes are wanted, or `some` records are
+   to be gone first. */
+static int parse_block(struct parser *parser, struct window *w, struct record *r, bool some,
                        struct pt_error *err)
 {
 	struct pcapng *p = parser->own;
 	uint32_t type = load32(p, w->at);
-	int rc = parser->begun && type != SECTION ? another_file(w) : 0;
+	int rc = parser->begun && type != PCAPNG_SECTION ? another_file(w) : 0;
 	if (rc)
 		return rc;
-	rc = type == SECTION ? begin_section(parser, w, err) : 0;
+	if (some && is_kept(type))
+		return -EAGAIN;
+	rc = type == PCAPNG_SECTION ? check_section(parser, w, err) : 0;
 	if (rc)
 		return rc;
-	uint32_t length = load32(p, w->at + 4);
+	uint32_t length = load32(p, w->at + 4), whole = length;
 	rc = check_length(w, type, length, err);
 	if (rc)
 		return rc;
-	if (!looked_into(type)) {
-		skip(parser, w, length);
+	parser->begun = true;
+	if (!is_packet(type) && type != PCAPNG_INTERFACE && (!is_kept(type) || length > KEPT_MAX)) {
+		leave_out(parser, w, type, length);
 		return 0;
 	}
 	if (window_left(w) < length) {
@@ -327,29 +374,20 @@ static int parse_block(struct parser *parser, struct window *w, struct record *r
 	rc = close_block(p, w, w->at + length - 4, length, w->offset, err);
 	if (rc)
 		return rc;
-	switch (type) {
-	case INTERFACE: rc = add_interface(p, w, length, err); break;
-	case PACKET_SIMPLE: rc = simple_packet(p, w, length, r, err); break;
-	case PACKET_ENHANCED:
-		rc = timed_packet(parser, w, load32(p, w->at + 8), length, r, err);
-		break;
-	case PACKET_OBSOLETE:
-		rc = timed_packet(parser, w, load16(p, w->at + 8), length, r, err);
-		break;
-	}
+	rc = parse_whole(parser, w, type, length, r, err);
 	if (rc >= 0)
-		window_use(w, length);
+		window_use(w, whole);
 	return rc;
 }
 
-static int parse_next(struct parser *parser, struct window *w, struct record *r,
+static int parse_next(struct parser *parser, struct window *w, struct record *r, bool some,
                       struct pt_error *err)
 {
-	w->want = parser->closing ? 4 : BLOCK_MIN;
+	w->want = parser->closing ? 4 : PCAPNG_BLOCK;
 	if (w->skip || window_left(w) < w->want)
 		return -EAGAIN;
 	if (!parser->closing)
-		return parse_block(parser, w, r, err);
+		return parse_block(parser, w, r, some, err);
 	int rc = close_block(parser->own, w, w->at, parser->closing, parser->block_at, err);
 	if (rc)
 		return rc;
@@ -363,7 +401,7 @@ static int parse(struct parser *parser, struct window *w, struct record *records
 {
 	unsigned n = 0;
 	while (n < max || (!parser->begun && max == 0)) {
-		int rc = parse_next(parser, w, &records[n], n ? NULL : err);
+		int rc = parse_next(parser, w, &records[n], n > 0, n ? NULL : err);
 		if (rc == 1)
 			n++;
 		else if (rc < 0)
@@ -372,131 +410,7 @@ static int parse(struct parser *parser, struct window *w, struct record *records
 	return (int)n;
 }
 
-/* ---- writing: in the byte order of this machine, times in nanoseconds ---- */
-
-static size_t pad4(size_t length)
-{
-	return (length + 3) & ~(size_t)3;
-}
-
-static size_t text_length(const char *text)
-{
-	return text ? strnlen(text, TEXT_MAX) : 0;
-}
-
-static size_t text_size(const char *text)
-{
-	return text ? OPTION_HEAD + pad4(text_length(text)) : 0;
-}
-
-static uint8_t *put16(uint8_t *at, uint16_t v)
-{
-	memcpy(at, &v, sizeof v);
-	return at + sizeof v;
-}
-
-static uint8_t *put32(uint8_t *at, uint32_t v)
-{
-	memcpy(at, &v, sizeof v);
-	return at + sizeof v;
-}
-
-/* The head of a block, which ends with its size, too. */
-static inline uint8_t *put_head(uint8_t *at, uint32_t type, uint32_t size)
-{
-	at = put32(at, type);
-	return put32(at, size);
-}
-
-static uint8_t *put_time(uint8_t *at, int64_t time_ns, bool before)
-{
-	uint64_t ticks = (uint64_t)time_ns;
-	if (before)
-		ticks -= (uint64_t)BEFORE_S * (uint64_t)MOMENT_S;
-	at = put32(at, (uint32_t)(ticks >> 32));
-	return put32(at, (uint32_t)ticks);
-}
-
-static uint8_t *put_padded(uint8_t *at, const void *bytes, size_t length)
-{
-	size_t padded = pad4(length);
-	if (padded != length)
-		memset(at + padded - 4, 0, 4);
-	if (length)
-		memcpy(at, bytes, length);
-	return at + padded;
-}
-
-static uint8_t *put_option(uint8_t *at, uint16_t code, const void *value, size_t length)
-{
-	at = put16(at, code);
-	at = put16(at, (uint16_t)length);
-	return put_padded(at, value, length);
-}
-
-static size_t header(const struct format *f, uint8_t *at, uint16_t link_type,
-                     const char *application)
-{
-	uint32_t size = (uint32_t)(SECTION_FIXED + text_size(application) +
-	                           (application ? OPTION_HEAD : 0));
-	(void)f, (void)link_type;
-	if (!at)
-		return size;
-	at = put_head(at, SECTION, size);
-	at = put32(at, BYTE_ORDER_MAGIC);
-	at = put16(at, 1);
-	at = put16(at, 0);
-	at = put32(at, UINT32_MAX); /* the section's length is not told */
-	at = put32(at, UINT32_MAX);
-	if (application) {
-		at = put_option(at, OPTION_USERAPPL, application, text_length(application));
-		at = put_option(at, OPTION_END, NULL, 0);
-	}
-	put32(at, size);
-	return size;
-}
-
-/* Before 1970 times are counted from a moment before all of them (if_tsoffset): such packets have
-   their own interface, since times of a file have no sign. */
-static size_t interface(uint8_t *at, uint16_t link_type, const char *name, bool before)
-{
-	static const uint8_t tsresol = TSRESOL_NS;
-	static const int64_t before_s = BEFORE_S;
-	uint32_t size = (uint32_t)(INTERFACE_FIXED + text_size(name) + OPTION_HEAD + 4 +
-	                           (before ? OPTION_HEAD + sizeof before_s : 0) + OPTION_HEAD);
-	if (!at)
-		return size;
-	at = put_head(at, INTERFACE, size);
-	at = put16(at, link_type);
-	at = put16(at, 0);
-	at = put32(at, link_type_packet_max(link_type));
-	if (name)
-		at = put_option(at, OPTION_NAME, name, text_length(name));
-	at = put_option(at, OPTION_TSRESOL, &tsresol, 1);
-	if (before)
-		at = put_option(at, OPTION_TSOFFSET, &before_s, sizeof before_s);
-	at = put_option(at, OPTION_END, NULL, 0);
-	put32(at, size);
-	return size;
-}
-
-static uint32_t packet_size(uint32_t captured)
-{
-	return (uint32_t)format_packet_size(&format_pcapng, captured);
-}
-
-static inline void put_packet(uint8_t *at, uint32_t interface, const struct pt_msg *m,
-                              int64_t time_ns, uint32_t captured)
-{
-	uint32_t size = packet_size(captured);
-	at = put_head(at, PACKET_ENHANCED, size);
-	at = put32(at, interface);
-	at = put_time(at, time_ns, time_ns < 0);
-	at = put32(at, captured);
-	at = put32(at, m->wire_length);
-	at = put_padded(at, m->bytes, captured);
-	put32(at, size);
-}
+/* ---- writing ---- */
 
 static void packets(const struct format *f, uint8_t *at, const struct run *run,
                     struct capture_misfits *misfits)
@@ -506,59 +420,17 @@ static void packets(const struct format *f, uint8_t *at, const struct run *run,
 		const struct pt_msg *m = run->messages[i];
 		uint32_t length = run_captured(run, m);
 		misfits->cut += length < m->length;
-		put_packet(at, run->interface, m, run_time_ns(m), length);
-		at += packet_size(length);
+		at += pcapng_put_packet(at, m, &run->places[i], length);
 	}
 }
 
-static size_t part(const uint8_t *at, bool *is_packet)
+static size_t part(const uint8_t *at, bool *packet)
 {
 	uint32_t type, length;
 	memcpy(&type, at, sizeof type);
 	memcpy(&length, at + 4, sizeof length);
-	*is_packet = type == PACKET_ENHANCED;
-	return length >= BLOCK_MIN && length % 4 == 0 && length <= FORMAT_PART_MAX ? length : 0;
-}
-
-/* ---- for live streams ---- */
-
-static uint8_t *grow(struct buf *b, size_t size)
-{
-	uint8_t *at = (uint8_t *)buf_reserve(b, size);
-	b->length += size;
-	b->data[b->length] = 0;
-	return at;
-}
-
-void capture_pcapng_header(struct buf *b, const char *application)
-{
-	size_t size = header(NULL, NULL, 0, application);
-	header(NULL, grow(b, size), 0, application);
-}
-
-void capture_pcapng_interface(struct buf *b, uint16_t link_type, const char *name, bool before)
-{
-	uint8_t *at = grow(b, interface(NULL, link_type, name, before));
-	interface(at, link_type, name, before);
-}
-
-void capture_pcapng_packet(struct buf *b, uint32_t interface, const struct pt_msg *m,
-                           int64_t time_ns, uint32_t captured)
-{
-	put_packet(grow(b, packet_size(captured)), interface, m, time_ns, captured);
-}
-
-void capture_pcapng_statistics(struct buf *b, uint32_t interface, bool before, int64_t time_ns,
-                               uint64_t received, uint64_t dropped)
-{
-	uint8_t *at = grow(b, STATISTICS_SIZE);
-	at = put_head(at, STATISTICS, STATISTICS_SIZE);
-	at = put32(at, interface);
-	at = put_time(at, time_ns, before);
-	at = put_option(at, OPTION_IFRECV, &received, sizeof received);
-	at = put_option(at, OPTION_IFDROP, &dropped, sizeof dropped);
-	at = put_option(at, OPTION_END, NULL, 0);
-	put32(at, STATISTICS_SIZE);
+	*packet = is_packet(type);
+	return length >= PCAPNG_BLOCK && length % 4 == 0 && length <= FORMAT_PART_MAX ? length : 0;
 }
 
 static const char *const endings[] = {".pcapng", ".ntar", NULL};
@@ -567,12 +439,10 @@ const struct format format_pcapng = {
 	.endings = endings,
 	.begins = begins,
 	.parse = parse,
+	.told = told,
 	.own_size = sizeof(struct pcapng),
 	.reset = reset,
-	.header = header,
-	.interface = interface,
-	.packet_head = PACKET_FIXED,
-	.packet_align = 4,
+	.mixed = true,
 	.packets = packets,
 	.part = part,
 };

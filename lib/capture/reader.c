@@ -27,7 +27,7 @@ struct capture_reader {
 	bool starved;      /* what is to come is known to be longer than what there is */
 	int fault;         /* 0, or what ended the reading */
 	uint64_t misdated; /* and of the file that is being parsed */
-	uint64_t left_out;
+	uint64_t left_out, damaged;
 };
 
 /* ---- what the file is ---- */
@@ -84,6 +84,7 @@ static void forget_format(struct capture_reader *r)
 	struct parser *p = &r->parser;
 	r->misdated += p->misdated;
 	r->left_out += p->left_out;
+	r->damaged += p->damaged;
 	if (p->format && p->format->reset)
 		p->format->reset(p->own);
 	free(p->own);
@@ -200,6 +201,8 @@ void capture_reader_release(struct capture_reader *r)
 	r->stash = NULL;
 	r->window.at = r->window.end = NULL;
 	r->ended = true;
+	if (r->parser.format && r->parser.format->reset)
+		r->parser.format->reset(r->parser.own);
 }
 
 void capture_reader_close(struct capture_reader *r)
@@ -241,6 +244,13 @@ bool capture_reader_at_end(const struct capture_reader *r)
 bool capture_reader_is_regular(const struct capture_reader *r)
 {
 	return input_is_regular(r->in);
+}
+
+uint64_t capture_reader_damaged(struct capture_reader *r)
+{
+	uint64_t damaged = r->damaged + r->parser.damaged;
+	r->damaged = r->parser.damaged = 0;
+	return damaged;
 }
 
 int capture_reader_rewind(struct capture_reader *r, struct pt_error *err)
@@ -376,6 +386,11 @@ static void make_messages(struct capture_reader *r, struct pt_pool *pool,
 		m->wire_length = records[i].wire_length;
 		m->time_ns = records[i].time_ns;
 		m->link_type = records[i].link_type;
+		m->origin = records[i].origin;
+		if (records[i].told)
+			m->origin = r->parser.format->told(&r->parser, pool, &records[i]);
+		if (m->origin)
+			m->origin->refs++;
 		m->chunk = r->chunk;
 		chunk_ref(r->chunk);
 	}

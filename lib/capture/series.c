@@ -42,7 +42,7 @@ struct series {
 	bool ending;  /* what is followed grows no more */
 	bool waiting; /* poll_fd will tell of more */
 	int poll_fd;  /* an epoll; -1 */
-	uint64_t misdated, left_out;
+	uint64_t misdated, left_out, damaged;
 };
 
 /* ---- the list ---- */
@@ -197,6 +197,7 @@ static void close_file(struct series *s, struct series_file *f)
 {
 	s->misdated += capture_reader_misdated(f->reader);
 	s->left_out += capture_reader_left_out(f->reader);
+	s->damaged += capture_reader_damaged(f->reader);
 	capture_reader_close(f->reader);
 	f->reader = NULL;
 }
@@ -496,6 +497,15 @@ uint64_t series_left_out(struct series *s)
 	for (unsigned i = s->at; i < s->count && s->files[i].reader; i++)
 		left_out += capture_reader_left_out(s->files[i].reader);
 	return left_out;
+}
+
+uint64_t series_damaged(struct series *s)
+{
+	uint64_t damaged = s->damaged;
+	s->damaged = 0;
+	for (unsigned i = s->at; i < s->count && s->files[i].reader; i++)
+		damaged += capture_reader_damaged(s->files[i].reader);
+	return damaged;
 }
 
 /* What waits is of the last that were read. */

@@ -42,6 +42,7 @@ void series_release(struct series *); /* see capture_reader_release */
 const char *series_name(const struct series *); /* of the file that is read */
 uint64_t series_misdated(struct series *);      /* see capture_reader_misdated */
 uint64_t series_left_out(struct series *);
+uint64_t series_damaged(struct series *);
 void series_progress(const struct series *, uint64_t waiting, uint64_t *done, uint64_t *size);
 
 #endif

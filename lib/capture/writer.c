@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "base/writer.h"
 #include "capture/format.h"
+#include "capture/mapping.h"
 #include "capture/output.h"
 #include "capture/pack.h"
 #include "capture/rotate.h"
@@ -33,13 +34,9 @@ struct capture_writer {
 	_Atomic int fd;        /* the first one, or that of the name, with whoever has it */
 	struct writer *writer; /* from the first packet on */
 	struct pack *pack;
-	int link_type; /* of pcap; -1: not known yet */
-	bool headed;   /* the file has its header */
-	struct interface {
-		uint16_t link_type;
-		bool before; /* of packets from before 1970 */
-	} * interfaces;      /* pcapng's, in order */
-	unsigned interface_count, interface_room;
+	int link_type;      /* of pcap; -1: not known yet */
+	bool headed;        /* the file has its header */
+	struct mapping map; /* of a mixed format */
 	uint64_t bytes;
 	struct capture_misfits misfits;
 	pthread_mutex_t owner; /* held while the writer's thread calls the owner */
@@ -131,6 +128,8 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	w->number = config->number;
 	w->interface_name = config->interface_name ? must_strdup(config->interface_name) : NULL;
 	w->application = config->application ? must_strdup(config->application) : NULL;
+	w->map.name = w->interface_name;
+	w->map.application = w->application;
 	w->output = output;
 	w->fd = output.fd;
 	w->link_type = output.link_type >= 0 ? output.link_type : config->link_type;
@@ -271,12 +270,39 @@ static struct writer *begin(struct capture_writer *w)
 	return w->writer;
 }
 
+static void advance(struct capture_writer *w, size_t length)
+{
+	writer_advance(w->writer, length);
+	w->bytes += length;
+}
+
+/* What stands before the next packet. */
+static bool write_before(struct capture_writer *w)
+{
+	struct buf *before = &w->map.before;
+	if (!before->length)
+		return true;
+	uint8_t *at = writer_room(begin(w), before->length);
+	if (!at)
+		return false;
+	memcpy(at, before->data, before->length);
+	advance(w, before->length);
+	buf_clear(before);
+	w->headed = true;
+	return true;
+}
+
 static void next_file(struct capture_writer *w, bool anew)
 {
+	if (w->headed && w->format->mixed) {
+		mapping_finish(&w->map);
+		write_before(w);
+	}
 	w->fd = -1;
 	take_turns(w, false, anew);
+	buf_clear(&w->map.before);
+	mapping_reset(&w->map);
 	w->headed = false;
-	w->interface_count = 0;
 	w->bytes = 0;
 }
 
@@ -320,58 +346,38 @@ void capture_writer_reopen(struct capture_writer *w)
 
 /* ---- headers ---- */
 
-static void advance(struct capture_writer *w, size_t length)
-{
-	writer_advance(w->writer, length);
-	w->bytes += length;
-}
-
 static bool write_header(struct capture_writer *w, int link_type)
 {
 	if (w->headed)
 		return true;
-	size_t size = w->format->header(w->format, NULL, 0, w->application);
+	if (w->format->mixed) {
+		mapping_head(&w->map);
+		return write_before(w);
+	}
+	size_t size = w->format->header(w->format, NULL, 0);
 	uint8_t *at = writer_room(begin(w), size);
 	if (!at)
 		return false;
 	if (w->link_type < 0)
 		w->link_type = link_type;
-	w->format->header(w->format, at, (uint16_t)w->link_type, w->application);
+	w->format->header(w->format, at, (uint16_t)w->link_type);
 	advance(w, size);
 	w->headed = true;
 	return true;
 }
 
-/* The number of the interface for such packets, which is described now if it is new; -1: no
-   room. */
-static int interface_of(struct capture_writer *w, uint16_t link_type, bool before)
-{
-	for (unsigned i = 0; i < w->interface_count; i++)
-		if (w->interfaces[i].link_type == link_type && w->interfaces[i].before == before)
-			return (int)i;
-	size_t size = w->format->interface(NULL, link_type, w->interface_name, before);
-	uint8_t *at = writer_room(w->writer, size);
-	if (!at)
-		return -1;
-	w->format->interface(at, link_type, w->interface_name, before);
-	advance(w, size);
-	if (w->interface_count == w->interface_room) {
-		w->interface_room = w->interface_room ? w->interface_room * 2 : 4;
-		w->interfaces =
-			must_realloc(w->interfaces, w->interface_room, sizeof *w->interfaces);
-	}
-	w->interfaces[w->interface_count] = (struct interface){link_type, before};
-	return (int)w->interface_count++;
-}
-
+/* What a mixed one begins with may be told by its first packet. */
 void capture_writer_head(struct capture_writer *w)
 {
 	if (w->output.end)
 		begin(w); /* what is torn goes */
-	else if (w->headed || w->output.filled || (!w->format->interface && w->link_type < 0))
+	else if (w->headed || w->output.filled || w->link_type < 0)
 		return;
-	else if (write_header(w, w->link_type) && w->format->interface && w->config.link_type >= 0)
-		interface_of(w, (uint16_t)w->config.link_type, false);
+	else if (w->format->mixed)
+		mapping_describe(&w->map, (uint16_t)w->config.link_type);
+	else
+		write_header(w, w->link_type);
+	write_before(w);
 	capture_writer_push(w);
 }
 
@@ -382,22 +388,26 @@ static int link_type_of(const struct capture_writer *w, const struct pt_msg *m)
 	return pt_msg_is_packet(m) ? m->link_type : w->config.link_type;
 }
 
-/* The messages at the front that are alike and fit one request for room. */
-static struct run front(const struct capture_writer *w, struct pt_msg *const *messages,
-                        unsigned count, int link_type)
+/* The messages at the front that are alike and fit one request for room; of the first it is known
+   where it stands. */
+static void extend(struct capture_writer *w, struct run *run, unsigned count, int link_type)
 {
-	bool before = messages[0]->time_ns < 0;
-	struct run run = {.messages = messages,
-	                  .packet_max = link_type_packet_max((uint16_t)link_type)};
-	for (; run.count < count; run.count++) {
-		const struct pt_msg *m = messages[run.count];
-		size_t size = format_packet_size(w->format, run_captured(&run, m));
-		bool alike = link_type_of(w, m) == link_type && (m->time_ns < 0) == before;
-		if (run.count && (!alike || run.size + size > RUN_MAX))
-			break;
-		run.size += size;
+	for (unsigned i = 0; i < count && i < RUN_MESSAGES; i++) {
+		const struct pt_msg *m = run->messages[i];
+		uint32_t captured = run_captured(run, m);
+		size_t size = w->format->packet_head + captured;
+		if (link_type_of(w, m) != link_type ||
+		    (i && w->format->mixed &&
+		     !mapping_known(&w->map, m, (uint16_t)link_type, run_time_ns(m),
+		                    &run->places[i])))
+			return;
+		if (w->format->mixed)
+			size = pcapng_packet_size(m, &run->places[i], captured);
+		if (i && run->size + size > RUN_MAX)
+			return;
+		run->size += size;
+		run->count++;
 	}
-	return run;
 }
 
 static int refuse(const struct capture_writer *w, const struct pt_msg *m, struct pt_error *err)
@@ -413,21 +423,33 @@ static int refuse(const struct capture_writer *w, const struct pt_msg *m, struct
 	               m->link_type, w->path, w->link_type);
 }
 
+static bool find_place(struct capture_writer *w, const struct pt_msg *m, int link_type,
+                       struct pcapng_place *place)
+{
+	int64_t time_ns = run_time_ns(m);
+	if (!mapping_known(&w->map, m, (uint16_t)link_type, time_ns, place))
+		mapping_new(&w->map, m, (uint16_t)link_type, time_ns, place);
+	return write_before(w);
+}
+
 /* How many were written: all at the front of the same link type; 0: no room. */
 static int put_front(struct capture_writer *w, struct pt_msg *const *messages, unsigned count,
                      struct pt_error *err)
 {
-	bool mixed = w->format->interface, before = messages[0]->time_ns < 0;
-	int link_type = link_type_of(w, messages[0]), interface = 0;
+	bool mixed = w->format->mixed;
+	int link_type = link_type_of(w, messages[0]);
 	if (link_type < 0 || (!mixed && w->link_type >= 0 && link_type != w->link_type))
 		return refuse(w, messages[0], err);
-	if (!write_header(w, link_type))
+	struct run run;
+	run.messages = messages;
+	run.count = 0;
+	run.size = 0;
+	run.packet_max = link_type_packet_max((uint16_t)link_type);
+	if (mixed ? !find_place(w, messages[0], link_type, &run.places[0])
+	          : !write_header(w, link_type))
 		return 0;
 	begin(w);
-	if (mixed && (interface = interface_of(w, (uint16_t)link_type, before)) < 0)
-		return 0;
-	struct run run = front(w, messages, count, link_type);
-	run.interface = (uint32_t)interface;
+	extend(w, &run, count, link_type);
 	uint8_t *at = writer_room(w->writer, run.size);
 	if (!at)
 		return 0;
@@ -471,6 +493,8 @@ uint64_t capture_writer_bytes(const struct capture_writer *w)
 
 void capture_writer_push(struct capture_writer *w)
 {
+	if (w->format->mixed && !w->headed && !w->output.filled && !capture_writer_error(w))
+		write_header(w, -1);
 	if (w->writer)
 		writer_push(w->writer);
 }
@@ -492,7 +516,7 @@ static void free_writer(struct capture_writer *w)
 	if (w->output.fd >= 0)
 		close(w->output.fd);
 	pack_free(w->pack);
-	free(w->interfaces);
+	mapping_fini(&w->map);
 	free(w->aside);
 	free(w->path);
 	free(w->ring);
@@ -502,19 +526,25 @@ static void free_writer(struct capture_writer *w)
 	free(w);
 }
 
+/* libpcap takes no file without an interface. */
+static bool write_end(struct capture_writer *w)
+{
+	if (!w->format->mixed)
+		return write_header(w, ETHERNET);
+	mapping_finish(&w->map);
+	if (!w->map.count)
+		mapping_describe(&w->map, w->config.link_type < 0 ? ETHERNET
+		                                                  : (uint16_t)w->config.link_type);
+	return write_before(w);
+}
+
 int capture_writer_close(struct capture_writer *w, struct pt_error *err)
 {
 	if (!w)
 		return 0;
 	int rc = capture_writer_error(w);
-	if (rc == 0 && !write_header(w, ETHERNET))
+	for (int tries = 0; rc == 0 && tries < 2 && !write_end(w); tries++)
 		writer_flush(w->writer, false);
-	if (rc == 0 && !w->headed)
-		write_header(w, ETHERNET);
-	/* libpcap takes no file without an interface. */
-	if (rc == 0 && w->format->interface && !w->interface_count)
-		interface_of(w, w->config.link_type < 0 ? ETHERNET : (uint16_t)w->config.link_type,
-		             false);
 	rc = writer_free(w->writer, true);
 	if (rc)
 		output_failed(&w->config, w->path, rc, err);

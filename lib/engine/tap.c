@@ -231,7 +231,7 @@ int tap_add(const struct pt_request *r, const struct graph_block *block, struct 
 	}
 	if (t->pcapng) {
 		feed_init(&t->feed, t->block, FEED_PLAIN);
-		feed_header(&t->out);
+		feed_header(&t->feed, &t->out);
 	} else {
 		write_head(t, e->name);
 	}

@@ -107,7 +107,7 @@ struct pt_origin *origin_copy(const struct pt_origin *o)
 	return copy;
 }
 
-static void end(struct pt_origin *o)
+void origin_end(struct pt_origin *o)
 {
 	if (o->pool)
 		pool_discharge(o->pool, sizeof *o + o->size);
@@ -123,7 +123,7 @@ static void end(struct pt_origin *o)
 void pt_origin_unref(struct pt_origin *o)
 {
 	if (o && --o->refs == 0)
-		end(o);
+		origin_end(o);
 }
 
 const char *pt_msg_iface(const struct pt_msg *m)

@@ -61,5 +61,6 @@ struct pt_origin *origin_of_packet(struct pt_origin *interface, struct pt_pool *
                                    const uint8_t *options, uint32_t size);
 /* The same for who has no pool: may be released on any thread, if nobody else holds it. */
 struct pt_origin *origin_copy(const struct pt_origin *); /* NULL of NULL */
+void origin_end(struct pt_origin *);                     /* with its last reference */
 
 #endif

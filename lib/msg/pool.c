@@ -4,6 +4,7 @@
 #include "msg/pool.h"
 
 #include "base/buf.h"
+#include "msg/origin.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,8 +263,9 @@ struct pt_msg *msg_cut(struct pt_pool *pool, struct pt_chunk *chunk, const uint8
 static inline void release(struct pt_pool *pool, struct pt_msg *m)
 {
 	chunk_unref(m->chunk);
-	if (m->origin)
-		pt_msg_set_origin(m, NULL);
+	if (m->origin && --m->origin->refs == 0)
+		origin_end(m->origin);
+	m->origin = NULL;
 	m->chunk = NULL;
 	m->bytes = NULL;
 	m->next = pool->free_messages;

@@ -403,8 +403,12 @@ START_TEST(options_cannot_reach_past_their_block)
 	put16(&f, 9);
 	put16(&f, 60000);
 	put32(&f, 24);
+	enhanced(&f, 0, 5, "whole");
 	struct reading r = read_file(&f);
-	expect_words(&r, "an option of 60000 bytes reaches past its interface block");
+	ck_assert_int_eq(r.end, 0);
+	expect_bytes(&r, 0, "whole");
+	ck_assert_uint_eq(capture_reader_damaged(r.reader), 1);
+	ck_assert_uint_eq(capture_reader_damaged(r.reader), 0);
 	reading_end(&r);
 }
 END_TEST

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writing captures, and reading back what was written. */
+#include "capture/feed.h"
 #include "capture/file.h"
 
 #include <dirent.h>
@@ -842,17 +843,19 @@ START_TEST(a_rotation_that_fails_is_told)
 }
 END_TEST
 
-START_TEST(pcapng_blocks_for_a_stream_can_be_read)
+START_TEST(a_stream_of_pcapng_can_be_read)
 {
 	struct desk d = desk();
 	struct buf b = BUF_INIT;
-	struct pt_msg *m = pt_msg_packet(d.pool, "12345", 5, 60, 1, 42);
-	capture_pcapng_header(&b, "a program");
-	capture_pcapng_interface(&b, 1, "eth0", false);
-	capture_pcapng_interface(&b, 101, NULL, false);
-	capture_pcapng_interface(&b, 102, "old", true);
-	capture_pcapng_packet(&b, 1, m, m->time_ns, 5);
-	capture_pcapng_packet(&b, 2, m, -1, 4);
+	struct pt_msg *m = pt_msg_packet(d.pool, "12345", 5, 60, 101, 42);
+	struct pt_msg *old = pt_msg_packet(d.pool, "1234", 4, 4, 102, -1);
+	struct feed feed;
+	feed_init(&feed, "eth0", 147);
+	feed_header(&feed, &b);
+	feed_packet(&feed, &b, m);
+	feed_packet(&feed, &b, old);
+	feed_fini(&feed);
+	pt_msg_unref(old);
 	struct reading r = read_bytes(b.data, b.length);
 	ck_assert_int_eq(r.end, 0);
 	expect_bytes(&r, 0, "12345");
@@ -883,4 +886,4 @@ UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_va
            a_file_that_takes_a_part_has_what_was_not_lost, a_reader_that_closes_is_told,
            after_a_failed_write_everything_is_refused, what_is_being_read_is_not_written,
            a_ring_goes_on_in_its_next_file_and_keeps_so_many, a_ring_has_one_writer,
-           a_rotation_that_fails_is_told, pcapng_blocks_for_a_stream_can_be_read)
+           a_rotation_that_fails_is_told, a_stream_of_pcapng_can_be_read)
