@@ -59,6 +59,17 @@ const json_t *change_same(const json_t *graph, const json_t *item)
 
 /* ---- the plan, one operation a line ---- */
 
+static void show_params(struct buf *b, const json_t *params)
+{
+	const char *key, *comma = "";
+	json_t *value;
+	json_object_foreach (json_of(params), key, value) {
+		buf_addf(b, "%s%s=", comma, key);
+		lang_print_value(b, value);
+		comma = ", ";
+	}
+}
+
 static void show_block(struct buf *b, const json_t *op)
 {
 	json_t *graph = json_pack("{s:[O], s:[]}", "blocks", op, "links");
@@ -71,28 +82,28 @@ static void show_block(struct buf *b, const json_t *op)
 	json_decref(graph);
 }
 
-static void show_set(struct buf *b, const json_t *op)
+/* "  # was limit=None", "  # was Drain()". */
+static void show_was(struct buf *b, const json_t *was)
 {
-	const char *key, *comma = "";
-	json_t *value;
-	buf_addf(b, "%s(", text_of(op, "name"));
-	json_object_foreach (json_object_get(op, "params"), key, value) {
-		buf_addf(b, "%s%s=", comma, key);
-		lang_print_value(b, value);
-		comma = ", ";
-	}
-	buf_addc(b, ')');
+	const char *type = text_of(was, "type");
+	if (!was || json_is_null(was))
+		return;
+	buf_addf(b, "%s  # was %s%s", out_colour(OUT_DIM), type, *type ? "(" : "");
+	show_params(b, *type ? json_object_get(was, "params") : was);
+	buf_addf(b, "%s%s", *type ? ")" : "", out_colour(OUT_PLAIN));
 }
 
-static void show_op(struct buf *b, const json_t *op)
+static void show_op(struct buf *b, const json_t *op, const json_t *was)
 {
 	const char *word = text_of(op, "op");
 	buf_addf(b, "%-8s", word);
 	if (!strcmp(word, "add") || !strcmp(word, "replace"))
 		show_block(b, op);
-	else if (!strcmp(word, "set"))
-		show_set(b, op);
-	else if (!strcmp(word, "link") || !strcmp(word, "unlink"))
+	else if (!strcmp(word, "set")) {
+		buf_addf(b, "%s(", text_of(op, "name"));
+		show_params(b, json_object_get(op, "params"));
+		buf_addc(b, ')');
+	} else if (!strcmp(word, "link") || !strcmp(word, "unlink"))
 		buf_addf(b, "%s %s %s", text_of(op, "from"), out_canal_sign(text_of(op, "canal")),
 		         text_of(op, "to"));
 	else if (!strcmp(word, "empty"))
@@ -101,15 +112,26 @@ static void show_op(struct buf *b, const json_t *op)
 		buf_adds(b, "only how it is written differs");
 	else
 		buf_adds(b, text_of(op, "name"));
+	show_was(b, was);
 	buf_addc(b, '\n');
 }
 
-void change_show_ops(struct buf *b, const json_t *ops, const char *indent)
+void change_show_ops(struct buf *b, const json_t *ops, const json_t *was, const char *indent)
 {
-	json_each (op, json_of(ops)) {
+	json_each (op, ops) {
 		buf_adds(b, indent);
-		show_op(b, op);
+		show_op(b, op, json_array_get(was, op_at));
 	}
+}
+
+void change_print_diff(struct ctl *ctl, struct buf *b, json_t *result)
+{
+	change_show_ops(b, json_object_get(result, "ops"), json_object_get(result, "was"), "");
+}
+
+int change_diff_done(struct ctl *ctl, json_t *result)
+{
+	return json_array_size(json_object_get(result, "ops")) ? EXIT_DIFFERS : EXIT_DONE;
 }
 
 /* ---- what was done, in a line ---- */
@@ -250,7 +272,7 @@ static void tell_done(const struct ctl *ctl, struct buf *b, const json_t *result
 void change_print(struct ctl *ctl, struct buf *b, json_t *result)
 {
 	if (ctl_flag(ctl, "dry_run"))
-		change_show_ops(b, json_object_get(result, "plan"), "");
+		change_show_ops(b, json_object_get(result, "plan"), NULL, "");
 	else if (!ctl_flag(ctl, "quiet"))
 		tell_done(ctl, b, result);
 	if (ctl_flag(ctl, "start") && !ctl_flag(ctl, "dry_run") && !ctl_flag(ctl, "quiet"))

@@ -18,8 +18,9 @@ json_t *change_none(const json_t *revision);
    look: the block, or the link between the same two; NULL: it is not there. */
 const json_t *change_same(const json_t *graph, const json_t *item);
 
-/* Operations as they would be typed, one a line. */
-void change_show_ops(struct buf *, const json_t *ops, const char *indent);
+/* Operations as they would be typed, one a line; `was` (see engine.log, may be NULL) tells what
+   those that set or replace something take the place of. */
+void change_show_ops(struct buf *, const json_t *ops, const json_t *was, const char *indent);
 
 /* What verbs that change a graph print: with --dry-run the plan, else what was done in one line,
    unless --quiet; and their exit status. */
@@ -32,6 +33,10 @@ void change_summary(struct buf *, json_int_t revision, const json_t *ops, size_t
 
 /* "it goes back at 12:00:00, unless: ptctl confirm gate". */
 void change_tell_until(struct buf *, const char *engine, const char *what, double after_s);
+
+/* What diff prints, and its exit status. */
+void change_print_diff(struct ctl *, struct buf *, json_t *result);
+int change_diff_done(struct ctl *, json_t *result);
 
 /* {op: …, name: …}: a new reference. */
 json_t *change_op(const char *op, const char *name);

@@ -66,7 +66,7 @@ static void show_event(const json_t *event)
 	add_data(&b, event, data);
 	buf_addc(&b, '\n');
 	if (!strcmp(text_of(event, "name"), "engine.changed"))
-		change_show_ops(&b, json_object_get(data, "ops"), "    ");
+		change_show_ops(&b, json_object_get(data, "ops"), NULL, "    ");
 	buf_free(&who);
 	out_buf(&b);
 }

@@ -49,7 +49,7 @@ static void show_revision(struct buf *b, const struct ctl *ctl, const json_t *ab
 		out_clean(b, comment);
 		buf_addc(b, '\n');
 	}
-	change_show_ops(b, json_object_get(about, "ops"), "    ");
+	change_show_ops(b, json_object_get(about, "ops"), json_object_get(about, "was"), "    ");
 }
 
 void print_log(struct ctl *ctl, struct buf *b, json_t *log)

@@ -111,8 +111,8 @@ static const struct pt_param add_rows[] = {
 	ENGINE,
 	PIPE,
 	DEFINE,
-	{"may_exist", "Blocks and links that are there already are no fault.",
-         PT_KIND_BOOL, .flags = PT_OPTION},
+	{"may_exist", "Blocks and links that are there already are no fault.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	VERB_CHANGE_OPTIONS,
 	{NULL},
 };
@@ -166,6 +166,17 @@ static const struct pt_param log_rows[] = {
 	ENGINE,
 	{"number", "How many of the last revisions are shown.", PT_KIND_INT, .flags = PT_OPTION,
          .letter = 'n', .min = 1, .max = 1e9},
+	{NULL},
+};
+
+static const struct pt_param diff_rows[] = {
+	ENGINE,
+	{"revision", "What an undo to this one would do; without it, what the last change did.",
+         PT_KIND_INT, .flags = PT_SENT, .max = 9007199254740992.0},
+	{"to", "Then what leads from that revision to this one.", PT_KIND_INT, .flags = PT_SENT,
+         .max = 9007199254740992.0},
+	{"file", "What leads from the engine's file, as it is now, to the graph.", PT_KIND_BOOL,
+         .flags = PT_OPTION | PT_SENT},
 	{NULL},
 };
 
@@ -381,6 +392,12 @@ const struct verb verbs[] = {
 	{"log", "show who changed an engine's graph, when and how",
          "The oldest first. 'ptctl undo ENGINE REVISION' brings one of them back.", log_rows,
          VERB_GRAPH, .run = verb_log, .print = print_log},
+	{"diff", "tell what differs between two graphs of an engine",
+         "Prints the operations that lead from one to the other; behind those that set or replace "
+         "something stands what was before. The exit status is 9 if there are any, else 0.\n\n  "
+         "ptctl diff p\n  ptctl diff p 3\n  ptctl diff p 3 5\n  ptctl diff p --file",
+         diff_rows, VERB_GRAPH, .method = "engine.diff", .print = change_print_diff,
+         .done = change_diff_done},
 	{"undo", "bring back the graph of an earlier revision, as a new one",
          "Touches only what differs, also while the engine runs. Undoing again goes further back.",
          undo_rows, VERB_GRAPH, .method = "engine.undo", .print = change_print,

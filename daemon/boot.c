@@ -575,6 +575,15 @@ size_t boot_bad(const struct boot *boot)
 	return bad;
 }
 
+int boot_read(const struct boot *boot, const char *path, struct lang_program *program,
+              struct pipe_fault *fault)
+{
+	char *text = NULL;
+	int code = read_program(path, boot->out, &text, program, fault);
+	free(text);
+	return code;
+}
+
 struct boot *boot_new(struct engines *engines, const char *out, void (*settled)(void *arg),
                       void *arg)
 {

@@ -24,6 +24,11 @@ void boot_scan(struct boot *, const char *folder);
 /* Reads the file of a hollow engine again, and starts it: see engines_events. */
 void boot_reread(struct boot *, const char *engine, engines_done *, void *arg);
 
+/* What such a file says now. */
+struct lang_program;
+struct pipe_fault;
+int boot_read(const struct boot *, const char *path, struct lang_program *, struct pipe_fault *);
+
 /* How many files of the last scan have no engine. */
 size_t boot_bad(const struct boot *);
 

@@ -22,7 +22,7 @@ struct call *call_new(struct daemon *daemon, struct connection *connection)
 	call->daemon = daemon;
 	call->connection = connection;
 	call->ask.request = (struct pt_request)PT_REQUEST_INIT(PT_VERB_SHOW);
-	call->params.revision = -1;
+	call->params.revision = call->params.to = -1;
 	return call;
 }
 

@@ -34,7 +34,8 @@ struct call {
 		char *engine, *block, *text, *comment, *name, *type;
 		bool start, ephemeral, owned;
 		double confirm_s, extend_s;
-		int64_t revision; /* -1: none was given */
+		bool file;
+		int64_t revision, to; /* -1: none was given */
 	} params;
 	bool is_long; /* the request: a worker reads and frees it */
 	struct work freeing;

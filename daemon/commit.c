@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/diff.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -218,6 +219,43 @@ int engines_undo(const struct engine *engine, const uint64_t *number, struct ask
 	if (!number && r->if_revision < 0)
 		r->if_revision = (int64_t)history_last(&engine->past.history)->number;
 	return 0;
+}
+
+/* ---- what differs ---- */
+
+/* NULL: before there was any. */
+static struct diff_side side_of(const struct revision *r)
+{
+	return r ? (struct diff_side){r->blocks, r->links, NULL} : (struct diff_side){0};
+}
+
+static int tell_diff(struct diff_side from, const struct revision *to, json_t **result,
+                     struct pt_error *err)
+{
+	json_t *ops;
+	int code = diff_ops(from, side_of(to), &ops, err);
+	if (code)
+		return code;
+	json_t *was = diff_was(ops, from.ops ? from.ops : from.blocks);
+	*result = json_pack("{s:o, s:o*}", "ops", ops, "was", was);
+	return 0;
+}
+
+int engines_diff(const struct engine *engine, const uint64_t *revision, const uint64_t *to,
+                 const json_t *file_ops, json_t **result, struct pt_error *err)
+{
+	const struct history *h = &engine->past.history;
+	const struct revision *last = history_last(h);
+	const struct revision *found = revision ? find_revision(engine, *revision, err) : NULL;
+	const struct revision *other = to ? find_revision(engine, *to, err) : NULL;
+	if ((revision && !found) || (to && !other))
+		return err->faults[0].code;
+	if (file_ops)
+		return tell_diff((struct diff_side){.ops = file_ops}, last, result, err);
+	if (!revision)
+		return tell_diff(side_of(h->count > 1 ? last - 1 : NULL), last, result, err);
+	return other ? tell_diff(side_of(found), other, result, err)
+	             : tell_diff(side_of(last), found, result, err);
 }
 
 json_t *engines_log(const struct engine *engine, const uint64_t *revision, struct pt_error *err)

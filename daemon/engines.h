@@ -138,6 +138,11 @@ int engines_undo(const struct engine *, const uint64_t *revision, struct ask *, 
 int engines_confirm(struct engine *, const uint64_t *revision, double extend_s, struct ask *,
                     engines_done *, void *arg, struct pt_error *);
 
+/* As engine.diff answers: from the file, as these operations; or, without a revision, from the one
+   before the last, to the graph that is; from that to the revision; or from it to another. */
+int engines_diff(const struct engine *, const uint64_t *revision, const uint64_t *to,
+                 const json_t *file_ops, json_t **result, struct pt_error *);
+
 /* As engine.log answers, of all revisions or of one; NULL: there is no such one. A new
    reference. */
 json_t *engines_log(const struct engine *, const uint64_t *revision, struct pt_error *);

@@ -4,6 +4,7 @@
 #include "daemon/history.h"
 
 #include "base/buf.h"
+#include "daemon/diff.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,12 +199,23 @@ void history_drop_last(struct history *h)
 	revision_clear(h, &h->items[--h->count]);
 }
 
+/* With what its operations have taken the place of, where the revision before is known. */
+static json_t *told_of(const struct history *h, size_t i)
+{
+	json_t *about = json_copy(h->items[i].about);
+	const json_t *ops = json_object_get(about, "ops");
+	json_t *was = i ? diff_was(ops, h->items[i - 1].blocks) : NULL;
+	if (was)
+		json_object_set_new(about, "was", was);
+	return about;
+}
+
 json_t *history_log(const struct history *h, const uint64_t *number)
 {
 	json_t *revisions = json_array(), *log = json_object();
 	for (size_t i = 0; i < h->count; i++)
 		if (!number || *number == h->items[i].number)
-			json_array_append(revisions, h->items[i].about);
+			json_array_append_new(revisions, told_of(h, i));
 	json_object_set_new(log, "revisions", revisions);
 	return log;
 }

@@ -2,9 +2,11 @@
 /* engine.change, apply, undo, confirm and log: changes, and who made them. */
 #include "base/buf.h"
 #include "base/error.h"
+#include "daemon/boot.h"
 #include "daemon/call.h"
 #include "daemon/daemon.h"
 #include "daemon/graph_params.h"
+#include "daemon/pipe_file.h"
 #include "daemon/pipe_text.h"
 
 static struct engine *get_changeable(struct call *call)
@@ -165,6 +167,53 @@ static void engine_log(void *arg)
 		call_refuse(call, err.faults[0].code, &err);
 }
 
+static int diff_file(struct call *call, const struct engine *engine, json_t **result,
+                     struct pt_error *err)
+{
+	struct lang_program program;
+	struct pipe_fault fault = PIPE_FAULT_INIT;
+	const char *path = engines_file(engine);
+	int code;
+	if (!path)
+		return pt_fail(err, -PT_ESTATE, "$.engine", "engine '%s' is of no file",
+		               call->params.engine);
+	if (boot_read(call->daemon->boot, path, &program, &fault)) {
+		code = pt_fail(err, -PT_ESTATE, "$.engine", "%s", fault.why.data);
+	} else {
+		code = engines_diff(engine, NULL, NULL, program.ops, result, err);
+		lang_program_free(&program);
+	}
+	pipe_fault_free(&fault);
+	return code;
+}
+
+static void engine_diff(void *arg)
+{
+	struct call *call = arg;
+	struct engine *engine = call_engine(call);
+	struct pt_error err = PT_ERROR_INIT;
+	uint64_t revision, to = (uint64_t)call->params.to;
+	json_t *result;
+	int code;
+	if (!engine)
+		return;
+	if ((call->params.file || call->params.to >= 0) &&
+	    call->params.file == (call->params.revision >= 0))
+		code = pt_fail(&err, -PT_EPARAM, call->params.file ? "$.file" : "$.to",
+		               call->params.file ? "the file is compared with the graph as it is, "
+		                                   "not with a revision"
+		                                 : "to what? `revision` is missing");
+	else if (call->params.file)
+		code = diff_file(call, engine, &result, &err);
+	else
+		code = engines_diff(engine, get_revision(call, &revision),
+		                    call->params.to < 0 ? NULL : &to, NULL, &result, &err);
+	if (code)
+		call_refuse(call, code, &err);
+	else
+		call_answer(call, result);
+}
+
 /* clang-format off */
 #define ENGINE \
 	{"engine", "The engine's name.", \
@@ -223,6 +272,18 @@ static const struct pt_param log_params[] = {
 	{0}
 };
 
+static const struct pt_param diff_params[] = {
+	ENGINE,
+	{"revision", "The revision that is compared with the graph as it is: what an undo to it would "
+	 "do. Without it, what the last change did.",
+	 PT_INT(struct call, params.revision), .fallback = "None", .max = -1},
+	{"to", "In place of the graph as it is: what leads from `revision` to this one.",
+	 PT_INT(struct call, params.to), .fallback = "None", .max = -1},
+	{"file", "From what the engine's file says now to the graph as it is.",
+	 PT_BOOL(struct call, params.file), .fallback = "false"},
+	{0}
+};
+
 const struct rpc_method change_methods[] = {
 	{
 		.name = "engine.change",
@@ -264,6 +325,16 @@ const struct rpc_method change_methods[] = {
 		.params = confirm_params,
 		.run = engine_confirm,
 	}, {
+		.name = "engine.diff",
+		.summary = "What differs between two graphs of an engine",
+		.help = "`was` has an item for each of ops: what a set or a replace takes the place "
+		        "of ({name: value}, or {type, params}), else null; it is absent where there "
+		        "is none of them.",
+		.result = "{ops, was?}",
+		.role = "viewer",
+		.params = diff_params,
+		.run = engine_diff,
+	}, {
 		.name = "engine.log",
 		.summary = "Who changed what, and when",
 		.help = "The oldest first; times are seconds since 1970. `undoes` is the revision "
@@ -271,7 +342,7 @@ const struct rpc_method change_methods[] = {
 		        "confirmed (`back` is null where the engine goes, `since` when it was "
 		        "extended); uid and pid are null where the daemon itself did it.",
 		.result = "{revisions: [{revision, time, uid, pid, comment?, undoes?, confirm?: "
-		          "{back, until, since?}, ops}]}",
+		          "{back, until, since?}, ops, was?}]}",
 		.role = "viewer",
 		.params = log_params,
 		.run = engine_log,
