@@ -163,8 +163,10 @@ static const struct pt_param apply_rows[] = {
 };
 
 static const struct pt_param log_rows[] = {
-	ENGINE,
-	{"number", "How many of the last revisions are shown.", PT_KIND_INT, .flags = PT_OPTION,
+	{"engine", "Its name; without it, every engine.", PT_KIND_STRING},
+	{"since", "What came from then on: 10:00, 2026-11-30T10:00:00Z, -1h.", PT_KIND_STRING,
+         .flags = PT_OPTION},
+	{"number", "How many entries are shown, the last.", PT_KIND_INT, .flags = PT_OPTION,
          .letter = 'n', .min = 1, .max = 1e9},
 	{NULL},
 };
@@ -389,9 +391,10 @@ const struct verb verbs[] = {
 	{"export", "print an engine's graph in the pipe language",
          "What it prints makes the same graph again: 'ptctl create q -f FILE'.", engine_rows,
          VERB_GRAPH, .method = "engine.show", .print = print_export},
-	{"log", "show who changed an engine's graph, when and how",
-         "The oldest first. 'ptctl undo ENGINE REVISION' brings one of them back.", log_rows,
-         VERB_GRAPH, .run = verb_log, .print = print_log},
+	{"log", "show who changed engines' graphs, when and how",
+         "The oldest first, with its starts and stops, and starts that were refused. 'ptctl undo "
+         "ENGINE REVISION' brings a graph back.",
+         log_rows, VERB_GRAPH, .run = verb_log, .print = print_log},
 	{"diff", "tell what differs between two graphs of an engine",
          "Prints the operations that lead from one to the other; behind those that set or replace "
          "something stands what was before. The exit status is 9 if there are any, else 0.\n\n  "

@@ -172,17 +172,29 @@ static void on_changed_soon(struct pt_request *r)
 	mailbox_wake(ask->engine->engines->mailbox);
 }
 
+/* It starts or stops, or cannot. */
+static void tell_past(struct ask *ask)
+{
+	struct revisions *past = &ask->engine->past;
+	int code = ask->request.code;
+	if (!code)
+		revisions_set_running(past, ask->starts, NULL);
+	else if (ask->recorded || ask->starts)
+		revisions_set_running(
+			past, ask->recorded ? ask->was : past->running,
+			ask->starts ? pt_error_text(&ask->request.err, error_words(code)) : NULL);
+}
+
 static void answered(struct pt_letter *letter)
 {
 	struct ask *ask = (struct ask *)letter;
 	struct engine *engine = ask->engine;
-	int code = ask->request.code;
 	commit_answered(ask);
 	failing_answered(ask);
 	if (ask->leaves)
 		confirm_left(engine);
-	if (ask->keeps && engine->phase == READY && (!code || ask->recorded))
-		revisions_set_running(&engine->past, code ? ask->was : ask->starts);
+	if (ask->keeps && engine->phase == READY)
+		tell_past(ask);
 	if (ask->request.verb == PT_VERB_TAP) { /* what it shows comes behind the answer */
 		deliver(ask);
 		return;
@@ -239,7 +251,7 @@ static void begin(struct ask *ask)
 	else if (past->running == ask->starts)
 		revisions_write(past);
 	else
-		revisions_set_running(past, ask->starts);
+		revisions_set_running(past, ask->starts, NULL);
 	ask->ticket = asked(engine);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "daemon/diff.h"
 #include <inttypes.h>
@@ -258,9 +259,24 @@ int engines_diff(const struct engine *engine, const uint64_t *revision, const ui
 	             : tell_diff(side_of(last), found, result, err);
 }
 
-json_t *engines_log(const struct engine *engine, const uint64_t *revision, struct pt_error *err)
+static void add_past(json_t *list, const char *name, const json_t *items)
+{
+	json_each (item, items) {
+		json_t *named = json_pack("{s:s}", "engine", name);
+		json_object_update(named, item);
+		json_array_append_new(list, named);
+	}
+}
+
+int engines_add_log(const struct engine *engine, const uint64_t *revision, json_t *log,
+                    struct pt_error *err)
 {
 	if (revision && !find_revision(engine, *revision, err))
-		return NULL;
-	return history_log(&engine->past.history, revision);
+		return err->faults[0].code;
+	json_t *revisions = history_log(&engine->past.history, revision);
+	add_past(json_object_get(log, "revisions"), engine->name, revisions);
+	if (!revision)
+		add_past(json_object_get(log, "states"), engine->name, engine->past.states);
+	json_decref(revisions);
+	return 0;
 }

@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "graph/plan.h"
+#include "type/param.h"
+#include "type/type.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,15 +35,21 @@ int diff_ops(struct diff_side from, struct diff_side to, json_t **ops, struct pt
 	return code;
 }
 
+static json_t *value_of(const json_t *block, const char *key)
+{
+	json_t *given = json_object_get(json_object_get(block, "params"), key);
+	const struct pt_type *type = type_find(text_of(block, "type"));
+	const struct pt_param *row = type ? param_find(type->params, key) : NULL;
+	json_t *value = given ? json_incref(given) : row ? param_default(row) : NULL;
+	return value ? value : json_null();
+}
+
 static json_t *was_set(const json_t *op, const json_t *block)
 {
 	const char *key;
 	json_t *value, *was = json_object();
-	const json_t *params = json_object_get(block, "params");
-	json_object_foreach (json_object_get(op, "params"), key, value) {
-		json_t *before = json_object_get(params, key);
-		json_object_set(was, key, before ? before : json_null());
-	}
+	json_object_foreach (json_object_get(op, "params"), key, value)
+		json_object_set_new(was, key, value_of(block, key));
 	return was;
 }
 

@@ -16,9 +16,9 @@ struct diff_side {
    has is not there any more. */
 int diff_ops(struct diff_side from, struct diff_side to, json_t **ops, struct pt_error *);
 
-/* For each of the operations what it takes the place of in these blocks (or operations that add them): of a set {name: value} with
-   null for what had no value, of a replace {type, params}, else null. A new reference; NULL: there
-   is nothing of the kind. */
+/* For each of the operations what it takes the place of in these blocks (or operations that add
+   them): of a set {name: value} with defaults spelled out, of a replace {type, params}, else null.
+   A new reference; NULL: there is nothing of the kind. */
 json_t *diff_was(const json_t *ops, const json_t *blocks);
 
 #endif

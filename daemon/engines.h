@@ -143,9 +143,9 @@ int engines_confirm(struct engine *, const uint64_t *revision, double extend_s, 
 int engines_diff(const struct engine *, const uint64_t *revision, const uint64_t *to,
                  const json_t *file_ops, json_t **result, struct pt_error *);
 
-/* As engine.log answers, of all revisions or of one; NULL: there is no such one. A new
-   reference. */
-json_t *engines_log(const struct engine *, const uint64_t *revision, struct pt_error *);
+/* Adds to what engine.log answers: all of its past, or one revision. */
+int engines_add_log(const struct engine *, const uint64_t *revision, json_t *log,
+                    struct pt_error *);
 
 /* ---- making and unmaking ---- */
 

@@ -57,6 +57,7 @@ bool engine_fail(struct engine *engine, const char *why)
 	if (!engine->failed)
 		engine->retry_ms = engine->engines->retry_ms;
 	engine->failed = true;
+	revisions_note_failure(&engine->past, why);
 	if (is_new)
 		engine_tell_state(engine);
 	if (!engine->past.lost && !engine->retrying)
@@ -140,7 +141,7 @@ void failing_changed(struct engine *engine)
 		retry_soon(engine);
 		return;
 	}
-	revisions_set_running(&engine->past, false);
+	revisions_set_running(&engine->past, false, NULL);
 	clear(engine);
 	engine_tell_state(engine);
 }

@@ -212,10 +212,9 @@ static json_t *told_of(const struct history *h, size_t i)
 
 json_t *history_log(const struct history *h, const uint64_t *number)
 {
-	json_t *revisions = json_array(), *log = json_object();
+	json_t *revisions = json_array();
 	for (size_t i = 0; i < h->count; i++)
 		if (!number || *number == h->items[i].number)
 			json_array_append_new(revisions, told_of(h, i));
-	json_object_set_new(log, "revisions", revisions);
-	return log;
+	return revisions;
 }

@@ -49,8 +49,8 @@ const struct revision *history_find(const struct history *, uint64_t number);
 const struct revision *history_before(const struct history *);
 void history_drop_last(struct history *);
 
-/* {revisions: […]} with what is known about each, `was` (see diff_was) beside ops, or only about `number`, the oldest first: a new
-   reference. */
+/* A list of what is known about each, or only about `number`, the oldest first; beside ops `was`
+   (see diff_was). A new reference. */
 json_t *history_log(const struct history *, const uint64_t *number);
 
 #endif

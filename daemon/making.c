@@ -87,6 +87,12 @@ void engine_returns(struct engine *engine)
 		ready(engine);
 }
 
+static void be_there(struct engine *engine)
+{
+	ready(engine);
+	engine_tell_waiters(engine, 0, NULL);
+}
+
 static void made(struct engine *engine, int code, struct pt_error *err)
 {
 	struct pt_engine_glance glance;
@@ -96,13 +102,16 @@ static void made(struct engine *engine, int code, struct pt_error *err)
 		engine->code = code;
 		error_move(&engine->err, err);
 		engine_unmake(engine);
-	} else if (engine->restored || !engine->past.file) {
-		ready(engine);
-		engine_tell_waiters(engine, 0, NULL);
+	} else if (engine->restored) {
+		be_there(engine);
 	} else {
 		pt_engine_look(engine->engine, &glance);
-		engine->past.running = glance.state != PT_STOPPED;
+		engine->past.quiet = true;
+		revisions_set_running(&engine->past, glance.state != PT_STOPPED, NULL);
+		engine->past.quiet = false;
 		revisions_write(&engine->past);
+		if (!engine->past.file)
+			be_there(engine);
 	}
 }
 
@@ -112,8 +121,7 @@ void engine_made_settled(struct engine *engine)
 	struct pt_error err = PT_ERROR_INIT;
 	int why = journal_failed(engine->past.file);
 	if (!why && !engine->doomed) {
-		ready(engine);
-		engine_tell_waiters(engine, 0, NULL);
+		be_there(engine);
 		return;
 	}
 	if (why)
@@ -167,7 +175,7 @@ static void state_changed(struct pt_letter *letter)
 	failing_state(engine);
 	engine_tell_state(engine);
 	if (engine->phase == READY && news->state != PT_DRAINING)
-		revisions_set_running(&engine->past, news->state == PT_RUNNING);
+		revisions_set_running(&engine->past, news->state == PT_RUNNING, NULL);
 	free(news);
 }
 

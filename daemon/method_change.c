@@ -152,19 +152,34 @@ static void engine_confirm(void *arg)
 		call_refuse(call, code, &err);
 }
 
+static void add_log(void *log, struct engine *engine)
+{
+	engines_add_log(engine, NULL, log, NULL); /* all there is */
+}
+
 static void engine_log(void *arg)
 {
 	struct call *call = arg;
-	struct engine *engine = call_engine(call);
 	struct pt_error err = PT_ERROR_INIT;
 	uint64_t revision;
-	if (!engine)
+	const uint64_t *wanted = get_revision(call, &revision);
+	struct engine *engine = call->params.engine ? call_engine(call) : NULL;
+	if (call->params.engine && !engine)
 		return;
-	json_t *log = engines_log(engine, get_revision(call, &revision), &err);
-	if (log)
-		call_answer(call, log);
+	json_t *log = json_pack("{s:[], s:[]}", "revisions", "states");
+	int code = 0;
+	if (engine)
+		code = engines_add_log(engine, wanted, log, &err);
+	else if (wanted)
+		code = pt_fail(&err, -PT_EPARAM, "$.revision",
+		               "of which engine? `engine` is missing");
 	else
-		call_refuse(call, err.faults[0].code, &err);
+		engines_each(call->daemon->engines, add_log, log);
+	if (!code)
+		call_answer(call, json_incref(log));
+	else
+		call_refuse(call, code, &err);
+	json_decref(log);
 }
 
 static int diff_file(struct call *call, const struct engine *engine, json_t **result,
@@ -266,7 +281,8 @@ static const struct pt_param confirm_params[] = {
 };
 
 static const struct pt_param log_params[] = {
-	ENGINE,
+	{"engine", "The engine's name; without it, all of them.",
+	 PT_STRING(struct call, params.engine), .fallback = "None"},
 	{"revision", "Only this one; without it, all that are known.",
 	 PT_INT(struct call, params.revision), .fallback = "None", .max = -1},
 	{0}
@@ -337,12 +353,15 @@ const struct rpc_method change_methods[] = {
 	}, {
 		.name = "engine.log",
 		.summary = "Who changed what, and when",
-		.help = "The oldest first; times are seconds since 1970. `undoes` is the revision "
+		.help = "Each engine's the oldest first; times are seconds since 1970. `states` are "
+		        "starts (running), stops (stopped) and starts that were refused (failed), "
+		        "those that an engine knows of; `was` is as in engine.diff. `undoes` is the revision "
 		        "that was brought back, `confirm` stands with a change that waits to be "
 		        "confirmed (`back` is null where the engine goes, `since` when it was "
 		        "extended); uid and pid are null where the daemon itself did it.",
-		.result = "{revisions: [{revision, time, uid, pid, comment?, undoes?, confirm?: "
-		          "{back, until, since?}, ops, was?}]}",
+		.result = "{revisions: [{engine, revision, time, uid, pid, comment?, undoes?, confirm?: "
+		          "{back, until, since?}, ops, was?}], states: [{engine, time, state, "
+		          "why?}]}",
 		.role = "viewer",
 		.params = log_params,
 		.run = engine_log,

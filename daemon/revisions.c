@@ -3,6 +3,7 @@
 #include "daemon/revisions.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/moment.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ static int64_t time_of(const json_t *text)
 void revisions_init(struct revisions *r, struct journal_file *file)
 {
 	*r = (struct revisions){.file = file};
+	r->states = json_array();
 	history_init(&r->history);
 }
 
@@ -34,6 +36,7 @@ void revisions_fini(struct revisions *r)
 {
 	history_fini(&r->history);
 	json_decref(r->leaving);
+	json_decref(r->states);
 	free(r->lost);
 	journal_file_free(r->file);
 }
@@ -57,6 +60,7 @@ void revisions_write(struct revisions *r)
 	if (!r->file)
 		return;
 	json_t *records = history_records(&r->history);
+	json_array_append_new(records, json_pack("{s:O}", "states", r->states));
 	json_array_append_new(records, state_record(r));
 	if (r->leaving)
 		json_array_append_new(records, leaving_record(r));
@@ -114,15 +118,54 @@ void revisions_add(struct revisions *r, const struct author *author, const struc
 	json_decref(about);
 }
 
-void revisions_set_running(struct revisions *r, bool running)
+/* ---- starts, stops and failures ---- */
+
+/* A start that was refused was none; what is tried again fails again. */
+static void note_state(struct revisions *r, bool running, const char *time, const char *refused)
 {
-	if (r->running == running && !r->lost)
+	size_t last = json_array_size(r->states);
+	const json_t *before = json_array_get(r->states, last - 1);
+	if (refused && !strcmp(text_of(before, "state"), "running")) {
+		json_array_remove(r->states, last - 1);
+		before = json_array_get(r->states, last - 2);
+	}
+	if (refused && !strcmp(text_of(before, "why"), refused))
+		return;
+	const char *state = refused ? "failed" : running ? "running" : "stopped";
+	json_array_append_new(r->states, json_pack("{s:s, s:s, s:s*}", "time", time, "state", state,
+	                                           "why", refused));
+	if (json_array_size(r->states) > REVISIONS_STATES_MAX)
+		json_array_remove(r->states, 0);
+}
+
+void revisions_note_failure(struct revisions *r, const char *why)
+{
+	char now[MOMENT_MAX];
+	moment_print(moment_now(), now);
+	note_state(r, false, now, why);
+}
+
+void revisions_set_running(struct revisions *r, bool running, const char *refused)
+{
+	char now[MOMENT_MAX];
+	bool is_new = r->running != running || r->lost;
+	if (!is_new && !refused)
+		return;
+	moment_print(moment_now(), now);
+	note_state(r, running, now, refused);
+	if (!is_new)
 		return;
 	r->running = running;
 	free(r->lost);
 	r->lost = NULL;
-	keep(r, state_record(r));
+	json_t *record = state_record(r);
+	json_object_set_new(record, "time", json_string(now));
+	if (refused)
+		json_object_set_new(record, "refused", json_string(refused));
+	keep(r, record);
 }
+
+/* ---- more of the graph ---- */
 
 void revisions_lose(struct revisions *r, const char *why)
 {
@@ -217,9 +260,21 @@ void revisions_return(struct revisions *r)
 static void read_state(struct revisions *r, const json_t *record, const char *state)
 {
 	const char *why = json_string_value(json_object_get(record, "why"));
+	const char *time = json_string_value(json_object_get(record, "time"));
 	r->running = !strcmp(state, "running");
+	if (time)
+		note_state(r, r->running, time,
+		           json_string_value(json_object_get(record, "refused")));
 	free(r->lost);
 	r->lost = why ? must_strdup(why) : NULL;
+}
+
+static void read_states(struct revisions *r, json_t *states)
+{
+	if (!json_is_array(states))
+		return;
+	json_decref(r->states);
+	r->states = json_copy(states);
 }
 
 static void read_leaving(struct revisions *r, json_t *leaving)
@@ -240,8 +295,11 @@ static int read_record(struct revisions *r, const json_t *record, struct pt_erro
 	const json_t *confirmed = json_object_get(record, "confirmed"),
 		     *extended = json_object_get(record, "extended");
 	json_t *leaving = json_object_get(record, "leaving");
+	json_t *states = json_object_get(record, "states");
 	if (state)
 		read_state(r, record, state);
+	else if (states)
+		read_states(r, states);
 	else if (leaving)
 		read_leaving(r, leaving);
 	else if (is_of_last(r, extended))

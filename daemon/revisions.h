@@ -18,13 +18,16 @@ struct author {
 
 /* Belongs to the control loop. Every function that records something returns at once; it is kept
    when the journal says so. Without a journal file nothing is kept, and all else is the same. */
+#define REVISIONS_STATES_MAX 1000
+
 struct revisions {
 	struct history history;
 	struct journal_file *file; /* NULL: not kept */
-	bool running;              /* what was recorded last */
-	char *lost;                /* what was kept cannot be read, and this is why; NULL: it can */
-	json_t *leaving;           /* it is destroyed, unless that is not confirmed; else NULL */
-	bool quiet;                /* nothing is written for now: revisions_write comes later */
+	json_t *states;  /* [{time, state, why?}]: starts, stops and failures, the oldest first */
+	bool running;    /* what was recorded last */
+	char *lost;      /* what was kept cannot be read, and this is why; NULL: it can */
+	json_t *leaving; /* it is destroyed, unless that is not confirmed; else NULL */
+	bool quiet;      /* nothing is written for now: revisions_write comes later */
 };
 
 /* Takes the file. */
@@ -37,7 +40,9 @@ int revisions_restore(struct revisions *, const json_t *records, struct pt_error
 void revisions_add(struct revisions *, const struct author *, const struct pt_made *);
 /* What was kept before is lost: that is kept, until it is told whether the engine runs. */
 void revisions_lose(struct revisions *, const char *why);
-void revisions_set_running(struct revisions *, bool running);
+/* `refused`: a start was, and this is why; or NULL. */
+void revisions_set_running(struct revisions *, bool running, const char *refused);
+void revisions_note_failure(struct revisions *, const char *why); /* of a start */
 /* Writes the whole of it anew: the first thing to be kept, or in place of a long file. */
 void revisions_write(struct revisions *);
 

@@ -70,7 +70,7 @@ START_TEST(what_was_lost_is_kept_until_it_is_told_how_it_goes_on)
 	ck_assert_int_eq(revisions_restore(&found, records, NULL), 0);
 	ck_assert_str_eq(found.lost, "damaged");
 	ck_assert(!found.running);
-	revisions_set_running(&found, false);
+	revisions_set_running(&found, false, NULL);
 	ck_assert_ptr_null(found.lost);
 	json_decref(records);
 	revisions_fini(&r);

@@ -90,6 +90,92 @@ def test_output_with_times(daemon, rpc):
         assert re.fullmatch(r"\d+\.\d{9}", listener.notification("block.output", DEADLINE)["params"]["time"])
 
 
+# ---- what was ----
+
+def test_the_log_of_all_engines(daemon, rpc, tmp_path):
+    daemon.create("a", GRAPH)
+    daemon.create("b", f"RdpcapSource('{tmp_path / 'none.pcap'}') > Sink()", start=False)
+    for _ in range(3):
+        assert daemon.ptctl("start", "b").code == 1
+    daemon.ok("set", "a.q", "limit='1MiB'")
+    daemon.ok("replace", "a.d", "TransformDrain('upper')")
+    daemon.ok("stop", "a")
+    lines = [line for line in daemon.ok("log").splitlines() if not line.startswith("    add") and "link" not in line]
+    shape = [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d\d:\d\d", "T", re.sub(r"  by .*", "", s)) for s in lines]
+    assert shape == [
+        "a: revision 1  T", "a: started  T", "b: revision 1  T",
+        f"b: failed  T  block 'rdpcap_source1': cannot open '{tmp_path / 'none.pcap'}': no such file or directory",
+        "a: revision 2  T", "    set     q(limit='1MiB')  # was limit='64KiB'", "a: revision 3  T",
+        "    replace d = TransformDrain(f='upper')  # was Drain()", "a: stopped  T"]
+    assert daemon.ok("log", "-n", 1).startswith("a: stopped") and daemon.ok("log", "a", "-n", 1).startswith("stopped")
+    one = json.loads(daemon.ok("-j", "log", "b"))
+    assert [s["state"] for s in one["states"]] == ["failed"] and one["revisions"][0]["engine"] == "b"
+
+
+def test_starts_and_stops_are_known_after_a_restart(daemon, tmp_path):
+    daemon.create("a", GRAPH)
+    daemon.ok("stop", "a")
+    source = tmp_path / "none.pcap"
+    daemon.ok("add", "a", f"RdpcapSource('{source}', name='r') > q")
+    assert daemon.ptctl("start", "a").code == 1
+    before = daemon.call("engine.log", {"engine": "a"})
+    assert [s["state"] for s in before["states"]] == ["running", "stopped", "failed"]
+    daemon.stop()
+    daemon.start()
+    assert daemon.call("engine.log", {"engine": "a"}) == before
+
+
+@pytest.mark.parametrize("since, there", [("-1h", True), ("00:00", None), ("1970-01-01", True), ("2200-01-01", False),
+                                          ("2200-01-01T00:00:00Z", False), ("+1h", False)])
+def test_the_log_since(daemon, since, there):
+    daemon.create("a", GRAPH)
+    shown = daemon.ok("log", "--since", since)
+    assert there is None or ("revision 1" in shown) == there
+
+
+@pytest.mark.parametrize("since", ["", "x", "25:00", "2026-13-01", "1h"])
+def test_the_log_since_what(daemon, since):
+    refused = daemon.ptctl("log", "--since", since)
+    assert refused.code == 2 and "--since" in refused.err
+
+
+def test_what_differs(daemon):
+    daemon.create("a", "s = CLIFeeder(); s > d = Drain() > q = QueueSink()")
+    assert daemon.ptctl("diff", "a", "1") .code == 0
+    daemon.ok("set", "a.q", "limit='1MiB'")
+    daemon.ok("remove", "a", "d")
+    daemon.ok("add", "a", "s > q")
+    last = daemon.ptctl("diff", "a")
+    assert last.code == 9 and last.out == "link    s > q\n"
+    back = daemon.ptctl("diff", "a", 1)
+    daemon.ok("undo", "a", 1, "--dry-run")
+    assert back.code == 9 and "add     d = Drain()" in back.out and "set     q(limit='64MiB')  # was limit='1MiB'" in back.out
+    forth = daemon.ptctl("diff", "a", 1, 2)
+    assert forth.code == 9 and forth.out == "set     q(limit='1MiB')  # was limit='64MiB'\n"
+    ops = daemon.call("engine.diff", {"engine": "a", "revision": 1})["ops"]
+    daemon.call("engine.change", {"engine": "a", "ops": ops})
+    assert daemon.ptctl("diff", "a", 1).out == "order   only how it is written differs\n"
+    for words, code in ((("diff", "a", 77), 1), (("diff", "nobody"), 6), (("diff", "a", "--file"), 1),
+                        (("diff", "a", 1, "--file"), 1)):
+        assert daemon.ptctl(*words).code == code, words
+
+
+def test_what_differs_from_the_file(daemons, tmp_path):
+    folder = tmp_path / "engines"
+    folder.mkdir()
+    (folder / "web.pipe").write_text("s = CLIFeeder(); s > q = QueueSink()\n")
+    daemon = daemons(arguments=["--engines", folder])
+    assert daemon.ptctl("diff", "web", "--file").code == 0
+    daemon.ok("set", "web.q", "limit='1MiB'")
+    differs = daemon.ptctl("diff", "web", "--file")
+    assert differs.code == 9 and differs.out == "set     q(limit='1MiB')  # was limit='64MiB'\n"
+    (folder / "web.pipe").write_text("s = CLIFeeder(); s > q = QueueSink(limit='1MiB')\n")
+    assert daemon.ptctl("diff", "web", "--file").code == 0
+    (folder / "web.pipe").write_text("s = ")
+    broken = daemon.ptctl("diff", "web", "--file")
+    assert broken.code == 1 and "web.pipe" in broken.err
+
+
 # ---- pictures ----
 
 def test_a_graph_in_text_with_parameters(daemon, rpc):
