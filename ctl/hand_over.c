@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "packet/naming.h"
 #include "script/func.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -130,11 +131,12 @@ static char *file_of_function(const struct pt_param *row, const char *text)
 	return copy;
 }
 
-/* With `rotate` the daemon makes them, in the folder of the name. */
-static bool makes_files(const json_t *params)
+/* With `rotate`, or fields in the name, the daemon makes them, in the folder of the name. */
+static bool makes_files(const json_t *params, const json_t *name)
 {
 	const json_t *rotate = json_object_get(params, "rotate");
-	return rotate && !json_is_null(rotate);
+	const char *path = json_string_value(name);
+	return (rotate && !json_is_null(rotate)) || (path && naming_has_fields(path));
 }
 
 /* Files of another host are opened over there. */
@@ -197,7 +199,7 @@ static int open_of_row(struct hand_over *h, struct ctl *ctl, const struct pt_par
                        json_t *params, struct pt_error *err)
 {
 	json_t *value = json_incref(json_object_get(params, row->name));
-	bool left = !value || (row->kind == PT_KIND_FILE && makes_files(params)) ||
+	bool left = !value || (row->kind == PT_KIND_FILE && makes_files(params, value)) ||
 	            (row->kind == PT_KIND_FILES && json_is_true(json_object_get(params, "follow")));
 	int code = left                         ? 0
 	           : row->kind == PT_KIND_FILES ? open_files(h, ctl, row, &value, err)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TRIES 64 /* while others move what lies on the way */
@@ -192,6 +193,33 @@ int path_unlink(const char *const *folders, const char *path)
 		close(at);
 	}
 	free(real);
+	return code;
+}
+
+static int make_folder(const char *const *folders, const char *path, mode_t mode)
+{
+	char *real;
+	const char *name;
+	if (is_everywhere(folders))
+		return mkdir(path, mode) && errno != EEXIST ? -errno : 0;
+	int at = reach(folders, path, false, &real, &name), code = at;
+	if (at >= 0) {
+		code = mkdirat(at, name, mode) && errno != EEXIST ? -errno : 0;
+		close(at);
+	}
+	free(real);
+	return code;
+}
+
+int path_make_folders(const char *const *folders, const char *path, mode_t mode)
+{
+	int code = 0;
+	for (const char *slash = strchr(path + 1, '/'); slash && !code;
+	     slash = strchr(slash + 1, '/')) {
+		char *folder = must_printf("%.*s", (int)(slash - path), path);
+		code = access(folder, F_OK) ? make_folder(folders, folder, mode) : 0;
+		free(folder);
+	}
 	return code;
 }
 

@@ -29,6 +29,9 @@ int path_open(const char *const *folders, const char *path, int flags, mode_t mo
 /* As unlink(2), in the same way. 0 or a negative code. */
 int path_unlink(const char *const *folders, const char *path);
 
+/* Makes the folders on the way to the path's last name that are not there. 0 or a negative code. */
+int path_make_folders(const char *const *folders, const char *path, mode_t mode);
+
 /* The files that a name means: itself, if there is one of that name or it has no wildcard; else all
    that it matches (glob(7)) in those folders, but no folders, by their names in bytes. Ends with
    NULL; empty if nothing matches. Yours to free by path_list_free. [worker] */

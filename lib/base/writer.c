@@ -3,6 +3,7 @@
 #include "base/writer.h"
 
 #include "base/buf.h"
+#include "base/crew.h"
 #include "base/thread.h"
 #include <assert.h>
 #include <errno.h>
@@ -18,6 +19,8 @@
 #define BUFFERS        4
 #define STUCK_ROUND_MS 1000
 #define STUCK_ROUNDS   5
+#define FETCH_LINE     64
+#define FETCH_MAX      256
 
 /* What the thread does next: bytes to write, or a descriptor to change to. */
 struct piece {
@@ -50,6 +53,9 @@ struct writer {
 	uint64_t unsure; /* messages that the filter may still hold; the thread's, as is the next */
 	bool put;        /* the filter has let go of something */
 	int flags;       /* that the descriptor had, if they were changed; -1 */
+	struct crew_member member;
+	bool shut;  /* closed for now */
+	bool ended; /* under the lock: the crew is done with it */
 };
 
 struct writer *writer_new(const struct writer_config *config)
@@ -261,10 +267,55 @@ static int end_file(struct writer *w, bool sync)
 	return rc == 0 && sync ? sync_fd(w->config.fd) : rc;
 }
 
+/* ---- one of a crew ---- */
+
+static struct writer *of_member(struct crew_member *m)
+{
+	return (struct writer *)((char *)m - offsetof(struct writer, member));
+}
+
+static void shut(struct crew_member *m)
+{
+	struct writer *w = of_member(m);
+	int rc = end_filter(w, WRITER_LAST), closed = close_fd(w);
+	if (rc || closed)
+		set_error(w, rc ? rc : closed);
+	w->shut = true;
+}
+
+static bool may_be_shut(const struct writer *w)
+{
+	struct stat st;
+	return w->config.crew && w->config.reopen && fstat(w->config.fd, &st) == 0 &&
+	       S_ISREG(st.st_mode);
+}
+
+static int use_file(struct writer *w)
+{
+	if (w->shut) {
+		int fd = w->config.reopen(w->config.arg);
+		if (fd < 0)
+			return fd;
+		w->config.fd = fd;
+		w->shut = false;
+	}
+	if (w->member.open || (w->config.fd >= 0 && may_be_shut(w)))
+		crew_opened(w->config.crew, &w->member);
+	return 0;
+}
+
+static void leave_file(struct writer *w)
+{
+	if (w->config.crew)
+		crew_closed(w->config.crew, &w->member);
+	w->shut = false;
+}
+
 static int change_file(struct writer *w, const struct piece *piece)
 {
 	int rc = end_file(w, piece->sync);
 	int closed = close_fd(w);
+	leave_file(w);
 	if (rc == 0)
 		rc = closed;
 	if (rc)
@@ -282,11 +333,17 @@ static void carry_out(struct writer *w, const struct piece *piece)
 	if (atomic_load(&w->error)) {
 		lose(w, piece, 0);
 	} else {
-		int rc = piece->open ? change_file(w, piece) : write_piece(w, piece);
+		int rc = piece->open ? change_file(w, piece) : use_file(w);
+		if (rc && !piece->open)
+			lose(w, piece, 0);
+		else if (!rc && !piece->open)
+			rc = write_piece(w, piece);
 		if (rc)
 			set_error(w, rc);
 	}
 	atomic_fetch_sub(&w->pending, piece->length);
+	if (w->config.crew)
+		atomic_fetch_sub(crew_waiting(w->config.crew), piece->length);
 }
 
 static void free_list(struct piece *piece)
@@ -326,7 +383,7 @@ static void put_back(struct writer *w, struct piece *piece)
 /* [locked] What there is to do now. */
 static bool take(struct writer *w, struct piece **piece)
 {
-	while (!w->first && !w->ending && !w->pushed)
+	while (!w->first && !w->ending && !w->pushed && !w->config.crew)
 		pthread_cond_wait(&w->work, &w->lock);
 	*piece = w->first;
 	if (!w->first)
@@ -344,9 +401,9 @@ static void pause_filter(struct writer *w)
 		set_error(w, rc);
 }
 
-static void *run(void *arg)
+/* Until there is nothing more to do. */
+static void work(struct writer *w)
 {
-	struct writer *w = arg;
 	struct piece *piece;
 	pthread_mutex_lock(&w->lock);
 	while (take(w, &piece)) {
@@ -370,9 +427,33 @@ static void *run(void *arg)
 		}
 	}
 	pthread_mutex_unlock(&w->lock);
+}
+
+static void *run(void *arg)
+{
+	struct writer *w = arg;
+	work(w);
 	int rc = writer_error(w);
 	set_error(w, rc ? rc : end_file(w, w->end_sync));
 	return NULL;
+}
+
+static void work_for_crew(struct crew_member *m)
+{
+	struct writer *w = of_member(m);
+	work(w);
+	pthread_mutex_lock(&w->lock);
+	bool ended = w->ending && !w->first && !w->ended;
+	pthread_mutex_unlock(&w->lock);
+	if (!ended)
+		return;
+	int rc = writer_error(w);
+	set_error(w, rc ? rc : end_file(w, w->end_sync));
+	leave_file(w);
+	pthread_mutex_lock(&w->lock);
+	w->ended = true;
+	pthread_cond_signal(&w->idle);
+	pthread_mutex_unlock(&w->lock);
 }
 
 /* ---- the owner's thread ---- */
@@ -384,10 +465,22 @@ static void start_thread(struct writer *w)
 		return;
 	if (w->config.fd >= 0)
 		make_nonblocking(w);
-	int rc = thread_start("a writer", 0, run, w, &w->thread, NULL);
+	w->member.work = work_for_crew;
+	w->member.shut = shut;
+	int rc = w->config.crew ? 0 : thread_start("a writer", 0, run, w, &w->thread, NULL);
 	if (rc)
 		set_error(w, rc);
 	w->running = rc == 0;
+}
+
+/* [locked] */
+static void wake(struct writer *w)
+{
+	int rc = w->config.crew ? crew_wake(w->config.crew, &w->member) : 0;
+	if (rc)
+		set_error(w, rc);
+	w->running = w->running && !rc;
+	pthread_cond_signal(&w->work);
 }
 
 static void add(struct writer *w, struct piece *piece)
@@ -406,7 +499,7 @@ static void tell(struct writer *w, bool pushed)
 	w->untold = 0;
 	pthread_mutex_lock(&w->lock);
 	w->pushed |= pushed;
-	pthread_cond_signal(&w->work);
+	wake(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -417,6 +510,8 @@ static void hand_over(struct writer *w)
 		return;
 	w->current = NULL;
 	atomic_fetch_add(&w->pending, piece->length);
+	if (w->config.crew)
+		atomic_fetch_add(crew_waiting(w->config.crew), piece->length);
 	atomic_store_explicit(&w->filled, 0, memory_order_relaxed);
 	add(w, piece);
 }
@@ -489,6 +584,13 @@ void writer_advance(struct writer *w, size_t length)
 	}
 }
 
+void writer_fetch(const struct writer *w, size_t length)
+{
+	const struct piece *piece = w->current;
+	for (size_t at = 0; piece && at < length && at < FETCH_MAX; at += FETCH_LINE)
+		__builtin_prefetch(piece->bytes + piece->length + at, 1);
+}
+
 bool writer_has_room(const struct writer *w)
 {
 	unsigned in_use = atomic_load(&w->in_use);
@@ -501,7 +603,8 @@ bool writer_has_room(const struct writer *w)
 static void await_idle(struct writer *w)
 {
 	pthread_mutex_lock(&w->lock);
-	pthread_cond_signal(&w->work);
+	if (w->running)
+		wake(w);
 	while (w->running && (w->first || w->busy || w->pushed))
 		pthread_cond_wait(&w->idle, &w->lock);
 	pthread_mutex_unlock(&w->lock);
@@ -534,9 +637,12 @@ static void end_thread(struct writer *w, bool sync)
 	pthread_mutex_lock(&w->lock);
 	w->ending = true;
 	w->end_sync = sync;
-	pthread_cond_signal(&w->work);
+	wake(w);
+	while (w->config.crew && w->running && !w->ended)
+		pthread_cond_wait(&w->idle, &w->lock);
 	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
+	if (!w->config.crew)
+		pthread_join(w->thread, NULL);
 }
 
 /* Nobody was there to write it. */
@@ -551,6 +657,8 @@ int writer_free(struct writer *w, bool sync)
 	if (!w)
 		return 0;
 	end_thread(w, sync);
+	if (w->config.crew)
+		crew_leave(w->config.crew, &w->member);
 	set_error(w, close_fd(w));
 	int rc = writer_error(w);
 	lose_list(w, w->current);

@@ -16,6 +16,7 @@
  * (-ETIMEDOUT).
  */
 struct writer;
+struct crew;
 
 /* What a filter is told with bytes, or without any. */
 enum writer_end {
@@ -47,6 +48,11 @@ struct writer_config {
 	   write leaves of a message at the end of a regular file is cut off, but with a filter. */
 	uint64_t (*count)(void *arg, const void *bytes, size_t length, size_t *end);
 	void (*lost)(void *arg, uint64_t messages);
+	/* Instead of a thread of its own: one that works for many (base/crew.h), whose owner is the
+	   same. A regular file may be closed then, until more is to be written: `reopen` gives a
+	   descriptor that appends, or a negative errno. On the crew's thread; `arg` as above. */
+	struct crew *crew;
+	int (*reopen)(void *arg);
 };
 
 struct writer *writer_new(const struct writer_config *); /* starts the thread lazily, at the first
@@ -58,6 +64,7 @@ struct writer *writer_new(const struct writer_config *); /* starts the thread la
 uint8_t *writer_room(struct writer *, size_t length);
 void writer_advance(struct writer *, size_t length); /* so many were written there */
 
+void writer_fetch(const struct writer *, size_t length); /* there will be so many */
 bool writer_has_room(const struct writer *); /* a free buffer, or half of the current one */
 bool writer_has_much_room(
 	const struct writer *); /* half of the buffers: time to go on; [any thread] */

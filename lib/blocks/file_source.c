@@ -113,7 +113,7 @@ static const struct pt_type file_source = {
 	.name = "FileSource",
 	.summary = "Reads files and sends their lines, or their bytes, to the low exit",
 	.help = "The file may be compressed with gzip, zstd or lz4, whatever it is called. The "
-                "last "
+		"last "
 		"line counts without a newline, too, and a carriage return is part of the line. A "
 		"line that is longer than limit is told, counted and left out. The source is "
 		"exhausted at the end of the last file; a file that cannot be read to its end is "
@@ -124,7 +124,7 @@ static const struct pt_type file_source = {
 		   "     | [file] |\n"
 		   "     |   `----|->\n"
 		   "     +--------+\n",
-	.examples = (const char *const[]){"FileSource(\"notes.txt\") > ConsoleSink()",
+	.examples = (const char *const[]){"FileSource(\"in.txt\") > ConsoleSink()",
                                           "FileSource(\"app*.log\", follow=True, idle=1) >\n"
                                           "    FilterDrain(\"function(m) return m:find('error') "
                                           "end\") > ConsoleSink()",

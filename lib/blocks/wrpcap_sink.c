@@ -8,6 +8,8 @@
 #include "base/moment.h"
 #include "capture/capture.h"
 #include "capture/rotate.h"
+#include "capture/split_params.h"
+#include "packet/naming.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -18,21 +20,18 @@
 #define QUIET_NS 1000000000u /* what is buffered reaches the file after so long */
 #define NS_PER_S 1e9
 
-struct rotate {
-	uint64_t size;
-	double seconds;
-	int64_t files;
-};
-
 struct wrpcap_sink {
 	struct pt_file fname;
 	int link_type;
 	int format, compress; /* -1: by the name */
 	bool gz, append;
-	struct rotate rotate;
+	struct split_rotate rotate;
 	double retry_s;
 	int plain_link_type;
+	int64_t open, values;
 
+	struct naming *naming; /* of a name with fields, whose files `split` has; or NULL */
+	struct split split;
 	struct capture_writer *writer;
 	uint64_t begun_ns;
 	bool begun; /* something was written to this file */
@@ -40,6 +39,7 @@ struct wrpcap_sink {
 	bool told_begun;      /* that the file has its header */
 	atomic_bool reopened; /* and what it leaves has not been told since */
 	bool taken_over;      /* another block's file, which is taken over */
+	bool numbered;        /* a trigger has begun a next file */
 	atomic_bool full;     /* the writer's thread wakes the block */
 	struct pt_timer timer;
 	struct capture_misfits misfits; /* told so far */
@@ -82,21 +82,11 @@ static int check(struct pt_block *b, struct pt_error *err)
 		rc = pt_fail(err, -EINVAL, "compress",
 		             "'%s' is not what gz says; leave out one of the two",
 		             pack_words[s->compress]);
-	if (s->append && pack_of(s))
-		rc = pt_fail(err, -EINVAL, "append",
-		             "cannot append to a compressed file; leave out append, or write "
-		             "compress=\"none\" or another name");
-	if (s->append && rotates(s))
-		rc = pt_fail(
-			err, -EINVAL, "append",
-			"rotate never writes to a file that is there; leave out append or rotate");
-	if (is_handed(s) && rotates(s))
-		rc = pt_fail(err, -EINVAL, "rotate",
-		             "makes files of its own: give fname as a path, or leave out rotate");
-	if (s->rotate.files && !rotates(s))
-		rc = pt_fail(err, -EINVAL, "rotate.files",
-		             "says how many files are kept, but not when one ends; give size or "
-		             "seconds");
+	const struct split_check check = {&s->rotate, pack_of(s), s->append, is_handed(s)};
+	if (!rc)
+		rc = split_check(&check, err);
+	if (!rc && !is_handed(s) && naming_has_fields(s->fname.path))
+		rc = naming_new(s->fname.path, &s->naming, err);
 	return rc;
 }
 
@@ -151,6 +141,19 @@ static int open_anew(struct pt_block *b, struct pt_error *err)
 	return capture_writer_open(&config, &s->writer, err);
 }
 
+static int open_split(struct pt_block *b, struct wrpcap_sink *s, struct pt_error *err)
+{
+	const struct split_config config = {
+		.file = config_of(b),
+		.names = {s->naming, naming_key, naming_path, naming_other},
+		.rotate = s->rotate,
+		.open = (unsigned)s->open,
+		.values = (unsigned)s->values,
+		.retry_s = s->retry_s,
+	};
+	return split_open(b, &s->split, &config, err);
+}
+
 /* ---- handing over ---- */
 
 /* What the next block cannot make of it another: the file, and how it is written. */
@@ -169,7 +172,9 @@ static char *key_of(const struct wrpcap_sink *s)
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct wrpcap_sink *s = pt_state(b);
-	if (rotates(s) && pt_carry_to(carry) != PT_TO_SUCCESSOR)
+	if (s->naming)
+		split_carry(&s->split, carry);
+	if (s->naming || ((rotates(s) || s->numbered) && pt_carry_to(carry) != PT_TO_SUCCESSOR))
 		return;
 	const struct handed handed = {
 		(int)capture_writer_format(s->writer), capture_writer_link_type(s->writer),
@@ -241,8 +246,10 @@ static int take_carried(struct pt_block *b, struct wrpcap_sink *s, struct pt_err
 static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct wrpcap_sink *s = pt_state(b), *before = pt_state(old);
+	split_take_over(b, &s->split, &before->split);
 	if (!s->taken_over)
 		return;
+	s->numbered = before->numbered;
 	const struct capture_writer_config config = config_of(b);
 	s->writer = before->writer;
 	s->begun_ns = before->begun_ns;
@@ -257,7 +264,10 @@ static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct wrpcap_sink *s = pt_state(b);
 	s->started = s->failed = s->begun = s->told_begun = false;
+	s->numbered = false;
 	s->misfits = (struct capture_misfits){0};
+	if (s->naming)
+		return open_split(b, s, err);
 	int rc = take_carried(b, s, err);
 	return rc || s->taken_over ? rc : open_anew(b, err);
 }
@@ -281,7 +291,10 @@ static void rotate_if_due(struct pt_block *b, struct wrpcap_sink *s)
 static void on_quiet(struct pt_block *b)
 {
 	struct wrpcap_sink *s = pt_state(b);
-	capture_writer_push(s->writer);
+	if (s->naming)
+		split_quiet(&s->split);
+	else
+		capture_writer_push(s->writer);
 }
 
 /* The writer's thread looks at `full` after it has made room: so look again after it is set. */
@@ -310,6 +323,10 @@ static void start(struct pt_block *b)
 {
 	struct wrpcap_sink *s = pt_state(b);
 	s->started = true;
+	if (s->naming) {
+		split_start(&s->split);
+		return;
+	}
 	atomic_store(&s->full, false);
 	capture_writer_head(s->writer);
 	tell_begun(b, s);
@@ -394,12 +411,9 @@ static void make_packets(const struct wrpcap_sink *s, struct pt_msg **messages, 
 	}
 }
 
-static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
-                      unsigned count)
+static void put_all(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **messages,
+                    unsigned count)
 {
-	struct wrpcap_sink *s = pt_state(b);
-	if (s->plain_link_type >= 0)
-		make_packets(s, messages, count);
 	for (unsigned at = 0; at < count;) {
 		if (rotates(s))
 			rotate_if_due(b, s);
@@ -410,7 +424,19 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	if (tell_begun(b, s))
 		capture_writer_push(s->writer);
 	hold_back_if_full(b, s);
-	if (!s->timer.place)
+}
+
+static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	if (s->plain_link_type >= 0)
+		make_packets(s, messages, count);
+	if (s->naming)
+		split_put(&s->split, false, messages, count);
+	else
+		put_all(b, s, messages, count);
+	if (!s->failed && !s->timer.place)
 		pt_timer_at(b, &s->timer, pt_now(b) + QUIET_NS, on_quiet);
 }
 
@@ -418,7 +444,9 @@ static void woken(struct pt_block *b)
 {
 	struct wrpcap_sink *s = pt_state(b);
 	struct pt_error err = PT_ERROR_INIT;
-	if (!s->started || s->failed)
+	if (s->naming)
+		split_woken(&s->split);
+	if (s->naming || !s->started || s->failed)
 		return;
 	if (atomic_load(&s->reopened) && capture_writer_fd(s->writer) >= 0) {
 		atomic_store(&s->reopened, false);
@@ -438,6 +466,10 @@ static void woken(struct pt_block *b)
 static void reopen(struct pt_block *b)
 {
 	struct wrpcap_sink *s = pt_state(b);
+	if (s->naming) {
+		split_reopen(&s->split);
+		return;
+	}
 	bool elsewhere = capture_writer_is_elsewhere(s->writer);
 	if (is_handed(s) || s->failed || !(elsewhere || (rotates(s) && s->begun)))
 		return;
@@ -453,9 +485,30 @@ static void reopen(struct pt_block *b)
 		pt_note(b, "'%s' led elsewhere, and was opened anew", s->fname.path);
 }
 
+/* The next file; or, where the name leads elsewhere, that of the name. */
+static void on_trigger(struct pt_block *b)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	if (s->naming) {
+		split_next(&s->split);
+	} else if (is_handed(s)) {
+		pt_report(b, -EINVAL, "'%s' was handed over: there is no next file", s->fname.path);
+	} else if (capture_writer_is_elsewhere(s->writer)) {
+		reopen(b);
+	} else if (!s->failed && (s->begun || !rotates(s))) {
+		capture_writer_rotate(s->writer);
+		s->begun = s->told_begun = false;
+		s->numbered = true;
+		capture_writer_head(s->writer);
+		pt_carry_changed(b);
+	}
+}
+
 static json_t *describe(struct pt_block *b)
 {
 	const struct wrpcap_sink *s = pt_state(b);
+	if (s->naming)
+		return split_describe(&s->split);
 	if (is_handed(s) || !s->writer || !capture_writer_is_elsewhere(s->writer))
 		return json_object();
 	return json_pack("{s:s}", "name",
@@ -473,7 +526,9 @@ static int close_file(struct pt_block *b, struct pt_error *err)
 {
 	struct wrpcap_sink *s = pt_state(b);
 	int rc = 0;
-	if (s->started)
+	if (s->naming)
+		rc = split_close(&s->split, err);
+	else if (s->started)
 		rc = capture_writer_close(s->writer, s->failed ? NULL : err);
 	else
 		capture_writer_cancel(s->writer);
@@ -482,20 +537,16 @@ static int close_file(struct pt_block *b, struct pt_error *err)
 	return s->failed ? 0 : rc;
 }
 
-/* clang-format off */
-static const struct pt_param rotate_params[] = {
-	{"size", "A file ends when it has so many bytes, counted before compression.",
-	 PT_SIZE(struct rotate, size), .fallback = "None", .min = 1, .max = 1e15},
-	{"seconds", "So long after its first packet a file ends with the next packet.",
-	 PT_SECONDS(struct rotate, seconds), .fallback = "None", .min = 0.001, .max = 1e9},
-	{"files", "How many files are kept: older ones are deleted, also those of earlier runs.",
-	 PT_INT(struct rotate, files), .fallback = "None", .min = 1, .max = 1e9},
-	{NULL},
-};
+static void fini(struct pt_block *b)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	naming_free(s->naming);
+}
 
+/* clang-format off */
 static const struct pt_param params[] = {
 	{"fname", "The file; one that is there is overwritten when the first packet comes. A FIFO "
-	 "needs a reader; a file that is being read is refused.",
+	 "needs a reader; a file that is being read is refused. It may have fields: '{ip.src}.pcap'.",
 	 PT_FILE(struct wrpcap_sink, fname),
 	 .flags = PT_REQUIRED | PT_WRITE},
 	{"linktype", "The link type of the file; None takes the first packet's.",
@@ -510,7 +561,7 @@ static const struct pt_param params[] = {
 	 PT_BOOL(struct wrpcap_sink, append), .fallback = "false"},
 	{"rotate", "Write files that follow one another: out.pcap becomes out.00001.pcap, "
 	 "out.00002.pcap and so on, after the highest number there is.",
-	 PT_OBJECT(struct wrpcap_sink, rotate), .fallback = "None", .members = rotate_params},
+	 PT_OBJECT(struct wrpcap_sink, rotate), .fallback = "None", .members = split_rotate_params},
 	{"compress", "How the file is compressed. None goes by the name: .gz, .zst and .lz4, else "
 	 "it is not.", PT_CHOICE(struct wrpcap_sink, compress), .fallback = "None",
 	 .choices = pack_words},
@@ -519,6 +570,8 @@ static const struct pt_param params[] = {
 	{"plain_linktype", "The link type of messages that are no packets, which are written as "
 	 "packets of now. None: as linktype says, and without that they are dropped.",
 	 PT_LINKTYPE(struct wrpcap_sink, plain_link_type), .fallback = "None"},
+	SPLIT_OPEN(struct wrpcap_sink, open),
+	SPLIT_VALUES(struct wrpcap_sink, values),
 	{NULL},
 };
 /* clang-format on */
@@ -538,20 +591,23 @@ static const struct pt_type wrpcap_sink = {
 		"write fails the block fails and what comes is dropped. Where the daemon itself "
 		"brings the engine back, after a crash or a boot, the file is gone on with behind "
 		"its last whole packet; another kind of file stays, and out.00001.pcap is "
-		"written beside it.",
+		"written beside it. A trigger begins the next file, numbered as with rotate. With "
+		"fields in the name there is a file for each value: " SPLIT_HELP,
 	.picture = "     +----------+\n"
 		   "     |          |\n"
 		   "   >-|--[file]  |\n"
-		   "     +----------+\n",
+		   "     |     |    |\n"
+		   "     +-----^----+\n",
 	.examples =
 		(const char *const[]){
 			"RdpcapSource('in.pcap') > WrpcapSink('out.pcap')",
 			"RdpcapSource('in.pcap') > WrpcapSink('out.pcapng.zst')",
 			"RdpcapSource('in.pcap') > \n"
 			"    WrpcapSink('ring.pcap', rotate={'size': '100MiB', 'files': 10})",
+			"RdpcapSource('in.pcap') > WrpcapSink('by-host/{ip.src}.pcap')",
 			NULL},
 	.role = PT_SINK,
-	.ports = PT_LOW_ENTRY,
+	.ports = PT_LOW_ENTRY | PT_TRIGGER_ENTRY,
 	.params = params,
 	.size = sizeof(struct wrpcap_sink),
 	.init = check,
@@ -560,11 +616,13 @@ static const struct pt_type wrpcap_sink = {
 	.take_over = take_over,
 	.start = start,
 	.push_many = push_many,
+	.trigger = on_trigger,
 	.woken = woken,
 	.reopen = reopen,
 	.describe = describe,
 	.stop = stop,
 	.close = close_file,
+	.fini = fini,
 };
 
 PT_TYPES(wrpcap_sink, &wrpcap_sink);

@@ -142,6 +142,12 @@ struct capture_writer_config {
 	bool any_format;            /* what goes on behind what is there takes that file's format */
 	const char *interface_name; /* for pcapng; may be NULL */
 	const char *application;    /* shb_userappl for pcapng; may be NULL */
+	/* The bytes of messages alone, whatever they are, or each with a newline; no format. */
+	enum { CAPTURE_FORMATTED, CAPTURE_BYTES, CAPTURE_NEWLINES } raw;
+	/* One of many, whose thread this is (base/crew.h). With `later` nothing is opened before the
+	   first packet comes, and then what bears the name is overwritten, and folders are made. */
+	struct crew *crew;
+	bool later;
 	void (*progress)(
 		void *arg); /* [writer's thread] room again, or an error: see base/writer.h */
 	/* [writer's thread, or in close] So many of the packets that were taken have not reached
@@ -179,6 +185,8 @@ int capture_writer_fd(const struct capture_writer *); /* its own; -1 after captu
    or the code of a failed write (words in err), which stays. Messages stay the caller's. */
 int capture_writer_put(struct capture_writer *, struct pt_msg *const *messages, unsigned count,
                        struct pt_error *);
+/* So many bytes come soon: has them not wait for memory. */
+void capture_writer_fetch(const struct capture_writer *, size_t length);
 /* False: let the sources pause. What comes all the same is still taken, up to 64 MiB. */
 bool capture_writer_has_room(const struct capture_writer *);
 /* For `progress`, on the writer's thread: room enough to let them go on. */

@@ -110,6 +110,10 @@ extern const struct format *const formats[];
 
 /* What is no capture: lines, and bytes as they come. */
 extern const struct format format_lines, format_block;
+/* The same as it is put into a buffer, with heads that tell how long each is: raw_strip takes them
+   out again, and `to` is as long as `from`. */
+extern const struct format format_bytes, format_newlines;
+size_t raw_strip(const uint8_t *from, size_t length, uint8_t *to);
 
 /* Whether another capture file begins where a record or block would, of which 12 bytes are there;
    below 0: 24 are needed to tell. */

@@ -18,8 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MODE  0640
-#define BATCH 64
+#define MODE        0640
+#define FOLDER_MODE 0750
+#define BATCH       64
 
 #define HEAD        24 /* less is no file of any kind */
 #define PACKED_ROOM (64 * 1024)
@@ -164,6 +165,13 @@ static bool is_being_read(int fd)
 	return fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type == F_RDLCK;
 }
 
+static int to_end(const struct capture_writer_config *config, struct output *o,
+                  struct pt_error *err)
+{
+	o->end = lseek(o->fd, 0, SEEK_END);
+	return o->end < 0 ? output_failed(config, config->path, -errno, err) : 0;
+}
+
 static int claim(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
 {
 	struct stat st;
@@ -179,6 +187,8 @@ static int claim(const struct capture_writer_config *config, struct output *o, s
 		return output_failed(config, config->path, -ETXTBSY, err);
 	if (!config->append || !st.st_size)
 		return 0;
+	if (config->raw)
+		return to_end(config, o, err);
 	if ((fcntl(o->fd, F_GETFL) & O_ACCMODE) != O_RDWR)
 		return pt_fail(err, -EBADF, "append",
 		               "cannot append to '%s': it is not open for reading, too",
@@ -332,6 +342,11 @@ static int find(const struct capture_writer_config *config, struct output *o, st
 	if (is_being_read(o->fd))
 		return output_failed(config, config->path, -ETXTBSY, err);
 	o->cut = true;
+	o->filled = st.st_size > 0;
+	if (config->raw && !config->pack)
+		return to_end(config, o, err);
+	if (config->raw)
+		return find_cut(config, o, st.st_size, err);
 	if (st.st_size < HEAD)
 		return 0; /* nothing, or the beginning of a header */
 	if (look_at(config, o, open_again(o->fd, O_RDONLY), false, err))
@@ -393,11 +408,24 @@ int output_begin(const struct output *o)
 
 int output_replace(const struct capture_writer_config *config, const char *path)
 {
-	int fd = path_open(config->folders, path, O_WRONLY | O_CREAT | O_NOFOLLOW, MODE);
+	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW;
+	int fd = path_open(config->folders, path, flags, MODE);
+	if (fd == -ENOENT && config->later &&
+	    !path_make_folders(config->folders, path, FOLDER_MODE))
+		fd = path_open(config->folders, path, flags, MODE);
 	if (fd < 0)
 		return fd;
-	int rc = !lock(fd) ? -EBUSY : ftruncate(fd, 0) ? -errno : 0;
+	int rc = !lock(fd) ? -EBUSY : is_being_read(fd) ? -ETXTBSY : ftruncate(fd, 0) ? -errno : 0;
 	if (rc)
 		close(fd);
 	return rc ? rc : fd;
+}
+
+int output_again(const struct capture_writer_config *config, const char *path)
+{
+	int fd = path_open(config->folders, path, O_WRONLY | O_APPEND | O_NOFOLLOW, 0);
+	int rc = fd < 0 || lock(fd) ? fd : -EBUSY;
+	if (rc != fd)
+		close(fd);
+	return rc;
 }

@@ -44,6 +44,9 @@ int output_begin(const struct output *);
    refused. The descriptor or a negative code. */
 int output_replace(const struct capture_writer_config *, const char *path);
 
+/* The file that was written before, or the next ring's, to go on at its end. The same. */
+int output_again(const struct capture_writer_config *, const char *path);
+
 /* "cannot write 'x': …" and how to mend it. Returns the code. */
 int output_failed(const struct capture_writer_config *, const char *path, int code,
                   struct pt_error *);

@@ -19,15 +19,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER   ((size_t)512 * 1024)
-#define EXTRA    (64 * 1024 * 1024 / BUFFER)
-#define RUN_MAX  (64 * 1024) /* bytes asked for at once, unless one packet needs more */
-#define ETHERNET 1
+#define BUFFER         ((size_t)512 * 1024)
+#define BUFFER_OF_MANY ((size_t)64 * 1024)
+#define EXTRA          (64 * 1024 * 1024 / BUFFER)
+#define RUN_MAX        (64 * 1024) /* bytes asked for at once, unless one packet needs more */
+#define ETHERNET       1
 
 struct capture_writer {
 	struct capture_writer_config config;
 	const struct format *format;
-	char *aside; /* words, or NULL */
+	char *open_path; /* the writer's thread's: what it has opened last */
+	char *aside;     /* words, or NULL */
 	char *path, *ring, *interface_name, *application;
 	uint64_t number;       /* of the file in the ring */
 	struct output output;  /* until the writer has it */
@@ -107,7 +109,10 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	of_file.path = path;
 	char *aside = NULL;
 	struct pt_error why = PT_ERROR_INIT;
-	rc = open_output(&of_file, &output, &why);
+	if (config->later)
+		output = (struct output){.fd = -1, .link_type = -1, .format = config->format};
+	else
+		rc = open_output(&of_file, &output, &why);
 	if (rc == -EMEDIUMTYPE && config->begun)
 		rc = open_aside(&of_file, &path, &output, &aside, &why, err);
 	else
@@ -121,7 +126,9 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	struct capture_writer *w = must_calloc(1, sizeof *w);
 	w->config = *config;
 	w->config.format = output.format;
-	w->format = formats[output.format];
+	w->format = config->raw == CAPTURE_BYTES      ? &format_bytes
+	            : config->raw == CAPTURE_NEWLINES ? &format_newlines
+	                                              : formats[output.format];
 	w->path = path;
 	w->aside = aside;
 	w->ring = config->number ? must_strdup(config->path) : NULL;
@@ -187,6 +194,10 @@ static int take_turn(void *arg)
 		w->output.fd = -1;
 	if (fd >= 0 && t->anew)
 		w->fd = fd;
+	if (fd >= 0 && w->config.crew) {
+		free(w->open_path);
+		w->open_path = must_strdup(t->path);
+	}
 	if (fd >= 0 && t->gone)
 		rotate_delete(w->config.folders, w->ring, t->gone);
 	return fd;
@@ -243,6 +254,27 @@ static void take_turns(struct capture_writer *w, bool first, bool anew)
 	writer_next(w->writer, take_turn, turn, !first);
 }
 
+/* [writer's thread] The bytes of messages alone, as they are or packed. */
+static int filter_raw(void *arg, const void *bytes, size_t length, enum writer_end end,
+                      int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
+{
+	struct capture_writer *w = arg;
+	uint8_t *room = must_calloc(1, length + 1);
+	size_t size = raw_strip(bytes, length, room);
+	int rc = w->pack ? pack_filter(w->pack, room, size, end, put, put_arg)
+	         : size  ? put(put_arg, room, size)
+	                 : 0;
+	free(room);
+	return rc;
+}
+
+/* [crew's thread] */
+static int reopen(void *arg)
+{
+	struct capture_writer *w = arg;
+	return output_again(&w->config, w->open_path);
+}
+
 static void make_writer(struct capture_writer *w)
 {
 	struct writer_config config = {
@@ -256,8 +288,14 @@ static void make_writer(struct capture_writer *w)
 		.arg = w,
 	};
 	w->pack = pack_new(w->config.pack);
-	config.filter = w->pack ? pack_filter : NULL;
-	config.filter_arg = w->pack;
+	config.filter = w->config.raw ? filter_raw : w->pack ? pack_filter : NULL;
+	config.filter_arg = w->config.raw ? (void *)w : w->pack;
+	if (w->config.crew) {
+		config.crew = w->config.crew;
+		config.reopen = reopen;
+		config.buffer_size = BUFFER_OF_MANY;
+		config.extra = EXTRA * (BUFFER / BUFFER_OF_MANY);
+	}
 	w->writer = writer_new(&config);
 }
 
@@ -265,7 +303,7 @@ static struct writer *begin(struct capture_writer *w)
 {
 	if (!w->writer) {
 		make_writer(w);
-		take_turns(w, true, false);
+		take_turns(w, !w->config.later, false);
 	}
 	return w->writer;
 }
@@ -308,7 +346,14 @@ static void next_file(struct capture_writer *w, bool anew)
 
 void capture_writer_rotate(struct capture_writer *w)
 {
-	begin(w);
+	if (!w->config.later || w->writer)
+		begin(w);
+	else
+		make_writer(w);
+	if (!w->ring) {
+		w->ring = must_strdup(w->path);
+		w->number = rotate_highest(w->path);
+	}
 	free(w->path);
 	w->path = rotate_name(w->ring, ++w->number);
 	next_file(w, false);
@@ -337,7 +382,8 @@ void capture_writer_reopen(struct capture_writer *w)
 		return;
 	if (!w->writer) { /* what was there is another's, and stays as it is */
 		make_writer(w);
-		close(w->output.fd);
+		if (w->output.fd >= 0)
+			close(w->output.fd);
 		w->output.fd = -1;
 	}
 	next_file(w, true);
@@ -355,13 +401,16 @@ static bool write_header(struct capture_writer *w, int link_type)
 		return write_before(w);
 	}
 	size_t size = w->format->header(w->format, NULL, 0);
-	uint8_t *at = writer_room(begin(w), size);
-	if (!at)
+	struct writer *writer = begin(w);
+	uint8_t *at = size ? writer_room(writer, size) : NULL;
+	if (size && !at)
 		return false;
 	if (w->link_type < 0)
 		w->link_type = link_type;
-	w->format->header(w->format, at, (uint16_t)w->link_type);
-	advance(w, size);
+	if (at) {
+		w->format->header(w->format, at, (uint16_t)w->link_type);
+		advance(w, size);
+	}
 	w->headed = true;
 	return true;
 }
@@ -385,6 +434,8 @@ void capture_writer_head(struct capture_writer *w)
 
 static int link_type_of(const struct capture_writer *w, const struct pt_msg *m)
 {
+	if (w->config.raw)
+		return 0;
 	return pt_msg_is_packet(m) ? m->link_type : w->config.link_type;
 }
 
@@ -444,7 +495,7 @@ static int put_front(struct capture_writer *w, struct pt_msg *const *messages, u
 	run.messages = messages;
 	run.count = 0;
 	run.size = 0;
-	run.packet_max = link_type_packet_max((uint16_t)link_type);
+	run.packet_max = w->config.raw ? UINT32_MAX : link_type_packet_max((uint16_t)link_type);
 	if (mixed ? !find_place(w, messages[0], link_type, &run.places[0])
 	          : !write_header(w, link_type))
 		return 0;
@@ -455,6 +506,8 @@ static int put_front(struct capture_writer *w, struct pt_msg *const *messages, u
 		return 0;
 	w->format->packets(w->format, at, &run, &w->misfits);
 	advance(w, run.size);
+	if (w->config.raw)
+		w->bytes -= run.count * (uint64_t)FORMAT_PART;
 	return (int)run.count;
 }
 
@@ -474,6 +527,12 @@ int capture_writer_put(struct capture_writer *w, struct pt_msg *const *messages,
 		taken += (unsigned)n;
 	}
 	return (int)taken;
+}
+
+void capture_writer_fetch(const struct capture_writer *w, size_t length)
+{
+	if (w->writer)
+		writer_fetch(w->writer, length);
 }
 
 bool capture_writer_has_room(const struct capture_writer *w)
@@ -518,6 +577,7 @@ static void free_writer(struct capture_writer *w)
 	pack_free(w->pack);
 	mapping_fini(&w->map);
 	free(w->aside);
+	free(w->open_path);
 	free(w->path);
 	free(w->ring);
 	free(w->interface_name);

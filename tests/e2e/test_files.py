@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from scapy.all import IP, TCP, UDP, Dot1Q, Ether
+
 import makers
 from conftest import eventually
 
@@ -284,3 +286,168 @@ def test_lines_are_followed(daemon, tmp_path):
         daemon.finish("e")
         eventually(lambda: more(6))
         assert got == ["1", "2+", "3", "4", "5", "6"]
+
+
+# ---- names with fields --------------------------------------------------------------------------
+
+def hosts(path):
+    """Frames by the source of their outer IPv4 header."""
+    by = {}
+    for frame, source in zip(makers.read(path), makers.tshark(path, "ip.src", arguments=["-E", "occurrence=f"])):
+        by.setdefault(source[0] or "none", []).append(frame)
+    return by
+
+
+@pytest.mark.parametrize("more", ["", ", open=1", ", open=3"])
+def test_a_file_for_each_host_has_what_tshark_finds(daemon, tmp_path, more):
+    source = capture(tmp_path / "in.pcap", [p for _ in range(20) for p in PACKETS])
+    daemon.ok("run", f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/out/by/{{ip.src}}.pcap"{more})')
+    files = {p.name.removesuffix(".pcap"): makers.read(p) for p in (tmp_path / "out" / "by").iterdir()}
+    assert files == hosts(source)
+
+
+def test_both_directions_of_a_flow_are_in_one_file(daemon, tmp_path):
+    a, b = "10.0.0.1", "10.0.0.2"
+    frames = [bytes(Ether() / IP(src=x, dst=y) / TCP(sport=s, dport=d)) for x, y, s, d in
+              ((a, b, 1, 2), (b, a, 2, 1), (a, b, 2, 1), (a, b, 1, 2))]
+    capture(tmp_path / "in.pcap", [(f, 10 ** 18 + n) for n, f in enumerate(frames)])
+    daemon.ok("run", f'RdpcapSource("{tmp_path}/in.pcap") > WrpcapSink("{tmp_path}/out/{{flow}}.pcap")')
+    assert {p.name: len(seen(p)) for p in (tmp_path / "out").iterdir()} == {
+        f"tcp-{a}.1-{b}.2.pcap": 3, f"tcp-{a}.2-{b}.1.pcap": 1}
+
+
+def test_names_have_times_tags_canals_and_braces(daemon, tmp_path):
+    tagged = bytes(Ether() / Dot1Q(vlan=7) / Dot1Q(vlan=9) / IP() / UDP())
+    plain = bytes(Ether() / IP() / UDP())
+    hour = 3600 * 10 ** 9
+    capture(tmp_path / "in.pcap", [(tagged, 1), (tagged, hour), (plain, hour), (plain, 2 * hour - 1)])
+    name = f"{tmp_path}/out/{{time:%Y%m%d-%H}}/{{{{v}}}}{{vlan.id}}-{{canal}}-{{iface}}.pcap"
+    daemon.ok("run", f'RdpcapSource("{tmp_path}/in.pcap") > WrpcapSink("{name}")')
+    assert {str(p.relative_to(tmp_path / "out")): len(seen(p)) for p in (tmp_path / "out").rglob("*.pcap")} == {
+        "19700101-00/{v}7-low-none.pcap": 1, "19700101-01/{v}7-low-none.pcap": 1,
+        "19700101-01/{v}none-low-none.pcap": 2}
+
+
+def test_more_values_than_may_be_go_to_other(daemon, tmp_path):
+    source = capture(tmp_path / "in.pcap", PACKETS)
+    by = hosts(source)
+    result = daemon.ptctl("run", f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/out/{{ip.src}}.pcap", values=4)')
+    files = {p.name.removesuffix(".pcap"): len(seen(p)) for p in (tmp_path / "out").iterdir()}
+    assert len(files) == 5 and sum(files.values()) == len(PACKETS) and "other.pcap'" in result.err, result
+    assert all(len(by[name]) == count for name, count in files.items() if name != "other")
+
+
+@pytest.mark.parametrize("name,words", [
+    ("{ip.scr}.pcap", "did you mean 'ip.src'"), ("{what}.pcap", "'{what}' is no field"),
+    ("{ip.src.pcap", "has a brace that is not closed"), ("{time:}.pcap", "gives no text"),
+    ("{}.pcap", "'{}' is no field")])
+@pytest.mark.parametrize("sink", ["WrpcapSink", "FileSink"])
+def test_fields_that_are_unknown_are_refused(daemon, sink, name, words):
+    result = daemon.ptctl("create", "e", f'CLIFeeder() > {sink}("{name}")')
+    assert result.code == 1 and words in result.err, result
+
+
+def test_a_trigger_begins_the_next_file_of_every_value(daemon, tmp_path):
+    daemon.ok("create", "e", f'''c = CLIFeeder(); t = TriggerDrain("equals 'next'")
+        f = FileSink("{tmp_path}/one.txt", newlines=True); g = FileSink("{tmp_path}/by/{{canal}}.txt")
+        w = WrpcapSink("{tmp_path}/w.pcap", linktype=1)
+        c > t > f; t > g; t > w; t ^ f; t ^ g; t ^ w''', "--start")
+    for text in ("a", "b", "next", "c", "next", "d"):
+        daemon.ok("send", "e.c", text)
+    daemon.ok("close", "e.c")
+    daemon.finish("e")
+    texts = {str(p.relative_to(tmp_path)): p.read_text() for p in tmp_path.rglob("*.txt")}
+    assert texts == {"one.txt": "a\nb\n", "one.00001.txt": "next\nc\n", "one.00002.txt": "next\nd\n",
+                     "by/low.txt": "ab", "by/low.00001.txt": "nextc", "by/low.00002.txt": "nextd"}
+    assert [len(seen(tmp_path / f"w{n}.pcap")) for n in ("", ".00001", ".00002")] == [2, 2, 2]
+
+
+def test_rotation_counts_for_each_value(daemon, tmp_path):
+    source = capture(tmp_path / "in.pcap", [p for _ in range(30) for p in PACKETS])
+    daemon.ok("run", f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/out/{{ip.src}}.pcap", open=2, '
+                     'rotate={"size": 3000, "files": 2})')
+    for host in hosts(source):
+        files = sorted((tmp_path / "out").glob(f"{host}.0*.pcap"))
+        assert 1 <= len(files) <= 2 and all(seen(p) for p in files), (host, files)
+        assert all(p.stat().st_size < 3000 + 65536 for p in files)
+
+
+# ---- FileSink -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name,unpack", [("o", ["cat"]), ("o.gz", ["zcat"]), ("o.zst", ["zstdcat"]),
+                                         ("o.lz4", ["lz4", "-dcq"])])
+def test_a_file_has_the_bytes_that_came(daemon, tmp_path, name, unpack):
+    (tmp_path / "in").write_bytes(TEXT)
+    daemon.ok("run", f'FileSource("{tmp_path}/in") > FileSink("{tmp_path}/{name}", newlines=True)')
+    daemon.ok("create", "e", f'FileSource("{tmp_path}/in", by="block") > FileSink("{tmp_path}/b{name}")', "--start")
+    daemon.finish("e")
+    for path, wanted in ((name, TEXT + b"\n"), ("b" + name, TEXT)):
+        assert subprocess.run([*unpack, tmp_path / path], check=True, capture_output=True).stdout == wanted
+
+
+def test_bytes_are_in_the_file_within_a_second_and_go_on_over_a_replacement(daemon, tmp_path):
+    out = tmp_path / "out"
+    out.write_text("before\n")
+    daemon.ok("create", "e", f'c = CLIFeeder(); f = FileSink("{out}", append=True, newlines=True); c > f', "--start")
+    daemon.ok("send", "e.c", "one")
+    eventually(lambda: out.read_text() == "before\none\n")
+    daemon.ok("set", "e.f", "open=9")
+    daemon.ok("send", "e.c", "two")
+    eventually(lambda: out.read_text() == "before\none\ntwo\n")
+    os.rename(out, tmp_path / "away")
+    daemon.ok("set", "e.f", f"fname={out}")
+    daemon.ok("send", "e.c", "three")
+    eventually(lambda: out.exists() and out.read_text() == "three\n")
+    assert (tmp_path / "away").read_text() == "before\none\ntwo\n"
+
+
+def test_one_file_that_cannot_be_written_keeps_no_other_from_it(daemon, tmp_path):
+    source = capture(tmp_path / "in.pcap", PACKETS)
+    by = hosts(source)
+    first = next(iter(by))
+    (tmp_path / "out" / f"{first}.pcap").mkdir(parents=True)
+    result = daemon.ptctl("run", f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/out/{{ip.src}}.pcap")')
+    assert result.code == 1 and f"{len(by[first])} write-error" in result.err, result
+    assert f"'{tmp_path}/out/{first}.pcap' is a folder" in result.err, result
+    files = {p.name.removesuffix(".pcap"): makers.read(p) for p in (tmp_path / "out").iterdir() if p.is_file()}
+    assert files == {name: frames for name, frames in by.items() if name != first}
+
+
+def test_a_folder_that_disappears_is_told_and_others_go_on(daemon, tmp_path):
+    daemon.ok("create", "e", f'c = CLIFeeder(); f = FileSink("{tmp_path}/{{canal}}/x", open=1); '
+                             f'd = CLIHighFeeder(); c > f; d >> f', "--start")
+    daemon.ok("send", "e.c", "one")
+    eventually(lambda: (tmp_path / "low" / "x").exists() and (tmp_path / "low" / "x").read_text() == "one")
+    daemon.ok("send", "e.d", "high")
+    eventually(lambda: (tmp_path / "high" / "x").exists())
+    shutil.rmtree(tmp_path / "low")
+    daemon.ok("send", "e.c", "two")
+
+    def told():
+        return "low/x'" in str(daemon.call("engine.show", {"engine": "e"})["blocks"][1])
+
+    eventually(told)
+    daemon.ok("send", "e.d", "er")
+    eventually(lambda: (tmp_path / "high" / "x").read_text() == "higher")
+    assert daemon.call("engine.stats", {"engine": "e"})["unexplained"] == 0
+
+
+def test_a_disk_that_fills_leaves_whole_files(daemons, tmp_path):
+    if os.getuid() != 0:
+        pytest.skip("a full disk needs a mount")
+    (tmp_path / "disk").mkdir()
+    daemon = daemons(prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=1m t "$0" && exec "$@"',
+                             str(tmp_path / "disk")])
+    disk = pathlib.Path(f"/proc/{daemon.process.pid}/root{tmp_path}/disk")
+    frames = [(bytes(Ether() / IP(src=f"10.0.0.{n % 64}") / UDP() / (b"x" * 400)), 10 ** 18 + n)
+              for n in range(6400)]
+    source = capture(tmp_path / "in.pcap", frames)
+    daemon.ok("create", "e", f'RdpcapSource("{source}") > WrpcapSink("{tmp_path}/disk/{{ip.src}}.pcap")',
+              "--start")
+    daemon.ptctl("stop", "e", "--wait")
+    stats = daemon.call("engine.stats", {"engine": "e"})
+    assert stats["unexplained"] == 0, stats
+    lost = stats["blocks"][1]["dropped"]["write-error"]
+    shutil.copytree(disk, tmp_path / "copy")
+    assert "no space left on device" in daemon.log().lower()
+    assert 0 < sum(len(seen(p)) for p in (tmp_path / "copy").iterdir()) == len(frames) - lost

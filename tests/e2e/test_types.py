@@ -107,6 +107,7 @@ def bench(daemons, request, tmp_path):
         inside = network.inside(network.left)
     packets = makers.some_packets(20)
     makers.pcap(tmp_path / "in.pcap", packets)
+    (tmp_path / "in.txt").write_text("one\ntwo\n", encoding="ascii")
     makers.pcapng(tmp_path / "in.pcapng", [(*packet, 0) for packet in packets])
     programs = tmp_path / "programs"
     programs.mkdir()

@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A table of values, each with a writer; a crew writes for all. */
+#include "capture/split.h"
+
+#include "base/crew.h"
+#include "base/error.h"
+#include "base/path.h"
+#include "base/sip.h"
+#include "capture/rotate.h"
+#include <errno.h>
+#include <pipetool/queue.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUIET_NS     1000000000u /* what is buffered reaches the file after so long */
+#define BUFFERED_MAX ((size_t)64 * 1024 * 1024) /* of all values together */
+#define WAITING_MAX  ((size_t)32 * 1024 * 1024) /* for the thread */
+#define S_NS         1e9
+#define FOLDER_MODE  0750
+#define BATCH        64
+
+struct split_value {
+	struct capture_writer *w; /* NULL: it failed, or is not open */
+	uint64_t hash, begun_ns, failed_ns;
+	bool begun, failed, numbered;
+	uint64_t number;
+	char *path;
+	struct capture_misfits misfits; /* told so far */
+	size_t length;
+	uint8_t key[];
+};
+
+/* In the buffer of keys. */
+struct split_key {
+	size_t at, length;
+	uint64_t hash;
+};
+
+/* ---- the writers ---- */
+
+static bool rotates(const struct split *s)
+{
+	return s->config.rotate.size || s->config.rotate.seconds > 0;
+}
+
+/* [crew's thread, or in close] */
+static void on_lost(void *arg, uint64_t messages)
+{
+	struct split *s = arg;
+	pt_undone(s->block, messages, "write-error");
+	if (!atomic_exchange(&s->lost, true))
+		pt_wake(s->block);
+}
+
+/* [crew's thread] */
+static void on_progress(void *arg)
+{
+	struct split *s = arg;
+	if (atomic_load(&s->full) && atomic_load(crew_waiting(s->crew)) <= WAITING_MAX / 2)
+		pt_wake(s->block);
+}
+
+static int open_value(struct split *s, struct split_value *v, struct pt_error *err)
+{
+	struct capture_writer_config config = s->config.file;
+	bool ring = rotates(s) || v->numbered;
+	config.path = v->path;
+	config.crew = s->crew;
+	config.progress = on_progress;
+	config.lost = on_lost;
+	config.arg = s;
+	if (ring)
+		config.number = rotate_highest(v->path) + 1;
+	else if (s->found && config.fd < 0)
+		config.begun = CAPTURE_FOUND;
+	config.files = (uint64_t)s->config.rotate.files;
+	config.later = s->config.names.arg && !config.append && !config.begun;
+	if (s->config.names.arg && !config.later)
+		path_make_folders(config.folders, v->path, FOLDER_MODE);
+	return capture_writer_open(&config, &v->w, err);
+}
+
+static void fail_value(struct split *s, struct split_value *v, int code, struct pt_error *err)
+{
+	pt_report(s->block, code, "%s", pt_error_text(err, error_words(code)));
+	pt_error_clear(err);
+	if (v->w)
+		capture_writer_close(v->w, NULL);
+	v->w = NULL;
+	v->failed = true;
+	v->failed_ns = pt_now(s->block);
+}
+
+static bool is_open(struct split *s, struct split_value *v)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	if (v->w)
+		return true;
+	double wait_ns = s->config.retry_s * S_NS;
+	if (v->failed && (!(wait_ns > 0) || (double)(pt_now(s->block) - v->failed_ns) < wait_ns))
+		return false;
+	bool found = s->found;
+	s->found |= v->failed;
+	int rc = open_value(s, v, &err);
+	s->found = found;
+	if (rc)
+		fail_value(s, v, rc, &err);
+	return v->w;
+}
+
+/* ---- the table ---- */
+
+static struct split_value *new_value(const char *path, const void *key, size_t length,
+                                     uint64_t hash)
+{
+	struct split_value *v = must_calloc(1, sizeof *v + length);
+	v->path = must_strdup(path);
+	v->hash = hash;
+	v->length = length;
+	if (length)
+		memcpy(v->key, key, length);
+	return v;
+}
+
+static struct split_value **place_of(struct split_value **table, unsigned room, uint64_t hash,
+                                     const void *key, size_t length)
+{
+	unsigned at = (unsigned)hash & (room - 1);
+	while (table[at] && (table[at]->hash != hash || table[at]->length != length ||
+	                     memcmp(table[at]->key, key, length)))
+		at = (at + 1) & (room - 1);
+	return &table[at];
+}
+
+static void grow(struct split *s)
+{
+	unsigned room = s->room ? s->room * 2 : 64;
+	struct split_value **table = must_calloc(room, sizeof *table);
+	for (unsigned i = 0; i < s->room; i++)
+		if (s->table[i])
+			*place_of(table, room, s->table[i]->hash, s->table[i]->key,
+			          s->table[i]->length) = s->table[i];
+	free(s->table);
+	s->table = table;
+	s->room = room;
+}
+
+static struct split_value *other(struct split *s)
+{
+	struct buf path = BUF_INIT;
+	if (s->other)
+		return s->other;
+	s->config.names.other(s->config.names.arg, &path);
+	s->other = new_value(path.data, NULL, 0, 0);
+	pt_note(s->block, "there are %u files: what has further values goes to '%s'",
+	        s->config.values, path.data);
+	buf_free(&path);
+	return s->other;
+}
+
+static struct split_value *add_value(struct split *s, struct split_value **place,
+                                     const struct split_key *key, const struct pt_msg *m, bool high)
+{
+	const struct split_names *names = &s->config.names;
+	struct buf path = BUF_INIT;
+	names->path(names->arg, m, high, &path);
+	*place = new_value(path.data, s->key.data + key->at, key->length, key->hash);
+	buf_free(&path);
+	s->count++;
+	return *place;
+}
+
+static struct split_value *value_of(struct split *s, const struct split_key *key,
+                                    const struct pt_msg *m, bool high)
+{
+	if (2 * s->count >= s->room)
+		grow(s);
+	struct split_value **place =
+		place_of(s->table, s->room, key->hash, s->key.data + key->at, key->length);
+	if (*place)
+		return *place;
+	return s->count < s->config.values ? add_value(s, place, key, m, high) : other(s);
+}
+
+/* Each step is done for all before the next, so that the memory of many values is waited for at
+   once. */
+static void find_values(struct split *s, bool high, struct pt_msg *const *messages, unsigned count,
+                        struct split_value **values)
+{
+	static const uint64_t zero[2];
+	const struct split_names *names = &s->config.names;
+	struct split_key keys[BATCH];
+	buf_clear(&s->key);
+	for (unsigned i = 0; i < count; i++) {
+		keys[i].at = s->key.length;
+		names->key(names->arg, messages[i], high, &s->key);
+		keys[i].length = s->key.length - keys[i].at;
+	}
+	buf_reserve(&s->key, 1);
+	for (unsigned i = 0; i < count; i++) {
+		keys[i].hash = sip_hash(zero, s->key.data + keys[i].at, keys[i].length);
+		if (s->room)
+			__builtin_prefetch(&s->table[keys[i].hash & (s->room - 1)]);
+	}
+	for (unsigned i = 0; i < count && s->room; i++) {
+		const struct split_value *v = s->table[keys[i].hash & (s->room - 1)];
+		if (v)
+			__builtin_prefetch(v);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		values[i] = value_of(s, &keys[i], messages[i], high);
+		__builtin_prefetch(values[i]->w);
+	}
+	for (unsigned i = 0; i < count; i++)
+		if (values[i]->w)
+			capture_writer_fetch(values[i]->w, messages[i]->length);
+}
+
+/* Calls `each` for every value that has a writer. */
+static void go_through(struct split *s, void (*each)(struct split *, struct split_value *))
+{
+	for (unsigned i = 0; i < s->room; i++)
+		if (s->table[i] && s->table[i]->w)
+			each(s, s->table[i]);
+	if (s->only && s->only->w)
+		each(s, s->only);
+	if (s->other && s->other->w)
+		each(s, s->other);
+}
+
+/* ---- life ---- */
+
+static char *fixed_folder(const struct split_config *config)
+{
+	const char *brace = strpbrk(config->file.path, "{");
+	size_t length = brace ? (size_t)(brace - config->file.path) : strlen(config->file.path);
+	while (length && config->file.path[length - 1] != '/')
+		length--;
+	return must_printf("%.*s", (int)length, config->file.path);
+}
+
+static int make_folder(const struct split_config *config, struct pt_error *err)
+{
+	char *folder = fixed_folder(config);
+	int rc = 0;
+	if (*folder && !path_is_within(folder, config->file.folders))
+		rc = -PT_EPERMITTED;
+	else if (*folder)
+		rc = path_make_folders(config->file.folders, folder, FOLDER_MODE);
+	if (rc)
+		path_write_failed(config->file.folders, "fname", folder, rc, err);
+	free(folder);
+	return rc;
+}
+
+static char *key_of(const struct split *s)
+{
+	const struct capture_writer_config *f = &s->config.file;
+	return must_printf("split %s %d %d %d %d", f->path, f->raw, (int)f->format, (int)f->pack,
+	                   rotates(s));
+}
+
+int split_open(struct pt_block *b, struct split *s, const struct split_config *config,
+               struct pt_error *err)
+{
+	int fd = -1, rc;
+	*s = (struct split){.block = b, .config = *config};
+	s->found = pt_comes_back(b);
+	char *key = key_of(s);
+	s->taken_over = config->file.fd < 0 && pt_carried_fd(b, key, &fd) && fd < 0;
+	free(key);
+	if (s->taken_over)
+		return 0;
+	s->crew = crew_new(config->open);
+	if (config->names.arg)
+		return make_folder(config, err);
+	s->only = new_value(config->file.path, NULL, 0, 0);
+	rc = open_value(s, s->only, err);
+	s->config.file.fd = -1;
+	return rc;
+}
+
+void split_carry(const struct split *s, struct pt_carry *carry)
+{
+	char *key = key_of(s);
+	if (pt_carry_to(carry) == PT_TO_SUCCESSOR)
+		pt_carry_fd(carry, key, -1);
+	free(key);
+}
+
+static void adopt_value(struct split *s, struct split_value *v)
+{
+	struct capture_writer_config config = s->config.file;
+	config.progress = on_progress;
+	config.lost = on_lost;
+	config.arg = s;
+	config.files = (uint64_t)s->config.rotate.files;
+	capture_writer_adopt(v->w, &config);
+}
+
+void split_take_over(struct pt_block *b, struct split *s, struct split *before)
+{
+	const struct split_config config = s->config;
+	if (!s->taken_over)
+		return;
+	bool full = atomic_load(&before->full);
+	s->crew = before->crew;
+	s->table = before->table;
+	s->room = before->room;
+	s->count = before->count;
+	s->only = before->only;
+	s->other = before->other;
+	s->buffered = before->buffered;
+	s->key = before->key;
+	s->found = before->found;
+	s->config = config;
+	s->block = b;
+	crew_bound(s->crew, config.open);
+	go_through(s, adopt_value);
+	*before = (struct split){.block = before->block};
+	atomic_store(&s->full, full);
+}
+
+static void push_value(struct split *s, struct split_value *v)
+{
+	capture_writer_push(v->w);
+}
+
+static void push_all(struct split *s)
+{
+	go_through(s, push_value);
+	s->buffered = 0;
+}
+
+void split_start(struct split *s)
+{
+	bool took_over = s->taken_over;
+	s->begun = true;
+	s->taken_over = false;
+	if (!took_over)
+		return;
+	push_all(s);
+	if (atomic_load(&s->full))
+		pt_full(s->block, true);
+	split_woken(s);
+}
+
+/* ---- messages ---- */
+
+static void rotate_if_due(struct split *s, struct split_value *v)
+{
+	const struct split_rotate *r = &s->config.rotate;
+	uint64_t now = pt_now(s->block);
+	bool full = r->size && capture_writer_bytes(v->w) >= r->size;
+	bool old = r->seconds > 0 && (double)(now - v->begun_ns) >= r->seconds * S_NS;
+	if (v->begun && (full || old)) {
+		capture_writer_rotate(v->w);
+		v->begun = false;
+	}
+	if (!v->begun)
+		v->begun_ns = now;
+	v->begun = true;
+}
+
+/* Each counts as an error. */
+static void tell_misfits(struct split *s, struct split_value *v)
+{
+	const struct capture_misfits all = capture_writer_misfits(v->w);
+	for (; v->misfits.dated < all.dated; v->misfits.dated++)
+		pt_report(s->block, -ERANGE,
+		          "a packet dated before 1970 or after 2106, which pcap cannot say, was "
+		          "given the nearest time in '%s'; format \"pcapng\" can",
+		          v->path);
+	for (; v->misfits.cut < all.cut; v->misfits.cut++)
+		pt_report(s->block, -EMSGSIZE,
+		          "a packet longer than readers of '%s' take for its link type was cut",
+		          v->path);
+}
+
+static void drop_all(struct split *s, struct pt_msg **messages, unsigned count, const char *why)
+{
+	for (unsigned i = 0; i < count; i++)
+		pt_drop(s->block, messages[i], why);
+}
+
+/* Writes the first of them; how many have gone. */
+static unsigned put_some(struct split *s, struct split_value *v, struct pt_msg **messages,
+                         unsigned count)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int n = capture_writer_put(v->w, messages, count, &err);
+	if (n > 0) {
+		tell_misfits(s, v);
+		for (int i = 0; i < n; i++)
+			s->buffered += messages[i]->length;
+		pt_done_many(s->block, messages, (unsigned)n);
+		return (unsigned)n;
+	}
+	if (n == -EMEDIUMTYPE) {
+		pt_report(s->block, n, "%s", pt_error_text(&err, ""));
+		pt_error_clear(&err);
+		pt_drop(s->block, messages[0], "link-type");
+		return 1;
+	}
+	if (n < 0)
+		fail_value(s, v, n, &err);
+	drop_all(s, messages, count, n ? "write-error" : "overflow");
+	return count;
+}
+
+static void put(struct split *s, struct split_value *v, struct pt_msg **messages, unsigned count)
+{
+	for (unsigned at = 0; at < count;) {
+		if (!is_open(s, v)) {
+			drop_all(s, messages + at, count - at, "write-error");
+			return;
+		}
+		if (rotates(s))
+			rotate_if_due(s, v);
+		at += put_some(s, v, messages + at, s->config.rotate.size ? 1 : count - at);
+	}
+}
+
+/* The thread looks at `full` after it has made room: so look again after it is set. */
+static void hold_back_if_full(struct split *s)
+{
+	if (atomic_load(crew_waiting(s->crew)) <= WAITING_MAX)
+		return;
+	atomic_store(&s->full, true);
+	if (atomic_load(crew_waiting(s->crew)) <= WAITING_MAX)
+		atomic_store(&s->full, false);
+	else
+		pt_full(s->block, true);
+}
+
+static void put_many(struct split *s, bool high, struct pt_msg **messages, unsigned count)
+{
+	struct split_value *values[BATCH];
+	find_values(s, high, messages, count, values);
+	for (unsigned at = 0; at < count;) {
+		unsigned end = at + 1;
+		while (end < count && values[end] == values[at])
+			end++;
+		put(s, values[at], messages + at, end - at);
+		at = end;
+	}
+}
+
+void split_put(struct split *s, bool high, struct pt_msg **messages, unsigned count)
+{
+	for (unsigned at = 0; at < count;) {
+		unsigned some = s->only ? count : count - at < BATCH ? count - at : BATCH;
+		if (s->only)
+			put(s, s->only, messages, count);
+		else
+			put_many(s, high, messages + at, some);
+		at += some;
+	}
+	if (s->buffered > BUFFERED_MAX)
+		push_all(s);
+	hold_back_if_full(s);
+}
+
+static void look_for_errors(struct split *s, struct split_value *v)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	if (capture_writer_error(v->w))
+		fail_value(s, v, capture_writer_put(v->w, NULL, 0, &err), &err);
+}
+
+void split_quiet(struct split *s)
+{
+	push_all(s);
+}
+
+void split_woken(struct split *s)
+{
+	if (s->begun && atomic_exchange(&s->lost, false))
+		go_through(s, look_for_errors);
+	if (!s->begun || !atomic_load(&s->full) || atomic_load(crew_waiting(s->crew)) > WAITING_MAX)
+		return;
+	atomic_store(&s->full, false);
+	pt_full(s->block, false);
+}
+
+/* ---- the next file ---- */
+
+static void rotate_value(struct split *s, struct split_value *v)
+{
+	if (!v->begun && rotates(s))
+		return;
+	capture_writer_rotate(v->w);
+	v->begun = false;
+}
+
+void split_next(struct split *s)
+{
+	go_through(s, rotate_value);
+}
+
+static void close_value(struct split *s, struct split_value *v)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = capture_writer_close(v->w, &err);
+	v->w = NULL;
+	if (rc)
+		fail_value(s, v, rc, &err);
+}
+
+/* Who still has its name is gone on with. */
+void split_reopen(struct split *s)
+{
+	if (!s->only || capture_writer_is_elsewhere(s->only->w))
+		go_through(s, close_value);
+	s->found = true;
+}
+
+/* ---- the end ---- */
+
+json_t *split_describe(const struct split *s)
+{
+	if (!s->config.names.arg)
+		return json_object();
+	return json_pack("{s:i}", "files", (int)s->count + (s->other != NULL));
+}
+
+static int end_value(struct split *s, struct split_value *v, int code, struct pt_error *err)
+{
+	int rc = 0;
+	if (v && v->w && s->begun)
+		rc = capture_writer_close(v->w, code ? NULL : err);
+	else if (v && v->w)
+		capture_writer_cancel(v->w);
+	if (v)
+		free(v->path);
+	free(v);
+	return code ? code : rc;
+}
+
+int split_close(struct split *s, struct pt_error *err)
+{
+	int code = end_value(s, s->only, 0, err);
+	code = end_value(s, s->other, code, err);
+	for (unsigned i = 0; i < s->room; i++)
+		code = end_value(s, s->table[i], code, err);
+	crew_free(s->crew);
+	free(s->table);
+	buf_free(&s->key);
+	*s = (struct split){.block = s->block};
+	return code;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages to one file, or to a file for each of many values, by one thread. */
+#ifndef CAPTURE_SPLIT_H
+#define CAPTURE_SPLIT_H
+
+#include "base/buf.h"
+#include "capture/capture.h"
+#include <jansson.h>
+#include <pipetool/outside.h>
+#include <stdatomic.h>
+
+/* Which file a message goes to: packet/naming.h, for one. */
+struct split_names {
+	void *arg; /* NULL: there is only one, of the configuration's path */
+	void (*key)(void *arg, const struct pt_msg *, bool high, struct buf *);
+	void (*path)(void *arg, const struct pt_msg *, bool high, struct buf *);
+	void (*other)(void *arg, struct buf *);
+};
+
+struct split_rotate {
+	uint64_t size;
+	double seconds;
+	int64_t files;
+};
+
+struct split_config {
+	struct capture_writer_config file; /* of each; path: the name that they have in common */
+	struct split_names names;
+	struct split_rotate rotate; /* of each for itself */
+	unsigned open, values;
+	double retry_s;
+};
+
+struct split_value;
+
+/* Part of a block's state. All on the engine's thread, but for split_open and split_close. */
+struct split {
+	struct pt_block *block;
+	struct split_config config;
+	struct crew *crew;
+	struct split_value **table, *only, *other;
+	unsigned room, count;
+	size_t buffered;
+	struct buf key;
+	atomic_bool full, lost; /* the thread wakes the block */
+	bool begun, taken_over, found, told_other;
+};
+
+/* [worker] With one file that is opened; with many, the folder of the name's beginning is made. */
+int split_open(struct pt_block *, struct split *, const struct split_config *, struct pt_error *);
+void split_carry(const struct split *, struct pt_carry *);
+void split_take_over(struct pt_block *, struct split *, struct split *before);
+void split_start(struct split *);
+void split_put(struct split *, bool high, struct pt_msg **messages, unsigned count);
+void split_quiet(struct split *); /* a second after something came: it goes to the files */
+void split_woken(struct split *);
+void split_next(struct split *);   /* each value goes on in its next file */
+void split_reopen(struct split *); /* names may lead elsewhere */
+json_t *split_describe(const struct split *);
+int split_close(struct split *, struct pt_error *); /* [worker] */
+
+#endif
