@@ -27,6 +27,8 @@
 #define REST_NS (50 * MS_NS)  /* in which what came before has come out of the ring */
 #define PIN_NS  (500 * MS_NS) /* and as long again: then what is held has memory of its own */
 #define SEEN    "seen"
+#define RING    "ring" /* the packet socket */
+#define MARK    "mark" /* how far it has been read */
 
 struct sniff_source {
 	char *iface, *filter;
@@ -42,6 +44,8 @@ struct sniff_source {
 	char *taken; /* the interface that was captured last, waited for where it has gone */
 	struct live *live;
 	struct live_filter *change; /* for another block's capture, which is taken over */
+	bool resumed;               /* it goes on where an earlier daemon was */
+	struct live_mark told;      /* of the checkpoint that it was asked for last */
 	bool other_buffer;          /* which cannot be had while the capture goes on */
 	/* What the successor wants of the socket, done in close: the kernel takes its time. */
 	int promisc_fd;
@@ -148,11 +152,29 @@ static struct seen look(const char *iface)
 	return seen;
 }
 
+/* What is read goes back to the kernel only when it is behind a checkpoint, if there are any. */
+static void carry_ring(struct sniff_source *s, struct pt_carry *carry)
+{
+	if (!s->live || !live_mark(s->live, &s->told))
+		return;
+	live_keep(s->live, pt_carry_exact(carry));
+	pt_carry_fd(carry, RING, live_socket(s->live));
+	pt_carry_bytes(carry, MARK, &s->told, sizeof s->told);
+}
+
+static void forget_read(struct pt_block *b)
+{
+	struct sniff_source *s = pt_state(b);
+	if (s->live)
+		live_pass(s->live, &s->told);
+}
+
 /* What was chosen because nothing was named goes by its name, too. */
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
-	const struct sniff_source *s = pt_state(b);
+	struct sniff_source *s = pt_state(b);
 	if (pt_carry_to(carry) != PT_TO_SUCCESSOR) {
+		carry_ring(s, carry);
 		bool known = pt_carry_to(carry) == PT_AT_END && s->live;
 		const struct seen seen = known ? look(live_name(s->live)) : (struct seen){0};
 		pt_carry_bytes(carry, SEEN, &seen, sizeof seen);
@@ -174,6 +196,24 @@ static bool is_carried(struct pt_block *b, const struct sniff_source *s)
 	return carried;
 }
 
+/* The kernel has filled it meanwhile. */
+static bool resume(struct pt_block *b, struct sniff_source *s, const struct live_config *config)
+{
+	char name[IF_NAMESIZE];
+	struct live_mark mark;
+	size_t length;
+	int fd;
+	const void *carried = pt_carried_bytes(b, MARK, &length);
+	if (!carried || length != sizeof mark || !pt_carried_fd(b, RING, &fd) || fd < 0)
+		return false;
+	memcpy(&mark, carried, length);
+	bool is_other = s->iface && interface_bound(fd, name) && strcmp(name, s->iface) != 0;
+	if (!is_other)
+		return live_resume(config, fd, &mark, &s->live, NULL) == 0;
+	close(fd);
+	return false;
+}
+
 static int open_interface(struct pt_block *b, struct pt_error *err)
 {
 	struct sniff_source *s = pt_state(b);
@@ -181,6 +221,8 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 	s->other_buffer = false;
 	const struct live_config config = config_of(s);
 	if (s->failed && is_late(s))
+		return 0;
+	if ((s->resumed = resume(b, s, &config)))
 		return 0;
 	if (s->socket == PT_FD_GONE) {
 		pt_fail(err, -ESTALE, "socket", "the socket was handed to an earlier daemon");
@@ -327,9 +369,12 @@ static void begin_counting(struct pt_block *b, struct sniff_source *s)
 static void have_passed(struct pt_block *b, struct sniff_source *s, unsigned count)
 {
 	s->so_far.packets += count;
+	if (live_is_behind(s->live))
+		pt_carry_changed(b);
+	else
+		pt_came_on(b);
 	if (!s->count)
 		return;
-	pt_carry_changed(b);
 	if (s->so_far.packets >= (uint64_t)s->count)
 		end(b, s);
 }
@@ -411,8 +456,10 @@ static void start(struct pt_block *b)
 	pt_adopt(b, (uv_handle_t *)&s->poll);
 	wait_for_packets(b, s);
 	begin_counting(b, s);
-	if (!s->ended)
+	if (!s->ended && !s->resumed)
 		tell_gap(b, s);
+	if (live_mark(s->live, &s->told))
+		pt_exact(b);
 	if (s->failed)
 		pt_note(b, "interface '%s' is captured again", s->taken);
 	else if (!s->iface && s->socket < 0)
@@ -554,7 +601,9 @@ static const struct pt_type sniff_source = {
 		"daemon needs CAP_NET_RAW. An interface that goes down or away is waited for, and "
 		"captured again when it is back; meanwhile the block has failed. One that is not "
 		"there at the start is refused. With count or timeout the source is exhausted "
-		"after that; both go on where it is replaced, or the daemon started anew.",
+		"after that; both go on where it is replaced, or the daemon started anew. Where "
+		"descriptors are stored the capture itself goes on then: the kernel keeps "
+		"buffer_size of packets meanwhile, and none is lost or comes twice.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "     | [iface]---|->\n"
@@ -573,6 +622,7 @@ static const struct pt_type sniff_source = {
 	.open = open_interface,
 	.carry = carry,
 	.take_over = take_over,
+	.committed = forget_read,
 	.start = start,
 	.produce = produce,
 	.pause = pause_polling,

@@ -57,6 +57,24 @@ int live_open(const struct live_config *config, struct live **result, struct pt_
 	return rc;
 }
 
+int live_resume(const struct live_config *config, int fd, const struct live_mark *mark,
+                struct live **result, struct pt_error *err)
+{
+	struct live *l = must_calloc(1, sizeof *l);
+	char name[IF_NAMESIZE];
+	l->config = *config;
+	l->config.iface = l->config.filter = NULL;
+	l->name = must_strdup(interface_bound(fd, name) ? name
+	                      : config->iface           ? config->iface
+	                                                : "socket");
+	int rc = live_ring_resume(config, fd, mark, &l->ring, err);
+	if (rc)
+		live_close(l);
+	else
+		*result = l;
+	return rc;
+}
+
 void live_release(struct live *l)
 {
 	if (l->ring)
@@ -184,6 +202,30 @@ bool live_is_there(const struct live *l)
 	char name[IF_NAMESIZE];
 	return l->ring ? interface_bound(live_ring_socket(l->ring), name)
 	               : interface_exists(-1, l->name);
+}
+
+bool live_mark(const struct live *l, struct live_mark *mark)
+{
+	if (l->ring)
+		*mark = live_ring_mark(l->ring);
+	return l->ring;
+}
+
+void live_keep(struct live *l, bool keep)
+{
+	if (l->ring)
+		live_ring_keep(l->ring, keep);
+}
+
+void live_pass(struct live *l, const struct live_mark *mark)
+{
+	if (l->ring)
+		live_ring_pass(l->ring, mark->unit);
+}
+
+bool live_is_behind(const struct live *l)
+{
+	return l->ring && live_ring_is_behind(l->ring);
 }
 
 bool live_is_pinned(const struct live *l)

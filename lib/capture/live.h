@@ -50,6 +50,20 @@ int live_read(struct live *, struct pt_pool *, struct pt_msg **messages, unsigne
 bool live_is_down(const struct live *);
 bool live_is_there(const struct live *); /* the interface, up or down */
 
+/*
+ * Going on exactly, in another process. What is read stays in the ring until it is passed, so that
+ * who has the socket (live_socket) and a mark reads on from there, whatever becomes of this
+ * process. False: there is no ring, but libpcap.
+ */
+bool live_mark(const struct live *, struct live_mark *);
+void live_keep(struct live *, bool keep); /* while false all that is read counts as passed */
+void live_pass(struct live *, const struct live_mark *);
+/* Whether as much has not been passed that it is time to. */
+bool live_is_behind(const struct live *);
+/* Takes the socket, also where it fails. It keeps. */
+int live_resume(const struct live_config *, int fd, const struct live_mark *, struct live **,
+                struct pt_error *);
+
 /* Whether messages that were read hold the kernel's memory; and copies what has been held so long,
    where it lies. On the reader's thread. */
 bool live_is_pinned(const struct live *);

@@ -21,4 +21,13 @@ struct live_config {
 	enum live_direction direction;
 };
 
+/* Where a ring is found again by another process that has its socket, and how far it was read. */
+struct live_mark {
+	uint64_t unit;   /* how many were read before */
+	uint32_t packet; /* of it, comes next */
+	uint32_t version, unit_size, count;
+	uint16_t link_type;
+	uint16_t filters; /* what lies in it has not passed the filter */
+};
+
 #endif

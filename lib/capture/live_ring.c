@@ -8,6 +8,7 @@
 #include "capture/interface.h"
 #include "capture/live_frame.h"
 #include "capture/live_socket.h"
+#include "capture/live_units.h"
 #include "msg/pool.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -25,36 +26,16 @@
 #define NS_PER_S  INT64_C(1000000000)
 #define KERNEL    ((uint32_t)TP_STATUS_KERNEL)
 
-/* Messages lie in a unit. Once they have a copy at their place it is no ring's any more. */
-struct loan {
-	struct live_ring *ring;
-	uint32_t unit;
-	uint8_t *at;
-	size_t size;
-	uint64_t since_ns;
-};
-
-struct unit {
-	uint8_t *at;
-	struct loan *loan;
-};
-
 struct live_ring {
 	int fd, epoll;
+	bool handed;            /* the socket is somebody else's, too */
 	char name[IF_NAMESIZE]; /* at the beginning, or "" */
-	int version;            /* TPACKET_V2: a unit is a frame, TPACKET_V3: a block */
-	size_t unit_size;
-	uint32_t count; /* of units */
-	uint8_t *map;
-	bool torn; /* some unit is elsewhere than in `map` */
-	struct unit *units;
-	unsigned pinned;
+	struct live_units units;
 	struct live_view view;
 	bool down, gone;
-	/* Where it is being read. */
-	uint32_t unit, left; /* of its packets */
+	/* Of the unit that has been entered. */
+	uint32_t left;
 	uint8_t *next;
-	struct pt_chunk *chunk; /* NULL: the unit is still the kernel's */
 };
 
 /* ---- opening ---- */
@@ -78,31 +59,19 @@ static int option(const struct live_ring *r, int name, int value)
 static struct tpacket_req3 request(const struct live_ring *r)
 {
 	return (struct tpacket_req3){
-		.tp_block_size = (unsigned)r->unit_size,
-		.tp_block_nr = r->count,
-		.tp_frame_size = (unsigned)r->unit_size,
-		.tp_frame_nr = r->count,
+		.tp_block_size = (unsigned)r->units.unit_size,
+		.tp_block_nr = r->units.count,
+		.tp_frame_size = (unsigned)r->units.unit_size,
+		.tp_frame_nr = r->units.count,
 		.tp_retire_blk_tov = RETIRE_MS,
 	};
 }
 
 static int set_ring(const struct live_ring *r, const struct tpacket_req3 *wanted)
 {
-	socklen_t size = r->version == TPACKET_V3 ? sizeof *wanted : sizeof(struct tpacket_req);
+	socklen_t size =
+		r->units.version == TPACKET_V3 ? sizeof *wanted : sizeof(struct tpacket_req);
 	return setsockopt(r->fd, SOL_PACKET, PACKET_RX_RING, wanted, size) < 0 ? -errno : 0;
-}
-
-static int map_ring(struct live_ring *r)
-{
-	r->map = mmap(NULL, r->unit_size * r->count, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
-	if (r->map == MAP_FAILED) {
-		r->map = NULL;
-		return -errno;
-	}
-	r->units = must_calloc(r->count, sizeof *r->units);
-	for (uint32_t i = 0; i < r->count; i++)
-		r->units[i].at = r->map + i * r->unit_size;
-	return 0;
 }
 
 /* The socket is ready for ever while a unit is out, so it is asked for what is new alone. */
@@ -118,25 +87,27 @@ static int watch(struct live_ring *r)
 static int make_ring(struct live_ring *r, const struct live_config *config, struct pt_error *err)
 {
 	unsigned mtu = interface_bound(r->fd, r->name) ? interface_mtu(r->fd, r->name) : 0;
-	r->version = config->immediate ? TPACKET_V2 : TPACKET_V3;
-	r->unit_size = unit_size(config, mtu);
-	r->count = (uint32_t)(config->buffer_size / r->unit_size);
-	if (r->count < UNITS_MIN)
-		r->count = UNITS_MIN;
-	const struct tpacket_req3 wanted = request(r);
-	int rc = option(r, PACKET_VERSION, r->version);
+	r->units.version = config->immediate ? TPACKET_V2 : TPACKET_V3;
+	r->units.unit_size = unit_size(config, mtu);
+	r->units.count = (uint32_t)(config->buffer_size / r->units.unit_size);
+	if (r->units.count < UNITS_MIN)
+		r->units.count = UNITS_MIN;
+	const struct tpacket_req3 wanted = request(r), none = {.tp_block_size = 0};
+	if (r->handed)
+		set_ring(r, &none); /* an earlier one of ours */
+	int rc = option(r, PACKET_VERSION, r->units.version);
 	if (rc == 0)
 		rc = option(r, PACKET_RESERVE, LIVE_FRAME_RESERVE);
 	if (rc == 0)
 		rc = set_ring(r, &wanted);
 	if (rc == 0)
-		rc = map_ring(r);
+		rc = units_map(&r->units, r->fd);
 	if (rc == 0)
 		rc = watch(r);
 	if (rc == -EBUSY)
 		return pt_fail(err, rc, "socket", "the socket has a ring: somebody captures by it");
 	return rc ? pt_fail(err, rc, "buffer_size", "cannot have a ring of %zu MiB: %s",
-	                    (r->unit_size * r->count) >> 20, error_words(rc))
+	                    (r->units.unit_size * r->units.count) >> 20, error_words(rc))
 	          : 0;
 }
 
@@ -180,6 +151,7 @@ int live_ring_open(const struct live_config *config, const char *iface, struct l
 {
 	struct live_ring *r = must_calloc(1, sizeof *r);
 	r->fd = r->epoll = -1;
+	r->handed = config->socket >= 0;
 	r->view.direction = config->direction;
 	int rc = open_all(r, config, iface, err);
 	if (rc)
@@ -214,161 +186,101 @@ void live_ring_set_direction(struct live_ring *r, enum live_direction direction)
 
 /* ---- closing ---- */
 
-static void unmap(struct live_ring *r)
-{
-	if (!r->torn)
-		munmap(r->map, r->unit_size * r->count);
-	for (uint32_t i = 0; r->torn && i < r->count; i++)
-		munmap(r->units[i].at, r->unit_size);
-}
-
 void live_ring_close(struct live_ring *r)
 {
 	const struct tpacket_req3 none = {.tp_block_size = 0};
 	if (!r)
 		return;
-	if (r->map)
-		unmap(r);
-	if (r->units)
-		set_ring(r, &none); /* the socket may be somebody else's, too */
+	units_unmap(&r->units);
+	if (r->units.map && r->handed && !r->units.keeps)
+		set_ring(r, &none); /* the socket stays somebody else's */
 	if (r->epoll >= 0)
 		close(r->epoll);
 	if (r->fd >= 0)
 		close(r->fd);
 	live_filter_clear(&r->view.filter);
-	free(r->units);
 	free(r);
 }
 
-/* ---- units out and back ---- */
+/* ---- going on exactly ---- */
 
-static uint32_t *status_of(const struct live_ring *r, uint32_t unit)
+struct live_mark live_ring_mark(const struct live_ring *r)
 {
-	uint8_t *at = r->units[unit].at;
-	return r->version == TPACKET_V3
-	               ? &((struct tpacket_block_desc *)(void *)at)->hdr.bh1.block_status
-	               : &((struct tpacket2_hdr *)(void *)at)->tp_status;
+	return (struct live_mark){
+		.unit = r->units.unit,
+		.packet = r->units.chunk ? r->units.taken : 0,
+		.version = (uint32_t)r->units.version,
+		.unit_size = (uint32_t)r->units.unit_size,
+		.count = r->units.count,
+		.link_type = r->view.link_type,
+		.filters = r->view.filters,
+	};
 }
 
-static bool is_filled(const struct live_ring *r)
+static int take_ring(struct live_ring *r, const struct live_config *config,
+                     const struct live_mark *mark, struct pt_error *err)
 {
-	return __atomic_load_n(status_of(r, r->unit), __ATOMIC_ACQUIRE) & TP_STATUS_USER;
+	struct live_filter filter = {.snaplen = 0};
+	r->units.version = (int)mark->version;
+	r->units.unit_size = mark->unit_size;
+	r->units.count = mark->count;
+	r->units.unit = r->units.passed = mark->unit;
+	r->units.taken = mark->packet;
+	r->view.link_type = mark->link_type;
+	r->view.filters = mark->filters;
+	r->units.keeps = true;
+	interface_bound(r->fd, r->name);
+	int rc = r->units.count && r->units.unit_size ? units_map(&r->units, r->fd) : -EINVAL;
+	if (rc == 0)
+		rc = watch(r);
+	if (rc)
+		return pt_fail(err, rc, "iface", "cannot go on with the ring: %s", error_words(rc));
+	units_give_back_rest(&r->units);
+	rc = live_filter_compile(config, r->view.link_type, &filter, err);
+	if (rc == 0 && (rc = attach(r, &filter)) < 0)
+		pt_fail(err, rc, "filter", "the kernel refuses the filter: %s", error_words(rc));
+	live_filter_clear(&filter);
+	return rc;
 }
 
-/* Without its number of packets, which is that of an open block: see has_more. */
-static void give_back(struct live_ring *r, uint32_t unit)
+int live_ring_resume(const struct live_config *config, int fd, const struct live_mark *mark,
+                     struct live_ring **result, struct pt_error *err)
 {
-	struct tpacket_block_desc *d = (void *)r->units[unit].at;
-	if (r->version == TPACKET_V3)
-		d->hdr.bh1.num_pkts = 0;
-	__atomic_store_n(status_of(r, unit), KERNEL, __ATOMIC_RELEASE);
-}
-
-static void is_gone(void *arg)
-{
-	struct loan *loan = arg;
-	if (loan->ring) {
-		loan->ring->units[loan->unit].loan = NULL;
-		loan->ring->pinned--;
-		give_back(loan->ring, loan->unit);
-	} else {
-		munmap(loan->at, loan->size);
-	}
-	free(loan);
-}
-
-static void lend(struct live_ring *r, struct pt_pool *pool)
-{
-	struct loan *loan = must_calloc(1, sizeof *loan);
-	struct unit *unit = &r->units[r->unit];
-	*loan = (struct loan){.ring = r, .unit = r->unit, .at = unit->at, .size = r->unit_size};
-	unit->loan = loan;
-	r->pinned++;
-	r->chunk = chunk_lent(pool, unit->at, r->unit_size, is_gone, loan);
-}
-
-static void *spare(size_t size)
-{
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return at == MAP_FAILED ? NULL : at;
-}
-
-/* The unit's memory moves elsewhere, and a copy of it comes to its place, so that no message is
-   other than it was. */
-static bool swap_out(struct live_ring *r, struct unit *unit)
-{
-	uint8_t *copy = spare(r->unit_size), *elsewhere = spare(r->unit_size), *at = unit->at;
-	if (!copy || !elsewhere)
-		return false;
-	memcpy(copy, at, r->unit_size);
-	if (mremap(at, r->unit_size, r->unit_size, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) ==
-	    MAP_FAILED)
-		return false;
-	unit->at = elsewhere;
-	r->torn = true;
-	if (mremap(copy, r->unit_size, r->unit_size, MREMAP_MAYMOVE | MREMAP_FIXED, at) ==
-	    MAP_FAILED)
-		out_of_memory();
-	return true;
-}
-
-static void unpin(struct live_ring *r, uint32_t number)
-{
-	struct unit *unit = &r->units[number];
-	if (!swap_out(r, unit))
-		return;
-	unit->loan->ring = NULL;
-	unit->loan = NULL;
-	r->pinned--;
-	give_back(r, number);
-}
-
-unsigned live_ring_pinned(const struct live_ring *r)
-{
-	return r->pinned - (r->chunk != NULL);
-}
-
-void live_ring_unpin(struct live_ring *r, uint64_t older_than_ns)
-{
-	uint64_t now = clock_ns();
-	for (uint32_t i = 0; i < r->count && live_ring_pinned(r); i++) {
-		struct loan *loan = r->units[i].loan;
-		if (loan && loan->since_ns && now - loan->since_ns >= older_than_ns)
-			unpin(r, i);
-	}
-}
-
-/* All of it has been read. */
-static void leave(struct live_ring *r)
-{
-	if (!r->chunk)
-		return;
-	r->units[r->unit].loan->since_ns = clock_ns();
-	chunk_unref(r->chunk);
-	r->chunk = NULL;
-	r->unit = (r->unit + 1) % r->count;
+	struct live_ring *r = must_calloc(1, sizeof *r);
+	r->fd = fd;
+	r->epoll = -1;
+	r->handed = config->socket >= 0;
+	r->view.direction = config->direction;
+	int rc = take_ring(r, config, mark, err);
+	if (rc)
+		live_ring_close(r);
+	else
+		*result = r;
+	return rc;
 }
 
 void live_ring_release(struct live_ring *r)
 {
-	leave(r);
-	live_ring_unpin(r, 0);
+	units_leave(&r->units);
+	units_unpin(&r->units, 0);
 }
 
 /* ---- reading ---- */
 
 static bool enter(struct live_ring *r, struct pt_pool *pool)
 {
-	if (!is_filled(r))
+	if (!units_is_filled(&r->units, r->units.unit))
 		return false;
-	r->next = r->units[r->unit].at;
+	r->next = unit_at(&r->units, r->units.unit);
 	r->left = 1;
-	if (r->version == TPACKET_V3) {
+	if (r->units.version == TPACKET_V3) {
 		const struct tpacket_block_desc *d = (const void *)r->next;
 		r->left = d->hdr.bh1.num_pkts;
 		r->next += d->hdr.bh1.offset_to_first_pkt;
 	}
-	lend(r, pool);
+	units_lend(&r->units, pool);
+	for (uint32_t i = 0; i < r->units.taken && r->left; i++, r->left--)
+		r->next += ((const struct tpacket3_hdr *)(const void *)r->next)->tp_next_offset;
 	return true;
 }
 
@@ -408,12 +320,13 @@ static int64_t take_frame_packet(struct live_ring *r, struct live_frame *f)
 static struct pt_msg *take(struct live_ring *r, struct pt_pool *pool)
 {
 	struct live_frame f;
-	int64_t time_ns =
-		r->version == TPACKET_V3 ? take_block_packet(r, &f) : take_frame_packet(r, &f);
+	int64_t time_ns = r->units.version == TPACKET_V3 ? take_block_packet(r, &f)
+	                                                 : take_frame_packet(r, &f);
 	r->left--;
+	r->units.taken++;
 	if (!live_frame_see(&f, &r->view))
 		return NULL;
-	struct pt_msg *m = msg_cut(pool, r->chunk, f.bytes, f.length);
+	struct pt_msg *m = msg_cut(pool, r->units.chunk, f.bytes, f.length);
 	m->wire_length = f.wire_length;
 	m->time_ns = time_ns;
 	m->link_type = f.link_type;
@@ -424,12 +337,12 @@ static unsigned take_many(struct live_ring *r, struct pt_pool *pool, struct pt_m
                           unsigned max)
 {
 	unsigned count = 0;
-	while (count < max && (r->chunk || enter(r, pool))) {
+	while (count < max && (r->units.chunk || enter(r, pool))) {
 		while (count < max && r->left)
 			if ((messages[count] = take(r, pool)))
 				count++;
 		if (!r->left)
-			leave(r);
+			units_leave(&r->units);
 	}
 	return count;
 }
@@ -449,13 +362,6 @@ static void look_for_fault(struct live_ring *r)
 	r->down = !r->gone;
 }
 
-/* The kernel hands over what it has, though nothing comes any more. */
-static bool has_more(const struct live_ring *r)
-{
-	const struct tpacket_block_desc *d = (const void *)r->units[r->unit].at;
-	return is_filled(r) || (r->version == TPACKET_V3 && d->hdr.bh1.num_pkts);
-}
-
 int live_ring_read(struct live_ring *r, struct pt_pool *pool, struct pt_msg **messages,
                    unsigned max, struct pt_error *err)
 {
@@ -466,7 +372,7 @@ int live_ring_read(struct live_ring *r, struct pt_pool *pool, struct pt_msg **me
 	}
 	if (count)
 		r->down = false;
-	else if (r->gone && !has_more(r))
+	else if (r->gone && !units_has_more(&r->units))
 		return pt_fail(err, -ENETDOWN, "iface", "interface '%s' is gone", r->name);
 	return (int)count;
 }
@@ -494,4 +400,29 @@ uint64_t live_ring_drops(struct live_ring *r)
 	if (getsockopt(r->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length) < 0)
 		return 0;
 	return stats.tp_drops;
+}
+
+void live_ring_keep(struct live_ring *r, bool keep)
+{
+	units_keep(&r->units, keep);
+}
+
+void live_ring_pass(struct live_ring *r, uint64_t unit)
+{
+	units_pass(&r->units, unit);
+}
+
+bool live_ring_is_behind(const struct live_ring *r)
+{
+	return units_are_behind(&r->units);
+}
+
+unsigned live_ring_pinned(const struct live_ring *r)
+{
+	return units_pinned(&r->units);
+}
+
+void live_ring_unpin(struct live_ring *r, uint64_t older_than_ns)
+{
+	units_unpin(&r->units, older_than_ns);
 }

@@ -16,6 +16,8 @@ struct live_ring;
 
 int live_ring_open(const struct live_config *, const char *iface, struct live_ring **,
                    struct pt_error *);
+int live_ring_resume(const struct live_config *, int fd, const struct live_mark *,
+                     struct live_ring **, struct pt_error *);
 /* Nothing of the pool's is in the ring any more: messages that still are get a copy. On the pool's
    thread, before live_ring_close on any. */
 void live_ring_release(struct live_ring *);
@@ -35,6 +37,12 @@ int live_ring_read(struct live_ring *, struct pt_pool *, struct pt_msg **message
                    struct pt_error *);
 bool live_ring_is_down(const struct live_ring *);
 uint64_t live_ring_drops(struct live_ring *); /* of the kernel, since the last call */
+
+/* As live_mark, live_keep and live_pass. */
+struct live_mark live_ring_mark(const struct live_ring *);
+void live_ring_keep(struct live_ring *, bool keep);
+void live_ring_pass(struct live_ring *, uint64_t unit); /* what was before it */
+bool live_ring_is_behind(const struct live_ring *);
 
 /* Units that were read and hold messages. Those that have held them for so long get memory of
    their own, at the place where they are: the unit goes back to the kernel. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The daemon ends, or is killed, and the next one goes on with what it had open."""
 import array
+import base64
 import os
 import pathlib
 import random
@@ -525,19 +526,94 @@ def test_a_descriptor_that_was_handed_over_is_kept(service, end):
             service.restart(end)
 
 
-def test_an_interface_is_opened_anew_and_the_gap_is_told(service):
-    service.create("e", 'n = SniffSource("lo"); q = Sink(); n > q')
+class Numbers:
+    """Datagrams on loopback, one after the other."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.sent = 0
+
+    def send(self, count):
+        for _ in range(count):
+            self.socket.sendto(b"%06d" % self.sent, ("127.0.0.1", self.port))
+            self.sent += 1
+
+
+@pytest.fixture
+def numbers():
+    if os.getuid() != 0:
+        pytest.skip("capturing needs CAP_NET_RAW")
+    made = Numbers()
+    yield made
+    made.socket.close()
+
+
+def numbers_in(rpc, count):
+    taken = []
+    eventually(lambda: rpc.stats("e", "q")["held"] >= count)
+    while len(taken) < count:
+        more = rpc.recv("e", "q", min(count - len(taken), 1000))
+        taken += [int(base64.b64decode(m["message"]["base64"])[42:]) for m in more]
+    return taken
+
+
+@pytest.mark.parametrize("mode", ["", ", immediate=true, snaplen=1514", ", snaplen=100, buffer_size='4MiB'"])
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_a_capture_goes_on_where_it_was(service, numbers, end, mode):
+    """Its ring stays, and the kernel fills it: each packet once, in order, also those of meanwhile."""
+    service.create("e", f"n = SniffSource('lo', 'udp port {numbers.port}'{mode}); q = QueueSink(); n > q")
+    chance = random.Random(7)
+    for _ in range(6):
+        numbers.send(chance.randint(1, 60))
+        if chance.random() < 0.5:
+            eventually(lambda: service.client().stats("e", "q")["held"] >= numbers.sent // 2)
+        service.process.send_signal(end)
+        service.process.wait()
+        numbers.send(chance.randint(1, 60))
+        service.start()
+        numbers.send(chance.randint(0, 60))
+    with service.client() as rpc:
+        assert numbers_in(rpc, numbers.sent) == list(range(numbers.sent))
+        assert rpc.stats("e")["unexplained"] == 0 and rpc.stats("e", "n")["dropped"] == {}
+        assert "note" not in rpc.show("e", "n")
+
+
+def test_a_capture_goes_on_with_another_filter_and_not_on_another_interface(service, numbers):
+    engine = pathlib.Path(service.engines, "e.pipe")
+    text = f"n = SniffSource('lo', 'udp port {numbers.port}'); q = QueueSink(); n > q"
+    engine.write_text(text)
+    service.restart(signal.SIGTERM)
+    numbers.send(3)
+    eventually(lambda: service.client().stats("e", "q")["held"] == 3)
     service.process.send_signal(signal.SIGTERM)
     service.process.wait()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        for _ in range(10):
-            sender.sendto(b"x", ("127.0.0.1", 9))
+    numbers.send(3)
+    engine.write_text(text.replace("udp port", "tcp port"))
     service.start()
+    eventually(lambda: service.client().stats("e", "q")["held"] == 6)
+    numbers.send(3)
+    service.process.send_signal(signal.SIGTERM)
+    service.process.wait()
+    engine.write_text(text.replace("'lo'", "'any'"))
+    service.start()
+    numbers.send(1)
     with service.client() as rpc:
-        assert "was not captured for some" in rpc.show("e", "n")["note"]
-        assert rpc.stats("e", "n")["dropped"]["restart"] >= 10
-    service.restart(signal.SIGKILL)
-    assert "crash" in service.client().show("e", "n")["note"]
+        assert numbers_in(rpc, 6) == list(range(6))
+        eventually(lambda: rpc.stats("e", "q")["held"])
+        assert rpc.recv("e", "q", 1)[0]["link_type"] == 276
+
+
+def test_a_ring_is_given_back_behind_checkpoints(service, numbers):
+    """Many times what it holds comes through it."""
+    service.create("e", f"n = SniffSource('lo', 'udp port {numbers.port}', buffer_size='1MiB'); q = QueueSink(); n > q")
+    with service.client() as rpc:
+        for _ in range(50):
+            numbers.send(10)
+            eventually(lambda: rpc.stats("e", "n")["out"] >= numbers.sent)
+        assert rpc.stats("e", "n")["dropped"] == {}
+        assert numbers_in(rpc, numbers.sent) == list(range(numbers.sent))
 
 
 def test_a_capture_whose_time_is_over_captures_no_more(service):
