@@ -75,34 +75,9 @@ static bool is_op(const json_t *op, const char *word)
 	return !strcmp(text_of(op, "op"), word);
 }
 
-/* "$.links[1].to" → "$.ops[7].to": the second of the operations that are links. NULL: no such. */
-static char *path_of_op(const struct pipe_text *p, const char *path)
-{
-	static const struct {
-		const char *start, *op;
-	} lists[] = {{"$.blocks[", "add"}, {"$.links[", "link"}};
-	for (size_t l = 0; l < 2; l++) {
-		size_t i, length = strlen(lists[l].start);
-		json_t *op;
-		char *end;
-		if (strncmp(path, lists[l].start, length))
-			continue;
-		unsigned long n = strtoul(path + length, &end, 10);
-		json_array_foreach (p->program.ops, i, op)
-			if (is_op(op, lists[l].op) && n-- == 0)
-				return must_printf("$.ops[%zu%s", i, end);
-		return NULL;
-	}
-	return must_strdup(path);
-}
-
 static void locate(const struct pipe_text *p, struct pt_fault *fault)
 {
-	char *path = fault->path ? path_of_op(p, fault->path) : NULL;
-	if (!path)
-		return;
-	struct lang_place place = lang_locate(&p->program, path);
-	free(path);
+	struct lang_place place = lang_locate(&p->program, fault->path);
 	if (!place.line)
 		return;
 	struct buf message = BUF_INIT, caret = BUF_INIT;

@@ -67,7 +67,7 @@ static const struct pt_param limits_rows[] = {
 	{"engines", "Engines at the same time.",
 	 PT_INT(struct conf, engines_max), .fallback = "1024", .min = 1, .max = 65536},
 	{"blocks", "Blocks in one engine.",
-	 PT_INT(struct conf, blocks_max), .fallback = "4096", .min = 1, .max = 65536},
+	 PT_INT(struct conf, blocks_max), .fallback = "16384", .min = 1, .max = 65536},
 	{"line", "Bytes of one request; those of more than 1 MiB share 64 MiB over all connections.",
 	 PT_SIZE(struct conf, line), .fallback = "16MiB", .min = 1024, .max = 1073741824},
 	{"memory", "Bytes of messages that one engine may hold.",

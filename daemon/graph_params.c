@@ -45,6 +45,21 @@ const struct pt_param graph_op_rows[] = {
 };
 /* clang-format on */
 
+/* So what the text has made is what the graph has. */
+static void set_graph(struct pt_request *r, const json_t *ops)
+{
+	json_t *op;
+	size_t i;
+	json_decref(r->blocks);
+	json_decref(r->links);
+	r->blocks = json_array();
+	r->links = json_array();
+	json_array_foreach (ops, i, op) {
+		json_object_del(op, "op");
+		json_array_append(json_object_get(op, "from") ? r->links : r->blocks, op);
+	}
+}
+
 bool graph_read(struct call *call)
 {
 	const char *text = call->params.text;
@@ -64,7 +79,7 @@ bool graph_read(struct call *call)
 		call_refuse(call, err.faults[0].code, &err);
 		return false;
 	}
-	call_set_ops(call, program->ops);
+	set_graph(r, program->ops);
 	return true;
 }
 

@@ -40,14 +40,20 @@ static void add_run(json_t *delta, size_t place, size_t count)
 		                      json_pack("[I, I]", (json_int_t)place, (json_int_t)count));
 }
 
+/* Mostly it is the same thing. */
+static bool is_same(const json_t *was, const json_t *is)
+{
+	return was == is || json_equal(was, is);
+}
+
 static json_t *list_delta(const json_t *was, const json_t *is)
 {
 	size_t before = json_array_size(was), now = json_array_size(is), head = 0, tail = 0;
 	size_t most = before < now ? before : now;
-	while (head < most && json_equal(json_array_get(was, head), json_array_get(is, head)))
+	while (head < most && is_same(json_array_get(was, head), json_array_get(is, head)))
 		head++;
-	while (tail < most - head && json_equal(json_array_get(was, before - tail - 1),
-	                                        json_array_get(is, now - tail - 1)))
+	while (tail < most - head &&
+	       is_same(json_array_get(was, before - tail - 1), json_array_get(is, now - tail - 1)))
 		tail++;
 	json_t *delta = json_array();
 	add_run(delta, 0, head);
@@ -121,12 +127,21 @@ static json_t *record_of(const struct revision *before, const json_t *about, con
 	return record;
 }
 
-json_t *history_add(struct history *h, const json_t *about, const json_t *blocks,
-                    const json_t *links)
+/* The last one is confirmed now, or it never will be. Takes the references. */
+static void add(struct history *h, struct revision r)
+{
+	if (h->count)
+		json_object_del(history_last(h)->about, "confirm");
+	append(h, r);
+}
+
+json_t *history_add(struct history *h, const json_t *about, json_t *blocks, json_t *links)
 {
 	json_t *record = record_of(history_last(h), about, blocks, links);
-	if (history_replay(h, record, NULL))
-		abort(); /* it has just been made */
+	json_int_t number = json_integer_value(json_object_get(about, "revision"));
+	add(h, (struct revision){(uint64_t)number, json_copy((json_t *)(uintptr_t)about),
+	                         json_incref(blocks), json_incref(links),
+	                         json_dumpb(record, NULL, 0, JSON_COMPACT)});
 	return record;
 }
 
@@ -150,10 +165,8 @@ int history_replay(struct history *h, const json_t *record, struct pt_error *err
 	json_t *about = json_copy((json_t *)(uintptr_t)record);
 	json_object_del(about, "blocks");
 	json_object_del(about, "links");
-	if (last) /* it is confirmed, or it never will be */
-		json_object_del(last->about, "confirm");
-	append(h, (struct revision){n, about, blocks, links,
-	                            json_dumpb(record, NULL, 0, JSON_COMPACT)});
+	add(h,
+	    (struct revision){n, about, blocks, links, json_dumpb(record, NULL, 0, JSON_COMPACT)});
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 #define HISTORY_ITEMS_MAX     (1u << 21) /* blocks and links of all revisions: 8 bytes each */
 #define HISTORY_BYTES_MAX     (8u << 20) /* of all revisions' records, as text */
 
-/* Lists of equal items share them, so that a revision costs what it changed and a pointer for each
+/* Lists share the items that stay, so that a revision costs what it changed and a pointer for each
    block and link. `about` is what engine.log tells of it: {revision, time, uid, pid, ops,
    comment?, undoes?, confirm?: {back, until}}; times are seconds of the day's clock, as text with
    nine decimals; confirm stands there while the change waits to be confirmed. */
@@ -34,11 +34,10 @@ struct history {
 void history_init(struct history *);
 void history_fini(struct history *);
 
-/* Adds the newest revision; the oldest are forgotten past the limits. What is given is
-   borrowed. Returns the record from which history_replay makes the same
-   revision where those before it are there: a new reference. */
-json_t *history_add(struct history *, const json_t *about, const json_t *blocks,
-                    const json_t *links);
+/* Adds the newest revision; the oldest are forgotten past the limits. The lists are kept, and are
+   not to be changed any more. Returns the record from which history_replay makes the same revision
+   where those before it are there: a new reference. */
+json_t *history_add(struct history *, const json_t *about, json_t *blocks, json_t *links);
 int history_replay(struct history *, const json_t *record, struct pt_error *);
 /* Records from which the whole history is made, to be read in order. A new reference. */
 json_t *history_records(const struct history *);

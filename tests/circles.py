@@ -15,6 +15,8 @@ NOUNS = [
     "script/anonymize script/native",
     # messages: their memory, and where they came from
     "msg/origin msg/pool",
+    # a graph, and what was found out about it, which it keeps
+    "graph/graph graph/order graph/ways",
     # parameters, and what their kinds do
     "type/kind type/param",
     # an engine that runs: what it delivers, is asked, changes and tells

@@ -106,6 +106,7 @@ void block_free(struct pt_block *b, const struct param_env *env)
 	json_decref(b->params);
 	carry_free(b->carried);
 	free(b->timers);
+	free(b->gathered);
 	free(b->handles);
 	free(b->last_error);
 	free(b->note);

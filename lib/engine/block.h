@@ -17,7 +17,6 @@ struct link {
 	enum pt_canal canal;
 	uint64_t messages, bytes; /* what went over it; triggers count as messages */
 	uint64_t before;          /* what its exit had sent when the link was made */
-	bool stays;               /* [worker] a change that is being laid out keeps it */
 };
 
 /* The links of one exit, in order, or all that lead to a block: made beside the graph, and put in
@@ -69,7 +68,6 @@ struct pt_block {
 
 	char *name;
 	json_t *params;
-	struct pt_block *heir; /* [worker] while a change is laid out: see swap.c */
 
 	/* life; "away" while a worker thread has it */
 	bool opened, started, away, failed;
@@ -118,7 +116,7 @@ struct pt_block {
 
 	unsigned gathered_count;
 	enum pt_canal gathered_canal;
-	struct pt_msg *gathered[VECTOR_MAX];
+	struct pt_msg **gathered; /* room for VECTOR_MAX, made when it is first needed */
 };
 
 /* Allocates a block with its zeroed state; not yet read, opened or wired. */

@@ -293,10 +293,10 @@ static void ask_blocks(struct change *c)
 /* ---- planning, on a copy: [worker] ---- */
 
 /* Blocks, their parameters and what is told of them are many small things, none of which is
-   refused. */
+   refused: some 5 KiB a block and its link while they are made, beside what the types keep. */
 static int check_memory(const struct graph *g, struct pt_error *err)
 {
-	enum { SMALL = 256, PER_BLOCK = 16 * 1024 };
+	enum { SMALL = 256, PER_BLOCK = 6 * 1024 };
 	if (g->count <= SMALL || memory_is_there((size_t)g->count * PER_BLOCK))
 		return 0;
 	return pt_fail(err, -PT_ELIMIT, NULL, "there is no memory for a graph of %u blocks",

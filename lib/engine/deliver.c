@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The data path. Nothing here locks, allocates or asks the system. */
+/* The data path. Nothing here locks or asks the system, nor allocates, but for room that is made
+   once. */
 #include "engine/deliver.h"
 
+#include "base/memory.h"
 #include "engine/engine.h"
 #include "engine/tap.h"
 #include "msg/pool.h"
@@ -221,6 +223,8 @@ void pt_send(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 	if (b->gathered_count == VECTOR_MAX || (b->gathered_count && b->gathered_canal != canal))
 		deliver_gathered(b);
 	b->gathered_canal = canal;
+	if (!b->gathered)
+		b->gathered = must_calloc(VECTOR_MAX, sizeof *b->gathered);
 	b->gathered[b->gathered_count++] = m;
 }
 

@@ -110,7 +110,8 @@ static void run_show(struct pt_request *r)
 	json_t *result = graph_to_json(e->graph);
 	for (unsigned i = 0; i < e->graph->count; i++) {
 		struct pt_block *b = e->graph->blocks[i]->alive;
-		json_t *row = json_array_get(json_object_get(result, "blocks"), i);
+		json_t *row = json_copy(e->graph->blocks[i]->row);
+		json_array_set_new(json_object_get(result, "blocks"), i, row);
 		json_object_set_new(row, "state", json_string(block_state_word(b)));
 		add_coming(row, b->type);
 		if (b->last_error)

@@ -10,9 +10,23 @@
 #include "graph/ways.h"
 #include "type/param.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* Between the places of two blocks, for such as come between them. */
 enum { PLACE_GAP = 1024 };
+
+/* For one more. */
+static void *room_for(void *list, unsigned count, size_t size)
+{
+	return count & (count - 1) ? list : must_realloc(list, count ? 2 * count : 1, size);
+}
+
+static void add_setting(struct swap *s, const struct graph_block *b)
+{
+	s->settings = room_for(s->settings, s->setting_count, sizeof *s->settings);
+	s->settings[s->setting_count++] = (struct setting){
+		b->alive, b->type, must_calloc(1, b->type->size), json_incref(b->params)};
+}
 
 void swap_begin(struct swap *s, struct pt_engine *e, struct graph *wanted,
                 const enum plan_action *actions)
@@ -21,13 +35,10 @@ void swap_begin(struct swap *s, struct pt_engine *e, struct graph *wanted,
 	s->now = e->graph;
 	s->wanted = wanted;
 	s->fresh = must_calloc(wanted->count, sizeof(struct pt_block *));
-	s->settings = must_calloc(wanted->count, sizeof *s->settings);
 	for (unsigned i = 0; i < wanted->count; i++) {
 		const struct graph_block *b = wanted->blocks[i];
 		if (actions[i] == PLAN_SET)
-			s->settings[s->setting_count++] =
-				(struct setting){b->alive, b->type, must_calloc(1, b->type->size),
-			                         json_incref(b->params)};
+			add_setting(s, b);
 		else if (actions[i] != PLAN_KEEP)
 			s->fresh[i] = block_new(e, b->name, b->type, b->params);
 	}
@@ -35,18 +46,32 @@ void swap_begin(struct swap *s, struct pt_engine *e, struct graph *wanted,
 
 /* ---- laying out: [worker] ---- */
 
-/* Who is whose heir: itself, if it stays; the graph's blocks are those that will live. */
+/* The graph's blocks are those that will live. */
 static void lay_blocks(struct swap *s)
 {
-	for (unsigned i = 0; i < s->now->count; i++)
-		s->now->blocks[i]->alive->heir = NULL;
+	s->became = must_calloc(s->now->count, sizeof *s->became);
+	s->touched = must_calloc(s->wanted->count, sizeof *s->touched);
 	for (unsigned i = 0; i < s->wanted->count; i++) {
 		struct graph_block *w = s->wanted->blocks[i];
-		struct pt_block *heir = s->fresh[i] ? s->fresh[i] : w->alive;
-		if (w->alive)
-			w->alive->heir = heir;
-		w->alive = heir;
+		if (w->was)
+			s->became[w->was - 1] = i + 1;
+		if (s->fresh[i])
+			w->alive = s->fresh[i];
+		s->touched[i] = s->fresh[i];
 	}
+}
+
+/* Who takes the place of a block that is alive: itself, if it stays. */
+static struct pt_block *heir_of(const struct swap *s, const struct graph_block *now)
+{
+	unsigned became = s->became[now->index];
+	return became ? s->wanted->blocks[became - 1]->alive : NULL;
+}
+
+static void touch(struct swap *s, const struct graph_block *now)
+{
+	if (s->became[now->index])
+		s->touched[s->became[now->index] - 1] = true;
 }
 
 static struct link *link_new(const struct graph_link *l)
@@ -60,27 +85,55 @@ static struct link *link_new(const struct graph_link *l)
 
 static void lay_link(struct swap *s, struct graph_link *l)
 {
-	if (!l->alive)
+	if (!l->was) {
+		s->born = room_for(s->born, s->born_count, sizeof *s->born);
 		s->born[s->born_count++] = l->alive = link_new(l);
-	else if (l->alive->from != l->from->alive || l->alive->to != l->to->alive)
+		s->touched[l->from->index] = s->touched[l->to->index] = true;
+	} else if (s->fresh[l->from->index] || s->fresh[l->to->index]) {
+		s->relinkings = room_for(s->relinkings, s->relinking_count, sizeof *s->relinkings);
 		s->relinkings[s->relinking_count++] =
 			(struct relinking){l->alive, l->from->alive, l->to->alive};
-	l->alive->stays = true;
+	}
 }
 
+static void lose_link(struct swap *s, const struct graph_link *l)
+{
+	s->lost = room_for(s->lost, s->lost_count, sizeof *s->lost);
+	s->lost[s->lost_count++] = (struct lost_link){l->alive, heir_of(s, l->to)};
+	touch(s, l->from);
+	touch(s, l->to);
+}
+
+/* Links that stay in the order that they had are wired as they were. */
 static void lay_links(struct swap *s)
 {
-	s->born = must_calloc(s->wanted->link_count, sizeof *s->born);
-	s->relinkings = must_calloc(s->wanted->link_count, sizeof *s->relinkings);
-	s->lost = must_calloc(s->now->link_count, sizeof *s->lost);
+	bool *stays = must_calloc(s->now->link_count, sizeof *stays), in_order = true;
+	unsigned last = 0;
+	for (unsigned i = 0; i < s->wanted->link_count; i++) {
+		struct graph_link *l = &s->wanted->links[i];
+		lay_link(s, l);
+		if (!l->was)
+			continue;
+		stays[l->was - 1] = true;
+		in_order &= l->was > last;
+		last = l->was;
+	}
 	for (unsigned i = 0; i < s->now->link_count; i++)
-		s->now->links[i].alive->stays = false;
-	for (unsigned i = 0; i < s->wanted->link_count; i++)
-		lay_link(s, &s->wanted->links[i]);
-	for (unsigned i = 0; i < s->now->link_count; i++) {
-		struct link *link = s->now->links[i].alive;
-		if (!link->stays)
-			s->lost[s->lost_count++] = (struct lost_link){link, link->to->heir};
+		if (!stays[i])
+			lose_link(s, &s->now->links[i]);
+	if (!in_order)
+		memset(s->touched, true, s->wanted->count * sizeof *s->touched);
+	free(stays);
+}
+
+static void touch_split(struct swap *s)
+{
+	const struct graph *now = s->now, *wanted = s->wanted;
+	for (unsigned i = 0; i < wanted->count; i++) {
+		unsigned was = wanted->blocks[i]->was;
+		if (was && memcmp(&now->split[(was - 1) * 3], &wanted->split[i * 3],
+		                  3 * sizeof *now->split) != 0)
+			s->touched[i] = true;
 	}
 }
 
@@ -120,75 +173,101 @@ static void lay_wires(struct swap *s, unsigned block, struct wires **place, cons
 	if (is_wired(*place, g, ways, first, last, split))
 		return;
 	struct wires *w = wires_new(g, ways, first, last, split);
-	if (s->fresh[block])
+	if (s->fresh[block]) {
 		*place = w;
-	else
+	} else {
+		s->rewirings = room_for(s->rewirings, s->rewiring_count, sizeof *s->rewirings);
 		s->rewirings[s->rewiring_count++] =
 			(struct rewiring){g->blocks[block]->alive, place, w};
+	}
 }
 
-static void lay_all_wires(struct swap *s, const struct order *order)
+static void lay_all_wires(struct swap *s)
 {
 	const struct graph *g = s->wanted;
-	struct ways out = ways_out(g), in = ways_in(g);
-	s->rewirings = must_calloc(g->count * 4 + 1, sizeof *s->rewirings);
+	const struct ways *out = ways_out(s->wanted), *in = ways_in(s->wanted);
 	for (unsigned i = 0; i < g->count; i++) {
 		struct pt_block *b = g->blocks[i]->alive;
+		if (!s->touched[i])
+			continue;
 		for (unsigned canal = 0, exit = i * 3; canal < 3; canal++, exit++)
-			lay_wires(s, i, &b->exits[canal], &out, exit, exit + 1, order->split[exit]);
-		lay_wires(s, i, &b->entries, &in, i * 3, i * 3 + 3, false);
+			lay_wires(s, i, &b->exits[canal], out, exit, exit + 1, g->split[exit]);
+		lay_wires(s, i, &b->entries, in, i * 3, i * 3 + 3, false);
 	}
-	ways_free(&out);
-	ways_free(&in);
 }
 
 /* What a block's place is now, as far as it may go on to be. */
 static uint32_t place_now(const struct swap *s, unsigned i, uint32_t highest)
 {
-	return s->fresh[i] || highest > UINT32_MAX / 2 ? 0 : s->wanted->blocks[i]->alive->place;
+	return s->fresh[i] || highest > UINT32_MAX / 2 ? 0 : s->wanted->blocks[i]->place;
+}
+
+static void lay_place(struct swap *s, unsigned i, uint32_t place)
+{
+	struct graph_block *w = s->wanted->blocks[i];
+	bool single = s->wanted->single[i], moves = w->place != place;
+	w->place = place;
+	if (s->fresh[i]) {
+		w->alive->place = place;
+		w->alive->single = single;
+	} else if (moves || s->now->single[w->was - 1] != single) {
+		s->places = room_for(s->places, s->place_count, sizeof *s->places);
+		s->places[s->place_count++] = (struct place){w->alive, place, single};
+	}
 }
 
 /* Places grow in the order of the graph; a block that stays keeps its own, if it can. */
-static void lay_places(struct swap *s, const struct order *order)
+static void lay_places(struct swap *s)
 {
 	const struct graph *g = s->wanted;
 	uint32_t highest = 0, last = 0;
-	s->places = must_calloc(g->count, sizeof *s->places);
 	for (unsigned i = 0; i < g->count; i++)
-		if (!s->fresh[i] && g->blocks[i]->alive->place > highest)
-			highest = g->blocks[i]->alive->place;
+		if (!s->fresh[i] && g->blocks[i]->place > highest)
+			highest = g->blocks[i]->place;
 	for (unsigned i = 0; i < g->count; i++) {
-		struct pt_block *b = g->blocks[i]->alive;
 		uint32_t has = place_now(s, i, highest);
 		last = has > last ? has : last >= highest ? last + PLACE_GAP : last + 1;
-		if (s->fresh[i]) {
-			b->place = last;
-			b->single = order->single[i];
-		} else if (b->place != last || b->single != order->single[i]) {
-			s->places[s->place_count++] = (struct place){b, last, order->single[i]};
-		}
+		lay_place(s, i, last);
 	}
+}
+
+/* Indices in the order in which data flows; one alone has no order. NULL: as they stand. */
+static const unsigned *order_of(struct graph *g, unsigned count)
+{
+	return count > 1 ? graph_sorted(g) : NULL;
+}
+
+static bool ends(const struct swap *s, const struct graph_block *now)
+{
+	return heir_of(s, now) != now->alive;
 }
 
 /* Old blocks stop over the old links: they may still send. */
 static void lay_ends(struct swap *s)
 {
-	const unsigned *order = graph_sorted(s->now);
-	s->ends = must_calloc(s->now->count, sizeof *s->ends);
-	for (unsigned i = 0; i < s->now->count; i++) {
-		struct pt_block *old = s->now->blocks[order[i]]->alive;
-		if (old->heir != old)
-			s->ends[s->end_count++] = (struct succession){old, old->heir};
+	const struct graph *now = s->now;
+	unsigned count = 0;
+	for (unsigned i = 0; i < now->count; i++)
+		count += ends(s, now->blocks[i]);
+	const unsigned *order = order_of(s->now, count);
+	s->ends = must_calloc(count, sizeof *s->ends);
+	for (unsigned i = 0; i < now->count && s->end_count < count; i++) {
+		const struct graph_block *old = now->blocks[order ? order[i] : i];
+		if (ends(s, old))
+			s->ends[s->end_count++] = (struct succession){old->alive, heir_of(s, old)};
 	}
 }
 
 static void lay_starts(struct swap *s)
 {
-	const unsigned *order = graph_sorted(s->wanted);
-	s->starts = must_calloc(s->wanted->count, sizeof(struct pt_block *));
+	unsigned count = 0;
+	for (unsigned i = 0; i < s->wanted->count; i++)
+		count += s->fresh[i] != NULL;
+	const unsigned *order = order_of(s->wanted, count);
+	s->starts = must_calloc(count, sizeof(struct pt_block *));
 	for (int sources = 0; sources < 2; sources++)
 		for (unsigned i = s->wanted->count; i-- > 0;) {
-			struct pt_block *b = s->fresh[order[i]];
+			struct pt_block *b = s->fresh[order ? order[i] : i];
 			if (!b || block_is_source(b) != sources)
 				continue;
 			s->starts[s->start_count++] = b;
@@ -198,15 +277,19 @@ static void lay_starts(struct swap *s)
 
 void swap_lay_out(struct swap *s)
 {
-	struct order order;
-	order_find(s->wanted, &order);
+	if (!s->now->split)
+		order_find(s->now);
+	order_find(s->wanted);
 	lay_blocks(s);
 	lay_links(s);
-	lay_all_wires(s, &order);
-	lay_places(s, &order);
+	touch_split(s);
+	lay_all_wires(s);
+	lay_places(s);
 	lay_ends(s);
 	lay_starts(s);
-	order_fini(&order);
+	free(s->became);
+	free(s->touched);
+	ways_forget(s->wanted);
 }
 
 /* ---- taking it: nothing here fails ---- */

@@ -9,7 +9,7 @@ enum colour { WHITE, GREY, BLACK };
 
 struct search {
 	const struct graph *graph;
-	struct ways ways;
+	const struct ways *ways;
 	unsigned char *colour; /* of each entry */
 	unsigned *path;        /* link numbers from the start of the search to here */
 	unsigned depth;
@@ -80,30 +80,32 @@ static int visit(struct search *s, unsigned start, unsigned *next, struct pt_err
 	s->depth = 1;
 	unsigned at = entry(&g->links[start]);
 	s->colour[at] = GREY;
-	next[0] = s->ways.first[at - at % 3];
+	next[0] = s->ways->first[at - at % 3];
 	while (s->depth) {
 		at = entry(&g->links[s->path[s->depth - 1]]);
-		if (next[s->depth - 1] == s->ways.first[at - at % 3 + 3]) {
+		if (next[s->depth - 1] == s->ways->first[at - at % 3 + 3]) {
 			s->colour[at] = BLACK;
 			s->depth--;
 			continue;
 		}
-		unsigned number = s->ways.links[next[s->depth - 1]++];
+		unsigned number = s->ways->links[next[s->depth - 1]++];
 		const struct graph_link *l = &g->links[number];
 		if (!follows(at, l) || s->colour[entry(l)] == BLACK)
 			continue;
 		if (s->colour[entry(l)] == GREY)
 			return complain(s, number, err);
 		s->colour[entry(l)] = GREY;
-		next[s->depth] = s->ways.first[l->to->index * 3];
+		next[s->depth] = s->ways->first[l->to->index * 3];
 		s->path[s->depth++] = number;
 	}
 	return 0;
 }
 
-int graph_check_cycles(const struct graph *g, struct pt_error *err)
+int graph_check_cycles(struct graph *g, struct pt_error *err)
 {
 	struct search s = {.graph = g, .ways = ways_out(g)};
+	if (!ways_has_knots(g))
+		return 0;
 	s.colour = must_calloc(g->count * 3 + 1, 1);
 	s.path = must_calloc(g->count * 3 + 1, sizeof *s.path);
 	unsigned *next = must_calloc(g->count * 3 + 1, sizeof *next);
@@ -114,6 +116,5 @@ int graph_check_cycles(const struct graph *g, struct pt_error *err)
 	free(next);
 	free(s.path);
 	free(s.colour);
-	ways_free(&s.ways);
 	return rc;
 }

@@ -6,39 +6,99 @@
 #include "base/error.h"
 #include "base/name.h"
 #include "base/near.h"
+#include "graph/order.h"
+#include "graph/ways.h"
 #include "msg/json.h"
 #include "type/param.h"
 #include "type/type.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct graph *graph_new(void)
+static uint64_t new_id(void)
 {
-	return must_calloc(1, sizeof(struct graph));
+	static _Atomic uint64_t last;
+	return atomic_fetch_add(&last, 1) + 1;
 }
 
-static struct graph_block *block_add(struct graph *g, json_t *name, const struct pt_type *type,
-                                     json_t *type_name, json_t *params)
+struct graph *graph_new(void)
+{
+	struct graph *g = must_calloc(1, sizeof *g);
+	g->id = new_id();
+	return g;
+}
+
+/* What was found out about it. */
+static void forget(struct graph *g)
+{
+	ways_forget(g);
+	order_forget(g);
+	free(g->sorted);
+	g->sorted = NULL;
+}
+
+/* ---- rows ---- */
+
+/* Takes the row. */
+static void set_row(struct graph_block *b, const struct pt_type *type, json_t *row)
+{
+	json_decref(b->row);
+	b->row = row;
+	b->type = type;
+	b->name = json_string_value(json_object_get(row, "name"));
+	b->type_json = json_object_get(row, "type");
+	b->params = json_object_get(row, "params");
+}
+
+static bool has_all(const json_t *item, const char *third)
+{
+	return json_object_size(item) == 3 && json_object_get(item, third);
+}
+
+/* What a request gives is the row itself, where it says no more and no less. Takes `params`. */
+static json_t *block_row(json_t *item, json_t *name, json_t *type, json_t *params)
+{
+	bool is_row = has_all(item, "name") && json_object_get(item, "params") == params;
+	json_t *row =
+		is_row ? json_incref(item)
+		       : json_pack("{s:O, s:O, s:O}", "name", name, "type", type, "params", params);
+	json_decref(params);
+	return row;
+}
+
+static json_t *link_row(json_t *item, enum pt_canal canal)
+{
+	return has_all(item, "canal") && json_object_get(item, "from")
+	               ? json_incref(item)
+	               : json_pack("{s:O, s:O, s:s}", "from", json_object_get(item, "from"), "to",
+	                           json_object_get(item, "to"), "canal", canal_name(canal));
+}
+
+/* ---- blocks ---- */
+
+static void make_room(struct graph *g)
+{
+	if (!(g->count & (g->count - 1)))
+		g->blocks = must_realloc(g->blocks, g->count ? 2 * g->count : 1,
+		                         sizeof(struct graph_block *));
+}
+
+/* Takes the row. */
+static void block_add(struct graph *g, const struct pt_type *type, json_t *row)
 {
 	struct graph_block *b = must_calloc(1, sizeof *b);
-	b->name_json = json_incref(name);
-	b->type_json = json_incref(type_name);
-	b->name = json_string_value(name);
-	b->type = type;
-	b->params = json_incref(params);
+	set_row(b, type, row);
 	b->index = g->count;
-	g->blocks = must_realloc(g->blocks, g->count + 1, sizeof(struct graph_block *));
+	make_room(g);
 	g->blocks[g->count++] = b;
 	map_set(&g->names, b->name, b);
-	return b;
 }
 
 static void block_free(struct graph_block *b)
 {
-	json_decref(b->params);
-	json_decref(b->name_json);
-	json_decref(b->type_json);
-	free(b);
+	json_decref(b->row);
+	if (!b->in_slab)
+		free(b);
 }
 
 /* ---- links, and where they stand ---- */
@@ -46,7 +106,7 @@ static void block_free(struct graph_block *b)
 /* Where the link is, or would be, in the table. */
 static unsigned *link_place(const struct graph *g, const struct graph_link *l)
 {
-	uint64_t hash = ((uintptr_t)l->from * 31 + (uintptr_t)l->to) * 3 + (uint64_t)l->canal;
+	uint64_t hash = ((uint64_t)l->from->index << 32 | l->to->index) * 3 + (uint64_t)l->canal;
 	hash *= UINT64_C(0x9e3779b97f4a7c15);
 	for (unsigned at = (unsigned)(hash >> 32);; at++) {
 		unsigned *place = &g->link_places[at & (g->link_room - 1)];
@@ -57,11 +117,11 @@ static unsigned *link_place(const struct graph *g, const struct graph_link *l)
 	}
 }
 
-/* At most half of it is used. */
+/* At most two thirds of it are used. */
 static void index_links(struct graph *g)
 {
 	unsigned room = 16;
-	while (room < 4 * (g->link_count + 1))
+	while (room < 2 * (g->link_count + 1))
 		room *= 2;
 	free(g->link_places);
 	g->link_places = must_calloc(room, sizeof *g->link_places);
@@ -72,7 +132,7 @@ static void index_links(struct graph *g)
 
 static struct graph_link *find_link(struct graph *g, const struct graph_link *wanted)
 {
-	if (g->link_room < 2 * (g->link_count + 1))
+	if (g->link_room < (g->link_count + 1) * 3 / 2)
 		index_links(g);
 	unsigned number = *link_place(g, wanted);
 	return number ? &g->links[number - 1] : NULL;
@@ -84,25 +144,70 @@ static void link_add(struct graph *g, struct graph_link link)
 		g->links = must_realloc(g->links, g->link_count ? 2 * g->link_count : 1,
 		                        sizeof *g->links);
 	g->links[g->link_count++] = link;
-	if (g->link_room >= 2 * (g->link_count + 1))
+	if (g->link_room >= (g->link_count + 1) * 3 / 2)
 		*link_place(g, &link) = g->link_count;
 	else
 		g->link_room = 0;
 }
 
+/* ---- copies ---- */
+
+static unsigned room_of(unsigned count)
+{
+	unsigned room = 1;
+	while (room <= count)
+		room *= 2;
+	return room;
+}
+
+static void copy_blocks(struct graph *copy, const struct graph *g)
+{
+	copy->count = g->count;
+	copy->blocks = must_calloc(room_of(g->count), sizeof(struct graph_block *));
+	copy->slab = must_calloc(g->count, sizeof *copy->slab);
+	for (unsigned i = 0; i < g->count; i++) {
+		struct graph_block *b = copy->blocks[i] = &copy->slab[i];
+		*b = *g->blocks[i];
+		json_incref(b->row);
+		b->was = i + 1;
+		b->in_slab = true;
+		b->handed = false;
+	}
+}
+
+static void copy_links(struct graph *copy, const struct graph *g)
+{
+	copy->link_count = g->link_count;
+	copy->links = must_calloc(room_of(g->link_count), sizeof *copy->links);
+	for (unsigned i = 0; i < g->link_count; i++) {
+		const struct graph_link *l = &g->links[i];
+		copy->links[i] = (struct graph_link){.row = json_incref(l->row),
+		                                     .from = copy->blocks[l->from->index],
+		                                     .to = copy->blocks[l->to->index],
+		                                     .canal = l->canal,
+		                                     .was = i + 1,
+		                                     .op = -1,
+		                                     .alive = l->alive};
+	}
+	if (!g->link_room)
+		return;
+	copy->link_room = g->link_room;
+	copy->link_places = must_calloc(g->link_room, sizeof *g->link_places);
+	memcpy(copy->link_places, g->link_places, g->link_room * sizeof *g->link_places);
+}
+
+static void *copied(void *copy, void *block)
+{
+	return ((struct graph *)copy)->blocks[((struct graph_block *)block)->index];
+}
+
 struct graph *graph_copy(const struct graph *g)
 {
 	struct graph *copy = graph_new();
-	for (unsigned i = 0; i < g->count; i++) {
-		const struct graph_block *b = g->blocks[i];
-		block_add(copy, b->name_json, b->type, b->type_json, b->params)->alive = b->alive;
-	}
-	for (unsigned i = 0; i < g->link_count; i++) {
-		const struct graph_link *l = &g->links[i];
-		link_add(copy, (struct graph_link){copy->blocks[l->from->index],
-		                                   copy->blocks[l->to->index], l->canal, NULL, -1,
-		                                   l->alive});
-	}
+	copy->of = g->id;
+	copy_blocks(copy, g);
+	copy_links(copy, g);
+	map_copy(&copy->names, &g->names, copied, copy);
 	return copy;
 }
 
@@ -112,11 +217,14 @@ void graph_free(struct graph *g)
 		return;
 	for (unsigned i = 0; i < g->count; i++)
 		block_free(g->blocks[i]);
+	for (unsigned i = 0; i < g->link_count; i++)
+		json_decref(g->links[i].row);
 	map_free(&g->names);
+	forget(g);
+	free(g->slab);
 	free(g->blocks);
 	free(g->links);
 	free(g->link_places);
-	free(g->sorted);
 	free(g);
 }
 
@@ -125,22 +233,46 @@ char *graph_link_key(const struct graph_link *l)
 	return must_printf("%s%s%s", l->from->name, graph_link_sign(l->canal), l->to->name);
 }
 
+/* Rows that say the same are one: who keeps both keeps it once. The key of a map is in the row. */
+static void adopt_block(struct graph *wanted, struct graph_block *b, const struct graph *now)
+{
+	const struct graph_block *old = graph_find(now, b->name);
+	b->was = old ? old->index + 1 : 0;
+	b->alive = old ? old->alive : NULL;
+	b->place = old ? old->place : 0;
+	if (!old || !json_equal(b->row, old->row))
+		return;
+	map_set(&wanted->names, old->name, b);
+	set_row(b, b->type, json_incref(old->row));
+}
+
+static void adopt_link(struct graph_link *l, struct graph *now)
+{
+	struct graph_link wanted = *l;
+	const struct graph_link *found = NULL;
+	if (l->from->was && l->to->was) {
+		wanted.from = now->blocks[l->from->was - 1];
+		wanted.to = now->blocks[l->to->was - 1];
+		found = find_link(now, &wanted);
+	}
+	l->was = found ? (unsigned)(found - now->links) + 1 : 0;
+	l->alive = found ? found->alive : NULL;
+	if (!found || !json_equal(l->row, found->row))
+		return;
+	json_decref(l->row);
+	l->row = json_incref(found->row);
+}
+
 void graph_adopt(struct graph *wanted, struct graph *now)
 {
-	for (unsigned i = 0; i < wanted->count; i++) {
-		struct graph_block *b = wanted->blocks[i];
-		const struct graph_block *old = b->alive ? NULL : graph_find(now, b->name);
-		b->alive = old ? old->alive : b->alive;
-	}
-	for (unsigned i = 0; i < wanted->link_count; i++) {
-		struct graph_link *l = &wanted->links[i], was = *l;
-		if (l->alive)
-			continue;
-		was.from = graph_find(now, l->from->name);
-		was.to = graph_find(now, l->to->name);
-		const struct graph_link *found = was.from && was.to ? find_link(now, &was) : NULL;
-		l->alive = found ? found->alive : NULL;
-	}
+	bool is_copy = wanted->of == now->id;
+	for (unsigned i = 0; i < wanted->count; i++)
+		if (!is_copy || !wanted->blocks[i]->was)
+			adopt_block(wanted, wanted->blocks[i], now);
+	for (unsigned i = 0; i < wanted->link_count; i++)
+		if (!is_copy || !wanted->links[i].was)
+			adopt_link(&wanted->links[i], now);
+	wanted->of = now->id;
 }
 
 struct graph_block *graph_find(const struct graph *g, const char *name)
@@ -243,10 +375,10 @@ static int op_add(const struct op *op)
 	if (op->graph->count - op->graph->gone_count >= op->limit)
 		return fail(op, -PT_ELIMIT, NULL,
 		            "an engine has at most %u blocks: the limit is reached", op->limit);
-	json_t *own = given(params);
-	block_add(op->graph, json_object_get(op->json, "name"), type,
-	          json_object_get(op->json, "type"), own);
-	json_decref(own);
+	json_t *item = (json_t *)(uintptr_t)op->json;
+	block_add(op->graph, type,
+	          block_row(item, json_object_get(item, "name"), json_object_get(item, "type"),
+	                    given(params)));
 	return rc;
 }
 
@@ -256,7 +388,7 @@ static int op_remove(const struct op *op)
 	int rc = get(op, "name", &b);
 	if (rc)
 		return rc;
-	b->gone = true;
+	b->gone = op->graph->has_gaps = true;
 	op->graph->gone_count++;
 	map_remove(&op->graph->names, b->name);
 	return 0;
@@ -271,11 +403,15 @@ static bool link_is_gone(const struct graph_link *l)
 static void close_gaps(struct graph *g)
 {
 	unsigned links = g->link_count, count = g->count;
+	if (!g->has_gaps)
+		return;
+	g->has_gaps = false;
 	g->count = g->link_count = 0;
 	for (unsigned i = 0; i < links; i++)
-		if (!link_is_gone(&g->links[i]))
+		if (link_is_gone(&g->links[i]))
+			json_decref(g->links[i].row);
+		else
 			g->links[g->link_count++] = g->links[i];
-	g->link_room = g->link_count == links ? g->link_room : 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct graph_block *b = g->blocks[i];
 		b->index = g->count;
@@ -284,6 +420,8 @@ static void close_gaps(struct graph *g)
 		if (b->gone)
 			block_free(b);
 	}
+	if (g->link_count != links || g->count != count)
+		g->link_room = 0; /* what it has are their places */
 	g->gone_count = 0;
 }
 
@@ -351,8 +489,10 @@ static int op_link(const struct op *op)
 		rc = missing_port(op, link.from, graph_exit_port(link.canal), "from");
 	if (!(link.to->type->ports & graph_entry_port(link.canal)))
 		rc = missing_port(op, link.to, graph_entry_port(link.canal), "to");
-	if (rc == 0 && !find_link(op->graph, &link))
+	if (rc == 0 && !find_link(op->graph, &link)) {
+		link.row = link_row((json_t *)(uintptr_t)op->json, link.canal);
 		link_add(op->graph, link);
+	}
 	return rc;
 }
 
@@ -366,7 +506,7 @@ static int op_unlink(const struct op *op)
 	if (!found)
 		return fail(op, -PT_EBADLINK, NULL, "there is no link %s%s%s", link.from->name,
 		            graph_link_sign(link.canal), link.to->name);
-	found->gone = true;
+	found->gone = op->graph->has_gaps = true;
 	return 0;
 }
 
@@ -388,8 +528,7 @@ static int op_set(const struct op *op)
 		json_decref(merged);
 		return rc;
 	}
-	json_decref(b->params);
-	b->params = merged;
+	set_row(b, b->type, block_row(NULL, json_object_get(b->row, "name"), b->type_json, merged));
 	return 0;
 }
 
@@ -420,11 +559,9 @@ static int op_replace(const struct op *op)
 	}
 	if (rc)
 		return rc;
-	b->type = type;
-	json_decref(b->type_json);
-	b->type_json = json_incref(json_object_get(op->json, "type"));
-	json_decref(b->params);
-	b->params = given(params);
+	set_row(b, type,
+	        block_row(NULL, json_object_get(b->row, "name"), json_object_get(op->json, "type"),
+	                  given(params)));
 	return 0;
 }
 
@@ -449,8 +586,8 @@ static int run_all(struct op op, const char *list, const json_t *items,
                    int (*run)(const struct op *))
 {
 	int first = 0;
-	free(op.graph->sorted);
-	op.graph->sorted = NULL;
+	op.graph->id = new_id();
+	forget(op.graph);
 	op.list = list;
 	for (size_t i = 0; i < json_array_size(items); i++) {
 		op.json = json_array_get(items, i);
@@ -510,16 +647,9 @@ void graph_mark_handed(struct graph *g, const json_t *ops)
 json_t *graph_to_json(const struct graph *g)
 {
 	json_t *blocks = json_array(), *links = json_array();
-	for (unsigned i = 0; i < g->count; i++) {
-		const struct graph_block *b = g->blocks[i];
-		json_array_append_new(blocks, json_pack("{s:O, s:O, s:O}", "name", b->name_json,
-		                                        "type", b->type_json, "params", b->params));
-	}
-	for (unsigned i = 0; i < g->link_count; i++) {
-		const struct graph_link *l = &g->links[i];
-		json_array_append_new(links,
-		                      json_pack("{s:O, s:O, s:s}", "from", l->from->name_json, "to",
-		                                l->to->name_json, "canal", canal_name(l->canal)));
-	}
+	for (unsigned i = 0; i < g->count; i++)
+		json_array_append(blocks, g->blocks[i]->row);
+	for (unsigned i = 0; i < g->link_count; i++)
+		json_array_append(links, g->links[i].row);
 	return json_pack("{s:o, s:o}", "blocks", blocks, "links", links);
 }

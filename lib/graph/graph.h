@@ -8,19 +8,25 @@
 #include <pipetool/block.h>
 
 struct graph_block {
-	const char *name;              /* the text of: */
-	json_t *name_json, *type_json; /* shared by all that tells of it */
+	/* {name, type, params}: never changed, replaced by another; shared by all that tells of it, and
+	   by the copies of the graph. The next three are in it. */
+	json_t *row, *type_json, *params;
+	const char *name;
 	const struct pt_type *type;
-	json_t *params; /* as the user gave them; never changed, replaced by another object */
 	unsigned index; /* in graph.blocks */
-	struct pt_block *alive; /* the engine's: the running thing, or NULL */
-	bool handed; /* descriptors in `params` come with this request: none is the old one */
-	bool gone;   /* while operations are carried out: it is removed */
+	unsigned was;   /* that of the same block in the graph that this one is of, + 1; or 0 */
+	uint32_t place; /* the engine's, as are the next: see flow.h */
+	struct pt_block *alive; /* the running thing, or NULL */
+	bool handed;  /* descriptors in `params` come with this request: none is the old one */
+	bool gone;    /* while operations are carried out: it is removed */
+	bool in_slab; /* see graph.slab */
 };
 
 struct graph_link {
+	json_t *row; /* {from, to, canal}: as a block's */
 	struct graph_block *from, *to;
 	enum pt_canal canal;
+	unsigned was;       /* as a block's, in graph.links */
 	const char *list;   /* in which list of a request it stands, for faults, */
 	int op;             /* and where; -1: it was there */
 	struct link *alive; /* the engine's, or NULL */
@@ -31,21 +37,28 @@ struct graph {
 	struct graph_block **blocks; /* in the order in which they were made */
 	struct graph_link *links;    /* in the order in which they were made: fan-out goes by it */
 	unsigned count, link_count;
-	unsigned gone_count; /* of the blocks; 0 but while operations are carried out */
+	/* While operations are carried out: how many blocks are gone, and whether links are, too. */
+	unsigned gone_count;
+	bool has_gaps;
+	uint64_t id, of; /* its own, another after each change; that of what `was` speaks of */
 	struct map names;
 	unsigned *
 		link_places; /* a hash table: number of a link + 1, or 0; made anew when links went */
-	unsigned link_room; /* a power of 2, or 0: it is to be made anew */
-	unsigned *sorted;   /* see graph_sorted */
+	unsigned link_room;       /* a power of 2, or 0: it is to be made anew */
+	struct graph_block *slab; /* of a copy: the blocks that were copied, in one piece */
+	struct ways_kept *kept;   /* what was found out about it: see ways.h */
+	unsigned *sorted;         /* see graph_sorted */
+	bool *split, *single;     /* see order.h */
 };
 
 struct graph *graph_new(void);
-/* Blocks keep their `alive`. Another thread may have the copy: parameters are shared, and never
-   changed. */
+/* Blocks and links keep their `alive`. Another thread may have the copy: rows are shared. It takes
+   some nanoseconds a block. */
 struct graph *graph_copy(const struct graph *);
 void graph_free(struct graph *); /* NULL does nothing */
 
-/* Gives blocks and links of `wanted` the `alive` of those of the same name in `now`. */
+/* Finds each block and link of `wanted` in `now`, by name, and gives it the `alive` of that; in a copy
+   of `now`, only those that were added. */
 void graph_adopt(struct graph *wanted, struct graph *now);
 
 /* Indices of the blocks so that data and triggers come from earlier ones to later ones: data as far
@@ -65,14 +78,15 @@ int graph_build(struct graph *, const json_t *blocks, const json_t *links, unsig
                 struct pt_error *);
 
 /* Refuses cycles of data links alone, or of trigger links alone, through routes; names one. */
-int graph_check_cycles(const struct graph *, struct pt_error *);
+int graph_check_cycles(struct graph *, struct pt_error *);
 
 /* Whether a parameter's value refers to a descriptor that comes with a request. */
 bool graph_is_descriptor(const struct pt_param *, const json_t *value);
 /* Marks the blocks whose parameters in `ops`, or a list of blocks, refer to descriptors. */
 void graph_mark_handed(struct graph *, const json_t *ops);
 
-/* {blocks: [{name, type, params}], links: [{from, to, canal}]}: a new reference. */
+/* {blocks: [{name, type, params}], links: [{from, to, canal}]}: a new reference to rows that are
+   shared, and not to be changed. */
 json_t *graph_to_json(const struct graph *);
 
 /* How a link is written: " > ", " >> ", " ^ ". */

@@ -15,9 +15,9 @@
  * graph times a 64th of the targets.
  */
 struct search {
-	const struct graph *graph;
+	struct graph *graph;
 	unsigned nodes;
-	struct ways ways;
+	const struct ways *ways;
 	struct ways_components components;
 	unsigned *target;  /* of each block: its number as a target + 1, or 0 */
 	unsigned *outside; /* the same, of what it shares */
@@ -33,13 +33,12 @@ struct search {
 static unsigned *count_companions(const struct search *s)
 {
 	const struct graph *g = s->graph;
-	struct ways_components knots = ways_knots(g, &s->ways);
+	const struct ways_components *knots = ways_knots(s->graph);
 	unsigned *companions = must_calloc(g->count + 1, sizeof *companions);
 	for (unsigned i = 0; i < g->count; i++)
-		companions[i] = knots.first[knots.of[i] + 1] - knots.first[knots.of[i]];
+		companions[i] = knots->first[knots->of[i] + 1] - knots->first[knots->of[i]];
 	for (unsigned i = 0; i < g->link_count; i++)
 		companions[g->links[i].to->index] += g->links[i].from == g->links[i].to;
-	ways_components_free(&knots);
 	return companions;
 }
 
@@ -91,14 +90,14 @@ static uint64_t touched_at(const struct search *s, unsigned node)
 
 static unsigned entry_of(const struct search *s, unsigned link)
 {
-	const struct graph_link *l = &s->graph->links[s->ways.links[link]];
+	const struct graph_link *l = &s->graph->links[s->ways->links[link]];
 	return ways_port(l->to, l->canal);
 }
 
 static uint64_t touched_behind(const struct search *s, unsigned node)
 {
 	uint64_t found = 0;
-	const unsigned *first = s->ways.first + (node - node % 3);
+	const unsigned *first = s->ways->first + (node - node % 3);
 	for (int exit = 0; exit < 3; exit++)
 		if (s->graph->blocks[node / 3]->type->routes & PT_ROUTE(node % 3, exit))
 			for (unsigned l = first[exit]; l < first[exit + 1]; l++)
@@ -126,42 +125,45 @@ static void list_exits(struct search *s)
 {
 	s->exits = must_calloc(s->nodes + 1, sizeof *s->exits);
 	for (unsigned exit = 0; exit < s->nodes; exit++) {
-		unsigned links = s->ways.first[exit + 1] - s->ways.first[exit];
+		unsigned links = s->ways->first[exit + 1] - s->ways->first[exit];
 		if (links > 1 || (links && s->target[exit / 3]))
 			s->exits[s->exit_count++] = exit;
 	}
 }
 
-static void read_exits(const struct search *s, unsigned from, struct order *order)
+static void read_exits(const struct search *s, unsigned from)
 {
 	for (unsigned i = 0; i < s->exit_count; i++) {
 		unsigned exit = s->exits[i];
 		uint64_t seen = 0, itself = bit_of(s->target[exit / 3], from);
-		for (unsigned l = s->ways.first[exit]; l < s->ways.first[exit + 1]; l++) {
+		for (unsigned l = s->ways->first[exit]; l < s->ways->first[exit + 1]; l++) {
 			uint64_t touched = touched_at(s, entry_of(s, l));
-			order->split[exit] |= (seen & touched) != 0;
-			order->single[exit / 3] |= (touched & itself) != 0;
+			s->graph->split[exit] |= (seen & touched) != 0;
+			s->graph->single[exit / 3] |= (touched & itself) != 0;
 			seen |= touched;
 		}
 	}
 }
 
-void order_find(const struct graph *g, struct order *order)
+void order_find(struct graph *g)
 {
 	struct search s = {.graph = g, .nodes = g->count * 3, .ways = ways_out(g)};
-	order->split = must_calloc(s.nodes + 1, sizeof *order->split);
-	order->single = must_calloc(g->count + 1, sizeof *order->single);
+	order_forget(g);
+	g->split = must_calloc(s.nodes + 1, sizeof *g->split);
+	g->single = must_calloc(g->count + 1, sizeof *g->single);
 	s.target = must_calloc(g->count + 1, sizeof *s.target);
 	s.outside = must_calloc(g->count + 1, sizeof *s.outside);
 	name_blocks(&s);
 	name_outside(&s);
-	s.components = ways_components(g, &s.ways);
-	list_exits(&s);
+	if (s.targets) {
+		s.components = ways_components(g);
+		list_exits(&s);
+	}
 	s.own = must_calloc(g->count + 1, sizeof *s.own);
 	s.touches = must_calloc(s.nodes + 1, sizeof *s.touches);
 	for (unsigned from = 0; from < s.targets; from += 64) {
 		find_touched(&s, from);
-		read_exits(&s, from, order);
+		read_exits(&s, from);
 	}
 	free(s.own);
 	free(s.exits);
@@ -169,12 +171,11 @@ void order_find(const struct graph *g, struct order *order)
 	ways_components_free(&s.components);
 	free(s.target);
 	free(s.outside);
-	ways_free(&s.ways);
 }
 
-void order_fini(struct order *order)
+void order_forget(struct graph *g)
 {
-	free(order->split);
-	free(order->single);
-	*order = (struct order){NULL, NULL};
+	free(g->split);
+	free(g->single);
+	g->split = g->single = NULL;
 }

@@ -17,12 +17,10 @@
  *
  * A block that triggers, or sends on both exits, keeps its own order by sending runs.
  */
-struct order {
-	bool *split;  /* [block index * 3 + canal of the exit] */
-	bool *single; /* [block index] */
-};
 
-void order_find(const struct graph *, struct order *); /* to be freed by order_fini */
-void order_fini(struct order *);
+/* Finds graph.split [block index * 3 + canal of the exit] and graph.single [block index], which are
+   kept with the graph until it is changed. */
+void order_find(struct graph *);
+void order_forget(struct graph *);
 
 #endif

@@ -3,8 +3,8 @@
 #include "graph/plan.h"
 
 #include "base/buf.h"
-#include "msg/json.h"
 #include "type/param.h"
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +31,8 @@ static enum plan_action compare(const struct graph_block *old, const struct grap
 		return PLAN_ADD;
 	if (old->type != fresh->type)
 		return PLAN_REPLACE;
+	if (old->params == fresh->params && !fresh->handed)
+		return PLAN_KEEP;
 	enum plan_action action = PLAN_KEEP;
 	for (const struct pt_param *row = fresh->type->params; row && row->name; row++) {
 		if (!differs(row, old, fresh))
@@ -42,15 +44,20 @@ static enum plan_action compare(const struct graph_block *old, const struct grap
 	return action;
 }
 
+static const struct graph_block *before(const struct graph *now, const struct graph_block *b)
+{
+	return b->was ? now->blocks[b->was - 1] : NULL;
+}
+
 void plan_blocks(const struct graph *now, const struct graph *wanted, enum plan_action *actions)
 {
 	for (unsigned i = 0; i < wanted->count; i++)
-		actions[i] = compare(graph_find(now, wanted->blocks[i]->name), wanted->blocks[i]);
+		actions[i] = compare(before(now, wanted->blocks[i]), wanted->blocks[i]);
 }
 
 static void add_block(json_t *ops, const char *op, const struct graph_block *b)
 {
-	json_array_append_new(ops, json_pack("{s:s, s:O, s:O, s:O}", "op", op, "name", b->name_json,
+	json_array_append_new(ops, json_pack("{s:s, s:s, s:O, s:O}", "op", op, "name", b->name,
 	                                     "type", b->type_json, "params", b->params));
 }
 
@@ -62,8 +69,7 @@ static void add_set(json_t *ops, const struct graph_block *old, const struct gra
 	for (const struct pt_param *row = b->type->params; row && row->name; row++)
 		if (differs(row, old, b))
 			json_object_set_new(params, row->name, effective(row, b->params));
-	json_t *op =
-		json_pack("{s:s, s:O, s:o}", "op", "set", "name", b->name_json, "params", params);
+	json_t *op = json_pack("{s:s, s:s, s:o}", "op", "set", "name", b->name, "params", params);
 	if (restart)
 		json_object_set_new(op, "restart", json_true());
 	json_array_append_new(ops, op);
@@ -71,83 +77,54 @@ static void add_set(json_t *ops, const struct graph_block *old, const struct gra
 
 static void add_link(json_t *ops, const char *op, const struct graph_link *l)
 {
-	json_array_append_new(ops, json_pack("{s:s, s:O, s:O, s:s}", "op", op, "from",
-	                                     l->from->name_json, "to", l->to->name_json, "canal",
-	                                     canal_name(l->canal)));
-}
-
-/* Links by name, each with its place (from 1) in the other graph. */
-struct links {
-	struct map places;
-	char **keys;
-	unsigned count;
-};
-
-static void index_links(const struct graph *g, struct links *links)
-{
-	*links =
-		(struct links){MAP_INIT, must_calloc(g->link_count, sizeof(char *)), g->link_count};
-	for (unsigned i = 0; i < g->link_count; i++) {
-		links->keys[i] = graph_link_key(&g->links[i]);
-		map_set(&links->places, links->keys[i], (void *)(uintptr_t)(i + 1));
-	}
-}
-
-static void links_free(struct links *links)
-{
-	for (unsigned i = 0; i < links->count; i++)
-		free(links->keys[i]);
-	free(links->keys);
-	map_free(&links->places);
+	json_t *json = json_pack("{s:s}", "op", op);
+	json_object_update(json, l->row);
+	json_array_append_new(ops, json);
 }
 
 /* Marks the links of `wanted` that may stay: those that are there now and come, at their exit,
    after all that stay before them. */
-static bool *find_staying(const struct graph *now, const struct graph *wanted,
-                          const struct links *there)
+static bool *find_staying(const struct graph *wanted)
 {
 	bool *stays = must_calloc(wanted->link_count, sizeof *stays);
-	uintptr_t *reached = must_calloc(wanted->count * 3 + 1, sizeof *reached);
-	bool *broken = must_calloc(wanted->count * 3 + 1, sizeof *broken);
+	unsigned *reached = must_calloc(wanted->count * 3 + 1, sizeof *reached);
 	for (unsigned i = 0; i < wanted->link_count; i++) {
 		const struct graph_link *l = &wanted->links[i];
-		unsigned exit = l->from->index * 3 + (unsigned)l->canal;
-		char *key = graph_link_key(l);
-		uintptr_t place = (uintptr_t)map_get(&there->places, key);
-		free(key);
-		if (!place || place < reached[exit] || broken[exit]) {
-			broken[exit] = true;
-			continue;
-		}
-		stays[i] = true;
-		reached[exit] = place;
+		unsigned *at = &reached[l->from->index * 3 + (unsigned)l->canal];
+		stays[i] = l->was > *at;
+		*at = stays[i] ? l->was : UINT_MAX; /* none behind it stays */
 	}
 	free(reached);
-	free(broken);
 	return stays;
+}
+
+/* Which of `now` are in `wanted`, too. */
+static bool *find_kept(const struct graph *now, const struct graph *wanted)
+{
+	bool *kept = must_calloc(now->count, sizeof *kept);
+	for (unsigned i = 0; i < wanted->count; i++)
+		if (wanted->blocks[i]->was)
+			kept[wanted->blocks[i]->was - 1] = true;
+	return kept;
 }
 
 /* Unlinking comes first and linking last: a block that is replaced meanwhile may lack a port. */
 static void add_links(json_t *before, json_t *after, const struct graph *now,
-                      const struct graph *wanted)
+                      const struct graph *wanted, const bool *kept)
 {
-	struct links there, staying;
-	index_links(now, &there);
-	index_links(wanted, &staying);
-	bool *stays = find_staying(now, wanted, &there);
-	for (unsigned i = 0; i < now->link_count; i++) {
-		uintptr_t place = (uintptr_t)map_get(&staying.places, there.keys[i]);
-		bool ends = !graph_find(wanted, now->links[i].from->name) ||
-		            !graph_find(wanted, now->links[i].to->name);
-		if (!ends && (!place || !stays[place - 1]))
-			add_link(before, "unlink", &now->links[i]);
-	}
+	bool *stays = find_staying(wanted), *stay_now = must_calloc(now->link_count, 1);
 	for (unsigned i = 0; i < wanted->link_count; i++)
-		if (!stays[i])
+		if (stays[i])
+			stay_now[wanted->links[i].was - 1] = true;
+		else
 			add_link(after, "link", &wanted->links[i]);
+	for (unsigned i = 0; i < now->link_count; i++) {
+		const struct graph_link *l = &now->links[i];
+		if (!stay_now[i] && kept[l->from->index] && kept[l->to->index])
+			add_link(before, "unlink", l);
+	}
+	free(stay_now);
 	free(stays);
-	links_free(&there);
-	links_free(&staying);
 }
 
 /* Of graphs with the same blocks and links. */
@@ -171,17 +148,19 @@ json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
                      const enum plan_action *actions, bool exact)
 {
 	json_t *ops = json_array(), *links = json_array();
-	add_links(ops, links, now, wanted);
+	bool *kept = find_kept(now, wanted);
+	add_links(ops, links, now, wanted, kept);
 	for (unsigned i = 0; i < now->count; i++)
-		if (!graph_find(wanted, now->blocks[i]->name))
+		if (!kept[i])
 			json_array_append_new(ops, json_pack("{s:s, s:s}", "op", "remove", "name",
 			                                     now->blocks[i]->name));
+	free(kept);
 	for (unsigned i = 0; i < wanted->count; i++) {
 		const struct graph_block *b = wanted->blocks[i];
 		switch (actions[i]) {
 		case PLAN_KEEP: break;
-		case PLAN_SET: add_set(ops, graph_find(now, b->name), b, false); break;
-		case PLAN_RESTART: add_set(ops, graph_find(now, b->name), b, true); break;
+		case PLAN_SET: add_set(ops, before(now, b), b, false); break;
+		case PLAN_RESTART: add_set(ops, before(now, b), b, true); break;
 		case PLAN_REPLACE: add_block(ops, "replace", b); break;
 		case PLAN_ADD: add_block(ops, "add", b); break;
 		}

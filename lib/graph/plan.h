@@ -13,7 +13,8 @@ enum plan_action {
 	PLAN_ADD,
 };
 
-/* What becomes of each block of `wanted`; `actions` has room for wanted->count. */
+/* What becomes of each block of `wanted`, which has adopted `now`; `actions` has room for
+   wanted->count. */
 void plan_blocks(const struct graph *now, const struct graph *wanted, enum plan_action *actions);
 
 /* The operations that lead from `now` to `wanted`, as engine.change takes them: a new reference; an

@@ -58,21 +58,18 @@ static void sort_by_data(const struct graph *g, const struct ways *ways, unsigne
 /* ---- by all links, as far as there is no cycle ---- */
 
 /* A trigger may lead back against the data: on such a cycle the data counts. */
-static void sort(const struct graph *g, unsigned *out)
+static void sort(struct graph *g, unsigned *out)
 {
-	struct ways ways = ways_out(g);
-	struct ways_components knots = ways_knots(g, &ways);
+	const struct ways_components *knots = ways_knots(g);
 	unsigned *by_data = must_calloc(g->count + 1, sizeof *by_data);
-	unsigned *end = must_calloc(knots.count + 1, sizeof *end); /* of each knot's places */
-	sort_by_data(g, &ways, by_data);
-	for (unsigned k = 0; k < knots.count; k++)
-		end[k] = g->count - knots.first[k];
+	unsigned *end = must_calloc(knots->count + 1, sizeof *end); /* of each knot's places */
+	sort_by_data(g, ways_out(g), by_data);
+	for (unsigned k = 0; k < knots->count; k++)
+		end[k] = g->count - knots->first[k];
 	for (unsigned i = g->count; i--;)
-		out[--end[knots.of[by_data[i]]]] = by_data[i];
+		out[--end[knots->of[by_data[i]]]] = by_data[i];
 	free(by_data);
 	free(end);
-	ways_components_free(&knots);
-	ways_free(&ways);
 }
 
 const unsigned *graph_sorted(struct graph *g)

@@ -24,20 +24,49 @@ static struct ways ways_new(const struct graph *g, bool back)
 	return w;
 }
 
-struct ways ways_out(const struct graph *g)
+struct ways_kept {
+	struct ways out, in;
+	struct ways_components knots;
+};
+
+static struct ways_kept *kept(struct graph *g)
 {
-	return ways_new(g, false);
+	if (!g->kept)
+		g->kept = must_calloc(1, sizeof *g->kept);
+	return g->kept;
 }
 
-struct ways ways_in(const struct graph *g)
+const struct ways *ways_out(struct graph *g)
 {
-	return ways_new(g, true);
+	struct ways_kept *k = kept(g);
+	if (!k->out.first)
+		k->out = ways_new(g, false);
+	return &k->out;
 }
 
-void ways_free(struct ways *w)
+const struct ways *ways_in(struct graph *g)
+{
+	struct ways_kept *k = kept(g);
+	if (!k->in.first)
+		k->in = ways_new(g, true);
+	return &k->in;
+}
+
+static void ways_free(struct ways *w)
 {
 	free(w->first);
 	free(w->links);
+}
+
+void ways_forget(struct graph *g)
+{
+	if (!g->kept)
+		return;
+	ways_free(&g->kept->out);
+	ways_free(&g->kept->in);
+	ways_components_free(&g->kept->knots);
+	free(g->kept);
+	g->kept = NULL;
 }
 
 /* ---- components: Tarjan's algorithm ---- */
@@ -122,7 +151,7 @@ static void visit(struct search *s, unsigned start)
 	}
 }
 
-static struct ways_components find(const struct graph *g, const struct ways *w, unsigned grain)
+static struct ways_components find(struct graph *g, unsigned grain)
 {
 	unsigned room = g->count * grain + 1;
 	struct ways_components found = {
@@ -132,7 +161,7 @@ static struct ways_components find(const struct graph *g, const struct ways *w, 
 	};
 	struct search s = {
 		.graph = g,
-		.ways = w,
+		.ways = ways_out(g),
 		.grain = grain,
 		.number = must_calloc(room, sizeof(unsigned)),
 		.low = must_calloc(room, sizeof(unsigned)),
@@ -152,14 +181,25 @@ static struct ways_components find(const struct graph *g, const struct ways *w, 
 	return found;
 }
 
-struct ways_components ways_components(const struct graph *g, const struct ways *out)
+struct ways_components ways_components(struct graph *g)
 {
-	return find(g, out, 3);
+	return find(g, 3);
 }
 
-struct ways_components ways_knots(const struct graph *g, const struct ways *out)
+const struct ways_components *ways_knots(struct graph *g)
 {
-	return find(g, out, 1);
+	struct ways_kept *k = kept(g);
+	if (!k->knots.of)
+		k->knots = find(g, 1);
+	return &k->knots;
+}
+
+bool ways_has_knots(struct graph *g)
+{
+	bool found = ways_knots(g)->count < g->count;
+	for (unsigned i = 0; i < g->link_count && !found; i++)
+		found = g->links[i].from == g->links[i].to;
+	return found;
 }
 
 void ways_components_free(struct ways_components *c)

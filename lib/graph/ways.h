@@ -22,16 +22,17 @@ struct ways {
 	unsigned *first, *links;
 };
 
-struct ways ways_out(const struct graph *); /* by the exits that links leave */
-struct ways ways_in(const struct graph *);  /* by the entries that they lead to */
-void ways_free(struct ways *);
+/* They are found when they are first asked for, and kept with the graph until it is changed. */
+const struct ways *ways_out(struct graph *); /* by the exits that links leave */
+const struct ways *ways_in(struct graph *);  /* by the entries that they lead to */
+void ways_forget(struct graph *);
 
 #define WAYS_NONE UINT_MAX
 
 /*
  * Nodes that lead to one another. A node that is on no cycle is a component by itself; each
  * component comes behind those that it leads to. Those of component c are members[first[c]] …
- * members[first[c + 1] - 1]. `out` is ways_out of the graph.
+ * members[first[c + 1] - 1].
  */
 struct ways_components {
 	unsigned count, *of; /* of each node: its component */
@@ -39,9 +40,11 @@ struct ways_components {
 };
 
 /* Of entries (numbered as ports), by what the routes of their blocks pass on at once. */
-struct ways_components ways_components(const struct graph *, const struct ways *out);
-/* Of blocks (by their index), over links of any kind, whatever their routes are: its knots. */
-struct ways_components ways_knots(const struct graph *, const struct ways *out);
+struct ways_components ways_components(struct graph *);
 void ways_components_free(struct ways_components *);
+/* Of blocks (by their index), over links of any kind, whatever their routes are: its knots. Kept
+   with the graph, too. */
+const struct ways_components *ways_knots(struct graph *);
+bool ways_has_knots(struct graph *); /* or links from a block to itself */
 
 #endif

@@ -7,24 +7,22 @@
 
 void place_set(json_t *places, const char *path, struct lang_place place)
 {
-	json_t *at = json_array();
-	json_array_append_new(at, json_integer(place.line));
-	json_array_append_new(at, json_integer(place.column));
-	json_object_set_new(places, path, at);
+	json_int_t at = (json_int_t)place.line << 32 | place.column;
+	json_object_set_new(places, path, json_integer(at));
 }
 
 struct lang_place place_get(const json_t *places, const char *path)
 {
-	const json_t *at = json_object_get(places, path);
-	return (struct lang_place){(unsigned)json_integer_value(json_array_get(at, 0)),
-	                           (unsigned)json_integer_value(json_array_get(at, 1))};
+	json_int_t at = json_integer_value(json_object_get(places, path));
+	return (struct lang_place){(unsigned)(at >> 32), (unsigned)at};
 }
 
-static bool is_op(const struct lang_program *program, size_t op, const char *which)
+enum which { ANY, BLOCK, LINK };
+
+static bool is_op(const struct lang_program *program, size_t op, enum which which)
 {
-	const char *name =
-		json_string_value(json_object_get(json_array_get(program->ops, op), "op"));
-	return !which || (name && !strcmp(name, which));
+	bool is_link = json_object_get(json_array_get(program->ops, op), "from");
+	return which == ANY || is_link == (which == LINK);
 }
 
 /* Of "ops[3].params.port": the op, and ".params.port". */
@@ -32,8 +30,9 @@ static const char *find_op(const struct lang_program *program, const char *path,
 {
 	/* clang-format off */
 	static const struct {
-		const char *list, *which;
-	} lists[] = {{"ops[", NULL}, {"blocks[", "add"}, {"links[", "link"}};
+		const char *list;
+		enum which which;
+	} lists[] = {{"ops[", ANY}, {"blocks[", BLOCK}, {"links[", LINK}};
 	/* clang-format on */
 	if (!strncmp(path, "$.", 2))
 		path += 2;

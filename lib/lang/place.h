@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where things stand in a text, by their paths: {"params.port": [line, column]}. */
+/* Where things stand in a text, by their paths: {"params.port": line and column in one number}. */
 #ifndef LANG_PLACE_H
 #define LANG_PLACE_H
 

@@ -59,7 +59,6 @@ void program_add_link(struct program *p, const struct program_end *from,
 	item->to = copy_end(to);
 	place_set(item->places, "from", from->place);
 	place_set(item->places, "to", to->place);
-	place_set(item->places, "canal", place);
 	set_text(item->op, "op", "link");
 	set_text(item->op, "from", NULL);
 	set_text(item->op, "to", NULL);

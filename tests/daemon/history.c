@@ -63,13 +63,22 @@ END_TEST
 
 START_TEST(what_stays_is_shared)
 {
+	struct history again;
+	size_t i;
+	json_t *record;
 	history_init(&h);
+	history_init(&again);
 	given(1, "abcdef");
 	given(2, "abcXdef");
-	const struct revision *was = history_find(&h, 1), *is = history_find(&h, 2);
+	json_t *records = history_records(&h);
+	json_array_foreach (records, i, record)
+		ck_assert_int_eq(history_replay(&again, record, NULL), 0);
+	const struct revision *was = history_find(&again, 1), *is = history_find(&again, 2);
 	ck_assert_ptr_eq(json_array_get(was->blocks, 0), json_array_get(is->blocks, 0));
 	ck_assert_ptr_eq(json_array_get(was->blocks, 5), json_array_get(is->blocks, 6));
+	json_decref(records);
 	history_fini(&h);
+	history_fini(&again);
 }
 END_TEST
 
