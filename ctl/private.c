@@ -90,6 +90,18 @@ static char *subfolder(const struct private_daemon *d, const char *name)
 	return path;
 }
 
+/* It runs what its user may run: "programs" of its blocks are any. */
+static char *configuration(const struct private_daemon *d)
+{
+	char *path = must_printf("%s/pipetoold.conf", d->folder);
+	FILE *file = fopen(path, "we");
+	if (file) {
+		fputs("[programs]\nallow = *\n", file);
+		fclose(file);
+	}
+	return path;
+}
+
 static const struct sockaddr *named(struct sockaddr_un *address, const char *path)
 {
 	strcpy(address->sun_path, path);
@@ -117,14 +129,14 @@ static int start_daemon(struct private_daemon *d, int listener, struct pt_error 
 {
 	struct pt_error faults = PT_ERROR_INIT;
 	char *path = find_daemon(), *engines = subfolder(d, "engines.d"),
-	     *state = subfolder(d, "state");
+	     *state = subfolder(d, "state"), *conf = configuration(d);
 	const char *const words[] = {path ? path : "pipetoold",
 	                             "--engines",
 	                             engines,
 	                             "--state",
 	                             state,
 	                             "--config",
-	                             "/dev/null",
+	                             conf,
 	                             "--log-level",
 	                             "error",
 	                             NULL};
@@ -135,6 +147,7 @@ static int start_daemon(struct private_daemon *d, int listener, struct pt_error 
 	free(path);
 	free(engines);
 	free(state);
+	free(conf);
 	if (code == -ENOENT)
 		code = pt_fail(err, code, NULL,
 		               "cannot find pipetoold, neither beside ptctl nor in PATH");

@@ -56,7 +56,7 @@ static const struct pt_param files_rows[] = {
 };
 
 static const struct pt_param programs_rows[] = {
-	{"allow", "Programs that blocks may run.", PT_STRINGS(struct conf, programs),
+	{"allow", "Programs that blocks may run; * is any.", PT_STRINGS(struct conf, programs),
 	 .fallback = "[\"wireshark\", \"tshark\", \"xterm\", \"tmux\"]"},
 	{0}
 };

@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-enum { REAPER_STACK = 64 * 1024 };
+enum { REAPER_STACK = 64 * 1024, ENDS = 4 };
 
 bool program_is(const char *program, const char *name)
 {
@@ -85,15 +85,53 @@ char **program_viewer(const char *program, const char *const *args)
 	return argv;
 }
 
+/* The word that begins at *at, which then is behind it; false: a quote is not closed. */
+static bool read_word(const char **at, struct buf *word)
+{
+	char quote = 0;
+	for (; **at && (quote || !strchr(" \t\n", **at)); ++*at) {
+		if (**at == quote)
+			quote = 0;
+		else if (!quote && (**at == '"' || **at == '\''))
+			quote = **at;
+		else if (**at == '\\' && quote != '\'' && (*at)[1] &&
+		         (!quote || strchr("\"\\$`", (*at)[1])))
+			buf_addc(word, *++*at);
+		else
+			buf_addc(word, **at);
+	}
+	return !quote;
+}
+
+char **program_words(const char *command, const char *path, struct pt_error *err)
+{
+	char **argv = must_calloc(1, sizeof *argv);
+	size_t count = 0;
+	bool good = true;
+	while (good && *(command += strspn(command, " \t\n"))) {
+		struct buf word = BUF_INIT;
+		good = read_word(&command, &word);
+		char *text = buf_steal(&word);
+		add_words(&argv, &count, (const char *const[]){text, NULL});
+		free(text);
+	}
+	if (good && count)
+		return argv;
+	texts_free(argv);
+	pt_fail(err, -EINVAL, path,
+	        good ? "there is no program in it" : "a quote of the command is not closed");
+	return NULL;
+}
+
 /* ---- starting ---- */
 
 /* The three are first put out of the way of one another. */
 static int place(posix_spawn_file_actions_t *actions, const struct program_ends *ends, int *high)
 {
-	const int from[] = {ends->in, ends->out, ends->more};
-	static const int to[] = {STDIN_FILENO, STDOUT_FILENO, 3};
+	const int from[] = {ends->in, ends->out, ends->more, ends->err > 0 ? ends->err : -1};
+	static const int to[ENDS] = {STDIN_FILENO, STDOUT_FILENO, 3, STDERR_FILENO};
 	int rc = 0;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < ENDS; i++) {
 		high[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, 10);
 		if (from[i] >= 0 && high[i] < 0)
 			return errno;
@@ -119,14 +157,14 @@ static int start(char *const *argv, const struct program_ends *ends, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	int high[3] = {-1, -1, -1};
+	int high[ENDS] = {-1, -1, -1, -1};
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	reset_signals(&attributes, ends->detached);
 	int rc = place(&actions, ends, high);
 	if (!rc)
 		rc = posix_spawnp(pid, argv[0], &actions, &attributes, argv, environ);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < ENDS; i++)
 		if (high[i] >= 0)
 			close(high[i]);
 	posix_spawnattr_destroy(&attributes);

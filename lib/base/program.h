@@ -30,6 +30,7 @@ struct program_ends {
 	int in;        /* becomes its standard input */
 	int out;       /* becomes its standard output */
 	int more;      /* becomes its descriptor 3; -1: none */
+	int err;       /* becomes its standard error; 0: that is the daemon's */
 	bool detached; /* in a session of its own: Ctrl-C is not for it */
 };
 
@@ -38,6 +39,10 @@ struct program_ends {
    under `path`. */
 int program_start(char *const *argv, const struct program_ends *, const char *path, pid_t *,
                   struct pt_error *);
+
+/* The words of a command as a shell splits them: quotes and backslashes mean what they do there, and
+   nothing is expanded. NULL with words in `err`, under `path`. To be freed by texts_free. */
+char **program_words(const char *command, const char *path, struct pt_error *err);
 
 /* Waits in the background, so that the ended process does not stay in the table; where no thread is
    left for it, until the next program starts or is reaped. */

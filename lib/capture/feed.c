@@ -4,11 +4,12 @@
 
 #include "base/moment.h"
 #include "capture/capture.h"
+#include "capture/format.h"
 #include <stdlib.h>
 
 void feed_init(struct feed *f, const char *name, uint16_t plain)
 {
-	*f = (struct feed){.name = must_strdup(name), .plain = plain};
+	*f = (struct feed){.name = must_strdup(name), .plain = plain, .link_type = -1};
 	f->map.name = f->name;
 	f->map.application = "pipetoold";
 	f->map.one_section = true;
@@ -32,6 +33,8 @@ static void describe(struct feed *f, struct buf *out)
 
 void feed_header(struct feed *f, struct buf *out)
 {
+	if (f->is_pcap)
+		return;
 	mapping_head(&f->map);
 	describe(f, out);
 }
@@ -51,17 +54,46 @@ static struct feed_count *place_of(struct feed *f, const struct pt_msg *m,
 	return &f->counts[place->interface];
 }
 
-void feed_packet(struct feed *f, struct buf *out, const struct pt_msg *m)
+static uint8_t *grow(struct buf *b, size_t size)
 {
+	uint8_t *at = (uint8_t *)buf_reserve(b, size);
+	b->length += size;
+	b->data[b->length] = 0;
+	return at;
+}
+
+static bool pcap_packet(struct feed *f, struct buf *out, const struct pt_msg *m)
+{
+	const struct format *format = formats[CAPTURE_PCAP_NS];
+	uint16_t link_type = pt_msg_is_packet(m) ? m->link_type : f->plain;
+	struct capture_misfits misfits = {0};
+	struct pt_msg *const messages[] = {(struct pt_msg *)(uintptr_t)m};
+	struct run run;
+	run.messages = messages;
+	run.count = 1;
+	run.packet_max = link_type_packet_max(link_type);
+	if (f->link_type < 0) {
+		f->link_type = link_type;
+		format->header(format, grow(out, format->header(format, NULL, 0)), link_type);
+	}
+	if (f->link_type != link_type)
+		return false;
+	format->packets(format, grow(out, format->packet_head + run_captured(&run, m)), &run,
+	                &misfits);
+	return true;
+}
+
+bool feed_packet(struct feed *f, struct buf *out, const struct pt_msg *m)
+{
+	if (f->is_pcap)
+		return pcap_packet(f, out, m);
 	struct pcapng_place place;
 	place_of(f, m, &place)->packets++;
 	uint32_t most = link_type_packet_max(pt_msg_is_packet(m) ? m->link_type : f->plain);
 	describe(f, out);
 	uint32_t captured = m->length < most ? m->length : most;
-	size_t size = pcapng_packet_size(m, &place, captured);
-	pcapng_put_packet((uint8_t *)buf_reserve(out, size), m, &place, captured);
-	out->length += size;
-	out->data[out->length] = 0;
+	pcapng_put_packet(grow(out, pcapng_packet_size(m, &place, captured)), m, &place, captured);
+	return true;
 }
 
 void feed_lose(struct feed *f, const struct pt_msg *m)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A pcapng stream that is read while it is made: by Wireshark, through a tap. */
+/* A pcapng or pcap stream that is read while it is made: by Wireshark, through a tap, by a program. */
 #ifndef CAPTURE_FEED_H
 #define CAPTURE_FEED_H
 
@@ -14,6 +14,8 @@
 struct feed {
 	char *name;
 	uint16_t plain;
+	bool is_pcap;  /* of one link type, in nanoseconds */
+	int link_type; /* then: its packets', from the first on; -1 */
 	struct mapping map;
 	struct feed_count {
 		uint64_t packets, lost, lost_told;
@@ -26,8 +28,9 @@ void feed_init(struct feed *, const char *name, uint16_t plain);
 void feed_fini(struct feed *); /* one that is all zero is fine */
 
 void feed_header(struct feed *, struct buf *); /* what the stream begins with */
-/* The message, as a packet of its time, or else of now. */
-void feed_packet(struct feed *, struct buf *, const struct pt_msg *);
+/* The message, as a packet of its time, or else of now. False: it is of another link type than the
+   pcap. */
+bool feed_packet(struct feed *, struct buf *, const struct pt_msg *);
 /* One that is left out of the stream. */
 void feed_lose(struct feed *, const struct pt_msg *);
 /* How many were left out, if there are new ones: as the statistics of their interfaces. */

@@ -15,7 +15,7 @@ int pt_may_run(const struct pt_block *b, const char *param, const char *program,
 	if (!allowed)
 		return 0;
 	for (; *allowed; allowed++)
-		if (!strcmp(*allowed, program))
+		if (!strcmp(*allowed, program) || !strcmp(*allowed, "*"))
 			return 0;
 	pt_fail(err, -PT_EPERMITTED, param, "blocks may not run '%s'", program);
 	pt_hint(err, "name it under allow in [programs] of pipetoold.conf");

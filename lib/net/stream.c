@@ -78,7 +78,7 @@ static void look_at(struct stream *s, int fd)
 		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
 	s->may_be_empty = s->is_socket && type == SOCK_DGRAM;
 	s->has_borders = s->is_socket ? type != SOCK_STREAM : S_ISCHR(st.st_mode) && !isatty(fd);
-	s->input_ended = access == O_WRONLY;
+	s->input_ended = access == O_WRONLY || s->writes_only;
 	s->output_failed = s->read_only = access == O_RDONLY;
 }
 

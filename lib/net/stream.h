@@ -32,6 +32,7 @@ struct stream {
 		*gone; /* not NULL: a viewer is fed, which its user may close at any time. That is
 	                     no error: `ended` is called, and messages are dropped with this word */
 	const struct framing *framing; /* or NULL */
+	bool writes_only; /* nothing is read, though it could be */
 	bool tells_peer;          /* what is read came from the peer's address, as its interface */
 	struct pt_origin *origin; /* then, while there is a peer */
 	bool keeps; /* what cannot be written waits for the next descriptor; else it is dropped */

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ProgramPipe: a program as source and sink. */
+#include <pipetool/outside.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/program.h"
+#include "capture/feed.h"
+#include "capture/incoming.h"
+#include "net/process.h"
+#include "net/stream.h"
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REST_NS 2000000000u /* for what its children still print when it has ended */
+
+enum format { LINES, RAW, PCAP, PCAPNG };
+static const char *const formats_words[] = {"lines", "raw", "pcap", "pcapng", NULL};
+
+struct program_pipe {
+	char **command;
+	int format, out; /* out: -1, as format */
+	double restart_s;
+	uint64_t limit;
+
+	char **argv;
+	struct process child;
+	struct stream streams[2]; /* to it, and from it: of bytes */
+	struct framing framings[2];
+	struct feed feed; /* of captures */
+	struct buf bytes;
+	struct incoming incoming;
+	struct pt_timer rest, again;
+	bool taken_over, closed, no_more, out_ended, over;
+	bool greeted; /* what a capture begins with stands before a packet */
+};
+
+static struct stream *input(struct program_pipe *p)
+{
+	return &p->streams[0];
+}
+
+static struct stream *output(struct program_pipe *p)
+{
+	return &p->streams[1];
+}
+
+static char *const *argv_of(const struct program_pipe *p)
+{
+	return p->argv ? p->argv : p->command;
+}
+
+static enum format out_format(const struct program_pipe *p)
+{
+	return (enum format)(p->out < 0 ? p->format : p->out);
+}
+
+static bool is_capture(enum format format)
+{
+	return format == PCAP || format == PCAPNG;
+}
+
+/* ---- its end ---- */
+
+static void finish_if_over(struct pt_block *b);
+
+static void input_ended(struct pt_block *b)
+{
+}
+
+static void output_ended(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	p->out_ended = true;
+	finish_if_over(b);
+}
+
+static void capture_ended(struct incoming *in, const char *why)
+{
+	if (why)
+		pt_report(in->block, -EBADMSG, "what it prints is no capture: %s", why);
+	output_ended(in->block);
+}
+
+static char *last_words(const struct program_pipe *p)
+{
+	const char *line = process_last_line(&p->child);
+	char *fate = program_fate(p->child.status);
+	char *words = must_printf("'%s' %s%s%s", argv_of(p)[0], fate ? fate : "ended",
+	                          line && fate ? ": " : "", line && fate ? line : "");
+	free(fate);
+	return words;
+}
+
+static void start_again(struct pt_block *b);
+
+static void end(struct pt_block *b, struct program_pipe *p)
+{
+	bool failed = p->child.status != 0;
+	char *words = last_words(p);
+	process_kill(&p->child);
+	p->over = true;
+	pt_timer_stop(b, &p->rest);
+	stream_detach(output(p));
+	incoming_end(&p->incoming);
+	if (p->restart_s > 0 && !p->no_more) {
+		stream_detach(input(p));
+		if (failed)
+			pt_report(b, -EIO, "%s; it is started again", words);
+		else
+			pt_note(b, "%s; it is started again", words);
+		pt_timer_at(b, &p->again, pt_now(b) + (uint64_t)(p->restart_s * 1e9), start_again);
+	} else {
+		p->closed = true;
+		pt_queue_drop(b, &input(p)->queue, "unsent");
+		stream_detach(input(p));
+		pt_full(b, false);
+		if (failed)
+			pt_failed(b, -EIO, "%s", words);
+		else
+			pt_exhausted(b);
+	}
+	free(words);
+}
+
+static void end_anyway(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	if (!p->over)
+		end(b, p);
+}
+
+static void finish_if_over(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	if (p->child.exited && p->out_ended && !p->over)
+		end(b, p);
+}
+
+/* Its children may still print. */
+static void child_ended(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	pt_timer_at(b, &p->rest, pt_now(b) + REST_NS, end_anyway);
+	finish_if_over(b);
+}
+
+/* ---- its beginning ---- */
+
+static int init(struct pt_block *b, struct pt_error *err)
+{
+	struct program_pipe *p = pt_state(b);
+	process_init(&p->child, b, child_ended);
+	stream_init(input(p), b, &p->limit, input_ended);
+	stream_init(output(p), b, &p->limit, output_ended);
+	for (int i = 0; i < 2; i++) {
+		p->streams[i].fellows = p->streams;
+		p->streams[i].fellow_count = 2;
+		p->streams[i].framing = &p->framings[i];
+	}
+	static uint8_t newline[] = "\n";
+	const struct framing lines = {.delimiter = {newline, 1}, .limit = 1 << 20};
+	if (p->format == LINES)
+		p->framings[0] = lines;
+	if (out_format(p) == LINES)
+		p->framings[1] = lines;
+	p->incoming = (struct incoming){
+		.block = b, .ended = capture_ended, .ready = &output(p)->ready, .slot = -1};
+	if (!p->command || !p->command[0])
+		return pt_fail(err, -EINVAL, "command", "say which program is to be run");
+	if (!p->command[1])
+		p->argv = program_words(p->command[0], "command", err);
+	const char *program = p->command[1] ? p->command[0] : p->argv ? p->argv[0] : NULL;
+	return program ? pt_may_run(b, "command", program, err) : -EINVAL;
+}
+
+static char *key_of(const struct program_pipe *p)
+{
+	struct buf key = BUF_INIT;
+	buf_addf(&key, "program %d %d", p->format, (int)out_format(p));
+	for (char *const *word = argv_of(p); *word; word++)
+		buf_addf(&key, " %zu:%s", strlen(*word), *word);
+	return buf_steal(&key);
+}
+
+/* Only to a block of this process: the program is its child. */
+static void carry(struct pt_block *b, struct pt_carry *carry)
+{
+	struct program_pipe *p = pt_state(b);
+	char *key = key_of(p);
+	if (pt_carry_to(carry) == PT_TO_SUCCESSOR && !p->closed && !p->over)
+		pt_carry_fd(carry, key, -1);
+	free(key);
+}
+
+static int open_program(struct pt_block *b, struct pt_error *err)
+{
+	struct program_pipe *p = pt_state(b);
+	int fd;
+	char *key = key_of(p);
+	p->taken_over = pt_carried_fd(b, key, &fd);
+	free(key);
+	return p->taken_over ? 0 : process_open(&p->child, argv_of(p), "command", err);
+}
+
+static void take_over(struct pt_block *b, struct pt_block *old)
+{
+	struct program_pipe *p = pt_state(b), *before = pt_state(old);
+	if (!p->taken_over)
+		return;
+	process_take_over(&p->child, &before->child);
+	stream_take_over(input(p), input(before));
+	stream_take_over(output(p), output(before));
+	p->feed = before->feed;
+	before->feed = (struct feed){0};
+	incoming_take_over(&p->incoming, &before->incoming);
+	p->out_ended = before->out_ended;
+}
+
+static void begin_feed(struct pt_block *b, struct program_pipe *p)
+{
+	feed_fini(&p->feed);
+	feed_init(&p->feed, pt_name(b), FEED_PLAIN);
+	p->feed.is_pcap = p->format == PCAP;
+	buf_clear(&p->bytes);
+	feed_header(&p->feed, &p->bytes);
+	p->greeted = false;
+}
+
+static void begin(struct pt_block *b, struct program_pipe *p)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int in = p->child.in, out = p->child.out;
+	p->child.in = p->child.out = -1;
+	p->over = p->out_ended = false;
+	stream_begin(input(p), in);
+	if (is_capture((enum format)p->format))
+		begin_feed(b, p);
+	if (!is_capture(out_format(p)))
+		stream_begin(output(p), out);
+	else if (incoming_begin(&p->incoming, out, p->command[0], &err))
+		pt_failed(b, -EIO, "%s", pt_error_text(&err, "cannot read what it prints"));
+	pt_error_clear(&err);
+	process_start(&p->child);
+}
+
+static void start_again(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = process_open(&p->child, argv_of(p), "command", &err);
+	if (!rc) {
+		begin(b, p);
+		return;
+	}
+	pt_report(b, rc, "%s", pt_error_text(&err, error_words(rc)));
+	pt_error_clear(&err);
+	pt_timer_at(b, &p->again, pt_now(b) + (uint64_t)(p->restart_s * 1e9), start_again);
+}
+
+static void go_on(struct pt_block *b, struct program_pipe *p)
+{
+	process_start(&p->child);
+	incoming_go_on(&p->incoming);
+	finish_if_over(b);
+}
+
+static void start(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	bool goes_on = p->taken_over;
+	p->taken_over = p->closed = p->no_more = p->over = false;
+	input(p)->keeps = p->restart_s > 0;
+	stream_start(input(p));
+	stream_start(output(p));
+	if (!goes_on)
+		begin(b, p);
+	else
+		go_on(b, p);
+}
+
+/* ---- what goes in ---- */
+
+static struct pt_msg *wrap(struct pt_block *b, struct program_pipe *p, struct pt_msg *m)
+{
+	if (p->greeted)
+		buf_clear(&p->bytes);
+	p->greeted = true;
+	if (!feed_packet(&p->feed, &p->bytes, m)) {
+		pt_drop(b, m, "link-type");
+		return NULL;
+	}
+	struct pt_msg *wrapped = pt_msg_new(pt_pool(b), p->bytes.data, p->bytes.length);
+	if (!wrapped)
+		pt_drop(b, m, "memory");
+	else
+		pt_msg_unref(m);
+	return wrapped;
+}
+
+static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
+{
+	struct program_pipe *p = pt_state(b);
+	unsigned kept = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_msg *m = messages[i];
+		if (p->closed) {
+			pt_drop(b, m, "unsent");
+			continue;
+		}
+		if (is_capture((enum format)p->format))
+			m = wrap(b, p, m);
+		if (m)
+			messages[kept++] = m;
+	}
+	if (kept)
+		stream_push(input(p), messages, kept);
+}
+
+/* A capture without packets has a beginning, too. */
+static void finish_input(struct pt_block *b, struct program_pipe *p)
+{
+	struct pt_msg *m = NULL;
+	if (is_capture((enum format)p->format) && !p->greeted && p->bytes.length)
+		m = pt_msg_new(pt_pool(b), p->bytes.data, p->bytes.length);
+	if (m) {
+		pt_made(b, 1);
+		stream_push(input(p), &m, 1);
+	}
+	stream_finish(input(p));
+}
+
+static void no_more(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	p->no_more = true;
+	if (!p->closed)
+		finish_input(b, p);
+	if (p->over && !p->closed) /* nothing would start it again but what waits */
+		p->no_more = input(p)->queue.head == NULL;
+	if (p->over && p->no_more && !p->closed) {
+		p->closed = true;
+		pt_timer_stop(b, &p->again);
+		pt_exhausted(b);
+	}
+}
+
+static void finish(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	p->no_more = true;
+	finish_input(b, p);
+}
+
+/* ---- what comes out ---- */
+
+static void produce(struct pt_block *b, unsigned max)
+{
+	struct program_pipe *p = pt_state(b);
+	if (!is_capture(out_format(p)))
+		stream_produce(output(p), max);
+	else if (!incoming_produce(&p->incoming, max) && !*p->incoming.ready)
+		pt_ready(b, false);
+}
+
+static void changed(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	stream_limit_changed(input(p));
+}
+
+static json_t *describe(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	json_t *now = json_object();
+	if (p->child.pid)
+		json_object_set_new(now, "pid", json_integer(p->child.pid));
+	if (p->child.line_count)
+		json_object_set_new(now, "stderr", process_lines(&p->child));
+	return now;
+}
+
+static void stop(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	stream_stop(input(p));
+	stream_stop(output(p));
+	incoming_end(&p->incoming);
+	feed_fini(&p->feed);
+}
+
+static int close_program(struct pt_block *b, struct pt_error *err)
+{
+	struct program_pipe *p = pt_state(b);
+	int out = output(p)->fd;
+	int rc = p->closed ? stream_close(input(p), NULL) : stream_close(input(p), err);
+	process_close(&p->child, out);
+	stream_close(output(p), NULL);
+	incoming_close(&p->incoming);
+	p->taken_over = false;
+	return rc;
+}
+
+static void fini(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	stream_fini(input(p));
+	stream_fini(output(p));
+	process_fini(&p->child);
+	buf_free(&p->bytes);
+	if (p->argv)
+		texts_free(p->argv);
+}
+
+static const struct pt_type program_pipe = {
+	.api = PT_API,
+	.name = "ProgramPipe",
+	.summary = "Runs a program, whose input and output are sink and source",
+	.help = "What enters goes to the program's standard input, what it prints leaves: lines, "
+		"bytes as they come, or packets as a capture. It is started with the engine, in a "
+		"process group of its own and without other descriptors; a program that does not "
+		"read, or is not read from, is waited for, both ways. Its standard error goes to "
+		"the log; show has the last lines. When all sources that reach it are exhausted "
+		"its input is closed. When it has ended the block is exhausted, or it starts again "
+		"after restart_s, for which what comes meanwhile waits; another status than 0, or "
+		"a signal, fails the block, and what comes then is dropped (unsent). When the "
+		"engine stops its input is closed, and what has not ended a second later is asked "
+		"to, and killed another second later, with its children.",
+	.picture = "     +-----------+\n"
+		   "     |           |\n"
+		   "     |           |\n"
+		   "   >-|-[program]-|->\n"
+		   "     +-----------+\n",
+	.examples = (const char *const[]){"RdpcapSource('in.pcap') > \n"
+                                          "    ProgramPipe('tshark -r -', format='pcap', "
+                                          "out='lines') > ConsoleSink()",
+                                          "RdpcapSource('in.pcap') > \n"
+                                          "    ProgramPipe(['tshark', '-r', '-', '-w', '-'], "
+                                          "format='pcapng') > Sink()",
+                                          NULL},
+	.role = PT_SOURCE,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT,
+	.outside = "program",
+	.params =
+		(const struct pt_param[]){
+			{"command",
+                         "The program and its arguments: a list, or a text that is split as a "
+                         "shell does it (quotes, nothing is expanded). [programs] allow must "
+                         "name it.",
+                         PT_STRINGS(struct program_pipe, command), .flags = PT_REQUIRED},
+			{"format",
+                         "What goes in: lines (a newline behind each message), raw, or packets "
+                         "as a pcap (nanoseconds) or pcapng.",
+                         PT_CHOICE(struct program_pipe, format), .fallback = "lines",
+                         .choices = formats_words},
+			{"out", "What comes out, if that is another format; of captures any.",
+                         PT_CHOICE(struct program_pipe, out), .fallback = "None",
+                         .choices = formats_words},
+			{"restart_s",
+                         "Starts it again when it has ended, after so many seconds; None: does "
+                         "not.",
+                         PT_SECONDS(struct program_pipe, restart_s), .fallback = "None",
+                         .flags = PT_LIVE, .min = 0.01, .max = 1e6},
+			{"limit", "Bytes that may wait for it before sources are held back.",
+                         PT_SIZE(struct program_pipe, limit), .fallback = "1MiB", .flags = PT_LIVE,
+                         .min = 1, .max = 1e12},
+			{NULL}},
+	.size = sizeof(struct program_pipe),
+	.init = init,
+	.open = open_program,
+	.start = start,
+	.produce = produce,
+	.push_many = push_many,
+	.changed = changed,
+	.no_more = no_more,
+	.describe = describe,
+	.finish = finish,
+	.carry = carry,
+	.take_over = take_over,
+	.stop = stop,
+	.close = close_program,
+	.fini = fini,
+};
+
+PT_TYPES(program_pipe, &program_pipe);

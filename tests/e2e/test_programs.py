@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Programs as blocks: what goes in and out, and how they end."""
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+import makers
+from conftest import eventually
+
+PACKETS = makers.some_packets(30)
+
+
+@pytest.fixture
+def daemon(daemons):
+    return daemons(config="[programs]\nallow = cat head true sh sleep seq tshark yes nosuch grep\n")
+
+
+@pytest.fixture
+def rpc(daemon):
+    return daemon.client()
+
+
+def pipe(rpc, engine="e", name="p"):
+    return rpc.show(engine, name)
+
+
+def alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def test_lines_go_through_and_come_back(daemon, rpc):
+    daemon.create("e", "f = CLIFeeder(); p = ProgramPipe('cat -n'); q = QueueSink(); f > p > q")
+    rpc.send("e", "f", "one", "two")
+    daemon.ok("close", "e.f")
+    daemon.ok("wait", "e.p", "exhausted")
+    assert [line.split() for line in rpc.texts("e", "q", 2)] == [["1", "one"], ["2", "two"]]
+    assert rpc.stats("e")["unexplained"] == 0
+
+
+def test_words_are_those_of_a_shell(daemon, rpc):
+    daemon.create("e", r'''f = CLIFeeder(); p = ProgramPipe("sh -c 'echo \"$#\" \"$1\" \"$2\"; cat >&2' x 'a b' \"c $d\" e\\ f");
+        q = QueueSink(); f > p > q'''.replace("\n", " "))
+    assert rpc.texts("e", "q", 1) == ["3 a b c $d"]
+
+
+@pytest.mark.parametrize("form", ["pcap", "pcapng"])
+def test_packets_go_through(daemon, rpc, tmp_path, form):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS, ns=True)
+    daemon.ok("run", f'RdpcapSource("{source}") > ProgramPipe("cat", format="{form}") > '
+                     f'WrpcapSink("{tmp_path}/out.pcap", format="pcap-ns")')
+    assert makers.read(tmp_path / "out.pcap") == makers.read(source)
+
+
+def test_tshark_tells_what_it_sees(daemon, rpc, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS)
+    out = daemon.ok("run", f'RdpcapSource("{source}") > ProgramPipe("tshark -n -r -", format="pcap", out="lines") > '
+                           'RawConsoleSink()')
+    theirs = subprocess.run(["tshark", "-n", "-r", source], capture_output=True, text=True, check=True).stdout
+    assert len(out.splitlines()) == len(theirs.splitlines()) == len(PACKETS)
+
+
+def test_what_prints_without_end_is_held_back(daemon, rpc):
+    """One whose output nobody takes, and that prints without end."""
+    daemon.create("e", 'p = ProgramPipe("yes"); q = QueueSink(limit="64KiB", overflow="block"); p > q')
+    eventually(lambda: rpc.stats("e", "q")["held"] > 100)
+    eventually(lambda: len({rpc.stats("e", "p")["out"] for _ in range(20)}) == 1, what="held back")
+    assert rpc.stats("e", "q")["dropped"] == {}
+    daemon.ok("stop", "e")
+    eventually(lambda: not rpc.show("e", "p").get("now", {}).get("pid"))
+
+
+def test_what_never_reads_is_waited_for(daemon, rpc, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS * 200)
+    daemon.create("e", f'r = RdpcapSource("{source}", loop=0); p = ProgramPipe("sleep 1000", format="pcap", limit="64KiB"); '
+                       'r > p')
+    eventually(lambda: rpc.stats("e", "p")["held"] > 0)
+    eventually(lambda: len({rpc.stats("e", "r")["out"] for _ in range(20)}) == 1, what="held back")
+    pid = pipe(rpc)["now"]["pid"]
+    daemon.ok("destroy", "e")
+    eventually(lambda: not alive(pid))
+
+
+@pytest.mark.parametrize("script, words", [("cat >/dev/null; echo it broke >&2; exit 3", "status 3: it broke"),
+                                           ("kill -9 $$", "killed by signal 9")])
+def test_another_status_fails_it_and_what_comes_is_unsent(daemon, rpc, script, words):
+    daemon.create("e", f"f = CLIFeeder(); g = CLIFeeder(); p = ProgramPipe(['sh', '-c', '{script}']); q = QueueSink(); "
+                       "f > p; g > q")
+    daemon.ok("close", "e.f")
+    eventually(lambda: pipe(rpc)["state"] == "failed")
+    assert words in str(pipe(rpc))
+    daemon.ok("add", "e", "g > p")
+    rpc.send("e", "g", "late")
+    assert rpc.stats("e", "p")["dropped"] == {"unsent": 1}
+    assert rpc.stats("e")["unexplained"] == 0
+
+
+def test_a_program_that_is_not_there_or_not_allowed_is_refused(daemon):
+    assert "there is no program 'nosuch'" in daemon.ptctl("run", "CLIFeeder() > ProgramPipe('nosuch a')").err
+    assert "[programs]" in daemon.ptctl("run", "CLIFeeder() > ProgramPipe('id')").err
+    assert "quote" in daemon.ptctl("run", "CLIFeeder() > ProgramPipe('cat \"a')").err
+
+
+def test_it_starts_again_and_what_comes_meanwhile_waits(daemon, rpc):
+    daemon.create("e", "f = CLIFeeder(); p = ProgramPipe('head -n 1', restart_s=0.05); q = QueueSink(); f > p > q")
+    for n in range(3):
+        pid = pipe(rpc)["now"].get("pid")
+        rpc.send("e", "f", str(n))
+        assert rpc.texts("e", "q", 1) == [str(n)]
+        eventually(lambda: pipe(rpc)["now"].get("pid") not in (None, pid))
+    assert rpc.stats("e")["unexplained"] == 0
+
+
+def test_it_is_alone(daemon, rpc):
+    """No descriptors but its own, a group of its own, and none of its children is left."""
+    daemon.create("e", "p = ProgramPipe(['sh', '-c', 'sleep 1000 & echo $!; echo /proc/$$/fd/*; sleep 1000']); "
+                       "q = QueueSink(); p > q")
+    child, fds = rpc.texts("e", "q", 2)
+    assert {os.path.basename(fd) for fd in fds.split()} <= {"0", "1", "2", "255", "3", "10"}
+    pid = pipe(rpc)["now"]["pid"]
+    assert os.getpgid(pid) == pid == os.getpgid(int(child))
+    assert not [fd for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2]
+    daemon.ok("destroy", "e")
+    eventually(lambda: not alive(pid) and not alive(int(child)))
+
+
+def test_its_standard_error_is_told_and_bounded(daemon, rpc):
+    daemon.create("e", "p = ProgramPipe(['sh', '-c', 'seq 100000 >&2; echo done; sleep 1000']); q = QueueSink(); p > q")
+    assert rpc.texts("e", "q", 1) == ["done"]
+    eventually(lambda: pipe(rpc)["now"].get("stderr", [""])[-1] == "100000")
+    assert len(pipe(rpc)["now"]["stderr"]) == 5 and daemon.log().count("\n") < 500
+
+
+def test_a_change_of_the_graph_leaves_it_running(daemon, rpc):
+    daemon.create("e", "f = CLIFeeder(); p = ProgramPipe('cat'); q = QueueSink(); f > p > q")
+    pid = pipe(rpc)["now"]["pid"]
+    daemon.ok("apply", "e", "f = CLIFeeder(); p = ProgramPipe('cat', limit='2MiB', restart_s=1); q = QueueSink(); "
+                            "f > p > q")
+    rpc.send("e", "f", "still")
+    assert rpc.texts("e", "q", 1) == ["still"] and pipe(rpc)["now"]["pid"] == pid
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: pipe(rpc)["now"].get("pid") not in (None, pid))
