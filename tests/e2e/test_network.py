@@ -1003,7 +1003,8 @@ def test_what_cannot_be_joined_is_refused(daemon):
 
 LIMIT = (4 if sanitized() else 64) * MIB
 SIZE = 300
-KEPT = LIMIT // (SIZE + 56)  # what a message costs
+COST = 64  # of a message, beside its bytes
+KEPT = LIMIT // (SIZE + COST)
 
 
 def numbered(path, count, alarm=None, size=SIZE):
@@ -1059,7 +1060,7 @@ def test_a_flight_recorder_closes_again_by_the_packets_times(daemon, rpc, tmp_pa
     data[at:at + 2] = struct.pack(">H", 9)
     source.write_bytes(data)
     daemon.create("e", f'''r = RdpcapSource("{source}"); d = TriggerDrain("bpf 'udp dst port 9'")
-        v = TriggeredQueueingValve(start_state=False, limit={100 * (SIZE + 56)}, close_after=0.00005)
+        v = TriggeredQueueingValve(start_state=False, limit={100 * (SIZE + COST)}, close_after=0.00005)
         w = WrpcapSink("{tmp_path}/out.pcap"); r > d > v > w; d ^ v''')
     daemon.finish("e", 60)
     assert numbers(tmp_path / "out.pcap") == list(range(9_000 - 100, 9_030 + 50 + 1))
@@ -1070,7 +1071,7 @@ def test_a_recorder_releases_no_faster_than_its_sink_takes(daemon, rpc, tmp_path
     """More than any sink would keep; the reader is slow, and traffic goes on meanwhile."""
     limit = (40 if sanitized() else 80) * MIB
     size = 1400
-    kept = limit // (size + 56)
+    kept = limit // (size + COST)
     total, alarm = kept + 20_000, kept + 10_000
     source = numbered(tmp_path / "in.pcap", total, alarm, size)
     with listener() as server:
