@@ -8,11 +8,11 @@
 #include "base/name.h"
 #include "daemon/call.h"
 #include "daemon/catalog.h"
+#include "daemon/check.h"
 #include "daemon/engines.h"
 #include "daemon/file.h"
 #include "daemon/pipe_file.h"
 #include "daemon/places.h"
-#include "daemon/trial.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +129,7 @@ static bool check_file(void *arg, const char *path, const char *name)
 	char *text = NULL;
 	int code = read_program(path, c->out, &text, &program, &fault);
 	if (!code) {
-		code = trial_make(name, program.ops, c->limits, &err);
+		code = check_graph(name, program.ops, c->limits, &err);
 		call_root_paths(&err);
 		pipe_file_locate(path, &program, &err, &fault);
 		pt_error_clear(&err);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/json.h"
 #include "base/near.h"
 #include "paths.h"
 #include "type/param.h"
@@ -219,9 +220,7 @@ static const struct pt_param *find_key(struct reading *r, const struct conf_sect
 
 static void check_folders(struct reading *r, const json_t *list)
 {
-	size_t i;
-	const json_t *folder;
-	json_array_foreach ((json_t *)(uintptr_t)list, i, folder)
+	json_each (folder, list)
 		if (*json_string_value(folder) != '/')
 			complain(r, "'%s' is no folder from / on, as in /srv/captures",
 			         json_string_value(folder));

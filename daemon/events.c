@@ -3,6 +3,7 @@
 #include "daemon/events.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/moment.h"
 #include "daemon/daemon.h"
 #include "daemon/engines.h"
@@ -98,10 +99,9 @@ static void looked(void *arg, int code, json_t *result, struct pt_error *err)
 	struct events *e = look->events;
 	const json_t *before = json_object_get(e->seen, look->engine);
 	const char *state = json_string_value(json_object_get(result, "state"));
-	json_t *rows = json_object(), *row;
-	size_t i;
+	json_t *rows = json_object();
 	json_object_del(e->asked, look->engine);
-	json_array_foreach (json_object_get(result, "blocks"), i, row) {
+	json_each (row, json_object_get(result, "blocks")) {
 		const char *name = json_string_value(json_object_get(row, "name"));
 		compare(e, look->engine, state, before, json_object_get(before, name), row);
 		json_object_set(rows, name, row);

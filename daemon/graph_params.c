@@ -2,6 +2,7 @@
 /* A graph as a request gives it. */
 #include "daemon/graph_params.h"
 
+#include "base/json.h"
 #include "daemon/pipe_text.h"
 
 static const char *const canals[] = {"low", "high", "trigger", NULL};
@@ -48,13 +49,11 @@ const struct pt_param graph_op_rows[] = {
 /* So what the text has made is what the graph has. */
 static void set_graph(struct pt_request *r, const json_t *ops)
 {
-	json_t *op;
-	size_t i;
 	json_decref(r->blocks);
 	json_decref(r->links);
 	r->blocks = json_array();
 	r->links = json_array();
-	json_array_foreach (ops, i, op) {
+	json_each (op, ops) {
 		json_object_del(op, "op");
 		json_array_append(json_object_get(op, "from") ? r->links : r->blocks, op);
 	}

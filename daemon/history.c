@@ -4,6 +4,7 @@
 #include "daemon/history.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "daemon/diff.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -78,10 +79,9 @@ static bool take_run(json_t *list, const json_t *was, const json_t *run)
 /* A new list, which shares what stays; NULL: `delta` is none of `was`. */
 static json_t *list_apply(const json_t *was, const json_t *delta)
 {
-	json_t *list = json_array(), *item;
+	json_t *list = json_array();
 	bool good = json_is_array(delta);
-	size_t i;
-	json_array_foreach ((json_t *)(uintptr_t)delta, i, item) {
+	json_each (item, delta) {
 		if (json_is_array(item))
 			good &= take_run(list, was, item);
 		else if (json_is_object(item))

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "daemon/file.h"
@@ -387,10 +388,8 @@ uint64_t journal_append(struct journal_file *f, const json_t *record)
 uint64_t journal_rewrite(struct journal_file *f, const json_t *records)
 {
 	struct buf b = BUF_INIT;
-	size_t i;
-	json_t *record;
 	records_begin(&b, &f->sum);
-	json_array_foreach ((json_t *)(uintptr_t)records, i, record)
+	json_each (record, records)
 		records_add(&b, &f->sum, record);
 	f->length = f->short_length = b.length;
 	return ask(f, REWRITE, &b);

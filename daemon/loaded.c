@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "custom/type.h"
 #include <stdlib.h>
@@ -53,9 +54,7 @@ void loaded_free(struct loaded *l)
 
 static bool has(const json_t *names, const char *name)
 {
-	size_t i;
-	json_t *item;
-	json_array_foreach ((json_t *)(uintptr_t)names, i, item)
+	json_each (item, names)
 		if (!strcmp(json_string_value(item), name))
 			return true;
 	return false;
@@ -88,10 +87,8 @@ static void take(struct loaded *l, const char *name, const char *text,
 
 void loaded_restore(struct loaded *l, const json_t *records, const struct func_limits *limits)
 {
-	size_t i;
-	json_t *record;
 	l->file = journal_file_new(l->journal, LOADED_JOURNAL, true, settled, l);
-	json_array_foreach ((json_t *)(uintptr_t)records, i, record) {
+	json_each (record, records) {
 		const struct pt_type *const *types = NULL;
 		struct pt_error err = PT_ERROR_INIT;
 		const char *name = json_string_value(json_object_get(record, "name"));
@@ -114,11 +111,10 @@ void loaded_restore(struct loaded *l, const json_t *records, const struct func_l
 static bool is_there(const struct loaded *l, const char *name, const char *text,
                      const struct pt_type *const *types)
 {
-	size_t i, count = 0;
-	json_t *record;
+	size_t count = 0;
 	while (types[count])
 		count++;
-	json_array_foreach (l->texts, i, record)
+	json_each (record, l->texts)
 		if (!strcmp(json_string_value(json_object_get(record, "name")), name) &&
 		    !strcmp(json_string_value(json_object_get(record, "text")), text) &&
 		    json_array_size(json_object_get(record, "types")) == count)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* block.*: messages into and out of single blocks. */
 #include "base/near.h"
+#include "base/json.h"
 #include "daemon/call.h"
 #include "daemon/connection.h"
 #include "daemon/daemon.h"
@@ -61,10 +62,8 @@ static void block_recv(void *arg)
 static int check_block(const json_t *shown, const char *engine, const char *name,
                        struct pt_error *err)
 {
-	size_t i;
-	json_t *block;
 	struct near near = near_init(name);
-	json_array_foreach (json_object_get(shown, "blocks"), i, block) {
+	json_each (block, json_object_get(shown, "blocks")) {
 		const char *known = json_string_value(json_object_get(block, "name"));
 		if (known && !strcmp(known, name))
 			return 0;

@@ -3,6 +3,7 @@
 #include "daemon/pipe_text.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "daemon/pipe_file.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,7 @@ static const char *name_of(const json_t *block)
 static bool exists(void *arg, const char *name)
 {
 	const json_t *shown = arg;
-	size_t i;
-	json_t *block;
-	json_array_foreach (json_object_get(shown, "blocks"), i, block)
+	json_each (block, json_object_get(shown, "blocks"))
 		if (!strcmp(name_of(block), name))
 			return true;
 	return false;
@@ -27,9 +26,7 @@ static bool exists(void *arg, const char *name)
 static void blocks(void *arg, void (*each)(void *each_arg, const char *name), void *each_arg)
 {
 	const json_t *shown = arg;
-	size_t i;
-	json_t *block;
-	json_array_foreach (json_object_get(shown, "blocks"), i, block)
+	json_each (block, json_object_get(shown, "blocks"))
 		each(each_arg, name_of(block));
 }
 

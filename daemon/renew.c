@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "daemon/engine.h"
 #include "type/type.h"
 #include <stdint.h>
@@ -26,9 +27,7 @@ json_t *renew_types(void)
 static const char *old_type(const struct engine *engine, const json_t *before)
 {
 	const struct revision *last = history_last(&engine->past.history);
-	size_t i;
-	json_t *block;
-	json_array_foreach (last->blocks, i, block) {
+	json_each (block, last->blocks) {
 		const char *name = json_string_value(json_object_get(block, "type"));
 		const json_t *was = json_object_get(before, name);
 		if (was && json_integer_value(was) != (json_int_t)(intptr_t)type_find(name))

@@ -314,10 +314,8 @@ static int read_record(struct revisions *r, const json_t *record, struct pt_erro
 
 int revisions_restore(struct revisions *r, const json_t *records, struct pt_error *err)
 {
-	size_t i;
-	json_t *record;
 	int code = 0;
-	json_array_foreach ((json_t *)(uintptr_t)records, i, record)
+	json_each (record, records)
 		if (!code)
 			code = read_record(r, record, err);
 	if (!code && !r->history.count)

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/name.h"
 #include "base/near.h"
 #include "graph/order.h"
@@ -634,9 +635,7 @@ static bool has_descriptor(const struct pt_type *type, const json_t *params)
 
 void graph_mark_handed(struct graph *g, const json_t *ops)
 {
-	size_t i;
-	json_t *op;
-	json_array_foreach ((json_t *)(uintptr_t)ops, i, op) {
+	json_each (op, ops) {
 		const char *name = json_string_value(json_object_get(op, "name"));
 		struct graph_block *b = name ? graph_find(g, name) : NULL;
 		if (b)

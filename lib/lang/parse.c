@@ -2,6 +2,7 @@
 /* Reads statements: blocks with a name, and chains of links. */
 #include "lang/lang.h"
 
+#include "base/json.h"
 #include "lang/literal.h"
 #include "lang/number.h"
 #include "lang/place.h"
@@ -292,9 +293,8 @@ void lang_program_free(struct lang_program *program)
 
 static json_t *links_of(const json_t *ops)
 {
-	size_t i;
-	json_t *op, *links = json_array();
-	json_array_foreach (ops, i, op) {
+	json_t *links = json_array();
+	json_each (op, ops) {
 		json_object_del(op, "op");
 		json_array_append(links, op);
 	}

@@ -3,6 +3,7 @@
 #include "lang/path.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include <string.h>
 
 /* Past "./" and further slashes. */
@@ -69,8 +70,6 @@ static void resolve_members(const struct pt_param *rows, json_t *object, const c
 void path_resolve(const struct pt_param *row, json_t **value, const char *directory,
                   const char *out)
 {
-	size_t i;
-	json_t *item;
 	if (!row || !directory)
 		return;
 	const char *of_row = out && row->flags & PT_WRITE ? out : directory;
@@ -82,6 +81,6 @@ void path_resolve(const struct pt_param *row, json_t **value, const char *direct
 	else if (row->kind == PT_KIND_OBJECT)
 		resolve_members(row->members, *value, directory, out);
 	else if (row->kind == PT_KIND_LIST)
-		json_array_foreach (*value, i, item)
+		json_each (item, *value)
 			resolve_members(row->members, item, directory, out);
 }

@@ -229,9 +229,7 @@ static void widen(size_t *width, const char *text, size_t max)
 
 static void measure(const json_t *params, size_t depth, struct widths *w)
 {
-	size_t i;
-	json_t *param;
-	json_array_foreach (params, i, param) {
+	json_each (param, params) {
 		char *name = param_name(param), *value = param_value(param);
 		struct buf padded = BUF_INIT;
 		add_spaces(&padded, 2 * depth);
@@ -288,9 +286,7 @@ static void add_param(struct buf *b, const json_t *param, size_t indent, size_t 
 static void add_params(struct buf *b, const json_t *params, size_t indent, size_t depth,
                        const struct widths *w)
 {
-	size_t i;
-	json_t *param;
-	json_array_foreach (params, i, param) {
+	json_each (param, params) {
 		add_param(b, param, indent, depth, w);
 		add_params(b, json_object_get(param, "members"), indent, depth + 1, w);
 	}
@@ -349,8 +345,6 @@ void help_type_json(struct buf *b, const json_t *type)
 	const json_t *params = json_object_get(type, "params");
 	const json_t *examples = json_object_get(type, "examples");
 	const char *origin = text_of(type, "origin");
-	size_t i;
-	json_t *example;
 	add_title(b, text_of(type, "name"), text_of(type, "summary"));
 	if (*text_of(type, "picture")) {
 		add_block(b, text_of(type, "picture"), "    ");
@@ -367,7 +361,7 @@ void help_type_json(struct buf *b, const json_t *type)
 	}
 	if (json_array_size(examples))
 		buf_adds(b, json_array_size(examples) > 1 ? "Examples:\n" : "Example:\n");
-	json_array_foreach (examples, i, example)
+	json_each (example, examples)
 		if (json_is_string(example))
 			add_example(b, json_string_value(example));
 	if (*origin && strcmp(origin, "built-in") != 0)

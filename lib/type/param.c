@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/near.h"
 #include "base/path.h"
 #include "msg/link_type.h"
@@ -107,10 +108,8 @@ static json_t *row_names(const struct pt_param *rows, const char *also)
 
 static const char *nearest(const char *wanted, json_t *names)
 {
-	size_t i;
-	json_t *name;
 	struct near n = near_init(wanted);
-	json_array_foreach (names, i, name)
+	json_each (name, names)
 		near_try(&n, json_string_value(name));
 	return near_best(&n);
 }
