@@ -109,8 +109,8 @@ static void engine_destroy(void *arg)
 {
 	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
-	struct engine *engine = call_engine(call);
 	bool to_be_confirmed = call->params.confirm_s > 0;
+	struct engine *engine = call_engine(call);
 	if (!engine)
 		return;
 	int code = engines_must_be_read(engine, &err);

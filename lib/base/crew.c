@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define ENOUGH ((size_t)1024 * 1024) /* bytes: a wake-up costs as much as some thousand packets */
+
 struct crew {
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -63,7 +65,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int crew_wake(struct crew *c, struct crew_member *m)
+int crew_wake(struct crew *c, struct crew_member *m, bool soon)
 {
 	int rc = c->running ? 0 : thread_start("what writes files", 0, run, c, &c->thread, NULL);
 	c->running = rc == 0;
@@ -75,8 +77,9 @@ int crew_wake(struct crew *c, struct crew_member *m)
 		m->next = NULL;
 		*c->last = m;
 		c->last = &m->next;
-		pthread_cond_signal(&c->some);
 	}
+	if (soon || atomic_load(&c->waiting) >= ENOUGH)
+		pthread_cond_signal(&c->some);
 	pthread_mutex_unlock(&c->lock);
 	return 0;
 }

@@ -23,9 +23,9 @@ struct crew *crew_new(unsigned open); /* so many open at once */
 void crew_bound(struct crew *, unsigned open);
 void crew_free(struct crew *); /* waits for what is queued; NULL does nothing */
 
-/* Its work is called once, soon, if it is not queued already. 0, or a negative code: there is no
-   thread to be had. */
-int crew_wake(struct crew *, struct crew_member *);
+/* Its work is called once, if it is not queued already: soon, or when enough waits that waking the
+   thread is worth it. 0, or a negative code: there is no thread to be had. */
+int crew_wake(struct crew *, struct crew_member *, bool soon);
 
 /* Before the member is freed: it is not queued any more, and not being worked for. */
 void crew_leave(struct crew *, struct crew_member *);

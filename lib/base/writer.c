@@ -474,9 +474,9 @@ static void start_thread(struct writer *w)
 }
 
 /* [locked] */
-static void wake(struct writer *w)
+static void wake(struct writer *w, bool soon)
 {
-	int rc = w->config.crew ? crew_wake(w->config.crew, &w->member) : 0;
+	int rc = w->config.crew ? crew_wake(w->config.crew, &w->member, soon) : 0;
 	if (rc)
 		set_error(w, rc);
 	w->running = w->running && !rc;
@@ -493,13 +493,13 @@ static void add(struct writer *w, struct piece *piece)
 	w->untold++;
 }
 
-static void tell(struct writer *w, bool pushed)
+static void tell(struct writer *w, bool pushed, bool soon)
 {
 	start_thread(w);
 	w->untold = 0;
 	pthread_mutex_lock(&w->lock);
 	w->pushed |= pushed;
-	wake(w);
+	wake(w, soon);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -521,7 +521,7 @@ void writer_push(struct writer *w)
 	bool filters = w->config.filter && (w->running || w->untold || w->current);
 	hand_over(w);
 	if (w->untold || filters)
-		tell(w, filters);
+		tell(w, filters, true);
 }
 
 void writer_next(struct writer *w, int (*open)(void *arg), void *arg, bool sync)
@@ -566,7 +566,7 @@ uint8_t *writer_room(struct writer *w, size_t length)
 	if (w->current && w->current->size - w->current->length < length) {
 		hand_over(w);
 		if (w->untold >= half(w))
-			tell(w, false);
+			tell(w, false, false);
 	}
 	if (!w->current)
 		w->current = take_buffer(w, length);
@@ -580,7 +580,7 @@ void writer_advance(struct writer *w, size_t length)
 	atomic_store_explicit(&w->filled, w->current->length, memory_order_relaxed);
 	if (w->current->share > 1) {
 		hand_over(w);
-		tell(w, false);
+		tell(w, false, false);
 	}
 }
 
@@ -604,7 +604,7 @@ static void await_idle(struct writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	if (w->running)
-		wake(w);
+		wake(w, true);
 	while (w->running && (w->first || w->busy || w->pushed))
 		pthread_cond_wait(&w->idle, &w->lock);
 	pthread_mutex_unlock(&w->lock);
@@ -626,7 +626,7 @@ static void end_thread(struct writer *w, bool sync)
 	atomic_store(&w->awaited, true);
 	hand_over(w);
 	if (w->untold)
-		tell(w, false);
+		tell(w, false, false);
 	if (!w->running && w->config.fd >= 0 && w->config.filter)
 		start_thread(w);
 	if (!w->running) {
@@ -637,7 +637,7 @@ static void end_thread(struct writer *w, bool sync)
 	pthread_mutex_lock(&w->lock);
 	w->ending = true;
 	w->end_sync = sync;
-	wake(w);
+	wake(w, true);
 	while (w->config.crew && w->running && !w->ended)
 		pthread_cond_wait(&w->idle, &w->lock);
 	pthread_mutex_unlock(&w->lock);

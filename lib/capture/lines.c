@@ -28,7 +28,7 @@ static void take(struct window *w, struct record *r, size_t length, size_t used)
 static void bound(struct parser *p, struct window *w, size_t length)
 {
 	struct lines *l = p->own;
-	if (!l->skipping && length <= p->limit)
+	if (!length || (!l->skipping && length <= p->limit))
 		return;
 	p->left_out += !l->skipping;
 	l->skipping = true;
@@ -43,8 +43,9 @@ static int parse_lines(struct parser *p, struct window *w, struct record *record
 	unsigned n = 0;
 	while (n < max) {
 		size_t left = window_left(w);
-		const uint8_t *from = w->at + l->seen, *end;
-		if (left == l->seen || !(end = memchr(from, '\n', left - l->seen))) {
+		const uint8_t *end =
+			left == l->seen ? NULL : memchr(w->at + l->seen, '\n', left - l->seen);
+		if (!end) {
 			l->seen = left;
 			bound(p, w, left);
 			break;
@@ -69,7 +70,8 @@ static bool last_line(struct parser *p, struct window *w, struct record *record)
 	struct lines *l = p->own;
 	size_t left = window_left(w);
 	l->seen = 0;
-	take(w, record, left, left);
+	if (left)
+		take(w, record, left, left);
 	return left && !l->skipping;
 }
 
