@@ -217,6 +217,16 @@ json_t *ctl_engine(const struct ctl *ctl)
 	return ctl->engine ? json_pack("{s:s}", "engine", ctl->engine) : json_object();
 }
 
+static json_t *join(const json_t *words)
+{
+	struct buf text = BUF_INIT;
+	json_each (word, words)
+		buf_addf(&text, "%s%s", text.length ? " " : "", json_string_value(word));
+	json_t *joined = json_stringn(text.data ? text.data : "", text.length);
+	buf_free(&text);
+	return joined;
+}
+
 json_t *ctl_params(const struct ctl *ctl)
 {
 	json_t *params = ctl_engine(ctl);
@@ -227,7 +237,8 @@ json_t *ctl_params(const struct ctl *ctl)
 		if (!value || !(row->flags & PT_SENT))
 			continue;
 		char *name = must_printf(row->kind == PT_KIND_SECONDS ? "%s_s" : "%s", row->name);
-		json_object_set(params, name, value);
+		json_object_set_new(params, name,
+		                    row->flags & PT_MANY ? join(value) : json_incref(value));
 		free(name);
 	}
 	return params;

@@ -19,8 +19,9 @@ enum verb_group { VERB_GRAPH, VERB_RUNNING, VERB_LOOKING, VERB_FEEDING, VERB_RES
  * The rows of `params` say what may be typed behind the verb, in this order. A row without
  * PT_OPTION is a positional argument; its name is what the usage shows in capitals
  * ("engine[.block]"). An option's name has '_' where the user types '-'. Rows with PT_SENT are
- * members of the request under their name, those of PT_KIND_SECONDS as NAME_s; engine and block,
- * where they are told from one another by the text alone, always are.
+ * members of the request under their name, those of PT_KIND_SECONDS as NAME_s, several words
+ * (PT_MANY) as one text; engine and block, where they are told from one another by the text alone,
+ * always are.
  *
  * A verb that is one method needs no code but what prints its result for people; all else that it
  * does is in `run`.

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/json.h"
+#include "base/moment.h"
 #include "ctl/follow.h"
 #include "ctl/out.h"
 #include "ctl/tapped.h"
@@ -46,7 +47,17 @@ struct listening {
 	bool over;    /* they have come, or no more will */
 };
 
-static void print_message(const json_t *item)
+/* What is no packet has the time at which it came here. */
+static void add_time(struct buf *line, const json_t *item)
+{
+	char now[MOMENT_MAX];
+	moment_print(moment_now(), now);
+	const char *time = text_of(item, "time");
+	out_clock(line, *time ? time : now, 6);
+	buf_addc(line, ' ');
+}
+
+static void print_message(const json_t *item, bool time)
 {
 	struct pt_bytes bytes;
 	struct buf line = BUF_INIT;
@@ -59,6 +70,8 @@ static void print_message(const json_t *item)
 		.wire_length = (uint32_t)integer_of(item, "wire_length"),
 		.link_type = link_type ? (uint16_t)json_integer_value(link_type) : PT_NO_LINK_TYPE,
 	};
+	if (time)
+		add_time(&line, item);
 	packet_line(&line, !strcmp(text_of(item, "canal"), "high"), &m);
 	buf_addc(&line, '\n');
 	out_buf(&line);
@@ -77,7 +90,7 @@ static void told(void *arg, const char *method, json_t *params)
 		if (l->ctl->json)
 			out_json(item);
 		else
-			print_message(item);
+			print_message(item, ctl_flag(l->ctl, "time"));
 		l->left -= l->left > 0;
 	}
 	l->over = !l->left || json_is_true(json_object_get(params, "ended"));

@@ -174,6 +174,8 @@ static const struct pt_param tap_params[] = {
 	BLOCK,
 	{"canal", "One canal alone.",
 	 PT_CHOICE(struct call, ask.request.canal), .fallback = "None", .choices = canals},
+	{"filter", "Only packets that this capture filter matches.",
+	 PT_STRING(struct call, ask.request.filter), .fallback = "None"},
 	{"format", "Notifications, or a raw stream.",
 	 PT_CHOICE(struct call, ask.request.format), .fallback = "json", .choices = formats},
 	{0}

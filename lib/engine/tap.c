@@ -3,8 +3,10 @@
 #include "engine/tap.h"
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "capture/feed.h"
 #include "msg/json.h"
+#include "script/filter.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +20,7 @@ struct tap {
 	struct pt_block *at; /* which has that name now */
 	char *head;          /* what a piece of JSON begins with */
 	bool canals[2];
+	struct filter *filter; /* NULL: all messages */
 	bool pcapng;
 	struct feed feed;
 	struct buf out;   /* a piece that is being written */
@@ -67,13 +70,21 @@ static void write_json(struct tap *t, enum pt_canal canal, const struct pt_msg *
 	json_decref(object);
 }
 
+static bool is_wanted(const struct tap *t, const struct pt_msg *m)
+{
+	return !t->filter || filter_test(t->filter, m, NULL) > 0;
+}
+
 static void lose(struct tap *t, struct pt_msg *const *messages, unsigned count)
 {
 	hand_over(t); /* so that the gap is told in its place */
-	for (unsigned i = 0; t->pcapng && i < count; i++)
-		feed_lose(&t->feed, messages[i]);
-	if (!t->pcapng)
-		t->dropped += count;
+	for (unsigned i = 0; i < count; i++)
+		if (!is_wanted(t, messages[i]))
+			;
+		else if (t->pcapng)
+			feed_lose(&t->feed, messages[i]);
+		else
+			t->dropped++;
 }
 
 static void tell_lost(struct tap *t)
@@ -87,6 +98,8 @@ static void tell_lost(struct tap *t)
 static void see(struct tap *t, enum pt_canal canal, struct pt_msg *const *messages, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
+		if (!is_wanted(t, messages[i]))
+			continue;
 		if (!t->out.length) {
 			if (!t->hooks.ready(t->hooks.arg)) {
 				lose(t, messages + i, count - i);
@@ -128,6 +141,7 @@ static void end(struct tap *t)
 	hand_over(t);
 	t->hooks.ended(t->hooks.arg);
 	feed_fini(&t->feed);
+	filter_free(t->filter);
 	buf_free(&t->out);
 	free(t->block);
 	free(t->head);
@@ -224,6 +238,8 @@ int tap_add(const struct pt_request *r, const struct graph_block *block, struct 
 	t->pcapng = r->format == PT_TAP_PCAPNG;
 	t->block = must_strdup(block->name);
 	int rc = pick_canals(t, block->type, r->canal, err);
+	if (!rc && r->filter && (rc = filter_new(r->filter, &t->filter, err)))
+		error_prefix(err, 0, "filter");
 	if (rc) {
 		free(t->block);
 		free(t);

@@ -94,7 +94,7 @@ enum pt_verb {
 	PT_VERB_GIVE_BACK, /* block, messages: what recv has given */
 	PT_VERB_CLOSE,     /* block */
 	PT_VERB_TRIGGER,   /* block */
-	PT_VERB_TAP,       /* block, canal, format, tap */
+	PT_VERB_TAP,       /* block, canal, filter, format, tap */
 };
 
 /*
@@ -170,6 +170,7 @@ struct pt_request {
 	struct json_t *messages; /* a list of them */
 	int64_t max;             /* messages */
 	bool hold;               /* they may be given back */
+	char *filter;            /* of a tap, as libpcap has them; NULL: all */
 	int format;              /* PT_TAP_JSON or PT_TAP_PCAPNG */
 	struct pt_tap_hooks tap;
 

@@ -7,7 +7,9 @@ import signal
 import subprocess
 
 import pytest
+from scapy.all import IP, TCP, UDP, Ether, rdpcap
 
+import makers
 from client import add
 from conftest import DEADLINE, program
 
@@ -88,6 +90,36 @@ def test_output_with_times(daemon, rpc):
         listener.call("block.attach", {"engine": "e"})
         rpc.send("e", "s", "one")
         assert re.fullmatch(r"\d+\.\d{9}", listener.notification("block.output", DEADLINE)["params"]["time"])
+
+
+def three(tmp_path):
+    """TCP to port 80, UDP, TCP to port 443."""
+    packets = [Ether() / IP(src="192.0.2.1", dst="192.0.2.2") / layer
+               for layer in (TCP(dport=80), UDP(dport=53), TCP(dport=443))]
+    return makers.pcap(tmp_path / "in.pcap", [(bytes(p), 1_000_000_000 * n + 123_456) for n, p in enumerate(packets)])
+
+
+@pytest.mark.parametrize("words, seen", [((), [80, 53, 443]), (("tcp", "port", "80"), [80]), (("udp or port 443",), [53, 443])])
+def test_a_tap_of_some(daemon, tmp_path, words, seen):
+    daemon.create("e", f"RdpcapSource('{three(tmp_path)}') > d = Drain() > Sink()", start=False)
+    with Stream(daemon, "tap", "e.d", *words, "--ready", "--time", "-n", str(len(seen))) as lines, \
+            Stream(daemon, "tap", "e.d", *words, "--ready", "-n", str(len(seen)), "-w", tmp_path / "out.pcapng") as file:
+        daemon.ok("start", "e")
+        for n in seen:
+            assert re.match(rf"00:00:0{[80, 53, 443].index(n)}\.000123 >.*:{n} ", lines.line())
+        assert file.process.wait(DEADLINE) == 0
+    assert [p.dport for p in rdpcap(str(tmp_path / "out.pcapng"))] == seen
+
+
+def test_a_tap_of_what_is_no_packet(daemon, rpc):
+    daemon.create("e", GRAPH)
+    with Stream(daemon, "tap", "e.d", "--ready", "--time") as lines, \
+            Stream(daemon, "tap", "e.d", "tcp", "--ready", "-n", "1") as none:
+        rpc.send("e", "s", "one")
+        assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} >'one'", lines.line())
+        assert none.process.poll() is None
+    refused = daemon.ptctl("tap", "e.d", "tcp", "prt", "80")
+    assert refused.code == 1 and "bpf" in refused.err
 
 
 # ---- what was ----
