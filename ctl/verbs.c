@@ -400,8 +400,9 @@ const struct verb verbs[] = {
          log_rows, VERB_GRAPH, .run = verb_log, .print = print_log},
 	{"diff", "tell what differs between two graphs of an engine",
          "Prints the operations that lead from one to the other; behind those that set or replace "
-         "something stands what was before. The exit status is 9 if there are any, else 0.\n\n  "
-         "ptctl diff p\n  ptctl diff p 3\n  ptctl diff p 3 5\n  ptctl diff p --file",
+         "something stands what was before. The exit status is 9 if there are any, else 0. 'ptctl "
+         "diff p' tells what the last change did, 'ptctl diff p 3' what 'ptctl undo p 3' would do, "
+         "and 'ptctl diff p 3 5' what leads from revision 3 to 5.",
          diff_rows, VERB_GRAPH, .method = "engine.diff", .print = change_print_diff,
          .done = change_diff_done},
 	{"undo", "bring back the graph of an earlier revision, as a new one",
@@ -470,7 +471,8 @@ const struct verb verbs[] = {
          "on a line, with its bytes, time and link type. The tap goes with the block's name, and "
          "ends when the block is removed; where the daemon ends first, the exit status is 3. Who "
          "reads too slowly misses messages, never holds up the engine, and is told how many: on "
-         "standard error, or in the file's interface statistics.\n\n  ptctl tap lab.d1 tcp port 443 --time\n  ptctl tap "
+         "standard error, or in the file's interface statistics.\n\n  ptctl tap lab.d1 tcp port "
+         "443 --time\n  ptctl tap "
          "lab.d1 -w - | tcpdump -nr -",
          tap_rows, VERB_LOOKING, .run = verb_tap},
 	{"wireshark", "show what leaves a block in Wireshark, on this side",

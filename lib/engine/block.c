@@ -141,6 +141,7 @@ void block_start(struct pt_block *b)
 	b->failed = b->exhausted = b->ready = b->paused = b->retry_due = false;
 	b->told_no_more = false;
 	flow_set_full(b, false);
+	flow_set_enough(b, false);
 	free(b->note);
 	b->note = NULL;
 	b->batch = VECTOR_MAX;
@@ -384,6 +385,11 @@ void pt_exhausted(struct pt_block *b)
 	b->exhausted = true;
 	b->ready = false;
 	flow_note(b);
+}
+
+void pt_enough(struct pt_block *b, bool enough)
+{
+	flow_set_enough(b, enough);
 }
 
 void pt_full(struct pt_block *b, bool full)

@@ -89,14 +89,14 @@ struct pt_block {
 	/* its turns, and who is held back: flow.h */
 	struct wires *entries; /* all links that lead to it; NULL: none */
 	bool listed;           /* it is in the graph that is alive */
-	bool ready, exhausted, paused, full, told_no_more;
+	bool ready, exhausted, paused, full, enough, told_no_more;
 	bool ending;               /* it is to be told that no more will come, once it is so */
 	uint32_t place;            /* grows in the order of the graph, from 1 */
 	unsigned batch;            /* messages a turn: fewer where one costs much */
 	unsigned standing;         /* how it is counted: a bit for each enum flow_count */
 	unsigned held, held_to_do; /* exits that lead to a full block, 1 << canal */
 	struct pt_timer turn, change;
-	TAILQ_ENTRY(pt_block) full_links, held_links, ending_links;
+	TAILQ_ENTRY(pt_block) full_links, held_links, ending_links, enough_links;
 	uint64_t looked_at; /* in which look for what may come */
 	struct pt_block *next_to_do;
 

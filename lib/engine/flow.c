@@ -81,6 +81,21 @@ void flow_set_full(struct pt_block *b, bool full)
 		TAILQ_REMOVE(&f->full, b, full_links);
 }
 
+void flow_set_enough(struct pt_block *b, bool enough)
+{
+	struct flow *f = &b->engine->flow;
+	if (b->enough == enough)
+		return;
+	b->enough = enough;
+	f->stale = true;
+	if (!b->listed)
+		return;
+	if (enough)
+		TAILQ_INSERT_TAIL(&f->enough, b, enough_links);
+	else
+		TAILQ_REMOVE(&f->enough, b, enough_links);
+}
+
 /* What a search has still to look at. */
 static void add_to_do(struct flow *f, struct pt_block *b)
 {
@@ -103,6 +118,8 @@ void flow_enter(struct pt_block *b)
 	b->listed = true;
 	if (b->full)
 		TAILQ_INSERT_TAIL(&f->full, b, full_links);
+	if (b->enough)
+		TAILQ_INSERT_TAIL(&f->enough, b, enough_links);
 	if (block_is_source(b))
 		b->total = &f->messages;
 	f->messages += b->total ? b->count.out : 0;
@@ -114,6 +131,7 @@ void flow_leave(struct pt_block *b)
 {
 	struct flow *f = &b->engine->flow;
 	flow_set_full(b, false);
+	flow_set_enough(b, false);
 	if (b->held)
 		TAILQ_REMOVE(&f->held, b, held_links);
 	b->held = 0;
@@ -140,6 +158,7 @@ void flow_init(struct flow *f)
 	TAILQ_INIT(&f->full);
 	TAILQ_INIT(&f->held);
 	TAILQ_INIT(&f->ending);
+	TAILQ_INIT(&f->enough);
 }
 
 void flow_fini(struct flow *f)
@@ -263,6 +282,58 @@ void flow_end(struct pt_engine *e)
 		mailbox_wake(&e->mailbox);
 }
 
+/* ---- of whom no more is wanted ---- */
+
+/* A trigger may make a block begin anew. */
+static bool is_wanted(const struct flow *f, const struct pt_block *b)
+{
+	for (unsigned exit = 0; exit < 3; exit++) {
+		const struct wires *wires = b->exits[exit];
+		if (wires && exit == PT_TRIGGER)
+			return true;
+		for (unsigned i = 0; wires && i < wires->count; i++)
+			if (wires->links[i]->to->looked_at != f->looks)
+				return true;
+	}
+	return false;
+}
+
+/* What comes into a source does not go on in it; one that is no sink, too, is closed. */
+static void end_unwanted(struct pt_block *b)
+{
+	if (!b->started || b->exhausted)
+		return;
+	if (b->type->finish && !b->entries)
+		b->type->finish(b);
+	pt_exhausted(b);
+}
+
+static void look_before(struct flow *f, const struct pt_block *b)
+{
+	for (unsigned i = 0; b->entries && i < b->entries->count; i++) {
+		struct pt_block *from = b->entries->links[i]->from;
+		if (from->looked_at == f->looks || is_wanted(f, from))
+			continue;
+		from->looked_at = f->looks;
+		if (block_is_source(from))
+			end_unwanted(from);
+		else
+			add_to_do(f, from);
+	}
+}
+
+static void find_unwanted(struct flow *f)
+{
+	struct pt_block *b;
+	f->looks++;
+	TAILQ_FOREACH (b, &f->enough, enough_links) {
+		b->looked_at = f->looks;
+		add_to_do(f, b);
+	}
+	while ((b = next_to_do(f)))
+		look_before(f, b);
+}
+
 /* ---- who is held back ---- */
 
 enum { DATA_EXITS = 1 << PT_LOW | 1 << PT_HIGH };
@@ -343,6 +414,8 @@ void flow_update(struct pt_engine *e)
 		if (b->paused)
 			note_change(f, b);
 	}
+	if (!TAILQ_EMPTY(&f->enough))
+		find_unwanted(f);
 	find_held(f);
 	struct pt_block *b;
 	TAILQ_FOREACH (b, &f->held, held_links)

@@ -27,9 +27,9 @@ enum flow_count {
 struct flow {
 	struct timers turns; /* of the blocks that may produce */
 	uint32_t at;         /* the place of the block whose turn it is; 0: of none */
-	struct blocks full, held;
+	struct blocks full, held, enough;
 	struct timers changing; /* blocks that may be paused, or no longer, by their places */
-	bool stale;             /* who is held back must be found anew */
+	bool stale;             /* who is held back, or of no use, must be found anew */
 	struct blocks ending;   /* to be told when no more will come */
 	bool ends_stale;        /* whether it is so must be found anew */
 	struct pt_block *to_do; /* of the search for one of the two */
@@ -49,10 +49,12 @@ void flow_move(struct pt_block *, uint32_t place);
 
 void flow_note(struct pt_block *); /* it is another than before in something that counts here */
 void flow_set_full(struct pt_block *, bool full);
+void flow_set_enough(struct pt_block *, bool enough);
 
-void flow_work(struct pt_engine *);               /* one turn of each that may produce */
-bool flow_has_work(const struct pt_engine *);     /* is there one */
-void flow_update(struct pt_engine *);             /* holds back those that reach a full sink */
+void flow_work(struct pt_engine *);           /* one turn of each that may produce */
+bool flow_has_work(const struct pt_engine *); /* is there one */
+/* Holds back those that reach a full sink, and exhausts those that nobody has a use for. */
+void flow_update(struct pt_engine *);
 void flow_end(struct pt_engine *);                /* tells blocks to which no more will come */
 bool flow_is_exhausted(const struct pt_engine *); /* nothing left to send, or nobody to take it */
 

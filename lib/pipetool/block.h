@@ -211,6 +211,10 @@ int pt_test(struct pt_block *, struct pt_func *, const struct pt_msg *);
 void pt_ready(struct pt_block *, bool ready);
 void pt_exhausted(struct pt_block *);
 
+/* What would still come is of no use to the block, or is again: sources all of whose ways lead to
+   such blocks, none by a trigger, are exhausted. */
+void pt_enough(struct pt_block *, bool enough);
+
 /* Text for the daemon's standard output and for whoever is attached. Copies it. */
 void pt_print(struct pt_block *, enum pt_canal, const char *text, size_t length);
 

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Keys of packets: each part is its value, behind a byte that says whether there is one. */
+#include "packet/by.h"
+
+#include "base/sip.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { HOST_SIZE = 17 }; /* behind the version */
+
+static size_t field_size(const struct packet_field *f)
+{
+	return f->kind == PACKET_NUMBER || f->kind == PACKET_FLAG ? sizeof(uint64_t) : f->size;
+}
+
+static int read_part(struct packet_by_part *part, const char *word, const char *param,
+                     struct pt_error *err)
+{
+	struct pt_error fault = PT_ERROR_INIT;
+	*part = (struct packet_by_part){.kind = PACKET_BY_FLOW, .size = PACKET_FLOW_SIZE};
+	if (!strcmp(word, "flow"))
+		return 0;
+	*part = (struct packet_by_part){.kind = PACKET_BY_HOST, .size = HOST_SIZE};
+	if (!strcmp(word, "host"))
+		return 0;
+	*part = (struct packet_by_part){PACKET_BY_FIELD, packet_field_get(word, &fault), 0};
+	if (part->field) {
+		part->size = 1 + field_size(part->field);
+		return 0;
+	}
+	int rc = pt_fail(err, -PT_EPARAM, param, "'%s' is neither flow nor host, and %s", word,
+	                 pt_error_text(&fault, "no field"));
+	pt_error_clear(&fault);
+	return rc;
+}
+
+int packet_by_read(struct packet_by *by, char *const *words, const char *param,
+                   struct pt_error *err)
+{
+	*by = (struct packet_by){0};
+	for (; *words; words++) {
+		if (by->count == PACKET_BY_MOST)
+			return pt_fail(err, -PT_EPARAM, param, "at most %d words", PACKET_BY_MOST);
+		int rc = read_part(&by->parts[by->count], *words, param, err);
+		if (rc)
+			return rc;
+		by->size += by->parts[by->count++].size;
+	}
+	if (!by->count)
+		return pt_fail(err, -PT_EPARAM, param, "give one word at least, as in 'ip.src'");
+	if (by->size > PACKET_BY_SIZE)
+		return pt_fail(err, -PT_EPARAM, param,
+		               "so much together is too long: %zu bytes "
+		               "in place of %d; leave something out",
+		               by->size, PACKET_BY_SIZE);
+	by->fragments = packet_parts_new();
+	return by->fragments ? 0 : pt_fail(err, -ENOMEM, param, "no memory is left");
+}
+
+void packet_by_free(struct packet_by *by)
+{
+	packet_parts_free(by->fragments);
+	by->fragments = NULL;
+}
+
+/* ---- keys ---- */
+
+static void put_host(const struct pt_msg *m, const struct packet_view *v, uint8_t *key)
+{
+	bool six = packet_has(v, PACKET_IP6);
+	if (six || packet_has(v, PACKET_IP)) {
+		const uint8_t *ip = m->bytes + v->offset[six ? PACKET_IP6 : PACKET_IP];
+		key[0] = six ? 6 : 4;
+		memcpy(key + 1, ip + (six ? 8 : 12), six ? 16 : 4);
+	}
+}
+
+static void put_field(const struct packet_field *f, const struct pt_msg *m,
+                      const struct packet_view *v, uint8_t *key)
+{
+	struct packet_value value;
+	if (!packet_read(m->bytes, v, f, &value))
+		return;
+	size_t size = field_size(f);
+	key[0] = 1;
+	if (f->kind == PACKET_NUMBER || f->kind == PACKET_FLAG)
+		for (size_t i = 0; i < size; i++)
+			key[1 + i] = (uint8_t)(value.number >> 8 * (size - 1 - i));
+	else
+		memcpy(key + 1, value.bytes, size);
+}
+
+static void put_part(struct packet_by *by, const struct packet_by_part *part,
+                     const struct pt_msg *m, const struct packet_view *v, uint8_t *key)
+{
+	struct packet_flow flow;
+	switch (part->kind) {
+	case PACKET_BY_HOST: put_host(m, v, key); break;
+	case PACKET_BY_FIELD: put_field(part->field, m, v, key); break;
+	case PACKET_BY_FLOW:
+		packet_flow_of(by->fragments, m, v, &flow);
+		memcpy(key, flow.bytes, sizeof flow.bytes);
+	}
+}
+
+void packet_by_key(struct packet_by *by, const struct pt_msg *m, struct packet_key *key)
+{
+	static const uint64_t sip_key[2];
+	struct packet_view v = {0};
+	uint8_t *at = key->bytes;
+	memset(at, 0, by->size);
+	if (pt_msg_is_packet(m))
+		packet_dissect(m, &v);
+	for (unsigned i = 0; i < by->count; at += by->parts[i++].size)
+		put_part(by, &by->parts[i], m, &v, at);
+	key->hash = sip_hash(sip_key, key->bytes, by->size);
+}
+
+/* ---- as text ---- */
+
+static void field_text(const struct packet_field *f, const uint8_t *key, char *out)
+{
+	struct packet_value value = {0};
+	size_t size = field_size(f);
+	if (f->kind == PACKET_NUMBER || f->kind == PACKET_FLAG)
+		for (size_t i = 0; i < size; i++)
+			value.number = value.number << 8 | key[1 + i];
+	else
+		memcpy(value.bytes, key + 1, size);
+	packet_value_print(f, &value, out, PACKET_FLOW_TEXT);
+}
+
+void packet_by_text(const struct packet_by *by, unsigned part, const uint8_t *key, char *out)
+{
+	const struct packet_by_part *p = &by->parts[part];
+	for (unsigned i = 0; i < part; i++)
+		key += by->parts[i].size;
+	if (!key[0])
+		snprintf(out, PACKET_FLOW_TEXT, "none");
+	else if (p->kind == PACKET_BY_FLOW)
+		packet_flow_text((const struct packet_flow *)key, out);
+	else if (p->kind == PACKET_BY_HOST)
+		inet_ntop(key[0] == 6 ? AF_INET6 : AF_INET, key + 1, out, PACKET_FLOW_TEXT);
+	else
+		field_text(p->field, key, out);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What packets are told apart by: a flow, a host, a field, or several of these together. */
+#ifndef PACKET_BY_H
+#define PACKET_BY_H
+
+#include "packet/flow.h"
+
+/* For the help of parameters that are read by packet_by_read. */
+#define PACKET_BY_WORDS                                                          \
+	"\"flow\" (both directions are one), \"host\" (the source address), or " \
+	"fields such as \"ip.src\""
+
+enum { PACKET_BY_MOST = 8, PACKET_BY_SIZE = 128 };
+
+struct packet_by_part {
+	enum { PACKET_BY_FLOW, PACKET_BY_HOST, PACKET_BY_FIELD } kind;
+	const struct packet_field *field;
+	size_t size;
+};
+
+struct packet_by {
+	struct packet_by_part parts[PACKET_BY_MOST];
+	unsigned count;
+	size_t size; /* of a key */
+	struct packet_parts *fragments;
+};
+
+/* Every packet has a key: what it lacks is part of it, as a value of its own. */
+struct packet_key {
+	uint64_t hash;
+	uint8_t bytes[PACKET_BY_SIZE];
+};
+
+/* Words as users give them; a fault stands under `param`. */
+int packet_by_read(struct packet_by *, char *const *words, const char *param, struct pt_error *);
+void packet_by_free(struct packet_by *); /* also one that is all zero */
+
+void packet_by_key(struct packet_by *, const struct pt_msg *, struct packet_key *);
+
+/* A part of a key as text: "10.0.0.1", "443", a flow's; "none". `out` has room for
+   PACKET_FLOW_TEXT. */
+void packet_by_text(const struct packet_by *, unsigned part, const uint8_t *key, char *out);
+
+#endif

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Drains that pass some of what comes, later, or something else; judged by Wireshark's tools and Scapy."""
+import collections
+import json
+import random
+import subprocess
+
+import pytest
+from scapy.all import ARP, IP, TCP, UDP, Ether, IPv6, Raw, rdpcap
+
+import makers
+from conftest import eventually, run_ptctl
+
+S = 10 ** 9
+
+
+def packet(layer, src="192.0.2.1", dst="192.0.2.2", load=b""):
+    return bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src=src, dst=dst) / layer / Raw(load))
+
+
+def some_flows(count, flows, seed):
+    """Packets of so many conversations, both ways, a second apart."""
+    chance = random.Random(seed)
+    packets = []
+    for n in range(count):
+        flow = chance.randrange(flows)
+        here, there = (f"192.0.2.{1 + flow % 50}", 1000 + flow), ("198.51.100.1", 80)
+        a, b = (here, there) if chance.random() < .5 else (there, here)
+        kind = TCP if flow % 2 else UDP
+        packets.append((packet(kind(sport=a[1], dport=b[1]), a[0], b[0], bytes([n % 256]) * chance.randrange(40)), n * S))
+    return packets
+
+
+def through(tmp_path, packets, drain, **more):
+    """What comes out of a drain, as (bytes, time in ns)."""
+    source = makers.pcap(tmp_path / "in.pcap", packets, ns=True)
+    out = tmp_path / "out.pcap"
+    result = run_ptctl("run", "--private", f"RdpcapSource('{source}') > {drain} > WrpcapSink('{out}', format='pcap-ns')", **more)
+    assert result.code == 0, result
+    return [(bytes(p), int(p.time * S)) for p in rdpcap(str(out))], result.err.splitlines()[-1]
+
+
+def key_of(data):
+    p = Ether(data)
+    if IP not in p:
+        return None
+    ends = sorted([(p[IP].src, getattr(p[IP].payload, "sport", 0)), (p[IP].dst, getattr(p[IP].payload, "dport", 0))])
+    return p[IP].proto, *ends
+
+
+# ---- HeadDrain ----
+
+def test_head_of_all(tmp_path):
+    packets = some_flows(300, 10, 1)
+    out, last = through(tmp_path, packets, "HeadDrain(count=10)")
+    assert out == packets[:10] and "dropped" not in last
+    sizes = [len(p) for p, _ in packets]
+    out, _ = through(tmp_path, packets, "HeadDrain(bytes=1000)")
+    assert out == packets[:next(n for n in range(300) if sum(sizes[:n]) >= 1000)]
+    out, _ = through(tmp_path, packets, "HeadDrain(seconds=20)")
+    assert out == packets[:20]
+    out, _ = through(tmp_path, packets, "HeadDrain(seconds=20, count=5)")
+    assert out == packets[:5]
+
+
+@pytest.mark.parametrize("per, key", [("'flow'", key_of), ("'host'", lambda p: Ether(p)[IP].src),
+                                      ("'ip.src'", lambda p: Ether(p)[IP].src),
+                                      ("['ip.dst', 'ip.proto']", lambda p: (Ether(p)[IP].dst, Ether(p)[IP].proto))])
+def test_head_of_each(tmp_path, per, key):
+    packets = some_flows(400, 25, 2)
+    seen = collections.Counter()
+    wanted = []
+    for data, time in packets:
+        seen[key(data)] += 1
+        if seen[key(data)] <= 3:
+            wanted.append((data, time))
+    assert through(tmp_path, packets, f"HeadDrain(count=3, per={per})")[0] == wanted
+
+
+def test_head_ends_its_sources(daemon, rpc):
+    """As tcpdump -c does; but not a source that leads elsewhere, too."""
+    daemon.create("e", "a = PeriodicSource('x', 0.001); a > h = HeadDrain(count=5) > q = QueueSink(); "
+                  "b = PeriodicSource('y', 0.001); b > i = HeadDrain(count=5) > Sink(); b > Sink()")
+    eventually(lambda: rpc.show("e", "a")["state"] == "exhausted" and rpc.stats("e", "i")["filtered"].get("beyond", 0) > 5)
+    assert rpc.show("e", "b")["state"] == "running"
+    assert rpc.texts("e", "q", 5) == ["x"] * 5
+    assert rpc.stats("e", "h")["out"] == 5
+
+
+def test_a_trigger_begins_anew(daemon, rpc):
+    daemon.create("e", "s = CLIFeeder(); s > t = TriggerDrain(\"equals 'again'\") ^ h = HeadDrain(count=2); "
+                  "t > h > q = QueueSink()")
+    rpc.send("e", "s", "1", "2", "3", "again", "4", "5")
+    stats = rpc.stats("e", "h")
+    assert rpc.texts("e", "q", 4) == ["1", "2", "again", "4"] and stats["filtered"] == {"beyond": 2}
+
+
+def test_head_goes_on_in_a_successor(daemon, rpc):
+    daemon.create("e", "s = CLIFeeder(); s > h = HeadDrain(count=3) > q = QueueSink()")
+    rpc.send("e", "s", "1", "2")
+    daemon.ok("set", "e.h", "count=4")
+    rpc.send("e", "s", "3")
+    daemon.ok("replace", "e.h", "HeadDrain(count=5)")
+    rpc.send("e", "s", "4", "5", "6")
+    assert rpc.texts("e", "q", 5) == list("12345")
+
+
+@pytest.mark.parametrize("words", ["", "count=0", "count=1, per='nonsense'", "count=1, per=[]", "bytes=-1", "seconds=0"])
+def test_head_of_nothing_is_refused(daemon, words):
+    refused = daemon.ptctl("create", "e", f"HeadDrain({words}) > Sink()")
+    assert refused.code in (1, 2) and refused.err.count("\n") <= 4, refused
+    assert daemon.ok("list").count("\n") == 1
+
+
+def test_keys_are_bounded(tmp_path):
+    packets = [(packet(UDP(sport=1 + n, dport=9)), n * S) for n in range(5000)]
+    out, _ = through(tmp_path, packets + packets[:1], "HeadDrain(count=1, per='flow', limit='4KiB')")
+    assert out == packets + packets[:1]  # the first flow was forgotten meanwhile
+    out, _ = through(tmp_path, packets + packets[:1], "HeadDrain(count=1, per='flow')")
+    assert out == packets
+
+
+# ---- SampleDrain ----
+
+def test_samples(tmp_path):
+    packets = some_flows(1000, 100, 3)
+    assert through(tmp_path, packets, "SampleDrain(every=10)")[0] == packets[9::10]
+    assert len(through(tmp_path, packets, "SampleDrain(share=0.25)")[0]) == 250
+    assert through(tmp_path, packets, "SampleDrain(share=1)")[0] == packets
+
+
+@pytest.mark.parametrize("words", ["every=4", "share=0.25"])
+def test_samples_of_flows(tmp_path, words):
+    packets = some_flows(2000, 400, 4) + [(bytes(Ether() / ARP()), 2001 * S)]
+    out, _ = through(tmp_path, packets, f"SampleDrain({words}, by='flow')")
+    whole = collections.Counter(key_of(p) for p, _ in packets)
+    some = collections.Counter(key_of(p) for p, _ in out)
+    assert all(some[k] == whole[k] for k in some) and 50 < len(some) < 160
+    assert through(tmp_path, packets, f"SampleDrain({words}, by='flow')")[0] == out
+
+
+@pytest.mark.parametrize("words", ["", "every=2, share=0.5", "share=0", "share=1.1", "every=0"])
+def test_sample_of_nothing_is_refused(daemon, words):
+    assert daemon.ptctl("create", "e", f"SampleDrain({words}) > Sink()").code in (1, 2)
