@@ -29,7 +29,7 @@ struct fdstore {
 	pthread_t thread;
 	struct command *first, **last;
 	uint64_t asked, settled; /* the last command that is, and that was told */
-	bool ending, failed;
+	bool busy, ending, failed;
 	uint64_t removed,
 		confirmed; /* the last command that removes; the last that is done for sure */
 };
@@ -71,6 +71,7 @@ static void *run(void *arg)
 	struct fdstore *f = arg;
 	pthread_mutex_lock(&f->lock);
 	for (struct command *c; (c = next_command(f));) {
+		f->busy = true;
 		pthread_mutex_unlock(&f->lock);
 		int rc = tell(c);
 		bool news = rc < 0 && !f->failed;
@@ -80,6 +81,7 @@ static void *run(void *arg)
 			            error_words(rc));
 		command_free(c);
 		pthread_mutex_lock(&f->lock);
+		f->busy = false;
 		f->failed |= news;
 		f->settled = number;
 		pthread_cond_broadcast(&f->done);
@@ -131,6 +133,14 @@ void fdstore_remove(struct fdstore *f, char *name)
 		f->removed = f->asked;
 	}
 	pthread_mutex_unlock(&f->lock);
+}
+
+bool fdstore_is_told(struct fdstore *f)
+{
+	pthread_mutex_lock(&f->lock);
+	bool told = !f->first && !f->busy;
+	pthread_mutex_unlock(&f->lock);
+	return told;
 }
 
 void fdstore_settle(struct fdstore *f)

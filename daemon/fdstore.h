@@ -4,6 +4,7 @@
 #define DAEMON_FDSTORE_H
 
 #include <pipetool/error.h>
+#include <stdbool.h>
 
 /* Functions may be called from any thread; only fdstore_settle and fdstore_free wait. */
 struct fdstore;
@@ -15,6 +16,7 @@ void fdstore_free(struct fdstore *); /* all that it was told is with the service
 void fdstore_put(struct fdstore *, char *name, int fd);
 void fdstore_remove(struct fdstore *, char *name);
 
+bool fdstore_is_told(struct fdstore *); /* the service manager has all that was put */
 void fdstore_settle(struct fdstore *); /* what was to be removed is closed over there */
 
 #endif

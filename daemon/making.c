@@ -199,12 +199,12 @@ static void on_carry(void *arg, const char *block, const char *type, struct pt_c
 }
 
 /* [engine's thread] */
-static void on_commit(void *arg, uint64_t cut)
+static bool on_commit(void *arg, uint64_t cut, bool must)
 {
 	struct output *output = arg;
 	const struct engine *engine =
 		(struct engine *)((char *)output - offsetof(struct engine, output));
-	store_commit(engine->engines->store, engine->name, cut);
+	return store_commit(engine->engines->store, engine->name, cut, must);
 }
 
 /* [worker thread] */

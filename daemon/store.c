@@ -103,8 +103,10 @@ static void update(struct store *k, struct holding *h, struct pt_carry *carry)
 	holding_write(k, h, carry);
 }
 
-void store_commit(struct store *k, const char *engine, uint64_t cut)
+bool store_commit(struct store *k, const char *engine, uint64_t cut, bool must)
 {
+	if (!must && !fdstore_is_told(k->fds))
+		return false;
 	pthread_mutex_lock(&k->lock);
 	struct mark *m = mark_need(k, engine);
 	if (m)
@@ -115,6 +117,7 @@ void store_commit(struct store *k, const char *engine, uint64_t cut)
 	if (m)
 		m->left = false;
 	pthread_mutex_unlock(&k->lock);
+	return true;
 }
 
 void store_carry(struct store *k, const char *engine, const char *block, const char *type,

@@ -34,7 +34,7 @@ void store_carry(struct store *, const char *engine, const char *block, const ch
 void store_forget(struct store *, const char *engine);
 
 /* As hooks.commit. */
-void store_commit(struct store *, const char *engine, uint64_t cut);
+bool store_commit(struct store *, const char *engine, uint64_t cut, bool must);
 
 /* As hooks.carry_settle. */
 void store_settle(struct store *);

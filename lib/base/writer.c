@@ -27,7 +27,7 @@ struct piece {
 	struct piece *next;
 	int (*open)(void *arg);
 	void *arg;
-	bool sync;
+	bool sync, mark, pause;
 	unsigned share; /* as so many buffers it counts */
 	size_t size, length;
 	uint8_t bytes[];
@@ -50,6 +50,9 @@ struct writer {
 	atomic_size_t filled;  /* of the current one */
 	atomic_uint_fast64_t written;
 	atomic_int error;
+	unsigned marks; /* not reached yet; under the lock, as are the next two, of the last one */
+	int64_t marked_length;
+	int marked_fd;
 	uint64_t unsure; /* messages that the filter may still hold; the thread's, as is the next */
 	bool put;        /* the filter has let go of something */
 	int flags;       /* that the descriptor had, if they were changed; -1 */
@@ -67,7 +70,7 @@ struct writer *writer_new(const struct writer_config *config)
 	if (!w->config.buffers)
 		w->config.buffers = BUFFERS;
 	w->last = &w->first;
-	w->flags = -1;
+	w->flags = w->marked_fd = -1;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	pthread_cond_init(&w->idle, NULL);
@@ -328,9 +331,33 @@ static int change_file(struct writer *w, const struct piece *piece)
 	return 0;
 }
 
+static void pause_filter(struct writer *w)
+{
+	int rc = !atomic_load(&w->error) && w->config.fd >= 0 ? end_filter(w, WRITER_PAUSE) : 0;
+	if (rc)
+		set_error(w, rc);
+}
+
+static void reach_mark(struct writer *w, const struct piece *piece)
+{
+	if (piece->pause)
+		pause_filter(w);
+	int fd = w->config.fd < 0 ? -1 : fcntl(w->config.fd, F_DUPFD_CLOEXEC, 0);
+	int64_t length = fd < 0 ? -1 : lseek(fd, 0, SEEK_CUR);
+	pthread_mutex_lock(&w->lock);
+	w->marks--;
+	w->marked_length = length;
+	if (w->marked_fd >= 0)
+		close(w->marked_fd);
+	w->marked_fd = fd;
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void carry_out(struct writer *w, const struct piece *piece)
 {
-	if (atomic_load(&w->error)) {
+	if (piece->mark) {
+		reach_mark(w, piece);
+	} else if (atomic_load(&w->error)) {
 		lose(w, piece, 0);
 	} else {
 		int rc = piece->open ? change_file(w, piece) : use_file(w);
@@ -359,7 +386,7 @@ static void free_list(struct piece *piece)
 /* [locked] Who has little to write keeps no memory for it. */
 static void put_back(struct writer *w, struct piece *piece)
 {
-	if (piece->open) {
+	if (piece->open || piece->mark) {
 		free(piece->arg);
 		free(piece);
 		return;
@@ -392,13 +419,6 @@ static bool take(struct writer *w, struct piece **piece)
 	if (!w->first)
 		w->last = &w->first;
 	return true;
-}
-
-static void pause_filter(struct writer *w)
-{
-	int rc = !atomic_load(&w->error) && w->config.fd >= 0 ? end_filter(w, WRITER_PAUSE) : 0;
-	if (rc)
-		set_error(w, rc);
 }
 
 /* Until there is nothing more to do. */
@@ -530,6 +550,28 @@ void writer_next(struct writer *w, int (*open)(void *arg), void *arg, bool sync)
 	struct piece *piece = must_calloc(1, sizeof *piece);
 	*piece = (struct piece){.open = open, .arg = arg, .sync = sync};
 	add(w, piece);
+}
+
+void writer_mark(struct writer *w, bool pause)
+{
+	hand_over(w);
+	struct piece *piece = must_calloc(1, sizeof *piece);
+	*piece = (struct piece){.mark = true, .pause = pause};
+	pthread_mutex_lock(&w->lock);
+	w->marks++;
+	pthread_mutex_unlock(&w->lock);
+	add(w, piece);
+	tell(w, false, true);
+}
+
+bool writer_marked(struct writer *w, int64_t *length, int *fd)
+{
+	pthread_mutex_lock(&w->lock);
+	bool marked = !w->marks || atomic_load(&w->error);
+	*length = w->marked_length;
+	*fd = w->marked_fd;
+	pthread_mutex_unlock(&w->lock);
+	return marked;
 }
 
 static struct piece *take_spare(struct writer *w)
@@ -666,6 +708,8 @@ int writer_free(struct writer *w, bool sync)
 	free(w->current);
 	free_list(w->first);
 	free_list(w->spare);
+	if (w->marked_fd >= 0)
+		close(w->marked_fd);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->work);
 	pthread_cond_destroy(&w->idle);

@@ -33,6 +33,7 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct file_source *s = pt_state(b);
 	replay_carry(&s->in, ways[s->by], carry);
+	replay_carry_place(&s->in, 0, carry);
 }
 
 static void take_over(struct pt_block *b, struct pt_block *old)

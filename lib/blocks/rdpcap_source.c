@@ -5,6 +5,7 @@
 #include "base/rate.h"
 #include "capture/replay.h"
 #include <errno.h>
+#include <string.h>
 
 #define BATCH      64
 #define MS_NS      1000000u
@@ -19,17 +20,21 @@ struct rdpcap_source {
 	char *rate;
 
 	double bits_s; /* of rate; 0: none */
-	uint64_t sent; /* in all rounds */
 	/* With speed: what was read ahead, and what its times are counted from. */
 	struct pt_msg *ahead[BATCH];
 	unsigned ahead_at, ahead_end;
-	bool anchored;
-	uint64_t anchor_ns;
-	int64_t first_ns;
-	/* With a pace: when the next is due. */
-	uint64_t next_ns;
-	double part_ns; /* what is left of that */
+	struct timing {
+		uint64_t sent; /* in all rounds */
+		bool anchored;
+		uint64_t anchor_ns;
+		int64_t first_ns;
+		/* With a pace: when the next is due. */
+		uint64_t next_ns;
+		double part_ns; /* what is left of that */
+	} timing;
 };
+
+#define TIMING "timing"
 
 static int check(struct pt_block *b, struct pt_error *err)
 {
@@ -45,6 +50,17 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct rdpcap_source *s = pt_state(b);
 	replay_carry(&s->in, "packets", carry);
+	replay_carry_place(&s->in, s->ahead_end - s->ahead_at, carry);
+	if (pt_carry_exact(carry) && pt_carry_to(carry) != PT_TO_SUCCESSOR)
+		pt_carry_bytes(carry, TIMING, &s->timing, sizeof s->timing);
+}
+
+static void take_timing(struct pt_block *b, struct rdpcap_source *s)
+{
+	size_t length;
+	const void *timing = pt_carried_bytes(b, TIMING, &length);
+	if (timing && length == sizeof s->timing)
+		memcpy(&s->timing, timing, length);
 }
 
 static int open_file(struct pt_block *b, struct pt_error *err)
@@ -57,13 +73,14 @@ static void start(struct pt_block *b)
 {
 	struct rdpcap_source *s = pt_state(b);
 	bool goes_on = replay_start(b, &s->in);
+	take_timing(b, s);
 	if (!goes_on) {
-		s->anchored = false;
-		s->sent = 0;
+		s->timing.anchored = false;
+		s->timing.sent = 0;
 	}
-	if (!goes_on || !s->next_ns) {
-		s->next_ns = pt_now(b);
-		s->part_ns = 0;
+	if (!goes_on || !s->timing.next_ns) {
+		s->timing.next_ns = pt_now(b);
+		s->timing.part_ns = 0;
 	}
 }
 
@@ -98,7 +115,7 @@ static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt
 	int64_t rounds = s->in.rounds;
 	unsigned n = replay_next(b, &s->in, messages, max);
 	if (s->in.rounds != rounds)
-		s->anchored = false;
+		s->timing.anchored = false;
 	if (n)
 		tell_misdated(b, s);
 	tell_oddities(b, s);
@@ -109,24 +126,24 @@ static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt
    once. */
 static uint64_t due_ns(const struct rdpcap_source *s, const struct pt_msg *m)
 {
-	if (m->time_ns <= s->first_ns)
-		return s->anchor_ns;
-	uint64_t after = (uint64_t)m->time_ns - (uint64_t)s->first_ns;
+	if (m->time_ns <= s->timing.first_ns)
+		return s->timing.anchor_ns;
+	uint64_t after = (uint64_t)m->time_ns - (uint64_t)s->timing.first_ns;
 	double scaled = (double)after / s->speed;
 	if (scaled > FAR_OFF_NS)
 		after = (uint64_t)FAR_OFF_NS;
 	else if (s->speed != 1)
 		after = (uint64_t)scaled;
-	return s->anchor_ns + after;
+	return s->timing.anchor_ns + after;
 }
 
 static void begin_timing(struct rdpcap_source *s, const struct pt_msg *m, uint64_t now)
 {
-	if (s->anchored || !m->time_ns)
+	if (s->timing.anchored || !m->time_ns)
 		return;
-	s->anchored = true;
-	s->anchor_ns = now;
-	s->first_ns = m->time_ns;
+	s->timing.anchored = true;
+	s->timing.anchor_ns = now;
+	s->timing.first_ns = m->time_ns;
 }
 
 static bool has_pace(const struct rdpcap_source *s)
@@ -138,32 +155,33 @@ static bool has_pace(const struct rdpcap_source *s)
 static void step(struct rdpcap_source *s, const struct pt_msg *m, uint64_t now)
 {
 	double wait_ns = s->pps > 0 ? 1e9 / s->pps : m->wire_length * 8e9 / s->bits_s;
-	wait_ns += s->part_ns;
-	if (s->next_ns + BEHIND_NS < now)
-		s->next_ns = now - BEHIND_NS;
-	s->next_ns += (uint64_t)wait_ns;
-	s->part_ns = wait_ns - (double)(uint64_t)wait_ns;
+	wait_ns += s->timing.part_ns;
+	if (s->timing.next_ns + BEHIND_NS < now)
+		s->timing.next_ns = now - BEHIND_NS;
+	s->timing.next_ns += (uint64_t)wait_ns;
+	s->timing.part_ns = wait_ns - (double)(uint64_t)wait_ns;
 }
 
 /* 0: at once. */
 static uint64_t due_of(struct rdpcap_source *s, const struct pt_msg *m, uint64_t now)
 {
 	if (has_pace(s))
-		return s->next_ns;
+		return s->timing.next_ns;
 	begin_timing(s, m, now);
-	return s->anchored ? due_ns(s, m) : 0;
+	return s->timing.anchored ? due_ns(s, m) : 0;
 }
 
 static uint64_t left_to_send(const struct rdpcap_source *s)
 {
 	uint64_t count = (uint64_t)s->count;
-	return !count ? UINT64_MAX : s->sent < count ? count - s->sent : 0;
+	return !count ? UINT64_MAX : s->timing.sent < count ? count - s->timing.sent : 0;
 }
 
 static void have_sent(struct pt_block *b, struct rdpcap_source *s, struct pt_msg **messages,
                       unsigned count)
 {
-	s->sent += count;
+	s->timing.sent += count;
+	pt_came_on(b);
 	pt_made(b, count);
 	pt_send_many(b, PT_LOW, messages, count);
 	if (!left_to_send(s))
@@ -230,12 +248,12 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	struct rdpcap_source *s = pt_state(b), *before = pt_state(old);
 	if (!replay_take_over(&s->in, &before->in, b))
 		return;
-	s->anchored = before->anchored && s->speed == before->speed;
-	s->anchor_ns = before->anchor_ns;
-	s->first_ns = before->first_ns;
-	s->sent = before->sent;
-	s->next_ns = has_pace(before) ? before->next_ns : 0;
-	s->part_ns = before->part_ns;
+	s->timing.anchored = before->timing.anchored && s->speed == before->speed;
+	s->timing.anchor_ns = before->timing.anchor_ns;
+	s->timing.first_ns = before->timing.first_ns;
+	s->timing.sent = before->timing.sent;
+	s->timing.next_ns = has_pace(before) ? before->timing.next_ns : 0;
+	s->timing.part_ns = before->timing.part_ns;
 	s->ahead_end = take_ahead(before, s->ahead, BATCH);
 }
 
@@ -254,7 +272,7 @@ static bool tell_progress(struct pt_block *b, uint64_t *done, uint64_t *size)
 	struct rdpcap_source *s = pt_state(b);
 	if (replay_progress(&s->in, bytes_ahead(s), done, size))
 		return true;
-	*done = s->sent;
+	*done = s->timing.sent;
 	*size = (uint64_t)s->count;
 	return s->in.series && s->count;
 }

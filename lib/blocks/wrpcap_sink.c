@@ -41,6 +41,10 @@ struct wrpcap_sink {
 	bool taken_over;      /* another block's file, which is taken over */
 	bool numbered;        /* a trigger has begun a next file */
 	atomic_bool full;     /* the writer's thread wakes the block */
+	atomic_bool settling; /* the same */
+	struct capture_note note;
+	int noted_fd; /* the writer's, as is the tail */
+	const void *noted_tail;
 	struct pt_timer timer;
 	struct capture_misfits misfits; /* told so far */
 };
@@ -96,7 +100,8 @@ static void on_progress(void *arg)
 	struct pt_block *b = arg;
 	struct wrpcap_sink *s = pt_state(b);
 	bool go_on = atomic_load(&s->full) && capture_writer_has_much_room(s->writer);
-	if (go_on || capture_writer_error(s->writer) || atomic_load(&s->reopened))
+	if (go_on || capture_writer_error(s->writer) || atomic_load(&s->reopened) ||
+	    atomic_load(&s->settling))
 		pt_wake(b);
 }
 
@@ -168,12 +173,44 @@ static char *key_of(const struct wrpcap_sink *s)
 	return must_printf("capture%s %s", rotates(s) ? "s" : "", s->fname.path);
 }
 
-/* After a restart a ring goes on with its next file. */
+#define NOTE "note"
+#define TAIL "tail"
+
+/* A FIFO takes nothing back, and may take nothing for long. */
+static bool settle(struct pt_block *b, bool begin)
+{
+	struct wrpcap_sink *s = pt_state(b);
+	s->noted_fd = -1;
+	if (s->naming || s->failed || is_handed(s) || !capture_writer_is_regular(s->writer))
+		return true;
+	atomic_store(&s->settling, true);
+	if (begin)
+		capture_writer_note(s->writer);
+	if (!capture_writer_noted(s->writer, &s->note, &s->noted_fd, &s->noted_tail))
+		return false;
+	atomic_store(&s->settling, false);
+	return true;
+}
+
+static void carry_note(const struct wrpcap_sink *s, struct pt_carry *carry)
+{
+	char *key = key_of(s);
+	pt_carry_fd(carry, key, s->noted_fd);
+	pt_carry_bytes(carry, NOTE, &s->note, sizeof s->note);
+	pt_carry_bytes(carry, TAIL, s->noted_tail, s->note.tail_length);
+	free(key);
+}
+
+/* After a clean end a ring goes on with its next file. */
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct wrpcap_sink *s = pt_state(b);
 	if (s->naming)
 		split_carry(&s->split, carry);
+	if (pt_carry_exact(carry) && pt_carry_to(carry) == PT_FOR_RESTART && s->noted_fd >= 0) {
+		carry_note(s, carry);
+		return;
+	}
 	if (s->naming || ((rotates(s) || s->numbered) && pt_carry_to(carry) != PT_TO_SUCCESSOR))
 		return;
 	const struct handed handed = {
@@ -223,11 +260,50 @@ static int go_on(struct pt_block *b, struct wrpcap_sink *s, const struct handed 
 	return capture_writer_open(&config, &s->writer, err);
 }
 
+/* As it was at the checkpoint. */
+static int go_on_noted(struct pt_block *b, struct wrpcap_sink *s, const struct capture_note *note,
+                       int fd, struct pt_error *err)
+{
+	struct capture_writer_config config = config_of(b);
+	size_t length;
+	config.fd = fd;
+	config.begun = CAPTURE_NOTED;
+	config.note = note;
+	config.tail = pt_carried_bytes(b, TAIL, &length);
+	config.format = (enum capture_format)note->format;
+	config.pack = (enum pack_kind)note->pack;
+	config.number = note->number;
+	s->numbered = note->number && !rotates(s);
+	if (note->link_type >= 0)
+		config.link_type = note->link_type;
+	s->begun = note->bytes > 0;
+	s->begun_ns = 0;
+	return capture_writer_open(&config, &s->writer, err);
+}
+
+static bool is_sound(const struct capture_note *note, size_t length, size_t tail_length)
+{
+	return length == sizeof *note && tail_length == note->tail_length && note->length >= 0 &&
+	       (uint32_t)note->format < CAPTURE_FORMATS && note->pack <= PACK_LZ4;
+}
+
+static const struct capture_note *carried_note(struct pt_block *b, const struct wrpcap_sink *s)
+{
+	size_t length = 0, tail_length = 0;
+	const struct capture_note *note = pt_carried_bytes(b, NOTE, &length);
+	pt_carried_bytes(b, TAIL, &tail_length);
+	if (!note || !is_sound(note, length, tail_length))
+		return NULL;
+	const struct handed handed = {note->format, note->link_type, (uint8_t)note->pack, false};
+	return check_handed(s, &handed, NULL) ? NULL : note;
+}
+
 static int take_carried(struct pt_block *b, struct wrpcap_sink *s, struct pt_error *err)
 {
 	int fd = -1, rc = 0;
 	size_t length;
 	s->taken_over = false;
+	s->noted_fd = -1;
 	if (is_handed(s))
 		return 0;
 	char *key = key_of(s);
@@ -235,7 +311,10 @@ static int take_carried(struct pt_block *b, struct wrpcap_sink *s, struct pt_err
 	const struct handed *handed = s->taken_over ? pt_carried_bytes(b, key, &length) : NULL;
 	if (handed && (length != sizeof *handed || (unsigned)handed->format >= CAPTURE_FORMATS))
 		handed = NULL;
-	if (fd >= 0)
+	const struct capture_note *note = fd >= 0 ? carried_note(b, s) : NULL;
+	if (note)
+		rc = go_on_noted(b, s, note, fd, err);
+	else if (fd >= 0)
 		rc = go_on(b, s, handed, fd, err);
 	else if (handed)
 		rc = check_handed(s, handed, err);
@@ -327,6 +406,8 @@ static void start(struct pt_block *b)
 		split_start(&s->split);
 		return;
 	}
+	if (!s->begun_ns)
+		s->begun_ns = pt_now(b);
 	atomic_store(&s->full, false);
 	capture_writer_head(s->writer);
 	tell_begun(b, s);
@@ -430,6 +511,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
                       unsigned count)
 {
 	struct wrpcap_sink *s = pt_state(b);
+	pt_came_on(b);
 	if (s->plain_link_type >= 0)
 		make_packets(s, messages, count);
 	if (s->naming)
@@ -604,8 +686,7 @@ static const struct pt_type wrpcap_sink = {
 			"RdpcapSource('in.pcap') > WrpcapSink('out.pcapng.zst')",
 			"RdpcapSource('in.pcap') > \n"
 			"    WrpcapSink('ring.pcap', rotate={'size': '100MiB', 'files': 10})",
-			"RdpcapSource('in.pcap') > WrpcapSink('by-host/{ip.src}.pcap')",
-			NULL},
+			"RdpcapSource('in.pcap') > WrpcapSink('by-host/{ip.src}.pcap')", NULL},
 	.role = PT_SINK,
 	.ports = PT_LOW_ENTRY | PT_TRIGGER_ENTRY,
 	.params = params,
@@ -613,6 +694,7 @@ static const struct pt_type wrpcap_sink = {
 	.init = check,
 	.open = open_file,
 	.carry = carry,
+	.settle = settle,
 	.take_over = take_over,
 	.start = start,
 	.push_many = push_many,

@@ -53,6 +53,14 @@ bool capture_reader_at_end(const struct capture_reader *);
 uint64_t capture_reader_left_out(struct capture_reader *);
 bool capture_reader_is_regular(const struct capture_reader *);
 
+/* Where it is: bytes (0: that is no place to go on from, without what came before) and packets; and
+   to go on there, before anything is read, in the file that it was. */
+struct capture_place {
+	uint64_t offset, messages;
+};
+struct capture_place capture_reader_place(const struct capture_reader *);
+void capture_reader_go(struct capture_reader *, const struct capture_place *);
+
 void capture_reader_close(struct capture_reader *); /* NULL does nothing */
 
 /* The next packets, up to `max`, as messages of `pool`, whose bytes lie in the chunks that were
@@ -133,8 +141,12 @@ struct capture_writer_config {
 	   is compressed, behind the last member or frame that is whole). Whole and torn are of
 	   `fd`. Found is what may be there, in `fd` or by its name; where that is another kind of
 	   file it stays, and what is written goes beside it: capture_writer_aside. */
-	enum { CAPTURE_NEW, CAPTURE_WHOLE, CAPTURE_TORN, CAPTURE_FOUND } begun;
-	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */
+	enum { CAPTURE_NEW, CAPTURE_WHOLE, CAPTURE_TORN, CAPTURE_FOUND, CAPTURE_NOTED } begun;
+	/* Noted: `fd` is cut to what was noted, and gone on with; where it is shorter, it stays, and
+	   what is written goes beside it. Of a ring what came after is deleted. */
+	const struct capture_note *note;
+	const void *tail; /* of the note */
+	int link_type;    /* -1: of the first packet; for pcap a packet of another one is refused */
 	enum pack_kind pack;
 	/* To a file of the same format and link type, else refused; not where either is
 	   compressed. */
@@ -199,6 +211,22 @@ struct capture_misfits {
 	uint64_t dated, cut;
 };
 struct capture_misfits capture_writer_misfits(const struct capture_writer *);
+
+/* How far it is, as of capture_writer_note, so that another process can cut the file there and go on.
+   Of a compressed file a member ends only after 256 KiB or a minute, and what came since is part of
+   the note: it is to be written again. */
+struct capture_note {
+	int64_t length;            /* of the file; -1: it has none */
+	uint64_t number, bytes;    /* of the file in its ring; written to it, uncompressed */
+	int32_t format, link_type; /* -1: it has no header */
+	uint32_t pack, tail_length;
+};
+/* `progress` tells when capture_writer_noted may have become true: then it is in the page cache.
+   The descriptor and the tail stay the writer's, until the next note. */
+void capture_writer_note(struct capture_writer *);
+bool capture_writer_noted(struct capture_writer *, struct capture_note *, int *fd,
+                          const void **tail);
+bool capture_writer_is_regular(const struct capture_writer *);
 
 /* Ends this file, has it put on the disk, and goes on in the next one of the ring, which is made or
    overwritten; then what is not kept is deleted, as it is when the first one begins. The file work

@@ -78,6 +78,7 @@ struct format {
 	bool (*rest)(struct parser *, struct window *, struct record *);
 	/* Where the packet came from, and what there is to tell of it; the parser's. */
 	struct pt_origin *(*told)(struct parser *, struct pt_pool *, const struct record *);
+	bool seeks; /* what comes needs nothing of what came, but a header at the beginning */
 	size_t own_size;
 	void (*reset)(void *own); /* gives up what it holds, and can do so twice; may be NULL */
 

@@ -88,6 +88,6 @@ static int parse_block(struct parser *p, struct window *w, struct record *record
 }
 
 const struct format format_lines = {
-	.parse = parse_lines, .rest = last_line, .own_size = sizeof(struct lines)};
+	.parse = parse_lines, .seeks = true, .rest = last_line, .own_size = sizeof(struct lines)};
 const struct format format_block = {
-	.parse = parse_block, .rest = last_line, .own_size = sizeof(struct lines)};
+	.parse = parse_block, .seeks = true, .rest = last_line, .own_size = sizeof(struct lines)};

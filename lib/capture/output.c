@@ -331,6 +331,28 @@ int output_go_on(const struct capture_writer_config *config, struct output *o, s
 	return rc;
 }
 
+int output_noted(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
+{
+	struct stat st;
+	const struct capture_note *note = config->note;
+	int rc = fstat(config->fd, &st) ? -errno : 0;
+	*o = (struct output){.fd = config->fd,
+	                     .link_type = note->link_type,
+	                     .format = (enum capture_format)note->format,
+	                     .cut = true,
+	                     .end = note->length};
+	o->headed = note->link_type >= 0 && (formats[o->format]->head || note->tail_length);
+	o->filled = note->length > 0 || note->tail_length;
+	if (rc)
+		output_failed(config, config->path, rc, err);
+	else if (!S_ISREG(st.st_mode) || st.st_size < note->length)
+		rc = pt_fail(err, -EMEDIUMTYPE, "fname",
+		             "'%s' is shorter than it was at the checkpoint", config->path);
+	if (rc)
+		close(o->fd);
+	return rc;
+}
+
 /* Goes on with what is there, if it is something. */
 static int find(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
 {

@@ -29,6 +29,9 @@ int output_take(const struct capture_writer_config *, struct output *, struct pt
 /* The same of a file that an earlier process has begun (config->begun). */
 int output_go_on(const struct capture_writer_config *, struct output *, struct pt_error *);
 
+/* The same of one of which config->note tells. -EMEDIUMTYPE with words: it is shorter. */
+int output_noted(const struct capture_writer_config *, struct output *, struct pt_error *);
+
 /* The same of what is at config->path, or is config->fd, where an engine comes back: it is gone on
    with behind its last whole packet, or begun if it is empty or not there. -EMEDIUMTYPE with words:
    it is another kind of file, and stays as it is. */

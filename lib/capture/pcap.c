@@ -290,9 +290,9 @@ static size_t part(const uint8_t *at, bool *is_packet)
 	return length <= FORMAT_PART_MAX ? RECORD_HEADER + (size_t)length : 0;
 }
 
-#define ROW                                                                    \
-	.parse = parse, .own_size = sizeof(struct pcap), .header = header,     \
-	.packet_head = RECORD_HEADER, .packets = packets, .head = FILE_HEADER, \
+#define ROW                                                                               \
+	.parse = parse, .seeks = true, .own_size = sizeof(struct pcap), .header = header, \
+	.packet_head = RECORD_HEADER, .packets = packets, .head = FILE_HEADER,            \
 	.snaplen_at = SNAPLEN_AT, .part = part
 
 const struct format format_pcap = {.begins = begins, ROW};

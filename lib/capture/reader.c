@@ -14,7 +14,8 @@
 #define CHUNK      (256 * 1024)
 #define BATCH      64
 #define BARREN_MAX (16 * 1024 * 1024) /* bytes without a packet in one call */
-#define HEAD       28                 /* what is checked when a file is opened */
+#define SKIP_MAX   (1u << 30)
+#define HEAD       28 /* what is checked when a file is opened */
 
 struct capture_reader {
 	struct input *in;
@@ -25,6 +26,9 @@ struct capture_reader {
 	bool ended;
 	struct capture_reading reading;
 	bool starved;      /* what is to come is known to be longer than what there is */
+	bool first;        /* the file is not one behind another */
+	uint64_t go_to;    /* bytes that are not read, once the header is; 0: none */
+	uint64_t messages; /* since the beginning */
 	int fault;         /* 0, or what ended the reading */
 	uint64_t misdated; /* and of the file that is being parsed */
 	uint64_t left_out, damaged;
@@ -101,6 +105,7 @@ static int parse(struct capture_reader *r, struct window *w, struct record *reco
 		n = r->parser.format->parse(&r->parser, w, records, max, err);
 		if (n != -ENODATA)
 			return n;
+		r->first = false;
 		forget_format(r);
 	}
 }
@@ -130,6 +135,8 @@ static void reset(struct capture_reader *r)
 	forget_format(r);
 	r->window = (struct window){.name = input_name(r->in), .want = 8};
 	r->ended = false;
+	r->first = true;
+	r->go_to = r->messages = 0;
 	r->fault = 0;
 }
 
@@ -261,6 +268,35 @@ int capture_reader_rewind(struct capture_reader *r, struct pt_error *err)
 	capture_reader_release(r);
 	reset(r);
 	return 0;
+}
+
+/* ---- places ---- */
+
+struct capture_place capture_reader_place(const struct capture_reader *r)
+{
+	const struct format *format = r->parser.format;
+	bool seeks = r->first && format && format->seeks && r->parser.begun;
+	uint64_t offset = seeks && !r->window.skip ? r->window.offset : 0;
+	return (struct capture_place){r->go_to ? r->go_to : offset, r->messages};
+}
+
+void capture_reader_go(struct capture_reader *r, const struct capture_place *place)
+{
+	r->go_to = place->offset;
+	r->messages = place->messages;
+}
+
+/* As far as it is there; the rest is skipped. */
+static void go(struct capture_reader *r)
+{
+	struct window *w = &r->window;
+	uint64_t rest = r->go_to > w->offset ? r->go_to - w->offset : 0;
+	size_t there = window_left(w);
+	window_use(w, rest < there ? (size_t)rest : there);
+	rest -= rest < there ? rest : there;
+	w->skip = rest < SKIP_MAX ? (uint32_t)rest : SKIP_MAX;
+	if (!rest)
+		r->go_to = 0;
 }
 
 /* ---- reading ---- */
@@ -415,9 +451,18 @@ int capture_reader_next(struct capture_reader *r, struct pt_pool *pool, struct p
 		               input_name(r->in));
 	input_bound(r->in, pool_limit(pool));
 	for (size_t barren = 0; !r->ended;) {
-		int n = parse(r, &r->window, records, max < BATCH ? max : BATCH, err);
+		unsigned most = r->go_to ? 0 : max < BATCH ? max : BATCH;
+		bool going = r->go_to && r->parser.begun;
+		int n = going ? 0 : parse(r, &r->window, records, most, err);
+		if (r->go_to && r->parser.begun) {
+			go(r);
+			if (!r->go_to)
+				continue;
+		}
 		if (n > 0)
 			make_messages(r, pool, records, messages, (unsigned)n);
+		if (n > 0)
+			r->messages += (unsigned)n;
 		if (n > 0)
 			return n;
 		if (n < 0)
@@ -428,6 +473,7 @@ int capture_reader_next(struct capture_reader *r, struct pt_pool *pool, struct p
 		if (got == 0 && r->parser.format && r->parser.format->rest &&
 		    r->parser.format->rest(&r->parser, &r->window, records)) {
 			make_messages(r, pool, records, messages, 1);
+			r->messages++;
 			return 1;
 		}
 		if (got == 0)

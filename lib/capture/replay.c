@@ -4,8 +4,10 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "msg/pool.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MS_NS 1000000u
 #define S_NS  1e9
@@ -53,6 +55,60 @@ void replay_carry(const struct replay *r, const char *how, struct pt_carry *carr
 	free(key);
 }
 
+#define PLACE "place"
+
+static struct replay_place place_of(const struct replay *r)
+{
+	return (struct replay_place){series_place(r->series), 0,         r->rounds,
+	                             r->round_messages,       r->faults, r->ended};
+}
+
+void replay_carry_place(const struct replay *r, uint64_t waiting, struct pt_carry *carry)
+{
+	if (!pt_carry_exact(carry) || !r->exact || !r->series)
+		return;
+	struct replay_place place = r->before;
+	if (!waiting && !r->to_leave_out)
+		place = place_of(r);
+	else if (waiting)
+		place.leave_out += r->read_last - waiting;
+	pt_carry_bytes(carry, PLACE, &place, sizeof place);
+}
+
+static void go_to(struct pt_block *b, struct replay *r, const struct replay_place *place)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	r->resumed = place->ended || series_go(r->series, &place->in, &err);
+	if (r->resumed) {
+		r->before = *place;
+		r->rounds = place->rounds;
+		r->round_messages = place->round_messages;
+		r->faults = place->faults;
+		r->ended = place->ended;
+		r->to_leave_out =
+			place->leave_out + (place->in.at.offset ? 0 : place->in.at.messages);
+	} else {
+		r->lost_place = true;
+	}
+	pt_error_clear(&err);
+}
+
+/* Where the checkpoint is, if it is of these files. */
+static void resume(struct pt_block *b, struct replay *r)
+{
+	size_t length;
+	const struct replay_place *place = pt_carried_bytes(b, PLACE, &length);
+	struct replay_place copy;
+	if (!place || is_handed(r) || !series_goes_back(r->series))
+		return;
+	if (length != sizeof copy) {
+		r->lost_place = true;
+		return;
+	}
+	memcpy(&copy, place, sizeof copy);
+	go_to(b, r, &copy);
+}
+
 static bool is_carried(struct pt_block *b, const struct replay *r, const char *how)
 {
 	int fd;
@@ -71,6 +127,9 @@ bool replay_take_over(struct replay *r, struct replay *before, struct pt_block *
 	r->round_messages = before->round_messages;
 	r->faults = before->faults;
 	r->fault = before->fault;
+	r->before = before->before;
+	r->read_last = before->read_last;
+	r->to_leave_out = before->to_leave_out;
 	before->fault = NULL;
 	before->series = NULL;
 	series_adopt(r->series, b, &r->fname);
@@ -87,7 +146,26 @@ int replay_open(struct pt_block *b, struct replay *r, const char *how,
 		return 0;
 	const struct series_config config = {&r->fname, *reading, r->order == REPLAY_BY_TIME,
 	                                     r->follow};
-	return series_open(b, &config, &r->series, err);
+	int rc = series_open(b, &config, &r->series, err);
+	r->resumed = r->lost_place = false;
+	r->read_last = r->to_leave_out = 0;
+	if (!rc)
+		resume(b, r);
+	return rc;
+}
+
+/* Read from the beginning, it comes a second time. */
+static void tell_lost_place(struct pt_block *b, struct replay *r)
+{
+	if (!r->lost_place)
+		return;
+	r->lost_place = false;
+	pt_lost(b, 1, "restart");
+	pt_report(
+		b, -ENOENT,
+		"what was read of '%s' before the restart is another file now: it is read from its "
+		"beginning",
+		series_name(r->series));
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -99,12 +177,17 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 bool replay_start(struct pt_block *b, struct replay *r)
 {
-	bool goes_on = r->taken_over;
+	bool goes_on = r->taken_over || r->resumed;
+	tell_lost_place(b, r);
+	r->exact = !is_handed(r) && series_goes_back(r->series);
+	if (r->exact)
+		pt_exact(b);
 	if (!goes_on) {
 		r->rounds = 1;
 		r->round_messages = r->faults = 0;
 	}
-	r->taken_over = r->ended = r->polled = false;
+	r->ended &= r->resumed;
+	r->taken_over = r->resumed = r->polled = false;
 	r->running = true;
 	r->last_ns = pt_now(b);
 	if (series_fd(r->series) >= 0) {
@@ -117,7 +200,10 @@ bool replay_start(struct pt_block *b, struct replay *r)
 		pt_adopt(b, (uv_handle_t *)&r->poll);
 		r->polled = true;
 	}
-	pt_ready(b, true);
+	if (r->ended)
+		pt_exhausted(b);
+	else
+		pt_ready(b, true);
 	return goes_on;
 }
 
@@ -141,6 +227,7 @@ void replay_close(struct replay *r)
 void replay_end(struct pt_block *b, struct replay *r)
 {
 	r->ended = true;
+	pt_came_on(b);
 	if (r->faults && !r->follow)
 		pt_failed(b, -EBADMSG,
 		          "%llu of its files could not be read to the end; the last: %s",
@@ -229,8 +316,20 @@ static void take_fault(struct pt_block *b, struct replay *r, int code, struct pt
 unsigned replay_next(struct pt_block *b, struct replay *r, struct pt_msg **messages, unsigned max)
 {
 	struct pt_error err = PT_ERROR_INIT;
+	bool leaves = r->to_leave_out;
+	if (!leaves && r->exact)
+		r->before = place_of(r);
+	if (leaves && r->to_leave_out < max)
+		max = (unsigned)r->to_leave_out;
 	int n = series_next(r->series, pt_pool(b), messages, max, &err);
+	if (n > 0 && leaves) {
+		msg_unref_many(messages, (unsigned)n);
+		r->to_leave_out -= (unsigned)n;
+		return 0;
+	}
 	if (n > 0) {
+		r->read_last = (unsigned)n;
+		pt_came_on(b);
 		r->round_messages += (unsigned)n;
 		r->last_ns = pt_now(b);
 		return (unsigned)n;

@@ -6,6 +6,15 @@
 #include "capture/series.h"
 #include <uv.h>
 
+/* How far it is, as a checkpoint has it. */
+struct replay_place {
+	struct series_place in;
+	uint64_t leave_out; /* messages behind that, which were made already */
+	int64_t rounds;
+	uint64_t round_messages, faults;
+	bool ended;
+};
+
 /* Part of a block's state. */
 struct replay {
 	/* Parameters. */
@@ -20,8 +29,12 @@ struct replay {
 	bool running, ended; /* ended: with the last round, or by a fault */
 	int64_t rounds;      /* begun */
 	uint64_t round_messages, faults;
-	char *fault;      /* the last one, in words */
-	uint64_t last_ns; /* when something came */
+	char *fault;                /* the last one, in words */
+	uint64_t last_ns;           /* when something came */
+	struct replay_place before; /* what was read last */
+	uint64_t read_last, to_leave_out;
+	bool exact, lost_place;
+	bool resumed; /* at the place of a checkpoint */
 	uv_poll_t poll;
 	bool polled;
 	struct pt_timer again, idle;
@@ -62,9 +75,11 @@ int replay_open(struct pt_block *, struct replay *, const char *how, const struc
                 struct pt_error *);
 /* `how` it is read: what reads another way cannot take over. */
 void replay_carry(const struct replay *, const char *how, struct pt_carry *);
+/* The same of the place, where so many of the messages that were read last wait in the block. */
+void replay_carry_place(const struct replay *, uint64_t waiting, struct pt_carry *);
 /* Whether there is something to take over, which is done. */
 bool replay_take_over(struct replay *, struct replay *before, struct pt_block *);
-/* Whether it is the reading of another block that goes on. */
+/* Whether it is the reading of another block that goes on, or that of a checkpoint. */
 bool replay_start(struct pt_block *, struct replay *);
 /* Up to `max` messages; 0 if there are none now, and what follows from that is arranged. */
 unsigned replay_next(struct pt_block *, struct replay *, struct pt_msg **messages, unsigned max);

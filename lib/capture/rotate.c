@@ -82,13 +82,13 @@ uint64_t rotate_highest(const char *path)
 struct deletion {
 	const char *const *folders;
 	const char *path;
-	uint64_t last;
+	uint64_t first, last;
 };
 
 static void delete_one(void *arg, uint64_t number)
 {
 	const struct deletion *d = arg;
-	if (number > d->last)
+	if (number < d->first || number > d->last)
 		return;
 	char *name = rotate_name(d->path, number);
 	path_unlink(d->folders, name);
@@ -97,6 +97,12 @@ static void delete_one(void *arg, uint64_t number)
 
 void rotate_delete(const char *const *folders, const char *path, uint64_t last)
 {
-	struct deletion d = {folders, path, last};
+	struct deletion d = {folders, path, 0, last};
+	go_through(path, delete_one, &d);
+}
+
+void rotate_delete_after(const char *const *folders, const char *path, uint64_t last)
+{
+	struct deletion d = {folders, path, last + 1, UINT64_MAX};
 	go_through(path, delete_one, &d);
 }

@@ -16,4 +16,7 @@ uint64_t rotate_highest(const char *path);
 /* Deletes the files whose number is `last` or less. In `folders` alone: see base/path.h. */
 void rotate_delete(const char *const *folders, const char *path, uint64_t last);
 
+/* And those of which it is more. */
+void rotate_delete_after(const char *const *folders, const char *path, uint64_t last);
+
 #endif

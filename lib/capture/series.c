@@ -18,12 +18,6 @@
 #define AT_ONCE_ALL   (16 * 1024 * 1024) /* of files that are merged, together */
 #define AT_ONCE_LEAST (16 * 1024)
 
-/* What a file is, whatever it is called: numbers of inodes are used again. */
-struct identity {
-	uint64_t device, inode;
-	int64_t born_ns;
-};
-
 struct series_file {
 	struct pt_file file; /* the path is its own; the descriptor is not */
 	struct identity id;
@@ -469,6 +463,53 @@ int series_rewind(struct series *s, struct pt_error *err)
 		begin_merge(s);
 	}
 	return rc;
+}
+
+/* ---- places ---- */
+
+bool series_goes_back(const struct series *s)
+{
+	return s->poll_fd < 0;
+}
+
+static const struct identity *identity_of(struct series_file *f)
+{
+	if (!f->id.inode)
+		take_identity(f, f->file.fd, f->file.fd < 0 ? f->file.path : "");
+	return &f->id;
+}
+
+struct series_place series_place(struct series *s)
+{
+	struct series_file *f = s->merge ? NULL : current(s);
+	struct series_place place = {.file = {0}};
+	if (!f)
+		return place;
+	place.file = *identity_of(f);
+	if (f->reader)
+		place.at = capture_reader_place(f->reader);
+	return place;
+}
+
+bool series_go(struct series *s, const struct series_place *place, struct pt_error *err)
+{
+	unsigned at = 0;
+	if (s->merge)
+		return true;
+	while (at < s->count && !is_same(identity_of(&s->files[at]), &place->file))
+		at++;
+	if (at == s->count)
+		return false;
+	for (unsigned i = 0; i < at; i++)
+		if (s->files[i].reader)
+			close_file(s, &s->files[i]);
+	s->at = at;
+	struct series_file *f = &s->files[at];
+	if (!f->reader && open_file(s, f, err))
+		return false;
+	if (place->at.offset)
+		capture_reader_go(f->reader, &place->at);
+	return true;
 }
 
 /* ---- what is told ---- */

@@ -15,6 +15,19 @@
  */
 struct series;
 
+/* What a file is, whatever it is called: numbers of inodes are used again. */
+struct identity {
+	uint64_t device, inode;
+	int64_t born_ns;
+};
+
+/* Where the reading is, so that another process can go on there: in which file, and where in it. Of
+   what is merged no file is told. */
+struct series_place {
+	struct identity file;
+	struct capture_place at;
+};
+
 struct series_config {
 	const struct pt_files *files; /* of the block's parameters */
 	struct capture_reading reading;
@@ -38,6 +51,12 @@ bool series_waits(const struct series *);
 void series_finish(struct series *); /* what is followed ends where it ends now */
 int series_rewind(struct series *, struct pt_error *);
 void series_release(struct series *); /* see capture_reader_release */
+
+bool series_goes_back(const struct series *); /* all are regular files, which are as they are */
+struct series_place series_place(struct series *);
+/* [worker] After series_open: goes on at the next message behind the place, or where it has no
+   offset, at the beginning of its file. False: there is no such file. */
+bool series_go(struct series *, const struct series_place *, struct pt_error *);
 
 const char *series_name(const struct series *); /* of the file that is read */
 uint64_t series_misdated(struct series *);      /* see capture_reader_misdated */

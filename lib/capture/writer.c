@@ -3,6 +3,7 @@
 #include "capture/capture.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/path.h"
 #include "base/writer.h"
@@ -24,6 +25,8 @@
 #define EXTRA          (64 * 1024 * 1024 / BUFFER)
 #define RUN_MAX        (64 * 1024) /* bytes asked for at once, unless one packet needs more */
 #define ETHERNET       1
+#define TAIL_MAX       (256 * 1024) /* bytes of a member that is not ended for a note */
+#define TAIL_NS        UINT64_C(60000000000)
 
 struct capture_writer {
 	struct capture_writer_config config;
@@ -41,6 +44,12 @@ struct capture_writer {
 	struct mapping map; /* of a mixed format */
 	uint64_t bytes;
 	struct capture_misfits misfits;
+	/* See capture_writer_note. */
+	struct capture_note note;
+	bool keeps;            /* … what comes behind the last end of a member … */
+	struct buf tail;       /* … here; or what is to be written first */
+	uint64_t tail_ns;      /* since when */
+	struct buf noted;      /* as of the note */
 	pthread_mutex_t owner; /* held while the writer's thread calls the owner */
 };
 
@@ -58,6 +67,8 @@ struct turn {
 static int open_output(const struct capture_writer_config *config, struct output *output,
                        struct pt_error *err)
 {
+	if (config->begun == CAPTURE_NOTED)
+		return output_noted(config, output, err);
 	if (config->begun == CAPTURE_FOUND)
 		return output_find(config, output, err);
 	if (config->begun)
@@ -92,6 +103,21 @@ static int open_aside(struct capture_writer_config *config, char **path, struct 
 	return output_open(config, output, err);
 }
 
+/* What came after goes. */
+static void take_note(struct capture_writer *w)
+{
+	const struct capture_note *note = w->config.note;
+	w->bytes = note->bytes;
+	if (note->tail_length) {
+		w->bytes -= note->tail_length;
+		buf_add(&w->tail, w->config.tail, note->tail_length);
+	}
+	if (w->ring)
+		rotate_delete_after(w->config.folders, w->ring, w->number);
+	w->config.note = NULL;
+	w->config.tail = NULL;
+}
+
 int capture_writer_open(const struct capture_writer_config *config, struct capture_writer **result,
                         struct pt_error *err)
 {
@@ -101,7 +127,8 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 		return pt_fail(
 			err, -EINVAL, "append",
 			"cannot append to a compressed file; leave out append or the compression");
-	int rc = config->number ? check_ring(config, err) : 0;
+	bool noted = config->begun == CAPTURE_NOTED;
+	int rc = config->number && !noted ? check_ring(config, err) : 0;
 	if (rc)
 		return rc;
 	char *path = config->number ? rotate_name(config->path, config->number)
@@ -142,6 +169,8 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 	w->link_type = output.link_type >= 0 ? output.link_type : config->link_type;
 	w->headed = output.headed;
 	pthread_mutex_init(&w->owner, NULL);
+	if (noted && !aside)
+		take_note(w);
 	*result = w;
 	return 0;
 }
@@ -299,19 +328,39 @@ static void make_writer(struct capture_writer *w)
 	w->writer = writer_new(&config);
 }
 
+static void advance(struct capture_writer *w, const uint8_t *at, size_t length)
+{
+	if (w->keeps && w->tail.length + length > TAIL_MAX) {
+		w->keeps = false;
+		buf_clear(&w->tail);
+	}
+	if (w->keeps)
+		buf_add(&w->tail, at, length);
+	writer_advance(w->writer, length);
+	w->bytes += length;
+}
+
+/* What was noted beside the file. */
+static void write_tail(struct capture_writer *w)
+{
+	size_t length = w->tail.length;
+	uint8_t *at = writer_room(w->writer, length);
+	if (at) {
+		memcpy(at, w->tail.data, length);
+		advance(w, at, length);
+	}
+	buf_clear(&w->tail);
+}
+
 static struct writer *begin(struct capture_writer *w)
 {
 	if (!w->writer) {
 		make_writer(w);
 		take_turns(w, !w->config.later, false);
+		if (w->tail.length)
+			write_tail(w);
 	}
 	return w->writer;
-}
-
-static void advance(struct capture_writer *w, size_t length)
-{
-	writer_advance(w->writer, length);
-	w->bytes += length;
 }
 
 /* What stands before the next packet. */
@@ -324,7 +373,7 @@ static bool write_before(struct capture_writer *w)
 	if (!at)
 		return false;
 	memcpy(at, before->data, before->length);
-	advance(w, before->length);
+	advance(w, at, before->length);
 	buf_clear(before);
 	w->headed = true;
 	return true;
@@ -340,7 +389,8 @@ static void next_file(struct capture_writer *w, bool anew)
 	take_turns(w, false, anew);
 	buf_clear(&w->map.before);
 	mapping_reset(&w->map);
-	w->headed = false;
+	w->headed = w->keeps = false;
+	buf_clear(&w->tail);
 	w->bytes = 0;
 }
 
@@ -409,7 +459,7 @@ static bool write_header(struct capture_writer *w, int link_type)
 		w->link_type = link_type;
 	if (at) {
 		w->format->header(w->format, at, (uint16_t)w->link_type);
-		advance(w, size);
+		advance(w, at, size);
 	}
 	w->headed = true;
 	return true;
@@ -418,7 +468,7 @@ static bool write_header(struct capture_writer *w, int link_type)
 /* What a mixed one begins with may be told by its first packet. */
 void capture_writer_head(struct capture_writer *w)
 {
-	if (w->output.end)
+	if (w->output.end || w->tail.length)
 		begin(w); /* what is torn goes */
 	else if (w->headed || w->output.filled || w->link_type < 0)
 		return;
@@ -505,7 +555,7 @@ static int put_front(struct capture_writer *w, struct pt_msg *const *messages, u
 	if (!at)
 		return 0;
 	w->format->packets(w->format, at, &run, &w->misfits);
-	advance(w, run.size);
+	advance(w, at, run.size);
 	if (w->config.raw)
 		w->bytes -= run.count * (uint64_t)FORMAT_PART;
 	return (int)run.count;
@@ -568,6 +618,70 @@ struct capture_misfits capture_writer_misfits(const struct capture_writer *w)
 	return w->misfits;
 }
 
+/* ---- notes ---- */
+
+static bool is_tail_old(const struct capture_writer *w)
+{
+	return w->tail.length && clock_ns() - w->tail_ns > TAIL_NS;
+}
+
+/* Where the member goes on, what came since the last mark is what the note lacks. */
+static void mark(struct capture_writer *w)
+{
+	bool packed = w->config.pack;
+	if (packed && w->keeps && !is_tail_old(w))
+		return;
+	writer_mark(w->writer, packed);
+	w->keeps = packed;
+	w->tail_ns = clock_ns();
+	buf_clear(&w->tail);
+}
+
+void capture_writer_note(struct capture_writer *w)
+{
+	w->note = (struct capture_note){
+		.number = w->number,
+		.bytes = w->bytes,
+		.format = (int32_t)w->config.format,
+		.link_type = capture_writer_link_type(w),
+		.pack = w->config.pack,
+	};
+	if (w->writer)
+		mark(w);
+	buf_clear(&w->noted);
+	if (w->tail.length)
+		buf_add(&w->noted, w->tail.data, w->tail.length);
+	w->note.tail_length = (uint32_t)w->noted.length;
+}
+
+/* Nothing was written to it yet. */
+static int64_t first_length(const struct capture_writer *w)
+{
+	struct stat st;
+	if (w->output.cut)
+		return w->output.end;
+	return fstat(w->output.fd, &st) ? -1 : st.st_size;
+}
+
+bool capture_writer_noted(struct capture_writer *w, struct capture_note *note, int *fd,
+                          const void **tail)
+{
+	*fd = w->output.fd;
+	bool noted = !w->writer || writer_marked(w->writer, &w->note.length, fd);
+	if (!w->writer)
+		w->note.length = first_length(w);
+	*note = w->note;
+	*tail = w->noted.data;
+	return noted;
+}
+
+bool capture_writer_is_regular(const struct capture_writer *w)
+{
+	struct stat st;
+	int fd = w->fd;
+	return w->ring || (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode));
+}
+
 /* ---- closing ---- */
 
 static void free_writer(struct capture_writer *w)
@@ -582,6 +696,8 @@ static void free_writer(struct capture_writer *w)
 	free(w->ring);
 	free(w->interface_name);
 	free(w->application);
+	buf_free(&w->tail);
+	buf_free(&w->noted);
 	pthread_mutex_destroy(&w->owner);
 	free(w);
 }

@@ -213,7 +213,6 @@ void carry_no_longer_stale(struct pt_block *b)
 static void tell(struct pt_block *b, enum pt_carry_to leaving)
 {
 	const struct pt_engine_hooks *hooks = &b->engine->hooks;
-	carry_no_longer_stale(b);
 	if (hooks->carry && carry_is_of(b->type))
 		hooks->carry(hooks->arg, b->name, b->type->name, carry_of(b, leaving));
 }

@@ -7,6 +7,8 @@
 #include "engine/request.h"
 
 #define EVERY_NS 100000000u         /* where something flows */
+#define AGAIN_NS 1000000u           /* where it could not be committed yet */
+#define HOLD_NS  1000000000u        /* so long sources wait for the first one */
 #define SOON_NS  10000000u          /* after what blocks say themselves */
 #define MOST     (8 * 1024 * 1024u) /* bytes that queues let go of in between */
 
@@ -124,19 +126,21 @@ static void answer_all(struct request_list *list)
 	}
 }
 
-static void tell_committed(struct pt_engine *e)
+static bool is_committed(struct pt_engine *e, bool must)
 {
-	if (e->hooks.commit)
-		e->hooks.commit(e->hooks.arg, e->cuts.number);
+	return !e->hooks.commit || e->hooks.commit(e->hooks.arg, e->cuts.number, must);
 }
 
 static void commit(struct pt_engine *e)
 {
 	struct cuts *c = &e->cuts;
-	c->pending = false;
-	c->committed = c->number;
 	c->committed_ns = engine_now(e);
-	tell_committed(e);
+	if (!is_committed(e, false)) {
+		timers_set(&e->timers, &c->again, c->committed_ns + AGAIN_NS);
+		return;
+	}
+	c->pending = c->holds = false;
+	c->committed = c->number;
 	for (struct pt_block *b; (b = TAILQ_FIRST(&c->told));) {
 		leave_lists(b);
 		if (b->started)
@@ -207,12 +211,23 @@ static void turn(struct pt_engine *e, bool on)
 	if (c->on)
 		give_up(e);
 	answer_all(&c->asked);
-	c->on = on;
+	c->on = c->holds = on;
 	c->armed = false;
 	timers_stop(&e->timers, &c->timer);
+	timers_stop(&e->timers, &c->again);
 	for (unsigned i = 0; i < e->graph->count; i++)
 		if (carry_is_of(e->graph->blocks[i]->alive->type))
 			note_changed(e->graph->blocks[i]->alive, 0);
+	if (!on)
+		return;
+	be_due_now(e);
+	timers_set(&e->timers, &c->again, engine_now(e) + HOLD_NS);
+	c->holds_until_ns = c->again.due_ns;
+}
+
+bool cut_holds(const struct pt_engine *e)
+{
+	return e->cuts.holds;
 }
 
 void cut_end(struct pt_engine *e)
@@ -235,11 +250,11 @@ void cut_last(struct pt_engine *e)
 void cut_commit_last(struct pt_engine *e)
 {
 	if (e->cuts.final)
-		tell_committed(e);
+		is_committed(e, true);
 	e->cuts.final = e->cuts.on = false;
 }
 
-static void turn_if_other(struct pt_engine *e)
+void cut_turn(struct pt_engine *e)
 {
 	if (e->cuts.on != (e->cuts.exact > 0))
 		turn(e, !e->cuts.on);
@@ -247,7 +262,7 @@ static void turn_if_other(struct pt_engine *e)
 
 void cut_now(struct pt_engine *e)
 {
-	turn_if_other(e);
+	cut_turn(e);
 	if (e->cuts.on) {
 		give_up(e);
 		begin(e);
@@ -261,11 +276,13 @@ void cut_settle(struct pt_engine *e)
 	struct cuts *c = &e->cuts;
 	if (e->ending || c->final)
 		return;
-	turn_if_other(e);
+	cut_turn(e);
 	if (!c->on)
 		carry_tell_stale(e);
 	if (c->pending)
 		look(e);
+	if (c->holds)
+		c->holds = engine_now(e) < c->holds_until_ns;
 	if (c->on && !c->pending && c->armed && !c->timer.place)
 		begin(e);
 }

@@ -35,18 +35,24 @@ struct cuts {
 	bool final;         /* the last one, at the end: it is committed when all is closed */
 	uint64_t begun_ns, committed_ns;
 	size_t passed; /* bytes that queues have let go of since */
-	struct pt_timer timer;
+	bool holds; /* sources, until the first one is committed: that is where they begin; … */
+	uint64_t holds_until_ns; /* … or until then */
+	struct pt_timer timer, again;
 	struct blocks settling, told;
 	struct request_list asked,
 		answers; /* that wait for the next commit but one; for the next */
 };
 
 void cut_init(struct cuts *);
+void cut_turn(struct pt_engine *);        /* blocks have started: from now on they are on */
 void cut_settle(struct pt_engine *);      /* what is due; runs before the loop waits */
 void cut_now(struct pt_engine *);         /* begins another, or tells, whatever is under way */
 void cut_end(struct pt_engine *);         /* there are no cuts for now */
 void cut_last(struct pt_engine *);        /* from now on what is told is of the last one … */
 void cut_commit_last(struct pt_engine *); /* … which counts from now on */
+
+bool cut_holds(
+	const struct pt_engine *); /* no source may send now, and nothing stops before it has */
 
 void cut_forget(struct pt_block *); /* it ends */
 void cut_exact(struct pt_block *, bool exact);

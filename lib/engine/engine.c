@@ -172,7 +172,7 @@ void engine_settle(struct pt_engine *e)
 		flow_end(e);
 	tap_settle(e);
 	cut_settle(e);
-	if (flow_has_work(e))
+	if (flow_has_work(e) && !cut_holds(e))
 		uv_idle_start(&e->work, on_work);
 	else
 		uv_idle_stop(&e->work);

@@ -328,7 +328,7 @@ void request_settle(struct pt_engine *e)
 {
 	if (!TAILQ_EMPTY(&e->waiting))
 		settle_waiting(e);
-	for (struct pt_request *r; !e->current && (r = TAILQ_FIRST(&e->queue));) {
+	for (struct pt_request *r; !e->current && !cut_holds(e) && (r = TAILQ_FIRST(&e->queue));) {
 		TAILQ_REMOVE(&e->queue, r, entry);
 		run(r);
 	}

@@ -66,6 +66,7 @@ static void reopen_done(struct job *job)
 			else if (one->block->retry_s > 0 && !one->block->retry_due)
 				wait_since(one->block, pt_now(one->block));
 		}
+	cut_turn(r->step.engine);
 	finish(r);
 }
 

@@ -106,6 +106,7 @@ static void start_done(struct job *job)
 			if (block_is_source(b) == sources)
 				block_start(b);
 		}
+	cut_turn(e);
 	finish(t, state_result(e));
 }
 

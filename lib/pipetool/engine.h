@@ -37,8 +37,9 @@ struct pt_engine_hooks {
 	   when it is other than before. NULL: nothing any more. At the end, after pt_engine_suspend, it is
 	   the last word. */
 	void (*carry)(void *arg, const char *block, const char *type, struct pt_carry *);
-	/* What `carry` told of a cut (carry_cut) counts from now on, all of it at once. */
-	void (*commit)(void *arg, uint64_t cut);
+	/* What `carry` told of a cut (carry_cut) counts from now on, all of it at once. False: not
+	   yet, since descriptors are still on their way; it is asked again, unless it must be. */
+	bool (*commit)(void *arg, uint64_t cut, bool must);
 	/* [worker thread] Blocks are about to be told closed: copies that `carry` was given should
 	   be closed, too, when it returns. May block. */
 	void (*carry_settle)(void *arg);

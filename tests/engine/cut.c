@@ -63,7 +63,7 @@ static const struct pt_type slow = {
 static struct stored {
 	uint64_t cut, committed;
 	int64_t seen;
-
+	bool late;
 } stored;
 
 static void hear(void *arg, const char *block, const char *type, struct pt_carry *carry)
@@ -78,9 +78,12 @@ static void hear(void *arg, const char *block, const char *type, struct pt_carry
 	carry_free(carry);
 }
 
-static void hear_commit(void *arg, uint64_t cut)
+static bool hear_commit(void *arg, uint64_t cut, bool must)
 {
+	if (stored.late && !must)
+		return false;
 	stored.committed = cut;
+	return true;
 }
 
 static struct rig *bench(void)
@@ -132,6 +135,7 @@ START_TEST(what_is_sent_is_answered_when_it_is_behind_a_checkpoint)
 	ck_assert(!done && slow_of(r)->seen == 1 && stored.committed == before);
 	ck_assert_int_eq(stored.seen, 0);
 	slow_of(r)->seen = 7; /* it goes on, and what was noted stays */
+	pt_came_on(rig_block(r, "it"));
 	slow_of(r)->is_settled = true;
 	turn(r);
 	pt_wake(rig_block(r, "it"));
@@ -139,6 +143,8 @@ START_TEST(what_is_sent_is_answered_when_it_is_behind_a_checkpoint)
 	ck_assert(done && stored.committed > before && stored.cut == stored.committed);
 	ck_assert_int_eq(stored.seen, 1);
 	ck_assert_uint_eq(slow_of(r)->committed, told + 1);
+	pass_time(r, 0.2);
+	ck_assert_int_eq(stored.seen, 7);
 	rig_request_clear(&request);
 	rig_end(r);
 }
@@ -188,6 +194,24 @@ START_TEST(without_a_source_that_goes_back_there_is_none)
 }
 END_TEST
 
+START_TEST(what_cannot_be_committed_yet_is_tried_again)
+{
+	struct rig *r = bench();
+	struct pt_request request;
+	bool done = false;
+	stored.late = true;
+	send_one(r, &request, &done);
+	pass_time(r, 0.01);
+	ck_assert(!done && rig_engine(r)->cuts.pending);
+	stored.late = false;
+	pass_time(r, 0.01);
+	ck_assert(done && stored.committed == rig_engine(r)->cuts.number);
+	rig_request_clear(&request);
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("engine/cut", what_is_sent_is_answered_when_it_is_behind_a_checkpoint,
            a_change_in_between_takes_another, nothing_flows_and_nothing_is_done,
-           without_a_source_that_goes_back_there_is_none)
+           without_a_source_that_goes_back_there_is_none,
+           what_cannot_be_committed_yet_is_tried_again)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""An engine goes on exactly where a checkpoint was, after whatever has killed the daemon."""
+import gzip
+import os
+import random
+import signal
+import subprocess
+
+import pytest
+
+import makers
+from conftest import eventually, sanitized
+from test_restart import Service, memory_kept, service, services  # noqa: F401
+
+DEATHS = [signal.SIGKILL] if sanitized() else [signal.SIGKILL, signal.SIGSEGV]
+TIMES = 500 if os.environ.get("PIPETOOL_LONG") else 20
+COUNT = 30_000
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory):
+    """Files of packets that bear their numbers: pcap, pcapng and one that is packed."""
+    folder = tmp_path_factory.mktemp("numbered")
+    packets = [(b"%08d" % n * 8, n * 1000) for n in range(COUNT)]
+    makers.pcap(folder / "in.pcap", packets)
+    (folder / "in.pcap.gz").write_bytes(gzip.compress((folder / "in.pcap").read_bytes(), 1))
+    makers.pcapng(folder / "in.pcapng", [(*packet, 0) for packet in packets])
+    return folder
+
+
+def numbers(path):
+    return [int(data[:8]) for data, *_ in makers.read(path)]
+
+
+def unpacked(path):
+    if path.suffix == ".zst":
+        text = subprocess.run(["zstd", "-dcq", path], capture_output=True, check=True).stdout
+        path = path.with_suffix("")
+        path.write_bytes(text)
+    return path
+
+
+def written(folder):
+    return sum(path.stat().st_size for path in folder.glob("out*"))
+
+
+def die(service, number):
+    service.process.send_signal(number)
+    service.process.wait()
+    service.start()
+
+
+def reach(service, folder, size):
+    eventually(lambda: written(folder) >= size or service.client().show("e", "r")["state"] == "exhausted")
+
+
+FORMS = {"pcap": ("out.pcap", ""), "pcapng": ("out.pcapng", ""),
+         "rotated": ("out.pcap", ", rotate={'size': 200_000}"), "gz": ("out.pcap.gz", ""),
+         "zst": ("out.pcap.zst", "")}
+
+
+@pytest.mark.parametrize("turn", range(TIMES))
+def test_a_file_is_read_to_a_file_once(service, numbered, tmp_path, turn):
+    chance = random.Random(turn)
+    form = list(FORMS)[turn % len(FORMS)]
+    name, more = FORMS[form]
+    source = numbered / ["in.pcap", "in.pcapng", "in.pcap.gz"][turn % 3]
+    pace = chance.choice(["", ", pps=30000"])
+    service.create("e", f"r = RdpcapSource('{source}'{pace}); w = WrpcapSink('{tmp_path}/{name}'{more}); r > w")
+    for _ in range(3):
+        reach(service, tmp_path, chance.randrange(2_000_000 if form not in ("gz", "zst") else 200_000))
+        die(service, chance.choice(DEATHS))
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    service.ok("stop", "e")
+    got = [n for path in sorted(tmp_path.glob("out*")) for n in numbers(unpacked(path))]
+    assert got == list(range(COUNT))
+
+
+@pytest.mark.parametrize("turn", range(TIMES // 4))
+def test_what_is_in_queues_fits_to_what_is_in_files(service, numbered, tmp_path, turn):
+    """A valve that is opened on the way, a queue at the end, and a file beside them."""
+    chance = random.Random(turn)
+    service.create("e", f"""r = RdpcapSource('{numbered}/in.pcap', pps=20000); w = WrpcapSink('{tmp_path}/out.pcap')
+        v = TriggeredQueueingValve({chance.choice([True, False])}); q = QueueSink(); r > v > q; r > w""")
+    received = []
+    for _ in range(3):
+        reach(service, tmp_path, chance.randrange(1_800_000))
+        if chance.random() < 0.5:
+            service.client().call("block.trigger", engine="e", block="v")
+        else:
+            received += service.client().recv("e", "q", 1000, 0.1)
+        die(service, chance.choice(DEATHS))
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    with service.client() as rpc:
+        if rpc.stats("e", "v")["held"]:
+            rpc.call("block.trigger", engine="e", block="v")
+        eventually(lambda: not rpc.stats("e", "v")["held"])
+        while held := rpc.stats("e", "q")["held"]:
+            received += rpc.recv("e", "q", min(held, 5000))
+        assert rpc.stats("e")["unexplained"] == 0
+    service.ok("stop", "e")
+    assert [int(m["message"][:8]) for m in received] == list(range(COUNT))
+    assert numbers(tmp_path / "out.pcap") == list(range(COUNT))
+
+
+def test_a_flight_recorder_stays_armed(service, numbered, tmp_path):
+    """What it has dropped since the last checkpoint is there again, for it comes again."""
+    service.create("e", f"""r = RdpcapSource('{numbered}/in.pcap', pps=20000); w = WrpcapSink('{tmp_path}/out.pcap')
+        v = TriggeredQueueingValve(False, limit=120_000); q = QueueSink(); r > v > q; r > w""")
+    for size in (300_000, 900_000, 1_500_000):
+        reach(service, tmp_path, size)
+        die(service, signal.SIGKILL)
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    with service.client() as rpc:
+        held = rpc.stats("e", "v")["held"]
+        assert 900 < held < 1000, "as many as there is room for"
+        rpc.call("block.trigger", engine="e", block="v")
+        got = rpc.recv("e", "q", held)
+    assert [m["message"][:8] for m in got] == ["%08d" % n for n in range(COUNT - held, COUNT)]
+
+
+@pytest.mark.parametrize("end", DEATHS, ids=lambda end: end.name)
+def test_what_is_answered_is_so(service, tmp_path, end):
+    """Each message that `send` has answered is in the file and in the queue; what `recv` has answered
+    does not come again."""
+    service.create("e", f"s = CLIFeeder(); q = QueueSink(); w = WrpcapSink('{tmp_path}/out.pcap', linktype=1); s > q; s > w")
+    sent, received = 0, []
+    for turn in range(10):
+        with service.client() as rpc:
+            for _ in range(turn + 1):
+                rpc.send("e", "s", "%08d" % sent)
+                sent += 1
+            received += rpc.texts("e", "q", turn)
+        die(service, end)
+    with service.client() as rpc:
+        received += rpc.texts("e", "q", sent - len(received))
+        assert rpc.stats("e", "q")["held"] == 0
+    service.ok("stop", "e")
+    assert received == ["%08d" % n for n in range(sent)]
+    assert numbers(tmp_path / "out.pcap") == list(range(sent))
+
+
+def test_a_file_that_was_cut_short_stays_and_another_is_begun(service, numbered, tmp_path):
+    out = tmp_path / "out.pcap"
+    service.create("e", f"r = RdpcapSource('{numbered}/in.pcap', pps=20000); w = WrpcapSink('{out}'); r > w")
+    reach(service, tmp_path, 500_000)
+    eventually(lambda: memory_kept(service))
+    service.process.kill()
+    service.process.wait()
+    os.truncate(out, 100)
+    service.start()
+    assert "shorter than it was at the checkpoint" in service.client().show("e", "w")["note"]
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    service.ok("stop", "e")
+    assert out.stat().st_size == 100
+    rest = numbers(tmp_path / "out.00001.pcap")
+    assert rest == list(range(rest[0], COUNT)) and rest[0] > 0
+
+
+def test_another_file_of_the_name_is_read_from_its_beginning(service, numbered, tmp_path):
+    source, out = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    source.write_bytes((numbered / "in.pcap").read_bytes())
+    service.create("e", f"r = RdpcapSource('{source}', pps=20000); w = WrpcapSink('{out}'); r > w")
+    reach(service, tmp_path, 500_000)
+    service.process.kill()
+    service.process.wait()
+    source.rename(tmp_path / "moved.pcap")
+    makers.pcap(source, [(b"%08d" % n * 8, 0) for n in range(3)])
+    service.start()
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    with service.client() as rpc:
+        assert rpc.stats("e", "r")["dropped"] == {"restart": 1}
+        assert "another file now" in rpc.show("e", "r")["last_error"]
+    service.ok("stop", "e")
+    assert numbers(out)[-3:] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("seed", range(TIMES // 4))
+def test_a_damaged_checkpoint_is_told_and_counted(service, numbered, tmp_path, seed):
+    chance = random.Random(seed)
+    service.create("e", f"r = RdpcapSource('{numbered}/in.pcap', pps=20000); w = WrpcapSink('{tmp_path}/out.pcap'); r > w")
+    reach(service, tmp_path, 300_000)
+    service.process.kill()
+    service.process.wait()
+    with service.manager.lock:
+        (memory,) = [fd for name, fd in service.manager.kept if name == "keep/e/r/0"]
+    for half in (0, 128 * 1024):
+        at = 4096 + half + chance.randrange(100)
+        byte = os.pread(memory, 1, at)
+        os.pwrite(memory, bytes([byte[0] ^ 1 << chance.randrange(8)]), at)
+    service.start()
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    with service.client() as rpc:
+        assert rpc.stats("e", "r")["dropped"] == {"restart": 1}
+        assert rpc.stats("e")["unexplained"] == 0
+    assert "damaged" in service.log()
+    service.ok("stop", "e")
+    assert numbers(tmp_path / "out.pcap")[-COUNT:] == list(range(COUNT))
