@@ -19,7 +19,7 @@ arrows='
        graph     type msg base
        engine    graph script capture lang net type msg base
        custom    script type msg base
-       blocks    packet capture net base
+       blocks    packet capture net msg base
        ctl       docs lang rpc script packet type base
        daemon    base msg type packet capture lang rpc net script graph engine custom
 '

@@ -159,6 +159,8 @@ void engine_settle(struct pt_engine *e)
 	run_woken(e);
 	if (e->flow.stale)
 		flow_update(e);
+	if (e->flow.ends_stale) /* also where a stop has waited for just that, and is next */
+		flow_end(e);
 	if (e->ending) {
 		end(e);
 		if (uv_is_closing((uv_handle_t *)&e->settle))

@@ -167,8 +167,9 @@ static void chunk_end(struct pt_chunk *chunk)
 		lent_end(chunk);
 		return;
 	}
-	pool->bytes -= chunk->size;
-	if (chunk->size == LARGE_CHUNK && pool->kept_count < LARGE_KEPT) {
+	if (pool)
+		pool->bytes -= chunk->size;
+	if (pool && chunk->size == LARGE_CHUNK && pool->kept_count < LARGE_KEPT) {
 		chunk->next = pool->kept;
 		pool->kept = chunk;
 		pool->kept_count++;
@@ -181,6 +182,30 @@ void chunk_unref(struct pt_chunk *chunk)
 {
 	if (chunk && --chunk->refs == 0)
 		chunk_end(chunk);
+}
+
+bool chunk_is_sole(const struct pt_chunk *chunk)
+{
+	return chunk->refs == 1 && !chunk->shared && !chunk->gone;
+}
+
+struct pt_pool *chunk_pool(const struct pt_chunk *chunk)
+{
+	return chunk->pool;
+}
+
+void chunk_leave(struct pt_chunk *chunk)
+{
+	assert(chunk_is_sole(chunk));
+	chunk->pool->bytes -= chunk->size;
+	chunk->pool = NULL;
+}
+
+void chunk_join(struct pt_pool *pool, struct pt_chunk *chunk)
+{
+	assert(!chunk->pool);
+	chunk->pool = pool;
+	pool->bytes += chunk->size;
 }
 
 bool chunk_is_shared(const struct pt_chunk *chunk)

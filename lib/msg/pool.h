@@ -31,7 +31,14 @@ struct pt_chunk *chunk_lent(struct pt_pool *, uint8_t *bytes, size_t size,
 uint8_t *chunk_bytes(struct pt_chunk *);
 size_t chunk_size(const struct pt_chunk *);
 void chunk_ref(struct pt_chunk *);
-void chunk_unref(struct pt_chunk *); /* NULL does nothing */
+void chunk_unref(struct pt_chunk *);         /* NULL does nothing */
+bool chunk_is_sole(const struct pt_chunk *); /* one reference, never shared, not lent */
+struct pt_pool *chunk_pool(const struct pt_chunk *);
+
+/* One that is sole leaves its pool, and is nobody's until it joins one, of whatever thread. That
+   pool takes it also beyond its limit. */
+void chunk_leave(struct pt_chunk *);
+void chunk_join(struct pt_pool *, struct pt_chunk *);
 
 /* Memory for one message's bytes, with a reference: part of a chunk for small ones, else a chunk
    of its own. NULL: the limit is reached. */

@@ -27,6 +27,7 @@ TYPES = {
     "Sink": "", "ConsoleSink": "", "RawConsoleSink": "newlines=True",
     "TermSink": "keepterm=True, newlines=True, openearly=True, terminal='xterm'",
     "QueueSink": "limit='64MiB', overflow='drop-oldest'",
+    "ToEngine": "channel, limit='16MiB', overflow='block'", "FromEngine": "channel",
     "InjectSink": "iface", "Inject3Sink": "iface",
     "WrpcapSink": "fname, linktype=None, format=None, gz=False, append=False, rotate=None, "
                   "compress=None",

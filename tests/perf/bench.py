@@ -419,6 +419,42 @@ class Bench:
             client.close()
         return pauses, made, spent
 
+    def cores(self):
+        """One file, read, filtered and written: wall time over one engine and over two."""
+        source, count = self.input("small")
+        read, write = f'RdpcapSource("{source}")', f'WrpcapSink("{self.folder}/ours.pcap")'
+        tests = " > ".join(f"FilterDrain(\"function(m) return m.ip.ttl ~= {n} end\")" for n in (1, 2))
+        one = [f"{read} > {tests} > {write}"]
+        two = [f"{read} > {tests.split(' > ')[0]} > ToEngine('x')",
+               f"FromEngine('x') > {tests.split(' > ')[1]} > {write}"]
+        ratios, walls = [], []
+        for number in range(self.rounds + 1):
+            before, after = self.wall(one), self.wall(two)
+            if not filecmp.cmp(source, self.folder / "ours.pcap", shallow=False):
+                sys.exit("the copy over two engines is not what was copied")
+            if number:
+                ratios.append(before / after)
+                walls.append(after / count * 1e9)
+        middle = statistics.median(ratios)
+        self.row("read, filter, write over two engines, wall", f"{statistics.median(walls):.0f} ns", "one",
+                 f"x {middle:.2f}", "1.6 faster", middle >= 1.6)
+
+    def wall(self, texts):
+        """Seconds from the start of the first engine to the end of the last."""
+        names = [f"e{n}" for n in range(len(texts))]
+        with Daemon(self.build, self.folder) as daemon:
+            client, stream = daemon.connect()
+            for name, text in zip(names, texts):
+                call(stream, "engine.create", engine=name, text=text, ephemeral=True)
+            began = time.monotonic()
+            for name in reversed(names):
+                call(stream, "engine.start", engine=name)
+            for name in names:
+                call(stream, "engine.stop", engine=name, wait=True)
+            taken = time.monotonic() - began
+            client.close()
+        return taken
+
     def replay(self):
         network.replay(self)
 
@@ -430,7 +466,7 @@ class Bench:
 
 
 JOBS = ["copy", "hops", "set", "filter", "merge", "script", "replay", "capture", "stream", "start", "idle", "latency",
-        "changes"]
+        "changes", "cores"]
 
 
 def main():
