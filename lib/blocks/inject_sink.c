@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "capture/interface.h"
+#include "capture/netns.h"
 #include "packet/packet.h"
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -23,7 +24,7 @@
 #define RETRIES   1000 /* without one packet sent, before one is given up */
 
 struct inject_sink {
-	char *iface;
+	char *iface, *netns;
 	double retry_s; /* 0: fails when the interface goes */
 
 	int fd;  /* for frames; or for IPv4 */
@@ -34,7 +35,8 @@ struct inject_sink {
 	struct pt_queue queue; /* held until the interface takes them */
 	struct pt_timer timer;
 	unsigned retries;
-	bool away;          /* the interface is down or gone, and has not been opened since */
+	bool away; /* the interface is down or gone, and has not been opened since */
+	unsigned index;
 	uint16_t link_type; /* of its frames */
 };
 
@@ -91,9 +93,8 @@ static int open_frames(struct inject_sink *s)
 	return s->fd < 0 ? -errno : 0;
 }
 
-static int open_socket(struct pt_block *b, struct pt_error *err)
+static int open_here(struct inject_sink *s, struct pt_error *err)
 {
-	struct inject_sink *s = pt_state(b);
 	int index = interface_index(-1, s->iface, err);
 	if (index < 0)
 		return index;
@@ -104,11 +105,23 @@ static int open_socket(struct pt_block *b, struct pt_error *err)
 		return interface_not_permitted(s->iface, "send", err);
 	if (rc == 0)
 		rc = bind_all(s, index);
+	s->index = (unsigned)index;
 	s->link_type = interface_link_type(-1, s->iface);
 	if (rc)
 		return pt_fail(err, rc, "iface", "cannot send on '%s': %s", s->iface,
 		               error_words(rc));
 	return 0;
+}
+
+static int open_socket(struct pt_block *b, struct pt_error *err)
+{
+	struct inject_sink *s = pt_state(b);
+	int back, rc = netns_enter(s->netns, &back, err);
+	if (rc)
+		return rc;
+	rc = open_here(s, err);
+	netns_leave(back);
+	return rc;
 }
 
 static void start(struct pt_block *b)
@@ -197,7 +210,7 @@ static int find_ip(const struct inject_sink *s, const struct pt_msg *m, struct i
 	p->bytes.iov_len = m->length - offset;
 	if (p->fd < 0)
 		return -EAFNOSUPPORT;
-	return (ip6 ? find_ip6(p, if_nametoindex(s->iface)) : find_ip4(p)) ? 0 : -ENODATA;
+	return (ip6 ? find_ip6(p, s->index) : find_ip4(p)) ? 0 : -ENODATA;
 }
 
 /* The first ones, of one family; a fault is that of the very first. */
@@ -244,7 +257,7 @@ static const char *reason(struct pt_block *b, struct inject_sink *s, const struc
 	case ENODEV: went_away(b, s, code); return "unsent";
 	case EMSGSIZE:
 		pt_report(b, code, "a packet of %u bytes is too long for '%s', whose MTU is %u",
-		          m->length, s->iface, interface_mtu(-1, s->iface));
+		          m->length, s->iface, interface_mtu(s->fd, s->iface));
 		return "too-long";
 	case EINVAL:
 		pt_report(b, code,
@@ -260,7 +273,7 @@ static const char *reason(struct pt_block *b, struct inject_sink *s, const struc
 	case ENETUNREACH:
 	case EHOSTUNREACH:
 	case EADDRNOTAVAIL:
-		if (s->away || interface_is_down(-1, s->iface)) {
+		if (s->away || interface_is_down(s->fd, s->iface)) {
 			went_away(b, s, -ENETDOWN);
 			return "unsent";
 		}
@@ -428,6 +441,10 @@ static const struct pt_param params[] = {
 	{"retry_s",
          "How often to look for the interface when it is down or gone; None: the block fails.",
          PT_SECONDS(struct inject_sink, retry_s), "5", .flags = PT_OR_NONE, .max = 1e6},
+	{"netns",
+         "The network namespace that the interface is in: a name of ip-netns(8), or a path. The "
+         "daemon needs CAP_SYS_ADMIN for that; see pipetoold(8).",
+         PT_STRING(struct inject_sink, netns), "None"},
 	{NULL},
 };
 

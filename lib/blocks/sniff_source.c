@@ -31,7 +31,7 @@
 #define MARK    "mark" /* how far it has been read */
 
 struct sniff_source {
-	char *iface, *filter;
+	char *iface, *filter, *netns;
 	int socket;
 	int64_t snaplen, fanout;
 	bool promisc, immediate;
@@ -57,7 +57,7 @@ struct sniff_source {
 	bool woken;              /* and nothing read since */
 	bool down;               /* told, and no packet since */
 	struct net_watch *watch; /* while it is down */
-	struct pt_timer timer, pinned;
+	struct pt_timer timer, pinned, look;
 	/* Its end, where count or timeout say so. */
 	struct so_far {
 		uint64_t packets, begun_ns; /* on the clock that goes on while the machine sleeps */
@@ -78,12 +78,16 @@ static int check(struct pt_block *b, struct pt_error *err)
 	if (s->iface && s->socket >= 0)
 		return pt_fail(err, -EINVAL, "socket",
 		               "iface and socket cannot go together: the socket has its interface");
+	if (s->netns && s->socket >= 0)
+		return pt_fail(err, -EINVAL, "netns",
+		               "netns and socket cannot go together: the socket has its namespace");
 	return s->filter ? live_check_filter(s->filter, err) : 0;
 }
 
 static struct live_config config_of(const struct sniff_source *s)
 {
 	return (struct live_config){
+		.netns = s->netns,
 		.iface = s->iface    ? s->iface
 	                 : s->failed ? s->taken
 	                             : NULL,
@@ -117,7 +121,8 @@ static char *key_of(const struct sniff_source *s, const char *iface)
 {
 	struct stat st = {.st_ino = 0};
 	if (s->socket < 0)
-		return must_printf("interface %s", iface ? iface : "");
+		return must_printf("interface %s%s%s", iface ? iface : "", s->netns ? " in " : "",
+		                   s->netns ? s->netns : "");
 	fstat(s->socket, &st);
 	return must_printf("packet-socket %ju", (uintmax_t)st.st_ino);
 }
@@ -152,13 +157,20 @@ static struct seen look(const char *iface)
 	return seen;
 }
 
+static char *ring_key(const struct sniff_source *s)
+{
+	return must_printf(RING "%s%s", s->netns ? " in " : "", s->netns ? s->netns : "");
+}
+
 /* What is read goes back to the kernel only when it is behind a checkpoint, if there are any. */
 static void carry_ring(struct sniff_source *s, struct pt_carry *carry)
 {
 	if (!s->live || !live_mark(s->live, &s->told))
 		return;
 	live_keep(s->live, pt_carry_exact(carry));
-	pt_carry_fd(carry, RING, live_socket(s->live));
+	char *key = ring_key(s);
+	pt_carry_fd(carry, key, live_socket(s->live));
+	free(key);
 	pt_carry_bytes(carry, MARK, &s->told, sizeof s->told);
 }
 
@@ -175,7 +187,7 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 	struct sniff_source *s = pt_state(b);
 	if (pt_carry_to(carry) != PT_TO_SUCCESSOR) {
 		carry_ring(s, carry);
-		bool known = pt_carry_to(carry) == PT_AT_END && s->live;
+		bool known = pt_carry_to(carry) == PT_AT_END && s->live && !s->netns;
 		const struct seen seen = known ? look(live_name(s->live)) : (struct seen){0};
 		pt_carry_bytes(carry, SEEN, &seen, sizeof seen);
 		return;
@@ -204,7 +216,10 @@ static bool resume(struct pt_block *b, struct sniff_source *s, const struct live
 	size_t length;
 	int fd;
 	const void *carried = pt_carried_bytes(b, MARK, &length);
-	if (!carried || length != sizeof mark || !pt_carried_fd(b, RING, &fd) || fd < 0)
+	char *key = ring_key(s);
+	bool is_there = carried && length == sizeof mark && pt_carried_fd(b, key, &fd) && fd >= 0;
+	free(key);
+	if (!is_there)
 		return false;
 	memcpy(&mark, carried, length);
 	bool is_other = s->iface && interface_bound(fd, name) && strcmp(name, s->iface) != 0;
@@ -287,6 +302,15 @@ static void on_news(void *arg)
 		is_up(arg, s);
 }
 
+/* Another namespace's news are not heard here. */
+static void on_look(struct pt_block *b)
+{
+	struct sniff_source *s = pt_state(b);
+	on_news(b);
+	if (s->down)
+		pt_timer_at(b, &s->look, pt_now(b) + (uint64_t)(s->retry_s * 1e9), on_look);
+}
+
 /* The capture stays: when the interface is up no packet is missed. */
 static void tell_if_down(struct pt_block *b, struct sniff_source *s)
 {
@@ -298,7 +322,10 @@ static void tell_if_down(struct pt_block *b, struct sniff_source *s)
 	if (s->retry_s <= 0)
 		return;
 	pt_waits(b);
-	s->watch = net_watch_new(pt_loop(b), on_news, b);
+	if (s->netns)
+		pt_timer_at(b, &s->look, pt_now(b) + (uint64_t)(s->retry_s * 1e9), on_look);
+	else
+		s->watch = net_watch_new(pt_loop(b), on_news, b);
 }
 
 static void has_gone(struct pt_block *b, struct sniff_source *s, int code, const char *words)
@@ -588,6 +615,9 @@ static const struct pt_param params[] = {
 	 "after the other, or what a processor takes in.",
 	 PT_CHOICE(struct sniff_source, fanout_by), .fallback = "flow",
 	 .choices = live_fanout_words},
+	{"netns", "The network namespace that the interface is in: a name of ip-netns(8), or a path. "
+	 "The daemon needs CAP_SYS_ADMIN for that; see pipetoold(8).",
+	 PT_STRING(struct sniff_source, netns), .fallback = "None"},
 	{NULL},
 };
 /* clang-format on */

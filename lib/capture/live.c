@@ -8,6 +8,7 @@
 #include "capture/live_pcap.h"
 #include "capture/live_ring.h"
 #include "capture/live_socket.h"
+#include "capture/netns.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -38,11 +39,11 @@ static bool has_ring(const struct live_config *config, const char *name)
 	return config->socket >= 0 || live_socket_is_any(name) || interface_has_frames(name);
 }
 
-int live_open(const struct live_config *config, struct live **result, struct pt_error *err)
+static int open_here(const struct live_config *config, struct live **result, struct pt_error *err)
 {
 	struct live *l = must_calloc(1, sizeof *l);
 	l->config = *config;
-	l->config.iface = l->config.filter = NULL;
+	l->config.netns = l->config.iface = l->config.filter = NULL;
 	l->name = name_of(config, err);
 	int rc;
 	if (!l->name)
@@ -57,13 +58,23 @@ int live_open(const struct live_config *config, struct live **result, struct pt_
 	return rc;
 }
 
+int live_open(const struct live_config *config, struct live **result, struct pt_error *err)
+{
+	int back, rc = netns_enter(config->netns, &back, err);
+	if (rc)
+		return rc;
+	rc = open_here(config, result, err);
+	netns_leave(back);
+	return rc;
+}
+
 int live_resume(const struct live_config *config, int fd, const struct live_mark *mark,
                 struct live **result, struct pt_error *err)
 {
 	struct live *l = must_calloc(1, sizeof *l);
 	char name[IF_NAMESIZE];
 	l->config = *config;
-	l->config.iface = l->config.filter = NULL;
+	l->config.netns = l->config.iface = l->config.filter = NULL;
 	l->name = must_strdup(interface_bound(fd, name) ? name
 	                      : config->iface           ? config->iface
 	                                                : "socket");
@@ -97,8 +108,8 @@ void live_close(struct live *l)
 
 /* ---- going on with another filter ---- */
 
-int live_filter_new(const struct live_config *config, struct live_filter **result,
-                    struct pt_error *err)
+static int compile_here(const struct live_config *config, struct live_filter **result,
+                        struct pt_error *err)
 {
 	char *name = name_of(config, err);
 	if (!name)
@@ -111,6 +122,17 @@ int live_filter_new(const struct live_config *config, struct live_filter **resul
 		live_filter_free(f);
 	else
 		*result = f;
+	return rc;
+}
+
+int live_filter_new(const struct live_config *config, struct live_filter **result,
+                    struct pt_error *err)
+{
+	int back, rc = netns_enter(config->netns, &back, err);
+	if (rc)
+		return rc;
+	rc = compile_here(config, result, err);
+	netns_leave(back);
 	return rc;
 }
 

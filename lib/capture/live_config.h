@@ -10,6 +10,7 @@ enum live_direction { LIVE_INOUT, LIVE_IN, LIVE_OUT };
 extern const char *const live_directions[], *const live_fanout_words[];
 
 struct live_config {
+	const char *netns;  /* the network namespace, as netns.h has it, or NULL */
 	const char *iface;  /* NULL: the first that is up */
 	int socket;         /* -1, or an AF_PACKET socket: duplicated, not owned */
 	const char *filter; /* pcap-filter(7), or NULL */

@@ -177,3 +177,65 @@ def test_numbers_at_speed_come_once_and_in_order(pair, tmp_path, mode):
     assert numbers == sorted(set(numbers)) and len(numbers) == count - lost
     if not mode:
         assert lost == 0
+
+
+# ---- other namespaces ---------------------------------------------------------------------------
+
+def test_interfaces_of_other_namespaces(daemon, network):
+    """One daemon, outside of both ends of the cable."""
+    daemon.create("in", f'n = SniffSource("pr", netns="{network.right}"); q = QueueSink(); n > q')
+    daemon.create("path", f'n = SniffSource("pr", netns="/run/netns/{network.right}", filter="udp"); q = QueueSink(); n > q')
+    daemon.create("out", f'f = CLIFeeder(); i = InjectSink("pl", netns="{network.left}"); f > i')
+    daemon.create("ip", f'f = CLIFeeder(); i = Inject3Sink("lo", netns="{network.right}"); f > i')
+    daemon.create("lo", f'n = SniffSource("lo", "udp", netns="{network.right}"); q = QueueSink(); n > q')
+    frames = [*plain(1), tagged(5), tagged()]
+    packet = bytes(IP(src="127.0.0.1", dst="127.0.0.1") / UDP(dport=9) / Raw(b"within"))
+    with daemon.client() as rpc:
+        rpc.send("out", "f", *({"base64": base64.b64encode(f).decode()} for f in frames))
+        assert [b for b, _ in caught(rpc, 3)] == frames
+        assert [b for b, _ in caught(rpc, 2, "path")] == frames[1:]
+        rpc.send("ip", "f", {"base64": base64.b64encode(packet).decode()})
+        assert caught(rpc, 1, "lo")[0][0][14 + 28:] == b"within"
+
+
+def test_an_interface_of_another_namespace_goes_down_and_away(daemon, network):
+    daemon.create("in", f'n = SniffSource("pr", netns="{network.right}", retry_s=0.05); q = QueueSink(); n > q')
+    daemon.create("out", f'f = CLIFeeder(); i = InjectSink("pl", netns="{network.left}", retry_s=0.05); f > i')
+    with daemon.client() as rpc:
+        def is_now(state):
+            eventually(lambda: rpc.show("in", "n")["state"] == state)
+
+        def comes(number):
+            def sent_one():
+                rpc.send("out", "f", {"base64": base64.b64encode(plain(number)[0]).decode()})
+                held = rpc.stats("in", "q")["held"]
+                return held and plain(number)[0] in [b for b, _ in caught(rpc, held)]
+            eventually(sent_one)
+        comes(1)
+        ip("-n", network.right, "link", "set", "pr", "down")
+        is_now("failed")
+        ip("-n", network.right, "link", "set", "pr", "up")
+        is_now("running")
+        comes(2)
+        ip("-n", network.right, "link", "set", "pr", "name", "px")
+        comes(3)
+        ip("-n", network.right, "link", "del", "px")
+        is_now("failed")
+        ip("-n", network.left, "link", "add", "pl", "type", "veth", "peer", "name", "pr", "netns", network.right)
+        ip("-n", network.left, "link", "set", "pl", "up")
+        ip("-n", network.right, "link", "set", "pr", "up")
+        is_now("running")
+        comes(4)
+        assert rpc.stats("in")["unexplained"] == 0
+
+
+@pytest.mark.parametrize("text, words", [
+    ("SniffSource('lo', netns='nosuch')", "no network namespace 'nosuch'"),
+    ("SniffSource('lo', netns='/dev/null')", "is no network namespace"),
+    ("CLIFeeder() > InjectSink('nosuch0', netns='/proc/self/ns/net')", "no interface 'nosuch0'"),
+    ("SniffSource('lo', netns='/')", "is no network namespace")])
+def test_a_namespace_that_cannot_be_entered_is_told(daemon, text, words):
+    pipe = text if ">" in text else f"{text} > Sink()"
+    result = daemon.ptctl("create", "e", pipe, "--start")
+    assert result.code == 1 and words in result.err, result
+    assert daemon.call("daemon.info")["engines"] == 0
