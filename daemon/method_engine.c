@@ -258,11 +258,16 @@ const struct rpc_method engine_methods[] = {
 		.name = "engine.stats",
 		.summary = "Counts of every block and link",
 		.result = "{blocks: [{name, in, out, held, filtered: {reason: n}, dropped: {reason: "
-		          "n}, errors, last_error}], links: [{from, to, canal, messages, bytes}], "
-		          "total: {in, out, filtered, dropped}, unexplained}",
+		          "n}, errors, last_error, cpu_ns, waits_for?}], links: [{from, to, canal, "
+		          "messages, bytes}], total: {in, out, filtered, dropped}, unexplained, "
+		          "cpu_ns, uptime_s, memory}",
 		.help = "`total` is of the engine as a whole: `in` is what its sources sent, `out` "
 		        "what its sinks took, each copy of a fan-out once, with what waits in a "
-		        "queue to be received.",
+		        "queue to be received. `waits_for` is of sources: the full sinks and valves "
+		        "that hold it back now, none where it flows. `cpu_ns` is what the engine's "
+		        "thread has computed, and of a block its part of that, from samples; "
+		        "`uptime_s` since the engine was started, `memory` the bytes of the messages "
+		        "that it has.",
 		.role = "viewer",
 		.params = engine_params,
 		.run = engine_stats,

@@ -285,6 +285,7 @@ struct pt_pool *pt_pool(struct pt_block *b)
 
 void pt_made(struct pt_block *b, unsigned count)
 {
+	engine_runs(b->engine, b);
 	b->count.made += count;
 }
 

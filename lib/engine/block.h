@@ -43,6 +43,7 @@ struct counters {
 	uint64_t sent[3];        /* per exit, over whatever links there are */
 	uint64_t entered_before; /* over links that are gone */
 	uint64_t triggers, triggers_too_deep, errors;
+	volatile uint64_t cpu_ns; /* see sample.h */
 	struct gone gone[GONE_MAX];
 };
 

@@ -90,6 +90,7 @@ static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messag
 	} else {
 		fan_out(wires, messages, count, bytes);
 	}
+	engine_runs(b->engine, b);
 }
 
 static void send_many(struct pt_block *, enum pt_canal, struct pt_msg **, unsigned count);
@@ -176,6 +177,7 @@ void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, 
 		if (b->entry_taps)
 			tap_see(b->entry_taps, canal, messages, count);
 		if (b->type->push_many || b->type->push || b->type->act) {
+			engine_runs(b->engine, b);
 			if (!b->started)
 				refuse(b, messages, count);
 			else if (b->type->push_many)
@@ -262,6 +264,7 @@ void pt_trigger(struct pt_block *b)
 	for (unsigned i = 0; wires && i < wires->count; i++) {
 		wires->links[i]->messages++;
 		deliver_trigger(wires->links[i]->to);
+		engine_runs(b->engine, b);
 	}
 }
 
@@ -300,6 +303,7 @@ void deliver_trigger(struct pt_block *b)
 	}
 	b->trigger_depth++;
 	b->engine->trigger_nesting++;
+	engine_runs(b->engine, b);
 	if (b->type->trigger)
 		b->type->trigger(b);
 	b->engine->trigger_nesting--;

@@ -10,6 +10,7 @@
 #include "engine/carry.h"
 #include "engine/request.h"
 #include "engine/revive.h"
+#include "engine/sample.h"
 #include "engine/tap.h"
 #include "msg/pool.h"
 #include "type/param.h"
@@ -65,9 +66,11 @@ static void run_timers(struct pt_engine *e)
 	if (!e->timers.count)
 		return;
 	uint64_t now = engine_now(e);
-	for (struct pt_timer *t; (t = timers_due(&e->timers, now));)
+	for (struct pt_timer *t; (t = timers_due(&e->timers, now));) {
+		engine_runs(e, t->block);
 		if (t->then)
 			t->then(t->block);
+	}
 }
 
 /* ---- what follows ---- */
@@ -84,6 +87,7 @@ static void run_woken(struct pt_engine *e)
 	for (struct pt_block *b = first, *next; b; b = next) {
 		next = b->next_woken;
 		atomic_store(&b->woken, false);
+		engine_runs(e, b);
 		if (b->started && b->type->woken)
 			b->type->woken(b);
 	}
@@ -172,6 +176,7 @@ void engine_settle(struct pt_engine *e)
 		flow_update(e);
 	if (e->flow.ends_stale)
 		flow_end(e);
+	engine_runs(e, NULL);
 	tap_settle(e);
 	cut_settle(e);
 	if (flow_has_work(e) && !cut_holds(e))
@@ -215,7 +220,9 @@ static void *run(void *arg)
 {
 	struct pt_engine *e = arg;
 	e->stack_top = __builtin_frame_address(0);
+	sample_begin(e);
 	uv_run(&e->loop, UV_RUN_DEFAULT);
+	sample_end(e);
 	if (e->hooks.ended)
 		e->hooks.ended(e->hooks.arg);
 	return NULL;

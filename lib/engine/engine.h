@@ -13,6 +13,7 @@
 #include "script/func.h"
 #include <pipetool/engine.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <uv.h>
 
 struct change;
@@ -38,6 +39,7 @@ struct pt_engine {
 	struct pt_pool *pool;
 	struct tap *taps;
 	enum pt_engine_state state;
+	uint64_t since_ns; /* when it was started */
 	uint64_t revision;
 	uint8_t secret[32]; /* of this start */
 
@@ -70,8 +72,13 @@ struct pt_engine {
 	struct job *tried;        /* that may be refused, until it is done; or NULL */
 	struct pt_timer patience; /* for a worker to take it up */
 
-	_Atomic uint64_t glance[6]; /* state revision blocks links messages failed */
-	_Atomic uint64_t beats;     /* turns of the loop, and deliveries: for the pulse */
+	_Atomic uint64_t glance[6];    /* state revision blocks links messages failed */
+	struct pt_block *_Atomic runs; /* see engine_runs */
+	uint64_t sampled_ns;           /* of the thread's CPU clock: see sample.h */
+	timer_t sampler;
+	bool samples;
+
+	_Atomic uint64_t beats; /* turns of the loop, and deliveries: for the pulse */
 };
 
 /* Sets everything up but the thread; `thread` false is for tests. */
@@ -85,6 +92,12 @@ static inline void engine_beat(struct pt_engine *e)
 {
 	uint64_t beats = atomic_load_explicit(&e->beats, memory_order_relaxed);
 	atomic_store_explicit(&e->beats, beats + 1, memory_order_relaxed);
+}
+
+/* The block's code runs now, or goes on; NULL: nobody's that is known. For samples. */
+static inline void engine_runs(struct pt_engine *e, struct pt_block *b)
+{
+	atomic_store_explicit(&e->runs, b, memory_order_relaxed);
 }
 
 bool engine_stack_is_low(const struct pt_engine *); /* too low for another trigger */

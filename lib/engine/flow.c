@@ -177,6 +177,7 @@ bool flow_has_work(const struct pt_engine *e)
 /* One vector; its size follows what the messages cost, so that nobody else waits for long. */
 static uint64_t produce(struct pt_block *b, uint64_t before)
 {
+	engine_runs(b->engine, b);
 	b->type->produce(b, b->batch);
 	uint64_t now = pt_now(b), took = now - before;
 	if (took > SLOW_NS && b->batch > 1)
@@ -381,6 +382,56 @@ static void find_held(struct flow *f)
 static bool is_held(const struct pt_block *b)
 {
 	return b->held & DATA_EXITS;
+}
+
+/* ---- by whom ---- */
+
+/* Forward, the way that `hold` has come back. An exit that has been gone through is marked in
+   held_to_do, and the block stands in a list of its own. */
+struct obstacles {
+	struct pt_block *seen;
+	uint64_t look;
+	void (*found)(void *, const struct pt_block *);
+	void *arg;
+};
+
+static void leave_by(struct obstacles *o, struct pt_block *b, unsigned exits)
+{
+	exits &= b->held & ~b->held_to_do;
+	if (!exits)
+		return;
+	if (!b->held_to_do) {
+		b->next_to_do = o->seen;
+		o->seen = b;
+	}
+	b->held_to_do |= exits;
+	for (unsigned exit = 0; exit <= PT_TRIGGER; exit++)
+		for (unsigned i = 0; exits >> exit & 1 && i < b->exits[exit]->count; i++) {
+			const struct link *l = b->exits[exit]->links[i];
+			struct pt_block *to = l->to;
+			enum pt_canal canal = l->canal;
+			if (to->full && canal != PT_TRIGGER && to->looked_at != o->look) {
+				to->looked_at = o->look;
+				o->found(o->arg, to);
+			}
+			leave_by(o, to, to->type->routes >> canal * 3 & 7);
+		}
+}
+
+void flow_each_obstacle(struct pt_block *source, void (*found)(void *, const struct pt_block *),
+                        void *arg)
+{
+	struct flow *f = &source->engine->flow;
+	if (f->stale)
+		flow_update(source->engine);
+	if (!source->paused || source->exhausted)
+		return;
+	struct obstacles o = {.look = ++f->looks, .found = found, .arg = arg};
+	leave_by(&o, source, DATA_EXITS);
+	for (struct pt_block *b; (b = o.seen);) {
+		o.seen = b->next_to_do;
+		b->held_to_do = 0;
+	}
 }
 
 static void note_change(struct flow *f, struct pt_block *b)

@@ -55,6 +55,9 @@ void flow_work(struct pt_engine *);           /* one turn of each that may produ
 bool flow_has_work(const struct pt_engine *); /* is there one */
 /* Holds back those that reach a full sink, and exhausts those that nobody has a use for. */
 void flow_update(struct pt_engine *);
+/* Which full blocks hold a source back: those that it can reach at once. None where it flows. */
+void flow_each_obstacle(struct pt_block *source, void (*found)(void *, const struct pt_block *),
+                        void *arg);
 void flow_end(struct pt_engine *);                /* tells blocks to which no more will come */
 bool flow_is_exhausted(const struct pt_engine *); /* nothing left to send, or nobody to take it */
 

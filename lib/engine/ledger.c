@@ -3,7 +3,9 @@
 #include "engine/ledger.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "msg/json.h"
+#include "msg/pool.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +69,12 @@ static json_t *leavings_to_json(const struct pt_block *b, bool filtered)
 	return object;
 }
 
-static json_t *block_to_json(const struct pt_block *b)
+static void add_name(void *names, const struct pt_block *b)
+{
+	json_array_append_new(names, json_string(b->name));
+}
+
+static json_t *block_to_json(struct pt_block *b)
 {
 	json_t *object = json_object();
 	json_object_set_new(object, "name", json_string(b->name));
@@ -85,6 +92,12 @@ static json_t *block_to_json(const struct pt_block *b)
 	json_object_set_new(object, "errors", number(b->count.errors));
 	json_object_set_new(object, "last_error",
 	                    b->last_error ? json_string(b->last_error) : json_null());
+	json_object_set_new(object, "cpu_ns", number(b->count.cpu_ns));
+	if (block_is_source(b)) {
+		json_t *names = json_array();
+		flow_each_obstacle(b, add_name, names);
+		json_object_set_new(object, "waits_for", names);
+	}
 	return object;
 }
 
@@ -137,6 +150,9 @@ json_t *ledger_to_json(struct pt_engine *e)
 	}
 	for (unsigned i = 0; i < e->graph->link_count; i++)
 		json_array_append_new(links, link_to_json(e->graph->links[i].alive));
-	return json_pack("{s:o, s:o, s:o, s:o}", "blocks", blocks, "links", links, "total",
-	                 total_to_json(e), "unexplained", number(ledger_unexplained(e)));
+	double uptime_s = e->state == PT_STOPPED ? 0 : (double)(engine_now(e) - e->since_ns) / 1e9;
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "blocks", blocks, "links", links,
+	                 "total", total_to_json(e), "unexplained", number(ledger_unexplained(e)),
+	                 "cpu_ns", number(clock_of_ns(CLOCK_THREAD_CPUTIME_ID)), "uptime_s",
+	                 uptime_s, "memory", number(pool_bytes(e->pool)));
 }

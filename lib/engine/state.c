@@ -98,6 +98,7 @@ static void start_done(struct job *job)
 		start_fail(t);
 		return;
 	}
+	e->since_ns = engine_now(e);
 	engine_set_state(e, PT_RUNNING);
 	const unsigned *order = graph_sorted(e->graph);
 	for (int sources = 0; sources < 2; sources++)

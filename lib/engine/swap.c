@@ -386,6 +386,7 @@ void swap_commit(struct swap *s, void (*stopped)(struct pt_block *, void *arg), 
 	tell_flow(s);
 	s->engine->graph = s->wanted;
 	tap_bind(s->engine);
+	engine_runs(s->engine, NULL); /* it may go */
 	for (unsigned i = 0; i < s->setting_count; i++)
 		set(&s->settings[i]);
 	start(s, 0, s->start_count - s->source_count);

@@ -3,6 +3,7 @@
 #include "rig.h"
 #include "type/type.h"
 #include "unit.h"
+#include <string.h>
 
 /* A queue that is full with its first message. */
 #define FULL "q = QueueSink(limit=1, overflow='block'); "
@@ -117,6 +118,62 @@ START_TEST(a_full_sink_that_goes_lets_the_sources_go)
 }
 END_TEST
 
+/* ---- by whom ---- */
+
+/* "q, v": what engine.stats says of a source. */
+static char *obstacles(struct rig *r, const char *source)
+{
+	size_t i, k;
+	json_t *block, *name;
+	static char words[100];
+	words[0] = '\0';
+	json_array_foreach (json_object_get(ask(r, "stats", "{}"), "blocks"), i, block) {
+		if (strcmp(json_string_value(json_object_get(block, "name")), source))
+			continue;
+		json_array_foreach (json_object_get(block, "waits_for"), k, name) {
+			strcat(words, k ? ", " : "");
+			strcat(words, json_string_value(name));
+		}
+	}
+	return words;
+}
+
+START_TEST(a_source_tells_what_it_waits_for)
+{
+	struct rig *r = rig_graph(
+		"a = CLIFeeder(); b = CLIFeeder(); c = CLIFeeder(); h = CLIHighFeeder()\n"
+		"d = Drain(); p = QueueSink(limit=1, overflow='block')\n" FULL
+		"v = TriggeredQueueingValve(False, limit=1, overflow='block'); s = Sink()\n"
+		"a > q; b > d > v > q; b > UpDrain() >> p; c > s; h >> d >> s");
+	ck_assert_str_eq(obstacles(r, "a"), "");
+	send_to(r, "a");
+	ck_assert_str_eq(obstacles(r, "a"), "q");
+	ck_assert_str_eq(obstacles(r, "b"), "q");
+	send_to(r, "c");
+	ck_assert_str_eq(obstacles(r, "c"), "");
+	receive(r);
+	turn(r);
+	ck_assert_str_eq(obstacles(r, "a"), "");
+	send_to(r, "b");
+	ck_assert_str_eq(obstacles(r, "b"), "v, p");
+	ck_assert_str_eq(obstacles(r, "h"), "");
+	ck_assert_str_eq(obstacles(r, "a"), "");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(what_a_source_triggers_holds_it_back_too)
+{
+	struct rig *r = rig_graph("a = CLIFeeder(); b = CLIFeeder(); t = TriggerDrain('always')\n"
+	                          "m = TriggeredMessage('x'); s = Sink()\n" FULL
+	                          "a > t > s; t ^ m > q; b > m");
+	send_to(r, "a");
+	ck_assert_str_eq(obstacles(r, "a"), "q");
+	ck_assert_str_eq(obstacles(r, "b"), "q");
+	rig_end(r);
+}
+END_TEST
+
 /* ---- turns ---- */
 
 /* Says its name so many times, a turn each, and triggers; a trigger lets it say it once more. */
@@ -195,5 +252,6 @@ END_TEST
 UNIT_TESTS("engine/flow", the_sources_that_reach_a_full_sink_wait, each_canal_for_itself,
            a_way_may_change_the_canal, a_trigger_is_a_way_too,
            but_not_to_a_full_block_that_it_may_open, a_full_sink_that_goes_lets_the_sources_go,
+           a_source_tells_what_it_waits_for, what_a_source_triggers_holds_it_back_too,
            each_that_is_ready_has_a_turn_in_each_round,
            who_is_woken_comes_in_this_round_only_behind_the_waker)
