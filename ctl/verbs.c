@@ -471,9 +471,8 @@ const struct verb verbs[] = {
          "on a line, with its bytes, time and link type. The tap goes with the block's name, and "
          "ends when the block is removed; where the daemon ends first, the exit status is 3. Who "
          "reads too slowly misses messages, never holds up the engine, and is told how many: on "
-         "standard error, or in the file's interface statistics.\n\n  ptctl tap lab.d1 tcp port "
-         "443 --time\n  ptctl tap "
-         "lab.d1 -w - | tcpdump -nr -",
+         "standard error, or in the file's interface statistics.\n\n  ptctl tap lab.d1 -w - | "
+         "tcpdump -nr -",
          tap_rows, VERB_LOOKING, .run = verb_tap},
 	{"wireshark", "show what leaves a block in Wireshark, on this side",
          "Runs Wireshark here, fed from a tap, which changes nothing in the engine, and ends when "
