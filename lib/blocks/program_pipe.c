@@ -435,10 +435,10 @@ static const struct pt_type program_pipe = {
 		   "     |           |\n"
 		   "   >-|-[program]-|->\n"
 		   "     +-----------+\n",
-	.examples = (const char *const[]){"RdpcapSource('in.pcap') > \n"
+	.examples = (const char *const[]){"RdpcapSource('in.pcap') >\n"
                                           "    ProgramPipe('tshark -r -', format='pcap', "
                                           "out='lines') > ConsoleSink()",
-                                          "RdpcapSource('in.pcap') > \n"
+                                          "RdpcapSource('in.pcap') >\n"
                                           "    ProgramPipe(['tshark', '-r', '-', '-w', '-'], "
                                           "format='pcapng') > Sink()",
                                           NULL},

@@ -6,6 +6,7 @@
 #include "capture/capture.h"
 #include "capture/format.h"
 #include <stdlib.h>
+#include <string.h>
 
 void feed_init(struct feed *f, const char *name, uint16_t plain)
 {
@@ -94,6 +95,31 @@ bool feed_packet(struct feed *f, struct buf *out, const struct pt_msg *m)
 	uint32_t captured = m->length < most ? m->length : most;
 	pcapng_put_packet(grow(out, pcapng_packet_size(m, &place, captured)), m, &place, captured);
 	return true;
+}
+
+bool feed_packet_after(struct feed *f, struct buf *out, const struct pt_msg *m, uint64_t lost)
+{
+	const struct {
+		uint16_t code, length;
+		uint32_t low, high;
+	} option = {PCAPNG_DROPCOUNT, 8, (uint32_t)lost, (uint32_t)(lost >> 32)};
+	struct buf told = BUF_INIT;
+	struct pt_msg with = *m;
+	struct pt_origin none = {.refs = 1};
+	if (!lost || f->is_pcap)
+		return feed_packet(f, out, m);
+	if (m->origin)
+		buf_add(&told, m->origin->options, m->origin->size);
+	buf_add(&told, &option, sizeof option);
+	struct pt_origin *o = must_calloc(1, sizeof *o + told.length);
+	*o = m->origin ? *m->origin : none;
+	o->size = (uint32_t)told.length;
+	memcpy(o->options, told.data, told.length);
+	buf_free(&told);
+	with.origin = o;
+	bool fits = feed_packet(f, out, &with);
+	free(o);
+	return fits;
 }
 
 void feed_lose(struct feed *f, const struct pt_msg *m)

@@ -31,6 +31,8 @@ void feed_header(struct feed *, struct buf *); /* what the stream begins with */
 /* The message, as a packet of its time, or else of now. False: it is of another link type than the
    pcap. */
 bool feed_packet(struct feed *, struct buf *, const struct pt_msg *);
+/* The same behind `lost` others that were left out, which its block tells (epb_dropcount). */
+bool feed_packet_after(struct feed *, struct buf *, const struct pt_msg *, uint64_t lost);
 /* One that is left out of the stream. */
 void feed_lose(struct feed *, const struct pt_msg *);
 /* How many were left out, if there are new ones: as the statistics of their interfaces. */

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -145,3 +146,70 @@ def test_a_change_of_the_graph_leaves_it_running(daemon, rpc):
     assert rpc.texts("e", "q", 1) == ["still"] and pipe(rpc)["now"]["pid"] == pid
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: pipe(rpc)["now"].get("pid") not in (None, pid))
+
+
+# ---- PCAP over IP -------------------------------------------------------------------------------
+
+def address_of(rpc, engine, name):
+    host, port = rpc.show(engine, name)["now"]["address"].rsplit(":", 1)
+    return host, int(port)
+
+
+def test_packets_over_ip(daemon, rpc, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS, ns=True)
+    daemon.create("s", f'r = RdpcapSource("{source}"); v = TriggeredValve(False); s = PcapOverIPSink(port=0); r > s', start=False)
+    daemon.ok("unlink", "s", "r > s")
+    daemon.ok("start", "s")
+    host, port = address_of(rpc, "s", "s")
+    daemon.create("c", f'c = PcapOverIPSource("{host}", {port}); w = WrpcapSink("{tmp_path}/out.pcap", format="pcap-ns"); '
+                       'c > w')
+    tshark = subprocess.Popen(["tshark", "-n", "-c", str(len(PACKETS)), "-i", f"TCP@{host}:{port}"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with socket.create_connection((host, port)) as garbage:
+        garbage.sendall(b"garbage" * 1000)
+        eventually(lambda: len(rpc.show("s", "s")["now"]["clients"]) == 3)
+        daemon.ok("add", "s", f'r2 = RdpcapSource("{source}"); r2 > s')
+        eventually(lambda: rpc.stats("c", "w")["in"] == len(PACKETS))
+        assert len(tshark.communicate(timeout=60)[0].splitlines()) == len(PACKETS)
+    daemon.ok("destroy", "s")
+    daemon.ok("wait", "c.c", "exhausted")
+    rpc.call("engine.stop", engine="c")
+    assert makers.read(tmp_path / "out.pcap") == makers.read(source)
+
+
+def test_a_slow_client_loses_and_is_told(daemon, rpc, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", [(b"\2" * 1000, n) for n in range(20000)])
+    daemon.create("s", 's = PcapOverIPSink(port=0, limit="64KiB"); f = CLIFeeder(); f > s')
+    with socket.create_connection(address_of(rpc, "s", "s")) as slow:
+        eventually(lambda: len(rpc.show("s", "s")["now"]["clients"]) == 1)
+        daemon.ok("add", "s", f'r = RdpcapSource("{source}"); r > s')
+        eventually(lambda: rpc.stats("s", "r")["out"] == 20000)
+        lost = rpc.show("s", "s")["now"]["clients"][0]["lost"]
+        assert lost > 0 and rpc.stats("s", "s")["dropped"] == {"overflow": lost}
+        data = b""
+        slow.settimeout(1)
+        while b"the last" not in data:
+            try:
+                data += slow.recv(1 << 20)
+            except TimeoutError:
+                rpc.send("s", "f", "the last")
+    assert b"\x04\0\x08\0" + lost.to_bytes(8, "little") in data and rpc.stats("s")["unexplained"] == 0
+
+
+def test_clients_that_send_garbage_stop_nothing_else(daemon, rpc, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", PACKETS)
+    daemon.create("c", 'c = PcapOverIPSource("127.0.0.1", port=0, listen=True); x = FilterDrain("function(m) return m.iface ~= nil end"); '
+                       'q = QueueSink(); c > x > q')
+    address = address_of(rpc, "c", "c")
+    whole = (tmp_path / "in.pcap").read_bytes()
+    for data in (b"garbage" * 100, b"", whole[:-3], whole):
+        with socket.create_connection(address) as peer:
+            peer.sendall(data)
+    eventually(lambda: rpc.stats("c", "q")["in"] == 2 * len(PACKETS) - 1)
+    assert rpc.stats("c", "c")["errors"] >= 2
+    daemon.ok("close", "c.c")
+    daemon.ok("wait", "c.c", "exhausted")
+
+
+def test_another_address_is_public(daemon):
+    assert "public=True" in daemon.ptctl("run", "CLIFeeder() > PcapOverIPSink('0.0.0.0', 0)").err
