@@ -158,11 +158,13 @@ static void cut(json_t *log, int64_t from_ns, size_t most)
 		from_ns = time_of(items[count - most]);
 	free(items);
 	for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-		json_t *later = json_array();
-		json_each (item, json_object_get(log, members[i]))
+		json_t *later = json_array(), *all = json_object_get(log, members[i]);
+		json_each (item, all)
 			if (time_of(item) >= from_ns)
 				json_array_append(later, item);
-		json_object_set_new(log, members[i], later);
+		if (all)
+			json_object_set(log, members[i], later);
+		json_decref(later);
 	}
 }
 

@@ -25,6 +25,7 @@ int diff_ops(struct diff_side from, struct diff_side to, json_t **ops, struct pt
 	int code = build(&now, from, err), other = build(&wanted, to, err);
 	code = code ? code : other;
 	if (!code) {
+		graph_adopt(wanted, now);
 		enum plan_action *actions = must_calloc(wanted->count + 1, sizeof *actions);
 		plan_blocks(now, wanted, actions);
 		*ops = plan_to_json(now, wanted, actions, true);

@@ -163,9 +163,10 @@ static void engine_log(void *arg)
 	struct pt_error err = PT_ERROR_INIT;
 	uint64_t revision;
 	const uint64_t *wanted = get_revision(call, &revision);
-	struct engine *engine = call->params.engine ? call_engine(call) : NULL;
-	if (call->params.engine && !engine)
-		return;
+	bool one = call->params.engine;
+	struct engine *engine = one ? call_engine(call) : NULL;
+	if (one && !engine)
+		return; /* refused: the call is gone */
 	json_t *log = json_pack("{s:[], s:[]}", "revisions", "states");
 	int code = 0;
 	if (engine)
@@ -205,9 +206,9 @@ static int diff_file(struct call *call, const struct engine *engine, json_t **re
 static void engine_diff(void *arg)
 {
 	struct call *call = arg;
+	uint64_t revision, to = (uint64_t)call->params.to;
 	struct engine *engine = call_engine(call);
 	struct pt_error err = PT_ERROR_INIT;
-	uint64_t revision, to = (uint64_t)call->params.to;
 	json_t *result;
 	int code;
 	if (!engine)

@@ -189,11 +189,13 @@ static void close_later(struct pt_block *b, struct valve *v)
 	pt_timer_at(b, &v->timer, until_ns, close_if_late);
 }
 
-/* Not before what was held is through: nothing of it may stay behind. */
+/* Not before what was held is through: nothing of it may stay behind. The clock is for what has no
+   time: a packet that comes right behind the trigger may come late by the clock. */
 static void close_if_over(struct pt_block *b, struct valve *v, const struct pt_msg *m)
 {
 	struct closing *c = &v->closing;
-	close_if_late(b);
+	if (!m->time_ns)
+		close_if_late(b);
 	if (!c->due || v->queue.count || !m->time_ns)
 		return;
 	if (!c->from_ns) {
@@ -219,8 +221,10 @@ static void start(struct pt_block *b)
 static void push(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
 	struct valve *v = pt_state(b);
-	if (v->open && v->queue.count)
+	if (v->open && v->queue.count) {
 		release(b, v, false);
+		close_if_late(b);
+	}
 	close_if_over(b, v, m);
 	if (!v->open)
 		hold(b, v, canal, m);

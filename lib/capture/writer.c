@@ -666,10 +666,14 @@ static int64_t first_length(const struct capture_writer *w)
 bool capture_writer_noted(struct capture_writer *w, struct capture_note *note, int *fd,
                           const void **tail)
 {
-	*fd = w->output.fd;
-	bool noted = !w->writer || writer_marked(w->writer, &w->note.length, fd);
-	if (!w->writer)
+	bool noted = true;
+	*fd = -1;
+	if (w->writer) { /* whose thread has the output */
+		noted = writer_marked(w->writer, &w->note.length, fd);
+	} else {
+		*fd = w->output.fd;
 		w->note.length = first_length(w);
+	}
 	*note = w->note;
 	*tail = w->noted.data;
 	return noted;
