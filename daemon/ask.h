@@ -49,8 +49,8 @@ struct ask {
 };
 TAILQ_HEAD(ask_list, ask);
 
-/* One that stands alone. Its request is to be filled in: the block's name, what is to be done, message and
-   messages are the ask's from then on, descriptors are borrowed. */
+/* One that stands alone. Its request is to be filled in: the block's name, what is to be done,
+   message and messages are the ask's from then on, descriptors are borrowed. */
 struct ask *ask_new(enum pt_verb);
 /* Of a change: who makes it. Copies the comment. */
 void ask_set_author(struct ask *, const struct author *);

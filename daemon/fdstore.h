@@ -17,6 +17,6 @@ void fdstore_put(struct fdstore *, char *name, int fd);
 void fdstore_remove(struct fdstore *, char *name);
 
 bool fdstore_is_told(struct fdstore *); /* the service manager has all that was put */
-void fdstore_settle(struct fdstore *); /* what was to be removed is closed over there */
+void fdstore_settle(struct fdstore *);  /* what was to be removed is closed over there */
 
 #endif

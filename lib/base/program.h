@@ -40,8 +40,8 @@ struct program_ends {
 int program_start(char *const *argv, const struct program_ends *, const char *path, pid_t *,
                   struct pt_error *);
 
-/* The words of a command as a shell splits them: quotes and backslashes mean what they do there, and
-   nothing is expanded. NULL with words in `err`, under `path`. To be freed by texts_free. */
+/* The words of a command as a shell splits them: quotes and backslashes mean what they do there,
+   and nothing is expanded. NULL with words in `err`, under `path`. To be freed by texts_free. */
 char **program_words(const char *command, const char *path, struct pt_error *err);
 
 /* Waits in the background, so that the ended process does not stay in the table; where no thread is

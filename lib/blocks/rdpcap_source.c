@@ -103,10 +103,11 @@ static void tell_oddities(struct pt_block *b, struct rdpcap_source *s)
 		          "long, is left out",
 		          series_name(s->in.series));
 	for (uint64_t n = series_damaged(s->in.series); n; n--)
-		pt_report(b, -EBADMSG,
-		          "options or names of '%s' reach past the end of their block, and are left "
-		          "out from there on",
-		          series_name(s->in.series));
+		pt_report(
+			b, -EBADMSG,
+			"options or names of '%s' reach past the end of their block, and are left "
+			"out from there on",
+			series_name(s->in.series));
 }
 
 static unsigned read_some(struct pt_block *b, struct rdpcap_source *s, struct pt_msg **messages,

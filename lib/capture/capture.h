@@ -79,8 +79,8 @@ void capture_reader_release(struct capture_reader *);
 /* Of the packets that capture_reader_next gave since this was asked last: so many are dated before
    1677 or after 2262, and have the nearest time instead. */
 uint64_t capture_reader_misdated(struct capture_reader *);
-/* The same of a pcapng's options and names that reach past the end of what they are in, and are left
-   out with all behind them. */
+/* The same of a pcapng's options and names that reach past the end of what they are in, and are
+   left out with all behind them. */
 uint64_t capture_reader_damaged(struct capture_reader *);
 
 int capture_reader_rewind(struct capture_reader *, struct pt_error *); /* for loops */
@@ -142,8 +142,8 @@ struct capture_writer_config {
 	   `fd`. Found is what may be there, in `fd` or by its name; where that is another kind of
 	   file it stays, and what is written goes beside it: capture_writer_aside. */
 	enum { CAPTURE_NEW, CAPTURE_WHOLE, CAPTURE_TORN, CAPTURE_FOUND, CAPTURE_NOTED } begun;
-	/* Noted: `fd` is cut to what was noted, and gone on with; where it is shorter, it stays, and
-	   what is written goes beside it. Of a ring what came after is deleted. */
+	/* Noted: `fd` is cut to what was noted, and gone on with; where it is shorter, it stays,
+	   and what is written goes beside it. Of a ring what came after is deleted. */
 	const struct capture_note *note;
 	const void *tail; /* of the note */
 	int link_type;    /* -1: of the first packet; for pcap a packet of another one is refused */
@@ -156,8 +156,9 @@ struct capture_writer_config {
 	const char *application;    /* shb_userappl for pcapng; may be NULL */
 	/* The bytes of messages alone, whatever they are, or each with a newline; no format. */
 	enum { CAPTURE_FORMATTED, CAPTURE_BYTES, CAPTURE_NEWLINES } raw;
-	/* One of many, whose thread this is (base/crew.h). With `later` nothing is opened before the
-	   first packet comes, and then what bears the name is overwritten, and folders are made. */
+	/* One of many, whose thread this is (base/crew.h). With `later` nothing is opened before
+	   the first packet comes, and then what bears the name is overwritten, and folders are
+	   made. */
 	struct crew *crew;
 	bool later;
 	void (*progress)(
@@ -212,9 +213,9 @@ struct capture_misfits {
 };
 struct capture_misfits capture_writer_misfits(const struct capture_writer *);
 
-/* How far it is, as of capture_writer_note, so that another process can cut the file there and go on.
-   Of a compressed file a member ends only after 256 KiB or a minute, and what came since is part of
-   the note: it is to be written again. */
+/* How far it is, as of capture_writer_note, so that another process can cut the file there and go
+   on. Of a compressed file a member ends only after 256 KiB or a minute, and what came since is
+   part of the note: it is to be written again. */
 struct capture_note {
 	int64_t length;            /* of the file; -1: it has none */
 	uint64_t number, bytes;    /* of the file in its ring; written to it, uncompressed */

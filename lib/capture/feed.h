@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A pcapng or pcap stream that is read while it is made: by Wireshark, through a tap, by a program. */
+/* A pcapng or pcap stream that is read while it is made: by Wireshark, through a tap, by a program.
+   */
 #ifndef CAPTURE_FEED_H
 #define CAPTURE_FEED_H
 
@@ -9,8 +10,8 @@
 
 #define FEED_PLAIN 147 /* LINKTYPE_USER0: of messages that are not packets */
 
-/* One section; interfaces as mapping.h has them, described when their first packet comes; those that
-   are unknown have the stream's name. Only writes to buffers. */
+/* One section; interfaces as mapping.h has them, described when their first packet comes; those
+   that are unknown have the stream's name. Only writes to buffers. */
 struct feed {
 	char *name;
 	uint16_t plain;

@@ -36,7 +36,8 @@ struct record {
 	uint32_t told_size;       /* of that, behind its bytes */
 };
 
-/* A file that is being read, and what is known of it: `own` is the format's, and begins as zeros. */
+/* A file that is being read, and what is known of it: `own` is the format's, and begins as zeros.
+   */
 struct parser {
 	const struct format *format; /* NULL: not told yet */
 	void *own;

@@ -21,7 +21,8 @@ struct incoming {
 
 /* Begins to read from the descriptor, which it owns; in `start` or later. */
 int incoming_begin(struct incoming *, int fd, const char *name, struct pt_error *);
-/* Sends up to `max` packets out of the block: how many. While nothing is there it is not `ready`. */
+/* Sends up to `max` packets out of the block: how many. While nothing is there it is not `ready`.
+   */
 unsigned incoming_produce(struct incoming *, unsigned max);
 /* Of another block, while both run; then, in `start`, it goes on. */
 void incoming_take_over(struct incoming *, struct incoming *old);

@@ -62,7 +62,8 @@ static inline size_t pcapng_pad(size_t length)
 	return (length + 3) & ~(size_t)3;
 }
 
-/* ---- times: in units of unit_ns, or of 1/parts_ns, or of 2^-shift seconds, from an offset on ---- */
+/* ---- times: in units of unit_ns, or of 1/parts_ns, or of 2^-shift seconds, from an offset on ----
+   */
 
 struct pcapng_clock {
 	uint64_t unit_ns, parts_ns;

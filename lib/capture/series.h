@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Several files read as one: one after the other, or merged by time stamp; to their ends, or as they
-   grow. */
+/* Several files read as one: one after the other, or merged by time stamp; to their ends, or as
+   they grow. */
 #ifndef CAPTURE_SERIES_H
 #define CAPTURE_SERIES_H
 
@@ -41,8 +41,9 @@ void series_close(struct series *); /* NULL does nothing */
 /* Another block, with the same parameters, goes on with it. */
 void series_adopt(struct series *, struct pt_block *, const struct pt_files *);
 
-/* As capture_reader_next, but: after -EAGAIN poll series_fd if series_waits says so; and where there
-   are several files, or they are followed, a fault is of one of them, and the next are read on. */
+/* As capture_reader_next, but: after -EAGAIN poll series_fd if series_waits says so; and where
+   there are several files, or they are followed, a fault is of one of them, and the next are read
+   on. */
 int series_next(struct series *, struct pt_pool *, struct pt_msg **messages, unsigned max,
                 struct pt_error *);
 bool series_is_one(const struct series *); /* whose fault is the end of it all */

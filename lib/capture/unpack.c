@@ -262,7 +262,8 @@ static const char *go_over(struct skipping *k, bool *whole)
 	}
 	if (k->kind->bound && k->memory)
 		k->kind->bound(k->state, k->memory);
-	/* cppcheck-suppress returnDanglingLifetime ; the words are constant, and nothing of `head` */
+	/* cppcheck-suppress returnDanglingLifetime ; the words are constant, and nothing of `head`
+	   */
 	return k->kind->run(k->state, &head, whole);
 }
 

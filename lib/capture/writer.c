@@ -250,8 +250,8 @@ static void on_lost(void *arg, uint64_t packets)
 	pthread_mutex_unlock(&w->owner);
 }
 
-/* [writer's thread] The packets that end in the first bytes of a buffer, as they were put there, and
-   the end of the last part. */
+/* [writer's thread] The packets that end in the first bytes of a buffer, as they were put there,
+   and the end of the last part. */
 static uint64_t count_packets(void *arg, const void *bytes, size_t length, size_t *last_end)
 {
 	const struct capture_writer *w = arg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A change of the graph: planned and prepared on a worker's thread, where it may fail, taken between
-   two messages, where it may not, and tidied up after, on a worker's thread again. */
+/* A change of the graph: planned and prepared on a worker's thread, where it may fail, taken
+   between two messages, where it may not, and tidied up after, on a worker's thread again. */
 #include "engine/change.h"
 
 #include "base/buf.h"

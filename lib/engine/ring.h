@@ -66,9 +66,10 @@ struct ring *ring_larger(const struct ring *);
 /* That of an earlier process; takes the descriptor. NULL: it is none. */
 struct ring *ring_open(int fd);
 bool ring_holds(int fd, enum ring_kind); /* it looks like one that begins with such a record */
-/* Each of its records of that kind (of two beside each other, both), the oldest first: `length` bytes, which last as long as the
-   call, and how many of them ring_skip said to be gone. Returns how many were lost: one is damaged,
-   and those behind it are gone, too. From then on the ring holds what was found. */
+/* Each of its records of that kind (of two beside each other, both), the oldest first: `length`
+   bytes, which last as long as the call, and how many of them ring_skip said to be gone. Returns
+   how many were lost: one is damaged, and those behind it are gone, too. From then on the ring
+   holds what was found. */
 typedef void ring_each_one(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone);
 uint64_t ring_each(struct ring *, enum ring_kind, ring_each_one *, void *arg);
 

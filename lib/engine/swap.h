@@ -17,8 +17,8 @@ struct swap {
 	struct pt_engine *engine;
 	struct graph *now, *wanted;
 	struct pt_block **fresh; /* of each wanted block: the new one, or NULL */
-	/* While it is laid out: where each block that is alive is in `wanted`, + 1; and which wanted
-	   blocks may have other wires. */
+	/* While it is laid out: where each block that is alive is in `wanted`, + 1; and which
+	   wanted blocks may have other wires. */
 	unsigned *became;
 	bool *touched;
 

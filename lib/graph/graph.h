@@ -8,8 +8,8 @@
 #include <pipetool/block.h>
 
 struct graph_block {
-	/* {name, type, params}: never changed, replaced by another; shared by all that tells of it, and
-	   by the copies of the graph. The next three are in it. */
+	/* {name, type, params}: never changed, replaced by another; shared by all that tells of it,
+	   and by the copies of the graph. The next three are in it. */
 	json_t *row, *type_json, *params;
 	const char *name;
 	const struct pt_type *type;
@@ -37,7 +37,7 @@ struct graph {
 	struct graph_block **blocks; /* in the order in which they were made */
 	struct graph_link *links;    /* in the order in which they were made: fan-out goes by it */
 	unsigned count, link_count;
-	/* While operations are carried out: how many blocks are gone, and whether links are, too. */
+	/* While operations are carried out: how many blocks are gone, and whether links are. */
 	unsigned gone_count;
 	bool has_gaps;
 	uint64_t id, of; /* its own, another after each change; that of what `was` speaks of */
@@ -57,8 +57,8 @@ struct graph *graph_new(void);
 struct graph *graph_copy(const struct graph *);
 void graph_free(struct graph *); /* NULL does nothing */
 
-/* Finds each block and link of `wanted` in `now`, by name, and gives it the `alive` of that; in a copy
-   of `now`, only those that were added. */
+/* Finds each block and link of `wanted` in `now`, by name, and gives it the `alive` of that; in a
+   copy of `now`, only those that were added. */
 void graph_adopt(struct graph *wanted, struct graph *now);
 
 /* Indices of the blocks so that data and triggers come from earlier ones to later ones: data as far

@@ -32,7 +32,7 @@ struct stream {
 		*gone; /* not NULL: a viewer is fed, which its user may close at any time. That is
 	                     no error: `ended` is called, and messages are dropped with this word */
 	const struct framing *framing; /* or NULL */
-	bool writes_only; /* nothing is read, though it could be */
+	bool writes_only;              /* nothing is read, though it could be */
 	bool tells_peer;          /* what is read came from the peer's address, as its interface */
 	struct pt_origin *origin; /* then, while there is a peer */
 	bool keeps; /* what cannot be written waits for the next descriptor; else it is dropped */
@@ -44,7 +44,8 @@ struct stream {
 	bool suspect; /* at the last check */
 
 	/* Where a block has several, all of them, in an array: it is full while one of them is, and
-	   has them produce that are ready. What waits in one is not carried while it is connected. */
+	   has them produce that are ready. What waits in one is not carried while it is connected.
+	   */
 	struct stream *fellows;
 	unsigned fellow_count; /* 0: it is alone */
 	bool ready, full;

@@ -20,8 +20,8 @@ bool naming_has_fields(const char *name); /* or braces that are to be one */
 int naming_new(const char *name, struct naming **, struct pt_error *);
 void naming_free(struct naming *); /* NULL does nothing */
 
-/* `naming` is a struct naming. Where the file of a message stands: as bytes that are equal for the same values, and as its
-   name. */
+/* `naming` is a struct naming. Where the file of a message stands: as bytes that are equal for the
+   same values, and as its name. */
 void naming_key(void *naming, const struct pt_msg *, bool high, struct buf *key);
 void naming_path(void *naming, const struct pt_msg *, bool high, struct buf *path);
 void naming_other(void *naming, struct buf *path); /* "other" in place of all values */

@@ -34,8 +34,8 @@ struct pt_engine_hooks {
 	void (*state)(void *arg, enum pt_engine_state);
 	void *arg;
 	/* What a block carries over to the next daemon, should this one end now (takes it): told
-	   when it is other than before. NULL: nothing any more. At the end, after pt_engine_suspend, it is
-	   the last word. */
+	   when it is other than before. NULL: nothing any more. At the end, after
+	   pt_engine_suspend, it is the last word. */
 	void (*carry)(void *arg, const char *block, const char *type, struct pt_carry *);
 	/* What `carry` told of a cut (carry_cut) counts from now on, all of it at once. False: not
 	   yet, since descriptors are still on their way; it is asked again, unless it must be. */
@@ -61,8 +61,8 @@ struct pt_engine_limits {
 int pt_engine_new(const char *name, const struct pt_engine_hooks *, const struct pt_engine_limits *,
                   struct pt_engine **, struct pt_error *);
 
-/* What an earlier daemon's block of that name and type (NULL: any) has carried over (taken): for the
-   first change, and the first start. To be called before anything is asked. */
+/* What an earlier daemon's block of that name and type (NULL: any) has carried over (taken): for
+   the first change, and the first start. To be called before anything is asked. */
 void pt_engine_carry(struct pt_engine *, const char *block, const char *type, struct pt_carry *);
 
 /* Which checkpoint that is, and when it was (ns since 1970). */

@@ -25,8 +25,8 @@ extern "C" {
  * are plain integers. The members are for reading; write through the functions below.
  */
 
-struct pt_pool;  /* where an engine's messages and chunks come from */
-struct pt_chunk; /* the memory that the bytes of one or many messages lie in */
+struct pt_pool;   /* where an engine's messages and chunks come from */
+struct pt_chunk;  /* the memory that the bytes of one or many messages lie in */
 struct pt_origin; /* the interface that messages came from */
 
 #define PT_NO_LINK_TYPE 0xffff /* not a packet */
@@ -41,7 +41,7 @@ struct pt_msg {
 	uint32_t refs;
 	struct pt_chunk *chunk;
 	struct pt_pool *pool;
-	struct pt_msg *next; /* for whoever holds the only reference */
+	struct pt_msg *next;      /* for whoever holds the only reference */
 	struct pt_origin *origin; /* NULL: unknown */
 };
 

@@ -105,7 +105,7 @@ struct pt_param {
 #define PT_FILE(type, field)    .kind = PT_KIND_FILE, .offset = PT_FIELD(type, field, struct pt_file)
 #define PT_FILES(type, field) \
 	.kind = PT_KIND_FILES, .offset = PT_FIELD(type, field, struct pt_files)
-#define PT_CHOICE(type, field)  .kind = PT_KIND_CHOICE, .offset = PT_FIELD(type, field, int)
+#define PT_CHOICE(type, field) .kind = PT_KIND_CHOICE, .offset = PT_FIELD(type, field, int)
 #define PT_BYTES(type, field) \
 	.kind = PT_KIND_BYTES, .offset = PT_FIELD(type, field, struct pt_bytes)
 #define PT_MESSAGES(type, field) \

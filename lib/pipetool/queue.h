@@ -80,10 +80,11 @@ void pt_available(struct pt_block *);
 	.kind = PT_CARRIED_QUEUE, .offset = PT_FIELD(type, field, struct pt_queue), \
 	.size = sizeof(struct pt_queue)
 
-/* The same by hand, of what goes out to where nothing can be taken back: what has left the queue
-   is gone, whatever the checkpoint is. Where somebody stores it for the next daemon, what is in a queue also stands in
-   memory that outlives this one. In `carry`: lists that. In `start`, or before the queue is used:
-   takes what was carried. And when the oldest message is gone in part: how much of it is. */
+/* The same by hand, of what goes out to where nothing can be taken back: what has left the queue is
+   gone, whatever the checkpoint is. Where somebody stores it for the next daemon, what is in a
+   queue also stands in memory that outlives this one. In `carry`: lists that. In `start`, or before
+   the queue is used: takes what was carried. And when the oldest message is gone in part: how much
+   of it is. */
 void pt_queue_carry(struct pt_block *, struct pt_queue *, struct pt_carry *);
 void pt_queue_begun(struct pt_queue *, size_t bytes);
 void pt_queue_carried(struct pt_block *, struct pt_queue *);
