@@ -467,6 +467,17 @@ static int make_folders(const char *folder)
 	return code;
 }
 
+/* A program that a daemon was about to run when it was killed may hold it for a moment still. */
+static bool lock(int fd)
+{
+	for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB); tries++) {
+		if (tries == 20)
+			return false;
+		usleep(50000);
+	}
+	return true;
+}
+
 static int lock_folder(struct journal *j, struct pt_error *err)
 {
 	int code = make_folders(j->folder);
@@ -478,7 +489,7 @@ static int lock_folder(struct journal *j, struct pt_error *err)
 	if (code)
 		return pt_fail(err, code, NULL, "the state folder %s cannot be used: %s", j->folder,
 		               error_words(code));
-	if (flock(j->lock, LOCK_EX | LOCK_NB))
+	if (!lock(j->lock))
 		return pt_fail(
 			err, -PT_ESTATE, NULL,
 			"the state folder %s is in use by another pipetoold; give this one its "

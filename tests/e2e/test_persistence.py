@@ -862,9 +862,9 @@ def test_create_and_destroy_heed_a_revision(rpc):
 
 
 def test_what_was_confirmed_before_the_kill_stays(daemon, before):
-    daemon.ok("apply", "e", "--confirm", "0.3", "s = CLIFeeder(); t = Sink(); s > t")
+    daemon.ok("apply", "e", "--confirm", "3", "s = CLIFeeder(); t = Sink(); s > t")
     daemon.ok("confirm", "e")
     after = daemon.ok("export", "e")
     again(daemon)
-    threading.Event().wait(0.5)
+    threading.Event().wait(3.5)  # past the time at which it would have gone back
     assert daemon.ok("export", "e") == after != before
