@@ -11,7 +11,7 @@ complain() { printf '%s\n' "$*"; bad=1; }
 # FILE LIST NAME: NAME, in quotes, stands in LIST, once.
 listed() {
     local times
-    times=$(grep -oF "'$3'" "$2" | wc -l)
+    times=$(grep -oF "'$3'" "$2" | wc -l) || true
     [ "$times" -ge 1 ] || complain "$1 is in no list of $2"
     [ "$times" -le "${4:-1}" ] || complain "$1 stands $times times in $2"
 }
