@@ -865,6 +865,7 @@ def test_what_was_confirmed_before_the_kill_stays(daemon, before):
     daemon.ok("apply", "e", "--confirm", "3", "s = CLIFeeder(); t = Sink(); s > t")
     daemon.ok("confirm", "e")
     after = daemon.ok("export", "e")
+    daemon.ok("create", "later", "Sink()", "--confirm", "3")
     again(daemon)
-    threading.Event().wait(3.5)  # past the time at which it would have gone back
+    eventually(lambda: set(engines(daemon)) == {"e"})  # the time of both is over
     assert daemon.ok("export", "e") == after != before
