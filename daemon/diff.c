@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/map.h"
+#include "graph/ops.h"
 #include "graph/plan.h"
 #include "type/param.h"
 #include "type/type.h"

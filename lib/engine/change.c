@@ -9,6 +9,7 @@
 #include "engine/request.h"
 #include "engine/step.h"
 #include "engine/swap.h"
+#include "graph/ops.h"
 #include "type/param.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -63,19 +63,26 @@ void graph_adopt(struct graph *wanted, struct graph *now);
 
 /* Indices of the blocks so that data and triggers come from earlier ones to later ones: data as far
    as there is no cycle through what passes things on later, triggers as far as they do not come
-   back against the data. Found when first asked, and again after graph_change. */
+   back against the data. Found when first asked, and again after a change. */
 const unsigned *graph_sorted(struct graph *);
 
 struct graph_block *graph_find(const struct graph *, const char *name); /* or NULL */
 
-/* Carries out operations as engine.change takes them (and as its parameter rows have checked), on
-   this graph: changed also on failure, so work on a copy. Every fault is listed, with paths such as
-   "ops[3].from". At most `limit` blocks. */
-int graph_change(struct graph *, const json_t *ops, unsigned limit, struct pt_error *);
-
-/* The same of blocks and links that are to be added, with paths such as "links[3].from". */
-int graph_build(struct graph *, const json_t *blocks, const json_t *links, unsigned limit,
-                struct pt_error *);
+/*
+ * What operations (graph/ops.h) are made of, between graph_begin and graph_end: what is removed is
+ * only marked until the end, which takes all of it out at once, and numbers the rest anew. Rows are
+ * taken.
+ */
+void graph_begin(struct graph *);
+void graph_end(struct graph *);
+void graph_add(struct graph *, const struct pt_type *, json_t *row);
+void graph_set_row(struct graph_block *, const struct pt_type *, json_t *row);
+void graph_remove(struct graph *, struct graph_block *);
+void graph_add_link(struct graph *, struct graph_link);
+/* The one with the same ends and canal, or NULL. */
+struct graph_link *graph_find_link(struct graph *, const struct graph_link *);
+void graph_remove_link(struct graph *, struct graph_link *);
+bool graph_link_is_gone(const struct graph_link *); /* or one of its ends is */
 
 /* Refuses cycles of data links alone, or of trigger links alone, through routes; names one. */
 int graph_check_cycles(struct graph *, struct pt_error *);

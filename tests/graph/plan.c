@@ -2,7 +2,7 @@
 /* Graphs as data, and the difference between two of them. */
 #include "graph/plan.h"
 
-#include "graph/graph.h"
+#include "graph/ops.h"
 #include "unit.h"
 #include <pipetool/error.h>
 #include <stdio.h>
