@@ -208,7 +208,7 @@ struct live_mark live_ring_mark(const struct live_ring *r)
 {
 	return (struct live_mark){
 		.unit = r->units.unit,
-		.packet = r->units.chunk ? r->units.taken : 0,
+		.packet = r->units.taken,
 		.version = (uint32_t)r->units.version,
 		.unit_size = (uint32_t)r->units.unit_size,
 		.count = r->units.count,

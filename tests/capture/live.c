@@ -63,16 +63,30 @@ static struct live_config config(const char *filter)
 }
 
 /* The first packets, waited for. */
-static unsigned await(struct live *l, struct pt_pool *pool, struct pt_msg **messages)
+static unsigned await_up_to(struct live *l, struct pt_pool *pool, struct pt_msg **messages,
+                            unsigned max)
 {
 	for (;;) {
-		int n = live_read(l, pool, messages, 64, NULL);
+		int n = live_read(l, pool, messages, max, NULL);
 		ck_assert_int_ge(n, 0);
 		if (n > 0)
 			return (unsigned)n;
 		struct pollfd p = {.fd = live_fd(l), .events = POLLIN};
 		ck_assert_int_eq(poll(&p, 1, -1), 1);
 	}
+}
+
+static unsigned await(struct live *l, struct pt_pool *pool, struct pt_msg **messages)
+{
+	return await_up_to(l, pool, messages, 64);
+}
+
+static void read_one(struct live *l, struct pt_pool *pool, const char *text)
+{
+	struct pt_msg *m;
+	await_up_to(l, pool, &m, 1);
+	ck_assert_mem_eq(m->bytes + 42, text, strlen(text));
+	pt_msg_unref(m);
 }
 
 static void expect_udp(struct live_config c)
@@ -170,6 +184,44 @@ START_TEST(what_is_held_too_long_gets_memory_of_its_own)
 }
 END_TEST
 
+/* Also where it was asked for before anything was read: a unit is entered in the middle then. */
+START_TEST(a_mark_stays_where_it_is_until_something_is_read)
+{
+	if (!own_network())
+		return;
+	struct live *l;
+	struct live_mark mark, again;
+	struct pt_pool *pool = pool_new(0);
+	struct live_config c = config("udp dst port 53");
+	set_loopback(true);
+	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	live_keep(l, true);
+	for (mark.packet = 0; !mark.packet;) { /* until two of them are in one block */
+		send_to(53, "one");
+		send_to(53, "two");
+		read_one(l, pool, "one");
+		live_mark(l, &mark);
+		if (!mark.packet)
+			read_one(l, pool, "two");
+	}
+	int fd = dup(live_socket(l));
+	live_release(l);
+	live_close(l);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(live_resume(&c, dup(fd), &mark, &l, NULL), 0);
+		live_mark(l, &again);
+		ck_assert_uint_eq(again.unit, mark.unit);
+		ck_assert_uint_eq(again.packet, mark.packet);
+		if (i == 2)
+			read_one(l, pool, "two");
+		live_release(l);
+		live_close(l);
+	}
+	close(fd);
+	pool_free(pool);
+}
+END_TEST
+
 START_TEST(what_cannot_be_captured_says_why)
 {
 	if (!own_network())
@@ -241,5 +293,6 @@ END_TEST
 
 UNIT_TESTS("capture/live", an_interface_is_captured_through_a_filter,
            a_packet_socket_that_was_handed_over, what_is_held_too_long_gets_memory_of_its_own,
-           what_cannot_be_captured_says_why, an_interface_that_goes_down_is_seen,
-           the_loopback_is_the_default_only_where_it_is_alone, filters_are_checked_for_any_link)
+           a_mark_stays_where_it_is_until_something_is_read, what_cannot_be_captured_says_why,
+           an_interface_that_goes_down_is_seen, the_loopback_is_the_default_only_where_it_is_alone,
+           filters_are_checked_for_any_link)
