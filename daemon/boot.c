@@ -5,19 +5,13 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/name.h"
 #include "daemon/call.h"
 #include "daemon/catalog.h"
-#include "daemon/check.h"
 #include "daemon/engines.h"
-#include "daemon/file.h"
 #include "daemon/pipe_file.h"
-#include "daemon/places.h"
-#include <errno.h>
+#include "daemon/pipe_folder.h"
 #include <stdlib.h>
 #include <string.h>
-
-#define SUFFIX ".pipe"
 
 struct file {
 	struct file *next;
@@ -44,111 +38,6 @@ struct boot {
 	void (*settled)(void *arg);
 	void *arg;
 };
-
-/* ---- reading ---- */
-
-typedef bool take(void *arg, const char *path, const char *name);
-
-struct walk {
-	take *each;
-	void *arg;
-};
-
-static char *name_of(const char *path)
-{
-	const char *base = strrchr(path, '/') + 1;
-	return must_printf("%.*s", (int)(strlen(base) - strlen(SUFFIX)), base);
-}
-
-static bool open_file(void *arg, const char *path)
-{
-	const struct walk *walk = arg;
-	char *name = name_of(path);
-	bool good = name_is_engine(name) || name_was_engine(name);
-	if (good)
-		good = walk->each(walk->arg, path, name);
-	else
-		log_error("%s: '%s' cannot be an engine's name: letters, digits, '_' and '-'; "
-		          "rename the file",
-		          path, name);
-	free(name);
-	return good;
-}
-
-/* Calls `each` for every file, and tells how many were not good; as file_each. */
-static int each_file(const char *folder, take *each, void *arg, size_t *bad)
-{
-	struct walk walk = {each, arg};
-	*bad = 0;
-	int code = file_each(folder, SUFFIX, open_file, &walk, bad);
-	if (code == -ENOENT && places_is_usual(folder))
-		return 0; /* nobody has asked for it */
-	if (code == -ENOENT) {
-		log_error("%s: no such folder", folder);
-		++*bad;
-	}
-	return code;
-}
-
-static int check_name(const char *path, struct pipe_fault *fault)
-{
-	char *name = name_of(path);
-	bool good = name_is_engine(name);
-	free(name);
-	if (!good)
-		pipe_fault_add(fault, path,
-		               "an engine's name has no '.', which parts it from a block's; "
-		               "rename the file");
-	return good ? 0 : -PT_EPARAM;
-}
-
-static int read_program(const char *path, const char *out, char **text,
-                        struct lang_program *program, struct pipe_fault *fault)
-{
-	int code = check_name(path, fault);
-	if (!code)
-		code = pipe_file_read(path, text, fault);
-	if (!code && (code = pipe_file_understand(path, out, *text, program, fault))) {
-		free(*text);
-		*text = NULL;
-	}
-	return code;
-}
-
-struct check {
-	const char *out;
-	const struct pt_engine_limits *limits;
-};
-
-static bool check_file(void *arg, const char *path, const char *name)
-{
-	const struct check *c = arg;
-	struct pt_error err = PT_ERROR_INIT;
-	struct pipe_fault fault = PIPE_FAULT_INIT;
-	struct lang_program program;
-	char *text = NULL;
-	int code = read_program(path, c->out, &text, &program, &fault);
-	if (!code) {
-		code = check_graph(name, program.ops, c->limits, &err);
-		call_root_paths(&err);
-		pipe_file_locate(path, &program, &err, &fault);
-		pt_error_clear(&err);
-		lang_program_free(&program);
-	}
-	if (code)
-		log_error("%s", fault.words.data);
-	pipe_fault_free(&fault);
-	free(text);
-	return !code;
-}
-
-size_t boot_check(const char *folder, const char *out, const struct pt_engine_limits *limits)
-{
-	size_t bad;
-	struct check check = {out, limits};
-	each_file(folder, check_file, &check, &bad);
-	return bad;
-}
 
 /* ---- making ---- */
 
@@ -498,7 +387,7 @@ static bool take_file(void *arg, const char *path, const char *name)
 	struct pipe_fault fault = PIPE_FAULT_INIT;
 	struct lang_program program;
 	char *text = NULL;
-	int code = read_program(path, file->boot->out, &text, &program, &fault);
+	int code = pipe_folder_read(path, file->boot->out, &text, &program, &fault);
 	file->there = true;
 	file->unread = code != 0;
 	if (code) {
@@ -523,7 +412,7 @@ void boot_scan(struct boot *boot, const char *folder)
 	begin_work(boot);
 	for (struct file *file = boot->files; file; file = file->next)
 		file->there = false;
-	int code = each_file(folder, take_file, boot, &boot->bad);
+	int code = pipe_folder_each(folder, take_file, boot, &boot->bad);
 	for (struct file *next, *file = boot->files; file; file = next) {
 		next = file->next;
 		if (!file->there && !code)
@@ -545,7 +434,8 @@ void boot_reread(struct boot *boot, const char *name, engines_done *done, void *
 	int code = -PT_ESTATE;
 	if (!engine || file->busy || file->begun) {
 		pt_fail(&err, code, "$.engine", "the file of engine '%s' is being read", name);
-	} else if ((code = read_program(file->path, file->boot->out, &text, &program, &fault))) {
+	} else if ((code = pipe_folder_read(file->path, file->boot->out, &text, &program,
+	                                    &fault))) {
 		pt_fail(&err, code, "$.engine", "%s", fault.why.data);
 		fault_told(file, &fault, false);
 	} else {
@@ -579,7 +469,7 @@ int boot_read(const struct boot *boot, const char *path, struct lang_program *pr
               struct pipe_fault *fault)
 {
 	char *text = NULL;
-	int code = read_program(path, boot->out, &text, program, fault);
+	int code = pipe_folder_read(path, boot->out, &text, program, fault);
 	free(text);
 	return code;
 }

@@ -8,7 +8,6 @@
 #include "daemon/engines.h"
 
 struct boot;
-struct pt_engine_limits;
 
 /* `settled` is called after a scan, when no engine is being made or destroyed any more. */
 /* Relative paths of files that blocks write are taken from `out`. */
@@ -31,9 +30,5 @@ int boot_read(const struct boot *, const char *path, struct lang_program *, stru
 
 /* How many files of the last scan have no engine. */
 size_t boot_bad(const struct boot *);
-
-/* Whether an engine could be made of each file, of which none is started: returns how many files
-   are bad, which were logged. */
-size_t boot_check(const char *folder, const char *out, const struct pt_engine_limits *);
 
 #endif

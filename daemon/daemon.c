@@ -18,6 +18,7 @@
 #include "daemon/journald.h"
 #include "daemon/loaded.h"
 #include "daemon/notify.h"
+#include "daemon/pipe_folder.h"
 #include "daemon/places.h"
 #include "daemon/renew.h"
 #include "daemon/server.h"
@@ -571,7 +572,7 @@ int daemon_check(const struct options *options)
 	good &= !load_blocks(&d);
 	const struct pt_engine_limits limits = engines_limits(&d.conf);
 	char *state = state_folder(&d);
-	good &= !boot_check(engines_folder(&d), state, &limits);
+	good &= !pipe_folder_check(engines_folder(&d), state, &limits);
 	free(state);
 	conf_clear(&d.conf);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
