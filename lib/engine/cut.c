@@ -106,6 +106,21 @@ static bool takes_part(const struct pt_block *b)
 	return (b->started || !b->type->open) && !b->away;
 }
 
+/* ---- who waits for the first one ---- */
+
+bool cut_holds(const struct pt_engine *e)
+{
+	return e->cuts.holds;
+}
+
+/* What has waited goes on in the loop's next turn. */
+static void let_go(struct pt_engine *e)
+{
+	if (e->cuts.holds)
+		mailbox_wake(&e->mailbox);
+	e->cuts.holds = false;
+}
+
 /* ---- a cut ---- */
 
 static void tell(struct pt_block *b)
@@ -139,7 +154,8 @@ static void commit(struct pt_engine *e)
 		timers_set(&e->timers, &c->again, c->committed_ns + AGAIN_NS);
 		return;
 	}
-	c->pending = c->holds = false;
+	c->pending = false;
+	let_go(e);
 	c->committed = c->number;
 	for (struct pt_block *b; (b = TAILQ_FIRST(&c->told));) {
 		leave_lists(b);
@@ -211,23 +227,21 @@ static void turn(struct pt_engine *e, bool on)
 	if (c->on)
 		give_up(e);
 	answer_all(&c->asked);
-	c->on = c->holds = on;
+	c->on = on;
 	c->armed = false;
 	timers_stop(&e->timers, &c->timer);
 	timers_stop(&e->timers, &c->again);
 	for (unsigned i = 0; i < e->graph->count; i++)
 		if (carry_is_of(e->graph->blocks[i]->alive->type))
 			note_changed(e->graph->blocks[i]->alive, 0);
-	if (!on)
+	if (!on) {
+		let_go(e);
 		return;
+	}
+	c->holds = true;
 	be_due_now(e);
 	timers_set(&e->timers, &c->again, engine_now(e) + HOLD_NS);
 	c->holds_until_ns = c->again.due_ns;
-}
-
-bool cut_holds(const struct pt_engine *e)
-{
-	return e->cuts.holds;
 }
 
 void cut_end(struct pt_engine *e)
@@ -281,8 +295,8 @@ void cut_settle(struct pt_engine *e)
 		carry_tell_stale(e);
 	if (c->pending)
 		look(e);
-	if (c->holds)
-		c->holds = engine_now(e) < c->holds_until_ns;
+	if (c->holds && engine_now(e) >= c->holds_until_ns)
+		let_go(e);
 	if (c->on && !c->pending && c->armed && !c->timer.place)
 		begin(e);
 }

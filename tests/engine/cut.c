@@ -7,6 +7,7 @@
 #include "rig.h"
 #include "type/type.h"
 #include "unit.h"
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -211,7 +212,38 @@ START_TEST(what_cannot_be_committed_yet_is_tried_again)
 }
 END_TEST
 
+/* No source has work, and no timer is due: nothing else would turn the loop. */
+START_TEST(what_waits_for_the_first_one_goes_on_behind_it)
+{
+	struct rig *r = bench();
+	struct pt_engine *e = rig_engine(r);
+	struct pollfd awake = {.fd = uv_backend_fd(&e->loop), .events = POLLIN};
+	struct pt_request request;
+	bool done = false;
+	ck_assert(ask(r, "stop", "{}"));
+	stored.late = true;
+	ck_assert(ask(r, "start", "{}"));
+	rig_request(&request, "stop", "{}");
+	request.done = answered;
+	request.tap.arg = &done;
+	pt_engine_ask(e, &request);
+	turn(r);
+	turn(r);
+	ck_assert(!done && cut_holds(e));
+	ck_assert_int_eq(poll(&awake, 1, 0), 0);
+	stored.late = false;
+	engine_settle(e);
+	ck_assert(!cut_holds(e));
+	ck_assert_int_eq(poll(&awake, 1, 0), 1);
+	turn(r);
+	ck_assert(done);
+	rig_request_clear(&request);
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("engine/cut", what_is_sent_is_answered_when_it_is_behind_a_checkpoint,
            a_change_in_between_takes_another, nothing_flows_and_nothing_is_done,
            without_a_source_that_goes_back_there_is_none,
-           what_cannot_be_committed_yet_is_tried_again)
+           what_cannot_be_committed_yet_is_tried_again,
+           what_waits_for_the_first_one_goes_on_behind_it)
