@@ -128,11 +128,15 @@ void input_close(struct input *in)
 	free(in);
 }
 
-/* A FIFO that nobody has opened for writing yet reads as if it had ended. */
+/* A FIFO that nobody has opened for writing yet reads as if it had ended. A signal may come in
+   between (engine/sample.h), and says nothing of it. */
 static bool writer_to_come(const struct input *in)
 {
 	struct pollfd p = {.fd = in->fd, .events = POLLIN};
-	return S_ISFIFO(in->mode) && poll(&p, 1, 0) >= 0 && !(p.revents & (POLLHUP | POLLERR));
+	int n = 0;
+	while (S_ISFIFO(in->mode) && (n = poll(&p, 1, 0)) < 0 && errno == EINTR)
+		;
+	return S_ISFIFO(in->mode) && n >= 0 && !(p.revents & (POLLHUP | POLLERR));
 }
 
 static ssize_t read_raw(struct input *in, uint8_t *room, size_t length, struct pt_error *err)

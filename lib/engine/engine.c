@@ -95,8 +95,11 @@ static void run_woken(struct pt_engine *e)
 
 void engine_forget(struct pt_block *b)
 {
-	if (atomic_load(&b->woken))
+	if (atomic_load(&b->woken)) {
 		run_woken(b->engine);
+		engine_runs(b->engine,
+		            NULL); /* it may be this one, which a sample would count into */
+	}
 	if (b->available)
 		TAILQ_REMOVE(&b->engine->available, b, available_links);
 	b->available = false;

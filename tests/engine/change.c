@@ -322,6 +322,18 @@ START_TEST(a_block_that_does_not_run_is_given_nothing)
 }
 END_TEST
 
+/* A sample may come at any time, also when its memory is another's. */
+START_TEST(a_block_that_ends_while_it_is_woken_runs_no_more)
+{
+	struct rig *r = rig("QueueSink", "");
+	struct pt_block *b = rig_block(r, "it");
+	pt_wake(b);
+	engine_forget(b);
+	ck_assert_ptr_null(atomic_load(&rig_engine(r)->runs));
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("engine/change", a_block_added_while_running_runs_at_once,
            unlinking_loses_nothing_that_was_delivered, a_failed_open_changes_nothing,
            a_failed_start_leaves_it_stopped_and_closed, every_fault_of_a_change_is_listed,
@@ -332,4 +344,5 @@ UNIT_TESTS("engine/change", a_block_added_while_running_runs_at_once,
            a_set_that_is_not_live_restarts_the_block,
            a_bad_script_is_refused_before_anything_changes,
            what_is_triggered_at_the_stop_comes_to_blocks_that_run,
-           a_block_that_does_not_run_is_given_nothing)
+           a_block_that_does_not_run_is_given_nothing,
+           a_block_that_ends_while_it_is_woken_runs_no_more)
