@@ -366,6 +366,14 @@ static void end(struct pt_block *b, struct sniff_source *s)
 	pt_exhausted(b);
 }
 
+/* By hand, or since nobody wants more. */
+static void finish(struct pt_block *b)
+{
+	struct sniff_source *s = pt_state(b);
+	if (s->polled && !s->ended)
+		end(b, s);
+}
+
 /* What came before is still read. */
 static void on_deadline(struct pt_block *b)
 {
@@ -631,9 +639,10 @@ static const struct pt_type sniff_source = {
 		"daemon needs CAP_NET_RAW. An interface that goes down or away is waited for, and "
 		"captured again when it is back; meanwhile the block has failed. One that is not "
 		"there at the start is refused. With count or timeout the source is exhausted "
-		"after that; both go on where it is replaced, or the daemon started anew. Where "
-		"descriptors are stored the capture itself goes on then: the kernel keeps "
-		"buffer_size of packets meanwhile, and none is lost or comes twice.",
+		"after that, and with `ptctl close` at once; count and timeout go on where it is "
+		"replaced, or the daemon started anew. Where descriptors are stored the capture "
+		"itself goes on then: the kernel keeps buffer_size of packets meanwhile, and none "
+		"is lost or comes twice.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "     | [iface]---|->\n"
@@ -658,6 +667,7 @@ static const struct pt_type sniff_source = {
 	.pause = pause_polling,
 	.refresh = count_losses,
 	.progress = tell_progress,
+	.finish = finish,
 	.stop = stop,
 	.close = close_interface,
 	.fini = fini,

@@ -553,6 +553,26 @@ def test_it_ends_after_so_many_packets_however_they_come(pair, network):
             assert rpc.show(f"in{count}", "n")["state"] == "running"
 
 
+@pytest.mark.parametrize("way", ["enough", "close"])
+def test_what_comes_behind_its_end_is_no_loss(pair, network, way):
+    """More than the ring takes, when a drain has had enough, or it was closed by hand."""
+    _, right = pair
+    right.create("in", f'''n = SniffSource("pr", "ether proto 0x88b5", buffer_size="64KiB", immediate=true)
+        n > HeadDrain(count={3 if way == "enough" else 1000}) > q = QueueSink()''')
+    with right.client() as rpc:
+        for n in range(3):
+            sent(network, network.left, "pl", *plain(n))
+            eventually(lambda: rpc.stats("in", "q")["held"] > n)  # pylint: disable=cell-var-from-loop
+        if way == "close":
+            right.ok("close", "in.n")
+        eventually(lambda: rpc.show("in", "n")["state"] == "exhausted")
+        sent(network, network.left, "pl", *plain(*range(50)))
+        assert rpc.stats("in", "n")["dropped"] == {}
+        assert [b for b, _ in caught(rpc, 3)] == plain(*range(3))
+        right.ok("stop", "in")
+        assert rpc.stats("in", "n")["dropped"] == {} and rpc.stats("in")["unexplained"] == 0
+
+
 def test_run_ends_with_the_capture(pair, network, tmp_path):
     """As tcpdump -c does it."""
     _, right = pair
