@@ -137,7 +137,7 @@ static void stop(struct pt_block *b)
 		pt_lost(b, s->parcel->count, "stopped");
 	parcel_free(s->parcel);
 	s->parcel = NULL;
-	pt_lost(b, channel_leave(&s->end), "stopped");
+	pt_lost(b, channel_leave(&s->end).others, "stopped");
 }
 
 static int close_receiver(struct pt_block *b, struct pt_error *err)

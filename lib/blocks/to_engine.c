@@ -153,7 +153,9 @@ static json_t *describe(struct pt_block *b)
 static void leave(struct pt_block *b)
 {
 	struct to_engine *s = pt_state(b);
-	pt_undone(b, channel_leave(&s->end), "unsent");
+	const struct channel_lost lost = channel_leave(&s->end);
+	pt_undone(b, lost.own, "unsent");
+	pt_lost(b, lost.others, "unsent");
 	parcel_free(s->spare);
 	parcel_free(s->filling);
 	s->spare = s->filling = NULL;

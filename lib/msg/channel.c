@@ -139,13 +139,25 @@ static uint64_t count_waiting(const struct channel *c)
 	return count;
 }
 
-uint64_t channel_leave(struct channel_end *end)
+static struct channel_lost count_lost(const struct channel *c, const struct channel_end *last)
+{
+	const struct parcel *p;
+	struct channel_lost lost = {0};
+	TAILQ_FOREACH (p, &c->parcels, links)
+		*(p->from == last ? &lost.own : &lost.others) += p->count;
+	return lost;
+}
+
+struct channel_lost channel_leave(struct channel_end *end)
 {
 	struct channel *c = end->channel;
+	struct channel_lost lost = {0};
 	if (!c)
-		return 0;
+		return lost;
 	pthread_mutex_lock(&channels_lock);
 	pthread_mutex_lock(&c->lock);
+	if (c->ends == 1)
+		lost = count_lost(c, end);
 	if (end->receives) {
 		c->receiver = NULL;
 		c->some_ended &= !c->over; /* the next one is for what comes then */
@@ -153,7 +165,6 @@ uint64_t channel_leave(struct channel_end *end)
 	} else {
 		sender_leaves(c, end);
 	}
-	uint64_t lost = c->ends == 1 ? count_waiting(c) : 0;
 	end->channel = NULL;
 	pthread_mutex_unlock(&c->lock);
 	let_go(c);

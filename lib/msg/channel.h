@@ -31,8 +31,12 @@ struct channel_end {
    `wake`, `arg` and `block` are set. */
 int channel_join(const char *name, bool receives, struct channel_end *, struct pt_error *);
 
-/* [any thread] How many messages are lost, because nobody is left at the channel. */
-uint64_t channel_leave(struct channel_end *);
+/* [any thread] How many messages are lost, because nobody is left at the channel: the sender's own,
+   and others'. */
+struct channel_lost {
+	uint64_t own, others;
+};
+struct channel_lost channel_leave(struct channel_end *);
 
 /* The receiver's end is another block's from now on, of the same engine: `arg` and `block` of that
    are set. */

@@ -155,6 +155,19 @@ def test_what_nobody_receives_is_lost_and_counted(daemon, rpc):
     balanced(rpc, "a")
 
 
+def test_what_others_sent_is_lost_with_the_last(daemon, rpc):
+    """Who has sent it has gone before; the last to leave counts it, and has delivered none of it."""
+    for name in "ab":
+        daemon.create(name, "c = CLIFeeder(); c > t = ToEngine('x')")
+    rpc.send("a", "c", "1", "2", "3")
+    daemon.ok("stop", "a")
+    assert rpc.stats("a", "t")["out"] == 3
+    daemon.ok("stop", "b")
+    stats = rpc.stats("b", "t")
+    assert (stats["out"], stats["made"], stats["dropped"]) == (0, 3, {"unsent": 3})
+    balanced(rpc, "a", "b")
+
+
 def test_within_one_engine_it_is_a_queue(daemon, rpc):
     rpc.call("engine.create", engine="e", start=True)
     rpc.change("e", add("c", "CLIFeeder"), add("t", "ToEngine", channel="x"),
