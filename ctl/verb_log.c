@@ -123,6 +123,16 @@ void print_log(struct ctl *ctl, struct buf *b, json_t *log)
 
 /* ---- which of them ---- */
 
+/* What was read as if UTC were this host's time: that may have been another then than now. */
+static int64_t of_this_host(int64_t ns)
+{
+	time_t utc = (time_t)(ns / MOMENT_S);
+	struct tm tm;
+	gmtime_r(&utc, &tm);
+	tm.tm_isdst = -1;
+	return ns + (int64_t)(mktime(&tm) - utc) * MOMENT_S;
+}
+
 /* "10:00" is of today; without an offset the time is this host's. */
 static int since(const char *text, int64_t *ns, struct pt_error *err)
 {
@@ -138,7 +148,7 @@ static int since(const char *text, int64_t *ns, struct pt_error *err)
 	if (!moment_parse_span(text, &span) && (*text == '-' || *text == '+'))
 		*ns = now + span;
 	else if (!date_parse(full, ns))
-		*ns -= strpbrk(full + strlen("2026-11-30"), "Zz+-") ? 0 : tm.tm_gmtoff * MOMENT_S;
+		*ns = strpbrk(full + strlen("2026-11-30"), "Zz+-") ? *ns : of_this_host(*ns);
 	else
 		code = pt_fail(err, -PT_EREQUEST, "since",
 		               "'--since' takes a time as 10:00, 2026-11-30T10:00:00Z or -1h, not "

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What ptctl shows of engines: counts, events, output, pictures."""
+import datetime
 import json
 import os
 import re
@@ -163,6 +164,22 @@ def test_the_log_since(daemon, since, there):
     daemon.create("a", GRAPH)
     shown = daemon.ok("log", "--since", since)
     assert there is None or ("revision 1" in shown) == there
+
+
+def test_the_log_since_a_time_of_another_offset(daemon):
+    """Summer time, a day ahead of UTC, ends in an hour; two hours from now the clock is UTC's again."""
+    daemon.create("a", GRAPH)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    day = datetime.timedelta(days=1)
+
+    def switch(at):  # days are counted without that of leap years
+        return f"J{datetime.date(2025, at.month, min(at.day, 28) if at.month == 2 else at.day).timetuple().tm_yday}"
+
+    ends = now + day + datetime.timedelta(hours=1)  # as its own clocks say
+    zone = f"AAA0BBB-24,{switch(now - 60 * day)}/0,{switch(ends)}/{ends:%H:%M:%S}"
+    later = f"{now + datetime.timedelta(hours=2):%Y-%m-%dT%H:%M:%S}"
+    assert "revision 1" not in daemon.ok("log", "--since", later, env={"TZ": zone})
+    assert "revision 1" in daemon.ok("log", "--since", f"{now:%Y-%m-%dT%H:%M:%S}", env={"TZ": zone})
 
 
 @pytest.mark.parametrize("since", ["", "x", "25:00", "2026-13-01", "1h"])
