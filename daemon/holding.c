@@ -278,7 +278,7 @@ static bool write_record(struct store *k, struct holding *h, uint64_t cut, const
 {
 	const struct ring_record all = holding_record(out);
 	h->beside = cut > 0;
-	if (h->beside && h->cut <= mark_committed(k, h->engine))
+	if (h->cut <= mark_committed(k, h->engine))
 		ring_settle(h->memory);
 	bool fits = h->beside ? ring_beside(h->memory, &all) : ring_replace(h->memory, &all);
 	fits = fits || grow_memory(k, h, &all);

@@ -202,16 +202,31 @@ bool ring_push(struct ring *s, const struct ring_record *r)
 	return true;
 }
 
-/* In the other half, so that two pages are enough for what is short. What lies between is skipped
-   as soon as the new one is seen. */
+/* The places of two records: the first is at head, the second, if there is one, in the other half,
+   so that two pages are enough for what is short. */
+static uint64_t other_half(const struct ring *s, uint64_t at)
+{
+	uint64_t half = s->capacity / 2;
+	return (at / half + 1) * half;
+}
+
+/* The second is there no more. Where it may stand. */
+static uint64_t drop_second(struct ring *s)
+{
+	uint64_t at = other_half(s, atomic_load(&s->header->head));
+	if (atomic_load(&s->header->tail) > at) {
+		set_count(s, 1);
+		atomic_store(&s->header->tail, at);
+	}
+	return at;
+}
+
+/* What lies between is skipped as soon as the new one is seen. */
 bool ring_replace(struct ring *s, const struct ring_record *r)
 {
-	uint64_t half = s->capacity / 2, head = atomic_load(&s->header->head);
-	uint64_t at = (head / half + 1) * half;
-	if (room_for(r) > half)
+	if (room_for(r) > s->capacity / 2)
 		return false;
-	while (at < atomic_load(&s->header->tail))
-		at += half;
+	uint64_t at = drop_second(s);
 	size_t size = put(s, at, r);
 	atomic_store(&s->header->tail, at + size);
 	atomic_store(&s->header->head, at);
@@ -219,23 +234,13 @@ bool ring_replace(struct ring *s, const struct ring_record *r)
 	return true;
 }
 
-static uint64_t other_half(const struct ring *s, uint64_t at)
-{
-	uint64_t half = s->capacity / 2;
-	return (at / half + 1) * half;
-}
-
 bool ring_beside(struct ring *s, const struct ring_record *r)
 {
-	uint64_t head = atomic_load(&s->header->head), tail = atomic_load(&s->header->tail);
-	uint64_t at = other_half(s, head);
-	if (head == tail)
+	if (atomic_load(&s->header->head) == atomic_load(&s->header->tail))
 		return ring_replace(s, r);
 	if (room_for(r) > s->capacity / 2)
 		return false;
-	set_count(s, 1);
-	if (tail > at)
-		atomic_store(&s->header->tail, at);
+	uint64_t at = drop_second(s);
 	size_t size = put(s, at, r);
 	atomic_store(&s->header->tail, at + size);
 	set_count(s, 2);

@@ -44,8 +44,8 @@ void ring_pop(struct ring *);
 /* As that, but its room stays taken until ring_note, so that it can be gone back to. */
 void ring_take(struct ring *);
 void ring_skip(struct ring *, size_t bytes); /* so many of the oldest are gone already */
-/* From then on the only one; whenever it was killed, there is that or the one before. False: it is
-   longer than half of the ring, and nothing has changed. */
+/* From then on the only one; whenever it was killed, there is that or the one before (of two, the
+   first). False: it is longer than half of the ring, and nothing has changed. */
 bool ring_replace(struct ring *, const struct ring_record *);
 /* The second of two, in place of the second that there may be; and the second is the only one. */
 bool ring_beside(struct ring *, const struct ring_record *);

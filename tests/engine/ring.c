@@ -5,7 +5,9 @@
 #include "unit.h"
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool push(struct ring *s, const char *text, size_t length, bool high)
@@ -365,8 +367,36 @@ START_TEST(of_two_beside_each_other_the_first_stays)
 }
 END_TEST
 
+static bool has(const struct ring *s, const char *text)
+{
+	struct stat st;
+	ck_assert_int_eq(fstat(ring_fd(s), &st), 0);
+	char *all = malloc((size_t)st.st_size);
+	ck_assert_int_eq(pread(ring_fd(s), all, (size_t)st.st_size, 0), st.st_size);
+	bool found = memmem(all, (size_t)st.st_size, text, strlen(text));
+	free(all);
+	return found;
+}
+
+/* It may be killed while the new one is written. */
+START_TEST(the_first_of_two_lies_there_until_another_takes_its_place)
+{
+	struct ring *s = ring_new();
+	const struct ring_record first = {RING_CARRY, .bytes = "first", .length = 5},
+				 second = {RING_CARRY, .bytes = "second", .length = 6},
+				 third = {RING_CARRY, .bytes = "third", .length = 5};
+	char text[100];
+	ck_assert(ring_replace(s, &first) && ring_beside(s, &second));
+	ck_assert(ring_replace(s, &third));
+	ck_assert_str_eq(both(s, text), "third");
+	ck_assert(has(s, "first") && !has(s, "second"));
+	ring_free(s);
+}
+END_TEST
+
 UNIT_TESTS("engine/ring", what_was_pushed_and_not_popped_is_found, one_that_was_found_goes_on,
            a_ring_comes_round, what_is_damaged_is_refused_or_ends, a_damaged_record_is_told,
            one_takes_the_place_of_all, of_one_that_was_not_finished_the_one_before,
            a_flipped_bit_of_the_only_one_is_found, a_flipped_bit_is_found, it_goes_back_to_a_cut,
-           of_two_beside_each_other_the_first_stays)
+           of_two_beside_each_other_the_first_stays,
+           the_first_of_two_lies_there_until_another_takes_its_place)
