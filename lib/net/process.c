@@ -19,6 +19,8 @@
 
 #define LINE_MAX_BYTES 400
 #define LINES_A_SECOND 10
+#define READ_BYTES     4096
+#define PIPE_BYTES     (64 * 1024)
 #define SECOND_NS      UINT64_C(1000000000)
 #define GRACE_NS       SECOND_NS /* to end by itself, and once more when it was asked to */
 
@@ -102,7 +104,7 @@ static void keep_line(struct process *c)
 /* False: nothing more for now. */
 static bool read_errors(struct process *c)
 {
-	char bytes[4096];
+	char bytes[READ_BYTES];
 	ssize_t n = read(c->errors, bytes, sizeof bytes);
 	for (ssize_t i = 0; i < n; i++)
 		if (bytes[i] == '\n')
@@ -143,7 +145,7 @@ static void on_exit_of(uv_poll_t *poll, int status, int events)
 	uv_poll_stop(poll);
 	if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
 		return;
-	while (read_errors(c))
+	for (int i = 0; i < PIPE_BYTES / READ_BYTES && read_errors(c); i++) /* children may go on */
 		;
 	if (c->line.length)
 		keep_line(c);

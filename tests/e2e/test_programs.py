@@ -101,6 +101,15 @@ def test_another_status_fails_it_and_what_comes_is_unsent(daemon, rpc, script, w
     assert rpc.stats("e")["unexplained"] == 0
 
 
+def test_a_child_that_never_falls_silent_holds_up_nothing(daemon, rpc):
+    """It goes on behind the end of the program, on its standard error: the engine is there all the time."""
+    daemon.create("e", "p = ProgramPipe(['sh', '-c', 'yes >&2 & echo $!; exit 3']); q = QueueSink(); p > q")
+    (child,) = rpc.texts("e", "q", 1)
+    eventually(lambda: pipe(rpc)["state"] == "failed")
+    assert "status 3" in str(pipe(rpc))
+    eventually(lambda: not alive(int(child)))
+
+
 def test_a_program_that_is_not_there_or_not_allowed_is_refused(daemon):
     assert "there is no program 'nosuch'" in daemon.ptctl("run", "CLIFeeder() > ProgramPipe('nosuch a')").err
     assert "[programs]" in daemon.ptctl("run", "CLIFeeder() > ProgramPipe('id')").err
