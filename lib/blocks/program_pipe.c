@@ -97,6 +97,20 @@ static char *last_words(const struct program_pipe *p)
 
 static void start_again(struct pt_block *b);
 
+/* What was left of the old one's is in the middle of a capture. */
+static void begin_feed(struct pt_block *b, struct program_pipe *p)
+{
+	if (!is_capture((enum format)p->format))
+		return;
+	stream_drop_queue(input(p), "unsent");
+	feed_fini(&p->feed);
+	feed_init(&p->feed, pt_name(b), FEED_PLAIN);
+	p->feed.is_pcap = p->format == PCAP;
+	buf_clear(&p->bytes);
+	feed_header(&p->feed, &p->bytes);
+	p->greeted = false;
+}
+
 static void end(struct pt_block *b, struct program_pipe *p)
 {
 	bool failed = p->child.status != 0;
@@ -106,7 +120,8 @@ static void end(struct pt_block *b, struct program_pipe *p)
 	pt_timer_stop(b, &p->rest);
 	stream_detach(output(p));
 	incoming_end(&p->incoming);
-	if (p->restart_s > 0 && !p->no_more) {
+	begin_feed(b, p);
+	if (p->restart_s > 0 && (!p->no_more || input(p)->queue.head)) {
 		stream_detach(input(p));
 		if (failed)
 			pt_report(b, -EIO, "%s; it is started again", words);
@@ -216,18 +231,24 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	stream_take_over(output(p), output(before));
 	p->feed = before->feed;
 	before->feed = (struct feed){0};
+	p->bytes = before->bytes;
+	before->bytes = (struct buf)BUF_INIT;
+	p->greeted = before->greeted;
 	incoming_take_over(&p->incoming, &before->incoming);
 	p->out_ended = before->out_ended;
 }
 
-static void begin_feed(struct pt_block *b, struct program_pipe *p)
+/* A capture without packets has a beginning, too. */
+static void finish_input(struct pt_block *b, struct program_pipe *p)
 {
-	feed_fini(&p->feed);
-	feed_init(&p->feed, pt_name(b), FEED_PLAIN);
-	p->feed.is_pcap = p->format == PCAP;
-	buf_clear(&p->bytes);
-	feed_header(&p->feed, &p->bytes);
-	p->greeted = false;
+	struct pt_msg *m = NULL;
+	if (is_capture((enum format)p->format) && !p->greeted && p->bytes.length)
+		m = pt_msg_new(pt_pool(b), p->bytes.data, p->bytes.length);
+	if (m) {
+		pt_made(b, 1);
+		stream_push(input(p), &m, 1);
+	}
+	stream_finish(input(p));
 }
 
 static void begin(struct pt_block *b, struct program_pipe *p)
@@ -237,8 +258,8 @@ static void begin(struct pt_block *b, struct program_pipe *p)
 	p->child.in = p->child.out = -1;
 	p->over = p->out_ended = false;
 	stream_begin(input(p), in);
-	if (is_capture((enum format)p->format))
-		begin_feed(b, p);
+	if (p->no_more)
+		finish_input(b, p);
 	if (!is_capture(out_format(p)))
 		stream_begin(output(p), out);
 	else if (incoming_begin(&p->incoming, out, p->command[0], &err))
@@ -276,10 +297,12 @@ static void start(struct pt_block *b)
 	input(p)->keeps = p->restart_s > 0;
 	stream_start(input(p));
 	stream_start(output(p));
-	if (!goes_on)
-		begin(b, p);
-	else
+	if (goes_on) {
 		go_on(b, p);
+	} else {
+		begin_feed(b, p);
+		begin(b, p);
+	}
 }
 
 /* ---- what goes in ---- */
@@ -321,39 +344,18 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 		stream_push(input(p), messages, kept);
 }
 
-/* A capture without packets has a beginning, too. */
-static void finish_input(struct pt_block *b, struct program_pipe *p)
-{
-	struct pt_msg *m = NULL;
-	if (is_capture((enum format)p->format) && !p->greeted && p->bytes.length)
-		m = pt_msg_new(pt_pool(b), p->bytes.data, p->bytes.length);
-	if (m) {
-		pt_made(b, 1);
-		stream_push(input(p), &m, 1);
-	}
-	stream_finish(input(p));
-}
-
-static void no_more(struct pt_block *b)
-{
-	struct program_pipe *p = pt_state(b);
-	p->no_more = true;
-	if (!p->closed)
-		finish_input(b, p);
-	if (p->over && !p->closed) /* nothing would start it again but what waits */
-		p->no_more = input(p)->queue.head == NULL;
-	if (p->over && p->no_more && !p->closed) {
-		p->closed = true;
-		pt_timer_stop(b, &p->again);
-		pt_exhausted(b);
-	}
-}
-
+/* Between two of them, nothing would start another but what waits. */
 static void finish(struct pt_block *b)
 {
 	struct program_pipe *p = pt_state(b);
 	p->no_more = true;
-	finish_input(b, p);
+	if (!p->closed && !p->over) {
+		finish_input(b, p);
+	} else if (!p->closed && !input(p)->queue.head) {
+		p->closed = true;
+		pt_timer_stop(b, &p->again);
+		pt_exhausted(b);
+	}
 }
 
 /* ---- what comes out ---- */
@@ -476,7 +478,7 @@ static const struct pt_type program_pipe = {
 	.produce = produce,
 	.push_many = push_many,
 	.changed = changed,
-	.no_more = no_more,
+	.no_more = finish,
 	.describe = describe,
 	.finish = finish,
 	.carry = carry,

@@ -126,6 +126,40 @@ def test_it_starts_again_and_what_comes_meanwhile_waits(daemon, rpc):
     assert rpc.stats("e")["unexplained"] == 0
 
 
+@pytest.mark.parametrize("form", ["pcap", "pcapng"])
+def test_a_program_that_starts_again_gets_a_capture_of_its_own(daemon, rpc, form):
+    daemon.create("e", f"f = CLIFeeder(); p = ProgramPipe('cat', format='{form}', restart_s=0.5); q = QueueSink(); "
+                       "f > p > q")
+    rpc.send("e", "f", "before")
+    assert rpc.texts("e", "q", 1) == ["before"]
+    os.kill(pipe(rpc)["now"]["pid"], signal.SIGKILL)
+    eventually(lambda: not pipe(rpc)["now"].get("pid"))
+    rpc.send("e", "f", "meanwhile", "too")
+    daemon.ok("close", "e.f")
+    daemon.ok("wait", "e.p", "exhausted")
+    assert rpc.texts("e", "q", 2) == ["meanwhile", "too"]
+    assert rpc.stats("e")["unexplained"] == 0
+
+
+def test_what_waits_when_no_more_comes_has_an_end(daemon, rpc):
+    """It is started once more for that, and told of the end."""
+    daemon.create("e", "f = CLIFeeder(); p = ProgramPipe('cat', restart_s=0.5); q = QueueSink(); f > p > q")
+    os.kill(pipe(rpc)["now"]["pid"], signal.SIGKILL)
+    eventually(lambda: not pipe(rpc)["now"].get("pid"))
+    rpc.send("e", "f", "1", "2")
+    daemon.ok("close", "e.f")
+    daemon.ok("wait", "e.p", "exhausted")
+    assert rpc.texts("e", "q", 2) == ["1", "2"]
+
+
+def test_a_replacement_before_the_first_packet_has_the_beginning(daemon, rpc):
+    daemon.create("e", "f = CLIFeeder(); p = ProgramPipe('cat', format='pcapng'); q = QueueSink(); f > p > q")
+    pid = pipe(rpc)["now"]["pid"]
+    daemon.ok("replace", "e.p", "ProgramPipe('cat', format='pcapng', limit='2MiB')")
+    rpc.send("e", "f", "first")
+    assert rpc.texts("e", "q", 1) == ["first"] and pipe(rpc)["now"]["pid"] == pid
+
+
 def test_it_is_alone(daemon, rpc):
     """No descriptors but its own, a group of its own, and none of its children is left."""
     daemon.create("e", "p = ProgramPipe(['sh', '-c', 'sleep 1000 & echo $!; echo /proc/$$/fd/*; sleep 1000']); "
