@@ -111,7 +111,6 @@ struct mark *mark_add(struct store *k, const char *engine, struct page *page)
 	return k->marks = m;
 }
 
-/* NULL: there is no room, or no memory. */
 struct mark *mark_need(struct store *k, const char *engine)
 {
 	struct mark *m = mark_find(k, engine);
@@ -182,7 +181,6 @@ void holding_drop(struct store *k, struct holding *h)
 
 /* ---- the memory of a holding ---- */
 
-/* Comes before the descriptors, which are nothing without it. False: there is no room. */
 bool holding_make_memory(struct store *k, struct holding *h)
 {
 	if (h->memory)
@@ -231,7 +229,6 @@ struct ring_record holding_record(const struct buf *all)
 	                            .length = (uint32_t)all->length};
 }
 
-/* What was written last and counts, or before that where it is damaged. */
 void holding_read(struct store *k, struct holding *h, struct buf *records)
 {
 	struct pick pick = {records, mark_committed(k, h->engine), 0};

@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "base/moment.h"
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,8 +20,8 @@ json_t *revisions_time_json(int64_t ns)
 static int64_t time_of(const json_t *text)
 {
 	const char *said = json_string_value(text);
-	long long s, ns;
-	return said && sscanf(said, "%lld.%9lld", &s, &ns) == 2 ? s * MOMENT_S + ns : 0;
+	int64_t ns;
+	return said && !moment_parse(said, &ns) ? ns : 0;
 }
 
 void revisions_init(struct revisions *r, struct journal_file *file)
