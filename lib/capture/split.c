@@ -510,7 +510,7 @@ static void close_value(struct split *s, struct split_value *v)
 /* Who still has its name is gone on with. */
 void split_reopen(struct split *s)
 {
-	if (!s->only || capture_writer_is_elsewhere(s->only->w))
+	if (!s->only || (s->only->w && capture_writer_is_elsewhere(s->only->w)))
 		go_through(s, close_value);
 	s->found = true;
 }

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -438,6 +439,24 @@ def test_a_folder_that_disappears_is_told_and_others_go_on(daemon, tmp_path):
     daemon.ok("send", "e.d", "er")
     eventually(lambda: (tmp_path / "high" / "x").read_text() == "higher")
     assert daemon.call("engine.stats", {"engine": "e"})["unexplained"] == 0
+
+
+def reload(daemon):
+    """Until an engine of a file is there, whose files were opened anew before."""
+    name = f"r{len(list(daemon.engines.iterdir()))}"
+    (daemon.engines / f"{name}.pipe").write_text("q = QueueSink()\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    eventually(lambda: daemon.ptctl("show", name).code == 0)
+
+
+def test_a_file_that_has_failed_is_no_hindrance_to_a_reload(daemon):
+    daemon.ok("create", "e", 'c = CLIFeeder(); f = FileSink("/dev/full"); c > f', "--start")
+    daemon.ok("send", "e.c", "one")
+    eventually(lambda: "space left" in str(daemon.call("engine.show", {"engine": "e"})["blocks"][1]))
+    reload(daemon)
+    daemon.ok("send", "e.c", "two")
+    stats = daemon.call("engine.stats", {"engine": "e"})
+    assert stats["blocks"][1]["dropped"]["write-error"] == 2 and stats["unexplained"] == 0, stats
 
 
 def test_a_disk_that_fills_leaves_whole_files(daemons, tmp_path):
