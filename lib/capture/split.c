@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUIET_NS     1000000000u /* what is buffered reaches the file after so long */
 #define BUFFERED_MAX ((size_t)64 * 1024 * 1024) /* of all values together */
 #define WAITING_MAX  ((size_t)32 * 1024 * 1024) /* for the thread */
 #define S_NS         1e9
@@ -23,7 +22,6 @@ struct split_value {
 	struct capture_writer *w; /* NULL: it failed, or is not open */
 	uint64_t hash, begun_ns, failed_ns;
 	bool begun, failed, numbered;
-	uint64_t number;
 	char *path;
 	struct capture_misfits misfits; /* told so far */
 	size_t length;
@@ -491,6 +489,7 @@ static void rotate_value(struct split *s, struct split_value *v)
 		return;
 	capture_writer_rotate(v->w);
 	v->begun = false;
+	v->numbered = true;
 }
 
 void split_next(struct split *s)

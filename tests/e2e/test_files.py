@@ -459,6 +459,19 @@ def test_a_file_that_has_failed_is_no_hindrance_to_a_reload(daemon):
     assert stats["blocks"][1]["dropped"]["write-error"] == 2 and stats["unexplained"] == 0, stats
 
 
+def test_behind_a_numbered_file_comes_the_next_one(daemon, tmp_path):
+    daemon.ok("create", "e", f'c = CLIFeeder(); f = FileSink("{tmp_path}/{{canal}}"); c > f', "--start")
+    daemon.ok("send", "e.c", "one")
+    daemon.ok("trigger", "e.f")
+    daemon.ok("send", "e.c", "two")
+    eventually(lambda: (tmp_path / "low.00001").exists() and (tmp_path / "low.00001").read_text() == "two")
+    reload(daemon)
+    daemon.ok("send", "e.c", "three")
+    daemon.ok("close", "e.c")
+    daemon.finish("e")
+    assert [(tmp_path / f"low{n}").read_text() for n in ("", ".00001", ".00002")] == ["one", "two", "three"]
+
+
 def test_a_disk_that_fills_leaves_whole_files(daemons, tmp_path):
     if os.getuid() != 0:
         pytest.skip("a full disk needs a mount")
