@@ -3,20 +3,18 @@
 #include <pipetool/outside.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "capture/capture.h"
 #include "capture/interface.h"
 #include "capture/live.h"
 #include "capture/live_filter.h"
+#include "capture/live_gap.h"
+#include "capture/live_span.h"
 #include "net/watch.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <time.h>
 #include <string.h>
-#include <stdio.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,9 +24,8 @@
 #define MS_NS   1000000u
 #define REST_NS (50 * MS_NS)  /* in which what came before has come out of the ring */
 #define PIN_NS  (500 * MS_NS) /* and as long again: then what is held has memory of its own */
-#define SEEN    "seen"
-#define RING    "ring" /* the packet socket */
-#define MARK    "mark" /* how far it has been read */
+#define RING    "ring"        /* the packet socket */
+#define MARK    "mark"        /* how far it has been read */
 
 struct sniff_source {
 	char *iface, *filter, *netns;
@@ -37,8 +34,7 @@ struct sniff_source {
 	bool promisc, immediate;
 	uint64_t buffer_size;
 	double retry_s;
-	int64_t count;
-	double timeout_s;
+	struct live_span span;
 	int direction, fanout_by;
 
 	char *taken; /* the interface that was captured last, waited for where it has gone */
@@ -58,16 +54,13 @@ struct sniff_source {
 	bool down;               /* told, and no packet since */
 	struct net_watch *watch; /* while it is down */
 	struct pt_timer timer, pinned, look;
-	/* Its end, where count or timeout say so. */
-	struct so_far {
-		uint64_t packets, begun_ns; /* on the clock that goes on while the machine sleeps */
-	} so_far;
+	/* Its end, where the span says so. */
 	bool muted, last, ended;
 	struct pt_timer deadline;
 };
 
 static const struct pt_carried carries[] = {
-	{"so_far", PT_CARRY_BYTES(struct sniff_source, so_far)},
+	{"so_far", PT_CARRY_BYTES(struct sniff_source, span.so_far)},
 	{NULL},
 };
 
@@ -103,18 +96,6 @@ static struct live_config config_of(const struct sniff_source *s)
 	};
 }
 
-static uint64_t left_ns(const struct sniff_source *s)
-{
-	uint64_t whole = (uint64_t)(s->timeout_s * 1e9),
-		 gone = clock_of_ns(CLOCK_BOOTTIME) - s->so_far.begun_ns;
-	return gone < whole ? whole - gone : 0;
-}
-
-static bool is_late(const struct sniff_source *s)
-{
-	return s->timeout_s > 0 && !left_ns(s);
-}
-
 /* ---- handing over ---- */
 
 static char *key_of(const struct sniff_source *s, const char *iface)
@@ -132,29 +113,6 @@ static void carry_as(struct pt_block *b, struct pt_carry *carry, const char *ifa
 	char *key = key_of(pt_state(b), iface);
 	pt_carry_fd(carry, key, -1);
 	free(key);
-}
-
-/* How many packets the interface has seen, for the gap that a restart of the daemon makes. */
-struct seen {
-	uint64_t time_s, packets;
-};
-
-static struct seen look(const char *iface)
-{
-	static const char *const which[] = {"rx", "tx"};
-	struct seen seen = {.time_s = clock_of_ns(CLOCK_BOOTTIME) / 1000000000};
-	for (int i = 0; i < 2; i++) {
-		char *path =
-			must_printf("/sys/class/net/%s/statistics/%s_packets", iface, which[i]);
-		unsigned long long packets = 0;
-		FILE *file = fopen(path, "re");
-		if (file && fscanf(file, "%llu", &packets) == 1)
-			seen.packets += packets;
-		if (file)
-			fclose(file);
-		free(path);
-	}
-	return seen;
 }
 
 static char *ring_key(const struct sniff_source *s)
@@ -188,8 +146,7 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 	if (pt_carry_to(carry) != PT_TO_SUCCESSOR) {
 		carry_ring(s, carry);
 		bool known = pt_carry_to(carry) == PT_AT_END && s->live && !s->netns;
-		const struct seen seen = known ? look(live_name(s->live)) : (struct seen){0};
-		pt_carry_bytes(carry, SEEN, &seen, sizeof seen);
+		live_gap_carry(carry, known ? live_name(s->live) : NULL);
 		return;
 	}
 	if (s->failed)
@@ -235,7 +192,7 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 	s->failed = s->failed && pt_comes_back(b);
 	s->other_buffer = false;
 	const struct live_config config = config_of(s);
-	if (s->failed && is_late(s))
+	if (s->failed && live_span_is_late(&s->span))
 		return 0;
 	if ((s->resumed = resume(b, s, &config)))
 		return 0;
@@ -335,8 +292,8 @@ static void has_gone(struct pt_block *b, struct sniff_source *s, int code, const
 	pt_failed(b, code, "%s%s", words, again ? ": it is captured again when it is back" : "");
 	if (!again)
 		return;
-	if (s->timeout_s > 0)
-		pt_retry_by(b, pt_now(b) + left_ns(s) + REST_NS);
+	if (s->span.timeout_s > 0)
+		pt_retry_by(b, pt_now(b) + live_span_left_ns(&s->span) + REST_NS);
 	pt_retry(b, s->retry_s);
 }
 
@@ -393,39 +350,31 @@ static void begin_counting(struct pt_block *b, struct sniff_source *s)
 {
 	s->muted = s->last = s->ended = false;
 	if (!pt_goes_on(b) && !s->failed)
-		s->so_far = (struct so_far){0, clock_of_ns(CLOCK_BOOTTIME)};
-	bool late = is_late(s) && !s->change;
-	if (late || (s->count && s->so_far.packets >= (uint64_t)s->count))
+		live_span_begin(&s->span);
+	bool late = live_span_is_late(&s->span) && !s->change;
+	if (late || live_span_is_full(&s->span))
 		end(b, s);
-	else if (s->timeout_s > 0)
-		pt_timer_at(b, &s->deadline, pt_now(b) + left_ns(s), on_deadline);
+	else if (s->span.timeout_s > 0)
+		pt_timer_at(b, &s->deadline, pt_now(b) + live_span_left_ns(&s->span), on_deadline);
 }
 
 static void have_passed(struct pt_block *b, struct sniff_source *s, unsigned count)
 {
-	s->so_far.packets += count;
+	s->span.so_far.packets += count;
 	if (live_is_behind(s->live))
 		pt_carry_changed(b);
 	else
 		pt_came_on(b);
-	if (!s->count)
-		return;
-	if (s->so_far.packets >= (uint64_t)s->count)
+	if (live_span_is_full(&s->span))
 		end(b, s);
-}
-
-static unsigned room_for(const struct sniff_source *s, unsigned max)
-{
-	uint64_t wanted = s->count ? (uint64_t)s->count - s->so_far.packets : max;
-	return wanted < max ? (unsigned)wanted : max;
 }
 
 static bool tell_progress(struct pt_block *b, uint64_t *done, uint64_t *size)
 {
 	const struct sniff_source *s = pt_state(b);
-	*done = s->so_far.packets;
-	*size = (uint64_t)s->count;
-	return s->count > 0;
+	*done = s->span.so_far.packets;
+	*size = (uint64_t)s->span.count;
+	return s->span.count > 0;
 }
 
 /* ---- packets ---- */
@@ -439,29 +388,6 @@ static void wait_for_packets(struct pt_block *b, struct sniff_source *s)
 static void on_timer(struct pt_block *b)
 {
 	pt_ready(b, true);
-}
-
-static void tell_gap(struct pt_block *b, const struct sniff_source *s)
-{
-	struct seen before, now = look(live_name(s->live));
-	size_t length;
-	const void *carried = pt_carried_bytes(b, SEEN, &length);
-	if (!carried || length != sizeof before)
-		return;
-	memcpy(&before, carried, length);
-	if (!before.time_s) {
-		pt_note(b, "'%s' was not captured between the daemon's crash and its start",
-		        live_name(s->live));
-		return;
-	}
-	uint64_t missed = now.packets > before.packets ? now.packets - before.packets : 0;
-	pt_note(b,
-	        "'%s' was not captured for some %" PRIu64 " s while the daemon was started anew: "
-	        "%" PRIu64 " packets passed meanwhile%s",
-	        live_name(s->live), now.time_s > before.time_s ? now.time_s - before.time_s : 0,
-	        missed, s->filter ? ", some of which the filter would have left out" : "");
-	if (missed && !s->filter)
-		pt_lost(b, missed, "restart");
 }
 
 static void end_without(struct pt_block *b, struct sniff_source *s)
@@ -492,7 +418,7 @@ static void start(struct pt_block *b)
 	wait_for_packets(b, s);
 	begin_counting(b, s);
 	if (!s->ended && !s->resumed)
-		tell_gap(b, s);
+		live_gap_tell(b, live_name(s->live), s->filter);
 	if (live_mark(s->live, &s->told))
 		pt_exact(b);
 	if (s->failed)
@@ -518,7 +444,7 @@ static void produce(struct pt_block *b, unsigned max)
 	struct sniff_source *s = pt_state(b);
 	struct pt_msg *messages[BATCH];
 	struct pt_error err = PT_ERROR_INIT;
-	int n = live_read(s->live, pt_pool(b), messages, room_for(s, max), &err);
+	int n = live_read(s->live, pt_pool(b), messages, live_span_room(&s->span, max), &err);
 	if (n > 0) {
 		s->woken = false;
 		is_up(b, s);
@@ -613,9 +539,9 @@ static const struct pt_param params[] = {
 	 "None: the block fails.", PT_SECONDS(struct sniff_source, retry_s), .fallback = "5",
 	 .flags = PT_OR_NONE, .max = 1e6},
 	{"count", "Ends after so many packets; 0: does not.",
-	 PT_INT(struct sniff_source, count), .fallback = "0", .min = 0, .max = 1e15},
+	 PT_INT(struct sniff_source, span.count), .fallback = "0", .min = 0, .max = 1e15},
 	{"timeout", "Ends after so long.",
-	 PT_SECONDS(struct sniff_source, timeout_s), .fallback = "None", .min = 0.001, .max = 1e9},
+	 PT_SECONDS(struct sniff_source, span.timeout_s), .fallback = "None", .min = 0.001, .max = 1e9},
 	{"direction", "What comes in, goes out, or both; what goes out of a loopback interface "
 	 "comes in.", PT_CHOICE(struct sniff_source, direction), .fallback = "inout",
 	 .choices = live_directions},
