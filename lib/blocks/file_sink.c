@@ -148,9 +148,7 @@ static const struct pt_param params[] = {
 	{"rotate", "Write files that follow one another: out.txt becomes out.00001.txt, "
 	 "out.00002.txt and so on, after the highest number there is.",
 	 PT_OBJECT(struct file_sink, rotate), .fallback = "None", .members = split_rotate_params},
-	{"compress", "How the file is compressed. None goes by the name: .gz, .zst and .lz4, else "
-	 "it is not.", PT_CHOICE(struct file_sink, compress), .fallback = "None",
-	 .choices = pack_words},
+	SPLIT_COMPRESS(struct file_sink, compress),
 	{"retry_s", "After a failed write, how often to try to go on; None: does not.",
 	 PT_SECONDS(struct file_sink, retry_s), .fallback = "None", .max = 1e6},
 	SPLIT_OPEN(struct file_sink, open),

@@ -438,21 +438,6 @@ static void drop_all(struct pt_block *b, struct pt_msg **messages, unsigned coun
 		pt_drop(b, messages[i], why);
 }
 
-/* Each counts as an error. */
-static void tell_misfits(struct pt_block *b, struct wrpcap_sink *s)
-{
-	const struct capture_misfits all = capture_writer_misfits(s->writer);
-	for (; s->misfits.dated < all.dated; s->misfits.dated++)
-		pt_report(b, -ERANGE,
-		          "a packet dated before 1970 or after 2106, which pcap cannot say, was "
-		          "given the nearest time in '%s'; format \"pcapng\" can",
-		          s->fname.path);
-	for (; s->misfits.cut < all.cut; s->misfits.cut++)
-		pt_report(b, -EMSGSIZE,
-		          "a packet longer than readers of '%s' take for its link type was cut",
-		          s->fname.path);
-}
-
 /* Writes the first of them; how many have gone. */
 static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **messages,
                     unsigned count)
@@ -460,7 +445,7 @@ static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **m
 	struct pt_error err = PT_ERROR_INIT;
 	int n = capture_writer_put(s->writer, messages, count, &err);
 	if (n > 0) {
-		tell_misfits(b, s);
+		split_tell_misfits(b, s->writer, s->fname.path, &s->misfits);
 		pt_done_many(b, messages, (unsigned)n);
 		return (unsigned)n;
 	}
@@ -644,9 +629,7 @@ static const struct pt_param params[] = {
 	{"rotate", "Write files that follow one another: out.pcap becomes out.00001.pcap, "
 	 "out.00002.pcap and so on, after the highest number there is.",
 	 PT_OBJECT(struct wrpcap_sink, rotate), .fallback = "None", .members = split_rotate_params},
-	{"compress", "How the file is compressed. None goes by the name: .gz, .zst and .lz4, else "
-	 "it is not.", PT_CHOICE(struct wrpcap_sink, compress), .fallback = "None",
-	 .choices = pack_words},
+	SPLIT_COMPRESS(struct wrpcap_sink, compress),
 	{"retry_s", "After a failed write, how often to try to go on behind the last whole packet; "
 	 "None: does not.", PT_SECONDS(struct wrpcap_sink, retry_s), .fallback = "None", .max = 1e6},
 	{"plain_linktype", "The link type of messages that are no packets, which are written as "

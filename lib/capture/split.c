@@ -360,19 +360,19 @@ static void rotate_if_due(struct split *s, struct split_value *v)
 	v->begun = true;
 }
 
-/* Each counts as an error. */
-static void tell_misfits(struct split *s, struct split_value *v)
+void split_tell_misfits(struct pt_block *b, const struct capture_writer *w, const char *path,
+                        struct capture_misfits *told)
 {
-	const struct capture_misfits all = capture_writer_misfits(v->w);
-	for (; v->misfits.dated < all.dated; v->misfits.dated++)
-		pt_report(s->block, -ERANGE,
+	const struct capture_misfits all = capture_writer_misfits(w);
+	for (; told->dated < all.dated; told->dated++)
+		pt_report(b, -ERANGE,
 		          "a packet dated before 1970 or after 2106, which pcap cannot say, was "
 		          "given the nearest time in '%s'; format \"pcapng\" can",
-		          v->path);
-	for (; v->misfits.cut < all.cut; v->misfits.cut++)
-		pt_report(s->block, -EMSGSIZE,
+		          path);
+	for (; told->cut < all.cut; told->cut++)
+		pt_report(b, -EMSGSIZE,
 		          "a packet longer than readers of '%s' take for its link type was cut",
-		          v->path);
+		          path);
 }
 
 static void drop_all(struct split *s, struct pt_msg **messages, unsigned count, const char *why)
@@ -388,7 +388,7 @@ static unsigned put_some(struct split *s, struct split_value *v, struct pt_msg *
 	struct pt_error err = PT_ERROR_INIT;
 	int n = capture_writer_put(v->w, messages, count, &err);
 	if (n > 0) {
-		tell_misfits(s, v);
+		split_tell_misfits(s->block, v->w, v->path, &v->misfits);
 		for (int i = 0; i < n; i++)
 			s->buffered += messages[i]->length;
 		pt_done_many(s->block, messages, (unsigned)n);

@@ -43,7 +43,7 @@ struct split {
 	size_t buffered;
 	struct buf key;
 	atomic_bool full, lost; /* the thread wakes the block */
-	bool begun, taken_over, found, told_other;
+	bool begun, taken_over, found;
 };
 
 /* [worker] With one file that is opened; with many, the folder of the name's beginning is made. */
@@ -58,5 +58,10 @@ void split_next(struct split *);   /* each value goes on in its next file */
 void split_reopen(struct split *); /* names may lead elsewhere */
 json_t *split_describe(const struct split *);
 int split_close(struct split *, struct pt_error *); /* [worker] */
+
+/* What was changed about packets that a file could not hold as they were, and was not told yet: each
+   counts as an error. Also of a writer that is in no split. */
+void split_tell_misfits(struct pt_block *, const struct capture_writer *, const char *path,
+                        struct capture_misfits *told);
 
 #endif

@@ -19,6 +19,13 @@ extern const struct pt_param split_rotate_params[]; /* of a struct split_rotate 
 		"values", "With fields, for how many values there is a file.",         \
 			PT_INT(type, field), .fallback = "10000", .min = 1, .max = 1e7 \
 	}
+#define SPLIT_COMPRESS(type, field)                                                               \
+	{                                                                                         \
+		"compress",                                                                       \
+			"How the file is compressed. None goes by the name: .gz, .zst and .lz4, " \
+			"else it is not.",                                                        \
+			PT_CHOICE(type, field), .fallback = "None", .choices = pack_words         \
+	}
 #define SPLIT_HELP                                                                               \
 	"{ip.src} or another field of help fields (of the outer header, and of the outermost "   \
 	"tag), {flow} (both directions are one), {iface}, {canal}, {time:%Y%m%d-%H} (UTC; as "   \
