@@ -21,8 +21,10 @@ void pipe_fault_free(struct pipe_fault *fault)
 
 void pipe_fault_add(struct pipe_fault *fault, const char *path, const char *line)
 {
-	buf_addf(&fault->why, "%s%s: %s", fault->why.length ? "; " : "", path, line);
-	buf_addf(&fault->words, "%s%s: %s", fault->words.length ? "\n" : "", path, line);
+	const char *colon = path ? ": " : "";
+	path = path ? path : "";
+	buf_addf(&fault->why, "%s%s%s%s", fault->why.length ? "; " : "", path, colon, line);
+	buf_addf(&fault->words, "%s%s%s%s", fault->words.length ? "\n" : "", path, colon, line);
 }
 
 static void add_below(struct pipe_fault *fault, const char *text)

@@ -12,7 +12,7 @@ struct pipe_fault {
 };
 #define PIPE_FAULT_INIT ((struct pipe_fault){BUF_INIT, BUF_INIT})
 void pipe_fault_free(struct pipe_fault *);
-void pipe_fault_add(struct pipe_fault *, const char *path, const char *words);
+void pipe_fault_add(struct pipe_fault *, const char *path, const char *words); /* path: or NULL */
 
 /* What the language asks of the daemon: its types, and no blocks. */
 struct lang_env pipe_file_env(void);

@@ -79,6 +79,7 @@ def test_a_file_that_comes_is_waited_for(daemons, tmp_path):
     eventually(lambda: daemon.client().stats("e", "q")["in"] == 3)
     assert daemon.log().count("engine e does not run") == 1  # and not once for each try
     assert "engine e runs" in daemon.log()
+    assert [s["state"] for s in daemon.call("engine.log", {"engine": "e"})["states"]] == ["failed", "running"]
 
 
 def test_a_kept_engine_is_tried_again_until_it_is_stopped(daemons, tmp_path):
