@@ -11,6 +11,8 @@ import sys
 NOUNS = [
     # the sandbox, and the message at hand in it
     "script/lua_copy script/lua_message script/sandbox",
+    # a writer: its queue, and what its thread does
+    "base/writer base/writer_inside",
     # native operations, of which one is long
     "script/anonymize script/native",
     # messages: their memory, and where they came from

@@ -1,65 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A queue of buffers between an owner who fills them and a thread that writes them out. */
-#include "base/writer.h"
+#include "base/writer_inside.h"
 
 #include "base/buf.h"
-#include "base/crew.h"
 #include "base/thread.h"
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER_SIZE    ((size_t)1024 * 1024)
-#define BUFFERS        4
-#define STUCK_ROUND_MS 1000
-#define STUCK_ROUNDS   5
-#define FETCH_LINE     64
-#define FETCH_MAX      256
-
-/* What the thread does next: bytes to write, or a descriptor to change to. */
-struct piece {
-	struct piece *next;
-	int (*open)(void *arg);
-	void *arg;
-	bool sync, mark, pause;
-	unsigned share; /* as so many buffers it counts */
-	size_t size, length;
-	uint8_t bytes[];
-};
-
-struct writer {
-	struct writer_config config;
-	struct piece *current; /* the owner's */
-	bool running;          /* the thread; the owner's */
-	unsigned untold;       /* pieces that the thread was not woken for; the owner's */
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t work, idle;
-	struct piece *first, **last, *spare; /* under the lock, as are the next five */
-	unsigned spares;
-	bool busy, ending, end_sync, pushed;
-	atomic_bool awaited;   /* somebody waits in flush or free */
-	atomic_uint in_use;    /* buffers that are not spare, by their shares */
-	atomic_size_t pending; /* handed over */
-	atomic_size_t filled;  /* of the current one */
-	atomic_uint_fast64_t written;
-	atomic_int error;
-	unsigned marks; /* not reached yet; under the lock, as are the next two, of the last one */
-	int64_t marked_length;
-	int marked_fd;
-	uint64_t unsure; /* messages that the filter may still hold; the thread's, as is the next */
-	bool put;        /* the filter has let go of something */
-	int flags;       /* that the descriptor had, if they were changed; -1 */
-	struct crew_member member;
-	bool shut;  /* closed for now */
-	bool ended; /* under the lock: the crew is done with it */
-};
+#define BUFFER_SIZE ((size_t)1024 * 1024)
+#define BUFFERS     4
+#define FETCH_LINE  64
+#define FETCH_MAX   256
 
 struct writer *writer_new(const struct writer_config *config)
 {
@@ -102,275 +54,6 @@ size_t writer_pending(const struct writer *w)
 uint64_t writer_written(const struct writer *w)
 {
 	return atomic_load(&w->written);
-}
-
-static void set_error(struct writer *w, int error)
-{
-	int none = 0;
-	atomic_compare_exchange_strong(&w->error, &none, error);
-}
-
-/* ---- the writer's thread ---- */
-
-static int await_room(struct writer *w)
-{
-	struct pollfd p = {.fd = w->config.fd, .events = POLLOUT};
-	for (int idle = 0; idle < STUCK_ROUNDS;) {
-		int n = poll(&p, 1, STUCK_ROUND_MS);
-		if (n > 0)
-			return 0;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		idle = atomic_load(&w->awaited) ? idle + 1 : 0;
-	}
-	return -ETIMEDOUT;
-}
-
-static int write_all(void *arg, const void *bytes, size_t length)
-{
-	struct writer *w = arg;
-	const uint8_t *at = bytes;
-	while (length) {
-		ssize_t n = write(w->config.fd, at, length);
-		int rc = 0;
-		if (n > 0) {
-			at += n;
-			length -= (size_t)n;
-			atomic_fetch_add(&w->written, (uint64_t)n);
-		} else if (n == 0) {
-			rc = -EIO;
-		} else if (errno == EAGAIN) {
-			rc = await_room(w);
-		} else if (errno != EINTR) {
-			rc = -errno;
-		}
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int write_filtered(void *arg, const void *bytes, size_t length)
-{
-	struct writer *w = arg;
-	int rc = write_all(w, bytes, length);
-	if (rc == 0)
-		w->put = true;
-	return rc;
-}
-
-static int write_bytes(struct writer *w, const void *bytes, size_t length, enum writer_end end)
-{
-	if (w->config.filter)
-		return w->config.filter(w->config.filter_arg, bytes, length, end, write_filtered,
-		                        w);
-	return write_all(w, bytes, length);
-}
-
-/* ---- what never arrived ---- */
-
-static uint64_t count(const struct writer *w, const struct piece *piece, size_t length, size_t *end)
-{
-	*end = length;
-	return w->config.count ? w->config.count(w->config.arg, piece->bytes, length, end) : 0;
-}
-
-static void tell_lost(struct writer *w, uint64_t messages)
-{
-	if (w->config.lost && messages)
-		w->config.lost(w->config.arg, messages);
-}
-
-/* So that who appends to the file later finds it whole. */
-static void cut_off(const struct writer *w, size_t length)
-{
-	struct stat st;
-	off_t end = lseek(w->config.fd, 0, SEEK_CUR), whole = end - (off_t)length;
-	if (!length || whole < 0 || fstat(w->config.fd, &st) || !S_ISREG(st.st_mode))
-		return;
-	if (st.st_size == end && ftruncate(w->config.fd, whole) == 0)
-		lseek(w->config.fd, whole, SEEK_SET);
-}
-
-static void lose(struct writer *w, const struct piece *piece, size_t arrived)
-{
-	size_t end;
-	uint64_t all = w->unsure + count(w, piece, piece->length, &end);
-	uint64_t whole = count(w, piece, arrived, &end);
-	cut_off(w, arrived - end);
-	tell_lost(w, all - whole);
-	w->unsure = 0;
-}
-
-/* What a filter has let go of may be of earlier buffers alone. */
-static void remember_unsure(struct writer *w, const struct piece *piece)
-{
-	if (w->put)
-		w->unsure = 0;
-	size_t end;
-	w->unsure += count(w, piece, piece->length, &end);
-}
-
-static int write_piece(struct writer *w, const struct piece *piece)
-{
-	uint64_t before = atomic_load(&w->written);
-	w->put = false;
-	int rc = write_bytes(w, piece->bytes, piece->length, WRITER_MORE);
-	if (rc)
-		lose(w, piece, w->config.filter ? 0 : (size_t)(atomic_load(&w->written) - before));
-	else if (w->config.filter)
-		remember_unsure(w, piece);
-	return rc;
-}
-
-static int sync_fd(int fd)
-{
-	if (fdatasync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP)
-		return 0;
-	return -errno;
-}
-
-static void make_nonblocking(struct writer *w)
-{
-	struct stat st;
-	int fd = w->config.fd, flags = fcntl(fd, F_GETFL);
-	bool waits = fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
-	w->flags = waits && flags >= 0 && !(flags & O_NONBLOCK) ? flags : -1;
-	if (w->flags >= 0)
-		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
-
-static int close_fd(struct writer *w)
-{
-	int fd = w->config.fd;
-	w->config.fd = -1;
-	if (w->flags >= 0) /* others may use it, too */
-		fcntl(fd, F_SETFL, w->flags);
-	w->flags = -1;
-	if (fd < 0 || !w->config.close_fd)
-		return 0;
-	return close(fd) == 0 || errno == EINTR ? 0 : -errno;
-}
-
-/* Has it let go of everything. */
-static int end_filter(struct writer *w, enum writer_end end)
-{
-	int rc = w->config.filter ? write_bytes(w, "", 0, end) : 0;
-	if (rc)
-		tell_lost(w, w->unsure);
-	w->unsure = 0;
-	return rc;
-}
-
-static int end_file(struct writer *w, bool sync)
-{
-	if (w->config.fd < 0)
-		return 0;
-	int rc = end_filter(w, WRITER_LAST);
-	return rc == 0 && sync ? sync_fd(w->config.fd) : rc;
-}
-
-/* ---- one of a crew ---- */
-
-static struct writer *of_member(struct crew_member *m)
-{
-	return (struct writer *)((char *)m - offsetof(struct writer, member));
-}
-
-static void shut(struct crew_member *m)
-{
-	struct writer *w = of_member(m);
-	int rc = end_filter(w, WRITER_LAST), closed = close_fd(w);
-	if (rc || closed)
-		set_error(w, rc ? rc : closed);
-	w->shut = true;
-}
-
-static bool may_be_shut(const struct writer *w)
-{
-	struct stat st;
-	return w->config.crew && w->config.reopen && fstat(w->config.fd, &st) == 0 &&
-	       S_ISREG(st.st_mode);
-}
-
-static int use_file(struct writer *w)
-{
-	if (w->shut) {
-		int fd = w->config.reopen(w->config.arg);
-		if (fd < 0)
-			return fd;
-		w->config.fd = fd;
-		w->shut = false;
-	}
-	if (w->member.open || (w->config.fd >= 0 && may_be_shut(w)))
-		crew_opened(w->config.crew, &w->member);
-	return 0;
-}
-
-static void leave_file(struct writer *w)
-{
-	if (w->config.crew)
-		crew_closed(w->config.crew, &w->member);
-	w->shut = false;
-}
-
-static int change_file(struct writer *w, const struct piece *piece)
-{
-	int rc = end_file(w, piece->sync);
-	int closed = close_fd(w);
-	leave_file(w);
-	if (rc == 0)
-		rc = closed;
-	if (rc)
-		return rc;
-	int fd = piece->open(piece->arg);
-	if (fd < 0)
-		return fd;
-	w->config.fd = fd;
-	make_nonblocking(w);
-	return 0;
-}
-
-static void pause_filter(struct writer *w)
-{
-	int rc = !atomic_load(&w->error) && w->config.fd >= 0 ? end_filter(w, WRITER_PAUSE) : 0;
-	if (rc)
-		set_error(w, rc);
-}
-
-static void reach_mark(struct writer *w, const struct piece *piece)
-{
-	if (piece->pause)
-		pause_filter(w);
-	int fd = w->config.fd < 0 ? -1 : fcntl(w->config.fd, F_DUPFD_CLOEXEC, 0);
-	int64_t length = fd < 0 ? -1 : lseek(fd, 0, SEEK_CUR);
-	pthread_mutex_lock(&w->lock);
-	w->marks--;
-	w->marked_length = length;
-	if (w->marked_fd >= 0)
-		close(w->marked_fd);
-	w->marked_fd = fd;
-	pthread_mutex_unlock(&w->lock);
-}
-
-static void carry_out(struct writer *w, const struct piece *piece)
-{
-	if (piece->mark) {
-		reach_mark(w, piece);
-	} else if (atomic_load(&w->error)) {
-		lose(w, piece, 0);
-	} else {
-		int rc = piece->open ? change_file(w, piece) : use_file(w);
-		if (rc && !piece->open)
-			lose(w, piece, 0);
-		else if (!rc && !piece->open)
-			rc = write_piece(w, piece);
-		if (rc)
-			set_error(w, rc);
-	}
-	atomic_fetch_sub(&w->pending, piece->length);
-	if (w->config.crew)
-		atomic_fetch_sub(crew_waiting(w->config.crew), piece->length);
 }
 
 static void free_list(struct piece *piece)
@@ -431,9 +114,9 @@ static void work(struct writer *w)
 		w->pushed = w->pushed && piece;
 		pthread_mutex_unlock(&w->lock);
 		if (piece)
-			carry_out(w, piece);
+			writer_carry_out(w, piece);
 		else
-			pause_filter(w);
+			writer_pause_filter(w);
 		pthread_mutex_lock(&w->lock);
 		if (piece)
 			put_back(w, piece);
@@ -454,13 +137,13 @@ static void *run(void *arg)
 	struct writer *w = arg;
 	work(w);
 	int rc = writer_error(w);
-	set_error(w, rc ? rc : end_file(w, w->end_sync));
+	writer_fail(w, rc ? rc : writer_end_file(w, w->end_sync));
 	return NULL;
 }
 
 static void work_for_crew(struct crew_member *m)
 {
-	struct writer *w = of_member(m);
+	struct writer *w = writer_of_member(m);
 	work(w);
 	pthread_mutex_lock(&w->lock);
 	bool ended = w->ending && !w->first && !w->ended;
@@ -468,8 +151,8 @@ static void work_for_crew(struct crew_member *m)
 	if (!ended)
 		return;
 	int rc = writer_error(w);
-	set_error(w, rc ? rc : end_file(w, w->end_sync));
-	leave_file(w);
+	writer_fail(w, rc ? rc : writer_end_file(w, w->end_sync));
+	writer_leave_file(w);
 	pthread_mutex_lock(&w->lock);
 	w->ended = true;
 	pthread_cond_signal(&w->idle);
@@ -484,12 +167,12 @@ static void start_thread(struct writer *w)
 	if (w->running || writer_error(w))
 		return;
 	if (w->config.fd >= 0)
-		make_nonblocking(w);
+		writer_make_nonblocking(w);
 	w->member.work = work_for_crew;
-	w->member.shut = shut;
+	w->member.shut = writer_shut;
 	int rc = w->config.crew ? 0 : thread_start("a writer", 0, run, w, &w->thread, NULL);
 	if (rc)
-		set_error(w, rc);
+		writer_fail(w, rc);
 	w->running = rc == 0;
 }
 
@@ -498,7 +181,7 @@ static void wake(struct writer *w, bool soon)
 {
 	int rc = w->config.crew ? crew_wake(w->config.crew, &w->member, soon) : 0;
 	if (rc)
-		set_error(w, rc);
+		writer_fail(w, rc);
 	w->running = w->running && !rc;
 	pthread_cond_signal(&w->work);
 }
@@ -658,7 +341,7 @@ int writer_flush(struct writer *w, bool sync)
 	writer_push(w);
 	await_idle(w);
 	if (sync && w->config.fd >= 0 && !writer_error(w))
-		set_error(w, sync_fd(w->config.fd));
+		writer_fail(w, writer_sync(w));
 	atomic_store(&w->awaited, false);
 	return writer_error(w);
 }
@@ -673,7 +356,7 @@ static void end_thread(struct writer *w, bool sync)
 		start_thread(w);
 	if (!w->running) {
 		if (sync && w->config.fd >= 0)
-			set_error(w, sync_fd(w->config.fd));
+			writer_fail(w, writer_sync(w));
 		return;
 	}
 	pthread_mutex_lock(&w->lock);
@@ -691,7 +374,7 @@ static void end_thread(struct writer *w, bool sync)
 static void lose_list(struct writer *w, const struct piece *piece)
 {
 	for (; piece; piece = piece->next)
-		lose(w, piece, 0);
+		writer_lose(w, piece, 0);
 }
 
 int writer_free(struct writer *w, bool sync)
@@ -701,7 +384,7 @@ int writer_free(struct writer *w, bool sync)
 	end_thread(w, sync);
 	if (w->config.crew)
 		crew_leave(w->config.crew, &w->member);
-	set_error(w, close_fd(w));
+	writer_fail(w, writer_close(w));
 	int rc = writer_error(w);
 	lose_list(w, w->current);
 	lose_list(w, w->first);
