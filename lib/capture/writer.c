@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writes packets to a capture file, or through a pipe, by a thread of its own. */
-#include "capture/capture.h"
+#include "capture/writing.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/path.h"
-#include "base/writer.h"
 #include "capture/format.h"
-#include "capture/mapping.h"
-#include "capture/output.h"
 #include "capture/pack.h"
 #include "capture/rotate.h"
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,35 +19,9 @@
 #define BUFFER         ((size_t)512 * 1024)
 #define BUFFER_OF_MANY ((size_t)64 * 1024)
 #define EXTRA          (64 * 1024 * 1024 / BUFFER)
-#define RUN_MAX        (64 * 1024) /* bytes asked for at once, unless one packet needs more */
 #define ETHERNET       1
 #define TAIL_MAX       (256 * 1024) /* bytes of a member that is not ended for a note */
 #define TAIL_NS        UINT64_C(60000000000)
-
-struct capture_writer {
-	struct capture_writer_config config;
-	const struct format *format;
-	char *open_path; /* the writer's thread's: what it has opened last */
-	char *aside;     /* words, or NULL */
-	char *path, *ring, *interface_name, *application;
-	uint64_t number;       /* of the file in the ring */
-	struct output output;  /* until the writer has it */
-	_Atomic int fd;        /* the first one, or that of the name, with whoever has it */
-	struct writer *writer; /* from the first packet on */
-	struct pack *pack;
-	int link_type;      /* of pcap; -1: not known yet */
-	bool headed;        /* the file has its header */
-	struct mapping map; /* of a mixed format */
-	uint64_t bytes;
-	struct capture_misfits misfits;
-	/* See capture_writer_note. */
-	struct capture_note note;
-	bool keeps;            /* … what comes behind the last end of a member … */
-	struct buf tail;       /* … here; or what is to be written first */
-	uint64_t tail_ns;      /* since when */
-	struct buf noted;      /* as of the note */
-	pthread_mutex_t owner; /* held while the writer's thread calls the owner */
-};
 
 /* A file to go on in. */
 struct turn {
@@ -328,7 +298,7 @@ static void make_writer(struct capture_writer *w)
 	w->writer = writer_new(&config);
 }
 
-static void advance(struct capture_writer *w, const uint8_t *at, size_t length)
+void writing_advance(struct capture_writer *w, const uint8_t *at, size_t length)
 {
 	if (w->keeps && w->tail.length + length > TAIL_MAX) {
 		w->keeps = false;
@@ -347,12 +317,12 @@ static void write_tail(struct capture_writer *w)
 	uint8_t *at = writer_room(w->writer, length);
 	if (at) {
 		memcpy(at, w->tail.data, length);
-		advance(w, at, length);
+		writing_advance(w, at, length);
 	}
 	buf_clear(&w->tail);
 }
 
-static struct writer *begin(struct capture_writer *w)
+struct writer *writing_begin(struct capture_writer *w)
 {
 	if (!w->writer) {
 		make_writer(w);
@@ -363,27 +333,11 @@ static struct writer *begin(struct capture_writer *w)
 	return w->writer;
 }
 
-/* What stands before the next packet. */
-static bool write_before(struct capture_writer *w)
-{
-	struct buf *before = &w->map.before;
-	if (!before->length)
-		return true;
-	uint8_t *at = writer_room(begin(w), before->length);
-	if (!at)
-		return false;
-	memcpy(at, before->data, before->length);
-	advance(w, at, before->length);
-	buf_clear(before);
-	w->headed = true;
-	return true;
-}
-
 static void next_file(struct capture_writer *w, bool anew)
 {
 	if (w->headed && w->format->mixed) {
 		mapping_finish(&w->map);
-		write_before(w);
+		writing_before(w);
 	}
 	w->fd = -1;
 	take_turns(w, false, anew);
@@ -397,7 +351,7 @@ static void next_file(struct capture_writer *w, bool anew)
 void capture_writer_rotate(struct capture_writer *w)
 {
 	if (!w->config.later || w->writer)
-		begin(w);
+		writing_begin(w);
 	else
 		make_writer(w);
 	if (!w->ring) {
@@ -440,145 +394,6 @@ void capture_writer_reopen(struct capture_writer *w)
 	writer_push(w->writer);
 }
 
-/* ---- headers ---- */
-
-static bool write_header(struct capture_writer *w, int link_type)
-{
-	if (w->headed)
-		return true;
-	if (w->format->mixed) {
-		mapping_head(&w->map);
-		return write_before(w);
-	}
-	size_t size = w->format->header(w->format, NULL, 0);
-	struct writer *writer = begin(w);
-	uint8_t *at = size ? writer_room(writer, size) : NULL;
-	if (size && !at)
-		return false;
-	if (w->link_type < 0)
-		w->link_type = link_type;
-	if (at) {
-		w->format->header(w->format, at, (uint16_t)w->link_type);
-		advance(w, at, size);
-	}
-	w->headed = true;
-	return true;
-}
-
-/* What a mixed one begins with may be told by its first packet. */
-void capture_writer_head(struct capture_writer *w)
-{
-	if (w->output.end || w->tail.length)
-		begin(w); /* what is torn goes */
-	else if (w->headed || w->output.filled || w->link_type < 0)
-		return;
-	else if (w->format->mixed)
-		mapping_describe(&w->map, (uint16_t)w->config.link_type);
-	else
-		write_header(w, w->link_type);
-	write_before(w);
-	capture_writer_push(w);
-}
-
-/* ---- packets ---- */
-
-static int link_type_of(const struct capture_writer *w, const struct pt_msg *m)
-{
-	if (w->config.raw)
-		return 0;
-	return pt_msg_is_packet(m) ? m->link_type : w->config.link_type;
-}
-
-/* The messages at the front that are alike and fit one request for room; of the first it is known
-   where it stands. */
-static void extend(struct capture_writer *w, struct run *run, unsigned count, int link_type)
-{
-	for (unsigned i = 0; i < count && i < RUN_MESSAGES; i++) {
-		const struct pt_msg *m = run->messages[i];
-		uint32_t captured = run_captured(run, m);
-		size_t size = w->format->packet_head + captured;
-		if (link_type_of(w, m) != link_type ||
-		    (i && w->format->mixed &&
-		     !mapping_known(&w->map, m, (uint16_t)link_type, run_time_ns(m),
-		                    &run->places[i])))
-			return;
-		if (w->format->mixed)
-			size = pcapng_packet_size(m, &run->places[i], captured);
-		if (i && run->size + size > RUN_MAX)
-			return;
-		run->size += size;
-		run->count++;
-	}
-}
-
-static int refuse(const struct capture_writer *w, const struct pt_msg *m, struct pt_error *err)
-{
-	if (!pt_msg_is_packet(m))
-		return pt_fail(err, -EMEDIUMTYPE, "linktype",
-		               "a message that is not a packet has no link type to be written to "
-		               "'%s' with; set linktype",
-		               w->path);
-	return pt_fail(err, -EMEDIUMTYPE, "linktype",
-	               "a packet of link type %u does not fit '%s', whose packets are of link type "
-	               "%d; format \"pcapng\" holds both",
-	               m->link_type, w->path, w->link_type);
-}
-
-static bool find_place(struct capture_writer *w, const struct pt_msg *m, int link_type,
-                       struct pcapng_place *place)
-{
-	int64_t time_ns = run_time_ns(m);
-	if (!mapping_known(&w->map, m, (uint16_t)link_type, time_ns, place))
-		mapping_new(&w->map, m, (uint16_t)link_type, time_ns, place);
-	return write_before(w);
-}
-
-/* How many were written: all at the front of the same link type; 0: no room. */
-static int put_front(struct capture_writer *w, struct pt_msg *const *messages, unsigned count,
-                     struct pt_error *err)
-{
-	bool mixed = w->format->mixed;
-	int link_type = link_type_of(w, messages[0]);
-	if (link_type < 0 || (!mixed && w->link_type >= 0 && link_type != w->link_type))
-		return refuse(w, messages[0], err);
-	struct run run;
-	run.messages = messages;
-	run.count = 0;
-	run.size = 0;
-	run.packet_max = w->config.raw ? UINT32_MAX : link_type_packet_max((uint16_t)link_type);
-	if (mixed ? !find_place(w, messages[0], link_type, &run.places[0])
-	          : !write_header(w, link_type))
-		return 0;
-	begin(w);
-	extend(w, &run, count, link_type);
-	uint8_t *at = writer_room(w->writer, run.size);
-	if (!at)
-		return 0;
-	w->format->packets(w->format, at, &run, &w->misfits);
-	advance(w, at, run.size);
-	if (w->config.raw)
-		w->bytes -= run.count * (uint64_t)FORMAT_PART;
-	return (int)run.count;
-}
-
-int capture_writer_put(struct capture_writer *w, struct pt_msg *const *messages, unsigned count,
-                       struct pt_error *err)
-{
-	int rc = capture_writer_error(w);
-	if (rc)
-		return output_failed(&w->config, w->path, rc, err);
-	unsigned taken = 0;
-	while (taken < count) {
-		int n = put_front(w, messages + taken, count - taken, taken ? NULL : err);
-		if (n < 0 && taken == 0)
-			return n;
-		if (n <= 0)
-			break;
-		taken += (unsigned)n;
-	}
-	return (int)taken;
-}
-
 void capture_writer_fetch(const struct capture_writer *w, size_t length)
 {
 	if (w->writer)
@@ -603,7 +418,7 @@ uint64_t capture_writer_bytes(const struct capture_writer *w)
 void capture_writer_push(struct capture_writer *w)
 {
 	if (w->format->mixed && !w->headed && !w->output.filled && !capture_writer_error(w))
-		write_header(w, -1);
+		writing_header(w, -1);
 	if (w->writer)
 		writer_push(w->writer);
 }
@@ -710,12 +525,12 @@ static void free_writer(struct capture_writer *w)
 static bool write_end(struct capture_writer *w)
 {
 	if (!w->format->mixed)
-		return write_header(w, ETHERNET);
+		return writing_header(w, ETHERNET);
 	mapping_finish(&w->map);
 	if (!w->map.count)
 		mapping_describe(&w->map, w->config.link_type < 0 ? ETHERNET
 		                                                  : (uint16_t)w->config.link_type);
-	return write_before(w);
+	return writing_before(w);
 }
 
 int capture_writer_close(struct capture_writer *w, struct pt_error *err)
