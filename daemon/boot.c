@@ -148,10 +148,7 @@ static void engine_faults_told(struct file *file, int code, struct pt_error *err
 	if (err && !err->count)
 		pt_fail(err, code, NULL, "%s", error_words(code));
 	call_root_paths(err);
-	/* What a start misses is at no place of the file, and is told as when it is tried again. */
-	const char *at = err->faults[0].path;
-	bool placed = at && lang_locate(&file->program, at).line;
-	pipe_file_locate(placed ? file->path : NULL, &file->program, err, &fault);
+	pipe_file_locate(file->path, &file->program, err, &fault);
 	fault_told(file, &fault, again);
 	if (file->begun) {
 		struct pt_error located = PT_ERROR_INIT;

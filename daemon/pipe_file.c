@@ -21,10 +21,15 @@ void pipe_fault_free(struct pipe_fault *fault)
 
 void pipe_fault_add(struct pipe_fault *fault, const char *path, const char *line)
 {
-	const char *colon = path ? ": " : "";
-	path = path ? path : "";
-	buf_addf(&fault->why, "%s%s%s%s", fault->why.length ? "; " : "", path, colon, line);
-	buf_addf(&fault->words, "%s%s%s%s", fault->words.length ? "\n" : "", path, colon, line);
+	buf_addf(&fault->why, "%s%s: %s", fault->why.length ? "; " : "", path, line);
+	buf_addf(&fault->words, "%s%s: %s", fault->words.length ? "\n" : "", path, line);
+}
+
+/* At no place of the file, but missed by a start: the reason is the same when it is tried again. */
+static void add_unplaced(struct pipe_fault *fault, const char *path, const char *line)
+{
+	buf_addf(&fault->why, "%s%s", fault->why.length ? "; " : "", line);
+	buf_addf(&fault->words, "%s%s: %s", fault->words.length ? "\n" : "", path, line);
 }
 
 static void add_below(struct pipe_fault *fault, const char *text)
@@ -58,7 +63,10 @@ void pipe_file_locate(const char *path, const struct lang_program *program,
 			lang_caret(&below, program->text, place);
 		}
 		buf_adds(&line, fault->message);
-		pipe_fault_add(out, path, line.data);
+		if (place.line)
+			pipe_fault_add(out, path, line.data);
+		else
+			add_unplaced(out, path, line.data);
 		add_below(out, below.data);
 		add_below(out, fault->hint);
 		buf_free(&line);

@@ -12,7 +12,7 @@ struct pipe_fault {
 };
 #define PIPE_FAULT_INIT ((struct pipe_fault){BUF_INIT, BUF_INIT})
 void pipe_fault_free(struct pipe_fault *);
-void pipe_fault_add(struct pipe_fault *, const char *path, const char *words); /* path: or NULL */
+void pipe_fault_add(struct pipe_fault *, const char *path, const char *words);
 
 /* What the language asks of the daemon: its types, and no blocks. */
 struct lang_env pipe_file_env(void);
@@ -26,7 +26,8 @@ int pipe_file_read(const char *path, char **text, struct pipe_fault *);
 int pipe_file_understand(const char *path, const char *out, const char *text, struct lang_program *,
                          struct pipe_fault *);
 
-/* Adds faults that came of the program's operations, with the places in the text they lie at. */
+/* Adds faults that came of the program's operations, with the places in the text they lie at; the
+   file is not part of the reason where there is none. */
 void pipe_file_locate(const char *path, const struct lang_program *, const struct pt_error *,
                       struct pipe_fault *);
 
