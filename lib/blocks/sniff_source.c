@@ -255,8 +255,11 @@ static void is_up(struct pt_block *b, struct sniff_source *s)
 static void on_news(void *arg)
 {
 	struct sniff_source *s = pt_state(arg);
-	if (s->down && !live_is_down(s->live) && live_is_there(s->live))
+	bool there = live_is_there(s->live);
+	if (s->down && there && !live_is_down(s->live))
 		is_up(arg, s);
+	else if (s->down && !there) /* reading tells that it is gone */
+		pt_ready(arg, true);
 }
 
 /* Another namespace's news are not heard here. */

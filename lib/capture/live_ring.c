@@ -362,6 +362,14 @@ static void look_for_fault(struct live_ring *r)
 	r->down = !r->gone;
 }
 
+/* One that is taken away goes down first, and of the rest no news comes. */
+static bool is_gone(struct live_ring *r)
+{
+	char name[IF_NAMESIZE];
+	r->gone |= r->down && !interface_bound(r->fd, name);
+	return r->gone;
+}
+
 int live_ring_read(struct live_ring *r, struct pt_pool *pool, struct pt_msg **messages,
                    unsigned max, struct pt_error *err)
 {
@@ -372,7 +380,7 @@ int live_ring_read(struct live_ring *r, struct pt_pool *pool, struct pt_msg **me
 	}
 	if (count)
 		r->down = false;
-	else if (r->gone && !units_has_more(&r->units))
+	else if (is_gone(r) && !units_has_more(&r->units))
 		return pt_fail(err, -ENETDOWN, "iface", "interface '%s' is gone", r->name);
 	return (int)count;
 }
@@ -390,7 +398,7 @@ int live_ring_socket(const struct live_ring *r)
 bool live_ring_is_down(const struct live_ring *r)
 {
 	char name[IF_NAMESIZE];
-	return r->down && interface_bound(r->fd, name) && interface_is_down(r->fd, name);
+	return r->down && (!interface_bound(r->fd, name) || interface_is_down(r->fd, name));
 }
 
 uint64_t live_ring_drops(struct live_ring *r)
