@@ -56,7 +56,7 @@ extern verb_act verb_add, verb_apply, verb_attach, verb_call, verb_complete, ver
 	verb_log, verb_proxy, verb_recv, verb_remove, verb_replace, verb_run, verb_send, verb_set,
 	verb_show, verb_stats, verb_stop, verb_tap, verb_unlink, verb_wait, verb_wireshark;
 extern verb_print print_call, print_confirm, print_export, print_graph, print_health, print_load,
-	print_log, print_notes, print_types, print_wait;
+	print_log, print_metrics, print_notes, print_types, print_wait;
 
 /* The rows that go with every verb that changes a graph. */
 #define VERB_CHANGE_OPTIONS                                                                       \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ptctl stats. */
+/* ptctl stats and metrics. */
 #include "base/json.h"
 #include "ctl/change.h"
 #include "ctl/out.h"
@@ -210,4 +210,9 @@ int verb_stats(struct ctl *ctl)
 	int status = watch(ctl, look, &before);
 	json_decref(before);
 	return status;
+}
+
+void print_metrics(struct ctl *ctl, struct buf *b, json_t *result)
+{
+	buf_adds(b, text_of(result, "text"));
 }

@@ -453,6 +453,11 @@ const struct verb verbs[] = {
          "on a terminal, and printed in dot elsewhere. For .svg and .png, dot of the graphviz "
          "package is run.",
          graph_rows, VERB_LOOKING, .run = verb_graph, .print = print_graph},
+	{"metrics", "print the counts of all engines for Prometheus and its like",
+         "In the text format of OpenMetrics. The text file collector of Prometheus' node "
+         "exporter takes it from a file.\n\n  "
+         "ptctl metrics > pipetool.prom",
+         NULL, VERB_LOOKING, .method = "daemon.metrics", .print = print_metrics},
 	{"health", "tell what does not run as it should",
          "Prints a line for each fault: an engine that should run and does not, one that is not as "
          "its file says, a block that has failed. The exit status is 1 if there is any, else 0.",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* daemon.info and rpc.discover. */
+/* daemon.info, daemon.metrics and rpc.discover. */
 #include "daemon/call.h"
 #include "daemon/daemon.h"
+#include "daemon/metrics.h"
 #include "paths.h"
 #include <unistd.h>
 
@@ -44,6 +45,19 @@ static void daemon_info(void *arg)
 	call_answer(call, info);
 }
 
+static void told(void *call, struct buf *text)
+{
+	json_t *result = json_object();
+	json_object_set_new(result, "text", json_stringn_nocheck(text->data, text->length));
+	call_answer(call, result);
+}
+
+static void daemon_metrics(void *arg)
+{
+	struct call *call = arg;
+	metrics_gather(call->daemon, told, call);
+}
+
 static void discover(void *arg)
 {
 	call_answer(arg, rpc_discover(method_tables, "pipetoold", PIPETOOL_VERSION));
@@ -57,6 +71,14 @@ const struct rpc_method daemon_methods[] = {
 		.result = "{name, version, api, pid, uptime_s, engines, limits, capabilities}",
 		.role = "viewer",
 		.run = daemon_info,
+	}, {
+		.name = "daemon.metrics",
+		.summary = "The counts of all engines in the text format of OpenMetrics",
+		.help = "Of an engine that does not answer within two seconds there is its state "
+		        "alone.",
+		.result = "{text}",
+		.role = "viewer",
+		.run = daemon_metrics,
 	}, {
 		.name = "rpc.discover",
 		.summary = "All methods with their parameters, as an OpenRPC document",

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "daemon/call.h"
 #include "daemon/conf.h"
+#include "daemon/metrics.h"
 #include "daemon/options.h"
 #include "docs/page.h"
 #include "type/help.h"
@@ -97,6 +98,23 @@ static void methods(struct buf *b)
 			add_method(b, m);
 }
 
+static void add_metric(void *arg, const char *name, const char *labels, const char *help)
+{
+	struct buf *b = arg;
+	buf_adds(b, "*");
+	man_inline(b, name);
+	buf_adds(b, "* (");
+	man_inline(b, labels);
+	buf_adds(b, ")\n\t");
+	man_inline(b, help);
+	buf_adds(b, "\n\n");
+}
+
+static void metrics(struct buf *b)
+{
+	metrics_list(add_metric, b);
+}
+
 static void errors(struct buf *b)
 {
 	for (const struct error_kind *kind = error_kinds; kind->name; kind++)
@@ -104,9 +122,7 @@ static void errors(struct buf *b)
 }
 
 const struct page_part page_parts[] = {
-	{"options", options},
-	{"configuration", configuration},
-	{"methods", methods},
-	{"errors", errors},
-	{NULL},
+	{"options", options}, {"configuration", configuration},
+	{"methods", methods}, {"metrics", metrics},
+	{"errors", errors},   {NULL},
 };
