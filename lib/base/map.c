@@ -88,17 +88,3 @@ void map_remove(struct map *m, const char *key)
 	if (slot)
 		*slot = (struct map_slot){gone, NULL};
 }
-
-void map_copy(struct map *to, const struct map *from, void *(*value)(void *arg, void *was),
-              void *arg)
-{
-	if (!from->room)
-		return;
-	*to = *from;
-	to->slots = must_calloc(from->room, sizeof *to->slots);
-	for (size_t i = 0; i < from->room; i++)
-		if (from->slots[i].key)
-			to->slots[i] = (struct map_slot){
-				from->slots[i].key,
-				from->slots[i].value ? value(arg, from->slots[i].value) : NULL};
-}

@@ -25,8 +25,5 @@ void map_free(struct map *); /* leaves it as MAP_INIT; keys and values are not i
 void map_set(struct map *, const char *key, void *value);
 void *map_get(const struct map *, const char *key); /* NULL: not there */
 void map_remove(struct map *, const char *key);
-/* The same keys, with the values that `value` makes of those; `to` is empty. */
-void map_copy(struct map *to, const struct map *from, void *(*value)(void *arg, void *was),
-              void *arg);
 
 #endif

@@ -46,6 +46,12 @@ void swap_begin(struct swap *s, struct pt_engine *e, struct graph *wanted,
 
 /* ---- laying out: [worker] ---- */
 
+static void touch(struct swap *s, unsigned wanted)
+{
+	if (!s->touched[wanted])
+		s->touched[wanted] = ++s->touched_count;
+}
+
 /* The graph's blocks are those that will live. */
 static void lay_blocks(struct swap *s)
 {
@@ -57,7 +63,8 @@ static void lay_blocks(struct swap *s)
 			s->became[w->was - 1] = i + 1;
 		if (s->fresh[i])
 			w->alive = s->fresh[i];
-		s->touched[i] = s->fresh[i];
+		if (s->fresh[i])
+			touch(s, i);
 	}
 }
 
@@ -68,10 +75,10 @@ static struct pt_block *heir_of(const struct swap *s, const struct graph_block *
 	return became ? s->wanted->blocks[became - 1]->alive : NULL;
 }
 
-static void touch(struct swap *s, const struct graph_block *now)
+static void touch_heir(struct swap *s, const struct graph_block *now)
 {
 	if (s->became[now->index])
-		s->touched[s->became[now->index] - 1] = true;
+		touch(s, s->became[now->index] - 1);
 }
 
 static struct link *link_new(const struct graph_link *l)
@@ -88,7 +95,8 @@ static void lay_link(struct swap *s, struct graph_link *l)
 	if (!l->was) {
 		s->born = room_for(s->born, s->born_count, sizeof *s->born);
 		s->born[s->born_count++] = l->alive = link_new(l);
-		s->touched[l->from->index] = s->touched[l->to->index] = true;
+		touch(s, l->from->index);
+		touch(s, l->to->index);
 	} else if (s->fresh[l->from->index] || s->fresh[l->to->index]) {
 		s->relinkings = room_for(s->relinkings, s->relinking_count, sizeof *s->relinkings);
 		s->relinkings[s->relinking_count++] =
@@ -100,8 +108,8 @@ static void lose_link(struct swap *s, const struct graph_link *l)
 {
 	s->lost = room_for(s->lost, s->lost_count, sizeof *s->lost);
 	s->lost[s->lost_count++] = (struct lost_link){l->alive, heir_of(s, l->to)};
-	touch(s, l->from);
-	touch(s, l->to);
+	touch_heir(s, l->from);
+	touch_heir(s, l->to);
 }
 
 /* Links that stay in the order that they had are wired as they were. */
@@ -121,19 +129,20 @@ static void lay_links(struct swap *s)
 	for (unsigned i = 0; i < s->now->link_count; i++)
 		if (!stays[i])
 			lose_link(s, &s->now->links[i]);
-	if (!in_order)
-		memset(s->touched, true, s->wanted->count * sizeof *s->touched);
+	for (unsigned i = 0; i < s->wanted->count && !in_order; i++)
+		touch(s, i);
 	free(stays);
 }
 
 static void touch_split(struct swap *s)
 {
 	const struct graph *now = s->now, *wanted = s->wanted;
-	for (unsigned i = 0; i < wanted->count; i++) {
+	for (unsigned i = 0; i < wanted->count && (now->split || wanted->split); i++) {
 		unsigned was = wanted->blocks[i]->was;
-		if (was && memcmp(&now->split[(was - 1) * 3], &wanted->split[i * 3],
-		                  3 * sizeof *now->split) != 0)
-			s->touched[i] = true;
+		for (unsigned canal = 0; was && canal < 3; canal++)
+			if (order_is_split(now, (was - 1) * 3 + canal) !=
+			    order_is_split(wanted, i * 3 + canal))
+				touch(s, i);
 	}
 }
 
@@ -185,15 +194,20 @@ static void lay_wires(struct swap *s, unsigned block, struct wires **place, cons
 static void lay_all_wires(struct swap *s)
 {
 	const struct graph *g = s->wanted;
-	const struct ways *out = ways_out(s->wanted), *in = ways_in(s->wanted);
+	struct ways out = ways_of_some(g, false, s->touched, s->touched_count);
+	struct ways in = ways_of_some(g, true, s->touched, s->touched_count);
 	for (unsigned i = 0; i < g->count; i++) {
 		struct pt_block *b = g->blocks[i]->alive;
 		if (!s->touched[i])
 			continue;
-		for (unsigned canal = 0, exit = i * 3; canal < 3; canal++, exit++)
-			lay_wires(s, i, &b->exits[canal], out, exit, exit + 1, g->split[exit]);
-		lay_wires(s, i, &b->entries, in, i * 3, i * 3 + 3, false);
+		unsigned port = (s->touched[i] - 1) * 3;
+		for (unsigned canal = 0; canal < 3; canal++)
+			lay_wires(s, i, &b->exits[canal], &out, port + canal, port + canal + 1,
+			          order_is_split(g, i * 3 + canal));
+		lay_wires(s, i, &b->entries, &in, port, port + 3, false);
 	}
+	ways_free(&out);
+	ways_free(&in);
 }
 
 /* What a block's place is now, as far as it may go on to be. */
@@ -205,12 +219,12 @@ static uint32_t place_now(const struct swap *s, unsigned i, uint32_t highest)
 static void lay_place(struct swap *s, unsigned i, uint32_t place)
 {
 	struct graph_block *w = s->wanted->blocks[i];
-	bool single = s->wanted->single[i], moves = w->place != place;
+	bool single = order_is_single(s->wanted, i), moves = w->place != place;
 	w->place = place;
 	if (s->fresh[i]) {
 		w->alive->place = place;
 		w->alive->single = single;
-	} else if (moves || s->now->single[w->was - 1] != single) {
+	} else if (moves || order_is_single(s->now, w->was - 1) != single) {
 		s->places = room_for(s->places, s->place_count, sizeof *s->places);
 		s->places[s->place_count++] = (struct place){w->alive, place, single};
 	}
@@ -277,9 +291,10 @@ static void lay_starts(struct swap *s)
 
 void swap_lay_out(struct swap *s)
 {
-	if (!s->now->split)
+	if (!s->now->ordered)
 		order_find(s->now);
 	order_find(s->wanted);
+	graph_take_over(s->wanted, s->now);
 	lay_blocks(s);
 	lay_links(s);
 	touch_split(s);

@@ -18,9 +18,8 @@ struct swap {
 	struct graph *now, *wanted;
 	struct pt_block **fresh; /* of each wanted block: the new one, or NULL */
 	/* While it is laid out: where each block that is alive is in `wanted`, + 1; and which
-	   wanted blocks may have other wires. */
-	unsigned *became;
-	bool *touched;
+	   wanted blocks may have other wires, numbered from 1 on; 0: not that. */
+	unsigned *became, *touched, touched_count;
 
 	/* PT_LIVE values and parameters of blocks that stay. */
 	struct setting {

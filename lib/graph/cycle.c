@@ -103,9 +103,9 @@ static int visit(struct search *s, unsigned start, unsigned *next, struct pt_err
 
 int graph_check_cycles(struct graph *g, struct pt_error *err)
 {
-	struct search s = {.graph = g, .ways = ways_out(g)};
 	if (!ways_has_knots(g))
 		return 0;
+	struct search s = {.graph = g, .ways = ways_out(g)};
 	s.colour = must_calloc(g->count * 3 + 1, 1);
 	s.path = must_calloc(g->count * 3 + 1, sizeof *s.path);
 	unsigned *next = must_calloc(g->count * 3 + 1, sizeof *next);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "graph/order.h"
 #include "graph/ways.h"
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,9 @@ static void forget(struct graph *g)
 
 void graph_set_row(struct graph_block *b, const struct pt_type *type, json_t *row)
 {
-	json_decref(b->row);
+	if (!b->borrowed)
+		json_decref(b->row);
+	b->borrowed = false;
 	b->row = row;
 	b->type = type;
 	b->name = json_string_value(json_object_get(row, "name"));
@@ -44,7 +47,47 @@ void graph_set_row(struct graph_block *b, const struct pt_type *type, json_t *ro
 	b->params = json_object_get(row, "params");
 }
 
-/* ---- blocks ---- */
+/* ---- blocks, and where their names stand ---- */
+
+/* What stood there is gone; numbers of blocks are far below. */
+#define NAME_GONE UINT_MAX
+
+/* Where the name is, or would be, in the table. */
+static unsigned *name_place(const struct graph *g, const char *name)
+{
+	uint64_t hash = 14695981039346656037u; /* FNV-1a */
+	for (const char *c = name; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 1099511628211u;
+	for (uint64_t at = hash;; at++) {
+		unsigned *place = &g->names[at & (g->name_room - 1)];
+		if (!*place || (*place != NAME_GONE && !strcmp(g->blocks[*place - 1]->name, name)))
+			return place;
+	}
+}
+
+/* At most half of it is used. */
+static void index_names(struct graph *g)
+{
+	unsigned room = 16;
+	while (room < 4 * g->count)
+		room *= 2;
+	free(g->names);
+	g->names = must_calloc(room, sizeof *g->names);
+	g->name_room = room;
+	g->names_used = 0;
+	for (unsigned i = 0; i < g->count; i++) {
+		if (g->blocks[i]->gone)
+			continue;
+		*name_place(g, g->blocks[i]->name) = i + 1;
+		g->names_used++;
+	}
+}
+
+struct graph_block *graph_find(const struct graph *g, const char *name)
+{
+	unsigned number = g->name_room ? *name_place(g, name) : 0;
+	return number ? g->blocks[number - 1] : NULL;
+}
 
 static void make_room(struct graph *g)
 {
@@ -58,14 +101,21 @@ void graph_add(struct graph *g, const struct pt_type *type, json_t *row)
 	struct graph_block *b = must_calloc(1, sizeof *b);
 	graph_set_row(b, type, row);
 	b->index = g->count;
+	b->rank = ++g->last_rank;
 	make_room(g);
 	g->blocks[g->count++] = b;
-	map_set(&g->names, b->name, b);
+	if (g->name_room <= 2 * g->names_used) {
+		index_names(g);
+		return;
+	}
+	*name_place(g, b->name) = g->count;
+	g->names_used++;
 }
 
 static void block_free(struct graph_block *b)
 {
-	json_decref(b->row);
+	if (!b->borrowed)
+		json_decref(b->row);
 	if (!b->in_slab)
 		free(b);
 }
@@ -97,6 +147,12 @@ static void index_links(struct graph *g)
 	g->link_room = room;
 	for (unsigned i = 0; i < g->link_count; i++)
 		*link_place(g, &g->links[i]) = i + 1;
+}
+
+static void link_clear(struct graph_link *l)
+{
+	if (!l->borrowed)
+		json_decref(l->row);
 }
 
 struct graph_link *graph_find_link(struct graph *g, const struct graph_link *wanted)
@@ -132,14 +188,13 @@ static unsigned room_of(unsigned count)
 static void copy_blocks(struct graph *copy, const struct graph *g)
 {
 	copy->count = g->count;
-	copy->blocks = must_calloc(room_of(g->count), sizeof(struct graph_block *));
-	copy->slab = must_calloc(g->count, sizeof *copy->slab);
+	copy->blocks = must_malloc(room_of(g->count) * sizeof(struct graph_block *));
+	copy->slab = must_malloc(g->count * sizeof *copy->slab);
 	for (unsigned i = 0; i < g->count; i++) {
 		struct graph_block *b = copy->blocks[i] = &copy->slab[i];
 		*b = *g->blocks[i];
-		json_incref(b->row);
 		b->was = i + 1;
-		b->in_slab = true;
+		b->in_slab = b->borrowed = true;
 		b->handed = false;
 	}
 }
@@ -147,10 +202,11 @@ static void copy_blocks(struct graph *copy, const struct graph *g)
 static void copy_links(struct graph *copy, const struct graph *g)
 {
 	copy->link_count = g->link_count;
-	copy->links = must_calloc(room_of(g->link_count), sizeof *copy->links);
+	copy->links = must_malloc(room_of(g->link_count) * sizeof *copy->links);
 	for (unsigned i = 0; i < g->link_count; i++) {
 		const struct graph_link *l = &g->links[i];
-		copy->links[i] = (struct graph_link){.row = json_incref(l->row),
+		copy->links[i] = (struct graph_link){.row = l->row,
+		                                     .borrowed = true,
 		                                     .from = copy->blocks[l->from->index],
 		                                     .to = copy->blocks[l->to->index],
 		                                     .canal = l->canal,
@@ -158,16 +214,11 @@ static void copy_links(struct graph *copy, const struct graph *g)
 		                                     .op = -1,
 		                                     .alive = l->alive};
 	}
-	if (!g->link_room)
-		return;
-	copy->link_room = g->link_room;
-	copy->link_places = must_calloc(g->link_room, sizeof *g->link_places);
-	memcpy(copy->link_places, g->link_places, g->link_room * sizeof *g->link_places);
 }
 
-static void *copied(void *copy, void *block)
+static unsigned *copy_table(const unsigned *table, unsigned room)
 {
-	return ((struct graph *)copy)->blocks[((struct graph_block *)block)->index];
+	return room ? memcpy(must_malloc(room * sizeof *table), table, room * sizeof *table) : NULL;
 }
 
 struct graph *graph_copy(const struct graph *g)
@@ -176,8 +227,29 @@ struct graph *graph_copy(const struct graph *g)
 	copy->of = g->id;
 	copy_blocks(copy, g);
 	copy_links(copy, g);
-	map_copy(&copy->names, &g->names, copied, copy);
+	copy->names = copy_table(g->names, g->name_room);
+	copy->name_room = g->name_room;
+	copy->names_used = g->names_used;
+	copy->link_places = copy_table(g->link_places, g->link_room);
+	copy->link_room = g->link_room;
+	copy->last_rank = g->last_rank;
 	return copy;
+}
+
+void graph_take_over(struct graph *copy, struct graph *g)
+{
+	for (unsigned i = 0; i < copy->count; i++) {
+		struct graph_block *b = copy->blocks[i];
+		if (b->borrowed)
+			g->blocks[b->was - 1]->borrowed = true;
+		b->borrowed = false;
+	}
+	for (unsigned i = 0; i < copy->link_count; i++) {
+		struct graph_link *l = &copy->links[i];
+		if (l->borrowed)
+			g->links[l->was - 1].borrowed = true;
+		l->borrowed = false;
+	}
 }
 
 void graph_free(struct graph *g)
@@ -187,9 +259,9 @@ void graph_free(struct graph *g)
 	for (unsigned i = 0; i < g->count; i++)
 		block_free(g->blocks[i]);
 	for (unsigned i = 0; i < g->link_count; i++)
-		json_decref(g->links[i].row);
-	map_free(&g->names);
+		link_clear(&g->links[i]);
 	forget(g);
+	free(g->names);
 	free(g->slab);
 	free(g->blocks);
 	free(g->links);
@@ -202,8 +274,8 @@ char *graph_link_key(const struct graph_link *l)
 	return must_printf("%s%s%s", l->from->name, graph_link_sign(l->canal), l->to->name);
 }
 
-/* Rows that say the same are one: who keeps both keeps it once. The key of a map is in the row. */
-static void adopt_block(struct graph *wanted, struct graph_block *b, const struct graph *now)
+/* Rows that say the same are one: who keeps both keeps it once. */
+static void adopt_block(struct graph_block *b, const struct graph *now)
 {
 	const struct graph_block *old = graph_find(now, b->name);
 	b->was = old ? old->index + 1 : 0;
@@ -211,7 +283,6 @@ static void adopt_block(struct graph *wanted, struct graph_block *b, const struc
 	b->place = old ? old->place : 0;
 	if (!old || !json_equal(b->row, old->row))
 		return;
-	map_set(&wanted->names, old->name, b);
 	graph_set_row(b, b->type, json_incref(old->row));
 }
 
@@ -228,8 +299,9 @@ static void adopt_link(struct graph_link *l, struct graph *now)
 	l->alive = found ? found->alive : NULL;
 	if (!found || !json_equal(l->row, found->row))
 		return;
-	json_decref(l->row);
+	link_clear(l);
 	l->row = json_incref(found->row);
+	l->borrowed = false;
 }
 
 void graph_adopt(struct graph *wanted, struct graph *now)
@@ -237,16 +309,11 @@ void graph_adopt(struct graph *wanted, struct graph *now)
 	bool is_copy = wanted->of == now->id;
 	for (unsigned i = 0; i < wanted->count; i++)
 		if (!is_copy || !wanted->blocks[i]->was)
-			adopt_block(wanted, wanted->blocks[i], now);
+			adopt_block(wanted->blocks[i], now);
 	for (unsigned i = 0; i < wanted->link_count; i++)
 		if (!is_copy || !wanted->links[i].was)
 			adopt_link(&wanted->links[i], now);
 	wanted->of = now->id;
-}
-
-struct graph_block *graph_find(const struct graph *g, const char *name)
-{
-	return map_get(&g->names, name);
 }
 
 /* ---- changes ---- */
@@ -261,7 +328,7 @@ void graph_remove(struct graph *g, struct graph_block *b)
 {
 	b->gone = g->has_gaps = true;
 	g->gone_count++;
-	map_remove(&g->names, b->name);
+	*name_place(g, b->name) = NAME_GONE;
 }
 
 void graph_remove_link(struct graph *g, struct graph_link *l)
@@ -274,29 +341,47 @@ bool graph_link_is_gone(const struct graph_link *l)
 	return l->gone || l->from->gone || l->to->gone;
 }
 
-void graph_end(struct graph *g)
+static void close_links(struct graph *g)
 {
-	unsigned links = g->link_count, count = g->count;
-	if (!g->has_gaps)
-		return;
-	g->has_gaps = false;
-	g->count = g->link_count = 0;
+	unsigned links = g->link_count;
+	g->link_count = 0;
 	for (unsigned i = 0; i < links; i++)
 		if (graph_link_is_gone(&g->links[i]))
-			json_decref(g->links[i].row);
+			link_clear(&g->links[i]);
 		else
 			g->links[g->link_count++] = g->links[i];
+}
+
+/* Names stay where they are. */
+static void close_blocks(struct graph *g)
+{
+	unsigned count = g->count, *now = must_malloc((count + 1) * sizeof *now);
+	g->count = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct graph_block *b = g->blocks[i];
 		b->index = g->count;
 		g->blocks[g->count] = b;
 		g->count += !b->gone;
+		now[i] = g->count;
 		if (b->gone)
 			block_free(b);
 	}
-	if (g->link_count != links || g->count != count)
-		g->link_room = 0; /* what it has are their places */
+	for (unsigned i = 0; i < g->name_room; i++)
+		if (g->names[i] && g->names[i] != NAME_GONE)
+			g->names[i] = now[g->names[i] - 1];
+	free(now);
 	g->gone_count = 0;
+}
+
+void graph_end(struct graph *g)
+{
+	if (!g->has_gaps)
+		return;
+	g->has_gaps = false;
+	close_links(g);
+	if (g->gone_count)
+		close_blocks(g);
+	g->link_room = 0; /* what it has are their places */
 }
 
 /* ---- words ---- */

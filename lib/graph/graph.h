@@ -3,7 +3,6 @@
 #ifndef GRAPH_H
 #define GRAPH_H
 
-#include "base/map.h"
 #include <jansson.h>
 #include <pipetool/block.h>
 
@@ -15,22 +14,24 @@ struct graph_block {
 	const struct pt_type *type;
 	unsigned index; /* in graph.blocks */
 	unsigned was;   /* that of the same block in the graph that this one is of, + 1; or 0 */
+	uint64_t rank;  /* see ways_has_knots */
 	uint32_t place; /* the engine's, as are the next: see flow.h */
 	struct pt_block *alive; /* the running thing, or NULL */
-	bool handed;  /* descriptors in `params` come with this request: none is the old one */
-	bool gone;    /* while operations are carried out: it is removed */
-	bool in_slab; /* see graph.slab */
+	bool handed;   /* descriptors in `params` come with this request: none is the old one */
+	bool gone;     /* while operations are carried out: it is removed */
+	bool in_slab;  /* see graph.slab */
+	bool borrowed; /* the row is that of the graph that this one is of: see graph_copy */
 };
 
 struct graph_link {
 	json_t *row; /* {from, to, canal}: as a block's */
 	struct graph_block *from, *to;
 	enum pt_canal canal;
-	unsigned was;       /* as a block's, in graph.links */
-	const char *list;   /* in which list of a request it stands, for faults, */
-	int op;             /* and where; -1: it was there */
-	struct link *alive; /* the engine's, or NULL */
-	bool gone;          /* as that of a block */
+	unsigned was;        /* as a block's, in graph.links */
+	const char *list;    /* in which list of a request it stands, for faults, */
+	int op;              /* and where; -1: it was there */
+	struct link *alive;  /* the engine's, or NULL */
+	bool gone, borrowed; /* as those of a block */
 };
 
 struct graph {
@@ -41,20 +42,24 @@ struct graph {
 	unsigned gone_count;
 	bool has_gaps;
 	uint64_t id, of; /* its own, another after each change; that of what `was` speaks of */
-	struct map names;
-	unsigned *
-		link_places; /* a hash table: number of a link + 1, or 0; made anew when links went */
-	unsigned link_room;       /* a power of 2, or 0: it is to be made anew */
-	struct graph_block *slab; /* of a copy: the blocks that were copied, in one piece */
-	struct ways_kept *kept;   /* what was found out about it: see ways.h */
-	unsigned *sorted;         /* see graph_sorted */
-	bool *split, *single;     /* see order.h */
+	/* Hash tables of the numbers of blocks by name, and of links, + 1; or 0. That of links is
+	   made anew when some went. */
+	unsigned *names, *link_places;
+	unsigned name_room, names_used; /* a power of 2; with places that are free again */
+	unsigned link_room;             /* a power of 2, or 0: it is to be made anew */
+	uint64_t last_rank;
+	struct graph_block *slab;      /* of a copy: the blocks that were copied, in one piece */
+	struct ways_kept *kept;        /* what was found out about it: see ways.h */
+	unsigned *sorted;              /* see graph_sorted */
+	bool ordered, *split, *single; /* see order.h */
 };
 
 struct graph *graph_new(void);
-/* Blocks and links keep their `alive`. Another thread may have the copy: rows are shared. It takes
-   some nanoseconds a block. */
+/* Blocks and links keep their `alive`. The copy borrows the rows: so it takes a nanosecond or two a
+   block, and until it is freed, or has taken them over, the other is not changed. */
 struct graph *graph_copy(const struct graph *);
+/* The other is to be freed: the copy has the rows now, and the other borrows them. */
+void graph_take_over(struct graph *copy, struct graph *);
 void graph_free(struct graph *); /* NULL does nothing */
 
 /* Finds each block and link of `wanted` in `now`, by name, and gives it the `alive` of that; in a

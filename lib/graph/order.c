@@ -3,6 +3,7 @@
 #include "graph/order.h"
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "graph/ways.h"
 #include <stdint.h>
 #include <stdlib.h>
@@ -29,10 +30,13 @@ struct search {
 
 /* ---- targets ---- */
 
-/* How many blocks are in the knot of each, itself included; a link to itself counts as one more. */
+/* How many blocks are in the knot of each, itself included; a link to itself counts as one more.
+   NULL: each is alone. */
 static unsigned *count_companions(const struct search *s)
 {
 	const struct graph *g = s->graph;
+	if (!ways_has_knots(s->graph))
+		return NULL;
 	const struct ways_components *knots = ways_knots(s->graph);
 	unsigned *companions = must_calloc(g->count + 1, sizeof *companions);
 	for (unsigned i = 0; i < g->count; i++)
@@ -50,9 +54,10 @@ static void name_blocks(struct search *s)
 	unsigned *companions = count_companions(s);
 	unsigned *reasons = must_calloc(g->count + 1, sizeof *reasons);
 	for (unsigned i = 0; i < g->link_count; i++)
-		reasons[g->links[i].to->index] += companions[g->links[i].from->index] > 1 ? 2 : 1;
+		reasons[g->links[i].to->index] +=
+			companions && companions[g->links[i].from->index] > 1 ? 2 : 1;
 	for (unsigned i = 0; i < g->count; i++)
-		if (reasons[i] > 1 || companions[i] > 1)
+		if (reasons[i] > 1 || (companions && companions[i] > 1))
 			s->target[i] = ++s->targets;
 	free(reasons);
 	free(companions);
@@ -145,32 +150,39 @@ static void read_exits(const struct search *s, unsigned from)
 	}
 }
 
+static void find_meetings(struct search *s)
+{
+	struct graph *g = s->graph;
+	g->split = must_calloc(s->nodes + 1, sizeof *g->split);
+	g->single = must_calloc(g->count + 1, sizeof *g->single);
+	s->ways = ways_out(g);
+	s->components = ways_components(g);
+	s->own = must_calloc(g->count + 1, sizeof *s->own);
+	s->touches = must_calloc(s->nodes + 1, sizeof *s->touches);
+	list_exits(s);
+	for (unsigned from = 0; from < s->targets; from += 64) {
+		find_touched(s, from);
+		read_exits(s, from);
+	}
+	free(s->own);
+	free(s->exits);
+	free(s->touches);
+	ways_components_free(&s->components);
+}
+
 void order_find(struct graph *g)
 {
-	struct search s = {.graph = g, .nodes = g->count * 3, .ways = ways_out(g)};
+	struct search s = {.graph = g, .nodes = g->count * 3};
 	order_forget(g);
-	g->split = must_calloc(s.nodes + 1, sizeof *g->split);
-	g->single = must_calloc(g->count + 1, sizeof *g->single);
 	s.target = must_calloc(g->count + 1, sizeof *s.target);
 	s.outside = must_calloc(g->count + 1, sizeof *s.outside);
 	name_blocks(&s);
 	name_outside(&s);
-	if (s.targets) {
-		s.components = ways_components(g);
-		list_exits(&s);
-	}
-	s.own = must_calloc(g->count + 1, sizeof *s.own);
-	s.touches = must_calloc(s.nodes + 1, sizeof *s.touches);
-	for (unsigned from = 0; from < s.targets; from += 64) {
-		find_touched(&s, from);
-		read_exits(&s, from);
-	}
-	free(s.own);
-	free(s.exits);
-	free(s.touches);
-	ways_components_free(&s.components);
+	if (s.targets)
+		find_meetings(&s);
 	free(s.target);
 	free(s.outside);
+	g->ordered = true;
 }
 
 void order_forget(struct graph *g)
@@ -178,4 +190,5 @@ void order_forget(struct graph *g)
 	free(g->split);
 	free(g->single);
 	g->split = g->single = NULL;
+	g->ordered = false;
 }

@@ -18,9 +18,18 @@
  * A block that triggers, or sends on both exits, keeps its own order by sending runs.
  */
 
-/* Finds graph.split [block index * 3 + canal of the exit] and graph.single [block index], which are
-   kept with the graph until it is changed. */
+/* Finds that, and keeps it with the graph until it is changed. */
 void order_find(struct graph *);
 void order_forget(struct graph *);
+
+/* Once that is found. Most graphs have nothing of the kind. */
+static inline bool order_is_split(const struct graph *g, unsigned exit) /* index * 3 + canal */
+{
+	return g->split && g->split[exit];
+}
+static inline bool order_is_single(const struct graph *g, unsigned block)
+{
+	return g->single && g->single[block];
+}
 
 #endif

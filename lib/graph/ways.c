@@ -5,28 +5,42 @@
 #include "base/buf.h"
 #include <stdlib.h>
 
-static unsigned port_of(const struct graph_link *l, bool back)
+/* + 1; 0: it is of none of these blocks. */
+static unsigned port_of(const struct graph_link *l, bool back, const unsigned *number)
 {
-	return ways_port(back ? l->to : l->from, l->canal);
+	unsigned block = (back ? l->to : l->from)->index;
+	block = number ? number[block] : block + 1;
+	return block ? block * 3 - 2 + (unsigned)l->canal : 0;
 }
 
-static struct ways ways_new(const struct graph *g, bool back)
+struct ways ways_of_some(const struct graph *g, bool back, const unsigned *number, unsigned count)
 {
-	unsigned ports = g->count * 3;
-	struct ways w = {must_calloc(ports + 2, sizeof *w.first),
-	                 must_calloc(g->link_count + 1, sizeof *w.links)};
-	for (unsigned i = 0; i < g->link_count; i++)
-		w.first[port_of(&g->links[i], back) + 2]++;
+	unsigned ports = count * 3, links = 0;
+	struct ways w = {must_calloc(ports + 2, sizeof *w.first), NULL};
+	for (unsigned i = 0; i < g->link_count; i++) {
+		unsigned port = port_of(&g->links[i], back, number);
+		if (port) {
+			w.first[port + 1]++;
+			links++;
+		}
+	}
+	w.links = must_malloc(links * sizeof *w.links);
 	for (unsigned p = 0; p < ports; p++)
 		w.first[p + 2] += w.first[p + 1];
-	for (unsigned i = 0; i < g->link_count; i++)
-		w.links[w.first[port_of(&g->links[i], back) + 1]++] = i;
+	for (unsigned i = 0; i < g->link_count && links; i++) {
+		unsigned port = port_of(&g->links[i], back, number);
+		if (port) {
+			w.links[w.first[port]++] = i;
+			links--;
+		}
+	}
 	return w;
 }
 
 struct ways_kept {
-	struct ways out, in;
+	struct ways out;
 	struct ways_components knots;
+	bool has_no_knots; /* true: that is known */
 };
 
 static struct ways_kept *kept(struct graph *g)
@@ -40,19 +54,11 @@ const struct ways *ways_out(struct graph *g)
 {
 	struct ways_kept *k = kept(g);
 	if (!k->out.first)
-		k->out = ways_new(g, false);
+		k->out = ways_of_some(g, false, NULL, g->count);
 	return &k->out;
 }
 
-const struct ways *ways_in(struct graph *g)
-{
-	struct ways_kept *k = kept(g);
-	if (!k->in.first)
-		k->in = ways_new(g, true);
-	return &k->in;
-}
-
-static void ways_free(struct ways *w)
+void ways_free(struct ways *w)
 {
 	free(w->first);
 	free(w->links);
@@ -63,7 +69,6 @@ void ways_forget(struct graph *g)
 	if (!g->kept)
 		return;
 	ways_free(&g->kept->out);
-	ways_free(&g->kept->in);
 	ways_components_free(&g->kept->knots);
 	free(g->kept);
 	g->kept = NULL;
@@ -194,12 +199,60 @@ const struct ways_components *ways_knots(struct graph *g)
 	return &k->knots;
 }
 
+/* ---- ranks ---- */
+
+static bool ranks_grow(const struct graph *g)
+{
+	for (unsigned i = 0; i < g->link_count; i++)
+		if (g->links[i].from->rank >= g->links[i].to->rank)
+			return false;
+	return true;
+}
+
+/* The newest block may have been put between others. */
+static void rank_newest(struct graph *g)
+{
+	struct graph_block *b = g->count ? g->blocks[g->count - 1] : NULL;
+	uint64_t low = 0, high = UINT64_MAX;
+	for (unsigned i = 0; b && i < g->link_count; i++) {
+		const struct graph_link *l = &g->links[i];
+		if (l->to == b && l->from->rank > low)
+			low = l->from->rank;
+		else if (l->from == b && l->to->rank < high)
+			high = l->to->rank;
+	}
+	if (high < UINT64_MAX && low < high)
+		b->rank = low + (high - low) / 2;
+}
+
+/* Where there are no knots, components are blocks, and come behind those that they lead to. */
+static void rank_all(struct graph *g, const struct ways_components *knots)
+{
+	enum { RANK_GAP = 1 << 20 }; /* for such as come between */
+	for (unsigned i = 0; i < g->count; i++)
+		g->blocks[i]->rank = (uint64_t)(g->count - knots->of[i]) * RANK_GAP;
+	g->last_rank = (uint64_t)(g->count + 1) * RANK_GAP;
+}
+
+static bool finds_no_knots(struct graph *g)
+{
+	if (ranks_grow(g))
+		return true;
+	rank_newest(g);
+	if (ranks_grow(g))
+		return true;
+	const struct ways_components *knots = ways_knots(g);
+	if (knots->count < g->count)
+		return false;
+	rank_all(g, knots);
+	return ranks_grow(g); /* else a block leads to itself */
+}
+
 bool ways_has_knots(struct graph *g)
 {
-	bool found = ways_knots(g)->count < g->count;
-	for (unsigned i = 0; i < g->link_count && !found; i++)
-		found = g->links[i].from == g->links[i].to;
-	return found;
+	struct ways_kept *k = kept(g);
+	k->has_no_knots = k->has_no_knots || finds_no_knots(g);
+	return !k->has_no_knots;
 }
 
 void ways_components_free(struct ways_components *c)

@@ -22,9 +22,14 @@ struct ways {
 	unsigned *first, *links;
 };
 
-/* They are found when they are first asked for, and kept with the graph until it is changed. */
-const struct ways *ways_out(struct graph *); /* by the exits that links leave */
-const struct ways *ways_in(struct graph *);  /* by the entries that they lead to */
+/* The same of some blocks alone: number[index] is 1, 2, … for those, 0 for others, and takes the
+   place of index + 1. `back`: by the entries that links lead to. Yours to free. */
+struct ways ways_of_some(const struct graph *, bool back, const unsigned *number, unsigned count);
+void ways_free(struct ways *);
+
+/* By the exits that links leave: found when first asked for, and kept with the graph until it is
+   changed. */
+const struct ways *ways_out(struct graph *);
 void ways_forget(struct graph *);
 
 #define WAYS_NONE UINT_MAX
@@ -45,6 +50,10 @@ void ways_components_free(struct ways_components *);
 /* Of blocks (by their index), over links of any kind, whatever their routes are: its knots. Kept
    with the graph, too. */
 const struct ways_components *ways_knots(struct graph *);
-bool ways_has_knots(struct graph *); /* or links from a block to itself */
+
+/* Or links from a block to itself. Where the rank of a block is below those of all that it leads to,
+   there are none: blocks have ranks in the order in which they are made, and are given others where
+   that does not hold. */
+bool ways_has_knots(struct graph *);
 
 #endif
