@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/moment.h"
 #include "capture/capture.h"
+#include "capture/file_carry.h"
 #include "capture/rotate.h"
 #include "capture/split_params.h"
 #include "packet/naming.h"
@@ -18,7 +19,6 @@
 #include <unistd.h>
 
 #define QUIET_NS 1000000000u /* what is buffered reaches the file after so long */
-#define NS_PER_S 1e9
 
 struct wrpcap_sink {
 	struct pt_file fname;
@@ -33,18 +33,13 @@ struct wrpcap_sink {
 	struct naming *naming; /* of a name with fields, whose files `split` has; or NULL */
 	struct split split;
 	struct capture_writer *writer;
-	uint64_t begun_ns;
-	bool begun; /* something was written to this file */
+	struct split_file file;
+	struct file_carry carry;
 	bool started, failed;
 	bool told_begun;      /* that the file has its header */
 	atomic_bool reopened; /* and what it leaves has not been told since */
-	bool taken_over;      /* another block's file, which is taken over */
 	bool numbered;        /* a trigger has begun a next file */
 	atomic_bool full;     /* the writer's thread wakes the block */
-	atomic_bool settling; /* the same */
-	struct capture_note note;
-	int noted_fd; /* the writer's, as is the tail */
-	const void *noted_tail;
 	struct pt_timer timer;
 	struct capture_misfits misfits; /* told so far */
 };
@@ -64,11 +59,6 @@ static enum capture_format format_of(const struct wrpcap_sink *s)
 {
 	return s->format >= 0 ? (enum capture_format)s->format
 	                      : capture_format_by_name(s->fname.path);
-}
-
-static bool says_pack(const struct wrpcap_sink *s)
-{
-	return s->gz || s->compress >= 0;
 }
 
 static enum pack_kind pack_of(const struct wrpcap_sink *s)
@@ -101,7 +91,7 @@ static void on_progress(void *arg)
 	struct wrpcap_sink *s = pt_state(b);
 	bool go_on = atomic_load(&s->full) && capture_writer_has_much_room(s->writer);
 	if (go_on || capture_writer_error(s->writer) || atomic_load(&s->reopened) ||
-	    atomic_load(&s->settling))
+	    atomic_load(&s->carry.settling))
 		pt_wake(b);
 }
 
@@ -161,211 +151,67 @@ static int open_split(struct pt_block *b, struct wrpcap_sink *s, struct pt_error
 
 /* ---- handing over ---- */
 
-/* What the next block cannot make of it another: the file, and how it is written. */
-struct handed {
-	int format, link_type; /* -1: nothing is written yet */
-	uint8_t pack;
-	bool whole; /* all of it will be, when the daemon has ended */
-};
-
-static char *key_of(const struct wrpcap_sink *s)
-{
-	return must_printf("capture%s %s", rotates(s) ? "s" : "", s->fname.path);
-}
-
-#define NOTE "note"
-#define TAIL "tail"
-
-/* A FIFO takes nothing back, and may take nothing for long. */
 static bool settle(struct pt_block *b, bool begin)
 {
 	struct wrpcap_sink *s = pt_state(b);
-	s->noted_fd = -1;
-	if (s->naming || s->failed || is_handed(s) || !capture_writer_is_regular(s->writer))
-		return true;
-	atomic_store(&s->settling, true);
-	if (begin)
-		capture_writer_note(s->writer);
-	if (!capture_writer_noted(s->writer, &s->note, &s->noted_fd, &s->noted_tail))
-		return false;
-	atomic_store(&s->settling, false);
-	return true;
-}
-
-static void carry_note(const struct wrpcap_sink *s, struct pt_carry *carry)
-{
-	char *key = key_of(s);
-	pt_carry_fd(carry, key, s->noted_fd);
-	pt_carry_bytes(carry, NOTE, &s->note, sizeof s->note);
-	pt_carry_bytes(carry, TAIL, s->noted_tail, s->note.tail_length);
-	free(key);
+	bool none = s->naming || s->failed || is_handed(s);
+	return file_carry_settle(&s->carry, none ? NULL : s->writer, begin);
 }
 
 /* After a clean end a ring goes on with its next file. */
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
-	const struct wrpcap_sink *s = pt_state(b);
+	struct wrpcap_sink *s = pt_state(b);
+	bool next = (rotates(s) || s->numbered) && pt_carry_to(carry) != PT_TO_SUCCESSOR;
 	if (s->naming)
 		split_carry(&s->split, carry);
-	if (pt_carry_exact(carry) && pt_carry_to(carry) == PT_FOR_RESTART && s->noted_fd >= 0) {
-		carry_note(s, carry);
-		return;
-	}
-	if (s->naming || ((rotates(s) || s->numbered) && pt_carry_to(carry) != PT_TO_SUCCESSOR))
-		return;
-	const struct handed handed = {
-		(int)capture_writer_format(s->writer), capture_writer_link_type(s->writer),
-		(uint8_t)capture_writer_pack(s->writer), pt_carry_to(carry) == PT_AT_END};
-	char *key = key_of(s);
-	if (!s->failed && !is_handed(s)) {
-		pt_carry_fd(carry, key, capture_writer_fd(s->writer));
-		pt_carry_bytes(carry, key, &handed, sizeof handed);
-	}
-	free(key);
-}
-
-/* What the parameters do not say goes on as it was begun. */
-static int check_handed(const struct wrpcap_sink *s, const struct handed *h, struct pt_error *err)
-{
-	bool other_format = s->format >= 0 && s->format != h->format;
-	bool other_pack = says_pack(s) && pack_of(s) != h->pack;
-	const char *param = other_format ? "format" : other_pack ? "compress" : NULL;
-	bool other_type = !capture_format_is_mixed((enum capture_format)h->format) &&
-	                  h->link_type >= 0 && s->link_type >= 0 && s->link_type != h->link_type;
-	if (!param && other_type)
-		param = "linktype";
-	if (!param)
-		return 0;
-	pt_fail(err, -EBUSY, param, "'%s' is being written, and its %s cannot change in the middle",
-	        s->fname.path, param);
-	pt_hint(err, "choose another name, or stop the engine first");
-	return -EBUSY;
-}
-
-/* A file that an earlier daemon has opened, and begun or not. */
-static int go_on(struct pt_block *b, struct wrpcap_sink *s, const struct handed *h, int fd,
-                 struct pt_error *err)
-{
-	struct capture_writer_config config = config_of(b);
-	config.fd = fd;
-	config.begun = CAPTURE_FOUND;
-	if (h && !check_handed(s, h, NULL)) {
-		config.format = (enum capture_format)h->format;
-		config.pack = (enum pack_kind)h->pack;
-		if (h->link_type >= 0) {
-			config.link_type = h->link_type;
-			config.begun = h->whole ? CAPTURE_WHOLE : CAPTURE_TORN;
-		}
-	}
-	return capture_writer_open(&config, &s->writer, err);
-}
-
-/* As it was at the checkpoint. */
-static int go_on_noted(struct pt_block *b, struct wrpcap_sink *s, const struct capture_note *note,
-                       int fd, struct pt_error *err)
-{
-	struct capture_writer_config config = config_of(b);
-	size_t length;
-	config.fd = fd;
-	config.begun = CAPTURE_NOTED;
-	config.note = note;
-	config.tail = pt_carried_bytes(b, TAIL, &length);
-	config.format = (enum capture_format)note->format;
-	config.pack = (enum pack_kind)note->pack;
-	config.number = note->number;
-	s->numbered = note->number && !rotates(s);
-	if (note->link_type >= 0)
-		config.link_type = note->link_type;
-	s->begun = note->bytes > 0;
-	s->begun_ns = 0;
-	return capture_writer_open(&config, &s->writer, err);
-}
-
-static bool is_sound(const struct capture_note *note, size_t length, size_t tail_length)
-{
-	return length == sizeof *note && tail_length == note->tail_length && note->length >= 0 &&
-	       (uint32_t)note->format < CAPTURE_FORMATS && note->pack <= PACK_LZ4;
-}
-
-static const struct capture_note *carried_note(struct pt_block *b, const struct wrpcap_sink *s)
-{
-	size_t length = 0, tail_length = 0;
-	const struct capture_note *note = pt_carried_bytes(b, NOTE, &length);
-	pt_carried_bytes(b, TAIL, &tail_length);
-	if (!note || !is_sound(note, length, tail_length))
-		return NULL;
-	const struct handed handed = {note->format, note->link_type, (uint8_t)note->pack, false};
-	return check_handed(s, &handed, NULL) ? NULL : note;
-}
-
-static int take_carried(struct pt_block *b, struct wrpcap_sink *s, struct pt_error *err)
-{
-	int fd = -1, rc = 0;
-	size_t length;
-	s->taken_over = false;
-	s->noted_fd = -1;
-	if (is_handed(s))
-		return 0;
-	char *key = key_of(s);
-	s->taken_over = pt_carried_fd(b, key, &fd);
-	const struct handed *handed = s->taken_over ? pt_carried_bytes(b, key, &length) : NULL;
-	if (handed && (length != sizeof *handed || (unsigned)handed->format >= CAPTURE_FORMATS))
-		handed = NULL;
-	const struct capture_note *note = fd >= 0 ? carried_note(b, s) : NULL;
-	if (note)
-		rc = go_on_noted(b, s, note, fd, err);
-	else if (fd >= 0)
-		rc = go_on(b, s, handed, fd, err);
-	else if (handed)
-		rc = check_handed(s, handed, err);
-	free(key);
-	return rc;
+	else if (!s->failed && !is_handed(s))
+		file_carry_tell(&s->carry, s->writer, s->fname.path, !next, carry);
 }
 
 static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct wrpcap_sink *s = pt_state(b), *before = pt_state(old);
 	split_take_over(b, &s->split, &before->split);
-	if (!s->taken_over)
+	if (!s->carry.is_carried)
 		return;
 	s->numbered = before->numbered;
 	const struct capture_writer_config config = config_of(b);
 	s->writer = before->writer;
-	s->begun_ns = before->begun_ns;
-	s->begun = before->begun;
+	s->file = before->file;
 	capture_writer_adopt(s->writer, &config);
 	s->misfits = before->misfits;
 	before->writer = NULL;
 	before->started = false;
 }
 
+/* Where it goes on from a checkpoint, it is in the file of that. */
+static int open_carried(struct pt_block *b, struct wrpcap_sink *s, struct pt_error *err)
+{
+	const struct capture_writer_config config = config_of(b);
+	const struct capture_note *from;
+	s->carry.rotates = rotates(s);
+	s->carry.says_pack = s->gz || s->compress >= 0;
+	int rc = file_carry_open(&s->carry, b, &config, &s->writer, &from, err);
+	s->numbered = from && from->number && !rotates(s);
+	if (from)
+		s->file = (struct split_file){.begun = from->bytes > 0};
+	return rc;
+}
+
 static int open_file(struct pt_block *b, struct pt_error *err)
 {
 	struct wrpcap_sink *s = pt_state(b);
-	s->started = s->failed = s->begun = s->told_begun = false;
-	s->numbered = false;
+	s->started = s->failed = s->file.begun = s->told_begun = false;
+	s->numbered = s->carry.is_carried = false;
 	s->misfits = (struct capture_misfits){0};
 	if (s->naming)
 		return open_split(b, s, err);
-	int rc = take_carried(b, s, err);
-	return rc || s->taken_over ? rc : open_anew(b, err);
+	int rc = is_handed(s) ? 0 : open_carried(b, s, err);
+	return rc || s->carry.is_carried ? rc : open_anew(b, err);
 }
 
 /* ---- writing ---- */
-
-static void rotate_if_due(struct pt_block *b, struct wrpcap_sink *s)
-{
-	bool full = s->rotate.size && capture_writer_bytes(s->writer) >= s->rotate.size;
-	bool old = s->rotate.seconds > 0 &&
-	           (double)(pt_now(b) - s->begun_ns) >= s->rotate.seconds * NS_PER_S;
-	if (s->begun && (full || old)) {
-		capture_writer_rotate(s->writer);
-		s->begun = false;
-	}
-	if (!s->begun)
-		s->begun_ns = pt_now(b);
-	s->begun = true;
-}
 
 static void on_quiet(struct pt_block *b)
 {
@@ -376,16 +222,9 @@ static void on_quiet(struct pt_block *b)
 		capture_writer_push(s->writer);
 }
 
-/* The writer's thread looks at `full` after it has made room: so look again after it is set. */
-static void hold_back_if_full(struct pt_block *b, struct wrpcap_sink *s)
+static bool has_room(const void *writer)
 {
-	if (capture_writer_has_room(s->writer))
-		return;
-	atomic_store(&s->full, true);
-	if (capture_writer_has_room(s->writer))
-		atomic_store(&s->full, false);
-	else
-		pt_full(b, true);
+	return capture_writer_has_room(writer);
 }
 
 /* The next daemon goes on with what has a header. */
@@ -406,17 +245,17 @@ static void start(struct pt_block *b)
 		split_start(&s->split);
 		return;
 	}
-	if (!s->begun_ns)
-		s->begun_ns = pt_now(b);
+	if (!s->file.begun_ns)
+		s->file.begun_ns = pt_now(b);
 	atomic_store(&s->full, false);
 	capture_writer_head(s->writer);
 	tell_begun(b, s);
 	if (capture_writer_aside(s->writer))
 		pt_note(b, "%s", capture_writer_aside(s->writer));
-	if (s->taken_over)
-		hold_back_if_full(b, s);
+	if (s->carry.is_carried)
+		split_hold_back(b, &s->full, has_room, s->writer);
 	pt_timer_at(b, &s->timer, pt_now(b) + QUIET_NS, on_quiet);
-	s->taken_over = false;
+	s->carry.is_carried = false;
 }
 
 static void fail(struct pt_block *b, struct wrpcap_sink *s, int code, struct pt_error *err)
@@ -432,12 +271,6 @@ static void fail(struct pt_block *b, struct wrpcap_sink *s, int code, struct pt_
 	pt_full(b, false);
 }
 
-static void drop_all(struct pt_block *b, struct pt_msg **messages, unsigned count, const char *why)
-{
-	for (unsigned i = 0; i < count; i++)
-		pt_drop(b, messages[i], why);
-}
-
 /* Writes the first of them; how many have gone. */
 static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **messages,
                     unsigned count)
@@ -450,7 +283,7 @@ static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **m
 		return (unsigned)n;
 	}
 	if (n == 0) {
-		drop_all(b, messages, count, "overflow");
+		split_drop_all(b, messages, count, "overflow");
 		return count;
 	}
 	if (n == -EMEDIUMTYPE) {
@@ -459,7 +292,7 @@ static unsigned put(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **m
 		count = 1;
 	} else {
 		fail(b, s, n, &err);
-		drop_all(b, messages, count, "write-error");
+		split_drop_all(b, messages, count, "write-error");
 	}
 	pt_error_clear(&err);
 	return count;
@@ -482,14 +315,14 @@ static void put_all(struct pt_block *b, struct wrpcap_sink *s, struct pt_msg **m
 {
 	for (unsigned at = 0; at < count;) {
 		if (rotates(s))
-			rotate_if_due(b, s);
+			split_rotate_if_due(b, &s->rotate, &s->file, s->writer);
 		at += put(b, s, messages + at, s->rotate.size ? 1 : count - at);
 	}
 	if (s->failed)
 		return;
 	if (tell_begun(b, s))
 		capture_writer_push(s->writer);
-	hold_back_if_full(b, s);
+	split_hold_back(b, &s->full, has_room, s->writer);
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -538,10 +371,10 @@ static void reopen(struct pt_block *b)
 		return;
 	}
 	bool elsewhere = capture_writer_is_elsewhere(s->writer);
-	if (is_handed(s) || s->failed || !(elsewhere || (rotates(s) && s->begun)))
+	if (is_handed(s) || s->failed || !(elsewhere || (rotates(s) && s->file.begun)))
 		return;
 	capture_writer_reopen(s->writer);
-	s->begun = s->told_begun = false;
+	s->file.begun = s->told_begun = false;
 	atomic_store(&s->reopened, !rotates(s));
 	if (elsewhere && capture_writer_is_elsewhere(s->writer))
 		pt_note(b,
@@ -562,9 +395,9 @@ static void on_trigger(struct pt_block *b)
 		pt_report(b, -EINVAL, "'%s' was handed over: there is no next file", s->fname.path);
 	} else if (capture_writer_is_elsewhere(s->writer)) {
 		reopen(b);
-	} else if (!s->failed && (s->begun || !rotates(s))) {
+	} else if (!s->failed && (s->file.begun || !rotates(s))) {
 		capture_writer_rotate(s->writer);
-		s->begun = s->told_begun = false;
+		s->file.begun = s->told_begun = false;
 		s->numbered = true;
 		capture_writer_head(s->writer);
 		pt_carry_changed(b);

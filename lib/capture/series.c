@@ -521,32 +521,34 @@ const char *series_name(const struct series *s)
 	return s->config.files->items[0].path;
 }
 
+/* Of those that were closed, and of those that are open: where there is one alone, it stays open when it
+   has been left. */
+static uint64_t take(struct series *s, uint64_t *closed,
+                     uint64_t (*take_of)(struct capture_reader *))
+{
+	uint64_t taken = *closed;
+	*closed = 0;
+	for (unsigned i = s->at ? s->at - 1 : 0; i < s->count; i++)
+		if (s->files[i].reader)
+			taken += take_of(s->files[i].reader);
+		else if (i >= s->at)
+			break;
+	return taken;
+}
+
 uint64_t series_misdated(struct series *s)
 {
-	uint64_t misdated = s->misdated;
-	s->misdated = 0;
-	for (unsigned i = 0; i < s->count; i++)
-		if (s->files[i].reader)
-			misdated += capture_reader_misdated(s->files[i].reader);
-	return misdated;
+	return take(s, &s->misdated, capture_reader_misdated);
 }
 
 uint64_t series_left_out(struct series *s)
 {
-	uint64_t left_out = s->left_out;
-	s->left_out = 0;
-	for (unsigned i = s->at; i < s->count && s->files[i].reader; i++)
-		left_out += capture_reader_left_out(s->files[i].reader);
-	return left_out;
+	return take(s, &s->left_out, capture_reader_left_out);
 }
 
 uint64_t series_damaged(struct series *s)
 {
-	uint64_t damaged = s->damaged;
-	s->damaged = 0;
-	for (unsigned i = s->at; i < s->count && s->files[i].reader; i++)
-		damaged += capture_reader_damaged(s->files[i].reader);
-	return damaged;
+	return take(s, &s->damaged, capture_reader_damaged);
 }
 
 /* What waits is of the last that were read. */

@@ -20,8 +20,9 @@
 
 struct split_value {
 	struct capture_writer *w; /* NULL: it failed, or is not open */
-	uint64_t hash, begun_ns, failed_ns;
-	bool begun, failed, numbered;
+	struct split_file file;
+	uint64_t hash, failed_ns;
+	bool failed, numbered;
 	char *path;
 	struct capture_misfits misfits; /* told so far */
 	size_t length;
@@ -345,19 +346,19 @@ void split_start(struct split *s)
 
 /* ---- messages ---- */
 
-static void rotate_if_due(struct split *s, struct split_value *v)
+void split_rotate_if_due(struct pt_block *b, const struct split_rotate *r, struct split_file *file,
+                         struct capture_writer *w)
 {
-	const struct split_rotate *r = &s->config.rotate;
-	uint64_t now = pt_now(s->block);
-	bool full = r->size && capture_writer_bytes(v->w) >= r->size;
-	bool old = r->seconds > 0 && (double)(now - v->begun_ns) >= r->seconds * S_NS;
-	if (v->begun && (full || old)) {
-		capture_writer_rotate(v->w);
-		v->begun = false;
+	uint64_t now = pt_now(b);
+	bool full = r->size && capture_writer_bytes(w) >= r->size;
+	bool old = r->seconds > 0 && (double)(now - file->begun_ns) >= r->seconds * S_NS;
+	if (file->begun && (full || old)) {
+		capture_writer_rotate(w);
+		file->begun = false;
 	}
-	if (!v->begun)
-		v->begun_ns = now;
-	v->begun = true;
+	if (!file->begun)
+		file->begun_ns = now;
+	file->begun = true;
 }
 
 void split_tell_misfits(struct pt_block *b, const struct capture_writer *w, const char *path,
@@ -375,10 +376,10 @@ void split_tell_misfits(struct pt_block *b, const struct capture_writer *w, cons
 		          path);
 }
 
-static void drop_all(struct split *s, struct pt_msg **messages, unsigned count, const char *why)
+void split_drop_all(struct pt_block *b, struct pt_msg **messages, unsigned count, const char *why)
 {
 	for (unsigned i = 0; i < count; i++)
-		pt_drop(s->block, messages[i], why);
+		pt_drop(b, messages[i], why);
 }
 
 /* Writes the first of them; how many have gone. */
@@ -402,7 +403,7 @@ static unsigned put_some(struct split *s, struct split_value *v, struct pt_msg *
 	}
 	if (n < 0)
 		fail_value(s, v, n, &err);
-	drop_all(s, messages, count, n ? "write-error" : "overflow");
+	split_drop_all(s->block, messages, count, n ? "write-error" : "overflow");
 	return count;
 }
 
@@ -410,25 +411,32 @@ static void put(struct split *s, struct split_value *v, struct pt_msg **messages
 {
 	for (unsigned at = 0; at < count;) {
 		if (!is_open(s, v)) {
-			drop_all(s, messages + at, count - at, "write-error");
+			split_drop_all(s->block, messages + at, count - at, "write-error");
 			return;
 		}
 		if (rotates(s))
-			rotate_if_due(s, v);
+			split_rotate_if_due(s->block, &s->config.rotate, &v->file, v->w);
 		at += put_some(s, v, messages + at, s->config.rotate.size ? 1 : count - at);
 	}
 }
 
-/* The thread looks at `full` after it has made room: so look again after it is set. */
-static void hold_back_if_full(struct split *s)
+static bool has_room(const void *arg)
 {
-	if (atomic_load(crew_waiting(s->crew)) <= WAITING_MAX)
+	const struct split *s = arg;
+	return atomic_load(crew_waiting(s->crew)) <= WAITING_MAX;
+}
+
+/* So look again after it is set. */
+void split_hold_back(struct pt_block *b, atomic_bool *full, bool (*room)(const void *arg),
+                     const void *arg)
+{
+	if (room(arg))
 		return;
-	atomic_store(&s->full, true);
-	if (atomic_load(crew_waiting(s->crew)) <= WAITING_MAX)
-		atomic_store(&s->full, false);
+	atomic_store(full, true);
+	if (room(arg))
+		atomic_store(full, false);
 	else
-		pt_full(s->block, true);
+		pt_full(b, true);
 }
 
 static void put_many(struct split *s, bool high, struct pt_msg **messages, unsigned count)
@@ -456,7 +464,7 @@ void split_put(struct split *s, bool high, struct pt_msg **messages, unsigned co
 	}
 	if (s->buffered > BUFFERED_MAX)
 		push_all(s);
-	hold_back_if_full(s);
+	split_hold_back(s->block, &s->full, has_room, s);
 }
 
 static void look_for_errors(struct split *s, struct split_value *v)
@@ -475,7 +483,7 @@ void split_woken(struct split *s)
 {
 	if (s->begun && atomic_exchange(&s->lost, false))
 		go_through(s, look_for_errors);
-	if (!s->begun || !atomic_load(&s->full) || atomic_load(crew_waiting(s->crew)) > WAITING_MAX)
+	if (!s->begun || !atomic_load(&s->full) || !has_room(s))
 		return;
 	atomic_store(&s->full, false);
 	pt_full(s->block, false);
@@ -485,10 +493,10 @@ void split_woken(struct split *s)
 
 static void rotate_value(struct split *s, struct split_value *v)
 {
-	if (!v->begun && rotates(s))
+	if (!v->file.begun && rotates(s))
 		return;
 	capture_writer_rotate(v->w);
-	v->begun = false;
+	v->file.begun = false;
 	v->numbered = true;
 }
 

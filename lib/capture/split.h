@@ -31,6 +31,12 @@ struct split_config {
 	double retry_s;
 };
 
+/* Of a file of a rotation. */
+struct split_file {
+	uint64_t begun_ns;
+	bool begun; /* something was written to it */
+};
+
 struct split_value;
 
 /* Part of a block's state. All on the engine's thread, but for split_open and split_close. */
@@ -58,6 +64,17 @@ void split_next(struct split *);   /* each value goes on in its next file */
 void split_reopen(struct split *); /* names may lead elsewhere */
 json_t *split_describe(const struct split *);
 int split_close(struct split *, struct pt_error *); /* [worker] */
+
+/* Before the next message: goes on in the next file, where this one is full or old. */
+void split_rotate_if_due(struct pt_block *, const struct split_rotate *, struct split_file *,
+                         struct capture_writer *);
+
+/* Holds the sources back where there is no room: the writer's thread looks at `full` after it has made
+   some, and wakes the block. */
+void split_hold_back(struct pt_block *, atomic_bool *full, bool (*has_room)(const void *arg),
+                     const void *arg);
+
+void split_drop_all(struct pt_block *, struct pt_msg **messages, unsigned count, const char *why);
 
 /* What was changed about packets that a file could not hold as they were, and was not told yet: each
    counts as an error. Also of a writer that is in no split. */
