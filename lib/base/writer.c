@@ -214,7 +214,7 @@ static void hand_over(struct writer *w)
 	w->current = NULL;
 	atomic_fetch_add(&w->pending, piece->length);
 	if (w->config.crew)
-		atomic_fetch_add(crew_waiting(w->config.crew), piece->length);
+		atomic_fetch_add(crew_waiting(w->config.crew), piece->size);
 	atomic_store_explicit(&w->filled, 0, memory_order_relaxed);
 	add(w, piece);
 }
@@ -233,6 +233,8 @@ void writer_next(struct writer *w, int (*open)(void *arg), void *arg, bool sync)
 	struct piece *piece = must_calloc(1, sizeof *piece);
 	*piece = (struct piece){.open = open, .arg = arg, .sync = sync};
 	add(w, piece);
+	if (w->untold >= half(w))
+		tell(w, false, true);
 }
 
 void writer_mark(struct writer *w, bool pause)

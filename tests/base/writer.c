@@ -169,6 +169,23 @@ START_TEST(what_follows_goes_to_the_next_file)
 }
 END_TEST
 
+START_TEST(many_small_files_do_not_wait_for_a_push)
+{
+	sem_t progress;
+	sem_init(&progress, 0, 0);
+	struct writer *w = writer_new(&(struct writer_config){
+		.fd = -1, .close_fd = true, .extra = 1, .progress = post, .arg = &progress});
+	for (int i = 0; i < 100; i++) {
+		go_on_in(w, memory_file());
+		write_text(w, "little");
+		while (!writer_has_room(w))
+			sem_wait(&progress);
+	}
+	ck_assert_int_eq(writer_free(w, false), 0);
+	sem_destroy(&progress);
+}
+END_TEST
+
 START_TEST(a_next_file_that_fails_to_open_is_an_error)
 {
 	int fd = memory_file();
@@ -231,5 +248,5 @@ UNIT_TESTS("base/writer", bytes_arrive_in_order, one_that_was_never_used_ends_qu
            buffers_are_bounded_and_progress_tells_of_room,
            after_a_failed_write_the_rest_is_discarded,
            a_pipe_without_a_reader_is_an_error_and_no_signal, what_follows_goes_to_the_next_file,
-           a_next_file_that_fails_to_open_is_an_error, a_filter_ends_each_file,
-           a_push_has_the_filter_keep_nothing_back)
+           many_small_files_do_not_wait_for_a_push, a_next_file_that_fails_to_open_is_an_error,
+           a_filter_ends_each_file, a_push_has_the_filter_keep_nothing_back)
