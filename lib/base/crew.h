@@ -35,7 +35,7 @@ void crew_leave(struct crew *, struct crew_member *);
 void crew_opened(struct crew *, struct crew_member *);
 void crew_closed(struct crew *, struct crew_member *);
 
-/* Bytes that wait for the thread, of all members: they add and subtract. */
+/* Memory that waits for the thread, in bytes, of all members: they add and subtract. */
 atomic_size_t *crew_waiting(struct crew *);
 
 #endif

@@ -276,5 +276,5 @@ void writer_carry_out(struct writer *w, const struct piece *piece)
 	}
 	atomic_fetch_sub(&w->pending, piece->length);
 	if (w->config.crew)
-		atomic_fetch_sub(crew_waiting(w->config.crew), piece->length);
+		atomic_fetch_sub(crew_waiting(w->config.crew), piece->size);
 }

@@ -381,6 +381,13 @@ def test_rotation_counts_for_each_value(daemon, tmp_path):
         assert all(p.stat().st_size < 3000 + 65536 for p in files)
 
 
+def test_more_small_files_than_can_wait_hold_the_source_back(daemon, tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", [(b"%060d" % n, n) for n in range(1500)])
+    name = tmp_path / "{canal}.pcap"
+    daemon.ok("run", f'RdpcapSource("{source}") > WrpcapSink("{name}", rotate={{"size": 60}})')
+    assert len(list(tmp_path.glob("low.*.pcap"))) == 1500
+
+
 # ---- FileSink -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name,unpack", [("o", ["cat"]), ("o.gz", ["zcat"]), ("o.zst", ["zstdcat"]),
