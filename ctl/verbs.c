@@ -171,6 +171,12 @@ static const struct pt_param log_rows[] = {
 	{NULL},
 };
 
+static const struct pt_param save_rows[] = {
+	ENGINE,
+	{"file", "Another file than the engine's own; - is standard output.", PT_KIND_PATH},
+	{NULL},
+};
+
 static const struct pt_param diff_rows[] = {
 	ENGINE,
 	{"revision", "What an undo to this one would do; without it, what the last change did.",
@@ -394,6 +400,12 @@ const struct verb verbs[] = {
 	{"export", "print an engine's graph in the pipe language",
          "What it prints makes the same graph again: 'ptctl create q -f FILE'.", engine_rows,
          VERB_GRAPH, .method = "engine.show", .print = print_export},
+	{"save", "write an engine's graph into its file of engines.d",
+         "ptctl writes it, with your rights. Lines that make what the graph has still stay as they "
+         "are, with their comments; what is new comes at the end. From then on the engine is the "
+         "file's: it is made of it at each start of the daemon. With another FILE it is only "
+         "written.\n\n  ptctl save p p.pipe",
+         save_rows, VERB_GRAPH, .run = verb_save, .print = print_save},
 	{"log", "show who changed engines' graphs, when and how",
          "The oldest first, with its starts and stops, and starts that were refused. 'ptctl undo "
          "ENGINE REVISION' brings a graph back.",

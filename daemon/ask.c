@@ -348,6 +348,7 @@ void ask_settled(void *owner)
 	commit_settled(engine);
 	record_settled(engine);
 	ask_release(engine);
+	adopt_settled(engine);
 	engine_removed(engine);
 	if (engine->phase == MAKING && engine->past.file && asked(engine) == settled(engine))
 		engine_made_settled(engine);

@@ -25,6 +25,7 @@ struct file {
 	bool unread;                 /* what it says now could not be understood */
 	bool busy;                   /* an answer is awaited */
 	bool there;
+	bool adopts;         /* `begun` waits for its graph alone */
 	engines_done *begun; /* somebody wants to know how its start went; NULL: nobody */
 	void *begun_arg;
 };
@@ -108,6 +109,7 @@ static void tell_begun(struct file *file, int code, struct pt_error *err)
 {
 	engines_done *begun = file->begun;
 	file->begun = NULL;
+	file->adopts = false;
 	if (begun)
 		begun(file->begun_arg, code, NULL, err);
 }
@@ -277,7 +279,7 @@ static void applied(void *arg, int code, json_t *result, struct pt_error *err)
 	} else if (engine) {
 		log_info("engine %s is now as %s has it", file->name, file->path);
 		engines_follow_file(engine, result);
-		if (engines_has_failed(engine) || file->begun) {
+		if (!file->adopts && (engines_has_failed(engine) || file->begun)) {
 			engines_filled(engine);
 			engines_begin(engine, begun, file);
 			return;
@@ -455,6 +457,63 @@ void boot_reread(struct boot *boot, const char *name, engines_done *done, void *
 		done(arg, code, NULL, &err);
 	pipe_fault_free(&fault);
 	pt_error_clear(&err);
+}
+
+/* ---- an engine that was another's ---- */
+
+/* Else it is as after a scan. */
+static void adopted(void *arg, int code, json_t *result, struct pt_error *err)
+{
+	struct file *file = arg;
+	struct boot *boot = file->boot;
+	struct engine *engine = engines_find(boot->engines, file->name, NULL);
+	file->busy = false;
+	if (!code) {
+		file->alive = true;
+		file->refused = false;
+		forget_tried(file);
+		code = engine ? apply(file, engine) : -PT_ESTATE;
+	}
+	if (code)
+		tell_begun(file, code, err);
+	end_work(boot);
+}
+
+void boot_adopt(struct boot *boot, const char *name, const char *path, engines_done *done,
+                void *arg)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	struct pipe_fault fault = PIPE_FAULT_INIT;
+	struct lang_program program;
+	char *text = NULL;
+	struct file *file = *place_of(boot, name);
+	int code = 0;
+	if (file && (file->busy || file->begun))
+		code = pt_fail(&err, -PT_ESTATE, "$.engine",
+		               "the file of engine '%s' is being read", name);
+	else if (pipe_folder_read(path, boot->out, &text, &program, &fault))
+		code = pt_fail(&err, -PT_ESTATE, "$.engine", "%s", fault.why.data);
+	if (code) {
+		done(arg, code, NULL, &err);
+	} else {
+		lang_program_free(&program);
+		file = file_of(boot, name, path);
+		forget_wanted(file);
+		file->wanted = text;
+		file->there = file->adopts = true;
+		file->unread = false;
+		file->begun = done;
+		file->begun_arg = arg;
+		await(file);
+		engines_adopt(engines_find(boot->engines, name, NULL), path, adopted, file);
+	}
+	pipe_fault_free(&fault);
+	pt_error_clear(&err);
+}
+
+const char *boot_out(const struct boot *boot)
+{
+	return boot->out;
 }
 
 size_t boot_bad(const struct boot *boot)

@@ -23,6 +23,12 @@ void boot_scan(struct boot *, const char *folder);
 /* Reads the file of a hollow engine again, and starts it: see engines_events. */
 void boot_reread(struct boot *, const char *engine, engines_done *, void *arg);
 
+/* Makes an engine that of the file `path` of the folder: reads it, and makes the graph as it
+   says. */
+void boot_adopt(struct boot *, const char *engine, const char *path, engines_done *, void *arg);
+
+const char *boot_out(const struct boot *); /* as it was given */
+
 /* What such a file says now. */
 struct lang_program;
 struct pipe_fault;

@@ -13,7 +13,7 @@
 
 const struct rpc_method *const method_tables[] = {
 	daemon_methods, engine_methods, change_methods, block_methods,
-	type_methods,   events_methods, NULL,
+	file_methods,   type_methods,   events_methods, NULL,
 };
 
 struct call *call_new(struct daemon *daemon, struct connection *connection)

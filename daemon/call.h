@@ -78,6 +78,6 @@ bool call_is_heard(const struct call *);
 /* All methods: NULL-terminated list of tables. */
 extern const struct rpc_method *const method_tables[];
 extern const struct rpc_method daemon_methods[], engine_methods[], change_methods[],
-	block_methods[], type_methods[], events_methods[];
+	block_methods[], file_methods[], type_methods[], events_methods[];
 
 #endif

@@ -78,6 +78,12 @@ static const char *engines_folder(const struct daemon *d)
 	return d->options->engines ? d->options->engines : d->conf.engines;
 }
 
+char *daemon_engines_folder(const struct daemon *d)
+{
+	char *path = realpath(engines_folder(d), NULL);
+	return path ? path : must_strdup(engines_folder(d));
+}
+
 static size_t load_blocks(const struct daemon *d)
 {
 	return blocks_scan(d->options->blocks ? d->options->blocks : d->conf.blocks, &d->conf);

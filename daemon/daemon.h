@@ -55,6 +55,9 @@ struct daemon {
 /* Runs until told to end. Returns the exit status; what went wrong was logged. */
 int daemon_run(const struct options *);
 
+/* The folder of the engines' files, absolute if it is there; to be freed. */
+char *daemon_engines_folder(const struct daemon *);
+
 /* --check: everything that the daemon would read, and what is wrong with it, on standard error. */
 int daemon_check(const struct options *);
 

@@ -76,6 +76,11 @@ struct engine {
 	uint64_t retry_due_ms; /* of the loop's clock; 0: not due */
 	uint64_t retry_ms;     /* how long until the next try, if this one fails */
 
+	/* adopt.c: it is to be its file's, when the journal has let go of it */
+	struct waiter adopting; /* done: NULL: it is not */
+	uint64_t adopting_ticket;
+	char *file_next; /* the file's path */
+
 	/* state.c: of an engine of a file */
 	char *file;                       /* its path; NULL: it has none */
 	char *file_why;                   /* what is wrong with the file; NULL: nothing */
@@ -130,6 +135,9 @@ json_t *engine_state(const struct engine *);   /* {engine, state, revision, bloc
 void engine_tell_state(const struct engine *); /* the event */
 /* As its file has it from this revision on; 0: from the last. */
 void engine_follow_file(struct engine *, uint64_t revision);
+
+/* ---- adopt.c ---- */
+void adopt_settled(struct engine *); /* something that was asked of the journal is */
 
 /* ---- failing.c ---- */
 void failing_timer_init(struct engines *);

@@ -224,6 +224,7 @@ void engine_free(struct engine *engine)
 	json_decref(engine->file_blocks);
 	json_decref(engine->file_links);
 	free(engine->file);
+	free(engine->file_next);
 	free(engine->file_why);
 	free(engine->end_why);
 	free(engine->why);

@@ -107,6 +107,8 @@ void engines_retry_soon(struct engines *);
 /* ---- engines of files ---- */
 
 const char *engines_file(const struct engine *); /* NULL: it is of none */
+/* It becomes this file's: what the journal has of it is removed. */
+void engines_adopt(struct engine *, const char *path, engines_done *done, void *arg);
 /* The file has been applied; `result` is the change's. */
 void engines_follow_file(struct engine *, const json_t *result);
 void engines_filled(struct engine *); /* it is not hollow any more */

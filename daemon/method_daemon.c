@@ -4,6 +4,7 @@
 #include "daemon/daemon.h"
 #include "daemon/metrics.h"
 #include "paths.h"
+#include <stdlib.h>
 #include <unistd.h>
 
 static json_t *limits(const struct conf *conf)
@@ -40,6 +41,9 @@ static void daemon_info(void *arg)
 	json_object_set_new(info, "uptime_s",
 	                    json_real((double)(uv_now(&d->loop) - d->started_ms) / 1000));
 	json_object_set_new(info, "engines", json_integer((json_int_t)engines_count(d->engines)));
+	char *folder = daemon_engines_folder(d);
+	json_object_set_new(info, "folder", json_string(folder));
+	free(folder);
 	json_object_set_new(info, "limits", limits(&d->conf));
 	json_object_set_new(info, "capabilities", capabilities());
 	call_answer(call, info);
@@ -68,7 +72,9 @@ const struct rpc_method daemon_methods[] = {
 	{
 		.name = "daemon.info",
 		.summary = "What runs here, for how long, and what it allows",
-		.result = "{name, version, api, pid, uptime_s, engines, limits, capabilities}",
+		.help = "`engines` is their number, `folder` the one of their files.",
+		.result = "{name, version, api, pid, uptime_s, engines, folder, limits, "
+			  "capabilities}",
 		.role = "viewer",
 		.run = daemon_info,
 	}, {
