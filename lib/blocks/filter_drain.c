@@ -10,16 +10,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
                       unsigned count)
 {
 	struct filter *s = pt_state(b);
-	struct pt_func *f = s->f ? s->f : s->filter;
-	unsigned left = 0;
-	for (unsigned i = 0; i < count; i++) {
-		int passes = pt_test(b, f, messages[i]);
-		if (passes > 0)
-			messages[left++] = messages[i];
-		else
-			pt_drop(b, messages[i], passes < 0 ? "error" : "filtered");
-	}
-	pt_send_many(b, canal, messages, left);
+	pt_send_many(b, canal, messages, pt_sift(b, s->f ? s->f : s->filter, messages, count));
 }
 
 /* clang-format off */

@@ -375,6 +375,35 @@ int pt_test(struct pt_block *b, struct pt_func *f, const struct pt_msg *m)
 	return rc;
 }
 
+static void filter_out_many(struct pt_block *b, struct pt_msg **messages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		unhold(b, messages[i]);
+	block_count_drop(b, "filtered", count);
+	msg_unref_many(messages, count);
+}
+
+unsigned pt_sift(struct pt_block *b, struct pt_func *f, struct pt_msg **messages, unsigned count)
+{
+	struct pt_msg *others[VECTOR_MAX];
+	unsigned left = 0, out = 0;
+	uint64_t unsure, passed = func_test_many(f, messages, count, &unsure);
+	if (passed == UINT64_MAX >> (VECTOR_MAX - count))
+		return count;
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_msg *m = messages[i];
+		int passes = unsure >> i & 1 ? pt_test(b, f, m) : (int)(passed >> i & 1);
+		if (passes > 0)
+			messages[left++] = m;
+		else if (passes < 0)
+			pt_drop(b, m, "error");
+		else
+			others[out++] = m;
+	}
+	filter_out_many(b, others, out);
+	return left;
+}
+
 void pt_ready(struct pt_block *b, bool ready)
 {
 	b->ready = ready;

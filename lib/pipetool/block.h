@@ -207,6 +207,10 @@ struct pt_msg *pt_hold(struct pt_block *, struct pt_msg *);
 struct pt_msg *pt_transform(struct pt_block *, struct pt_func *, struct pt_msg *);
 int pt_test(struct pt_block *, struct pt_func *, const struct pt_msg *);
 
+/* Of up to 64 messages keeps those for which the test is true, in order, and drops the others; how
+   many are left. */
+unsigned pt_sift(struct pt_block *, struct pt_func *, struct pt_msg **messages, unsigned count);
+
 /* Sources: is there something to produce; there will never be more (ends a clean stop). */
 void pt_ready(struct pt_block *, bool ready);
 void pt_exhausted(struct pt_block *);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "msg/link_type.h"
 #include "packet/packet.h"
+#include "script/bpf_lanes.h"
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,13 @@
 
 #define LINK_80211_RADIO 127
 
+#define FEW 4 /* packets that are filtered sooner one by one */
+
 struct program {
 	uint16_t link_type; /* PT_NO_LINK_TYPE: free */
 	struct bpf_program code;
-	char *wrong; /* why there is no code, or NULL */
+	struct bpf_lanes *lanes; /* NULL: there are none for it */
+	char *wrong;             /* why there is no code, or NULL */
 };
 
 struct filter {
@@ -30,6 +34,7 @@ struct filter {
 
 static void clear(struct program *p)
 {
+	bpf_lanes_free(p->lanes);
 	pcap_freecode(&p->code);
 	free(p->wrong);
 	*p = (struct program){.link_type = PT_NO_LINK_TYPE};
@@ -47,6 +52,8 @@ static void compile(const struct filter *f, struct program *p, uint16_t link_typ
 	int optimize = strlen(f->text) <= OPTIMIZED_MAX;
 	if (pcap_compile(dead, &p->code, f->text, optimize, PCAP_NETMASK_UNKNOWN))
 		p->wrong = must_strdup(pcap_geterr(dead));
+	else
+		p->lanes = bpf_lanes_new(&p->code);
 	pcap_close(dead);
 }
 
@@ -107,4 +114,32 @@ int filter_test(struct filter *f, const struct pt_msg *m, struct pt_error *err)
 		               p->wrong);
 	struct pcap_pkthdr header = {.caplen = m->length, .len = m->wire_length};
 	return pcap_offline_filter(&p->code, &header, m->bytes) != 0;
+}
+
+/* Of packets of one link type. */
+static uint64_t test_alike(struct filter *f, struct pt_msg *const *messages, unsigned count,
+                           uint64_t *unsure)
+{
+	struct program *p = program(f, messages[0]->link_type);
+	if (p->lanes && count >= FEW)
+		return bpf_lanes_run(p->lanes, messages, count);
+	*unsure = UINT64_MAX >> (BPF_LANES_MAX - count);
+	return 0;
+}
+
+uint64_t filter_test_many(struct filter *f, struct pt_msg *const *messages, unsigned count,
+                          uint64_t *unsure)
+{
+	uint64_t passed = 0;
+	*unsure = 0;
+	for (unsigned from = 0, to; from < count; from = to) {
+		uint16_t link_type = messages[from]->link_type;
+		for (to = from + 1; to < count && messages[to]->link_type == link_type;)
+			to++;
+		uint64_t not_here = 0;
+		if (link_type != PT_NO_LINK_TYPE)
+			passed |= test_alike(f, messages + from, to - from, &not_here) << from;
+		*unsure |= not_here << from;
+	}
+	return passed;
 }

@@ -18,4 +18,9 @@ void filter_free(struct filter *); /* NULL does nothing */
    no packet does not match. */
 int filter_test(struct filter *, const struct pt_msg *, struct pt_error *);
 
+/* The same of up to 64 at once: a bit for each that matches, and in *unsure one for each that is to
+   be tested by itself. */
+uint64_t filter_test_many(struct filter *, struct pt_msg *const *messages, unsigned count,
+                          uint64_t *unsure);
+
 #endif

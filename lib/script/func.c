@@ -435,3 +435,12 @@ int func_test(struct pt_func *f, const struct pt_msg *m, struct pt_error *err)
 {
 	return f->test(f, m, err);
 }
+
+uint64_t func_test_many(struct pt_func *f, struct pt_msg *const *messages, unsigned count,
+                        uint64_t *unsure)
+{
+	if (f->native && f->native->op->test_many)
+		return f->native->op->test_many(f->native, messages, count, unsure);
+	*unsure = UINT64_MAX >> (64 - count);
+	return 0;
+}

@@ -48,4 +48,9 @@ int func_transform(struct pt_func *, struct pt_msg **m, struct pt_error *);
 /* Whether a predicate is true: 1, 0, or a negative code. */
 int func_test(struct pt_func *, const struct pt_msg *, struct pt_error *);
 
+/* The same of up to 64 at once, where that is cheaper: a bit for each for which it is true, and in
+   *unsure one for each of which func_test has to tell, in turn. */
+uint64_t func_test_many(struct pt_func *, struct pt_msg *const *messages, unsigned count,
+                        uint64_t *unsure);
+
 #endif

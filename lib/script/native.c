@@ -305,6 +305,12 @@ static int test_bpf(struct native *n, const struct pt_msg *m, struct pt_error *e
 	return filter_test(n->filter, m, err);
 }
 
+static uint64_t test_bpf_many(struct native *n, struct pt_msg *const *messages, unsigned count,
+                              uint64_t *unsure)
+{
+	return filter_test_many(n->filter, messages, count, unsure);
+}
+
 static int read_bound(const struct native *n, lua_State *L, int index, int64_t *ns,
                       struct pt_error *err)
 {
@@ -404,7 +410,7 @@ const struct native_op native_ops[] = {
 	{"equals", "equals 'bytes'", "messages of exactly these bytes",
 	 PREDICATE, read_equals, NULL, test_equals},
 	{"bpf", "bpf 'tcp port 80'", "packets that the filter matches, see pcap-filter(7)",
-	 PREDICATE, read_bpf, NULL, test_bpf},
+	 PREDICATE, read_bpf, NULL, test_bpf, test_bpf_many},
 	{"between", "between('2026-11-29 10:00', '2026-11-29T11:00:00Z')",
 	 "what has a time from the first up to the second, either of which may be nil; UTC unless "
 	 "an offset is given", PREDICATE, read_between, NULL, test_between, .pair = true},

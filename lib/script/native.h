@@ -22,6 +22,9 @@ struct native_op {
 	int (*read)(struct native *, lua_State *, struct pt_error *);
 	int (*transform)(struct native *, struct pt_msg **, struct pt_error *);
 	int (*test)(struct native *, const struct pt_msg *, struct pt_error *);
+	/* As func_test_many; NULL: each by itself. */
+	uint64_t (*test_many)(struct native *, struct pt_msg *const *, unsigned count,
+	                      uint64_t *unsure);
 	void (*begin)(struct native *); /* its block starts; may be NULL */
 	bool pair; /* it takes two arguments, the first below the second; either may be nil */
 	/* As func_open; NULL: there is nothing to do. */
