@@ -1,9 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Looking into JSON that others made. */
+/* JSON as text, and looking into what others made. */
 #include "base/json.h"
 
+#include "base/buf.h"
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
+
+static int add(const char *bytes, size_t length, void *buf)
+{
+	buf_add(buf, bytes, length);
+	return 0;
+}
+
+void json_add(struct buf *b, const json_t *value)
+{
+	int code = json_dump_callback(value, add, b, JSON_ENCODE_ANY | JSON_COMPACT);
+	assert(!code);
+	(void)code;
+}
 
 const char *text_of(const json_t *object, const char *member)
 {

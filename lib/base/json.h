@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Looking into JSON that others made: what is missing, or of another kind, is empty. */
+/* JSON as text, and looking into what others made: what is missing, or of another kind, is empty. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
 #include <jansson.h>
+
+struct buf;
+void json_add(struct buf *, const json_t *); /* on one line, without newline; any value */
 
 const char *text_of(const json_t *object, const char *member); /* "" */
 double number_of(const json_t *object, const char *member);    /* 0 */

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "capture/feed.h"
 #include "msg/json.h"
 #include "script/filter.h"
@@ -54,19 +55,13 @@ static void hand_over(struct tap *t)
 		buf_free(&t->out);
 }
 
-static int add_text(const char *text, size_t length, void *out)
-{
-	buf_add(out, text, length);
-	return 0;
-}
-
 static void write_json(struct tap *t, enum pt_canal canal, const struct pt_msg *m)
 {
 	json_t *object = msg_to_json(m, canal);
 	begin_json(t);
 	if (t->written++)
 		buf_adds(&t->out, ", ");
-	json_dump_callback(object, add_text, &t->out, JSON_COMPACT);
+	json_add(&t->out, object);
 	json_decref(object);
 }
 

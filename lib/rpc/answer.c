@@ -3,29 +3,18 @@
 #include "rpc/call.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int add(const char *bytes, size_t length, void *buf)
-{
-	buf_add(buf, bytes, length);
-	return 0;
-}
-
-static void add_json(struct buf *b, const json_t *value)
-{
-	int code = json_dump_callback(value, add, b, JSON_ENCODE_ANY | JSON_COMPACT);
-	assert(!code);
-}
 
 static void add_member(struct buf *b, const char *name, const json_t *value)
 {
 	if (!value)
 		return;
 	buf_addf(b, ",\"%s\":", name);
-	add_json(b, value);
+	json_add(b, value);
 }
 
 static void begin(struct buf *b)
@@ -173,14 +162,14 @@ json_t *rpc_error_to_json(const struct pt_error *err)
 	return error;
 }
 
-static const char *text_of(const json_t *object, const char *name)
+static const char *text_or_null(const json_t *object, const char *name)
 {
 	return json_string_value(json_object_get(object, name));
 }
 
 static int code_of(const json_t *data, const json_t *code)
 {
-	const char *name = text_of(data, "kind");
+	const char *name = text_or_null(data, "kind");
 	const struct error_kind *kind = name ? error_kind_by_name(name) : NULL;
 	if (!kind && json_is_integer(code) &&
 	    json_integer_value(code) == (int)json_integer_value(code))
@@ -199,10 +188,10 @@ static void add_text(struct pt_error *err, const json_t *value,
 
 static void add_fault(struct pt_error *err, int code, const char *message, const json_t *data)
 {
-	pt_fail(err, code, text_of(data, "path"), "%s", message ? message : error_words(code));
+	pt_fail(err, code, text_or_null(data, "path"), "%s", message ? message : error_words(code));
 	add_text(err, json_object_get(data, "value"), error_value);
 	add_text(err, json_object_get(data, "allowed"), error_allowed);
-	const char *caret = text_of(data, "caret"), *hint = text_of(data, "hint");
+	const char *caret = text_or_null(data, "caret"), *hint = text_or_null(data, "hint");
 	if (err && caret)
 		error_place(&err->faults[err->count - 1],
 		            (unsigned)json_integer_value(json_object_get(data, "line")),
@@ -217,7 +206,7 @@ void rpc_error_from_json(const json_t *error, struct pt_error *err)
 	json_t *item, *data = json_object_get(error, "data");
 	json_t *code = json_object_get(error, "code"), *all = json_object_get(data, "errors");
 	if (!json_array_size(all))
-		add_fault(err, code_of(data, code), text_of(error, "message"), data);
+		add_fault(err, code_of(data, code), text_or_null(error, "message"), data);
 	json_array_foreach (all, i, item)
-		add_fault(err, code_of(item, i ? NULL : code), text_of(item, "message"), item);
+		add_fault(err, code_of(item, i ? NULL : code), text_or_null(item, "message"), item);
 }

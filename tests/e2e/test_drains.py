@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Drains that pass some of what comes, later, or something else; judged by Wireshark's tools and Scapy."""
 import collections
+import json
 import random
 import struct
+import subprocess
 
 import pytest
-from scapy.all import ARP, IP, TCP, UDP, Ether, Raw, rdpcap
+from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest, IPv6, Raw, rdpcap
 
 import makers
 from conftest import eventually, run_ptctl
@@ -45,6 +47,73 @@ def key_of(data):
         return None
     ends = sorted([(p[IP].src, getattr(p[IP].payload, "sport", 0)), (p[IP].dst, getattr(p[IP].payload, "dport", 0))])
     return p[IP].proto, *ends
+
+
+# ---- JsonDrain ----
+
+TSHARK = {"eth.dst": "eth.dst", "eth.src": "eth.src", "vlan.id": "vlan.id", "vlan.prio": "vlan.priority",
+          "arp.op": "arp.opcode", "arp.hwsrc": "arp.src.hw_mac", "arp.pdst": "arp.dst.proto_ipv4",
+          "ip.src": "ip.src", "ip.dst": "ip.dst", "ip.ttl": "ip.ttl", "ip.id": "ip.id", "ip.len": "ip.len",
+          "ip.proto": "ip.proto", "ip.dscp": "ip.dsfield.dscp", "ip.chksum": "ip.checksum",
+          "ip6.src": "ipv6.src", "ip6.dst": "ipv6.dst", "ip6.hlim": "ipv6.hlim", "ip6.nh": "ipv6.nxt", "ip6.fl": "ipv6.flow",
+          "tcp.sport": "tcp.srcport", "tcp.seq": "tcp.seq_raw", "tcp.ack": "tcp.ack_raw", "tcp.flags": "tcp.flags",
+          "tcp.window": "tcp.window_size_value", "udp.dport": "udp.dstport", "udp.len": "udp.length",
+          "udp.chksum": "udp.checksum", "icmp.type": "icmp.type", "icmp.code": "icmp.code", "icmp6.type": "icmpv6.type"}
+
+
+def of_many_kinds():
+    ether = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+    ip, ip6 = IP(src="192.0.2.1", dst="198.51.100.2", ttl=17, id=54321, tos=0xb8), IPv6(src="2001:db8::1", dst="2001:db8::2", hlim=9, fl=77)
+    packets = [ether / ip / TCP(sport=1234, dport=80, seq=2 ** 32 - 1, ack=7, flags="PA", window=65000) / b"GET /",
+               ether / Dot1Q(vlan=100, prio=5) / ip / UDP(sport=53, dport=5353) / b"\xff\x00", ether / ARP(op=2, pdst="192.0.2.9"),
+               ether / ip6 / ICMPv6EchoRequest(id=3, seq=4), ether / ip6 / UDP(sport=1, dport=2) / b"x", ether / ip / ICMP(id=5, seq=6),
+               ether / b"neither"]
+    return [(bytes(p), (1700000000 + n) * S + n) for n, p in enumerate(packets)]
+
+
+def json_lines(tmp_path, graph):
+    out = tmp_path / "out.json"
+    result = run_ptctl("run", "--private", f"{graph} > FileSink('{out}', newlines=True)")
+    assert result.code == 0, result
+    return [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def number(text):
+    return int(text, 0) if text and ":" not in text and text.count(".") < 2 else text
+
+
+def test_json_of_packets(tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", of_many_kinds(), ns=True)
+    lines = json_lines(tmp_path, f"RdpcapSource('{source}') > JsonDrain()")
+    command = ["tshark", "-r", source, "-T", "fields", "-E", "occurrence=f", "-e", "frame.time_epoch", "-e", "frame.len"]
+    command += [word for name in TSHARK.values() for word in ("-e", name)]
+    judged = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert len(judged) == len(lines) == len(of_many_kinds())
+    for line, (time, length, *values) in zip(lines, [row.split("\t") for row in judged]):
+        assert (line.pop("time"), line.pop("wire_length"), line.pop("link_type")) == (time, int(length), 1)
+        told = {name: line.get(name.split(".")[0], {}).get(name.split(".")[1], "") for name in TSHARK}
+        assert told == {name: number(value) for name, value in zip(TSHARK, values)}
+    assert [list(line) for line in lines] == [["eth", "ip", "tcp"], ["eth", "vlan", "ip", "udp"], ["eth", "arp"], ["eth", "ip6", "icmp6"],
+                                              ["eth", "ip6", "udp"], ["eth", "ip", "icmp"], ["eth"]]
+    flags = lines[0]["tcp"]
+    assert flags["psh"] is flags["ackflag"] is True and flags["syn"] is False
+
+
+def test_json_of_some_fields(tmp_path):
+    source = makers.pcap(tmp_path / "in.pcap", of_many_kinds(), ns=True)
+    lines = json_lines(tmp_path, f"RdpcapSource('{source}') > JsonDrain(fields=['udp.dport', 'ip.src', 'arp', 'time'])")
+    assert [set(line) - {"time", "wire_length", "link_type"} for line in lines] == [
+        {"ip"}, {"ip", "udp"}, {"arp"}, set(), {"udp"}, {"ip"}, set()]
+    assert lines[1]["ip"] == {"src": "192.0.2.1"} and lines[1]["udp"] == {"dport": 5353} and lines[2]["arp"]["op"] == 2
+    refused = run_ptctl("run", "--private", "CLIFeeder() > JsonDrain(fields=['ip.scr']) > Sink()")
+    assert refused.code in (1, 2) and "'ip.src'" in refused.err, refused
+
+
+def test_json_of_what_is_no_packet(daemon, rpc):
+    daemon.create("e", "s = CLIFeeder(); s > j = JsonDrain() > q = QueueSink()")
+    rpc.send("e", "s", 'a "word" \u00e4\n', {"hex": "ff00"}, "")
+    assert [json.loads(text) for text in rpc.texts("e", "q", 3)] == [
+        {"message": 'a "word" \u00e4\n'}, {"message": {"base64": "/wA="}}, {"message": ""}]
 
 
 # ---- HeadDrain ----
