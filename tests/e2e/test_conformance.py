@@ -13,13 +13,13 @@ import pytest
 from scapy.all import DNS, IP, UDP, Ether, IPv6, raw
 
 import makers
+from chance import SEED
 from conftest import Daemon, eventually, sanitized
 from graphs import Changing, Meshed, Tree, Vectors
 from sides import Failed, Ours, Scapy
 
 GRAPHS = 24 if sanitized() else 200  # of each kind
 PARTS = 5
-SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def sending(feeder, sink, *messages, count=None):
 
 # ---- random graphs ------------------------------------------------------------------------------
 
-def act(ours, step, *rest):
+def act(ours, graph, step, *rest):
     if step == "send":
         feeder, messages, canal = rest
         ours.send(feeder, *messages, canal=canal)
@@ -76,6 +76,9 @@ def act(ours, step, *rest):
         eventually(lambda: ours.exhausted("file"))
     else:
         getattr(ours, step)(*rest)
+    if step in ("start", "restart"):  # what was sent before it goes on its way behind the answer
+        eventually(lambda: not any(ours.rpc.stats(ours.engine, feeder)["held"]
+                                   for feeder in graph.feeders))
 
 
 def difference(got, wanted):
@@ -97,7 +100,7 @@ def compare(scapy, ours, graph, told):
     assert not wanted["errors"], wanted["errors"]
     ours.make(text, start=graph.started)
     for step in steps:
-        act(ours, *step)
+        act(ours, graph, *step)
     got = {queue: ours.everything(queue) for queue in queues}
     printed = ours.printed() if ours.attached else ""
     ours.end()
