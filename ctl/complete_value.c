@@ -115,6 +115,7 @@ static void by_kind(struct value *v, const json_t *param, bool in_quotes)
 	case PT_KIND_FILES: add_files(v); return;
 	case PT_KIND_TRANSFORM:
 	case PT_KIND_PREDICATE: add_operations(v, kind); return;
+	case PT_KIND_STRINGS: add_choices(v, json_object_get(param, "choices")); /* fall through */
 	default:
 		if (fallback && (!in_quotes || json_is_string(fallback)))
 			add_default(v, fallback);

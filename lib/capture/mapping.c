@@ -150,7 +150,7 @@ static struct mapped_section *find(struct mapping *m, const struct section *sect
 static void keep(struct mapping *m, const struct pt_msg *msg, uint32_t seen, uint32_t interface)
 {
 	const struct mapped *i = &m->interfaces[interface];
-	m->again = (struct mapped_again){.found = !msg->origin || msg->origin->section,
+	m->again = (struct mapped_again){.found = !origin_is_known(msg->origin) || section_of(msg),
 	                                 .section = section_of(msg),
 	                                 .number = msg->origin ? msg->origin->number : 0,
 	                                 .seen = seen,

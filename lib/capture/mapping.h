@@ -49,8 +49,8 @@ bool mapping_look(struct mapping *, const struct pt_msg *, uint16_t link_type, i
 static inline bool mapping_is_again(const struct mapped_again *a, const struct pt_msg *m)
 {
 	const struct pt_origin *o = m->origin;
-	if (!o || !a->section)
-		return !o && !a->section;
+	if (!origin_is_known(o) || !a->section)
+		return !origin_is_known(o) && !a->section;
 	return o->section == a->section && o->number == a->number && !o->untimed &&
 	       a->section->count == a->seen;
 }

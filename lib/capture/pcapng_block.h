@@ -27,6 +27,7 @@ enum pcapng_block {
 /* Of interfaces, of sections, of packets and of statistics. */
 enum pcapng_option {
 	PCAPNG_END = 0,
+	PCAPNG_COMMENT = 1,
 	PCAPNG_NAME = 2,
 	PCAPNG_TSRESOL = 9,
 	PCAPNG_TSOFFSET = 14,
@@ -142,6 +143,8 @@ static inline size_t pcapng_packet_size(const struct pt_msg *m, const struct pca
 	return size + PCAPNG_PACKET_HEAD + (told ? told + PCAPNG_OPTION : 0);
 }
 
+/* A comment among options, which has no end yet. */
+void pcapng_put_comment(struct buf *, const char *text);
 uint8_t *pcapng_put_told(uint8_t *at, const struct pt_origin *);
 
 static inline uint8_t *pcapng_put32(uint8_t *at, uint32_t v)

@@ -112,6 +112,11 @@ void pcapng_put_statistics(struct buf *b, uint32_t interface, uint64_t units, ui
 	put(b, PCAPNG_STATISTICS, &body);
 }
 
+void pcapng_put_comment(struct buf *b, const char *text)
+{
+	add_text(b, PCAPNG_COMMENT, text);
+}
+
 uint8_t *pcapng_put_told(uint8_t *at, const struct pt_origin *origin)
 {
 	memcpy(at, origin->options, origin->size);

@@ -93,6 +93,20 @@ struct pt_origin *origin_of_packet(struct pt_origin *interface, struct pt_pool *
 	return o;
 }
 
+struct pt_origin *origin_tunnelled(struct pt_origin *of, struct pt_pool *pool,
+                                   const uint8_t *options, uint32_t size, const uint32_t *tunnel)
+{
+	struct pt_origin *none = of ? NULL : origin_new(NULL, 0, NULL);
+	struct pt_origin *interface = !of ? none : of->of ? of->of : of;
+	struct pt_origin *o = origin_of_packet(interface, pool, options, size);
+	pt_origin_unref(none);
+	if (!o)
+		return NULL;
+	o->tunnelled = (of && of->tunnelled) || tunnel;
+	o->tunnel = of && of->tunnelled ? of->tunnel : tunnel ? *tunnel : 0;
+	return o;
+}
+
 struct pt_origin *origin_copy(const struct pt_origin *o)
 {
 	if (!o)

@@ -50,15 +50,27 @@ struct pt_origin {
 	const char *name;        /* the interface's; NULL: it has none */
 	struct pt_pool *pool;    /* that `size` is charged to; NULL: none */
 	bool untimed;            /* the file says no times */
+	bool tunnelled;          /* what it is of came out of a tunnel, with the id */
+	uint32_t tunnel;
 	uint32_t size;
 	uint8_t options[]; /* `size` bytes, as in a pcapng packet's block, without their end */
 };
+
+/* Whether it tells an interface. */
+static inline bool origin_is_known(const struct pt_origin *o)
+{
+	return o && (o->section || o->name);
+}
 
 /* The interface; the name is copied, and may be NULL. */
 struct pt_origin *origin_new(struct section *, uint32_t number, const char *name);
 /* A packet of it; NULL: the pool's memory limit is reached. */
 struct pt_origin *origin_of_packet(struct pt_origin *interface, struct pt_pool *,
                                    const uint8_t *options, uint32_t size);
+/* Like one (NULL: a message of unknown origin), with other options, out of a tunnel with that id
+   (NULL: it has none). The id of a tunnel further out stays. */
+struct pt_origin *origin_tunnelled(struct pt_origin *, struct pt_pool *, const uint8_t *options,
+                                   uint32_t size, const uint32_t *tunnel);
 /* The same for who has no pool: may be released on any thread, if nobody else holds it. */
 struct pt_origin *origin_copy(const struct pt_origin *); /* NULL of NULL */
 void origin_end(struct pt_origin *);                     /* with its last reference */

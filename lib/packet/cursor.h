@@ -81,4 +81,9 @@ struct cursor link_first(struct cursor, uint16_t link_type);
  */
 struct cursor link_rest(struct cursor);
 
+/* The next of these headers alone: the EtherType of what follows it; 0: nobody knows. */
+uint16_t link_step(struct cursor *);
+bool link_is_known(uint16_t ether_type);
+bool link_is_tag(uint16_t ether_type); /* of a VLAN */
+
 #endif

@@ -12,6 +12,8 @@ enum {
 	ETHER_TYPE_ARP = 0x0806,
 	ETHER_TYPE_IP6 = 0x86dd,
 	ETHER_TYPE_PPPOE = 0x8864,
+	ETHER_TYPE_PPP = 0x880b,
+	ETHER_TYPE_FRAME = 0x6558, /* an Ethernet frame */
 
 	ETH_SIZE = 14,
 	ARP_SIZE = 28, /* of Ethernet and IPv4 */
@@ -129,6 +131,9 @@ enum link_other {
 	OTHER_SCTP
 };
 enum link_other link_other(uint16_t link_type);
+
+/* Whether a link's header has an EtherType at a fixed place: how long it is, and where. */
+bool link_type_at(uint16_t link_type, uint8_t *size, uint8_t *type_at);
 
 /* AES-128 over whole blocks, each by itself (ECB), by libcrypto, which is loaded at the first
    use. */

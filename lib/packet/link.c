@@ -251,12 +251,26 @@ static uint16_t by_length(struct cursor *c)
 
 enum { HEADERS_MAX = 64 }; /* more in one packet are not followed */
 
+uint16_t link_step(struct cursor *c)
+{
+	return c->ether_type < ETHER_TYPE_LEAST ? by_length(c)
+	                                        : step_take(c, announced(c->ether_type));
+}
+
+bool link_is_known(uint16_t ether_type)
+{
+	return announced(ether_type)->over;
+}
+
+bool link_is_tag(uint16_t ether_type)
+{
+	return announced(ether_type)->over == vlan;
+}
+
 struct cursor link_rest(struct cursor c)
 {
 	for (unsigned n = 0; n < HEADERS_MAX; n++) {
-		uint16_t type = c.ether_type < ETHER_TYPE_LEAST
-		                        ? by_length(&c)
-		                        : step_take(&c, announced(c.ether_type));
+		uint16_t type = link_step(&c);
 		if (!type)
 			break;
 		c.ether_type = type;

@@ -538,6 +538,18 @@ bool packet_link_is_ip(uint16_t link_type)
 	return first == raw || first == ip4 || first == ip6;
 }
 
+bool link_type_at(uint16_t link_type, uint8_t *size, uint8_t *type_at)
+{
+	const struct step *step = link_type < LINK_TYPES ? &link_types[link_type] : NULL;
+	bool frame = link_type == PACKET_LINK_EN10MB;
+
+	if (!frame && (!step || (step->over != cooked && link_type != PACKET_LINK_C_HDLC)))
+		return false;
+	*size = frame ? ETH_SIZE : step->size;
+	*type_at = frame ? ETH_SIZE - 2 : step->type_at;
+	return true;
+}
+
 enum link_other link_other(uint16_t link_type)
 {
 	return link_type < LINK_TYPES ? (enum link_other)link_types[link_type].other : OTHER_OPAQUE;

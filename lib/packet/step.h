@@ -27,8 +27,6 @@ struct step {
 };
 
 enum {
-	ETHER_TYPE_FRAME = 0x6558, /* an Ethernet frame */
-	ETHER_TYPE_PPP = 0x880b,
 	ETHER_TYPE_MPLS = 0x8847,
 	ETHER_TYPE_MPLS_MULTICAST = 0x8848,
 	ETHER_TYPE_LLC = 0x8870,

@@ -90,10 +90,6 @@ void walk_mpls(struct walk *, uint32_t at, uint32_t end);
 /* A group's hardware address follows the group's: `before` is what this was. */
 void walk_link_group(struct walk *, const uint8_t before[16], const uint8_t after[16]);
 void walk_link_group_alone(struct walk *); /* the group's was not captured */
-/* Whether a whole packet, or an Ethernet frame of one, is there: for want of a header that says
-   so. */
-bool walk_is_ip(const struct walk *, uint32_t at, uint32_t end);
-bool walk_is_frame(const struct walk *, uint32_t at, uint32_t end);
 
 /* walk_wireless.c */
 /* IEEE 802.11's management and control; data that is encrypted, or none. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From a link's header to the network layer, and what is no IP there. */
-#include "packet/checksum.h"
 #include "packet/walk.h"
 
 #include <string.h>
@@ -123,37 +122,6 @@ void walk_ppp(struct walk *w, uint32_t at, uint32_t end)
 	case 0xc223:
 	case 0xc227: walk_payload(w, at, end); break;
 	default: walk_opaque(w, at, end);
-	}
-}
-
-/* ---- guesses ---- */
-
-bool walk_is_ip(const struct walk *w, uint32_t at, uint32_t end)
-{
-	const uint8_t *header = w->bytes + at;
-	uint32_t left = walk_left(at, end);
-
-	if (left >= IP6_SIZE && header[0] >> 4 == 6)
-		return be16(header + 4) + (uint32_t)IP6_SIZE <= left || walk_is_cut(w, end);
-	if (left < IP_SIZE || header[0] >> 4 != 4)
-		return false;
-	uint32_t size = (header[0] & 15) * 4u;
-	return size >= IP_SIZE && (size > left || sum_is_zero(sum_bytes(header, size)));
-}
-
-bool walk_is_frame(const struct walk *w, uint32_t at, uint32_t end)
-{
-	if (walk_left(at, end) < ETH_SIZE)
-		return false;
-	uint8_t version = end - at > ETH_SIZE ? w->bytes[at + ETH_SIZE] >> 4 : 0;
-	switch (be16(w->bytes + at + ETH_SIZE - 2)) {
-	case ETHER_TYPE_IP: return version == 4 || end - at == ETH_SIZE;
-	case ETHER_TYPE_IP6: return version == 6 || end - at == ETH_SIZE;
-	case ETHER_TYPE_ARP:
-	case ETHER_TYPE_PPPOE:
-	case 0x8100:
-	case 0x88a8: return true;
-	default: return false;
 	}
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tunnels over IP and over UDP. */
+#include "packet/tunnel.h"
 #include "packet/walk.h"
 
 /* Of headers of a fixed size: where what they carry begins; false, and all told, if they are
@@ -17,125 +18,66 @@ static void frame(struct walk *w, uint32_t at, uint32_t end)
 	walk_link(w, at, end, PACKET_LINK_EN10MB);
 }
 
-/* ---- GRE: RFC 2784, 2890, 2637; ERSPAN ---- */
-
-static void erspan3(struct walk *w, uint32_t at, uint32_t end)
+static void carried(struct walk *w, uint32_t end, const struct tunnel_head *h)
 {
-	enum { SIZE = 12, MORE = 8, IS_IP = 2 };
-	if (!over(w, at, end, SIZE))
-		return;
-	uint32_t size = SIZE + (w->bytes[at + 11] & 1u) * MORE;
-	if (!over(w, at, end, size))
-		return;
-	if ((w->bytes[at + 10] >> 2 & 31) == IS_IP)
-		walk_version(w, at + size, end);
-	else
-		frame(w, at + size, end);
-}
-
-static void wccp(struct walk *w, uint32_t at, uint32_t end)
-{
-	uint32_t header = walk_left(at, end) >= 4 && w->bytes[at] >> 4 != 4 ? 4 : 0;
-	walk_version(w, at + header, end);
-}
-
-static void gre_carries(struct walk *w, uint32_t at, uint32_t end, uint16_t type, bool numbered)
-{
-	switch (type) {
-	case 0x0000: /* who keeps a tunnel alive sends nothing */
-		if (at < end)
-			walk_version(w, at, end);
-		break;
-	case 0x88be: /* the second kind is numbered, and has a header; the first has none */
-		if (over(w, at, end, numbered ? 8 : 0))
-			frame(w, at + (numbered ? 8 : 0), end);
-		break;
-	case 0x22eb: erspan3(w, at, end); break;
-	case 0x883e: wccp(w, at, end); break;
-	default:
-		if (type >= 0x9000 && type < 0xa000) /* of some vendors' radio networks */
-			walk_opaque(w, at, end);
-		else
-			walk_ether_type(w, at, end, type);
+	switch (h->ether_type) {
+	case ETHER_TYPE_FRAME: frame(w, h->at, end); break;
+	case ETHER_TYPE_PPP: walk_ppp(w, h->at, end); break;
+	case ETHER_TYPE_IP: walk_ip(w, h->at, end); break;
+	case ETHER_TYPE_IP6: walk_ip6(w, h->at, end); break;
+	default: walk_ether_type(w, h->at, end, h->ether_type);
 	}
+}
+
+typedef void other_function(struct walk *, uint32_t at, uint32_t end, uint8_t type);
+
+/* What is no packet is an application's, or `other` knows. */
+static void tunnel_or(struct walk *w, uint32_t at, uint32_t end, tunnel_head_function *look,
+                      other_function *other)
+{
+	const struct tunnel_bytes bytes = {w->bytes, at, end, walk_is_cut(w, end)};
+	struct tunnel_head h = {.at = at, .end = end};
+	enum tunnel_found found = look(&bytes, &h);
+
+	end = h.end < end ? h.end : end;
+	switch (found) {
+	case TUNNEL_CARRIES: carried(w, end, &h); break;
+	case TUNNEL_CUT: walk_broken(w, at, end); break;
+	case TUNNEL_OPAQUE: walk_opaque(w, h.at, end); break;
+	case TUNNEL_OTHER:
+		if (other)
+			other(w, h.at, end, w->bytes[at + 1]);
+		else
+			walk_payload(w, h.at, end);
+	}
+}
+
+static void tunnel(struct walk *w, uint32_t at, uint32_t end, tunnel_head_function *look)
+{
+	tunnel_or(w, at, end, look, NULL);
 }
 
 void walk_gre(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *net)
 {
-	enum { SUM = 0x80, ROUTES = 0x40, KEY = 0x20, NUMBER = 0x10, ANSWER = 0x80 };
+	enum { SUM = 0x80, ROUTES = 0x40 };
 	int64_t before = w->delta;
+	bool sum = walk_left(at, end) >= 8 && (w->bytes[at] & (SUM | ROUTES)) == SUM;
 
 	(void)net;
-	if (!over(w, at, end, 4))
-		return;
-	uint8_t flags = w->bytes[at], version = w->bytes[at + 1] & 7;
-	uint32_t size = 4 + (flags & (SUM | ROUTES) ? 4 : 0) + (flags & KEY ? 4 : 0) +
-	                (flags & NUMBER ? 4 : 0) +
-	                (version == 1 && w->bytes[at + 1] & ANSWER ? 4 : 0);
-	if (flags & ROUTES || version > 1) {
-		walk_opaque(w, at + 4, end); /* routes are lists of addresses, or of anything */
-		return;
-	}
-	if (!over(w, at, end, size))
-		return;
-	gre_carries(w, at + size, end, be16(w->bytes + at + 2), flags & NUMBER);
-	if (flags & SUM)
+	tunnel(w, at, end, tunnel_gre);
+	if (sum)
 		walk_amend(w, at + 4, at, end, w->delta - before);
-}
-
-/* ---- L2TP: RFC 2661, 3931 ---- */
-
-/* Version 3's header is as long as both ends agreed: where a frame or a packet is, only that
-   tells.*/
-static void l2tp3_carries(struct walk *w, uint32_t at, uint32_t end)
-{
-	enum { AHEAD_MAX = 12 };
-
-	for (uint32_t place = at; place <= at + AHEAD_MAX && walk_left(place, end) >= 14;
-	     place += 4)
-		if (walk_is_frame(w, place, end)) {
-			frame(w, place, end);
-			return;
-		}
-	for (uint32_t place = at; place <= at + AHEAD_MAX; place += 4)
-		if (walk_is_ip(w, place, end)) {
-			walk_version(w, place, end);
-			return;
-		}
-	walk_opaque(w, at, end);
 }
 
 void walk_l2tp3(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *net)
 {
 	(void)net;
-	if (!over(w, at, end, 4))
-		return;
-	if (be32(w->bytes + at))
-		l2tp3_carries(w, at + 4, end);
-	else
-		walk_opaque(w, at + 4, end); /* who controls tells of routers */
+	tunnel(w, at, end, tunnel_l2tp3);
 }
 
 static void l2tp(struct walk *w, uint32_t at, uint32_t end)
 {
-	enum { CONTROL = 0x80, LENGTH = 0x40, NUMBERS = 0x08, OFFSET = 0x02 };
-	if (!over(w, at, end, 8))
-		return;
-	uint8_t flags = w->bytes[at], version = w->bytes[at + 1] & 15;
-	uint32_t size = 6 + (flags & LENGTH ? 2 : 0) + (flags & NUMBERS ? 4 : 0);
-
-	if (version == 3 && !(flags & CONTROL)) {
-		l2tp3_carries(w, at + 8, end);
-	} else if (version != 2) {
-		walk_opaque(w, at, end);
-	} else if (flags & CONTROL) {
-		walk_payload(w, at, end);
-	} else if (over(w, at, end, size + 2)) {
-		if (flags & OFFSET)
-			size += 2u + be16(w->bytes + at + size);
-		if (over(w, at, end, size))
-			walk_ppp(w, at + size, end);
-	}
+	tunnel(w, at, end, tunnel_l2tp);
 }
 
 void walk_ether_ip(struct walk *w, uint32_t at, uint32_t end, const struct walk_net *net)
@@ -149,37 +91,17 @@ void walk_ether_ip(struct walk *w, uint32_t at, uint32_t end, const struct walk_
 
 static void vxlan(struct walk *w, uint32_t at, uint32_t end)
 {
-	enum { HAS_ID = 0x08 };
-	if (!over(w, at, end, 8))
-		return;
-	if (w->bytes[at] & HAS_ID)
-		frame(w, at + 8, end);
-	else
-		walk_opaque(w, at, end);
+	tunnel(w, at, end, tunnel_vxlan);
 }
 
 static void vxlan_gpe(struct walk *w, uint32_t at, uint32_t end)
 {
-	enum { HAS_PROTOCOL = 0x04 };
-	static const uint16_t types[] = {0, ETHER_TYPE_IP, ETHER_TYPE_IP6, 0x6558, 0x894f, 0x8847};
-	if (!over(w, at, end, 8))
-		return;
-	uint8_t next = w->bytes[at] & HAS_PROTOCOL ? w->bytes[at + 3] : 3;
-	if (next && next < sizeof types / sizeof types[0])
-		walk_ether_type(w, at + 8, end, types[next]);
-	else
-		walk_opaque(w, at, end);
+	tunnel(w, at, end, tunnel_vxlan_gpe);
 }
 
 static void geneve(struct walk *w, uint32_t at, uint32_t end)
 {
-	if (!over(w, at, end, 8))
-		return;
-	uint32_t size = 8 + (w->bytes[at] & 63) * 4u;
-	if (w->bytes[at] >> 6)
-		walk_opaque(w, at, end);
-	else if (over(w, at, end, size))
-		walk_ether_type(w, at + size, end, be16(w->bytes + at + 2));
+	tunnel(w, at, end, tunnel_geneve);
 }
 
 /* 3GPP TS 29.281: of an end that is not there, its address. */
@@ -204,67 +126,27 @@ static void gtp_error(struct walk *w, uint32_t at, uint32_t end)
 	}
 }
 
-static void gtp_carries(struct walk *w, uint32_t at, uint32_t end)
+/* What is no packet: a word about tunnels. */
+static void gtp_control(struct walk *w, uint32_t at, uint32_t end, uint8_t type)
 {
-	bool ip = walk_is_ip(w, at, end);
+	enum { ERROR = 26, KNOWN = 31, END = 254 };
 
-	if (!ip && walk_left(at, end) >= 2 && be16(w->bytes + at) == 0xff03)
-		walk_ppp(w, at, end);
-	else if (!ip && walk_is_frame(w, at, end))
-		frame(w, at, end);
+	if (type == ERROR)
+		gtp_error(w, at, end);
+	else if (type <= 2 || type == KNOWN || type == END) /* echoes, what is known */
+		walk_payload(w, at, end);
 	else
-		walk_version(w, at, end);
-}
-
-static void gtp_extensions(struct walk *w, uint32_t at, uint32_t end, uint8_t next)
-{
-	while (next) {
-		uint32_t size = walk_left(at, end) ? w->bytes[at] * 4u : 4;
-		if (!size || walk_left(at, end) < size) {
-			walk_broken(w, at, end);
-			return;
-		}
-		next = w->bytes[at + size - 1];
-		at += size;
-	}
-	gtp_carries(w, at, end);
+		walk_opaque(w, at, end);
 }
 
 static void gtp(struct walk *w, uint32_t at, uint32_t end)
 {
-	enum { EXTENDED = 4, OPTIONAL = 7, ERROR = 26, END = 254, PACKET = 255 };
-	if (!over(w, at, end, 8))
-		return;
-	uint8_t flags = w->bytes[at], type = w->bytes[at + 1];
-	uint32_t size = flags & OPTIONAL ? 12 : 8, stop = at + 8 + be16(w->bytes + at + 2);
-
-	end = stop < end ? stop : end;
-	if (flags >> 5 != 1 || !(flags & 0x10)) {
-		walk_opaque(w, at, end);
-		return;
-	}
-	if (!over(w, at, end, size))
-		return;
-	if (type == PACKET)
-		gtp_extensions(w, at + size, end, flags & EXTENDED ? w->bytes[at + 11] : 0);
-	else if (type == ERROR)
-		gtp_error(w, at + size, end);
-	else if (type <= 2 || type == 31 || type == END) /* echoes, what is known */
-		walk_payload(w, at + size, end);
-	else
-		walk_opaque(w, at + size, end);
+	tunnel_or(w, at, end, tunnel_gtp, gtp_control);
 }
 
-/* GSM 09.60; other messages, and those of GTP', are not looked into */
 static void gtp_old(struct walk *w, uint32_t at, uint32_t end)
 {
-	enum { SIZE = 20, PACKET = 255 };
-	if (!over(w, at, end, SIZE))
-		return;
-	if (w->bytes[at] >> 4 == 1 && w->bytes[at + 1] == PACKET)
-		walk_version(w, at + SIZE, end);
-	else
-		walk_opaque(w, at, end);
+	tunnel(w, at, end, tunnel_gtp_old);
 }
 
 /* RFC 4380: before the packet an authentication, and where the client was seen, with turned

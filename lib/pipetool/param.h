@@ -48,7 +48,7 @@ enum pt_kind {
 	PT_KIND_CHOICE,    /* one of .choices                        int, its index */
 	PT_KIND_BYTES,     /* "text" b'\xff' {"hex": …} {"base64": …}   struct pt_bytes */
 	PT_KIND_MESSAGES,  /* one of the above, or a list of them    struct pt_bytes_list */
-	PT_KIND_STRINGS,   /* "a" or ["a", "b"]                      char **, ends with NULL */
+	PT_KIND_STRINGS,   /* "a" or ["a", "b"], of .choices if it has   char **, ends with NULL */
 	PT_KIND_TRANSFORM, /* a Lua expression, see pipetool-language(7)   struct pt_func * */
 	PT_KIND_PREDICATE, /* the same, for a yes or no              struct pt_func * */
 	PT_KIND_LINKTYPE,  /* 1 "EN10MB" None                        int, -1 for None */

@@ -4,6 +4,7 @@
 
 #include "base/moment.h"
 #include "msg/origin.h"
+#include "packet/tunnel.h"
 #include "script/sandbox.h"
 
 #include <string.h>
@@ -86,6 +87,25 @@ struct pt_msg *lua_copy_message(const struct lua_copy *k, struct pt_pool *pool)
 	return m;
 }
 
+void lua_copy_push_tunnel(lua_State *L, const struct pt_msg *m)
+{
+	uint32_t id;
+	if (packet_tunnel_id(m, &id))
+		lua_pushinteger(L, id);
+	else
+		lua_pushnil(L);
+}
+
+static void push_tunnel(lua_State *L, const struct lua_copy *k)
+{
+	const struct pt_msg m = {.bytes = k->bytes,
+	                         .length = k->length,
+	                         .wire_length = k->wire_length,
+	                         .link_type = k->link_type,
+	                         .origin = k->origin};
+	lua_copy_push_tunnel(L, &m);
+}
+
 static const struct lua_copy *check(lua_State *L)
 {
 	const struct lua_copy *k = lua_copy_get(L, 1);
@@ -142,6 +162,8 @@ static int get(lua_State *L)
 		lua_pushinteger(L, k->time_ns);
 	else if (!strcmp(name, "iface"))
 		lua_pushstring(L, k->origin ? k->origin->name : NULL);
+	else if (!strcmp(name, "tunnel"))
+		push_tunnel(L, k);
 	else if (!strcmp(name, "wire_length"))
 		lua_pushinteger(L, k->wire_length);
 	else if (strcmp(name, "link_type") != 0)

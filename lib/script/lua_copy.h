@@ -9,8 +9,8 @@
 /*
  * k = m:copy()     bytes, time, link type and length on the wire, in the script's own memory
  * #k, k .. "x", tostring(k), k:text() and all methods of strings, on its bytes
- * k.time, k.time_ns, k.link_type, k.wire_length, k.iface     as those of a message, but cannot be
- *                                 written
+ * k.time, k.time_ns, k.link_type, k.wire_length, k.iface, k.tunnel     as those of a message, but
+ *                                 cannot be written
  * k:with(bytes), m:with(bytes)    the same with other bytes; what was not captured stays missing:
  * the                                 length on the wire changes as the bytes' does
  *
@@ -31,6 +31,9 @@ int lua_copy_with(lua_State *);
 
 /* What is kept in the value; NULL if it is no such thing. Never raises. */
 const struct lua_copy *lua_copy_get(lua_State *, int index);
+
+/* Pushes what m.tunnel is: an id, or nil. */
+void lua_copy_push_tunnel(lua_State *, const struct pt_msg *);
 
 struct pt_msg *lua_copy_message(const struct lua_copy *, struct pt_pool *); /* NULL: no memory */
 

@@ -12,7 +12,7 @@
 
 #define LAYER_BITS 4 /* of the light userdata: 0 for the message, else a layer plus 1 */
 
-enum member { PAYLOAD = PACKET_LAYERS, TIME, TIME_NS, LINK_TYPE, WIRE_LENGTH, IFACE };
+enum member { PAYLOAD = PACKET_LAYERS, TIME, TIME_NS, LINK_TYPE, WIRE_LENGTH, IFACE, TUNNEL };
 
 static const struct {
 	const char *name;
@@ -25,7 +25,7 @@ static const struct {
 	{"icmp6", PACKET_ICMP6},  {"payload", PAYLOAD},
 	{"time", TIME},           {"time_ns", TIME_NS},
 	{"link_type", LINK_TYPE}, {"wire_length", WIRE_LENGTH},
-	{"iface", IFACE},
+	{"iface", IFACE},         {"tunnel", TUNNEL},
 };
 
 #define MEMBERS (sizeof members / sizeof *members)
@@ -178,6 +178,7 @@ static int read_member(lua_State *L, struct lua_message *m, int member)
 	case TIME_NS: lua_pushinteger(L, m->msg->time_ns); break;
 	case WIRE_LENGTH: lua_pushinteger(L, m->msg->wire_length); break;
 	case IFACE: lua_pushstring(L, pt_msg_iface(m->msg)); break;
+	case TUNNEL: lua_copy_push_tunnel(L, m->msg); break;
 	case LINK_TYPE:
 		if (pt_msg_is_packet(m->msg))
 			lua_pushinteger(L, m->msg->link_type);

@@ -115,6 +115,8 @@ char *param_kind_words(const struct pt_param *row)
 	buf_adds(&b, kind_of(row)->words);
 	if (row->kind == PT_KIND_OBJECT && row->choices)
 		buf_adds(&b, ", or one of");
+	if (row->kind == PT_KIND_STRINGS && row->choices)
+		buf_adds(&b, ", each one of");
 	for (const char *const *c = row->choices; c && *c; c++)
 		buf_addf(&b, "%s '%s'", c == row->choices ? "" : ",", *c);
 	if (kind_of(row)->traits & KIND_RANGE)

@@ -379,6 +379,8 @@ static int wrong_item(const struct pt_param *row, const json_t *item, const char
 
 static int check_string_item(const struct pt_param *row, const json_t *item, struct pt_error *err)
 {
+	if (row->choices && is_text(item))
+		return kind_check_choice(row, item, err);
 	return is_text(item) ? 0 : wrong_item(row, item, "text", err);
 }
 
@@ -416,7 +418,9 @@ int kind_check_files(const struct pt_param *row, const json_t *value, struct pt_
 
 int kind_check_strings(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
-	return is_text(value) ? 0 : check_items(row, value, check_string_item, err);
+	if (is_text(value))
+		return check_string_item(row, value, err);
+	return check_items(row, value, check_string_item, err);
 }
 
 static int check_members(const struct pt_param *rows, const json_t *object, const char *skip,

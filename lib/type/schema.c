@@ -176,6 +176,8 @@ json_t *schema_messages(const struct pt_param *row)
 
 json_t *schema_strings(const struct pt_param *row)
 {
+	if (row->choices)
+		return any_of(schema_choice(row), list_of(schema_choice(row)), NULL);
 	return any_of(of_type("string"), list_of(of_type("string")), NULL);
 }
 
