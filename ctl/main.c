@@ -2,6 +2,7 @@
 /* ptctl: finds the verb, runs it, and gives its exit status. */
 #include "base/buf.h"
 #include "ctl/ctl.h"
+#include "ctl/extcap.h"
 #include "ctl/help.h"
 #include "ctl/out.h"
 #include "ctl/verb_hint.h"
@@ -104,8 +105,12 @@ int main(int argc, char **argv)
 	help_set_columns(out_columns());
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, interrupted);
-	int status =
-		read_words(&ctl, argc - 1, argv + 1, &err) ? ctl_refused(&ctl, &err) : run(&ctl);
+	int status;
+	if (extcap_calls(argc - 1, argv + 1))
+		status = extcap_run(&ctl, argc - 1, argv + 1);
+	else
+		status = read_words(&ctl, argc - 1, argv + 1, &err) ? ctl_refused(&ctl, &err)
+		                                                    : run(&ctl);
 	pt_client_close(ctl.client);
 	remote_end(ctl.remote);
 	json_decref(ctl.values);

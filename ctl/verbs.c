@@ -310,6 +310,12 @@ static const struct pt_param wireshark_rows[] = {
 	{NULL},
 };
 
+static const struct pt_param extcap_verb_rows[] = {
+	{"install", "Make the link in the folders where Wireshark looks for yours.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
+	{NULL},
+};
+
 static const struct pt_param send_rows[] = {
 	TARGET,
 	{"message", "What to send; without it, each line of standard input is a message.",
@@ -496,6 +502,13 @@ const struct verb verbs[] = {
          "Wireshark is closed. The daemon may be elsewhere and have no display.\n\n  ptctl "
          "wireshark lab.d1 -- -Y tcp",
          wireshark_rows, VERB_LOOKING, .run = verb_wireshark},
+	{"extcap", "have Wireshark list every block among its interfaces",
+         "With --install, links named pipetool are made to this ptctl, once for each user; the "
+         "package has made one for all. Then Wireshark, tshark and dumpcap know an interface "
+         "pipetool:ENGINE.BLOCK for each block of a running engine, and 'pipetool', whose options "
+         "take --host, --socket and --block. Without --install it prints them, as Wireshark reads "
+         "them.\n\n  ptctl extcap",
+         extcap_verb_rows, VERB_LOOKING, .run = verb_extcap, .print = print_extcap},
 	{"send", "send messages into the graph from a feeder",
          "Returns when the messages have gone through the graph, or tells how many wait for it: "
          "while the engine is stopped, or a sink is full, they wait in the block, in order. "

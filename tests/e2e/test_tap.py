@@ -347,3 +347,60 @@ def test_a_tap_ends_well_with_its_block(daemon, verb, more):
         daemon.ok(*verb)
         code, _, err = tap.end()
     assert (code, err) == (0, "")
+
+
+# ---- Wireshark's list of interfaces --------------------------------------------------------------
+
+@pytest.fixture
+def home(tmp_path, daemon):
+    """A user's, who has installed the link."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    env = {**os.environ, "HOME": str(folder), "PIPETOOL_SOCKET": str(daemon.socket)}
+    env.pop("XDG_CONFIG_HOME", None)
+    links = daemon.ok("extcap", "--install", env=env).split()
+    assert links and all(os.path.realpath(link) == program("ptctl") for link in links)
+    assert daemon.ok("extcap", "--install", env=env).split() == links
+    return env
+
+
+def test_wireshark_lists_every_block_and_captures_on_it(daemon, home, tmp_path, capture):
+    daemon.create("lab", ENDLESS.format(file=capture))
+    daemon.create("off", "a = CLIFeeder(); a > Sink()", start=False)
+    listed = subprocess.run(["tshark", "-D"], env=home, capture_output=True, text=True, check=True)
+    names = [line.split()[1] for line in listed.stdout.splitlines() if "pipetool" in line]
+    assert sorted(names) == ["pipetool", "pipetool:lab.d", "pipetool:lab.k", "pipetool:lab.s"]
+    seen = subprocess.run(
+        ["tshark", "-i", "pipetool:lab.d", "-f", "udp src port 7", "-c", "3", "-T", "fields", "-e", "ip.id",
+         "-e", "udp.srcport"], env=home, capture_output=True, text=True, check=True)
+    assert seen.stdout.splitlines() == ["0x0006\t7"] * 3
+
+
+def test_extcap_captures_from_the_block_that_is_configured(daemon, capture, tmp_path):
+    daemon.create("lab", ENDLESS.format(file=capture))
+    fifo = tmp_path / "wireshark"
+    os.mkfifo(fifo)
+    here = tmp_path / "any name"
+    here.symlink_to(program("ptctl"))
+    with subprocess.Popen([here, "--capture", "--extcap-interface", "pipetool", "--fifo", fifo, "--socket",
+                           daemon.socket, "--block=lab.d", "--extcap-capture-filter=udp src port 9"]) as extcap:
+        with open(fifo, "rb") as stream:
+            assert struct.unpack("<I", stream.read(4))[0] == 0x0a0d0d0a
+            assert b"\x00\x09\x00\x09" in stream.read(8192)
+        assert extcap.wait(DEADLINE) == 0  # who reads has gone
+
+
+def test_extcap_answers_without_a_daemon_too(tmp_path, daemon):
+    env = {"PIPETOOL_SOCKET": str(tmp_path / "none"), "PATH": os.environ["PATH"]}
+
+    def ask(*words):
+        return subprocess.run([program("ptctl"), *words], env={**os.environ, **env}, capture_output=True, text=True,
+                              check=True, timeout=DEADLINE).stdout
+    assert [line.split("{")[1] for line in ask("--extcap-interfaces", "--extcap-version=4.0").splitlines()] == [
+        "version=" + daemon.call("daemon.info")["version"] + "}", "value=pipetool}"]
+    assert ask("--extcap-interface=pipetool", "--extcap-dlts").startswith("dlt {number=")
+    assert [f"{{call=--{name}}}" in ask("--extcap-interface=pipetool", "--extcap-config")
+            for name in ("host", "socket", "block")] == [True] * 3
+    assert ask("--extcap-interface=pipetool:a.b", "--extcap-config") == ""
+    assert ask("--extcap-interface=pipetool", "--extcap-capture-filter=tcp port 443") == ""
+    assert "syntax error" in ask("--extcap-interface=pipetool", "--extcap-capture-filter=tcp prt")
