@@ -10,10 +10,13 @@
 
 /*
  * Addresses are taken 32 bits at a time. The flips of a word depend on it and on the words before
- * it, which are what the cache is asked for: so IPv4's addresses are remembered whole, and of
- * IPv6's also each /32, /64 and /96. It is as large as it is, and the newer takes the place.
+ * it, which are what the caches are asked for: so IPv4's addresses are remembered whole, and of
+ * IPv6's also each /32, /64 and /96; of both the flips of each /16. They are as large as they are,
+ * and the newer takes the place.
  */
 enum { CACHE_BITS = 16, CACHE_SIZE = 1 << CACHE_BITS, WORDS_MAX = 4 };
+enum { IP_BITS = 15, IP_SETS = 1 << IP_BITS, IP_WAYS = 4 }; /* of IPv4's addresses */
+enum { HEADS = 1 << 16, HEAD_KNOWN = 1 << 16 };
 
 enum family { IP, MAC, FAMILIES }; /* those of one share their flips where they share a prefix */
 
@@ -23,11 +26,18 @@ struct cached {
 	uint32_t flips;            /* of the last of them */
 };
 
+/* The newest first. What is there of 0 is not looked for. */
+struct ip_set {
+	uint32_t ip[IP_WAYS], flips[IP_WAYS];
+};
+
 struct pseudonyms {
 	struct cipher *cipher;
 	uint32_t pad[FAMILIES][WORDS_MAX];
 	struct packet_prefix *keep;
 	size_t keep_count;
+	uint32_t heads[HEADS]; /* IP's flips by the first 16 bits, and HEAD_KNOWN; 0: not yet */
+	struct ip_set ips[IP_SETS];
 	struct cached cache[CACHE_SIZE];
 };
 
@@ -72,23 +82,35 @@ void pseudonyms_free(struct pseudonyms *p)
 	free(p);
 }
 
-/* For each bit of the last word: the bits before it, the pad's behind them, through the cipher. */
-static uint32_t flips(struct pseudonyms *p, const uint32_t *pad, const uint32_t words[],
-                      unsigned last)
+/* For each of these bits of the last word: the bits before it, the pad's behind them, through the
+   cipher. */
+static uint32_t flips_of(struct pseudonyms *p, const uint32_t *pad, const uint32_t words[],
+                         unsigned last, unsigned first_bit, unsigned bits)
 {
-	uint8_t in[32][16], out[32][16];
-	uint32_t flips = 0;
+	uint8_t in[32][16], out[32][16], block[16];
+	uint32_t flips = 0, word = words[last] ^ pad[last];
 
-	for (unsigned bit = 0; bit < 32; bit++) {
-		uint32_t from_pad = 0xffffffff >> bit;
-		for (unsigned i = 0; i < WORDS_MAX; i++)
-			put_be32(in[bit] + 4 * i, i < last ? words[i] : pad[i]);
-		put_be32(in[bit] + 4 * last, (words[last] & ~from_pad) | (pad[last] & from_pad));
+	for (unsigned i = 0; i < WORDS_MAX; i++)
+		put_be32(block + 4 * i, i < last ? words[i] : pad[i]);
+	for (unsigned bit = 0; bit < bits; bit++) {
+		uint32_t from_pad = 0xffffffff >> (first_bit + bit);
+		memcpy(in[bit], block, sizeof block);
+		put_be32(in[bit] + 4 * last, pad[last] ^ (word & ~from_pad));
 	}
-	cipher_encrypt(p->cipher, in[0], out[0], 32);
-	for (unsigned bit = 0; bit < 32; bit++)
+	cipher_encrypt(p->cipher, in[0], out[0], bits);
+	for (unsigned bit = 0; bit < bits; bit++)
 		flips = flips << 1 | out[bit][0] >> 7;
 	return flips;
+}
+
+/* Of the first word of an IP address, of either version. */
+static uint32_t flips_of_first(struct pseudonyms *p, uint32_t word)
+{
+	uint32_t *head = &p->heads[word >> 16];
+
+	if (!*head)
+		*head = HEAD_KNOWN | flips_of(p, p->pad[IP], &word, 0, 0, 16);
+	return *head << 16 | flips_of(p, p->pad[IP], &word, 0, 16, 16);
 }
 
 static struct cached *place(struct pseudonyms *p, const struct cached *key)
@@ -105,7 +127,10 @@ static uint32_t flips_cached(struct pseudonyms *p, struct cached *key)
 
 	if (known->count == key->count && !memcmp(known->words, key->words, sizeof key->words))
 		return known->flips;
-	key->flips = flips(p, p->pad[key->count / 16], key->words, key->count % 16 - 1);
+	enum family family = key->count / 16;
+	unsigned last = key->count % 16 - 1;
+	key->flips = family == IP && !last ? flips_of_first(p, key->words[0])
+	                                   : flips_of(p, p->pad[family], key->words, last, 0, 32);
 	*known = *key;
 	return key->flips;
 }
@@ -138,14 +163,23 @@ static bool is_kept(const struct pseudonyms *p, const uint8_t *address, unsigned
 	return false;
 }
 
+static uint32_t remember_ip(struct ip_set *set, uint32_t ip, uint32_t flips)
+{
+	memmove(set->ip + 1, set->ip, sizeof set->ip - sizeof *set->ip);
+	memmove(set->flips + 1, set->flips, sizeof set->flips - sizeof *set->flips);
+	set->ip[0] = ip;
+	return set->flips[0] = flips;
+}
+
 /* The same of an IPv4 address, which is most of what is asked for. */
 static inline uint32_t encrypt_ip(struct pseudonyms *p, uint32_t ip)
 {
-	struct cached key = {{ip}, 1, 0}, *known = place(p, &key);
+	struct ip_set *set = &p->ips[ip * 0x9e3779b1u >> (32 - IP_BITS)];
 
-	if (known->count == 1 && known->words[0] == ip)
-		return ip ^ known->flips;
-	return ip ^ flips_cached(p, &key);
+	for (unsigned i = 0; ip && i < IP_WAYS; i++)
+		if (set->ip[i] == ip)
+			return ip ^ set->flips[i];
+	return ip ^ remember_ip(set, ip, flips_of_first(p, ip));
 }
 
 /*
