@@ -35,6 +35,13 @@ static void add_change(struct buf *b, const json_t *event, const json_t *data)
 	}
 }
 
+static void add_resumed(struct buf *b, const json_t *data)
+{
+	buf_addf(b, "%.3f s behind its checkpoint (%s), waited: ", number_of(data, "gap_s"),
+	         text_of(data, "why"));
+	out_count(b, number_of(data, "waited"));
+}
+
 /* What an event tells beside its name. */
 static void add_data(struct buf *b, const json_t *event, const json_t *data)
 {
@@ -44,6 +51,8 @@ static void add_data(struct buf *b, const json_t *event, const json_t *data)
 		out_first_line(b, text_of(data, "message"));
 	else if (*text_of(data, "state"))
 		out_clean(b, text_of(data, "state"));
+	else if (json_object_get(data, "gap_s"))
+		add_resumed(b, data);
 	else if (*text_of(data, "why"))
 		out_first_line(b, text_of(data, "why"));
 	else if (json_object_get(event, "revision"))

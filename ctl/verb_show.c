@@ -91,6 +91,19 @@ static void add_file(struct buf *b, const json_t *shown)
 	                                                            : "\n");
 }
 
+static void add_resumed(struct buf *b, const json_t *shown)
+{
+	const json_t *resumed = json_object_get(shown, "resumed");
+	if (!resumed)
+		return;
+	buf_adds(b, "went on at ");
+	out_clock(b, text_of(resumed, "time"), 3);
+	buf_addf(b, ", %.3f s behind its checkpoint (%s); waited: ", number_of(resumed, "gap_s"),
+	         text_of(resumed, "why"));
+	out_count(b, number_of(resumed, "waited"));
+	buf_addc(b, '\n');
+}
+
 static void add_why(struct buf *b, const json_t *shown)
 {
 	const char *why = text_of(shown, "why");
@@ -109,6 +122,7 @@ static void show_engine(const json_t *shown)
 	buf_addf(&b, "%s: %s, revision %lld\n", text_of(shown, "engine"), text_of(shown, "state"),
 	         integer_of(shown, "revision"));
 	add_file(&b, shown);
+	add_resumed(&b, shown);
 	add_why(&b, shown);
 	if (json_array_size(blocks)) {
 		buf_addc(&b, '\n');
@@ -146,7 +160,9 @@ static void add_members(struct table *t, const json_t *object, const char *inden
 		    (json_is_object(value) && !nested))
 			continue;
 		table_addf(t, "%s%s", indent, key);
-		if (!nested)
+		if (!strcmp(key, "time") && json_is_string(value))
+			out_clock(&text, json_string_value(value), 3);
+		else if (!nested)
 			add_value(&text, value);
 		table_take(t, &text);
 		if (nested)

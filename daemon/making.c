@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/name.h"
 #include "daemon/store.h"
@@ -207,6 +208,42 @@ static bool on_commit(void *arg, uint64_t cut, bool must)
 	return store_commit(engine->engines->store, engine->name, cut, must);
 }
 
+/* [engine's thread] */
+static void on_tries(void *arg, unsigned tries)
+{
+	struct output *output = arg;
+	const struct engine *engine =
+		(struct engine *)((char *)output - offsetof(struct engine, output));
+	store_tries(engine->engines->store, engine->name, tries);
+}
+
+/* [engine's thread] */
+struct resumed_news {
+	struct pt_letter letter;
+	struct engine *engine;
+	json_t *data;
+};
+
+static void has_resumed(struct pt_letter *letter)
+{
+	struct resumed_news *news = (struct resumed_news *)letter;
+	log_info("engine %s went on at its checkpoint of %.3f s before (%s); waited: %lld",
+	         news->engine->name, number_of(news->data, "gap_s"), text_of(news->data, "why"),
+	         integer_of(news->data, "waited"));
+	engine_tell(news->engine, "engine.resumed", NULL, news->data);
+	free(news);
+}
+
+static void on_resumed(void *arg, json_t *data)
+{
+	struct output *output = arg;
+	struct resumed_news *news = must_calloc(1, sizeof *news);
+	news->letter.read = has_resumed;
+	news->engine = (struct engine *)((char *)output - offsetof(struct engine, output));
+	news->data = data;
+	mailbox_post(news->engine->engines->mailbox, &news->letter);
+}
+
 /* [worker thread] */
 static void on_carry_settle(void *arg)
 {
@@ -246,6 +283,8 @@ int engine_thread(struct engine *engine, struct pt_error *err)
 	bool carries = engine->lasts && all->store;
 	const struct pt_engine_hooks hooks = {.carry = carries ? on_carry : NULL,
 	                                      .commit = carries ? on_commit : NULL,
+	                                      .tries = carries ? on_tries : NULL,
+	                                      .resumed = carries ? on_resumed : NULL,
 	                                      .carry_settle = carries ? on_carry_settle : NULL,
 	                                      .output = output_text,
 	                                      .report = output_report,

@@ -248,9 +248,16 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.show",
 		.summary = "An engine's graph and the states of its blocks",
-		.help = "state, why, file and differs as in engine.list.",
-		.result = "{engine, state, why?, file?, differs?, revision, blocks: [{name, type, "
-		          "params, state, …}], links: [{from, to, canal}]}",
+		.help = "state, why, file and differs as in engine.list. Of a source, `checkpoint` "
+		        "tells when the last one was (`time`, seconds since 1970) and how many "
+		        "messages it had sent by then (`at`): there the next daemon goes on; or it "
+		        "is null, and `why` tells why. `resumed` is there where the engine went on "
+		        "from a checkpoint of an earlier daemon: when that was, how long after the "
+		        "checkpoint, how many messages waited in queues and rings, and why: crash, "
+		        "restart, or upgrade.",
+		.result = "{engine, state, why?, file?, differs?, resumed?: {time, gap_s, waited, "
+		          "why}, revision, blocks: [{name, type, params, state, checkpoint?: {time, "
+		          "at}, why?, …}], links: [{from, to, canal}]}",
 		.role = "viewer",
 		.params = engine_params,
 		.run = engine_show,

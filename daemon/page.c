@@ -4,20 +4,25 @@
 
 #include "base/buf.h"
 #include "base/moment.h"
+#include "paths.h"
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SIZE  4096
-#define MAGIC UINT64_C(0x0165676170207470) /* "pt page", and the version */
+#define SIZE   4096
+#define NUMBER UINT64_C(0xffffffffff)       /* the bits of a cut's */
+#define MAGIC  UINT64_C(0x0265676170207470) /* "pt page", and the version */
 
 struct shared {
 	_Atomic uint64_t magic;
-	_Atomic uint64_t cut, twin; /* the same with all bits turned: damage is seen */
+	_Atomic uint64_t cut; /* sealed: damage is seen */
 	_Atomic int64_t time_ns;
+	_Atomic uint32_t tries, ended;
+	char version[32];
 };
 
 struct page {
@@ -37,6 +42,12 @@ static struct page *map(int fd)
 	return p;
 }
 
+/* With a sum in its upper bits. */
+static uint64_t seal(uint64_t cut)
+{
+	return cut | (((cut + 1) * UINT64_C(0x9e3779b97f4a7c15)) & ~NUMBER);
+}
+
 struct page *page_new(void)
 {
 	int fd = memfd_create("pipetool", MFD_CLOEXEC);
@@ -46,17 +57,17 @@ struct page *page_new(void)
 	}
 	struct page *p = fd < 0 ? NULL : map(fd);
 	if (p) {
-		page_commit(p, 0);
+		page_commit(p, 0, false);
+		page_adopt(p);
 		atomic_store(&p->shared->magic, MAGIC);
 	}
 	return p;
 }
 
-/* Killed between two stores, one of the two numbers is the one before. */
 static bool is_whole(const struct shared *s)
 {
-	uint64_t cut = atomic_load(&s->cut), twin = ~atomic_load(&s->twin);
-	return atomic_load(&s->magic) == MAGIC && cut >= twin && cut - twin < UINT32_MAX;
+	uint64_t sealed = atomic_load(&s->cut);
+	return atomic_load(&s->magic) == MAGIC && seal(sealed & NUMBER) == sealed;
 }
 
 struct page *page_open(int fd)
@@ -87,19 +98,42 @@ int page_fd(const struct page *p)
 	return p->fd;
 }
 
-void page_commit(struct page *p, uint64_t cut)
+void page_commit(struct page *p, uint64_t cut, bool last)
 {
 	atomic_store(&p->shared->time_ns, moment_now());
-	atomic_store(&p->shared->cut, cut);
-	atomic_store(&p->shared->twin, ~cut);
+	atomic_store(&p->shared->cut, seal(cut & NUMBER));
+	if (last) {
+		page_set_tries(p, 0);
+		atomic_store(&p->shared->ended, true);
+	}
 }
 
 uint64_t page_committed(const struct page *p)
 {
-	return atomic_load(&p->shared->cut);
+	return atomic_load(&p->shared->cut) & NUMBER;
 }
 
 int64_t page_time_ns(const struct page *p)
 {
 	return atomic_load(&p->shared->time_ns);
+}
+
+void page_set_tries(struct page *p, unsigned tries)
+{
+	atomic_store(&p->shared->tries, tries);
+}
+
+unsigned page_tries(const struct page *p)
+{
+	return atomic_load(&p->shared->tries);
+}
+
+const char *page_adopt(struct page *p)
+{
+	struct shared *s = p->shared;
+	bool ended = atomic_exchange(&s->ended, false);
+	bool other = strncmp(s->version, PIPETOOL_VERSION, sizeof s->version) != 0;
+	memset(s->version, 0, sizeof s->version);
+	strncpy(s->version, PIPETOOL_VERSION, sizeof s->version - 1);
+	return !ended ? "crash" : other ? "upgrade" : "restart";
 }

@@ -110,7 +110,7 @@ bool store_commit(struct store *k, const char *engine, uint64_t cut, bool must)
 	pthread_mutex_lock(&k->lock);
 	struct mark *m = mark_need(k, engine);
 	if (m)
-		page_commit(m->page, cut);
+		page_commit(m->page, cut, must);
 	for (struct holding *h = k->holdings; m && m->left && h; h = h->next)
 		if (!strcmp(h->engine, engine))
 			let_go_items(k, h, true);
@@ -118,6 +118,15 @@ bool store_commit(struct store *k, const char *engine, uint64_t cut, bool must)
 		m->left = false;
 	pthread_mutex_unlock(&k->lock);
 	return true;
+}
+
+void store_tries(struct store *k, const char *engine, unsigned tries)
+{
+	pthread_mutex_lock(&k->lock);
+	struct mark *m = mark_find(k, engine);
+	if (m)
+		page_set_tries(m->page, tries);
+	pthread_mutex_unlock(&k->lock);
 }
 
 void store_carry(struct store *k, const char *engine, const char *block, const char *type,
@@ -191,7 +200,8 @@ void store_settle(struct store *k)
 
 /* ---- what was carried over ---- */
 
-static struct pt_carry *carry_from(struct store *k, struct holding *h)
+/* *exact: it is of a checkpoint. */
+static struct pt_carry *carry_from(struct store *k, struct holding *h, bool *exact)
 {
 	struct buf records = BUF_INIT;
 	struct carry_record r;
@@ -204,6 +214,7 @@ static struct pt_carry *carry_from(struct store *k, struct holding *h)
 		carry_set_damaged(carry);
 	const char *at = records.data, *end = at ? at + records.length : NULL;
 	for (; at && (at = carry_record_next(at, end, &r, &key)); at += r.length) {
+		*exact |= r.kind == CARRY_CUT;
 		if (r.kind == CARRY_BYTES && !h->damaged)
 			pt_carry_bytes(carry, key, at, r.length);
 		free(key);
@@ -216,23 +227,30 @@ static struct pt_carry *carry_from(struct store *k, struct holding *h)
 	return carry;
 }
 
+static void resume(struct mark *m, bool exact, struct pt_engine *to)
+{
+	const struct pt_resumed from = {page_committed(m->page), exact ? page_time_ns(m->page) : 0,
+	                                page_tries(m->page), page_adopt(m->page)};
+	m->given = true;
+	pt_engine_resume(to, &from);
+}
+
 void store_give(struct store *k, const char *engine, struct pt_engine *to)
 {
 	if (!k)
 		return;
 	pthread_mutex_lock(&k->lock);
-	struct mark *m = mark_find(k, engine);
-	if (m) {
-		m->given = true;
-		pt_engine_resume(to, page_committed(m->page), page_time_ns(m->page));
-	}
+	bool exact = false;
 	for (struct holding *h = k->holdings; h; h = h->next) {
 		struct pt_carry *carry =
-			h->given || strcmp(h->engine, engine) ? NULL : carry_from(k, h);
+			h->given || strcmp(h->engine, engine) ? NULL : carry_from(k, h, &exact);
 		if (carry)
 			pt_engine_carry(to, h->block, h->type, carry);
 		h->given |= carry != NULL;
 	}
+	struct mark *m = mark_find(k, engine);
+	if (m)
+		resume(m, exact, to);
 	pthread_mutex_unlock(&k->lock);
 }
 

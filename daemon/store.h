@@ -33,8 +33,9 @@ void store_carry(struct store *, const char *engine, const char *block, const ch
                  struct pt_carry *);
 void store_forget(struct store *, const char *engine);
 
-/* As hooks.commit. */
+/* As hooks.commit, and hooks.tries. */
 bool store_commit(struct store *, const char *engine, uint64_t cut, bool must);
+void store_tries(struct store *, const char *engine, unsigned tries);
 
 /* As hooks.carry_settle. */
 void store_settle(struct store *);

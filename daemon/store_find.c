@@ -48,7 +48,7 @@ static void found_memory(struct store *k, struct holding *h, unsigned number, in
 		holding_let_go(k, h, number);
 }
 
-/* Without it, what was written last counts. */
+/* Without it, nobody can say what counts. */
 static void found_mark(struct store *k, const char *engine, int fd)
 {
 	struct page *page = page_open(fd);
@@ -110,6 +110,7 @@ static void forget_uncommitted(struct store *k, struct holding *h, const struct 
 	const struct ring_record all = holding_record(records);
 	if (h->memory && records->length && h->cut > mark_committed(k, h->engine))
 		ring_replace(h->memory, &all);
+	h->damaged |= h->cut && !mark_find(k, h->engine);
 	h->cut = 0;
 }
 

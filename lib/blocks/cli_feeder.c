@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* CLIFeeder, CLIHighFeeder, AutoSource: messages that are sent by hand. */
+#include <errno.h>
 #include <pipetool/outside.h>
 #include <pipetool/queue.h>
 
 struct feeder {
 	struct pt_queue waiting; /* while the engine is stopped, or a sink is full */
-	bool running, closed;
+	bool running, closed, poisoned;
 };
 
 static const struct pt_carried carries[] = {
@@ -43,11 +44,26 @@ static int feed(struct pt_block *b, enum pt_canal canal, struct pt_msg **message
 	return 0;
 }
 
+static void leave_out_poison(struct pt_block *b, struct feeder *f)
+{
+	struct pt_queue *q = &f->waiting;
+	enum pt_canal canal;
+	unsigned count = 0;
+	for (; count < PT_POISON && q->count; count++)
+		pt_drop(b, pt_queue_take(b, q, &canal, UINT64_MAX), "poison");
+	f->poisoned = false;
+	pt_report(b, -EBADMSG,
+	          "three times the daemon has died behind a checkpoint: %u messages that "
+	          "waited here are left out",
+	          count);
+}
+
 static void start(struct pt_block *b)
 {
 	struct feeder *f = pt_state(b);
 	f->running = true;
 	pt_exact(b);
+	f->poisoned = pt_poisoned(b);
 	check(b);
 }
 
@@ -55,6 +71,8 @@ static void produce(struct pt_block *b, unsigned max)
 {
 	struct feeder *f = pt_state(b);
 	enum pt_canal canal;
+	if (f->poisoned)
+		leave_out_poison(b, f);
 	while (max-- && f->waiting.count && !pt_held_back(b)) {
 		struct pt_msg *m = pt_queue_take(b, &f->waiting, &canal, UINT64_MAX);
 		pt_send(b, canal, m);

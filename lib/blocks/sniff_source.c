@@ -13,6 +13,7 @@
 #include "net/watch.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <string.h>
 #include <stdlib.h>
@@ -165,7 +166,6 @@ static bool is_carried(struct pt_block *b, const struct sniff_source *s)
 	return carried;
 }
 
-/* The kernel has filled it meanwhile. */
 static bool resume(struct pt_block *b, struct sniff_source *s, const struct live_config *config)
 {
 	char name[IF_NAMESIZE];
@@ -400,6 +400,20 @@ static void end_without(struct pt_block *b, struct sniff_source *s)
 	pt_exhausted(b);
 }
 
+/* The kernel has filled the ring meanwhile. */
+static void go_on(struct pt_block *b, struct sniff_source *s)
+{
+	uint64_t poison = pt_poisoned(b) ? live_leave_out(s->live) : 0;
+	pt_waited(b, live_waiting(s->live));
+	if (!poison)
+		return;
+	pt_lost(b, poison, "poison");
+	pt_report(b, -EBADMSG,
+	          "three times the daemon has died behind a checkpoint: %" PRIu64 " packets of "
+	          "'%s' that come next are left out",
+	          poison, live_name(s->live));
+}
+
 static void start(struct pt_block *b)
 {
 	struct sniff_source *s = pt_state(b);
@@ -422,6 +436,8 @@ static void start(struct pt_block *b)
 	begin_counting(b, s);
 	if (!s->ended && !s->resumed)
 		live_gap_tell(b, live_name(s->live), s->filter);
+	if (s->resumed)
+		go_on(b, s);
 	if (live_mark(s->live, &s->told))
 		pt_exact(b);
 	if (s->failed)

@@ -250,6 +250,16 @@ bool live_is_behind(const struct live *l)
 	return l->ring && live_ring_is_behind(l->ring);
 }
 
+uint64_t live_waiting(const struct live *l)
+{
+	return l->ring ? live_ring_waiting(l->ring) : 0;
+}
+
+uint64_t live_leave_out(struct live *l)
+{
+	return l->ring ? live_ring_leave_out(l->ring) : 0;
+}
+
 bool live_is_pinned(const struct live *l)
 {
 	return l->ring && live_ring_pinned(l->ring);

@@ -63,6 +63,10 @@ bool live_is_behind(const struct live *);
 /* Takes the socket, also where it fails. It keeps. */
 int live_resume(const struct live_config *, int fd, const struct live_mark *, struct live **,
                 struct pt_error *);
+/* After that, before anything is read: how many packets wait; and leaves those out that a vector
+   comes from, or the block that they are in. Tells how many. */
+uint64_t live_waiting(const struct live *);
+uint64_t live_leave_out(struct live *);
 
 /* Whether messages that were read hold the kernel's memory; and copies what has been held so long,
    where it lies. On the reader's thread. */

@@ -11,6 +11,7 @@
 #include "capture/live_units.h"
 #include "msg/pool.h"
 #include <errno.h>
+#include <pipetool/outside.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -408,6 +409,19 @@ uint64_t live_ring_drops(struct live_ring *r)
 	if (getsockopt(r->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length) < 0)
 		return 0;
 	return stats.tp_drops;
+}
+
+uint64_t live_ring_waiting(const struct live_ring *r)
+{
+	return units_ready(&r->units, UINT32_MAX);
+}
+
+uint64_t live_ring_leave_out(struct live_ring *r)
+{
+	const uint32_t units = r->units.version == TPACKET_V3 ? 1 : PT_POISON;
+	uint64_t count = units_ready(&r->units, units);
+	units_leave_out(&r->units, units);
+	return count;
 }
 
 void live_ring_keep(struct live_ring *r, bool keep)

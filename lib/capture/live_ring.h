@@ -40,6 +40,9 @@ uint64_t live_ring_drops(struct live_ring *); /* of the kernel, since the last c
 
 /* As live_mark, live_keep and live_pass. */
 struct live_mark live_ring_mark(const struct live_ring *);
+/* After live_ring_resume: what waits in it; and leaves out what a vector comes from. */
+uint64_t live_ring_waiting(const struct live_ring *);
+uint64_t live_ring_leave_out(struct live_ring *);
 void live_ring_keep(struct live_ring *, bool keep);
 void live_ring_pass(struct live_ring *, uint64_t unit); /* what was before it */
 bool live_ring_is_behind(const struct live_ring *);

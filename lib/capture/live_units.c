@@ -226,6 +226,29 @@ void units_leave(struct live_units *u)
 	u->unit++;
 }
 
+static uint32_t packets_of(const struct live_units *u, uint64_t unit)
+{
+	const struct tpacket_block_desc *d = (const void *)unit_at(u, unit);
+	return u->version == TPACKET_V3 ? d->hdr.bh1.num_pkts : 1;
+}
+
+uint64_t units_ready(const struct live_units *u, uint32_t units)
+{
+	uint64_t count = 0;
+	uint64_t end = u->unit + (units < u->count ? units : u->count);
+	for (uint64_t i = u->unit; i < end && units_is_filled(u, i); i++)
+		count += packets_of(u, i);
+	return count > u->taken ? count - u->taken : 0;
+}
+
+void units_leave_out(struct live_units *u, uint32_t units)
+{
+	for (; units && units_is_filled(u, u->unit); units--) {
+		u->unit++;
+		u->taken = 0;
+	}
+}
+
 bool units_has_more(const struct live_units *u)
 {
 	const struct tpacket_block_desc *d = (const void *)unit_at(u, u->unit);

@@ -36,6 +36,10 @@ bool units_is_filled(const struct live_units *, uint64_t unit);
 /* Whether something is, or is being filled and will be handed over whether more comes or not. */
 bool units_has_more(const struct live_units *);
 void units_lend(struct live_units *, struct pt_pool *); /* that which comes next */
+/* Before any is entered: packets in so many of those that come next, where they are filled. */
+uint64_t units_ready(const struct live_units *, uint32_t units);
+void units_leave_out(struct live_units *, uint32_t units);
+
 void units_leave(struct live_units *); /* does nothing if it has not been entered */
 
 void units_keep(struct live_units *, bool keep); /* while false, all that was left is passed */

@@ -182,6 +182,7 @@ bool replay_start(struct pt_block *b, struct replay *r)
 	r->exact = !is_handed(r) && series_goes_back(r->series);
 	if (r->exact)
 		pt_exact(b);
+	r->poison = r->resumed && pt_poisoned(b);
 	if (!goes_on) {
 		r->rounds = 1;
 		r->round_messages = r->faults = 0;
@@ -313,6 +314,21 @@ static void take_fault(struct pt_block *b, struct replay *r, int code, struct pt
 	pt_error_clear(err);
 }
 
+static void leave_out_poison(struct pt_block *b, struct replay *r, struct pt_msg **messages,
+                             unsigned count)
+{
+	msg_unref_many(messages, count);
+	r->poison = false;
+	r->read_last = count;
+	r->round_messages += count;
+	pt_came_on(b);
+	pt_lost(b, count, "poison");
+	pt_report(b, -EBADMSG,
+	          "three times the daemon has died behind a checkpoint: %u messages of '%s' that "
+	          "come next are left out",
+	          count, series_name(r->series));
+}
+
 unsigned replay_next(struct pt_block *b, struct replay *r, struct pt_msg **messages, unsigned max)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -325,6 +341,10 @@ unsigned replay_next(struct pt_block *b, struct replay *r, struct pt_msg **messa
 	if (n > 0 && leaves) {
 		msg_unref_many(messages, (unsigned)n);
 		r->to_leave_out -= (unsigned)n;
+		return 0;
+	}
+	if (n > 0 && r->poison) {
+		leave_out_poison(b, r, messages, (unsigned)n);
 		return 0;
 	}
 	if (n > 0) {

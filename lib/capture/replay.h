@@ -34,6 +34,7 @@ struct replay {
 	struct replay_place before; /* what was read last */
 	uint64_t read_last, to_leave_out;
 	bool exact, lost_place;
+	bool poison;  /* the next vector is left out */
 	bool resumed; /* at the place of a checkpoint */
 	uv_poll_t poll;
 	bool polled;

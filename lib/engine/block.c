@@ -227,7 +227,7 @@ static struct gone *place_for(struct gone *places, const char *why, bool said)
 	return l;
 }
 
-static void count_out(struct pt_block *b, const char *why, uint64_t count, bool said)
+void block_count_gone(struct pt_block *b, const char *why, uint64_t count, bool said)
 {
 	if (count)
 		place_for(b->count.gone, why, said)->count += count;
@@ -235,7 +235,7 @@ static void count_out(struct pt_block *b, const char *why, uint64_t count, bool 
 
 void block_count_drop(struct pt_block *b, const char *why, uint64_t count)
 {
-	count_out(b, why, count, false);
+	block_count_gone(b, why, count, false);
 }
 
 uint64_t block_sum(const struct pt_block *b, bool filtered)
@@ -307,7 +307,7 @@ void pt_drop(struct pt_block *b, struct pt_msg *m, const char *why)
 void pt_filter_out(struct pt_block *b, struct pt_msg *m, const char *why)
 {
 	unhold(b, m);
-	count_out(b, why, 1, true);
+	block_count_gone(b, why, 1, true);
 	pt_msg_unref(m);
 }
 

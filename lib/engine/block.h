@@ -106,6 +106,10 @@ struct pt_block {
 	TAILQ_ENTRY(pt_block) available_links, carry_links;
 	bool exact;           /* see pt_exact */
 	enum cutting cutting; /* in which list of the cut that is under way: see cut.h */
+	/* Of a source: what it had sent at the last cut that it was asked for, and at the one before. */
+	struct cut_at {
+		uint64_t cut, now, before;
+	} cut_at;
 	TAILQ_ENTRY(pt_block) cut_links;
 	struct pt_block *next_woken;
 	_Atomic bool woken;
@@ -159,6 +163,7 @@ static inline void block_count_out(struct pt_block *b, uint64_t count)
 
 /* Counts what did not go on; the kind is the word's (type/reason.h). */
 void block_count_drop(struct pt_block *, const char *why, uint64_t count);
+void block_count_gone(struct pt_block *, const char *why, uint64_t count, bool said);
 uint64_t block_sum(const struct pt_block *, bool filtered); /* of all reasons of that kind */
 void block_settle_counts(struct pt_block *); /* moves what is undone from `out` to the drops */
 

@@ -233,6 +233,15 @@ void carry_tell_gone(struct pt_engine *e, const char *block, const char *type)
 		e->hooks.carry(e->hooks.arg, block, type, NULL);
 }
 
+void carry_tell_bytes(struct pt_engine *e, const char *name, const char *key, const void *bytes,
+                      size_t length)
+{
+	struct pt_carry *carry = carry_new(PT_FOR_RESTART);
+	carry->cut = e->cuts.number;
+	pt_carry_bytes(carry, key, bytes, length);
+	e->hooks.carry(e->hooks.arg, name, key, carry);
+}
+
 void carry_tell_stale(struct pt_engine *e)
 {
 	for (struct pt_block *b; !e->ending && (b = TAILQ_FIRST(&e->carry_stale));) {

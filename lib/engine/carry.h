@@ -58,6 +58,9 @@ struct carry_item *carry_items(const struct pt_carry *, size_t *count);
 void carry_tell(struct pt_block *);
 void carry_tell_last(struct pt_block *); /* that is about to be stopped for the last time */
 void carry_tell_gone(struct pt_engine *, const char *block, const char *type);
+/* Of no block, as of the cut that is under way. */
+void carry_tell_bytes(struct pt_engine *, const char *name, const char *key, const void *bytes,
+                      size_t length);
 void carry_no_longer_stale(struct pt_block *);
 void carry_tell_stale(struct pt_engine *); /* those that have said so; at the end each is asked */
 void carry_settle(struct pt_engine *);     /* [worker] */

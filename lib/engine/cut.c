@@ -2,7 +2,9 @@
 /* A cut is begun, settles, and is committed. */
 #include "engine/cut.h"
 
+#include "base/moment.h"
 #include "engine/carry.h"
+#include "engine/counts.h"
 #include "engine/engine.h"
 #include "engine/request.h"
 
@@ -56,7 +58,7 @@ void pt_carry_changed(struct pt_block *b)
 void pt_came_on(struct pt_block *b)
 {
 	if (b->engine->cuts.on && !b->carry_stale)
-		note_changed(b, EVERY_NS);
+		note_changed(b, b->engine->resume.careful ? 0 : EVERY_NS);
 }
 
 void cut_passed(struct pt_engine *e, size_t bytes)
@@ -110,7 +112,7 @@ static bool takes_part(const struct pt_block *b)
 
 bool cut_holds(const struct pt_engine *e)
 {
-	return e->cuts.holds;
+	return e->cuts.holds || (e->cuts.pending && e->resume.careful);
 }
 
 /* What has waited goes on in the loop's next turn. */
@@ -149,12 +151,13 @@ static bool is_committed(struct pt_engine *e, bool must)
 static void commit(struct pt_engine *e)
 {
 	struct cuts *c = &e->cuts;
-	c->committed_ns = engine_now(e);
 	if (!is_committed(e, false)) {
-		timers_set(&e->timers, &c->again, c->committed_ns + AGAIN_NS);
+		timers_set(&e->timers, &c->again, engine_now(e) + AGAIN_NS);
 		return;
 	}
+	c->committed_ns = moment_now();
 	c->pending = false;
+	resume_committed(e);
 	let_go(e);
 	c->committed = c->number;
 	for (struct pt_block *b; (b = TAILQ_FIRST(&c->told));) {
@@ -177,6 +180,15 @@ static void look(struct pt_engine *e)
 		commit(e);
 }
 
+static void note_place(struct pt_block *b)
+{
+	struct cut_at *at = &b->cut_at;
+	if (at->cut <= b->engine->cuts.committed)
+		at->before = at->now;
+	at->cut = b->engine->cuts.number;
+	at->now = b->count.out;
+}
+
 static void begin(struct pt_engine *e)
 {
 	struct cuts *c = &e->cuts;
@@ -187,8 +199,11 @@ static void begin(struct pt_engine *e)
 	c->begun_ns = engine_now(e);
 	c->passed = 0;
 	TAILQ_CONCAT(&c->answers, &c->asked, entry);
+	resume_cut_begins(e);
+	counts_tell(e);
 	for (struct pt_block *b; (b = TAILQ_FIRST(&e->carry_stale));) {
 		carry_no_longer_stale(b);
+		note_place(b);
 		if (takes_part(b) && b->started && b->type->settle && !b->type->settle(b, true))
 			enter(b, CUT_SETTLING);
 		else
@@ -212,10 +227,9 @@ static void give_up(struct pt_engine *e)
 	c->pending = false;
 }
 
-void pt_engine_resume(struct pt_engine *e, uint64_t cut, int64_t time_ns)
+void cut_resume(struct pt_engine *e, uint64_t cut)
 {
 	e->cuts.number = e->cuts.committed = cut;
-	e->cuts.resumed_ns = time_ns;
 }
 
 /* ---- on and off ---- */
@@ -235,6 +249,7 @@ static void turn(struct pt_engine *e, bool on)
 		if (carry_is_of(e->graph->blocks[i]->alive->type))
 			note_changed(e->graph->blocks[i]->alive, 0);
 	if (!on) {
+		counts_forget(e);
 		let_go(e);
 		return;
 	}
@@ -259,6 +274,12 @@ void cut_last(struct pt_engine *e)
 	answer_all(&c->asked);
 	c->number++;
 	c->final = true;
+}
+
+void cut_tell_last(struct pt_engine *e)
+{
+	if (e->cuts.final)
+		counts_tell(e);
 }
 
 void cut_commit_last(struct pt_engine *e)
@@ -312,4 +333,35 @@ void cut_answer(struct pt_request *r, json_t *result)
 	r->result = result;
 	TAILQ_INSERT_TAIL(&e->cuts.asked, r, entry);
 	be_due_now(e);
+}
+
+/* ---- what is shown ---- */
+
+static const char *why_none(const struct pt_block *b)
+{
+	if (!b->started)
+		return "it does not run";
+	if (!b->engine->hooks.carry)
+		return "nothing of the engine is stored for the next daemon: it is not kept, or "
+		       "there is no descriptor store";
+	if (!b->exact)
+		return "it cannot go back to where a checkpoint was";
+	return "there is none yet";
+}
+
+void cut_show(const struct pt_block *b, json_t *row)
+{
+	const struct cuts *c = &b->engine->cuts;
+	const struct cut_at *at = &b->cut_at;
+	char time[MOMENT_MAX];
+	if (!c->on || !b->exact || !at->cut || !c->committed_ns) {
+		json_object_set_new(row, "checkpoint", json_null());
+		json_object_set_new(row, "why", json_string(why_none(b)));
+		return;
+	}
+	moment_print(c->committed_ns, time);
+	json_object_set_new(
+		row, "checkpoint",
+		json_pack("{s:s, s:I}", "time", time, "at",
+	                  (json_int_t)(at->cut <= c->committed ? at->now : at->before)));
 }

@@ -29,12 +29,12 @@ struct cuts {
 	unsigned exact;  /* running blocks that go back */
 	uint64_t number; /* of the one that was begun last */
 	uint64_t committed;
-	int64_t resumed_ns; /* when that was which an earlier daemon has left, since 1970; 0: none */
-	bool pending;       /* the last one is not committed */
-	bool armed;         /* another is due, at once or when the timer says */
-	bool final;         /* the last one, at the end: it is committed when all is closed */
-	uint64_t begun_ns, committed_ns;
-	size_t passed; /* bytes that queues have let go of since */
+	bool pending; /* the last one is not committed */
+	bool armed;   /* another is due, at once or when the timer says */
+	bool final;   /* the last one, at the end: it is committed when all is closed */
+	uint64_t begun_ns;
+	int64_t committed_ns; /* since 1970 */
+	size_t passed;        /* bytes that queues have let go of since */
 	bool holds; /* sources, until the first one is committed: that is where they begin; … */
 	uint64_t holds_until_ns; /* … or until then */
 	struct pt_timer timer, again;
@@ -44,15 +44,20 @@ struct cuts {
 };
 
 void cut_init(struct cuts *);
+void cut_resume(struct pt_engine *, uint64_t cut); /* numbers go on from there */
 void cut_turn(struct pt_engine *);        /* blocks have started: from now on they are on */
 void cut_settle(struct pt_engine *);      /* what is due; runs before the loop waits */
 void cut_now(struct pt_engine *);         /* begins another, or tells, whatever is under way */
 void cut_end(struct pt_engine *);         /* there are no cuts for now */
-void cut_last(struct pt_engine *);        /* from now on what is told is of the last one … */
-void cut_commit_last(struct pt_engine *); /* … which counts from now on */
+void cut_last(struct pt_engine *);        /* from now on what is told is of the last one, … */
+void cut_tell_last(struct pt_engine *);   /* … of which all has been told by blocks, … */
+void cut_commit_last(struct pt_engine *); /* … and which counts from now on */
 
 bool cut_holds(
 	const struct pt_engine *); /* no source may send now, and nothing stops before it has */
+
+/* What `show` has of a source: {time, at}, or null and `why`. */
+void cut_show(const struct pt_block *, json_t *row);
 
 void cut_forget(struct pt_block *); /* it ends */
 void cut_exact(struct pt_block *, bool exact);

@@ -156,7 +156,10 @@ static void end(struct pt_engine *e)
 
 static void on_work(uv_idle_t *idle)
 {
-	flow_work(idle->data);
+	struct pt_engine *e = idle->data;
+	if (e->resume.watches)
+		resume_try(e);
+	flow_work(e);
 }
 
 void engine_settle(struct pt_engine *e)
@@ -181,6 +184,7 @@ void engine_settle(struct pt_engine *e)
 		flow_end(e);
 	engine_runs(e, NULL);
 	tap_settle(e);
+	resume_settle(e);
 	cut_settle(e);
 	if (flow_has_work(e) && !cut_holds(e))
 		uv_idle_start(&e->work, on_work);
@@ -427,6 +431,7 @@ void pt_engine_free(struct pt_engine *e)
 	free_graph(e);
 	e->hooks.carry = NULL;
 	carry_forget(e);
+	resume_fini(e);
 	int rc = uv_loop_close(&e->loop);
 	assert(rc == 0 && !e->mailbox.first);
 	mailbox_fini(&e->mailbox);

@@ -8,6 +8,7 @@
 #include "engine/block.h"
 #include "engine/cut.h"
 #include "engine/flow.h"
+#include "engine/resume.h"
 #include "graph/graph.h"
 #include "engine/timer.h"
 #include "script/func.h"
@@ -60,6 +61,7 @@ struct pt_engine {
 	struct blocks available;   /* from which something may be received */
 	struct blocks carry_stale; /* whose carry is to be told */
 	struct cuts cuts;
+	struct resume resume;
 	struct pt_block *_Atomic woken;
 	struct pt_letter suspend, end; /* to itself */
 	bool ending;

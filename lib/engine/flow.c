@@ -212,7 +212,7 @@ void flow_work(struct pt_engine *e)
 			now = produce(b, now);
 			if (f->stale)
 				flow_update(e);
-			if (e->fake_now_ns)
+			if (e->fake_now_ns || e->resume.careful)
 				break;
 		}
 		flow_note(b);

@@ -339,6 +339,7 @@ static void take_carried(struct pt_block *b, struct pt_queue *q, struct ring *ca
 	tell_lost(b, ring_each(carried, RING_MESSAGE, refill, &r));
 	pt_origin_unref(r.origin);
 	r.queue.shadow = carried;
+	pt_waited(b, r.queue.count);
 	if (!r.whole)
 		shadow_all(b, &r.queue, ring_new());
 	for (struct pt_msg *m; q->head;) {

@@ -113,6 +113,8 @@ static void run_show(struct pt_request *r)
 		json_t *row = json_copy(e->graph->blocks[i]->row);
 		json_array_set_new(json_object_get(result, "blocks"), i, row);
 		json_object_set_new(row, "state", json_string(block_state_word(b)));
+		if (block_is_source(b))
+			cut_show(b, row);
 		add_coming(row, b->type);
 		if (b->last_error)
 			json_object_set_new(row, "last_error", json_string(b->last_error));
@@ -130,6 +132,8 @@ static void run_show(struct pt_request *r)
 	json_object_set_new(result, "engine", json_string(e->name));
 	json_object_set_new(result, "state", json_string(engine_state_word(e)));
 	json_object_set_new(result, "revision", json_integer((json_int_t)e->revision));
+	if (e->resume.shown)
+		json_object_set(result, "resumed", e->resume.shown);
 	answer_new(r, result);
 }
 

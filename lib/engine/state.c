@@ -79,6 +79,7 @@ static void settle_done(struct job *job)
 static void start_fail(struct transition *t)
 {
 	struct pt_engine *e = t->step.engine;
+	resume_failed(e);
 	for (unsigned i = 0; i < e->graph->count; i++)
 		carry_tell(e->graph->blocks[i]->alive);
 	job_run(e, &t->step.job, settle_work, settle_done);
@@ -99,6 +100,7 @@ static void start_done(struct job *job)
 		return;
 	}
 	e->since_ns = engine_now(e);
+	resume_start(e);
 	engine_set_state(e, PT_RUNNING);
 	const unsigned *order = graph_sorted(e->graph);
 	for (int sources = 0; sources < 2; sources++)
@@ -107,6 +109,7 @@ static void start_done(struct job *job)
 			if (block_is_source(b) == sources)
 				block_start(b);
 		}
+	resume_started(e);
 	cut_turn(e);
 	finish(t, state_result(e));
 }
@@ -208,6 +211,7 @@ void change_stop(struct pt_engine *e, struct pt_request *r)
 		if (!e->suspending)
 			carry_tell(b);
 	}
+	cut_tell_last(e);
 	t->suspending = e->suspending;
 	e->suspending = false;
 	one_less(t);

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "engine/carry.h"
+#include "engine/counts.h"
 #include "engine/engine.h"
 #include "engine/tap.h"
 #include "graph/order.h"
@@ -388,6 +389,7 @@ static void tell_carried(const struct swap *s)
 		if (carry_is_of(old->type) && (!fresh || fresh->type != old->type))
 			carry_tell_gone(s->engine, old->name, old->type->name);
 	}
+	counts_keep(s->engine);
 	carry_forget(s->engine);
 	cut_now(s->engine);
 }

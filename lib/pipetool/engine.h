@@ -40,6 +40,11 @@ struct pt_engine_hooks {
 	/* What `carry` told of a cut (carry_cut) counts from now on, all of it at once. False: not
 	   yet, since descriptors are still on their way; it is asked again, unless it must be. */
 	bool (*commit)(void *arg, uint64_t cut, bool must);
+	/* So often the last checkpoint was gone on from, this time too; 0: that went well. */
+	void (*tries)(void *arg, unsigned);
+	/* It goes on from a checkpoint: {time, gap_s, waited, why}, as engine.show has it. Takes
+	   it. */
+	void (*resumed)(void *arg, struct json_t *);
 	/* [worker thread] Blocks are about to be told closed: copies that `carry` was given should
 	   be closed, too, when it returns. May block. */
 	void (*carry_settle)(void *arg);
@@ -65,8 +70,14 @@ int pt_engine_new(const char *name, const struct pt_engine_hooks *, const struct
    the first change, and the first start. To be called before anything is asked. */
 void pt_engine_carry(struct pt_engine *, const char *block, const char *type, struct pt_carry *);
 
-/* Which checkpoint that is, and when it was (ns since 1970). */
-void pt_engine_resume(struct pt_engine *, uint64_t cut, int64_t time_ns);
+/* Which checkpoint that is. */
+struct pt_resumed {
+	uint64_t cut;
+	int64_t time_ns; /* when it was, since 1970; 0: what was carried is of none */
+	unsigned tries;  /* so often it was gone on from */
+	const char *why; /* how the earlier daemon has ended, in a word; copied */
+};
+void pt_engine_resume(struct pt_engine *, const struct pt_resumed *);
 
 /* Before pt_engine_free: it is to end so that the next daemon can go on. */
 void pt_engine_suspend(struct pt_engine *);

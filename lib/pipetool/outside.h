@@ -102,6 +102,13 @@ bool pt_comes_back(const struct pt_block *);
    checkpoint that it finds itself at. And of any block, often: it is not where it was. */
 void pt_exact(struct pt_block *);
 void pt_came_on(struct pt_block *);
+/* In `start`, of a source that is exact: three times in a row the daemon has died by what comes
+   behind the checkpoint. It leaves that out: a vector of PT_POISON messages, or the unit in which
+   they come; counts ("poison") and tells it. */
+#define PT_POISON 64
+bool pt_poisoned(const struct pt_block *);
+/* In `start`: so many messages have waited for the daemon, beside what is in queues. */
+void pt_waited(struct pt_block *, uint64_t count);
 
 /*
  * What is carried over beside the rows of the type. A key names a thing so that nothing else has

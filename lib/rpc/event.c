@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 const char *const event_names[] = {
-	"engine.created",   "engine.destroyed",  "engine.state", "engine.changed",
-	"engine.confirmed", "engine.taken_back", "block.state",  "block.error",
-	"block.note",       "block.dropped",     NULL,
+	"engine.created",   "engine.destroyed",  "engine.state",   "engine.changed",
+	"engine.confirmed", "engine.taken_back", "engine.resumed", "block.state",
+	"block.error",      "block.note",        "block.dropped",  NULL,
 };

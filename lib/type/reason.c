@@ -24,6 +24,7 @@ const struct reason reasons[] = {
 	{"send-error", false, "The kernel could not send it."},
 	{"kernel", false, "The kernel had no room for it, as a sink was too slow."},
 	{"restart", false, "It came while the daemon started anew."},
+	{"poison", false, "Going on with it has ended the daemon three times in a row."},
 	{"memory", false, "The engine's memory for messages was used up."},
 	{"link-type", false,
          "Its link type does not fit the file or the interface, or it has none."},

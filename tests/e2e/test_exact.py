@@ -2,13 +2,16 @@
 """An engine goes on exactly where a checkpoint was, after whatever has killed the daemon."""
 import gzip
 import os
+import pathlib
 import random
+import shutil
 import signal
 import subprocess
 
 import pytest
 
 import makers
+from client import Closed
 from conftest import eventually, sanitized
 from test_restart import Service, memory_kept, service, services  # noqa: F401
 
@@ -196,3 +199,148 @@ def test_a_damaged_checkpoint_is_told_and_counted(service, numbered, tmp_path, s
     assert "damaged" in service.log()
     service.ok("stop", "e")
     assert numbers(tmp_path / "out.pcap")[-COUNT:] == list(range(COUNT))
+
+
+@pytest.mark.parametrize("where", [0, 8], ids=["another form", "damaged"])
+def test_a_checkpoint_that_is_not_known_is_told_and_counted(service, numbered, tmp_path, where):
+    """The page that says which checkpoint counts."""
+    service.create("e", f"r = RdpcapSource('{numbered}/in.pcap', pps=50000); w = WrpcapSink('{tmp_path}/out.pcap'); r > w")
+    reach(service, tmp_path, 300_000)
+    service.process.kill()
+    service.process.wait()
+    with service.manager.lock:
+        (page,) = [fd for name, fd in service.manager.kept if name == "keep/e//0"]
+    os.pwrite(page, bytes([os.pread(page, 1, where)[0] ^ 0x80]), where)
+    service.start()
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    with service.client() as rpc:
+        assert rpc.stats("e", "r")["dropped"] == {"restart": 1}
+        assert rpc.stats("e")["unexplained"] == 0
+        assert "resumed" not in rpc.show("e")
+    assert "checkpoint that engine e had left is damaged" in service.log()
+    service.ok("stop", "e")
+    assert numbers(tmp_path / "out.pcap")[-COUNT:] == list(range(COUNT))
+
+
+# ---- what is told ----
+
+
+def test_show_tells_of_checkpoints(service, numbered, tmp_path):
+    followed = tmp_path / "lines"
+    followed.write_text("one\n")
+    service.create("e", f"""r = RdpcapSource('{numbered}/in.pcap', pps=50000); w = WrpcapSink('{tmp_path}/out.pcap')
+        r > w; f = FileSource('{followed}', follow=true); s = Sink(); f > s""")
+    reach(service, tmp_path, 300_000)
+    with service.client() as rpc:
+        row = rpc.show("e", "r")
+        assert 0 < row["checkpoint"]["at"] <= COUNT and float(row["checkpoint"]["time"]) > 1e9
+        assert "checkpoint" not in rpc.show("e", "w"), "it is of sources"
+        assert rpc.show("e", "f")["checkpoint"] is None
+        assert "cannot go back" in rpc.show("e", "f")["why"]
+    out = service.ok("show", "e.r")
+    assert "checkpoint" in out and "  at" in out
+    service.ok("stop", "e")
+    with service.client() as rpc:
+        row = rpc.show("e", "r")
+    assert row["checkpoint"] is None and row["why"] == "it does not run"
+
+
+def test_without_a_store_there_is_no_checkpoint(daemon, numbered):
+    daemon.create("e", f"r = RdpcapSource('{numbered}/in.pcap'); s = Sink(); r > s")
+    with daemon.client() as rpc:
+        row = rpc.show("e", "r")
+    assert row["checkpoint"] is None and "no descriptor store" in row["why"]
+
+
+@pytest.mark.parametrize("end, why", [(signal.SIGKILL, "crash"), (signal.SIGTERM, "restart")])
+def test_show_tells_that_it_went_on(service, numbered, tmp_path, end, why):
+    service.create("e", f"""r = RdpcapSource('{numbered}/in.pcap', pps=50000); w = WrpcapSink('{tmp_path}/out.pcap')
+        q = QueueSink(); r > w; r > q""")
+    assert "resumed" not in service.client().show("e")
+    reach(service, tmp_path, 300_000)
+    service.restart(end)
+    shown = service.client().show("e")["resumed"]
+    assert shown["why"] == why and shown["gap_s"] > 0 and float(shown["time"]) > 1e9
+    assert shown["waited"] > 1000, "what lies in the queue"
+    assert f"({why}); waited: " in service.ok("show", "e")
+    assert f"engine e went on at its checkpoint of {shown['gap_s']:.3f} s before ({why})" in service.log()
+
+
+@pytest.mark.parametrize("turn", range(TIMES // 4))
+def test_counts_go_on_from_the_checkpoint(service, numbered, tmp_path, turn):
+    chance = random.Random(turn)
+    service.create("e", f"""r = RdpcapSource('{numbered}/in.pcap', pps=50000); w = WrpcapSink('{tmp_path}/out.pcap')
+        f = Drain(); h = HeadDrain(1000); q = QueueSink(limit=100_000); r > f > w; r > h > q""")
+    for _ in range(3):
+        reach(service, tmp_path, chance.randrange(1_800_000))
+        if chance.random() < 0.5:
+            service.client().recv("e", "q", 100, 0.1)
+        die(service, chance.choice(DEATHS + [signal.SIGTERM]))
+        with service.client() as rpc:
+            assert rpc.stats("e")["unexplained"] == 0
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    with service.client() as rpc:
+        stats = rpc.stats("e")
+        assert stats["unexplained"] == 0
+        counts = {b["name"]: b for b in stats["blocks"]}
+        assert (counts["r"]["out"], counts["f"]["in"], counts["w"]["out"]) == (COUNT, COUNT, COUNT)
+        assert counts["h"]["filtered"] == {"beyond": COUNT - 1000} and counts["h"]["out"] == 1000
+        assert counts["q"]["in"] == 1000 == counts["q"]["out"] + counts["q"]["held"] + sum(counts["q"]["dropped"].values())
+        assert {(l["from"], l["to"]): l["messages"] for l in stats["links"]} == {
+            ("r", "f"): COUNT, ("f", "w"): COUNT, ("r", "h"): COUNT, ("h", "q"): 1000}
+        assert stats["total"]["in"] == COUNT
+
+
+# ---- what kills the daemon again and again ----
+
+
+@pytest.fixture(scope="module")
+def poison(tmp_path_factory):
+    if not shutil.which("cc"):
+        pytest.skip("cc is not there")
+    root = pathlib.Path(__file__).parents[2]
+    plugin = tmp_path_factory.mktemp("plugin") / "poison.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-I", root / "lib", "-o", plugin,
+                    root / "tests/plugin/poison.c"], check=True, timeout=120)
+    return plugin
+
+
+def survive(service, limit=40):
+    """Starts it until it lives; how often it has died."""
+    for deaths in range(limit):
+        if deaths:
+            service.process.wait()
+        service.start(wait=False)
+        while service.process.poll() is None:
+            if service.manager.ready.wait(0.05) and exhausted(service):
+                return deaths
+    raise AssertionError(f"it died {limit} times\n{service.log()}")
+
+
+def exhausted(service):
+    try:
+        with service.client() as rpc:
+            return rpc.show("e", "r")["state"] == "exhausted"
+    except (OSError, Closed):
+        return False
+
+
+def test_a_poison_is_left_out(service, poison, numbered, tmp_path):
+    """All but the vector with it comes to the file, once."""
+    shutil.copy(poison, service.blocks)
+    service.restart()
+    service.create("e", f"""r = RdpcapSource('{numbered}/in.pcap'); p = Poison('00012345'); w = WrpcapSink('{tmp_path}/out.pcap')
+        r > p > w""", start=False)
+    service.ptctl("start", "e")
+    service.process.wait()
+    assert survive(service) >= 3
+    with service.client() as rpc:
+        assert rpc.stats("e", "r")["dropped"].keys() == {"poison"}
+        lost = rpc.stats("e", "r")["dropped"]["poison"]
+        assert rpc.stats("e")["unexplained"] == 0
+        assert "left out" in rpc.show("e", "r")["last_error"]
+    service.ok("stop", "e")
+    got = numbers(tmp_path / "out.pcap")
+    missing = sorted(set(range(COUNT)) - set(got))
+    assert got == sorted(set(got)) and 12345 in missing and len(missing) == lost <= 64
+    assert missing == list(range(missing[0], missing[0] + lost))

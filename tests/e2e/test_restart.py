@@ -861,4 +861,4 @@ def test_a_capture_that_counts_goes_on_counting(service, end):
         eventually(lambda: service.client().show("e", "n")["state"] == "exhausted")
         service.restart(end)
         assert service.client().show("e", "n")["state"] == "exhausted"
-        assert service.client().stats("e", "n")["out"] == 0
+        assert service.client().stats("e", "n")["out"] == 10

@@ -2,6 +2,7 @@
 /* Checkpoints of a graph. */
 #include "engine/cut.h"
 
+#include "base/json.h"
 #include "engine/carry.h"
 #include "engine/ring.h"
 #include "rig.h"
@@ -65,6 +66,8 @@ static struct stored {
 	uint64_t cut, committed;
 	int64_t seen;
 	bool late;
+	unsigned tries;
+	json_t *resumed;
 } stored;
 
 static void hear(void *arg, const char *block, const char *type, struct pt_carry *carry)
@@ -242,8 +245,79 @@ START_TEST(what_waits_for_the_first_one_goes_on_behind_it)
 }
 END_TEST
 
+/* ---- going on ---- */
+
+static void hear_tries(void *arg, unsigned tries)
+{
+	stored.tries = tries;
+}
+
+static void hear_resumed(void *arg, json_t *resumed)
+{
+	json_decref(stored.resumed);
+	stored.resumed = resumed;
+}
+
+static struct rig *again(unsigned tries)
+{
+	struct rig *r = bench();
+	struct pt_engine *e = rig_engine(r);
+	ck_assert(ask(r, "stop", "{}"));
+	e->hooks.tries = hear_tries;
+	e->hooks.resumed = hear_resumed;
+	stored.tries = tries;
+	pt_engine_resume(e, &(struct pt_resumed){7, 1, tries, "crash"});
+	ck_assert(ask(r, "start", "{}"));
+	ck_assert_str_eq(text_of(stored.resumed, "why"), "crash");
+	ck_assert(number_of(stored.resumed, "gap_s") > 1e9);
+	return r;
+}
+
+static void end_again(struct rig *r)
+{
+	json_decref(stored.resumed);
+	rig_end(r);
+}
+
+START_TEST(each_try_of_a_checkpoint_is_told_until_it_went_well)
+{
+	struct rig *r = again(1);
+	struct pt_engine *e = rig_engine(r);
+	ck_assert(e->resume.careful && !e->resume.poisoned);
+	ck_assert_uint_eq(stored.tries, 1);
+	resume_try(e);
+	resume_try(e);
+	ck_assert_uint_eq(stored.tries, 2);
+	turn(r);
+	ck_assert_uint_eq(stored.tries, 2); /* nothing has come out: it is the same place */
+	struct pt_request request;
+	bool done = false;
+	send_one(r, &request, &done);
+	turn(r);
+	ck_assert(done);
+	ck_assert_uint_eq(stored.tries, 0);
+	resume_try(e);
+	ck_assert_uint_eq(stored.tries, 1);
+	pass_time(r, 1.1);
+	ck_assert(stored.tries == 0 && !e->resume.careful && !e->resume.watches);
+	rig_request_clear(&request);
+	end_again(r);
+}
+END_TEST
+
+START_TEST(after_three_tries_what_comes_next_is_left_out)
+{
+	struct rig *r = again(3);
+	ck_assert(!rig_engine(r)->resume.poisoned && rig_engine(r)->resume.careful);
+	ck_assert_uint_eq(stored.tries, 0);
+	end_again(r);
+}
+END_TEST
+
 UNIT_TESTS("engine/cut", what_is_sent_is_answered_when_it_is_behind_a_checkpoint,
            a_change_in_between_takes_another, nothing_flows_and_nothing_is_done,
            without_a_source_that_goes_back_there_is_none,
            what_cannot_be_committed_yet_is_tried_again,
-           what_waits_for_the_first_one_goes_on_behind_it)
+           what_waits_for_the_first_one_goes_on_behind_it,
+           each_try_of_a_checkpoint_is_told_until_it_went_well,
+           after_three_tries_what_comes_next_is_left_out)
