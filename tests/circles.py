@@ -22,9 +22,9 @@ NOUNS = [
     # parameters, and what their kinds do
     "type/kind type/param",
     # an engine that runs: what it delivers, is asked, changes and tells
-    "engine/block engine/carry engine/change engine/cut engine/deliver engine/engine engine/flow "
-    "engine/hand engine/ledger engine/picture engine/request engine/revive engine/sample engine/step "
-    "engine/swap engine/tap",
+    "engine/block engine/carry engine/change engine/counts engine/cut engine/deliver engine/engine "
+    "engine/flow engine/hand engine/ledger engine/picture engine/request engine/resume engine/revive "
+    "engine/sample engine/step engine/swap engine/tap",
     # an engine as the daemon has it
     "daemon/ask daemon/commit daemon/engine daemon/engines daemon/making daemon/output",
     # the daemon, and who is connected to it
