@@ -186,9 +186,10 @@ struct writer *writer_of_member(struct crew_member *m)
 void writer_shut(struct crew_member *m)
 {
 	struct writer *w = writer_of_member(m);
-	int rc = end_filter(w, WRITER_LAST), closed = writer_close(w);
-	if (rc || closed)
-		writer_fail(w, rc ? rc : closed);
+	int rc = writer_error(w), closed; /* nothing comes behind what is torn */
+	rc = rc ? rc : end_filter(w, WRITER_LAST);
+	closed = writer_close(w);
+	writer_fail(w, rc ? rc : closed);
 	w->shut = true;
 }
 

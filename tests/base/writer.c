@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "base/buf.h"
+#include "base/crew.h"
 #include "base/writer.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -244,7 +245,52 @@ START_TEST(a_push_has_the_filter_keep_nothing_back)
 }
 END_TEST
 
-UNIT_TESTS("base/writer", bytes_arrive_in_order, one_that_was_never_used_ends_quietly,
+/* Lets nothing through behind an X, of which half has arrived; a word at the end. */
+static int tear(void *arg, const void *bytes, size_t length, enum writer_end end,
+                int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
+{
+	if (end == WRITER_LAST)
+		return put(put_arg, "end", 3);
+	if (!length || *(const char *)bytes != 'X')
+		return put(put_arg, bytes, length);
+	put(put_arg, bytes, length / 2);
+	return -ENOSPC;
+}
+
+static int stay_shut(void *arg)
+{
+	return -ENOENT;
+}
+
+START_TEST(who_is_closed_for_another_ends_nothing_that_is_torn)
+{
+	int fds[3] = {memory_file(), memory_file(), memory_file()};
+	struct writer *w[3];
+	struct crew *crew = crew_new(1);
+	for (int i = 0; i < 3; i++)
+		w[i] = writer_new(&(struct writer_config){.fd = dup(fds[i]),
+		                                          .close_fd = true,
+		                                          .filter = tear,
+		                                          .crew = crew,
+		                                          .reopen = stay_shut});
+	write_text(w[0], "good");
+	ck_assert_int_eq(writer_flush(w[0], false), 0);
+	write_text(w[1], "XXXX");
+	ck_assert_int_eq(writer_flush(w[1], false), -ENOSPC);
+	write_text(w[2], "last");
+	ck_assert_int_eq(writer_flush(w[2], false), 0);
+	expect_content(fds[0], "goodend");
+	expect_content(fds[1], "XX");
+	for (int i = 0; i < 3; i++) {
+		writer_free(w[i], false);
+		close(fds[i]);
+	}
+	crew_free(crew);
+}
+END_TEST
+
+UNIT_TESTS("base/writer", who_is_closed_for_another_ends_nothing_that_is_torn,
+           bytes_arrive_in_order, one_that_was_never_used_ends_quietly,
            buffers_are_bounded_and_progress_tells_of_room,
            after_a_failed_write_the_rest_is_discarded,
            a_pipe_without_a_reader_is_an_error_and_no_signal, what_follows_goes_to_the_next_file,
