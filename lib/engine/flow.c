@@ -283,6 +283,15 @@ void flow_end(struct pt_engine *e)
 		mailbox_wake(&e->mailbox);
 }
 
+/* ---- who is to be told of it ---- */
+
+static void note_change(struct flow *f, struct pt_block *b)
+{
+	b->change.block = b;
+	if (!b->change.place)
+		timers_set(&f->changing, &b->change, b->place);
+}
+
 /* ---- of whom no more is wanted ---- */
 
 /* A trigger may make a block begin anew. */
@@ -299,14 +308,23 @@ static bool is_wanted(const struct flow *f, const struct pt_block *b)
 	return false;
 }
 
+/* It is told behind the search, for it may send then, and this may come again. */
+static void note_unwanted(struct flow *f, struct pt_block *b)
+{
+	b->unwanted = UNWANTED;
+	note_change(f, b);
+}
+
 /* What comes into a source does not go on in it; one that is no sink, too, is closed. */
 static void end_unwanted(struct pt_block *b)
 {
-	if (!b->started || b->exhausted)
-		return;
-	if (b->type->finish && !b->entries)
-		b->type->finish(b);
-	pt_exhausted(b);
+	b->unwanted = BEING_CLOSED;
+	if (b->started && !b->exhausted) {
+		if (b->type->finish && !b->entries)
+			b->type->finish(b);
+		pt_exhausted(b);
+	}
+	b->unwanted = WANTED;
 }
 
 static void look_before(struct flow *f, const struct pt_block *b)
@@ -316,10 +334,10 @@ static void look_before(struct flow *f, const struct pt_block *b)
 		if (from->looked_at == f->looks || is_wanted(f, from))
 			continue;
 		from->looked_at = f->looks;
-		if (block_is_source(from))
-			end_unwanted(from);
-		else
+		if (!block_is_source(from))
 			add_to_do(f, from);
+		else if (from->started && !from->exhausted && from->unwanted == WANTED)
+			note_unwanted(f, from);
 	}
 }
 
@@ -434,18 +452,13 @@ void flow_each_obstacle(struct pt_block *source, void (*found)(void *, const str
 	}
 }
 
-static void note_change(struct flow *f, struct pt_block *b)
-{
-	b->change.block = b;
-	if (!b->change.place)
-		timers_set(&f->changing, &b->change, b->place);
-}
-
 /* Whoever is told may send, and so all this may come again before it is over. */
 static void tell_changing(struct flow *f)
 {
 	for (const struct pt_timer *t; (t = timers_due(&f->changing, UINT64_MAX - 1));) {
 		struct pt_block *b = t->block;
+		if (b->unwanted == UNWANTED)
+			end_unwanted(b);
 		if (b->paused == is_held(b) || !b->started)
 			continue;
 		b->paused = !b->paused;

@@ -249,7 +249,46 @@ START_TEST(who_is_woken_comes_in_this_round_only_behind_the_waker)
 }
 END_TEST
 
-UNIT_TESTS("engine/flow", the_sources_that_reach_a_full_sink_wait, each_canal_for_itself,
+/* Says once more that it is closed, and looks who is held back, as one does that sends much. */
+static unsigned closed_times;
+
+static void last_words(struct pt_block *b)
+{
+	closed_times++;
+	pt_made(b, 1);
+	pt_send(b, PT_LOW, pt_msg_new(pt_pool(b), "closed", strlen("closed")));
+	pt_held_back(b);
+}
+
+static const struct pt_type closing = {
+	.api = PT_API,
+	.name = "Closing",
+	.role = PT_SOURCE,
+	.ports = PT_LOW_EXIT,
+	.produce = talk,
+	.finish = last_words,
+};
+
+START_TEST(of_whom_no_more_is_wanted_is_closed_once_whatever_it_still_sends)
+{
+	if (!type_find(closing.name))
+		ck_assert_int_eq(type_add(&closing, NULL), 0);
+	closed_times = 0;
+	struct rig *r =
+		rig_graph("a = CLIFeeder(); x = Closing(); y = Closing(); h = HeadDrain(1)\n"
+	                  "i = HeadDrain(1); s = RigSink(); a > h; x > i > h; y > i; h > s");
+	send_to(r, "a");
+	turn(r);
+	ck_assert_uint_eq(closed_times, 2);
+	ck_assert(rig_block(r, "x")->exhausted && rig_block(r, "y")->exhausted);
+	expect_at(r, "s>", "m");
+	expect_nothing(r);
+	rig_end(r);
+}
+END_TEST
+
+UNIT_TESTS("engine/flow", of_whom_no_more_is_wanted_is_closed_once_whatever_it_still_sends,
+           the_sources_that_reach_a_full_sink_wait, each_canal_for_itself,
            a_way_may_change_the_canal, a_trigger_is_a_way_too,
            but_not_to_a_full_block_that_it_may_open, a_full_sink_that_goes_lets_the_sources_go,
            a_source_tells_what_it_waits_for, what_a_source_triggers_holds_it_back_too,
