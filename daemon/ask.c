@@ -211,17 +211,21 @@ static void on_done(struct pt_request *r)
 	mailbox_post(ask->engine->engines->mailbox, &r->letter);
 }
 
+/* One without a thread has stopped. */
 static void put(struct ask *ask)
 {
-	ask->request.done = on_done;
-	ask->request.changed = ask->authored || ask == ask->engine->taking_back ? on_changed : NULL;
-	ask->request.changed_soon = ask->request.changed ? on_changed_soon : NULL;
-	if (ask->engine->is_over)
-		ask->request.code = engine_thread(ask->engine, &ask->request.err);
-	if (ask->request.code)
-		on_done(&ask->request);
+	struct pt_request *r = &ask->request;
+	r->done = on_done;
+	r->changed = ask->authored || ask == ask->engine->taking_back ? on_changed : NULL;
+	r->changed_soon = r->changed ? on_changed_soon : NULL;
+	if (ask->engine->is_over && r->verb == PT_VERB_STOP)
+		r->result = json_pack("{s:s}", "state", "stopped");
+	else if (ask->engine->is_over)
+		r->code = engine_thread(ask->engine, &r->err);
+	if (r->code || r->result)
+		on_done(r);
 	else
-		pt_engine_ask(ask->engine->engine, &ask->request);
+		pt_engine_ask(ask->engine->engine, r);
 }
 
 static bool is_to_be_recorded(const struct ask *ask)

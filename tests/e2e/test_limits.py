@@ -173,6 +173,32 @@ def test_tasks_of_a_unit_run_out(folder, groups):
     assert most[0] == 0 and most[-1] > 3
 
 
+@pytest.mark.skipif(sanitizer() is not None, reason="it has threads of its own")
+def test_engines_without_a_thread_stop_and_are_destroyed_all_the_same(folder, groups):
+    group = groups("pids")
+    (folder / "d").mkdir()
+    daemon = Daemon(folder / "d", prefix=group.prefix)
+    try:
+        daemon.prefix = []
+        for n in range(12):
+            (daemon.engines / f"e{n}.pipe").write_text(PIPE)
+        ends_in_words(daemon)
+        group.set(10, "pids.max")
+        daemon.prefix = group.prefix
+        daemon.start()
+        daemon.prefix = []
+        eventually(lambda: "starting" not in rows(daemon).values())
+        without = [engine for engine, state in rows(daemon).items() if state == "failed"]
+        assert len(without) >= 2, rows(daemon)
+        daemon.ok("destroy", without[0], "--confirm", 1000)
+        daemon.ok("confirm", without[0])
+        daemon.ok("stop", without[1])
+        assert without[0] not in rows(daemon) and rows(daemon)[without[1]] == "stopped"
+        ends_in_words(daemon)
+    finally:
+        daemon.kill()
+
+
 @pytest.mark.skipif(sanitized(), reason="its shadow is larger than the limit")
 def test_memory_of_a_unit_runs_out(folder, groups):
     """The kernel ends it without a word; what was acknowledged is there again."""
