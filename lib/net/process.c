@@ -70,9 +70,16 @@ int process_open(struct process *c, char *const *argv, const char *path, struct 
 	c->out = fds[2];
 	c->errors = fds[4];
 	fcntl(c->errors, F_SETFL, O_NONBLOCK);
-	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
 	c->exited = false;
-	return 0;
+	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	if (c->pidfd >= 0)
+		return 0;
+	rc = pt_fail(err, -errno, path, "'%s' was started, but its end would not be noticed: %s",
+	             argv[0], error_words(errno));
+	process_kill(c);
+	close_all((const int[]){c->in, c->out, c->errors}, 3);
+	c->in = c->out = c->errors = -1;
+	return rc;
 }
 
 /* ---- its standard error ---- */
