@@ -514,10 +514,12 @@ static void close_value(struct split *s, struct split_value *v)
 		fail_value(s, v, rc, &err);
 }
 
-/* Who still has its name is gone on with. */
+/* Who still has its name is gone on with; of a ring the next begins. */
 void split_reopen(struct split *s)
 {
-	if (!s->only || (s->only->w && capture_writer_is_elsewhere(s->only->w)))
+	if (s->only && rotates(s))
+		split_next(s);
+	else if (!s->only || (s->only->w && capture_writer_is_elsewhere(s->only->w)))
 		go_through(s, close_value);
 	s->found = true;
 }

@@ -466,6 +466,17 @@ def test_a_file_that_has_failed_is_no_hindrance_to_a_reload(daemon):
     assert stats["blocks"][1]["dropped"]["write-error"] == 2 and stats["unexplained"] == 0, stats
 
 
+def test_a_reload_begins_the_next_file_of_a_rotation(daemon, tmp_path):
+    daemon.ok("create", "e", f"c = CLIFeeder(); f = FileSink('{tmp_path}/x', rotate={{'size': '1MiB'}}); c > f",
+              "--start")
+    daemon.ok("send", "e.c", "one")
+    reload(daemon)
+    reload(daemon)  # of an empty one there is no next
+    daemon.ok("send", "e.c", "two")
+    daemon.ok("stop", "e")
+    assert {file.name: file.read_text() for file in tmp_path.glob("x*")} == {"x.00001": "one", "x.00002": "two"}
+
+
 def test_behind_a_numbered_file_comes_the_next_one(daemon, tmp_path):
     daemon.ok("create", "e", f'c = CLIFeeder(); f = FileSink("{tmp_path}/{{canal}}"); c > f', "--start")
     daemon.ok("send", "e.c", "one")
