@@ -34,6 +34,7 @@ struct program_pipe {
 	struct buf bytes;
 	struct incoming incoming;
 	struct pt_timer rest, again;
+	uint64_t ended_ns;
 	bool taken_over, closed, no_more, out_ended, over;
 	bool greeted; /* what a capture begins with stands before a packet */
 };
@@ -111,34 +112,50 @@ static void begin_feed(struct pt_block *b, struct program_pipe *p)
 	p->greeted = false;
 }
 
+static void stay_ended(struct pt_block *b, struct program_pipe *p)
+{
+	char *words = last_words(p);
+	p->closed = true;
+	pt_queue_drop(b, &input(p)->queue, "unsent");
+	stream_detach(input(p));
+	pt_full(b, false);
+	if (p->child.status)
+		pt_failed(b, -EIO, "%s", words);
+	else
+		pt_exhausted(b);
+	free(words);
+}
+
+static void start_later(struct pt_block *b, struct program_pipe *p)
+{
+	pt_timer_at(b, &p->again, p->ended_ns + (uint64_t)(p->restart_s * 1e9), start_again);
+}
+
+static void wait_to_start(struct pt_block *b, struct program_pipe *p)
+{
+	char *words = last_words(p);
+	stream_detach(input(p));
+	if (p->child.status)
+		pt_report(b, -EIO, "%s; it is started again", words);
+	else
+		pt_note(b, "%s; it is started again", words);
+	free(words);
+	start_later(b, p);
+}
+
 static void end(struct pt_block *b, struct program_pipe *p)
 {
-	bool failed = p->child.status != 0;
-	char *words = last_words(p);
+	p->ended_ns = pt_now(b);
 	process_kill(&p->child);
 	p->over = true;
 	pt_timer_stop(b, &p->rest);
 	stream_detach(output(p));
 	incoming_end(&p->incoming);
 	begin_feed(b, p);
-	if (p->restart_s > 0 && (!p->no_more || input(p)->queue.head)) {
-		stream_detach(input(p));
-		if (failed)
-			pt_report(b, -EIO, "%s; it is started again", words);
-		else
-			pt_note(b, "%s; it is started again", words);
-		pt_timer_at(b, &p->again, pt_now(b) + (uint64_t)(p->restart_s * 1e9), start_again);
-	} else {
-		p->closed = true;
-		pt_queue_drop(b, &input(p)->queue, "unsent");
-		stream_detach(input(p));
-		pt_full(b, false);
-		if (failed)
-			pt_failed(b, -EIO, "%s", words);
-		else
-			pt_exhausted(b);
-	}
-	free(words);
+	if (p->restart_s > 0 && (!p->no_more || input(p)->queue.head))
+		wait_to_start(b, p);
+	else
+		stay_ended(b, p);
 }
 
 static void end_anyway(struct pt_block *b)
@@ -279,7 +296,8 @@ static void start_again(struct pt_block *b)
 	}
 	pt_report(b, rc, "%s", pt_error_text(&err, error_words(rc)));
 	pt_error_clear(&err);
-	pt_timer_at(b, &p->again, pt_now(b) + (uint64_t)(p->restart_s * 1e9), start_again);
+	p->ended_ns = pt_now(b);
+	start_later(b, p);
 }
 
 static void go_on(struct pt_block *b, struct program_pipe *p)
@@ -373,6 +391,13 @@ static void changed(struct pt_block *b)
 {
 	struct program_pipe *p = pt_state(b);
 	stream_limit_changed(input(p));
+	input(p)->keeps = p->restart_s > 0;
+	if (p->again.place && p->restart_s > 0)
+		start_later(b, p);
+	else if (p->again.place) {
+		pt_timer_stop(b, &p->again);
+		stay_ended(b, p);
+	}
 }
 
 static json_t *describe(struct pt_block *b)

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BATCH 64
+#define BATCH    64
+#define AGAIN_MS 1
 
 static void set_ready(struct incoming *in, bool ready)
 {
@@ -25,15 +26,23 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	set_ready(in, true);
 }
 
+static void on_again(uv_timer_t *timer)
+{
+	set_ready((struct incoming *)((char *)timer - offsetof(struct incoming, again)), true);
+}
+
 static int take_slot(struct incoming *in, int fd)
 {
 	if (in->slot >= 0)
 		return dup3(fd, in->slot, O_CLOEXEC) < 0 ? -errno : 0;
 	in->slot = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	int rc = in->slot < 0 ? -errno : uv_poll_init(pt_loop(in->block), &in->poll, in->slot);
-	if (!rc)
-		pt_adopt(in->block, (uv_handle_t *)&in->poll);
-	return rc;
+	if (rc)
+		return rc;
+	pt_adopt(in->block, (uv_handle_t *)&in->poll);
+	uv_timer_init(pt_loop(in->block), &in->again);
+	pt_adopt(in->block, (uv_handle_t *)&in->again);
+	return 0;
 }
 
 int incoming_begin(struct incoming *in, int fd, const char *name, struct pt_error *err)
@@ -66,6 +75,7 @@ void incoming_end(struct incoming *in)
 	if (!in->reader)
 		return;
 	uv_poll_stop(&in->poll);
+	uv_timer_stop(&in->again);
 	capture_reader_release(in->reader);
 	capture_reader_close(in->reader);
 	in->reader = NULL;
@@ -128,7 +138,10 @@ unsigned incoming_produce(struct incoming *in, unsigned max)
 	} else if (n == -EAGAIN) {
 		*in->ready = false;
 		uv_poll_start(&in->poll, UV_READABLE, on_readable);
-	} else if (n != -ENOMEM) {
+	} else if (n == -ENOMEM) {
+		*in->ready = false;
+		uv_timer_start(&in->again, on_again, AGAIN_MS, 0);
+	} else {
 		end(in, n, &err);
 	}
 	pt_error_clear(&err);
