@@ -62,6 +62,12 @@ static int open_file(struct pt_block *b, struct pt_error *err)
 	return split_open(b, &s->split, &config, err);
 }
 
+static bool settle(struct pt_block *b, bool begin)
+{
+	struct file_sink *s = pt_state(b);
+	return s->fname.fd != -1 || split_settle(&s->split, begin);
+}
+
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct file_sink *s = pt_state(b);
@@ -185,6 +191,7 @@ static const struct pt_type file_sink = {
 	.init = check,
 	.open = open_file,
 	.carry = carry,
+	.settle = settle,
 	.take_over = take_over,
 	.start = start,
 	.push_many = push_many,

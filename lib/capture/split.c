@@ -55,24 +55,31 @@ static void on_lost(void *arg, uint64_t messages)
 static void on_progress(void *arg)
 {
 	struct split *s = arg;
-	if (atomic_load(&s->full) && atomic_load(crew_waiting(s->crew)) <= WAITING_MAX / 2)
+	bool go_on = atomic_load(&s->full) && atomic_load(crew_waiting(s->crew)) <= WAITING_MAX / 2;
+	if (go_on || atomic_load(&s->carry.settling))
 		pt_wake(s->block);
 }
 
-static int open_value(struct split *s, struct split_value *v, struct pt_error *err)
+static struct capture_writer_config config_of(struct split *s, const struct split_value *v)
 {
 	struct capture_writer_config config = s->config.file;
-	bool ring = rotates(s) || v->numbered;
 	config.path = v->path;
 	config.crew = s->crew;
 	config.progress = on_progress;
 	config.lost = on_lost;
 	config.arg = s;
+	config.files = (uint64_t)s->config.rotate.files;
+	return config;
+}
+
+static int open_value(struct split *s, struct split_value *v, struct pt_error *err)
+{
+	struct capture_writer_config config = config_of(s, v);
+	bool ring = rotates(s) || v->numbered;
 	if (ring)
 		config.number = rotate_highest(v->path) + 1;
 	else if (s->found && config.fd < 0)
 		config.begun = CAPTURE_FOUND;
-	config.files = (uint64_t)s->config.rotate.files;
 	config.later = s->config.names.arg && !config.append && !config.begun;
 	if (s->config.names.arg && !config.later)
 		path_make_folders(config.folders, v->path, FOLDER_MODE);
@@ -86,6 +93,7 @@ static void fail_value(struct split *s, struct split_value *v, int code, struct 
 	if (v->w)
 		capture_writer_close(v->w, NULL);
 	v->w = NULL;
+	s->carry.noted_fd = -1;
 	v->failed = true;
 	v->failed_ns = pt_now(s->block);
 }
@@ -259,12 +267,30 @@ static char *key_of(const struct split *s)
 	                   rotates(s));
 }
 
+/* As it was at a checkpoint, if there was one. */
+static int open_only(struct split *s, struct split_value *v, struct pt_error *err)
+{
+	const struct capture_writer_config config = config_of(s, v);
+	const struct capture_note *from = NULL;
+	int rc = 0;
+	if (config.fd < 0)
+		rc = file_carry_open(&s->carry, s->block, &config, &v->w, &from, err);
+	if (from) {
+		v->numbered = from->number && !rotates(s);
+		v->file.begun = from->bytes > 0;
+	}
+	return rc || v->w ? rc : open_value(s, v, err);
+}
+
 int split_open(struct pt_block *b, struct split *s, const struct split_config *config,
                struct pt_error *err)
 {
 	int fd = -1, rc;
 	*s = (struct split){.block = b, .config = *config};
 	s->found = pt_comes_back(b);
+	s->carry.noted_fd = -1;
+	s->carry.rotates = rotates(s);
+	s->carry.says_pack = true;
 	char *key = key_of(s);
 	s->taken_over = config->file.fd < 0 && pt_carried_fd(b, key, &fd) && fd < 0;
 	free(key);
@@ -274,7 +300,7 @@ int split_open(struct pt_block *b, struct split *s, const struct split_config *c
 	if (config->names.arg)
 		return make_folder(config, err);
 	s->only = new_value(config->file.path, NULL, 0, 0);
-	rc = open_value(s, s->only, err);
+	rc = open_only(s, s->only, err);
 	s->config.file.fd = -1;
 	return rc;
 }
@@ -284,7 +310,14 @@ void split_carry(const struct split *s, struct pt_carry *carry)
 	char *key = key_of(s);
 	if (pt_carry_to(carry) == PT_TO_SUCCESSOR)
 		pt_carry_fd(carry, key, -1);
+	else if (s->only && s->only->w)
+		file_carry_tell(&s->carry, s->only->w, s->config.file.path, false, carry);
 	free(key);
+}
+
+bool split_settle(struct split *s, bool begin)
+{
+	return file_carry_settle(&s->carry, s->only ? s->only->w : NULL, begin);
 }
 
 static void adopt_value(struct split *s, struct split_value *v)
@@ -331,13 +364,25 @@ static void push_all(struct split *s)
 	s->buffered = 0;
 }
 
+static void start_only(const struct split *s)
+{
+	if (!s->only || !s->only->w)
+		return;
+	if (capture_writer_aside(s->only->w))
+		pt_note(s->block, "%s", capture_writer_aside(s->only->w));
+	if (s->carry.is_carried)
+		capture_writer_head(s->only->w); /* what came behind the checkpoint goes */
+}
+
 void split_start(struct split *s)
 {
 	bool took_over = s->taken_over;
 	s->begun = true;
 	s->taken_over = false;
-	if (!took_over)
+	if (!took_over) {
+		start_only(s);
 		return;
+	}
 	push_all(s);
 	if (atomic_load(&s->full))
 		pt_full(s->block, true);
@@ -454,6 +499,7 @@ static void put_many(struct split *s, bool high, struct pt_msg **messages, unsig
 
 void split_put(struct split *s, bool high, struct pt_msg **messages, unsigned count)
 {
+	pt_came_on(s->block);
 	for (unsigned at = 0; at < count;) {
 		unsigned some = s->only ? count : count - at < BATCH ? count - at : BATCH;
 		if (s->only)
@@ -510,6 +556,7 @@ static void close_value(struct split *s, struct split_value *v)
 	struct pt_error err = PT_ERROR_INIT;
 	int rc = capture_writer_close(v->w, &err);
 	v->w = NULL;
+	s->carry.noted_fd = -1;
 	if (rc)
 		fail_value(s, v, rc, &err);
 }

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "capture/capture.h"
+#include "capture/file_carry.h"
 #include <jansson.h>
 #include <pipetool/outside.h>
 #include <stdatomic.h>
@@ -45,6 +46,7 @@ struct split {
 	struct split_config config;
 	struct crew *crew;
 	struct split_value **table, *only, *other;
+	struct file_carry carry; /* of the only one */
 	unsigned room, count;
 	size_t buffered;
 	struct buf key;
@@ -55,6 +57,8 @@ struct split {
 /* [worker] With one file that is opened; with many, the folder of the name's beginning is made. */
 int split_open(struct pt_block *, struct split *, const struct split_config *, struct pt_error *);
 void split_carry(const struct split *, struct pt_carry *);
+/* As the type's settle: where there is only one file, it goes on exactly. */
+bool split_settle(struct split *, bool begin);
 void split_take_over(struct pt_block *, struct split *, struct split *before);
 void split_start(struct split *);
 void split_put(struct split *, bool high, struct pt_msg **messages, unsigned count);

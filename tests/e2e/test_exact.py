@@ -79,6 +79,33 @@ def test_a_file_is_read_to_a_file_once(service, numbered, tmp_path, turn):
     assert got == list(range(COUNT))
 
 
+LINES = {"plain": ("out.txt", ""), "rotated": ("out.txt", ", rotate={'size': 100_000}"), "gz": ("out.txt.gz", ""),
+         "zst": ("out.txt.zst", "")}
+
+
+@pytest.mark.parametrize("turn", range(TIMES // 2))
+def test_lines_go_to_a_file_once(service, numbered, tmp_path, turn):
+    chance = random.Random(turn)
+    form = list(LINES)[turn % len(LINES)]
+    name, more = LINES[form]
+    service.create("e", f"""r = RdpcapSource('{numbered}/in.pcap', pps=60000); w = FileSink('{tmp_path}/{name}', newlines=True{more})
+        r > w""")
+    for _ in range(3):
+        reach(service, tmp_path, chance.randrange(1_500_000 if form in ("plain", "rotated") else 60_000))
+        die(service, chance.choice(DEATHS))
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    service.ok("stop", "e")
+    lines = "".join(text_of(path) for path in sorted(tmp_path.glob("out*"))).splitlines()
+    assert [int(line[:8]) for line in lines] == list(range(COUNT))
+    assert all(line == line[:8] * 8 for line in lines)
+
+
+def text_of(path):
+    if path.suffix == ".gz":
+        return gzip.decompress(path.read_bytes()).decode()
+    return unpacked(path).read_text()
+
+
 @pytest.mark.parametrize("turn", range(TIMES // 4))
 def test_what_is_in_queues_fits_to_what_is_in_files(service, numbered, tmp_path, turn):
     """A valve that is opened on the way, a queue at the end, and a file beside them."""
