@@ -46,10 +46,10 @@ static void fan_out(const struct wires *wires, struct pt_msg **messages, unsigne
 {
 	struct pt_msg *copy[VECTOR_MAX];
 	unsigned last = wires->count - 1;
+	msg_ref_many(messages, count, last);
 	for (unsigned l = 0; l < last; l++) {
 		struct link *link = wires->links[l];
 		memcpy(copy, messages, count * sizeof *copy);
-		msg_ref_many(copy, count);
 		link_count(link, count, bytes);
 		deliver(link->to, link->canal, copy, count, bytes);
 	}

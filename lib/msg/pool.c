@@ -285,9 +285,10 @@ struct pt_msg *msg_cut(struct pt_pool *pool, struct pt_chunk *chunk, const uint8
 	return m;
 }
 
-static inline void release(struct pt_pool *pool, struct pt_msg *m)
+/* Back to the pool, all but its reference on the chunk. */
+static inline void retire(struct pt_msg *m)
 {
-	chunk_unref(m->chunk);
+	struct pt_pool *pool = m->pool;
 	if (m->origin && --m->origin->refs == 0)
 		origin_end(m->origin);
 	m->origin = NULL;
@@ -306,18 +307,40 @@ struct pt_msg *pt_msg_ref(struct pt_msg *m)
 
 void pt_msg_unref(struct pt_msg *m)
 {
-	if (m && --m->refs == 0)
-		release(m->pool, m);
+	if (m && --m->refs == 0) {
+		chunk_unref(m->chunk);
+		retire(m);
+	}
 }
 
-void msg_ref_many(struct pt_msg **messages, unsigned count)
+void msg_ref_many(struct pt_msg **messages, unsigned count, unsigned refs)
 {
 	for (unsigned i = 0; i < count; i++)
-		messages[i]->refs++;
+		messages[i]->refs += refs;
 }
 
+static inline void chunk_unref_by(struct pt_chunk *chunk, uint32_t refs)
+{
+	if (chunk && (chunk->refs -= refs) == 0)
+		chunk_end(chunk);
+}
+
+/* Those that come together mostly lie in one chunk, which is told once. */
 void msg_unref_many(struct pt_msg **messages, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++)
-		pt_msg_unref(messages[i]);
+	struct pt_chunk *chunk = NULL;
+	uint32_t refs = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_msg *m = messages[i];
+		if (--m->refs)
+			continue;
+		if (m->chunk != chunk) {
+			chunk_unref_by(chunk, refs);
+			chunk = m->chunk;
+			refs = 0;
+		}
+		refs++;
+		retire(m);
+	}
+	chunk_unref_by(chunk, refs);
 }

@@ -65,7 +65,7 @@ enum msg_flag {
    Takes the reference; NULL (and the message gone) if the limit is reached. */
 struct pt_msg *msg_settle(struct pt_msg *);
 
-void msg_ref_many(struct pt_msg **messages, unsigned count);
+void msg_ref_many(struct pt_msg **messages, unsigned count, unsigned refs); /* so many to each */
 void msg_unref_many(struct pt_msg **messages, unsigned count);
 
 /* A list of messages in order, linked through `next`: for whoever holds the only references. */
