@@ -14,6 +14,7 @@
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { FILE_MAX = 1024 * 1024 };
 
@@ -76,6 +77,19 @@ static const struct pt_param limits_rows[] = {
 	{0}
 };
 
+static const struct pt_param http_rows[] = {
+	{"listen", "Where the counts and the page are served: 127.0.0.1:8739, [::1]:8739 or the path of "
+	 "a Unix socket. Whoever can reach it may look, and no more.",
+	 PT_STRING(struct conf, http_listen), .fallback = "None"},
+	{"taps", "Whether messages are shown there, too, where it is no Unix socket.",
+	 PT_BOOL(struct conf, http_taps), .fallback = "false"},
+	{"public", "Whether it may be another address than this host's own.",
+	 PT_BOOL(struct conf, http_public), .fallback = "false"},
+	{"hosts", "Names that it is called by, beside its address and localhost.",
+	 PT_STRINGS(struct conf, http_hosts), .fallback = "None"},
+	{0}
+};
+
 static const struct pt_param script_rows[] = {
 	{"time", "How long a script may take for one message.",
 	 PT_SECONDS(struct conf, script_time_s), .fallback = "100ms", .min = 0.001, .max = 3600},
@@ -86,13 +100,10 @@ static const struct pt_param script_rows[] = {
 /* clang-format on */
 
 const struct conf_section conf_sections[] = {
-	{"daemon", daemon_rows},
-	{"access", access_rows},
-	{"files", files_rows},
-	{"programs", programs_rows},
-	{"limits", limits_rows},
-	{"script", script_rows},
-	{0},
+	{"daemon", daemon_rows}, {"access", access_rows},
+	{"files", files_rows},   {"programs", programs_rows},
+	{"limits", limits_rows}, {"script", script_rows},
+	{"http", http_rows},     {0},
 };
 
 struct reading {
@@ -196,6 +207,10 @@ static json_t *value_of(const struct pt_param *row, const char *text)
 	char *end;
 	if (row->kind == PT_KIND_STRINGS)
 		return list_value(text, has_folders(row) ? ":" : ", \t");
+	if (row->kind == PT_KIND_BOOL && (!strcasecmp(text, "yes") || !strcasecmp(text, "true")))
+		return json_true();
+	if (row->kind == PT_KIND_BOOL && (!strcasecmp(text, "no") || !strcasecmp(text, "false")))
+		return json_false();
 	if (row->kind == PT_KIND_INT) {
 		errno = 0;
 		long long n = strtoll(text, &end, 10);

@@ -20,6 +20,10 @@ struct conf {
 	char **files;                        /* folders in which blocks may open files */
 	char **programs;                     /* what blocks may run */
 
+	char *http_listen; /* NULL: nowhere */
+	bool http_taps, http_public;
+	char **http_hosts; /* names that it goes by; ends with NULL */
+
 	int64_t connections, engines_max, blocks_max;
 	uint64_t line;   /* bytes of a request */
 	uint64_t memory; /* bytes of messages that an engine may hold */

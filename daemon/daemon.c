@@ -13,6 +13,7 @@
 #include "daemon/console.h"
 #include "daemon/engines.h"
 #include "daemon/events.h"
+#include "daemon/http.h"
 #include "daemon/journal.h"
 #include "daemon/store.h"
 #include "daemon/journald.h"
@@ -207,6 +208,8 @@ static void end(struct daemon *d, const char *signal)
 	notify_stopping(d->notify);
 	size_t count = engines_count(d->engines);
 	log_info("%s: stopping %zu engine%s", signal, count, count == 1 ? "" : "s");
+	http_free(d->http);
+	d->http = NULL;
 	server_retire(d->server);
 	uv_timer_start(&d->deadline, give_up, END_MS, 0);
 	uv_prepare_start(&d->ending_turn, look_for_end);
@@ -278,6 +281,7 @@ static void reload(struct daemon *d)
 	} else {
 		tell_if_late("socket", d->conf.socket, conf.socket);
 		tell_if_late("viewer_socket", d->conf.viewer_socket, conf.viewer_socket);
+		tell_if_late("listen", d->conf.http_listen, conf.http_listen);
 		tell_if_late("state", d->conf.state, conf.state);
 		conf_clear(&d->conf);
 		d->conf = conf;
@@ -552,8 +556,11 @@ int daemon_run(const struct options *options)
 		code = open_sockets(&d, sockets, &socket_count);
 	if (!code) {
 		open_parts(&d, sockets, socket_count);
-		start_engines(&d);
-		uv_run(&d.loop, UV_RUN_DEFAULT);
+		code = http_open(&d);
+		if (!code) {
+			start_engines(&d);
+			uv_run(&d.loop, UV_RUN_DEFAULT);
+		}
 		close_parts(&d);
 		log_info("ended");
 	}

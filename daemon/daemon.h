@@ -13,6 +13,7 @@ struct boot;
 struct console;
 struct engines;
 struct events;
+struct http;
 struct journal;
 struct store;
 struct load;
@@ -34,6 +35,7 @@ struct daemon {
 	struct engines *engines;
 	struct events *events;
 	struct server *server;
+	struct http *http; /* NULL: there is none */
 	struct console *console;
 	struct boot *boot;
 	struct notify *notify;

@@ -138,6 +138,17 @@ static void welcome(struct server *s, const struct control_socket *socket, int f
 	}
 }
 
+int server_join(struct server *s, bool looks)
+{
+	int ends[2];
+	if (s->retired || s->count >= s->count_max || s->viewers >= (s->count_max + 1) / 2)
+		return -PT_ELIMIT;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
+		return -errno;
+	connection_new(s, ends[0], (struct peer){.pid = getpid(), .uid = getuid(), .looks = looks});
+	return ends[1];
+}
+
 /* Out of descriptors: the peer is told so by means of the one kept for it. Returns why not. */
 static int accept_without(struct server *s, int listening)
 {

@@ -7,6 +7,7 @@
 #include "daemon/peer.h"
 #include "daemon/socket.h"
 #include "rpc/frame.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -22,6 +23,10 @@ void server_begin(struct server *);
 /* Names of sockets that are gone are made anew; so they are, too, when inotify tells of it. */
 void server_look_after(struct server *);
 void server_configure(struct server *, const struct conf *); /* access and limits, again any time */
+
+/* A connection from within, of one who may look or, else, of the daemon's own user: its other end,
+   non-blocking and the caller's to close; or a negative code. */
+int server_join(struct server *, bool looks);
 
 /* What a block printed, to every connection that is attached to it. */
 void server_output(struct server *, const char *engine, const char *block, const char *canal,

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""[http]: counts, what viewers may ask, events and the page; for nobody but those who are meant."""
+import http.client
+import json
+import pathlib
+import re
+import socket
+
+import pytest
+
+import browser
+from client import Client
+from conftest import DEADLINE, sanitized
+from test_stats import families, value
+
+GRAPH = "a = CLIFeeder(); a > d = Drain() > q = QueueSink()"
+
+
+class Unix(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=DEADLINE)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self.path))
+
+
+class Site:
+    """What a daemon serves."""
+
+    def __init__(self, daemon):
+        self.daemon = daemon
+        self.at = re.findall(r"it serves http on (\S+)", daemon.log())[-1]
+
+    def connect(self):
+        return Unix(self.at) if self.at.startswith("/") else http.client.HTTPConnection(self.at, timeout=DEADLINE)
+
+    def ask(self, path, method="GET", **headers):
+        connection = self.connect()
+        connection.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
+        answer = connection.getresponse()
+        answer.text = answer.read().decode()
+        connection.close()
+        return answer
+
+    def call(self, method, query=""):
+        answer = self.ask(f"/api/{method}{query and '?'}{query}")
+        assert answer.status == 200, answer.text
+        return json.loads(answer.text)
+
+    def listen(self, path):
+        """Server-sent events, as (name, data)."""
+        connection = self.connect()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        return connection, events_of(answer)
+
+
+def events_of(answer):
+    name = None
+    for line in answer:
+        word, _, rest = line.decode().rstrip("\n").partition(": ")
+        if word == "event":
+            name = rest
+        elif word == "data":
+            yield name, json.loads(rest)
+
+
+@pytest.fixture
+def site(daemons):
+    return Site(daemons(config="[http]\nlisten = 127.0.0.1:0\ntaps = yes\nhosts = graphs.example, other\n"))
+
+
+def test_counts_are_those_of_ptctl(site):
+    site.daemon.create("e", GRAPH)
+    site.daemon.ok("send", "e.a", "one", "two")
+    answer = site.ask("/metrics")
+    assert answer.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    told = families(answer.text)
+    assert value(told, "pipetool_block_in_total", engine="e", block="q") == 2
+    assert set(told) == set(families(site.daemon.ok("metrics")))
+    head = site.ask("/metrics", method="HEAD")
+    assert (head.status, head.text) == (200, "")
+
+
+def test_the_api_answers_as_the_socket_does(site, daemons):
+    site.daemon.create("e", GRAPH)
+    with Client(site.daemon.socket) as client:
+        for method, query, params in (
+                ("engine.show", "engine=e", {"engine": "e"}), ("engine.list", "", {}), ("type.list", "", {}),
+                ("type.show", "type=Drain", {"type": "Drain"}), ("rpc.discover", "", {}),
+                ("engine.graph", "engine=e&stats=true&format=mermaid",
+                 {"engine": "e", "stats": True, "format": "mermaid"}),
+                ("engine.log", "engine=e&revision=1", {"engine": "e", "revision": 1})):
+            assert site.call(method, query) == client.call(method, params)
+
+
+@pytest.mark.parametrize("path,status,kind", [
+    ("/api/engine.show?engine=none", 404, "no-such-engine"), ("/api/engine.show", 400, "bad-parameter"),
+    ("/api/engine.list?no=1", 400, "bad-parameter"), ("/api/block.tap?engine=e&block=none", 404, "no-such-engine"),
+    ("/api/engine.log?engine=e&revision=x", 400, "bad-parameter")])
+def test_a_refusal_has_its_status_and_its_words(site, path, status, kind):
+    answer = site.ask(path)
+    assert answer.status == status, answer.text
+    assert json.loads(answer.text)["data"]["kind"] == kind
+
+
+def test_nothing_is_changed_by_any_method(site):
+    site.daemon.create("e", GRAPH)
+    before = site.daemon.call("engine.show", {"engine": "e"}), site.daemon.call("engine.log", {"engine": "e"})
+    methods = [m["name"] for m in site.daemon.call("rpc.discover")["methods"]]
+    assert "engine.destroy" in methods
+    served = set()
+    for method in methods:
+        if method == "block.tap":
+            continue
+        answer = site.ask(f"/api/{method}?engine=e&block=d&text=x%20%3D%20Drain()&name=x&params=%7B%7D")
+        if answer.status != 404 or "no such method of viewers" not in answer.text:
+            served.add(method)
+        for verb in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+            assert site.ask(f"/api/{method}?engine=e", method=verb).status == 405
+    assert served == {"daemon.info", "daemon.metrics", "rpc.discover", "engine.list", "engine.show", "engine.stats",
+                      "engine.graph", "engine.diff", "engine.log", "type.list", "type.show"}
+    assert before == (site.daemon.call("engine.show", {"engine": "e"}), site.daemon.call("engine.log", {"engine": "e"}))
+    assert site.ask("/none").status == site.ask("/api/none").status == site.ask("/api/").status == 404
+
+
+@pytest.mark.parametrize("headers,status", [
+    ({"Host": "localhost"}, 200), ({"Host": "LOCALHOST:99"}, 200), ({"Host": "127.0.0.1"}, 200),
+    ({"Host": "graphs.example:8739"}, 200), ({"Host": "other"}, 200), ({"Host": "evil.example"}, 403),
+    ({"Host": "127.0.0.1.evil.example"}, 403), ({"Host": "localhost.evil.example"}, 403), ({"Host": ""}, 403),
+    ({"Host": "localhost", "Origin": "http://localhost"}, 200), ({"Host": "other", "Origin": "https://other"}, 200),
+    ({"Host": "localhost", "Origin": "http://evil.example"}, 403), ({"Host": "localhost", "Origin": "null"}, 403),
+    ({"Host": "localhost", "Origin": "http://localhost:1"}, 403),
+    ({"Host": "localhost", "Sec_Fetch_Site": "cross-site"}, 403),
+    ({"Host": "localhost", "Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}, 200),
+    ({"Host": "localhost", "Sec_Fetch_Site": "same-origin"}, 200)])
+def test_pages_of_elsewhere_get_nothing(site, headers, status):
+    for path in ("/", "/metrics", "/api/engine.list"):
+        answer = site.ask(path, **headers)
+        assert answer.status == status, answer.text
+        assert answer.headers["Content-Security-Policy"] == "default-src 'self'"
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+def test_events_are_told(site):
+    site.daemon.create("e", GRAPH)
+    connection, events = site.listen("/events")
+    name, data = next(events)
+    assert name == "state" and [engine["engine"] for engine in data["engines"]] == ["e"]
+    site.daemon.ok("add", "e", "d > Sink()", "--comment", "more")
+    name, data = next(event for event in events if event[0] == "engine.changed")
+    assert (data["name"], data["engine"], data["data"]["comment"]) == ("engine.changed", "e", "more")
+    connection.close()
+    assert site.ask("/events?engine=none").status == 404
+
+
+def test_a_tap_shows_messages_until_its_block_goes(site):
+    site.daemon.create("e", GRAPH)
+    connection, events = site.listen("/api/block.tap?engine=e&block=d")
+    site.daemon.ok("send", "e.a", "shown")
+    name, data = next(events)
+    assert name == "block.packets" and data["messages"][0]["message"] == "shown"
+    site.daemon.ok("remove", "e", "d")
+    assert all(data.get("messages") == [] or data.get("ended") for _, data in events)  # and it ends
+    connection.close()
+
+
+def test_messages_are_shown_on_a_unix_socket_or_where_it_is_said(daemons, tmp_path):
+    closed = Site(daemons(config="[http]\nlisten = [::1]:0\n" if socket.has_ipv6 and loopback6() else
+                          "[http]\nlisten = 127.0.0.1:0\n"))
+    closed.daemon.create("e", GRAPH)
+    refused = closed.ask("/api/block.tap?engine=e&block=d")
+    assert refused.status == 403 and "taps = yes" in refused.text
+    local = Site(daemons(config=f"[http]\nlisten = {tmp_path}/http.sock\n"))
+    local.daemon.create("e", GRAPH)
+    assert local.ask("/", Host="evil.example").status == 403
+    connection, events = local.listen("/api/block.tap?engine=e&block=d")
+    local.daemon.ok("send", "e.a", "shown")
+    assert next(events)[1]["messages"][0]["message"] == "shown"
+    local.daemon.stop()  # ends the stream, too
+    assert list(events) == []
+    assert not pathlib.Path(local.at).exists()
+
+
+def loopback6():
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+        return True
+
+
+@pytest.mark.parametrize("listen,words", [("0.0.0.0:0", "public = yes"), (":::0", "public = yes"), ("8739", "with a port"),
+                                          ("127.0.0.1:http", "with a port")])
+def test_what_others_could_reach_is_refused(daemons, listen, words):
+    daemon = daemons(config=f"[http]\nlisten = {listen}\n", wait=False)
+    assert daemon.process.wait(DEADLINE) == 1
+    assert words in daemon.log()
+    daemon.config.write_text("")
+    daemon.start()
+
+
+def test_public_is_reached_by_its_address(daemons):
+    site = Site(daemons(config="[http]\nlisten = 0.0.0.0:0\npublic = yes\n"))
+    site.at = site.at.replace("0.0.0.0", "127.0.0.1")
+    assert site.ask("/metrics").status == 200
+    assert site.ask("/metrics", Host="public.example").status == 403
+
+
+def test_who_does_not_read_holds_up_nobody(site, tmp_path):
+    """It asks for more than any buffer takes, and looks away."""
+    site.daemon.create("e", "a = CLIFeeder(); a > d = Drain() > Sink()")
+    stalled = []
+    for path in ("/api/block.tap?engine=e&block=d", "/events", "/api/rpc.discover", "/metrics", "/"):
+        connection = socket.create_connection(site.at.rsplit(":", 1))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        stalled.append(connection)
+    stalled.append(socket.create_connection(site.at.rsplit(":", 1)))
+    stalled[-1].sendall(b"GET / HT")
+    big = "x" * 100_000
+    with Client(site.daemon.socket) as client:
+        for _ in range(6):
+            client.send("e", "a", *[big] * 20)
+            assert site.ask("/api/engine.list").status == 200
+    assert site.daemon.call("engine.stats", {"engine": "e"})["total"]["out"] == 120
+    if not sanitized():
+        status = pathlib.Path(f"/proc/{site.daemon.process.pid}/status").read_text()
+        assert int(re.search(r"VmRSS:\s+(\d+)", status)[1]) < 200_000
+    for connection in stalled:
+        connection.close()
+    assert site.ask("/metrics").status == 200
+
+
+# ---- the page -----------------------------------------------------------------------------------
+
+@pytest.fixture
+def page(tmp_path):
+    if not browser.PROGRAM:
+        pytest.skip("there is no Chromium")
+    folder = tmp_path / "profile"
+    with browser.Browser(folder) as made:
+        yield made
+
+
+def test_the_page_tells_what_is_wrong_and_shows_a_block(site, page, tmp_path):
+    folder = site.daemon.engines
+    site.daemon.create("fine", "p = PeriodicSource('tick', 0.02); p > d = Drain() > k = Sink()")
+    site.daemon.create("stuck", "a = CLIFeeder(); a > q = QueueSink(limit='1KiB', overflow='block')")
+    site.daemon.create("loses", "b = CLIFeeder(); b > odd = TransformDrain('function(m) error(\"no\") end') > Sink()")
+    site.daemon.ok("send", "stuck.a", "x" * 2000)
+    site.daemon.ok("send", "loses.b", "m")
+    page.open(f"http://{site.at}/")
+    page.until("document.querySelectorAll('.block').length === 8")
+    words = page.until("document.getElementById('fault-list').children.length >= 2 && "
+                       "document.getElementById('fault-list').innerText")
+    assert "stuck.a is held back by q" in words and "loses.odd has lost 1 error" in words
+    assert page.run("document.querySelector('[data-block=odd]').getAttribute('class')") == "block lost"
+    assert page.run("document.querySelector('[data-block=a]').getAttribute('class')") == "block held-back"
+    label = page.run("document.querySelector('[data-block=a]').getAttribute('aria-label')")
+    assert label.startswith("a, CLIFeeder, running, in ") and label.endswith("waits for q")
+    page.until("[...document.querySelectorAll('[data-engine=fine] .link')].every(link => link.dataset.rate > 0)")
+    # By the keyboard alone.
+    page.run("document.querySelector('[data-engine=fine] [data-block=p]').focus()")
+    page.key("Enter", "\r")
+    page.until("document.querySelectorAll('#panel-messages li').length > 2")
+    assert "tick" in page.run("document.getElementById('panel-messages').innerText")
+    assert "0.02" in page.run("document.getElementById('panel-params').innerText")
+    page.until("document.getElementById('panel-counts').innerText.includes('a second')")
+    page.key("Escape")
+    assert page.run("document.getElementById('panel').hidden && document.activeElement.dataset.block") == "p"
+    site.daemon.ok("add", "fine", "d > new = Sink()")
+    page.until("!!document.querySelector('[data-engine=fine] [data-block=new]')")
+    page.until("document.getElementById('events').innerText.includes('engine.changed fine')")
+    site.daemon.ok("destroy", "stuck")
+    page.until("!document.querySelector('[data-engine=stuck]')")
+    assert not [entry for entry in page.told if "exceptionDetails" in entry or "Security" in json.dumps(entry)], page.told
+    assert folder.exists()
+
+
+def test_the_page_is_one_that_can_be_read_in_the_dark_and_on_a_phone(site, page):
+    site.daemon.create("wide", "\n".join(["a = CLIFeeder()", *(f"a > Drain() > d{n} = Drain() > Sink()" for n in range(5))]))
+    page.open(f"http://{site.at}/")
+    page.until("document.querySelectorAll('.block').length === 16")
+    light = page.run("getComputedStyle(document.body).backgroundColor")
+    page.colours("dark")
+    assert page.run("getComputedStyle(document.body).backgroundColor") != light
+    page.resize(390, 844, mobile=True)
+    page.until("document.querySelector('svg').viewBox.baseVal.height > 400")  # downwards now
+    assert page.run("document.documentElement.scrollWidth") <= 390
