@@ -17,6 +17,8 @@ NOUNS = [
     "script/anonymize script/native",
     # messages: their memory, and where they came from
     "msg/origin msg/pool",
+    # files of one value or of many, and how those go on
+    "capture/split capture/split_exact",
     # a graph, and what was found out about it, which it keeps
     "graph/graph graph/order graph/ways",
     # parameters, and what their kinds do

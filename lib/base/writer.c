@@ -22,7 +22,7 @@ struct writer *writer_new(const struct writer_config *config)
 	if (!w->config.buffers)
 		w->config.buffers = BUFFERS;
 	w->last = &w->first;
-	w->flags = w->marked_fd = -1;
+	w->flags = w->marked.fd = -1;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	pthread_cond_init(&w->idle, NULL);
@@ -237,11 +237,11 @@ void writer_next(struct writer *w, int (*open)(void *arg), void *arg, bool sync)
 		tell(w, false, true);
 }
 
-void writer_mark(struct writer *w, bool pause)
+void writer_mark(struct writer *w, bool pause, bool bare)
 {
 	hand_over(w);
 	struct piece *piece = must_calloc(1, sizeof *piece);
-	*piece = (struct piece){.mark = true, .pause = pause};
+	*piece = (struct piece){.mark = true, .pause = pause, .bare = bare};
 	pthread_mutex_lock(&w->lock);
 	w->marks++;
 	pthread_mutex_unlock(&w->lock);
@@ -249,12 +249,11 @@ void writer_mark(struct writer *w, bool pause)
 	tell(w, false, true);
 }
 
-bool writer_marked(struct writer *w, int64_t *length, int *fd)
+bool writer_marked(struct writer *w, struct writer_at *at)
 {
 	pthread_mutex_lock(&w->lock);
 	bool marked = !w->marks || atomic_load(&w->error);
-	*length = w->marked_length;
-	*fd = w->marked_fd;
+	*at = w->marked;
 	pthread_mutex_unlock(&w->lock);
 	return marked;
 }
@@ -393,8 +392,8 @@ int writer_free(struct writer *w, bool sync)
 	free(w->current);
 	free_list(w->first);
 	free_list(w->spare);
-	if (w->marked_fd >= 0)
-		close(w->marked_fd);
+	if (w->marked.fd >= 0)
+		close(w->marked.fd);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->work);
 	pthread_cond_destroy(&w->idle);

@@ -81,10 +81,15 @@ void writer_next(struct writer *, int (*open)(void *arg), void *arg, bool sync);
 
 /* Hands over what there is, with `pause` also what the filter keeps back. When all that is written,
    and `progress` was called, writer_marked is true: how long the file was at the last mark (-1: it
-   is none), and a copy of its descriptor, the writer's until the next mark. Also after a failed
-   write. */
-void writer_mark(struct writer *, bool pause);
-bool writer_marked(struct writer *, int64_t *length, int *fd);
+   is none), and a copy of its descriptor, the writer's until the next mark; `bare`: no copy. Also
+   after a failed write. */
+struct writer_at {
+	int64_t length;
+	uint64_t device, inode;
+	int fd; /* -1: there is no copy */
+};
+void writer_mark(struct writer *, bool pause, bool bare);
+bool writer_marked(struct writer *, struct writer_at *);
 
 size_t writer_pending(const struct writer *);   /* bytes not yet written; [any thread] */
 uint64_t writer_written(const struct writer *); /* bytes written so far; [any thread] */

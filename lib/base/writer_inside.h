@@ -14,7 +14,7 @@ struct piece {
 	struct piece *next;
 	int (*open)(void *arg);
 	void *arg;
-	bool sync, mark, pause;
+	bool sync, mark, pause, bare;
 	unsigned share; /* as so many buffers it counts */
 	size_t size, length;
 	uint8_t bytes[];
@@ -38,8 +38,7 @@ struct writer {
 	atomic_uint_fast64_t written;
 	atomic_int error;
 	unsigned marks; /* not reached yet; under the lock, as are the next two, of the last one */
-	int64_t marked_length;
-	int marked_fd;
+	struct writer_at marked;
 	uint64_t unsure; /* messages that the filter may still hold; the thread's, as is the next */
 	bool put;        /* the filter has let go of something */
 	int flags;       /* that the descriptor had, if they were changed; -1 */

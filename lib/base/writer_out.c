@@ -245,18 +245,28 @@ void writer_pause_filter(struct writer *w)
 		writer_fail(w, rc);
 }
 
+/* What is appended to has its end there, wherever it stands. */
+static struct writer_at where(int fd, bool bare)
+{
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st))
+		return (struct writer_at){.length = -1, .fd = -1};
+	bool appends = fcntl(fd, F_GETFL) & O_APPEND;
+	return (struct writer_at){lseek(fd, 0, appends ? SEEK_END : SEEK_CUR), st.st_dev, st.st_ino,
+	                          bare ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+}
+
 static void reach_mark(struct writer *w, const struct piece *piece)
 {
 	if (piece->pause)
 		writer_pause_filter(w);
-	int fd = w->config.fd < 0 ? -1 : fcntl(w->config.fd, F_DUPFD_CLOEXEC, 0);
-	int64_t length = fd < 0 ? -1 : lseek(fd, 0, SEEK_CUR);
+	bool there = !atomic_load(&w->error) && (!w->shut || !use_file(w));
+	const struct writer_at at = where(there ? w->config.fd : -1, piece->bare);
 	pthread_mutex_lock(&w->lock);
 	w->marks--;
-	w->marked_length = length;
-	if (w->marked_fd >= 0)
-		close(w->marked_fd);
-	w->marked_fd = fd;
+	if (w->marked.fd >= 0)
+		close(w->marked.fd);
+	w->marked = at;
 	pthread_mutex_unlock(&w->lock);
 }
 

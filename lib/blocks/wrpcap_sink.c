@@ -154,7 +154,9 @@ static int open_split(struct pt_block *b, struct wrpcap_sink *s, struct pt_error
 static bool settle(struct pt_block *b, bool begin)
 {
 	struct wrpcap_sink *s = pt_state(b);
-	bool none = s->naming || s->failed || is_handed(s);
+	bool none = s->failed || is_handed(s);
+	if (s->naming)
+		return split_settle(&s->split, begin);
 	return file_carry_settle(&s->carry, none ? NULL : s->writer, begin);
 }
 

@@ -221,10 +221,11 @@ struct capture_note {
 	uint64_t number, bytes;    /* of the file in its ring; written to it, uncompressed */
 	int32_t format, link_type; /* -1: it has no header */
 	uint32_t pack, tail_length;
+	uint64_t device, inode;
 };
 /* `progress` tells when capture_writer_noted may have become true: then it is in the page cache.
-   The descriptor and the tail stay the writer's, until the next note. */
-void capture_writer_note(struct capture_writer *);
+   The descriptor (`bare`: there is none) and the tail stay the writer's, until the next note. */
+void capture_writer_note(struct capture_writer *, bool bare);
 bool capture_writer_noted(struct capture_writer *, struct capture_note *, int *fd,
                           const void **tail);
 bool capture_writer_is_regular(const struct capture_writer *);

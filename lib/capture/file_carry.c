@@ -31,7 +31,7 @@ bool file_carry_settle(struct file_carry *f, struct capture_writer *w, bool begi
 		return true;
 	atomic_store(&f->settling, true);
 	if (begin)
-		capture_writer_note(w);
+		capture_writer_note(w, false);
 	if (!capture_writer_noted(w, &f->note, &f->noted_fd, &f->noted_tail))
 		return false;
 	atomic_store(&f->settling, false);

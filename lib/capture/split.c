@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "base/sip.h"
 #include "capture/rotate.h"
+#include "capture/split_exact.h"
 #include <errno.h>
 #include <pipetool/queue.h>
 #include <stdlib.h>
@@ -17,17 +18,6 @@
 #define S_NS         1e9
 #define FOLDER_MODE  0750
 #define BATCH        64
-
-struct split_value {
-	struct capture_writer *w; /* NULL: it failed, or is not open */
-	struct split_file file;
-	uint64_t hash, failed_ns;
-	bool failed, numbered;
-	char *path;
-	struct capture_misfits misfits; /* told so far */
-	size_t length;
-	uint8_t key[];
-};
 
 /* In the buffer of keys. */
 struct split_key {
@@ -72,13 +62,13 @@ static struct capture_writer_config config_of(struct split *s, const struct spli
 	return config;
 }
 
-static int open_value(struct split *s, struct split_value *v, struct pt_error *err)
+static int open_value(struct split *s, struct split_value *v, bool found, struct pt_error *err)
 {
 	struct capture_writer_config config = config_of(s, v);
 	bool ring = rotates(s) || v->numbered;
 	if (ring)
 		config.number = rotate_highest(v->path) + 1;
-	else if (s->found && config.fd < 0)
+	else if (found && config.fd < 0)
 		config.begun = CAPTURE_FOUND;
 	config.later = s->config.names.arg && !config.append && !config.begun;
 	if (s->config.names.arg && !config.later)
@@ -106,10 +96,8 @@ static bool is_open(struct split *s, struct split_value *v)
 	double wait_ns = s->config.retry_s * S_NS;
 	if (v->failed && (!(wait_ns > 0) || (double)(pt_now(s->block) - v->failed_ns) < wait_ns))
 		return false;
-	bool found = s->found;
-	s->found |= v->failed;
-	int rc = open_value(s, v, &err);
-	s->found = found;
+	bool found = v->failed || (s->exact.resumed ? split_exact_left(s, v) : s->found);
+	int rc = open_value(s, v, found, &err);
 	if (rc)
 		fail_value(s, v, rc, &err);
 	return v->w;
@@ -279,7 +267,7 @@ static int open_only(struct split *s, struct split_value *v, struct pt_error *er
 		v->numbered = from->number && !rotates(s);
 		v->file.begun = from->bytes > 0;
 	}
-	return rc || v->w ? rc : open_value(s, v, err);
+	return rc || v->w ? rc : open_value(s, v, s->found, err);
 }
 
 int split_open(struct pt_block *b, struct split *s, const struct split_config *config,
@@ -297,8 +285,10 @@ int split_open(struct pt_block *b, struct split *s, const struct split_config *c
 	if (s->taken_over)
 		return 0;
 	s->crew = crew_new(config->open);
-	if (config->names.arg)
+	if (config->names.arg) {
+		split_exact_open(s);
 		return make_folder(config, err);
+	}
 	s->only = new_value(config->file.path, NULL, 0, 0);
 	rc = open_only(s, s->only, err);
 	s->config.file.fd = -1;
@@ -312,12 +302,15 @@ void split_carry(const struct split *s, struct pt_carry *carry)
 		pt_carry_fd(carry, key, -1);
 	else if (s->only && s->only->w)
 		file_carry_tell(&s->carry, s->only->w, s->config.file.path, false, carry);
+	else if (!s->only)
+		split_exact_carry(s, carry);
 	free(key);
 }
 
 bool split_settle(struct split *s, bool begin)
 {
-	return file_carry_settle(&s->carry, s->only ? s->only->w : NULL, begin);
+	return s->only ? file_carry_settle(&s->carry, s->only->w, begin)
+	               : split_exact_settle(s, begin);
 }
 
 static void adopt_value(struct split *s, struct split_value *v)
@@ -345,6 +338,7 @@ void split_take_over(struct pt_block *b, struct split *s, struct split *before)
 	s->buffered = before->buffered;
 	s->key = before->key;
 	s->found = before->found;
+	s->exact = before->exact;
 	s->config = config;
 	s->block = b;
 	crew_bound(s->crew, config.open);
@@ -454,6 +448,7 @@ static unsigned put_some(struct split *s, struct split_value *v, struct pt_msg *
 
 static void put(struct split *s, struct split_value *v, struct pt_msg **messages, unsigned count)
 {
+	split_exact_dirty(s, v);
 	for (unsigned at = 0; at < count;) {
 		if (!is_open(s, v)) {
 			split_drop_all(s->block, messages + at, count - at, "write-error");
@@ -543,7 +538,7 @@ static void rotate_value(struct split *s, struct split_value *v)
 		return;
 	capture_writer_rotate(v->w);
 	v->file.begun = false;
-	v->numbered = true;
+	v->numbered = s->exact.numbered = true;
 }
 
 void split_next(struct split *s)
@@ -569,6 +564,7 @@ void split_reopen(struct split *s)
 	else if (!s->only || (s->only->w && capture_writer_is_elsewhere(s->only->w)))
 		go_through(s, close_value);
 	s->found = true;
+	s->exact.resumed = false;
 }
 
 /* ---- the end ---- */
@@ -599,6 +595,7 @@ int split_close(struct split *s, struct pt_error *err)
 	code = end_value(s, s->other, code, err);
 	for (unsigned i = 0; i < s->room; i++)
 		code = end_value(s, s->table[i], code, err);
+	split_exact_close(s);
 	crew_free(s->crew);
 	free(s->table);
 	buf_free(&s->key);

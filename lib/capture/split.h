@@ -4,6 +4,7 @@
 #define CAPTURE_SPLIT_H
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "capture/capture.h"
 #include "capture/file_carry.h"
 #include <jansson.h>
@@ -47,6 +48,12 @@ struct split {
 	struct crew *crew;
 	struct split_value **table, *only, *other;
 	struct file_carry carry; /* of the only one */
+	struct split_exact {
+		struct split_value *dirty, *noting;
+		struct map left;
+		struct split_left *left_list;
+		bool resumed, numbered;
+	} exact; /* of many: see split_exact.h */
 	unsigned room, count;
 	size_t buffered;
 	struct buf key;
@@ -57,8 +64,7 @@ struct split {
 /* [worker] With one file that is opened; with many, the folder of the name's beginning is made. */
 int split_open(struct pt_block *, struct split *, const struct split_config *, struct pt_error *);
 void split_carry(const struct split *, struct pt_carry *);
-/* As the type's settle: where there is only one file, it goes on exactly. */
-bool split_settle(struct split *, bool begin);
+bool split_settle(struct split *, bool begin); /* as the type's settle */
 void split_take_over(struct pt_block *, struct split *, struct split *before);
 void split_start(struct split *);
 void split_put(struct split *, bool high, struct pt_msg **messages, unsigned count);

@@ -441,18 +441,18 @@ static bool is_tail_old(const struct capture_writer *w)
 }
 
 /* Where the member goes on, what came since the last mark is what the note lacks. */
-static void mark(struct capture_writer *w)
+static void mark(struct capture_writer *w, bool bare)
 {
 	bool packed = w->config.pack;
 	if (packed && w->keeps && !is_tail_old(w))
 		return;
-	writer_mark(w->writer, packed);
+	writer_mark(w->writer, packed, bare);
 	w->keeps = packed;
 	w->tail_ns = clock_ns();
 	buf_clear(&w->tail);
 }
 
-void capture_writer_note(struct capture_writer *w)
+void capture_writer_note(struct capture_writer *w, bool bare)
 {
 	w->note = (struct capture_note){
 		.number = w->number,
@@ -462,7 +462,7 @@ void capture_writer_note(struct capture_writer *w)
 		.pack = w->config.pack,
 	};
 	if (w->writer)
-		mark(w);
+		mark(w, bare);
 	buf_clear(&w->noted);
 	if (w->tail.length)
 		buf_add(&w->noted, w->tail.data, w->tail.length);
@@ -470,25 +470,28 @@ void capture_writer_note(struct capture_writer *w)
 }
 
 /* Nothing was written to it yet. */
-static int64_t first_length(const struct capture_writer *w)
+static struct writer_at first_place(const struct capture_writer *w)
 {
 	struct stat st;
-	if (w->output.cut)
-		return w->output.end;
-	return fstat(w->output.fd, &st) ? -1 : st.st_size;
+	if (fstat(w->output.fd, &st))
+		return (struct writer_at){.length = -1, .fd = w->output.fd};
+	return (struct writer_at){w->output.cut ? w->output.end : st.st_size, st.st_dev, st.st_ino,
+	                          w->output.fd};
 }
 
 bool capture_writer_noted(struct capture_writer *w, struct capture_note *note, int *fd,
                           const void **tail)
 {
+	struct writer_at at;
 	bool noted = true;
-	*fd = -1;
-	if (w->writer) { /* whose thread has the output */
-		noted = writer_marked(w->writer, &w->note.length, fd);
-	} else {
-		*fd = w->output.fd;
-		w->note.length = first_length(w);
-	}
+	if (w->writer) /* whose thread has the output */
+		noted = writer_marked(w->writer, &at);
+	else
+		at = first_place(w);
+	*fd = at.fd;
+	w->note.length = at.length;
+	w->note.device = at.device;
+	w->note.inode = at.inode;
 	*note = w->note;
 	*tail = w->noted.data;
 	return noted;

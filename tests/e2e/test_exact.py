@@ -6,6 +6,7 @@ import pathlib
 import random
 import shutil
 import signal
+import struct
 import subprocess
 
 import pytest
@@ -83,7 +84,7 @@ LINES = {"plain": ("out.txt", ""), "rotated": ("out.txt", ", rotate={'size': 100
          "zst": ("out.txt.zst", "")}
 
 
-@pytest.mark.parametrize("turn", range(TIMES // 2))
+@pytest.mark.parametrize("turn", range(TIMES // 5))
 def test_lines_go_to_a_file_once(service, numbered, tmp_path, turn):
     chance = random.Random(turn)
     form = list(LINES)[turn % len(LINES)]
@@ -98,6 +99,43 @@ def test_lines_go_to_a_file_once(service, numbered, tmp_path, turn):
     lines = "".join(text_of(path) for path in sorted(tmp_path.glob("out*"))).splitlines()
     assert [int(line[:8]) for line in lines] == list(range(COUNT))
     assert all(line == line[:8] * 8 for line in lines)
+
+
+@pytest.fixture(scope="module")
+def spread(tmp_path_factory):
+    """A file of UDP packets to fifty ports in turn, and its packets."""
+    path = tmp_path_factory.mktemp("spread") / "in.pcap"
+    frames = [ethernet(n % 50, b"%08d" % n) for n in range(COUNT)]
+    makers.pcap(path, [(frame, n * 1000) for n, frame in enumerate(frames)])
+    return path, frames
+
+
+@pytest.mark.parametrize("turn", range(TIMES // 5))
+def test_files_by_fields_hold_all_once(service, spread, tmp_path, turn):
+    chance = random.Random(turn)
+    kind = ["WrpcapSink", "FileSink"][turn % 2]
+    more = ["", ", open=7"][turn // 2 % 2]
+    service.create("e", f"""r = RdpcapSource('{spread[0]}', pps=60000); w = {kind}('{tmp_path}/out.{{udp.dport}}'{more})
+        r > w""")
+    for _ in range(3):
+        reach(service, tmp_path, chance.randrange(2_000_000))
+        die(service, chance.choice(DEATHS))
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    service.ok("stop", "e")
+    for port in range(50):
+        wanted = spread[1][port::50]
+        path = tmp_path / f"out.{1000 + port}"
+        if kind == "FileSink":
+            assert path.read_bytes() == b"".join(wanted)
+        else:
+            assert [data for data, *_ in makers.read(path)] == wanted
+
+
+def ethernet(port, text):
+    """A frame with a UDP datagram to 1000 + port."""
+    udp = struct.pack("!HHHH", 9, 1000 + port, 8 + len(text), 0) + text
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2]))
+    return bytes(12) + b"\x08\x00" + head + udp
 
 
 def text_of(path):
