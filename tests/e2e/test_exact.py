@@ -13,7 +13,8 @@ import pytest
 
 import makers
 from client import Closed
-from conftest import eventually, sanitized
+from conftest import eventually, ip, sanitized
+from test_live import anew, caught, plain, sent
 from test_restart import Service, memory_kept, service, services  # noqa: F401
 
 DEATHS = [signal.SIGKILL] if sanitized() else [signal.SIGKILL, signal.SIGSEGV]
@@ -287,6 +288,61 @@ def test_a_checkpoint_that_is_not_known_is_told_and_counted(service, numbered, t
     assert numbers(tmp_path / "out.pcap")[-COUNT:] == list(range(COUNT))
 
 
+def test_a_file_that_was_moved_goes_on_where_it_is(service, numbered, tmp_path):
+    """It is the same file: what is behind the checkpoint is cut off, and it is written on."""
+    out, moved = tmp_path / "out.pcap", tmp_path / "moved.pcap"
+    service.create("e", f"r = RdpcapSource('{numbered}/in.pcap', pps=50000); w = WrpcapSink('{out}'); r > w")
+    reach(service, tmp_path, 500_000)
+    service.process.kill()
+    service.process.wait()
+    out.rename(moved)
+    service.start()
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    service.ok("stop", "e")
+    assert numbers(moved) == list(range(COUNT)) and not out.exists()
+
+
+def test_another_file_of_a_value_stays(service, spread, tmp_path):
+    """What a checkpoint has of it is told to be elsewhere, and another is begun beside it."""
+    service.create("e", f"r = RdpcapSource('{spread[0]}', pps=40000); w = FileSink('{tmp_path}/out.{{udp.dport}}'); r > w")
+    reach(service, tmp_path, 200_000)
+    eventually(lambda: service.client().show("e", "r")["checkpoint"]["at"] > 50)
+    service.process.kill()
+    service.process.wait()
+    other = tmp_path / "out.1007"
+    other.unlink()
+    other.write_text("another")
+    service.start()
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    service.ok("stop", "e")
+    assert other.read_text() == "another"
+    beside = (tmp_path / "out.00001.1007").read_bytes()
+    assert beside and b"".join(spread[1][7::50]).endswith(beside)
+    assert (tmp_path / "out.1008").read_bytes() == b"".join(spread[1][8::50])
+    assert "not the file any more" in service.log()
+
+
+def test_an_interface_that_was_gone_meanwhile_is_waited_for(service, network):
+    """Made anew while the daemon is away, or later, it is captured again; what is in its ring came first."""
+    service.create("e", f"n = SniffSource('pr', netns='{network.right}', retry_s=0.05); q = QueueSink(); n > q")
+    sent(network, network.left, "pl", *plain(1))
+    with service.client() as rpc:
+        assert [b for b, _ in caught(rpc, 1, "e")] == plain(1)
+    service.process.kill()
+    service.process.wait()
+    sent(network, network.left, "pl", *plain(2))
+    ip("-n", network.left, "link", "del", "pl")
+    service.start()
+    with service.client() as rpc:
+        assert [b for b, _ in caught(rpc, 1, "e")] == plain(2)
+        eventually(lambda: rpc.show("e", "n")["state"] == "failed")
+        anew(network)
+        eventually(lambda: rpc.show("e", "n")["state"] == "running")
+        sent(network, network.left, "pl", *plain(3))
+        assert [b for b, _ in caught(rpc, 1, "e")] == plain(3)
+        assert rpc.stats("e")["unexplained"] == 0
+
+
 # ---- what is told ----
 
 
@@ -370,24 +426,22 @@ def poison(tmp_path_factory):
     return plugin
 
 
-def survive(service, limit=40):
-    """Starts it until it lives; how often it has died."""
+def survive(service, when, limit=40):
+    """Starts it until it lives, as `when` tells by what is shown and counted; how often it has died."""
+    def lives():
+        try:
+            with service.client() as rpc:
+                return when(rpc.show("e", "r"), rpc.stats("e", "r"))
+        except (OSError, Closed):
+            return False
+
     for deaths in range(limit):
-        if deaths:
-            service.process.wait()
+        service.process.wait()
         service.start(wait=False)
         while service.process.poll() is None:
-            if service.manager.ready.wait(0.05) and exhausted(service):
+            if service.manager.ready.wait(0.05) and lives():
                 return deaths
     raise AssertionError(f"it died {limit} times\n{service.log()}")
-
-
-def exhausted(service):
-    try:
-        with service.client() as rpc:
-            return rpc.show("e", "r")["state"] == "exhausted"
-    except (OSError, Closed):
-        return False
 
 
 def test_a_poison_is_left_out(service, poison, numbered, tmp_path):
@@ -397,8 +451,7 @@ def test_a_poison_is_left_out(service, poison, numbered, tmp_path):
     service.create("e", f"""r = RdpcapSource('{numbered}/in.pcap'); p = Poison('00012345'); w = WrpcapSink('{tmp_path}/out.pcap')
         r > p > w""", start=False)
     service.ptctl("start", "e")
-    service.process.wait()
-    assert survive(service) >= 3
+    assert survive(service, lambda shown, _: shown["state"] == "exhausted") >= 3
     with service.client() as rpc:
         assert rpc.stats("e", "r")["dropped"].keys() == {"poison"}
         lost = rpc.stats("e", "r")["dropped"]["poison"]
@@ -409,3 +462,21 @@ def test_a_poison_is_left_out(service, poison, numbered, tmp_path):
     missing = sorted(set(range(COUNT)) - set(got))
     assert got == sorted(set(got)) and 12345 in missing and len(missing) == lost <= 64
     assert missing == list(range(missing[0], missing[0] + lost))
+
+
+def test_a_poison_in_a_ring_is_left_out(service, poison, network):
+    shutil.copy(poison, service.blocks)
+    service.restart()
+    service.create("e", f"""r = SniffSource('pr', netns='{network.right}'); p = Poison('poison'); q = QueueSink()
+        r > p > q""")
+    sent(network, network.left, "pl", *plain(1))
+    with service.client() as rpc:
+        assert [b for b, _ in caught(rpc, 1, "e")] == plain(1)
+    sent(network, network.left, "pl", plain(1)[0][:42] + b"poison")
+    assert survive(service, lambda _, counts: counts["dropped"].get("poison")) >= 3
+    sent(network, network.left, "pl", *plain(2))
+    with service.client() as rpc:
+        assert [b for b, _ in caught(rpc, 1, "e")] == plain(2)
+        assert rpc.stats("e", "r")["dropped"].keys() == {"poison"}
+        assert "left out" in rpc.show("e", "r")["last_error"]
+        assert rpc.stats("e")["unexplained"] == 0

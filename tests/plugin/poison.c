@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Poison: a message that begins so ends the daemon. */
+/* Poison: a message ends the daemon. */
 #include <pipetool/block.h>
 #include <signal.h>
 #include <string.h>
@@ -12,13 +12,15 @@ static struct pt_msg *act(struct pt_block *b, enum pt_canal canal, struct pt_msg
 {
 	const struct poison *p = pt_state(b);
 	size_t length = strlen(p->text);
-	if (m->length >= length && !memcmp(m->bytes, p->text, length))
-		raise(SIGKILL);
+	for (size_t at = 0; at + length <= m->length; at++)
+		if (!memcmp(m->bytes + at, p->text, length))
+			raise(SIGKILL);
 	return m;
 }
 
 static const struct pt_param params[] = {
-	{"text", "How it begins.", PT_STRING(struct poison, text), .flags = PT_REQUIRED}, {NULL}};
+	{"text", "What it must not see.", PT_STRING(struct poison, text), .flags = PT_REQUIRED},
+	{NULL}};
 
 static const struct pt_type poison = {
 	.api = PT_API,
