@@ -2,6 +2,7 @@
 /* Entries are an array, tied to a list by age; places are open addressing over them. */
 #include "base/recent.h"
 
+#include "base/buf.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -187,7 +188,6 @@ static uint32_t evict_oldest(struct recent *r)
 	uint32_t number = r->oldest;
 	vacate(r, seek_entry(r, number));
 	unlink_entry(r, entry_of(r, number));
-	r->evicted++;
 	return number;
 }
 
@@ -196,6 +196,7 @@ static uint32_t take_entry(struct recent *r)
 {
 	if (may_add(r))
 		return ++r->used;
+	r->evicted += r->used > 0;
 	return r->used ? evict_oldest(r) : 0;
 }
 
@@ -252,13 +253,18 @@ const void *recent_next(const struct recent *r, const void *key)
 	return number ? entry_of(r, number)->key : NULL;
 }
 
+const void *recent_oldest(const struct recent *r)
+{
+	return r->oldest ? entry_of(r, r->oldest)->key : NULL;
+}
+
 void *recent_value(const struct recent *r, const void *key)
 {
 	return value_of(r, with_key(key));
 }
 
 /* The last entry moves to the place of the one that goes. */
-static void remove_oldest(struct recent *r)
+void recent_drop_oldest(struct recent *r)
 {
 	uint32_t number = evict_oldest(r), last = r->used--;
 	if (number == last)
@@ -273,8 +279,57 @@ static void remove_oldest(struct recent *r)
 void recent_bound(struct recent *r, size_t most)
 {
 	r->most = (uint32_t)most;
-	while (r->used > r->most)
-		remove_oldest(r);
+	for (; r->used > r->most; r->evicted++)
+		recent_drop_oldest(r);
+}
+
+/* ---- as bytes ---- */
+
+/* Then for each key, from the oldest on, its tag, itself and its value. */
+struct packed {
+	uint32_t version, used;
+	uint64_t key_size, value_size;
+	uint64_t secret, evicted;
+};
+
+enum { PACKED_VERSION = 1 };
+
+void recent_pack(const struct recent *r, struct buf *out)
+{
+	const struct packed head = {PACKED_VERSION, r->used,   r->key_size,
+	                            r->value_size,  r->secret, r->evicted};
+	buf_add(out, &head, sizeof head);
+	for (uint32_t number = r->oldest; number; number = entry_of(r, number)->newer) {
+		struct entry *e = entry_of(r, number);
+		buf_add(out, &e->tag, sizeof e->tag);
+		buf_add(out, e->key, r->key_size);
+		buf_add(out, value_of(r, e), r->value_size);
+	}
+}
+
+bool recent_unpack(struct recent *r, const void *bytes, size_t length)
+{
+	size_t each = sizeof(uint32_t) + r->key_size + r->value_size;
+	const uint8_t *at = bytes;
+	struct packed head;
+
+	if (length < sizeof head)
+		return false;
+	memcpy(&head, at, sizeof head);
+	if (head.version != PACKED_VERSION || head.key_size != r->key_size ||
+	    head.value_size != r->value_size || length != sizeof head + head.used * each)
+		return false;
+	r->secret = head.secret;
+	at += sizeof head;
+	for (uint32_t i = 0; i < head.used; i++, at += each) {
+		uint32_t tag;
+		memcpy(&tag, at, sizeof tag);
+		struct entry *e = add(r, tag, at + sizeof tag);
+		if (e)
+			memcpy(value_of(r, e), at + sizeof tag + r->key_size, r->value_size);
+	}
+	r->evicted += head.evicted;
+	return true;
 }
 
 /* ---- memory that is far ---- */

@@ -37,6 +37,14 @@ size_t recent_fit(size_t key_size, size_t value_size, uint64_t bytes);
 /* Another bound: the oldest go, if it is less. */
 void recent_bound(struct recent *, size_t most);
 
+/* The key that was seen least recently goes; the table is not empty. */
+void recent_drop_oldest(struct recent *);
+/* All that is in it, as bytes; and a table that is empty, of the same sizes, takes as much of them
+   as it has room for, the last seen. False: they are of no such table, and nothing has changed. */
+struct buf;
+void recent_pack(const struct recent *, struct buf *);
+bool recent_unpack(struct recent *, const void *bytes, size_t length);
+
 /* The value of a key, which becomes the one seen last. It is added if it is not there: zeroed, and
    *fresh is true (fresh may be NULL). NULL: there is no memory at all; where it is only too little
    to grow, the table stays as large as it is. */
@@ -48,6 +56,7 @@ void recent_expect(const struct recent *, const uint64_t *hashes, unsigned count
 
 /* From the one seen last to the oldest: NULL gives the first, and NULL is the end. */
 const void *recent_next(const struct recent *, const void *key);
+const void *recent_oldest(const struct recent *);           /* NULL: it is empty */
 void *recent_value(const struct recent *, const void *key); /* of such a key */
 
 #endif

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* HeadDrain: passes what comes first, of all or of each flow, host or field. */
-#include <pipetool/block.h>
-
-#include "base/recent.h"
 #include "packet/by.h"
+#include "packet/table.h"
 #include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define VECTOR 64
@@ -101,7 +100,8 @@ static void look_at_all(struct pt_block *b, struct head *h, struct pt_msg **mess
 }
 
 /* Without memory for a single one, everything is the first of its kind. */
-static void look_at_each(struct head *h, struct pt_msg **messages, unsigned count, bool *pass)
+static void look_at_each(struct pt_block *b, struct head *h, struct pt_msg **messages,
+                         unsigned count, bool *pass)
 {
 	struct packet_key keys[VECTOR];
 	uint64_t hashes[VECTOR] = {0};
@@ -115,6 +115,7 @@ static void look_at_each(struct head *h, struct pt_msg **messages, unsigned coun
 		struct passed *p = recent_at(&h->each, hashes[i], keys[i].bytes, NULL);
 		pass[i] = passes(h, p ? p : &none, messages[i]);
 	}
+	pt_carry_changed(b);
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -123,7 +124,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	struct head *h = pt_state(b);
 	bool pass[VECTOR];
 	if (h->per)
-		look_at_each(h, messages, count, pass);
+		look_at_each(b, h, messages, count, pass);
 	else
 		look_at_all(b, h, messages, count, pass);
 	pt_send_many(b, canal, messages, divide(b, messages, count, pass));
@@ -137,11 +138,30 @@ static void begin(struct pt_block *b, struct head *h)
 	pt_carry_changed(b);
 }
 
+static void carry(struct pt_block *b, struct pt_carry *carry)
+{
+	struct head *h = pt_state(b);
+	char *name = packet_table_name("passed of", h->per);
+	if (h->per)
+		packet_table_carry(&h->each, name, carry);
+	free(name);
+}
+
+/* As it was before the daemon started anew, or empty; not what a successor has taken over. */
+static void begin_each(struct pt_block *b, struct head *h)
+{
+	char *name = packet_table_name("passed of", h->per);
+	recent_init(&h->each, h->by.size, sizeof(struct passed), most(h));
+	if (pt_goes_on(b))
+		packet_table_carried(b, name, &h->each);
+	free(name);
+}
+
 static void start(struct pt_block *b)
 {
 	struct head *h = pt_state(b);
 	if (h->per && !h->each.entry_size)
-		recent_init(&h->each, h->by.size, sizeof(struct passed), most(h));
+		begin_each(b, h);
 	if (!pt_goes_on(b))
 		begin(b, h);
 	else if (h->per)
@@ -165,23 +185,14 @@ static void changed(struct pt_block *b)
 		pt_enough(b, is_full(h, &h->all));
 }
 
-static bool same_words(char *const *a, char *const *b)
-{
-	while (*a && *b && !strcmp(*a, *b))
-		a++, b++;
-	return !*a && !*b;
-}
-
 static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct head *h = pt_state(b), *before = pt_state(old);
-	if (!h->per || !before->per || !same_words(h->per, before->per))
+	if (!h->per || !before->per || !packet_by_is(&h->by, &before->by))
 		return;
 	h->each = before->each;
 	before->each = (struct recent){0};
-	struct packet_parts *fragments = h->by.fragments;
-	h->by.fragments = before->by.fragments;
-	before->by.fragments = fragments;
+	packet_by_swap(&h->by, &before->by);
 }
 
 static void fini(struct pt_block *b)
@@ -243,6 +254,7 @@ static const struct pt_type head_drain = {
 	.carries = carries,
 	.size = sizeof(struct head),
 	.init = init,
+	.carry = carry,
 	.take_over = take_over,
 	.start = start,
 	.push_many = push_many,

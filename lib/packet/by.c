@@ -65,6 +65,22 @@ void packet_by_free(struct packet_by *by)
 	by->fragments = NULL;
 }
 
+bool packet_by_is(const struct packet_by *a, const struct packet_by *b)
+{
+	bool same = a->count == b->count;
+	for (unsigned i = 0; same && i < a->count; i++)
+		same = a->parts[i].kind == b->parts[i].kind &&
+		       a->parts[i].field == b->parts[i].field;
+	return same;
+}
+
+void packet_by_swap(struct packet_by *a, struct packet_by *b)
+{
+	struct packet_parts *fragments = a->fragments;
+	a->fragments = b->fragments;
+	b->fragments = fragments;
+}
+
 /* ---- keys ---- */
 
 static void put_host(const struct pt_msg *m, const struct packet_view *v, uint8_t *key)

@@ -35,6 +35,10 @@ struct packet_key {
 int packet_by_read(struct packet_by *, char *const *words, const char *param, struct pt_error *);
 void packet_by_free(struct packet_by *); /* also one that is all zero */
 
+bool packet_by_is(const struct packet_by *, const struct packet_by *); /* of the same words */
+/* Puts what one has seen of fragments in the other's place, which is of the same words. */
+void packet_by_swap(struct packet_by *, struct packet_by *);
+
 void packet_by_key(struct packet_by *, const struct pt_msg *, struct packet_key *);
 
 /* A part of a key as text: "10.0.0.1", "443", a flow's; "none". `out` has room for

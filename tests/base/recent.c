@@ -2,6 +2,7 @@
 /* A bounded table against a plain list; the hash against another's. */
 #include "unit.h"
 
+#include "base/buf.h"
 #include "base/recent.h"
 #include "base/sip.h"
 #include <string.h>
@@ -126,5 +127,41 @@ START_TEST(expecting_changes_nothing)
 }
 END_TEST
 
+/* The order of age and the values are the same, in a table of less room as far as it goes. */
+START_TEST(packed_and_unpacked_it_is_the_same)
+{
+	struct buf packed = BUF_INIT;
+	struct recent r, same, smaller, other;
+	recent_init(&r, 4, 4, 100);
+	for (uint32_t key = 0; key < 300; key++)
+		*(uint32_t *)recent_at(&r, key * 7919, &key, NULL) = key + 1;
+	recent_pack(&r, &packed);
+	recent_init(&same, 4, 4, 100);
+	recent_init(&smaller, 4, 4, 64);
+	recent_init(&other, 8, 4, 100);
+	ck_assert(recent_unpack(&same, packed.data, packed.length));
+	ck_assert(recent_unpack(&smaller, packed.data, packed.length));
+	ck_assert(!recent_unpack(&other, packed.data, packed.length));
+	for (size_t length = 0; length < packed.length; length++)
+		ck_assert(!recent_unpack(&other, packed.data, length));
+	const void *key = NULL, *copy = NULL, *lesser = NULL;
+	while ((key = recent_next(&r, key))) {
+		copy = recent_next(&same, copy);
+		lesser = lesser || copy == recent_next(&same, NULL) ? recent_next(&smaller, lesser)
+		                                                    : NULL;
+		ck_assert_mem_eq(copy, key, 4);
+		ck_assert_mem_eq(recent_value(&same, copy), recent_value(&r, key), 4);
+		if (lesser)
+			ck_assert_mem_eq(lesser, key, 4);
+		uint32_t number = *(const uint32_t *)key;
+		ck_assert_ptr_nonnull(recent_find(&same, number * 7919, &number));
+	}
+	ck_assert_uint_eq(same.used, 100);
+	ck_assert_uint_eq(smaller.used, 64);
+	recent_free(&r), recent_free(&same), recent_free(&smaller), recent_free(&other);
+	buf_free(&packed);
+}
+END_TEST
+
 UNIT_TESTS("base/recent", hashes_as_python_does, forgets_what_was_seen_least_recently,
-           expecting_changes_nothing)
+           expecting_changes_nothing, packed_and_unpacked_it_is_the_same)

@@ -2,6 +2,7 @@
 """The daemon ends, or is killed, and the next one goes on with what it had open."""
 import array
 import base64
+import json
 import os
 import pathlib
 import random
@@ -419,6 +420,24 @@ def test_what_triggers_have_done_stays(service, kind, end):
         rpc.send("e", "s", "m")
         got = [m["canal"] for m in rpc.recv("e", "q", 1, 0.1)]
         assert got == ([] if kind == "TriggeredValve" else ["high"])
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_what_was_seen_of_each_key_stays(service, end):
+    """Short tables are in each checkpoint, too; at an end that is clean every one is carried."""
+    service.create("e", "s = CLIFeeder(); s > HeadDrain(count=3, per='host') > h = QueueSink(); s > DedupDrain(seconds=1000) > d = QueueSink(); "
+                   "s > c = CountDrain(seconds=1000, format='json') > Sink(); c >> r = QueueSink()")
+    with service.client() as rpc:
+        rpc.send("e", "s", "one", "two")
+        assert rpc.texts("e", "h", 2) == rpc.texts("e", "d", 2) == ["one", "two"]
+    service.restart(end)
+    with service.client() as rpc:
+        rpc.send("e", "s", "one", "four")
+        assert rpc.texts("e", "h", 1) == ["one"] and rpc.texts("e", "d", 1) == ["four"]
+        assert rpc.stats("e", "r")["held"] == 0
+        rpc.call("engine.stop", engine="e")
+        report = json.loads(rpc.texts("e", "r", 1)[0])
+        assert report["top"] == [{"key": "none", "packets": 4, "bytes": 13}]
 
 
 @pytest.mark.parametrize("kind", ["TriggeredValve", "TriggeredSwitch", "TriggeredQueueingValve"])
