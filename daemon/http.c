@@ -140,29 +140,34 @@ static enum MHD_Result route(struct exchange *e, const char *path)
 	return http_send_words(e->connection, MHD_HTTP_NOT_FOUND, "there is nothing here");
 }
 
+static bool looks(const char *method)
+{
+	return !strcmp(method, MHD_HTTP_METHOD_GET) || !strcmp(method, MHD_HTTP_METHOD_HEAD);
+}
+
 static enum MHD_Result begin(struct exchange *e, const char *path, const char *method)
 {
 	const char *why;
 	unsigned status = http_gate(e->connection, e->http->daemon->conf.http_hosts, &why);
-	bool looks = !strcmp(method, MHD_HTTP_METHOD_GET) || !strcmp(method, MHD_HTTP_METHOD_HEAD);
 	e->step = ANSWERED;
 	if (status)
 		return http_send_words(e->connection, status, why);
-	if (!looks)
+	if (!looks(method))
 		return http_send_words(e->connection, MHD_HTTP_METHOD_NOT_ALLOWED,
 		                       "here is only to be looked");
 	return route(e, path);
 }
 
-/* Called when the headers are there, and again behind them, and whenever it has slept. */
+/* Called when the headers are there, and again behind them, and whenever it has slept. What would
+   change something is refused before its body comes. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path,
                                   const char *method, const char *version, const char *body,
                                   size_t *body_length, void **state)
 {
 	struct exchange *e = *state;
 	if (!e) {
-		*state = exchange_new(arg, connection);
-		return MHD_YES;
+		*state = e = exchange_new(arg, connection);
+		return looks(method) ? MHD_YES : begin(e, path, method);
 	}
 	if (*body_length) { /* nobody wants it */
 		*body_length = 0;

@@ -266,7 +266,7 @@ function faults() {
 			if (block.state === "failed")
 				found.push([name, block.name, `${name}.${block.name} has failed: ${block.last_error || ""}`]);
 			else if (sum(block.dropped))
-				found.push([name, block.name, `${name}.${block.name} has lost ${reasons(block.dropped)}` +
+				found.push([name, block.name, `${name}.${block.name} has lost messages: ${reasons(block.dropped)}` +
 					(old && sum(block.dropped) > sum(old.dropped) ? ", and goes on losing" : "")]);
 			else if (block.errors)
 				found.push([name, block.name, `${name}.${block.name}: ${block.errors} errors, the last: ${block.last_error || ""}`]);

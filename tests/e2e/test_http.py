@@ -260,7 +260,7 @@ def test_the_page_tells_what_is_wrong_and_shows_a_block(site, page, tmp_path):
     page.until("document.querySelectorAll('.block').length === 8")
     words = page.until("document.getElementById('fault-list').children.length >= 2 && "
                        "document.getElementById('fault-list').innerText")
-    assert "stuck.a is held back by q" in words and "loses.odd has lost 1 error" in words
+    assert "stuck.a is held back by q" in words and "loses.odd has lost messages: 1 error" in words
     assert page.run("document.querySelector('[data-block=odd]').getAttribute('class')") == "block lost"
     assert page.run("document.querySelector('[data-block=a]').getAttribute('class')") == "block held-back"
     label = page.run("document.querySelector('[data-block=a]').getAttribute('aria-label')")
