@@ -249,14 +249,15 @@ static void tell_line(struct telling *t, const char *line, size_t length)
 
 static void tell_lines(struct telling *t)
 {
-	const struct group *group = t->groups, *end = t->groups + t->count;
+	size_t at = 0;
 	unsigned number = 1;
 	t->comment = SIZE_MAX;
 	for (const char *line = t->old; *line; number++) {
 		size_t length = strcspn(line, "\n");
-		while (group < end && group->last < number)
-			group++;
-		bool is_gone = group < end && group->gone && number >= group->first;
+		while (at < t->count && t->groups[at].last < number)
+			at++;
+		const struct group *group = at < t->count ? &t->groups[at] : NULL;
+		bool is_gone = group && group->gone && number >= group->first;
 		if (is_gone && number == group->first)
 			tell_group(t, group);
 		else if (!is_gone)

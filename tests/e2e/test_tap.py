@@ -365,19 +365,21 @@ def home(tmp_path, daemon):
 
 
 def test_wireshark_lists_every_block_and_captures_on_it(daemon, home, tmp_path, capture):
-    daemon.create("lab", ENDLESS.format(file=capture))
+    daemon.create("lab", ENDLESS.format(file=capture).replace("loop=0", "loop=0, pps=2000"))
     daemon.create("off", "a = CLIFeeder(); a > Sink()", start=False)
     listed = subprocess.run(["tshark", "-D"], env=home, capture_output=True, text=True, check=True)
     names = [line.split()[1] for line in listed.stdout.splitlines() if "pipetool" in line]
     assert sorted(names) == ["pipetool", "pipetool:lab.d", "pipetool:lab.k", "pipetool:lab.s"]
+    folder = os.path.dirname(daemon.ok("extcap", "--install", env=home).split()[0])  # without those of others
     seen = subprocess.run(
         ["tshark", "-i", "pipetool:lab.d", "-f", "udp src port 7", "-c", "3", "-T", "fields", "-e", "ip.id",
-         "-e", "udp.srcport"], env=home, capture_output=True, text=True, check=True)
+         "-e", "udp.srcport"], env={**home, "WIRESHARK_EXTCAP_DIR": folder},
+        capture_output=True, text=True, check=True)
     assert seen.stdout.splitlines() == ["0x0006\t7"] * 3
 
 
 def test_extcap_captures_from_the_block_that_is_configured(daemon, capture, tmp_path):
-    daemon.create("lab", ENDLESS.format(file=capture))
+    daemon.create("lab", ENDLESS.format(file=capture).replace("loop=0", "loop=0, pps=2000"))
     fifo = tmp_path / "wireshark"
     os.mkfifo(fifo)
     here = tmp_path / "any name"
