@@ -10,8 +10,9 @@
 #include <pipetool/engine.h>
 #include <stdlib.h>
 
-#define SECOND_NS    1000000000u
-#define RESUME_TRIES 3
+#define SECOND_NS     1000000000u
+#define CAREFUL_TRIES 2
+#define RESUME_TRIES  3
 
 void pt_engine_resume(struct pt_engine *e, const struct pt_resumed *from)
 {
@@ -98,7 +99,7 @@ void resume_started(struct pt_engine *e)
 	json_decref(r->shown);
 	r->shown = tell(r, moment_now());
 	r->time_ns = 0;
-	r->careful = r->tries > 0;
+	r->careful = r->tries >= CAREFUL_TRIES;
 	if (r->poisoned)
 		set_tries(e, 0);
 	r->poisoned = r->tried = false;

@@ -15,9 +15,9 @@ struct pt_carry;
  * From the first start on a second is looked at: each time that something is about to come out of
  * the sources behind a checkpoint, that is one more try of it, which hooks.tries puts where the
  * next daemon finds it, until another checkpoint is committed that is further, or the second is
- * over. If there was a try before this daemon, it is careful: a checkpoint lies between any two
- * vectors. So after three tries the message that ends the daemon is in the vector behind the
- * checkpoint, and sources are told to leave that out (pt_poisoned).
+ * over. After two tries the daemon is careful: a checkpoint lies between any two vectors. So after
+ * three tries the message that ends the daemon is in the vector behind the checkpoint, and sources
+ * are told to leave that out (pt_poisoned).
  */
 struct resume {
 	int64_t time_ns; /* of the checkpoint, since 1970; 0: there is none, or it was gone on from */
