@@ -151,7 +151,8 @@ static void add_one(struct split *s, const char *path, const struct record *r, b
 void split_exact_open(struct split *s)
 {
 	size_t length = 0;
-	const char *at = pt_carried_bytes(s->block, VALUES, &length), *end = at + length;
+	const char *at = pt_carried_bytes(s->block, VALUES, &length);
+	const char *end = at ? at + length : NULL;
 	struct record r;
 	if (!at || !is_exact(s))
 		return;
