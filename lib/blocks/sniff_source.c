@@ -5,8 +5,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "capture/capture.h"
-#include "capture/interface.h"
 #include "capture/live.h"
+#include "capture/live_carry.h"
 #include "capture/live_filter.h"
 #include "capture/live_gap.h"
 #include "capture/live_span.h"
@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>
-#include <string.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,8 +24,6 @@
 #define MS_NS   1000000u
 #define REST_NS (50 * MS_NS)  /* in which what came before has come out of the ring */
 #define PIN_NS  (500 * MS_NS) /* and as long again: then what is held has memory of its own */
-#define RING    "ring"        /* the packet socket */
-#define MARK    "mark"        /* how far it has been read */
 
 struct sniff_source {
 	char *iface, *filter, *netns;
@@ -116,23 +113,6 @@ static void carry_as(struct pt_block *b, struct pt_carry *carry, const char *ifa
 	free(key);
 }
 
-static char *ring_key(const struct sniff_source *s)
-{
-	return must_printf(RING "%s%s", s->netns ? " in " : "", s->netns ? s->netns : "");
-}
-
-/* What is read goes back to the kernel only when it is behind a checkpoint, if there are any. */
-static void carry_ring(struct sniff_source *s, struct pt_carry *carry)
-{
-	if (!s->live || !live_mark(s->live, &s->told))
-		return;
-	live_keep(s->live, pt_carry_exact(carry));
-	char *key = ring_key(s);
-	pt_carry_fd(carry, key, live_socket(s->live));
-	free(key);
-	pt_carry_bytes(carry, MARK, &s->told, sizeof s->told);
-}
-
 static void forget_read(struct pt_block *b)
 {
 	struct sniff_source *s = pt_state(b);
@@ -145,7 +125,7 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct sniff_source *s = pt_state(b);
 	if (pt_carry_to(carry) != PT_TO_SUCCESSOR) {
-		carry_ring(s, carry);
+		live_carry_tell(s->live, s->netns, &s->told, carry);
 		bool known = pt_carry_to(carry) == PT_AT_END && s->live && !s->netns;
 		live_gap_carry(carry, known ? live_name(s->live) : NULL);
 		return;
@@ -166,26 +146,6 @@ static bool is_carried(struct pt_block *b, const struct sniff_source *s)
 	return carried;
 }
 
-static bool resume(struct pt_block *b, struct sniff_source *s, const struct live_config *config)
-{
-	char name[IF_NAMESIZE];
-	struct live_mark mark;
-	size_t length;
-	int fd;
-	const void *carried = pt_carried_bytes(b, MARK, &length);
-	char *key = ring_key(s);
-	bool is_there = carried && length == sizeof mark && pt_carried_fd(b, key, &fd) && fd >= 0;
-	free(key);
-	if (!is_there)
-		return false;
-	memcpy(&mark, carried, length);
-	bool is_other = s->iface && interface_bound(fd, name) && strcmp(name, s->iface) != 0;
-	if (!is_other)
-		return live_resume(config, fd, &mark, &s->live, NULL) == 0;
-	close(fd);
-	return false;
-}
-
 static int open_interface(struct pt_block *b, struct pt_error *err)
 {
 	struct sniff_source *s = pt_state(b);
@@ -194,7 +154,7 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 	const struct live_config config = config_of(s);
 	if (s->failed && live_span_is_late(&s->span))
 		return 0;
-	if ((s->resumed = resume(b, s, &config)))
+	if ((s->resumed = live_carry_resume(b, &config, s->iface, &s->live)))
 		return 0;
 	if (s->socket == PT_FD_GONE) {
 		pt_fail(err, -ESTALE, "socket", "the socket was handed to an earlier daemon");
