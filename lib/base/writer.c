@@ -51,6 +51,16 @@ size_t writer_pending(const struct writer *w)
 	return atomic_load(&w->pending) + atomic_load_explicit(&w->filled, memory_order_relaxed);
 }
 
+bool writer_is_shut(struct writer *w)
+{
+	if (!atomic_load(&w->shut) || w->current)
+		return false;
+	pthread_mutex_lock(&w->lock);
+	bool shut = !w->first && !w->busy && !w->pushed && atomic_load(&w->shut);
+	pthread_mutex_unlock(&w->lock);
+	return shut;
+}
+
 uint64_t writer_written(const struct writer *w)
 {
 	return atomic_load(&w->written);

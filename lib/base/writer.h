@@ -93,6 +93,7 @@ bool writer_marked(struct writer *, struct writer_at *);
 
 size_t writer_pending(const struct writer *);   /* bytes not yet written; [any thread] */
 uint64_t writer_written(const struct writer *); /* bytes written so far; [any thread] */
+bool writer_is_shut(struct writer *);    /* one of a crew: closed for now, and all is written */
 int writer_error(const struct writer *); /* 0, or the negative errno of the first failed write */
 
 /* Waits until everything is written; with `sync` also until it is on the disk (fdatasync; a

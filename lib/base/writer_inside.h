@@ -43,8 +43,8 @@ struct writer {
 	bool put;        /* the filter has let go of something */
 	int flags;       /* that the descriptor had, if they were changed; -1 */
 	struct crew_member member;
-	bool shut;  /* closed for now */
-	bool ended; /* under the lock: the crew is done with it */
+	atomic_bool shut; /* closed for now */
+	bool ended;       /* under the lock: the crew is done with it */
 };
 
 /* ---- writer_out.c: all of it on the writer's thread, or in writer_free behind its end ---- */

@@ -40,6 +40,9 @@ int output_failed(const struct capture_writer_config *config, const char *path, 
 	case ETXTBSY:
 		return pt_fail(err, code, "fname",
 		               "'%s' is being read; choose another name to write to", path);
+	case ESTALE:
+		return pt_fail(err, code, "fname",
+		               "'%s' was moved away while it was closed for others", path);
 	case ETIMEDOUT:
 		return pt_fail(err, code, "fname", "cannot write '%s': its reader takes nothing",
 		               path);

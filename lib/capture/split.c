@@ -71,7 +71,7 @@ static int open_value(struct split *s, struct split_value *v, bool found, struct
 	else if (found && config.fd < 0)
 		config.begun = CAPTURE_FOUND;
 	config.later = s->config.names.arg && !config.append && !config.begun;
-	if (s->config.names.arg && !config.later)
+	if (s->config.names.arg && !config.later && !v->moved)
 		path_make_folders(config.folders, v->path, FOLDER_MODE);
 	return capture_writer_open(&config, &v->w, err);
 }
@@ -96,8 +96,10 @@ static bool is_open(struct split *s, struct split_value *v)
 	double wait_ns = s->config.retry_s * S_NS;
 	if (v->failed && (!(wait_ns > 0) || (double)(pt_now(s->block) - v->failed_ns) < wait_ns))
 		return false;
-	bool found = v->failed || (s->exact.resumed ? split_exact_left(s, v) : s->found);
+	bool found =
+		v->failed || v->moved || (s->exact.resumed ? split_exact_left(s, v) : s->found);
 	int rc = open_value(s, v, found, &err);
+	v->moved = false;
 	if (rc)
 		fail_value(s, v, rc, &err);
 	return v->w;
@@ -385,42 +387,6 @@ void split_start(struct split *s)
 
 /* ---- messages ---- */
 
-void split_rotate_if_due(struct pt_block *b, const struct split_rotate *r, struct split_file *file,
-                         struct capture_writer *w)
-{
-	uint64_t now = pt_now(b);
-	bool full = r->size && capture_writer_bytes(w) >= r->size;
-	bool old = r->seconds > 0 && (double)(now - file->begun_ns) >= r->seconds * S_NS;
-	if (file->begun && (full || old)) {
-		capture_writer_rotate(w);
-		file->begun = false;
-	}
-	if (!file->begun)
-		file->begun_ns = now;
-	file->begun = true;
-}
-
-void split_tell_misfits(struct pt_block *b, const struct capture_writer *w, const char *path,
-                        struct capture_misfits *told)
-{
-	const struct capture_misfits all = capture_writer_misfits(w);
-	for (; told->dated < all.dated; told->dated++)
-		pt_report(b, -ERANGE,
-		          "a packet dated before 1970 or after 2106, which pcap cannot say, was "
-		          "given the nearest time in '%s'; format \"pcapng\" can",
-		          path);
-	for (; told->cut < all.cut; told->cut++)
-		pt_report(b, -EMSGSIZE,
-		          "a packet longer than readers of '%s' take for its link type was cut",
-		          path);
-}
-
-void split_drop_all(struct pt_block *b, struct pt_msg **messages, unsigned count, const char *why)
-{
-	for (unsigned i = 0; i < count; i++)
-		pt_drop(b, messages[i], why);
-}
-
 /* Writes the first of them; how many have gone. */
 static unsigned put_some(struct split *s, struct split_value *v, struct pt_msg **messages,
                          unsigned count)
@@ -446,8 +412,19 @@ static unsigned put_some(struct split *s, struct split_value *v, struct pt_msg *
 	return count;
 }
 
+/* What came is in the file that has another name now, or none. */
+static void begin_anew(struct split *s, struct split_value *v)
+{
+	pt_note(s->block, "'%s' was moved away, and is begun anew", v->path);
+	capture_writer_leave(v->w);
+	v->w = NULL;
+	v->moved = true;
+}
+
 static void put(struct split *s, struct split_value *v, struct pt_msg **messages, unsigned count)
 {
+	if (v->w && capture_writer_is_moved(v->w))
+		begin_anew(s, v);
 	split_exact_dirty(s, v);
 	for (unsigned at = 0; at < count;) {
 		if (!is_open(s, v)) {
@@ -464,19 +441,6 @@ static bool has_room(const void *arg)
 {
 	const struct split *s = arg;
 	return atomic_load(crew_waiting(s->crew)) <= WAITING_MAX;
-}
-
-/* So look again after it is set. */
-void split_hold_back(struct pt_block *b, atomic_bool *full, bool (*room)(const void *arg),
-                     const void *arg)
-{
-	if (room(arg))
-		return;
-	atomic_store(full, true);
-	if (room(arg))
-		atomic_store(full, false);
-	else
-		pt_full(b, true);
 }
 
 static void put_many(struct split *s, bool high, struct pt_msg **messages, unsigned count)

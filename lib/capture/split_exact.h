@@ -15,7 +15,7 @@ struct split_value {
 	struct capture_writer *w; /* NULL: it failed, or is not open */
 	struct split_file file;
 	uint64_t hash, failed_ns;
-	bool failed, numbered;
+	bool failed, numbered, moved;
 	char *path;
 	struct capture_misfits misfits; /* told so far */
 	/* See split_exact.c. */

@@ -184,6 +184,20 @@ int capture_writer_link_type(const struct capture_writer *w)
 }
 
 /* [writer's thread] */
+static void remember(struct capture_writer *w, int fd)
+{
+	struct stat st = {.st_ino = 0};
+	fstat(fd, &st);
+	w->device = st.st_dev;
+	w->inode = st.st_ino;
+}
+
+static bool is_remembered(const struct capture_writer *w, const struct stat *st)
+{
+	return st->st_dev == w->device && st->st_ino == w->inode;
+}
+
+/* [writer's thread] */
 static int take_turn(void *arg)
 {
 	struct turn *t = arg;
@@ -196,6 +210,7 @@ static int take_turn(void *arg)
 	if (fd >= 0 && w->config.crew) {
 		free(w->open_path);
 		w->open_path = must_strdup(t->path);
+		remember(w, fd);
 	}
 	if (fd >= 0 && t->gone)
 		rotate_delete(w->config.folders, w->ring, t->gone);
@@ -271,7 +286,12 @@ static int filter_raw(void *arg, const void *bytes, size_t length, enum writer_e
 static int reopen(void *arg)
 {
 	struct capture_writer *w = arg;
-	return output_again(&w->config, w->open_path);
+	struct stat st;
+	int fd = output_again(&w->config, w->open_path);
+	if (fd < 0 || (fstat(fd, &st) == 0 && is_remembered(w, &st)))
+		return fd;
+	close(fd);
+	return -ESTALE;
 }
 
 static void make_writer(struct capture_writer *w)
@@ -372,6 +392,13 @@ bool capture_writer_is_elsewhere(const struct capture_writer *w)
 	if (w->ring || fd < 0 || fstat(fd, &own) || !S_ISREG(own.st_mode))
 		return false;
 	return stat(w->path, &named) || named.st_dev != own.st_dev || named.st_ino != own.st_ino;
+}
+
+bool capture_writer_is_moved(const struct capture_writer *w)
+{
+	struct stat st;
+	return w->writer && writer_is_shut(w->writer) &&
+	       (stat(w->path, &st) || !is_remembered(w, &st));
 }
 
 void capture_writer_reopen(struct capture_writer *w)
@@ -548,6 +575,12 @@ int capture_writer_close(struct capture_writer *w, struct pt_error *err)
 		output_failed(&w->config, w->path, rc, err);
 	free_writer(w);
 	return rc;
+}
+
+void capture_writer_leave(struct capture_writer *w)
+{
+	writer_free(w->writer, false);
+	free_writer(w);
 }
 
 void capture_writer_cancel(struct capture_writer *w)

@@ -15,8 +15,9 @@
 struct capture_writer {
 	struct capture_writer_config config;
 	const struct format *format;
-	char *open_path; /* the writer's thread's: what it has opened last */
-	char *aside;     /* words, or NULL */
+	char *open_path;                /* the writer's thread's: what it has opened last */
+	_Atomic uint64_t device, inode; /* of that, where it may be closed meanwhile */
+	char *aside;                    /* words, or NULL */
 	char *path, *ring, *interface_name, *application;
 	uint64_t number;       /* of the file in the ring */
 	struct output output;  /* until the writer has it */
