@@ -3,8 +3,14 @@
 #include "ctl/tapped.h"
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/json.h"
+#include "ctl/follow.h"
+#include "ctl/out.h"
+#include "packet/packet.h"
+#include "type/param.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,16 +31,16 @@ static volatile sig_atomic_t signals;
 
 /* ---- opening ---- */
 
-int tapped_open(struct tapped *s, struct ctl *ctl, struct pt_error *err)
+int tapped_open(struct tapped *s, struct ctl *ctl, const char *method, json_t *params,
+                struct pt_error *err)
 {
 	size_t length;
-	json_t *params = ctl_params(ctl);
 	json_object_set_new(params, "format", json_string("pcapng"));
 	int code = ctl_connect(ctl, err); /* for tapped_check_gone */
 	if (!code)
 		code = ctl_open(ctl, &s->client, err);
 	if (!code)
-		code = pt_client_call(s->client, "block.tap", params, NULL, 0, ctl->timeout_s, NULL,
+		code = pt_client_call(s->client, method, params, NULL, 0, ctl->timeout_s, NULL,
 		                      err);
 	json_decref(params);
 	if (code)
@@ -122,6 +128,25 @@ int tapped_whole(struct tapped *s, int64_t *packets, size_t *length, struct pt_e
 	return 0;
 }
 
+/* ---- a message ---- */
+
+void tapped_line(struct buf *line, const json_t *item)
+{
+	struct pt_bytes bytes;
+	const json_t *link_type = json_object_get(item, "link_type");
+	if (param_bytes_from_json(json_object_get(item, "message"), &bytes, NULL))
+		return;
+	const struct pt_msg m = {
+		.bytes = bytes.data,
+		.length = (uint32_t)bytes.length,
+		.wire_length = (uint32_t)integer_of(item, "wire_length"),
+		.link_type = link_type ? (uint16_t)json_integer_value(link_type) : PT_NO_LINK_TYPE,
+	};
+	packet_line(line, !strcmp(text_of(item, "canal"), "high"), &m);
+	buf_addc(line, '\n');
+	free(bytes.data);
+}
+
 /* ---- signals ---- */
 
 static void note(int signal)
@@ -159,4 +184,67 @@ int tapped_wait(struct pollfd *fds, unsigned count)
 	sigdelset(&open, SIGTERM);
 	sigdelset(&open, SIGHUP);
 	return ppoll(fds, count, NULL, &open);
+}
+
+/* ---- into a file ---- */
+
+static int cannot_write(const char *path, int code, struct pt_error *err)
+{
+	return pt_fail(err, -PT_EIO, NULL, "cannot write to '%s': %s", path, error_words(code));
+}
+
+static int open_file(const char *path, struct pt_error *err)
+{
+	if (strcmp(path, "-")) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		return fd < 0 ? cannot_write(path, -errno, err) : fd;
+	}
+	if (!out_is_terminal())
+		return STDOUT_FILENO;
+	pt_fail(err, -PT_ESTATE, NULL, "pcapng is not for a terminal");
+	pt_hint(err, "write it to a file, or leave -w out");
+	return -PT_ESTATE;
+}
+
+static int copy(struct tapped *s, int fd, const char *path, int64_t *left, struct pt_error *err)
+{
+	struct pollfd wait = {tapped_fd(s), POLLIN, 0};
+	int code = 0;
+	while (!code) {
+		size_t length;
+		code = tapped_whole(s, left, &length, err);
+		int rc = code ? 0 : io_write(fd, s->bytes.data, length);
+		if (rc == -EPIPE)
+			_exit(EXIT_DONE);
+		if (rc)
+			code = cannot_write(path, rc, err);
+		if (code || !*left || s->ended || tapped_interrupted())
+			break;
+		buf_consume(&s->bytes, length);
+		if (tapped_wait(&wait, 1) > 0)
+			code = tapped_read(s, err);
+	}
+	return code;
+}
+
+int tapped_write(struct ctl *ctl, const char *method, json_t *params, const char *path,
+                 int64_t *left, struct pt_error *err)
+{
+	struct tapped s = {0};
+	int fd = strcmp(path, "-") ? -1 : open_file(path, err), code = fd < -1 ? fd : 0;
+	tapped_catch_signals();
+	if (code)
+		json_decref(params);
+	else
+		code = tapped_open(&s, ctl, method, params, err);
+	if (!code && fd < 0 && (fd = open_file(path, err)) < 0)
+		code = fd;
+	if (!code) {
+		follow_begin(ctl, fd == STDOUT_FILENO);
+		code = copy(&s, fd, path, left, err);
+	}
+	if (fd > STDOUT_FILENO && close(fd) && !code)
+		code = cannot_write(path, -errno, err);
+	tapped_close(&s);
+	return code;
 }

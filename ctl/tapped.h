@@ -15,8 +15,10 @@ struct tapped {
 	bool ended;
 };
 
-/* Of the verb's block, and what its rows send. The caller calls tapped_close in every case. */
-int tapped_open(struct tapped *, struct ctl *, struct pt_error *);
+/* The method is asked for what the request says (taken), as pcapng. The caller calls tapped_close in
+   every case. */
+int tapped_open(struct tapped *, struct ctl *, const char *method, json_t *params,
+                struct pt_error *);
 int tapped_fd(const struct tapped *); /* to poll before tapped_read */
 /* Reads what is there. `ended` is set at the end. */
 int tapped_read(struct tapped *, struct pt_error *);
@@ -28,6 +30,13 @@ int tapped_whole(struct tapped *, int64_t *packets, size_t *length, struct pt_er
    no more requests. */
 int tapped_check_gone(struct ctl *, struct pt_error *);
 void tapped_close(struct tapped *);
+
+/* The same, to its end or a signal, into a file, "-" being standard output; *left as above. */
+int tapped_write(struct ctl *, const char *method, json_t *params, const char *path, int64_t *left,
+                 struct pt_error *);
+
+/* A message as block.packets has it, in one line as consoles show it. */
+void tapped_line(struct buf *, const json_t *message);
 
 /* Signals that end a program are noted, and come only while one waits in tapped_wait. */
 void tapped_catch_signals(void);

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl tap. */
 #include "base/error.h"
-#include "base/io.h"
 #include "base/json.h"
 #include "base/moment.h"
 #include "ctl/follow.h"
 #include "ctl/out.h"
 #include "ctl/tapped.h"
-#include "packet/packet.h"
-#include "type/param.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static int64_t count_of(const struct ctl *ctl)
 {
@@ -31,11 +24,6 @@ static int ended_early(struct ctl *ctl, int64_t left, struct pt_error *err)
 	return pt_fail(err, -PT_ESTATE, NULL,
 	               "'%s' is gone; %lld of %lld messages had not come yet",
 	               ctl_text(ctl, "engine.block"), (long long)left, (long long)count_of(ctl));
-}
-
-static int cannot_write(const char *path, int code, struct pt_error *err)
-{
-	return pt_fail(err, -PT_EIO, NULL, "cannot write to '%s': %s", path, error_words(code));
 }
 
 /* ---- lines ---- */
@@ -59,23 +47,11 @@ static void add_time(struct buf *line, const json_t *item)
 
 static void print_message(const json_t *item, bool time)
 {
-	struct pt_bytes bytes;
 	struct buf line = BUF_INIT;
-	const json_t *link_type = json_object_get(item, "link_type");
-	if (param_bytes_from_json(json_object_get(item, "message"), &bytes, NULL))
-		return;
-	const struct pt_msg m = {
-		.bytes = bytes.data,
-		.length = (uint32_t)bytes.length,
-		.wire_length = (uint32_t)integer_of(item, "wire_length"),
-		.link_type = link_type ? (uint16_t)json_integer_value(link_type) : PT_NO_LINK_TYPE,
-	};
 	if (time)
 		add_time(&line, item);
-	packet_line(&line, !strcmp(text_of(item, "canal"), "high"), &m);
-	buf_addc(&line, '\n');
+	tapped_line(&line, item);
 	out_buf(&line);
-	free(bytes.data);
 }
 
 static void told(void *arg, const char *method, json_t *params)
@@ -114,60 +90,11 @@ static int print_lines(struct ctl *ctl, struct pt_error *err)
 
 /* ---- a file ---- */
 
-static int open_file(const char *path, struct pt_error *err)
-{
-	if (strcmp(path, "-")) {
-		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		return fd < 0 ? cannot_write(path, -errno, err) : fd;
-	}
-	if (!out_is_terminal())
-		return STDOUT_FILENO;
-	pt_fail(err, -PT_ESTATE, NULL, "pcapng is not for a terminal");
-	pt_hint(err, "write it to a file, or leave -w out");
-	return -PT_ESTATE;
-}
-
-static int copy(struct tapped *s, int fd, const char *path, int64_t *left, struct pt_error *err)
-{
-	struct pollfd wait = {tapped_fd(s), POLLIN, 0};
-	int code = 0;
-	while (!code) {
-		size_t length;
-		code = tapped_whole(s, left, &length, err);
-		int rc = code ? 0 : io_write(fd, s->bytes.data, length);
-		if (rc == -EPIPE)
-			_exit(EXIT_DONE);
-		if (rc)
-			code = cannot_write(path, rc, err);
-		if (code || !*left || s->ended || tapped_interrupted())
-			break;
-		buf_consume(&s->bytes, length);
-		if (tapped_wait(&wait, 1) > 0)
-			code = tapped_read(s, err);
-	}
-	return code;
-}
-
 static int write_file(struct ctl *ctl, const char *path, struct pt_error *err)
 {
-	struct tapped s = {0};
 	int64_t left = count_of(ctl);
-	int fd = strcmp(path, "-") ? -1 : open_file(path, err), code = fd < -1 ? fd : 0;
-	tapped_catch_signals();
-	if (!code)
-		code = tapped_open(&s, ctl, err);
-	if (!code && fd < 0 && (fd = open_file(path, err)) < 0)
-		code = fd;
-	if (!code) {
-		follow_begin(ctl, fd == STDOUT_FILENO);
-		code = copy(&s, fd, path, &left, err);
-	}
-	if (!code && !tapped_interrupted())
-		code = ended_early(ctl, left, err);
-	if (fd > STDOUT_FILENO && close(fd) && !code)
-		code = cannot_write(path, -errno, err);
-	tapped_close(&s);
-	return code;
+	int code = tapped_write(ctl, "block.tap", ctl_params(ctl), path, &left, err);
+	return code || tapped_interrupted() ? code : ended_early(ctl, left, err);
 }
 
 int verb_tap(struct ctl *ctl)

@@ -139,7 +139,7 @@ int verb_wireshark(struct ctl *ctl)
 	int code = check_display(v.program, &err);
 	tapped_catch_signals();
 	if (!code)
-		code = tapped_open(&v.stream, ctl, &err);
+		code = tapped_open(&v.stream, ctl, "block.tap", ctl_params(ctl), &err);
 	if (!code)
 		code = run(&v, ctl_many(ctl, "args"), &err);
 	if (!code)

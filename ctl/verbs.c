@@ -299,6 +299,24 @@ static const struct pt_param tap_rows[] = {
 	{NULL},
 };
 
+static const struct pt_param trace_rows[] = {
+	{"engine[.block]",
+         "What leaves the engine's sources, or this block.", PT_KIND_STRING,
+         .flags = PT_REQUIRED},
+	{"count", "So many messages; 1 unless said.", PT_KIND_INT, .flags = PT_OPTION | PT_SENT,
+         .min = 1, .max = 100000, .letter = 'n'},
+	{"filter", "Only packets that this capture filter matches: 'tcp port 443'.", PT_KIND_STRING,
+         .flags = PT_OPTION | PT_SENT, .letter = 'f'},
+	{"follow", "Go on until what a block holds has been released, too.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
+	{"write",
+         "Write pcapng to this file instead, in which each link is an interface; - is standard "
+         "output.",
+         PT_KIND_PATH, .flags = PT_OPTION, .letter = 'w'},
+	READY,
+	{NULL},
+};
+
 static const struct pt_param wireshark_rows[] = {
 	{"engine.block", "The block to look at.", PT_KIND_STRING, .flags = PT_REQUIRED},
 	{"args", "Further arguments for Wireshark, behind --.", PT_KIND_STRING, .flags = PT_MANY},
@@ -497,6 +515,15 @@ const struct verb verbs[] = {
          "standard error, or in the file's interface statistics.\n\n  ptctl tap lab.d1 -w - | "
          "tcpdump -nr -",
          tap_rows, VERB_LOOKING, .run = verb_tap},
+	{"trace", "tell what becomes of the next message, block by block",
+         "Follows the next messages that leave the engine's sources, or the block, and tells of "
+         "each, when all its copies have come to rest, what every block that it came to has done "
+         "with it: passed, changed (the fields that are others now), filtered, dropped or error "
+         "(why), held, delivered; and of what was held before, released. Below a block stands "
+         "what it sent the message to, and with ^ what it triggered meanwhile. What a block makes "
+         "by itself is not followed. An engine that is stopped may be traced, too: what comes when "
+         "it is started.\n\n  ptctl trace lab -n 3",
+         trace_rows, VERB_LOOKING, .run = verb_trace},
 	{"wireshark", "show what leaves a block in Wireshark, on this side",
          "Runs Wireshark here, fed from a tap, which changes nothing in the engine, and ends when "
          "Wireshark is closed. The daemon may be elsewhere and have no display.\n\n  ptctl "

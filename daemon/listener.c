@@ -105,7 +105,7 @@ static void tell_end(struct listener *l)
 static void ended(struct pt_letter *letter)
 {
 	struct listener *l = (struct listener *)((char *)letter - offsetof(struct listener, ended));
-	if (l->connection && !l->raw)
+	if (l->connection && !l->raw && l->verb == PT_VERB_TAP)
 		tell_end(l);
 	if (l->connection)
 		connection_untapped(l->connection, l);
@@ -129,7 +129,9 @@ static void on_data(void *arg, const char *bytes, size_t length)
 	if (l->raw)
 		buf_add(&parcel->bytes, bytes, length);
 	else
-		rpc_write_notification_text(&parcel->bytes, "block.packets", bytes, length);
+		rpc_write_notification_text(
+			&parcel->bytes, l->verb == PT_VERB_TAP ? "block.packets" : "block.traced",
+			bytes, length);
 	parcel->length = parcel->bytes.length;
 	send_out(l->gate, parcel->length);
 	mailbox_post(l->mailbox, &parcel->letter);
@@ -143,15 +145,16 @@ static void on_end(void *arg)
 
 /* ---- life ---- */
 
-struct listener *listener_new(struct engine *engine, const char *block, struct mailbox *mailbox,
-                              struct gate *gate, bool raw)
+struct listener *listener_new(struct engine *engine, const struct pt_request *r,
+                              struct mailbox *mailbox, struct gate *gate)
 {
 	struct listener *l = must_calloc(1, sizeof *l);
 	l->engine = engine;
-	l->block = must_strdup(block);
+	l->verb = r->verb;
+	l->block = r->block ? must_strdup(r->block) : NULL;
 	l->mailbox = mailbox;
 	l->gate = gate;
-	l->raw = raw;
+	l->raw = r->format == PT_TAP_PCAPNG;
 	l->ended.read = ended;
 	gate->refs++;
 	return l;
@@ -166,7 +169,6 @@ void listener_free(struct listener *l)
 
 void listener_begin(struct listener *l, struct ask *ask, engines_done *done, void *arg)
 {
-	ask->request.verb = PT_VERB_TAP;
 	ask->request.tap = (struct pt_tap_hooks){is_ready, on_data, on_end, l};
 	ask_put(ask, l->engine, done, arg);
 }

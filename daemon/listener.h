@@ -23,21 +23,23 @@ void gate_unref(struct gate *);
 /* So many bytes wait to be read by the peer. True: who found the gate closed is to be told. */
 bool gate_update(struct gate *, size_t unread);
 
-/* Whoever listens to a tap. Belongs to the control loop, and to itself once its engine was asked:
+/* Whoever listens to a tap or a trace. Belongs to the control loop, and to itself once its engine was asked:
    it frees itself when the engine has said the last word. */
 struct listener {
 	TAILQ_ENTRY(listener) entry;   /* of the connection */
 	struct connection *connection; /* NULL: it is gone */
 	struct engine *engine;
-	char *block;
+	enum pt_verb verb; /* PT_VERB_TAP or PT_VERB_TRACE */
+	char *block;       /* of a tap */
 	struct gate *gate;
 	struct mailbox *mailbox;
 	bool raw; /* a pcapng stream, else notifications */
 	struct pt_letter ended;
 };
 
-struct listener *listener_new(struct engine *, const char *block, struct mailbox *, struct gate *,
-                              bool raw);
+/* As the request says, which is to be asked of the engine. */
+struct listener *listener_new(struct engine *, const struct pt_request *, struct mailbox *,
+                              struct gate *);
 void listener_free(struct listener *); /* of one that the engine has refused */
 void listener_begin(struct listener *, struct ask *, engines_done *, void *arg);
 void listener_end(struct listener *);        /* nobody listens any more */

@@ -99,7 +99,7 @@ static void block_attach(void *arg)
 		attach(call, 0, NULL, &err);
 }
 
-/* ---- tap ---- */
+/* ---- tap, trace ---- */
 
 static void tapped(void *arg, int code, json_t *result, struct pt_error *err)
 {
@@ -115,23 +115,32 @@ static void tapped(void *arg, int code, json_t *result, struct pt_error *err)
 	call_finish(call, code, NULL, err);
 }
 
-static void block_tap(void *arg)
+static void look(struct call *call, enum pt_verb verb)
 {
-	struct call *call = arg;
 	struct pt_error err = PT_ERROR_INIT;
 	struct pt_request *r = &call->ask.request;
-	bool raw = r->format == PT_TAP_PCAPNG;
 	struct engine *engine = call_engine(call);
 	if (!engine)
 		return;
-	if (!connection_may_tap(call->connection, raw, &err)) {
+	if (!connection_may_tap(call->connection, r->format == PT_TAP_PCAPNG, &err)) {
 		call_refuse(call, err.faults[0].code, &err);
 		return;
 	}
+	r->verb = verb;
 	struct gate *gate = connection_gate(call->connection);
 	struct listener *listener = call->state =
-		listener_new(engine, r->block, &call->daemon->mailbox, gate, raw);
+		listener_new(engine, r, &call->daemon->mailbox, gate);
 	listener_begin(listener, &call->ask, tapped, call);
+}
+
+static void block_tap(void *call)
+{
+	look(call, PT_VERB_TAP);
+}
+
+static void block_trace(void *call)
+{
+	look(call, PT_VERB_TRACE);
 }
 
 /* clang-format off */
@@ -176,6 +185,21 @@ static const struct pt_param tap_params[] = {
 	 PT_CHOICE(struct call, ask.request.canal), .fallback = "None", .choices = canals},
 	{"filter", "Only packets that this capture filter matches.",
 	 PT_STRING(struct call, ask.request.filter), .fallback = "None"},
+	{"format", "Notifications, or a raw stream.",
+	 PT_CHOICE(struct call, ask.request.format), .fallback = "json", .choices = formats},
+	{0}
+};
+
+static const struct pt_param trace_params[] = {
+	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED},
+	{"block", "What leaves this block; without it, what leaves the sources.",
+	 PT_STRING(struct call, ask.request.block), .fallback = "None"},
+	{"count", "So many messages.",
+	 PT_INT(struct call, ask.request.max), .fallback = "1", .min = 1, .max = 100000},
+	{"filter", "Only packets that this capture filter matches.",
+	 PT_STRING(struct call, ask.request.filter), .fallback = "None"},
+	{"follow", "What is still held when all have come to rest is followed on.",
+	 PT_BOOL(struct call, ask.request.follow), .fallback = "true"},
 	{"format", "Notifications, or a raw stream.",
 	 PT_CHOICE(struct call, ask.request.format), .fallback = "json", .choices = formats},
 	{0}
@@ -238,6 +262,25 @@ const struct rpc_method block_methods[] = {
 		.role = "operator",
 		.params = tap_params,
 		.run = block_tap,
+	}, {
+		.name = "block.trace",
+		.summary = "Tells what becomes of the next messages, at each block that they come to",
+		.help = "Of the next `count` messages that leave the sources, or the block, also of an "
+			"engine that is yet to be started. A notification `block.traced` with {engine, "
+			"id, message, steps} comes when a message and all its copies have come to rest, "
+			"be it that they are held; what becomes of those later follows under the same "
+			"id. `message` is as it left, as block.recv has it. The steps, {block, canal, "
+			"did, why?, to?, changed?}, are in the order of delivery, depth first, one for "
+			"each arrival. `did` is passed, changed, held, released, filtered, dropped, "
+			"delivered, error or triggered; `to` the blocks that it went to, `changed` the "
+			"fields that are others now, without checksums. Messages that a block makes by "
+			"itself are not traced. The last one has `ended`. With pcapng, the connection "
+			"carries that stream as block.tap does; each data link is an interface, \"a > "
+			"b\" or \"a >> b\".",
+		.result = "{}",
+		.role = "operator",
+		.params = trace_params,
+		.run = block_trace,
 	},
 	{0}
 };

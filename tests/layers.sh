@@ -17,7 +17,7 @@ arrows='
        rpc       type base
        script    packet type msg base
        graph     type msg base
-       engine    graph script capture lang net type msg base
+       engine    graph script capture packet lang net type msg base
        custom    script type msg base
        blocks    packet capture net msg base
        ctl       docs lang rpc script packet type base

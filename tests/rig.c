@@ -122,6 +122,8 @@ static const struct pt_param rows[] = {
 	{"messages", "", PT_LIST(struct pt_request, messages), .fallback = "None"},
 	{"max", "", PT_INT(struct pt_request, max), .fallback = "1"},
 	{"hold", "", PT_BOOL(struct pt_request, hold), .fallback = "false"},
+	{"follow", "", PT_BOOL(struct pt_request, follow), .fallback = "false"},
+	{"filter", "", PT_STRING(struct pt_request, filter), .fallback = "None"},
 	{"format", "", PT_CHOICE(struct pt_request, format), .fallback = "json",
          .choices = formats},
 	{0}};
@@ -138,7 +140,8 @@ static const char *const verbs[] = {[PT_VERB_CHANGE] = "change",
                                     [PT_VERB_CLOSE] = "close",
                                     [PT_VERB_GIVE_BACK] = "give_back",
                                     [PT_VERB_TRIGGER] = "trigger",
-                                    [PT_VERB_TAP] = "tap"};
+                                    [PT_VERB_TAP] = "tap",
+                                    [PT_VERB_TRACE] = "trace"};
 
 void rig_request(struct pt_request *q, const char *verb, const char *json)
 {

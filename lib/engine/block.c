@@ -7,6 +7,7 @@
 #include "engine/deliver.h"
 #include "engine/engine.h"
 #include "engine/carry.h"
+#include "engine/trace.h"
 #include "msg/pool.h"
 #include "type/param.h"
 #include "type/reason.h"
@@ -287,35 +288,31 @@ void pt_made(struct pt_block *b, unsigned count)
 {
 	engine_runs(b->engine, b);
 	b->count.made += count;
-}
-
-static void unhold(struct pt_block *b, struct pt_msg *m)
-{
-	if (m->flags & MSG_HELD) {
-		m->flags &= (uint16_t)~MSG_HELD;
-		b->count.held--;
-	}
+	if (b->engine->traces)
+		trace_made(b, count);
 }
 
 void pt_drop(struct pt_block *b, struct pt_msg *m, const char *why)
 {
-	unhold(b, m);
+	if (b->engine->traces)
+		trace_gone(b, m, why, false);
+	engine_let_go(b, m);
 	block_count_drop(b, why, 1);
 	pt_msg_unref(m);
 }
 
 void pt_filter_out(struct pt_block *b, struct pt_msg *m, const char *why)
 {
-	unhold(b, m);
+	if (b->engine->traces)
+		trace_gone(b, m, why, true);
+	engine_let_go(b, m);
 	block_count_gone(b, why, 1, true);
 	pt_msg_unref(m);
 }
 
 void pt_done(struct pt_block *b, struct pt_msg *m)
 {
-	unhold(b, m);
-	block_count_out(b, 1);
-	pt_msg_unref(m);
+	pt_done_many(b, &m, 1);
 }
 
 void pt_lost(struct pt_block *b, uint64_t count, const char *why)
@@ -332,8 +329,10 @@ void pt_undone(struct pt_block *b, uint64_t count, const char *why)
 
 void pt_done_many(struct pt_block *b, struct pt_msg **messages, unsigned count)
 {
+	for (unsigned i = 0; b->engine->traces && i < count; i++)
+		trace_done(b, messages[i]);
 	for (unsigned i = 0; i < count; i++)
-		unhold(b, messages[i]);
+		engine_let_go(b, messages[i]);
 	block_count_out(b, count);
 	msg_unref_many(messages, count);
 }
@@ -342,11 +341,16 @@ struct pt_msg *pt_hold(struct pt_block *b, struct pt_msg *m)
 {
 	if (m->flags & MSG_HELD)
 		return m;
+	const struct pt_msg was = {.flags = m->flags};
 	m = msg_settle(m);
 	if (!m) {
+		if (b->engine->traces)
+			trace_gone(b, &was, "memory", false);
 		block_count_drop(b, "memory", 1);
 		return NULL;
 	}
+	if (b->engine->traces)
+		trace_hold(b, m);
 	m->flags |= MSG_HELD;
 	b->count.held++;
 	return m;
@@ -377,8 +381,10 @@ int pt_test(struct pt_block *b, struct pt_func *f, const struct pt_msg *m)
 
 static void filter_out_many(struct pt_block *b, struct pt_msg **messages, unsigned count)
 {
+	for (unsigned i = 0; b->engine->traces && i < count; i++)
+		trace_gone(b, messages[i], "filtered", true);
 	for (unsigned i = 0; i < count; i++)
-		unhold(b, messages[i]);
+		engine_let_go(b, messages[i]);
 	block_count_drop(b, "filtered", count);
 	msg_unref_many(messages, count);
 }

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "engine/engine.h"
 #include "engine/tap.h"
+#include "engine/trace.h"
 #include "msg/pool.h"
 #include <assert.h>
 #include <string.h>
@@ -63,16 +64,10 @@ static void unlinked(struct pt_block *b, struct pt_msg **messages, unsigned coun
 	msg_unref_many(messages, count);
 }
 
-/* A vector leaves a block. */
-static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messages, unsigned count,
-                  uint64_t bytes)
+static void go_out(struct pt_block *b, enum pt_canal exit, struct pt_msg **messages, unsigned count,
+                   uint64_t bytes)
 {
 	const struct wires *wires = b->exits[exit];
-	if (wires && b->single && count > 1) {
-		for (unsigned i = 0; i < count; i++)
-			leave(b, exit, &messages[i], 1, messages[i]->length);
-		return;
-	}
 	if (b->taps)
 		tap_see(b->taps, exit, messages, count);
 	if (!wires) {
@@ -91,6 +86,30 @@ static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messag
 		fan_out(wires, messages, count, bytes);
 	}
 	engine_runs(b->engine, b);
+}
+
+static bool goes_apart(struct pt_block *b, enum pt_canal exit, struct pt_msg *const *messages,
+                       unsigned count)
+{
+	return count > 1 && ((b->single && b->exits[exit]) ||
+	                     (b->engine->traces && trace_parts(b, messages, count)));
+}
+
+/* A vector leaves a block. */
+static void leave(struct pt_block *b, enum pt_canal exit, struct pt_msg **messages, unsigned count,
+                  uint64_t bytes)
+{
+	struct pt_engine *e = b->engine;
+	if (goes_apart(b, exit, messages, count)) {
+		for (unsigned i = 0; i < count; i++)
+			leave(b, exit, &messages[i], 1, messages[i]->length);
+	} else if (e->traces) {
+		trace_leave(b, exit, messages, count);
+		go_out(b, exit, messages, count, bytes);
+		trace_back(e);
+	} else {
+		go_out(b, exit, messages, count, bytes);
+	}
 }
 
 static void send_many(struct pt_block *, enum pt_canal, struct pt_msg **, unsigned count);
@@ -152,7 +171,10 @@ static void push_each(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 /* What comes on a way against the order in which blocks start and stop: a cycle. */
 static void refuse(struct pt_block *b, struct pt_msg **messages, unsigned count)
 {
-	block_count_drop(b, b->failed ? "unsent" : "stopped", count);
+	const char *why = b->failed ? "unsent" : "stopped";
+	for (unsigned i = 0; b->engine->traces && i < count; i++)
+		trace_gone(b, messages[i], why, false);
+	block_count_drop(b, why, count);
 	msg_unref_many(messages, count);
 }
 
@@ -161,6 +183,46 @@ static void one_by_one(struct pt_block *b, enum pt_canal canal, struct pt_msg **
 {
 	for (unsigned i = 0; i < count; i++)
 		deliver(b, canal, &messages[i], 1, messages[i]->length);
+}
+
+static void come_in(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                    unsigned count)
+{
+	b->count.entered += count;
+	if (b->entry_taps)
+		tap_see(b->entry_taps, canal, messages, count);
+}
+
+/* What the type does with it; false: it only passes on. */
+static bool handle(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                   unsigned count)
+{
+	if (!b->type->push_many && !b->type->push && !b->type->act) {
+		if (b->passes[canal] >= 0)
+			return false;
+		pt_done_many(b, messages, count);
+		return true;
+	}
+	engine_runs(b->engine, b);
+	if (!b->started)
+		refuse(b, messages, count);
+	else if (b->type->push_many)
+		b->type->push_many(b, canal, messages, count);
+	else if (b->type->act)
+		act_each(b, canal, messages, count);
+	else
+		push_each(b, canal, messages, count);
+	return true;
+}
+
+static void deliver_traced(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                           unsigned count, uint64_t bytes)
+{
+	trace_arrive(b, canal, messages, count);
+	come_in(b, canal, messages, count);
+	if (!handle(b, canal, messages, count))
+		leave(b, (enum pt_canal)b->passes[canal], messages, count, bytes);
+	trace_back(b->engine);
 }
 
 void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, unsigned count,
@@ -173,26 +235,13 @@ void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, 
 			one_by_one(b, canal, messages, count);
 			return;
 		}
-		b->count.entered += count;
-		if (b->entry_taps)
-			tap_see(b->entry_taps, canal, messages, count);
-		if (b->type->push_many || b->type->push || b->type->act) {
-			engine_runs(b->engine, b);
-			if (!b->started)
-				refuse(b, messages, count);
-			else if (b->type->push_many)
-				b->type->push_many(b, canal, messages, count);
-			else if (b->type->act)
-				act_each(b, canal, messages, count);
-			else
-				push_each(b, canal, messages, count);
+		if (b->engine->traces) {
+			deliver_traced(b, canal, messages, count, bytes);
 			return;
 		}
-		if (b->passes[canal] < 0) {
-			block_count_out(b, count);
-			msg_unref_many(messages, count);
+		come_in(b, canal, messages, count);
+		if (handle(b, canal, messages, count))
 			return;
-		}
 		enum pt_canal exit = (enum pt_canal)b->passes[canal];
 		const struct wires *wires = b->exits[exit];
 		if (!wires || wires->count > 1) {
@@ -213,10 +262,7 @@ void deliver(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, 
 
 void pt_send(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
-	if (m->flags & MSG_HELD) {
-		m->flags &= (uint16_t)~MSG_HELD;
-		b->count.held--;
-	}
+	engine_let_go(b, m);
 	if (!b->gathering) {
 		deliver_acted(b);
 		leave(b, canal, &m, 1, m->length);
@@ -237,12 +283,8 @@ static void send_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 		unsigned n = count < VECTOR_MAX ? count : VECTOR_MAX;
 		uint64_t bytes = 0;
 		for (unsigned i = 0; i < n; i++) {
-			struct pt_msg *m = messages[i];
-			bytes += m->length;
-			if (m->flags & MSG_HELD) {
-				m->flags &= (uint16_t)~MSG_HELD;
-				b->count.held--;
-			}
+			bytes += messages[i]->length;
+			engine_let_go(b, messages[i]);
 		}
 		leave(b, canal, messages, n, bytes);
 		messages += n;
@@ -256,6 +298,16 @@ void pt_send_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messa
 	send_many(b, canal, messages, count);
 }
 
+static void trigger_over(const struct link *l)
+{
+	struct pt_engine *e = l->from->engine;
+	if (e->traces)
+		trace_trigger(l->from, l->to);
+	deliver_trigger(l->to);
+	if (e->traces)
+		trace_back(e);
+}
+
 void pt_trigger(struct pt_block *b)
 {
 	deliver_gathered(b);
@@ -263,7 +315,7 @@ void pt_trigger(struct pt_block *b)
 	b->count.sent[PT_TRIGGER]++;
 	for (unsigned i = 0; wires && i < wires->count; i++) {
 		wires->links[i]->messages++;
-		deliver_trigger(wires->links[i]->to);
+		trigger_over(wires->links[i]);
 		engine_runs(b->engine, b);
 	}
 }
@@ -299,6 +351,8 @@ void deliver_trigger(struct pt_block *b)
 	b->count.triggers++;
 	if (!b->started || !trigger_may_come(b)) {
 		b->count.triggers_too_deep++;
+		if (b->engine->traces)
+			trace_trigger_lost(b, b->started ? "too-deep" : "stopped");
 		return;
 	}
 	b->trigger_depth++;

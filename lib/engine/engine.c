@@ -12,6 +12,7 @@
 #include "engine/revive.h"
 #include "engine/sample.h"
 #include "engine/tap.h"
+#include "engine/trace.h"
 #include "msg/pool.h"
 #include "type/param.h"
 #include <assert.h>
@@ -150,6 +151,7 @@ static void end(struct pt_engine *e)
 		suspend_stopped(e);
 	} else if (!e->jobs) {
 		tap_end_all(e);
+		trace_end_all(e);
 		close_handles(e);
 	}
 }
@@ -184,6 +186,7 @@ void engine_settle(struct pt_engine *e)
 		flow_end(e);
 	engine_runs(e, NULL);
 	tap_settle(e);
+	trace_settle(e);
 	resume_settle(e);
 	cut_settle(e);
 	if (flow_has_work(e) && !cut_holds(e))

@@ -10,6 +10,7 @@
 #include "engine/flow.h"
 #include "engine/resume.h"
 #include "graph/graph.h"
+#include "msg/pool.h"
 #include "engine/timer.h"
 #include "script/func.h"
 #include <pipetool/engine.h>
@@ -80,6 +81,7 @@ struct pt_engine {
 	timer_t sampler;
 	bool samples;
 
+	struct trace *traces;   /* see trace.h */
 	_Atomic uint64_t beats; /* turns of the loop, and deliveries: for the pulse */
 };
 
@@ -100,6 +102,17 @@ static inline void engine_beat(struct pt_engine *e)
 static inline void engine_runs(struct pt_engine *e, struct pt_block *b)
 {
 	atomic_store_explicit(&e->runs, b, memory_order_relaxed);
+}
+
+/* The block lets go of what it may have held. */
+static inline void engine_let_go(struct pt_block *b, struct pt_msg *m)
+{
+	if (!(m->flags & MSG_HELD))
+		return;
+	m->flags &= (uint16_t)~MSG_HELD;
+	if (b->engine->traces)
+		m->flags |= MSG_LET_GO;
+	b->count.held--;
 }
 
 bool engine_stack_is_low(const struct pt_engine *); /* too low for another trigger */

@@ -14,6 +14,7 @@
 #include "engine/ledger.h"
 #include "engine/revive.h"
 #include "engine/tap.h"
+#include "engine/trace.h"
 #include "msg/json.h"
 #include "msg/pool.h"
 #include "type/param.h"
@@ -355,6 +356,17 @@ static void run_tap(struct pt_request *r)
 	pt_error_clear(&err);
 }
 
+static void run_trace(struct pt_request *r)
+{
+	const struct graph_block *found = r->block ? find_block(r) : NULL;
+	if (r->block && !found)
+		return;
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = trace_add(r, found, &err);
+	request_answer(r, rc, NULL, &err);
+	pt_error_clear(&err);
+}
+
 /* ---- the door ---- */
 
 static const struct {
@@ -374,6 +386,7 @@ static const struct {
 	[PT_VERB_CLOSE] = {hand_close},
 	[PT_VERB_TRIGGER] = {hand_trigger},
 	[PT_VERB_TAP] = {run_tap},
+	[PT_VERB_TRACE] = {run_trace},
 };
 
 static void run(struct pt_request *r)

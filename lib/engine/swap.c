@@ -7,6 +7,7 @@
 #include "engine/counts.h"
 #include "engine/engine.h"
 #include "engine/tap.h"
+#include "engine/trace.h"
 #include "graph/order.h"
 #include "graph/ways.h"
 #include "type/param.h"
@@ -403,6 +404,7 @@ void swap_commit(struct swap *s, void (*stopped)(struct pt_block *, void *arg), 
 	tell_flow(s);
 	s->engine->graph = s->wanted;
 	tap_bind(s->engine);
+	trace_bind(s->engine);
 	engine_runs(s->engine, NULL); /* it may go */
 	for (unsigned i = 0; i < s->setting_count; i++)
 		set(&s->settings[i]);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "capture/feed.h"
+#include "engine/trace.h"
 #include "msg/json.h"
 #include "script/filter.h"
 #include <stdlib.h>
@@ -267,8 +268,9 @@ static void read_untap(struct pt_letter *letter)
 	struct tap **at = &e->taps, *found;
 	while (*at && (*at)->hooks.arg != untap->arg)
 		at = &(*at)->next;
+	bool is_trace = !*at && trace_remove(e, untap->arg);
 	free(untap);
-	if (!(found = *at))
+	if (is_trace || !(found = *at))
 		return;
 	unbind_all(e);
 	*at = found->next;

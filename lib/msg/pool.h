@@ -58,7 +58,9 @@ void msg_blanks(struct pt_pool *, struct pt_msg **messages, unsigned count);
 enum msg_flag {
 	MSG_HELD =
 		1, /* a block keeps it: counted in the ledger until it is sent, dropped or done */
-	MSG_HIGH = 2, /* in a queue: it came on the high canal */
+	MSG_HIGH = 2,   /* in a queue: it came on the high canal */
+	MSG_TRACED = 4, /* somebody traces it, or has; see engine/trace.h */
+	MSG_LET_GO = 8, /* where somebody traces: it was held, and is just leaving */
 };
 
 /* The message on its own: one reference, a descriptor and bytes that pin no larger chunk.

@@ -106,6 +106,11 @@ struct packet_value {
 bool packet_read(const uint8_t *bytes, const struct packet_view *, const struct packet_field *,
                  struct packet_value *); /* false: the packet does not have it */
 
+/* What the second differs in from the first: fields, by the first of their names and without
+   checksums, and then "payload" (without a layer), which is all of what is no packet. */
+void packet_changed(const struct pt_msg *, const struct pt_msg *,
+                    void (*tell)(void *, const char *layer, const char *name), void *arg);
+
 /* Text as users write it to a value, checked for the field's range: "1.1.1.1", "fe80::1",
    "00:11:22:33:44:55", "443", "0x10", "true"; for tcp.flags also letters: "SA". And back (out: at
    least 64 bytes). */

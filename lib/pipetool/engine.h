@@ -107,6 +107,7 @@ enum pt_verb {
 	PT_VERB_CLOSE,     /* block */
 	PT_VERB_TRIGGER,   /* block */
 	PT_VERB_TAP,       /* block, canal, filter, format, tap */
+	PT_VERB_TRACE,     /* block or NULL, max, filter, format, follow, tap */
 };
 
 /*
@@ -129,6 +130,12 @@ struct pt_tap_hooks {
 	void *arg; /* tells taps apart */
 };
 
+/*
+ * A trace: what becomes of the next `max` messages that leave the block, or the sources. Its hooks
+ * are a tap's. `data` gets, as JSON, an object {engine, id, message, steps, ended?} when a message
+ * has come to rest, or the next bytes of a pcapng stream in which each link that it went over is an
+ * interface. It ends when all have come to rest; with `follow`, when they are held no more, either.
+ */
 enum pt_picture { PT_PICTURE_DOT, PT_PICTURE_MERMAID };
 
 /* What a change has made: the graph's new number, what was done, and the graph. */
@@ -182,6 +189,7 @@ struct pt_request {
 	struct json_t *messages; /* a list of them */
 	int64_t max;             /* messages */
 	bool hold;               /* they may be given back */
+	bool follow;             /* of a trace: also what is held in the end */
 	char *filter;            /* of a tap, as libpcap has them; NULL: all */
 	int format;              /* PT_TAP_JSON or PT_TAP_PCAPNG */
 	struct pt_tap_hooks tap;
