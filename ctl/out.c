@@ -378,7 +378,7 @@ void table_print(struct table *t, struct buf *b)
 		buf_adds(b, r || t->headless ? "" : out_colour(OUT_BOLD));
 		size_t before = 0;
 		for (size_t c = 0; c < columns; c++) {
-			bool text = c + 1 == t->columns && !(t->right >> c & 1);
+			bool text = c + 1 == t->columns && !(t->right >> c & 1) && !t->wide;
 			if (text && before + width_of(t->cells[row + c]) > out_columns())
 				add_long_cell(b, t, row + c, before);
 			else if (widths[c])

@@ -52,6 +52,7 @@ struct table {
 	size_t columns, count;
 	unsigned right; /* bit for each column */
 	bool headless;
+	bool wide; /* as wide as it needs */
 };
 struct table table_init(size_t columns, unsigned right);
 /* Adds a cell; `columns` of them are a row. Text is cleaned. NULL is empty. */

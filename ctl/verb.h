@@ -54,10 +54,20 @@ struct argv verb_argv(const struct verb *);
 extern verb_act verb_add, verb_apply, verb_attach, verb_call, verb_complete, verb_create,
 	verb_destroy, verb_events, verb_extcap, verb_graph, verb_health, verb_help, verb_list,
 	verb_load, verb_log, verb_proxy, verb_recv, verb_remove, verb_replace, verb_run, verb_save,
-	verb_send, verb_set, verb_show, verb_stats, verb_stop, verb_tap, verb_trace, verb_unlink,
-	verb_wait, verb_wireshark;
+	verb_send, verb_set, verb_show, verb_stats, verb_stop, verb_tap, verb_top, verb_trace,
+	verb_unlink, verb_wait, verb_wireshark;
 extern verb_print print_call, print_confirm, print_export, print_extcap, print_graph, print_health,
 	print_load, print_log, print_metrics, print_notes, print_save, print_types, print_wait;
+
+/* Rows that stand beside the verb's code. */
+extern const struct pt_param top_rows[], trace_rows[];
+
+/* Of verbs that listen: a line for scripts to wait for. */
+#define VERB_READY                                                                            \
+	{                                                                                     \
+		"ready", "Say 'attached' on standard error once it has begun.", PT_KIND_BOOL, \
+			.flags = PT_OPTION                                                    \
+	}
 
 /* The rows that go with every verb that changes a graph. */
 #define VERB_CHANGE_OPTIONS                                                                       \

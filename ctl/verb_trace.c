@@ -10,6 +10,23 @@
 
 enum { DEPTH_MAX = 40 };
 
+const struct pt_param trace_rows[] = {
+	{"engine[.block]", "What leaves the engine's sources, or this block.", PT_KIND_STRING,
+         .flags = PT_REQUIRED},
+	{"count", "So many messages; 1 unless said.", PT_KIND_INT, .flags = PT_OPTION | PT_SENT,
+         .min = 1, .max = 100000, .letter = 'n'},
+	{"filter", "Only packets that this capture filter matches: 'tcp port 443'.", PT_KIND_STRING,
+         .flags = PT_OPTION | PT_SENT, .letter = 'f'},
+	{"follow", "Go on until what a block holds has been released, too.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
+	{"write",
+         "Write pcapng to this file instead, in which each link is an interface; - is standard "
+         "output.",
+         PT_KIND_PATH, .flags = PT_OPTION, .letter = 'w'},
+	VERB_READY,
+	{NULL},
+};
+
 struct tracing {
 	struct ctl *ctl;
 	bool over, complete;

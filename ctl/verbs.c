@@ -20,12 +20,6 @@
 		"canal", "One canal alone.", PT_KIND_CHOICE, .flags = PT_OPTION | PT_SENT, \
 							     .choices = canals             \
 	}
-/* Of verbs that listen: a line for scripts to wait for. */
-#define READY                                                                                 \
-	{                                                                                     \
-		"ready", "Say 'attached' on standard error once it has begun.", PT_KIND_BOOL, \
-			.flags = PT_OPTION                                                    \
-	}
 /* Of verbs that show something again and again. */
 #define WATCH(what)                                                                           \
 	{"watch", "Again and again" what ", until Ctrl-C.", PT_KIND_BOOL, .flags = PT_OPTION, \
@@ -273,7 +267,7 @@ static const struct pt_param attach_rows[] = {
          .flags = PT_REQUIRED},
 	{"names", "Put the block's name before each line.", PT_KIND_BOOL, .flags = PT_OPTION},
 	{"time", "Put the time before each line.", PT_KIND_BOOL, .flags = PT_OPTION},
-	READY,
+	VERB_READY,
 	{NULL},
 };
 
@@ -281,7 +275,7 @@ static const struct pt_param events_rows[] = {
 	{"engine", "Whose events; without it, those of all.", PT_KIND_STRING},
 	{"only", "Only these, and not first how things are: engine.state,block.error.",
          PT_KIND_CHOICE, .flags = PT_OPTION | PT_MANY, .choices = event_names},
-	READY,
+	VERB_READY,
 	{NULL},
 };
 
@@ -295,25 +289,7 @@ static const struct pt_param tap_rows[] = {
 	CANAL,
 	{"count", "End after so many messages.", PT_KIND_INT, .flags = PT_OPTION, .min = 1,
          .letter = 'n'},
-	READY,
-	{NULL},
-};
-
-static const struct pt_param trace_rows[] = {
-	{"engine[.block]",
-         "What leaves the engine's sources, or this block.", PT_KIND_STRING,
-         .flags = PT_REQUIRED},
-	{"count", "So many messages; 1 unless said.", PT_KIND_INT, .flags = PT_OPTION | PT_SENT,
-         .min = 1, .max = 100000, .letter = 'n'},
-	{"filter", "Only packets that this capture filter matches: 'tcp port 443'.", PT_KIND_STRING,
-         .flags = PT_OPTION | PT_SENT, .letter = 'f'},
-	{"follow", "Go on until what a block holds has been released, too.", PT_KIND_BOOL,
-         .flags = PT_OPTION},
-	{"write",
-         "Write pcapng to this file instead, in which each link is an interface; - is standard "
-         "output.",
-         PT_KIND_PATH, .flags = PT_OPTION, .letter = 'w'},
-	READY,
+	VERB_READY,
 	{NULL},
 };
 
@@ -515,6 +491,14 @@ const struct verb verbs[] = {
          "standard error, or in the file's interface statistics.\n\n  ptctl tap lab.d1 -w - | "
          "tcpdump -nr -",
          tap_rows, VERB_LOOKING, .run = verb_tap},
+	{"top", "a screen of engines, or of an engine's blocks, until q",
+         "What runs, how much of it, and what holds it up: in and out a second, bits a second, what "
+         "was filtered, dropped (red) and is held, CPU time, and WAITS FOR, the full sinks and "
+         "closed valves that hold sources back. Above it, what came in during the last minute. "
+         "r b d h c n sort, Enter goes into an engine and Esc out of it, / filters, ? tells the "
+         "keys, q ends. Where there is no terminal, or with -b, rounds are printed as text; with "
+         "-j each is a JSON document on a line.\n\n  ptctl top -b -n 1 --sort drops",
+         top_rows, VERB_LOOKING, .run = verb_top},
 	{"trace", "tell what becomes of the next message, block by block",
          "Follows the next messages that leave the engine's sources, or the block, and tells of "
          "each, when all its copies have come to rest, what every block that it came to has done "
