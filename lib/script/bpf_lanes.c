@@ -28,8 +28,9 @@ struct lanes {
 		four fours[BPF_LANES_MAX / 4];
 	};
 	uint32_t x[BPF_LANES_MAX] __attribute__((aligned(16)));
-	uint32_t length[BPF_LANES_MAX], wire_length[BPF_LANES_MAX], shortest;
+	struct pt_msg *const *messages;
 	const uint8_t *bytes[BPF_LANES_MAX];
+	uint32_t count, shortest; /* of the lengths */
 	uint64_t all, passed;
 	uint32_t (*memory)[BPF_LANES_MAX];
 };
@@ -165,8 +166,7 @@ static inline uint32_t part(const uint8_t *at, unsigned size)
 /* Where all of them are long enough and stand here, as at the beginning of most programs. */
 static inline void load_all(struct lanes *l, uint32_t k, unsigned size)
 {
-	unsigned count = (unsigned)__builtin_popcountll(l->all);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < l->count; i++)
 		l->a[i] = part(l->bytes[i] + k, size);
 }
 
@@ -174,7 +174,7 @@ static inline uint64_t load_here(struct lanes *l, uint64_t here, uint32_t k, uns
 {
 	if ((uint64_t)k + size > l->shortest) {
 		EACH_LANE(i, here)
-		if ((uint64_t)k + size > l->length[i])
+		if ((uint64_t)k + size > l->messages[i]->length)
 			here &= ~(UINT64_C(1) << i);
 	}
 	if (here == l->all && here)
@@ -190,7 +190,7 @@ static inline uint64_t load_behind(struct lanes *l, uint64_t here, uint32_t k, u
 	EACH_LANE(i, here)
 	{
 		uint64_t at = (uint64_t)l->x[i] + k;
-		if (at + size > l->length[i])
+		if (at + size > l->messages[i]->length)
 			here &= ~(UINT64_C(1) << i);
 		else
 			l->a[i] = part(l->bytes[i] + at, size);
@@ -202,7 +202,7 @@ static inline uint64_t load_behind(struct lanes *l, uint64_t here, uint32_t k, u
 static uint64_t load_header(struct lanes *l, uint64_t here, uint32_t k)
 {
 	EACH_LANE(i, here)
-	if (k < l->length[i])
+	if (k < l->messages[i]->length)
 		l->x[i] = (uint32_t)(l->bytes[i][k] & 0xf) << 2;
 	else
 		here &= ~(UINT64_C(1) << i);
@@ -213,6 +213,12 @@ static void copy(uint32_t *to, const uint32_t *from, uint64_t here)
 {
 	EACH_LANE(i, here)
 	to[i] = from[i];
+}
+
+static void wire_lengths(const struct lanes *l, uint32_t *to, uint64_t here)
+{
+	EACH_LANE(i, here)
+	to[i] = l->messages[i]->wire_length;
 }
 
 static void fill(uint32_t *to, uint32_t value, uint64_t here)
@@ -232,8 +238,8 @@ static uint64_t load(struct lanes *l, const struct bpf_insn *insn, uint64_t here
 	case BPF_LD | BPF_H | BPF_IND: return load_behind(l, here, k, 2);
 	case BPF_LD | BPF_B | BPF_IND: return load_behind(l, here, k, 1);
 	case BPF_LDX | BPF_MSH | BPF_B: return load_header(l, here, k);
-	case BPF_LD | BPF_W | BPF_LEN: copy(l->a, l->wire_length, here); break;
-	case BPF_LDX | BPF_W | BPF_LEN: copy(l->x, l->wire_length, here); break;
+	case BPF_LD | BPF_W | BPF_LEN: wire_lengths(l, l->a, here); break;
+	case BPF_LDX | BPF_W | BPF_LEN: wire_lengths(l, l->x, here); break;
 	case BPF_LD | BPF_IMM: fill(l->a, k, here); break;
 	case BPF_LDX | BPF_IMM: fill(l->x, k, here); break;
 	case BPF_LD | BPF_MEM: copy(l->a, l->memory[k], here); break;
@@ -393,19 +399,22 @@ static void run(struct bpf_lanes *p, struct lanes *l)
 
 uint64_t bpf_lanes_run(struct bpf_lanes *p, struct pt_msg *const *messages, unsigned count)
 {
-	uint32_t memory[BPF_MEMWORDS][BPF_LANES_MAX];
-	struct lanes l = {.all = UINT64_MAX >> (BPF_LANES_MAX - count),
-	                  .shortest = UINT32_MAX,
-	                  .memory = memory};
+	uint32_t memory[BPF_MEMWORDS][BPF_LANES_MAX], shortest = UINT32_MAX;
+	struct lanes l;
+	memset(l.a, 0, sizeof l.a);
+	memset(l.x, 0, sizeof l.x);
 	if (p->remembers)
 		memset(memory, 0, sizeof memory);
 	for (unsigned i = 0; i < count; i++) {
-		const struct pt_msg *m = messages[i];
-		l.bytes[i] = m->bytes;
-		l.length[i] = m->length;
-		l.wire_length[i] = m->wire_length;
-		l.shortest = m->length < l.shortest ? m->length : l.shortest;
+		l.bytes[i] = messages[i]->bytes;
+		shortest = messages[i]->length < shortest ? messages[i]->length : shortest;
 	}
+	l.messages = messages;
+	l.memory = memory;
+	l.count = count;
+	l.shortest = shortest;
+	l.all = UINT64_MAX >> (BPF_LANES_MAX - count);
+	l.passed = 0;
 	run(p, &l);
 	return l.passed;
 }
