@@ -117,14 +117,14 @@ def rotate(commands, rounds, cwd):
 
 
 class Daemon:
-    def __init__(self, build, folder, config=""):
+    def __init__(self, build, folder, config="", under=()):
         self.socket = str(pathlib.Path(folder, "bench.sock"))
         pathlib.Path(folder, "bench.conf").write_text(config, encoding="ascii")
         for sub in ("engines", "blocks", "state"):
             pathlib.Path(folder, sub).mkdir(exist_ok=True)
         self.began = time.monotonic()
         self.process = subprocess.Popen(
-            [f"{build}/daemon/pipetoold", "--socket", self.socket, "--config", f"{folder}/bench.conf",
+            [*under, f"{build}/daemon/pipetoold", "--socket", self.socket, "--config", f"{folder}/bench.conf",
              "--engines", f"{folder}/engines", "--blocks", f"{folder}/blocks", "--state",
              f"{folder}/state"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
@@ -233,12 +233,17 @@ class Bench:
         self.compare("filter with bpf, small", "small", [f"FilterDrain(\"bpf '{text}'\")"],
                      ["tcpdump", "-r", "{IN}", "-w", "{OUT}", text], None, "tcpdump")
 
+    SET = ["tcprewrite", "--srcipmap=0.0.0.0/0:198.51.100.1/32", "--dstipmap=0.0.0.0/0:203.0.113.9/32",
+           "-i", "{IN}", "-o", "{OUT}"]
+
     def set(self):
         self.compare("set{ip.src, ip.dst}, small", "small",
                      ["TransformDrain(\"set{['ip.src']='198.51.100.1', ['ip.dst']='203.0.113.9'}\")"],
-                     ["tcprewrite", "--srcipmap=0.0.0.0/0:198.51.100.1/32",
-                      "--dstipmap=0.0.0.0/0:203.0.113.9/32", "-i", "{IN}", "-o", "{OUT}"], 0.2,
-                     "tcprewrite")
+                     self.SET, 0.2, "tcprewrite")
+
+    def anonymize(self):
+        """The peer replaces the outer addresses by one: the least that it could do."""
+        self.compare("anonymize, small", "small", ["TransformDrain('anonymize')"], self.SET, 0.4, "tcprewrite")
 
     def hops(self):
         """Ten drains more, on a road that is short otherwise, so that they can be seen at all."""
@@ -478,8 +483,8 @@ class Bench:
         network.stream(self)
 
 
-JOBS = ["copy", "hops", "set", "filter", "merge", "split", "script", "replay", "capture", "stream", "start",
-        "idle", "latency", "changes", "cores"]
+JOBS = ["copy", "hops", "set", "anonymize", "filter", "merge", "split", "script", "replay", "capture",
+        "stream", "start", "idle", "latency", "changes", "cores"]
 
 
 def main():
