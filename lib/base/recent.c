@@ -253,6 +253,17 @@ const void *recent_next(const struct recent *r, const void *key)
 	return number ? entry_of(r, number)->key : NULL;
 }
 
+const void *recent_each(const struct recent *r, const void *key)
+{
+	if (!r->used)
+		return NULL;
+	if (!key)
+		return entry_of(r, 1)->key;
+	const struct entry *next =
+		(const struct entry *)((const uint8_t *)with_key(key) + r->entry_size);
+	return (const uint8_t *)next < r->entries + r->used * r->entry_size ? next->key : NULL;
+}
+
 const void *recent_oldest(const struct recent *r)
 {
 	return r->oldest ? entry_of(r, r->oldest)->key : NULL;

@@ -56,6 +56,8 @@ void recent_expect(const struct recent *, const uint64_t *hashes, unsigned count
 
 /* From the one seen last to the oldest: NULL gives the first, and NULL is the end. */
 const void *recent_next(const struct recent *, const void *key);
+/* The same of all keys in the order in which they lie in memory, for who wants each alone. */
+const void *recent_each(const struct recent *, const void *key);
 const void *recent_oldest(const struct recent *);           /* NULL: it is empty */
 void *recent_value(const struct recent *, const void *key); /* of such a key */
 

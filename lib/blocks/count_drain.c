@@ -105,7 +105,7 @@ static struct row *first_rows(struct count *c, size_t *count)
 	size_t most = c->keys.used < (uint64_t)c->top ? c->keys.used : (size_t)c->top;
 	struct row *rows = must_calloc(most + 1, sizeof *rows);
 	*count = 0;
-	for (const void *key = NULL; (key = recent_next(&c->keys, key));) {
+	for (const void *key = NULL; (key = recent_each(&c->keys, key));) {
 		struct row row = {key, *(struct sum *)recent_value(&c->keys, key)};
 		if (*count < most) {
 			rows[*count] = row;

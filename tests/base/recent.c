@@ -156,6 +156,11 @@ START_TEST(packed_and_unpacked_it_is_the_same)
 		uint32_t number = *(const uint32_t *)key;
 		ck_assert_ptr_nonnull(recent_find(&same, number * 7919, &number));
 	}
+	unsigned count = 0;
+	for (key = NULL; (key = recent_each(&same, key)); count++)
+		ck_assert_ptr_nonnull(recent_find(&r, *(const uint32_t *)key * 7919, key));
+	ck_assert_uint_eq(count, 100);
+	ck_assert_ptr_null(recent_each(&other, NULL));
 	ck_assert_uint_eq(same.used, 100);
 	ck_assert_uint_eq(smaller.used, 64);
 	recent_free(&r), recent_free(&same), recent_free(&smaller), recent_free(&other);
