@@ -108,6 +108,12 @@ static void told(void *arg, const char *method, json_t *params)
 
 /* ---- its end ---- */
 
+static int gone(const struct ctl *ctl, struct pt_error *err)
+{
+	return pt_fail(err, -PT_ESTATE, NULL, "'%s' is gone; not all messages had come to rest yet",
+	               ctl_text(ctl, "engine[.block]"));
+}
+
 /* Whether what is traced is still there: then all have come to rest. */
 static int check_there(struct ctl *ctl, struct pt_error *err)
 {
@@ -121,8 +127,7 @@ static int check_there(struct ctl *ctl, struct pt_error *err)
 	pt_error_clear(err);
 	if (code && code != -PT_ENOENGINE && code != -PT_ESTATE)
 		return pt_fail(err, -EPIPE, NULL, "cut off: the daemon has closed the connection");
-	return pt_fail(err, -PT_ESTATE, NULL, "'%s' is gone; not all messages had come to rest yet",
-	               ctl_text(ctl, "engine[.block]"));
+	return gone(ctl, err);
 }
 
 static json_t *request(const struct ctl *ctl)
@@ -140,9 +145,7 @@ static int print_lines(struct ctl *ctl, struct pt_error *err)
 	if (!code)
 		code = follow(ctl, client, &t.over, err);
 	pt_client_close(client);
-	if (code || t.complete)
-		return code;
-	return check_there(ctl, err);
+	return code || t.complete ? code : gone(ctl, err);
 }
 
 static int write_file(struct ctl *ctl, const char *path, struct pt_error *err)
