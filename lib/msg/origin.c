@@ -89,7 +89,8 @@ struct pt_origin *origin_of_packet(struct pt_origin *interface, struct pt_pool *
 	interface->refs++;
 	o->pool = pool;
 	o->size = size;
-	memcpy(o->options, options, size);
+	if (size)
+		memcpy(o->options, options, size);
 	return o;
 }
 
