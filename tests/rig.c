@@ -350,6 +350,11 @@ void push_all(struct rig *r, enum pt_canal canal, const char *const *texts, unsi
 	deliver_by_hand(rig_block(r, "it"), canal, messages, count);
 }
 
+void push_messages(struct rig *r, enum pt_canal canal, struct pt_msg **messages, unsigned count)
+{
+	deliver_by_hand(rig_block(r, "it"), canal, messages, count);
+}
+
 void push(struct rig *r, enum pt_canal canal, const char *text)
 {
 	push_all(r, canal, &text, 1);

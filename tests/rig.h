@@ -36,6 +36,7 @@ struct pt_block *rig_block(struct rig *, const char *name);
 
 void push(struct rig *, enum pt_canal, const char *text); /* one message into `it` */
 void push_all(struct rig *, enum pt_canal, const char *const *texts, unsigned count); /* a vector */
+void push_messages(struct rig *, enum pt_canal, struct pt_msg **, unsigned count);
 void push_packet(struct rig *, const void *bytes, size_t length, uint16_t link_type);
 void fire(struct rig *); /* a trigger into `it` */
 

@@ -2,24 +2,20 @@
 /* RdpcapSource: the packets of a capture file. */
 #include <pipetool/outside.h>
 
-#include "base/rate.h"
+#include "base/pace.h"
 #include "capture/replay.h"
 #include <errno.h>
 #include <string.h>
 
 #define BATCH      64
-#define MS_NS      1000000u
-#define FAR_OFF_NS 1e18          /* some thirty years */
-#define BEHIND_NS  (100 * MS_NS) /* so far a pace is caught up with */
+#define FAR_OFF_NS 1e18 /* some thirty years */
 
 struct rdpcap_source {
 	struct replay in;
 	double speed;
 	int64_t count;
-	double pps;
-	char *rate;
+	double pps, bits_s;
 
-	double bits_s; /* of rate; 0: none */
 	/* With speed: what was read ahead, and what its times are counted from. */
 	struct pt_msg *ahead[BATCH];
 	unsigned ahead_at, ahead_end;
@@ -29,8 +25,7 @@ struct rdpcap_source {
 		uint64_t anchor_ns;
 		int64_t first_ns;
 		/* With a pace: when the next is due. */
-		uint64_t next_ns;
-		double part_ns; /* what is left of that */
+		struct pace pace;
 	} timing;
 };
 
@@ -39,11 +34,10 @@ struct rdpcap_source {
 static int check(struct pt_block *b, struct pt_error *err)
 {
 	struct rdpcap_source *s = pt_state(b);
-	if ((s->speed > 0) + (s->pps > 0) + (s->rate != NULL) > 1)
+	if ((s->speed > 0) + (s->pps > 0) + (s->bits_s > 0) > 1)
 		return pt_fail(err, -EINVAL, s->pps > 0 ? "pps" : "rate",
 		               "give one of speed, pps and rate");
-	int rc = replay_check(&s->in, err);
-	return !rc && s->rate ? rate_read("rate", s->rate, &s->bits_s, err) : rc;
+	return replay_check(&s->in, err);
 }
 
 static void carry(struct pt_block *b, struct pt_carry *carry)
@@ -78,9 +72,9 @@ static void start(struct pt_block *b)
 		s->timing.anchored = false;
 		s->timing.sent = 0;
 	}
-	if (!goes_on || !s->timing.next_ns) {
-		s->timing.next_ns = pt_now(b);
-		s->timing.part_ns = 0;
+	if (!goes_on || !s->timing.pace.next_ns) {
+		s->timing.pace.next_ns = pt_now(b);
+		s->timing.pace.part_ns = 0;
 	}
 }
 
@@ -152,22 +146,16 @@ static bool has_pace(const struct rdpcap_source *s)
 	return s->pps > 0 || s->bits_s > 0;
 }
 
-/* A sink that held it back is no reason to be faster than that afterwards. */
-static void step(struct rdpcap_source *s, const struct pt_msg *m, uint64_t now)
+static double wait_ns(const struct rdpcap_source *s, const struct pt_msg *m)
 {
-	double wait_ns = s->pps > 0 ? 1e9 / s->pps : m->wire_length * 8e9 / s->bits_s;
-	wait_ns += s->timing.part_ns;
-	if (s->timing.next_ns + BEHIND_NS < now)
-		s->timing.next_ns = now - BEHIND_NS;
-	s->timing.next_ns += (uint64_t)wait_ns;
-	s->timing.part_ns = wait_ns - (double)(uint64_t)wait_ns;
+	return s->pps > 0 ? 1e9 / s->pps : m->wire_length * 8e9 / s->bits_s;
 }
 
 /* 0: at once. */
 static uint64_t due_of(struct rdpcap_source *s, const struct pt_msg *m, uint64_t now)
 {
 	if (has_pace(s))
-		return s->timing.next_ns;
+		return s->timing.pace.next_ns;
 	begin_timing(s, m, now);
 	return s->timing.anchored ? due_ns(s, m) : 0;
 }
@@ -205,7 +193,7 @@ static void produce_in_time(struct pt_block *b, struct rdpcap_source *s, unsigne
 			break;
 		}
 		if (has_pace(s))
-			step(s, m, now);
+			pace_step(&s->timing.pace, wait_ns(s, m), now);
 		end++;
 	}
 	s->ahead_at = end;
@@ -253,8 +241,8 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	s->timing.anchor_ns = before->timing.anchor_ns;
 	s->timing.first_ns = before->timing.first_ns;
 	s->timing.sent = before->timing.sent;
-	s->timing.next_ns = has_pace(before) ? before->timing.next_ns : 0;
-	s->timing.part_ns = before->timing.part_ns;
+	s->timing.pace.next_ns = has_pace(before) ? before->timing.pace.next_ns : 0;
+	s->timing.pace.part_ns = before->timing.pace.part_ns;
 	s->ahead_end = take_ahead(before, s->ahead, BATCH);
 }
 
@@ -315,7 +303,7 @@ static const struct pt_param params[] = {
 	{"pps", "So many packets a second, whatever their times.",
          PT_NUMBER(struct rdpcap_source, pps), .fallback = "None", .min = 1e-6, .max = 1e9},
 	{"rate", "So many bits a second, of the packets' lengths on the wire: \"10Mbit\".",
-         PT_STRING(struct rdpcap_source, rate), .fallback = "None"},
+         PT_RATE(struct rdpcap_source, bits_s), .fallback = "None"},
 	REPLAY_FOLLOW(struct rdpcap_source, in),
 	REPLAY_IDLE(struct rdpcap_source, in),
 	{0},

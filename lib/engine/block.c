@@ -139,7 +139,7 @@ static void begin_functions(struct pt_block *b)
 
 void block_start(struct pt_block *b)
 {
-	b->failed = b->exhausted = b->ready = b->paused = b->retry_due = false;
+	b->failed = b->exhausted = b->ready = b->later = b->paused = b->retry_due = false;
 	b->told_no_more = false;
 	flow_set_full(b, false);
 	flow_set_enough(b, false);
@@ -178,7 +178,7 @@ void block_stop(struct pt_block *b, void (*then)(struct pt_block *, void *arg), 
 {
 	if (b->started && b->type->stop)
 		b->type->stop(b);
-	b->started = b->ready = false;
+	b->started = b->ready = b->later = false;
 	cut_exact(b, false);
 	b->engine->flow.stale = true;
 	flow_set_full(b, false);
@@ -413,6 +413,12 @@ unsigned pt_sift(struct pt_block *b, struct pt_func *f, struct pt_msg **messages
 void pt_ready(struct pt_block *b, bool ready)
 {
 	b->ready = ready;
+	flow_note(b);
+}
+
+void pt_goes_later(struct pt_block *b, bool later)
+{
+	b->later = later;
 	flow_note(b);
 }
 

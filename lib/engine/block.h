@@ -90,7 +90,7 @@ struct pt_block {
 	/* its turns, and who is held back: flow.h */
 	struct wires *entries; /* all links that lead to it; NULL: none */
 	bool listed;           /* it is in the graph that is alive */
-	bool ready, exhausted, paused, full, enough, told_no_more;
+	bool ready, later, exhausted, paused, full, enough, told_no_more;
 	enum { WANTED, UNWANTED, BEING_CLOSED } unwanted; /* a source of which no more is wanted */
 	bool ending;               /* it is to be told that no more will come, once it is so */
 	uint32_t place;            /* grows in the order of the graph, from 1 */

@@ -82,6 +82,16 @@ void carry_free(struct pt_carry *e)
 	free(e);
 }
 
+/* What a block takes up only when it starts is carried on until then. */
+static void pass_on(struct pt_carry *c, const struct pt_carry *before)
+{
+	for (size_t i = 0; before && before->leaving != PT_TO_SUCCESSOR && i < before->count; i++) {
+		const struct carry_item *item = &before->items[i];
+		if (item->bytes && strcmp(item->key, CARRY_QUEUE) != 0)
+			pt_carry_bytes(c, item->key, item->bytes, item->length);
+	}
+}
+
 /* A block that is not running has nothing open, but one that opens nothing may hold messages. */
 struct pt_carry *carry_of(struct pt_block *b, enum pt_carry_to to)
 {
@@ -92,6 +102,8 @@ struct pt_carry *carry_of(struct pt_block *b, enum pt_carry_to to)
 		if (b->type->carry)
 			b->type->carry(b, c);
 	}
+	if (!b->started && !b->type->open)
+		pass_on(c, b->carried);
 	if (c->count)
 		return c;
 	carry_free(c);

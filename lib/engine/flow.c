@@ -17,7 +17,7 @@ static bool may_run(const struct pt_block *b)
 
 static unsigned standing_of(const struct pt_block *b)
 {
-	bool undone = block_is_source(b) ? !b->exhausted : b->ready;
+	bool undone = block_is_source(b) ? !b->exhausted : b->ready || b->later;
 	bool taking = b->type->role != PT_DRAIN && b->entries && b->entries->data;
 	bool waiting = b->failed && b->retry_s > 0;
 	return (unsigned)b->failed << FLOW_FAILED | (unsigned)waiting << FLOW_WAITING |

@@ -292,10 +292,9 @@ static uint32_t read_head(struct message *head, const uint8_t *bytes, uint32_t l
 static struct pt_msg *message_of(struct pt_pool *pool, const struct message *head,
                                  const uint8_t *bytes, uint32_t length)
 {
-	if (head->link_type == PT_NO_LINK_TYPE)
-		return pt_msg_new(pool, bytes, length);
-	return pt_msg_packet(pool, bytes, length, head->wire_length, head->link_type,
-	                     head->time_ns);
+	bool plain = head->link_type == PT_NO_LINK_TYPE;
+	return pt_msg_packet(pool, bytes, length, plain ? length : head->wire_length,
+	                     head->link_type, head->time_ns);
 }
 
 static void refill(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)

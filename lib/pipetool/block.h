@@ -215,6 +215,9 @@ unsigned pt_sift(struct pt_block *, struct pt_func *, struct pt_msg **messages, 
 void pt_ready(struct pt_block *, bool ready);
 void pt_exhausted(struct pt_block *);
 
+/* Of a drain: what it holds goes on by itself, on a timer: a clean stop waits for that. */
+void pt_goes_later(struct pt_block *, bool later);
+
 /* What would still come is of no use to the block, or is again: sources all of whose ways lead to
    such blocks, none by a trigger, are exhausted. */
 void pt_enough(struct pt_block *, bool enough);

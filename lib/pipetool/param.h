@@ -60,6 +60,7 @@ enum pt_kind {
 	PT_KIND_JSON,      /* anything                               struct json_t * */
 	PT_KIND_FILTER,    /* "tcp port 443", as a predicate         struct pt_func * */
 	PT_KIND_FILES,     /* a FILE, a glob, or a list of them; PT_READ   struct pt_files */
+	PT_KIND_RATE,      /* "10Mbit": bits a second                double */
 };
 
 enum pt_param_flag {
@@ -100,6 +101,7 @@ struct pt_param {
 #define PT_NUMBER(type, field)  .kind = PT_KIND_NUMBER, .offset = PT_FIELD(type, field, double)
 #define PT_SIZE(type, field)    .kind = PT_KIND_SIZE, .offset = PT_FIELD(type, field, uint64_t)
 #define PT_SECONDS(type, field) .kind = PT_KIND_SECONDS, .offset = PT_FIELD(type, field, double)
+#define PT_RATE(type, field)    .kind = PT_KIND_RATE, .offset = PT_FIELD(type, field, double)
 #define PT_STRING(type, field)  .kind = PT_KIND_STRING, .offset = PT_FIELD(type, field, char *)
 #define PT_PATH(type, field)    .kind = PT_KIND_PATH, .offset = PT_FIELD(type, field, char *)
 #define PT_FILE(type, field)    .kind = PT_KIND_FILE, .offset = PT_FIELD(type, field, struct pt_file)

@@ -20,6 +20,8 @@ static const struct kind kinds[] = {
 	 KIND_RANGE, CAN(number, size, size)},
 	[PT_KIND_SECONDS] = {"seconds", "a time such as 0.5 (seconds) or '100ms'", "SECONDS",
 	 sizeof(double), KIND_RANGE, CAN(number, seconds, seconds)},
+	[PT_KIND_RATE] = {"rate", "bits a second, as '10Mbit' or '2.5Gbit'", "TEXT", sizeof(double),
+	 KIND_TEXT, CAN(rate, rate, text)},
 	[PT_KIND_STRING] = {"string", "text", "TEXT", sizeof(char *), KIND_TEXT,
 	 CAN(text, string, text), kind_release_string},
 	[PT_KIND_PATH] = {"path", "a file's path", "FILE", sizeof(char *), KIND_TEXT,

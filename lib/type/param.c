@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/near.h"
 #include "base/path.h"
+#include "base/rate.h"
 #include "msg/link_type.h"
 #include "msg/json.h"
 #include <errno.h>
@@ -306,6 +307,14 @@ static bool number_fits(const struct pt_param *row, const json_t *value)
 int kind_check_number(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	return number_fits(row, value) ? 0 : wrong(row, value, err);
+}
+
+int kind_check_rate(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	double bits_s;
+	bool fits =
+		is_text(value) && !rate_read(row->name, json_string_value(value), &bits_s, NULL);
+	return fits ? 0 : wrong(row, value, err);
 }
 
 int kind_check_choice(const struct pt_param *row, const json_t *value, struct pt_error *err)

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/named_fd.h"
 #include "base/path.h"
+#include "base/rate.h"
 #include "msg/json.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -78,6 +79,12 @@ int kind_read_seconds(const struct pt_param *row, const json_t *value, void *fie
                       const struct param_env *env, struct pt_error *err)
 {
 	return param_seconds_from_json(value, field);
+}
+
+int kind_read_rate(const struct pt_param *row, const json_t *value, void *field,
+                   const struct param_env *env, struct pt_error *err)
+{
+	return rate_read(row->name, json_string_value(value), field, err);
 }
 
 int kind_read_linktype(const struct pt_param *row, const json_t *value, void *field,

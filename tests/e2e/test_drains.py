@@ -3,8 +3,10 @@
 import collections
 import json
 import random
+import re
 import struct
 import subprocess
+import time
 
 import pytest
 from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest, IPv6, Raw, rdpcap
@@ -114,6 +116,67 @@ def test_json_of_what_is_no_packet(daemon, rpc):
     rpc.send("e", "s", 'a "word" \u00e4\n', {"hex": "ff00"}, "")
     assert [json.loads(text) for text in rpc.texts("e", "q", 3)] == [
         {"message": 'a "word" \u00e4\n'}, {"message": {"base64": "/wA="}}, {"message": ""}]
+
+
+# ---- ReorderDrain ----
+
+def disordered(count, within, seed):
+    """Packets a second apart, each up to so many seconds from its place."""
+    chance = random.Random(seed)
+    packets = [(packet(UDP(sport=n + 1, dport=9)), (100 + n) * S) for n in range(count)]
+    return sorted(packets, key=lambda one: one[1] + chance.randrange(within * S))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_reorder_as_reordercap_does(tmp_path, seed):
+    packets = disordered(500, 20, seed)
+    out, _ = through(tmp_path, packets, "ReorderDrain(seconds=20)")
+    subprocess.run(["reordercap", tmp_path / "in.pcap", tmp_path / "judge.pcap"], check=True, capture_output=True, timeout=60)
+    assert out == [(data, time) for data, time, _ in makers.read(tmp_path / "judge.pcap")] != packets
+
+
+def test_reorder_tells_what_is_late(daemon, rpc):
+    daemon.create("e", "s = CLIFeeder(); s > r = ReorderDrain(seconds=2) > q = QueueSink()")
+    rpc.send("e", "s", *({"message": str(n), "time": f"{n}.0", "link_type": 1} for n in (3, 1, 9, 2, 5, 7)))
+    assert rpc.texts("e", "q", 5) == ["1", "3", "2", "5", "7"]
+    assert re.search(r"late +1\n", daemon.ok("show", "e.r"))
+    assert rpc.texts("e", "q", 1) == ["9"]  # by the clock
+    refused = daemon.ptctl("set", "e.r", "seconds=0")
+    assert refused.code in (1, 2), refused
+
+
+# ---- PaceDrain ----
+
+def test_a_paced_file_comes_whole(tmp_path):
+    """The end waits for what is held, in order and at no more than the pace."""
+    packets = some_flows(40, 3, 5)
+    begin = time.monotonic()
+    out, last = through(tmp_path, packets, "PaceDrain(pps=100, limit=200)")
+    assert out == packets and time.monotonic() - begin > .39 and "dropped" not in last
+    out, _ = through(tmp_path, packets, "PaceDrain(rate='1Gbit')")
+    assert out == packets
+
+
+def test_a_stop_sends_the_rest(daemon, rpc):
+    daemon.create("e", "s = CLIFeeder(); s > p = PaceDrain(pps=0.001) > q = QueueSink()")
+    rpc.send("e", "s", "1", "2", "3")
+    assert rpc.texts("e", "q", 1) == ["1"] and rpc.stats("e", "p")["held"] == 2
+    daemon.ok("stop", "e")
+    assert rpc.texts("e", "q", 2) == ["2", "3"]
+
+
+def test_a_pace_that_overflows(daemon, rpc):
+    daemon.create("e", "s = CLIFeeder(); s > p = PaceDrain(rate='1bit', overflow='drop-newest', limit=150) > q = QueueSink()")
+    rpc.send("e", "s", "1", "2", "3", "4", "5")
+    assert rpc.stats("e", "p")["dropped"] == {"overflow": 2}
+    daemon.ok("set", "e.p", "pps=1000000")
+    assert rpc.texts("e", "q", 3) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("words", ["", "pps=1, rate='1Mbit'", "rate='10'", "rate='fast'", "pps=0", "pps=1, burst=0"])
+def test_no_pace_is_refused(daemon, words):
+    refused = daemon.ptctl("create", "e", f"CLIFeeder() > PaceDrain({words}) > Sink()")
+    assert refused.code in (1, 2), refused
 
 
 # ---- HeadDrain ----

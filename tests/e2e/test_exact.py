@@ -145,6 +145,26 @@ def text_of(path):
     return unpacked(path).read_text()
 
 
+@pytest.mark.parametrize("turn", range(TIMES // 10))
+def test_what_waits_for_its_turn_is_there(service, tmp_path, turn):
+    """Out of order in the file, put in order and slowed down on the way."""
+    chance = random.Random(turn)
+    packets = [(b"%08d" % n * 8, (n + 1) * 1_000_000) for n in range(COUNT // 3)]
+    packets.sort(key=lambda one: one[1] + chance.randrange(1000) * 1_000_000)
+    makers.pcap(tmp_path / "in.pcap", packets)
+    service.create("e", f"""r = RdpcapSource('{tmp_path}/in.pcap'); w = WrpcapSink('{tmp_path}/out.pcap')
+        r > ReorderDrain(seconds=10) > PaceDrain(pps=20000, limit='64KiB') > w""")
+    for _ in range(3):
+        reach(service, tmp_path, chance.randrange(600_000))
+        die(service, chance.choice(DEATHS))
+    service.ok("stop", "--wait", "e")
+    with service.client() as rpc:
+        assert rpc.stats("e")["unexplained"] == 0
+    assert numbers(tmp_path / "out.pcap") == list(range(COUNT // 3))
+
+
+
+
 @pytest.mark.parametrize("turn", range(TIMES // 4))
 def test_what_is_in_queues_fits_to_what_is_in_files(service, numbered, tmp_path, turn):
     """A valve that is opened on the way, a queue at the end, and a file beside them."""

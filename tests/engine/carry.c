@@ -334,6 +334,25 @@ START_TEST(rows_go_over_a_restart)
 }
 END_TEST
 
+/* A daemon that dies before the block has started leaves what it was left. */
+START_TEST(what_is_not_taken_up_yet_is_carried_on)
+{
+	struct rig *r = tally_bench();
+	push(r, LOW, "a");
+	expect_at(r, "s>", "a");
+	struct pt_carry *told = carry_of(rig_block(r, "it"), PT_FOR_RESTART);
+	ck_assert(ask(r, "stop", "{}"));
+	ck_assert_ptr_null(carry_of(rig_block(r, "it"), PT_FOR_RESTART));
+	rig_block(r, "it")->carried = told;
+	struct pt_carry *again = carry_of(rig_block(r, "it"), PT_FOR_RESTART);
+	carry_free(told);
+	rig_block(r, "it")->carried = again;
+	ck_assert(ask(r, "start", "{}"));
+	ck_assert(tally_of(r)->open && tally_of(r)->seen == 1);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(with_one_that_cannot_be_read_all_begin_anew_and_it_is_told)
 {
 	struct rig *r = restarted("coarse");
@@ -457,6 +476,7 @@ UNIT_TESTS("engine/carry", what_is_carried_is_not_opened_anew,
            a_change_that_fails_leaves_it_where_it_was, nothing_is_carried_by_what_does_not_run,
            a_trial_carries_nothing, a_copy_of_a_descriptor_is_taken_once_or_closed,
            rows_go_to_the_successor_of_a_block_that_runs, rows_go_over_a_restart,
+           what_is_not_taken_up_yet_is_carried_on,
            with_one_that_cannot_be_read_all_begin_anew_and_it_is_told,
            a_queue_that_is_damaged_is_begun_anew,
            where_no_memory_can_be_had_it_is_tried_with_the_next_message,

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ReorderDrain: lets messages go in the order of their times. */
+#include <pipetool/outside.h>
+#include <pipetool/queue.h>
+
+#include "base/buf.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define VECTOR 64
+#define AGES   64
+#define STRAYS "strays"
+
+/* A message that came behind one with a later time. */
+struct stray {
+	int64_t time_ns;
+	uint64_t number; /* of two with the same time, the first is the one that came first */
+	struct pt_msg *m;
+	bool high;
+};
+
+struct strays {
+	struct stray *heap; /* the earliest first */
+	size_t count, room, bytes;
+	uint64_t number;
+};
+
+/*
+ * What comes in order is in the queue, the rest is in a heap beside it, which is empty when the
+ * queue is: a stray is earlier than something in the queue, and leaves before that.
+ */
+struct reorder {
+	double seconds;
+	uint64_t limit;
+
+	struct pt_queue queue;
+	struct strays strays;
+	int64_t tail_ns;   /* the time of the queue's last, if it is not empty */
+	int64_t newest_ns; /* of all that have come */
+	int64_t passed_ns; /* of the last that was let go */
+	int64_t over_ns;   /* up to this time they have waited long enough by the clock */
+	int64_t late;
+	struct ages {
+		struct age {
+			uint64_t
+				since_ns; /* by the clock, from then on for a part of `seconds` … */
+			int64_t newest_ns; /* … nothing that came was later than this */
+		} ring[AGES];
+		unsigned first, used;
+	} ages;
+	struct pt_timer timer;
+	bool ended; /* nothing more comes: all may go */
+};
+
+static const struct pt_carried carries[] = {
+	{"queue", PT_CARRY_QUEUE(struct reorder, queue)},
+	{"tail", PT_CARRY_INT(struct reorder, tail_ns)},
+	{"newest", PT_CARRY_INT(struct reorder, newest_ns)},
+	{"passed", PT_CARRY_INT(struct reorder, passed_ns)},
+	{"over", PT_CARRY_INT(struct reorder, over_ns)},
+	{"late", PT_CARRY_INT(struct reorder, late), .flags = PT_SHOWN},
+	{"ages", PT_CARRY_BYTES(struct reorder, ages), .flags = PT_ALIVE},
+	{NULL},
+};
+
+static size_t cost(const struct pt_msg *m)
+{
+	return m->length + sizeof *m;
+}
+
+/* ---- strays ---- */
+
+static bool is_before(const struct stray *a, const struct stray *b)
+{
+	return a->time_ns < b->time_ns || (a->time_ns == b->time_ns && a->number < b->number);
+}
+
+static bool make_room(struct strays *s)
+{
+	if (s->count < s->room)
+		return true;
+	size_t room = s->room ? 2 * s->room : VECTOR;
+	struct stray *heap = realloc(s->heap, room * sizeof *heap);
+	if (!heap)
+		return false;
+	s->heap = heap;
+	s->room = room;
+	return true;
+}
+
+static void add_stray(struct pt_block *b, struct strays *s, enum pt_canal canal, struct pt_msg *m)
+{
+	if (!make_room(s)) {
+		pt_drop(b, m, "memory");
+		return;
+	}
+	struct stray stray = {m->time_ns, s->number++, NULL, canal == PT_HIGH};
+	stray.m = pt_hold(b, m);
+	if (!stray.m)
+		return;
+	size_t at = s->count++;
+	for (; at && is_before(&stray, &s->heap[(at - 1) / 2]); at = (at - 1) / 2)
+		s->heap[at] = s->heap[(at - 1) / 2];
+	s->heap[at] = stray;
+	s->bytes += cost(stray.m);
+}
+
+static struct stray take_stray(struct strays *s)
+{
+	struct stray first = s->heap[0], last = s->heap[--s->count];
+	size_t at = 0;
+	for (size_t child = 1; child < s->count; child = 2 * at + 1) {
+		if (child + 1 < s->count && is_before(&s->heap[child + 1], &s->heap[child]))
+			child++;
+		if (!is_before(&s->heap[child], &last))
+			break;
+		s->heap[at] = s->heap[child];
+		at = child;
+	}
+	s->heap[at] = last;
+	s->bytes -= cost(first.m);
+	return first;
+}
+
+/* ---- over a restart ---- */
+
+struct record {
+	int64_t time_ns;
+	uint32_t length, wire_length;
+	uint16_t link_type;
+	uint8_t high, iface_length;
+};
+
+static void write_stray(struct buf *out, const struct stray *stray)
+{
+	const struct pt_msg *m = stray->m;
+	const char *iface = pt_msg_iface(m);
+	struct record r = {m->time_ns, m->length, m->wire_length, m->link_type, stray->high, 0};
+	r.iface_length = iface ? (uint8_t)strnlen(iface, UINT8_MAX) : 0;
+	buf_add(out, &r, sizeof r);
+	buf_add(out, iface ? iface : "", r.iface_length);
+	buf_add(out, m->bytes, m->length);
+}
+
+static struct pt_msg *message_of(struct pt_block *b, const struct record *r, const uint8_t *at)
+{
+	char iface[UINT8_MAX + 1] = "";
+	struct pt_msg *m = pt_msg_packet(pt_pool(b), at + r->iface_length, r->length,
+	                                 r->wire_length, r->link_type, r->time_ns);
+	memcpy(iface, at, r->iface_length);
+	struct pt_origin *origin = m && *iface ? pt_origin_new(iface) : NULL;
+	if (origin)
+		pt_msg_set_origin(m, origin);
+	pt_origin_unref(origin);
+	return m;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return is_before(a, b) ? -1 : 1;
+}
+
+/* In the order of the heap once it is sorted, so that they are numbered as they were. */
+static void carry(struct pt_block *b, struct pt_carry *carry)
+{
+	struct strays *s = &((struct reorder *)pt_state(b))->strays;
+	struct buf out = BUF_INIT;
+	if (pt_carry_to(carry) == PT_TO_SUCCESSOR)
+		return;
+	if (s->count)
+		qsort(s->heap, s->count, sizeof *s->heap, compare); /* which is a heap, too */
+	for (size_t i = 0; i < s->count; i++)
+		write_stray(&out, &s->heap[i]);
+	if (out.length)
+		pt_carry_bytes(carry, STRAYS, out.data, out.length);
+	buf_free(&out);
+	while (pt_carry_to(carry) == PT_AT_END && s->count)
+		pt_drop(b, take_stray(s).m, "left");
+}
+
+static void take_carried(struct pt_block *b, struct reorder *s)
+{
+	size_t left;
+	const uint8_t *at = pt_carried_bytes(b, STRAYS, &left);
+	struct record r;
+	while (at && left >= sizeof r) {
+		memcpy(&r, at, sizeof r);
+		at += sizeof r;
+		left -= sizeof r;
+		size_t length = (size_t)r.iface_length + r.length;
+		if (left < length)
+			return;
+		struct pt_msg *m = message_of(b, &r, at);
+		if (m) {
+			pt_made(b, 1);
+			add_stray(b, &s->strays, r.high ? PT_HIGH : PT_LOW, m);
+		} else {
+			pt_lost(b, 1, "memory");
+		}
+		at += length;
+		left -= length;
+	}
+}
+
+static void take_over(struct pt_block *b, struct pt_block *old)
+{
+	struct reorder *s = pt_state(b), *before = pt_state(old);
+	s->strays = before->strays;
+	before->strays = (struct strays){0};
+}
+
+/* ---- how long they wait ---- */
+
+static uint64_t span_ns(const struct reorder *s)
+{
+	return (uint64_t)(s->seconds * 1e9);
+}
+
+static uint64_t step_ns(const struct reorder *s)
+{
+	return span_ns(s) / (AGES - 2) + 1;
+}
+
+static void note_age(struct pt_block *b, struct reorder *s)
+{
+	struct ages *a = &s->ages;
+	uint64_t now = pt_now(b);
+	struct age *newest = &a->ring[(a->first + a->used - 1) % AGES];
+	if (!a->used || (now - newest->since_ns > step_ns(s) && a->used < AGES)) {
+		newest = &a->ring[(a->first + a->used++) % AGES];
+		newest->since_ns = now;
+	}
+	newest->newest_ns = s->newest_ns;
+}
+
+/* What came in an age whose end lies `seconds` back has waited long enough. */
+static uint64_t due_ns(const struct reorder *s)
+{
+	return s->ages.ring[s->ages.first].since_ns + step_ns(s) + span_ns(s);
+}
+
+static void look_at_ages(struct pt_block *b, struct reorder *s)
+{
+	struct ages *a = &s->ages;
+	for (; a->used && pt_now(b) >= due_ns(s); a->used--) {
+		if (a->ring[a->first].newest_ns > s->over_ns)
+			s->over_ns = a->ring[a->first].newest_ns;
+		a->first = (a->first + 1) % AGES;
+	}
+}
+
+/* Messages up to this time may go. */
+static int64_t until_ns(const struct reorder *s)
+{
+	int64_t until;
+	if (s->ended)
+		return INT64_MAX;
+	if (__builtin_sub_overflow(s->newest_ns, (int64_t)span_ns(s), &until))
+		until = INT64_MIN;
+	return until > s->over_ns ? until : s->over_ns;
+}
+
+/* ---- letting go ---- */
+
+static bool stray_is_first(const struct reorder *s)
+{
+	const struct pt_msg *head = s->queue.head;
+	return s->strays.count &&
+	       (!head || (head->time_ns && s->strays.heap[0].time_ns < head->time_ns));
+}
+
+static bool has_due(const struct reorder *s)
+{
+	const struct pt_msg *m =
+		stray_is_first(s) ? s->strays.heap[0].m : (const struct pt_msg *)s->queue.head;
+	return m && (!m->time_ns || m->time_ns <= until_ns(s) ||
+	             s->queue.bytes + s->strays.bytes > s->limit);
+}
+
+static struct pt_msg *take(struct pt_block *b, struct reorder *s, enum pt_canal *canal)
+{
+	struct pt_msg *m;
+	if (stray_is_first(s)) {
+		struct stray stray = take_stray(&s->strays);
+		*canal = stray.high ? PT_HIGH : PT_LOW;
+		m = stray.m;
+	} else {
+		m = pt_queue_take(b, &s->queue, canal, 0);
+	}
+	if (m->time_ns > s->passed_ns)
+		s->passed_ns = m->time_ns;
+	return m;
+}
+
+/* What goes out at once, on one canal. */
+struct vector {
+	struct pt_msg *messages[VECTOR];
+	unsigned count;
+	enum pt_canal canal;
+};
+
+static void send_vector(struct pt_block *b, struct vector *out)
+{
+	unsigned count = out->count;
+	out->count = 0;
+	pt_send_many(b, out->canal, out->messages, count);
+}
+
+static void put(struct pt_block *b, struct vector *out, enum pt_canal canal, struct pt_msg *m)
+{
+	if (out->count == VECTOR || canal != out->canal)
+		send_vector(b, out);
+	out->canal = canal;
+	out->messages[out->count++] = m;
+}
+
+/* Not more than a vector while a sink is full. */
+static void let_go(struct pt_block *b, struct reorder *s, struct vector *out, size_t max)
+{
+	enum pt_canal canal;
+	while (max-- && has_due(s) && !(out->count == VECTOR && pt_held_back(b))) {
+		struct pt_msg *m = take(b, s, &canal);
+		put(b, out, canal, m);
+	}
+}
+
+static void let_go_later(struct pt_block *b);
+
+/* What is left waits for the clock, for a sink, or for what comes. */
+static void rest(struct pt_block *b, struct reorder *s)
+{
+	pt_ready(b, has_due(s));
+	pt_goes_later(b, s->queue.count || s->strays.count);
+	if (!s->queue.count && !s->strays.count)
+		s->ages.used = 0;
+	if (s->ages.used && !s->timer.place)
+		pt_timer_at(b, &s->timer, due_ns(s), let_go_later);
+	pt_carry_changed(b);
+}
+
+static void release(struct pt_block *b, size_t max)
+{
+	struct reorder *s = pt_state(b);
+	struct vector out = {.count = 0};
+	if (!pt_held_back(b))
+		let_go(b, s, &out, max);
+	send_vector(b, &out);
+	rest(b, s);
+}
+
+static void let_go_later(struct pt_block *b)
+{
+	look_at_ages(b, pt_state(b));
+	release(b, VECTOR);
+}
+
+static void produce(struct pt_block *b, unsigned max)
+{
+	release(b, max);
+}
+
+/* ---- coming in ---- */
+
+static void keep(struct pt_block *b, struct reorder *s, enum pt_canal canal, struct pt_msg *m)
+{
+	int64_t time_ns = m->time_ns;
+	if (time_ns > s->newest_ns)
+		s->newest_ns = time_ns;
+	if (time_ns && (s->queue.count ? time_ns < s->tail_ns : s->strays.count > 0)) {
+		add_stray(b, &s->strays, canal, m);
+		return;
+	}
+	if (time_ns)
+		s->tail_ns = time_ns;
+	pt_queue_add(b, &s->queue, canal, m, UINT64_MAX, PT_DROP_NEWEST);
+}
+
+/* One by one, as if each came alone: what is late is so by what came before it. */
+static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
+{
+	struct reorder *s = pt_state(b);
+	struct vector out = {.count = 0};
+	bool held_back = pt_held_back(b);
+	s->ended = false;
+	for (unsigned i = 0; i < count; i++) {
+		if (messages[i]->time_ns && messages[i]->time_ns < s->passed_ns) {
+			s->late++;
+			put(b, &out, canal, messages[i]);
+			continue;
+		}
+		keep(b, s, canal, messages[i]);
+		if (!held_back)
+			let_go(b, s, &out, SIZE_MAX);
+	}
+	send_vector(b, &out);
+	note_age(b, s);
+	rest(b, s);
+}
+
+static void begin(struct reorder *s)
+{
+	s->newest_ns = s->passed_ns = s->over_ns = INT64_MIN;
+	s->late = 0;
+	s->ages.used = 0;
+}
+
+static void start(struct pt_block *b)
+{
+	struct reorder *s = pt_state(b);
+	s->ended = false;
+	if (!pt_goes_on(b))
+		begin(s);
+	else
+		take_carried(b, s);
+	if (s->queue.count || s->strays.count)
+		note_age(b, s);
+	rest(b, s);
+}
+
+static void no_more(struct pt_block *b)
+{
+	struct reorder *s = pt_state(b);
+	s->ended = true;
+	rest(b, s);
+}
+
+static void changed(struct pt_block *b)
+{
+	struct reorder *s = pt_state(b);
+	pt_timer_stop(b, &s->timer);
+	rest(b, s);
+}
+
+static void stop(struct pt_block *b)
+{
+	struct reorder *s = pt_state(b);
+	struct vector out = {.count = 0};
+	enum pt_canal canal;
+	while (s->queue.count || s->strays.count) {
+		struct pt_msg *m = take(b, s, &canal);
+		put(b, &out, canal, m);
+	}
+	send_vector(b, &out);
+}
+
+static void fini(struct pt_block *b)
+{
+	struct strays *s = &((struct reorder *)pt_state(b))->strays;
+	while (s->count)
+		pt_msg_unref(s->heap[--s->count].m);
+	free(s->heap);
+}
+
+static const struct pt_param params[] = {
+	{"seconds", "Holds each until one has come that is so much newer, or so long.",
+         PT_SECONDS(struct reorder, seconds), "1", .flags = PT_LIVE, .min = 1e-6, .max = 1e6},
+	{"limit", "Bytes that it may hold; beyond, the earliest goes before its time.",
+         PT_SIZE(struct reorder, limit), "64MiB", .flags = PT_LIVE, .min = 1, .max = 1e15},
+	{NULL},
+};
+
+static const struct pt_type reorder_drain = {
+	.api = PT_API,
+	.name = "ReorderDrain",
+	.summary = "Lets messages go in the order of their times",
+	.help = "Of those with the same time, the one goes first that came first; what has no time "
+		"stays behind what came before it. When the sources are exhausted, and at a stop, "
+		"the rest goes. What comes too late, since a newer one has gone, passes at once, "
+		"and "
+		"`ptctl show` counts it (`late`). Both canals are one order.",
+	.picture = "     +-----------+\n"
+		   "  >>-|--.     .--|->>\n"
+		   "     | [by time] |\n"
+		   "   >-|--'     '--|->\n"
+		   "     +-----------+\n",
+	.examples = (const char *const[]){"RdpcapSource(\"in.pcap\") > ReorderDrain(seconds=5) > "
+                                          "WrpcapSink(\"out.pcap\")",
+                                          NULL},
+	.role = PT_DRAIN,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT,
+	.routes = PT_STRAIGHT | PT_CROSSWISE,
+	.params = params,
+	.carries = carries,
+	.size = sizeof(struct reorder),
+	.start = start,
+	.push_many = push_many,
+	.produce = produce,
+	.no_more = no_more,
+	.changed = changed,
+	.stop = stop,
+	.carry = carry,
+	.take_over = take_over,
+	.fini = fini,
+};
+
+PT_TYPES(reorder_drain, &reorder_drain);
