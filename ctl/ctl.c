@@ -45,9 +45,13 @@ void ctl_catch(void (*caught)(int signal))
 int ctl_open(struct ctl *ctl, struct pt_client **client, struct pt_error *err)
 {
 	double patience_s = ctl->timeout_s > CTL_TIMEOUT_S ? ctl->timeout_s : CTL_TIMEOUT_S;
-	return ctl->host
-	               ? remote_open(&ctl->remote, ctl->host, ctl->socket, patience_s, client, err)
-	               : pt_client_open(ctl->socket, client, err);
+	int rc = ctl->host ? remote_open(&ctl->remote, ctl->host, ctl->socket, patience_s, client,
+	                                 err)
+	                   : pt_client_open(ctl->socket, client, err);
+	if (!rc && ctl->way)
+		close(ctl->way);
+	ctl->way = rc ? ctl->way : 0;
+	return rc;
 }
 
 int ctl_connect(struct ctl *ctl, struct pt_error *err)
@@ -161,7 +165,7 @@ int ctl_refused(struct ctl *ctl, struct pt_error *err)
 		fprintf(stderr, "ptctl: and %zu more\n", err->count - TOLD_MAX);
 	if (ctl->json) {
 		json_t *json = rpc_error_to_json(err);
-		out_json(json);
+		out_json_error(json);
 		json_decref(json);
 	}
 	pt_error_clear(err);

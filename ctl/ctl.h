@@ -35,6 +35,7 @@ struct ctl {
 	struct pt_client *client; /* opened by the first call */
 	bool carries; /* descriptors go to another host, too: the verb ends what uses them */
 	struct remote *remote; /* with `host`: what carries all connections; NULL: none yet */
+	int way;               /* closed when the daemon is reached; 0: nobody waits for that */
 };
 
 /* What was typed. */

@@ -4,6 +4,8 @@
 #include "ctl/ctl.h"
 #include "ctl/extcap.h"
 #include "ctl/help.h"
+#include "ctl/hosts.h"
+#include "ctl/many.h"
 #include "ctl/out.h"
 #include "ctl/verb_hint.h"
 #include "ctl/remote.h"
@@ -57,7 +59,6 @@ static int read_words(struct ctl *ctl, int count, char **words, struct pt_error 
 	const json_t *timeout = json_object_get(ctl->values, "timeout");
 	ctl->timeout_s = timeout ? json_number_value(timeout) : CTL_TIMEOUT_S;
 	ctl->socket = ctl_text(ctl, "socket");
-	ctl->host = ctl_text(ctl, "host");
 	ctl->json = ctl_flag(ctl, "json");
 	code = take_fds(ctl, err);
 	return code || !ctl->verb ? code : ctl_take_target(ctl, err);
@@ -79,6 +80,42 @@ static int run(struct ctl *ctl)
 		help_overview(&b);
 	out_buf(&b);
 	return EXIT_DONE;
+}
+
+/* Of what it used; returns the status. */
+static int let_go(struct ctl *ctl, int status)
+{
+	pt_client_close(ctl->client);
+	remote_end(ctl->remote);
+	return status;
+}
+
+static int run_whole(struct ctl *ctl)
+{
+	return let_go(ctl, run(ctl));
+}
+
+static int run_on_hosts(struct ctl *ctl)
+{
+	enum { JOBS = 64 };
+	struct pt_error err = PT_ERROR_INIT;
+	struct hosts hosts = {NULL, 0};
+	const char *items = ctl_flag(ctl, "help") ? NULL : ctl_text(ctl, "host");
+	int code = items ? hosts_find(items, &hosts, &err) : 0;
+	if (!code && hosts.count > 1)
+		code = many_check(ctl, &hosts, &err);
+	if (!code && hosts.count == 1) {
+		ctl->host = hosts.all->target;
+		ctl->socket = hosts.all->socket ? hosts.all->socket : ctl->socket;
+	}
+	const json_t *jobs = json_object_get(ctl->values, "jobs");
+	int status = code ? ctl_refused(ctl, &err)
+	             : hosts.count > 1
+	                     ? many_run(ctl, &hosts,
+	                                jobs ? (unsigned)json_integer_value(jobs) : JOBS, run_whole)
+	                     : run_whole(ctl);
+	hosts_free(&hosts);
+	return status;
 }
 
 static void interrupted(int signal)
@@ -107,12 +144,10 @@ int main(int argc, char **argv)
 	signal(SIGINT, interrupted);
 	int status;
 	if (extcap_calls(argc - 1, argv + 1))
-		status = extcap_run(&ctl, argc - 1, argv + 1);
+		status = let_go(&ctl, extcap_run(&ctl, argc - 1, argv + 1));
 	else
 		status = read_words(&ctl, argc - 1, argv + 1, &err) ? ctl_refused(&ctl, &err)
-		                                                    : run(&ctl);
-	pt_client_close(ctl.client);
-	remote_end(ctl.remote);
+		                                                    : run_on_hosts(&ctl);
 	json_decref(ctl.values);
 	free(ctl.engine);
 	free(ctl.block);

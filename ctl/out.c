@@ -62,14 +62,37 @@ void out_buf(struct buf *b)
 	buf_free(b);
 }
 
-void out_json(const json_t *json)
+static const char *json_host;
+
+void out_set_host(const char *name)
+{
+	json_host = name;
+}
+
+static void print_json(const char *what, const json_t *json)
 {
 	char *text = json ? json_dumps(json, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+	json_t *name = json_host ? json_string(json_host) : NULL;
+	char *host = name ? json_dumps(name, JSON_ENCODE_ANY) : NULL;
 	struct buf line = BUF_INIT;
+	if (json_host)
+		buf_addf(&line, "{\"host\":%s,\"%s\":", host ? host : "null", what);
 	buf_adds(&line, text ? text : "{}");
-	buf_addc(&line, '\n');
+	buf_adds(&line, json_host ? "}\n" : "\n");
 	out_buf(&line);
+	json_decref(name);
+	free(host);
 	free(text);
+}
+
+void out_json(const json_t *json)
+{
+	print_json("result", json);
+}
+
+void out_json_error(const json_t *json)
+{
+	print_json("error", json);
 }
 
 void out_clean(struct buf *b, const char *text)

@@ -7,8 +7,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* One document on one line of standard output, flushed. */
+/* One document on one line of standard output, flushed: a result, or a refusal. */
 void out_json(const json_t *);
+void out_json_error(const json_t *);
+/* From now on each is the "result" or "error" of an object with this "host"; NULL: no more. */
+void out_set_host(const char *name);
 
 /* Text with its control characters made visible, so that nobody's message moves a cursor. */
 void out_clean(struct buf *, const char *text);

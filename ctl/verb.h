@@ -37,6 +37,8 @@ struct verb {
 	/* Without -j, which prints the result as it is; NULL: there is nothing to tell. */
 	verb_print *print;
 	int (*done)(struct ctl *, json_t *result); /* the exit status after that; NULL: 0 */
+	bool streams;                              /* prints as it comes, for long */
+	bool one_host;                             /* not for several at once */
 };
 
 /* All verbs in the order of `ptctl help`; ends with a row without a name. */

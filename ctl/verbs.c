@@ -46,8 +46,12 @@
 
 const struct pt_param verb_globals[] = {
 	{"socket", "The daemon's control socket.", PT_KIND_PATH, .flags = PT_OPTION, .letter = 's'},
-	{"host", "The daemon of another host, through ssh: [USER@]HOST.", PT_KIND_STRING,
-         .flags = PT_OPTION, .letter = 'H'},
+	{"host",
+         "The daemon of another host, through ssh: [USER@]HOST; unix:PATH is a socket here. Several "
+         "have commas between them; the names and @LABEL=VALUE of an inventory stand for its hosts.",
+         PT_KIND_STRING, .flags = PT_OPTION, .letter = 'H'},
+	{"jobs", "How many hosts are asked at a time.", PT_KIND_INT, .flags = PT_OPTION,
+         .fallback = "64", .min = 1, .max = 1000},
 	{"json", "Print the method's result as JSON.", PT_KIND_BOOL, .flags = PT_OPTION,
          .letter = 'j'},
 	{"timeout", "How long to wait for an answer, at the longest.", PT_KIND_SECONDS,
@@ -405,7 +409,7 @@ const struct verb verbs[] = {
          "are, with their comments; what is new comes at the end. From then on the engine is the "
          "file's: it is made of it at each start of the daemon. With another FILE it is only "
          "written.\n\n  ptctl save p p.pipe",
-         save_rows, VERB_GRAPH, .run = verb_save, .print = print_save},
+         save_rows, VERB_GRAPH, .run = verb_save, .print = print_save, .one_host = true},
 	{"log", "show who changed engines' graphs, when and how",
          "The oldest first, with its starts and stops, and starts that were refused. 'ptctl undo "
          "ENGINE REVISION' brings a graph back.",
@@ -447,7 +451,7 @@ const struct verb verbs[] = {
          "your own rights (with rotate, and with -H, with the daemon's; but /dev/stdin, "
          "/dev/stdout and the like are always ptctl's own).\n\n  ptctl run --private "
          "'RdpcapSource(\"in.pcap\") > WrpcapSink(\"out.pcapng\")'",
-         run_rows, VERB_RUNNING, .run = verb_run},
+         run_rows, VERB_RUNNING, .run = verb_run, .streams = true},
 	{"list", "list the engines with their states",
          "STATE: 'failed' should run and could not be started: 'ptctl show' tells why, and it is "
          "tried again. KEPT: whether it is there again after a restart of the daemon; 'file' is "
@@ -476,12 +480,12 @@ const struct verb verbs[] = {
          health_rows, VERB_LOOKING, .run = verb_health, .print = print_health},
 	{"attach", "show what the console sinks of an engine print, until Ctrl-C",
          "With -j each piece is a JSON object on a line.", attach_rows, VERB_LOOKING,
-         .run = verb_attach},
+         .run = verb_attach, .streams = true},
 	{"events", "show what happens, until Ctrl-C",
          "First how things are, then each change of an engine or a block: who changed a graph, "
          "what failed, what was dropped. With -j each is a JSON object on a line, the first "
          "holding the state.",
-         events_rows, VERB_LOOKING, .run = verb_events},
+         events_rows, VERB_LOOKING, .run = verb_events, .streams = true},
 	{"tap", "show what leaves a block, live, until Ctrl-C",
          "Shows what leaves the block by its exits, or enters it if it has none, and changes "
          "nothing. Prints as ConsoleSink does, one message a line; with -j each is a JSON object "
@@ -490,7 +494,7 @@ const struct verb verbs[] = {
          "reads too slowly misses messages, never holds up the engine, and is told how many: on "
          "standard error, or in the file's interface statistics.\n\n  ptctl tap lab.d1 -w - | "
          "tcpdump -nr -",
-         tap_rows, VERB_LOOKING, .run = verb_tap},
+         tap_rows, VERB_LOOKING, .run = verb_tap, .streams = true},
 	{"top", "a screen of engines, or of an engine's blocks, until q",
          "What runs, how much of it, and what holds it up: in and out a second, bits a second, what "
          "was filtered, dropped (red) and is held, CPU time, and WAITS FOR, the full sinks and "
@@ -498,7 +502,7 @@ const struct verb verbs[] = {
          "r b d h c n sort, Enter goes into an engine and Esc out of it, / filters, ? tells the "
          "keys, q ends. Where there is no terminal, or with -b, rounds are printed as text; with "
          "-j each is a JSON document on a line.\n\n  ptctl top -b -n 1 --sort drops",
-         top_rows, VERB_LOOKING, .run = verb_top},
+         top_rows, VERB_LOOKING, .run = verb_top, .one_host = true},
 	{"trace", "tell what becomes of the next message, block by block",
          "Follows the next messages that leave the engine's sources, or the block, and tells of "
          "each, when all its copies have come to rest, what every block that it came to has done "
@@ -507,19 +511,19 @@ const struct verb verbs[] = {
          "what it sent the message to, and with ^ what it triggered meanwhile. What a block makes "
          "by itself is not followed. An engine that is stopped may be traced, too: what comes when "
          "it is started.\n\n  ptctl trace lab -n 3",
-         trace_rows, VERB_LOOKING, .run = verb_trace},
+         trace_rows, VERB_LOOKING, .run = verb_trace, .streams = true},
 	{"wireshark", "show what leaves a block in Wireshark, on this side",
          "Runs Wireshark here, fed from a tap, which changes nothing in the engine, and ends when "
          "Wireshark is closed. The daemon may be elsewhere and have no display.\n\n  ptctl "
          "wireshark lab.d1 -- -Y tcp",
-         wireshark_rows, VERB_LOOKING, .run = verb_wireshark},
+         wireshark_rows, VERB_LOOKING, .run = verb_wireshark, .one_host = true},
 	{"extcap", "have Wireshark list every block among its interfaces",
          "With --install, links named pipetool are made to this ptctl, once for each user; the "
          "package has made one for all. Then Wireshark, tshark and dumpcap know an interface "
          "pipetool:ENGINE.BLOCK for each block of a running engine, and 'pipetool', whose options "
          "take --host, --socket and --block. Without --install it prints them, as Wireshark reads "
          "them.\n\n  ptctl extcap",
-         extcap_verb_rows, VERB_LOOKING, .run = verb_extcap, .print = print_extcap},
+         extcap_verb_rows, VERB_LOOKING, .run = verb_extcap, .print = print_extcap, .one_host = true},
 	{"send", "send messages into the graph from a feeder",
          "Returns when the messages have gone through the graph, or tells how many wait for it: "
          "while the engine is stopped, or a sink is full, they wait in the block, in order. "
@@ -556,7 +560,7 @@ const struct verb verbs[] = {
          "The socket for whoever comes by ssh. It ends when either side does, and when nobody "
          "reads its output any more. With --many it is what `ptctl -H HOST` runs on the other "
          "side.\n\n  ssh host ptctl proxy",
-         proxy_rows, VERB_REST, .run = verb_proxy},
+         proxy_rows, VERB_REST, .run = verb_proxy, .one_host = true},
 	{NULL},
 };
 

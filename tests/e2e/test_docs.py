@@ -213,6 +213,13 @@ def check_commands(desk, text):
         assert desk.shell.type("wait $!") == 0, (line, desk.shell.seen)
 
 
+def check_inventory(desk, text):
+    """Of hosts: it is read whole before a label is looked for."""
+    (desk.here / "hosts").write_text(text)
+    asked = desk.ptctl("-H", "@nothing", "list", env={"PIPETOOL_HOSTS": str(desk.here / "hosts")})
+    assert "no host of the inventory has the label '@nothing'" in asked.err, (text, asked)
+
+
 LOOKS = [
     (re.compile(r"\$ "), check_transcript),
     (re.compile(r"--> "), check_requests),
@@ -220,6 +227,7 @@ LOOKS = [
     (re.compile(r"import "), check_python),
     (re.compile(r"(?:ptctl|ssh|tail) "), check_commands),
     (LUA, check_lua),
+    (re.compile(r"\w+ +\S+ +\w+="), check_inventory),
     (re.compile(r" *\+-"), lambda desk, text: None),  # a picture: the types' own tests read it
     (re.compile(r"#|\w+ *[=(]"), check_graph),
 ]

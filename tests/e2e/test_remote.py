@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A daemon on another host: ptctl -H, through a real sshd on loopback."""
 import itertools
+import json
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
@@ -217,3 +219,98 @@ def test_a_recv_that_is_killed_loses_no_message(daemon, shell, tmp_path):
     seen = got.read_text().split() + rest
     assert set(seen) == {f"{n:05}" for n in range(count)}
     assert rest == sorted(rest)
+
+
+# ---- several hosts ------------------------------------------------------------------------------
+
+@pytest.fixture
+def several(daemons, tmp_path):
+    """Two hosts by name and label, and what asks them."""
+    here = [daemons() for _ in "ab"]
+    inventory = tmp_path / "hosts"
+    inventory.write_text("# the lab\n\n" + "".join(
+        f"{name}\tunix:{d.socket}  role={role} all\n"
+        for name, role, d in zip("ab", ("web", "db"), here)) + "# dead unix:/nowhere\n")
+
+    def ask(*arguments, **more):
+        env = {"PIPETOOL_HOSTS": str(inventory), **more.pop("env", {})}
+        return run_ptctl(*arguments, env=env, **more)
+    ask.daemons, ask.inventory = here, inventory
+    return ask
+
+
+def test_a_verb_is_for_several_hosts(several):
+    made = several("-H", "a,b,a", "create", "p", "s = CLIFeeder(); s > QueueSink(name='q')", "--start")
+    assert made.code == 0 and not made.err, made
+    assert sorted(made.out.splitlines()) == [
+        f"{name}: revision 1: added s, q; linked s > q" for name in "ab"]
+    assert several("-H", "@all", "send", "p.s", input="one\ntwo\n").code == 0
+    got = several("-H", "@role=web,@role=db", "recv", "p.q", "-n", "2")
+    assert got.code == 0 and sorted(got.out.splitlines()) == ["a: one", "a: two", "b: one", "b: two"]
+    by_host = {line["host"]: line["result"]["engines"][0]["engine"] for line in
+               map(json.loads, several("-j", "-H", "@all", "list").out.splitlines())}
+    assert by_host == {"a": "p", "b": "p"}
+
+
+def test_one_host_of_the_inventory_is_as_any(several):
+    several.daemons[1].create("p", "CLIFeeder(name='s') > QueueSink(name='q')")
+    assert several("-H", "b", "send", "p.s", "x").code == 0
+    assert several("-H", "@role=db", "recv", "p.q").out == "x\n"
+    assert several("-H", f"unix:{several.daemons[1].socket}", "list", "-j").out.startswith('{"engines"')
+
+
+def test_errors_are_told_for_each_host_and_the_greatest_status_counts(several):
+    several.daemons[0].create("p", "CLIFeeder(name='s') > QueueSink(name='q')")
+    shown = several("-H", "@all", "show", "p")
+    assert shown.code == 6 and shown.err == "b: ptctl: no engine 'p'\n", shown
+    assert shown.out.startswith("a: ") and "b: " not in shown.out
+    refused = [line for line in map(json.loads, several("-j", "-H", "@all", "show", "p").out.splitlines())
+               if "error" in line]
+    assert [(line["host"], line["error"]["data"]["kind"]) for line in refused] == [("b", "no-such-engine")]
+
+
+@pytest.mark.parametrize("items,verb,words", [
+    ("a,@role=mail", ["list"], "no host of the inventory has the label '@role=mail'"),
+    ("a,-oProxyCommand=x", ["list"], "'-oProxyCommand=x' is no host"),
+    ("a,,b", ["list"], "'' is no host"),
+    ("a,b", ["wireshark", "p.s"], "'wireshark' takes one host, and -H names 2"),
+    ("a,b", ["tap", "p.s", "-w", "-"], "'-w' takes one host, and -H names 2"),
+])
+def test_what_means_no_host_asks_nobody(several, items, verb, words):
+    refused = several("-H", items, *verb)
+    assert refused.code == 2 and words in refused.err and not refused.out, refused
+
+
+@pytest.mark.parametrize("line,words", [
+    ("a", "'a' has no [USER@]HOST or unix:PATH behind it"),
+    ("a b\na c", "line 2: 'a' is there twice"),
+    ("@a b", "'@a' is no name of a host"),
+    ("a -v", "'-v' is neither [USER@]HOST nor unix:PATH"),
+])
+def test_a_wrong_inventory_is_told_by_its_line(several, line, words):
+    several.inventory.write_text(line + "\n")
+    refused = several("-H", "a", "list")
+    assert refused.code == 2 and words in refused.err and str(several.inventory) in refused.err, refused
+
+
+def test_a_host_that_hangs_is_named_and_given_up(several, tmp_path):
+    wrapper = tmp_path / "hangs"
+    wrapper.write_text("#!/bin/sh\nexec sleep 1000\n")
+    wrapper.chmod(0o755)
+    asked = several("-H", "a,away", "--timeout", "1", "list", env={"PTCTL_SSH": str(wrapper)})
+    assert asked.code == 4 and asked.err == "away: ptctl: 'away' does not answer within 1 s\n", asked
+    assert asked.out.startswith("a: ")
+
+
+def test_a_stream_comes_line_by_line(several):
+    for d in several.daemons:
+        d.create("p", "CLIFeeder(name='s') > QueueSink()")
+    with subprocess.Popen([program("ptctl"), "-H", "@all", "tap", "p.s"], stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "PIPETOOL_HOSTS": str(several.inventory)}) as tap:
+        for name, d in zip("ab", several.daemons):
+            seen = ""
+            while not seen.startswith(f"{name}: "):
+                d.ok("send", "p.s", f"of {name}")
+                seen = tap.stdout.readline() if select.select([tap.stdout], [], [], 0.2)[0] else ""
+            assert seen == f"{name}: >'of {name}'\n"
+        tap.terminate()
