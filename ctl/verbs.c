@@ -47,8 +47,10 @@
 const struct pt_param verb_globals[] = {
 	{"socket", "The daemon's control socket.", PT_KIND_PATH, .flags = PT_OPTION, .letter = 's'},
 	{"host",
-         "The daemon of another host, through ssh: [USER@]HOST; unix:PATH is a socket here. Several "
-         "have commas between them; the names and @LABEL=VALUE of an inventory stand for its hosts.",
+         "The daemon of another host, through ssh: [USER@]HOST; unix:PATH is a socket here. "
+         "Several "
+         "have commas between them; the names and @LABEL=VALUE of an inventory stand for its "
+         "hosts.",
          PT_KIND_STRING, .flags = PT_OPTION, .letter = 'H'},
 	{"jobs", "How many hosts are asked at a time.", PT_KIND_INT, .flags = PT_OPTION,
          .fallback = "64", .min = 1, .max = 1000},
@@ -523,7 +525,8 @@ const struct verb verbs[] = {
          "pipetool:ENGINE.BLOCK for each block of a running engine, and 'pipetool', whose options "
          "take --host, --socket and --block. Without --install it prints them, as Wireshark reads "
          "them.\n\n  ptctl extcap",
-         extcap_verb_rows, VERB_LOOKING, .run = verb_extcap, .print = print_extcap, .one_host = true},
+         extcap_verb_rows, VERB_LOOKING, .run = verb_extcap, .print = print_extcap,
+         .one_host = true},
 	{"send", "send messages into the graph from a feeder",
          "Returns when the messages have gone through the graph, or tells how many wait for it: "
          "while the engine is stopped, or a sink is full, they wait in the block, in order. "
