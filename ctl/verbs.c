@@ -498,7 +498,8 @@ const struct verb verbs[] = {
          "tcpdump -nr -",
          tap_rows, VERB_LOOKING, .run = verb_tap, .streams = true},
 	{"top", "a screen of engines, or of an engine's blocks, until q",
-         "What runs, how much of it, and what holds it up: in and out a second, bits a second, what "
+         "What runs, how much of it, and what holds it up: in and out a second, bits a second, "
+         "what "
          "was filtered, dropped (red) and is held, CPU time, and WAITS FOR, the full sinks and "
          "closed valves that hold sources back. Above it, what came in during the last minute. "
          "r b d h c n sort, Enter goes into an engine and Esc out of it, / filters, ? tells the "
