@@ -219,7 +219,7 @@ const struct rpc_method block_methods[] = {
 	}, {
 		.name = "block.recv",
 		.summary = "Takes messages out of a queue",
-		.result = "{messages: [{message, canal, time?, link_type?, wire_length?}]}",
+		.result = "{messages: [{message, canal, time?, link_type?, wire_length?, text?}]}",
 		.role = "operator",
 		.params = recv_params,
 		.run = block_recv,

@@ -8,6 +8,7 @@
 #include "capture/feed.h"
 #include "capture/incoming.h"
 #include "net/process.h"
+#include "net/speaker.h"
 #include "net/stream.h"
 #include <errno.h>
 #include <jansson.h>
@@ -17,17 +18,20 @@
 
 #define REST_NS 2000000000u /* for what its children still print when it has ended */
 
-enum format { LINES, RAW, PCAP, PCAPNG };
-static const char *const formats_words[] = {"lines", "raw", "pcap", "pcapng", NULL};
+enum format { LINES, RAW, PCAP, PCAPNG, FRAMES };
+static const char *const formats_words[] = {"lines", "raw", "pcap", "pcapng", "frames", NULL};
+static const char *const out_words[] = {"lines", "raw", "pcap", "pcapng", NULL};
 
 struct program_pipe {
+	struct speaker speaker; /* its program, and frames */
 	char **command;
 	int format, out; /* out: -1, as format */
 	double restart_s;
 	uint64_t limit;
+	int fd; /* in place of a program; -1: none */
+	char *label;
 
 	char **argv;
-	struct process child;
 	struct stream streams[2]; /* to it, and from it: of bytes */
 	struct framing framings[2];
 	struct feed feed; /* of captures */
@@ -86,16 +90,6 @@ static void capture_ended(struct incoming *in, const char *why)
 	output_ended(in->block);
 }
 
-static char *last_words(const struct program_pipe *p)
-{
-	const char *line = process_last_line(&p->child);
-	char *fate = program_fate(p->child.status);
-	char *words = must_printf("'%s' %s%s%s", argv_of(p)[0], fate ? fate : "ended",
-	                          line && fate ? ": " : "", line && fate ? line : "");
-	free(fate);
-	return words;
-}
-
 static void start_again(struct pt_block *b);
 
 /* What was left of the old one's is in the middle of a capture. */
@@ -114,12 +108,12 @@ static void begin_feed(struct pt_block *b, struct program_pipe *p)
 
 static void stay_ended(struct pt_block *b, struct program_pipe *p)
 {
-	char *words = last_words(p);
+	char *words = process_last_words(&p->speaker.child, argv_of(p)[0]);
 	p->closed = true;
 	pt_queue_drop(b, &input(p)->queue, "unsent");
 	stream_detach(input(p));
 	pt_full(b, false);
-	if (p->child.status)
+	if (p->speaker.child.status)
 		pt_failed(b, -EIO, "%s", words);
 	else
 		pt_exhausted(b);
@@ -133,9 +127,9 @@ static void start_later(struct pt_block *b, struct program_pipe *p)
 
 static void wait_to_start(struct pt_block *b, struct program_pipe *p)
 {
-	char *words = last_words(p);
+	char *words = process_last_words(&p->speaker.child, argv_of(p)[0]);
 	stream_detach(input(p));
-	if (p->child.status)
+	if (p->speaker.child.status)
 		pt_report(b, -EIO, "%s; it is started again", words);
 	else
 		pt_note(b, "%s; it is started again", words);
@@ -146,7 +140,7 @@ static void wait_to_start(struct pt_block *b, struct program_pipe *p)
 static void end(struct pt_block *b, struct program_pipe *p)
 {
 	p->ended_ns = pt_now(b);
-	process_kill(&p->child);
+	process_kill(&p->speaker.child);
 	p->over = true;
 	pt_timer_stop(b, &p->rest);
 	stream_detach(output(p));
@@ -168,7 +162,7 @@ static void end_anyway(struct pt_block *b)
 static void finish_if_over(struct pt_block *b)
 {
 	struct program_pipe *p = pt_state(b);
-	if (p->child.exited && p->out_ended && !p->over)
+	if (p->speaker.child.exited && p->out_ended && !p->over)
 		end(b, p);
 }
 
@@ -182,10 +176,23 @@ static void child_ended(struct pt_block *b)
 
 /* ---- its beginning ---- */
 
+static int check_command(struct pt_block *b, struct program_pipe *p, struct pt_error *err)
+{
+	if (!p->command || !p->command[0])
+		return pt_fail(err, -EINVAL, "command", "say which program is to be run");
+	if (!p->command[1])
+		p->argv = program_words(p->command[0], "command", err);
+	const char *program = p->command[1] ? p->command[0] : p->argv ? p->argv[0] : NULL;
+	return program ? pt_may_run(b, "command", program, err) : -EINVAL;
+}
+
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct program_pipe *p = pt_state(b);
-	process_init(&p->child, b, child_ended);
+	if (p->fd != -1)
+		return pt_fail(err, -EINVAL, "fd",
+		               "a socket in place of a program takes format=\"frames\"");
+	process_init(&p->speaker.child, b, child_ended);
 	stream_init(input(p), b, &p->limit, input_ended);
 	stream_init(output(p), b, &p->limit, output_ended);
 	for (int i = 0; i < 2; i++) {
@@ -201,12 +208,7 @@ static int init(struct pt_block *b, struct pt_error *err)
 		p->framings[1] = lines;
 	p->incoming = (struct incoming){
 		.block = b, .ended = capture_ended, .ready = &output(p)->ready, .slot = -1};
-	if (!p->command || !p->command[0])
-		return pt_fail(err, -EINVAL, "command", "say which program is to be run");
-	if (!p->command[1])
-		p->argv = program_words(p->command[0], "command", err);
-	const char *program = p->command[1] ? p->command[0] : p->argv ? p->argv[0] : NULL;
-	return program ? pt_may_run(b, "command", program, err) : -EINVAL;
+	return check_command(b, p, err);
 }
 
 static char *key_of(const struct program_pipe *p)
@@ -235,7 +237,7 @@ static int open_program(struct pt_block *b, struct pt_error *err)
 	char *key = key_of(p);
 	p->taken_over = pt_carried_fd(b, key, &fd);
 	free(key);
-	return p->taken_over ? 0 : process_open(&p->child, argv_of(p), "command", err);
+	return p->taken_over ? 0 : process_open(&p->speaker.child, argv_of(p), "command", err);
 }
 
 static void take_over(struct pt_block *b, struct pt_block *old)
@@ -243,7 +245,7 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	struct program_pipe *p = pt_state(b), *before = pt_state(old);
 	if (!p->taken_over)
 		return;
-	process_take_over(&p->child, &before->child);
+	process_take_over(&p->speaker.child, &before->speaker.child);
 	stream_take_over(input(p), input(before));
 	stream_take_over(output(p), output(before));
 	p->feed = before->feed;
@@ -271,8 +273,8 @@ static void finish_input(struct pt_block *b, struct program_pipe *p)
 static void begin(struct pt_block *b, struct program_pipe *p)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	int in = p->child.in, out = p->child.out;
-	p->child.in = p->child.out = -1;
+	int in = p->speaker.child.in, out = p->speaker.child.out;
+	p->speaker.child.in = p->speaker.child.out = -1;
 	p->over = p->out_ended = false;
 	stream_begin(input(p), in);
 	if (p->no_more)
@@ -282,14 +284,14 @@ static void begin(struct pt_block *b, struct program_pipe *p)
 	else if (incoming_begin(&p->incoming, out, p->command[0], &err))
 		pt_failed(b, -EIO, "%s", pt_error_text(&err, "cannot read what it prints"));
 	pt_error_clear(&err);
-	process_start(&p->child);
+	process_start(&p->speaker.child);
 }
 
 static void start_again(struct pt_block *b)
 {
 	struct program_pipe *p = pt_state(b);
 	struct pt_error err = PT_ERROR_INIT;
-	int rc = process_open(&p->child, argv_of(p), "command", &err);
+	int rc = process_open(&p->speaker.child, argv_of(p), "command", &err);
 	if (!rc) {
 		begin(b, p);
 		return;
@@ -302,7 +304,7 @@ static void start_again(struct pt_block *b)
 
 static void go_on(struct pt_block *b, struct program_pipe *p)
 {
-	process_start(&p->child);
+	process_start(&p->speaker.child);
 	incoming_go_on(&p->incoming);
 	finish_if_over(b);
 }
@@ -403,12 +405,7 @@ static void changed(struct pt_block *b)
 static json_t *describe(struct pt_block *b)
 {
 	struct program_pipe *p = pt_state(b);
-	json_t *now = json_object();
-	if (p->child.pid)
-		json_object_set_new(now, "pid", json_integer(p->child.pid));
-	if (p->child.line_count)
-		json_object_set_new(now, "stderr", process_lines(&p->child));
-	return now;
+	return process_describe(&p->speaker.child);
 }
 
 static void stop(struct pt_block *b)
@@ -425,7 +422,7 @@ static int close_program(struct pt_block *b, struct pt_error *err)
 	struct program_pipe *p = pt_state(b);
 	int out = output(p)->fd;
 	int rc = p->closed ? stream_close(input(p), NULL) : stream_close(input(p), err);
-	process_close(&p->child, out);
+	process_close(&p->speaker.child, out);
 	stream_close(output(p), NULL);
 	incoming_close(&p->incoming);
 	p->taken_over = false;
@@ -437,11 +434,67 @@ static void fini(struct pt_block *b)
 	struct program_pipe *p = pt_state(b);
 	stream_fini(input(p));
 	stream_fini(output(p));
-	process_fini(&p->child);
+	process_fini(&p->speaker.child);
 	buf_free(&p->bytes);
 	if (p->argv)
 		texts_free(p->argv);
 }
+
+/* ---- frames ---- */
+
+static int init_frames(struct pt_block *b, struct pt_error *err)
+{
+	struct program_pipe *p = pt_state(b);
+	speaker_init(&p->speaker, b, p->fd, &p->restart_s, &p->limit);
+	if (p->out >= 0)
+		return pt_fail(err, -EINVAL, "out", "with format=\"frames\" frames come out, too");
+	int rc = p->fd == -1 ? check_command(b, p, err)
+	                     : speaker_check(&p->speaker, p->command, err);
+	p->speaker.argv = p->command ? argv_of(p) : NULL;
+	return rc;
+}
+
+static void fini_frames(struct pt_block *b)
+{
+	struct program_pipe *p = pt_state(b);
+	speaker_fini(b);
+	if (p->argv)
+		texts_free(p->argv);
+}
+
+/* ---- the two tables ---- */
+
+static const struct pt_param params[] = {
+	{"command",
+         "The program and its arguments: a list, or a text that is split as a "
+         "shell does it (quotes, nothing is expanded). [programs] allow must "
+         "name it.",
+         PT_STRINGS(struct program_pipe, command), .fallback = "None"},
+	{"format",
+         "What goes in: lines (a newline behind each message), raw, packets as a "
+         "pcap (nanoseconds) or pcapng, or frames, which also come out, and "
+         "carry all that a message is, triggers and credits: the manual "
+         "pipetool-blocks(7) has the format.",
+         PT_CHOICE(struct program_pipe, format), .fallback = "lines", .choices = formats_words},
+	{"out", "What comes out, if that is another format; of captures any.",
+         PT_CHOICE(struct program_pipe, out), .fallback = "None", .choices = out_words},
+	{"restart_s",
+         "Starts it again when it has ended, after so many seconds; None: does "
+         "not.",
+         PT_SECONDS(struct program_pipe, restart_s), .fallback = "None", .flags = PT_LIVE,
+         .min = 0.01, .max = 1e6},
+	{"limit", "Bytes that may wait for it before sources are held back.",
+         PT_SIZE(struct program_pipe, limit), .fallback = "1MiB", .flags = PT_LIVE, .min = 1,
+         .max = 1e12},
+	{"fd",
+         "In place of a program, with frames: a socket that came with the request, "
+         "counted from 0.",
+         PT_FD(struct program_pipe, fd), .fallback = "None"},
+	{"label", "What it is to people, in words.", PT_STRING(struct program_pipe, label),
+         .fallback = "None", .flags = PT_LIVE},
+	{NULL}};
+
+static const struct pt_type *pick(const json_t *params);
 
 static const struct pt_type program_pipe = {
 	.api = PT_API,
@@ -472,30 +525,8 @@ static const struct pt_type program_pipe = {
 	.role = PT_SOURCE,
 	.ports = PT_LOW_ENTRY | PT_LOW_EXIT,
 	.outside = "program",
-	.params =
-		(const struct pt_param[]){
-			{"command",
-                         "The program and its arguments: a list, or a text that is split as a "
-                         "shell does it (quotes, nothing is expanded). [programs] allow must "
-                         "name it.",
-                         PT_STRINGS(struct program_pipe, command), .flags = PT_REQUIRED},
-			{"format",
-                         "What goes in: lines (a newline behind each message), raw, or packets "
-                         "as a pcap (nanoseconds) or pcapng.",
-                         PT_CHOICE(struct program_pipe, format), .fallback = "lines",
-                         .choices = formats_words},
-			{"out", "What comes out, if that is another format; of captures any.",
-                         PT_CHOICE(struct program_pipe, out), .fallback = "None",
-                         .choices = formats_words},
-			{"restart_s",
-                         "Starts it again when it has ended, after so many seconds; None: does "
-                         "not.",
-                         PT_SECONDS(struct program_pipe, restart_s), .fallback = "None",
-                         .flags = PT_LIVE, .min = 0.01, .max = 1e6},
-			{"limit", "Bytes that may wait for it before sources are held back.",
-                         PT_SIZE(struct program_pipe, limit), .fallback = "1MiB", .flags = PT_LIVE,
-                         .min = 1, .max = 1e12},
-			{NULL}},
+	.params = params,
+	.variant = pick,
 	.size = sizeof(struct program_pipe),
 	.init = init,
 	.open = open_program,
@@ -512,5 +543,37 @@ static const struct pt_type program_pipe = {
 	.close = close_program,
 	.fini = fini,
 };
+
+static const struct pt_type program_frames = {
+	.api = PT_API,
+	.name = "ProgramPipe",
+	.role = PT_SOURCE,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_HIGH_ENTRY | PT_HIGH_EXIT | PT_TRIGGER_ENTRY |
+                 PT_TRIGGER_EXIT,
+	.routes = 0777,
+	.elsewhere = true,
+	.outside = "program",
+	.params = params,
+	.variant = pick,
+	.size = sizeof(struct program_pipe),
+	.init = init_frames,
+	.open = speaker_open,
+	.start = speaker_start,
+	.produce = speaker_produce,
+	.push_many = speaker_push,
+	.trigger = speaker_trigger,
+	.changed = speaker_changed,
+	.no_more = speaker_no_more,
+	.describe = describe,
+	.stop = speaker_stop,
+	.close = speaker_close,
+	.fini = fini_frames,
+};
+
+static const struct pt_type *pick(const json_t *of)
+{
+	const char *format = json_string_value(json_object_get(of, "format"));
+	return format && !strcmp(format, "frames") ? &program_frames : &program_pipe;
+}
 
 PT_TYPES(program_pipe, &program_pipe);

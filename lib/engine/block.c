@@ -3,6 +3,7 @@
 #include "engine/block.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "engine/deliver.h"
 #include "engine/engine.h"
@@ -14,9 +15,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STOP_PATIENCE_NS UINT64_C(2000000000)
+#define AWAIT_MS         50
+#define AWAIT_NS         (AWAIT_MS * UINT64_C(1000000))
 
 struct pt_block *block_new(struct pt_engine *e, const char *name, const struct pt_type *type,
                            json_t *params)
@@ -140,6 +146,7 @@ static void begin_functions(struct pt_block *b)
 void block_start(struct pt_block *b)
 {
 	b->failed = b->exhausted = b->ready = b->later = b->paused = b->retry_due = false;
+	b->busy = false;
 	b->told_no_more = false;
 	flow_set_full(b, false);
 	flow_set_enough(b, false);
@@ -427,6 +434,35 @@ void pt_exhausted(struct pt_block *b)
 	b->exhausted = true;
 	b->ready = false;
 	flow_note(b);
+}
+
+bool pt_in_turn(const struct pt_block *b)
+{
+	return b->in_turn;
+}
+
+void pt_busy(struct pt_block *b, bool busy)
+{
+	if (b->busy == busy)
+		return;
+	b->busy = busy;
+	flow_note(b);
+}
+
+/* The daemon's watchdog is told that the thread is alive; an engine that is to stop has so long. */
+bool pt_await(struct pt_block *b, struct pollfd *fds, unsigned count, uint64_t until_ns)
+{
+	struct pt_engine *e = b->engine;
+	for (;;) {
+		uint64_t asked = atomic_load(&e->stop_asked_ns), now = clock_ns();
+		engine_beat(e);
+		if (now >= until_ns || (asked && now > asked + STOP_PATIENCE_NS))
+			return false;
+		uint64_t left = until_ns - now;
+		int rc = poll(fds, count, left < AWAIT_NS ? (int)(left / 1000000) + 1 : AWAIT_MS);
+		if (rc > 0 || (rc < 0 && errno != EINTR))
+			return rc > 0;
+	}
 }
 
 void pt_enough(struct pt_block *b, bool enough)

@@ -58,7 +58,7 @@ struct pt_block {
 	struct wires *exits[3]; /* NULL: no link */
 	uint64_t *total;        /* where what sources send is counted, too; or NULL */
 	signed char passes[3];  /* of a type without push: the exit for each entry, or -1 */
-	bool single;            /* see order.h */
+	bool single, in_turn;   /* see order.h */
 	bool gathering;         /* sends are collected until push has seen the whole vector */
 	unsigned char trigger_depth;
 	signed char acted_exit; /* of what act has returned in this vector: */
@@ -90,7 +90,7 @@ struct pt_block {
 	/* its turns, and who is held back: flow.h */
 	struct wires *entries; /* all links that lead to it; NULL: none */
 	bool listed;           /* it is in the graph that is alive */
-	bool ready, later, exhausted, paused, full, enough, told_no_more;
+	bool ready, later, exhausted, paused, full, enough, told_no_more, busy;
 	enum { WANTED, UNWANTED, BEING_CLOSED } unwanted; /* a source of which no more is wanted */
 	bool ending;               /* it is to be told that no more will come, once it is so */
 	uint32_t place;            /* grows in the order of the graph, from 1 */

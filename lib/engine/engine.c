@@ -413,6 +413,7 @@ void pt_engine_end(struct pt_engine *e)
 	if (e->told_to_end)
 		return;
 	e->told_to_end = true;
+	atomic_store(&e->stop_asked_ns, clock_ns());
 	e->end.read = read_end;
 	mailbox_post(&e->mailbox, &e->end);
 }

@@ -82,6 +82,7 @@ struct pt_engine {
 	bool samples;
 
 	struct trace *traces;   /* see trace.h */
+	_Atomic uint64_t stop_asked_ns; /* 0: not since it was started */
 	_Atomic uint64_t beats; /* turns of the loop, and deliveries: for the pulse */
 };
 

@@ -12,12 +12,13 @@
 
 static bool may_run(const struct pt_block *b)
 {
-	return b->ready && b->started && !b->paused && !b->exhausted && b->type->produce;
+	return b->ready && b->started && !b->paused && b->type->produce &&
+	       (!b->exhausted || b->type->elsewhere);
 }
 
 static unsigned standing_of(const struct pt_block *b)
 {
-	bool undone = block_is_source(b) ? !b->exhausted : b->ready || b->later;
+	bool undone = block_is_source(b) ? !b->exhausted || b->busy : b->ready || b->later;
 	bool taking = b->type->role != PT_DRAIN && b->entries && b->entries->data;
 	bool waiting = b->failed && b->retry_s > 0;
 	return (unsigned)b->failed << FLOW_FAILED | (unsigned)waiting << FLOW_WAITING |
@@ -237,11 +238,17 @@ enum coming { COMES, MAY_COME, NO_MORE };
 static enum coming from_block(const struct pt_block *b)
 {
 	if (block_is_source(b))
-		return b->started && b->exhausted ? NO_MORE : COMES;
+		return !b->started || !b->exhausted ? COMES : b->busy ? MAY_COME : NO_MORE;
 	return b->ready || b->count.held ? MAY_COME : NO_MORE;
 }
 
-/* Back over links of any kind; what comes into a source does not go on in it. */
+/* What comes into a source does not go on in it. */
+static bool passes_on(const struct pt_block *b)
+{
+	return !block_is_source(b) || b->type->elsewhere;
+}
+
+/* Back over links of any kind. */
 static enum coming find_coming(struct flow *f, const struct pt_block *b)
 {
 	enum coming coming = NO_MORE;
@@ -256,7 +263,7 @@ static enum coming find_coming(struct flow *f, const struct pt_block *b)
 			enum coming one = from_block(from);
 			coming = one < coming ? one : coming;
 			sources |= block_is_source(from);
-			if (!block_is_source(from))
+			if (passes_on(from))
 				add_to_do(f, from);
 		}
 	}
@@ -315,7 +322,7 @@ static void note_unwanted(struct flow *f, struct pt_block *b)
 	note_change(f, b);
 }
 
-/* What comes into a source does not go on in it; one that is no sink, too, is closed. */
+/* One that is no sink, too, is closed. */
 static void end_unwanted(struct pt_block *b)
 {
 	b->unwanted = BEING_CLOSED;
@@ -334,9 +341,10 @@ static void look_before(struct flow *f, const struct pt_block *b)
 		if (from->looked_at == f->looks || is_wanted(f, from))
 			continue;
 		from->looked_at = f->looks;
-		if (!block_is_source(from))
+		if (passes_on(from))
 			add_to_do(f, from);
-		else if (from->started && !from->exhausted && from->unwanted == WANTED)
+		if (block_is_source(from) && from->started && !from->exhausted &&
+		    from->unwanted == WANTED)
 			note_unwanted(f, from);
 	}
 }

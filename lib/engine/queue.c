@@ -137,13 +137,18 @@ void pt_queue_feed(struct pt_block *b, struct pt_queue *q, enum pt_canal canal,
 		pt_queue_add(b, q, canal, messages[i], UINT64_MAX, PT_DROP_NEWEST);
 }
 
+enum pt_canal pt_queue_canal(const struct pt_msg *m)
+{
+	return m->flags & MSG_HIGH ? PT_HIGH : PT_LOW;
+}
+
 struct pt_msg *pt_queue_take(struct pt_block *b, struct pt_queue *q, enum pt_canal *canal,
                              uint64_t limit)
 {
 	if (!q->head)
 		return NULL;
 	struct pt_msg *m = take_oldest(b, q);
-	*canal = m->flags & MSG_HIGH ? PT_HIGH : PT_LOW;
+	*canal = pt_queue_canal(m);
 	if (b->full && q->bytes <= limit / 2)
 		pt_full(b, false);
 	return m;

@@ -4,6 +4,7 @@
 #include "engine/request.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/near.h"
 #include "engine/change.h"
@@ -412,6 +413,8 @@ static void read_request(struct pt_letter *letter)
 {
 	struct pt_request *r = (struct pt_request *)letter;
 	struct pt_engine *e = r->engine;
+	if (r->verb == PT_VERB_START)
+		atomic_store(&e->stop_asked_ns, 0);
 	if (e->ending)
 		refuse_ending(r);
 	else if (verbs[r->verb].serial)
@@ -426,6 +429,8 @@ void pt_engine_ask(struct pt_engine *e, struct pt_request *r)
 	r->engine = e;
 	r->deadline = (struct pt_timer){0};
 	r->letter.read = read_request;
+	if (r->verb == PT_VERB_STOP && !r->wait)
+		atomic_store(&e->stop_asked_ns, clock_ns());
 	mailbox_post(&e->mailbox, &r->letter);
 }
 

@@ -221,14 +221,17 @@ static uint32_t place_now(const struct swap *s, unsigned i, uint32_t highest)
 static void lay_place(struct swap *s, unsigned i, uint32_t place)
 {
 	struct graph_block *w = s->wanted->blocks[i];
-	bool single = order_is_single(s->wanted, i), moves = w->place != place;
+	bool single = order_is_single(s->wanted, i), in_turn = order_has_turns(s->wanted, i),
+	     moves = w->place != place;
 	w->place = place;
 	if (s->fresh[i]) {
 		w->alive->place = place;
 		w->alive->single = single;
-	} else if (moves || order_is_single(s->now, w->was - 1) != single) {
+		w->alive->in_turn = in_turn;
+	} else if (moves || order_is_single(s->now, w->was - 1) != single ||
+	           order_has_turns(s->now, w->was - 1) != in_turn) {
 		s->places = room_for(s->places, s->place_count, sizeof *s->places);
-		s->places[s->place_count++] = (struct place){w->alive, place, single};
+		s->places[s->place_count++] = (struct place){w->alive, place, single, in_turn};
 	}
 }
 
@@ -345,6 +348,7 @@ static void tell_flow(struct swap *s)
 		flow_leave(s->ends[i].old);
 	for (unsigned i = 0; i < s->place_count; i++) {
 		s->places[i].block->single = s->places[i].single;
+		s->places[i].block->in_turn = s->places[i].in_turn;
 		flow_move(s->places[i].block, s->places[i].place);
 	}
 	for (unsigned i = 0; i < s->start_count; i++)

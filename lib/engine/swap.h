@@ -42,7 +42,7 @@ struct swap {
 	struct place {
 		struct pt_block *block;
 		uint32_t place;
-		bool single;
+		bool single, in_turn;
 	} * places;
 	/* Links. */
 	struct relinking {

@@ -25,7 +25,7 @@ static unsigned entry(const struct graph_link *l)
 static bool follows(unsigned from_entry, const struct graph_link *l)
 {
 	enum pt_canal canal = (enum pt_canal)(from_entry % 3);
-	return (canal == PT_TRIGGER) == (l->canal == PT_TRIGGER) &&
+	return (canal == PT_TRIGGER) == (l->canal == PT_TRIGGER) && !l->from->type->elsewhere &&
 	       l->from->type->routes & PT_ROUTE(canal, l->canal);
 }
 

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "graph/order.h"
 #include "graph/ways.h"
+#include "type/type.h"
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -41,10 +42,10 @@ void graph_set_row(struct graph_block *b, const struct pt_type *type, json_t *ro
 		json_decref(b->row);
 	b->borrowed = false;
 	b->row = row;
-	b->type = type;
+	b->params = json_object_get(row, "params");
+	b->type = type_variant(type, b->params);
 	b->name = json_string_value(json_object_get(row, "name"));
 	b->type_json = json_object_get(row, "type");
-	b->params = json_object_get(row, "params");
 }
 
 /* ---- blocks, and where their names stand ---- */

@@ -51,7 +51,7 @@ struct graph {
 	struct graph_block *slab;      /* of a copy: the blocks that were copied, in one piece */
 	struct ways_kept *kept;        /* what was found out about it: see ways.h */
 	unsigned *sorted;              /* see graph_sorted */
-	bool ordered, *split, *single; /* see order.h */
+	bool ordered, *split, *single, *turns; /* see order.h */
 };
 
 struct graph *graph_new(void);

@@ -206,6 +206,31 @@ static int op_unlink(const struct op *op)
 	return 0;
 }
 
+/* Of a table that takes the place of another: each port that a link needs. */
+static int check_kept_ports(const struct op *op, const struct graph_block *b,
+                            const struct pt_type *type, const char *member)
+{
+	int rc = 0;
+	unsigned taken_away = b->type->ports & ~type->ports;
+	for (unsigned i = 0; taken_away && i < op->graph->link_count; i++) {
+		const struct graph_link *l = &op->graph->links[i];
+		if (graph_link_is_gone(l))
+			continue;
+		unsigned missing = (l->from == b ? graph_exit_port(l->canal) : 0) |
+		                   (l->to == b ? graph_entry_port(l->canal) : 0);
+		missing &= ~type->ports;
+		if (missing) {
+			char *words = graph_port_words(missing);
+			rc = fail(op, -PT_EBADLINK, member, "a %s has no %s, which %s%s%s needs",
+			          type->name, words + strlen("a "), l->from->name,
+			          graph_link_sign(l->canal), l->to->name);
+			pt_hint(op->err, "unlink it in the same change");
+			free(words);
+		}
+	}
+	return rc;
+}
+
 static int op_set(const struct op *op)
 {
 	struct graph_block *b;
@@ -220,6 +245,7 @@ static int op_set(const struct op *op)
 	char *path = path_of(op, "params");
 	error_prefix(op->err, before, path);
 	free(path);
+	rc = rc ? rc : check_kept_ports(op, b, type_variant(b->type, merged), "params");
 	if (rc) {
 		json_decref(merged);
 		return rc;
@@ -237,23 +263,7 @@ static int op_replace(const struct op *op)
 	int rc = get(op, "name", &b), type_rc = read_type(op, &type, &params);
 	if (rc || type_rc)
 		return rc ? rc : type_rc;
-	unsigned taken_away = b->type->ports & ~type->ports;
-	for (unsigned i = 0; taken_away && i < op->graph->link_count; i++) {
-		const struct graph_link *l = &op->graph->links[i];
-		if (graph_link_is_gone(l))
-			continue;
-		unsigned missing = (l->from == b ? graph_exit_port(l->canal) : 0) |
-		                   (l->to == b ? graph_entry_port(l->canal) : 0);
-		missing &= ~type->ports;
-		if (missing) {
-			char *words = graph_port_words(missing);
-			rc = fail(op, -PT_EBADLINK, "type", "a %s has no %s, which %s%s%s needs",
-			          type->name, words + strlen("a "), l->from->name,
-			          graph_link_sign(l->canal), l->to->name);
-			pt_hint(op->err, "unlink it in the same change");
-			free(words);
-		}
-	}
+	rc = check_kept_ports(op, b, type_variant(type, params), "type");
 	if (rc)
 		return rc;
 	graph_set_row(b, type,

@@ -180,6 +180,7 @@ void order_find(struct graph *g)
 	name_outside(&s);
 	if (s.targets)
 		find_meetings(&s);
+	order_find_turns(g);
 	free(s.target);
 	free(s.outside);
 	g->ordered = true;
@@ -189,6 +190,7 @@ void order_forget(struct graph *g)
 {
 	free(g->split);
 	free(g->single);
-	g->split = g->single = NULL;
+	free(g->turns);
+	g->split = g->single = g->turns = NULL;
 	g->ordered = false;
 }

@@ -15,6 +15,9 @@
  *   single  a block that what it sends can come back to (data forward, a trigger back): it is given
  *           one message at a time, so that the second finds what the first has changed.
  *
+ *   turns   a block whose type is `elsewhere`, where ways meet in it or behind it, or come back to
+ *           it: what comes of a message has to have gone before anything else does.
+ *
  * A block that triggers, or sends on both exits, keeps its own order by sending runs.
  */
 
@@ -31,5 +34,12 @@ static inline bool order_is_single(const struct graph *g, unsigned block)
 {
 	return g->single && g->single[block];
 }
+static inline bool order_has_turns(const struct graph *g, unsigned block)
+{
+	return g->turns && g->turns[block];
+}
+
+/* ---- between order.c and turns.c ---- */
+void order_find_turns(struct graph *);
 
 #endif

@@ -75,7 +75,9 @@ json_t *msg_to_json(const struct pt_msg *m, enum pt_canal canal)
 	json_t *object = json_pack("{s:o, s:s}", "message", bytes_to_json(m->bytes, m->length),
 	                           "canal", canals[canal]);
 	assert(object);
-	if (pt_msg_is_packet(m)) {
+	if (pt_msg_is_text(m))
+		json_object_set_new(object, "text", json_true());
+	if (m->link_type != PT_NO_LINK_TYPE) {
 		char time[MOMENT_MAX];
 		moment_print(m->time_ns, time);
 		json_object_set_new(object, "time", json_string(time));
@@ -102,19 +104,21 @@ static int whole(const json_t *object, const char *name, json_int_t max, json_in
 struct description {
 	json_int_t link_type, wire_length;
 	int64_t time_ns;
+	bool is_text;
 };
 
 static int check_members(const json_t *object, struct pt_error *err)
 {
-	static const char *const known[] = {"message", "canal", "time", "link_type", "wire_length"};
+	static const char *const known[] = {"message",     "canal", "time", "link_type",
+	                                    "wire_length", "text",  NULL};
 	const char *name;
 	json_t *value;
 	int rc = 0;
 	json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
 		size_t i = 0;
-		while (i < 5 && strcmp(known[i], name))
+		while (known[i] && strcmp(known[i], name))
 			i++;
-		if (i == 5)
+		if (!known[i])
 			rc = pt_fail(err, -PT_EPARAM, name, "a message has no member '%s'", name);
 	}
 	return rc;
@@ -140,11 +144,22 @@ static int read_time(const json_t *object, int64_t *time_ns, struct pt_error *er
 		"than nanoseconds");
 }
 
+static int read_text(const json_t *object, bool *is_text, struct pt_error *err)
+{
+	const json_t *text = json_object_get(object, "text");
+	*is_text = json_is_true(text);
+	return !text || json_is_boolean(text)
+	               ? 0
+	               : pt_fail(err, -PT_EPARAM, "text", "'text' is true or false");
+}
+
 /* All that is wrong is told. */
 static int describe(const json_t *object, struct description *d, struct pt_error *err)
 {
-	const int faults[] = {check_members(object, err), check_canal(object, err),
+	const int faults[] = {check_members(object, err),
+	                      check_canal(object, err),
 	                      read_time(object, &d->time_ns, err),
+	                      read_text(object, &d->is_text, err),
 	                      whole(object, "link_type", PT_NO_LINK_TYPE - 1, &d->link_type, err),
 	                      whole(object, "wire_length", UINT32_MAX, &d->wire_length, err)};
 	int rc = 0;
@@ -180,7 +195,8 @@ struct pt_msg *msg_from_json(struct pt_pool *pool, const json_t *value, struct p
 		return NULL;
 	m->link_type = (uint16_t)d.link_type;
 	m->time_ns = d.time_ns;
-	if (pt_msg_is_packet(m) && d.wire_length > m->length)
+	pt_msg_set_text(m, d.is_text);
+	if (m->link_type != PT_NO_LINK_TYPE && d.wire_length > m->length)
 		m->wire_length = (uint32_t)d.wire_length;
 	return m;
 }

@@ -54,6 +54,16 @@ struct pt_msg *pt_msg_slice(const struct pt_msg *m, size_t offset, size_t length
 	return slice;
 }
 
+bool pt_msg_is_text(const struct pt_msg *m)
+{
+	return m->flags & MSG_TEXT;
+}
+
+void pt_msg_set_text(struct pt_msg *m, bool is_text)
+{
+	m->flags = (uint16_t)((m->flags & ~MSG_TEXT) | (is_text ? MSG_TEXT : 0));
+}
+
 /* A descriptor of its own for the same packet, on other bytes. */
 static void like(struct pt_msg *copy, const struct pt_msg *m)
 {

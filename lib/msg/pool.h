@@ -61,6 +61,7 @@ enum msg_flag {
 	MSG_HIGH = 2,   /* in a queue: it came on the high canal */
 	MSG_TRACED = 4, /* somebody traces it, or has; see engine/trace.h */
 	MSG_LET_GO = 8, /* where somebody traces: it was held, and is just leaving */
+	MSG_TEXT = 16,  /* see pt_msg_is_text */
 };
 
 /* The message on its own: one reference, a descriptor and bytes that pin no larger chunk.

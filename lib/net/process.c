@@ -130,17 +130,37 @@ static void on_errors(uv_poll_t *poll, int status, int events)
 	read_errors((struct process *)((char *)poll - offsetof(struct process, error_poll)));
 }
 
-const char *process_last_line(const struct process *c)
+static const char *process_last_line(const struct process *c)
 {
 	return c->line_count ? c->lines[c->line_count - 1] : NULL;
 }
 
-json_t *process_lines(const struct process *c)
+static json_t *all_lines(const struct process *c)
 {
 	json_t *lines = json_array();
 	for (unsigned i = 0; i < c->line_count; i++)
 		json_array_append_new(lines, json_string(c->lines[i]));
 	return lines;
+}
+
+json_t *process_describe(const struct process *c)
+{
+	json_t *now = json_object();
+	if (c->pid)
+		json_object_set_new(now, "pid", json_integer(c->pid));
+	if (c->line_count)
+		json_object_set_new(now, "stderr", all_lines(c));
+	return now;
+}
+
+char *process_last_words(const struct process *c, const char *program)
+{
+	const char *line = process_last_line(c);
+	char *fate = program_fate(c->status);
+	char *words = must_printf("'%s' %s%s%s", program, fate ? fate : "ended",
+	                          line && fate ? ": " : "", line && fate ? line : "");
+	free(fate);
+	return words;
 }
 
 /* ---- its end ---- */

@@ -42,7 +42,8 @@ void process_kill(struct process *);
    it still prints is read from `out` (-1: nothing), and is gone. */
 void process_close(struct process *, int out);
 void process_fini(struct process *);
-const char *process_last_line(const struct process *); /* NULL: none */
-struct json_t *process_lines(const struct process *);
+/* What became of it, with what it said last: "'cat' ended with status 1: …". Yours to free. */
+char *process_last_words(const struct process *, const char *program);
+struct json_t *process_describe(const struct process *); /* for `describe` */
 
 #endif

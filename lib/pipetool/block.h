@@ -165,6 +165,14 @@ struct pt_type {
 	bool (*settle)(struct pt_block *, bool begin);
 	void (*committed)(struct pt_block *);
 	void (*take_over)(struct pt_block *, struct pt_block *old);
+
+	/* Where ports depend on parameters: the table for these, one of several with the same name
+	   and parameters, that all have this function. */
+	const struct pt_type *(*variant)(const struct json_t *params);
+	/* What comes of a message comes back later, from a program say: the routes tell where it
+	   may go, pt_in_turn whether it has to have gone before the next one, and pt_busy that it
+	   has not yet. Such a source goes on sending what comes of messages when it is exhausted. */
+	bool elsewhere;
 };
 
 /* ---- what a block may call; on the engine's thread unless said otherwise ---- */
@@ -221,6 +229,12 @@ void pt_goes_later(struct pt_block *, bool later);
 /* What would still come is of no use to the block, or is again: sources all of whose ways lead to
    such blocks, none by a trigger, are exhausted. */
 void pt_enough(struct pt_block *, bool enough);
+
+/* Of a type with `elsewhere`: whether ways meet behind the block, or data a trigger there, so that
+   all that comes of a message has to have been sent before push or trigger returns; and whether
+   something may still come of what it was given. */
+bool pt_in_turn(const struct pt_block *);
+void pt_busy(struct pt_block *, bool busy);
 
 /* Text for the daemon's standard output and for whoever is attached. Copies it. */
 void pt_print(struct pt_block *, enum pt_canal, const char *text, size_t length);

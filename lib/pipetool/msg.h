@@ -30,6 +30,7 @@ struct pt_chunk;  /* the memory that the bytes of one or many messages lie in */
 struct pt_origin; /* the interface that messages came from */
 
 #define PT_NO_LINK_TYPE 0xffff /* not a packet */
+#define PT_OWN_LINK_TYPES 0x8000 /* from here on: those of programs, carried and no packets */
 
 struct pt_msg {
 	const uint8_t *bytes;
@@ -61,8 +62,13 @@ struct pt_msg *pt_msg_packet(struct pt_pool *, const void *bytes, size_t length,
 
 static inline bool pt_msg_is_packet(const struct pt_msg *m)
 {
-	return m->link_type != PT_NO_LINK_TYPE;
+	return m->link_type < PT_OWN_LINK_TYPES;
 }
+
+/* Whether it is text to programs that tell text from bytes; to be set where the descriptor is
+   yours. Copies are what the message was, and whatever is made of its bytes is not. */
+bool pt_msg_is_text(const struct pt_msg *);
+void pt_msg_set_text(struct pt_msg *, bool is_text);
 
 struct pt_msg *pt_msg_ref(struct pt_msg *);
 void pt_msg_unref(struct pt_msg *); /* NULL does nothing */

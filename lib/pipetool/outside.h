@@ -91,6 +91,12 @@ int pt_open_file(const struct pt_block *, const char *param, const struct pt_fil
 struct uv_loop_s *pt_loop(struct pt_block *);
 void pt_adopt(struct pt_block *, struct uv_handle_s *);
 
+/* The engine's thread waits, with all that it does, for one of the descriptors, or until that time
+   of pt_now; false: the time is up, or the engine is to stop, and 2 s are over. For what pt_in_turn
+   demands, and the end of `stop`; nothing else may block. */
+struct pollfd;
+bool pt_await(struct pt_block *, struct pollfd *, unsigned count, uint64_t until_ns);
+
 void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engine's thread, soon */
 
 /* [any thread] In `open`: the daemon itself brings the engine back, after a crash or a boot, to

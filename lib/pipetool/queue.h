@@ -52,6 +52,9 @@ void pt_queue_feed(struct pt_block *, struct pt_queue *, enum pt_canal, struct p
    NULL if there is none. With PT_BLOCK the block stops being full at half the limit. */
 struct pt_msg *pt_queue_take(struct pt_block *, struct pt_queue *, enum pt_canal *, uint64_t limit);
 
+/* The canal on which a message that is in a queue came. */
+enum pt_canal pt_queue_canal(const struct pt_msg *);
+
 /* In `give_back`: the message is the oldest again, whatever the limit is. Takes the reference. */
 void pt_queue_give_back(struct pt_block *, struct pt_queue *, enum pt_canal, struct pt_msg *);
 

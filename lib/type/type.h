@@ -11,6 +11,13 @@ const struct pt_type *type_find(const char *name);
 /* The same, with the fault (PT_ENOTYPE, path, nearest name) written. */
 const struct pt_type *type_get(const char *name, const char *path, struct pt_error *);
 
+/* That type's table for these parameters (NULL: none were given). */
+static inline const struct pt_type *type_variant(const struct pt_type *type,
+                                                 const struct json_t *params)
+{
+	return type->variant ? type->variant(params) : type;
+}
+
 /* Every type in the order of the alphabet: calls `each` until it returns non-zero. */
 int type_each(int (*each)(void *arg, const struct pt_type *), void *arg);
 
