@@ -422,6 +422,25 @@ static void watch_signals(struct daemon *d)
 	}
 }
 
+static void on_other_end(uv_poll_t *poll, int status, int events)
+{
+	uv_poll_stop(poll);
+	end(poll->data, "--ends-with");
+}
+
+/* It may have ended before: that is an event, too. */
+static void watch_other_end(struct daemon *d)
+{
+	if (d->options->ends_with < 0)
+		return;
+	if (uv_poll_init(&d->loop, &d->ends_with, (int)d->options->ends_with)) {
+		log_error("--ends-with: this descriptor cannot be watched");
+		return;
+	}
+	d->ends_with.data = d;
+	uv_poll_start(&d->ends_with, UV_READABLE | UV_DISCONNECT, on_other_end);
+}
+
 static void open_loop(struct daemon *d)
 {
 	enum { TURN_NS = 1000000 };
@@ -551,6 +570,7 @@ int daemon_run(const struct options *options)
 	json_object_seed(0);
 	open_loop(&d);
 	watch_signals(&d);
+	watch_other_end(&d);
 	int code = begin_threads(&d);
 	if (!code)
 		code = open_sockets(&d, sockets, &socket_count);

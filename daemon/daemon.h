@@ -45,6 +45,7 @@ struct daemon {
 	uint64_t lost_told_ms;
 	uint64_t lost; /* texts of engines, not yet logged */
 	uv_signal_t signals[3];
+	uv_poll_t ends_with;
 	uv_timer_t deadline; /* of the beginning, of a reload, and of the end */
 	uv_prepare_t ending_turn;
 	unsigned loads;      /* what workers do for calls: the end waits for them */

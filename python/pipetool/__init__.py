@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""pipetool: Scapy's PipeTools, run by pipetoold.
+
+    from pipetool import *          # in place of: from scapy.all import *
+
+    source = CLIFeeder()
+    source > TransformDrain(lambda text: text.upper()) > ConsoleSink()
+    engine = PipeEngine(source)
+    engine.start()
+    source.send("hello")            # >'HELLO'
+    engine.stop()
+
+Where Scapy is there, the line above also gives what `from scapy.all import *` gives; `import pipetool` alone
+imports nothing of Scapy's. `Client` speaks with any daemon.
+"""
+import atexit as _atexit
+from typing import Any as _Any, List as _List
+
+from . import pipes as _pipes
+from .client import Client, Closed, Refused, default_socket
+from .engine import PipeEngine, stop_all as _stop_all
+from .message import Bytes
+from .pipes import (AutoSource, CLIFeeder, CLIHighFeeder, ConsoleSink, DownDrain, Drain, FDSourceSink, Inject3Sink, InjectSink,
+                    PeriodicSource, Pipe, QueueSink, RawConsoleSink, RdpcapSource, Sink, SniffSource, Source, TCPConnectPipe,
+                    TCPListenPipe, TermSink, ThreadGenSource, TransformDrain, TriggerDrain, TriggeredMessage,
+                    TriggeredQueueingValve, TriggeredSwitch, TriggeredValve, TriggerSink, UDPClientPipe, UDPDrain,
+                    UDPServerPipe, UpDrain, WrpcapSink)
+
+_SOURCES = ("FileSource", "FromEngine", "PcapOverIPSource", "ProgramPipe", "UDPPipe")
+_DRAINS = ("DedupDrain", "FilterDrain", "HeadDrain", "PaceDrain", "SampleDrain", "ReorderDrain", "UnwrapDrain", "CountDrain",
+           "JsonDrain")
+_SINKS = ("FileSink", "PcapOverIPSink", "ToEngine", "WiresharkSink")
+for _names, _base in ((_SOURCES, _pipes.NativeSource), (_DRAINS, _pipes.NativeDrain), (_SINKS, _pipes.NativeSink)):
+    for _name in _names:
+        globals()[_name] = type(_name, (_base,), {"__module__": _pipes.__name__, "__doc__": f"See `ptctl help {_name}`."})
+
+_OWN: _List[str] = [_n for _n in globals() if not _n.startswith("_") and _n not in
+                    ("pipes", "client", "engine", "message", "frames", "daemon")]
+
+
+def __getattr__(name: str) -> _Any:
+    """For `from pipetool import *`: what Scapy has, too."""
+    import importlib.util
+    if name == "__all__":
+        if importlib.util.find_spec("scapy") is None:
+            return _OWN
+        import scapy.all
+        return [*(n for n in vars(scapy.all) if not n.startswith("_") and n not in _OWN), *_OWN]
+    if not name.startswith("_") and importlib.util.find_spec("scapy"):
+        import scapy.all
+        if name in vars(scapy.all):
+            return vars(scapy.all)[name]
+    raise AttributeError(f"module 'pipetool' has no attribute '{name}'")
+
+
+_atexit.register(_stop_all)

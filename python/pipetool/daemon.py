@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A script's own daemon: started when it is first needed, and ended with the script, however that ends."""
+from __future__ import annotations
+
+import atexit
+import fcntl
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from typing import Optional
+
+from .client import Client
+
+_FIRST_FREE = 10  # above those that the daemon is given, 3 and 4
+_START = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"'
+
+
+def find() -> str:
+    """$PIPETOOLD, that of the build in whose tree the package lies, or the one in PATH."""
+    if given := os.environ.get("PIPETOOLD"):
+        return given
+    tree = pathlib.Path(__file__).resolve().parents[2]
+    for build in [os.environ.get("PIPETOOL_BUILD"), *sorted(map(str, (tree / "build").glob("*")))]:
+        if build and os.access(found := os.path.join(build, "daemon", "pipetoold"), os.X_OK):
+            return found
+    if found := shutil.which("pipetoold") or shutil.which("pipetoold", path="/usr/sbin:/usr/local/sbin"):
+        return found
+    raise FileNotFoundError("there is no pipetoold beside this package, nor in PATH: $PIPETOOLD may tell where it is")
+
+
+class Daemon:
+    """One process, with a socket in a folder of its own."""
+
+    def __init__(self) -> None:
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        usable = base and os.access(base, os.W_OK)
+        self.owner = os.getpid()
+        self.folder = tempfile.mkdtemp(prefix="pipetool-", dir=base if usable else None)
+        self.socket = os.path.join(self.folder, "control.sock")
+        try:
+            self.pid = self._start()
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _start(self) -> int:
+        program, folder = find(), pathlib.Path(self.folder)
+        for name in ("engines.d", "state"):
+            (folder / name).mkdir()
+        (folder / "pipetoold.conf").write_text("[programs]\nallow = *\n")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.socket)
+            listener.listen(64)
+            given = [fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)]
+            script = os.pidfd_open(os.getpid())
+            given.append(fcntl.fcntl(script, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE))
+            os.close(script)
+            try:
+                return os.posix_spawn("/bin/sh", [
+                    "sh", "-c", _START, program, "--engines", str(folder / "engines.d"), "--state", str(folder / "state"),
+                    "--config", str(folder / "pipetoold.conf"), "--log-level", "error", "--ends-with", "4"],
+                    {name: value for name, value in os.environ.items() if name not in ("NOTIFY_SOCKET", "FDSTORE")},
+                    file_actions=[(os.POSIX_SPAWN_DUP2, given[0], 3), (os.POSIX_SPAWN_DUP2, given[1], 4),
+                                  (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+                    setsid=True, setsigdef=[signal.SIGINT, signal.SIGPIPE])
+            finally:
+                for fd in given:
+                    os.close(fd)
+
+    def end(self) -> None:
+        """Asks it to end, waits, and removes its folder."""
+        if self.owner != os.getpid():
+            return
+        try:
+            os.kill(self.pid, signal.SIGTERM)
+            os.waitpid(self.pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def is_alive(self) -> bool:
+        """Whether it still runs, and is this process's."""
+        if self.owner != os.getpid():
+            return False
+        try:
+            return os.waitpid(self.pid, os.WNOHANG) == (0, 0)
+        except ChildProcessError:
+            return False
+
+
+_lock = threading.Lock()
+_daemon: Optional[Daemon] = None
+
+
+def own() -> Daemon:
+    """The one of this process, which is started if there is none."""
+    global _daemon
+    with _lock:
+        if _daemon is None or not _daemon.is_alive():
+            _daemon = Daemon()
+        return _daemon
+
+
+def connect(path: Optional[str] = None, timeout: float = 30) -> Client:
+    """A connection to the daemon of that socket, or to one's own."""
+    return Client(path or own().socket, timeout=timeout)
+
+
+def _end() -> None:
+    if _daemon is not None:
+        _daemon.end()
+
+
+atexit.register(_end)

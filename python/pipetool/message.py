@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Messages as Python has them, and as they travel.
+
+Text stays text and bytes bytes; packets are packets where Scapy is there, and `Bytes` elsewhere. Numbers, None,
+tuples, lists, sets and dictionaries travel as what `ast.literal_eval` reads.
+"""
+from __future__ import annotations
+
+import ast
+import base64
+import decimal
+import sys
+from typing import Any, Dict, Optional, Tuple
+
+from .frames import PLAIN, TEXT, Frame
+
+LITERAL = 0x8000  # link types of our own: what literal_eval reads,
+CLASS = 0x8001    # and a packet of a class that no link type stands for: its name, a NUL, its bytes
+
+
+class Bytes(bytes):
+    """The bytes of a packet, with what else is known of it.
+
+    >>> p = Bytes(b"\\x45", link_type=101, time_ns=1_000_000_000)
+    >>> p.copy(b"\\x46").link_type
+    101
+    """
+
+    link_type: Optional[int]
+    time_ns: int
+    wire_length: int
+
+    def __new__(cls, data: bytes = b"", link_type: Optional[int] = None, time_ns: int = 0,
+                wire_length: Optional[int] = None) -> Bytes:
+        self = super().__new__(cls, data)
+        self.link_type, self.time_ns = link_type, time_ns
+        self.wire_length = len(data) if wire_length is None else wire_length
+        return self
+
+    def copy(self, data: bytes) -> Bytes:
+        """The same packet with other bytes."""
+        return Bytes(data, self.link_type, self.time_ns)
+
+
+def _conf() -> Any:
+    """Scapy's, where somebody has imported it."""
+    module = sys.modules.get("scapy.config")
+    return getattr(module, "conf", None)
+
+
+def _is_literal(value: Any) -> bool:
+    if isinstance(value, (list, tuple, set)):
+        return type(value) in (list, tuple, set) and all(map(_is_literal, value))
+    if isinstance(value, dict):
+        return type(value) is dict and all(_is_literal(k) and _is_literal(v) for k, v in value.items())
+    if isinstance(value, float):
+        return value - value == 0
+    return value is None or type(value) in (int, bool, complex, str, bytes)
+
+
+def _time_ns(time: Any) -> int:
+    if isinstance(time, decimal.Decimal):
+        return int(time * 1000000000)
+    return int(round(float(time or 0) * 1e9))
+
+
+def _from_packet(value: Any, canal: int) -> Optional[Frame]:
+    packet = sys.modules.get("scapy.packet")
+    if packet is None or not isinstance(value, packet.Packet):
+        return None
+    data, types = bytes(value), _conf().l2types
+    wire = int(getattr(value, "wirelen", None) or 0)
+    number = types.layer2num.get(type(value))
+    if number is not None and types.num2layer.get(number) is type(value):
+        return Frame(1, canal, 0, number, max(wire, len(data)), _time_ns(value.time), data)
+    name = f"{type(value).__module__}:{type(value).__qualname__}\0".encode()
+    return Frame(1, canal, 0, CLASS, max(wire, len(data)), _time_ns(value.time), name + data)
+
+
+def to_frame(value: Any, canal: int = 0) -> Frame:
+    """The frame that carries a message; TypeError where none can."""
+    kind = type(value)
+    if kind is str:
+        return Frame(1, canal, TEXT, PLAIN, 0, 0, value.encode("utf-8", "surrogateescape"))
+    if kind in (bytes, bytearray, memoryview):
+        return Frame(1, canal, 0, PLAIN, 0, 0, bytes(value))
+    if isinstance(value, Bytes):
+        link_type = PLAIN if value.link_type is None else value.link_type
+        return Frame(1, canal, 0, link_type, value.wire_length, value.time_ns, bytes(value))
+    if packet := _from_packet(value, canal):
+        return packet
+    if isinstance(value, (str, bytes)):
+        return to_frame(str(value) if isinstance(value, str) else bytes(value), canal)
+    if not _is_literal(value):
+        raise TypeError(f"a {kind.__name__} cannot travel: text, bytes, packets, numbers, None, tuples, lists, sets "
+                        "and dictionaries of these can")
+    return Frame(1, canal, 0, LITERAL, 0, 0, repr(value).encode("utf-8", "surrogatepass"))
+
+
+def _set_facts(packet: Any, frame: Frame, length: int) -> Any:
+    packet.time = decimal.Decimal(frame.time_ns) / 1000000000 if frame.time_ns % 1000 else frame.time_ns / 1e9
+    packet.wirelen = max(frame.wire_length, length) or None
+    return packet
+
+
+def _named(data: bytes) -> Tuple[Any, bytes]:
+    name, _, rest = data.partition(b"\0")
+    module, _, qualname = name.decode().partition(":")
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found, rest
+
+
+def from_frame(frame: Frame) -> Any:
+    """The message that a frame carries."""
+    if frame.link_type == PLAIN:
+        return frame.data.decode("utf-8", "surrogateescape") if frame.flags & TEXT else frame.data
+    if frame.link_type == LITERAL:
+        return ast.literal_eval(frame.data.decode("utf-8", "surrogatepass"))
+    conf, data = _conf(), frame.data
+    cls: Any = conf.l2types.num2layer.get(frame.link_type) if conf else None
+    if frame.link_type == CLASS:
+        cls, data = _named(frame.data)
+    if cls is None:
+        return Bytes(data, frame.link_type, frame.time_ns, frame.wire_length or None)
+    return _set_facts(cls(data), frame, len(data))
+
+
+def to_json(value: Any) -> Dict[str, Any]:
+    """A message as `block.send` takes it."""
+    frame = to_frame(value)
+    plain = frame.flags & TEXT and b"\0" not in frame.data
+    message: Dict[str, Any] = {"message": frame.data.decode("utf-8", "surrogateescape") if plain else
+                               {"base64": base64.b64encode(frame.data).decode()}}
+    if frame.flags & TEXT:
+        message["text"] = True
+    if frame.link_type != PLAIN:
+        seconds, ns = divmod(frame.time_ns, 1000000000)
+        message.update(link_type=frame.link_type, time=f"{seconds}.{ns:09d}",
+                       wire_length=max(frame.wire_length, len(frame.data)))
+    return message
+
+
+def from_json(message: Dict[str, Any]) -> Any:
+    """What `block.recv` gave, as a message."""
+    data = message["message"]
+    raw = data.encode() if isinstance(data, str) else base64.b64decode(data["base64"])
+    link_type = message.get("link_type", PLAIN)
+    time_ns = int(decimal.Decimal(message.get("time", 0)) * 1000000000)
+    return from_frame(Frame(1, 0, TEXT if message.get("text") else 0, link_type, message.get("wire_length", 0), time_ns, raw))

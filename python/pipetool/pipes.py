@@ -1,0 +1,785 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Sources, drains and sinks, with the names, operators and signatures of Scapy's.
+
+A block whose work the daemon can do runs there, at its speed. One with a function of Python's, or of a class of the
+user's own that defines what a block does, runs in the script, beside it. `spec` says which.
+"""
+from __future__ import annotations
+
+import collections
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from typing import Any, Callable, ClassVar, Dict, Iterable, Iterator, MutableSet, Optional, Tuple, Type, TypeVar, Union, cast
+
+_P = TypeVar("_P", bound="Pipe")
+Native = Tuple[str, Tuple[Any, ...], Dict[str, Any]]  # type, parameters by position and by name
+_OWN = "pipetool."
+_WORK = ("push", "high_push", "on_trigger", "deliver", "generate", "fileno", "start", "stop", "exhausted")
+
+
+class Links(MutableSet["Pipe"]):
+    """A set that keeps its order: in that order messages go over links."""
+
+    def __init__(self, some: Iterable[Pipe] = ()) -> None:
+        self._all = dict.fromkeys(some)
+
+    def __contains__(self, pipe: object) -> bool:
+        return pipe in self._all
+
+    def __iter__(self) -> Iterator[Pipe]:
+        return iter(tuple(self._all))
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, value: Pipe) -> None:
+        self._all[value] = None
+
+    def discard(self, value: Pipe) -> None:
+        self._all.pop(value, None)
+
+    def __repr__(self) -> str:
+        return repr(set(self._all))
+
+
+class Pipe:
+    """What all blocks have: a name, links, and operators that make them.
+
+    >>> a, b = CLIFeeder(), QueueSink()
+    >>> (a > b) is b and b in a.sinks
+    True
+    """
+
+    registry: ClassVar[Dict[str, Type[Pipe]]] = {}
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        Pipe.registry[cls.__name__] = cls
+
+    def __init__(self, name: Optional[str] = None) -> None:
+        self.sources, self.sinks = Links(), Links()
+        self.high_sources, self.high_sinks = Links(), Links()
+        self.trigger_sources, self.trigger_sinks = Links(), Links()
+        self.name = type(self).__name__ if name is None else name
+        self.given_name = name
+        self.made_at = _caller()
+
+    # Of the engine in which it runs; None: of none, and then messages are handed on from here.
+    _engine: Any = None
+    _wire: Any = None
+    _block: str = ""
+
+    # ---- what it sends ----
+
+    def _send(self, msg: Any) -> None:
+        if self._wire:
+            self._wire.send(msg, 0)
+        elif not self._engine:
+            for sink in self.sinks:
+                cast(Any, sink).push(msg)
+
+    def _high_send(self, msg: Any) -> None:
+        if self._wire:
+            self._wire.send(msg, 1)
+        elif not self._engine:
+            for sink in self.high_sinks:
+                cast(Any, sink).high_push(msg)
+
+    def _trigger(self, msg: Any = None) -> None:
+        if self._wire:
+            self._wire.trigger()
+        elif not self._engine:
+            for sink in self.trigger_sinks:
+                cast(Any, sink).on_trigger(msg)
+
+    # ---- links ----
+
+    def __gt__(self, other: _P) -> _P:
+        self.sinks.add(other)
+        other.sources.add(self)
+        return other
+
+    def __rshift__(self, other: _P) -> _P:
+        self.high_sinks.add(other)
+        other.high_sources.add(self)
+        return other
+
+    def __xor__(self, other: _P) -> _P:
+        self.trigger_sinks.add(other)
+        other.trigger_sources.add(self)
+        return other
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __repr__(self) -> str:
+        words = "<" + self.name
+        for before, sign, behind in ((self.sources, ">", self.sinks), (self.high_sources, ">>", self.high_sinks),
+                                     (self.trigger_sources, "^", self.trigger_sinks)):
+            if before or behind:
+                words += " [" + ",".join(p.name for p in before) + (sign if before else "") + "#"
+                words += (sign if behind else "") + ",".join(p.name for p in behind) + "]"
+        return words + ">"
+
+    def start(self) -> None:
+        """Before the engine runs; a class of one's own may open here what it needs."""
+
+    def stop(self) -> None:
+        """After the engine has run."""
+
+    # ---- where it runs ----
+
+    def native(self) -> Optional[Native]:
+        """Its type and parameters in the daemon; None: it runs in the script."""
+        return None
+
+    def spec(self) -> Optional[Native]:
+        """The same, but None for a class of the user's own that defines what a block does."""
+        for cls in type(self).__mro__:
+            own = cls.__module__.startswith(_OWN)
+            if not own and any(word in cls.__dict__ for word in _WORK):
+                return None
+        return self.native()
+
+    def label(self) -> str:
+        """What it is to people: its class, its function, and where it was made."""
+        function = getattr(getattr(self, "f", None), "__name__", "")
+        return " ".join(filter(None, [type(self).__name__, function])) + self.made_at
+
+
+def _caller() -> str:
+    frame: Any = sys._getframe(2)
+    while frame and frame.f_globals.get("__name__", "").startswith(_OWN[:-1]):
+        frame = frame.f_back
+    return f", {os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}" if frame else ""
+
+
+class Source(Pipe):
+    """A block that sends of its own accord. A class of one's own has `fileno`, and `deliver` for when it is readable."""
+
+    is_exhausted = False
+
+    def __init__(self, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self.is_exhausted = False
+
+    def deliver(self) -> None:
+        """Sends the next message."""
+
+    def exhausted(self) -> bool:
+        return self.is_exhausted
+
+
+class Sink(Pipe):
+    """A block that messages come to: `push` and `high_push` of a class of one's own are called with each."""
+
+    def push(self, msg: Any) -> None:
+        pass
+
+    def high_push(self, msg: Any) -> None:
+        pass
+
+    def native(self) -> Optional[Native]:
+        return ("Sink", (), {}) if type(self).push is Sink.push and not isinstance(self, TriggerSink) else None
+
+    def __lt__(self, other: _P) -> _P:
+        # `a > b` comes here first where the class of b derives from that of a: the same link
+        other.sinks.add(self)
+        self.sources.add(other)
+        return other
+
+    def __lshift__(self, other: _P) -> _P:
+        self.high_sources.add(other)
+        other.high_sinks.add(self)
+        return other
+
+    def __floordiv__(self, other: _P) -> _P:
+        self >> other
+        cast(Pipe, other) >> self
+        return other
+
+    def __mod__(self, other: _P) -> _P:
+        self > other
+        cast(Pipe, other) > self
+        return other
+
+
+class Drain(Sink):
+    """Passes messages on: low to low, high to high."""
+
+    def push(self, msg: Any) -> None:
+        self._send(msg)
+
+    def high_push(self, msg: Any) -> None:
+        self._high_send(msg)
+
+    def native(self) -> Optional[Native]:
+        return ("Drain", (), {}) if type(self).push is Drain.push else None
+
+
+class TriggerSink(Sink):
+    """A sink that can be triggered."""
+
+    def on_trigger(self, msg: Any) -> None:
+        pass
+
+
+class AutoSource(Source):
+    """A source that a program feeds: `_gen_data` and `_gen_high_data` wait while the graph is full."""
+
+    def _gen_data(self, msg: Any) -> None:
+        self._gen(msg, 0)
+
+    def _gen_high_data(self, msg: Any) -> None:
+        self._gen(msg, 1)
+
+    def _gen(self, msg: Any, canal: int) -> None:
+        if self._wire:
+            self._wire.send(msg, canal, wait=True)
+            if self.is_exhausted:
+                self._wire.exhaust()
+        else:
+            (self._high_send if canal else self._send)(msg)
+
+    def _exhaust(self) -> None:
+        if self._wire:
+            self._wire.exhaust()
+
+
+class ThreadGenSource(AutoSource):
+    """A source with a thread of its own, which runs `generate` while RUN is true."""
+
+    def __init__(self, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self.RUN = False
+
+    def generate(self) -> None:
+        pass
+
+    def start(self) -> None:
+        self.RUN = True
+        threading.Thread(target=self._generate, name="pipetool generate", daemon=True).start()
+
+    def _generate(self) -> None:
+        try:
+            self.generate()
+        except Exception as error:
+            if self._wire:
+                self._wire.report(self, error)
+
+    def stop(self) -> None:
+        self.RUN = False
+
+
+class CLIFeeder(AutoSource):
+    """Sends what the script gives it, on the low exit."""
+
+    canal = "low"
+
+    def __init__(self, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self._early: collections.deque[Any] = collections.deque()
+
+    def send(self, msg: Any) -> int:
+        """Returns when the message has gone through; before the start it waits."""
+        if self._engine:
+            self._engine._send_to(self, msg)
+        else:
+            self._early.append(msg)
+        return 1
+
+    def close(self) -> None:
+        """No more will come: `wait_and_stop` ends."""
+        self.is_exhausted = True
+        if self._engine:
+            self._engine._close(self)
+
+    def native(self) -> Optional[Native]:
+        return "CLIFeeder", (), {}
+
+
+class CLIHighFeeder(CLIFeeder):
+    """Sends what the script gives it, on the high exit."""
+
+    canal = "high"
+
+    def native(self) -> Optional[Native]:
+        return "CLIHighFeeder", (), {}
+
+
+class PeriodicSource(ThreadGenSource):
+    """Sends a message, or those of a list in turn, every `period` seconds; `period2` more after the last."""
+
+    def __init__(self, msg: Any, period: float, period2: float = 0, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self.msg: Iterable[Any] = msg if isinstance(msg, (list, set, tuple)) else [msg]
+        self.period, self.period2 = period, period2
+
+    def generate(self) -> None:
+        while self.RUN:
+            some = False
+            for msg in self.msg:
+                some = True
+                if not self.RUN:
+                    return
+                self._gen_data(msg)
+                time.sleep(self.period)
+            if not some:
+                self.is_exhausted = True
+                self._exhaust()
+                return
+            time.sleep(self.period2)
+
+
+class ConsoleSink(Sink):
+    """Prints messages, with > or >> before them."""
+
+    def push(self, msg: Any) -> None:
+        print(">" + repr(msg))
+
+    def high_push(self, msg: Any) -> None:
+        print(">>" + repr(msg))
+
+
+class RawConsoleSink(Sink):
+    """Writes messages to standard output."""
+
+    def __init__(self, name: Optional[str] = None, newlines: bool = True) -> None:
+        super().__init__(name)
+        self.newlines = newlines
+        self._write_pipe = 1
+
+    def push(self, msg: Any) -> None:
+        data = msg.encode("utf8") if isinstance(msg, str) else bytes(msg)
+        os.write(self._write_pipe, data + (b"\n" if self.newlines else b""))
+
+    high_push = push
+
+
+class TermSink(Sink):
+    """Prints messages in a terminal window of its own."""
+
+    def __init__(self, name: Optional[str] = None, keepterm: bool = True, newlines: bool = True,
+                 openearly: bool = True) -> None:
+        super().__init__(name)
+        self.keepterm, self.newlines, self.openearly, self.opened = keepterm, newlines, openearly, False
+        if openearly:
+            self.start()
+
+    def start(self) -> None:
+        if self.opened:
+            return
+        end, self.wdesc = os.pipe()
+        words = ["xterm", "-title", self.name, *(["-hold"] if self.keepterm else []), "-e", f"cat <&{end}"]
+        try:
+            self.proc = subprocess.Popen(words, pass_fds=[end])
+        finally:
+            os.close(end)
+        self.opened = True
+
+    def stop(self) -> None:
+        if not self.keepterm and self.opened:
+            self.opened = False
+            self.proc.kill()
+            self.proc.wait()
+
+    def push(self, msg: Any) -> None:
+        os.write(self.wdesc, (str(msg) + ("\n" if self.newlines else "")).encode())
+
+    high_push = push
+
+
+class _Queue:
+    """What `q.q` is: the part of queue.Queue that takes messages out."""
+
+    def __init__(self, sink: QueueSink) -> None:
+        self._sink = sink
+
+    def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
+        return self._sink._take(block, timeout)
+
+    def get_nowait(self) -> Any:
+        return self.get(False)
+
+    def put(self, msg: Any) -> None:
+        self._sink._local.append(msg)
+
+    def empty(self) -> bool:
+        return not self.qsize()
+
+    def qsize(self) -> int:
+        self._sink._fetch(0)
+        return len(self._sink._local)
+
+
+class QueueSink(Sink):
+    """Keeps messages until `recv` takes them, also after the engine has stopped."""
+
+    def __init__(self, name: Optional[str] = None, limit: Union[int, str] = "1GiB", overflow: str = "drop-newest") -> None:
+        super().__init__(name)
+        self.limit, self.overflow = limit, overflow
+        self._local: collections.deque[Any] = collections.deque()
+        self.q = _Queue(self)
+
+    def push(self, msg: Any) -> None:
+        self._local.append(msg)
+
+    high_push = push
+
+    def recv(self, block: bool = True, timeout: Optional[float] = None) -> Any:
+        """The next message; None where there is none, at once or after `timeout` seconds."""
+        try:
+            return self._take(block, timeout)
+        except queue.Empty:
+            return None
+
+    def _take(self, block: bool, timeout: Optional[float]) -> Any:
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if self._local:
+                return self._local.popleft()
+            left = 0.0 if not block else 10.0 if until is None else max(0.0, until - time.monotonic())
+            if not self._fetch(min(left, 10)) and left == 0:
+                raise queue.Empty
+            if not self._local and not self._engine and left:
+                time.sleep(min(left, 0.05))  # nothing fills it but this script, from another thread
+
+    def _fetch(self, seconds: float) -> bool:
+        return bool(self._engine and self._engine._fetch(self, seconds))
+
+    def native(self) -> Optional[Native]:
+        return "QueueSink", (), {"limit": self.limit, "overflow": self.overflow}
+
+
+class TransformDrain(Drain):
+    """Passes on what the function makes of each message; None filters it. A text is a function of the daemon's."""
+
+    def __init__(self, f: Union[Callable[[Any], Any], str], name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self.f = f
+
+    def push(self, msg: Any) -> None:
+        made = cast(Any, self.f)(msg)
+        if made is not None:
+            self._send(made)
+
+    def high_push(self, msg: Any) -> None:
+        made = cast(Any, self.f)(msg)
+        if made is not None:
+            self._high_send(made)
+
+    def native(self) -> Optional[Native]:
+        return ("TransformDrain", (), {"f": self.f}) if isinstance(self.f, str) else None
+
+
+class UpDrain(Drain):
+    """Low to high; what comes high ends."""
+
+    def push(self, msg: Any) -> None:
+        self._high_send(msg)
+
+    def high_push(self, msg: Any) -> None:
+        pass
+
+    def native(self) -> Optional[Native]:
+        return "UpDrain", (), {}
+
+
+class DownDrain(Drain):
+    """High to low; what comes low ends."""
+
+    def push(self, msg: Any) -> None:
+        pass
+
+    def high_push(self, msg: Any) -> None:
+        self._send(msg)
+
+    def native(self) -> Optional[Native]:
+        return "DownDrain", (), {}
+
+
+class TriggerDrain(Drain):
+    """Passes everything on, and triggers where the function says so. A text is a function of the daemon's."""
+
+    def __init__(self, f: Union[Callable[..., Any], str], name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self.f = f
+
+    def _look(self, msg: Any) -> None:
+        if found := cast(Any, self.f)(msg):
+            self._trigger(found)
+
+    def push(self, msg: Any) -> None:
+        self._look(msg)
+        self._send(msg)
+
+    def high_push(self, msg: Any) -> None:
+        self._look(msg)
+        self._high_send(msg)
+
+    def native(self) -> Optional[Native]:
+        return ("TriggerDrain", (), {"f": self.f}) if isinstance(self.f, str) else None
+
+
+class TriggeredMessage(Drain):
+    """Sends its message on both exits when it is triggered, and triggers on."""
+
+    def __init__(self, msg: Any, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self.msg = msg
+
+    def on_trigger(self, trigmsg: Any) -> None:
+        self._send(self.msg)
+        self._high_send(self.msg)
+        self._trigger(trigmsg)
+
+    def push(self, msg: Any) -> None:
+        self._send(msg)
+
+    def native(self) -> Optional[Native]:
+        return None
+
+
+class TriggeredValve(Drain):
+    """Passes messages on or not, and changes when it is triggered."""
+
+    def __init__(self, start_state: bool = True, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self.opened = start_state
+
+    def push(self, msg: Any) -> None:
+        if self.opened:
+            self._send(msg)
+
+    def high_push(self, msg: Any) -> None:
+        if self.opened:
+            self._high_send(msg)
+
+    def on_trigger(self, msg: Any) -> None:
+        self.opened ^= True
+        self._trigger(msg)
+
+    def native(self) -> Optional[Native]:
+        return "TriggeredValve", (), {"start_state": self.opened}
+
+
+class TriggeredQueueingValve(TriggeredValve):
+    """Passes messages on, or keeps them until it is triggered."""
+
+    def __init__(self, start_state: bool = True, name: Optional[str] = None) -> None:
+        super().__init__(start_state, name)
+        self.q: queue.Queue[Tuple[bool, Any]] = queue.Queue()
+
+    def push(self, msg: Any) -> None:
+        if self.opened:
+            self._send(msg)
+        else:
+            self.q.put((True, msg))
+
+    def high_push(self, msg: Any) -> None:
+        if self.opened:
+            self._send(msg)
+        else:
+            self.q.put((False, msg))
+
+    def on_trigger(self, msg: Any) -> None:
+        super().on_trigger(msg)
+        while not self.q.empty():
+            low, kept = self.q.get()
+            (self._send if low else self._high_send)(kept)
+
+    def native(self) -> Optional[Native]:
+        return "TriggeredQueueingValve", (), {"start_state": self.opened}
+
+
+class TriggeredSwitch(Drain):
+    """Sends all to the low exit, or to the high one, and changes when it is triggered."""
+
+    def __init__(self, start_state: bool = True, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self.low = start_state
+
+    def push(self, msg: Any) -> None:
+        (self._send if self.low else self._high_send)(msg)
+
+    high_push = push
+
+    def on_trigger(self, msg: Any) -> None:
+        self.low ^= True
+        self._trigger(msg)
+
+    def native(self) -> Optional[Native]:
+        return "TriggeredSwitch", (), {"start_state": self.low}
+
+
+# ---- what reaches outside ----
+
+
+class SniffSource(Source):
+    """Captures from an interface, or takes packets of an object that has `recv` and `fileno`."""
+
+    def __init__(self, iface: Optional[str] = None, filter: Optional[str] = None, socket: Any = None,
+                 name: Optional[str] = None, **more: Any) -> None:
+        super().__init__(name)
+        if (iface or filter) and socket:
+            raise ValueError("iface and filter options are mutually exclusive with socket")
+        self.s, self.iface, self.filter, self.more = socket, iface, filter, more
+
+    def stop(self) -> None:
+        if self.s:
+            self.s.close()
+
+    def fileno(self) -> int:
+        return int(self.s.fileno())
+
+    def deliver(self) -> None:
+        try:
+            packet = self.s.recv()
+        except EOFError:
+            self.is_exhausted = True
+            return
+        if packet is not None:
+            self._send(packet)
+
+    def native(self) -> Optional[Native]:
+        given = {"iface": self.iface, "filter": self.filter, **self.more}
+        return None if self.s else ("SniffSource", (), {k: v for k, v in given.items() if v is not None})
+
+
+def _path(fname: Any) -> str:
+    return os.path.abspath(os.fspath(fname))
+
+
+class RdpcapSource(Source):
+    """Reads a capture file."""
+
+    def __init__(self, fname: Any, name: Optional[str] = None, **more: Any) -> None:
+        super().__init__(name)
+        self.fname, self.more = fname, more
+        if isinstance(fname, str) and not set(fname) & set("*?["):
+            open(fname, "rb").close()
+
+    def native(self) -> Optional[Native]:
+        names = [_path(one) for one in self.fname] if isinstance(self.fname, (list, tuple)) else _path(self.fname)
+        return "RdpcapSource", (), {"fname": names, **self.more}
+
+
+class WrpcapSink(Sink):
+    """Writes a capture file; what is no packet has the link type `plain_linktype` there."""
+
+    def __init__(self, fname: Any, name: Optional[str] = None, linktype: Optional[int] = None,
+                 plain_linktype: Optional[int] = 1, **more: Any) -> None:
+        super().__init__(name)
+        self.fname, self.linktype, self.plain_linktype, self.more = fname, linktype, plain_linktype, more
+
+    def native(self) -> Optional[Native]:
+        given = {"fname": _path(self.fname), "linktype": self.linktype, "plain_linktype": self.plain_linktype, **self.more}
+        return "WrpcapSink", (), {k: v for k, v in given.items() if v is not None}
+
+
+class InjectSink(Sink):
+    """Sends packets out of an interface."""
+
+    _type = "InjectSink"
+
+    def __init__(self, iface: Optional[Any] = None, name: Optional[str] = None, **more: Any) -> None:
+        super().__init__(name)
+        self.iface, self.more = iface, more
+
+    def native(self) -> Optional[Native]:
+        return self._type, (), {**({"iface": str(self.iface)} if self.iface else {}), **self.more}
+
+
+class Inject3Sink(InjectSink):
+    """Sends IP packets by the routes of the host."""
+
+    _type = "Inject3Sink"
+
+
+class FDSourceSink(Source):
+    """An object with `fileno`, `read` and `write` as source and sink."""
+
+    def __init__(self, fd: Any, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self.fd = fd
+
+    def push(self, msg: Any) -> None:
+        self.fd.write(msg)
+
+    def fileno(self) -> int:
+        return int(self.fd.fileno())
+
+    def deliver(self) -> None:
+        self._send(self.fd.read())
+
+
+class TCPConnectPipe(Source):
+    """A TCP connection as source and sink."""
+
+    _type = "TCPConnectPipe"
+
+    def __init__(self, addr: str = "", port: int = 0, name: Optional[str] = None, **more: Any) -> None:
+        super().__init__(name)
+        self.addr, self.port, self.more = addr, port, more
+
+    def native(self) -> Optional[Native]:
+        return self._type, (), {"addr": self.addr, "port": self.port, **self.more}
+
+
+class TCPListenPipe(TCPConnectPipe):
+    """The first connection to a port as source and sink; the peer's address on the high exit."""
+
+    _type = "TCPListenPipe"
+
+
+class UDPClientPipe(TCPConnectPipe):
+    """Datagrams to and from an address."""
+
+    _type = "UDPClientPipe"
+
+
+class UDPServerPipe(TCPListenPipe):
+    """Datagrams of whoever sends the first to a port."""
+
+    _type = "UDPServerPipe"
+
+
+class UDPDrain(Drain):
+    """Low: the payloads of UDP packets leave high. High: payloads leave low, as UDP packets."""
+
+    def __init__(self, ip: str = "127.0.0.1", port: int = 1234, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self.ip, self.port = ip, port
+
+    def native(self) -> Optional[Native]:
+        return "UDPDrain", (), {"ip": self.ip, "port": self.port}
+
+
+class _Native(Pipe):
+    """Parameters by position or by name, as `ptctl help TYPE` tells them."""
+
+    def __init__(self, *given: Any, name: Optional[str] = None, **more: Any) -> None:
+        super().__init__(name)
+        self.given, self.more = given, more
+
+    def native(self) -> Optional[Native]:
+        return type(self).__name__, self.given, self.more
+
+
+class NativeSource(_Native, Source):
+    """A source of the daemon's."""
+
+
+class NativeDrain(_Native, Drain):
+    """A drain of the daemon's."""
+
+
+class NativeSink(_Native, Sink):
+    """A sink of the daemon's."""
