@@ -45,10 +45,10 @@ static void fault(struct talk *t, const char *fmt, unsigned number)
 /* 1: a frame, which is taken; 0: there is none; less: one that is wrong, and it is over. */
 static int next_frame(struct talk *t, struct frame *f)
 {
-	const uint8_t *at = (const uint8_t *)t->in.data + t->read;
 	size_t there = t->in.length - t->read;
 	if (there < 4)
 		return 0;
+	const uint8_t *at = (const uint8_t *)t->in.data + t->read;
 	uint32_t length = (uint32_t)get_le(at, 4);
 	if (length < TALK_HEAD || length > TALK_MAX) {
 		fault(t, "a frame whose length is %u: it is from 20 to 16777216", length);
