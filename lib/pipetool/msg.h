@@ -30,7 +30,6 @@ struct pt_chunk;  /* the memory that the bytes of one or many messages lie in */
 struct pt_origin; /* the interface that messages came from */
 
 #define PT_NO_LINK_TYPE 0xffff /* not a packet */
-#define PT_OWN_LINK_TYPES 0x8000 /* from here on: those of programs, carried and no packets */
 
 struct pt_msg {
 	const uint8_t *bytes;
@@ -62,7 +61,7 @@ struct pt_msg *pt_msg_packet(struct pt_pool *, const void *bytes, size_t length,
 
 static inline bool pt_msg_is_packet(const struct pt_msg *m)
 {
-	return m->link_type < PT_OWN_LINK_TYPES;
+	return m->link_type != PT_NO_LINK_TYPE;
 }
 
 /* Whether it is text to programs that tell text from bytes; to be set where the descriptor is
