@@ -11,10 +11,13 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from typing import Optional
 
 from .client import Client
 
+_PREFIX, _SOCKET = "pipetool-script-", "control.sock"
+_MAKING_S = 10
 _FIRST_FREE = 10  # above those that the daemon is given, 3 and 4
 _START = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"'
 
@@ -32,15 +35,39 @@ def find() -> str:
     raise FileNotFoundError("there is no pipetoold beside this package, nor in PATH: $PIPETOOLD may tell where it is")
 
 
+def _is_dead(folder: pathlib.Path) -> bool:
+    """Whether it is this user's, its daemon has gone, and nobody is just making it."""
+    try:
+        status = folder.stat()
+        if status.st_uid != os.getuid() or time.time() - status.st_mtime < _MAKING_S:
+            return False
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.setblocking(False)
+            asked.connect(str(folder / _SOCKET))
+        return False
+    except (ConnectionRefusedError, FileNotFoundError):
+        return True
+    except OSError:
+        return False
+
+
+def _make_folder() -> str:
+    """A new one; those that scripts which were killed have left are removed."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    base = base if base and os.access(base, os.W_OK) else tempfile.gettempdir()
+    for folder in pathlib.Path(base).glob(_PREFIX + "*"):
+        if _is_dead(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=_PREFIX, dir=base)
+
+
 class Daemon:
     """One process, with a socket in a folder of its own."""
 
     def __init__(self) -> None:
-        base = os.environ.get("XDG_RUNTIME_DIR")
-        usable = base and os.access(base, os.W_OK)
         self.owner = os.getpid()
-        self.folder = tempfile.mkdtemp(prefix="pipetool-", dir=base if usable else None)
-        self.socket = os.path.join(self.folder, "control.sock")
+        self.folder = _make_folder()
+        self.socket = os.path.join(self.folder, _SOCKET)
         try:
             self.pid = self._start()
         except BaseException:

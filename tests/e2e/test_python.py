@@ -4,9 +4,9 @@ import os
 import pathlib
 import re
 import select
-import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import pytest
@@ -153,27 +153,37 @@ def test_a_start_that_fails_comes_out(tmp_path):
     assert out.stdout == "no such thing\n"
 
 
-@pytest.mark.parametrize("how", ["SIGKILL", "end"])
-def test_the_daemon_ends_with_the_script(tmp_path, how):
-    script = textwrap.dedent("""
-        from pipetool import CLIFeeder, PipeEngine, QueueSink
-        import pipetool.daemon, sys
-        s, q = CLIFeeder(), QueueSink()
-        s > q
-        e = PipeEngine(s)
-        e.start()
-        print(pipetool.daemon.own().pid, flush=True)
-        sys.stdin.read()
-        """)
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENV,
-                          cwd=tmp_path) as process:
+HOLDS = """
+    from pipetool import CLIFeeder, PipeEngine, QueueSink
+    import pipetool.daemon, sys
+    s, q = CLIFeeder(), QueueSink()
+    s > q
+    e = PipeEngine(s)
+    e.start()
+    print(pipetool.daemon.own().pid, flush=True)
+    sys.stdin.read()
+    """
+
+
+def hold_and_end(folder, kill):
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(HOLDS)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True, env={**ENV, "XDG_RUNTIME_DIR": folder}) as process:
         daemon = os.pidfd_open(int(process.stdout.readline()))
-        if how == "end":
-            process.stdin.close()
+        if kill:
+            process.kill()
         else:
-            process.send_signal(getattr(signal, how))
+            process.stdin.close()
         assert select.select([daemon], [], [], 120)[0], "the daemon is still there"
         os.close(daemon)
+
+
+def test_the_daemon_ends_with_the_script_and_leaves_nothing():
+    with tempfile.TemporaryDirectory(prefix="pt") as folder:  # a socket's path is short
+        hold_and_end(folder, kill=True)
+        (left,) = pathlib.Path(folder).iterdir()
+        os.utime(left, (0, 0))
+        hold_and_end(folder, kill=False)
+        assert not os.listdir(folder)
 
 
 def test_files_are_the_script_s(tmp_path):
