@@ -342,6 +342,8 @@ void pt_done_many(struct pt_block *b, struct pt_msg **messages, unsigned count)
 		engine_let_go(b, messages[i]);
 	block_count_out(b, count);
 	msg_unref_many(messages, count);
+	if (b->told_no_more && !b->count.held)
+		flow_note(b);
 }
 
 struct pt_msg *pt_hold(struct pt_block *b, struct pt_msg *m)

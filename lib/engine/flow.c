@@ -16,9 +16,19 @@ static bool may_run(const struct pt_block *b)
 	       (!b->exhausted || b->type->elsewhere);
 }
 
+/* A pipe whose exits lead nowhere has done its part with the last that came into it; of one that is
+   told when that was, it ends by itself. */
+static bool is_way_out(const struct pt_block *b)
+{
+	return block_is_source(b) && !b->type->no_more && b->entries && b->entries->data &&
+	       !b->exits[PT_LOW] && !b->exits[PT_HIGH] && !b->exits[PT_TRIGGER];
+}
+
 static unsigned standing_of(const struct pt_block *b)
 {
 	bool undone = block_is_source(b) ? !b->exhausted || b->busy : b->ready || b->later;
+	if (b->told_no_more && is_way_out(b))
+		undone = b->count.held;
 	bool taking = b->type->role != PT_DRAIN && b->entries && b->entries->data;
 	bool waiting = b->failed && b->retry_s > 0;
 	return (unsigned)b->failed << FLOW_FAILED | (unsigned)waiting << FLOW_WAITING |
@@ -59,7 +69,7 @@ void flow_note(struct pt_block *b)
 	b->standing = standing_of(b);
 	f->ends_stale |= b->standing != was;
 	count(f, was, b->standing);
-	note_ending(f, b, b->type->no_more && b->started && !b->told_no_more);
+	note_ending(f, b, (b->type->no_more || is_way_out(b)) && b->started && !b->told_no_more);
 	b->turn.block = b;
 	if (!may_run(b))
 		timers_stop(&f->turns, &b->turn);
@@ -284,7 +294,8 @@ void flow_end(struct pt_engine *e)
 			continue;
 		b->told_no_more = told = true;
 		flow_note(b);
-		b->type->no_more(b);
+		if (b->type->no_more)
+			b->type->no_more(b);
 	}
 	if (told) /* what follows from it, also for those that were looked at before: another turn */
 		mailbox_wake(&e->mailbox);

@@ -1123,3 +1123,13 @@ def test_a_flight_recorder_on_an_interface(daemons, network, tmp_path):
         assert got[-1] - got[0] + 1 - len(got) <= lost
         if not lost:
             assert got == list(range(count - held, count))
+
+
+def test_a_pipe_whose_exits_lead_nowhere_is_not_waited_for(daemon, tmp_path):
+    lines = [b"%d" % n for n in range(20)]
+    (tmp_path / "lines").write_bytes(b"\n".join(lines))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(DEADLINE)
+        daemon.ok("run", f"FileSource('{tmp_path}/lines') > UDPClientPipe('127.0.0.1', {peer.getsockname()[1]})")
+        assert [peer.recv(100) for _ in lines] == lines
