@@ -268,6 +268,7 @@ class Network:
         self.left = f"pt{os.getpid()}l{number}"
         self.right = f"pt{os.getpid()}r{number}"
         for name in (self.left, self.right):
+            ip("netns", "del", name, check=False)  # of a process that was killed and had this one's number
             ip("netns", "add", name)
             self.quiet(name)
         ip("-n", self.left, "link", "add", "pl", "type", "veth", "peer", "name", "pr", "netns",
