@@ -80,7 +80,7 @@ class Client:
         ours, theirs = socket.socketpair()
         command = ["ptctl", *(["-s", path] if path else []), "-H", host, "proxy"]
         with theirs:
-            self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs)
+            self.process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
         return ours
 
     def close(self) -> None:

@@ -30,8 +30,8 @@ def find() -> str:
     for build in [os.environ.get("PIPETOOL_BUILD"), *sorted(map(str, (tree / "build").glob("*")))]:
         if build and os.access(found := os.path.join(build, "daemon", "pipetoold"), os.X_OK):
             return found
-    if found := shutil.which("pipetoold") or shutil.which("pipetoold", path="/usr/sbin:/usr/local/sbin"):
-        return found
+    if installed := shutil.which("pipetoold") or shutil.which("pipetoold", path="/usr/sbin:/usr/local/sbin"):
+        return installed
     raise FileNotFoundError("there is no pipetoold beside this package, nor in PATH: $PIPETOOLD may tell where it is")
 
 
@@ -53,8 +53,8 @@ def _is_dead(folder: pathlib.Path) -> bool:
 
 def _make_folder() -> str:
     """A new one; those that scripts which were killed have left are removed."""
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    base = base if base and os.access(base, os.W_OK) else tempfile.gettempdir()
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    base = given if given and os.access(given, os.W_OK) else tempfile.gettempdir()
     for folder in pathlib.Path(base).glob(_PREFIX + "*"):
         if _is_dead(folder):
             shutil.rmtree(folder, ignore_errors=True)

@@ -274,8 +274,10 @@ class PipeEngine:
         if kind is None:
             raise AttributeError(attr)
 
+        made = kind
+
         def spawn(*given: Any, **more: Any) -> Pipe:
-            pipe: Pipe = kind(*given, **more)
+            pipe: Pipe = made(*given, **more)
             self.add(pipe)
             return pipe
         return spawn

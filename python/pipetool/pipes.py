@@ -654,7 +654,7 @@ class SniffSource(Source):
 
 
 def _path(fname: Any) -> str:
-    return os.path.abspath(os.fspath(fname))
+    return os.path.abspath(str(os.fspath(fname)))
 
 
 class RdpcapSource(Source):
