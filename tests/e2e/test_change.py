@@ -336,9 +336,9 @@ def test_faults_of_a_text_have_line_column_and_caret(daemon, rpc):
 def test_changes_by_text_side_by_side_get_names_of_their_own(daemon):
     daemon.create("t", "s = CLIFeeder()", start=False)
     def add(_):
-        for _ in range(10):
+        for _ in range(5):
             daemon.call("engine.change", {"engine": "t", "text": "s > Drain()"})
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        list(pool.map(add, range(4)))
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        list(pool.map(add, range(16)))
     assert {b["name"] for b in daemon.call("engine.show", {"engine": "t"})["blocks"]} == {
-        "s", *(f"drain{n + 1}" for n in range(40))}
+        "s", *(f"drain{n + 1}" for n in range(80))}
