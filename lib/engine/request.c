@@ -359,8 +359,9 @@ static void run_tap(struct pt_request *r)
 
 static void run_trace(struct pt_request *r)
 {
-	const struct graph_block *found = r->block ? find_block(r) : NULL;
-	if (r->block && !found)
+	const bool whole = !r->block; /* a request that find_block has refused is gone */
+	const struct graph_block *found = whole ? NULL : find_block(r);
+	if (!whole && !found)
 		return;
 	struct pt_error err = PT_ERROR_INIT;
 	int rc = trace_add(r, found, &err);
