@@ -317,8 +317,11 @@ static void turn(struct many *m, struct pollfd *polled)
 		wait_ms = left_ms < wait_ms ? left_ms : wait_ms;
 	}
 	polled[n] = (struct pollfd){m->reads && !m->input_ended ? STDIN_FILENO : -1, POLLIN, 0};
-	if (poll(polled, n + 1, wait_ms == INT32_MAX ? -1 : (int)wait_ms) < 0)
+	polled[n + 1] = (struct pollfd){is_stream(m->ctl) ? STDOUT_FILENO : -1, 0, 0};
+	if (poll(polled, n + 2, wait_ms == INT32_MAX ? -1 : (int)wait_ms) < 0)
 		return;
+	if (polled[n + 1].revents) /* nobody reads any more: all of it ends with this process */
+		_exit(EXIT_DONE);
 	if (polled[n].revents)
 		take_input(m);
 	n = 0;
@@ -346,11 +349,9 @@ int many_run(struct ctl *ctl, const struct hosts *hosts, unsigned jobs, int (*ru
 	m.reads = reads_input(ctl);
 	m.input_ended = !m.reads;
 	m.peers = must_calloc(m.count, sizeof *m.peers);
-	struct pollfd *polled = must_calloc(m.count * FDS + 1, sizeof *polled);
+	struct pollfd *polled = must_calloc(m.count * FDS + 2, sizeof *polled);
 	for (size_t i = 0; i < m.count; i++)
 		m.peers[i].host = &hosts->all[i];
-	if (is_stream(ctl))
-		out_end_with_reader();
 	begin_more(&m);
 	while (m.ended < m.count) {
 		turn(&m, polled);

@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import pathlib
-import select
 import shutil
 import signal
 import socket
@@ -302,15 +301,15 @@ def test_a_host_that_hangs_is_named_and_given_up(several, tmp_path):
     assert asked.out.startswith("a: ")
 
 
-def test_a_stream_comes_line_by_line(several):
+def test_a_stream_comes_line_by_line_and_ends_with_its_reader(several):
     for d in several.daemons:
         d.create("p", "CLIFeeder(name='s') > QueueSink()")
-    with subprocess.Popen([program("ptctl"), "-H", "@all", "tap", "p.s"], stdout=subprocess.PIPE, text=True,
-                          env={**os.environ, "PIPETOOL_HOSTS": str(several.inventory)}) as tap:
+    with subprocess.Popen([program("ptctl"), "-H", "@all", "tap", "p.s", "--ready"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env={**os.environ, "PIPETOOL_HOSTS": str(several.inventory)}) as tap:
+        begun = [tap.stderr.readline().split(b":")[0] for _ in "ab"]
+        assert sorted(begun) == [b"a", b"b"]
         for name, d in zip("ab", several.daemons):
-            seen = ""
-            while not seen.startswith(f"{name}: "):
-                d.ok("send", "p.s", f"of {name}")
-                seen = tap.stdout.readline() if select.select([tap.stdout], [], [], 0.2)[0] else ""
-            assert seen == f"{name}: >'of {name}'\n"
-        tap.terminate()
+            d.ok("send", "p.s", f"of {name}")
+            assert tap.stdout.readline() == f"{name}: >'of {name}'\n".encode()
+        tap.stdout.close()
+        assert tap.wait(DEADLINE) == 0
