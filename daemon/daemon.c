@@ -11,6 +11,7 @@
 #include "daemon/boot.h"
 #include "daemon/catalog.h"
 #include "daemon/console.h"
+#include "daemon/ending.h"
 #include "daemon/engines.h"
 #include "daemon/events.h"
 #include "daemon/http.h"
@@ -37,12 +38,8 @@
 #include <unistd.h>
 
 enum {
-	BEGIN_MS = 5000,    /* for engines to be there, before whoever connects is served */
-	END_MS = 10000,     /* for the engines to stop */
-	FAREWELL_MS = 1000, /* then for the peers to read their answers */
+	BEGIN_MS = 5000, /* for engines to be there, before whoever connects is served */
 	LOST_TOLD_MS = 1000,
-	TWICE_MS =
-		500, /* a signal twice in so short a time is one: the end of a parent with threads */
 	SOCKETS = 2,
 	DESCRIPTORS = 32,
 };
@@ -162,60 +159,6 @@ static void on_network(void *arg)
 	engines_retry_soon(d->engines);
 }
 
-/* ---- the end ---- */
-
-static void give_up(uv_timer_t *timer)
-{
-	struct daemon *d = timer->data;
-	if (!d->engines_ended) {
-		static const struct log_about about = {.event = CATALOG_ENGINES_NOT_STOPPED};
-		log_about(&about, LOG_LEVEL_ERROR,
-		          "the engines have not stopped in %d s; what they hold is lost",
-		          END_MS / 1000);
-		_exit(EXIT_FAILURE);
-	}
-	if (d->loads) {
-		log_error("a type is still being loaded; the daemon ends without it");
-		_exit(EXIT_FAILURE);
-	}
-	uv_stop(&d->loop); /* some peer does not read its answer */
-}
-
-static void look_for_end(uv_prepare_t *prepare)
-{
-	struct daemon *d = prepare->data;
-	if (d->engines_ended && !d->loads && !server_is_busy(d->server) && console_idle(d->console))
-		uv_stop(&d->loop);
-}
-
-static void engines_gone(void *arg, int code, json_t *result, struct pt_error *err)
-{
-	struct daemon *d = arg;
-	d->engines_ended = true;
-	uv_timer_start(&d->deadline, give_up, FAREWELL_MS, 0);
-}
-
-static void end(struct daemon *d, const char *signal)
-{
-	if (d->ending && uv_now(&d->loop) - d->ending_since_ms < TWICE_MS)
-		return;
-	if (d->ending) {
-		log_error("%s again: ended at once; what the engines hold is lost", signal);
-		_exit(EXIT_FAILURE);
-	}
-	d->ending = true;
-	d->ending_since_ms = uv_now(&d->loop);
-	notify_stopping(d->notify);
-	size_t count = engines_count(d->engines);
-	log_info("%s: stopping %zu engine%s", signal, count, count == 1 ? "" : "s");
-	http_free(d->http);
-	d->http = NULL;
-	server_retire(d->server);
-	uv_timer_start(&d->deadline, give_up, END_MS, 0);
-	uv_prepare_start(&d->ending_turn, look_for_end);
-	engines_end(d->engines, engines_gone, d);
-}
-
 /* ---- engines that come to be: at the beginning, and after a reload ---- */
 
 static void tell_ready(struct daemon *d)
@@ -303,7 +246,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
 	struct daemon *d = handle->data;
 	if (number != SIGHUP)
-		end(d, number == SIGINT ? "SIGINT" : "SIGTERM");
+		ending_begin(d, number == SIGINT ? "SIGINT" : "SIGTERM");
 	else if (!d->ending)
 		reload(d);
 }
@@ -422,33 +365,13 @@ static void watch_signals(struct daemon *d)
 	}
 }
 
-static void on_other_end(uv_poll_t *poll, int status, int events)
-{
-	uv_poll_stop(poll);
-	end(poll->data, "--ends-with");
-}
-
-/* It may have ended before: that is an event, too. */
-static void watch_other_end(struct daemon *d)
-{
-	if (d->options->ends_with < 0)
-		return;
-	if (uv_poll_init(&d->loop, &d->ends_with, (int)d->options->ends_with)) {
-		log_error("--ends-with: this descriptor cannot be watched");
-		return;
-	}
-	d->ends_with.data = d;
-	uv_poll_start(&d->ends_with, UV_READABLE | UV_DISCONNECT, on_other_end);
-}
-
 static void open_loop(struct daemon *d)
 {
 	enum { TURN_NS = 1000000 };
 	if (uv_loop_init(&d->loop) || mailbox_init(&d->mailbox, &d->loop, TURN_NS))
 		out_of_memory();
 	uv_timer_init(&d->loop, &d->deadline);
-	uv_prepare_init(&d->loop, &d->ending_turn);
-	d->deadline.data = d->ending_turn.data = d;
+	d->deadline.data = d;
 	d->started_ms = uv_now(&d->loop);
 }
 
@@ -570,7 +493,7 @@ int daemon_run(const struct options *options)
 	json_object_seed(0);
 	open_loop(&d);
 	watch_signals(&d);
-	watch_other_end(&d);
+	ending_watch(&d);
 	int code = begin_threads(&d);
 	if (!code)
 		code = open_sockets(&d, sockets, &socket_count);

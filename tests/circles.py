@@ -30,7 +30,7 @@ NOUNS = [
     # an engine as the daemon has it
     "daemon/ask daemon/commit daemon/engine daemon/engines daemon/making daemon/output",
     # the daemon, and who is connected to it
-    "daemon/boot daemon/call daemon/connection daemon/daemon daemon/events daemon/http daemon/listener "
+    "daemon/boot daemon/call daemon/connection daemon/daemon daemon/ending daemon/events daemon/http daemon/listener "
     "daemon/reading daemon/server daemon/status",
 ]
 
