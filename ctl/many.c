@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define READ_SIZE 65536
-#define LINE_MAX_ ((size_t)1024 * 1024) /* what goes on is printed as a line of its own */
+#define LINE_MOST ((size_t)1024 * 1024) /* what goes on is printed as a line of its own */
 
 /* WAY is closed when the daemon is reached, GONE tells when the process has ended: ssh may leave one
    behind that keeps its outputs open (ControlPersist). */
@@ -32,6 +32,7 @@ struct peer {
 	struct buf text[PIPES];
 	size_t given; /* of the input */
 	uint64_t begun_ns;
+	bool given_up;
 };
 
 struct many {
@@ -152,6 +153,7 @@ static int begin(struct many *m, struct peer *p)
 		rc = -errno;
 		kill(p->pid, SIGKILL);
 		waitpid(p->pid, NULL, 0);
+		p->pid = 0;
 	}
 	return rc;
 }
@@ -170,7 +172,7 @@ static void print(const struct many *m, const struct peer *p, int which, const c
 	if (which == OUT)
 		out_buf(&line);
 	else
-		fputs(line.data, stderr);
+		fwrite(line.data, 1, line.length, stderr);
 	buf_free(&line);
 }
 
@@ -180,7 +182,7 @@ static void print_lines(const struct many *m, struct peer *p, int which, bool al
 	size_t done = 0;
 	for (const char *end; done < text->length; done += (size_t)(end - text->data) - done + 1) {
 		end = memchr(text->data + done, '\n', text->length - done);
-		if (!end && !all && text->length - done < LINE_MAX_)
+		if (!end && !all && text->length - done < LINE_MOST)
 			break;
 		if (!end)
 			end = text->data + text->length;
@@ -254,7 +256,7 @@ static void end(struct many *m, struct peer *p)
 		close_fd(&p->fds[fd]);
 	for (int fd = 0; fd < PIPES; fd++)
 		buf_free(&p->text[fd]);
-	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+	if (WIFSIGNALED(status) && !p->given_up)
 		tell(m, p, EXIT_NO_DAEMON, "what works for this host was ended by a signal");
 	raise_status(m, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_NO_DAEMON);
 	p->pid = 0;
@@ -279,6 +281,7 @@ static void give_up(struct many *m, struct peer *p)
 	free(words);
 	raise_status(m, EXIT_TIMEOUT);
 	close_fd(&p->fds[WAY]);
+	p->given_up = true;
 	kill(p->pid, SIGKILL);
 }
 
