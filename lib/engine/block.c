@@ -342,8 +342,6 @@ void pt_done_many(struct pt_block *b, struct pt_msg **messages, unsigned count)
 		engine_let_go(b, messages[i]);
 	block_count_out(b, count);
 	msg_unref_many(messages, count);
-	if (b->told_no_more && !b->count.held)
-		flow_note(b);
 }
 
 struct pt_msg *pt_hold(struct pt_block *b, struct pt_msg *m)
@@ -361,7 +359,7 @@ struct pt_msg *pt_hold(struct pt_block *b, struct pt_msg *m)
 	if (b->engine->traces)
 		trace_hold(b, m);
 	m->flags |= MSG_HELD;
-	b->count.held++;
+	engine_held(b, b->count.held + 1);
 	return m;
 }
 

@@ -105,6 +105,15 @@ static inline void engine_runs(struct pt_engine *e, struct pt_block *b)
 	atomic_store_explicit(&e->runs, b, memory_order_relaxed);
 }
 
+/* One that is told that no more will come may be waited for until it holds nothing. */
+static inline void engine_held(struct pt_block *b, uint64_t held)
+{
+	bool changes = !held != !b->count.held;
+	b->count.held = held;
+	if (changes && b->told_no_more)
+		flow_note(b);
+}
+
 /* The block lets go of what it may have held. */
 static inline void engine_let_go(struct pt_block *b, struct pt_msg *m)
 {
@@ -113,7 +122,7 @@ static inline void engine_let_go(struct pt_block *b, struct pt_msg *m)
 	m->flags &= (uint16_t)~MSG_HELD;
 	if (b->engine->traces)
 		m->flags |= MSG_LET_GO;
-	b->count.held--;
+	engine_held(b, b->count.held - 1);
 }
 
 bool engine_stack_is_low(const struct pt_engine *); /* too low for another trigger */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who is held back by a full sink, and until when. */
+#include "engine/deliver.h"
 #include "rig.h"
 #include "type/type.h"
 #include "unit.h"
@@ -287,7 +288,61 @@ START_TEST(of_whom_no_more_is_wanted_is_closed_once_whatever_it_still_sends)
 }
 END_TEST
 
-UNIT_TESTS("engine/flow", of_whom_no_more_is_wanted_is_closed_once_whatever_it_still_sends,
+/* A pipe that keeps what comes, until it is triggered: then it loses one. */
+static struct pt_msg *keeps[2];
+
+static void keep(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
+{
+	keeps[keeps[0] != NULL] = pt_hold(b, m);
+}
+
+static void lose_one(struct pt_block *b)
+{
+	unsigned last = keeps[1] != NULL;
+	pt_drop(b, keeps[last], "unsent");
+	keeps[last] = NULL;
+}
+
+static const struct pt_type keeper = {
+	.api = PT_API,
+	.name = "Keeper",
+	.role = PT_SOURCE,
+	.ports = PT_LOW_ENTRY | PT_LOW_EXIT | PT_TRIGGER_ENTRY,
+	.push = keep,
+	.trigger = lose_one,
+};
+
+static void expect_over(struct rig *r, bool over)
+{
+	turn(r);
+	ck_assert(flow_is_exhausted(rig_engine(r)) == over);
+}
+
+START_TEST(what_a_pipe_loses_in_the_end_is_not_waited_for)
+{
+	if (!type_find(keeper.name))
+		ck_assert_int_eq(type_add(&keeper, NULL), 0);
+	struct rig *r = rig_graph("a = CLIFeeder(); k = Keeper(); a > k");
+	send_to(r, "a");
+	send_to(r, "a");
+	ck_assert(ask(r, "close", "{\"block\": \"a\"}"));
+	expect_over(r, false);
+	deliver_trigger(rig_block(r, "k"));
+	expect_over(r, false);
+	deliver_trigger(rig_block(r, "k"));
+	expect_over(r, true);
+	ck_assert(ask_change(r, "b = CLIFeeder(); b > k"));
+	send_to(r, "b");
+	ck_assert(ask(r, "close", "{\"block\": \"b\"}"));
+	expect_over(r, false);
+	deliver_trigger(rig_block(r, "k"));
+	expect_over(r, true);
+	rig_end(r);
+}
+END_TEST
+
+UNIT_TESTS("engine/flow", what_a_pipe_loses_in_the_end_is_not_waited_for,
+           of_whom_no_more_is_wanted_is_closed_once_whatever_it_still_sends,
            the_sources_that_reach_a_full_sink_wait, each_canal_for_itself,
            a_way_may_change_the_canal, a_trigger_is_a_way_too,
            but_not_to_a_full_block_that_it_may_open, a_full_sink_that_goes_lets_the_sources_go,
