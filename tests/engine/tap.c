@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Taps: what they see, that nothing else changes, and receivers that are slow. */
-#include "base/buf.h"
 #include "capture/capture.h"
-#include "rig.h"
-#include "unit.h"
+#include "ear.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Somebody who taps. */
-struct ear {
-	struct buf heard;
-	unsigned pieces;
-	uint64_t dropped;
-	bool deaf, ended, answered;
-	int code;
-};
-
-static bool is_ready(void *arg)
-{
-	struct ear *ear = arg;
-	return !ear->deaf;
-}
 
 static void hear_bytes(void *arg, const char *bytes, size_t length)
 {
@@ -48,41 +31,9 @@ static void hear_json(void *arg, const char *bytes, size_t length)
 	json_decref(piece);
 }
 
-static void hear_end(void *arg)
-{
-	struct ear *ear = arg;
-	ck_assert(!ear->ended);
-	ear->ended = true;
-}
-
-static void on_answer(struct pt_request *q)
-{
-	struct ear *ear = q->tap.arg;
-	ear->answered = true;
-	ear->code = q->code;
-}
-
 static int tap(struct rig *r, struct ear *ear, const char *json)
 {
-	struct pt_request q;
-	rig_request(&q, "tap", json);
-	q.tap = (struct pt_tap_hooks){is_ready, q.format == PT_TAP_PCAPNG ? hear_bytes : hear_json,
-	                              hear_end, ear};
-	q.done = on_answer;
-	pt_engine_ask(rig_engine(r), &q);
-	turn(r);
-	turn(r); /* the request is read, then what follows from it */
-	ck_assert(ear->answered);
-	rig_request_clear(&q);
-	return ear->code;
-}
-
-/* What was heard since the last look. */
-static void expect_heard(struct rig *r, struct ear *ear, const char *wanted)
-{
-	turn(r);
-	ck_assert_str_eq(ear->heard.data ? ear->heard.data : "", wanted);
-	buf_free(&ear->heard);
+	return ear_ask(r, ear, "tap", json, hear_json, hear_bytes);
 }
 
 START_TEST(a_drain_is_heard_where_it_sends)

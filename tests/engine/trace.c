@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Traces: what is told of a message at each block, wherever it goes and whatever is made of it. */
-#include "base/buf.h"
+#include "ear.h"
 #include "engine/deliver.h"
-#include "rig.h"
-#include "unit.h"
 #include <stdlib.h>
 #include <string.h>
-
-/* Somebody who traces. */
-struct ear {
-	struct buf heard;
-	bool deaf, ended, answered;
-	int code;
-};
-
-static bool is_ready(void *arg)
-{
-	struct ear *ear = arg;
-	return !ear->deaf;
-}
 
 static void add_names(struct buf *b, const json_t *step, const char *list, char before)
 {
@@ -61,32 +46,9 @@ static void hear(void *arg, const char *bytes, size_t length)
 	json_decref(told);
 }
 
-static void hear_end(void *arg)
-{
-	struct ear *ear = arg;
-	ck_assert(!ear->ended);
-	ear->ended = true;
-}
-
-static void on_answer(struct pt_request *q)
-{
-	struct ear *ear = q->tap.arg;
-	ear->answered = true;
-	ear->code = q->code;
-}
-
 static int trace(struct rig *r, struct ear *ear, const char *json)
 {
-	struct pt_request q;
-	rig_request(&q, "trace", json);
-	q.tap = (struct pt_tap_hooks){is_ready, hear, hear_end, ear};
-	q.done = on_answer;
-	pt_engine_ask(rig_engine(r), &q);
-	turn(r);
-	turn(r);
-	ck_assert(ear->answered);
-	rig_request_clear(&q);
-	return ear->code;
+	return ear_ask(r, ear, "trace", json, hear, NULL);
 }
 
 static void send_one(struct rig *r, const char *block, const char *message)
@@ -98,24 +60,43 @@ static void send_one(struct rig *r, const char *block, const char *message)
 	json_decref(params);
 }
 
-/* What was heard since the last look. */
-static void expect_heard(struct rig *r, struct ear *ear, const char *wanted)
+/* Of the graph's first message, which `f` sends. */
+static struct rig *traced(struct ear *ear, const char *graph, const char *json, const char *wanted)
 {
-	turn(r);
-	ck_assert_str_eq(ear->heard.data ? ear->heard.data : "", wanted);
-	buf_free(&ear->heard);
+	struct rig *r = rig_graph(graph);
+	*ear = (struct ear){0};
+	ck_assert_int_eq(trace(r, ear, json), 0);
+	send_one(r, "f", "a");
+	expect_heard(r, ear, wanted);
+	return r;
+}
+
+#define FOLLOW "{\"follow\": true}"
+
+static struct rig *queued(struct ear *ear)
+{
+	return traced(ear, "f = CLIFeeder(); q = QueueSink(); f > q", FOLLOW, "0 a: q held\n");
+}
+
+static void replace(struct rig *r, const char *type, const char *params)
+{
+	char *json = must_printf("{\"ops\": [{\"op\": \"replace\", \"name\": \"q\", "
+	                         "\"type\": \"%s\", \"params\": %s}]}",
+	                         type, params);
+	ck_assert_ptr_nonnull(ask(r, "change", json));
+	free(json);
 }
 
 START_TEST(each_way_of_a_copy_is_told_depth_first)
 {
-	struct rig *r = rig_graph("f = CLIFeeder(); d = Drain(); t = TransformDrain('upper')\n"
-	                          "k = RigSink(); l = Sink(); f > d > t > k; d > l; f > l");
-	struct ear ear = {0};
-	ck_assert_int_eq(trace(r, &ear, "{}"), 0);
-	send_one(r, "f", "a");
-	expect_heard(r, &ear,
-	             "0 a: d passed >t,l; t changed=payload >k; k delivered; l delivered; "
-	             "l delivered END\n");
+	struct ear ear;
+	struct rig *r =
+		traced(&ear,
+	               "f = CLIFeeder(); d = Drain(); t = TransformDrain('upper')\n"
+	               "k = RigSink(); l = Sink(); f > d > t > k; d > l; f > l",
+	               "{}",
+	               "0 a: d passed >t,l; t changed=payload >k; k delivered; l delivered; "
+	               "l delivered END\n");
 	ck_assert(ear.ended);
 	send_one(r, "f", "b"); /* nobody traces any more */
 	expect_at(r, "k>", "A");
@@ -126,13 +107,12 @@ END_TEST
 
 START_TEST(what_a_function_makes_of_it_is_still_it)
 {
-	struct rig *r = rig_graph(
+	struct ear ear;
+	struct rig *r = traced(
+		&ear,
 		"f = CLIFeeder(); t = TransformDrain('function(m) return m .. \"!\" end')\n"
-		"u = TransformDrain('function(m) return m end'); k = RigSink(); f > t > u > k");
-	struct ear ear = {0};
-	trace(r, &ear, "{}");
-	send_one(r, "f", "a");
-	expect_heard(r, &ear, "0 a: t changed=payload >u; u passed >k; k delivered END\n");
+		"u = TransformDrain('function(m) return m end'); k = RigSink(); f > t > u > k",
+		"{}", "0 a: t changed=payload >u; u passed >k; k delivered END\n");
 	expect_at(r, "k>", "a!");
 	rig_end(r);
 }
@@ -159,25 +139,22 @@ END_TEST
 
 START_TEST(a_source_without_links_is_told_too)
 {
-	struct rig *r = rig_graph("f = CLIFeeder(); k = RigSink()");
-	struct ear ear = {0};
-	trace(r, &ear, "{}");
-	send_one(r, "f", "a");
-	expect_heard(r, &ear, "0 a: f filtered(unlinked) END\n");
+	struct ear ear;
+	struct rig *r = traced(&ear, "f = CLIFeeder(); k = RigSink()", "{}",
+	                       "0 a: f filtered(unlinked) END\n");
 	rig_end(r);
 }
 END_TEST
 
 START_TEST(what_was_held_is_released_under_its_id)
 {
-	struct rig *r = rig_graph("f = CLIFeeder(); v = TriggeredQueueingValve(false)\n"
-	                          "t = TransformDrain('upper'); k = RigSink(); it = Drain()\n"
-	                          "f > v > t > k; g = TriggerDrain('always'); h = CLIFeeder()\n"
-	                          "h > g; g ^ v");
-	struct ear ear = {0};
-	trace(r, &ear, "{\"max\": 2, \"follow\": true}");
-	send_one(r, "f", "a");
-	expect_heard(r, &ear, "0 a: v held\n");
+	struct ear ear;
+	struct rig *r = traced(&ear,
+	                       "f = CLIFeeder(); v = TriggeredQueueingValve(false)\n"
+	                       "t = TransformDrain('upper'); k = RigSink(); it = Drain()\n"
+	                       "f > v > t > k; g = TriggerDrain('always'); h = CLIFeeder()\n"
+	                       "h > g; g ^ v",
+	                       "{\"max\": 2, \"follow\": true}", "0 a: v held\n");
 	pass_time(r, 600);
 	send_one(r, "h", "b");
 	expect_heard(r, &ear,
@@ -190,12 +167,11 @@ END_TEST
 
 START_TEST(a_trace_ends_with_the_last_at_rest)
 {
-	struct rig *r = rig_graph("f = CLIFeeder(); v = TriggeredQueueingValve(false)\n"
-	                          "k = RigSink(); f > v > k");
-	struct ear ear = {0};
-	trace(r, &ear, "{}");
-	send_one(r, "f", "a");
-	expect_heard(r, &ear, "0 a: v held END\n");
+	struct ear ear;
+	struct rig *r = traced(&ear,
+	                       "f = CLIFeeder(); v = TriggeredQueueingValve(false)\n"
+	                       "k = RigSink(); f > v > k",
+	                       "{}", "0 a: v held END\n");
 	ck_assert(ear.ended);
 	deliver_trigger(rig_block(r, "v")); /* what was traced once goes its way */
 	expect_at(r, "k>", "a");
@@ -205,12 +181,11 @@ END_TEST
 
 START_TEST(what_is_lost_at_a_trigger_is_told)
 {
-	struct rig *r = rig_graph("f = CLIFeeder(); v = TriggeredQueueingValve(false, seconds=1)\n"
-	                          "k = RigSink(); f > v > k");
-	struct ear ear = {0};
-	trace(r, &ear, "{\"follow\": true}");
-	send_one(r, "f", "a");
-	expect_heard(r, &ear, "0 a: v held\n");
+	struct ear ear;
+	struct rig *r = traced(&ear,
+	                       "f = CLIFeeder(); v = TriggeredQueueingValve(false, seconds=1)\n"
+	                       "k = RigSink(); f > v > k",
+	                       FOLLOW, "0 a: v held\n");
 	pass_time(r, 2);
 	deliver_trigger(rig_block(r, "v"));
 	expect_heard(r, &ear, "0 a: v filtered(old) END\n");
@@ -241,14 +216,22 @@ END_TEST
 
 START_TEST(a_replaced_block_still_holds_it)
 {
-	struct rig *r = rig_graph("f = CLIFeeder(); q = QueueSink(); f > q");
-	struct ear ear = {0};
-	trace(r, &ear, "{\"follow\": true}");
-	send_one(r, "f", "a");
-	expect_heard(r, &ear, "0 a: q held\n");
-	ck_assert_ptr_nonnull(ask(r, "change",
-	                          "{\"ops\": [{\"op\": \"replace\", \"name\": \"q\", \"type\": "
-	                          "\"QueueSink\", \"params\": {\"limit\": 5000}}]}"));
+	struct ear ear;
+	struct rig *r = queued(&ear);
+	replace(r, "QueueSink", "{\"limit\": 5000}");
+	expect_heard(r, &ear, "");
+	ck_assert_ptr_nonnull(ask(r, "recv", "{\"block\": \"q\"}"));
+	expect_heard(r, &ear, "0 a: q delivered END\n");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(what_a_stop_leaves_in_a_queue_is_still_it)
+{
+	struct ear ear;
+	struct rig *r = queued(&ear);
+	ck_assert_ptr_nonnull(ask(r, "stop", "{}"));
+	ck_assert_ptr_nonnull(ask(r, "start", "{}"));
 	expect_heard(r, &ear, "");
 	ck_assert_ptr_nonnull(ask(r, "recv", "{\"block\": \"q\"}"));
 	expect_heard(r, &ear, "0 a: q delivered END\n");
@@ -258,13 +241,12 @@ END_TEST
 
 START_TEST(what_a_block_makes_is_not_traced)
 {
-	struct rig *r = rig_graph("f = CLIFeeder(); g = TriggerDrain('always')\n"
-	                          "m = TriggeredMessage('made'); k = RigSink(); f > g > k; g ^ m\n"
-	                          "m > k");
-	struct ear ear = {0};
-	trace(r, &ear, "{}");
-	send_one(r, "f", "a");
-	expect_heard(r, &ear, "0 a: g passed >k; m^ triggered; k delivered END\n");
+	struct ear ear;
+	struct rig *r = traced(&ear,
+	                       "f = CLIFeeder(); g = TriggerDrain('always')\n"
+	                       "m = TriggeredMessage('made'); k = RigSink(); f > g > k; g ^ m\n"
+	                       "m > k",
+	                       "{}", "0 a: g passed >k; m^ triggered; k delivered END\n");
 	rig_end(r);
 }
 END_TEST
@@ -396,7 +378,8 @@ UNIT_TESTS("engine/trace", each_way_of_a_copy_is_told_depth_first,
            a_source_without_links_is_told_too, what_was_held_is_released_under_its_id,
            a_trace_ends_with_the_last_at_rest, what_is_lost_at_a_trigger_is_told,
            a_queue_holds_and_gives_or_loses, a_replaced_block_still_holds_it,
-           what_a_block_makes_is_not_traced, a_trigger_too_deep_is_told,
-           one_of_a_vector_goes_alone_and_none_overtakes, only_packets_that_a_filter_matches,
-           a_field_that_was_set_is_named, who_does_not_listen_is_not_told_of_new_ones,
-           a_trace_ends_with_its_block_or_by_word, what_cannot_be_traced_is_refused)
+           what_a_stop_leaves_in_a_queue_is_still_it, what_a_block_makes_is_not_traced,
+           a_trigger_too_deep_is_told, one_of_a_vector_goes_alone_and_none_overtakes,
+           only_packets_that_a_filter_matches, a_field_that_was_set_is_named,
+           who_does_not_listen_is_not_told_of_new_ones, a_trace_ends_with_its_block_or_by_word,
+           what_cannot_be_traced_is_refused)
