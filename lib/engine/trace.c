@@ -276,11 +276,10 @@ void trace_hold(struct pt_block *b, struct pt_msg *m)
 		m->flags |= MSG_TRACED;
 }
 
-static void end_held(struct traced_held *h, const struct pt_block *b, enum traced_did did,
-                     const char *why)
+static void end_held(struct traced_held *h, enum traced_did did, const char *why)
 {
 	struct traced *of = h->of;
-	traced_step(of, b->name, h->canal, did, why);
+	traced_step(of, h->block, h->canal, did, why);
 	traced_let_go(h);
 	traced_rest(of);
 }
@@ -296,7 +295,7 @@ static void ends(struct pt_block *b, const struct pt_msg *m, enum traced_did did
 		if (f)
 			frame_did(f, did, why);
 		else if (h)
-			end_held(h, b, did, why);
+			end_held(h, did, why);
 	}
 }
 
@@ -396,12 +395,9 @@ static void bind_held(struct trace *t)
 {
 	for (size_t i = 0; i < t->held.room; i++) {
 		struct traced_held *h = t->held.slots[i].key ? t->held.slots[i].value : NULL;
-		if (!h || graph_find(t->engine->graph, h->block))
-			continue;
-		struct traced *of = h->of;
-		traced_step(of, h->block, h->canal, TRACED_DROPPED, "stopped");
-		traced_let_go(h);
-		traced_rest(of);
+		const struct graph_block *now = h ? graph_find(t->engine->graph, h->block) : NULL;
+		if (h && (!now || now->type != h->type))
+			end_held(h, TRACED_DROPPED, now ? "replaced" : "stopped");
 	}
 }
 

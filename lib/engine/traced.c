@@ -169,6 +169,7 @@ void traced_hold(struct traced *d, const struct traced_frame *f, const struct pt
 	write_key(h->key, m);
 	h->of = d;
 	h->block = must_strdup(f->block->name);
+	h->type = f->block->type;
 	h->canal = f->canal;
 	h->number = f->number;
 	map_set(&d->trace->held, h->key, h);

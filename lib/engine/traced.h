@@ -48,6 +48,7 @@ struct traced_held {
 	char key[20]; /* of the message */
 	struct traced *of;
 	char *block;
+	const struct pt_type *type; /* the block's */
 	enum pt_canal canal;
 	uint64_t number; /* of the step that holds it */
 };

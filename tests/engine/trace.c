@@ -226,6 +226,16 @@ START_TEST(a_replaced_block_still_holds_it)
 }
 END_TEST
 
+START_TEST(what_the_successor_cannot_take_over_is_told)
+{
+	struct ear ear;
+	struct rig *r = queued(&ear);
+	replace(r, "Sink", "{}");
+	expect_heard(r, &ear, "0 a: q dropped(replaced) END\n");
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(what_a_stop_leaves_in_a_queue_is_still_it)
 {
 	struct ear ear;
@@ -378,8 +388,8 @@ UNIT_TESTS("engine/trace", each_way_of_a_copy_is_told_depth_first,
            a_source_without_links_is_told_too, what_was_held_is_released_under_its_id,
            a_trace_ends_with_the_last_at_rest, what_is_lost_at_a_trigger_is_told,
            a_queue_holds_and_gives_or_loses, a_replaced_block_still_holds_it,
-           what_a_stop_leaves_in_a_queue_is_still_it, what_a_block_makes_is_not_traced,
-           a_trigger_too_deep_is_told, one_of_a_vector_goes_alone_and_none_overtakes,
-           only_packets_that_a_filter_matches, a_field_that_was_set_is_named,
-           who_does_not_listen_is_not_told_of_new_ones, a_trace_ends_with_its_block_or_by_word,
-           what_cannot_be_traced_is_refused)
+           what_the_successor_cannot_take_over_is_told, what_a_stop_leaves_in_a_queue_is_still_it,
+           what_a_block_makes_is_not_traced, a_trigger_too_deep_is_told,
+           one_of_a_vector_goes_alone_and_none_overtakes, only_packets_that_a_filter_matches,
+           a_field_that_was_set_is_named, who_does_not_listen_is_not_told_of_new_ones,
+           a_trace_ends_with_its_block_or_by_word, what_cannot_be_traced_is_refused)
