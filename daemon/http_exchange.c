@@ -116,8 +116,10 @@ static enum MHD_Result add_param(void *arg, enum MHD_ValueKind kind, const char 
 	return MHD_YES;
 }
 
+/* Once: it may be long until the client takes more, and until then what is there stays. */
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
+	uv_poll_stop(poll);
 	exchange_wake(poll->data);
 }
 
@@ -131,8 +133,14 @@ static bool watch(struct exchange *e)
 		return false;
 	}
 	e->poll->data = e;
-	uv_poll_start(e->poll, UV_READABLE, on_readable);
 	return true;
+}
+
+/* Asleep until something comes from there. */
+static void await(struct exchange *e)
+{
+	uv_poll_start(e->poll, UV_READABLE, on_readable);
+	sleep_on(e);
 }
 
 static bool send_line(struct exchange *e, const struct rpc_method *method, bool looks)
@@ -158,7 +166,7 @@ enum MHD_Result exchange_ask(struct exchange *e, const struct rpc_method *method
 		                       "there are as many connections as there may be");
 	}
 	e->step = ASKED;
-	sleep_on(e);
+	await(e);
 	return MHD_YES;
 }
 
@@ -197,7 +205,7 @@ static unsigned status_of(const json_t *error)
 		const char *kind;
 		unsigned status;
 	} known[] = {
-		{"bad-parameter", MHD_HTTP_BAD_REQUEST}, {"bad-request", MHD_HTTP_BAD_REQUEST},
+		{"bad-parameter", MHD_HTTP_BAD_REQUEST}, {"invalid-request", MHD_HTTP_BAD_REQUEST},
 		{"no-such-engine", MHD_HTTP_NOT_FOUND},  {"no-such-block", MHD_HTTP_NOT_FOUND},
 		{"no-such-type", MHD_HTTP_NOT_FOUND},    {"no-such-method", MHD_HTTP_NOT_FOUND},
 		{"not-permitted", MHD_HTTP_FORBIDDEN},   {"timeout", MHD_HTTP_GATEWAY_TIMEOUT},
@@ -254,8 +262,7 @@ static ssize_t more(void *arg, uint64_t at, char *room, size_t most)
 		} else if (e->over || e->http->ending) {
 			return MHD_CONTENT_READER_END_OF_STREAM;
 		} else {
-			uv_poll_start(e->poll, UV_READABLE, on_readable);
-			sleep_on(e);
+			await(e);
 			return 0;
 		}
 	}
@@ -295,11 +302,10 @@ enum MHD_Result exchange_answer(struct exchange *e)
 	json_t *line = next_line(e);
 	enum MHD_Result sent;
 	if (!line && !e->over && !e->http->ending) {
-		sleep_on(e);
+		await(e);
 		return MHD_YES;
 	}
 	const json_t *error = json_object_get(line, "error");
-	uv_poll_stop(e->poll);
 	e->step = ANSWERED;
 	if (!line)
 		sent = http_send_words(e->connection, MHD_HTTP_SERVICE_UNAVAILABLE,

@@ -5,12 +5,13 @@ import json
 import pathlib
 import re
 import socket
+import time
 
 import pytest
 
 import browser
 from client import Client
-from conftest import DEADLINE, sanitized
+from conftest import DEADLINE, eventually, sanitized
 from test_stats import families, value
 
 GRAPH = "a = CLIFeeder(); a > d = Drain() > q = QueueSink()"
@@ -213,6 +214,14 @@ def test_public_is_reached_by_its_address(daemons):
     assert site.ask("/metrics", Host="public.example").status == 403
 
 
+def rests(pid):
+    """Whether the control loop computes nothing for a while."""
+    spent = pathlib.Path(f"/proc/{pid}/schedstat")
+    before = spent.read_text()
+    time.sleep(0.2)
+    return spent.read_text() == before
+
+
 def test_who_does_not_read_holds_up_nobody(site, tmp_path):
     """It asks for more than any buffer takes, and looks away."""
     site.daemon.create("e", "a = CLIFeeder(); a > d = Drain() > Sink()")
@@ -230,6 +239,7 @@ def test_who_does_not_read_holds_up_nobody(site, tmp_path):
             client.send("e", "a", *[big] * 20)
             assert site.ask("/api/engine.list").status == 200
     assert site.daemon.call("engine.stats", {"engine": "e"})["total"]["out"] == 120
+    eventually(lambda: rests(site.daemon.process.pid), seconds=10)  # the stalled are given up after 30 s
     if not sanitized():
         status = pathlib.Path(f"/proc/{site.daemon.process.pid}/status").read_text()
         assert int(re.search(r"VmRSS:\s+(\d+)", status)[1]) < 200_000
