@@ -25,14 +25,31 @@ static int cannot(const char *path, int code, struct pt_error *err)
 	return -EIO;
 }
 
-/* Beside it, with its rights, and renamed: whoever reads it meanwhile finds the old or the new. */
-static int write_beside(const char *path, const char *text, mode_t mode)
+/* The owner and the group of the file that it takes the place of, as far as this user may; returns
+   the mode, which gives nothing to another group. */
+static mode_t inherit(int fd, const struct stat *was)
+{
+	if (!fchown(fd, was->st_uid, was->st_gid) || !fchown(fd, (uid_t)-1, was->st_gid))
+		return was->st_mode & 07777;
+	return was->st_mode & 07707;
+}
+
+static mode_t usual_mode(void)
+{
+	mode_t now = umask(0);
+	umask(now);
+	return 0666 & ~now;
+}
+
+/* Beside it, and renamed: whoever reads it meanwhile finds the old or the new. was: NULL: there is
+   none. */
+static int write_beside(const char *path, const char *text, const struct stat *was)
 {
 	char *fresh = must_printf("%s.XXXXXX", path);
 	int fd = mkostemp(fresh, O_CLOEXEC), code = fd < 0 ? -errno : 0;
 	if (!code)
 		code = io_write(fd, text, strlen(text));
-	if (!code && (fchmod(fd, mode) || fsync(fd)))
+	if (!code && (fchmod(fd, was ? inherit(fd, was) : usual_mode()) || fsync(fd)))
 		code = -errno;
 	if (fd >= 0 && close(fd) && !code)
 		code = -errno;
@@ -49,13 +66,10 @@ static int write_file(const char *path, const char *text, struct pt_error *err)
 {
 	struct stat st;
 	char *real = realpath(path, NULL);
-	mode_t now = umask(0), mode = 0666 & ~now;
-	umask(now);
-	if (real && !stat(real, &st))
-		mode = st.st_mode & 07777;
+	bool is = real && !stat(real, &st);
 	int code = real ? 0 : path_make_folders(NULL, path, 0755);
 	if (!code)
-		code = write_beside(real ? real : path, text, mode);
+		code = write_beside(real ? real : path, text, is ? &st : NULL);
 	free(real);
 	return code ? cannot(path, code, err) : 0;
 }

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """ptctl save: a running graph into its file, without what people wrote into that being lost."""
+import os
 import pathlib
+
+import pytest
 
 from chance import chance, rounds
 
@@ -119,6 +122,17 @@ def test_a_link_and_its_rights_stay(daemon, tmp_path):
     daemon.ok("save", "e")
     assert (daemon.engines / "e.pipe").is_symlink() and there.stat().st_mode & 0o777 == 0o640
     assert there.read_text().startswith("# mine\ns = CLIFeeder()\n")
+
+
+@pytest.mark.skipif(os.getuid(), reason="gives a file away")
+def test_whose_the_file_is_stays(daemon):
+    daemon.create("e", "s = CLIFeeder(); s > Sink()")
+    path = write(daemon, "e", "# theirs\n")
+    os.chown(path, 1234, 4321)
+    path.chmod(0o640)
+    daemon.ok("save", "e")
+    there = path.stat()
+    assert (there.st_uid, there.st_gid, there.st_mode & 0o777) == (1234, 4321, 0o640)
 
 
 STATEMENTS = ["a = CLIFeeder()", "b = CLIHighFeeder()", "c = Drain()", "d = Drain(); e = Sink()  # two",
