@@ -301,6 +301,15 @@ def test_a_host_that_hangs_is_named_and_given_up(several, tmp_path):
     assert asked.out.startswith("a: ")
 
 
+def test_what_ends_by_a_signal_is_told_with_its_host(several, tmp_path):
+    wrapper = tmp_path / "kills"
+    wrapper.write_text("#!/bin/sh\nkill -KILL $PPID\n")
+    wrapper.chmod(0o755)
+    asked = several("-H", "a,away", "list", env={"PTCTL_SSH": str(wrapper)})
+    assert asked.code == 3 and asked.err == "away: ptctl: what works for this host was ended by a signal\n", asked
+    assert asked.out.startswith("a: ")
+
+
 def test_a_stream_comes_line_by_line_and_ends_with_its_reader(several):
     for d in several.daemons:
         d.create("p", "CLIFeeder(name='s') > QueueSink()")
