@@ -183,9 +183,11 @@ static void draw_cell(const struct screen *s, int y, int x, enum top_column c, c
                       int more)
 {
 	unsigned width = (unsigned)utf8_width(text, strlen(text));
-	int pad = top_is_right(c) && width < s->widths[c] ? (int)(s->widths[c] - width) : 0;
+	unsigned room = x < COLS ? (unsigned)(COLS - x) : 0;
+	room = s->widths[c] < room ? s->widths[c] : room;
+	int pad = top_is_right(c) && width < room ? (int)(room - width) : 0;
 	attron(more);
-	put(s, y, x + pad, text, s->widths[c]);
+	put(s, y, x + pad, text, room);
 	attroff(more);
 }
 

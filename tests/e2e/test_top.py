@@ -145,6 +145,8 @@ def test_what_gives_way(filled, tmp_path):
         text = screen.shows(r"^ENGINE .*WAITS FOR$", r"^lossy .*2", r"^stuck .* q$", r"^q ends",
                             without=["UPTIME", "OUT/s"])
         assert all(len(line) <= 40 for line in text.splitlines())
+        screen.run("resize-window", "-x", "27", "-y", "6")
+        screen.shows(r"^ENGINE  IN/s  DROPPED  WAI…$", r"^q ends .*…$")
 
 
 def test_losses_are_red_where_there_are_colours(filled, tmp_path):
