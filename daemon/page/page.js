@@ -106,8 +106,6 @@ function set_rows(rows) {
 		let engine = engines.get(row.engine);
 		if (!engine)
 			engines.set(row.engine, engine = {name: row.engine, ...box_new(row.engine)});
-		if (engine.row && engine.row.revision !== row.revision)
-			engine.shown = null;
 		engine.row = row;
 		if (!engine.box.parentNode)
 			place(engine);
@@ -232,7 +230,7 @@ async function look(engine) {
 		return;
 	engine.busy = true;
 	try {
-		if (!engine.shown)
+		if (!engine.shown || engine.shown.revision !== engine.row.revision)
 			engine.shown = await ask("engine.show", {engine: engine.name});
 		const stats = await ask("engine.stats", {engine: engine.name});
 		engine.before = engine.stats;
@@ -247,7 +245,7 @@ async function look(engine) {
 		if (open && open.engine === engine.name)
 			tell_panel();
 	} catch (error) {
-		engine.shown = engine.shown || null; // gone meanwhile, or busy: the list tells
+		// gone meanwhile, or busy: the list tells
 	}
 	engine.busy = false;
 }
@@ -417,7 +415,7 @@ function listen() {
 		source.addEventListener(name, message => {
 			const event = JSON.parse(message.data), engine = engines.get(event.engine);
 			tell_event(event);
-			if (engine && name === "engine.changed")
+			if (engine && name === "engine.created") // another of that name
 				engine.shown = null;
 			if (name.startsWith("engine."))
 				refresh();
