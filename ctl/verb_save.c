@@ -61,14 +61,26 @@ static int write_beside(const char *path, const char *text, const struct stat *w
 	return code;
 }
 
-/* A link goes on leading there. */
+static int write_into(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC), code = fd < 0 ? -errno : 0;
+	if (!code)
+		code = io_write(fd, text, strlen(text));
+	if (fd >= 0 && close(fd) && !code)
+		code = -errno;
+	return code;
+}
+
+/* A link goes on leading there, and a device or a pipe stays one. */
 static int write_file(const char *path, const char *text, struct pt_error *err)
 {
 	struct stat st;
+	bool is = !stat(path, &st);
 	char *real = realpath(path, NULL);
-	bool is = real && !stat(real, &st);
-	int code = real ? 0 : path_make_folders(NULL, path, 0755);
-	if (!code)
+	int code = is ? 0 : path_make_folders(NULL, path, 0755);
+	if (!code && is && !S_ISREG(st.st_mode))
+		code = write_into(path, text);
+	else if (!code)
 		code = write_beside(real ? real : path, text, is ? &st : NULL);
 	free(real);
 	return code ? cannot(path, code, err) : 0;
@@ -104,11 +116,12 @@ static int find_path(const struct ctl *ctl, const json_t *told, const char **pat
 	return err->count ? err->faults[0].code : 0;
 }
 
-/* What is there, if it can be read, tells how it is to be written. */
+/* What a file says already tells how it is to be written. */
 static int save(struct ctl *ctl, const char *path, json_t **told, struct pt_error *err)
 {
+	struct stat st;
 	struct buf old = BUF_INIT;
-	bool is = !access(path, F_OK);
+	bool is = !stat(path, &st) && S_ISREG(st.st_mode);
 	int code = is ? read_file(path, READ_MAX, -PT_EREQUEST, &old, err) : 0;
 	if (!code && is)
 		code = ask(ctl, old.data ? old.data : "", told, err);

@@ -2,10 +2,12 @@
 """ptctl save: a running graph into its file, without what people wrote into that being lost."""
 import os
 import pathlib
+import subprocess
 
 import pytest
 
 from chance import chance, rounds
+from conftest import DEADLINE
 
 FILE = """\
 # The lab.
@@ -133,6 +135,18 @@ def test_whose_the_file_is_stays(daemon):
     daemon.ok("save", "e")
     there = path.stat()
     assert (there.st_uid, there.st_gid, there.st_mode & 0o777) == (1234, 4321, 0o640)
+
+
+def test_what_is_no_file_is_written_into(daemon, tmp_path):
+    daemon.create("e", "s = CLIFeeder(); s > Sink()")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        assert daemon.ok("save", "e", pipe) == f"{pipe} written\n"
+        assert reader.communicate(timeout=DEADLINE)[0] == daemon.ok("export", "e")
+    assert pipe.is_fifo()
+    refused = daemon.ptctl("save", "e", tmp_path)
+    assert refused.code == 1 and f"cannot write '{tmp_path}': is a directory" in refused.err
 
 
 STATEMENTS = ["a = CLIFeeder()", "b = CLIHighFeeder()", "c = Drain()", "d = Drain(); e = Sink()  # two",
