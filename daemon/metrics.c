@@ -82,20 +82,26 @@ static void begin(struct buf *b, const struct family *f, const struct part *part
 	add_label(b, "engine", part->name);
 }
 
-static void end(struct buf *b, const json_t *value)
+static void end_number(struct buf *b, const json_t *value)
 {
 	if (json_is_real(value))
 		buf_addf(b, "} %.9g\n", json_real_value(value));
-	else if (!json_integer_value(value))
-		buf_adds(b, "} 0\n");
 	else
 		buf_addf(b, "} %lld\n", (long long)json_integer_value(value));
 }
 
-static void end_ns(struct buf *b, const json_t *object, const char *member)
+static void end_ns(struct buf *b, long long ns)
 {
-	long long ns = integer_of(object, member);
 	buf_addf(b, "} %lld.%09lld\n", ns / 1000000000, ns % 1000000000);
+}
+
+/* With the member of what is told. */
+static void end(struct buf *b, const struct family *f, const json_t *object)
+{
+	if (strstr(f->member, "_ns"))
+		end_ns(b, integer_of(object, f->member));
+	else
+		end_number(b, json_object_get(object, f->member));
 }
 
 static void add_state(struct buf *b, const struct family *f, const struct part *part)
@@ -112,7 +118,7 @@ static void add_state(struct buf *b, const struct family *f, const struct part *
 static void add_row(struct buf *b, const struct family *f, const struct part *part)
 {
 	begin(b, f, part);
-	end(b, json_object_get(part->row, f->member));
+	end(b, f, part->row);
 }
 
 static void add_engine(struct buf *b, const struct family *f, const struct part *part)
@@ -120,15 +126,7 @@ static void add_engine(struct buf *b, const struct family *f, const struct part 
 	if (!part->stats)
 		return;
 	begin(b, f, part);
-	end(b, json_object_get(part->stats, f->member));
-}
-
-static void add_engine_ns(struct buf *b, const struct family *f, const struct part *part)
-{
-	if (!part->stats)
-		return;
-	begin(b, f, part);
-	end_ns(b, part->stats, f->member);
+	end(b, f, part->stats);
 }
 
 static void begin_block(struct buf *b, const struct family *f, const struct part *part,
@@ -142,15 +140,7 @@ static void add_blocks(struct buf *b, const struct family *f, const struct part 
 {
 	json_each (block, json_object_get(part->stats, "blocks")) {
 		begin_block(b, f, part, block);
-		end(b, json_object_get(block, f->member));
-	}
-}
-
-static void add_blocks_ns(struct buf *b, const struct family *f, const struct part *part)
-{
-	json_each (block, json_object_get(part->stats, "blocks")) {
-		begin_block(b, f, part, block);
-		end_ns(b, block, f->member);
+		end(b, f, block);
 	}
 }
 
@@ -162,7 +152,7 @@ static void add_reasons(struct buf *b, const struct family *f, const struct part
 		json_object_foreach (json_object_get(block, f->member), why, n) {
 			begin_block(b, f, part, block);
 			add_label(b, "reason", why);
-			end(b, n);
+			end_number(b, n);
 		}
 }
 
@@ -185,7 +175,7 @@ static void add_links(struct buf *b, const struct family *f, const struct part *
 		begin(b, f, part);
 		for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
 			add_label(b, labels[i], text_of(link, labels[i]));
-		end(b, json_object_get(link, f->member));
+		end(b, f, link);
 	}
 }
 
@@ -198,7 +188,7 @@ static const struct family families[] = {
 	{"engine_uptime_seconds", "engine", "gauge", "seconds",
 	 "Since the engine was started.", add_engine, "uptime_s"},
 	{"engine_cpu_seconds", "engine", "counter", "seconds",
-	 "What the engine's thread has computed.", add_engine_ns, "cpu_ns"},
+	 "What the engine's thread has computed.", add_engine, "cpu_ns"},
 	{"engine_memory_bytes", "engine", "gauge", "bytes",
 	 "What the messages take that the engine has.", add_engine, "memory"},
 	{"block_in", "engine, block", "counter", NULL,
@@ -216,7 +206,7 @@ static const struct family families[] = {
 	{"block_waits", "engine, block", "gauge", NULL,
 	 "Of sources: 1 while a full sink or a closed valve holds it back.", add_waits, "waits_for"},
 	{"block_cpu_seconds", "engine, block", "counter", "seconds",
-	 "What the block has computed, from samples.", add_blocks_ns, "cpu_ns"},
+	 "What the block has computed, from samples.", add_blocks, "cpu_ns"},
 	{"link_messages", "engine, from, to, canal", "counter", NULL,
 	 "Messages that went over the link.", add_links, "messages"},
 	{"link_bytes", "engine, from, to, canal", "counter", "bytes",
@@ -236,7 +226,7 @@ static void head(struct buf *b, const char *name, const char *type, const char *
 /* All samples of a family stand together. */
 static void write_text(struct buf *b, const struct part *parts, size_t count)
 {
-	head(b, "build", "info", NULL, "The daemon that tells all this.");
+	head(b, "build_info", "gauge", NULL, "The daemon that tells all this.");
 	buf_adds(b, "pipetool_build_info{version=\"" PIPETOOL_VERSION "\"} 1\n");
 	for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
 		const struct family *family = &families[f];

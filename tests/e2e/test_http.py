@@ -84,6 +84,8 @@ def test_counts_are_those_of_ptctl(site):
     told = families(answer.text)
     assert value(told, "pipetool_block_in_total", engine="e", block="q") == 2
     assert set(told) == set(families(site.daemon.ok("metrics")))
+    # What reads the older format, as the node exporter's text file collector, knows no others.
+    assert set(re.findall(r"^# TYPE \S+ (.*)$", answer.text, re.M)) == {"counter", "gauge"}
     head = site.ask("/metrics", method="HEAD")
     assert (head.status, head.text) == (200, "")
 
