@@ -115,14 +115,6 @@ bool cut_holds(const struct pt_engine *e)
 	return e->cuts.holds || (e->cuts.pending && e->resume.careful);
 }
 
-/* What has waited goes on in the loop's next turn. */
-static void let_go(struct pt_engine *e)
-{
-	if (e->cuts.holds)
-		mailbox_wake(&e->mailbox);
-	e->cuts.holds = false;
-}
-
 /* ---- a cut ---- */
 
 static void tell(struct pt_block *b)
@@ -158,7 +150,7 @@ static void commit(struct pt_engine *e)
 	c->committed_ns = moment_now();
 	c->pending = false;
 	resume_committed(e);
-	let_go(e);
+	c->holds = false;
 	c->committed = c->number;
 	for (struct pt_block *b; (b = TAILQ_FIRST(&c->told));) {
 		leave_lists(b);
@@ -250,7 +242,7 @@ static void turn(struct pt_engine *e, bool on)
 			note_changed(e->graph->blocks[i]->alive, 0);
 	if (!on) {
 		counts_forget(e);
-		let_go(e);
+		c->holds = false;
 		return;
 	}
 	c->holds = true;
@@ -317,7 +309,7 @@ void cut_settle(struct pt_engine *e)
 	if (c->pending)
 		look(e);
 	if (c->holds && engine_now(e) >= c->holds_until_ns)
-		let_go(e);
+		c->holds = false;
 	if (c->on && !c->pending && c->armed && !c->timer.place)
 		begin(e);
 }

@@ -164,6 +164,16 @@ static void on_work(uv_idle_t *idle)
 	flow_work(e);
 }
 
+/* What has waited for the cut goes on in the loop's next turn. */
+static void settle_cut(struct pt_engine *e)
+{
+	bool held = cut_holds(e);
+	resume_settle(e);
+	cut_settle(e);
+	if (held && !cut_holds(e))
+		mailbox_wake(&e->mailbox);
+}
+
 void engine_settle(struct pt_engine *e)
 {
 	run_timers(e);
@@ -187,8 +197,7 @@ void engine_settle(struct pt_engine *e)
 	engine_runs(e, NULL);
 	tap_settle(e);
 	trace_settle(e);
-	resume_settle(e);
-	cut_settle(e);
+	settle_cut(e);
 	if (flow_has_work(e) && !cut_holds(e))
 		uv_idle_start(&e->work, on_work);
 	else

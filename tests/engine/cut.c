@@ -216,16 +216,12 @@ START_TEST(what_cannot_be_committed_yet_is_tried_again)
 END_TEST
 
 /* No source has work, and no timer is due: nothing else would turn the loop. */
-START_TEST(what_waits_for_the_first_one_goes_on_behind_it)
+static void expect_stop_behind_commit(struct rig *r)
 {
-	struct rig *r = bench();
 	struct pt_engine *e = rig_engine(r);
 	struct pollfd awake = {.fd = uv_backend_fd(&e->loop), .events = POLLIN};
 	struct pt_request request;
 	bool done = false;
-	ck_assert(ask(r, "stop", "{}"));
-	stored.late = true;
-	ck_assert(ask(r, "start", "{}"));
 	rig_request(&request, "stop", "{}");
 	request.done = answered;
 	request.tap.arg = &done;
@@ -241,6 +237,15 @@ START_TEST(what_waits_for_the_first_one_goes_on_behind_it)
 	while (!done) /* a worker stops it */
 		uv_run(&e->loop, UV_RUN_ONCE);
 	rig_request_clear(&request);
+}
+
+START_TEST(what_waits_for_the_first_one_goes_on_behind_it)
+{
+	struct rig *r = bench();
+	ck_assert(ask(r, "stop", "{}"));
+	stored.late = true;
+	ck_assert(ask(r, "start", "{}"));
+	expect_stop_behind_commit(r);
 	rig_end(r);
 }
 END_TEST
@@ -305,6 +310,18 @@ START_TEST(each_try_of_a_checkpoint_is_told_until_it_went_well)
 }
 END_TEST
 
+START_TEST(what_waits_for_one_of_a_careful_daemon_goes_on_behind_it)
+{
+	struct rig *r = again(2);
+	turn(r);
+	ck_assert(!cut_holds(rig_engine(r)));
+	stored.late = true;
+	pt_came_on(rig_block(r, "it"));
+	expect_stop_behind_commit(r);
+	end_again(r);
+}
+END_TEST
+
 START_TEST(after_three_tries_what_comes_next_is_left_out)
 {
 	struct rig *r = again(3);
@@ -320,4 +337,5 @@ UNIT_TESTS("engine/cut", what_is_sent_is_answered_when_it_is_behind_a_checkpoint
            what_cannot_be_committed_yet_is_tried_again,
            what_waits_for_the_first_one_goes_on_behind_it,
            each_try_of_a_checkpoint_is_told_until_it_went_well,
+           what_waits_for_one_of_a_careful_daemon_goes_on_behind_it,
            after_three_tries_what_comes_next_is_left_out)
