@@ -179,12 +179,14 @@ void pt_queue_changed(struct pt_block *b, const struct pt_queue *q, uint64_t lim
 
 /* ---- carrying over ---- */
 
+enum { CAME_HIGH = 1, IS_TEXT = 2 };
+
 /* A record of the ring: this, the interface's name, and the bytes. */
 struct message {
 	int64_t time_ns;
 	uint32_t wire_length;
 	uint16_t link_type;
-	uint8_t high, iface_length;
+	uint8_t flags, iface_length;
 	char iface[UINT8_MAX + 1];
 };
 #define MESSAGE_FIXED offsetof(struct message, iface)
@@ -197,7 +199,9 @@ static uint32_t head_size(const struct message *head)
 static bool shadow_push(struct ring *shadow, const struct pt_msg *m)
 {
 	struct message head = {
-		m->time_ns, m->wire_length, m->link_type, m->flags & MSG_HIGH ? 1 : 0, 0, ""};
+		.time_ns = m->time_ns, .wire_length = m->wire_length, .link_type = m->link_type};
+	head.flags |= m->flags & MSG_HIGH ? CAME_HIGH : 0;
+	head.flags |= pt_msg_is_text(m) ? IS_TEXT : 0;
 	const char *iface = pt_msg_iface(m);
 	head.iface_length = iface ? (uint8_t)strnlen(iface, UINT8_MAX) : 0;
 	if (iface)
@@ -316,12 +320,13 @@ static void refill(void *arg, const uint8_t *bytes, uint32_t length, uint32_t go
 	if (m) {
 		pt_made(r->block, 1);
 		pt_msg_set_origin(m, origin_of(r, &head));
+		pt_msg_set_text(m, head.flags & IS_TEXT);
 		m = pt_hold(r->block, m);
 	} else {
 		pt_lost(r->block, 1, "memory");
 	}
 	if (m)
-		link_newest(&r->queue, m, head.high);
+		link_newest(&r->queue, m, head.flags & CAME_HIGH);
 	r->whole &= m != NULL;
 }
 

@@ -17,7 +17,7 @@ struct record {
 	int64_t time_ns;
 	uint32_t length, wire_length;
 	uint16_t link_type;
-	uint8_t canal;
+	uint8_t canal, flags;
 } __attribute__((aligned(ALIGNMENT)));
 
 #define HEAD ((sizeof(struct parcel) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT)
@@ -116,7 +116,8 @@ bool parcel_add(struct parcel *p, enum pt_canal canal, struct pt_msg *m)
 	                     .length = m->length,
 	                     .wire_length = m->wire_length,
 	                     .link_type = m->link_type,
-	                     .canal = (uint8_t)canal};
+	                     .canal = (uint8_t)canal,
+	                     .flags = m->flags & MSG_TEXT};
 	if (m->length < LONG_MESSAGE)
 		memcpy(r + 1, m->bytes, m->length);
 	else if (!(r->own = chunk_for(m, &r->bytes)))
@@ -179,6 +180,7 @@ static void fill(const struct parcel *p, struct record *r, struct pt_msg *m)
 	m->time_ns = r->time_ns;
 	m->link_type = r->link_type;
 	m->origin = r->origin;
+	m->flags = r->flags;
 	m->chunk = r->own ? r->own : p->chunk;
 	if (r->own)
 		chunk_join(m->pool, r->own);

@@ -421,6 +421,29 @@ static void hear(void *arg, const char *block, const char *type, struct pt_carry
 	carry_free(carry);
 }
 
+START_TEST(messages_of_a_queue_are_what_they_were)
+{
+	struct rig *r = rig_graph("f = CLIFeeder(); g = CLIHighFeeder(); q = QueueSink()\n"
+	                          "it = QueueSink(); f > q; g >> q");
+	rig_engine(r)->hooks.carry = hear;
+	ck_assert(ask(r, "send",
+	              "{\"block\": \"f\", \"message\": {\"message\": \"a\", "
+	              "\"link_type\": 1, \"wire_length\": 9, \"time\": \"1.5\"}}"));
+	ck_assert(ask(r, "send", "{\"block\": \"g\", \"message\": {\"message\": \"b\"}}"));
+	ck_assert(ask(r, "send",
+	              "{\"block\": \"f\", \"message\": {\"message\": \"c\", "
+	              "\"text\": true}}"));
+	struct pt_block *b = rig_block(r, "it");
+	b->carried = carry_of(rig_block(r, "q"), PT_FOR_RESTART);
+	carry_begin(b);
+	json_t *before = json_deep_copy(ask(r, "recv", "{\"block\": \"q\", \"max\": 9}"));
+	ck_assert_uint_eq(json_array_size(json_object_get(before, "messages")), 3);
+	ck_assert(json_equal(before, ask(r, "recv", "{\"block\": \"it\", \"max\": 9}")));
+	json_decref(before);
+	rig_end(r);
+}
+END_TEST
+
 static void limit_descriptors(rlim_t most)
 {
 	struct rlimit limit;
@@ -478,6 +501,6 @@ UNIT_TESTS("engine/carry", what_is_carried_is_not_opened_anew,
            rows_go_to_the_successor_of_a_block_that_runs, rows_go_over_a_restart,
            what_is_not_taken_up_yet_is_carried_on,
            with_one_that_cannot_be_read_all_begin_anew_and_it_is_told,
-           a_queue_that_is_damaged_is_begun_anew,
+           a_queue_that_is_damaged_is_begun_anew, messages_of_a_queue_are_what_they_were,
            where_no_memory_can_be_had_it_is_tried_with_the_next_message,
            what_is_carried_damaged_is_told_and_counted)

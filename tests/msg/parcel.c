@@ -38,6 +38,7 @@ static struct pt_msg *make(struct pt_pool *pool, unsigned i)
 	struct pt_origin *origin = i / 50 % 2 ? pt_origin_new(i / 100 % 2 ? "eth0" : "eth1") : NULL;
 	pt_msg_set_origin(m, origin);
 	pt_origin_unref(origin);
+	pt_msg_set_text(m, i % 3 == 0);
 	return m;
 }
 
@@ -59,6 +60,7 @@ static void take_all(struct pt_pool *pool, struct parcel *p, unsigned *next)
 		for (unsigned i = 0; i < n; i++, ++*next) {
 			expect_same(messages[i], content + *next % 64, length_of(*next), *next);
 			expect_origin(messages[i], *next);
+			ck_assert(pt_msg_is_text(messages[i]) == (*next % 3 == 0));
 			ck_assert_int_eq(canal, canal_of(*next));
 		}
 		msg_unref_many(messages, n);
