@@ -10,6 +10,12 @@
 
 int64_t moment_now(void);
 
+/* How long after `from` it is; 0: it is not. Two moments may be 584 years apart. */
+static inline uint64_t moment_since(int64_t from, int64_t ns)
+{
+	return ns > from ? (uint64_t)ns - (uint64_t)from : 0;
+}
+
 /* As the nearest number of seconds; and back: a number that is nearest to whole microseconds is
    those, since more is not in it in this century, else the nearest nanosecond. -ERANGE. */
 double moment_seconds(int64_t ns);

@@ -231,16 +231,16 @@ static void report(struct pt_block *b, struct count *c)
 
 /* ---- intervals ---- */
 
-static int64_t length_ns(const struct count *c)
+static uint64_t length_ns(const struct count *c)
 {
-	return (int64_t)(c->seconds * 1e9);
+	return (uint64_t)(c->seconds * 1e9);
 }
 
 /* The message is of a later interval: as many are over as lie between. */
 static void step_to(struct count *c, int64_t time_ns)
 {
-	int64_t length = length_ns(c);
-	c->now.from_ns += (time_ns - c->now.from_ns) / length * length;
+	uint64_t since = moment_since(c->now.from_ns, time_ns);
+	c->now.from_ns = time_ns - (int64_t)(since % length_ns(c));
 }
 
 static int64_t time_of(struct count *c, const struct pt_msg *m)
@@ -256,7 +256,7 @@ static int64_t time_of(struct count *c, const struct pt_msg *m)
 
 static bool is_later(const struct count *c, int64_t time_ns)
 {
-	return time_ns - c->now.from_ns >= length_ns(c);
+	return moment_since(c->now.from_ns, time_ns) >= length_ns(c);
 }
 
 static void on_silence(struct pt_block *b)
@@ -302,7 +302,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 		}
 		add(c, &keys[i], messages[i]);
 	}
-	pt_timer_at(b, &c->silence, pt_now(b) + (uint64_t)length_ns(c), on_silence);
+	pt_timer_at(b, &c->silence, pt_now(b) + length_ns(c), on_silence);
 	pt_carry_changed(b);
 	pt_send_many(b, canal, messages + sent, count - sent);
 }
@@ -361,7 +361,7 @@ static void start(struct pt_block *b)
 	recent_bound(&c->keys, most(c));
 	if (taken || (pt_goes_on(b) && take_carried(b, c))) {
 		if (c->now.all.packets)
-			pt_timer_at(b, &c->silence, pt_now(b) + (uint64_t)length_ns(c), on_silence);
+			pt_timer_at(b, &c->silence, pt_now(b) + length_ns(c), on_silence);
 		return;
 	}
 	recent_clear(&c->keys);

@@ -115,11 +115,10 @@ static struct passed now_of(const struct dedup *d, const struct pt_msg *m)
 /* Time may go back, a number does not. */
 static bool is_within(const struct dedup *d, const struct passed *before, const struct passed *now)
 {
-	int64_t apart = now->at - before->at;
 	if (d->packets)
-		return apart <= d->packets;
-	return before->clocked == now->clocked &&
-	       (double)(apart < 0 ? -apart : apart) <= d->seconds * 1e9;
+		return now->at - before->at <= d->packets;
+	uint64_t apart = moment_since(before->at, now->at) + moment_since(now->at, before->at);
+	return before->clocked == now->clocked && (double)apart <= d->seconds * 1e9;
 }
 
 /* Those that nothing can be a copy of any more: a few for each that comes. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* HeadDrain: passes what comes first, of all or of each flow, host or field. */
+#include "base/moment.h"
 #include "packet/by.h"
 #include "packet/table.h"
 #include <errno.h>
@@ -56,7 +57,7 @@ static bool is_full(const struct head *h, const struct passed *p)
 static bool is_late(const struct head *h, const struct passed *p, const struct pt_msg *m)
 {
 	return h->seconds > 0 && p->dated && pt_msg_is_packet(m) &&
-	       (double)(m->time_ns - p->first_ns) >= h->seconds * 1e9;
+	       (double)moment_since(p->first_ns, m->time_ns) >= h->seconds * 1e9;
 }
 
 static bool passes(const struct head *h, struct passed *p, const struct pt_msg *m)

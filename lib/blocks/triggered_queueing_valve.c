@@ -3,6 +3,8 @@
    held. */
 #include <pipetool/queue.h>
 
+#include "base/moment.h"
+
 #define AGES 64
 
 /* When messages came: so many, in order, from then on for a small part of `seconds`. */
@@ -202,7 +204,7 @@ static void close_if_over(struct pt_block *b, struct valve *v, const struct pt_m
 		c->from_ns = m->time_ns;
 		pt_carry_changed(b);
 	}
-	if ((double)(m->time_ns - c->from_ns) > v->close_after_s * 1e9)
+	if ((double)moment_since(c->from_ns, m->time_ns) > v->close_after_s * 1e9)
 		close_valve(b);
 }
 

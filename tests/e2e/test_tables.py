@@ -171,6 +171,19 @@ def test_counts_are_bounded(tmp_path):
     assert report["evicted"] > 1800 and report["rest"]["packets"] == 1999 and report["rest"]["keys"] == 1999
 
 
+def test_times_may_be_as_far_apart_as_there_are(daemon, rpc):
+    """The first and the last moment of all: no copies, of other intervals, and more than ten seconds apart."""
+    first, last = "-9223372036.854775808", "9223372036.854775807"
+    daemon.create("e", "s = CLIFeeder(); s > DedupDrain() > d = QueueSink(); s > HeadDrain(seconds=10) > h = QueueSink(); "
+                  "s > c = CountDrain(format='json') > Sink(); c >> r = QueueSink()")
+    rpc.send("e", "s", *({"message": "same", "link_type": 147, "time": time} for time in (first, last)))
+    daemon.ok("stop", "e")
+    assert [m["time"] for m in rpc.recv("e", "d", 3, 0.1)] == [first, last]
+    assert [m["time"] for m in rpc.recv("e", "h", 2, 0.1)] == [first]
+    reports = [json.loads(text) for text in rpc.texts("e", "r", 3, 0.1)]
+    assert [(r["time"], r["top"][0]["packets"]) for r in reports] == [(first, 1), ("9223372033.145224192", 1)]
+
+
 def test_a_silence_ends_an_interval(daemon, rpc):
     daemon.create("e", "s = CLIFeeder(); s > c = CountDrain(seconds=0.2, format='json') > Sink(); c >> q = QueueSink()")
     rpc.send("e", "s", "one", "three")
