@@ -55,6 +55,7 @@ void recent_clear(struct recent *r)
 {
 	recent_free(r);
 	r->used = r->newest = r->oldest = r->room = r->bits = 0;
+	r->evicted = 0;
 }
 
 static struct entry *entry_of(const struct recent *r, uint32_t number)
@@ -328,7 +329,8 @@ bool recent_unpack(struct recent *r, const void *bytes, size_t length)
 		return false;
 	memcpy(&head, at, sizeof head);
 	if (head.version != PACKED_VERSION || head.key_size != r->key_size ||
-	    head.value_size != r->value_size || length != sizeof head + head.used * each)
+	    head.value_size != r->value_size || !(head.secret & 1) ||
+	    length != sizeof head + head.used * each)
 		return false;
 	r->secret = head.secret;
 	at += sizeof head;

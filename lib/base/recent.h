@@ -26,7 +26,7 @@ struct recent {
 	uint8_t *entries;
 	struct recent_place *places;
 	uint64_t secret;
-	uint64_t evicted; /* in all */
+	uint64_t evicted; /* since it was empty */
 };
 
 void recent_init(struct recent *, size_t key_size, size_t value_size, size_t most);

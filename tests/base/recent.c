@@ -131,7 +131,7 @@ END_TEST
 START_TEST(packed_and_unpacked_it_is_the_same)
 {
 	struct buf packed = BUF_INIT;
-	struct recent r, same, smaller, other;
+	struct recent r, same, smaller, other, none;
 	recent_init(&r, 4, 4, 100);
 	for (uint32_t key = 0; key < 300; key++)
 		*(uint32_t *)recent_at(&r, key * 7919, &key, NULL) = key + 1;
@@ -142,8 +142,14 @@ START_TEST(packed_and_unpacked_it_is_the_same)
 	ck_assert(recent_unpack(&same, packed.data, packed.length));
 	ck_assert(recent_unpack(&smaller, packed.data, packed.length));
 	ck_assert(!recent_unpack(&other, packed.data, packed.length));
+	recent_init(&none, 4, 4, 100);
 	for (size_t length = 0; length < packed.length; length++)
-		ck_assert(!recent_unpack(&other, packed.data, length));
+		ck_assert(!recent_unpack(&none, packed.data, length));
+	ck_assert_uint_eq(none.used, 0);
+	ck_assert_uint_eq(same.evicted, 200);
+	recent_clear(&same);
+	ck_assert_uint_eq(same.evicted, 0);
+	ck_assert(recent_unpack(&same, packed.data, packed.length));
 	const void *key = NULL, *copy = NULL, *lesser = NULL;
 	while ((key = recent_next(&r, key))) {
 		copy = recent_next(&same, copy);
