@@ -225,7 +225,6 @@ static void report(struct pt_block *b, struct count *c)
 		buf_free(&out);
 	}
 	recent_clear(&c->keys);
-	c->keys.evicted = 0;
 	c->now.all = (struct sum){0};
 }
 
@@ -365,7 +364,6 @@ static void start(struct pt_block *b)
 		return;
 	}
 	recent_clear(&c->keys);
-	c->keys.evicted = 0;
 	c->now = (struct interval){0};
 }
 
@@ -426,7 +424,8 @@ static const struct pt_type count_drain = {
 	.help = "A report of each interval, and of the last one at the end, leaves on the higher "
 		"canal: the keys that come first, the sum of the others, and how many were "
 		"forgotten "
-		"for want of memory. Bytes are those of the wire. Intervals go by the time stamps "
+		"for want of memory, or by a crash. Bytes are those of the wire. Intervals go by "
+                "the time stamps "
 		"of "
 		"packets, from the first on; one in which nothing came is not told. Where nothing "
 		"comes for as long by the clock, the report does not wait. As an object: time (of "

@@ -440,6 +440,32 @@ def test_what_was_seen_of_each_key_stays(service, end):
         assert report["top"] == [{"key": "none", "packets": 4, "bytes": 13}]
 
 
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
+def test_what_was_seen_of_many_keys_is_told_to_be_gone(service, end):
+    """A table that is too long for each checkpoint stays at an end that is clean; else its keys count as evicted."""
+    service.create("e", "s = CLIFeeder(); s > h = HeadDrain(count=1, per='ip.src') > n = QueueSink(); s > d = DedupDrain(seconds=1000) > Sink(); "
+                   "s > c = CountDrain(seconds=1000, format='json', top=0) > Sink(); c >> r = QueueSink()")
+    packets = [{"message": {"base64": base64.b64encode(b"\x45" + bytes(11) + n.to_bytes(4, "big") + bytes(4)).decode()},
+                "link_type": 101, "time": "1.0"} for n in range(1, 2001)]
+    with service.client() as rpc:
+        for n in range(0, 2000, 500):
+            rpc.send("e", "s", *packets[n:n + 500])
+        assert len(rpc.recv("e", "n", 2000)) == 2000
+    service.restart(end)
+    gone = 0 if end == signal.SIGTERM else 2000
+    with service.client() as rpc:
+        for name in "hdc":
+            shown = rpc.show("e", name)
+            assert shown["now"]["evicted"] == gone
+            assert ("what it had of 2000 keys" in shown.get("note", "")) == (gone > 0)
+        rpc.send("e", "s", packets[0])
+        assert len(rpc.recv("e", "n", 1, 0.1)) == (1 if gone else 0)
+        rpc.call("engine.stop", engine="e")
+        report = json.loads(rpc.texts("e", "r", 1)[0])
+        assert report["rest"] == {"keys": 2000 + bool(gone), "packets": 2001, "bytes": 2001 * 20} and report["evicted"] == gone
+        assert rpc.stats("e")["unexplained"] == 0
+
+
 @pytest.mark.parametrize("kind", ["TriggeredValve", "TriggeredSwitch", "TriggeredQueueingValve"])
 def test_what_is_stopped_starts_as_it_is_told_to(service, kind):
     """Only a block that runs has a position."""
