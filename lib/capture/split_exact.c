@@ -45,15 +45,16 @@ void split_exact_dirty(struct split *s, struct split_value *v)
 	s->exact.dirty = v;
 }
 
-/* What was dirty is to be noted. */
+/* What was dirty is to be noted; and so is what an earlier checkpoint, which was given up, waits for. */
 static void begin_all(struct split *s)
 {
-	struct split_value *next;
-	for (struct split_value *v = s->exact.dirty; v; v = next) {
-		next = v->next_dirty;
+	for (struct split_value *v = s->exact.dirty; v; v = v->next_dirty) {
 		v->is_dirty = false;
 		if (v->w)
 			capture_writer_note(v->w, true);
+		if (v->is_noting)
+			continue;
+		v->is_noting = true;
 		v->next_noting = s->exact.noting;
 		s->exact.noting = v;
 	}
@@ -79,9 +80,11 @@ bool split_exact_settle(struct split *s, bool begin)
 	atomic_store(&s->carry.settling, true);
 	if (begin)
 		begin_all(s);
-	for (; s->exact.noting; s->exact.noting = s->exact.noting->next_noting)
-		if (!is_noted(s->exact.noting))
+	for (struct split_value *v; (v = s->exact.noting); s->exact.noting = v->next_noting) {
+		if (!is_noted(v))
 			return false;
+		v->is_noting = false;
+	}
 	atomic_store(&s->carry.settling, false);
 	return true;
 }

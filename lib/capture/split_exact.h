@@ -19,7 +19,7 @@ struct split_value {
 	char *path;
 	struct capture_misfits misfits; /* told so far */
 	/* See split_exact.c. */
-	bool is_dirty, is_noted;
+	bool is_dirty, is_noting, is_noted;
 	struct split_value *next_dirty, *next_noting;
 	struct capture_note note;
 	size_t length;
