@@ -61,6 +61,8 @@ static void begin_all(struct split *s)
 	s->exact.dirty = NULL;
 }
 
+/* Of what is closed, or has failed, nobody knows how long it is, but it is gone on with; only what has
+   no file yet is in no checkpoint. */
 static bool is_noted(struct split_value *v)
 {
 	const void *tail;
@@ -69,7 +71,7 @@ static bool is_noted(struct split_value *v)
 		return false;
 	if (!v->w)
 		v->note.length = -1;
-	v->is_noted = v->failed || v->note.length >= 0;
+	v->is_noted = !v->w || v->note.length >= 0 || capture_writer_bytes(v->w);
 	return true;
 }
 

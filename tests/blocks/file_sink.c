@@ -126,6 +126,18 @@ START_TEST(what_is_behind_a_checkpoint_is_cut_off)
 }
 END_TEST
 
+START_TEST(what_a_reload_has_closed_is_gone_on_with)
+{
+	struct rig *r = bench();
+	struct pt_block *b = rig_block(r, "it");
+	push(r, LOW, "a");
+	b->type->reopen(b);
+	go_on_from(r, checkpoint(r));
+	write_to(r, LOW, "b", "ab");
+	bench_end(r);
+}
+END_TEST
+
 /* Of a FIFO that is full, whose reader waits. */
 START_TEST(a_checkpoint_that_is_given_up_is_followed_by_another)
 {
@@ -148,5 +160,5 @@ START_TEST(a_checkpoint_that_is_given_up_is_followed_by_another)
 END_TEST
 
 UNIT_TESTS("blocks/file_sink", one_that_was_moved_away_while_it_was_closed_is_begun_anew,
-           what_is_behind_a_checkpoint_is_cut_off,
+           what_is_behind_a_checkpoint_is_cut_off, what_a_reload_has_closed_is_gone_on_with,
            a_checkpoint_that_is_given_up_is_followed_by_another)
