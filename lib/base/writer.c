@@ -13,6 +13,8 @@
 #define FETCH_LINE  64
 #define FETCH_MAX   256
 
+static const struct writer_at no_place = {.length = -1, .fd = -1};
+
 struct writer *writer_new(const struct writer_config *config)
 {
 	struct writer *w = must_calloc(1, sizeof *w);
@@ -22,7 +24,8 @@ struct writer *writer_new(const struct writer_config *config)
 	if (!w->config.buffers)
 		w->config.buffers = BUFFERS;
 	w->last = &w->first;
-	w->flags = w->marked.fd = -1;
+	w->flags = -1;
+	w->marked = no_place;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	pthread_cond_init(&w->idle, NULL);
@@ -262,10 +265,10 @@ void writer_mark(struct writer *w, bool pause, bool bare)
 bool writer_marked(struct writer *w, struct writer_at *at)
 {
 	pthread_mutex_lock(&w->lock);
-	bool marked = !w->marks || atomic_load(&w->error);
-	*at = w->marked;
+	bool marked = !w->marks;
+	*at = marked ? w->marked : no_place;
 	pthread_mutex_unlock(&w->lock);
-	return marked;
+	return marked || writer_error(w);
 }
 
 static struct piece *take_spare(struct writer *w)

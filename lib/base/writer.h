@@ -82,7 +82,7 @@ void writer_next(struct writer *, int (*open)(void *arg), void *arg, bool sync);
 /* Hands over what there is, with `pause` also what the filter keeps back. When all that is written,
    and `progress` was called, writer_marked is true: how long the file was at the last mark (-1: it
    is none), and a copy of its descriptor, the writer's until the next mark; `bare`: no copy. Also
-   after a failed write. */
+   after a failed write, without a length where the mark was not reached before. */
 struct writer_at {
 	int64_t length;
 	uint64_t device, inode;

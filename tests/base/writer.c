@@ -7,6 +7,7 @@
 #include "base/writer.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -257,6 +258,58 @@ static int tear(void *arg, const void *bytes, size_t length, enum writer_end end
 	return -ENOSPC;
 }
 
+/* The thread rests where a write has failed. */
+struct stop {
+	struct writer *w;
+	sem_t failed, go_on;
+};
+
+static void rest_at_failure(void *arg)
+{
+	struct stop *stop = arg;
+	if (!writer_error(stop->w))
+		return;
+	sem_post(&stop->failed);
+	sem_wait(&stop->go_on);
+}
+
+static int fail_to_open(void *arg)
+{
+	return -EACCES;
+}
+
+START_TEST(a_mark_that_is_not_reached_has_no_length)
+{
+	int fd = memory_file();
+	struct stop stop;
+	struct writer_at at;
+	sem_init(&stop.failed, 0, 0);
+	sem_init(&stop.go_on, 0, 0);
+	stop.w = writer_new(
+		&(struct writer_config){.fd = fd, .progress = rest_at_failure, .arg = &stop});
+	ck_assert(writer_marked(stop.w, &at));
+	ck_assert_int_eq(at.length, -1);
+	write_text(stop.w, "abc");
+	writer_mark(stop.w, false, true);
+	while (!writer_marked(stop.w, &at))
+		sched_yield();
+	ck_assert_int_eq(at.length, 3);
+	write_text(stop.w, "d");
+	writer_next(stop.w, fail_to_open, NULL, false);
+	writer_mark(stop.w, false, true);
+	sem_wait(&stop.failed);
+	ck_assert(writer_marked(stop.w, &at));
+	ck_assert_int_eq(at.length, -1);
+	ck_assert_int_eq(at.fd, -1);
+	sem_post(&stop.go_on);
+	sem_post(&stop.go_on); /* and at the mark */
+	ck_assert_int_eq(writer_free(stop.w, false), -EACCES);
+	sem_destroy(&stop.failed);
+	sem_destroy(&stop.go_on);
+	close(fd);
+}
+END_TEST
+
 static int stay_shut(void *arg)
 {
 	return -ENOENT;
@@ -295,4 +348,5 @@ UNIT_TESTS("base/writer", who_is_closed_for_another_ends_nothing_that_is_torn,
            after_a_failed_write_the_rest_is_discarded,
            a_pipe_without_a_reader_is_an_error_and_no_signal, what_follows_goes_to_the_next_file,
            many_small_files_do_not_wait_for_a_push, a_next_file_that_fails_to_open_is_an_error,
-           a_filter_ends_each_file, a_push_has_the_filter_keep_nothing_back)
+           a_filter_ends_each_file, a_mark_that_is_not_reached_has_no_length,
+           a_push_has_the_filter_keep_nothing_back)
