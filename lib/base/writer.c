@@ -384,11 +384,11 @@ static void end_thread(struct writer *w, bool sync)
 		pthread_join(w->thread, NULL);
 }
 
-/* Nobody was there to write it. */
-static void lose_list(struct writer *w, const struct piece *piece)
+/* Nobody was there to write it, which is an error. */
+static void lose_list(struct writer *w)
 {
-	for (; piece; piece = piece->next)
-		writer_lose(w, piece, 0);
+	for (const struct piece *piece = w->first; piece; piece = piece->next)
+		writer_carry_out(w, piece);
 }
 
 int writer_free(struct writer *w, bool sync)
@@ -400,8 +400,7 @@ int writer_free(struct writer *w, bool sync)
 		crew_leave(w->config.crew, &w->member);
 	writer_fail(w, writer_close(w));
 	int rc = writer_error(w);
-	lose_list(w, w->current);
-	lose_list(w, w->first);
+	lose_list(w);
 	free(w->current);
 	free_list(w->first);
 	free_list(w->spare);

@@ -2,10 +2,9 @@
 /* Workers: what hangs holds up nobody, and what must be done is done. */
 #include "base/workers.h"
 
+#include "threads.h"
 #include "unit.h"
 #include <semaphore.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 static sem_t begun, gate, done;
 
@@ -96,17 +95,6 @@ START_TEST(what_waits_may_be_taken_back_from_anywhere)
 	ck_assert_int_eq(sem_trywait(&done), -1);
 }
 END_TEST
-
-/* No more threads, or as many as one likes: not root's, who has no limit. */
-static void set_threads(bool any)
-{
-	struct rlimit limit;
-	if (!geteuid())
-		ck_assert_int_eq(setresuid(65534, 65534, 65534), 0);
-	ck_assert_int_eq(getrlimit(RLIMIT_NPROC, &limit), 0);
-	limit.rlim_cur = any ? limit.rlim_max : 0;
-	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
-}
 
 /* First of all, while there are the least workers. */
 START_TEST(they_are_more_again_when_there_can_be_threads)

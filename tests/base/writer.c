@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A thread that writes: order, limits, failures, and changes of the file. */
+#include "threads.h"
 #include "unit.h"
 
 #include "base/buf.h"
@@ -342,6 +343,24 @@ START_TEST(who_is_closed_for_another_ends_nothing_that_is_torn)
 }
 END_TEST
 
+/* The last one: from then on it is not root. */
+START_TEST(where_there_is_no_thread_for_it_nothing_waits_for_one)
+{
+	struct crew *crew = crew_new(1);
+	struct writer *w = writer_new(
+		&(struct writer_config){.fd = memory_file(), .close_fd = true, .crew = crew});
+	set_threads(false);
+	write_text(w, "lost");
+	writer_push(w);
+	set_threads(true);
+	ck_assert_int_ne(writer_error(w), 0);
+	ck_assert_uint_gt(atomic_load(crew_waiting(crew)), 0);
+	ck_assert_int_ne(writer_free(w, false), 0);
+	ck_assert_uint_eq(atomic_load(crew_waiting(crew)), 0);
+	crew_free(crew);
+}
+END_TEST
+
 UNIT_TESTS("base/writer", who_is_closed_for_another_ends_nothing_that_is_torn,
            bytes_arrive_in_order, one_that_was_never_used_ends_quietly,
            buffers_are_bounded_and_progress_tells_of_room,
@@ -349,4 +368,5 @@ UNIT_TESTS("base/writer", who_is_closed_for_another_ends_nothing_that_is_torn,
            a_pipe_without_a_reader_is_an_error_and_no_signal, what_follows_goes_to_the_next_file,
            many_small_files_do_not_wait_for_a_push, a_next_file_that_fails_to_open_is_an_error,
            a_filter_ends_each_file, a_mark_that_is_not_reached_has_no_length,
-           a_push_has_the_filter_keep_nothing_back)
+           a_push_has_the_filter_keep_nothing_back,
+           where_there_is_no_thread_for_it_nothing_waits_for_one)
