@@ -100,6 +100,7 @@ static bool is_open(struct split *s, struct split_value *v)
 		v->failed || v->moved || (s->exact.resumed ? split_exact_left(s, v) : s->found);
 	int rc = open_value(s, v, found, &err);
 	v->moved = false;
+	v->misfits = (struct capture_misfits){0};
 	if (rc)
 		fail_value(s, v, rc, &err);
 	return v->w;

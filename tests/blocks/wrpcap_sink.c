@@ -14,14 +14,20 @@
 static char folder[] = "/tmp/wrpcap-XXXXXX";
 static char path[64];
 
-static struct rig *bench(const char *more)
+static struct rig *bench_of(const char *name, const char *more)
 {
 	char arguments[160];
 	strcpy(folder + strlen(folder) - 6, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(path, sizeof path, "%s/x.pcap", folder);
-	snprintf(arguments, sizeof arguments, "'%s'%s", path, more);
+	snprintf(arguments, sizeof arguments, "'%s/%s'%s", folder, name, more);
 	return rig("WrpcapSink", arguments);
+}
+
+static struct rig *bench(const char *more)
+{
+	struct rig *r = bench_of("x.pcap", more);
+	snprintf(path, sizeof path, "%s/x.pcap", folder);
+	return r;
 }
 
 static void bench_end(struct rig *r)
@@ -175,6 +181,21 @@ START_TEST(what_lay_in_the_buffer_of_a_failed_write_was_not_delivered)
 }
 END_TEST
 
+START_TEST(what_a_file_cannot_say_is_told_also_of_one_that_is_opened_anew)
+{
+	struct rig *r = bench_of("{canal}.pcap", "");
+	struct pt_block *b = rig_block(r, "it");
+	for (unsigned i = 1; i <= 2; i++) {
+		struct pt_msg *m = pt_msg_packet(rig_engine(r)->pool, "ab", 2, 2, 1, -1);
+		push_messages(r, LOW, &m, 1);
+		ck_assert_uint_eq(b->count.errors, i);
+		b->type->reopen(b);
+	}
+	snprintf(path, sizeof path, "%s/low.pcap", folder);
+	bench_end(r);
+}
+END_TEST
+
 START_TEST(a_ring_of_files_keeps_the_newest)
 {
 	struct rig *r = bench(", rotate={'size': 40, 'files': 2}");
@@ -212,4 +233,5 @@ UNIT_TESTS("blocks/wrpcap_sink", a_stop_leaves_everything_in_the_file,
            what_does_not_fit_the_file_is_dropped_and_told, plain_messages_need_a_link_type,
            a_failed_write_is_told_once_and_the_rest_dropped,
            what_lay_in_the_buffer_of_a_failed_write_was_not_delivered,
+           what_a_file_cannot_say_is_told_also_of_one_that_is_opened_anew,
            a_ring_of_files_keeps_the_newest, contradictions_are_refused)
