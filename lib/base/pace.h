@@ -7,6 +7,8 @@
 
 /* So far it is caught up with: who was held up is not to be much faster afterwards. */
 #define PACE_BEHIND_NS UINT64_C(100000000)
+/* What is further off is so: some thirty years. */
+#define PACE_FAR_NS 1e18
 
 struct pace {
 	uint64_t next_ns; /* when the next one may go */

@@ -7,8 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define BATCH      64
-#define FAR_OFF_NS 1e18 /* some thirty years */
+#define BATCH 64
 
 struct rdpcap_source {
 	struct replay in;
@@ -125,8 +124,8 @@ static uint64_t due_ns(const struct rdpcap_source *s, const struct pt_msg *m)
 		return s->timing.anchor_ns;
 	uint64_t after = (uint64_t)m->time_ns - (uint64_t)s->timing.first_ns;
 	double scaled = (double)after / s->speed;
-	if (scaled > FAR_OFF_NS)
-		after = (uint64_t)FAR_OFF_NS;
+	if (scaled > PACE_FAR_NS)
+		after = (uint64_t)PACE_FAR_NS;
 	else if (s->speed != 1)
 		after = (uint64_t)scaled;
 	return s->timing.anchor_ns + after;

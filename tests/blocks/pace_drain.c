@@ -70,6 +70,16 @@ START_TEST(bits_are_those_on_the_wire)
 }
 END_TEST
 
+START_TEST(a_rate_of_next_to_nothing_is_one)
+{
+	struct rig *r = rig("PaceDrain", "rate='0.0000000001bit'");
+	push_some(r, 3);
+	pass_time(r, 1e6);
+	ck_assert_uint_eq(out(r), 1);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(a_burst_goes_at_once)
 {
 	struct rig *r = rig("PaceDrain", "pps=1, burst=3");
@@ -176,5 +186,6 @@ START_TEST(a_successor_goes_on)
 END_TEST
 
 UNIT_TESTS("blocks/pace_drain", each_goes_in_its_time, the_rate_is_kept, bits_are_those_on_the_wire,
-           a_burst_goes_at_once, what_is_too_much_is_dropped, a_full_queue_holds_back,
-           a_stop_sends_the_rest, a_new_pace_counts_from_now, a_successor_goes_on)
+           a_rate_of_next_to_nothing_is_one, a_burst_goes_at_once, what_is_too_much_is_dropped,
+           a_full_queue_holds_back, a_stop_sends_the_rest, a_new_pace_counts_from_now,
+           a_successor_goes_on)
