@@ -400,7 +400,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 
 static void begin(struct reorder *s)
 {
-	s->newest_ns = s->passed_ns = s->over_ns = INT64_MIN;
+	s->tail_ns = s->newest_ns = s->passed_ns = s->over_ns = INT64_MIN;
 	s->late = 0;
 	s->ages.used = 0;
 }

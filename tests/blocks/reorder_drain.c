@@ -134,6 +134,25 @@ START_TEST(what_has_no_time_stays_in_its_place)
 }
 END_TEST
 
+START_TEST(a_start_knows_nothing_of_the_times_before)
+{
+	struct rig *r = rig("ReorderDrain", "seconds=5");
+	push_each(r, "9");
+	ck_assert(ask(r, "stop", "{}"));
+	expect_each(r, "9");
+	ck_assert(ask(r, "start", "{}"));
+	pt_full(rig_block(r, "recorder"), true);
+	push(r, LOW, "x");
+	push_each(r, "5");
+	push(r, LOW, "y");
+	expect_nothing(r);
+	pt_full(rig_block(r, "recorder"), false);
+	ck_assert(ask(r, "stop", "{}"));
+	expect_each(r, "x5y");
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(a_successor_goes_on)
 {
 	struct rig *r = rig("ReorderDrain", "seconds=3");
@@ -184,4 +203,5 @@ END_TEST
 UNIT_TESTS("blocks/reorder_drain", they_go_in_the_order_of_time, what_is_late_passes_and_is_counted,
            it_is_late_also_in_a_vector, the_clock_lets_them_go,
            what_is_too_much_goes_before_its_time, what_has_no_time_stays_in_its_place,
-           a_successor_goes_on, any_order_comes_out_sorted)
+           a_start_knows_nothing_of_the_times_before, a_successor_goes_on,
+           any_order_comes_out_sorted)
