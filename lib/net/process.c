@@ -71,6 +71,7 @@ int process_open(struct process *c, char *const *argv, const char *path, struct 
 	c->errors = fds[4];
 	fcntl(c->errors, F_SETFL, O_NONBLOCK);
 	c->exited = false;
+	c->status = 0;
 	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
 	if (c->pidfd >= 0)
 		return 0;

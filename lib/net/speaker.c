@@ -35,6 +35,18 @@ static void start_later(struct speaker *s)
 	pt_timer_at(s->block, &s->again, due_ns, start_again);
 }
 
+static void stay_ended(struct speaker *s)
+{
+	pt_timer_stop(s->block, &s->again);
+	if (!s->child.status) {
+		pt_exhausted(s->block);
+		return;
+	}
+	char *words = process_last_words(&s->child, s->argv[0]);
+	pt_failed(s->block, -EIO, "%s", words);
+	free(words);
+}
+
 /* ---- what goes to it, and comes from it ---- */
 
 void speaker_push(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages, unsigned count)
@@ -47,9 +59,13 @@ void speaker_trigger(struct pt_block *b)
 	talk_trigger(&of(b)->talk);
 }
 
+/* Between two of them, nothing would be for another. */
 void speaker_no_more(struct pt_block *b)
 {
-	talk_no_more(&of(b)->talk);
+	struct speaker *s = of(b);
+	talk_no_more(&s->talk);
+	if (s->again.place)
+		stay_ended(s);
 }
 
 void speaker_produce(struct pt_block *b, unsigned max)
@@ -63,11 +79,10 @@ void speaker_changed(struct pt_block *b)
 	talk_changed(&s->talk);
 	if (!s->again.place)
 		return;
-	pt_timer_stop(b, &s->again);
 	if (*s->restart_s > 0)
 		start_later(s);
 	else
-		pt_exhausted(b);
+		stay_ended(s);
 }
 
 /* ---- its end ---- */
@@ -89,23 +104,20 @@ static void start_again(struct pt_block *b)
 static void end(struct pt_block *b)
 {
 	struct speaker *s = of(b);
-	bool failed = s->child.status != 0, again = *s->restart_s > 0 && !s->talk.no_more;
-	char *words = process_last_words(&s->child, s->argv[0]);
 	process_kill(&s->child);
 	pt_timer_stop(b, &s->rest);
 	s->stopping = true;
 	talk_over(&s->talk, NULL);
-	if (failed && !again)
-		pt_failed(b, -EIO, "%s", words);
-	else if (!again)
-		pt_exhausted(b);
-	else if (failed)
+	if (*s->restart_s <= 0 || s->talk.no_more) {
+		stay_ended(s);
+		return;
+	}
+	char *words = process_last_words(&s->child, s->argv[0]);
+	if (s->child.status)
 		pt_report(b, -EIO, "%s; it is started again", words);
 	else
 		pt_note(b, "%s; it is started again", words);
 	free(words);
-	if (!again)
-		return;
 	talk_detach(&s->talk);
 	start_later(s);
 }

@@ -127,6 +127,7 @@ static bool write_out(struct talk *t)
 		if (n < 0 && errno != EINTR) {
 			t->written = t->out.length; /* what it has said before is still read */
 			t->told_end = true;
+			pt_full(t->block, false);
 		}
 		t->written += n > 0 ? (size_t)n : 0;
 	}
@@ -244,7 +245,8 @@ void talk_begin(struct talk *t, int to, int from)
 
 static bool is_settled(const struct talk *t)
 {
-	return !t->queue.head && !t->triggers.length && !t->triggers_under_way && !t->out.length;
+	bool waits = t->queue.head || t->triggers.length || t->triggers_under_way || t->out.length;
+	return t->told_end || !waits; /* or what it has read is not known */
 }
 
 static bool await(struct talk *t, uint64_t until_ns)
@@ -308,7 +310,7 @@ static void add(struct talk *t, enum pt_canal canal, struct pt_msg *m)
 
 void talk_push(struct talk *t, enum pt_canal canal, struct pt_msg **messages, unsigned count)
 {
-	if (t->over || t->fds[0] < 0) {
+	if (t->over || t->told_end || t->fds[0] < 0) {
 		drop_all(t, messages, count);
 		return;
 	}
@@ -319,7 +321,7 @@ void talk_push(struct talk *t, enum pt_canal canal, struct pt_msg **messages, un
 
 void talk_trigger(struct talk *t)
 {
-	if (t->over || t->fds[0] < 0)
+	if (t->over || t->told_end || t->fds[0] < 0)
 		return;
 	buf_add(&t->triggers, &t->taken, sizeof t->taken);
 	go_on(t);
@@ -378,8 +380,8 @@ bool talk_stop(struct talk *t)
 void talk_close(struct talk *t)
 {
 	for (int i = 0; i < 2; i++) {
-		if (t->fds[i] >= 0)
-			close(t->fds[i]);
+		if (t->slots[i] >= 0)
+			close(t->slots[i]);
 		t->fds[i] = t->slots[i] = -1;
 		t->polled[i] = false;
 	}

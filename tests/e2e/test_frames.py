@@ -2,8 +2,10 @@
 """ProgramPipe with format="frames": whatever speaks them is a block like any other."""
 import base64
 import contextlib
+import os
 import pathlib
 import select
+import socket
 import sys
 import threading
 
@@ -228,6 +230,40 @@ def test_a_program_speaks_frames(daemons):
         assert rpc.texts("e", "q", 2, 1) == (["cba", "last"] if state == "stopped" else [])
         balanced(rpc)
         rpc.call("engine.destroy", engine="e")
+
+
+@pytest.mark.parametrize("program, state", [("true", "exhausted"), ("false", "failed")])
+def test_none_is_started_again_when_no_more_comes(daemons, program, state):
+    daemon = daemons(config="[programs]\nallow = *\n")
+    rpc = daemon.client()
+    rpc.call("daemon.info")
+    before = len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+    rpc.call("engine.create", engine="e", start=True, text="f = CLIFeeder(); "
+             f"p = ProgramPipe('{program}', format='frames', restart_s=1000); f > p > QueueSink()")
+    eventually(lambda: "pid" not in rpc.show("e", "p")["now"])
+    rpc.send("e", "f", "meanwhile")
+    assert rpc.stats("e", "p")["dropped"] == {"unsent": 1}
+    daemon.ok("close", "e.f")
+    daemon.ok("wait", "e.p", state)
+    balanced(rpc)
+    rpc.call("engine.destroy", engine="e")
+    eventually(lambda: len(os.listdir(f"/proc/{daemon.process.pid}/fd")) <= before)
+
+
+@pytest.mark.parametrize("beside", ["", "; f > q"], ids=["vectors", "in turn"])
+def test_who_reads_no_more_holds_nobody_back(rpc, peers, beside):
+    """What comes for it is dropped, and what it still sends goes on."""
+    peer = peers(credit(2))
+    create(rpc, f"f = CLIFeeder(); p = ProgramPipe(format='frames', fd=0, limit=1000); q = QueueSink(); f > p > q{beside}", peer)
+    peer.ours.shutdown(socket.SHUT_RD)
+    rpc.send("e", "f", *["x" * 500] * 20)
+    eventually(lambda: rpc.stats("e", "f")["held"] == 0)
+    assert rpc.texts("e", "q", 20 if beside else 0) == ["x" * 500] * (20 if beside else 0)
+    peer.write(message(b"still"))
+    assert rpc.texts("e", "q", 1) == ["still"]
+    rpc.call("engine.stop", engine="e")
+    assert rpc.stats("e", "p")["dropped"] == {"unsent": 20}
+    balanced(rpc)
 
 
 @pytest.mark.parametrize("text, words", [
