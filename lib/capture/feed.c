@@ -40,10 +40,15 @@ void feed_header(struct feed *f, struct buf *out)
 	describe(f, out);
 }
 
+static uint16_t link_type_of(const struct feed *f, const struct pt_msg *m)
+{
+	return m->link_type < PT_OWN_LINK_TYPES ? m->link_type : f->plain;
+}
+
 static struct feed_count *place_of(struct feed *f, const struct pt_msg *m,
                                    struct pcapng_place *place)
 {
-	uint16_t link_type = pt_msg_is_packet(m) ? m->link_type : f->plain;
+	uint16_t link_type = link_type_of(f, m);
 	int64_t time_ns = m->time_ns ? m->time_ns : moment_now();
 	if (!mapping_known(&f->map, m, link_type, time_ns, place))
 		mapping_new(&f->map, m, link_type, time_ns, place);
@@ -66,7 +71,7 @@ static uint8_t *grow(struct buf *b, size_t size)
 static bool pcap_packet(struct feed *f, struct buf *out, const struct pt_msg *m)
 {
 	const struct format *format = formats[CAPTURE_PCAP_NS];
-	uint16_t link_type = pt_msg_is_packet(m) ? m->link_type : f->plain;
+	uint16_t link_type = link_type_of(f, m);
 	struct capture_misfits misfits = {0};
 	struct pt_msg *const messages[] = {(struct pt_msg *)(uintptr_t)m};
 	struct run run;
@@ -90,7 +95,7 @@ bool feed_packet(struct feed *f, struct buf *out, const struct pt_msg *m)
 		return pcap_packet(f, out, m);
 	struct pcapng_place place;
 	place_of(f, m, &place)->packets++;
-	uint32_t most = link_type_packet_max(pt_msg_is_packet(m) ? m->link_type : f->plain);
+	uint32_t most = link_type_packet_max(link_type_of(f, m));
 	describe(f, out);
 	uint32_t captured = m->length < most ? m->length : most;
 	pcapng_put_packet(grow(out, pcapng_packet_size(m, &place, captured)), m, &place, captured);

@@ -66,10 +66,17 @@ void capture_writer_head(struct capture_writer *w)
 
 /* ---- packets ---- */
 
+static bool is_own(const struct pt_msg *m)
+{
+	return pt_msg_is_packet(m) && m->link_type >= PT_OWN_LINK_TYPES;
+}
+
 static int link_type_of(const struct capture_writer *w, const struct pt_msg *m)
 {
 	if (w->config.raw)
 		return 0;
+	if (is_own(m))
+		return -1;
 	return pt_msg_is_packet(m) ? m->link_type : w->config.link_type;
 }
 
@@ -102,6 +109,11 @@ static int refuse(const struct capture_writer *w, const struct pt_msg *m, struct
 		               "a message that is not a packet has no link type to be written to "
 		               "'%s' with; set linktype",
 		               w->path);
+	if (is_own(m))
+		return pt_fail(err, -EMEDIUMTYPE, "linktype",
+		               "a message of link type %u is a program's own, and no packet for "
+		               "'%s'",
+		               m->link_type, w->path);
 	return pt_fail(err, -EMEDIUMTYPE, "linktype",
 	               "a packet of link type %u does not fit '%s', whose packets are of link type "
 	               "%d; format \"pcapng\" holds both",

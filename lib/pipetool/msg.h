@@ -29,7 +29,8 @@ struct pt_pool;   /* where an engine's messages and chunks come from */
 struct pt_chunk;  /* the memory that the bytes of one or many messages lie in */
 struct pt_origin; /* the interface that messages came from */
 
-#define PT_NO_LINK_TYPE 0xffff /* not a packet */
+#define PT_NO_LINK_TYPE   0xffff /* not a packet */
+#define PT_OWN_LINK_TYPES 0x8000 /* from here on a program's own: no capture has these */
 
 struct pt_msg {
 	const uint8_t *bytes;

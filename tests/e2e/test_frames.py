@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+import makers
 from conftest import eventually
 from frames import ANSWERS, CREDIT, END, ERROR, EXHAUSTED, LOST, MESSAGE, PLAIN, TEXT, TRIGGER, Peer, credit, frame, message
 
@@ -263,6 +264,23 @@ def test_who_reads_no_more_holds_nobody_back(rpc, peers, beside):
     assert rpc.texts("e", "q", 1) == ["still"]
     rpc.call("engine.stop", engine="e")
     assert rpc.stats("e", "p")["dropped"] == {"unsent": 20}
+    balanced(rpc)
+
+
+def test_messages_of_its_own_are_no_packets(daemon, rpc, peers, tmp_path):
+    peer = peers()
+    out = tmp_path / "out.pcapng"
+    create(rpc, f"p = ProgramPipe(format='frames', fd=0); w = WrpcapSink('{out}', plain_linktype=1); "
+           f"l = WrpcapSink('{tmp_path}/out.pcap', linktype=1); p > w; p > l", peer)
+    peer.write(message(b"own" * 20, link_type=0x8000), message(b"own" * 20, link_type=0xfffe), message(b"packet" * 10, link_type=1),
+               frame(END))
+    for sink in "wl":
+        eventually(lambda sink=sink: rpc.stats("e", sink)["in"] == 3)
+        assert rpc.stats("e", sink)["dropped"] == {"link-type": 2}
+    assert "a program's own" in rpc.stats("e", "w")["last_error"]
+    rpc.call("engine.stop", engine="e")
+    for path in (out, out.with_suffix(".pcap")):
+        assert [bytes(data) for data, *_ in makers.read(path)] == [b"packet" * 10]
     balanced(rpc)
 
 
