@@ -2,237 +2,27 @@
 """Engines of a script: the graph runs in the daemon, and functions of Python's beside it, in one thread."""
 from __future__ import annotations
 
-import fcntl
+import contextlib
+import functools
 import itertools
 import os
 import re
-import selectors
-import socket
-import struct
 import subprocess
 import sys
 import threading
-import time
 import traceback
-import weakref
+import warnings
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from . import daemon
 from .client import Client, Closed, Refused
-from .frames import ANSWERS_TRIGGERS, CREDIT, END, ERROR, EXHAUSTED, LOST, MESSAGE, TRIGGER, Frame, Reader
-from .message import from_frame, from_json, to_frame, to_json
+from .message import from_json, to_json
 from .pipes import AutoSource, CLIFeeder, Links, Pipe, QueueSink, Sink, Source
+from .runner import Runner
 
-WINDOW = 1024
-FULL = 256 * 1024
+_SIGNS = {"low": ">", "high": ">>", "trigger": "^"}
 _numbers = itertools.count(1)
 _running: Set[Any] = set()  # a running engine is never garbage
-
-
-class Wire:
-    """The script's end of a block's frames."""
-
-    def __init__(self, pipe: Pipe, runner: Runner) -> None:
-        self.pipe, self.runner = pipe, runner
-        self.ours, self.theirs = socket.socketpair()
-        self.ours.setblocking(False)
-        self.reader = Reader()
-        self.out = bytearray()
-        self.room = threading.Condition()
-        self.closed = self.ended = self.exhausted = False
-        self.credit = 0
-        self.told_s = 0.0
-        self.write(Frame(CREDIT, flags=ANSWERS_TRIGGERS, wire_length=WINDOW))
-        if not isinstance(pipe, Source):
-            self.exhaust()
-
-    def write(self, frame: Frame) -> None:
-        with self.room:
-            if not self.closed:
-                self.out += frame.pack()
-        if threading.get_ident() != self.runner.thread_id:
-            self.runner.wake()
-
-    def send(self, msg: Any, canal: int, wait: bool = False) -> None:
-        frame = to_frame(msg, canal)
-        if wait and threading.get_ident() != self.runner.thread_id:
-            with self.room:
-                while len(self.out) > FULL and not self.closed:
-                    self.room.wait(1)
-        self.write(frame)
-
-    def trigger(self) -> None:
-        self.write(Frame(TRIGGER))
-
-    def exhaust(self) -> None:
-        if not self.exhausted:
-            self.exhausted = True
-            self.write(Frame(EXHAUSTED))
-
-    def report(self, pipe: Pipe, error: BaseException, lost: bool = False) -> None:
-        """Counted each time, shown at most once a second."""
-        words = traceback.format_exception_only(type(error), error)[-1].strip()
-        self.write(Frame(ERROR, flags=LOST if lost else 0, data=words.encode("utf-8", "replace")))
-        if time.monotonic() - self.told_s >= 1:
-            self.told_s = time.monotonic()
-            sys.stderr.write(f"{pipe.label()}:\n")
-            traceback.print_exception(type(error), error, error.__traceback__)
-
-    def flush(self) -> None:
-        with self.room:
-            try:
-                while self.out:
-                    del self.out[:self.ours.send(self.out)]
-            except BlockingIOError:
-                pass
-            except OSError:
-                self.closed = True
-                self.out.clear()
-            self.room.notify_all()
-
-    def close(self) -> None:
-        with self.room:
-            self.closed = True
-            self.room.notify_all()
-        self.ours.close()
-        self.theirs.close()
-
-
-class Runner:
-    """The thread in which all functions of an engine run."""
-
-    def __init__(self) -> None:
-        self.wires: List[Wire] = []
-        self.selector = selectors.DefaultSelector()
-        self.waker, self.woken = socket.socketpair()
-        self.waker.setblocking(False)
-        self.woken.setblocking(False)
-        self.selector.register(self.woken, selectors.EVENT_READ)
-        self.thread_id: Optional[int] = None
-        self.thread: Optional[threading.Thread] = None
-        self.stopping = False
-
-    def add(self, pipe: Pipe) -> Wire:
-        wire = Wire(pipe, self)
-        self.wires.append(wire)
-        return wire
-
-    def wake(self) -> None:
-        try:
-            self.waker.send(b"x")
-        except OSError:
-            pass
-
-    def begin(self) -> None:
-        for wire in self.wires:
-            self.selector.register(wire.ours, selectors.EVENT_READ, wire)
-        self.thread = threading.Thread(target=self._run, name="pipetool.PipeEngine", daemon=True)
-        self.thread.start()
-
-    def end(self) -> None:
-        self.stopping = True
-        self.wake()
-        if self.thread and self.thread is not threading.current_thread():
-            self.thread.join(5)
-        self.selector.close()
-        for wire in self.wires:
-            wire.close()
-        self.waker.close()
-        self.woken.close()
-
-    # ---- in the thread ----
-
-    def _run(self) -> None:
-        self.thread_id = threading.get_ident()
-        sources: Dict[int, Wire] = {}
-        while not self.stopping:
-            for wire in self.wires:
-                if wire.out:
-                    wire.flush()
-            self._watch(sources)
-            for key, events in self.selector.select(1):
-                if key.fileobj is self.woken:
-                    try:
-                        self.woken.recv(4096)
-                    except BlockingIOError:
-                        pass
-                elif isinstance(key.data, Wire) and events & selectors.EVENT_READ:
-                    self._read(key.data)
-                elif not isinstance(key.data, Wire):
-                    self._deliver(key.data[0])
-
-    def _watch(self, sources: Dict[int, Wire]) -> None:
-        for wire in self.wires:
-            if not wire.closed and not wire.ended:
-                events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wire.out else 0)
-                if self.selector.get_key(wire.ours).events != events:
-                    self.selector.modify(wire.ours, events, wire)
-            self._watch_source(wire, sources)
-
-    def _watch_source(self, wire: Wire, sources: Dict[int, Wire]) -> None:
-        fileno: Optional[Callable[[], int]] = getattr(wire.pipe, "fileno", None)
-        if fileno is None or isinstance(wire.pipe, AutoSource):
-            return
-        wanted = not (wire.closed or wire.ended or wire.exhausted or len(wire.out) > FULL)
-        known = next((fd for fd, other in sources.items() if other is wire), None)
-        if wanted and known is None:
-            try:
-                fd = fileno()
-                self.selector.register(fd, selectors.EVENT_READ, (wire,))
-                sources[fd] = wire
-            except (OSError, ValueError, KeyError, AttributeError):
-                pass
-        elif not wanted and known is not None:
-            self.selector.unregister(known)
-            del sources[known]
-
-    def _deliver(self, wire: Wire) -> None:
-        pipe: Any = wire.pipe
-        try:
-            pipe.deliver()
-        except Exception as error:
-            wire.report(pipe, error)
-        if pipe.exhausted():
-            wire.exhaust()
-
-    def _read(self, wire: Wire) -> None:
-        try:
-            data = wire.ours.recv(1 << 18)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._over(wire)
-            return
-        done = 0
-        for frame in wire.reader.feed(data):
-            done += frame.kind == MESSAGE
-            self._take(wire, frame)
-        if done:
-            wire.write(Frame(CREDIT, wire_length=done))
-
-    def _take(self, wire: Wire, frame: Frame) -> None:
-        pipe: Any = wire.pipe
-        try:
-            if frame.kind == MESSAGE:
-                (pipe.high_push if frame.canal else pipe.push)(from_frame(frame))
-            elif frame.kind == TRIGGER:
-                pipe.on_trigger(True)
-        except Exception as error:
-            wire.report(pipe, error, frame.kind == MESSAGE)
-        if frame.kind == TRIGGER:
-            wire.write(Frame(CREDIT))
-        elif frame.kind == END:
-            wire.write(Frame(END))
-            wire.flush()
-
-    def _over(self, wire: Wire) -> None:
-        wire.ended = True
-        self.selector.unregister(wire.ours)
-        with wire.room:
-            wire.closed = True
-            wire.room.notify_all()
 
 
 class PipeEngine:
@@ -254,6 +44,7 @@ class PipeEngine:
         self._runner: Optional[Runner] = None
         self._name = ""
         self._names: Dict[Pipe, str] = {}
+        self._types: Dict[str, Dict[str, Any]] = {}
         self._owner: Optional[Client] = None
         self._add_pipes(*pipes)
 
@@ -339,11 +130,24 @@ class PipeEngine:
             fds.append(pipe._wire.theirs.fileno())
             return {"name": self._names[pipe], "type": "ProgramPipe",
                     "params": {"format": "frames", "fd": len(fds) - 1, "label": pipe.label()}}
+        pipe._wire = None
         kind, given, more = spec
         if given:
-            rows = self._client().call("type.show", type=kind)["params"]
+            rows = self._type(kind)["params"]
             more = {**dict(zip((row["name"] for row in rows), given)), **more}
         return {"name": self._names[pipe], "type": kind, "params": more}
+
+    def _type(self, kind: str) -> Dict[str, Any]:
+        if kind not in self._types:
+            self._types[kind] = self._client().call("type.show", type=kind)
+        return self._types[kind]
+
+    def _has(self, pipe: Pipe, canal: str, way: str) -> bool:
+        """Whether something could pass there: else the link is left out."""
+        spec = pipe.spec()
+        if spec is None:
+            return way == "exit" or hasattr(pipe, {"low": "push", "high": "high_push", "trigger": "on_trigger"}[canal])
+        return spec[0] == "ProgramPipe" or f"{canal}_{way}" in self._type(spec[0])["ports"]
 
     def _name_all(self, pipes: List[Pipe]) -> None:
         taken = set(self._names.values())
@@ -357,9 +161,14 @@ class PipeEngine:
             self._names[pipe] = pipe._block = name
 
     def _links(self, pipes: List[Pipe]) -> List[Dict[str, str]]:
+        links = [(p, q, canal) for p in pipes
+                 for canal, sinks in (("low", p.sinks), ("high", p.high_sinks), ("trigger", p.trigger_sinks)) for q in sinks]
+        idle = [(p, q, canal) for p, q, canal in links if not (self._has(p, canal, "exit") and self._has(q, canal, "entry"))]
+        if idle:
+            warnings.warn("nothing could pass here, so these links are left out: " + ", ".join(
+                f"{p.name} {_SIGNS[canal]} {q.name}" for p, q, canal in idle), stacklevel=3)
         return [{"from": self._names[p], "to": self._names[q], "canal": canal}
-                for p in pipes for canal, links in (("low", p.sinks), ("high", p.high_sinks), ("trigger", p.trigger_sinks))
-                for q in links if _takes(q, canal)]
+                for p, q, canal in links if (p, q, canal) not in idle]
 
     def start(self) -> None:
         """Runs the graph; what a `start` of a class of one's own raises comes out, and nothing runs."""
@@ -376,79 +185,105 @@ class PipeEngine:
                     if p._wire:
                         started.append(p)
                         p.start()
-                self._owner = daemon.connect(self.socket)
-                self._owner.call("engine.create", engine=self._name, blocks=blocks, links=self._links(pipes),
-                                 ephemeral=True, fds=fds)
+                self._owner = self._create(blocks=blocks, links=self._links(pipes), fds=fds)
+                runner.hand_over()
                 runner.begin()
+                self._runner = runner
                 self._begin(pipes)
             except BaseException:
+                self._runner = None
                 self._undo(runner, started)
                 raise
-            self._runner = runner
             _running.add(self)
+
+    def _create(self, **graph: Any) -> Client:
+        """The connection with which the engine goes."""
+        owner = daemon.connect(self.socket)
+        try:
+            owner.call("engine.create", engine=self._name, ephemeral=True, **graph)
+        except BaseException:
+            owner.close()
+            raise
+        return owner
 
     def _begin(self, pipes: List[Pipe]) -> None:
         for p in pipes:
             p._engine = self
             while isinstance(p, CLIFeeder) and p._early:
-                self._call("block.send", block=p._block, message=to_json(p._early.popleft()), canal=p.canal)
+                self._call("block.send", block=p._block, message=p._early.popleft(), canal=p.canal)
         self._call("engine.start")
         for p in pipes:
             if isinstance(p, CLIFeeder) and p.is_exhausted:
-                self._close(p)
+                p.close()
 
     def _undo(self, runner: Runner, started: List[Pipe]) -> None:
         for p in self.active_pipes:
-            p._engine = p._wire = None
+            p._engine = None
         runner.end()
         self._destroy()
-        for p in started:
-            try:
-                p.stop()
-            except Exception:
-                traceback.print_exc()
+        _stop(started)
+        for p in self.active_pipes:
+            if not isinstance(p, AutoSource):  # whose own thread may still send: that goes nowhere
+                p._wire = None
 
     def _destroy(self) -> None:
-        try:
-            self._call("engine.destroy")
-        except (Refused, Closed, OSError, TimeoutError):
-            pass
-        if self._owner:
+        if self._owner:  # else it is somebody else's
+            with contextlib.suppress(Refused, Closed, OSError):
+                self._call("engine.destroy")
             self._owner.close()
             self._owner = None
+        self._local = threading.local()  # of no use to a later daemon
 
     def _change(self, fresh: List[Pipe]) -> None:
         """What was added or linked since."""
         assert self._runner
         fds: List[int] = []
+        started: List[Pipe] = []
         self._name_all(fresh)
-        blocks = [self._describe(p, self._runner, fds) for p in fresh]
-        for p in fresh:
-            if p._wire:
-                p.start()
-                self._runner.selector.register(p._wire.ours, selectors.EVENT_READ, p._wire)
-        ops = [{"op": "add", **block} for block in blocks]
-        ops += [{"op": "link", **link} for link in self._links(list(self.active_pipes))]
-        self._call("engine.change", ops=ops, fds=fds)
+        try:
+            blocks = [self._describe(p, self._runner, fds) for p in fresh]
+            for p in fresh:
+                if p._wire:
+                    started.append(p)
+                    p.start()
+            ops = [{"op": "add", **block} for block in blocks]
+            ops += [{"op": "link", **link} for link in self._links(list(self.active_pipes))]
+            self._call("engine.change", ops=ops, fds=fds)
+        except BaseException:
+            self._runner.hand_over()
+            self._give_up(fresh, started)
+            raise
+        self._runner.hand_over()
         for p in fresh:
             p._engine = self
+
+    def _give_up(self, pipes: List[Pipe], started: List[Pipe]) -> None:
+        for p in pipes:
+            self.active_pipes.discard(p)
+            del self._names[p]
+        _stop(started)
+        for p in pipes:
+            p._wire = None
 
     # ---- while it runs ----
 
     def _send_to(self, feeder: CLIFeeder, msg: Any) -> None:
-        params = {"engine": self._name, "block": feeder._block, "message": to_json(msg), "canal": feeder.canal}
-        if self._runner and threading.get_ident() == self._runner.thread_id:
-            self._client().post("block.send", params)  # its answer is read with the next one's
-            return
-        self._call("block.send", **{k: v for k, v in params.items() if k != "engine"})
+        self._tell(feeder, "block.send", message=to_json(msg), canal=feeder.canal)
 
     def _close(self, feeder: CLIFeeder) -> None:
-        self._call("block.close", block=feeder._block)
+        self._tell(feeder, "block.close")
+
+    def _tell(self, feeder: CLIFeeder, method: str, **params: Any) -> None:
+        runner, call = self._runner, functools.partial(self._call, method, block=feeder._block, **params)
+        if runner and runner.is_current():
+            runner.do_later(feeder, call)
+        else:
+            call()
 
     def _fetch(self, sink: QueueSink, seconds: float) -> bool:
         try:
             got = self._call("block.recv", block=sink._block, max=1000 if not seconds else 100, timeout_s=seconds)["messages"]
-        except (Refused, Closed):
+        except Refused:
             return False
         sink._local.extend(map(from_json, got))
         return bool(got)
@@ -461,14 +296,17 @@ class PipeEngine:
         except KeyboardInterrupt:
             print("Interrupted by user.")
             self._call("engine.stop")
-        except (Refused, Closed):
+        except Refused:
             pass
+        except (Closed, OSError):
+            warnings.warn("the daemon has ended before the engine: what was on its way is lost", stacklevel=4)
 
     def _finish(self) -> None:
         runner, self._runner = self._runner, None
         for p in self.active_pipes:
-            while isinstance(p, QueueSink) and p._engine and self._fetch(p, 0):
-                pass
+            with contextlib.suppress(Closed, OSError):
+                while isinstance(p, QueueSink) and p._fetch(0):
+                    pass
         assert runner
         wired = [p for p in self.active_pipes if p._wire]
         self._undo(runner, wired)
@@ -483,9 +321,14 @@ class PipeEngine:
         self._end(True)
 
     def _end(self, wait: bool) -> None:
-        if not self._runner:
+        runner = self._runner
+        if not runner:
+            return
+        if runner.is_current():  # it ends when the function has returned
+            threading.Thread(target=self._end, args=(wait,), name="pipetool stop").start()
             return
         try:
+            runner.await_errands()
             self._stop(wait)
         except KeyboardInterrupt:
             print("Interrupted by user.")
@@ -535,14 +378,18 @@ class Picture:
         return self.svg
 
 
-def _takes(pipe: Pipe, canal: str) -> bool:
-    """Whether what comes by this canal could do anything: else the link is left out."""
-    if pipe.spec() is not None:
-        return canal != "trigger" or hasattr(pipe, "on_trigger")
-    return hasattr(pipe, {"low": "push", "high": "high_push", "trigger": "on_trigger"}[canal])
+def _stop(pipes: List[Pipe]) -> None:
+    for p in pipes:
+        try:
+            p.stop()
+        except Exception:
+            traceback.print_exc()
 
 
 def stop_all() -> None:
     """At the script's end: what runs is stopped, before the daemon ends."""
     for engine in list(_running):
         engine.stop()
+
+
+os.register_at_fork(after_in_child=_running.clear)  # they are the parent's

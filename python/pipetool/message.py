@@ -53,9 +53,9 @@ def _is_literal(value: Any) -> bool:
         return type(value) in (list, tuple, set) and all(map(_is_literal, value))
     if isinstance(value, dict):
         return type(value) is dict and all(_is_literal(k) and _is_literal(v) for k, v in value.items())
-    if isinstance(value, float):
+    if isinstance(value, (float, complex)):
         return value - value == 0
-    return value is None or type(value) in (int, bool, complex, str, bytes)
+    return value is None or type(value) in (int, bool, str, bytes)
 
 
 def _time_ns(time: Any) -> int:
@@ -130,9 +130,9 @@ def from_frame(frame: Frame) -> Any:
 def to_json(value: Any) -> Dict[str, Any]:
     """A message as `block.send` takes it."""
     frame = to_frame(value)
-    plain = frame.flags & TEXT and b"\0" not in frame.data
-    message: Dict[str, Any] = {"message": frame.data.decode("utf-8", "surrogateescape") if plain else
-                               {"base64": base64.b64encode(frame.data).decode()}}
+    text = frame.data.decode("utf-8", "replace") if frame.flags & TEXT else "\ufffd"
+    message: Dict[str, Any] = {"message": {"base64": base64.b64encode(frame.data).decode()}
+                               if "\0" in text or "\ufffd" in text else text}
     if frame.flags & TEXT:
         message["text"] = True
     if frame.link_type != PLAIN:

@@ -15,6 +15,8 @@ import threading
 import time
 from typing import Any, Callable, ClassVar, Dict, Iterable, Iterator, MutableSet, Optional, Tuple, Type, TypeVar, Union, cast
 
+from .message import to_json
+
 _P = TypeVar("_P", bound="Pipe")
 Native = Tuple[str, Tuple[Any, ...], Dict[str, Any]]  # type, parameters by position and by name
 _OWN = "pipetool."
@@ -241,10 +243,11 @@ class AutoSource(Source):
         self._gen(msg, 1)
 
     def _gen(self, msg: Any, canal: int) -> None:
-        if self._wire:
-            self._wire.send(msg, canal, wait=True)
+        wire = self._wire
+        if wire:
+            wire.send(msg, canal, wait=True)
             if self.is_exhausted:
-                self._wire.exhaust()
+                wire.exhaust()
         else:
             (self._high_send if canal else self._send)(msg)
 
@@ -289,17 +292,23 @@ class CLIFeeder(AutoSource):
 
     def send(self, msg: Any) -> int:
         """Returns when the message has gone through; before the start it waits."""
-        if self._engine:
-            self._engine._send_to(self, msg)
+        engine = self._engine
+        if engine and self._wire:
+            self._wire.send(msg, self.canal == "high", wait=True)
+        elif engine:
+            engine._send_to(self, msg)
         else:
-            self._early.append(msg)
+            self._early.append(to_json(msg))
         return 1
 
     def close(self) -> None:
         """No more will come: `wait_and_stop` ends."""
         self.is_exhausted = True
-        if self._engine:
-            self._engine._close(self)
+        engine = self._engine
+        if engine and self._wire:
+            self._wire.exhaust()
+        elif engine:
+            engine._close(self)
 
     def native(self) -> Optional[Native]:
         return "CLIFeeder", (), {}
@@ -448,11 +457,12 @@ class QueueSink(Sink):
             left = 0.0 if not block else 10.0 if until is None else max(0.0, until - time.monotonic())
             if not self._fetch(min(left, 10)) and left == 0:
                 raise queue.Empty
-            if not self._local and not self._engine and left:
+            if not self._local and left and (self._wire or not self._engine):
                 time.sleep(min(left, 0.05))  # nothing fills it but this script, from another thread
 
     def _fetch(self, seconds: float) -> bool:
-        return bool(self._engine and self._engine._fetch(self, seconds))
+        engine = self._engine
+        return bool(engine and not self._wire and engine._fetch(self, seconds))
 
     def native(self) -> Optional[Native]:
         return "QueueSink", (), {"limit": self.limit, "overflow": self.overflow}

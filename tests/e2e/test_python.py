@@ -43,7 +43,7 @@ def test_messages_are_what_they_were(tmp_path):
         s > TransformDrain(lambda m: m) > p
         packet = IP(dst="192.0.2.1") / UDP(dport=53) / b"x"
         packet.time, ether = 12.5, Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet
-        sent = ["é\\0", b"\\xff", 3, -2.5, True, (1, [2]), {"a": {3}}, packet, ether]
+        sent = ["é\\0", "\\udcff", b"\\xff", 3, -2.5, True, (1, [2]), {"a": {3}}, packet, ether]
         s.send(sent[0])
         e = PipeEngine(s)
         e.start()
@@ -53,14 +53,15 @@ def test_messages_are_what_they_were(tmp_path):
         for sink in (q, p):
             got = [sink.recv(timeout=30) for _ in sent]
             assert [type(one) for one in got] == [type(one) for one in sent], got
-            assert got[:7] == sent[:7] and [bytes(one) for one in got[7:]] == [bytes(one) for one in sent[7:]]
-            assert float(got[7].time) == 12.5
-        try:
-            s.send(object())
-        except TypeError as error:
-            print(error)
+            assert got[:8] == sent[:8] and [bytes(one) for one in got[8:]] == [bytes(one) for one in sent[8:]]
+            assert float(got[8].time) == 12.5
+        for feeder in (s, CLIFeeder()):
+            try:
+                feeder.send(object())
+            except TypeError as error:
+                print(error)
         """, tmp_path)
-    assert "a object cannot travel" in out.stdout or out.stdout == ""
+    assert out.stdout.count("a object cannot travel") == 2
 
 
 def test_order_is_that_of_scapy(tmp_path):
@@ -134,6 +135,204 @@ def test_exceptions_are_shown_and_counted(tmp_path):
         """, tmp_path)
     assert out.stdout == "1\n1 {'error': 1} ZeroDivisionError: integer division or modulo by zero\n"
     assert "ZeroDivisionError" in out.stderr
+
+
+def test_functions_send_without_end(tmp_path):
+    """What they send waits for nothing, is all there, and in order; what they stop ends behind them."""
+    out = run("""
+        s, feeder, q = CLIFeeder(), CLIFeeder(), QueueSink()
+        def many(m):
+            for n in range(5000):
+                feeder.send(n)
+            feeder.close()
+            return m
+        s > TransformDrain(many) > q
+        feeder > q
+        s.send("early")
+        e = PipeEngine(s, feeder)
+        e.start()
+        s.close()
+        e.wait_and_stop()
+        got = [q.recv(block=False) for _ in range(5001)]
+        got.remove("early")
+        print(got == list(range(5000)), q.recv(block=False))
+
+        s, q = CLIFeeder(), QueueSink()
+        s > TransformDrain(lambda m: e.stop() or m) > q
+        e = PipeEngine(s)
+        e.start()
+        s.send("last")
+        while e._runner:
+            pass
+        print(q.recv(timeout=60))
+        """, tmp_path)
+    assert out.stdout == "True None\nlast\n"
+
+
+def test_sys_exit_in_a_function_is_an_exception(tmp_path):
+    out = run("""
+        import sys
+        s, q = CLIFeeder(), QueueSink()
+        s > TransformDrain(lambda m: sys.exit("leaves") if m == "x" else m) > q
+        s > q
+        e = PipeEngine(s)
+        e.start()
+        s.send("x")
+        s.send("y")
+        print([q.recv(timeout=60) for _ in range(3)])
+        e.stop()
+        """, tmp_path)
+    assert out.stdout == "['x', 'y', 'y']\n" and "SystemExit: leaves" in out.stderr
+
+
+def test_what_is_added_while_it_runs(tmp_path):
+    out = run("""
+        class Slow(Drain):
+            def start(self):
+                s.send("before")  # for which the thread goes round meanwhile
+            def push(self, msg):
+                self._send(msg + "!")
+        class Bad(Sink):
+            stopped = 0
+            def start(self):
+                raise RuntimeError("no such thing")
+            def stop(self):
+                self.stopped += 1
+        s, q, t = CLIFeeder(), QueueSink(), TransformDrain(lambda m: m)
+        s > t > q
+        e = PipeEngine(s)
+        e.start()
+        d = Slow()
+        s > d > q
+        e.add(d)
+        s.send("a")
+        print([q.recv(timeout=60) for _ in range(3)])
+        b = Bad()
+        s > b
+        try:
+            e.add(b)
+        except RuntimeError as error:
+            print(error, b.stopped, b in e.active_pipes)
+        e.stop()
+        """, tmp_path)
+    assert out.stdout == "['before', 'a', 'a!']\nno such thing 1 False\n"
+
+
+def test_a_thread_of_a_source_sends_nothing_after_the_stop(tmp_path):
+    out = run("""
+        import threading
+        class Endless(ThreadGenSource):
+            def generate(self):
+                while self.RUN:
+                    self._gen_data("m")
+                for _ in range(1000):
+                    self._gen_data("late")
+                done.set()
+        class Seen(Sink):
+            def push(self, msg):
+                threads.add(threading.current_thread())
+        done, threads = threading.Event(), set()
+        g, s = Endless(), Seen()
+        g > s
+        e = PipeEngine(g)
+        e.start()
+        while not threads:
+            pass
+        e.stop()
+        done.wait()
+        print(len(threads))
+        """, tmp_path)
+    assert out.stdout == "1\n"
+
+
+def test_a_child_leaves_the_parent_s_engine_alone(tmp_path):
+    out = run("""
+        import os, sys
+        s, q = CLIFeeder(), QueueSink()
+        s > q
+        e = PipeEngine(s)
+        e.start()
+        child = os.fork()
+        if not child:
+            sys.exit(0)
+        os.waitpid(child, 0)
+        s.send("m")
+        print(q.recv(timeout=60))
+        """, tmp_path)
+    assert out.stdout == "m\n"
+
+
+def test_an_engine_of_somebody_else_stays(tmp_path):
+    out = run("""
+        from pipetool import Refused, daemon
+        engines = []
+        for _ in range(2):
+            s, q = CLIFeeder(), QueueSink()
+            s > q
+            engines.append((PipeEngine(s, socket=daemon.own().socket, engine="one"), s, q))
+        engines[0][0].start()
+        try:
+            engines[1][0].start()
+        except Refused as error:
+            print(error.message)
+        engines[0][1].send("m")
+        print(engines[0][2].recv(timeout=60))
+        """, tmp_path)
+    assert out.stdout == "there is an engine 'one' already\nm\n"
+
+
+def test_links_that_pass_nothing_are_left_out(tmp_path):
+    out = run("""
+        s, q = CLIFeeder(), QueueSink()
+        t, w = TriggerDrain("function(m) return m:byte(1) == 110 end"), WrpcapSink("out.pcap")
+        s > t > w
+        t ^ w
+        s >> q
+        e = PipeEngine(s)
+        e.start()
+        for word in ("a" * 20, "next", "b" * 20):
+            s.send(word)
+        e.stop()
+        """, tmp_path)
+    assert "left out: CLIFeeder >> QueueSink\n" in out.stderr
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["out.00001.pcap", "out.pcap"]
+
+
+def test_feeders_and_queues_of_one_s_own(tmp_path):
+    out = run("""
+        class Feeder(CLIFeeder):
+            def start(self):
+                print("start")
+        class Queue(QueueSink):
+            def stop(self):
+                print("stop")
+        s, q = Feeder(), Queue()
+        s > q
+        e = PipeEngine(s)
+        e.start()
+        s.send("m")
+        print(q.recv(timeout=60))
+        s.close()
+        e.wait_and_stop()
+        """, tmp_path)
+    assert out.stdout == "start\nm\nstop\n"
+
+
+def test_it_starts_again_with_another_daemon(tmp_path):
+    out = run("""
+        import os, signal
+        from pipetool import daemon
+        s, q = CLIFeeder(), QueueSink()
+        s > TransformDrain(lambda m: m) > q
+        e = PipeEngine(s)
+        for word in ("one", "two"):
+            e.start()
+            s.send(word)
+            print(q.recv(timeout=60))
+            os.kill(daemon.own().pid, signal.SIGKILL)
+            e.wait_and_stop()
+        """, tmp_path)
+    assert out.stdout == "one\ntwo\n" and "the daemon has ended before the engine" in out.stderr
 
 
 def test_a_start_that_fails_comes_out(tmp_path):
