@@ -100,7 +100,8 @@ static int run_on_hosts(struct ctl *ctl)
 	enum { JOBS = 64 };
 	struct pt_error err = PT_ERROR_INIT;
 	struct hosts hosts = {NULL, 0};
-	const char *items = ctl_flag(ctl, "help") ? NULL : ctl_text(ctl, "host");
+	bool asks = ctl->verb && !ctl_flag(ctl, "help") && !ctl_flag(ctl, "version");
+	const char *items = asks ? ctl_text(ctl, "host") : NULL;
 	int code = items ? hosts_find(items, &hosts, &err) : 0;
 	if (!code && hosts.count > 1)
 		code = many_check(ctl, &hosts, &err);

@@ -280,6 +280,11 @@ def test_what_means_no_host_asks_nobody(several, items, verb, words):
     assert refused.code == 2 and words in refused.err and not refused.out, refused
 
 
+@pytest.mark.parametrize("words", [["--version"], [], ["--help"], ["show", "--help"], ["--version", "show", "p"]])
+def test_what_needs_no_host_asks_none(several, words):
+    assert several("-H", "a,b", *words).out == run_ptctl(*words).out
+
+
 @pytest.mark.parametrize("line,words", [
     ("a", "'a' has no [USER@]HOST or unix:PATH behind it"),
     ("a b\na c", "line 2: 'a' is there twice"),
