@@ -11,8 +11,9 @@
 /* Statements that share lines. */
 struct group {
 	unsigned first, last;
-	const char *end; /* of its last word */
-	bool gone;       /* something that it makes is another now, or not there */
+	const char *end;          /* of its last word */
+	size_t first_op, ops_end; /* among these are what it makes */
+	bool gone;                /* something that it makes is another now, or not there */
 };
 
 struct telling {
@@ -22,7 +23,7 @@ struct telling {
 	size_t count;
 	json_t *names; /* {name: true} that it says itself: what has another cannot be linked elsewhere */
 	struct diff_side graph;
-	json_t *blocks, *links; /* that are still to be told */
+	json_t *rest; /* {key: block or link} that is still to be told */
 	struct buf out;
 	size_t comment; /* where the comment begins that stands directly above; SIZE_MAX: none does */
 };
@@ -71,12 +72,26 @@ static void find_groups(struct telling *t)
 	}
 }
 
-static struct group *group_of(struct telling *t, size_t op)
+static struct group *group_of(const struct telling *t, size_t op)
 {
-	for (size_t i = 0; i < t->count; i++)
-		if (t->program.places[op].line <= t->groups[i].last)
-			return &t->groups[i];
-	return NULL;
+	size_t from = 0, to = t->count;
+	while (from < to) {
+		size_t middle = (from + to) / 2;
+		if (t->groups[middle].last < t->program.places[op].line)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return &t->groups[from];
+}
+
+static void find_ops(struct telling *t)
+{
+	for (size_t i = 0; i < json_array_size(t->program.ops); i++) {
+		struct group *group = group_of(t, i);
+		group->first_op = group->ops_end ? group->first_op : i;
+		group->ops_end = i + 1;
+	}
 }
 
 /* ---- what has become of them ---- */
@@ -86,111 +101,119 @@ static bool is_op(const json_t *op, const char *word)
 	return !strcmp(text_of(op, "op"), word);
 }
 
-static bool is_same(const json_t *a, const json_t *b, const char *member)
+/* Of a block, a link, or an operation on one; to be freed. No name has a space. */
+static char *key_of(const json_t *row)
 {
-	return !strcmp(text_of(a, member), text_of(b, member));
+	const char *name = text_of(row, "name");
+	return *name ? must_strdup(name)
+	             : must_printf("%s %s %s", text_of(row, "from"), text_of(row, "to"),
+	                           text_of(row, "canal"));
 }
 
-static bool is_same_link(const json_t *a, const json_t *b)
+static void put(json_t *rows, const json_t *row)
 {
-	return is_same(a, b, "from") && is_same(a, b, "to") && is_same(a, b, "canal");
+	char *key = key_of(row);
+	json_object_set(rows, key, json_of(row));
+	free(key);
 }
 
-static bool is_end(const json_t *link, const char *name)
+/* Borrowed; NULL: it is not among them. */
+static json_t *find(const json_t *rows, const json_t *row)
 {
-	return !strcmp(text_of(link, "from"), name) || !strcmp(text_of(link, "to"), name);
+	char *key = key_of(row);
+	json_t *found = json_object_get(rows, key);
+	free(key);
+	return found;
 }
 
-/* Whether what the plan does is to what that operation of the old text has made. */
-static bool undoes(const json_t *change, const json_t *op)
+static void take_out(json_t *rows, const json_t *row)
 {
-	const char *name = text_of(change, "name");
-	if (is_op(change, "unlink"))
-		return is_op(op, "link") && is_same_link(change, op);
-	if (is_op(op, "link"))
-		return is_op(change, "remove") && is_end(op, name);
-	return !is_op(change, "add") && !is_op(change, "link") &&
-	       !strcmp(text_of(op, "name"), name);
+	char *key = key_of(row);
+	json_object_del(rows, key);
+	free(key);
+}
+
+static bool is_removed(const json_t *changes, const char *name)
+{
+	return is_op(json_object_get(changes, name), "remove");
+}
+
+/* Whether a change is to what that operation of the old text has made. */
+static bool is_undone(const json_t *changes, const json_t *op)
+{
+	return find(changes, op) ||
+	       (is_op(op, "link") && (is_removed(changes, text_of(op, "from")) ||
+	                              is_removed(changes, text_of(op, "to"))));
 }
 
 static void mark_gone(struct telling *t, const json_t *plan)
 {
+	json_t *changes = json_object();
+	json_each (change, plan)
+		if (!is_op(change, "add") && !is_op(change, "link") &&
+		    !is_removed(changes, text_of(change, "name")))
+			put(changes, change);
 	for (size_t i = 0; i < json_array_size(t->program.ops); i++)
-		json_each (change, plan)
-			if (undoes(change, json_array_get(t->program.ops, i)))
-				group_of(t, i)->gone = true;
-}
-
-static void take_out(json_t *list, size_t at)
-{
-	if (at < json_array_size(list))
-		json_array_remove(list, at);
-}
-
-static size_t place_of_block(const json_t *list, const json_t *op)
-{
-	size_t i = 0;
-	while (i < json_array_size(list) && !is_same(json_array_get(list, i), op, "name"))
-		i++;
-	return i;
-}
-
-static size_t place_of_link(const json_t *list, const json_t *op)
-{
-	size_t i = 0;
-	while (i < json_array_size(list) && !is_same_link(json_array_get(list, i), op))
-		i++;
-	return i;
+		if (is_undone(changes, json_array_get(t->program.ops, i)))
+			group_of(t, i)->gone = true;
+	json_decref(changes);
 }
 
 /* What stays need not be told. */
 static void leave_out_what_stays(struct telling *t)
 {
-	json_decref(t->blocks);
-	json_decref(t->links);
-	t->blocks = json_copy(json_of(t->graph.blocks));
-	t->links = json_copy(json_of(t->graph.links));
-	for (size_t i = 0; i < json_array_size(t->program.ops); i++) {
-		const json_t *op = json_array_get(t->program.ops, i);
-		if (group_of(t, i)->gone)
-			continue;
-		if (is_op(op, "add"))
-			take_out(t->blocks, place_of_block(t->blocks, op));
-		else
-			take_out(t->links, place_of_link(t->links, op));
-	}
+	json_decref(t->rest);
+	t->rest = json_object();
+	json_each (block, t->graph.blocks)
+		put(t->rest, block);
+	json_each (link, t->graph.links)
+		put(t->rest, link);
+	for (size_t i = 0; i < json_array_size(t->program.ops); i++)
+		if (!group_of(t, i)->gone)
+			take_out(t->rest, json_array_get(t->program.ops, i));
 }
 
-/* Whether a link that is still to be told leads from or to it. */
-static bool is_linked(const struct telling *t, const char *name)
+/* {name: true} of blocks from or to which a link leads that is still to be told. */
+static json_t *linked(const struct telling *t)
 {
-	json_each (link, t->links)
-		if (is_end(link, name))
-			return true;
-	return false;
+	const char *key;
+	json_t *row, *names = json_object();
+	json_object_foreach (t->rest, key, row) {
+		if (json_object_get(row, "name"))
+			continue;
+		json_object_set_new(names, text_of(row, "from"), json_true());
+		json_object_set_new(names, text_of(row, "to"), json_true());
+	}
+	return names;
 }
 
 /* What stays and got its name from where it stands is told anew if others are to name it. */
 static bool mark_nameless(struct telling *t)
 {
 	bool some = false;
+	json_t *named = linked(t);
 	for (size_t i = 0; i < json_array_size(t->program.ops); i++) {
 		const json_t *op = json_array_get(t->program.ops, i);
 		const char *name = text_of(op, "name");
 		struct group *group = group_of(t, i);
 		if (group->gone || !is_op(op, "add") || json_object_get(t->names, name) ||
-		    !is_linked(t, name))
+		    !json_object_get(named, name))
 			continue;
 		group->gone = some = true;
 	}
+	json_decref(named);
 	return some;
 }
 
 /* ---- telling ---- */
 
-static void print(struct buf *out, const json_t *blocks, const json_t *links)
+static void print(struct buf *out, const json_t *rows)
 {
-	json_t *graph = json_pack("{s:O*, s:O*}", "blocks", blocks, "links", links);
+	const char *key;
+	json_t *row, *blocks = json_array(), *links = json_array();
+	json_object_foreach (json_of(rows), key, row)
+		json_array_append(json_object_get(row, "name") ? blocks : links, row);
+	json_t *graph = json_pack("{s:o, s:o}", "blocks", blocks, "links", links);
 	lang_print(out, graph);
 	json_decref(graph);
 }
@@ -206,17 +229,16 @@ static void add_trailing_comment(struct telling *t, const struct group *group)
 }
 
 /* What of it there is still, which is told here and not again. */
-static json_t *take_still(struct telling *t, const struct group *group, const char *word)
+static json_t *take_still(struct telling *t, const struct group *group)
 {
-	bool blocks = !strcmp(word, "add");
-	json_t *list = blocks ? t->blocks : t->links, *still = json_array();
-	for (size_t i = 0; i < json_array_size(t->program.ops); i++) {
+	json_t *still = json_object();
+	for (size_t i = group->first_op; i < group->ops_end; i++) {
 		const json_t *op = json_array_get(t->program.ops, i);
-		size_t at = blocks ? place_of_block(list, op) : place_of_link(list, op);
-		if (!is_op(op, word) || group_of(t, i) != group || at == json_array_size(list))
+		const json_t *row = group_of(t, i) == group ? find(t->rest, op) : NULL;
+		if (!row)
 			continue;
-		json_array_append(still, json_array_get(list, at));
-		json_array_remove(list, at);
+		put(still, row);
+		take_out(t->rest, op);
 	}
 	return still;
 }
@@ -225,15 +247,14 @@ static json_t *take_still(struct telling *t, const struct group *group, const ch
    begins the text. */
 static void tell_group(struct telling *t, const struct group *group)
 {
-	json_t *blocks = take_still(t, group, "add"), *links = take_still(t, group, "link");
-	print(&t->out, blocks, links);
-	if (json_array_size(blocks) + json_array_size(links))
+	json_t *still = take_still(t, group);
+	print(&t->out, still);
+	if (json_object_size(still))
 		add_trailing_comment(t, group);
 	else if (t->comment && t->comment != SIZE_MAX)
 		t->out.length = t->comment;
 	t->comment = SIZE_MAX;
-	json_decref(blocks);
-	json_decref(links);
+	json_decref(still);
 }
 
 static void tell_line(struct telling *t, const char *line, size_t length)
@@ -264,7 +285,7 @@ static void tell_lines(struct telling *t)
 			tell_line(t, line, length);
 		line += length + (line[length] == '\n');
 	}
-	print(&t->out, t->blocks, t->links);
+	print(&t->out, t->rest);
 }
 
 /* ---- whether it is so ---- */
@@ -305,7 +326,10 @@ static void tell_anew(struct telling *t)
 		buf_addf(&t->out, "%.*s\n", (int)length, line);
 		line += length + (line[length] == '\n');
 	}
-	print(&t->out, t->graph.blocks, t->graph.links);
+	json_t *graph =
+		json_pack("{s:O*, s:O*}", "blocks", t->graph.blocks, "links", t->graph.links);
+	lang_print(&t->out, graph);
+	json_decref(graph);
 	if (!json_array_size(t->graph.blocks))
 		buf_adds(&t->out, LANG_EMPTY "\n");
 }
@@ -319,6 +343,7 @@ static bool keep(struct telling *t, const struct lang_env *env)
 	if (code)
 		return false;
 	find_groups(t);
+	find_ops(t);
 	bool can = leads_to(&t->program, t->graph, &plan);
 	if (can) {
 		mark_gone(t, plan);
@@ -340,7 +365,6 @@ void retell(struct buf *out, const char *old, const struct lang_env *env, struct
 		tell_anew(&t);
 	buf_add(out, t.out.data, t.out.length);
 	buf_free(&t.out);
-	json_decref(t.blocks);
-	json_decref(t.links);
+	json_decref(t.rest);
 	json_decref(t.names);
 }
