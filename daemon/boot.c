@@ -296,6 +296,7 @@ static int apply(struct file *file, struct engine *engine)
 	int code = engines_may_change(engine, &err);
 	if (code) {
 		log_error("%s: %s", file->path, err.faults[0].message);
+		tell_begun(file, code, &err);
 		pt_error_clear(&err);
 		return code;
 	}

@@ -102,6 +102,17 @@ def test_a_stopped_engine_stays_stopped_and_its_undo_is_there(daemon):
     assert not kept(daemon, "e")["differs"]
 
 
+def test_what_waits_to_be_confirmed_is_told(daemon):
+    daemon.create("e", "s = CLIFeeder(); s > Sink()")
+    daemon.ok("save", "e")
+    daemon.ok("add", "e", "s > Sink()", "--confirm", "600")
+    refused = daemon.ptctl("save", "e")
+    assert refused.code == 1 and "revision 2 of engine 'e' waits to be confirmed" in refused.err, refused
+    daemon.ok("confirm", "e")
+    daemon.ok("save", "e")
+    assert not kept(daemon, "e")["differs"]
+
+
 def test_another_file_is_only_written(daemon, tmp_path):
     daemon.create("e", "s = CLIFeeder(); s > Sink()")
     text = daemon.ok("save", "e", "-")
