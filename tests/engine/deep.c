@@ -12,6 +12,24 @@ enum { DEEP = TIMES(10000) };
 static uv_sem_t answered;
 static struct pt_request question;
 
+static bool is_ready(void *arg)
+{
+	return true;
+}
+
+static size_t steps; /* that a trace has told of */
+
+static void hear(void *arg, const char *text, size_t length)
+{
+	json_t *told = json_loadb(text, length, 0, NULL);
+	steps += json_array_size(json_object_get(told, "steps"));
+	json_decref(told);
+}
+
+static void hear_end(void *arg)
+{
+}
+
 static void on_answer(struct pt_request *r)
 {
 	uv_sem_post(&answered);
@@ -23,6 +41,7 @@ static const json_t *put(struct pt_engine *e, const char *verb, const char *json
 	rig_request_clear(&question);
 	rig_request(&question, verb, json);
 	question.done = on_answer;
+	question.tap = (struct pt_tap_hooks){is_ready, hear, hear_end, NULL};
 	pt_engine_ask(e, &question);
 	uv_sem_wait(&answered);
 	ck_assert_msg(!question.code, "%s", pt_error_text(&question.err, ""));
@@ -75,6 +94,7 @@ static void expect_message(const json_t *received, size_t i, const char *text)
 	ck_assert_pstr_eq(json_string_value(json_object_get(m, "message")), text);
 }
 
+/* Where it is traced each call is deeper. */
 START_TEST(at_its_end_messages_come_and_triggers_too)
 {
 	struct pt_engine *e;
@@ -85,11 +105,13 @@ START_TEST(at_its_end_messages_come_and_triggers_too)
 	put(e, "change", graph);
 	free(graph);
 	put(e, "start", "{}");
+	put(e, "trace", "{}");
 	put(e, "send", "{\"block\": \"f\", \"message\": \"sent\"}");
 	const json_t *got = put(e, "recv", "{\"block\": \"q\", \"max\": 9}");
 	expect_message(got, 0, "triggered");
 	expect_message(got, 1, "sent");
 	pt_engine_free(e);
+	ck_assert_uint_eq(steps, 2 * DEEP + 3);
 	rig_request_clear(&question);
 	uv_sem_destroy(&answered);
 }
