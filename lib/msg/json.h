@@ -7,8 +7,7 @@
 #include <pipetool/block.h>
 
 /* {"message": "text" | {"base64": "…"}, "canal": "low", and for packets "time": "1.000000000",
-   "link_type": 1, "wire_length": 64; "text": true where it is one. A new
-   reference. */
+   "link_type": 1, "wire_length": 64; "text": true where it is one. A new reference. */
 json_t *msg_to_json(const struct pt_msg *, enum pt_canal);
 
 /* A message from a string, {"base64": …}, {"hex": …}, or an object as above, so that what recv gave

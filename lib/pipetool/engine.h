@@ -136,6 +136,7 @@ struct pt_tap_hooks {
  * has come to rest, or the next bytes of a pcapng stream in which each link that it went over is an
  * interface. It ends when all have come to rest; with `follow`, when they are held no more, either.
  */
+
 enum pt_picture { PT_PICTURE_DOT, PT_PICTURE_MERMAID };
 
 /* What a change has made: the graph's new number, what was done, and the graph. */
