@@ -20,6 +20,13 @@ uint16_t step_frame(struct cursor *c, const struct step *step)
 	return ethernet(c);
 }
 
+/* Nothing but a frame, whose header is a step of its own. */
+static uint16_t framed(struct cursor *c, const struct step *step)
+{
+	(void)c, (void)step;
+	return ETHER_TYPE_FRAME;
+}
+
 /* The type is in the tag's last two bytes. */
 static uint16_t tag(struct cursor *c, const struct step *step)
 {
@@ -217,8 +224,8 @@ static const struct step ether_types[] = {
 	{.ether_type = ETHER_TYPE_PPP, .over = step_ppp},
 	{.ether_type = ETHER_TYPE_LLC, .over = step_llc},
 	{.ether_type = ETHER_TYPE_FRAME, .over = step_frame},
-	{.ether_type = 0x88e7, .over = step_frame, .before = 4}, /* a provider's backbone, 802.1ah */
-	{.ether_type = 0x8903, .over = step_frame, .before = 2}, /* FabricPath */
+	{.ether_type = 0x88e7, .over = framed, .before = 4}, /* a provider's backbone, 802.1ah */
+	{.ether_type = 0x8903, .over = framed, .before = 2}, /* FabricPath */
 	{.ether_type = 0x22f3, .over = trill},
 	{.ether_type = 0x894f, .over = service_header},
 	{.ether_type = 0x88e5, .over = macsec},

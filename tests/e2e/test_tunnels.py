@@ -75,6 +75,8 @@ CASES = {
     "4in6": (OUT / NET6 / IPv6ExtHdrDestOpt() / PACKET, bare(PACKET), None),
     "l2tp": (OUT / NET / udp(1701, 1701) / l2tp(PACKET), bare(PACKET), 9),
     "l2tp 3": (OUT / IP(src="192.0.2.1", dst="192.0.2.2", proto=115) / Raw(b"\0\0\1\2") / FRAME, FRAME, 0x102),
+    "vlan in a backbone": (Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02", type=0x88e7) / Raw(bytes(4)) / Ether(
+        src="02:00:00:00:00:03", dst="02:00:00:00:00:04") / Dot1Q(vlan=5) / PACKET, FRAME, 5),
     "all in all": (OUT / Dot1Q(vlan=5) / NET / udp(4789) / VXLAN(vni=42) / OUT / Dot1Q(vlan=6) / NET6 / GRE() / NET /
                    udp(2152) / GTP_U_Header(teid=9) / PACKET, bare(PACKET), 5),
     "padded": (Ether(bytes(OUT / NET / GRE() / IP(src="10.0.0.1", dst="10.0.0.2") / ICMP()) + bytes(6)),
