@@ -26,15 +26,6 @@ static void put(struct digest *d, const void *bytes, uint32_t size)
 	d->size += size;
 }
 
-static uint32_t network_at(const struct packet_view *v)
-{
-	static const enum packet_layer layers[] = {PACKET_IP, PACKET_IP6, PACKET_ARP};
-	for (unsigned i = 0; i < 3; i++)
-		if (packet_has(v, layers[i]))
-			return v->offset[layers[i]];
-	return v->offset[PACKET_PAYLOAD];
-}
-
 /* The length that the packet has by its header; 0: that tells none. */
 static uint32_t length_of(const struct digest *d)
 {

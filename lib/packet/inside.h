@@ -92,6 +92,17 @@ static inline uint32_t extension_size(uint8_t proto, const uint8_t *header)
 	}
 }
 
+/* Where what is behind the link begins. */
+static inline uint32_t network_at(const struct packet_view *v)
+{
+	static const enum packet_layer layers[] = {PACKET_IP, PACKET_IP6, PACKET_ARP};
+
+	for (unsigned i = 0; i < 3; i++)
+		if (packet_has(v, layers[i]))
+			return v->offset[layers[i]];
+	return v->offset[PACKET_PAYLOAD];
+}
+
 /*
  * The addresses that IPv6's routing header and home address option, or IPv4's options for source
  * routes and recorded ones, hold. `final` is the offset of the packet's last destination where that

@@ -217,16 +217,6 @@ static void unknown(struct walk *w, uint32_t at, uint32_t end, uint16_t ether_ty
 	walk_opaque(w, at, end);
 }
 
-static uint32_t network_at(const struct packet_view *v)
-{
-	static const enum packet_layer layers[] = {PACKET_IP, PACKET_IP6, PACKET_ARP};
-
-	for (unsigned i = 0; i < 3; i++)
-		if (packet_has(v, layers[i]))
-			return v->offset[layers[i]];
-	return v->offset[PACKET_PAYLOAD];
-}
-
 static void network(struct walk *w, uint32_t at, uint32_t end, const struct packet_view *v,
                     uint16_t link_type)
 {
