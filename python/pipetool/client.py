@@ -70,7 +70,11 @@ class Client:
         else:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
-            self.socket.connect(os.fspath(path or default_socket()))
+            try:
+                self.socket.connect(os.fspath(path or default_socket()))
+            except BaseException:
+                self.socket.close()
+                raise
         self.buffer = b""
         self.ids = itertools.count(1)
         self.notifications: List[Dict[str, Any]] = []  # that came while an answer was awaited: [{"method", "params"}]

@@ -102,21 +102,26 @@ class Daemon:
         """Asks it to end, waits, and removes its folder."""
         if self.owner != os.getpid():
             return
+        pid, self.pid = self.pid, 0
         try:
-            os.kill(self.pid, signal.SIGTERM)
-            os.waitpid(self.pid, 0)
+            if pid:
+                os.kill(pid, signal.SIGTERM)
+                os.waitpid(pid, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def is_alive(self) -> bool:
         """Whether it still runs, and is this process's."""
-        if self.owner != os.getpid():
+        if self.owner != os.getpid() or not self.pid:
             return False
         try:
-            return os.waitpid(self.pid, os.WNOHANG) == (0, 0)
+            if os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+                return True
         except ChildProcessError:
-            return False
+            pass
+        self.pid = 0  # which may be another's from now on
+        return False
 
 
 _lock = threading.Lock()
@@ -128,13 +133,21 @@ def own() -> Daemon:
     global _daemon
     with _lock:
         if _daemon is None or not _daemon.is_alive():
+            _end()
             _daemon = Daemon()
         return _daemon
 
 
 def connect(path: Optional[str] = None, timeout: float = 30) -> Client:
     """A connection to the daemon of that socket, or to one's own."""
-    return Client(path or own().socket, timeout=timeout)
+    if path:
+        return Client(path, timeout=timeout)
+    mine = own()
+    try:
+        return Client(mine.socket, timeout=timeout)
+    except ConnectionRefusedError:  # it is just ending
+        mine.end()
+        return Client(own().socket, timeout=timeout)
 
 
 def _end() -> None:

@@ -118,8 +118,14 @@ class PipeEngine:
         try:
             return self._client().call(method, engine=self._name, **params)
         except (Closed, TimeoutError, KeyboardInterrupt, OSError):
-            self._local.client = None  # an answer may still come
+            self._disconnect()  # an answer may still come
             raise
+
+    def _disconnect(self) -> None:
+        client: Optional[Client] = getattr(self._local, "client", None)
+        if client:
+            client.close()
+        self._local.client = None
 
     # ---- starting ----
 
@@ -232,6 +238,7 @@ class PipeEngine:
                 self._call("engine.destroy")
             self._owner.close()
             self._owner = None
+        self._disconnect()
         self._local = threading.local()  # of no use to a later daemon
 
     def _change(self, fresh: List[Pipe]) -> None:

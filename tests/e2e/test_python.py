@@ -321,7 +321,9 @@ def test_feeders_and_queues_of_one_s_own(tmp_path):
 def test_it_starts_again_with_another_daemon(tmp_path):
     out = run("""
         import os, signal
+        import warnings
         from pipetool import daemon
+        warnings.simplefilter("default")
         s, q = CLIFeeder(), QueueSink()
         s > TransformDrain(lambda m: m) > q
         e = PipeEngine(s)
@@ -332,6 +334,7 @@ def test_it_starts_again_with_another_daemon(tmp_path):
             os.kill(daemon.own().pid, signal.SIGKILL)
             e.wait_and_stop()
         """, tmp_path)
+    assert "ResourceWarning" not in out.stderr
     assert out.stdout == "one\ntwo\n" and "the daemon has ended before the engine" in out.stderr
 
 
