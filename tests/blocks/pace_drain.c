@@ -8,6 +8,12 @@ static uint64_t out(struct rig *r)
 	return rig_block(r, "it")->count.out;
 }
 
+static void expect_out(struct rig *r, double later, uint64_t count)
+{
+	pass_time(r, later);
+	ck_assert_uint_eq(out(r), count);
+}
+
 static void push_some(struct rig *r, unsigned count)
 {
 	while (count--)
@@ -32,8 +38,7 @@ START_TEST(each_goes_in_its_time)
 	pass_time(r, 10);
 	push_some(r, 3);
 	ck_assert_uint_eq(out(r), 4); /* nothing was saved up */
-	pass_time(r, 2);
-	ck_assert_uint_eq(out(r), 6);
+	expect_out(r, 2, 6);
 	rig_end(r);
 }
 END_TEST
@@ -60,12 +65,9 @@ START_TEST(bits_are_those_on_the_wire)
 	for (int i = 0; i < 3; i++)
 		push_packet(r, packet, sizeof packet, 1);
 	ck_assert_uint_eq(out(r), 1);
-	pass_time(r, 0.09);
-	ck_assert_uint_eq(out(r), 1);
-	pass_time(r, 0.02);
-	ck_assert_uint_eq(out(r), 2);
-	pass_time(r, 0.1);
-	ck_assert_uint_eq(out(r), 3);
+	expect_out(r, 0.09, 1);
+	expect_out(r, 0.02, 2);
+	expect_out(r, 0.1, 3);
 	rig_end(r);
 }
 END_TEST
@@ -74,8 +76,7 @@ START_TEST(a_rate_of_next_to_nothing_is_one)
 {
 	struct rig *r = rig("PaceDrain", "rate='0.0000000001bit'");
 	push_some(r, 3);
-	pass_time(r, 1e6);
-	ck_assert_uint_eq(out(r), 1);
+	expect_out(r, 1e6, 1);
 	rig_end(r);
 }
 END_TEST
@@ -85,10 +86,8 @@ START_TEST(a_burst_goes_at_once)
 	struct rig *r = rig("PaceDrain", "pps=1, burst=3");
 	push_some(r, 5);
 	ck_assert_uint_eq(out(r), 3);
-	pass_time(r, 1.01);
-	ck_assert_uint_eq(out(r), 4);
-	pass_time(r, 1);
-	ck_assert_uint_eq(out(r), 5);
+	expect_out(r, 1.01, 4);
+	expect_out(r, 1, 5);
 	pass_time(r, 10);
 	push_some(r, 5);
 	ck_assert_uint_eq(out(r), 8);
@@ -155,12 +154,9 @@ START_TEST(a_new_pace_counts_from_now)
 	ck_assert(ask(r, "change",
 	              "{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": "
 	              "{\"rate\": \"8bit\"}}]}"));
-	pass_time(r, 0.9);
-	ck_assert_uint_eq(out(r), 1);
-	pass_time(r, 0.2);
-	ck_assert_uint_eq(out(r), 2);
-	pass_time(r, 1);
-	ck_assert_uint_eq(out(r), 3);
+	expect_out(r, 0.9, 1);
+	expect_out(r, 0.2, 2);
+	expect_out(r, 1, 3);
 	ck_assert(!ask(r, "change",
 	               "{\"ops\": [{\"op\": \"set\", \"name\": \"it\", \"params\": "
 	               "{\"rate\": \"much\"}}]}"));

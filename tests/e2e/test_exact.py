@@ -163,8 +163,6 @@ def test_what_waits_for_its_turn_is_there(service, tmp_path, turn):
     assert numbers(tmp_path / "out.pcap") == list(range(COUNT // 3))
 
 
-
-
 @pytest.mark.parametrize("turn", range(TIMES // 4))
 def test_what_is_in_queues_fits_to_what_is_in_files(service, numbered, tmp_path, turn):
     """A valve that is opened on the way, a queue at the end, and a file beside them."""
