@@ -12,6 +12,7 @@
 #define AGAIN_NS 1000000u           /* where it could not be committed yet */
 #define HOLD_NS  1000000000u        /* so long sources wait for the first one */
 #define SOON_NS  10000000u          /* after what blocks say themselves */
+#define SHARE    10                 /* of the engine's time, that it takes to tell */
 #define MOST     (8 * 1024 * 1024u) /* bytes that queues let go of in between */
 
 void cut_init(struct cuts *c)
@@ -24,10 +25,12 @@ void cut_init(struct cuts *c)
 
 /* ---- when ---- */
 
+/* However much blocks carry, it is not told more often than takes a tenth of the engine's time. */
 static void be_due(struct pt_engine *e, uint64_t after_ns)
 {
 	struct cuts *c = &e->cuts;
-	uint64_t due_ns = c->begun_ns + after_ns;
+	uint64_t rest_ns = after_ns ? c->took_ns * SHARE : 0;
+	uint64_t due_ns = c->begun_ns + (after_ns > rest_ns ? after_ns : rest_ns);
 	if (c->armed && (!c->timer.place || c->timer.due_ns <= due_ns))
 		return;
 	c->armed = true;
@@ -201,6 +204,7 @@ static void begin(struct pt_engine *e)
 		else
 			tell(b);
 	}
+	c->took_ns = engine_now(e) - c->begun_ns;
 	look(e);
 }
 

@@ -32,9 +32,9 @@ struct cuts {
 	bool pending; /* the last one is not committed */
 	bool armed;   /* another is due, at once or when the timer says */
 	bool final;   /* the last one, at the end: it is committed when all is closed */
-	uint64_t begun_ns;
-	int64_t committed_ns; /* since 1970 */
-	size_t passed;        /* bytes that queues have let go of since */
+	uint64_t begun_ns, took_ns; /* the engine's thread, to ask all */
+	int64_t committed_ns;       /* since 1970 */
+	size_t passed;              /* bytes that queues have let go of since */
 	bool holds; /* sources, until the first one is committed: that is where they begin; … */
 	uint64_t holds_until_ns; /* … or until then */
 	struct pt_timer timer, again;

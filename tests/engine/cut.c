@@ -18,6 +18,7 @@ struct slow {
 	int64_t seen, noted;
 	bool is_settled;
 	unsigned committed;
+	uint64_t takes_ns; /* to tell what it carries */
 };
 
 static void see(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
@@ -39,6 +40,7 @@ static bool settle(struct pt_block *b, bool begin)
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	const struct slow *s = pt_state(b);
+	b->engine->fake_now_ns += s->takes_ns;
 	if (pt_carry_exact(carry))
 		pt_carry_bytes(carry, "seen", &s->noted, sizeof s->noted);
 }
@@ -170,6 +172,24 @@ START_TEST(a_change_in_between_takes_another)
 	turn(r);
 	ck_assert(done && stored.committed == number + 1);
 	rig_request_clear(&request);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(what_takes_long_to_tell_is_told_the_less_often)
+{
+	struct rig *r = bench();
+	const struct cuts *cuts = &rig_engine(r)->cuts;
+	uint64_t number = cuts->number;
+	slow_of(r)->takes_ns = 50000000;
+	pt_came_on(rig_block(r, "it"));
+	pass_time(r, 0.2);
+	ck_assert_uint_eq(cuts->number, number + 1);
+	pt_carry_changed(rig_block(r, "it"));
+	pass_time(r, 0.2);
+	ck_assert_uint_eq(cuts->number, number + 1);
+	pass_time(r, 0.2);
+	ck_assert_uint_eq(cuts->number, number + 2);
 	rig_end(r);
 }
 END_TEST
@@ -332,8 +352,8 @@ START_TEST(after_three_tries_what_comes_next_is_left_out)
 END_TEST
 
 UNIT_TESTS("engine/cut", what_is_sent_is_answered_when_it_is_behind_a_checkpoint,
-           a_change_in_between_takes_another, nothing_flows_and_nothing_is_done,
-           without_a_source_that_goes_back_there_is_none,
+           a_change_in_between_takes_another, what_takes_long_to_tell_is_told_the_less_often,
+           nothing_flows_and_nothing_is_done, without_a_source_that_goes_back_there_is_none,
            what_cannot_be_committed_yet_is_tried_again,
            what_waits_for_the_first_one_goes_on_behind_it,
            each_try_of_a_checkpoint_is_told_until_it_went_well,
