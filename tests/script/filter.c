@@ -64,6 +64,41 @@ START_TEST(link_types_come_mixed)
 }
 END_TEST
 
+/* In runs of any length, of link types that the filter is for, is not for, and of no packets. */
+START_TEST(many_match_as_each_does)
+{
+	static const uint16_t types[] = {1, PACKET_LINK_RAW, 105, PT_NO_LINK_TYPE};
+	struct pt_pool *pool = pool_new(0);
+	struct filter *f = filter("ether src 02:00:00:00:00:01 or not udp");
+	struct pt_msg *messages[64];
+	uint64_t unsure, passed;
+	srandom(4);
+	for (unsigned n = 0; n < 64; n++)
+		messages[n] = random() % 2 ? PACKET(pool, UDP_PACKET) : PACKET(pool, TCP6_PACKET);
+	for (unsigned round = 0; round < TIMES(1000); round++) {
+		unsigned count = round % 64 + 1;
+		for (unsigned n = 0; n < count; n++)
+			messages[n]->link_type = n && random() % 6 ? messages[n - 1]->link_type
+			                                           : types[random() % 4];
+		passed = filter_test_many(f, messages, count, &unsure);
+		ck_assert_uint_eq(passed & unsure, 0);
+		ck_assert_uint_eq((passed | unsure) & ~(UINT64_MAX >> (64 - count)), 0);
+		for (unsigned n = 0; n < count; n++)
+			if (!(unsure >> n & 1))
+				ck_assert_int_eq(filter_test(f, messages[n], NULL),
+				                 (int)(passed >> n & 1));
+	}
+	for (unsigned n = 0; n < 64; n++)
+		messages[n]->link_type = 1;
+	filter_test_many(f, messages, 64, &unsure);
+	ck_assert_uint_eq(unsure, 0);
+	for (unsigned n = 0; n < 64; n++)
+		pt_msg_unref(messages[n]);
+	filter_free(f);
+	pool_free(pool);
+}
+END_TEST
+
 START_TEST(the_length_on_the_wire_counts)
 {
 	struct pt_pool *pool = pool_new(0);
@@ -109,6 +144,6 @@ START_TEST(a_filter_for_another_link_type_is_an_error_there_alone)
 }
 END_TEST
 
-UNIT_TESTS("script/filter", packets_match_or_not, link_types_come_mixed,
+UNIT_TESTS("script/filter", packets_match_or_not, link_types_come_mixed, many_match_as_each_does,
            the_length_on_the_wire_counts, a_filter_that_is_wrong_is_refused,
            a_filter_for_another_link_type_is_an_error_there_alone)
