@@ -42,9 +42,9 @@ extern "C" {
  *
  * Exactly:   where a source runs that says pt_exact, checkpoints are taken between two turns of the
  *            engine (100 ms apart while something flows, more where blocks take long to tell),
- *            each of all blocks at one moment, and the next daemon goes on from the last one that is
- *            whole. A block that has come on since it was asked says pt_came_on. settle: of a block
- *            that carries what is not in the kernel
+ *            each of all blocks at one moment, and the next daemon goes on from the last one that
+ *            is whole. A block that has come on since it was asked says pt_came_on. settle: of a
+ *            block that carries what is not in the kernel
  *            yet, as what is to be written to a file: with `begin` it notes how far it is and has
  *            that written; true when it is, else it is asked again after each turn (pt_wake), and
  *            only then by `carry` for what it noted. committed: the checkpoint for which it was
