@@ -100,8 +100,8 @@ static void drops(const char *arguments, const char *const kept[2])
 	struct rig *r = rig("PaceDrain", arguments);
 	push(r, LOW, "0");
 	expect(r, LOW, "0");
-	for (const char *text = "1\0002\0003\0004"; *text; text += 2)
-		push(r, LOW, text);
+	for (const char *digit = "1234"; *digit; digit++)
+		push(r, LOW, (const char[]){*digit, 0});
 	ck_assert_uint_eq(rig_block(r, "it")->count.held, 2);
 	pass_time(r, 1.01);
 	expect(r, LOW, kept[0]);
