@@ -14,19 +14,20 @@ Where Scapy is there, the line above also gives what `from scapy.all import *` g
 imports nothing of Scapy's. `Client` speaks with any daemon.
 """
 import atexit as _atexit
+from types import ModuleType as _Module
 from typing import Any as _Any, List as _List
 
 from . import pipes as _pipes
 from .client import Client, Closed, Refused, default_socket
 from .engine import PipeEngine, stop_all as _stop_all
 from .message import Bytes
-from .pipes import (AutoSource, CLIFeeder, CLIHighFeeder, ConsoleSink, DownDrain, Drain, FDSourceSink, Inject3Sink, InjectSink,
-                    PeriodicSource, Pipe, QueueSink, RawConsoleSink, RdpcapSource, Sink, SniffSource, Source, TCPConnectPipe,
-                    TCPListenPipe, TermSink, ThreadGenSource, TransformDrain, TriggerDrain, TriggeredMessage,
-                    TriggeredQueueingValve, TriggeredSwitch, TriggeredValve, TriggerSink, UDPClientPipe, UDPDrain,
-                    UDPServerPipe, UpDrain, WrpcapSink)
+from .pipes import (AutoSource, CLIFeeder, CLIHighFeeder, ConsoleSink, DownDrain, Drain, PeriodicSource, Pipe, QueueSink,
+                    RawConsoleSink, Sink, Source, TermSink, ThreadGenSource, TransformDrain, TriggerSink, UpDrain)
+from .scapypipes import (FDSourceSink, Inject3Sink, InjectSink, RdpcapSource, SniffSource, TCPConnectPipe, TCPListenPipe,
+                         TriggerDrain, TriggeredMessage, TriggeredQueueingValve, TriggeredSwitch, TriggeredValve,
+                         UDPClientPipe, UDPDrain, UDPServerPipe, WrpcapSink)
 
-_SOURCES = ("FileSource", "FromEngine", "PcapOverIPSource", "ProgramPipe", "UDPPipe")
+_SOURCES = ("FileSource", "FromEngine", "PcapOverIPSource", "ProgramPipe")
 _DRAINS = ("DedupDrain", "FilterDrain", "HeadDrain", "PaceDrain", "SampleDrain", "ReorderDrain", "UnwrapDrain", "CountDrain",
            "JsonDrain")
 _SINKS = ("FileSink", "PcapOverIPSink", "ToEngine", "WiresharkSink")
@@ -34,8 +35,7 @@ for _names, _base in ((_SOURCES, _pipes.NativeSource), (_DRAINS, _pipes.NativeDr
     for _name in _names:
         globals()[_name] = type(_name, (_base,), {"__module__": _pipes.__name__, "__doc__": f"See `ptctl help {_name}`."})
 
-_OWN: _List[str] = [_n for _n in globals() if not _n.startswith("_") and _n not in
-                    ("pipes", "client", "engine", "message", "frames", "daemon")]
+_OWN: _List[str] = [_n for _n, _it in globals().copy().items() if not _n.startswith("_") and not isinstance(_it, _Module)]
 
 
 def __getattr__(name: str) -> _Any:
