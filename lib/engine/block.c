@@ -363,6 +363,34 @@ struct pt_msg *pt_hold(struct pt_block *b, struct pt_msg *m)
 	return m;
 }
 
+void pt_held_packed(struct pt_block *b, struct pt_msg **messages, unsigned count)
+{
+	for (unsigned i = 0; b->engine->traces && i < count; i++)
+		trace_packed(b, messages[i]);
+	for (unsigned i = 0; i < count; i++)
+		engine_let_go(b, messages[i]);
+	engine_held(b, b->count.held + count);
+	msg_unref_many(messages, count);
+}
+
+void pt_held_found(struct pt_block *b, uint64_t count)
+{
+	b->count.made += count;
+	engine_held(b, b->count.held + count);
+}
+
+void pt_held_done(struct pt_block *b, uint64_t count)
+{
+	block_count_out(b, count);
+	engine_held(b, b->count.held - count);
+}
+
+void pt_held_drop(struct pt_block *b, uint64_t count, const char *why)
+{
+	block_count_drop(b, why, count);
+	engine_held(b, b->count.held - count);
+}
+
 struct pt_msg *pt_transform(struct pt_block *b, struct pt_func *f, struct pt_msg *m)
 {
 	struct pt_error err = PT_ERROR_INIT;

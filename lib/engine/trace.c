@@ -314,6 +314,11 @@ void trace_done(struct pt_block *b, const struct pt_msg *m)
 	ends(b, m, TRACED_DELIVERED, NULL);
 }
 
+void trace_packed(struct pt_block *b, const struct pt_msg *m)
+{
+	ends(b, m, TRACED_HELD, NULL);
+}
+
 /* ---- life ---- */
 
 static void hand_over(struct trace *t)

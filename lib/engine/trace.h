@@ -36,6 +36,7 @@ void trace_back(struct pt_engine *);
 
 /* What becomes of a message in the block; before its flags are changed. */
 void trace_hold(struct pt_block *, struct pt_msg *);
+void trace_packed(struct pt_block *, const struct pt_msg *); /* held, and seen no more */
 void trace_gone(struct pt_block *, const struct pt_msg *, const char *why, bool filtered);
 void trace_done(struct pt_block *, const struct pt_msg *);
 

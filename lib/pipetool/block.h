@@ -210,6 +210,14 @@ void pt_lost(struct pt_block *, uint64_t count, const char *why);
    and the message dropped and counted, if the memory limit is reached. */
 struct pt_msg *pt_hold(struct pt_block *, struct pt_msg *);
 
+/* The same of messages that are held in another form, as many in one piece of bytes, say: takes the
+   references, and as many count as held until they are said to be done or dropped. Found: that they
+   are held already, from an earlier life of the block. */
+void pt_held_packed(struct pt_block *, struct pt_msg **messages, unsigned count);
+void pt_held_found(struct pt_block *, uint64_t count);
+void pt_held_done(struct pt_block *, uint64_t count);
+void pt_held_drop(struct pt_block *, uint64_t count, const char *why);
+
 /* Applies a function that the user gave. NULL: the message was dropped and counted. The test gives
    1, 0, or a negative code: the error is reported, and the message is for the block to drop. */
 struct pt_msg *pt_transform(struct pt_block *, struct pt_func *, struct pt_msg *);

@@ -135,6 +135,28 @@ START_TEST(a_word_has_a_kind_and_a_block_may_say_otherwise)
 }
 END_TEST
 
+START_TEST(what_is_held_in_another_form_is_held_until_it_is_said_what_became_of_it)
+{
+	struct rig *r = rig_graph("it = Drain()");
+	struct pt_block *b = rig_block(r, "it");
+	struct pt_msg *messages[] = {pt_msg_new(pt_pool(b), "x", 1), pt_msg_new(pt_pool(b), "y", 1),
+	                             pt_msg_new(pt_pool(b), "z", 1)};
+	pt_made(b, 3);
+	pt_held_packed(b, messages, 3);
+	pt_held_found(b, 2);
+	ck_assert_uint_eq(b->count.held, 5);
+	ck_assert_uint_eq(ledger_block_unexplained(b), 0);
+	pt_held_done(b, 4);
+	pt_held_drop(b, 1, "unsent");
+	ck_assert_uint_eq(b->count.held, 0);
+	ck_assert_uint_eq(b->count.out, 4);
+	ck_assert_uint_eq(left_out(r, "dropped", "unsent"), 1);
+	b->count.entered = b->count.made = b->count.out = 0; /* no link has seen them */
+	b->count.gone[0].count = 0;
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(more_reasons_than_are_told_apart_keep_their_kind)
 {
 	static char words[GONE_MAX][8];
@@ -156,4 +178,5 @@ END_TEST
 
 UNIT_TESTS("engine/ledger", nothing_is_ever_unexplained,
            a_word_has_a_kind_and_a_block_may_say_otherwise,
+           what_is_held_in_another_form_is_held_until_it_is_said_what_became_of_it,
            more_reasons_than_are_told_apart_keep_their_kind)
