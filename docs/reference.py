@@ -9,7 +9,7 @@ import re
 import sys
 
 PAGES = {"pipetool-language.7": "language.md", "pipetool-blocks.7": "blocks.md",
-         "pipetool-protocol.7": "protocol.md", "ptctl.1": "ptctl.md"}
+         "pipetool-protocol.7": "protocol.md", "pipetool-nats.7": "nats.md", "ptctl.1": "ptctl.md"}
 FOLDERS = (("/usr/local/etc/", "/etc/"), ("/usr/local/var/", "/var/"), ("/usr/local/", "/usr/"))
 
 
@@ -65,6 +65,8 @@ def as_lists(lines):
 def reference(build):
     """The name and the text of each."""
     for page, name in PAGES.items():
+        if not (pathlib.Path(build) / "docs" / f"{page}.scd").exists():
+            continue  # of a plugin that was not built
         text = (pathlib.Path(build) / "docs" / f"{page}.scd").read_text(encoding="utf-8")
         text = re.sub(r"^(\S+\(\d\)).*", r"\1", text, count=1)
         for there, here in FOLDERS:

@@ -20,6 +20,7 @@ arrows='
        engine    graph script capture packet lang net type msg base
        custom    script type msg base
        blocks    packet capture net msg base
+       nats      packet capture net msg base
        ctl       docs lang rpc script packet type base
        daemon    base msg type packet capture lang rpc net script graph engine custom
 '

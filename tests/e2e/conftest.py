@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +31,12 @@ def program(name):
         pytest.exit("PIPETOOL_BUILD must name the build directory", 2)
     folder = {"pipetoold": "daemon", "ptctl": "ctl"}[name]
     return str(pathlib.Path(build, folder, name).resolve())
+
+
+def nats_plugin():
+    """NatsSink and NatsSource, in a list that is empty where libnats is not."""
+    path = pathlib.Path(os.environ.get("PIPETOOL_BUILD", "/nowhere"), "lib/nats/nats.so")
+    return [path] if path.exists() else []
 
 
 @functools.cache
@@ -93,7 +100,7 @@ class Daemon:
 
     def __init__(self, folder, prefix=(), config="", arguments=(), env=None, wait=True,
                  preexec=None, engines=None, socket=None, owner=None,
-                 pass_fds=(), own_socket=True):
+                 pass_fds=(), own_socket=True, plugins=()):
         self.folder = pathlib.Path(folder)
         self.socket = socket or self.folder / "control.sock"
         self.engines = engines or self.folder / "engines.d"
@@ -103,6 +110,8 @@ class Daemon:
             sub.mkdir(exist_ok=True)
             if owner is not None:
                 os.chown(sub, owner, owner)
+        for plugin in plugins:
+            shutil.copy(plugin, self.blocks)
         self.config = self.folder / "pipetoold.conf"
         if config is not None:
             self.config.write_text(config)

@@ -19,6 +19,10 @@ def built():
     return path(PAGES[0]).exists()
 
 
+if path("pipetool-nats.7").exists():  # where libnats is
+    PAGES.append("pipetool-nats.7")
+
+
 def rendered(page, width=78):
     """As a reader sees it, without bold and underline."""
     env = {**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": str(width), "MAN_KEEP_FORMATTING": ""}

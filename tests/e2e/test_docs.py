@@ -11,7 +11,7 @@ import pytest
 
 import makers
 import manual
-from conftest import ip, namespaces_allowed, program
+from conftest import ip, namespaces_allowed, nats_plugin, program
 from sides import Scapy
 from transcript import Shell, blocks, code, commands, rows
 
@@ -51,7 +51,7 @@ def desk(daemons, request, tmp_path):
     env = {"PATH": path, "DISPLAY": ":99"}
     run = tmp_path / "build" / "run"  # where `./dev run` would have its socket
     run.mkdir(parents=True)
-    daemon = daemons(prefix=inside, env=env)
+    daemon = daemons(prefix=inside, env=env, plugins=nats_plugin())
     (run / "control.sock").symlink_to(daemon.socket)
     daemon.shell = Shell(tmp_path, {**env, "PIPETOOL_SOCKET": str(daemon.socket)}, inside)
     daemon.inside, daemon.here = inside, tmp_path

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""NatsSink and NatsSource, with a nats-server of the test's own."""
+import os
+import shutil
+import struct
+import subprocess
+
+import pytest
+from scapy.all import IP, UDP, Ether, Raw
+
+from conftest import eventually, nats_plugin
+from nats_side import Nats, Server, packets
+
+pytestmark = pytest.mark.skipif(not (nats_plugin() and shutil.which("nats-server")),
+                                reason="libnats or nats-server is not there")
+
+
+@pytest.fixture
+def servers(tmp_path):
+    made = []
+
+    def make(config="", **more):
+        server = Server(tmp_path / f"nats{len(made)}", config, **more)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def server(servers):
+    """One with a stream for `p.>`."""
+    made = servers()
+    with Nats(made) as nats:
+        nats.stream("s", "p.>")
+    return made
+
+
+@pytest.fixture
+def daemon(daemons):
+    return daemons(plugins=nats_plugin())
+
+
+def a_packet(number, size=30):
+    flow = number % 7
+    return bytes(Ether() / IP(src=f"10.0.0.{flow + 1}", dst="10.0.1.1")
+                 / UDP(sport=1000 + flow, dport=53) / Raw(struct.pack("!I", number) + bytes(size)))
+
+
+def number_of(packet):
+    return struct.unpack_from("!I", packet, 42)[0]
+
+
+HEAD = struct.pack("<IHHiIII", 0xa1b23c4d, 2, 4, 0, 0, 262144, 1)
+
+
+def records(numbers, size=30):
+    """Of a pcap of nanoseconds: packet n is of the n-th."""
+    for n in numbers:
+        packet = a_packet(n, size)
+        yield struct.pack("<IIII", 1, n, len(packet), len(packet)) + packet
+
+
+def a_capture(path, numbers, size=30):
+    path.write_bytes(HEAD + b"".join(records(numbers, size)))
+    return path
+
+
+class Feed:
+    """A FIFO that a source reads, and that is written to as the test goes."""
+
+    def __init__(self, path):
+        self.path = path
+        os.mkfifo(path)
+
+    def open(self):
+        self.writer = open(self.path, "wb", buffering=0)
+        self.writer.write(HEAD)
+
+    def send(self, numbers, size=30):
+        for record in records(numbers, size):
+            self.writer.write(record)
+
+    def close(self):
+        self.writer.close()
+
+
+@pytest.fixture
+def feed(tmp_path):
+    return Feed(tmp_path / "feed")
+
+
+def stored(server, **who):
+    """The numbers of all packets in the stream, by subject and in order."""
+    got = {}
+    with Nats(server, **who) as nats:
+        for subject, _, data in nats.messages("s"):
+            got.setdefault(subject, []).extend(number_of(packet) for _, packet in packets(data))
+    return got
+
+
+def in_order(server, numbers, **who):
+    """Every packet is there once, and those of a flow are in one subject, in order."""
+    got, seen = stored(server, **who), {}
+    assert sorted(n for part in got.values() for n in part) == sorted(numbers)
+    for subject, part in got.items():
+        for n in part:
+            where, last = seen.get(n % 7, (subject, -1))
+            assert where == subject and n > last, (subject, n)
+            seen[n % 7] = (subject, n)
+    return got
+
+
+def block(rpc, name="s"):
+    stats = rpc.stats("p")
+    assert stats["unexplained"] == 0, stats
+    return next(b for b in stats["blocks"] if b["name"] == name)
+
+
+def to_nats(source, url, more="", subject="p.x"):
+    return f"r = RdpcapSource('{source}'); s = NatsSink('{url}', '{subject}'{more}); r > s"
+
+
+def test_each_packet_is_stored_once_and_flows_stay_in_order(daemon, server, tmp_path):
+    a_capture(tmp_path / "in.pcap", range(700))
+    daemon.create("p", to_nats(tmp_path / "in.pcap", server.url, ", partitions=3, batch='4KiB'",
+                               "p.{partition}"))
+    daemon.finish("p")
+    with daemon.client() as rpc:
+        sink = block(rpc)
+        assert (sink["in"], sink["out"], sink["held"], sink["dropped"]) == (700, 700, 0, {})
+    assert len(in_order(server, range(700))) > 1
+    with Nats(server) as nats:
+        for _, headers, data in nats.messages("s"):
+            assert "Nats-Msg-Id: " in headers and len(data) <= 4096
+            assert all(time == 1000000000 + number_of(packet) for time, packet in packets(data))
+
+
+def test_what_is_no_packet_or_too_long_is_dropped_and_no_limit_is_passed(daemon, servers, tmp_path):
+    server = servers("max_payload: 8192")
+    with Nats(server) as nats:
+        nats.stream("s", "p.>")
+    a_capture(tmp_path / "in.pcap", range(300))
+    daemon.create("p", f"r = RdpcapSource('{tmp_path}/in.pcap'); f = CLIFeeder();"
+                       f"s = NatsSink('{server.url}', 'p.x'); r > s; f > s")
+    daemon.ok("send", "p.f", "no packet")
+    daemon.ok("close", "p.f")
+    daemon.finish("p")
+    with daemon.client() as rpc:
+        sink = block(rpc)
+        assert sink["out"] == 300 and sink["dropped"] == {"link-type": 1}
+    in_order(server, range(300))
+    with Nats(server) as nats:
+        sizes = [len(data) for _, _, data in nats.messages("s")]
+    assert len(sizes) > 3 and max(sizes) <= 8192
+
+
+@pytest.mark.parametrize("config, jetstream, url, words", [
+    ("", False, "nats://127.0.0.1:{port}", "the server has no JetStream"),
+    ("", True, "nats://127.0.0.1:{port}", "no stream takes 'p.x'"),
+    ("accounts {{ A {{ users: [{{user: a, password: secret}}] }} }}\nno_auth_user: a", True,
+     "nats://127.0.0.1:{port}", "the server has no JetStream for this account"),
+    ("authorization {{ user: a, password: other }}", True, "nats://127.0.0.1:{port}", "refuses"),
+    ("authorization {{ users: [{{user: a, password: b, permissions: {{publish: 'q.>'}}}}] }}\n"
+     "no_auth_user: a", True, "nats://127.0.0.1:{port}", "does not let us publish to 'p.x'"),
+], ids=["no-jetstream", "no-stream", "account", "password", "right"])
+def test_what_is_missing_fails_the_start(daemon, servers, tmp_path, config, jetstream, url, words):
+    server = servers(config.replace("{{", "{").replace("}}", "}"), jetstream=jetstream)
+    a_capture(tmp_path / "in.pcap", range(3))
+    daemon.create("p", to_nats(tmp_path / "in.pcap", url.format(port=server.port)), start=False)
+    refused = daemon.ptctl("start", "p")
+    assert refused.code == 1 and words in refused.err, refused.err
+    assert daemon.call("engine.show", {"engine": "p"})["state"] == "stopped"
+
+
+def test_what_says_who_one_is_stays_out_of_sight(daemon, servers, tmp_path):
+    server = servers("authorization { user: me, password: geheim }")
+    who = {"user": "me", "pass": "geheim"}
+    with Nats(server, **who) as nats:
+        nats.stream("s", "p.>")
+    a_capture(tmp_path / "in.pcap", range(5))
+    (tmp_path / "who").write_text("# who\nuser = me\npassword = geheim\n")
+    url = f"nats://me:geheim@127.0.0.1:{server.port}"
+    refused = daemon.ptctl("create", "p", to_nats(tmp_path / "in.pcap", url))
+    assert refused.code == 1 and "credentials" in refused.err
+    with daemon.client() as rpc:  # what is answered, beside the line that was typed
+        error = rpc.refused("engine.create", engine="p", blocks=[
+            {"name": "s", "type": "NatsSink", "params": {"url": url, "subject": "p.x"}}])
+        assert error.path == "$.blocks[0].params.url" and "geheim" not in str(error)
+    daemon.create("p", to_nats(tmp_path / "in.pcap", server.url, f", credentials='{tmp_path}/who'"))
+    daemon.finish("p")
+    in_order(server, range(5), **who)
+    (tmp_path / "who").write_text("user = me\nsesame\n")
+    refused = daemon.ptctl("start", "p")
+    assert refused.code == 1 and "has a line that is not" in refused.err and "sesame" not in refused.err
+    assert "geheim" not in daemon.ok("export", "p") + daemon.log()
+
+
+def test_a_server_that_is_away_is_waited_for_and_shown(daemon, servers, tmp_path):
+    server = servers("max_payload: 4096", start=False)
+    a_capture(tmp_path / "in.pcap", range(400))
+    daemon.create("p", to_nats(tmp_path / "in.pcap", f"{server.url},127.0.0.1:1"))
+    with daemon.client() as rpc:
+        eventually(lambda: rpc.show("p", "s")["state"] == "failed")
+        assert "no server answers at nats://127.0.0.1:" in block(rpc)["last_error"]
+        eventually(lambda: block(rpc)["held"] == 400)
+        daemon.ok("set", "p.s", "batch=2KiB")
+        assert block(rpc)["held"] == 400, "what waits goes on with the block that takes its place"
+        server.start()
+        eventually(lambda: "no stream takes 'p.x'" in (block(rpc)["last_error"] or ""))
+        with Nats(server) as nats:
+            nats.stream("s", "p.>")
+        eventually(lambda: block(rpc)["out"] == 400)
+        eventually(lambda: rpc.show("p", "s")["state"] == "running")
+        assert rpc.show("p", "s")["now"]["server"].endswith(f":{server.port}")
+    in_order(server, range(400))
+    with Nats(server) as nats:
+        assert max(len(data) for _, _, data in nats.messages("s")) <= 4096
+
+
+def test_a_server_that_is_killed_costs_no_packet_and_none_comes_twice(daemon, server, feed):
+    daemon.create("p", to_nats(feed.path, server.url, ", partitions=2, batch='1KiB', linger='1ms'",
+                               "p.{partition}"))
+    feed.open()
+    with daemon.client() as rpc:
+        for turn in range(3):
+            feed.send(range(200 * turn, 200 * turn + 100))
+            eventually(lambda: block(rpc)["out"] > 200 * turn)
+            server.kill()
+            feed.send(range(200 * turn + 100, 200 * turn + 200))
+            eventually(lambda: block(rpc)["in"] == 200 * (turn + 1) and block(rpc)["held"])
+            server.start()
+            eventually(lambda: block(rpc)["held"] == 0)
+    feed.close()
+    daemon.finish("p")
+    in_order(server, range(600))
+
+
+def test_a_stop_waits_for_what_can_come_and_counts_what_cannot(daemon, servers, feed):
+    server = servers()
+    with Nats(server) as nats:
+        nats.stream("s", "p.>")
+    daemon.create("p", to_nats(feed.path, server.url, ", linger='1h'"))
+    feed.open()
+    feed.send(range(10))
+    with daemon.client() as rpc:
+        eventually(lambda: block(rpc)["held"] == 10)
+        daemon.ok("stop", "p")
+        assert block(rpc)["out"] == 10
+        in_order(server, range(10))
+        feed.close()
+        server.kill()
+        daemon.ok("start", "p")
+        feed.open()
+        feed.send(range(5))
+        eventually(lambda: block(rpc)["held"] == 5)
+        daemon.ok("stop", "p")
+        assert block(rpc)["out"] == 10 and block(rpc)["dropped"] == {"unsent": 5}
+        feed.close()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """Of an authority, and of the server by that."""
+    folder = tmp_path_factory.mktemp("tls")
+    for command in (
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem "
+            "-days 2 -subj /CN=authority",
+            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out request "
+            "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1",
+            "x509 -req -in request -CA ca.pem -CAkey ca.key -CAcreateserial -copy_extensions copy -days 2 "
+            "-out cert.pem"):
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def test_what_is_encrypted_is_so_both_ways(daemon, servers, certificates, tmp_path):
+    files = {name: f"{certificates}/{name}.pem" for name in ("ca", "cert", "key")}
+    config = ('tls {{ cert_file: "{cert}", key_file: "{key}", ca_file: "{ca}", verify: {verify} }}')
+    server = servers(config.format(**files, verify="false"))
+    a_capture(tmp_path / "in.pcap", range(5))
+    refused = daemon.ptctl("create", "p", "--start", to_nats(tmp_path / "in.pcap", server.url))
+    assert refused.code == 1 and "refuses" in refused.err and "tls" in refused.err, refused
+    ca = f", tls={{'ca': '{files['ca']}'}}"
+    refused = daemon.ptctl("create", "p", "--start", to_nats(tmp_path / "in.pcap", server.url, ca))
+    assert refused.code == 1 and "no stream takes 'p.x'" in refused.err, refused
+    strict = servers(config.format(**files, verify="true"))
+    refused = daemon.ptctl("create", "p", "--start", to_nats(tmp_path / "in.pcap", strict.url, ca))
+    assert refused.code == 1 and "no stream" not in refused.err, refused
+    tls = ", tls={" + ", ".join(f"'{name}': '{path}'" for name, path in files.items()) + "}"
+    refused = daemon.ptctl("create", "p", "--start", to_nats(tmp_path / "in.pcap", strict.url, tls))
+    assert refused.code == 1 and "no stream takes 'p.x'" in refused.err, refused
