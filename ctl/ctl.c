@@ -44,7 +44,7 @@ void ctl_catch(void (*caught)(int signal))
 
 int ctl_open(struct ctl *ctl, struct pt_client **client, struct pt_error *err)
 {
-	double patience_s = ctl->timeout_s > CTL_TIMEOUT_S ? ctl->timeout_s : CTL_TIMEOUT_S;
+	double patience_s = ctl->timeout_s > ctl->patience_s ? ctl->timeout_s : ctl->patience_s;
 	int rc = ctl->host ? remote_open(&ctl->remote, ctl->host, ctl->socket, patience_s, client,
 	                                 err)
 	                   : pt_client_open(ctl->socket, client, err);

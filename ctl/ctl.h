@@ -20,15 +20,14 @@ enum exit_status {
 	EXIT_INTERRUPTED = 130,
 };
 
-#define CTL_TIMEOUT_S 10.0
-
 struct ctl {
 	const struct verb *verb;
 	json_t *values;     /* by the verb's rows; what was not given is not there */
 	const char *socket; /* NULL: the usual place */
 	const char *host;   /* of ssh; NULL: this one */
 	bool json;          /* -j */
-	double timeout_s;
+	double patience_s; /* for one answer: $PIPETOOL_TIMEOUT, or 10 s */
+	double timeout_s;  /* --timeout, or that */
 	int fds[FRAME_FDS_MAX]; /* --fd, and what ptctl opens itself */
 	int fd_count;
 	char *engine, *block;     /* what the verb's first argument names; NULL: it does not */

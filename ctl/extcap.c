@@ -172,7 +172,7 @@ static void take_daemon(struct ctl *ctl)
 	const char *host = ctl_text(ctl, "host"), *socket = ctl_text(ctl, "socket");
 	ctl->host = host && *host ? host : NULL;
 	ctl->socket = socket && *socket ? socket : NULL;
-	ctl->timeout_s = CTL_TIMEOUT_S;
+	ctl->timeout_s = ctl->patience_s;
 }
 
 int extcap_run(struct ctl *ctl, int count, char *const *words)

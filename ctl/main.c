@@ -41,6 +41,24 @@ static int take_fds(struct ctl *ctl, struct pt_error *err)
 	return 0;
 }
 
+#define PATIENCE_S 10.0
+
+/* $PIPETOOL_TIMEOUT is read as a --timeout before all others would be. */
+static int take_patience(struct ctl *ctl, struct pt_error *err)
+{
+	char *text = getenv("PIPETOOL_TIMEOUT");
+	char option[] = "--timeout", *words[] = {option, text};
+	json_t *values = json_object();
+	const struct argv argv = verb_argv(NULL);
+	int place = text && *text ? argv_options(&argv, 2, words, values, err) : 0;
+	const json_t *timeout = json_object_get(values, "timeout");
+	ctl->patience_s = timeout ? json_number_value(timeout) : PATIENCE_S;
+	json_decref(values);
+	if (place < 0)
+		pt_hint(err, "it is $PIPETOOL_TIMEOUT");
+	return place < 0 ? place : 0;
+}
+
 static int read_words(struct ctl *ctl, int count, char **words, struct pt_error *err)
 {
 	struct argv argv = verb_argv(NULL);
@@ -57,7 +75,7 @@ static int read_words(struct ctl *ctl, int count, char **words, struct pt_error 
 	if (code)
 		return code;
 	const json_t *timeout = json_object_get(ctl->values, "timeout");
-	ctl->timeout_s = timeout ? json_number_value(timeout) : CTL_TIMEOUT_S;
+	ctl->timeout_s = timeout ? json_number_value(timeout) : ctl->patience_s;
 	ctl->socket = ctl_text(ctl, "socket");
 	ctl->json = ctl_flag(ctl, "json");
 	code = take_fds(ctl, err);
@@ -144,7 +162,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, interrupted);
 	int status;
-	if (extcap_calls(argc - 1, argv + 1))
+	if (take_patience(&ctl, &err))
+		status = ctl_refused(&ctl, &err);
+	else if (extcap_calls(argc - 1, argv + 1))
 		status = let_go(&ctl, extcap_run(&ctl, argc - 1, argv + 1));
 	else
 		status = read_words(&ctl, argc - 1, argv + 1, &err) ? ctl_refused(&ctl, &err)

@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PATIENCE_S 10
+#define END_MS 10000
 
 /* ---- where it is ---- */
 
@@ -160,7 +160,7 @@ static int start_daemon(struct private_daemon *d, int listener, struct pt_error 
 static int wait_until_ready(struct ctl *ctl, struct pt_error *err)
 {
 	struct pt_error faults = PT_ERROR_INIT;
-	int code = ctl_call_within(ctl, "daemon.info", NULL, PATIENCE_S, NULL, &faults);
+	int code = ctl_call_within(ctl, "daemon.info", NULL, ctl->patience_s, NULL, &faults);
 	pt_error_clear(&faults);
 	if (!code)
 		return 0;
@@ -195,7 +195,7 @@ void private_end(struct private_daemon *d, struct ctl *ctl)
 		pt_client_close(ctl->client);
 		ctl->client = NULL;
 		kill(d->pid, SIGTERM);
-		child_end(d->pid, PATIENCE_S * 1000);
+		child_end(d->pid, END_MS);
 	}
 	private_hide(d);
 	free(d->socket);

@@ -50,7 +50,7 @@ int verb_stop(struct ctl *ctl)
 	json_t *result = NULL, *params = ctl_params(ctl);
 	double patience_s = ctl->timeout_s;
 	if (ctl_flag(ctl, "wait")) {
-		patience_s += CTL_TIMEOUT_S;
+		patience_s += ctl->patience_s;
 		json_object_set_new(params, "timeout_s", json_real(ctl->timeout_s));
 	}
 	int code = ctl_call_within(ctl, "engine.stop", params, patience_s, &result, &err);

@@ -398,7 +398,7 @@ static int status_of(const struct running *r)
 static double take_limit(struct ctl *ctl)
 {
 	double limit_s = json_object_get(ctl->values, "timeout") ? ctl->timeout_s : INFINITY;
-	ctl->timeout_s = CTL_TIMEOUT_S;
+	ctl->timeout_s = ctl->patience_s;
 	return limit_s;
 }
 

@@ -165,7 +165,7 @@ int verb_wait(struct ctl *ctl)
 	struct waiting w = {.ctl = ctl};
 	json_t *result = NULL;
 	double limit_s = ctl->timeout_s;
-	ctl->timeout_s = CTL_TIMEOUT_S;
+	ctl->timeout_s = ctl->patience_s;
 	int code = check_states(ctl, &err);
 	if (!code)
 		code = ctl_split(ctl, !strchr(ctl_text(ctl, "engine[.block]"), '.'), &err);

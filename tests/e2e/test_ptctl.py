@@ -143,6 +143,15 @@ def test_timed_out(daemon):
     assert daemon.call("engine.show", engine="e")["state"] == "draining"
 
 
+def test_patience_from_the_environment(daemon):
+    daemon.process.send_signal(signal.SIGSTOP)
+    asked = daemon.ptctl("list", env={"PIPETOOL_TIMEOUT": "0.2"})
+    daemon.process.send_signal(signal.SIGCONT)
+    assert asked.code == EXIT["timed out"] and " within 0.2 s " in asked.err, asked
+    asked = daemon.ptctl("list", env={"PIPETOOL_TIMEOUT": "soon"})
+    assert asked.code == EXIT["usage"] and "$PIPETOOL_TIMEOUT" in asked.err, asked
+
+
 def test_not_permitted(daemons):
     if os.getuid() != 0:
         pytest.skip("only root can become somebody else")
