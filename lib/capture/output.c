@@ -431,6 +431,14 @@ int output_begin(const struct output *o)
 	return o->raise && o->headed ? raise_snaplen(o) : o->fd;
 }
 
+/* A FIFO or a device has nothing to be cut. */
+static int empty(int fd)
+{
+	struct stat st;
+	bool cut = fstat(fd, &st) || S_ISREG(st.st_mode);
+	return cut && ftruncate(fd, 0) ? -errno : 0;
+}
+
 int output_replace(const struct capture_writer_config *config, const char *path)
 {
 	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW;
@@ -440,7 +448,7 @@ int output_replace(const struct capture_writer_config *config, const char *path)
 		fd = path_open(config->folders, path, flags, MODE);
 	if (fd < 0)
 		return fd;
-	int rc = !lock(fd) ? -EBUSY : is_being_read(fd) ? -ETXTBSY : ftruncate(fd, 0) ? -errno : 0;
+	int rc = !lock(fd) ? -EBUSY : is_being_read(fd) ? -ETXTBSY : empty(fd);
 	if (rc)
 		close(fd);
 	return rc ? rc : fd;
