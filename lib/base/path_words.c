@@ -7,6 +7,7 @@
 #include "base/near.h"
 #include <dirent.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,8 +52,20 @@ static int unsteady(const char *param, const char *path, struct pt_error *err)
 	               path);
 }
 
-int path_read_failed(const char *const *folders, const char *param, const char *path, int code,
-                     struct pt_error *err)
+/* Which file: for programs. */
+static int name_it(const char *path, int code, struct pt_error *err)
+{
+	json_t *name = json_string(path);
+	char *text = json_dumps(name, JSON_ENCODE_ANY);
+	if (text)
+		error_value(err, text);
+	free(text);
+	json_decref(name);
+	return code;
+}
+
+static int read_failed(const char *const *folders, const char *param, const char *path, int code,
+                       struct pt_error *err)
 {
 	if (code == -PT_EPERMITTED)
 		return outside(folders, param, path, err);
@@ -68,8 +81,14 @@ int path_read_failed(const char *const *folders, const char *param, const char *
 	return code;
 }
 
-int path_write_failed(const char *const *folders, const char *param, const char *path, int code,
-                      struct pt_error *err)
+int path_read_failed(const char *const *folders, const char *param, const char *path, int code,
+                     struct pt_error *err)
+{
+	return name_it(path, read_failed(folders, param, path, code, err), err);
+}
+
+static int write_failed(const char *const *folders, const char *param, const char *path, int code,
+                        struct pt_error *err)
 {
 	const char *hint = NULL;
 	switch (-code) {
@@ -87,4 +106,10 @@ int path_write_failed(const char *const *folders, const char *param, const char 
 	if (hint)
 		pt_hint(err, "%s", hint);
 	return code;
+}
+
+int path_write_failed(const char *const *folders, const char *param, const char *path, int code,
+                      struct pt_error *err)
+{
+	return name_it(path, write_failed(folders, param, path, code, err), err);
 }

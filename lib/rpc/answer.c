@@ -128,7 +128,10 @@ static void set_json(json_t *object, const char *name, const char *text)
 
 static void describe(json_t *data, const struct pt_fault *fault)
 {
-	set_text(data, "kind", error_kind(fault->code)->name);
+	const struct error_kind *kind = error_kind(fault->code);
+	set_text(data, "kind", kind->name);
+	if (kind->code == PT_EIO && -fault->code < PT_CODES)
+		set_text(data, "errno", strerrorname_np(-fault->code));
 	set_text(data, "path", fault->path);
 	set_json(data, "value", fault->value);
 	set_json(data, "allowed", fault->allowed);
