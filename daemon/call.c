@@ -119,7 +119,8 @@ struct author call_author(const struct call *call)
 	return (struct author){.uid = peer ? (int64_t)peer->uid : -1,
 	                       .pid = peer ? peer->pid : -1,
 	                       .comment = call->params.comment,
-	                       .confirm_s = call->params.confirm_s};
+	                       .confirm_s = call->params.confirm_s,
+	                       .owner = call->connection};
 }
 
 void call_cancel(struct call *call)

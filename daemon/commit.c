@@ -76,6 +76,7 @@ static struct ask *take_unkept(struct engine *engine)
 static void record(struct ask *ask)
 {
 	struct engine *engine = ask->engine;
+	lodgers_changed(&engine->past, &ask->author, &ask->request.made);
 	revisions_add(&engine->past, &ask->author, &ask->request.made);
 	if (engine->past.file && engine->phase == READY)
 		add_unkept(engine, ask);
@@ -84,6 +85,7 @@ static void record(struct ask *ask)
 	confirm_arm(engine);
 	tell_changed(engine);
 	failing_changed(engine);
+	lodgers_go(engine);
 }
 
 /* ---- what could not be kept ---- */
@@ -173,8 +175,10 @@ void commit_changed(struct ask *ask)
 void commit_answered(struct ask *ask)
 {
 	struct engine *engine = ask->engine;
-	if (ask->confirms)
+	if (ask->confirms) {
 		engine->confirming = false;
+		lodgers_go(engine);
+	}
 	if (ask == engine->taking_back)
 		taken_back(engine, ask->request.code);
 }

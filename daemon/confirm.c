@@ -209,6 +209,7 @@ int engines_confirm(struct engine *engine, const uint64_t *revision, double exte
 		revisions_confirm(&engine->past);
 	engine->confirm_due_ms = 0;
 	confirm_arm(engine);
+	lodgers_go(engine);
 	json_t *result = answer_of(engine, extend_s);
 	if (extend_s <= 0)
 		engine_tell(engine, "engine.confirmed", result, NULL);

@@ -573,6 +573,7 @@ void connection_close(struct connection *c)
 	server_remove(c->server, &c->links);
 	if (call) {
 		call->connection = NULL;
+		call->ask.author.owner = NULL;
 		call_cancel(call);
 	}
 	engines_disown(server_daemon(c->server)->engines, c);

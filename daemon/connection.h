@@ -25,8 +25,8 @@ struct connection_links {
 	struct connection *connection;
 };
 
-/* Owns the descriptor, and takes what is in `peer`. Engines that are made with `owned` end with
-   it. */
+/* Owns the descriptor, and takes what is in `peer`. Engines that are made, and blocks that
+   are added, with `owned` end with it. */
 void connection_new(struct server *, int fd, struct peer peer);
 void connection_close(struct connection *); /* at once; what waits is given up */
 

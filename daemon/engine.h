@@ -60,6 +60,10 @@ struct engine {
 	bool going_back;         /* the unconfirmed change is being undone */
 	uint64_t confirm_due_ms; /* of the loop's clock; 0: nothing waits */
 
+	/* lodgers.c */
+	bool lodgers_forgotten; /* which is to be kept when it is there */
+	bool lodgers_go;        /* they are being taken out */
+
 	/* commit.c */
 	struct ask_list unkept;  /* in the order of their revisions */
 	struct ask *taking_back; /* the question that brings back what is kept, or NULL */
@@ -176,5 +180,17 @@ void confirm_timer_init(struct engines *);
 void confirm_leaves(struct ask *);   /* it is to be recorded that the engine is destroyed, … */
 void confirm_stays(struct engine *); /* … which cannot be, … */
 void confirm_left(struct engine *);  /* … or is, and it has stopped */
+
+/* ---- lodgers.c: blocks that go with the connection that has added them ---- */
+/* A change is about to be recorded: whom it has added for its author, and whom it has taken out.
+   Their names stand in each revision, so that none of them comes back with the next daemon: their
+   connection has ended with this one. */
+void lodgers_changed(struct revisions *, const struct author *, const struct pt_made *);
+/* Those whose connection has ended are taken out, now or when it may be done. */
+void lodgers_go(struct engine *);
+void lodgers_disown(struct engine *, const void *owner); /* it ends */
+/* What was kept of them is taken out of the last revision's graph, as a revision of its own.
+   Whether there was any. */
+bool lodgers_forget(struct revisions *);
 
 #endif

@@ -360,6 +360,7 @@ void engines_disown(struct engines *all, const void *owner)
 {
 	for (size_t i = 0; i < all->count; i++) {
 		struct engine *engine = all->items[i];
+		lodgers_disown(engine, owner);
 		if (engine->owner != owner)
 			continue;
 		engine->owner = NULL;

@@ -189,7 +189,8 @@ void engines_destroy(struct engine *, const char *why, engines_done *, void *arg
    again after the author's confirm_s else, also after a restart. The ask has its author. */
 void engines_leave(struct engine *, struct ask *, engines_done *, void *arg);
 
-/* Destroys what was made for this owner, also what is still being made. */
+/* Destroys what was made for this owner, also what is still being made, and takes out blocks that
+   were added for it. */
 void engines_disown(struct engines *, const void *owner);
 
 /* The daemon ends: no engine is made any more, all are destroyed, `done` is called after the

@@ -15,6 +15,9 @@ static void ready(struct engine *engine)
 {
 	engine->phase = engine->past.leaving ? LEAVING : READY;
 	engine->past.quiet = false;
+	if (engine->lodgers_forgotten)
+		revisions_write(&engine->past);
+	engine->lodgers_forgotten = false;
 	confirm_arm(engine);
 	if (engine->phase == LEAVING)
 		return;
@@ -22,6 +25,7 @@ static void ready(struct engine *engine)
 	engine->told = true;
 	engine_tell(engine, "engine.created", history_last(&engine->past.history)->about,
 	            engine_state(engine));
+	lodgers_go(engine);
 }
 
 /* What is kept, and what is in a file, is there also where it does not run. */
@@ -455,8 +459,9 @@ int engines_restore(void *arg, const char *name, const json_t *records, struct p
 	}
 	if (!name_is_engine(name))
 		log_warning("engine %s goes on, although %s", name, ENGINE_NAME_HAS_DOT);
-	past.file = journal_file_new(all->journal, name, true, ask_settled, engine);
 	past.quiet = true;
+	engine->lodgers_forgotten = lodgers_forget(&past);
+	past.file = journal_file_new(all->journal, name, true, ask_settled, engine);
 	engine->past = past;
 	engine->restored = true;
 	engine->start = past.running && !past.leaving;

@@ -22,7 +22,8 @@ static struct engine *get_changeable(struct call *call)
 
 static void set_author(struct call *call)
 {
-	const struct author author = call_author(call);
+	struct author author = call_author(call);
+	author.owned = call->params.owned;
 	ask_set_author(&call->ask, &author);
 }
 
@@ -255,6 +256,9 @@ static const struct pt_param change_params[] = {
 	DRY_RUN,
 	COMMENT,
 	CONFIRM,
+	{"owned", "The blocks that it adds are taken out when this connection closes, whatever "
+	 "closes it, and do not come back after a restart.",
+	 PT_BOOL(struct call, params.owned), .fallback = "false"},
 	{0}
 };
 
@@ -358,11 +362,12 @@ const struct rpc_method change_methods[] = {
 		.help = "Each engine's the oldest first; times are seconds since 1970. `states` are "
 		        "starts (running), stops (stopped) and starts that were refused (failed), "
 		        "those that an engine knows of; `was` is as in engine.diff. `undoes` is the revision "
-		        "that was brought back, `confirm` stands with a change that waits to be "
+		        "that was brought back, `owned` are the blocks that go with a connection, "
+		        "`confirm` stands with a change that waits to be "
 		        "confirmed (`back` is null where the engine goes, `since` when it was "
 		        "extended); uid and pid are null where the daemon itself did it.",
 		.result = "{revisions: [{engine, revision, time, uid, pid, comment?, undoes?, confirm?: "
-		          "{back, until, since?}, ops, was?}], states: [{engine, time, state, "
+		          "{back, until, since?}, ops, was?, owned?}], states: [{engine, time, state, "
 		          "why?}]}",
 		.role = "viewer",
 		.params = log_params,

@@ -28,6 +28,7 @@ void revisions_init(struct revisions *r, struct journal_file *file)
 {
 	*r = (struct revisions){.file = file};
 	r->states = json_array();
+	r->lodgers = json_object();
 	history_init(&r->history);
 }
 
@@ -36,6 +37,7 @@ void revisions_fini(struct revisions *r)
 	history_fini(&r->history);
 	json_decref(r->leaving);
 	json_decref(r->states);
+	json_decref(r->lodgers);
 	free(r->lost);
 	journal_file_free(r->file);
 }
@@ -84,6 +86,15 @@ static json_t *until_json(int64_t now, double after_s)
 	return revisions_time_json(now + (int64_t)(after_s * MOMENT_S));
 }
 
+static json_t *names_of(json_t *object)
+{
+	json_t *names = json_array(), *value;
+	const char *name;
+	json_object_foreach (object, name, value)
+		json_array_append_new(names, json_string(name));
+	return names;
+}
+
 static json_t *about_change(const struct revisions *r, const struct author *author,
                             const struct pt_made *made)
 {
@@ -107,6 +118,8 @@ static json_t *about_change(const struct revisions *r, const struct author *auth
 		                  last ? json_integer((json_int_t)last->number) : json_null(),
 		                  "until", until_json(now, author->confirm_s)));
 	json_object_set(about, "ops", made->plan);
+	if (json_object_size(r->lodgers))
+		json_object_set_new(about, "owned", names_of(r->lodgers));
 	return about;
 }
 

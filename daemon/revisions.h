@@ -14,6 +14,8 @@ struct author {
 	double confirm_s;    /* it goes back after so long, unless it is confirmed; 0: it stays */
 	bool undo;           /* the graph of an earlier revision is brought back: */
 	uint64_t undoes;
+	bool owned;        /* what is added goes with the connection, */
+	const void *owner; /* this one; NULL: it has ended */
 };
 
 /* Belongs to the control loop. Every function that records something returns at once; it is kept
@@ -23,6 +25,7 @@ struct author {
 struct revisions {
 	struct history history;
 	struct journal_file *file; /* NULL: not kept */
+	json_t *lodgers; /* {name: whose connection; 0: of one that has ended}: see engine.h */
 	json_t *states;  /* [{time, state, why?}]: starts, stops and failures, the oldest first */
 	bool running;    /* what was recorded last */
 	char *lost;      /* what was kept cannot be read, and this is why; NULL: it can */
