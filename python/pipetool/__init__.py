@@ -11,7 +11,8 @@
     engine.stop()
 
 Where Scapy is there, the line above also gives what `from scapy.all import *` gives; `import pipetool` alone
-imports nothing of Scapy's. `Client` speaks with any daemon.
+imports nothing of Scapy's. `Client` speaks with any daemon, `Graph` is a graph to be brought to an engine, and
+`pipetool.aio` has both with asyncio.
 """
 import atexit as _atexit
 from types import ModuleType as _Module
@@ -20,8 +21,9 @@ from typing import Any as _Any, List as _List
 from . import pipes as _pipes
 from .client import Client, Closed, Refused, default_socket
 from .engine import PipeEngine, stop_all as _stop_all
+from .graph import Graph
 from .message import Bytes
-from .pipes import (AutoSource, CLIFeeder, CLIHighFeeder, ConsoleSink, DownDrain, Drain, PeriodicSource, Pipe, QueueSink,
+from .pipes import (AutoSource, CLIFeeder, CLIHighFeeder, ConsoleSink, DownDrain, Drain, Existing, PeriodicSource, Pipe, QueueSink,
                     RawConsoleSink, Sink, Source, TermSink, ThreadGenSource, TransformDrain, TriggerSink, UpDrain)
 from .scapypipes import (FDSourceSink, Inject3Sink, InjectSink, RdpcapSource, SniffSource, TCPConnectPipe, TCPListenPipe,
                          TriggerDrain, TriggeredMessage, TriggeredQueueingValve, TriggeredSwitch, TriggeredValve,
@@ -41,6 +43,8 @@ _OWN: _List[str] = [_n for _n, _it in globals().copy().items() if not _n.startsw
 def __getattr__(name: str) -> _Any:
     """For `from pipetool import *`: what Scapy has, too."""
     import importlib.util
+    if name == "aio":
+        return importlib.import_module("pipetool.aio")
     if name == "__all__":
         if importlib.util.find_spec("scapy") is None:
             return _OWN

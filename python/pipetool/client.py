@@ -19,29 +19,67 @@ something and ask something else meanwhile makes a second Client; threads have o
 from __future__ import annotations
 
 import array
+import collections
+import errno
 import itertools
 import json
 import os
 import socket
 import subprocess
 import time
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, Type, TypeVar, Union
+
+
+FOR_EVER_S = 3e7  # what a socket's timeout can be
 
 
 class Refused(Exception):
-    """What was asked was not done, and nothing of it. Programs test `kind`, people read `message`."""
+    """What was asked was not done, and nothing of it. Programs test `kind`, people read `message`.
+
+    One of kind "io" is an OSError as well, of the class that fits, with `errno` and `filename` where they are known:
+
+    >>> gone = Refused({"code": 11, "message": "cannot open 'a'",
+    ...                 "data": {"kind": "io", "errno": "ENOENT", "value": "a"}})
+    >>> isinstance(gone, FileNotFoundError), gone.filename
+    (True, 'a')
+    """
+
+    def __new__(cls, error: Dict[str, Any]) -> Refused:
+        made = _class_of(cls, error.get("data") or {})
+        return OSError.__new__(made) if issubclass(made, OSError) else Exception.__new__(made)
 
     def __init__(self, error: Dict[str, Any]) -> None:
         super().__init__(error["message"])
+        self.args = (error["message"],)  # those of an OSError are others
+        self.error = error
         self.code, self.message = error["code"], error["message"]
         self.data = error.get("data") or {}
         self.kind = self.data.get("kind")    # "no-such-engine", "conflict", "bad-parameter", …
         self.path = self.data.get("path")    # where in the parameters: "$.ops[3].from"
         self.hint = self.data.get("hint")    # how to mend it
         self.paths = [fault.get("path") for fault in self.data.get("errors", [self.data])]
+        if isinstance(self, OSError):
+            value = self.data.get("value")
+            self.errno = getattr(errno, self.data.get("errno", ""), None)
+            self.strerror, self.filename = self.message, value if isinstance(value, str) else None
 
     def __str__(self) -> str:
         return ": ".join(filter(None, [self.kind, self.path, self.message, self.hint]))
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return Refused, (self.error,)
+
+
+_both: Dict[Tuple[Type[Refused], Type[OSError]], Type[Refused]] = {}
+
+
+def _class_of(cls: Type[Refused], data: Dict[str, Any]) -> Type[Refused]:
+    if data.get("kind") != "io" or issubclass(cls, OSError):
+        return cls
+    system = type(OSError(getattr(errno, data.get("errno", ""), 0), ""))
+    if (cls, system) not in _both:
+        _both[cls, system] = type(cls.__name__, (cls, system), {"__module__": cls.__module__, "__doc__": cls.__doc__})
+    return _both[cls, system]
 
 
 class Closed(Exception):
@@ -58,34 +96,95 @@ def default_socket() -> str:
     return os.path.join(os.environ["XDG_RUNTIME_DIR"], "pipetool", "control.sock")
 
 
+class Lines:
+    """What the lines of a connection mean, whoever carries them: `Client`, or that of `pipetool.aio`.
+
+    >>> lines = Lines()
+    >>> lines.request("daemon.info", {})
+    (1, b'{"jsonrpc": "2.0", "id": 1, "method": "daemon.info", "params": {}}\\n')
+    >>> [Lines.result(answer) for answer in lines.feed(b'{"jsonrpc": "2.0", "id": 1, "result": {}}\\n')]
+    [{}]
+    """
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+        self._rest: List[bytes] = []
+
+    def request(self, method: str, params: Dict[str, Any], fds: int = 0) -> Tuple[int, bytes]:
+        """The number of a request, and its line; so many descriptors go along."""
+        number = next(self._ids)
+        request: Dict[str, Any] = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        if fds:
+            request["fds"] = fds
+        return number, json.dumps(request).encode() + b"\n"
+
+    def feed(self, data: bytes) -> List[Dict[str, Any]]:
+        """Every answer and notification that is whole with these bytes."""
+        whole = []
+        piece, *more = data.split(b"\n")
+        self._rest.append(piece)
+        for piece in more:
+            whole.append(json.loads(b"".join(self._rest)))
+            self._rest = [piece]
+        return whole
+
+    def rest(self) -> bytes:
+        """What has come of a line."""
+        return b"".join(self._rest)
+
+    @staticmethod
+    def is_answer(message: Dict[str, Any]) -> bool:
+        """Whether it answers a request; else it is a notification."""
+        return "id" in message
+
+    @staticmethod
+    def result(answer: Dict[str, Any]) -> Any:
+        """What an answer says; raises Refused."""
+        if "error" in answer:
+            raise Refused(answer["error"])
+        return answer["result"]
+
+
+def through_ssh(host: str, path: Optional[str]) -> Tuple[socket.socket, subprocess.Popen[bytes]]:
+    """`ptctl -H HOST proxy` has the far daemon's socket as its standard input and output."""
+    ours, theirs = socket.socketpair()
+    command = ["ptctl", *(["-s", path] if path else []), "-H", host, "proxy"]
+    with theirs:
+        return ours, subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
+
+
+def rights(fds: Sequence[int]) -> List[Tuple[int, int, array.array[int]]]:
+    """Descriptors, as sendmsg takes them."""
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+
+
+_C = TypeVar("_C", bound="Client")
+
+
 class Client:
     """A connection. `timeout` is how many seconds any answer may take."""
 
     def __init__(self, path: Union[str, os.PathLike[str], None] = None, host: Optional[str] = None,
                  timeout: float = 30) -> None:
-        self.timeout = timeout
+        self.path, self.host, self.timeout = os.fspath(path) if path else None, host, timeout
         self.process: Optional[subprocess.Popen[bytes]] = None
         if host:
-            self.socket = self._through_ssh(host, os.fspath(path) if path else None)
+            self.socket, self.process = through_ssh(host, self.path)
         else:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
             try:
-                self.socket.connect(os.fspath(path or default_socket()))
+                self.socket.connect(self.path or default_socket())
             except BaseException:
                 self.socket.close()
                 raise
-        self.buffer = b""
-        self.ids = itertools.count(1)
+        self._lines = Lines()
+        self._read: Deque[Dict[str, Any]] = collections.deque()
         self.notifications: List[Dict[str, Any]] = []  # that came while an answer was awaited: [{"method", "params"}]
 
-    def _through_ssh(self, host: str, path: Optional[str]) -> socket.socket:
-        """`ptctl -H HOST proxy` has the far daemon's socket as its standard input and output."""
-        ours, theirs = socket.socketpair()
-        command = ["ptctl", *(["-s", path] if path else []), "-H", host, "proxy"]
-        with theirs:
-            self.process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
-        return ours
+    def again(self: _C) -> _C:
+        """Another connection to the same daemon."""
+        return type(self)(self.path, self.host, self.timeout)
 
     def close(self) -> None:
         self.socket.close()
@@ -107,26 +206,19 @@ class Client:
         Parameters are keywords, or a dictionary. `fds` are descriptors that go along: parameters
         refer to the n-th as {"fd": n}.
         """
-        message = self.answer(self.post(method, params, fds=fds, **more), timeout)
-        if "error" in message:
-            raise Refused(message["error"])
-        return message["result"]
+        return Lines.result(self.answer(self.post(method, params, fds=fds, **more), timeout))
 
     def post(self, method: str, params: Optional[Dict[str, Any]] = None, fds: Sequence[int] = (), **more: Any) -> int:
         """Asks and does not wait; returns the number that `answer` takes."""
-        number = next(self.ids)
-        request: Dict[str, Any] = {"jsonrpc": "2.0", "id": number, "method": method,
-                   "params": {**(params or {}), **more}}
-        if fds:
-            request["fds"] = len(fds)
-        self.write(json.dumps(request).encode() + b"\n", fds)
+        number, line = self._lines.request(method, {**(params or {}), **more}, len(fds))
+        self.write(line, fds)
         return number
 
     def answer(self, number: Optional[int] = None, timeout: Optional[float] = None) -> Dict[str, Any]:
         """The next answer, with "result" or "error"; they come in the order of the requests."""
         while True:
             message = self.line(timeout)
-            if "id" not in message:
+            if not Lines.is_answer(message):
                 self.notifications.append(message)
                 continue
             assert message["jsonrpc"] == "2.0", message
@@ -154,14 +246,13 @@ class Client:
         if fds and self.process:
             raise ValueError("descriptors cannot be handed to another host")
         if fds:
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
-            data = data[self.socket.sendmsg([data], rights):]
+            data = data[self.socket.sendmsg([data], rights(fds)):]
         self.socket.sendall(data)
 
     def line(self, timeout: Optional[float] = None) -> Dict[str, Any]:
         """The next line, parsed; Closed at the end of the stream, TimeoutError if none comes."""
         until = time.monotonic() + (self.timeout if timeout is None else timeout)
-        while b"\n" not in self.buffer:
+        while not self._read:
             self.socket.settimeout(max(0.001, until - time.monotonic()))
             try:
                 data = self.socket.recv(1 << 18)
@@ -170,8 +261,6 @@ class Client:
             finally:
                 self.socket.settimeout(self.timeout)
             if not data:
-                raise Closed(self.buffer)
-            self.buffer += data
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        message: Dict[str, Any] = json.loads(line)
-        return message
+                raise Closed(self._lines.rest())
+            self._read.extend(self._lines.feed(data))
+        return self._read.popleft()

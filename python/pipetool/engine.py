@@ -10,23 +10,30 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import warnings
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from . import daemon
-from .client import Client, Closed, Refused
+from .client import FOR_EVER_S, Client, Closed, Refused, default_socket
+from .files import Files, absolute
+from .graph import SIGNS, Graph, name_of
 from .message import from_json, to_json
-from .pipes import AutoSource, CLIFeeder, Links, Pipe, QueueSink, Sink, Source
+from .pipes import AutoSource, CLIFeeder, Existing, Links, Pipe, QueueSink, Sink, Source
 from .runner import Runner
 
-_SIGNS = {"low": ">", "high": ">>", "trigger": "^"}
+_Parts = Dict[Pipe, Tuple[str, Dict[str, Any]]]  # of each pipe, its type and parameters
+_FLUSH_S = 2
 _numbers = itertools.count(1)
 _running: Set[Any] = set()  # a running engine is never garbage
 
 
 class PipeEngine:
     """Runs the graph that the given sources lead to.
+
+    `socket` and `engine` tell in which daemon, and as which engine; with `attach` it takes part in one that is there,
+    whose blocks are `Existing("name")`. What the script has made goes with its connection.
 
     >>> s, q = CLIFeeder(), QueueSink()
     >>> s > TransformDrain(str.upper) > q
@@ -36,9 +43,14 @@ class PipeEngine:
 
     pipes = Pipe.registry
 
-    def __init__(self, *pipes: Pipe, socket: Optional[str] = None, engine: Optional[str] = None) -> None:
+    def __init__(self, *pipes: Pipe, socket: Optional[str] = None, engine: Optional[str] = None,
+                 attach: bool = False) -> None:
+        if attach and not engine:
+            raise ValueError("attach=True takes part in an engine that is there: engine= says in which")
         self.active_pipes: Links = Links()
-        self.socket, self.engine = socket, engine
+        self.socket, self.engine, self.attach = socket or (default_socket() if attach else None), engine, attach
+        self._there: Dict[str, str] = {}  # others' blocks, and their types
+        self._made = False
         self._lock = threading.RLock()
         self._local = threading.local()
         self._runner: Optional[Runner] = None
@@ -111,12 +123,14 @@ class PipeEngine:
     def _client(self) -> Client:
         client: Optional[Client] = getattr(self._local, "client", None)
         if client is None:
-            client = self._local.client = daemon.connect(self.socket, timeout=3e7)
+            client = self._local.client = daemon.connect(self.socket, timeout=FOR_EVER_S)
         return client
 
     def _call(self, method: str, **params: Any) -> Any:
         try:
             return self._client().call(method, engine=self._name, **params)
+        except Refused:
+            raise
         except (Closed, TimeoutError, KeyboardInterrupt, OSError):
             self._disconnect()  # an answer may still come
             raise
@@ -129,19 +143,20 @@ class PipeEngine:
 
     # ---- starting ----
 
-    def _describe(self, pipe: Pipe, runner: Runner, fds: List[int]) -> Dict[str, Any]:
+    def _describe(self, pipe: Pipe, runner: Runner, files: Files) -> Tuple[str, Dict[str, Any]]:
         spec = pipe.spec()
         if spec is None:
             pipe._wire = runner.add(pipe)
-            fds.append(pipe._wire.theirs.fileno())
-            return {"name": self._names[pipe], "type": "ProgramPipe",
-                    "params": {"format": "frames", "fd": len(fds) - 1, "label": pipe.label()}}
+            return "ProgramPipe", {"format": "frames", "fd": pipe._wire.theirs, "label": pipe.label()}
         pipe._wire = None
         kind, given, more = spec
-        if given:
-            rows = self._type(kind)["params"]
-            more = {**dict(zip((row["name"] for row in rows), given)), **more}
-        return {"name": self._names[pipe], "type": kind, "params": more}
+        rows = self._type(kind)["params"]
+        if len(given) > len(rows):
+            raise TypeError(f"{kind} takes {len(rows)} parameters, and {len(given)} were given")
+        params = absolute(rows, {**dict(zip((row["name"] for row in rows), given)), **more})
+        if self.socket:  # that daemon may have other rights; a trigger makes files beside the first
+            params = files.hand_over(rows, params, ("fname",) if pipe.trigger_sources else ())
+        return kind, params
 
     def _type(self, kind: str) -> Dict[str, Any]:
         if kind not in self._types:
@@ -150,49 +165,53 @@ class PipeEngine:
 
     def _has(self, pipe: Pipe, canal: str, way: str) -> bool:
         """Whether something could pass there: else the link is left out."""
-        spec = pipe.spec()
+        spec = (self._there.get(pipe.name, ""), (), {}) if isinstance(pipe, Existing) else pipe.spec()
         if spec is None:
             return way == "exit" or hasattr(pipe, {"low": "push", "high": "high_push", "trigger": "on_trigger"}[canal])
-        return spec[0] == "ProgramPipe" or f"{canal}_{way}" in self._type(spec[0])["ports"]
+        return spec[0] in ("", "ProgramPipe") or f"{canal}_{way}" in self._type(spec[0])["ports"]
 
     def _name_all(self, pipes: List[Pipe]) -> None:
-        taken = set(self._names.values())
+        taken = {*self._names.values(), *self._there}
         for pipe in pipes:
-            stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", pipe.given_name or type(pipe).__name__)
-            stem = re.sub(r"\W", "_", stem if pipe.given_name else stem.lower(), flags=re.ASCII)[:56]
-            stem = stem if re.match(r"[A-Za-z_]", stem) else "_" + stem
-            name = stem if pipe.given_name else stem + "1"
-            name = next(n for n in itertools.chain([name], (f"{stem}{i}" for i in itertools.count(2))) if n not in taken)
+            name = pipe.given_name
+            if isinstance(pipe, Existing):
+                name = pipe.name
+            elif name is None:
+                name = name_of(type(pipe).__name__, taken)
+            else:
+                stem = re.sub(r"\W|^(?=\d|$)", "_", name, flags=re.ASCII)[:56]
+                name = next(n for n in itertools.chain([stem], (f"{stem}{i}" for i in itertools.count(2))) if n not in taken)
             taken.add(name)
             self._names[pipe] = pipe._block = name
 
-    def _links(self, pipes: List[Pipe]) -> List[Dict[str, str]]:
+    def _graph(self, parts: _Parts) -> Graph:
+        """These pipes, and the links of all."""
+        graph, pipes = Graph(), list(self.active_pipes)
+        graph.outside = {*self._there, *(self._names[p] for p in pipes if p not in parts)}
+        for pipe, (kind, params) in parts.items():
+            graph.add(kind, self._names[pipe], **params)
         links = [(p, q, canal) for p in pipes
                  for canal, sinks in (("low", p.sinks), ("high", p.high_sinks), ("trigger", p.trigger_sinks)) for q in sinks]
         idle = [(p, q, canal) for p, q, canal in links if not (self._has(p, canal, "exit") and self._has(q, canal, "entry"))]
         if idle:
             warnings.warn("nothing could pass here, so these links are left out: " + ", ".join(
-                f"{p.name} {_SIGNS[canal]} {q.name}" for p, q, canal in idle), stacklevel=3)
-        return [{"from": self._names[p], "to": self._names[q], "canal": canal}
-                for p, q, canal in links if (p, q, canal) not in idle]
+                f"{p.name} {SIGNS[canal]} {q.name}" for p, q, canal in idle), stacklevel=5)
+        for p, q, canal in links:
+            if (p, q, canal) not in idle:
+                graph.link(self._names[p], self._names[q], canal)
+        return graph
 
     def start(self) -> None:
         """Runs the graph; what a `start` of a class of one's own raises comes out, and nothing runs."""
         with self._lock:
             if self._runner:
                 return
-            runner, pipes, fds = Runner(), list(self.active_pipes), []  # type: Runner, List[Pipe], List[int]
+            runner, pipes = Runner(), list(self.active_pipes)
             self._name = self.engine or f"script_{os.getpid()}_{next(_numbers)}"
-            self._name_all([p for p in pipes if p not in self._names])
             started: List[Pipe] = []
             try:
-                blocks = [self._describe(p, runner, fds) for p in pipes]
-                for p in pipes:
-                    if p._wire:
-                        started.append(p)
-                        p.start()
-                self._owner = self._create(blocks=blocks, links=self._links(pipes), fds=fds)
-                runner.hand_over()
+                self._owner = daemon.connect(self.socket, timeout=FOR_EVER_S)
+                self._bring(pipes, runner, started)
                 runner.begin()
                 self._runner = runner
                 self._begin(pipes)
@@ -202,22 +221,59 @@ class PipeEngine:
                 raise
             _running.add(self)
 
-    def _create(self, **graph: Any) -> Client:
-        """The connection with which the engine goes."""
-        owner = daemon.connect(self.socket)
-        try:
-            owner.call("engine.create", engine=self._name, ephemeral=True, **graph)
-        except BaseException:
-            owner.close()
-            raise
-        return owner
+    def _bring(self, pipes: List[Pipe], runner: Runner, started: List[Pipe]) -> None:
+        """Starts what runs here, and has the daemon make these pipes."""
+        with Files() as files:
+            try:
+                parts = {p: self._describe(p, runner, files) for p in pipes if not isinstance(p, Existing)}
+                for p in parts:
+                    if p._wire:
+                        started.append(p)
+                        p.start()
+                self._make(pipes, parts)
+                self._made = files.used = True
+            finally:
+                runner.hand_over()
+
+    def _make(self, pipes: List[Pipe], parts: _Parts) -> None:
+        """The engine, or the blocks of one that is there already."""
+        assert self._owner
+        if self.attach:
+            self._join(self._owner, pipes, parts)
+            return
+        self._name_all([p for p in pipes if p not in self._names])
+        graph = self._graph(parts)
+        if self._made:
+            self._owner.call("engine.change", engine=self._name, **graph.ops())
+        else:
+            self._owner.call("engine.create", engine=self._name, owned=True, **graph.request())
+
+    def _join(self, owner: Client, pipes: List[Pipe], parts: _Parts) -> None:
+        """With names that are free there as it is now: until nobody is faster."""
+        for p in pipes:
+            self._names.pop(p, None)
+        while True:
+            shown = owner.call("engine.show", engine=self._name)
+            mine = set(self._names.values())
+            self._there = {b["name"]: b["type"] for b in shown["blocks"] if b["name"] not in mine}
+            self._name_all(pipes)
+            try:
+                owner.call("engine.change", engine=self._name, owned=True, if_revision=shown["revision"],
+                           **self._graph(parts).ops())
+                return
+            except Refused as error:
+                if error.kind != "conflict":
+                    raise
+            for p in pipes:
+                del self._names[p]
 
     def _begin(self, pipes: List[Pipe]) -> None:
         for p in pipes:
             p._engine = self
             while isinstance(p, CLIFeeder) and p._early:
                 self._call("block.send", block=p._block, message=p._early.popleft(), canal=p.canal)
-        self._call("engine.start")
+        if not self.attach or self._call("engine.show")["state"] == "stopped":
+            self._call("engine.start")
         for p in pipes:
             if isinstance(p, CLIFeeder) and p.is_exhausted:
                 p.close()
@@ -233,41 +289,65 @@ class PipeEngine:
                 p._wire = None
 
     def _destroy(self) -> None:
-        if self._owner:  # else it is somebody else's
+        if self._owner:
             with contextlib.suppress(Refused, Closed, OSError):
-                self._call("engine.destroy")
+                if self._made and self.attach:
+                    self._take_out(lambda pipe: True)
+                elif self._made:
+                    self._call("engine.destroy")
             self._owner.close()
             self._owner = None
+        self._made = False
         self._disconnect()
         self._local = threading.local()  # of no use to a later daemon
+
+    def _take_out(self, which: Callable[[Pipe], bool], shut: bool = False) -> None:
+        """Those pipes of what was made in an engine that is there; `shut`: nothing of others' comes to the rest."""
+        mine = {name: pipe for pipe, name in self._names.items() if not isinstance(pipe, Existing)}
+        going = {name for name, pipe in mine.items() if which(pipe)}
+        while True:
+            shown = self._call("engine.show")
+            ops = [{"op": "remove", "name": b["name"]} for b in shown["blocks"] if b["name"] in going]
+            ops += [{"op": "unlink", **link} for link in shown["links"]
+                    if shut and link["from"] not in mine and link["to"] in mine.keys() - going]
+            try:
+                if ops:
+                    self._call("engine.change", ops=ops, if_revision=shown["revision"])
+                return
+            except Refused as error:
+                if error.kind != "conflict":
+                    raise
+
+    def _drain(self) -> None:
+        """No more of the script's own comes; what its functions have by now comes through, each time one further."""
+        self._take_out(lambda pipe: isinstance(pipe, Source) and not pipe._wire)
+        wired = {self._names[p] for p in self.active_pipes if p._wire}
+        until = time.monotonic() + _FLUSH_S
+
+        def counts() -> Dict[str, Tuple[int, int]]:
+            return {b["name"]: (b["in"], b["in"] - b["held"]) for b in self.stats()["blocks"] if b["name"] in wired}
+        for _ in wired:
+            came = {name: taken for name, (taken, _) in counts().items()}
+            while time.monotonic() < until and any(done < came.get(name, 0) for name, (_, done) in counts().items()):
+                time.sleep(0.005)
+        self._take_out(lambda pipe: not isinstance(pipe, QueueSink), shut=True)
 
     def _change(self, fresh: List[Pipe]) -> None:
         """What was added or linked since."""
         assert self._runner
-        fds: List[int] = []
         started: List[Pipe] = []
-        self._name_all(fresh)
         try:
-            blocks = [self._describe(p, self._runner, fds) for p in fresh]
-            for p in fresh:
-                if p._wire:
-                    started.append(p)
-                    p.start()
-            ops = [{"op": "add", **block} for block in blocks]
-            ops += [{"op": "link", **link} for link in self._links(list(self.active_pipes))]
-            self._call("engine.change", ops=ops, fds=fds)
+            self._bring(fresh, self._runner, started)
         except BaseException:
-            self._runner.hand_over()
             self._give_up(fresh, started)
             raise
-        self._runner.hand_over()
         for p in fresh:
             p._engine = self
 
     def _give_up(self, pipes: List[Pipe], started: List[Pipe]) -> None:
         for p in pipes:
             self.active_pipes.discard(p)
-            del self._names[p]
+            self._names.pop(p, None)
         _stop(started)
         for p in pipes:
             p._wire = None
@@ -299,14 +379,32 @@ class PipeEngine:
 
     def _stop(self, wait: bool) -> None:
         try:
-            self._call("engine.stop", wait=wait)
+            if self.attach and wait:
+                self._await_sources()
+            if self.attach:
+                self._drain()
+            else:
+                self._call("engine.stop", wait=wait)
         except KeyboardInterrupt:
             print("Interrupted by user.")
-            self._call("engine.stop")
+            self._stop(False)
         except Refused:
             pass
         except (Closed, OSError):
             warnings.warn("the daemon has ended before the engine: what was on its way is lost", stacklevel=4)
+
+    def _await_sources(self) -> None:
+        """The script's own; where it has none, until the engine runs no more."""
+        mine = {self._names[p] for p in self.active_pipes if isinstance(p, Source)}
+        with daemon.connect(self.socket, timeout=FOR_EVER_S) as told:
+            told.call("events.subscribe", engine=self._name)
+            while self._flows(told.call("engine.show", engine=self._name), mine):
+                told.notification()
+
+    @staticmethod
+    def _flows(shown: Dict[str, Any], sources: Set[str]) -> bool:
+        states = {b["state"] for b in shown["blocks"] if b["name"] in sources}
+        return shown["state"] != "stopped" and (not sources or not states <= {"exhausted", "failed"})
 
     def _finish(self) -> None:
         runner, self._runner = self._runner, None

@@ -526,6 +526,19 @@ class _Native(Pipe):
         return type(self).__name__, self.given, self.more
 
 
+class Existing(Drain):
+    """A block of the engine that a script takes part in (`attach=True`), by its name.
+
+    >>> Existing("anon") > QueueSink()  # doctest: +SKIP
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+
+    def native(self) -> Optional[Native]:
+        return "", (), {}
+
+
 class NativeSource(_Native, Source):
     """A source of the daemon's."""
 
