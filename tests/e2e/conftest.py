@@ -52,10 +52,18 @@ def sanitized():
     return sanitizer() is not None
 
 
-def some_of(cases):
-    """All cases for a test; each third, from another one on, where a sanitizer looks on."""
+def pytest_collection_modifyitems(config, items):
+    """Of a test of three cases and more a sanitizer sees each third, and the other one another."""
     first = {"asan": 0, "tsan": 1}.get(sanitizer())
-    return list(cases) if first is None or os.environ.get("PIPETOOL_LONG") else list(cases)[first::3]
+    if first is None or os.environ.get("PIPETOOL_LONG") or config.option.keyword:
+        return
+    tests = {}
+    for item in items:
+        tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left = {case for cases in tests.values() if len(cases) > 2
+            for n, case in enumerate(cases) if (n + n // 3) % 3 != first}
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [item for item in items if item not in left]
 
 
 def eventually(question, seconds=DEADLINE, what=None):

@@ -10,7 +10,6 @@ from scapy.all import (ICMP, IP, TCP, UDP, Ether, IPv6, IPv6ExtHdrFragment, IPv6
                        Raw, fragment, fragment6)
 
 import makers
-from conftest import some_of
 
 NEW = {"ip_src": "1.1.1.1", "ip_dst": "2.2.2.2", "ip_ttl": 9, "ip6_src": "2001:db8::1",
        "ip6_dst": "2001:db8::2", "tcp_dport": 443, "udp_sport": 5353, "vlan_id": 77}
@@ -38,10 +37,10 @@ def compare(got, expected, packets):
                                f"want {want.hex()}"
 
 
-@pytest.mark.parametrize("fields, seed", some_of(itertools.product([
+@pytest.mark.parametrize("fields, seed", itertools.product([
     {"ip_src": "1.1.1.1", "ip_dst": "2.2.2.2"}, {"ip6_src": "2001:db8::1", "ip6_dst": "ff02::1"},
     {"ip_ttl": 1}, {"ip_tos": 0xfc}, {"tcp_sport": 1, "tcp_dport": 65535}, {"udp_dport": 53},
-    {"eth_src": "02:aa:bb:cc:dd:ee"}, {"vlan_id": 4094}, NEW], range(3))), ids=str)
+    {"eth_src": "02:aa:bb:cc:dd:ee"}, {"vlan_id": 4094}, NEW], range(3)), ids=str)
 def test_set_is_what_scapy_makes_of_it(daemon, tmp_path, fields, seed):
     chance = random.Random(seed)
     frames = [makers.random_packet(chance) for _ in range(150)]

@@ -34,6 +34,8 @@ def packages(tmp_path_factory):
     env = {**os.environ, "DEB_BUILD_OPTIONS": f"nocheck noautodbgsym noopt parallel={os.cpu_count()}"}
     for name in ("CFLAGS", "LDFLAGS", "LD_LIBRARY_PATH", "MALLOC_PERTURB_"):
         env.pop(name, None)
+    # the debhelper's gcc is then ccache's, where there is one
+    env |= {"PATH": f"/usr/lib/ccache:{env['PATH']}", "CCACHE_BASEDIR": str(tree)}
     made = subprocess.run(["dpkg-buildpackage", "-us", "-uc", "-b"], cwd=tree, env=env,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout[-6000:] + made.stderr[-3000:]
