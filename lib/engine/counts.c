@@ -173,7 +173,10 @@ static void add_counts(struct pt_block *b, const struct block_record *before)
 	for (unsigned i = 0; i < 3; i++)
 		c->sent[i] += before->sent[i];
 	block_count_out(b, before->out);
-	block_count_drop(b, "restart", missing);
+	if (b->type->settle) /* what it held was delivered before the cut was committed */
+		block_count_out(b, missing);
+	else
+		block_count_drop(b, "restart", missing);
 }
 
 static struct pt_block *block_of(const struct pt_engine *e, const char *name)

@@ -4,7 +4,21 @@
 
 #include "base/buf.h"
 #include "capture/pcapng_block.h"
+#include <errno.h>
 #include <stdlib.h>
+
+int post_load(struct post *post)
+{
+	if (post->bytes)
+		return 0;
+	uint8_t *bytes = malloc(post->length);
+	int rc = bytes ? spool_read(&post->place, bytes, post->length) : -ENOMEM;
+	if (rc)
+		free(bytes);
+	else
+		post->bytes = bytes;
+	return rc;
+}
 
 void post_free(struct post *post)
 {
@@ -76,7 +90,9 @@ static struct post *half_of(const struct post *post, uint32_t part, uint32_t fro
 	struct post *half = NULL;
 	if (cut(post, from, to, &bytes)) {
 		half = must_calloc(1, sizeof *half);
-		*half = (struct post){.number = post->number, .part = part, .messages = to - from};
+		*half = *post;
+		half->part = part;
+		half->messages = to - from;
 		half->length = bytes.length;
 		half->bytes = (uint8_t *)buf_steal(&bytes);
 	}
@@ -94,6 +110,7 @@ bool lane_halve(struct lane *lane)
 	struct post *second = half_of(whole, 2 * part + 1, middle, whole->messages);
 	if (first && second) {
 		lane_pop(lane);
+		first->keeps_place = whole->place.file;
 		first->next = second;
 		second->next = lane->head;
 		lane->head = first;

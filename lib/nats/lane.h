@@ -3,23 +3,29 @@
 #ifndef NATS_LANE_H
 #define NATS_LANE_H
 
+#include "nats/spool.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct post {
-	struct post *next; /* of the lane */
-	uint64_t number;
-	uint32_t part; /* 1: the whole; 2 n and 2 n + 1 are the halves of n */
+	struct post *next;         /* of the lane */
+	uint64_t instance, number; /* of its id */
+	uint32_t part;             /* 1: the whole; 2 n and 2 n + 1 are the halves of n */
 	uint32_t messages;
-	uint8_t *bytes;
+	uint8_t *bytes; /* NULL: it lies on the disk alone */
 	size_t length;
+	struct spool_place place; /* of the whole, also of halves */
+	bool keeps_place;         /* of two halves the first: the place is still wanted */
 };
 
 void post_free(struct post *);
+/* Has its bytes in memory. 0 or a negative errno. */
+int post_load(struct post *);
 
 /* What has been said of the head, until that is settled. */
-enum lane_answer { LANE_NONE, LANE_STORED, LANE_REFUSED, LANE_TOO_LONG };
+enum lane_answer { LANE_NONE, LANE_STORED, LANE_REFUSED, LANE_TOO_LONG, LANE_UNREAD };
 
 struct lane {
 	struct poster *poster;

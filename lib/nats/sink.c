@@ -7,6 +7,7 @@
 #include "nats/poster.h"
 #include "packet/by.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <pipetool/queue.h>
 #include <poll.h>
@@ -18,6 +19,7 @@
 #define SLACK      4096
 #define STOP_NS    UINT64_C(2000000000)
 #define PARTITIONS 1024
+#define UNSAFE     "unsafe"
 #define FIELD      "{partition}"
 
 enum by { BY_FLOW, BY_HOST, BY_ROUND };
@@ -39,17 +41,22 @@ struct sink {
 	int64_t partitions;
 	uint64_t batch;
 	double linger_s;
+	char *spool;
+	uint64_t spool_limit;
 
 	char **subjects;
 	char *key; /* of what goes on where another block takes its place */
 	bool taken_over, started, full;
+	bool leaves;            /* what lies in the spool is nobody's any more */
+	uint64_t left;          /* there, as of the last stop */
+	uint64_t noted, unsafe; /* at a checkpoint: the last post, and messages that it may lack */
 	struct packet_parts *parts;
 	struct packet_by hosts;
 	struct poster *poster;
 	struct pack *packs; /* one a partition */
 	unsigned turn;      /* of BY_ROUND */
 	size_t most;
-	uint64_t waiting; /* bytes, as of the last news */
+	uint64_t waiting, spooled; /* bytes, and messages, as of the last news */
 	struct pt_timer linger;
 };
 
@@ -94,9 +101,9 @@ static char *key_of(const struct sink *s)
 {
 	const struct who_params *p = &s->bus;
 	const char *none = "";
-	return must_printf("nats %s %s %s %s %s", p->url, p->credentials ? p->credentials : none,
+	return must_printf("nats %s %s %s %s %s %s", p->url, p->credentials ? p->credentials : none,
 	                   p->tls.ca ? p->tls.ca : none, p->tls.cert ? p->tls.cert : none,
-	                   p->tls.key ? p->tls.key : none);
+	                   p->tls.key ? p->tls.key : none, s->spool ? s->spool : none);
 }
 
 static int init(struct pt_block *b, struct pt_error *err)
@@ -200,7 +207,7 @@ static void ship_due(struct pt_block *b, struct sink *s, bool all)
 		if (!pack->messages)
 			continue;
 		uint64_t due = pack->since_ns + linger_ns;
-		if (all || (now >= due && lane_is_idle(pack->lane)))
+		if (all || (now >= due && (s->spooled || lane_is_idle(pack->lane))))
 			ship(s, pack);
 		else if (now < due)
 			next = due < next ? due : next;
@@ -228,6 +235,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 {
 	struct sink *s = pt_state(b);
 	unsigned taken = 0;
+	pt_came_on(b);
 	for (unsigned i = 0; i < count; i++) {
 		const char *why = put(b, s, messages[i]);
 		if (why)
@@ -255,15 +263,32 @@ static void tell_fault(struct pt_block *b, struct sink *s, const char *fault)
 	pt_mended(b, "publishes to %s", server);
 }
 
+/* What lies in the spool, beside what the block itself has left there. */
+static void tell_found(struct pt_block *b, struct sink *s, uint64_t found)
+{
+	if (found > s->left)
+		pt_held_found(b, found - s->left);
+	else if (found < s->left)
+		pt_held_drop(b, s->left - found, "unsent");
+	s->left = 0;
+}
+
 static void take_news(struct pt_block *b, struct sink *s)
 {
 	struct poster_news news;
 	poster_news(s->poster, &news);
+	tell_found(b, s, news.found);
 	pt_held_done(b, news.stored);
 	if (news.too_long)
 		pt_held_drop(b, news.too_long, "too-long");
+	if (news.unread)
+		pt_held_drop(b, news.unread, "unsent");
+	if (news.damaged)
+		pt_report(b, -PT_EIO, "the end of %u files in '%s' was damaged, and is cut off",
+		          news.damaged, s->spool);
 	s->most = poster_most(s->poster);
 	s->waiting = news.bytes;
+	s->spooled = news.spooled;
 	if (news.changed)
 		tell_fault(b, s, news.fault);
 	free(news.fault);
@@ -292,7 +317,8 @@ static json_t *describe(struct pt_block *b)
 		return NULL;
 	take_news(b, s);
 	poster_server(s->poster, server, sizeof server);
-	return json_pack("{s:s, s:I}", "server", server, "waiting", (json_int_t)s->waiting);
+	return json_pack("{s:s, s:I, s:I}", "server", server, "waiting", (json_int_t)s->waiting,
+	                 "spooled", (json_int_t)s->spooled);
 }
 
 /* ---- life ---- */
@@ -302,7 +328,25 @@ static int open_sink(struct pt_block *b, struct pt_error *err)
 	struct sink *s = pt_state(b);
 	int fd;
 	s->taken_over = pt_carried_fd(b, s->key, &fd);
-	return poster_new(b, &s->bus, s->subjects, &s->poster, err);
+	const struct poster_config config = {.who = &s->bus,
+	                                     .subjects = s->subjects,
+	                                     .spool = s->taken_over ? NULL : s->spool,
+	                                     .spool_limit = s->spool_limit};
+	return poster_new(b, &config, &s->poster, err);
+}
+
+/* Before a checkpoint counts, what came before it is stored or in the spool; or it is told how much
+   is not, for as long as nobody answers. */
+static bool settle(struct pt_block *b, bool begin)
+{
+	struct sink *s = pt_state(b);
+	bool patient;
+	if (begin) {
+		ship_due(b, s, true);
+		s->noted = poster_number(s->poster);
+	}
+	s->unsafe = poster_unsafe(s->poster, s->noted, &patient);
+	return !s->unsafe || !patient;
 }
 
 static void carry(struct pt_block *b, struct pt_carry *carry)
@@ -310,20 +354,36 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 	struct sink *s = pt_state(b);
 	if (pt_carry_to(carry) == PT_TO_SUCCESSOR)
 		pt_carry_fd(carry, s->key, -1);
+	else if (pt_carry_exact(carry) && s->unsafe)
+		pt_carry_bytes(carry, UNSAFE, &s->unsafe, sizeof s->unsafe);
 }
 
 /* Its posts go on as they are, and the other closes what was opened for this one. */
 static void take_over(struct pt_block *b, struct pt_block *old)
 {
 	struct sink *s = pt_state(b), *before = pt_state(old);
+	before->leaves = !s->taken_over;
 	if (!s->taken_over || !before->started)
 		return;
 	ship_due(old, before, true);
 	struct poster *fresh = s->poster;
 	s->poster = before->poster;
 	before->poster = fresh;
-	poster_move(s->poster, b);
+	poster_move(s->poster, b, s->spool_limit);
 	before->started = false;
+}
+
+/* What an earlier daemon had in memory, and could give to nobody. */
+static void tell_unsafe(struct pt_block *b)
+{
+	size_t length;
+	const uint64_t *unsafe = pt_carried_bytes(b, UNSAFE, &length);
+	if (!unsafe || length != sizeof *unsafe)
+		return;
+	pt_lost(b, *unsafe, "restart");
+	pt_report(b, -PT_EIO,
+	          "%" PRIu64 " messages were waiting for a server when the daemon was killed",
+	          *unsafe);
 }
 
 static void start(struct pt_block *b)
@@ -333,9 +393,10 @@ static void start(struct pt_block *b)
 	for (unsigned i = 0; i < s->partitions; i++)
 		s->packs[i].lane = poster_lane(s->poster, s->subjects[i]);
 	s->started = true;
-	s->full = false;
+	s->full = s->leaves = false;
 	take_news(b, s);
 	tell_full(b, s);
+	tell_unsafe(b);
 }
 
 /* What can be acknowledged is waited for. */
@@ -347,6 +408,9 @@ static void finish(struct pt_block *b, struct sink *s)
 	take_news(b, s);
 	if (left)
 		pt_held_drop(b, left, "unsent");
+	if (s->leaves)
+		pt_held_drop(b, s->spooled, "replaced");
+	s->left = s->leaves ? 0 : s->spooled;
 }
 
 static void stop(struct pt_block *b)
@@ -395,6 +459,10 @@ static const struct pt_param params[] = {
 	 PT_SIZE(struct sink, batch), .fallback = "64KiB", .min = 1, .max = 67108864},
 	{"linger", "A batch waits so long for more, and while the one before it is under way.",
 	 PT_SECONDS(struct sink, linger_s), .fallback = "5ms", .flags = PT_OR_NONE, .max = 3600},
+	{"spool", "A folder where what waits for a server lies, also over the end of the daemon; None: "
+	 "in memory alone.", PT_PATH(struct sink, spool), .fallback = "None"},
+	{"spool_limit", "How much may lie there.", PT_SIZE(struct sink, spool_limit),
+	 .fallback = "1GiB", .min = 1, .max = 1e15},
 	WHO_CREDENTIALS(struct sink, bus),
 	WHO_TLS(struct sink, bus),
 	{NULL},
@@ -414,9 +482,12 @@ const struct pt_type nats_sink = {
 		"each has a Nats-Msg-Id, so that none is stored twice within the stream's "
 		"duplicate window. The hash of flows and hosts is the same in every daemon. A "
 		"server that is away, or refuses, is waited for, and the block has failed until it "
-		"is back: with 16 MiB waiting the sources are held back. A stop waits for "
-		"acknowledgements, for two seconds if need be; what has none then is dropped "
-		"(unsent).",
+		"is back. When nothing was acknowledged for a second, what waits goes to the "
+		"spool, is synchronised with the disk, and is sent first later, also after the "
+		"daemon was killed; without one, or when it is full, the sources are held back "
+		"with "
+		"16 MiB in memory. A stop waits for acknowledgements, for two seconds if need be; "
+		"what has none then goes to the spool, too, or is dropped (unsent).",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "     |           |\n"
@@ -431,6 +502,7 @@ const struct pt_type nats_sink = {
 	.size = sizeof(struct sink),
 	.init = init,
 	.open = open_sink,
+	.settle = settle,
 	.carry = carry,
 	.take_over = take_over,
 	.start = start,

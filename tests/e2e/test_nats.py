@@ -46,7 +46,7 @@ def daemon(daemons):
 def a_packet(number, size=30):
     flow = number % 7
     return bytes(Ether() / IP(src=f"10.0.0.{flow + 1}", dst="10.0.1.1")
-                 / UDP(sport=1000 + flow, dport=53) / Raw(struct.pack("!I", number) + bytes(size)))
+                 / UDP(sport=1000 + flow, dport=53) / Raw(struct.pack("!I", number))) + bytes(size)
 
 
 def number_of(packet):
@@ -259,6 +259,79 @@ def test_a_stop_waits_for_what_can_come_and_counts_what_cannot(daemon, servers, 
         daemon.ok("stop", "p")
         assert block(rpc)["out"] == 10 and block(rpc)["dropped"] == {"unsent": 5}
         feed.close()
+
+
+def spooled(rpc):
+    return rpc.show("p", "s")["now"]["spooled"]
+
+
+def test_what_waits_for_a_server_lies_in_the_spool_also_after_a_kill(daemon, servers, feed, tmp_path):
+    server = servers(start=False)
+    daemon.create("p", to_nats(feed.path, server.url, f", spool='{tmp_path}/spool', partitions=2, batch='1KiB'",
+                               "p.{partition}"))
+    feed.open()
+    feed.send(range(300))
+    with daemon.client() as rpc:
+        eventually(lambda: spooled(rpc) == 300)
+        assert block(rpc)["held"] == 300
+    daemon.kill()
+    daemon.start()
+    with daemon.client() as rpc:
+        assert block(rpc)["held"] == 300 and spooled(rpc) == 300
+        feed.open()
+        feed.send(range(300, 400))
+        eventually(lambda: block(rpc)["held"] == 400)
+        daemon.ok("stop", "p")
+        assert block(rpc)["held"] == 400, "a stop takes what was in memory there"
+        server.start()
+        with Nats(server) as nats:
+            nats.stream("s", "p.>")
+        daemon.ok("start", "p")
+        eventually(lambda: block(rpc)["held"] == 0)
+    in_order(server, range(400))
+    assert not list((tmp_path / "spool").glob("*.spool")), "what is done with is gone"
+
+
+def test_a_spool_that_is_full_holds_the_sources_back(daemon, servers, tmp_path):
+    server = servers(start=False)
+    a_capture(tmp_path / "in.pcap", range(130), size=200000)  # the limit and 16 MiB on top
+    more = f", spool='{tmp_path}/spool', batch='1MiB'"
+    daemon.create("p", to_nats(tmp_path / "in.pcap", server.url, more + ", spool_limit='3MiB'"))
+    with daemon.client() as rpc:
+        eventually(lambda: 0 < spooled(rpc) < 16 and next(
+            b["waits_for"] for b in rpc.stats("p")["blocks"] if b["name"] == "r") == ["s"])
+        other = daemon.ptctl("create", "other", "--start", to_nats(tmp_path / "in.pcap", server.url, more))
+        assert other.code == 1 and "is in use by another block" in other.err
+        daemon.ok("set", "p.s", "spool_limit=1GiB")
+        eventually(lambda: spooled(rpc) == 130)
+        server.start()
+        with Nats(server) as nats:
+            nats.stream("s", "p.>")
+        eventually(lambda: block(rpc)["out"] == 130)
+    in_order(server, range(130))
+
+
+def test_a_spool_whose_end_is_torn_gives_the_rest(daemon, servers, feed, tmp_path):
+    server = servers(start=False)
+    daemon.create("p", to_nats(feed.path, server.url, f", spool='{tmp_path}/spool', batch='1KiB'"))
+    feed.open()
+    feed.send(range(100))
+    with daemon.client() as rpc:
+        eventually(lambda: spooled(rpc) == 100)
+    daemon.kill()
+    (file,) = (tmp_path / "spool").glob("*.spool")
+    with open(file, "r+b") as torn:
+        torn.truncate(file.stat().st_size - 100)
+    server.start()
+    with Nats(server) as nats:
+        nats.stream("s", "p.>")
+    daemon.start()
+    with daemon.client() as rpc:
+        eventually(lambda: block(rpc)["out"] and not block(rpc)["held"])
+        rest = block(rpc)["out"]
+        assert 80 < rest < 100
+    assert "was damaged, and is cut off" in daemon.log()
+    in_order(server, range(rest))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The thread that connects, and hears what is stored. */
+#include "nats/poster_inside.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include <inttypes.h>
+#include <nats/nats.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LISTEN_MS 1000
+#define TOO_LONG  10054
+
+/* ---- answers ---- */
+
+/* "INBOX.LANE.NUMBER.PART"; under the lock. */
+static struct lane *lane_of(struct poster *p, const char *subject)
+{
+	unsigned index, part;
+	uint64_t number;
+	if (sscanf(subject + strlen(p->inbox), ".%u.%" SCNx64 ".%x", &index, &number, &part) != 3 ||
+	    index >= p->count)
+		return NULL;
+	struct lane *lane = p->lanes[index];
+	bool is_it = lane->head && lane->head->number == number && lane->head->part == part;
+	return is_it ? lane : NULL;
+}
+
+static void read_answer(struct poster *p, natsMsg *m)
+{
+	char *words;
+	int code = bus_fault(natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m), &words);
+	pthread_mutex_lock(&p->lock);
+	struct lane *lane = lane_of(p, natsMsg_GetSubject(m));
+	if (lane)
+		lane->answer = !code              ? LANE_STORED
+		               : code == TOO_LONG ? LANE_TOO_LONG
+		                                  : LANE_REFUSED;
+	if (lane && lane->answer == LANE_REFUSED)
+		poster_refuse(p, lane, words);
+	poster_look(p);
+	pthread_mutex_unlock(&p->lock);
+	free(words);
+}
+
+/* The library does not say for which. */
+static void nobody_answers(struct poster *p)
+{
+	pthread_mutex_lock(&p->lock);
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->lanes[i]->under_way && p->lanes[i]->answer == LANE_NONE) {
+			p->lanes[i]->answer = LANE_REFUSED;
+			poster_refuse(p, p->lanes[i], "no stream takes it now");
+		}
+	poster_look(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void set_inbox(struct poster *p, const char *inbox)
+{
+	int64_t most = natsConnection_GetMaxPayload(bus_connection(p->bus));
+	pthread_mutex_lock(&p->lock);
+	free(p->inbox);
+	p->inbox = inbox ? must_strdup(inbox) : NULL;
+	if (most > 2 * POSTER_HEAD)
+		p->most = (size_t)most - POSTER_HEAD;
+	poster_tell_if_mended(p);
+	poster_look(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static bool has_quit(struct poster *p)
+{
+	pthread_mutex_lock(&p->lock);
+	bool quit = p->quit;
+	pthread_mutex_unlock(&p->lock);
+	return quit;
+}
+
+static void listen_to(struct poster *p, natsSubscription *sub)
+{
+	natsStatus s;
+	do {
+		natsMsg *m = NULL;
+		s = natsSubscription_NextMsg(&m, sub, LISTEN_MS);
+		if (s == NATS_OK)
+			read_answer(p, m);
+		else if (s == NATS_NO_RESPONDERS)
+			nobody_answers(p);
+		natsMsg_Destroy(m);
+	} while (!has_quit(p) && (s == NATS_OK || s == NATS_TIMEOUT || s == NATS_NO_RESPONDERS));
+}
+
+static void hear_answers(struct poster *p)
+{
+	natsInbox *inbox = NULL;
+	natsSubscription *sub = NULL;
+	natsInbox_Create(&inbox);
+	char *all = must_printf("%s.>", inbox);
+	natsStatus s = natsConnection_SubscribeSync(&sub, bus_connection(p->bus), all);
+	free(all);
+	if (s == NATS_OK) {
+		set_inbox(p, inbox);
+		listen_to(p, sub);
+		set_inbox(p, NULL);
+	}
+	natsSubscription_Destroy(sub);
+	natsInbox_Destroy(inbox);
+}
+
+static bool is_connected(struct poster *p)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int rc = bus_is_closed(p->bus) ? bus_connect(p->bus, &err) : 0;
+	if (!rc && !p->known)
+		rc = bus_probe(p->bus, p->subjects, &err);
+	p->known |= !rc;
+	if (rc) {
+		char *words = must_printf("%s; it is waited for",
+		                          pt_error_text(&err, "the server does not answer"));
+		pthread_mutex_lock(&p->lock);
+		poster_tell(p, words);
+		pthread_mutex_unlock(&p->lock);
+		free(words);
+	}
+	pt_error_clear(&err);
+	return !rc;
+}
+
+void *poster_hear(void *arg)
+{
+	struct poster *p = arg;
+	bool quit = false;
+	while (!quit) {
+		if (is_connected(p))
+			hear_answers(p);
+		pthread_mutex_lock(&p->lock);
+		uint64_t until = clock_ns() + POSTER_AGAIN_NS;
+		while (!p->quit && clock_ns() < until)
+			poster_wait(p, until);
+		quit = p->quit;
+		pthread_mutex_unlock(&p->lock);
+	}
+	return NULL;
+}
