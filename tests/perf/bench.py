@@ -14,6 +14,7 @@ import filecmp
 import json
 import os
 import pathlib
+import random
 import resource
 import shutil
 import socket
@@ -60,18 +61,37 @@ def frame(flow, length):
     return b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0" + header + segment
 
 
-def make(path, packets, lengths):
-    """A capture of so many packets: 16,384 flows over and over, lengths in turn."""
-    flows = [frame(n, lengths[n % len(lengths)]) for n in range(16384)]
-    record = b"".join(struct.pack("<IIII", 1_600_000_000 + n // 1000, n % 1000 * 1000, len(f), len(f)) + f
-                      for n, f in enumerate(flows))
-    rounds, rest = divmod(packets, len(flows))
+def flood(number):
+    """A SYN from a host that has the number, and from nobody else."""
+    return SYN[:26] + struct.pack("!I", 0x0b000000 + number) + SYN[30:]
+
+
+SYN = frame(0, 64)
+
+
+def vxlan(inner):
+    """The frame in the network 42; without a checksum, as is usual."""
+    udp = struct.pack("!HHHHII", 49152, 4789, 16 + len(inner), 0, 0x08000000, 42 << 8) + inner
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + bytes([192, 0, 2, 1, 192, 0, 2, 2])
+    header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
+    return b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0" + header + udp
+
+
+def write(path, frames, packets):
+    """A capture of so many packets: these over and over."""
+    records = [struct.pack("<IIII", 1_600_000_000 + n // 1000, n % 1000 * 1000, len(f), len(f)) + f
+               for n, f in enumerate(frames)]
+    rounds, rest = divmod(packets, len(records))
     with open(path, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
-        for _ in range(rounds):
-            out.write(record)
-        out.write(record[:sum(16 + len(f) for f in flows[:rest])])
+        out.writelines([b"".join(records)] * rounds)
+        out.writelines(records[:rest])
     return str(path)
+
+
+def make(path, packets, lengths):
+    """A capture of so many packets: 16,384 flows over and over, lengths in turn."""
+    return write(path, (frame(n, lengths[n % len(lengths)]) for n in range(16384)), packets)
 
 
 # ---- running ------------------------------------------------------------------------------------
@@ -217,10 +237,13 @@ class Bench:
         run(command, self.folder)
         if not ours and not filecmp.cmp(source, self.folder / "ours.pcap", shallow=False):
             sys.exit("the copy is not what was copied")
-        mine, theirs = rotate([command, [part.format(IN=source, OUT="peer.pcap") for part in peer]],
-                              self.rounds, self.folder)
-        a, b = (statistics.median(times) / count * 1e9 for times in (mine, theirs))
-        self.row(what, f"{a:.1f} ns", f"{peer_name} {b:.0f}", f"x {a / b:.2f}", limit,
+        self.versus(what, command, [part.format(IN=source, OUT="peer.pcap") for part in peer], count,
+                    peer_name, limit)
+
+    def versus(self, what, ours, theirs, count, name, limit):
+        """CPU a packet, of so many, of two commands."""
+        a, b = (statistics.median(times) / count * 1e9 for times in self.rotate([ours, theirs]))
+        self.row(what, f"{a:.1f} ns", f"{name} {b:.0f}", f"x {a / b:.2f}", limit,
                  None if limit is None else a / b <= limit)
 
     def copy(self):
@@ -262,25 +285,59 @@ class Bench:
         """Eight files of the same times, by time stamp."""
         count = self.packets // 16
         files = [make(self.folder / f"merge{n}.pcap", count, [64]) for n in range(8)]
-        ours, theirs = rotate([
-            self.pipe(f'RdpcapSource("{self.folder}/merge?.pcap", order="time")', 'WrpcapSink("ours.pcap")'),
-            ["mergecap", "-F", "pcap", "-w", "peer.pcap", *files]], self.rounds, self.folder)
-        a, b = (statistics.median(times) / count / 8 * 1e9 for times in (ours, theirs))
-        self.row("merge of 8 files by time", f"{a:.1f} ns", f"mergecap {b:.0f}", f"x {a / b:.2f}", 0.5,
-                 a / b <= 0.5)
+        merge = self.pipe(f'RdpcapSource("{self.folder}/merge?.pcap", order="time")',
+                          'WrpcapSink("ours.pcap")')
+        self.versus("merge of 8 files by time", merge, ["mergecap", "-F", "pcap", "-w", "peer.pcap", *files],
+                    count * 8, "mergecap", 0.5)
+
+    def dedup(self):
+        """Each packet twice, one behind the other."""
+        count = self.packets // 2
+        source = write(self.folder / "twice.pcap", (frame(n // 2 % 16384, 64) for n in range(32768)), count)
+        self.versus("drop what comes twice", self.pipe(
+            f'RdpcapSource("{source}")', "DedupDrain(packets=4)", 'WrpcapSink("ours.pcap")'),
+            ["editcap", "-F", "pcap", "-d", source, "peer.pcap"], count, "editcap -d", 0.35)
+
+    def unwrap(self):
+        """Out of a VXLAN, beside a copy of what that is in."""
+        count = self.packets // 2
+        source = write(self.folder / "vxlan.pcap", (vxlan(frame(n, 64)) for n in range(16384)), count)
+        read, to = f'RdpcapSource("{source}")', 'WrpcapSink("ours.pcap")'
+        self.versus("unwrap VXLAN", self.pipe(read, "UnwrapDrain()", to), self.pipe(read, to), count,
+                    "a copy", 1.3)
+
+    def count(self):
+        """Of a million addresses that come by chance, and of flows that never come again."""
+        count, keys = self.packets // 2, 1_000_000
+        chance = random.Random(1)
+        for what, flows, drain, most in (
+                ("count of a million keys", [chance.randrange(keys) for _ in range(count)],
+                 "CountDrain(seconds=1000000)", 80),
+                ("the first of each flow, of a flood", range(count), 'HeadDrain(count=9, per="flow")', 60)):
+            source = write(self.folder / "keys.pcap", map(flood, flows), count)
+            read = f'RdpcapSource("{source}")'
+            with_it, without = self.rotate([self.pipe(read, drain, "Sink()"), self.pipe(read, "Sink()")])
+            more = statistics.median(a - b for a, b in zip(with_it, without)) / count * 1e9
+            self.row(what, f"{more:.1f} ns", "", "", f"{most} ns", more <= most)
+
+    def program(self):
+        """Lines through a program."""
+        count = self.packets // 5
+        source = self.folder / "lines.txt"
+        source.write_text("".join(f"{n:079}\n" for n in range(count)), encoding="ascii")
+        self.versus("lines through a program", self.pipe(
+            f'FileSource("{source}")', 'ProgramPipe("cat")', 'FileSink("ours.pcap", newlines=True)'),
+            ["socat", f"OPEN:{source}!!OPEN:peer.pcap,creat", "EXEC:cat,pipes"], count, "socat", 1.5)
+        if not filecmp.cmp(source, self.folder / "peer.pcap", shallow=False):
+            sys.exit("what came of the lines is not what they were")
 
     def split(self):
         """A file for each of a thousand flows, whose packets come in turns."""
         count, flows = self.packets // 2, 1000
-        packets = b"".join(struct.pack("<IIII", 1_600_000_000, n, 64, 64) + frame(n, 64) for n in range(flows))
-        with open(self.folder / "flows.pcap", "wb") as out:
-            out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
-            out.writelines([packets] * (count // flows))
-        source = f'RdpcapSource("{self.folder}/flows.pcap")'
-        ours, plain = self.rotate([self.pipe(source, 'WrpcapSink("flows/{flow}.pcap")'),
-                                   self.pipe(source, 'WrpcapSink("ours.pcap")')])
-        a, b = (statistics.median(times) / count * 1e9 for times in (ours, plain))
-        self.row("split into 1,000 flows", f"{a:.1f} ns", f"a copy {b:.0f}", f"x {a / b:.2f}", 2, a / b <= 2)
+        source = write(self.folder / "flows.pcap", (frame(n, 64) for n in range(flows)), count)
+        read = f'RdpcapSource("{source}")'
+        self.versus("split into 1,000 flows", self.pipe(read, 'WrpcapSink("flows/{flow}.pcap")'),
+                    self.pipe(read, 'WrpcapSink("ours.pcap")'), count, "a copy", 2)
 
     def script(self):
         source, count = self.input("small")
@@ -483,7 +540,8 @@ class Bench:
         network.stream(self)
 
 
-JOBS = ["copy", "hops", "set", "anonymize", "filter", "merge", "split", "script", "replay", "capture",
+JOBS = ["copy", "hops", "set", "anonymize", "filter", "merge", "dedup", "unwrap", "split",
+        "count", "program", "script", "replay", "capture",
         "stream", "start", "idle", "latency", "changes", "cores"]
 
 

@@ -63,10 +63,8 @@ def replay(bench):
             return
         ours = bench.pipe(f'RdpcapSource("{source}")', 'InjectSink("pl")')
         peer = ["tcpreplay", "-q", "--topspeed", "-i", "pl", source]
-        mine, theirs = (statistics.median(times) / count * 1e9 for times in bench.rotate(
-            [inside(LEFT, *ours), inside(LEFT, *peer)]))
-    bench.row("replay to an interface, 64 bytes", f"{mine:.0f} ns", f"tcpreplay {theirs:.0f}",
-              f"x {mine / theirs:.2f}")
+        bench.versus("replay to an interface, 64 bytes", inside(LEFT, *ours), inside(LEFT, *peer), count,
+                     "tcpreplay", None)
 
 
 # ---- capture ------------------------------------------------------------------------------------
