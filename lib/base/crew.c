@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define ENOUGH ((size_t)1024 * 1024) /* bytes: a wake-up costs as much as some thousand packets */
+#define SPARES 64
 
 struct crew {
 	pthread_t thread;
@@ -15,6 +16,8 @@ struct crew {
 	pthread_cond_t some, done;
 	struct crew_member *first, **last; /* under the lock, as are the next two */
 	struct crew_member *current;
+	void *spares[SPARES];
+	unsigned spare_count;
 	bool ending;
 	bool running;                        /* the owner's */
 	struct crew_member *newest, *oldest; /* the thread's, as are the next */
@@ -37,6 +40,25 @@ struct crew *crew_new(unsigned open)
 void crew_bound(struct crew *c, unsigned open)
 {
 	c->most = open;
+}
+
+void crew_give(struct crew *c, void *memory)
+{
+	pthread_mutex_lock(&c->lock);
+	bool kept = c->spare_count < SPARES;
+	if (kept)
+		c->spares[c->spare_count++] = memory;
+	pthread_mutex_unlock(&c->lock);
+	if (!kept)
+		free(memory);
+}
+
+void *crew_take(struct crew *c)
+{
+	pthread_mutex_lock(&c->lock);
+	void *memory = c->spare_count ? c->spares[--c->spare_count] : NULL;
+	pthread_mutex_unlock(&c->lock);
+	return memory;
 }
 
 static struct crew_member *take(struct crew *c)
@@ -109,6 +131,8 @@ void crew_free(struct crew *c)
 	pthread_mutex_unlock(&c->lock);
 	if (c->running)
 		pthread_join(c->thread, NULL);
+	while (c->spare_count)
+		free(c->spares[--c->spare_count]);
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->some);
 	pthread_cond_destroy(&c->done);

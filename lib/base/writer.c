@@ -49,9 +49,14 @@ int writer_error(const struct writer *w)
 	return atomic_load(&w->error);
 }
 
+static size_t filled(const struct writer *w)
+{
+	return atomic_load_explicit(&w->filled, memory_order_relaxed);
+}
+
 size_t writer_pending(const struct writer *w)
 {
-	return atomic_load(&w->pending) + atomic_load_explicit(&w->filled, memory_order_relaxed);
+	return atomic_load(&w->pending) + filled(w);
 }
 
 bool writer_is_shut(struct writer *w)
@@ -89,7 +94,9 @@ static void put_back(struct writer *w, struct piece *piece)
 	}
 	atomic_fetch_sub(&w->in_use, piece->share);
 	bool quiet = !w->first && piece->length < w->config.buffer_size / 2;
-	if (quiet || piece->share > 1 || w->spares == w->config.buffers) {
+	if (w->config.crew && piece->share == 1)
+		crew_give(w->config.crew, piece);
+	else if (quiet || piece->share > 1 || w->spares == w->config.buffers) {
 		free(piece);
 	} else {
 		piece->next = w->spare;
@@ -222,8 +229,9 @@ static void tell(struct writer *w, bool pushed, bool soon)
 static void hand_over(struct writer *w)
 {
 	struct piece *piece = w->current;
-	if (!piece || !piece->length)
+	if (!piece || !filled(w))
 		return;
+	piece->length = filled(w);
 	w->current = NULL;
 	atomic_fetch_add(&w->pending, piece->length);
 	if (w->config.crew)
@@ -273,6 +281,8 @@ bool writer_marked(struct writer *w, struct writer_at *at)
 
 static struct piece *take_spare(struct writer *w)
 {
+	if (w->config.crew)
+		return crew_take(w->config.crew);
 	pthread_mutex_lock(&w->lock);
 	struct piece *piece = w->spare;
 	if (piece) {
@@ -302,22 +312,21 @@ static struct piece *take_buffer(struct writer *w, size_t length)
 
 uint8_t *writer_room(struct writer *w, size_t length)
 {
-	if (w->current && w->current->size - w->current->length < length) {
+	if (w->current && w->size - filled(w) < length) {
 		hand_over(w);
 		if (w->untold >= half(w))
 			tell(w, false, false);
 	}
-	if (!w->current)
-		w->current = take_buffer(w, length);
-	return w->current ? w->current->bytes + w->current->length : NULL;
+	if (!w->current && (w->current = take_buffer(w, length)))
+		w->size = w->current->size;
+	return w->current ? w->current->bytes + filled(w) : NULL;
 }
 
 void writer_advance(struct writer *w, size_t length)
 {
-	assert(w->current && length <= w->current->size - w->current->length);
-	w->current->length += length;
-	atomic_store_explicit(&w->filled, w->current->length, memory_order_relaxed);
-	if (w->current->share > 1) {
+	assert(w->current && length <= w->size - filled(w));
+	atomic_store_explicit(&w->filled, filled(w) + length, memory_order_relaxed);
+	if (w->size > w->config.buffer_size) {
 		hand_over(w);
 		tell(w, false, false);
 	}
@@ -325,9 +334,9 @@ void writer_advance(struct writer *w, size_t length)
 
 void writer_fetch(const struct writer *w, size_t length)
 {
-	const struct piece *piece = w->current;
-	for (size_t at = 0; piece && at < length && at < FETCH_MAX; at += FETCH_LINE)
-		__builtin_prefetch(piece->bytes + piece->length + at, 1);
+	const uint8_t *to = w->current ? w->current->bytes + filled(w) : NULL;
+	for (size_t at = 0; to && at < length && at < FETCH_MAX; at += FETCH_LINE)
+		__builtin_prefetch(to + at, 1);
 }
 
 bool writer_has_room(const struct writer *w)
@@ -335,8 +344,7 @@ bool writer_has_room(const struct writer *w)
 	unsigned in_use = atomic_load(&w->in_use);
 	if (in_use < w->config.buffers)
 		return true;
-	return in_use == w->config.buffers && w->current &&
-	       w->current->length <= w->config.buffer_size / 2;
+	return in_use == w->config.buffers && w->current && filled(w) <= w->config.buffer_size / 2;
 }
 
 static void await_idle(struct writer *w)

@@ -21,10 +21,16 @@ struct piece {
 };
 
 struct writer {
+	/* The owner's, but for the three that are atomic. First, and together, is what each message
+	   that comes needs. */
+	struct piece *current; /* its length is told when it is handed over: … */
+	atomic_size_t filled;  /* … so much is in it … */
+	size_t size;           /* … of so much */
+	atomic_int error;
+	unsigned untold;  /* pieces that the thread was not woken for */
+	atomic_bool shut; /* closed for now */
+	bool running;     /* the thread */
 	struct writer_config config;
-	struct piece *current; /* the owner's */
-	bool running;          /* the thread; the owner's */
-	unsigned untold;       /* pieces that the thread was not woken for; the owner's */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t work, idle;
@@ -34,17 +40,14 @@ struct writer {
 	atomic_bool awaited;   /* somebody waits in flush or free */
 	atomic_uint in_use;    /* buffers that are not spare, by their shares */
 	atomic_size_t pending; /* handed over */
-	atomic_size_t filled;  /* of the current one */
 	atomic_uint_fast64_t written;
-	atomic_int error;
 	unsigned marks; /* not reached yet; under the lock, as are the next two, of the last one */
 	struct writer_at marked;
 	uint64_t unsure; /* messages that the filter may still hold; the thread's, as is the next */
 	bool put;        /* the filter has let go of something */
 	int flags;       /* that the descriptor had, if they were changed; -1 */
 	struct crew_member member;
-	atomic_bool shut; /* closed for now */
-	bool ended;       /* under the lock: the crew is done with it */
+	bool ended; /* under the lock: the crew is done with it */
 };
 
 /* ---- writer_out.c: all of it on the writer's thread, or in writer_free behind its end ---- */

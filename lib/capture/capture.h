@@ -128,6 +128,9 @@ void capture_reader_progress(const struct capture_reader *, uint64_t waiting, ui
 struct capture_writer;
 
 struct capture_writer_config {
+	/* The bytes of messages alone, whatever they are, or each with a newline; no format. */
+	enum { CAPTURE_FORMATTED, CAPTURE_BYTES, CAPTURE_NEWLINES } raw;
+	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */
 	const char *path;
 	uint64_t
 		number; /* 0, or the first one's of a ring of files, whose name is `path`: rotate.h */
@@ -146,7 +149,6 @@ struct capture_writer_config {
 	   and what is written goes beside it. Of a ring what came after is deleted. */
 	const struct capture_note *note;
 	const void *tail; /* of the note */
-	int link_type;    /* -1: of the first packet; for pcap a packet of another one is refused */
 	enum pack_kind pack;
 	/* To a file of the same format and link type, else refused; not where either is
 	   compressed. */
@@ -154,8 +156,6 @@ struct capture_writer_config {
 	bool any_format;            /* what goes on behind what is there takes that file's format */
 	const char *interface_name; /* for pcapng; may be NULL */
 	const char *application;    /* shb_userappl for pcapng; may be NULL */
-	/* The bytes of messages alone, whatever they are, or each with a newline; no format. */
-	enum { CAPTURE_FORMATTED, CAPTURE_BYTES, CAPTURE_NEWLINES } raw;
 	/* One of many, whose thread this is (base/crew.h). With `later` nothing is opened before
 	   the first packet comes, and then what bears the name is overwritten, and folders are
 	   made. */
@@ -198,8 +198,10 @@ int capture_writer_fd(const struct capture_writer *); /* its own; -1 after captu
    or the code of a failed write (words in err), which stays. Messages stay the caller's. */
 int capture_writer_put(struct capture_writer *, struct pt_msg *const *messages, unsigned count,
                        struct pt_error *);
-/* So many bytes come soon: has them not wait for memory. */
-void capture_writer_fetch(const struct capture_writer *, size_t length);
+/* Of many, of which each gets one of the messages soon: has them not wait for memory one after the
+   other. Those that are NULL are not there yet. */
+void capture_writers_fetch(struct capture_writer *const *, struct pt_msg *const *messages,
+                           unsigned count);
 /* False: let the sources pause. What comes all the same is still taken, up to 64 MiB. */
 bool capture_writer_has_room(const struct capture_writer *);
 /* For `progress`, on the writer's thread: room enough to let them go on. */

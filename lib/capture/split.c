@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define BUFFERED_MAX ((size_t)64 * 1024 * 1024) /* of all values together */
-#define WAITING_MAX  ((size_t)32 * 1024 * 1024) /* for the thread */
+#define WAITING_MAX  ((size_t)8 * 1024 * 1024)  /* for the thread */
 #define S_NS         1e9
 #define FOLDER_MODE  0750
 #define BATCH        64
@@ -188,6 +188,7 @@ static void find_values(struct split *s, bool high, struct pt_msg *const *messag
 	static const uint64_t zero[2];
 	const struct split_names *names = &s->config.names;
 	struct split_key keys[BATCH];
+	struct capture_writer *writers[BATCH];
 	buf_clear(&s->key);
 	for (unsigned i = 0; i < count; i++) {
 		keys[i].at = s->key.length;
@@ -203,15 +204,13 @@ static void find_values(struct split *s, bool high, struct pt_msg *const *messag
 	for (unsigned i = 0; i < count && s->room; i++) {
 		const struct split_value *v = s->table[keys[i].hash & (s->room - 1)];
 		if (v)
-			__builtin_prefetch(v);
+			__builtin_prefetch(&v->w);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		values[i] = value_of(s, &keys[i], messages[i], high);
-		__builtin_prefetch(values[i]->w);
+		writers[i] = values[i]->w;
 	}
-	for (unsigned i = 0; i < count; i++)
-		if (values[i]->w)
-			capture_writer_fetch(values[i]->w, messages[i]->length);
+	capture_writers_fetch(writers, messages, count);
 }
 
 /* Calls `each` for every value that has a writer. */
@@ -388,17 +387,18 @@ void split_start(struct split *s)
 
 /* ---- messages ---- */
 
-/* Writes the first of them; how many have gone. */
+/* Writes the first of them, which are added to those that are done; how many have gone. */
 static unsigned put_some(struct split *s, struct split_value *v, struct pt_msg **messages,
-                         unsigned count)
+                         unsigned count, struct pt_msg ***done)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	int n = capture_writer_put(v->w, messages, count, &err);
 	if (n > 0) {
 		split_tell_misfits(s->block, v->w, v->path, &v->misfits);
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++) {
 			s->buffered += messages[i]->length;
-		pt_done_many(s->block, messages, (unsigned)n);
+			*(*done)++ = messages[i];
+		}
 		return (unsigned)n;
 	}
 	if (n == -EMEDIUMTYPE) {
@@ -422,11 +422,13 @@ static void begin_anew(struct split *s, struct split_value *v)
 	v->moved = true;
 }
 
-static void put(struct split *s, struct split_value *v, struct pt_msg **messages, unsigned count)
+static void put(struct split *s, struct split_value *v, struct pt_msg **messages, unsigned count,
+                struct pt_msg ***done)
 {
 	if (v->w && capture_writer_is_moved(v->w))
 		begin_anew(s, v);
-	split_exact_dirty(s, v);
+	if (!v->is_dirty)
+		split_exact_dirty(s, v);
 	for (unsigned at = 0; at < count;) {
 		if (!is_open(s, v)) {
 			split_drop_all(s->block, messages + at, count - at, "write-error");
@@ -434,7 +436,7 @@ static void put(struct split *s, struct split_value *v, struct pt_msg **messages
 		}
 		if (rotates(s))
 			split_rotate_if_due(s->block, &s->config.rotate, &v->file, v->w);
-		at += put_some(s, v, messages + at, s->config.rotate.size ? 1 : count - at);
+		at += put_some(s, v, messages + at, s->config.rotate.size ? 1 : count - at, done);
 	}
 }
 
@@ -444,7 +446,8 @@ static bool has_room(const void *arg)
 	return atomic_load(crew_waiting(s->crew)) <= WAITING_MAX;
 }
 
-static void put_many(struct split *s, bool high, struct pt_msg **messages, unsigned count)
+static void put_each(struct split *s, bool high, struct pt_msg **messages, unsigned count,
+                     struct pt_msg ***done)
 {
 	struct split_value *values[BATCH];
 	find_values(s, high, messages, count, values);
@@ -452,22 +455,20 @@ static void put_many(struct split *s, bool high, struct pt_msg **messages, unsig
 		unsigned end = at + 1;
 		while (end < count && values[end] == values[at])
 			end++;
-		put(s, values[at], messages + at, end - at);
+		put(s, values[at], messages + at, end - at, done);
 		at = end;
 	}
 }
 
 void split_put(struct split *s, bool high, struct pt_msg **messages, unsigned count)
 {
+	struct pt_msg **done = messages; /* their end: in front of what is still to be put */
 	pt_came_on(s->block);
-	for (unsigned at = 0; at < count;) {
-		unsigned some = s->only ? count : count - at < BATCH ? count - at : BATCH;
-		if (s->only)
-			put(s, s->only, messages, count);
-		else
-			put_many(s, high, messages + at, some);
-		at += some;
-	}
+	for (unsigned at = 0; !s->only && at < count; at += BATCH)
+		put_each(s, high, messages + at, count - at < BATCH ? count - at : BATCH, &done);
+	if (s->only)
+		put(s, s->only, messages, count, &done);
+	pt_done_many(s->block, messages, (unsigned)(done - messages));
 	if (s->buffered > BUFFERED_MAX)
 		push_all(s);
 	split_hold_back(s->block, &s->full, has_room, s);

@@ -38,7 +38,7 @@ static bool is_exact(const struct split *s)
 
 void split_exact_dirty(struct split *s, struct split_value *v)
 {
-	if (v->is_dirty || s->only)
+	if (s->only)
 		return;
 	v->is_dirty = true;
 	v->next_dirty = s->exact.dirty;

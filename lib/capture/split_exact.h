@@ -12,16 +12,18 @@
  * follow one another: those are gone on with behind what they have.
  */
 struct split_value {
-	struct capture_writer *w; /* NULL: it failed, or is not open */
 	struct split_file file;
-	uint64_t hash, failed_ns;
-	bool failed, numbered, moved;
-	char *path;
-	struct capture_misfits misfits; /* told so far */
+	uint64_t failed_ns;
 	/* See split_exact.c. */
-	bool is_dirty, is_noting, is_noted;
 	struct split_value *next_dirty, *next_noting;
 	struct capture_note note;
+	/* Last, and together, is what each message that comes needs. */
+	char *path;
+	struct capture_misfits misfits; /* told so far */
+	bool failed, numbered, moved;
+	bool is_dirty, is_noting, is_noted;
+	struct capture_writer *w; /* NULL: it failed, or is not open */
+	uint64_t hash;
 	size_t length;
 	uint8_t key[];
 };

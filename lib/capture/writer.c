@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define BUFFER         ((size_t)512 * 1024)
-#define BUFFER_OF_MANY ((size_t)64 * 1024)
+#define BUFFER_OF_MANY ((size_t)32 * 1024)
 #define EXTRA          (64 * 1024 * 1024 / BUFFER)
 #define ETHERNET       1
 #define TAIL_MAX       (256 * 1024) /* bytes of a member that is not ended for a note */
@@ -421,10 +421,17 @@ void capture_writer_reopen(struct capture_writer *w)
 	writer_push(w->writer);
 }
 
-void capture_writer_fetch(const struct capture_writer *w, size_t length)
+void capture_writers_fetch(struct capture_writer *const *writers, struct pt_msg *const *messages,
+                           unsigned count)
 {
-	if (w->writer)
-		writer_fetch(w->writer, length);
+	for (unsigned i = 0; i < count; i++)
+		__builtin_prefetch(writers[i]);
+	for (unsigned i = 0; i < count; i++)
+		if (writers[i])
+			__builtin_prefetch(writers[i]->writer);
+	for (unsigned i = 0; i < count; i++)
+		if (writers[i] && writers[i]->writer)
+			writer_fetch(writers[i]->writer, messages[i]->length);
 }
 
 bool capture_writer_has_room(const struct capture_writer *w)

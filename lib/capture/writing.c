@@ -143,9 +143,10 @@ static int put_front(struct capture_writer *w, struct pt_msg *const *messages, u
 	run.size = 0;
 	run.packet_max = w->config.raw ? UINT32_MAX : link_type_packet_max((uint16_t)link_type);
 	if (mixed ? !find_place(w, messages[0], link_type, &run.places[0])
-	          : !writing_header(w, link_type))
+	          : !w->headed && !writing_header(w, link_type))
 		return 0;
-	writing_begin(w);
+	if (!w->writer)
+		writing_begin(w);
 	extend(w, &run, count, link_type);
 	uint8_t *at = writer_room(w->writer, run.size);
 	if (!at)

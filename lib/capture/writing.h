@@ -13,26 +13,28 @@
 #include <pthread.h>
 
 struct capture_writer {
-	struct capture_writer_config config;
+	/* First, and together, is what each packet that comes needs. */
+	struct writer *writer; /* from the first packet on */
 	const struct format *format;
+	uint64_t bytes;
+	struct capture_misfits misfits;
+	int link_type; /* of pcap; -1: not known yet */
+	bool headed;   /* the file has its header */
+	bool keeps;    /* see below */
+	struct capture_writer_config config;
 	char *open_path;                /* the writer's thread's: what it has opened last */
 	_Atomic uint64_t device, inode; /* of that, where it may be closed meanwhile */
 	char *aside;                    /* words, or NULL */
 	char *path, *ring, *interface_name, *application;
-	uint64_t number;       /* of the file in the ring */
-	struct output output;  /* until the writer has it */
-	_Atomic int fd;        /* the first one, or that of the name, with whoever has it */
-	struct writer *writer; /* from the first packet on */
+	uint64_t number;      /* of the file in the ring */
+	struct output output; /* until the writer has it */
+	_Atomic int fd;       /* the first one, or that of the name, with whoever has it */
 	struct pack *pack;
-	int link_type;      /* of pcap; -1: not known yet */
-	bool headed;        /* the file has its header */
 	struct mapping map; /* of a mixed format */
-	uint64_t bytes;
-	struct capture_misfits misfits;
 	/* See capture_writer_note. */
 	struct capture_note note;
-	bool keeps;            /* … what comes behind the last end of a member … */
-	struct buf tail;       /* … here; or what is to be written first */
+	struct buf tail;       /* what comes behind the last end of a member, while it keeps that;
+	                          or what is to be written first */
 	uint64_t tail_ns;      /* since when */
 	struct buf noted;      /* as of the note */
 	pthread_mutex_t owner; /* held while the writer's thread calls the owner */

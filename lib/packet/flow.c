@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
 enum { VERSION, PROTO, PORTS, ADDRESSES = 6, PARTS = 1024 };
 
 /* Which datagram a fragment is of. */
@@ -129,11 +131,18 @@ static struct shown shown_by(struct packet_parts *p, const struct pt_msg *m,
 
 /* ---- the flow ---- */
 
-/* From an IP header's addresses and the ports, both as they stand there. */
-static void put_ends(struct packet_flow *f, const uint8_t *addresses, size_t size,
-                     const uint8_t *ports)
+ALWAYS_INLINE int order_of(const uint8_t *a, const uint8_t *b, size_t size)
 {
-	int order = memcmp(addresses, addresses + size, size);
+	if (size == 4)
+		return (be32(a) > be32(b)) - (be32(a) < be32(b));
+	return memcmp(a, b, size);
+}
+
+/* From an IP header's addresses and the ports, both as they stand there. */
+ALWAYS_INLINE void put_ends(struct packet_flow *f, const uint8_t *addresses, size_t size,
+                            const uint8_t *ports)
+{
+	int order = order_of(addresses, addresses + size, size);
 	size_t first = order > 0 || (!order && memcmp(ports, ports + 2, 2) > 0);
 	memcpy(f->bytes + PORTS, ports + 2 * first, 2);
 	memcpy(f->bytes + PORTS + 2, ports + 2 * !first, 2);
@@ -152,7 +161,10 @@ void packet_flow_of(struct packet_parts *p, const struct pt_msg *m, const struct
 	f->bytes[VERSION] = six ? 6 : 4;
 	struct shown shown = shown_by(p, m, v, ip, f->bytes[VERSION]);
 	f->bytes[PROTO] = shown.proto;
-	put_ends(f, ip + (six ? 8 : 12), six ? 16 : 4, shown.ports);
+	if (six)
+		put_ends(f, ip + 8, 16, shown.ports);
+	else
+		put_ends(f, ip + 12, 4, shown.ports);
 }
 
 uint64_t packet_flow_hash(const struct packet_flow *f)

@@ -67,7 +67,7 @@ static bool add_flow(struct naming *n, const struct part *p, const struct look *
 	if (text)
 		buf_add(b, words, packet_flow_text(&l->flow, words));
 	else
-		buf_add(b, l->flow.bytes, sizeof l->flow.bytes);
+		buf_add(b, l->flow.bytes, packet_flow_size(&l->flow));
 	return true;
 }
 
