@@ -24,6 +24,7 @@ struct fd_pipe {
 	struct stream stream;
 	int flags; /* to be put back: whoever handed it over may share them; -1: nothing to do */
 	bool taken_over; /* another block's stream, which is taken over */
+	bool carried;    /* an earlier daemon's */
 };
 
 static void ended(struct pt_block *b)
@@ -31,11 +32,18 @@ static void ended(struct pt_block *b)
 	pt_exhausted(b);
 }
 
+static void late(struct pt_block *b)
+{
+	struct fd_pipe *f = pt_state(b);
+	stream_late(&f->stream);
+}
+
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
 	f->flags = -1;
 	stream_init(&f->stream, b, &f->limit, ended);
+	f->stream.late = late;
 	return 0;
 }
 
@@ -69,12 +77,14 @@ static char *key_of(int fd)
 	                   fcntl(fd, F_GETFL) & O_ACCMODE);
 }
 
+/* Also what is over: it is so in the next daemon. */
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct fd_pipe *f = pt_state(b);
-	char *key = pt_carry_to(carry) == PT_TO_SUCCESSOR ? key_of(f->fd) : must_strdup(RESTART);
-	if (*key)
-		stream_carry(&f->stream, carry, key);
+	bool restarts = pt_carry_to(carry) != PT_TO_SUCCESSOR;
+	char *key = restarts ? must_strdup(RESTART) : key_of(f->fd);
+	if (*key && !stream_carry(&f->stream, carry, key) && restarts)
+		pt_carry_fd(carry, key, f->fd);
 	free(key);
 }
 
@@ -107,7 +117,9 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
 	if (f->fd < 0)
-		pt_carried_fd(b, RESTART, &f->fd);
+		f->carried = pt_carried_fd(b, RESTART, &f->fd);
+	if (f->carried)
+		stream_open(&f->stream);
 	int rc = check_fd(f->fd, err);
 	f->flags = -1;
 	f->taken_over = !rc && is_carried(b, f);
@@ -148,6 +160,15 @@ static void start(struct pt_block *b)
 	f->stream.fd = -1;
 	stream_start(&f->stream);
 	stream_begin(&f->stream, fd);
+	if (f->carried)
+		stream_goes_on(&f->stream, RESTART);
+	f->carried = false;
+}
+
+static void committed(struct pt_block *b)
+{
+	struct fd_pipe *f = pt_state(b);
+	stream_committed(&f->stream);
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
@@ -223,6 +244,7 @@ static const struct pt_type fd_source_sink = {
 	.init = init,
 	.open = open_pipe,
 	.carry = carry,
+	.committed = committed,
 	.take_over = take_over,
 	.start = start,
 	.produce = produce,

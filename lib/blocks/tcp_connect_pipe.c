@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define OVER "over" /* the connection that there was */
+
 struct tcp_connect {
 	char *addr;
 	int64_t port;
@@ -20,8 +22,9 @@ struct tcp_connect {
 	struct framing framing;
 	struct stream stream; /* of the connection that there is, or will be */
 	struct reconnect reconnect;
-	int fd;       /* from open to start … */
-	bool carried; /* … and an earlier daemon's */
+	int fd;        /* from open to start … */
+	bool carried;  /* … and an earlier daemon's */
+	bool was_over; /* which it was for that */
 };
 
 static void due(struct pt_block *b)
@@ -59,6 +62,12 @@ static void finish(struct pt_block *b)
 	stream_cut(&t->stream);
 }
 
+static void late(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	stream_late(&t->stream);
+}
+
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
@@ -67,6 +76,7 @@ static int init(struct pt_block *b, struct pt_error *err)
 	t->stream.keepalive_s = &t->keepalive_s;
 	t->stream.check = check_peer;
 	t->stream.framing = &t->framing;
+	t->stream.late = late;
 	t->reconnect = (struct reconnect){.block = b,
 	                                  .host = t->addr,
 	                                  .port = &t->port,
@@ -85,7 +95,9 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct tcp_connect *t = pt_state(b);
 	char *key = key_of(t);
-	stream_carry(&t->stream, carry, key);
+	bool goes_on = stream_carry(&t->stream, carry, key);
+	if (!goes_on && t->retry_s <= 0 && pt_carry_to(carry) != PT_TO_SUCCESSOR)
+		pt_carry_bytes(carry, OVER, NULL, 0);
 	free(key);
 }
 
@@ -94,9 +106,12 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
 	char *key = key_of(t);
+	size_t length;
 	t->carried = pt_carried_fd(b, key, &t->fd);
 	free(key);
-	if (t->carried || (t->retry_s > 0 && t->port))
+	stream_open(&t->stream);
+	t->was_over = pt_carried_bytes(b, OVER, &length);
+	if (t->was_over || t->carried || (t->retry_s > 0 && t->port))
 		return 0;
 	return address_connect(SOCK_STREAM, t->addr, (int)t->port, &t->fd, err);
 }
@@ -109,6 +124,12 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	bool waits = before->stream.fd < 0;
 	if (same_peer && (waits || (t->fd < 0 && !stream_is_over(&before->stream))))
 		stream_take_over(&t->stream, &before->stream);
+}
+
+static void committed(struct pt_block *b)
+{
+	struct tcp_connect *t = pt_state(b);
+	stream_committed(&t->stream);
 }
 
 static void begin_with(struct pt_block *b, struct tcp_connect *t)
@@ -126,12 +147,13 @@ static void start(struct pt_block *b)
 	bool goes_on = t->stream.fd >= 0;
 	t->stream.keeps = t->retry_s > 0;
 	stream_start(&t->stream);
+	pt_exact(b);
 	if (t->fd >= 0)
 		begin_with(b, t);
 	else if (!goes_on && t->retry_s > 0)
 		reconnect_try(&t->reconnect);
 	else if (!goes_on)
-		pt_exhausted(b); /* it was lost while it was being handed over */
+		pt_exhausted(b); /* or it was lost while it was being handed over */
 	t->fd = -1;
 }
 
@@ -251,6 +273,7 @@ static const struct pt_type tcp_connect_pipe = {
 	.describe = describe,
 	.finish = finish,
 	.carry = carry,
+	.committed = committed,
 	.take_over = take_over,
 	.stop = stop,
 	.close = close_pipe,

@@ -15,6 +15,7 @@
 
 #define RETRY_NS 100000000u
 #define VECTOR   64
+#define TAKEN    "taken"
 
 struct tcp_listen {
 	char *addr;
@@ -23,10 +24,11 @@ struct tcp_listen {
 	uint64_t limit;
 	double keepalive_s;
 	struct framing framing;
-	struct stream *peers; /* a place for each client */
-	int *carried;         /* for each, from open to start: an earlier daemon's, or -1 */
-	unsigned taken;       /* places, of which each is taken once if not again */
-	unsigned turn;        /* whose it is to be read from */
+	struct stream *peers;  /* a place for each client */
+	int *carried;          /* for each, from open to start: an earlier daemon's, or -1 */
+	unsigned taken;        /* places, of which each is taken once if not again … */
+	unsigned taken_before; /* … and not again in the next daemon */
+	unsigned turn;         /* whose it is to be read from */
 	int listener;
 	char address[ADDRESS_TEXT];
 	uv_poll_t poll;
@@ -110,6 +112,13 @@ static void finish(struct pt_block *b)
 		stream_cut(s);
 }
 
+static void late(struct pt_block *b)
+{
+	struct tcp_listen *t = pt_state(b);
+	FOR_PEERS (t, s)
+		stream_late(s);
+}
+
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
@@ -123,6 +132,7 @@ static int init(struct pt_block *b, struct pt_error *err)
 		s->check = check_peer;
 		s->framing = &t->framing;
 		s->tells_peer = true;
+		s->late = late;
 		s->fellows = t->peers;
 		s->fellow_count = count > 1 ? (unsigned)count : 0;
 		t->carried[s - t->peers] = -1;
@@ -142,6 +152,8 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 	struct tcp_listen *t = pt_state(b);
 	size_t place = 0;
 	address_carry_bound(carry, "tcp-listen", t->addr, (int)t->port, t->listener);
+	if (pt_carry_to(carry) != PT_TO_SUCCESSOR)
+		pt_carry_bytes(carry, TAKEN, &t->taken, sizeof t->taken);
 	FOR_PEERS (t, s) {
 		char *key = key_of(place);
 		place += stream_carry(s, carry, key);
@@ -151,6 +163,10 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 
 static void take_carried(struct pt_block *b, struct tcp_listen *t)
 {
+	size_t length;
+	const void *taken = pt_carried_bytes(b, TAKEN, &length);
+	if (taken && length == sizeof t->taken)
+		memcpy(&t->taken_before, taken, length);
 	for (int64_t i = 0; i < t->clients; i++) {
 		char *key = key_of((size_t)i);
 		pt_carried_fd(b, key, &t->carried[i]);
@@ -162,6 +178,7 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
 	t->taken = 0;
+	stream_open(t->peers);
 	t->taken_over = address_carried(b, "tcp-listen", t->addr, (int)t->port, &t->listener);
 	if (t->listener >= 0) { /* an earlier daemon's, and perhaps shut */
 		t->shut = true;
@@ -201,6 +218,13 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	take_over_peers(t, before, false);
 }
 
+static void committed(struct pt_block *b)
+{
+	struct tcp_listen *t = pt_state(b);
+	FOR_PEERS (t, s)
+		stream_committed(s);
+}
+
 static void start_peers(struct tcp_listen *t)
 {
 	FOR_PEERS (t, s) {
@@ -217,6 +241,16 @@ static void start_peers(struct tcp_listen *t)
 	}
 }
 
+/* Those that had come and gone by then. */
+static void count_taken(struct pt_block *b, struct tcp_listen *t)
+{
+	if (!t->again && t->taken < t->taken_before)
+		t->taken = t->taken_before < t->clients ? t->taken_before : (unsigned)t->clients;
+	t->taken_before = 0;
+	if (!t->again && is_over(t))
+		pt_exhausted(b);
+}
+
 static void start(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
@@ -229,6 +263,8 @@ static void start(struct pt_block *b)
 	}
 	pt_adopt(b, (uv_handle_t *)&t->poll);
 	start_peers(t);
+	count_taken(b, t);
+	pt_exact(b);
 	if (t->again || next_place(t))
 		listen_on(b);
 	else
@@ -484,6 +520,7 @@ static const struct pt_type tcp_listen_pipe = {
 	.describe = describe,
 	.finish = finish,
 	.carry = carry,
+	.committed = committed,
 	.take_over = take_over,
 	.stop = stop,
 	.close = close_pipe,

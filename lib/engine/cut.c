@@ -64,6 +64,11 @@ void pt_came_on(struct pt_block *b)
 		note_changed(b, b->engine->resume.careful ? 0 : EVERY_NS);
 }
 
+void pt_brims(struct pt_block *b)
+{
+	note_changed(b, 0);
+}
+
 void cut_passed(struct pt_engine *e, size_t bytes)
 {
 	struct cuts *c = &e->cuts;
@@ -80,9 +85,10 @@ void cut_exact(struct pt_block *b, bool exact)
 	b->exact = exact;
 }
 
-void pt_exact(struct pt_block *b)
+bool pt_exact(struct pt_block *b)
 {
 	cut_exact(b, b->engine->hooks.carry);
+	return b->exact;
 }
 
 static void leave_lists(struct pt_block *b)

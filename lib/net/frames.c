@@ -237,11 +237,12 @@ struct half {
 	uint8_t skipping;
 };
 
-void frames_carry(const struct frames *f, struct pt_carry *carry, const char *key)
+void frames_carry(const struct frames *f, struct pt_carry *carry, const char *key, bool exact)
 {
 	struct buf all = BUF_INIT;
 	const struct half half = {f->skip, f->skipping};
-	if (!framing_is_some(f->framing) || pt_carry_to(carry) != PT_AT_END)
+	if (!framing_is_some(f->framing) || pt_carry_to(carry) == PT_TO_SUCCESSOR ||
+	    (pt_carry_to(carry) == PT_FOR_RESTART && !exact))
 		return;
 	buf_add(&all, &half, sizeof half);
 	if (waiting(f))

@@ -57,9 +57,10 @@ void frames_clear(struct frames *);
 /* The message as it is to be written; takes the reference. NULL: it was dropped and counted. */
 struct pt_msg *frames_wrap(const struct framing *, struct pt_block *, struct pt_msg *);
 
-/* At the end of the daemon, and in `start`. Whether the next daemon knows where it stood: not after
-   a crash, and then the middle of a frame that is told by its length cannot be found. */
-void frames_carry(const struct frames *, struct pt_carry *, const char *key);
+/* At the end of the daemon, and of each checkpoint where what is read since can be read again; and
+   in `start`. Whether the next daemon knows where it stood: else the middle of a frame that is told
+   by its length cannot be found. */
+void frames_carry(const struct frames *, struct pt_carry *, const char *key, bool exact);
 bool frames_carried(struct frames *, struct pt_block *, const char *key);
 
 #endif

@@ -6,6 +6,8 @@
 #include "net/address.h"
 #include <assert.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -105,22 +107,37 @@ static void take_slot(struct stream *s, int fd)
 	s->fd = s->slot;
 }
 
-static void name_peer(struct stream *s)
+void stream_name_peer(struct stream *s, const char *name, size_t length)
+{
+	snprintf(s->peer, sizeof s->peer, "%.*s", (int)length, name);
+	pt_origin_unref(s->origin);
+	s->origin = length ? pt_origin_new(s->peer) : NULL;
+}
+
+static void ask_peer(struct stream *s)
 {
 	char peer[ADDRESS_TEXT];
-	pt_origin_unref(s->origin);
-	s->origin = s->tells_peer && address_of(s->fd, true, peer) ? pt_origin_new(peer) : NULL;
+	bool is_known = s->tells_peer && address_of(s->fd, true, peer);
+	stream_name_peer(s, peer, is_known ? strlen(peer) : 0);
+}
+
+void stream_read_on(struct stream *s)
+{
+	s->reading = !s->always_ready && !s->input_ended && !s->held;
+	if (s->held || s->input_ended)
+		return;
+	if (s->always_ready || !frames_are_empty(&s->frames) || stream_has_left(s))
+		stream_set_ready(s, true);
+	stream_watch(s);
 }
 
 static void run(struct stream *s)
 {
 	stream_watch_peer(s);
-	name_peer(s);
-	s->reading = !s->always_ready && !s->input_ended;
+	ask_peer(s);
+	stream_read_on(s);
 	if (s->input_ended && !s->gone)
 		s->ended(s->block);
-	else if (s->always_ready || !frames_are_empty(&s->frames))
-		stream_set_ready(s, true);
 	stream_flush(s);
 	stream_watch(s);
 }
@@ -135,6 +152,7 @@ void stream_begin(struct stream *s, int fd)
 	s->written = 0;
 	s->frames.framing = s->framing;
 	frames_clear(&s->frames);
+	stream_keep(s);
 	pt_queue_begun(&s->queue, 0);
 	run(s);
 	pt_carry_changed(s->block);
@@ -142,16 +160,14 @@ void stream_begin(struct stream *s, int fd)
 
 void stream_goes_on(struct stream *s, const char *key)
 {
-	if (!framing_is_some(s->framing))
-		return;
-	if (!frames_carried(&s->frames, s->block, key)) {
+	stream_carried_kept(s, key);
+	if (framing_is_some(s->framing) && !frames_carried(&s->frames, s->block, key)) {
 		pt_report(s->block, -ESTALE,
 		          "the daemon has ended in the middle of a message, whose end cannot be "
 		          "found: the connection is cut");
 		stream_cut(s);
-	} else if (!frames_are_empty(&s->frames)) {
-		stream_set_ready(s, true);
 	}
+	stream_read_on(s);
 }
 
 static void go_on(struct stream *s)
@@ -180,16 +196,19 @@ void stream_take_over(struct stream *s, struct stream *old)
 	s->output_failed = old->output_failed;
 	s->read_only = old->read_only;
 	s->finishing = old->finishing;
+	stream_take_over_kept(s, old);
 	old->fd = old->slot = -1;
 	old->written = 0;
 }
 
-/* Of several, after a crash none goes on: messages that wait may be cut in two. */
-static bool may_carry(const struct stream *s, enum pt_carry_to to)
+/* Of several those go on for which nothing waits, which would be lost; after a crash where it can be
+   told that no message is torn. */
+static bool may_carry(const struct stream *s, const struct pt_carry *carry)
 {
-	if (stream_is_over(s))
-		return false;
-	return !s->fellow_count || to == PT_TO_SUCCESSOR || (to == PT_AT_END && !s->queue.head);
+	enum pt_carry_to to = pt_carry_to(carry);
+	bool alone = !s->fellow_count || to == PT_TO_SUCCESSOR,
+	     told = to == PT_AT_END || (s->who && pt_carry_exact(carry));
+	return !stream_is_over(s) && (alone || (told && !s->queue.head));
 }
 
 bool stream_carry(struct stream *s, struct pt_carry *carry, const char *key)
@@ -197,10 +216,11 @@ bool stream_carry(struct stream *s, struct pt_carry *carry, const char *key)
 	bool at_end = pt_carry_to(carry) == PT_AT_END;
 	if (at_end)
 		stream_flush(s);
-	bool carries = may_carry(s, pt_carry_to(carry));
+	bool carries = may_carry(s, carry);
+	stream_carry_kept(s, carry, carries ? key : NULL);
 	if (carries) {
 		pt_carry_fd(carry, key, s->fd);
-		frames_carry(&s->frames, carry, key);
+		frames_carry(&s->frames, carry, key, s->who && pt_carry_exact(carry));
 		s->carried = at_end;
 	}
 	if (s->fellow_count ? s->fd < 0 && s->queue.head : s->fd < 0 || carries)
@@ -218,6 +238,7 @@ void stream_start(struct stream *s)
 	s->stopped = s->carried = false;
 	pt_queue_carried(s->block, &s->queue);
 	stream_limit_changed(s);
+	stream_start_exact(s);
 	if (s->taken_over) {
 		go_on(s);
 		return;
@@ -248,6 +269,8 @@ void stream_detach(struct stream *s)
 		shutdown(s->slot, SHUT_RDWR);
 	}
 	s->fd = -1;
+	s->who = 0;
+	s->held = false;
 	s->written = 0;
 }
 
@@ -275,12 +298,15 @@ int stream_close(struct stream *s, struct pt_error *err)
 		close(s->slot >= 0 ? s->slot : s->fd);
 	s->slot = s->fd = -1;
 	s->written = 0;
+	kept_free(s->kept);
+	s->kept = NULL;
 	return rc;
 }
 
 void stream_fini(struct stream *s)
 {
 	pt_queue_clear(&s->queue);
+	kept_free(s->kept);
 	buf_free(&s->frames.bytes);
 	buf_free(&s->rest);
 	buf_free(&s->rest_ends);

@@ -4,7 +4,9 @@
 #define NET_STREAM_H
 
 #include "base/buf.h"
+#include "net/address.h"
 #include "net/frames.h"
+#include "net/kept.h"
 #include <pipetool/outside.h>
 #include <pipetool/queue.h>
 #include <uv.h>
@@ -34,8 +36,12 @@ struct stream {
 	const struct framing *framing; /* or NULL */
 	bool writes_only;              /* nothing is read, though it could be */
 	bool tells_peer;          /* what is read came from the peer's address, as its interface */
-	struct pt_origin *origin; /* then, while there is a peer */
+	struct pt_origin *origin; /* then, while there is a peer, of this name */
+	char peer[ADDRESS_TEXT];
 	bool keeps; /* what cannot be written waits for the next descriptor; else it is dropped */
+	/* What is read can be read again after a crash, where that can be: not NULL. It hands on to
+	   stream_late, of each of several. */
+	void (*late)(struct pt_block *);
 	/* Of TCP, for blocks that set both: after so long without a word of the peer's, though it
 	   has something to acknowledge, the connection is cut. `check` hands on to stream_check. */
 	const double *keepalive_s;
@@ -59,6 +65,14 @@ struct stream {
 	bool taken_over; /* since then not started */
 	bool carried;    /* to the next daemon: it is closed, and not ended */
 	struct frames frames;
+	struct kept *kept; /* of all fellows, in the first; or NULL */
+	uint32_t who;      /* in it; 0: what is read cannot be read again */
+	unsigned poison;   /* messages to leave out at most; in the first, too */
+	bool damaged;      /* what it had kept */
+	bool slow;         /* there was no checkpoint for long; in the first */
+	bool held, told;   /* not read until a checkpoint has it; one that was begun has it */
+	bool brims;        /* there is no room until one is committed */
+	struct pt_timer waits;
 	struct pt_queue queue;
 	size_t written;       /* of the first message in the queue */
 	struct buf rest;      /* what is left for stream_close */
@@ -85,6 +99,12 @@ void stream_begin(struct stream *, int fd);
 /* Right after that, in `start`: an earlier daemon's block was reading from it, and has carried it
    under that key. */
 void stream_goes_on(struct stream *, const char *key);
+
+/* Of one that has `late`, or of the first of several: in `open`, what an earlier daemon has read
+   ([worker]), and, of each of several, in `committed`. */
+void stream_open(struct stream *);
+void stream_committed(struct stream *);
+void stream_late(struct stream *);
 /* Closes the descriptor, but what waits stays, and another one can be begun with. */
 void stream_detach(struct stream *);
 /* The same as soon as what waits is written. */
@@ -110,7 +130,7 @@ void stream_keep_rest(struct stream *);
 int stream_write_rest(struct stream *, int fd, struct pt_error *); /* [worker] */
 void stream_fini(struct stream *);
 
-/* ---- between stream.c, stream_read.c, stream_write.c and stream_peer.c ---- */
+/* ---- between stream.c, stream_exact.c, stream_read.c, stream_write.c and stream_peer.c ---- */
 
 void stream_watch(struct stream *); /* for what it is `reading` and `writing` */
 void stream_set_ready(struct stream *, bool ready);
@@ -118,5 +138,22 @@ void stream_flush(struct stream *); /* writes what waits as far as it goes */
 void stream_fail_output(struct stream *, int error);
 void stream_drop_queue(struct stream *, const char *why);
 void stream_watch_peer(struct stream *);
+
+void stream_name_peer(struct stream *, const char *name, size_t length);
+struct kept *stream_kept(const struct stream *);
+bool stream_has_left(const struct stream *); /* it, or a fellow, has what was read earlier */
+void stream_read_on(struct stream *);        /* from where it is, unless it is held */
+void stream_start_exact(struct stream *);
+void stream_keep(struct stream *); /* what is read from now on, of a new descriptor */
+void stream_take_over_kept(struct stream *, struct stream *old);
+void stream_carry_kept(struct stream *, struct pt_carry *, const char *key);
+void stream_carried_kept(struct stream *, const char *key); /* it is an earlier daemon's */
+ssize_t stream_receive_kept(struct stream *, uint8_t *bytes);
+struct stream *stream_left(struct stream *); /* whose turn it is by what was read earlier */
+void stream_send(struct stream *, struct pt_msg *);
+void stream_set_torn(struct stream *,
+                     bool torn);      /* of several, where a message may be out in part */
+void stream_wait(struct stream *);    /* for a checkpoint */
+void stream_came_on(struct stream *); /* since it was asked what it carries */
 
 #endif

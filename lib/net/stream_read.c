@@ -28,9 +28,11 @@ static void tell_read_error(struct stream *s, int error)
 		pt_report(s->block, -error, "cannot read: %s", error_words(error));
 }
 
-static ssize_t receive(const struct stream *s, uint8_t *bytes)
+static ssize_t receive(struct stream *s, uint8_t *bytes)
 {
 	ssize_t n;
+	if (s->who && ((n = stream_receive_kept(s, bytes)) >= 0 || s->who))
+		return n;
 	do
 		n = s->is_socket ? recv(s->fd, bytes, READ_SIZE, MSG_DONTWAIT)
 		                 : read(s->fd, bytes, READ_SIZE);
@@ -64,12 +66,12 @@ static ssize_t read_one(struct stream *s)
 		pt_made(s->block, 1);
 		m = cut_to(s, m, (size_t)n);
 		pt_msg_set_origin(m, s->origin);
-		pt_send(s->block, PT_LOW, m);
+		stream_send(s, m);
 		return n;
 	}
 	pt_msg_unref(m);
-	if (n < 0 && error == EAGAIN)
-		return -EAGAIN;
+	if (n < 0 && (error == EAGAIN || error == ENOBUFS))
+		return -error;
 	if (n < 0)
 		tell_read_error(s, error);
 	end_input(s);
@@ -85,7 +87,7 @@ static void send_frame(struct stream *s, const uint8_t *bytes, size_t length)
 	}
 	pt_msg_set_origin(m, s->origin);
 	pt_made(s->block, 1);
-	pt_send(s->block, PT_LOW, m);
+	stream_send(s, m);
 }
 
 static void end_frames(struct stream *s)
@@ -109,8 +111,8 @@ static ssize_t read_bytes(struct stream *s)
 	int error = errno;
 	if (n > 0)
 		frames_came(&s->frames, (size_t)n);
-	if (n > 0 || (n < 0 && error == EAGAIN))
-		return n > 0 ? n : -EAGAIN;
+	if (n > 0 || (n < 0 && (error == EAGAIN || error == ENOBUFS)))
+		return n > 0 ? n : -error;
 	if (n < 0)
 		tell_read_error(s, error);
 	end_frames(s);
@@ -140,16 +142,25 @@ static bool is_framed(const struct stream *s)
 	return framing_is_some(s->framing) || !frames_are_empty(&s->frames);
 }
 
+static bool may_read(const struct stream *s)
+{
+	return s->fd >= 0 && !s->input_ended && !s->held;
+}
+
 void stream_produce(struct stream *s, unsigned max)
 {
 	ssize_t n = 0;
-	for (size_t sum = 0; max-- && sum < READ_MOST && s->fd >= 0 && !s->input_ended;
-	     sum += (size_t)n) {
+	s = stream_left(s);
+	for (size_t sum = 0; max-- && sum < READ_MOST && may_read(s); sum += (size_t)n) {
 		n = is_framed(s) ? read_frame(s) : read_one(s);
 		if (n < 0)
 			break;
 	}
-	if (n == -EAGAIN && !s->always_ready) {
+	stream_came_on(s);
+	if (s->held || n == -ENOBUFS) {
+		stream_set_ready(s, false);
+		stream_wait(s);
+	} else if (n == -EAGAIN && !s->always_ready && !stream_has_left(s)) {
 		stream_set_ready(s, false);
 		s->reading = true;
 		stream_watch(s);

@@ -78,13 +78,14 @@ void stream_fail_output(struct stream *s, int error)
 }
 
 /* Bytes written, or a negative errno. */
-static ssize_t write_parts(const struct stream *s, struct iovec *parts, unsigned count)
+static ssize_t write_parts(struct stream *s, struct iovec *parts, unsigned count)
 {
 	const struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
 	size_t wanted = 0;
 	ssize_t n;
 	for (unsigned i = 0; i < count; i++)
 		wanted += parts[i].iov_len;
+	stream_set_torn(s, true);
 	do
 		n = s->is_socket ? sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT)
 		                 : writev(s->fd, parts, (int)count);
@@ -100,7 +101,7 @@ static bool is_of_message(const struct stream *s, ssize_t code)
 	return s->has_borders && (code == -EMSGSIZE || code == -EINVAL);
 }
 
-static ssize_t write_queue(const struct stream *s)
+static ssize_t write_queue(struct stream *s)
 {
 	struct iovec parts[VECTOR];
 	unsigned count = 0, most = s->has_borders ? 1 : VECTOR;
@@ -159,6 +160,7 @@ void stream_flush(struct stream *s)
 		else
 			pt_queue_begun(&s->queue, s->written += (size_t)n);
 	}
+	stream_set_torn(s, s->queue.head);
 	end_if_written(s);
 	detach_if_finished(s);
 }
@@ -237,6 +239,7 @@ void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 			refuse(s, messages[done]);
 		else
 			hold(s, messages[done]);
+	stream_set_torn(s, s->queue.head);
 	if (s->written)
 		pt_queue_begun(&s->queue, s->written);
 	if (s->written && !s->queue.head) /* half of it is out, and the rest could not be held */

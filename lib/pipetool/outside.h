@@ -105,10 +105,13 @@ void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engin
    where nothing is left of them but their names. */
 bool pt_comes_back(const struct pt_block *);
 
-/* In `start`, of a source: after a crash it makes again, in order, whatever it had made since the
-   checkpoint that it finds itself at. And of any block, often: it is not where it was. */
-void pt_exact(struct pt_block *);
+/* In `start` or later, of a source: after a crash it makes again, in order, whatever it had made
+   since the checkpoint that it finds itself at. False: nothing is stored of this engine, and there
+   are none. And of any block, often: it is not where it was; and what it has to keep because of
+   that leaves little room: the next checkpoint comes at once. */
+bool pt_exact(struct pt_block *);
 void pt_came_on(struct pt_block *);
+void pt_brims(struct pt_block *);
 /* In `start`, of a source that is exact: three times in a row the daemon has died by what comes
    behind the checkpoint. It leaves that out: a vector of PT_POISON messages, or the unit in which
    they come; counts ("poison") and tells it. */

@@ -444,12 +444,13 @@ def poison(tmp_path_factory):
     return plugin
 
 
-def survive(service, when, limit=40):
-    """Starts it until it lives, as `when` tells by what is shown and counted; how often it has died."""
+def survive(service, when, block="r", limit=40):
+    """Starts it until it lives, as `when` tells by what is shown and counted of the block; how often it
+    has died."""
     def lives():
         try:
             with service.client() as rpc:
-                return when(rpc.show("e", "r"), rpc.stats("e", "r"))
+                return when(rpc.show("e", block), rpc.stats("e", block))
         except (OSError, Closed):
             return False
 

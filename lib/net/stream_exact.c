@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Goes back to a checkpoint: what was read since is read again. */
+#include "net/stream.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LATE_NS 1000000000u
+
+static struct stream *first_of(struct stream *s)
+{
+	return s->fellow_count ? s->fellows : s;
+}
+
+struct kept *stream_kept(const struct stream *s)
+{
+	return s->fellow_count ? s->fellows->kept : s->kept;
+}
+
+bool stream_has_left(const struct stream *s)
+{
+	uint32_t who;
+	const struct kept *k = stream_kept(s);
+	return k && kept_is_left(k, &who);
+}
+
+/* ---- a checkpoint ---- */
+
+static char *key_of(const char *key)
+{
+	return must_printf("input of %s", key);
+}
+
+void stream_set_torn(struct stream *s, bool torn)
+{
+	if (s->fellow_count && s->who)
+		kept_set_torn(stream_kept(s), s->who, torn);
+}
+
+/* Beside the descriptor: `who`, and the peer's name, which cannot be asked once it is gone. */
+static void carry_one(const struct stream *s, struct pt_carry *carry, const char *connection)
+{
+	struct buf bytes = BUF_INIT;
+	char *key = key_of(connection);
+	buf_add(&bytes, &s->who, sizeof s->who);
+	buf_adds(&bytes, s->peer);
+	pt_carry_bytes(carry, key, bytes.data, bytes.length);
+	buf_free(&bytes);
+	free(key);
+}
+
+/* What has been begun is held until a checkpoint has it: with its descriptor, what is read of it
+   before would be lost. */
+void stream_carry_kept(struct stream *s, struct pt_carry *carry, const char *key)
+{
+	if (pt_carry_to(carry) == PT_TO_SUCCESSOR)
+		return;
+	s->told |= s->held && pt_carry_exact(carry);
+	if (s->kept)
+		kept_carry(s->kept, carry);
+	if (s->who && key)
+		carry_one(s, carry, key);
+}
+
+static void let_go(struct stream *s)
+{
+	bool waited = s->held || s->brims;
+	s->held = s->brims = false;
+	pt_timer_stop(s->block, &s->waits);
+	if (waited && s->fd >= 0) {
+		stream_set_ready(s, true);
+		stream_read_on(s);
+	}
+}
+
+void stream_committed(struct stream *s)
+{
+	if (s->kept)
+		kept_committed(s->kept);
+	first_of(s)->slow = false;
+	if (s->held && !s->told)
+		return;
+	s->told = false;
+	let_go(s);
+}
+
+/* Whoever keeps descriptors does not answer, or a file cannot be written: exactness is given up
+   for now, and not what comes. */
+void stream_late(struct stream *s)
+{
+	struct stream *first = first_of(s);
+	if (s->waits.place || (!s->held && !s->brims))
+		return;
+	first->slow = true;
+	if (s->brims)
+		kept_forget(first->kept);
+	let_go(s);
+}
+
+void stream_wait(struct stream *s)
+{
+	s->brims = !s->held;
+	uint64_t after_ns = first_of(s)->slow ? 0 : LATE_NS;
+	pt_timer_at(s->block, &s->waits, pt_now(s->block) + after_ns, s->late);
+}
+
+/* That no fellow has, nor one that counts as the same for what is torn. */
+static uint32_t number_for(const struct stream *s, struct kept *k)
+{
+	uint32_t who = kept_number(k);
+	for (unsigned i = 0; i < s->fellow_count; i++)
+		if (s->fellows[i].who % KEPT_PLACES == who % KEPT_PLACES)
+			return number_for(s, k);
+	return who;
+}
+
+void stream_keep(struct stream *s)
+{
+	struct stream *first = first_of(s);
+	s->who = 0;
+	s->held = s->told = false;
+	if (!s->late || s->input_ended || s->has_borders || !kept_takes(s->fd) ||
+	    !pt_exact(s->block))
+		return;
+	if (!first->kept)
+		first->kept = kept_new();
+	if (first->kept)
+		s->who = number_for(s, first->kept);
+	else
+		pt_report(s->block, -errno,
+		          "what comes cannot be kept for after a crash, and would be lost: %s",
+		          error_words(errno));
+	s->held = s->who && !first->slow;
+	if (!s->held)
+		return;
+	stream_wait(s);
+	pt_brims(s->block);
+}
+
+void stream_take_over_kept(struct stream *s, struct stream *old)
+{
+	struct stream *from = first_of(old), *to = first_of(s);
+	s->who = old->who;
+	s->held = old->held;
+	s->told = old->told;
+	if (from->kept)
+		to->kept = from->kept;
+	stream_set_torn(s, s->queue.head);
+	from->kept = NULL;
+}
+
+/* ---- going on ---- */
+
+void stream_open(struct stream *s)
+{
+	s->kept = kept_carried(s->block, &s->damaged);
+}
+
+void stream_start_exact(struct stream *s)
+{
+	if (!s->late || first_of(s) != s)
+		return;
+	if (s->damaged) {
+		pt_lost(s->block, 1, "restart");
+		pt_report(s->block, -EIO,
+		          "what it had read before the restart is damaged, and lost");
+	}
+	s->damaged = false;
+	s->poison = s->kept && pt_poisoned(s->block) ? PT_POISON : 0;
+}
+
+void stream_carried_kept(struct stream *s, const char *connection)
+{
+	char *key = key_of(connection);
+	size_t length;
+	const char *bytes = pt_carried_bytes(s->block, key, &length);
+	free(key);
+	if (!s->who || !bytes || length < sizeof s->who)
+		return;
+	memcpy(&s->who, bytes, sizeof s->who);
+	s->held = false;
+	stream_name_peer(s, bytes + sizeof s->who, length - sizeof s->who);
+	if (!s->fellow_count || !kept_is_torn(stream_kept(s), s->who))
+		return;
+	pt_report(s->block, -ESTALE,
+	          "the daemon has ended while something was sent to %s: the connection is cut",
+	          *s->peer ? s->peer : "the peer");
+	stream_cut(s);
+}
+
+static struct stream *of(struct stream *s, uint32_t who)
+{
+	for (unsigned i = 0; i < s->fellow_count; i++)
+		if (s->fellows[i].who == who)
+			return &s->fellows[i];
+	return s->who == who ? s : NULL;
+}
+
+struct stream *stream_left(struct stream *s)
+{
+	struct kept *k = stream_kept(s);
+	struct stream *found = NULL;
+	uint32_t who;
+	while (k && kept_is_left(k, &who) && !(found = of(s, who))) {
+		kept_took(k);
+		pt_lost(s->block, 1, "restart");
+	}
+	return found ? found : s;
+}
+
+/* By the kernel's word: some files and devices are read, but not by way of a pipe. */
+static void give_up(struct stream *s)
+{
+	s->who = 0;
+	pt_note(s->block, "what is read from it cannot be read again after a crash");
+}
+
+ssize_t stream_receive_kept(struct stream *s, uint8_t *bytes)
+{
+	const uint8_t *from;
+	uint32_t who;
+	struct kept *k = stream_kept(s);
+	bool left = kept_is_left(k, &who);
+	if (!left)
+		first_of(s)->poison = 0;
+	ssize_t n = left && who != s->who ? -EAGAIN : kept_read(k, s->fd, s->who, &from);
+	if (n == -EINVAL)
+		give_up(s);
+	if (n <= 0) {
+		errno = (int)-n;
+		return n ? -1 : 0;
+	}
+	memcpy(bytes, from, (size_t)n);
+	kept_took(k);
+	return n;
+}
+
+void stream_came_on(struct stream *s)
+{
+	const struct kept *k = stream_kept(s);
+	if (k && kept_brims(k))
+		pt_brims(s->block);
+	else if (s->who)
+		pt_came_on(s->block);
+}
+
+void stream_send(struct stream *s, struct pt_msg *m)
+{
+	struct stream *first = first_of(s);
+	if (!first->poison) {
+		pt_send(s->block, PT_LOW, m);
+		return;
+	}
+	if (first->poison-- == PT_POISON)
+		pt_report(s->block, -EBADMSG,
+		          "three times the daemon has died behind a checkpoint: of what had been "
+		          "read, the messages that come next are left out, %d at most",
+		          PT_POISON);
+	pt_drop(s->block, m, "poison");
+}
