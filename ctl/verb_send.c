@@ -29,6 +29,8 @@ static int flush(struct sending *s, struct pt_error *err)
 	json_object_set_new(params, "messages", s->messages);
 	if (ctl_flag(s->ctl, "high"))
 		json_object_set_new(params, "canal", json_string("high"));
+	if (ctl_flag(s->ctl, "wait"))
+		json_object_set_new(params, "wait", json_true());
 	s->messages = json_array();
 	json_decref(s->result);
 	s->result = NULL;

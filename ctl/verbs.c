@@ -323,6 +323,8 @@ static const struct pt_param send_rows[] = {
 	{"high", "By the high exit of a block that has both.", PT_KIND_BOOL, .flags = PT_OPTION},
 	{"hex", "Messages are written as bytes in hex.", PT_KIND_BOOL, .flags = PT_OPTION},
 	{"base64", "Messages are written in base64.", PT_KIND_BOOL, .flags = PT_OPTION},
+	{"wait", "Return when programs that speak frames are done with them, too.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{NULL},
 };
 

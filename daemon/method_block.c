@@ -156,6 +156,10 @@ static const struct pt_param send_params[] = {
 	 PT_LIST(struct call, ask.request.messages), .fallback = "None"},
 	{"canal", "The exit that it leaves by.",
 	 PT_CHOICE(struct call, ask.request.canal), .fallback = "None", .choices = canals},
+	{"wait", "Answer only when the programs that speak frames are done with it, too.",
+	 PT_BOOL(struct call, ask.request.wait), .fallback = "false"},
+	{"timeout_s", "How long to wait for that at most.",
+	 PT_SECONDS(struct call, ask.request.timeout_s), .fallback = "None"},
 	{0}
 };
 
@@ -219,7 +223,10 @@ const struct rpc_method block_methods[] = {
 	}, {
 		.name = "block.recv",
 		.summary = "Takes messages out of a queue",
-		.result = "{messages: [{message, canal, time?, link_type?, wire_length?, text?}]}",
+		.help = "`dropped` is how many have not come into the queue, or were put out of it, "
+			"since it was made.",
+		.result = "{messages: [{message, canal, time?, link_type?, wire_length?, text?}], "
+			  "dropped?}",
 		.role = "operator",
 		.params = recv_params,
 		.run = block_recv,

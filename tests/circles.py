@@ -26,7 +26,7 @@ NOUNS = [
     # an engine that runs: what it delivers, is asked, changes and tells
     "engine/block engine/carry engine/change engine/counts engine/cut engine/deliver engine/engine "
     "engine/flow engine/hand engine/ledger engine/picture engine/request engine/resume engine/revive "
-    "engine/sample engine/step engine/swap engine/tap engine/trace engine/traced",
+    "engine/sample engine/step engine/swap engine/tap engine/through engine/trace engine/traced",
     # an engine as the daemon has it
     "daemon/ask daemon/commit daemon/engine daemon/engines daemon/making daemon/output",
     # the daemon, and who is connected to it

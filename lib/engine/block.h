@@ -100,6 +100,7 @@ struct pt_block {
 	struct pt_timer turn, change;
 	TAILQ_ENTRY(pt_block) full_links, held_links, ending_links, enough_links;
 	uint64_t looked_at; /* in which look for what may come */
+	uint64_t mark;      /* what had come when the round began: see through.h */
 	struct pt_block *next_to_do;
 
 	/* what is to be told of it, or done about it, in the next turn of the loop */

@@ -55,7 +55,8 @@ struct pt_engine {
 	   them. */
 	struct job *current;
 	struct request_list queue;
-	struct request_list waiting; /* recv, and stop with wait: the oldest first */
+	struct request_list waiting; /* recv, send and stop with wait: the oldest first */
+	uint64_t round;              /* see through.h */
 	unsigned trigger_nesting;    /* triggers that are not over */
 	unsigned triggers_back; /* since there was none: how often one has come back to its block */
 	struct flow flow;

@@ -7,6 +7,7 @@
 #include "engine/deliver.h"
 #include "engine/engine.h"
 #include "engine/request.h"
+#include "engine/through.h"
 #include "msg/json.h"
 #include "msg/pool.h"
 #include <errno.h>
@@ -90,10 +91,17 @@ static void send_all(struct pt_request *r, struct pt_block *b, enum pt_canal can
 		rc = b->type->feed(b, canal, s.messages, s.count, &err);
 	if (rc)
 		request_answer(r, rc, NULL, &err);
+	else if (r->wait && through_begin(r->engine, r))
+		request_wait(r);
 	else
-		cut_answer(r, waiting_result(b));
+		hand_sent(r, b);
 	pt_error_clear(&err);
 	free(s.messages);
+}
+
+void hand_sent(struct pt_request *r, const struct pt_block *b)
+{
+	cut_answer(r, waiting_result(b));
 }
 
 void hand_send(struct pt_request *r)

@@ -4,11 +4,13 @@
 #ifndef ENGINE_HAND_H
 #define ENGINE_HAND_H
 
+struct pt_block;
 struct pt_request;
 
-/* {block, message | messages, canal}: all of them or none; {waiting}: how many the block holds
-   then. */
+/* {block, message | messages, canal, wait}: all of them or none; {waiting}: how many the block holds
+   then. hand_sent answers one that has waited. */
 void hand_send(struct pt_request *);
+void hand_sent(struct pt_request *, const struct pt_block *);
 /* {block, messages}: what recv has given comes back, the last first, so that it is as it was. */
 void hand_give_back(struct pt_request *);
 void hand_close(struct pt_request *);   /* {block} */

@@ -15,6 +15,7 @@
 #include "engine/ledger.h"
 #include "engine/revive.h"
 #include "engine/tap.h"
+#include "engine/through.h"
 #include "engine/trace.h"
 #include "msg/json.h"
 #include "msg/pool.h"
@@ -190,7 +191,7 @@ static void give_up(struct pt_request *r)
 	request_refuse(r, -ECANCELED, NULL, "given up");
 }
 
-static void wait_until(struct pt_request *r)
+void request_wait(struct pt_request *r)
 {
 	struct pt_engine *e = r->engine;
 	if (is_given_up(r)) {
@@ -212,7 +213,7 @@ static void run_stop(struct pt_request *r)
 	}
 	if (e->state == PT_RUNNING)
 		engine_set_state(e, PT_DRAINING);
-	wait_until(r);
+	request_wait(r);
 }
 
 /* {messages} of what there is, up to max; NULL if there is nothing and `late` is not yet. */
@@ -225,10 +226,15 @@ static json_t *receive(const struct pt_request *r, struct pt_block *b, bool late
 		json_array_append_new(messages, msg_to_json(m, canal));
 		pt_done(b, m);
 	}
-	if (json_array_size(messages) || late)
-		return json_pack("{s:o}", "messages", messages);
-	json_decref(messages);
-	return NULL;
+	if (!json_array_size(messages) && !late) {
+		json_decref(messages);
+		return NULL;
+	}
+	uint64_t dropped = block_sum(b, false);
+	json_t *result = json_pack("{s:o}", "messages", messages);
+	if (dropped)
+		json_object_set_new(result, "dropped", json_integer((json_int_t)dropped));
+	return result;
 }
 
 static void run_recv(struct pt_request *r)
@@ -255,7 +261,7 @@ static void run_recv(struct pt_request *r)
 	if (result)
 		cut_answer(r, result);
 	else
-		wait_until(r);
+		request_wait(r);
 }
 
 static void settle_stop(struct pt_request *r, bool late)
@@ -285,6 +291,19 @@ static void settle_receiver(struct pt_request *r, bool late)
 	}
 }
 
+static void settle_sender(struct pt_request *r, bool late)
+{
+	struct pt_engine *e = r->engine;
+	const struct graph_block *found = graph_find(e->graph, r->block);
+	if (found && !late && !through_is_over(e, r))
+		return;
+	TAILQ_REMOVE(&e->waiting, r, entry);
+	if (found)
+		hand_sent(r, found->alive);
+	else
+		no_block(r);
+}
+
 static void settle_one(struct pt_request *r)
 {
 	bool late = r->deadline.place == 0 && r->deadline.due_ns;
@@ -293,6 +312,8 @@ static void settle_one(struct pt_request *r)
 		give_up(r);
 	} else if (r->verb == PT_VERB_STOP) {
 		settle_stop(r, late);
+	} else if (r->verb == PT_VERB_SEND) {
+		settle_sender(r, late);
 	} else {
 		settle_receiver(r, late);
 	}
@@ -302,6 +323,7 @@ static void settle_one(struct pt_request *r)
 static void settle_waiting(struct pt_engine *e)
 {
 	struct pt_request *next;
+	through_settle(e);
 	for (struct pt_request *r = TAILQ_FIRST(&e->waiting); r; r = next) {
 		next = TAILQ_NEXT(r, entry);
 		settle_one(r);

@@ -19,6 +19,9 @@ int request_fail_ending(const struct pt_engine *, struct pt_error *);
    gives the block back. */
 struct pt_block *request_block(struct pt_request *);
 
+/* It waits for its time, or until it is given up; request_settle looks at it. */
+void request_wait(struct pt_request *);
+
 /* Serves receivers and deadlines, ends what has drained, and begins the next change in the
    queue. */
 void request_settle(struct pt_engine *);

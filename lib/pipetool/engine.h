@@ -101,7 +101,7 @@ enum pt_verb {
 	PT_VERB_SHOW,      /* {blocks, links, …} */
 	PT_VERB_STATS,     /* {blocks, links, total, …} */
 	PT_VERB_DRAW,      /* picture, stats, params: {dot} or {mermaid} */
-	PT_VERB_SEND,      /* block, canal, message or messages */
+	PT_VERB_SEND,      /* block, canal, message or messages, wait */
 	PT_VERB_RECV,      /* block, max, timeout_s, hold: {messages} */
 	PT_VERB_GIVE_BACK, /* block, messages: what recv has given */
 	PT_VERB_CLOSE,     /* block */
@@ -178,7 +178,7 @@ struct pt_request {
 	int fd_count;
 
 	bool comes_back;  /* see pt_comes_back */
-	bool wait;        /* until the sources are exhausted */
+	bool wait;        /* until the sources are exhausted; of send, until all has gone through */
 	double timeout_s; /* how long to wait; less than 0: for ever */
 	int picture;      /* PT_PICTURE_DOT or PT_PICTURE_MERMAID */
 	bool stats;       /* with counts beside the links, */
@@ -211,7 +211,8 @@ struct pt_request {
 	struct pt_engine *engine;
 	TAILQ_ENTRY(pt_request) entry;
 	struct pt_timer deadline;
-	bool given_up; /* atomic */
+	uint64_t round; /* in which it is answered */
+	bool given_up;  /* atomic */
 };
 
 /* For an initializer: PT_REQUEST_INIT(PT_VERB_SHOW). */

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Optional
 
-from .client import Client
+from .client import Client, Closed
 
 _PREFIX, _SOCKET = "pipetool-script-", "control.sock"
 _MAKING_S = 10
@@ -124,8 +124,9 @@ class Daemon:
         return False
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _daemon: Optional[Daemon] = None
+_users = 0
 
 
 def own() -> Daemon:
@@ -136,6 +137,31 @@ def own() -> Daemon:
             _end()
             _daemon = Daemon()
         return _daemon
+
+
+def hold(path: Optional[str]) -> None:
+    """From now on an engine needs the daemon, until `release`: one's own where there is no path."""
+    global _users
+    with _lock:
+        _users += not path
+
+
+def release(path: Optional[str]) -> None:
+    """With the last engine one's own daemon ends."""
+    global _users
+    with _lock:
+        _users -= not path
+        if not path and not _users and _daemon and _is_idle():
+            _end()
+
+
+def _is_idle() -> bool:
+    """Whether it has no engine, of a client's own, either."""
+    try:
+        with connect() as client:
+            return not client.call("engine.list")["engines"]
+    except (OSError, Closed):
+        return True
 
 
 def connect(path: Optional[str] = None, timeout: float = 30) -> Client:
@@ -151,8 +177,17 @@ def connect(path: Optional[str] = None, timeout: float = 30) -> Client:
 
 
 def _end() -> None:
+    global _daemon
     if _daemon is not None:
         _daemon.end()
+        _daemon = None
 
 
+def _forget() -> None:
+    """In a child that was forked: all of it is the parent's."""
+    global _lock, _daemon, _users
+    _lock, _daemon, _users = threading.RLock(), None, 0
+
+
+os.register_at_fork(after_in_child=_forget)
 atexit.register(_end)

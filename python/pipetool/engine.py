@@ -13,15 +13,15 @@ import threading
 import time
 import traceback
 import warnings
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
 from . import daemon
 from .client import FOR_EVER_S, Client, Closed, Refused, default_socket
 from .files import Files, absolute
 from .graph import SIGNS, Graph, name_of
 from .message import from_json, to_json
-from .pipes import AutoSource, CLIFeeder, Existing, Links, Pipe, QueueSink, Sink, Source
-from .runner import Runner
+from .pipes import AutoSource, Existing, Links, Pipe, QueueSink, Sink, Source, ThreadGenSource
+from .runner import Runner, is_running_functions
 
 _Parts = Dict[Pipe, Tuple[str, Dict[str, Any]]]  # of each pipe, its type and parameters
 _FLUSH_S = 2
@@ -106,7 +106,7 @@ class PipeEngine:
         return found  # type: ignore[return-value]
 
     def _add_pipes(self, *pipes: Pipe) -> List[Pipe]:
-        fresh = [q for p in pipes for q in self.get_pipe_list(p) if q not in self.active_pipes]
+        fresh = list(dict.fromkeys(q for p in pipes for q in self.get_pipe_list(p) if q not in self.active_pipes))
         for q in fresh:
             self.active_pipes.add(q)
         return fresh
@@ -209,11 +209,14 @@ class PipeEngine:
             runner, pipes = Runner(), list(self.active_pipes)
             self._name = self.engine or f"script_{os.getpid()}_{next(_numbers)}"
             started: List[Pipe] = []
+            daemon.hold(self.socket)
             try:
                 self._owner = daemon.connect(self.socket, timeout=FOR_EVER_S)
                 self._bring(pipes, runner, started)
                 runner.begin()
                 self._runner = runner
+                if not self.attach or self._call("engine.show")["state"] == "stopped":
+                    self._call("engine.start")
                 self._begin(pipes)
             except BaseException:
                 self._runner = None
@@ -227,9 +230,8 @@ class PipeEngine:
             try:
                 parts = {p: self._describe(p, runner, files) for p in pipes if not isinstance(p, Existing)}
                 for p in parts:
-                    if p._wire:
-                        started.append(p)
-                        p.start()
+                    started.append(p)
+                    p.start()
                 self._make(pipes, parts)
                 self._made = files.used = True
             finally:
@@ -268,15 +270,14 @@ class PipeEngine:
                 del self._names[p]
 
     def _begin(self, pipes: List[Pipe]) -> None:
+        sources = [p for p in pipes if isinstance(p, AutoSource)]
+        over = [p for p in sources if p.is_exhausted]  # by now: functions may close others meanwhile
         for p in pipes:
             p._engine = self
-            while isinstance(p, CLIFeeder) and p._early:
-                self._call("block.send", block=p._block, message=p._early.popleft(), canal=p.canal)
-        if not self.attach or self._call("engine.show")["state"] == "stopped":
-            self._call("engine.start")
-        for p in pipes:
-            if isinstance(p, CLIFeeder) and p.is_exhausted:
-                p.close()
+        for source in sources:
+            source._begin()
+        for source in over:
+            source._exhaust()
 
     def _undo(self, runner: Runner, started: List[Pipe]) -> None:
         for p in self.active_pipes:
@@ -285,8 +286,17 @@ class PipeEngine:
         self._destroy()
         _stop(started)
         for p in self.active_pipes:
-            if not isinstance(p, AutoSource):  # whose own thread may still send: that goes nowhere
+            if not isinstance(p, ThreadGenSource):  # whose thread may still send: that goes nowhere
                 p._wire = None
+        daemon.release(self.socket)
+
+    def _let_go(self) -> None:
+        """In a child that was forked."""
+        self._lock, self._local = threading.RLock(), threading.local()
+        self._runner = self._owner = None
+        self._made = False
+        for p in self.active_pipes:
+            p._engine = p._wire = None
 
     def _destroy(self) -> None:
         if self._owner:
@@ -341,8 +351,7 @@ class PipeEngine:
         except BaseException:
             self._give_up(fresh, started)
             raise
-        for p in fresh:
-            p._engine = self
+        self._begin(fresh)
 
     def _give_up(self, pipes: List[Pipe], started: List[Pipe]) -> None:
         for p in pipes:
@@ -354,26 +363,36 @@ class PipeEngine:
 
     # ---- while it runs ----
 
-    def _send_to(self, feeder: CLIFeeder, msg: Any) -> None:
-        self._tell(feeder, "block.send", message=to_json(msg), canal=feeder.canal)
+    def _send_to(self, feeder: AutoSource, *messages: Any, high: bool) -> None:
+        self._tell(feeder, "block.send", messages=list(map(to_json, messages)), canal="high" if high else "low", wait=True)
 
-    def _close(self, feeder: CLIFeeder) -> None:
+    def _send_early(self, feeder: AutoSource, early: Deque[Tuple[Any, bool, bool]]) -> None:
+        while early:
+            high, some = early[0][1], [early.popleft()[0]]
+            while early and early[0][1] == high and len(some) < 100:
+                some.append(early.popleft()[0])
+            self._send_to(feeder, *some, high=high)
+
+    def _close(self, feeder: AutoSource) -> None:
         self._tell(feeder, "block.close")
 
-    def _tell(self, feeder: CLIFeeder, method: str, **params: Any) -> None:
+    def _tell(self, feeder: AutoSource, method: str, **params: Any) -> None:
         runner, call = self._runner, functools.partial(self._call, method, block=feeder._block, **params)
-        if runner and runner.is_current():
+        if runner and is_running_functions():
             runner.do_later(feeder, call)
         else:
             call()
 
     def _fetch(self, sink: QueueSink, seconds: float) -> bool:
         try:
-            got = self._call("block.recv", block=sink._block, max=1000 if not seconds else 100, timeout_s=seconds)["messages"]
+            answer = self._call("block.recv", block=sink._block, max=1000 if not seconds else 100, timeout_s=seconds)
         except Refused:
             return False
-        sink._local.extend(map(from_json, got))
-        return bool(got)
+        sink._local.extend(map(from_json, answer["messages"]))
+        if answer.get("dropped") and not sink._has_dropped:
+            sink._has_dropped = True
+            warnings.warn(f"'{sink.name}' is full, and drops messages (overflow={sink.overflow!r})", stacklevel=5)
+        return bool(answer["messages"])
 
     # ---- stopping ----
 
@@ -413,8 +432,7 @@ class PipeEngine:
                 while isinstance(p, QueueSink) and p._fetch(0):
                     pass
         assert runner
-        wired = [p for p in self.active_pipes if p._wire]
-        self._undo(runner, wired)
+        self._undo(runner, [p for p in self.active_pipes if not isinstance(p, Existing)])
         _running.discard(self)
 
     def stop(self) -> None:
@@ -497,4 +515,11 @@ def stop_all() -> None:
         engine.stop()
 
 
-os.register_at_fork(after_in_child=_running.clear)  # they are the parent's
+def _forget() -> None:
+    """In a child that was forked: what runs is the parent's."""
+    for engine in tuple(_running):
+        engine._let_go()
+    _running.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
-from typing import Iterator, NamedTuple
+from typing import List, NamedTuple
 
 MESSAGE, TRIGGER, EXHAUSTED, END, ERROR, CREDIT = range(1, 7)
 TEXT, LOST, ANSWERS_TRIGGERS = 1, 2, 4
 PLAIN = 0xffffffff
 HEAD = struct.Struct("<IBBHIIq")
 OF_HEAD = HEAD.size - 4
+
+
+LONGEST = 16 * 1024 * 1024 - OF_HEAD
 
 
 class Frame(NamedTuple):
@@ -29,20 +32,25 @@ class Frame(NamedTuple):
 
 
 class Reader:
-    """Cuts frames out of bytes: `for frame in reader.feed(data): …`"""
+    """Gives whole frames, of bytes as they come: `data = reader.feed(data)`, and `reader.keep(rest)` behind them."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: List[bytes] = []
+        self._missing = 0
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Every frame that is whole with these bytes."""
-        data = self._rest + data if self._rest else data
-        at, size = 0, len(data)
-        while size - at >= HEAD.size:
-            length, kind, canal, flags, link_type, wire_length, time_ns = HEAD.unpack_from(data, at)
-            end = at + 4 + length
-            if end > size:
-                break
-            yield Frame(kind, canal, flags, link_type, wire_length, time_ns, data[at + HEAD.size:end])
-            at = end
-        self._rest = data[at:]
+    def feed(self, data: bytes) -> bytes:
+        """All that there is from the beginning of a frame; nothing where the first is not whole yet."""
+        if not self._parts:
+            return data
+        self._parts.append(data)
+        self._missing -= len(data)
+        if self._missing > 0:
+            return b""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+    def keep(self, rest: bytes) -> None:
+        """What is left behind the last whole frame."""
+        if rest:
+            wanted = 4 + int.from_bytes(rest[:4], "little") if len(rest) >= 4 else HEAD.size
+            self._parts, self._missing = [rest], wanted - len(rest)

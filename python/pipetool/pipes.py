@@ -15,12 +15,12 @@ import threading
 import time
 from typing import Any, Callable, ClassVar, Dict, Iterable, Iterator, MutableSet, Optional, Tuple, Type, TypeVar, Union, cast
 
-from .message import to_json
+from .message import to_frame
 
 _P = TypeVar("_P", bound="Pipe")
 Native = Tuple[str, Tuple[Any, ...], Dict[str, Any]]  # type, parameters by position and by name
 _OWN = "pipetool."
-_WORK = ("push", "high_push", "on_trigger", "deliver", "generate", "fileno", "start", "stop", "exhausted")
+_WORK = ("push", "high_push", "on_trigger", "deliver", "generate", "fileno", "exhausted")
 
 
 class Links(MutableSet["Pipe"]):
@@ -143,7 +143,8 @@ class Pipe:
         return None
 
     def spec(self) -> Optional[Native]:
-        """The same, but None for a class of the user's own that defines what a block does."""
+        """The same, but None for a class of the user's own that defines what a block does. What it defines as `start`
+        and `stop` is called in the script, wherever the block runs."""
         for cls in type(self).__mro__:
             own = cls.__module__.startswith(_OWN)
             if not own and any(word in cls.__dict__ for word in _WORK):
@@ -154,6 +155,9 @@ class Pipe:
         """What it is to people: its class, its function, and where it was made."""
         function = getattr(getattr(self, "f", None), "__name__", "")
         return " ".join(filter(None, [type(self).__name__, function])) + self.made_at
+
+
+Pipe.registry["Pipe"] = Pipe
 
 
 def _caller() -> str:
@@ -236,24 +240,58 @@ class TriggerSink(Sink):
 class AutoSource(Source):
     """A source that a program feeds: `_gen_data` and `_gen_high_data` wait while the graph is full."""
 
+    def __init__(self, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self._early: collections.deque[Any] = collections.deque()  # that wait for the start, as `deliver` takes them
+
     def _gen_data(self, msg: Any) -> None:
-        self._gen(msg, 0)
+        self._gen(msg, False)
 
     def _gen_high_data(self, msg: Any) -> None:
-        self._gen(msg, 1)
+        self._gen(msg, True)
 
-    def _gen(self, msg: Any, canal: int) -> None:
-        wire = self._wire
-        if wire:
-            wire.send(msg, canal, wait=True)
+    def _gen(self, msg: Any, high: bool) -> None:
+        if self._wire or self._engine:
+            self._put(msg, high)
             if self.is_exhausted:
-                wire.exhaust()
+                self._exhaust()
         else:
-            (self._high_send if canal else self._send)(msg)
+            to_frame(msg)  # or TypeError
+            self._early.append((msg, high, False))
+
+    def _put(self, msg: Any, high: bool) -> None:
+        if self._wire:
+            self._wire.send(msg, int(high), wait=True)
+        else:
+            self._engine._send_to(self, msg, high=high)
 
     def _exhaust(self) -> None:
+        self.is_exhausted = True
         if self._wire:
             self._wire.exhaust()
+        elif self._engine:
+            self._engine._close(self)
+
+    def _begin(self) -> None:
+        """The engine runs now."""
+        if not self._wire:
+            self._engine._send_early(self, self._early)
+        while self._early:
+            self._put(*self._early.popleft()[:2])
+
+    def send(self, msg: Any) -> int:
+        """For `deliver` alone: (message, whether on the high exit, whether there is none)."""
+        self._early.append(msg)
+        return 1
+
+    def deliver(self) -> None:
+        """Of a source that is in no engine: the next message goes on."""
+        msg, high, none = self._early.popleft()
+        if not none:
+            (self._high_send if high else self._send)(msg)
+
+    def native(self) -> Optional[Native]:
+        return ("AutoSource", (), {}) if type(self) is AutoSource else None  # else it may want to be quick
 
 
 class ThreadGenSource(AutoSource):
@@ -284,31 +322,16 @@ class ThreadGenSource(AutoSource):
 class CLIFeeder(AutoSource):
     """Sends what the script gives it, on the low exit."""
 
-    canal = "low"
-
-    def __init__(self, name: Optional[str] = None) -> None:
-        super().__init__(name)
-        self._early: collections.deque[Any] = collections.deque()
+    _high = False
 
     def send(self, msg: Any) -> int:
         """Returns when the message has gone through; before the start it waits."""
-        engine = self._engine
-        if engine and self._wire:
-            self._wire.send(msg, self.canal == "high", wait=True)
-        elif engine:
-            engine._send_to(self, msg)
-        else:
-            self._early.append(to_json(msg))
+        self._gen(msg, self._high)
         return 1
 
     def close(self) -> None:
         """No more will come: `wait_and_stop` ends."""
-        self.is_exhausted = True
-        engine = self._engine
-        if engine and self._wire:
-            self._wire.exhaust()
-        elif engine:
-            engine._close(self)
+        self._exhaust()
 
     def native(self) -> Optional[Native]:
         return "CLIFeeder", (), {}
@@ -317,7 +340,7 @@ class CLIFeeder(AutoSource):
 class CLIHighFeeder(CLIFeeder):
     """Sends what the script gives it, on the high exit."""
 
-    canal = "high"
+    _high = True
 
     def native(self) -> Optional[Native]:
         return "CLIHighFeeder", (), {}
@@ -435,6 +458,7 @@ class QueueSink(Sink):
         super().__init__(name)
         self.limit, self.overflow = limit, overflow
         self._local: collections.deque[Any] = collections.deque()
+        self._has_dropped = False
         self.q = _Queue(self)
 
     def push(self, msg: Any) -> None:

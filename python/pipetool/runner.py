@@ -2,21 +2,31 @@
 """The thread in which an engine's functions run, and the frames to and from their blocks."""
 from __future__ import annotations
 
+import collections
 import queue
-import selectors
+import select
 import socket
 import sys
 import threading
 import time
 import traceback
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from .frames import ANSWERS_TRIGGERS, CREDIT, END, ERROR, EXHAUSTED, LOST, MESSAGE, TRIGGER, Frame, Reader
-from .message import from_frame, to_frame
+from .frames import ANSWERS_TRIGGERS, CREDIT, END, ERROR, EXHAUSTED, HEAD, LOST, MESSAGE, PLAIN, TEXT, TRIGGER, Frame, Reader
+from .message import from_frame, pack, text_of
 from .pipes import AutoSource, Pipe, Source
 
-WINDOW = 1024
+WINDOW = 4096
+PORTION = 512  # messages, behind which the daemon hears of what is done
 FULL = 256 * 1024
+READ_SIZE = 256 * 1024
+SOON_S = 1.0  # a source that has no descriptor yet is asked again
+_threads: Set[int] = set()  # those of all runners
+
+
+def is_running_functions() -> bool:
+    """Whether the caller is a function of some engine's: it may not wait for any."""
+    return threading.get_ident() in _threads
 
 
 class Told:
@@ -40,46 +50,67 @@ class Wire:
         self.ours, self.theirs = socket.socketpair()
         self.ours.setblocking(False)
         self.reader = Reader()
-        self.out = bytearray()
+        self.mine, self.out = bytearray(), bytearray()  # to be written: of the runner's thread alone, and of all
         self.room = threading.Condition()
         self.closed = self.ended = self.exhausted = False
-        self.credit = 0
+        self.waits_to_write = False
         self.told = Told()
-        self.write(Frame(CREDIT, flags=ANSWERS_TRIGGERS, wire_length=WINDOW))
+        self.write(Frame(CREDIT, flags=ANSWERS_TRIGGERS, wire_length=WINDOW).pack())
         if not isinstance(pipe, Source):
             self.exhaust()
 
-    def write(self, frame: Frame) -> None:
-        with self.room:
-            if not self.closed:
-                self.out += frame.pack()
-        if not self.runner.is_current():
-            self.runner.wake()
+    def write(self, data: bytes) -> None:
+        runner = self.runner
+        if threading.get_ident() == runner.thread_id:
+            if not self.mine:
+                runner.to_flush.append(self)
+            self.mine += data
+        else:
+            with self.room:
+                if self.closed:
+                    return
+                self.out += data
+            runner.flush_soon(self)
 
     def send(self, msg: Any, canal: int, wait: bool = False) -> None:
-        frame = to_frame(msg, canal)
-        if wait and not self.runner.is_current():
+        data = pack(msg, canal)
+        if wait and self.is_full() and not is_running_functions():
             with self.room:
-                while len(self.out) > FULL and not self.closed:
+                while self.is_full() and not self.closed:
                     self.room.wait(1)
-        self.write(frame)
+        self.write(data)
+
+    def is_full(self) -> bool:
+        return len(self.out) + len(self.mine) > FULL
+
+    def credit(self, done: int) -> int:
+        """So many messages are done with; 0 are from now on."""
+        if done:
+            self.write(Frame(CREDIT, wire_length=done).pack())
+        return 0
 
     def trigger(self) -> None:
-        self.write(Frame(TRIGGER))
+        self.write(Frame(TRIGGER).pack())
 
     def exhaust(self) -> None:
         if not self.exhausted:
             self.exhausted = True
-            self.write(Frame(EXHAUSTED))
+            self.write(Frame(EXHAUSTED).pack())
 
     def report(self, pipe: Pipe, error: BaseException, lost: bool = False) -> None:
         """Counted each time, shown at most once a second."""
         words = traceback.format_exception_only(type(error), error)[-1].strip()
-        self.write(Frame(ERROR, flags=LOST if lost else 0, data=words.encode("utf-8", "replace")))
+        self.write(Frame(ERROR, flags=LOST if lost else 0, data=words.encode("utf-8", "replace")).pack())
         self.told.tell(pipe, error)
 
     def flush(self) -> None:
+        """In the runner's thread."""
         with self.room:
+            if not self.out:
+                self.out, self.mine = self.mine, self.out
+            elif self.mine:
+                self.out += self.mine
+                self.mine.clear()
             try:
                 while self.out:
                     del self.out[:self.ours.send(self.out)]
@@ -89,6 +120,9 @@ class Wire:
                 self.closed = True
                 self.out.clear()
             self.room.notify_all()
+        if self.waits_to_write != bool(self.out) and not self.ended:
+            self.waits_to_write = bool(self.out)
+            self.runner.poll.modify(self.ours, select.EPOLLIN | (select.EPOLLOUT if self.out else 0))
 
     def close(self) -> None:
         with self.room:
@@ -103,11 +137,16 @@ class Runner:
 
     def __init__(self) -> None:
         self.wires: List[Wire] = []
-        self.selector = selectors.DefaultSelector()
+        self.poll = select.epoll()
         self.waker, self.woken = socket.socketpair()
         self.waker.setblocking(False)
         self.woken.setblocking(False)
-        self.selector.register(self.woken, selectors.EVENT_READ)
+        self.awake = False
+        self.to_flush: collections.deque[Wire] = collections.deque()
+        self.by_fd: Dict[int, Tuple[Callable[[Wire], None], Wire]] = {}
+        self.resting: collections.deque[Wire] = collections.deque()  # sources that are not looked at for now
+        self.always: List[Wire] = []  # and those that can be read at any time, as files
+        self.poll.register(self.woken, select.EPOLLIN)
         self.thread_id: Optional[int] = None
         self.thread: Optional[threading.Thread] = None
         self.stopping = False
@@ -116,8 +155,12 @@ class Runner:
 
     def add(self, pipe: Pipe) -> Wire:
         wire = Wire(pipe, self)
-        self.selector.register(wire.ours, selectors.EVENT_READ, wire)
-        self.wires.append(wire)  # the thread may be there already, and looks for it from now on
+        self.by_fd[wire.ours.fileno()] = (self._read, wire)
+        self.poll.register(wire.ours, select.EPOLLIN)
+        self.wires.append(wire)
+        if hasattr(pipe, "fileno") and not isinstance(pipe, AutoSource):
+            self.resting.append(wire)
+            self.wake()  # the thread may be there already
         return wire
 
     def hand_over(self) -> None:
@@ -151,11 +194,18 @@ class Runner:
                     told.tell(errand[0], error)
             self.later.task_done()
 
+    def flush_soon(self, wire: Wire) -> None:
+        """From another thread."""
+        self.to_flush.append(wire)
+        self.wake()
+
     def wake(self) -> None:
-        try:
-            self.waker.send(b"x")
-        except OSError:
-            pass
+        if not self.awake:
+            self.awake = True
+            try:
+                self.waker.send(b"x")
+            except OSError:
+                pass
 
     def begin(self) -> None:
         self.thread = threading.Thread(target=self._run, name="pipetool.PipeEngine", daemon=True)
@@ -163,11 +213,12 @@ class Runner:
 
     def end(self) -> None:
         self.stopping = True
+        self.awake = False
         self.wake()
         self.later.put(None)
         if self.thread:
             self.thread.join(5)
-        self.selector.close()
+        self.poll.close()
         for wire in self.wires:
             wire.close()
         self.waker.close()
@@ -177,47 +228,63 @@ class Runner:
 
     def _run(self) -> None:
         self.thread_id = threading.get_ident()
-        sources: Dict[int, Wire] = {}
-        while not self.stopping:
-            for wire in self.wires:
-                if wire.out:
-                    wire.flush()
-            self._watch(sources)
-            for key, events in self.selector.select(1):
-                if key.fileobj is self.woken:
-                    try:
-                        self.woken.recv(4096)
-                    except BlockingIOError:
-                        pass
-                elif isinstance(key.data, Wire) and events & selectors.EVENT_READ:
-                    self._read(key.data)
-                elif not isinstance(key.data, Wire):
-                    self._deliver(key.data[0])
+        _threads.add(self.thread_id)
+        try:
+            while not self.stopping:
+                self._turn()
+        except (OSError, ValueError):
+            if not self.stopping:  # else it was waited for long enough, and its descriptors are closed
+                raise
+        finally:
+            _threads.discard(self.thread_id)
 
-    def _watch(self, sources: Dict[int, Wire]) -> None:
-        for wire in self.wires:
-            if not wire.closed and not wire.ended:
-                events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wire.out else 0)
-                if self.selector.get_key(wire.ours).events != events:
-                    self.selector.modify(wire.ours, events, wire)
-            self._watch_source(wire, sources)
+    def _turn(self) -> None:
+        self.awake = False  # who comes from now on wakes it again
+        while self.to_flush:
+            self.to_flush.popleft().flush()
+        if self.resting:
+            self._look_at_sources()
+        for fd, _ in self.poll.poll(0 if self.always else SOON_S if self.resting else None):
+            if found := self.by_fd.get(fd):
+                found[0](found[1])
+            elif fd == self.woken.fileno():
+                self.woken.recv(4096)
+        for wire in tuple(self.always):
+            self._deliver(wire)
 
-    def _watch_source(self, wire: Wire, sources: Dict[int, Wire]) -> None:
-        fileno: Optional[Callable[[], int]] = getattr(wire.pipe, "fileno", None)
-        if fileno is None or isinstance(wire.pipe, AutoSource):
-            return
-        wanted = not (wire.closed or wire.ended or wire.exhausted or len(wire.out) > FULL)
-        known = next((fd for fd, other in sources.items() if other is wire), None)
-        if wanted and known is None:
-            try:
-                fd = fileno()
-                self.selector.register(fd, selectors.EVENT_READ, (wire,))
-                sources[fd] = wire
-            except (OSError, ValueError, KeyError, AttributeError):
-                pass
-        elif not wanted and known is not None:
-            self.selector.unregister(known)
-            del sources[known]
+    # ---- sources ----
+
+    def _look_at_sources(self) -> None:
+        for _ in range(len(self.resting)):
+            wire = self.resting.popleft()
+            source: Any = wire.pipe
+            if wire.ended or wire.exhausted or source.exhausted():
+                wire.exhaust()
+            elif wire.is_full() or not self._watch_source(wire):
+                self.resting.append(wire)
+
+    def _watch_source(self, wire: Wire) -> bool:
+        source: Any = wire.pipe
+        try:
+            fd = source.fileno()
+            self.poll.register(fd, select.EPOLLIN)
+            self.by_fd[fd] = (self._deliver, wire)
+        except PermissionError:  # of a file
+            self.always.append(wire)
+        except (OSError, ValueError, AttributeError, TypeError):
+            return False
+        return True
+
+    def _rest(self, wire: Wire) -> None:
+        for fd, (call, other) in tuple(self.by_fd.items()):
+            if other is wire and call == self._deliver:
+                del self.by_fd[fd]
+                try:
+                    self.poll.unregister(fd)
+                except (OSError, ValueError):
+                    pass  # it is closed already
+        if wire in self.always:
+            self.always.remove(wire)
 
     def _deliver(self, wire: Wire) -> None:
         pipe: Any = wire.pipe
@@ -227,42 +294,76 @@ class Runner:
             wire.report(pipe, error)
         if pipe.exhausted():
             wire.exhaust()
+        if wire.is_full() or wire.exhausted:
+            self._rest(wire)
+            self.resting.append(wire)
+
+    # ---- frames ----
 
     def _read(self, wire: Wire) -> None:
+        if wire.waits_to_write:
+            wire.flush()
         try:
-            data = wire.ours.recv(1 << 18)
+            data = wire.ours.recv(READ_SIZE)
         except BlockingIOError:
             return
         except OSError:
             data = b""
-        if not data:
+        if data:
+            self._take_all(wire, wire.reader.feed(data))
+        else:
             self._over(wire)
-            return
-        done = 0
-        for frame in wire.reader.feed(data):
-            done += frame.kind == MESSAGE
-            self._take(wire, frame)
-        if done:
-            wire.write(Frame(CREDIT, wire_length=done))
 
-    def _take(self, wire: Wire, frame: Frame) -> None:
+    def _take_all(self, wire: Wire, data: bytes) -> None:
         pipe: Any = wire.pipe
-        try:
-            if frame.kind == MESSAGE:
-                (pipe.high_push if frame.canal else pipe.push)(from_frame(frame))
-            elif frame.kind == TRIGGER:
+        at, size, done = 0, len(data), 0
+        while size - at >= HEAD.size:
+            length, kind, canal, flags, link_type, wire_length, time_ns = HEAD.unpack_from(data, at)
+            end = at + 4 + length
+            if end > size:
+                break
+            body = data[at + HEAD.size:end]
+            at = end
+            if kind != MESSAGE:
+                done = wire.credit(done)
+                self._take(wire, kind)
+                continue
+            try:
+                msg: Any = body
+                if link_type != PLAIN:
+                    msg = from_frame(Frame(kind, canal, flags, link_type, wire_length, time_ns, body))
+                elif flags & TEXT:
+                    msg = text_of(body)
+                if canal:
+                    pipe.high_push(msg)
+                else:
+                    pipe.push(msg)
+            except BaseException as error:
+                wire.report(pipe, error, True)
+            done += 1
+            if done == PORTION:
+                done = wire.credit(done)
+                wire.flush()
+        wire.credit(done)
+        wire.reader.keep(data[at:])
+
+    def _take(self, wire: Wire, kind: int) -> None:
+        pipe: Any = wire.pipe
+        if kind == TRIGGER:
+            try:
                 pipe.on_trigger(True)
-        except BaseException as error:
-            wire.report(pipe, error, frame.kind == MESSAGE)
-        if frame.kind == TRIGGER:
-            wire.write(Frame(CREDIT))
-        elif frame.kind == END:
-            wire.write(Frame(END))
+            except BaseException as error:
+                wire.report(pipe, error)
+            wire.write(Frame(CREDIT).pack())
+        elif kind == END:
+            wire.write(Frame(END).pack())
             wire.flush()
 
     def _over(self, wire: Wire) -> None:
         wire.ended = True
-        self.selector.unregister(wire.ours)
+        self.poll.unregister(wire.ours)
+        del self.by_fd[wire.ours.fileno()]
+        self._rest(wire)
         with wire.room:
             wire.closed = True
             wire.room.notify_all()

@@ -2,6 +2,7 @@
 """What triggers and is triggered, and what reaches files, interfaces and sockets: the classes of scapy.scapypipes."""
 from __future__ import annotations
 
+import io
 import os
 import queue
 from typing import Any, Callable, Optional, Tuple, Union, cast
@@ -89,7 +90,7 @@ class TriggeredQueueingValve(TriggeredValve):
 
     def high_push(self, msg: Any) -> None:
         if self.opened:
-            self._send(msg)
+            self._high_send(msg)
         else:
             self.q.put((False, msg))
 
@@ -179,8 +180,10 @@ class WrpcapSink(Sink):
     """Writes a capture file; what is no packet has the link type `plain_linktype` there."""
 
     def __init__(self, fname: Any, name: Optional[str] = None, linktype: Optional[int] = None,
-                 plain_linktype: Optional[int] = 1, **more: Any) -> None:
+                 plain_linktype: Optional[int] = 1, gz: Any = None, **more: Any) -> None:
         super().__init__(name)
+        if gz is not None:
+            more["gz"] = bool(gz)
         self.fname, self.linktype, self.plain_linktype, self.more = fname, linktype, plain_linktype, more
 
     def native(self) -> Optional[Native]:
@@ -214,6 +217,13 @@ class FDSourceSink(Source):
         super().__init__(name)
         self.fd = fd
 
+    def start(self) -> None:
+        self.is_exhausted = isinstance(self.fd, io.IOBase) and not self.fd.readable()
+
+    def stop(self) -> None:
+        if isinstance(self.fd, io.IOBase) and not self.fd.closed:
+            self.fd.flush()
+
     def push(self, msg: Any) -> None:
         self.fd.write(msg)
 
@@ -221,7 +231,11 @@ class FDSourceSink(Source):
         return int(self.fd.fileno())
 
     def deliver(self) -> None:
-        self._send(self.fd.read())
+        msg = self.fd.read()
+        if isinstance(self.fd, io.IOBase) and not msg:  # its end, or there is nothing for now
+            self.is_exhausted = msg is not None
+        else:
+            self._send(msg)
 
 
 class TCPConnectPipe(Source):

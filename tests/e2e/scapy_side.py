@@ -20,30 +20,9 @@ from scapy.automaton import ObjectPipe
 from scapy.config import conf
 from scapy.packet import Packet
 
+from graphs import FUNCTIONS
+
 DEADLINE = 30
-
-
-def like(message, text):
-    """A text as what the message is: text or bytes."""
-    return text if isinstance(message, str) else text.encode()
-
-
-# What the pipe language writes as text, as Scapy's users write it.
-FUNCTIONS = {
-    "reverse": lambda m: m[::-1],
-    "upper": lambda m: m.upper(),
-    "lower": lambda m: m.lower(),
-    "truncate(3)": lambda m: m[:3],
-    "function(m) return m .. '!' end": lambda m: m + like(m, "!"),
-    "function(m) return m:sub(2) end": lambda m: m[1:],
-    "function(m) error('no') end": lambda m: 1 / 0,
-    "always": lambda m: True,
-    "never": lambda m: False,
-    "equals 'trigger'": lambda m: m == like(m, "trigger"),
-    "equals 'm3'": lambda m: m == like(m, "m3"),
-    "function(m) return #m % 2 == 0 end": lambda m: len(m) % 2 == 0,
-    "function(m) return m:sub(-1) == '4' end": lambda m: m[-1:] == like(m, "4"),
-}
 
 
 class FilterDrain(pipetool.Drain):

@@ -22,9 +22,9 @@ class Scapy:
 
     name = "Scapy"
 
-    def __init__(self, prefix=()):
-        script = pathlib.Path(__file__).parent / "scapy_side.py"
-        self.process = subprocess.Popen([*prefix, "/usr/bin/python3", script], text=True,
+    def __init__(self, prefix=(), script="scapy_side.py", args=()):
+        script = pathlib.Path(__file__).parent / script
+        self.process = subprocess.Popen([*prefix, "/usr/bin/python3", script, *args], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(self, **request):
@@ -77,6 +77,15 @@ class Scapy:
         self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait(20)
+
+
+class Package(Scapy):
+    """A process that has the package `pipetool`, its engines in a daemon that is there."""
+
+    name = "package"
+
+    def __init__(self, daemon):
+        super().__init__(script="python_side.py", args=[daemon.socket])
 
 
 class Ours:

@@ -13,13 +13,14 @@ import pytest
 from scapy.all import DNS, IP, UDP, Ether, IPv6, raw
 
 import makers
-from chance import SEED
+from chance import LONG, SEED
 from conftest import Daemon, eventually, sanitized
 from graphs import Changing, Meshed, Tree, Vectors
-from sides import Failed, Ours, Scapy
+from sides import Failed, Ours, Package, Scapy
 
 GRAPHS = 24 if sanitized() else 200  # of each kind
 PARTS = 5
+PACKAGE_GRAPHS = 500 if LONG else 4 if sanitized() else 12
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,39 @@ def test_random_graphs(scapy, ours, tmp_path, kind, part):
         assert number < 100 * GRAPHS, delivered
         chance = random.Random(f"{SEED}/{kind.__name__}/{number}")
         delivered += compare(scapy, ours, kind(chance, *more), f"SEED={SEED}, number {number}")
+
+
+def compare_package(scapy, package, graph, seed):
+    """How much was delivered by blocks here and there, which must be what Scapy delivers."""
+    text, steps = graph.text(), graph.steps(16)
+    queues = [name for name, kind in graph.kinds.items() if kind == "QueueSink"]
+    queues += ["q2"] * (any("q2 =" in str(step) for step in steps) and "q2" not in queues)
+    wanted = scapy.ask(do="play", text=text, steps=steps, queues=queues, pinned=not isinstance(graph, Tree))
+    assert not wanted["errors"], wanted["errors"]
+    got = package.ask(do="play", text=text, steps=steps, queues=queues, seed=seed)
+    for queue in queues:
+        assert not difference(got["queues"][queue], wanted["queues"][queue]), (
+            f"{queue}: {difference(got['queues'][queue], wanted['queues'][queue])}; {seed}\n{text}\n{steps}")
+    assert not difference(got["printed"], wanted["printed"]), (
+        f"{difference(got['printed'], wanted['printed'])}; {seed}\n{text}\n{steps}")
+    return got["here"] and sum(map(len, got["queues"].values())) + len(got["printed"])
+
+
+@pytest.mark.parametrize("kind", [Meshed, Vectors, Tree])
+def test_random_graphs_of_the_package(scapy, shared, tmp_path, kind):
+    """Of blocks that run in the daemon, and of such that run in the script."""
+    more = []
+    if kind is Vectors:
+        packets = [(b"m%d" % n, makers.START * 10 ** 9 + n) for n in range(200)]
+        more = [makers.pcap(tmp_path / "in.pcap", packets, link_type=147)]
+    package, delivered = Package(shared), 0
+    for number in itertools.count():
+        if number >= PACKAGE_GRAPHS and delivered > 100:
+            break
+        assert number < 100 * PACKAGE_GRAPHS, delivered
+        seed = f"{SEED}/package/{kind.__name__}/{number}"
+        delivered += compare_package(scapy, package, kind(random.Random(seed), *more), seed)
+    package.shut()
 
 
 # ---- the cases of Scapy's own tests, by idea ----------------------------------------------------

@@ -101,6 +101,28 @@ def test_only_a_window_is_under_way(rpc, peers):
     balanced(rpc)
 
 
+def test_who_sends_may_wait_until_it_has_gone_through(daemon, rpc, peers):
+    """Also where what comes out of one goes into the next, and others send meanwhile."""
+    first, second = peers(credit(9)), peers(credit(9))
+    create(rpc, """f = CLIFeeder(); g = CLIFeeder(); a = ProgramPipe(format='frames', fd=0)
+        b = ProgramPipe(format='frames', fd=1); q = QueueSink(); f > a > b > q; g > b""", first, second)
+    number = rpc.post("block.send", engine="e", block="f", message="m", wait=True)
+    assert first.messages(1) == [b"m"]
+    first.write(message(b"n"), credit(1))
+    assert second.messages(1) == [b"n"]
+    other = daemon.client()
+    other.send("e", "g", "later")
+    assert second.messages(1) == [b"later"]
+    assert not select.select([rpc.socket], [], [], 0)[0]
+    second.write(message(b"o"), credit(1))
+    assert rpc.answer(number)["result"] == {}
+    assert other.texts("e", "q", 1) == ["o"]
+    number = rpc.post("block.send", engine="e", block="f", message="m", wait=True)
+    assert first.messages(1) == [b"m"]
+    other.call("engine.destroy", engine="e")
+    assert rpc.answer(number)
+
+
 def test_who_gives_no_credit_is_held_back_by_the_descriptor(rpc, peers):
     peer = peers()
     create(rpc, "f = CLIFeeder(); p = ProgramPipe(format='frames', fd=0, limit=1000); f > p", peer)

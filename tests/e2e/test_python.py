@@ -388,6 +388,214 @@ def test_the_daemon_ends_with_the_script_and_leaves_nothing():
         assert not os.listdir(folder)
 
 
+def test_the_daemon_ends_with_the_last_engine(tmp_path):
+    out = run("""
+        import os, select
+        from pipetool import daemon
+        engines = []
+        for _ in range(2):
+            s, q = CLIFeeder(), QueueSink()
+            s > q
+            engines.append((PipeEngine(s), s, q))
+            engines[-1][0].start()
+        ends = os.pidfd_open(daemon.own().pid)
+        engines[0][0].stop()
+        engines[1][1].send("one is left")
+        print(engines[1][2].recv(timeout=60))
+        engines[1][0].stop()
+        print(bool(select.select([ends], [], [], 60)[0]), daemon._daemon)
+        engines[0][0].start()
+        engines[0][1].send("another")
+        print(engines[0][2].recv(timeout=60))
+        """, tmp_path)
+    assert out.stdout == "one is left\nTrue None\nanother\n"
+
+
+def test_send_returns_when_the_message_has_gone_through(tmp_path):
+    """Also where the way leads through functions, and what was sent before the start."""
+    out = run("""
+        import time
+        class Feeder(CLIFeeder):
+            def start(self):
+                print("start")
+        class Slow(Sink):
+            def push(self, msg):
+                time.sleep(0.001)
+                seen.append(msg)
+        seen = []
+        s, a = Feeder(), AutoSource()
+        s > TransformDrain(lambda m: m) > TransformDrain(lambda m: m) > Slow()
+        a > Slow()
+        for n in range(250):
+            s.send(n)
+        a._gen_data(250)
+        e = PipeEngine(s, a)
+        e.start()
+        print(sorted(seen) == list(range(251)), [n for n in seen if n < 250] == list(range(250)))
+        for n in range(5):
+            s.send(n)
+            a._gen_high_data("nowhere")
+            a._gen_data(-n)
+            print(seen[-2:], end=" ")
+        e.stop()
+        """, tmp_path)
+    assert out.stdout == "start\nTrue True\n[0, 0] [1, -1] [2, -2] [3, -3] [4, -4] "
+
+
+def test_a_file_as_source_and_sink(tmp_path):
+    (tmp_path / "in.txt").write_text("what is there")
+    out = run("""
+        s, q = FDSourceSink(open("in.txt")), QueueSink()
+        b, c = FDSourceSink(open("in.txt", "rb")), CLIFeeder()
+        w = FDSourceSink(open("out.txt", "w"))
+        s > TransformDrain(str.upper) > w
+        b > q
+        c > w
+        c.close()
+        e = PipeEngine(s, b, c)
+        e.start()
+        e.wait_and_stop()
+        print(open("out.txt").read(), q.recv(), q.recv(block=False))
+        """, tmp_path)
+    assert out.stdout == "WHAT IS THERE b'what is there' None\n" and not out.stderr
+
+
+def test_a_queue_that_drops_warns(tmp_path):
+    out = run("""
+        import warnings
+        s, q, p = CLIFeeder(), QueueSink(limit=2000, name="first"), QueueSink(limit=2000, name="second")
+        s > q
+        s > p
+        e = PipeEngine(s)
+        e.start()
+        for n in range(50):
+            s.send("x" * 100)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            for n in range(3):
+                q._fetch(0)
+        print(*(one.message for one in told))
+        e.stop()
+        """, tmp_path)
+    assert out.stdout == "'first' is full, and drops messages (overflow='drop-newest')\n"
+    assert "UserWarning: 'second' is full" in out.stderr and "'first'" not in out.stderr
+
+
+INTERRUPTED = """
+    import os, signal, sys, threading, traceback
+    s = CLIFeeder()
+    running, go_on = threading.Event(), threading.Event()
+    class Slow(Sink):
+        def push(self, msg):
+            running.set()
+            go_on.wait()
+    s > Slow()
+    e = PipeEngine(s)
+    e.start()
+    main = threading.current_thread()
+    def interrupt():
+        while "_stop" not in [f.name for f in traceback.extract_stack(sys._current_frames()[main.ident])]:
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        go_on.set()
+    threading.Thread(target=interrupt).start()
+    """
+
+
+@pytest.mark.parametrize("stop", ["""
+    threading.Thread(target=s.send, args=["m"]).start()
+    running.wait()
+    e.stop()
+    """, "e.wait_and_stop()"])
+def test_an_interrupt_stops(tmp_path, stop):
+    out = run(textwrap.dedent(INTERRUPTED) + textwrap.dedent(stop) + "\nprint(e._runner)\n", tmp_path)
+    assert out.stdout == "Interrupted by user.\nNone\n"
+    assert "Traceback" not in out.stderr
+
+
+def test_a_notebook_shows_counters_and_the_drawing(tmp_path):
+    out = run("""
+        import sys, types
+        sys.modules["IPython"] = types.ModuleType("IPython")
+        s, q = CLIFeeder(), QueueSink(name="kept")
+        s > q
+        e = PipeEngine(s)
+        print(e._repr_html_())
+        e.start()
+        s.send("m")
+        print(e._repr_html_())
+        e.stop()
+        print(e.graph()._repr_svg_() if shutil.which("dot") else "<svg")
+        """.replace("import sys", "import shutil, sys"), tmp_path)
+    assert "does not run" in out.stdout and "<tr><td>kept</td><td>1</td><td>0</td><td>1</td><td>0</td><td>0</td></tr>" in out.stdout
+    assert "<svg" in out.stdout
+
+
+def test_a_child_has_a_daemon_of_its_own(tmp_path):
+    out = run("""
+        import os, sys
+        from pipetool import daemon
+        s, q = CLIFeeder(), QueueSink()
+        s > TransformDrain(lambda m: m) > q
+        e = PipeEngine(s)
+        e.start()
+        s.send("m")
+        parent = daemon.own().pid
+        child = os.fork()
+        if not child:
+            e.stop()
+            e.start()
+            s.send("of the child")
+            print(q.recv(timeout=60), daemon.own().pid != parent)
+            sys.exit(0)
+        os.waitpid(child, 0)
+        print(q.recv(timeout=60), q.recv(block=False), daemon.own().pid == parent)
+        """, tmp_path)
+    assert out.stdout == "of the child True\nm None True\n"
+
+
+def test_what_is_no_packet_has_a_link_type_in_captures(tmp_path):
+    run("""
+        s = CLIFeeder()
+        s > WrpcapSink("one.pcap")
+        s > WrpcapSink("raw.pcap", plain_linktype=101)
+        e = PipeEngine(s)
+        e.start()
+        s.send("text")
+        e.stop()
+        """, tmp_path)
+    assert [(tmp_path / name).read_bytes()[20:24] for name in ("one.pcap", "raw.pcap")] == [b"\1\0\0\0", b"\x65\0\0\0"]
+
+
+UTS = """
+% Tests
++ One
+
+= Passes
+~ some words
+import mock
+s, q = CLIFeeder(), QueueSink()
+s > q
+e = PipeEngine(s)
+e.start()
+s.send("m")
+assert q.recv(timeout=60) == "m"
+
+= Fails
+
+assert raw(IP()) == b""
+"""
+
+
+def test_tests_of_scapy_s_can_be_run(tmp_path):
+    (tmp_path / "some.uts").write_text(UTS)
+    done = subprocess.run([sys.executable, TOP / "tests" / "scapy_uts.py", tmp_path / "some.uts"], env=ENV,
+                          capture_output=True, text=True, timeout=300)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1 and lines[:2] == ["passed Passes", "FAILED Fails"], done
+    assert "    AssertionError" in lines and lines[-1] == "1 of 2 passed, 1 failed that should not"
+
+
 def test_files_are_the_script_s(tmp_path):
     (tmp_path / "sub").mkdir()
     run("""
