@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "ctl/joined.h"
 #include "ctl/out.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@ struct peer {
 	size_t given; /* of the input */
 	uint64_t begun_ns;
 	bool given_up;
+	struct joined_host joined;
 };
 
 struct many {
@@ -44,6 +46,7 @@ struct many {
 	bool reads; /* the verb may read standard input */
 	bool input_ended;
 	struct buf input;
+	struct joined joined; /* what a tap writes */
 	int status;
 };
 
@@ -59,13 +62,18 @@ static bool is_stream(const struct ctl *ctl)
 	return ctl->verb->streams || ctl_flag(ctl, "follow") || ctl_flag(ctl, "watch");
 }
 
+static bool is_written(const struct ctl *ctl)
+{
+	return ctl_text(ctl, "write");
+}
+
 int many_check(const struct ctl *ctl, const struct hosts *hosts, struct pt_error *err)
 {
-	const char *one = ctl->fd_count             ? "--fd"
-	                  : ctl->verb->one_host     ? ctl->verb->name
-	                  : ctl_text(ctl, "write")  ? "-w"
-	                  : ctl_text(ctl, "output") ? "-o"
-	                                            : NULL;
+	const char *one = ctl->fd_count                                   ? "--fd"
+	                  : ctl->verb->one_host                           ? ctl->verb->name
+	                  : is_written(ctl) && ctl->verb->run != verb_tap ? "-w"
+	                  : ctl_text(ctl, "output")                       ? "-o"
+	                                                                  : NULL;
 	return one ? pt_fail(err, -PT_EREQUEST, "host", "'%s' takes one host, and -H names %zu",
 	                     one, hosts->count)
 	           : 0;
@@ -110,6 +118,8 @@ static _Noreturn void be_peer(struct many *m, const struct host *host, int their
 		close(theirs[fd]);
 	}
 	out_set_host(host->name);
+	if (m->joined.path) /* to be joined */
+		json_object_set_new(ctl->values, "write", json_string("-"));
 	ctl->way = theirs[WAY];
 	ctl->host = host->target;
 	ctl->socket = host->socket ? host->socket : ctl->socket;
@@ -176,8 +186,26 @@ static void print(const struct many *m, const struct peer *p, int which, const c
 	buf_free(&line);
 }
 
-static void print_lines(const struct many *m, struct peer *p, int which, bool all)
+/* Where it cannot be written, the others end, too. */
+static void join(struct many *m, struct peer *p)
 {
+	struct pt_error err = PT_ERROR_INIT;
+	int code = joined_take(&m->joined, &p->joined, p->host->name, &p->text[OUT], &err);
+	if (!code)
+		return;
+	if (code == -EPIPE)
+		_exit(EXIT_DONE);
+	out_set_host(p->host->name);
+	fprintf(stderr, "%s: ", p->host->name);
+	_exit(ctl_refused(m->ctl, &err));
+}
+
+static void print_lines(struct many *m, struct peer *p, int which, bool all)
+{
+	if (which == OUT && m->joined.path) {
+		join(m, p);
+		return;
+	}
 	struct buf *text = &p->text[which];
 	size_t done = 0;
 	for (const char *end; done < text->length; done += (size_t)(end - text->data) - done + 1) {
@@ -256,6 +284,7 @@ static void end(struct many *m, struct peer *p)
 		close_fd(&p->fds[fd]);
 	for (int fd = 0; fd < PIPES; fd++)
 		buf_free(&p->text[fd]);
+	joined_host_fini(&p->joined);
 	if (WIFSIGNALED(status) && !p->given_up)
 		tell(m, p, EXIT_NO_DAEMON, "what works for this host was ended by a signal");
 	raise_status(m, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_NO_DAEMON);
@@ -349,6 +378,9 @@ static void turn(struct many *m, struct pollfd *polled)
 int many_run(struct ctl *ctl, const struct hosts *hosts, unsigned jobs, int (*run)(struct ctl *))
 {
 	struct many m = {.ctl = ctl, .run = run, .count = hosts->count, .jobs = jobs};
+	struct pt_error err = PT_ERROR_INIT;
+	if (joined_init(&m.joined, ctl_text(ctl, "write"), &err))
+		return ctl_refused(ctl, &err);
 	m.reads = reads_input(ctl);
 	m.input_ended = !m.reads;
 	m.peers = must_calloc(m.count, sizeof *m.peers);
@@ -360,6 +392,8 @@ int many_run(struct ctl *ctl, const struct hosts *hosts, unsigned jobs, int (*ru
 		turn(&m, polled);
 		begin_more(&m);
 	}
+	if (joined_end(&m.joined, &err))
+		raise_status(&m, ctl_refused(ctl, &err));
 	buf_free(&m.input);
 	free(polled);
 	free(m.peers);

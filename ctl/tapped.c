@@ -188,19 +188,23 @@ int tapped_wait(struct pollfd *fds, unsigned count)
 
 /* ---- into a file ---- */
 
-static int cannot_write(const char *path, int code, struct pt_error *err)
+int tapped_cannot_write(const char *path, int code, struct pt_error *err)
 {
 	return pt_fail(err, -PT_EIO, NULL, "cannot write to '%s': %s", path, error_words(code));
 }
 
-static int open_file(const char *path, struct pt_error *err)
+int tapped_open_file(const char *path, struct pt_error *err)
 {
-	if (strcmp(path, "-")) {
-		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		return fd < 0 ? cannot_write(path, -errno, err) : fd;
-	}
-	if (!out_is_terminal())
+	if (!strcmp(path, "-"))
 		return STDOUT_FILENO;
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	return fd < 0 ? tapped_cannot_write(path, -errno, err) : fd;
+}
+
+int tapped_check_output(const char *path, struct pt_error *err)
+{
+	if (strcmp(path, "-") || !out_is_terminal())
+		return 0;
 	pt_fail(err, -PT_ESTATE, NULL, "pcapng is not for a terminal");
 	pt_hint(err, "write it to a file, or leave -w out");
 	return -PT_ESTATE;
@@ -217,7 +221,7 @@ static int copy(struct tapped *s, int fd, const char *path, int64_t *left, struc
 		if (rc == -EPIPE)
 			_exit(EXIT_DONE);
 		if (rc)
-			code = cannot_write(path, rc, err);
+			code = tapped_cannot_write(path, rc, err);
 		if (code || !*left || s->ended || tapped_interrupted())
 			break;
 		buf_consume(&s->bytes, length);
@@ -231,20 +235,20 @@ int tapped_write(struct ctl *ctl, const char *method, json_t *params, const char
                  int64_t *left, struct pt_error *err)
 {
 	struct tapped s = {0};
-	int fd = strcmp(path, "-") ? -1 : open_file(path, err), code = fd < -1 ? fd : 0;
+	int fd = -1, code = tapped_check_output(path, err);
 	tapped_catch_signals();
 	if (code)
 		json_decref(params);
 	else
 		code = tapped_open(&s, ctl, method, params, err);
-	if (!code && fd < 0 && (fd = open_file(path, err)) < 0)
+	if (!code && (fd = tapped_open_file(path, err)) < 0)
 		code = fd;
 	if (!code) {
 		follow_begin(ctl, fd == STDOUT_FILENO);
 		code = copy(&s, fd, path, left, err);
 	}
 	if (fd > STDOUT_FILENO && close(fd) && !code)
-		code = cannot_write(path, -errno, err);
+		code = tapped_cannot_write(path, -errno, err);
 	tapped_close(&s);
 	return code;
 }

@@ -35,6 +35,11 @@ void tapped_close(struct tapped *);
 int tapped_write(struct ctl *, const char *method, json_t *params, const char *path, int64_t *left,
                  struct pt_error *);
 
+/* Refuses a terminal; opens it, once there is something to be written; tells why not, or why no more. */
+int tapped_check_output(const char *path, struct pt_error *);
+int tapped_open_file(const char *path, struct pt_error *);
+int tapped_cannot_write(const char *path, int code, struct pt_error *);
+
 /* A message as block.packets has it, in one line as consoles show it. */
 void tapped_line(struct buf *, const json_t *message);
 

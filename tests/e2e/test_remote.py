@@ -10,7 +10,7 @@ import socket
 import subprocess
 
 import pytest
-from scapy.all import Ether, IP, Raw, wrpcap
+from scapy.all import Ether, IP, Raw, UDP, wrpcap
 
 import makers  # noqa: F401: frames without a destination ask nobody
 from conftest import DEADLINE, eventually, program, run_ptctl
@@ -273,7 +273,7 @@ def test_errors_are_told_for_each_host_and_the_greatest_status_counts(several):
     ("a,-oProxyCommand=x", ["list"], "'-oProxyCommand=x' is no host"),
     ("a,,b", ["list"], "'' is no host"),
     ("a,b", ["wireshark", "p.s"], "'wireshark' takes one host, and -H names 2"),
-    ("a,b", ["tap", "p.s", "-w", "-"], "'-w' takes one host, and -H names 2"),
+    ("a,b", ["trace", "p", "-w", "-"], "'-w' takes one host, and -H names 2"),
 ])
 def test_what_means_no_host_asks_nobody(several, items, verb, words):
     refused = several("-H", items, *verb)
@@ -313,6 +313,30 @@ def test_what_ends_by_a_signal_is_told_with_its_host(several, tmp_path):
     asked = several("-H", "a,away", "list", env={"PTCTL_SSH": str(wrapper)})
     assert asked.code == 3 and asked.err == "away: ptctl: what works for this host was ended by a signal\n", asked
     assert asked.out.startswith("a: ")
+
+
+@pytest.mark.parametrize("where", ["file", "-"])
+def test_taps_of_several_hosts_are_one_file_with_an_interface_of_each(several, tmp_path, where):
+    path = tmp_path / "all.pcapng" if where == "file" else where
+    for n, d in enumerate(several.daemons):
+        wrpcap(str(tmp_path / f"{n}.pcap"), [Ether() / IP(src=f"192.0.2.{n}", id=i) / UDP() for i in range(3)])
+        d.create("p", f"RdpcapSource('{tmp_path}/{n}.pcap', name='r') > Sink()", start=False)
+    with subprocess.Popen([program("ptctl"), "-H", "@all", "tap", "p.r", "-n", "3", "-w", path, "--ready"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env={**os.environ, "PIPETOOL_HOSTS": str(several.inventory)}) as tap:
+        assert sorted(tap.stderr.readline().split(b":")[0] for _ in "ab") == [b"a", b"b"]
+        for d in several.daemons:
+            d.ok("start", "p")
+        written, _ = tap.communicate(timeout=DEADLINE)
+        assert tap.returncode == 0
+    if where == "-":
+        (tmp_path / "all.pcapng").write_bytes(written)
+    seen = subprocess.run(["tshark", "-r", tmp_path / "all.pcapng", "-T", "fields", "-e", "frame.interface_name",
+                           "-e", "frame.interface_description", "-e", "ip.src", "-e", "ip.id"],
+                          capture_output=True, text=True, check=True).stdout
+    assert sorted(seen.splitlines()) == sorted(
+        f"{name}\tr\t192.0.2.{n}\t0x{i:04x}" for n, name in enumerate("ab") for i in range(3)), seen
+    assert (tmp_path / "all.pcapng").read_bytes().count(b"\x0a\x0d\x0d\x0a") == 1
 
 
 def test_a_stream_comes_line_by_line_and_ends_with_its_reader(several):
