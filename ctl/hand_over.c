@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MODE 0666
+#define MODE        0666
+#define FOLDER_MODE 0777
+#define FILES_MAX   (FRAME_FDS_MAX - 16) /* more are opened by way of their folders */
 
 static bool is_regular(const char *path)
 {
@@ -89,20 +91,29 @@ static int refuse_terminal(const struct pt_param *row, const char *path, struct 
 	return -PT_EIO;
 }
 
+static void add_fd(struct hand_over *h, struct ctl *ctl, int fd, const char *made)
+{
+	h->files = must_realloc(h->files, h->count + 1, sizeof *h->files);
+	h->files[h->count++].path = made ? must_strdup(made) : NULL;
+	ctl->fds[ctl->fd_count++] = fd;
+}
+
+static int refuse_more(const struct pt_param *row, const char *path, struct pt_error *err)
+{
+	pt_fail(err, -PT_ELIMIT, row->name,
+	        "'%s' is one file too many: at most %d are handed over with a request", path,
+	        FRAME_FDS_MAX);
+	pt_hint(err, "ptctl create has the daemon open any number");
+	return -PT_ELIMIT;
+}
+
 /* *value becomes {"fd": n}, with what it was, as `member`. */
 static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
                     const char *path, const char *member, json_t **value, struct pt_error *err)
 {
 	bool made = false, writes = row->flags & PT_WRITE;
-	if (ctl->fd_count == FRAME_FDS_MAX && ctl_flag(ctl, "private"))
-		return 0; /* that daemon has the same rights */
-	if (ctl->fd_count == FRAME_FDS_MAX) {
-		pt_fail(err, -PT_ELIMIT, row->name,
-		        "'%s' is one file too many: at most %d are handed over with a request",
-		        path, FRAME_FDS_MAX);
-		pt_hint(err, "ptctl create has the daemon open any number");
-		return -PT_ELIMIT;
-	}
+	if (ctl->fd_count == FRAME_FDS_MAX)
+		return refuse_more(row, path, err);
 	int fd = open_path(ctl, path, writes, &made);
 	if (fd < 0)
 		return refuse(row, path, fd, err);
@@ -110,11 +121,93 @@ static int open_one(struct hand_over *h, struct ctl *ctl, const struct pt_param 
 		close(fd);
 		return refuse_terminal(row, path, err);
 	}
-	h->files = must_realloc(h->files, h->count + 1, sizeof *h->files);
-	h->files[h->count++].path = made ? must_strdup(path) : NULL;
 	*value = json_pack("{s:i, s:o}", "fd", ctl->fd_count, member, *value);
-	ctl->fds[ctl->fd_count++] = fd;
+	add_fd(h, ctl, fd, made ? path : NULL);
 	return 0;
+}
+
+/* ---- folders ---- */
+
+static int make_folders(struct hand_over *h, const char *path)
+{
+	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		char *folder = must_printf("%.*s", (int)(slash - path), path);
+		int code = mkdir(folder, FOLDER_MODE) ? -errno : 0;
+		if (!code) {
+			h->made = must_realloc(h->made, h->made_count + 1, sizeof *h->made);
+			h->made[h->made_count++] = must_strdup(folder);
+		}
+		free(folder);
+		if (code && code != -EEXIST)
+			return code;
+	}
+	return 0;
+}
+
+/* The number of the descriptor by which the folder is lent. */
+static int lent_number(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
+                       const char *folder, struct pt_error *err)
+{
+	bool writes = row->flags & PT_WRITE;
+	int theirs, code;
+	for (unsigned i = 0; i < h->lend.count; i++) {
+		if (strcmp(h->lend.folders[i].path, folder) != 0)
+			continue;
+		h->lend.folders[i].writes |= writes;
+		return h->numbers[i];
+	}
+	if (ctl->fd_count == FRAME_FDS_MAX)
+		return refuse_more(row, folder, err);
+	code = lend_add(&h->lend, folder, writes, &theirs, err);
+	if (code)
+		return code;
+	h->numbers[h->lend.count - 1] = ctl->fd_count;
+	add_fd(h, ctl, theirs, NULL);
+	return ctl->fd_count - 1;
+}
+
+/* "/a/b/" → "/a/" */
+static void leave_last(char *folder)
+{
+	size_t length = strlen(folder);
+	while (length > 1 && folder[length - 1] == '/')
+		length--;
+	while (length > 1 && folder[length - 1] != '/')
+		length--;
+	folder[length] = 0;
+}
+
+/* Where a name has fields, it is made; where files are read, what comes is waited for in the nearest. */
+static int find_folder(struct hand_over *h, const char *path, bool writes, char **folder)
+{
+	char *whole = path_fixed_folder(path, writes ? "{}" : "*?[");
+	int code = writes && naming_has_fields(path) ? make_folders(h, whole) : 0;
+	while (!writes && access(whole, F_OK) && whole[1])
+		leave_last(whole);
+	if (!code && access(whole, X_OK | (writes ? W_OK : 0)))
+		code = -errno;
+	*folder = whole;
+	return code;
+}
+
+/* *value becomes {"fd": n, "path": what it was, "folder": …}. */
+static int lend_one(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
+                    const char *path, json_t **value, struct pt_error *err)
+{
+	bool writes = row->flags & PT_WRITE;
+	char *folder;
+	int number = 0, code = find_folder(h, path, writes, &folder);
+	if (code)
+		refuse(row, folder, code, err);
+	else
+		code = number = lent_number(h, ctl, row, folder, err);
+	if (code >= 0) {
+		*value = json_pack("{s:i, s:o, s:s}", "fd", number, "path", *value, "folder",
+		                   folder);
+		code = 0;
+	}
+	free(folder);
+	return code;
 }
 
 /* The file that a function reads, as anonymize its key_file; yours to free, or NULL. */
@@ -132,59 +225,55 @@ static char *file_of_function(const struct pt_param *row, const char *text)
 }
 
 /* With `rotate`, or fields in the name, the daemon makes them, in the folder of the name. */
-static bool makes_files(const json_t *params, const json_t *name)
+static bool makes_files(const json_t *params, const char *path)
 {
 	const json_t *rotate = json_object_get(params, "rotate");
-	const char *path = json_string_value(name);
-	return (rotate && !json_is_null(rotate)) || (path && naming_has_fields(path));
+	return (rotate && !json_is_null(rotate)) || naming_has_fields(path);
 }
 
-/* Files of another host are opened over there. */
+/* Files of another host are opened over there; and a daemon of one's own has the same rights. */
 static bool is_ours(const struct ctl *ctl, const struct pt_param *row, const char *path)
 {
-	return path && (!ctl->host || path_own(path, row->flags & PT_WRITE) != -1);
+	bool elsewhere = ctl->host || ctl_flag(ctl, "private");
+	return path && (!elsewhere || path_own(path, row->flags & PT_WRITE) != -1);
+}
+
+/* Which file it is, or even whether there is one, is known only later; or there are too many. */
+static bool is_lent(const struct ctl *ctl, const struct pt_param *row, const json_t *params,
+                    const char *path)
+{
+	if (path_own(path, row->flags & PT_WRITE) != -1)
+		return false;
+	if (ctl->fd_count >= FILES_MAX)
+		return true;
+	if (row->kind == PT_KIND_FILE)
+		return makes_files(params, path);
+	return path_is_pattern(path) || json_is_true(json_object_get(params, "follow"));
 }
 
 static int open_value(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
-                      json_t **value, struct pt_error *err)
+                      const json_t *params, json_t **value, struct pt_error *err)
 {
 	const char *text = json_string_value(*value);
-	if (!text || (row->kind == PT_KIND_FILES && path_is_pattern(text)))
-		return 0; /* who reads them says that there are none */
 	bool file = row->kind == PT_KIND_FILE || row->kind == PT_KIND_FILES;
-	char *path = file ? must_strdup(text) : file_of_function(row, text);
-	int code = is_ours(ctl, row, path)
-	                   ? open_one(h, ctl, row, path, file ? "path" : "text", value, err)
-	                   : 0;
+	char *path = !text ? NULL : file ? must_strdup(text) : file_of_function(row, text);
+	int code = 0;
+	if (is_ours(ctl, row, path))
+		code = file && is_lent(ctl, row, params, path)
+		               ? lend_one(h, ctl, row, path, value, err)
+		               : open_one(h, ctl, row, path, file ? "path" : "text", value, err);
 	free(path);
 	return code;
 }
 
-/* A list, in which globs are what they match now. */
-static json_t *expand(const struct ctl *ctl, const struct pt_param *row, const json_t *value)
-{
-	json_t *list = json_array(), *one = json_pack("[O]", value);
-	json_each (item, json_is_array(value) ? value : one) {
-		const char *path = json_string_value(item);
-		char **names = is_ours(ctl, row, path) ? path_expand(NULL, path) : NULL;
-		for (char **name = names; name && *name; name++)
-			json_array_append_new(list, json_string(*name));
-		if (!names || !*names)
-			json_array_append(list, item);
-		path_list_free(names);
-	}
-	json_decref(one);
-	return list;
-}
-
 static int open_files(struct hand_over *h, struct ctl *ctl, const struct pt_param *row,
-                      json_t **value, struct pt_error *err)
+                      const json_t *params, json_t **value, struct pt_error *err)
 {
-	json_t *list = expand(ctl, row, *value);
+	json_t *list = json_is_array(*value) ? json_copy(*value) : json_pack("[O]", *value);
 	int code = 0;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		json_t *item = json_incref(json_array_get(list, i));
-		int c = open_value(h, ctl, row, &item, err);
+		int c = open_value(h, ctl, row, params, &item, err);
 		json_array_set_new(list, i, item);
 		code = code ? code : c;
 		if (c == -PT_ELIMIT)
@@ -199,11 +288,9 @@ static int open_of_row(struct hand_over *h, struct ctl *ctl, const struct pt_par
                        json_t *params, struct pt_error *err)
 {
 	json_t *value = json_incref(json_object_get(params, row->name));
-	bool left = !value || (row->kind == PT_KIND_FILE && makes_files(params, value)) ||
-	            (row->kind == PT_KIND_FILES && json_is_true(json_object_get(params, "follow")));
-	int code = left                         ? 0
-	           : row->kind == PT_KIND_FILES ? open_files(h, ctl, row, &value, err)
-	                                        : open_value(h, ctl, row, &value, err);
+	int code = !value                       ? 0
+	           : row->kind == PT_KIND_FILES ? open_files(h, ctl, row, params, &value, err)
+	                                        : open_value(h, ctl, row, params, &value, err);
 	if (value)
 		json_object_set_new(params, row->name, value);
 	return code;
@@ -242,6 +329,8 @@ int hand_over(struct hand_over *h, struct pipe_text *pipe, struct ctl *ctl, stru
 		if (c == -PT_ELIMIT)
 			break;
 	}
+	if (!code)
+		code = lend_begin(&h->lend, err);
 	if (code)
 		pipe_locate(pipe, err);
 	return code;
@@ -264,6 +353,13 @@ void hand_over_end(struct hand_over *h, struct ctl *ctl, bool used)
 	}
 	if (h->count)
 		ctl->fd_count = h->before;
+	lend_end(&h->lend);
+	for (unsigned i = h->made_count; i-- > 0;) {
+		if (!used)
+			rmdir(h->made[i]); /* nothing, where something is in it */
+		free(h->made[i]);
+	}
+	free(h->made);
 	free(h->files);
 	*h = (struct hand_over){.before = ctl->fd_count};
 }

@@ -4,6 +4,7 @@
 #ifndef CTL_HAND_OVER_H
 #define CTL_HAND_OVER_H
 
+#include "ctl/lend.h"
 #include "ctl/pipe.h"
 
 struct hand_over {
@@ -12,12 +13,17 @@ struct hand_over {
 		char *path; /* a file that was made for this and is empty yet; or NULL */
 	} * files;
 	unsigned count;
+	struct lend lend;
+	int numbers[FRAME_FDS_MAX]; /* of each folder's descriptor */
+	char **made;                /* folders that were made for this */
+	unsigned made_count;
 };
 
 /* Opens the files that the blocks of the parsed text read or write, as their types' tables say, and
    puts {"fd": n, "path": …} in place of the paths, or {"fd": n, "text": …} of functions that read
-   one; the descriptors are added to ctl->fds, for the next call that takes them. With `rotate` the
-   daemon makes the files, and the path stays. What cannot be opened is told with its place in the
+   one; the descriptors are added to ctl->fds, for the next call that takes them. Where names come later
+   (fields, rotate, follow), or many may be meant (a glob), the folder is lent (base/lent.h):
+   {"fd": n, "path": …, "folder": …}. What cannot be opened is told with its place in the
    text: all of it. The caller calls hand_over_end in every case. */
 int hand_over(struct hand_over *, struct pipe_text *, struct ctl *, struct pt_error *);
 

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "rpc/call.h"
-#include "rpc/fds.h"
+#include "base/fds.h"
 #include "rpc/frame.h"
 #include <endian.h>
 #include <errno.h>

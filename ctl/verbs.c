@@ -452,7 +452,8 @@ const struct verb verbs[] = {
          "were dropped, where and why. The exit status is 1 if a block failed or anything was "
          "dropped. With -j the last line of standard output is the engine's last stats. Capture "
          "files are opened by ptctl and handed to the daemon, so they are read and written with "
-         "your own rights (with rotate, and with -H, with the daemon's; but /dev/stdin, "
+         "your own rights, also where their names come only later (globs, follow, fields, "
+         "rotate; with -H with the daemon's, over there; but /dev/stdin, "
          "/dev/stdout and the like are always ptctl's own).\n\n  ptctl run --private "
          "'RdpcapSource(\"in.pcap\") > WrpcapSink(\"out.pcapng\")'",
          run_rows, VERB_RUNNING, .run = verb_run, .streams = true},

@@ -13,7 +13,7 @@
 #include "daemon/secret.h"
 #include "daemon/server.h"
 #include "daemon/listener.h"
-#include "rpc/fds.h"
+#include "base/fds.h"
 #include "rpc/frame.h"
 #include <errno.h>
 #include <poll.h>

@@ -3,6 +3,7 @@
 #include "base/path.h"
 
 #include "base/buf.h"
+#include "base/lent.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -102,6 +103,8 @@ bool path_is_within(const char *path, const char *const *folders)
 {
 	if (is_everywhere(folders))
 		return true;
+	if (lent_folder(folders))
+		return lent_has(lent_folder(folders), path);
 	char *real = realpath(path, NULL);
 	if (!real && is_link(path)) /* to nowhere: what would be made through it is elsewhere */
 		return false;
@@ -172,6 +175,8 @@ int path_open(const char *const *folders, const char *path, int flags, mode_t mo
 {
 	int fd = -ELOOP;
 	flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	if (lent_folder(folders))
+		return lent_ask(folders, LENT_OPEN, flags, path, NULL, 0);
 	if (is_everywhere(folders)) {
 		fd = open(path, flags, mode);
 		return fd < 0 ? -errno : fd;
@@ -181,10 +186,35 @@ int path_open(const char *const *folders, const char *path, int flags, mode_t mo
 	return fd;
 }
 
+int path_stat(const char *const *folders, const char *path, struct stat *st)
+{
+	if (!lent_folder(folders))
+		return stat(path, st) ? -errno : 0;
+	int fd = path_open(folders, path, O_PATH, 0), code = fd < 0 ? fd : 0;
+	if (!code && fstat(fd, st))
+		code = -errno;
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+DIR *path_list(const char *const *folders, const char *folder)
+{
+	if (!lent_folder(folders))
+		return opendir(folder);
+	int fd = path_open(folders, folder, O_RDONLY | O_DIRECTORY, 0);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
 int path_unlink(const char *const *folders, const char *path)
 {
 	char *real;
 	const char *name;
+	if (lent_folder(folders))
+		return lent_ask(folders, LENT_UNLINK, 0, path, NULL, 0);
 	if (is_everywhere(folders))
 		return unlink(path) ? -errno : 0;
 	int at = reach(folders, path, false, &real, &name), code = at;
@@ -214,6 +244,8 @@ static int make_folder(const char *const *folders, const char *path, mode_t mode
 int path_make_folders(const char *const *folders, const char *path, mode_t mode)
 {
 	int code = 0;
+	if (lent_folder(folders))
+		return lent_ask(folders, LENT_MAKE, 0, path, NULL, 0);
 	for (const char *slash = strchr(path + 1, '/'); slash && !code;
 	     slash = strchr(slash + 1, '/')) {
 		char *folder = must_printf("%.*s", (int)(slash - path), path);
@@ -221,6 +253,14 @@ int path_make_folders(const char *const *folders, const char *path, mode_t mode)
 		free(folder);
 	}
 	return code;
+}
+
+char *path_fixed_folder(const char *name, const char *marks)
+{
+	size_t length = strcspn(name, marks);
+	while (length && name[length - 1] != '/')
+		length--;
+	return must_printf("%.*s", (int)length, name);
 }
 
 /* ---- one's own ---- */

@@ -3,13 +3,16 @@
 #ifndef BASE_PATH_H
 #define BASE_PATH_H
 
+#include <dirent.h>
 #include <pipetool/error.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /*
  * `folders` is a list that ends with NULL: the folders that may be used, everything below them
- * included. NULL itself, or "/" among them, stands for everywhere.
+ * included. NULL itself, or "/" among them, stands for everywhere. Or it is one folder that another
+ * process has lent (base/lent.h): then that process does what is to be done, with its own rights.
  */
 
 /* Whether the file, which need not exist yet, lies in one of the folders when every link and `..`
@@ -26,6 +29,10 @@ bool path_is_within(const char *path, const char *const *folders);
    still, or another negative errno. [worker] */
 int path_open(const char *const *folders, const char *path, int flags, mode_t mode);
 
+/* As stat(2), and opendir(3), of what path_open would open. 0 or a negative code; NULL and errno. */
+int path_stat(const char *const *folders, const char *path, struct stat *);
+DIR *path_list(const char *const *folders, const char *folder);
+
 /* As unlink(2), in the same way. 0 or a negative code. */
 int path_unlink(const char *const *folders, const char *path);
 
@@ -38,6 +45,17 @@ int path_make_folders(const char *const *folders, const char *path, mode_t mode)
 char **path_expand(const char *const *folders, const char *name);
 bool path_is_pattern(const char *name); /* it has a wildcard, and there is no file of that name */
 void path_list_free(char **);           /* NULL does nothing */
+
+/* The folder in which all lies that a name stands for: of what comes before the first of `marks`.
+   With the slash behind it, or "". Yours to free. */
+char *path_fixed_folder(const char *name, const char *marks);
+
+/* From now on the inotify tells of what comes in the folders in which files of that name, or of a
+   glob, may come; to be said before they are looked for, and again when it has told something. 0, or
+   the errno of the first that cannot be watched, negative. path_watch_file: of what is written to
+   an open file; the watch. */
+int path_watch(const char *const *folders, int inotify, const char *pattern);
+int path_watch_file(const char *const *folders, int inotify, int fd);
 
 /* What to say after path_open has returned `code`, which is returned; `param` is the parameter that
    the path came by. */

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/lent.h"
 #include "base/near.h"
 #include <dirent.h>
 #include <errno.h>
@@ -12,11 +13,11 @@
 #include <string.h>
 
 /* The name in the path's folder that is nearest to its own; NULL: none is near. */
-static char *neighbour(const char *path)
+static char *neighbour(const char *const *folders, const char *path)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	char *folder = slash ? must_printf("%.*s", (int)(name - path), path) : must_strdup(".");
-	DIR *dir = opendir(folder);
+	DIR *dir = path_list(folders, folder);
 	struct near near = near_init(name);
 	char *found = NULL;
 	for (struct dirent *e; dir && (e = readdir(dir));) {
@@ -36,6 +37,11 @@ static int outside(const char *const *folders, const char *param, const char *pa
                    struct pt_error *err)
 {
 	struct buf list = BUF_INIT;
+	if (lent_folder(folders))
+		return pt_fail(
+			err, -PT_EPERMITTED, param,
+			"'%s' does not lie in '%s', which is the folder that was handed over", path,
+			lent_folder(folders));
 	for (const char *const *f = folders; f && *f; f++)
 		buf_addf(&list, "%s%s", f == folders ? "" : ", ", *f);
 	pt_fail(err, -PT_EPERMITTED, param, "'%s' does not lie in a folder that may be used%s%s",
@@ -50,6 +56,19 @@ static int unsteady(const char *param, const char *path, struct pt_error *err)
 	return pt_fail(err, -ELOOP, param,
 	               "cannot open '%s': the links on its way lead nowhere, or keep changing",
 	               path);
+}
+
+/* Whoever lent the folder. */
+static int left(const char *param, const char *path, struct pt_error *err)
+{
+	return pt_fail(err, -EOWNERDEAD, param,
+	               "cannot open '%s': who handed over its folder answers no more", path);
+}
+
+/* Whose rights were not enough. */
+static const char *who(const char *const *folders)
+{
+	return lent_folder(folders) ? "who handed over the folder" : "the daemon's user";
 }
 
 /* Which file: for programs. */
@@ -69,14 +88,16 @@ static int read_failed(const char *const *folders, const char *param, const char
 {
 	if (code == -PT_EPERMITTED)
 		return outside(folders, param, path, err);
+	if (code == -EOWNERDEAD)
+		return left(param, path, err);
 	if (code == -ELOOP)
 		return unsteady(param, path, err);
 	pt_fail(err, code, param, "cannot open '%s': %s", path, error_words(code));
-	char *near = code == -ENOENT ? neighbour(path) : NULL;
+	char *near = code == -ENOENT ? neighbour(folders, path) : NULL;
 	if (near)
 		pt_hint(err, "did you mean '%s'?", near);
 	else if (code == -EACCES)
-		pt_hint(err, "the daemon's user needs to read the file and to pass its folders");
+		pt_hint(err, "%s needs to read the file and to pass its folders", who(folders));
 	free(near);
 	return code;
 }
@@ -90,12 +111,10 @@ int path_read_failed(const char *const *folders, const char *param, const char *
 static int write_failed(const char *const *folders, const char *param, const char *path, int code,
                         struct pt_error *err)
 {
-	const char *hint = NULL;
 	switch (-code) {
+	case EOWNERDEAD: return left(param, path, err);
 	case PT_EPERMITTED: return outside(folders, param, path, err);
 	case ELOOP: return unsteady(param, path, err);
-	case ENOENT: hint = "make the folder first"; break;
-	case EACCES: hint = "the daemon's user needs to write the file or its folder"; break;
 	case ENXIO:
 		return pt_fail(err, code, param,
 		               "cannot write '%s': nobody reads the FIFO; start the reader first",
@@ -103,8 +122,10 @@ static int write_failed(const char *const *folders, const char *param, const cha
 	case EISDIR: return pt_fail(err, code, param, "'%s' is a folder; name a file in it", path);
 	}
 	pt_fail(err, code, param, "cannot write '%s': %s", path, error_words(code));
-	if (hint)
-		pt_hint(err, "%s", hint);
+	if (code == -ENOENT)
+		pt_hint(err, "make the folder first");
+	else if (code == -EACCES)
+		pt_hint(err, "%s needs to write the file or its folder", who(folders));
 	return code;
 }
 

@@ -44,7 +44,7 @@ static int open_file(struct pt_block *b, struct pt_error *err)
 	struct split_config config = {
 		.file = {.path = s->fname.path,
 	                 .fd = -1,
-	                 .folders = pt_folders(b),
+	                 .folders = pt_folders(b, &s->fname),
 	                 .link_type = 0,
 	                 .pack = pack_of(s),
 	                 .append = s->append,

@@ -107,7 +107,7 @@ static struct capture_writer_config config_of(struct pt_block *b)
 	return (struct capture_writer_config){
 		.path = s->fname.path,
 		.fd = -1,
-		.folders = pt_folders(b),
+		.folders = pt_folders(b, &s->fname),
 		.files = (uint64_t)s->rotate.files,
 		.format = format_of(s),
 		.any_format = s->format < 0,
@@ -126,7 +126,7 @@ static int open_anew(struct pt_block *b, struct pt_error *err)
 	struct wrpcap_sink *s = pt_state(b);
 	struct capture_writer_config config = config_of(b);
 	if (rotates(s))
-		config.number = rotate_highest(s->fname.path) + 1;
+		config.number = rotate_highest(config.folders, s->fname.path) + 1;
 	else if (pt_comes_back(b) && !is_handed(s))
 		config.begun = CAPTURE_FOUND;
 	if (is_handed(s))

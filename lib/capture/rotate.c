@@ -48,13 +48,14 @@ static uint64_t number_of(const char *entry, const char *stem, size_t stem_lengt
 }
 
 /* Calls `each` for every number there is. */
-static void go_through(const char *path, void (*each)(void *arg, uint64_t number), void *arg)
+static void go_through(const char *const *folders, const char *path,
+                       void (*each)(void *arg, uint64_t number), void *arg)
 {
 	const char *ending, *name = split(path, &ending);
 	char *folder = name == path ? must_strdup(".") : must_strdup(path);
 	if (name != path)
 		folder[name - path] = 0;
-	DIR *dir = opendir(folder);
+	DIR *dir = path_list(folders, folder);
 	free(folder);
 	for (struct dirent *e; dir && (e = readdir(dir));) {
 		uint64_t n = number_of(e->d_name, name, (size_t)(ending - name), ending);
@@ -72,10 +73,10 @@ static void take_highest(void *arg, uint64_t number)
 		*highest = number;
 }
 
-uint64_t rotate_highest(const char *path)
+uint64_t rotate_highest(const char *const *folders, const char *path)
 {
 	uint64_t highest = 0;
-	go_through(path, take_highest, &highest);
+	go_through(folders, path, take_highest, &highest);
 	return highest;
 }
 
@@ -98,11 +99,11 @@ static void delete_one(void *arg, uint64_t number)
 void rotate_delete(const char *const *folders, const char *path, uint64_t last)
 {
 	struct deletion d = {folders, path, 0, last};
-	go_through(path, delete_one, &d);
+	go_through(folders, path, delete_one, &d);
 }
 
 void rotate_delete_after(const char *const *folders, const char *path, uint64_t last)
 {
 	struct deletion d = {folders, path, last + 1, UINT64_MAX};
-	go_through(path, delete_one, &d);
+	go_through(folders, path, delete_one, &d);
 }

@@ -10,10 +10,10 @@
 char *rotate_name(const char *path, uint64_t number);
 
 /* The highest number of a file there is, so that none is overwritten; 0: there is none. Reads the
-   folder. */
-uint64_t rotate_highest(const char *path);
+   folder. In `folders` alone, as the next: see base/path.h. */
+uint64_t rotate_highest(const char *const *folders, const char *path);
 
-/* Deletes the files whose number is `last` or less. In `folders` alone: see base/path.h. */
+/* Deletes the files whose number is `last` or less. */
 void rotate_delete(const char *const *folders, const char *path, uint64_t last);
 
 /* And those of which it is more. */

@@ -41,22 +41,32 @@ struct series {
 
 /* ---- the list ---- */
 
-static struct series_file *add_file(struct series *s, const char *path, int fd)
+/* Of what the user named, one that is called so. */
+static struct series_file *add_file(struct series *s, const struct pt_file *named, const char *path)
 {
 	s->files = must_realloc(s->files, s->count + 1, sizeof *s->files);
-	s->files[s->count] = (struct series_file){.file = {must_strdup(path), fd}, .seen = true};
+	s->files[s->count] = (struct series_file){.file = *named, .seen = true};
+	s->files[s->count].file.path = must_strdup(path);
 	return &s->files[s->count++];
 }
 
-static void take_identity(struct series_file *f, int fd, const char *path)
+static void take_identity(struct series_file *f, int fd)
 {
 	struct statx st;
-	if (statx(fd < 0 ? AT_FDCWD : fd, path, fd < 0 ? 0 : AT_EMPTY_PATH,
-	          STATX_INO | STATX_SIZE | STATX_BTIME, &st))
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_SIZE | STATX_BTIME, &st))
 		return;
 	f->id = (struct identity){(uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor, st.stx_ino,
 	                          st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec};
 	f->size = S_ISREG(st.stx_mode) ? st.stx_size : 0;
+}
+
+static void take_named_identity(const struct series *s, struct series_file *f)
+{
+	int fd = path_open(pt_folders(s->block, &f->file), f->file.path, O_PATH, 0);
+	if (fd < 0)
+		return;
+	take_identity(f, fd);
+	close(fd);
 }
 
 static bool is_same(const struct identity *a, const struct identity *b)
@@ -73,15 +83,16 @@ static struct series_file *find_same(const struct series *s, const struct identi
 }
 
 /* One that was not known. */
-static void look_at(struct series *s, const char *path)
+static void look_at(struct series *s, const struct pt_file *named, char *path)
 {
-	struct series_file new = {.id = {0}};
-	take_identity(&new, -1, path);
+	struct series_file new = {.file = *named};
+	new.file.path = path;
+	take_named_identity(s, &new);
 	struct series_file *known = new.id.inode ? find_same(s, &new.id) : NULL;
 	if (known)
 		known->seen = true;
 	else if (new.id.inode)
-		add_file(s, path, -1)->id = new.id;
+		add_file(s, named, path)->id = new.id;
 }
 
 static void free_file(struct series_file *f)
@@ -109,7 +120,6 @@ static void forget_gone(struct series *s)
 /* What is there now that was not. Watches come before looks. */
 static void look_for_names(struct series *s)
 {
-	const char *const *folders = pt_folders(s->block);
 	s->tail.renamed = false;
 	for (unsigned i = 0; i < s->at; i++)
 		s->files[i].seen = s->files[i].file.fd != -1;
@@ -117,6 +127,7 @@ static void look_for_names(struct series *s)
 		const struct pt_file *file = &s->config.files->items[i];
 		if (file->fd != -1)
 			continue;
+		const char *const *folders = pt_folders(s->block, file);
 		int rc = tail_names(&s->tail, folders, file->path);
 		if (rc)
 			pt_report(s->block, rc,
@@ -125,7 +136,7 @@ static void look_for_names(struct series *s)
 			          file->path, error_words(rc));
 		char **names = path_expand(folders, file->path);
 		for (char **name = names; *name; name++)
-			look_at(s, *name);
+			look_at(s, file, *name);
 		path_list_free(names);
 	}
 	forget_gone(s);
@@ -133,14 +144,14 @@ static void look_for_names(struct series *s)
 
 static int list_names(struct series *s, const struct pt_file *file, struct pt_error *err)
 {
-	char **names = path_expand(pt_folders(s->block), file->path);
+	char **names = path_expand(pt_folders(s->block, file), file->path);
 	int rc = 0;
 	if (!*names && !s->config.follow) {
 		rc = pt_fail(err, -ENOENT, "fname", "'%s' matches no file", file->path);
 		pt_hint(err, "see what is there with ls; follow=True waits for files to come");
 	}
 	for (char **name = names; *name; name++)
-		add_file(s, *name, -1);
+		add_file(s, file, *name);
 	path_list_free(names);
 	return rc;
 }
@@ -152,7 +163,7 @@ static int list_all(struct series *s, struct pt_error *err)
 		const struct pt_file *file = &s->config.files->items[i];
 		int rc = 0;
 		if (file->fd != -1)
-			add_file(s, file->path, file->fd);
+			add_file(s, file, file->path);
 		else if (!s->config.follow)
 			rc = list_names(s, file, err);
 		code = code ? code : rc;
@@ -170,11 +181,11 @@ static int open_file(struct series *s, struct series_file *f, struct pt_error *e
 	int fd = pt_open_file(s->block, "fname", &f->file, O_RDONLY, 0, err);
 	if (fd < 0)
 		return fd;
-	take_identity(f, fd, "");
+	take_identity(f, fd);
 	reading.growing = s->config.follow && !s->ending;
 	int rc = capture_reader_open_as(fd, f->file.path, &reading, &f->reader, err);
 	if (!rc && reading.growing)
-		tail_file(&s->tail, fd);
+		tail_file(&s->tail, pt_folders(s->block, &f->file), fd);
 	return rc;
 }
 
@@ -183,7 +194,8 @@ static bool waits(const struct series *s, const struct series_file *f)
 	struct stat st;
 	if (f->reader)
 		return capture_reader_may_wait(f->reader);
-	int rc = f->file.fd >= 0 ? fstat(f->file.fd, &st) : stat(f->file.path, &st);
+	int rc = f->file.fd >= 0 ? fstat(f->file.fd, &st)
+	                         : path_stat(pt_folders(s->block, &f->file), f->file.path, &st);
 	return rc == 0 && !S_ISREG(st.st_mode);
 }
 
@@ -345,7 +357,7 @@ static void leave(struct series *s, struct series_file *f)
 	bool again = s->config.follow && !s->ending && f->file.fd == -1 && f->reader &&
 	             !capture_reader_is_regular(f->reader);
 	if (s->config.follow)
-		tail_file(&s->tail, -1);
+		tail_file(&s->tail, NULL, -1);
 	if (series_is_one(s)) {
 		s->at++;
 		return;
@@ -472,10 +484,12 @@ bool series_goes_back(const struct series *s)
 	return s->poll_fd < 0;
 }
 
-static const struct identity *identity_of(struct series_file *f)
+static const struct identity *identity_of(const struct series *s, struct series_file *f)
 {
-	if (!f->id.inode)
-		take_identity(f, f->file.fd, f->file.fd < 0 ? f->file.path : "");
+	if (!f->id.inode && f->file.fd >= 0)
+		take_identity(f, f->file.fd);
+	else if (!f->id.inode)
+		take_named_identity(s, f);
 	return &f->id;
 }
 
@@ -485,7 +499,7 @@ struct series_place series_place(struct series *s)
 	struct series_place place = {.file = {0}};
 	if (!f)
 		return place;
-	place.file = *identity_of(f);
+	place.file = *identity_of(s, f);
 	if (f->reader)
 		place.at = capture_reader_place(f->reader);
 	return place;
@@ -496,7 +510,7 @@ bool series_go(struct series *s, const struct series_place *place, struct pt_err
 	unsigned at = 0;
 	if (s->merge)
 		return true;
-	while (at < s->count && !is_same(identity_of(&s->files[at]), &place->file))
+	while (at < s->count && !is_same(identity_of(s, &s->files[at]), &place->file))
 		at++;
 	if (at == s->count)
 		return false;

@@ -67,7 +67,7 @@ static int open_value(struct split *s, struct split_value *v, bool found, struct
 	struct capture_writer_config config = config_of(s, v);
 	bool ring = rotates(s) || v->numbered;
 	if (ring)
-		config.number = rotate_highest(v->path) + 1;
+		config.number = rotate_highest(config.folders, v->path) + 1;
 	else if (found && config.fd < 0)
 		config.begun = CAPTURE_FOUND;
 	config.later = s->config.names.arg && !config.append && !config.begun;
@@ -227,18 +227,9 @@ static void go_through(struct split *s, void (*each)(struct split *, struct spli
 
 /* ---- life ---- */
 
-static char *fixed_folder(const struct split_config *config)
-{
-	const char *brace = strpbrk(config->file.path, "{");
-	size_t length = brace ? (size_t)(brace - config->file.path) : strlen(config->file.path);
-	while (length && config->file.path[length - 1] != '/')
-		length--;
-	return must_printf("%.*s", (int)length, config->file.path);
-}
-
 static int make_folder(const struct split_config *config, struct pt_error *err)
 {
-	char *folder = fixed_folder(config);
+	char *folder = path_fixed_folder(config->file.path, "{}");
 	int rc = 0;
 	if (*folder && !path_is_within(folder, config->file.folders))
 		rc = -PT_EPERMITTED;

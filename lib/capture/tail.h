@@ -16,11 +16,10 @@ struct tail {
 int tail_begin(struct tail *, struct pt_error *);
 void tail_end(struct tail *); /* zeroed or ended does nothing */
 
-/* The folders in which files of that name, or of a glob, may come; to be said before they are
-   looked for, and again when `renamed` was set. Only in `folders`: see base/path.h. 0, or the errno
-   of the first that cannot be watched, negative. */
+/* See path_watch: again when `renamed` was set. */
 int tail_names(struct tail *, const char *const *folders, const char *pattern);
-int tail_file(struct tail *, int fd); /* in place of the one before; -1: none */
-void tail_hear(struct tail *);        /* what has come since */
+/* In place of the one before; -1: none. */
+int tail_file(struct tail *, const char *const *folders, int fd);
+void tail_hear(struct tail *); /* what has come since */
 
 #endif

@@ -51,7 +51,7 @@ static int open_output(const struct capture_writer_config *config, struct output
 /* Who writes a ring writes the file of its highest number. */
 static int check_ring(const struct capture_writer_config *config, struct pt_error *err)
 {
-	uint64_t highest = rotate_highest(config->path);
+	uint64_t highest = rotate_highest(config->folders, config->path);
 	char *last = rotate_name(config->path, highest);
 	bool is_free = !highest || output_is_free(config, last);
 	free(last);
@@ -62,7 +62,7 @@ static int check_ring(const struct capture_writer_config *config, struct pt_erro
 static int open_aside(struct capture_writer_config *config, char **path, struct output *output,
                       char **words, const struct pt_error *why, struct pt_error *err)
 {
-	char *beside = rotate_name(*path, rotate_highest(*path) + 1);
+	char *beside = rotate_name(*path, rotate_highest(config->folders, *path) + 1);
 	*words = must_printf("%s; the capture goes on in '%s'", pt_error_text(why, ""), beside);
 	free(*path);
 	*path = beside;
@@ -376,7 +376,7 @@ void capture_writer_rotate(struct capture_writer *w)
 		make_writer(w);
 	if (!w->ring) {
 		w->ring = must_strdup(w->path);
-		w->number = rotate_highest(w->path);
+		w->number = rotate_highest(w->config.folders, w->path);
 	}
 	free(w->path);
 	w->path = rotate_name(w->ring, ++w->number);
@@ -391,14 +391,15 @@ bool capture_writer_is_elsewhere(const struct capture_writer *w)
 	int fd = w->fd;
 	if (w->ring || fd < 0 || fstat(fd, &own) || !S_ISREG(own.st_mode))
 		return false;
-	return stat(w->path, &named) || named.st_dev != own.st_dev || named.st_ino != own.st_ino;
+	return path_stat(w->config.folders, w->path, &named) || named.st_dev != own.st_dev ||
+	       named.st_ino != own.st_ino;
 }
 
 bool capture_writer_is_moved(const struct capture_writer *w)
 {
 	struct stat st;
 	return w->writer && writer_is_shut(w->writer) &&
-	       (stat(w->path, &st) || !is_remembered(w, &st));
+	       (path_stat(w->config.folders, w->path, &st) || !is_remembered(w, &st));
 }
 
 void capture_writer_reopen(struct capture_writer *w)
@@ -409,7 +410,7 @@ void capture_writer_reopen(struct capture_writer *w)
 		return;
 	}
 	if (!capture_writer_is_elsewhere(w) ||
-	    (w->config.append && stat(w->path, &named) == 0 && named.st_size))
+	    (w->config.append && !path_stat(w->config.folders, w->path, &named) && named.st_size))
 		return;
 	if (!w->writer) { /* what was there is another's, and stays as it is */
 		make_writer(w);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/lent.h"
 #include "engine/carry.h"
 #include "engine/request.h"
 #include "engine/step.h"
@@ -47,12 +48,19 @@ static int descriptor(void *arg, int n)
 	return n >= 0 && n < r->fd_count ? fcntl(r->fds[n], F_DUPFD_CLOEXEC, 0) : -1;
 }
 
+static const char *const *lend(void *arg, int fd, const char *folder)
+{
+	const struct pt_request *r = arg;
+	return lent_add(&r->engine->lent, fd, folder);
+}
+
 static struct param_env param_env(const struct change *c)
 {
 	return (struct param_env){.compile = compile,
 	                          .release = func_free,
 	                          .hand = func_hand,
 	                          .descriptor = descriptor,
+	                          .lend = lend,
 	                          .folders = c->step.engine->limits.folders,
 	                          .arg = c->step.request};
 }

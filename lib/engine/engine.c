@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/lent.h"
 #include "base/thread.h"
 #include "engine/change.h"
 #include "engine/carry.h"
@@ -326,6 +327,7 @@ static void free_names(struct pt_engine *e)
 {
 	texts_free(e->folders);
 	texts_free(e->programs);
+	lent_free(e->lent);
 	free(e->name);
 	free(e);
 }

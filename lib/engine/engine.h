@@ -26,6 +26,7 @@ struct pt_engine {
 	struct pt_engine_limits limits;
 	struct func_limits script_limits;
 	char **folders, **programs; /* what the limits point to */
+	struct lent *lent;          /* folders that came with requests */
 
 	pthread_t thread;
 	bool has_thread;  /* false in unit tests, where the caller is the engine's thread */

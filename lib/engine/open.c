@@ -22,15 +22,20 @@ int pt_may_run(const struct pt_block *b, const char *param, const char *program,
 	return -PT_EPERMITTED;
 }
 
-int pt_open(const struct pt_block *b, const char *param, const char *path, int flags, unsigned mode,
-            struct pt_error *err)
+static int open_in(const char *const *folders, const char *param, const char *path, int flags,
+                   unsigned mode, struct pt_error *err)
 {
-	const char *const *folders = pt_folders(b);
 	int fd = path_open(folders, path, flags, mode);
 	if (fd >= 0)
 		return fd;
 	return (flags & O_ACCMODE) == O_RDONLY ? path_read_failed(folders, param, path, fd, err)
 	                                       : path_write_failed(folders, param, path, fd, err);
+}
+
+int pt_open(const struct pt_block *b, const char *param, const char *path, int flags, unsigned mode,
+            struct pt_error *err)
+{
+	return open_in(b->engine->limits.folders, param, path, flags, mode, err);
 }
 
 /* Regular files are as if they had been opened anew: one may have been read before. */
@@ -43,7 +48,7 @@ int pt_open_file(const struct pt_block *b, const char *param, const struct pt_fi
 		return -ESTALE;
 	}
 	if (file->fd < 0)
-		return pt_open(b, param, file->path, flags, mode, err);
+		return open_in(pt_folders(b, file), param, file->path, flags, mode, err);
 	int has = fcntl(file->fd, F_GETFL), wants = flags & O_ACCMODE;
 	if (has >= 0 && (has & O_ACCMODE) != O_RDWR && (has & O_ACCMODE) != wants)
 		return pt_fail(err, -EBADF, param, "'%s' was handed over, but not for %s",
@@ -59,7 +64,7 @@ int pt_open_file(const struct pt_block *b, const char *param, const struct pt_fi
 	return fd;
 }
 
-const char *const *pt_folders(const struct pt_block *b)
+const char *const *pt_folders(const struct pt_block *b, const struct pt_file *file)
 {
-	return b->engine->limits.folders;
+	return file->folders ? file->folders : b->engine->limits.folders;
 }

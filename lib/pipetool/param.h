@@ -20,6 +20,7 @@ struct pt_bytes {
 struct pt_file {
 	char *path; /* NULL: None; of a descriptor, what to call it */
 	int fd;     /* -1: there is none; PT_FD_GONE: it was handed to an earlier daemon */
+	const char *const *folders; /* the one that was handed over for it; NULL: none */
 };
 
 /* Files that a user named: several, or what globs match (path_expand). */

@@ -3,7 +3,7 @@
 #include "rpc/wire.h"
 
 #include "base/clock.h"
-#include "rpc/fds.h"
+#include "base/fds.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/lent.h"
 #include "base/near.h"
 #include "base/path.h"
 #include "base/rate.h"
@@ -217,8 +218,9 @@ int param_link_type_from_json(const json_t *value, int *number)
 	return 0;
 }
 
-/* A text, or {"fd": …} with a text as `member`, which may be missing if it is `optional`. */
-static bool is_passed(const json_t *value, const char *member, bool optional)
+/* A text, or {"fd": …} with so many members in all; `member`, where there is more than one, is a
+   text. */
+static bool is_passed(const json_t *value, const char *member, size_t members)
 {
 	int n;
 	const char *name;
@@ -226,7 +228,18 @@ static bool is_passed(const json_t *value, const char *member, bool optional)
 	if (is_text(value))
 		return true;
 	return fd && !json_is_object(fd) && !param_fd_from_json(fd, &n, &name) &&
-	       (text ? is_text(text) : optional) && json_object_size(value) == (text ? 2 : 1);
+	       (members == 1 || is_text(text)) && json_object_size(value) == members;
+}
+
+/* The path may be missing; or the descriptor is a folder, in which it lies. */
+static bool is_file(const json_t *value)
+{
+	const json_t *folder = json_object_get(value, "folder");
+	const json_t *path = json_object_get(value, "path");
+	if (!folder)
+		return is_passed(value, "path", path ? 2 : 1);
+	return is_text(folder) && is_text(path) && is_passed(value, "path", 3) &&
+	       lent_has(json_string_value(folder), json_string_value(path));
 }
 
 static bool is_own(const struct pt_param *row, const json_t *value)
@@ -269,12 +282,12 @@ int kind_check_file(const struct pt_param *row, const json_t *value, struct pt_e
 {
 	if (is_own(row, value))
 		return refuse_own(row, json_string_value(value), err);
-	return is_passed(value, "path", true) ? 0 : wrong(row, value, err);
+	return is_file(value) ? 0 : wrong(row, value, err);
 }
 
 int kind_check_func(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
-	return is_passed(value, "text", false) ? 0 : wrong(row, value, err);
+	return is_passed(value, "text", 2) ? 0 : wrong(row, value, err);
 }
 
 int kind_check_fd(const struct pt_param *row, const json_t *value, struct pt_error *err)
@@ -413,8 +426,7 @@ static int check_file_item(const struct pt_param *row, const json_t *item, struc
 {
 	if (is_own(row, item))
 		return refuse_own(row, json_string_value(item), err);
-	return is_passed(item, "path", true) ? 0
-	                                     : wrong_item(row, item, "a path or {\"fd\": …}", err);
+	return is_file(item) ? 0 : wrong_item(row, item, "a path or {\"fd\": …}", err);
 }
 
 int kind_check_files(const struct pt_param *row, const json_t *value, struct pt_error *err)

@@ -230,12 +230,24 @@ int kind_read_path(const struct pt_param *row, const json_t *value, void *field,
 	return path_read_failed(env->folders, row->name, given, -PT_EPERMITTED, err);
 }
 
+static int take_folder(const struct pt_param *row, const char *folder, struct pt_file *file,
+                       const struct param_env *env, struct pt_error *err)
+{
+	if (!env->lend)
+		return pt_fail(err, -PT_EPARAM, row->name,
+		               "'%s': no folder can be handed over here", row->name);
+	file->folders = env->lend(env->arg, file->fd, folder);
+	file->fd = -1;
+	return 0;
+}
+
 int kind_read_file(const struct pt_param *row, const json_t *value, void *field,
                    const struct param_env *env, struct pt_error *err)
 {
 	struct pt_file *file = field;
 	const json_t *fd = json_object_get(value, "fd");
 	const char *path = json_string_value(json_object_get(value, "path"));
+	const char *folder = json_string_value(json_object_get(value, "folder"));
 	if (!fd)
 		return kind_read_path(row, value, &file->path, env, err);
 	file->path = path ? must_strdup(path)
@@ -245,6 +257,8 @@ int kind_read_file(const struct pt_param *row, const json_t *value, void *field,
 	int code = kind_read_fd(row, fd, &file->fd, env, err);
 	if (!code && file->fd < 0)
 		file->fd = PT_FD_GONE;
+	if (!code && file->fd >= 0 && folder)
+		code = take_folder(row, folder, file, env, err);
 	return code;
 }
 

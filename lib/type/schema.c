@@ -183,7 +183,10 @@ json_t *schema_strings(const struct pt_param *row)
 
 json_t *schema_file(const struct pt_param *row)
 {
-	return passed("path");
+	json_t *schema = passed("path"),
+	       *file = json_array_get(json_object_get(schema, "anyOf"), 1);
+	set(json_object_get(file, "properties"), "folder", of_type("string"));
+	return schema;
 }
 
 json_t *schema_files(const struct pt_param *row)

@@ -32,7 +32,7 @@ START_TEST(the_highest_number_is_found_among_others)
 	char folder[] = "/tmp/rotate-XXXXXX";
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	char *path = must_printf("%s/out.pcap", folder);
-	ck_assert_uint_eq(rotate_highest(path), 0);
+	ck_assert_uint_eq(rotate_highest(NULL, path), 0);
 	static const char *const names[] = {
 		"out.00003.pcap", "out.00012.pcap",   "out.99.pcap", "out.00099.pcap.gz",
 		"out.000x9.pcap", "other.00077.pcap", "out.00098",   NULL};
@@ -41,7 +41,7 @@ START_TEST(the_highest_number_is_found_among_others)
 		close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 		free(name);
 	}
-	ck_assert_uint_eq(rotate_highest(path), 12);
+	ck_assert_uint_eq(rotate_highest(NULL, path), 12);
 	for (size_t i = 0; names[i]; i++) {
 		char *name = must_printf("%s/%s", folder, names[i]);
 		unlink(name);
@@ -49,7 +49,7 @@ START_TEST(the_highest_number_is_found_among_others)
 	}
 	rmdir(folder);
 	free(path);
-	ck_assert_uint_eq(rotate_highest("/nowhere/out.pcap"), 0);
+	ck_assert_uint_eq(rotate_highest(NULL, "/nowhere/out.pcap"), 0);
 }
 END_TEST
 

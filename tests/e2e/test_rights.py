@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import select
 import shutil
 import socket
 import stat
@@ -18,7 +19,7 @@ from scapy.all import Ether, IP, Raw, UDP, rdpcap, wrpcap
 
 import makers  # noqa: F401: frames without a destination ask nobody
 from client import Client, Closed, Refused, add
-from conftest import Daemon, eventually, program, run_ptctl
+from conftest import DEADLINE, Daemon, eventually, program, run_ptctl
 
 
 def some_packets(path, count=5):
@@ -273,6 +274,102 @@ def test_run_reads_a_key_with_the_users_rights(estranged, commons):
     assert refused.code == 1 and "permission denied" in refused.err.lower()
 
 
+@as_root
+def test_run_makes_and_removes_files_with_the_users_rights(estranged, commons):
+    """Those whose names are not known yet, in a folder that is closed to the daemon."""
+    home = folder_of(commons / "home", SOMEBODY)
+    for n in range(3):
+        wrpcap(str(home / f"in{n}.pcap"), [Ether() / IP(src=f"192.0.2.{i}") / Raw(bytes(9)) for i in range(5)])
+        os.chown(home / f"in{n}.pcap", SOMEBODY, SOMEBODY)
+        (home / f"in{n}.pcap").chmod(0o600)
+
+    def run(graph, code=0):
+        done = run_ptctl("-s", estranged.socket, "run", graph, prefix=user(SOMEBODY), cwd=home)
+        assert done.code == code, done
+        return done.err
+
+    run("RdpcapSource('in*.pcap') > WrpcapSink('deep/er/{ip.src}/x.pcap', open=2)")
+    made = sorted(home.glob("deep/er/*/x.pcap"))
+    assert [path.parent.name for path in made] == [f"192.0.2.{i}" for i in range(5)]
+    assert [len(rdpcap(str(path))) for path in made] == [3] * 5
+    assert {path.stat().st_uid for path in made} | {made[0].parent.stat().st_uid} == {SOMEBODY}
+
+    for _ in range(2):
+        run("RdpcapSource(['in0.pcap', 'in[12].pcap']) > WrpcapSink('r.pcap', rotate={'size': 30, 'files': 4})")
+    assert sorted(path.name for path in home.glob("r.*")) == [f"r.000{n}.pcap" for n in range(27, 31)]
+    assert "matches no file" in run("RdpcapSource('none*.pcap') > Sink()", 1)
+
+    (home / "shut").mkdir(mode=0o500)
+    os.chown(home / "shut", SOMEBODY, SOMEBODY)
+    refused = run("RdpcapSource('in*.pcap') > FileSink('shut/{ip.src}')", 1)
+    assert "you need to be allowed to write it" in refused and "^" in refused
+    run("RdpcapSource('in*.pcap') > FileSink('new/{ip.src}', open='no')", 1)
+    assert not (home / "new").exists()
+
+    (commons / "dear").write_bytes(b"dear")
+    os.chown(commons / "dear", SOMEBODY, SOMEBODY)
+    (home / "deep/er/192.0.2.1/x.pcap").unlink()
+    (home / "deep/er/192.0.2.1/x.pcap").symlink_to(commons / "dear")
+    told = run("RdpcapSource('in*.pcap') > WrpcapSink('deep/er/{ip.src}/x.pcap')", 1)
+    assert "3 dropped" in told and "write-error" in told, told
+    assert (commons / "dear").read_bytes() == b"dear"
+
+
+@contextlib.contextmanager
+def kept_from_hanging(process):
+    """What fails while it runs is told, and not waited for."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
+@as_root
+def test_run_follows_files_with_the_users_rights(estranged, commons):
+    home = folder_of(commons / "home", SOMEBODY)
+
+    def write(name, text):
+        with open(home / name, "a") as file:
+            os.fchown(file.fileno(), SOMEBODY, SOMEBODY)
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text)
+
+    write("a.log", "one\ntwo\n")
+    running = subprocess.Popen(
+        [*user(SOMEBODY), program("ptctl"), "-s", estranged.socket, "run",
+         "FileSource('*.log', follow=True) > HeadDrain(count=4) > FileSink('out', newlines=True)"],
+        cwd=home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with running, kept_from_hanging(running):
+        eventually(lambda: (home / "out").exists() and (home / "out").read_text() == "one\ntwo\n")
+        write("a.log", "three\n")
+        eventually(lambda: (home / "out").read_text() == "one\ntwo\nthree\n")
+        write("b.log", "four\n")
+        assert running.wait(DEADLINE) == 0, running.stdout.read()
+    assert (home / "out").read_text() == "one\ntwo\nthree\nfour\n"
+
+
+@as_root
+def test_what_opens_files_for_a_run_ends_with_it(estranged, commons):
+    home = folder_of(commons / "home", SOMEBODY)
+    running = subprocess.Popen(
+        [*user(SOMEBODY), program("ptctl"), "-s", estranged.socket, "run", "f = CLIFeeder(); f > FileSink('{canal}')"],
+        cwd=home, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    engine = f"run-{running.pid}-1"
+    with running, kept_from_hanging(running):
+        with Client(estranged.socket) as client:
+            eventually(lambda: [e for e in client.call("engine.list")["engines"]
+                                if e["engine"] == engine and e["state"] == "draining"])
+        children = pathlib.Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        assert len(children) == 1
+        ended = os.pidfd_open(int(children[0]))
+        running.kill()
+    try:
+        assert select.select([ended], [], [], DEADLINE)[0]
+    finally:
+        os.close(ended)
+
+
 def test_run_tells_of_files_as_create_does(daemon, tmp_path):
     some_packets(tmp_path / "in.pcap")
     (tmp_path / "folder").mkdir()
@@ -289,12 +386,20 @@ def test_run_tells_of_files_as_create_does(daemon, tmp_path):
     assert both.err.count("no such file") == 2
 
 
-def test_run_hands_over_as_many_files_as_a_request_takes(daemon, tmp_path):
+def test_run_hands_over_any_number_of_files(daemon, tmp_path):
     some_packets(tmp_path / "in.pcap", 1)
-    def graph(count):
-        return "q = Sink(); " + "; ".join("RdpcapSource('in.pcap') > q" for _ in range(count))
-    assert daemon.ptctl("run", graph(64), cwd=tmp_path).code == 0
-    refused = daemon.ptctl("run", graph(70), cwd=tmp_path)
+    for folder in range(70):
+        (tmp_path / f"f{folder}").mkdir()
+
+    def graph(count, name):
+        return "q = Sink(); " + "; ".join(f"RdpcapSource('{name.format(n)}') > q" for n in range(count))
+    done = daemon.ptctl("run", graph(100, "in.pcap"), cwd=tmp_path)
+    assert done.code == 0 and "100 in, 100 out" in done.err, done
+    for name in "ab":
+        (tmp_path / f"{name}.pcap").write_bytes((tmp_path / "in.pcap").read_bytes())
+    done = daemon.ptctl("run", "RdpcapSource(['?.pcap', 'in.pcap']) > Sink()", cwd=tmp_path)
+    assert done.code == 0 and "3 in, 3 out" in done.err, done
+    refused = daemon.ptctl("run", graph(70, "f{}/*.pcap"), cwd=tmp_path)
     assert refused.code == 1 and refused.err.count("one file too many") == 1 and "ptctl create" in refused.err
 
 

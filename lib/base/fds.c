@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* SCM_RIGHTS. */
-#include "rpc/fds.h"
+#include "base/fds.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Bytes over a local socket, and descriptors with the first of them. */
-#ifndef RPC_FDS_H
-#define RPC_FDS_H
+#ifndef BASE_FDS_H
+#define BASE_FDS_H
 
 #include <sys/types.h>
 
