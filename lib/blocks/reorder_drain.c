@@ -10,6 +10,7 @@
 #define VECTOR 64
 #define AGES   64
 #define STRAYS "strays"
+#define FAR    10 /* times `seconds`: so far ahead of all others one time alone counts for nothing */
 
 /* A message that came behind one with a later time. */
 struct stray {
@@ -35,20 +36,24 @@ struct reorder {
 
 	struct pt_queue queue;
 	struct strays strays;
-	int64_t tail_ns;   /* the time of the queue's last, if it is not empty */
-	int64_t newest_ns; /* of all that have come */
-	int64_t passed_ns; /* of the last that was let go */
-	int64_t over_ns;   /* up to this time they have waited long enough by the clock */
+	/* Far ahead of all others, until a newer one comes: then that is what time it is. */
+	struct strays ahead;
+	uint64_t ahead_since_ns; /* by the clock; they wait for `seconds`, too */
+	bool is_first;           /* there was only one yet */
+	int64_t tail_ns;         /* the time of the queue's last, if it is not empty */
+	int64_t newest_ns;       /* of all that have come */
+	int64_t passed_ns;       /* of the last that was let go */
+	int64_t over_ns;         /* up to this time they have waited long enough by the clock */
 	int64_t late;
 	struct ages {
+		/* By the clock, from then on for a part of `seconds` nothing that came was later. */
 		struct age {
-			uint64_t
-				since_ns; /* by the clock, from then on for a part of `seconds` … */
-			int64_t newest_ns; /* … nothing that came was later than this */
+			uint64_t since_ns;
+			int64_t newest_ns;
 		} ring[AGES];
 		unsigned first, used;
 	} ages;
-	struct pt_timer timer;
+	struct pt_timer timer, ahead_timer;
 	bool ended; /* nothing more comes: all may go */
 };
 
@@ -124,18 +129,21 @@ static struct stray take_stray(struct strays *s)
 
 /* ---- over a restart ---- */
 
+enum { HIGH = 1, TEXT = 2, AHEAD = 4 };
+
 struct record {
 	int64_t time_ns;
 	uint32_t length, wire_length;
 	uint16_t link_type;
-	uint8_t high, iface_length;
+	uint8_t flags, iface_length;
 };
 
-static void write_stray(struct buf *out, const struct stray *stray)
+static void write_stray(struct buf *out, const struct stray *stray, unsigned ahead)
 {
 	const struct pt_msg *m = stray->m;
 	const char *iface = pt_msg_iface(m);
-	struct record r = {m->time_ns, m->length, m->wire_length, m->link_type, stray->high, 0};
+	unsigned flags = (stray->high ? HIGH : 0) | (pt_msg_is_text(m) ? TEXT : 0) | ahead;
+	struct record r = {m->time_ns, m->length, m->wire_length, m->link_type, (uint8_t)flags, 0};
 	r.iface_length = iface ? (uint8_t)strnlen(iface, UINT8_MAX) : 0;
 	buf_add(out, &r, sizeof r);
 	buf_add(out, iface ? iface : "", r.iface_length);
@@ -151,6 +159,8 @@ static struct pt_msg *message_of(struct pt_block *b, const struct record *r, con
 	struct pt_origin *origin = m && *iface ? pt_origin_new(iface) : NULL;
 	if (origin)
 		pt_msg_set_origin(m, origin);
+	if (m)
+		pt_msg_set_text(m, r->flags & TEXT);
 	pt_origin_unref(origin);
 	return m;
 }
@@ -161,21 +171,27 @@ static int compare(const void *a, const void *b)
 }
 
 /* In the order of the heap once it is sorted, so that they are numbered as they were. */
-static void carry(struct pt_block *b, struct pt_carry *carry)
+static void write_all(struct buf *out, const struct strays *s, unsigned ahead)
 {
-	struct strays *s = &((struct reorder *)pt_state(b))->strays;
-	struct buf out = BUF_INIT;
-	if (pt_carry_to(carry) == PT_TO_SUCCESSOR)
-		return;
 	if (s->count)
 		qsort(s->heap, s->count, sizeof *s->heap, compare); /* which is a heap, too */
 	for (size_t i = 0; i < s->count; i++)
-		write_stray(&out, &s->heap[i]);
+		write_stray(out, &s->heap[i], ahead);
+}
+
+static void carry(struct pt_block *b, struct pt_carry *carry)
+{
+	struct reorder *s = pt_state(b);
+	struct buf out = BUF_INIT;
+	if (pt_carry_to(carry) == PT_TO_SUCCESSOR)
+		return;
+	write_all(&out, &s->strays, 0);
+	write_all(&out, &s->ahead, AHEAD);
 	if (out.length)
 		pt_carry_bytes(carry, STRAYS, out.data, out.length);
 	buf_free(&out);
-	while (pt_carry_to(carry) == PT_AT_END && s->count)
-		pt_drop(b, take_stray(s).m, "left");
+	while (pt_carry_to(carry) == PT_AT_END && s->strays.count + s->ahead.count)
+		pt_drop(b, take_stray(s->strays.count ? &s->strays : &s->ahead).m, "left");
 }
 
 static void take_carried(struct pt_block *b, struct reorder *s)
@@ -193,7 +209,8 @@ static void take_carried(struct pt_block *b, struct reorder *s)
 		struct pt_msg *m = message_of(b, &r, at);
 		if (m) {
 			pt_made(b, 1);
-			add_stray(b, &s->strays, r.high ? PT_HIGH : PT_LOW, m);
+			add_stray(b, r.flags & AHEAD ? &s->ahead : &s->strays,
+			          r.flags & HIGH ? PT_HIGH : PT_LOW, m);
 		} else {
 			pt_lost(b, 1, "memory");
 		}
@@ -207,6 +224,10 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	struct reorder *s = pt_state(b), *before = pt_state(old);
 	s->strays = before->strays;
 	before->strays = (struct strays){0};
+	s->ahead = before->ahead;
+	before->ahead = (struct strays){0};
+	s->ahead_since_ns = before->ahead_since_ns;
+	s->is_first = before->is_first;
 }
 
 /* ---- how long they wait ---- */
@@ -274,7 +295,7 @@ static bool has_due(const struct reorder *s)
 	const struct pt_msg *m =
 		stray_is_first(s) ? s->strays.heap[0].m : (const struct pt_msg *)s->queue.head;
 	return m && (!m->time_ns || m->time_ns <= until_ns(s) ||
-	             s->queue.bytes + s->strays.bytes > s->limit);
+	             s->queue.bytes + s->strays.bytes + s->ahead.bytes > s->limit);
 }
 
 static struct pt_msg *take(struct pt_block *b, struct reorder *s, enum pt_canal *canal)
@@ -324,17 +345,19 @@ static void let_go(struct pt_block *b, struct reorder *s, struct vector *out, si
 	}
 }
 
-static void let_go_later(struct pt_block *b);
+static void let_go_later(struct pt_block *b), let_ahead_go(struct pt_block *b);
 
 /* What is left waits for the clock, for a sink, or for what comes. */
 static void rest(struct pt_block *b, struct reorder *s)
 {
 	pt_ready(b, has_due(s));
-	pt_goes_later(b, s->queue.count || s->strays.count);
+	pt_goes_later(b, s->queue.count || s->strays.count || s->ahead.count);
 	if (!s->queue.count && !s->strays.count)
 		s->ages.used = 0;
 	if (s->ages.used && !s->timer.place)
 		pt_timer_at(b, &s->timer, due_ns(s), let_go_later);
+	if (s->ahead.count && !s->ahead_timer.place)
+		pt_timer_at(b, &s->ahead_timer, s->ahead_since_ns + span_ns(s), let_ahead_go);
 	pt_carry_changed(b);
 }
 
@@ -352,6 +375,19 @@ static void let_go_later(struct pt_block *b)
 {
 	look_at_ages(b, pt_state(b));
 	release(b, VECTOR);
+}
+
+/* They were ahead of all that came meanwhile, so nothing is late for them. */
+static void let_ahead_go(struct pt_block *b)
+{
+	struct reorder *s = pt_state(b);
+	struct vector out = {.count = 0};
+	while (s->ahead.count) {
+		struct stray first = take_stray(&s->ahead);
+		put(b, &out, first.high ? PT_HIGH : PT_LOW, first.m);
+	}
+	send_vector(b, &out);
+	rest(b, s);
 }
 
 static void produce(struct pt_block *b, unsigned max)
@@ -375,6 +411,57 @@ static void keep(struct pt_block *b, struct reorder *s, enum pt_canal canal, str
 	pt_queue_add(b, &s->queue, canal, m, UINT64_MAX, PT_DROP_NEWEST);
 }
 
+/* What is not after `time_ns`. */
+static void keep_ahead(struct pt_block *b, struct reorder *s, int64_t time_ns)
+{
+	while (s->ahead.count && s->ahead.heap[0].time_ns <= time_ns) {
+		struct stray first = take_stray(&s->ahead);
+		keep(b, s, first.high ? PT_HIGH : PT_LOW, first.m);
+	}
+	if (!s->ahead.count)
+		pt_timer_stop(b, &s->ahead_timer);
+}
+
+static int64_t far_ns(const struct reorder *s, int64_t from_ns, int sign)
+{
+	double far = s->seconds * 1e9 * FAR, least = INT64_MIN, most = INT64_MAX;
+	double to = (double)from_ns + sign * far;
+	return to <= least ? INT64_MIN : to >= most ? INT64_MAX : from_ns + sign * (int64_t)far;
+}
+
+static void put_aside(struct pt_block *b, struct reorder *s, enum pt_canal canal, struct pt_msg *m)
+{
+	if (!s->ahead.count)
+		s->ahead_since_ns = pt_now(b);
+	add_stray(b, &s->ahead, canal, m);
+}
+
+/* The first of all was far ahead of the second, and is it still. */
+static void begin_earlier(struct pt_block *b, struct reorder *s)
+{
+	enum pt_canal canal = PT_LOW;
+	struct pt_msg *m = s->queue.head ? pt_queue_take(b, &s->queue, &canal, 0) : NULL;
+	s->tail_ns = s->newest_ns = s->passed_ns = s->over_ns = INT64_MIN;
+	s->ages.used = 0;
+	pt_timer_stop(b, &s->timer);
+	if (m)
+		put_aside(b, s, canal, m);
+}
+
+static bool is_ahead(struct pt_block *b, struct reorder *s, const struct pt_msg *m)
+{
+	int64_t time_ns = m->time_ns;
+	if (!time_ns)
+		return false;
+	if (s->is_first && time_ns < far_ns(s, s->newest_ns, -1))
+		begin_earlier(b, s);
+	s->is_first = s->newest_ns == INT64_MIN;
+	if (s->is_first || time_ns <= far_ns(s, s->newest_ns, 1))
+		return false;
+	keep_ahead(b, s, time_ns - 1);
+	return time_ns > far_ns(s, s->newest_ns, 1);
+}
+
 /* One by one, as if each came alone: what is late is so by what came before it. */
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
                       unsigned count)
@@ -389,7 +476,11 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 			put(b, &out, canal, messages[i]);
 			continue;
 		}
-		keep(b, s, canal, messages[i]);
+		if (is_ahead(b, s, messages[i]))
+			put_aside(b, s, canal, messages[i]);
+		else
+			keep(b, s, canal, messages[i]);
+		keep_ahead(b, s, far_ns(s, s->newest_ns, 1));
 		if (!held_back)
 			let_go(b, s, &out, SIZE_MAX);
 	}
@@ -422,6 +513,7 @@ static void no_more(struct pt_block *b)
 {
 	struct reorder *s = pt_state(b);
 	s->ended = true;
+	keep_ahead(b, s, INT64_MAX);
 	rest(b, s);
 }
 
@@ -429,6 +521,7 @@ static void changed(struct pt_block *b)
 {
 	struct reorder *s = pt_state(b);
 	pt_timer_stop(b, &s->timer);
+	pt_timer_stop(b, &s->ahead_timer);
 	rest(b, s);
 }
 
@@ -437,6 +530,7 @@ static void stop(struct pt_block *b)
 	struct reorder *s = pt_state(b);
 	struct vector out = {.count = 0};
 	enum pt_canal canal;
+	keep_ahead(b, s, INT64_MAX);
 	while (s->queue.count || s->strays.count) {
 		struct pt_msg *m = take(b, s, &canal);
 		put(b, &out, canal, m);
@@ -444,12 +538,18 @@ static void stop(struct pt_block *b)
 	send_vector(b, &out);
 }
 
-static void fini(struct pt_block *b)
+static void free_strays(struct strays *s)
 {
-	struct strays *s = &((struct reorder *)pt_state(b))->strays;
 	while (s->count)
 		pt_msg_unref(s->heap[--s->count].m);
 	free(s->heap);
+}
+
+static void fini(struct pt_block *b)
+{
+	struct reorder *s = pt_state(b);
+	free_strays(&s->strays);
+	free_strays(&s->ahead);
 }
 
 static const struct pt_param params[] = {
@@ -467,8 +567,9 @@ static const struct pt_type reorder_drain = {
 	.help = "Of those with the same time, the one goes first that came first; what has no time "
 		"stays behind what came before it. When the sources are exhausted, and at a stop, "
 		"the rest goes. What comes too late, since a newer one has gone, passes at once, "
-		"and "
-		"`ptctl show` counts it (`late`). Both canals are one order.",
+		"and `ptctl show` counts it (`late`). A time that is further ahead of all others "
+		"than ten times seconds counts only when one comes that is newer still: until then "
+		"the packet waits aside, for seconds. Both canals are one order.",
 	.picture = "     +-----------+\n"
 		   "  >>-|--.     .--|->>\n"
 		   "     | [by time] |\n"

@@ -172,6 +172,65 @@ START_TEST(a_successor_goes_on)
 }
 END_TEST
 
+START_TEST(one_that_is_dated_far_ahead_makes_nothing_late)
+{
+	struct rig *r = rig("ReorderDrain", "seconds=2");
+	push_each(r, "13");
+	expect_each(r, "1");
+	push_at(r, LOW, 5000);
+	push_each(r, "254");
+	expect_each(r, "23");
+	push_each(r, "6");
+	expect_each(r, "4");
+	pass_time(r, 2.1);
+	expect(r, LOW, "5000");
+	expect_each(r, "56");
+	push_each(r, "879");
+	expect_each(r, "7");
+	ck_assert_int_eq(late(r), 0);
+	ck_assert(ask(r, "stop", "{}"));
+	expect_each(r, "89");
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(the_first_may_be_the_one)
+{
+	struct rig *r = rig("ReorderDrain", "seconds=2");
+	push_at(r, LOW, 5000);
+	push_each(r, "315");
+	expect_each(r, "13");
+	push_each(r, "4");
+	ck_assert(ask(r, "stop", "{}"));
+	expect(r, LOW, "4");
+	expect(r, LOW, "5");
+	expect(r, LOW, "5000");
+	ck_assert_int_eq(late(r), 0);
+	rig_end(r);
+}
+END_TEST
+
+START_TEST(a_gap_between_packets_is_none)
+{
+	struct rig *r = rig("ReorderDrain", "seconds=2");
+	push_each(r, "12");
+	push_at(r, LOW, 5001);
+	push_at(r, LOW, 5000);
+	expect_nothing(r);
+	push_at(r, LOW, 5002);
+	expect(r, LOW, "1");
+	expect(r, LOW, "2");
+	expect(r, LOW, "5000");
+	push_at(r, LOW, 9000);
+	push_at(r, LOW, 9999);
+	expect(r, LOW, "5001");
+	expect(r, LOW, "5002");
+	expect_nothing(r);
+	ck_assert_int_eq(late(r), 0);
+	rig_end(r);
+}
+END_TEST
+
 /* As qsort has them. */
 static int compare(const void *a, const void *b)
 {
@@ -204,4 +263,5 @@ UNIT_TESTS("blocks/reorder_drain", they_go_in_the_order_of_time, what_is_late_pa
            it_is_late_also_in_a_vector, the_clock_lets_them_go,
            what_is_too_much_goes_before_its_time, what_has_no_time_stays_in_its_place,
            a_start_knows_nothing_of_the_times_before, a_successor_goes_on,
-           any_order_comes_out_sorted)
+           one_that_is_dated_far_ahead_makes_nothing_late, the_first_may_be_the_one,
+           a_gap_between_packets_is_none, any_order_comes_out_sorted)
