@@ -66,5 +66,5 @@ int pt_open_file(const struct pt_block *b, const char *param, const struct pt_fi
 
 const char *const *pt_folders(const struct pt_block *b, const struct pt_file *file)
 {
-	return file->folders ? file->folders : b->engine->limits.folders;
+	return file && file->folders ? file->folders : b->engine->limits.folders;
 }

@@ -228,10 +228,10 @@ static int open_folder(const struct pt_block *b, struct spool *s, const char *pa
                        struct pt_error *err)
 {
 	char *inside = must_printf("%s/lock", path);
-	int rc = path_make_folders(pt_folders(b), inside, 0750);
+	int rc = path_make_folders(pt_folders(b, NULL), inside, 0750);
 	free(inside);
 	if (rc)
-		return path_write_failed(pt_folders(b), "spool", path, rc, err);
+		return path_write_failed(pt_folders(b, NULL), "spool", path, rc, err);
 	s->folder = pt_open(b, "spool", path, O_RDONLY | O_DIRECTORY, 0, err);
 	return s->folder < 0 ? s->folder : 0;
 }

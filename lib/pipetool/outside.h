@@ -76,7 +76,7 @@ int pt_may_run(const struct pt_block *, const char *param, const char *program, 
 /* [any thread] As open(2), of a path that a user gave, and only in the folders that the
    configuration allows ([files] allow), whatever links lead there. Never waits: O_NONBLOCK is set.
    The descriptor, or a negative code and the fault, under `param`. pt_folders is the list for a
-   parameter of kind FILE, to be kept for opening later by base/path.h. */
+   parameter of kind FILE (NULL: of another kind), to be kept for opening later by base/path.h. */
 int pt_open(const struct pt_block *, const char *param, const char *path, int flags, unsigned mode,
             struct pt_error *);
 const char *const *pt_folders(const struct pt_block *, const struct pt_file *);
