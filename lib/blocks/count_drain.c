@@ -215,13 +215,7 @@ static void report(struct pt_block *b, struct count *c)
 		struct row *rows = first_rows(c, &count);
 		(c->format == AS_JSON ? add_json : add_text)(&out, c, rows, count);
 		free(rows);
-		struct pt_msg *m = pt_msg_new(pt_pool(b), out.data, out.length);
-		if (m) {
-			pt_made(b, 1);
-			pt_send(b, PT_HIGH, m);
-		} else {
-			pt_lost(b, 1, "memory");
-		}
+		pt_send_bytes(b, PT_HIGH, out.data, out.length);
 		buf_free(&out);
 	}
 	recent_clear(&c->keys);
@@ -425,7 +419,7 @@ static const struct pt_type count_drain = {
 		"canal: the keys that come first, the sum of the others, and how many were "
 		"forgotten "
 		"for want of memory, or by a crash. Bytes are those of the wire. Intervals go by "
-                "the time stamps "
+		"the time stamps "
 		"of "
 		"packets, from the first on; one in which nothing came is not told. Where nothing "
 		"comes for as long by the clock, the report does not wait. As an object: time (of "

@@ -56,14 +56,8 @@ static void produce(struct pt_block *b, unsigned max)
 	struct periodic *p = pt_state(b);
 	while (max-- && p->pace.due_ns <= pt_now(b)) {
 		const struct pt_bytes *bytes = &p->msg.items[p->pace.next];
-		struct pt_msg *m = pt_msg_new(pt_pool(b), bytes->data, bytes->length);
 		step(b);
-		if (m) {
-			pt_made(b, 1);
-			pt_send(b, PT_LOW, m);
-		} else {
-			pt_lost(b, 1, "memory");
-		}
+		pt_send_bytes(b, PT_LOW, bytes->data, bytes->length);
 	}
 	if (p->pace.due_ns > pt_now(b)) {
 		pt_ready(b, false);

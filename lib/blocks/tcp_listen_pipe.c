@@ -285,13 +285,7 @@ static void tell_peer(struct pt_block *b, const struct sockaddr_storage *peer)
 {
 	char text[ADDRESS_TEXT];
 	address_print(peer, text);
-	struct pt_msg *m = pt_msg_new(pt_pool(b), text, strlen(text));
-	if (m) {
-		pt_made(b, 1);
-		pt_send(b, PT_HIGH, m);
-	} else {
-		pt_lost(b, 1, "memory");
-	}
+	pt_send_bytes(b, PT_HIGH, text, strlen(text));
 	pt_trigger(b);
 }
 

@@ -6,22 +6,11 @@ struct triggered_message {
 	struct pt_bytes msg;
 };
 
-static void send(struct pt_block *b, enum pt_canal canal)
-{
-	struct triggered_message *t = pt_state(b);
-	struct pt_msg *m = pt_msg_new(pt_pool(b), t->msg.data, t->msg.length);
-	if (m) {
-		pt_made(b, 1);
-		pt_send(b, canal, m);
-	} else {
-		pt_lost(b, 1, "memory");
-	}
-}
-
 static void trigger(struct pt_block *b)
 {
-	send(b, PT_LOW);
-	send(b, PT_HIGH);
+	const struct triggered_message *t = pt_state(b);
+	pt_send_bytes(b, PT_LOW, t->msg.data, t->msg.length);
+	pt_send_bytes(b, PT_HIGH, t->msg.data, t->msg.length);
 	pt_trigger(b);
 }
 

@@ -52,13 +52,7 @@ static void server_received(struct pt_block *b, struct pt_msg *m,
 	d->peer_length = from_length;
 	pt_trigger(b);
 	address_print(from, text);
-	struct pt_msg *peer = pt_msg_new(pt_pool(b), text, strlen(text));
-	if (peer) {
-		pt_made(b, 1);
-		pt_send(b, PT_HIGH, peer);
-	} else {
-		pt_lost(b, 1, "memory");
-	}
+	pt_send_bytes(b, PT_HIGH, text, strlen(text));
 	datagram_has_peer(d);
 }
 

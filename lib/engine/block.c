@@ -328,6 +328,17 @@ void pt_lost(struct pt_block *b, uint64_t count, const char *why)
 	block_count_drop(b, why, count);
 }
 
+void pt_send_bytes(struct pt_block *b, enum pt_canal canal, const void *data, size_t length)
+{
+	struct pt_msg *m = pt_msg_new(pt_pool(b), data, length);
+	if (!m) {
+		pt_lost(b, 1, "memory");
+		return;
+	}
+	pt_made(b, 1);
+	pt_send(b, canal, m);
+}
+
 void pt_undone(struct pt_block *b, uint64_t count, const char *why)
 {
 	atomic_store(&b->undone_why, why);

@@ -193,6 +193,9 @@ void pt_trigger(struct pt_block *);
 /* Where a message begins: to be called for each that did not come from a push. */
 void pt_made(struct pt_block *, unsigned count);
 
+/* A message of these bytes begins here; without memory for it, it is lost. */
+void pt_send_bytes(struct pt_block *, enum pt_canal, const void *data, size_t length);
+
 /* Where a message ends. `why` is a short constant word: `ptctl help reasons` lists those that there
    are, each with its kind: filtered, where the graph was told to leave the message out, or dropped,
    where it is lost. A word of one's own means dropped by pt_drop, and filtered by pt_filter_out.
