@@ -276,6 +276,11 @@ const char *pt_name(const struct pt_block *b)
 	return b->name;
 }
 
+const char *pt_engine_of(const struct pt_block *b)
+{
+	return b->engine->name;
+}
+
 const struct pt_type *pt_type_of(const struct pt_block *b)
 {
 	return b->type;

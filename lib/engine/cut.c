@@ -214,6 +214,23 @@ static void begin(struct pt_engine *e)
 	look(e);
 }
 
+bool pt_has_checkpoints(const struct pt_block *b)
+{
+	return b->engine->cuts.on;
+}
+
+bool pt_settled(struct pt_block *b, bool begin)
+{
+	const struct graph *g = b->engine->graph;
+	bool settled = true;
+	for (unsigned i = 0; i < g->count; i++) {
+		struct pt_block *at = g->blocks[i]->alive;
+		if (at->started && !at->away && at->type->settle)
+			settled &= at->type->settle(at, begin);
+	}
+	return settled;
+}
+
 /* What was noted for it is noted again in the next one. */
 static void give_up(struct pt_engine *e)
 {

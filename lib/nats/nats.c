@@ -2,4 +2,4 @@
 /* What the daemon finds in nats.so. */
 #include "nats/types.h"
 
-PT_TYPES(nats, &nats_sink);
+PT_TYPES(nats, &nats_sink, &nats_source);

@@ -5,7 +5,7 @@
 
 #include <pipetool/block.h>
 
-extern const struct pt_type nats_sink;
+extern const struct pt_type nats_sink, nats_source;
 extern const struct pt_type *const pt_types_nats[]; /* all of them */
 
 #endif

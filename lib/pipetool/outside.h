@@ -69,6 +69,8 @@ void pt_retry(struct pt_block *, double after_s);
 void pt_retry_by(struct pt_block *, uint64_t time_ns);
 void pt_waits(struct pt_block *);
 
+const char *pt_engine_of(const struct pt_block *); /* [any thread] its engine's name */
+
 /* [any thread] Whether the configuration lets blocks run this program ([programs] allow); else the
    fault, under `param`. */
 int pt_may_run(const struct pt_block *, const char *param, const char *program, struct pt_error *);
@@ -104,6 +106,12 @@ void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engin
    what it was, or the engine a block that has failed; files that were being written go on, also
    where nothing is left of them but their names. */
 bool pt_comes_back(const struct pt_block *);
+
+/* Of a source that acknowledges at its origin. Where there are checkpoints, `committed` says when.
+   Where there are none: whether the sinks of the engine have settled what was sent before the last
+   call with `begin`; it asks again until that is so. */
+bool pt_has_checkpoints(const struct pt_block *);
+bool pt_settled(struct pt_block *, bool begin);
 
 /* In `start` or later, of a source: after a crash it makes again, in order, whatever it had made
    since the checkpoint that it finds itself at. False: nothing is stored of this engine, and there

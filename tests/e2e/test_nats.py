@@ -365,3 +365,112 @@ def test_what_is_encrypted_is_so_both_ways(daemon, servers, certificates, tmp_pa
     tls = ", tls={" + ", ".join(f"'{name}': '{path}'" for name, path in files.items()) + "}"
     refused = daemon.ptctl("create", "p", "--start", to_nats(tmp_path / "in.pcap", strict.url, tls))
     assert refused.code == 1 and "no stream takes 'p.x'" in refused.err, refused
+
+
+# ---- NatsSource ---------------------------------------------------------------------------------
+
+def pending(nats, consumer="c"):
+    """Of a consumer: what is not acknowledged, and what it has not been given."""
+    info = nats.api(f"CONSUMER.INFO.s.{consumer}")
+    return info["num_ack_pending"], info["num_pending"]
+
+
+def filled(server, tmp_path, daemon, numbers, batch="1KiB"):
+    """Puts packets into the stream."""
+    a_capture(tmp_path / "filled.pcap", numbers)
+    daemon.create("fill", to_nats(tmp_path / "filled.pcap", server.url, f", batch='{batch}'"))
+    daemon.finish("fill")
+    daemon.ok("destroy", "fill")
+
+
+def from_nats(url, *sinks, more=", consumer='c'"):
+    return f"n = NatsSource('{url}', 's'{more}); " + "; ".join(f"n > {sink}" for sink in sinks)
+
+
+def numbers_in(path):
+    return [number_of(packet) for _, packet in packets(path.read_bytes())]
+
+
+def test_a_stream_comes_in_order_and_is_acknowledged_when_it_is_written(daemon, server, tmp_path):
+    filled(server, tmp_path, daemon, range(300))
+    daemon.create("p", from_nats(server.url, f"WrpcapSink('{tmp_path}/out.pcapng')", "QueueSink()", more=""))
+    with daemon.client() as rpc, Nats(server) as nats:
+        eventually(lambda: block(rpc, "n")["out"] == 300)
+        eventually(lambda: pending(nats, "p-n") == (0, 0))
+        assert numbers_in(tmp_path / "out.pcapng") == list(range(300)), "it is in the file when it is acknowledged"
+        filled(server, tmp_path, daemon, range(300, 400))
+        eventually(lambda: block(rpc, "n")["out"] == 400)
+        daemon.ok("stop", "p")
+        assert pending(nats, "p-n") == (0, 0)
+    assert numbers_in(tmp_path / "out.pcapng") == list(range(400))
+
+
+def test_what_is_no_capture_is_an_error_and_never_comes_again(daemon, server, tmp_path):
+    with Nats(server) as nats:
+        nats.request("p.x", b"no capture")
+        filled(server, tmp_path, daemon, range(20))
+        nats.request("p.x", b"")
+        daemon.create("p", from_nats(server.url, "QueueSink()"))
+        with daemon.client() as rpc:
+            eventually(lambda: block(rpc, "n")["dropped"] == {"error": 2} and block(rpc, "n")["out"] == 20)
+            eventually(lambda: pending(nats) == (0, 0))
+            daemon.ok("stop", "p")
+            daemon.ok("start", "p")
+            filled(server, tmp_path, daemon, range(20, 30))
+            eventually(lambda: block(rpc, "n")["out"] == 30)
+            assert block(rpc, "n")["dropped"] == {"error": 2}
+
+
+def test_a_stop_gives_back_what_is_not_acknowledged(daemon, server, tmp_path):
+    filled(server, tmp_path, daemon, range(200))
+    daemon.create("p", from_nats(server.url, "v > QueueSink(limit=1, overflow='block')").replace(
+        "n = ", "v = Drain(); n = "))
+    with daemon.client() as rpc, Nats(server) as nats:
+        eventually(lambda: block(rpc, "n")["waits_for"] and rpc.show("p", "n")["now"]["waiting"])
+        daemon.ok("stop", "p")
+        had = block(rpc, "n")["out"]
+        daemon.create("q", from_nats(server.url, f"WrpcapSink('{tmp_path}/out.pcapng')"))
+        eventually(lambda: pending(nats) == (0, 0))
+        daemon.ok("stop", "q")
+    assert had < 200 and set(range(had, 200)) <= set(numbers_in(tmp_path / "out.pcapng"))
+
+
+@pytest.mark.parametrize("config, jetstream, words", [
+    ("", False, "the server has no JetStream"),
+    ("", True, "there is no stream 's'"),
+    ("authorization { users: [{user: a, password: b, permissions: {publish: 'q.>'}}] }\nno_auth_user: a",
+     True, "does not let us use consumer 'c' of 's'"),
+], ids=["no-jetstream", "no-stream", "right"])
+def test_what_a_source_lacks_fails_the_start(daemon, servers, config, jetstream, words):
+    server = servers(config, jetstream=jetstream)
+    refused = daemon.ptctl("create", "p", "--start", from_nats(server.url, "Sink()"))
+    assert refused.code == 1 and words in refused.err, refused
+
+
+def test_a_source_waits_for_its_server_and_goes_on_after_a_crash_of_either(daemon, servers, tmp_path):
+    server = servers(start=False)
+    daemon.create("p", from_nats(server.url, f"WrpcapSink('{tmp_path}/out.pcapng')"))
+    with daemon.client() as rpc:
+        eventually(lambda: "no server answers" in (block(rpc, "n")["last_error"] or ""))
+        server.start()
+        with Nats(server) as nats:
+            nats.stream("s", "p.>")
+        filled(server, tmp_path, daemon, range(100))
+        eventually(lambda: block(rpc, "n")["out"] == 100)
+        server.kill()
+        eventually(lambda: rpc.show("p", "n")["state"] == "failed")
+        server.start()
+        filled(server, tmp_path, daemon, range(100, 200))
+        eventually(lambda: block(rpc, "n")["out"] >= 200)
+        daemon.ok("stop", "p")
+    assert set(numbers_in(tmp_path / "out.pcapng")) == set(range(200))
+
+
+def test_sink_and_source_together_are_a_pipe(daemon, server, tmp_path):
+    with Nats(server) as nats:
+        nats.stream("t", "t.>")
+        filled(server, tmp_path, daemon, range(150))
+        daemon.create("p", from_nats(server.url, f"NatsSink('{server.url}', 't.x', linger='1h')"))
+        eventually(lambda: pending(nats) == (0, 0))
+        got = [number_of(packet) for _, _, data in nats.messages("t") for _, packet in packets(data)]
+        assert got == list(range(150)), "acknowledged when the other stream has it"
