@@ -195,7 +195,7 @@ class PipeEngine:
         idle = [(p, q, canal) for p, q, canal in links if not (self._has(p, canal, "exit") and self._has(q, canal, "entry"))]
         if idle:
             warnings.warn("nothing could pass here, so these links are left out: " + ", ".join(
-                f"{p.name} {SIGNS[canal]} {q.name}" for p, q, canal in idle), stacklevel=5)
+                f"{p.name} {SIGNS[canal]} {q.name}" for p, q, canal in idle), stacklevel=_level())
         for p, q, canal in links:
             if (p, q, canal) not in idle:
                 graph.link(self._names[p], self._names[q], canal)
@@ -415,10 +415,10 @@ class PipeEngine:
     def _await_sources(self) -> None:
         """The script's own; where it has none, until the engine runs no more."""
         mine = {self._names[p] for p in self.active_pipes if isinstance(p, Source)}
-        with daemon.connect(self.socket, timeout=FOR_EVER_S) as told:
-            told.call("events.subscribe", engine=self._name)
-            while self._flows(told.call("engine.show", engine=self._name), mine):
-                told.notification()
+        pause_s = 0.005
+        while self._flows(self._call("engine.show"), mine):  # events tell of it only each second
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 0.25)
 
     @staticmethod
     def _flows(shown: Dict[str, Any], sources: Set[str]) -> bool:
@@ -499,6 +499,14 @@ class Picture:
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+
+def _level() -> int:
+    """Of the script, for a warning of the function that asks."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals["__name__"].startswith(__package__):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _stop(pipes: List[Pipe]) -> None:

@@ -14,9 +14,10 @@ import pytest
 
 from client import add  # which makes the package importable
 from conftest import eventually
+from makers import pcap
 
 import pipetool
-from pipetool import CLIFeeder, Existing, Graph, PipeEngine, QueueSink, Refused, Sink, TransformDrain, aio
+from pipetool import CLIFeeder, Existing, Graph, PipeEngine, QueueSink, Refused, Sink, ThreadGenSource, TransformDrain, aio
 
 TOP = pathlib.Path(__file__).parents[2]
 
@@ -247,6 +248,66 @@ def test_it_waits_for_its_own_sources(rpc, daemon, patient):
     s.close()
     engine.wait_and_stop()
     assert count.seen == 101
+    assert Graph.of(rpc, "e") == some()
+
+
+def test_files_are_opened_by_the_script(daemons, tmp_path, monkeypatch):
+    """Also for a daemon that may use none of them, by names of the script's folder."""
+    daemon = daemons(config="[files]\nallow = /nowhere\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.pcap", "b.pcap"):
+        pcap(tmp_path / name, [(b"\x45" + b"\0" * 19, 1_000_000_000)], link_type=101)
+    (tmp_path / "old.txt").write_text("old ")
+
+    def run(source, *more):
+        target, text, counted = pipetool.WrpcapSink("out.pcap"), pipetool.FileSink("old.txt", append=True), QueueSink()
+        source > target
+        source > TransformDrain(lambda packet: bytes(packet)[:1].hex()) > text
+        source > counted
+        engine = PipeEngine(source, *more, socket=str(daemon.socket), engine="mine")
+        engine.start()
+        engine.wait_and_stop()
+        return counted
+    counted = run(pipetool.RdpcapSource("[ab].pcap"))
+    assert [bytes(counted.recv(block=False))[:1] for _ in range(2)] == [b"\x45"] * 2
+    assert (tmp_path / "old.txt").read_text() == "old 4545"
+    assert (tmp_path / "out.pcap").stat().st_size == 24 + 2 * 36
+    os.unlink("out.pcap")
+    late = CLIFeeder()
+    late > pipetool.WrpcapSink("no/out.pcap")
+    with pytest.raises(FileNotFoundError) as caught:
+        run(pipetool.RdpcapSource("a.pcap"), late)
+    assert caught.value.filename.endswith("no/out.pcap") and not (tmp_path / "out.pcap").exists()
+    assert daemon.call("engine.list")["engines"] == []
+
+
+def test_sources_of_python_take_part_too(rpc, daemon, patient):
+    some().apply(rpc, "e", start=True)
+
+    class Numbers(ThreadGenSource):
+        def generate(self):
+            self.is_exhausted = False
+            for number in range(5000):
+                self._gen_data(str(number))
+            self.is_exhausted = True
+            self._exhaust()
+    numbers, q = Numbers(), QueueSink()
+    numbers > Existing("up")
+    Existing("up") > q
+    engine = PipeEngine(numbers, q, socket=str(daemon.socket), engine="e", attach=True)
+    engine.start()
+    late = CLIFeeder()
+    late > Existing("in")
+    with pytest.warns(UserWarning, match="left out: CLIFeeder > in") as warned:  # a feeder has no entry
+        engine.add(late)
+    assert warned[0].filename == __file__ and late._block == "cli_feeder1"
+    late.close()
+    engine.wait_and_stop()
+    assert [q.recv(block=False) for _ in range(5001)] == [*map(str, range(5000)), None]
+    with pytest.warns(UserWarning, match="left out"):
+        engine.start()
+    engine.wait_and_stop()
+    assert [q.recv(block=False) for _ in range(5001)] == [*map(str, range(5000)), None]
     assert Graph.of(rpc, "e") == some()
 
 
