@@ -167,7 +167,8 @@ class _Connection:
     async def read(self) -> None:
         try:
             while data := await self.loop.sock_recv(self.socket, 1 << 18):
-                for message in self.lines.feed(data):
+                self.lines.feed(data)
+                while (message := self.lines.next()) is not None:
                     if Lines.is_answer(message):
                         self.answered(message)
                     else:
@@ -175,7 +176,7 @@ class _Connection:
         except ConnectionResetError:
             pass
         finally:
-            self.over(Closed(self.lines.rest()))
+            self.over(Closed(bytes(self.lines.unread)))
 
     def answered(self, message: Dict[str, Any]) -> None:
         answer = self.answers.pop(message["id"])

@@ -19,7 +19,6 @@ something and ask something else meanwhile makes a second Client; threads have o
 from __future__ import annotations
 
 import array
-import collections
 import errno
 import itertools
 import json
@@ -27,7 +26,7 @@ import os
 import socket
 import subprocess
 import time
-from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, Type, TypeVar, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 
 FOR_EVER_S = 3e7  # what a socket's timeout can be
@@ -102,13 +101,15 @@ class Lines:
     >>> lines = Lines()
     >>> lines.request("daemon.info", {})
     (1, b'{"jsonrpc": "2.0", "id": 1, "method": "daemon.info", "params": {}}\\n')
-    >>> [Lines.result(answer) for answer in lines.feed(b'{"jsonrpc": "2.0", "id": 1, "result": {}}\\n')]
-    [{}]
+    >>> lines.feed(b'{"jsonrpc": "2.0", "id": 1, "result": {}}\\n')
+    >>> Lines.result(lines.next())
+    {}
     """
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
-        self._rest: List[bytes] = []
+        self.unread = bytearray()
+        self._searched = 0  # so many bytes of it have no end of a line
 
     def request(self, method: str, params: Dict[str, Any], fds: int = 0) -> Tuple[int, bytes]:
         """The number of a request, and its line; so many descriptors go along."""
@@ -118,19 +119,21 @@ class Lines:
             request["fds"] = fds
         return number, json.dumps(request).encode() + b"\n"
 
-    def feed(self, data: bytes) -> List[Dict[str, Any]]:
-        """Every answer and notification that is whole with these bytes."""
-        whole = []
-        piece, *more = data.split(b"\n")
-        self._rest.append(piece)
-        for piece in more:
-            whole.append(json.loads(b"".join(self._rest)))
-            self._rest = [piece]
-        return whole
+    def feed(self, data: bytes) -> None:
+        """Bytes that have come."""
+        self.unread += data
 
-    def rest(self) -> bytes:
-        """What has come of a line."""
-        return b"".join(self._rest)
+    def next(self) -> Optional[Dict[str, Any]]:
+        """The next answer or notification that is whole. What is behind it may be no line: a tap's pcapng."""
+        end = self.unread.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self.unread)
+            return None
+        line = self.unread[:end]
+        del self.unread[:end + 1]
+        self._searched = 0
+        message: Dict[str, Any] = json.loads(line)
+        return message
 
     @staticmethod
     def is_answer(message: Dict[str, Any]) -> bool:
@@ -179,12 +182,16 @@ class Client:
                 self.socket.close()
                 raise
         self._lines = Lines()
-        self._read: Deque[Dict[str, Any]] = collections.deque()
         self.notifications: List[Dict[str, Any]] = []  # that came while an answer was awaited: [{"method", "params"}]
 
     def again(self: _C) -> _C:
         """Another connection to the same daemon."""
         return type(self)(self.path, self.host, self.timeout)
+
+    @property
+    def buffer(self) -> bytes:
+        """What has come and was not read yet: where the answer begins a stream, the first of it."""
+        return bytes(self._lines.unread)
 
     def close(self) -> None:
         self.socket.close()
@@ -252,7 +259,7 @@ class Client:
     def line(self, timeout: Optional[float] = None) -> Dict[str, Any]:
         """The next line, parsed; Closed at the end of the stream, TimeoutError if none comes."""
         until = time.monotonic() + (self.timeout if timeout is None else timeout)
-        while not self._read:
+        while (message := self._lines.next()) is None:
             self.socket.settimeout(max(0.001, until - time.monotonic()))
             try:
                 data = self.socket.recv(1 << 18)
@@ -261,6 +268,6 @@ class Client:
             finally:
                 self.socket.settimeout(self.timeout)
             if not data:
-                raise Closed(self._lines.rest())
-            self._read.extend(self._lines.feed(data))
-        return self._read.popleft()
+                raise Closed(bytes(self._lines.unread))
+            self._lines.feed(data)
+        return message
