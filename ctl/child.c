@@ -31,6 +31,9 @@ static void pass(int listener)
 static void become(char *const *argv, int in, int out, int listener, bool apart, int started,
                    pid_t parent)
 {
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL); /* a thread may have begun it, to which none comes */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(1);

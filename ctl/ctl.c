@@ -45,8 +45,8 @@ void ctl_catch(void (*caught)(int signal))
 int ctl_open(struct ctl *ctl, struct pt_client **client, struct pt_error *err)
 {
 	double patience_s = ctl->timeout_s > ctl->patience_s ? ctl->timeout_s : ctl->patience_s;
-	int rc = ctl->host ? remote_open(&ctl->remote, ctl->host, ctl->socket, patience_s, client,
-	                                 err)
+	int rc = ctl->host ? remote_open(&ctl->remote, ctl->host, ctl->socket, patience_s,
+	                                 ctl->login_s, client, err)
 	                   : pt_client_open(ctl->socket, client, err);
 	if (!rc && ctl->way)
 		close(ctl->way);
@@ -125,17 +125,19 @@ static int exit_of(int code)
 	}
 }
 
-static void tell_caret(const char *text)
+static void tell_lines(const struct ctl *ctl, const char *text)
 {
-	struct buf lines = BUF_INIT;
-	out_caret(&lines, text);
-	fputs(lines.data, stderr);
-	buf_free(&lines);
+	for (size_t length; *text; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		fprintf(stderr, "%s%s%.*s\n", ctl->named ? ctl->named : "", ctl->named ? ": " : "",
+		        (int)length, text);
+	}
 }
 
-static void tell_fault(const struct pt_fault *fault)
+static void tell_fault(const struct ctl *ctl, const struct pt_fault *fault)
 {
 	struct buf line = BUF_INIT;
+	buf_adds(&line, "ptctl: ");
 	out_clean(&line, fault->message ? fault->message : error_kind(fault->code)->sentence);
 	bool is_caret = fault->hint && strchr(fault->hint, '\n');
 	if (fault->hint && !is_caret) {
@@ -143,9 +145,10 @@ static void tell_fault(const struct pt_fault *fault)
 		out_clean(&line, fault->hint);
 		buf_addc(&line, ')');
 	}
-	fprintf(stderr, "ptctl: %s\n", line.data);
+	buf_addc(&line, '\n');
 	if (is_caret)
-		tell_caret(fault->hint);
+		out_caret(&line, fault->hint);
+	tell_lines(ctl, line.data);
 	buf_free(&line);
 }
 
@@ -158,9 +161,9 @@ int ctl_refused(struct ctl *ctl, struct pt_error *err)
 	    !ctl_flag(ctl, "private"))
 		pt_hint(err, "'ptctl run --private' needs none");
 	if (!err->count)
-		fprintf(stderr, "ptctl: %s\n", error_kind(code)->sentence);
+		pt_fail(err, code, NULL, "%s", error_kind(code)->sentence);
 	for (size_t i = 0; i < err->count && i < TOLD_MAX; i++)
-		tell_fault(&err->faults[i]);
+		tell_fault(ctl, &err->faults[i]);
 	if (err->count > TOLD_MAX)
 		fprintf(stderr, "ptctl: and %zu more\n", err->count - TOLD_MAX);
 	if (ctl->json) {

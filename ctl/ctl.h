@@ -20,14 +20,18 @@ enum exit_status {
 	EXIT_INTERRUPTED = 130,
 };
 
+#define CTL_JOBS 64
+
 struct ctl {
 	const struct verb *verb;
 	json_t *values;     /* by the verb's rows; what was not given is not there */
 	const char *socket; /* NULL: the usual place */
 	const char *host;   /* of ssh; NULL: this one */
+	const char *named;  /* stands before each line that tells what went wrong; NULL: nothing */
 	bool json;          /* -j */
-	double patience_s; /* for one answer: $PIPETOOL_TIMEOUT, or 10 s */
-	double timeout_s;  /* --timeout, or that */
+	double patience_s;  /* for one answer: $PIPETOOL_TIMEOUT, or 10 s */
+	double timeout_s;   /* --timeout, or that */
+	double login_s;     /* how long a login on another host may take; 0: as long as it takes */
 	int fds[FRAME_FDS_MAX]; /* --fd, and what ptctl opens itself */
 	int fd_count;
 	char *engine, *block;     /* what the verb's first argument names; NULL: it does not */

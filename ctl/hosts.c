@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "fleet/label.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -62,14 +63,6 @@ static bool is_name(const char *word)
 	return *word != '@' && *word != '-' && !strpbrk(word, ",:");
 }
 
-static void set_label(struct host *host, char *word)
-{
-	char *value = strchr(word, '=');
-	if (value)
-		*value++ = 0;
-	json_object_set_new(host->labels, word, json_string(value ? value : ""));
-}
-
 static int read_line(struct hosts *hosts, const char *path, size_t number, char *line,
                      struct pt_error *err)
 {
@@ -92,7 +85,7 @@ static int read_line(struct hosts *hosts, const char *path, size_t number, char 
 		               "%s, line %zu: '%s' is neither [USER@]HOST nor unix:PATH", path,
 		               number, way);
 	for (char *label; (label = strtok_r(NULL, BLANK, &rest));)
-		set_label(host, label);
+		label_set(host->labels, label);
 	return 0;
 }
 
@@ -158,22 +151,12 @@ static void take(struct hosts *found, const struct host *host)
 		host->socket ? must_strdup(host->socket) : NULL, json_incref(host->labels)};
 }
 
-static bool has_label(const struct host *host, const char *label)
-{
-	const char *value = strchr(label, '=');
-	char *name =
-		must_printf("%.*s", (int)(value ? (size_t)(value - label) : strlen(label)), label);
-	const char *has = json_string_value(json_object_get(host->labels, name));
-	free(name);
-	return has && (!value || !strcmp(has, value + 1));
-}
-
 static int take_label(const struct hosts *inventory, const char *label, struct hosts *found,
                       struct pt_error *err)
 {
 	bool any = false;
 	for (size_t i = 0; i < inventory->count; i++) {
-		if (!has_label(&inventory->all[i], label))
+		if (!label_held(inventory->all[i].labels, label))
 			continue;
 		take(found, &inventory->all[i]);
 		any = true;

@@ -115,7 +115,6 @@ static int run_whole(struct ctl *ctl)
 
 static int run_on_hosts(struct ctl *ctl)
 {
-	enum { JOBS = 64 };
 	struct pt_error err = PT_ERROR_INIT;
 	struct hosts hosts = {NULL, 0};
 	bool asks = ctl->verb && !ctl_flag(ctl, "help") && !ctl_flag(ctl, "version");
@@ -131,7 +130,7 @@ static int run_on_hosts(struct ctl *ctl)
 	int status = code ? ctl_refused(ctl, &err)
 	             : hosts.count > 1
 	                     ? many_run(ctl, &hosts,
-	                                jobs ? (unsigned)json_integer_value(jobs) : JOBS, run_whole)
+	                                jobs ? (unsigned)json_integer_value(jobs) : CTL_JOBS, run_whole)
 	                     : run_whole(ctl);
 	hosts_free(&hosts);
 	return status;

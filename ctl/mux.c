@@ -65,8 +65,7 @@ struct mux {
 	bool greeted, broken, draining;
 	struct buf received, sending;
 	TAILQ_HEAD(, channel) channels;
-	unsigned count;
-	unsigned carrying; /* descriptors that the daemon writes to */
+	unsigned count, carrying; /* carrying: descriptors that the daemon writes to */
 	uint32_t last_id;
 	uint32_t opening; /* the connection that somebody waits for; 0: none */
 };
@@ -535,9 +534,11 @@ static int hear_opening(struct mux *m, struct pt_error *err)
 	return code;
 }
 
-int mux_open(struct mux *m, int *fd, struct pt_error *err)
+int mux_open(struct mux *m, unsigned patience_s, int *fd, struct pt_error *err)
 {
 	int ends[2];
+	const struct timeval most = {patience_s, 0};
+	setsockopt(m->user, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return pt_fail(err, -errno, NULL, "no pair of sockets: %s", error_words(errno));
 	bool sent = fds_send(m->user, "", 1, &ends[1], 1) == 1;

@@ -33,9 +33,9 @@ void mux_free(struct mux *); /* after its run; closes `in` and `out` */
 /* Until `in` ends, or mux_end. */
 void mux_run(struct mux *);
 
-/* [near side] A connection to the daemon: waits until it stands, or cannot. -EPIPE, without a
-   fault: the far side has ended. */
-int mux_open(struct mux *, int *fd, struct pt_error *);
+/* [near side] A connection to the daemon: waits until it stands, or cannot, or for so long, if that
+   is not 0. -EPIPE, without a fault: the far side has ended, or the time is over. */
+int mux_open(struct mux *, unsigned patience_s, int *fd, struct pt_error *);
 bool mux_has_ended(struct mux *);
 /* Waits until all that the daemon has written into carried descriptors is written here. */
 void mux_drain(struct mux *);

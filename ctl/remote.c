@@ -3,13 +3,16 @@
 #include "ctl/remote.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
 #include "ctl/child.h"
 #include "ctl/mux.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -140,9 +143,10 @@ static int explain(int status, const char *host, struct pt_error *err)
 /* ---- connections ---- */
 
 int remote_open(struct remote **remote, const char *host, const char *socket, double timeout_s,
-                struct pt_client **client, struct pt_error *err)
+                double login_s, struct pt_client **client, struct pt_error *err)
 {
 	struct remote *r = *remote;
+	double until_s = clock_s() + login_s;
 	int fd, rc;
 	if (!r) {
 		r = must_calloc(1, sizeof *r);
@@ -154,14 +158,20 @@ int remote_open(struct remote **remote, const char *host, const char *socket, do
 		*remote = r;
 	}
 	struct pt_error faults = PT_ERROR_INIT;
-	rc = mux_open(r->mux, &fd, &faults);
+	rc = mux_open(r->mux, (unsigned)ceil(login_s), &fd, &faults);
 	if (!rc)
 		return pt_client_open_fds(fd, fd, client);
 	if (faults.count) {
 		error_introduce(&faults, 0, host); /* found over there */
 	} else {
+		bool late = login_s > 0 && clock_s() >= until_s;
 		*remote = NULL;
-		rc = explain(finish(r), host, &faults);
+		if (late)
+			kill(r->child, SIGTERM);
+		rc = explain(finish(r), host, late ? NULL : &faults);
+		if (late)
+			rc = pt_fail(&faults, -PT_ETIMEOUT, NULL,
+			             "'%s' does not answer within %g s", host, login_s);
 	}
 	error_move(err, &faults);
 	return rc;

@@ -14,10 +14,10 @@
 struct remote;
 
 /* A connection to the daemon over there; the first begins the login. `socket` is a path over there,
-   NULL the usual one. Waits as long as the login takes; a host that does not answer is given up by
-   ssh after `timeout_s`. */
+   NULL the usual one. Waits as long as the login takes, or for `login_s`, if that is not 0; a host
+   that does not answer is given up by ssh after `timeout_s`. */
 int remote_open(struct remote **, const char *host, const char *socket, double timeout_s,
-                struct pt_client **, struct pt_error *);
+                double login_s, struct pt_client **, struct pt_error *);
 bool remote_is_lost(struct remote *); /* ssh, or the proxy, has ended; NULL: no */
 
 /* Waits until what was carried back here is written, then for the end of ssh. NULL does nothing. */

@@ -54,15 +54,16 @@ struct argv verb_argv(const struct verb *);
 /* What verbs do that are more than a method, or print more than nothing; each in the file of its
    name, or of its noun. */
 extern verb_act verb_add, verb_apply, verb_attach, verb_call, verb_complete, verb_create,
-	verb_destroy, verb_events, verb_extcap, verb_graph, verb_health, verb_help, verb_list,
-	verb_load, verb_log, verb_proxy, verb_recv, verb_remove, verb_replace, verb_run, verb_save,
-	verb_send, verb_set, verb_show, verb_stats, verb_stop, verb_tap, verb_top, verb_trace,
-	verb_unlink, verb_wait, verb_wireshark;
+	verb_destroy, verb_events, verb_extcap, verb_fleet, verb_graph, verb_health, verb_help,
+	verb_list, verb_load, verb_log, verb_proxy, verb_recv, verb_remove, verb_replace, verb_run,
+	verb_save, verb_send, verb_set, verb_show, verb_stats, verb_stop, verb_tap, verb_top,
+	verb_trace, verb_unlink, verb_wait, verb_wireshark;
 extern verb_print print_call, print_confirm, print_export, print_extcap, print_graph, print_health,
 	print_load, print_log, print_metrics, print_notes, print_save, print_types, print_wait;
 
 /* Rows that stand beside the verb's code. */
-extern const struct pt_param top_rows[], trace_rows[];
+extern const struct pt_param fleet_rows[], top_rows[], trace_rows[];
+extern const char fleet_help[];
 
 /* Of verbs that listen: a line for scripts to wait for. */
 #define VERB_READY                                                                            \

@@ -431,6 +431,8 @@ const struct verb verbs[] = {
          .done = change_done},
 	{"confirm", "let stay what was done with --confirm", NULL, confirm_rows, VERB_GRAPH,
          .method = "engine.confirm", .print = print_confirm},
+	{"fleet", "keep the engines of many hosts as a folder of graphs says", fleet_help,
+         fleet_rows, VERB_GRAPH, .run = verb_fleet, .one_host = true},
 	{"start", "start an engine, or what has failed in one that runs", NULL, engine_rows,
          VERB_RUNNING, .method = "engine.start", .print = print_notes},
 	{"stop", "stop an engine: sources first, then sinks are flushed", NULL, stop_rows,

@@ -15,14 +15,15 @@ arrows='
        lang      type base
        net       base
        rpc       type base
+       fleet     base
        script    packet type msg base
        graph     type msg base
        engine    graph script capture packet lang net type msg base
        custom    script type msg base
        blocks    packet capture net msg base
        nats      packet capture net msg base
-       ctl       docs lang rpc script packet type base
-       daemon    base msg type packet capture lang rpc net script graph engine custom
+       ctl       docs fleet lang rpc script packet type base
+       daemon    base msg type packet capture fleet lang rpc net script graph engine custom
 '
 
 includes() { grep -nHE '^[[:space:]]*#[[:space:]]*include' "$@" || true; }

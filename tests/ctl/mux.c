@@ -63,7 +63,7 @@ static void end(struct sides *s)
 static int opened(struct sides *s)
 {
 	int fd = -1;
-	ck_assert_int_eq(mux_open(s->near, &fd, NULL), 0);
+	ck_assert_int_eq(mux_open(s->near, 0, &fd, NULL), 0);
 	return fd;
 }
 
@@ -159,7 +159,7 @@ START_TEST(a_refusal_comes_with_its_words)
 	struct pt_error err = PT_ERROR_INIT;
 	int fd;
 	begin(&s, "", true);
-	ck_assert_int_ne(mux_open(s.near, &fd, &err), 0);
+	ck_assert_int_ne(mux_open(s.near, 0, &fd, &err), 0);
 	ck_assert_uint_eq(err.count, 1);
 	ck_assert_str_eq(err.faults[0].message, "nobody listens");
 	pt_error_clear(&err);
@@ -176,7 +176,7 @@ START_TEST(what_is_no_far_side_is_no_connection)
 	pthread_create(&thread, NULL, serve, near);
 	put(ends[1], "command not found\n");
 	close(ends[1]);
-	ck_assert_int_eq(mux_open(near, &fd, NULL), -EPIPE);
+	ck_assert_int_eq(mux_open(near, 0, &fd, NULL), -EPIPE);
 	pthread_join(thread, NULL);
 	ck_assert(mux_has_ended(near));
 	mux_free(near);

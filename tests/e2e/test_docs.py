@@ -198,7 +198,11 @@ def check_graph(desk, text):
 
 
 def check_commands(desk, text):
-    """Of a verb's help: p and lab are there, and packets flow through lab until it goes."""
+    """Of a verb's help: p and lab are there, and packets flow through lab until it goes; sensors has a graph for
+    hosts, which are this one."""
+    (desk.here / "hosts").write_text(f"here unix:{desk.socket} role=edge\n")
+    (desk.here / "sensors").mkdir(exist_ok=True)
+    (desk.here / "sensors" / "edge.pipe").write_text("# on: role=edge\nDrain()\n")
     if " create p " not in text:
         desk.create("p", 's = CLIFeeder(); d1 = Drain(); s > d1 > QueueSink(); '
                     'sink = WrpcapSink("sink.pcap", linktype=1); d1 > sink', start=False)

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hosts of an inventory, asked side by side. */
+#include "ctl/fleet.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "ctl/out.h"
+#include "ctl/remote.h"
+#include "fleet/label.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* ---- which hosts ---- */
+
+static int read_wanted(const struct ctl *ctl, json_t **wanted, struct pt_error *err)
+{
+	json_each (text, ctl_many(ctl, "on"))
+		if (!label_want(wanted, json_string_value(text)))
+			return pt_fail(err, -PT_EREQUEST, "on", "'--on' names no label");
+	return 0;
+}
+
+static void add_host(struct fleet *f, const struct host *host)
+{
+	struct fleet_host *h = &f->hosts[f->count++];
+	*h = (struct fleet_host){.fleet = f, .host = host, .ctl = *f->ctl};
+	h->ctl.host = host->target;
+	h->ctl.socket = host->socket ? host->socket : f->ctl->socket;
+	h->ctl.named = host->name;
+	h->ctl.login_s = f->ctl->timeout_s;
+}
+
+static int no_hosts(const struct fleet *f, struct pt_error *err)
+{
+	if (f->inventory.count)
+		return pt_fail(err, -PT_EREQUEST, "on",
+		               "no host of the inventory has the labels of '--on'");
+	pt_fail(err, -PT_EREQUEST, "inventory", "there is no inventory, or no host in it");
+	pt_hint(err, "-i FILE, $PIPETOOL_HOSTS, ~/.config/pipetool/hosts or /etc/pipetool/hosts "
+	             "has lines of NAME [USER@]HOST LABEL=VALUE");
+	return -PT_EREQUEST;
+}
+
+static int take_hosts(struct fleet *f, struct pt_error *err)
+{
+	json_t *wanted = NULL;
+	int rc = hosts_read(ctl_text(f->ctl, "inventory"), &f->inventory, err);
+	if (!rc)
+		rc = read_wanted(f->ctl, &wanted, err);
+	f->hosts = must_calloc(f->inventory.count + 1, sizeof *f->hosts);
+	for (size_t i = 0; !rc && i < f->inventory.count; i++)
+		if (label_fits(f->inventory.all[i].labels, wanted))
+			add_host(f, &f->inventory.all[i]);
+	json_decref(wanted);
+	return rc || f->count ? rc : no_hosts(f, err);
+}
+
+static int take_folder(struct fleet *f, const char *path, struct pt_error *err)
+{
+	if (!path)
+		return 0;
+	f->path = realpath(path, NULL);
+	int rc = folder_read(path, &f->folder, err);
+	for (size_t i = 0; !rc && i < f->count; i++)
+		rc = folder_check(&f->folder, f->hosts[i].host->name, f->hosts[i].host->labels,
+		                  err);
+	return rc;
+}
+
+/* Each host takes a descriptor, or some. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int fleet_init(struct fleet *f, struct ctl *ctl, const char *path, struct pt_error *err)
+{
+	*f = (struct fleet){.ctl = ctl, .prune = ctl_flag(ctl, "prune")};
+	const json_t *given = json_object_get(ctl->values, "jobs");
+	size_t jobs = given ? (size_t)json_integer_value(given) : CTL_JOBS;
+	int rc = take_hosts(f, err);
+	if (!rc)
+		rc = take_folder(f, path, err);
+	raise_limit();
+	if (!rc)
+		rc = jobs_new((unsigned)(jobs < f->count ? jobs : f->count), &f->jobs, err);
+	return rc;
+}
+
+static void hang_up(struct fleet_host *h)
+{
+	pt_client_close(h->ctl.client);
+	remote_end(h->ctl.remote);
+	h->ctl.client = NULL;
+	h->ctl.remote = NULL;
+}
+
+void fleet_fini(struct fleet *f)
+{
+	if (f->jobs)
+		fleet_each_host(f, hang_up);
+	jobs_free(f->jobs);
+	for (size_t i = 0; i < f->count; i++) {
+		struct fleet_host *h = &f->hosts[i];
+		pt_error_clear(&h->err);
+		json_decref(h->info);
+		json_decref(h->list);
+		json_decref(h->result);
+		buf_free(&h->text);
+	}
+	free(f->hosts);
+	free(f->path);
+	folder_free(&f->folder);
+	hosts_free(&f->inventory);
+}
+
+/* ---- side by side ---- */
+
+static void act(void *arg, void *host)
+{
+	fleet_act *const *run = arg;
+	(*run)(host);
+}
+
+void fleet_each(struct fleet *f, struct fleet_host **hosts, size_t count, fleet_act *run)
+{
+	if (count)
+		jobs_each(f->jobs, act, &run, (void **)hosts, count);
+}
+
+void fleet_each_host(struct fleet *f, fleet_act *run)
+{
+	struct fleet_host **all = must_calloc(f->count + 1, sizeof *all);
+	for (size_t i = 0; i < f->count; i++)
+		all[i] = &f->hosts[i];
+	fleet_each(f, all, f->count, run);
+	free(all);
+}
+
+/* ---- asking ---- */
+
+/* There was no answer: a plain errno is of the connection. */
+static bool is_unanswered(int code)
+{
+	return code > -PT_CODES || code == -PT_ETIMEOUT;
+}
+
+int fleet_ask(struct fleet_host *h, const char *method, json_t *params, json_t **result,
+              struct pt_error *err)
+{
+	int code = ctl_call(&h->ctl, method, params, result, err);
+	h->missing = code && is_unanswered(code);
+	if (h->missing)
+		hang_up(h);
+	return code;
+}
+
+int fleet_look(struct fleet_host *h)
+{
+	json_decref(h->list);
+	h->list = NULL;
+	int code = h->info ? 0 : fleet_ask(h, "daemon.info", NULL, &h->info, &h->err);
+	return code ? code : fleet_ask(h, "engine.list", NULL, &h->list, &h->err);
+}
+
+/* ---- telling ---- */
+
+void fleet_raise(struct fleet *f, int status)
+{
+	f->status = status > f->status ? status : f->status;
+}
+
+void fleet_tell_refused(struct fleet_host *h)
+{
+	h->told = true;
+	out_set_host(h->host->name);
+	fleet_raise(h->fleet, ctl_refused(&h->ctl, &h->err));
+	out_set_host(NULL);
+}
+
+static void print_lines(struct buf *b, const char *name, const char *text)
+{
+	for (size_t length; *text; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		buf_addf(b, "%s: %.*s\n", name, (int)length, text);
+	}
+}
+
+void fleet_print(struct fleet_host *h)
+{
+	struct buf lines = BUF_INIT;
+	if (h->fleet->ctl->json) {
+		out_set_host(h->host->name);
+		out_json(h->result);
+		out_set_host(NULL);
+	} else if (h->text.length) {
+		print_lines(&lines, h->host->name, h->text.data);
+		out_buf(&lines);
+	}
+	buf_clear(&h->text);
+}

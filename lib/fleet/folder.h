@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A folder of graphs for many hosts: which engine each file makes, and where. */
+#ifndef FLEET_FOLDER_H
+#define FLEET_FOLDER_H
+
+#include <jansson.h>
+#include <pipetool/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Every *.pipe in it that is not hidden, by name. Comments before the first statement may say more:
+ *
+ *     # on: role=web, site=north     only hosts with both labels; several of these are alternatives
+ *     # engine: gate                 else it is the file's name
+ */
+struct folder_file {
+	char *name, *text, *engine;
+	json_t *on; /* see label_want; NULL: everywhere */
+};
+
+struct folder {
+	struct folder_file *files;
+	size_t count;
+	char hash[17]; /* of names and texts */
+};
+
+/* Refuses what cannot be read, has no graph in it, or no name of an engine. The caller calls
+   folder_free in every case. */
+int folder_read(const char *path, struct folder *, struct pt_error *);
+void folder_free(struct folder *);
+
+bool folder_is_for(const struct folder_file *, const json_t *labels);
+/* Refuses two files that make one engine there. */
+int folder_check(const struct folder *, const char *host, const json_t *labels, struct pt_error *);
+/* The file that makes this engine there, or NULL. */
+const struct folder_file *folder_find(const struct folder *, const char *engine,
+                                      const json_t *labels);
+
+#endif

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Many hosts, kept as a folder of graphs says: each is a daemon of its own here."""
+import json
+import os
+import pathlib
+import subprocess
+import threading
+
+import pytest
+
+from conftest import DEADLINE, eventually, program, run_ptctl
+
+FLOWS = "PeriodicSource('x', 0.001) > Drain() > QueueSink(name='q')\n"
+
+
+class Fleet:
+    """Hosts by name and labels, and a folder of graphs for them."""
+
+    def __init__(self, folder, daemons, labels):
+        self.daemons = {f"h{n}": daemons() for n in range(len(labels))}
+        self.inventory = folder / "hosts"
+        self.lines = [f"{name} unix:{d.socket} {text}" for (name, d), text in zip(self.daemons.items(), labels)]
+        self.write_hosts()
+        self.graphs = folder / "graphs"
+        self.graphs.mkdir()
+
+    def write_hosts(self, *more):
+        self.inventory.write_text("\n".join([*self.lines, *more]) + "\n")
+
+    def put(self, name, text):
+        (self.graphs / f"{name}.pipe").write_text(text)
+
+    def command(self, action, *words):
+        return ["fleet", action, "-i", self.inventory, *words]
+
+    def ask(self, action, *words, code=0, **more):
+        done = run_ptctl(*self.command(action, *words), **more)
+        assert done.code == code, done
+        return done
+
+    def apply(self, *words, code=0, soak="0", **more):
+        return self.ask("apply", self.graphs, "--soak", soak, *words, code=code, **more)
+
+    def engines(self):
+        """What each host has: {engine: (state, revision)}."""
+        rows = {name: d.call("engine.list")["engines"] for name, d in self.daemons.items()}
+        return {name: {row["engine"]: (row["state"], row["revision"]) for row in found}
+                for name, found in rows.items()}
+
+    def comments(self, host, engine):
+        log = self.daemons[host].call("engine.log", engine=engine)["revisions"]
+        return [revision.get("comment", "") for revision in log]
+
+
+@pytest.fixture
+def fleet(tmp_path, daemons):
+    return lambda *labels: Fleet(tmp_path, daemons, labels)
+
+
+def answers(done):
+    return {line["host"]: line for line in map(json.loads, done.out.splitlines())}
+
+
+# ---- apply --------------------------------------------------------------------------------------
+
+def test_each_host_gets_what_is_for_it_and_a_second_time_nothing(fleet):
+    f = fleet("role=web", "role=web site=north", "role=db")
+    f.put("all", "Drain(name='a')\n")
+    f.put("web", "# the front\n# on: role=web\n# engine: gate\nDrain(name='b')\n")
+    f.put("north", "# on: site=south\n# on: role=web, site=north\nDrain(name='c')\n")
+    done = f.apply("--waves", "1,100%")
+    assert f.engines() == {"h0": dict.fromkeys(["all", "gate"], ("running", 1)),
+                           "h1": dict.fromkeys(["all", "gate", "north"], ("running", 1)),
+                           "h2": {"all": ("running", 1)}}
+    assert "wave 1 of 2: confirmed\n" in done.out and "3 hosts were changed, 0 were as they should be" in done.out
+    again = f.apply()
+    assert again.out == "0 hosts were changed, 3 were as they should be\n"
+    assert f.engines()["h2"] == {"all": ("running", 1)}
+    for d in f.daemons.values():
+        assert "unconfirmed" not in json.dumps(d.call("engine.list"))
+    assert [f.comments(host, "all")[0].split(", wave ")[1] for host in f.daemons] == ["1 of 2", "2 of 2", "2 of 2"]
+
+
+def test_the_log_says_which_commit_of_which_folder(fleet):
+    f = fleet("")
+    f.put("e", "Drain()\n")
+    git = ["git", "-C", f.graphs, "-c", "user.name=x", "-c", "user.email=x@y"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    f.apply()
+    assert f.comments("h0", "e")[0].startswith(f"fleet {f.graphs}@{commit} by ")
+    shown = f.ask("log")
+    assert shown.out.startswith("h0: e: revision 1 ") and commit in shown.out
+
+
+def test_what_one_host_refuses_is_begun_nowhere(fleet):
+    f = fleet("", "old")
+    f.daemons["h1"].create("mine", "Drain()")
+    f.put("good", "Drain()\n")
+    f.put("bad", "# on: old\nDrain() > Nothing()\n")
+    refused = f.apply(code=2)
+    assert refused.err.startswith("h1: ptctl: bad.pipe: line 2, column ") and "'Nothing'" in refused.err
+    assert "h1: Drain() > Nothing()\n" in refused.err
+    assert f.engines() == {"h0": {}, "h1": {"mine": ("running", 1)}}
+
+
+def test_an_engine_of_a_file_of_the_host_is_not_taken_over(fleet):
+    f = fleet("")
+    d = f.daemons["h0"]
+    (d.engines / "e.pipe").write_text("Drain()\n")
+    d.process.send_signal(1)
+    eventually(lambda: f.engines()["h0"])
+    f.put("e", "Drain() > Drain()\n")
+    assert f"engine 'e' is that of the host's own file '{d.engines}/e.pipe'" in f.apply(code=1).err
+
+
+def test_a_host_that_cannot_be_asked_is_left_out_and_named(fleet):
+    f = fleet("", "")
+    f.write_hosts("gone unix:/nowhere/socket")
+    f.put("e", "Drain()\n")
+    refused = f.apply("--max-missing", "10%", code=3)
+    assert "1 of 3 hosts could not be asked" in refused.err and f.engines()["h0"] == {}
+    left_out = f.apply(code=3)
+    assert left_out.err.startswith("gone: ptctl: ") and f.engines()["h1"] == {"e": ("running", 1)}
+    assert f.ask("status", f.graphs, code=3).out.count("running") == 2
+
+
+def test_a_host_that_hangs_is_given_up(fleet, tmp_path):
+    wrapper = tmp_path / "hangs"
+    wrapper.write_text("#!/bin/sh\nexec sleep 1000\n")
+    wrapper.chmod(0o755)
+    f = fleet("")
+    f.write_hosts("away somewhere")
+    f.put("e", "Drain()\n")
+    done = f.ask("diff", f.graphs, "--timeout", "1", code=4, env={"PTCTL_SSH": str(wrapper)})
+    assert done.err == "away: ptctl: 'somewhere' does not answer within 1 s\n" and "h0: e: create" in done.out
+
+
+def test_hosts_by_ssh_have_one_login_each(fleet, tmp_path):
+    wrapper = tmp_path / "shell"
+    wrapper.write_text(f"#!/bin/sh\necho login >>{tmp_path}/logins\n"
+                       'while [ "${1#-}" != "$1" ]; do shift; done\n'
+                       f"export PIPETOOL_SOCKET={tmp_path}/daemon${{1#there}}/control.sock\nshift\n"
+                       f"PATH={pathlib.Path(program('ptctl')).parent}:$PATH\n"
+                       'eval "exec $*"\n')
+    wrapper.chmod(0o755)
+    f = fleet("", "")
+    f.lines = ["a there0", "b there1"]
+    f.write_hosts()
+    f.put("e", "Drain()\n")
+    f.apply("--waves", "1,100%", env={"PTCTL_SSH": str(wrapper)})
+    assert f.engines() == {name: {"e": ("running", 1)} for name in f.daemons}
+    assert (tmp_path / "logins").read_text().count("login") == 2
+
+
+def test_a_dry_run_and_wrong_words_change_nothing(fleet):
+    f = fleet("a", "")
+    f.put("e", "Drain()\n")
+    assert f.apply("--dry-run").out == "h0: e: create\nh1: e: create\n"
+    assert answers(f.apply("--dry-run", "-j"))["h0"]["result"] == {
+        "engines": [{"engine": "e", "did": "create", "state": "planned"}]}
+    for words, told in ((["--waves", "x"], "'--waves' takes"), (["--gate", "lost < 1"], "no gate"),
+                        (["--on", "b"], "no host of the inventory"), (["--max-missing", "1"], "per cent")):
+        assert told in f.apply(*words, code=2).err
+    f.put("f", "# engine: e\nDrain()\n")
+    assert "e.pipe and f.pipe both make engine 'e' on 'h0'" in f.apply(code=2).err
+    assert f.engines() == {"h0": {}, "h1": {}}
+    (f.graphs / "f.pipe").unlink()
+    f.apply("--on", "a")
+    assert f.engines() == {"h0": {"e": ("running", 1)}, "h1": {}}
+
+
+def test_pruned_is_what_fleet_has_made(fleet):
+    f = fleet("")
+    f.daemons["h0"].create("mine", "Drain()")
+    f.put("e", "Drain()\n")
+    f.put("x", "Drain()\n")
+    f.apply()
+    (f.graphs / "x.pipe").unlink()
+    f.apply()
+    assert set(f.engines()["h0"]) == {"mine", "e", "x"}
+    assert f.apply("--prune").out.splitlines()[1] == "h0: x: destroyed"
+    assert set(f.engines()["h0"]) == {"mine", "e"}
+
+
+# ---- what goes back -----------------------------------------------------------------------------
+
+def test_a_gate_that_fails_takes_its_wave_back_and_begins_no_more(fleet):
+    f = fleet("", "", "")
+    f.put("e", FLOWS)
+    f.put("x", "Drain()\n")
+    f.apply()
+    f.put("e", FLOWS.replace("Drain()", "TransformDrain('function(m) error(m) end')"))
+    f.put("new", "Drain()\n")
+    (f.graphs / "x.pipe").unlink()
+    before = [d.ok("export", "e") for d in f.daemons.values()]
+    failed = f.apply("--waves", "2,100%", "--prune", "--gate", "errors < 1 and messages > 0", soak="0.3", code=1)
+    assert "h0: ptctl: engine 'e': " in failed.err
+    assert "wave 1 of 2: taken back; 1 hosts were not begun" in failed.out
+    assert [d.ok("export", "e") for d in f.daemons.values()] == before
+    assert f.engines() == {name: {"e": ("running", 3 if name != "h2" else 1), "x": ("running", 1)}
+                           for name in f.daemons}
+    assert ", wave 1 of 2, taken back: h" in f.comments("h1", "e")[2]
+
+
+def test_what_cannot_be_opened_takes_the_wave_back(fleet, tmp_path):
+    f = fleet("", "", "")
+    f.put("a", "Drain()\n")
+    f.apply()
+    f.put("a", "Drain() > Drain()\n")
+    f.put("b", f"RdpcapSource('{tmp_path}/capture-{{0}}') > Drain()\n".replace("-{0}", ""))
+    (f.graphs / "b.pipe").write_text(f"# on: gone\nRdpcapSource('{tmp_path}/capture') > Drain()\n")
+    f.lines[1] += "gone"
+    f.write_hosts()
+    failed = f.apply("--waves", "1,2,3", "--revert", "all", code=1)
+    assert "h1: ptctl: " in failed.err and "capture" in failed.err, failed
+    assert f.engines() == {"h0": {"a": ("running", 3)}, "h1": {"a": ("running", 3)}, "h2": {"a": ("running", 1)}}
+
+
+def test_without_its_operator_a_change_goes_back_by_itself(fleet):
+    f = fleet("", "")
+    f.put("e", FLOWS)
+    f.apply()
+    before = f.daemons["h0"].ok("export", "e")
+    for d in f.daemons.values():
+        d.ok("stop", "e")  # else what came through before would be counted for a while, too
+    f.put("e", FLOWS.replace("Drain()", "Drain() > Drain()"))
+    f.put("new", "Drain()\n")
+    with subprocess.Popen([program("ptctl"), *map(str, f.command("apply", f.graphs)), "--waves", "1,2", "--confirm",
+                           "1", "--soak", "1000"], stdout=subprocess.PIPE) as operator:
+        assert b"wave 1 of 2" in operator.stdout.readline()
+        assert b"h0: e: revision 2" in operator.stdout.readline()
+        operator.kill()
+    eventually(lambda: f.engines()["h0"] == {"e": ("stopped", 3)})
+    assert f.daemons["h0"].ok("export", "e") == before and f.engines()["h1"] == {"e": ("stopped", 1)}
+
+
+def test_a_signal_takes_the_wave_back_at_once(fleet):
+    f = fleet("", "")
+    f.put("e", "Drain()\n")
+    with subprocess.Popen([program("ptctl"), *map(str, f.command("apply", f.graphs)), "--confirm", "1000", "--soak",
+                           "1000"], stdout=subprocess.PIPE) as operator:
+        operator.stdout.readline()
+        assert operator.stdout.readline() == b"h0: e: made, and started\n"
+        operator.terminate()
+        assert b"taken back" in operator.communicate(timeout=DEADLINE)[0]
+    assert operator.returncode == 130 and f.engines() == {"h0": {}, "h1": {}}
+
+
+def test_a_lease_is_renewed_while_somebody_watches(fleet):
+    f = fleet("", "")
+    f.put("e", "Drain()\n")
+
+    def renewed():
+        log = f.daemons["h1"].call("engine.log")["revisions"]
+        return log and "since" in log[0]["confirm"]
+
+    with subprocess.Popen([program("ptctl"), *map(str, f.command("apply", f.graphs)), "--waves", "2", "--confirm",
+                           "12", "--soak", "1000"], stdout=subprocess.DEVNULL) as operator:
+        eventually(renewed)
+        operator.terminate()
+    assert operator.returncode == 130 and f.engines() == {"h0": {}, "h1": {}}
+
+
+def test_messages_that_are_on_their_way_come_through(fleet):
+    f = fleet("", "")
+    graph = "s = CLIFeeder(); s > d = {} > QueueSink(name='q')\n"
+    f.put("e", graph.format("Drain()"))
+    f.apply()
+    ended, sent = threading.Event(), dict.fromkeys(f.daemons, 0)
+
+    def feed(name):
+        with f.daemons[name].client() as client:
+            while not ended.is_set():
+                client.send("e", "s", *["x"] * 10)
+                sent[name] += 10
+
+    threads = [threading.Thread(target=feed, args=[name]) for name in sent]
+    for thread in threads:
+        thread.start()
+    try:
+        for kind in ("Drain() > Drain()", "TransformDrain('reverse')"):
+            f.put("e", graph.format(kind))
+            f.apply("--gate", "dropped < 1", "--waves", "1,2", soak="0.1")
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    for name, d in f.daemons.items():
+        stats = d.call("engine.stats", engine="e")
+        assert stats["unexplained"] == 0 and stats["total"]["dropped"] == 0
+        assert stats["total"]["out"] == sent[name]
+
+
+# ---- looking, and undo --------------------------------------------------------------------------
+
+def test_drift_is_seen_and_told(fleet):
+    f = fleet("role=web", "")
+    f.put("e", "d1 = Drain()\n")
+    f.put("w", "# on: role=web\nDrain()\n")
+    assert f.ask("status", f.graphs, "--check", code=9).out.count("missing") == 3
+    f.apply()
+    f.ask("status", f.graphs, "--check")
+    assert f.ask("diff", f.graphs, "--check").out == ""
+    f.daemons["h1"].ok("add", "e", "d2 = Drain()")
+    assert f.ask("diff", f.graphs).out == "h1: e: change\nh1:     remove  d2\n"
+    f.ask("diff", f.graphs, "--check", code=9)
+    status = answers(f.ask("status", f.graphs, "-j"))
+    h0, h1 = ({e["engine"]: e for e in status[name]["result"]["engines"]} for name in f.daemons)
+    assert h0["e"]["differs"] == "no" and h1["e"]["differs"] == "yes" and h0["e"]["hash"] != h1["e"]["hash"]
+    assert h1["e"]["last"]["revision"] == 2 and h0["e"]["lost"] == 0
+    listed = f.ask("list", f.graphs).out.splitlines()
+    assert [line.split()[0] for line in listed] == ["HOST", "h0", "h1"] and listed[1].split()[-2:] == ["e", "w"]
+
+
+def test_an_apply_is_taken_back_by_its_comment(fleet):
+    f = fleet("", "")
+    for text in ("Drain()\n", "Drain() > Drain()\n", "Drain() > Drain() > Drain()\n"):
+        f.put("e", text)
+        f.apply()
+    f.put("new", "Drain()\n")
+    f.apply()
+    assert f.engines()["h1"] == {"e": ("running", 3), "new": ("running", 1)}
+    last, third = f.comments("h0", "new")[0], f.comments("h0", "e")[2]
+    assert f.ask("undo", last, "--dry-run").out == "h0: new: destroyed\nh1: new: destroyed\n"
+    f.ask("undo", last)
+    assert f.engines()["h1"] == {"e": ("running", 3)}
+    assert f.ask("undo").out == "h0: e: back to revision 2\nh1: e: back to revision 2\n"
+    assert f.comments("h0", "e")[3].startswith("fleet undo by ") and third.split(", wave ")[0] in f.comments("h0", "e")[3]
+    f.daemons["h1"].ok("add", "e", "Drain(name='own')")
+    refused = f.ask("undo", code=5)
+    assert "h1: ptctl: engine 'e' was changed since, to revision 5" in refused.err
+    assert refused.out == "h0: e: back to revision 1\n"
+    assert "in the comments of 3 applies" in f.ask("undo", "fleet", code=2).err
+    assert "no host knows" in f.ask("undo", "nothing of it", code=1).err
