@@ -151,6 +151,8 @@ static json_t *status_of(struct fleet_host *h, const json_t *row)
 	json_t *answers[METHODS] = {NULL};
 	json_t *item = json_pack("{s:s, s:s, s:I}", "engine", engine, "state",
 	                         text_of(row, "state"), "revision", integer_of(row, "revision"));
+	if (json_object_get(row, "unconfirmed"))
+		json_object_set_new(item, "unconfirmed", json_true());
 	for (size_t i = 0; i < METHODS && !h->missing; i++)
 		fleet_ask(h, methods[i], json_pack("{s:s}", "engine", engine), &answers[i],
 		          &h->err);
@@ -210,7 +212,7 @@ static void add_engine(const struct fleet_host *h, const json_t *item, struct ta
 	table_add(t, h->host->name);
 	table_add(t, text_of(h->result, "version"));
 	table_add(t, text_of(item, "engine"));
-	table_add(t, state);
+	table_addf(t, "%s%s", state, json_object_get(item, "unconfirmed") ? ", unconfirmed" : "");
 	table_redden(t, !strcmp(state, "failed"));
 	table_count(t, revision);
 	table_addf(t, "%.8s", hash);

@@ -94,13 +94,15 @@ static int try_text(struct fleet_host *h, const struct folder_file *f, bool ther
 	return code;
 }
 
-static int check_row(const struct folder_file *f, const json_t *row, struct pt_error *err)
+/* What waits to be confirmed is in the way of a change, but may be looked at. */
+static int check_row(const struct fleet_host *h, const struct folder_file *f, const json_t *row,
+                     struct pt_error *err)
 {
 	if (json_object_get(row, "file"))
 		return pt_fail(err, -PT_ESTATE, NULL,
 		               "%s: engine '%s' is that of the host's own file '%s'", f->name,
 		               f->engine, text_of(row, "file"));
-	if (json_object_get(row, "unconfirmed"))
+	if (json_object_get(row, "unconfirmed") && h->fleet->change)
 		return pt_fail(err, -PT_ESTATE, NULL,
 		               "%s: revision %lld of engine '%s' waits to be confirmed", f->name,
 		               integer_of(row, "revision"), f->engine);
@@ -111,7 +113,7 @@ static int plan_file(struct fleet_host *h, const struct folder_file *f)
 {
 	const json_t *row = row_of(h, f->engine);
 	json_t *plan = NULL;
-	int code = row ? check_row(f, row, &h->err) : 0;
+	int code = row ? check_row(h, f, row, &h->err) : 0;
 	if (!code)
 		code = try_text(h, f, row, &plan);
 	if (!code && (!row || json_array_size(plan))) {

@@ -259,6 +259,7 @@ def test_a_lease_is_renewed_while_somebody_watches(fleet):
     with subprocess.Popen([program("ptctl"), *map(str, f.command("apply", f.graphs)), "--waves", "2", "--confirm",
                            "12", "--soak", "1000"], stdout=subprocess.DEVNULL) as operator:
         eventually(renewed)
+        assert f.ask("status", f.graphs, "--check").out.count("running, unconfirmed") == 2
         operator.terminate()
     assert operator.returncode == 130 and f.engines() == {"h0": {}, "h1": {}}
 
