@@ -180,7 +180,8 @@ void fleet_tell_refused(struct fleet_host *h)
 {
 	h->told = true;
 	out_set_host(h->host->name);
-	fleet_raise(h->fleet, ctl_refused(&h->ctl, &h->err));
+	int status = ctl_refused(&h->ctl, &h->err);
+	fleet_raise(h->fleet, h->missing ? EXIT_NO_DAEMON : status);
 	out_set_host(NULL);
 }
 

@@ -223,7 +223,7 @@ static void go_back(struct apply *a, size_t from, size_t count, size_t wave)
 	    wave + 1, a->wave_count, out_colour(OUT_PLAIN),
 	    a->revert_all && from ? ", and those before it" : "", a->count - from - count);
 	a->failed = true;
-	fleet_raise(a->fleet, interrupted ? EXIT_INTERRUPTED : EXIT_REFUSED);
+	a->fleet->status = interrupted ? EXIT_INTERRUPTED : EXIT_REFUSED;
 	free(comment);
 	free(why);
 }

@@ -133,7 +133,7 @@ def test_a_host_that_hangs_is_given_up(fleet, tmp_path):
     f = fleet("")
     f.write_hosts("away somewhere")
     f.put("e", "Drain()\n")
-    done = f.ask("diff", f.graphs, "--timeout", "1", code=4, env={"PTCTL_SSH": str(wrapper)})
+    done = f.ask("diff", f.graphs, "--timeout", "1", code=3, env={"PTCTL_SSH": str(wrapper)})
     assert done.err == "away: ptctl: 'somewhere' does not answer within 1 s\n" and "h0: e: create" in done.out
 
 
