@@ -18,6 +18,7 @@ from makers import pcap
 
 import pipetool
 from pipetool import CLIFeeder, Existing, Graph, PipeEngine, QueueSink, Refused, Sink, ThreadGenSource, TransformDrain, aio
+from pipetool.graph import Watch
 
 TOP = pathlib.Path(__file__).parents[2]
 
@@ -71,6 +72,31 @@ def test_a_graph_is_what_was_made_of_it():
     other = graph.copy()
     other.remove("up")
     assert other.links == [] and len(graph.links) == 2
+
+
+def event(name, revision, *names):
+    data = {"ops": [{"op": "add", "name": one} for one in names]} if names else {}
+    return {"method": "event", "params": {"name": name, "revision": revision, "data": data}}
+
+
+def at(revision):
+    graph = Graph()
+    graph.revision = revision
+    return graph
+
+
+def test_who_watches_gets_each_change_once():
+    watch, graph = Watch(1), at(3)
+    assert watch.take(event("engine.changed", 2, "a")) and not watch.is_next(graph)  # it is ahead of what was told
+    assert watch.take(event("engine.changed", 3, "b")) and watch.is_next(graph)
+    assert [op["name"] for op in graph.changed] == ["a", "b"]
+    assert not watch.take(event("engine.changed", 3, "b")) and not watch.take(event("engine.state", None))
+    assert watch.take(event("engine.taken_back", 2)) and watch.is_next(at(2))
+    assert watch.take(event("engine.changed", 3, "c")) and watch.is_next(graph)
+    assert [op["name"] for op in graph.changed] == ["c"]
+    assert watch.take({"method": "gap", "params": {"dropped": 9}}) and watch.is_next(at(7))
+    assert not watch.take(event("engine.changed", 7, "told late"))
+    assert not watch.take(event("engine.destroyed", 7)) and watch.gone
 
 
 def test_the_examples_of_the_page(daemon, tmp_path):
