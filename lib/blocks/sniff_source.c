@@ -325,7 +325,7 @@ static void have_passed(struct pt_block *b, struct sniff_source *s, unsigned cou
 {
 	s->span.so_far.packets += count;
 	if (live_is_behind(s->live))
-		pt_carry_changed(b);
+		pt_brims(b);
 	else
 		pt_came_on(b);
 	if (live_span_is_full(&s->span))

@@ -53,9 +53,15 @@ static void note_changed(struct pt_block *b, uint64_t after_ns)
 		be_due(e, after_ns);
 }
 
+/* Who has something to tell in one after the other, as of each vector, is in no hurry. */
 void pt_carry_changed(struct pt_block *b)
 {
-	note_changed(b, SOON_NS);
+	uint64_t next = b->engine->cuts.number + 1;
+	bool again = b->changed_in && b->changed_in + 1 >= next;
+	if (b->changed_in != next)
+		b->hurries = !again;
+	b->changed_in = next;
+	note_changed(b, b->hurries ? SOON_NS : EVERY_NS);
 }
 
 void pt_came_on(struct pt_block *b)

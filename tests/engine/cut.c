@@ -194,6 +194,33 @@ START_TEST(what_takes_long_to_tell_is_told_the_less_often)
 }
 END_TEST
 
+START_TEST(what_changes_once_is_told_soon_and_what_always_does_in_its_time)
+{
+	struct rig *r = bench();
+	const struct cuts *cuts = &rig_engine(r)->cuts;
+	uint64_t number = cuts->number;
+	pt_carry_changed(rig_block(r, "it"));
+	pass_time(r, 0.01);
+	ck_assert_uint_eq(cuts->number, number + 1);
+	for (unsigned i = 0; i < 95; i++) {
+		pt_carry_changed(rig_block(r, "it"));
+		pass_time(r, 0.01);
+	}
+	ck_assert_uint_eq(cuts->number, number + 10);
+	pass_time(r, 0.2);
+	number = cuts->number;
+	pt_came_on(rig_block(r, "it"));
+	pass_time(r, 0.2);
+	pt_carry_changed(rig_block(r, "it"));
+	pass_time(r, 0.01);
+	ck_assert_uint_eq(cuts->number, number + 2);
+	pt_brims(rig_block(r, "it"));
+	pass_time(r, 0.001);
+	ck_assert_uint_eq(cuts->number, number + 3);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(nothing_flows_and_nothing_is_done)
 {
 	struct rig *r = bench();
@@ -353,6 +380,7 @@ END_TEST
 
 UNIT_TESTS("engine/cut", what_is_sent_is_answered_when_it_is_behind_a_checkpoint,
            a_change_in_between_takes_another, what_takes_long_to_tell_is_told_the_less_often,
+           what_changes_once_is_told_soon_and_what_always_does_in_its_time,
            nothing_flows_and_nothing_is_done, without_a_source_that_goes_back_there_is_none,
            what_cannot_be_committed_yet_is_tried_again,
            what_waits_for_the_first_one_goes_on_behind_it,
