@@ -257,9 +257,9 @@ uint64_t block_sum(const struct pt_block *b, bool filtered)
 
 void block_settle_counts(struct pt_block *b)
 {
-	uint64_t undone = atomic_exchange(&b->undone, 0);
-	if (!undone)
+	if (!atomic_load_explicit(&b->undone, memory_order_relaxed))
 		return;
+	uint64_t undone = atomic_exchange(&b->undone, 0);
 	block_count_out(b, -undone);
 	block_count_drop(b, atomic_load(&b->undone_why), undone);
 }

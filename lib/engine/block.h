@@ -17,6 +17,8 @@ struct link {
 	enum pt_canal canal;
 	uint64_t messages, bytes; /* what went over it; triggers count as messages */
 	uint64_t before;          /* what its exit had sent when the link was made */
+	uint64_t told;            /* of its messages; … */
+	bool taken;               /* … and of a daemon before: see counts.c */
 };
 
 /* The links of one exit, in order, or all that lead to a block: made beside the graph, and put in
@@ -66,6 +68,8 @@ struct pt_block {
 	struct pt_msg **acted;
 	struct tap *taps, *entry_taps; /* see tap.h */
 	struct counters count;
+	uint64_t counts_told; /* what they were, in short, when all were told; … */
+	bool counts_taken;    /* … and of a daemon before: see counts.c */
 
 	char *name;
 	json_t *params;

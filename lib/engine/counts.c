@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY "counts"
+#define KEY   "counts"
+#define SMALL ((size_t)16 * 1024) /* all are told each time */
 
 /* Behind it the names of block and type, and each `gone` with its word; */
 struct block_record {
@@ -53,9 +54,20 @@ static bool is_told(const struct gone *l)
 	return l->count && strcmp(l->why, "left") != 0;
 }
 
-static void add_block(struct buf *out, struct pt_block *b)
+/* All that changes as they do. */
+static uint64_t sum_of(const struct counters *c)
 {
-	block_settle_counts(b);
+	uint64_t sum = c->held;
+	const uint64_t grow[] = {c->entered, c->made,    c->out,      c->sent[0],
+	                         c->sent[1], c->sent[2], c->triggers, c->triggers_too_deep,
+	                         c->errors};
+	for (unsigned i = 0; i < sizeof grow / sizeof *grow; i++)
+		sum = sum * UINT64_C(0x9e3779b97f4a7c15) + grow[i];
+	return sum;
+}
+
+static void add_block(struct buf *out, const struct pt_block *b)
+{
 	const struct counters *c = &b->count;
 	struct block_record r = {
 		.entered = c->entered,
@@ -89,24 +101,82 @@ static void add_link(struct buf *out, const struct graph_link *l)
 	add_text(out, l->to->name);
 }
 
+/* True: it is to be told. */
+static bool look_at_block(struct pt_block *b, bool all)
+{
+	block_settle_counts(b);
+	uint64_t sum = sum_of(&b->count);
+	bool changed = sum != b->counts_told;
+	if (all)
+		b->counts_told = sum;
+	return all || changed;
+}
+
+static bool look_at_link(struct link *l, bool all)
+{
+	bool changed = l->told != l->messages;
+	if (all)
+		l->told = l->messages;
+	return all || changed;
+}
+
+/* Those that are others than when all were told, or all. */
+static void add_counts_of(const struct pt_engine *e, struct buf *out, bool all)
+{
+	struct head head = {0, 0};
+	buf_clear(out);
+	buf_add(out, &head, sizeof head);
+	for (unsigned i = 0; i < e->graph->count; i++)
+		if (look_at_block(e->graph->blocks[i]->alive, all)) {
+			add_block(out, e->graph->blocks[i]->alive);
+			head.blocks++;
+		}
+	for (unsigned i = 0; i < e->graph->link_count; i++)
+		if (look_at_link(e->graph->links[i].alive, all)) {
+			add_link(out, &e->graph->links[i]);
+			head.links++;
+		}
+	memcpy(out->data, &head, sizeof head);
+}
+
+static void tell_all(struct pt_engine *e, struct buf *out)
+{
+	const struct head none = {0, 0};
+	add_counts_of(e, out, true);
+	e->cuts.counts_size = out->length;
+	carry_tell_bytes(e, COUNTS, KEY, out->data, out->length);
+	if (e->cuts.counts_since)
+		carry_tell_bytes(e, COUNTS_SINCE, KEY, &none, sizeof none);
+}
+
+static void tell_since(struct pt_engine *e, const struct buf *out)
+{
+	e->cuts.counts_since = true;
+	carry_tell_bytes(e, COUNTS_SINCE, KEY, out->data, out->length);
+}
+
 void counts_tell(struct pt_engine *e)
 {
 	struct buf out = BUF_INIT;
-	const struct head head = {e->graph->count, e->graph->link_count};
+	bool few = e->cuts.counts_size <= SMALL;
 	if (!e->hooks.carry)
 		return;
-	buf_add(&out, &head, sizeof head);
-	for (unsigned i = 0; i < e->graph->count; i++)
-		add_block(&out, e->graph->blocks[i]->alive);
-	for (unsigned i = 0; i < e->graph->link_count; i++)
-		add_link(&out, &e->graph->links[i]);
-	carry_tell_bytes(e, COUNTS, KEY, out.data, out.length);
+	if (!few)
+		add_counts_of(e, &out, false);
+	if (few || out.length > e->cuts.counts_size / 2)
+		tell_all(e, &out);
+	else
+		tell_since(e, &out);
 	buf_free(&out);
 }
 
 void counts_forget(struct pt_engine *e)
 {
 	carry_tell_gone(e, COUNTS, KEY);
+	if (e->cuts.counts_since)
+		carry_tell_gone(e, COUNTS_SINCE, KEY);
+	e->cuts.counts_size = 0;
+	e->cuts.counts_since = false;
 }
 
 /* ---- and back ---- */
@@ -185,6 +255,14 @@ static struct pt_block *block_of(const struct pt_engine *e, const char *name)
 	return found ? found->alive : NULL;
 }
 
+/* What has changed since is taken first, and is newer. */
+static bool is_first(bool *taken)
+{
+	bool first = !*taken;
+	*taken = true;
+	return first;
+}
+
 static bool take_block(struct pt_engine *e, struct reader *r)
 {
 	struct block_record before;
@@ -193,7 +271,7 @@ static bool take_block(struct pt_engine *e, struct reader *r)
 	if (!type)
 		return false;
 	struct pt_block *b = block_of(e, name);
-	if (b && strcmp(b->type->name, type) != 0)
+	if (b && (strcmp(b->type->name, type) != 0 || !is_first(&b->counts_taken)))
 		b = NULL;
 	if (b)
 		add_counts(b, &before);
@@ -220,7 +298,7 @@ static bool take_link(const struct pt_engine *e, struct reader *r)
 	if (!to)
 		return false;
 	struct link *l = link_of(e, from, to, before.canal);
-	if (l) {
+	if (l && is_first(&l->taken)) {
 		l->messages += before.messages;
 		l->bytes += before.bytes;
 	}
@@ -231,11 +309,13 @@ static bool take_link(const struct pt_engine *e, struct reader *r)
 static void settle(const struct pt_engine *e)
 {
 	for (unsigned i = 0; i < e->graph->count; i++) {
-		struct counters *c = &e->graph->blocks[i]->alive->count;
-		c->entered_before = c->entered;
+		struct pt_block *b = e->graph->blocks[i]->alive;
+		b->count.entered_before = b->count.entered;
+		b->counts_taken = false;
 	}
 	for (unsigned i = 0; i < e->graph->link_count; i++) {
 		struct link *l = e->graph->links[i].alive;
+		l->taken = false;
 		l->before = l->from->count.sent[l->canal] - l->messages;
 		if (l->canal != PT_TRIGGER)
 			l->to->count.entered_before -= l->messages;
@@ -250,26 +330,46 @@ static void take_all(struct pt_engine *e, struct reader *r)
 		whole = take_block(e, r);
 	for (uint32_t i = 0; whole && i < head.links; i++)
 		whole = take_link(e, r);
-	settle(e);
 }
 
+static void keep(struct pt_carry **to, struct pt_carry *found)
+{
+	if (found)
+		*to = found;
+}
+
+/* What is told next is of another graph, or of none before. */
 void counts_keep(struct pt_engine *e)
 {
-	struct pt_carry *found = carry_take(e, COUNTS, KEY);
-	if (found)
-		e->resume.counts = found;
+	keep(&e->resume.counts, carry_take(e, COUNTS, KEY));
+	keep(&e->resume.counts_since, carry_take(e, COUNTS_SINCE, KEY));
+	e->cuts.counts_since |= e->resume.counts_since != NULL;
+	e->cuts.counts_size = 0;
 }
 
-void counts_take(struct pt_engine *e)
+static void take_carried(struct pt_engine *e, const struct pt_carry *carry)
 {
 	size_t count;
-	struct pt_carry *carry = e->resume.counts;
 	const struct carry_item *items = carry ? carry_items(carry, &count) : NULL;
 	for (size_t i = 0; items && i < count; i++) {
 		const char *bytes = (const char *)items[i].bytes;
 		if (bytes && !strcmp(items[i].key, KEY))
 			take_all(e, &(struct reader){bytes, bytes + items[i].length});
 	}
-	carry_free(carry);
-	e->resume.counts = NULL;
+}
+
+void counts_take(struct pt_engine *e)
+{
+	take_carried(e, e->resume.counts_since);
+	take_carried(e, e->resume.counts);
+	if (e->resume.counts || e->resume.counts_since)
+		settle(e);
+	counts_let_go(e);
+}
+
+void counts_let_go(struct pt_engine *e)
+{
+	carry_free(e->resume.counts);
+	carry_free(e->resume.counts_since);
+	e->resume.counts = e->resume.counts_since = NULL;
 }

@@ -34,6 +34,8 @@ struct cuts {
 	bool final;   /* the last one, at the end: it is committed when all is closed */
 	uint64_t begun_ns, took_ns; /* the engine's thread, to ask all */
 	int64_t committed_ns;       /* since 1970 */
+	size_t counts_size;         /* of all counts when they were told; 0: they are to be */
+	bool counts_since;          /* what has changed since then was told, too */
 	size_t passed;              /* bytes that queues have let go of since */
 	bool holds; /* sources, until the first one is committed: that is where they begin; … */
 	uint64_t holds_until_ns; /* … or until then */

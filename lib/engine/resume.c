@@ -5,7 +5,6 @@
 #include "base/buf.h"
 #include "base/moment.h"
 #include "engine/counts.h"
-#include "engine/carry.h"
 #include "engine/engine.h"
 #include <pipetool/engine.h>
 #include <stdlib.h>
@@ -115,14 +114,13 @@ void resume_failed(struct pt_engine *e)
 	struct resume *r = &e->resume;
 	r->time_ns = 0;
 	r->poisoned = false;
-	carry_free(r->counts);
-	r->counts = NULL;
+	counts_let_go(e);
 }
 
 void resume_fini(struct pt_engine *e)
 {
 	timers_stop(&e->timers, &e->resume.second);
-	carry_free(e->resume.counts);
+	counts_let_go(e);
 	json_decref(e->resume.shown);
 	free(e->resume.why);
 	for (size_t i = 0; i < e->resume.word_count; i++)

@@ -29,9 +29,9 @@ struct resume {
 	uint64_t messages;       /* that had come out when it was committed, */
 	uint64_t messages_begun; /* or is begun */
 	struct pt_timer second;
-	uint64_t waited;         /* messages */
-	struct pt_carry *counts; /* see counts.h, */
-	char **words;            /* and those in it that are no constants */
+	uint64_t waited;                        /* messages */
+	struct pt_carry *counts, *counts_since; /* see counts.h, */
+	char **words;                           /* and those in it that are no constants */
 	size_t word_count;
 	json_t *shown; /* {time, gap_s, waited, why}; NULL: it has not gone on */
 };

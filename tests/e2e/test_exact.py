@@ -371,6 +371,7 @@ def test_show_tells_of_checkpoints(service, numbered, tmp_path):
         r > w; f = FileSource('{followed}', follow=true); s = Sink(); f > s""")
     reach(service, tmp_path, 300_000)
     with service.client() as rpc:
+        eventually(lambda: rpc.show("e", "r")["checkpoint"]["at"])
         row = rpc.show("e", "r")
         assert 0 < row["checkpoint"]["at"] <= COUNT and float(row["checkpoint"]["time"]) > 1e9
         assert "checkpoint" not in rpc.show("e", "w"), "it is of sources"
@@ -428,6 +429,32 @@ def test_counts_go_on_from_the_checkpoint(service, numbered, tmp_path, turn):
         assert {(l["from"], l["to"]): l["messages"] for l in stats["links"]} == {
             ("r", "f"): COUNT, ("f", "w"): COUNT, ("r", "h"): COUNT, ("h", "q"): 1000}
         assert stats["total"]["in"] == COUNT
+
+
+@pytest.mark.parametrize("turn", range(max(2, TIMES // 20)))
+def test_counts_of_a_few_of_many_go_on(service, numbered, tmp_path, turn):
+    """Only what has changed is told; a change of the graph, and another death, come in between."""
+    chance = random.Random(turn)
+    many = "".join(f"d{n} = Drain(); " for n in range(400))
+    service.create("e", f"""{many} s = CLIFeeder(); k = Sink(); s > d7 > k
+        r = RdpcapSource('{numbered}/in.pcap', pps=50000); w = WrpcapSink('{tmp_path}/out.pcap'); r > d1 > w""")
+    for sent in range(1, 4):
+        service.client().send("e", "s", "one")
+        reach(service, tmp_path, chance.randrange(1_800_000))
+        if chance.random() < 0.5:
+            service.ok("add", "e", f"more{sent} = Drain()")
+        die(service, chance.choice(DEATHS))
+        with service.client() as rpc:
+            counts = {b["name"]: b for b in rpc.stats("e")["blocks"]}
+            assert counts["k"]["out"] == counts["d7"]["out"] == sent
+    with service.client() as rpc:
+        eventually(lambda: rpc.show("e", "r")["state"] == "exhausted")
+        stats = rpc.stats("e")
+    assert stats["unexplained"] == 0
+    counts = {b["name"]: b for b in stats["blocks"]}
+    assert (counts["r"]["out"], counts["d1"]["in"], counts["w"]["out"]) == (COUNT, COUNT, COUNT)
+    assert {(l["from"], l["to"]): l["messages"] for l in stats["links"]} == {
+        ("r", "d1"): COUNT, ("d1", "w"): COUNT, ("s", "d7"): 3, ("d7", "k"): 3}
 
 
 # ---- what kills the daemon again and again ----
