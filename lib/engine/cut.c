@@ -60,7 +60,8 @@ void pt_carry_changed(struct pt_block *b)
 	bool again = b->changed_in && b->changed_in + 1 >= next;
 	if (b->changed_in != next)
 		b->hurries = !again;
-	b->changed_in = next;
+	if (b->engine->cuts.on)
+		b->changed_in = next;
 	note_changed(b, b->hurries ? SOON_NS : EVERY_NS);
 }
 
