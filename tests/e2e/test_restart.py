@@ -665,6 +665,32 @@ def test_a_ring_is_given_back_behind_checkpoints(service, numbers):
         assert numbers_in(rpc, numbers.sent) == list(range(numbers.sent))
 
 
+def test_a_flight_recorder_of_a_capture_stays_armed(service, numbers):
+    """More than the ring holds comes through it while packets are held, which do not pin it; and
+    whatever kills the daemon, the recorder has the last that there were, once, in order."""
+    service.create("e", f"""n = SniffSource('lo', 'udp port {numbers.port}', buffer_size='2MiB'); q = QueueSink()
+        v = TriggeredQueueingValve(False, limit=20_000); n > v > q""")
+
+    def have_come():
+        eventually(lambda: service.client().stats("e", "n")["out"] >= numbers.sent)
+
+    for _ in range(3):
+        for _ in range(20):
+            numbers.send(10)
+            have_come()
+        service.process.kill()
+        service.process.wait()
+        numbers.send(8)
+        service.start()
+        have_come()
+    with service.client() as rpc:
+        held = rpc.stats("e", "v")["held"]
+        assert 100 < held < numbers.sent // 2 and rpc.stats("e", "n")["dropped"] == {}
+        rpc.call("block.trigger", engine="e", block="v")
+        assert numbers_in(rpc, held) == list(range(numbers.sent - held, numbers.sent))
+        assert rpc.stats("e")["unexplained"] == 0
+
+
 def test_a_capture_whose_time_is_over_captures_no_more(service):
     """So there is no gap."""
     service.create("e", 'n = SniffSource("lo", filter="host 127.66.66.66", timeout="10ms"); q = Sink(); n > q')
