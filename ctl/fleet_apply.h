@@ -5,8 +5,8 @@
 
 #include "ctl/fleet.h"
 
-/* Plans for all hosts; then waves of them are changed, watched, and confirmed when the gate holds, or
-   else taken back. A signal takes the wave back. Returns the exit status. */
+/* Plans for all hosts; then waves of them are changed, watched, and confirmed when the gate holds,
+   or else taken back. A signal takes the wave back. Returns the exit status. */
 int fleet_apply(struct fleet *);
 
 #endif

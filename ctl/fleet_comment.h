@@ -7,8 +7,8 @@
 
 #define FLEET_COMMENT "fleet " /* what each begins with */
 
-/* "fleet /srv/sensors@COMMIT by ann@desk at 2026-11-30T10:00:00.000Z": of one apply; yours to free, as
-   all of these are. */
+/* "fleet /srv/sensors@COMMIT by ann@desk at 2026-11-30T10:00:00.000Z": of one apply; yours to
+   free, as all of these are. */
 char *fleet_comment(const char *folder);
 /* "…, wave 2 of 3": of what one of its waves does. */
 char *fleet_comment_wave(const char *comment, size_t wave, size_t waves);
