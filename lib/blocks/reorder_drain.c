@@ -424,7 +424,7 @@ static void keep_ahead(struct pt_block *b, struct reorder *s, int64_t time_ns)
 
 static int64_t far_ns(const struct reorder *s, int64_t from_ns, int sign)
 {
-	double far = s->seconds * 1e9 * FAR, least = INT64_MIN, most = INT64_MAX;
+	double far = s->seconds * 1e9 * FAR, least = (double)INT64_MIN, most = (double)INT64_MAX;
 	double to = (double)from_ns + sign * far;
 	return to <= least ? INT64_MIN : to >= most ? INT64_MAX : from_ns + sign * (int64_t)far;
 }

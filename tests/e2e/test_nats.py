@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from scapy.all import IP, UDP, Ether, Raw
 
-from conftest import eventually, nats_plugin
+from conftest import eventually, nats_plugin, sanitizer
 from nats_side import Nats, Server, packets
 
 pytestmark = pytest.mark.skipif(not (nats_plugin() and shutil.which("nats-server")),
@@ -349,6 +349,7 @@ def certificates(tmp_path_factory):
     return folder
 
 
+@pytest.mark.skipif(sanitizer() == "tsan", reason="libnats reads and writes one TLS connection on two threads")
 def test_what_is_encrypted_is_so_both_ways(daemon, servers, certificates, tmp_path):
     files = {name: f"{certificates}/{name}.pem" for name in ("ca", "cert", "key")}
     config = ('tls {{ cert_file: "{cert}", key_file: "{key}", ca_file: "{ca}", verify: {verify} }}')
