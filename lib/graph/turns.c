@@ -91,11 +91,21 @@ static void mark_fellows(struct search *s, const struct graph_block *b)
 			mark_block(s, s->leads, i);
 }
 
+/* What does something itself may have in one place what comes in by all of its entries. */
+static void mark_place(struct search *s, unsigned entry)
+{
+	const struct pt_type *type = s->graph->blocks[entry / 3]->type;
+	if (type->push || type->push_many || type->act)
+		mark_block(s, s->leads, entry / 3);
+	else
+		mark(s, s->leads, entry);
+}
+
 static void mark_places(struct search *s)
 {
 	for (unsigned i = 0; i < s->graph->count * 3; i++)
 		if (s->behind[i])
-			mark(s, s->leads, i);
+			mark_place(s, i);
 	for (unsigned i = 0; i < s->graph->count; i++)
 		if (is_behind(s, i))
 			mark_fellows(s, s->graph->blocks[i]);

@@ -277,12 +277,19 @@ static void settle(struct talk *t)
 	t->depth--;
 }
 
+/* Where nobody waits for it, what comes now goes with what comes next, in one write: when those who
+   send have had their turn. */
 static void go_on(struct talk *t)
 {
-	if (pt_in_turn(t->block))
+	if (pt_in_turn(t->block)) {
 		await_window(t);
-	flush(t);
-	settle(t);
+		flush(t);
+		settle(t);
+	} else if (pt_held_back(t->block)) {
+		flush(t);
+	} else {
+		pt_ready(t->block, true);
+	}
 	talk_update(t);
 	talk_watch(t);
 }
@@ -343,8 +350,10 @@ void talk_changed(struct talk *t)
 
 void talk_produce(struct talk *t, unsigned max)
 {
-	talk_read(t, max);
+	if (!t->dry)
+		talk_read(t, max);
 	flush(t);
+	pt_ready(t->block, !t->over && !t->dry);
 	talk_update(t);
 	talk_watch(t);
 }

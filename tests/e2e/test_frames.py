@@ -101,6 +101,17 @@ def test_only_a_window_is_under_way(rpc, peers):
     balanced(rpc)
 
 
+def test_what_comes_by_both_entries_of_a_block_meets_in_it(rpc, peers, tmp_path):
+    packets = [(b"m%d" % n, makers.START * 10 ** 9 + n) for n in range(100)]
+    file = makers.pcap(tmp_path / "in.pcap", packets, link_type=147)
+    peer = peers(credit(64))
+    answering(peer, lambda got: [message(got.bytes, canal=1)])
+    create(rpc, f"f = RdpcapSource({str(file)!r}); p = ProgramPipe(format='frames', fd=0); q = QueueSink()\nf > p; p >> q; f > q", peer)
+    assert [(m["canal"], m["message"]) for m in rpc.recv("e", "q", 200)] == \
+        [(canal, f"m{n}") for n in range(100) for canal in ("high", "low")]
+    balanced(rpc)
+
+
 def test_who_sends_may_wait_until_it_has_gone_through(daemon, rpc, peers):
     """Also where what comes out of one goes into the next, and others send meanwhile."""
     first, second = peers(credit(9)), peers(credit(9))
