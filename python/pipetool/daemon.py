@@ -55,8 +55,8 @@ def _make_folder() -> str:
     """A new one; those that scripts which were killed have left are removed."""
     given = os.environ.get("XDG_RUNTIME_DIR")
     base = given if given and os.access(given, os.W_OK) else tempfile.gettempdir()
-    for folder in pathlib.Path(base).glob(_PREFIX + "*"):
-        if _is_dead(folder):
+    for name in os.listdir(base):
+        if name.startswith(_PREFIX) and _is_dead(folder := pathlib.Path(base, name)):
             shutil.rmtree(folder, ignore_errors=True)
     return tempfile.mkdtemp(prefix=_PREFIX, dir=base)
 

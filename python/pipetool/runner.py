@@ -55,9 +55,11 @@ class Wire:
         self.closed = self.ended = self.exhausted = False
         self.waits_to_write = False
         self.told = Told()
-        self.write(Frame(CREDIT, flags=ANSWERS_TRIGGERS, wire_length=WINDOW).pack())
+        first = Frame(CREDIT, flags=ANSWERS_TRIGGERS, wire_length=WINDOW).pack()  # it is there before any message
         if not isinstance(pipe, Source):
-            self.exhaust()
+            self.exhausted = True
+            first += Frame(EXHAUSTED).pack()
+        self.ours.sendall(first)
 
     def write(self, data: bytes) -> None:
         runner = self.runner
