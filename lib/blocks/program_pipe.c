@@ -110,6 +110,7 @@ static void stay_ended(struct pt_block *b, struct program_pipe *p)
 {
 	char *words = process_last_words(&p->speaker.child, argv_of(p)[0]);
 	p->closed = true;
+	pt_busy(b, false);
 	pt_queue_drop(b, &input(p)->queue, "unsent");
 	stream_detach(input(p));
 	pt_full(b, false);
@@ -369,10 +370,12 @@ static void finish(struct pt_block *b)
 {
 	struct program_pipe *p = pt_state(b);
 	p->no_more = true;
+	pt_busy(b, !p->closed); /* it has its time, also where nobody wants what it prints */
 	if (!p->closed && !p->over) {
 		finish_input(b, p);
 	} else if (!p->closed && !input(p)->queue.head) {
 		p->closed = true;
+		pt_busy(b, false);
 		pt_timer_stop(b, &p->again);
 		pt_exhausted(b);
 	}
@@ -394,7 +397,11 @@ static void changed(struct pt_block *b)
 	struct program_pipe *p = pt_state(b);
 	stream_limit_changed(input(p));
 	input(p)->keeps = p->restart_s > 0;
-	if (p->again.place && p->restart_s > 0)
+	if (p->closed && p->over && p->restart_s > 0 && !p->no_more) {
+		p->closed = false;
+		pt_mended(b, "'%s' is started again", argv_of(p)[0]);
+		start_later(b, p);
+	} else if (p->again.place && p->restart_s > 0)
 		start_later(b, p);
 	else if (p->again.place) {
 		pt_timer_stop(b, &p->again);
@@ -425,7 +432,7 @@ static int close_program(struct pt_block *b, struct pt_error *err)
 	process_close(&p->speaker.child, out);
 	stream_close(output(p), NULL);
 	incoming_close(&p->incoming);
-	p->taken_over = false;
+	p->taken_over = p->closed = false;
 	return rc;
 }
 
@@ -480,7 +487,7 @@ static const struct pt_param params[] = {
          PT_CHOICE(struct program_pipe, out), .fallback = "None", .choices = out_words},
 	{"restart_s",
          "Starts it again when it has ended, after so many seconds; None: does "
-         "not.",
+         "not. Set on one that has ended, it starts that, too.",
          PT_SECONDS(struct program_pipe, restart_s), .fallback = "None", .flags = PT_LIVE,
          .min = 0.01, .max = 1e6},
 	{"limit", "Bytes that may wait for it before sources are held back.",

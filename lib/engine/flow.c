@@ -16,11 +16,10 @@ static bool may_run(const struct pt_block *b)
 	       (!b->exhausted || b->type->elsewhere);
 }
 
-/* A pipe whose exits lead nowhere has done its part with the last that came into it; of one that is
-   told when that was, it ends by itself. */
+/* A pipe whose exits lead nowhere has done its part with the last that came into it. */
 static bool is_way_out(const struct pt_block *b)
 {
-	return block_is_source(b) && !b->type->no_more && b->entries && b->entries->data &&
+	return block_is_source(b) && !b->type->elsewhere && b->entries && b->entries->data &&
 	       !b->exits[PT_LOW] && !b->exits[PT_HIGH] && !b->exits[PT_TRIGGER];
 }
 
@@ -28,7 +27,7 @@ static unsigned standing_of(const struct pt_block *b)
 {
 	bool undone = block_is_source(b) ? !b->exhausted || b->busy : b->ready || b->later;
 	if (b->told_no_more && is_way_out(b))
-		undone = b->count.held;
+		undone = b->count.held || b->busy;
 	bool taking = b->type->role != PT_DRAIN && b->entries && b->entries->data;
 	bool waiting = b->failed && b->retry_s > 0;
 	return (unsigned)b->failed << FLOW_FAILED | (unsigned)waiting << FLOW_WAITING |

@@ -16,15 +16,22 @@ static struct speaker *of(struct pt_block *b)
 	return pt_state(b);
 }
 
-void speaker_start(struct pt_block *b)
+static void begin(struct speaker *s)
 {
-	struct speaker *s = of(b);
-	s->stopping = false;
+	s->stopping = s->ended = false;
+	s->talk.keeps = *s->restart_s > 0;
 	int *to = s->argv ? &s->child.in : &s->ends[0],
 	    *from = s->argv ? &s->child.out : &s->ends[1];
 	talk_begin(&s->talk, *to, *from);
 	*to = *from = -1;
 	process_start(&s->child);
+}
+
+void speaker_start(struct pt_block *b)
+{
+	struct speaker *s = of(b);
+	s->talk.no_more = false;
+	begin(s);
 }
 
 static void start_again(struct pt_block *b);
@@ -38,6 +45,9 @@ static void start_later(struct speaker *s)
 static void stay_ended(struct speaker *s)
 {
 	pt_timer_stop(s->block, &s->again);
+	s->ended = true;
+	s->talk.keeps = false;
+	talk_drop(&s->talk);
 	if (!s->child.status) {
 		pt_exhausted(s->block);
 		return;
@@ -59,12 +69,12 @@ void speaker_trigger(struct pt_block *b)
 	talk_trigger(&of(b)->talk);
 }
 
-/* Between two of them, nothing would be for another. */
+/* Between two of them, nothing would be for another but what waits. */
 void speaker_no_more(struct pt_block *b)
 {
 	struct speaker *s = of(b);
 	talk_no_more(&s->talk);
-	if (s->again.place)
+	if (s->again.place && !talk_waits(&s->talk))
 		stay_ended(s);
 }
 
@@ -76,12 +86,19 @@ void speaker_produce(struct pt_block *b, unsigned max)
 void speaker_changed(struct pt_block *b)
 {
 	struct speaker *s = of(b);
+	bool again = *s->restart_s > 0;
 	talk_changed(&s->talk);
-	if (!s->again.place)
-		return;
-	if (*s->restart_s > 0)
+	if (!s->ended && !s->stopping)
+		s->talk.keeps = again;
+	if (s->ended && again && !s->talk.no_more) {
+		s->ended = false;
+		s->talk.keeps = true;
+		talk_detach(&s->talk);
+		pt_mended(b, "'%s' is started again", s->argv[0]);
 		start_later(s);
-	else
+	} else if (s->again.place && again)
+		start_later(s);
+	else if (s->again.place)
 		stay_ended(s);
 }
 
@@ -93,7 +110,7 @@ static void start_again(struct pt_block *b)
 	struct pt_error err = PT_ERROR_INIT;
 	int rc = process_open(&s->child, s->argv, "command", &err);
 	if (!rc) {
-		speaker_start(b);
+		begin(s);
 		return;
 	}
 	pt_report(b, rc, "%s", pt_error_text(&err, error_words(rc)));
@@ -108,7 +125,7 @@ static void end(struct pt_block *b)
 	pt_timer_stop(b, &s->rest);
 	s->stopping = true;
 	talk_over(&s->talk, NULL);
-	if (*s->restart_s <= 0 || s->talk.no_more) {
+	if (*s->restart_s <= 0 || (s->talk.no_more && !talk_waits(&s->talk))) {
 		stay_ended(s);
 		return;
 	}
@@ -144,6 +161,8 @@ static void talk_ended(struct pt_block *b, const char *why)
 		return;
 	}
 	s->stopping = true;
+	s->talk.keeps = false;
+	talk_drop(&s->talk);
 	process_kill(&s->child);
 	pt_failed(b, -EBADMSG, "%s%s%s sent %s", s->argv ? "'" : "who has the socket",
 	          s->argv ? s->argv[0] : "", s->argv ? "'" : "", why);
@@ -154,6 +173,9 @@ void speaker_stop(struct pt_block *b)
 	struct speaker *s = of(b);
 	bool before = s->talk.over;
 	s->stopping = true;
+	s->talk.keeps = s->ended = false;
+	if (before)
+		talk_drop(&s->talk);
 	if (!talk_stop(&s->talk) && !before && s->fd >= 0)
 		shutdown(s->fd, SHUT_RDWR); /* the middle of something may follow */
 }

@@ -20,6 +20,7 @@ struct speaker {
 	struct pt_timer rest, again;
 	int ends[2]; /* two of the socket, until it begins */
 	bool stopping;
+	bool ended; /* and is not to be started again */
 };
 
 /* To be called first, in init. */

@@ -14,6 +14,8 @@
 #define PATIENCE_NS UINT64_C(1000000000) /* for the first word of one that may give credits */
 #define READ_MOST   1024                 /* frames, before it is looked whether it is settled */
 #define DEEP        16
+#define MANY        (512 * sizeof(uint64_t)) /* triggers that may wait before sources are held back … */
+#define TOO_MANY    (64 * MANY)              /* … and at all */
 
 void talk_init(struct talk *t, struct pt_block *b, const uint64_t *limit,
                void (*ended)(struct pt_block *, const char *why))
@@ -127,7 +129,8 @@ static bool write_out(struct talk *t)
 		if (n < 0 && errno != EINTR) {
 			t->written = t->out.length; /* what it has said before is still read */
 			t->told_end = true;
-			pt_full(t->block, false);
+			if (!t->keeps)
+				pt_full(t->block, false);
 		}
 		t->written += n > 0 ? (size_t)n : 0;
 	}
@@ -190,7 +193,44 @@ static void on_writable(uv_poll_t *poll, int status, int events)
 
 void talk_update(struct talk *t)
 {
+	bool many = t->triggers.length >= MANY;
+	if (many != t->many_triggers && (many || t->queue.bytes < *t->limit))
+		pt_full(t->block, many);
+	t->many_triggers = many;
 	pt_busy(t->block, t->queue.head || t->triggers.length || t->triggers_under_way);
+}
+
+/* What is left begins anew with the next. */
+static void drop_given(struct talk *t)
+{
+	enum pt_canal canal;
+	uint64_t after;
+	for (; t->under_way; t->under_way--)
+		pt_drop(t->block, pt_queue_take(t->block, &t->queue, &canal, *t->limit), "unsent");
+	for (size_t at = 0; at < t->triggers.length; at += sizeof after) {
+		memcpy(&after, t->triggers.data + at, sizeof after);
+		after = after > t->given ? after - t->given : 0;
+		memcpy(t->triggers.data + at, &after, sizeof after);
+	}
+	t->taken -= t->given;
+	t->given = t->lost = t->triggers_under_way = 0;
+	t->next = t->queue.head;
+}
+
+bool talk_waits(const struct talk *t)
+{
+	return t->queue.head || t->triggers.length;
+}
+
+void talk_drop(struct talk *t)
+{
+	t->next = NULL;
+	t->taken = 0;
+	t->many_triggers = false;
+	buf_clear(&t->triggers);
+	pt_queue_drop(t->block, &t->queue, "unsent");
+	pt_full(t->block, false);
+	talk_update(t);
 }
 
 void talk_over(struct talk *t, const char *why)
@@ -199,11 +239,9 @@ void talk_over(struct talk *t, const char *why)
 		return;
 	t->over = true;
 	talk_watch(t);
-	t->next = NULL;
-	t->under_way = t->lost = t->triggers_under_way = 0;
-	buf_clear(&t->triggers);
-	pt_queue_drop(t->block, &t->queue, "unsent");
-	pt_full(t->block, false);
+	drop_given(t);
+	if (!t->keeps)
+		talk_drop(t);
 	pt_ready(t->block, false);
 	talk_update(t);
 	t->ended(t->block, why);
@@ -228,8 +266,7 @@ static void take(struct talk *t, int i, int fd)
 void talk_begin(struct talk *t, int to, int from)
 {
 	t->window = -1;
-	t->taken = t->given = t->under_way = t->lost = 0;
-	t->no_more = t->told_no_more = t->told_end = t->over = t->patient = false;
+	t->told_no_more = t->told_end = t->over = t->patient = false;
 	t->answers_triggers = false;
 	t->dry = true;
 	t->depth = 0;
@@ -238,6 +275,8 @@ void talk_begin(struct talk *t, int to, int from)
 	t->written = t->read = 0;
 	take(t, 0, to);
 	take(t, 1, from);
+	flush(t);
+	talk_update(t);
 	talk_watch(t);
 }
 
@@ -296,6 +335,11 @@ static void go_on(struct talk *t)
 
 /* ---- what comes in ---- */
 
+static bool takes(const struct talk *t)
+{
+	return !t->over && !t->told_end && t->fds[0] >= 0;
+}
+
 static void drop_all(struct talk *t, struct pt_msg **messages, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -317,21 +361,33 @@ static void add(struct talk *t, enum pt_canal canal, struct pt_msg *m)
 
 void talk_push(struct talk *t, enum pt_canal canal, struct pt_msg **messages, unsigned count)
 {
-	if (t->over || t->told_end || t->fds[0] < 0) {
+	if (!takes(t) && !t->keeps) {
 		drop_all(t, messages, count);
 		return;
 	}
 	for (unsigned i = 0; i < count; i++)
 		add(t, canal, messages[i]);
-	go_on(t);
+	if (takes(t))
+		go_on(t);
+	else
+		talk_update(t);
 }
 
 void talk_trigger(struct talk *t)
 {
-	if (t->over || t->told_end || t->fds[0] < 0)
+	if (!takes(t) && !t->keeps)
 		return;
+	if (t->triggers.length >= TOO_MANY) {
+		pt_report(t->block, -ENOBUFS,
+		          "a trigger was left out: %zu wait already for who does not read them",
+		          t->triggers.length / sizeof t->taken);
+		return;
+	}
 	buf_add(&t->triggers, &t->taken, sizeof t->taken);
-	go_on(t);
+	if (takes(t))
+		go_on(t);
+	else
+		talk_update(t);
 }
 
 void talk_no_more(struct talk *t)

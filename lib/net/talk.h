@@ -37,6 +37,9 @@ struct talk {
 	int64_t window;        /* how many may be under way; -1: it has not said */
 	struct buf triggers;   /* uint64_t each: how many messages go before it */
 	unsigned triggers_under_way;
+	bool many_triggers; /* wait: the block is full */
+	bool keeps; /* when it is over what waits stays for another, with which is begun; and so does what
+	               comes until then */
 	bool answers_triggers; /* with a credit of 0 */
 
 	struct buf out, in; /* frames */
@@ -49,7 +52,7 @@ struct talk {
 
 void talk_init(struct talk *, struct pt_block *, const uint64_t *limit,
                void (*ended)(struct pt_block *, const char *why));
-/* In `start`, or later: both descriptors are its own. */
+/* In `start`, or later: both descriptors are its own. What was kept goes to it. */
 void talk_begin(struct talk *, int to, int from);
 void talk_push(struct talk *, enum pt_canal, struct pt_msg **, unsigned count);
 void talk_trigger(struct talk *);
@@ -58,8 +61,10 @@ void talk_produce(struct talk *, unsigned max);
 void talk_changed(struct talk *);
 /* In `stop`: what is on its way comes through, for 2 s. False: it did not end. */
 bool talk_stop(struct talk *);
-void talk_close(struct talk *);  /* [worker] after the handles have gone */
-void talk_detach(struct talk *); /* the same at once; another can be begun with */
+void talk_close(struct talk *);       /* [worker] after the handles have gone */
+void talk_detach(struct talk *);      /* the same at once; another can be begun with */
+bool talk_waits(const struct talk *); /* something is kept for another */
+void talk_drop(struct talk *);        /* it goes: there will be none */
 void talk_fini(struct talk *);
 
 /* ---- between talk.c and talk_in.c ---- */

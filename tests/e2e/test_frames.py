@@ -275,13 +275,53 @@ def test_none_is_started_again_when_no_more_comes(daemons, program, state):
     rpc.call("engine.create", engine="e", start=True, text="f = CLIFeeder(); "
              f"p = ProgramPipe('{program}', format='frames', restart_s=1000); f > p > QueueSink()")
     eventually(lambda: "pid" not in rpc.show("e", "p")["now"])
-    rpc.send("e", "f", "meanwhile")
-    assert rpc.stats("e", "p")["dropped"] == {"unsent": 1}
     daemon.ok("close", "e.f")
     daemon.ok("wait", "e.p", state)
     balanced(rpc)
     rpc.call("engine.destroy", engine="e")
     eventually(lambda: len(os.listdir(f"/proc/{daemon.process.pid}/fd")) <= before)
+
+
+def test_what_comes_between_two_programs_waits_for_the_second(daemons):
+    """Messages and triggers, in their order; and who has stayed ended is started when that is said."""
+    daemon = daemons(config="[programs]\nallow = *\n")
+    rpc = daemon.client()
+    script = daemon.folder / "program.py"
+    script.write_text(PROGRAM.replace("if got.kind == MESSAGE:", "if got.kind == TRIGGER:\n        write(1, message(b'!'))\n"
+                                      "    if got.kind == MESSAGE:"))
+    rpc.call("engine.create", engine="e", start=True, text="f = CLIFeeder(); m = TriggeredMessage('x'); q = QueueSink(); f > "
+             f"p = ProgramPipe(['{sys.executable}', '{script}', '{HERE}'], format='frames', restart_s=1000) > q")
+    rpc.send("e", "f", "leave")
+    eventually(lambda: "pid" not in rpc.show("e", "p")["now"])
+    rpc.send("e", "f", "ab")
+    rpc.call("block.trigger", engine="e", block="p")
+    rpc.send("e", "f", "cd")
+    assert rpc.stats("e", "p")["held"] == 2
+    daemon.ok("set", "e.p", "restart_s=0.01")
+    assert rpc.texts("e", "q", 3) == ["ba", "!", "dc"]
+    daemon.ok("set", "e.p", "restart_s=None")
+    rpc.send("e", "f", "leave")
+    daemon.ok("wait", "e.p", "failed")
+    before = rpc.stats("e", "p")["dropped"].get("unsent", 0)
+    rpc.send("e", "f", "lost")
+    assert rpc.stats("e", "p")["dropped"] == {"unsent": before + 1}
+    daemon.ok("set", "e.p", "restart_s=0.01")
+    daemon.ok("wait", "e.p", "running")
+    eventually(lambda: "pid" in rpc.show("e", "p")["now"])
+    rpc.send("e", "f", "ef")
+    assert rpc.texts("e", "q", 1) == ["fe"]
+    balanced(rpc)
+
+
+def test_triggers_that_nobody_reads_hold_sources_back(rpc, peers):
+    peer = peers()  # gives no credit, for which the engine would wait
+    create(rpc, "p = ProgramPipe(format='frames', fd=0); g = CLIFeeder(); t = TriggerDrain('always'); g > t; t % p", peer)
+    for _ in range(20):
+        rpc.send("e", "g", *["x"] * 5000)
+    assert rpc.stats("e", "g")["held"] > 0
+    peer.close()
+    eventually(lambda: rpc.stats("e", "g")["held"] == 0)
+    balanced(rpc)
 
 
 @pytest.mark.parametrize("beside", ["", "; f > q"], ids=["vectors", "in turn"])

@@ -1133,3 +1133,26 @@ def test_a_pipe_whose_exits_lead_nowhere_is_not_waited_for(daemon, tmp_path):
         peer.settimeout(DEADLINE)
         daemon.ok("run", f"FileSource('{tmp_path}/lines') > UDPClientPipe('127.0.0.1', {peer.getsockname()[1]})")
         assert [peer.recv(100) for _ in lines] == lines
+
+
+@pytest.mark.parametrize("side", ["TCPConnectPipe", "TCPListenPipe"])
+def test_nor_is_the_peer_of_a_connection(daemon, tmp_path, side):
+    """All has come to it, and it keeps its side open."""
+    data = bytes(range(256)) * 4000
+    (tmp_path / "data").write_bytes(data)
+    with listener() as server:
+        port = server.getsockname()[1]
+        if side == "TCPListenPipe":
+            server.close()
+        graph = f"FileSource('{tmp_path}/data', by='block') > {side}('127.0.0.1', {port})"
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            run = pool.submit(daemon.ok, "run", graph)
+            with accept(server) if side == "TCPConnectPipe" else eventually(lambda: reached(port)) as peer:
+                peer.settimeout(DEADLINE)
+                assert read_exactly(peer, len(data)) == data
+                run.result(DEADLINE)
+
+
+def reached(port):
+    with contextlib.suppress(ConnectionRefusedError):
+        return socket.create_connection(("127.0.0.1", port))

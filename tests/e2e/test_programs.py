@@ -126,6 +126,20 @@ def test_it_starts_again_and_what_comes_meanwhile_waits(daemon, rpc):
     assert rpc.stats("e")["unexplained"] == 0
 
 
+@pytest.mark.parametrize("program, state", [("head -n 1", "exhausted"), ("sh -c 'read x; echo $x; exit 3'", "failed")])
+def test_one_that_has_ended_is_started_when_that_is_said(daemon, rpc, program, state):
+    daemon.create("e", f"f = CLIFeeder(); p = ProgramPipe(\"{program}\"); q = QueueSink(); f > p > q")
+    rpc.send("e", "f", "1")
+    assert rpc.texts("e", "q", 1) == ["1"]
+    daemon.ok("wait", "e.p", state)
+    rpc.send("e", "f", "lost")
+    daemon.ok("set", "e.p", "restart_s=0.05")
+    daemon.ok("wait", "e.p", "running")
+    rpc.send("e", "f", "2")
+    assert rpc.texts("e", "q", 1) == ["2"]
+    assert rpc.stats("e", "p")["dropped"] == {"unsent": 1} and rpc.stats("e")["unexplained"] == 0
+
+
 @pytest.mark.parametrize("form", ["pcap", "pcapng"])
 def test_a_program_that_starts_again_gets_a_capture_of_its_own(daemon, rpc, form):
     daemon.create("e", f"f = CLIFeeder(); p = ProgramPipe('cat', format='{form}', restart_s=0.5); q = QueueSink(); "
