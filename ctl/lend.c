@@ -64,13 +64,28 @@ static int write_names(const char *pattern)
 	return code;
 }
 
+static bool has_gone(const struct wish *w)
+{
+	return w->within && access(*w->within, F_OK) && errno == ENOENT;
+}
+
 static int open_wished(const struct wish *w)
 {
 	bool reads = w->flags & O_PATH ||
 	             ((w->flags & O_ACCMODE) == O_RDONLY && !(w->flags & (O_CREAT | O_TRUNC)));
 	if (!reads && !w->writes)
 		return -PT_EPERMITTED;
-	return path_open(w->within, w->path, w->flags, FILE_MODE);
+	int fd = path_open(w->within, w->path, w->flags, FILE_MODE);
+	return fd == -PT_EPERMITTED && has_gone(w) ? -ENOENT : fd;
+}
+
+/* The folder too, if somebody has removed it. */
+static int make_folders(const struct wish *w)
+{
+	char *folder = has_gone(w) ? must_printf("%s/", *w->within) : NULL;
+	int code = folder ? path_make_folders(NULL, folder, FOLDER_MODE) : 0;
+	free(folder);
+	return code ? code : path_make_folders(w->within, w->path, FOLDER_MODE);
 }
 
 static int do_wish(const struct wish *w, bool *opened)
@@ -82,9 +97,7 @@ static int do_wish(const struct wish *w, bool *opened)
 	switch (w->verb) {
 	case LENT_OPEN: return open_wished(w);
 	case LENT_UNLINK: return w->writes ? path_unlink(w->within, w->path) : -PT_EPERMITTED;
-	case LENT_MAKE:
-		return w->writes ? path_make_folders(w->within, w->path, FOLDER_MODE)
-		                 : -PT_EPERMITTED;
+	case LENT_MAKE: return w->writes ? make_folders(w) : -PT_EPERMITTED;
 	case LENT_EXPAND: return write_names(w->path);
 	case LENT_FOLLOW: return path_watch(NULL, w->fds[1], w->path);
 	case LENT_FOLLOW_FILE: return path_watch_file(NULL, w->fds[1], w->fds[2]);

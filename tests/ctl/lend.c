@@ -154,6 +154,19 @@ START_TEST(its_names_are_found_and_heard_of)
 }
 END_TEST
 
+START_TEST(a_folder_that_has_gone_is_made_anew)
+{
+	begin(true);
+	ck_assert_int_eq(system("rm -r in"), 0);
+	ck_assert_int_eq(open_at("in/x", O_WRONLY | O_CREAT), -ENOENT);
+	char *path = must_printf("%s/in/sub/x", folder);
+	ck_assert_int_eq(path_make_folders(in, path, 0700), 0);
+	free(path);
+	ck_assert_int_eq(open_at("in/sub/x", O_WRONLY | O_CREAT), 0);
+	end();
+}
+END_TEST
+
 START_TEST(who_has_gone_is_told)
 {
 	begin(true);
@@ -166,4 +179,4 @@ END_TEST
 
 UNIT_TESTS("ctl/lend", what_lies_in_it_is_written, what_lies_elsewhere_is_not,
            what_is_lent_to_be_read_is_not_written, its_names_are_found_and_heard_of,
-           who_has_gone_is_told)
+           a_folder_that_has_gone_is_made_anew, who_has_gone_is_told)
