@@ -114,6 +114,10 @@ static void tell(struct incoming *in)
 
 static void end(struct incoming *in, int code, struct pt_error *err)
 {
+	uint64_t done, size;
+	capture_reader_progress(in->reader, 0, &done, &size);
+	if (!done && in->may_be_empty)
+		code = 0;
 	char *why = code ? must_strdup(pt_error_text(err, error_words(code))) : NULL;
 	incoming_end(in);
 	in->ended(in, why);

@@ -15,9 +15,10 @@ struct incoming {
 	struct capture_reader *reader; /* NULL: there is none */
 	struct pt_origin *origin;      /* of packets that tell of none; may be NULL */
 	uv_poll_t poll;
-	int slot;         /* the descriptor that poll watches: every later one takes its number */
-	bool *ready;      /* whether there is something to read */
-	uv_timer_t again; /* where there was no memory for it */
+	bool may_be_empty; /* where nothing came, that is no fault */
+	int slot;          /* the descriptor that poll watches: every later one takes its number */
+	bool *ready;       /* whether there is something to read */
+	uv_timer_t again;  /* where there was no memory for it */
 };
 
 /* Begins to read from the descriptor, which it owns; in `start` or later. */

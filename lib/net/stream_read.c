@@ -132,7 +132,10 @@ static ssize_t read_frame(struct stream *s)
 		return (ssize_t)length;
 	}
 	pt_report(s->block, rc,
-	          "a message that came is longer than framing.limit, and is left out");
+	          "a message that came is longer than the limit of its framing, %llu bytes, and is "
+	          "left "
+	          "out",
+	          (unsigned long long)s->framing->limit);
 	pt_lost(s->block, 1, "too-long");
 	return 0;
 }

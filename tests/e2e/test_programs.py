@@ -110,6 +110,13 @@ def test_a_child_that_never_falls_silent_holds_up_nothing(daemon, rpc):
     eventually(lambda: not alive(int(child)))
 
 
+def test_a_program_of_captures_may_print_nothing(daemon, tmp_path):
+    (tmp_path / "in").write_text("x\n")
+    result = daemon.ptctl("run", f"FileSource('{tmp_path}/in') > ProgramPipe(['sh', '-c', 'cat > {tmp_path}/got'], format='pcap')")
+    assert result.code == 0 and result.err == "1 in, 1 out\n", result
+    assert (tmp_path / "got").stat().st_size > 24
+
+
 def test_a_program_that_is_not_there_or_not_allowed_is_refused(daemon):
     assert "there is no program 'nosuch'" in daemon.ptctl("run", "CLIFeeder() > ProgramPipe('nosuch a')").err
     assert "[programs]" in daemon.ptctl("run", "CLIFeeder() > ProgramPipe('id')").err
