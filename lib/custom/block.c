@@ -9,9 +9,9 @@
 #include <string.h>
 
 /* Where they lie on the sandbox's stack. */
-#define SELF           1
-#define FUNCTION(call) (2 + (int)(call))
-#define WORD(canal)    (2 + CALLS + (canal == PT_HIGH))
+#define SELF           SANDBOX_FIRST
+#define FUNCTION(call) (SELF + 1 + (int)(call))
+#define WORD(canal)    (SELF + 1 + CALLS + (canal == PT_HIGH))
 #define RESULTS        (3 + CALLS)
 
 size_t custom_block_size(void)

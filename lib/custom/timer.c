@@ -65,7 +65,7 @@ static void on_timer(struct pt_block *block)
 	uint64_t now = pt_now(block);
 	for (struct custom_timer *t; !b->paused && (t = next(b)) && t->due_ns <= now;) {
 		take(b, t, now);
-		lua_pushvalue(b->box->lua, 1);
+		lua_pushvalue(b->box->lua, SANDBOX_FIRST); /* the block itself */
 		custom_block_run(b, 1);
 	}
 	custom_timer_arm(b);

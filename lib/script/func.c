@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define TEXT_MAX 65536
-#define FUNCTION 1 /* where it lies on the sandbox's stack */
+#define FUNCTION SANDBOX_FIRST /* where it lies on the sandbox's stack */
 
 static const char unknown_key; /* of the registry: the first name that was read and is not there */
 
@@ -76,12 +76,12 @@ static int replace(struct pt_msg **m, lua_State *L, struct pt_error *err)
 static int take_result(struct sandbox *s, bool same, struct pt_msg **m, struct pt_error *err)
 {
 	lua_State *L = s->lua;
-	const struct lua_copy *copy = lua_copy_get(L, -1);
 	int rc = 0;
 	if (same)
 		return 0;
 	if (!lua_toboolean(L, -1))
 		return FUNC_NOTHING;
+	const struct lua_copy *copy = lua_copy_get(L, -1);
 	if (copy)
 		return put_in_place(m, lua_copy_message(copy, (*m)->pool), err);
 	if (lua_type(L, -1) == LUA_TNUMBER) {
@@ -94,7 +94,7 @@ static int take_result(struct sandbox *s, bool same, struct pt_msg **m, struct p
 
 static bool is_result(lua_State *L, bool same)
 {
-	int type = lua_type(L, -1);
+	int type = same ? LUA_TNONE : lua_type(L, -1);
 	return same || type == LUA_TSTRING || type == LUA_TNUMBER || !lua_toboolean(L, -1) ||
 	       lua_copy_get(L, -1);
 }

@@ -29,6 +29,7 @@ static const struct {
 };
 
 #define MEMBERS (sizeof members / sizeof *members)
+#define NAMES   (1 + PAYLOAD) /* tables: of the members, and of the fields of each layer */
 
 static void *handle(const struct lua_message *m, int layer)
 {
@@ -135,10 +136,10 @@ static int unknown(lua_State *L, const char *what, int names)
 /* The field of the layer that the second argument names. */
 static const struct packet_field *field(lua_State *L, int layer)
 {
-	lua_rawgeti(L, lua_upvalueindex(2), layer + 1);
+	int names = lua_upvalueindex(2 + layer);
 	lua_pushvalue(L, 2);
-	if (lua_rawget(L, -2) != LUA_TLIGHTUSERDATA)
-		unknown(L, members[layer].name, lua_gettop(L) - 1);
+	if (lua_rawget(L, names) != LUA_TLIGHTUSERDATA)
+		unknown(L, members[layer].name, names);
 	return lua_touserdata(L, -1);
 }
 
@@ -466,10 +467,9 @@ static void push_members(lua_State *L)
 	}
 }
 
-/* Pushes a table with one of fields by name for each layer. */
+/* Pushes for each layer a table of its fields by name. */
 static void push_fields(lua_State *L)
 {
-	lua_newtable(L);
 	for (int layer = 0; layer < PAYLOAD; layer++) {
 		lua_newtable(L);
 		for (const struct packet_field *f = packet_fields; f->name; f++) {
@@ -478,7 +478,6 @@ static void push_fields(lua_State *L)
 			lua_pushlightuserdata(L, (void *)(uintptr_t)f);
 			lua_setfield(L, -2, f->name);
 		}
-		lua_rawseti(L, -2, layer + 1);
 	}
 }
 
@@ -487,13 +486,14 @@ void lua_message_open(lua_State *L)
 	lua_pushlightuserdata(L, NULL);
 	lua_newtable(L);
 	luaL_setfuncs(L, metamethods, 0);
+	luaL_checkstack(L, 2 * NAMES, "messages");
 	push_members(L);
 	push_fields(L);
-	lua_pushvalue(L, -2);
-	lua_pushvalue(L, -2);
-	lua_pushcclosure(L, message_newindex, 2);
-	lua_setfield(L, -4, "__newindex");
-	lua_pushcclosure(L, message_index, 2);
+	for (int i = 0; i < NAMES; i++)
+		lua_pushvalue(L, -NAMES);
+	lua_pushcclosure(L, message_newindex, NAMES);
+	lua_setfield(L, -2 - NAMES, "__newindex");
+	lua_pushcclosure(L, message_index, NAMES);
 	lua_setfield(L, -2, "__index");
 	lua_pushliteral(L, "message");
 	lua_setfield(L, -2, "__name");

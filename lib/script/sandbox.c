@@ -17,6 +17,7 @@
 #define WORK         16384 /* likewise, in nanoseconds by estimate */
 #define TEXT_MAX     4096  /* of an error */
 #define STACK        1000  /* values that it holds before it has to be moved */
+#define EXPLAIN      1     /* where on it what makes errors texts is */
 
 /* A thread that was kept waiting has not used its time. But its own clock is a system call, so it
    is read only if much of the limit has passed on the wall. */
@@ -188,13 +189,9 @@ int sandbox_call(struct sandbox *s, int args, int results, struct pt_error *err)
 {
 	lua_State *L = s->lua;
 	assert(!s->calling);
-	int base = lua_gettop(L) - args;
-	lua_pushcfunction(L, explain);
-	lua_insert(L, base);
 	begin(s);
-	int status = lua_pcall(L, args, results, base);
+	int status = lua_pcall(L, args, results, EXPLAIN);
 	end(s);
-	lua_remove(L, base);
 	if (status == LUA_OK)
 		return 0;
 	int rc = take_error(s, status, err);
@@ -255,6 +252,7 @@ struct sandbox *sandbox_new(const struct func_limits *limits, struct pt_error *e
 		*(struct sandbox **)lua_getextraspace(s->lua) = s;
 		lua_pushcfunction(s->lua, open_all);
 		if (lua_pcall(s->lua, 0, 0, 0) == LUA_OK && lua_checkstack(s->lua, STACK)) {
+			lua_pushcfunction(s->lua, explain);
 			lua_sethook(s->lua, hook, LUA_MASKCOUNT, INSTRUCTIONS);
 			return s;
 		}

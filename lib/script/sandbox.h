@@ -28,8 +28,10 @@
  *
  * Past the memory limit "not enough memory" is raised; the state is good for the next call.
  *
- * A sandbox belongs to one thread at a time, and keeps its globals between calls.
+ * A sandbox belongs to one thread at a time, and keeps its globals between calls. The lowest value
+ * on its stack is its own, for good: those of others are from SANDBOX_FIRST on.
  */
+enum { SANDBOX_FIRST = 2 };
 struct sandbox {
 	lua_State *lua;
 	size_t memory_limit, memory_used;

@@ -56,7 +56,7 @@ static void random_text(char *out, size_t most, const char *const *parts, size_t
 
 static void push(lua_State *L, const char *s, const char *p, const char *r, int init)
 {
-	lua_pushvalue(L, 1);
+	lua_pushvalue(L, -1);
 	lua_pushstring(L, s);
 	lua_pushstring(L, p);
 	lua_pushstring(L, r);
@@ -94,8 +94,8 @@ START_TEST(random_patterns_match_as_in_lua)
 		              "'%s' with '%s' by '%s' from %d: %s, but in Lua %s", s, p, r, init,
 		              ours, theirs);
 		good += !failed;
-		lua_settop(t.stock, 1);
-		lua_settop(t.box->lua, 1);
+		lua_pop(t.stock, 1);
+		lua_pop(t.box->lua, 1);
 	}
 	ck_assert_int_gt(good, ROUNDS / 5);
 	end(&t);

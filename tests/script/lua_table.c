@@ -49,14 +49,14 @@ START_TEST(random_walks_end_as_in_lua)
 		lua_pushvalue(stock, 1);
 		lua_pushinteger(stock, seed);
 		int theirs = lua_pcall(stock, 1, 1, 0);
-		lua_pushvalue(box->lua, 1);
+		lua_pushvalue(box->lua, SANDBOX_FIRST);
 		lua_pushinteger(box->lua, seed);
 		int ours = sandbox_call(box, 1, 1, NULL);
 		ck_assert_msg(!ours == !theirs, "seed %d: %s", seed, lua_tostring(stock, -1));
 		if (!ours)
 			ck_assert_str_eq(lua_tostring(box->lua, -1), lua_tostring(stock, -1));
 		lua_settop(stock, 1);
-		lua_settop(box->lua, 1);
+		lua_settop(box->lua, SANDBOX_FIRST);
 	}
 	lua_close(stock);
 	sandbox_free(box);
