@@ -350,7 +350,8 @@ static int parse_block(struct parser *parser, struct window *w, struct record *r
 {
 	struct pcapng *p = parser->own;
 	uint32_t type = load32(p, w->at);
-	int rc = parser->begun && type != PCAPNG_SECTION ? another_file(w) : 0;
+	bool strange = type != PCAPNG_SECTION && !is_packet(type); /* or a file that begins here */
+	int rc = parser->begun && strange ? another_file(w) : 0;
 	if (rc)
 		return rc;
 	if (some && is_kept(type))
