@@ -16,7 +16,8 @@ struct fleet_host {
 	struct fleet *fleet;
 	const struct host *host;
 	struct ctl ctl;
-	/* Why it could not be asked (then it is missing), or what it refused; and that it is told. */
+	/* Why it could not be asked (then it is missing), or what it refused; and that it is
+	   told. */
 	struct pt_error err;
 	bool missing, told;
 	json_t *info, *list;      /* what daemon.info and engine.list have answered, or NULL */

@@ -177,7 +177,8 @@ static void leave_last(char *folder)
 	folder[length] = 0;
 }
 
-/* Where a name has fields, it is made; where files are read, what comes is waited for in the nearest. */
+/* Where a name has fields, it is made; where files are read, what comes is waited for in the
+   nearest. */
 static int find_folder(struct hand_over *h, const char *path, bool writes, char **folder)
 {
 	char *whole = path_fixed_folder(path, writes ? "{}" : "*?[");

@@ -21,10 +21,10 @@ struct hand_over {
 
 /* Opens the files that the blocks of the parsed text read or write, as their types' tables say, and
    puts {"fd": n, "path": …} in place of the paths, or {"fd": n, "text": …} of functions that read
-   one; the descriptors are added to ctl->fds, for the next call that takes them. Where names come later
-   (fields, rotate, follow), or many may be meant (a glob), the folder is lent (base/lent.h):
-   {"fd": n, "path": …, "folder": …}. What cannot be opened is told with its place in the
-   text: all of it. The caller calls hand_over_end in every case. */
+   one; the descriptors are added to ctl->fds, for the next call that takes them. Where names come
+   later (fields, rotate, follow), or many may be meant (a glob), the folder is lent (base/lent.h):
+   {"fd": n, "path": …, "folder": …}. What cannot be opened is told with its place in the text: all
+   of it. The caller calls hand_over_end in every case. */
 int hand_over(struct hand_over *, struct pipe_text *, struct ctl *, struct pt_error *);
 
 /* Closes ptctl's own copies. Unless they were `used`, files that were made are removed again. */

@@ -127,11 +127,12 @@ static int run_on_hosts(struct ctl *ctl)
 		ctl->socket = hosts.all->socket ? hosts.all->socket : ctl->socket;
 	}
 	const json_t *jobs = json_object_get(ctl->values, "jobs");
-	int status = code ? ctl_refused(ctl, &err)
-	             : hosts.count > 1
-	                     ? many_run(ctl, &hosts,
-	                                jobs ? (unsigned)json_integer_value(jobs) : CTL_JOBS, run_whole)
-	                     : run_whole(ctl);
+	int status =
+		code ? ctl_refused(ctl, &err)
+		: hosts.count > 1
+			? many_run(ctl, &hosts,
+	                           jobs ? (unsigned)json_integer_value(jobs) : CTL_JOBS, run_whole)
+			: run_whole(ctl);
 	hosts_free(&hosts);
 	return status;
 }

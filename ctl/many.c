@@ -22,8 +22,8 @@
 #define READ_SIZE 65536
 #define LINE_MOST ((size_t)1024 * 1024) /* what goes on is printed as a line of its own */
 
-/* WAY is closed when the daemon is reached, GONE tells when the process has ended: ssh may leave one
-   behind that keeps its outputs open (ControlPersist). */
+/* WAY is closed when the daemon is reached, GONE tells when the process has ended: ssh may leave
+   one behind that keeps its outputs open (ControlPersist). */
 enum { WAY, IN, OUT, ERR, PIPES, GONE = PIPES, FDS };
 
 struct peer {

@@ -15,8 +15,8 @@ struct tapped {
 	bool ended;
 };
 
-/* The method is asked for what the request says (taken), as pcapng. The caller calls tapped_close in
-   every case. */
+/* The method is asked for what the request says (taken), as pcapng. The caller calls tapped_close
+   in every case. */
 int tapped_open(struct tapped *, struct ctl *, const char *method, json_t *params,
                 struct pt_error *);
 int tapped_fd(const struct tapped *); /* to poll before tapped_read */
@@ -35,7 +35,8 @@ void tapped_close(struct tapped *);
 int tapped_write(struct ctl *, const char *method, json_t *params, const char *path, int64_t *left,
                  struct pt_error *);
 
-/* Refuses a terminal; opens it, once there is something to be written; tells why not, or why no more. */
+/* Refuses a terminal; opens it, once there is something to be written; tells why not, or why no
+   more. */
 int tapped_check_output(const char *path, struct pt_error *);
 int tapped_open_file(const char *path, struct pt_error *);
 int tapped_cannot_write(const char *path, int code, struct pt_error *);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The engines stop, the peers read their last answers, and the loop ends: all of it in bounded time. */
+/* The engines stop, the peers read their last answers, and the loop ends: all of it in bounded
+   time. */
 #include "daemon/ending.h"
 
 #include "base/log.h"

@@ -23,8 +23,8 @@ void gate_unref(struct gate *);
 /* So many bytes wait to be read by the peer. True: who found the gate closed is to be told. */
 bool gate_update(struct gate *, size_t unread);
 
-/* Whoever listens to a tap or a trace. Belongs to the control loop, and to itself once its engine was asked:
-   it frees itself when the engine has said the last word. */
+/* Whoever listens to a tap or a trace. Belongs to the control loop, and to itself once its engine
+   was asked: it frees itself when the engine has said the last word. */
 struct listener {
 	TAILQ_ENTRY(listener) entry;   /* of the connection */
 	struct connection *connection; /* NULL: it is gone */

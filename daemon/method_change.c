@@ -41,8 +41,8 @@ static void ask(struct call *call, struct engine *engine, engines_done *done)
 
 static void show_first(struct call *);
 
-/* Somebody may have changed the engine after its names were chosen. Where n ask at once, one of n is
-   first each time: with 64, a thousand tries leave one in a million without. */
+/* Somebody may have changed the engine after its names were chosen. Where n ask at once, one of n
+   is first each time: with 64, a thousand tries leave one in a million without. */
 static void text_changed(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	enum { TRIES = 1000 };

@@ -9,8 +9,8 @@
 
 struct options {
 	char *socket, *config, *engines, *blocks, *state;
-	int log_level; /* enum log_level; -1: not said */
-	int log_times; /* 0, 1; -1: not said */
+	int log_level;     /* enum log_level; -1: not said */
+	int log_times;     /* 0, 1; -1: not said */
 	int64_t ends_with; /* a descriptor; -1: none */
 	bool check, version, help;
 };

@@ -243,8 +243,8 @@ static json_t *take_still(struct telling *t, const struct group *group)
 	return still;
 }
 
-/* What it made, as it is now. A comment above what is there no more goes with it, but for that which
-   begins the text. */
+/* What it made, as it is now. A comment above what is there no more goes with it, but for that
+   which begins the text. */
 static void tell_group(struct telling *t, const struct group *group)
 {
 	json_t *still = take_still(t, group);

@@ -35,8 +35,8 @@ void crew_leave(struct crew *, struct crew_member *);
 void crew_opened(struct crew *, struct crew_member *);
 void crew_closed(struct crew *, struct crew_member *);
 
-/* Memory that a member needs no more is what the next that asks gets, while it is still in the cache;
-   all of it is of one size, and comes from malloc. NULL: there is none. */
+/* Memory that a member needs no more is what the next that asks gets, while it is still in the
+   cache; all of it is of one size, and comes from malloc. NULL: there is none. */
 void crew_give(struct crew *, void *memory);
 void *crew_take(struct crew *);
 

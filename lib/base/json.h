@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* JSON as text, and looking into what others made: what is missing, or of another kind, is empty. */
+/* JSON as text, and looking into what others made: what is missing, or of another kind, is
+   empty. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 

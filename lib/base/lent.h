@@ -33,8 +33,8 @@ enum { LENT_WISH_MAX = 8192, LENT_FDS_MAX = 3 };
 struct lent;
 
 /* A list for path.h: what lies in `folder` is opened by who holds the other end of `fd`, which is
-   the owner's from now on. The list stays until lent_free; who lends the same folder again takes the
-   place of who did before. [any thread] */
+   the owner's from now on. The list stays until lent_free; who lends the same folder again takes
+   the place of who did before. [any thread] */
 const char *const *lent_add(struct lent **, int fd, const char *folder);
 void lent_free(struct lent *); /* NULL does nothing */
 

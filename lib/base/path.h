@@ -29,7 +29,8 @@ bool path_is_within(const char *path, const char *const *folders);
    still, or another negative errno. [worker] */
 int path_open(const char *const *folders, const char *path, int flags, mode_t mode);
 
-/* As stat(2), and opendir(3), of what path_open would open. 0 or a negative code; NULL and errno. */
+/* As stat(2), and opendir(3), of what path_open would open. 0 or a negative code; NULL and
+   errno. */
 int path_stat(const char *const *folders, const char *path, struct stat *);
 DIR *path_list(const char *const *folders, const char *folder);
 
@@ -51,9 +52,9 @@ void path_list_free(char **);           /* NULL does nothing */
 char *path_fixed_folder(const char *name, const char *marks);
 
 /* From now on the inotify tells of what comes in the folders in which files of that name, or of a
-   glob, may come; to be said before they are looked for, and again when it has told something. 0, or
-   the errno of the first that cannot be watched, negative. path_watch_file: of what is written to
-   an open file; the watch. */
+   glob, may come; to be said before they are looked for, and again when it has told something. 0,
+   or the errno of the first that cannot be watched, negative. path_watch_file: of what is written
+   to an open file; the watch. */
 int path_watch(const char *const *folders, int inotify, const char *pattern);
 int path_watch_file(const char *const *folders, int inotify, int fd);
 

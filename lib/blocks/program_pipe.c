@@ -207,8 +207,11 @@ static int init(struct pt_block *b, struct pt_error *err)
 		p->framings[0] = lines;
 	if (out_format(p) == LINES)
 		p->framings[1] = lines;
-	p->incoming = (struct incoming){
-		.block = b, .ended = capture_ended, .ready = &output(p)->ready, .slot = -1, .may_be_empty = true};
+	p->incoming = (struct incoming){.block = b,
+	                                .ended = capture_ended,
+	                                .ready = &output(p)->ready,
+	                                .slot = -1,
+	                                .may_be_empty = true};
 	return check_command(b, p, err);
 }
 

@@ -46,7 +46,8 @@ struct reorder {
 	int64_t over_ns;         /* up to this time they have waited long enough by the clock */
 	int64_t late;
 	struct ages {
-		/* By the clock, from then on for a part of `seconds` nothing that came was later. */
+		/* By the clock, from then on for a part of `seconds` nothing that came was
+		   later. */
 		struct age {
 			uint64_t since_ns;
 			int64_t newest_ns;

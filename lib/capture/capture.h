@@ -246,8 +246,8 @@ void capture_writer_reopen(struct capture_writer *);
 
 /* Waits until everything is on the disk and closes. -ENOSPC and the like with words. */
 int capture_writer_close(struct capture_writer *, struct pt_error *); /* NULL does nothing */
-/* Of one whose descriptor is closed for now, for others: whether its name leads to another file, or to
-   none. Then it is left as it is; another is to be opened. */
+/* Of one whose descriptor is closed for now, for others: whether its name leads to another file, or
+   to none. Then it is left as it is; another is to be opened. */
 bool capture_writer_is_moved(const struct capture_writer *);
 void capture_writer_leave(struct capture_writer *);
 /* Closes one that nothing was put into, and leaves no trace: no header is written, and a file that

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A file that is being written: what the block that takes its writer's place goes on with, in this daemon
-   or in the next. */
+/* A file that is being written: what the block that takes its writer's place goes on with, in this
+   daemon or in the next. */
 #ifndef CAPTURE_FILE_CARRY_H
 #define CAPTURE_FILE_CARRY_H
 

@@ -9,8 +9,8 @@
 /* `told` is how far, where there is a ring: live_pass has it when that has been committed. */
 void live_carry_tell(struct live *, const char *netns, struct live_mark *told, struct pt_carry *);
 
-/* [worker] Goes on with what an earlier daemon carried: false is that there is nothing, or nothing of
-   this interface (NULL: any). The kernel has filled it meanwhile. */
+/* [worker] Goes on with what an earlier daemon carried: false is that there is nothing, or nothing
+   of this interface (NULL: any). The kernel has filled it meanwhile. */
 bool live_carry_resume(struct pt_block *, const struct live_config *, const char *iface,
                        struct live **);
 

@@ -535,8 +535,8 @@ const char *series_name(const struct series *s)
 	return s->config.files->items[0].path;
 }
 
-/* Of those that were closed, and of those that are open: where there is one alone, it stays open when it
-   has been left. */
+/* Of those that were closed, and of those that are open: where there is one alone, it stays open
+   when it has been left. */
 static uint64_t take(struct series *s, uint64_t *closed,
                      uint64_t (*take_of)(struct capture_reader *))
 {

@@ -79,15 +79,15 @@ int split_close(struct split *, struct pt_error *); /* [worker] */
 void split_rotate_if_due(struct pt_block *, const struct split_rotate *, struct split_file *,
                          struct capture_writer *);
 
-/* Holds the sources back where there is no room: the writer's thread looks at `full` after it has made
-   some, and wakes the block. */
+/* Holds the sources back where there is no room: the writer's thread looks at `full` after it has
+   made some, and wakes the block. */
 void split_hold_back(struct pt_block *, atomic_bool *full, bool (*has_room)(const void *arg),
                      const void *arg);
 
 void split_drop_all(struct pt_block *, struct pt_msg **messages, unsigned count, const char *why);
 
-/* What was changed about packets that a file could not hold as they were, and was not told yet: each
-   counts as an error. Also of a writer that is in no split. */
+/* What was changed about packets that a file could not hold as they were, and was not told yet:
+   each counts as an error. Also of a writer that is in no split. */
 void split_tell_misfits(struct pt_block *, const struct capture_writer *, const char *path,
                         struct capture_misfits *told);
 

@@ -45,7 +45,8 @@ void split_exact_dirty(struct split *s, struct split_value *v)
 	s->exact.dirty = v;
 }
 
-/* What was dirty is to be noted; and so is what an earlier checkpoint, which was given up, waits for. */
+/* What was dirty is to be noted; and so is what an earlier checkpoint, which was given up, waits
+   for. */
 static void begin_all(struct split *s)
 {
 	for (struct split_value *v = s->exact.dirty; v; v = v->next_dirty) {
@@ -61,8 +62,8 @@ static void begin_all(struct split *s)
 	s->exact.dirty = NULL;
 }
 
-/* Of what is closed, or has failed, nobody knows how long it is, but it is gone on with; only what has
-   no file yet is in no checkpoint. */
+/* Of what is closed, or has failed, nobody knows how long it is, but it is gone on with; only what
+   has no file yet is in no checkpoint. */
 static bool is_noted(struct split_value *v)
 {
 	const void *tail;

@@ -478,11 +478,10 @@ static bool is_tail_old(const struct capture_writer *w)
 /* Where the member goes on, what came since the last mark is what the note lacks. */
 static void mark(struct capture_writer *w, bool bare)
 {
-	bool packed = w->config.pack;
-	if (packed && w->keeps && !is_tail_old(w))
+	if (w->config.pack && w->keeps && !is_tail_old(w))
 		return;
-	writer_mark(w->writer, packed, bare);
-	w->keeps = packed;
+	writer_mark(w->writer, w->config.pack, bare);
+	w->keeps = w->config.pack;
 	w->tail_ns = clock_ns();
 	buf_clear(&w->tail);
 }
@@ -535,8 +534,7 @@ bool capture_writer_noted(struct capture_writer *w, struct capture_note *note, i
 bool capture_writer_is_regular(const struct capture_writer *w)
 {
 	struct stat st;
-	int fd = w->fd;
-	return w->ring || (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode));
+	return w->ring || (w->fd >= 0 && !fstat(w->fd, &st) && S_ISREG(st.st_mode));
 }
 
 /* ---- closing ---- */

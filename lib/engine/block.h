@@ -114,7 +114,8 @@ struct pt_block {
 	bool hurries;         /* in the cut that is next; … */
 	uint64_t changed_in;  /* … the last one for which it has said pt_carry_changed; 0: none */
 	enum cutting cutting; /* in which list of the cut that is under way: see cut.h */
-	/* Of a source: what it had sent at the last cut that it was asked for, and at the one before. */
+	/* Of a source: what it had sent at the last cut that it was asked for, and at the one
+	   before. */
 	struct cut_at {
 		uint64_t cut, now, before;
 	} cut_at;

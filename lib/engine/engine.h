@@ -83,9 +83,9 @@ struct pt_engine {
 	timer_t sampler;
 	bool samples;
 
-	struct trace *traces;   /* see trace.h */
+	struct trace *traces;           /* see trace.h */
 	_Atomic uint64_t stop_asked_ns; /* 0: not since it was started */
-	_Atomic uint64_t beats; /* turns of the loop, and deliveries: for the pulse */
+	_Atomic uint64_t beats;         /* turns of the loop, and deliveries: for the pulse */
 };
 
 /* Sets everything up but the thread; `thread` false is for tests. */

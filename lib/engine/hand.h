@@ -7,8 +7,8 @@
 struct pt_block;
 struct pt_request;
 
-/* {block, message | messages, canal, wait}: all of them or none; {waiting}: how many the block holds
-   then. hand_sent answers one that has waited. */
+/* {block, message | messages, canal, wait}: all of them or none; {waiting}: how many the block
+   holds then. hand_sent answers one that has waited. */
 void hand_send(struct pt_request *);
 void hand_sent(struct pt_request *, const struct pt_block *);
 /* {block, messages}: what recv has given comes back, the last first, so that it is as it was. */

@@ -190,8 +190,7 @@ void traced_write(struct trace *t, const struct pt_block *from, const struct pt_
                   enum pt_canal canal, const struct pt_msg *m)
 {
 	struct pt_msg copy = *m;
-	char *name =
-		must_printf("%s %s %s", from->name, canal == PT_HIGH ? ">>" : ">", to->name);
+	char *name = must_printf("%s %s %s", from->name, canal == PT_HIGH ? ">>" : ">", to->name);
 	copy.origin = pt_origin_new(name);
 	feed_packet(&t->feed, &t->out, &copy);
 	pt_origin_unref(copy.origin);

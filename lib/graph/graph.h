@@ -48,9 +48,9 @@ struct graph {
 	unsigned name_room, names_used; /* a power of 2; with places that are free again */
 	unsigned link_room;             /* a power of 2, or 0: it is to be made anew */
 	uint64_t last_rank;
-	struct graph_block *slab;      /* of a copy: the blocks that were copied, in one piece */
-	struct ways_kept *kept;        /* what was found out about it: see ways.h */
-	unsigned *sorted;              /* see graph_sorted */
+	struct graph_block *slab; /* of a copy: the blocks that were copied, in one piece */
+	struct ways_kept *kept;   /* what was found out about it: see ways.h */
+	unsigned *sorted;         /* see graph_sorted */
 	bool ordered, *split, *single, *turns; /* see order.h */
 };
 

@@ -51,9 +51,9 @@ void ways_components_free(struct ways_components *);
    with the graph, too. */
 const struct ways_components *ways_knots(struct graph *);
 
-/* Or links from a block to itself. Where the rank of a block is below those of all that it leads to,
-   there are none: blocks have ranks in the order in which they are made, and are given others where
-   that does not hold. */
+/* Or links from a block to itself. Where the rank of a block is below those of all that it leads
+   to, there are none: blocks have ranks in the order in which they are made, and are given others
+   where that does not hold. */
 bool ways_has_knots(struct graph *);
 
 #endif

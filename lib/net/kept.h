@@ -45,8 +45,8 @@ void kept_forget(struct kept *);      /* does not wait: what was read is not kep
 void kept_set_torn(struct kept *, uint32_t who, bool torn);
 bool kept_is_torn(const struct kept *, uint32_t who);
 
-/* In `carry`, `committed`, and [any thread] in `open`: that of the daemon before, or NULL; *damaged:
-   there was one. */
+/* In `carry`, `committed`, and [any thread] in `open`: that of the daemon before, or NULL;
+   *damaged: there was one. */
 void kept_carry(struct kept *, struct pt_carry *);
 void kept_committed(struct kept *);
 struct kept *kept_carried(struct pt_block *, bool *damaged);

@@ -201,8 +201,8 @@ void stream_take_over(struct stream *s, struct stream *old)
 	old->written = 0;
 }
 
-/* Of several those go on for which nothing waits, which would be lost; after a crash where it can be
-   told that no message is torn. */
+/* Of several those go on for which nothing waits, which would be lost; after a crash where it can
+   be told that no message is torn. */
 static bool may_carry(const struct stream *s, const struct pt_carry *carry)
 {
 	enum pt_carry_to to = pt_carry_to(carry);

@@ -171,7 +171,8 @@ struct pt_type {
 	const struct pt_type *(*variant)(const struct json_t *params);
 	/* What comes of a message comes back later, from a program say: the routes tell where it
 	   may go, pt_in_turn whether it has to have gone before the next one, and pt_busy that it
-	   has not yet. Such a source goes on sending what comes of messages when it is exhausted. */
+	   has not yet. Such a source goes on sending what comes of messages when it is
+	   exhausted. */
 	bool elsewhere;
 };
 

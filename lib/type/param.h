@@ -43,8 +43,8 @@ struct param_env {
 	   an earlier life of the daemon, and is read as PT_FD_GONE. The caller gets one of its own.
 	   NULL: refused. */
 	int (*descriptor)(void *arg, int n);
-	/* The list for a folder that was handed over by that descriptor, which it takes over; for as
-	   long as what is read is used. NULL: refused. */
+	/* The list for a folder that was handed over by that descriptor, which it takes over; for
+	   as long as what is read is used. NULL: refused. */
 	const char *const *(*lend)(void *arg, int fd, const char *folder);
 	const char *const *folders; /* in which paths may lie, NULL-terminated; NULL: everywhere */
 	void *arg;
