@@ -248,6 +248,14 @@ def tshark(path, *fields, arguments=()):
     return [line.split("\t") for line in out.splitlines()]
 
 
+def counts(files):
+    """How many packets each of many files has, which must be whole."""
+    told = subprocess.run(["capinfos", "-T", "-r", "-c", "-M", *files], stdout=subprocess.PIPE, text=True, check=True)
+    found = [int(line.split("\t")[1]) for line in told.stdout.splitlines()]
+    assert len(found) == len(files)
+    return found
+
+
 def bad_checksums(path):
     """How many packets have a checksum that tshark finds wrong."""
     command = ["tshark", "-n", "-r", str(path), "-o", "ip.check_checksum:TRUE",

@@ -24,14 +24,6 @@ def seen(path):
     return makers.tshark(path, "frame.time_epoch", "frame.len")
 
 
-def counts(files):
-    """How many packets each of many files has, which must be whole."""
-    told = subprocess.run(["capinfos", "-T", "-r", "-c", "-M", *files], stdout=subprocess.PIPE, text=True, check=True)
-    found = [int(line.split("\t")[1]) for line in told.stdout.splitlines()]
-    assert len(found) == len(files)
-    return found
-
-
 def parts(folder, count=3, **more):
     """Captures whose times interleave, with ties."""
     folder.mkdir()
@@ -377,7 +369,7 @@ def test_rotation_counts_for_each_value(daemon, tmp_path):
                      'rotate={"size": 3000, "files": 2})')
     for host in hosts(source):
         files = sorted((tmp_path / "out").glob(f"{host}.0*.pcap"))
-        assert 1 <= len(files) <= 2 and all(counts(files)), (host, files)
+        assert 1 <= len(files) <= 2 and all(makers.counts(files)), (host, files)
         assert all(p.stat().st_size < 3000 + 65536 for p in files)
 
 
@@ -508,4 +500,4 @@ def test_a_disk_that_fills_leaves_whole_files(daemons, tmp_path):
     lost = stats["blocks"][1]["dropped"]["write-error"]
     shutil.copytree(disk, tmp_path / "copy")
     assert "no space left on device" in daemon.log().lower()
-    assert 0 < sum(counts(list((tmp_path / "copy").iterdir()))) == len(frames) - lost
+    assert 0 < sum(makers.counts(list((tmp_path / "copy").iterdir()))) == len(frames) - lost

@@ -105,7 +105,7 @@ def packets_in(path):
             data = subprocess.run([UNPACK[path.suffix], "-dc"], input=data, capture_output=True,
                                   check=True).stdout
         plain.write_bytes(data)
-        return len(makers.tshark(plain, "frame.number"))
+        return makers.counts([plain])[0]
     except (FileNotFoundError, subprocess.CalledProcessError):
         return None
 
