@@ -175,8 +175,9 @@ static struct split_value *value_of(struct split *s, const struct split_key *key
 		grow(s);
 	struct split_value **place =
 		place_of(s->table, s->room, key->hash, s->key.data + key->at, key->length);
-	if (*place)
-		return *place;
+	struct split_value *found = *place;
+	if (found)
+		return found;
 	return s->count < s->config.values ? add_value(s, place, key, m, high) : other(s);
 }
 

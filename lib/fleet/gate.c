@@ -149,7 +149,9 @@ bool gate_since(const struct gate_counts *from, const struct gate_counts *to,
 
 static double count_in(const struct gate_counts *counts, size_t word)
 {
-	return *(const double *)((const char *)counts + words[word].offset);
+	double count;
+	memcpy(&count, (const char *)counts + words[word].offset, sizeof count);
+	return count;
 }
 
 /* Of what sources sent; what was lost without their sending anything is all of it. */
