@@ -32,7 +32,7 @@ enum kind {
 	OPEN = 'o',    /* a connection, please */
 	OPENED = 'O',  /* it stands */
 	REFUSED = 'R', /* the errno (32 bits), and the fault as JSON */
-	CARRY = 'f', /* a descriptor that goes with the next bytes of connection (the payload, 32 bits) */
+	CARRY = 'f',   /* a descriptor goes with the next bytes of the connection (32 bits) */
 	DATA = 'd',
 	CREDIT = 'c', /* so many bytes (32 bits) are written */
 	END = 'e',    /* no more data; a connection is half closed */
@@ -403,7 +403,7 @@ static void write_out(struct mux *m)
    is carried any more; their end is ours. */
 static void take_wishes(struct mux *m)
 {
-	char wish;
+	char wish = 0;
 	int fds[FDS_MAX], count;
 	ssize_t n = fds_receive(m->wishes, &wish, 1, fds, &count);
 	if (n > 0 && count) {

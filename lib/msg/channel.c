@@ -26,7 +26,7 @@ struct channel {
 	bool over;       /* the receiver knows it */
 };
 
-static LIST_HEAD(, channel) channels = LIST_HEAD_INITIALIZER(channels);
+static LIST_HEAD(channel_list, channel) channels = LIST_HEAD_INITIALIZER(channels);
 static pthread_mutex_t channels_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- coming and going ---- */
