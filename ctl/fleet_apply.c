@@ -108,7 +108,7 @@ static void take_changing(struct apply *a)
 	a->changing = must_calloc(a->fleet->count + 1, sizeof *a->changing);
 	for (size_t i = 0; i < a->fleet->count; i++) {
 		struct fleet_host *h = &a->fleet->hosts[i];
-		if (h->count && !fleet_failed(h))
+		if (h->count && !h->told)
 			a->changing[a->count++] = h;
 	}
 }
@@ -279,18 +279,17 @@ static void run_waves(struct apply *a, double planned_s)
 
 static void show_result(struct apply *a)
 {
-	size_t changed = 0;
+	size_t changed = 0, right = 0;
 	for (size_t i = 0; i < a->fleet->count; i++) {
 		struct fleet_host *h = &a->fleet->hosts[i];
-		bool done = h->count && !a->failed && h->steps[0].fate == FLEET_KEPT;
-		changed += done;
+		changed += h->count && h->steps[0].fate == FLEET_KEPT;
+		right += !h->count && !h->told;
 		h->result = json_pack("{s:o}", "engines", fleet_steps_json(h));
 		if (a->fleet->ctl->json && !h->told)
 			fleet_print(h);
 	}
 	if (!a->failed)
-		say(a, "%zu hosts were changed, %zu were as they should be", changed,
-		    a->fleet->count - a->count);
+		say(a, "%zu hosts were changed, %zu were as they should be", changed, right);
 }
 
 static int read_options(struct apply *a, struct pt_error *err)
@@ -329,7 +328,7 @@ static int apply(struct apply *a, struct pt_error *err)
 		return code;
 	if (ctl_flag(ctl, "dry_run")) {
 		for (size_t i = 0; i < a->fleet->count; i++)
-			if (!fleet_failed(&a->fleet->hosts[i]))
+			if (!a->fleet->hosts[i].told)
 				fleet_show_plan(&a->fleet->hosts[i]);
 		return 0;
 	}

@@ -134,20 +134,23 @@ static const struct fleet_step *step_of(const struct fleet_host *h, const char *
 	return NULL;
 }
 
-/* "no", "yes", "extra": fleet made it, and it is not in the folder; NULL: it is none of fleet's. */
-static const char *differs(const struct fleet_host *h, const char *engine)
+/* "no", "yes", "extra": fleet made it, and it is not in the folder; "unknown": something of the
+   folder was refused; NULL: it is none of fleet's. */
+static const char *differs(const struct fleet_host *h, const char *engine, bool planned)
 {
 	const struct fleet_step *s = step_of(h, engine);
 	if (s)
 		return s->what == FLEET_DESTROY ? "extra" : "yes";
-	return folder_find(&h->fleet->folder, engine, h->host->labels) ? "no" : NULL;
+	if (!folder_find(&h->fleet->folder, engine, h->host->labels))
+		return NULL;
+	return planned ? "no" : "unknown";
 }
 
-static json_t *status_of(struct fleet_host *h, const json_t *row)
+static json_t *status_of(struct fleet_host *h, const json_t *row, bool planned)
 {
 	static const char *const methods[] = {"engine.show", "engine.stats", "engine.log"};
 	enum { SHOW, STATS, LOG, METHODS };
-	const char *engine = text_of(row, "engine"), *differing = differs(h, engine);
+	const char *engine = text_of(row, "engine"), *differing = differs(h, engine, planned);
 	json_t *answers[METHODS] = {NULL};
 	json_t *item = json_pack("{s:s, s:s, s:I}", "engine", engine, "state",
 	                         text_of(row, "state"), "revision", integer_of(row, "revision"));
@@ -178,8 +181,9 @@ static void look_at(struct fleet_host *h)
 		fleet_plan(h);
 	else
 		fleet_look(h);
+	bool planned = !fleet_failed(h);
 	json_each (row, json_object_get(h->list, "engines"))
-		json_array_append_new(engines, status_of(h, row));
+		json_array_append_new(engines, status_of(h, row, planned));
 	for (size_t i = 0; i < h->count; i++)
 		if (h->steps[i].what == FLEET_CREATE)
 			json_array_append_new(engines,

@@ -102,6 +102,8 @@ def test_what_one_host_refuses_is_begun_nowhere(fleet):
     refused = f.apply(code=2)
     assert refused.err.startswith("h1: ptctl: bad.pipe: line 2, column ") and "'Nothing'" in refused.err
     assert "h1: Drain() > Nothing()\n" in refused.err
+    f.put("mine", "Nothing()\n")
+    assert " unknown " in f.ask("status", f.graphs, code=2).out  # and neither "no" nor "yes"
     assert f.engines() == {"h0": {}, "h1": {"mine": ("running", 1)}}
 
 
@@ -123,6 +125,9 @@ def test_a_host_that_cannot_be_asked_is_left_out_and_named(fleet):
     assert "1 of 3 hosts could not be asked" in refused.err and f.engines()["h0"] == {}
     left_out = f.apply(code=3)
     assert left_out.err.startswith("gone: ptctl: ") and f.engines()["h1"] == {"e": ("running", 1)}
+    assert f.apply(code=3).out == "0 hosts were changed, 2 were as they should be\n"
+    planned = [json.loads(line) for line in f.apply("--dry-run", "-j", code=3).out.splitlines()]
+    assert [(line["host"], "error" in line) for line in planned] == [("gone", True), ("h0", False), ("h1", False)]
     assert f.ask("status", f.graphs, code=3).out.count("running") == 2
 
 
