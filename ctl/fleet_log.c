@@ -182,6 +182,12 @@ static void plan_undo(struct fleet_host *h, const json_t *revision)
 			        engine, last);
 		return;
 	}
+	if (!was && integer_of(revision, "revision") > 1) {
+		pt_fail(&h->err, -PT_ESTATE, NULL,
+		        "what engine '%s' was before revision %lld is not known any more", engine,
+		        integer_of(revision, "revision"));
+		return;
+	}
 	struct fleet_step *s = fleet_step_add(h, was ? FLEET_CHANGE : FLEET_CREATE, engine);
 	s->fate = FLEET_KEPT;
 	s->made = last;

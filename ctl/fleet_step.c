@@ -128,10 +128,12 @@ static int plan_file(struct fleet_host *h, const struct folder_file *f)
 	return code;
 }
 
+/* Where its beginning is forgotten, it is not known who has made it. */
 static bool is_of_fleet(const json_t *log)
 {
 	const json_t *first = json_array_get(json_object_get(log, "revisions"), 0);
-	return !strncmp(text_of(first, "comment"), FLEET_COMMENT, strlen(FLEET_COMMENT));
+	return integer_of(first, "revision") <= 1 &&
+	       !strncmp(text_of(first, "comment"), FLEET_COMMENT, strlen(FLEET_COMMENT));
 }
 
 static int plan_end(struct fleet_host *h, const json_t *row)

@@ -340,3 +340,19 @@ def test_an_apply_is_taken_back_by_its_comment(fleet):
     assert refused.out == "h0: e: back to revision 1\n"
     assert "in the comments of 3 applies" in f.ask("undo", "fleet", code=2).err
     assert "no host knows" in f.ask("undo", "nothing of it", code=1).err
+
+
+def test_what_is_forgotten_is_neither_undone_nor_pruned(fleet):
+    """The daemon keeps 8 MiB of revisions: then the oldest is forgotten."""
+    f = fleet("")
+    d, graph, large = f.daemons["h0"], "PeriodicSource('{}', 1000, name='s')\n", "x" * 3_000_000
+    d.call("engine.create", engine="e", text=graph.format(large))
+    f.put("e", graph.format("small"))
+    f.apply()
+    d.call("engine.change", engine="e", ops=[{"op": "set", "name": "s", "params": {"msg": large}}])
+    d.ok("undo", "e")
+    assert [r["revision"] for r in d.call("engine.log", engine="e")["revisions"]] == [2, 3, 4]
+    assert "what engine 'e' was before revision 2 is not known any more" in f.ask("undo", code=1).err
+    (f.graphs / "e.pipe").rename(f.graphs / "other.pipe")
+    assert f.apply("--prune", "--dry-run").out == "h0: other: create\n"
+    assert f.engines() == {"h0": {"e": ("stopped", 4)}}
