@@ -18,7 +18,9 @@ static int read_wanted(const struct ctl *ctl, json_t **wanted, struct pt_error *
 {
 	json_each (text, ctl_many(ctl, "on"))
 		if (!label_want(wanted, json_string_value(text)))
-			return pt_fail(err, -PT_EREQUEST, "on", "'--on' names no label");
+			return pt_fail(
+				err, -PT_EREQUEST, "on",
+				"'--on' names no label; it takes some as role=edge,site=north");
 	return 0;
 }
 
@@ -36,7 +38,8 @@ static int no_hosts(const struct fleet *f, struct pt_error *err)
 {
 	if (f->inventory.count)
 		return pt_fail(err, -PT_EREQUEST, "on",
-		               "no host of the inventory has the labels of '--on'");
+		               "no host of the inventory has the labels of '--on'; "
+		               "'ptctl fleet list' shows all");
 	pt_fail(err, -PT_EREQUEST, "inventory", "there is no inventory, or no host in it");
 	pt_hint(err, "-i FILE, $PIPETOOL_HOSTS, ~/.config/pipetool/hosts or /etc/pipetool/hosts "
 	             "has lines of NAME [USER@]HOST LABEL=VALUE");

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/utf8.h"
 #include "fleet/label.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -129,6 +130,9 @@ int hosts_read(const char *path, struct hosts *hosts, struct pt_error *err)
 	if (rc)
 		pt_fail(err, -PT_EREQUEST, "host", "cannot read the inventory '%s': %s", found,
 		        error_words(rc));
+	else if (!utf8_is_text(text.data, text.length))
+		rc = pt_fail(err, -PT_EREQUEST, "host", "the inventory '%s' is no UTF-8 text",
+		             found);
 	else
 		rc = read_lines(hosts, found, text.data, err);
 	if (rc)

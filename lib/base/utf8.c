@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 
 #include <assert.h>
+#include <string.h>
 
 static size_t length_of(unsigned char first)
 {
@@ -54,6 +55,11 @@ size_t utf8_valid(const char *bytes, size_t length)
 	for (size_t n; at < length && (n = utf8_read(bytes + at, length - at, &point)); at += n)
 		;
 	return at;
+}
+
+bool utf8_is_text(const char *bytes, size_t length)
+{
+	return !length || (utf8_valid(bytes, length) == length && !memchr(bytes, 0, length));
 }
 
 bool utf8_is_printable(uint32_t point)

@@ -17,6 +17,8 @@ void utf8_add(struct buf *, uint32_t point);
 
 /* How many of the first bytes are UTF-8 text: `length` if all are. */
 size_t utf8_valid(const char *bytes, size_t length);
+/* Whether all are, and none is NUL. */
+bool utf8_is_text(const char *bytes, size_t length);
 
 /* Whether a terminal shows it as itself: not a control, a format, a private or a space character
    (but U+0020), nor one that never will be any. */

@@ -6,12 +6,11 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/name.h"
-#include "base/sip.h"
+#include "base/utf8.h"
 #include "fleet/label.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,11 +74,10 @@ static int read_one(struct folder *folder, const char *path, const char *name, s
 	struct buf text = BUF_INIT;
 	char *whole = must_printf("%s/%s", path, name);
 	int rc = io_read_file(whole, O_RDONLY | O_NONBLOCK | O_CLOEXEC, FILE_MAX, &text);
-	if (!rc && text.length && memchr(text.data, 0, text.length))
-		rc = -EILSEQ;
 	if (rc)
-		pt_fail(err, -PT_EREQUEST, NULL, "cannot read '%s': %s", whole,
-		        rc == -EILSEQ ? "a NUL byte in it" : error_words(rc));
+		pt_fail(err, -PT_EREQUEST, NULL, "cannot read '%s': %s", whole, error_words(rc));
+	else if (!utf8_is_text(text.data, text.length))
+		rc = pt_fail(err, -PT_EREQUEST, NULL, "'%s' is no UTF-8 text", whole);
 	free(whole);
 	if (rc) {
 		buf_free(&text);
@@ -110,23 +108,10 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void set_hash(struct folder *folder)
-{
-	const uint64_t key[2] = {0, 0};
-	struct buf all = BUF_INIT;
-	for (size_t i = 0; i < folder->count; i++) {
-		buf_add(&all, folder->files[i].name, strlen(folder->files[i].name) + 1);
-		buf_add(&all, folder->files[i].text, strlen(folder->files[i].text) + 1);
-	}
-	snprintf(folder->hash, sizeof folder->hash, "%016" PRIx64,
-	         sip_hash(key, all.data ? all.data : "", all.length));
-	buf_free(&all);
-}
-
 int folder_read(const char *path, struct folder *folder, struct pt_error *err)
 {
 	struct dirent **entries;
-	*folder = (struct folder){NULL, 0, ""};
+	*folder = (struct folder){NULL, 0};
 	int count = scandir(path, &entries, is_pipe, by_name), rc = 0;
 	if (count < 0)
 		return pt_fail(err, -PT_EREQUEST, NULL, "cannot read the folder '%s': %s", path,
@@ -137,7 +122,9 @@ int folder_read(const char *path, struct folder *folder, struct pt_error *err)
 		free(entries[i]);
 	}
 	free(entries);
-	set_hash(folder);
+	if (!rc && !count)
+		rc = pt_fail(err, -PT_EREQUEST, NULL, "there is no *.pipe file in the folder '%s'",
+		             path);
 	return rc;
 }
 
@@ -151,7 +138,7 @@ void folder_free(struct folder *folder)
 		json_decref(f->on);
 	}
 	free(folder->files);
-	*folder = (struct folder){NULL, 0, ""};
+	*folder = (struct folder){NULL, 0};
 }
 
 /* ---- for whom ---- */

@@ -22,10 +22,9 @@ struct folder_file {
 struct folder {
 	struct folder_file *files;
 	size_t count;
-	char hash[17]; /* of names and texts */
 };
 
-/* Refuses what cannot be read, has no graph in it, or no name of an engine. The caller calls
+/* Refuses what cannot be read, has no such file in it, or no name of an engine. The caller calls
    folder_free in every case. */
 int folder_read(const char *path, struct folder *, struct pt_error *);
 void folder_free(struct folder *);

@@ -290,6 +290,7 @@ def test_what_needs_no_host_asks_none(several, words):
     ("a b\na c", "line 2: 'a' is there twice"),
     ("@a b", "'@a' is no name of a host"),
     ("a -v", "'-v' is neither [USER@]HOST nor unix:PATH"),
+    ("a b \0\nc d", "is no UTF-8 text"),
 ])
 def test_a_wrong_inventory_is_told_by_its_line(several, line, words):
     several.inventory.write_text(line + "\n")

@@ -114,29 +114,12 @@ START_TEST(what_means_nothing_is_refused)
 	refused("a b.pipe", "Drain()", "'a b' is no name of an engine");
 	refused("a.pipe", "# engine: x.y\n", "'x.y' is no name of an engine");
 	refused("a.pipe", "# on:  \n", "names no label");
+	refused("a.pipe", "# on: x, \xff\nDrain()", "/a.pipe' is no UTF-8 text");
+	refused("a.txt", "Drain()", "there is no *.pipe file in the folder '/tmp/");
 	ck_assert_int_eq(folder_read("/nowhere", &folder, NULL), -PT_EREQUEST);
 	folder_free(&folder);
 }
 END_TEST
 
-START_TEST(the_hash_is_of_names_and_texts)
-{
-	struct folder one, other;
-	char *path = folder_new();
-	put(path, "a.pipe", "Drain()");
-	ck_assert_int_eq(folder_read(path, &one, NULL), 0);
-	ck_assert_int_eq(folder_read(path, &other, NULL), 0);
-	ck_assert_uint_eq(strlen(one.hash), 16);
-	ck_assert_str_eq(one.hash, other.hash);
-	folder_free(&other);
-	put(path, "a.pipe", "Drain() ");
-	ck_assert_int_eq(folder_read(path, &other, NULL), 0);
-	ck_assert_str_ne(one.hash, other.hash);
-	folder_free(&one);
-	folder_free(&other);
-	folder_end(path);
-}
-END_TEST
-
 UNIT_TESTS("fleet/folder", comments_at_the_top_say_for_whom, one_engine_has_one_file_on_a_host,
-           what_means_nothing_is_refused, the_hash_is_of_names_and_texts)
+           what_means_nothing_is_refused)
