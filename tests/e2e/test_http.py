@@ -4,8 +4,8 @@ import http.client
 import json
 import pathlib
 import re
+import select
 import socket
-import time
 
 import pytest
 
@@ -216,12 +216,21 @@ def test_public_is_reached_by_its_address(daemons):
     assert site.ask("/metrics", Host="public.example").status == 403
 
 
-def rests(pid):
-    """Whether the control loop computes nothing for a while."""
-    spent = pathlib.Path(f"/proc/{pid}/schedstat")
-    before = spent.read_text()
-    time.sleep(0.2)
-    return spent.read_text() == before
+def asleep(pid):
+    """What the control loop has computed, and how often it ran, when it sleeps; else None."""
+    spent = pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()
+    state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    return (spent[0], spent[2]) if state == "S" else None
+
+
+def rests(pid, clock):
+    """Whether the control loop sleeps through 20 ticks of an engine's clock, without having run between."""
+    while select.select([clock], [], [], 0)[0]:  # earlier ones
+        clock.recv(16)
+    before = asleep(pid)
+    for _ in range(20):
+        clock.recv(16)
+    return before is not None and asleep(pid) == before
 
 
 def test_who_does_not_read_holds_up_nobody(site, tmp_path):
@@ -241,7 +250,12 @@ def test_who_does_not_read_holds_up_nobody(site, tmp_path):
             client.send("e", "a", *[big] * 20)
             assert site.ask("/api/engine.list").status == 200
     assert site.daemon.call("engine.stats", {"engine": "e"})["total"]["out"] == 120
-    eventually(lambda: rests(site.daemon.process.pid), seconds=10)  # the stalled are given up after 30 s
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as clock:
+        clock.bind(("127.0.0.1", 0))
+        clock.settimeout(DEADLINE)
+        site.daemon.create("clock", f"PeriodicSource('', 0.01) > UDPClientPipe('127.0.0.1', {clock.getsockname()[1]})")
+        eventually(lambda: rests(site.daemon.process.pid, clock), seconds=10)  # the stalled are given up after 30 s
+        site.daemon.ok("destroy", "clock")
     if not sanitized():
         status = pathlib.Path(f"/proc/{site.daemon.process.pid}/status").read_text()
         assert int(re.search(r"VmRSS:\s+(\d+)", status)[1]) < 200_000
