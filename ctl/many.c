@@ -67,6 +67,13 @@ static bool is_written(const struct ctl *ctl)
 	return ctl_text(ctl, "write");
 }
 
+/* What comes is for who reads standard output, and for nobody else. */
+static bool is_for_reader(const struct many *m)
+{
+	const char *path = m->joined.path;
+	return is_stream(m->ctl) && (!path || !strcmp(path, "-"));
+}
+
 int many_check(const struct ctl *ctl, const struct hosts *hosts, struct pt_error *err)
 {
 	const char *one = ctl->fd_count                                   ? "--fd"
@@ -349,7 +356,7 @@ static void turn(struct many *m, struct pollfd *polled)
 		wait_ms = left_ms < wait_ms ? left_ms : wait_ms;
 	}
 	polled[n] = (struct pollfd){m->reads && !m->input_ended ? STDIN_FILENO : -1, POLLIN, 0};
-	polled[n + 1] = (struct pollfd){is_stream(m->ctl) ? STDOUT_FILENO : -1, 0, 0};
+	polled[n + 1] = (struct pollfd){is_for_reader(m) ? STDOUT_FILENO : -1, 0, 0};
 	if (poll(polled, n + 2, wait_ms == INT32_MAX ? -1 : (int)wait_ms) < 0)
 		return;
 	if (polled[n + 1].revents) /* nobody reads any more: all of it ends with this process */

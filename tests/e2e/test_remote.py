@@ -326,6 +326,8 @@ def test_taps_of_several_hosts_are_one_file_with_an_interface_of_each(several, t
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env={**os.environ, "PIPETOOL_HOSTS": str(several.inventory)}) as tap:
         assert sorted(tap.stderr.readline().split(b":")[0] for _ in "ab") == [b"a", b"b"]
+        if where == "file":
+            tap.stdout.close()  # nobody need read it
         for d in several.daemons:
             d.ok("start", "p")
         written, _ = tap.communicate(timeout=DEADLINE)
