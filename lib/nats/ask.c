@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define LOOK_MS   20
+#define FLUSH_MS  2000
 #define ANSWER_NS UINT64_C(5000000000)
 
 #define NO_SUCH_STREAM  "pipetool.asks" /* a name that none can have */
@@ -28,7 +29,7 @@ static natsStatus put(natsConnection *nc, const char *subject, const char *inbox
 	if (s == NATS_OK)
 		s = natsConnection_PublishMsg(nc, m);
 	natsMsg_Destroy(m);
-	return s == NATS_OK ? natsConnection_Flush(nc) : s;
+	return s == NATS_OK ? natsConnection_FlushTimeout(nc, FLUSH_MS) : s;
 }
 
 /* What is forbidden is told beside the answers, and nothing comes then. */

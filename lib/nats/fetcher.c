@@ -305,6 +305,13 @@ static void cancel_request(struct fetcher *f)
 	pthread_mutex_lock(&f->lock);
 }
 
+/* Without a connection that is for nothing, and takes all the time that it may. */
+static void flush(struct fetcher *f)
+{
+	if (bus_is_up(f->bus))
+		natsConnection_FlushTimeout(bus_connection(f->bus), FLUSH_MS);
+}
+
 static void listen_to(struct fetcher *f, natsSubscription *sub, const char *inbox)
 {
 	pthread_mutex_lock(&f->lock);
@@ -314,16 +321,16 @@ static void listen_to(struct fetcher *f, natsSubscription *sub, const char *inbo
 	serve(f, inbox);
 	pthread_mutex_unlock(&f->lock);
 	natsSubscription_Unsubscribe(sub);
-	natsConnection_FlushTimeout(bus_connection(f->bus), FLUSH_MS);
+	flush(f);
 	pthread_mutex_lock(&f->lock);
 	while (!f->complete)
 		pthread_cond_wait(&f->wake, &f->lock);
-	if (f->given_back)
+	if (f->given_back && bus_is_up(f->bus))
 		cancel_request(f);
 	f->listens = false;
 	see_off(f);
 	pthread_mutex_unlock(&f->lock);
-	natsConnection_FlushTimeout(bus_connection(f->bus), FLUSH_MS);
+	flush(f);
 }
 
 static void attend(struct fetcher *f)

@@ -467,6 +467,14 @@ def test_a_source_waits_for_its_server_and_goes_on_after_a_crash_of_either(daemo
     assert set(numbers_in(tmp_path / "out.pcapng")) == set(range(200))
 
 
+def test_the_end_of_a_source_does_not_wait_for_a_server_that_is_away(daemon, server):
+    daemon.create("p", from_nats(server.url, "Sink()"))
+    with daemon.client() as rpc:
+        server.kill()
+        eventually(lambda: rpc.show("p", "n")["state"] == "failed")
+    daemon.stop()  # which fails where engines do not end in 10 s
+
+
 def test_sink_and_source_together_are_a_pipe(daemon, server, tmp_path):
     with Nats(server) as nats:
         nats.stream("t", "t.>")
