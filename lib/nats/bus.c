@@ -54,7 +54,7 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, vo
 	free(bus->denied);
 	bus->denied = must_strdup(words ? words : "not permitted");
 	pthread_mutex_unlock(&bus->lock);
-	bus->hooks.changed(bus->hooks.arg);
+	bus->hooks.denied(bus->hooks.arg, words ? words : "not permitted");
 }
 
 static void on_closed(natsConnection *nc, void *arg)

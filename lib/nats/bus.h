@@ -6,11 +6,13 @@
 #include "nats/who.h"
 
 struct __natsConnection;
+struct __natsMsg;
 struct bus;
 
-/* What has changed is told on threads of the library's, and under no lock. */
+/* Called on threads of the library's, and under no lock. */
 struct bus_hooks {
-	void (*changed)(void *arg);
+	void (*changed)(void *arg);                   /* the connection has come or gone */
+	void (*denied)(void *arg, const char *words); /* something is not let through */
 	void *arg;
 };
 

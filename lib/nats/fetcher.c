@@ -22,6 +22,7 @@
 #define EXPIRES_NS UINT64_C(10000000000) /* a request, at the server */
 #define LATE_NS    UINT64_C(2000000000)  /* and here so much later */
 #define WORKING_NS UINT64_C(10000000000) /* how often the server is told that we are on it */
+#define DENIED_NS  UINT64_C(30000000000) /* after which what was forbidden may be allowed */
 #define WINDOW     128
 #define FLUSH_MS   1000
 #define ROOM       ((size_t)16 * 1024 * 1024)
@@ -38,7 +39,7 @@ struct fetcher {
 	struct fetched *first, **end; /* all that are not over, or of which that is not told */
 	size_t bytes;
 	unsigned count, asked; /* in the list; messages that a request may still bring */
-	uint64_t asked_ns, working_ns, numbers, sent, looks;
+	uint64_t asked_ns, working_ns, denied_ns, numbers, sent, looks;
 	bool quit, given_back, complete;
 	bool listens; /* to the inbox; what comes there is taken */
 	bool again;   /* the consumer may have gone */
@@ -74,6 +75,18 @@ static void on_changed(void *arg)
 	if (!up || f->listens)
 		tell(f, up ? NULL : "the connection has gone; it is waited for");
 	look(f);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* [the same] What was asked is not asked again before it is late. */
+static void on_denied(void *arg, const char *words)
+{
+	struct fetcher *f = arg;
+	pthread_mutex_lock(&f->lock);
+	if (f->listens) {
+		f->denied_ns = clock_ns();
+		tell(f, words);
+	}
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -257,6 +270,14 @@ static bool may_ask(const struct fetcher *f, uint64_t now)
 	return !f->given_back && f->count < WINDOW / 2 && f->bytes < ROOM && (!f->asked || late);
 }
 
+static void tell_if_allowed(struct fetcher *f, uint64_t now)
+{
+	if (!f->denied_ns || now < f->denied_ns + DENIED_NS)
+		return;
+	f->denied_ns = 0;
+	tell(f, NULL);
+}
+
 static bool is_over_with(struct fetcher *f)
 {
 	return f->quit || f->again || bus_is_closed(f->bus);
@@ -274,6 +295,8 @@ static void serve(struct fetcher *f, const char *inbox)
 			say_working(f, now);
 		if (up && may_ask(f, now))
 			request(f, inbox, now);
+		if (up)
+			tell_if_allowed(f, now);
 		if (looks == f->looks)
 			wait_until(f, now + LATE_NS);
 	}
@@ -388,7 +411,7 @@ static void *run(void *arg)
 
 static int connect_first(struct fetcher *f, const struct who_params *who, struct pt_error *err)
 {
-	const struct bus_hooks hooks = {on_changed, f};
+	const struct bus_hooks hooks = {on_changed, on_denied, f};
 	struct pt_error away = PT_ERROR_INIT;
 	int rc = bus_new(f->block, who, &hooks, &f->bus, err);
 	if (rc)

@@ -59,6 +59,7 @@ void poster_refuse(struct poster *p, struct lane *lane, const char *words)
 		must_printf("'%s' is not stored: %s; it is tried again", lane->subject, words);
 	p->refused += !lane->refused;
 	lane->refused = true;
+	lane->answer = LANE_REFUSED;
 	poster_tell(p, fault);
 	free(fault);
 }
@@ -89,17 +90,30 @@ static void on_changed(void *arg)
 {
 	struct poster *p = arg;
 	pthread_mutex_lock(&p->lock);
-	bool up = bus_is_up(p->bus), listens = p->inbox;
-	char *denied = listens ? bus_denied(p->bus) : NULL;
-	if (!up || denied)
-		poster_tell(p, denied ? denied : "the connection has gone; it is waited for");
+	bool up = bus_is_up(p->bus);
+	if (!up)
+		poster_tell(p, "the connection has gone; it is waited for");
 	for (unsigned i = 0; i < p->count && up; i++)
 		p->lanes[i]->under_way = false;
-	if (up && !denied)
+	if (up)
 		poster_tell_if_mended(p);
 	poster_look(p);
 	pthread_mutex_unlock(&p->lock);
-	free(denied);
+}
+
+/* [the same] Which subject it is stands in the words, in quotation marks. */
+static void on_denied(void *arg, const char *words)
+{
+	struct poster *p = arg;
+	pthread_mutex_lock(&p->lock);
+	for (unsigned i = 0; i < p->count && p->inbox; i++) {
+		char *quoted = must_printf("\"%s\"", p->lanes[i]->subject);
+		if (p->lanes[i]->under_way && strstr(words, quoted))
+			poster_refuse(p, p->lanes[i], words);
+		free(quoted);
+	}
+	poster_look(p);
+	pthread_mutex_unlock(&p->lock);
 }
 
 struct lane *poster_lane(struct poster *p, const char *subject)
@@ -131,7 +145,7 @@ static int start(struct poster *p, struct pt_error *err)
 
 static int connect_first(struct poster *p, const struct who_params *who, struct pt_error *err)
 {
-	const struct bus_hooks hooks = {on_changed, p};
+	const struct bus_hooks hooks = {on_changed, on_denied, p};
 	struct pt_error away = PT_ERROR_INIT;
 	int rc = bus_new(p->block, who, &hooks, &p->bus, err);
 	if (rc)

@@ -34,12 +34,10 @@ static void read_answer(struct poster *p, natsMsg *m)
 	int code = bus_fault(natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m), &words);
 	pthread_mutex_lock(&p->lock);
 	struct lane *lane = lane_of(p, natsMsg_GetSubject(m));
-	if (lane)
-		lane->answer = !code              ? LANE_STORED
-		               : code == TOO_LONG ? LANE_TOO_LONG
-		                                  : LANE_REFUSED;
-	if (lane && lane->answer == LANE_REFUSED)
+	if (lane && code && code != TOO_LONG)
 		poster_refuse(p, lane, words);
+	else if (lane)
+		lane->answer = code ? LANE_TOO_LONG : LANE_STORED;
 	poster_look(p);
 	pthread_mutex_unlock(&p->lock);
 	free(words);
@@ -50,10 +48,8 @@ static void nobody_answers(struct poster *p)
 {
 	pthread_mutex_lock(&p->lock);
 	for (unsigned i = 0; i < p->count; i++)
-		if (p->lanes[i]->under_way && p->lanes[i]->answer == LANE_NONE) {
-			p->lanes[i]->answer = LANE_REFUSED;
+		if (p->lanes[i]->under_way && p->lanes[i]->answer == LANE_NONE)
 			poster_refuse(p, p->lanes[i], "no stream takes it now");
-		}
 	poster_look(p);
 	pthread_mutex_unlock(&p->lock);
 }

@@ -46,7 +46,7 @@ void poster_look(struct poster *); /* the threads are to look what has changed *
 void poster_wait(struct poster *, uint64_t until_ns);
 void poster_tell(struct poster *, const char *fault); /* NULL: there is none */
 void poster_tell_if_mended(struct poster *);
-/* The stream does not store what is published there, at least now. */
+/* The head is not stored, at least now. */
 void poster_refuse(struct poster *, struct lane *, const char *words);
 bool poster_is_away(const struct poster *); /* nobody could answer */
 

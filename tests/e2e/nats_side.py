@@ -38,10 +38,8 @@ class Server:
     def start(self):
         if self.port > 0 and getattr(self, "reserved", None):
             self.reserved.close()
-        path = self.folder / "nats.conf"
-        store = f'jetstream {{ store_dir: "{self.folder}/store" }}\n' if self.jetstream else ""
-        path.write_text(f'listen: "127.0.0.1:{self.port}"\nports_file_dir: "{self.folder}"\n'
-                        f'{store}{self.config}\n')
+        self.listen = self.port
+        path = self.configured()
         for old in self.folder.glob("*.ports"):
             old.unlink()
         with open(self.folder / "log", "ab") as log:
@@ -49,8 +47,26 @@ class Server:
                                             stdin=subprocess.DEVNULL)
         ports = self.folder / f"nats-server_{self.process.pid}.ports"
         said = eventually(lambda: self.process.poll() is None and ports.exists() and ports.read_text(),
-                          what=lambda: (self.folder / "log").read_text())
+                          what=self.log)
         self.port = int(json.loads(said)["nats"][0].rsplit(":", 1)[1])
+
+    def configured(self):
+        path = self.folder / "nats.conf"
+        store = f'jetstream {{ store_dir: "{self.folder}/store" }}\n' if self.jetstream else ""
+        path.write_text(f'listen: "127.0.0.1:{self.listen}"\nports_file_dir: "{self.folder}"\n'
+                        f'{store}{self.config}\n')
+        return path
+
+    def log(self):
+        return (self.folder / "log").read_text()
+
+    def reload(self, config):
+        """The same process, with another configuration."""
+        done = "Reloaded server configuration"
+        before, self.config = self.log().count(done), config
+        self.configured()
+        self.process.send_signal(signal.SIGHUP)
+        eventually(lambda: self.log().count(done) > before, what=self.log)
 
     def kill(self):
         self.process.kill()

@@ -175,6 +175,34 @@ def test_what_is_missing_fails_the_start(daemon, servers, tmp_path, config, jets
     assert daemon.call("engine.show", {"engine": "p"})["state"] == "stopped"
 
 
+def rights(publish):
+    return ("authorization { users: [{user: a, password: b, permissions: {publish: " + publish
+            + "}}, {user: all, password: b}] }\nno_auth_user: a")
+
+
+def test_a_right_that_is_taken_away_is_told_and_waited_for(daemon, servers, feed):
+    server = servers(rights("['p.>', '$JS.API.>']"))
+    with Nats(server) as nats:
+        nats.stream("s", "p.>")
+    daemon.create("p", to_nats(feed.path, server.url, ", partitions=2, linger='1ms'", "p.{partition}"))
+    feed.open()
+    with daemon.client() as rpc:
+        server.reload(rights("['p.0', '$JS.API.>']"))
+        for n in range(50):  # one by one, so that what is let through is answered many times
+            feed.send(range(n * 7, n * 7 + 7))
+            eventually(lambda: 0 < block(rpc)["held"] < block(rpc)["in"] == n * 7 + 7)
+        said = block(rpc)["last_error"]
+        assert "'p.1' is not stored: " in said and 'Publish to "p.1"' in said
+        assert rpc.show("p", "s")["state"] == "failed"
+        assert server.log().count("Publish Violation") < 100, "it is tried again, but not at once"
+        server.reload(rights("['p.>', '$JS.API.>']"))
+        eventually(lambda: block(rpc)["held"] == 0)
+        eventually(lambda: rpc.show("p", "s")["state"] == "running")
+        assert daemon.log().count("is not stored") == 1
+    feed.close()
+    in_order(server, range(350))
+
+
 def test_what_says_who_one_is_stays_out_of_sight(daemon, servers, tmp_path):
     server = servers("authorization { user: me, password: geheim }")
     who = {"user": "me", "pass": "geheim"}
@@ -446,6 +474,17 @@ def test_what_a_source_lacks_fails_the_start(daemon, servers, config, jetstream,
     server = servers(config, jetstream=jetstream)
     refused = daemon.ptctl("create", "p", "--start", from_nats(server.url, "Sink()"))
     assert refused.code == 1 and words in refused.err, refused
+
+
+def test_a_source_that_may_not_ask_says_so(daemon, servers):
+    server = servers(rights("['$JS.API.STREAM.>', '$JS.API.CONSUMER.INFO.>', '$JS.API.CONSUMER.DURABLE.>']"))
+    with Nats(server) as nats:
+        nats.stream("s", "p.>")
+    daemon.create("p", from_nats(server.url, "Sink()"))
+    with daemon.client() as rpc:
+        eventually(lambda: rpc.show("p", "n")["state"] == "failed")
+        assert 'Publish to "$JS.API.CONSUMER.MSG.NEXT.s.c"' in block(rpc, "n")["last_error"]
+    assert server.log().count("Publish Violation") < 10
 
 
 def test_a_source_waits_for_its_server_and_goes_on_after_a_crash_of_either(daemon, servers, tmp_path):
