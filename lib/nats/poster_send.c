@@ -252,10 +252,12 @@ void *poster_send(void *arg)
 	pthread_mutex_lock(&p->lock);
 	while (!p->quit) {
 		uint64_t now = clock_ns(), next = UINT64_MAX, looks = p->looks;
-		for (unsigned i = 0; i < p->count; i++) {
+		for (unsigned i = 0; i < p->count && !p->quit; i++) {
 			uint64_t due = serve(p, p->lanes[i], now);
 			next = due < next ? due : next;
 		}
+		if (p->quit) /* what is settled from now on was given up, and counts so */
+			break;
 		uint64_t due = serve_spool(p, now);
 		next = due < next ? due : next;
 		if (!p->quit && next > now && looks == p->looks)
