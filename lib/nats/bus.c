@@ -25,6 +25,7 @@ struct bus {
 	pthread_mutex_t lock;
 	pthread_cond_t gone;
 	bool up, ended; /* ended: the library has called for the last time */
+	unsigned users; /* other threads that are in a call for the connection */
 	char *denied;
 };
 
@@ -132,9 +133,9 @@ static void let_go(struct bus *bus)
 		return;
 	natsConnection_Close(nc);
 	pthread_mutex_lock(&bus->lock);
-	while (!bus->ended)
-		pthread_cond_wait(&bus->gone, &bus->lock);
 	bus->connection = NULL;
+	while (!bus->ended || bus->users)
+		pthread_cond_wait(&bus->gone, &bus->lock);
 	bus->ended = false;
 	pthread_mutex_unlock(&bus->lock);
 	natsConnection_Destroy(nc);
@@ -184,6 +185,32 @@ natsConnection *bus_connection(struct bus *bus)
 	return nc;
 }
 
+/* The connection is not freed until it is given back. */
+static natsConnection *take(struct bus *bus)
+{
+	pthread_mutex_lock(&bus->lock);
+	natsConnection *nc = bus->connection;
+	bus->users++;
+	pthread_mutex_unlock(&bus->lock);
+	return nc;
+}
+
+static void give_back(struct bus *bus)
+{
+	pthread_mutex_lock(&bus->lock);
+	if (!--bus->users)
+		pthread_cond_broadcast(&bus->gone);
+	pthread_mutex_unlock(&bus->lock);
+}
+
+int bus_publish(struct bus *bus, natsMsg *m)
+{
+	natsConnection *nc = take(bus);
+	natsStatus s = nc ? natsConnection_PublishMsg(nc, m) : NATS_CONNECTION_CLOSED;
+	give_back(bus);
+	return (int)s;
+}
+
 bool bus_is_up(struct bus *bus)
 {
 	pthread_mutex_lock(&bus->lock);
@@ -218,9 +245,10 @@ char *bus_denied(struct bus *bus)
 
 void bus_close(struct bus *bus)
 {
-	natsConnection *nc = bus_connection(bus);
+	natsConnection *nc = take(bus);
 	if (nc)
 		natsConnection_Close(nc);
+	give_back(bus);
 }
 
 void bus_free(struct bus *bus)

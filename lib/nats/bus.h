@@ -23,7 +23,9 @@ int bus_new(const struct pt_block *, const struct who_params *, const struct bus
    answers does not let us in. A connection that was ended is made anew. [a thread that may wait,
    always the same] */
 int bus_connect(struct bus *, struct pt_error *);
-struct __natsConnection *bus_connection(struct bus *); /* NULL: there was none yet */
+/* For the thread that connects; NULL: there was none yet. */
+struct __natsConnection *bus_connection(struct bus *);
+int bus_publish(struct bus *, struct __natsMsg *); /* a natsStatus [any thread] */
 bool bus_is_up(struct bus *);
 bool bus_is_closed(struct bus *);                       /* it does not come back by itself */
 void bus_server(struct bus *, char *text, size_t size); /* which one; "" */

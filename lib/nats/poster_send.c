@@ -78,7 +78,7 @@ static void settle(struct poster *p, struct lane *lane, uint64_t now)
 
 /* ---- publishing ---- */
 
-static natsStatus publish(natsConnection *nc, const struct lane *lane, const struct post *post,
+static natsStatus publish(struct bus *bus, const struct lane *lane, const struct post *post,
                           const char *inbox)
 {
 	natsMsg *m = NULL;
@@ -92,7 +92,7 @@ static natsStatus publish(natsConnection *nc, const struct lane *lane, const str
 	if (s == NATS_OK)
 		s = natsMsgHeader_Set(m, "Nats-Msg-Id", id);
 	if (s == NATS_OK)
-		s = natsConnection_PublishMsg(nc, m);
+		s = (natsStatus)bus_publish(bus, m);
 	natsMsg_Destroy(m);
 	return s;
 }
@@ -101,13 +101,12 @@ static natsStatus publish(natsConnection *nc, const struct lane *lane, const str
 static void send(struct poster *p, struct lane *lane, uint64_t now)
 {
 	struct post post = *lane->head;
-	natsConnection *nc = bus_connection(p->bus);
 	char *inbox = must_strdup(p->inbox);
 	lane->under_way = true;
 	lane->sent_ns = now;
 	pthread_mutex_unlock(&p->lock);
 	bool from_disk = !post.bytes, unread = post_load(&post) != 0;
-	natsStatus s = unread ? NATS_OK : publish(nc, lane, &post, inbox);
+	natsStatus s = unread ? NATS_OK : publish(p->bus, lane, &post, inbox);
 	if (from_disk)
 		free(post.bytes);
 	pthread_mutex_lock(&p->lock);
