@@ -27,9 +27,9 @@ static void has_gone(struct poster *p, struct lane *lane, uint64_t *count)
 	p->bytes -= post->bytes ? post->length : 0;
 	p->spooled -= post->place.file ? post->messages : 0;
 	if (post->place.file && !post->keeps_place) {
-		spool_done(p->spool, &post->place);
 		p->spooled_posts--;
-		p->put_ns = 0;
+		if (spool_done(p->spool, &post->place))
+			p->put_ns = 0;
 	}
 	post_free(post);
 	pt_wake(p->block);
@@ -183,6 +183,8 @@ static void is_spooled(struct poster *p, struct post *post, const struct spool_p
 static void cannot_spool(struct poster *p, int rc, uint64_t now)
 {
 	p->put_ns = rc == -EDQUOT ? UINT64_MAX : now + SILENCE_NS;
+	if (rc == -EDQUOT && now < p->answered_ns + SILENCE_NS) /* it gets emptier */
+		return;
 	char *words = rc == -EDQUOT ? must_strdup("the spool is full; the sources are held back")
 	                            : must_printf("cannot write to the spool: %s", error_words(rc));
 	poster_tell(p, words);

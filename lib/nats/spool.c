@@ -337,15 +337,17 @@ int spool_put(struct spool *s, struct spool_record *r, const void *bytes)
 }
 
 /* The mark may be lost with the power: then it is sent once more, under the same id. */
-void spool_done(struct spool *s, const struct spool_place *place)
+bool spool_done(struct spool *s, const struct spool_place *place)
 {
 	const uint32_t done = 1;
 	struct spool_file *f = place->file;
 	off_t at = (off_t)(place->head + offsetof(struct head, done));
 	ssize_t written = pwrite(f->fd, &done, sizeof done, at);
 	(void)written;
-	if (--f->waiting == 0)
-		remove_file(s, f);
+	if (--f->waiting)
+		return false;
+	remove_file(s, f);
+	return true;
 }
 
 void spool_set_limit(struct spool *s, uint64_t limit)

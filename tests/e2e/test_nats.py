@@ -339,6 +339,23 @@ def test_a_spool_that_is_full_holds_the_sources_back(daemon, servers, tmp_path):
     in_order(server, range(130))
 
 
+def test_a_full_spool_is_told_once_also_while_it_gets_emptier(daemon, servers, tmp_path):
+    server = servers(start=False)
+    a_capture(tmp_path / "in.pcap", range(180), size=200000)
+    daemon.create("p", to_nats(tmp_path / "in.pcap", server.url,
+                               f", spool='{tmp_path}/spool', batch='256KiB', spool_limit='17MiB'"))
+    with daemon.client() as rpc:
+        eventually(lambda: "the spool is full" in (block(rpc)["last_error"] or ""))
+        eventually(lambda: next(b["waits_for"] for b in rpc.stats("p")["blocks"] if b["name"] == "r") == ["s"])
+        server.start()
+        with Nats(server) as nats:
+            nats.stream("s", "p.>")
+        eventually(lambda: block(rpc)["out"] == 180)
+        eventually(lambda: rpc.show("p", "s")["state"] == "running")
+    assert daemon.log().count("the spool is full") == 1
+    in_order(server, range(180))
+
+
 def test_a_spool_whose_end_is_torn_gives_the_rest(daemon, servers, feed, tmp_path):
     server = servers(start=False)
     daemon.create("p", to_nats(feed.path, server.url, f", spool='{tmp_path}/spool', batch='1KiB'"))
