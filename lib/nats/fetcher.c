@@ -175,9 +175,10 @@ static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *m, vo
 	struct fetcher *f = arg;
 	const char *status = NULL;
 	bool none = natsMsg_IsNoResponders(m);
-	bool told =
-		none || natsMsgHeader_Get(m, "Status", &status) == NATS_OK || !natsMsg_GetReply(m);
-	struct fetched *it = told ? NULL : fetched_new(m, f->consumer.stream);
+	/* What the server itself says need not be acknowledged. */
+	struct fetched *it = natsMsg_GetReply(m) ? fetched_new(m, f->consumer.stream) : NULL;
+	if (!it)
+		natsMsgHeader_Get(m, "Status", &status);
 	pthread_mutex_lock(&f->lock);
 	if (it)
 		has_come(f, it);

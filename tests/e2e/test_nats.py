@@ -453,7 +453,7 @@ def test_a_stream_comes_in_order_and_is_acknowledged_when_it_is_written(daemon, 
 
 def test_what_is_no_capture_is_an_error_and_never_comes_again(daemon, server, tmp_path):
     with Nats(server) as nats:
-        nats.request("p.x", b"no capture")
+        nats.request("p.x", b"no capture", {"Status": "409"})  # which is not the server's
         filled(server, tmp_path, daemon, range(20))
         nats.request("p.x", b"")
         daemon.create("p", from_nats(server.url, "QueueSink()"))
