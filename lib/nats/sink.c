@@ -370,6 +370,7 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	s->poster = before->poster;
 	before->poster = fresh;
 	poster_move(s->poster, b, s->spool_limit);
+	poster_move(fresh, old, before->spool_limit);
 	before->started = false;
 }
 
