@@ -40,7 +40,7 @@ struct fetcher {
 	size_t bytes;
 	unsigned count, asked; /* in the list; messages that a request may still bring */
 	uint64_t asked_ns, working_ns, denied_ns, numbers, sent, looks;
-	bool quit, given_back, complete;
+	bool wanted, quit, given_back, complete;
 	bool listens; /* to the inbox; what comes there is taken */
 	bool again;   /* the consumer may have gone */
 	char *fault;
@@ -268,7 +268,8 @@ static void request(struct fetcher *f, const char *inbox, uint64_t now)
 static bool may_ask(const struct fetcher *f, uint64_t now)
 {
 	bool late = now > f->asked_ns + EXPIRES_NS + LATE_NS;
-	return !f->given_back && f->count < WINDOW / 2 && f->bytes < ROOM && (!f->asked || late);
+	return f->wanted && !f->given_back && f->count < WINDOW / 2 && f->bytes < ROOM &&
+	       (!f->asked || late);
 }
 
 static void tell_if_allowed(struct fetcher *f, uint64_t now)
@@ -480,6 +481,14 @@ void fetcher_free(struct fetcher *f)
 }
 
 /* ---- the engine's side ---- */
+
+void fetcher_begin(struct fetcher *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->wanted = true;
+	look(f);
+	pthread_mutex_unlock(&f->lock);
+}
 
 struct fetched *fetcher_take(struct fetcher *f)
 {

@@ -34,6 +34,7 @@ int fetcher_new(struct pt_block *, const struct fetcher_config *, struct fetcher
 void fetcher_free(struct fetcher *); /* [worker] tells what is over; NULL does nothing */
 
 /* The calls below never wait. After something has come or changed the block is woken. */
+void fetcher_begin(struct fetcher *);                    /* asks for nothing before */
 struct fetched *fetcher_take(struct fetcher *);          /* the next one; NULL: there is none */
 void fetcher_sent(struct fetcher *, struct fetched *);   /* all of it is on its way */
 void fetcher_refuse(struct fetcher *, struct fetched *); /* it is nothing for anybody */

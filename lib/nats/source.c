@@ -212,6 +212,7 @@ static void start(struct pt_block *b)
 	s->finished = false;
 	s->noted = s->told = 0;
 	take_news(b, s);
+	fetcher_begin(s->fetcher);
 }
 
 /* What the sinks can settle is waited for; the rest goes back, and comes again. */

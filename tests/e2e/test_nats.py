@@ -481,6 +481,17 @@ def test_a_stop_gives_back_what_is_not_acknowledged(daemon, server, tmp_path):
     assert had < 200 and set(range(had, 200)) <= set(numbers_in(tmp_path / "out.pcapng"))
 
 
+def test_a_start_that_is_refused_takes_nothing(daemon, server, tmp_path):
+    filled(server, tmp_path, daemon, range(200))
+    with Nats(server) as nats:
+        for _ in range(5):
+            refused = daemon.ptctl("create", "p", "--start", from_nats(
+                server.url, f"NatsSink('{server.url}', 'q')"))
+            assert refused.code == 1 and "no stream takes 'q'" in refused.err, refused
+            held, left = pending(nats)
+            assert held == 0 and left, "nobody would get it before 30 s are over"
+
+
 @pytest.mark.parametrize("config, jetstream, words", [
     ("", False, "the server has no JetStream"),
     ("", True, "there is no stream 's'"),
