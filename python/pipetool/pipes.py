@@ -539,7 +539,18 @@ class DownDrain(Drain):
         return "DownDrain", (), {}
 
 
-class _Native(Pipe):
+class InDaemon:
+    """Of a block whose work is the daemon's alone: a class that derives from it finds nothing to call."""
+
+    def push(self, msg: Any) -> None:
+        kind = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__.startswith(_OWN))
+        raise NotImplementedError(f"what a {kind} does is done in the daemon, and cannot be called: link one behind this block")
+
+    def high_push(self, msg: Any) -> None:
+        self.push(msg)
+
+
+class _Native(InDaemon, Pipe):
     """Parameters by position or by name, as `ptctl help TYPE` tells them."""
 
     def __init__(self, *given: Any, name: Optional[str] = None, **more: Any) -> None:

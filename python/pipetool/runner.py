@@ -259,11 +259,20 @@ class Runner:
     def _look_at_sources(self) -> None:
         for _ in range(len(self.resting)):
             wire = self.resting.popleft()
-            source: Any = wire.pipe
-            if wire.ended or wire.exhausted or source.exhausted():
+            if wire.ended or wire.exhausted or self._is_over(wire):
                 wire.exhaust()
             elif wire.is_full() or not self._watch_source(wire):
                 self.resting.append(wire)
+
+    @staticmethod
+    def _is_over(wire: Wire) -> bool:
+        """Whether the source has no more; one that fails to say so has none."""
+        source: Any = wire.pipe
+        try:
+            return bool(source.exhausted())
+        except BaseException as error:
+            wire.report(source, error)
+            return True
 
     def _watch_source(self, wire: Wire) -> bool:
         source: Any = wire.pipe
@@ -274,6 +283,9 @@ class Runner:
         except PermissionError:  # of a file
             self.always.append(wire)
         except (OSError, ValueError, AttributeError, TypeError):
+            return False
+        except BaseException as error:
+            wire.report(source, error)
             return False
         return True
 
@@ -294,7 +306,7 @@ class Runner:
             pipe.deliver()
         except BaseException as error:  # sys.exit, too: others have functions in this thread
             wire.report(pipe, error)
-        if pipe.exhausted():
+        if self._is_over(wire):
             wire.exhaust()
         if wire.is_full() or wire.exhausted:
             self._rest(wire)

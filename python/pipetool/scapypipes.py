@@ -7,7 +7,7 @@ import os
 import queue
 from typing import Any, Callable, Optional, Tuple, Union, cast
 
-from .pipes import Drain, Native, Sink, Source
+from .pipes import Drain, InDaemon, Native, Sink, Source
 
 
 class TriggerDrain(Drain):
@@ -176,7 +176,7 @@ class RdpcapSource(Source):
         return "RdpcapSource", (), {"fname": names, **self.more}
 
 
-class WrpcapSink(Sink):
+class WrpcapSink(InDaemon, Sink):
     """Writes a capture file; what is no packet has the link type `plain_linktype` there."""
 
     def __init__(self, fname: Any, name: Optional[str] = None, linktype: Optional[int] = None,
@@ -191,7 +191,7 @@ class WrpcapSink(Sink):
         return "WrpcapSink", (), {k: v for k, v in given.items() if v is not None}
 
 
-class InjectSink(Sink):
+class InjectSink(InDaemon, Sink):
     """Sends packets out of an interface."""
 
     _type = "InjectSink"
@@ -238,7 +238,7 @@ class FDSourceSink(Source):
             self._send(msg)
 
 
-class TCPConnectPipe(Source):
+class TCPConnectPipe(InDaemon, Source):
     """A TCP connection as source and sink."""
 
     _type = "TCPConnectPipe"
@@ -269,7 +269,7 @@ class UDPServerPipe(TCPListenPipe):
     _type = "UDPServerPipe"
 
 
-class UDPDrain(Drain):
+class UDPDrain(InDaemon, Drain):
     """Low: the payloads of UDP packets leave high. High: payloads leave low, as UDP packets."""
 
     def __init__(self, ip: str = "127.0.0.1", port: int = 1234, name: Optional[str] = None) -> None:

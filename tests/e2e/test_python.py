@@ -137,6 +137,58 @@ def test_exceptions_are_shown_and_counted(tmp_path):
     assert "ZeroDivisionError" in out.stderr
 
 
+def test_a_source_that_fails_to_say_how_it_is_ends_nothing_else(tmp_path):
+    out = run("""
+        class Silent(Source):
+            def exhausted(self):
+                raise RuntimeError("no word")
+            def fileno(self):
+                pass
+        class Blind(Source):
+            def fileno(self):
+                self.is_exhausted = True
+                raise KeyError("no number")
+        s, q = CLIFeeder(), QueueSink()
+        s > TransformDrain(lambda m: m) > q
+        silent, blind = Silent(), Blind()
+        silent > q
+        blind > q
+        e = PipeEngine(s, silent, blind)
+        e.start()
+        s.send("m")
+        print(q.recv(timeout=60))
+        s.close()
+        e.wait_and_stop()
+        """, tmp_path)
+    assert out.stdout == "m\n" and "RuntimeError: no word" in out.stderr and "KeyError: 'no number'" in out.stderr
+
+
+def test_what_the_daemon_does_cannot_be_called(tmp_path):
+    out = run("""
+        class Loud(WrpcapSink):
+            def push(self, msg):
+                super().push(msg)
+        class Odd(FilterDrain):
+            def high_push(self, msg):
+                self._send(msg + "!")
+        s, q, odd = CLIHighFeeder(), QueueSink(), Odd()
+        s >> UpDrain()
+        s >> odd > q
+        t = CLIFeeder()
+        t > Loud("out.pcap")
+        t > odd
+        e = PipeEngine(s, t)
+        e.start()
+        s.send("m")
+        t.send("m")
+        print(q.recv(timeout=60))
+        print(sorted(b["last_error"].split(" does ")[0] for b in e.stats()["blocks"] if b["errors"]))
+        e.stop()
+        """, tmp_path)
+    assert out.stdout == "m!\n['NotImplementedError: what a FilterDrain', 'NotImplementedError: what a WrpcapSink']\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_functions_send_without_end(tmp_path):
     """What they send waits for nothing, is all there, and in order; what they stop ends behind them."""
     out = run("""
