@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import queue
 import select
 import socket
@@ -22,6 +23,7 @@ FULL = 256 * 1024
 READ_SIZE = 256 * 1024
 SOON_S = 1.0  # a source that has no descriptor yet is asked again
 _threads: Set[int] = set()  # those of all runners
+os.register_at_fork(after_in_child=_threads.clear)  # the child's own may have the same numbers
 
 
 def is_running_functions() -> bool:

@@ -606,6 +606,34 @@ def test_a_child_has_a_daemon_of_its_own(tmp_path):
     assert out.stdout == "of the child True\nm None True\n"
 
 
+def test_a_child_of_a_function_is_none(tmp_path):
+    """What it sends has gone through."""
+    out = run("""
+        import os
+        def fork(m):
+            child = os.fork()
+            if not child:
+                t, p = CLIFeeder(), QueueSink()
+                t > p
+                f = PipeEngine(t)
+                f.start()
+                t.send("of the child")
+                print(p.recv(block=False), flush=True)
+                f.stop()
+                os._exit(0)
+            os.waitpid(child, 0)
+            return m
+        s, q = CLIFeeder(), QueueSink()
+        s > TransformDrain(fork) > q
+        e = PipeEngine(s)
+        e.start()
+        s.send("m")
+        print(q.recv(timeout=60))
+        e.stop()
+        """, tmp_path)
+    assert out.stdout == "of the child\nm\n"
+
+
 def test_what_is_no_packet_has_a_link_type_in_captures(tmp_path):
     run("""
         s = CLIFeeder()
