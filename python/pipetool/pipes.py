@@ -353,8 +353,18 @@ class PeriodicSource(ThreadGenSource):
         super().__init__(name)
         self.msg: Iterable[Any] = msg if isinstance(msg, (list, set, tuple)) else [msg]
         self.period, self.period2 = period, period2
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        self._stopped = threading.Event()  # the next start has another: no thread goes on by it
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self._stopped.set()
 
     def generate(self) -> None:
+        stopped = self._stopped
         while self.RUN:
             some = False
             for msg in self.msg:
@@ -362,12 +372,14 @@ class PeriodicSource(ThreadGenSource):
                 if not self.RUN:
                     return
                 self._gen_data(msg)
-                time.sleep(self.period)
+                if stopped.wait(self.period):
+                    return
             if not some:
                 self.is_exhausted = True
                 self._exhaust()
                 return
-            time.sleep(self.period2)
+            if stopped.wait(self.period2):
+                return
 
 
 class ConsoleSink(Sink):

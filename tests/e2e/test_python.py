@@ -297,6 +297,22 @@ def test_a_thread_of_a_source_sends_nothing_after_the_stop(tmp_path):
     assert out.stdout == "1\n"
 
 
+def test_a_periodic_source_that_starts_again_is_one(tmp_path):
+    out = run("""
+        import threading
+        s, q = PeriodicSource("m", 3600), QueueSink()
+        s > q
+        e = PipeEngine(s)
+        for _ in range(2):
+            e.start()
+            print(q.recv(timeout=60))
+            thread, = [t for t in threading.enumerate() if t.name == "pipetool generate"]
+            e.stop()
+            thread.join()
+        """, tmp_path)
+    assert out.stdout == "m\nm\n"
+
+
 def test_a_child_leaves_the_parent_s_engine_alone(tmp_path):
     out = run("""
         import os, sys
