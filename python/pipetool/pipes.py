@@ -488,8 +488,10 @@ class QueueSink(Sink):
     def _take(self, block: bool, timeout: Optional[float]) -> Any:
         until = None if timeout is None else time.monotonic() + timeout
         while True:
-            if self._local:
+            try:
                 return self._local.popleft()
+            except IndexError:  # also where another thread was faster
+                pass
             left = 0.0 if not block else 10.0 if until is None else max(0.0, until - time.monotonic())
             if not self._fetch(min(left, 10)) and left == 0:
                 raise queue.Empty
