@@ -26,7 +26,7 @@ import os
 import socket
 import subprocess
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, TypeVar, Union
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple, Type, TypeVar, Union
 
 
 FOR_EVER_S = 3e7  # what a socket's timeout can be
@@ -182,6 +182,7 @@ class Client:
                 self.socket.close()
                 raise
         self._lines = Lines()
+        self._given_up: Set[int] = set()  # calls whose answer may still come
         self.notifications: List[Dict[str, Any]] = []  # that came while an answer was awaited: [{"method", "params"}]
 
     def again(self: _C) -> _C:
@@ -213,7 +214,12 @@ class Client:
         Parameters are keywords, or a dictionary. `fds` are descriptors that go along: parameters
         refer to the n-th as {"fd": n}.
         """
-        return Lines.result(self.answer(self.post(method, params, fds=fds, **more), timeout))
+        number = self.post(method, params, fds=fds, **more)
+        try:
+            return Lines.result(self.answer(number, timeout))
+        except (TimeoutError, KeyboardInterrupt):
+            self._given_up.add(number)
+            raise
 
     def post(self, method: str, params: Optional[Dict[str, Any]] = None, fds: Sequence[int] = (), **more: Any) -> int:
         """Asks and does not wait; returns the number that `answer` takes."""
@@ -227,6 +233,9 @@ class Client:
             message = self.line(timeout)
             if not Lines.is_answer(message):
                 self.notifications.append(message)
+                continue
+            if message["id"] in self._given_up:
+                self._given_up.remove(message["id"])
                 continue
             assert message["jsonrpc"] == "2.0", message
             assert ("result" in message) != ("error" in message), message

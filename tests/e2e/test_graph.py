@@ -197,6 +197,15 @@ def test_it_is_watched(rpc):
 
 # ---- refusals that are errors of the system -----------------------------------------------------
 
+def test_an_answer_that_nobody_awaits_is_no_other_s(rpc, daemon):
+    some().apply(rpc, "e", start=True)
+    with pytest.raises(TimeoutError):
+        rpc.call("block.recv", engine="e", block="q", timeout_s=1000, timeout=0.01)
+    with rpc.again() as other:
+        other.call("block.send", engine="e", block="in", message="now")
+    assert rpc.call("daemon.info")["pid"] == daemon.process.pid
+
+
 def test_io_is_an_oserror(rpc, tmp_path):
     some().apply(rpc, "e")
     cases = ((add("r", "RdpcapSource", fname=f"{tmp_path}/none.pcap"), FileNotFoundError, f"{tmp_path}/none.pcap"),
