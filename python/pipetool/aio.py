@@ -23,7 +23,7 @@ import contextlib
 import os
 import socket
 import subprocess
-from typing import (Any, AsyncGenerator, AsyncIterator, Callable, Dict, Generic, Iterable, List, Optional, Sequence, Set,
+from typing import (Any, AsyncGenerator, AsyncIterator, Awaitable, Callable, Dict, Generic, Iterable, List, Optional, Sequence, Set,
                     Tuple, TypeVar, Union)
 
 from .client import Closed, Lines, Refused, default_socket, rights, through_ssh
@@ -64,9 +64,10 @@ class Client:
         await self._connected()
 
     async def _connected(self) -> _Connection:
-        if self._connection is None:
-            self._connection = asyncio.ensure_future(self._connect())
-        return await asyncio.shield(self._connection)
+        connection = self._connection
+        if connection is None or connection.done() and connection.exception():  # who could not connect may try again
+            connection = self._connection = asyncio.ensure_future(self._connect())
+        return await asyncio.shield(connection)
 
     async def _connect(self) -> _Connection:
         if self.host:
@@ -97,11 +98,7 @@ class Client:
             await asyncio.get_running_loop().run_in_executor(None, process.wait, self.timeout)
 
     async def __aenter__(self) -> Client:
-        try:
-            await self.connect()
-        except BaseException:
-            await self.close()
-            raise
+        await _begin_or_close(self.connect(), self.close)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -148,6 +145,14 @@ class Client:
         >>> gate = client.engine("gate")  # doctest: +SKIP
         """
         return Engine(self, name)
+
+
+async def _begin_or_close(beginning: Awaitable[None], close: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await beginning
+    except BaseException:
+        await close()
+        raise
 
 
 class _Connection:
@@ -293,11 +298,7 @@ class Stream(Generic[_T], AsyncIterator[_T]):
             await self._items.aclose()
 
     async def __aenter__(self) -> Stream[_T]:
-        try:
-            await self._begun.begin()
-        except BaseException:
-            await self.aclose()
-            raise
+        await _begin_or_close(self._begun.begin(), self.aclose)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -457,6 +457,20 @@ def test_calls_with_await(daemon):
     awaited(main())
 
 
+def test_who_could_not_connect_tries_again_with_await(daemon, tmp_path):
+    async def main():
+        async with aio.Client(daemon.socket) as client:
+            client.path = str(tmp_path / "sock")
+            other = client.again()
+            for _ in range(2):
+                with pytest.raises(FileNotFoundError):
+                    await other.connect()
+            os.symlink(daemon.socket, client.path)
+            assert (await other.call("daemon.info"))["pid"] == daemon.process.pid
+            await other.close()
+    awaited(main())
+
+
 def test_descriptors_with_await(daemon):
     async def main():
         reading, writing = os.pipe()
