@@ -511,15 +511,16 @@ def test_streams(daemon):
 
 def test_a_stream_that_is_left_ends_its_connection(daemon):
     async def main():
-        before = asyncio.all_tasks()
         async with aio.Client(daemon.socket) as client:
             await aio.Graph([{"name": "p", "type": "PeriodicSource", "params": {"msg": "m", "period": 0.01}}]).apply(
                 client, "e", start=True)
+            before = asyncio.all_tasks()
             async for message in client.engine("e").tap("p"):
                 assert message == b"m"
+                readers = asyncio.all_tasks() - before
                 break
-            while len(asyncio.all_tasks() - before) > 1:  # its reader ends when nobody has the stream
-                await asyncio.sleep(0.01)
+            assert readers
+            await asyncio.wait(readers)  # they end when nobody has the stream
     awaited(main())
 
 

@@ -482,32 +482,38 @@ def test_the_daemon_ends_with_the_last_engine(tmp_path):
 def test_send_returns_when_the_message_has_gone_through(tmp_path):
     """Also where the way leads through functions, and what was sent before the start."""
     out = run("""
-        import time
-        class Feeder(CLIFeeder):
-            def start(self):
-                print("start")
-        class Slow(Sink):
+        import threading
+        class Gate(Sink):
             def push(self, msg):
-                time.sleep(0.001)
+                came.set()
+                opened.wait()
                 seen.append(msg)
-        seen = []
-        s, a = Feeder(), AutoSource()
-        s > TransformDrain(lambda m: m) > TransformDrain(lambda m: m) > Slow()
-        a > Slow()
+        def waits(call, *given):
+            came.clear()
+            opened.clear()
+            thread = threading.Thread(target=call, args=given)
+            thread.start()
+            came.wait()
+            e.stats()  # an answer that waits for nothing comes before this one
+            waited = thread.is_alive()
+            opened.set()
+            thread.join()
+            return waited
+        came, opened, seen = threading.Event(), threading.Event(), []
+        s, a = CLIFeeder(), AutoSource()
+        s > TransformDrain(lambda m: m) > TransformDrain(lambda m: m) > Gate()
+        a > Gate()
         for n in range(250):
             s.send(n)
         a._gen_data(250)
         e = PipeEngine(s, a)
-        e.start()
-        print(sorted(seen) == list(range(251)), [n for n in seen if n < 250] == list(range(250)))
+        print(waits(e.start), sorted(seen) == list(range(251)), [n for n in seen if n < 250] == list(range(250)))
         for n in range(5):
-            s.send(n)
+            print(waits(s.send, n), waits(a._gen_data, -n), seen[-2:])
             a._gen_high_data("nowhere")
-            a._gen_data(-n)
-            print(seen[-2:], end=" ")
         e.stop()
         """, tmp_path)
-    assert out.stdout == "start\nTrue True\n[0, 0] [1, -1] [2, -2] [3, -3] [4, -4] "
+    assert out.stdout.splitlines() == ["True True True", *(f"True True {[n, -n]}" for n in range(5))]
 
 
 def test_a_file_as_source_and_sink(tmp_path):
