@@ -3,12 +3,12 @@
 #include "base/program.h"
 
 #include "base/buf.h"
+#include "threads.h"
 #include "unit.h"
 #include <fcntl.h>
 #include <string.h>
 #include <errno.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -125,17 +125,6 @@ START_TEST(what_is_not_there_is_said)
 	pt_error_clear(&err);
 }
 END_TEST
-
-/* Not root's, who has no limit. */
-static void set_threads(bool any)
-{
-	struct rlimit limit;
-	if (!geteuid())
-		ck_assert_int_eq(setresuid(65534, 65534, 65534), 0);
-	ck_assert_int_eq(getrlimit(RLIMIT_NPROC, &limit), 0);
-	limit.rlim_cur = any ? limit.rlim_max : 0;
-	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
-}
 
 /* The last, as the process is another user's from then on. */
 START_TEST(without_a_thread_it_is_reaped_later)
