@@ -29,6 +29,23 @@ FUNCTIONS = {
     "function(m) return m:sub(-1) == '4' end": lambda m: m[-1:] == like(m, "4"),
 }
 
+
+class Filter:
+    """A FilterDrain as a user of Scapy's writes it, once a Drain stands behind it."""
+
+    def __init__(self, f, name=None):
+        super().__init__(name=name)
+        self.f = f
+
+    def push(self, msg):
+        if self.f(msg):
+            self._send(msg)
+
+    def high_push(self, msg):
+        if self.f(msg):
+            self._high_send(msg)
+
+
 # What each takes as its only parameter.
 DRAINS = {"Drain": (), "TransformDrain": TRANSFORMS, "FilterDrain": PREDICATES, "UpDrain": (),
           "DownDrain": (), "TriggerDrain": PREDICATES, "TriggeredValve": [True, False],

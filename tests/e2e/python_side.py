@@ -16,25 +16,13 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "python"))
 
 import pipetool  # noqa: E402
-from graphs import FUNCTIONS  # noqa: E402
+from graphs import FUNCTIONS, Filter  # noqa: E402
 
 numbers = itertools.count()
 
 
-class FilterHere(pipetool.Drain):
-    """As a user writes it."""
-
-    def __init__(self, f, name=None):
-        super().__init__(name)
-        self.f = f
-
-    def push(self, msg):
-        if self.f(msg):
-            self._send(msg)
-
-    def high_push(self, msg):
-        if self.f(msg):
-            self._high_send(msg)
+class FilterHere(Filter, pipetool.Drain):
+    """One that runs here."""
 
 
 class QueueHere(pipetool.QueueSink):

@@ -20,25 +20,13 @@ from scapy.automaton import ObjectPipe
 from scapy.config import conf
 from scapy.packet import Packet
 
-from graphs import FUNCTIONS
+from graphs import FUNCTIONS, Filter
 
 DEADLINE = 30
 
 
-class FilterDrain(pipetool.Drain):
-    """Scapy has none; as a user would write it."""
-
-    def __init__(self, f, name=None):
-        pipetool.Drain.__init__(self, name=name)
-        self.f = f
-
-    def push(self, msg):
-        if self.f(msg):
-            self._send(msg)
-
-    def high_push(self, msg):
-        if self.f(msg):
-            self._high_send(msg)
+class FilterDrain(Filter, pipetool.Drain):
+    """Scapy has none."""
 
 
 class FreshValve(scapypipes.TriggeredValve):
