@@ -288,8 +288,11 @@ static void show_result(struct apply *a)
 		if (a->fleet->ctl->json && !h->told)
 			fleet_print(h);
 	}
+	char *rest = interrupted ? must_printf(", %zu were not begun", a->count - changed) : NULL;
 	if (!a->failed)
-		say(a, "%zu hosts were changed, %zu were as they should be", changed, right);
+		say(a, "%zu hosts were changed, %zu were as they should be%s", changed, right,
+		    rest ? rest : "");
+	free(rest);
 }
 
 static int read_options(struct apply *a, struct pt_error *err)

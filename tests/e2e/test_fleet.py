@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import threading
 
@@ -251,6 +252,23 @@ def test_a_signal_takes_the_wave_back_at_once(fleet):
         operator.terminate()
         assert b"taken back" in operator.communicate(timeout=DEADLINE)[0]
     assert operator.returncode == 130 and f.engines() == {"h0": {}, "h1": {}}
+
+
+def test_a_signal_before_the_first_wave_leaves_all_as_it_is(fleet):
+    f = fleet("", "")
+    f.put("e", FLOWS)
+    f.apply()
+    before = [d.ok("export", "e") for d in f.daemons.values()]
+    f.put("e", FLOWS.replace("Drain()", "Drain() > Drain()"))
+    with subprocess.Popen([program("ptctl"), *map(str, f.command("apply", f.graphs)), "--soak", "1000"],
+                          stdout=subprocess.PIPE) as operator:  # counts what comes through, for 10 s
+        status = pathlib.Path(f"/proc/{operator.pid}/status")
+        eventually(lambda: int(status.read_text().split("SigCgt:")[1].split()[0], 16) & 1 << signal.SIGTERM - 1)
+        operator.terminate()
+        told = operator.communicate(timeout=DEADLINE)[0]
+    if b"wave 1" not in told:  # where it took 10 s up to here, that is begun, and taken back
+        assert told == b"0 hosts were changed, 0 were as they should be, 2 were not begun\n"
+    assert operator.returncode == 130 and [d.ok("export", "e") for d in f.daemons.values()] == before
 
 
 def test_a_lease_is_renewed_while_somebody_watches(fleet):
