@@ -187,8 +187,10 @@ static ssize_t fill_pipe(struct kept *k, int fd, uint32_t who)
 	do
 		n = splice(fd, NULL, k->pipe, NULL, KEPT_READ, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
+	if (n < 0) {
+		int error = errno; /* only recv goes past urgent data */
+		return error == EAGAIN && sockatmark(fd) > 0 ? -EINVAL : -error;
+	}
 	k->in_pipe = (uint64_t)n;
 	return n;
 }

@@ -211,7 +211,8 @@ struct stream *stream_left(struct stream *s)
 	return found ? found : s;
 }
 
-/* By the kernel's word: some files and devices are read, but not by way of a pipe. */
+/* By the kernel's word: some files and devices, and what has urgent data in it, are read, but not
+   by way of a pipe. */
 static void give_up(struct stream *s)
 {
 	s->who = 0;

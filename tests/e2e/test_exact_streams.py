@@ -212,3 +212,13 @@ def test_show_tells_of_a_connections_checkpoint(service):
         with service.client() as rpc:
             assert rpc.texts("e", "q", 1) == ["one"]
             eventually(lambda: rpc.show("e", "t")["checkpoint"]["at"] == 1)
+
+
+def test_urgent_data_holds_up_no_connection(service):
+    """It cannot go into a pipe, nor what is behind it."""
+    with connection(service, "listens", "q = QueueSink(); t > q", "lines") as peer, service.client() as rpc:
+        peer.sendall(b"one\n")
+        assert rpc.texts("e", "q", 1) == ["one"]
+        peer.send(b"!", socket.MSG_OOB)
+        peer.sendall(b"two\n")
+        assert rpc.texts("e", "q", 1) == ["two"]
