@@ -194,7 +194,7 @@ static void note_place(struct pt_block *b)
 	if (at->cut <= b->engine->cuts.committed)
 		at->before = at->now;
 	at->cut = b->engine->cuts.number;
-	at->now = b->count.out;
+	at->now = b->count.sent[PT_LOW] + b->count.sent[PT_HIGH];
 }
 
 static void begin(struct pt_engine *e)

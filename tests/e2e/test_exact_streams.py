@@ -207,10 +207,12 @@ def test_a_poison_in_a_connection_is_left_out(service, poison, tmp_path):
 
 
 def test_show_tells_of_a_connections_checkpoint(service):
-    with connection(service, "listens", "q = QueueSink(); t > q") as peer:
+    """How far what comes is behind it; what goes out does not count."""
+    with connection(service, "listens", "q = QueueSink(); t > q; t > t") as peer:
         peer.sendall(b"one")
         with service.client() as rpc:
             assert rpc.texts("e", "q", 1) == ["one"]
+            eventually(lambda: rpc.stats("e", "t")["out"] == 2)
             eventually(lambda: rpc.show("e", "t")["checkpoint"]["at"] == 1)
 
 

@@ -169,13 +169,13 @@ if not sanitized():  # a sanitizer would have its say about it
 
 
 def is_behind(service, *blocks):
-    """Waits until a checkpoint has all that sources have sent."""
-    def whole(shown, counted):
-        return all(shown[name].get("checkpoint") and shown[name]["checkpoint"]["at"] == counted[name]["out"]
+    """Waits until a checkpoint has all that sources have sent, over one link of each exit."""
+    def whole(shown, links):
+        return all(shown[name].get("checkpoint") and
+                   shown[name]["checkpoint"]["at"] == sum(link["messages"] for link in links if link["from"] == name)
                    for name in blocks)
     with service.client() as rpc:
-        eventually(lambda: whole({b["name"]: b for b in rpc.show("e")["blocks"]},
-                                 {b["name"]: b for b in rpc.stats("e")["blocks"]}))
+        eventually(lambda: whole({b["name"]: b for b in rpc.show("e")["blocks"]}, rpc.stats("e")["links"]))
 
 
 def address_of(service, engine, name):

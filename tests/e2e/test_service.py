@@ -365,8 +365,9 @@ def test_a_stream_is_whole_after_ten_restarts_and_two_crashes(machine):
 
     def is_behind_a_checkpoint():  # else a part of it would be sent once more
         shown = json.loads(ptctl(machine, "-j", "show", "echo.t").stdout)
-        (counts,) = json.loads(ptctl(machine, "-j", "stats", "echo").stdout)["blocks"]
-        return shown["checkpoint"] and shown["checkpoint"]["at"] == counts["out"]
+        stats = json.loads(ptctl(machine, "-j", "stats", "echo").stdout)
+        (counts,), (link,) = stats["blocks"], stats["links"]
+        return shown["checkpoint"] and shown["checkpoint"]["at"] == link["messages"] and not counts["held"]
 
     for _ in range(10):
         machine.run("systemctl", "restart", "pipetoold")
