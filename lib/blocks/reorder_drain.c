@@ -128,6 +128,13 @@ static struct stray take_stray(struct strays *s)
 	return first;
 }
 
+static void put_aside(struct pt_block *b, struct reorder *s, enum pt_canal canal, struct pt_msg *m)
+{
+	if (!s->ahead.count)
+		s->ahead_since_ns = pt_now(b);
+	add_stray(b, &s->ahead, canal, m);
+}
+
 /* ---- over a restart ---- */
 
 enum { HIGH = 1, TEXT = 2, AHEAD = 4 };
@@ -209,9 +216,12 @@ static void take_carried(struct pt_block *b, struct reorder *s)
 			return;
 		struct pt_msg *m = message_of(b, &r, at);
 		if (m) {
+			enum pt_canal canal = r.flags & HIGH ? PT_HIGH : PT_LOW;
 			pt_made(b, 1);
-			add_stray(b, r.flags & AHEAD ? &s->ahead : &s->strays,
-			          r.flags & HIGH ? PT_HIGH : PT_LOW, m);
+			if (r.flags & AHEAD)
+				put_aside(b, s, canal, m);
+			else
+				add_stray(b, &s->strays, canal, m);
 		} else {
 			pt_lost(b, 1, "memory");
 		}
@@ -430,13 +440,6 @@ static int64_t far_ns(const struct reorder *s, int64_t from_ns, int sign)
 	return to <= least ? INT64_MIN : to >= most ? INT64_MAX : from_ns + sign * (int64_t)far;
 }
 
-static void put_aside(struct pt_block *b, struct reorder *s, enum pt_canal canal, struct pt_msg *m)
-{
-	if (!s->ahead.count)
-		s->ahead_since_ns = pt_now(b);
-	add_stray(b, &s->ahead, canal, m);
-}
-
 /* The first of all was far ahead of the second, and is it still. */
 static void begin_earlier(struct pt_block *b, struct reorder *s)
 {
@@ -481,7 +484,8 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 			put_aside(b, s, canal, messages[i]);
 		else
 			keep(b, s, canal, messages[i]);
-		keep_ahead(b, s, far_ns(s, s->newest_ns, 1));
+		bool too_much = s->ahead.bytes > s->limit;
+		keep_ahead(b, s, too_much ? INT64_MAX : far_ns(s, s->newest_ns, 1));
 		if (!held_back)
 			let_go(b, s, &out, SIZE_MAX);
 	}
@@ -569,8 +573,9 @@ static const struct pt_type reorder_drain = {
 		"stays behind what came before it. When the sources are exhausted, and at a stop, "
 		"the rest goes. What comes too late, since a newer one has gone, passes at once, "
 		"and `ptctl show` counts it (`late`). A time that is further ahead of all others "
-		"than ten times seconds counts only when one comes that is newer still: until then "
-		"the packet waits aside, for seconds. Both canals are one order.",
+		"than ten times seconds counts only when one comes that is newer still, or when "
+		"those alone are more than limit: until then the packet waits aside, for seconds. "
+		"Both canals are one order.",
 	.picture = "     +-----------+\n"
 		   "  >>-|--.     .--|->>\n"
 		   "     | [by time] |\n"

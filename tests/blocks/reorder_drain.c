@@ -210,6 +210,21 @@ START_TEST(the_first_may_be_the_one)
 }
 END_TEST
 
+START_TEST(too_much_far_ahead_is_what_time_it_is)
+{
+	struct rig *r = rig("ReorderDrain", "seconds=2, limit=250");
+	push_each(r, "1");
+	for (int i = 0; i < 3; i++)
+		push_at(r, LOW, 5000);
+	expect_each(r, "1");
+	push_at(r, LOW, 5000);
+	expect(r, LOW, "5000");
+	expect_nothing(r);
+	ck_assert_uint_eq(rig_block(r, "it")->count.held, 3);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(a_gap_between_packets_is_none)
 {
 	struct rig *r = rig("ReorderDrain", "seconds=2");
@@ -264,4 +279,5 @@ UNIT_TESTS("blocks/reorder_drain", they_go_in_the_order_of_time, what_is_late_pa
            what_is_too_much_goes_before_its_time, what_has_no_time_stays_in_its_place,
            a_start_knows_nothing_of_the_times_before, a_successor_goes_on,
            one_that_is_dated_far_ahead_makes_nothing_late, the_first_may_be_the_one,
-           a_gap_between_packets_is_none, any_order_comes_out_sorted)
+           too_much_far_ahead_is_what_time_it_is, a_gap_between_packets_is_none,
+           any_order_comes_out_sorted)

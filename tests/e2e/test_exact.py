@@ -145,6 +145,16 @@ def text_of(path):
     return unpacked(path).read_text()
 
 
+def test_what_is_dated_far_ahead_waits_on(service):
+    service.create("e", "s = CLIFeeder(); s > ReorderDrain(seconds=1000) > q = QueueSink()")
+    with service.client() as rpc:
+        rpc.send("e", "s", *({"message": str(n), "time": f"{n}.0", "link_type": 1} for n in (3, 50_000, 1)))
+    service.restart()
+    with service.client() as rpc:
+        rpc.send("e", "s", {"message": "next", "time": "60000.0", "link_type": 1})
+        assert rpc.texts("e", "q", 3) == ["1", "3", "50000"]
+
+
 @pytest.mark.parametrize("turn", range(TIMES // 10))
 def test_what_waits_for_its_turn_is_there(service, tmp_path, turn):
     """Out of order in the file, put in order and slowed down on the way."""
