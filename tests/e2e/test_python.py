@@ -1,31 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The package `pipetool`: scripts of Scapy's with one line changed."""
-import os
-import pathlib
 import re
-import select
 import subprocess
 import sys
-import tempfile
 import textwrap
 
 import pytest
 
-TOP = pathlib.Path(__file__).parents[2]
-ENV = {**os.environ, "PYTHONPATH": str(TOP / "python"), "PIPETOOLD": os.environ["PIPETOOL_BUILD"] + "/daemon/pipetoold"}
-ENV.pop("PIPETOOL_SOCKET", None)
-
-
-WITHOUT_SCAPY = "import pipetool; globals().update((name, getattr(pipetool, name)) for name in pipetool._OWN)\n"
-
-
-def run(script, cwd):
-    """Scapy takes its time to be imported: only where there are packets."""
-    first = "from pipetool import *\n" if "IP(" in script else WITHOUT_SCAPY
-    done = subprocess.run([sys.executable, "-c", first + textwrap.dedent(script)], cwd=cwd, env=ENV,
-                          capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done
+from scripts import ENV, TOP, run
 
 
 def test_the_examples_of_the_page(tmp_path):
@@ -313,42 +295,6 @@ def test_a_periodic_source_that_starts_again_is_one(tmp_path):
     assert out.stdout == "m\nm\n"
 
 
-def test_a_child_leaves_the_parent_s_engine_alone(tmp_path):
-    out = run("""
-        import os, sys
-        s, q = CLIFeeder(), QueueSink()
-        s > q
-        e = PipeEngine(s)
-        e.start()
-        child = os.fork()
-        if not child:
-            sys.exit(0)
-        os.waitpid(child, 0)
-        s.send("m")
-        print(q.recv(timeout=60))
-        """, tmp_path)
-    assert out.stdout == "m\n"
-
-
-def test_an_engine_of_somebody_else_stays(tmp_path):
-    out = run("""
-        from pipetool import Refused, daemon
-        engines = []
-        for _ in range(2):
-            s, q = CLIFeeder(), QueueSink()
-            s > q
-            engines.append((PipeEngine(s, socket=daemon.own().socket, engine="one"), s, q))
-        engines[0][0].start()
-        try:
-            engines[1][0].start()
-        except Refused as error:
-            print(error.message)
-        engines[0][1].send("m")
-        print(engines[0][2].recv(timeout=60))
-        """, tmp_path)
-    assert out.stdout == "there is an engine 'one' already\nm\n"
-
-
 def test_links_that_pass_nothing_are_left_out(tmp_path):
     out = run("""
         s, q = CLIFeeder(), QueueSink()
@@ -386,26 +332,6 @@ def test_feeders_and_queues_of_one_s_own(tmp_path):
     assert out.stdout == "start\nm\nstop\n"
 
 
-def test_it_starts_again_with_another_daemon(tmp_path):
-    out = run("""
-        import os, signal
-        import warnings
-        from pipetool import daemon
-        warnings.simplefilter("default")
-        s, q = CLIFeeder(), QueueSink()
-        s > TransformDrain(lambda m: m) > q
-        e = PipeEngine(s)
-        for word in ("one", "two"):
-            e.start()
-            s.send(word)
-            print(q.recv(timeout=60))
-            os.kill(daemon.own().pid, signal.SIGKILL)
-            e.wait_and_stop()
-        """, tmp_path)
-    assert "ResourceWarning" not in out.stderr
-    assert out.stdout == "one\ntwo\n" and "the daemon has ended before the engine" in out.stderr
-
-
 def test_a_start_that_fails_comes_out(tmp_path):
     out = run("""
         class Bad(Sink):
@@ -421,62 +347,6 @@ def test_a_start_that_fails_comes_out(tmp_path):
         e.stop()
         """, tmp_path)
     assert out.stdout == "no such thing\n"
-
-
-HOLDS = """
-    from pipetool import CLIFeeder, PipeEngine, QueueSink
-    import pipetool.daemon, sys
-    s, q = CLIFeeder(), QueueSink()
-    s > q
-    e = PipeEngine(s)
-    e.start()
-    print(pipetool.daemon.own().pid, flush=True)
-    sys.stdin.read()
-    """
-
-
-def hold_and_end(folder, kill):
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(HOLDS)], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, text=True, env={**ENV, "XDG_RUNTIME_DIR": folder}) as process:
-        daemon = os.pidfd_open(int(process.stdout.readline()))
-        if kill:
-            process.kill()
-        else:
-            process.stdin.close()
-        assert select.select([daemon], [], [], 120)[0], "the daemon is still there"
-        os.close(daemon)
-
-
-def test_the_daemon_ends_with_the_script_and_leaves_nothing():
-    with tempfile.TemporaryDirectory(prefix="pt") as folder:  # a socket's path is short
-        hold_and_end(folder, kill=True)
-        (left,) = pathlib.Path(folder).iterdir()
-        os.utime(left, (0, 0))
-        hold_and_end(folder, kill=False)
-        assert not os.listdir(folder)
-
-
-def test_the_daemon_ends_with_the_last_engine(tmp_path):
-    out = run("""
-        import os, select
-        from pipetool import daemon
-        engines = []
-        for _ in range(2):
-            s, q = CLIFeeder(), QueueSink()
-            s > q
-            engines.append((PipeEngine(s), s, q))
-            engines[-1][0].start()
-        ends = os.pidfd_open(daemon.own().pid)
-        engines[0][0].stop()
-        engines[1][1].send("one is left")
-        print(engines[1][2].recv(timeout=60))
-        engines[1][0].stop()
-        print(bool(select.select([ends], [], [], 60)[0]), daemon._daemon)
-        engines[0][0].start()
-        engines[0][1].send("another")
-        print(engines[0][2].recv(timeout=60))
-        """, tmp_path)
-    assert out.stdout == "one is left\nTrue None\nanother\n"
 
 
 def test_send_returns_when_the_message_has_gone_through(tmp_path):
@@ -603,57 +473,6 @@ def test_a_notebook_shows_counters_and_the_drawing(tmp_path):
         """.replace("import sys", "import shutil, sys"), tmp_path)
     assert "does not run" in out.stdout and "<tr><td>kept</td><td>1</td><td>0</td><td>1</td><td>0</td><td>0</td></tr>" in out.stdout
     assert "<svg" in out.stdout
-
-
-def test_a_child_has_a_daemon_of_its_own(tmp_path):
-    out = run("""
-        import os, sys
-        from pipetool import daemon
-        s, q = CLIFeeder(), QueueSink()
-        s > TransformDrain(lambda m: m) > q
-        e = PipeEngine(s)
-        e.start()
-        s.send("m")
-        parent = daemon.own().pid
-        child = os.fork()
-        if not child:
-            e.stop()
-            e.start()
-            s.send("of the child")
-            print(q.recv(timeout=60), daemon.own().pid != parent)
-            sys.exit(0)
-        os.waitpid(child, 0)
-        print(q.recv(timeout=60), q.recv(block=False), daemon.own().pid == parent)
-        """, tmp_path)
-    assert out.stdout == "of the child True\nm None True\n"
-
-
-def test_a_child_of_a_function_is_none(tmp_path):
-    """What it sends has gone through."""
-    out = run("""
-        import os
-        def fork(m):
-            child = os.fork()
-            if not child:
-                t, p = CLIFeeder(), QueueSink()
-                t > p
-                f = PipeEngine(t)
-                f.start()
-                t.send("of the child")
-                print(p.recv(block=False), flush=True)
-                f.stop()
-                os._exit(0)
-            os.waitpid(child, 0)
-            return m
-        s, q = CLIFeeder(), QueueSink()
-        s > TransformDrain(fork) > q
-        e = PipeEngine(s)
-        e.start()
-        s.send("m")
-        print(q.recv(timeout=60))
-        e.stop()
-        """, tmp_path)
-    assert out.stdout == "of the child\nm\n"
 
 
 def test_what_is_no_packet_has_a_link_type_in_captures(tmp_path):
