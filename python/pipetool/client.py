@@ -274,6 +274,8 @@ class Client:
                 data = self.socket.recv(1 << 18)
             except ConnectionResetError:
                 data = b""
+            except socket.timeout as late:  # up to Python 3.9 a class of its own
+                raise TimeoutError("no line came in time") from late
             finally:
                 self.socket.settimeout(self.timeout)
             if not data:
