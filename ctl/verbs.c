@@ -455,8 +455,8 @@ const struct verb verbs[] = {
          "dropped. With -j the last line of standard output is the engine's last stats. Capture "
          "files are opened by ptctl and handed to the daemon, so they are read and written with "
          "your own rights, also where their names come only later (globs, follow, fields, "
-         "rotate; with -H with the daemon's, over there; but /dev/stdin, "
-         "/dev/stdout and the like are always ptctl's own).\n\n  ptctl run --private "
+         "rotate: the folder is lent whole meanwhile; with -H with the daemon's, over there; but "
+         "/dev/stdin, /dev/stdout and the like are always ptctl's own).\n\n  ptctl run --private "
          "'RdpcapSource(\"in.pcap\") > WrpcapSink(\"out.pcapng\")'",
          run_rows, VERB_RUNNING, .run = verb_run, .streams = true},
 	{"list", "list the engines with their states",
