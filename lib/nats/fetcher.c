@@ -9,16 +9,15 @@
 #include "base/thread.h"
 #include "capture/capture.h"
 #include "nats/consumer.h"
+#include "nats/hub.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <nats/nats.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define AGAIN_NS   UINT64_C(250000000)
 #define EXPIRES_NS UINT64_C(10000000000) /* a request, at the server */
 #define LATE_NS    UINT64_C(2000000000)  /* and here so much later */
 #define WORKING_NS UINT64_C(10000000000) /* how often the server is told that we are on it */
@@ -28,66 +27,45 @@
 #define ROOM       ((size_t)16 * 1024 * 1024)
 
 struct fetcher {
-	struct pt_block *block;
-	struct bus *bus;
+	struct hub hub; /* its lock is that of all below */
 	struct consumer consumer;
 	pthread_t thread;
 	bool has_thread;
 
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
 	struct fetched *first, **end; /* all that are not over, or of which that is not told */
 	size_t bytes;
 	unsigned count, asked; /* in the list; messages that a request may still bring */
-	uint64_t asked_ns, working_ns, denied_ns, numbers, sent, looks;
-	bool wanted, quit, given_back, complete;
+	uint64_t asked_ns, working_ns, denied_ns, numbers, sent;
+	bool wanted, given_back, complete;
 	bool listens; /* to the inbox; what comes there is taken */
 	bool again;   /* the consumer may have gone */
-	char *fault;
-	bool changed;
 };
 
-/* ---- news: under the lock ---- */
-
-static void look(struct fetcher *f)
-{
-	f->looks++;
-	pthread_cond_broadcast(&f->wake);
-}
-
-static void tell(struct fetcher *f, const char *fault)
-{
-	if (!f->fault == !fault && (!fault || !strcmp(f->fault, fault)))
-		return;
-	free(f->fault);
-	f->fault = fault ? must_strdup(fault) : NULL;
-	f->changed = true;
-	pt_wake(f->block);
-}
+/* ---- what the library tells ---- */
 
 /* [the library's threads] What was asked over a connection that has gone is asked again. */
 static void on_changed(void *arg)
 {
 	struct fetcher *f = arg;
-	pthread_mutex_lock(&f->lock);
-	bool up = bus_is_up(f->bus);
+	pthread_mutex_lock(&f->hub.lock);
+	bool up = bus_is_up(f->hub.bus);
 	f->asked = 0;
 	if (!up || f->listens)
-		tell(f, up ? NULL : "the connection has gone; it is waited for");
-	look(f);
-	pthread_mutex_unlock(&f->lock);
+		hub_tell(&f->hub, up ? NULL : "the connection has gone; it is waited for");
+	hub_look(&f->hub);
+	pthread_mutex_unlock(&f->hub.lock);
 }
 
 /* [the same] What was asked is not asked again before it is late. */
 static void on_denied(void *arg, const char *words)
 {
 	struct fetcher *f = arg;
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	if (f->listens) {
 		f->denied_ns = clock_ns();
-		tell(f, words);
+		hub_tell(&f->hub, words);
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->hub.lock);
 }
 
 /* ---- what comes ---- */
@@ -167,7 +145,7 @@ static void has_come(struct fetcher *f, struct fetched *m)
 	f->end = &m->next;
 	f->count++;
 	f->bytes += m->length;
-	pt_wake(f->block);
+	pt_wake(f->hub.block);
 }
 
 static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *m, void *arg)
@@ -179,38 +157,32 @@ static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *m, vo
 	struct fetched *it = natsMsg_GetReply(m) ? fetched_new(m, f->consumer.stream) : NULL;
 	if (!it)
 		natsMsgHeader_Get(m, "Status", &status);
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	if (it)
 		has_come(f, it);
 	else
 		f->asked = 0;
 	if (none || (status && !strcmp(status, "409")))
 		f->again = true;
-	look(f);
-	pthread_mutex_unlock(&f->lock);
+	hub_look(&f->hub);
+	pthread_mutex_unlock(&f->hub.lock);
 	natsMsg_Destroy(m);
 }
 
 static void on_complete(void *arg)
 {
 	struct fetcher *f = arg;
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	f->complete = true;
-	look(f);
-	pthread_mutex_unlock(&f->lock);
+	hub_look(&f->hub);
+	pthread_mutex_unlock(&f->hub.lock);
 }
 
 /* ---- the thread ---- */
 
-static void wait_until(struct fetcher *f, uint64_t until)
-{
-	const struct timespec at = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
-	pthread_cond_timedwait(&f->wake, &f->lock, &at);
-}
-
 static void say(struct fetcher *f, const char *subject, const char *reply, const char *text)
 {
-	natsConnection *nc = bus_connection(f->bus);
+	natsConnection *nc = bus_connection(f->hub.bus);
 	if (reply)
 		natsConnection_PublishRequest(nc, subject, reply, text, (int)strlen(text));
 	else
@@ -226,9 +198,9 @@ static void tell_verdicts(struct fetcher *f)
 			at = &m->next;
 			continue;
 		}
-		pthread_mutex_unlock(&f->lock);
+		pthread_mutex_unlock(&f->hub.lock);
 		say(f, m->reply, NULL, m->verdict);
-		pthread_mutex_lock(&f->lock);
+		pthread_mutex_lock(&f->hub.lock);
 		*at = m->next;
 		if (f->end == &m->next)
 			f->end = at;
@@ -244,9 +216,9 @@ static void say_working(struct fetcher *f, uint64_t now)
 	for (struct fetched *m = f->first; m; m = m->next) {
 		if (m->state == FETCHED_OVER)
 			continue;
-		pthread_mutex_unlock(&f->lock);
+		pthread_mutex_unlock(&f->hub.lock);
 		say(f, m->reply, NULL, "+WPI");
-		pthread_mutex_lock(&f->lock);
+		pthread_mutex_lock(&f->hub.lock);
 	}
 }
 
@@ -258,9 +230,9 @@ static void request(struct fetcher *f, const char *inbox, uint64_t now)
 	char *text = must_printf("{\"batch\": %u, \"expires\": %" PRIu64 "}", batch, EXPIRES_NS);
 	f->asked = batch;
 	f->asked_ns = now;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->hub.lock);
 	say(f, subject, inbox, text);
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	free(subject);
 	free(text);
 }
@@ -277,20 +249,20 @@ static void tell_if_allowed(struct fetcher *f, uint64_t now)
 	if (!f->denied_ns || now < f->denied_ns + DENIED_NS)
 		return;
 	f->denied_ns = 0;
-	tell(f, NULL);
+	hub_tell(&f->hub, NULL);
 }
 
 static bool is_over_with(struct fetcher *f)
 {
-	return f->quit || f->again || bus_is_closed(f->bus);
+	return f->hub.quit || f->again || bus_is_closed(f->hub.bus);
 }
 
 /* Until there is no connection any more, the consumer may have gone, or it is to end. */
 static void serve(struct fetcher *f, const char *inbox)
 {
 	while (!f->given_back && !is_over_with(f)) {
-		uint64_t now = clock_ns(), looks = f->looks;
-		bool up = bus_is_up(f->bus);
+		uint64_t now = clock_ns(), looks = f->hub.looks;
+		bool up = bus_is_up(f->hub.bus);
 		if (up)
 			tell_verdicts(f);
 		if (up && now >= f->working_ns)
@@ -299,8 +271,8 @@ static void serve(struct fetcher *f, const char *inbox)
 			request(f, inbox, now);
 		if (up)
 			tell_if_allowed(f, now);
-		if (looks == f->looks)
-			wait_until(f, now + LATE_NS);
+		if (looks == f->hub.looks)
+			hub_wait(&f->hub, now + LATE_NS);
 	}
 }
 
@@ -308,16 +280,16 @@ static void serve(struct fetcher *f, const char *inbox)
 static void see_off(struct fetcher *f)
 {
 	for (;;) {
-		uint64_t now = clock_ns(), looks = f->looks;
-		bool up = bus_is_up(f->bus);
+		uint64_t now = clock_ns(), looks = f->hub.looks;
+		bool up = bus_is_up(f->hub.bus);
 		if (up)
 			tell_verdicts(f);
 		if (!f->given_back || is_over_with(f))
 			return;
 		if (up && now >= f->working_ns)
 			say_working(f, now);
-		if (looks == f->looks)
-			wait_until(f, now + LATE_NS);
+		if (looks == f->hub.looks)
+			hub_wait(&f->hub, now + LATE_NS);
 	}
 }
 
@@ -325,42 +297,42 @@ static void see_off(struct fetcher *f)
    gives to nobody what goes back first. */
 static void cancel_request(struct fetcher *f)
 {
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->hub.lock);
 	consumer_look(&f->consumer);
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 }
 
 /* Without a connection that is for nothing, and takes all the time that it may. */
 static void flush(struct fetcher *f)
 {
-	if (bus_is_up(f->bus))
-		natsConnection_FlushTimeout(bus_connection(f->bus), FLUSH_MS);
+	if (bus_is_up(f->hub.bus))
+		natsConnection_FlushTimeout(bus_connection(f->hub.bus), FLUSH_MS);
 }
 
 static void listen_to(struct fetcher *f, natsSubscription *sub, const char *inbox)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	f->asked = 0;
 	f->listens = true;
-	tell(f, NULL);
+	hub_tell(&f->hub, NULL);
 	serve(f, inbox);
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->hub.lock);
 	natsSubscription_Unsubscribe(sub);
 	flush(f);
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	while (!f->complete)
-		pthread_cond_wait(&f->wake, &f->lock);
-	if (f->given_back && bus_is_up(f->bus))
+		pthread_cond_wait(&f->hub.wake, &f->hub.lock);
+	if (f->given_back && bus_is_up(f->hub.bus))
 		cancel_request(f);
 	f->listens = false;
 	see_off(f);
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->hub.lock);
 	flush(f);
 }
 
 static void attend(struct fetcher *f)
 {
-	natsConnection *nc = bus_connection(f->bus);
+	natsConnection *nc = bus_connection(f->hub.bus);
 	natsInbox *inbox = NULL;
 	natsSubscription *sub = NULL;
 	f->complete = f->again = false;
@@ -374,78 +346,36 @@ static void attend(struct fetcher *f)
 	natsInbox_Destroy(inbox);
 }
 
-static bool is_connected(struct fetcher *f)
-{
-	struct pt_error err = PT_ERROR_INIT;
-	int rc = bus_is_closed(f->bus) ? bus_connect(f->bus, &err) : 0;
-	if (!rc)
-		rc = consumer_find(&f->consumer, &err);
-	if (rc) {
-		char *words = must_printf("%s; it is waited for",
-		                          pt_error_text(&err, "the server does not answer"));
-		pthread_mutex_lock(&f->lock);
-		tell(f, words);
-		pthread_mutex_unlock(&f->lock);
-		free(words);
-	}
-	pt_error_clear(&err);
-	return !rc;
-}
-
 static void *run(void *arg)
 {
 	struct fetcher *f = arg;
-	bool quit = false;
-	while (!quit) {
-		if (is_connected(f))
+	do {
+		if (hub_connect(&f->hub))
 			attend(f);
-		pthread_mutex_lock(&f->lock);
-		uint64_t until = clock_ns() + AGAIN_NS;
-		while (!f->quit && clock_ns() < until)
-			wait_until(f, until);
-		quit = f->quit;
-		pthread_mutex_unlock(&f->lock);
-	}
+	} while (hub_rest(&f->hub));
 	return NULL;
 }
 
 /* ---- life ---- */
 
-static int connect_first(struct fetcher *f, const struct who_params *who, struct pt_error *err)
+static int find(void *fetcher, struct pt_error *err)
 {
-	const struct bus_hooks hooks = {on_changed, on_denied, f};
-	struct pt_error away = PT_ERROR_INIT;
-	int rc = bus_new(f->block, who, &hooks, &f->bus, err);
-	if (rc)
-		return rc;
-	f->consumer.bus = f->bus;
-	rc = bus_connect(f->bus, &away);
-	if (!rc)
-		rc = consumer_find(&f->consumer, &away);
-	if (rc == -EAGAIN)
-		rc = 0;
-	else
-		error_move(err, &away);
-	pt_error_clear(&away);
-	return rc;
+	struct fetcher *f = fetcher;
+	f->consumer.bus = f->hub.bus;
+	return consumer_find(&f->consumer, err);
 }
 
 int fetcher_new(struct pt_block *b, const struct fetcher_config *config, struct fetcher **made,
                 struct pt_error *err)
 {
 	struct fetcher *f = must_calloc(1, sizeof *f);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	f->block = b;
+	const struct bus_hooks hooks = {on_changed, on_denied, f};
+	hub_init(&f->hub, b);
 	f->end = &f->first;
 	f->consumer.stream = must_strdup(config->stream);
 	f->consumer.name = must_strdup(config->consumer);
 	f->consumer.subject = config->subject ? must_strdup(config->subject) : NULL;
-	int rc = connect_first(f, config->who, err);
+	int rc = hub_open(&f->hub, config->who, &hooks, find, err);
 	if (!rc)
 		rc = thread_start("the thread that fetches", 0, run, f, &f->thread, err);
 	f->has_thread = !rc;
@@ -460,23 +390,17 @@ void fetcher_free(struct fetcher *f)
 {
 	if (!f)
 		return;
-	pthread_mutex_lock(&f->lock);
-	f->quit = true;
-	look(f);
-	pthread_mutex_unlock(&f->lock);
+	hub_quit(&f->hub);
 	if (f->has_thread)
 		pthread_join(f->thread, NULL);
-	bus_free(f->bus);
+	hub_fini(&f->hub);
 	for (struct fetched *m; (m = f->first);) {
 		f->first = m->next;
 		fetched_free(m);
 	}
-	pthread_cond_destroy(&f->wake);
-	pthread_mutex_destroy(&f->lock);
 	free(f->consumer.stream);
 	free(f->consumer.name);
 	free(f->consumer.subject);
-	free(f->fault);
 	free(f);
 }
 
@@ -484,30 +408,30 @@ void fetcher_free(struct fetcher *f)
 
 void fetcher_begin(struct fetcher *f)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	f->wanted = true;
-	look(f);
-	pthread_mutex_unlock(&f->lock);
+	hub_look(&f->hub);
+	pthread_mutex_unlock(&f->hub.lock);
 }
 
 struct fetched *fetcher_take(struct fetcher *f)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	struct fetched *m = f->first;
 	while (m && m->state != FETCHED_WAITS)
 		m = m->next;
 	if (m)
 		m->state = FETCHED_TAKEN;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->hub.lock);
 	return m;
 }
 
 void fetcher_sent(struct fetcher *f, struct fetched *m)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	m->state = FETCHED_SENT;
 	f->sent = m->number;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->hub.lock);
 }
 
 static void is_over(struct fetched *m, const char *verdict)
@@ -518,58 +442,55 @@ static void is_over(struct fetched *m, const char *verdict)
 
 void fetcher_refuse(struct fetcher *f, struct fetched *m)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	is_over(m, "+TERM");
-	look(f);
-	pthread_mutex_unlock(&f->lock);
+	hub_look(&f->hub);
+	pthread_mutex_unlock(&f->hub.lock);
 }
 
 uint64_t fetcher_number(struct fetcher *f)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	uint64_t number = f->sent;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->hub.lock);
 	return number;
 }
 
 void fetcher_ack(struct fetcher *f, uint64_t number)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	for (struct fetched *m = f->first; m; m = m->next)
 		if (m->state == FETCHED_SENT && m->number <= number)
 			is_over(m, "+ACK");
-	look(f);
-	pthread_mutex_unlock(&f->lock);
+	hub_look(&f->hub);
+	pthread_mutex_unlock(&f->hub.lock);
 }
 
 void fetcher_give_back(struct fetcher *f, bool sent)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	f->given_back = true;
 	for (struct fetched *m = f->first; m; m = m->next)
 		if (m->state == FETCHED_WAITS || m->state == FETCHED_TAKEN ||
 		    (sent && m->state == FETCHED_SENT))
 			is_over(m, "-NAK");
-	look(f);
-	pthread_mutex_unlock(&f->lock);
+	hub_look(&f->hub);
+	pthread_mutex_unlock(&f->hub.lock);
 }
 
 void fetcher_news(struct fetcher *f, struct fetcher_news *news)
 {
 	*news = (struct fetcher_news){.fault = NULL};
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->hub.lock);
 	for (const struct fetched *m = f->first; m; m = m->next) {
 		news->waiting += m->state == FETCHED_WAITS;
 		news->unacknowledged += m->state == FETCHED_SENT;
 	}
-	news->changed = f->changed;
-	if (f->changed && f->fault)
-		news->fault = must_strdup(f->fault);
-	f->changed = false;
-	pthread_mutex_unlock(&f->lock);
+	news->changed = hub_news(&f->hub, &news->fault);
+	pthread_mutex_unlock(&f->hub.lock);
 }
 
 void fetcher_server(struct fetcher *f, char *text, size_t size)
 {
-	bus_server(f->bus, text, size);
+	bus_server(f->hub.bus, text, size);
 }

@@ -32,46 +32,46 @@ static void read_answer(struct poster *p, natsMsg *m)
 {
 	char *words;
 	int code = bus_fault(natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m), &words);
-	pthread_mutex_lock(&p->lock);
+	pthread_mutex_lock(&p->hub.lock);
 	struct lane *lane = lane_of(p, natsMsg_GetSubject(m));
 	if (lane && code && code != TOO_LONG)
 		poster_refuse(p, lane, words);
 	else if (lane)
 		lane->answer = code ? LANE_TOO_LONG : LANE_STORED;
-	poster_look(p);
-	pthread_mutex_unlock(&p->lock);
+	hub_look(&p->hub);
+	pthread_mutex_unlock(&p->hub.lock);
 	free(words);
 }
 
 /* The library does not say for which. */
 static void nobody_answers(struct poster *p)
 {
-	pthread_mutex_lock(&p->lock);
+	pthread_mutex_lock(&p->hub.lock);
 	for (unsigned i = 0; i < p->count; i++)
 		if (p->lanes[i]->under_way && p->lanes[i]->answer == LANE_NONE)
 			poster_refuse(p, p->lanes[i], "no stream takes it now");
-	poster_look(p);
-	pthread_mutex_unlock(&p->lock);
+	hub_look(&p->hub);
+	pthread_mutex_unlock(&p->hub.lock);
 }
 
 static void set_inbox(struct poster *p, const char *inbox)
 {
-	int64_t most = natsConnection_GetMaxPayload(bus_connection(p->bus));
-	pthread_mutex_lock(&p->lock);
+	int64_t most = natsConnection_GetMaxPayload(bus_connection(p->hub.bus));
+	pthread_mutex_lock(&p->hub.lock);
 	free(p->inbox);
 	p->inbox = inbox ? must_strdup(inbox) : NULL;
 	if (most > 2 * POSTER_HEAD)
 		p->most = (size_t)most - POSTER_HEAD;
 	poster_tell_if_mended(p);
-	poster_look(p);
-	pthread_mutex_unlock(&p->lock);
+	hub_look(&p->hub);
+	pthread_mutex_unlock(&p->hub.lock);
 }
 
 static bool has_quit(struct poster *p)
 {
-	pthread_mutex_lock(&p->lock);
-	bool quit = p->quit;
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&p->hub.lock);
+	bool quit = p->hub.quit;
+	pthread_mutex_unlock(&p->hub.lock);
 	return quit;
 }
 
@@ -95,7 +95,7 @@ static void hear_answers(struct poster *p)
 	natsSubscription *sub = NULL;
 	natsInbox_Create(&inbox);
 	char *all = must_printf("%s.>", inbox);
-	natsStatus s = natsConnection_SubscribeSync(&sub, bus_connection(p->bus), all);
+	natsStatus s = natsConnection_SubscribeSync(&sub, bus_connection(p->hub.bus), all);
 	free(all);
 	if (s == NATS_OK) {
 		set_inbox(p, inbox);
@@ -106,38 +106,12 @@ static void hear_answers(struct poster *p)
 	natsInbox_Destroy(inbox);
 }
 
-static bool is_connected(struct poster *p)
-{
-	struct pt_error err = PT_ERROR_INIT;
-	int rc = bus_is_closed(p->bus) ? bus_connect(p->bus, &err) : 0;
-	if (!rc && !p->known)
-		rc = bus_probe(p->bus, p->subjects, &err);
-	p->known |= !rc;
-	if (rc) {
-		char *words = must_printf("%s; it is waited for",
-		                          pt_error_text(&err, "the server does not answer"));
-		pthread_mutex_lock(&p->lock);
-		poster_tell(p, words);
-		pthread_mutex_unlock(&p->lock);
-		free(words);
-	}
-	pt_error_clear(&err);
-	return !rc;
-}
-
 void *poster_hear(void *arg)
 {
 	struct poster *p = arg;
-	bool quit = false;
-	while (!quit) {
-		if (is_connected(p))
+	do {
+		if (hub_connect(&p->hub))
 			hear_answers(p);
-		pthread_mutex_lock(&p->lock);
-		uint64_t until = clock_ns() + POSTER_AGAIN_NS;
-		while (!p->quit && clock_ns() < until)
-			poster_wait(p, until);
-		quit = p->quit;
-		pthread_mutex_unlock(&p->lock);
-	}
+	} while (hub_rest(&p->hub));
 	return NULL;
 }

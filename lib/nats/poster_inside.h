@@ -4,21 +4,17 @@
 #define NATS_POSTER_INSIDE_H
 
 #include "base/map.h"
-#include "nats/bus.h"
+#include "nats/hub.h"
 #include "nats/lane.h"
-#include <pthread.h>
 
 struct poster {
-	struct pt_block *block;
-	struct bus *bus;
+	struct hub hub;    /* its lock is that of all below `over_fd` */
 	uint64_t instance; /* of ids */
 	char **subjects;   /* that are asked about first */
 	pthread_t sender, listener;
 	bool has_sender, has_listener;
 	int over_fd;
 
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
 	struct map by_subject;
 	struct lane **lanes;
 	unsigned count, refused; /* lanes; those that a stream refuses */
@@ -28,23 +24,16 @@ struct poster {
 	uint64_t answered_ns, ending_ns;
 	uint64_t put_ns; /* when the spool may be tried again */
 	uint64_t spool_limit;
-	uint64_t looks; /* how often the sender was to look */
-	bool known, quit, ending, over;
+	bool known, ending, over;
 	char *inbox; /* NULL: nobody listens to answers */
 	size_t most;
 	uint64_t found, stored, too_long, unread;
 	unsigned damaged;
-	char *fault;
-	bool changed;
 };
 
-#define POSTER_HEAD     256                 /* of a NATS message, at most */
-#define POSTER_AGAIN_NS UINT64_C(250000000) /* after a refusal */
+#define POSTER_HEAD 256 /* of a NATS message, at most */
 
 /* ---- under the lock ---- */
-void poster_look(struct poster *); /* the threads are to look what has changed */
-void poster_wait(struct poster *, uint64_t until_ns);
-void poster_tell(struct poster *, const char *fault); /* NULL: there is none */
 void poster_tell_if_mended(struct poster *);
 /* The head is not stored, at least now. */
 void poster_refuse(struct poster *, struct lane *, const char *words);

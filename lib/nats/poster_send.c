@@ -32,7 +32,7 @@ static void has_gone(struct poster *p, struct lane *lane, uint64_t *count)
 			p->put_ns = 0;
 	}
 	post_free(post);
-	pt_wake(p->block);
+	pt_wake(p->hub.block);
 }
 
 static void is_stored(struct poster *p, struct lane *lane)
@@ -67,7 +67,7 @@ static void settle(struct poster *p, struct lane *lane, uint64_t now)
 	if (answer == LANE_NONE || !lane->head)
 		return;
 	lane->under_way = false;
-	lane->due_ns = answer == LANE_REFUSED ? now + POSTER_AGAIN_NS : 0;
+	lane->due_ns = answer == LANE_REFUSED ? now + HUB_AGAIN_NS : 0;
 	if (answer == LANE_STORED)
 		is_stored(p, lane);
 	else if (answer == LANE_TOO_LONG)
@@ -104,12 +104,12 @@ static void send(struct poster *p, struct lane *lane, uint64_t now)
 	char *inbox = must_strdup(p->inbox);
 	lane->under_way = true;
 	lane->sent_ns = now;
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&p->hub.lock);
 	bool from_disk = !post.bytes, unread = post_load(&post) != 0;
-	natsStatus s = unread ? NATS_OK : publish(p->bus, lane, &post, inbox);
+	natsStatus s = unread ? NATS_OK : publish(p->hub.bus, lane, &post, inbox);
 	if (from_disk)
 		free(post.bytes);
-	pthread_mutex_lock(&p->lock);
+	pthread_mutex_lock(&p->hub.lock);
 	free(inbox);
 	if (unread)
 		lane->answer = LANE_UNREAD;
@@ -187,24 +187,24 @@ static void cannot_spool(struct poster *p, int rc, uint64_t now)
 		return;
 	char *words = rc == -EDQUOT ? must_strdup("the spool is full; the sources are held back")
 	                            : must_printf("cannot write to the spool: %s", error_words(rc));
-	poster_tell(p, words);
+	hub_tell(&p->hub, words);
 	free(words);
 }
 
 static void spill(struct poster *p, struct group *g, uint64_t now)
 {
 	spool_set_limit(p->spool, p->spool_limit);
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&p->hub.lock);
 	int rc = write_group(p->spool, g);
-	pthread_mutex_lock(&p->lock);
+	pthread_mutex_lock(&p->hub.lock);
 	for (unsigned i = 0; i < g->written; i++)
-		if (p->quit) /* they were given up meanwhile */
+		if (p->hub.quit) /* they were given up meanwhile */
 			spool_done(p->spool, &g->of[i].record.place);
 		else
 			is_spooled(p, g->of[i].post, &g->of[i].record.place);
-	if (rc && !p->quit)
+	if (rc && !p->hub.quit)
 		cannot_spool(p, rc, now);
-	pt_wake(p->block);
+	pt_wake(p->hub.block);
 }
 
 /* When what waits goes there. */
@@ -250,20 +250,20 @@ static uint64_t serve_spool(struct poster *p, uint64_t now)
 void *poster_send(void *arg)
 {
 	struct poster *p = arg;
-	pthread_mutex_lock(&p->lock);
-	while (!p->quit) {
-		uint64_t now = clock_ns(), next = UINT64_MAX, looks = p->looks;
-		for (unsigned i = 0; i < p->count && !p->quit; i++) {
+	pthread_mutex_lock(&p->hub.lock);
+	while (!p->hub.quit) {
+		uint64_t now = clock_ns(), next = UINT64_MAX, looks = p->hub.looks;
+		for (unsigned i = 0; i < p->count && !p->hub.quit; i++) {
 			uint64_t due = serve(p, p->lanes[i], now);
 			next = due < next ? due : next;
 		}
-		if (p->quit) /* what is settled from now on was given up, and counts so */
+		if (p->hub.quit) /* what is settled from now on was given up, and counts so */
 			break;
 		uint64_t due = serve_spool(p, now);
 		next = due < next ? due : next;
-		if (!p->quit && next > now && looks == p->looks)
-			poster_wait(p, next);
+		if (!p->hub.quit && next > now && looks == p->hub.looks)
+			hub_wait(&p->hub, next);
 	}
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&p->hub.lock);
 	return NULL;
 }
