@@ -354,8 +354,3 @@ void spool_set_limit(struct spool *s, uint64_t limit)
 {
 	s->limit = limit;
 }
-
-uint64_t spool_bytes(const struct spool *s)
-{
-	return s->bytes;
-}

@@ -42,7 +42,6 @@ int spool_put(struct spool *, struct spool_record *, const void *bytes);
 int spool_sync(struct spool *); /* what was put is on the disk then */
 int spool_read(const struct spool_place *, void *bytes, size_t length);
 bool spool_done(struct spool *, const struct spool_place *); /* whether there is room again */
-uint64_t spool_bytes(const struct spool *);
 void spool_set_limit(struct spool *, uint64_t limit);
 
 #endif
