@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Every header compiles alone, for which one compiler is enough: the other compiles all that includes it. The public
-# ones also from outside, as users have them, with either.
+# Every header compiles alone; the public ones also from outside, as users have them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build=${PIPETOOL_BUILD:?the build directory, for paths.h}
@@ -20,8 +19,11 @@ try() { # NAME COMMAND…
 }
 
 while IFS= read -r header; do
-    try "$header" gcc -std=gnu11 -D_GNU_SOURCE "${flags[@]}" "${system[@]}" \
-        -Ilib -I. -Itests -I"$build" -x c - <<<"#include \"${header#lib/}\""
+    name=${header#lib/}
+    for cc in gcc clang; do
+        try "$header" "$cc" -std=gnu11 -D_GNU_SOURCE "${flags[@]}" "${system[@]}" \
+            -Ilib -I. -Itests -I"$build" -x c - <<<"#include \"$name\""
+    done
 done < <(find lib daemon ctl tests -name '*.h' | sort)
 
 for header in lib/pipetool/*.h; do

@@ -39,7 +39,7 @@ struct sniff_source {
 	struct live *live;
 	struct live_filter *change; /* for another block's capture, which is taken over */
 	bool resumed;               /* it goes on where an earlier daemon was */
-	struct live_mark told;      /* of the checkpoint that it was asked for last */
+	struct live_marks told;     /* of the checkpoint that it was asked for last */
 	bool other_buffer;          /* which cannot be had while the capture goes on */
 	/* What the successor wants of the socket, done in close: the kernel takes its time. */
 	int promisc_fd;
@@ -151,7 +151,8 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 	struct sniff_source *s = pt_state(b);
 	s->failed = s->failed && pt_comes_back(b);
 	s->other_buffer = false;
-	const struct live_config config = config_of(s);
+	struct live_config config = config_of(s);
+	config.stored = pt_is_stored(b);
 	if (s->failed && live_span_is_late(&s->span))
 		return 0;
 	if ((s->resumed = live_carry_resume(b, &config, s->iface, &s->live)))
@@ -262,17 +263,25 @@ static void has_gone(struct pt_block *b, struct sniff_source *s, int code, const
 
 /* ---- its end ---- */
 
-static void count_losses(struct pt_block *b)
+static bool count_losses(struct pt_block *b)
 {
 	struct sniff_source *s = pt_state(b);
 	uint64_t kernel, memory;
 	if (!s->live || s->ended)
-		return;
+		return false;
 	live_lost(s->live, &kernel, &memory);
 	if (kernel)
 		pt_lost(b, kernel, "kernel");
 	if (memory)
 		pt_lost(b, memory, "memory");
+	return kernel || memory;
+}
+
+/* The kernel has forgotten what it has told, so that a checkpoint is to have it soon. */
+static void refresh(struct pt_block *b)
+{
+	if (count_losses(b))
+		pt_brims(b);
 }
 
 /* The interface stays open for a successor that wants more. */
@@ -546,8 +555,10 @@ static const struct pt_type sniff_source = {
 		"there at the start is refused. With count or timeout the source is exhausted "
 		"after that, and with `ptctl close` at once; count and timeout go on where it is "
 		"replaced, or the daemon started anew. Where descriptors are stored the capture "
-		"itself goes on then: the kernel keeps buffer_size of packets meanwhile, and none "
-		"is lost or comes twice.",
+		"itself goes on then: the kernel keeps buffer_size of packets meanwhile, or, "
+		"without fanout and socket, 10 s at least of a slow link, for which it has a "
+		"second "
+		"ring of that size; and none is lost or comes twice.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "     | [iface]---|->\n"
@@ -570,7 +581,7 @@ static const struct pt_type sniff_source = {
 	.start = start,
 	.produce = produce,
 	.pause = pause_polling,
-	.refresh = count_losses,
+	.refresh = refresh,
 	.progress = tell_progress,
 	.finish = finish,
 	.stop = stop,

@@ -8,17 +8,25 @@
 #include "capture/live_pcap.h"
 #include "capture/live_ring.h"
 #include "capture/live_socket.h"
+#include "capture/live_standby.h"
 #include "capture/netns.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct live {
 	char *name;
-	struct live_ring *ring; /* or */
-	struct live_pcap *pcap;
+	struct live_ring *ring; /* and, or NULL, … */
+	struct live_standby *standby;
+	struct live_pcap *pcap;    /* … or this alone */
 	struct live_config config; /* of the buffer: without names */
 	struct pt_origin *origin;  /* from the first packet on */
 };
+
+static struct live_ring *second_of(const struct live *l)
+{
+	return live_standby_ring(l->standby);
+}
 
 /* ---- opening ---- */
 
@@ -51,6 +59,8 @@ static int open_here(const struct live_config *config, struct live **result, str
 	else
 		rc = has_ring(config, l->name) ? live_ring_open(config, l->name, &l->ring, err)
 		                               : live_pcap_open(config, l->name, &l->pcap, err);
+	if (rc == 0 && l->ring)
+		l->standby = live_standby_open(config, l->name, l->ring);
 	if (rc)
 		live_close(l);
 	else
@@ -68,17 +78,21 @@ int live_open(const struct live_config *config, struct live **result, struct pt_
 	return rc;
 }
 
-int live_resume(const struct live_config *config, int fd, const struct live_mark *mark,
-                struct live **result, struct pt_error *err)
+int live_resume(const struct live_config *config, const struct live_fds *fds,
+                const struct live_marks *marks, struct live **result, struct pt_error *err)
 {
 	struct live *l = must_calloc(1, sizeof *l);
 	char name[IF_NAMESIZE];
 	l->config = *config;
 	l->config.netns = l->config.iface = l->config.filter = NULL;
-	l->name = must_strdup(interface_bound(fd, name) ? name
-	                      : config->iface           ? config->iface
-	                                                : "socket");
-	int rc = live_ring_resume(config, fd, mark, &l->ring, err);
+	l->name = must_strdup(interface_bound(fds->ring, name) ? name
+	                      : config->iface                  ? config->iface
+	                                                       : "socket");
+	int rc = live_ring_resume(config, fds->ring, &marks->ring, &l->ring, err);
+	if (rc == 0 && fds->standby >= 0)
+		l->standby = live_standby_resume(config, fds->standby, &marks->standby, l->ring);
+	else if (fds->standby >= 0)
+		close(fds->standby);
 	if (rc)
 		live_close(l);
 	else
@@ -92,6 +106,8 @@ void live_release(struct live *l)
 		live_ring_release(l->ring);
 	else
 		live_pcap_release(l->pcap);
+	if (l->standby)
+		live_ring_release(second_of(l));
 	pt_origin_unref(l->origin);
 	l->origin = NULL;
 }
@@ -100,6 +116,7 @@ void live_close(struct live *l)
 {
 	if (!l)
 		return;
+	live_standby_close(l->standby);
 	live_ring_close(l->ring);
 	live_pcap_close(l->pcap);
 	free(l->name);
@@ -145,7 +162,10 @@ void live_filter_free(struct live_filter *f)
 
 int live_change(struct live *l, const struct live_filter *f)
 {
-	return l->ring ? live_ring_change(l->ring, f) : live_pcap_change(l->pcap, f);
+	if (!l->ring)
+		return live_pcap_change(l->pcap, f);
+	int rc = live_ring_change(l->ring, f);
+	return rc == 0 && l->standby ? live_ring_change(second_of(l), f) : rc;
 }
 
 void live_set_direction(struct live *l, enum live_direction direction)
@@ -154,6 +174,8 @@ void live_set_direction(struct live *l, enum live_direction direction)
 		live_ring_set_direction(l->ring, direction);
 	else
 		live_pcap_set_direction(l->pcap, direction);
+	if (l->standby)
+		live_ring_set_direction(second_of(l), direction);
 }
 
 void live_mute(struct live *l)
@@ -162,6 +184,8 @@ void live_mute(struct live *l)
 		live_filter_attach_none(live_ring_socket(l->ring));
 	else
 		live_pcap_mute(l->pcap);
+	if (l->standby)
+		live_filter_attach_none(live_ring_socket(second_of(l)));
 }
 
 void live_set_promisc(int fd, bool promisc)
@@ -226,10 +250,18 @@ bool live_is_there(const struct live *l)
 	               : interface_exists(-1, l->name);
 }
 
-bool live_mark(const struct live *l, struct live_mark *mark)
+int live_standby_socket(const struct live *l)
 {
+	return l->standby ? live_ring_socket(second_of(l)) : -1;
+}
+
+bool live_mark(const struct live *l, struct live_marks *marks)
+{
+	*marks = (struct live_marks){.ring = {.count = 0}};
 	if (l->ring)
-		*mark = live_ring_mark(l->ring);
+		marks->ring = live_ring_mark(l->ring);
+	if (l->standby)
+		marks->standby = live_ring_mark(second_of(l));
 	return l->ring;
 }
 
@@ -237,17 +269,23 @@ void live_keep(struct live *l, bool keep)
 {
 	if (l->ring)
 		live_ring_keep(l->ring, keep);
+	if (l->standby)
+		live_ring_keep(second_of(l), keep);
 }
 
-void live_pass(struct live *l, const struct live_mark *mark)
+void live_pass(struct live *l, const struct live_marks *marks)
 {
 	if (l->ring)
-		live_ring_pass(l->ring, mark->unit);
+		live_ring_pass(l->ring, marks->ring.unit);
+	if (l->standby)
+		live_ring_pass(second_of(l), marks->standby.unit);
+	live_standby_rest(l->standby);
 }
 
 bool live_is_behind(const struct live *l)
 {
-	return l->ring && live_ring_is_behind(l->ring);
+	return l->ring &&
+	       (live_ring_is_behind(l->ring) || (l->standby && live_ring_is_behind(second_of(l))));
 }
 
 uint64_t live_waiting(const struct live *l)
@@ -262,13 +300,16 @@ uint64_t live_leave_out(struct live *l)
 
 bool live_is_pinned(const struct live *l)
 {
-	return l->ring && live_ring_pinned(l->ring);
+	return l->ring &&
+	       (live_ring_pinned(l->ring) || (l->standby && live_ring_pinned(second_of(l))));
 }
 
 void live_unpin(struct live *l, uint64_t older_than_ns)
 {
 	if (l->ring)
 		live_ring_unpin(l->ring, older_than_ns);
+	if (l->standby)
+		live_ring_unpin(second_of(l), older_than_ns);
 }
 
 void live_lost(struct live *l, uint64_t *kernel, uint64_t *memory)
@@ -278,4 +319,6 @@ void live_lost(struct live *l, uint64_t *kernel, uint64_t *memory)
 		*kernel = live_ring_drops(l->ring);
 	else
 		live_pcap_lost(l->pcap, kernel, memory);
+	if (l->standby)
+		*kernel += live_ring_drops(second_of(l));
 }

@@ -52,17 +52,21 @@ bool live_is_there(const struct live *); /* the interface, up or down */
 
 /*
  * Going on exactly, in another process. What is read stays in the ring until it is passed, so that
- * who has the socket (live_socket) and a mark reads on from there, whatever becomes of this
- * process. False: there is no ring, but libpcap.
+ * who has the sockets and the marks reads on from there, whatever becomes of this process. False:
+ * there is no ring, but libpcap.
  */
-bool live_mark(const struct live *, struct live_mark *);
-void live_keep(struct live *, bool keep); /* while false all that is read counts as passed */
-void live_pass(struct live *, const struct live_mark *);
+bool live_mark(const struct live *, struct live_marks *);
+int live_standby_socket(const struct live *); /* beside live_socket; -1: there is none */
+void live_keep(struct live *, bool keep);     /* while false all that is read counts as passed */
+void live_pass(struct live *, const struct live_marks *);
 /* Whether as much has not been passed that it is time to. */
 bool live_is_behind(const struct live *);
-/* Takes the socket, also where it fails. It keeps. */
-int live_resume(const struct live_config *, int fd, const struct live_mark *, struct live **,
-                struct pt_error *);
+/* Takes the sockets, also where it fails. It keeps. */
+struct live_fds {
+	int ring, standby; /* -1: none */
+};
+int live_resume(const struct live_config *, const struct live_fds *, const struct live_marks *,
+                struct live **, struct pt_error *);
 /* After that, before anything is read: how many packets wait; and leaves those out that a vector
    comes from, or the block that they are in. Tells how many. */
 uint64_t live_waiting(const struct live *);

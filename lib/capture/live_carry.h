@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A captured interface's ring, for the next daemon: its socket, and how far it has been read. */
+/* A captured interface's ring, for the next daemon: its sockets, and how far it has been read. */
 #ifndef CAPTURE_LIVE_CARRY_H
 #define CAPTURE_LIVE_CARRY_H
 
@@ -7,7 +7,7 @@
 #include <pipetool/outside.h>
 
 /* `told` is how far, where there is a ring: live_pass has it when that has been committed. */
-void live_carry_tell(struct live *, const char *netns, struct live_mark *told, struct pt_carry *);
+void live_carry_tell(struct live *, const char *netns, struct live_marks *told, struct pt_carry *);
 
 /* [worker] Goes on with what an earlier daemon carried: false is that there is nothing, or nothing
    of this interface (NULL: any). The kernel has filled it meanwhile. */

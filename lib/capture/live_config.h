@@ -17,7 +17,9 @@ struct live_config {
 	uint32_t snaplen;
 	bool promisc, immediate;
 	uint64_t buffer_size;
-	int fanout; /* a PACKET_FANOUT group, or 0 */
+	bool stored;      /* its descriptors outlive the process: it is read on by another */
+	unsigned hold_ms; /* at least so long blocks last that hold little; 0: 2 ms each */
+	int fanout;       /* a PACKET_FANOUT group, or 0 */
 	int fanout_by;
 	enum live_direction direction;
 };
@@ -29,6 +31,10 @@ struct live_mark {
 	uint32_t version, unit_size, count;
 	uint16_t link_type;
 	uint16_t filters; /* what lies in it has not passed the filter */
+};
+
+struct live_marks {
+	struct live_mark ring, standby; /* with a count of 0 where there is none */
 };
 
 #endif

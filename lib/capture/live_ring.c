@@ -34,6 +34,7 @@ struct live_ring {
 	struct live_units units;
 	struct live_view view;
 	bool down, gone;
+	struct live_ring *second; /* or NULL */
 	/* Of the unit that has been entered. */
 	uint32_t left;
 	uint8_t *next;
@@ -57,14 +58,20 @@ static int option(const struct live_ring *r, int name, int value)
 	return setsockopt(r->fd, SOL_PACKET, name, &value, sizeof value) < 0 ? -errno : 0;
 }
 
-static struct tpacket_req3 request(const struct live_ring *r)
+static unsigned retire_ms(unsigned hold_ms, uint32_t count)
+{
+	unsigned each = hold_ms / count + 1;
+	return hold_ms && each > RETIRE_MS ? each : RETIRE_MS;
+}
+
+static struct tpacket_req3 request(const struct live_ring *r, unsigned hold_ms)
 {
 	return (struct tpacket_req3){
 		.tp_block_size = (unsigned)r->units.unit_size,
 		.tp_block_nr = r->units.count,
 		.tp_frame_size = (unsigned)r->units.unit_size,
 		.tp_frame_nr = r->units.count,
-		.tp_retire_blk_tov = RETIRE_MS,
+		.tp_retire_blk_tov = retire_ms(hold_ms, r->units.count),
 	};
 }
 
@@ -76,13 +83,16 @@ static int set_ring(const struct live_ring *r, const struct tpacket_req3 *wanted
 }
 
 /* The socket is ready for ever while a unit is out, so it is asked for what is new alone. */
-static int watch(struct live_ring *r)
+static int watch(const struct live_ring *r, struct live_ring *other)
 {
-	struct epoll_event wanted = {.events = EPOLLIN | EPOLLET};
+	struct epoll_event wanted = {.events = EPOLLIN | EPOLLET, .data.ptr = other};
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, other->fd, &wanted) < 0 ? -errno : 0;
+}
+
+static int make_epoll(struct live_ring *r)
+{
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (r->epoll < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->fd, &wanted) < 0)
-		return -errno;
-	return 0;
+	return r->epoll < 0 ? -errno : watch(r, r);
 }
 
 static int make_ring(struct live_ring *r, const struct live_config *config, struct pt_error *err)
@@ -93,7 +103,7 @@ static int make_ring(struct live_ring *r, const struct live_config *config, stru
 	r->units.count = (uint32_t)(config->buffer_size / r->units.unit_size);
 	if (r->units.count < UNITS_MIN)
 		r->units.count = UNITS_MIN;
-	const struct tpacket_req3 wanted = request(r), none = {.tp_block_size = 0};
+	const struct tpacket_req3 wanted = request(r, config->hold_ms), none = {.tp_block_size = 0};
 	if (r->handed)
 		set_ring(r, &none); /* an earlier one of ours */
 	int rc = option(r, PACKET_VERSION, r->units.version);
@@ -104,7 +114,7 @@ static int make_ring(struct live_ring *r, const struct live_config *config, stru
 	if (rc == 0)
 		rc = units_map(&r->units, r->fd);
 	if (rc == 0)
-		rc = watch(r);
+		rc = make_epoll(r);
 	if (rc == -EBUSY)
 		return pt_fail(err, rc, "socket", "the socket has a ring: somebody captures by it");
 	return rc ? pt_fail(err, rc, "buffer_size", "cannot have a ring of %zu MiB: %s",
@@ -141,7 +151,7 @@ static int open_all(struct live_ring *r, const struct live_config *config, const
 		rc = make_ring(r, config, err);
 	if (rc == 0 && config->fanout)
 		rc = live_socket_fanout(r->fd, config, err);
-	if (rc == 0 && (rc = attach(r, &filter)) < 0)
+	if (rc == 0 && !config->hold_ms && (rc = attach(r, &filter)) < 0)
 		pt_fail(err, rc, "filter", "the kernel refuses the filter: %s", error_words(rc));
 	live_filter_clear(&filter);
 	return rc;
@@ -192,8 +202,9 @@ void live_ring_close(struct live_ring *r)
 	const struct tpacket_req3 none = {.tp_block_size = 0};
 	if (!r)
 		return;
+	bool lets_go = r->units.map && r->handed && !r->units.keeps;
 	units_unmap(&r->units);
-	if (r->units.map && r->handed && !r->units.keeps)
+	if (lets_go)
 		set_ring(r, &none); /* the socket stays somebody else's */
 	if (r->epoll >= 0)
 		close(r->epoll);
@@ -233,7 +244,7 @@ static int take_ring(struct live_ring *r, const struct live_config *config,
 	interface_bound(r->fd, r->name);
 	int rc = r->units.count && r->units.unit_size ? units_map(&r->units, r->fd) : -EINVAL;
 	if (rc == 0)
-		rc = watch(r);
+		rc = make_epoll(r);
 	if (rc)
 		return pt_fail(err, rc, "iface", "cannot go on with the ring: %s", error_words(rc));
 	units_give_back_rest(&r->units);
@@ -260,6 +271,32 @@ int live_ring_resume(const struct live_config *config, int fd, const struct live
 	return rc;
 }
 
+/* ---- a second one ---- */
+
+int live_ring_set_second(struct live_ring *r, struct live_ring *second)
+{
+	int rc = watch(r, second);
+	if (rc == 0)
+		r->second = second;
+	return rc;
+}
+
+bool live_ring_is_idle(const struct live_ring *r)
+{
+	const struct live_units *u = &r->units;
+	return u->map && !u->lent && (!u->keeps || u->passed == u->unit) && !units_has_more(u);
+}
+
+void live_ring_fold(struct live_ring *r)
+{
+	units_unmap(&r->units);
+}
+
+unsigned live_ring_holds_ms(const struct live_ring *r)
+{
+	return r->units.version == TPACKET_V3 ? r->units.count * RETIRE_MS : 0;
+}
+
 void live_ring_release(struct live_ring *r)
 {
 	units_leave(&r->units);
@@ -268,24 +305,40 @@ void live_ring_release(struct live_ring *r)
 
 /* ---- reading ---- */
 
-static bool enter(struct live_ring *r, struct pt_pool *pool)
+/* Where the packet lies that comes next, and how many are left in its unit. */
+static bool find_next(const struct live_ring *r, uint8_t **next, uint32_t *left)
 {
 	if (!units_is_filled(&r->units, r->units.unit))
 		return false;
-	r->next = unit_at(&r->units, r->units.unit);
-	r->left = 1;
+	*next = unit_at(&r->units, r->units.unit);
+	*left = 1;
 	if (r->units.version == TPACKET_V3) {
-		const struct tpacket_block_desc *d = (const void *)r->next;
-		r->left = d->hdr.bh1.num_pkts;
-		r->next += d->hdr.bh1.offset_to_first_pkt;
+		const struct tpacket_block_desc *d = (const void *)*next;
+		*left = d->hdr.bh1.num_pkts;
+		*next += d->hdr.bh1.offset_to_first_pkt;
 	}
-	units_lend(&r->units, pool);
-	for (uint32_t i = 0; i < r->units.taken && r->left; i++, r->left--)
-		r->next += ((const struct tpacket3_hdr *)(const void *)r->next)->tp_next_offset;
+	for (uint32_t i = 0; i < r->units.taken && *left; i++, --*left)
+		*next += ((const struct tpacket3_hdr *)(const void *)*next)->tp_next_offset;
 	return true;
 }
 
-static int64_t take_block_packet(struct live_ring *r, struct live_frame *f)
+static bool enter(struct live_ring *r, struct pt_pool *pool)
+{
+	if (!find_next(r, &r->next, &r->left))
+		return false;
+	units_lend(&r->units, pool);
+	return true;
+}
+
+static int64_t time_of(const struct live_ring *r, const uint8_t *packet)
+{
+	const struct tpacket3_hdr *block = (const void *)packet;
+	const struct tpacket2_hdr *frame = (const void *)packet;
+	return r->units.version == TPACKET_V3 ? block->tp_sec * NS_PER_S + block->tp_nsec
+	                                      : frame->tp_sec * NS_PER_S + frame->tp_nsec;
+}
+
+static void take_block_packet(struct live_ring *r, struct live_frame *f)
 {
 	struct tpacket3_hdr *h = (void *)r->next;
 	*f = (struct live_frame){
@@ -299,10 +352,9 @@ static int64_t take_block_packet(struct live_ring *r, struct live_frame *f)
 		.mark = h->tp_padding,
 	};
 	r->next += h->tp_next_offset;
-	return h->tp_sec * NS_PER_S + h->tp_nsec;
 }
 
-static int64_t take_frame_packet(struct live_ring *r, struct live_frame *f)
+static void take_frame_packet(struct live_ring *r, struct live_frame *f)
 {
 	struct tpacket2_hdr *h = (void *)r->next;
 	*f = (struct live_frame){
@@ -315,14 +367,16 @@ static int64_t take_frame_packet(struct live_ring *r, struct live_frame *f)
 		.tci = h->tp_vlan_tci,
 		.mark = h->tp_padding,
 	};
-	return h->tp_sec * NS_PER_S + h->tp_nsec;
 }
 
 static struct pt_msg *take(struct live_ring *r, struct pt_pool *pool)
 {
 	struct live_frame f;
-	int64_t time_ns = r->units.version == TPACKET_V3 ? take_block_packet(r, &f)
-	                                                 : take_frame_packet(r, &f);
+	int64_t time_ns = time_of(r, r->next);
+	if (r->units.version == TPACKET_V3)
+		take_block_packet(r, &f);
+	else
+		take_frame_packet(r, &f);
 	r->left--;
 	r->units.taken++;
 	if (!live_frame_see(&f, &r->view))
@@ -335,29 +389,66 @@ static struct pt_msg *take(struct live_ring *r, struct pt_pool *pool)
 }
 
 static unsigned take_many(struct live_ring *r, struct pt_pool *pool, struct pt_msg **messages,
-                          unsigned max)
+                          unsigned max, int64_t until_ns)
 {
 	unsigned count = 0;
 	while (count < max && (r->units.chunk || enter(r, pool))) {
-		while (count < max && r->left)
+		while (count < max && r->left &&
+		       (until_ns == INT64_MAX || time_of(r, r->next) <= until_ns))
 			if ((messages[count] = take(r, pool)))
 				count++;
-		if (!r->left)
-			units_leave(&r->units);
+		if (r->left)
+			break;
+		units_leave(&r->units);
 	}
 	return count;
 }
 
-/* What has come, if anything, but a fault of the interface, is news from now on. */
-static void look_for_fault(struct live_ring *r)
+/* The time of what comes next; 0: it is there, and not to be seen yet. INT64_MAX: there is none. */
+static int64_t next_ns(const struct live_ring *r)
 {
-	struct epoll_event event = {.events = 0};
+	uint8_t *next = r->next;
+	uint32_t left = r->left;
+	if (r->units.chunk || find_next(r, &next, &left))
+		return time_of(r, next);
+	return units_has_more(&r->units) ? 0 : INT64_MAX;
+}
+
+static bool is_folded(const struct live_ring *r)
+{
+	return !r->units.map;
+}
+
+static unsigned take_both(struct live_ring *r, struct pt_pool *pool, struct pt_msg **messages,
+                          unsigned max)
+{
+	if (!r->second || is_folded(r->second))
+		return take_many(r, pool, messages, max, INT64_MAX);
+	for (;;) {
+		int64_t mine = next_ns(r), other = next_ns(r->second);
+		unsigned count = mine <= other
+		                         ? take_many(r, pool, messages, max, other)
+		                         : take_many(r->second, pool, messages, max, mine - 1);
+		if (count || !mine || !other || (mine == other && mine == INT64_MAX))
+			return count;
+	}
+}
+
+/* What has come, if anything, but a fault of the interface, is news from now on. */
+static void look(struct live_ring *r)
+{
+	struct epoll_event events[2];
 	char name[IF_NAMESIZE];
-	int fault = 0;
+	int fault = 0, count = epoll_wait(r->epoll, events, 2, 0);
 	socklen_t size = sizeof fault;
-	epoll_wait(r->epoll, &event, 1, 0);
-	if (!(event.events & EPOLLERR) ||
-	    getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &fault, &size) < 0 || !fault)
+	bool is_wrong = false;
+	for (int i = 0; i < count; i++) {
+		struct live_ring *of = events[i].data.ptr;
+		if (is_folded(of))
+			units_map(&of->units, of->fd);
+		is_wrong |= of == r && events[i].events & EPOLLERR;
+	}
+	if (!is_wrong || getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &fault, &size) < 0 || !fault)
 		return;
 	r->gone = !interface_bound(r->fd, name);
 	r->down = !r->gone;
@@ -371,17 +462,23 @@ static bool is_gone(struct live_ring *r)
 	return r->gone;
 }
 
+static bool has_more(const struct live_ring *r)
+{
+	const struct live_ring *s = r->second;
+	return units_has_more(&r->units) || (s && !is_folded(s) && units_has_more(&s->units));
+}
+
 int live_ring_read(struct live_ring *r, struct pt_pool *pool, struct pt_msg **messages,
                    unsigned max, struct pt_error *err)
 {
-	unsigned count = take_many(r, pool, messages, max);
+	unsigned count = take_both(r, pool, messages, max);
 	if (!count) {
-		look_for_fault(r);
-		count = take_many(r, pool, messages, max);
+		look(r);
+		count = take_both(r, pool, messages, max);
 	}
 	if (count)
 		r->down = false;
-	else if (is_gone(r) && !units_has_more(&r->units))
+	else if (is_gone(r) && !has_more(r))
 		return pt_fail(err, -ENETDOWN, "iface", "interface '%s' is gone", r->name);
 	return (int)count;
 }
@@ -413,12 +510,14 @@ uint64_t live_ring_drops(struct live_ring *r)
 
 uint64_t live_ring_waiting(const struct live_ring *r)
 {
-	return units_ready(&r->units, UINT32_MAX);
+	return units_ready(&r->units, UINT32_MAX) + (r->second ? live_ring_waiting(r->second) : 0);
 }
 
 uint64_t live_ring_leave_out(struct live_ring *r)
 {
 	const uint32_t units = r->units.version == TPACKET_V3 ? 1 : PT_POISON;
+	if (r->second && next_ns(r->second) < next_ns(r))
+		return live_ring_leave_out(r->second);
 	uint64_t count = units_ready(&r->units, units);
 	units_leave_out(&r->units, units);
 	return count;

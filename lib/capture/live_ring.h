@@ -23,6 +23,15 @@ int live_ring_resume(const struct live_config *, int fd, const struct live_mark 
 void live_ring_release(struct live_ring *);
 void live_ring_close(struct live_ring *); /* NULL does nothing */
 
+/*
+ * What lies in `second` is read with this one's, in the order of their times. It may be folded: it
+ * takes none of this process's memory then, which it does again when something has come.
+ */
+int live_ring_set_second(struct live_ring *, struct live_ring *second);
+bool live_ring_is_idle(const struct live_ring *);      /* nothing is in it, nor kept, nor lent */
+void live_ring_fold(struct live_ring *);               /* one that is idle */
+unsigned live_ring_holds_ms(const struct live_ring *); /* as live_config has it */
+
 /* A filter for what would be opened; nothing is captured. */
 int live_ring_compile(const struct live_config *, const char *iface, struct live_filter *,
                       struct pt_error *);
@@ -40,7 +49,8 @@ uint64_t live_ring_drops(struct live_ring *); /* of the kernel, since the last c
 
 /* As live_mark, live_keep and live_pass. */
 struct live_mark live_ring_mark(const struct live_ring *);
-/* After live_ring_resume: what waits in it; and leaves out what a vector comes from. */
+/* After live_ring_resume: what waits in it, and in a second one; and leaves out what a vector comes
+   from. */
 uint64_t live_ring_waiting(const struct live_ring *);
 uint64_t live_ring_leave_out(struct live_ring *);
 void live_ring_keep(struct live_ring *, bool keep);

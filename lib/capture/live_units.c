@@ -57,6 +57,9 @@ void units_unmap(struct live_units *u)
 	for (uint32_t i = 0; u->torn && i < u->count; i++)
 		munmap(u->units[i].at, u->unit_size);
 	free(u->units);
+	u->map = NULL;
+	u->units = NULL;
+	u->torn = false;
 }
 
 /* ---- units out and back ---- */

@@ -92,9 +92,14 @@ void cut_exact(struct pt_block *b, bool exact)
 	b->exact = exact;
 }
 
+bool pt_is_stored(const struct pt_block *b)
+{
+	return b->engine->hooks.carry;
+}
+
 bool pt_exact(struct pt_block *b)
 {
-	cut_exact(b, b->engine->hooks.carry);
+	cut_exact(b, pt_is_stored(b));
 	return b->exact;
 }
 

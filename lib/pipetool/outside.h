@@ -107,6 +107,9 @@ void pt_wake(struct pt_block *); /* [any thread] has `woken` called on the engin
    where nothing is left of them but their names. */
 bool pt_comes_back(const struct pt_block *);
 
+/* [any thread] Whether what the block carries outlives the daemon. */
+bool pt_is_stored(const struct pt_block *);
+
 /* Of a source that acknowledges at its origin. Where there are checkpoints, `committed` says when.
    Where there are none: whether the sinks of the engine have settled what was sent before the last
    call with `begin`; it asks again until that is so. */

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* False where namespaces may not be made: there is nothing to test on then. */
@@ -190,34 +191,155 @@ START_TEST(a_mark_stays_where_it_is_until_something_is_read)
 	if (!own_network())
 		return;
 	struct live *l;
-	struct live_mark mark, again;
+	struct live_marks mark, again;
 	struct pt_pool *pool = pool_new(0);
 	struct live_config c = config("udp dst port 53");
 	set_loopback(true);
 	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
 	live_keep(l, true);
-	for (mark.packet = 0; !mark.packet;) { /* until two of them are in one block */
+	for (mark.ring.packet = 0; !mark.ring.packet;) { /* until two of them are in one block */
 		send_to(53, "one");
 		send_to(53, "two");
 		read_one(l, pool, "one");
 		live_mark(l, &mark);
-		if (!mark.packet)
+		if (!mark.ring.packet)
 			read_one(l, pool, "two");
 	}
 	int fd = dup(live_socket(l));
 	live_release(l);
 	live_close(l);
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(live_resume(&c, dup(fd), &mark, &l, NULL), 0);
+		ck_assert_int_eq(live_resume(&c, &(struct live_fds){dup(fd), -1}, &mark, &l, NULL),
+		                 0);
 		live_mark(l, &again);
-		ck_assert_uint_eq(again.unit, mark.unit);
-		ck_assert_uint_eq(again.packet, mark.packet);
+		ck_assert_uint_eq(again.ring.unit, mark.ring.unit);
+		ck_assert_uint_eq(again.ring.packet, mark.ring.packet);
 		if (i == 2)
 			read_one(l, pool, "two");
 		live_release(l);
 		live_close(l);
 	}
 	close(fd);
+	pool_free(pool);
+}
+END_TEST
+
+/* As a process that ends leaves it. */
+static void leave(struct live *l, struct live_fds *fds, struct live_marks *marks)
+{
+	ck_assert(live_mark(l, marks));
+	*fds = (struct live_fds){dup(live_socket(l)), dup(live_standby_socket(l))};
+	live_release(l);
+	live_close(l);
+}
+
+static void pace(void)
+{
+	const struct timespec pause = {.tv_nsec = 3000000};
+	nanosleep(&pause, NULL);
+}
+
+/* Far more than there are blocks, a packet each 3 ms, and each comes once, in order. */
+static void expect_slow_link(struct live_config c)
+{
+	enum { COUNT = 80 };
+	struct live *l;
+	struct live_fds fds;
+	struct live_marks marks;
+	struct pt_pool *pool = pool_new(0);
+	char text[16];
+	unsigned sent = 0, read = 0;
+	uint64_t kernel, memory;
+	set_loopback(true);
+	c.stored = true;
+	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	live_keep(l, true);
+	ck_assert_int_ge(live_standby_socket(l), 0);
+	for (int round = 0; round < 2; round++) {
+		leave(l, &fds, &marks);
+		for (int i = 0; i < COUNT; i++, pace()) {
+			snprintf(text, sizeof text, "packet %03u", sent++);
+			send_to(53, text);
+		}
+		ck_assert_int_eq(live_resume(&c, &fds, &marks, &l, NULL), 0);
+		for (int i = 0; i < 2; i++) {
+			snprintf(text, sizeof text, "packet %03u", sent++);
+			send_to(53, text);
+		}
+		for (; read < sent; read++) {
+			snprintf(text, sizeof text, "packet %03u", read);
+			read_one(l, pool, text);
+		}
+		live_mark(l, &marks);
+		live_pass(l, &marks);
+	}
+	live_lost(l, &kernel, &memory);
+	ck_assert_uint_eq(kernel, 0);
+	live_release(l);
+	live_close(l);
+	pool_free(pool);
+}
+
+START_TEST(a_slow_link_s_ring_lasts_while_nobody_reads)
+{
+	if (own_network())
+		expect_slow_link(config("udp dst port 53"));
+}
+END_TEST
+
+START_TEST(so_it_does_where_each_packet_comes_at_once)
+{
+	struct live_config c = config("udp dst port 53");
+	c.immediate = true;
+	c.buffer_size = 64 * 4096;
+	if (own_network())
+		expect_slow_link(c);
+}
+END_TEST
+
+static unsigned rings_mapped(void)
+{
+	char line[1024];
+	unsigned count = 0;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	while (fgets(line, sizeof line, maps))
+		count += strstr(line, "socket:[") != NULL;
+	fclose(maps);
+	return count;
+}
+
+/* What comes goes to it when the process has ended, and to the first when another has begun. */
+START_TEST(the_standby_takes_no_memory_while_it_stands_by)
+{
+	if (!own_network())
+		return;
+	struct live *l;
+	struct live_fds fds;
+	struct live_marks marks;
+	struct pt_pool *pool = pool_new(0);
+	struct live_config c = config("udp dst port 53");
+	unsigned before = rings_mapped();
+	c.stored = true;
+	set_loopback(true);
+	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	live_keep(l, true);
+	ck_assert_uint_eq(rings_mapped() - before, 1);
+	leave(l, &fds, &marks);
+	send_to(53, "meanwhile");
+	ck_assert_int_eq(live_resume(&c, &fds, &marks, &l, NULL), 0);
+	send_to(53, "again");
+	read_one(l, pool, "meanwhile");
+	ck_assert_uint_eq(rings_mapped() - before, 2);
+	live_mark(l, &marks);
+	live_pass(l, &marks);
+	ck_assert_uint_eq(rings_mapped() - before, 1);
+	ck_assert_uint_eq(marks.standby.unit, 1);
+	read_one(l, pool, "again");
+	live_mark(l, &marks);
+	ck_assert_uint_eq(marks.ring.unit, 1);
+	ck_assert_uint_eq(marks.standby.unit, 1);
+	live_release(l);
+	live_close(l);
 	pool_free(pool);
 }
 END_TEST
@@ -293,6 +415,8 @@ END_TEST
 
 UNIT_TESTS("capture/live", an_interface_is_captured_through_a_filter,
            a_packet_socket_that_was_handed_over, what_is_held_too_long_gets_memory_of_its_own,
-           a_mark_stays_where_it_is_until_something_is_read, what_cannot_be_captured_says_why,
+           a_mark_stays_where_it_is_until_something_is_read,
+           a_slow_link_s_ring_lasts_while_nobody_reads, so_it_does_where_each_packet_comes_at_once,
+           the_standby_takes_no_memory_while_it_stands_by, what_cannot_be_captured_says_why,
            an_interface_that_goes_down_is_seen, the_loopback_is_the_default_only_where_it_is_alone,
            filters_are_checked_for_any_link)

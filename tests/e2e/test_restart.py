@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -627,6 +628,24 @@ def test_a_capture_goes_on_where_it_was(service, numbers, end, mode):
         assert numbers_in(rpc, numbers.sent) == list(range(numbers.sent))
         assert rpc.stats("e")["unexplained"] == 0 and rpc.stats("e", "n")["dropped"] == {}
         assert "note" not in rpc.show("e", "n")
+
+
+@pytest.mark.parametrize("mode", ["buffer_size='4MiB'", "buffer_size='4MiB', immediate=true", "buffer_size='512KiB', snaplen=1514"])
+def test_a_slow_link_fills_no_ring_while_nobody_reads(service, numbers, mode):
+    """A packet each 3 ms, and twice as many as the ring has blocks; and again, for it has to be free again."""
+    service.create("e", f"n = SniffSource('lo', 'udp port {numbers.port}', {mode}); q = QueueSink(); n > q")
+    with service.client() as rpc:
+        eventually(lambda: rpc.show("e", "n")["checkpoint"])
+    for _ in range(2):
+        service.process.kill()
+        service.process.wait()
+        for _ in range(60):
+            numbers.send(1)
+            time.sleep(0.003)
+        service.start()
+    with service.client() as rpc:
+        assert numbers_in(rpc, numbers.sent) == list(range(numbers.sent))
+        assert rpc.stats("e")["unexplained"] == 0 and rpc.stats("e", "n")["dropped"] == {}
 
 
 def test_a_capture_goes_on_with_another_filter_and_not_on_another_interface(service, numbers):
