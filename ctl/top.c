@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "ctl/out.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ static void clear_row(struct top_row *r)
 	free(r->name);
 	free(r->state);
 	free(r->waits_for);
+	free(r->trouble);
 	json_decref(r->waiting);
 	*r = (struct top_row){0};
 }
@@ -32,16 +34,28 @@ static void clear_rows(struct top *t)
 	t->count = t->all = t->running = t->failed = 0;
 }
 
+static void forget_unseen(struct top *t)
+{
+	for (size_t i = 0; i < t->past.room; i++) {
+		struct top_past *p = t->past.slots[i].key ? t->past.slots[i].value : NULL;
+		if (p && !p->seen) {
+			map_remove(&t->past, p->name);
+			free(p->name);
+			free(p);
+		} else if (p) {
+			p->seen = false;
+		}
+	}
+}
+
 void top_fini(struct top *t)
 {
 	clear_rows(t);
 	json_decref(t->before);
 	json_decref(t->now);
-	for (struct top_past *p; (p = t->past);) {
-		t->past = p->next;
-		free(p->name);
-		free(p);
-	}
+	forget_unseen(t);
+	forget_unseen(t); /* those that were seen, too */
+	map_free(&t->past);
 	free(t->engine);
 }
 
@@ -98,20 +112,19 @@ static int gather(struct top *t, json_t *all, struct pt_error *err)
 
 static struct top_past *past_of(struct top *t, const char *name)
 {
-	struct top_past *p = t->past;
-	while (p && strcmp(p->name, name))
-		p = p->next;
+	struct top_past *p = map_get(&t->past, name);
 	if (p)
 		return p;
 	p = must_calloc(1, sizeof *p);
 	p->name = must_strdup(name);
-	p->next = t->past;
-	return t->past = p;
+	map_set(&t->past, p->name, p);
+	return p;
 }
 
 static void remember(struct top *t, const char *name, double rate)
 {
 	struct top_past *p = past_of(t, name);
+	p->seen = true;
 	if (rate < 0)
 		return;
 	unsigned at = (p->first + p->count) % TOP_SAMPLES;
@@ -125,10 +138,8 @@ static void remember(struct top *t, const char *name, double rate)
 
 void top_minute(const struct top *t, double *rates, unsigned count)
 {
-	const struct top_past *p = t->past;
+	const struct top_past *p = map_get(&t->past, t->engine ? t->engine : "");
 	unsigned *samples = must_calloc(count + 1, sizeof *samples);
-	while (p && strcmp(p->name, t->engine ? t->engine : ""))
-		p = p->next;
 	for (unsigned i = 0; i < count; i++)
 		rates[i] = 0;
 	for (unsigned i = 0; p && i < p->count; i++) {
@@ -242,6 +253,45 @@ static bool is_failed(const json_t *row)
 	return !strcmp(text_of(row, "state"), "failed");
 }
 
+/* "odd dropped 12 error: script:1: no"; adds nothing where nothing is wrong. */
+static void add_trouble(struct buf *b, const json_t *block)
+{
+	const char *why, *error = text_of(block, "last_error");
+	const char *between = is_failed(block) ? ", dropped " : " dropped ";
+	json_t *n;
+	bool bad = is_failed(block) || number_of(block, "errors") > 0;
+	if (!bad && !json_object_size(json_object_get(block, "dropped")))
+		return;
+	buf_adds(b, text_of(block, "name"));
+	buf_adds(b, is_failed(block) ? " has failed" : "");
+	json_object_foreach (json_object_get(block, "dropped"), why, n) {
+		buf_adds(b, between);
+		out_count(b, json_number_value(n));
+		buf_addf(b, " %s", why);
+		between = ", ";
+	}
+	if (!bad || !*error)
+		return;
+	buf_adds(b, ": ");
+	out_first_line(b, error);
+}
+
+/* Why it does not run, or what is wrong with its blocks. */
+static char *trouble_of(const json_t *engine)
+{
+	struct buf b = BUF_INIT;
+	if (*text_of(engine, "why"))
+		out_first_line(&b, text_of(engine, "why"));
+	json_each (block, json_object_get(engine, "blocks")) {
+		struct buf words = BUF_INIT;
+		add_trouble(&words, block);
+		if (words.length)
+			buf_addf(&b, "%s%s", b.length ? "; " : "", words.data);
+		buf_free(&words);
+	}
+	return buf_steal(&b);
+}
+
 static struct top_row block_row(const struct top *t, double uptime_s, const struct numbers *now,
                                 const struct numbers *before, const json_t *block)
 {
@@ -261,6 +311,9 @@ static struct top_row block_row(const struct top *t, double uptime_s, const stru
 		.held = number_of(block, "held"),
 		.cpu = share_of(t, block, was),
 	};
+	struct buf trouble = BUF_INIT;
+	add_trouble(&trouble, block);
+	r.trouble = buf_steal(&trouble);
 	set_waiting(&r, json_object_get(block, "waits_for"));
 	return r;
 }
@@ -297,6 +350,7 @@ static struct top_row engine_row(const struct top *t, const json_t *now, const j
 		.filtered = number_of(total, "filtered"),
 		.dropped = number_of(total, "dropped"),
 		.cpu = share_of(t, now, before),
+		.trouble = trouble_of(now),
 	};
 	json_each (block, json_object_get(now, "blocks")) {
 		r.held += number_of(block, "held");
@@ -428,8 +482,10 @@ int top_look(struct top *t, struct pt_error *err)
 			sum = (sum < 0 ? 0 : sum) + row.in;
 		clear_row(&row);
 	}
-	if (!t->engine)
+	if (!t->engine) {
 		remember(t, "", sum);
+		forget_unseen(t);
+	}
 	top_arrange(t);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef CTL_TOP_H
 #define CTL_TOP_H
 
+#include "base/map.h"
 #include "ctl/ctl.h"
 
 enum top_key { TOP_RATE, TOP_BYTES, TOP_DROPS, TOP_HELD, TOP_CPU, TOP_NAME };
@@ -10,6 +11,7 @@ extern const char *const top_keys[]; /* "rate" …; ends with NULL */
 
 struct top_row {
 	char *name, *state, *waits_for;
+	char *trouble;                       /* what is wrong, in words; "": nothing */
 	bool bad;                            /* it has failed, or something in it has */
 	double uptime_s, in, out, bits;      /* the last three a second; below 0: not known yet */
 	double filtered, dropped, held, cpu; /* per cent; so too */
@@ -20,10 +22,10 @@ enum { TOP_SAMPLES = 600, TOP_MINUTE_S = 60 };
 
 /* The last minute of one engine, or of all: what came in a second. */
 struct top_past {
-	struct top_past *next;
 	char *name;
 	double at_s[TOP_SAMPLES], rate[TOP_SAMPLES];
 	unsigned first, count;
+	bool seen; /* in this look */
 };
 
 struct top {
@@ -37,7 +39,7 @@ struct top {
 	struct top_row *rows;               /* as they are to be shown */
 	size_t count, running, failed, all; /* engines; rows with those that are filtered out */
 	struct top_row total;
-	struct top_past *past;
+	struct map past; /* {name: struct top_past}; "" is all of them */
 };
 
 void top_fini(struct top *);

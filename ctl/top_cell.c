@@ -100,6 +100,8 @@ static json_t *row_to_json(const struct top *t, const struct top_row *r)
 		                            : json_real(n));
 	}
 	json_object_set(object, columns[TOP_C_WAITS].member, r->waiting);
+	if (*r->trouble)
+		json_object_set_new(object, "trouble", json_string(r->trouble));
 	return object;
 }
 

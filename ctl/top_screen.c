@@ -213,9 +213,15 @@ static void draw_row(const struct screen *s, int y, const struct top_row *r, boo
 	attroff(ground);
 }
 
+/* Where there is room, the line above the last says what is wrong with the row that is selected. */
+static bool has_trouble_line(void)
+{
+	return LINES > HEADS + 5;
+}
+
 static size_t page(void)
 {
-	int rows = LINES - HEADS - 1;
+	int rows = LINES - HEADS - 1 - has_trouble_line();
 	return rows > 0 ? (size_t)rows : 1;
 }
 
@@ -245,7 +251,8 @@ static void draw_help(const struct screen *s)
 		"/             shows only names with the text that follows; Esc shows all again",
 		"q             ends",
 		"",
-		"Red: messages that were dropped, and what has failed or met errors.",
+		"Red: messages that were dropped, and what has failed or met errors; the line",
+		"above the last tells what is wrong with the row that is selected.",
 		"WAITS FOR: the full sinks and closed valves that hold the sources back.",
 		NULL,
 	};
@@ -268,6 +275,16 @@ static void draw_foot(const struct screen *s)
 	attroff(s->said ? red(s) : (int)A_DIM);
 }
 
+static void draw_trouble(const struct screen *s)
+{
+	const struct top *t = s->top;
+	if (!has_trouble_line() || s->at >= t->count)
+		return;
+	attron(red(s));
+	put(s, LINES - 2, 0, t->rows[s->at].trouble, (unsigned)COLS);
+	attroff(red(s));
+}
+
 static void draw(struct screen *s)
 {
 	const struct top *t = s->top;
@@ -284,6 +301,7 @@ static void draw(struct screen *s)
 	draw_row(s, HEADS - 1, NULL, false);
 	for (size_t i = 0; i < page() && s->first + i < t->count; i++)
 		draw_row(s, HEADS + (int)i, &t->rows[s->first + i], s->first + i == s->at);
+	draw_trouble(s);
 	draw_foot(s);
 	refresh();
 }

@@ -61,6 +61,16 @@ int verb_stop(struct ctl *ctl)
 
 /* ---- tables ---- */
 
+static void add_why(struct buf *b, const json_t *engine)
+{
+	const char *why = text_of(engine, "why");
+	if (!*why)
+		return;
+	buf_addf(b, "%s%s: ", out_colour(OUT_RED), text_of(engine, "engine"));
+	out_first_line(b, why);
+	buf_addf(b, "%s\n", out_colour(OUT_PLAIN));
+}
+
 static void add_list(struct buf *b, const json_t *result)
 {
 	static const char *const heads[] = {"ENGINE", "STATE",    "REVISION", "BLOCKS",
@@ -71,15 +81,19 @@ static void add_list(struct buf *b, const json_t *result)
 	json_each (engine, json_object_get(result, "engines")) {
 		const json_t *failed = json_object_get(engine, "failed_blocks");
 		table_add(&t, text_of(engine, "engine"));
+		bool wrong = failed || *text_of(engine, "why");
 		table_addf(&t, failed ? "%s, %lld failed%s" : "%s%.0lld%s",
 		           text_of(engine, "state"), json_integer_value(failed),
 		           json_object_get(engine, "unconfirmed") ? ", unconfirmed" : "");
+		table_redden(&t, wrong);
 		for (size_t c = 0; c < 4; c++)
 			table_count(&t, json_object_get(engine, counts[c]));
 		table_addf(&t, "%s%s", text_of(engine, "kept"),
 		           json_is_true(json_object_get(engine, "differs")) ? ", differs" : "");
 	}
 	table_print(&t, b);
+	json_each (engine, json_object_get(result, "engines"))
+		add_why(b, engine);
 	json_each (left, json_object_get(result, "destroyed"))
 		buf_addf(b,
 		         "%s was destroyed, and is there again in %.0f s, unless: ptctl "

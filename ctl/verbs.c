@@ -460,7 +460,7 @@ const struct verb verbs[] = {
          "'RdpcapSource(\"in.pcap\") > WrpcapSink(\"out.pcapng\")'",
          run_rows, VERB_RUNNING, .run = verb_run, .streams = true},
 	{"list", "list the engines with their states",
-         "STATE: 'failed' should run and could not be started: 'ptctl show' tells why, and it is "
+         "STATE: 'failed' should run and could not be started: why stands below, and it is "
          "tried again. KEPT: whether it is there again after a restart of the daemon; 'file' is "
          "one of engines.d, 'file, differs' one that is not as its file has it.",
          list_rows, VERB_LOOKING, .run = verb_list},
@@ -506,7 +506,8 @@ const struct verb verbs[] = {
          "What runs, how much of it, and what holds it up: in and out a second, bits a second, "
          "what "
          "was filtered, dropped (red) and is held, CPU time, and WAITS FOR, the full sinks and "
-         "closed valves that hold sources back. Above it, what came in during the last minute. "
+         "closed valves that hold sources back. Above it, what came in during the last minute; "
+         "below, what is wrong with the row that is selected. "
          "r b d h c n sort, Enter goes into an engine and Esc out of it, / filters, ? tells the "
          "keys, q ends. Where there is no terminal, or with -b, rounds are printed as text; with "
          "-j each is a JSON document on a line.\n\n  ptctl top -b -n 1 --sort drops",

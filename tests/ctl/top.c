@@ -27,10 +27,11 @@ static const char now[] =
 	"\"blocks\": [{\"name\": \"s\", \"state\": \"running\", \"in\": 300, \"out\": 300, "
 	"\"cpu_ns\": 0, \"waits_for\": [\"k\", \"l\"]}, {\"name\": \"k\", \"state\": \"failed\", "
 	"\"in\": 300, \"out\": 290, \"held\": 3, \"dropped\": {\"overflow\": 4, \"own\": 3}, "
-	"\"errors\": 2}], \"links\": [{\"from\": \"s\", \"to\": \"k\", \"canal\": \"low\", "
+	"\"errors\": 2, \"last_error\": \"it is full\\ntrace\"}], \"links\": [{\"from\": \"s\", "
+        "\"to\": \"k\", \"canal\": \"low\", "
 	"\"bytes\": 2000}, {\"from\": \"s\", \"to\": \"k\", \"canal\": \"low\", \"bytes\": 900}, "
 	"{\"from\": \"s\", \"to\": \"k\", \"canal\": \"trigger\", \"bytes\": 5}]}, "
-	"\"off\": {\"engine\": \"off\", \"state\": \"failed\"}}";
+	"\"off\": {\"engine\": \"off\", \"state\": \"failed\", \"why\": \"no interface\"}}";
 
 static void begin(struct top *t, const char *engine)
 {
@@ -58,6 +59,8 @@ START_TEST(engines_have_rates_of_what_their_sources_send)
 	expect_cell(&t, 1, TOP_C_STATE, "failed");
 	expect_cell(&t, 1, TOP_C_IN, "-");
 	ck_assert(top_is_red(&t.rows[0], TOP_C_NAME)); /* a block has met errors */
+	ck_assert_str_eq(t.rows[0].trouble, "k has failed, dropped 4 overflow, 3 own: it is full");
+	ck_assert_str_eq(t.rows[1].trouble, "no interface");
 	ck_assert(top_is_red(&t.rows[1], TOP_C_STATE));
 	ck_assert(!top_is_red(&t.rows[0], TOP_C_DROPPED));
 	ck_assert_uint_eq(t.running, 1);
@@ -139,11 +142,12 @@ START_TEST(the_minute_has_the_newest_last)
 	struct top t;
 	double rates[4];
 	begin(&t, "web");
-	t.past = must_calloc(1, sizeof *t.past);
-	*t.past = (struct top_past){.name = must_strdup("web"),
-	                            .at_s = {20, 100, 101, 119.9},
-	                            .rate = {9, 1, 3, 7},
-	                            .count = 4};
+	struct top_past *past = must_calloc(1, sizeof *past);
+	*past = (struct top_past){.name = must_strdup("web"),
+	                          .at_s = {20, 100, 101, 119.9},
+	                          .rate = {9, 1, 3, 7},
+	                          .count = 4};
+	map_set(&t.past, past->name, past);
 	t.now_s = 120;
 	top_minute(&t, rates, 4);
 	ck_assert_double_eq(rates[0], -1); /* of 60 to 75 nothing is known */

@@ -12,7 +12,7 @@ from scapy.all import IP, TCP, UDP, Ether, rdpcap
 
 import makers
 from client import add
-from conftest import DEADLINE, program
+from conftest import DEADLINE, eventually, program
 
 GRAPH = ("s = CLIFeeder(); s > d = Drain() > c = ConsoleSink(); d > q = QueueSink(limit='64KiB'); "
          "d > t = TriggerDrain(filter='tcp') ^ v = TriggeredValve(); d > v > q")
@@ -263,3 +263,53 @@ def test_parameters_in_dot_are_cut(daemon):
     daemon.create("e", "t = TransformDrain('function(m) return m .. \"" + "é" * 60 + "\" end'); t > Sink()", start=False)
     label = re.search(r'label="t\\nTransformDrain\\n(.*)"', daemon.ok("graph", "e", "--dot", "--params"))[1]
     assert label.endswith("é…") and "�" not in label
+
+
+# ---- a stranger ----
+
+FIVE = {
+    "archive": "CLIFeeder() > WrpcapSink('{folder}/archive.pcap')",
+    "web": "CLIFeeder() > Drain() > Sink()",
+    "export": "readings = CLIFeeder(); readings > queue = QueueSink(limit='1KiB', overflow='drop-newest')",
+    "checks": "lines = CLIFeeder(); check = TransformDrain(\"function(m) if #m == 7 then error('of 7 characters') end "
+              "return m end\"); lines > check > Sink()",
+}
+
+
+def test_a_stranger_finds_what_is_wrong(daemons, tmp_path):
+    """Five engines: a queue that nobody reads, a script that cannot do one line in a thousand, and one that did not start
+    after a reload. Each is found by what the first screen says, and its cause by what that leads to."""
+    folder = tmp_path / "engines"
+    folder.mkdir()
+    for name, text in FIVE.items():
+        (folder / f"{name}.pipe").write_text(text.format(folder=tmp_path) + "\n")
+    daemon = daemons(engines=folder)
+    daemon.ok("send", "export.readings", *["reading"] * 50)
+    daemon.ok("send", "checks.lines", *["line"] * 999, "1234567")
+    (folder / "mirror.pipe").write_text(f"RdpcapSource('{tmp_path}/none.pcap') > Sink()\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    eventually(lambda: re.search("^mirror +failed", daemon.ok("list"), re.M))
+    # The list: who does not run, and why.
+    table, below = daemon.ok("list").rstrip("\n").rsplit("\n", 1)
+    assert re.match("mirror: .*none.pcap", below)
+    assert dict(re.findall(r"^(\w+) +(\w+)", table, re.M)) == {
+        "ENGINE": "STATE", "mirror": "failed", **{name: "running" for name in FIVE}}
+    # top: who loses, what, and where.
+    first = daemon.ok("top", "-b", "-n", "1", "-d", "0.1", "--sort", "drops").splitlines()
+    assert [line.split()[0] for line in first[1:3]] == ["export", "checks"]
+    told = json.loads(daemon.ok("-j", "top", "-n", "1", "-d", "0.1"))["engines"]
+    trouble = {row["engine"]: row["trouble"] for row in told if "trouble" in row}
+    assert set(trouble) == {"export", "checks", "mirror"} and "none.pcap" in trouble["mirror"]
+    assert re.fullmatch(r"queue dropped \d+ overflow", trouble["export"])
+    assert re.fullmatch("check dropped 1 error: .*of 7 characters", trouble["checks"])
+    # trace: what becomes of such a one.
+    assert fates(daemon, "export", "reading") == ["0 >'reading'", "  > queue: dropped (overflow)"]
+    one, other = fates(daemon, "checks", "1234567")
+    assert one == "0 >'1234567'" and re.fullmatch("  > check: error: .*of 7 characters", other)
+
+
+def fates(daemon, engine, text):
+    with Stream(daemon, "trace", engine, "--ready") as trace:
+        source = re.search(r"^(\w+) = CLIFeeder", FIVE[engine])[1]
+        daemon.ok("send", f"{engine}.{source}", text)
+        return trace.process.communicate(timeout=DEADLINE)[0].splitlines()

@@ -115,7 +115,7 @@ def test_the_screen(filled, tmp_path):
                             r"^IN/s 0 .*▁", r"^q ends")
         assert all(len(line) <= 80 for line in text.splitlines()) and len(text.splitlines()) <= 24
         screen.press("d")
-        screen.shows(r"by drops$", r"WAITS FOR\nlossy .*\noff .*\nstuck ")
+        screen.shows(r"by drops$", r"WAITS FOR\nlossy .*\noff .*\nstuck ", r"^bad dropped 2 error: \S.*\nq ends")
         screen.press("d")
         screen.shows(r"turned round$", r"WAITS FOR\noff .*\nstuck .*\nlossy ")
         screen.press("n")
@@ -147,6 +147,26 @@ def test_what_gives_way(filled, tmp_path):
         assert all(len(line) <= 40 for line in text.splitlines())
         screen.run("resize-window", "-x", "27", "-y", "6")
         screen.shows(r"^ENGINE  IN/s  DROPPED  WAI…$", r"^q ends .*…$")
+
+
+@pytest.mark.parametrize("size,parts", [
+    ((1, 1), [r"^.?$"]), ((20, 5), [r"^2 engines", r"^ENGINE"]), ((300, 100), [r"^q ends", rf"^{'n' * 64} +running"])])
+def test_any_size(daemon, tmp_path, size, parts):
+    daemon.create("n" * 64, STUCK.replace("s =", f"{'s' * 64} =").replace("s >", f"{'s' * 64} >"))
+    daemon.create("lossy", LOSSY)
+    with Screen(daemon, tmp_path, size) as screen:
+        screen.shows(*parts)
+        screen.press("?")
+        screen.press("x")
+        screen.press("n")
+        screen.press("Enter")
+        screen.run("resize-window", "-x", "90", "-y", "24")
+        text = screen.shows(r"^lossy: 3 blocks", r"^bad +running")
+        assert all(len(line) <= 90 for line in text.splitlines())
+        screen.run("resize-window", "-x", "2", "-y", "2")
+        screen.press("q")
+        screen.run("resize-window", "-x", "90", "-y", "24")
+        screen.shows("it ended with 0")
 
 
 def test_losses_are_red_where_there_are_colours(filled, tmp_path):
