@@ -108,20 +108,30 @@ static bool is_for_viewers(const struct rpc_method *method)
 	return !strcmp(method->role, "viewer") && strcmp(method->name, "events.subscribe") != 0;
 }
 
-static enum MHD_Result ask(struct exchange *e, const char *name)
+/* What carries messages. */
+static enum MHD_Result show_messages(struct exchange *e, const char *method)
 {
-	const struct rpc_method *method = rpc_find(method_tables, name);
-	bool taps = !strcmp(name, "block.tap");
 	const struct http *http = e->http;
-	if (!method || (!taps && !is_for_viewers(method)))
-		return http_send_words(e->connection, MHD_HTTP_NOT_FOUND,
-		                       "there is no such method of viewers that changes nothing");
-	if (taps && !http->socket.path && !http->daemon->conf.http_taps)
+	if (!http->socket.path && !http->daemon->conf.http_taps)
 		return http_send_words(e->connection, MHD_HTTP_FORBIDDEN,
 		                       "messages are shown on a Unix socket, or with taps = yes "
 		                       "in the section [http] of the daemon's configuration");
-	e->streams = taps;
-	return exchange_ask(e, method, !taps);
+	if (mhd.lookup_connection_value(e->connection, MHD_GET_ARGUMENT_KIND, "format"))
+		return http_send_words(e->connection, MHD_HTTP_BAD_REQUEST,
+		                       "messages are server-sent events here: without format");
+	e->streams = true;
+	return exchange_ask(e, rpc_find(method_tables, method), false);
+}
+
+static enum MHD_Result ask(struct exchange *e, const char *name)
+{
+	const struct rpc_method *method = rpc_find(method_tables, name);
+	if (method && is_for_viewers(method))
+		return exchange_ask(e, method, true);
+	return !strcmp(name, "block.tap")
+	               ? show_messages(e, name)
+	               : http_send_words(e->connection, MHD_HTTP_NOT_FOUND,
+	                                 "there is no such method of viewers that changes nothing");
 }
 
 static enum MHD_Result route(struct exchange *e, const char *path)
@@ -132,6 +142,10 @@ static enum MHD_Result route(struct exchange *e, const char *path)
 			return send_file(e->connection, &files[i]);
 	if (!strcmp(path, "/metrics"))
 		return exchange_counts(e);
+	if (!strcmp(path, "/layout"))
+		return exchange_layout(e);
+	if (!strcmp(path, "/trace"))
+		return show_messages(e, "block.trace");
 	e->streams = !strcmp(path, "/events");
 	if (e->streams)
 		return exchange_ask(e, rpc_find(method_tables, "events.subscribe"), true);
@@ -177,6 +191,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	case NEW: return begin(e, path, method);
 	case ASKED: return exchange_answer(e);
 	case COUNTS: return exchange_send_counts(e);
+	case LAYOUT: return exchange_layout(e);
 	case ANSWERED: break;
 	}
 	return MHD_YES;
@@ -274,6 +289,7 @@ static int serve(struct daemon *d, struct pt_error *err)
 	http->daemon = d;
 	http->socket.fd = -1;
 	TAILQ_INIT(&http->exchanges);
+	TAILQ_INIT(&http->layouts);
 	int code = http_library_load(err);
 	if (!code)
 		code = listen_on(http, &d->conf, err);
@@ -318,6 +334,7 @@ void http_free(struct http *http)
 		return;
 	http->ending = true;
 	exchange_forget_counts(http);
+	http_forget_layouts(http);
 	TAILQ_FOREACH (e, &http->exchanges, entry)
 		exchange_wake(e);
 	uv_poll_stop(&http->poll);

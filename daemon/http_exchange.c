@@ -25,7 +25,7 @@ struct counts {
 
 /* ---- asleep and awake ---- */
 
-static void sleep_on(struct exchange *e)
+void exchange_sleep(struct exchange *e)
 {
 	if (e->suspended)
 		return;
@@ -140,7 +140,7 @@ static bool watch(struct exchange *e)
 static void await(struct exchange *e)
 {
 	uv_poll_start(e->poll, UV_READABLE, on_readable);
-	sleep_on(e);
+	exchange_sleep(e);
 }
 
 static bool send_line(struct exchange *e, const struct rpc_method *method, bool looks)
@@ -363,7 +363,7 @@ enum MHD_Result exchange_send_counts(struct exchange *e)
 		                       "the daemon is ending");
 	}
 	if (!e->counts->response) {
-		sleep_on(e);
+		exchange_sleep(e);
 		return MHD_YES;
 	}
 	e->step = ANSWERED;

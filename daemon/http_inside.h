@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What http.c, http_gate.c and http_exchange.c share. */
+/* What http.c, http_gate.c, http_exchange.c and http_layout.c share. */
 #ifndef DAEMON_HTTP_INSIDE_H
 #define DAEMON_HTTP_INSIDE_H
 
@@ -12,6 +12,7 @@
 #include <uv.h>
 
 struct counts;
+struct layout;
 struct rpc_method;
 
 /* libmicrohttpd is loaded where something listens: most daemons never do. */
@@ -48,7 +49,10 @@ struct http {
 	uv_timer_t timer;             /* when the library wants to be called without that */
 	unsigned handles;             /* that are still to be closed */
 	TAILQ_HEAD(, exchange) exchanges;
-	struct counts *gathering; /* NULL: none are */
+	struct counts *gathering;            /* NULL: none are */
+	struct layout *laying_out;           /* NULL: none is being made */
+	TAILQ_HEAD(layouts, layout) layouts; /* those that are known, the newest first */
+	size_t layouts_bytes, layouts_count;
 	bool ending;
 };
 
@@ -57,7 +61,7 @@ struct exchange {
 	TAILQ_ENTRY(exchange) entry;
 	struct http *http;
 	struct MHD_Connection *connection;
-	enum { NEW, ASKED, COUNTS, ANSWERED } step;
+	enum { NEW, ASKED, COUNTS, LAYOUT, ANSWERED } step;
 	bool suspended;
 	bool streams; /* notifications follow the answer */
 	int fd;       /* its connection to the server; -1: it has none */
@@ -84,7 +88,15 @@ enum MHD_Result exchange_answer(struct exchange *); /* with what has come of tha
 enum MHD_Result exchange_counts(struct exchange *);
 enum MHD_Result exchange_send_counts(struct exchange *);
 void exchange_forget_counts(struct http *); /* nobody waits for those that are gathered */
+void exchange_sleep(struct exchange *);     /* until it is woken */
 void exchange_wake(struct exchange *);
+
+/* ---- http_layout.c ---- */
+/* Where the engine's blocks stand and which way its links go, as dot tells it in JSON: each graph is
+   laid out once, on a worker's thread, one at a time. Nothing (204) where there is no dot, it takes
+   long, or the engine is at another revision: the page has its own way then. */
+enum MHD_Result exchange_layout(struct exchange *);
+void http_forget_layouts(struct http *);
 
 /* ---- http.c ---- */
 /* With what goes with every response. */

@@ -22,6 +22,7 @@ struct peer {
 	gid_t *groups; /* all of them */
 	size_t group_count;
 	bool looks; /* came by the socket for viewers: is one, whoever that is */
+	bool guest; /* nobody knows who: counts as one, whatever it may do */
 };
 
 /* Who connected: the credentials that the kernel kept from the moment of the connect. */

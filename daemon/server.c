@@ -37,7 +37,7 @@ struct server {
 	uv_idle_t rounds; /* runs while somebody is ready */
 	uv_timer_t again; /* runs while nobody can be accepted */
 	TAILQ_HEAD(, connection_links) all, ready;
-	size_t count, viewers, ready_count, count_max, line_max;
+	size_t count, guests, ready_count, count_max, line_max;
 	struct frame_budget line_budget;
 	struct access *access;
 	int spare_fd; /* given up for a moment to tell a peer that there is no descriptor left */
@@ -79,7 +79,7 @@ void server_add(struct server *s, struct connection_links *links)
 {
 	TAILQ_INSERT_TAIL(&s->all, links, all);
 	s->count++;
-	s->viewers += connection_peer(links->connection)->looks;
+	s->guests += connection_peer(links->connection)->guest;
 	connection_set_role(links->connection,
 	                    access_role(s->access, connection_peer(links->connection)));
 }
@@ -88,7 +88,7 @@ void server_remove(struct server *s, struct connection_links *links)
 {
 	TAILQ_REMOVE(&s->all, links, all);
 	s->count--;
-	s->viewers -= connection_peer(links->connection)->looks;
+	s->guests -= connection_peer(links->connection)->guest;
 	s->full = false;
 	if (!links->is_ready)
 		return;
@@ -128,12 +128,12 @@ static void welcome(struct server *s, const struct control_socket *socket, int f
 	struct peer peer;
 	if (s->count >= s->count_max) {
 		refuse(s, fd, s->count, "connections, which is the limit");
-	} else if (socket->viewers && s->viewers >= (s->count_max + 1) / 2) {
-		refuse(s, fd, s->viewers, "connections of viewers, which is their limit");
+	} else if (socket->viewers && s->guests >= (s->count_max + 1) / 2) {
+		refuse(s, fd, s->guests, "connections of viewers, which is their limit");
 	} else if (peer_read(fd, &peer)) {
 		close(fd);
 	} else {
-		peer.looks = socket->viewers;
+		peer.looks = peer.guest = socket->viewers;
 		connection_new(s, fd, peer);
 	}
 }
@@ -141,11 +141,12 @@ static void welcome(struct server *s, const struct control_socket *socket, int f
 int server_join(struct server *s, bool looks)
 {
 	int ends[2];
-	if (s->retired || s->count >= s->count_max || s->viewers >= (s->count_max + 1) / 2)
+	if (s->retired || s->count >= s->count_max || s->guests >= (s->count_max + 1) / 2)
 		return -PT_ELIMIT;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
 		return -errno;
-	connection_new(s, ends[0], (struct peer){.pid = getpid(), .uid = getuid(), .looks = looks});
+	const struct peer peer = {.pid = getpid(), .uid = getuid(), .looks = looks, .guest = true};
+	connection_new(s, ends[0], peer);
 	return ends[1];
 }
 

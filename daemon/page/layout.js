@@ -76,6 +76,36 @@ function sweep(rows) {
 	}
 }
 
+// What dot tells in JSON, as layout gives it; the boxes are as large as it was told. Its y grows upwards.
+function layout_told(told, blocks, links, w, h) {
+	const [, , width, height] = told.bb.split(",").map(Number), edge = 8;
+	const place = pair => {
+		const [x, y] = pair.split(",").map(Number);
+		return {x: x + edge, y: height - y + edge};
+	};
+	const names = told.objects.map(object => object.name), at = new Map();
+	for (const {name, pos} of told.objects) {
+		const {x, y} = place(pos);
+		at.set(name, {x: x - w / 2, y: y - h / 2});
+	}
+	const ways = new Map((told.edges || []).map(way => [`${names[way.tail]} ${names[way.head]} ${way.id}`, way.pos]));
+	const paths = links.map(({from, to, canal}) => {
+		const points = ways.get(`${from} ${to} ${canal}`).split(" ").map(place).map(({x, y}) => `${x} ${y}`);
+		return `M${points[0]}C${points.slice(1).join(" ")}`;
+	});
+	if (!blocks.every(name => at.has(name)))
+		throw new Error("it is another graph");
+	return {width: width + 2 * edge, height: height + 2 * edge, at, paths};
+}
+
+// How wide the picture is, from left to right and downwards.
+function widths(blocks, links, w) {
+	const counts = [];
+	for (const layer of layers(blocks, links).values())
+		counts[layer] = (counts[layer] || 0) + 1;
+	return {right: counts.length * (w + 56), down: Math.max(1, ...counts.filter(n => n)) * (w + 16)};
+}
+
 // {width, height, at: Map of name to {x, y}, paths: ["M…"]}: boxes of w by h, from left to right or, narrow, downwards.
 function layout(blocks, links, w, h, narrow) {
 	const {rows, paths, items} = arrange(blocks, links);

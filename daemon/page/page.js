@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the daemon tells, drawn: it is asked for what is on the screen alone, once a second.
+// What the daemon tells, drawn: it is asked for what is on the screen alone, once a second. The boxes are as large as
+// http_layout.c has them.
 "use strict";
 
-const SVG = "http://www.w3.org/2000/svg", WIDTH = 158, HEIGHT = 66, KEPT = 20, EVENTS = 50, OTHERS = 10;
+const SVG = "http://www.w3.org/2000/svg", WIDTH = 158, HEIGHT = 66, KEPT = 20, EVENTS = 50, OTHERS = 10, EACH = 4;
 const engines = new Map(); // name: {row, shown, stats, before, at, box, parts, visible}
 const el = id => document.getElementById(id);
-const narrow = matchMedia("(max-width: 40rem)");
-let open = null; // {engine, block, tap}: whose panel is open
+let open = null; // {engine, block, back, tap, trace}: whose panel is open
 
 // ---- words and numbers
 
@@ -40,6 +40,7 @@ function short(number) {
 }
 
 const reasons = object => Object.entries(object || {}).map(([why, n]) => `${n.toLocaleString("en")} ${why}`).join(", ");
+const first_line = text => (text || "").split("\n")[0];
 const cut = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
 
 function lasted(seconds) {
@@ -142,9 +143,27 @@ function tell_head(engine) {
 
 // ---- the picture
 
-function draw_engine(engine) {
-	const {blocks, links} = engine.shown;
-	const plan = layout(blocks.map(block => block.name), links, WIDTH, HEIGHT, narrow.matches);
+// As Graphviz would draw it, where the daemon has that; else in our own way.
+async function plan_of(engine, down) {
+	const {blocks, links, revision} = engine.shown, names = blocks.map(block => block.name);
+	try {
+		const answer = await fetch(`/layout?${new URLSearchParams({engine: engine.name, revision, down})}`);
+		if (answer.status === 200)
+			return layout_told(await answer.json(), names, links, WIDTH, HEIGHT);
+	} catch (error) {
+		// it is told in another way than was thought
+	}
+	return layout(names, links, WIDTH, HEIGHT, down);
+}
+
+// From left to right where that fits; else whichever way has less beside what is seen.
+function goes_down({shown, parts}) {
+	const wide = widths(shown.blocks.map(block => block.name), shown.links, WIDTH);
+	return wide.right > parts.picture.clientWidth && wide.down < wide.right;
+}
+
+async function draw_engine(engine, down) {
+	const {shown} = engine, {blocks, links} = shown, plan = await plan_of(engine, down);
 	const svg = document.createElementNS(SVG, "svg");
 	svg.setAttribute("width", plan.width);
 	svg.setAttribute("height", plan.height);
@@ -159,16 +178,16 @@ function draw_engine(engine) {
 		line.tip = draw("title", {}, line, `${link.from} to ${link.to}`);
 	engine.blocks = blocks.map(block => draw_block(engine, block, plan.at.get(block.name), svg));
 	engine.parts.picture.replaceChildren(svg);
-	engine.drawn = engine.shown;
-	engine.narrow = narrow.matches;
+	engine.drawn = shown;
+	engine.down = down;
 }
 
 function draw_block(engine, block, {x, y}, svg) {
 	const node = draw("g", {class: "block", tabindex: 0, role: "button", transform: `translate(${x} ${y})`}, svg);
 	draw("rect", {width: WIDTH, height: HEIGHT, rx: 8}, node);
-	draw("text", {class: "name", x: 10, y: 19}, node, cut(block.name, 20));
-	draw("text", {class: "soft", x: 10, y: 34}, node, cut(block.type, 24));
-	const counts = draw("text", {class: "soft", x: 10, y: 48}, node, ""), more = draw("text", {x: 10, y: 61}, node, "");
+	draw("text", {class: "name", x: 10, y: 18}, node, cut(block.name, 20));
+	draw("text", {class: "soft", x: 10, y: 32}, node, cut(block.type, 24));
+	const counts = draw("text", {class: "soft", x: 10, y: 46}, node, ""), more = draw("text", {x: 10, y: 59}, node, "");
 	node.dataset.block = block.name;
 	node.addEventListener("click", () => show_panel(engine.name, block.name));
 	node.addEventListener("keydown", event => {
@@ -203,7 +222,7 @@ function tell_blocks(engine) {
 		const [words, cls] = trouble(now, state);
 		const speed = now ? `in ${short(rate(engine, now, before, "in"))}/s, out ${short(rate(engine, now, before, "out"))}/s` : "";
 		counts.textContent = speed;
-		more.textContent = cut(words, 26);
+		more.textContent = cut(words, 22);
 		more.setAttribute("class", cls);
 		node.setAttribute("class", "block" + (state === "failed" ? " failed" : sum(now && now.dropped) ? " lost"
 			: now && now.waits_for && now.waits_for.length ? " held-back" : state === "stopped" ? " dims" : ""));
@@ -237,8 +256,9 @@ async function look(engine) {
 		engine.then = engine.at;
 		engine.stats = stats;
 		engine.at = performance.now();
-		if (engine.drawn !== engine.shown || engine.narrow !== narrow.matches)
-			draw_engine(engine);
+		const down = goes_down(engine);
+		if (engine.drawn !== engine.shown || engine.down !== down)
+			await draw_engine(engine, down);
 		tell_head(engine);
 		tell_blocks(engine);
 		tell_links(engine);
@@ -252,29 +272,36 @@ async function look(engine) {
 
 // ---- what is wrong
 
-function faults() {
+function faults_of({name, row, stats, before}) {
 	const found = [];
-	for (const {name, row, stats, before} of engines.values()) {
-		if (row.state === "failed")
-			found.push([name, null, `${name} should run and does not: ${row.why || ""}`]);
-		else if (row.why)
-			found.push([name, null, `${name}: ${row.why}`]);
-		for (const block of stats ? stats.blocks : []) {
-			const old = block_of(before, block.name);
-			if (block.state === "failed")
-				found.push([name, block.name, `${name}.${block.name} has failed: ${block.last_error || ""}`]);
-			else if (sum(block.dropped))
-				found.push([name, block.name, `${name}.${block.name} has lost messages: ${reasons(block.dropped)}` +
-					(old && sum(block.dropped) > sum(old.dropped) ? ", and goes on losing" : "")]);
-			else if (block.errors)
-				found.push([name, block.name, `${name}.${block.name}: ${block.errors} errors, the last: ${block.last_error || ""}`]);
-			if (block.waits_for && block.waits_for.length && old && old.waits_for && old.waits_for.length)
-				found.push([name, block.name, `${name}.${block.name} is held back by ${block.waits_for.join(", ")}`]);
-		}
-		if (!stats && row.failed_blocks)
-			found.push([name, null, `${row.failed_blocks} blocks of ${name} have failed`]);
+	if (row.state === "failed")
+		found.push([name, null, `${name} should run and does not: ${row.why || ""}`]);
+	else if (row.why)
+		found.push([name, null, `${name}: ${row.why}`]);
+	for (const block of stats ? stats.blocks : []) {
+		const old = block_of(before, block.name);
+		if (block.state === "failed")
+			found.push([name, block.name, `${name}.${block.name} has failed: ${first_line(block.last_error)}`]);
+		else if (sum(block.dropped))
+			found.push([name, block.name, `${name}.${block.name} has lost messages: ${reasons(block.dropped)}` +
+				(old && sum(block.dropped) > sum(old.dropped) ? ", and goes on losing" : "") +
+				(block.last_error ? `; the last error: ${first_line(block.last_error)}` : "")]);
+		else if (block.errors)
+			found.push([name, block.name, `${name}.${block.name}: ${block.errors} errors, the last: ${first_line(block.last_error)}`]);
+		if (block.waits_for && block.waits_for.length && old && old.waits_for && old.waits_for.length)
+			found.push([name, block.name, `${name}.${block.name} is held back by ${block.waits_for.join(", ")}`]);
 	}
+	if (!stats && row.failed_blocks)
+		found.push([name, null, `${row.failed_blocks} blocks of ${name} have failed`]);
 	return found;
+}
+
+// A few of each, so that one does not hide another.
+function faults() {
+	return [...engines.values()].flatMap(engine => {
+		const found = faults_of(engine), more = found.length - EACH;
+		return more > 1 ? [...found.slice(0, EACH), [engine.name, null, `and ${more} more of ${engine.name}`]] : found;
+	});
 }
 
 function tell_faults() {
@@ -312,8 +339,9 @@ function tell_panel() {
 	if (!block)
 		return;
 	el("panel-about").textContent = [block.type, block.label, now && now.state, block.note].filter(word => word).join(" · ");
-	pairs(el("panel-params"), Object.entries(block.params || {}).map(([name, value]) =>
-		[name, typeof value === "string" ? value : JSON.stringify(value)]));
+	const params = Object.entries(block.params || {});
+	pairs(el("panel-params"), params.length ? params.map(([name, value]) =>
+		[name, typeof value === "string" ? value : JSON.stringify(value)]) : [["none", ""]]);
 	if (!now)
 		return;
 	const before = block_of(engine.before, open.block);
@@ -352,35 +380,99 @@ function add_messages(messages) {
 		list.lastChild.remove();
 }
 
-async function why_no_tap(params) {
+async function why_not(path) {
 	const abort = new AbortController();
-	const answer = await fetch(`/api/block.tap?${new URLSearchParams(params)}`, {signal: abort.signal});
-	if (!answer.ok)
-		return (await answer.text()).trim();
+	const answer = await fetch(path, {signal: abort.signal}), text = answer.ok ? "" : (await answer.text()).trim();
 	abort.abort();
-	return "";
+	try {
+		return JSON.parse(text).message;
+	} catch (error) {
+		return text;
+	}
 }
 
-function tap(params) {
-	const source = new EventSource(`/api/block.tap?${new URLSearchParams(params)}`);
-	el("panel-tap").textContent = "";
-	source.addEventListener("block.packets", event => add_messages(JSON.parse(event.data).messages || []));
+// What comes for the open block: `each` gets it, `note` tells why nothing does.
+function stream(at, params, name, note, each) {
+	const path = `${at}?${new URLSearchParams(params)}`, source = new EventSource(path);
+	const mine = open;
+	note.textContent = "";
+	source.addEventListener(name, event => each(JSON.parse(event.data)));
 	source.addEventListener("error", async () => {
 		source.close();
-		const why = await why_no_tap(params).catch(() => "");
-		if (open && open.tap === source)
-			el("panel-tap").textContent = why || "The tap has ended.";
+		const why = await why_not(path).catch(() => "");
+		if (open === mine)
+			note.textContent = why || "Nothing more comes.";
 	});
 	return source;
 }
 
+function tap() {
+	const {engine, block} = open;
+	open.tap = stream("/api/block.tap", {engine, block}, "block.packets", el("panel-tap"),
+		told => add_messages(told.messages || []));
+}
+
+// ---- what becomes of a message
+
+// Depth first: how deep a step stands follows from how many were to come.
+function depths(steps) {
+	const left = [];
+	return steps.map(step => {
+		const came = step.canal !== "trigger" && step.did !== "released";
+		while (came && left.length && !left[left.length - 1])
+			left.pop();
+		if (came && left.length)
+			left[left.length - 1]--;
+		const depth = left.length;
+		if (step.to && step.to.length)
+			left.push(step.to.length);
+		return depth;
+	});
+}
+
+const SIGNS = {low: ">", high: ">>", trigger: "^"};
+
+function add_fate(told) {
+	const list = el("trace-steps"), deep = depths(told.steps || []);
+	if (told.message)
+		list.append(make("li", `${SIGNS[told.message.canal] || ">"} ${cut(readable(told.message.message), 200)}`, "traced"));
+	(told.steps || []).forEach((step, i) => {
+		const why = step.why ? ` (${first_line(step.why)})` : "";
+		const row = make("li", `${SIGNS[step.canal]} ${step.block}: ${[step.did, ...(step.changed || [])].join(" ")}${why}`,
+			step.did === "dropped" || step.did === "error" ? "bad" : "");
+		row.setAttribute("aria-level", deep[i] + 1);
+		row.style.setProperty("--deep", deep[i] + 1);
+		list.append(row);
+	});
+	if (told.ended)
+		open.trace.close();
+	el("trace-note").textContent = told.ended ? "" : "What becomes of the rest follows.";
+}
+
+function end_trace() {
+	if (open && open.trace)
+		open.trace.close();
+	el("trace-steps").replaceChildren();
+	el("trace-note").textContent = "";
+}
+
+function trace(event) {
+	event.preventDefault();
+	const {engine, block} = open, filter = el("trace-filter").value.trim();
+	end_trace();
+	open.trace = stream("/trace", {engine, block, ...(filter && {filter})}, "block.traced", el("trace-note"), add_fate);
+	el("trace-note").textContent = "It waits for one.";
+}
+
 function show_panel(engine, block) {
+	const back = open ? open.back : document.activeElement;
+	end_trace();
 	if (open)
 		open.tap.close();
-	const back = open ? open.back : document.activeElement;
 	el("panel-messages").replaceChildren();
 	el("panel-title").textContent = `${engine}.${block}`;
-	open = {engine, block, back, tap: tap({engine, block})};
+	open = {engine, block, back};
+	tap();
 	el("panel").hidden = false;
 	tell_panel();
 	el("panel").focus();
@@ -389,6 +481,7 @@ function show_panel(engine, block) {
 function close_panel() {
 	if (!open)
 		return;
+	end_trace();
 	open.tap.close();
 	el("panel").hidden = true;
 	if (open.back && open.back.focus)
@@ -402,7 +495,7 @@ function tell_event(event) {
 	const row = make("li"), data = event.data || {};
 	row.append(make("time", new Date(event.time * 1000).toLocaleTimeString()),
 		`${event.name} ${event.engine}${event.block ? "." + event.block : ""} ` +
-		(data.message || data.state || data.why || reasons(data.dropped) || data.comment || ""));
+		(first_line(data.message) || data.state || data.why || reasons(data.dropped) || data.comment || ""));
 	el("events").prepend(row);
 	while (el("events").children.length > EVENTS)
 		el("events").lastChild.remove();
@@ -469,6 +562,7 @@ async function turn() {
 
 el("find").addEventListener("input", find);
 el("panel-close").addEventListener("click", close_panel);
+el("trace").addEventListener("submit", trace);
 addEventListener("keydown", event => {
 	if (event.key === "Escape")
 		close_panel();

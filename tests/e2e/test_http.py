@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 import select
+import shutil
 import socket
 
 import pytest
@@ -190,6 +191,71 @@ def test_messages_are_shown_on_a_unix_socket_or_where_it_is_said(daemons, tmp_pa
     assert not pathlib.Path(local.at).exists()
 
 
+def test_a_trace_is_shown_and_ends(site):
+    site.daemon.create("e", GRAPH)
+    connection, events = site.listen("/trace?engine=e&follow=false")
+    site.daemon.ok("send", "e.a", "shown")
+    assert [(name, [step["did"] for step in data["steps"]]) for name, data in events] == [
+        ("block.traced", ["passed", "held"])]
+    connection.close()
+    assert site.ask("/trace?engine=e&block=q").status == 400
+    assert "without format" in site.ask("/api/block.tap?engine=e&block=d&format=pcapng").text
+
+
+def test_what_comes_by_http_leaves_room_for_others(daemons):
+    site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\ntaps = yes\n[limits]\nconnections = 8\n"))
+    site.daemon.create("e", GRAPH)
+    taps = [site.listen("/api/block.tap?engine=e&block=d")[0] for _ in range(4)]
+    assert site.ask("/api/block.tap?engine=e&block=d").status == 503
+    with site.daemon.client(), site.daemon.client(), site.daemon.client():
+        assert "e" in site.daemon.ok("list")
+    for tap in taps:
+        tap.close()
+
+
+# ---- where the blocks of a picture stand --------------------------------------------------------
+
+def test_a_graph_is_laid_out_once_for_all_that_are_the_same(site, tmp_path):
+    if not shutil.which("dot"):
+        pytest.skip("no dot")
+    for name in ("e", "same"):
+        site.daemon.create(name, "a = CLIFeeder(); d = TriggerDrain('function(m) return true end'); v = TriggeredValve(); "
+                           "q = QueueSink(); a > d > q; a > v > q; d ^ v")
+    told = site.ask("/layout?engine=e&revision=1")
+    assert told.status == 200 and told.headers["Content-Type"] == "application/json"
+    plan = json.loads(told.text)
+    names = [node["name"] for node in plan["objects"]]
+    assert set(names) == {"a", "d", "q", "v"}
+    assert {(names[edge["tail"]], names[edge["head"]], edge["id"]) for edge in plan["edges"]} == {
+        ("a", "d", "low"), ("d", "q", "low"), ("d", "v", "trigger"), ("a", "v", "low"), ("v", "q", "low")}
+    place = {node["name"]: [float(n) for n in node["pos"].split(",")] for node in plan["objects"]}
+    assert place["a"][0] < place["d"][0] < place["q"][0]
+    assert site.ask("/layout?engine=same&revision=1").text == told.text
+    down = {node["name"]: [float(n) for n in node["pos"].split(",")]
+            for node in json.loads(site.ask("/layout?engine=e&revision=1&down=true").text)["objects"]}
+    assert down["a"][1] > down["d"][1] > down["q"][1]
+    for query in ("engine=e&revision=2", "engine=e", "engine=none&revision=1", ""):
+        assert site.ask(f"/layout?{query}").status == 204
+    site.daemon.create("large", "\n".join(f"b{n} = Drain()" for n in range(301)))
+    assert site.ask("/layout?engine=large&revision=1").status == 204
+
+
+@pytest.mark.parametrize("script", [None, "echo no; exit 1", "exec sleep 1000", "yes"])
+def test_without_dot_there_is_no_layout(daemons, tmp_path, script):
+    """None at all, one that fails, one that hangs, and one that talks for ever."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    if script:
+        (folder / "dot").write_text(f"#!/bin/sh\nexport PATH=/usr/bin:/bin\n{script}\n")
+        (folder / "dot").chmod(0o755)
+    site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\n", env={"PATH": str(folder)}))
+    site.daemon.create("e", GRAPH)
+    answer = site.ask("/layout?engine=e&revision=1")
+    assert (answer.status, answer.text) == (204, "")
+    assert site.ask("/layout?engine=e&revision=1").status == 204  # known from now on
+    assert site.ask("/api/engine.list").status == 200
+
+
 def loopback6():
     with socket.socket(socket.AF_INET6) as probe:
         try:
@@ -286,7 +352,8 @@ def test_the_page_tells_what_is_wrong_and_shows_a_block(site, page, tmp_path):
     page.until("document.querySelectorAll('.block').length === 8")
     words = page.until("document.getElementById('fault-list').children.length >= 2 && "
                        "document.getElementById('fault-list').innerText")
-    assert "stuck.a is held back by q" in words and "loses.odd has lost messages: 1 error" in words
+    assert "stuck.a is held back by q" in words
+    assert re.search("loses.odd has lost messages: 1 error.*; the last error: .*no$", words, re.M)
     assert page.run("document.querySelector('[data-block=odd]').getAttribute('class')") == "block lost"
     assert page.run("document.querySelector('[data-block=a]').getAttribute('class')") == "block held-back"
     label = page.run("document.querySelector('[data-block=a]').getAttribute('aria-label')")
@@ -299,6 +366,15 @@ def test_the_page_tells_what_is_wrong_and_shows_a_block(site, page, tmp_path):
     assert "tick" in page.run("document.getElementById('panel-messages').innerText")
     assert "0.02" in page.run("document.getElementById('panel-params').innerText")
     page.until("document.getElementById('panel-counts').innerText.includes('a second')")
+    page.run("document.querySelector('#trace button').focus()")
+    page.key("Enter", "\r")
+    page.until("document.getElementById('trace-steps').innerText === '> tick\\n> d: passed\\n> k: delivered'")
+    page.run("document.querySelector('[data-engine=fine] [data-block=k]').focus()")
+    page.key("Enter", "\r")
+    page.run("document.querySelector('#trace button').click()")
+    page.until("document.getElementById('trace-note').innerText.includes('no message leaves')")
+    page.run("document.querySelector('[data-engine=fine] [data-block=p]').focus()")
+    page.key("Enter", "\r")
     page.key("Escape")
     assert page.run("document.getElementById('panel').hidden && document.activeElement.dataset.block") == "p"
     site.daemon.ok("add", "fine", "d > new = Sink()")
@@ -311,12 +387,22 @@ def test_the_page_tells_what_is_wrong_and_shows_a_block(site, page, tmp_path):
 
 
 def test_the_page_is_one_that_can_be_read_in_the_dark_and_on_a_phone(site, page):
-    site.daemon.create("wide", "\n".join(["a = CLIFeeder()", *(f"a > Drain() > d{n} = Drain() > Sink()" for n in range(5))]))
+    site.daemon.create("chain", "CLIFeeder() > " + " > ".join(["Drain()"] * 3) + " > Sink()")
+    site.daemon.create("fan", "\n".join(["a = CLIFeeder()", *(f"a > Drain() > d{n} = Drain() > Sink()" for n in range(7))]))
     page.open(f"http://{site.at}/")
-    page.until("document.querySelectorAll('.block').length === 16")
+    page.until("document.querySelectorAll('.block').length === 27")
     light = page.run("getComputedStyle(document.body).backgroundColor")
     page.colours("dark")
     assert page.run("getComputedStyle(document.body).backgroundColor") != light
+    wide, high = size(page, "chain")
+    assert wide > 4 * high
     page.resize(390, 844, mobile=True)
-    page.until("document.querySelector('svg').viewBox.baseVal.height > 400")  # downwards now
+    page.until("document.querySelector('[data-engine=chain] svg').viewBox.baseVal.height > 400")
+    wide, high = size(page, "chain")  # downwards now
+    assert wide < 390 and high > 2 * wide
+    assert size(page, "fan")[0] < 1000  # still to the right, which is the way that is less wide
     assert page.run("document.documentElement.scrollWidth") <= 390
+
+
+def size(page, engine):
+    return page.run(f"(box => [box.width, box.height])(document.querySelector('[data-engine={engine}] svg').viewBox.baseVal)")
