@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A poll loop over channels; each has a buffer for what comes, and a window for what goes. */
+/* A poll loop over channels (mux_channel.c), and who waits for it in another thread. */
 #include "ctl/mux.h"
 
-#include "base/buf.h"
 #include "base/error.h"
-#include "base/io.h"
-#include "rpc/call.h"
 #include "base/fds.h"
-#include "rpc/frame.h"
+#include "base/io.h"
+#include "ctl/mux_inside.h"
+#include "rpc/call.h"
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,245 +15,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-	WINDOW = 256 * 1024,
-	PIECE = 16 * 1024,
-	PIPE_PIECE = 4096, /* a pipe that poll calls writable takes so much without waiting */
 	OUT_MAX = 1024 * 1024,
 	NOISE_MAX = 64 * 1024,
 };
-
-enum kind {
-	OPEN = 'o',    /* a connection, please */
-	OPENED = 'O',  /* it stands */
-	REFUSED = 'R', /* the errno (32 bits), and the fault as JSON */
-	CARRY = 'f',   /* a descriptor goes with the next bytes of the connection (32 bits) */
-	DATA = 'd',
-	CREDIT = 'c', /* so many bytes (32 bits) are written */
-	END = 'e',    /* no more data; a connection is half closed */
-	CLOSE = 'x',  /* it is gone, once what came before is written */
-};
-
-enum mode { TO_DAEMON = 1, FROM_DAEMON = 2, BOTH_WAYS = 3, CONNECTION = 7 };
-
-struct channel {
-	TAILQ_ENTRY(channel) entry;
-	uint32_t id;
-	enum mode mode;
-	int fd;
-	bool is_socket;
-	bool reads;        /* from fd, for the other side */
-	bool ends, closes; /* once `in` is written: half, or altogether */
-	struct buf in;     /* to be written to fd */
-	uint32_t credit;   /* so much the other side takes */
-	struct pollfd *seen;
-	int pass[FRAME_FDS_MAX]; /* go with the byte of `in` at pass_at */
-	int pass_count;
-	size_t pass_at;
-};
-
-struct mux {
-	int in, out;
-	int user, wishes; /* [near side] who opens, drains and ends it; our end of that */
-	int (*dial)(void *arg, struct pt_error *);
-	void *arg;
-	bool greeted, broken, draining;
-	struct buf received, sending;
-	TAILQ_HEAD(, channel) channels;
-	unsigned count, carrying; /* carrying: descriptors that the daemon writes to */
-	uint32_t last_id;
-	uint32_t opening; /* the connection that somebody waits for; 0: none */
-};
-
-/* ---- frames ---- */
-
-struct head {
-	char kind, mode, zeros[2];
-	uint32_t id, length; /* little endian */
-};
-
-static void send_frame(struct mux *m, enum kind kind, enum mode mode, uint32_t id,
-                       const void *bytes, size_t length)
-{
-	const struct head head = {(char)kind, (char)mode, "", htole32(id),
-	                          htole32((uint32_t)length)};
-	buf_add(&m->sending, &head, sizeof head);
-	buf_add(&m->sending, bytes, length);
-}
-
-static void send_number(struct mux *m, enum kind kind, enum mode mode, uint32_t id, uint32_t number)
-{
-	number = htole32(number);
-	send_frame(m, kind, mode, id, &number, sizeof number);
-}
-
-/* ---- channels ---- */
-
-static bool is_socket(int fd)
-{
-	int type;
-	socklen_t size = sizeof type;
-	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
-}
-
-/* Whether the daemon writes to it. */
-static bool is_carried(const struct mux *m, const struct channel *c)
-{
-	return !m->dial && c->mode & FROM_DAEMON && c->mode != CONNECTION;
-}
-
-static struct channel *channel_new(struct mux *m, uint32_t id, enum mode mode, int fd)
-{
-	struct channel *c = must_calloc(1, sizeof *c);
-	*c = (struct channel){.id = id, .mode = mode, .fd = fd, .credit = WINDOW};
-	c->is_socket = is_socket(fd);
-	c->reads = mode & (m->dial ? FROM_DAEMON : TO_DAEMON);
-	TAILQ_INSERT_TAIL(&m->channels, c, entry);
-	m->count++;
-	m->carrying += is_carried(m, c);
-	return c;
-}
-
-static void close_passed(struct channel *c)
-{
-	while (c->pass_count)
-		close(c->pass[--c->pass_count]);
-}
-
-static void channel_free(struct mux *m, struct channel *c)
-{
-	TAILQ_REMOVE(&m->channels, c, entry);
-	m->count--;
-	close_passed(c);
-	close(c->fd);
-	m->carrying -= is_carried(m, c);
-	buf_free(&c->in);
-	free(c);
-}
-
-static struct channel *channel_of(struct mux *m, uint32_t id)
-{
-	struct channel *c;
-	TAILQ_FOREACH (c, &m->channels, entry)
-		if (c->id == id)
-			return c;
-	return NULL;
-}
-
-/* Its descriptor is of no more use here. */
-static void channel_gone(struct mux *m, struct channel *c)
-{
-	send_frame(m, CLOSE, 0, c->id, NULL, 0);
-	channel_free(m, c);
-}
-
-/* ---- from descriptors ---- */
-
-/* Whether a call failed, and not only for now. */
-static bool failed(ssize_t n)
-{
-	return n < 0 && errno != EAGAIN && errno != EINTR;
-}
-
-static void carry(struct mux *m, struct channel *c, int fd)
-{
-	bool reads = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
-	enum mode mode = is_socket(fd) ? BOTH_WAYS : reads ? TO_DAEMON : FROM_DAEMON;
-	uint32_t id = ++m->last_id;
-	send_number(m, CARRY, mode, id, c->id);
-	channel_new(m, id, mode, fd);
-}
-
-static ssize_t receive(struct mux *m, struct channel *c, char *bytes, size_t size)
-{
-	int fds[FDS_MAX], count;
-	if (!c->is_socket)
-		return read(c->fd, bytes, size);
-	ssize_t n = fds_receive(c->fd, bytes, size, fds, &count);
-	for (int i = 0; i < count; i++)
-		if (c->mode == CONNECTION && !m->dial)
-			carry(m, c, fds[i]);
-		else
-			close(fds[i]);
-	return n;
-}
-
-static void read_channel(struct mux *m, struct channel *c)
-{
-	char bytes[PIECE];
-	ssize_t n = receive(m, c, bytes, c->credit < sizeof bytes ? c->credit : sizeof bytes);
-	if (n > 0) {
-		c->credit -= (uint32_t)n;
-		send_frame(m, DATA, 0, c->id, bytes, (size_t)n);
-	} else if (n < 0 && !failed(n)) {
-		; /* it was not that */
-	} else if (n < 0 || c->seen->revents & POLLHUP || ~c->mode & BOTH_WAYS) {
-		channel_gone(m, c);
-	} else {
-		c->reads = false;
-		send_frame(m, END, 0, c->id, NULL, 0);
-	}
-}
-
-/* ---- to descriptors ---- */
-
-static ssize_t write_some(struct channel *c)
-{
-	bool passes = c->pass_count && !c->pass_at;
-	size_t length = c->in.length;
-	if (c->pass_count && !passes && length > c->pass_at)
-		length = c->pass_at;
-	if (!c->is_socket)
-		return write(c->fd, c->in.data, length < PIPE_PIECE ? length : PIPE_PIECE);
-	ssize_t n = fds_send(c->fd, c->in.data, length, c->pass, passes ? c->pass_count : 0);
-	if (n >= 0 && passes)
-		close_passed(c);
-	return n;
-}
-
-/* What is left to be done once all is written. False: the channel is gone. */
-static bool channel_settle(struct mux *m, struct channel *c)
-{
-	if (c->in.length)
-		return true;
-	if (c->closes) {
-		channel_free(m, c);
-		return false;
-	}
-	if (c->ends) {
-		c->ends = false;
-		shutdown(c->fd, SHUT_WR);
-	}
-	return true;
-}
-
-static void channel_end(struct mux *m, struct channel *c, bool altogether)
-{
-	c->closes = altogether;
-	c->ends = !altogether;
-	c->reads &= !altogether;
-	channel_settle(m, c);
-}
-
-static bool write_channel(struct mux *m, struct channel *c)
-{
-	ssize_t n = write_some(c);
-	if (n > 0) {
-		buf_consume(&c->in, (size_t)n);
-		c->pass_at -= (size_t)n < c->pass_at ? (size_t)n : c->pass_at;
-		send_number(m, CREDIT, 0, c->id, (uint32_t)n);
-		return channel_settle(m, c);
-	}
-	if (failed(n)) {
-		channel_gone(m, c);
-		return false;
-	}
-	return true;
-}
 
 /* ---- frames that come ---- */
 
@@ -263,8 +30,8 @@ static void dial_for(struct mux *m, uint32_t id)
 	struct pt_error err = PT_ERROR_INIT;
 	int fd = m->dial(m->arg, &err);
 	if (fd >= 0) {
-		channel_new(m, id, CONNECTION, fd);
-		send_frame(m, OPENED, 0, id, NULL, 0);
+		mux_channel_new(m, id, CONNECTION, fd);
+		mux_send(m, OPENED, 0, id, NULL, 0);
 		return;
 	}
 	json_t *json = rpc_error_to_json(&err);
@@ -272,7 +39,7 @@ static void dial_for(struct mux *m, uint32_t id)
 	char *payload = must_printf("0000%s", text);
 	const uint32_t code = htole32((uint32_t)-fd);
 	memcpy(payload, &code, sizeof code);
-	send_frame(m, REFUSED, 0, id, payload, sizeof code + strlen(text));
+	mux_send(m, REFUSED, 0, id, payload, sizeof code + strlen(text));
 	free(payload);
 	free(text);
 	json_decref(json);
@@ -297,12 +64,12 @@ static void carried(struct mux *m, uint32_t id, enum mode mode, struct channel *
 	if (!connection || connection->pass_count == FRAME_FDS_MAX ||
 	    (mode == BOTH_WAYS ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
 	                       : pipe2(ends, O_CLOEXEC))) {
-		send_frame(m, CLOSE, 0, id, NULL, 0);
+		mux_send(m, CLOSE, 0, id, NULL, 0);
 		return;
 	}
 	connection->pass[connection->pass_count++] = ends[reads ? 0 : 1];
 	connection->pass_at = connection->in.length;
-	channel_new(m, id, mode, ends[reads ? 1 : 0]);
+	mux_channel_new(m, id, mode, ends[reads ? 1 : 0]);
 }
 
 static void take_frame(struct mux *m, const struct head *head, const char *bytes, size_t length)
@@ -310,7 +77,7 @@ static void take_frame(struct mux *m, const struct head *head, const char *bytes
 	uint32_t id = le32toh(head->id), number = 0;
 	memcpy(&number, bytes, length < sizeof number ? length : sizeof number);
 	number = le32toh(number);
-	struct channel *c = channel_of(m, id);
+	struct channel *c = mux_channel_of(m, id);
 	switch ((enum kind)head->kind) {
 	case OPEN:
 		if (m->dial)
@@ -319,12 +86,12 @@ static void take_frame(struct mux *m, const struct head *head, const char *bytes
 	case OPENED: settle_opening(m, id, "", 0); break;
 	case REFUSED:
 		if (c)
-			channel_free(m, c);
+			mux_channel_free(m, c);
 		settle_opening(m, id, bytes, length);
 		break;
 	case CARRY:
 		if (m->dial && !c)
-			carried(m, id, (enum mode)head->mode, channel_of(m, number));
+			carried(m, id, (enum mode)head->mode, mux_channel_of(m, number));
 		break;
 	case DATA:
 		if (c)
@@ -337,7 +104,7 @@ static void take_frame(struct mux *m, const struct head *head, const char *bytes
 	case END:
 	case CLOSE:
 		if (c)
-			channel_end(m, c, head->kind == CLOSE);
+			mux_channel_end(m, c, head->kind == CLOSE);
 		break;
 	}
 }
@@ -385,7 +152,7 @@ static void read_in(struct mux *m)
 	if (n > 0) {
 		m->received.length += (size_t)n;
 		take_frames(m);
-	} else if (!n || failed(n)) {
+	} else if (!n || mux_failed(n)) {
 		m->broken = true;
 	}
 }
@@ -395,7 +162,7 @@ static void write_out(struct mux *m)
 	ssize_t n = write(m->out, m->sending.data, m->sending.length);
 	if (n > 0)
 		buf_consume(&m->sending, (size_t)n);
-	else if (failed(n))
+	else if (mux_failed(n))
 		m->broken = true;
 }
 
@@ -408,11 +175,11 @@ static void take_wishes(struct mux *m)
 	ssize_t n = fds_receive(m->wishes, &wish, 1, fds, &count);
 	if (n > 0 && count) {
 		m->opening = ++m->last_id;
-		send_frame(m, OPEN, 0, m->opening, NULL, 0);
-		channel_new(m, m->opening, CONNECTION, fds[0]);
+		mux_send(m, OPEN, 0, m->opening, NULL, 0);
+		mux_channel_new(m, m->opening, CONNECTION, fds[0]);
 	} else if (n > 0) {
 		m->draining = true;
-	} else if (!n || failed(n)) {
+	} else if (!n || mux_failed(n)) {
 		m->broken = true;
 	}
 }
@@ -449,12 +216,12 @@ static void watch(struct mux *m, struct pollfd *fds)
 static void serve_channel(struct mux *m, struct channel *c)
 {
 	short events = c->seen->revents;
-	if (events & POLLOUT && c->in.length && !write_channel(m, c))
+	if (events & POLLOUT && c->in.length && !mux_channel_write(m, c))
 		return;
 	if (c->reads && c->credit && events & (POLLIN | POLLHUP | POLLERR))
-		read_channel(m, c);
+		mux_channel_read(m, c);
 	else if (events & POLLERR || (events & POLLHUP && !c->in.length))
-		channel_gone(m, c); /* nobody reads what would be written */
+		mux_channel_gone(m, c); /* nobody reads what would be written */
 }
 
 static void turn(struct mux *m)
@@ -487,7 +254,7 @@ void mux_run(struct mux *m)
 		tell_drained(m);
 	}
 	while (!TAILQ_EMPTY(&m->channels))
-		channel_free(m, TAILQ_FIRST(&m->channels));
+		mux_channel_free(m, TAILQ_FIRST(&m->channels));
 	if (m->wishes >= 0)
 		close(m->wishes); /* who waits is told by that */
 	m->wishes = -1;

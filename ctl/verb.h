@@ -61,7 +61,15 @@ extern verb_act verb_add, verb_apply, verb_attach, verb_call, verb_complete, ver
 extern verb_print print_call, print_confirm, print_export, print_extcap, print_graph, print_health,
 	print_load, print_log, print_metrics, print_notes, print_save, print_types, print_wait;
 
-/* Rows that stand beside the verb's code. */
+/* Rows of verb_rows.c, … */
+extern const struct pt_param add_rows[], apply_rows[], attach_rows[], call_rows[], complete_rows[],
+	confirm_rows[], create_rows[], destroy_rows[], diff_rows[], engine_rows[], events_rows[],
+	extcap_verb_rows[], graph_rows[], health_rows[], help_rows[], list_rows[], load_rows[],
+	log_rows[], proxy_rows[], recv_rows[], remove_rows[], replace_rows[], run_rows[],
+	save_rows[], send_rows[], set_rows[], show_rows[], stats_rows[], stop_rows[], tap_rows[],
+	target_rows[], undo_rows[], unlink_rows[], wait_rows[], wireshark_rows[];
+
+/* … and those that stand beside the verb's code. */
 extern const struct pt_param fleet_rows[], top_rows[], trace_rows[];
 extern const char fleet_help[];
 

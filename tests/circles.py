@@ -21,8 +21,8 @@ NOUNS = [
     "capture/split capture/split_exact",
     # a graph, and what was found out about it, which it keeps
     "graph/graph graph/order graph/ways",
-    # parameters, and what their kinds do
-    "type/kind type/param",
+    # parameters, what their kinds do, and what is wrong with a value
+    "type/kind type/param type/param_fault",
     # an engine that runs: what it delivers, is asked, changes and tells
     "engine/block engine/carry engine/change engine/counts engine/cut engine/deliver engine/engine "
     "engine/flow engine/hand engine/ledger engine/picture engine/request engine/resume engine/revive "

@@ -4,27 +4,12 @@
 #include <pipetool/queue.h>
 
 #include "base/buf.h"
-#include <stdlib.h>
-#include <string.h>
+#include "msg/strays.h"
 
 #define VECTOR 64
 #define AGES   64
 #define STRAYS "strays"
 #define FAR    10 /* times `seconds`: so far ahead of all others one time alone counts for nothing */
-
-/* A message that came behind one with a later time. */
-struct stray {
-	int64_t time_ns;
-	uint64_t number; /* of two with the same time, the first is the one that came first */
-	struct pt_msg *m;
-	bool high;
-};
-
-struct strays {
-	struct stray *heap; /* the earliest first */
-	size_t count, room, bytes;
-	uint64_t number;
-};
 
 /*
  * What comes in order is in the queue, the rest is in a heap beside it, which is empty when the
@@ -69,63 +54,15 @@ static const struct pt_carried carries[] = {
 	{NULL},
 };
 
-static size_t cost(const struct pt_msg *m)
-{
-	return m->length + sizeof *m;
-}
-
-/* ---- strays ---- */
-
-static bool is_before(const struct stray *a, const struct stray *b)
-{
-	return a->time_ns < b->time_ns || (a->time_ns == b->time_ns && a->number < b->number);
-}
-
-static bool make_room(struct strays *s)
-{
-	if (s->count < s->room)
-		return true;
-	size_t room = s->room ? 2 * s->room : VECTOR;
-	struct stray *heap = realloc(s->heap, room * sizeof *heap);
-	if (!heap)
-		return false;
-	s->heap = heap;
-	s->room = room;
-	return true;
-}
-
 static void add_stray(struct pt_block *b, struct strays *s, enum pt_canal canal, struct pt_msg *m)
 {
-	if (!make_room(s)) {
+	if (!strays_make_room(s)) {
 		pt_drop(b, m, "memory");
 		return;
 	}
-	struct stray stray = {m->time_ns, s->number++, NULL, canal == PT_HIGH};
-	stray.m = pt_hold(b, m);
-	if (!stray.m)
-		return;
-	size_t at = s->count++;
-	for (; at && is_before(&stray, &s->heap[(at - 1) / 2]); at = (at - 1) / 2)
-		s->heap[at] = s->heap[(at - 1) / 2];
-	s->heap[at] = stray;
-	s->bytes += cost(stray.m);
-}
-
-static struct stray take_stray(struct strays *s)
-{
-	struct stray first = s->heap[0], last = s->heap[--s->count];
-	size_t at = 0;
-	for (size_t child = 1; child < s->count; child = 2 * at + 1) {
-		if (child + 1 < s->count && is_before(&s->heap[child + 1], &s->heap[child]))
-			child++;
-		if (!is_before(&s->heap[child], &last))
-			break;
-		s->heap[at] = s->heap[child];
-		at = child;
-	}
-	s->heap[at] = last;
-	s->bytes -= cost(first.m);
-	return first;
+	m = pt_hold(b, m);
+	if (m)
+		strays_add(s, m, canal == PT_HIGH);
 }
 
 static void put_aside(struct pt_block *b, struct reorder *s, enum pt_canal canal, struct pt_msg *m)
@@ -137,96 +74,38 @@ static void put_aside(struct pt_block *b, struct reorder *s, enum pt_canal canal
 
 /* ---- over a restart ---- */
 
-enum { HIGH = 1, TEXT = 2, AHEAD = 4 };
-
-struct record {
-	int64_t time_ns;
-	uint32_t length, wire_length;
-	uint16_t link_type;
-	uint8_t flags, iface_length;
-};
-
-static void write_stray(struct buf *out, const struct stray *stray, unsigned ahead)
-{
-	const struct pt_msg *m = stray->m;
-	const char *iface = pt_msg_iface(m);
-	unsigned flags = (stray->high ? HIGH : 0) | (pt_msg_is_text(m) ? TEXT : 0) | ahead;
-	struct record r = {m->time_ns, m->length, m->wire_length, m->link_type, (uint8_t)flags, 0};
-	r.iface_length = iface ? (uint8_t)strnlen(iface, UINT8_MAX) : 0;
-	buf_add(out, &r, sizeof r);
-	buf_add(out, iface ? iface : "", r.iface_length);
-	buf_add(out, m->bytes, m->length);
-}
-
-static struct pt_msg *message_of(struct pt_block *b, const struct record *r, const uint8_t *at)
-{
-	char iface[UINT8_MAX + 1] = "";
-	struct pt_msg *m = pt_msg_packet(pt_pool(b), at + r->iface_length, r->length,
-	                                 r->wire_length, r->link_type, r->time_ns);
-	memcpy(iface, at, r->iface_length);
-	struct pt_origin *origin = m && *iface ? pt_origin_new(iface) : NULL;
-	if (origin)
-		pt_msg_set_origin(m, origin);
-	if (m)
-		pt_msg_set_text(m, r->flags & TEXT);
-	pt_origin_unref(origin);
-	return m;
-}
-
-static int compare(const void *a, const void *b)
-{
-	return is_before(a, b) ? -1 : 1;
-}
-
-/* In the order of the heap once it is sorted, so that they are numbered as they were. */
-static void write_all(struct buf *out, const struct strays *s, unsigned ahead)
-{
-	if (s->count)
-		qsort(s->heap, s->count, sizeof *s->heap, compare); /* which is a heap, too */
-	for (size_t i = 0; i < s->count; i++)
-		write_stray(out, &s->heap[i], ahead);
-}
-
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct reorder *s = pt_state(b);
 	struct buf out = BUF_INIT;
 	if (pt_carry_to(carry) == PT_TO_SUCCESSOR)
 		return;
-	write_all(&out, &s->strays, 0);
-	write_all(&out, &s->ahead, AHEAD);
+	strays_write(&s->strays, &out, false);
+	strays_write(&s->ahead, &out, true);
 	if (out.length)
 		pt_carry_bytes(carry, STRAYS, out.data, out.length);
 	buf_free(&out);
 	while (pt_carry_to(carry) == PT_AT_END && s->strays.count + s->ahead.count)
-		pt_drop(b, take_stray(s->strays.count ? &s->strays : &s->ahead).m, "left");
+		pt_drop(b, strays_take(s->strays.count ? &s->strays : &s->ahead).m, "left");
 }
 
 static void take_carried(struct pt_block *b, struct reorder *s)
 {
 	size_t left;
 	const uint8_t *at = pt_carried_bytes(b, STRAYS, &left);
-	struct record r;
-	while (at && left >= sizeof r) {
-		memcpy(&r, at, sizeof r);
-		at += sizeof r;
-		left -= sizeof r;
-		size_t length = (size_t)r.iface_length + r.length;
-		if (left < length)
-			return;
-		struct pt_msg *m = message_of(b, &r, at);
-		if (m) {
-			enum pt_canal canal = r.flags & HIGH ? PT_HIGH : PT_LOW;
-			pt_made(b, 1);
-			if (r.flags & AHEAD)
-				put_aside(b, s, canal, m);
-			else
-				add_stray(b, &s->strays, canal, m);
-		} else {
+	struct stray stray;
+	bool ahead;
+	while (at && stray_read(pt_pool(b), &at, &left, &stray, &ahead)) {
+		enum pt_canal canal = stray.high ? PT_HIGH : PT_LOW;
+		if (!stray.m) {
 			pt_lost(b, 1, "memory");
+			continue;
 		}
-		at += length;
-		left -= length;
+		pt_made(b, 1);
+		if (ahead)
+			put_aside(b, s, canal, stray.m);
+		else
+			add_stray(b, &s->strays, canal, stray.m);
 	}
 }
 
@@ -313,7 +192,7 @@ static struct pt_msg *take(struct pt_block *b, struct reorder *s, enum pt_canal 
 {
 	struct pt_msg *m;
 	if (stray_is_first(s)) {
-		struct stray stray = take_stray(&s->strays);
+		struct stray stray = strays_take(&s->strays);
 		*canal = stray.high ? PT_HIGH : PT_LOW;
 		m = stray.m;
 	} else {
@@ -394,7 +273,7 @@ static void let_ahead_go(struct pt_block *b)
 	struct reorder *s = pt_state(b);
 	struct vector out = {.count = 0};
 	while (s->ahead.count) {
-		struct stray first = take_stray(&s->ahead);
+		struct stray first = strays_take(&s->ahead);
 		put(b, &out, first.high ? PT_HIGH : PT_LOW, first.m);
 	}
 	send_vector(b, &out);
@@ -426,7 +305,7 @@ static void keep(struct pt_block *b, struct reorder *s, enum pt_canal canal, str
 static void keep_ahead(struct pt_block *b, struct reorder *s, int64_t time_ns)
 {
 	while (s->ahead.count && s->ahead.heap[0].time_ns <= time_ns) {
-		struct stray first = take_stray(&s->ahead);
+		struct stray first = strays_take(&s->ahead);
 		keep(b, s, first.high ? PT_HIGH : PT_LOW, first.m);
 	}
 	if (!s->ahead.count)
@@ -543,18 +422,11 @@ static void stop(struct pt_block *b)
 	send_vector(b, &out);
 }
 
-static void free_strays(struct strays *s)
-{
-	while (s->count)
-		pt_msg_unref(s->heap[--s->count].m);
-	free(s->heap);
-}
-
 static void fini(struct pt_block *b)
 {
 	struct reorder *s = pt_state(b);
-	free_strays(&s->strays);
-	free_strays(&s->ahead);
+	strays_fini(&s->strays);
+	strays_fini(&s->ahead);
 }
 
 static const struct pt_param params[] = {

@@ -57,11 +57,8 @@ static bool packet_passes(struct sample *s)
 /* The hash as a number below 1. */
 static bool flow_passes(struct sample *s, const struct pt_msg *m)
 {
-	struct packet_view v = {0};
 	struct packet_flow flow;
-	if (pt_msg_is_packet(m))
-		packet_dissect(m, &v);
-	packet_flow_of(s->fragments, m, &v, &flow);
+	packet_flow(s->fragments, m, &flow);
 	uint64_t hash = packet_flow_hash(&flow);
 	if (s->every)
 		return hash % (uint64_t)s->every == 0;

@@ -14,10 +14,16 @@ struct lane {
 	unsigned at, end;
 };
 
+/* Of the next packet of a lane. */
+struct front {
+	int64_t time_ns;
+	unsigned n;
+};
+
 struct merge {
 	struct lane *lanes;
 	unsigned *hungry; /* those of which the next packet is not known; the last is read first */
-	unsigned *heap;   /* the others; the oldest first */
+	struct front *heap; /* of the others; the oldest first */
 	unsigned hungry_count, heap_count, count;
 };
 
@@ -57,42 +63,38 @@ void merge_add(struct merge *m, unsigned n, struct capture_reader *reader)
 	m->hungry[m->hungry_count++] = n;
 }
 
-static const struct pt_msg *first(const struct merge *m, unsigned n)
+static struct front front(const struct merge *m, unsigned n)
 {
-	return m->lanes[n].ahead[m->lanes[n].at];
+	return (struct front){m->lanes[n].ahead[m->lanes[n].at]->time_ns, n};
 }
 
-static bool is_before(const struct merge *m, unsigned a, unsigned b)
+static inline bool is_before(struct front a, struct front b)
 {
-	int64_t x = first(m, a)->time_ns, y = first(m, b)->time_ns;
-	return x < y || (x == y && a < b);
+	return a.time_ns < b.time_ns || (a.time_ns == b.time_ns && a.n < b.n);
 }
 
-static void sink(struct merge *m, unsigned place)
+static void sink(struct merge *m, struct front f)
 {
-	unsigned n = m->heap[place];
-	for (;;) {
-		unsigned child = 2 * place + 1;
-		if (child >= m->heap_count)
+	struct front *heap = m->heap;
+	unsigned place = 0, child = 1;
+	for (; child < m->heap_count; child = 2 * place + 1) {
+		child += child + 1 < m->heap_count && is_before(heap[child + 1], heap[child]);
+		if (!is_before(heap[child], f))
 			break;
-		if (child + 1 < m->heap_count && is_before(m, m->heap[child + 1], m->heap[child]))
-			child++;
-		if (!is_before(m, m->heap[child], n))
-			break;
-		m->heap[place] = m->heap[child];
+		heap[place] = heap[child];
 		place = child;
 	}
-	m->heap[place] = n;
+	heap[place] = f;
 }
 
-static void rise(struct merge *m, unsigned n)
+static void rise(struct merge *m, struct front f)
 {
 	unsigned place = m->heap_count++;
-	while (place && is_before(m, n, m->heap[(place - 1) / 2])) {
+	while (place && is_before(f, m->heap[(place - 1) / 2])) {
 		m->heap[place] = m->heap[(place - 1) / 2];
 		place = (place - 1) / 2;
 	}
-	m->heap[place] = n;
+	m->heap[place] = f;
 }
 
 /* Of each reader that has not ended the next packet is known then. */
@@ -110,22 +112,23 @@ static int feed(struct merge *m, struct pt_pool *pool, unsigned *n, struct pt_er
 		l->at = 0;
 		l->end = (unsigned)got;
 		if (got)
-			rise(m, *n);
+			rise(m, front(m, *n));
 	}
 	return 0;
 }
 
 static struct pt_msg *take(struct merge *m)
 {
-	unsigned n = m->heap[0];
+	unsigned n = m->heap[0].n;
 	struct lane *l = &m->lanes[n];
 	struct pt_msg *oldest = l->ahead[l->at++];
-	if (l->at == l->end) {
-		m->hungry[m->hungry_count++] = n;
-		m->heap[0] = m->heap[--m->heap_count];
+	if (l->at < l->end) {
+		sink(m, front(m, n));
+		return oldest;
 	}
-	if (m->heap_count)
-		sink(m, 0);
+	m->hungry[m->hungry_count++] = n;
+	if (--m->heap_count)
+		sink(m, m->heap[m->heap_count]);
 	return oldest;
 }
 

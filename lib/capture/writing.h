@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A capture that is being written: the files that it goes to (writer.c), and the packets that go
-   there (writing.c). */
+/* A capture that is being written: the files that it goes to (writer.c, and writer_open.c), and the
+   packets that go there (writing.c). */
 #ifndef CAPTURE_WRITING_H
 #define CAPTURE_WRITING_H
 

@@ -169,7 +169,6 @@ static bool add(struct pt_block *b, struct sink *s, struct pack *pack, const str
 
 static struct pack *pack_for(struct sink *s, const struct pt_msg *m)
 {
-	struct packet_view view = {0};
 	struct packet_flow flow;
 	struct packet_key key;
 	if (s->partitions == 1)
@@ -180,8 +179,7 @@ static struct pack *pack_for(struct sink *s, const struct pt_msg *m)
 		packet_by_key(&s->hosts, m, &key);
 		return &s->packs[key.hash % (uint64_t)s->partitions];
 	}
-	packet_dissect(m, &view);
-	packet_flow_of(s->parts, m, &view, &flow);
+	packet_flow(s->parts, m, &flow);
 	return &s->packs[packet_flow_hash(&flow) % (uint64_t)s->partitions];
 }
 

@@ -150,7 +150,7 @@ void stream_carry_kept(struct stream *, struct pt_carry *, const char *key);
 void stream_carried_kept(struct stream *, const char *key); /* it is an earlier daemon's */
 ssize_t stream_receive_kept(struct stream *, uint8_t *bytes);
 struct stream *stream_left(struct stream *); /* whose turn it is by what was read earlier */
-void stream_send(struct stream *, struct pt_msg *);
+void stream_send(struct stream *, struct pt_msg **messages, unsigned count);
 void stream_set_torn(struct stream *,
                      bool torn);      /* of several, where a message may be out in part */
 void stream_wait(struct stream *);    /* for a checkpoint */

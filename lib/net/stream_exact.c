@@ -248,17 +248,21 @@ void stream_came_on(struct stream *s)
 		pt_came_on(s->block);
 }
 
-void stream_send(struct stream *s, struct pt_msg *m)
+static void drop_poison(struct stream *s, struct stream *first, struct pt_msg *m)
 {
-	struct stream *first = first_of(s);
-	if (!first->poison) {
-		pt_send(s->block, PT_LOW, m);
-		return;
-	}
 	if (first->poison-- == PT_POISON)
 		pt_report(s->block, -EBADMSG,
 		          "three times the daemon has died behind a checkpoint: of what had been "
 		          "read, the messages that come next are left out, %d at most",
 		          PT_POISON);
 	pt_drop(s->block, m, "poison");
+}
+
+void stream_send(struct stream *s, struct pt_msg **messages, unsigned count)
+{
+	struct stream *first = first_of(s);
+	unsigned at = 0;
+	while (at < count && first->poison)
+		drop_poison(s, first, messages[at++]);
+	pt_send_many(s->block, PT_LOW, messages + at, count - at);
 }

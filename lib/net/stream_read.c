@@ -10,6 +10,13 @@
 #define READ_SIZE  (64 * 1024)
 #define READ_MOST  (1024 * 1024) /* in one turn */
 #define SMALL_READ 2048          /* below this a copy is cheaper than the memory that it pins */
+#define VECTOR     64
+
+/* What came at once goes on at once. */
+struct batch {
+	struct pt_msg *messages[VECTOR];
+	unsigned count;
+};
 
 static void end_input(struct stream *s)
 {
@@ -66,7 +73,7 @@ static ssize_t read_one(struct stream *s)
 		pt_made(s->block, 1);
 		m = cut_to(s, m, (size_t)n);
 		pt_msg_set_origin(m, s->origin);
-		stream_send(s, m);
+		stream_send(s, &m, 1);
 		return n;
 	}
 	pt_msg_unref(m);
@@ -78,7 +85,17 @@ static ssize_t read_one(struct stream *s)
 	return -EPIPE;
 }
 
-static void send_frame(struct stream *s, const uint8_t *bytes, size_t length)
+static void send_batch(struct stream *s, struct batch *batch)
+{
+	unsigned count = batch->count;
+	batch->count = 0;
+	if (!count)
+		return;
+	pt_made(s->block, count);
+	stream_send(s, batch->messages, count);
+}
+
+static void add_frame(struct stream *s, struct batch *batch, const uint8_t *bytes, size_t length)
 {
 	struct pt_msg *m = pt_msg_new(pt_pool(s->block), bytes, length);
 	if (!m) {
@@ -86,16 +103,19 @@ static void send_frame(struct stream *s, const uint8_t *bytes, size_t length)
 		return;
 	}
 	pt_msg_set_origin(m, s->origin);
-	pt_made(s->block, 1);
-	stream_send(s, m);
+	batch->messages[batch->count++] = m;
+	if (batch->count == VECTOR)
+		send_batch(s, batch);
 }
 
 static void end_frames(struct stream *s)
 {
+	struct batch batch = {.count = 0};
 	const uint8_t *bytes;
 	size_t length;
 	if (frames_last(&s->frames, &bytes, &length)) {
-		send_frame(s, bytes, length);
+		add_frame(s, &batch, bytes, length);
+		send_batch(s, &batch);
 	} else if (length) {
 		pt_report(s->block, -EPROTO,
 		          "the end came in the middle of a message: %zu bytes of it are lost",
@@ -119,16 +139,23 @@ static ssize_t read_bytes(struct stream *s)
 	return -EPIPE;
 }
 
-/* A frame, or bytes for the next: how many. */
-static ssize_t read_frame(struct stream *s)
+static bool may_read(const struct stream *s)
+{
+	return s->fd >= 0 && !s->input_ended && !s->held;
+}
+
+/* A frame, or bytes for the next: how many. What came before is sent before more is waited for. */
+static ssize_t read_frame(struct stream *s, struct batch *batch)
 {
 	const uint8_t *bytes;
 	size_t length;
 	int rc = frames_next(&s->frames, &bytes, &length);
-	if (rc == 0)
-		return read_bytes(s);
+	if (rc == 0) {
+		send_batch(s, batch);
+		return may_read(s) ? read_bytes(s) : 0;
+	}
 	if (rc > 0) {
-		send_frame(s, bytes, length);
+		add_frame(s, batch, bytes, length);
 		return (ssize_t)length;
 	}
 	pt_report(s->block, rc,
@@ -145,20 +172,17 @@ static bool is_framed(const struct stream *s)
 	return framing_is_some(s->framing) || !frames_are_empty(&s->frames);
 }
 
-static bool may_read(const struct stream *s)
-{
-	return s->fd >= 0 && !s->input_ended && !s->held;
-}
-
 void stream_produce(struct stream *s, unsigned max)
 {
+	struct batch batch = {.count = 0};
 	ssize_t n = 0;
 	s = stream_left(s);
 	for (size_t sum = 0; max-- && sum < READ_MOST && may_read(s); sum += (size_t)n) {
-		n = is_framed(s) ? read_frame(s) : read_one(s);
+		n = is_framed(s) ? read_frame(s, &batch) : read_one(s);
 		if (n < 0)
 			break;
 	}
+	send_batch(s, &batch);
 	stream_came_on(s);
 	if (s->held || n == -ENOBUFS) {
 		stream_set_ready(s, false);

@@ -46,6 +46,7 @@ int packet_by_read(struct packet_by *by, char *const *words, const char *param,
 		int rc = read_part(&by->parts[by->count], *words, param, err);
 		if (rc)
 			return rc;
+		by->dissects |= by->parts[by->count].kind != PACKET_BY_FLOW;
 		by->size += by->parts[by->count++].size;
 	}
 	if (!by->count)
@@ -116,7 +117,7 @@ static void put_part(struct packet_by *by, const struct packet_by_part *part,
 	case PACKET_BY_HOST: put_host(m, v, key); break;
 	case PACKET_BY_FIELD: put_field(part->field, m, v, key); break;
 	case PACKET_BY_FLOW:
-		packet_flow_of(by->fragments, m, v, &flow);
+		packet_flow(by->fragments, m, &flow);
 		memcpy(key, flow.bytes, sizeof flow.bytes);
 	}
 }
@@ -127,7 +128,7 @@ void packet_by_key(struct packet_by *by, const struct pt_msg *m, struct packet_k
 	struct packet_view v = {0};
 	uint8_t *at = key->bytes;
 	memset(at, 0, by->size);
-	if (pt_msg_is_packet(m))
+	if (by->dissects && pt_msg_is_packet(m))
 		packet_dissect(m, &v);
 	for (unsigned i = 0; i < by->count; at += by->parts[i++].size)
 		put_part(by, &by->parts[i], m, &v, at);

@@ -22,6 +22,7 @@ struct packet_by {
 	struct packet_by_part parts[PACKET_BY_MOST];
 	unsigned count;
 	size_t size; /* of a key */
+	bool dissects;
 	struct packet_parts *fragments;
 };
 

@@ -167,6 +167,29 @@ void packet_flow_of(struct packet_parts *p, const struct pt_msg *m, const struct
 		put_ends(f, ip + 12, 4, shown.ports);
 }
 
+/* Of most packets: with ports, behind an IPv4 header without options, whole, in Ethernet. */
+static bool usual_flow(const struct pt_msg *m, struct packet_flow *f)
+{
+	if (m->link_type != PACKET_LINK_EN10MB || m->length < ETH_SIZE + IP_SIZE + 4)
+		return false;
+	const uint8_t *ip = m->bytes + ETH_SIZE, *ports = ip + IP_SIZE;
+	if (be16(ip - 2) != ETHER_TYPE_IP || ip[0] != 0x45 || be16(ip + 2) < IP_SIZE + 4 ||
+	    be16(ip + 6) & 0x3fff || !has_ports(ip[9]))
+		return false;
+	*f = (struct packet_flow){{4, ip[9]}};
+	put_ends(f, ip + 12, 4, ports);
+	return true;
+}
+
+void packet_flow(struct packet_parts *p, const struct pt_msg *m, struct packet_flow *f)
+{
+	struct packet_view view;
+	if (usual_flow(m, f))
+		return;
+	packet_dissect(m, &view);
+	packet_flow_of(p, m, &view, f);
+}
+
 uint64_t packet_flow_hash(const struct packet_flow *f)
 {
 	static const uint64_t key[2];

@@ -38,7 +38,9 @@ struct packet_parts;
 struct packet_parts *packet_parts_new(void); /* NULL: there is no memory */
 void packet_parts_free(struct packet_parts *);
 
-/* The view must be of the message's bytes; one that is no packet is without IP. */
+/* One that is no packet is without IP. */
+void packet_flow(struct packet_parts *, const struct pt_msg *, struct packet_flow *);
+/* The same where the view of the message's bytes is there already. */
 void packet_flow_of(struct packet_parts *, const struct pt_msg *, const struct packet_view *,
                     struct packet_flow *);
 uint64_t packet_flow_hash(const struct packet_flow *);

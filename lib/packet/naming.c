@@ -136,7 +136,7 @@ static int take_field(struct naming *n, const char *name, struct pt_error *err)
 	         : !strcmp(name, "canal") ? add_canal
 	                                  : add_field;
 	n->flows |= p->add == add_flow;
-	n->dissects |= p->add == add_flow || p->add == add_field;
+	n->dissects |= p->add == add_field;
 	if (p->add != add_field)
 		return 0;
 	struct pt_error why = PT_ERROR_INIT;
@@ -214,11 +214,10 @@ static void look_at(struct naming *n, const struct pt_msg *m, bool high, struct 
 {
 	l->m = m;
 	l->high = high;
-	if (!n->dissects)
-		return;
-	packet_dissect(m, &l->view);
+	if (n->dissects)
+		packet_dissect(m, &l->view);
 	if (n->flows)
-		packet_flow_of(n->fragments, m, &l->view, &l->flow);
+		packet_flow(n->fragments, m, &l->flow);
 }
 
 void naming_key(void *naming, const struct pt_msg *m, bool high, struct buf *key)

@@ -4,21 +4,16 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "base/lent.h"
-#include "base/near.h"
 #include "base/path.h"
 #include "base/rate.h"
-#include "msg/link_type.h"
 #include "msg/json.h"
+#include "msg/link_type.h"
+#include "type/param_fault.h"
 #include <errno.h>
 #include <string.h>
 
-enum {
-	SHOWN_MAX = 60,           /* bytes of a value in a message */
-	VALUE_MAX = 1024,         /* bytes of a value given back as JSON */
-	SECONDS_MAX = 1000000000, /* 31 years, where a row has no range */
-};
+#define SECONDS_MAX 1000000000 /* 31 years, where a row has no range */
 
 const struct pt_param *param_find(const struct pt_param *rows, const char *name)
 {
@@ -26,126 +21,6 @@ const struct pt_param *param_find(const struct pt_param *rows, const char *name)
 		if (!strcmp(row->name, name))
 			return row;
 	return NULL;
-}
-
-static bool enough(const struct pt_error *err)
-{
-	return !err || err->count >= ERROR_FAULTS_MAX;
-}
-
-static size_t mark(const struct pt_error *err)
-{
-	return err ? err->count : 0;
-}
-
-/* Text in quotes on one line, cut where it is long. */
-static void show_text(struct buf *b, const char *text, size_t length)
-{
-	size_t end = length;
-	if (end > SHOWN_MAX) {
-		end = SHOWN_MAX;
-		while (end && ((unsigned char)text[end] & 0xc0) == 0x80)
-			end--;
-	}
-	buf_addc(b, '\'');
-	for (size_t i = 0; i < end; i++) {
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			buf_addf(b, "\\x%02x", (unsigned char)text[i]);
-		else
-			buf_addc(b, text[i]);
-	}
-	buf_adds(b, end < length ? "…'" : "'");
-}
-
-/* 1.0 is not 1: where an integer is wanted, that is what is wrong. */
-static void show_real(struct buf *b, double value)
-{
-	char text[32];
-	snprintf(text, sizeof text, "%.15g", value);
-	buf_addf(b, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");
-}
-
-static char *show(const json_t *value)
-{
-	struct buf b = BUF_INIT;
-	switch (json_typeof(value)) {
-	case JSON_OBJECT: buf_adds(&b, "an object"); break;
-	case JSON_ARRAY: buf_adds(&b, "a list"); break;
-	case JSON_STRING: show_text(&b, json_string_value(value), json_string_length(value)); break;
-	case JSON_INTEGER: buf_addf(&b, "%" JSON_INTEGER_FORMAT, json_integer_value(value)); break;
-	case JSON_REAL: show_real(&b, json_real_value(value)); break;
-	case JSON_TRUE: buf_adds(&b, "true"); break;
-	case JSON_FALSE: buf_adds(&b, "false"); break;
-	case JSON_NULL: buf_adds(&b, "null (None)"); break;
-	}
-	return buf_steal(&b);
-}
-
-static void add_value(struct pt_error *err, const json_t *value)
-{
-	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-	if (text && strlen(text) <= VALUE_MAX)
-		error_value(err, text);
-	free(text);
-}
-
-static void add_allowed(struct pt_error *err, json_t *names)
-{
-	char *text = json_dumps(names, JSON_COMPACT);
-	if (text)
-		error_allowed(err, text);
-	free(text);
-	json_decref(names);
-}
-
-static json_t *row_names(const struct pt_param *rows, const char *also)
-{
-	json_t *names = json_array();
-	if (also)
-		json_array_append_new(names, json_string(also));
-	for (; rows && rows->name; rows++)
-		json_array_append_new(names, json_string(rows->name));
-	return names;
-}
-
-static const char *nearest(const char *wanted, json_t *names)
-{
-	struct near n = near_init(wanted);
-	json_each (name, names)
-		near_try(&n, json_string_value(name));
-	return near_best(&n);
-}
-
-/* "unknown parameter 'ifac'; did you mean 'iface'?", with what is allowed. Takes `names`. */
-static int unknown(const char *what, const char *path, const char *word, json_t *names,
-                   struct pt_error *err)
-{
-	if (enough(err)) {
-		json_decref(names);
-		return -PT_EPARAM;
-	}
-	struct buf shown = BUF_INIT;
-	show_text(&shown, word, strlen(word));
-	struct near near = near_found(nearest(word, names));
-	pt_fail(err, -PT_EPARAM, path, "unknown %s %s%s", what, shown.data, near_say(&near, ""));
-	json_t *value = json_string(word);
-	add_value(err, value);
-	json_decref(value);
-	add_allowed(err, names);
-	buf_free(&shown);
-	return -PT_EPARAM;
-}
-
-static int wrong(const struct pt_param *row, const json_t *value, struct pt_error *err)
-{
-	if (enough(err))
-		return -PT_EPARAM;
-	char *words = param_kind_words(row), *given = show(value);
-	pt_fail(err, -PT_EPARAM, row->name, "'%s' must be %s, not %s", row->name, words, given);
-	add_value(err, value);
-	free(words);
-	free(given);
-	return -PT_EPARAM;
 }
 
 static bool in_range(const struct pt_param *row, double n)
@@ -264,37 +139,37 @@ static int refuse_own(const struct pt_param *row, const char *path, struct pt_er
 
 int kind_check_bool(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
-	return json_is_boolean(value) ? 0 : wrong(row, value, err);
+	return json_is_boolean(value) ? 0 : fault_wrong(row, value, err);
 }
 
 int kind_check_text(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
-	return is_text(value) ? 0 : wrong(row, value, err);
+	return is_text(value) ? 0 : fault_wrong(row, value, err);
 }
 
 int kind_check_linktype(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	int number;
-	return param_link_type_from_json(value, &number) ? wrong(row, value, err) : 0;
+	return param_link_type_from_json(value, &number) ? fault_wrong(row, value, err) : 0;
 }
 
 int kind_check_file(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	if (is_own(row, value))
 		return refuse_own(row, json_string_value(value), err);
-	return is_file(value) ? 0 : wrong(row, value, err);
+	return is_file(value) ? 0 : fault_wrong(row, value, err);
 }
 
 int kind_check_func(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
-	return is_passed(value, "text", 2) ? 0 : wrong(row, value, err);
+	return is_passed(value, "text", 2) ? 0 : fault_wrong(row, value, err);
 }
 
 int kind_check_fd(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	int number;
 	const char *name;
-	return param_fd_from_json(value, &number, &name) ? wrong(row, value, err) : 0;
+	return param_fd_from_json(value, &number, &name) ? fault_wrong(row, value, err) : 0;
 }
 
 int kind_check_any(const struct pt_param *row, const json_t *value, struct pt_error *err)
@@ -319,7 +194,7 @@ static bool number_fits(const struct pt_param *row, const json_t *value)
 
 int kind_check_number(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
-	return number_fits(row, value) ? 0 : wrong(row, value, err);
+	return number_fits(row, value) ? 0 : fault_wrong(row, value, err);
 }
 
 int kind_check_rate(const struct pt_param *row, const json_t *value, struct pt_error *err)
@@ -327,7 +202,7 @@ int kind_check_rate(const struct pt_param *row, const json_t *value, struct pt_e
 	double bits_s;
 	bool fits =
 		is_text(value) && !rate_read(row->name, json_string_value(value), &bits_s, NULL);
-	return fits ? 0 : wrong(row, value, err);
+	return fits ? 0 : fault_wrong(row, value, err);
 }
 
 int kind_check_choice(const struct pt_param *row, const json_t *value, struct pt_error *err)
@@ -335,7 +210,7 @@ int kind_check_choice(const struct pt_param *row, const json_t *value, struct pt
 	json_t *names = json_array();
 	if (!is_text(value)) {
 		json_decref(names);
-		return wrong(row, value, err);
+		return fault_wrong(row, value, err);
 	}
 	for (const char *const *c = row->choices; c && *c; c++) {
 		if (!strcmp(*c, json_string_value(value))) {
@@ -344,12 +219,12 @@ int kind_check_choice(const struct pt_param *row, const json_t *value, struct pt
 		}
 		json_array_append_new(names, json_string(*c));
 	}
-	const char *near = nearest(json_string_value(value), names);
-	int code = wrong(row, value, err);
-	if (!enough(err)) {
+	const char *near = fault_nearest(json_string_value(value), names);
+	int code = fault_wrong(row, value, err);
+	if (!fault_enough(err)) {
 		if (near)
 			pt_hint(err, "did you mean '%s'?", near);
-		add_allowed(err, json_incref(names));
+		fault_allowed(err, json_incref(names));
 	}
 	json_decref(names);
 	return code;
@@ -358,10 +233,10 @@ int kind_check_choice(const struct pt_param *row, const json_t *value, struct pt
 int kind_check_bytes(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
 	struct buf bytes = BUF_INIT;
-	size_t from = mark(err);
+	size_t from = fault_mark(err);
 	if (!json_is_string(value) && !json_is_object(value))
-		return wrong(row, value, err);
-	int code = bytes_from_json(&bytes, value, enough(err) ? NULL : err);
+		return fault_wrong(row, value, err);
+	int code = bytes_from_json(&bytes, value, fault_enough(err) ? NULL : err);
 	buf_free(&bytes);
 	error_prefix(err, from, row->name);
 	return code;
@@ -370,14 +245,14 @@ int kind_check_bytes(const struct pt_param *row, const json_t *value, struct pt_
 static int check_items(const struct pt_param *row, const json_t *value, kind_check *check,
                        struct pt_error *err)
 {
-	size_t i, all = mark(err);
+	size_t i, all = fault_mark(err);
 	json_t *item;
 	int code = 0;
 	if (!json_is_array(value))
-		return wrong(row, value, err);
+		return fault_wrong(row, value, err);
 	json_array_foreach (value, i, item) {
 		char place[32];
-		size_t from = mark(err);
+		size_t from = fault_mark(err);
 		int c = check(row, item, err);
 		snprintf(place, sizeof place, "[%zu]", i);
 		error_prefix(err, from, place);
@@ -387,31 +262,19 @@ static int check_items(const struct pt_param *row, const json_t *value, kind_che
 	return code;
 }
 
-static int wrong_item(const struct pt_param *row, const json_t *item, const char *words,
-                      struct pt_error *err)
-{
-	if (enough(err))
-		return -PT_EPARAM;
-	char *given = show(item);
-	pt_fail(err, -PT_EPARAM, NULL, "each of '%s' must be %s, not %s", row->name, words, given);
-	add_value(err, item);
-	free(given);
-	return -PT_EPARAM;
-}
-
 static int check_string_item(const struct pt_param *row, const json_t *item, struct pt_error *err)
 {
 	if (row->choices && is_text(item))
 		return kind_check_choice(row, item, err);
-	return is_text(item) ? 0 : wrong_item(row, item, "text", err);
+	return is_text(item) ? 0 : fault_wrong_item(row, item, "text", err);
 }
 
 static int check_bytes_item(const struct pt_param *row, const json_t *item, struct pt_error *err)
 {
 	struct buf bytes = BUF_INIT;
 	if (!json_is_string(item) && !json_is_object(item))
-		return wrong_item(row, item, "text, {\"hex\": …} or {\"base64\": …}", err);
-	int code = bytes_from_json(&bytes, item, enough(err) ? NULL : err);
+		return fault_wrong_item(row, item, "text, {\"hex\": …} or {\"base64\": …}", err);
+	int code = bytes_from_json(&bytes, item, fault_enough(err) ? NULL : err);
 	buf_free(&bytes);
 	return code;
 }
@@ -426,7 +289,7 @@ static int check_file_item(const struct pt_param *row, const json_t *item, struc
 {
 	if (is_own(row, item))
 		return refuse_own(row, json_string_value(item), err);
-	return is_file(item) ? 0 : wrong_item(row, item, "a path or {\"fd\": …}", err);
+	return is_file(item) ? 0 : fault_wrong_item(row, item, "a path or {\"fd\": …}", err);
 }
 
 int kind_check_files(const struct pt_param *row, const json_t *value, struct pt_error *err)
@@ -452,19 +315,19 @@ static int check_list_item(const struct pt_param *row, const json_t *item, struc
 	if (!row->members)
 		return 0;
 	if (!json_is_object(item))
-		return wrong_item(row, item, "an object", err);
+		return fault_wrong_item(row, item, "an object", err);
 	return check_members(row->members, item, NULL, err);
 }
 
 static int check_variant(const struct pt_param *row, const json_t *item, struct pt_error *err)
 {
 	if (!json_is_object(item))
-		return wrong_item(row, item, "an object with its \"op\"", err);
+		return fault_wrong_item(row, item, "an object with its \"op\"", err);
 	const json_t *op = json_object_get(item, "op");
 	if (!op) {
-		if (!enough(err)) {
+		if (!fault_enough(err)) {
 			pt_fail(err, -PT_EPARAM, "op", "'op' is missing");
-			add_allowed(err, row_names(row->members, NULL));
+			fault_allowed(err, fault_row_names(row->members, NULL));
 		}
 		return -PT_EPARAM;
 	}
@@ -473,10 +336,10 @@ static int check_variant(const struct pt_param *row, const json_t *item, struct 
 	if (variant)
 		return check_members(variant->members, item, "op", err);
 	if (is_text(op))
-		return unknown("op", "op", json_string_value(op), row_names(row->members, NULL),
-		               err);
+		return fault_unknown("op", "op", json_string_value(op),
+		                     fault_row_names(row->members, NULL), err);
 	static const struct pt_param text = {.name = "op", .kind = PT_KIND_STRING};
-	return wrong(&text, op, err);
+	return fault_wrong(&text, op, err);
 }
 
 int kind_check_list(const struct pt_param *row, const json_t *value, struct pt_error *err)
@@ -491,11 +354,11 @@ int kind_check_variants(const struct pt_param *row, const json_t *value, struct 
 
 int kind_check_object(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
-	size_t from = mark(err);
+	size_t from = fault_mark(err);
 	if (json_is_string(value) && row->choices)
 		return kind_check_choice(row, value, err);
 	if (!json_is_object(value))
-		return wrong(row, value, err);
+		return fault_wrong(row, value, err);
 	if (!row->members)
 		return 0;
 	int code = check_members(row->members, value, NULL, err);
@@ -512,16 +375,6 @@ int param_check_value(const struct pt_param *row, const json_t *value, struct pt
 {
 	bool none = json_is_null(value) && param_may_be_none(row);
 	return none ? 0 : kind_of(row)->check(row, value, err);
-}
-
-static int missing(const struct pt_param *row, struct pt_error *err)
-{
-	if (enough(err))
-		return -PT_EPARAM;
-	char *words = param_kind_words(row);
-	pt_fail(err, -PT_EPARAM, row->name, "'%s' is missing: %s", row->name, words);
-	free(words);
-	return -PT_EPARAM;
 }
 
 static bool is_given(const struct pt_param *row, const json_t *object)
@@ -546,9 +399,9 @@ static int check_one_of(const struct pt_param *rows, const json_t *object, struc
 		first = first ? first : row;
 	}
 	int code = 0;
-	if (names.length && !first && !enough(err))
+	if (names.length && !first && !fault_enough(err))
 		code = pt_fail(err, -PT_EPARAM, NULL, "%s is missing", names.data);
-	else if (second && !enough(err))
+	else if (second && !fault_enough(err))
 		code = pt_fail(err, -PT_EPARAM, second->name, "either '%s' or '%s', not both",
 		               first->name, second->name);
 	buf_free(&names);
@@ -576,12 +429,13 @@ static int check_members(const struct pt_param *rows, const json_t *object, cons
 			continue;
 		const struct pt_param *row = param_find(rows, name);
 		int c = row ? param_check_value(row, value, err)
-		            : unknown("parameter", name, name, row_names(rows, skip), err);
+		            : fault_unknown("parameter", name, name, fault_row_names(rows, skip),
+		                            err);
 		code = code ? code : c;
 	}
 	for (const struct pt_param *row = rows; row && row->name; row++)
 		if (row->flags & PT_REQUIRED && !json_object_get(object, row->name)) {
-			int c = missing(row, err);
+			int c = fault_missing(row, err);
 			code = code ? code : c;
 		}
 	int one_of = check_one_of(rows, object, err);

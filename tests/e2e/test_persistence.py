@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What was acknowledged outlasts kill -9, damage of the files and a full disk, or is reported."""
 import copy
+import functools
 import os
 import resource
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -96,17 +98,25 @@ def test_an_engine_that_cannot_start_any_more_is_there_to_be_mended(daemon, tmp_
 UNPACK = {".gz": "gzip", ".zst": "zstd", ".lz4": "lz4"}
 
 
-def packets_in(path):
-    """What others find in the file; None if it is not whole."""
-    plain = path.with_name("plain.cap")
+@functools.cache  # who waits for others' programs asks them again and again of the same bytes
+def count_of(data, packed):
+    """How many packets others find in these bytes; None if they are not whole."""
     try:
-        data = path.read_bytes()
-        if path.suffix in UNPACK:
-            data = subprocess.run([UNPACK[path.suffix], "-dc"], input=data, capture_output=True,
-                                  check=True).stdout
-        plain.write_bytes(data)
-        return makers.counts([plain])[0]
-    except (FileNotFoundError, subprocess.CalledProcessError):
+        if packed:
+            data = subprocess.run([packed, "-dc"], input=data, capture_output=True, check=True).stdout
+        with tempfile.NamedTemporaryFile() as plain:
+            plain.write(data)
+            plain.flush()
+            return makers.counts([plain.name])[0]
+    except subprocess.CalledProcessError:
+        return None
+
+
+def packets_in(path):
+    """The same of a file; None also if there is none."""
+    try:
+        return count_of(path.read_bytes(), UNPACK.get(path.suffix))
+    except FileNotFoundError:
         return None
 
 

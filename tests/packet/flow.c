@@ -12,6 +12,9 @@ static struct packet_flow flow_of(struct packet_parts *parts, const struct made 
 	struct pt_msg msg = made_msg(m);
 	packet_dissect(&msg, &v);
 	packet_flow_of(parts, &msg, &v, &f);
+	struct packet_flow quick;
+	packet_flow(parts, &msg, &quick);
+	ck_assert_mem_eq(&quick, &f, sizeof f);
 	return f;
 }
 
@@ -175,11 +178,13 @@ START_TEST(garbage_has_a_flow_too)
 		uint8_t *bytes = exact(m.bytes, m.length);
 		struct pt_msg msg = made_msg(&m);
 		struct packet_view v;
-		struct packet_flow f;
+		struct packet_flow f, quick;
 		char text[PACKET_FLOW_TEXT];
 		msg.bytes = bytes;
 		packet_dissect(&msg, &v);
 		packet_flow_of(parts, &msg, &v, &f);
+		packet_flow(parts, &msg, &quick);
+		ck_assert_mem_eq(&quick, &f, sizeof f);
 		ck_assert_uint_lt(packet_flow_text(&f, text), sizeof text);
 		exact_free(bytes, m.length);
 	}
