@@ -5,12 +5,10 @@
 #include "base/error.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,21 +74,4 @@ int child_start(char *const *argv, int in, int out, int listener, bool apart, pi
 		waitpid(*pid, NULL, 0);
 	*pid = 0;
 	return pt_fail(err, -error, NULL, "cannot run '%s': %s", argv[0], error_words(error));
-}
-
-int child_end(pid_t pid, int patience_ms)
-{
-	int status = 0, pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	static const int signals[] = {SIGTERM, SIGKILL};
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-		struct pollfd ended = {pidfd, POLLIN, 0};
-		if (pidfd >= 0 && poll(&ended, 1, patience_ms) > 0)
-			break;
-		kill(pid, signals[i]);
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (pidfd >= 0)
-		close(pidfd);
-	return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A program that works for this process, and ends with it. */
+/* A program that works for this process, and ends with it (see program_end). */
 #ifndef CTL_CHILD_H
 #define CTL_CHILD_H
 
@@ -13,8 +13,5 @@
    -1: none. */
 int child_start(char *const *argv, int in, int out, int listener, bool apart, pid_t *,
                 struct pt_error *);
-
-/* Waits so long for its end, then again after SIGTERM, then kills it. Returns its status. */
-int child_end(pid_t, int patience_ms);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/fds.h"
 #include "base/lent.h"
 #include "base/path.h"
+#include "base/program.h"
 #include "ctl/child.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -208,7 +209,7 @@ int lend_begin(struct lend *l, struct pt_error *err)
 void lend_end(struct lend *l)
 {
 	if (l->pid)
-		child_end(l->pid, PATIENCE_MS);
+		program_end(l->pid, PATIENCE_MS);
 	for (unsigned i = 0; i < l->count; i++) {
 		if (l->folders[i].socket >= 0)
 			close(l->folders[i].socket);

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/program.h"
 #include "ctl/child.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -195,7 +196,7 @@ void private_end(struct private_daemon *d, struct ctl *ctl)
 		pt_client_close(ctl->client);
 		ctl->client = NULL;
 		kill(d->pid, SIGTERM);
-		child_end(d->pid, END_MS);
+		program_end(d->pid, END_MS);
 	}
 	private_hide(d);
 	free(d->socket);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/program.h"
 #include "base/thread.h"
 #include "ctl/child.h"
 #include "ctl/mux.h"
@@ -105,7 +106,7 @@ static int begin(struct remote *r, const char *host, const char *socket, double 
 	}
 	rc = begin_serving(r, ends[0], err);
 	if (rc)
-		child_end(r->child, PATIENCE_MS);
+		program_end(r->child, PATIENCE_MS);
 	return rc;
 }
 
@@ -115,7 +116,7 @@ static int finish(struct remote *r)
 	mux_end(r->mux);
 	pthread_join(r->thread, NULL);
 	mux_free(r->mux);
-	int status = child_end(r->child, PATIENCE_MS);
+	int status = program_end(r->child, PATIENCE_MS);
 	free(r);
 	return status;
 }

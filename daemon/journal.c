@@ -23,8 +23,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define SUFFIX     ".journal"
-#define UNFINISHED ".new"
+#define SUFFIX ".journal"
 
 enum {
 	FILE_MODE = 0600,
@@ -208,7 +207,7 @@ static bool remove_unfinished(void *arg, const char *path)
 void journal_scan(struct journal *j, journal_found *on_found, journal_lost *on_lost, void *arg)
 {
 	struct scan scan = {j, on_found, on_lost, arg};
-	file_each(j->folder, SUFFIX UNFINISHED, remove_unfinished, NULL, NULL);
+	file_each(j->folder, SUFFIX IO_UNFINISHED, remove_unfinished, NULL, NULL);
 	int code = file_each(j->folder, SUFFIX, scan_file, &scan, NULL);
 	if (code)
 		log_error("the state folder %s cannot be read to its end: %s; the engines that are "
@@ -243,21 +242,9 @@ static int append_bytes(struct journal_file *f, const char *bytes, size_t length
 
 static int rewrite(struct journal_file *f, const char *bytes, size_t length)
 {
-	char *fresh = must_printf("%s" UNFINISHED, f->path);
-	unlink(fresh);
-	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-	int code = fd < 0 ? -errno : length > LENGTH_MAX ? -EFBIG : io_write(fd, bytes, length);
-	if (!code && fsync(fd))
-		code = -errno;
-	if (fd >= 0)
-		close(fd);
-	if (!code && rename(fresh, f->path))
-		code = -errno;
+	int code = length > LENGTH_MAX ? -EFBIG : io_replace(f->path, FILE_MODE, bytes, length);
 	if (!code)
 		f->kept = length;
-	else
-		unlink(fresh);
-	free(fresh);
 	return code;
 }
 

@@ -2,9 +2,13 @@
 /* read(2) and write(2) until it is done. */
 #include "base/io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,4 +75,49 @@ int io_read_file(const char *path, int flags, size_t most, struct buf *b)
 	if (fd >= 0)
 		close(fd);
 	return code;
+}
+
+int io_replace(const char *path, mode_t mode, const void *bytes, size_t length)
+{
+	char *fresh = must_printf("%s" IO_UNFINISHED, path);
+	unlink(fresh);
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	int code = fd < 0 ? -errno : io_write(fd, bytes, length);
+	if (!code && fsync(fd))
+		code = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (!code && rename(fresh, path))
+		code = -errno;
+	if (code)
+		unlink(fresh);
+	free(fresh);
+	return code;
+}
+
+static bool is_wanted(const char *name, const char *suffix)
+{
+	size_t length = strlen(name), end = strlen(suffix);
+	return *name != '.' && length > end && !strcmp(name + length - end, suffix);
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+char **io_list(const char *folder, const char *suffix)
+{
+	struct dirent **entries;
+	int count = scandir(folder, &entries, NULL, by_bytes);
+	if (count < 0)
+		return NULL;
+	char **names = must_calloc((size_t)count + 1, sizeof *names);
+	for (int i = 0, wanted = 0; i < count; i++) {
+		if (is_wanted(entries[i]->d_name, suffix))
+			names[wanted++] = must_strdup(entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	return names;
 }

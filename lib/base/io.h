@@ -20,4 +20,13 @@ int io_read(int fd, size_t most, struct buf *);
 /* The same of a file, opened with these flags; with O_NONBLOCK none is waited for: -EAGAIN. */
 int io_read_file(const char *path, int flags, size_t most, struct buf *);
 
+/* Makes a file anew, or in place of one, synchronised with the disk: beside it, under its name and
+   IO_UNFINISHED, and renamed. 0 or a negative errno; the file is as it was then. */
+#define IO_UNFINISHED ".new"
+int io_replace(const char *path, mode_t mode, const void *bytes, size_t length);
+
+/* The names in a folder that end so and are not hidden, in the order of their bytes; ends with NULL,
+   to be freed by texts_free. NULL and errno. */
+char **io_list(const char *folder, const char *suffix);
+
 #endif

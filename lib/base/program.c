@@ -7,12 +7,14 @@
 #include "base/thread.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,6 +228,23 @@ void program_reap(pid_t pid)
 	    thread_start("who waits for a program", REAPER_STACK, wait_for, (void *)(intptr_t)pid,
 	                 NULL, NULL))
 		reap_later(pid);
+}
+
+int program_end(pid_t pid, int patience_ms)
+{
+	int status = 0, pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	static const int signals[] = {SIGTERM, SIGKILL};
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		struct pollfd ended = {pidfd, POLLIN, 0};
+		if (pidfd >= 0 && poll(&ended, 1, patience_ms) > 0)
+			break;
+		kill(pid, signals[i]);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pidfd >= 0)
+		close(pidfd);
+	return status;
 }
 
 char *program_fate(int status)

@@ -48,6 +48,9 @@ char **program_words(const char *command, const char *path, struct pt_error *err
    left for it, until the next program starts or is reaped. */
 void program_reap(pid_t);
 
+/* Waits so long for its end, then again after SIGTERM, then kills it. Returns its status. */
+int program_end(pid_t, int patience_ms);
+
 /* How it ended, from waitpid, in words: "ended with status 2", "was killed by signal 9"; NULL for
    0. To be freed. */
 char *program_fate(int status);

@@ -5,10 +5,11 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/json.h"
 #include "base/name.h"
 #include "base/utf8.h"
 #include "fleet/label.h"
-#include <dirent.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +18,14 @@
 
 #define SUFFIX   ".pipe"
 #define FILE_MAX ((size_t)16 * 1024 * 1024)
+
+/* That would be read of a folder. */
+static bool is_pipe(const char *name)
+{
+	size_t length = strlen(name), end = strlen(SUFFIX);
+	return *name != '.' && !strchr(name, '/') && length > end &&
+	       !strcmp(name + length - end, SUFFIX);
+}
 
 /* ---- comments ---- */
 
@@ -85,7 +94,9 @@ static int read_one(struct folder *folder, const char *path, const char *name, s
 	}
 	folder->files = must_realloc(folder->files, folder->count + 1, sizeof *folder->files);
 	struct folder_file *f = &folder->files[folder->count++];
+	size_t length = text.length;
 	*f = (struct folder_file){.name = must_strdup(name), .text = buf_steal(&text)};
+	sha256_hex(f->text, length, f->hash);
 	f->engine = must_printf("%.*s", (int)(strlen(name) - strlen(SUFFIX)), name);
 	rc = take_comments(f, err);
 	if (!rc && !name_is_engine(f->engine))
@@ -96,35 +107,31 @@ static int read_one(struct folder *folder, const char *path, const char *name, s
 	return rc;
 }
 
-static int is_pipe(const struct dirent *entry)
+/* As if by: sha256sum *.pipe | sha256sum. */
+static void set_hash(struct folder *folder)
 {
-	size_t length = strlen(entry->d_name), end = strlen(SUFFIX);
-	return *entry->d_name != '.' && length > end &&
-	       !strcmp(entry->d_name + length - end, SUFFIX);
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
+	struct buf sums = BUF_INIT;
+	for (size_t i = 0; i < folder->count; i++)
+		buf_addf(&sums, "%s  %s\n", folder->files[i].hash, folder->files[i].name);
+	sha256_hex(sums.data, sums.length, folder->hash);
+	buf_free(&sums);
 }
 
 int folder_read(const char *path, struct folder *folder, struct pt_error *err)
 {
-	struct dirent **entries;
-	*folder = (struct folder){NULL, 0};
-	int count = scandir(path, &entries, is_pipe, by_name), rc = 0;
-	if (count < 0)
+	*folder = (struct folder){.files = NULL};
+	char **names = io_list(path, SUFFIX);
+	int rc = 0;
+	if (!names)
 		return pt_fail(err, -PT_EREQUEST, NULL, "cannot read the folder '%s': %s", path,
 		               error_words(errno));
-	for (int i = 0; i < count; i++) {
-		if (!rc)
-			rc = read_one(folder, path, entries[i]->d_name, err);
-		free(entries[i]);
-	}
-	free(entries);
-	if (!rc && !count)
+	for (char **name = names; *name && !rc; name++)
+		rc = read_one(folder, path, *name, err);
+	if (!*names)
 		rc = pt_fail(err, -PT_EREQUEST, NULL, "there is no *.pipe file in the folder '%s'",
 		             path);
+	texts_free(names);
+	set_hash(folder);
 	return rc;
 }
 
@@ -138,7 +145,82 @@ void folder_free(struct folder *folder)
 		json_decref(f->on);
 	}
 	free(folder->files);
-	*folder = (struct folder){NULL, 0};
+	*folder = (struct folder){.files = NULL};
+}
+
+/* ---- sums ---- */
+
+/* "HASH  NAME", or "HASH *NAME" of what was read as bytes; NAME may begin with "./". */
+static bool read_sum(const char *line, size_t length, char hash[SHA256_HEX], char **name)
+{
+	const size_t hex = SHA256_HEX - 1;
+	if (length < hex + 3 || strspn(line, "0123456789abcdefABCDEF") != hex || line[hex] != ' ')
+		return false;
+	for (size_t i = 0; i <= hex; i++)
+		hash[i] = (char)(i < hex ? tolower((unsigned char)line[i]) : '\0');
+	const char *at = line + hex + 2, *end = line + length;
+	at += !strncmp(at, "./", 2) ? 2 : 0;
+	end -= end > at && end[-1] == '\r';
+	*name = must_printf("%.*s", (int)(end - at), at);
+	return true;
+}
+
+/* {name: hash}, or NULL and the fault. */
+static json_t *read_sums(const char *sums, struct pt_error *err)
+{
+	json_t *all = json_object();
+	unsigned number = 1;
+	for (const char *line = sums; *line; number++) {
+		size_t length = strcspn(line, "\n");
+		char hash[SHA256_HEX], *name;
+		if (!read_sum(line, length, hash, &name)) {
+			json_decref(all);
+			pt_fail(err, -PT_EREQUEST, NULL,
+			        FOLDER_SUMS ": line %u is not as sha256sum writes it", number);
+			return NULL;
+		}
+		json_object_set_new(all, name, json_string(hash));
+		free(name);
+		line += length + (line[length] == '\n');
+	}
+	return all;
+}
+
+static bool is_there(const struct folder *folder, const char *name)
+{
+	for (size_t i = 0; i < folder->count; i++)
+		if (!strcmp(folder->files[i].name, name))
+			return true;
+	return false;
+}
+
+static int check_sums(const struct folder *folder, const json_t *sums, struct pt_error *err)
+{
+	const char *name;
+	json_t *hash;
+	int rc = 0;
+	for (size_t i = 0; i < folder->count; i++) {
+		const struct folder_file *f = &folder->files[i];
+		const char *wanted = text_of(sums, f->name);
+		if (strcmp(wanted, f->hash))
+			rc = pt_fail(err, -PT_EREQUEST, NULL,
+			             *wanted ? FOLDER_SUMS ": '%s' is another than it says"
+			                     : FOLDER_SUMS ": '%s' is not in it",
+			             f->name);
+	}
+	json_object_foreach (json_of(sums), name, hash)
+		if (is_pipe(name) && !is_there(folder, name))
+			rc = pt_fail(err, -PT_EREQUEST, NULL,
+			             FOLDER_SUMS ": '%s' is in it, and not in the folder", name);
+	return rc;
+}
+
+int folder_check_sums(const struct folder *folder, const char *sums, struct pt_error *err)
+{
+	json_t *all = read_sums(sums, err);
+	int rc = all ? check_sums(folder, all, err) : -PT_EREQUEST;
+	json_decref(all);
+	return rc;
 }
 
 /* ---- for whom ---- */

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum { LENGTH = 300000 };
@@ -101,5 +102,32 @@ START_TEST(files_are_read_and_written_in_places)
 }
 END_TEST
 
+START_TEST(a_file_is_replaced_whole_and_found_by_its_end)
+{
+	char folder[] = "/tmp/pipetool-io-XXXXXX";
+	struct buf b = BUF_INIT;
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	char *path = must_printf("%s/b.x", folder), *hidden = must_printf("%s/.a.x", folder),
+	     *under = must_printf("%s/nothing/b.x", folder);
+	ck_assert_int_eq(io_replace(path, 0600, "long", 4), 0);
+	ck_assert_int_eq(io_replace(path, 0600, "new", 3), 0);
+	ck_assert_int_eq(io_replace(hidden, 0600, NULL, 0), 0);
+	ck_assert_int_eq(io_replace(under, 0600, "x", 1), -ENOENT);
+	ck_assert_int_eq(io_read_file(path, 0, 9, &b), 0);
+	ck_assert_str_eq(b.data, "new");
+	char **names = io_list(folder, ".x");
+	ck_assert_str_eq(names[0], "b.x");
+	ck_assert_ptr_null(names[1]);
+	ck_assert_ptr_null(io_list(under, ".x"));
+	texts_free(names);
+	ck_assert_int_eq(unlink(path) | unlink(hidden) | rmdir(folder), 0);
+	free(path);
+	free(hidden);
+	free(under);
+	buf_free(&b);
+}
+END_TEST
+
 UNIT_TESTS("base/io", all_of_it_goes_through, what_is_too_much_is_told,
-           what_is_appended_does_not_count, files_are_read_and_written_in_places)
+           what_is_appended_does_not_count, files_are_read_and_written_in_places,
+           a_file_is_replaced_whole_and_found_by_its_end)

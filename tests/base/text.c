@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/near.h"
 #include "base/quote.h"
+#include "base/sha256.h"
 #include "base/utf8.h"
 #include "unit.h"
 #include <stdio.h>
@@ -149,6 +150,30 @@ START_TEST(what_json_does_not_have_is_empty)
 }
 END_TEST
 
+START_TEST(a_hash_is_that_of_sha256sum)
+{
+	static const struct {
+		size_t length;
+		const char *hex;
+	} of_x[] = {
+		{0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+		{55, "d5e285683cd4efc02d021a5c62014694958901005d6f71e89e0989fac77e4072"},
+		{56, "04c26261370ee7541549d16dee320c723e3fd14671e66a099afe0a377c16888e"},
+		{63, "75220b47218278e656f2013bb8f0c455a25eaf01e86c64924e9d48d89776d6f2"},
+		{64, "7ce100971f64e7001e8fe5a51973ecdfe1ced42befe7ee8d5fd6219506b5393c"},
+		{119, "000b48d4edf0fa7bee3c6236ecd2785baa5db4eeb8bb54341b029e0d9fa5fb0c"},
+		{120, "13f05a0b594787f5ecd315edc96141bd3243203d1b7d4f0836f37308b276ba98"},
+		{1000, "44f8354494a5ba03ba1792a8d3e9c534c47a9181980fde7a3f44b06ef2ae7c7f"},
+	};
+	char text[1000], hex[SHA256_HEX];
+	memset(text, 'x', sizeof text);
+	for (size_t i = 0; i < sizeof of_x / sizeof *of_x; i++) {
+		sha256_hex(text, of_x[i].length, hex);
+		ck_assert_str_eq(hex, of_x[i].hex);
+	}
+}
+END_TEST
+
 START_TEST(the_nearest_name_is_found_if_it_is_near)
 {
 	struct near n = near_init("Drian");
@@ -215,4 +240,5 @@ UNIT_TESTS("base/text", wide_characters_take_two_columns, text_for_a_terminal_ca
            a_buffer_grows_and_is_consumed, base64_and_hex_go_there_and_back,
            what_is_not_base64_is_refused, hex_may_have_spaces_and_colons_between_bytes,
            quotes_are_as_in_python, names_are_plain, what_json_does_not_have_is_empty,
-           the_nearest_name_is_found_if_it_is_near, a_map_finds_what_was_put_in)
+           a_hash_is_that_of_sha256sum, the_nearest_name_is_found_if_it_is_near,
+           a_map_finds_what_was_put_in)

@@ -121,5 +121,51 @@ START_TEST(what_means_nothing_is_refused)
 }
 END_TEST
 
+static void check_sums(const struct folder *folder, const char *sums, const char *words)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	int code = folder_check_sums(folder, sums, &err);
+	ck_assert_int_eq(code, words ? -PT_EREQUEST : 0);
+	if (words)
+		ck_assert_str_eq(pt_error_text(&err, ""), words);
+	pt_error_clear(&err);
+}
+
+START_TEST(a_list_of_sums_tells_whether_all_of_it_is_there)
+{
+	static const char sum[] =
+		"40b5c2519a5611984c5e902feaf7d0289dedfc37e342a26e8e84a81b7aae231f";
+	static const struct {
+		const char *before, *name, *words;
+	} lists[] = {
+		{"", "  a.pipe\n", NULL},
+		{"", " *./a.pipe\r\n", NULL},
+		{"", "  a.pipe", NULL},
+		{"", "  b/c.pipe\n", "SHA256SUMS: 'a.pipe' is not in it"},
+		{"", "\n", "SHA256SUMS: line 1 is not as sha256sum writes it"},
+		{"0", "  a.pipe\n", "SHA256SUMS: line 1 is not as sha256sum writes it"},
+	};
+	struct folder folder;
+	char *path = folder_new();
+	put(path, "a.pipe", "Drain()\n");
+	ck_assert_int_eq(folder_read(path, &folder, NULL), 0);
+	ck_assert_str_eq(folder.hash,
+	                 "4b983b6edb9f692cd9dd13a97d04fe4c1b6e8fbf4ea8f085d76bb94f8fc52aa9");
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+		char *text = must_printf("%s%s%s", lists[i].before, sum, lists[i].name);
+		check_sums(&folder, text, lists[i].words);
+		free(text);
+	}
+	char *more = must_printf("%s  a.pipe\n%s  README\n%s  b.pipe\n", sum, sum, sum);
+	check_sums(&folder, more, "SHA256SUMS: 'b.pipe' is in it, and not in the folder");
+	free(more);
+	char *other = must_printf("%.63s0  a.pipe\n", sum);
+	check_sums(&folder, other, "SHA256SUMS: 'a.pipe' is another than it says");
+	free(other);
+	folder_free(&folder);
+	folder_end(path);
+}
+END_TEST
+
 UNIT_TESTS("fleet/folder", comments_at_the_top_say_for_whom, one_engine_has_one_file_on_a_host,
-           what_means_nothing_is_refused)
+           what_means_nothing_is_refused, a_list_of_sums_tells_whether_all_of_it_is_there)
