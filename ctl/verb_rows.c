@@ -91,6 +91,7 @@ const struct pt_param destroy_rows[] = {
          .flags = PT_OPTION},
 	{"if_revision", "Refuse (exit status 5) unless it is at this revision.", PT_KIND_INT,
          .flags = PT_OPTION | PT_SENT, .max = 9007199254740992.0},
+	{"comment", "Why, for the daemon's log.", PT_KIND_STRING, .flags = PT_OPTION | PT_SENT},
 	{"confirm", "It is there again, as it was, after so long, unless that is confirmed.",
          PT_KIND_SECONDS, .flags = PT_OPTION | PT_SENT},
 	{NULL},

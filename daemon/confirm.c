@@ -138,7 +138,7 @@ void engines_leave(struct engine *engine, struct ask *ask, engines_done *done, v
 
 void confirm_leaves(struct ask *ask)
 {
-	revisions_leave(&ask->engine->past, ask->author.confirm_s);
+	revisions_leave(&ask->engine->past, &ask->author);
 	confirm_arm(ask->engine);
 }
 
@@ -149,10 +149,23 @@ void confirm_stays(struct engine *engine)
 	engine->phase = READY;
 }
 
+static const char *leaving_why(const struct engine *engine)
+{
+	return json_string_value(json_object_get(engine->past.leaving, "comment"));
+}
+
 void confirm_left(struct engine *engine)
 {
-	if (engine->phase == LEAVING)
-		engine_tell_gone(engine, json_pack("{s:O}", "confirm", engine->past.leaving));
+	const struct log_about about = engine_about(engine);
+	const char *why = leaving_why(engine);
+	if (engine->phase != LEAVING)
+		return;
+	if (why)
+		log_about(&about, LOG_LEVEL_INFO,
+		          "engine %s is destroyed, unless that is not confirmed: %s", engine->name,
+		          why);
+	engine_tell_gone(engine,
+	                 json_pack("{s:s*, s:O}", "why", why, "confirm", engine->past.leaving));
 }
 
 /* ---- confirming ---- */
@@ -218,7 +231,7 @@ int engines_confirm(struct engine *engine, const uint64_t *revision, double exte
 	} else {
 		struct leaving *l = must_calloc(1, sizeof *l);
 		*l = (struct leaving){result, done, arg};
-		engines_destroy(engine, NULL, destroyed, l);
+		engines_destroy(engine, leaving_why(engine), destroyed, l);
 	}
 	return 0;
 }

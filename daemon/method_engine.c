@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* engine.*: engines as a whole, and their graphs. */
 #include "base/buf.h"
+#include "base/log.h"
 #include "daemon/call.h"
 #include "daemon/daemon.h"
 #include "daemon/graph_params.h"
@@ -94,6 +95,17 @@ static void destroyed(void *arg, int code, json_t *result, struct pt_error *err)
 	call_finish(arg, code, NULL, err);
 }
 
+/* The comment is all that is left of it. */
+static void destroy_now(struct call *call, struct engine *engine)
+{
+	const struct log_about about = {.engine = call->params.engine};
+	const char *why = call->params.comment;
+	if (why)
+		log_about(&about, LOG_LEVEL_INFO, "engine %s is destroyed: %s", call->params.engine,
+		          why);
+	engines_destroy(engine, why, destroyed, call);
+}
+
 static int check_revision(const struct call *call, struct pt_error *err)
 {
 	int64_t wanted = call->ask.request.if_revision,
@@ -125,13 +137,15 @@ static void engine_destroy(void *arg)
 		ask_set_author(&call->ask, &author);
 		engines_leave(engine, &call->ask, destroyed, call);
 	} else {
-		engines_destroy(engine, NULL, destroyed, call);
+		destroy_now(call, engine);
 	}
 }
 
 /* clang-format off */
 #define ENGINE \
 	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED}
+#define COMMENT \
+	{"comment", "Why, for the log.", PT_STRING(struct call, params.comment), .fallback = "None"}
 #define CONFIRM(doc_) \
 	{"confirm_s", doc_, PT_SECONDS(struct call, params.confirm_s), .fallback = "None", \
 	 .min = 0.001, .max = 604800}
@@ -147,7 +161,7 @@ static const struct pt_param create_params[] = {
 	{"owned", "It is destroyed when this connection closes, whatever closes it, and not kept "
 	 "over a restart. What its blocks print goes to who is attached alone.",
 	 PT_BOOL(struct call, params.owned), .fallback = "false"},
-	{"comment", "Why, for the log.", PT_STRING(struct call, params.comment), .fallback = "None"},
+	COMMENT,
 	{"if_revision", "Refuse unless the engine is at this revision: what is not there is at 0.",
 	 PT_INT(struct call, ask.request.if_revision), .fallback = "None", .max = -1},
 	CONFIRM("The engine is gone again after so long, unless it is confirmed."),
@@ -156,6 +170,7 @@ static const struct pt_param create_params[] = {
 
 static const struct pt_param destroy_params[] = {
 	ENGINE,
+	COMMENT,
 	{"if_revision", "Refuse if the engine's revision is another one.",
 	 PT_INT(struct call, ask.request.if_revision), .fallback = "None", .max = -1},
 	CONFIRM("The engine is there again after so long, unless that is confirmed."),
@@ -239,10 +254,11 @@ const struct rpc_method engine_methods[] = {
 		        "such a one `file` is the path, and `differs` whether it is another than "
 		        "the file has it. `unconfirmed` stands there while a change waits for "
 		        "engine.confirm, `failed_blocks` where some have failed. `destroyed` are "
-		        "those that will be there again, unless that is confirmed in left_s.",
+		        "those that will be there again, unless that is confirmed in left_s; `comment` "
+		        "says why they were.",
 		.result = "{engines: [{engine, state, why?, file?, differs?, revision, blocks, "
 		          "links, messages, kept, failed_blocks?, unconfirmed?}], destroyed?: "
-		          "[{engine, left_s}]}",
+		          "[{engine, left_s, comment?}]}",
 		.role = "viewer",
 		.run = engine_list,
 	}, {

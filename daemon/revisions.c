@@ -253,10 +253,11 @@ void revisions_extend(struct revisions *r, double more_s)
 	                               wait));
 }
 
-void revisions_leave(struct revisions *r, double confirm_s)
+void revisions_leave(struct revisions *r, const struct author *author)
 {
-	r->leaving = json_object();
-	wait_until(r->leaving, confirm_s);
+	r->leaving =
+		author->comment ? json_pack("{s:s}", "comment", author->comment) : json_object();
+	wait_until(r->leaving, author->confirm_s);
 	keep(r, leaving_record(r));
 }
 

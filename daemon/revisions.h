@@ -64,8 +64,8 @@ bool revisions_waits(const struct revisions *, struct revisions_wait *);
 void revisions_confirm(struct revisions *);               /* of the last change: it stays */
 void revisions_extend(struct revisions *, double more_s); /* it waits so long, from now on */
 
-/* The engine is destroyed, but for being there again after so long; and so it is. */
-void revisions_leave(struct revisions *, double confirm_s);
+/* The engine is destroyed, but for being there again after the author's confirm_s; and so it is. */
+void revisions_leave(struct revisions *, const struct author *);
 void revisions_return(struct revisions *);
 
 /* What came after it is forgotten. */

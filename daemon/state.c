@@ -146,9 +146,10 @@ json_t *engines_left(struct engines *all)
 	for (size_t i = 0; i < all->count; i++) {
 		const struct engine *engine = all->items[i];
 		if (engine->phase == LEAVING && revisions_waits(&engine->past, &wait))
-			json_array_append_new(rows,
-			                      json_pack("{s:s, s:f}", "engine", engine->name,
-			                                "left_s", (double)wait.left_ns / 1e9));
+			json_array_append_new(
+				rows, json_pack("{s:s, s:f, s:O*}", "engine", engine->name,
+			                        "left_s", (double)wait.left_ns / 1e9, "comment",
+			                        json_object_get(engine->past.leaving, "comment")));
 	}
 	return rows;
 }
