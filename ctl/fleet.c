@@ -12,6 +12,33 @@
 #include <string.h>
 #include <sys/resource.h>
 
+/* ---- asking ---- */
+
+struct fleet_host *fleet_host_of(struct plan *plan)
+{
+	return (struct fleet_host *)((char *)plan - offsetof(struct fleet_host, plan));
+}
+
+static void hang_up(struct plan *plan)
+{
+	struct fleet_host *h = fleet_host_of(plan);
+	pt_client_close(h->ctl.client);
+	remote_end(h->ctl.remote);
+	h->ctl.client = NULL;
+	h->ctl.remote = NULL;
+}
+
+/* [thread of jobs] Where there was no answer, the next call connects anew. */
+static int ask(struct plan *plan, const char *method, json_t *params, json_t **result,
+               struct pt_error *err)
+{
+	int code = ctl_call(&fleet_host_of(plan)->ctl, method, params, result, err);
+	plan->missing = plan_is_unanswered(code);
+	if (plan->missing)
+		hang_up(plan);
+	return code;
+}
+
 /* ---- which hosts ---- */
 
 static int read_wanted(const struct ctl *ctl, json_t **wanted, struct pt_error *err)
@@ -28,6 +55,11 @@ static void add_host(struct fleet *f, const struct host *host)
 {
 	struct fleet_host *h = &f->hosts[f->count++];
 	*h = (struct fleet_host){.fleet = f, .host = host, .ctl = *f->ctl};
+	h->plan = (struct plan){.ask = ask,
+	                        .host = host->name,
+	                        .labels = host->labels,
+	                        .folder = &f->folder,
+	                        .prune = ctl_flag(f->ctl, "prune")};
 	h->ctl.host = host->target;
 	h->ctl.socket = host->socket ? host->socket : f->ctl->socket;
 	h->ctl.named = host->name;
@@ -84,7 +116,7 @@ static void raise_limit(void)
 
 int fleet_init(struct fleet *f, struct ctl *ctl, const char *path, struct pt_error *err)
 {
-	*f = (struct fleet){.ctl = ctl, .prune = ctl_flag(ctl, "prune")};
+	*f = (struct fleet){.ctl = ctl};
 	const json_t *given = json_object_get(ctl->values, "jobs");
 	size_t jobs = given ? (size_t)json_integer_value(given) : CTL_JOBS;
 	int rc = take_hosts(f, err);
@@ -96,14 +128,6 @@ int fleet_init(struct fleet *f, struct ctl *ctl, const char *path, struct pt_err
 	return rc;
 }
 
-static void hang_up(struct fleet_host *h)
-{
-	pt_client_close(h->ctl.client);
-	remote_end(h->ctl.remote);
-	h->ctl.client = NULL;
-	h->ctl.remote = NULL;
-}
-
 void fleet_fini(struct fleet *f)
 {
 	if (f->jobs)
@@ -111,9 +135,7 @@ void fleet_fini(struct fleet *f)
 	jobs_free(f->jobs);
 	for (size_t i = 0; i < f->count; i++) {
 		struct fleet_host *h = &f->hosts[i];
-		pt_error_clear(&h->err);
-		json_decref(h->info);
-		json_decref(h->list);
+		plan_fini(&h->plan);
 		json_decref(h->result);
 		buf_free(&h->text);
 	}
@@ -125,51 +147,31 @@ void fleet_fini(struct fleet *f)
 
 /* ---- side by side ---- */
 
-static void act(void *arg, void *host)
+static void act(void *arg, void *plan)
 {
-	fleet_act *const *run = arg;
-	(*run)(host);
+	plan_act *const *run = arg;
+	(*run)(plan);
 }
 
-void fleet_each(struct fleet *f, struct fleet_host **hosts, size_t count, fleet_act *run)
+void fleet_each(struct fleet *f, struct plan **plans, size_t count, plan_act *run)
 {
 	if (count)
-		jobs_each(f->jobs, act, &run, (void **)hosts, count);
+		jobs_each(f->jobs, act, &run, (void **)plans, count);
 }
 
-void fleet_each_host(struct fleet *f, fleet_act *run)
+void fleet_each_host(struct fleet *f, plan_act *run)
 {
-	struct fleet_host **all = must_calloc(f->count + 1, sizeof *all);
+	struct plan **all = must_calloc(f->count + 1, sizeof *all);
 	for (size_t i = 0; i < f->count; i++)
-		all[i] = &f->hosts[i];
+		all[i] = &f->hosts[i].plan;
 	fleet_each(f, all, f->count, run);
 	free(all);
 }
 
-/* ---- asking ---- */
-
-/* There was no answer: a plain errno is of the connection. */
-static bool is_unanswered(int code)
+void fleet_set_change(struct fleet *f, const struct plan_change *change)
 {
-	return code > -PT_CODES || code == -PT_ETIMEOUT;
-}
-
-int fleet_ask(struct fleet_host *h, const char *method, json_t *params, json_t **result,
-              struct pt_error *err)
-{
-	int code = ctl_call(&h->ctl, method, params, result, err);
-	h->missing = code && is_unanswered(code);
-	if (h->missing)
-		hang_up(h);
-	return code;
-}
-
-int fleet_look(struct fleet_host *h)
-{
-	json_decref(h->list);
-	h->list = NULL;
-	int code = h->info ? 0 : fleet_ask(h, "daemon.info", NULL, &h->info, &h->err);
-	return code ? code : fleet_ask(h, "engine.list", NULL, &h->list, &h->err);
+	for (size_t i = 0; i < f->count; i++)
+		f->hosts[i].plan.change = change;
 }
 
 /* ---- telling ---- */
@@ -183,8 +185,8 @@ void fleet_tell_refused(struct fleet_host *h)
 {
 	h->told = true;
 	out_set_host(h->host->name);
-	int status = ctl_refused(&h->ctl, &h->err);
-	fleet_raise(h->fleet, h->missing ? EXIT_NO_DAEMON : status);
+	int status = ctl_refused(&h->ctl, &h->plan.err);
+	fleet_raise(h->fleet, h->plan.missing ? EXIT_NO_DAEMON : status);
 	out_set_host(NULL);
 }
 

@@ -6,24 +6,16 @@
 #include "ctl/ctl.h"
 #include "ctl/fleet_jobs.h"
 #include "ctl/hosts.h"
-#include "fleet/folder.h"
-
-struct fleet_step;
-struct fleet_change;
+#include "fleet/plan.h"
 
 /* One of them: its own connection, used by one thread at a time. */
 struct fleet_host {
 	struct fleet *fleet;
 	const struct host *host;
 	struct ctl ctl;
-	/* Why it could not be asked (then it is missing), or what it refused; and that it is
-	   told. */
-	struct pt_error err;
-	bool missing, told;
-	json_t *info, *list;      /* what daemon.info and engine.list have answered, or NULL */
-	struct fleet_step *steps; /* what has to be done there, see fleet_step.h */
-	size_t count;
-	json_t *result; /* for -j, or NULL */
+	struct plan plan; /* what has to be done there; why it could not be asked, or refused */
+	bool told;        /* that it was refused */
+	json_t *result;   /* for -j, or NULL */
 	struct buf text;
 };
 
@@ -32,10 +24,8 @@ struct fleet {
 	struct hosts inventory;
 	struct fleet_host *hosts; /* those that are meant, in the inventory's order */
 	size_t count;
-	char *path;                        /* of the folder, absolute; NULL: none was given */
-	struct folder folder;              /* what lies in it */
-	bool prune;                        /* what fleet has made and is not in the folder goes */
-	const struct fleet_change *change; /* see fleet_step.h; NULL: nothing is changed */
+	char *path;           /* of the folder, absolute; NULL: none was given */
+	struct folder folder; /* what lies in it */
 	struct jobs *jobs;
 	int status; /* the greatest of all so far */
 };
@@ -45,17 +35,12 @@ struct fleet {
 int fleet_init(struct fleet *, struct ctl *, const char *path, struct pt_error *);
 void fleet_fini(struct fleet *);
 
-/* Calls run(host) for all of these, side by side: [thread of jobs]. */
-typedef void fleet_act(struct fleet_host *);
-void fleet_each(struct fleet *, struct fleet_host **, size_t count, fleet_act *);
-void fleet_each_host(struct fleet *, fleet_act *);
-
-/* [thread of jobs] Asks the host; of a refusal *err tells, the host is `missing` where there was no
-   answer, and the next call connects anew. `params` is taken over; *result may be NULL. */
-int fleet_ask(struct fleet_host *, const char *method, json_t *params, json_t **result,
-              struct pt_error *err);
-/* [thread of jobs] Asks engine.list anew, and daemon.info once. */
-int fleet_look(struct fleet_host *);
+/* Calls it for all of these, or all hosts, side by side: [thread of jobs]. */
+void fleet_each(struct fleet *, struct plan **, size_t count, plan_act *);
+void fleet_each_host(struct fleet *, plan_act *);
+struct fleet_host *fleet_host_of(struct plan *);
+/* What is to be done with all of them from now on; NULL: nothing. */
+void fleet_set_change(struct fleet *, const struct plan_change *);
 
 /* Tells what is in `err` of the host, on standard error, and with -j on standard output. */
 void fleet_tell_refused(struct fleet_host *);

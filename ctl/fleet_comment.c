@@ -5,7 +5,9 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/moment.h"
+#include "base/program.h"
 #include "ctl/child.h"
+#include "fleet/plan.h"
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdint.h>
@@ -36,7 +38,7 @@ static void add_commit(struct buf *b, const char *folder)
 			buf_addf(b, "@%.*s", (int)strcspn(said.data, "\n"), said.data);
 		close(ends[0]);
 		if (!rc)
-			child_end(pid, GIT_MS);
+			program_end(pid, GIT_MS);
 	}
 	if (nothing >= 0)
 		close(nothing);

@@ -5,8 +5,6 @@
 
 #include <stddef.h>
 
-#define FLEET_COMMENT "fleet " /* what each begins with */
-
 /* "fleet /srv/sensors@COMMIT by ann@desk at 2026-11-30T10:00:00.000Z": of one apply; yours to
    free, as all of these are. */
 char *fleet_comment(const char *folder);

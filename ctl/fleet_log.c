@@ -5,22 +5,21 @@
 #include "base/json.h"
 #include "base/moment.h"
 #include "ctl/fleet_comment.h"
-#include "ctl/fleet_step.h"
 #include "ctl/out.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* [thread of jobs] */
-static void ask_log(struct fleet_host *h)
+static void ask_log(struct plan *p)
 {
-	fleet_ask(h, "engine.log", NULL, &h->result, &h->err);
+	p->ask(p, "engine.log", NULL, &fleet_host_of(p)->result, &p->err);
 }
 
 static void ask_logs(struct fleet *f)
 {
 	fleet_each_host(f, ask_log);
 	for (size_t i = 0; i < f->count; i++)
-		if (fleet_failed(&f->hosts[i]))
+		if (plan_failed(&f->hosts[i].plan))
 			fleet_tell_refused(&f->hosts[i]);
 }
 
@@ -177,19 +176,19 @@ static void plan_undo(struct fleet_host *h, const json_t *revision)
 		bool gone_back =
 			now && integer_of(now, "revision") < integer_of(revision, "revision");
 		if (!gone_back)
-			pt_fail(&h->err, -PT_ECONFLICT, NULL,
+			pt_fail(&h->plan.err, -PT_ECONFLICT, NULL,
 			        "engine '%s' was changed since, to revision %lld, and stays so",
 			        engine, last);
 		return;
 	}
 	if (!was && integer_of(revision, "revision") > 1) {
-		pt_fail(&h->err, -PT_ESTATE, NULL,
+		pt_fail(&h->plan.err, -PT_ESTATE, NULL,
 		        "what engine '%s' was before revision %lld is not known any more", engine,
 		        integer_of(revision, "revision"));
 		return;
 	}
-	struct fleet_step *s = fleet_step_add(h, was ? FLEET_CHANGE : FLEET_CREATE, engine);
-	s->fate = FLEET_KEPT;
+	struct plan_step *s = plan_add(&h->plan, was ? PLAN_CHANGE : PLAN_CREATE, engine);
+	s->fate = PLAN_KEPT;
 	s->made = last;
 	s->revision = integer_of(was, "revision");
 }
@@ -208,37 +207,37 @@ static void plan_undos(struct fleet_host *h, const char *apply)
 
 static void show_undone(struct fleet_host *h)
 {
-	for (size_t i = 0; i < h->count; i++) {
-		const struct fleet_step *s = &h->steps[i];
-		if (s->fate != FLEET_BACK && !ctl_flag(&h->ctl, "dry_run"))
+	for (size_t i = 0; i < h->plan.count; i++) {
+		const struct plan_step *s = &h->plan.steps[i];
+		if (s->fate != PLAN_BACK && !ctl_flag(&h->ctl, "dry_run"))
 			continue;
-		if (s->what == FLEET_CREATE)
+		if (s->what == PLAN_CREATE)
 			buf_addf(&h->text, "%s: destroyed\n", s->engine);
 		else
 			buf_addf(&h->text, "%s: back to revision %lld\n", s->engine,
 			         (long long)s->revision);
 	}
-	h->result = json_pack("{s:o}", "engines", fleet_steps_json(h));
-	if (!fleet_failed(h) || !h->ctl.json)
+	h->result = json_pack("{s:o}", "engines", plan_json(&h->plan));
+	if (!plan_failed(&h->plan) || !h->ctl.json)
 		fleet_print(h);
-	if (fleet_failed(h))
+	if (plan_failed(&h->plan))
 		fleet_tell_refused(h);
 }
 
 static void undo(struct fleet *f, const char *apply)
 {
 	char *comment = fleet_comment_undo(apply);
-	const struct fleet_change change = {.taken_back = comment};
-	f->change = &change;
+	const struct plan_change change = {.taken_back = comment};
+	fleet_set_change(f, &change);
 	for (size_t i = 0; i < f->count; i++)
 		if (!f->hosts[i].told)
 			plan_undos(&f->hosts[i], apply);
 	if (!ctl_flag(f->ctl, "dry_run"))
-		fleet_each_host(f, fleet_take_back);
+		fleet_each_host(f, plan_take_back);
 	for (size_t i = 0; i < f->count; i++)
 		if (!f->hosts[i].told)
 			show_undone(&f->hosts[i]);
-	f->change = NULL;
+	fleet_set_change(f, NULL);
 	free(comment);
 }
 

@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "base/sip.h"
 #include "ctl/change.h"
-#include "ctl/fleet_step.h"
 #include "ctl/out.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -126,11 +125,11 @@ static void set_last(json_t *item, const json_t *log)
 		json_object_set_new(item, "last", about);
 }
 
-static const struct fleet_step *step_of(const struct fleet_host *h, const char *engine)
+static const struct plan_step *step_of(const struct fleet_host *h, const char *engine)
 {
-	for (size_t i = 0; i < h->count; i++)
-		if (!strcmp(h->steps[i].engine, engine))
-			return &h->steps[i];
+	for (size_t i = 0; i < h->plan.count; i++)
+		if (!strcmp(h->plan.steps[i].engine, engine))
+			return &h->plan.steps[i];
 	return NULL;
 }
 
@@ -138,9 +137,9 @@ static const struct fleet_step *step_of(const struct fleet_host *h, const char *
    folder was refused; NULL: it is none of fleet's. */
 static const char *differs(const struct fleet_host *h, const char *engine, bool planned)
 {
-	const struct fleet_step *s = step_of(h, engine);
+	const struct plan_step *s = step_of(h, engine);
 	if (s)
-		return s->what == FLEET_DESTROY ? "extra" : "yes";
+		return s->what == PLAN_DESTROY ? "extra" : "yes";
 	if (!folder_find(&h->fleet->folder, engine, h->host->labels))
 		return NULL;
 	return planned ? "no" : "unknown";
@@ -156,9 +155,9 @@ static json_t *status_of(struct fleet_host *h, const json_t *row, bool planned)
 	                         text_of(row, "state"), "revision", integer_of(row, "revision"));
 	if (json_object_get(row, "unconfirmed"))
 		json_object_set_new(item, "unconfirmed", json_true());
-	for (size_t i = 0; i < METHODS && !h->missing; i++)
-		fleet_ask(h, methods[i], json_pack("{s:s}", "engine", engine), &answers[i],
-		          &h->err);
+	for (size_t i = 0; i < METHODS && !h->plan.missing; i++)
+		h->plan.ask(&h->plan, methods[i], json_pack("{s:s}", "engine", engine), &answers[i],
+		            &h->plan.err);
 	if (answers[SHOW])
 		set_hash(item, answers[SHOW]);
 	if (answers[STATS])
@@ -174,23 +173,24 @@ static json_t *status_of(struct fleet_host *h, const json_t *row, bool planned)
 }
 
 /* [thread of jobs] */
-static void look_at(struct fleet_host *h)
+static void look_at(struct plan *plan)
 {
+	struct fleet_host *h = fleet_host_of(plan);
 	json_t *engines = json_array();
 	if (h->fleet->path)
-		fleet_plan(h);
+		plan_make(plan);
 	else
-		fleet_look(h);
-	bool planned = !fleet_failed(h);
-	json_each (row, json_object_get(h->list, "engines"))
+		plan_look(plan);
+	bool planned = !plan_failed(&h->plan);
+	json_each (row, json_object_get(h->plan.list, "engines"))
 		json_array_append_new(engines, status_of(h, row, planned));
-	for (size_t i = 0; i < h->count; i++)
-		if (h->steps[i].what == FLEET_CREATE)
-			json_array_append_new(engines,
-			                      json_pack("{s:s, s:s}", "engine", h->steps[i].engine,
-			                                "differs", "missing"));
-	h->result =
-		json_pack("{s:s, s:o}", "version", text_of(h->info, "version"), "engines", engines);
+	for (size_t i = 0; i < h->plan.count; i++)
+		if (h->plan.steps[i].what == PLAN_CREATE)
+			json_array_append_new(engines, json_pack("{s:s, s:s}", "engine",
+			                                         h->plan.steps[i].engine, "differs",
+			                                         "missing"));
+	h->result = json_pack("{s:s, s:o, s:O*}", "version", text_of(h->plan.info, "version"),
+	                      "engines", engines, "pull", json_object_get(h->plan.info, "fleet"));
 }
 
 static void add_time(struct table *t, const json_t *last)
@@ -229,11 +229,45 @@ static void add_engine(const struct fleet_host *h, const json_t *item, struct ta
 	add_time(t, json_object_get(item, "last"));
 }
 
+/* It is what the folder says that it applies by itself, if there is one. */
+static bool is_as_pulled(const struct fleet_host *h)
+{
+	const json_t *pull = json_object_get(h->plan.info, "fleet");
+	return !pull || !strcmp(text_of(pull, "state"), "applied");
+}
+
+static void add_pull(const struct fleet_host *h, struct buf *b)
+{
+	const json_t *pull = json_object_get(h->plan.info, "fleet");
+	const char *hash = text_of(pull, "hash"), *why = text_of(pull, "why");
+	if (!pull)
+		return;
+	buf_addf(b, "%s: applies ", h->host->name);
+	out_clean(b, text_of(pull, "from"));
+	buf_addf(b, " by itself: %s%s%s", out_colour(is_as_pulled(h) ? OUT_GREEN : OUT_RED),
+	         text_of(pull, "state"), out_colour(OUT_PLAIN));
+	if (*hash)
+		buf_addf(b, ", %.8s", hash);
+	if (*hash && h->fleet->path && strcmp(hash, h->fleet->folder.hash))
+		buf_addf(b, ", and not what lies in DIR, %.8s", h->fleet->folder.hash);
+	buf_adds(b, *why ? ": " : "");
+	out_clean(b, why);
+	buf_addc(b, '\n');
+}
+
+static void print_pulls(const struct fleet *f)
+{
+	struct buf b = BUF_INIT;
+	for (size_t i = 0; i < f->count && !f->ctl->json; i++)
+		add_pull(&f->hosts[i], &b);
+	out_buf(&b);
+}
+
 static void add_status(struct fleet_host *h, struct table *t)
 {
-	if (fleet_failed(h))
+	if (plan_failed(&h->plan))
 		fleet_tell_refused(h);
-	if (h->missing)
+	if (h->plan.missing)
 		return;
 	if (h->fleet->ctl->json && !h->told)
 		fleet_print(h);
@@ -246,7 +280,7 @@ static int checked(struct fleet *f)
 {
 	bool differs = false;
 	for (size_t i = 0; i < f->count; i++)
-		differs |= f->hosts[i].count > 0;
+		differs |= f->hosts[i].plan.count > 0 || !is_as_pulled(&f->hosts[i]);
 	if (differs && !f->status && ctl_flag(f->ctl, "check"))
 		fleet_raise(f, EXIT_DIFFERS);
 	return f->status;
@@ -265,6 +299,7 @@ int fleet_status(struct fleet *f)
 	for (size_t i = 0; i < f->count; i++)
 		add_status(&f->hosts[i], &t);
 	print_table(f, &t);
+	print_pulls(f);
 	return checked(f);
 }
 
@@ -272,20 +307,20 @@ int fleet_status(struct fleet *f)
 
 void fleet_show_plan(struct fleet_host *h)
 {
-	for (size_t i = 0; i < h->count; i++) {
-		const struct fleet_step *s = &h->steps[i];
-		buf_addf(&h->text, "%s: %s\n", s->engine, fleet_step_word(s));
+	for (size_t i = 0; i < h->plan.count; i++) {
+		const struct plan_step *s = &h->plan.steps[i];
+		buf_addf(&h->text, "%s: %s\n", s->engine, plan_word(s));
 		change_show_ops(&h->text, s->plan, NULL, "    ");
 	}
-	h->result = json_pack("{s:o}", "engines", fleet_steps_json(h));
+	h->result = json_pack("{s:o}", "engines", plan_json(&h->plan));
 	fleet_print(h);
 }
 
 int fleet_diff(struct fleet *f)
 {
-	fleet_each_host(f, fleet_plan);
+	fleet_each_host(f, plan_make);
 	for (size_t i = 0; i < f->count; i++)
-		if (fleet_failed(&f->hosts[i]))
+		if (plan_failed(&f->hosts[i].plan))
 			fleet_tell_refused(&f->hosts[i]);
 		else
 			fleet_show_plan(&f->hosts[i]);

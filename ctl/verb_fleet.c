@@ -3,7 +3,6 @@
 #include "ctl/fleet_apply.h"
 #include "ctl/fleet_log.h"
 #include "ctl/fleet_show.h"
-#include "ctl/fleet_step.h"
 #include "ctl/fleet_wave.h"
 #include "fleet/gate.h"
 #include <string.h>
@@ -78,10 +77,47 @@ static int run(struct fleet *f, const char *action, const char *comment)
 	return fleet_undo(f, comment);
 }
 
+/* An option that does nothing would be taken for one that does. */
+static int check_options(const struct ctl *ctl, const char *action, struct pt_error *err)
+{
+	static const struct {
+		const char *option, *actions[4];
+	} uses[] = {
+		{"waves", {"apply"}},
+		{"gate", {"apply"}},
+		{"soak", {"apply"}},
+		{"confirm", {"apply"}},
+		{"max_missing", {"apply"}},
+		{"revert", {"apply"}},
+		{"prune", {"apply", "diff", "status"}},
+		{"dry_run", {"apply", "undo"}},
+		{"check", {"diff", "status"}},
+	};
+	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
+		const char *option = uses[i].option, *const *of = uses[i].actions;
+		struct buf name = BUF_INIT, all = BUF_INIT;
+		bool used = !json_object_get(ctl->values, option);
+		for (; *of; of++) {
+			used |= !strcmp(*of, action);
+			buf_addf(&all, "%s'%s'", all.length ? ", " : "", *of);
+		}
+		for (const char *at = option; *at; at++)
+			buf_addc(&name, *at == '_' ? '-' : *at);
+		if (!used)
+			pt_fail(err, -PT_EREQUEST, option,
+			        "'%s' does not use '--%s', which is for %s", action, name.data,
+			        all.data);
+		buf_free(&name);
+		buf_free(&all);
+	}
+	return err->count ? -PT_EREQUEST : 0;
+}
+
 static int check(const struct ctl *ctl, const char *action, const char *given, struct pt_error *err)
 {
-	bool needs_folder = !strcmp(action, "apply") || !strcmp(action, "diff") ||
-	                    (!strcmp(action, "status") && ctl_flag(ctl, "check"));
+	bool needs_folder =
+		!strcmp(action, "apply") || !strcmp(action, "diff") ||
+		(!strcmp(action, "status") && (ctl_flag(ctl, "check") || ctl_flag(ctl, "prune")));
 	if (ctl_text(ctl, "host"))
 		return pt_fail(err, -PT_EREQUEST, "host",
 		               "fleet's hosts are those of the inventory (-i), or some of them "
@@ -93,7 +129,7 @@ static int check(const struct ctl *ctl, const char *action, const char *given, s
 		               action);
 	if (given && !strcmp(action, "log"))
 		return pt_fail(err, -PT_EREQUEST, "dir|comment", "log takes no DIR");
-	return 0;
+	return check_options(ctl, action, err);
 }
 
 int verb_fleet(struct ctl *ctl)
@@ -105,7 +141,6 @@ int verb_fleet(struct ctl *ctl)
 	if (!code)
 		code = fleet_init(&fleet, ctl, strcmp(action, "undo") ? given : NULL, &err);
 	int status = code ? ctl_refused(ctl, &err) : run(&fleet, action, given);
-	fleet_steps_free(&fleet);
 	fleet_fini(&fleet);
 	return status;
 }

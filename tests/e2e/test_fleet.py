@@ -187,6 +187,7 @@ def test_pruned_is_what_fleet_has_made(fleet):
     f.apply()
     assert set(f.engines()["h0"]) == {"mine", "e", "x"}
     assert f.apply("--prune").out.splitlines()[1] == "h0: x: destroyed"
+    assert f"engine x is destroyed, unless that is not confirmed: fleet {f.graphs} by " in f.daemons["h0"].log()
     assert set(f.engines()["h0"]) == {"mine", "e"}
 
 
