@@ -116,8 +116,9 @@ void call_set_ops(struct call *call, json_t *ops)
 struct author call_author(const struct call *call)
 {
 	const struct peer *peer = call->connection ? connection_peer(call->connection) : NULL;
-	return (struct author){.uid = peer ? (int64_t)peer->uid : -1,
-	                       .pid = peer ? peer->pid : -1,
+	bool known = peer && peer->pid != getpid(); /* else the daemon itself asks */
+	return (struct author){.uid = known ? (int64_t)peer->uid : -1,
+	                       .pid = known ? peer->pid : -1,
 	                       .comment = call->params.comment,
 	                       .confirm_s = call->params.confirm_s,
 	                       .owner = call->connection};

@@ -16,4 +16,7 @@
 /* The engines did not stop in time when the daemon ended. */
 #define CATALOG_ENGINES_NOT_STOPPED "e6b80d53f9174c2aa4d7c16e3b952f08"
 
+/* What lies in the folder of [fleet] is not what runs. */
+#define CATALOG_FLEET "5b1d7e93a0c8462fb3e4907f6c21d8ae"
+
 #endif

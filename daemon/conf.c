@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/near.h"
+#include "fleet/gate.h"
 #include "paths.h"
 #include "type/param.h"
 #include <ctype.h>
@@ -90,6 +91,24 @@ static const struct pt_param http_rows[] = {
 	{0}
 };
 
+static const struct pt_param fleet_rows[] = {
+	{"from", "A folder of graphs for many hosts: the daemon itself makes of its engines what "
+	 "lies there, at the start, at a reload, and when it changes.",
+	 PT_PATH(struct conf, fleet_from), .fallback = "None"},
+	{"labels", "What this host is, for the graphs that are not for all: role=edge site=north.",
+	 PT_STRINGS(struct conf, fleet_labels), .fallback = "None"},
+	{"key", "Who may sign: a public key of ssh-keygen, or the path of a file of such or of "
+	 "allowed signers. A folder is only taken if its SHA256SUMS.sig is by one of them.",
+	 PT_STRING(struct conf, fleet_key), .fallback = "None"},
+	{"gate", "What has to hold afterwards, else it goes back.",
+	 PT_STRING(struct conf, fleet_gate), .fallback = GATE_USUAL},
+	{"soak", "For how long that is watched.",
+	 PT_SECONDS(struct conf, fleet_soak_s), .fallback = "10s", .max = 604800},
+	{"prune", "Whether engines that came from there and do not lie there any more go.",
+	 PT_BOOL(struct conf, fleet_prune), .fallback = "false"},
+	{0}
+};
+
 static const struct pt_param script_rows[] = {
 	{"time", "How long a script may take for one message.",
 	 PT_SECONDS(struct conf, script_time_s), .fallback = "100ms", .min = 0.001, .max = 3600},
@@ -100,10 +119,9 @@ static const struct pt_param script_rows[] = {
 /* clang-format on */
 
 const struct conf_section conf_sections[] = {
-	{"daemon", daemon_rows}, {"access", access_rows},
-	{"files", files_rows},   {"programs", programs_rows},
-	{"limits", limits_rows}, {"script", script_rows},
-	{"http", http_rows},     {0},
+	{"daemon", daemon_rows},     {"access", access_rows}, {"files", files_rows},
+	{"programs", programs_rows}, {"limits", limits_rows}, {"script", script_rows},
+	{"http", http_rows},         {"fleet", fleet_rows},   {0},
 };
 
 struct reading {
@@ -274,6 +292,20 @@ static int handle(void *user, const char *section_name, const char *key, const c
 	return 1;
 }
 
+static int check_fleet(const struct conf *conf, struct pt_error *err)
+{
+	struct gate *gate = NULL;
+	size_t before = err->count;
+	const char *from = conf->fleet_from;
+	int code = gate_read(conf->fleet_gate, &gate, err);
+	error_introduce(err, before, "[fleet] gate");
+	gate_free(gate);
+	if (!code && from && *from != '/')
+		code = pt_fail(err, -PT_EPARAM, NULL,
+		               "[fleet] from: '%s' is no folder from / on, as /srv/graphs", from);
+	return code;
+}
+
 static int fill(json_t *values, struct conf *conf, struct pt_error *err)
 {
 	const struct param_env env = {0};
@@ -281,6 +313,8 @@ static int fill(json_t *values, struct conf *conf, struct pt_error *err)
 	int code = 0;
 	for (const struct conf_section *s = conf_sections; s->name && !code; s++)
 		code = param_read(s->rows, json_object_get(values, s->name), &read, &env, err);
+	if (!code)
+		code = check_fleet(&read, err);
 	if (code)
 		conf_clear(&read);
 	else

@@ -24,6 +24,13 @@ struct conf {
 	bool http_taps, http_public;
 	char **http_hosts; /* names that it goes by; ends with NULL */
 
+	char *fleet_from; /* the folder of graphs that this host takes by itself; NULL: none */
+	char **fleet_labels;
+	char *fleet_key; /* NULL: it need not be signed */
+	char *fleet_gate;
+	double fleet_soak_s;
+	bool fleet_prune;
+
 	int64_t connections, engines_max, blocks_max;
 	uint64_t line;   /* bytes of a request */
 	uint64_t memory; /* bytes of messages that an engine may hold */

@@ -22,6 +22,7 @@
 #include "daemon/notify.h"
 #include "daemon/pipe_folder.h"
 #include "daemon/places.h"
+#include "daemon/pull.h"
 #include "daemon/renew.h"
 #include "daemon/server.h"
 #include "daemon/status.h"
@@ -167,6 +168,7 @@ static void tell_ready(struct daemon *d)
 		uv_timer_stop(&d->deadline);
 		server_begin(d->server);
 		notify_ready(d->notify);
+		pull_begin(d->pull);
 	}
 	d->ready = true;
 }
@@ -238,6 +240,7 @@ static void reload(struct daemon *d)
 	load_blocks(d);
 	renew_engines(d->engines, types);
 	boot_scan(d->boot, engines_folder(d));
+	pull_configure(d->pull, &d->conf);
 	engines_retry_soon(d->engines);
 	engines_reopen(d->engines);
 }
@@ -387,6 +390,12 @@ static char *state_folder(const struct daemon *d)
 	return d->conf.state ? must_strdup(d->conf.state) : places_state(d->options);
 }
 
+static int connect_within(void *arg)
+{
+	struct daemon *d = arg;
+	return server_join(d->server, false);
+}
+
 static void open_parts(struct daemon *d, const struct control_socket *sockets, size_t count)
 {
 	const struct engines_events events = {.output = on_output,
@@ -407,6 +416,9 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	char *state = state_folder(d);
 	d->boot = boot_new(d->engines, state, on_settled, d);
 	free(state);
+	d->pull = pull_new(&d->mailbox, d->journal ? journal_folder(d->journal) : NULL,
+	                   connect_within, d);
+	pull_configure(d->pull, &d->conf);
 	d->notify = notify_new(&d->loop, tell_status, d);
 	d->net = net_watch_new(&d->loop, on_network, d);
 	d->watchdog = watchdog_new(&d->loop, d->engines, watchdog_period_ms());
@@ -466,6 +478,7 @@ static void close_parts(struct daemon *d)
 	watchdog_free(d->watchdog);
 	net_watch_free(d->net);
 	boot_free(d->boot);
+	pull_free(d->pull);
 	server_free(d->server);
 	engines_free(d->engines);
 	events_free(d->events);

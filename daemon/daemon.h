@@ -19,6 +19,7 @@ struct store;
 struct load;
 struct loaded;
 struct notify;
+struct pull;
 struct server;
 struct watchdog;
 
@@ -39,6 +40,7 @@ struct daemon {
 	struct console *console;
 	struct boot *boot;
 	struct notify *notify;
+	struct pull *pull;
 	struct watchdog *watchdog;
 	struct net_watch *net; /* NULL: nothing is told of interfaces */
 	uint64_t started_ms;   /* of the loop's clock */

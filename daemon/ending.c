@@ -10,6 +10,7 @@
 #include "daemon/engines.h"
 #include "daemon/http.h"
 #include "daemon/notify.h"
+#include "daemon/pull.h"
 #include "daemon/server.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -40,7 +41,8 @@ static void give_up(uv_timer_t *timer)
 static void look_for_end(uv_prepare_t *prepare)
 {
 	struct daemon *d = prepare->data;
-	if (d->engines_ended && !d->loads && !server_is_busy(d->server) && console_idle(d->console))
+	if (d->engines_ended && !d->loads && pull_is_over(d->pull) && !server_is_busy(d->server) &&
+	    console_idle(d->console))
 		uv_stop(&d->loop);
 }
 
@@ -66,6 +68,7 @@ void ending_begin(struct daemon *d, const char *why)
 	log_info("%s: stopping %zu engine%s", why, count, count == 1 ? "" : "s");
 	http_free(d->http);
 	d->http = NULL;
+	pull_end(d->pull);
 	server_retire(d->server);
 	uv_timer_start(&d->deadline, give_up, END_MS, 0);
 	uv_prepare_start(&d->ending_turn, look_for_end);

@@ -3,6 +3,7 @@
 #include "daemon/call.h"
 #include "daemon/daemon.h"
 #include "daemon/metrics.h"
+#include "daemon/pull.h"
 #include "paths.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -46,6 +47,9 @@ static void daemon_info(void *arg)
 	free(folder);
 	json_object_set_new(info, "limits", limits(&d->conf));
 	json_object_set_new(info, "capabilities", capabilities());
+	json_t *fleet = pull_info(d->pull);
+	if (fleet)
+		json_object_set_new(info, "fleet", fleet);
 	call_answer(call, info);
 }
 
@@ -72,9 +76,14 @@ const struct rpc_method daemon_methods[] = {
 	{
 		.name = "daemon.info",
 		.summary = "What runs here, for how long, and what it allows",
-		.help = "`engines` is their number, `folder` the one of their files.",
+		.help = "`engines` is their number, `folder` the one of their files. `fleet` is there "
+		        "where the host applies a folder by itself ([fleet]): `state` is reading, "
+		        "watching, applied, refused (nothing was changed), or taken back, `why` "
+		        "tells why, `hash` is of what lies there, `applied` of what was confirmed "
+		        "last (sha256sum *.pipe | sha256sum), `engines` are those that it has.",
 		.result = "{name, version, api, pid, uptime_s, engines, folder, limits, "
-			  "capabilities}",
+			  "capabilities, fleet?: {from, state, why?, since?, hash?, applied?, "
+			  "engines}}",
 		.role = "viewer",
 		.run = daemon_info,
 	}, {

@@ -6,6 +6,7 @@
 #include "daemon/console.h"
 #include "daemon/daemon.h"
 #include "daemon/engines.h"
+#include "daemon/pull.h"
 #include "daemon/watchdog.h"
 
 struct flaws {
@@ -50,6 +51,10 @@ static void add_flaws(const struct daemon *d, const struct engines_tally *tally,
 		add_flaw(&flaws, "%zu file%s of engines cannot be used", bad, plural(bad));
 	if (d->bad_conf)
 		add_flaw(&flaws, "the configuration has faults, the one before is used");
+	char *pull = pull_flaw(d->pull);
+	if (pull)
+		add_flaw(&flaws, "%s", pull);
+	free(pull);
 	if (console_is_behind(d->console))
 		add_flaw(&flaws, "what engines print is not read");
 	buf_free(&names);

@@ -25,8 +25,8 @@ int io_read_file(const char *path, int flags, size_t most, struct buf *);
 #define IO_UNFINISHED ".new"
 int io_replace(const char *path, mode_t mode, const void *bytes, size_t length);
 
-/* The names in a folder that end so and are not hidden, in the order of their bytes; ends with NULL,
-   to be freed by texts_free. NULL and errno. */
+/* The names in a folder that end so and are not hidden, in the order of their bytes; ends with
+   NULL, to be freed by texts_free. NULL and errno. */
 char **io_list(const char *folder, const char *suffix);
 
 #endif
