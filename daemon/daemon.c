@@ -414,6 +414,7 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	d->loaded = loaded_new(d->journal);
 	d->server = server_new(d, &d->loop, sockets, count, &d->conf);
 	char *state = state_folder(d);
+	engines_place(d->engines, state);
 	d->boot = boot_new(d->engines, state, on_settled, d);
 	free(state);
 	d->pull = pull_new(&d->mailbox, d->journal ? journal_folder(d->journal) : NULL,

@@ -102,6 +102,7 @@ struct engines {
 	struct journal *journal;    /* NULL: nothing is kept */
 	struct store *store;        /* NULL: nobody keeps descriptors */
 	char **folders, **programs; /* what the limits point to */
+	char *place;                /* see pt_place_of */
 	size_t count_max;
 	struct engine **items; /* in the order of their names */
 	size_t count;

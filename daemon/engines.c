@@ -405,6 +405,11 @@ void engines_store_in(struct engines *all, struct store *store)
 	all->store = store;
 }
 
+void engines_place(struct engines *all, const char *state)
+{
+	all->place = must_strdup(state);
+}
+
 void engines_keep(struct engines *all, struct journal *journal)
 {
 	all->journal = journal;
@@ -455,6 +460,7 @@ void engines_free(struct engines *all)
 	texts_free(all->folders);
 	texts_free(all->programs);
 	free(all->items);
+	free(all->place);
 	uv_close((uv_handle_t *)&all->confirm_timer, timer_closed);
 	uv_close((uv_handle_t *)&all->retry_timer, timer_closed);
 }

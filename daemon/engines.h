@@ -46,6 +46,7 @@ void engines_configure(struct engines *, const struct conf *); /* limits, for en
 struct pt_engine_limits engines_limits(const struct conf *);   /* lasts as long as that */
 /* What blocks carry over goes there, and comes from there; before any engine is made. */
 void engines_store_in(struct engines *, struct store *);
+void engines_place(struct engines *, const char *state); /* what tells them from others': copied */
 void engines_free(struct engines *); /* when there is none left; the loop must run once more */
 
 size_t engines_count(const struct engines *); /* those being made and unmade, too */

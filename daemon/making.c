@@ -294,6 +294,7 @@ int engine_thread(struct engine *engine, struct pt_error *err)
 	                                      .report = output_report,
 	                                      .state = on_state,
 	                                      .ended = engine_ended,
+	                                      .place = all->place,
 	                                      .arg = &engine->output};
 	int code = pt_engine_new(engine->name, &hooks, &all->limits, &engine->engine, err);
 	engine->is_over = code != 0;

@@ -281,6 +281,11 @@ const char *pt_engine_of(const struct pt_block *b)
 	return b->engine->name;
 }
 
+const char *pt_place_of(const struct pt_block *b)
+{
+	return b->engine->hooks.place ? b->engine->hooks.place : "";
+}
+
 const struct pt_type *pt_type_of(const struct pt_block *b)
 {
 	return b->type;

@@ -50,6 +50,9 @@ struct pt_engine_hooks {
 	void (*carry_settle)(void *arg);
 	/* The last thing that its thread does: pt_engine_free will not wait. */
 	void (*ended)(void *arg);
+	/* Tells the program from others of the machine that are alike: outlasts the engine. NULL:
+	   nothing does. */
+	const char *place;
 };
 
 struct pt_engine_limits {

@@ -70,6 +70,9 @@ void pt_retry_by(struct pt_block *, uint64_t time_ns);
 void pt_waits(struct pt_block *);
 
 const char *pt_engine_of(const struct pt_block *); /* [any thread] its engine's name */
+/* [any thread] What tells its daemon from others of the machine, also after a restart: the folder
+   of its state; or "". */
+const char *pt_place_of(const struct pt_block *);
 
 /* [any thread] Whether the configuration lets blocks run this program ([programs] allow); else the
    fault, under `param`. */
