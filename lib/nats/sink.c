@@ -334,7 +334,7 @@ static int open_sink(struct pt_block *b, struct pt_error *err)
 }
 
 /* Before a checkpoint counts, what came before it is stored or in the spool; or it is told how much
-   is not, for as long as nobody answers. */
+   is not, for as long as nobody answers. Without checkpoints nobody would hear of that. */
 static bool settle(struct pt_block *b, bool begin)
 {
 	struct sink *s = pt_state(b);
@@ -344,7 +344,7 @@ static bool settle(struct pt_block *b, bool begin)
 		s->noted = poster_number(s->poster);
 	}
 	s->unsafe = poster_unsafe(s->poster, s->noted, &patient);
-	return !s->unsafe || !patient;
+	return !s->unsafe || (!patient && pt_has_checkpoints(b));
 }
 
 static void carry(struct pt_block *b, struct pt_carry *carry)
