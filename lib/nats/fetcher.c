@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Asks for messages, and says what has become of them. */
-#include "nats/fetcher.h"
+#include "nats/fetcher_inside.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
-#include "base/error.h"
-#include "base/io.h"
 #include "base/thread.h"
-#include "capture/capture.h"
-#include "nats/consumer.h"
-#include "nats/hub.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <nats/nats.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define EXPIRES_NS UINT64_C(10000000000) /* a request, at the server */
 #define LATE_NS    UINT64_C(2000000000)  /* and here so much later */
@@ -25,21 +17,6 @@
 #define WINDOW     128
 #define FLUSH_MS   1000
 #define ROOM       ((size_t)16 * 1024 * 1024)
-
-struct fetcher {
-	struct hub hub; /* its lock is that of all below */
-	struct consumer consumer;
-	pthread_t thread;
-	bool has_thread;
-
-	struct fetched *first, **end; /* all that are not over, or of which that is not told */
-	size_t bytes;
-	unsigned count, asked; /* in the list; messages that a request may still bring */
-	uint64_t asked_ns, working_ns, denied_ns, numbers, sent;
-	bool wanted, given_back, complete;
-	bool listens; /* to the inbox; what comes there is taken */
-	bool again;   /* the consumer may have gone */
-};
 
 /* ---- what the library tells ---- */
 
@@ -68,107 +45,6 @@ static void on_denied(void *arg, const char *words)
 	pthread_mutex_unlock(&f->hub.lock);
 }
 
-/* ---- what comes ---- */
-
-static void fetched_free(struct fetched *m)
-{
-	capture_reader_close(m->reader);
-	free(m->why);
-	free(m);
-}
-
-/* As a file of memory: readers read files. */
-static void open_capture(struct fetched *m, const char *bytes, const char *stream)
-{
-	struct pt_error err = PT_ERROR_INIT;
-	char *name = must_printf("%s %" PRIu64, stream, m->sequence);
-	int fd = memfd_create("nats", MFD_CLOEXEC), rc = fd < 0 ? -errno : 0;
-	if (!rc)
-		rc = io_write(fd, bytes, m->length);
-	if (!rc && lseek(fd, 0, SEEK_SET) < 0)
-		rc = -errno;
-	if (!rc)
-		rc = capture_reader_open_fd(fd, name, &m->reader, &err);
-	else if (fd >= 0)
-		close(fd);
-	if (rc)
-		m->why = must_strdup(pt_error_text(&err, error_words(rc)));
-	pt_error_clear(&err);
-	free(name);
-}
-
-/* "$JS.ACK.STREAM.CONSUMER.DELIVERED.SEQUENCE…", with two more words before STREAM where there
-   are domains. */
-static uint64_t sequence_of(const char *reply)
-{
-	unsigned words = 1, at = 0;
-	for (const char *c = reply; *c; c++)
-		words += *c == '.';
-	for (unsigned wanted = words > 9 ? 7 : 5; *reply && at < wanted; reply++)
-		at += *reply == '.';
-	return strtoull(reply, NULL, 10);
-}
-
-static struct fetched *fetched_new(natsMsg *m, const char *stream)
-{
-	const char *reply = natsMsg_GetReply(m);
-	struct fetched *it = must_calloc(1, sizeof *it + strlen(reply) + 1);
-	strcpy(it->reply, reply);
-	it->sequence = sequence_of(reply);
-	it->length = (size_t)natsMsg_GetDataLength(m);
-	open_capture(it, natsMsg_GetData(m), stream);
-	return it;
-}
-
-/* What is here already, and was not waited for at the server. */
-static bool is_here(const struct fetcher *f, uint64_t sequence)
-{
-	for (const struct fetched *m = f->first; m; m = m->next)
-		if (m->sequence == sequence && m->state != FETCHED_OVER)
-			return true;
-	return false;
-}
-
-static void has_come(struct fetcher *f, struct fetched *m)
-{
-	f->asked -= f->asked > 0;
-	if (is_here(f, m->sequence)) {
-		fetched_free(m);
-		return;
-	}
-	m->number = ++f->numbers;
-	if (f->given_back) {
-		m->state = FETCHED_OVER;
-		m->verdict = "-NAK";
-	}
-	*f->end = m;
-	f->end = &m->next;
-	f->count++;
-	f->bytes += m->length;
-	pt_wake(f->hub.block);
-}
-
-static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *m, void *arg)
-{
-	struct fetcher *f = arg;
-	const char *status = NULL;
-	bool none = natsMsg_IsNoResponders(m);
-	/* What the server itself says need not be acknowledged. */
-	struct fetched *it = natsMsg_GetReply(m) ? fetched_new(m, f->consumer.stream) : NULL;
-	if (!it)
-		natsMsgHeader_Get(m, "Status", &status);
-	pthread_mutex_lock(&f->hub.lock);
-	if (it)
-		has_come(f, it);
-	else
-		f->asked = 0;
-	if (none || (status && !strcmp(status, "409")))
-		f->again = true;
-	hub_look(&f->hub);
-	pthread_mutex_unlock(&f->hub.lock);
-	natsMsg_Destroy(m);
-}
-
 static void on_complete(void *arg)
 {
 	struct fetcher *f = arg;
@@ -189,8 +65,21 @@ static void say(struct fetcher *f, const char *subject, const char *reply, const
 		natsConnection_PublishString(nc, subject, text);
 }
 
-/* Under the lock, which it leaves; only this thread takes any out of the list. What goes back would
-   come again at once, as long as somebody listens. */
+/* Under the lock, which it leaves. Of a consumer that was made anew nothing is said to the one
+   before. */
+static void say_of(struct fetcher *f, const struct fetched *m, const char *text)
+{
+	if (m->epoch != f->epoch && f->alone)
+		return;
+	char *reply = must_strdup(m->reply);
+	pthread_mutex_unlock(&f->hub.lock);
+	say(f, reply, NULL, text);
+	free(reply);
+	pthread_mutex_lock(&f->hub.lock);
+}
+
+/* The same; only this thread takes any out of the list. What goes back would come again at once, as
+   long as somebody listens. */
 static void tell_verdicts(struct fetcher *f)
 {
 	for (struct fetched **at = &f->first, *m; (m = *at) && !(f->given_back && f->listens);) {
@@ -198,14 +87,10 @@ static void tell_verdicts(struct fetcher *f)
 			at = &m->next;
 			continue;
 		}
-		pthread_mutex_unlock(&f->hub.lock);
-		say(f, m->reply, NULL, m->verdict);
-		pthread_mutex_lock(&f->hub.lock);
+		say_of(f, m, m->verdict);
 		*at = m->next;
 		if (f->end == &m->next)
 			f->end = at;
-		f->count--;
-		f->bytes -= m->length;
 		fetched_free(m);
 	}
 }
@@ -213,13 +98,9 @@ static void tell_verdicts(struct fetcher *f)
 static void say_working(struct fetcher *f, uint64_t now)
 {
 	f->working_ns = now + WORKING_NS;
-	for (struct fetched *m = f->first; m; m = m->next) {
-		if (m->state == FETCHED_OVER)
-			continue;
-		pthread_mutex_unlock(&f->hub.lock);
-		say(f, m->reply, NULL, "+WPI");
-		pthread_mutex_lock(&f->hub.lock);
-	}
+	for (const struct fetched *m = f->first; m; m = m->next)
+		if (m->state != FETCHED_OVER)
+			say_of(f, m, "+WPI");
 }
 
 static void request(struct fetcher *f, const char *inbox, uint64_t now)
@@ -298,8 +179,9 @@ static void see_off(struct fetcher *f)
 static void cancel_request(struct fetcher *f)
 {
 	pthread_mutex_unlock(&f->hub.lock);
-	consumer_look(&f->consumer);
+	int rc = consumer_look(&f->consumer);
 	pthread_mutex_lock(&f->hub.lock);
+	f->over &= !rc;
 }
 
 /* Without a connection that is for nothing, and takes all the time that it may. */
@@ -317,8 +199,8 @@ static void listen_to(struct fetcher *f, natsSubscription *sub, const char *inbo
 	hub_tell(&f->hub, NULL);
 	serve(f, inbox);
 	pthread_mutex_unlock(&f->hub.lock);
-	natsSubscription_Unsubscribe(sub);
-	flush(f);
+	if (natsSubscription_DrainTimeout(sub, FLUSH_MS) != NATS_OK)
+		natsSubscription_Unsubscribe(sub);
 	pthread_mutex_lock(&f->hub.lock);
 	while (!f->complete)
 		pthread_cond_wait(&f->hub.wake, &f->hub.lock);
@@ -330,20 +212,75 @@ static void listen_to(struct fetcher *f, natsSubscription *sub, const char *inbo
 	flush(f);
 }
 
-static void attend(struct fetcher *f)
+static void subscribe(struct fetcher *f)
 {
 	natsConnection *nc = bus_connection(f->hub.bus);
 	natsInbox *inbox = NULL;
 	natsSubscription *sub = NULL;
 	f->complete = f->again = false;
 	natsInbox_Create(&inbox);
-	natsStatus s = natsConnection_Subscribe(&sub, nc, inbox, on_message, f);
+	natsStatus s = natsConnection_Subscribe(&sub, nc, inbox, fetcher_on_message, f);
 	if (s == NATS_OK)
 		s = natsSubscription_SetOnCompleteCB(sub, on_complete, f);
+	if (s == NATS_OK)
+		s = natsSubscription_SetPendingLimits(sub, -1, -1);
 	if (s == NATS_OK)
 		listen_to(f, sub, inbox);
 	natsSubscription_Destroy(sub);
 	natsInbox_Destroy(inbox);
+}
+
+/* Another stream has the name, or this one its end no more: what is here of it is not there. */
+static void forget(struct fetcher *f, uint64_t after)
+{
+	for (struct fetched *m = f->first; m; m = m->next)
+		if (m->sequence > after)
+			m->sequence = 0;
+	f->after = f->sent_up_to = f->come_up_to = after;
+	f->part = 0;
+	buf_clear(&f->settled);
+}
+
+static void has_claimed(struct fetcher *f, const struct claim *claim)
+{
+	f->claimed = true;
+	f->alone = claim->alone;
+	f->next = claim->next;
+	f->stream = claim->stream;
+	f->epoch++;
+	if (claim->anew)
+		forget(f, claim->after);
+	if (f->after < claim->after && f->alone)
+		f->after = claim->after;
+}
+
+/* While nothing is asked for, what is there is left alone. Under the lock, which it leaves. */
+static bool has_right(struct fetcher *f)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	while (!f->wanted && !f->given_back && !f->hub.quit)
+		hub_wait(&f->hub, UINT64_MAX);
+	if (f->given_back || f->hub.quit)
+		return true;
+	struct claim claim = {.first = !f->claimed, .after = f->after, .stream = f->stream};
+	pthread_mutex_unlock(&f->hub.lock);
+	int rc = consumer_claim(&f->consumer, &claim, &err);
+	pthread_mutex_lock(&f->hub.lock);
+	if (rc)
+		hub_tell_why(&f->hub, &err);
+	else
+		has_claimed(f, &claim);
+	pt_error_clear(&err);
+	return !rc;
+}
+
+static void attend(struct fetcher *f)
+{
+	pthread_mutex_lock(&f->hub.lock);
+	bool good = has_right(f);
+	pthread_mutex_unlock(&f->hub.lock);
+	if (good)
+		subscribe(f);
 }
 
 static void *run(void *arg)
@@ -353,6 +290,8 @@ static void *run(void *arg)
 		if (hub_connect(&f->hub))
 			attend(f);
 	} while (hub_rest(&f->hub));
+	if (f->over && f->alone && bus_is_up(f->hub.bus))
+		consumer_let_go(&f->consumer);
 	return NULL;
 }
 
@@ -362,19 +301,21 @@ static int find(void *fetcher, struct pt_error *err)
 {
 	struct fetcher *f = fetcher;
 	f->consumer.bus = f->hub.bus;
-	return consumer_find(&f->consumer, err);
+	pthread_mutex_lock(&f->hub.lock);
+	uint64_t after = f->after;
+	pthread_mutex_unlock(&f->hub.lock);
+	return consumer_find(&f->consumer, after, err);
 }
 
-int fetcher_new(struct pt_block *b, const struct fetcher_config *config, struct fetcher **made,
-                struct pt_error *err)
+int fetcher_new(struct pt_block *b, const struct fetcher_config *config,
+                const struct fetched_place *place, struct fetcher **made, struct pt_error *err)
 {
 	struct fetcher *f = must_calloc(1, sizeof *f);
 	const struct bus_hooks hooks = {on_changed, on_denied, f};
 	hub_init(&f->hub, b);
 	f->end = &f->first;
-	f->consumer.stream = must_strdup(config->stream);
-	f->consumer.name = must_strdup(config->consumer);
-	f->consumer.subject = config->subject ? must_strdup(config->subject) : NULL;
+	f->after = place->up_to;
+	consumer_init(&f->consumer, b, config->stream, config->consumer, config->subject);
 	int rc = hub_open(&f->hub, config->who, &hooks, find, err);
 	if (!rc)
 		rc = thread_start("the thread that fetches", 0, run, f, &f->thread, err);
@@ -398,9 +339,8 @@ void fetcher_free(struct fetcher *f)
 		f->first = m->next;
 		fetched_free(m);
 	}
-	free(f->consumer.stream);
-	free(f->consumer.name);
-	free(f->consumer.subject);
+	consumer_fini(&f->consumer);
+	buf_free(&f->settled);
 	free(f);
 }
 
@@ -417,35 +357,39 @@ void fetcher_begin(struct fetcher *f)
 struct fetched *fetcher_take(struct fetcher *f)
 {
 	pthread_mutex_lock(&f->hub.lock);
-	struct fetched *m = f->first;
-	while (m && m->state != FETCHED_WAITS)
-		m = m->next;
+	struct fetched *m = f->fresh;
 	if (m)
 		m->state = FETCHED_TAKEN;
+	while (f->fresh && f->fresh->state != FETCHED_WAITS)
+		f->fresh = f->fresh->next;
 	pthread_mutex_unlock(&f->hub.lock);
 	return m;
 }
 
-void fetcher_sent(struct fetcher *f, struct fetched *m)
+static unsigned is_sent(struct fetcher *f, struct fetched *m, const char *verdict)
 {
 	pthread_mutex_lock(&f->hub.lock);
 	m->state = FETCHED_SENT;
-	f->sent = m->number;
-	pthread_mutex_unlock(&f->hub.lock);
-}
-
-static void is_over(struct fetched *m, const char *verdict)
-{
-	m->state = FETCHED_OVER;
 	m->verdict = verdict;
-}
-
-void fetcher_refuse(struct fetcher *f, struct fetched *m)
-{
-	pthread_mutex_lock(&f->hub.lock);
-	is_over(m, "+TERM");
+	f->count--;
+	f->bytes -= m->length;
+	f->sent = m->number;
+	if (f->sent_up_to < m->sequence)
+		f->sent_up_to = m->sequence;
+	unsigned count = ++f->sent_count;
 	hub_look(&f->hub);
 	pthread_mutex_unlock(&f->hub.lock);
+	return count;
+}
+
+unsigned fetcher_sent(struct fetcher *f, struct fetched *m)
+{
+	return is_sent(f, m, "+ACK");
+}
+
+unsigned fetcher_refuse(struct fetcher *f, struct fetched *m)
+{
+	return is_sent(f, m, "+TERM");
 }
 
 uint64_t fetcher_number(struct fetcher *f)
@@ -459,33 +403,76 @@ uint64_t fetcher_number(struct fetcher *f)
 void fetcher_ack(struct fetcher *f, uint64_t number)
 {
 	pthread_mutex_lock(&f->hub.lock);
-	for (struct fetched *m = f->first; m; m = m->next)
-		if (m->state == FETCHED_SENT && m->number <= number)
-			is_over(m, "+ACK");
+	for (struct fetched *m = f->first; m; m = m->next) {
+		if (m->state != FETCHED_SENT || m->number > number)
+			continue;
+		fetched_is_over(f, m, m->verdict);
+		if (f->alone && f->after < m->sequence)
+			f->after = m->sequence;
+	}
 	hub_look(&f->hub);
 	pthread_mutex_unlock(&f->hub.lock);
 }
 
-void fetcher_give_back(struct fetcher *f, bool sent)
+void fetcher_give_back(struct fetcher *f, bool sent, bool over)
 {
 	pthread_mutex_lock(&f->hub.lock);
 	f->given_back = true;
+	f->over = over;
 	for (struct fetched *m = f->first; m; m = m->next)
 		if (m->state == FETCHED_WAITS || m->state == FETCHED_TAKEN ||
 		    (sent && m->state == FETCHED_SENT))
-			is_over(m, "-NAK");
+			fetched_is_over(f, m, NAK);
 	hub_look(&f->hub);
 	pthread_mutex_unlock(&f->hub.lock);
 }
+
+/* ---- over a restart ---- */
+
+#define SETTLED_MAX 4096 /* that are told on, of others' */
+
+void fetcher_tell_place(struct fetcher *f, struct fetched_place *place, struct buf *numbers)
+{
+	pthread_mutex_lock(&f->hub.lock);
+	place->stream = f->stream;
+	place->up_to = f->alone && f->sent_up_to > f->after ? f->sent_up_to : f->after;
+	if (!f->alone && f->settled.length <= SETTLED_MAX * sizeof(uint64_t))
+		buf_add(numbers, f->settled.data, f->settled.length);
+	place->part = place->part_messages = 0;
+	for (const struct fetched *m = f->first; m; m = m->next) {
+		if (m->state == FETCHED_SENT && m->sequence)
+			buf_add(numbers, &m->sequence, sizeof m->sequence);
+		if (m->state == FETCHED_TAKEN && m->begun) {
+			place->part = m->sequence;
+			place->part_messages = m->begun;
+		}
+	}
+	pthread_mutex_unlock(&f->hub.lock);
+}
+
+void fetcher_go_on(struct fetcher *f, const struct fetched_place *place, const void *numbers,
+                   size_t bytes)
+{
+	pthread_mutex_lock(&f->hub.lock);
+	f->stream = place->stream;
+	f->after = f->sent_up_to = f->come_up_to = place->up_to;
+	f->part = place->part;
+	f->part_messages = place->part_messages;
+	buf_clear(&f->settled);
+	buf_add(&f->settled, numbers, bytes);
+	pthread_mutex_unlock(&f->hub.lock);
+}
+
+/* ---- news ---- */
 
 void fetcher_news(struct fetcher *f, struct fetcher_news *news)
 {
 	*news = (struct fetcher_news){.fault = NULL};
 	pthread_mutex_lock(&f->hub.lock);
-	for (const struct fetched *m = f->first; m; m = m->next) {
+	for (const struct fetched *m = f->fresh; m; m = m->next)
 		news->waiting += m->state == FETCHED_WAITS;
-		news->unacknowledged += m->state == FETCHED_SENT;
-	}
+	news->unacknowledged = f->sent_count;
+	news->alone = f->alone;
 	news->changed = hub_news(&f->hub, &news->fault);
 	pthread_mutex_unlock(&f->hub.lock);
 }

@@ -83,6 +83,14 @@ void hub_tell(struct hub *h, const char *fault)
 	pt_wake(h->block);
 }
 
+void hub_tell_why(struct hub *h, const struct pt_error *err)
+{
+	char *words = must_printf("%s; it is waited for",
+	                          pt_error_text(err, "the server does not answer"));
+	hub_tell(h, words);
+	free(words);
+}
+
 bool hub_news(struct hub *h, char **fault)
 {
 	bool changed = h->changed;
@@ -98,12 +106,9 @@ bool hub_connect(struct hub *h)
 	struct pt_error err = PT_ERROR_INIT;
 	int rc = connect_and_find(h, &err);
 	if (rc) {
-		char *words = must_printf("%s; it is waited for",
-		                          pt_error_text(&err, "the server does not answer"));
 		pthread_mutex_lock(&h->lock);
-		hub_tell(h, words);
+		hub_tell_why(h, &err);
 		pthread_mutex_unlock(&h->lock);
-		free(words);
 	}
 	pt_error_clear(&err);
 	return !rc;

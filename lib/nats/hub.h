@@ -35,6 +35,7 @@ void hub_quit(struct hub *); /* the threads are to end */
 void hub_look(struct hub *); /* the threads are to look what has changed */
 void hub_wait(struct hub *, uint64_t until_ns);
 void hub_tell(struct hub *, const char *fault); /* to the block, which is woken; NULL: none */
+void hub_tell_why(struct hub *, const struct pt_error *); /* and that it is waited for */
 /* What was told since this was asked last. */
 bool hub_news(struct hub *, char **fault);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A nats-server of one's own, and a client for it that knows what the tests ask."""
 import base64
+import contextlib
 import io
 import json
 import pathlib
@@ -81,11 +82,58 @@ class Server:
                 self.kill()
 
 
+class Cluster:
+    """Three servers on ports of loopback, which stay theirs while they are dead."""
+
+    def __init__(self, folder):
+        self.reserved = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
+        ports = [one.getsockname()[1] for one in self.reserved]
+        for one in self.reserved:
+            one.close()
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports[3:])
+        self.servers = []
+        for n in range(3):
+            server = Server(folder / f"n{n}", f'server_name: n{n}\ncluster {{ name: c, listen: "127.0.0.1:{ports[3 + n]}", '
+                            f'routes: [{routes}] }}', start=False)
+            server.reserved.close()
+            server.port = ports[n]
+            self.servers.append(server)
+        for server in self.servers:
+            server.start()
+
+    @property
+    def url(self):
+        return ",".join(server.url for server in self.servers)
+
+    def ask(self, verb, **body):
+        """The first good answer of one that lives."""
+        def asked():
+            for server in self.servers:
+                if server.process.poll() is None:
+                    with contextlib.suppress(OSError, AssertionError), Nats(server, timeout=2) as nats:
+                        return nats.api(verb, **body)
+            return None
+        return eventually(asked)
+
+    def leader(self, *verbs):
+        """The server that leads the first of some streams and consumers, when all have each copy."""
+        def leader():
+            said = [self.ask(verb).get("cluster", {}) for verb in verbs]
+            whole = all(len(one.get("replicas", [])) == 2 and all(replica["current"] for replica in one["replicas"])
+                        for one in said)
+            return next((server for n, server in enumerate(self.servers) if whole and said[0].get("leader") == f"n{n}"), None)
+        return eventually(leader)
+
+    def stop(self):
+        for server in self.servers:
+            server.kill()
+
+
 class Nats:
     """One connection: requests, and what streams have."""
 
-    def __init__(self, server, **who):
-        self.socket = socket.create_connection(("127.0.0.1", server.port), DEADLINE)
+    def __init__(self, server, timeout=DEADLINE, **who):
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout)
         self.file = self.socket.makefile("rb")
         self.line(b"INFO")
         self.ids = 0

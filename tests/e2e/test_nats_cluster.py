@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A sensor, three NATS servers whose leaders end, and two analysers: each packet comes once."""
+import os
+import shutil
+import struct
+
+import pytest
+
+from conftest import eventually, nats_plugin
+from nats_side import Cluster
+from test_restart import services  # noqa: F401 pylint: disable=unused-import
+
+pytestmark = pytest.mark.skipif(not (nats_plugin() and shutil.which("nats-server")),
+                                reason="libnats or nats-server is not there")
+
+LONG = os.environ.get("PIPETOOL_LONG")
+KILLS = 10 if LONG else 1
+PPS = 200_000 if LONG else 20_000
+COUNT, FLOWS = 200_000, 8
+RECORD = 16 + 46
+ASKED = ["STREAM.INFO.s", "CONSUMER.INFO.s.c0", "CONSUMER.INFO.s.c1"]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    made = Cluster(tmp_path)
+    yield made
+    made.stop()
+
+
+def flow_file(path):
+    """Packets of some flows in turn, each with its number."""
+    with open(path, "wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xa1b23c4d, 2, 4, 0, 0, 262144, 1))
+        for n in range(COUNT):
+            udp = struct.pack("!HHHHI", 1000 + n % FLOWS, 53, 12, 0, n)
+            ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 32, 0, 0, 64, 17, 0, bytes([10, 0, 0, n % FLOWS]), bytes([10, 0, 1, 1]))
+            file.write(struct.pack("<IIII", n, 0, 46, 46) + bytes(12) + b"\x08\x00" + ip + udp)
+    return path
+
+
+def flows_in(path):
+    """The numbers of each flow's packets, in order."""
+    with open(path, "rb") as file:
+        data = file.read()[24:]
+    numbers = [n for n, in struct.iter_unpack(f"!{RECORD - 4}xI", data)]
+    flows = {}
+    for n in numbers:
+        flows.setdefault(n % FLOWS, []).append(n)
+    return flows
+
+
+def counts(service, engine):
+    with service.client() as rpc:
+        stats = rpc.stats(engine)
+    assert stats["unexplained"] == 0, stats
+    return {block["name"]: block for block in stats["blocks"]}
+
+
+def test_a_leader_that_ends_costs_no_packet(services, cluster, tmp_path):  # noqa: F811
+    cluster.ask("STREAM.CREATE.s", name="s", subjects=["p.*"], storage="file", num_replicas=3)
+    sensor, *analysers = [services(plugins=nats_plugin()) for _ in range(3)]
+    for n, analyser in enumerate(analysers):
+        analyser.create("a", f"n = NatsSource('{cluster.url}', 's', consumer='c{n}', subject='p.{n}'); "
+                             f"w = WrpcapSink('{tmp_path}/out{n}.pcap'); n > w")
+    source = flow_file(tmp_path / "in.pcap")
+    sensor.create("s", f"""r = RdpcapSource('{source}', loop=0, pps={PPS}); s = NatsSink('{cluster.url}', 'p.{{partition}}', partitions=2,
+        batch='256KiB', spool='{tmp_path}/spool'); r > s""")
+
+    def come():
+        return sum(counts(analyser, "a")["w"]["out"] for analyser in analysers)
+
+    for n in range(KILLS):
+        before = come()
+        eventually(lambda: come() > before)
+        dead = cluster.leader(*ASKED[n % 3:], *ASKED[:n % 3])
+        dead.kill() if LONG else dead.stop()
+        stored = counts(sensor, "s")["s"]["out"]
+        eventually(lambda: counts(sensor, "s")["s"]["out"] > stored)
+        before = come()
+        eventually(lambda: come() > before)
+        dead.start()
+    sensor.ok("close", "s.r")
+    eventually(lambda: counts(sensor, "s")["s"]["held"] == 0)
+    sent = counts(sensor, "s")["s"]
+    assert sent["in"] == sent["out"] == counts(sensor, "s")["r"]["out"]
+    eventually(lambda: come() >= sent["out"])
+    assert come() == sum(counts(analyser, "a")["n"]["out"] for analyser in analysers) == sent["out"]
+    for analyser in analysers:
+        analyser.ok("stop", "a")
+    got = [flows_in(tmp_path / f"out{n}.pcap") for n in range(2)]
+    assert not got[0].keys() & got[1].keys()
+    assert sum(len(there) for flows in got for there in flows.values()) == sent["out"]
+    for flow, there in {**got[0], **got[1]}.items():
+        each = COUNT // FLOWS
+        assert there == [flow + FLOWS * (n % each) for n in range(len(there))], flow

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a stream has comes once and in order, whatever ends the daemon."""
+import os
+import random
+import shutil
+import threading
+
+import pytest
+
+import makers
+from conftest import DEADLINE, eventually, nats_plugin
+from nats_side import Nats
+from test_exact import DEATHS, die, numbers, poison, survive, written  # noqa: F401 pylint: disable=unused-import
+from test_nats import block, from_nats, pending, server, servers  # noqa: F401 pylint: disable=unused-import
+from test_restart import services  # noqa: F401
+
+pytestmark = pytest.mark.skipif(not (nats_plugin() and shutil.which("nats-server")),
+                                reason="libnats or nats-server is not there")
+
+MESSAGES, EACH = 120, 150  # a vector has 64, so that a checkpoint comes into the middle, too
+COUNT = MESSAGES * EACH
+TURNS = 40 if os.environ.get("PIPETOOL_LONG") else 2
+
+
+def captures_of(path, count, each):
+    """NATS messages with packets that bear their numbers."""
+    made = []
+    for first in range(0, count, each):
+        makers.pcapng(path, [(b"%08d" % n * 8, n * 1000, 0) for n in range(first, first + each)])
+        made.append(path.read_bytes())
+    return made
+
+
+@pytest.fixture(scope="module")
+def captures(tmp_path_factory):
+    return captures_of(tmp_path_factory.mktemp("captures") / "one.pcapng", COUNT, EACH)
+
+
+@pytest.fixture
+def service(services):  # noqa: F811
+    return services(plugins=nats_plugin())
+
+
+def publish(server, messages, pause=0):  # noqa: F811
+    waits = threading.Event()
+    with Nats(server) as nats:
+        for message in messages:
+            nats.request("p.x", message)
+            waits.wait(pause)
+
+
+def out_of(service, count, name="n"):
+    """Waits until so many have come out."""
+    with service.client() as rpc:
+        eventually(lambda: block(rpc, name)["out"] >= count)
+        assert block(rpc, name)["out"] == count
+
+
+@pytest.mark.parametrize("turn", range(TURNS))
+def test_a_stream_is_read_once_and_in_order(service, server, captures, tmp_path, turn):  # noqa: F811
+    """Into a file and a queue, with three deaths by chance."""
+    chance = random.Random(turn)
+    service.create("p", from_nats(server.url, f"WrpcapSink('{tmp_path}/out.pcap')", "q",
+                                  more=["", ", consumer='c'"][turn % 2]) + "; q = QueueSink()")
+    sender = threading.Thread(target=publish, args=(server, captures, chance.choice([0, 0.003])))
+    sender.start()
+    for _ in range(3):
+        wanted = chance.randrange(COUNT * 80)
+        eventually(lambda: written(tmp_path) >= wanted)
+        die(service, chance.choice(DEATHS))
+    sender.join(DEADLINE)
+    out_of(service, COUNT)
+    got = []
+    with service.client() as rpc, Nats(server) as nats:
+        consumer = ["p-n", "c"][turn % 2]  # which is made anew after a death
+        eventually(lambda: nats.request(f"$JS.API.CONSUMER.INFO.s.{consumer}").get("num_ack_pending") == 0)
+        while held := rpc.stats("p", "q")["held"]:
+            got += [int(m["message"][:8]) for m in rpc.recv("p", "q", min(held, 5000))]
+    service.ok("stop", "p")
+    assert numbers(tmp_path / "out.pcap") == list(range(COUNT)) == got
+
+
+def test_after_a_clean_end_nothing_comes_twice(service, server, captures, tmp_path):  # noqa: F811
+    """Of an engine and of the daemon, while the stream has more."""
+    service.create("p", from_nats(server.url, "h", more="") + f"""; h = HeadDrain({COUNT}); w = WrpcapSink('{tmp_path}/out.pcap')
+        h > PaceDrain(pps=20000) > w""")
+    publish(server, captures)
+    eventually(lambda: written(tmp_path) > COUNT * 20)
+    service.restart()
+    eventually(lambda: written(tmp_path) > COUNT * 40)
+    service.ok("stop", "p")
+    got = numbers(tmp_path / "out.pcap")
+    (tmp_path / "out.pcap").rename(tmp_path / "first.pcap")
+    service.ok("start", "p")
+    with service.client() as rpc:
+        eventually(lambda: block(rpc, "n")["out"] >= COUNT)
+    service.ok("stop", "p")
+    assert got + numbers(tmp_path / "out.pcap") == list(range(COUNT))
+
+
+def test_several_share_a_consumer(service, services, server, tmp_path):  # noqa: F811
+    """One comes later, and the other ends first."""
+    other, small = services(plugins=nats_plugin()), captures_of(tmp_path / "small.pcapng", 260, 1)
+    service.create("p", from_nats(server.url, f"WrpcapSink('{tmp_path}/out1.pcap')"))
+    publish(server, small[:20])
+    out_of(service, 20)
+    other.create("p", from_nats(server.url, f"WrpcapSink('{tmp_path}/out2.pcap')"))
+    with service.client() as rpc, other.client() as theirs, Nats(server) as nats:
+        eventually(lambda: nats.api("CONSUMER.INFO.s.c")["num_waiting"] == 2)
+        publish(server, small[20:220])  # more than one asks for at a time
+        eventually(lambda: block(rpc, "n")["out"] + block(theirs, "n")["out"] == 220)
+        assert block(theirs, "n")["out"] and not theirs.show("p", "n")["now"]["alone"]
+        service.ok("stop", "p")
+        publish(server, small[220:])
+        eventually(lambda: block(rpc, "n")["out"] + block(theirs, "n")["out"] == 260)
+    other.ok("stop", "p")
+    assert sorted(numbers(tmp_path / "out1.pcap") + numbers(tmp_path / "out2.pcap")) == list(range(260))
+
+
+def test_who_comes_after_goes_on_where_the_other_was(service, server, captures, tmp_path):  # noqa: F811
+    """By another block, the same one with other parameters, and with what was lost on the way between."""
+    with Nats(server) as nats:
+        service.create("p", from_nats(server.url, f"WrpcapSink('{tmp_path}/out1.pcap')"))
+        publish(server, captures[:30])
+        out_of(service, 30 * EACH)
+        inbox = b"SUB lost 1\r\nPUB $JS.API.CONSUMER.MSG.NEXT.s.c lost 1\r\n1\r\n"
+        service.ok("set", "p.n", f"url={server.url},{server.url}")
+        eventually(lambda: pending(nats) == (0, 0))
+        lost = Nats(server)
+        lost.socket.sendall(inbox)
+        publish(server, captures[30:60])
+        assert lost.line(b"MSG")
+        out_of(service, 60 * EACH)
+        service.ok("stop", "p")
+        lost.__exit__()
+        service.create("q", from_nats(server.url, f"WrpcapSink('{tmp_path}/out2.pcap')"))
+        publish(server, captures[60:])
+        with service.client() as rpc:
+            eventually(lambda: rpc.stats("q", "n")["out"] == (MESSAGES - 60) * EACH)
+            assert rpc.show("q", "n")["now"]["alone"]
+    service.ok("stop", "q")
+    assert numbers(tmp_path / "out1.pcap") + numbers(tmp_path / "out2.pcap") == list(range(COUNT))
