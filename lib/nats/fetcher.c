@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Asks for messages, and says what has become of them. */
+#include "nats/fetcher.h"
 #include "nats/fetcher_inside.h"
 
 #include "base/clock.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What comes: new, or again. */
+#include "nats/fetcher.h"
 #include "nats/fetcher_inside.h"
 
 #include "base/error.h"

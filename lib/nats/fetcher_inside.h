@@ -3,11 +3,13 @@
 #ifndef NATS_FETCHER_INSIDE_H
 #define NATS_FETCHER_INSIDE_H
 
+#include "base/buf.h"
 #include "nats/consumer.h"
-#include "nats/fetcher.h"
 #include "nats/hub.h"
 
 #define NAK "-NAK"
+
+struct fetched;
 
 struct fetcher {
 	struct hub hub;           /* its lock is that of all below `thread` */
