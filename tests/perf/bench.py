@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 
+import jetstream
 import network
 
 ROW = "{:<44} {:>12} {:>14} {:>12}  {}"
@@ -89,9 +90,14 @@ def write(path, frames, packets):
     return str(path)
 
 
-def make(path, packets, lengths):
+def make(path, packets, lengths, fill=lambda frame: frame):
     """A capture of so many packets: 16,384 flows over and over, lengths in turn."""
-    return write(path, (frame(n, lengths[n % len(lengths)]) for n in range(16384)), packets)
+    return write(path, (fill(frame(n, lengths[n % len(lengths)])) for n in range(16384)), packets)
+
+
+def noise(data, chance=random.Random(1)):
+    """As if it was encrypted: nothing makes it shorter. Checksums are wrong then."""
+    return data[:54] + chance.randbytes(len(data) - 54)
 
 
 # ---- running ------------------------------------------------------------------------------------
@@ -207,10 +213,11 @@ class Bench:
 
     def input(self, name):
         lengths = {"small": [64], "short": [64], "big": [1500],
-                   "imix": [64] * 7 + [594] * 4 + [1514]}[name]
+                   "imix": [64] * 7 + [594] * 4 + [1514], "noise": [64] * 7 + [594] * 4 + [1514]}[name]
         if name not in self.inputs:
             count = self.packets // {"small": 1, "short": 5}.get(name, 10)
-            self.inputs[name] = make(self.folder / f"{name}.pcap", count, lengths), count
+            fill = {"fill": noise} if name == "noise" else {}
+            self.inputs[name] = make(self.folder / f"{name}.pcap", count, lengths, **fill), count
         return self.inputs[name]
 
     def row(self, what, value, other, ratio, limit=None, holds=None):
@@ -539,15 +546,18 @@ class Bench:
     def stream(self):
         network.stream(self)
 
+    def nats(self):
+        jetstream.job(self, Daemon, call)
+
 
 JOBS = ["copy", "hops", "set", "anonymize", "filter", "merge", "dedup", "unwrap", "split",
         "count", "program", "script", "replay", "capture",
-        "stream", "start", "idle", "latency", "changes", "cores"]
+        "stream", "nats", "start", "idle", "latency", "changes", "cores"]
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench")
-    parser.add_argument("build")
+    parser.add_argument("build", type=os.path.abspath)
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all")
     parser.add_argument("--packets", type=int, default=5_000_000)
     parser.add_argument("--rounds", type=int, default=5)
