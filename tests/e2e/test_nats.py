@@ -2,6 +2,7 @@
 """NatsSink and NatsSource, with a nats-server of the test's own."""
 import os
 import shutil
+import signal
 import struct
 import subprocess
 
@@ -318,6 +319,17 @@ def test_what_waits_for_a_server_lies_in_the_spool_also_after_a_kill(daemon, ser
         eventually(lambda: block(rpc)["held"] == 0)
     in_order(server, range(400))
     assert not list((tmp_path / "spool").glob("*.spool")), "what is done with is gone"
+
+
+def test_the_spool_of_a_file_lies_in_the_state_folder_and_that_of_a_text_where_one_is(daemon, servers, tmp_path):
+    server = servers(start=False)
+    a_capture(tmp_path / "in.pcap", range(3))
+    (daemon.engines / "of_file.pipe").write_text(to_nats(tmp_path / "in.pcap", server.url, ", spool='mine'"))
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.ok("create", "of_text", to_nats("in.pcap", server.url, ", spool='mine'"), "--start", cwd=tmp_path)
+    for folder in (daemon.state, tmp_path):
+        eventually(lambda folder=folder: (folder / "mine" / "lock").exists())
+    assert not (daemon.engines / "mine").exists()
 
 
 def test_a_spool_that_is_full_holds_the_sources_back(daemon, servers, tmp_path):
