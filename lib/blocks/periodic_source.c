@@ -3,7 +3,7 @@
 #include <pipetool/block.h>
 
 struct periodic {
-	struct pt_bytes_list msg;
+	struct pt_given_list msg;
 	double period_s, period2_s;
 	struct pace {
 		size_t next;
@@ -55,9 +55,9 @@ static void produce(struct pt_block *b, unsigned max)
 {
 	struct periodic *p = pt_state(b);
 	while (max-- && p->pace.due_ns <= pt_now(b)) {
-		const struct pt_bytes *bytes = &p->msg.items[p->pace.next];
+		const struct pt_given *msg = &p->msg.items[p->pace.next];
 		step(b);
-		pt_send_bytes(b, PT_LOW, bytes->data, bytes->length);
+		pt_send_given(b, PT_LOW, msg);
 	}
 	if (p->pace.due_ns > pt_now(b)) {
 		pt_ready(b, false);
@@ -77,9 +77,12 @@ static const struct pt_type periodic_source = {
 		   "     |     `-----|->\n"
 		   "     +-----------+\n",
 	.examples =
-		(const char *const[]){"PeriodicSource('tick', 0.5) > ConsoleSink()",
-                                      "PeriodicSource(['a', 'b'], '10ms', period2=1) > QueueSink()",
-                                      NULL},
+		(const char *const[]){
+			"PeriodicSource('tick', 0.5) > ConsoleSink()",
+			"PeriodicSource(['a', 'b'], '10ms', period2=1) > QueueSink()",
+			"PeriodicSource({'message': 'x', 'link_type': 1}, 1) > JsonDrain() "
+			"> Sink()",
+			NULL},
 	.role = PT_SOURCE,
 	.ports = PT_LOW_EXIT,
 	.params =

@@ -3,14 +3,14 @@
 #include <pipetool/block.h>
 
 struct triggered_message {
-	struct pt_bytes msg;
+	struct pt_given msg;
 };
 
 static void trigger(struct pt_block *b)
 {
 	const struct triggered_message *t = pt_state(b);
-	pt_send_bytes(b, PT_LOW, t->msg.data, t->msg.length);
-	pt_send_bytes(b, PT_HIGH, t->msg.data, t->msg.length);
+	pt_send_given(b, PT_LOW, &t->msg);
+	pt_send_given(b, PT_HIGH, &t->msg);
 	pt_trigger(b);
 }
 
@@ -35,7 +35,7 @@ static const struct pt_type triggered_message = {
 	.routes = PT_STRAIGHT | PT_ROUTE(PT_TRIGGER, PT_LOW) | PT_ROUTE(PT_TRIGGER, PT_HIGH) |
                   PT_ROUTE(PT_TRIGGER, PT_TRIGGER),
 	.params = (const struct pt_param[]){{"msg", "What to send on a trigger.",
-                                             PT_BYTES(struct triggered_message, msg),
+                                             PT_MESSAGE(struct triggered_message, msg),
                                              .flags = PT_REQUIRED | PT_LIVE},
                                             {NULL}},
 	.size = sizeof(struct triggered_message),

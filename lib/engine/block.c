@@ -338,15 +338,24 @@ void pt_lost(struct pt_block *b, uint64_t count, const char *why)
 	block_count_drop(b, why, count);
 }
 
-void pt_send_bytes(struct pt_block *b, enum pt_canal canal, const void *data, size_t length)
+static void send_new(struct pt_block *b, enum pt_canal canal, struct pt_msg *m)
 {
-	struct pt_msg *m = pt_msg_new(pt_pool(b), data, length);
 	if (!m) {
 		pt_lost(b, 1, "memory");
 		return;
 	}
 	pt_made(b, 1);
 	pt_send(b, canal, m);
+}
+
+void pt_send_bytes(struct pt_block *b, enum pt_canal canal, const void *data, size_t length)
+{
+	send_new(b, canal, pt_msg_new(pt_pool(b), data, length));
+}
+
+void pt_send_given(struct pt_block *b, enum pt_canal canal, const struct pt_given *given)
+{
+	send_new(b, canal, pt_msg_given(pt_pool(b), given));
 }
 
 void pt_undone(struct pt_block *b, uint64_t count, const char *why)

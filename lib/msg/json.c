@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const canals[] = {"low", "high", "trigger"};
@@ -101,12 +102,6 @@ static int whole(const json_t *object, const char *name, json_int_t max, json_in
 	return 0;
 }
 
-struct description {
-	json_int_t link_type, wire_length;
-	int64_t time_ns;
-	bool is_text;
-};
-
 static int check_members(const json_t *object, struct pt_error *err)
 {
 	static const char *const known[] = {"message",     "canal", "time", "link_type",
@@ -154,17 +149,21 @@ static int read_text(const json_t *object, bool *is_text, struct pt_error *err)
 }
 
 /* All that is wrong is told. */
-static int describe(const json_t *object, struct description *d, struct pt_error *err)
+static int describe(const json_t *object, struct pt_given *given, struct pt_error *err)
 {
+	json_int_t link_type = PT_NO_LINK_TYPE, wire_length = 0;
 	const int faults[] = {check_members(object, err),
 	                      check_canal(object, err),
-	                      read_time(object, &d->time_ns, err),
-	                      read_text(object, &d->is_text, err),
-	                      whole(object, "link_type", PT_NO_LINK_TYPE - 1, &d->link_type, err),
-	                      whole(object, "wire_length", UINT32_MAX, &d->wire_length, err)};
+	                      read_time(object, &given->time_ns, err),
+	                      read_text(object, &given->is_text, err),
+	                      whole(object, "link_type", PT_NO_LINK_TYPE - 1, &link_type, err),
+	                      whole(object, "wire_length", UINT32_MAX, &wire_length, err)};
 	int rc = 0;
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
 		rc = rc ? rc : faults[i];
+	given->is_packet = link_type != PT_NO_LINK_TYPE;
+	given->link_type = (uint16_t)link_type;
+	given->wire_length = (uint32_t)wire_length;
 	return rc;
 }
 
@@ -178,25 +177,30 @@ static int read_bytes(struct buf *out, const json_t *value, const char *path, st
 	return rc;
 }
 
-struct pt_msg *msg_from_json(struct pt_pool *pool, const json_t *value, struct pt_error *err)
+int given_from_json(struct pt_given *given, const json_t *value, struct pt_error *err)
 {
-	struct description d = {.link_type = PT_NO_LINK_TYPE, .wire_length = -1};
 	const json_t *inner = json_is_object(value) ? json_object_get(value, "message") : NULL;
 	struct buf bytes = BUF_INIT;
-	struct pt_msg *m = NULL;
-	int rc = inner ? describe(value, &d, err) : 0;
-	if (!read_bytes(&bytes, inner ? inner : value, inner ? "message" : NULL, err) && !rc) {
-		m = pt_msg_new(pool, bytes.data, bytes.length);
-		if (!m)
-			pt_fail(err, -ENOMEM, NULL, "the engine's memory limit is reached");
+	*given = (struct pt_given){.is_text = false};
+	int rc = inner ? describe(value, given, err) : 0;
+	int c = read_bytes(&bytes, inner ? inner : value, inner ? "message" : NULL, err);
+	if (rc || c) {
+		buf_free(&bytes);
+		return rc ? rc : c;
 	}
-	buf_free(&bytes);
-	if (!m)
+	given->bytes.length = bytes.length;
+	given->bytes.data = (uint8_t *)buf_steal(&bytes);
+	return 0;
+}
+
+struct pt_msg *msg_from_json(struct pt_pool *pool, const json_t *value, struct pt_error *err)
+{
+	struct pt_given given;
+	if (given_from_json(&given, value, err))
 		return NULL;
-	m->link_type = (uint16_t)d.link_type;
-	m->time_ns = d.time_ns;
-	pt_msg_set_text(m, d.is_text);
-	if (m->link_type != PT_NO_LINK_TYPE && d.wire_length > m->length)
-		m->wire_length = (uint32_t)d.wire_length;
+	struct pt_msg *m = pt_msg_given(pool, &given);
+	if (!m)
+		pt_fail(err, -ENOMEM, NULL, "the engine's memory limit is reached");
+	free(given.bytes.data);
 	return m;
 }

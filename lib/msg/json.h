@@ -14,6 +14,9 @@ json_t *msg_to_json(const struct pt_msg *, enum pt_canal);
    can be sent again. NULL with the fault in `err`. */
 struct pt_msg *msg_from_json(struct pt_pool *, const json_t *, struct pt_error *);
 
+/* The same of what is kept for later. */
+int given_from_json(struct pt_given *, const json_t *, struct pt_error *);
+
 /* Bytes alone: text where they are UTF-8 without NUL, else {"base64": …}; and back, also from
    {"hex": …}, added to the buffer. */
 struct buf;

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pipetool/param.h>
 #include <string.h>
 
 /* What a message may pin beyond its own bytes when it is kept. */
@@ -41,6 +42,21 @@ struct pt_msg *pt_msg_packet(struct pt_pool *pool, const void *bytes, size_t len
 	m->wire_length = (uint32_t)wire_length;
 	m->link_type = link_type;
 	m->time_ns = time_ns;
+	return m;
+}
+
+struct pt_msg *pt_msg_given(struct pt_pool *pool, const struct pt_given *given)
+{
+	struct pt_msg *m = pt_msg_new(pool, given->bytes.data, given->bytes.length);
+	if (!m)
+		return NULL;
+	m->time_ns = given->time_ns;
+	pt_msg_set_text(m, given->is_text);
+	if (given->is_packet) {
+		m->link_type = given->link_type;
+		if (given->wire_length > m->length)
+			m->wire_length = given->wire_length;
+	}
 	return m;
 }
 

@@ -194,8 +194,9 @@ void pt_trigger(struct pt_block *);
 /* Where a message begins: to be called for each that did not come from a push. */
 void pt_made(struct pt_block *, unsigned count);
 
-/* A message of these bytes begins here; without memory for it, it is lost. */
+/* A message of these bytes, or as it was given, begins here; without memory for it, it is lost. */
 void pt_send_bytes(struct pt_block *, enum pt_canal, const void *data, size_t length);
+void pt_send_given(struct pt_block *, enum pt_canal, const struct pt_given *);
 
 /* Where a message ends. `why` is a short constant word: `ptctl help reasons` lists those that there
    are, each with its kind: filtered, where the graph was told to leave the message out, or dropped,

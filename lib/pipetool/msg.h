@@ -52,6 +52,10 @@ struct pt_msg *pt_msg_new(struct pt_pool *, const void *bytes, size_t length);
 /* The same with room for `length` bytes, to be written through *bytes before it is sent. */
 struct pt_msg *pt_msg_room(struct pt_pool *, size_t length, uint8_t **bytes);
 
+/* A message as a user gave it; NULL as above. */
+struct pt_given;
+struct pt_msg *pt_msg_given(struct pt_pool *, const struct pt_given *);
+
 /* Part of another message, sharing its bytes; a plain message of the same time.
    The range must lie within. NULL if the memory limit is reached. */
 struct pt_msg *pt_msg_slice(const struct pt_msg *, size_t offset, size_t length);

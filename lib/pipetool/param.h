@@ -31,8 +31,17 @@ struct pt_files {
 
 #define PT_FD_GONE (-2) /* also what a PT_KIND_FD reads as then */
 
-struct pt_bytes_list {
-	struct pt_bytes *items;
+/* A message that a user gave. */
+struct pt_given {
+	struct pt_bytes bytes;
+	int64_t time_ns;
+	bool is_text, is_packet; /* only a packet has what follows */
+	uint16_t link_type;
+	uint32_t wire_length; /* 0: that of its bytes */
+};
+
+struct pt_given_list {
+	struct pt_given *items;
 	size_t count;
 };
 
@@ -48,7 +57,8 @@ enum pt_kind {
 	PT_KIND_FILE,      /* "file", or {"fd": 0} as below; PT_READ or PT_WRITE   struct pt_file */
 	PT_KIND_CHOICE,    /* one of .choices                        int, its index */
 	PT_KIND_BYTES,     /* "text" b'\xff' {"hex": …} {"base64": …}   struct pt_bytes */
-	PT_KIND_MESSAGES,  /* one of the above, or a list of them    struct pt_bytes_list */
+	PT_KIND_MESSAGE,   /* the same, or what block.recv gave      struct pt_given */
+	PT_KIND_MESSAGES,  /* one of the above, or a list of them    struct pt_given_list */
 	PT_KIND_STRINGS,   /* "a" or ["a", "b"], of .choices if it has   char **, ends with NULL */
 	PT_KIND_TRANSFORM, /* a Lua expression, see pipetool-language(7)   struct pt_func * */
 	PT_KIND_PREDICATE, /* the same, for a yes or no              struct pt_func * */
@@ -111,8 +121,10 @@ struct pt_param {
 #define PT_CHOICE(type, field) .kind = PT_KIND_CHOICE, .offset = PT_FIELD(type, field, int)
 #define PT_BYTES(type, field) \
 	.kind = PT_KIND_BYTES, .offset = PT_FIELD(type, field, struct pt_bytes)
+#define PT_MESSAGE(type, field) \
+	.kind = PT_KIND_MESSAGE, .offset = PT_FIELD(type, field, struct pt_given)
 #define PT_MESSAGES(type, field) \
-	.kind = PT_KIND_MESSAGES, .offset = PT_FIELD(type, field, struct pt_bytes_list)
+	.kind = PT_KIND_MESSAGES, .offset = PT_FIELD(type, field, struct pt_given_list)
 #define PT_STRINGS(type, field) .kind = PT_KIND_STRINGS, .offset = PT_FIELD(type, field, char **)
 #define PT_TRANSFORM(type, field) \
 	.kind = PT_KIND_TRANSFORM, .offset = PT_FIELD(type, field, struct pt_func *)

@@ -36,8 +36,11 @@ static const struct kind kinds[] = {
 	 CAN(choice, choice, choice)},
 	[PT_KIND_BYTES] = {"bytes", "text, {\"hex\": …} or {\"base64\": …}", "TEXT",
 	 sizeof(struct pt_bytes), 0, CAN(bytes, bytes, bytes), kind_release_bytes},
-	[PT_KIND_MESSAGES] = {"messages", "a message or a list of messages: text, {\"hex\": …} or "
-	 "{\"base64\": …}", "TEXT", sizeof(struct pt_bytes_list), 0,
+	[PT_KIND_MESSAGE] = {"message", "a message: text, {\"hex\": …}, {\"base64\": …}, or one "
+	 "that block.recv gave", "TEXT", sizeof(struct pt_given), 0,
+	 CAN(message, message, message), kind_release_message},
+	[PT_KIND_MESSAGES] = {"messages", "a message or a list of messages: text, {\"hex\": …}, "
+	 "{\"base64\": …}, or what block.recv gave", "TEXT", sizeof(struct pt_given_list), 0,
 	 CAN(messages, messages, messages), kind_release_messages},
 	[PT_KIND_STRINGS] = {"strings", "text or a list of texts", "TEXT", sizeof(char **), 0,
 	 CAN(strings, strings, strings), kind_release_strings},

@@ -242,6 +242,25 @@ int kind_check_bytes(const struct pt_param *row, const json_t *value, struct pt_
 	return code;
 }
 
+/* By reading it. */
+static int try_message(const json_t *value, struct pt_error *err)
+{
+	struct pt_given given;
+	int code = given_from_json(&given, value, fault_enough(err) ? NULL : err);
+	free(given.bytes.data);
+	return code;
+}
+
+int kind_check_message(const struct pt_param *row, const json_t *value, struct pt_error *err)
+{
+	size_t from = fault_mark(err);
+	if (!json_is_string(value) && !json_is_object(value))
+		return fault_wrong(row, value, err);
+	int code = try_message(value, err);
+	error_prefix(err, from, row->name);
+	return code;
+}
+
 static int check_items(const struct pt_param *row, const json_t *value, kind_check *check,
                        struct pt_error *err)
 {
@@ -269,20 +288,18 @@ static int check_string_item(const struct pt_param *row, const json_t *item, str
 	return is_text(item) ? 0 : fault_wrong_item(row, item, "text", err);
 }
 
-static int check_bytes_item(const struct pt_param *row, const json_t *item, struct pt_error *err)
+static int check_message_item(const struct pt_param *row, const json_t *item, struct pt_error *err)
 {
-	struct buf bytes = BUF_INIT;
-	if (!json_is_string(item) && !json_is_object(item))
-		return fault_wrong_item(row, item, "text, {\"hex\": …} or {\"base64\": …}", err);
-	int code = bytes_from_json(&bytes, item, fault_enough(err) ? NULL : err);
-	buf_free(&bytes);
-	return code;
+	if (json_is_string(item) || json_is_object(item))
+		return try_message(item, err);
+	return fault_wrong_item(
+		row, item, "text, {\"hex\": …}, {\"base64\": …}, or one that block.recv gave", err);
 }
 
 int kind_check_messages(const struct pt_param *row, const json_t *value, struct pt_error *err)
 {
-	return json_is_array(value) ? check_items(row, value, check_bytes_item, err)
-	                            : kind_check_bytes(row, value, err);
+	return json_is_array(value) ? check_items(row, value, check_message_item, err)
+	                            : kind_check_message(row, value, err);
 }
 
 static int check_file_item(const struct pt_param *row, const json_t *item, struct pt_error *err)

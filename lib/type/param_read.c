@@ -144,15 +144,21 @@ int kind_read_bytes(const struct pt_param *row, const json_t *value, void *field
 	return param_bytes_from_json(value, field, err);
 }
 
+int kind_read_message(const struct pt_param *row, const json_t *value, void *field,
+                      const struct param_env *env, struct pt_error *err)
+{
+	return given_from_json(field, value, err);
+}
+
 int kind_read_messages(const struct pt_param *row, const json_t *value, void *field,
                        const struct param_env *env, struct pt_error *err)
 {
-	struct pt_bytes_list *list = field;
+	struct pt_given_list *list = field;
 	size_t count = json_is_array(value) ? json_array_size(value) : 1;
 	list->items = must_calloc(count + 1, sizeof *list->items);
 	for (size_t i = 0; i < count; i++) {
 		const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
-		int code = param_bytes_from_json(item, &list->items[i], err);
+		int code = given_from_json(&list->items[i], item, err);
 		if (code)
 			return code;
 		list->count++;
@@ -356,11 +362,16 @@ void kind_release_bytes(const struct pt_param *row, void *field, const struct pa
 	free(((struct pt_bytes *)field)->data);
 }
 
+void kind_release_message(const struct pt_param *row, void *field, const struct param_env *env)
+{
+	free(((struct pt_given *)field)->bytes.data);
+}
+
 void kind_release_messages(const struct pt_param *row, void *field, const struct param_env *env)
 {
-	struct pt_bytes_list *list = field;
+	struct pt_given_list *list = field;
 	for (size_t i = 0; i < list->count; i++)
-		free(list->items[i].data);
+		free(list->items[i].bytes.data);
 	free(list->items);
 }
 

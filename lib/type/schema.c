@@ -169,9 +169,22 @@ json_t *schema_choice(const struct pt_param *row)
 	return set(of_type("string"), "enum", strings(row->choices));
 }
 
+/* As block.recv gives it; {"hex": …} and {"base64": …} are told by schema_bytes. */
+json_t *schema_message(const struct pt_param *row)
+{
+	json_t *given = with_one("message", schema_bytes(row));
+	json_t *properties = json_object_get(given, "properties");
+	set(properties, "canal", of_type("string"));
+	set(properties, "text", of_type("boolean"));
+	set(properties, "time", of_type("string"));
+	set(properties, "link_type", natural(row, "integer"));
+	set(properties, "wire_length", natural(row, "integer"));
+	return any_of(schema_bytes(row), given, NULL);
+}
+
 json_t *schema_messages(const struct pt_param *row)
 {
-	return any_of(schema_bytes(row), list_of(schema_bytes(row)), NULL);
+	return any_of(schema_message(row), list_of(schema_message(row)), NULL);
 }
 
 json_t *schema_strings(const struct pt_param *row)

@@ -67,6 +67,31 @@ START_TEST(a_changed_message_keeps_the_pace)
 }
 END_TEST
 
+START_TEST(packets_and_text_go_out_as_they_were_given)
+{
+	static const char given[] =
+		"[{'message': 'a', 'text': True}, {'message': {'hex': '45ff'}, 'link_type': 101, "
+		"'time': '12.5', 'wire_length': 60}, b'\\xff']";
+	static const char sent[] =
+		"[{\"message\": \"a\", \"canal\": \"low\", \"text\": true}, {\"message\": "
+	        "{\"base64\": "
+		"\"Rf8=\"}, \"canal\": \"low\", \"time\": \"12.500000000\", \"link_type\": 101, "
+		"\"wire_length\": 60}, {\"message\": {\"base64\": \"/w==\"}, \"canal\": \"low\"}]";
+	char text[512];
+	snprintf(text, sizeof text, "p = PeriodicSource(%s, 1); q = QueueSink()\np > q", given);
+	struct rig *r = rig_graph(text);
+	pass_time(r, 2);
+	const json_t *got = ask(r, "recv", "{\"block\": \"q\", \"max\": 9}");
+	json_t *wanted = json_loads(sent, 0, NULL);
+	ck_assert(json_equal(json_object_get(got, "messages"), wanted));
+	json_decref(wanted);
+	ck_assert(!ask_change(r, "x = PeriodicSource({'message': 'a', 'link_type': -1}, 1)"));
+	ck_assert_str_eq(rig_kind(r), "bad-parameter");
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("blocks/periodic_source", it_sends_at_once_and_then_every_period,
            a_list_goes_round_with_period2_after_each_round, an_empty_list_is_exhausted,
-           a_negative_period_is_refused, a_changed_message_keeps_the_pace)
+           a_negative_period_is_refused, a_changed_message_keeps_the_pace,
+           packets_and_text_go_out_as_they_were_given)

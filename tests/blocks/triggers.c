@@ -35,6 +35,18 @@ START_TEST(or_after_it_has_passed)
 }
 END_TEST
 
+START_TEST(a_triggered_message_may_be_a_packet)
+{
+	struct rig *r = rig_graph("it = TriggeredMessage({'message': 'ab', 'link_type': 1}); "
+	                          "q = QueueSink()\nit >> q");
+	fire(r);
+	const json_t *got = ask(r, "recv", "{\"block\": \"q\"}");
+	const json_t *first = json_array_get(json_object_get(got, "messages"), 0);
+	ck_assert_int_eq(json_integer_value(json_object_get(first, "link_type")), 1);
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(a_triggered_message_goes_low_then_high_then_the_trigger)
 {
 	struct rig *r = rig("TriggeredMessage", "'hello'");
@@ -361,6 +373,7 @@ START_TEST(a_valve_that_is_late_closes_behind_what_it_held)
 END_TEST
 
 UNIT_TESTS("blocks/triggers", a_trigger_drain_triggers_before_it_passes, or_after_it_has_passed,
+           a_triggered_message_may_be_a_packet,
            a_triggered_message_goes_low_then_high_then_the_trigger,
            a_valve_changes_on_each_trigger_and_passes_it_on,
            a_queueing_valve_passes_the_trigger_on_and_then_releases,

@@ -89,6 +89,7 @@ START_TEST(good_values_pass)
 	accept("{\"flag\": true, \"port\": 65535, \"iface\": null, \"speed\": 1, \"limit\": 4096}");
 	accept("{\"limit\": \"1GiB\", \"period\": \"100ms\", \"overflow\": \"block\"}");
 	accept("{\"key\": {\"hex\": \"00ff\"}, \"msg\": [\"a\", {\"base64\": \"AA==\"}]}");
+	accept("{\"msg\": {\"message\": \"a\", \"link_type\": 1, \"time\": \"1.5\"}}");
 	accept("{\"msg\": [], \"args\": [\"-k\"], \"linktype\": 1, \"fd\": {\"fd\": 0}}");
 	accept("{\"args\": \"-k\", \"linktype\": null, \"fd\": 3, \"rotate\": {\"size\": \"1M\"}}");
 	accept("{\"ops\": [{\"op\": \"add\", \"name\": \"a\", \"params\": {\"any\": 1}}]}");
@@ -112,6 +113,9 @@ START_TEST(wrong_types_are_told)
 	refuse("{\"key\": 1}", "key", "text");
 	refuse("{\"msg\": {\"hex\": \"0\"}}", "msg.hex", "hex");
 	refuse("{\"msg\": [\"a\", 1]}", "msg[1]", "each of 'msg'");
+	refuse("{\"msg\": [{\"message\": \"a\", \"link\": 1}]}", "msg[0].link", "no member 'link'");
+	refuse("{\"msg\": {\"message\": {\"hex\": \"0\"}}}", "msg.message.hex", "hex");
+	refuse("{\"key\": {\"message\": \"a\"}}", "key", "hex");
 	refuse("{\"args\": [\"a\", null]}", "args[1]", "each of 'args' must be text");
 	refuse("{\"linktype\": 65536}", "linktype", "a link type");
 	refuse("{\"fd\": {\"fd\": -1}}", "fd", "a descriptor");

@@ -22,7 +22,7 @@ struct state {
 	int overflow, linktype, fd;
 	struct pt_file file;
 	struct pt_bytes key;
-	struct pt_bytes_list msg;
+	struct pt_given_list msg;
 	struct pt_func *f;
 	struct {
 		uint64_t size;
@@ -142,7 +142,7 @@ START_TEST(defaults_are_there)
 	ck_assert_int_eq(s.fd, -1);
 	ck_assert_uint_eq(s.key.length, 0);
 	ck_assert_uint_eq(s.msg.count, 1);
-	ck_assert_mem_eq(s.msg.items[0].data, "hello", 5);
+	ck_assert_mem_eq(s.msg.items[0].bytes.data, "hello", 5);
 	ck_assert_str_eq(s.f->text, "reverse");
 	ck_assert_int_eq(s.rotate.files, 5);
 	ck_assert_ptr_null(s.any);
@@ -168,7 +168,8 @@ START_TEST(values_go_where_they_belong)
 	ck_assert_int_ge(s.fd, 0);
 	ck_assert_mem_eq(s.key.data, "\x00\xff", 2);
 	ck_assert_uint_eq(s.msg.count, 2);
-	ck_assert_mem_eq(s.msg.items[1].data, "bc", 2);
+	ck_assert_mem_eq(s.msg.items[1].bytes.data, "bc", 2);
+	ck_assert(!s.msg.items[1].is_text && !s.msg.items[1].is_packet);
 	ck_assert_uint_eq(s.rotate.size, 1024);
 	ck_assert_int_eq(s.rotate.files, 5);
 	ck_assert_uint_eq(json_array_size(json_object_get(s.any, "a")), 1);
