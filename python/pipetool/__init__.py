@@ -21,18 +21,19 @@ from typing import Any as _Any, List as _List
 from . import pipes as _pipes
 from .client import Client, Closed, Refused, default_socket
 from .engine import PipeEngine, stop_all as _stop_all
+from .feeders import AutoSource, CLIFeeder, CLIHighFeeder, PeriodicSource, ThreadGenSource
 from .graph import Graph
 from .message import Bytes
-from .pipes import (AutoSource, CLIFeeder, CLIHighFeeder, ConsoleSink, DownDrain, Drain, Existing, PeriodicSource, Pipe, QueueSink,
-                    RawConsoleSink, Sink, Source, TermSink, ThreadGenSource, TransformDrain, TriggerSink, UpDrain)
+from .pipes import (ConsoleSink, DownDrain, Drain, Existing, Pipe, QueueSink, RawConsoleSink, Sink, Source, TermSink,
+                    TransformDrain, TriggerSink, UpDrain)
 from .scapypipes import (FDSourceSink, Inject3Sink, InjectSink, RdpcapSource, SniffSource, TCPConnectPipe, TCPListenPipe,
                          TriggerDrain, TriggeredMessage, TriggeredQueueingValve, TriggeredSwitch, TriggeredValve,
-                         UDPClientPipe, UDPDrain, UDPServerPipe, WrpcapSink)
+                         UDPClientPipe, UDPDrain, UDPServerPipe, WiresharkSink, WrpcapSink)
 
 _SOURCES = ("FileSource", "FromEngine", "PcapOverIPSource", "ProgramPipe")
 _DRAINS = ("DedupDrain", "FilterDrain", "HeadDrain", "PaceDrain", "SampleDrain", "ReorderDrain", "UnwrapDrain", "CountDrain",
            "JsonDrain")
-_SINKS = ("FileSink", "PcapOverIPSink", "ToEngine", "WiresharkSink")
+_SINKS = ("FileSink", "PcapOverIPSink", "ToEngine")
 for _names, _base in ((_SOURCES, _pipes.NativeSource), (_DRAINS, _pipes.NativeDrain), (_SINKS, _pipes.NativeSink)):
     for _name in _names:
         globals()[_name] = type(_name, (_base,), {"__module__": _pipes.__name__, "__doc__": f"See `ptctl help {_name}`."})

@@ -23,12 +23,13 @@ import contextlib
 import os
 import socket
 import subprocess
-from typing import (Any, AsyncGenerator, AsyncIterator, Awaitable, Callable, Dict, Generic, Iterable, List, Optional, Sequence, Set,
-                    Tuple, TypeVar, Union)
+from typing import (Any, AsyncGenerator, AsyncIterator, Awaitable, Callable, Dict, Generic, List, Optional, Sequence, Set, TypeVar,
+                    Union)
 
+from . import asked
+from .asked import given
 from .client import Closed, Lines, Refused, default_socket, rights, through_ssh
-from .graph import Drawn, Watch, given
-from .message import from_json, to_json
+from .graph import Drawn, Watch
 
 __all__ = ["Client", "Closed", "Engine", "Graph", "Refused", "Stream"]
 _T = TypeVar("_T")
@@ -135,9 +136,7 @@ class Client:
         >>> async for event in client.events():  # doctest: +SKIP
         ...     print(event["name"], event["engine"])
         """
-        def read(method: str, params: Dict[str, Any]) -> Tuple[List[Dict[str, Any]], bool]:
-            return [params if method == "event" else {"name": method, **params}], False
-        return Stream(self, "events.subscribe", given(engine=engine), read)
+        return Stream(self, asked.events(engine))
 
     def engine(self, name: str) -> Engine:
         """One engine.
@@ -247,9 +246,6 @@ class _Connection:
         await asyncio.wait([self.reader])
 
 
-Read = Callable[[str, Dict[str, Any]], Tuple[Iterable[_T], bool]]  # of a notification: what it brings, and whether it is the last
-
-
 class Stream(Generic[_T], AsyncIterator[_T]):
     """What comes one after the other, by a connection of its own.
 
@@ -261,9 +257,9 @@ class Stream(Generic[_T], AsyncIterator[_T]):
     ...         print(event["name"])
     """
 
-    def __init__(self, client: Client, method: str, params: Dict[str, Any], read: Read[_T]) -> None:
-        self._begun = _Begun(client.again(), method, params)
-        self._items = _items(self._begun, read)
+    def __init__(self, client: Client, what: asked.Asked[_T]) -> None:
+        self._begun = _Begun(client.again(), what)
+        self._items = _items(self._begun)
 
     @property
     def begun(self) -> Any:
@@ -280,7 +276,7 @@ class Stream(Generic[_T], AsyncIterator[_T]):
         >>> packets.dropped  # doctest: +SKIP
         0
         """
-        return self._begun.dropped
+        return self._begun.what.dropped
 
     def __aiter__(self) -> Stream[_T]:
         return self
@@ -305,32 +301,26 @@ class Stream(Generic[_T], AsyncIterator[_T]):
         await self.aclose()
 
 
-class _Begun:
+class _Begun(Generic[_T]):
     """What was asked, once."""
 
-    def __init__(self, client: Client, method: str, params: Dict[str, Any]) -> None:
+    def __init__(self, client: Client, what: asked.Asked[_T]) -> None:
         client._most = _STREAM
-        self.client, self.method, self.params = client, method, params
+        self.client, self.what = client, what
         self.answer: Any = None
-        self.dropped = 0
 
     async def begin(self) -> None:
         if self.answer is None:
-            self.answer = await self.client.call(self.method, self.params)
-
-    async def note(self) -> Tuple[str, Dict[str, Any]]:
-        note = await self.client.notification()
-        self.dropped += note["params"].get("dropped", 0) if note["method"] in ("gap", "block.packets") else 0
-        return note["method"], note["params"]
+            self.answer = await self.client.call(self.what.method, self.what.params)
 
 
-async def _items(begun: _Begun, read: Read[_T]) -> AsyncGenerator[_T, None]:
+async def _items(begun: _Begun[_T]) -> AsyncGenerator[_T, None]:
     """A generator, for asyncio closes those that nobody has any more."""
     try:
         await begun.begin()
         last = False
         while not last:
-            items, last = read(*await begun.note())
+            items, last = begun.what.take(await begun.client.notification())
             for item in items:
                 yield item
     finally:
@@ -360,16 +350,14 @@ class Engine:
         >>> async for packet in gate.tap("anon", "udp port 53"):  # doctest: +SKIP
         ...     print(packet)
         """
-        def read(method: str, params: Dict[str, Any]) -> Tuple[Iterable[Any], bool]:
-            return map(from_json, params.get("messages", [])), bool(params.get("ended"))
-        return Stream(self.client, "block.tap", given(engine=self.name, block=block, filter=filter, canal=canal), read)
+        return Stream(self.client, asked.tap(self.name, block, filter, canal))
 
     async def send(self, block: str, *messages: Any, canal: Optional[str] = None) -> None:
         """Sends from a feeder, all or none; returns when they have gone through, or wait in the feeder.
 
         >>> await gate.send("in", "hello", b"\\xff")  # doctest: +SKIP
         """
-        await self.call("block.send", block=block, messages=[to_json(m) for m in messages], **given(canal=canal))
+        await self.call("block.send", **asked.sending(block, messages, canal))
 
     async def recv(self, block: str, max: int = 1, timeout_s: float = 0) -> List[Any]:
         """What a queue has, up to `max` messages; the first is awaited for so long.
@@ -377,8 +365,8 @@ class Engine:
         >>> await gate.recv("q", timeout_s=5)  # doctest: +SKIP
         ['hello']
         """
-        got = await self.call("block.recv", self.client.timeout + timeout_s, block=block, max=max, timeout_s=timeout_s)
-        return [from_json(message) for message in got["messages"]]
+        return asked.received(await self.call("block.recv", self.client.timeout + timeout_s, block=block, max=max,
+                                              timeout_s=timeout_s))
 
 
 class Graph(Drawn):

@@ -28,8 +28,8 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple, Type, TypeVar, Union
 
-
-FOR_EVER_S = 3e7  # what a socket's timeout can be
+from . import asked
+from .streams import Engine, Stream
 
 
 class Refused(Exception):
@@ -254,6 +254,26 @@ class Client:
                 if method in (None, note["method"]):
                     return self.notifications.pop(i)
             self.notifications.append(self.line(timeout))
+
+    # ---- streams, each by a connection of its own ----
+
+    def events(self, engine: Optional[str] = None, timeout: Optional[float] = None) -> Stream[Dict[str, Any]]:
+        """What happens, to one engine or to any: {"name", "time", "engine", "data", …}, without end.
+
+        Where it was read too slowly, {"name": "gap", "dropped": n} stands for what was left out. TimeoutError where
+        nothing happened for `timeout` seconds.
+
+        >>> for event in client.events():  # doctest: +SKIP
+        ...     print(event["name"], event["engine"])
+        """
+        return Stream(self, asked.events(engine), timeout)
+
+    def engine(self, name: str) -> Engine:
+        """One engine.
+
+        >>> gate = client.engine("gate")  # doctest: +SKIP
+        """
+        return Engine(self, name)
 
     # ---- lines ----
 

@@ -13,14 +13,16 @@ import threading
 import time
 import traceback
 import warnings
-from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from . import daemon
-from .client import FOR_EVER_S, Client, Closed, Refused, default_socket
+from . import daemon, inner
+from .asked import FOR_EVER_S
+from .client import Client, Closed, Refused, default_socket
+from .feeders import AutoSource, ThreadGenSource
 from .files import Files, absolute
 from .graph import SIGNS, Graph, name_of
 from .message import from_json, to_json
-from .pipes import AutoSource, Existing, Links, Pipe, QueueSink, Sink, Source, ThreadGenSource
+from .pipes import Drain, Existing, InDaemon, Links, Pipe, QueueSink, Sink, Source
 from .runner import Runner, is_running_functions
 
 _Parts = Dict[Pipe, Tuple[str, Dict[str, Any]]]  # of each pipe, its type and parameters
@@ -56,6 +58,7 @@ class PipeEngine:
         self._runner: Optional[Runner] = None
         self._name = ""
         self._names: Dict[Pipe, str] = {}
+        self._inners: Dict[Pipe, inner.Inner] = {}
         self._types: Dict[str, Dict[str, Any]] = {}
         self._owner: Optional[Client] = None
         self._add_pipes(*pipes)
@@ -88,6 +91,10 @@ class PipeEngine:
     @property
     def active_sources(self) -> Set[Pipe]:
         return {p for p in self.active_pipes if isinstance(p, Source)}
+
+    @property
+    def active_drains(self) -> Set[Pipe]:
+        return {p for p in self.active_pipes if isinstance(p, Drain)}
 
     @property
     def active_sinks(self) -> Set[Pipe]:
@@ -158,6 +165,18 @@ class PipeEngine:
             params = files.hand_over(rows, params, ("fname",) if pipe.trigger_sources else ())
         return kind, params
 
+    def _with_inner(self, pipes: List[Pipe]) -> List[Pipe]:
+        """These pipes, and of those that leave something to one of the daemon's, that."""
+        found: List[Pipe] = []
+        for pipe in pipes:
+            found.append(pipe)
+            kind = inner.wanted(pipe)
+            made = inner.make(pipe, kind, self._type(kind)["ports"]) if kind else None
+            if isinstance(pipe, InDaemon):
+                pipe._inner = made and self._inners.setdefault(pipe, made)
+                found += [pipe._inner] if pipe._inner else []
+        return found
+
     def _type(self, kind: str) -> Dict[str, Any]:
         if kind not in self._types:
             self._types[kind] = self._client().call("type.show", type=kind)
@@ -167,7 +186,7 @@ class PipeEngine:
         """Whether something could pass there: else the link is left out."""
         spec = (self._there.get(pipe.name, ""), (), {}) if isinstance(pipe, Existing) else pipe.spec()
         if spec is None:
-            return way == "exit" or hasattr(pipe, {"low": "push", "high": "high_push", "trigger": "on_trigger"}[canal])
+            return way == "exit" or inner.takes(pipe, canal)
         return spec[0] in ("", "ProgramPipe") or f"{canal}_{way}" in self._type(spec[0])["ports"]
 
     def _name_all(self, pipes: List[Pipe]) -> None:
@@ -177,7 +196,7 @@ class PipeEngine:
             if isinstance(pipe, Existing):
                 name = pipe.name
             elif name is None:
-                name = name_of(type(pipe).__name__, taken)
+                name = name_of(pipe.kind if isinstance(pipe, inner.Inner) else type(pipe).__name__, taken)
             else:
                 stem = re.sub(r"\W|^(?=\d|$)", "_", name, flags=re.ASCII)[:56]
                 name = next(n for n in itertools.chain([stem], (f"{stem}{i}" for i in itertools.count(2))) if n not in taken)
@@ -187,7 +206,8 @@ class PipeEngine:
     def _graph(self, parts: _Parts) -> Graph:
         """These pipes, and the links of all."""
         graph, pipes = Graph(), list(self.active_pipes)
-        graph.outside = {*self._there, *(self._names[p] for p in pipes if p not in parts)}
+        inners = [made for p, made in self._inners.items() if p in self.active_pipes and made in self._names]
+        graph.outside = {*self._there, *(self._names[p] for p in (*pipes, *inners) if p not in parts)}
         for pipe, (kind, params) in parts.items():
             graph.add(kind, self._names[pipe], **params)
         links = [(p, q, canal) for p in pipes
@@ -196,7 +216,7 @@ class PipeEngine:
         if idle:
             warnings.warn("nothing could pass here, so these links are left out: " + ", ".join(
                 f"{p.name} {SIGNS[canal]} {q.name}" for p, q, canal in idle), stacklevel=_level())
-        for p, q, canal in links:
+        for p, q, canal in (*links, *(link for made in inners for link in made.links())):
             if (p, q, canal) not in idle:
                 graph.link(self._names[p], self._names[q], canal)
         return graph
@@ -226,6 +246,7 @@ class PipeEngine:
 
     def _bring(self, pipes: List[Pipe], runner: Runner, started: List[Pipe]) -> None:
         """Starts what runs here, and has the daemon make these pipes."""
+        pipes = self._with_inner(pipes)
         with Files() as files:
             try:
                 parts = {p: self._describe(p, runner, files) for p in pipes if not isinstance(p, Existing)}
@@ -330,7 +351,7 @@ class PipeEngine:
 
     def _drain(self) -> None:
         """No more of the script's own comes; what its functions have by now comes through, each time one further."""
-        self._take_out(lambda pipe: isinstance(pipe, Source) and not pipe._wire)
+        self._take_out(lambda pipe: (isinstance(pipe, Source) or getattr(pipe, "is_source", False)) and not pipe._wire)
         wired = {self._names[p] for p in self.active_pipes if p._wire}
         until = time.monotonic() + _FLUSH_S
 
@@ -366,12 +387,14 @@ class PipeEngine:
     def _send_to(self, feeder: AutoSource, *messages: Any, high: bool) -> None:
         self._tell(feeder, "block.send", messages=list(map(to_json, messages)), canal="high" if high else "low", wait=True)
 
-    def _send_early(self, feeder: AutoSource, early: Deque[Tuple[Any, bool, bool]]) -> None:
-        while early:
-            high, some = early[0][1], [early.popleft()[0]]
-            while early and early[0][1] == high and len(some) < 100:
-                some.append(early.popleft()[0])
-            self._send_to(feeder, *some, high=high)
+    def _send_early(self, feeder: AutoSource) -> None:
+        early: List[Tuple[Any, bool, bool]] = []
+        while not feeder.empty():
+            early.append(feeder.recv())
+        for high, some in itertools.groupby(early, lambda one: one[1]):
+            messages = [one[0] for one in some]
+            for at in range(0, len(messages), 100):
+                self._send_to(feeder, *messages[at:at + 100], high=high)
 
     def _close(self, feeder: AutoSource) -> None:
         self._tell(feeder, "block.close")

@@ -20,7 +20,8 @@ import os
 import re
 from typing import Any, Awaitable, Callable, Container, Coroutine, Dict, Iterable, Iterator, List, Optional, Type, TypeVar
 
-from .client import FOR_EVER_S, Client, Refused
+from .asked import FOR_EVER_S, given
+from .client import Client, Refused
 
 _CODES = {"bad-parameter": -32602, "no-such-block": 2, "exists": 4, "bad-link": 5}
 SIGNS = {"low": ">", "high": ">>", "trigger": "^"}
@@ -259,15 +260,6 @@ class Drawn:
             if error.kind != "no-such-engine":
                 raise
         return None
-
-
-def given(**more: Any) -> Dict[str, Any]:
-    """Parameters without those that were left out.
-
-    >>> given(comment="why", if_revision=None)
-    {'comment': 'why'}
-    """
-    return {key: value for key, value in more.items() if value is not None and value is not False}
 
 
 class Watch:

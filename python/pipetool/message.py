@@ -77,6 +77,19 @@ def _from_packet(value: Any, canal: int) -> Optional[Frame]:
     return Frame(1, canal, 0, CLASS, max(wire, len(data)), _time_ns(value.time), name + data)
 
 
+def is_volatile(value: Any) -> bool:
+    """Whether chance makes something in it anew each time that it is built, as in `IP(src=RandIP())`."""
+    volatile, packet = sys.modules.get("scapy.volatile"), sys.modules.get("scapy.packet")
+    if volatile is None or packet is None:
+        return False
+    if isinstance(value, (list, tuple)):
+        return any(map(is_volatile, value))
+    if isinstance(value, packet.NoPayload) or not isinstance(value, packet.Packet):
+        return isinstance(value, volatile.VolatileValue)
+    fields = {**value.default_fields, **value.overloaded_fields, **value.fields}
+    return any(map(is_volatile, (*fields.values(), value.payload)))
+
+
 def to_frame(value: Any, canal: int = 0) -> Frame:
     """The frame that carries a message; TypeError where none can."""
     kind = type(value)
@@ -115,6 +128,15 @@ def pack(value: Any, canal: int = 0) -> bytes:
     if len(data) > LONGEST:
         raise ValueError(f"a message of {len(data)} bytes cannot travel: {LONGEST} is the most")
     return head + data if head else frame.pack()
+
+
+def raw_of(msg: Any) -> bytes:
+    """What is written of a message to a file or a socket.
+
+    >>> raw_of("text"), raw_of(b"bytes")
+    (b'text', b'bytes')
+    """
+    return msg.encode("utf-8", "surrogateescape") if isinstance(msg, str) else bytes(msg)
 
 
 def text_of(data: bytes) -> str:

@@ -11,16 +11,17 @@ import os
 import queue
 import subprocess
 import sys
-import threading
 import time
-from typing import Any, Callable, ClassVar, Dict, Iterable, Iterator, MutableSet, Optional, Tuple, Type, TypeVar, Union, cast
+from typing import Any, Callable, ClassVar, Dict, Iterable, Iterator, List, MutableSet, Optional, Tuple, Type, TypeVar, Union, cast
 
-from .message import to_frame
+from .message import raw_of
+from .objects import ObjectPipe
 
 _P = TypeVar("_P", bound="Pipe")
 Native = Tuple[str, Tuple[Any, ...], Dict[str, Any]]  # type, parameters by position and by name
 _OWN = "pipetool."
-_WORK = ("push", "high_push", "on_trigger", "deliver", "generate", "fileno", "exhausted")
+_WORK = ("push", "high_push", "on_trigger", "deliver", "generate", "fileno", "exhausted",
+         "_send", "_high_send", "_trigger", "_gen_data", "_gen_high_data")
 
 
 class Links(MutableSet["Pipe"]):
@@ -115,6 +116,21 @@ class Pipe:
         other.trigger_sources.add(self)
         return other
 
+    def __lshift__(self, other: _P) -> _P:
+        self.high_sources.add(other)
+        other.high_sinks.add(self)
+        return other
+
+    def __floordiv__(self, other: _P) -> _P:
+        self >> other
+        cast(Pipe, other) >> self
+        return other
+
+    def __mod__(self, other: _P) -> _P:
+        self > other
+        cast(Pipe, other) > self
+        return other
+
     def __hash__(self) -> int:
         return object.__hash__(self)
 
@@ -145,11 +161,16 @@ class Pipe:
     def spec(self) -> Optional[Native]:
         """The same, but None for a class of the user's own that defines what a block does. What it defines as `start`
         and `stop` is called in the script, wherever the block runs."""
-        for cls in type(self).__mro__:
-            own = cls.__module__.startswith(_OWN)
-            if not own and any(word in cls.__dict__ for word in _WORK):
-                return None
-        return self.native()
+        return None if self._defines(*_WORK) else self.native()
+
+    def _defines(self, *words: str) -> bool:
+        """Whether a class of the user's own does."""
+        return any(word in cls.__dict__ for cls in type(self).__mro__ if not cls.__module__.startswith(_OWN)
+                   for word in words)
+
+    def _is_asked(self) -> bool:
+        """Whether `deliver` is called when its descriptor can be read."""
+        return hasattr(self, "fileno")
 
     def label(self) -> str:
         """What it is to people: its class, its function, and where it was made."""
@@ -167,17 +188,28 @@ def _caller() -> str:
     return f", {os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}" if frame else ""
 
 
-class Source(Pipe):
-    """A block that sends of its own accord. A class of one's own has `fileno`, and `deliver` for when it is readable."""
+class Source(Pipe, ObjectPipe):
+    """A block that sends of its own accord: `deliver` is called when its descriptor can be read.
+
+    That is one of its own (`fileno`), or there is something to `recv` that another thread has given by `send`.
+
+    >>> class Listener(Source):
+    ...     def fileno(self):
+    ...         return self.socket.fileno()
+    ...     def deliver(self):
+    ...         self._send(self.socket.recv(65536))
+    """
 
     is_exhausted = False
 
     def __init__(self, name: Optional[str] = None) -> None:
-        super().__init__(name)
+        Pipe.__init__(self, name)
+        ObjectPipe.__init__(self)
         self.is_exhausted = False
 
     def deliver(self) -> None:
         """Sends the next message."""
+        self._send(self.recv())
 
     def exhausted(self) -> bool:
         return self.is_exhausted
@@ -201,23 +233,8 @@ class Sink(Pipe):
         self.sources.add(other)
         return other
 
-    def __lshift__(self, other: _P) -> _P:
-        self.high_sources.add(other)
-        other.high_sinks.add(self)
-        return other
 
-    def __floordiv__(self, other: _P) -> _P:
-        self >> other
-        cast(Pipe, other) >> self
-        return other
-
-    def __mod__(self, other: _P) -> _P:
-        self > other
-        cast(Pipe, other) > self
-        return other
-
-
-class Drain(Sink):
+class Drain(Pipe):
     """Passes messages on: low to low, high to high."""
 
     def push(self, msg: Any) -> None:
@@ -235,151 +252,6 @@ class TriggerSink(Sink):
 
     def on_trigger(self, msg: Any) -> None:
         pass
-
-
-class AutoSource(Source):
-    """A source that a program feeds: `_gen_data` and `_gen_high_data` wait while the graph is full."""
-
-    def __init__(self, name: Optional[str] = None) -> None:
-        super().__init__(name)
-        self._early: collections.deque[Any] = collections.deque()  # that wait for the start, as `deliver` takes them
-
-    def _gen_data(self, msg: Any) -> None:
-        self._gen(msg, False)
-
-    def _gen_high_data(self, msg: Any) -> None:
-        self._gen(msg, True)
-
-    def _gen(self, msg: Any, high: bool) -> None:
-        if self._wire or self._engine:
-            self._put(msg, high)
-            if self.is_exhausted:
-                self._exhaust()
-        else:
-            to_frame(msg)  # or TypeError
-            self._early.append((msg, high, False))
-
-    def _put(self, msg: Any, high: bool) -> None:
-        if self._wire:
-            self._wire.send(msg, int(high), wait=True)
-        else:
-            self._engine._send_to(self, msg, high=high)
-
-    def _exhaust(self) -> None:
-        self.is_exhausted = True
-        if self._wire:
-            self._wire.exhaust()
-        elif self._engine:
-            self._engine._close(self)
-
-    def _begin(self) -> None:
-        """The engine runs now."""
-        if not self._wire:
-            self._engine._send_early(self, self._early)
-        while self._early:
-            self._put(*self._early.popleft()[:2])
-
-    def send(self, msg: Any) -> int:
-        """For `deliver` alone: (message, whether on the high exit, whether there is none)."""
-        self._early.append(msg)
-        return 1
-
-    def deliver(self) -> None:
-        """Of a source that is in no engine: the next message goes on."""
-        msg, high, none = self._early.popleft()
-        if not none:
-            (self._high_send if high else self._send)(msg)
-
-    def native(self) -> Optional[Native]:
-        return ("AutoSource", (), {}) if type(self) is AutoSource else None  # else it may want to be quick
-
-
-class ThreadGenSource(AutoSource):
-    """A source with a thread of its own, which runs `generate` while RUN is true."""
-
-    def __init__(self, name: Optional[str] = None) -> None:
-        super().__init__(name)
-        self.RUN = False
-
-    def generate(self) -> None:
-        pass
-
-    def start(self) -> None:
-        self.RUN = True
-        threading.Thread(target=self._generate, name="pipetool generate", daemon=True).start()
-
-    def _generate(self) -> None:
-        try:
-            self.generate()
-        except Exception as error:
-            if self._wire:
-                self._wire.report(self, error)
-
-    def stop(self) -> None:
-        self.RUN = False
-
-
-class CLIFeeder(AutoSource):
-    """Sends what the script gives it, on the low exit."""
-
-    _high = False
-
-    def send(self, msg: Any) -> int:
-        """Returns when the message has gone through; before the start it waits."""
-        self._gen(msg, self._high)
-        return 1
-
-    def close(self) -> None:
-        """No more will come: `wait_and_stop` ends."""
-        self._exhaust()
-
-    def native(self) -> Optional[Native]:
-        return "CLIFeeder", (), {}
-
-
-class CLIHighFeeder(CLIFeeder):
-    """Sends what the script gives it, on the high exit."""
-
-    _high = True
-
-    def native(self) -> Optional[Native]:
-        return "CLIHighFeeder", (), {}
-
-
-class PeriodicSource(ThreadGenSource):
-    """Sends a message, or those of a list in turn, every `period` seconds; `period2` more after the last."""
-
-    def __init__(self, msg: Any, period: float, period2: float = 0, name: Optional[str] = None) -> None:
-        super().__init__(name)
-        self.msg: Iterable[Any] = msg if isinstance(msg, (list, set, tuple)) else [msg]
-        self.period, self.period2 = period, period2
-        self._stopped = threading.Event()
-
-    def start(self) -> None:
-        self._stopped = threading.Event()  # the next start has another: no thread goes on by it
-        super().start()
-
-    def stop(self) -> None:
-        super().stop()
-        self._stopped.set()
-
-    def generate(self) -> None:
-        stopped = self._stopped
-        while self.RUN:
-            some = False
-            for msg in self.msg:
-                some = True
-                if not self.RUN:
-                    return
-                self._gen_data(msg)
-                if stopped.wait(self.period):
-                    return
-            if not some:
-                self.is_exhausted = True
-                self._exhaust()
-                return
-            if stopped.wait(self.period2):
-                return
 
 
 class ConsoleSink(Sink):
@@ -401,8 +273,7 @@ class RawConsoleSink(Sink):
         self._write_pipe = 1
 
     def push(self, msg: Any) -> None:
-        data = msg.encode("utf8") if isinstance(msg, str) else bytes(msg)
-        os.write(self._write_pipe, data + (b"\n" if self.newlines else b""))
+        os.write(self._write_pipe, raw_of(msg) + (b"\n" if self.newlines else b""))
 
     high_push = push
 
@@ -506,6 +377,13 @@ class QueueSink(Sink):
         return "QueueSink", (), {"limit": self.limit, "overflow": self.overflow}
 
 
+def call(f: Union[Callable[[Any], Any], str], msg: Any) -> Any:
+    """What a function of Python's makes of a message."""
+    if isinstance(f, str):
+        raise NotImplementedError(f"'{f}' is a function of the daemon's, and cannot be called: link a block with it to this one")
+    return f(msg)
+
+
 class TransformDrain(Drain):
     """Passes on what the function makes of each message; None filters it. A text is a function of the daemon's."""
 
@@ -514,12 +392,12 @@ class TransformDrain(Drain):
         self.f = f
 
     def push(self, msg: Any) -> None:
-        made = cast(Any, self.f)(msg)
+        made = call(self.f, msg)
         if made is not None:
             self._send(made)
 
     def high_push(self, msg: Any) -> None:
-        made = cast(Any, self.f)(msg)
+        made = call(self.f, msg)
         if made is not None:
             self._high_send(made)
 
@@ -553,18 +431,82 @@ class DownDrain(Drain):
         return "DownDrain", (), {}
 
 
-class InDaemon:
-    """Of a block whose work is the daemon's alone: a class that derives from it finds nothing to call."""
+class InDaemon(Pipe):
+    """Of a block whose work is the daemon's alone. Where a class derives from it, that runs in the script, and what does
+    the work stands beside it in the daemon: `_inner`, linked with the exits of a sink, and with a source's own entries.
+
+    What has entries and exits would have both mixed up: there nothing of the daemon's can be called.
+    """
+
+    _inner: Optional[Pipe] = None
+
+    def _kind(self) -> str:
+        return next(cls.__name__ for cls in type(self).__mro__ if cls.__module__.startswith(_OWN))
+
+    def _refuse(self) -> None:
+        raise NotImplementedError(f"what a {self._kind()} does is done in the daemon, and cannot be called: "
+                                  "link one with this block")
+
+    def _is_asked(self) -> bool:
+        return super()._is_asked() and not self._inner
+
+
+class Taking(InDaemon):
+    """One to which messages come: `super().push(msg)` in a class that derives from a sink hands them to the daemon's."""
 
     def push(self, msg: Any) -> None:
-        kind = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__.startswith(_OWN))
-        raise NotImplementedError(f"what a {kind} does is done in the daemon, and cannot be called: link one behind this block")
+        self._hand(self._send, msg, self.sinks)
 
     def high_push(self, msg: Any) -> None:
-        self.push(msg)
+        self._hand(self._high_send, msg, self.high_sinks)
+
+    def on_trigger(self, msg: Any) -> None:
+        self._hand(self._trigger, msg, self.trigger_sinks)
+
+    def _hand(self, send: Callable[[Any], None], msg: Any, sinks: Links) -> None:
+        if self._inner is None or sinks:
+            self._refuse()
+        send(msg)
 
 
-class _Native(InDaemon, Pipe):
+class Arrived:
+    """What a source that derives from one of the daemon's reads: the message that has come, or EOFError behind the last."""
+
+    def __init__(self) -> None:
+        self.messages: List[Any] = []
+        self.ended = False
+
+    def recv(self, n: Optional[int] = None) -> Any:
+        if self.messages:
+            return self.messages.pop()
+        if self.ended:
+            raise EOFError
+        raise BlockingIOError("deliver is called for each message that comes: there is no other by now")
+
+    def close(self) -> None:
+        pass
+
+
+class Giving(InDaemon, Source):
+    """One that sends: `deliver` of a class that derives from it is called with each message of the daemon's."""
+
+    def __init__(self, name: Optional[str] = None) -> None:
+        super().__init__(name)
+        self._arrived = Arrived()
+
+    def deliver(self) -> None:
+        try:
+            msg = self._arrived.recv()
+        except EOFError:
+            self.is_exhausted = True
+        else:
+            self._send(msg)
+
+    def recv(self, n: Optional[int] = None) -> Any:
+        return self._arrived.recv(n)
+
+
+class _Native(InDaemon):
     """Parameters by position or by name, as `ptctl help TYPE` tells them."""
 
     def __init__(self, *given: Any, name: Optional[str] = None, **more: Any) -> None:
@@ -572,7 +514,7 @@ class _Native(InDaemon, Pipe):
         self.given, self.more = given, more
 
     def native(self) -> Optional[Native]:
-        return type(self).__name__, self.given, self.more
+        return self._kind(), self.given, self.more
 
 
 class Existing(Drain):
@@ -588,13 +530,13 @@ class Existing(Drain):
         return "", (), {}
 
 
-class NativeSource(_Native, Source):
+class NativeSource(_Native, Giving):
     """A source of the daemon's."""
 
 
-class NativeDrain(_Native, Drain):
+class NativeDrain(_Native, Taking, Drain):
     """A drain of the daemon's."""
 
 
-class NativeSink(_Native, Sink):
+class NativeSink(_Native, Taking, Sink):
     """A sink of the daemon's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import os
 import queue
 import select
@@ -15,7 +16,9 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .frames import ANSWERS_TRIGGERS, CREDIT, END, ERROR, EXHAUSTED, HEAD, LOST, MESSAGE, PLAIN, TEXT, TRIGGER, Frame, Reader
 from .message import from_frame, pack, text_of
-from .pipes import AutoSource, Pipe, Source
+from .objects import ObjectPipe
+from .inner import Arriving, Inner
+from .pipes import Pipe, Source
 
 WINDOW = 4096
 PORTION = 512  # messages, behind which the daemon hears of what is done
@@ -49,6 +52,9 @@ class Wire:
 
     def __init__(self, pipe: Pipe, runner: Runner) -> None:
         self.pipe, self.runner = pipe, runner
+        inner = getattr(pipe, "_inner", None)
+        self.entry: Any = Arriving(pipe) if isinstance(inner, Inner) and inner.is_source else pipe
+        self.fd = -1  # of a source that is waited for
         self.ours, self.theirs = socket.socketpair()
         self.ours.setblocking(False)
         self.reader = Reader()
@@ -100,6 +106,10 @@ class Wire:
         if not self.exhausted:
             self.exhausted = True
             self.write(Frame(EXHAUSTED).pack())
+
+    def look(self) -> None:
+        """Whether it is a source that has no more now."""
+        self.runner.flush_soon(self)
 
     def report(self, pipe: Pipe, error: BaseException, lost: bool = False) -> None:
         """Counted each time, shown at most once a second."""
@@ -162,7 +172,7 @@ class Runner:
         self.by_fd[wire.ours.fileno()] = (self._read, wire)
         self.poll.register(wire.ours, select.EPOLLIN)
         self.wires.append(wire)
-        if hasattr(pipe, "fileno") and not isinstance(pipe, AutoSource):
+        if pipe._is_asked():
             self.resting.append(wire)
             self.wake()  # the thread may be there already
         return wire
@@ -245,10 +255,13 @@ class Runner:
     def _turn(self) -> None:
         self.awake = False  # who comes from now on wakes it again
         while self.to_flush:
-            self.to_flush.popleft().flush()
+            wire = self.to_flush.popleft()
+            wire.flush()
+            if wire.fd >= 0 and self._is_over(wire):
+                self._rest(wire)
         if self.resting:
             self._look_at_sources()
-        for fd, _ in self.poll.poll(0 if self.always else SOON_S if self.resting else None):
+        for fd, _ in self.poll.poll(0 if self.always or self.to_flush else SOON_S if self.resting else None):
             if found := self.by_fd.get(fd):
                 found[0](found[1])
             elif fd == self.woken.fileno():
@@ -271,7 +284,7 @@ class Runner:
         """Whether the source has no more; one that fails to say so has none."""
         source: Any = wire.pipe
         try:
-            return bool(source.exhausted())
+            return bool(source.exhausted()) and (not isinstance(source, ObjectPipe) or source.empty())
         except BaseException as error:
             wire.report(source, error)
             return True
@@ -281,7 +294,7 @@ class Runner:
         try:
             fd = source.fileno()
             self.poll.register(fd, select.EPOLLIN)
-            self.by_fd[fd] = (self._deliver, wire)
+            self.by_fd[fd], wire.fd = (self._deliver, wire), fd
         except PermissionError:  # of a file
             self.always.append(wire)
         except (OSError, ValueError, AttributeError, TypeError):
@@ -291,28 +304,34 @@ class Runner:
             return False
         return True
 
+    def _is_watched(self, wire: Wire) -> bool:
+        """Whether its descriptor is still that one, and open."""
+        source: Any = wire.pipe
+        try:
+            if wire.fd >= 0:
+                self.poll.modify(wire.fd, select.EPOLLIN)
+            return bool(wire in self.always or source.fileno() == wire.fd)
+        except BaseException:
+            return False
+
     def _rest(self, wire: Wire) -> None:
-        for fd, (call, other) in tuple(self.by_fd.items()):
-            if other is wire and call == self._deliver:
-                del self.by_fd[fd]
-                try:
-                    self.poll.unregister(fd)
-                except (OSError, ValueError):
-                    pass  # it is closed already
+        """It is looked at again, as one that is not watched."""
+        if self.by_fd.get(wire.fd) == (self._deliver, wire):  # else somebody else's has that number now
+            del self.by_fd[wire.fd]
+            try:
+                self.poll.unregister(wire.fd)
+            except (OSError, ValueError):
+                pass  # it is closed already
+        wire.fd = -1
         if wire in self.always:
             self.always.remove(wire)
+        self.resting.append(wire)
 
     def _deliver(self, wire: Wire) -> None:
-        pipe: Any = wire.pipe
-        try:
-            pipe.deliver()
-        except BaseException as error:  # sys.exit, too: others have functions in this thread
-            wire.report(pipe, error)
-        if self._is_over(wire):
-            wire.exhaust()
-        if wire.is_full() or wire.exhausted:
+        source: Any = wire.pipe
+        self._try(wire, source.deliver)
+        if wire.is_full() or self._is_over(wire) or not self._is_watched(wire):
             self._rest(wire)
-            self.resting.append(wire)
 
     # ---- frames ----
 
@@ -331,7 +350,7 @@ class Runner:
             self._over(wire)
 
     def _take_all(self, wire: Wire, data: bytes) -> None:
-        pipe: Any = wire.pipe
+        entry: Any = wire.entry
         at, size, done = 0, len(data), 0
         while size - at >= HEAD.size:
             length, kind, canal, flags, link_type, wire_length, time_ns = HEAD.unpack_from(data, at)
@@ -351,11 +370,11 @@ class Runner:
                 elif flags & TEXT:
                     msg = text_of(body)
                 if canal:
-                    pipe.high_push(msg)
+                    entry.high_push(msg)
                 else:
-                    pipe.push(msg)
+                    entry.push(msg)
             except BaseException as error:
-                wire.report(pipe, error, True)
+                wire.report(wire.pipe, error, True)
             done += 1
             if done == PORTION:
                 done = wire.credit(done)
@@ -366,14 +385,21 @@ class Runner:
     def _take(self, wire: Wire, kind: int) -> None:
         pipe: Any = wire.pipe
         if kind == TRIGGER:
-            try:
-                pipe.on_trigger(True)
-            except BaseException as error:
-                wire.report(pipe, error)
+            self._try(wire, functools.partial(pipe.on_trigger, True))
             wire.write(Frame(CREDIT).pack())
+        elif kind == EXHAUSTED and wire.entry is not pipe:
+            self._try(wire, wire.entry.end)
+            wire.exhaust()
         elif kind == END:
             wire.write(Frame(END).pack())
             wire.flush()
+
+    @staticmethod
+    def _try(wire: Wire, call: Callable[[], Any]) -> None:
+        try:
+            call()
+        except BaseException as error:  # sys.exit, too: others have functions in this thread
+            wire.report(wire.pipe, error)
 
     def _over(self, wire: Wire) -> None:
         wire.ended = True

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import queue
-from typing import Any, Callable, Optional, Tuple, Union, cast
+import socket
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
-from .pipes import Drain, InDaemon, Native, Sink, Source
+from .message import is_volatile, raw_of, to_json
+from .pipes import Drain, Giving, Native, Sink, Source, Taking, call
 
 
 class TriggerDrain(Drain):
@@ -18,7 +20,7 @@ class TriggerDrain(Drain):
         self.f = f
 
     def _look(self, msg: Any) -> None:
-        if found := cast(Any, self.f)(msg):
+        if found := call(self.f, msg):
             self._trigger(found)
 
     def push(self, msg: Any) -> None:
@@ -45,11 +47,8 @@ class TriggeredMessage(Drain):
         self._high_send(self.msg)
         self._trigger(trigmsg)
 
-    def push(self, msg: Any) -> None:
-        self._send(msg)
-
     def native(self) -> Optional[Native]:
-        return None
+        return None if is_volatile(self.msg) else ("TriggeredMessage", (to_json(self.msg),), {})
 
 
 class TriggeredValve(Drain):
@@ -127,19 +126,22 @@ class TriggeredSwitch(Drain):
 # ---- what reaches outside ----
 
 
-class SniffSource(Source):
-    """Captures from an interface, or takes packets of an object that has `recv` and `fileno`."""
+class SniffSource(Giving):
+    """Captures from an interface, or takes packets of an object that has `recv` and `fileno`.
 
-    def __init__(self, iface: Optional[str] = None, filter: Optional[str] = None, socket: Any = None,
+    >>> SniffSource("lo", filter="udp port 53", count=3) > ConsoleSink()
+    """
+
+    def __init__(self, iface: Any = None, filter: Optional[str] = None, socket: Any = None,
                  name: Optional[str] = None, **more: Any) -> None:
         super().__init__(name)
         if (iface or filter) and socket:
             raise ValueError("iface and filter options are mutually exclusive with socket")
-        self.s, self.iface, self.filter, self.more = socket, iface, filter, more
+        self.s: Any = socket or self._arrived
+        self.iface, self.filter, self.more = iface, filter, more
 
     def stop(self) -> None:
-        if self.s:
-            self.s.close()
+        self.s.close()
 
     def fileno(self) -> int:
         return int(self.s.fileno())
@@ -154,20 +156,24 @@ class SniffSource(Source):
             self._send(packet)
 
     def native(self) -> Optional[Native]:
-        given = {"iface": self.iface, "filter": self.filter, **self.more}
-        return None if self.s else ("SniffSource", (), {k: v for k, v in given.items() if v is not None})
+        given = {"iface": None if self.iface is None else str(self.iface), "filter": self.filter, **self.more}
+        return ("SniffSource", (), _without_none(given)) if self.s is self._arrived else None
+
+
+def _without_none(given: Dict[str, Any]) -> Dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _path(fname: Any) -> str:
     return os.path.abspath(str(os.fspath(fname)))
 
 
-class RdpcapSource(Source):
+class RdpcapSource(Giving):
     """Reads a capture file."""
 
     def __init__(self, fname: Any, name: Optional[str] = None, **more: Any) -> None:
         super().__init__(name)
-        self.fname, self.more = fname, more
+        self.fname, self.more, self.f = fname, more, self._arrived
         if isinstance(fname, str) and not set(fname) & set("*?["):
             open(fname, "rb").close()
 
@@ -176,7 +182,7 @@ class RdpcapSource(Source):
         return "RdpcapSource", (), {"fname": names, **self.more}
 
 
-class WrpcapSink(InDaemon, Sink):
+class WrpcapSink(Taking, Sink):
     """Writes a capture file; what is no packet has the link type `plain_linktype` there."""
 
     def __init__(self, fname: Any, name: Optional[str] = None, linktype: Optional[int] = None,
@@ -188,10 +194,25 @@ class WrpcapSink(InDaemon, Sink):
 
     def native(self) -> Optional[Native]:
         given = {"fname": _path(self.fname), "linktype": self.linktype, "plain_linktype": self.plain_linktype, **self.more}
-        return "WrpcapSink", (), {k: v for k, v in given.items() if v is not None}
+        return "WrpcapSink", (), _without_none(given)
 
 
-class InjectSink(InDaemon, Sink):
+class WiresharkSink(WrpcapSink):
+    """Shows packets in Wireshark.
+
+    >>> SniffSource("lo") > WiresharkSink(args=["-k"])
+    """
+
+    def __init__(self, name: Optional[str] = None, linktype: Optional[int] = None, args: Optional[List[str]] = None,
+                 **more: Any) -> None:
+        super().__init__("", name, linktype, **more)
+        self.args = args
+
+    def native(self) -> Optional[Native]:
+        return "WiresharkSink", (), _without_none({"linktype": self.linktype, "args": self.args, **self.more})
+
+
+class InjectSink(Taking, Sink):
     """Sends packets out of an interface."""
 
     _type = "InjectSink"
@@ -238,38 +259,126 @@ class FDSourceSink(Source):
             self._send(msg)
 
 
-class TCPConnectPipe(InDaemon, Source):
-    """A TCP connection as source and sink."""
+class TCPConnectPipe(Source):
+    """A TCP connection as source and sink. In a class that derives from it `fd` is its socket.
 
-    _type = "TCPConnectPipe"
+    >>> CLIFeeder() > TCPConnectPipe("127.0.0.1", 5000) > ConsoleSink()
+    """
+
+    _type, _kind = "TCPConnectPipe", socket.SOCK_STREAM
 
     def __init__(self, addr: str = "", port: int = 0, name: Optional[str] = None, **more: Any) -> None:
         super().__init__(name)
         self.addr, self.port, self.more = addr, port, more
+        self.fd: Any = None
 
     def native(self) -> Optional[Native]:
         return self._type, (), {"addr": self.addr, "port": self.port, **self.more}
 
+    def start(self) -> None:
+        if self.spec() is not None:
+            return
+        if self.more:
+            raise ValueError(f"{', '.join(self.more)}: only a {self._type} that runs in the daemon has that, and a class that "
+                             "derives from it runs here")
+        self.is_exhausted = False
+        self.fd = socket.socket(socket.AF_INET6 if ":" in self.addr else socket.AF_INET, self._kind)
+        self._open()
+
+    def _open(self) -> None:
+        self.fd.connect((self.addr, self.port))
+
+    def stop(self) -> None:
+        if self.fd:
+            self.fd.close()
+
+    def push(self, msg: Any) -> None:
+        self.fd.sendall(raw_of(msg))
+
+    def fileno(self) -> int:
+        return int(self.fd.fileno())
+
+    def deliver(self) -> None:
+        try:
+            msg = self.fd.recv(65536)
+        except OSError:
+            self.is_exhausted = True
+            raise
+        if msg:
+            self._send(msg)
+        else:
+            self.is_exhausted = self._kind == socket.SOCK_STREAM
+
 
 class TCPListenPipe(TCPConnectPipe):
-    """The first connection to a port as source and sink; the peer's address on the high exit."""
+    """The first connection to a port as source and sink; the peer's address on the high exit.
+
+    >>> TCPListenPipe("127.0.0.1", 5000) > ConsoleSink()
+    """
 
     _type = "TCPListenPipe"
 
+    def __init__(self, addr: str = "", port: int = 0, name: Optional[str] = None, **more: Any) -> None:
+        super().__init__(addr, port, name, **more)
+        self.connected = False
+        self.q: queue.Queue[Any] = queue.Queue()
+
+    def _open(self) -> None:
+        self.connected = False
+        self.fd.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.fd.bind((self.addr, self.port))
+        if self._kind == socket.SOCK_STREAM:
+            self.fd.listen(1)
+
+    def push(self, msg: Any) -> None:
+        if self.connected:
+            super().push(msg)
+        else:
+            self.q.put(msg)
+
+    def deliver(self) -> None:
+        if self.connected:
+            super().deliver()
+            return
+        peer = self._meet()
+        self.connected = True
+        self._trigger(peer)
+        self._high_send(peer)
+        while not self.q.empty():
+            self.push(self.q.get())
+
+    def _meet(self) -> Any:
+        connection, peer = self.fd.accept()
+        self.fd.close()
+        self.fd = connection
+        return peer
+
 
 class UDPClientPipe(TCPConnectPipe):
-    """Datagrams to and from an address."""
+    """Datagrams to and from an address.
 
-    _type = "UDPClientPipe"
+    >>> CLIFeeder() > UDPClientPipe("127.0.0.1", 5000) > ConsoleSink()
+    """
+
+    _type, _kind = "UDPClientPipe", socket.SOCK_DGRAM
 
 
 class UDPServerPipe(TCPListenPipe):
-    """Datagrams of whoever sends the first to a port."""
+    """Datagrams of whoever sends the first to a port.
 
-    _type = "UDPServerPipe"
+    >>> UDPServerPipe("127.0.0.1", 5000) > ConsoleSink()
+    """
+
+    _type, _kind = "UDPServerPipe", socket.SOCK_DGRAM
+
+    def _meet(self) -> Any:
+        msg, peer = self.fd.recvfrom(65536)
+        self.fd.connect(peer)
+        self._send(msg)
+        return peer
 
 
-class UDPDrain(InDaemon, Drain):
+class UDPDrain(Taking, Drain):
     """Low: the payloads of UDP packets leave high. High: payloads leave low, as UDP packets."""
 
     def __init__(self, ip: str = "127.0.0.1", port: int = 1234, name: Optional[str] = None) -> None:

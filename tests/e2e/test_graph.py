@@ -103,7 +103,7 @@ def test_the_examples_of_the_page(daemon, tmp_path):
     """Those for any daemon; the others are test_python.py's."""
     page = (TOP / "docs" / "python.md").read_text().split("## Any daemon")[1]
     examples = re.findall(r"```python\n(.*?)```.*?prints `?(.*?)`?[.:]", page, re.S)
-    assert len(examples) == 3
+    assert len(examples) == 4
     for text, printed in examples:
         text = text.replace("from pipetool import *", "from pipetool import CLIFeeder, Client, Existing, Graph, PipeEngine, Sink")
         done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, timeout=300,
@@ -507,6 +507,27 @@ def test_streams(daemon):
                     pass
         assert asyncio.all_tasks() == before
     awaited(main())
+
+
+def test_streams_without_asyncio(daemon):
+    with pipetool.Client(daemon.socket) as client:
+        Graph([{"name": "s", "type": "CLIFeeder"}, {"name": "q", "type": "QueueSink"}],
+              [{"from": "s", "to": "q"}]).apply(client, "e")
+        engine = client.engine("e")
+        with client.events("e") as events:
+            assert [one["engine"] for one in events.begun["state"]["engines"]] == ["e"]
+            engine.call("engine.start")
+            assert next(one for one in events if one["name"] == "engine.state")["data"]["state"] == "running"
+        with engine.tap("s") as tap:
+            engine.send("s", "text", b"\xff", (1, "two"))
+            assert [next(tap) for _ in range(3)] == engine.recv("q", 3, timeout_s=60) == ["text", b"\xff", (1, "two")]
+            client.call("engine.change", engine="e", ops=[{"op": "remove", "name": "s"}])
+            assert not list(tap) and not tap.dropped
+        for stream in (engine.tap("none"), client.engine("none").tap("s")):
+            assert refused(next, stream).kind.startswith("no-such")
+        with pytest.raises(TimeoutError), client.events("e", timeout=0.01) as events:
+            while True:
+                next(events)
 
 
 def test_a_stream_that_is_left_ends_its_connection(daemon):

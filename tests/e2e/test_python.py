@@ -13,7 +13,7 @@ from scripts import ENV, TOP, run
 def test_the_examples_of_the_page(tmp_path):
     page = (TOP / "docs" / "python.md").read_text().split("## Any daemon")[0]
     examples = re.findall(r"```python\n(.*?)```.*?prints `?(.*?)`?[.:]", page, re.S)
-    assert len(examples) == 3
+    assert len(examples) == 4
     for text, printed in examples:
         assert run(text, tmp_path).stdout.strip() == printed
 
@@ -145,32 +145,6 @@ def test_a_source_that_fails_to_say_how_it_is_ends_nothing_else(tmp_path):
     assert out.stdout == "m\n" and "RuntimeError: no word" in out.stderr and "KeyError: 'no number'" in out.stderr
 
 
-def test_what_the_daemon_does_cannot_be_called(tmp_path):
-    out = run("""
-        class Loud(WrpcapSink):
-            def push(self, msg):
-                super().push(msg)
-        class Odd(FilterDrain):
-            def high_push(self, msg):
-                self._send(msg + "!")
-        s, q, odd = CLIHighFeeder(), QueueSink(), Odd()
-        s >> UpDrain()
-        s >> odd > q
-        t = CLIFeeder()
-        t > Loud("out.pcap")
-        t > odd
-        e = PipeEngine(s, t)
-        e.start()
-        s.send("m")
-        t.send("m")
-        print(q.recv(timeout=60))
-        print(sorted(b["last_error"].split(" does ")[0] for b in e.stats()["blocks"] if b["errors"]))
-        e.stop()
-        """, tmp_path)
-    assert out.stdout == "m!\n['NotImplementedError: what a FilterDrain', 'NotImplementedError: what a WrpcapSink']\n"
-    assert not list(tmp_path.iterdir())
-
-
 def test_functions_send_without_end(tmp_path):
     """What they send waits for nothing, is all there, and in order; what they stop ends behind them."""
     out = run("""
@@ -277,22 +251,6 @@ def test_a_thread_of_a_source_sends_nothing_after_the_stop(tmp_path):
         print(len(threads))
         """, tmp_path)
     assert out.stdout == "1\n"
-
-
-def test_a_periodic_source_that_starts_again_is_one(tmp_path):
-    out = run("""
-        import threading
-        s, q = PeriodicSource("m", 3600), QueueSink()
-        s > q
-        e = PipeEngine(s)
-        for _ in range(2):
-            e.start()
-            print(q.recv(timeout=60))
-            thread, = [t for t in threading.enumerate() if t.name == "pipetool generate"]
-            e.stop()
-            thread.join()
-        """, tmp_path)
-    assert out.stdout == "m\nm\n"
 
 
 def test_links_that_pass_nothing_are_left_out(tmp_path):
