@@ -129,6 +129,23 @@ void store_tries(struct store *k, const char *engine, unsigned tries)
 	pthread_mutex_unlock(&k->lock);
 }
 
+static bool has_holdings(const struct store *k, const char *engine)
+{
+	for (const struct holding *h = k->holdings; h; h = h->next)
+		if (!strcmp(h->engine, engine))
+			return true;
+	return false;
+}
+
+/* What is kept of the engine as a whole goes with the last of its blocks. */
+static void drop(struct store *k, struct holding *h, const char *engine)
+{
+	struct mark *m = mark_find(k, engine);
+	holding_drop(k, h);
+	if (m && !has_holdings(k, engine))
+		mark_drop(k, m);
+}
+
 void store_carry(struct store *k, const char *engine, const char *block, const char *type,
                  struct pt_carry *carry)
 {
@@ -136,7 +153,7 @@ void store_carry(struct store *k, const char *engine, const char *block, const c
 		pthread_mutex_lock(&k->lock);
 		struct holding *h = holding_find(k, engine, block);
 		if (!carry && h) {
-			holding_drop(k, h);
+			drop(k, h, engine);
 		} else if (carry) {
 			if (!h)
 				h = holding_add(k, engine, block);

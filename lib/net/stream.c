@@ -175,6 +175,8 @@ static void go_on(struct stream *s)
 	s->taken_over = false;
 	s->frames.framing = s->framing;
 	take_slot(s, s->fd);
+	if (s->held)
+		stream_wait(s);
 	run(s);
 }
 

@@ -13,13 +13,14 @@ import pytest
 
 import makers
 from client import Closed
-from conftest import eventually, ip, sanitized
+from conftest import eventually, ip, program, sanitized
 from test_live import anew, caught, plain, sent
 from test_restart import Service, memory_kept, service, services  # noqa: F401
 
 DEATHS = [signal.SIGKILL] if sanitized() else [signal.SIGKILL, signal.SIGSEGV]
 TIMES = 500 if os.environ.get("PIPETOOL_LONG") else 20
 COUNT = 30_000
+CAPTURED = 20_000 if TIMES < 100 else 200_000
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,38 @@ def test_a_file_is_read_to_a_file_once(service, numbered, tmp_path, turn):
     service.ok("stop", "e")
     got = [n for path in sorted(tmp_path.glob("out*")) for n in numbers(unpacked(path))]
     assert got == list(range(COUNT))
+
+
+@pytest.fixture(scope="module")
+def datagrams(tmp_path_factory):
+    """A file of UDP packets that bear their numbers."""
+    path = tmp_path_factory.mktemp("datagrams") / "in.pcap"
+    makers.pcap(path, [(ethernet(9, b"%08d" % n), n * 1000) for n in range(CAPTURED)])
+    return path
+
+
+@pytest.mark.parametrize("turn", range(TIMES // 4 if TIMES < 100 else TIMES))
+def test_a_capture_goes_to_a_file_once(service, network, datagrams, tmp_path, turn):
+    """Its ring has room for all of them, however long nobody reads, and lasts for seconds where they come slowly."""
+    chance = random.Random(turn)
+    form = list(FORMS)[turn % len(FORMS)]
+    name, more = FORMS[form]
+    ring = f"snaplen=100, buffer_size='{32 + CAPTURED // 5000}MiB'"
+    service.create("e", f"""r = SniffSource('pr', 'udp', netns='{network.right}', {ring})
+        w = WrpcapSink('{tmp_path}/{name}'{more}); r > w""")
+    sender = [program("ptctl"), "run", "--private", f"RdpcapSource('{datagrams}', pps=300000) > InjectSink('pl')"]
+    with subprocess.Popen([*network.inside(network.left), *sender]) as sending:
+        for _ in range(2):
+            size = chance.randrange(CAPTURED * (8 if form in ("gz", "zst") else 60))
+            eventually(lambda size=size: written(tmp_path) >= size or sending.poll() is not None)
+            die(service, chance.choice([*DEATHS, signal.SIGTERM]))
+        assert sending.wait() == 0
+    eventually(lambda: service.client().stats("e", "r")["out"] >= CAPTURED)
+    with service.client() as rpc:
+        assert rpc.stats("e", "r")["dropped"] == {} and rpc.stats("e")["unexplained"] == 0
+    service.ok("stop", "e")
+    got = [int(data[42:50]) for path in sorted(tmp_path.glob("out*")) for data, *_ in makers.read(unpacked(path))]
+    assert got == list(range(CAPTURED))
 
 
 LINES = {"plain": ("out.txt", ""), "rotated": ("out.txt", ", rotate={'size': 100_000}"), "gz": ("out.txt.gz", ""),
@@ -393,6 +426,20 @@ def test_show_tells_of_checkpoints(service, numbered, tmp_path):
     with service.client() as rpc:
         row = rpc.show("e", "r")
     assert row["checkpoint"] is None and row["why"] == "it does not run"
+
+
+def test_nothing_is_kept_of_an_engine_that_is_stopped(service, numbered, tmp_path):
+    """And when it is started again it goes on exactly as before."""
+    service.create("e", f"r = RdpcapSource('{numbered}/in.pcap', pps=50000); w = WrpcapSink('{tmp_path}/out.pcap'); r > w")
+    reach(service, tmp_path, 300_000)
+    service.ok("stop", "e")
+    eventually(lambda: not service.kept_names())
+    service.ok("start", "e")
+    reach(service, tmp_path, 600_000)
+    die(service, signal.SIGKILL)
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    service.ok("stop", "e")
+    assert numbers(tmp_path / "out.pcap")[-COUNT:] == list(range(COUNT))
 
 
 def test_without_a_store_there_is_no_checkpoint(daemon, numbered):
