@@ -335,7 +335,7 @@ void writer_advance(struct writer *w, size_t length)
 void writer_fetch(const struct writer *w, size_t length)
 {
 	const uint8_t *to = w->current ? w->current->bytes + filled(w) : NULL;
-	for (size_t at = 0; to && at < length && at < FETCH_MAX; at += FETCH_LINE)
+	for (size_t at = 0; to && at < length + FETCH_LINE && at < FETCH_MAX; at += FETCH_LINE)
 		__builtin_prefetch(to + at, 1);
 }
 

@@ -319,7 +319,8 @@ void capture_writers_fetch(struct capture_writer *const *writers, struct pt_msg 
 			__builtin_prefetch(writers[i]->writer);
 	for (unsigned i = 0; i < count; i++)
 		if (writers[i] && writers[i]->writer)
-			writer_fetch(writers[i]->writer, messages[i]->length);
+			writer_fetch(writers[i]->writer,
+			             writers[i]->format->packet_head + messages[i]->length);
 }
 
 bool capture_writer_has_room(const struct capture_writer *w)
