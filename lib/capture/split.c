@@ -17,7 +17,7 @@
 #define WAITING_MAX  ((size_t)8 * 1024 * 1024)  /* for the thread */
 #define S_NS         1e9
 #define FOLDER_MODE  0750
-#define BATCH        64
+#define BATCH        32
 
 /* In the buffer of keys. */
 struct split_key {
