@@ -21,6 +21,7 @@
 #define LINES_A_SECOND 10
 #define READ_BYTES     4096
 #define PIPE_BYTES     (64 * 1024)
+#define WIDE_PIPE      (256 * 1024) /* so that neither side waits for the other at each turn */
 #define SECOND_NS      UINT64_C(1000000000)
 #define GRACE_NS       SECOND_NS /* to end by itself, and once more when it was asked to */
 
@@ -48,6 +49,8 @@ static int make_pipes(int *fds, struct pt_error *err)
 			close_all(fds, 6);
 			return pt_fail(err, -error, NULL, "no pipe: %s", error_words(error));
 		}
+	for (int i = 0; i < 2; i++) /* where there may be no more, it stays as it is */
+		fcntl(fds[2 * i], F_SETPIPE_SZ, WIDE_PIPE);
 	return 0;
 }
 

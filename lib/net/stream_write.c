@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #define VECTOR 64
+#define PARTS  256 /* of what waits, in one write */
 
 static void set_full(struct stream *s, bool full)
 {
@@ -103,8 +104,8 @@ static bool is_of_message(const struct stream *s, ssize_t code)
 
 static ssize_t write_queue(struct stream *s)
 {
-	struct iovec parts[VECTOR];
-	unsigned count = 0, most = s->has_borders ? 1 : VECTOR;
+	struct iovec parts[PARTS];
+	unsigned count = 0, most = s->has_borders ? 1 : PARTS;
 	for (const struct pt_msg *m = s->queue.head; m && count < most; m = m->next) {
 		size_t skip = count ? 0 : s->written;
 		parts[count++] =
