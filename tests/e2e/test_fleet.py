@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from conftest import DEADLINE, eventually, program, run_ptctl
+from test_remote import sshd  # noqa: F401 (a fixture)
 
 FLOWS = "PeriodicSource('x', 0.001) > Drain() > QueueSink(name='q')\n"
 
@@ -160,6 +161,43 @@ def test_hosts_by_ssh_have_one_login_each(fleet, tmp_path):
     assert (tmp_path / "logins").read_text().count("login") == 2
 
 
+@pytest.fixture
+def far(fleet, sshd, tmp_path):  # noqa: F811
+    """Hosts that are reached through a real sshd, each at an address of its own."""
+    server = sshd({f"127.0.0.{n + 1}": tmp_path / f"daemon{n}" / "control.sock" for n in range(2)})
+    f = fleet("", "")
+    f.lines = [f"h{n} 127.0.0.{n + 1} role=edge" for n in range(2)]
+    f.write_hosts()
+    f.server = server
+    return f
+
+
+def test_hosts_are_changed_through_a_real_sshd(far):
+    far.put("e", "# on: role=edge\nDrain()\n")
+    done = far.apply("--waves", "1,100%", env=far.server.env)
+    assert "wave 2 of 2: confirmed" in done.out
+    assert far.engines() == {name: {"e": ("running", 1)} for name in far.daemons}
+    status = answers(far.ask("status", far.graphs, "--check", "-j", env=far.server.env))
+    assert {name: line["result"]["engines"][0]["differs"] for name, line in status.items()} == {"h0": "no", "h1": "no"}
+
+
+def test_a_change_after_which_the_way_is_cut_goes_back(far):
+    far.put("e", "Drain()\n")
+    with subprocess.Popen([program("ptctl"), *map(str, far.command("apply", far.graphs)), "--waves", "2", "--confirm",
+                           "1", "--soak", "1000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env={**os.environ, **far.server.env}) as operator:
+        operator.stdout.readline()
+        assert {operator.stdout.readline() for _ in far.daemons} == {
+            f"h{n}: e: made, and started\n".encode() for n in range(2)}
+        sessions = pathlib.Path(f"/proc/{far.server.server.pid}/task/{far.server.server.pid}/children").read_text()
+        far.server.server.kill()
+        for pid in sessions.split():
+            os.kill(int(pid), signal.SIGKILL)
+        eventually(lambda: far.engines() == {"h0": {}, "h1": {}})
+        told = operator.communicate(timeout=DEADLINE)
+    assert operator.returncode in (1, 3) and b"taken back" in told[0], told
+
+
 def test_a_dry_run_and_wrong_words_change_nothing(fleet):
     f = fleet("a", "")
     f.put("e", "Drain()\n")
@@ -169,6 +207,11 @@ def test_a_dry_run_and_wrong_words_change_nothing(fleet):
     for words, told in ((["--waves", "x"], "'--waves' takes"), (["--gate", "lost < 1"], "no gate"),
                         (["--on", "b"], "no host of the inventory"), (["--max-missing", "1"], "per cent")):
         assert told in f.apply(*words, code=2).err
+    for action, words, told in (("status", ["--soak", "1"], "'status' does not use '--soak', which is for 'apply'"),
+                                ("log", ["--dry-run"], "'--dry-run', which is for 'apply', 'undo'"),
+                                ("undo", ["--max-missing", "1%"], "'--max-missing', which is for 'apply'"),
+                                ("list", [f.graphs, "--check", "--prune"], "'--check', which is for 'diff', 'status'")):
+        assert told in f.ask(action, *words, code=2).err
     f.put("f", "# engine: e\nDrain()\n")
     assert "e.pipe and f.pipe both make engine 'e' on 'h0'" in f.apply(code=2).err
     assert f.engines() == {"h0": {}, "h1": {}}

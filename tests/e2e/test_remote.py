@@ -24,36 +24,61 @@ def free_port():
         return s.getsockname()[1]
 
 
+class Sshd:
+    """A server for the one who runs it; each of these addresses leads to the daemon of a socket."""
+
+    def __init__(self, folder, sockets):
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+        port = free_port()
+        path = f"{pathlib.Path(program('ptctl')).parent}:/usr/bin:/bin"
+        (folder / "sshd_config").write_text(
+            f"Port {port}\nHostKey {folder}/host\nPidFile none\nAuthorizedKeysFile {folder}/user.pub\n"
+            "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\n"
+            + "".join(f"ListenAddress {address}\n" for address in sockets)
+            + "".join(f"Match LocalAddress {address}\nSetEnv PATH={path} PIPETOOL_SOCKET={at}\n"
+                      for address, at in sockets.items()))
+        pathlib.Path("/run/sshd").mkdir(exist_ok=True)
+        self.server = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.PIPE,
+                                       text=True)
+        for _ in sockets:
+            while "listening" not in self.server.stderr.readline():
+                assert self.server.poll() is None
+        wrapper = folder / "ssh"
+        wrapper.write_text("#!/bin/sh\n"
+                           f"exec ssh -F none -q -p {port} -i {folder}/user -o BatchMode=yes "
+                           "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \"$@\"\n")
+        wrapper.chmod(0o755)
+        self.env = {"PTCTL_SSH": str(wrapper)}
+
+    def end(self):
+        self.server.terminate()
+        self.server.wait()
+        self.server.stderr.close()
+
+
 @pytest.fixture
-def ssh(tmp_path):
-    """What to set $PTCTL_SSH to, so that any host is this one, by sshd."""
+def sshd(tmp_path):
+    """Makes one: sshd({address: socket})."""
+    made = []
     if not os.access(SSHD, os.X_OK) or not shutil.which("ssh"):
         pytest.skip("no sshd here: apt-get install openssh-server")
     if os.getuid():
         pytest.skip("sshd runs as root")
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
-    port = free_port()
-    binaries = pathlib.Path(program("ptctl")).parent
-    (tmp_path / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nPidFile none\n"
-        f"AuthorizedKeysFile {tmp_path}/user.pub\nStrictModes no\nUsePAM no\n"
-        f"PermitRootLogin prohibit-password\nSetEnv PATH={binaries}:/usr/bin:/bin\n")
-    pathlib.Path("/run/sshd").mkdir(exist_ok=True)
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", tmp_path / "sshd_config"],
-                              stderr=subprocess.PIPE, text=True)
-    for line in server.stderr:
-        if "listening" in line:
-            break
-    wrapper = tmp_path / "ssh"
-    wrapper.write_text("#!/bin/sh\n"
-                       f"exec ssh -F none -q -p {port} -i {tmp_path}/user -o BatchMode=yes "
-                       "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \"$@\"\n")
-    wrapper.chmod(0o755)
-    yield {"PTCTL_SSH": str(wrapper)}
-    server.terminate()
-    server.wait()
-    server.stderr.close()
+
+    def make(sockets):
+        made.append(Sshd(tmp_path, sockets))
+        return made[0]
+
+    yield make
+    for server in made:
+        server.end()
+
+
+@pytest.fixture
+def ssh(sshd):
+    """What to set $PTCTL_SSH to, so that any host is this one, by sshd."""
+    return sshd({"127.0.0.1": ""}).env
 
 
 def remote(daemon, ssh, *arguments):

@@ -7,7 +7,7 @@ import pytest
 
 from client import Plain, Refused
 from test_docs import TOP, desk, play  # noqa: F401 (desk is a fixture)
-from test_remote import ssh  # noqa: F401 (a fixture)
+from test_remote import ssh, sshd  # noqa: F401 (fixtures)
 from transcript import blocks
 
 PAGE = (TOP / "docs" / "scripting.md").read_text()
