@@ -544,6 +544,7 @@ int daemon_check(const struct options *options)
 	char *state = state_folder(&d);
 	good &= !pipe_folder_check(engines_folder(&d), state, &limits);
 	free(state);
+	good &= pull_check(&d.conf, &limits);
 	conf_clear(&d.conf);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -416,9 +416,7 @@ static void start(struct pull *p)
 
 void pull_configure(struct pull *p, const struct conf *conf)
 {
-	json_t *labels = json_object();
-	for (char **label = conf->fleet_labels; label && *label; label++)
-		label_set(labels, *label);
+	json_t *labels = label_set_all(conf->fleet_labels);
 	json_t *settings =
 		json_pack("{s:s*, s:s*, s:o, s:s, s:f, s:b}", "from", conf->fleet_from, "key",
 	                  conf->fleet_key, "labels", labels, "gate", conf->fleet_gate, "soak_s",

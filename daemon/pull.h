@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 struct conf;
+struct pt_engine_limits;
 struct mailbox;
 
 /*
@@ -39,5 +40,8 @@ char *pull_flaw(struct pull *);
 void pull_end(struct pull *);
 bool pull_is_over(const struct pull *);
 void pull_free(struct pull *); /* where it is not over, it is left to the process's end */
+
+/* --check: whether what lies there can be taken now; what is wrong is logged. */
+bool pull_check(const struct conf *, const struct pt_engine_limits *);
 
 #endif

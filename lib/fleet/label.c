@@ -20,6 +20,14 @@ void label_set(json_t *labels, const char *text)
 	free(name);
 }
 
+json_t *label_set_all(char *const *texts)
+{
+	json_t *labels = json_object();
+	for (; texts && *texts; texts++)
+		label_set(labels, *texts);
+	return labels;
+}
+
 bool label_held(const json_t *labels, const char *wanted)
 {
 	const char *value = strchr(wanted, '=');

@@ -9,6 +9,9 @@
 /* Takes "role=web" or "all" apart. */
 void label_set(json_t *labels, const char *text);
 
+/* The same of a list that ends with NULL; NULL is none. A new reference. */
+json_t *label_set_all(char *const *texts);
+
 /* Whether "role=web", or "role" with whatever value, is among them. */
 bool label_held(const json_t *labels, const char *wanted);
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import eventually, run_ptctl
+from conftest import eventually, program, run_ptctl
 
 
 class Graphs:
@@ -14,7 +14,7 @@ class Graphs:
 
     def __init__(self, path):
         self.path = path
-        path.mkdir()
+        path.mkdir(exist_ok=True)
 
     def sums(self):
         names = sorted(self.path.glob("*.pipe"))
@@ -69,7 +69,11 @@ class Pulls:
     def reload(self, **settings):
         self.settings.update(settings)
         self.daemon.config.write_text(self.config())
+        done = "the configuration was read again"
+        before = self.daemon.log().count(done)
         self.daemon.process.send_signal(1)
+        eventually(lambda: self.daemon.log().count(done) > before)
+        self.info()  # which is answered when all of it is done
 
     def again(self):
         """A daemon in the place of the one that was killed."""
@@ -146,6 +150,20 @@ def test_a_link_is_led_elsewhere_at_one_moment(pulls, graphs, tmp_path):
     assert p.engines() == dict.fromkeys("ef", ("running", 2))
     new.put(e="Drain()\n")  # the way leads there now
     p.comes_to("applied", new)
+
+
+def test_a_link_on_the_way_is_led_elsewhere(daemons, tmp_path):
+    for name, text in (("v1", "Drain()\n"), ("v2", "Drain() > Drain()\n")):
+        (tmp_path / name).mkdir()
+        Graphs(tmp_path / name / "graphs").put(e=text)
+    way = tmp_path / "way"
+    way.symlink_to(tmp_path / "v1")
+    p = Pulls(daemons, Graphs(way / "graphs"))
+    p.comes_to("applied")
+    (tmp_path / "beside").symlink_to("v2")
+    (tmp_path / "beside").rename(way)
+    p.comes_to("applied")
+    assert p.engines() == {"e": ("running", 2)}
 
 
 def test_a_folder_may_come_later(pulls, graphs):
@@ -258,6 +276,24 @@ def test_a_restart_in_between_begins_anew(pulls, graphs):
     p.again()
     p.comes_to("applied")
     assert p.engines()["e"] == ("stopped", 4)  # back, and there
+
+
+def test_check_reads_the_folder_too(pulls, graphs):
+    graphs.put(e="Drain()\n", bad="# on: x\nDrain() > Nothing()\n")
+    p = pulls()
+    p.comes_to("applied")
+
+    def check():
+        return subprocess.run([program("pipetoold"), "--check", "--config", p.daemon.config, "--engines",
+                               p.daemon.engines, "--blocks", p.daemon.blocks], capture_output=True, text=True, check=False)
+
+    good = check()
+    assert good.returncode == 0, good
+    p.daemon.config.write_text(p.config() + "labels = x\n")
+    told = check()
+    assert told.returncode == 1 and f"fleet: {graphs.path}: bad.pipe: line 2, column 11: " in told.stderr, told
+    graphs.put(bad="# on: x\n# engine: e\nDrain()\n")
+    assert "bad.pipe and e.pipe both make engine 'e'" in check().stderr
 
 
 # ---- who may ------------------------------------------------------------------------------------
