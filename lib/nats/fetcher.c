@@ -375,6 +375,8 @@ static unsigned is_sent(struct fetcher *f, struct fetched *m, const char *verdic
 	f->count--;
 	f->bytes -= m->length;
 	f->sent = m->number;
+	if (f->part == m->sequence)
+		f->part = 0;
 	if (f->sent_up_to < m->sequence)
 		f->sent_up_to = m->sequence;
 	unsigned count = ++f->sent_count;
@@ -439,7 +441,8 @@ void fetcher_tell_place(struct fetcher *f, struct fetched_place *place, struct b
 	place->up_to = f->alone && f->sent_up_to > f->after ? f->sent_up_to : f->after;
 	if (!f->alone && f->settled.length <= SETTLED_MAX * sizeof(uint64_t))
 		buf_add(numbers, f->settled.data, f->settled.length);
-	place->part = place->part_messages = 0;
+	place->part = f->part;
+	place->part_messages = f->part_messages;
 	for (const struct fetched *m = f->first; m; m = m->next) {
 		if (m->state == FETCHED_SENT && m->sequence)
 			buf_add(numbers, &m->sequence, sizeof m->sequence);
@@ -460,7 +463,8 @@ void fetcher_go_on(struct fetcher *f, const struct fetched_place *place, const v
 	f->part = place->part;
 	f->part_messages = place->part_messages;
 	buf_clear(&f->settled);
-	buf_add(&f->settled, numbers, bytes);
+	if (bytes)
+		buf_add(&f->settled, numbers, bytes);
 	pthread_mutex_unlock(&f->hub.lock);
 }
 

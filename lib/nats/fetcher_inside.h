@@ -33,7 +33,7 @@ struct fetcher {
 	uint64_t epoch, stream;
 	uint64_t after, next; /* alone: what is settled; the next delivery */
 	uint64_t sent_up_to, come_up_to;
-	uint64_t part, part_messages; /* of that one so many were sent by an earlier daemon */
+	uint64_t part, part_messages; /* so many of that one, which is yet to come */
 	struct buf settled; /* numbers of what an earlier daemon has settled beside that */
 };
 

@@ -181,29 +181,32 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 		send_rest(b, s);
 	fetcher_tell_place(s->fetcher, &place, &numbers);
 	pt_carry_bytes(carry, PLACE, &place, sizeof place);
-	pt_carry_bytes(carry, SETTLED, numbers.data, numbers.length);
+	if (numbers.length)
+		pt_carry_bytes(carry, SETTLED, numbers.data, numbers.length);
 	buf_free(&numbers);
 	s->told = fetcher_number(s->fetcher);
 }
 
-static struct fetched_place carried_place(struct pt_block *b)
+static bool carried_place(struct pt_block *b, struct fetched_place *place)
 {
-	struct fetched_place place = {0};
-	size_t length;
+	size_t length = 0;
 	const void *bytes = pt_carried_bytes(b, PLACE, &length);
-	if (bytes && length == sizeof place)
-		memcpy(&place, bytes, sizeof place);
-	return place;
+	*place = (struct fetched_place){0};
+	if (!bytes || length != sizeof *place)
+		return false;
+	memcpy(place, bytes, sizeof *place);
+	return true;
 }
 
 static bool go_on(struct pt_block *b, struct source *s)
 {
-	const struct fetched_place place = carried_place(b);
-	size_t length;
+	struct fetched_place place;
+	size_t length = 0;
 	const void *numbers = pt_carried_bytes(b, SETTLED, &length);
-	if (numbers)
+	bool carried = carried_place(b, &place);
+	if (carried)
 		fetcher_go_on(s->fetcher, &place, numbers, length);
-	return numbers;
+	return carried;
 }
 
 static bool is_same(const char *a, const char *b)
@@ -304,7 +307,8 @@ static int open_source(struct pt_block *b, struct pt_error *err)
 	                                      .stream = s->stream,
 	                                      .consumer = s->consumer ? s->consumer : own,
 	                                      .subject = s->subject};
-	const struct fetched_place place = carried_place(b);
+	struct fetched_place place;
+	carried_place(b, &place);
 	int rc = fetcher_new(b, &config, &place, &s->fetcher, err);
 	free(own);
 	return rc;

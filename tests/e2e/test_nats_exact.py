@@ -140,3 +140,22 @@ def test_who_comes_after_goes_on_where_the_other_was(service, server, captures, 
             assert rpc.show("q", "n")["now"]["alone"]
     service.ok("stop", "q")
     assert numbers(tmp_path / "out1.pcap") + numbers(tmp_path / "out2.pcap") == list(range(COUNT))
+
+
+def test_a_poison_in_a_stream_is_left_out(service, poison, server, captures, tmp_path):  # noqa: F811
+    """All but the vector with it comes to the file, once."""
+    shutil.copy(poison, service.blocks)
+    service.restart()
+    publish(server, captures)
+    service.create("e", f"""r = NatsSource('{server.url}', 's'); p = Poison('00005678'); w = WrpcapSink('{tmp_path}/out.pcap')
+        r > p > w""", start=False)
+    service.ptctl("start", "e")
+    assert survive(service, lambda _, counts: counts["dropped"].get("poison") and counts["out"] + counts["dropped"]["poison"] == COUNT) >= 3
+    with service.client() as rpc:
+        lost = rpc.stats("e", "r")["dropped"]
+        assert lost.keys() == {"poison"} and rpc.stats("e")["unexplained"] == 0
+        assert "left out" in rpc.show("e", "r")["last_error"]
+    service.ok("stop", "e")
+    got = numbers(tmp_path / "out.pcap")
+    missing = sorted(set(range(COUNT)) - set(got))
+    assert got == sorted(set(got)) and 5678 in missing and len(missing) == lost["poison"] <= 64
