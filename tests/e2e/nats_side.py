@@ -115,14 +115,20 @@ class Cluster:
             return None
         return eventually(asked)
 
-    def leader(self, *verbs):
-        """The server that leads the first of some streams and consumers, when all have each copy."""
+    def leader(self, verb):
+        """The server that leads a stream or a consumer."""
         def leader():
-            said = [self.ask(verb).get("cluster", {}) for verb in verbs]
-            whole = all(len(one.get("replicas", [])) == 2 and all(replica["current"] for replica in one["replicas"])
-                        for one in said)
-            return next((server for n, server in enumerate(self.servers) if whole and said[0].get("leader") == f"n{n}"), None)
+            said = self.ask(verb).get("cluster", {}).get("leader")
+            return next((server for n, server in enumerate(self.servers) if said == f"n{n}"), None)
         return eventually(leader)
+
+    def is_whole(self, stream, *consumers):
+        """Whether all servers take part, and have caught up: of an idle consumer none says that."""
+        def others(verb):
+            replicas = self.ask(verb).get("cluster", {}).get("replicas", [])
+            return replicas if len(replicas) == 2 else [{"current": False, "active": 1e12}]
+        return (all(one["current"] for one in others(stream))
+                and all(one["active"] < 3e9 for consumer in consumers for one in others(consumer)))
 
     def stop(self):
         for server in self.servers:
