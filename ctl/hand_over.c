@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "ctl/hand_over_socket.h"
 #include "packet/naming.h"
 #include "script/func.h"
 #include <errno.h>
@@ -297,19 +298,35 @@ static int open_of_row(struct hand_over *h, struct ctl *ctl, const struct pt_par
 	return code;
 }
 
+/* Its place takes that of the interface's names. A daemon of one's own may what its user may. */
+static int open_interface(struct hand_over *h, struct ctl *ctl, const struct pt_param *rows,
+                          json_t *params, struct pt_error *err)
+{
+	bool ours = !ctl->host && !ctl_flag(ctl, "private") && ctl->fd_count < FRAME_FDS_MAX;
+	int fd = ours ? hand_over_socket(rows, params, err) : -ENOENT;
+	if (fd < 0)
+		return fd == -EPERM || fd == -ENOENT ? 0 : fd;
+	json_object_set_new(params, "socket", json_pack("{s:i}", "fd", ctl->fd_count));
+	json_object_del(params, "iface");
+	json_object_del(params, "netns");
+	add_fd(h, ctl, fd, NULL);
+	return 0;
+}
+
 static int open_of_block(struct hand_over *h, struct ctl *ctl, const struct pt_param *rows,
                          const json_t *op, size_t place, struct pt_error *err)
 {
 	char *who = must_printf("block '%s'", text_of(op, "name"));
 	char *where = must_printf("$.ops[%zu].params", place);
-	int code = 0;
+	json_t *params = json_object_get(op, "params");
+	size_t before = err->count;
+	int code = open_interface(h, ctl, rows, params, err);
 	for (; rows && rows->name; rows++) {
-		size_t before = err->count;
-		int c = open_of_row(h, ctl, rows, json_object_get(op, "params"), err);
-		error_introduce(err, before, who);
-		error_prefix(err, before, where);
+		int c = open_of_row(h, ctl, rows, params, err);
 		code = code ? code : c;
 	}
+	error_introduce(err, before, who);
+	error_prefix(err, before, where);
 	free(who);
 	free(where);
 	return code;

@@ -23,7 +23,8 @@ struct hand_over {
    puts {"fd": n, "path": …} in place of the paths, or {"fd": n, "text": …} of functions that read
    one; the descriptors are added to ctl->fds, for the next call that takes them. Where names come
    later (fields, rotate, follow), or many may be meant (a glob), the folder is lent (base/lent.h):
-   {"fd": n, "path": …, "folder": …}. What cannot be opened is told with its place in the text: all
+   {"fd": n, "path": …, "folder": …}. An interface of another network namespace becomes the socket
+   that is opened there (hand_over_socket.h). What cannot be opened is told with its place in the text: all
    of it. The caller calls hand_over_end in every case. */
 int hand_over(struct hand_over *, struct pipe_text *, struct ctl *, struct pt_error *);
 

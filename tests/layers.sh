@@ -22,7 +22,7 @@ arrows='
        custom    script type msg base
        blocks    packet capture net msg base
        nats      packet capture net msg base
-       ctl       docs fleet lang rpc script packet type base
+       ctl       docs fleet lang rpc script packet capture type base
        daemon    base msg type packet capture fleet lang rpc net script graph engine custom
 '
 

@@ -538,7 +538,8 @@ static const struct pt_param params[] = {
 	 PT_CHOICE(struct sniff_source, fanout_by), .fallback = "flow",
 	 .choices = live_fanout_words},
 	{"netns", "The network namespace that the interface is in: a name of ip-netns(8), or a path. "
-	 "The daemon needs CAP_SYS_ADMIN for that; see pipetoold(8).",
+	 "The daemon needs CAP_SYS_ADMIN for that; see pipetoold(8). `ptctl run` opens one that iface "
+	 "names itself, where its user may.",
 	 PT_STRING(struct sniff_source, netns), .fallback = "None"},
 	{NULL},
 };

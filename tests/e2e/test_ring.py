@@ -8,7 +8,7 @@ import pytest
 from scapy.all import IP, UDP, Raw
 
 import makers
-from conftest import DEADLINE, eventually, ip
+from conftest import DEADLINE, eventually, ip, program
 from test_live import LAST, VLANS, caught, pair, plain, sent, tagged  # pylint: disable=unused-import
 
 MODES = pytest.mark.parametrize("mode", ["", ", immediate=true", ", snaplen=1514"])
@@ -197,6 +197,25 @@ def test_interfaces_of_other_namespaces(daemon, network):
         assert [b for b, _ in caught(rpc, 2, "path")] == frames[1:]
         rpc.send("ip", "f", {"base64": base64.b64encode(packet).decode()})
         assert caught(rpc, 1, "lo")[0][0][14 + 28:] == b"within"
+
+
+def test_run_opens_an_interface_of_another_namespace_itself(daemons, network, tmp_path):
+    """Its user may enter it, and the daemon may not."""
+    daemon = daemons(prefix=["setpriv", "--bounding-set=-sys_admin"])
+    source = f'SniffSource("pr", "udp", netns="{network.right}", count=2, name="n")'
+    refused = daemon.ptctl("run", f"{source} > Sink()")  # which may no more than the daemon
+    assert refused.code == 1 and "CAP_SYS_ADMIN" in refused.err, refused
+
+    def run(pipe):
+        return subprocess.Popen([program("ptctl"), "-s", daemon.socket, "run", pipe], stderr=subprocess.PIPE, text=True)
+
+    with run(f'SniffSource("px", netns="{network.right}") > Sink()') as wrong:
+        assert "no interface 'px'; did you mean 'pr'?" in wrong.communicate(timeout=DEADLINE)[1] and wrong.returncode
+    with run(f'{source} > WrpcapSink("{tmp_path}/out.pcap")') as right, daemon.client() as rpc:
+        eventually(lambda: [e for e in rpc.call("engine.list")["engines"] if e["state"] == "draining"])
+        sent(network, network.left, "pl", *plain(1), tagged(), tagged(5))
+        assert right.communicate(timeout=DEADLINE)[1].strip() == "2 in, 2 out"
+    assert [p[0] for p in makers.read(tmp_path / "out.pcap")] == [tagged(), tagged(5)]
 
 
 def test_an_interface_of_another_namespace_goes_down_and_away(daemon, network):
