@@ -136,8 +136,10 @@ void engine_gone(struct engine *); /* forgets it, if its thread has ended and it
 /* ---- state.c ---- */
 /* What of the state is the daemon's to know: state, why?, file?, differs?. */
 void engine_add_state(const struct engine *, json_t *);
-json_t *engine_state(const struct engine *);   /* {engine, state, revision, blocks, links, …} */
-void engine_tell_state(const struct engine *); /* the event */
+const char *engine_word(const struct engine *); /* "running", … */
+bool engine_is_listed(const struct engine *);   /* engine.list tells of it */
+json_t *engine_state(const struct engine *);    /* {engine, state, revision, blocks, links, …} */
+void engine_tell_state(const struct engine *);  /* the event */
 /* As its file has it from this revision on; 0: from the last. */
 void engine_follow_file(struct engine *, uint64_t revision);
 

@@ -128,14 +128,22 @@ static bool is_there(const struct engine *engine)
 }
 
 /* It is listed until it is gone, and its name is free. */
+bool engine_is_listed(const struct engine *engine)
+{
+	return is_there(engine) || (engine->phase >= REMOVING && engine->told);
+}
+
+const char *engine_word(const struct engine *engine)
+{
+	return state_word(engine, engine_glance(engine).state);
+}
+
 json_t *engines_list(struct engines *all)
 {
 	json_t *rows = json_array();
-	for (size_t i = 0; i < all->count; i++) {
-		const struct engine *engine = all->items[i];
-		if (is_there(engine) || (engine->phase >= REMOVING && engine->told))
-			json_array_append_new(rows, row(engine));
-	}
+	for (size_t i = 0; i < all->count; i++)
+		if (engine_is_listed(all->items[i]))
+			json_array_append_new(rows, row(all->items[i]));
 	return rows;
 }
 

@@ -138,21 +138,31 @@ static json_t *total_to_json(const struct pt_engine *e)
 	                 "filtered", number(total.filtered), "dropped", number(total.dropped));
 }
 
-json_t *ledger_to_json(struct pt_engine *e)
+void ledger_settle(struct pt_engine *e)
 {
-	json_t *blocks = json_array(), *links = json_array();
 	for (unsigned i = 0; i < e->graph->count; i++) {
 		struct pt_block *b = e->graph->blocks[i]->alive;
 		if (b->type->refresh && b->started && !b->away)
 			b->type->refresh(b);
 		block_settle_counts(b);
-		json_array_append_new(blocks, block_to_json(b));
 	}
+}
+
+uint64_t ledger_uptime_ns(const struct pt_engine *e)
+{
+	return e->state == PT_STOPPED ? 0 : engine_now(e) - e->since_ns;
+}
+
+json_t *ledger_to_json(struct pt_engine *e)
+{
+	json_t *blocks = json_array(), *links = json_array();
+	ledger_settle(e);
+	for (unsigned i = 0; i < e->graph->count; i++)
+		json_array_append_new(blocks, block_to_json(e->graph->blocks[i]->alive));
 	for (unsigned i = 0; i < e->graph->link_count; i++)
 		json_array_append_new(links, link_to_json(e->graph->links[i].alive));
-	double uptime_s = e->state == PT_STOPPED ? 0 : (double)(engine_now(e) - e->since_ns) / 1e9;
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "blocks", blocks, "links", links,
 	                 "total", total_to_json(e), "unexplained", number(ledger_unexplained(e)),
 	                 "cpu_ns", number(clock_of_ns(CLOCK_THREAD_CPUTIME_ID)), "uptime_s",
-	                 uptime_s, "memory", number(pool_bytes(e->pool)));
+	                 (double)ledger_uptime_ns(e) / 1e9, "memory", number(pool_bytes(e->pool)));
 }

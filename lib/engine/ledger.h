@@ -15,7 +15,10 @@
 uint64_t ledger_unexplained(const struct pt_engine *);
 uint64_t ledger_block_unexplained(const struct pt_block *); /* the first equation alone */
 
+void ledger_settle(
+	struct pt_engine *); /* counts that blocks have by the way are brought up to date */
 uint64_t ledger_in(const struct pt_block *);
+uint64_t ledger_uptime_ns(const struct pt_engine *); /* since its last start; 0: it does not run */
 
 /* What engine.stats answers. A new reference. */
 json_t *ledger_to_json(struct pt_engine *);

@@ -148,6 +148,13 @@ static void run_stats(struct pt_request *r)
 	answer_new(r, result);
 }
 
+static void run_look(struct pt_request *r)
+{
+	ledger_settle(r->engine);
+	r->look(r->engine, r->look_arg);
+	request_answer(r, 0, NULL, NULL);
+}
+
 static void run_draw(struct pt_request *r)
 {
 	static const char *const words[] = {"dot", "mermaid"};
@@ -403,6 +410,7 @@ static const struct {
 	[PT_VERB_REOPEN] = {run_reopen, true},
 	[PT_VERB_SHOW] = {run_show},
 	[PT_VERB_STATS] = {run_stats},
+	[PT_VERB_LOOK] = {run_look},
 	[PT_VERB_DRAW] = {run_draw},
 	[PT_VERB_SEND] = {hand_send},
 	[PT_VERB_RECV] = {run_recv},

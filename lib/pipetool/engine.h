@@ -111,6 +111,7 @@ enum pt_verb {
 	PT_VERB_TRIGGER,   /* block */
 	PT_VERB_TAP,       /* block, canal, filter, format, tap */
 	PT_VERB_TRACE,     /* block or NULL, max, filter, format, follow, tap */
+	PT_VERB_LOOK,      /* look, look_arg */
 };
 
 /*
@@ -184,8 +185,12 @@ struct pt_request {
 	bool wait;        /* until the sources are exhausted; of send, until all has gone through */
 	double timeout_s; /* how long to wait; less than 0: for ever */
 	int picture;      /* PT_PICTURE_DOT or PT_PICTURE_MERMAID */
-	bool stats;       /* with counts beside the links, */
-	bool params;      /* and with the blocks' parameters */
+	/* [engine's thread] Called between two messages, when all counts are as they are; may not
+	   block. */
+	void (*look)(struct pt_engine *, void *arg);
+	void *look_arg;
+	bool stats;  /* with counts beside the links, */
+	bool params; /* and with the blocks' parameters */
 
 	char *block;             /* the name of the one that it is about */
 	int canal;               /* PT_LOW or PT_HIGH; -1: of send the first exit, of tap both */

@@ -189,6 +189,14 @@ def call(stream, method, **params):
     return answer["result"]
 
 
+def fetch(path, address):
+    """What is served there, to its end."""
+    with socket.socket(socket.AF_UNIX) as web:
+        web.connect(str(path))
+        web.sendall(f"GET {address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: web.recv(1 << 20), b""))
+
+
 LARGE = "[limits]\nblocks = 65536\n"
 
 
@@ -501,6 +509,27 @@ class Bench:
             client.close()
         return pauses, made, spent
 
+    def metrics(self):
+        """The counts of a thousand engines at rest by HTTP, and what the control loop, which others wait for, spends on it."""
+        web = self.folder / "http.sock"
+        taken, spent = [], []
+        with Daemon(self.build, self.folder, config=f"[http]\nlisten = {web}\n") as daemon:
+            client, stream = daemon.connect()
+            for number in range(1000):
+                call(stream, "engine.create", engine=f"e{number}", text="CLIFeeder() > Drain() > Sink()",
+                     ephemeral=True, start=True)
+            loop = pathlib.Path(f"/proc/{daemon.process.pid}/schedstat")  # of the main thread alone
+            for number in range(4 * self.rounds + 1):
+                began, before = time.monotonic(), int(loop.read_text().split()[0])
+                fetch(web, "/metrics")
+                if number:
+                    taken.append((time.monotonic() - began) * 1e3)
+                    spent.append((int(loop.read_text().split()[0]) - before) / 1e6)
+            client.close()
+        middle = statistics.median(taken)
+        self.row("counts of 1,000 engines, wall", f"{middle:.0f} ms", f"loop {statistics.median(spent):.1f} ms", "", "100 ms",
+                 middle <= 100)
+
     def cores(self):
         """One file, read, filtered and written: wall time over one engine and over two."""
         source, count = self.input("small")
@@ -552,7 +581,7 @@ class Bench:
 
 JOBS = ["copy", "hops", "set", "anonymize", "filter", "merge", "dedup", "unwrap", "split",
         "count", "program", "script", "replay", "capture",
-        "stream", "nats", "start", "idle", "latency", "changes", "cores"]
+        "stream", "nats", "start", "idle", "latency", "changes", "metrics", "cores"]
 
 
 def main():
