@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The pictures of README.md, from a daemon that runs: pictures.py BUILD FOLDER (./dev pictures).
 
-FOLDER gets demo.svg, as `ptctl graph -o` draws the demo's graph, and page.png, the page that [http] serves.
+FOLDER gets demo.svg, as `ptctl graph -o` draws the demo's graph, top.svg, a screen of `ptctl top`, and page.png, the
+page that [http] serves.
 """
 import os
 import pathlib
@@ -10,11 +11,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
-from browser import Browser  # noqa: E402: found by the path above
+import screen  # noqa: E402: found by the path above, as is
+from browser import Browser  # noqa: E402
 
 DEMO = """
 source = RdpcapSource("{folder}/demo.pcap", speed=1, loop=0)
@@ -69,6 +72,27 @@ def show(build, out, folder, socket, log):
                    "document.querySelectorAll('.block.lost').length > 0 && "
                    "[...document.querySelectorAll('[data-engine=demo] .link')].every(link => link.dataset.rate > 0)")
         page.picture(out / "page.png")
+    (out / "top.svg").write_text(top(build, folder, socket), encoding="utf-8")
+
+
+def top(build, folder, socket, columns=96, rows=10):
+    """What it shows in a terminal, when it knows all of it for a while."""
+    tmux = ["tmux", "-S", folder / "tmux.sock", "-f", "/dev/null"]
+    env = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+    env.pop("NO_COLOR", None)
+    subprocess.run([*tmux, "new-session", "-d", "-x", str(columns), "-y", str(rows), "-s", "top",
+                    f"exec {build}/ctl/ptctl -s {socket} top -d 0.5 --sort drops"], check=True, env=env)
+    try:
+        subprocess.run([*tmux, "set", "-g", "status", "off"], check=True)
+        for _ in range(200):
+            text = subprocess.run([*tmux, "capture-pane", "-p", "-e", "-t", "top"], check=True, capture_output=True,
+                                  text=True).stdout
+            if len(re.findall("[▁▂▃▄▅▆▇█]", text)) >= 50:
+                return screen.draw(text, columns, rows, "A screen of ptctl top")
+            time.sleep(0.5)
+        raise AssertionError(text)
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=True)
 
 
 if __name__ == "__main__":
