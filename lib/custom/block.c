@@ -90,10 +90,9 @@ static void push_function(struct custom_block *b, enum custom_call call)
 	lua_pushvalue(b->box->lua, SELF);
 }
 
-static int report(struct custom_block *b, int rc, struct pt_error *err)
+static void report(struct custom_block *b, int rc, struct pt_error *err)
 {
 	pt_report(b->block, rc, "%s", pt_error_text(err, error_words(rc)));
-	return rc;
 }
 
 static int run(struct custom_block *b, int args, struct pt_error *err)
@@ -128,7 +127,7 @@ static int call(struct custom_block *b, enum custom_call what)
 /* ---- messages ---- */
 
 /* What became of a message that a function was called with. */
-static void settle(struct custom_block *b, struct pt_msg *m, unsigned uses, int rc)
+static void settle_one(struct custom_block *b, struct pt_msg *m, unsigned uses, int rc)
 {
 	const unsigned exits = PT_LOW_EXIT | PT_HIGH_EXIT;
 	if (rc)
@@ -141,6 +140,21 @@ static void settle(struct custom_block *b, struct pt_msg *m, unsigned uses, int 
 		pt_done(b->block, m);
 }
 
+/* A call for these messages is over. What went wrong is told first: it is why they are gone. */
+static int settle(struct custom_block *b, unsigned from, struct pt_msg **messages,
+                  const unsigned *uses, unsigned count, int rc, struct pt_error *err)
+{
+	if (rc) {
+		custom_self_forget(b, from);
+		report(b, rc, err);
+	}
+	for (unsigned i = 0; i < count; i++)
+		settle_one(b, messages[i], uses[i], rc);
+	if (!rc)
+		custom_self_run(b, from);
+	return rc;
+}
+
 /* Calls the function below `args` arguments for the message at hand. */
 static int run_one(struct custom_block *b, int args, struct pt_error *err)
 {
@@ -148,14 +162,7 @@ static int run_one(struct custom_block *b, int args, struct pt_error *err)
 	int rc = sandbox_call(b->box, args, 0, err);
 	unsigned uses = b->box->message.uses;
 	struct pt_msg *m = lua_message_end(&b->box->message, false);
-	if (rc)
-		custom_self_forget(b, from);
-	settle(b, m, uses, rc);
-	if (rc)
-		report(b, rc, err);
-	else
-		custom_self_run(b, from);
-	return rc;
+	return settle(b, from, &m, &uses, 1, rc, err);
 }
 
 /* A canal that there is no function for: a drain repeats it, as Scapy's does. */
@@ -164,7 +171,7 @@ static void pass(struct custom_block *b, enum pt_canal canal, struct pt_msg *m)
 	if (b->type->type.ports & (canal == PT_HIGH ? PT_HIGH_EXIT : PT_LOW_EXIT))
 		pt_send(b->block, canal, m);
 	else
-		settle(b, m, 0, 0);
+		settle_one(b, m, 0, 0);
 }
 
 static void push(struct pt_block *block, enum pt_canal canal, struct pt_msg *m)
@@ -201,14 +208,7 @@ static void push_vector(struct custom_block *b, enum custom_call what, struct pt
 	for (unsigned i = 0; i < count; i++)
 		uses[i] = b->box->many[i].uses;
 	lua_messages_end(b->box, messages);
-	if (rc)
-		custom_self_forget(b, from);
-	for (unsigned i = 0; i < count; i++)
-		settle(b, messages[i], uses[i], rc);
-	if (rc)
-		report(b, rc, &err);
-	else
-		custom_self_run(b, from);
+	settle(b, from, messages, uses, count, rc, &err);
 	pt_error_clear(&err);
 }
 
@@ -283,15 +283,8 @@ static int send_all(struct custom_block *b, enum pt_canal canal, struct pt_msg *
 		messages[n] = lua_message_end(&b->box->message, false);
 	}
 	b->action_floor = 0;
-	if (rc)
-		custom_self_forget(b, from);
 	pt_made(b->block, count);
-	for (unsigned i = 0; i < count; i++)
-		settle(b, messages[i], uses[i], rc);
-	if (rc)
-		return report(b, rc, err);
-	custom_self_run(b, from);
-	return 0;
+	return settle(b, from, messages, uses, count, rc, err);
 }
 
 /* The sender is told of an error, too. */

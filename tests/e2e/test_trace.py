@@ -2,6 +2,7 @@
 """Traces: the fate of messages, as the protocol and ptctl tell it, against what the counters say."""
 import collections
 import json
+import re
 import subprocess
 
 import makers
@@ -117,6 +118,29 @@ def test_lines_for_people(daemon):
         daemon.ok("send", "e.f", "a", "b")
         code, out, _ = trace.end()
         assert code == 0 and [json.loads(line)["id"] for line in out.splitlines()] == [0, 1]
+
+
+def test_a_block_in_lua_sends_more_than_came_and_fails(daemon, tmp_path):
+    (tmp_path / "twice.lua").write_text('''
+Drain{ name = "Twice", doc = "Sends what comes twice, and one of its own.", ports = {"low_entry", "low_exit"},
+  push = function(self, m)
+    if m:sub(1, 1) == "!" then error(m:sub(2, -1)) end
+    self:send("own") self:send(m) self:send(m)
+  end }''')
+    daemon.ok("load", tmp_path / "twice.lua")
+    daemon.create("e", "f = CLIFeeder(); t = Twice(); v = TriggeredQueueingValve(false); k = Sink(); f > t > k; t > v > k")
+    with Trace(daemon, "trace", "e", "-n", "3", "--follow") as trace:
+        daemon.ok("send", "e.f", "!one")
+        daemon.ok("send", "e.f", "!two")
+        daemon.ok("send", "e.f", "ab")
+        daemon.ok("trigger", "e.v")
+        code, out, _ = trace.end()
+    assert code == 0
+    lines = out.splitlines()
+    assert re.fullmatch(r"  > t: error: .*\bone", lines[1]) and re.fullmatch(r"  > t: error: .*\btwo", lines[3])
+    ways = ["    > k: delivered", "    > v: held"]
+    assert lines[4:10] == ["2 >'ab'", "  > t: passed", *ways, *ways]
+    assert [line for line in lines[10:] if line != "2 >'ab'"] == ["  > v: released", "    > k: delivered"] * 2
 
 
 def test_each_link_is_an_interface(daemon, tmp_path):
