@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from scapy.all import IP, UDP, Ether, Raw
 
-from conftest import eventually, nats_plugin, sanitizer
+from conftest import DEADLINE, eventually, nats_plugin, program, sanitizer
 from nats_side import Nats, Server, packets
 
 pytestmark = pytest.mark.skipif(not (nats_plugin() and shutil.which("nats-server")),
@@ -247,6 +247,28 @@ def test_a_server_that_is_away_is_waited_for_and_shown(daemon, servers, tmp_path
     in_order(server, range(400))
     with Nats(server) as nats:
         assert max(len(data) for _, _, data in nats.messages("s")) <= 4096
+
+
+def test_a_run_waits_for_a_server_that_is_away(daemon, servers, feed):
+    server = servers(start=False)
+    run = subprocess.Popen([program("ptctl"), "-s", daemon.socket, "run", to_nats(feed.path, server.url)],
+                           stderr=subprocess.PIPE, text=True)
+    try:
+        feed.open()
+        feed.send(range(20))
+        with daemon.client() as rpc:
+            name = eventually(lambda: rpc.call("engine.list")["engines"])[0]["engine"]
+            eventually(lambda: rpc.show(name, "s")["state"] == "failed")
+            server.start()
+            with Nats(server) as nats:
+                nats.stream("s", "p.>")
+            eventually(lambda: rpc.stats(name, "s")["out"] == 20)
+        feed.close()
+        assert run.communicate(timeout=DEADLINE) == (None, "20 in, 20 out\n") and run.returncode == 0
+    finally:
+        run.kill()
+        run.wait()
+    in_order(server, range(20))
 
 
 def test_a_server_that_is_killed_costs_no_packet_and_none_comes_twice(daemon, server, feed):
