@@ -78,9 +78,9 @@ def install(machine, *files):
 
 @pytest.fixture(scope="module")
 def machine(packages, tmp_path_factory):
-    """A machine on which all three packages are installed."""
+    """A machine on which the packages are installed."""
     machine = boot(tmp_path_factory.mktemp("machine"), packages)
-    install(machine, "/shared/pipetool_*.deb", "/shared/libpipetool*_*.deb")
+    install(machine, "/shared/pipetool_*.deb", "/shared/libpipetool*_*.deb", "/shared/pipetool-nats_*.deb")
     yield machine
     machine.close()
 
@@ -237,6 +237,46 @@ def test_a_member_captures_and_a_stranger_is_refused(machine):
     away = ptctl(machine, "create", "away", 'CLIFeeder() > WrpcapSink("/etc/passwd")', "--start",
                  check=False)
     assert away.returncode == 7 and "[files]" in away.stderr
+
+
+STREAM = '{"name": "s", "subjects": ["p"], "storage": "file"}'
+
+
+@pytest.mark.skipif(not shutil.which("nats-server"), reason="nats-server is not there")
+def test_packets_travel_by_nats_and_wait_for_it_in_the_spool(clean):
+    def serve():
+        clean.shell("systemctl reset-failed served 2>/dev/null || true; systemd-run --unit=served nats-server -c /root/nats.conf")
+        eventually(lambda: not clean.run("bash", "-c", "echo >/dev/tcp/127.0.0.1/4222", check=False).returncode)
+
+    def send():
+        clean.shell("for n in 1 2 3; do echo $n >/dev/udp/10.9.0.2/10; done")
+
+    def acknowledged():
+        blocks = json.loads(ptctl(clean, "-j", "stats", "n").stdout)["blocks"]
+        return next(block["out"] for block in blocks if block["name"] == "out")
+
+    def spooled():
+        return json.loads(ptctl(clean, "-j", "show", "n.out").stdout)["now"]["spooled"]
+
+    clean.write("/root/nats.conf", 'listen: "127.0.0.1:4222"\njetstream { store_dir: "/root/jetstream" }\n')
+    serve()
+    clean.shell(f"""exec 3<>/dev/tcp/127.0.0.1/4222
+        printf 'CONNECT {{}}\\r\\nSUB a 1\\r\\nPUB $JS.API.STREAM.CREATE.s a {len(STREAM)}\\r\\n%s\\r\\n' '{STREAM}' >&3
+        grep -qm 1 ^MSG <&3""")
+    ptctl(clean, "create", "n", """
+        NatsSink('nats://127.0.0.1', 'p', spool='/var/lib/pipetool/spool', name='out')
+        SniffSource('v0', filter='udp port 10', immediate=true) > out
+        NatsSource('nats://127.0.0.1', 's') > WrpcapSink('/var/lib/pipetool/travelled.pcapng')""", "--start")
+    send()
+    eventually(lambda: acknowledged() == 3)
+    clean.shell("systemctl stop served")
+    send()
+    eventually(lambda: spooled() == 3)
+    clean.shell("systemctl kill -s KILL pipetoold")
+    serve()
+    eventually(lambda: clean.run("tcpdump", "-nr", "/var/lib/pipetool/travelled.pcapng", check=False).stdout.count("UDP") == 6)
+    ptctl(clean, "destroy", "n")
+    clean.shell("systemctl stop served")
 
 
 def test_a_second_socket_is_for_those_who_only_look(machine):
