@@ -13,7 +13,7 @@ enum flow_count {
 	FLOW_WAITING, /* of these: to be tried again */
 	FLOW_UNDONE,  /* may send more: a source that is not exhausted, another that is ready */
 	FLOW_TAKING,  /* messages come to it, and it is no drain */
-	FLOW_LOST,    /* of these: failed, and will not go on: neither tried again, nor by themselves */
+	FLOW_LOST,    /* of these: failed, neither tried again nor going on by themselves */
 	FLOW_COUNTS
 };
 
