@@ -268,12 +268,29 @@ static int share(const struct consumer *c)
 	return known && set_mark(c, SEVERAL) == -EAGAIN ? -EAGAIN : 0;
 }
 
+#define MUTE 3 /* times, of seconds each: an election takes less */
+
+/* Its servers do not find together again, as those of 2.9 at times. */
+static bool is_mute(const struct consumer *c, struct claim *claim, bool goes_back, int rc)
+{
+	claim->mute = rc == -EAGAIN ? claim->mute + 1 : 0;
+	claim->alone = claim->mute >= MUTE && goes_back && c->config && is_mine(c) && !claim->first;
+	return claim->alone;
+}
+
 int consumer_claim(struct consumer *c, struct claim *claim, struct pt_error *err)
 {
 	json_t *info = NULL;
 	bool goes_back;
 	int rc = ask_of_stream(c, claim, &goes_back, err);
-	if (!rc)
+	if (rc)
+		return rc;
+	rc = inform(c, &info, err);
+	if (is_mute(c, claim, goes_back, rc))
+		return make_anew(c, claim, err);
+	if (rc == NO_CONSUMER)
+		rc = make(c, config_of(c, claim->after), err);
+	if (!rc && !info)
 		rc = inform(c, &info, err);
 	if (rc)
 		return rc == NO_CONSUMER ? -EAGAIN : rc;

@@ -29,7 +29,8 @@ void consumer_fini(struct consumer *);
 
 /* What is asked of it, and answered. */
 struct claim {
-	bool first; /* we do not read yet */
+	bool first;    /* we do not read yet */
+	unsigned mute; /* so often in a row the stream has answered, and its consumer not */
 	uint64_t
 		after; /* all that it has up to this number in the stream is settled; 0: not known */
 	uint64_t stream; /* in which; 0: not known */

@@ -263,10 +263,12 @@ static bool has_right(struct fetcher *f)
 		hub_wait(&f->hub, UINT64_MAX);
 	if (f->given_back || f->hub.quit)
 		return true;
-	struct claim claim = {.first = !f->claimed, .after = f->after, .stream = f->stream};
+	struct claim claim = {
+		.first = !f->claimed, .mute = f->mute, .after = f->after, .stream = f->stream};
 	pthread_mutex_unlock(&f->hub.lock);
 	int rc = consumer_claim(&f->consumer, &claim, &err);
 	pthread_mutex_lock(&f->hub.lock);
+	f->mute = claim.mute;
 	if (rc)
 		hub_tell_why(&f->hub, &err);
 	else
@@ -304,8 +306,9 @@ static int find(void *fetcher, struct pt_error *err)
 	f->consumer.bus = f->hub.bus;
 	pthread_mutex_lock(&f->hub.lock);
 	uint64_t after = f->after;
+	bool claimed = f->claimed; /* then a claim finds it, too */
 	pthread_mutex_unlock(&f->hub.lock);
-	return consumer_find(&f->consumer, after, err);
+	return claimed ? 0 : consumer_find(&f->consumer, after, err);
 }
 
 int fetcher_new(struct pt_block *b, const struct fetcher_config *config,
