@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPIRES_NS UINT64_C(10000000000) /* a request, at the server */
+#define EXPIRES_NS UINT64_C(3000000000)  /* a request, at the server, which says so */
 #define LATE_NS    UINT64_C(2000000000)  /* and here so much later */
 #define WORKING_NS UINT64_C(10000000000) /* how often the server is told that we are on it */
 #define DENIED_NS  UINT64_C(30000000000) /* after which what was forbidden may be allowed */
@@ -119,11 +119,15 @@ static void request(struct fetcher *f, const char *inbox, uint64_t now)
 	free(text);
 }
 
+static bool is_late(const struct fetcher *f, uint64_t now)
+{
+	return f->asked && now > f->asked_ns + EXPIRES_NS + LATE_NS;
+}
+
 static bool may_ask(const struct fetcher *f, uint64_t now)
 {
-	bool late = now > f->asked_ns + EXPIRES_NS + LATE_NS;
 	return f->wanted && !f->given_back && f->count < WINDOW / 2 && f->bytes < ROOM &&
-	       (!f->asked || late);
+	       (!f->asked || is_late(f, now));
 }
 
 static void tell_if_allowed(struct fetcher *f, uint64_t now)
@@ -149,7 +153,9 @@ static void serve(struct fetcher *f, const char *inbox)
 			tell_verdicts(f);
 		if (up && now >= f->working_ns)
 			say_working(f, now);
-		if (up && may_ask(f, now))
+		/* What nobody has any more, or nobody is there for, is looked into. */
+		f->again |= up && is_late(f, now) && !f->denied_ns;
+		if (up && !f->again && may_ask(f, now))
 			request(f, inbox, now);
 		if (up)
 			tell_if_allowed(f, now);
