@@ -24,8 +24,8 @@ struct hand_over {
    one; the descriptors are added to ctl->fds, for the next call that takes them. Where names come
    later (fields, rotate, follow), or many may be meant (a glob), the folder is lent (base/lent.h):
    {"fd": n, "path": …, "folder": …}. An interface of another network namespace becomes the socket
-   that is opened there (hand_over_socket.h). What cannot be opened is told with its place in the text: all
-   of it. The caller calls hand_over_end in every case. */
+   that is opened there (hand_over_socket.h). What cannot be opened is told with its place in the
+   text: all of it. The caller calls hand_over_end in every case. */
 int hand_over(struct hand_over *, struct pipe_text *, struct ctl *, struct pt_error *);
 
 /* Closes ptctl's own copies. Unless they were `used`, files that were made are removed again. */
