@@ -11,8 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-#define VECTOR 64
-
 enum sort { BY_BYTES, BY_PACKETS, BY_KEY };
 enum format { AS_TEXT, AS_JSON };
 
@@ -262,9 +260,9 @@ static void on_silence(struct pt_block *b)
 
 /* ---- messages ---- */
 
-static void add(struct count *c, const struct packet_key *key, const struct pt_msg *m)
+static void add(struct count *c, uint64_t hash, const uint8_t *key, const struct pt_msg *m)
 {
-	struct sum *sum = recent_at(&c->keys, key->hash, key->bytes, NULL);
+	struct sum *sum = recent_at(&c->keys, hash, key, NULL);
 	c->now.all.packets++;
 	c->now.all.bytes += m->wire_length;
 	if (sum) {
@@ -277,14 +275,9 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
                       unsigned count)
 {
 	struct count *c = pt_state(b);
-	struct packet_key keys[VECTOR];
-	uint64_t hashes[VECTOR] = {0};
+	struct packet_keys keys;
 	unsigned sent = 0;
-	for (unsigned i = 0; i < count; i++) {
-		packet_by_key(&c->by, messages[i], &keys[i]);
-		hashes[i] = keys[i].hash;
-	}
-	recent_expect(&c->keys, hashes, count);
+	packet_by_keys(&c->by, &c->keys, messages, count, &keys);
 	for (unsigned i = 0; i < count; i++) {
 		int64_t time_ns = time_of(c, messages[i]);
 		if (is_later(c, time_ns)) {
@@ -293,7 +286,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 			report(b, c);
 			step_to(c, time_ns);
 		}
-		add(c, &keys[i], messages[i]);
+		add(c, keys.hashes[i], keys.bytes + i * c->by.size, messages[i]);
 	}
 	pt_timer_at(b, &c->silence, pt_now(b) + length_ns(c), on_silence);
 	pt_carry_changed(b);

@@ -124,12 +124,12 @@ static bool is_within(const struct dedup *d, const struct passed *before, const 
 /* Those that nothing can be a copy of any more: a few for each that comes. */
 static void forget(struct dedup *d, const struct passed *now)
 {
-	const struct recent *r = &d->seen;
+	struct recent *r = &d->seen;
 	for (unsigned i = 0; i < 2 && r->used; i++) {
 		const struct passed *oldest = recent_value(r, recent_oldest(r));
 		if (oldest->clocked != now->clocked || is_within(d, oldest, now))
 			return;
-		recent_drop_oldest(&d->seen);
+		recent_drop_oldest(r);
 	}
 }
 

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VECTOR 64
-
 /* What has passed. */
 struct passed {
 	uint64_t count, bytes;
@@ -104,16 +102,12 @@ static void look_at_all(struct pt_block *b, struct head *h, struct pt_msg **mess
 static void look_at_each(struct pt_block *b, struct head *h, struct pt_msg **messages,
                          unsigned count, bool *pass)
 {
-	struct packet_key keys[VECTOR];
-	uint64_t hashes[VECTOR] = {0};
-	for (unsigned i = 0; i < count; i++) {
-		packet_by_key(&h->by, messages[i], &keys[i]);
-		hashes[i] = keys[i].hash;
-	}
-	recent_expect(&h->each, hashes, count);
+	struct packet_keys keys;
+	packet_by_keys(&h->by, &h->each, messages, count, &keys);
 	for (unsigned i = 0; i < count; i++) {
 		struct passed none = {0};
-		struct passed *p = recent_at(&h->each, hashes[i], keys[i].bytes, NULL);
+		struct passed *p =
+			recent_at(&h->each, keys.hashes[i], keys.bytes + i * h->by.size, NULL);
 		pass[i] = passes(h, p ? p : &none, messages[i]);
 	}
 	pt_carry_changed(b);
@@ -123,7 +117,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
                       unsigned count)
 {
 	struct head *h = pt_state(b);
-	bool pass[VECTOR];
+	bool pass[PACKET_BY_VECTOR];
 	if (h->per)
 		look_at_each(b, h, messages, count, pass);
 	else

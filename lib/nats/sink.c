@@ -170,14 +170,14 @@ static bool add(struct pt_block *b, struct sink *s, struct pack *pack, const str
 static struct pack *pack_for(struct sink *s, const struct pt_msg *m)
 {
 	struct packet_flow flow;
-	struct packet_key key;
+	uint8_t key[PACKET_BY_SIZE];
 	if (s->partitions == 1)
 		return s->packs;
 	if (s->by == BY_ROUND)
 		return &s->packs[s->turn];
 	if (s->by == BY_HOST) {
-		packet_by_key(&s->hosts, m, &key);
-		return &s->packs[key.hash % (uint64_t)s->partitions];
+		packet_by_key(&s->hosts, m, key);
+		return &s->packs[packet_by_hash(&s->hosts, key) % (uint64_t)s->partitions];
 	}
 	packet_flow(s->parts, m, &flow);
 	return &s->packs[packet_flow_hash(&flow) % (uint64_t)s->partitions];

@@ -94,45 +94,68 @@ static void put_host(const struct pt_msg *m, const struct packet_view *v, uint8_
 	}
 }
 
-static void put_field(const struct packet_field *f, const struct pt_msg *m,
-                      const struct packet_view *v, uint8_t *key)
+static void put_value(const struct packet_field *f, const struct packet_value *value, uint8_t *key)
 {
-	struct packet_value value;
-	if (!packet_read(m->bytes, v, f, &value))
-		return;
 	size_t size = field_size(f);
 	key[0] = 1;
 	if (f->kind == PACKET_NUMBER || f->kind == PACKET_FLAG)
 		for (size_t i = 0; i < size; i++)
-			key[1 + i] = (uint8_t)(value.number >> 8 * (size - 1 - i));
+			key[1 + i] = (uint8_t)(value->number >> 8 * (size - 1 - i));
 	else
-		memcpy(key + 1, value.bytes, size);
+		memcpy(key + 1, value->bytes, size);
+}
+
+static void put_field(const struct packet_field *f, const struct pt_msg *m,
+                      const struct packet_view *v, uint8_t *key)
+{
+	struct packet_value value;
+	if (!packet_has(v, f->in))
+		return;
+	if (f->kind == PACKET_IPV4) {
+		key[0] = 1;
+		memcpy(key + 1, m->bytes + v->offset[f->in] + f->offset, 4);
+	} else if (packet_read(m->bytes, v, f, &value)) {
+		put_value(f, &value, key);
+	}
 }
 
 static void put_part(struct packet_by *by, const struct packet_by_part *part,
                      const struct pt_msg *m, const struct packet_view *v, uint8_t *key)
 {
-	struct packet_flow flow;
 	switch (part->kind) {
 	case PACKET_BY_HOST: put_host(m, v, key); break;
 	case PACKET_BY_FIELD: put_field(part->field, m, v, key); break;
-	case PACKET_BY_FLOW:
-		packet_flow(by->fragments, m, &flow);
-		memcpy(key, flow.bytes, sizeof flow.bytes);
+	case PACKET_BY_FLOW: packet_flow(by->fragments, m, (struct packet_flow *)key);
 	}
 }
 
-void packet_by_key(struct packet_by *by, const struct pt_msg *m, struct packet_key *key)
+void packet_by_key(struct packet_by *by, const struct pt_msg *m, uint8_t *key)
 {
-	static const uint64_t sip_key[2];
-	struct packet_view v = {0};
-	uint8_t *at = key->bytes;
-	memset(at, 0, by->size);
+	struct packet_view v;
+	memset(key, 0, by->size);
 	if (by->dissects && pt_msg_is_packet(m))
 		packet_dissect(m, &v);
-	for (unsigned i = 0; i < by->count; at += by->parts[i++].size)
-		put_part(by, &by->parts[i], m, &v, at);
-	key->hash = sip_hash(sip_key, key->bytes, by->size);
+	else
+		v.present = 0;
+	for (unsigned i = 0; i < by->count; key += by->parts[i++].size)
+		put_part(by, &by->parts[i], m, &v, key);
+}
+
+uint64_t packet_by_hash(const struct packet_by *by, const uint8_t *key)
+{
+	static const uint64_t zero[2];
+	return sip_hash(zero, key, by->size);
+}
+
+void packet_by_keys(struct packet_by *by, const struct recent *table,
+                    struct pt_msg *const *messages, unsigned count, struct packet_keys *keys)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint8_t *key = keys->bytes + i * by->size;
+		packet_by_key(by, messages[i], key);
+		keys->hashes[i] = recent_hash(table, key);
+	}
+	recent_expect(table, keys->hashes, count);
 }
 
 /* ---- as text ---- */

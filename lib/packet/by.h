@@ -3,6 +3,7 @@
 #ifndef PACKET_BY_H
 #define PACKET_BY_H
 
+#include "base/recent.h"
 #include "packet/flow.h"
 
 /* For the help of parameters that are read by packet_by_read. */
@@ -10,7 +11,7 @@
 	"\"flow\" (both directions are one), \"host\" (the source address), or " \
 	"fields such as \"ip.src\""
 
-enum { PACKET_BY_MOST = 8, PACKET_BY_SIZE = 128 };
+enum { PACKET_BY_MOST = 8, PACKET_BY_SIZE = RECENT_KEY_MAX, PACKET_BY_VECTOR = 64 };
 
 struct packet_by_part {
 	enum { PACKET_BY_FLOW, PACKET_BY_HOST, PACKET_BY_FIELD } kind;
@@ -26,12 +27,6 @@ struct packet_by {
 	struct packet_parts *fragments;
 };
 
-/* Every packet has a key: what it lacks is part of it, as a value of its own. */
-struct packet_key {
-	uint64_t hash;
-	uint8_t bytes[PACKET_BY_SIZE];
-};
-
 /* Words as users give them; a fault stands under `param`. */
 int packet_by_read(struct packet_by *, char *const *words, const char *param, struct pt_error *);
 void packet_by_free(struct packet_by *); /* also one that is all zero */
@@ -40,7 +35,17 @@ bool packet_by_is(const struct packet_by *, const struct packet_by *); /* of the
 /* Puts what one has seen of fragments in the other's place, which is of the same words. */
 void packet_by_swap(struct packet_by *, struct packet_by *);
 
-void packet_by_key(struct packet_by *, const struct pt_msg *, struct packet_key *);
+/* Every packet has a key, of `size` bytes: what it lacks is part of it, as a value of its own. */
+void packet_by_key(struct packet_by *, const struct pt_msg *, uint8_t *key);
+uint64_t packet_by_hash(const struct packet_by *, const uint8_t *key); /* the same everywhere */
+
+/* The keys of a vector, one behind the other; the table, of such keys, is asked for them next. */
+struct packet_keys {
+	uint64_t hashes[PACKET_BY_VECTOR]; /* the table's */
+	uint8_t bytes[PACKET_BY_VECTOR * PACKET_BY_SIZE];
+};
+void packet_by_keys(struct packet_by *, const struct recent *, struct pt_msg *const *,
+                    unsigned count, struct packet_keys *);
 
 /* A part of a key as text: "10.0.0.1", "443", a flow's; "none". `out` has room for
    PACKET_FLOW_TEXT. */

@@ -104,10 +104,9 @@ static void remember(struct packet_parts *p, uint64_t hash, const struct part *p
 static void ask_parts(struct packet_parts *p, const struct packet_view *v, const uint8_t *ip,
                       uint8_t version, struct shown *shown)
 {
-	static const uint64_t key[2];
 	struct part part;
 	part_of(ip, version, v->ip_proto, &part);
-	uint64_t hash = sip_hash(key, &part, sizeof part);
+	uint64_t hash = recent_hash(&p->seen, &part);
 	if (!v->fragment) {
 		remember(p, hash, &part, shown);
 		return;

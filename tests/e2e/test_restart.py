@@ -454,23 +454,23 @@ def test_what_was_seen_of_many_keys_is_told_to_be_gone(service, end):
     service.create("e", "s = CLIFeeder(); s > h = HeadDrain(count=1, per='ip.src') > n = QueueSink(); s > d = DedupDrain(seconds=1000) > Sink(); "
                    "s > c = CountDrain(seconds=1000, format='json', top=0) > Sink(); c >> r = QueueSink()")
     packets = [{"message": {"base64": base64.b64encode(b"\x45" + bytes(11) + n.to_bytes(4, "big") + bytes(4)).decode()},
-                "link_type": 101, "time": "1.0"} for n in range(1, 2001)]
+                "link_type": 101, "time": "1.0"} for n in range(1, 3001)]
     with service.client() as rpc:
-        for n in range(0, 2000, 500):
+        for n in range(0, 3000, 500):
             rpc.send("e", "s", *packets[n:n + 500])
-        assert len(rpc.recv("e", "n", 2000)) == 2000
+        assert len(rpc.recv("e", "n", 3000)) == 3000
     service.restart(end)
-    gone = 0 if end == signal.SIGTERM else 2000
+    gone = 0 if end == signal.SIGTERM else 3000
     with service.client() as rpc:
         for name in "hdc":
             shown = rpc.show("e", name)
             assert shown["now"]["evicted"] == gone
-            assert ("what it had of 2000 keys" in shown.get("note", "")) == (gone > 0)
+            assert ("what it had of 3000 keys" in shown.get("note", "")) == (gone > 0)
         rpc.send("e", "s", packets[0])
         assert len(rpc.recv("e", "n", 1, 0.1)) == (1 if gone else 0)
         rpc.call("engine.stop", engine="e")
         report = json.loads(rpc.texts("e", "r", 1)[0])
-        assert report["rest"] == {"keys": 2000 + bool(gone), "packets": 2001, "bytes": 2001 * 20} and report["evicted"] == gone
+        assert report["rest"] == {"keys": 3000 + bool(gone), "packets": 3001, "bytes": 3001 * 20} and report["evicted"] == gone
         assert rpc.stats("e")["unexplained"] == 0
 
 
