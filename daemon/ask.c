@@ -24,10 +24,9 @@ void ask_set_author(struct ask *ask, const struct author *author)
 	ask->authored = true;
 }
 
-void ask_set_graph(struct ask *ask, const struct revision *revision)
+void ask_set_graph(struct ask *ask, const struct history *h, const struct revision *revision)
 {
-	ask->request.blocks = json_incref(revision->blocks);
-	ask->request.links = json_incref(revision->links);
+	history_graph(h, revision, &ask->request.blocks, &ask->request.links);
 }
 
 static void clear_answer(struct pt_request *r)

@@ -55,7 +55,7 @@ struct ask *ask_new(enum pt_verb);
 /* Of a change: who makes it. Copies the comment. */
 void ask_set_author(struct ask *, const struct author *);
 /* Of a change: the graph that a revision had is to be added. */
-void ask_set_graph(struct ask *, const struct revision *);
+void ask_set_graph(struct ask *, const struct history *, const struct revision *);
 /* Asks. What is answered tells nothing that could be lost. */
 void ask_put(struct ask *, struct engine *, engines_done *, void *arg);
 void ask_cancel(struct ask *);

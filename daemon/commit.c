@@ -141,7 +141,7 @@ static void take_back(struct engine *engine)
 	}
 	struct ask *back = engine->taking_back = ask_new(PT_VERB_CHANGE);
 	engine->past.quiet = true;
-	ask_set_graph(back, target);
+	ask_set_graph(back, &engine->past.history, target);
 	back->request.anew = back->request.exact = true;
 	back->request.revision = (int64_t)target->number;
 	ask_at_once(back, engine, ignore, NULL);
@@ -220,7 +220,7 @@ int engines_undo(const struct engine *engine, const uint64_t *number, struct ask
 	ask->author.undoes = target->number;
 	r->verb = PT_VERB_CHANGE;
 	r->anew = r->exact = true; /* its text, to the letter */
-	ask_set_graph(ask, target);
+	ask_set_graph(ask, &engine->past.history, target);
 	if (!number && r->if_revision < 0)
 		r->if_revision = (int64_t)history_last(&engine->past.history)->number;
 	return 0;
@@ -228,22 +228,34 @@ int engines_undo(const struct engine *engine, const uint64_t *number, struct ask
 
 /* ---- what differs ---- */
 
-/* NULL: before there was any. */
-static struct diff_side side_of(const struct revision *r)
-{
-	return r ? (struct diff_side){r->blocks, r->links, NULL} : (struct diff_side){0};
-}
-
-static int tell_diff(struct diff_side from, const struct revision *to, json_t **result,
+static int tell_diff(struct diff_side from, struct diff_side to, json_t **result,
                      struct pt_error *err)
 {
 	json_t *ops;
-	int code = diff_ops(from, side_of(to), &ops, err);
+	int code = diff_ops(from, to, &ops, err);
 	if (code)
 		return code;
 	json_t *was = diff_was(ops, from.ops ? from.ops : from.blocks);
 	*result = json_pack("{s:o, s:o*}", "ops", ops, "was", was);
 	return 0;
+}
+
+/* From one revision, or what a file has, to another. NULL: before there was any. */
+static int tell_between(const struct history *h, const struct revision *from,
+                        const json_t *file_ops, const struct revision *to, json_t **result,
+                        struct pt_error *err)
+{
+	json_t *blocks = NULL, *links = NULL, *to_blocks, *to_links;
+	if (from)
+		history_graph(h, from, &blocks, &links);
+	history_graph(h, to, &to_blocks, &to_links);
+	int code = tell_diff((struct diff_side){blocks, links, file_ops},
+	                     (struct diff_side){to_blocks, to_links, NULL}, result, err);
+	json_decref(blocks);
+	json_decref(links);
+	json_decref(to_blocks);
+	json_decref(to_links);
+	return code;
 }
 
 int engines_diff(const struct engine *engine, const uint64_t *revision, const uint64_t *to,
@@ -255,12 +267,10 @@ int engines_diff(const struct engine *engine, const uint64_t *revision, const ui
 	const struct revision *other = to ? find_revision(engine, *to, err) : NULL;
 	if ((revision && !found) || (to && !other))
 		return err->faults[0].code;
-	if (file_ops)
-		return tell_diff((struct diff_side){.ops = file_ops}, last, result, err);
-	if (!revision)
-		return tell_diff(side_of(h->count > 1 ? last - 1 : NULL), last, result, err);
-	return other ? tell_diff(side_of(found), other, result, err)
-	             : tell_diff(side_of(last), found, result, err);
+	if (file_ops || !revision)
+		return tell_between(h, !file_ops && h->count > 1 ? last - 1 : NULL, file_ops, last,
+		                    result, err);
+	return tell_between(h, other ? found : last, NULL, other ? other : found, result, err);
 }
 
 static void add_past(json_t *list, const char *name, const json_t *items)

@@ -93,7 +93,7 @@ static bool has(const json_t *names, const json_t *name)
 	return false;
 }
 
-/* Items of which no member names one of them. */
+/* A delta to the items of which no member names one of them. */
 static json_t *without(const json_t *items, const json_t *names, const char *member,
                        const char *other)
 {
@@ -102,7 +102,9 @@ static json_t *without(const json_t *items, const json_t *names, const char *mem
 		if (!has(names, json_object_get(item, member)) &&
 		    !has(names, json_object_get(item, other)))
 			json_array_append(left, item);
-	return left;
+	json_t *delta = history_delta(items, left);
+	json_decref(left);
+	return delta;
 }
 
 bool lodgers_forget(struct revisions *past)

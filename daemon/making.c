@@ -430,7 +430,7 @@ struct ask *engine_last_graph(const struct engine *engine)
 {
 	const struct revision *last = history_last(&engine->past.history);
 	struct ask *ask = ask_new(PT_VERB_CHANGE);
-	ask_set_graph(ask, last);
+	ask_set_graph(ask, &engine->past.history, last);
 	ask->request.revision = (int64_t)last->number;
 	return ask;
 }

@@ -64,7 +64,7 @@ static void renew(struct engine *engine, const char *type)
 	char *comment = must_printf("%s was loaded anew", type);
 	struct ask *ask = ask_new(PT_VERB_CHANGE);
 	ask_set_author(ask, &(struct author){.uid = -1, .pid = -1, .comment = comment});
-	ask_set_graph(ask, last);
+	ask_set_graph(ask, &engine->past.history, last);
 	ask->request.anew = ask->request.exact = true;
 	ask_put(ask, engine, renewed, engine);
 	free(comment);

@@ -39,8 +39,9 @@ void engine_follow_file(struct engine *engine, uint64_t revision)
 	const struct revision *at = revision ? history_find(h, revision) : history_last(h);
 	json_decref(engine->file_blocks);
 	json_decref(engine->file_links);
-	engine->file_blocks = at ? json_incref(at->blocks) : NULL;
-	engine->file_links = at ? json_incref(at->links) : NULL;
+	engine->file_blocks = engine->file_links = NULL;
+	if (at)
+		history_graph(h, at, &engine->file_blocks, &engine->file_links);
 	free(engine->file_why);
 	engine->file_why = NULL;
 }

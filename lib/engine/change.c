@@ -239,11 +239,9 @@ static void make_told(struct change *c)
 	r->made.revision = c->revision;
 	if (!r->changed)
 		return;
-	json_t *graph = graph_to_json(c->wanted);
 	r->made.plan = json_incref(c->plan);
-	r->made.blocks = json_incref(json_object_get(graph, "blocks"));
-	r->made.links = json_incref(json_object_get(graph, "links"));
-	json_decref(graph);
+	r->made.blocks = plan_blocks_delta(c->swap.now, c->wanted);
+	r->made.links = plan_links_delta(c->swap.now, c->wanted);
 }
 
 static void prepare(struct change *c)

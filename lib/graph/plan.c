@@ -171,3 +171,55 @@ json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
 		json_array_append_new(ops, json_pack("{s:s}", "op", "order"));
 	return ops;
 }
+
+/* ---- lists ---- */
+
+struct delta {
+	json_t *list;
+	unsigned place, count; /* of a run that may go on */
+};
+
+static void end_run(struct delta *d)
+{
+	if (d->count)
+		json_array_append_new(d->list, json_pack("[i, i]", (int)d->place, (int)d->count));
+	d->count = 0;
+}
+
+/* `was`: its place in the list before + 1; 0: it was not there. */
+static void add_row(struct delta *d, unsigned was, json_t *row)
+{
+	if (d->count && was == d->place + d->count + 1) {
+		d->count++;
+		return;
+	}
+	end_run(d);
+	if (was) {
+		d->place = was - 1;
+		d->count = 1;
+	} else {
+		json_array_append(d->list, row);
+	}
+}
+
+json_t *plan_blocks_delta(const struct graph *now, const struct graph *wanted)
+{
+	struct delta d = {.list = json_array()};
+	for (unsigned i = 0; i < wanted->count; i++) {
+		const struct graph_block *b = wanted->blocks[i], *was = before(now, b);
+		add_row(&d, was && was->row == b->row ? b->was : 0, b->row);
+	}
+	end_run(&d);
+	return d.list;
+}
+
+json_t *plan_links_delta(const struct graph *now, const struct graph *wanted)
+{
+	struct delta d = {.list = json_array()};
+	for (unsigned i = 0; i < wanted->link_count; i++) {
+		const struct graph_link *l = &wanted->links[i];
+		add_row(&d, l->was && now->links[l->was - 1].row == l->row ? l->was : 0, l->row);
+	}
+	end_run(&d);
+	return d.list;
+}

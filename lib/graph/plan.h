@@ -25,4 +25,8 @@ void plan_blocks(const struct graph *now, const struct graph *wanted, enum plan_
 json_t *plan_to_json(const struct graph *now, const struct graph *wanted,
                      const enum plan_action *actions, bool exact);
 
+/* What becomes of the lists of blocks and of links: see struct pt_made. New references. */
+json_t *plan_blocks_delta(const struct graph *now, const struct graph *wanted);
+json_t *plan_links_delta(const struct graph *now, const struct graph *wanted);
+
 #endif

@@ -143,7 +143,9 @@ struct pt_tap_hooks {
 
 enum pt_picture { PT_PICTURE_DOT, PT_PICTURE_MERMAID };
 
-/* What a change has made: the graph's new number, what was done, and the graph. */
+/* What a change has made: the graph's new number, what was done, and what that makes of the lists
+   of blocks and of links that engine.show has: rows, and [place, count] for a run of rows of the
+   list before that stay. */
 struct pt_made {
 	uint64_t revision;
 	struct json_t *plan, *blocks, *links;
