@@ -194,7 +194,8 @@ static void answered(struct pt_letter *letter)
 		confirm_left(engine);
 	if (ask->keeps && engine->phase == READY)
 		tell_past(ask);
-	if (ask->request.verb == PT_VERB_TAP) { /* what it shows comes behind the answer */
+	if (ask->request.verb == PT_VERB_TAP || ask->request.verb == PT_VERB_TRACE) {
+		/* what it shows comes behind the answer */
 		deliver(ask);
 		return;
 	}
