@@ -30,10 +30,10 @@ from .scapypipes import (FDSourceSink, Inject3Sink, InjectSink, RdpcapSource, Sn
                          TriggerDrain, TriggeredMessage, TriggeredQueueingValve, TriggeredSwitch, TriggeredValve,
                          UDPClientPipe, UDPDrain, UDPServerPipe, WiresharkSink, WrpcapSink)
 
-_SOURCES = ("FileSource", "FromEngine", "PcapOverIPSource", "ProgramPipe")
+_SOURCES = ("FileSource", "FromEngine", "NatsSource", "PcapOverIPSource", "ProgramPipe")
 _DRAINS = ("DedupDrain", "FilterDrain", "HeadDrain", "PaceDrain", "SampleDrain", "ReorderDrain", "UnwrapDrain", "CountDrain",
            "JsonDrain")
-_SINKS = ("FileSink", "PcapOverIPSink", "ToEngine")
+_SINKS = ("FileSink", "NatsSink", "PcapOverIPSink", "ToEngine")
 for _names, _base in ((_SOURCES, _pipes.NativeSource), (_DRAINS, _pipes.NativeDrain), (_SINKS, _pipes.NativeSink)):
     for _name in _names:
         globals()[_name] = type(_name, (_base,), {"__module__": _pipes.__name__, "__doc__": f"See `ptctl help {_name}`."})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import html
 import itertools
 import os
 import re
@@ -22,7 +23,7 @@ from .feeders import AutoSource, ThreadGenSource
 from .files import Files, absolute
 from .graph import SIGNS, Graph, name_of
 from .message import from_json, to_json
-from .pipes import Drain, Existing, InDaemon, Links, Pipe, QueueSink, Sink, Source
+from .pipes import Drain, Existing, Giving, InDaemon, Links, Pipe, QueueSink, Sink, Source
 from .runner import Runner, is_running_functions
 
 _Parts = Dict[Pipe, Tuple[str, Dict[str, Any]]]  # of each pipe, its type and parameters
@@ -252,6 +253,8 @@ class PipeEngine:
                 parts = {p: self._describe(p, runner, files) for p in pipes if not isinstance(p, Existing)}
                 for p in parts:
                     started.append(p)
+                    if isinstance(p, Giving):
+                        p.is_exhausted = False
                     p.start()
                 self._make(pipes, parts)
                 self._made = files.used = True
@@ -293,6 +296,8 @@ class PipeEngine:
     def _begin(self, pipes: List[Pipe]) -> None:
         sources = [p for p in pipes if isinstance(p, AutoSource)]
         over = [p for p in sources if p.is_exhausted]  # by now: functions may close others meanwhile
+        for source in sources:
+            source._is_closed = source in over
         for p in pipes:
             p._engine = self
         for source in sources:
@@ -427,6 +432,9 @@ class PipeEngine:
                 self._drain()
             else:
                 self._call("engine.stop", wait=wait)
+            for p in self.active_pipes:
+                if wait and isinstance(p, Giving):
+                    p.is_exhausted = True
         except KeyboardInterrupt:
             print("Interrupted by user.")
             self._stop(False)
@@ -434,6 +442,9 @@ class PipeEngine:
             pass
         except (Closed, OSError):
             warnings.warn("the daemon has ended before the engine: what was on its way is lost", stacklevel=4)
+
+    def _is_exhausted(self, source: Pipe) -> bool:
+        return any(b["name"] == source._block and b["state"] == "exhausted" for b in self._call("engine.show")["blocks"])
 
     def _await_sources(self) -> None:
         """The script's own; where it has none, until the engine runs no more."""
@@ -464,6 +475,11 @@ class PipeEngine:
 
     def wait_and_stop(self) -> None:
         """Waits until the sources are exhausted, and stops."""
+        if self._runner:
+            for source in self.active_pipes:
+                if isinstance(source, AutoSource) and source.is_exhausted and not source._is_closed \
+                        and not isinstance(source, ThreadGenSource):
+                    source._exhaust()
         self._end(True)
 
     def _end(self, wait: bool) -> None:
@@ -509,8 +525,12 @@ class PipeEngine:
         if not self._runner:
             return "<p>a PipeEngine that does not run</p>"
         rows = ["<tr><th>block<th>in<th>out<th>held<th>dropped<th>errors</tr>"]
+        try:
+            blocks = self.stats()["blocks"]
+        except (Closed, OSError, Refused) as error:
+            return f"<p>a PipeEngine whose daemon has gone: {html.escape(str(error))}</p>"
         rows += ["<tr>" + "".join(f"<td>{cell}</td>" for cell in (b["name"], b["in"], b["out"], b["held"],
-                 sum(b["dropped"].values()), b["errors"])) + "</tr>" for b in self.stats()["blocks"]]
+                 sum(b["dropped"].values()), b["errors"])) + "</tr>" for b in blocks]
         return f"<table>{''.join(rows)}</table>"
 
 

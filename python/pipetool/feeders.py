@@ -49,8 +49,10 @@ class AutoSource(Source):
         else:
             self._engine._send_to(self, msg, high=high)
 
+    _is_closed = False  # and the engine knows it, or will behind what is sent from within a function
+
     def _exhaust(self) -> None:
-        self.is_exhausted = True
+        self.is_exhausted = self._is_closed = True
         if self._wire:
             self._wire.look() if self._delivers() else self._wire.exhaust()
         elif self._engine:
@@ -87,6 +89,8 @@ class _Generating(threading.Thread):
         except Exception as error:
             if self.wire:
                 self.wire.report(self.source, error)
+        if self.source.is_exhausted:
+            self.source._exhaust()
 
 
 class ThreadGenSource(AutoSource):
@@ -158,7 +162,7 @@ class CLIFeeder(AutoSource):
         self._exhaust()
 
     def native(self) -> Optional[Native]:
-        return "CLIFeeder", (), {}
+        return "CLIFeeder" if type(self) is CLIFeeder else "AutoSource", (), {}  # one of one's own may send high, too
 
 
 class CLIHighFeeder(CLIFeeder):
@@ -176,7 +180,7 @@ class CLIHighFeeder(CLIFeeder):
         return 1
 
     def native(self) -> Optional[Native]:
-        return "CLIHighFeeder", (), {}
+        return "CLIHighFeeder" if type(self) is CLIHighFeeder else "AutoSource", (), {}
 
 
 class PeriodicSource(ThreadGenSource):

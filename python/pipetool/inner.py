@@ -70,7 +70,7 @@ class Arriving:
 
     def __init__(self, pipe: Pipe) -> None:
         self.pipe: Giving = cast(Giving, pipe)
-        self.pipe._arrived.ended = self.pipe.is_exhausted = False
+        self.pipe._arrived.ended = False
 
     def push(self, msg: Any) -> None:
         self.pipe._arrived.messages = [msg]

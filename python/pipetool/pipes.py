@@ -94,7 +94,7 @@ class Pipe:
 
     def _trigger(self, msg: Any = None) -> None:
         if self._wire:
-            self._wire.trigger()
+            self._wire.trigger(msg)
         elif not self._engine:
             for sink in self.trigger_sinks:
                 cast(Any, sink).on_trigger(msg)
@@ -491,8 +491,19 @@ class Giving(InDaemon, Source):
     """One that sends: `deliver` of a class that derives from it is called with each message of the daemon's."""
 
     def __init__(self, name: Optional[str] = None) -> None:
+        self._arrived, self._is_over = Arrived(), False
         super().__init__(name)
-        self._arrived = Arrived()
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Of one that runs in the daemon: as it is there."""
+        if self._engine and not self._wire and not self._is_over:
+            self._is_over = self._engine._is_exhausted(self)
+        return self._is_over
+
+    @is_exhausted.setter
+    def is_exhausted(self, is_over: bool) -> None:
+        self._is_over = is_over
 
     def deliver(self) -> None:
         try:

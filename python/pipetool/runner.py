@@ -54,6 +54,7 @@ class Wire:
         self.pipe, self.runner = pipe, runner
         inner = getattr(pipe, "_inner", None)
         self.entry: Any = Arriving(pipe) if isinstance(inner, Inner) and inner.is_source else pipe
+        self.triggers: collections.deque[Any] = collections.deque()  # what those on their way here carry
         self.fd = -1  # of a source that is waited for
         self.ours, self.theirs = socket.socketpair()
         self.ours.setblocking(False)
@@ -99,7 +100,10 @@ class Wire:
             self.write(Frame(CREDIT, wire_length=done).pack())
         return 0
 
-    def trigger(self) -> None:
+    def trigger(self, msg: Any) -> None:
+        for sink in self.pipe.trigger_sinks:
+            if sink._wire and len(sink.trigger_sources) == 1:
+                sink._wire.triggers.append(msg)
         self.write(Frame(TRIGGER).pack())
 
     def exhaust(self) -> None:
@@ -385,7 +389,7 @@ class Runner:
     def _take(self, wire: Wire, kind: int) -> None:
         pipe: Any = wire.pipe
         if kind == TRIGGER:
-            self._try(wire, functools.partial(pipe.on_trigger, True))
+            self._try(wire, functools.partial(pipe.on_trigger, wire.triggers.popleft() if wire.triggers else True))
             wire.write(Frame(CREDIT).pack())
         elif kind == EXHAUSTED and wire.entry is not pipe:
             self._try(wire, wire.entry.end)

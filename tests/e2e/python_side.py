@@ -48,6 +48,13 @@ class QueueThere(pipetool.QueueSink):
         return bool(got)
 
 
+class RdpcapHere(pipetool.RdpcapSource):
+    """What the daemon's reads goes by way of this one."""
+
+    def deliver(self):
+        super().deliver()
+
+
 class Console(pipetool.ConsoleSink):
     """What Lua has made is bytes, and printed as such."""
 
@@ -74,12 +81,13 @@ def of_function(kind, other):
 
 
 KINDS = {kind: (getattr(pipetool, kind), here(kind)) for kind in (
-    "Drain", "UpDrain", "DownDrain", "TriggeredValve", "TriggeredQueueingValve", "TriggeredSwitch")}
+    "Drain", "UpDrain", "DownDrain", "TriggeredValve", "TriggeredQueueingValve", "TriggeredSwitch", "TriggeredMessage")}
 KINDS.update(FilterDrain=of_function("FilterDrain", FilterHere), QueueSink=(QueueThere, QueueHere),
              TransformDrain=of_function("TransformDrain", pipetool.TransformDrain),
              TriggerDrain=of_function("TriggerDrain", pipetool.TriggerDrain))
-for one in ("CLIFeeder", "CLIHighFeeder", "AutoSource", "TriggeredMessage", "RawConsoleSink", "RdpcapSource"):
+for one in ("CLIFeeder", "CLIHighFeeder", "AutoSource", "RawConsoleSink"):
     KINDS[one] = (getattr(pipetool, one),)
+KINDS["RdpcapSource"] = (pipetool.RdpcapSource, RdpcapHere)
 KINDS["ConsoleSink"] = (Console,)
 
 

@@ -285,3 +285,71 @@ def test_operators_return_what_those_of_scapy_do(tmp_path):
         e.stop()
         """, tmp_path)
     assert out.stdout == "True True True False ['B']\nmaacc\n"
+
+
+def test_what_the_page_of_scapy_shows(tmp_path):
+    """Classes of one's own as they are written there; a trigger carries its message."""
+    out = run("""
+        class High(CLIFeeder):
+            def send(self, msg):
+                self._gen_high_data(msg)
+            def close(self):
+                self.is_exhausted = True
+        class Upper(Drain):
+            def __init__(self, f, name=None):
+                Drain.__init__(self, name=name)
+                self.f = f
+            def push(self, msg):
+                self._send(self.f(msg))
+            def high_push(self, msg):
+                self._high_send(self.f(msg))
+            def on_trigger(self, msg):
+                self._trigger((msg, 1))
+        class Shows(TriggerSink):
+            def push(self, msg):
+                print(">%r" % msg)
+            def high_push(self, msg):
+                print(">>%r" % msg)
+            def on_trigger(self, msg):
+                print("^%r" % (msg,))
+        class Three(ThreadGenSource):
+            def generate(self):
+                for n in range(3):
+                    self._gen_data(n)
+                self.is_exhausted = True
+        h, t, u, c, q = High(), CLIFeeder(), Upper(lambda m: m.upper()), Shows(), QueueSink()
+        d, three = TriggerDrain(lambda m: len(m) > 3 and m), Three()
+        h >> u
+        t > d > u > c
+        u >> c
+        d ^ u
+        u ^ c
+        three > q
+        e = PipeEngine(h, t, three)
+        e.start()
+        h.send("one")
+        t.send("two")
+        t.send("three")
+        h.close()
+        t.close()
+        e.wait_and_stop()
+        print([q.recv(block=False) for _ in range(4)])
+        """, tmp_path)
+    assert out.stdout.splitlines() == [">>'ONE'", ">'TWO'", "^('three', 1)", ">'THREE'", "[0, 1, 2, None]"]
+
+
+def test_a_source_of_the_daemon_s_tells_its_end(tmp_path):
+    (tmp_path / "in.txt").write_text("line\n" * 9)
+    out = run("""
+        s, q = FileSource("in.txt"), QueueSink()
+        s > q
+        e = PipeEngine(s)
+        print(s.is_exhausted)
+        for _ in range(2):
+            e.start()
+            while not s.exhausted():
+                pass
+            e.wait_and_stop()
+            print(s.is_exhausted)
+        """, tmp_path)
+    assert out.stdout == "False\nTrue\nTrue\n"

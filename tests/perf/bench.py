@@ -28,6 +28,7 @@ import time
 
 import jetstream
 import network
+import thousandth
 
 ROW = "{:<44} {:>12} {:>14} {:>12}  {}"
 PR_SET_CHILD_SUBREAPER = 36
@@ -566,6 +567,9 @@ class Bench:
             client.close()
         return taken
 
+    def python(self):
+        thousandth.measure(self)
+
     def replay(self):
         network.replay(self)
 
@@ -580,7 +584,7 @@ class Bench:
 
 
 JOBS = ["copy", "hops", "set", "anonymize", "filter", "merge", "dedup", "unwrap", "split",
-        "count", "program", "script", "replay", "capture",
+        "count", "program", "script", "python", "replay", "capture",
         "stream", "nats", "start", "idle", "latency", "changes", "metrics", "cores"]
 
 
