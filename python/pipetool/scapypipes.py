@@ -137,11 +137,16 @@ class SniffSource(Giving):
         super().__init__(name)
         if (iface or filter) and socket:
             raise ValueError("iface and filter options are mutually exclusive with socket")
-        self.s: Any = socket or self._arrived
+        self.s: Any = socket
         self.iface, self.filter, self.more = iface, filter, more
 
+    def start(self) -> None:
+        if self.s is None and self.spec() is None:
+            self.s = self._arrived
+
     def stop(self) -> None:
-        self.s.close()
+        if self.s:
+            self.s.close()
 
     def fileno(self) -> int:
         return int(self.s.fileno())
@@ -157,7 +162,7 @@ class SniffSource(Giving):
 
     def native(self) -> Optional[Native]:
         given = {"iface": None if self.iface is None else str(self.iface), "filter": self.filter, **self.more}
-        return ("SniffSource", (), _without_none(given)) if self.s is self._arrived else None
+        return ("SniffSource", (), _without_none(given)) if self.s in (None, self._arrived) else None
 
 
 def _without_none(given: Dict[str, Any]) -> Dict[str, Any]:

@@ -344,7 +344,7 @@ def test_a_source_of_the_daemon_s_tells_its_end(tmp_path):
         s, q = FileSource("in.txt"), QueueSink()
         s > q
         e = PipeEngine(s)
-        print(s.is_exhausted)
+        print(s.is_exhausted, SniffSource().s)
         for _ in range(2):
             e.start()
             while not s.exhausted():
@@ -352,4 +352,4 @@ def test_a_source_of_the_daemon_s_tells_its_end(tmp_path):
             e.wait_and_stop()
             print(s.is_exhausted)
         """, tmp_path)
-    assert out.stdout == "False\nTrue\nTrue\n"
+    assert out.stdout == "False None\nTrue\nTrue\n"
