@@ -185,7 +185,7 @@ bool holding_make_memory(struct store *k, struct holding *h)
 {
 	if (h->memory)
 		return true;
-	h->memory = ring_new();
+	h->memory = ring_new(0);
 	int copy = h->memory ? fcntl(ring_fd(h->memory), F_DUPFD_CLOEXEC, 0) : -1;
 	if (copy < 0 || !holding_put(k, h, 0, copy)) {
 		ring_free(h->memory);

@@ -159,9 +159,10 @@ static void start(struct pt_block *b)
 	}
 	f->stream.fd = -1;
 	stream_start(&f->stream);
-	stream_begin(&f->stream, fd);
 	if (f->carried)
-		stream_goes_on(&f->stream, RESTART);
+		stream_goes_on(&f->stream, fd, RESTART);
+	else
+		stream_begin(&f->stream, fd);
 	f->carried = false;
 }
 

@@ -135,9 +135,10 @@ static void committed(struct pt_block *b)
 static void begin_with(struct pt_block *b, struct tcp_connect *t)
 {
 	char *key = key_of(t);
-	stream_begin(&t->stream, t->fd);
 	if (t->carried)
-		stream_goes_on(&t->stream, key);
+		stream_goes_on(&t->stream, t->fd, key);
+	else
+		stream_begin(&t->stream, t->fd);
 	free(key);
 }
 

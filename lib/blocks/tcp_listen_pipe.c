@@ -232,8 +232,7 @@ static void start_peers(struct tcp_listen *t)
 		stream_start(s);
 		if (*carried >= 0) {
 			char *key = key_of((size_t)(s - t->peers));
-			stream_begin(s, *carried);
-			stream_goes_on(s, key);
+			stream_goes_on(s, *carried, key);
 			t->taken++;
 			free(key);
 		}

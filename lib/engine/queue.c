@@ -32,6 +32,11 @@ static struct pt_msg *unlink_oldest(struct pt_queue *q)
 	return m;
 }
 
+uint64_t pt_queue_place(const struct pt_queue *q)
+{
+	return q->end - (q->bytes - q->count * sizeof *q->head);
+}
+
 static void shadow_oldest_gone(struct pt_block *b, struct pt_queue *q, const struct pt_msg *m)
 {
 	if (!q->shadow)
@@ -71,6 +76,7 @@ static void link_newest(struct pt_queue *q, struct pt_msg *m, bool high)
 	q->last = m;
 	q->count++;
 	q->bytes += cost(m);
+	q->end += m->length;
 }
 
 bool pt_queue_add(struct pt_block *b, struct pt_queue *q, enum pt_canal canal, struct pt_msg *m,
@@ -168,7 +174,7 @@ void pt_queue_give_back(struct pt_block *b, struct pt_queue *q, enum pt_canal ca
 	q->count++;
 	q->bytes += cost(m);
 	if (q->shadow)
-		shadow_all(b, q, ring_new());
+		shadow_all(b, q, ring_new(q->room));
 }
 
 void pt_queue_changed(struct pt_block *b, const struct pt_queue *q, uint64_t limit,
@@ -179,41 +185,51 @@ void pt_queue_changed(struct pt_block *b, const struct pt_queue *q, uint64_t lim
 
 /* ---- carrying over ---- */
 
-enum { CAME_HIGH = 1, IS_TEXT = 2 };
+enum { CAME_HIGH = 1, IS_TEXT = 2, HAS_PLACE = 4 };
 
-/* A record of the ring: this, the interface's name, and the bytes. */
+/* A record of the ring: this, the interface's name, the place (those of earlier versions have none),
+   and the bytes. */
 struct message {
 	int64_t time_ns;
 	uint32_t wire_length;
 	uint16_t link_type;
 	uint8_t flags, iface_length;
-	char iface[UINT8_MAX + 1];
+	char iface[UINT8_MAX + 1 + sizeof(uint64_t)];
 };
 #define MESSAGE_FIXED offsetof(struct message, iface)
 
-static uint32_t head_size(const struct message *head)
+static size_t place_at(const struct message *head)
 {
-	return (uint32_t)MESSAGE_FIXED + ((head->iface_length + 7u) & ~7u);
+	return (head->iface_length + 7u) & ~7u;
 }
 
-static bool shadow_push(struct ring *shadow, const struct pt_msg *m)
+static uint32_t head_size(const struct message *head)
+{
+	return (uint32_t)(MESSAGE_FIXED + place_at(head) +
+	                  (head->flags & HAS_PLACE ? sizeof(uint64_t) : 0));
+}
+
+static bool shadow_push(struct ring *shadow, const struct pt_msg *m, uint64_t place)
 {
 	struct message head = {
 		.time_ns = m->time_ns, .wire_length = m->wire_length, .link_type = m->link_type};
+	head.flags = HAS_PLACE;
 	head.flags |= m->flags & MSG_HIGH ? CAME_HIGH : 0;
 	head.flags |= pt_msg_is_text(m) ? IS_TEXT : 0;
 	const char *iface = pt_msg_iface(m);
 	head.iface_length = iface ? (uint8_t)strnlen(iface, UINT8_MAX) : 0;
 	if (iface)
 		memcpy(head.iface, iface, head.iface_length);
+	memcpy(head.iface + place_at(&head), &place, sizeof place);
 	return ring_push(shadow, &(const struct ring_record){RING_MESSAGE, &head, m->bytes,
 	                                                     head_size(&head), m->length});
 }
 
 static void shadow_all(struct pt_block *b, struct pt_queue *q, struct ring *shadow)
 {
-	for (const struct pt_msg *m = q->head; m && shadow; m = m->next)
-		if (!shadow_push(shadow, m)) {
+	uint64_t place = pt_queue_place(q);
+	for (const struct pt_msg *m = q->head; m && shadow; place += m->length, m = m->next)
+		if (!shadow_push(shadow, m, place)) {
 			struct ring *larger = ring_larger(shadow);
 			ring_free(shadow);
 			shadow_all(b, q, larger);
@@ -229,14 +245,14 @@ static void shadow_all(struct pt_block *b, struct pt_queue *q, struct ring *shad
 static void shadow_begin(struct pt_block *b, struct pt_queue *q)
 {
 	if (!q->shadow && b->engine->hooks.carry && carry_is_of(b->type))
-		shadow_all(b, q, ring_new());
+		shadow_all(b, q, ring_new(q->room));
 }
 
 static void shadow_newest(struct pt_block *b, struct pt_queue *q)
 {
 	if (!q->shadow)
 		shadow_begin(b, q);
-	else if (!shadow_push(q->shadow, q->last))
+	else if (!shadow_push(q->shadow, q->last, q->end - q->last->length))
 		shadow_all(b, q, ring_larger(q->shadow));
 	pt_came_on(b);
 }
@@ -285,7 +301,8 @@ static struct pt_origin *origin_of(struct refill *r, const struct message *head)
 }
 
 /* How much of the record it takes; 0: it is none. */
-static uint32_t read_head(struct message *head, const uint8_t *bytes, uint32_t length)
+static uint32_t read_head(struct message *head, uint64_t *place, const uint8_t *bytes,
+                          uint32_t length)
 {
 	if (length < MESSAGE_FIXED)
 		return 0;
@@ -295,6 +312,8 @@ static uint32_t read_head(struct message *head, const uint8_t *bytes, uint32_t l
 		return 0;
 	memcpy(head->iface, bytes + MESSAGE_FIXED, head->iface_length);
 	head->iface[head->iface_length] = 0;
+	if (head->flags & HAS_PLACE)
+		memcpy(place, bytes + size - sizeof *place, sizeof *place);
 	return size;
 }
 
@@ -309,13 +328,16 @@ static struct pt_msg *message_of(struct pt_pool *pool, const struct message *hea
 static void refill(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
 {
 	struct refill *r = arg;
-	struct message head;
-	uint32_t size = read_head(&head, bytes, length);
+	struct message head = {0};
+	uint64_t place = r->queue.end;
+	uint32_t size = read_head(&head, &place, bytes, length);
 	if (!size)
 		return;
 	bytes += size;
 	length -= size;
 	gone = gone < length ? gone : 0;
+	if (!r->queue.count)
+		r->queue.end = place + gone;
 	struct pt_msg *m = message_of(pt_pool(r->block), &head, bytes + gone, length - gone);
 	if (m) {
 		pt_made(r->block, 1);
@@ -344,13 +366,14 @@ static void tell_lost(struct pt_block *b, uint64_t lost)
 /* What came meanwhile goes behind it. */
 static void take_carried(struct pt_block *b, struct pt_queue *q, struct ring *carried)
 {
-	struct refill r = {.block = b, .queue.goes_back = q->goes_back, .whole = true};
+	struct refill r = {
+		.block = b, .queue = {.goes_back = q->goes_back, .room = q->room}, .whole = true};
 	tell_lost(b, ring_each(carried, RING_MESSAGE, refill, &r));
 	pt_origin_unref(r.origin);
 	r.queue.shadow = carried;
 	pt_waited(b, r.queue.count);
 	if (!r.whole)
-		shadow_all(b, &r.queue, ring_new());
+		shadow_all(b, &r.queue, ring_new(q->room));
 	for (struct pt_msg *m; q->head;) {
 		m = unlink_oldest(q);
 		link_newest(&r.queue, m, m->flags & MSG_HIGH);

@@ -76,9 +76,12 @@ static struct ring *make(size_t capacity)
 	return s;
 }
 
-struct ring *ring_new(void)
+struct ring *ring_new(size_t room)
 {
-	return make(FIRST);
+	size_t capacity = FIRST;
+	while (capacity < room && capacity < MOST)
+		capacity *= 2;
+	return make(capacity);
 }
 
 struct ring *ring_larger(const struct ring *s)

@@ -34,8 +34,8 @@ struct ring_record {
 	uint32_t head_length, length;
 };
 
-struct ring *ring_new(void);   /* NULL: no memory, and so on */
-void ring_free(struct ring *); /* NULL does nothing; the memory stays with other descriptors */
+struct ring *ring_new(size_t room); /* at least so many bytes; NULL: no memory, and so on */
+void ring_free(struct ring *);      /* NULL does nothing; the memory stays with other descriptors */
 int ring_fd(const struct ring *);
 
 /* False: it is full. */

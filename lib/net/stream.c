@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What comes at once when the queue is full already: a vector of long messages. */
+#define QUEUE_BEYOND ((uint64_t)8 * 1024 * 1024)
+
 void stream_init(struct stream *s, struct pt_block *b, const uint64_t *limit,
                  void (*ended)(struct pt_block *))
 {
@@ -133,8 +136,6 @@ void stream_read_on(struct stream *s)
 
 static void run(struct stream *s)
 {
-	stream_watch_peer(s);
-	ask_peer(s);
 	stream_read_on(s);
 	if (s->input_ended && !s->gone)
 		s->ended(s->block);
@@ -142,7 +143,7 @@ static void run(struct stream *s)
 	stream_watch(s);
 }
 
-void stream_begin(struct stream *s, int fd)
+static void begin(struct stream *s, int fd)
 {
 	assert(s->fd < 0);
 	look_at(s, fd);
@@ -153,14 +154,25 @@ void stream_begin(struct stream *s, int fd)
 	s->frames.framing = s->framing;
 	frames_clear(&s->frames);
 	stream_keep(s);
+	stream_count_sent(s);
 	pt_queue_begun(&s->queue, 0);
-	run(s);
+	stream_watch_peer(s);
+	ask_peer(s);
 	pt_carry_changed(s->block);
 }
 
-void stream_goes_on(struct stream *s, const char *key)
+void stream_begin(struct stream *s, int fd)
 {
+	begin(s, fd);
+	run(s);
+}
+
+void stream_goes_on(struct stream *s, int fd, const char *key)
+{
+	begin(s, fd);
 	stream_carried_kept(s, key);
+	stream_carried_sent(s, key);
+	run(s);
 	if (framing_is_some(s->framing) && !frames_carried(&s->frames, s->block, key)) {
 		pt_report(s->block, -ESTALE,
 		          "the daemon has ended in the middle of a message, whose end cannot be "
@@ -177,6 +189,8 @@ static void go_on(struct stream *s)
 	take_slot(s, s->fd);
 	if (s->held)
 		stream_wait(s);
+	stream_watch_peer(s);
+	ask_peer(s);
 	run(s);
 }
 
@@ -191,6 +205,8 @@ void stream_take_over(struct stream *s, struct stream *old)
 	old->frames = (struct frames){.framing = NULL};
 	s->fd = old->fd;
 	s->written = old->written;
+	s->counts = old->counts;
+	s->sent_before = old->sent_before;
 	s->is_socket = old->is_socket;
 	s->has_borders = old->has_borders;
 	s->may_be_empty = old->may_be_empty;
@@ -222,6 +238,7 @@ bool stream_carry(struct stream *s, struct pt_carry *carry, const char *key)
 	stream_carry_kept(s, carry, carries ? key : NULL);
 	if (carries) {
 		pt_carry_fd(carry, key, s->fd);
+		stream_carry_sent(s, carry, key);
 		frames_carry(&s->frames, carry, key, s->who && pt_carry_exact(carry));
 		s->carried = at_end;
 	}
@@ -238,6 +255,7 @@ bool stream_is_over(const struct stream *s)
 void stream_start(struct stream *s)
 {
 	s->stopped = s->carried = false;
+	s->queue.room = *s->limit + QUEUE_BEYOND;
 	pt_queue_carried(s->block, &s->queue);
 	stream_limit_changed(s);
 	stream_start_exact(s);

@@ -74,8 +74,12 @@ struct stream {
 	bool brims;        /* there is no room until one is committed */
 	struct pt_timer waits;
 	struct pt_queue queue;
-	size_t written;       /* of the first message in the queue */
-	struct buf rest;      /* what is left for stream_close */
+	size_t written; /* of the first message in the queue */
+	bool counts; /* the kernel does what is written, so that after a crash it is known what was: all
+	                goes by the queue, which outlives the daemon */
+	uint64_t
+		sent_before; /* its count where place 0 of the queue was, or would have been, next */
+	struct buf rest;     /* what is left for stream_close */
 	struct buf rest_ends; /* size_t: where each message ends in it */
 };
 
@@ -96,9 +100,9 @@ bool stream_is_over(const struct stream *);
 /* Begins with a descriptor, which the stream owns from now on; in `start`, behind stream_start, or
    later. What waits is written. */
 void stream_begin(struct stream *, int fd);
-/* Right after that, in `start`: an earlier daemon's block was reading from it, and has carried it
-   under that key. */
-void stream_goes_on(struct stream *, const char *key);
+/* The same in `start` with one that an earlier daemon's block had, which has carried it under that
+   key. */
+void stream_goes_on(struct stream *, int fd, const char *key);
 
 /* Of one that has `late`, or of the first of several: in `open`, what an earlier daemon has read
    ([worker]), and, of each of several, in `committed`. */
@@ -155,5 +159,9 @@ void stream_set_torn(struct stream *,
                      bool torn);      /* of several, where a message may be out in part */
 void stream_wait(struct stream *);    /* for a checkpoint */
 void stream_came_on(struct stream *); /* since it was asked what it carries */
+void stream_wrote(struct stream *, size_t length); /* of what is in the queue */
+void stream_count_sent(struct stream *);           /* from now on, of a new descriptor */
+void stream_carry_sent(const struct stream *, struct pt_carry *, const char *key);
+void stream_carried_sent(struct stream *, const char *key); /* leaves out what was written */
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "net/sent.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +30,9 @@ bool stream_has_left(const struct stream *s)
 
 /* ---- a checkpoint ---- */
 
-static char *key_of(const char *key)
+static char *key_of(const char *direction, const char *key)
 {
-	return must_printf("input of %s", key);
+	return must_printf("%s of %s", direction, key);
 }
 
 void stream_set_torn(struct stream *s, bool torn)
@@ -44,7 +45,7 @@ void stream_set_torn(struct stream *s, bool torn)
 static void carry_one(const struct stream *s, struct pt_carry *carry, const char *connection)
 {
 	struct buf bytes = BUF_INIT;
-	char *key = key_of(connection);
+	char *key = key_of("input", connection);
 	buf_add(&bytes, &s->who, sizeof s->who);
 	buf_adds(&bytes, s->peer);
 	pt_carry_bytes(carry, key, bytes.data, bytes.length);
@@ -63,6 +64,14 @@ void stream_carry_kept(struct stream *s, struct pt_carry *carry, const char *key
 		kept_carry(s->kept, carry);
 	if (s->who && key)
 		carry_one(s, carry, key);
+}
+
+void stream_carry_sent(const struct stream *s, struct pt_carry *carry, const char *connection)
+{
+	char *key = key_of("output", connection);
+	if (s->counts)
+		pt_carry_bytes(carry, key, &s->sent_before, sizeof s->sent_before);
+	free(key);
 }
 
 static void let_go(struct stream *s)
@@ -140,6 +149,15 @@ void stream_keep(struct stream *s)
 	pt_brims(s->block);
 }
 
+/* Of several the queues are not carried. */
+void stream_count_sent(struct stream *s)
+{
+	uint64_t count;
+	s->counts = s->who && !s->fellow_count && sent_count(s->fd, &count);
+	if (s->counts)
+		s->sent_before = count - pt_queue_place(&s->queue);
+}
+
 void stream_take_over_kept(struct stream *s, struct stream *old)
 {
 	struct stream *from = first_of(old), *to = first_of(s);
@@ -174,7 +192,7 @@ void stream_start_exact(struct stream *s)
 
 void stream_carried_kept(struct stream *s, const char *connection)
 {
-	char *key = key_of(connection);
+	char *key = key_of("input", connection);
 	size_t length;
 	const char *bytes = pt_carried_bytes(s->block, key, &length);
 	free(key);
@@ -184,6 +202,40 @@ void stream_carried_kept(struct stream *s, const char *connection)
 	s->held = false;
 	stream_name_peer(s, bytes + sizeof s->who, length - sizeof s->who);
 	if (!s->fellow_count || !kept_is_torn(stream_kept(s), s->who))
+		return;
+	pt_report(s->block, -ESTALE,
+	          "the daemon has ended while something was sent to %s: the connection is cut",
+	          *s->peer ? s->peer : "the peer");
+	stream_cut(s);
+}
+
+/* Where nothing waits it has gone out whole. */
+static bool leave_out_sent(struct stream *s)
+{
+	uint64_t now, place, written;
+	if (!sent_count(s->fd, &now))
+		return false;
+	if (!s->queue.head)
+		s->queue.end = now - s->sent_before;
+	place = pt_queue_place(&s->queue);
+	written = now - s->sent_before - place;
+	if (written > s->queue.end - place)
+		return false;
+	if (written)
+		stream_wrote(s, written);
+	return true;
+}
+
+void stream_carried_sent(struct stream *s, const char *connection)
+{
+	char *key = key_of("output", connection);
+	size_t length;
+	const void *bytes = pt_carried_bytes(s->block, key, &length);
+	free(key);
+	if (!s->counts || !bytes || length != sizeof s->sent_before)
+		return;
+	memcpy(&s->sent_before, bytes, sizeof s->sent_before);
+	if (leave_out_sent(s) || !framing_is_some(s->framing))
 		return;
 	pt_report(s->block, -ESTALE,
 	          "the daemon has ended while something was sent to %s: the connection is cut",

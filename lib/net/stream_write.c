@@ -135,6 +135,14 @@ static void take_written(struct stream *s, size_t length)
 	pt_queue_begun(&s->queue, s->written);
 }
 
+void stream_wrote(struct stream *s, size_t length)
+{
+	if (s->written + length >= s->queue.head->length)
+		take_written(s, length);
+	else
+		pt_queue_begun(&s->queue, s->written += length);
+}
+
 static void drop_unsent(struct stream *s, struct pt_msg *m, ssize_t code)
 {
 	pt_report(s->block, (int)code, "cannot write a message of %u bytes: %s", m->length,
@@ -156,10 +164,8 @@ void stream_flush(struct stream *s)
 			drop_unsent(s, take(s), n);
 		else if (n < 0)
 			stream_fail_output(s, (int)-n);
-		else if (s->written + (size_t)n >= s->queue.head->length)
-			take_written(s, (size_t)n);
 		else
-			pt_queue_begun(&s->queue, s->written += (size_t)n);
+			stream_wrote(s, (size_t)n);
 	}
 	stream_set_torn(s, s->queue.head);
 	end_if_written(s);
@@ -224,12 +230,28 @@ static unsigned wrap(struct stream *s, struct pt_msg **messages, unsigned count)
 	return kept;
 }
 
+/* Not through the queue. */
+static bool may_write_at_once(const struct stream *s)
+{
+	return s->fd >= 0 && !s->queue.head && !s->output_failed && !s->stopped && !s->counts;
+}
+
+static void write_soon(struct stream *s)
+{
+	if (!s->counts) {
+		s->writing = true;
+		stream_watch(s);
+	}
+	if (s->counts || s->always_ready)
+		stream_flush(s);
+}
+
 void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 {
 	unsigned done = 0;
 	if (framing_is_some(s->framing))
 		count = wrap(s, messages, count);
-	while (done < count && s->fd >= 0 && !s->queue.head && !s->output_failed && !s->stopped) {
+	while (done < count && may_write_at_once(s)) {
 		unsigned n = write_vector(s, messages + done, count - done);
 		done += n;
 		if (!n || s->written)
@@ -245,12 +267,8 @@ void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 		pt_queue_begun(&s->queue, s->written);
 	if (s->written && !s->queue.head) /* half of it is out, and the rest could not be held */
 		stream_fail_output(s, ENOMEM);
-	if (s->queue.head && s->fd >= 0 && !s->writing && !s->output_failed) {
-		s->writing = true;
-		stream_watch(s);
-		if (s->always_ready)
-			stream_flush(s);
-	}
+	if (s->queue.head && s->fd >= 0 && !s->writing && !s->output_failed)
+		write_soon(s);
 }
 
 /* ---- behind the stop ---- */

@@ -20,6 +20,9 @@ struct pt_queue {
 	size_t bytes;
 	struct ring *shadow; /* the same, where it outlives the process; or NULL */
 	bool goes_back;      /* that is found as it was at the last checkpoint, not at the end */
+	size_t room; /* bytes, or more, for which there is such memory at once: when it has to grow,
+	                the next daemon finds what was there before until the next checkpoint */
+	uint64_t end; /* bytes of all messages that were ever added */
 };
 
 enum pt_overflow {
@@ -51,6 +54,10 @@ void pt_queue_feed(struct pt_block *, struct pt_queue *, enum pt_canal, struct p
 /* The oldest message and the canal on which it came, still held: to be sent, dropped or done.
    NULL if there is none. With PT_BLOCK the block stops being full at half the limit. */
 struct pt_msg *pt_queue_take(struct pt_block *, struct pt_queue *, enum pt_canal *, uint64_t limit);
+
+/* The place of the oldest message's first byte among the bytes of all that were ever added, also by
+   earlier daemons. */
+uint64_t pt_queue_place(const struct pt_queue *);
 
 /* The canal on which a message that is in a queue came. */
 enum pt_canal pt_queue_canal(const struct pt_msg *);

@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import shutil
+import signal
 import socket
 import threading
 
@@ -157,6 +158,42 @@ def test_a_descriptor_is_read_once(service, tmp_path, turn):
         is_at_the_end(service, sender)
     service.ok("stop", "e")
     assert (tmp_path / "out.txt").read_bytes() == TEXT
+
+
+@pytest.mark.parametrize("turn", range(max(1, TIMES // 20)))
+@pytest.mark.parametrize("kind", ["listens", "connects"])
+def test_messages_that_go_out_are_not_torn(service, tmp_path, kind, turn):
+    """Whoever is killed in the middle of one says the rest of it first, while the peer reads and more waits for it
+    than fits."""
+    chance = random.Random(turn)
+    count, got = 20_000, bytearray()
+    (tmp_path / "in.txt").write_bytes(b"".join(b"%07d%s\n" % (n, b"x" * chance.randrange(3000)) for n in range(count)))
+
+    def read(peer):
+        while piece := peer.recv(1 << 16):
+            got.extend(piece)
+
+    with connection(service, kind, "", {"length": 4}) as peer:
+        peer.settimeout(DEADLINE)
+        reader = threading.Thread(target=read, args=(peer,))
+        reader.start()
+        service.ok("add", "e", f"f = FileSource('{tmp_path}/in.txt'); f > t")
+        for _ in range(2):
+            wanted = len(got) + chance.randrange(5_000_000)
+            eventually(lambda: len(got) > wanted)
+            service.restart(signal.SIGKILL)
+        with service.client() as rpc:
+            eventually(lambda: rpc.show("e", "f")["state"] == "exhausted" and not rpc.stats("e", "t")["held"])
+            assert rpc.stats("e")["unexplained"] == 0
+        service.ok("stop", "e")
+        reader.join(DEADLINE)
+    at, numbers = 0, []
+    while at < len(got):
+        length = int.from_bytes(got[at:at + 4], "big")
+        numbers.append(int(got[at + 4:at + 11]))
+        assert length < 3100
+        at += 4 + length
+    assert at == len(got) and set(numbers) == set(range(count))
 
 
 def test_what_goes_out_comes_at_least_once(service, tmp_path):

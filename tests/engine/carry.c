@@ -369,7 +369,8 @@ END_TEST
 
 static void join(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
 {
-	strncat(arg, (const char *)bytes + 16, length - 16);
+	uint32_t head = bytes[14] & 4 ? 24 : 16;
+	strncat(arg, (const char *)bytes + head, length - head);
 }
 
 static int fd_of(const struct pt_carry *carry)
@@ -392,7 +393,7 @@ START_TEST(a_queue_that_is_damaged_is_begun_anew)
 {
 	struct rig *r = rig_graph("it = QueueSink()");
 	struct pt_block *b = rig_block(r, "it");
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	add_carried(s, "one ");
 	add_carried(s, "two ");
 	const uint32_t too_long = UINT32_MAX - 100;

@@ -45,7 +45,7 @@ static struct seen found(const struct ring *s)
 
 START_TEST(what_was_pushed_and_not_popped_is_found)
 {
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	ck_assert_str_eq(found(s).text, "");
 	push(s, "one", 3, false);
 	push(s, "two", 3, true);
@@ -68,7 +68,7 @@ END_TEST
 /* Of what had been sent in part when the process ended, no more is said than is gone in all. */
 START_TEST(one_that_was_found_goes_on)
 {
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	push(s, "abcdef", 6, false);
 	push(s, "ghi", 3, false);
 	ring_skip(s, 2);
@@ -88,7 +88,7 @@ END_TEST
 /* Round and round, with lengths that do not divide it. */
 START_TEST(a_ring_comes_round)
 {
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	char text[1000];
 	unsigned first = 0;
 	for (unsigned n = 0; n < 20000; n++) {
@@ -129,7 +129,7 @@ START_TEST(what_is_damaged_is_refused_or_ends)
 	ck_assert_ptr_null(ring_open(null));
 	unsigned chance = 1;
 	for (int round = 0; round < 300; round++) {
-		struct ring *s = ring_new();
+		struct ring *s = ring_new(0);
 		struct seen seen = {""};
 		push(s, "one", 3, false);
 		push(s, "two", 3, false);
@@ -150,7 +150,7 @@ END_TEST
 
 START_TEST(a_damaged_record_is_told)
 {
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	struct seen seen = {""};
 	const uint32_t too_long = UINT32_MAX - 100;
 	push(s, "one", 3, false);
@@ -194,7 +194,7 @@ static uint64_t only(const struct ring *s, char text[100])
 
 START_TEST(one_takes_the_place_of_all)
 {
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	char text[100], expected[100];
 	ck_assert_uint_eq(only(s, text), 0);
 	ck_assert_str_eq(text, "nothing");
@@ -217,7 +217,7 @@ END_TEST
 /* Bytes of the new one are there, and it is not seen yet: the one before counts. */
 START_TEST(of_one_that_was_not_finished_the_one_before)
 {
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	uint8_t page[48];
 	char text[100];
 	replace(s, "whole", 5);
@@ -234,7 +234,7 @@ END_TEST
 START_TEST(a_flipped_bit_of_the_only_one_is_found)
 {
 	for (off_t bit = 0; bit < 8 * (48 + 20); bit++) {
-		struct ring *s = ring_new();
+		struct ring *s = ring_new(0);
 		char text[100];
 		uint8_t byte;
 		replace(s, "only", 4);
@@ -256,7 +256,7 @@ END_TEST
 START_TEST(a_flipped_bit_is_found)
 {
 	for (off_t bit = 0; bit < 8 * (48 + 3 * 32); bit++) {
-		struct ring *s = ring_new();
+		struct ring *s = ring_new(0);
 		struct seen seen = {""};
 		uint8_t byte;
 		push(s, "one", 3, false);
@@ -283,7 +283,7 @@ END_TEST
 static struct seen found_at(const struct ring *s, const struct ring_mark *mark)
 {
 	struct seen seen = {""};
-	struct ring *copy = ring_new(), *other;
+	struct ring *copy = ring_new(0), *other;
 	char bytes[8192];
 	for (off_t at = 0; at < 65536; at += (off_t)sizeof bytes) {
 		ssize_t n = pread(ring_fd(s), bytes, sizeof bytes, at);
@@ -302,7 +302,7 @@ static struct seen found_at(const struct ring *s, const struct ring_mark *mark)
 /* What is taken stays until a later cut counts, and what came after is not there. */
 START_TEST(it_goes_back_to_a_cut)
 {
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	struct ring_mark empty = ring_note(s, 1, 0);
 	push(s, "one", 3, false);
 	push(s, "two", 3, false);
@@ -345,7 +345,7 @@ static const char *both(const struct ring *s, char *text)
 
 START_TEST(of_two_beside_each_other_the_first_stays)
 {
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	char text[100];
 	const struct ring_record a = {RING_CARRY, .bytes = "a", .length = 1},
 				 b = {RING_CARRY, .bytes = "b", .length = 1},
@@ -381,7 +381,7 @@ static bool has(const struct ring *s, const char *text)
 /* It may be killed while the new one is written. */
 START_TEST(the_first_of_two_lies_there_until_another_takes_its_place)
 {
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	const struct ring_record first = {RING_CARRY, .bytes = "first", .length = 5},
 				 second = {RING_CARRY, .bytes = "second", .length = 6},
 				 third = {RING_CARRY, .bytes = "third", .length = 5};

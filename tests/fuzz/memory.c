@@ -45,7 +45,7 @@ static void see(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
 static void read_ring(const uint8_t *data, size_t size, enum ring_kind kind)
 {
 	const struct ring_record r = {kind, "the head", "message", 8, 7};
-	struct ring *s = ring_new();
+	struct ring *s = ring_new(0);
 	unsigned seen = 0, again = 0;
 	for (int i = 0; i < 2; i++)
 		kind == RING_CARRY ? ring_replace(s, &r) : ring_push(s, &r);
