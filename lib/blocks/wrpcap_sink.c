@@ -126,7 +126,7 @@ static int open_anew(struct pt_block *b, struct pt_error *err)
 	struct wrpcap_sink *s = pt_state(b);
 	struct capture_writer_config config = config_of(b);
 	if (rotates(s))
-		config.number = rotate_highest(config.folders, s->fname.path) + 1;
+		config.number = rotate_next(config.folders, s->fname.path);
 	else if (pt_comes_back(b) && !is_handed(s))
 		config.begun = CAPTURE_FOUND;
 	if (is_handed(s))

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define DIGITS     5
 #define DIGITS_MAX 18
@@ -78,6 +79,17 @@ uint64_t rotate_highest(const char *const *folders, const char *path)
 	uint64_t highest = 0;
 	go_through(folders, path, take_highest, &highest);
 	return highest;
+}
+
+uint64_t rotate_next(const char *const *folders, const char *path)
+{
+	struct stat st;
+	uint64_t highest = rotate_highest(folders, path);
+	char *name = rotate_name(path, highest);
+	bool unused =
+		highest && !path_stat(folders, name, &st) && S_ISREG(st.st_mode) && !st.st_size;
+	free(name);
+	return unused ? highest : highest + 1;
 }
 
 struct deletion {

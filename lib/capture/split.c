@@ -67,7 +67,7 @@ static int open_value(struct split *s, struct split_value *v, bool found, struct
 	struct capture_writer_config config = config_of(s, v);
 	bool ring = rotates(s) || v->numbered;
 	if (ring)
-		config.number = rotate_highest(config.folders, v->path) + 1;
+		config.number = rotate_next(config.folders, v->path);
 	else if (found && config.fd < 0)
 		config.begun = CAPTURE_FOUND;
 	config.later = s->config.names.arg && !config.append && !config.begun;

@@ -42,6 +42,13 @@ START_TEST(the_highest_number_is_found_among_others)
 		free(name);
 	}
 	ck_assert_uint_eq(rotate_highest(NULL, path), 12);
+	ck_assert_uint_eq(rotate_next(NULL, path), 12);
+	char *last = rotate_name(path, 12);
+	int fd = open(last, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq(write(fd, "x", 1), 1);
+	close(fd);
+	free(last);
+	ck_assert_uint_eq(rotate_next(NULL, path), 13);
 	for (size_t i = 0; names[i]; i++) {
 		char *name = must_printf("%s/%s", folder, names[i]);
 		unlink(name);
@@ -50,6 +57,7 @@ START_TEST(the_highest_number_is_found_among_others)
 	rmdir(folder);
 	free(path);
 	ck_assert_uint_eq(rotate_highest(NULL, "/nowhere/out.pcap"), 0);
+	ck_assert_uint_eq(rotate_next(NULL, "/nowhere/out.pcap"), 1);
 }
 END_TEST
 

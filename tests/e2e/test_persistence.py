@@ -166,6 +166,17 @@ def test_a_ring_goes_on_with_its_next_file(daemon, tmp_path):
     assert [packets_in(tmp_path / f"r.{n:05}.pcap") for n in range(1, 4)] == [1, 1, 1]
 
 
+def test_a_ring_goes_on_in_a_file_that_got_nothing(daemon, tmp_path):
+    daemon.create("e", f"s = CLIFeeder(); s > WrpcapSink('{tmp_path}/r.pcap', rotate={{'size': 30}})")
+    for _ in range(2):
+        daemon.kill()
+        daemon.start()
+        eventually(lambda: daemon.call("engine.list")["engines"][0]["state"] == "running")
+    daemon.call("block.send", {"engine": "e", "block": "s", "message": {"message": "a packet", "link_type": 1, "time": "1"}})
+    arrived(daemon, tmp_path / "r.00001.pcap", 1)
+    assert len(list(tmp_path.glob("r.*"))) == 1
+
+
 def test_another_file_of_the_name_is_not_written_on(daemon, tmp_path):
     path = tmp_path / "out.pcap"
     daemon.create("e", f"s = CLIFeeder(); w = WrpcapSink('{path}', linktype=1, "
