@@ -3,6 +3,7 @@
 #include "nats/consumer.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/sip.h"
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NOT_NOW     10008 /* its servers do not know who leads */
 #define NO_CONSUMER 10014
 #define NO_STREAM   10059
 
@@ -33,6 +35,8 @@ static int no_consumer(const struct consumer *c, int rc, const char *words, stru
 		pt_fail(err, -PT_EIO, "consumer", "consumer '%s' of '%s': %s", c->name, c->stream,
 		        words);
 	}
+	if (rc == NOT_NOW)
+		return -EAGAIN;
 	return -PT_EIO;
 }
 
@@ -268,13 +272,15 @@ static int share(const struct consumer *c)
 	return known && set_mark(c, SEVERAL) == -EAGAIN ? -EAGAIN : 0;
 }
 
-#define MUTE 3 /* times, of seconds each: an election takes less */
+#define MUTE_NS UINT64_C(15000000000) /* an election takes less */
 
 /* Its servers do not find together again, as those of 2.9 at times. */
 static bool is_mute(const struct consumer *c, struct claim *claim, bool goes_back, int rc)
 {
-	claim->mute = rc == -EAGAIN ? claim->mute + 1 : 0;
-	claim->alone = claim->mute >= MUTE && goes_back && c->config && is_mine(c) && !claim->first;
+	uint64_t now = clock_ns(), since = claim->mute_ns ? claim->mute_ns : now;
+	claim->mute_ns = rc == -EAGAIN ? since : 0;
+	claim->alone =
+		now - since >= MUTE_NS && goes_back && c->config && is_mine(c) && !claim->first;
 	return claim->alone;
 }
 

@@ -29,14 +29,14 @@ void consumer_fini(struct consumer *);
 
 /* What is asked of it, and answered. */
 struct claim {
-	bool first;    /* we do not read yet */
-	unsigned mute; /* so often in a row the stream has answered, and its consumer not */
-	uint64_t
-		after; /* all that it has up to this number in the stream is settled; 0: not known */
-	uint64_t stream; /* in which; 0: not known */
-	bool alone;      /* answered: nobody else reads; then */
-	bool anew;       /* `after` is of another stream, or one that has lost its end; */
-	uint64_t next;   /* the delivery that comes next has this number */
+	bool first;       /* we do not read yet */
+	uint64_t mute_ns; /* since when the stream answers, and its consumer does not; 0: it does */
+	uint64_t after;   /* all that it has up to this number in the stream is settled; 0: not
+	                     known */
+	uint64_t stream;  /* in which; 0: not known */
+	bool alone;       /* answered: nobody else reads; then */
+	bool anew;        /* `after` is of another stream, or one that has lost its end; */
+	uint64_t next;    /* the delivery that comes next has this number */
 };
 
 /* [a thread that may wait] The calls below: 0, -EAGAIN, or a code with words. */

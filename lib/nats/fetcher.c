@@ -269,12 +269,14 @@ static bool has_right(struct fetcher *f)
 		hub_wait(&f->hub, UINT64_MAX);
 	if (f->given_back || f->hub.quit)
 		return true;
-	struct claim claim = {
-		.first = !f->claimed, .mute = f->mute, .after = f->after, .stream = f->stream};
+	struct claim claim = {.first = !f->claimed,
+	                      .mute_ns = f->mute_ns,
+	                      .after = f->after,
+	                      .stream = f->stream};
 	pthread_mutex_unlock(&f->hub.lock);
 	int rc = consumer_claim(&f->consumer, &claim, &err);
 	pthread_mutex_lock(&f->hub.lock);
-	f->mute = claim.mute;
+	f->mute_ns = claim.mute_ns;
 	if (rc)
 		hub_tell_why(&f->hub, &err);
 	else

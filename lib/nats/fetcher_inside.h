@@ -30,7 +30,7 @@ struct fetcher {
 
 	/* Between the server and us; see struct claim. */
 	bool alone, claimed;
-	unsigned mute;
+	uint64_t mute_ns;
 	uint64_t epoch, stream;
 	uint64_t after, next; /* alone: what is settled; the next delivery */
 	uint64_t sent_up_to, come_up_to;
