@@ -23,12 +23,11 @@ static bool is_passing(int fd, short events, int error)
 
 int io_write(int fd, const void *bytes, size_t length)
 {
-	const char *at = bytes, *end = at + length;
-	while (at < end) {
-		ssize_t n = write(fd, at, (size_t)(end - at));
+	for (size_t done = 0; done < length;) {
+		ssize_t n = write(fd, (const char *)bytes + done, length - done);
 		if (n < 0 && !is_passing(fd, POLLOUT, errno))
 			return -errno;
-		at += n > 0 ? n : 0;
+		done += n > 0 ? (size_t)n : 0;
 	}
 	return 0;
 }

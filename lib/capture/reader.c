@@ -291,9 +291,10 @@ static void go(struct capture_reader *r)
 {
 	struct window *w = &r->window;
 	uint64_t rest = r->go_to > w->offset ? r->go_to - w->offset : 0;
-	size_t there = window_left(w);
-	window_use(w, rest < there ? (size_t)rest : there);
-	rest -= rest < there ? rest : there;
+	size_t there = window_left(w), here = rest < there ? (size_t)rest : there;
+	if (here) /* there may be no window yet */
+		window_use(w, here);
+	rest -= here;
 	w->skip = rest < SKIP_MAX ? (uint32_t)rest : SKIP_MAX;
 	if (!rest)
 		r->go_to = 0;

@@ -13,6 +13,7 @@ import makers
 import manual
 from conftest import ip, namespaces_allowed, nats_plugin, program
 from sides import Scapy
+from signing import make_key, sign
 from transcript import Shell, blocks, code, commands, rows
 
 TOP = pathlib.Path(__file__).parents[2]
@@ -173,6 +174,13 @@ def check_requests(desk, text):
 
 
 def check_configuration(desk, text):
+    """A folder of graphs that it names is there, and signed."""
+    if "[fleet]" in text:
+        folder, key = desk.here / "sensors", make_key(desk.here / "key")
+        folder.mkdir()
+        (folder / "watch.pipe").write_text("Drain()\n")
+        sign(folder, key, subprocess.check_output(["sha256sum", "watch.pipe"], cwd=folder, text=True))
+        text = text.replace("/srv/sensors", str(folder)).replace("/etc/pipetool/fleet.pub", f"{key}.pub")
     (desk.here / "example.conf").write_text(text + "\n")
     desk.shell.run("pipetoold --check --config example.conf --engines $PWD", [])
 

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import eventually, program, run_ptctl
+from signing import make_key, sign
 
 
 class Graphs:
@@ -298,18 +299,9 @@ def test_check_reads_the_folder_too(pulls, graphs):
 
 # ---- who may ------------------------------------------------------------------------------------
 
-def sign(folder, key, text=None):
-    (folder / "SHA256SUMS.sig").unlink(missing_ok=True)
-    if text is not None:
-        (folder / "SHA256SUMS").write_text(text)
-    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", "file", folder / "SHA256SUMS"], check=True)
-
-
 @pytest.fixture
 def keys(tmp_path):
-    for name in ("good", "other"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
-    return tmp_path / "good", tmp_path / "other"
+    return make_key(tmp_path / "good"), make_key(tmp_path / "other")
 
 
 @pytest.mark.parametrize("kind", ["text", "file", "signers"])
