@@ -216,7 +216,12 @@ class Source(Pipe, ObjectPipe):
 
 
 class Sink(Pipe):
-    """A block that messages come to: `push` and `high_push` of a class of one's own are called with each."""
+    """A block that messages come to: `push` and `high_push` of a class of one's own are called with each.
+
+    >>> class Printer(Sink):
+    ...     def push(self, msg):
+    ...         print(len(msg))
+    """
 
     def push(self, msg: Any) -> None:
         pass
@@ -235,7 +240,10 @@ class Sink(Pipe):
 
 
 class Drain(Pipe):
-    """Passes messages on: low to low, high to high."""
+    """Passes messages on: low to low, high to high.
+
+    >>> CLIFeeder() > Drain() > QueueSink()
+    """
 
     def push(self, msg: Any) -> None:
         self._send(msg)
@@ -248,14 +256,22 @@ class Drain(Pipe):
 
 
 class TriggerSink(Sink):
-    """A sink that can be triggered."""
+    """A sink that can be triggered.
+
+    >>> class Bell(TriggerSink):
+    ...     def on_trigger(self, msg):
+    ...         print("\\a")
+    """
 
     def on_trigger(self, msg: Any) -> None:
         pass
 
 
 class ConsoleSink(Sink):
-    """Prints messages, with > or >> before them."""
+    """Prints messages, with > or >> before them.
+
+    >>> CLIFeeder() > ConsoleSink()
+    """
 
     def push(self, msg: Any) -> None:
         print(">" + repr(msg))
@@ -265,7 +281,10 @@ class ConsoleSink(Sink):
 
 
 class RawConsoleSink(Sink):
-    """Writes messages to standard output."""
+    """Writes messages to standard output.
+
+    >>> CLIFeeder() > RawConsoleSink(newlines=False)
+    """
 
     def __init__(self, name: Optional[str] = None, newlines: bool = True) -> None:
         super().__init__(name)
@@ -279,7 +298,10 @@ class RawConsoleSink(Sink):
 
 
 class TermSink(Sink):
-    """Prints messages in a terminal window of its own."""
+    """Prints messages in a terminal window of its own.
+
+    >>> CLIFeeder() > TermSink()
+    """
 
     def __init__(self, name: Optional[str] = None, keepterm: bool = True, newlines: bool = True,
                  openearly: bool = True) -> None:
@@ -335,7 +357,12 @@ class _Queue:
 
 
 class QueueSink(Sink):
-    """Keeps messages until `recv` takes them, also after the engine has stopped."""
+    """Keeps messages until `recv` takes them, also after the engine has stopped.
+
+    >>> sink = QueueSink()
+    >>> CLIFeeder() > sink
+    >>> sink.recv(timeout=1)
+    """
 
     def __init__(self, name: Optional[str] = None, limit: Union[int, str] = "1GiB", overflow: str = "drop-newest") -> None:
         super().__init__(name)
@@ -385,7 +412,11 @@ def call(f: Union[Callable[[Any], Any], str], msg: Any) -> Any:
 
 
 class TransformDrain(Drain):
-    """Passes on what the function makes of each message; None filters it. A text is a function of the daemon's."""
+    """Passes on what the function makes of each message; None filters it. A text is a function of the daemon's.
+
+    >>> CLIFeeder() > TransformDrain(lambda msg: msg.upper()) > ConsoleSink()
+    >>> CLIFeeder() > TransformDrain("upper") > ConsoleSink()
+    """
 
     def __init__(self, f: Union[Callable[[Any], Any], str], name: Optional[str] = None) -> None:
         super().__init__(name)
@@ -406,7 +437,12 @@ class TransformDrain(Drain):
 
 
 class UpDrain(Drain):
-    """Low to high; what comes high ends."""
+    """Low to high; what comes high ends.
+
+    >>> up = UpDrain()
+    >>> CLIFeeder() > up
+    >>> up >> ConsoleSink()
+    """
 
     def push(self, msg: Any) -> None:
         self._high_send(msg)
@@ -419,7 +455,10 @@ class UpDrain(Drain):
 
 
 class DownDrain(Drain):
-    """High to low; what comes low ends."""
+    """High to low; what comes low ends.
+
+    >>> CLIHighFeeder() >> DownDrain() > ConsoleSink()
+    """
 
     def push(self, msg: Any) -> None:
         pass

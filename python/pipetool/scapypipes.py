@@ -13,7 +13,12 @@ from .pipes import Drain, Giving, Native, Sink, Source, Taking, call
 
 
 class TriggerDrain(Drain):
-    """Passes everything on, and triggers where the function says so. A text is a function of the daemon's."""
+    """Passes everything on, and triggers where the function says so. A text is a function of the daemon's.
+
+    >>> trigger, valve = TriggerDrain(lambda msg: "stop" in msg), TriggeredValve()
+    >>> CLIFeeder() > trigger > valve > ConsoleSink()
+    >>> trigger ^ valve
+    """
 
     def __init__(self, f: Union[Callable[..., Any], str], name: Optional[str] = None) -> None:
         super().__init__(name)
@@ -36,7 +41,10 @@ class TriggerDrain(Drain):
 
 
 class TriggeredMessage(Drain):
-    """Sends its message on both exits when it is triggered, and triggers on."""
+    """Sends its message on both exits when it is triggered, and triggers on.
+
+    >>> TriggerDrain(lambda msg: len(msg) > 9) ^ TriggeredMessage("too long") > ConsoleSink()
+    """
 
     def __init__(self, msg: Any, name: Optional[str] = None) -> None:
         super().__init__(name)
@@ -52,7 +60,10 @@ class TriggeredMessage(Drain):
 
 
 class TriggeredValve(Drain):
-    """Passes messages on or not, and changes when it is triggered."""
+    """Passes messages on or not, and changes when it is triggered.
+
+    >>> CLIFeeder() > TriggeredValve(start_state=False) > ConsoleSink()
+    """
 
     def __init__(self, start_state: bool = True, name: Optional[str] = None) -> None:
         super().__init__(name)
@@ -75,7 +86,10 @@ class TriggeredValve(Drain):
 
 
 class TriggeredQueueingValve(TriggeredValve):
-    """Passes messages on, or keeps them until it is triggered."""
+    """Passes messages on, or keeps them until it is triggered.
+
+    >>> CLIFeeder() > TriggeredQueueingValve(start_state=False) > ConsoleSink()
+    """
 
     def __init__(self, start_state: bool = True, name: Optional[str] = None) -> None:
         super().__init__(start_state, name)
@@ -104,7 +118,12 @@ class TriggeredQueueingValve(TriggeredValve):
 
 
 class TriggeredSwitch(Drain):
-    """Sends all to the low exit, or to the high one, and changes when it is triggered."""
+    """Sends all to the low exit, or to the high one, and changes when it is triggered.
+
+    >>> switch = TriggeredSwitch()
+    >>> switch > ConsoleSink()
+    >>> switch >> QueueSink()
+    """
 
     def __init__(self, start_state: bool = True, name: Optional[str] = None) -> None:
         super().__init__(name)
@@ -174,7 +193,10 @@ def _path(fname: Any) -> str:
 
 
 class RdpcapSource(Giving):
-    """Reads a capture file."""
+    """Reads a capture file.
+
+    >>> RdpcapSource("in.pcap") > ConsoleSink()
+    """
 
     def __init__(self, fname: Any, name: Optional[str] = None, **more: Any) -> None:
         super().__init__(name)
@@ -188,7 +210,10 @@ class RdpcapSource(Giving):
 
 
 class WrpcapSink(Taking, Sink):
-    """Writes a capture file; what is no packet has the link type `plain_linktype` there."""
+    """Writes a capture file; what is no packet has the link type `plain_linktype` there.
+
+    >>> RdpcapSource("in.pcap") > WrpcapSink("out.pcapng")
+    """
 
     def __init__(self, fname: Any, name: Optional[str] = None, linktype: Optional[int] = None,
                  plain_linktype: Optional[int] = 1, gz: Any = None, **more: Any) -> None:
@@ -218,7 +243,10 @@ class WiresharkSink(WrpcapSink):
 
 
 class InjectSink(Taking, Sink):
-    """Sends packets out of an interface."""
+    """Sends packets out of an interface.
+
+    >>> RdpcapSource("in.pcap") > InjectSink("veth0")
+    """
 
     _type = "InjectSink"
 
@@ -231,13 +259,19 @@ class InjectSink(Taking, Sink):
 
 
 class Inject3Sink(InjectSink):
-    """Sends IP packets by the routes of the host."""
+    """Sends IP packets by the routes of the host.
+
+    >>> RdpcapSource("in.pcap") > Inject3Sink()
+    """
 
     _type = "Inject3Sink"
 
 
 class FDSourceSink(Source):
-    """An object with `fileno`, `read` and `write` as source and sink."""
+    """An object with `fileno`, `read` and `write` as source and sink.
+
+    >>> FDSourceSink(open("/dev/ttyS0", "r+b", buffering=0)) > ConsoleSink()
+    """
 
     def __init__(self, fd: Any, name: Optional[str] = None) -> None:
         super().__init__(name)
@@ -384,7 +418,12 @@ class UDPServerPipe(TCPListenPipe):
 
 
 class UDPDrain(Taking, Drain):
-    """Low: the payloads of UDP packets leave high. High: payloads leave low, as UDP packets."""
+    """Low: the payloads of UDP packets leave high. High: payloads leave low, as UDP packets.
+
+    >>> udp = UDPDrain()
+    >>> SniffSource("lo", filter="udp port 1234") > udp
+    >>> udp >> ConsoleSink()
+    """
 
     def __init__(self, ip: str = "127.0.0.1", port: int = 1234, name: Optional[str] = None) -> None:
         super().__init__(name)
