@@ -74,7 +74,7 @@ START_TEST(packets_and_text_go_out_as_they_were_given)
 		"'time': '12.5', 'wire_length': 60}, b'\\xff']";
 	static const char sent[] =
 		"[{\"message\": \"a\", \"canal\": \"low\", \"text\": true}, {\"message\": "
-	        "{\"base64\": "
+		"{\"base64\": "
 		"\"Rf8=\"}, \"canal\": \"low\", \"time\": \"12.500000000\", \"link_type\": 101, "
 		"\"wire_length\": 60}, {\"message\": {\"base64\": \"/w==\"}, \"canal\": \"low\"}]";
 	char text[512];

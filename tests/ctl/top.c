@@ -28,7 +28,7 @@ static const char now[] =
 	"\"cpu_ns\": 0, \"waits_for\": [\"k\", \"l\"]}, {\"name\": \"k\", \"state\": \"failed\", "
 	"\"in\": 300, \"out\": 290, \"held\": 3, \"dropped\": {\"overflow\": 4, \"own\": 3}, "
 	"\"errors\": 2, \"last_error\": \"it is full\\ntrace\"}], \"links\": [{\"from\": \"s\", "
-        "\"to\": \"k\", \"canal\": \"low\", "
+	"\"to\": \"k\", \"canal\": \"low\", "
 	"\"bytes\": 2000}, {\"from\": \"s\", \"to\": \"k\", \"canal\": \"low\", \"bytes\": 900}, "
 	"{\"from\": \"s\", \"to\": \"k\", \"canal\": \"trigger\", \"bytes\": 5}]}, "
 	"\"off\": {\"engine\": \"off\", \"state\": \"failed\", \"why\": \"no interface\"}}";
