@@ -153,7 +153,8 @@ void commit_settled(struct engine *engine)
 		return;
 	uint64_t settled = journal_settled_until(engine->past.file);
 	if (journal_failed(engine->past.file)) {
-		if (!TAILQ_EMPTY(&engine->unkept))
+		/* All that was asked is done: a rewrite among it would have kept it after all. */
+		if (!TAILQ_EMPTY(&engine->unkept) && settled == journal_asked(engine->past.file))
 			take_back(engine);
 		return;
 	}
