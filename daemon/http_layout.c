@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -40,6 +41,7 @@ struct layout {
 	TAILQ_ENTRY(layout) entry; /* of those that are known */
 	struct http *http;         /* NULL: it has ended meanwhile */
 	struct daemon *daemon;
+	int ended; /* while dot runs: readable when it has; -1: nothing tells */
 	char *graph;
 	struct buf made;
 };
@@ -86,17 +88,19 @@ static int paper(const char *text)
 	return fd;
 }
 
-/* Up to the end, if that comes in time. */
-static bool read_in_time(int fd, struct buf *b)
+/* Up to the end, if that comes in time, and while somebody wants it. */
+static bool read_in_time(int fd, int ended, struct buf *b)
 {
 	long until_ms = clock_ms() + PATIENCE_MS;
 	while (b->length < ANSWER_MAX) {
-		struct pollfd wait = {fd, POLLIN, 0};
+		struct pollfd wait[] = {{fd, POLLIN, 0}, {ended, POLLIN, 0}};
 		long left_ms = until_ms - clock_ms();
 		if (left_ms <= 0)
 			return false;
-		if (poll(&wait, 1, (int)left_ms) <= 0)
+		if (poll(wait, 2, (int)left_ms) <= 0)
 			continue;
+		if (wait[1].revents)
+			return false;
 		ssize_t count = read(fd, buf_reserve(b, READ_SIZE), READ_SIZE);
 		if (count <= 0)
 			return !count && b->length && *b->data == '{';
@@ -105,8 +109,8 @@ static bool read_in_time(int fd, struct buf *b)
 	return false;
 }
 
-/* What has closed its output, or is late, has nothing more to say. */
-static bool run_dot(int in, int nowhere, struct buf *made)
+/* What has closed its output, or is late, has nothing more to say, nor has what it has started. */
+static bool run_dot(int in, int nowhere, int ended, struct buf *made)
 {
 	static char dot[] = "dot", json[] = "-Tjson0";
 	char *const argv[] = {dot, json, NULL};
@@ -121,8 +125,8 @@ static bool run_dot(int in, int nowhere, struct buf *made)
 	bool whole = false;
 	if (!code) {
 		setpriority(PRIO_PROCESS, (id_t)pid, POLITE);
-		whole = read_in_time(pipe_fds[0], made);
-		kill(pid, SIGKILL);
+		whole = read_in_time(pipe_fds[0], ended, made);
+		kill(-pid, SIGKILL);
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
@@ -135,7 +139,7 @@ static void lay_out(struct work *work)
 {
 	struct layout *l = (struct layout *)work;
 	int in = paper(l->graph), nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (!run_dot(in, nowhere, &l->made))
+	if (!run_dot(in, nowhere, l->ended, &l->made))
 		buf_free(&l->made);
 	if (in >= 0)
 		close(in);
@@ -163,8 +167,10 @@ static void forget(struct http *http, struct layout *l)
 
 void http_forget_layouts(struct http *http)
 {
-	if (http->laying_out)
+	if (http->laying_out) {
 		http->laying_out->http = NULL;
+		eventfd_write(http->laying_out->ended, 1);
+	}
 	http->laying_out = NULL;
 	while (!TAILQ_EMPTY(&http->layouts))
 		forget(http, TAILQ_FIRST(&http->layouts));
@@ -185,6 +191,8 @@ static void laid_out(struct pt_letter *letter)
 	struct http *http = l->http;
 	struct exchange *e;
 	l->daemon->loads--;
+	if (l->ended >= 0)
+		close(l->ended);
 	if (!http) {
 		layout_free(l);
 		return;
@@ -208,6 +216,7 @@ static void begin(struct http *http, char *graph)
 	l->letter.read = laid_out;
 	l->http = http;
 	l->daemon = http->daemon;
+	l->ended = eventfd(0, EFD_CLOEXEC);
 	l->graph = graph;
 	http->laying_out = l;
 	http->daemon->loads++;

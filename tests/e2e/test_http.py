@@ -2,6 +2,7 @@
 """[http]: counts, what viewers may ask, events and the page; for nobody but those who are meant."""
 import http.client
 import json
+import os
 import pathlib
 import re
 import select
@@ -254,6 +255,23 @@ def test_without_dot_there_is_no_layout(daemons, tmp_path, script):
     assert (answer.status, answer.text) == (204, "")
     assert site.ask("/layout?engine=e&revision=1").status == 204  # known from now on
     assert site.ask("/api/engine.list").status == 200
+
+
+def test_the_end_does_not_wait_for_dot(daemons, tmp_path):
+    """What it has started ends with it, too."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    os.mkfifo(tmp_path / "runs")
+    (folder / "dot").write_text(f"#!/bin/sh\nexec 3>{tmp_path}/runs\n/bin/sleep 1000\nexit\n")
+    (folder / "dot").chmod(0o755)
+    site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\n", env={"PATH": str(folder)}))
+    site.daemon.create("e", GRAPH)
+    connection = site.connect()
+    connection.request("GET", "/layout?engine=e&revision=1")
+    with open(tmp_path / "runs") as runs:  # it does, from here on
+        site.daemon.stop()
+        assert select.select([runs], [], [], DEADLINE)[0] and runs.read() == ""
+    connection.close()
 
 
 def loopback6():
