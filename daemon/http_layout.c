@@ -26,10 +26,11 @@
 
 enum {
 	BLOCKS_MAX = 300, /* more take long, and fill a screen */
+	LINKS_MAX = 1000,
 	PATIENCE_MS = 2000,
 	POLITE = 10,           /* less of the processor than engines */
 	ANSWER_MAX = 1 << 20,  /* of dot */
-	KEPT_MAX = 4 << 20,    /* of all answers */
+	KEPT_MAX = 4 << 20,    /* of all graphs and answers */
 	KEPT_COUNT_MAX = 1000, /* of those, also without one */
 	READ_SIZE = 16 * 1024
 };
@@ -150,6 +151,11 @@ static void lay_out(struct work *work)
 
 /* ---- those that are known ---- */
 
+static size_t size_of(const struct layout *l)
+{
+	return strlen(l->graph) + l->made.length;
+}
+
 static void layout_free(struct layout *l)
 {
 	free(l->graph);
@@ -160,7 +166,7 @@ static void layout_free(struct layout *l)
 static void forget(struct http *http, struct layout *l)
 {
 	TAILQ_REMOVE(&http->layouts, l, entry);
-	http->layouts_bytes -= l->made.length;
+	http->layouts_bytes -= size_of(l);
 	http->layouts_count--;
 	layout_free(l);
 }
@@ -199,7 +205,7 @@ static void laid_out(struct pt_letter *letter)
 	}
 	http->laying_out = NULL;
 	TAILQ_INSERT_HEAD(&http->layouts, l, entry);
-	http->layouts_bytes += l->made.length;
+	http->layouts_bytes += size_of(l);
 	http->layouts_count++;
 	while (http->layouts_bytes > KEPT_MAX || http->layouts_count > KEPT_COUNT_MAX)
 		forget(http, TAILQ_LAST(&http->layouts, layouts));
@@ -237,7 +243,9 @@ static const struct revision *revision_of(const struct exchange *e)
 	const struct engine *engine = engines_at(e->http->daemon->engines, argument(e, "engine"));
 	const struct revision *last = engine ? history_last(&engine->past.history) : NULL;
 	bool is_meant = last && strtoull(argument(e, "revision"), NULL, 10) == last->number;
-	return is_meant && json_array_size(last->blocks) <= BLOCKS_MAX ? last : NULL;
+	bool is_small = last && json_array_size(last->blocks) <= BLOCKS_MAX &&
+	                json_array_size(last->links) <= LINKS_MAX;
+	return is_meant && is_small ? last : NULL;
 }
 
 static enum MHD_Result send_layout(struct exchange *e, const struct buf *made)

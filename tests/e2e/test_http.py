@@ -237,19 +237,38 @@ def test_a_graph_is_laid_out_once_for_all_that_are_the_same(site, tmp_path):
     assert down["a"][1] > down["d"][1] > down["q"][1]
     for query in ("engine=e&revision=2", "engine=e", "engine=none&revision=1", ""):
         assert site.ask(f"/layout?{query}").status == 204
-    site.daemon.create("large", "\n".join(f"b{n} = Drain()" for n in range(301)))
-    assert site.ask("/layout?engine=large&revision=1").status == 204
+
+
+def dot_that(tmp_path, script):
+    """The environment of a daemon whose dot does that."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    if script:
+        (folder / "dot").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "dot").chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+def between(pairs):
+    blocks = [f"{name} = CLIFeeder()" for name in sorted({a for a, _ in pairs})]
+    blocks += [f"{name} = Sink()" for name in sorted({k for _, k in pairs})]
+    return "\n".join(blocks + [f"{a} > {k}" for a, k in pairs])
+
+
+def test_what_is_large_is_not_laid_out(daemons, tmp_path):
+    site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\n", env=dot_that(tmp_path, "echo '{}'")))
+    pairs = [(f"a{n}", f"k{m}") for n in range(32) for m in range(32)]
+    for name, text, status in (("large", "\n".join(f"b{n} = Drain()" for n in range(301)), 204),
+                               ("dense", between(pairs[:1001]), 204), ("fits", between(pairs[:1000]), 200)):
+        site.daemon.create(name, text)
+        assert site.ask(f"/layout?engine={name}&revision=1").status == status
 
 
 @pytest.mark.parametrize("script", [None, "echo no; exit 1", "exec sleep 1000", "yes"])
 def test_without_dot_there_is_no_layout(daemons, tmp_path, script):
     """None at all, one that fails, one that hangs, and one that talks for ever."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    if script:
-        (folder / "dot").write_text(f"#!/bin/sh\nexport PATH=/usr/bin:/bin\n{script}\n")
-        (folder / "dot").chmod(0o755)
-    site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\n", env={"PATH": str(folder)}))
+    script = script and f"export PATH=/usr/bin:/bin\n{script}"
+    site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\n", env=dot_that(tmp_path, script)))
     site.daemon.create("e", GRAPH)
     answer = site.ask("/layout?engine=e&revision=1")
     assert (answer.status, answer.text) == (204, "")
@@ -259,12 +278,9 @@ def test_without_dot_there_is_no_layout(daemons, tmp_path, script):
 
 def test_the_end_does_not_wait_for_dot(daemons, tmp_path):
     """What it has started ends with it, too."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
     os.mkfifo(tmp_path / "runs")
-    (folder / "dot").write_text(f"#!/bin/sh\nexec 3>{tmp_path}/runs\n/bin/sleep 1000\nexit\n")
-    (folder / "dot").chmod(0o755)
-    site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\n", env={"PATH": str(folder)}))
+    site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\n",
+                        env=dot_that(tmp_path, f"exec 3>{tmp_path}/runs\n/bin/sleep 1000\nexit")))
     site.daemon.create("e", GRAPH)
     connection = site.connect()
     connection.request("GET", "/layout?engine=e&revision=1")
