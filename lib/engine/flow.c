@@ -32,7 +32,7 @@ static unsigned standing_of(const struct pt_block *b)
 	bool waiting = b->failed && b->retry_s > 0;
 	return (unsigned)b->failed << FLOW_FAILED | (unsigned)waiting << FLOW_WAITING |
 	       (unsigned)undone << FLOW_UNDONE | (unsigned)taking << FLOW_TAKING |
-	       (unsigned)(taking && b->failed && b->exhausted) << FLOW_LOST;
+	       (unsigned)(taking && b->failed && b->exhausted && !waiting) << FLOW_LOST;
 }
 
 static void count(struct flow *f, unsigned was, unsigned is)

@@ -4,6 +4,7 @@
 #include "rig.h"
 #include "type/type.h"
 #include "unit.h"
+#include <errno.h>
 #include <string.h>
 
 /* A queue that is full with its first message. */
@@ -341,7 +342,26 @@ START_TEST(what_a_pipe_loses_in_the_end_is_not_waited_for)
 }
 END_TEST
 
+START_TEST(who_goes_on_by_himself_or_is_tried_again_is_not_lost)
+{
+	struct rig *r = rig_graph("a = CLIFeeder(); k = Sink(); a > k");
+	struct pt_block *k = rig_block(r, "k");
+	ck_assert(!flow_is_exhausted(rig_engine(r)));
+	pt_failed(k, -EIO, "no server");
+	ck_assert(flow_is_exhausted(rig_engine(r)));
+	pt_waits(k);
+	ck_assert(!flow_is_exhausted(rig_engine(r)));
+	pt_retry(k, 1000);
+	pt_exhausted(k); /* of a pipe that nobody wants more of */
+	ck_assert(!flow_is_exhausted(rig_engine(r)));
+	pt_retry(k, 0);
+	ck_assert(flow_is_exhausted(rig_engine(r)));
+	rig_end(r);
+}
+END_TEST
+
 UNIT_TESTS("engine/flow", what_a_pipe_loses_in_the_end_is_not_waited_for,
+           who_goes_on_by_himself_or_is_tried_again_is_not_lost,
            of_whom_no_more_is_wanted_is_closed_once_whatever_it_still_sends,
            the_sources_that_reach_a_full_sink_wait, each_canal_for_itself,
            a_way_may_change_the_canal, a_trigger_is_a_way_too,
