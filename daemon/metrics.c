@@ -350,6 +350,9 @@ static void write_work(struct work *work)
 {
 	struct gather *g = (struct gather *)work;
 	write_text(&g->text, g->parts, g->count);
+	for (size_t i = 0; i < g->count; i++)
+		if (g->parts[i].told) /* one that has not may be long in coming */
+			buf_free(&g->parts[i].samples);
 	mailbox_post(&g->daemon->mailbox, &g->written);
 }
 
