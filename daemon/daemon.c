@@ -393,7 +393,7 @@ static char *state_folder(const struct daemon *d)
 static int connect_within(void *arg)
 {
 	struct daemon *d = arg;
-	return server_join(d->server, false);
+	return server_join(d->server, false, false);
 }
 
 static void open_parts(struct daemon *d, const struct control_socket *sockets, size_t count)

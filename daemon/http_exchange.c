@@ -149,7 +149,7 @@ static bool send_line(struct exchange *e, const struct rpc_method *method, bool 
 	struct buf line = BUF_INIT;
 	mhd.get_connection_values(e->connection, MHD_GET_ARGUMENT_KIND, add_param, &params);
 	rpc_write_request(&line, 1, method->name, params.json, 0);
-	e->fd = server_join(e->http->daemon->server, looks);
+	e->fd = server_join(e->http->daemon->server, looks, true);
 	bool sent = e->fd >= 0 && watch(e) &&
 	            send(e->fd, line.data, line.length, MSG_NOSIGNAL) == (ssize_t)line.length;
 	json_decref(params.json);

@@ -138,14 +138,15 @@ static void welcome(struct server *s, const struct control_socket *socket, int f
 	}
 }
 
-int server_join(struct server *s, bool looks)
+int server_join(struct server *s, bool looks, bool guest)
 {
 	int ends[2];
-	if (s->retired || s->count >= s->count_max || s->guests >= (s->count_max + 1) / 2)
+	if (s->retired || s->count >= s->count_max ||
+	    (guest && s->guests >= (s->count_max + 1) / 2))
 		return -PT_ELIMIT;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
 		return -errno;
-	const struct peer peer = {.pid = getpid(), .uid = getuid(), .looks = looks, .guest = true};
+	const struct peer peer = {.pid = getpid(), .uid = getuid(), .looks = looks, .guest = guest};
 	connection_new(s, ends[0], peer);
 	return ends[1];
 }

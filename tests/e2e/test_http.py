@@ -14,6 +14,7 @@ import pytest
 import browser
 from client import Client
 from conftest import DEADLINE, eventually, sanitized
+from test_pull import Graphs
 from test_stats import families, value
 
 GRAPH = "a = CLIFeeder(); a > d = Drain() > q = QueueSink()"
@@ -210,6 +211,25 @@ def test_what_comes_by_http_leaves_room_for_others(daemons):
     assert site.ask("/api/block.tap?engine=e&block=d").status == 503
     with site.daemon.client(), site.daemon.client(), site.daemon.client():
         assert "e" in site.daemon.ok("list")
+    for tap in taps:
+        tap.close()
+
+
+def test_what_comes_by_http_leaves_room_for_the_daemon_itself(daemons, tmp_path):
+    """Which applies a folder over a connection of its own."""
+    graphs = Graphs(tmp_path / "graphs")
+    graphs.put(e=GRAPH)
+    site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\ntaps = yes\n[limits]\nconnections = 8\n"
+                        f"[fleet]\nfrom = {graphs.path}\nsoak = 0\n"))
+
+    def applied():
+        return site.daemon.call("daemon.info")["fleet"].get("applied") == graphs.hash()
+
+    eventually(applied)
+    taps = [site.listen("/api/block.tap?engine=e&block=d")[0] for _ in range(4)]
+    graphs.put(other=GRAPH)
+    eventually(applied)
+    assert site.ask("/api/block.tap?engine=e&block=d").status == 503
     for tap in taps:
         tap.close()
 
