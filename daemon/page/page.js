@@ -394,13 +394,12 @@ async function why_not(path) {
 // What comes for the open block: `each` gets it, `note` tells why nothing does.
 function stream(at, params, name, note, each) {
 	const path = `${at}?${new URLSearchParams(params)}`, source = new EventSource(path);
-	const mine = open;
 	note.textContent = "";
 	source.addEventListener(name, event => each(JSON.parse(event.data)));
 	source.addEventListener("error", async () => {
 		source.close();
 		const why = await why_not(path).catch(() => "");
-		if (open === mine)
+		if (open && (source === open.tap || source === open.trace))
 			note.textContent = why || "Nothing more comes.";
 	});
 	return source;

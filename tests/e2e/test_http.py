@@ -423,6 +423,7 @@ def test_the_page_tells_what_is_wrong_and_shows_a_block(site, page, tmp_path):
     page.run("document.querySelector('#trace button').focus()")
     page.key("Enter", "\r")
     page.until("document.getElementById('trace-steps').innerText === '> tick\\n> d: passed\\n> k: delivered'")
+    what_was_refused_is_told_of_that_alone(page)
     page.run("document.querySelector('[data-engine=fine] [data-block=k]').focus()")
     page.key("Enter", "\r")
     page.run("document.querySelector('#trace button').click()")
@@ -438,6 +439,17 @@ def test_the_page_tells_what_is_wrong_and_shows_a_block(site, page, tmp_path):
     page.until("!document.querySelector('[data-engine=stuck]')")
     assert not [entry for entry in page.told if "exceptionDetails" in entry or "Security" in json.dumps(entry)], page.told
     assert folder.exists()
+
+
+def what_was_refused_is_told_of_that_alone(page):
+    """The words come when the next trace has begun."""
+    page.run("window.real = why_not; window.why_not = () => new Promise(go => window.say = go)")
+    page.run("document.getElementById('trace-filter').value = '('; document.querySelector('#trace button').click()")
+    page.until("window.say !== undefined")
+    page.run("document.getElementById('trace-filter').value = ''; document.querySelector('#trace button').click()")
+    page.run("say('of before'), new Promise(go => setTimeout(go))")
+    assert page.run("document.getElementById('trace-note').innerText") != "of before"
+    page.run("window.why_not = real, 0")
 
 
 def test_the_page_is_one_that_can_be_read_in_the_dark_and_on_a_phone(site, page):
