@@ -24,8 +24,9 @@ void live_ring_release(struct live_ring *);
 void live_ring_close(struct live_ring *); /* NULL does nothing */
 
 /*
- * What lies in `second` is read with this one's, in the order of their times. It may be folded: it
- * takes none of this process's memory then, which it does again when something has come.
+ * What lies in `second` is read with this one's, in the order of their times, but that this one is
+ * not left to overflow while a block of the other is still open. It may be folded: it takes none of
+ * this process's memory then, which it does again when something has come.
  */
 int live_ring_set_second(struct live_ring *, struct live_ring *second);
 bool live_ring_is_idle(const struct live_ring *);      /* nothing is in it, nor kept, nor lent */

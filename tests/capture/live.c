@@ -297,6 +297,50 @@ START_TEST(so_it_does_where_each_packet_comes_at_once)
 }
 END_TEST
 
+/* A block of the standby's is open for almost a second, and the ring would last for 50 ms. */
+START_TEST(the_ring_does_not_wait_for_the_standby_until_it_is_full)
+{
+	enum { COUNT = 60, ALL = COUNT + 1 };
+	if (!own_network())
+		return;
+	struct live *l;
+	struct live_fds fds;
+	struct live_marks marks;
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *m[64];
+	struct live_config c = config("udp dst port 53");
+	uint64_t kernel, memory;
+	unsigned count = 0;
+	c.stored = true;
+	c.buffer_size = 1 << 18;
+	set_loopback(true);
+	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	live_keep(l, true);
+	leave(l, &fds, &marks);
+	send_to(53, "meanwhile");
+	ck_assert_int_eq(live_resume(&c, &fds, &marks, &l, NULL), 0);
+	for (int i = 0; i < COUNT; i++, pace()) {
+		send_to(53, "again");
+		int n = live_read(l, pool, m, 64, NULL);
+		ck_assert_int_ge(n, 0);
+		msg_unref_many(m, (unsigned)n);
+		count += (unsigned)n;
+		live_mark(l, &marks);
+		live_pass(l, &marks);
+	}
+	for (unsigned n; count < ALL; count += n) {
+		n = await(l, pool, m);
+		msg_unref_many(m, n);
+	}
+	live_lost(l, &kernel, &memory);
+	ck_assert_uint_eq(kernel, 0);
+	ck_assert_uint_eq(count, ALL);
+	live_release(l);
+	live_close(l);
+	pool_free(pool);
+}
+END_TEST
+
 static unsigned rings_mapped(void)
 {
 	char line[1024];
@@ -417,6 +461,7 @@ UNIT_TESTS("capture/live", an_interface_is_captured_through_a_filter,
            a_packet_socket_that_was_handed_over, what_is_held_too_long_gets_memory_of_its_own,
            a_mark_stays_where_it_is_until_something_is_read,
            a_slow_link_s_ring_lasts_while_nobody_reads, so_it_does_where_each_packet_comes_at_once,
+           the_ring_does_not_wait_for_the_standby_until_it_is_full,
            the_standby_takes_no_memory_while_it_stands_by, what_cannot_be_captured_says_why,
            an_interface_that_goes_down_is_seen, the_loopback_is_the_default_only_where_it_is_alone,
            filters_are_checked_for_any_link)
