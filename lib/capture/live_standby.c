@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +18,11 @@
  * taken modulo their number: it is 0 of three, and 1 of two.
  */
 #define CHOICE 3
+
+/* Numbers of groups from here on, by chance: those that the kernel gives (UNIQUEID) count from 0,
+   and who names one that is in use, as with `fanout`, is refused. */
+#define GROUPS 0x8000u
+#define TRIES  8
 
 struct live_standby {
 	struct live_ring *ring;
@@ -61,13 +67,35 @@ static int choose(int fd)
 	                                                                                    : 0;
 }
 
+/* A group is of one kind, and nobody's is of this one. */
+static int probe(int like, uint32_t number)
+{
+	int fd = socket_like(like);
+	int rc = fd < 0 ? fd : join(fd, (uint32_t)PACKET_FANOUT_ROLLOVER << 16 | number);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int begin_group(int first, uint32_t *group)
+{
+	int rc = -EINVAL;
+	for (unsigned i = 0; rc == -EINVAL && i < TRIES; i++) {
+		uint16_t number;
+		if (getrandom(&number, sizeof number, 0) != sizeof number)
+			return -EIO;
+		number |= GROUPS;
+		*group = (uint32_t)PACKET_FANOUT_CBPF << 16 | number;
+		rc = probe(first, number);
+	}
+	return rc == 0 ? join(first, *group) : rc;
+}
+
 /* Until the program is there the first has all. */
 static int make_group(const struct live_standby *s, int first)
 {
-	uint32_t group = (PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
-	int rc = join(first, group);
-	if (rc == 0)
-		rc = group_of(first, &group);
+	uint32_t group;
+	int rc = begin_group(first, &group);
 	if (rc == 0)
 		rc = join(live_ring_socket(s->ring), group);
 	if (rc == 0)

@@ -341,6 +341,32 @@ START_TEST(the_ring_does_not_wait_for_the_standby_until_it_is_full)
 }
 END_TEST
 
+/* Which the user may give a group of his own by `fanout`. */
+START_TEST(the_group_of_a_standby_has_no_small_number)
+{
+	if (!own_network())
+		return;
+	struct live *l[2];
+	struct live_config c = config(NULL);
+	uint32_t group[2];
+	socklen_t size = sizeof *group;
+	c.stored = true;
+	set_loopback(true);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(live_open(&c, &l[i], NULL), 0);
+		ck_assert_int_eq(
+			getsockopt(live_socket(l[i]), SOL_PACKET, PACKET_FANOUT, &group[i], &size),
+			0);
+		ck_assert_uint_ge(group[i] & 0xffff, 0x8000);
+	}
+	ck_assert_uint_ne(group[0], group[1]);
+	for (int i = 0; i < 2; i++) {
+		live_release(l[i]);
+		live_close(l[i]);
+	}
+}
+END_TEST
+
 static unsigned rings_mapped(void)
 {
 	char line[1024];
@@ -462,6 +488,7 @@ UNIT_TESTS("capture/live", an_interface_is_captured_through_a_filter,
            a_mark_stays_where_it_is_until_something_is_read,
            a_slow_link_s_ring_lasts_while_nobody_reads, so_it_does_where_each_packet_comes_at_once,
            the_ring_does_not_wait_for_the_standby_until_it_is_full,
+           the_group_of_a_standby_has_no_small_number,
            the_standby_takes_no_memory_while_it_stands_by, what_cannot_be_captured_says_why,
            an_interface_that_goes_down_is_seen, the_loopback_is_the_default_only_where_it_is_alone,
            filters_are_checked_for_any_link)
