@@ -81,7 +81,10 @@ struct ring *ring_new(size_t room)
 	size_t capacity = FIRST;
 	while (capacity < room && capacity < MOST)
 		capacity *= 2;
-	return make(capacity);
+	struct ring *s = make(capacity);
+	for (; !s && capacity > FIRST; s = make(capacity))
+		capacity /= 2;
+	return s;
 }
 
 struct ring *ring_larger(const struct ring *s)

@@ -34,8 +34,9 @@ struct ring_record {
 	uint32_t head_length, length;
 };
 
-struct ring *ring_new(size_t room); /* at least so many bytes; NULL: no memory, and so on */
-void ring_free(struct ring *);      /* NULL does nothing; the memory stays with other descriptors */
+/* So many bytes, or as many as can be had; NULL: no memory, and so on. */
+struct ring *ring_new(size_t room);
+void ring_free(struct ring *); /* NULL does nothing; the memory stays with other descriptors */
 int ring_fd(const struct ring *);
 
 /* False: it is full. */

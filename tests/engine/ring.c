@@ -4,9 +4,11 @@
 
 #include "unit.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -394,9 +396,25 @@ START_TEST(the_first_of_two_lies_there_until_another_takes_its_place)
 }
 END_TEST
 
+START_TEST(it_is_as_large_as_can_be_had)
+{
+	struct rlimit limit, small = {.rlim_cur = 1 << 20};
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small.rlim_max = limit.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	struct ring *s = ring_new((size_t)1 << 40);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_ptr_nonnull(s);
+	push(s, "one", 3, false);
+	ck_assert_str_eq(found(s).text, ">one");
+	ring_free(s);
+}
+END_TEST
+
 UNIT_TESTS("engine/ring", what_was_pushed_and_not_popped_is_found, one_that_was_found_goes_on,
            a_ring_comes_round, what_is_damaged_is_refused_or_ends, a_damaged_record_is_told,
            one_takes_the_place_of_all, of_one_that_was_not_finished_the_one_before,
            a_flipped_bit_of_the_only_one_is_found, a_flipped_bit_is_found, it_goes_back_to_a_cut,
            of_two_beside_each_other_the_first_stays,
-           the_first_of_two_lies_there_until_another_takes_its_place)
+           the_first_of_two_lies_there_until_another_takes_its_place, it_is_as_large_as_can_be_had)
