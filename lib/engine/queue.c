@@ -285,7 +285,7 @@ struct refill {
 	struct pt_queue queue;
 	struct pt_origin *origin; /* the last one */
 	char iface[UINT8_MAX + 1];
-	bool whole;
+	bool whole; /* all records are there, with their places */
 };
 
 static struct pt_origin *origin_of(struct refill *r, const struct message *head)
@@ -349,7 +349,7 @@ static void refill(void *arg, const uint8_t *bytes, uint32_t length, uint32_t go
 	}
 	if (m)
 		link_newest(&r->queue, m, head.flags & CAME_HIGH);
-	r->whole &= m != NULL;
+	r->whole &= m && head.flags & HAS_PLACE;
 }
 
 static void tell_lost(struct pt_block *b, uint64_t lost)

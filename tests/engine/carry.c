@@ -417,6 +417,39 @@ START_TEST(a_queue_that_is_damaged_is_begun_anew)
 }
 END_TEST
 
+static void expect_place(void *arg, const uint8_t *bytes, uint32_t length, uint32_t gone)
+{
+	unsigned *sum = arg;
+	ck_assert(bytes[14] & 4);
+	ck_assert_mem_eq(bytes + 16, &(uint64_t){*sum}, 8);
+	*sum += length - 24;
+}
+
+/* Or the first of those that stay would be taken for the first of all. */
+START_TEST(a_queue_without_places_gets_them)
+{
+	struct rig *r = rig_graph("it = QueueSink()");
+	struct pt_block *b = rig_block(r, "it");
+	struct ring *s = ring_new(0);
+	add_carried(s, "one ");
+	add_carried(s, "three ");
+	b->carried = carry_new(PT_FOR_RESTART);
+	carry_add_fd(b->carried, CARRY_QUEUE, dup(ring_fd(s)));
+	ring_free(s);
+
+	carry_begin(b);
+	push(r, LOW, "two ");
+	struct pt_carry *next = carry_of(b, PT_FOR_RESTART);
+	struct ring *found = ring_open(dup(fd_of(next)));
+	unsigned sum = 0;
+	ck_assert_uint_eq(ring_each(found, RING_MESSAGE, expect_place, &sum), 0);
+	ck_assert_uint_eq(sum, 4 + 6 + 4);
+	ring_free(found);
+	carry_free(next);
+	rig_end(r);
+}
+END_TEST
+
 static void hear(void *arg, const char *block, const char *type, struct pt_carry *carry)
 {
 	carry_free(carry);
@@ -502,6 +535,7 @@ UNIT_TESTS("engine/carry", what_is_carried_is_not_opened_anew,
            rows_go_to_the_successor_of_a_block_that_runs, rows_go_over_a_restart,
            what_is_not_taken_up_yet_is_carried_on,
            with_one_that_cannot_be_read_all_begin_anew_and_it_is_told,
-           a_queue_that_is_damaged_is_begun_anew, messages_of_a_queue_are_what_they_were,
+           a_queue_that_is_damaged_is_begun_anew, a_queue_without_places_gets_them,
+           messages_of_a_queue_are_what_they_were,
            where_no_memory_can_be_had_it_is_tried_with_the_next_message,
            what_is_carried_damaged_is_told_and_counted)
