@@ -125,6 +125,14 @@ static struct pt_msg *take(struct stream *s)
 	return m;
 }
 
+/* For the next daemon, where the kernel does not count it: then the message stays whole, for
+   another connection. */
+static void note_written(struct stream *s)
+{
+	if (!s->counts)
+		pt_queue_begun(&s->queue, s->written);
+}
+
 static void take_written(struct stream *s, size_t length)
 {
 	s->written += length;
@@ -132,7 +140,6 @@ static void take_written(struct stream *s, size_t length)
 		s->written -= s->queue.head->length;
 		pt_done(s->block, take(s));
 	} while (!s->has_borders && s->queue.head && s->written >= s->queue.head->length);
-	pt_queue_begun(&s->queue, s->written);
 }
 
 void stream_wrote(struct stream *s, size_t length)
@@ -140,7 +147,8 @@ void stream_wrote(struct stream *s, size_t length)
 	if (s->written + length >= s->queue.head->length)
 		take_written(s, length);
 	else
-		pt_queue_begun(&s->queue, s->written += length);
+		s->written += length;
+	note_written(s);
 }
 
 static void drop_unsent(struct stream *s, struct pt_msg *m, ssize_t code)
@@ -264,7 +272,7 @@ void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 			hold(s, messages[done]);
 	stream_set_torn(s, s->queue.head);
 	if (s->written)
-		pt_queue_begun(&s->queue, s->written);
+		note_written(s);
 	if (s->written && !s->queue.head) /* half of it is out, and the rest could not be held */
 		stream_fail_output(s, ENOMEM);
 	if (s->queue.head && s->fd >= 0 && !s->writing && !s->output_failed)

@@ -196,6 +196,30 @@ def test_messages_that_go_out_are_not_torn(service, tmp_path, kind, turn):
     assert at == len(got) and set(numbers) == set(range(count))
 
 
+def test_what_was_half_out_comes_whole_by_another_connection(service):
+    """The peer goes while no daemon is there, and the next one connects anew."""
+    texts = [b"%07d" % n + b"x" * 500_000 for n in range(40)]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address, port = server.getsockname()
+        server.settimeout(DEADLINE)
+        service.create("e", f"t = TCPConnectPipe('{address}', {port}, limit='64MiB', retry_s=0.1, framing={{'length': 4}}); "
+                       "s = CLIFeeder(); s > t")
+        with server.accept()[0], service.client() as rpc:
+            for text in texts:
+                rpc.send("e", "s", text.decode())
+            eventually(lambda: rpc.show("e", "t")["checkpoint"] and rpc.stats("e", "t")["held"])
+            service.process.kill()
+            service.process.wait()
+        service.start()
+        with server.accept()[0] as peer, peer.makefile("rb") as came:
+            peer.settimeout(DEADLINE)
+            number = None
+            while number != len(texts) - 1:
+                text = came.read(int.from_bytes(came.read(4), "big"))
+                number = int(text[:7])
+                assert text == texts[number]
+
+
 def test_what_goes_out_comes_at_least_once(service, tmp_path):
     """An echo: all of it is there, and only a death makes some of it come again."""
     chance = random.Random(1)
