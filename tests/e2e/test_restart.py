@@ -234,11 +234,9 @@ def test_a_connection_outlives_ten_restarts_under_traffic(service):
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
 def test_a_peer_that_does_not_read_gets_all_in_the_end(service, end):
-    """What waits for it, some MiB, goes along, from the middle of a message on. Whoever is killed between
-    a write and noting it leaves that piece to be written again."""
+    """What waits for it, some MiB, goes along, from the middle of a message on."""
     service.create("e", 't = TCPListenPipe("127.0.0.1", 0); s = CLIFeeder(); s > t')
     text = b"".join(b"%07d\n" % n for n in range(60_000))
-    whole = text * 12
     with socket.create_connection(address_of(service, "e", "t")) as peer:
         with service.client() as rpc:
             eventually(lambda: rpc.show("e", "t")["now"]["connected"])
@@ -250,11 +248,9 @@ def test_a_peer_that_does_not_read_gets_all_in_the_end(service, end):
         while len(got) < 6 * len(text):
             got += peer.recv(1 << 16)
         service.restart(end)
-        while len(got) < len(whole) or not got.endswith(whole[-len(text):]):
+        while len(got) < 12 * len(text):
             got += peer.recv(1 << 16)
-        if end != signal.SIGKILL:
-            assert got == whole
-        assert whole.endswith(got[len(os.path.commonprefix([got, whole])):])
+        assert got == text * 12
 
 
 def unread(port):
