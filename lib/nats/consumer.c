@@ -71,11 +71,15 @@ static json_t *config_of(const struct consumer *c, uint64_t after)
 }
 
 /* Makes it, or changes what can be changed. Takes the configuration. */
-static int put_consumer(const struct consumer *c, json_t *config, char **answer, char **words)
+static int put_consumer(struct consumer *c, json_t *config, char **answer, char **words)
 {
 	json_t *request = json_pack("{s:s, s:o}", "stream_name", c->stream, "config", config);
 	char *text = json_dumps(request, JSON_COMPACT);
 	int rc = ask(c, "DURABLE.CREATE", text, answer, words);
+	if (!rc) {
+		json_decref(c->config);
+		c->config = json_incref(config);
+	}
 	json_decref(request);
 	free(text);
 	return rc;
@@ -225,7 +229,7 @@ static bool has_start(const struct consumer *c)
 }
 
 /* 0, -EAGAIN, or -EPERM: it stays as it is. */
-static int set_mark(const struct consumer *c, const char *mark)
+static int set_mark(struct consumer *c, const char *mark)
 {
 	char *answer = NULL, *words = NULL;
 	json_t *config = json_copy(c->config);
@@ -265,7 +269,7 @@ static int take(struct consumer *c, struct claim *claim, const json_t *info, str
 	return is_mine(c) ? 0 : set_mark(c, c->mark);
 }
 
-static int share(const struct consumer *c)
+static int share(struct consumer *c)
 {
 	const char *mark = text_of(c->config, "description");
 	bool known = !strncmp(mark, MARK, strlen(MARK)) && strcmp(mark, SEVERAL) != 0;
@@ -275,13 +279,14 @@ static int share(const struct consumer *c)
 #define MUTE_NS UINT64_C(15000000000) /* an election takes less */
 
 /* Its servers do not find together again, as those of 2.9 at times. */
-static bool is_mute(const struct consumer *c, struct claim *claim, bool goes_back, int rc)
+static bool is_mute(struct claim *claim, int rc)
 {
-	uint64_t now = clock_ns(), since = claim->mute_ns ? claim->mute_ns : now;
-	claim->mute_ns = rc == -EAGAIN ? since : 0;
-	claim->alone =
-		now - since >= MUTE_NS && goes_back && c->config && is_mine(c) && !claim->first;
-	return claim->alone;
+	uint64_t now = clock_ns();
+	if (rc != -EAGAIN)
+		claim->mute_ns = 0;
+	else if (!claim->mute_ns)
+		claim->mute_ns = now;
+	return claim->mute_ns && now - claim->mute_ns >= MUTE_NS;
 }
 
 int consumer_claim(struct consumer *c, struct claim *claim, struct pt_error *err)
@@ -289,10 +294,13 @@ int consumer_claim(struct consumer *c, struct claim *claim, struct pt_error *err
 	json_t *info = NULL;
 	bool goes_back;
 	int rc = ask_of_stream(c, claim, &goes_back, err);
-	if (rc)
+	if (rc) {
+		claim->mute_ns = 0;
 		return rc;
+	}
 	rc = inform(c, &info, err);
-	if (is_mute(c, claim, goes_back, rc))
+	claim->alone = is_mute(claim, rc) && goes_back && !claim->first && c->config && is_mine(c);
+	if (claim->alone)
 		return make_anew(c, claim, err);
 	if (rc == NO_CONSUMER)
 		rc = make(c, config_of(c, claim->after), err);

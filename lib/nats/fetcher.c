@@ -276,7 +276,7 @@ static bool has_right(struct fetcher *f)
 	pthread_mutex_unlock(&f->hub.lock);
 	int rc = consumer_claim(&f->consumer, &claim, &err);
 	pthread_mutex_lock(&f->hub.lock);
-	f->mute_ns = claim.mute_ns;
+	f->mute_ns = rc ? claim.mute_ns : 0;
 	if (rc)
 		hub_tell_why(&f->hub, &err);
 	else
