@@ -136,7 +136,9 @@ int consumer_find(struct consumer *c, uint64_t after, struct pt_error *err)
 	json_t *info = NULL;
 	int rc = inform(c, &info, err);
 	json_decref(info);
-	return rc == NO_CONSUMER ? make(c, config_of(c, after), err) : rc;
+	if (rc == NO_CONSUMER)
+		rc = after ? 0 : make(c, config_of(c, 0), err);
+	return rc;
 }
 
 int consumer_look(const struct consumer *c)

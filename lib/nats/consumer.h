@@ -41,7 +41,8 @@ struct claim {
 
 /* [a thread that may wait] The calls below: 0, -EAGAIN, or a code with words. */
 
-/* It is there, or has been made: for what comes after a number. */
+/* It is there, or has been made; or, after a number, it is made by the first claim, which knows
+   whether that is of this stream. */
 int consumer_find(struct consumer *, uint64_t after, struct pt_error *);
 int consumer_claim(struct consumer *, struct claim *, struct pt_error *);
 int consumer_look(const struct consumer *); /* has the server look at it */

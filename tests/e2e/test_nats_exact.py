@@ -142,6 +142,25 @@ def test_who_comes_after_goes_on_where_the_other_was(service, server, captures, 
     assert numbers(tmp_path / "out1.pcap") + numbers(tmp_path / "out2.pcap") == list(range(COUNT))
 
 
+def test_a_stream_that_was_made_anew_is_read_from_its_beginning(service, server, captures, tmp_path):  # noqa: F811
+    """While the daemon was dead, and shorter than how far it had read the one before."""
+    service.create("p", from_nats(server.url, f"WrpcapSink('{tmp_path}/out.pcap')"))
+    publish(server, captures[:30])
+    out_of(service, 30 * EACH)
+    with Nats(server) as nats:
+        eventually(lambda: pending(nats) == (0, 0))  # behind a checkpoint
+        service.process.kill()
+        service.process.wait()
+        nats.api("STREAM.DELETE.s")
+        nats.stream("s", "p.>")
+        publish(server, captures[30:40])
+        service.start()
+        out_of(service, 40 * EACH)
+        eventually(lambda: pending(nats) == (0, 0))
+    service.ok("stop", "p")
+    assert numbers(tmp_path / "out.pcap") == list(range(40 * EACH))
+
+
 def test_a_poison_in_a_stream_is_left_out(service, poison, server, captures, tmp_path):  # noqa: F811
     """All but the vector with it comes to the file, once."""
     shutil.copy(poison, service.blocks)
