@@ -256,12 +256,27 @@ static int make_anew(struct consumer *c, struct claim *claim, struct pt_error *e
 	return rc ? rc : make(c, config_of(c, claim->after), err);
 }
 
+/* All up to this number is acknowledged, or before its beginning: for 2.9 says 0 until the first is
+   acknowledged. */
+static uint64_t floor_of(const struct consumer *c, const json_t *info)
+{
+	const json_t *given = json_object_get(info, "delivered");
+	uint64_t floor = (uint64_t)integer_of(json_object_get(info, "ack_floor"), "stream_seq");
+	uint64_t up_to = (uint64_t)integer_of(given, "stream_seq");
+	uint64_t start = (uint64_t)integer_of(c->config, "opt_start_seq");
+	if (!integer_of(given, "consumer_seq"))
+		return up_to;
+	if (floor || !start)
+		return floor;
+	return start - 1 < up_to ? start - 1 : up_to;
+}
+
 /* What is on its way, or was given behind the place, would come late, or not again. -EPERM: the
    server lets nobody have it alone. */
 static int take(struct consumer *c, struct claim *claim, const json_t *info, struct pt_error *err)
 {
 	const json_t *given = json_object_get(info, "delivered");
-	uint64_t floor = (uint64_t)integer_of(json_object_get(info, "ack_floor"), "stream_seq");
+	uint64_t floor = floor_of(c, info);
 	if (!claim->after || (!is_mine(c) && claim->after < floor))
 		claim->after = floor;
 	if (integer_of(info, "num_ack_pending") ||

@@ -142,6 +142,23 @@ def test_who_comes_after_goes_on_where_the_other_was(service, server, captures, 
     assert numbers(tmp_path / "out1.pcap") + numbers(tmp_path / "out2.pcap") == list(range(COUNT))
 
 
+@pytest.mark.parametrize("policy", ["new", "by_start_sequence"])
+def test_what_is_before_the_beginning_of_a_consumer_does_not_come(service, server, captures, tmp_path, policy):  # noqa: F811
+    """Of one that others have made."""
+    publish(server, captures[:20])
+    start = {"opt_start_seq": 21} if policy == "by_start_sequence" else {}
+    with Nats(server) as nats:
+        nats.api("CONSUMER.DURABLE.CREATE.s.c", stream_name="s", config={
+            "durable_name": "c", "ack_policy": "explicit", "deliver_policy": policy, **start})
+        service.create("p", from_nats(server.url, f"WrpcapSink('{tmp_path}/out.pcap')"))
+        publish(server, captures[20:30])
+        with service.client() as rpc:
+            eventually(lambda: block(rpc, "n")["out"] >= 10 * EACH and pending(nats) == (0, 0))
+            assert rpc.show("p", "n")["now"]["alone"]
+    service.ok("stop", "p")
+    assert numbers(tmp_path / "out.pcap") == list(range(20 * EACH, 30 * EACH))
+
+
 def test_a_stream_that_was_made_anew_is_read_from_its_beginning(service, server, captures, tmp_path):  # noqa: F811
     """While the daemon was dead, and shorter than how far it had read the one before."""
     service.create("p", from_nats(server.url, f"WrpcapSink('{tmp_path}/out.pcap')"))
