@@ -45,7 +45,7 @@ int io_read_at(int fd, off_t at, void *bytes, size_t length)
 	return 0;
 }
 
-int io_read(int fd, size_t most, struct buf *b)
+static int read_all(int fd, bool waits, size_t most, struct buf *b)
 {
 	size_t began = b->length;
 	struct stat st;
@@ -53,7 +53,7 @@ int io_read(int fd, size_t most, struct buf *b)
 		return -EFBIG; /* perhaps of holes: it would take long to be read */
 	for (ssize_t n = 1; n;) {
 		n = read(fd, buf_reserve(b, STEP), STEP);
-		if (n < 0 && !is_passing(fd, POLLIN, errno))
+		if (n < 0 && ((errno == EAGAIN && !waits) || !is_passing(fd, POLLIN, errno)))
 			return -errno;
 		b->length += n > 0 ? (size_t)n : 0;
 		if (b->length - began > most)
@@ -63,14 +63,20 @@ int io_read(int fd, size_t most, struct buf *b)
 	return 0;
 }
 
+int io_read(int fd, size_t most, struct buf *b)
+{
+	return read_all(fd, true, most, b);
+}
+
 int io_read_file(const char *path, int flags, size_t most, struct buf *b)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | flags), code = fd < 0 ? -errno : 0;
-	if (!code && flags & O_NONBLOCK && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+	bool waits = !(flags & O_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags), code = fd < 0 ? -errno : 0;
+	if (!code && !waits && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
 		code = -EAGAIN;
 	if (!code)
-		code = io_read(fd, most, b);
+		code = read_all(fd, waits, most, b);
 	if (fd >= 0)
 		close(fd);
 	return code;

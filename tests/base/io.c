@@ -128,6 +128,18 @@ START_TEST(a_file_is_replaced_whole_and_found_by_its_end)
 }
 END_TEST
 
+START_TEST(nobody_waits_for_what_a_terminal_says)
+{
+	struct buf b = BUF_INIT;
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ck_assert_int_ge(terminal, 0);
+	ck_assert_int_eq(grantpt(terminal) | unlockpt(terminal), 0);
+	ck_assert_int_eq(io_read_file(ptsname(terminal), O_NONBLOCK, 9, &b), -EAGAIN);
+	close(terminal);
+	buf_free(&b);
+}
+END_TEST
+
 UNIT_TESTS("base/io", all_of_it_goes_through, what_is_too_much_is_told,
            what_is_appended_does_not_count, files_are_read_and_written_in_places,
-           a_file_is_replaced_whole_and_found_by_its_end)
+           a_file_is_replaced_whole_and_found_by_its_end, nobody_waits_for_what_a_terminal_says)
