@@ -18,6 +18,7 @@
 
 #define SUFFIX   ".pipe"
 #define FILE_MAX ((size_t)16 * 1024 * 1024)
+#define ALL_MAX  ((size_t)64 * 1024 * 1024)
 
 /* That would be read of a folder. */
 static bool is_pipe(const char *name)
@@ -78,12 +79,18 @@ static int take_comments(struct folder_file *f, struct pt_error *err)
 
 /* ---- files ---- */
 
-static int read_one(struct folder *folder, const char *path, const char *name, struct pt_error *err)
+/* Of at most so many bytes, which become fewer. */
+static int read_one(struct folder *folder, const char *path, const char *name, size_t *left,
+                    struct pt_error *err)
 {
 	struct buf text = BUF_INIT;
 	char *whole = must_printf("%s/%s", path, name);
-	int rc = io_read_file(whole, O_RDONLY | O_NONBLOCK | O_CLOEXEC, FILE_MAX, &text);
-	if (rc)
+	int rc = io_read_file(whole, O_NONBLOCK, *left < FILE_MAX ? *left : FILE_MAX, &text);
+	*left -= rc ? 0 : text.length;
+	if (rc == -EFBIG && *left < FILE_MAX)
+		pt_fail(err, -PT_EREQUEST, NULL, "with '%s' the files are more than %zu MiB", whole,
+		        ALL_MAX >> 20);
+	else if (rc)
 		pt_fail(err, -PT_EREQUEST, NULL, "cannot read '%s': %s", whole, error_words(rc));
 	else if (!utf8_is_text(text.data, text.length))
 		rc = pt_fail(err, -PT_EREQUEST, NULL, "'%s' is no UTF-8 text", whole);
@@ -121,12 +128,13 @@ int folder_read(const char *path, struct folder *folder, struct pt_error *err)
 {
 	*folder = (struct folder){.files = NULL};
 	char **names = io_list(path, SUFFIX);
+	size_t left = ALL_MAX;
 	int rc = 0;
 	if (!names)
 		return pt_fail(err, -PT_EREQUEST, NULL, "cannot read the folder '%s': %s", path,
 		               error_words(errno));
 	for (char **name = names; *name && !rc; name++)
-		rc = read_one(folder, path, *name, err);
+		rc = read_one(folder, path, *name, &left, err);
 	if (!*names)
 		rc = pt_fail(err, -PT_EREQUEST, NULL, "there is no *.pipe file in the folder '%s'",
 		             path);

@@ -27,8 +27,8 @@ struct folder {
 	char hash[SHA256_HEX]; /* of all of it: sha256sum *.pipe | sha256sum */
 };
 
-/* Refuses what cannot be read, has no such file in it, or no name of an engine. The caller calls
-   folder_free in every case. */
+/* Refuses what cannot be read, has no such file in it, or no name of an engine, a file of more than
+   16 MiB, and files of more than 64 MiB. The caller calls folder_free in every case. */
 int folder_read(const char *path, struct folder *, struct pt_error *);
 void folder_free(struct folder *);
 

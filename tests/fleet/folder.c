@@ -121,6 +121,36 @@ START_TEST(what_means_nothing_is_refused)
 }
 END_TEST
 
+/* Of names of one file, which fits four times. */
+START_TEST(what_is_too_much_is_refused)
+{
+	enum { FILE_MAX = 16 * 1024 * 1024 };
+	struct folder folder;
+	struct pt_error err = PT_ERROR_INIT;
+	char *path = folder_new(), *text = must_calloc(FILE_MAX + 1, 1), name[] = "b.pipe";
+	memset(text, 'x', FILE_MAX);
+	put(path, "a.pipe", text);
+	char *first = must_printf("%s/a.pipe", path);
+	for (; *name < 'e'; ++*name) {
+		char *other = must_printf("%s/%s", path, name);
+		ck_assert_int_eq(link(first, other), 0);
+		free(other);
+	}
+	ck_assert_int_eq(folder_read(path, &folder, NULL), 0);
+	ck_assert_uint_eq(folder.count, 4);
+	folder_free(&folder);
+	put(path, "e.pipe", "Drain()\n");
+	ck_assert_int_eq(folder_read(path, &folder, &err), -PT_EREQUEST);
+	ck_assert_msg(strstr(pt_error_text(&err, ""), "/e.pipe' the files are more than 64 MiB"),
+	              "%s", pt_error_text(&err, ""));
+	pt_error_clear(&err);
+	folder_free(&folder);
+	free(first);
+	free(text);
+	folder_end(path);
+}
+END_TEST
+
 static void check_sums(const struct folder *folder, const char *sums, const char *words)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -168,4 +198,5 @@ START_TEST(a_list_of_sums_tells_whether_all_of_it_is_there)
 END_TEST
 
 UNIT_TESTS("fleet/folder", comments_at_the_top_say_for_whom, one_engine_has_one_file_on_a_host,
-           what_means_nothing_is_refused, a_list_of_sums_tells_whether_all_of_it_is_there)
+           what_means_nothing_is_refused, what_is_too_much_is_refused,
+           a_list_of_sums_tells_whether_all_of_it_is_there)
