@@ -510,7 +510,7 @@ struct packed {
 	uint64_t secret, evicted;
 };
 
-enum { PACKED_VERSION = 1 };
+enum { PACKED_VERSION = 2 }; /* 1 had tags that were even, too */
 
 void recent_pack(const struct recent *r, struct buf *out)
 {

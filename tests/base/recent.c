@@ -79,6 +79,18 @@ static void use(struct recent *r, struct model *m, uint32_t key, uint64_t hash)
 	*value = m->values[0] = (uint32_t)random();
 }
 
+/* As if it had been used for long: soon the log counts from 0 again. */
+static void age(struct recent *r)
+{
+	const uint32_t size = RECENT_LINE << r->bits, by = -(r->newest / size + 1) * size;
+	r->oldest += by;
+	r->newest += by;
+	r->from += by;
+	r->to += by;
+	for (uint32_t i = 0; i < r->room; i++)
+		r->seen[i] += by;
+}
+
 /* `poor`: of a hash all of whose values but a few are the same. */
 static void try_against_model(unsigned most, unsigned keys, bool poor)
 {
@@ -93,6 +105,7 @@ static void try_against_model(unsigned most, unsigned keys, bool poor)
 			m.most = 1 + (unsigned)random() % most;
 			m.used = m.used < m.most ? m.used : m.most;
 			recent_bound(&r, m.most);
+			age(&r);
 			assert_same(&r, &m);
 		}
 	}
@@ -190,6 +203,10 @@ START_TEST(packed_and_unpacked_it_is_the_same)
 	recent_init(&none, 4, 4, 100);
 	for (size_t length = 0; length < packed.length; length++)
 		ck_assert(!recent_unpack(&none, packed.data, length));
+	uint32_t *version = (void *)packed.data;
+	--*version;
+	ck_assert(!recent_unpack(&none, packed.data, packed.length));
+	++*version;
 	ck_assert_uint_eq(none.used, 0);
 	ck_assert_uint_eq(same.evicted, 200);
 	recent_clear(&same);
