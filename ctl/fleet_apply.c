@@ -44,9 +44,11 @@ static int signalled[2]; /* a pipe: whatever thread a signal comes to, it ends a
 static void on_signal(int number)
 {
 	int before = errno;
-	if (interrupted || write(signalled[1], "", 1) < 1)
+	if (interrupted)
 		_exit(EXIT_INTERRUPTED);
-	interrupted = 1;
+	interrupted = 1; /* before a rest ends */
+	if (write(signalled[1], "", 1) < 1)
+		_exit(EXIT_INTERRUPTED);
 	errno = before;
 }
 
