@@ -172,9 +172,9 @@ int pull_read(const char *from, const char *key, struct folder *folder, bool *wh
 	int listed = code ? code : read_sums(path, &sums, err);
 	if (!listed)
 		code = folder_check_sums(folder, sums.data, err);
-	else if (listed != -ENOENT)
+	else if (!code && listed != -ENOENT)
 		code = listed;
-	else if (key)
+	else if (!code && key)
 		code = pt_fail(err, listed, NULL,
 		               "there is no " FOLDER_SUMS
 		               "; with [fleet] key the folder must be signed");

@@ -76,6 +76,10 @@ class Pulls:
         eventually(lambda: self.daemon.log().count(done) > before)
         self.info()  # which is answered when all of it is done
 
+    def check(self):
+        words = ["--config", self.daemon.config, "--engines", self.daemon.engines, "--blocks", self.daemon.blocks]
+        return subprocess.run([program("pipetoold"), "--check", *words], capture_output=True, text=True, check=False)
+
     def again(self):
         """A daemon in the place of the one that was killed."""
         self.daemon.start()
@@ -283,18 +287,13 @@ def test_check_reads_the_folder_too(pulls, graphs):
     graphs.put(e="Drain()\n", bad="# on: x\nDrain() > Nothing()\n")
     p = pulls()
     p.comes_to("applied")
-
-    def check():
-        return subprocess.run([program("pipetoold"), "--check", "--config", p.daemon.config, "--engines",
-                               p.daemon.engines, "--blocks", p.daemon.blocks], capture_output=True, text=True, check=False)
-
-    good = check()
+    good = p.check()
     assert good.returncode == 0, good
     p.daemon.config.write_text(p.config() + "labels = x\n")
-    told = check()
+    told = p.check()
     assert told.returncode == 1 and f"fleet: {graphs.path}: bad.pipe: line 2, column 11: " in told.stderr, told
     graphs.put(bad="# on: x\n# engine: e\nDrain()\n")
-    assert "bad.pipe and e.pipe both make engine 'e'" in check().stderr
+    assert "bad.pipe and e.pipe both make engine 'e'" in p.check().stderr
 
 
 # ---- who may ------------------------------------------------------------------------------------
@@ -333,6 +332,16 @@ def test_with_a_key_nothing_unsigned_is_taken(pulls, graphs, keys):
     p.refuses("SHA256SUMS.sig: no such file or directory; with [fleet] key the folder must be signed")
     sign(graphs.path, keys[0])
     p.comes_to("applied")
+
+
+def test_a_folder_that_is_not_there_is_told_once(pulls, graphs, keys):
+    graphs.path.rmdir()
+    p = pulls(key=f"{keys[0]}.pub")
+    words = f"cannot read the folder '{graphs.path}': no such file or directory"
+    p.refuses(words)
+    assert p.info()["why"] == words
+    told = p.check()
+    assert told.returncode == 1 and told.stderr.count("fleet: ") == 1, told
 
 
 # ---- beside an operator -------------------------------------------------------------------------
