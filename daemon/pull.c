@@ -80,13 +80,14 @@ static bool is_now(const json_t *status, const char *name, const char *text)
 
 bool pull_set_state(struct pull *p, const char *state, const char *hash, const char *why)
 {
-	json_t *now = pull_status(p);
-	bool same =
-		is_now(now, "state", state) && is_now(now, "hash", hash) && is_now(now, "why", why);
+	json_t *now = pull_status(p), *words = why ? json_text(why) : json_null();
+	bool same = is_now(now, "state", state) && is_now(now, "hash", hash) &&
+	            is_now(now, "why", json_string_value(words));
 	json_decref(now);
 	if (!same)
-		pull_set(p, json_pack("{s:s, s:s?, s:s?, s:o}", "state", state, "hash", hash, "why",
-		                      why, "since", revisions_time_json(moment_now())));
+		pull_set(p, json_pack("{s:s, s:s?, s:O, s:o}", "state", state, "hash", hash, "why",
+		                      words, "since", revisions_time_json(moment_now())));
+	json_decref(words);
 	return !same;
 }
 

@@ -20,6 +20,19 @@ void json_add(struct buf *b, const json_t *value)
 	(void)code;
 }
 
+json_t *json_text(const char *text)
+{
+	json_t *value = json_string(text);
+	if (value)
+		return value;
+	struct buf b = BUF_INIT;
+	for (; *text; text++)
+		buf_addf(&b, *text & 0x80 ? "\\x%02x" : "%c", (unsigned char)*text);
+	value = json_stringn(b.data, b.length);
+	buf_free(&b);
+	return value;
+}
+
 const char *text_of(const json_t *object, const char *member)
 {
 	const char *text = json_string_value(json_object_get(object, member));

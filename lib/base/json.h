@@ -9,6 +9,9 @@
 struct buf;
 void json_add(struct buf *, const json_t *); /* on one line, without newline; any value */
 
+/* Text from elsewhere, a file's name say, may be no UTF-8: then all but ASCII is escaped. */
+json_t *json_text(const char *);
+
 const char *text_of(const json_t *object, const char *member); /* "" */
 double number_of(const json_t *object, const char *member);    /* 0 */
 long long integer_of(const json_t *object, const char *member);

@@ -86,24 +86,10 @@ void rpc_write_request(struct buf *b, json_int_t id, const char *method, const j
 	end(b);
 }
 
-/* Text from elsewhere, a file's name say, may be none: then all but ASCII is escaped. */
-static json_t *text_json(const char *text)
-{
-	json_t *value = json_string(text);
-	if (value)
-		return value;
-	struct buf b = BUF_INIT;
-	for (; *text; text++)
-		buf_addf(&b, *text & 0x80 ? "\\x%02x" : "%c", (unsigned char)*text);
-	value = json_stringn(b.data, b.length);
-	buf_free(&b);
-	return value;
-}
-
 static void set_text(json_t *object, const char *name, const char *text)
 {
 	if (text)
-		json_object_set_new(object, name, text_json(text));
+		json_object_set_new(object, name, json_text(text));
 }
 
 /* One line, although it may quote what somebody has sent. */
@@ -123,7 +109,7 @@ static void set_json(json_t *object, const char *name, const char *text)
 	if (!text)
 		return;
 	json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
-	json_object_set_new(object, name, value ? value : text_json(text));
+	json_object_set_new(object, name, value ? value : json_text(text));
 }
 
 static void describe(json_t *data, const struct pt_fault *fault)

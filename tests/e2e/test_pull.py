@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """[fleet] from = FOLDER: a daemon keeps itself as a folder of graphs says, which others fill."""
+import contextlib
 import hashlib
+import os
 import shutil
 import subprocess
 
 import pytest
 
+from client import Client
 from conftest import eventually, program, run_ptctl
 from signing import make_key, sign
 
@@ -222,6 +225,15 @@ def test_what_is_bad_is_told_and_changes_nothing(pulls, graphs, tmp_path):
     graphs.put(e="Drain()\n", own="Drain() > Drain()\n")
     p.refuses(f"own.pipe: engine 'own' is that of the host's own file '{p.daemon.engines}/own.pipe'")
     assert p.engines() == {"e": ("running", 2), "own": ("running", 1)}
+
+
+def test_a_name_that_is_no_text_is_told(pulls, graphs):
+    graphs.put(e="Drain()\n")
+    p = pulls()
+    p.comes_to("applied")
+    (graphs.path / os.fsdecode(b"\xff.pipe")).write_text("Drain()\n")
+    p.refuses("\\xff.pipe: '\\xff' is no name of an engine")
+    assert p.engines() == {"e": ("running", 1)}
 
 
 def test_a_gate_that_fails_takes_it_back_once(pulls, graphs):
