@@ -249,7 +249,6 @@ static int settle(struct pull *p, const json_t *settings, struct pull_watch *wat
 	for (;;) {
 		bool whole;
 		enum rest rested;
-		pull_watch_told(watch);
 		int code = pull_read(text_of(settings, "from"),
 		                     json_string_value(json_object_get(settings, "key")), folder,
 		                     &whole, err);
@@ -271,6 +270,14 @@ static int settle(struct pull *p, const json_t *settings, struct pull_watch *wat
 	}
 }
 
+/* What was asked for is still to be done. */
+static void call_again(struct pull *p, bool called)
+{
+	pthread_mutex_lock(&p->lock);
+	p->called |= called;
+	pthread_mutex_unlock(&p->lock);
+}
+
 static int look(struct pull *p, const json_t *settings, struct pull_watch *watch, bool called)
 {
 	struct folder folder;
@@ -278,8 +285,10 @@ static int look(struct pull *p, const json_t *settings, struct pull_watch *watch
 	bool again = true;
 	int code = settle(p, settings, watch, &folder, &err);
 	bool whole = !code;
-	if (code == -ECANCELED)
+	if (code == -ECANCELED) {
+		call_again(p, called);
 		return 0;
+	}
 	if (!code)
 		code = folder_check(&folder, "this host", json_object_get(settings, "labels"),
 		                    &err);

@@ -262,6 +262,15 @@ def test_a_gate_that_fails_takes_it_back_once(pulls, graphs):
     assert set(p.engines()) == {"e", "new"}
 
 
+def test_a_reload_is_not_forgotten_where_the_folder_changes(pulls, graphs):
+    graphs.put(sealed=False, e="Drain()\n")
+    p = pulls(gate="messages > 0")
+    p.comes_to("taken back")
+    p.reload()
+    graphs.put(sealed=False, e="Drain()\n")  # while it waits for more to come
+    eventually(lambda: p.daemon.log().count("is taken, and watched for") == 2)
+
+
 def test_what_a_killed_daemon_has_not_confirmed_is_taken_back(pulls, graphs):
     graphs.put(e="Drain()\n", x="Drain()\n")
     p = pulls(prune="yes")
