@@ -82,7 +82,6 @@ static void go_back(struct applying *a, struct wave *wave, bool watched)
 	wave_take_back(wave);
 	for (size_t i = 0; i < a->plan.err.count; i++)
 		log_error("fleet: %s: %s", a->from, a->plan.err.faults[i].message);
-	pull_set(a->pull, json_pack("{s:n}", "open"));
 	if (watched && pull_set_state(a->pull, "taken back", hash, text))
 		log_about(&about, LOG_LEVEL_ERROR,
 		          "fleet: %s (%.12s) was taken back, and is not tried again before it "
@@ -90,6 +89,7 @@ static void go_back(struct applying *a, struct wave *wave, bool watched)
 		          a->from, hash, text);
 	else if (!watched)
 		pull_refuse(a->pull, a->from, hash, &why);
+	pull_set(a->pull, json_pack("{s:n}", "open"));
 	free(comment);
 	pt_error_clear(&why);
 }
