@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 from .frames import ANSWERS_TRIGGERS, CREDIT, END, ERROR, EXHAUSTED, HEAD, LOST, MESSAGE, PLAIN, TEXT, TRIGGER, Frame, Reader
 from .message import from_frame, pack, text_of
 from .objects import ObjectPipe
-from .inner import Arriving, Inner
+from .inner import Arriving, Inner, takes
 from .pipes import Pipe, Source
 
 WINDOW = 4096
@@ -102,7 +102,7 @@ class Wire:
 
     def trigger(self, msg: Any) -> None:
         for sink in self.pipe.trigger_sinks:
-            if sink._wire and len(sink.trigger_sources) == 1:
+            if sink._wire and len(sink.trigger_sources) == 1 and takes(sink, "trigger"):
                 sink._wire.triggers.append(msg)
         self.write(Frame(TRIGGER).pack())
 

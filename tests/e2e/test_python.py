@@ -270,6 +270,24 @@ def test_links_that_pass_nothing_are_left_out(tmp_path):
     assert sorted(f.name for f in tmp_path.iterdir()) == ["out.00001.pcap", "out.pcap"]
 
 
+def test_a_trigger_that_nobody_takes_is_kept_nowhere(tmp_path):
+    out = run("""
+        class Deaf(Sink):
+            def push(self, msg):
+                pass
+        s, t, d = CLIFeeder(), TriggerDrain(lambda m: True), Deaf()
+        s > t > d
+        t ^ d
+        e = PipeEngine(s)
+        e.start()
+        s.send("triggers")
+        print(len(d._wire.triggers))
+        e.stop()
+        """, tmp_path)
+    assert "left out: TriggerDrain ^ Deaf\n" in out.stderr
+    assert out.stdout == "0\n"
+
+
 def test_feeders_and_queues_of_one_s_own(tmp_path):
     out = run("""
         class Feeder(CLIFeeder):
