@@ -87,10 +87,12 @@ class _Generating(threading.Thread):
         try:
             self.source.generate()
         except Exception as error:
-            if self.wire:
-                self.wire.report(self.source, error)
-        if self.source.is_exhausted:
-            self.source._exhaust()
+            if not self.wire:
+                raise
+            self.wire.report(self.source, error)
+        finally:
+            if self.source.is_exhausted:
+                self.source._exhaust()
 
 
 class ThreadGenSource(AutoSource):

@@ -353,3 +353,15 @@ def test_a_source_of_the_daemon_s_tells_its_end(tmp_path):
             print(s.is_exhausted)
         """, tmp_path)
     assert out.stdout == "False None\nTrue\nTrue\n"
+
+
+def test_a_thread_that_runs_by_hand_shows_its_exception(tmp_path):
+    out = run("""
+        class Failing(ThreadGenSource):
+            def generate(self):
+                1 // 0
+        s = Failing()
+        s.start()
+        s._thread.join()
+        """, tmp_path)
+    assert "ZeroDivisionError" in out.stderr
