@@ -317,6 +317,9 @@ class TermSink(Sink):
         words = ["xterm", "-title", self.name, *(["-hold"] if self.keepterm else []), "-e", f"cat <&{end}"]
         try:
             self.proc = subprocess.Popen(words, pass_fds=[end])
+        except BaseException:
+            self._shut()
+            raise
         finally:
             os.close(end)
         self.opened = True
@@ -326,6 +329,11 @@ class TermSink(Sink):
             self.opened = False
             self.proc.kill()
             self.proc.wait()
+            self._shut()
+
+    def _shut(self) -> None:
+        os.close(self.wdesc)
+        self.wdesc = -1  # the number may be somebody else's soon
 
     def push(self, msg: Any) -> None:
         os.write(self.wdesc, (str(msg) + ("\n" if self.newlines else "")).encode())

@@ -365,3 +365,24 @@ def test_a_thread_that_runs_by_hand_shows_its_exception(tmp_path):
         s._thread.join()
         """, tmp_path)
     assert "ZeroDivisionError" in out.stderr
+
+
+def test_a_terminal_leaves_no_descriptor(tmp_path):
+    """Neither one that was closed, nor one that there was no program for."""
+    (tmp_path / "xterm").write_text("#!/bin/sh\nexec /bin/sleep 1000\n")
+    (tmp_path / "xterm").chmod(0o755)
+    out = run("""
+        import os
+        t = TermSink(keepterm=False, openearly=False)
+        before = os.listdir("/proc/self/fd")
+        for path in (os.getcwd(), "/nowhere"):
+            os.environ["PATH"] = path
+            try:
+                t.start()
+                t.push("seen")
+                t.stop()
+            except FileNotFoundError as error:
+                print(error.filename)
+        print(os.listdir("/proc/self/fd") == before)
+        """, tmp_path)
+    assert out.stdout == "xterm\nTrue\n"
