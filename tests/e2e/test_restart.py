@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -589,6 +588,13 @@ class Numbers:
             self.socket.sendto(b"%06d" % self.sent, ("127.0.0.1", self.port))
             self.sent += 1
 
+    def send_slowly(self, folder, count, pps):
+        lines = folder / "numbers.txt"
+        lines.write_text("".join(f"{n:06}\n" for n in range(self.sent, self.sent + count)))
+        self.sent += count
+        subprocess.run([program("ptctl"), "run", "--private", f"""
+            FileSource('{lines}') > PaceDrain(pps={pps}) > UDPClientPipe('127.0.0.1', {self.port})"""], check=True)
+
 
 @pytest.fixture
 def numbers():
@@ -631,7 +637,7 @@ def test_a_capture_goes_on_where_it_was(service, numbers, end, mode):
 
 
 @pytest.mark.parametrize("mode", ["buffer_size='4MiB'", "buffer_size='4MiB', immediate=true", "buffer_size='512KiB', snaplen=1514"])
-def test_a_slow_link_fills_no_ring_while_nobody_reads(service, numbers, mode):
+def test_a_slow_link_fills_no_ring_while_nobody_reads(service, numbers, tmp_path, mode):
     """A packet each 3 ms, and twice as many as the ring has blocks; and again, for it has to be free again."""
     service.create("e", f"n = SniffSource('lo', 'udp port {numbers.port}', {mode}); q = QueueSink(); n > q")
     with service.client() as rpc:
@@ -639,9 +645,7 @@ def test_a_slow_link_fills_no_ring_while_nobody_reads(service, numbers, mode):
     for _ in range(2):
         service.process.kill()
         service.process.wait()
-        for _ in range(60):
-            numbers.send(1)
-            time.sleep(0.003)
+        numbers.send_slowly(tmp_path, 60, pps=300)
         service.start()
     with service.client() as rpc:
         assert numbers_in(rpc, numbers.sent) == list(range(numbers.sent))

@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
@@ -84,13 +83,16 @@ def top(build, folder, socket, columns=96, rows=10):
                     f"exec {build}/ctl/ptctl -s {socket} top -d 0.5 --sort drops"], check=True, env=env)
     try:
         subprocess.run([*tmux, "set", "-g", "status", "off"], check=True)
-        for _ in range(200):
-            text = subprocess.run([*tmux, "capture-pane", "-p", "-e", "-t", "top"], check=True, capture_output=True,
-                                  text=True).stdout
-            if len(re.findall("[▁▂▃▄▅▆▇█]", text)) >= 50:
-                return screen.draw(text, columns, rows, "A screen of ptctl top")
-            time.sleep(0.5)
-        raise AssertionError(text)
+        os.mkfifo(folder / "written")
+        subprocess.run([*tmux, "pipe-pane", "-t", "top", f"cat > {folder}/written"], check=True)
+        text = ""
+        with open(folder / "written", "rb", buffering=0) as written:
+            while written.read(65536):
+                text = subprocess.run([*tmux, "capture-pane", "-p", "-e", "-t", "top"], check=True,
+                                      capture_output=True, text=True).stdout
+                if len(re.findall("[▁▂▃▄▅▆▇█]", text)) >= 50:
+                    return screen.draw(text, columns, rows, "A screen of ptctl top")
+        raise AssertionError(f"top has ended: {text}")
     finally:
         subprocess.run([*tmux, "kill-server"], check=True)
 
