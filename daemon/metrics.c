@@ -411,7 +411,7 @@ static void ask(struct gather *g, struct part *part)
 static void ask_some(struct pt_letter *letter)
 {
 	struct gather *g = (struct gather *)((char *)letter - offsetof(struct gather, again));
-	for (size_t i = 0; i < ASKED_AT_ONCE && g->asked < g->count; i++)
+	for (size_t i = 0; i < ASKED_AT_ONCE && g->asked < g->count && !g->closed; i++)
 		ask(g, &g->parts[g->asked++]);
 	if (g->asked < g->count && !g->closed)
 		mailbox_post(&g->daemon->mailbox, &g->again);
