@@ -32,7 +32,7 @@ static void give_up(uv_timer_t *timer)
 		_exit(EXIT_FAILURE);
 	}
 	if (d->loads) {
-		log_error("a type is still being loaded; the daemon ends without it");
+		log_error("a worker has not ended; the daemon ends without what it makes");
 		_exit(EXIT_FAILURE);
 	}
 	uv_stop(&d->loop); /* some peer does not read its answer */
