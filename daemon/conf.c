@@ -82,7 +82,7 @@ static const struct pt_param http_rows[] = {
 	{"listen", "Where the counts and the page are served: 127.0.0.1:8739, [::1]:8739 or the path of "
 	 "a Unix socket. Whoever can reach it may look, and no more.",
 	 PT_STRING(struct conf, http_listen), .fallback = "None"},
-	{"taps", "Whether messages are shown there, too, where it is no Unix socket.",
+	{"taps", "Whether messages are shown and traced there, too, where it is no Unix socket.",
 	 PT_BOOL(struct conf, http_taps), .fallback = "false"},
 	{"public", "Whether it may be another address than this host's own.",
 	 PT_BOOL(struct conf, http_public), .fallback = "false"},
