@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +27,6 @@ enum {
 	BLOCKS_MAX = 300, /* more take long, and fill a screen */
 	LINKS_MAX = 1000,
 	PATIENCE_MS = 2000,
-	POLITE = 10,           /* less of the processor than engines */
 	ANSWER_MAX = 1 << 20,  /* of dot */
 	KEPT_MAX = 4 << 20,    /* of all graphs and answers */
 	KEPT_COUNT_MAX = 1000, /* of those, also without one */
@@ -125,7 +123,6 @@ static bool run_dot(int in, int nowhere, int ended, struct buf *made)
 	close(pipe_fds[1]);
 	bool whole = false;
 	if (!code) {
-		setpriority(PRIO_PROCESS, (id_t)pid, POLITE);
 		whole = read_in_time(pipe_fds[0], ended, made);
 		kill(-pid, SIGKILL);
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
