@@ -30,6 +30,7 @@ enum {
 	ANSWER_MAX = 1 << 20,  /* of dot */
 	KEPT_MAX = 4 << 20,    /* of all graphs and answers */
 	KEPT_COUNT_MAX = 1000, /* of those, also without one */
+	NONE_MS = 60000,       /* then it is tried again: the machine may have been busy */
 	READ_SIZE = 16 * 1024
 };
 
@@ -43,6 +44,7 @@ struct layout {
 	int ended; /* while dot runs: readable when it has; -1: nothing tells */
 	char *graph;
 	struct buf made;
+	long made_ms;
 };
 
 /* ---- the graph, for dot ---- */
@@ -185,7 +187,10 @@ static struct layout *find(struct http *http, const char *graph)
 	TAILQ_FOREACH (l, &http->layouts, entry)
 		if (!strcmp(l->graph, graph))
 			break;
-	return l;
+	if (!l || l->made.length || clock_ms() - l->made_ms < NONE_MS)
+		return l;
+	forget(http, l);
+	return NULL;
 }
 
 static void laid_out(struct pt_letter *letter)
@@ -201,6 +206,7 @@ static void laid_out(struct pt_letter *letter)
 		return;
 	}
 	http->laying_out = NULL;
+	l->made_ms = clock_ms();
 	TAILQ_INSERT_HEAD(&http->layouts, l, entry);
 	http->layouts_bytes += size_of(l);
 	http->layouts_count++;

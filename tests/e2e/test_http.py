@@ -287,13 +287,24 @@ def test_what_is_large_is_not_laid_out(daemons, tmp_path):
 @pytest.mark.parametrize("script", [None, "echo no; exit 1", "exec sleep 1000", "yes"])
 def test_without_dot_there_is_no_layout(daemons, tmp_path, script):
     """None at all, one that fails, one that hangs, and one that talks for ever."""
-    script = script and f"export PATH=/usr/bin:/bin\n{script}"
+    script = script and f"export PATH=/usr/bin:/bin\necho >> {tmp_path}/runs\n{script}"
     site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\n", env=dot_that(tmp_path, script)))
     site.daemon.create("e", GRAPH)
     answer = site.ask("/layout?engine=e&revision=1")
     assert (answer.status, answer.text) == (204, "")
-    assert site.ask("/layout?engine=e&revision=1").status == 204  # known from now on
+    assert site.ask("/layout?engine=e&revision=1").status == 204  # known for a minute
+    assert not script or (tmp_path / "runs").read_text() == "\n"
     assert site.ask("/api/engine.list").status == 200
+
+
+@pytest.mark.skipif(not os.environ.get("PIPETOOL_LONG"), reason="it takes a minute: with PIPETOOL_LONG=1")
+def test_a_layout_that_was_not_made_is_tried_again(daemons, tmp_path):
+    """The machine may only have been busy."""
+    site = Site(daemons(config="[http]\nlisten = 127.0.0.1:0\n",
+                        env=dot_that(tmp_path, f"[ -e {tmp_path}/runs ] && echo '{{}}'\n> {tmp_path}/runs")))
+    site.daemon.create("e", GRAPH)
+    assert site.ask("/layout?engine=e&revision=1").status == 204
+    eventually(lambda: site.ask("/layout?engine=e&revision=1").status == 200, seconds=60 + DEADLINE)
 
 
 def test_the_end_does_not_wait_for_dot(daemons, tmp_path):
