@@ -443,7 +443,13 @@ class PipeEngine:
         except (Closed, OSError):
             warnings.warn("the daemon has ended before the engine: what was on its way is lost", stacklevel=4)
 
-    def _is_exhausted(self, source: Pipe) -> bool:
+    def _is_exhausted(self, source: Giving) -> bool:
+        """To a function, which the daemon may be waiting for, not by now: it is asked behind it."""
+        runner = self._runner
+        if runner and is_running_functions():
+            if runner.later.empty():
+                runner.do_later(source, lambda: source.is_exhausted)
+            return False
         return any(b["name"] == source._block and b["state"] == "exhausted" for b in self._call("engine.show")["blocks"])
 
     def _await_sources(self) -> None:

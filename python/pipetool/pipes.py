@@ -544,8 +544,8 @@ class Giving(InDaemon, Source):
     @property
     def is_exhausted(self) -> bool:
         """Of one that runs in the daemon: as it is there."""
-        if self._engine and not self._wire and not self._is_over:
-            self._is_over = self._engine._is_exhausted(self)
+        if self._engine and not self._wire and not self._is_over and self._engine._is_exhausted(self):
+            self._is_over = True  # and nobody who has asked earlier takes it back
         return self._is_over
 
     @is_exhausted.setter

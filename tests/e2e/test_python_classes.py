@@ -386,3 +386,25 @@ def test_a_terminal_leaves_no_descriptor(tmp_path):
         print(os.listdir("/proc/self/fd") == before)
         """, tmp_path)
     assert out.stdout == "xterm\nTrue\n"
+
+
+def test_a_function_asks_whether_a_source_is_at_its_end_without_waiting(tmp_path):
+    """Where ways meet the daemon waits for the function, which cannot wait for the daemon."""
+    (tmp_path / "in.txt").write_text("line\n" * 500)
+    out = run("""
+        def ask(m):
+            seen.add(s.is_exhausted)
+            return m
+        s, f, q, seen = FileSource("in.txt"), CLIFeeder(), QueueSink(), set()
+        for start in (s, f):
+            for function in (ask, None):
+                start > TransformDrain(function or (lambda m: m)) > q
+        e = PipeEngine(s)
+        e.start()
+        while True not in seen:
+            f.send("m")
+        f.close()
+        e.wait_and_stop()
+        print(seen, s.is_exhausted, q.q.qsize() > 1000)
+        """, tmp_path)
+    assert out.stdout == "{False, True} True True\n" and not out.stderr
