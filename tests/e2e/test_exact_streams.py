@@ -180,7 +180,7 @@ def test_messages_that_go_out_are_not_torn(service, tmp_path, kind, turn):
         service.ok("add", "e", f"f = FileSource('{tmp_path}/in.txt'); f > t")
         for _ in range(2):
             wanted = len(got) + chance.randrange(5_000_000)
-            eventually(lambda: len(got) > wanted)
+            eventually(lambda: len(got) > wanted or not reader.is_alive())
             service.restart(signal.SIGKILL)
         with service.client() as rpc:
             eventually(lambda: rpc.show("e", "f")["state"] == "exhausted" and not rpc.stats("e", "t")["held"])
