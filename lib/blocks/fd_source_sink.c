@@ -181,8 +181,8 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 
 static void changed(struct pt_block *b)
 {
-	const struct fd_pipe *f = pt_state(b);
-	pt_queue_changed(b, &f->stream.queue, f->limit, PT_BLOCK);
+	struct fd_pipe *f = pt_state(b);
+	stream_limit_changed(&f->stream);
 }
 
 static void produce(struct pt_block *b, unsigned max)

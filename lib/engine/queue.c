@@ -257,6 +257,16 @@ static void shadow_newest(struct pt_block *b, struct pt_queue *q)
 	pt_came_on(b);
 }
 
+void pt_queue_set_room(struct pt_block *b, struct pt_queue *q, size_t room)
+{
+	q->room = room;
+	struct ring *larger = q->shadow && ring_room(q->shadow) < room ? ring_new(room) : NULL;
+	if (larger && ring_room(larger) > ring_room(q->shadow))
+		shadow_all(b, q, larger);
+	else
+		ring_free(larger);
+}
+
 void pt_queue_begun(struct pt_queue *q, size_t bytes)
 {
 	if (q->shadow)

@@ -92,6 +92,11 @@ struct ring *ring_larger(const struct ring *s)
 	return make(s->capacity * 2);
 }
 
+size_t ring_room(const struct ring *s)
+{
+	return s->capacity;
+}
+
 void ring_free(struct ring *s)
 {
 	if (!s)

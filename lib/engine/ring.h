@@ -36,6 +36,7 @@ struct ring_record {
 
 /* So many bytes, or as many as can be had; NULL: no memory, and so on. */
 struct ring *ring_new(size_t room);
+size_t ring_room(const struct ring *);
 void ring_free(struct ring *); /* NULL does nothing; the memory stays with other descriptors */
 int ring_fd(const struct ring *);
 

@@ -12,9 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What comes at once when the queue is full already: a vector of long messages. */
-#define QUEUE_BEYOND ((uint64_t)8 * 1024 * 1024)
-
 void stream_init(struct stream *s, struct pt_block *b, const uint64_t *limit,
                  void (*ended)(struct pt_block *))
 {
@@ -255,9 +252,9 @@ bool stream_is_over(const struct stream *s)
 void stream_start(struct stream *s)
 {
 	s->stopped = s->carried = false;
-	s->queue.room = *s->limit + QUEUE_BEYOND;
-	pt_queue_carried(s->block, &s->queue);
 	stream_limit_changed(s);
+	pt_queue_carried(s->block, &s->queue);
+	stream_limit_changed(s); /* of what was carried */
 	stream_start_exact(s);
 	if (s->taken_over) {
 		go_on(s);

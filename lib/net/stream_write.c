@@ -13,6 +13,9 @@
 #define VECTOR 64
 #define PARTS  256 /* of what waits, in one write */
 
+/* What comes at once when the queue is full already: a vector of long messages. */
+#define QUEUE_BEYOND ((uint64_t)8 * 1024 * 1024)
+
 static void set_full(struct stream *s, bool full)
 {
 	s->full = full;
@@ -27,8 +30,18 @@ void stream_drop_queue(struct stream *s, const char *why)
 	set_full(s, false);
 }
 
+/* For the next daemon, where the kernel does not count it: then the message stays whole, for
+   another connection. */
+static void note_written(struct stream *s)
+{
+	if (!s->counts)
+		pt_queue_begun(&s->queue, s->written);
+}
+
 void stream_limit_changed(struct stream *s)
 {
+	pt_queue_set_room(s->block, &s->queue, *s->limit + QUEUE_BEYOND);
+	note_written(s);
 	set_full(s, s->queue.bytes >= *s->limit);
 }
 
@@ -123,14 +136,6 @@ static struct pt_msg *take(struct stream *s)
 	if (s->fellow_count) /* the others may be */
 		set_full(s, s->full);
 	return m;
-}
-
-/* For the next daemon, where the kernel does not count it: then the message stays whole, for
-   another connection. */
-static void note_written(struct stream *s)
-{
-	if (!s->counts)
-		pt_queue_begun(&s->queue, s->written);
 }
 
 static void take_written(struct stream *s, size_t length)

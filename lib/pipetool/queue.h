@@ -97,6 +97,8 @@ void pt_available(struct pt_block *);
    of it is. */
 void pt_queue_carry(struct pt_block *, struct pt_queue *, struct pt_carry *);
 void pt_queue_begun(struct pt_queue *, size_t bytes);
+/* Also where there is such memory already: pt_queue_begun is due again then. */
+void pt_queue_set_room(struct pt_block *, struct pt_queue *, size_t room);
 void pt_queue_carried(struct pt_block *, struct pt_queue *);
 
 void pt_queue_drop(struct pt_block *, struct pt_queue *, const char *why); /* all of it, counted */

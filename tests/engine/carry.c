@@ -388,6 +388,23 @@ static void add_carried(struct ring *s, const char *text)
 	                                                   (uint32_t)strlen(text)}));
 }
 
+static void begin_with(struct pt_block *b, struct ring *s)
+{
+	b->carried = carry_new(PT_FOR_RESTART);
+	carry_add_fd(b->carried, CARRY_QUEUE, dup(ring_fd(s)));
+	ring_free(s);
+	carry_begin(b);
+}
+
+static void look_at_carried(struct pt_block *b, ring_each_one *each, void *arg)
+{
+	struct pt_carry *next = carry_of(b, PT_FOR_RESTART);
+	struct ring *found = ring_open(dup(fd_of(next)));
+	ck_assert_uint_eq(ring_each(found, RING_MESSAGE, each, arg), 0);
+	ring_free(found);
+	carry_free(next);
+}
+
 /* Or all that comes later would be lost behind what is damaged. */
 START_TEST(a_queue_that_is_damaged_is_begun_anew)
 {
@@ -398,21 +415,13 @@ START_TEST(a_queue_that_is_damaged_is_begun_anew)
 	add_carried(s, "two ");
 	const uint32_t too_long = UINT32_MAX - 100;
 	ck_assert_int_eq(pwrite(ring_fd(s), &too_long, sizeof too_long, 4096 + 40 + 8), 4);
-	b->carried = carry_new(PT_FOR_RESTART);
-	carry_add_fd(b->carried, CARRY_QUEUE, dup(ring_fd(s)));
-	ring_free(s);
-
-	carry_begin(b);
+	begin_with(b, s);
 	push(r, LOW, "three ");
-	struct pt_carry *next = carry_of(b, PT_FOR_RESTART);
-	struct ring *found = ring_open(dup(fd_of(next)));
 	char text[100] = "";
-	ck_assert_uint_eq(ring_each(found, RING_MESSAGE, join, text), 0);
+	look_at_carried(b, join, text);
 	ck_assert_str_eq(text, "one three ");
 	ck_assert_str_eq(b->count.gone[0].why, "restart");
 	ck_assert_uint_eq(b->count.gone[0].count, 1);
-	ring_free(found);
-	carry_free(next);
 	rig_end(r);
 }
 END_TEST
@@ -433,19 +442,40 @@ START_TEST(a_queue_without_places_gets_them)
 	struct ring *s = ring_new(0);
 	add_carried(s, "one ");
 	add_carried(s, "three ");
+	begin_with(b, s);
+	push(r, LOW, "two ");
+	unsigned sum = 0;
+	look_at_carried(b, expect_place, &sum);
+	ck_assert_uint_eq(sum, 4 + 6 + 4);
+	rig_end(r);
+}
+END_TEST
+
+/* Or a kill after it has to grow finds it as it was before that. */
+START_TEST(a_queue_that_was_carried_gets_the_room_that_is_wanted)
+{
+	enum { ROOM = 1 << 20 };
+	struct rig *r = rig_graph("it = QueueSink()");
+	struct pt_block *b = rig_block(r, "it");
+	struct pt_queue q = {.shadow = NULL};
+	struct ring *s = ring_new(0);
+	add_carried(s, "one ");
+	add_carried(s, "two ");
 	b->carried = carry_new(PT_FOR_RESTART);
 	carry_add_fd(b->carried, CARRY_QUEUE, dup(ring_fd(s)));
+	pt_queue_carried(b, &q);
+	ck_assert_uint_lt(ring_room(q.shadow), ROOM);
+	pt_queue_set_room(b, &q, ROOM);
+	ck_assert_uint_ge(ring_room(q.shadow), ROOM);
+	char text[100] = "";
+	ck_assert_uint_eq(ring_each(q.shadow, RING_MESSAGE, join, text), 0);
+	ck_assert_str_eq(text, "one two ");
+	const struct ring *kept = q.shadow;
+	pt_queue_set_room(b, &q, 1);
+	ck_assert_ptr_eq(q.shadow, kept);
+	pt_queue_drop(b, &q, "left");
+	pt_queue_clear(&q);
 	ring_free(s);
-
-	carry_begin(b);
-	push(r, LOW, "two ");
-	struct pt_carry *next = carry_of(b, PT_FOR_RESTART);
-	struct ring *found = ring_open(dup(fd_of(next)));
-	unsigned sum = 0;
-	ck_assert_uint_eq(ring_each(found, RING_MESSAGE, expect_place, &sum), 0);
-	ck_assert_uint_eq(sum, 4 + 6 + 4);
-	ring_free(found);
-	carry_free(next);
 	rig_end(r);
 }
 END_TEST
@@ -536,6 +566,7 @@ UNIT_TESTS("engine/carry", what_is_carried_is_not_opened_anew,
            what_is_not_taken_up_yet_is_carried_on,
            with_one_that_cannot_be_read_all_begin_anew_and_it_is_told,
            a_queue_that_is_damaged_is_begun_anew, a_queue_without_places_gets_them,
+           a_queue_that_was_carried_gets_the_room_that_is_wanted,
            messages_of_a_queue_are_what_they_were,
            where_no_memory_can_be_had_it_is_tried_with_the_next_message,
            what_is_carried_damaged_is_told_and_counted)
