@@ -167,10 +167,10 @@ void stream_begin(struct stream *s, int fd)
 void stream_goes_on(struct stream *s, int fd, const char *key)
 {
 	begin(s, fd);
-	stream_carried_kept(s, key);
-	stream_carried_sent(s, key);
+	bool whole = stream_carried_kept(s, key) && stream_carried_sent(s, key);
 	run(s);
-	if (framing_is_some(s->framing) && !frames_carried(&s->frames, s->block, key)) {
+	bool found = !framing_is_some(s->framing) || frames_carried(&s->frames, s->block, key);
+	if (whole && !found) {
 		pt_report(s->block, -ESTALE,
 		          "the daemon has ended in the middle of a message, whose end cannot be "
 		          "found: the connection is cut");

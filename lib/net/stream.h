@@ -151,7 +151,8 @@ void stream_start_exact(struct stream *);
 void stream_keep(struct stream *); /* what is read from now on, of a new descriptor */
 void stream_take_over_kept(struct stream *, struct stream *old);
 void stream_carry_kept(struct stream *, struct pt_carry *, const char *key);
-void stream_carried_kept(struct stream *, const char *key); /* it is an earlier daemon's */
+/* It is an earlier daemon's. False: a message may be torn, so it was cut. */
+bool stream_carried_kept(struct stream *, const char *key);
 ssize_t stream_receive_kept(struct stream *, uint8_t *bytes);
 struct stream *stream_left(struct stream *); /* whose turn it is by what was read earlier */
 void stream_send(struct stream *, struct pt_msg **messages, unsigned count);
@@ -162,6 +163,7 @@ void stream_came_on(struct stream *); /* since it was asked what it carries */
 void stream_wrote(struct stream *, size_t length); /* of what is in the queue */
 void stream_count_sent(struct stream *);           /* from now on, of a new descriptor */
 void stream_carry_sent(const struct stream *, struct pt_carry *, const char *key);
-void stream_carried_sent(struct stream *, const char *key); /* leaves out what was written */
+/* Leaves out what was written. False: that cannot be told, so it was cut. */
+bool stream_carried_sent(struct stream *, const char *key);
 
 #endif

@@ -190,23 +190,27 @@ void stream_start_exact(struct stream *s)
 	s->poison = s->kept && pt_poisoned(s->block) ? PT_POISON : 0;
 }
 
-void stream_carried_kept(struct stream *s, const char *connection)
+static bool cut_torn(struct stream *s)
+{
+	pt_report(s->block, -ESTALE,
+	          "the daemon has ended while something was sent to %s: the connection is cut",
+	          *s->peer ? s->peer : "the peer");
+	stream_cut(s);
+	return false;
+}
+
+bool stream_carried_kept(struct stream *s, const char *connection)
 {
 	char *key = key_of("input", connection);
 	size_t length;
 	const char *bytes = pt_carried_bytes(s->block, key, &length);
 	free(key);
 	if (!s->who || !bytes || length < sizeof s->who)
-		return;
+		return true;
 	memcpy(&s->who, bytes, sizeof s->who);
 	s->held = false;
 	stream_name_peer(s, bytes + sizeof s->who, length - sizeof s->who);
-	if (!s->fellow_count || !kept_is_torn(stream_kept(s), s->who))
-		return;
-	pt_report(s->block, -ESTALE,
-	          "the daemon has ended while something was sent to %s: the connection is cut",
-	          *s->peer ? s->peer : "the peer");
-	stream_cut(s);
+	return !s->fellow_count || !kept_is_torn(stream_kept(s), s->who) || cut_torn(s);
 }
 
 /* Where nothing waits it has gone out whole. */
@@ -226,21 +230,16 @@ static bool leave_out_sent(struct stream *s)
 	return true;
 }
 
-void stream_carried_sent(struct stream *s, const char *connection)
+bool stream_carried_sent(struct stream *s, const char *connection)
 {
 	char *key = key_of("output", connection);
 	size_t length;
 	const void *bytes = pt_carried_bytes(s->block, key, &length);
 	free(key);
 	if (!s->counts || !bytes || length != sizeof s->sent_before)
-		return;
+		return true;
 	memcpy(&s->sent_before, bytes, sizeof s->sent_before);
-	if (leave_out_sent(s) || !framing_is_some(s->framing))
-		return;
-	pt_report(s->block, -ESTALE,
-	          "the daemon has ended while something was sent to %s: the connection is cut",
-	          *s->peer ? s->peer : "the peer");
-	stream_cut(s);
+	return leave_out_sent(s) || !framing_is_some(s->framing) || cut_torn(s);
 }
 
 static struct stream *of(struct stream *s, uint32_t who)
