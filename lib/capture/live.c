@@ -160,12 +160,13 @@ void live_filter_free(struct live_filter *f)
 	free(f);
 }
 
+/* First of what nothing comes to: where that refuses, nothing has changed. */
 int live_change(struct live *l, const struct live_filter *f)
 {
 	if (!l->ring)
 		return live_pcap_change(l->pcap, f);
-	int rc = live_ring_change(l->ring, f);
-	return rc == 0 && l->standby ? live_ring_change(second_of(l), f) : rc;
+	int rc = l->standby ? live_ring_change(second_of(l), f) : 0;
+	return rc ? rc : live_ring_change(l->ring, f);
 }
 
 void live_set_direction(struct live *l, enum live_direction direction)

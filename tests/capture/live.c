@@ -341,6 +341,34 @@ START_TEST(the_ring_does_not_wait_for_the_standby_until_it_is_full)
 }
 END_TEST
 
+/* What is told is that the old one stays. */
+START_TEST(a_filter_that_the_standby_refuses_is_refused)
+{
+	if (!own_network())
+		return;
+	struct live *l;
+	struct live_filter *f;
+	struct pt_pool *pool = pool_new(0);
+	struct live_config c = config("udp dst port 53"), other = config("udp dst port 54");
+	const int lock = 1;
+	c.stored = true;
+	set_loopback(true);
+	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	ck_assert_int_eq(live_filter_new(&other, &f, NULL), 0);
+	ck_assert_int_eq(
+		setsockopt(live_standby_socket(l), SOL_SOCKET, SO_LOCK_FILTER, &lock, sizeof lock),
+		0);
+	ck_assert_int_eq(live_change(l, f), -EPERM);
+	send_to(54, "other");
+	send_to(53, "one");
+	read_one(l, pool, "one");
+	live_filter_free(f);
+	live_release(l);
+	live_close(l);
+	pool_free(pool);
+}
+END_TEST
+
 /* Which the user may give a group of his own by `fanout`. */
 START_TEST(the_group_of_a_standby_has_no_small_number)
 {
@@ -488,7 +516,7 @@ UNIT_TESTS("capture/live", an_interface_is_captured_through_a_filter,
            a_mark_stays_where_it_is_until_something_is_read,
            a_slow_link_s_ring_lasts_while_nobody_reads, so_it_does_where_each_packet_comes_at_once,
            the_ring_does_not_wait_for_the_standby_until_it_is_full,
-           the_group_of_a_standby_has_no_small_number,
+           a_filter_that_the_standby_refuses_is_refused, the_group_of_a_standby_has_no_small_number,
            the_standby_takes_no_memory_while_it_stands_by, what_cannot_be_captured_says_why,
            an_interface_that_goes_down_is_seen, the_loopback_is_the_default_only_where_it_is_alone,
            filters_are_checked_for_any_link)
