@@ -222,7 +222,8 @@ static const struct pt_type fd_source_sink = {
 		"the name of one that systemd gave the daemon (FileDescriptorName=). What is "
 		"read is sent on the low exit; at its end the source is exhausted, and what is "
 		"open for writing can still be written to. Where the other side takes nothing the "
-		"sources are held back.",
+		"sources are held back. What another process writes to the same TCP connection "
+		"counts as written by this one when the daemon is killed.",
 	.picture = "     +-------------+\n"
 		   "     |             |\n"
 		   "     |             |\n"
