@@ -100,10 +100,11 @@ int io_replace(const char *path, mode_t mode, const void *bytes, size_t length)
 	return code;
 }
 
-static bool is_wanted(const char *name, const char *suffix)
+bool io_lists(const char *name, const char *suffix)
 {
 	size_t length = strlen(name), end = strlen(suffix);
-	return *name != '.' && length > end && !strcmp(name + length - end, suffix);
+	return *name != '.' && !strchr(name, '/') && length > end &&
+	       !strcmp(name + length - end, suffix);
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)
@@ -119,7 +120,7 @@ char **io_list(const char *folder, const char *suffix)
 		return NULL;
 	char **names = must_calloc((size_t)count + 1, sizeof *names);
 	for (int i = 0, wanted = 0; i < count; i++) {
-		if (is_wanted(entries[i]->d_name, suffix))
+		if (io_lists(entries[i]->d_name, suffix))
 			names[wanted++] = must_strdup(entries[i]->d_name);
 		free(entries[i]);
 	}

@@ -28,5 +28,7 @@ int io_replace(const char *path, mode_t mode, const void *bytes, size_t length);
 /* The names in a folder that end so and are not hidden, in the order of their bytes; ends with
    NULL, to be freed by texts_free. NULL and errno. */
 char **io_list(const char *folder, const char *suffix);
+/* Whether such a name would be among them. */
+bool io_lists(const char *name, const char *suffix);
 
 #endif

@@ -20,14 +20,6 @@
 #define FILE_MAX ((size_t)16 * 1024 * 1024)
 #define ALL_MAX  ((size_t)64 * 1024 * 1024)
 
-/* That would be read of a folder. */
-static bool is_pipe(const char *name)
-{
-	size_t length = strlen(name), end = strlen(SUFFIX);
-	return *name != '.' && !strchr(name, '/') && length > end &&
-	       !strcmp(name + length - end, SUFFIX);
-}
-
 /* ---- comments ---- */
 
 /* What stands behind "# WORD:", without blanks around it; NULL: the line is another. */
@@ -217,7 +209,7 @@ static int check_sums(const struct folder *folder, const json_t *sums, struct pt
 			             f->name);
 	}
 	json_object_foreach (json_of(sums), name, hash)
-		if (is_pipe(name) && !is_there(folder, name))
+		if (io_lists(name, SUFFIX) && !is_there(folder, name))
 			rc = pt_fail(err, -PT_EREQUEST, NULL,
 			             FOLDER_SUMS ": '%s' is in it, and not in the folder", name);
 	return rc;
