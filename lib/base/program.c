@@ -3,6 +3,7 @@
 #include "base/program.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
 #include <errno.h>
@@ -230,17 +231,29 @@ void program_reap(pid_t pid)
 		reap_later(pid);
 }
 
+/* Where there is no pidfd, it is looked at now and then. */
+static bool ends_within(pid_t pid, int pidfd, int ms, int *status)
+{
+	enum { LOOK_MS = 10 };
+	double until_s = clock_s() + ms / 1e3;
+	struct pollfd ended = {pidfd, POLLIN, 0};
+	while (!waitpid(pid, status, WNOHANG)) {
+		if (clock_s() >= until_s)
+			return false;
+		poll(&ended, 1, pidfd < 0 && ms > LOOK_MS ? LOOK_MS : ms);
+	}
+	return true;
+}
+
 int program_end(pid_t pid, int patience_ms)
 {
 	int status = 0, pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	static const int signals[] = {SIGTERM, SIGKILL};
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-		struct pollfd ended = {pidfd, POLLIN, 0};
-		if (pidfd >= 0 && poll(&ended, 1, patience_ms) > 0)
-			break;
-		kill(pid, signals[i]);
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	bool ended = false;
+	for (size_t i = 0; i < sizeof signals / sizeof *signals && !ended; i++)
+		if (!(ended = ends_within(pid, pidfd, patience_ms, &status)))
+			kill(pid, signals[i]);
+	while (!ended && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (pidfd >= 0)
 		close(pidfd);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,7 +67,8 @@ static char *shell(const char *line, int more, int *status)
 	int ends[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	pid_t pid;
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-	const struct program_ends places = {null, ends[1], more, true};
+	const struct program_ends places = {
+		.in = null, .out = ends[1], .more = more, .detached = true};
 	ck_assert_int_eq(program_start(argv, &places, NULL, &pid, NULL), 0);
 	close(ends[1]);
 	close(null);
@@ -116,13 +118,49 @@ END_TEST
 START_TEST(what_is_not_there_is_said)
 {
 	char name[] = "no-such-program", *argv[] = {name, NULL};
-	const struct program_ends places = {0, 1, -1, false};
+	const struct program_ends places = {.in = 0, .out = 1, .more = -1};
 	struct pt_error err = PT_ERROR_INIT;
 	pid_t pid;
 	ck_assert_int_eq(program_start(argv, &places, "program", &pid, &err), -PT_EIO);
 	ck_assert_str_eq(err.faults[0].message, "there is no program 'no-such-program' in $PATH");
 	ck_assert_str_eq(err.faults[0].path, "program");
 	pt_error_clear(&err);
+}
+END_TEST
+
+/* The line prints one when it is ready. Also where no descriptor is left to wait with. */
+static void expect_end(const char *line, int patience_ms, bool any_left, const char *wanted)
+{
+	char *argv[] = {must_strdup("sh"), must_strdup("-c"), must_strdup(line), NULL}, byte;
+	struct rlimit before, now;
+	pid_t pid;
+	int ends[2];
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	const struct program_ends places = {.in = 0, .out = ends[1], .more = -1};
+	ck_assert_int_eq(program_start(argv, &places, NULL, &pid, NULL), 0);
+	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = (struct rlimit){any_left ? before.rlim_cur : 1, before.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
+	char *fate = program_fate(program_end(pid, patience_ms));
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_str_eq(fate, wanted);
+	close(ends[0]);
+	close(ends[1]);
+	free(fate);
+	for (int i = 0; i < 3; i++)
+		free(argv[i]);
+}
+
+START_TEST(an_end_is_waited_for)
+{
+	for (int left = 0; left < 2; left++) {
+		expect_end("echo; sleep 0.1; exit 3", 60000, left, "ended with status 3");
+		expect_end("trap 'exit 4' TERM; echo; while :; do sleep 0.01; done", 1000, left,
+		           "ended with status 4");
+		expect_end("trap '' TERM; echo; while :; do sleep 0.01; done", 50, left,
+		           "was killed by signal 9");
+	}
 }
 END_TEST
 
@@ -134,7 +172,7 @@ START_TEST(without_a_thread_it_is_reaped_later)
 	siginfo_t how;
 	pid_t pid;
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-	const struct program_ends places = {ends[0], null, -1, false};
+	const struct program_ends places = {.in = ends[0], .out = null, .more = -1};
 	ck_assert_int_eq(program_start(argv, &places, NULL, &pid, NULL), 0);
 	set_threads(false);
 	program_reap(pid);
@@ -153,4 +191,4 @@ END_TEST
 UNIT_TESTS("base/program", a_viewer_is_told_to_read_its_input,
            a_display_is_one_variable_or_the_other, programs_are_found_as_they_will_be_run,
            it_gets_its_descriptors_and_no_others, its_fate_is_told_in_words,
-           what_is_not_there_is_said, without_a_thread_it_is_reaped_later)
+           what_is_not_there_is_said, an_end_is_waited_for, without_a_thread_it_is_reaped_later)
