@@ -129,7 +129,8 @@ static int run_tmux(char *const *argv, char *session, size_t room, struct pt_err
 	pid_t pid;
 	if (null < 0 || pipe2(ends, O_CLOEXEC))
 		return pt_fail(err, -errno, NULL, "no pipe: %s", error_words(errno));
-	const struct program_ends places = {null, ends[1], -1, true};
+	const struct program_ends places = {
+		.in = null, .out = ends[1], .more = -1, .detached = true};
 	int rc = program_start(argv, &places, "terminal", &pid, err);
 	close(null);
 	close(ends[1]);
