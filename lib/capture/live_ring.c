@@ -124,14 +124,15 @@ static int make_ring(struct live_ring *r, const struct live_config *config, stru
 
 static int attach(struct live_ring *r, const struct live_filter *f)
 {
-	r->view.snaplen = f->snaplen;
-	if (!r->view.filters && f->kernel.bf_insns)
-		return live_filter_attach(r->fd, &f->kernel);
-	int rc = live_filter_attach_all(r->fd);
+	bool by_kernel = !r->view.filters && f->kernel.bf_insns;
+	int rc = by_kernel ? live_filter_attach(r->fd, &f->kernel) : live_filter_attach_all(r->fd);
 	if (rc)
 		return rc;
-	r->view.filters = true;
-	live_filter_copy(&r->view.filter, f);
+	r->view.snaplen = f->snaplen;
+	if (!by_kernel) {
+		r->view.filters = true;
+		live_filter_copy(&r->view.filter, f);
+	}
 	return 0;
 }
 

@@ -56,7 +56,8 @@ static int join(int fd, uint32_t group)
 static int group_of(int fd, uint32_t *group)
 {
 	socklen_t length = sizeof *group;
-	return getsockopt(fd, SOL_PACKET, PACKET_FANOUT, group, &length) < 0 ? -errno : 0;
+	int rc = getsockopt(fd, SOL_PACKET, PACKET_FANOUT, group, &length) < 0 ? -errno : 0;
+	return rc || *group ? rc : -ENOENT;
 }
 
 static int choose(int fd)
