@@ -143,17 +143,35 @@ function tell_head(engine) {
 
 // ---- the picture
 
-// As Graphviz would draw it, where the daemon has that; else in our own way.
-async function plan_of(engine, down) {
-	const {blocks, links, revision} = engine.shown, names = blocks.map(block => block.name);
+// Moves what is drawn to where that plan has it.
+function lay_out({svg, links, blocks}, plan) {
+	svg.setAttribute("width", plan.width);
+	svg.setAttribute("height", plan.height);
+	svg.setAttribute("viewBox", `0 0 ${plan.width} ${plan.height}`);
+	links.forEach(({line, flow}, i) => {
+		line.setAttribute("d", plan.paths[i]);
+		flow.setAttribute("d", plan.paths[i]);
+	});
+	for (const {block, node} of blocks) {
+		const {x, y} = plan.at.get(block.name);
+		node.setAttribute("transform", `translate(${x} ${y})`);
+	}
+}
+
+// As Graphviz would draw it, where the daemon has that, and unless it was drawn again meanwhile.
+async function ask_layout(engine, svg) {
+	const {blocks, links, revision} = engine.drawn, {name, down} = engine;
+	if (engine.svg !== svg)
+		return;
 	try {
-		const answer = await fetch(`/layout?${new URLSearchParams({engine: engine.name, revision, down})}`);
-		if (answer.status === 200)
-			return layout_told(await answer.json(), names, links, WIDTH, HEIGHT);
+		const answer = await fetch(`/layout?${new URLSearchParams({engine: name, revision, down})}`);
+		const plan = answer.status === 200 &&
+			layout_told(await answer.json(), blocks.map(block => block.name), links, WIDTH, HEIGHT);
+		if (plan && engine.svg === svg)
+			lay_out(engine, plan);
 	} catch (error) {
 		// it is told in another way than was thought
 	}
-	return layout(names, links, WIDTH, HEIGHT, down);
 }
 
 // From left to right where that fits; else whichever way has less beside what is seen.
@@ -162,28 +180,29 @@ function goes_down({shown, parts}) {
 	return wide.right > parts.picture.clientWidth && wide.down < wide.right;
 }
 
-async function draw_engine(engine, down) {
-	const {shown} = engine, {blocks, links} = shown, plan = await plan_of(engine, down);
-	const svg = document.createElementNS(SVG, "svg");
-	svg.setAttribute("width", plan.width);
-	svg.setAttribute("height", plan.height);
-	svg.setAttribute("viewBox", `0 0 ${plan.width} ${plan.height}`);
+// In our own way first. One layout is asked for at a time: the daemon makes no more, and a browser has few connections.
+let layouts = Promise.resolve();
+function draw_engine(engine, down) {
+	const {blocks, links} = engine.shown, svg = document.createElementNS(SVG, "svg");
 	svg.setAttribute("role", "group");
 	svg.setAttribute("aria-label", `the graph of ${engine.name}`);
-	engine.links = links.map((link, i) => ({
-		link, line: draw("path", {d: plan.paths[i], class: `link ${link.canal}`, "stroke-width": 1.5}, svg),
-		flow: draw("path", {d: plan.paths[i], class: "flow"}, svg),
+	engine.links = links.map(link => ({
+		link, line: draw("path", {class: `link ${link.canal}`, "stroke-width": 1.5}, svg),
+		flow: draw("path", {class: "flow"}, svg),
 	}));
 	for (const {link, line} of engine.links)
 		line.tip = draw("title", {}, line, `${link.from} to ${link.to}`);
-	engine.blocks = blocks.map(block => draw_block(engine, block, plan.at.get(block.name), svg));
-	engine.parts.picture.replaceChildren(svg);
-	engine.drawn = shown;
+	engine.blocks = blocks.map(block => draw_block(engine, block, svg));
+	engine.svg = svg;
+	engine.drawn = engine.shown;
 	engine.down = down;
+	lay_out(engine, layout(blocks.map(block => block.name), links, WIDTH, HEIGHT, down));
+	engine.parts.picture.replaceChildren(svg);
+	layouts = layouts.then(() => ask_layout(engine, svg));
 }
 
-function draw_block(engine, block, {x, y}, svg) {
-	const node = draw("g", {class: "block", tabindex: 0, role: "button", transform: `translate(${x} ${y})`}, svg);
+function draw_block(engine, block, svg) {
+	const node = draw("g", {class: "block", tabindex: 0, role: "button"}, svg);
 	draw("rect", {width: WIDTH, height: HEIGHT, rx: 8}, node);
 	draw("text", {class: "name", x: 10, y: 18}, node, cut(block.name, 20));
 	draw("text", {class: "soft", x: 10, y: 32}, node, cut(block.type, 24));
@@ -258,7 +277,7 @@ async function look(engine) {
 		engine.at = performance.now();
 		const down = goes_down(engine);
 		if (engine.drawn !== engine.shown || engine.down !== down)
-			await draw_engine(engine, down);
+			draw_engine(engine, down);
 		tell_head(engine);
 		tell_blocks(engine);
 		tell_links(engine);

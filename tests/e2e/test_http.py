@@ -481,5 +481,24 @@ def test_the_page_is_one_that_can_be_read_in_the_dark_and_on_a_phone(site, page)
     assert page.run("document.documentElement.scrollWidth") <= 390
 
 
+def test_a_picture_does_not_wait_for_its_layout(site, page):
+    """What is drawn moves to where that has it."""
+    page.open(f"http://{site.at}/")
+    page.until("document.readyState === 'complete' && !document.getElementById('none').hidden")
+    page.run("window.real = fetch; window.fetch = (path, ...more) => path.startsWith('/layout') ? "
+             "new Promise(go => (window.asked = window.asked || []).push(go)) : real(path, ...more), 0")
+    for name in ("one", "two"):
+        site.daemon.create(name, "a = CLIFeeder(); k = Sink(); a > k")
+        page.until(f"document.querySelectorAll('[data-engine={name}] .block').length === 2")
+        assert page.until("window.asked && asked.length") == 1  # the other is asked for when that is told
+    page.run("window.node = document.querySelector('[data-engine=one] [data-block=k]'), node.focus()")
+    page.run("asked[0](new Response(JSON.stringify({bb: '0,0,500,300', objects: [{name: 'a', pos: '100,200'}, "
+             "{name: 'k', pos: '300,100'}], edges: [{tail: 0, head: 1, id: 'low', pos: '1,2 3,4 5,6 7,8'}]}))), 0")
+    page.until("asked.length === 2")
+    assert size(page, "one") == [516, 316]
+    assert page.run("document.activeElement === node && node.getAttribute('transform')") == "translate(229 175)"
+    assert page.run("document.querySelector('[data-engine=one] .link').getAttribute('d')") == "M9 306C11 304 13 302 15 300"
+
+
 def size(page, engine):
     return page.run(f"(box => [box.width, box.height])(document.querySelector('[data-engine={engine}] svg').viewBox.baseVal)")

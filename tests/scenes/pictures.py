@@ -70,6 +70,7 @@ def show(build, out, folder, socket, log):
         page.until("document.querySelectorAll('.block.held-back').length > 0 && "
                    "document.querySelectorAll('.block.lost').length > 0 && "
                    "[...document.querySelectorAll('[data-engine=demo] .link')].every(link => link.dataset.rate > 0)")
+        page.run("layouts")
         page.picture(out / "page.png")
     (out / "top.svg").write_text(top(build, folder, socket), encoding="utf-8")
 
