@@ -37,7 +37,8 @@ void completion_fini(struct completion *c)
 
 /* ---- what is known ---- */
 
-json_t *completion_ask(struct completion *c, const char *method, json_t *params)
+/* The daemon's answer, a new reference; NULL: none. `params` is taken over. */
+static json_t *ask(struct completion *c, const char *method, json_t *params)
 {
 	json_t *result = NULL;
 	if (c->deaf) {
@@ -51,7 +52,7 @@ json_t *completion_ask(struct completion *c, const char *method, json_t *params)
 
 json_t *completion_engine(struct completion *c, const char *engine)
 {
-	return completion_ask(c, "engine.show", json_pack("{s:s}", "engine", engine));
+	return ask(c, "engine.show", json_pack("{s:s}", "engine", engine));
 }
 
 static int add_builtin(void *types, const struct pt_type *type)
@@ -63,7 +64,7 @@ const json_t *completion_types(struct completion *c)
 {
 	if (c->types)
 		return c->types;
-	json_t *list = completion_ask(c, "type.list", NULL);
+	json_t *list = ask(c, "type.list", NULL);
 	c->types = json_object();
 	json_each (type, json_object_get(list, "types"))
 		json_object_set(c->types, text_of(type, "name"), type);
@@ -78,7 +79,7 @@ const json_t *completion_type(struct completion *c, const char *name)
 	json_t *known = json_object_get(completion_types(c), name);
 	if (!known || json_object_get(known, "params"))
 		return known;
-	json_t *shown = completion_ask(c, "type.show", json_pack("{s:s}", "type", name));
+	json_t *shown = ask(c, "type.show", json_pack("{s:s}", "type", name));
 	if (shown)
 		json_object_set_new(c->types, name, shown);
 	return shown;
@@ -93,7 +94,7 @@ static bool makes_engine(const struct completion *c)
 
 static void engines(struct completion *c)
 {
-	json_t *list = makes_engine(c) ? NULL : completion_ask(c, "engine.list", NULL);
+	json_t *list = makes_engine(c) ? NULL : ask(c, "engine.list", NULL);
 	json_each (engine, json_object_get(list, "engines"))
 		candidate_add(c, false, text_of(engine, "state"), "%s", text_of(engine, "engine"));
 	json_decref(list);
@@ -111,7 +112,7 @@ static void blocks_of(struct completion *c, const char *engine, const char *befo
 /* ENGINE.BLOCK: the engine first, with its dot, and behind that its blocks. */
 static void add_targets(struct completion *c, bool alone)
 {
-	json_t *list = completion_ask(c, "engine.list", NULL);
+	json_t *list = ask(c, "engine.list", NULL);
 	json_each (engine, json_object_get(list, "engines")) {
 		char *dotted = must_printf("%s.", text_of(engine, "engine"));
 		bool whole = !strncmp(c->word, dotted, strlen(dotted));
@@ -200,7 +201,7 @@ static void verb_names(struct completion *c)
 
 static void methods(struct completion *c)
 {
-	json_t *document = completion_ask(c, "rpc.discover", NULL);
+	json_t *document = ask(c, "rpc.discover", NULL);
 	json_each (method, json_object_get(document, "methods"))
 		candidate_add(c, false, text_of(method, "summary"), "%s", text_of(method, "name"));
 	json_decref(document);
@@ -219,7 +220,7 @@ static void topics(struct completion *c)
 static void revisions(struct completion *c)
 {
 	json_t *params = json_pack("{s:s}", "engine", engine_argument(c));
-	json_t *log = completion_ask(c, "engine.log", params);
+	json_t *log = ask(c, "engine.log", params);
 	json_each (revision, json_object_get(log, "revisions"))
 		candidate_add(c, false, text_of(revision, "comment"), "%lld",
 		              integer_of(revision, "revision"));

@@ -40,8 +40,6 @@ void completion_fini(struct completion *);
 void candidate_add(struct completion *, bool open, const char *what, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* The daemon's answer, a new reference; NULL: none. `params` is taken over. */
-json_t *completion_ask(struct completion *, const char *method, json_t *params);
 /* engine.show of it: a new reference, or NULL. */
 json_t *completion_engine(struct completion *, const char *engine);
 /* All types, {name: {summary, …}}, and one as type.show tells it, or NULL; borrowed. */

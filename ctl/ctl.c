@@ -251,7 +251,7 @@ json_t *ctl_params(const struct ctl *ctl)
 	return params;
 }
 
-int ctl_show(struct ctl *ctl, json_t *result)
+static int show(struct ctl *ctl, json_t *result)
 {
 	struct buf b = BUF_INIT;
 	if (!ctl->json && ctl->verb->print)
@@ -268,7 +268,7 @@ int ctl_show(struct ctl *ctl, json_t *result)
 int ctl_end(struct ctl *ctl, int code, json_t *result, struct pt_error *err)
 {
 	if (!code)
-		return ctl_show(ctl, result);
+		return show(ctl, result);
 	json_decref(result);
 	return ctl_refused(ctl, err);
 }

@@ -110,7 +110,8 @@ static const char *add_paragraph(struct buf *b, const char *line, const char *en
 	return at;
 }
 
-void manual_render(struct buf *b, const char *text, size_t length)
+/* Text of scdoc(5) as plain text, wrapped as help is. */
+static void render(struct buf *b, const char *text, size_t length)
 {
 	const char *end = text + length;
 	for (const char *line = text; line < end;) {
@@ -153,7 +154,7 @@ static void show_section(struct buf *b, const struct section *s)
 	page_fill(template, NULL, &text);
 	while (text.length > 1 && text.data[text.length - 2] == '\n')
 		text.length--;
-	manual_render(b, text.data, text.length);
+	render(b, text.data, text.length);
 	buf_free(&text);
 	free(template);
 }

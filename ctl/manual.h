@@ -14,7 +14,4 @@ extern const struct manual_topic manual_topics[];
 
 bool manual_show(struct buf *, const char *topic); /* false: there is none of that name */
 
-/* Text of scdoc(5) as plain text, wrapped as help is. */
-void manual_render(struct buf *, const char *text, size_t length);
-
 #endif

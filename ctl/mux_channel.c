@@ -26,7 +26,7 @@ void mux_send(struct mux *m, enum kind kind, enum mode mode, uint32_t id, const 
 	buf_add(&m->sending, bytes, length);
 }
 
-void mux_send_number(struct mux *m, enum kind kind, enum mode mode, uint32_t id, uint32_t number)
+static void send_number(struct mux *m, enum kind kind, enum mode mode, uint32_t id, uint32_t number)
 {
 	number = htole32(number);
 	mux_send(m, kind, mode, id, &number, sizeof number);
@@ -103,7 +103,7 @@ static void carry(struct mux *m, struct channel *c, int fd)
 	bool reads = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
 	enum mode mode = is_socket(fd) ? BOTH_WAYS : reads ? TO_DAEMON : FROM_DAEMON;
 	uint32_t id = ++m->last_id;
-	mux_send_number(m, CARRY, mode, id, c->id);
+	send_number(m, CARRY, mode, id, c->id);
 	mux_channel_new(m, id, mode, fd);
 }
 
@@ -184,7 +184,7 @@ bool mux_channel_write(struct mux *m, struct channel *c)
 	if (n > 0) {
 		buf_consume(&c->in, (size_t)n);
 		c->pass_at -= (size_t)n < c->pass_at ? (size_t)n : c->pass_at;
-		mux_send_number(m, CREDIT, 0, c->id, (uint32_t)n);
+		send_number(m, CREDIT, 0, c->id, (uint32_t)n);
 		return channel_settle(m, c);
 	}
 	if (mux_failed(n)) {

@@ -62,7 +62,6 @@ struct head {
 /* ---- mux_channel.c ---- */
 
 void mux_send(struct mux *, enum kind, enum mode, uint32_t id, const void *bytes, size_t length);
-void mux_send_number(struct mux *, enum kind, enum mode, uint32_t id, uint32_t number);
 bool mux_failed(ssize_t n); /* whether a call failed, and not only for now */
 
 struct channel *mux_channel_new(struct mux *, uint32_t id, enum mode, int fd);

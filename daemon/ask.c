@@ -106,7 +106,7 @@ static void deliver(struct ask *ask)
 		ask_free(ask);
 }
 
-void ask_hold(struct ask *ask)
+static void hold(struct ask *ask)
 {
 	ask->ticket = asked(ask->engine);
 	TAILQ_INSERT_TAIL(&ask->engine->held, ask, entry);
@@ -129,7 +129,7 @@ static void refuse(struct ask *ask, int code)
 	ask->request.code = code;
 	commit_answered(ask);
 	failing_answered(ask);
-	ask_hold(ask);
+	hold(ask);
 }
 
 static int refuse_ending(struct ask *ask)
@@ -199,7 +199,7 @@ static void answered(struct pt_letter *letter)
 		deliver(ask);
 		return;
 	}
-	ask_hold(ask);
+	hold(ask);
 	ask_release(engine);
 }
 
@@ -336,7 +336,7 @@ void ask_answer(struct ask *ask, struct engine *engine, json_t *result, engines_
 {
 	init(ask, engine, done, arg);
 	ask->request.result = result;
-	ask_hold(ask);
+	hold(ask);
 	ask_release(engine);
 }
 

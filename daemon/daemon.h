@@ -25,7 +25,6 @@ struct watchdog;
 
 struct daemon {
 	const struct options *options;
-	const char *config_path;
 	struct conf conf;
 	uv_loop_t loop;
 	struct mailbox mailbox;

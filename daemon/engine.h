@@ -134,8 +134,6 @@ void engine_removed(struct engine *); /* its journal is removed, or cannot be */
 void engine_gone(struct engine *); /* forgets it, if its thread has ended and its file is settled */
 
 /* ---- state.c ---- */
-/* What of the state is the daemon's to know: state, why?, file?, differs?. */
-void engine_add_state(const struct engine *, json_t *);
 const char *engine_word(const struct engine *); /* "running", … */
 bool engine_is_listed(const struct engine *);   /* engine.list tells of it */
 json_t *engine_state(const struct engine *);    /* {engine, state, revision, blocks, links, …} */
@@ -163,7 +161,6 @@ void engine_made_settled(struct engine *); /* the journal has the new engine, or
 void engine_returns(struct engine *);      /* one that has left; it starts if it ran */
 
 /* ---- ask.c ---- */
-void ask_hold(struct ask *);       /* answered when all that was asked of the journal is settled */
 void ask_release(struct engine *); /* answers those whose time has come */
 void ask_go_on(struct engine *);   /* with what waits to be asked, if it may be now */
 journal_settled ask_settled;       /* of an engine's file */

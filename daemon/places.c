@@ -33,7 +33,9 @@ static char *own(const char *variable, const char *below_home)
 	return base && *base == '/' ? must_printf("%s/%s/pipetool", base, below_home) : NULL;
 }
 
-bool places_are_own(const struct options *options)
+/* A daemon is its user's own if that is not root, and neither --state nor $STATE_DIRECTORY, which a
+   service has, says where its state is kept. */
+static bool are_own(const struct options *options)
 {
 	const char *state = getenv("STATE_DIRECTORY");
 	return geteuid() && !options->state && !(state && *state);
@@ -41,7 +43,7 @@ bool places_are_own(const struct options *options)
 
 static char *config_folder(const struct options *options)
 {
-	char *folder = places_are_own(options) ? own("XDG_CONFIG_HOME", ".config") : NULL;
+	char *folder = are_own(options) ? own("XDG_CONFIG_HOME", ".config") : NULL;
 	return folder ? folder : must_strdup(PIPETOOL_CONFIG_DIR);
 }
 
@@ -84,7 +86,7 @@ char *places_state(const struct options *options)
 	const char *said = getenv("STATE_DIRECTORY");
 	if (said && *said)
 		return must_strdup(said);
-	char *folder = places_are_own(options) ? own("XDG_STATE_HOME", ".local/state") : NULL;
+	char *folder = are_own(options) ? own("XDG_STATE_HOME", ".local/state") : NULL;
 	if (folder)
 		make_folders_above(folder);
 	return folder ? folder : must_strdup(PIPETOOL_STATE_DIR);

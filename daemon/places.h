@@ -8,10 +8,6 @@
 struct conf;
 struct options;
 
-/* A daemon is its user's own if that is not root, and neither --state nor $STATE_DIRECTORY, which a
-   service has, says where its state is kept. */
-bool places_are_own(const struct options *);
-
 /* The path of the configuration, to be freed: $XDG_CONFIG_HOME/pipetool (~/.config/pipetool) or
    /etc/pipetool. */
 char *places_config(const struct options *);

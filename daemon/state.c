@@ -95,11 +95,6 @@ static void add_state(const struct engine *engine, enum pt_engine_state state, j
 	json_object_set_new(row, "differs", json_boolean(differs(engine)));
 }
 
-void engine_add_state(const struct engine *engine, json_t *row)
-{
-	add_state(engine, engine_glance(engine).state, row);
-}
-
 static json_t *row(const struct engine *engine)
 {
 	const struct pt_engine_glance glance = engine_glance(engine);
@@ -208,5 +203,5 @@ void engines_add_state(const struct engines *all, const char *name, json_t *show
 {
 	const struct engine *engine = engines_at(all, name);
 	if (engine)
-		engine_add_state(engine, shown);
+		add_state(engine, engine_glance(engine).state, shown);
 }

@@ -27,11 +27,6 @@ void log_set_level(enum log_level level)
 	atomic_store_explicit(&limit, (int)level, memory_order_relaxed);
 }
 
-enum log_level log_get_level(void)
-{
-	return (enum log_level)atomic_load_explicit(&limit, memory_order_relaxed);
-}
-
 int log_level_parse(const char *word, enum log_level *level)
 {
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -93,7 +88,7 @@ static void print(enum log_level level, const char *text)
 static void log_valist(const struct log_about *about, enum log_level level, const char *fmt,
                        va_list args)
 {
-	if (level > log_get_level())
+	if ((int)level > atomic_load_explicit(&limit, memory_order_relaxed))
 		return;
 	int saved = errno;
 	struct buf text = BUF_INIT;

@@ -58,8 +58,6 @@ void writer_pause_filter(struct writer *); /* has it keep nothing back for now *
 int writer_end_file(struct writer *, bool sync);
 int writer_sync(const struct writer *);
 int writer_close(struct writer *);
-/* So much of a piece has arrived, and the rest will not: told, and cut off to whole messages. */
-void writer_lose(struct writer *, const struct piece *, size_t arrived);
 void writer_make_nonblocking(struct writer *);
 
 /* Of a crew: closed for now, and for good. */

@@ -97,7 +97,8 @@ static void cut_off(const struct writer *w, size_t length)
 		lseek(w->config.fd, whole, SEEK_SET);
 }
 
-void writer_lose(struct writer *w, const struct piece *piece, size_t arrived)
+/* So much of a piece has arrived, and the rest will not: told, and cut off to whole messages. */
+static void lose(struct writer *w, const struct piece *piece, size_t arrived)
 {
 	size_t end;
 	uint64_t all = w->unsure + count(w, piece, piece->length, &end);
@@ -122,7 +123,7 @@ static int write_piece(struct writer *w, const struct piece *piece)
 	w->put = false;
 	int rc = write_bytes(w, piece->bytes, piece->length, WRITER_MORE);
 	if (rc)
-		writer_lose(w, piece,
+		lose(w, piece,
 		            w->config.filter ? 0 : (size_t)(atomic_load(&w->written) - before));
 	else if (w->config.filter)
 		remember_unsure(w, piece);
@@ -275,11 +276,11 @@ void writer_carry_out(struct writer *w, const struct piece *piece)
 	if (piece->mark) {
 		reach_mark(w, piece);
 	} else if (atomic_load(&w->error)) {
-		writer_lose(w, piece, 0);
+		lose(w, piece, 0);
 	} else {
 		int rc = piece->open ? change_file(w, piece) : use_file(w);
 		if (rc && !piece->open)
-			writer_lose(w, piece, 0);
+			lose(w, piece, 0);
 		else if (!rc && !piece->open)
 			rc = write_piece(w, piece);
 		if (rc)

@@ -270,11 +270,6 @@ void graph_free(struct graph *g)
 	free(g);
 }
 
-char *graph_link_key(const struct graph_link *l)
-{
-	return must_printf("%s%s%s", l->from->name, graph_link_sign(l->canal), l->to->name);
-}
-
 /* Rows that say the same are one: who keeps both keeps it once. */
 static void adopt_block(struct graph_block *b, const struct graph *now)
 {

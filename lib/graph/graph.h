@@ -104,9 +104,6 @@ json_t *graph_to_json(const struct graph *);
 /* How a link is written: " > ", " >> ", " ^ ". */
 const char *graph_link_sign(enum pt_canal);
 
-/* "a > b": the link by the names of its ends. Yours to free. */
-char *graph_link_key(const struct graph_link *);
-
 /* The ports of a type in words: "a low entry and a high exit". Yours to free. */
 char *graph_port_words(unsigned ports);
 static inline unsigned graph_exit_port(enum pt_canal canal)

@@ -52,12 +52,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-void reconnect_init(struct reconnect *r)
-{
-	r->attempt = NULL;
-	r->told = false;
-}
-
 void reconnect_try(struct reconnect *r)
 {
 	struct attempt *a = must_calloc(1, sizeof *a);

@@ -5,7 +5,7 @@
 
 #include <pipetool/outside.h>
 
-/* Lies in a block's state. Names are resolved anew for each try, and neither that nor a slow
+/* Lies in a block's state; the members above the timer are the block's to set. Names are resolved anew for each try, and neither that nor a slow
    connect holds up the engine, nor its end. The block hands `due` (of the timer) on to
    reconnect_try and `woken` to reconnect_woken, and calls reconnect_close in close. */
 struct reconnect {
@@ -20,7 +20,6 @@ struct reconnect {
 	bool told;               /* that it does not succeed */
 };
 
-void reconnect_init(struct reconnect *);  /* the members above the timer are set */
 void reconnect_try(struct reconnect *);   /* at once */
 void reconnect_later(struct reconnect *); /* after retry_s */
 void reconnect_woken(struct reconnect *);

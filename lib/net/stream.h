@@ -144,7 +144,6 @@ void stream_drop_queue(struct stream *, const char *why);
 void stream_watch_peer(struct stream *);
 
 void stream_name_peer(struct stream *, const char *name, size_t length);
-struct kept *stream_kept(const struct stream *);
 bool stream_has_left(const struct stream *); /* it, or a fellow, has what was read earlier */
 void stream_read_on(struct stream *);        /* from where it is, unless it is held */
 void stream_start_exact(struct stream *);

@@ -16,7 +16,7 @@ static struct stream *first_of(struct stream *s)
 	return s->fellow_count ? s->fellows : s;
 }
 
-struct kept *stream_kept(const struct stream *s)
+static struct kept *kept_of(const struct stream *s)
 {
 	return s->fellow_count ? s->fellows->kept : s->kept;
 }
@@ -24,7 +24,7 @@ struct kept *stream_kept(const struct stream *s)
 bool stream_has_left(const struct stream *s)
 {
 	uint32_t who;
-	const struct kept *k = stream_kept(s);
+	const struct kept *k = kept_of(s);
 	return k && kept_is_left(k, &who);
 }
 
@@ -38,7 +38,7 @@ static char *key_of(const char *direction, const char *key)
 void stream_set_torn(struct stream *s, bool torn)
 {
 	if (s->fellow_count && s->who)
-		kept_set_torn(stream_kept(s), s->who, torn);
+		kept_set_torn(kept_of(s), s->who, torn);
 }
 
 /* Beside the descriptor: `who`, and the peer's name, which cannot be asked once it is gone. */
@@ -210,7 +210,7 @@ bool stream_carried_kept(struct stream *s, const char *connection)
 	memcpy(&s->who, bytes, sizeof s->who);
 	s->held = false;
 	stream_name_peer(s, bytes + sizeof s->who, length - sizeof s->who);
-	return !s->fellow_count || !kept_is_torn(stream_kept(s), s->who) || cut_torn(s);
+	return !s->fellow_count || !kept_is_torn(kept_of(s), s->who) || cut_torn(s);
 }
 
 /* Where nothing waits it has gone out whole. */
@@ -252,7 +252,7 @@ static struct stream *of(struct stream *s, uint32_t who)
 
 struct stream *stream_left(struct stream *s)
 {
-	struct kept *k = stream_kept(s);
+	struct kept *k = kept_of(s);
 	struct stream *found = NULL;
 	uint32_t who;
 	while (k && kept_is_left(k, &who) && !(found = of(s, who))) {
@@ -274,7 +274,7 @@ ssize_t stream_receive_kept(struct stream *s, uint8_t *bytes)
 {
 	const uint8_t *from;
 	uint32_t who;
-	struct kept *k = stream_kept(s);
+	struct kept *k = kept_of(s);
 	bool left = kept_is_left(k, &who);
 	if (!left)
 		first_of(s)->poison = 0;
@@ -292,7 +292,7 @@ ssize_t stream_receive_kept(struct stream *s, uint8_t *bytes)
 
 void stream_came_on(struct stream *s)
 {
-	const struct kept *k = stream_kept(s);
+	const struct kept *k = kept_of(s);
 	if (k && kept_brims(k))
 		pt_brims(s->block);
 	else if (s->who)

@@ -164,7 +164,7 @@ static void watch(struct talk *t, int i, bool wanted)
 		uv_poll_stop(&t->polls[i]);
 }
 
-void talk_watch(struct talk *t)
+static void watch_both(struct talk *t)
 {
 	watch(t, 0, !t->over && t->written < t->out.length);
 	watch(t, 1, !t->over && t->dry);
@@ -175,29 +175,30 @@ static struct talk *of(uv_poll_t *poll, int i)
 	return (struct talk *)((char *)(poll - i) - offsetof(struct talk, polls));
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-	struct talk *t = of(poll, 1);
-	t->dry = false;
-	pt_ready(t->block, true);
-	talk_watch(t);
-}
-
-static void on_writable(uv_poll_t *poll, int status, int events)
-{
-	struct talk *t = of(poll, 0);
-	flush(t);
-	talk_update(t);
-	talk_watch(t);
-}
-
-void talk_update(struct talk *t)
+/* Whether it is full, and busy. */
+static void update(struct talk *t)
 {
 	bool many = t->triggers.length >= MANY;
 	if (many != t->many_triggers && (many || t->queue.bytes < *t->limit))
 		pt_full(t->block, many);
 	t->many_triggers = many;
 	pt_busy(t->block, t->queue.head || t->triggers.length || t->triggers_under_way);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct talk *t = of(poll, 1);
+	t->dry = false;
+	pt_ready(t->block, true);
+	watch_both(t);
+}
+
+static void on_writable(uv_poll_t *poll, int status, int events)
+{
+	struct talk *t = of(poll, 0);
+	flush(t);
+	update(t);
+	watch_both(t);
 }
 
 /* What is left begins anew with the next. */
@@ -230,7 +231,7 @@ void talk_drop(struct talk *t)
 	buf_clear(&t->triggers);
 	pt_queue_drop(t->block, &t->queue, "unsent");
 	pt_full(t->block, false);
-	talk_update(t);
+	update(t);
 }
 
 void talk_over(struct talk *t, const char *why)
@@ -238,12 +239,12 @@ void talk_over(struct talk *t, const char *why)
 	if (t->over)
 		return;
 	t->over = true;
-	talk_watch(t);
+	watch_both(t);
 	drop_given(t);
 	if (!t->keeps)
 		talk_drop(t);
 	pt_ready(t->block, false);
-	talk_update(t);
+	update(t);
 	t->ended(t->block, why);
 }
 
@@ -276,8 +277,8 @@ void talk_begin(struct talk *t, int to, int from)
 	take(t, 0, to);
 	take(t, 1, from);
 	flush(t);
-	talk_update(t);
-	talk_watch(t);
+	update(t);
+	watch_both(t);
 }
 
 /* ---- where it is waited for ---- */
@@ -329,8 +330,8 @@ static void go_on(struct talk *t)
 	} else {
 		pt_ready(t->block, true);
 	}
-	talk_update(t);
-	talk_watch(t);
+	update(t);
+	watch_both(t);
 }
 
 /* ---- what comes in ---- */
@@ -370,7 +371,7 @@ void talk_push(struct talk *t, enum pt_canal canal, struct pt_msg **messages, un
 	if (takes(t))
 		go_on(t);
 	else
-		talk_update(t);
+		update(t);
 }
 
 void talk_trigger(struct talk *t)
@@ -387,7 +388,7 @@ void talk_trigger(struct talk *t)
 	if (takes(t))
 		go_on(t);
 	else
-		talk_update(t);
+		update(t);
 }
 
 void talk_no_more(struct talk *t)
@@ -396,7 +397,7 @@ void talk_no_more(struct talk *t)
 	if (t->over || t->fds[0] < 0)
 		return;
 	flush(t);
-	talk_watch(t);
+	watch_both(t);
 }
 
 void talk_changed(struct talk *t)
@@ -410,8 +411,8 @@ void talk_produce(struct talk *t, unsigned max)
 		talk_read(t, max);
 	flush(t);
 	pt_ready(t->block, !t->over && !t->dry);
-	talk_update(t);
-	talk_watch(t);
+	update(t);
+	watch_both(t);
 }
 
 /* ---- its end ---- */

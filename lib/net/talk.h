@@ -68,8 +68,6 @@ void talk_drop(struct talk *);        /* it goes: there will be none */
 void talk_fini(struct talk *);
 
 /* ---- between talk.c and talk_in.c ---- */
-void talk_watch(struct talk *);
-void talk_update(struct talk *); /* whether it is busy, or exhausted */
 void talk_over(struct talk *, const char *why);
 void talk_credit(struct talk *, uint32_t count, unsigned flags);
 /* Reads what is there, and sends up to `max` messages. */

@@ -54,11 +54,6 @@ typedef enum tunnel_found tunnel_head_function(const struct tunnel_bytes *, stru
 tunnel_head_function tunnel_gre, tunnel_vxlan, tunnel_vxlan_gpe, tunnel_geneve, tunnel_gtp,
 	tunnel_gtp_old, tunnel_l2tp, tunnel_l2tp3, tunnel_tzsp;
 
-/* Whether a whole packet, or an Ethernet frame of one, is there: for want of a header that says
-   so. */
-bool tunnel_is_ip(const struct tunnel_bytes *);
-bool tunnel_is_frame(const struct tunnel_bytes *);
-
 /* ---- the packet inside ---- */
 
 /* What a packet is behind its tunnels. Of what is bare, such as IP, the header of the link in front

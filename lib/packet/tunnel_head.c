@@ -40,7 +40,8 @@ static uint16_t version_at(const struct tunnel_bytes *b, uint32_t ahead)
 
 /* ---- guesses ---- */
 
-bool tunnel_is_ip(const struct tunnel_bytes *b)
+/* For want of a header that says whether a packet is there, or an Ethernet frame of one. */
+static bool is_ip(const struct tunnel_bytes *b)
 {
 	const uint8_t *header = head(b);
 	uint32_t left = room(b);
@@ -53,7 +54,7 @@ bool tunnel_is_ip(const struct tunnel_bytes *b)
 	return size >= IP_SIZE && (size > left || sum_is_zero(sum_bytes(header, size)));
 }
 
-bool tunnel_is_frame(const struct tunnel_bytes *b)
+static bool is_frame(const struct tunnel_bytes *b)
 {
 	uint32_t left = room(b);
 	if (left < ETH_SIZE)
@@ -154,12 +155,12 @@ static enum tunnel_found l2tp3_carries(const struct tunnel_bytes *b, struct tunn
 
 	for (uint32_t ahead = size; ahead <= size + AHEAD_MAX; ahead += 4) {
 		inside.at = b->at + ahead;
-		if (tunnel_is_frame(&inside))
+		if (is_frame(&inside))
 			return carries(b, h, PACKET_TUNNEL_L2TP, ahead, ETHER_TYPE_FRAME);
 	}
 	for (uint32_t ahead = size; ahead <= size + AHEAD_MAX; ahead += 4) {
 		inside.at = b->at + ahead;
-		if (tunnel_is_ip(&inside))
+		if (is_ip(&inside))
 			return carries(b, h, PACKET_TUNNEL_L2TP, ahead, version_at(b, ahead));
 	}
 	h->at = b->at + size;
@@ -252,11 +253,11 @@ enum tunnel_found tunnel_geneve(const struct tunnel_bytes *b, struct tunnel_head
 
 static enum tunnel_found gtp_carries(const struct tunnel_bytes *b, struct tunnel_head *h)
 {
-	bool ip = tunnel_is_ip(b);
+	bool ip = is_ip(b);
 
 	if (!ip && room(b) >= 2 && be16(head(b)) == 0xff03)
 		return carries(b, h, PACKET_TUNNEL_GTP, 0, ETHER_TYPE_PPP);
-	if (!ip && tunnel_is_frame(b))
+	if (!ip && is_frame(b))
 		return carries(b, h, PACKET_TUNNEL_GTP, 0, ETHER_TYPE_FRAME);
 	return carries(b, h, PACKET_TUNNEL_GTP, 0, version_at(b, 0));
 }

@@ -66,7 +66,8 @@ static void hook(lua_State *L, lua_Debug *ar)
 		complain(L, 0);
 }
 
-void sandbox_note(struct sandbox *s, size_t work)
+/* Where no error may be raised, that is left to the next instruction. */
+static void note(struct sandbox *s, size_t work)
 {
 	s->work += work;
 	if (s->work < WORK || !s->calling)
@@ -78,7 +79,7 @@ void sandbox_note(struct sandbox *s, size_t work)
 void sandbox_charge(lua_State *L, size_t work)
 {
 	struct sandbox *s = sandbox_of(L);
-	sandbox_note(s, work);
+	note(s, work);
 	if (s->over)
 		complain(L, 1);
 }
@@ -92,9 +93,9 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
 		s->memory_used -= before;
 		return NULL;
 	}
-	sandbox_note(s, size / 16);
+	note(s, size / 16);
 	if (size > before && size - before > s->memory_limit - s->memory_used) {
-		sandbox_note(s, WORK); /* all garbage is looked for now */
+		note(s, WORK); /* all garbage is looked for now */
 		return NULL;
 	}
 	void *now = realloc(old, size);

@@ -63,9 +63,8 @@ static inline struct sandbox *sandbox_of(lua_State *L)
 	return *(struct sandbox **)lua_getextraspace(L);
 }
 
-/* Tells of work that Lua does not see: about so many nanoseconds of it. The second raises an error
-   once time is up; the first, for where none may be raised, leaves that to the next instruction. */
-void sandbox_note(struct sandbox *, size_t work);
+/* Tells of work that Lua does not see: about so many nanoseconds of it. Raises an error once time is
+   up. */
 void sandbox_charge(lua_State *, size_t work);
 
 /* Wraps C functions without upvalues, to be given to scripts: takes messages as strings, and

@@ -57,11 +57,6 @@ struct param_env {
 int param_read(const struct pt_param *rows, const json_t *object, void *state,
                const struct param_env *, struct pt_error *);
 
-/* Reads only the members that are in `object`: for `set`. Old values are released. All or
-   nothing. */
-int param_update(const struct pt_param *rows, const json_t *object, void *state,
-                 const struct param_env *, struct pt_error *);
-
 /* Frees what the rows' fields hold, closes descriptors, and leaves them as None would. Only after
    param_read has begun with this state: in one that is merely zeroed, 0 would be a descriptor. */
 void param_release(const struct pt_param *rows, void *state, const struct param_env *);

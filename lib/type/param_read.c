@@ -436,7 +436,7 @@ void param_release(const struct pt_param *rows, void *state, const struct param_
 		release_value(row, field_of(row, state), env);
 }
 
-/* ---- update ---- */
+/* ---- sizes ---- */
 
 size_t param_size(const struct pt_param *row)
 {
@@ -451,28 +451,4 @@ size_t param_extent(const struct pt_param *rows)
 		if (row->offset + param_size(row) > end)
 			end = row->offset + param_size(row);
 	return end;
-}
-
-int param_update(const struct pt_param *rows, const json_t *object, void *state,
-                 const struct param_env *env, struct pt_error *err)
-{
-	char *fresh = must_calloc(1, param_extent(rows) + 1);
-	int code = 0;
-	for (const struct pt_param *row = rows; row && row->name; row++) {
-		const json_t *value = json_object_get(object, row->name);
-		read_none(row, field_of(row, fresh));
-		int c = value ? read_field(row, value, field_of(row, fresh), env, err) : 0;
-		code = code ? code : c;
-	}
-	for (const struct pt_param *row = rows; row && row->name && !code; row++) {
-		if (!json_object_get(object, row->name))
-			continue;
-		release_value(row, field_of(row, state), env);
-		memcpy(field_of(row, state), field_of(row, fresh), param_size(row));
-		memset(field_of(row, fresh), 0, param_size(row));
-		read_none(row, field_of(row, fresh));
-	}
-	param_release(rows, fresh, env);
-	free(fresh);
-	return code;
 }

@@ -111,14 +111,6 @@ static int read_text(const char *text, struct state *s, struct pt_error *err)
 	return code;
 }
 
-static int update(const char *text, struct state *s, struct pt_error *err)
-{
-	json_t *object = json_loads(text, 0, NULL);
-	int code = param_update(rows, object, s, &env, err);
-	json_decref(object);
-	return code;
-}
-
 static void done(struct state *s)
 {
 	param_release(rows, s, &env);
@@ -271,36 +263,6 @@ START_TEST(functions_are_refused_where_nobody_compiles)
 }
 END_TEST
 
-START_TEST(an_update_changes_what_it_names)
-{
-	struct state s;
-	read_text("{\"iface\": \"lo\", \"port\": 5}", &s, NULL);
-	ck_assert_int_eq(update("{\"iface\": \"eth0\", \"f\": \"upper\"}", &s, NULL), 0);
-	ck_assert_str_eq(s.iface, "eth0");
-	ck_assert_str_eq(s.f->text, "upper");
-	ck_assert_int_eq(s.port, 5);
-	ck_assert_int_eq(update("{\"iface\": null, \"rotate\": null}", &s, NULL), 0);
-	ck_assert_ptr_null(s.iface);
-	ck_assert_int_eq(s.rotate.files, 5);
-	done(&s);
-}
-END_TEST
-
-START_TEST(an_update_that_fails_changes_nothing)
-{
-	struct state s;
-	struct pt_error err = PT_ERROR_INIT;
-	read_text("{\"iface\": \"lo\"}", &s, NULL);
-	ck_assert_int_eq(update("{\"iface\": \"eth0\", \"port\": 1, \"f\": \"broken\"}", &s, &err),
-	                 -PT_ESCRIPT);
-	ck_assert_str_eq(s.iface, "lo");
-	ck_assert_int_eq(s.port, 80);
-	ck_assert_str_eq(s.f->text, "reverse");
-	pt_error_clear(&err);
-	done(&s);
-}
-END_TEST
-
 START_TEST(release_may_come_twice)
 {
 	struct state s;
@@ -343,5 +305,4 @@ UNIT_TESTS("type/param_read", defaults_are_there, values_go_where_they_belong,
            descriptors_have_names_too, a_file_is_a_path_or_a_descriptor,
            a_failed_read_tells_all_and_leaves_what_can_be_released,
            a_function_gets_the_file_that_it_reads, functions_are_refused_where_nobody_compiles,
-           an_update_changes_what_it_names, an_update_that_fails_changes_nothing,
            release_may_come_twice, defaults_are_read_as_users_type_them)
