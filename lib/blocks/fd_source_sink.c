@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "net/stream.h"
+#include "net/streams.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -19,6 +19,7 @@
 #define DEV_TTY_SLAVE 136  /* and the seven after it: pseudo-terminals, by Linux's devices.txt */
 
 struct fd_pipe {
+	struct streams streams; /* the one */
 	int fd;
 	uint64_t limit;
 	struct stream stream;
@@ -32,18 +33,13 @@ static void ended(struct pt_block *b)
 	pt_exhausted(b);
 }
 
-static void late(struct pt_block *b)
-{
-	struct fd_pipe *f = pt_state(b);
-	stream_late(&f->stream);
-}
-
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
 	f->flags = -1;
+	f->streams = (struct streams){&f->stream, 1};
 	stream_init(&f->stream, b, &f->limit, ended);
-	f->stream.late = late;
+	f->stream.late = streams_late;
 	return 0;
 }
 
@@ -166,37 +162,6 @@ static void start(struct pt_block *b)
 	f->carried = false;
 }
 
-static void committed(struct pt_block *b)
-{
-	struct fd_pipe *f = pt_state(b);
-	stream_committed(&f->stream);
-}
-
-static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
-                      unsigned count)
-{
-	struct fd_pipe *f = pt_state(b);
-	stream_push(&f->stream, messages, count);
-}
-
-static void changed(struct pt_block *b)
-{
-	struct fd_pipe *f = pt_state(b);
-	stream_limit_changed(&f->stream);
-}
-
-static void produce(struct pt_block *b, unsigned max)
-{
-	struct fd_pipe *f = pt_state(b);
-	stream_produce(&f->stream, max);
-}
-
-static void stop(struct pt_block *b)
-{
-	struct fd_pipe *f = pt_state(b);
-	stream_stop(&f->stream);
-}
-
 static int close_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
@@ -205,12 +170,6 @@ static int close_pipe(struct pt_block *b, struct pt_error *err)
 		fcntl(f->fd, F_SETFL, f->flags);
 	f->flags = -1;
 	return rc;
-}
-
-static void fini(struct pt_block *b)
-{
-	struct fd_pipe *f = pt_state(b);
-	stream_fini(&f->stream);
 }
 
 static const struct pt_type fd_source_sink = {
@@ -246,15 +205,15 @@ static const struct pt_type fd_source_sink = {
 	.init = init,
 	.open = open_pipe,
 	.carry = carry,
-	.committed = committed,
+	.committed = streams_committed,
 	.take_over = take_over,
 	.start = start,
-	.produce = produce,
-	.push_many = push_many,
-	.changed = changed,
-	.stop = stop,
+	.produce = streams_produce,
+	.push_many = streams_push,
+	.changed = streams_changed,
+	.stop = streams_stop,
 	.close = close_pipe,
-	.fini = fini,
+	.fini = streams_fini,
 };
 
 PT_TYPES(fd_source_sink, &fd_source_sink);

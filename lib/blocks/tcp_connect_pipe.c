@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "net/address.h"
 #include "net/reconnect.h"
-#include "net/stream.h"
+#include "net/streams.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #define OVER "over" /* the connection that there was */
 
 struct tcp_connect {
+	struct streams streams; /* the one */
 	char *addr;
 	int64_t port;
 	double retry_s;
@@ -50,33 +51,16 @@ static void ended(struct pt_block *b)
 	reconnect_later(&t->reconnect);
 }
 
-static void check_peer(struct pt_block *b)
-{
-	struct tcp_connect *t = pt_state(b);
-	stream_check(&t->stream);
-}
-
-static void finish(struct pt_block *b)
-{
-	struct tcp_connect *t = pt_state(b);
-	stream_cut(&t->stream);
-}
-
-static void late(struct pt_block *b)
-{
-	struct tcp_connect *t = pt_state(b);
-	stream_late(&t->stream);
-}
-
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
 	t->fd = -1;
+	t->streams = (struct streams){&t->stream, 1};
 	stream_init(&t->stream, b, &t->limit, ended);
 	t->stream.keepalive_s = &t->keepalive_s;
-	t->stream.check = check_peer;
+	t->stream.check = streams_check;
 	t->stream.framing = &t->framing;
-	t->stream.late = late;
+	t->stream.late = streams_late;
 	t->reconnect = (struct reconnect){.block = b,
 	                                  .host = t->addr,
 	                                  .port = &t->port,
@@ -126,12 +110,6 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 		stream_take_over(&t->stream, &before->stream);
 }
 
-static void committed(struct pt_block *b)
-{
-	struct tcp_connect *t = pt_state(b);
-	stream_committed(&t->stream);
-}
-
 static void begin_with(struct pt_block *b, struct tcp_connect *t)
 {
 	char *key = key_of(t);
@@ -158,35 +136,10 @@ static void start(struct pt_block *b)
 	t->fd = -1;
 }
 
-static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
-                      unsigned count)
-{
-	struct tcp_connect *t = pt_state(b);
-	stream_push(&t->stream, messages, count);
-}
-
-static void changed(struct pt_block *b)
-{
-	struct tcp_connect *t = pt_state(b);
-	stream_limit_changed(&t->stream);
-}
-
-static void produce(struct pt_block *b, unsigned max)
-{
-	struct tcp_connect *t = pt_state(b);
-	stream_produce(&t->stream, max);
-}
-
 static void woken(struct pt_block *b)
 {
 	struct tcp_connect *t = pt_state(b);
 	reconnect_woken(&t->reconnect);
-}
-
-static void no_more(struct pt_block *b)
-{
-	struct tcp_connect *t = pt_state(b);
-	stream_end(&t->stream);
 }
 
 static json_t *describe(struct pt_block *b)
@@ -199,12 +152,6 @@ static json_t *describe(struct pt_block *b)
 	return json_pack("{s:b, s:s, s:s}", "connected", 1, "address", local, "peer", peer);
 }
 
-static void stop(struct pt_block *b)
-{
-	struct tcp_connect *t = pt_state(b);
-	stream_stop(&t->stream);
-}
-
 static int close_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_connect *t = pt_state(b);
@@ -213,12 +160,6 @@ static int close_pipe(struct pt_block *b, struct pt_error *err)
 		close(t->fd);
 	t->fd = -1;
 	return stream_close(&t->stream, err);
-}
-
-static void fini(struct pt_block *b)
-{
-	struct tcp_connect *t = pt_state(b);
-	stream_fini(&t->stream);
 }
 
 static const struct pt_type tcp_connect_pipe = {
@@ -266,19 +207,19 @@ static const struct pt_type tcp_connect_pipe = {
 	.init = init,
 	.open = open_pipe,
 	.start = start,
-	.produce = produce,
-	.push_many = push_many,
-	.changed = changed,
-	.no_more = no_more,
+	.produce = streams_produce,
+	.push_many = streams_push,
+	.changed = streams_changed,
+	.no_more = streams_no_more,
 	.woken = woken,
 	.describe = describe,
-	.finish = finish,
+	.finish = streams_finish,
 	.carry = carry,
-	.committed = committed,
+	.committed = streams_committed,
 	.take_over = take_over,
-	.stop = stop,
+	.stop = streams_stop,
 	.close = close_pipe,
-	.fini = fini,
+	.fini = streams_fini,
 };
 
 PT_TYPES(tcp_connect_pipe, &tcp_connect_pipe);

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "net/address.h"
-#include "net/stream.h"
+#include "net/streams.h"
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
@@ -18,13 +18,13 @@
 #define TAKEN    "taken"
 
 struct tcp_listen {
+	struct streams streams; /* a place for each client */
 	char *addr;
 	int64_t port, clients;
 	bool again;
 	uint64_t limit;
 	double keepalive_s;
 	struct framing framing;
-	struct stream *peers;  /* a place for each client */
 	int *carried;          /* for each, from open to start: an earlier daemon's, or -1 */
 	unsigned taken;        /* places, of which each is taken once if not again … */
 	unsigned taken_before; /* … and not again in the next daemon */
@@ -36,8 +36,6 @@ struct tcp_listen {
 	bool taken_over;   /* another block's socket, which is taken over */
 	struct pt_timer timer;
 };
-
-#define FOR_PEERS(t, s) for (struct stream *s = (t)->peers; s && s < (t)->peers + (t)->clients; s++)
 
 static void on_connection(uv_poll_t *handle, int status, int events);
 
@@ -66,8 +64,8 @@ static struct stream *next_place(const struct tcp_listen *t)
 {
 	struct stream *place = NULL;
 	if (!t->again)
-		return t->taken < t->clients ? &t->peers[t->taken] : NULL;
-	FOR_PEERS (t, s)
+		return t->taken < t->clients ? &t->streams.all[t->taken] : NULL;
+	FOR_STREAMS (&t->streams, s)
 		if (s->fd < 0 && (!place || s->queue.head)) /* what waits does so in one of them */
 			place = s;
 	return place;
@@ -76,7 +74,7 @@ static struct stream *next_place(const struct tcp_listen *t)
 /* Of the places that it has had all are taken, and have ended. */
 static bool is_over(const struct tcp_listen *t)
 {
-	FOR_PEERS (t, s)
+	FOR_STREAMS (&t->streams, s)
 		if (s->fd >= 0 && !s->input_ended)
 			return false;
 	return t->taken == t->clients;
@@ -90,33 +88,10 @@ static void ended(struct pt_block *b)
 			pt_exhausted(b);
 		return;
 	}
-	FOR_PEERS (t, s) /* but those whose turn to start is yet to come */
+	FOR_STREAMS (&t->streams, s) /* but those whose turn to start is yet to come */
 		if (s->fd >= 0 && s->input_ended && !s->finishing && !s->taken_over)
 			stream_finish(s);
 	listen_on(b);
-}
-
-/* Whose timer is not armed, it was that one's. */
-static void check_peer(struct pt_block *b)
-{
-	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS (t, s)
-		if (!s->timer.place)
-			stream_check(s);
-}
-
-static void finish(struct pt_block *b)
-{
-	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS (t, s)
-		stream_cut(s);
-}
-
-static void late(struct pt_block *b)
-{
-	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS (t, s)
-		stream_late(s);
 }
 
 static int init(struct pt_block *b, struct pt_error *err)
@@ -124,18 +99,18 @@ static int init(struct pt_block *b, struct pt_error *err)
 	struct tcp_listen *t = pt_state(b);
 	size_t count = (size_t)t->clients;
 	t->listener = -1;
-	t->peers = must_calloc(count, sizeof *t->peers);
+	t->streams = (struct streams){must_calloc(count, sizeof(struct stream)), (unsigned)count};
 	t->carried = must_calloc(count, sizeof *t->carried);
-	FOR_PEERS (t, s) {
+	FOR_STREAMS (&t->streams, s) {
 		stream_init(s, b, &t->limit, ended);
 		s->keepalive_s = &t->keepalive_s;
-		s->check = check_peer;
+		s->check = streams_check;
 		s->framing = &t->framing;
 		s->tells_peer = true;
-		s->late = late;
-		s->fellows = t->peers;
+		s->late = streams_late;
+		s->fellows = t->streams.all;
 		s->fellow_count = count > 1 ? (unsigned)count : 0;
-		t->carried[s - t->peers] = -1;
+		t->carried[s - t->streams.all] = -1;
 	}
 	return framing_check(&t->framing, err);
 }
@@ -154,7 +129,7 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 	address_carry_bound(carry, "tcp-listen", t->addr, (int)t->port, t->listener);
 	if (pt_carry_to(carry) != PT_TO_SUCCESSOR)
 		pt_carry_bytes(carry, TAKEN, &t->taken, sizeof t->taken);
-	FOR_PEERS (t, s) {
+	FOR_STREAMS (&t->streams, s) {
 		char *key = key_of(place);
 		place += stream_carry(s, carry, key);
 		free(key);
@@ -178,7 +153,7 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
 	t->taken = 0;
-	stream_open(t->peers);
+	stream_open(t->streams.all);
 	t->taken_over = address_carried(b, "tcp-listen", t->addr, (int)t->port, &t->listener);
 	if (t->listener >= 0) { /* an earlier daemon's, and perhaps shut */
 		t->shut = true;
@@ -196,11 +171,11 @@ static int open_pipe(struct pt_block *b, struct pt_error *err)
 /* A connection that is over for both sides makes room for the first one of the new block. */
 static void take_over_peers(struct tcp_listen *t, struct tcp_listen *before, bool connected)
 {
-	FOR_PEERS (before, s) {
+	FOR_STREAMS (&before->streams, s) {
 		bool goes_on = connected ? !stream_is_over(s) : s->fd < 0 && s->queue.head;
 		if (!goes_on || t->taken >= t->clients)
 			continue;
-		stream_take_over(&t->peers[t->taken], s);
+		stream_take_over(&t->streams.all[t->taken], s);
 		t->taken += connected;
 	}
 }
@@ -218,20 +193,13 @@ static void take_over(struct pt_block *b, struct pt_block *old)
 	take_over_peers(t, before, false);
 }
 
-static void committed(struct pt_block *b)
-{
-	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS (t, s)
-		stream_committed(s);
-}
-
 static void start_peers(struct tcp_listen *t)
 {
-	FOR_PEERS (t, s) {
-		int *carried = &t->carried[s - t->peers];
+	FOR_STREAMS (&t->streams, s) {
+		int *carried = &t->carried[s - t->streams.all];
 		stream_start(s);
 		if (*carried >= 0) {
-			char *key = key_of((size_t)(s - t->peers));
+			char *key = key_of((size_t)(s - t->streams.all));
 			stream_goes_on(s, *carried, key);
 			t->taken++;
 			free(key);
@@ -301,7 +269,7 @@ static void cannot_accept(struct pt_block *b, struct tcp_listen *t, int error)
 /* A peer has closed its side, and what it sent before is still being read. */
 static bool some_are_leaving(const struct tcp_listen *t)
 {
-	FOR_PEERS (t, s) {
+	FOR_STREAMS (&t->streams, s) {
 		struct pollfd peer = {s->fd, POLLRDHUP, 0};
 		if (t->again && !s->input_ended && poll(&peer, 1, 0) > 0)
 			return true;
@@ -359,7 +327,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 {
 	struct tcp_listen *t = pt_state(b);
 	struct stream *last = NULL;
-	FOR_PEERS (t, s) {
+	FOR_STREAMS (&t->streams, s) {
 		if (!listens(s))
 			continue;
 		if (last)
@@ -368,21 +336,14 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	}
 	if (!last)
 		last = next_place(t);
-	stream_push(last ? last : t->peers, messages, count);
-}
-
-static void changed(struct pt_block *b)
-{
-	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS (t, s)
-		stream_limit_changed(s);
+	stream_push(last ? last : t->streams.all, messages, count);
 }
 
 static void produce(struct pt_block *b, unsigned max)
 {
 	struct tcp_listen *t = pt_state(b);
 	for (int64_t i = 0; i < t->clients; i++) {
-		struct stream *s = &t->peers[t->turn];
+		struct stream *s = &t->streams.all[t->turn];
 		t->turn = t->turn + 1 < t->clients ? t->turn + 1 : 0;
 		if (s->ready) {
 			stream_produce(s, max);
@@ -392,19 +353,12 @@ static void produce(struct pt_block *b, unsigned max)
 	pt_ready(b, false);
 }
 
-static void no_more(struct pt_block *b)
-{
-	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS (t, s)
-		stream_end(s);
-}
-
 static json_t *describe(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
 	json_t *peers = json_array();
 	char peer[ADDRESS_TEXT];
-	FOR_PEERS (t, s)
+	FOR_STREAMS (&t->streams, s)
 		if (s->fd >= 0 && address_of(s->fd, true, peer))
 			json_array_append_new(peers, json_string(peer));
 	json_t *now = json_pack("{s:s, s:b}", "address", t->address, "connected",
@@ -419,13 +373,6 @@ static json_t *describe(struct pt_block *b)
 
 /* ---- the end ---- */
 
-static void stop(struct pt_block *b)
-{
-	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS (t, s)
-		stream_stop(s);
-}
-
 static int close_pipe(struct pt_block *b, struct pt_error *err)
 {
 	struct tcp_listen *t = pt_state(b);
@@ -434,8 +381,8 @@ static int close_pipe(struct pt_block *b, struct pt_error *err)
 		close(t->listener);
 	t->listener = -1;
 	t->shut = false;
-	FOR_PEERS (t, s) {
-		int *carried = &t->carried[s - t->peers], one = stream_close(s, err);
+	FOR_STREAMS (&t->streams, s) {
+		int *carried = &t->carried[s - t->streams.all], one = stream_close(s, err);
 		if (*carried >= 0)
 			close(*carried);
 		*carried = -1;
@@ -447,9 +394,8 @@ static int close_pipe(struct pt_block *b, struct pt_error *err)
 static void fini(struct pt_block *b)
 {
 	struct tcp_listen *t = pt_state(b);
-	FOR_PEERS (t, s)
-		stream_fini(s);
-	free(t->peers);
+	streams_fini(b);
+	free(t->streams.all);
 	free(t->carried);
 }
 
@@ -508,14 +454,14 @@ static const struct pt_type tcp_listen_pipe = {
 	.start = start,
 	.produce = produce,
 	.push_many = push_many,
-	.changed = changed,
-	.no_more = no_more,
+	.changed = streams_changed,
+	.no_more = streams_no_more,
 	.describe = describe,
-	.finish = finish,
+	.finish = streams_finish,
 	.carry = carry,
-	.committed = committed,
+	.committed = streams_committed,
 	.take_over = take_over,
-	.stop = stop,
+	.stop = streams_stop,
 	.close = close_pipe,
 	.fini = fini,
 };

@@ -14,7 +14,8 @@
 /*
  * Lies in the state of a block, which hands its calls on: start to stream_start, push to
  * stream_push, produce to stream_produce, stop to stream_stop, close to stream_close, fini to
- * stream_fini. Everything but stream_close is for the engine's thread.
+ * stream_fini; or has those of streams.h do so. Everything but stream_close is for the engine's
+ * thread.
  *
  * What cannot be written at once is held, and the block is full beyond `limit` bytes: sources that
  * can wait are held back, so that nothing is lost. The two directions end by themselves: after the
