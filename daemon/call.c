@@ -102,6 +102,15 @@ void call_ask(struct call *call, enum pt_verb verb, engines_done *done)
 		ask_put(&call->ask, engine, done ? done : call_done, call);
 }
 
+void call_run(struct call *call)
+{
+	const struct rpc_method *method = call->request.method;
+	if (method->run)
+		method->run(call);
+	else
+		call_ask(call, (enum pt_verb)method->verb, NULL);
+}
+
 void call_set_ops(struct call *call, json_t *ops)
 {
 	struct pt_request *r = &call->ask.request;

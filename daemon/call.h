@@ -17,7 +17,7 @@ struct daemon;
  *
  *     connection.c reads a line; reading.c makes a call of it: the method's rows fill in `params`,
  *     and what goes to an engine right where that reads it, in ask.request
- *     the method's function; most only ask the engine (call_ask)
+ *     call_run: the method's function; where that would only ask the engine, the row says what
  *     ask.c: see ask.h
  *     call_finish; connection.c writes the answer
  *
@@ -74,6 +74,17 @@ void call_cancel(struct call *);
 
 /* Whether somebody will hear the answer. */
 bool call_is_heard(const struct call *);
+
+/* Has it carried out: by the method's function, or by asking the engine what its row says. */
+void call_run(struct call *);
+
+/* Rows that several methods have: of the engine that one is about, and of why. */
+/* clang-format off */
+#define CALL_ENGINE \
+	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED}
+#define CALL_COMMENT \
+	{"comment", "Why, for the log.", PT_STRING(struct call, params.comment), .fallback = "None"}
+/* clang-format on */
 
 /* All methods: NULL-terminated list of tables. */
 extern const struct rpc_method *const method_tables[];

@@ -200,7 +200,7 @@ static void begin(struct call *call, int code, struct pt_error *err)
 	else if (!call_is_heard(call) && role_parse(call->request.method->role) <= ROLE_VIEWER)
 		call_refuse(call, -EPIPE, err); /* it only tells, and nobody hears */
 	else
-		call->request.method->run(call);
+		call_run(call);
 	if (c && c->gone && c->call)
 		call_cancel(c->call);
 }

@@ -12,21 +12,6 @@
 static const char *const canals[] = {"low", "high", NULL};
 static const char *const formats[] = {"json", "pcapng", NULL};
 
-static void block_send(void *call)
-{
-	call_ask(call, PT_VERB_SEND, NULL);
-}
-
-static void block_close(void *call)
-{
-	call_ask(call, PT_VERB_CLOSE, NULL);
-}
-
-static void block_trigger(void *call)
-{
-	call_ask(call, PT_VERB_TRIGGER, NULL);
-}
-
 /* With `hold` what is received comes back unless its receiver asks for more. */
 static void received(void *arg, int code, json_t *result, struct pt_error *err)
 {
@@ -145,7 +130,7 @@ static void block_trace(void *call)
 
 /* clang-format off */
 #define BLOCK                                                                                      \
-	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED}, \
+	CALL_ENGINE, \
 	{"block", "The block's name.", PT_STRING(struct call, ask.request.block), .flags = PT_REQUIRED}
 
 static const struct pt_param send_params[] = {
@@ -177,7 +162,7 @@ static const struct pt_param recv_params[] = {
 static const struct pt_param block_params[] = {BLOCK, {0}};
 
 static const struct pt_param attach_params[] = {
-	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED},
+	CALL_ENGINE,
 	{"block", "The block's name; without it, every block of the engine.",
 	 PT_STRING(struct call, params.block), .fallback = "None"},
 	{0}
@@ -195,7 +180,7 @@ static const struct pt_param tap_params[] = {
 };
 
 static const struct pt_param trace_params[] = {
-	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED},
+	CALL_ENGINE,
 	{"block", "What leaves this block; without it, what leaves the sources.",
 	 PT_STRING(struct call, ask.request.block), .fallback = "None"},
 	{"count", "So many messages.",
@@ -219,7 +204,7 @@ const struct rpc_method block_methods[] = {
 		.result = "{waiting?, state?}",
 		.role = "operator",
 		.params = send_params,
-		.run = block_send,
+		.verb = PT_VERB_SEND,
 	}, {
 		.name = "block.recv",
 		.summary = "Takes messages out of a queue",
@@ -236,14 +221,14 @@ const struct rpc_method block_methods[] = {
 		.result = "{}",
 		.role = "operator",
 		.params = block_params,
-		.run = block_close,
+		.verb = PT_VERB_CLOSE,
 	}, {
 		.name = "block.trigger",
 		.summary = "Triggers a block, as a trigger link would",
 		.result = "{}",
 		.role = "operator",
 		.params = block_params,
-		.run = block_trigger,
+		.verb = PT_VERB_TRIGGER,
 	}, {
 		.name = "block.attach",
 		.summary = "Has what blocks print sent to this connection",

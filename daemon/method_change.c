@@ -233,20 +233,15 @@ static void engine_diff(void *arg)
 }
 
 /* clang-format off */
-#define ENGINE \
-	{"engine", "The engine's name.", \
-	 PT_STRING(struct call, params.engine), .flags = PT_REQUIRED}
 #define IF_REVISION {"if_revision", "Refuse if the engine's revision is another one.", \
 	PT_INT(struct call, ask.request.if_revision), .fallback = "None", .max = -1}
 #define DRY_RUN {"dry_run", "Only tell what would be done.", \
 	PT_BOOL(struct call, ask.request.dry_run), .fallback = "false"}
-#define COMMENT {"comment", "Why, for the log.", PT_STRING(struct call, params.comment), \
-	.fallback = "None"}
 #define CONFIRM {"confirm_s", "It goes back by itself after so long, unless it is confirmed.", \
 	PT_SECONDS(struct call, params.confirm_s), .fallback = "None", .min = 0.001, .max = 604800}
 
 static const struct pt_param change_params[] = {
-	ENGINE,
+	CALL_ENGINE,
 	{"ops", "What to do, in order; all of it or nothing.",
 	 PT_VARIANTS(struct call, ask.request.ops), .fallback = "None", .flags = PT_ONE_OF,
 	 .members = graph_op_rows},
@@ -254,7 +249,7 @@ static const struct pt_param change_params[] = {
 	         .flags = PT_ONE_OF),
 	IF_REVISION,
 	DRY_RUN,
-	COMMENT,
+	CALL_COMMENT,
 	CONFIRM,
 	{"owned", "The blocks that it adds are taken out when this connection closes, whatever "
 	 "closes it, and do not come back after a restart.",
@@ -263,22 +258,22 @@ static const struct pt_param change_params[] = {
 };
 
 static const struct pt_param apply_params[] = {
-	ENGINE, GRAPH_ROWS, IF_REVISION, DRY_RUN, COMMENT, CONFIRM, {0}
+	CALL_ENGINE, GRAPH_ROWS, IF_REVISION, DRY_RUN, CALL_COMMENT, CONFIRM, {0}
 };
 
 static const struct pt_param undo_params[] = {
-	ENGINE,
+	CALL_ENGINE,
 	{"revision", "The revision whose graph comes back; without it, the one before.",
 	 PT_INT(struct call, params.revision), .fallback = "None", .max = -1},
 	IF_REVISION,
 	DRY_RUN,
-	COMMENT,
+	CALL_COMMENT,
 	CONFIRM,
 	{0}
 };
 
 static const struct pt_param confirm_params[] = {
-	ENGINE,
+	CALL_ENGINE,
 	{"revision", "Only if it is this one that waits; of a destroyed engine, its last.",
 	 PT_INT(struct call, params.revision), .fallback = "None", .max = -1},
 	{"extend_s", "Not yet: it waits for so long from now on.",
@@ -295,7 +290,7 @@ static const struct pt_param log_params[] = {
 };
 
 static const struct pt_param diff_params[] = {
-	ENGINE,
+	CALL_ENGINE,
 	{"revision", "The revision that is compared with the graph as it is: what an undo to it would "
 	 "do. Without it, what the last change did.",
 	 PT_INT(struct call, params.revision), .fallback = "None", .max = -1},

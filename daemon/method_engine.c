@@ -18,11 +18,6 @@ static void engine_start(void *arg)
 		call_ask(call, PT_VERB_START, NULL);
 }
 
-static void engine_stop(void *call)
-{
-	call_ask(call, PT_VERB_STOP, NULL);
-}
-
 static void shown(void *arg, int code, json_t *result, struct pt_error *err)
 {
 	struct call *call = arg;
@@ -41,16 +36,6 @@ static void engine_show(void *arg)
 		ask_put(&call->ask, engine, shown, call);
 	else
 		call_refuse(call, err.faults[0].code, &err);
-}
-
-static void engine_stats(void *call)
-{
-	call_ask(call, PT_VERB_STATS, NULL);
-}
-
-static void engine_graph(void *call)
-{
-	call_ask(call, PT_VERB_DRAW, NULL);
 }
 
 static void engine_list(void *arg)
@@ -142,15 +127,11 @@ static void engine_destroy(void *arg)
 }
 
 /* clang-format off */
-#define ENGINE \
-	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED}
-#define COMMENT \
-	{"comment", "Why, for the log.", PT_STRING(struct call, params.comment), .fallback = "None"}
 #define CONFIRM(doc_) \
 	{"confirm_s", doc_, PT_SECONDS(struct call, params.confirm_s), .fallback = "None", \
 	 .min = 0.001, .max = 604800}
 static const struct pt_param create_params[] = {
-	ENGINE,
+	CALL_ENGINE,
 	GRAPH_ROWS,
 	{"start", "Whether it is started, too.",
 	 PT_BOOL(struct call, params.start), .fallback = "false"},
@@ -161,7 +142,7 @@ static const struct pt_param create_params[] = {
 	{"owned", "It is destroyed when this connection closes, whatever closes it, and not kept "
 	 "over a restart. What its blocks print goes to who is attached alone.",
 	 PT_BOOL(struct call, params.owned), .fallback = "false"},
-	COMMENT,
+	CALL_COMMENT,
 	{"if_revision", "Refuse unless the engine is at this revision: what is not there is at 0.",
 	 PT_INT(struct call, ask.request.if_revision), .fallback = "None", .max = -1},
 	CONFIRM("The engine is gone again after so long, unless it is confirmed."),
@@ -169,8 +150,8 @@ static const struct pt_param create_params[] = {
 };
 
 static const struct pt_param destroy_params[] = {
-	ENGINE,
-	COMMENT,
+	CALL_ENGINE,
+	CALL_COMMENT,
 	{"if_revision", "Refuse if the engine's revision is another one.",
 	 PT_INT(struct call, ask.request.if_revision), .fallback = "None", .max = -1},
 	CONFIRM("The engine is there again after so long, unless that is confirmed."),
@@ -178,7 +159,7 @@ static const struct pt_param destroy_params[] = {
 };
 
 static const struct pt_param stop_params[] = {
-	ENGINE,
+	CALL_ENGINE,
 	{"wait", "Let the sources come to their end first.",
 	 PT_BOOL(struct call, ask.request.wait), .fallback = "false"},
 	{"timeout_s", "How long to wait for that; without it, for ever.",
@@ -189,7 +170,7 @@ static const struct pt_param stop_params[] = {
 static const char *const pictures[] = {"dot", "mermaid", NULL};
 
 static const struct pt_param graph_params[] = {
-	ENGINE,
+	CALL_ENGINE,
 	{"stats", "Write each link's count of messages beside it.",
 	 PT_BOOL(struct call, ask.request.stats), .fallback = "false"},
 	{"params", "Write each block's parameters into its box.",
@@ -199,7 +180,7 @@ static const struct pt_param graph_params[] = {
 	{0}
 };
 
-static const struct pt_param engine_params[] = {ENGINE, {0}};
+static const struct pt_param engine_params[] = {CALL_ENGINE, {0}};
 
 const struct rpc_method engine_methods[] = {
 	{
@@ -241,7 +222,7 @@ const struct rpc_method engine_methods[] = {
 		.result = "{state}",
 		.role = "operator",
 		.params = stop_params,
-		.run = engine_stop,
+		.verb = PT_VERB_STOP,
 	}, {
 		.name = "engine.list",
 		.summary = "The engines, with their states",
@@ -293,14 +274,14 @@ const struct rpc_method engine_methods[] = {
 		        "that it has.",
 		.role = "viewer",
 		.params = engine_params,
-		.run = engine_stats,
+		.verb = PT_VERB_STATS,
 	}, {
 		.name = "engine.graph",
 		.summary = "An engine's graph as a picture in dot or Mermaid",
 		.result = "{dot} or {mermaid}",
 		.role = "viewer",
 		.params = graph_params,
-		.run = engine_graph,
+		.verb = PT_VERB_DRAW,
 	},
 	{0}
 };

@@ -60,7 +60,7 @@ static void engine_follow(void *arg)
 
 /* clang-format off */
 static const struct pt_param text_params[] = {
-	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED},
+	CALL_ENGINE,
 	{"text", "A text in the pipe language that is there: its lines that make what the graph has "
 	 "still stay as they are, with their comments.",
 	 PT_STRING(struct call, params.text), .fallback = "None"},
@@ -68,7 +68,7 @@ static const struct pt_param text_params[] = {
 };
 
 static const struct pt_param follow_params[] = {
-	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED},
+	CALL_ENGINE,
 	{0}
 };
 

@@ -16,7 +16,8 @@ struct rpc_method {
 	const char *result;  /* what the answer holds, as `{revision, plan}`; for people */
 	const char *role;    /* who may: "viewer", "operator" or "admin" */
 	const struct pt_param *params; /* ends with a row without a name; NULL: none */
-	void (*run)(void *call);       /* the program's own */
+	void (*run)(void *call);       /* the program's own; or NULL, and … */
+	int verb;                      /* … what is asked of somebody else, who has the answer */
 };
 
 /* One request, as it was read. */
