@@ -3,6 +3,7 @@
 #include "ctl/fleet.h"
 
 #include "base/error.h"
+#include "base/fds.h"
 #include "base/json.h"
 #include "ctl/out.h"
 #include "ctl/remote.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 /* ---- asking ---- */
 
@@ -104,16 +104,6 @@ static int take_folder(struct fleet *f, const char *path, struct pt_error *err)
 	return rc;
 }
 
-/* Each host takes a descriptor, or some. */
-static void raise_limit(void)
-{
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int fleet_init(struct fleet *f, struct ctl *ctl, const char *path, struct pt_error *err)
 {
 	*f = (struct fleet){.ctl = ctl};
@@ -122,7 +112,7 @@ int fleet_init(struct fleet *f, struct ctl *ctl, const char *path, struct pt_err
 	int rc = take_hosts(f, err);
 	if (!rc)
 		rc = take_folder(f, path, err);
-	raise_limit();
+	fds_raise_limit(); /* each host takes a descriptor, or some */
 	if (!rc)
 		rc = jobs_new((unsigned)(jobs < f->count ? jobs : f->count), &f->jobs, err);
 	return rc;

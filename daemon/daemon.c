@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/error.h"
+#include "base/fds.h"
 #include "base/log.h"
 #include "base/named_fd.h"
 #include "base/workers.h"
@@ -35,7 +36,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -290,15 +290,6 @@ static void start_engines(struct daemon *d)
 		uv_timer_start(&d->deadline, on_slow_start, BEGIN_MS, 0);
 }
 
-static void raise_limits(void)
-{
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* Whatever is opened at the beginning finds room then, libuv's pipes, too, without which it
    aborts. */
 static int check_descriptors(void)
@@ -498,7 +489,7 @@ int daemon_run(const struct options *options)
 	if (to_journal)
 		log_set_taker(journald_take);
 	log_set_times(options->log_times < 0 ? !to_journal : options->log_times);
-	raise_limits();
+	fds_raise_limit();
 	if (check_descriptors() || read_conf(&d, &d.conf))
 		return EXIT_FAILURE;
 	set_log_level(&d);

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 union control {
@@ -50,4 +51,13 @@ ssize_t fds_receive(int socket, void *bytes, size_t size, int fds[FDS_MAX], int 
 		*count += (int)(length / sizeof *fds);
 	}
 	return n;
+}
+
+void fds_raise_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -11,4 +11,6 @@ enum { FDS_MAX = 253 }; /* in one message: the kernel's limit */
 ssize_t fds_send(int socket, const void *bytes, size_t length, const int *fds, int count);
 ssize_t fds_receive(int socket, void *bytes, size_t size, int fds[FDS_MAX], int *count);
 
+void fds_raise_limit(void); /* this process may have as many as it can be allowed */
+
 #endif

@@ -76,34 +76,34 @@ void flow_note(struct pt_block *b)
 		timers_set(&f->turns, &b->turn, next_turn(f, b));
 }
 
+/* True: the list of those that are so has to follow. */
+static bool becomes(struct pt_block *b, bool *is, bool so)
+{
+	if (*is == so)
+		return false;
+	*is = so;
+	b->engine->flow.stale = true;
+	return b->listed;
+}
+
 void flow_set_full(struct pt_block *b, bool full)
 {
-	struct flow *f = &b->engine->flow;
-	if (b->full == full)
-		return;
-	b->full = full;
-	f->stale = true;
-	if (!b->listed)
+	if (!becomes(b, &b->full, full))
 		return;
 	if (full)
-		TAILQ_INSERT_TAIL(&f->full, b, full_links);
+		TAILQ_INSERT_TAIL(&b->engine->flow.full, b, full_links);
 	else
-		TAILQ_REMOVE(&f->full, b, full_links);
+		TAILQ_REMOVE(&b->engine->flow.full, b, full_links);
 }
 
 void flow_set_enough(struct pt_block *b, bool enough)
 {
-	struct flow *f = &b->engine->flow;
-	if (b->enough == enough)
-		return;
-	b->enough = enough;
-	f->stale = true;
-	if (!b->listed)
+	if (!becomes(b, &b->enough, enough))
 		return;
 	if (enough)
-		TAILQ_INSERT_TAIL(&f->enough, b, enough_links);
+		TAILQ_INSERT_TAIL(&b->engine->flow.enough, b, enough_links);
 	else
-		TAILQ_REMOVE(&f->enough, b, enough_links);
+		TAILQ_REMOVE(&b->engine->flow.enough, b, enough_links);
 }
 
 /* What a search has still to look at. */

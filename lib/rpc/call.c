@@ -5,17 +5,14 @@
 #include "base/error.h"
 #include "base/near.h"
 #include "rpc/frame.h"
-#include "type/param.h"
+#include "type/param_fault.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define TEXT(x)    #x
 #define TEXT_OF(x) TEXT(x)
 
-enum {
-	SHOWN_MAX = 1024, /* bytes of a value that are given back */
-	MEMBERS_MAX = 32, /* unknown members that are told of */
-};
+#define MEMBERS_MAX 32 /* unknown members that are told of */
 
 static const char *const members[] = {"jsonrpc", "id", "method", "params", "fds", NULL};
 
@@ -28,19 +25,11 @@ const struct rpc_method *rpc_find(rpc_tables tables, const char *name)
 	return NULL;
 }
 
-static void show_value(struct pt_error *err, const json_t *value)
-{
-	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-	if (text && strlen(text) <= SHOWN_MAX)
-		error_value(err, text);
-	free(text);
-}
-
 static int refuse(struct pt_error *err, int code, const char *path, const json_t *value,
                   const char *what)
 {
 	pt_fail(err, code, path, "%s", what);
-	show_value(err, value);
+	fault_value(err, value);
 	return code;
 }
 
@@ -106,7 +95,7 @@ static void refuse_method(rpc_tables tables, const json_t *name, struct pt_error
 			near_try(&near, m->name);
 	pt_fail(err, -PT_EMETHOD, "method", "no method '%.64s'%s", json_string_value(name),
 	        near_say(&near, ""));
-	show_value(err, name);
+	fault_value(err, name);
 	pt_hint(err, "rpc.discover lists the methods");
 }
 

@@ -66,7 +66,7 @@ static char *show(const json_t *value)
 	return buf_steal(&b);
 }
 
-static void add_value(struct pt_error *err, const json_t *value)
+void fault_value(struct pt_error *err, const json_t *value)
 {
 	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 	if (text && strlen(text) <= VALUE_MAX)
@@ -113,7 +113,7 @@ int fault_unknown(const char *what, const char *path, const char *word, json_t *
 	struct near near = near_found(fault_nearest(word, names));
 	pt_fail(err, -PT_EPARAM, path, "unknown %s %s%s", what, shown.data, near_say(&near, ""));
 	json_t *value = json_string(word);
-	add_value(err, value);
+	fault_value(err, value);
 	json_decref(value);
 	fault_allowed(err, names);
 	buf_free(&shown);
@@ -126,7 +126,7 @@ int fault_wrong(const struct pt_param *row, const json_t *value, struct pt_error
 		return -PT_EPARAM;
 	char *words = param_kind_words(row), *given = show(value);
 	pt_fail(err, -PT_EPARAM, row->name, "'%s' must be %s, not %s", row->name, words, given);
-	add_value(err, value);
+	fault_value(err, value);
 	free(words);
 	free(given);
 	return -PT_EPARAM;
@@ -139,7 +139,7 @@ int fault_wrong_item(const struct pt_param *row, const json_t *item, const char 
 		return -PT_EPARAM;
 	char *given = show(item);
 	pt_fail(err, -PT_EPARAM, NULL, "each of '%s' must be %s, not %s", row->name, words, given);
-	add_value(err, item);
+	fault_value(err, item);
 	free(given);
 	return -PT_EPARAM;
 }
