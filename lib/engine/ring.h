@@ -24,7 +24,7 @@ struct ring;
 
 enum ring_kind {
 	RING_MESSAGE = 1, /* of a queue: see queue.c */
-	RING_CARRY,       /* all that a block carries, beside its queue: see carry_pack */
+	RING_CARRY,       /* all that a block carries, beside its queue: see carry_record.h */
 };
 
 /* Bytes in two parts, of which the first is of whole words of 8. */
