@@ -40,6 +40,7 @@ struct sniff_source {
 	struct live_filter *change; /* for another block's capture, which is taken over */
 	bool resumed;               /* it goes on where an earlier daemon was */
 	struct live_marks told;     /* of the checkpoint that it was asked for last */
+	struct pt_error trouble;    /* with what is there for after a crash, until it is told */
 	bool other_buffer;          /* which cannot be had while the capture goes on */
 	/* What the successor wants of the socket, done in close: the kernel takes its time. */
 	int promisc_fd;
@@ -155,7 +156,7 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 	config.stored = pt_is_stored(b);
 	if (s->failed && live_span_is_late(&s->span))
 		return 0;
-	if ((s->resumed = live_carry_resume(b, &config, s->iface, &s->live)))
+	if ((s->resumed = live_carry_resume(b, &config, s->iface, &s->live, &s->trouble)))
 		return 0;
 	if (s->socket == PT_FD_GONE) {
 		pt_fail(err, -ESTALE, "socket", "the socket was handed to an earlier daemon");
@@ -163,7 +164,7 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 		return -ESTALE;
 	}
 	return is_carried(b, s) ? live_filter_new(&config, &s->change, err)
-	                        : live_open(&config, &s->live, err);
+	                        : live_open(&config, &s->live, &s->trouble, err);
 }
 
 static void take_over(struct pt_block *b, struct pt_block *old)
@@ -386,6 +387,7 @@ static void go_on(struct pt_block *b, struct sniff_source *s)
 static void start(struct pt_block *b)
 {
 	struct sniff_source *s = pt_state(b);
+	live_carry_tell_trouble(b, &s->trouble);
 	if (!s->live) {
 		end_without(b, s);
 		return;
@@ -500,6 +502,7 @@ static void fini(struct pt_block *b)
 {
 	struct sniff_source *s = pt_state(b);
 	free(s->taken);
+	pt_error_clear(&s->trouble);
 }
 
 /* clang-format off */

@@ -47,7 +47,8 @@ static bool has_ring(const struct live_config *config, const char *name)
 	return config->socket >= 0 || live_socket_is_any(name) || interface_has_frames(name);
 }
 
-static int open_here(const struct live_config *config, struct live **result, struct pt_error *err)
+static int open_here(const struct live_config *config, struct live **result,
+                     struct pt_error *trouble, struct pt_error *err)
 {
 	struct live *l = must_calloc(1, sizeof *l);
 	l->config = *config;
@@ -60,7 +61,7 @@ static int open_here(const struct live_config *config, struct live **result, str
 		rc = has_ring(config, l->name) ? live_ring_open(config, l->name, &l->ring, err)
 		                               : live_pcap_open(config, l->name, &l->pcap, err);
 	if (rc == 0 && l->ring)
-		l->standby = live_standby_open(config, l->name, l->ring);
+		l->standby = live_standby_open(config, l->name, l->ring, trouble);
 	if (rc)
 		live_close(l);
 	else
@@ -68,18 +69,20 @@ static int open_here(const struct live_config *config, struct live **result, str
 	return rc;
 }
 
-int live_open(const struct live_config *config, struct live **result, struct pt_error *err)
+int live_open(const struct live_config *config, struct live **result, struct pt_error *trouble,
+              struct pt_error *err)
 {
 	int back, rc = netns_enter(config->netns, &back, err);
 	if (rc)
 		return rc;
-	rc = open_here(config, result, err);
+	rc = open_here(config, result, trouble, err);
 	netns_leave(back);
 	return rc;
 }
 
 int live_resume(const struct live_config *config, const struct live_fds *fds,
-                const struct live_marks *marks, struct live **result, struct pt_error *err)
+                const struct live_marks *marks, struct live **result, struct pt_error *trouble,
+                struct pt_error *err)
 {
 	struct live *l = must_calloc(1, sizeof *l);
 	char name[IF_NAMESIZE];
@@ -90,7 +93,8 @@ int live_resume(const struct live_config *config, const struct live_fds *fds,
 	                                                       : "socket");
 	int rc = live_ring_resume(config, fds->ring, &marks->ring, &l->ring, err);
 	if (rc == 0 && fds->standby >= 0)
-		l->standby = live_standby_resume(config, fds->standby, &marks->standby, l->ring);
+		l->standby = live_standby_resume(config, fds->standby, &marks->standby, l->ring,
+		                                 trouble);
 	else if (fds->standby >= 0)
 		close(fds->standby);
 	if (rc)

@@ -13,8 +13,10 @@
 
 struct live;
 
-/* Opens and begins to capture: what comes from now on is buffered by the kernel. May block. */
-int live_open(const struct live_config *, struct live **, struct pt_error *);
+/* Opens and begins to capture: what comes from now on is buffered by the kernel. May block.
+   `trouble`, also of live_resume, is told what there is not for after a crash, and may be NULL. */
+int live_open(const struct live_config *, struct live **, struct pt_error *trouble,
+              struct pt_error *);
 void live_release(struct live *); /* gives back the pool's memory, on the pool's thread, before … */
 void live_close(struct live *);   /* … this, on any thread; NULL does nothing */
 
@@ -66,7 +68,7 @@ struct live_fds {
 	int ring, standby; /* -1: none */
 };
 int live_resume(const struct live_config *, const struct live_fds *, const struct live_marks *,
-                struct live **, struct pt_error *);
+                struct live **, struct pt_error *trouble, struct pt_error *);
 /* After that, before anything is read: how many packets wait; and leaves those out that a vector
    comes from, or the block that they are in. Tells how many. */
 uint64_t live_waiting(const struct live *);

@@ -3,6 +3,7 @@
 #include "capture/live_carry.h"
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "capture/interface.h"
 #include "capture/live_config.h"
 #include <net/if.h>
@@ -55,7 +56,7 @@ static int take(struct pt_block *b, const struct kind *kind, const char *netns,
 }
 
 bool live_carry_resume(struct pt_block *b, const struct live_config *config, const char *iface,
-                       struct live **live)
+                       struct live **live, struct pt_error *trouble)
 {
 	char name[IF_NAMESIZE];
 	struct live_marks marks;
@@ -65,9 +66,16 @@ bool live_carry_resume(struct pt_block *b, const struct live_config *config, con
 	fds.standby = take(b, &kinds[1], config->netns, &marks.standby);
 	bool is_other = iface && interface_bound(fds.ring, name) && strcmp(name, iface) != 0;
 	if (!is_other)
-		return live_resume(config, &fds, &marks, live, NULL) == 0;
+		return live_resume(config, &fds, &marks, live, trouble, trouble) == 0;
 	close(fds.ring);
 	if (fds.standby >= 0)
 		close(fds.standby);
 	return false;
+}
+
+void live_carry_tell_trouble(struct pt_block *b, struct pt_error *trouble)
+{
+	for (size_t i = 0; i < trouble->count; i++)
+		pt_report(b, trouble->faults[i].code, "%s", trouble->faults[i].message);
+	pt_error_clear(trouble);
 }

@@ -10,8 +10,10 @@
 void live_carry_tell(struct live *, const char *netns, struct live_marks *told, struct pt_carry *);
 
 /* [worker] Goes on with what an earlier daemon carried: false is that there is nothing, or nothing
-   of this interface (NULL: any). The kernel has filled it meanwhile. */
+   of this interface (NULL: any), or that it cannot, which `trouble` tells, too. The kernel has
+   filled it meanwhile. */
 bool live_carry_resume(struct pt_block *, const struct live_config *, const char *iface,
-                       struct live **);
+                       struct live **, struct pt_error *trouble);
+void live_carry_tell_trouble(struct pt_block *, struct pt_error *); /* and clears it */
 
 #endif

@@ -3,6 +3,7 @@
 #include "capture/live_standby.h"
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "capture/netns.h"
 #include <errno.h>
 #include <linux/filter.h>
@@ -144,35 +145,54 @@ static int open_beside(struct live_standby *s, const struct live_config *config,
 }
 
 struct live_standby *live_standby_open(const struct live_config *config, const char *iface,
-                                       struct live_ring *first)
+                                       struct live_ring *first, struct pt_error *trouble)
 {
 	if (!config->stored || config->fanout || config->socket >= 0 ||
 	    live_ring_holds_ms(first) >= LIVE_STANDBY_MS)
 		return NULL;
 	struct live_standby *s = must_calloc(1, sizeof *s);
 	s->third = -1;
-	if (open_beside(s, config, iface, first) == 0)
+	int rc = open_beside(s, config, iface, first);
+	if (rc == 0)
 		return s;
 	live_standby_close(s);
+	pt_fail(trouble, rc, NULL,
+	        "a second ring cannot be had (%s): while no daemon is there, a slow link too fills "
+	        "the one that there is within seconds",
+	        error_words(rc));
 	return NULL;
 }
 
-/* Where the third cannot be had, what comes goes on to the standby, and is read there. */
-static void have_third(struct live_standby *s, const struct live_config *config, int first)
+static int join_third(struct live_standby *s, int first)
 {
-	int back;
-	if (netns_enter(config->netns, &back, NULL))
-		return;
 	s->third = socket_like(first);
-	if (s->third >= 0 && join_group(s, first)) {
-		close(s->third);
-		s->third = -1;
+	int rc = s->third < 0 ? s->third : join_group(s, first);
+	if (rc == 0 || s->third < 0)
+		return rc;
+	close(s->third);
+	s->third = -1;
+	return rc;
+}
+
+/* Where it cannot be had, what comes goes on to the standby, and is read there. */
+static void have_third(struct live_standby *s, const struct live_config *config, int first,
+                       struct pt_error *trouble)
+{
+	int back, rc = netns_enter(config->netns, &back, NULL);
+	if (rc == 0) {
+		rc = join_third(s, first);
+		netns_leave(back);
 	}
-	netns_leave(back);
+	if (rc)
+		pt_fail(trouble, rc, NULL,
+		        "the first ring gets nothing any more (%s): what comes is read out of the "
+		        "second, where it waits longer",
+		        error_words(rc));
 }
 
 struct live_standby *live_standby_resume(const struct live_config *config, int fd,
-                                         const struct live_mark *mark, struct live_ring *first)
+                                         const struct live_mark *mark, struct live_ring *first,
+                                         struct pt_error *trouble)
 {
 	struct live_standby *s = must_calloc(1, sizeof *s);
 	s->third = -1;
@@ -180,10 +200,12 @@ struct live_standby *live_standby_resume(const struct live_config *config, int f
 	if (rc == 0)
 		rc = live_ring_set_second(first, s->ring);
 	if (rc == 0) {
-		have_third(s, config, live_ring_socket(first));
+		have_third(s, config, live_ring_socket(first), trouble);
 		return s;
 	}
 	live_standby_close(s);
+	pt_fail(trouble, rc, NULL, "what came while no daemon was there cannot be read: %s",
+	        error_words(rc));
 	return NULL;
 }
 

@@ -18,12 +18,15 @@ struct live_standby;
 #define LIVE_STANDBY_MS 12000
 
 /* Beside a ring that was just opened, of what it is for, in the interface's namespace. NULL: the
-   ring lasts so long by itself, or there can be none, as where it is in a group of the user's. */
+   ring lasts so long by itself, or there can be none, as where it is in a group of the user's; or
+   it could not be had, which `trouble` tells. */
 struct live_standby *live_standby_open(const struct live_config *, const char *iface,
-                                       struct live_ring *);
-/* Of an earlier process, beside its ring. Takes the socket, also where it fails: NULL. */
+                                       struct live_ring *, struct pt_error *trouble);
+/* Of an earlier process, beside its ring. Takes the socket, also where it fails: NULL. `trouble`
+   tells that, and what else is not as it was. */
 struct live_standby *live_standby_resume(const struct live_config *, int fd,
-                                         const struct live_mark *, struct live_ring *);
+                                         const struct live_mark *, struct live_ring *,
+                                         struct pt_error *trouble);
 void live_standby_close(struct live_standby *); /* NULL does nothing */
 
 struct live_ring *live_standby_ring(struct live_standby *); /* which its ring reads; NULL of NULL */

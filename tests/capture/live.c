@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,7 +98,7 @@ static void expect_udp(struct live_config c)
 	struct pt_error err = PT_ERROR_INIT;
 	struct pt_pool *pool = pool_new(0);
 	set_loopback(true);
-	ck_assert_msg(live_open(&c, &l, &err) == 0, "%s", pt_error_text(&err, "?"));
+	ck_assert_msg(live_open(&c, &l, NULL, &err) == 0, "%s", pt_error_text(&err, "?"));
 	send_to(9, "no");
 	send_to(53, "hello");
 	unsigned count = await(l, pool, m);
@@ -142,7 +143,7 @@ static void expect_refusal(const struct live_config *c, int code, const char *pa
 {
 	struct live *l;
 	struct pt_error err = PT_ERROR_INIT;
-	ck_assert_int_eq(live_open(c, &l, &err), code);
+	ck_assert_int_eq(live_open(c, &l, NULL, &err), code);
 	ck_assert_str_eq(err.faults[0].path, path);
 	ck_assert_msg(strstr(err.faults[0].message, words), "%s", err.faults[0].message);
 	pt_error_clear(&err);
@@ -161,7 +162,7 @@ START_TEST(what_is_held_too_long_gets_memory_of_its_own)
 	struct live_config c = config("udp dst port 53");
 	c.buffer_size = 65536;
 	set_loopback(true);
-	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	ck_assert_int_eq(live_open(&c, &l, NULL, NULL), 0);
 	for (int i = 0; i < ROUNDS; i++) {
 		char text[16];
 		snprintf(text, sizeof text, "packet %02d", i);
@@ -195,7 +196,7 @@ START_TEST(a_mark_stays_where_it_is_until_something_is_read)
 	struct pt_pool *pool = pool_new(0);
 	struct live_config c = config("udp dst port 53");
 	set_loopback(true);
-	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	ck_assert_int_eq(live_open(&c, &l, NULL, NULL), 0);
 	live_keep(l, true);
 	for (mark.ring.packet = 0; !mark.ring.packet;) { /* until two of them are in one block */
 		send_to(53, "one");
@@ -209,8 +210,8 @@ START_TEST(a_mark_stays_where_it_is_until_something_is_read)
 	live_release(l);
 	live_close(l);
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(live_resume(&c, &(struct live_fds){dup(fd), -1}, &mark, &l, NULL),
-		                 0);
+		ck_assert_int_eq(
+			live_resume(&c, &(struct live_fds){dup(fd), -1}, &mark, &l, NULL, NULL), 0);
 		live_mark(l, &again);
 		ck_assert_uint_eq(again.ring.unit, mark.ring.unit);
 		ck_assert_uint_eq(again.ring.packet, mark.ring.packet);
@@ -252,7 +253,7 @@ static void expect_slow_link(struct live_config c)
 	uint64_t kernel, memory;
 	set_loopback(true);
 	c.stored = true;
-	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	ck_assert_int_eq(live_open(&c, &l, NULL, NULL), 0);
 	live_keep(l, true);
 	ck_assert_int_ge(live_standby_socket(l), 0);
 	for (int round = 0; round < 2; round++) {
@@ -261,7 +262,7 @@ static void expect_slow_link(struct live_config c)
 			snprintf(text, sizeof text, "packet %03u", sent++);
 			send_to(53, text);
 		}
-		ck_assert_int_eq(live_resume(&c, &fds, &marks, &l, NULL), 0);
+		ck_assert_int_eq(live_resume(&c, &fds, &marks, &l, NULL, NULL), 0);
 		for (int i = 0; i < 2; i++) {
 			snprintf(text, sizeof text, "packet %03u", sent++);
 			send_to(53, text);
@@ -314,11 +315,11 @@ START_TEST(the_ring_does_not_wait_for_the_standby_until_it_is_full)
 	c.stored = true;
 	c.buffer_size = 1 << 18;
 	set_loopback(true);
-	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	ck_assert_int_eq(live_open(&c, &l, NULL, NULL), 0);
 	live_keep(l, true);
 	leave(l, &fds, &marks);
 	send_to(53, "meanwhile");
-	ck_assert_int_eq(live_resume(&c, &fds, &marks, &l, NULL), 0);
+	ck_assert_int_eq(live_resume(&c, &fds, &marks, &l, NULL, NULL), 0);
 	for (int i = 0; i < COUNT; i++, pace()) {
 		send_to(53, "again");
 		int n = live_read(l, pool, m, 64, NULL);
@@ -341,6 +342,71 @@ START_TEST(the_ring_does_not_wait_for_the_standby_until_it_is_full)
 }
 END_TEST
 
+static void expect_trouble(struct pt_error *trouble, const char *words)
+{
+	ck_assert_uint_eq(trouble->count, 1);
+	ck_assert_msg(strstr(trouble->faults[0].message, words), "%s", trouble->faults[0].message);
+	pt_error_clear(trouble);
+}
+
+/* The capture goes on all the same. */
+START_TEST(a_standby_that_is_lost_is_told)
+{
+	if (!own_network())
+		return;
+	struct live *l;
+	struct live_fds fds;
+	struct live_marks marks;
+	struct pt_error trouble = PT_ERROR_INIT;
+	struct pt_pool *pool = pool_new(0);
+	struct live_config c = config("udp dst port 53");
+	c.stored = true;
+	set_loopback(true);
+	ck_assert_int_eq(live_open(&c, &l, &trouble, NULL), 0);
+	ck_assert_uint_eq(trouble.count, 0);
+	live_keep(l, true);
+	leave(l, &fds, &marks);
+	close(fds.standby);
+	fds.standby = open("/dev/null", O_RDONLY);
+	ck_assert_int_eq(live_resume(&c, &fds, &marks, &l, &trouble, NULL), 0);
+	expect_trouble(&trouble, "no daemon was there");
+	send_to(53, "again");
+	read_one(l, pool, "again");
+	live_release(l);
+	live_close(l);
+	pool_free(pool);
+}
+END_TEST
+
+/* Where descriptors are just enough for one ring. */
+START_TEST(a_standby_that_cannot_be_had_is_told)
+{
+	if (!own_network())
+		return;
+	struct live *l;
+	struct pt_error trouble = PT_ERROR_INIT;
+	struct pt_pool *pool = pool_new(0);
+	struct live_config c = config("udp dst port 53");
+	struct rlimit before, few;
+	int rc = -EMFILE;
+	c.stored = true;
+	set_loopback(true);
+	getrlimit(RLIMIT_NOFILE, &before);
+	for (few = before, few.rlim_cur = 3; rc && few.rlim_cur < 100; few.rlim_cur++) {
+		setrlimit(RLIMIT_NOFILE, &few);
+		rc = live_open(&c, &l, &trouble, NULL);
+	}
+	setrlimit(RLIMIT_NOFILE, &before);
+	ck_assert_int_eq(rc, 0);
+	expect_trouble(&trouble, "a second ring cannot be had");
+	send_to(53, "one");
+	read_one(l, pool, "one");
+	live_release(l);
+	live_close(l);
+	pool_free(pool);
+}
+END_TEST
+
 /* What is told is that the old one stays. */
 START_TEST(a_filter_that_the_standby_refuses_is_refused)
 {
@@ -353,7 +419,7 @@ START_TEST(a_filter_that_the_standby_refuses_is_refused)
 	const int lock = 1;
 	c.stored = true;
 	set_loopback(true);
-	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	ck_assert_int_eq(live_open(&c, &l, NULL, NULL), 0);
 	ck_assert_int_eq(live_filter_new(&other, &f, NULL), 0);
 	ck_assert_int_eq(
 		setsockopt(live_standby_socket(l), SOL_SOCKET, SO_LOCK_FILTER, &lock, sizeof lock),
@@ -381,7 +447,7 @@ START_TEST(the_group_of_a_standby_has_no_small_number)
 	c.stored = true;
 	set_loopback(true);
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(live_open(&c, &l[i], NULL), 0);
+		ck_assert_int_eq(live_open(&c, &l[i], NULL, NULL), 0);
 		ck_assert_int_eq(
 			getsockopt(live_socket(l[i]), SOL_PACKET, PACKET_FANOUT, &group[i], &size),
 			0);
@@ -419,12 +485,12 @@ START_TEST(the_standby_takes_no_memory_while_it_stands_by)
 	unsigned before = rings_mapped();
 	c.stored = true;
 	set_loopback(true);
-	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	ck_assert_int_eq(live_open(&c, &l, NULL, NULL), 0);
 	live_keep(l, true);
 	ck_assert_uint_eq(rings_mapped() - before, 1);
 	leave(l, &fds, &marks);
 	send_to(53, "meanwhile");
-	ck_assert_int_eq(live_resume(&c, &fds, &marks, &l, NULL), 0);
+	ck_assert_int_eq(live_resume(&c, &fds, &marks, &l, NULL, NULL), 0);
 	send_to(53, "again");
 	read_one(l, pool, "meanwhile");
 	ck_assert_uint_eq(rings_mapped() - before, 2);
@@ -470,7 +536,7 @@ START_TEST(an_interface_that_goes_down_is_seen)
 	struct pt_pool *pool = pool_new(0);
 	const struct live_config c = config(NULL);
 	set_loopback(true);
-	ck_assert_int_eq(live_open(&c, &l, NULL), 0);
+	ck_assert_int_eq(live_open(&c, &l, NULL, NULL), 0);
 	ck_assert(!live_is_down(l));
 	set_loopback(false);
 	struct pollfd p = {.fd = live_fd(l), .events = POLLIN};
@@ -515,8 +581,9 @@ UNIT_TESTS("capture/live", an_interface_is_captured_through_a_filter,
            a_packet_socket_that_was_handed_over, what_is_held_too_long_gets_memory_of_its_own,
            a_mark_stays_where_it_is_until_something_is_read,
            a_slow_link_s_ring_lasts_while_nobody_reads, so_it_does_where_each_packet_comes_at_once,
-           the_ring_does_not_wait_for_the_standby_until_it_is_full,
-           a_filter_that_the_standby_refuses_is_refused, the_group_of_a_standby_has_no_small_number,
+           the_ring_does_not_wait_for_the_standby_until_it_is_full, a_standby_that_is_lost_is_told,
+           a_standby_that_cannot_be_had_is_told, a_filter_that_the_standby_refuses_is_refused,
+           the_group_of_a_standby_has_no_small_number,
            the_standby_takes_no_memory_while_it_stands_by, what_cannot_be_captured_says_why,
            an_interface_that_goes_down_is_seen, the_loopback_is_the_default_only_where_it_is_alone,
            filters_are_checked_for_any_link)
