@@ -261,6 +261,7 @@ void stream_start(struct stream *s)
 		return;
 	}
 	s->finishing = s->output_failed = s->read_only = s->ending = false;
+	s->end_waits = s->end_told = false;
 	s->written = 0;
 }
 
@@ -271,6 +272,7 @@ void stream_detach(struct stream *s)
 	if (s->keeps && s->output_failed && !s->queue.head) /* what comes next was not ended */
 		s->ending = false;
 	s->reading = s->writing = s->finishing = s->output_failed = false;
+	s->end_waits = s->end_told = false;
 	pt_timer_stop(s->block, &s->timer);
 	if (!s->always_ready)
 		uv_poll_stop(&s->poll);

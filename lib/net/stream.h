@@ -62,9 +62,10 @@ struct stream {
 	bool always_ready, is_socket, has_borders, may_be_empty;
 	bool reading, writing;
 	bool input_ended, output_failed, read_only, finishing, stopped;
-	bool ending;     /* its output, when what waits is written */
-	bool taken_over; /* since then not started */
-	bool carried;    /* to the next daemon: it is closed, and not ended */
+	bool ending;              /* its output, when what waits is written, … */
+	bool end_waits, end_told; /* … and a checkpoint has it; one that was begun has it */
+	bool taken_over;          /* since then not started */
+	bool carried;             /* to the next daemon: it is closed, and not ended */
 	struct frames frames;
 	struct kept *kept; /* of all fellows, in the first; or NULL */
 	uint32_t who;      /* in it; 0: what is read cannot be read again */
@@ -141,6 +142,8 @@ void stream_watch(struct stream *); /* for what it is `reading` and `writing` */
 void stream_set_ready(struct stream *, bool ready);
 void stream_flush(struct stream *); /* writes what waits as far as it goes */
 void stream_fail_output(struct stream *, int error);
+void stream_say_end(struct stream *);   /* of what is written, unless something waits */
+bool stream_end_waits(struct stream *); /* for a checkpoint: what went out comes no more then */
 void stream_drop_queue(struct stream *, const char *why);
 void stream_watch_peer(struct stream *);
 

@@ -60,6 +60,7 @@ void stream_carry_kept(struct stream *s, struct pt_carry *carry, const char *key
 	if (pt_carry_to(carry) == PT_TO_SUCCESSOR)
 		return;
 	s->told |= s->held && pt_carry_exact(carry);
+	s->end_told |= s->end_waits && pt_carry_exact(carry);
 	if (s->kept)
 		kept_carry(s->kept, carry);
 	if (s->who && key)
@@ -78,11 +79,18 @@ static void let_go(struct stream *s)
 {
 	bool waited = s->held || s->brims;
 	s->held = s->brims = false;
-	pt_timer_stop(s->block, &s->waits);
+	if (!s->end_waits)
+		pt_timer_stop(s->block, &s->waits);
 	if (waited && s->fd >= 0) {
 		stream_set_ready(s, true);
 		stream_read_on(s);
 	}
+}
+
+static void end_now(struct stream *s)
+{
+	s->end_waits = s->end_told = false;
+	stream_say_end(s);
 }
 
 void stream_committed(struct stream *s)
@@ -90,6 +98,8 @@ void stream_committed(struct stream *s)
 	if (s->kept)
 		kept_committed(s->kept);
 	first_of(s)->slow = false;
+	if (s->end_told)
+		end_now(s);
 	if (s->held && !s->told)
 		return;
 	s->told = false;
@@ -101,19 +111,38 @@ void stream_committed(struct stream *s)
 void stream_late(struct stream *s)
 {
 	struct stream *first = first_of(s);
-	if (s->waits.place || (!s->held && !s->brims))
+	if (s->waits.place || (!s->held && !s->brims && !s->end_waits))
 		return;
 	first->slow = true;
+	if (s->end_waits)
+		end_now(s);
 	if (s->brims)
 		kept_forget(first->kept);
 	let_go(s);
 }
 
+static void wait(struct stream *s)
+{
+	uint64_t after_ns = first_of(s)->slow ? 0 : LATE_NS;
+	pt_timer_at(s->block, &s->waits, pt_now(s->block) + after_ns, s->late);
+}
+
 void stream_wait(struct stream *s)
 {
 	s->brims = !s->held;
-	uint64_t after_ns = first_of(s)->slow ? 0 : LATE_NS;
-	pt_timer_at(s->block, &s->waits, pt_now(s->block) + after_ns, s->late);
+	wait(s);
+}
+
+bool stream_end_waits(struct stream *s)
+{
+	if (s->output_failed || !s->late || !pt_has_checkpoints(s->block))
+		return false;
+	if (!s->end_waits) {
+		s->end_waits = true;
+		wait(s);
+		pt_brims(s->block);
+	}
+	return true;
 }
 
 /* That no fellow has, nor one that counts as the same for what is torn. */

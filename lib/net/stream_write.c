@@ -46,13 +46,19 @@ void stream_limit_changed(struct stream *s)
 }
 
 /* What comes all the same was sent behind the end. */
-static void end_if_written(struct stream *s)
+void stream_say_end(struct stream *s)
 {
 	if (!s->ending || s->fd < 0 || s->queue.head || s->output_failed)
 		return;
 	s->output_failed = true;
 	if (s->is_socket)
 		shutdown(s->fd, SHUT_WR);
+}
+
+static void end_if_written(struct stream *s)
+{
+	if (s->ending && s->fd >= 0 && !s->queue.head && !stream_end_waits(s))
+		stream_say_end(s);
 }
 
 void stream_end(struct stream *s)

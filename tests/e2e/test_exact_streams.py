@@ -196,6 +196,22 @@ def test_messages_that_go_out_are_not_torn(service, tmp_path, kind, turn):
     assert at == len(got) and set(numbers) == set(range(count))
 
 
+@pytest.mark.parametrize("kind", ["listens", "connects"])
+def test_the_end_comes_behind_a_checkpoint(service, tmp_path, kind):
+    """Who has heard it has heard all, so that nothing of that is sent into a connection that has ended."""
+    (tmp_path / "in.txt").write_bytes(TEXT)
+    with connection(service, kind, "") as peer:
+        peer.settimeout(DEADLINE)
+        service.ok("add", "e", f"f = FileSource('{tmp_path}/in.txt', by='block'); f > t")
+        with peer.makefile("rb") as came:
+            assert came.read() == TEXT
+        service.restart(signal.SIGKILL)
+        with service.client() as rpc:
+            eventually(lambda: rpc.show("e", "f")["state"] == "exhausted")
+            assert rpc.stats("e", "t")["dropped"] == {} and "last_error" not in rpc.show("e", "t")
+            assert rpc.stats("e")["unexplained"] == 0
+
+
 def test_what_was_half_out_comes_whole_by_another_connection(service):
     """The peer goes while no daemon is there, and the next one connects anew."""
     texts = [b"%07d" % n + b"x" * 500_000 for n in range(40)]
