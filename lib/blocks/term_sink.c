@@ -127,8 +127,12 @@ static int run_tmux(char *const *argv, char *session, size_t room, struct pt_err
 {
 	int ends[2], status = 0, null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	pid_t pid;
-	if (null < 0 || pipe2(ends, O_CLOEXEC))
-		return pt_fail(err, -errno, NULL, "no pipe: %s", error_words(errno));
+	if (null < 0 || pipe2(ends, O_CLOEXEC)) {
+		pt_fail(err, -errno, NULL, "no pipe: %s", error_words(errno));
+		if (null >= 0)
+			close(null);
+		return -PT_EIO;
+	}
 	const struct program_ends places = {
 		.in = null, .out = ends[1], .more = -1, .detached = true};
 	int rc = program_start(argv, &places, "terminal", &pid, err);
