@@ -161,6 +161,7 @@ struct capture_writer_config {
 	   made. */
 	struct crew *crew;
 	bool later;
+	size_t tail_max; /* of its note; 0: 256 KiB */
 	void (*progress)(
 		void *arg); /* [writer's thread] room again, or an error: see base/writer.h */
 	/* [writer's thread, or in close] So many of the packets that were taken have not reached

@@ -17,6 +17,7 @@
 #define WAITING_MAX  ((size_t)8 * 1024 * 1024)  /* for the thread */
 #define S_NS         1e9
 #define FOLDER_MODE  0750
+#define TAIL_OF_MANY (8 * 1024)
 #define BATCH        32
 
 /* In the buffer of keys. */
@@ -59,6 +60,7 @@ static struct capture_writer_config config_of(struct split *s, const struct spli
 	config.lost = on_lost;
 	config.arg = s;
 	config.files = (uint64_t)s->config.rotate.files;
+	config.tail_max = s->only ? 0 : TAIL_OF_MANY;
 	return config;
 }
 
@@ -82,7 +84,7 @@ static void fail_value(struct split *s, struct split_value *v, int code, struct 
 	pt_error_clear(err);
 	if (v->w)
 		capture_writer_close(v->w, NULL);
-	v->w = NULL;
+	split_exact_closed(s, v);
 	s->carry.noted_fd = -1;
 	v->failed = true;
 	v->failed_ns = pt_now(s->block);
@@ -410,7 +412,7 @@ static void begin_anew(struct split *s, struct split_value *v)
 {
 	pt_note(s->block, "'%s' was moved away, and is begun anew", v->path);
 	capture_writer_leave(v->w);
-	v->w = NULL;
+	split_exact_closed(s, v);
 	v->moved = true;
 }
 
@@ -496,7 +498,7 @@ static void rotate_value(struct split *s, struct split_value *v)
 		return;
 	capture_writer_rotate(v->w);
 	v->file.begun = false;
-	v->numbered = s->exact.numbered = true;
+	v->numbered = true;
 }
 
 void split_next(struct split *s)
@@ -508,7 +510,7 @@ static void close_value(struct split *s, struct split_value *v)
 {
 	struct pt_error err = PT_ERROR_INIT;
 	int rc = capture_writer_close(v->w, &err);
-	v->w = NULL;
+	split_exact_closed(s, v);
 	s->carry.noted_fd = -1;
 	if (rc)
 		fail_value(s, v, rc, &err);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How long each file is, as records behind one another. */
+/* What is noted of each file, as records behind one another. */
 #include "capture/split_exact.h"
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/path.h"
+#include "capture/format.h"
+#include "capture/pack.h"
+#include "capture/rotate.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,26 +17,13 @@
 
 #define VALUES "values"
 
-/* Behind it the path. */
-struct record {
-	int64_t length; /* -1: not known */
-	uint64_t device, inode;
-};
-
-/* What a checkpoint has of a file. */
+/* What a checkpoint has of a file: in its record the path and the tail stand behind the note. */
 struct split_left {
 	struct split_left *next;
-	struct record record;
-	bool is_other; /* than it was: it stays, and what comes goes beside it */
+	struct capture_note note; /* of a length of -1: how long it was is not known */
+	bool is_other;            /* than it was: it stays, and what comes goes beside it */
 	char path[];
 };
-
-static bool is_exact(const struct split *s)
-{
-	const struct split_config *c = &s->config;
-	bool rotates = c->rotate.size || c->rotate.seconds > 0 || s->exact.numbered;
-	return c->names.arg && !rotates && !c->file.append && !c->file.pack;
-}
 
 /* ---- noting ---- */
 
@@ -66,20 +57,15 @@ static void begin_all(struct split *s)
    has no file yet is in no checkpoint. */
 static bool is_noted(struct split_value *v)
 {
-	const void *tail;
 	int fd;
-	if (v->w && !capture_writer_noted(v->w, &v->note, &fd, &tail))
+	if (v->w && !capture_writer_noted(v->w, &v->note, &fd, &v->tail))
 		return false;
-	if (!v->w)
-		v->note.length = -1;
 	v->is_noted = !v->w || v->note.length >= 0 || capture_writer_bytes(v->w);
 	return true;
 }
 
 bool split_exact_settle(struct split *s, bool begin)
 {
-	if (!is_exact(s))
-		return true;
 	atomic_store(&s->carry.settling, true);
 	if (begin)
 		begin_all(s);
@@ -92,34 +78,46 @@ bool split_exact_settle(struct split *s, bool begin)
 	return true;
 }
 
-static void add_record(struct buf *out, const struct split_value *v)
+void split_exact_closed(struct split *s, struct split_value *v)
 {
-	if (!v || !v->is_noted)
-		return;
-	const struct record r = {v->note.length, v->note.device, v->note.inode};
-	buf_add(out, &r, sizeof r);
-	buf_add(out, v->path, strlen(v->path) + 1);
+	v->w = NULL;
+	v->note = (struct capture_note){.length = -1};
+	if (!v->is_dirty)
+		split_exact_dirty(s, v);
+}
+
+static void add_record(struct buf *out, const struct capture_note *note, const char *path,
+                       const void *tail)
+{
+	buf_add(out, note, sizeof *note);
+	buf_add(out, path, strlen(path) + 1);
+	if (note->tail_length)
+		buf_add(out, tail, note->tail_length);
+}
+
+static void add_value(struct buf *out, const struct split_value *v)
+{
+	if (v && v->is_noted)
+		add_record(out, &v->note, v->path, v->tail);
 }
 
 /* Those that did not come again since an earlier checkpoint. */
 static void add_left(struct buf *out, const struct split *s)
 {
 	for (const struct split_left *l = s->exact.left_list; l; l = l->next) {
-		if (!map_get(&s->exact.left, l->path))
-			continue;
-		buf_add(out, &l->record, sizeof l->record);
-		buf_add(out, l->path, strlen(l->path) + 1);
+		if (map_get(&s->exact.left, l->path))
+			add_record(out, &l->note, l->path, NULL);
 	}
 }
 
 void split_exact_carry(const struct split *s, struct pt_carry *carry)
 {
 	struct buf out = BUF_INIT;
-	if (!is_exact(s) || !pt_carry_exact(carry) || pt_carry_to(carry) != PT_FOR_RESTART)
+	if (!pt_carry_exact(carry) || pt_carry_to(carry) != PT_FOR_RESTART)
 		return;
 	for (unsigned i = 0; i < s->room; i++)
-		add_record(&out, s->table[i]);
-	add_record(&out, s->other);
+		add_value(&out, s->table[i]);
+	add_value(&out, s->other);
 	add_left(&out, s);
 	pt_carry_bytes(carry, VALUES, out.data ? out.data : "", out.length);
 	buf_free(&out);
@@ -127,31 +125,82 @@ void split_exact_carry(const struct split *s, struct pt_carry *carry)
 
 /* ---- going on ---- */
 
-/* Only the same file, at least as long. */
-static bool cut(const struct split *s, const char *path, const struct record *r, bool *gone)
+static int write_packed(void *fd, const void *bytes, size_t length)
 {
-	struct stat st;
-	int fd = path_open(s->config.file.folders, path, O_WRONLY | O_NOFOLLOW, 0);
-	*gone = fd == -ENOENT;
-	if (fd < 0)
-		return false;
-	bool same = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_dev == r->device &&
-	            st.st_ino == r->inode && st.st_size >= r->length;
-	if (same && st.st_size > r->length)
-		same = !ftruncate(fd, r->length);
-	close(fd);
-	return same;
+	return io_write(*(int *)fd, bytes, length);
 }
 
-static void add_one(struct split *s, const char *path, const struct record *r, bool is_other)
+/* Of a compressed file a member of its own: nothing may come to it any more. */
+static bool write_tail(const struct split *s, int fd, struct capture_note *note, const void *tail)
+{
+	size_t length = note->tail_length;
+	uint8_t *bytes = must_calloc(1, length + 1);
+	struct pack *pack = pack_new((enum pack_kind)note->pack);
+	memcpy(bytes, tail, length);
+	if (s->config.file.raw)
+		length = raw_strip(tail, length, bytes);
+	bool written = pack && lseek(fd, note->length, SEEK_SET) >= 0 &&
+	               !pack_filter(pack, bytes, length, WRITER_LAST, write_packed, &fd);
+	pack_free(pack);
+	free(bytes);
+	note->length = lseek(fd, 0, SEEK_CUR);
+	note->tail_length = 0;
+	return written;
+}
+
+/* Only the same file, at least as long. */
+static bool cut(const struct split *s, int fd, struct capture_note *note, const void *tail)
+{
+	struct stat st;
+	bool same = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_dev == note->device &&
+	            st.st_ino == note->inode && st.st_size >= note->length;
+	if (same && st.st_size > note->length)
+		same = !ftruncate(fd, note->length);
+	return same && (!note->tail_length || write_tail(s, fd, note, tail));
+}
+
+static void add_one(struct split *s, const char *path, const struct capture_note *note,
+                    bool is_other)
 {
 	struct split_left *l = must_calloc(1, sizeof *l + strlen(path) + 1);
 	strcpy(l->path, path);
-	l->record = *r;
+	l->note = *note;
 	l->is_other = is_other;
 	l->next = s->exact.left_list;
 	s->exact.left_list = l;
 	map_set(&s->exact.left, l->path, l);
+}
+
+/* Of files that follow one another those that came after it go. */
+static void go_back(struct split *s, const char *path, struct capture_note *note, const void *tail)
+{
+	const char *const *folders = s->config.file.folders;
+	char *name = note->number ? rotate_name(path, note->number) : must_strdup(path);
+	int fd = path_open(folders, name, O_WRONLY | O_NOFOLLOW, 0);
+	bool same = note->length < 0 || (fd >= 0 && cut(s, fd, note, tail));
+	if (same && note->number)
+		rotate_delete_after(folders, path, note->number);
+	if (fd != -ENOENT)
+		add_one(s, path, note, !same);
+	if (fd >= 0)
+		close(fd);
+	free(name);
+}
+
+/* Behind the record; NULL: it is not whole. */
+static const char *take_record(struct split *s, const char *at, const char *end)
+{
+	struct capture_note note;
+	const char *path = at + sizeof note;
+	if ((size_t)(end - at) <= sizeof note)
+		return NULL;
+	memcpy(&note, at, sizeof note);
+	const char *tail = memchr(path, '\0', (size_t)(end - path));
+	if (!tail || (size_t)(end - ++tail) < note.tail_length)
+		return NULL;
+	const char *next = tail + note.tail_length;
+	go_back(s, path, &note, tail);
+	return next;
 }
 
 void split_exact_open(struct split *s)
@@ -159,18 +208,9 @@ void split_exact_open(struct split *s)
 	size_t length = 0;
 	const char *at = pt_carried_bytes(s->block, VALUES, &length);
 	const char *end = at ? at + length : NULL;
-	struct record r;
-	if (!at || !is_exact(s))
-		return;
-	s->exact.resumed = true;
-	while ((size_t)(end - at) > sizeof r && !end[-1]) {
-		memcpy(&r, at, sizeof r);
-		const char *path = at + sizeof r;
-		bool gone = false, same = r.length < 0 || cut(s, path, &r, &gone);
-		if (!gone)
-			add_one(s, path, &r, !same);
-		at = path + strlen(path) + 1;
-	}
+	s->exact.resumed = at;
+	while (at && at < end)
+		at = take_record(s, at, end);
 }
 
 bool split_exact_left(struct split *s, struct split_value *v)
@@ -179,6 +219,9 @@ bool split_exact_left(struct split *s, struct split_value *v)
 	if (!l)
 		return false;
 	map_remove(&s->exact.left, v->path);
+	v->numbered |= l->note.number > 0;
+	v->note = l->note; /* for a checkpoint that is under way */
+	v->is_noted = !l->is_other;
 	if (l->is_other) {
 		pt_report(s->block, -ESTALE,
 		          "'%s' is not the file any more that it was at the checkpoint: it stays, "

@@ -6,10 +6,11 @@
 #include "capture/split.h"
 
 /*
- * A checkpoint has the path of each file, which it is, and how long. The next daemon cuts each to
- * that as it begins, and a value that comes finds its file so; of a value that it does not have,
- * all comes again, and its file is begun anew. Not where files are appended to, compressed, or
- * follow one another: those are gone on with behind what they have.
+ * A checkpoint has the path of each file, which it is, how long, and what its compressor held. The
+ * next daemon cuts each to that as it begins, and a value that comes finds its file so; where files
+ * follow one another it begins the next. Of a value that the checkpoint does not have, all comes
+ * again, and its file is begun anew; but one that is appended to, or is the next, stays, so that
+ * this stands twice in them.
  */
 struct split_value {
 	struct split_file file;
@@ -17,6 +18,7 @@ struct split_value {
 	/* See split_exact.c. */
 	struct split_value *next_dirty, *next_noting;
 	struct capture_note note;
+	const void *tail; /* of the note, the writer's */
 	/* Last, and together, is what each message that comes needs. */
 	char *path;
 	struct capture_misfits misfits; /* told so far */
@@ -28,7 +30,8 @@ struct split_value {
 	uint8_t key[];
 };
 
-void split_exact_dirty(struct split *, struct split_value *); /* something is put into it */
+void split_exact_dirty(struct split *, struct split_value *);  /* something is put into it */
+void split_exact_closed(struct split *, struct split_value *); /* it has no writer any more */
 bool split_exact_settle(struct split *, bool begin);
 void split_exact_carry(const struct split *, struct pt_carry *);
 

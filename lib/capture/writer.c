@@ -207,7 +207,8 @@ static void make_writer(struct capture_writer *w)
 
 void writing_advance(struct capture_writer *w, const uint8_t *at, size_t length)
 {
-	if (w->keeps && w->tail.length + length > TAIL_MAX) {
+	size_t most = w->config.tail_max ? w->config.tail_max : TAIL_MAX;
+	if (w->keeps && w->tail.length + length > most) {
 		w->keeps = false;
 		buf_clear(&w->tail);
 	}

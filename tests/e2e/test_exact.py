@@ -39,8 +39,9 @@ def numbers(path):
 
 
 def unpacked(path):
-    if path.suffix == ".zst":
-        text = subprocess.run(["zstd", "-dcq", path], capture_output=True, check=True).stdout
+    if path.suffix in (".gz", ".zst"):
+        tool = {".gz": ["gzip", "-dc"], ".zst": ["zstd", "-dcq"]}[path.suffix]
+        text = subprocess.run([*tool, path], capture_output=True, check=True).stdout
         path = path.with_suffix("")
         path.write_bytes(text)
     return path
@@ -144,13 +145,18 @@ def spread(tmp_path_factory):
     return path, frames
 
 
-@pytest.mark.parametrize("turn", range(TIMES // 5))
+FIELDS = [("WrpcapSink", ".pcap", ""), ("FileSink", "", ", open=7"), ("WrpcapSink", ".pcapng.gz", ", open=7"),
+          ("FileSink", ".zst", ""), ("WrpcapSink", ".pcap", ", open=7, rotate={'size': 3000}"),
+          ("FileSink", ".txt.gz", ", rotate={'size': 3000}"), ("FileSink", "", ", append=True")]
+
+
+@pytest.mark.parametrize("turn", range(max(len(FIELDS), TIMES // 5)))
 def test_files_by_fields_hold_all_once(service, spread, tmp_path, turn):
     chance = random.Random(turn)
-    kind = ["WrpcapSink", "FileSink"][turn % 2]
-    more = ["", ", open=7"][turn // 2 % 2]
-    service.create("e", f"""r = RdpcapSource('{spread[0]}', pps=60000); w = {kind}('{tmp_path}/out.{{udp.dport}}'{more})
+    kind, ending, more = FIELDS[turn % len(FIELDS)]
+    service.create("e", f"""r = RdpcapSource('{spread[0]}', pps=60000); w = {kind}('{tmp_path}/out.{{udp.dport}}{ending}'{more})
         r > w""")
+    eventually(lambda: (service.client().show("e", "r")["checkpoint"] or {"at": 0})["at"] > 50)  # all are known
     for _ in range(3):
         reach(service, tmp_path, chance.randrange(2_000_000))
         die(service, chance.choice(DEATHS))
@@ -158,11 +164,11 @@ def test_files_by_fields_hold_all_once(service, spread, tmp_path, turn):
     service.ok("stop", "e")
     for port in range(50):
         wanted = spread[1][port::50]
-        path = tmp_path / f"out.{1000 + port}"
+        paths = [unpacked(path) for path in sorted(tmp_path.glob(f"out.{1000 + port}*"))]
         if kind == "FileSink":
-            assert path.read_bytes() == b"".join(wanted)
+            assert b"".join(path.read_bytes() for path in paths) == b"".join(wanted)
         else:
-            assert [data for data, *_ in makers.read(path)] == wanted
+            assert [data for path in paths for data, *_ in makers.read(path)] == wanted
 
 
 def ethernet(port, text):
@@ -173,8 +179,6 @@ def ethernet(port, text):
 
 
 def text_of(path):
-    if path.suffix == ".gz":
-        return gzip.decompress(path.read_bytes()).decode()
     return unpacked(path).read_text()
 
 
