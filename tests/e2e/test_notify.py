@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the daemon tells a service manager, and when."""
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -69,6 +70,27 @@ def test_ready_reloading_stopping(watched, manager):
     watched.process.send_signal(signal.SIGTERM)
     manager.hear_until("STOPPING=1")
     watched.process.wait(DEADLINE)
+    manager.drain()
+
+
+def test_signals_come_to_the_main_thread_alone(watched, manager, tmp_path):
+    """Whatever else waits in the kernel does not take them, and they are not lost there."""
+    manager.hear_until("READY=1")
+    source = makers.pcap(tmp_path / "in.pcap", makers.some_packets())
+    watched.create("e", f"r = RdpcapSource('{source}'); r > WrpcapSink('{tmp_path}/out.pcap')")
+    watched.finish("e")
+    watched.ok("start", "e")
+    watched.ok("list")
+    ours = sum(1 << number - 1 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
+    tasks = [path for path in pathlib.Path(f"/proc/{watched.process.pid}/task").iterdir()
+             if path.name != str(watched.process.pid)]
+    assert len(tasks) >= 2
+    for task in tasks:
+        try:
+            (blocked,) = re.findall(r"^SigBlk:\s*(\w+)", (task / "status").read_text(), re.MULTILINE)
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
+            continue
+        assert int(blocked, 16) & ours == ours, task
     manager.drain()
 
 
