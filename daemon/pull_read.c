@@ -35,20 +35,30 @@ static int file_of(const struct buf *text, struct pt_error *err)
 	return -1;
 }
 
-/* `signers` is its descriptor 3. Its exit status, and what it has said. */
-static int run(const char *const *argv, const struct buf *input, const struct buf *signers,
-               struct buf *said, struct pt_error *err)
+/* What is signed, who may have done so, and the signature: as they were read. */
+struct seal {
+	const struct buf *sums;
+	struct buf signers, signature;
+};
+
+/* `sums` is its input, the others are its descriptors 3 and 4. Its exit status, and what it has
+   said. */
+static int run(const char *const *argv, const struct seal *seal, struct buf *said,
+               struct pt_error *err)
 {
 	static const struct buf nothing = {.data = (char *)(uintptr_t) ""};
-	int fds[] = {file_of(input, err), file_of(signers, err), file_of(&nothing, err)};
-	const struct program_ends ends = {fds[0], fds[2], fds[1], fds[2], true};
+	int fds[] = {file_of(seal->sums, err), file_of(&seal->signers, err),
+	             file_of(&seal->signature, err), file_of(&nothing, err)};
+	const struct program_ends ends = {fds[0], fds[3], fds[1], fds[3], true, fds[2]};
 	pid_t pid;
-	int code = fds[0] < 0 || fds[1] < 0 || fds[2] < 0 ? -PT_ELIMIT : 0;
+	int code = 0;
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		code = fds[i] < 0 ? -PT_ELIMIT : code;
 	if (!code)
 		code = program_start((char *const *)(uintptr_t)argv, &ends, NULL, &pid, err);
 	if (!code) {
 		code = program_end(pid, PATIENCE_MS);
-		if (lseek(fds[2], 0, SEEK_SET) || io_read(fds[2], SAID_MAX, said))
+		if (lseek(fds[3], 0, SEEK_SET) || io_read(fds[3], SAID_MAX, said))
 			buf_clear(said);
 	}
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
@@ -101,20 +111,19 @@ static int refuse(int status, const struct buf *said, struct pt_error *err)
 	return -PT_EPERMITTED;
 }
 
-static int verify(const char *path, const struct buf *sums, const struct buf *signers,
-                  struct pt_error *err)
+static int verify(const struct seal *seal, struct pt_error *err)
 {
 	struct buf said = BUF_INIT;
 	const char *const find[] = {"ssh-keygen", "-Y", "find-principals", "-s",
-	                            path,         "-f", "/dev/fd/3",       NULL};
+	                            "/dev/fd/4",  "-f", "/dev/fd/3",       NULL};
 	size_t faults = err->count;
-	int status = run(find, sums, signers, &said, err);
+	int status = run(find, seal, &said, err);
 	if (!status && said.length) {
 		char *who = must_printf("%.*s", (int)strcspn(said.data, ",\r\n"), said.data);
-		const char *const check[] = {"ssh-keygen", "-Y", "verify", "-s", path,   "-f",
-		                             "/dev/fd/3",  "-I", who,      "-n", "file", NULL};
+		const char *const check[] = {"ssh-keygen", "-Y", "verify", "-s", "/dev/fd/4", "-f",
+		                             "/dev/fd/3",  "-I", who,      "-n", "file",      NULL};
 		buf_clear(&said);
-		status = run(check, sums, signers, &said, err);
+		status = run(check, seal, &said, err);
 		free(who);
 	} else if (!status) {
 		status = -1;
@@ -129,16 +138,17 @@ static int verify(const char *path, const struct buf *sums, const struct buf *si
 static int check_signed(const char *folder, const char *key, const struct buf *sums,
                         struct pt_error *err)
 {
-	struct buf signers = BUF_INIT;
+	struct seal seal = {.sums = sums};
 	char *path = must_printf("%s/" SIGNATURE, folder);
-	int code = access(path, R_OK) ? -errno : 0;
+	int code = io_read_file(path, O_NONBLOCK, TEXT_MAX, &seal.signature);
 	if (code)
 		pt_fail(err, code, NULL,
 		        SIGNATURE ": %s; with [fleet] key the folder must be signed",
 		        error_words(code));
-	else if (!(code = read_signers(key, &signers, err)))
-		code = verify(path, sums, &signers, err);
-	buf_free(&signers);
+	else if (!(code = read_signers(key, &seal.signers, err)))
+		code = verify(&seal, err);
+	buf_free(&seal.signers);
+	buf_free(&seal.signature);
 	free(path);
 	return code;
 }

@@ -21,7 +21,7 @@
 
 extern char **environ;
 
-enum { REAPER_STACK = 64 * 1024, ENDS = 4 };
+enum { REAPER_STACK = 64 * 1024, ENDS = 5 };
 
 bool program_is(const char *program, const char *name)
 {
@@ -131,8 +131,9 @@ char **program_words(const char *command, const char *path, struct pt_error *err
 /* The three are first put out of the way of one another. */
 static int place(posix_spawn_file_actions_t *actions, const struct program_ends *ends, int *high)
 {
-	const int from[] = {ends->in, ends->out, ends->more, ends->err > 0 ? ends->err : -1};
-	static const int to[ENDS] = {STDIN_FILENO, STDOUT_FILENO, 3, STDERR_FILENO};
+	const int from[] = {ends->in, ends->out, ends->more, ends->err > 0 ? ends->err : -1,
+	                    ends->also > 0 ? ends->also : -1};
+	static const int to[ENDS] = {STDIN_FILENO, STDOUT_FILENO, 3, STDERR_FILENO, 4};
 	int rc = 0;
 	for (int i = 0; i < ENDS; i++) {
 		high[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, 10);
@@ -141,7 +142,8 @@ static int place(posix_spawn_file_actions_t *actions, const struct program_ends 
 		if (high[i] >= 0 && !rc)
 			rc = posix_spawn_file_actions_adddup2(actions, high[i], to[i]);
 	}
-	return rc ? rc : posix_spawn_file_actions_addclosefrom_np(actions, ends->more < 0 ? 3 : 4);
+	int first = ends->more < 0 ? 3 : ends->also > 0 ? 5 : 4;
+	return rc ? rc : posix_spawn_file_actions_addclosefrom_np(actions, first);
 }
 
 static void reset_signals(posix_spawnattr_t *attributes, bool detached)
@@ -160,7 +162,7 @@ static int start(char *const *argv, const struct program_ends *ends, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	int high[ENDS] = {-1, -1, -1, -1};
+	int high[ENDS] = {-1, -1, -1, -1, -1};
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	reset_signals(&attributes, ends->detached);

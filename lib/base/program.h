@@ -32,6 +32,7 @@ struct program_ends {
 	int more;      /* becomes its descriptor 3; -1: none */
 	int err;       /* becomes its standard error; 0: that is the daemon's */
 	bool detached; /* in a session of its own: Ctrl-C is not for it */
+	int also;      /* beside `more`: becomes its descriptor 4; 0: none */
 };
 
 /* Starts argv[0], looked up in $PATH, with the signals as a shell would have them, and no other

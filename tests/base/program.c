@@ -59,8 +59,8 @@ START_TEST(programs_are_found_as_they_will_be_run)
 }
 END_TEST
 
-/* Runs a line of shell: its descriptor 3 is `more`, and what it prints comes back. */
-static char *shell(const char *line, int more, int *status)
+/* Runs a line of shell: its descriptor 3 is `more`, 4 is `also`, and what it prints comes back. */
+static char *shell_with(const char *line, int more, int also, int *status)
 {
 	char *argv[] = {must_strdup("sh"), must_strdup("-c"), must_strdup(line), NULL};
 	struct buf text = BUF_INIT;
@@ -68,7 +68,7 @@ static char *shell(const char *line, int more, int *status)
 	pid_t pid;
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
 	const struct program_ends places = {
-		.in = null, .out = ends[1], .more = more, .detached = true};
+		.in = null, .out = ends[1], .more = more, .detached = true, .also = also};
 	ck_assert_int_eq(program_start(argv, &places, NULL, &pid, NULL), 0);
 	close(ends[1]);
 	close(null);
@@ -83,6 +83,11 @@ static char *shell(const char *line, int more, int *status)
 	return buf_steal(&text);
 }
 
+static char *shell(const char *line, int more, int *status)
+{
+	return shell_with(line, more, 0, status);
+}
+
 START_TEST(it_gets_its_descriptors_and_no_others)
 {
 	int status, ends[2];
@@ -93,6 +98,12 @@ START_TEST(it_gets_its_descriptors_and_no_others)
 	free(text);
 	text = shell("ls /proc/$$/fd", -1, &status);
 	ck_assert_str_eq(text, "0\n1\n2\n");
+	free(text);
+	text = shell_with("echo four >&4; ls /proc/$$/fd", ends[0], ends[1], &status);
+	ck_assert_str_eq(text, "0\n1\n2\n3\n4\n");
+	free(text);
+	text = shell("read x <&3; echo $x", ends[0], &status);
+	ck_assert_str_eq(text, "four\n");
 	free(text);
 	close(ends[0]);
 	close(ends[1]);
