@@ -187,6 +187,15 @@ static void begin_wave(struct apply *a, size_t wave, size_t from)
 	    a->changing[from]->host);
 }
 
+static size_t not_begun(const struct apply *a)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < a->count; i++)
+		count += a->changing[i]->steps[0].fate == PLAN_PLANNED &&
+		         !plan_failed(a->changing[i]);
+	return count;
+}
+
 /* Why it goes back, the first of the reasons, is written into the hosts' logs. */
 static void go_back(struct apply *a, const struct wave *wave, size_t number, size_t from)
 {
@@ -201,7 +210,7 @@ static void go_back(struct apply *a, const struct wave *wave, size_t number, siz
 			fleet_tell_refused(fleet_host_of(a->changing[i]));
 	say(a, "%swave %zu of %zu%s: taken back%s; %zu hosts were not begun", out_colour(OUT_RED),
 	    number + 1, a->wave_count, out_colour(OUT_PLAIN),
-	    a->revert_all && from ? ", and those before it" : "", a->count - until);
+	    a->revert_all && from ? ", and those before it" : "", not_begun(a));
 	a->failed = true;
 	a->fleet->status = interrupted ? EXIT_INTERRUPTED : EXIT_REFUSED;
 	free(comment);
@@ -260,7 +269,8 @@ static void show_result(struct apply *a)
 		if (a->fleet->ctl->json && !h->told)
 			fleet_print(h);
 	}
-	char *rest = interrupted ? must_printf(", %zu were not begun", a->count - changed) : NULL;
+	size_t left = not_begun(a);
+	char *rest = left ? must_printf(", %zu were not begun", left) : NULL;
 	if (!a->failed)
 		say(a, "%zu hosts were changed, %zu were as they should be%s", changed, right,
 		    rest ? rest : "");

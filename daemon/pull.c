@@ -407,12 +407,17 @@ static void wake(struct pull *p)
 		return; /* it is awake */
 }
 
+/* Something may be open of a [fleet] that was there. */
+static bool has_work(const struct pull *p)
+{
+	return json_object_get(p->settings, "from") || (p->file && !access(p->file, F_OK));
+}
+
 /* A host without [fleet] has no thread for it. */
 static void start(struct pull *p)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	bool wanted = p->begun && !p->has_thread && json_object_get(p->settings, "from");
-	if (!wanted || p->ends)
+	if (!p->begun || p->has_thread || p->ends || !has_work(p))
 		return;
 	if (p->wake < 0 && (p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
 		pt_fail(&err, -errno, NULL, "no descriptor: %s", error_words(errno));

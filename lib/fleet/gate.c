@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MESSAGES = 3 };
+
 static const struct {
 	const char *name, *were;
 	char sign;
@@ -18,7 +20,7 @@ static const struct {
 	{"dropped", "were dropped", '<', offsetof(struct gate_counts, dropped)},
 	{"errors", "ended in errors", '<', offsetof(struct gate_counts, errors)},
 	{"filtered", "were filtered", '<', offsetof(struct gate_counts, filtered)},
-	{"messages", "came", '>', offsetof(struct gate_counts, messages)},
+	[MESSAGES] = {"messages", "came", '>', offsetof(struct gate_counts, messages)},
 };
 
 struct term {
@@ -167,6 +169,11 @@ static double share(const struct gate_counts *counts, size_t word)
 static double as_long(const struct gate_counts *before, double time_s, size_t word)
 {
 	return before->time_s > 0 ? count_in(before, word) * time_s / before->time_s : 0;
+}
+
+bool gate_flows(const struct gate_counts *before, const struct gate_counts *now)
+{
+	return now->messages > 0 || as_long(before, now->time_s, MESSAGES) < 1;
 }
 
 static bool term_holds(const struct term *term, const struct gate_counts *before,

@@ -41,4 +41,7 @@ bool gate_since(const struct gate_counts *from, const struct gate_counts *to,
 bool gate_holds(const struct gate *, const struct gate_counts *before,
                 const struct gate_counts *now, struct buf *why);
 
+/* Whether something came, unless so short a time had none before either. */
+bool gate_flows(const struct gate_counts *before, const struct gate_counts *now);
+
 #endif

@@ -323,7 +323,7 @@ static int judge(struct plan *p, struct plan_step *s, const struct gate *gate)
 	if (!gate_since(&s->after, &s->now, &now))
 		return pt_fail(&p->err, -PT_ESTATE, NULL, "engine '%s' was started anew meanwhile",
 		               s->engine);
-	if (before.messages > 0 && now.messages <= 0)
+	if (!gate_flows(&before, &now))
 		return pt_fail(&p->err, -PT_ESTATE, NULL,
 		               "engine '%s': no message came any more, and %.0f before", s->engine,
 		               before.messages);

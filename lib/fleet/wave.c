@@ -36,10 +36,10 @@ static void renew_if_due(struct wave *w, size_t count)
 }
 
 /* In pieces that are done at once, between which leases are renewed: of all hosts of the wave, or,
-   where it is being changed, of those that have been. */
+   where it is being changed, of those that have been. No more are changed where one has failed. */
 static void each(struct wave *w, plan_act *act)
 {
-	for (size_t i = 0; i < w->count; i += w->piece) {
+	for (size_t i = 0; i < w->count && (act != plan_do || goes_on(w)); i += w->piece) {
 		size_t done = i + w->piece < w->count ? i + w->piece : w->count;
 		w->each(w->arg, w->plans + i, done - i, act);
 		renew_if_due(w, act == plan_do ? done : w->count);

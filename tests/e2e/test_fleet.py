@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -216,6 +217,7 @@ def test_a_dry_run_and_wrong_words_change_nothing(fleet):
     assert "e.pipe and f.pipe both make engine 'e' on 'h0'" in f.apply(code=2).err
     assert f.engines() == {"h0": {}, "h1": {}}
     (f.graphs / "f.pipe").unlink()
+    assert f.apply("--waves", "0").out == "0 hosts were changed, 0 were as they should be, 2 were not begun\n"
     f.apply("--on", "a")
     assert f.engines() == {"h0": {"e": ("running", 1)}, "h1": {}}
 
@@ -266,6 +268,9 @@ def test_what_cannot_be_opened_takes_the_wave_back(fleet, tmp_path):
     failed = f.apply("--waves", "1,2,3", "--revert", "all", code=1)
     assert "h1: ptctl: " in failed.err and "capture" in failed.err, failed
     assert f.engines() == {"h0": {"a": ("running", 3)}, "h1": {"a": ("running", 3)}, "h2": {"a": ("running", 1)}}
+    failed = f.apply("--waves", "100%", "--jobs", "1", code=1)
+    assert "taken back; 1 hosts were not begun" in failed.out, failed
+    assert f.engines() == {"h0": {"a": ("running", 5)}, "h1": {"a": ("running", 5)}, "h2": {"a": ("running", 1)}}
 
 
 def test_without_its_operator_a_change_goes_back_by_itself(fleet):
@@ -359,6 +364,41 @@ def test_messages_that_are_on_their_way_come_through(fleet):
         stats = d.call("engine.stats", engine="e")
         assert stats["unexplained"] == 0 and stats["total"]["dropped"] == 0
         assert stats["total"]["out"] == sent[name]
+
+
+LONG = bool(os.environ.get("PIPETOOL_LONG"))
+MANY = int(os.environ.get("PIPETOOL_MANY", "1000" if LONG else "4"))
+
+
+def test_a_bad_graph_stops_at_the_first_of_many_hosts_and_the_others_lose_nothing(fleet):
+    """Undone by its operator; and, where that one is killed, by the host itself."""
+    f = fleet(*[""] * MANY)
+    flows = f"PeriodicSource('x', {max(0.01, MANY / 1000)}) > {{}} > Sink()\n"
+    bad = "TransformDrain('function(m) error(m) end')"
+    f.put("e", flows.format("Drain()"))
+    f.apply("--waves", "100%")
+    f.put("e", flows.format("Drain() > Drain()"))
+    begun = time.monotonic()
+    done = f.apply(soak=str(max(0.1, MANY / 500)))
+    print(f"{MANY} hosts were changed in {time.monotonic() - begun:.1f} s, the soaks among it")
+    assert f"{MANY} hosts were changed" in done.out and "confirmed\n" in done.out
+    good = f.daemons["h0"].ok("export", "e")
+    f.put("e", flows.format(bad))
+    failed = f.apply("--gate", "errors < 1", soak=str(max(0.1, MANY / 200)), code=1)
+    assert f"taken back; {MANY - 1} hosts were not begun" in failed.out, failed
+    others = {name: {"e": ("running", 2)} for name in f.daemons if name != "h0"}
+    assert f.engines() == {"h0": {"e": ("running", 4)}, **others}
+    if LONG:  # what came through before is counted for 10 s
+        with subprocess.Popen([program("ptctl"), *map(str, f.command("apply", f.graphs)), "--confirm", "1",
+                               "--soak", "1000"], stdout=subprocess.PIPE) as operator:
+            assert b"wave 1 of " in operator.stdout.readline()
+            assert b"h0: e: revision 5" in operator.stdout.readline()
+            operator.kill()
+        eventually(lambda: f.engines() == {"h0": {"e": ("running", 6)}, **others})
+    assert f.daemons["h0"].ok("export", "e") == good
+    for name, d in f.daemons.items():
+        stats = d.call("engine.stats", engine="e")
+        assert stats["unexplained"] == 0 and (name == "h0" or stats["total"]["dropped"] == 0), (name, stats)
 
 
 # ---- looking, and undo --------------------------------------------------------------------------

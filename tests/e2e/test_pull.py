@@ -286,6 +286,14 @@ def test_what_a_killed_daemon_has_not_confirmed_is_taken_back(pulls, graphs):
     assert p.engines() == {"e": ("stopped", 3), "x": ("running", 1)}
     assert "unconfirmed" not in str(p.daemon.call("engine.list"))
     assert p.comments("e")[2].endswith("taken back: the daemon ended before it was confirmed")
+    p.reload()
+    eventually(lambda: p.engines() == {"e": ("stopped", 4), "new": ("running", 1)})
+    p.daemon.kill()
+    p.daemon.config.write_text("")  # also by one that is to take nothing any more
+    p.again()
+    eventually(lambda: p.engines() == {"e": ("stopped", 5), "x": ("running", 1)})
+    assert p.comments("e")[4].endswith("taken back: the daemon ended before it was confirmed")
+    assert "fleet" not in p.daemon.call("daemon.info")
 
 
 def test_a_restart_in_between_begins_anew(pulls, graphs):
@@ -351,6 +359,9 @@ def test_with_a_key_nothing_unsigned_is_taken(pulls, graphs, keys):
     p.refuses("there is no SHA256SUMS; with [fleet] key the folder must be signed")
     graphs.put()
     p.refuses("SHA256SUMS.sig: no such file or directory; with [fleet] key the folder must be signed")
+    os.mkfifo(graphs.path / "SHA256SUMS.sig")  # which nobody waits for
+    told = p.check()
+    assert told.returncode == 1 and "SHA256SUMS.sig: resource temporarily unavailable; with [fleet] key" in told.stderr, told
     sign(graphs.path, keys[0])
     p.comes_to("applied")
 

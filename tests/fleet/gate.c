@@ -61,6 +61,16 @@ START_TEST(before_is_the_same_share_or_as_many_in_so_long)
 }
 END_TEST
 
+START_TEST(what_flowed_before_has_to_flow_in_as_long_a_time)
+{
+	const struct gate_counts before = counts(10, 20, 0, 0, 0);
+	ck_assert(gate_flows(&before, &(struct gate_counts){.time_s = 5, .messages = 1}));
+	ck_assert(!gate_flows(&before, &(struct gate_counts){.time_s = 0.5}));
+	ck_assert(gate_flows(&before, &(struct gate_counts){.time_s = 0.4}));
+	ck_assert(gate_flows(&none, &(struct gate_counts){.time_s = 5}));
+}
+END_TEST
+
 START_TEST(what_is_no_gate_is_refused)
 {
 	static const char *const texts[] = {
@@ -105,5 +115,6 @@ START_TEST(what_began_anew_is_not_compared)
 END_TEST
 
 UNIT_TESTS("fleet/gate", numbers_are_of_what_came_since,
-           before_is_the_same_share_or_as_many_in_so_long, what_is_no_gate_is_refused,
+           before_is_the_same_share_or_as_many_in_so_long,
+           what_flowed_before_has_to_flow_in_as_long_a_time, what_is_no_gate_is_refused,
            what_began_anew_is_not_compared)
