@@ -13,12 +13,14 @@
 
 #define CONNECT_MS   2000
 #define RECONNECT_MS 200
+#define TRIES        300 /* a minute: then the connection is made anew */
 #define PING_MS      5000
 #define WRITE_MS     10000
 #define BUFFER       65536
 
 struct bus {
-	char *url;
+	struct who_params who;
+	const char *const *folders; /* that its files may lie in */
 	struct bus_hooks hooks;
 	natsOptions *options;
 	natsConnection *connection;
@@ -78,7 +80,7 @@ static natsStatus set_all(struct bus *bus, char **servers, int count)
 		natsOptions_SetName(o, "pipetoold"),
 		natsOptions_SetTimeout(o, CONNECT_MS),
 		natsOptions_SetAllowReconnect(o, true),
-		natsOptions_SetMaxReconnect(o, -1),
+		natsOptions_SetMaxReconnect(o, TRIES),
 		natsOptions_SetReconnectWait(o, RECONNECT_MS),
 		natsOptions_SetReconnectBufSize(o, BUFFER),
 		natsOptions_SetPingInterval(o, PING_MS),
@@ -95,34 +97,33 @@ static natsStatus set_all(struct bus *bus, char **servers, int count)
 	return NATS_OK;
 }
 
-static int set_up_options(const struct pt_block *b, const struct who_params *params,
-                          struct bus *bus, struct pt_error *err)
+/* Anew for each connection: what the files say may be something else by then. */
+static int set_up_options(struct bus *bus, struct pt_error *err)
 {
 	unsigned count;
-	char **servers = who_servers(params->url, &count);
+	char **servers = who_servers(bus->who.url, &count);
+	natsOptions_Destroy(bus->options);
+	bus->options = NULL;
 	natsStatus s = natsOptions_Create(&bus->options);
 	if (s == NATS_OK)
 		s = set_all(bus, servers, (int)count);
 	texts_free(servers);
 	if (s != NATS_OK)
-		return pt_fail(err, -EINVAL, "url", "'%s': %s", params->url, natsStatus_GetText(s));
-	return who_set(b, params, bus->options, err);
+		return pt_fail(err, -EINVAL, "url", "'%s': %s", bus->who.url,
+		               natsStatus_GetText(s));
+	return who_set(bus->folders, &bus->who, bus->options, err);
 }
 
-int bus_new(const struct pt_block *b, const struct who_params *params,
-            const struct bus_hooks *hooks, struct bus **made, struct pt_error *err)
+struct bus *bus_new(const struct pt_block *b, const struct who_params *params,
+                    const struct bus_hooks *hooks)
 {
 	struct bus *bus = must_calloc(1, sizeof *bus);
-	bus->url = must_strdup(params->url);
+	bus->who = who_copy(params);
+	bus->folders = pt_folders(b, NULL);
 	bus->hooks = *hooks;
 	pthread_mutex_init(&bus->lock, NULL);
 	pthread_cond_init(&bus->gone, NULL);
-	int rc = set_up_options(b, params, bus, err);
-	if (rc)
-		bus_free(bus);
-	else
-		*made = bus;
-	return rc;
+	return bus;
 }
 
 /* The library calls until it has said that it is closed. */
@@ -148,8 +149,8 @@ static int not_connected(const struct bus *bus, natsStatus s, struct pt_error *e
 	            s == NATS_CONNECTION_CLOSED || s == NATS_CONNECTION_DISCONNECTED ||
 	            s == NATS_SYS_ERROR || s == NATS_STALE_CONNECTION;
 	if (away)
-		return pt_fail(err, -EAGAIN, "url", "no server answers at %s", bus->url);
-	int rc = pt_fail(err, -PT_EIO, "url", "the server at %s refuses: %s%s%s", bus->url,
+		return pt_fail(err, -EAGAIN, "url", "no server answers at %s", bus->who.url);
+	int rc = pt_fail(err, -PT_EIO, "url", "the server at %s refuses: %s%s%s", bus->who.url,
 	                 natsStatus_GetText(s), words && *words ? ": " : "", words ? words : "");
 	if (s == NATS_CONNECTION_AUTH_FAILED || s == NATS_NOT_PERMITTED)
 		pt_hint(err, "credentials names the file that says who it is");
@@ -163,6 +164,9 @@ int bus_connect(struct bus *bus, struct pt_error *err)
 {
 	natsConnection *nc = NULL;
 	let_go(bus);
+	int rc = set_up_options(bus, err);
+	if (rc) /* -EAGAIN stands for a server */
+		return rc == -EAGAIN ? -PT_EIO : rc;
 	natsStatus s = natsConnection_Connect(&nc, bus->options);
 	if (s != NATS_OK)
 		return not_connected(bus, s, err);
@@ -174,7 +178,7 @@ int bus_connect(struct bus *bus, struct pt_error *err)
 	set_up(bus, nc);
 	if (natsConnection_HasHeaderSupport(nc) == NATS_OK)
 		return 0;
-	return pt_fail(err, -PT_EIO, "url", "the server at %s is older than 2.2", bus->url);
+	return pt_fail(err, -PT_EIO, "url", "the server at %s is older than 2.2", bus->who.url);
 }
 
 natsConnection *bus_connection(struct bus *bus)
@@ -260,6 +264,6 @@ void bus_free(struct bus *bus)
 	pthread_cond_destroy(&bus->gone);
 	pthread_mutex_destroy(&bus->lock);
 	free(bus->denied);
-	free(bus->url);
+	who_free(&bus->who);
 	free(bus);
 }

@@ -16,10 +16,8 @@ struct bus_hooks {
 	void *arg;
 };
 
-/* Reads the files; nothing is connected yet. [worker] */
-int bus_new(const struct pt_block *, const struct who_params *, const struct bus_hooks *,
-            struct bus **, struct pt_error *);
-/* Tries all servers, once: 0; -EAGAIN with words, nobody answers; or another code with words: who
+struct bus *bus_new(const struct pt_block *, const struct who_params *, const struct bus_hooks *);
+/* Reads the files, and tries all servers, once: 0; -EAGAIN with words, nobody answers; or another code with words: who
    answers does not let us in. A connection that was ended is made anew. [a thread that may wait,
    always the same] */
 int bus_connect(struct bus *, struct pt_error *);

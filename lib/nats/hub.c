@@ -36,10 +36,8 @@ int hub_open(struct hub *h, const struct who_params *who, const struct bus_hooks
 	struct pt_error away = PT_ERROR_INIT;
 	h->find = find;
 	h->arg = hooks->arg;
-	int rc = bus_new(h->block, who, hooks, &h->bus, err);
-	if (rc)
-		return rc;
-	rc = connect_and_find(h, &away);
+	h->bus = bus_new(h->block, who, hooks);
+	int rc = connect_and_find(h, &away);
 	if (rc == -EAGAIN)
 		rc = 0;
 	else

@@ -45,6 +45,8 @@ void lane_free(struct lane *lane)
 void lane_push(struct lane *lane, struct post *post)
 {
 	post->next = NULL;
+	if (!lane->fresh && !post->place.file)
+		lane->fresh = post;
 	*lane->tail = post;
 	lane->tail = &post->next;
 }
@@ -53,6 +55,8 @@ struct post *lane_pop(struct lane *lane)
 {
 	struct post *post = lane->head;
 	lane->head = post->next;
+	if (lane->fresh == post)
+		lane->fresh = post->next;
 	if (!lane->head)
 		lane->tail = &lane->head;
 	return post;
@@ -109,11 +113,14 @@ bool lane_halve(struct lane *lane)
 	struct post *first = half_of(whole, 2 * part, 0, middle);
 	struct post *second = half_of(whole, 2 * part + 1, middle, whole->messages);
 	if (first && second) {
+		bool fresh = lane->fresh == whole;
 		lane_pop(lane);
 		first->keeps_place = whole->place.file;
 		first->next = second;
 		second->next = lane->head;
 		lane->head = first;
+		if (fresh)
+			lane->fresh = first;
 		if (!second->next)
 			lane->tail = &second->next;
 		post_free(whole);

@@ -275,8 +275,8 @@ uint64_t poster_give_up(struct poster *p)
 	pthread_mutex_lock(&p->hub.lock);
 	p->hub.quit = true;
 	for (unsigned i = 0; i < p->count; i++)
-		for (const struct post *post = p->lanes[i]->head; post; post = post->next)
-			left += post->place.file ? 0 : post->messages;
+		for (const struct post *post = p->lanes[i]->fresh; post; post = post->next)
+			left += post->messages;
 	hub_look(&p->hub);
 	pthread_mutex_unlock(&p->hub.lock);
 	return left;
@@ -297,8 +297,8 @@ uint64_t poster_unsafe(struct poster *p, uint64_t number, bool *patient)
 	uint64_t unsafe = 0;
 	pthread_mutex_lock(&p->hub.lock);
 	for (unsigned i = 0; i < p->count; i++)
-		for (const struct post *post = p->lanes[i]->head; post; post = post->next)
-			if (!post->place.file && post->number <= number)
+		for (const struct post *post = p->lanes[i]->fresh; post; post = post->next)
+			if (post->number <= number)
 				unsafe += post->messages;
 	*patient = p->spool ? p->put_ns != UINT64_MAX : !p->hub.fault && !poster_is_away(p);
 	pthread_mutex_unlock(&p->hub.lock);

@@ -42,9 +42,9 @@ struct poster_news {
 	uint64_t found, stored, too_long, unread; /* messages, since it was asked last */
 	uint64_t bytes;                           /* that wait, in memory */
 	uint64_t spooled;                         /* messages that wait on the disk */
-	unsigned damaged;                         /* files of the spool whose end was cut off */
-	bool changed;                             /* the fault: */
-	char *fault;                              /* yours to free; NULL: there is none */
+	unsigned damaged; /* files of the spool of which something is left out */
+	bool changed;     /* the fault: */
+	char *fault;      /* yours to free; NULL: there is none */
 };
 void poster_news(struct poster *, struct poster_news *);
 void poster_server(struct poster *, char *text, size_t size);

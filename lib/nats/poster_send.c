@@ -133,6 +133,7 @@ static uint64_t serve(struct poster *p, struct lane *lane, uint64_t now)
 
 struct group {
 	struct {
+		struct lane *lane;
 		struct post *post;
 		struct spool_record record;
 	} of[GROUP];
@@ -144,17 +145,17 @@ static void gather(const struct poster *p, struct group *g)
 {
 	g->count = g->written = 0;
 	for (unsigned i = 0; i < p->count; i++)
-		for (struct post *post = p->lanes[i]->head; post && g->count < GROUP;
+		for (struct post *post = p->lanes[i]->fresh; post && g->count < GROUP;
 		     post = post->next)
-			if (!post->place.file)
-				g->of[g->count++] = (__typeof__(g->of[0])){post,
-				                                           {post->instance,
-				                                            post->number,
-				                                            post->part,
-				                                            post->messages,
-				                                            p->lanes[i]->subject,
-				                                            post->length,
-				                                            {NULL, 0, 0}}};
+			g->of[g->count++] = (__typeof__(g->of[0])){p->lanes[i],
+			                                           post,
+			                                           {post->instance,
+			                                            post->number,
+			                                            post->part,
+			                                            post->messages,
+			                                            p->lanes[i]->subject,
+			                                            post->length,
+			                                            {NULL, 0, 0}}};
 }
 
 static int write_group(struct spool *spool, struct group *g)
@@ -170,8 +171,10 @@ static int write_group(struct spool *spool, struct group *g)
 	return synced;
 }
 
-static void is_spooled(struct poster *p, struct post *post, const struct spool_place *place)
+static void is_spooled(struct poster *p, struct lane *lane, const struct spool_place *place)
 {
+	struct post *post = lane->fresh;
+	lane->fresh = post->next;
 	post->place = *place;
 	p->spooled += post->messages;
 	p->spooled_posts++;
@@ -201,7 +204,7 @@ static void spill(struct poster *p, struct group *g, uint64_t now)
 		if (p->hub.quit) /* they were given up meanwhile */
 			spool_done(p->spool, &g->of[i].record.place);
 		else
-			is_spooled(p, g->of[i].post, &g->of[i].record.place);
+			is_spooled(p, g->of[i].lane, &g->of[i].record.place);
 	if (rc && !p->hub.quit)
 		cannot_spool(p, rc, now);
 	pt_wake(p->hub.block);

@@ -282,7 +282,7 @@ static void take_news(struct pt_block *b, struct sink *s)
 	if (news.unread)
 		pt_held_drop(b, news.unread, "unsent");
 	if (news.damaged)
-		pt_report(b, -PT_EIO, "the end of %u files in '%s' was damaged, and is cut off",
+		pt_report(b, -PT_EIO, "%u files in '%s' were damaged: that part is left out",
 		          news.damaged, s->spool);
 	s->most = poster_most(s->poster);
 	s->waiting = news.bytes;

@@ -125,37 +125,56 @@ static bool read_record(const struct spool_file *f, struct head *head, struct bu
 	return sum_of(head, at, at + padded(head->subject)) == head->sum;
 }
 
+/* From `at` on, where the next one may begin behind what is damaged; 0: nowhere. */
+static uint64_t find_magic(const struct spool_file *f, uint64_t at)
+{
+	uint32_t words[2048];
+	ssize_t size;
+	for (; (size = pread(f->fd, words, sizeof words, (off_t)at)) > 0; at += sizeof words)
+		for (size_t i = 0; i < (size_t)size / sizeof *words; i += 2)
+			if (words[i] == MAGIC)
+				return at + i * sizeof *words;
+	return 0;
+}
+
+static void take_record(struct spool_file *f, const struct head *head, const char *body,
+                        void (*found)(void *arg, const struct spool_record *), void *arg)
+{
+	char *subject = must_printf("%.*s", (int)head->subject, body);
+	uint64_t bytes = f->size + sizeof *head + padded(head->subject);
+	const struct spool_record r = {head->instance,     head->number, head->part,
+	                               head->messages,     subject,      head->length,
+	                               {f, bytes, f->size}};
+	f->waiting++;
+	found(arg, &r);
+	free(subject);
+}
+
+/* What is damaged in between is left out; what is behind the last that is good is cut off. */
 static void read_file(struct spool *s, struct spool_file *f,
                       void (*found)(void *arg, const struct spool_record *), void *arg)
 {
 	struct head head;
 	struct buf body = BUF_INIT;
-	f->size = 0;
-	while (read_record(f, &head, &body)) {
-		char *subject = must_printf("%.*s", (int)head.subject, body.data);
-		uint64_t bytes = f->size + sizeof head + padded(head.subject);
-		const struct spool_record r = {head.instance,      head.number, head.part,
-		                               head.messages,      subject,     head.length,
-		                               {f, bytes, f->size}};
-		if (!head.done) {
-			f->waiting++;
-			found(arg, &r);
-		}
-		free(subject);
-		f->size += sizeof head + body.length;
-	}
-	buf_free(&body);
-	s->bytes += f->size;
-}
-
-static void look_at(struct spool *s, struct spool_file *f)
-{
 	struct stat st;
-	if (fstat(f->fd, &st) || (uint64_t)st.st_size <= f->size)
-		return;
-	s->damaged++;
-	if (ftruncate(f->fd, (off_t)f->size))
-		s->damaged++;
+	uint64_t good = 0, next = 0;
+	bool damaged = false;
+	do {
+		f->size = next;
+		while (read_record(f, &head, &body)) {
+			damaged |= good < f->size;
+			if (!head.done)
+				take_record(f, &head, body.data, found, arg);
+			good = f->size += sizeof head + body.length;
+		}
+		next = find_magic(f, f->size + sizeof(uint64_t));
+	} while (next);
+	buf_free(&body);
+	f->size = good;
+	s->bytes += good;
+	bool torn = !fstat(f->fd, &st) && (uint64_t)st.st_size > good;
+	damaged |= torn && ftruncate(f->fd, (off_t)good);
+	s->damaged += damaged || torn;
 }
 
 void spool_each(struct spool *s, void (*found)(void *arg, const struct spool_record *), void *arg)
@@ -163,7 +182,6 @@ void spool_each(struct spool *s, void (*found)(void *arg, const struct spool_rec
 	for (struct spool_file *f = s->first, *next; f; f = next) {
 		next = f->next;
 		read_file(s, f, found, arg);
-		look_at(s, f);
 		if (!f->waiting)
 			remove_file(s, f);
 	}

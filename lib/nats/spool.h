@@ -7,8 +7,9 @@
 
 /*
  * Records are added at the end of the last file, and marked where they are done with; a file all of
- * whose records are goes. What is not whole at the end of a file, after a crash, is cut off. One
- * process at a time has a folder, which is locked. One thread at a time.
+ * whose records are goes. What is not whole at the end of a file, after a crash, is cut off;
+ * what is damaged before that is left out. One process at a time has a folder, which is locked. One
+ * thread at a time.
  */
 struct spool;
 struct spool_file;
@@ -32,8 +33,8 @@ int spool_open(const struct pt_block *, const char *path, uint64_t limit, struct
                struct pt_error *);
 void spool_close(struct spool *); /* NULL does nothing */
 
-/* All that were found at the opening and are not done, the oldest first. Files of which the rest is
-   damaged, and lost: how many. */
+/* All that were found at the opening and are not done, the oldest first. Files of which something is
+   damaged, and left out: how many. */
 void spool_each(struct spool *, void (*found)(void *arg, const struct spool_record *), void *arg);
 unsigned spool_damaged(const struct spool *);
 

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/path.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <nats/nats.h>
@@ -82,14 +83,37 @@ int who_check(const struct who_params *params, struct pt_error *err)
 	return rc;
 }
 
+static char *copy_of(const char *text)
+{
+	return text ? must_strdup(text) : NULL;
+}
+
+struct who_params who_copy(const struct who_params *from)
+{
+	return (struct who_params){.url = copy_of(from->url),
+	                           .credentials = copy_of(from->credentials),
+	                           .tls = {.ca = copy_of(from->tls.ca),
+	                                   .cert = copy_of(from->tls.cert),
+	                                   .key = copy_of(from->tls.key)}};
+}
+
+void who_free(struct who_params *params)
+{
+	free(params->url);
+	free(params->credentials);
+	free(params->tls.ca);
+	free(params->tls.cert);
+	free(params->tls.key);
+}
+
 /* ---- files ---- */
 
-static int read_file(const struct pt_block *b, const char *param, const char *path,
+static int read_file(const char *const *folders, const char *param, const char *path,
                      struct buf *text, struct pt_error *err)
 {
-	int fd = pt_open(b, param, path, O_RDONLY, 0, err);
+	int fd = path_open(folders, path, O_RDONLY, 0);
 	if (fd < 0)
-		return fd;
+		return path_read_failed(folders, param, path, fd, err);
 	int rc = io_read(fd, FILE_MOST, text);
 	close(fd);
 	if (rc)
@@ -159,12 +183,12 @@ static int set_said(natsOptions *options, char *text, const char *path, struct p
 	return rc;
 }
 
-/* The library reads such a file each time that it connects. */
-static int set_credentials(const struct pt_block *b, const char *path, natsOptions *options,
+/* The library reads a .creds file each time that it connects by itself. */
+static int set_credentials(const char *const *folders, const char *path, natsOptions *options,
                            struct pt_error *err)
 {
 	struct buf text = BUF_INIT;
-	int rc = read_file(b, "credentials", path, &text, err);
+	int rc = read_file(folders, "credentials", path, &text, err);
 	if (!rc && strstr(text.data, "BEGIN NATS USER JWT")) {
 		natsStatus s = natsOptions_SetUserCredentialsFromFiles(options, path, NULL);
 		if (s != NATS_OK)
@@ -186,17 +210,17 @@ static int tls_failed(const char *param, const char *path, natsStatus s, struct 
 	               words && *words ? words : natsStatus_GetText(s));
 }
 
-static int set_tls(const struct pt_block *b, const struct who_tls *tls, natsOptions *options,
+static int set_tls(const char *const *folders, const struct who_tls *tls, natsOptions *options,
                    struct pt_error *err)
 {
 	struct buf ca = BUF_INIT, cert = BUF_INIT, key = BUF_INIT;
 	int rc = 0;
 	if (tls->ca)
-		rc = read_file(b, "tls.ca", tls->ca, &ca, err);
+		rc = read_file(folders, "tls.ca", tls->ca, &ca, err);
 	if (!rc && tls->cert)
-		rc = read_file(b, "tls.cert", tls->cert, &cert, err);
+		rc = read_file(folders, "tls.cert", tls->cert, &cert, err);
 	if (!rc && tls->key)
-		rc = read_file(b, "tls.key", tls->key, &key, err);
+		rc = read_file(folders, "tls.key", tls->key, &key, err);
 	if (!rc && (tls->ca || tls->cert))
 		rc = tls_failed("tls", "tls", natsOptions_SetSecure(options, true), err);
 	if (!rc && tls->ca)
@@ -212,9 +236,10 @@ static int set_tls(const struct pt_block *b, const struct who_tls *tls, natsOpti
 	return rc;
 }
 
-int who_set(const struct pt_block *b, const struct who_params *params, natsOptions *options,
+int who_set(const char *const *folders, const struct who_params *params, natsOptions *options,
             struct pt_error *err)
 {
-	int rc = params->credentials ? set_credentials(b, params->credentials, options, err) : 0;
-	return rc ? rc : set_tls(b, &params->tls, options, err);
+	int rc = params->credentials ? set_credentials(folders, params->credentials, options, err)
+	                             : 0;
+	return rc ? rc : set_tls(folders, &params->tls, options, err);
 }

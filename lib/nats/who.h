@@ -41,8 +41,11 @@ struct __natsOptions;
 
 /* "a, tls://b:4223" → "nats://a", "tls://b:4223"; to be freed by texts_free. */
 char **who_servers(const char *url, unsigned *count);
-/* Reads the files that the parameters name. */
-int who_set(const struct pt_block *, const struct who_params *, struct __natsOptions *,
+/* Reads the files that the parameters name, in the folders of base/path.h. */
+int who_set(const char *const *folders, const struct who_params *, struct __natsOptions *,
             struct pt_error *);
+/* Of one's own, for as long as they are needed. */
+struct who_params who_copy(const struct who_params *);
+void who_free(struct who_params *);
 
 #endif
