@@ -180,8 +180,8 @@ bool replay_start(struct pt_block *b, struct replay *r)
 	bool goes_on = r->taken_over || r->resumed;
 	tell_lost_place(b, r);
 	r->exact = !is_handed(r) && series_goes_back(r->series);
-	if (r->exact)
-		pt_exact(b);
+	if (r->exact && pt_exact(b))
+		pt_keeps(b);
 	r->poison = r->resumed && pt_poisoned(b);
 	if (!goes_on) {
 		r->rounds = 1;

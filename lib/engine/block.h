@@ -110,7 +110,7 @@ struct pt_block {
 	/* what is to be told of it, or done about it, in the next turn of the loop */
 	bool available, carry_stale;
 	TAILQ_ENTRY(pt_block) available_links, carry_links;
-	bool exact;           /* see pt_exact */
+	bool exact, keeps;    /* see pt_exact and pt_keeps */
 	bool hurries;         /* in the cut that is next; … */
 	uint64_t changed_in;  /* … the last one for which it has said pt_carry_changed; 0: none */
 	enum cutting cutting; /* in which list of the cut that is under way: see cut.h */

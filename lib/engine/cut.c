@@ -90,6 +90,32 @@ void cut_exact(struct pt_block *b, bool exact)
 	if (b->exact != exact)
 		b->engine->cuts.exact += exact ? 1 : -1u;
 	b->exact = exact;
+	if (!exact && b->keeps) {
+		b->engine->cuts.keeps--;
+		b->keeps = false;
+	}
+}
+
+void pt_keeps(struct pt_block *b)
+{
+	if (!b->exact || b->keeps)
+		return;
+	b->engine->cuts.keeps++;
+	b->keeps = true;
+}
+
+bool pt_may_wait(const struct pt_block *b)
+{
+	const struct cuts *c = &b->engine->cuts;
+	if (c->final)
+		return c->may_wait;
+	return c->exact && c->exact == c->keeps && TAILQ_EMPTY(&c->asked) &&
+	       TAILQ_EMPTY(&c->answers);
+}
+
+void pt_unsettled(struct pt_block *b)
+{
+	b->engine->cuts.unsettled |= pt_may_wait(b);
 }
 
 bool pt_is_stored(const struct pt_block *b)
@@ -304,6 +330,8 @@ void cut_last(struct pt_engine *e)
 	give_up(e);
 	answer_all(&c->asked);
 	c->number++;
+	c->may_wait = c->exact == c->keeps;
+	c->unsettled = false;
 	c->final = true;
 }
 
@@ -315,7 +343,7 @@ void cut_tell_last(struct pt_engine *e)
 
 void cut_commit_last(struct pt_engine *e)
 {
-	if (e->cuts.final)
+	if (e->cuts.final && !e->cuts.unsettled)
 		is_committed(e, true);
 	e->cuts.final = e->cuts.on = false;
 }

@@ -26,12 +26,14 @@ TAILQ_HEAD(request_list, pt_request);
  */
 struct cuts {
 	bool on;
-	unsigned exact;  /* running blocks that go back */
+	unsigned exact;  /* running blocks that go back, */
+	unsigned keeps;  /* and those of them whose origin keeps what they gave */
 	uint64_t number; /* of the one that was begun last */
 	uint64_t committed;
 	bool pending; /* the last one is not committed */
 	bool armed;   /* another is due, at once or when the timer says */
-	bool final;   /* the last one, at the end: it is committed when all is closed */
+	bool final;   /* the last one, at the end: it is committed when all is closed, … */
+	bool may_wait, unsettled;   /* … unless sources can go back, and some have to */
 	uint64_t begun_ns, took_ns; /* the engine's thread, to ask all */
 	int64_t committed_ns;       /* since 1970 */
 	size_t counts_size;         /* of all counts when they were told; 0: they are to be */

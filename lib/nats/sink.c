@@ -334,7 +334,8 @@ static int open_sink(struct pt_block *b, struct pt_error *err)
 }
 
 /* Before a checkpoint counts, what came before it is stored or in the spool; or it is told how much
-   is not, for as long as nobody answers. Without checkpoints nobody would hear of that. */
+   is not, for as long as nobody answers: where sources cannot wait as long. Without checkpoints
+   nobody would hear of that. */
 static bool settle(struct pt_block *b, bool begin)
 {
 	struct sink *s = pt_state(b);
@@ -344,7 +345,7 @@ static bool settle(struct pt_block *b, bool begin)
 		s->noted = poster_number(s->poster);
 	}
 	s->unsafe = poster_unsafe(s->poster, s->noted, &patient);
-	return !s->unsafe || (!patient && pt_has_checkpoints(b));
+	return !s->unsafe || (!patient && pt_has_checkpoints(b) && !pt_may_wait(b));
 }
 
 static void carry(struct pt_block *b, struct pt_carry *carry)
@@ -405,8 +406,10 @@ static void finish(struct pt_block *b, struct sink *s)
 	pt_await(b, &over, 1, pt_now(b) + STOP_NS);
 	uint64_t left = poster_give_up(s->poster);
 	take_news(b, s);
-	if (left)
+	if (left) {
 		pt_held_drop(b, left, "unsent");
+		pt_unsettled(b);
+	}
 	if (s->leaves)
 		pt_held_drop(b, s->spooled, "replaced");
 	s->left = s->leaves ? 0 : s->spooled;

@@ -318,6 +318,7 @@ static void start(struct pt_block *b)
 {
 	struct source *s = pt_state(b);
 	bool exact = pt_exact(b), goes_on = go_on(b, s);
+	pt_keeps(b);
 	s->poison = exact && goes_on && pt_poisoned(b);
 	s->started = true;
 	s->finished = s->goes_on = false;

@@ -118,6 +118,13 @@ bool pt_is_stored(const struct pt_block *);
    call with `begin`; it asks again until that is so. */
 bool pt_has_checkpoints(const struct pt_block *);
 bool pt_settled(struct pt_block *, bool begin);
+/* In `start`, of a source that is exact: its origin keeps what no checkpoint has covered, however
+   long that takes. pt_may_wait: all sources that go back are such, and nobody waits for a
+   checkpoint, so `settle` need not let one go by while what is to be settled cannot be. In `stop`,
+   pt_unsettled: what was given up then comes again, as after a crash. */
+void pt_keeps(struct pt_block *);
+bool pt_may_wait(const struct pt_block *);
+void pt_unsettled(struct pt_block *);
 
 /* In `start` or later, of a source: after a crash it makes again, in order, whatever it had made
    since the checkpoint that it finds itself at. False: nothing is stored of this engine, and there

@@ -12,7 +12,7 @@ from test_restart import services  # noqa: F401 pylint: disable=unused-import
 
 LONG = os.environ.get("PIPETOOL_LONG")
 KILLS = int(os.environ.get("PIPETOOL_KILLS", "10"))
-PPS = 200_000 if KILLS > 1 else 20_000
+PPS = int(os.environ.get("PIPETOOL_PPS", "200000" if KILLS > 1 else "20000"))  # what the servers carry is another matter
 pytestmark = [
     pytest.mark.skipif(not (nats_plugin() and shutil.which("nats-server")), reason="libnats or nats-server is not there"),
     pytest.mark.skipif(not LONG, reason="elections of servers take as long as they like: PIPETOOL_LONG=1"),

@@ -3,13 +3,14 @@
 import os
 import random
 import shutil
+import signal
 import threading
 
 import pytest
 
 import makers
 from conftest import DEADLINE, eventually, nats_plugin
-from nats_side import Nats
+from nats_side import Nats, packets
 from test_exact import DEATHS, die, numbers, poison, survive, written  # noqa: F401 pylint: disable=unused-import
 from test_nats import block, from_nats, pending, server, servers  # noqa: F401 pylint: disable=unused-import
 from test_restart import services  # noqa: F401
@@ -140,6 +141,57 @@ def test_who_comes_after_goes_on_where_the_other_was(service, server, captures, 
             assert rpc.show("q", "n")["now"]["alone"]
     service.ok("stop", "q")
     assert numbers(tmp_path / "out1.pcap") + numbers(tmp_path / "out2.pcap") == list(range(COUNT))
+
+
+ENDS = ["kill", "restart", "stop"] if os.environ.get("PIPETOOL_LONG") else ["kill"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_relay_loses_nothing_while_its_target_is_away(service, server, servers, captures, end):  # noqa: F811
+    """And has no spool: what waits in memory comes from the first stream again."""
+    target = servers()
+    with Nats(target) as nats:
+        nats.stream("s", "p.>")
+    service.create("p", from_nats(server.url, f"t = NatsSink('{target.url}', 'p.x')"))
+    publish(server, captures[:2])
+    with service.client() as rpc, Nats(server) as nats:
+        eventually(lambda: block(rpc, "t")["out"] == 2 * EACH and pending(nats) == (0, 0))
+        target.kill()
+        eventually(lambda: rpc.show("p", "t")["state"] == "failed")
+        publish(server, captures[2:10])
+        eventually(lambda: block(rpc, "t")["held"] == 8 * EACH)
+    if end == "kill":
+        die(service, signal.SIGKILL)
+    elif end == "restart":
+        service.restart()
+    else:
+        service.ok("stop", "p")
+        service.ok("start", "p")
+    target.start()
+    publish(server, captures[10:12])
+    with service.client() as rpc, Nats(server) as nats:
+        eventually(lambda: pending(nats) == (0, 0) and not block(rpc, "t")["held"])
+        assert block(rpc, "n")["dropped"] == {} and (end == "stop" or block(rpc, "t")["dropped"] == {})
+    with Nats(target) as nats:
+        got = [int(packet[:8]) for _, _, data in nats.messages("s") for _, packet in packets(data)]
+    assert sorted(set(got)) == list(range(12 * EACH)) and len(got) == len(set(got))
+
+
+def test_a_file_is_read_again_where_its_packets_could_go_nowhere(service, server, tmp_path):  # noqa: F811
+    """The server was away, and the daemon was killed: nothing of it was in a spool."""
+    makers.pcap(tmp_path / "in.pcap", [(b"%08d" % n * 8, n) for n in range(EACH)])
+    server.kill()
+    service.create("p", f"r = RdpcapSource('{tmp_path}/in.pcap'); t = NatsSink('{server.url}', 'p.x'); r > t")
+    with service.client() as rpc:
+        eventually(lambda: block(rpc, "t")["held"] == EACH)
+    die(service, signal.SIGKILL)
+    server.start()
+    with service.client() as rpc:
+        eventually(lambda: block(rpc, "t")["out"] == EACH)
+        assert block(rpc, "r")["dropped"] == block(rpc, "t")["dropped"] == {}
+    with Nats(server) as nats:
+        got = [int(packet[:8]) for _, _, data in nats.messages("s") for _, packet in packets(data)]
+    assert got == list(range(EACH))
 
 
 @pytest.mark.parametrize("policy", ["new", "by_start_sequence"])

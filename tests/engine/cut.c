@@ -45,6 +45,12 @@ static void carry(struct pt_block *b, struct pt_carry *carry)
 		pt_carry_bytes(carry, "seen", &s->noted, sizeof s->noted);
 }
 
+static void end_unsettled(struct pt_block *b)
+{
+	if (!((struct slow *)pt_state(b))->is_settled)
+		pt_unsettled(b);
+}
+
 static void count_committed(struct pt_block *b)
 {
 	((struct slow *)pt_state(b))->committed++;
@@ -60,6 +66,7 @@ static const struct pt_type slow = {
 	.settle = settle,
 	.carry = carry,
 	.committed = count_committed,
+	.stop = end_unsettled,
 };
 
 /* ---- who would store it ---- */
@@ -262,6 +269,48 @@ START_TEST(what_cannot_be_committed_yet_is_tried_again)
 }
 END_TEST
 
+START_TEST(a_sink_may_wait_where_sources_can_and_nobody_asks)
+{
+	struct rig *r = bench();
+	struct pt_request request;
+	bool done = false;
+	ck_assert(!pt_may_wait(rig_block(r, "it")));
+	pt_keeps(rig_block(r, "f"));
+	ck_assert(pt_may_wait(rig_block(r, "it")));
+	slow_of(r)->is_settled = false;
+	send_one(r, &request, &done);
+	ck_assert(!done && !pt_may_wait(rig_block(r, "it")));
+	slow_of(r)->is_settled = true;
+	turn(r);
+	ck_assert(done && pt_may_wait(rig_block(r, "it")));
+	rig_request_clear(&request);
+	ck_assert(ask(r, "stop", "{}"));
+	ck_assert(!rig_engine(r)->cuts.keeps && !pt_may_wait(rig_block(r, "it")));
+	rig_end(r);
+}
+END_TEST
+
+static void expect_end(bool keeps, bool is_settled, bool commits)
+{
+	struct rig *r = bench();
+	if (keeps)
+		pt_keeps(rig_block(r, "f"));
+	slow_of(r)->is_settled = is_settled;
+	uint64_t before = stored.committed;
+	rig_engine(r)->suspending = true;
+	ck_assert(ask(r, "stop", "{}"));
+	ck_assert_uint_eq(stored.committed, before + commits);
+	rig_end(r);
+}
+
+START_TEST(an_end_that_leaves_something_unsettled_is_none_to_go_on_from)
+{
+	expect_end(false, false, true);
+	expect_end(true, true, true);
+	expect_end(true, false, false);
+}
+END_TEST
+
 /* No source has work, and no timer is due: nothing else would turn the loop. */
 static void expect_stop_behind_commit(struct rig *r)
 {
@@ -383,6 +432,8 @@ UNIT_TESTS("engine/cut", what_is_sent_is_answered_when_it_is_behind_a_checkpoint
            what_changes_once_is_told_soon_and_what_always_does_in_its_time,
            nothing_flows_and_nothing_is_done, without_a_source_that_goes_back_there_is_none,
            what_cannot_be_committed_yet_is_tried_again,
+           a_sink_may_wait_where_sources_can_and_nobody_asks,
+           an_end_that_leaves_something_unsettled_is_none_to_go_on_from,
            what_waits_for_the_first_one_goes_on_behind_it,
            each_try_of_a_checkpoint_is_told_until_it_went_well,
            what_waits_for_one_of_a_careful_daemon_goes_on_behind_it,
