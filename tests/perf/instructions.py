@@ -17,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 
-import bench
+import captures
+import running
+from packets import SET
 
 KNOWN = pathlib.Path(__file__).with_name("instructions.json")
 MORE = 1.03  # what is not noise of addresses and hashes
@@ -26,7 +28,6 @@ FEW, MANY = 20000, 60000  # packets: more than the 16,384 flows that they are of
 # Else long ones are copied by `rep movsb`, of which callgrind counts each byte.
 COPIES = "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=100000000"
 FILTER = "tcp dst port 443 or (udp and net 10.0.0.0/8)"
-SET = bench.Bench.SET
 TCPDUMP = ["tcpdump", "-Z", "root", "-r", "{IN}", "-w", "{OUT}"]  # of another user it is not counted
 WRITE = ' > WrpcapSink("{OUT}")'
 
@@ -57,7 +58,7 @@ class Counter:
     def input(self, packets, length=64):
         if (packets, length) not in self.inputs:
             path = self.folder / f"{packets}-{length}.pcap"
-            self.inputs[packets, length] = bench.make(path, packets, [length])
+            self.inputs[packets, length] = captures.make(path, packets, [length])
         return self.inputs[packets, length]
 
     def under(self):
@@ -70,13 +71,13 @@ class Counter:
 
     def daemon(self, texts):
         """Instructions of a daemon that runs these graphs to their ends."""
-        with bench.Daemon(self.build, self.folder, bench.LARGE, self.under()) as daemon:
+        with running.Daemon(self.build, self.folder, running.LARGE, self.under()) as daemon:
             client, stream = daemon.connect()
             names = [f"e{n}" for n in range(len(texts))]
             for name, text in zip(names, texts):
-                bench.call(stream, "engine.create", engine=name, text=text, ephemeral=True, start=True)
+                running.call(stream, "engine.create", engine=name, text=text, ephemeral=True, start=True)
             for name in names:
-                bench.call(stream, "engine.stop", engine=name, wait=True)
+                running.call(stream, "engine.stop", engine=name, wait=True)
             client.close()
         return self.total()
 

@@ -14,6 +14,8 @@ import subprocess
 import threading
 import time
 
+from running import Daemon, call
+
 PARTITIONS = 4
 
 
@@ -96,7 +98,7 @@ class Passing:
                                      for group, before in zip(self.all, self.before))
 
 
-def there_and_back(daemon, call, made, port, source, count):
+def there_and_back(daemon, made, port, source, count):
     client, stream = daemon.connect()
     graphs = {
         "read": f'RdpcapSource("{source}") > Sink()',
@@ -109,7 +111,7 @@ def there_and_back(daemon, call, made, port, source, count):
         with Passing(daemon, made, count) as runs[name]:
             call(stream, "engine.start", engine=name)
             if name == "from":
-                arrived(stream, call, name, count)
+                arrived(stream, name, count)
             else:
                 call(stream, "engine.stop", engine=name, wait=True)
         call(stream, "engine.destroy", engine=name)
@@ -117,7 +119,7 @@ def there_and_back(daemon, call, made, port, source, count):
     return runs
 
 
-def arrived(stream, call, engine, count):
+def arrived(stream, engine, count):
     pause = threading.Event()
     while sum(block["in"] for block in call(stream, "engine.stats", engine=engine)["blocks"] if block["name"] == "w") < count:
         pause.wait(0.02)
@@ -128,25 +130,25 @@ def stored(folder):
     return sum(file.stat().st_size for file in pathlib.Path(folder, "n0").rglob("streams/s/msgs/*.blk"))
 
 
-def job(bench, daemon_of, call):
+def measure(bench):
     plugin = pathlib.Path(bench.build, "lib/nats/nats.so")
     if not (plugin.exists() and shutil.which("nats-server")):
         bench.row("NATS", "skipped", "no libnats or nats-server", "")
         return
     for data in ("noise", "short"):
         for copies in (1, 3):
-            measure(bench, daemon_of, call, plugin, data, copies)
+            measure_copies(bench, plugin, data, copies)
 
 
-def measure(bench, daemon_of, call, plugin, data, copies):
+def measure_copies(bench, plugin, data, copies):
     source, count = bench.input(data)
     folder = bench.folder / "nats"
     (folder / "blocks").mkdir(parents=True, exist_ok=True)
     shutil.copy(plugin, folder / "blocks")
     runs = []
     for _ in range(bench.rounds):
-        with servers(folder, copies) as (made, port), daemon_of(bench.build, folder) as daemon:
-            runs.append(there_and_back(daemon, call, made, port, source, count))
+        with servers(folder, copies) as (made, port), Daemon(bench.build, folder) as daemon:
+            runs.append(there_and_back(daemon, made, port, source, count))
             size = stored(folder) / count
     def middle(run, what):
         return statistics.median(getattr(one[run], what) for one in runs)

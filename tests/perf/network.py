@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 
+from running import call, connect
+
 LEFT, RIGHT = (f"pipetool-bench-{side}-{os.getpid()}" for side in ("left", "right"))
 STREAM_BYTES = 1 << 30
 
@@ -100,7 +102,7 @@ def capture(bench):
     ours = [f"{bench.build}/daemon/pipetoold", "--socket", f"{bench.folder}/capture.sock", "--config",
             "/dev/null", "--engines", str(engines), "--blocks", str(engines), "--state", str(engines)]
     peer = ["tcpdump", "-n", "-i", "pr", "-B", "32768", "-w", "peer.pcap"]
-    jobs = ((ours, bench.folder / "ours.pcap", lambda _: bench.served(f"{bench.folder}/capture.sock")),
+    jobs = ((ours, bench.folder / "ours.pcap", lambda _: served(f"{bench.folder}/capture.sock")),
             (peer, bench.folder / "peer.pcap", listening))
     with cable() as there:
         if not there:
@@ -116,6 +118,13 @@ def capture(bench):
     bench.row("capture into a file, 64 bytes", f"{mine:.0f} ns", f"tcpdump {theirs:.0f}",
               f"x {mine / theirs:.2f}")
     bench.row("  not captured, of a generator's all", f"{lost:.2%}", f"{lost_too:.2%}", "")
+
+
+def served(path):
+    """Waits until a daemon answers."""
+    client, stream = connect(path)
+    call(stream, "daemon.info")
+    client.close()
 
 
 def listening(tcpdump):
