@@ -3,6 +3,7 @@
 #include "packet/by.h"
 
 #include "base/sip.h"
+#include "packet/inside.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -46,8 +47,11 @@ int packet_by_read(struct packet_by *by, char *const *words, const char *param,
 		int rc = read_part(&by->parts[by->count], *words, param, err);
 		if (rc)
 			return rc;
-		by->dissects |= by->parts[by->count].kind != PACKET_BY_FLOW;
-		by->size += by->parts[by->count++].size;
+		const struct packet_by_part *part = &by->parts[by->count++];
+		by->dissects |= part->kind != PACKET_BY_FLOW;
+		by->looks_behind |= part->field && part->field->in != PACKET_ETH &&
+		                    part->field->in != PACKET_IP;
+		by->size += part->size;
 	}
 	if (!by->count)
 		return pt_fail(err, -PT_EPARAM, param, "give one word at least, as in 'ip.src'");
@@ -129,14 +133,26 @@ static void put_part(struct packet_by *by, const struct packet_by_part *part,
 	}
 }
 
+/* Of most packets the two headers in front, which is all that is asked for. */
+static bool usual_view(const struct pt_msg *m, struct packet_view *v)
+{
+	if (m->link_type != PACKET_LINK_EN10MB || m->length < ETH_SIZE + IP_SIZE)
+		return false;
+	const uint8_t *ip = m->bytes + ETH_SIZE;
+	v->present = 1u << PACKET_ETH | 1u << PACKET_IP;
+	v->offset[PACKET_ETH] = 0;
+	v->offset[PACKET_IP] = ETH_SIZE;
+	return be16(ip - 2) == ETHER_TYPE_IP && ip[0] == 0x45;
+}
+
 void packet_by_key(struct packet_by *by, const struct pt_msg *m, uint8_t *key)
 {
 	struct packet_view v;
 	memset(key, 0, by->size);
-	if (by->dissects && pt_msg_is_packet(m))
-		packet_dissect(m, &v);
-	else
+	if (!by->dissects || !pt_msg_is_packet(m))
 		v.present = 0;
+	else if (by->looks_behind || !usual_view(m, &v))
+		packet_dissect(m, &v);
 	for (unsigned i = 0; i < by->count; key += by->parts[i++].size)
 		put_part(by, &by->parts[i], m, &v, key);
 }

@@ -22,8 +22,8 @@ struct packet_by_part {
 struct packet_by {
 	struct packet_by_part parts[PACKET_BY_MOST];
 	unsigned count;
-	size_t size; /* of a key */
-	bool dissects;
+	size_t size;                 /* of a key */
+	bool dissects, looks_behind; /* the view is needed; more of it than two headers */
 	struct packet_parts *fragments;
 };
 

@@ -40,32 +40,36 @@ static inline struct change put_mac(uint8_t *at, const uint8_t *with)
 	return (struct change){0, changed}; /* no checksum covers it */
 }
 
-static struct change put_bytes(uint8_t *header, unsigned offset, unsigned size, const uint8_t *with)
+/* Two or four bytes as a number. */
+static inline uint32_t load_words(const uint8_t *at, unsigned size)
 {
-	uint8_t *from = header + (offset & ~1u), *end = header + ((offset + size + 1) & ~1u);
-	uint64_t delta = 0;
-
-	if (!memcmp(header + offset, with, size))
-		return (struct change){0, false};
-	for (uint8_t *at = from; at < end; at += 2)
-		delta += (uint16_t)~load16(at);
-	memcpy(header + offset, with, size);
-	for (uint8_t *at = from; at < end; at += 2)
-		delta += load16(at);
-	return (struct change){delta, true};
+	return size == 2 ? be16(at) : be32(at);
 }
 
+static inline void store_words(uint8_t *at, unsigned size, uint32_t words)
+{
+	uint32_t whole = htonl(size == 2 ? words << 16 : words);
+	if (size == 2)
+		memcpy(at, &whole, 2);
+	else
+		memcpy(at, &whole, 4);
+}
+
+/* In the one or two words that it lies in, which are read and written once. */
 static struct change put_number(uint8_t *header, const struct packet_field *field, uint64_t number)
 {
-	uint32_t mask = (uint32_t)(((1ull << field->bits) - 1) << field->shift), whole = 0;
-	uint8_t with[4];
+	unsigned odd = field->offset & 1, size = (odd + field->size + 1) & ~1u;
+	unsigned shift = field->shift + 8 * (size - odd - field->size);
+	uint8_t *at = header + field->offset - odd;
+	uint32_t mask = (uint32_t)(((1ull << field->bits) - 1) << shift);
+	uint32_t before = load_words(at, size);
+	uint32_t after = (before & ~mask) | ((uint32_t)(number << shift) & mask);
 
-	for (unsigned i = 0; i < field->size; i++)
-		whole = whole << 8 | header[field->offset + i];
-	whole = (whole & ~mask) | ((uint32_t)(number << field->shift) & mask);
-	for (unsigned i = field->size; i-- > 0; whole >>= 8)
-		with[i] = (uint8_t)whole;
-	return put_bytes(header, field->offset, field->size, with);
+	if (after == before)
+		return (struct change){0, false};
+	store_words(at, size, after);
+	uint32_t minus = size == 2 ? (uint16_t)~before : ~before;
+	return (struct change){(uint64_t)sum_number(minus) + sum_number(after), true};
 }
 
 static inline struct change put(uint8_t *header, const struct packet_field *field,

@@ -5,11 +5,11 @@
 
 #include "packet/by.h"
 
-static struct packet_by by_words(char *const *words)
+static struct packet_by by_words(const char *const *words)
 {
 	struct packet_by by;
 	struct pt_error err = PT_ERROR_INIT;
-	ck_assert_int_eq(packet_by_read(&by, words, "by", &err), 0);
+	ck_assert_int_eq(packet_by_read(&by, (char *const *)(uintptr_t)words, "by", &err), 0);
 	return by;
 }
 
@@ -26,9 +26,9 @@ static void make_anything(struct made *m)
 
 START_TEST(two_headers_are_enough_where_no_more_is_asked_for)
 {
-	static char *const front[] = {"ip.src", "eth.dst", "host", "ip.ttl", NULL},
-			   *const whole[] = {"ip.src", "eth.dst",   "host",
-	                                     "ip.ttl", "tcp.dport", NULL};
+	static const char *const front[] = {"ip.src", "eth.dst", "host", "ip.ttl", NULL},
+				 *const whole[] = {"ip.src", "eth.dst",   "host",
+	                                           "ip.ttl", "tcp.dport", NULL};
 	struct packet_by few = by_words(front), all = by_words(whole);
 	ck_assert(!few.looks_behind && all.looks_behind);
 	srandom(4);
