@@ -10,13 +10,7 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
                       unsigned count)
 {
 	struct transform *t = pt_state(b);
-	unsigned left = 0;
-	for (unsigned i = 0; i < count; i++) {
-		struct pt_msg *m = pt_transform(b, t->f, messages[i]);
-		if (m)
-			messages[left++] = m;
-	}
-	pt_send_many(b, canal, messages, left);
+	pt_send_many(b, canal, messages, pt_transform_many(b, t->f, messages, count));
 }
 
 static const struct pt_type transform_drain = {

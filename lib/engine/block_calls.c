@@ -177,17 +177,35 @@ void pt_held_drop(struct pt_block *b, uint64_t count, const char *why)
 	engine_held(b, b->count.held - count);
 }
 
-struct pt_msg *pt_transform(struct pt_block *b, struct pt_func *f, struct pt_msg *m)
+static void drop_for(struct pt_block *b, struct pt_msg *m, int rc, struct pt_error *err)
+{
+	if (rc < 0)
+		pt_report(b, rc, "%s", pt_error_text(err, error_words(rc)));
+	pt_drop(b, m, rc < 0 ? "error" : rc == FUNC_OPAQUE ? "opaque" : "filtered");
+	pt_error_clear(err);
+}
+
+unsigned pt_transform_many(struct pt_block *b, struct pt_func *f, struct pt_msg **messages,
+                           unsigned count)
 {
 	struct pt_error err = PT_ERROR_INIT;
-	int rc = func_transform(f, &m, &err);
-	if (rc == 0)
-		return m;
-	if (rc < 0)
-		pt_report(b, rc, "%s", pt_error_text(&err, error_words(rc)));
-	pt_drop(b, m, rc < 0 ? "error" : rc == FUNC_OPAQUE ? "opaque" : "filtered");
-	pt_error_clear(&err);
-	return NULL;
+	unsigned left = 0;
+	for (unsigned at = 0, last; at < count; at = last + 1) {
+		int rc;
+		last = at + func_transform_many(f, messages + at, count - at, &rc, &err) - 1;
+		for (; at < last; at++)
+			messages[left++] = messages[at];
+		if (rc)
+			drop_for(b, messages[last], rc, &err);
+		else
+			messages[left++] = messages[last];
+	}
+	return left;
+}
+
+struct pt_msg *pt_transform(struct pt_block *b, struct pt_func *f, struct pt_msg *m)
+{
+	return pt_transform_many(b, f, &m, 1) ? m : NULL;
 }
 
 int pt_test(struct pt_block *b, struct pt_func *f, const struct pt_msg *m)
@@ -212,20 +230,23 @@ static void filter_out_many(struct pt_block *b, struct pt_msg **messages, unsign
 
 unsigned pt_sift(struct pt_block *b, struct pt_func *f, struct pt_msg **messages, unsigned count)
 {
+	struct pt_error err = PT_ERROR_INIT;
 	struct pt_msg *others[VECTOR_MAX];
 	unsigned left = 0, out = 0;
-	uint64_t unsure, passed = func_test_many(f, messages, count, &unsure);
-	if (passed == UINT64_MAX >> (VECTOR_MAX - count))
-		return count;
-	for (unsigned i = 0; i < count; i++) {
-		struct pt_msg *m = messages[i];
-		int passes = unsure >> i & 1 ? pt_test(b, f, m) : (int)(passed >> i & 1);
-		if (passes > 0)
-			messages[left++] = m;
-		else if (passes < 0)
-			pt_drop(b, m, "error");
-		else
-			others[out++] = m;
+	for (unsigned at = 0; at < count; at++) {
+		uint64_t passed;
+		int rc;
+		unsigned end =
+			at + func_test_many(f, messages + at, count - at, &passed, &rc, &err);
+		if (passed == UINT64_MAX >> (VECTOR_MAX - count))
+			return count;
+		for (; at < end; at++, passed >>= 1)
+			if (passed & 1)
+				messages[left++] = messages[at];
+			else
+				others[out++] = messages[at];
+		if (end < count)
+			drop_for(b, messages[end], rc, &err);
 	}
 	filter_out_many(b, others, out);
 	return left;

@@ -90,6 +90,11 @@ struct packet_field {
 	bool query;     /* only ICMP's queries and their replies have it */
 };
 
+static inline bool packet_field_is_address(const struct packet_field *f)
+{
+	return f->kind == PACKET_MAC || f->kind == PACKET_IPV4 || f->kind == PACKET_IPV6;
+}
+
 /* Ends with a row without a name. Some fields have two names, Scapy's and another. */
 extern const struct packet_field packet_fields[];
 

@@ -226,6 +226,9 @@ void pt_held_drop(struct pt_block *, uint64_t count, const char *why);
 /* Applies a function that the user gave. NULL: the message was dropped and counted. The test gives
    1, 0, or a negative code: the error is reported, and the message is for the block to drop. */
 struct pt_msg *pt_transform(struct pt_block *, struct pt_func *, struct pt_msg *);
+/* The same of many, in order: how many are left. */
+unsigned pt_transform_many(struct pt_block *, struct pt_func *, struct pt_msg **messages,
+                           unsigned count);
 int pt_test(struct pt_block *, struct pt_func *, const struct pt_msg *);
 
 /* Of up to 64 messages keeps those for which the test is true, in order, and drops the others; how

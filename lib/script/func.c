@@ -23,8 +23,10 @@
 static const char unknown_key; /* of the registry: the first name that was read and is not there */
 
 struct pt_func {
-	int (*transform)(struct pt_func *, struct pt_msg **, struct pt_error *);
-	int (*test)(struct pt_func *, const struct pt_msg *, struct pt_error *);
+	unsigned (*transform)(struct pt_func *, struct pt_msg **, unsigned count, int *rc,
+	                      struct pt_error *);
+	unsigned (*test)(struct pt_func *, struct pt_msg *const *, unsigned count, uint64_t *passed,
+	                 int *rc, struct pt_error *);
 	struct native *native; /* either this */
 	struct sandbox *box;   /* or this */
 	int handed;            /* in place of its file; -1: none */
@@ -32,14 +34,29 @@ struct pt_func {
 
 /* Native operations. */
 
-static int native_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *err)
+static unsigned native_transform(struct pt_func *f, struct pt_msg **messages, unsigned count,
+                                 int *rc, struct pt_error *err)
 {
-	return f->native->op->transform(f->native, m, err);
+	unsigned at = 0;
+	for (*rc = 0; at < count && !*rc; at++)
+		*rc = f->native->op->transform(f->native, &messages[at], err);
+	return at;
 }
 
-static int native_test(struct pt_func *f, const struct pt_msg *m, struct pt_error *err)
+static unsigned native_test(struct pt_func *f, struct pt_msg *const *messages, unsigned count,
+                            uint64_t *passed, int *rc, struct pt_error *err)
 {
-	return f->native->op->test(f->native, m, err);
+	const struct native_op *op = f->native->op;
+	uint64_t unsure = UINT64_MAX >> (64 - count);
+	*passed = op->test_many ? op->test_many(f->native, messages, count, &unsure) : 0;
+	for (*rc = 0; unsure; unsure &= unsure - 1) {
+		unsigned at = (unsigned)__builtin_ctzll(unsure);
+		*rc = op->test(f->native, messages[at], err);
+		if (*rc < 0)
+			return at;
+		*passed |= (uint64_t)*rc << at;
+	}
+	return count;
 }
 
 /* Lua functions. */
@@ -72,13 +89,11 @@ static int replace(struct pt_msg **m, lua_State *L, struct pt_error *err)
 	return put_in_place(m, plain, err);
 }
 
-/* Does what the value on top of the stack says; `same`: it is the message itself. */
-static int take_result(struct sandbox *s, bool same, struct pt_msg **m, struct pt_error *err)
+/* Does what the value on top of the stack says. */
+static int take_result(struct sandbox *s, struct pt_msg **m, struct pt_error *err)
 {
 	lua_State *L = s->lua;
 	int rc = 0;
-	if (same)
-		return 0;
 	if (!lua_toboolean(L, -1))
 		return FUNC_NOTHING;
 	const struct lua_copy *copy = lua_copy_get(L, -1);
@@ -92,43 +107,99 @@ static int take_result(struct sandbox *s, bool same, struct pt_msg **m, struct p
 	return rc ? rc : replace(m, L, err);
 }
 
-static bool is_result(lua_State *L, bool same)
+static bool is_result(lua_State *L)
 {
-	int type = same ? LUA_TNONE : lua_type(L, -1);
-	return same || type == LUA_TSTRING || type == LUA_TNUMBER || !lua_toboolean(L, -1) ||
+	int type = lua_type(L, -1);
+	return type == LUA_TSTRING || type == LUA_TNUMBER || !lua_toboolean(L, -1) ||
 	       lua_copy_get(L, -1);
 }
 
-static int lua_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *err)
+/* Messages that a function is called for, one after the other, in one protected call. */
+struct turn {
+	struct pt_msg **messages;
+	unsigned count, at;
+	uint64_t passed;
+};
+
+/* Above itself: the turn, and the function. */
+enum { TURN = 1, CALLED };
+
+static void call_for_next(lua_State *L, struct turn *turn, bool writable)
 {
-	struct sandbox *s = f->box;
-	lua_State *L = s->lua;
-	lua_pushvalue(L, FUNCTION);
-	lua_message_begin(&s->message, L, *m, true);
-	int rc = sandbox_call(s, 1, 1, err);
-	bool same = !rc && lua_message_is(&s->message, L, -1);
-	if (!rc && !is_result(L, same))
-		rc = pt_fail(err, -PT_ESCRIPT, NULL,
-		             "the function returned a %s, not a message, a string or nil",
-		             luaL_typename(L, -1));
-	*m = lua_message_end(&s->message, rc < 0);
-	if (!rc)
-		rc = take_result(s, same, m, err);
-	lua_settop(L, FUNCTION);
-	return rc;
+	struct sandbox *s = sandbox_of(L);
+	sandbox_begin(s);
+	lua_settop(L, CALLED);
+	lua_pushvalue(L, CALLED);
+	lua_message_begin(&s->message, L, turn->messages[turn->at], writable);
+	lua_call(L, 1, 1);
 }
 
-static int lua_test(struct pt_func *f, const struct pt_msg *m, struct pt_error *err)
+/* Until one is not just the message again. */
+static int transform_in_turn(lua_State *L)
+{
+	struct turn *turn = lua_touserdata(L, TURN);
+	struct lua_message *held = &sandbox_of(L)->message;
+	for (; turn->at < turn->count; turn->at++) {
+		call_for_next(L, turn, true);
+		if (!lua_message_is(held, L, -1))
+			return 1;
+		turn->messages[turn->at] = lua_message_end(held, false);
+	}
+	return 0;
+}
+
+static int test_in_turn(lua_State *L)
+{
+	struct turn *turn = lua_touserdata(L, TURN);
+	struct lua_message *held = &sandbox_of(L)->message;
+	for (; turn->at < turn->count; turn->at++) {
+		call_for_next(L, turn, false);
+		turn->passed |= (uint64_t)lua_toboolean(L, -1) << turn->at;
+		lua_message_end(held, false);
+	}
+	return 0;
+}
+
+static int take(struct sandbox *s, lua_CFunction what, struct turn *turn, struct pt_error *err)
+{
+	lua_State *L = s->lua;
+	lua_pushcfunction(L, what);
+	lua_pushlightuserdata(L, turn);
+	lua_pushvalue(L, FUNCTION);
+	return sandbox_call_in_turn(s, 2, 1, err);
+}
+
+static unsigned lua_transform(struct pt_func *f, struct pt_msg **messages, unsigned count, int *rc,
+                              struct pt_error *err)
 {
 	struct sandbox *s = f->box;
-	lua_pushvalue(s->lua, FUNCTION);
-	lua_message_begin(&s->message, s->lua, (struct pt_msg *)(uintptr_t)m, false);
-	int rc = sandbox_call(s, 1, 1, err);
-	lua_message_end(&s->message, false);
-	if (!rc)
-		rc = lua_toboolean(s->lua, -1);
+	struct turn turn = {messages, count, 0, 0};
+	*rc = take(s, transform_in_turn, &turn, err);
+	if (turn.at < count) {
+		if (!*rc && !is_result(s->lua))
+			*rc = pt_fail(err, -PT_ESCRIPT, NULL,
+			              "the function returned a %s, not a message, a string or nil",
+			              luaL_typename(s->lua, -1));
+		if (s->message.msg)
+			messages[turn.at] = lua_message_end(&s->message, *rc < 0);
+		if (!*rc)
+			*rc = take_result(s, &messages[turn.at], err);
+		turn.at++;
+	}
 	lua_settop(s->lua, FUNCTION);
-	return rc;
+	return turn.at;
+}
+
+static unsigned lua_test(struct pt_func *f, struct pt_msg *const *messages, unsigned count,
+                         uint64_t *passed, int *rc, struct pt_error *err)
+{
+	struct turn turn = {(struct pt_msg **)(uintptr_t)messages, count, 0, 0};
+	*rc = take(f->box, test_in_turn, &turn, err);
+	if (*rc)
+		lua_message_end(&f->box->message, false);
+	lua_settop(f->box->lua, FUNCTION);
+	*passed = turn.passed;
+	return turn.at;
 }
 
 /* Compiling. */
@@ -288,6 +359,25 @@ static void clean(struct pt_error *err, size_t from)
 		sandbox_clean(err->faults[i].message, strlen(err->faults[i].message));
 }
 
+/* Whether each call of the function that the text is ends after a few hundred instructions: it has
+   no loop, no other function, and no name by which it could call itself. */
+static bool ends_by_itself(const char *text)
+{
+	enum { MOST = 256 }; /* bytes, which are hardly more instructions */
+	static const char function[] = "function";
+	static const char *const more[] = {"for", "while", "repeat", "goto", function};
+	const char *at = strstr(text, function);
+	char word[32];
+	if (strlen(text) > MOST || strcmp(first_word(text, word, sizeof word), function))
+		return false;
+	at += strlen(function);
+	at += strspn(at, " \t\r\n");
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+		if (strstr(at, more[i]))
+			return false;
+	return *at == '(';
+}
+
 /* Makes the function out of the value on top of the stack. */
 static int make(struct pt_func *f, enum pt_kind kind, lua_State *L, struct pt_error *err)
 {
@@ -359,6 +449,8 @@ static int compile_script(struct pt_func *f, enum pt_kind kind, const char *text
 	if (why.count)
 		rc = explain(f->box, kind, text, &why, err);
 	pt_error_clear(&why);
+	if (!rc && ends_by_itself(text))
+		sandbox_ends(f->box);
 	return rc ? rc : make(f, kind, f->box->lua, err);
 }
 
@@ -426,21 +518,29 @@ int func_open(struct pt_func *f, const struct func_site *site, struct pt_error *
 	return op && op->open ? op->open(f->native, site, err) : 0;
 }
 
+unsigned func_transform_many(struct pt_func *f, struct pt_msg **messages, unsigned count, int *rc,
+                             struct pt_error *err)
+{
+	return f->transform(f, messages, count, rc, err);
+}
+
 int func_transform(struct pt_func *f, struct pt_msg **m, struct pt_error *err)
 {
-	return f->transform(f, m, err);
+	int rc;
+	f->transform(f, m, 1, &rc, err);
+	return rc;
+}
+
+unsigned func_test_many(struct pt_func *f, struct pt_msg *const *messages, unsigned count,
+                        uint64_t *passed, int *rc, struct pt_error *err)
+{
+	return f->test(f, messages, count, passed, rc, err);
 }
 
 int func_test(struct pt_func *f, const struct pt_msg *m, struct pt_error *err)
 {
-	return f->test(f, m, err);
-}
-
-uint64_t func_test_many(struct pt_func *f, struct pt_msg *const *messages, unsigned count,
-                        uint64_t *unsure)
-{
-	if (f->native && f->native->op->test_many)
-		return f->native->op->test_many(f->native, messages, count, unsure);
-	*unsure = UINT64_MAX >> (64 - count);
-	return 0;
+	struct pt_msg *one = (struct pt_msg *)(uintptr_t)m;
+	uint64_t passed;
+	int rc;
+	return f->test(f, &one, 1, &passed, &rc, err) ? (int)passed : rc;
 }

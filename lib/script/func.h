@@ -44,13 +44,16 @@ int func_open(struct pt_func *, const struct func_site *, struct pt_error *);
    a negative code with the script's traceback in `err` (-PT_ESCRIPT), or -ENOMEM. *m stays yours
    in every case. */
 int func_transform(struct pt_func *, struct pt_msg **m, struct pt_error *);
+/* The same of many, in turn, until one is not 0: returns of how many, and what is said of the last
+   in *rc. */
+unsigned func_transform_many(struct pt_func *, struct pt_msg **messages, unsigned count, int *rc,
+                             struct pt_error *);
 
 /* Whether a predicate is true: 1, 0, or a negative code. */
 int func_test(struct pt_func *, const struct pt_msg *, struct pt_error *);
-
-/* The same of up to 64 at once, where that is cheaper: a bit for each for which it is true, and in
-   *unsure one for each of which func_test has to tell, in turn. */
-uint64_t func_test_many(struct pt_func *, struct pt_msg *const *messages, unsigned count,
-                        uint64_t *unsure);
+/* The same of up to 64, in turn: a bit for each for which it is true. Returns how many there are
+   of which it is known; if they are not all, the next one has failed, with the code *rc. */
+unsigned func_test_many(struct pt_func *, struct pt_msg *const *messages, unsigned count,
+                        uint64_t *passed, int *rc, struct pt_error *);
 
 #endif

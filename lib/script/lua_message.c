@@ -5,12 +5,8 @@
 #include "base/moment.h"
 #include "base/near.h"
 #include "script/lua_copy.h"
-#include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define LAYER_BITS 4 /* of the light userdata: 0 for the message, else a layer plus 1 */
 
 enum member { PAYLOAD = PACKET_LAYERS, TIME, TIME_NS, LINK_TYPE, WIRE_LENGTH, IFACE, TUNNEL };
 
@@ -29,20 +25,7 @@ static const struct {
 };
 
 #define MEMBERS (sizeof members / sizeof *members)
-#define NAMES   (1 + PAYLOAD) /* tables: of the members, and of the fields of each layer */
-
-static void *handle(const struct lua_message *m, int layer)
-{
-	return (void *)(m->generation << LAYER_BITS | (uintptr_t)(layer + 1));
-}
-
-static struct lua_message *find(struct sandbox *s, uintptr_t generation)
-{
-	if (s->message.msg && s->message.generation == generation)
-		return &s->message;
-	uintptr_t place = s->many_count ? generation - s->many[0].generation : 0;
-	return place < s->many_count ? &s->many[place] : NULL;
-}
+#define TABLES  (1 + PAYLOAD) /* of names: of the members, and of the fields of each layer */
 
 /* The message at hand, if the value is it or one of its layers; -1 is no layer. */
 static struct lua_message *any(lua_State *L, int index, int *layer)
@@ -50,11 +33,11 @@ static struct lua_message *any(lua_State *L, int index, int *layer)
 	if (!lua_islightuserdata(L, index))
 		luaL_typeerror(L, index, "message");
 	uintptr_t value = (uintptr_t)lua_touserdata(L, index);
-	struct lua_message *m = find(sandbox_of(L), value >> LAYER_BITS);
+	struct lua_message *m = lua_message_find(sandbox_of(L), value);
 	if (!m)
 		luaL_error(L,
 		           "this message is gone: a script has one only while it is called for it");
-	*layer = (int)(value & ((1 << LAYER_BITS) - 1)) - 1;
+	*layer = (int)(value & ((1 << LUA_LAYER_BITS) - 1)) - 1;
 	return m;
 }
 
@@ -108,7 +91,7 @@ static void own(lua_State *L, struct lua_message *m)
 	m->owned = true;
 }
 
-/* The same of the bytes. What follows may change the layers too. */
+/* The same of the bytes. Tell lua_message_changed where that may change the layers. */
 static uint8_t *edit(lua_State *L, struct lua_message *m)
 {
 	check_writable(L, m);
@@ -120,7 +103,6 @@ static uint8_t *edit(lua_State *L, struct lua_message *m)
 	if (!bytes)
 		starve(L);
 	m->owned = m->edited = true;
-	m->dissected = false;
 	return bytes;
 }
 
@@ -133,14 +115,31 @@ static int unknown(lua_State *L, const char *what, int names)
 	return luaL_error(L, "%s has no '%s'%s", what, wanted, near_say(&n, ""));
 }
 
+/* Where a name was found, the second argument: known by its place in memory, since those that the
+   tables have are there once each, and for good. */
+static struct lua_name *name_at(lua_State *L, int layer, bool *known)
+{
+	const void *text = lua_topointer(L, 2);
+	uintptr_t at = (uintptr_t)text;
+	struct lua_name *n =
+		&sandbox_of(L)->names[(at >> 4 ^ at >> 9 ^ (unsigned)layer) % LUA_NAMES];
+	*known = text && n->text == text && n->layer == layer;
+	return n;
+}
+
 /* The field of the layer that the second argument names. */
 static const struct packet_field *field(lua_State *L, int layer)
 {
 	int names = lua_upvalueindex(2 + layer);
+	bool known;
+	struct lua_name *n = name_at(L, layer, &known);
+	if (known)
+		return n->field;
 	lua_pushvalue(L, 2);
 	if (lua_rawget(L, names) != LUA_TLIGHTUSERDATA)
 		unknown(L, members[layer].name, names);
-	return lua_touserdata(L, -1);
+	*n = (struct lua_name){lua_topointer(L, 2), layer, .field = lua_touserdata(L, -1)};
+	return n->field;
 }
 
 static int read_field(lua_State *L, struct lua_message *m, int layer)
@@ -188,7 +187,7 @@ static int read_member(lua_State *L, struct lua_message *m, int member)
 		break;
 	default:
 		if (packet_has(view(m), member))
-			lua_pushlightuserdata(L, handle(m, member));
+			lua_pushlightuserdata(L, lua_message_handle(m, member));
 		else
 			lua_pushnil(L);
 	}
@@ -201,12 +200,18 @@ static int message_index(lua_State *L)
 	struct lua_message *m = any(L, 1, &layer);
 	if (layer >= 0)
 		return read_field(L, m, layer);
+	bool known;
+	struct lua_name *n = name_at(L, layer, &known);
+	if (known)
+		return read_member(L, m, n->member);
 	lua_pushvalue(L, 2);
 	switch (lua_rawget(L, lua_upvalueindex(1))) {
 	case LUA_TFUNCTION: return 1;
-	case LUA_TNUMBER: return read_member(L, m, (int)lua_tointeger(L, -1));
+	case LUA_TNUMBER: break;
 	default: return unknown(L, "a message", lua_upvalueindex(1));
 	}
+	*n = (struct lua_name){lua_topointer(L, 2), layer, .member = (int)lua_tointeger(L, -1)};
+	return read_member(L, m, n->member);
 }
 
 /* The third argument as a value of the field, by the rules of the pipe language for text. */
@@ -239,12 +244,14 @@ static int write_field(lua_State *L, struct lua_message *m, int layer)
 		return luaL_error(L, "%s.%s cannot be written: it follows from the packet",
 		                  f->layer, f->name);
 	get_value(L, m, f, &set.value);
-	struct packet_view v = *view(m);
+	const struct packet_view *v = view(m);
 	struct packet_value old;
-	if (!packet_read(m->msg->bytes, &v, f, &old))
+	if (!packet_read(m->msg->bytes, v, f, &old))
 		return luaL_error(L, "the packet has no %s.%s", f->layer, f->name);
 	uint8_t *bytes = edit(L, m);
-	packet_rewrite(bytes, m->msg->length, &v, &set, 1);
+	packet_rewrite(bytes, m->msg->length, v, &set, 1);
+	if (!packet_field_is_address(f)) /* no layer lies elsewhere for an address */
+		lua_message_changed(m);
 	return 0;
 }
 
@@ -254,13 +261,14 @@ static int write_payload(lua_State *L, struct lua_message *m)
 	if (lua_islightuserdata(L, 3))
 		lua_message_to_string(L, 3);
 	const char *text = luaL_checklstring(L, 3, &length);
-	struct packet_view v = *view(m);
-	if (!pt_msg_is_packet(m->msg) || !packet_has(&v, PACKET_PAYLOAD))
+	const struct packet_view *v = view(m);
+	if (!pt_msg_is_packet(m->msg) || !packet_has(v, PACKET_PAYLOAD))
 		return luaL_error(L, "the message has no payload that could be written");
-	if (length != v.payload_length)
+	if (length != v->payload_length)
 		return luaL_error(L, "the payload keeps its length, which is %d, not %d",
-		                  (int)v.payload_length, (int)length);
-	packet_rewrite_payload(edit(L, m), &v, text);
+		                  (int)v->payload_length, (int)length);
+	packet_rewrite_payload(edit(L, m), v, text);
+	lua_message_changed(m);
 	return 0;
 }
 
@@ -430,6 +438,7 @@ static int message_set_byte(lua_State *L)
 	luaL_argcheck(L, at >= 1 && at <= m->msg->length, 2, "there is no such byte");
 	luaL_argcheck(L, value >= 0 && value <= 255, 3, "a byte is 0 to 255");
 	edit(L, m)[at - 1] = (uint8_t)value;
+	lua_message_changed(m);
 	return 0;
 }
 
@@ -486,14 +495,14 @@ void lua_message_open(lua_State *L)
 	lua_pushlightuserdata(L, NULL);
 	lua_newtable(L);
 	luaL_setfuncs(L, metamethods, 0);
-	luaL_checkstack(L, 2 * NAMES, "messages");
+	luaL_checkstack(L, 2 * TABLES, "messages");
 	push_members(L);
 	push_fields(L);
-	for (int i = 0; i < NAMES; i++)
-		lua_pushvalue(L, -NAMES);
-	lua_pushcclosure(L, message_newindex, NAMES);
-	lua_setfield(L, -2 - NAMES, "__newindex");
-	lua_pushcclosure(L, message_index, NAMES);
+	for (int i = 0; i < TABLES; i++)
+		lua_pushvalue(L, -TABLES);
+	lua_pushcclosure(L, message_newindex, TABLES);
+	lua_setfield(L, -2 - TABLES, "__newindex");
+	lua_pushcclosure(L, message_index, TABLES);
 	lua_setfield(L, -2, "__index");
 	lua_pushliteral(L, "message");
 	lua_setfield(L, -2, "__name");
@@ -501,85 +510,4 @@ void lua_message_open(lua_State *L)
 	lua_setfield(L, -2, "__metatable");
 	lua_setmetatable(L, -2);
 	lua_pop(L, 1);
-}
-
-static void hold(struct lua_message *m, struct pt_msg *msg, bool writable, uintptr_t generation)
-{
-	m->msg = msg;
-	m->generation = generation;
-	m->writable = writable;
-	m->dissected = m->owned = m->edited = m->starved = false;
-	m->uses = 0;
-	m->wire_length = msg->wire_length;
-	m->link_type = msg->link_type;
-	m->time_ns = msg->time_ns;
-}
-
-void lua_message_begin(struct lua_message *m, lua_State *L, struct pt_msg *msg, bool writable)
-{
-	hold(m, msg, writable, m->generation + 1);
-	lua_pushlightuserdata(L, handle(m, -1));
-}
-
-void lua_messages_begin(struct sandbox *s, struct pt_msg *const *messages, unsigned count)
-{
-	assert(count <= LUA_MESSAGES);
-	if (!s->many)
-		s->many = must_calloc(LUA_MESSAGES, sizeof *s->many);
-	s->many_count = count;
-	s->message.starved = false;
-	for (unsigned i = 0; i < count; i++)
-		hold(&s->many[i], messages[i], true, ++s->message.generation);
-}
-
-void lua_messages_push(lua_State *L)
-{
-	const struct sandbox *s = sandbox_of(L);
-	lua_createtable(L, (int)s->many_count, 0);
-	for (unsigned i = 0; i < s->many_count; i++) {
-		lua_pushlightuserdata(L, handle(&s->many[i], -1));
-		lua_rawseti(L, -2, i + 1);
-	}
-}
-
-void lua_messages_end(struct sandbox *s, struct pt_msg **messages)
-{
-	for (unsigned i = 0; i < s->many_count; i++)
-		messages[i] = lua_message_end(&s->many[i], false);
-	s->many_count = 0;
-}
-
-void lua_messages_free(struct sandbox *s)
-{
-	for (unsigned i = 0; s->many && i < LUA_MESSAGES; i++)
-		lua_message_fini(&s->many[i]);
-	free(s->many);
-}
-
-bool lua_message_is(const struct lua_message *m, lua_State *L, int index)
-{
-	return lua_touserdata(L, index) == handle(m, -1) && lua_islightuserdata(L, index);
-}
-
-struct pt_msg *lua_message_end(struct lua_message *m, bool undo)
-{
-	struct pt_msg *msg = m->msg;
-	m->msg = NULL;
-	if (undo && m->edited) {
-		uint8_t *bytes = pt_msg_edit(&msg);
-		if (bytes && msg->length)
-			memcpy(bytes, m->before.data, msg->length);
-	}
-	if (undo && m->owned) {
-		msg->wire_length = m->wire_length;
-		msg->link_type = m->link_type;
-		msg->time_ns = m->time_ns;
-	}
-	return msg;
-}
-
-void lua_message_fini(struct lua_message *m)
-{
-	buf_free(&m->before);
-	pt_error_clear(&m->fault);
 }

@@ -45,6 +45,23 @@ struct lua_message {
 	struct pt_error fault;
 };
 
+#define LUA_LAYER_BITS 4 /* of the light userdata: 0 for the message, else a layer plus 1 */
+static inline void *lua_message_handle(const struct lua_message *m, int layer)
+{
+	return (void *)(m->generation << LUA_LAYER_BITS | (uintptr_t)(layer + 1));
+}
+
+/* A name that a script has asked for: of a layer's field, or (layer -1) of a member. */
+#define LUA_NAMES 64
+struct lua_name {
+	const void *text;
+	int layer;
+	union {
+		const struct packet_field *field;
+		int member;
+	};
+};
+
 /* Makes the message the one at hand and pushes it. Never raises, nor do the next two. */
 void lua_message_begin(struct lua_message *, lua_State *, struct pt_msg *, bool writable);
 /* Whether the value is the message at hand, and not a stale one or a layer. */
@@ -62,6 +79,8 @@ void lua_messages_push(lua_State *); /* a table of them; may raise */
 void lua_messages_end(struct sandbox *, struct pt_msg **);
 void lua_messages_free(struct sandbox *);
 
+/* The message at hand that a handle is of, or of a layer of it; NULL: none any more. */
+struct lua_message *lua_message_find(struct sandbox *, uintptr_t handle);
 /* The message at hand that the value is; raises where it is another or none. */
 struct lua_message *lua_message_get(lua_State *, int index);
 /* Its bytes, or rather its packet, were replaced. */

@@ -22,7 +22,8 @@ struct native_op {
 	int (*read)(struct native *, lua_State *, struct pt_error *);
 	int (*transform)(struct native *, struct pt_msg **, struct pt_error *);
 	int (*test)(struct native *, const struct pt_msg *, struct pt_error *);
-	/* As func_test_many; NULL: each by itself. */
+	/* Of up to 64 at once, where that is cheaper: a bit for each for which it is true, and in
+	   *unsure one for each of which `test` has to tell, in turn. NULL: of all. */
 	uint64_t (*test_many)(struct native *, struct pt_msg *const *, unsigned count,
 	                      uint64_t *unsure);
 	void (*begin)(struct native *); /* its block starts; may be NULL */

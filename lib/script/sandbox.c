@@ -105,6 +105,13 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
 	return now;
 }
 
+/* The last line of a traceback, which is of the C function that all began with. */
+static void hide_caller(lua_State *L)
+{
+	const char *text = lua_tostring(L, -1), *line = strrchr(text, '\n');
+	lua_pushlstring(L, text, (size_t)(line - text));
+}
+
 /* Makes any error a text with the traceback behind it. */
 static int explain(lua_State *L)
 {
@@ -121,6 +128,8 @@ static int explain(lua_State *L)
 		lua_replace(L, 1);
 	}
 	luaL_traceback(L, L, lua_tostring(L, 1), 1);
+	if (s->in_turn)
+		hide_caller(L);
 	return 1;
 }
 
@@ -169,12 +178,9 @@ static int take_error(struct sandbox *s, int status, struct pt_error *err)
 	return rc;
 }
 
-static void begin(struct sandbox *s)
+static void count_instructions(struct sandbox *s)
 {
-	s->calling = true;
-	s->started_ns = 0;
-	s->cpu_started_ns = 0;
-	s->work = 0;
+	lua_sethook(s->lua, hook, s->ends ? 0 : LUA_MASKCOUNT, INSTRUCTIONS);
 }
 
 static void end(struct sandbox *s)
@@ -183,14 +189,29 @@ static void end(struct sandbox *s)
 	if (!s->over)
 		return;
 	s->over = false;
-	lua_sethook(s->lua, hook, LUA_MASKCOUNT, INSTRUCTIONS);
+	count_instructions(s);
+}
+
+void sandbox_begin(struct sandbox *s)
+{
+	end(s);
+	s->calling = true;
+	s->started_ns = 0;
+	s->cpu_started_ns = 0;
+	s->work = 0;
+}
+
+void sandbox_ends(struct sandbox *s)
+{
+	s->ends = true;
+	count_instructions(s);
 }
 
 int sandbox_call(struct sandbox *s, int args, int results, struct pt_error *err)
 {
 	lua_State *L = s->lua;
 	assert(!s->calling);
-	begin(s);
+	sandbox_begin(s);
 	int status = lua_pcall(L, args, results, EXPLAIN);
 	end(s);
 	if (status == LUA_OK)
@@ -198,6 +219,14 @@ int sandbox_call(struct sandbox *s, int args, int results, struct pt_error *err)
 	int rc = take_error(s, status, err);
 	if (status == LUA_ERRMEM)
 		lua_gc(L, LUA_GCCOLLECT);
+	return rc;
+}
+
+int sandbox_call_in_turn(struct sandbox *s, int args, int results, struct pt_error *err)
+{
+	s->in_turn = true;
+	int rc = sandbox_call(s, args, results, err);
+	s->in_turn = false;
 	return rc;
 }
 
@@ -254,7 +283,7 @@ struct sandbox *sandbox_new(const struct func_limits *limits, struct pt_error *e
 		lua_pushcfunction(s->lua, open_all);
 		if (lua_pcall(s->lua, 0, 0, 0) == LUA_OK && lua_checkstack(s->lua, STACK)) {
 			lua_pushcfunction(s->lua, explain);
-			lua_sethook(s->lua, hook, LUA_MASKCOUNT, INSTRUCTIONS);
+			count_instructions(s);
 			return s;
 		}
 	}

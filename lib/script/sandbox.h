@@ -39,13 +39,20 @@ struct sandbox {
 	size_t work;  /* since the last look at the clock */
 	bool calling; /* in sandbox_call */
 	bool over;    /* time is up for this call */
+	bool ends;    /* see sandbox_ends */
+	bool in_turn; /* see sandbox_call_in_turn */
 	struct lua_message message;
 	struct lua_message *many; /* room for LUA_MESSAGES, or NULL: see lua_messages_begin */
 	unsigned many_count;
+	struct lua_name names[LUA_NAMES];
 };
 
 struct sandbox *sandbox_new(const struct func_limits *, struct pt_error *); /* NULL: see `err` */
 void sandbox_free(struct sandbox *);                                        /* NULL does nothing */
+
+/* What is called from now on ends by itself after a few hundred instructions, which are counted no
+   longer. What C functions and the allocator do still is. */
+void sandbox_ends(struct sandbox *);
 
 /* Leaves the text, compiled, on the stack; or -PT_ESCRIPT with Lua's words, and nothing. */
 int sandbox_load(struct sandbox *, const char *text, size_t length, struct pt_error *);
@@ -57,6 +64,11 @@ int sandbox_load_as(struct sandbox *, const char *name, const char *text, size_t
    place. A negative code, and nothing left: -PT_ESCRIPT with the error on the first line and the
    traceback behind it, or -ENOMEM where the engine's own memory is at its limit. */
 int sandbox_call(struct sandbox *, int args, int results, struct pt_error *);
+
+/* The same of a C function that calls others for one message after the other: each has the time
+   limit to itself from sandbox_begin on, and the traceback does not tell of the C function. */
+int sandbox_call_in_turn(struct sandbox *, int args, int results, struct pt_error *);
+void sandbox_begin(struct sandbox *);
 
 static inline struct sandbox *sandbox_of(lua_State *L)
 {

@@ -534,6 +534,29 @@ START_TEST(random_packets_are_seen_as_they_were_made)
 }
 END_TEST
 
+/* The fields that are addresses become others, one after the other. */
+START_TEST(no_layer_lies_elsewhere_for_an_address)
+{
+	srandom(2);
+	for (int round = 0; round < TIMES(2000); round++) {
+		struct made m;
+		make_random(&m);
+		for (int i = 0; i < round % 4; i++) /* also what nobody would make */
+			m.bytes[random() % m.length] = (uint8_t)random();
+		const struct packet_view v = view_of(&m);
+		for (const struct packet_field *f = packet_fields; f->name; f++) {
+			if (!packet_field_is_address(f) || !packet_has(&v, f->in))
+				continue;
+			for (int i = 0; i < f->size; i++)
+				m.bytes[v.offset[f->in] + f->offset + i] = (uint8_t)random();
+			const struct packet_view after = view_of(&m);
+			ck_assert_mem_eq(&after, &v,
+			                 offsetof(struct packet_view, mac) + sizeof v.mac);
+		}
+	}
+}
+END_TEST
+
 UNIT_TESTS("packet/dissect", tcp_in_ethernet, of_stacked_tags_the_outermost_counts,
            padding_is_no_payload, a_frame_with_a_length_has_no_type, every_link_type_leads_to_ip,
            links_lead_to_ip6, what_an_ether_type_announces, not_everything_leads_to_ip,
@@ -541,4 +564,4 @@ UNIT_TESTS("packet/dissect", tcp_in_ethernet, of_stacked_tags_the_outermost_coun
            too_many_extension_headers_are_not_followed, later_fragments_have_no_transport_layer,
            of_a_tunnel_the_outer_header_is_meant, lengths_that_cannot_be_are_not_believed,
            headers_that_cannot_be_are_no_layers, a_layer_is_there_once_its_header_is,
-           random_packets_are_seen_as_they_were_made)
+           random_packets_are_seen_as_they_were_made, no_layer_lies_elsewhere_for_an_address)
