@@ -48,16 +48,13 @@ const struct pt_param fleet_rows[] = {
 const char fleet_help[] =
 	"DIR has a graph in the pipe language in each of its *.pipe files, for an engine of the "
 	"file's name. Comments at its top may say more: '# on: role=web, site=north' for hosts "
-	"with "
-	"these labels only (several such lines are alternatives), '# engine: NAME'. apply asks "
-	"every "
-	"host first, and begins nothing if one refuses. Then waves of hosts are changed, watched, "
-	"and "
-	"confirmed when their engines run and the gate holds, else taken back; when ptctl is gone, "
-	"they go back by themselves. A gate has terms 'dropped|errors|filtered < N[%]', '… < "
-	"before + "
-	"N[%]' and 'messages > N', joined by 'and'. Who could not be asked makes the exit status "
-	"3.\n\n"
+	"with these labels only (several such lines are alternatives), '# engine: NAME'. apply "
+	"asks every host first, and begins nothing if one refuses. Then waves of hosts are "
+	"changed, watched, and confirmed when their engines run and the gate holds, else taken "
+	"back; when ptctl is gone, they go back by themselves. A gate has terms "
+	"'dropped|errors|filtered < N[%]', '… < before + N[%]' and 'messages > N', joined by "
+	"'and'. Who could not be asked makes the exit status 3.\n"
+	"\n"
 	"  ptctl fleet apply sensors -i hosts --on role=edge --soak 0.5\n"
 	"  ptctl fleet status sensors -i hosts --check";
 

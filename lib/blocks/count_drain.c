@@ -410,15 +410,12 @@ static const struct pt_type count_drain = {
 	.summary = "Passes everything, and tells what there is most of",
 	.help = "A report of each interval, and of the last one at the end, leaves on the higher "
 		"canal: the keys that come first, the sum of the others, and how many were "
-		"forgotten "
-		"for want of memory, or by a crash. Bytes are those of the wire. Intervals go by "
-		"the time stamps "
-		"of "
-		"packets, from the first on; one in which nothing came is not told. Where nothing "
-		"comes for as long by the clock, the report does not wait. As an object: time (of "
-		"the "
-		"interval's beginning), seconds, by, top (a list of key, packets and bytes), rest "
-		"(keys, packets, bytes) and evicted.",
+		"forgotten for want of memory, or by a crash. Bytes are those of the wire. "
+		"Intervals go by the time stamps of packets, from the first on; one in which "
+		"nothing came is not told. Where nothing comes for as long by the clock, the "
+		"report does not wait. As an object: time (of the interval's beginning), seconds, "
+		"by, top (a list of key, packets and bytes), rest (keys, packets, bytes) and "
+		"evicted.",
 	.picture = "     +---------+\n"
 		   "  >>-|----+----|->>\n"
 		   "     |   report|\n"

@@ -200,11 +200,9 @@ static const struct pt_type dedup_drain = {
 	.name = "DedupDrain",
 	.summary = "Passes the first of packets that are the same",
 	.help = "The others are filtered out (`duplicate`), on whichever canal they come. A copy "
-		"has "
-		"the same captured bytes and length on the wire; what pads a frame behind its "
-		"packet "
-		"never counts. It makes the time no longer: of three that are 0.8 s apart, with "
-		"seconds=1 the first and the third pass. What is no packet goes by a clock.",
+		"has the same captured bytes and length on the wire; what pads a frame behind its "
+		"packet never counts. It makes the time no longer: of three that are 0.8 s apart, "
+		"with seconds=1 the first and the third pass. What is no packet goes by a clock.",
 	.picture = "     +-----------+\n"
 		   "  >>-|-[differs]-|->>\n"
 		   "     |           |\n"

@@ -114,11 +114,10 @@ static const struct pt_type file_source = {
 	.name = "FileSource",
 	.summary = "Reads files and sends their lines, or their bytes, to the low exit",
 	.help = "The file may be compressed with gzip, zstd or lz4, whatever it is called. The "
-		"last "
-		"line counts without a newline, too, and a carriage return is part of the line. A "
-		"line that is longer than limit is told, counted and left out. The source is "
-		"exhausted at the end of the last file; a file that cannot be read to its end is "
-		"told, and the block has failed then. What is followed is read from the "
+		"last line counts without a newline, too, and a carriage return is part of the "
+		"line. A line that is longer than limit is told, counted and left out. The source "
+		"is exhausted at the end of the last file; a file that cannot be read to its end "
+		"is told, and the block has failed then. What is followed is read from the "
 		"beginning; a last line without a newline waits for its rest until ptctl close.",
 	.picture = "     +--------+\n"
 		   "     |        |\n"

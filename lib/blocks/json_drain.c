@@ -217,8 +217,7 @@ static const struct pt_type json_drain = {
 		"\"eth\": {…}, \"ip\": {\"src\": \"192.0.2.1\", …}}, without the spaces. What a "
 		"packet has not is left out. Of what is no packet there is {\"message\": …}: its "
 		"text, or {\"base64\": …}. A line has no newline (FileSink has `newlines`), and "
-		"keeps "
-		"the packet's time.",
+		"keeps the packet's time.",
 	.picture = "     +--------+\n"
 		   "  >>-|-[json]-|->>\n"
 		   "     |        |\n"

@@ -561,8 +561,7 @@ static const struct pt_type sniff_source = {
 		"replaced, or the daemon started anew. Where descriptors are stored the capture "
 		"itself goes on then: the kernel keeps buffer_size of packets meanwhile, or, "
 		"without fanout and socket, 10 s at least of a slow link, for which it has a "
-		"second "
-		"ring of that size; and none is lost or comes twice.",
+		"second ring of that size; and none is lost or comes twice.",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "     | [iface]---|->\n"

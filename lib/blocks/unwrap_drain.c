@@ -175,16 +175,12 @@ static const struct pt_type unwrap_drain = {
 	.summary = "Passes the packet inside of tunnels",
 	.help = "What has none of the kinds passes as it is, and so do fragments. Tags of VLANs, "
 		"labels and PPPoE sessions in front of a tunnel are looked through, and go with "
-		"it. "
-		"Bare IP inside keeps the Ethernet header in front, with its type put right, so "
-		"the "
-		"link type stays; so it is with Linux's cooked captures, and other links become "
-		"raw "
-		"IP. Times stay, and lengths are those of the packet inside, also where it was not "
-		"captured whole. m.tunnel in a function is the outermost id: a VXLAN's or Geneve's "
-		"network, a GTP's tunnel, the tag of a VLAN, the first label of MPLS, the key of "
-		"GRE, "
-		"the session of PPPoE, L2TP and ERSPAN.",
+		"it. Bare IP inside keeps the Ethernet header in front, with its type put right, "
+		"so the link type stays; so it is with Linux's cooked captures, and other links "
+		"become raw IP. Times stay, and lengths are those of the packet inside, also where "
+		"it was not captured whole. m.tunnel in a function is the outermost id: a VXLAN's "
+		"or Geneve's network, a GTP's tunnel, the tag of a VLAN, the first label of MPLS, "
+		"the key of GRE, the session of PPPoE, L2TP and ERSPAN.",
 	.picture = "     +----------+\n"
 		   "  >>-|-[unwrap]-|->>\n"
 		   "     |          |\n"

@@ -477,19 +477,16 @@ const struct pt_type nats_sink = {
 	.summary = "Publishes packets to a stream of NATS JetStream",
 	.help = "Each NATS message is a whole pcapng with nanoseconds, of many packets; messages "
 		"that are no packets are dropped (link-type). The stream must be there, and none "
-		"is "
-		"made. What the stream has not acknowledged is held; a subject has one message "
+		"is made. What the stream has not acknowledged is held; a subject has one message "
 		"under way at a time, so that flows stay in order, also where one is sent again, "
-		"and "
-		"each has a Nats-Msg-Id, so that none is stored twice within the stream's "
+		"and each has a Nats-Msg-Id, so that none is stored twice within the stream's "
 		"duplicate window. The hash of flows and hosts is the same in every daemon. A "
 		"server that is away, or refuses, is waited for, and the block has failed until it "
 		"is back. When nothing was acknowledged for a second, what waits goes to the "
 		"spool, is synchronised with the disk, and is sent first later, also after the "
 		"daemon was killed; without one, or when it is full, the sources are held back "
-		"with "
-		"16 MiB in memory. A stop waits for acknowledgements, for two seconds if need be; "
-		"what has none then goes to the spool, too, or is dropped (unsent).",
+		"with 16 MiB in memory. A stop waits for acknowledgements, for two seconds if need "
+		"be; what has none then goes to the spool, too, or is dropped (unsent).",
 	.picture = "     +-----------+\n"
 		   "     |           |\n"
 		   "     |           |\n"

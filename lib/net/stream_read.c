@@ -160,8 +160,7 @@ static ssize_t read_frame(struct stream *s, struct batch *batch)
 	}
 	pt_report(s->block, rc,
 	          "a message that came is longer than the limit of its framing, %llu bytes, and is "
-	          "left "
-	          "out",
+	          "left out",
 	          (unsigned long long)s->framing->limit);
 	pt_lost(s->block, 1, "too-long");
 	return 0;
