@@ -57,10 +57,14 @@ void replay_carry(const struct replay *r, const char *how, struct pt_carry *carr
 
 #define PLACE "place"
 
+/* Files that are merged have no place that could be gone to: they are read again. */
 static struct replay_place place_of(const struct replay *r)
 {
-	return (struct replay_place){series_place(r->series), 0,         r->rounds,
+	struct replay_place place = {series_place(r->series), 0,         r->rounds,
 	                             r->round_messages,       r->faults, r->ended};
+	if (r->order == REPLAY_BY_TIME)
+		place.in.at.messages = r->round_messages;
+	return place;
 }
 
 void replay_carry_place(const struct replay *r, uint64_t waiting, struct pt_carry *carry)
@@ -82,7 +86,7 @@ static void go_to(struct pt_block *b, struct replay *r, const struct replay_plac
 	if (r->resumed) {
 		r->before = *place;
 		r->rounds = place->rounds;
-		r->round_messages = place->round_messages;
+		r->round_messages = place->round_messages + place->leave_out;
 		r->faults = place->faults;
 		r->ended = place->ended;
 		r->to_leave_out =
