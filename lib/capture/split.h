@@ -52,7 +52,7 @@ struct split {
 		struct split_value *dirty, *noting;
 		struct map left;
 		struct split_left *left_list;
-		bool resumed;
+		bool resumed, others;
 	} exact; /* of many: see split_exact.h */
 	unsigned room, count;
 	size_t buffered;

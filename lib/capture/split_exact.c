@@ -101,6 +101,23 @@ static void add_value(struct buf *out, const struct split_value *v)
 		add_record(out, &v->note, v->path, v->tail);
 }
 
+/* At the end of the daemon: how long it is is seen when it is closed. */
+static void add_last(struct buf *out, struct split_value *v)
+{
+	struct capture_note note = {.length = -1};
+	const void *tail;
+	int fd;
+	if (!v || (!v->w && !v->is_noted))
+		return;
+	if (v->w) {
+		capture_writer_note(v->w, true);
+		capture_writer_noted(v->w, &note, &fd, &tail);
+	}
+	note.length = -1;
+	note.tail_length = 0;
+	add_record(out, &note, v->path, NULL);
+}
+
 /* Those that did not come again since an earlier checkpoint. */
 static void add_left(struct buf *out, const struct split *s)
 {
@@ -110,16 +127,28 @@ static void add_left(struct buf *out, const struct split *s)
 	}
 }
 
+static void add(struct buf *out, struct split_value *v, bool last)
+{
+	if (last)
+		add_last(out, v);
+	else
+		add_value(out, v);
+}
+
+/* First, whether files of further values are gone on with, too. */
 void split_exact_carry(const struct split *s, struct pt_carry *carry)
 {
 	struct buf out = BUF_INIT;
-	if (!pt_carry_exact(carry) || pt_carry_to(carry) != PT_FOR_RESTART)
+	bool last = pt_carry_to(carry) == PT_AT_END;
+	uint8_t others = s->exact.resumed ? s->exact.others : s->found;
+	if (!last && !pt_carry_exact(carry))
 		return;
+	buf_add(&out, &others, 1);
 	for (unsigned i = 0; i < s->room; i++)
-		add_value(&out, s->table[i]);
-	add_value(&out, s->other);
+		add(&out, s->table[i], last);
+	add(&out, s->other, last);
 	add_left(&out, s);
-	pt_carry_bytes(carry, VALUES, out.data ? out.data : "", out.length);
+	pt_carry_bytes(carry, VALUES, out.data, out.length);
 	buf_free(&out);
 }
 
@@ -171,12 +200,25 @@ static void add_one(struct split *s, const char *path, const struct capture_note
 	map_set(&s->exact.left, l->path, l);
 }
 
+/* After a clean end it is as long as it should be. */
+static void take_length(int fd, struct capture_note *note)
+{
+	struct stat st;
+	if (fstat(fd, &st))
+		return;
+	note->length = st.st_size;
+	note->device = st.st_dev;
+	note->inode = st.st_ino;
+}
+
 /* Of files that follow one another those that came after it go. */
 static void go_back(struct split *s, const char *path, struct capture_note *note, const void *tail)
 {
 	const char *const *folders = s->config.file.folders;
 	char *name = note->number ? rotate_name(path, note->number) : must_strdup(path);
 	int fd = path_open(folders, name, O_WRONLY | O_NOFOLLOW, 0);
+	if (note->length < 0 && fd >= 0)
+		take_length(fd, note);
 	bool same = note->length < 0 || (fd >= 0 && cut(s, fd, note, tail));
 	if (same && note->number)
 		rotate_delete_after(folders, path, note->number);
@@ -208,7 +250,8 @@ void split_exact_open(struct split *s)
 	size_t length = 0;
 	const char *at = pt_carried_bytes(s->block, VALUES, &length);
 	const char *end = at ? at + length : NULL;
-	s->exact.resumed = at;
+	s->exact.resumed = at && at < end;
+	s->exact.others = s->exact.resumed && *at++;
 	while (at && at < end)
 		at = take_record(s, at, end);
 }
@@ -217,7 +260,7 @@ bool split_exact_left(struct split *s, struct split_value *v)
 {
 	const struct split_left *l = map_get(&s->exact.left, v->path);
 	if (!l)
-		return false;
+		return s->exact.others;
 	map_remove(&s->exact.left, v->path);
 	v->numbered |= l->note.number > 0;
 	v->note = l->note; /* for a checkpoint that is under way */

@@ -446,9 +446,11 @@ static void free_writer(struct capture_writer *w)
 	free(w);
 }
 
-/* libpcap takes no file without an interface. */
+/* libpcap takes no file without an interface, and no tool one without a member. */
 static bool write_end(struct capture_writer *w)
 {
+	if (w->config.pack && !w->output.filled)
+		writing_begin(w);
 	if (!w->format->mixed)
 		return writing_header(w, ETHERNET);
 	mapping_finish(&w->map);
