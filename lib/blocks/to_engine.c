@@ -5,8 +5,10 @@
 
 #include "msg/channel.h"
 #include <jansson.h>
+#include <sys/random.h>
 
 #define PARCELS_LEAST 8 /* that fit the limit */
+#define AGAIN_NS      1000000u
 
 struct to_engine {
 	char *channel;
@@ -16,6 +18,24 @@ struct to_engine {
 	struct channel_end end;
 	struct parcel *filling, *spare;
 	struct pt_timer timer; /* to the end of the engine's turn */
+	struct pt_timer again;
+
+	/* What is not behind a checkpoint of the receiver, where it outlives the daemon. */
+	struct pt_queue kept;
+	int64_t id;    /* 0: nothing is kept */
+	int64_t first; /* the number of the oldest */
+	int64_t next;  /* and of that which goes into a parcel next: */
+	struct pt_msg *out;
+	uint64_t told; /* at a checkpoint: the number of what comes next */
+	bool carried;
+};
+
+static const struct pt_carried carries[] = {
+	{"kept", PT_CARRY_QUEUE(struct to_engine, kept)},
+	{"id", PT_CARRY_INT(struct to_engine, id)},
+	{"first", PT_CARRY_INT(struct to_engine, first)},
+	{"next", PT_CARRY_INT(struct to_engine, next), .flags = PT_ALIVE},
+	{NULL},
 };
 
 /* [the receiver's thread] */
@@ -30,13 +50,22 @@ static int open_sender(struct pt_block *b, struct pt_error *err)
 	s->end.wake = on_room;
 	s->end.arg = b;
 	s->end.block = pt_name(b);
+	s->end.engine = pt_engine_of(b);
 	return channel_join(s->channel, false, &s->end, err);
+}
+
+/* What is on its way is not dropped to make room. */
+static enum pt_overflow kept_overflow(const struct to_engine *s)
+{
+	return s->overflow == PT_DROP_NEWEST ? PT_DROP_NEWEST : PT_BLOCK;
 }
 
 static void tell_room(struct pt_block *b)
 {
 	struct to_engine *s = pt_state(b);
-	pt_full(b, s->overflow == PT_BLOCK && channel_is_full(&s->end, s->limit));
+	bool full = channel_is_full(&s->end, s->limit);
+	bool blocks = s->id ? kept_overflow(s) == PT_BLOCK : s->overflow == PT_BLOCK;
+	pt_full(b, blocks && (full || s->kept.bytes >= s->limit));
 }
 
 /* What is on its way through a buffer counts as out, until it is lost. */
@@ -46,9 +75,11 @@ static void ship(struct pt_block *b)
 	pt_timer_stop(b, &s->timer);
 	if (!s->filling || !s->filling->count)
 		return;
+	if (s->id && !pt_has_checkpoints(b)) /* then it is found as it is */
+		channel_commit(&s->end, UINT64_MAX);
 	channel_put(&s->end, parcel_close(s->filling, &s->spare));
 	s->filling = NULL;
-	if (s->overflow == PT_DROP_OLDEST)
+	if (s->overflow == PT_DROP_OLDEST && !s->id)
 		pt_undone(b, channel_drop_oldest(&s->end, s->limit), "overflow");
 	tell_room(b);
 }
@@ -97,10 +128,130 @@ static const char *put(struct pt_block *b, enum pt_canal canal, struct pt_msg *m
 	return has_parcel_for(b, s, m) && parcel_add(s->filling, canal, m) ? NULL : "memory";
 }
 
+/* ---- what is kept ---- */
+
+static void ship_soon(struct pt_block *b)
+{
+	struct to_engine *s = pt_state(b);
+	if (s->filling && s->filling->count && !s->timer.place)
+		pt_timer_at(b, &s->timer, 0, ship);
+}
+
+static bool copy_out(struct pt_block *b, struct to_engine *s)
+{
+	if (!has_parcel_for(b, s, s->out))
+		return false;
+	if (!s->filling->count) {
+		s->filling->id = (uint64_t)s->id;
+		s->filling->number = (uint64_t)s->next;
+	}
+	struct pt_msg *copied = pt_msg_ref(s->out);
+	bool added = parcel_add(s->filling, pt_queue_canal(copied), copied);
+	pt_msg_unref(copied);
+	return added;
+}
+
+/* Where there is no memory it is tried again soon. */
+static void ship_kept(struct pt_block *b)
+{
+	struct to_engine *s = pt_state(b);
+	while (s->out && copy_out(b, s)) {
+		s->out = s->out->next;
+		s->next++;
+	}
+	if (s->out)
+		pt_timer_at(b, &s->again, pt_now(b) + AGAIN_NS, ship_kept);
+	ship_soon(b);
+}
+
+static void keep(struct pt_block *b, struct to_engine *s, enum pt_canal canal, struct pt_msg *m)
+{
+	const char *why = s->end.ended ? "unsent" : parcel_cost(m) > s->limit ? "too-long" : NULL;
+	struct pt_msg *last = s->kept.last;
+	if (why)
+		pt_drop(b, m, why);
+	else if (pt_queue_add(b, &s->kept, canal, m, s->limit, kept_overflow(s)) && !s->out)
+		s->out = last ? last->next : s->kept.head;
+}
+
+static void keep_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
+                      unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		keep(b, pt_state(b), canal, messages[i]);
+	ship_kept(b);
+}
+
+static void let_go_until(struct pt_block *b, struct to_engine *s, uint64_t number)
+{
+	enum pt_canal canal;
+	while ((uint64_t)s->first < number && s->kept.head && s->kept.head != s->out) {
+		pt_done(b, pt_queue_take(b, &s->kept, &canal, s->limit));
+		s->first++;
+	}
+}
+
+static void look_at_receiver(struct pt_block *b, struct to_engine *s)
+{
+	bool wanted;
+	let_go_until(b, s, channel_settled(&s->end, &wanted));
+	if (wanted && !pt_has_checkpoints(b))
+		channel_commit(&s->end, UINT64_MAX);
+	else if (wanted)
+		pt_brims(b);
+}
+
+static bool begin_anew(struct pt_block *b, struct to_engine *s)
+{
+	s->id = s->first = s->next = 0;
+	bool keeps = pt_is_stored(b) && s->overflow != PT_DROP_OLDEST;
+	return keeps && getrandom(&s->id, sizeof s->id, 0) == sizeof s->id && s->id;
+}
+
+/* What waits is on its way already, or, from an earlier daemon, all of it comes again. */
+static void start(struct pt_block *b)
+{
+	struct to_engine *s = pt_state(b);
+	s->carried = false;
+	s->out = NULL;
+	if (!(s->id && pt_goes_on(b)) && !begin_anew(b, s))
+		return;
+	channel_keep(&s->end, (uint64_t)s->id);
+	if (s->next < s->first)
+		s->next = s->first;
+	s->out = s->kept.head;
+	for (int64_t i = s->first; s->out && i < s->next; i++)
+		s->out = s->out->next;
+	pt_came_on(b);
+	ship_kept(b);
+}
+
+static void carry(struct pt_block *b, struct pt_carry *carry)
+{
+	struct to_engine *s = pt_state(b);
+	s->told = (uint64_t)s->first + s->kept.count;
+	s->carried = s->id && pt_carry_to(carry) == PT_AT_END;
+	if (s->carried)
+		s->out = NULL;
+}
+
+static void committed(struct pt_block *b)
+{
+	struct to_engine *s = pt_state(b);
+	if (s->id && s->end.channel)
+		channel_commit(&s->end, s->told);
+}
+
+/* ---- messages ---- */
+
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,
                       unsigned count)
 {
 	struct to_engine *s = pt_state(b);
+	if (s->id) {
+		keep_many(b, canal, messages, count);
+		return;
+	}
 	uint64_t waiting = channel_waiting(&s->end) + (s->filling ? s->filling->bytes : 0);
 	uint64_t room = most(s) > waiting ? most(s) - waiting : 0;
 	unsigned done = 0;
@@ -116,19 +267,25 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 		}
 	}
 	pt_done_many(b, messages, done);
-	if (s->filling && s->filling->count && !s->timer.place)
-		pt_timer_at(b, &s->timer, 0, ship);
+	ship_soon(b);
 }
 
 static void woken(struct pt_block *b)
 {
+	struct to_engine *s = pt_state(b);
+	if (!s->end.channel)
+		return;
+	if (s->id)
+		look_at_receiver(b, s);
 	tell_room(b);
 }
 
 static void changed(struct pt_block *b)
 {
 	struct to_engine *s = pt_state(b);
-	if (s->overflow == PT_DROP_OLDEST)
+	if (s->overflow == PT_DROP_OLDEST && s->id)
+		pt_note(b, "overflow='drop-oldest' counts from the engine's next start on");
+	else if (s->overflow == PT_DROP_OLDEST)
 		pt_undone(b, channel_drop_oldest(&s->end, s->limit), "overflow");
 	tell_room(b);
 }
@@ -154,7 +311,7 @@ static void leave(struct pt_block *b)
 {
 	struct to_engine *s = pt_state(b);
 	const struct channel_lost lost = channel_leave(&s->end);
-	pt_undone(b, lost.own, "unsent");
+	pt_undone(b, s->carried ? 0 : lost.own, "unsent");
 	pt_lost(b, lost.others, "unsent");
 	parcel_free(s->spare);
 	parcel_free(s->filling);
@@ -163,7 +320,11 @@ static void leave(struct pt_block *b)
 
 static void stop(struct pt_block *b)
 {
+	struct to_engine *s = pt_state(b);
 	ship(b);
+	let_go_until(b, s, UINT64_MAX);
+	pt_queue_drop(b, &s->kept, "unsent");
+	s->out = NULL;
 	leave(b);
 }
 
@@ -182,7 +343,9 @@ static const struct pt_type to_engine = {
 		"they came, in order; of several senders, each one's are. What is sent before the "
 		"receiver is there, or while it is stopped, waits for it. When the sources that "
 		"reach all senders are exhausted, the receiver is, too. What still waits when "
-		"neither end is there any more is lost, and counted: stop the sender first.",
+		"neither end is there any more is lost, and counted: stop the sender first. "
+		"Where descriptors are stored, what is on its way goes on over a restart and a "
+		"crash, and comes once, but for what `drop-oldest` would drop.",
 	.picture = "     +----------+\n"
 		   "  >>-|--.       |\n"
 		   "     | channel ~|~~\n"
@@ -208,8 +371,12 @@ static const struct pt_type to_engine = {
                          PT_CHOICE(struct to_engine, overflow), "block", .flags = PT_LIVE,
                          .choices = pt_overflow_words},
 			{NULL}},
+	.carries = carries,
 	.size = sizeof(struct to_engine),
 	.open = open_sender,
+	.carry = carry,
+	.committed = committed,
+	.start = start,
 	.push_many = push_many,
 	.woken = woken,
 	.changed = changed,

@@ -12,6 +12,14 @@
 
 #define SPARE_MOST 8
 
+/* Of a sender that keeps what it sends. */
+struct keeping {
+	LIST_ENTRY(keeping) links;
+	struct channel_end *end;
+	uint64_t id, committed, settled;
+	bool wanted;
+};
+
 struct channel {
 	char *name;
 	unsigned ends; /* under the lock of all; the rest under its own */
@@ -22,6 +30,7 @@ struct channel {
 	unsigned spare_count;
 	struct channel_end *receiver;
 	unsigned senders, senders_ended;
+	LIST_HEAD(, keeping) keepings;
 	bool some_ended; /* a sender, also one that has gone */
 	bool over;       /* the receiver knows it */
 };
@@ -74,6 +83,12 @@ static void wake(struct channel_end *end)
 		end->waits = false;
 }
 
+static void wake_any(struct channel_end *end)
+{
+	if (end)
+		end->wake(end->arg);
+}
+
 static bool is_over(const struct channel *c)
 {
 	return c->some_ended && c->senders == c->senders_ended;
@@ -103,7 +118,7 @@ int channel_join(const char *name, bool receives, struct channel_end *end, struc
 	end->receives = receives;
 	end->waits = receives;
 	end->ended = false;
-	end->waiting = 0;
+	end->waiting = end->id = 0;
 	pthread_mutex_lock(&channels_lock);
 	struct channel *c = find_or_make(name);
 	c->ends++;
@@ -117,17 +132,36 @@ int channel_join(const char *name, bool receives, struct channel_end *end, struc
 	return rc;
 }
 
+static struct keeping *keeping_of(const struct channel *c, uint64_t id)
+{
+	struct keeping *k;
+	LIST_FOREACH (k, &c->keepings, links)
+		if (k->id == id)
+			return k;
+	return NULL;
+}
+
+static void forget_keeping(struct channel *c, const struct channel_end *end)
+{
+	struct keeping *k = end->id ? keeping_of(c, end->id) : NULL;
+	if (!k || k->end != end)
+		return;
+	LIST_REMOVE(k, links);
+	free(k);
+}
+
 /* What it has sent stays. */
 static void sender_leaves(struct channel *c, struct channel_end *end)
 {
 	struct parcel *p;
+	forget_keeping(c, end);
 	TAILQ_FOREACH (p, &c->parcels, links)
 		if (p->from == end)
 			p->from = NULL;
 	c->senders--;
 	c->senders_ended -= end->ended;
-	if (is_over(c))
-		wake(c->receiver);
+	if (is_over(c) || end->id)
+		wake_any(c->receiver);
 }
 
 static uint64_t count_waiting(const struct channel *c)
@@ -309,4 +343,77 @@ struct channel_news channel_look(struct channel_end *end)
 	struct channel_news news = {count_waiting(c), c->senders, c->receiver};
 	pthread_mutex_unlock(&c->lock);
 	return news;
+}
+
+/* ---- over a restart ---- */
+
+/* Another of the same id is the one before, whose place it takes. */
+void channel_keep(struct channel_end *end, uint64_t id)
+{
+	struct channel *c = end->channel;
+	pthread_mutex_lock(&c->lock);
+	struct keeping *k = keeping_of(c, id);
+	if (!k) {
+		k = must_calloc(1, sizeof *k);
+		k->id = id;
+		LIST_INSERT_HEAD(&c->keepings, k, links);
+	}
+	k->end = end;
+	end->id = id;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void channel_commit(struct channel_end *end, uint64_t number)
+{
+	struct channel *c = end->channel;
+	pthread_mutex_lock(&c->lock);
+	struct keeping *k = keeping_of(c, end->id);
+	k->committed = number;
+	if (k->wanted)
+		wake_any(c->receiver);
+	k->wanted = false;
+	pthread_mutex_unlock(&c->lock);
+}
+
+uint64_t channel_settled(struct channel_end *end, bool *wanted)
+{
+	pthread_mutex_lock(&end->channel->lock);
+	const struct keeping *k = keeping_of(end->channel, end->id);
+	uint64_t settled = k->settled;
+	*wanted = k->wanted;
+	pthread_mutex_unlock(&end->channel->lock);
+	return settled;
+}
+
+/* Blocks of one engine are in one checkpoint; and who has gone has done with it. */
+static bool is_committed(const struct channel_end *receiver, const struct keeping *k,
+                         uint64_t number)
+{
+	return !k || k->committed >= number || !strcmp(k->end->engine, receiver->engine);
+}
+
+bool channel_is_committed(struct channel_end *end, uint64_t id, uint64_t number)
+{
+	struct channel *c = end->channel;
+	pthread_mutex_lock(&c->lock);
+	struct keeping *k = keeping_of(c, id);
+	bool committed = is_committed(end, k, number);
+	if (!committed && !k->wanted) {
+		k->wanted = true;
+		wake_any(k->end);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return committed;
+}
+
+void channel_settle(struct channel_end *end, uint64_t id, uint64_t number)
+{
+	struct channel *c = end->channel;
+	pthread_mutex_lock(&c->lock);
+	struct keeping *k = keeping_of(c, id);
+	if (k && k->settled < number) {
+		k->settled = number;
+		wake_any(k->end);
+	}
+	pthread_mutex_unlock(&c->lock);
 }

@@ -19,12 +19,13 @@ struct channel_end {
 	struct channel *channel; /* NULL: it has none */
 	void (*wake)(void *arg);
 	void *arg;
-	const char *block; /* whose end it is: told to who comes too late */
+	const char *block, *engine; /* whose end it is: told to who comes too late */
 	bool receives;
 	bool ended; /* of a sender: nothing will come of it any more */
 	bool waits; /* is to be woken: a sender when there is room, a receiver when there is something */
 	size_t waiting; /* bytes of the sender's that are in the channel */
 	uint64_t limit; /* with half of which it has room again */
+	uint64_t id;    /* of a sender that keeps what it sends, else 0 */
 };
 
 /* [any thread] Refused where there is a receiver, or, of a sender, where it has received its last.
@@ -58,6 +59,19 @@ struct parcel *channel_spare(struct channel_end *);
    none, for every sender that is there has ended, and one has been. */
 struct parcel *channel_take(struct channel_end *, bool *over);
 void channel_give_spare(struct channel_end *, struct parcel *); /* that is sole; takes it */
+
+/*
+ * Going on exactly, in another process. Who keeps what it sends has an id, the same there, and its
+ * messages have numbers. What is behind the receiver's checkpoint is settled, and kept no longer;
+ * that checkpoint waits until the sender's has the same messages, so that it never has one that
+ * comes again otherwise. Both ends are woken by what the other one tells.
+ */
+void channel_keep(struct channel_end *, uint64_t id);         /* of a sender that has joined */
+void channel_commit(struct channel_end *, uint64_t number);   /* what was before it */
+uint64_t channel_settled(struct channel_end *, bool *wanted); /* a commit, by the receiver */
+/* The receiver's. Whether the sender's checkpoint has what was before; else it is asked for one. */
+bool channel_is_committed(struct channel_end *, uint64_t id, uint64_t number);
+void channel_settle(struct channel_end *, uint64_t id, uint64_t number);
 
 struct channel_news {
 	uint64_t messages; /* that wait */

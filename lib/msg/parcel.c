@@ -138,6 +138,8 @@ static struct parcel *smaller(struct parcel *p)
 	copy->used = p->used;
 	copy->bytes = p->bytes;
 	copy->count = p->count;
+	copy->id = p->id;
+	copy->number = p->number;
 	return copy;
 }
 
@@ -165,6 +167,7 @@ static void skip(struct parcel *p, const struct record *r)
 	size_t inside = r->own ? 0 : r->length;
 	p->at += (sizeof *r + inside + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 	p->count--;
+	p->number++;
 }
 
 void parcel_open(struct parcel *p, struct pt_pool *pool)

@@ -21,6 +21,7 @@ struct parcel {
 	unsigned count;                  /* messages that are not taken out */
 	struct pt_origin *origin, *copy; /* while it is filled: of the last message, and its copy */
 	struct channel_end *from;        /* a channel's */
+	uint64_t id, number;             /* of whom, and of the next message; 0: they have none */
 	TAILQ_ENTRY(parcel) links;
 };
 TAILQ_HEAD(parcels, parcel);

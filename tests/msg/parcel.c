@@ -214,7 +214,38 @@ START_TEST(who_leaves_last_is_told_what_is_lost)
 }
 END_TEST
 
+/* And where both are of one engine nobody waits. */
+START_TEST(a_receiver_s_checkpoint_waits_for_the_sender_s)
+{
+	unsigned woken[2] = {0};
+	bool wanted;
+	struct channel_end a = {.wake = on_wake, .arg = &woken[0], .block = "a", .engine = "one"},
+			   r = {.wake = on_wake, .arg = &woken[1], .block = "r", .engine = "two"};
+	ck_assert_int_eq(channel_join("c", false, &a, NULL), 0);
+	ck_assert_int_eq(channel_join("c", true, &r, NULL), 0);
+	channel_keep(&a, 7);
+	channel_commit(&a, 10);
+	ck_assert(channel_is_committed(&r, 7, 10));
+	ck_assert(!channel_is_committed(&r, 7, 11));
+	ck_assert_uint_eq(woken[0], 1);
+	ck_assert_uint_eq(channel_settled(&a, &wanted), 0);
+	ck_assert(wanted);
+	channel_commit(&a, 11);
+	ck_assert_uint_eq(woken[1], 1);
+	ck_assert(channel_is_committed(&r, 7, 11));
+	channel_settle(&r, 7, 11);
+	ck_assert_uint_eq(channel_settled(&a, &wanted), 11);
+	ck_assert(!wanted);
+	r.engine = "one";
+	ck_assert(channel_is_committed(&r, 7, 100));
+	expect_lost(&a, 0, 0);
+	ck_assert(channel_is_committed(&r, 7, 100));
+	expect_lost(&r, 0, 0);
+}
+END_TEST
+
 UNIT_TESTS("msg/parcel", what_goes_in_comes_out_in_another_pool,
            long_bytes_of_ones_own_go_along_without_a_copy,
            one_that_is_mostly_empty_takes_little_memory,
-           a_channel_has_one_receiver_and_waits_for_it, who_leaves_last_is_told_what_is_lost)
+           a_channel_has_one_receiver_and_waits_for_it, who_leaves_last_is_told_what_is_lost,
+           a_receiver_s_checkpoint_waits_for_the_sender_s)
