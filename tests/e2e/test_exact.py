@@ -83,6 +83,21 @@ def test_a_file_is_read_to_a_file_once(service, numbered, tmp_path, turn):
     assert got == list(range(COUNT))
 
 
+def test_files_are_merged_once(service, tmp_path):
+    """By time, in two rounds; they are read from their beginnings again, and what had come is left out."""
+    chance = random.Random(1)
+    for part in range(3):
+        makers.pcap(tmp_path / f"in{part}.pcap", [(b"%08d" % n * 8, n * 1000) for n in range(part, COUNT // 2, 3)])
+    service.create("e", f"""r = RdpcapSource('{tmp_path}/in*.pcap', order='time', loop=2, pps=60000)
+        w = WrpcapSink('{tmp_path}/out.pcap'); r > w""")
+    for _ in range(3):
+        reach(service, tmp_path, chance.randrange(2_000_000))
+        die(service, chance.choice([*DEATHS, signal.SIGTERM]))
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    service.ok("stop", "e")
+    assert numbers(tmp_path / "out.pcap") == [*range(COUNT // 2)] * 2
+
+
 @pytest.fixture(scope="module")
 def datagrams(tmp_path_factory):
     """A file of UDP packets that bear their numbers."""
@@ -157,9 +172,10 @@ def test_files_by_fields_hold_all_once(service, spread, tmp_path, turn):
     service.create("e", f"""r = RdpcapSource('{spread[0]}', pps=60000); w = {kind}('{tmp_path}/out.{{udp.dport}}{ending}'{more})
         r > w""")
     eventually(lambda: (service.client().show("e", "r")["checkpoint"] or {"at": 0})["at"] > 50)  # all are known
-    for _ in range(3):
+    for number in (chance.choice(DEATHS), chance.choice(DEATHS), signal.SIGTERM):
         reach(service, tmp_path, chance.randrange(2_000_000))
-        die(service, chance.choice(DEATHS))
+        die(service, number)
+    die(service, signal.SIGKILL)  # before most of them have come again
     eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
     service.ok("stop", "e")
     for port in range(50):
@@ -176,6 +192,14 @@ def ethernet(port, text):
     udp = struct.pack("!HHHH", 9, 1000 + port, 8 + len(text), 0) + text
     head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2]))
     return bytes(12) + b"\x08\x00" + head + udp
+
+
+def test_a_packed_file_with_nothing_in_it_can_be_unpacked(service, tmp_path):
+    service.create("e", f"s = CLIFeeder(); w = FileSink('{tmp_path}/out.zst'); v = WrpcapSink('{tmp_path}/out.pcap.gz'); s > w; s > v")
+    eventually(lambda: service.client().show("e", "s")["checkpoint"])
+    die(service, signal.SIGKILL)
+    service.ok("stop", "e")
+    assert unpacked(tmp_path / "out.zst").read_bytes() == b"" and numbers(unpacked(tmp_path / "out.pcap.gz")) == []
 
 
 def text_of(path):
@@ -208,6 +232,23 @@ def test_what_waits_for_its_turn_is_there(service, tmp_path, turn):
     with service.client() as rpc:
         assert rpc.stats("e")["unexplained"] == 0
     assert numbers(tmp_path / "out.pcap") == list(range(COUNT // 3))
+
+
+@pytest.mark.parametrize("turn", range(TIMES // 5))
+def test_what_goes_from_engine_to_engine_comes_once(service, numbered, tmp_path, turn):
+    """Each has checkpoints of its own; what is between them is kept."""
+    chance = random.Random(turn)
+    service.create("b", f"s = FromEngine('c'); w = WrpcapSink('{tmp_path}/out.pcap'); s > w")
+    service.create("e", f"r = RdpcapSource('{numbered}/in.pcap', pps=40000); d = Drain(); t = ToEngine('c'); r > d > t")
+    for _ in range(3):
+        reach(service, tmp_path, chance.randrange(1_800_000))
+        die(service, chance.choice([*DEATHS, signal.SIGTERM]))
+    with service.client() as rpc:
+        eventually(lambda: rpc.show("b", "s")["state"] == "exhausted" and not rpc.stats("e", "t")["held"])
+        assert rpc.stats("b")["unexplained"] == rpc.stats("e")["unexplained"] == 0
+        assert rpc.stats("b", "w")["out"] == rpc.stats("e", "t")["out"] == COUNT
+    service.ok("stop", "b")
+    assert numbers(tmp_path / "out.pcap") == list(range(COUNT))
 
 
 @pytest.mark.parametrize("turn", range(TIMES // 4))

@@ -43,6 +43,7 @@ class Manager:
         self.ready = threading.Event()
         self.reads = threading.Event()
         self.reads.set()
+        self.heard_all = threading.Event()
         self.kept = []  # (name, descriptor)
         self.most = 1000  # what comes when there are so many is closed, and nobody is told
         self.names = set()  # all there have been
@@ -78,11 +79,22 @@ class Manager:
             os.close(fd)
         if "READY" in said:
             self.ready.set()
+        if "HEARD" in said:
+            self.heard_all.set()
+
+    def say(self, text):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as near:
+            near.sendto(text, self.path)
+
+    def hear_all(self):
+        """As systemd does before it looks who has ended: what a process has said before counts."""
+        self.heard_all.clear()
+        self.say(b"HEARD=1")
+        assert not self.reads.is_set() or self.heard_all.wait(DEADLINE)
 
     def close(self):
         self.reads.set()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
-            last.sendto(b"END", self.path)
+        self.say(b"END")
         self.thread.join()
         self.socket.close()
         for _, fd in self.kept:
@@ -98,6 +110,7 @@ class Service(Daemon):
         self.output, self.errors = self.folder / "stdout", self.folder / "stderr"
         if not hasattr(self, "manager"):
             self.manager = Manager(self.folder / "notify")
+        self.manager.hear_all()
         self.manager.ready.clear()
         with self.manager.lock:
             kept = list(self.manager.kept)
