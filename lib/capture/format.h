@@ -17,23 +17,13 @@
 
 /* What of the file is in memory. A parser moves `at` and `offset` forward as it uses bytes up. */
 struct window {
-	const char *name; /* the file's, for words */
+	const char *name;       /* the file's, for words */
+	struct pt_chunk *chunk; /* that it lies in */
 	const uint8_t *at, *end;
 	uint64_t offset; /* of `at` in the (unpacked) file */
 	/* When a parser returns 0: so many bytes from `at` on it must see to go on … */
 	size_t want;
 	uint32_t skip; /* … after so many that nobody need see, if this is not 0 */
-};
-
-/* A packet; its bytes lie in the window. */
-struct record {
-	const uint8_t *bytes;
-	int64_t time_ns;
-	uint32_t length, wire_length;
-	uint16_t link_type;
-	struct pt_origin *origin; /* the parser's; or NULL */
-	bool told;                /* there is more to tell of it: see `told` */
-	uint32_t told_size;       /* of that, behind its bytes */
 };
 
 /* A file that is being read, and what is known of it: `own` is the format's, and begins as zeros.
@@ -70,15 +60,14 @@ struct format {
 
 	bool (*begins)(uint32_t magic); /* the file's first four bytes, in either order; NULL: one
 	                                   that another row reads, too */
-	/* Finds up to `max` records; 0 with window->want when more bytes are needed (or max is 0);
-	   a negative code with words at the first thing wrong, once all records before it were
-	   given: -ENODATA, without words, where another file begins at window->at. */
-	int (*parse)(struct parser *, struct window *, struct record *, unsigned max,
+	/* Fills in up to `max` blank messages, all but their references on the chunk; 0 with
+	   window->want when more bytes are needed (or max is 0); a negative code with words at the
+	   first thing wrong, once all messages before it were given: -ENODATA, without words, where
+	   another file begins at window->at. */
+	int (*parse)(struct parser *, struct window *, struct pt_msg **, unsigned max,
 	             struct pt_error *);
-	/* At the end of the file: what is left there is a record. NULL: it would be a fault. */
-	bool (*rest)(struct parser *, struct window *, struct record *);
-	/* Where the packet came from, and what there is to tell of it; the parser's. */
-	struct pt_origin *(*told)(struct parser *, struct pt_pool *, const struct record *);
+	/* At the end of the file: what is left there is a message. NULL: it would be a fault. */
+	bool (*rest)(struct parser *, struct window *, struct pt_msg *);
 	bool seeks; /* what comes needs nothing of what came, but a header at the beginning */
 	size_t own_size;
 	void (*reset)(void *own); /* gives up what it holds, and can do so twice; may be NULL */
@@ -148,6 +137,16 @@ static inline void window_use(struct window *w, size_t length)
 {
 	w->at += length;
 	w->offset += length;
+}
+
+/* A message's bytes, which lie in the window, and how many there were. */
+static inline void window_fill(const struct window *w, struct pt_msg *m, const uint8_t *bytes,
+                               uint32_t length, uint32_t wire_length)
+{
+	m->bytes = bytes;
+	m->length = length;
+	m->wire_length = wire_length < length ? length : wire_length;
+	m->chunk = w->chunk;
 }
 
 /* "'x.pcap' is damaged at byte 24: …" */

@@ -15,12 +15,11 @@ static void begin(struct parser *p, struct window *w)
 	w->want = window_left(w) + 1;
 }
 
-static void take(struct window *w, struct record *r, size_t length, size_t used)
+static void take(struct window *w, struct pt_msg *m, size_t length, size_t used)
 {
-	*r = (struct record){.bytes = w->at,
-	                     .length = (uint32_t)length,
-	                     .wire_length = (uint32_t)length,
-	                     .link_type = PT_NO_LINK_TYPE};
+	window_fill(w, m, w->at, (uint32_t)length, (uint32_t)length);
+	m->time_ns = 0;
+	m->link_type = PT_NO_LINK_TYPE;
 	window_use(w, used);
 }
 
@@ -36,7 +35,7 @@ static void bound(struct parser *p, struct window *w, size_t length)
 	l->seen = 0;
 }
 
-static int parse_lines(struct parser *p, struct window *w, struct record *records, unsigned max,
+static int parse_lines(struct parser *p, struct window *w, struct pt_msg **messages, unsigned max,
                        struct pt_error *err)
 {
 	struct lines *l = p->own;
@@ -58,30 +57,30 @@ static int parse_lines(struct parser *p, struct window *w, struct record *record
 			l->skipping = false;
 			l->seen = 0;
 		} else {
-			take(w, &records[n++], length, length + 1);
+			take(w, messages[n++], length, length + 1);
 		}
 	}
 	begin(p, w);
 	return (int)n;
 }
 
-static bool last_line(struct parser *p, struct window *w, struct record *record)
+static bool last_line(struct parser *p, struct window *w, struct pt_msg *m)
 {
 	struct lines *l = p->own;
 	size_t left = window_left(w);
 	l->seen = 0;
 	if (left)
-		take(w, record, left, left);
+		take(w, m, left, left);
 	return left && !l->skipping;
 }
 
-static int parse_block(struct parser *p, struct window *w, struct record *records, unsigned max,
+static int parse_block(struct parser *p, struct window *w, struct pt_msg **messages, unsigned max,
                        struct pt_error *err)
 {
 	unsigned n = 0;
 	while (n < max && window_left(w)) {
 		size_t left = window_left(w), length = left < p->limit ? left : p->limit;
-		take(w, &records[n++], length, length);
+		take(w, messages[n++], length, length);
 	}
 	begin(p, w);
 	return (int)n;

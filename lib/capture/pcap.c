@@ -17,6 +17,7 @@
 #define BYTE_ORDER     0x1a2b3c4du
 #define ZONE_MAX_S     86400
 #define LAST_NS        (UINT32_MAX * MOMENT_S + MOMENT_S - 1)
+#define ALWAYS_INLINE  __attribute__((always_inline)) static inline
 #define LINK_TYPE_BITS \
 	0x03ffffffu /* above: the frame check sequence's length, and that it is known */
 
@@ -190,7 +191,49 @@ static void put_in_order(const struct pcap *p, uint32_t *length, uint32_t *wire)
 	*wire = first;
 }
 
-static int parse(struct parser *parser, struct window *w, struct record *records, unsigned max,
+/* Made twice, as most files are not `odd`: turned, or old. */
+ALWAYS_INLINE int parse_records(const struct pcap *p, struct window *w, struct pt_msg **messages,
+                                unsigned max, bool odd, struct pt_error *err)
+{
+	const bool swapped = odd && p->swapped;
+	const uint32_t unit_ns = p->nano ? 1 : 1000, packet_max = p->packet_max,
+		       head = odd && p->patched ? PATCHED_HEADER : RECORD_HEADER;
+	const uint8_t *at = w->at;
+	size_t want = w->want;
+	unsigned n = 0;
+	for (; n < max; n++, at += want) {
+		size_t left = (size_t)(w->end - at);
+		want = head;
+		if (left < head)
+			break;
+		if (may_follow(load(at, false))) {
+			int follows = pcap_follows(at, left);
+			if (follows > 0 && !n)
+				return -ENODATA;
+			want = FILE_HEADER;
+			if (follows)
+				break;
+		}
+		uint32_t length = load(at + 8, swapped), wire = load(at + 12, swapped);
+		if (odd)
+			put_in_order(p, &length, &wire);
+		if (length > packet_max && !n)
+			return too_long(p, w, length, err);
+		want = head + (size_t)length;
+		if (left < want || length > packet_max)
+			break;
+		struct pt_msg *m = messages[n];
+		window_fill(w, m, at + head, length, wire);
+		m->time_ns =
+			load(at, swapped) * MOMENT_S + load(at + 4, swapped) * (int64_t)unit_ns;
+		m->link_type = p->link_type;
+	}
+	w->want = want;
+	window_use(w, (size_t)(at - w->at));
+	return (int)n;
+}
+
+static int parse(struct parser *parser, struct window *w, struct pt_msg **messages, unsigned max,
                  struct pt_error *err)
 {
 	const struct pcap *p = parser->own;
@@ -199,43 +242,8 @@ static int parse(struct parser *parser, struct window *w, struct record *records
 		if (rc <= 0)
 			return rc;
 	}
-	const bool swapped = p->swapped, old = p->wire_first || p->wire_greater;
-	const uint32_t unit_ns = p->nano ? 1 : 1000,
-		       head = p->patched ? PATCHED_HEADER : RECORD_HEADER;
-	unsigned n = 0;
-	for (; n < max; n++) {
-		const uint8_t *at = w->at;
-		size_t left = window_left(w);
-		w->want = head;
-		if (left < head)
-			break;
-		if (may_follow(load(at, false))) {
-			int follows = pcap_follows(at, left);
-			if (follows > 0 && !n)
-				return -ENODATA;
-			w->want = FILE_HEADER;
-			if (follows)
-				break;
-		}
-		uint32_t length = load(at + 8, swapped), wire = load(at + 12, swapped);
-		if (old)
-			put_in_order(p, &length, &wire);
-		if (length > p->packet_max)
-			return n ? (int)n : too_long(p, w, length, err);
-		w->want = head + (size_t)length;
-		if (left < w->want)
-			break;
-		records[n] = (struct record){
-			.bytes = at + head,
-			.time_ns = load(at, swapped) * MOMENT_S +
-		                   load(at + 4, swapped) * (int64_t)unit_ns,
-			.length = length,
-			.wire_length = wire < length ? length : wire,
-			.link_type = p->link_type,
-		};
-		window_use(w, w->want);
-	}
-	return (int)n;
+	return p->swapped || parser->facts.old ? parse_records(p, w, messages, max, true, err)
+	                                       : parse_records(p, w, messages, max, false, err);
 }
 
 /* ---- writing ---- */
@@ -254,27 +262,51 @@ static size_t header(const struct format *f, uint8_t *at, uint16_t link_type)
 	return sizeof header;
 }
 
+/* The second of the last packet, in which the next mostly is, too. */
+struct second {
+	uint32_t number;
+	int64_t ns; /* where it begins */
+};
+
+/* How far in the second, which becomes the time's own, or the nearest that can be written. */
+static inline uint32_t part_of(struct second *s, int64_t time_ns, struct capture_misfits *misfits)
+{
+	uint64_t part_ns = (uint64_t)time_ns - (uint64_t)s->ns;
+	if (part_ns < MOMENT_S)
+		return (uint32_t)part_ns;
+	if (time_ns < 0 || time_ns > LAST_NS) {
+		time_ns = time_ns < 0 ? 0 : LAST_NS;
+		misfits->dated++;
+	}
+	s->number = (uint32_t)(time_ns / MOMENT_S);
+	s->ns = s->number * MOMENT_S;
+	return (uint32_t)(time_ns - s->ns);
+}
+
+static inline void store(uint8_t *at, uint32_t first, uint32_t second)
+{
+	memcpy(at, &first, sizeof first);
+	memcpy(at + sizeof first, &second, sizeof second);
+}
+
 static void packets(const struct format *f, uint8_t *at, const struct run *run,
                     struct capture_misfits *misfits)
 {
-	const uint32_t unit_ns = f == &format_pcap ? 1000 : 1;
+	const bool micro = f == &format_pcap;
+	struct second second = {0, 0};
+	uint64_t cut = 0;
 	for (unsigned i = 0; i < run->count; i++) {
 		const struct pt_msg *m = run->messages[i];
 		uint32_t length = run_captured(run, m);
-		int64_t time_ns = run_time_ns(m);
-		if (time_ns < 0 || time_ns > LAST_NS) {
-			time_ns = time_ns < 0 ? 0 : LAST_NS;
-			misfits->dated++;
-		}
-		misfits->cut += length < m->length;
-		uint32_t header[4] = {(uint32_t)(time_ns / MOMENT_S),
-		                      (uint32_t)(time_ns % MOMENT_S) / unit_ns, length,
-		                      m->wire_length};
-		memcpy(at, header, sizeof header);
+		uint32_t part_ns = part_of(&second, run_time_ns(m), misfits);
+		cut += length < m->length;
+		store(at, second.number, micro ? part_ns / 1000 : part_ns);
+		store(at + 8, length, m->wire_length);
 		if (length)
-			memcpy(at + sizeof header, m->bytes, length);
-		at += sizeof header + length;
+			memcpy(at + RECORD_HEADER, m->bytes, length);
+		at += RECORD_HEADER + length;
 	}
+	misfits->cut += cut;
 }
 
 /* A record as above, or the first bytes of a header of ours: in a record they would be of 2055, of

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "capture/format.h"
+#include "msg/pool.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -166,47 +167,93 @@ static void begin_section(struct parser *parser)
 
 /* ---- packets ---- */
 
+/* All but its time and its origin; its lengths are as the block says. */
 static int take_packet(struct pcapng *p, const struct window *w, uint32_t interface, uint32_t head,
-                       uint32_t length, struct record *r, struct pt_error *err)
+                       uint32_t length, struct pt_msg *m, struct pt_error *err)
 {
 	if (interface >= p->count)
 		return window_damaged(w, w->offset, err,
 		                      "a packet of interface %u, of which there are %zu so far",
 		                      interface, p->count);
-	const struct pcapng_facts *f = &p->interfaces[interface].facts;
 	uint32_t most = p->interfaces[interface].packet_max;
-	if (r->length > most)
+	if (m->length > most)
 		return window_damaged(w, w->offset, err,
-		                      "a packet that claims %u bytes, more than %u", r->length,
+		                      "a packet that claims %u bytes, more than %u", m->length,
 		                      most);
-	if (r->length > length - head - 4)
+	if (m->length > length - head - 4)
 		return window_damaged(w, w->offset, err,
-		                      "a packet that claims %u bytes in a block of %u", r->length,
+		                      "a packet that claims %u bytes in a block of %u", m->length,
 		                      length);
-	r->bytes = w->at + head;
-	r->link_type = f->link_type;
-	r->origin = p->interfaces[interface].origin;
-	if (r->wire_length < r->length)
-		r->wire_length = r->length;
-	size_t told_at = head + pcapng_pad(r->length);
-	r->told_size = told_at + PCAPNG_OPTION + 4 <= length ? length - 4 - (uint32_t)told_at : 0;
-	r->told = r->told_size;
+	window_fill(w, m, w->at + head, m->length, m->wire_length);
+	m->link_type = p->interfaces[interface].facts.link_type;
 	return 1;
+}
+
+static void set_origin(struct pt_msg *m, struct pt_origin *o)
+{
+	m->origin = o;
+	o->refs++;
+}
+
+/* An obsolete packet's drops are no option; its options mean the same. */
+static void add_drops(const struct pcapng *p, const uint8_t *block, struct buf *options)
+{
+	uint16_t drops = load16(p, block + 10);
+	if (load32(p, block) != PCAPNG_OBSOLETE || drops == UINT16_MAX)
+		return;
+	const struct {
+		uint16_t code, length;
+		uint32_t count, high;
+	} option = {PCAPNG_DROPCOUNT, 8, drops, 0};
+	buf_add(options, &option, sizeof option);
+}
+
+/* Where a packet is from, and what its block tells of it from `at` on. Packets that tell the same
+   one behind the other share it. */
+static struct pt_origin *told(struct parser *parser, const struct window *w,
+                              struct pcapng_interface *i, size_t at, size_t length)
+{
+	struct pcapng *p = parser->own;
+	struct buf options = BUF_INIT;
+	bool damaged = false;
+	pcapng_native_options(PCAPNG_PACKET, p->swapped, w->at + at, length, &options, &damaged);
+	add_drops(p, w->at, &options);
+	parser->damaged += damaged;
+	struct pt_origin *o = i->told;
+	if (!options.length) {
+		o = i->origin;
+	} else if (!o || o->size != options.length ||
+	           memcmp(o->options, options.data, o->size) != 0) {
+		o = origin_of_packet(i->origin, chunk_pool(w->chunk), (uint8_t *)options.data,
+		                     (uint32_t)options.length);
+		parser->left_out += !o;
+		pt_origin_unref(i->told);
+		i->told = o;
+		o = o ? o : i->origin;
+	}
+	buf_free(&options);
+	return o;
 }
 
 /* Enhanced and obsolete packet blocks differ in the first four bytes. */
 static int timed_packet(struct parser *parser, const struct window *w, uint32_t interface,
-                        uint32_t length, struct record *r, struct pt_error *err)
+                        uint32_t length, struct pt_msg *m, struct pt_error *err)
 {
 	struct pcapng *p = parser->own;
 	if (length < 32)
 		return window_damaged(w, w->offset, err, "a packet block of %u bytes", length);
-	*r = (struct record){.length = load32(p, w->at + 20), .wire_length = load32(p, w->at + 24)};
-	int rc = take_packet(p, w, interface, PCAPNG_PACKET_HEAD, length, r, err);
-	if (rc == 1)
-		r->time_ns = time_ns(parser, &p->interfaces[interface].facts.clock,
-		                     load32(p, w->at + 12), load32(p, w->at + 16));
-	return rc;
+	m->length = load32(p, w->at + 20);
+	m->wire_length = load32(p, w->at + 24);
+	int rc = take_packet(p, w, interface, PCAPNG_PACKET_HEAD, length, m, err);
+	if (rc != 1)
+		return rc;
+	struct pcapng_interface *i = &p->interfaces[interface];
+	m->time_ns = time_ns(parser, &i->facts.clock, load32(p, w->at + 12), load32(p, w->at + 16));
+	size_t end = length - 4, told_at = PCAPNG_PACKET_HEAD + pcapng_pad(m->length);
+	bool tells = told_at + PCAPNG_OPTION <= end;
+	bool more = tells || load32(p, w->at) == PCAPNG_OBSOLETE;
+	set_origin(m, more ? told(parser, w, i, told_at, tells ? end - told_at : 0) : i->origin);
+	return 1;
 }
 
 static struct pt_origin *untimed(struct pcapng_interface *i)
@@ -219,62 +266,20 @@ static struct pt_origin *untimed(struct pcapng_interface *i)
 }
 
 static int simple_packet(struct pcapng *p, const struct window *w, uint32_t length,
-                         struct record *r, struct pt_error *err)
+                         struct pt_msg *m, struct pt_error *err)
 {
 	if (length < 16)
 		return window_damaged(w, w->offset, err, "a packet block of %u bytes", length);
-	uint32_t wire = load32(p, w->at + 8);
 	uint32_t snaplen = p->count ? p->interfaces[0].facts.snaplen : 0;
-	uint32_t captured = wire;
-	if (snaplen && captured > snaplen)
-		captured = snaplen;
-	*r = (struct record){.length = captured, .wire_length = wire};
-	int rc = take_packet(p, w, 0, PCAPNG_SIMPLE_HEAD, length, r, err);
-	if (rc == 1)
-		r->origin = untimed(&p->interfaces[0]);
-	r->told = false;
-	return rc;
-}
-
-/* An obsolete packet's drops are no option; its options mean the same. */
-static void add_drops(const struct pcapng *p, const struct record *r, struct buf *options)
-{
-	const uint8_t *block = r->bytes - PCAPNG_PACKET_HEAD;
-	uint16_t drops = load16(p, block + 10);
-	if (load32(p, block) != PCAPNG_OBSOLETE || drops == UINT16_MAX)
-		return;
-	const struct {
-		uint16_t code, length;
-		uint32_t count, high;
-	} option = {PCAPNG_DROPCOUNT, 8, drops, 0};
-	buf_add(options, &option, sizeof option);
-}
-
-/* Packets that tell the same one behind the other share it. */
-static struct pt_origin *told(struct parser *parser, struct pt_pool *pool, const struct record *r)
-{
-	struct pcapng *p = parser->own;
-	struct pcapng_interface *i = &p->interfaces[r->origin->number];
-	struct buf options = BUF_INIT;
-	bool damaged = false;
-	pcapng_native_options(PCAPNG_PACKET, p->swapped, r->bytes + pcapng_pad(r->length),
-	                      r->told_size, &options, &damaged);
-	add_drops(p, r, &options);
-	parser->damaged += damaged;
-	struct pt_origin *o = i->told;
-	if (!options.length) {
-		o = r->origin;
-	} else if (!o || o->size != options.length ||
-	           memcmp(o->options, options.data, o->size) != 0) {
-		o = origin_of_packet(i->origin, pool, (uint8_t *)options.data,
-		                     (uint32_t)options.length);
-		parser->left_out += !o;
-		pt_origin_unref(i->told);
-		i->told = o;
-		o = o ? o : r->origin;
-	}
-	buf_free(&options);
-	return o;
+	m->length = m->wire_length = load32(p, w->at + 8);
+	if (snaplen && m->length > snaplen)
+		m->length = snaplen;
+	int rc = take_packet(p, w, 0, PCAPNG_SIMPLE_HEAD, length, m, err);
+	if (rc != 1)
+		return rc;
+	m->time_ns = 0;
+	set_origin(m, untimed(&p->interfaces[0]));
+	return 1;
 }
 
 /* ---- blocks ---- */
@@ -325,27 +330,23 @@ static void leave_out(struct parser *parser, struct window *w, uint32_t type, ui
 }
 
 static int parse_whole(struct parser *parser, const struct window *w, uint32_t type,
-                       uint32_t length, struct record *r, struct pt_error *err)
+                       uint32_t length, struct pt_msg *m, struct pt_error *err)
 {
 	struct pcapng *p = parser->own;
-	int rc;
 	switch (type) {
 	case PCAPNG_INTERFACE: return add_interface(parser, w, length, err);
-	case PCAPNG_SIMPLE: return simple_packet(p, w, length, r, err);
-	case PCAPNG_PACKET: return timed_packet(parser, w, load32(p, w->at + 8), length, r, err);
-	case PCAPNG_OBSOLETE:
-		rc = timed_packet(parser, w, load16(p, w->at + 8), length, r, err);
-		r->told |= rc == 1 && load16(p, w->at + 10) != UINT16_MAX;
-		return rc;
+	case PCAPNG_SIMPLE: return simple_packet(p, w, length, m, err);
+	case PCAPNG_PACKET: return timed_packet(parser, w, load32(p, w->at + 8), length, m, err);
+	case PCAPNG_OBSOLETE: return timed_packet(parser, w, load16(p, w->at + 8), length, m, err);
 	case PCAPNG_SECTION: begin_section(parser);
 	}
 	keep(parser, w, type, &length);
 	return 0;
 }
 
-/* 1: a record; 0: something else was used up; -EAGAIN: more bytes are wanted, or `some` records are
-   to be gone first. */
-static int parse_block(struct parser *parser, struct window *w, struct record *r, bool some,
+/* 1: a message; 0: something else was used up; -EAGAIN: more bytes are wanted, or `some` messages
+   are to be gone first. */
+static int parse_block(struct parser *parser, struct window *w, struct pt_msg *m, bool some,
                        struct pt_error *err)
 {
 	struct pcapng *p = parser->own;
@@ -375,20 +376,20 @@ static int parse_block(struct parser *parser, struct window *w, struct record *r
 	rc = close_block(p, w, w->at + length - 4, length, w->offset, err);
 	if (rc)
 		return rc;
-	rc = parse_whole(parser, w, type, length, r, err);
+	rc = parse_whole(parser, w, type, length, m, err);
 	if (rc >= 0)
 		window_use(w, whole);
 	return rc;
 }
 
-static int parse_next(struct parser *parser, struct window *w, struct record *r, bool some,
+static int parse_next(struct parser *parser, struct window *w, struct pt_msg *m, bool some,
                       struct pt_error *err)
 {
 	w->want = parser->closing ? 4 : PCAPNG_BLOCK;
 	if (w->skip || window_left(w) < w->want)
 		return -EAGAIN;
 	if (!parser->closing)
-		return parse_block(parser, w, r, some, err);
+		return parse_block(parser, w, m, some, err);
 	int rc = close_block(parser->own, w, w->at, parser->closing, parser->block_at, err);
 	if (rc)
 		return rc;
@@ -397,12 +398,13 @@ static int parse_next(struct parser *parser, struct window *w, struct record *r,
 	return 0;
 }
 
-static int parse(struct parser *parser, struct window *w, struct record *records, unsigned max,
+static int parse(struct parser *parser, struct window *w, struct pt_msg **messages, unsigned max,
                  struct pt_error *err)
 {
 	unsigned n = 0;
 	while (n < max || (!parser->begun && max == 0)) {
-		int rc = parse_next(parser, w, &records[n], n > 0, n ? NULL : err);
+		struct pt_msg *m = n < max ? messages[n] : NULL;
+		int rc = parse_next(parser, w, m, n > 0, n ? NULL : err);
 		if (rc == 1)
 			n++;
 		else if (rc < 0)
@@ -440,7 +442,6 @@ const struct format format_pcapng = {
 	.endings = endings,
 	.begins = begins,
 	.parse = parse,
-	.told = told,
 	.own_size = sizeof(struct pcapng),
 	.reset = reset,
 	.mixed = true,

@@ -20,9 +20,8 @@
 struct capture_reader {
 	struct input *in;
 	struct parser parser;
-	struct window window; /* in the chunk */
-	struct pt_chunk *chunk;
-	uint8_t *stash; /* the window, while the pool has no chunk for it */
+	struct window window; /* in its chunk, or … */
+	uint8_t *stash;       /* … here, while the pool has none for it */
 	bool ended;
 	struct capture_reading reading;
 	bool starved;      /* what is to come is known to be longer than what there is */
@@ -95,14 +94,14 @@ static void forget_format(struct capture_reader *r)
 	*p = (struct parser){0};
 }
 
-static int parse(struct capture_reader *r, struct window *w, struct record *records, unsigned max,
+static int parse(struct capture_reader *r, struct window *w, struct pt_msg **messages, unsigned max,
                  struct pt_error *err)
 {
 	for (;;) {
 		int n = r->parser.format ? 0 : tell_format(r, w, err);
 		if (n || !r->parser.format)
 			return n;
-		n = r->parser.format->parse(&r->parser, w, records, max, err);
+		n = r->parser.format->parse(&r->parser, w, messages, max, err);
 		if (n != -ENODATA)
 			return n;
 		r->first = false;
@@ -145,7 +144,6 @@ static void reset(struct capture_reader *r)
 static int check_head(struct capture_reader *r, struct pt_error *err)
 {
 	uint8_t head[HEAD];
-	struct record none;
 	struct window w = r->window;
 	w.at = w.end = head;
 	while (w.end < head + HEAD) {
@@ -159,7 +157,7 @@ static int check_head(struct capture_reader *r, struct pt_error *err)
 			break;
 		w.end += n;
 	}
-	int rc = parse(r, &w, &none, 0, err);
+	int rc = parse(r, &w, NULL, 0, err);
 	if (rc == 0 && !r->parser.begun)
 		rc = end_of_file(r, &w, err);
 	return rc ? rc : input_rewind(r->in, err);
@@ -202,8 +200,8 @@ int capture_reader_open(const char *path, struct capture_reader **result, struct
 
 void capture_reader_release(struct capture_reader *r)
 {
-	chunk_unref(r->chunk);
-	r->chunk = NULL;
+	chunk_unref(r->window.chunk);
+	r->window.chunk = NULL;
 	free(r->stash);
 	r->stash = NULL;
 	r->window.at = r->window.end = NULL;
@@ -216,7 +214,7 @@ void capture_reader_close(struct capture_reader *r)
 {
 	if (!r)
 		return;
-	chunk_unref(r->chunk);
+	chunk_unref(r->window.chunk);
 	free(r->stash);
 	forget_format(r);
 	input_close(r->in);
@@ -310,8 +308,8 @@ static void stash(struct capture_reader *r)
 	r->stash = must_calloc(1, left);
 	if (left)
 		memcpy(r->stash, w->at, left);
-	chunk_unref(r->chunk);
-	r->chunk = NULL;
+	chunk_unref(r->window.chunk);
+	r->window.chunk = NULL;
 	w->at = r->stash;
 	w->end = r->stash + left;
 }
@@ -328,7 +326,7 @@ static struct pt_chunk *new_chunk(struct capture_reader *r, struct pt_pool *pool
 	if (r->reading.as && size < 2 * window_left(&r->window))
 		size = 2 * window_left(&r->window); /* nobody knows how long the line is */
 	struct pt_chunk *fresh = chunk_new(pool, size);
-	if (fresh || !r->chunk)
+	if (fresh || !r->window.chunk)
 		return fresh;
 	stash(r);
 	return chunk_new(pool, size);
@@ -339,10 +337,10 @@ static uint8_t *room(struct capture_reader *r, struct pt_pool *pool, size_t *len
 {
 	struct window *w = &r->window;
 	size_t left = window_left(w);
-	if (r->chunk) {
-		uint8_t *bytes = chunk_bytes(r->chunk);
+	if (r->window.chunk) {
+		uint8_t *bytes = chunk_bytes(r->window.chunk);
 		size_t filled = (size_t)(w->end - bytes);
-		*length = chunk_size(r->chunk) - filled;
+		*length = chunk_size(r->window.chunk) - filled;
 		if (*length > at_once(r) / 16 && left + *length >= w->want)
 			return bytes + filled;
 	}
@@ -352,10 +350,10 @@ static uint8_t *room(struct capture_reader *r, struct pt_pool *pool, size_t *len
 	uint8_t *bytes = chunk_bytes(fresh);
 	if (left)
 		memcpy(bytes, w->at, left);
-	chunk_unref(r->chunk);
+	chunk_unref(r->window.chunk);
 	free(r->stash);
 	r->stash = NULL;
-	r->chunk = fresh;
+	r->window.chunk = fresh;
 	w->at = bytes;
 	w->end = bytes + left;
 	*length = chunk_size(fresh) - left;
@@ -412,25 +410,33 @@ static ssize_t fill(struct capture_reader *r, struct pt_pool *pool, struct pt_er
 	return n;
 }
 
-static void make_messages(struct capture_reader *r, struct pt_pool *pool,
-                          const struct record *records, struct pt_msg **messages, unsigned count)
+/* Of these blank ones, so many are messages now. */
+static int take(struct capture_reader *r, struct pt_pool *pool, struct pt_msg **messages,
+                unsigned max, int rc)
 {
-	msg_blanks(pool, messages, count);
-	for (unsigned i = 0; i < count; i++) {
-		struct pt_msg *m = messages[i];
-		m->bytes = records[i].bytes;
-		m->length = records[i].length;
-		m->wire_length = records[i].wire_length;
-		m->time_ns = records[i].time_ns;
-		m->link_type = records[i].link_type;
-		m->origin = records[i].origin;
-		if (records[i].told)
-			m->origin = r->parser.format->told(&r->parser, pool, &records[i]);
-		if (m->origin)
-			m->origin->refs++;
-		m->chunk = r->chunk;
-		chunk_ref(r->chunk);
-	}
+	unsigned taken = rc > 0 ? (unsigned)rc : 0;
+	msg_unblank(pool, messages + taken, max - taken);
+	if (taken)
+		chunk_ref(r->window.chunk, taken);
+	r->messages += taken;
+	return rc;
+}
+
+static int find_messages(struct capture_reader *r, struct pt_pool *pool, struct pt_msg **messages,
+                         unsigned max, struct pt_error *err)
+{
+	msg_blanks(pool, messages, max);
+	return take(r, pool, messages, max, parse(r, &r->window, messages, max, err));
+}
+
+/* What is left at the end. */
+static int find_rest(struct capture_reader *r, struct pt_pool *pool, struct pt_msg **message)
+{
+	const struct format *f = r->parser.format;
+	if (!f || !f->rest)
+		return 0;
+	msg_blanks(pool, message, 1);
+	return take(r, pool, message, 1, f->rest(&r->parser, &r->window, message[0]));
 }
 
 static int finish(struct capture_reader *r, int rc)
@@ -445,7 +451,6 @@ static int finish(struct capture_reader *r, int rc)
 int capture_reader_next(struct capture_reader *r, struct pt_pool *pool, struct pt_msg **messages,
                         unsigned max, struct pt_error *err)
 {
-	struct record records[BATCH];
 	assert(max);
 	if (r->fault)
 		return pt_fail(err, r->fault, "fname", "the reading of '%s' ended with a fault",
@@ -454,16 +459,12 @@ int capture_reader_next(struct capture_reader *r, struct pt_pool *pool, struct p
 	for (size_t barren = 0; !r->ended;) {
 		unsigned most = r->go_to ? 0 : max < BATCH ? max : BATCH;
 		bool going = r->go_to && r->parser.begun;
-		int n = going ? 0 : parse(r, &r->window, records, most, err);
+		int n = going ? 0 : find_messages(r, pool, messages, most, err);
 		if (r->go_to && r->parser.begun) {
 			go(r);
 			if (!r->go_to)
 				continue;
 		}
-		if (n > 0)
-			make_messages(r, pool, records, messages, (unsigned)n);
-		if (n > 0)
-			r->messages += (unsigned)n;
 		if (n > 0)
 			return n;
 		if (n < 0)
@@ -471,12 +472,8 @@ int capture_reader_next(struct capture_reader *r, struct pt_pool *pool, struct p
 		if (barren > BARREN_MAX)
 			return -EAGAIN;
 		ssize_t got = fill(r, pool, err);
-		if (got == 0 && r->parser.format && r->parser.format->rest &&
-		    r->parser.format->rest(&r->parser, &r->window, records)) {
-			make_messages(r, pool, records, messages, 1);
-			r->messages++;
+		if (got == 0 && find_rest(r, pool, messages))
 			return 1;
-		}
 		if (got == 0)
 			return finish(r, end_of_file(r, &r->window, err));
 		if (got == -EAGAIN || got == -ENOMEM)

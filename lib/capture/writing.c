@@ -82,24 +82,30 @@ static int link_type_of(const struct capture_writer *w, const struct pt_msg *m)
 
 /* The messages at the front that are alike and fit one request for room; of the first it is known
    where it stands. */
-static void extend(struct capture_writer *w, struct run *run, unsigned count, int link_type)
+static inline void extend(struct capture_writer *w, struct run *run, unsigned count, int link_type,
+                          bool mixed)
 {
-	for (unsigned i = 0; i < count && i < RUN_MESSAGES; i++) {
+	const uint16_t first = run->messages[0]->link_type;
+	const size_t head = w->format->packet_head;
+	const unsigned most = count < RUN_MESSAGES ? count : RUN_MESSAGES;
+	size_t size = 0, with;
+	unsigned i = 0;
+	for (; i < most; i++, size = with) {
 		const struct pt_msg *m = run->messages[i];
 		uint32_t captured = run_captured(run, m);
-		size_t size = w->format->packet_head + captured;
-		if (link_type_of(w, m) != link_type ||
-		    (i && w->format->mixed &&
-		     !mapping_known(&w->map, m, (uint16_t)link_type, run_time_ns(m),
-		                    &run->places[i])))
-			return;
-		if (w->format->mixed)
-			size = pcapng_packet_size(m, &run->places[i], captured);
-		if (i && run->size + size > RUN_MAX)
-			return;
-		run->size += size;
-		run->count++;
+		if (m->link_type != first && link_type_of(w, m) != link_type)
+			break;
+		if (i && mixed &&
+		    !mapping_known(&w->map, m, (uint16_t)link_type, run_time_ns(m),
+		                   &run->places[i]))
+			break;
+		with = size +
+		       (mixed ? pcapng_packet_size(m, &run->places[i], captured) : head + captured);
+		if (i && with > RUN_MAX)
+			break;
 	}
+	run->count = i;
+	run->size = size;
 }
 
 static int refuse(const struct capture_writer *w, const struct pt_msg *m, struct pt_error *err)
@@ -139,15 +145,16 @@ static int put_front(struct capture_writer *w, struct pt_msg *const *messages, u
 		return refuse(w, messages[0], err);
 	struct run run;
 	run.messages = messages;
-	run.count = 0;
-	run.size = 0;
 	run.packet_max = w->config.raw ? UINT32_MAX : link_type_packet_max((uint16_t)link_type);
 	if (mixed ? !find_place(w, messages[0], link_type, &run.places[0])
 	          : !w->headed && !writing_header(w, link_type))
 		return 0;
 	if (!w->writer)
 		writing_begin(w);
-	extend(w, &run, count, link_type);
+	if (mixed)
+		extend(w, &run, count, link_type, true);
+	else
+		extend(w, &run, count, link_type, false);
 	uint8_t *at = writer_room(w->writer, run.size);
 	if (!at)
 		return 0;

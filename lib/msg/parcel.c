@@ -188,7 +188,7 @@ static void fill(const struct parcel *p, struct record *r, struct pt_msg *m)
 	if (r->own)
 		chunk_join(m->pool, r->own);
 	else
-		chunk_ref(p->chunk);
+		chunk_ref(p->chunk, 1);
 }
 
 unsigned parcel_take(struct parcel *p, enum pt_canal *canal, struct pt_msg **messages, unsigned max)

@@ -148,9 +148,9 @@ size_t chunk_size(const struct pt_chunk *chunk)
 	return chunk->size;
 }
 
-void chunk_ref(struct pt_chunk *chunk)
+void chunk_ref(struct pt_chunk *chunk, unsigned refs)
 {
-	chunk->refs++;
+	chunk->refs += refs;
 }
 
 static void lent_end(struct pt_chunk *chunk)
@@ -240,24 +240,22 @@ struct pt_chunk *chunk_cut(struct pt_pool *pool, size_t length, uint8_t **bytes)
 	return pool->small;
 }
 
-static void slab_add(struct pt_pool *pool)
+static struct pt_msg *slab_add(struct pt_pool *pool)
 {
 	struct slab *slab = must_calloc(1, sizeof *slab);
 	slab->next = pool->slabs;
 	pool->slabs = slab;
-	for (size_t i = SLAB_MESSAGES; i-- > 0;) {
+	for (size_t i = 0; i < SLAB_MESSAGES; i++) {
 		slab->messages[i].pool = pool;
-		slab->messages[i].next = pool->free_messages;
-		pool->free_messages = &slab->messages[i];
+		slab->messages[i].next = i + 1 < SLAB_MESSAGES ? &slab->messages[i + 1] : NULL;
 	}
+	return slab->messages;
 }
 
-static inline struct pt_msg *blank(struct pt_pool *pool)
+static inline struct pt_msg *blank(struct pt_pool *pool, struct pt_msg **list)
 {
-	if (!pool->free_messages)
-		slab_add(pool);
-	struct pt_msg *m = pool->free_messages;
-	pool->free_messages = m->next;
+	struct pt_msg *m = *list ? *list : slab_add(pool);
+	*list = m->next;
 	m->next = NULL;
 	m->refs = 1;
 	m->flags = 0;
@@ -266,15 +264,26 @@ static inline struct pt_msg *blank(struct pt_pool *pool)
 
 void msg_blanks(struct pt_pool *pool, struct pt_msg **messages, unsigned count)
 {
+	struct pt_msg *list = pool->free_messages;
 	for (unsigned i = 0; i < count; i++)
-		messages[i] = blank(pool);
+		messages[i] = blank(pool, &list);
+	pool->free_messages = list;
 	pool->messages += count;
+}
+
+void msg_unblank(struct pt_pool *pool, struct pt_msg **messages, unsigned count)
+{
+	for (unsigned i = count; i-- > 0;) {
+		messages[i]->next = pool->free_messages;
+		pool->free_messages = messages[i];
+	}
+	pool->messages -= count;
 }
 
 struct pt_msg *msg_cut(struct pt_pool *pool, struct pt_chunk *chunk, const uint8_t *bytes,
                        size_t length)
 {
-	struct pt_msg *m = blank(pool);
+	struct pt_msg *m = blank(pool, &pool->free_messages);
 	pool->messages++;
 	chunk->refs++;
 	m->bytes = bytes;
@@ -285,18 +294,14 @@ struct pt_msg *msg_cut(struct pt_pool *pool, struct pt_chunk *chunk, const uint8
 	return m;
 }
 
-/* Back to the pool, all but its reference on the chunk. */
-static inline void retire(struct pt_msg *m)
+/* To the front of a list, all but its reference on the chunk. */
+static inline void retire(struct pt_msg *m, struct pt_msg **list)
 {
-	struct pt_pool *pool = m->pool;
 	if (m->origin && --m->origin->refs == 0)
 		origin_end(m->origin);
 	m->origin = NULL;
-	m->chunk = NULL;
-	m->bytes = NULL;
-	m->next = pool->free_messages;
-	pool->free_messages = m;
-	pool->messages--;
+	m->next = *list;
+	*list = m;
 }
 
 struct pt_msg *pt_msg_ref(struct pt_msg *m)
@@ -309,7 +314,8 @@ void pt_msg_unref(struct pt_msg *m)
 {
 	if (m && --m->refs == 0) {
 		chunk_unref(m->chunk);
-		retire(m);
+		retire(m, &m->pool->free_messages);
+		m->pool->messages--;
 	}
 }
 
@@ -325,11 +331,12 @@ static inline void chunk_unref_by(struct pt_chunk *chunk, uint32_t refs)
 		chunk_end(chunk);
 }
 
-/* Those that come together mostly lie in one chunk, which is told once. */
+/* Those that come together mostly lie in one chunk, which is told once; and the pool is. */
 void msg_unref_many(struct pt_msg **messages, unsigned count)
 {
 	struct pt_chunk *chunk = NULL;
-	uint32_t refs = 0;
+	struct pt_msg *list = NULL, *last = NULL;
+	uint32_t refs = 0, gone = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct pt_msg *m = messages[i];
 		if (--m->refs)
@@ -337,10 +344,17 @@ void msg_unref_many(struct pt_msg **messages, unsigned count)
 		if (m->chunk != chunk) {
 			chunk_unref_by(chunk, refs);
 			chunk = m->chunk;
+			gone += refs;
 			refs = 0;
 		}
 		refs++;
-		retire(m);
+		last = last ? last : m;
+		retire(m, &list);
 	}
 	chunk_unref_by(chunk, refs);
+	if (last) {
+		last->next = last->pool->free_messages;
+		last->pool->free_messages = list;
+		last->pool->messages -= gone + refs;
+	}
 }

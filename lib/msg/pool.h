@@ -30,9 +30,9 @@ struct pt_chunk *chunk_lent(struct pt_pool *, uint8_t *bytes, size_t size,
                             void (*gone)(void *lender), void *lender);
 uint8_t *chunk_bytes(struct pt_chunk *);
 size_t chunk_size(const struct pt_chunk *);
-void chunk_ref(struct pt_chunk *);
-void chunk_unref(struct pt_chunk *);         /* NULL does nothing */
-bool chunk_is_sole(const struct pt_chunk *); /* one reference, never shared, not lent */
+void chunk_ref(struct pt_chunk *, unsigned refs); /* so many */
+void chunk_unref(struct pt_chunk *);              /* NULL does nothing */
+bool chunk_is_sole(const struct pt_chunk *);      /* one reference, never shared, not lent */
 struct pt_pool *chunk_pool(const struct pt_chunk *);
 
 /* One that is sole leaves its pool, and is nobody's until it joins one, of whatever thread. That
@@ -54,6 +54,8 @@ struct pt_msg *msg_cut(struct pt_pool *, struct pt_chunk *, const uint8_t *bytes
 /* Many at once, for hot sources: descriptors without bytes, to be filled in by the caller (bytes,
    length, wire_length, time_ns, link_type, chunk with its reference). */
 void msg_blanks(struct pt_pool *, struct pt_msg **messages, unsigned count);
+/* Those that were not filled in go back. */
+void msg_unblank(struct pt_pool *, struct pt_msg **messages, unsigned count);
 
 enum msg_flag {
 	MSG_HELD =

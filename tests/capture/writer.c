@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writing captures, and reading back what was written. */
+#include "base/moment.h"
 #include "capture/feed.h"
 #include "capture/file.h"
 
@@ -225,6 +226,50 @@ START_TEST(long_packets_are_cut_and_late_times_are_the_last)
 	reading_end(&r);
 	pt_msg_unref(m);
 	desk_end(&d);
+}
+END_TEST
+
+static int64_t time_near(int64_t base, int64_t seconds)
+{
+	return base + random() % (2 * seconds + 1) * MOMENT_S - seconds * MOMENT_S +
+	       (random() % 3 - 1) * (random() % 4);
+}
+
+/* Vectors whose times jump to and fro, over the edges of seconds and of what can be written. */
+START_TEST(times_are_written_as_if_each_came_alone)
+{
+	static const int64_t bases[] = {0, 1700000000 * MOMENT_S, UINT32_MAX * MOMENT_S};
+	static const int64_t last_ns = UINT32_MAX * MOMENT_S + MOMENT_S - 1;
+	enum { COUNT = 64 };
+	struct pt_msg *messages[COUNT];
+	srandom(5);
+	for (int n = 0; n < 2 * TIMES(30); n++) {
+		struct desk d = desk();
+		struct capture_writer_config config = plain;
+		uint64_t misfits = 0;
+		config.format = n % 2 ? CAPTURE_PCAP : CAPTURE_PCAP_NS;
+		ck_assert_int_eq(open_writer(&d, config), 0);
+		for (unsigned i = 0; i < COUNT; i++)
+			messages[i] = pt_msg_packet(d.pool, "", 0, i, 1,
+			                            time_near(bases[random() % 3], 2));
+		ck_assert_int_eq(capture_writer_put(d.writer, messages, COUNT, &d.err), COUNT);
+		struct capture_misfits told = capture_writer_misfits(d.writer);
+		finish(&d);
+		struct reading r = read_path(d.path);
+		ck_assert_uint_eq(r.count, COUNT);
+		for (unsigned i = 0; i < COUNT; i++) {
+			int64_t ns = messages[i]->time_ns, at = ns < 0         ? 0
+			                                        : ns > last_ns ? last_ns
+			                                                       : ns;
+			misfits += at != ns;
+			ck_assert_int_eq(r.messages[i]->time_ns, n % 2 ? at - at % 1000 : at);
+			ck_assert_uint_eq(r.messages[i]->wire_length, i);
+			pt_msg_unref(messages[i]);
+		}
+		ck_assert_uint_eq(told.dated, misfits);
+		reading_end(&r);
+		desk_end(&d);
+	}
 }
 END_TEST
 
@@ -874,8 +919,9 @@ END_TEST
 UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_valid_one,
            pcap_holds_one_link_type_and_pcapng_many, a_vector_is_taken_up_to_what_does_not_fit,
            a_plain_message_needs_a_link_type, long_packets_are_cut_and_late_times_are_the_last,
-           pcapng_has_every_moment, a_packet_may_be_of_many_megabytes,
-           what_is_found_is_gone_on_with, where_not_even_a_header_is_whole_it_is_begun,
+           times_are_written_as_if_each_came_alone, pcapng_has_every_moment,
+           a_packet_may_be_of_many_megabytes, what_is_found_is_gone_on_with,
+           where_not_even_a_header_is_whole_it_is_begun,
            another_kind_of_file_stays_and_is_written_beside,
            data_without_a_whole_member_are_not_thrown_away, a_small_snapshot_length_is_raised,
            a_header_is_there_at_once, appending_goes_on_at_the_end,

@@ -91,6 +91,53 @@ START_TEST(the_limit_is_kept_and_given_back)
 }
 END_TEST
 
+/* Of several chunks, some of them held, in any order: each is given back once. */
+START_TEST(what_ends_together_is_given_back_as_one_by_one)
+{
+	enum { COUNT = 64 };
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *messages[COUNT], *held[COUNT];
+	struct pt_origin *origin = pt_origin_new("eth0");
+	srandom(6);
+	for (int n = 0; n < TIMES(1000); n++) {
+		unsigned count = (unsigned)random() % COUNT, kept = 0;
+		for (unsigned i = 0; i < count; i++) {
+			char bytes[5000] = "a";
+			messages[i] = pt_msg_new(pool, bytes, random() % 5 ? 1 : sizeof bytes);
+			pt_msg_set_origin(messages[i], random() % 2 ? origin : NULL);
+			if (random() % 4 == 0)
+				held[kept++] = pt_msg_ref(messages[i]);
+		}
+		msg_unref_many(messages, count);
+		ck_assert_uint_eq(pool_messages(pool), kept);
+		for (unsigned i = 0; i < kept; i++)
+			ck_assert_int_eq(held[i]->bytes[0], 'a');
+		msg_unref_many(held, kept);
+		ck_assert_uint_eq(pool_messages(pool), 0);
+	}
+	pt_origin_unref(origin);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(blank_ones_go_back)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *few[2], *many[1000];
+	msg_blanks(pool, few, 2);
+	msg_blanks(pool, many, 1000);
+	ck_assert_uint_eq(pool_messages(pool), 1002);
+	msg_unblank(pool, many, 1000);
+	msg_unblank(pool, few, 2);
+	ck_assert_uint_eq(pool_messages(pool), 0);
+	struct pt_msg *m = text(pool, "abc");
+	ck_assert_ptr_eq(m, few[0]);
+	ck_assert_ptr_null(m->next);
+	pt_msg_unref(m);
+	pool_free(pool);
+}
+END_TEST
+
 START_TEST(a_kept_message_pins_no_chunk)
 {
 	struct pt_pool *pool = pool_new(0);
@@ -266,6 +313,7 @@ END_TEST
 UNIT_TESTS("msg/msg", an_edit_copies_only_what_somebody_else_holds,
            a_slice_shares_bytes_until_one_is_edited, a_truncated_sibling_does_not_see_the_edit,
            truncating_a_packet_keeps_its_length_on_the_wire, the_limit_is_kept_and_given_back,
+           what_ends_together_is_given_back_as_one_by_one, blank_ones_go_back,
            a_kept_message_pins_no_chunk, what_is_made_of_a_message_came_from_where_it_did,
            what_is_told_of_a_packet_counts_as_memory, a_queue_keeps_order_and_counts,
            a_message_goes_through_json_and_back, times_before_1970_go_through_json_too,
