@@ -397,24 +397,35 @@ static void run(struct bpf_lanes *p, struct lanes *l)
 	}
 }
 
-uint64_t bpf_lanes_run(struct bpf_lanes *p, struct pt_msg *const *messages, unsigned count)
+/* Those that are alike, and the length of the shortest. */
+static inline void gather(struct lanes *l, unsigned most)
 {
-	uint32_t memory[BPF_MEMWORDS][BPF_LANES_MAX], shortest = UINT32_MAX;
+	const uint16_t link_type = l->messages[0]->link_type;
+	uint32_t shortest = UINT32_MAX;
+	unsigned i = 0;
+	for (; i < most && l->messages[i]->link_type == link_type; i++) {
+		const struct pt_msg *m = l->messages[i];
+		l->bytes[i] = m->bytes;
+		shortest = m->length < shortest ? m->length : shortest;
+	}
+	l->count = i;
+	l->shortest = shortest;
+	l->all = UINT64_MAX >> (BPF_LANES_MAX - i);
+}
+
+uint64_t bpf_lanes_run(struct bpf_lanes *p, struct pt_msg *const *messages, unsigned *count)
+{
+	uint32_t memory[BPF_MEMWORDS][BPF_LANES_MAX];
 	struct lanes l;
 	memset(l.a, 0, sizeof l.a);
 	memset(l.x, 0, sizeof l.x);
 	if (p->remembers)
 		memset(memory, 0, sizeof memory);
-	for (unsigned i = 0; i < count; i++) {
-		l.bytes[i] = messages[i]->bytes;
-		shortest = messages[i]->length < shortest ? messages[i]->length : shortest;
-	}
 	l.messages = messages;
 	l.memory = memory;
-	l.count = count;
-	l.shortest = shortest;
-	l.all = UINT64_MAX >> (BPF_LANES_MAX - count);
 	l.passed = 0;
+	gather(&l, *count);
 	run(p, &l);
+	*count = l.count;
 	return l.passed;
 }

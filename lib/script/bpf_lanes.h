@@ -16,7 +16,8 @@ struct bpf_lanes;
 struct bpf_lanes *bpf_lanes_new(const struct bpf_program *);
 void bpf_lanes_free(struct bpf_lanes *); /* NULL does nothing */
 
-/* A bit for each packet for which bpf_filter gives anything but 0. One thread at a time. */
-uint64_t bpf_lanes_run(struct bpf_lanes *, struct pt_msg *const *messages, unsigned count);
+/* A bit for each packet for which bpf_filter gives anything but 0: of those at the front that have
+   the first one's link type, which *count then says. One thread at a time. */
+uint64_t bpf_lanes_run(struct bpf_lanes *, struct pt_msg *const *messages, unsigned *count);
 
 #endif

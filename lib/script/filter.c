@@ -116,14 +116,16 @@ int filter_test(struct filter *f, const struct pt_msg *m, struct pt_error *err)
 	return pcap_offline_filter(&p->code, &header, m->bytes) != 0;
 }
 
-/* Of packets of one link type. */
-static uint64_t test_alike(struct filter *f, struct pt_msg *const *messages, unsigned count,
+/* Those at the front of one link type, or the first; *count says how many. */
+static uint64_t test_front(struct filter *f, struct pt_msg *const *messages, unsigned *count,
                            uint64_t *unsure)
 {
-	struct program *p = program(f, messages[0]->link_type);
-	if (p->lanes && count >= FEW)
+	bool is_packet = pt_msg_is_packet(messages[0]);
+	struct program *p = is_packet ? program(f, messages[0]->link_type) : NULL;
+	if (p && p->lanes && *count >= FEW)
 		return bpf_lanes_run(p->lanes, messages, count);
-	*unsure = UINT64_MAX >> (BPF_LANES_MAX - count);
+	*count = 1;
+	*unsure = is_packet;
 	return 0;
 }
 
@@ -132,13 +134,10 @@ uint64_t filter_test_many(struct filter *f, struct pt_msg *const *messages, unsi
 {
 	uint64_t passed = 0;
 	*unsure = 0;
-	for (unsigned from = 0, to; from < count; from = to) {
-		uint16_t link_type = messages[from]->link_type;
-		for (to = from + 1; to < count && messages[to]->link_type == link_type;)
-			to++;
+	for (unsigned from = 0, n; from < count; from += n) {
 		uint64_t not_here = 0;
-		if (link_type != PT_NO_LINK_TYPE)
-			passed |= test_alike(f, messages + from, to - from, &not_here) << from;
+		n = count - from;
+		passed |= test_front(f, messages + from, &n, &not_here) << from;
 		*unsure |= not_here << from;
 	}
 	return passed;
