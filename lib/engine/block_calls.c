@@ -124,8 +124,7 @@ void pt_done_many(struct pt_block *b, struct pt_msg **messages, unsigned count)
 {
 	for (unsigned i = 0; b->engine->traces && i < count; i++)
 		trace_done(b, messages[i]);
-	for (unsigned i = 0; i < count; i++)
-		engine_let_go(b, messages[i]);
+	engine_let_go_many(b, messages, count);
 	block_count_out(b, count);
 	msg_unref_many(messages, count);
 }
@@ -153,8 +152,7 @@ void pt_held_packed(struct pt_block *b, struct pt_msg **messages, unsigned count
 {
 	for (unsigned i = 0; b->engine->traces && i < count; i++)
 		trace_packed(b, messages[i]);
-	for (unsigned i = 0; i < count; i++)
-		engine_let_go(b, messages[i]);
+	engine_let_go_many(b, messages, count);
 	engine_held(b, b->count.held + count);
 	msg_unref_many(messages, count);
 }
@@ -222,8 +220,7 @@ static void filter_out_many(struct pt_block *b, struct pt_msg **messages, unsign
 {
 	for (unsigned i = 0; b->engine->traces && i < count; i++)
 		trace_gone(b, messages[i], "filtered", true);
-	for (unsigned i = 0; i < count; i++)
-		engine_let_go(b, messages[i]);
+	engine_let_go_many(b, messages, count);
 	block_count_drop(b, "filtered", count);
 	msg_unref_many(messages, count);
 }

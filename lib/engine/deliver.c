@@ -282,10 +282,9 @@ static void send_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	while (count) {
 		unsigned n = count < VECTOR_MAX ? count : VECTOR_MAX;
 		uint64_t bytes = 0;
-		for (unsigned i = 0; i < n; i++) {
+		engine_let_go_many(b, messages, n);
+		for (unsigned i = 0; i < n; i++)
 			bytes += messages[i]->length;
-			engine_let_go(b, messages[i]);
-		}
 		leave(b, canal, messages, n, bytes);
 		messages += n;
 		count -= n;

@@ -127,6 +127,14 @@ static inline void engine_let_go(struct pt_block *b, struct pt_msg *m)
 	engine_held(b, b->count.held - 1);
 }
 
+/* One that holds nothing has none that are marked so. */
+static inline void engine_let_go_many(struct pt_block *b, struct pt_msg *const *messages,
+                                      unsigned count)
+{
+	for (unsigned i = 0; b->count.held && i < count; i++)
+		engine_let_go(b, messages[i]);
+}
+
 bool engine_stack_is_low(const struct pt_engine *); /* too low for another trigger */
 void engine_set_state(struct pt_engine *, enum pt_engine_state);
 const char *engine_state_word(const struct pt_engine *); /* "stopped" "running" "draining" */
