@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VALUES "values"
+#define FILES  "files"
+#define VALUES "values" /* of daemons that noted the length alone */
 
 /* What a checkpoint has of a file: in its record the path and the tail stand behind the note. */
 struct split_left {
@@ -148,7 +149,7 @@ void split_exact_carry(const struct split *s, struct pt_carry *carry)
 		add(&out, s->table[i], last);
 	add(&out, s->other, last);
 	add_left(&out, s);
-	pt_carry_bytes(carry, VALUES, out.data, out.length);
+	pt_carry_bytes(carry, FILES, out.data, out.length);
 	buf_free(&out);
 }
 
@@ -245,15 +246,41 @@ static const char *take_record(struct split *s, const char *at, const char *end)
 	return next;
 }
 
+static const char *take_length_alone(struct split *s, const char *at, const char *end)
+{
+	struct {
+		int64_t length;
+		uint64_t device, inode;
+	} was;
+	const char *path = at + sizeof was;
+	const char *tail =
+		(size_t)(end - at) > sizeof was ? memchr(path, '\0', (size_t)(end - path)) : NULL;
+	if (!tail)
+		return NULL;
+	memcpy(&was, at, sizeof was);
+	struct capture_note note = {.length = was.length, .device = was.device, .inode = was.inode};
+	go_back(s, path, &note, NULL);
+	return tail + 1;
+}
+
+static void open_each(struct split *s, const char *at, const char *end,
+                      const char *(*take)(struct split *, const char *at, const char *end))
+{
+	s->exact.resumed = true;
+	while (at && at < end)
+		at = take(s, at, end);
+}
+
 void split_exact_open(struct split *s)
 {
 	size_t length = 0;
-	const char *at = pt_carried_bytes(s->block, VALUES, &length);
-	const char *end = at ? at + length : NULL;
-	s->exact.resumed = at && at < end;
-	s->exact.others = s->exact.resumed && *at++;
-	while (at && at < end)
-		at = take_record(s, at, end);
+	const char *at = pt_carried_bytes(s->block, FILES, &length);
+	if (at && length) {
+		s->exact.others = *at;
+		open_each(s, at + 1, at + length, take_record);
+	} else if ((at = pt_carried_bytes(s->block, VALUES, &length))) {
+		open_each(s, at, at + length, take_length_alone);
+	}
 }
 
 bool split_exact_left(struct split *s, struct split_value *v)
