@@ -123,8 +123,7 @@ static int write_piece(struct writer *w, const struct piece *piece)
 	w->put = false;
 	int rc = write_bytes(w, piece->bytes, piece->length, WRITER_MORE);
 	if (rc)
-		lose(w, piece,
-		            w->config.filter ? 0 : (size_t)(atomic_load(&w->written) - before));
+		lose(w, piece, w->config.filter ? 0 : (size_t)(atomic_load(&w->written) - before));
 	else if (w->config.filter)
 		remember_unsure(w, piece);
 	return rc;

@@ -205,7 +205,7 @@ static const char *const functions[] = {
 	"function(m) local function deep(n) if n == 0 then error({}) end deep(n - 1) return 1 end"
 	" return m.tcp and deep(5) or m.ip and deep(50) or m end",
 	"function(m) if m:text() == '7' then while true do end end return m.tcp and ('x'):rep(1e9) "
-        "or m end",
+	"or m end",
 	"(function() local n = 0 return function(m) n = n + 1 return n % 3 > 0 and m or n end "
 	"end)()",
 	"(function() local kept return function(m) local was = kept kept = m return was or m end"
@@ -299,10 +299,9 @@ START_TEST(an_error_tells_where_it_was)
 	struct pt_msg *m = pt_msg_new(pool, "a", 1);
 	struct pt_error err = PT_ERROR_INIT;
 	ck_assert_int_eq(func_transform(f, &m, &err), -PT_ESCRIPT);
-	ck_assert_str_eq(pt_error_text(&err, ""),
-	                 "script:1: a message has no 'zzzzzz'\n"
-	                 "stack traceback:\n\t[C]: in metamethod 'index'\n"
-	                 "\tscript:1: in function <script:1>");
+	ck_assert_str_eq(pt_error_text(&err, ""), "script:1: a message has no 'zzzzzz'\n"
+	                                          "stack traceback:\n\t[C]: in metamethod 'index'\n"
+	                                          "\tscript:1: in function <script:1>");
 	pt_error_clear(&err);
 	pt_msg_unref(m);
 	func_free(f);
