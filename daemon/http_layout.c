@@ -184,12 +184,14 @@ void http_forget_layouts(struct http *http)
 static struct layout *find(struct http *http, const char *graph)
 {
 	struct layout *l;
-	TAILQ_FOREACH (l, &http->layouts, entry)
-		if (!strcmp(l->graph, graph))
-			break;
-	if (!l || l->made.length || clock_ms() - l->made_ms < NONE_MS)
-		return l;
-	forget(http, l);
+	TAILQ_FOREACH (l, &http->layouts, entry) {
+		if (strcmp(l->graph, graph) != 0)
+			continue;
+		if (l->made.length || clock_ms() - l->made_ms < NONE_MS)
+			return l;
+		forget(http, l);
+		break;
+	}
 	return NULL;
 }
 
