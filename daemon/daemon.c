@@ -141,6 +141,12 @@ static void on_report(void *arg, const char *engine, const char *block, int erro
 	          block ? ", block " : "", block ? block : "", words);
 }
 
+static void on_block_state(void *arg, const char *engine, const char *block, const char *state)
+{
+	const struct daemon *d = arg;
+	events_tell_state(d->events, engine, block, state);
+}
+
 static void on_event(void *arg, const char *name, const char *engine, const json_t *about,
                      json_t *data)
 {
@@ -393,6 +399,7 @@ static void open_parts(struct daemon *d, const struct control_socket *sockets, s
 	                                      .output_ended = on_output_ended,
 	                                      .output_lost = on_output_lost,
 	                                      .report = on_report,
+	                                      .block_state = on_block_state,
 	                                      .event = on_event,
 	                                      .reread = on_reread,
 	                                      .arg = d};

@@ -30,6 +30,8 @@ struct engines_events {
 	void (*output_lost)(void *arg, const char *engine, uint64_t texts);
 	void (*report)(void *arg, const char *engine, const char *block, int error,
 	               const char *words);
+	/* A block has failed, is exhausted, or runs again. NULL: not told. */
+	void (*block_state)(void *arg, const char *engine, const char *block, const char *state);
 	/* Something happened that subscribers hear of: see events.h. `data` is to be taken. */
 	void (*event)(void *arg, const char *name, const char *engine, const json_t *about,
 	              json_t *data);

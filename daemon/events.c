@@ -18,8 +18,8 @@ enum { LOOK_MS = 1000 };
 struct events {
 	struct daemon *daemon;
 	uv_timer_t timer; /* runs while somebody is subscribed */
-	json_t *seen;     /* {engine: {block: its row in the last stats}} */
-	json_t *asked;    /* {engine: true} of those that have not answered yet */
+	json_t *seen;  /* {engine: {block: its row in the last stats}}; null: not looked at yet */
+	json_t *asked; /* {engine: true} of those that have not answered yet */
 };
 
 void events_tell(struct events *e, const char *name, const char *engine, const char *block,
@@ -69,8 +69,21 @@ static json_t *new_drops(const json_t *was, const json_t *is)
 	return more;
 }
 
+/* What a subscriber has not been told of is not there yet: the next look tells. */
+void events_tell_state(struct events *e, const char *engine, const char *block, const char *state)
+{
+	json_t *rows = json_object_get(e->seen, engine), *row = json_object_get(rows, block);
+	if (!rows)
+		return;
+	if (row)
+		json_object_set_new(row, "state", json_string(state));
+	else if (json_is_object(rows))
+		json_object_set_new(rows, block, json_pack("{s:s}", "state", state));
+	events_tell(e, "block.state", engine, block, NULL, json_pack("{s:s}", "state", state));
+}
+
 /* A block that was not there a second ago is taken to be as its engine is; in an engine that was
-   not looked at before, its drops lie in the past. */
+   not looked at before, all of it lies in the past. */
 static void compare(struct events *e, const char *engine, const char *state, bool is_known,
                     const json_t *was, const json_t *is)
 {
@@ -78,7 +91,7 @@ static void compare(struct events *e, const char *engine, const char *state, boo
 	const char *now = json_string_value(json_object_get(is, "state"));
 	const char *before = was ? json_string_value(json_object_get(was, "state")) : state;
 	bool drains = !was && !strcmp(state, "draining") && !strcmp(now, "running");
-	if (strcmp(now, before) && !drains)
+	if (is_known && strcmp(now, before) && !drains)
 		events_tell(e, "block.state", engine, block, NULL,
 		            json_pack("{s:s}", "state", now));
 	json_t *drops = is_known ? new_drops(was, is) : NULL;
@@ -98,17 +111,16 @@ static void looked(void *arg, int code, json_t *result, struct pt_error *err)
 	struct look *look = arg;
 	struct events *e = look->events;
 	const json_t *before = json_object_get(e->seen, look->engine);
+	bool is_known = json_is_object(before);
 	const char *state = json_string_value(json_object_get(result, "state"));
 	json_t *rows = json_object();
 	json_object_del(e->asked, look->engine);
 	json_each (row, json_object_get(result, "blocks")) {
 		const char *name = json_string_value(json_object_get(row, "name"));
-		compare(e, look->engine, state, before, json_object_get(before, name), row);
+		compare(e, look->engine, state, is_known, json_object_get(before, name), row);
 		json_object_set(rows, name, row);
 	}
-	if (code)
-		json_object_del(e->seen, look->engine);
-	else
+	if (!code)
 		json_object_set(e->seen, look->engine, rows);
 	json_decref(rows);
 	free(look->engine);
@@ -127,6 +139,12 @@ static void look_at(void *arg, struct engine *engine)
 	ask_put(ask_new(PT_VERB_STATS), engine, looked, look);
 }
 
+static void know(void *arg, struct engine *engine)
+{
+	struct events *e = arg;
+	json_object_set_new(e->seen, engine_name(engine), json_null());
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct events *e = timer->data;
@@ -140,8 +158,10 @@ static void on_timer(uv_timer_t *timer)
 
 void events_begin(struct events *e)
 {
-	if (!uv_is_active((uv_handle_t *)&e->timer))
-		uv_timer_start(&e->timer, on_timer, 0, LOOK_MS);
+	if (uv_is_active((uv_handle_t *)&e->timer))
+		return;
+	engines_each(e->daemon->engines, know, e);
+	uv_timer_start(&e->timer, on_timer, 0, LOOK_MS);
 }
 
 /* ---- life ---- */

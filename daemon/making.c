@@ -293,6 +293,7 @@ int engine_thread(struct engine *engine, struct pt_error *err)
 	                                      .output = output_text,
 	                                      .report = output_report,
 	                                      .state = on_state,
+	                                      .block_state = output_state,
 	                                      .ended = engine_ended,
 	                                      .place = all->place,
 	                                      .arg = &engine->output};

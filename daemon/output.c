@@ -84,15 +84,30 @@ static void arrived(struct pt_letter *letter)
 	free(parcel);
 }
 
+static void report_free(struct report *report)
+{
+	free(report->block);
+	free(report->words);
+	free(report);
+}
+
 static void reported(struct pt_letter *letter)
 {
 	struct report *report = (struct report *)letter;
 	const struct engines_events *events = report->output->events;
 	events->report(events->arg, report->output->engine, report->block, report->error,
 	               report->words);
-	free(report->block);
-	free(report->words);
-	free(report);
+	report_free(report);
+}
+
+static void state_told(struct pt_letter *letter)
+{
+	struct report *report = (struct report *)letter;
+	const struct engines_events *events = report->output->events;
+	if (events->block_state)
+		events->block_state(events->arg, report->output->engine, report->block,
+		                    report->words);
+	report_free(report);
 }
 
 /* ---- the engine's thread ---- */
@@ -129,13 +144,24 @@ void output_text(void *arg, const char *block, enum pt_canal canal, const char *
 		mailbox_post(o->mailbox, &parcel->letter);
 }
 
-void output_report(void *arg, const char *block, int error, const char *words)
+static void post(struct output *o, void (*read)(struct pt_letter *), const char *block, int error,
+                 const char *words)
 {
 	struct report *report = must_calloc(1, sizeof *report);
-	report->letter.read = reported;
-	report->output = arg;
+	report->letter.read = read;
+	report->output = o;
 	report->error = error;
 	report->block = block ? must_strdup(block) : NULL;
 	report->words = must_strdup(words ? words : "");
-	mailbox_post(report->output->mailbox, &report->letter);
+	mailbox_post(o->mailbox, &report->letter);
+}
+
+void output_report(void *arg, const char *block, int error, const char *words)
+{
+	post(arg, reported, block, error, words);
+}
+
+void output_state(void *arg, const char *block, const char *state)
+{
+	post(arg, state_told, block, 0, state);
 }

@@ -27,5 +27,6 @@ void output_fini(struct output *);
 /* Hooks of the engine, on its thread; `arg` is the struct output. */
 void output_text(void *arg, const char *block, enum pt_canal, const char *text, size_t length);
 void output_report(void *arg, const char *block, int error, const char *words);
+void output_state(void *arg, const char *block, const char *state);
 
 #endif

@@ -151,6 +151,7 @@ void block_start(struct pt_block *b)
 	carry_tell_unasked(b);
 	carry_free(b->carried);
 	b->carried = NULL;
+	block_tell_state(b);
 	pt_carry_changed(b);
 }
 

@@ -76,6 +76,7 @@ struct pt_block {
 
 	/* life; "away" while a worker thread has it */
 	bool opened, started, away, failed;
+	const char *told_state;   /* NULL: that it runs */
 	struct pt_carry *carried; /* over to it: descriptors until it is open; or NULL */
 	bool goes_on; /* from when it has taken over until it is started: see pt_goes_on */
 	struct uv_handle_s **handles;
@@ -160,6 +161,7 @@ void block_take_over(struct pt_block *fresh, struct pt_block *old,
 
 const char *
 block_state_word(const struct pt_block *); /* "stopped" "running" "exhausted" "failed" */
+void block_tell_state(struct pt_block *);  /* if it is another than was told */
 bool block_is_source(const struct pt_block *);
 
 /* Counts what has left the block, or was delivered outside. */

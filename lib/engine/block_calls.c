@@ -266,6 +266,7 @@ void pt_exhausted(struct pt_block *b)
 	b->exhausted = true;
 	b->ready = false;
 	flow_note(b);
+	block_tell_state(b);
 }
 
 bool pt_in_turn(const struct pt_block *b)

@@ -4,6 +4,7 @@
 #include "engine/engine.h"
 #include "engine/revive.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define REPORT_EVERY_NS 1000000000u
 
@@ -34,6 +35,17 @@ static void vreport(struct pt_block *b, int code, bool always, const char *fmt, 
 	b->last_error = buf_steal(&words);
 	b->count.errors++;
 	tell(b, code, b->last_error, always);
+}
+
+void block_tell_state(struct pt_block *b)
+{
+	const struct pt_engine_hooks *hooks = &b->engine->hooks;
+	const char *is = block_state_word(b), *was = b->told_state ? b->told_state : "running";
+	if (!b->listed || !b->started || !strcmp(is, was))
+		return;
+	b->told_state = is;
+	if (hooks->block_state)
+		hooks->block_state(hooks->arg, b->name, is);
 }
 
 void pt_report(struct pt_block *b, int code, const char *fmt, ...)
@@ -86,6 +98,7 @@ void pt_mended(struct pt_block *b, const char *fmt, ...)
 	b->last_error = NULL;
 	b->failed = b->exhausted = false;
 	flow_note(b);
+	block_tell_state(b);
 	va_start(args, fmt);
 	vnote(b, fmt, args);
 	va_end(args);
@@ -95,6 +108,7 @@ void pt_waits(struct pt_block *b)
 {
 	b->exhausted = false;
 	flow_note(b);
+	block_tell_state(b);
 }
 
 void pt_retry(struct pt_block *b, double after_s)

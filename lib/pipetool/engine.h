@@ -32,6 +32,8 @@ struct pt_engine_hooks {
 	/* Something went wrong or happened in a block: error is 0 for mere news. */
 	void (*report)(void *arg, const char *block, int error, const char *words);
 	void (*state)(void *arg, enum pt_engine_state);
+	/* A block of an engine that runs has failed, is exhausted, or runs again after that. */
+	void (*block_state)(void *arg, const char *block, const char *state);
 	void *arg;
 	/* What a block carries over to the next daemon, should this one end now (takes it): told
 	   when it is other than before. NULL: nothing any more. At the end, after

@@ -98,6 +98,15 @@ def test_errors_states_and_drops_of_blocks_are_told(daemon, control):
     assert watcher.until("block.state", block="s")["data"] == {"state": "exhausted"}
 
 
+def test_a_state_that_does_not_last_is_told(daemon, control):
+    watcher = Watcher(daemon)
+    make(control, "a", add("s", "CLIFeeder"), add("d", "Drain"), link("s", "d"))
+    control.call("block.close", {"engine": "a", "block": "s"})
+    control.call("engine.destroy", {"engine": "a"})
+    assert watcher.until("block.state", engine="a")["data"] == {"state": "exhausted"}
+    watcher.until("engine.destroyed", engine="a")
+
+
 def test_what_is_filtered_is_no_event(daemon, control):
     watcher = Watcher(daemon)
     make(control, "a", add("s", "CLIFeeder"), add("v", "TriggeredValve", start_state=False),
@@ -112,10 +121,11 @@ def test_what_is_filtered_is_no_event(daemon, control):
     assert {e["block"] for e in watcher.seen if e["name"] == "block.dropped"} == {"d"}
 
 
-def test_drops_of_before_are_not_told_again(daemon, control):
+def test_drops_and_states_of_before_are_not_told_again(daemon, control):
     make(control, "a", add("s", "CLIFeeder"), add("q", "QueueSink", limit=1, overflow="drop-newest"),
-         link("s", "q"))
+         add("over", "CLIFeeder"), link("s", "q"))
     control.send("a", "s", *["old"] * 20000)
+    control.call("block.close", {"engine": "a", "block": "over"})
     watcher = Watcher(daemon)
     told = None
     while not told:  # the engine is looked at once before drops can be told
@@ -125,6 +135,7 @@ def test_drops_of_before_are_not_told_again(daemon, control):
         watcher.until("engine.destroyed", engine="tick")
         told = [e for e in watcher.seen if e["name"] == "block.dropped"]
     assert sum(told[0]["data"]["dropped"].values()) < 20000
+    assert not [e for e in watcher.seen if e["name"] == "block.state" and e["engine"] == "a"]
 
 
 def test_a_change_that_is_not_confirmed_is_told_to_go_back(daemon, control):
