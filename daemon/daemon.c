@@ -36,6 +36,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum {
@@ -296,6 +297,13 @@ static void start_engines(struct daemon *d)
 		uv_timer_start(&d->deadline, on_slow_start, BEGIN_MS, 0);
 }
 
+/* What it may do itself it does not pass on to the programs that it runs; before there are threads,
+   each of which would have to. */
+static void keep_rights(void)
+{
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
 /* Whatever is opened at the beginning finds room then, libuv's pipes, too, without which it
    aborts. */
 static int check_descriptors(void)
@@ -497,6 +505,7 @@ int daemon_run(const struct options *options)
 		log_set_taker(journald_take);
 	log_set_times(options->log_times < 0 ? !to_journal : options->log_times);
 	fds_raise_limit();
+	keep_rights();
 	if (check_descriptors() || read_conf(&d, &d.conf))
 		return EXIT_FAILURE;
 	set_log_level(&d);

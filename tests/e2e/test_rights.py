@@ -207,6 +207,23 @@ def estranged(commons):
 
 
 @as_root
+def test_programs_have_none_of_the_daemons_capabilities(commons):
+    """Given as a unit's AmbientCapabilities= gives them."""
+    prefix = [*user(DAEMON), "--inh-caps=+net_raw", "--ambient-caps=+net_raw"]
+    if subprocess.run([*prefix, program("pipetoold"), "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("there is no CAP_NET_RAW to be given, or another user cannot reach the programs under test")
+    daemon = Daemon(folder_of(commons / "daemon", DAEMON, 0o755), prefix=prefix, owner=DAEMON,
+                    config="[programs]\nallow = grep\n")
+    with daemon.client() as rpc:
+        daemon.create("e", "p = ProgramPipe('grep ^Cap /proc/self/status'); q = QueueSink(); p > q")
+        caps = dict(line.split(":\t") for line in rpc.texts("e", "q", 5))
+    own = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text()
+    assert "CapEff:\t0000000000002000" in own  # it has it itself
+    assert {caps[name] for name in ("CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
+    daemon.stop()
+
+
+@as_root
 def test_run_reads_and_writes_with_the_users_rights(estranged, commons):
     home = folder_of(commons / "home", SOMEBODY)
     some_packets(home / "in.pcap")
