@@ -7,6 +7,7 @@
 #include "daemon/http_inside.h"
 #include "daemon/metrics.h"
 #include "daemon/server.h"
+#include "rpc/call.h"
 #include "type/param.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 64 * 1024, STREAM_SIZE = 32 * 1024, BEAT_MS = 15000 };
+enum {
+	READ_SIZE = 64 * 1024,
+	STREAM_SIZE = 32 * 1024,
+	BEAT_MS = 15000,
+	GONE_MS = 100,    /* what was sent to one that has gone has come back by then */
+	STREAMS_MAX = 64, /* half of the connections: the others are for what ends */
+};
 
 /* Counts that several wait for, or have still to send. */
 struct counts {
@@ -72,11 +79,13 @@ static void leave(struct exchange *e)
 {
 	if (e->poll)
 		uv_close((uv_handle_t *)e->poll, handle_closed);
+	if (e->client)
+		uv_close((uv_handle_t *)e->client, handle_closed);
 	if (e->beat)
 		uv_close((uv_handle_t *)e->beat, handle_closed);
 	if (e->fd >= 0)
 		close(e->fd);
-	e->poll = NULL;
+	e->poll = e->client = NULL;
 	e->beat = NULL;
 	e->fd = -1;
 }
@@ -84,6 +93,7 @@ static void leave(struct exchange *e)
 void exchange_free(struct exchange *e)
 {
 	leave(e);
+	e->http->streams -= e->streams;
 	counts_leave(e->counts);
 	TAILQ_REMOVE(&e->http->exchanges, e, entry);
 	buf_free(&e->in);
@@ -105,14 +115,16 @@ static json_t *value_of(const struct pt_param *row, const char *text)
 struct params {
 	const struct rpc_method *method;
 	json_t *json;
+	bool good; /* each is text, and there once */
 };
 
 static enum MHD_Result add_param(void *arg, enum MHD_ValueKind kind, const char *key,
                                  const char *value)
 {
-	const struct params *p = arg;
+	struct params *p = arg;
 	const struct pt_param *row = p->method->params ? param_find(p->method->params, key) : NULL;
-	json_object_set_new(p->json, key, value_of(row, value ? value : ""));
+	bool again = json_object_get(p->json, key);
+	p->good &= !json_object_set_new(p->json, key, value_of(row, value ? value : "")) && !again;
 	return MHD_YES;
 }
 
@@ -123,17 +135,16 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	exchange_wake(poll->data);
 }
 
-static bool watch(struct exchange *e)
+/* NULL: it cannot be watched. */
+static uv_poll_t *watch(struct exchange *e, int fd)
 {
-	struct daemon *d = e->http->daemon;
-	e->poll = must_calloc(1, sizeof *e->poll);
-	if (uv_poll_init(&d->loop, e->poll, e->fd)) {
-		free(e->poll);
-		e->poll = NULL;
-		return false;
+	uv_poll_t *poll = must_calloc(1, sizeof *poll);
+	if (uv_poll_init(&e->http->daemon->loop, poll, fd)) {
+		free(poll);
+		return NULL;
 	}
-	e->poll->data = e;
-	return true;
+	poll->data = e;
+	return poll;
 }
 
 /* Asleep until something comes from there. */
@@ -143,31 +154,15 @@ static void await(struct exchange *e)
 	exchange_sleep(e);
 }
 
-static bool send_line(struct exchange *e, const struct rpc_method *method, bool looks)
+static bool send_line(struct exchange *e, const struct params *params, bool looks)
 {
-	struct params params = {method, json_object()};
 	struct buf line = BUF_INIT;
-	mhd.get_connection_values(e->connection, MHD_GET_ARGUMENT_KIND, add_param, &params);
-	rpc_write_request(&line, 1, method->name, params.json, 0);
+	rpc_write_request(&line, 1, params->method->name, params->json, 0);
 	e->fd = server_join(e->http->daemon->server, looks, true);
-	bool sent = e->fd >= 0 && watch(e) &&
+	bool sent = e->fd >= 0 && (e->poll = watch(e, e->fd)) &&
 	            send(e->fd, line.data, line.length, MSG_NOSIGNAL) == (ssize_t)line.length;
-	json_decref(params.json);
 	buf_free(&line);
 	return sent;
-}
-
-enum MHD_Result exchange_ask(struct exchange *e, const struct rpc_method *method, bool looks)
-{
-	if (!send_line(e, method, looks)) {
-		leave(e);
-		e->step = ANSWERED;
-		return http_send_words(e->connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-		                       "there are as many connections as there may be");
-	}
-	e->step = ASKED;
-	await(e);
-	return MHD_YES;
 }
 
 /* ---- the answer ---- */
@@ -228,6 +223,42 @@ static enum MHD_Result send_json(struct exchange *e, unsigned status, const json
 		mhd.create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE));
 }
 
+/* ---- the request ---- */
+
+static enum MHD_Result refuse_params(struct exchange *e)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	pt_fail(&err, -PT_EPARAM, "$", "each parameter is text in UTF-8, and is given once");
+	json_t *json = rpc_error_to_json(&err);
+	e->step = ANSWERED;
+	enum MHD_Result sent = send_json(e, MHD_HTTP_BAD_REQUEST, json);
+	json_decref(json);
+	pt_error_clear(&err);
+	return sent;
+}
+
+enum MHD_Result exchange_ask(struct exchange *e, const struct rpc_method *method, bool looks)
+{
+	struct params params = {method, json_object(), true};
+	bool has_room = !e->streams || e->http->streams < STREAMS_MAX;
+	e->streams &= has_room;
+	e->http->streams += e->streams;
+	mhd.get_connection_values(e->connection, MHD_GET_ARGUMENT_KIND, add_param, &params);
+	bool sent = params.good && has_room && send_line(e, &params, looks);
+	json_decref(params.json);
+	if (!params.good)
+		return refuse_params(e);
+	if (!sent) {
+		leave(e);
+		e->step = ANSWERED;
+		return http_send_words(e->connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+		                       "there are as many connections as there may be");
+	}
+	e->step = ASKED;
+	await(e);
+	return MHD_YES;
+}
+
 /* ---- what comes behind it: server-sent events ---- */
 
 static void add_event(struct exchange *e, const char *name, const json_t *data)
@@ -272,13 +303,31 @@ static ssize_t more(void *arg, uint64_t at, char *room, size_t most)
 	return (ssize_t)count;
 }
 
-/* Who has gone is noticed by what cannot be sent. */
+/* Who has gone is noticed by what cannot be sent; it is on its way at once when there is a sign. */
 static void beat(uv_timer_t *timer)
 {
 	struct exchange *e = timer->data;
 	if (!e->out.length && e->suspended)
 		buf_adds(&e->out, ":\n\n");
 	exchange_wake(e);
+}
+
+/* Or sends no more: one that listens all the same does not mind. */
+static void on_hang_up(uv_poll_t *poll, int status, int events)
+{
+	struct exchange *e = poll->data;
+	uv_poll_stop(poll);
+	beat(e->beat);
+	uv_timer_start(e->beat, beat, GONE_MS, BEAT_MS);
+}
+
+static void watch_client(struct exchange *e)
+{
+	const union MHD_ConnectionInfo *info =
+		mhd.get_connection_info(e->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	e->client = info ? watch(e, info->connect_fd) : NULL;
+	if (e->client)
+		uv_poll_start(e->client, UV_DISCONNECT, on_hang_up);
 }
 
 static enum MHD_Result begin_stream(struct exchange *e, const json_t *result)
@@ -288,6 +337,7 @@ static enum MHD_Result begin_stream(struct exchange *e, const json_t *result)
 	uv_timer_init(&e->http->daemon->loop, e->beat);
 	e->beat->data = e;
 	uv_timer_start(e->beat, beat, BEAT_MS, BEAT_MS);
+	watch_client(e);
 	buf_adds(&e->out, ":\n\n");
 	if (json_object_get(result, "state"))
 		add_event(e, "state", json_object_get(result, "state"));

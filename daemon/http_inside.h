@@ -53,6 +53,7 @@ struct http {
 	struct layout *laying_out;           /* NULL: none is being made */
 	TAILQ_HEAD(layouts, layout) layouts; /* those that are known, the newest first */
 	size_t layouts_bytes, layouts_count;
+	unsigned streams; /* exchanges that are such */
 	bool ending;
 };
 
@@ -70,6 +71,7 @@ struct exchange {
 	struct buf in;  /* what has come */
 	struct buf out; /* of a stream: what is not yet sent */
 	uv_timer_t *beat;
+	uv_poll_t *client;     /* of a stream: tells that it may have gone */
 	struct counts *counts; /* what it waits for; NULL: nothing of the kind */
 };
 

@@ -108,7 +108,8 @@ def test_the_api_answers_as_the_socket_does(site, daemons):
 @pytest.mark.parametrize("path,status,kind", [
     ("/api/engine.show?engine=none", 404, "no-such-engine"), ("/api/engine.show", 400, "bad-parameter"),
     ("/api/engine.list?no=1", 400, "bad-parameter"), ("/api/block.tap?engine=e&block=none", 404, "no-such-engine"),
-    ("/api/engine.log?engine=e&revision=x", 400, "bad-parameter")])
+    ("/api/engine.log?engine=e&revision=x", 400, "bad-parameter"), ("/api/engine.log?engine=%ff", 400, "bad-parameter"),
+    ("/api/engine.list?%ff=1", 400, "bad-parameter"), ("/api/engine.show?engine=e&engine=e", 400, "bad-parameter")])
 def test_a_refusal_has_its_status_and_its_words(site, path, status, kind):
     answer = site.ask(path)
     assert answer.status == status, answer.text
@@ -213,6 +214,22 @@ def test_what_comes_by_http_leaves_room_for_others(daemons):
         assert "e" in site.daemon.ok("list")
     for tap in taps:
         tap.close()
+
+
+def test_streams_leave_room_and_go_with_their_clients(site):
+    def status():
+        connection = site.connect()
+        connection.request("GET", "/events")
+        answer = connection.getresponse()
+        connection.close()
+        return answer.status
+
+    streams = [site.listen("/events")[0] for _ in range(64)]
+    assert status() == 503
+    assert site.ask("/metrics").status == 200
+    for stream in streams:
+        stream.close()
+    eventually(lambda: status() == 200, seconds=12)  # by the beat alone it would be 15
 
 
 def test_what_comes_by_http_leaves_room_for_the_daemon_itself(daemons, tmp_path):
