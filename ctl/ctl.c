@@ -59,6 +59,12 @@ int ctl_connect(struct ctl *ctl, struct pt_error *err)
 	return ctl->client ? 0 : ctl_open(ctl, &ctl->client, err);
 }
 
+void ctl_hang_up(struct ctl *ctl)
+{
+	pt_client_close(ctl->client);
+	ctl->client = NULL;
+}
+
 /* Descriptors are carried as long as ptctl is there: for what ends with it. */
 static int check_carrying(const struct ctl *ctl, int fd_count, struct pt_error *err)
 {

@@ -55,6 +55,8 @@ int ctl_call_within(struct ctl *, const char *method, json_t *params, double tim
 /* The same for what takes the descriptors of --fd. */
 int ctl_call_with_fds(struct ctl *, const char *method, json_t *params, json_t **result,
                       struct pt_error *);
+/* After no answer came: the next call connects anew. */
+void ctl_hang_up(struct ctl *);
 /* Connects, so that no time-out counts what the login takes. */
 int ctl_connect(struct ctl *, struct pt_error *);
 /* A further connection, to wait on or to hear notifications from. */

@@ -22,9 +22,8 @@ struct fleet_host *fleet_host_of(struct plan *plan)
 static void hang_up(struct plan *plan)
 {
 	struct fleet_host *h = fleet_host_of(plan);
-	pt_client_close(h->ctl.client);
+	ctl_hang_up(&h->ctl);
 	remote_end(h->ctl.remote);
-	h->ctl.client = NULL;
 	h->ctl.remote = NULL;
 }
 

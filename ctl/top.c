@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_S = 2 }; /* for all of a round that do not answer together, … */
-#define LEAST_S 0.1    /* … but to each of them so much */
+#define ANSWER_S 2.0 /* for all of a round that do not answer together, … */
+#define LEAST_S  0.1 /* … but to each of them so much */
 
 const char *const top_keys[] = {"rate", "bytes", "drops", "held", "cpu", "name", NULL};
 
@@ -70,20 +70,23 @@ void top_enter(struct top *t, const char *engine)
 /* ---- asking ---- */
 
 /* {engine: {state, why, blocks, links, …}}; of one that does not answer what the list has. */
-static int ask(struct top *t, const json_t *listed, double until_s, json_t *all,
+static int ask(struct top *t, const json_t *listed, double *left_s, json_t *all,
                struct pt_error *err)
 {
-	double left_s = until_s - clock_s();
+	double within_s = *left_s > LEAST_S ? *left_s : LEAST_S;
 	json_t *stats = NULL, *row = json_copy(json_of(listed));
 	const char *engine = text_of(listed, "engine");
 	int code = ctl_call_within(t->ctl, "engine.stats", json_pack("{s:s}", "engine", engine),
-	                           left_s > LEAST_S ? left_s : LEAST_S, &stats, err);
+	                           within_s, &stats, err);
 	json_object_del(row, "blocks"); /* numbers, in the list */
 	json_object_del(row, "links");
 	if (!code)
 		json_object_update_missing(row, stats);
-	else if (code == -PT_ETIMEOUT)
+	if (code == -PT_ETIMEOUT) {
 		json_object_set_new(row, "state", json_string("no answer"));
+		*left_s -= within_s;
+		ctl_hang_up(t->ctl);
+	}
 	if (code != -PT_ENOENGINE)
 		json_object_set(all, engine, row);
 	json_decref(row);
@@ -98,10 +101,10 @@ static int gather(struct top *t, json_t *all, struct pt_error *err)
 {
 	json_t *list = NULL;
 	int code = ctl_call(t->ctl, "engine.list", NULL, &list, err);
-	double until_s = clock_s() + ANSWER_S;
+	double left_s = ANSWER_S;
 	json_each (engine, json_object_get(list, "engines"))
 		if (!code && (!t->engine || !strcmp(t->engine, text_of(engine, "engine"))))
-			code = ask(t, engine, until_s, all, err);
+			code = ask(t, engine, &left_s, all, err);
 	json_decref(list);
 	if (!code && t->engine && !json_object_size(all))
 		return pt_fail(err, -PT_ENOENGINE, NULL, "no engine '%s'", t->engine);

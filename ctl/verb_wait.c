@@ -198,7 +198,11 @@ static int check_blocks(struct ctl *ctl, const char *engine, json_t *faults, str
 {
 	json_t *stats;
 	int code = ctl_call(ctl, "engine.stats", json_pack("{s:s}", "engine", engine), &stats, err);
-	if (code == -PT_ENOENGINE) { /* gone meanwhile */
+	if (code == -PT_ETIMEOUT) {
+		add_fault(faults, engine, "", "does not answer", "");
+		ctl_hang_up(ctl);
+	}
+	if (code == -PT_ENOENGINE || code == -PT_ETIMEOUT) { /* the first has gone meanwhile */
 		pt_error_clear(err);
 		return 0;
 	}

@@ -3,6 +3,7 @@
 #include <pipetool/client.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "rpc/call.h"
 #include "rpc/dial.h"
 #include "rpc/wire.h"
@@ -177,11 +178,14 @@ static int redial(struct pt_client *c, struct pt_error *err)
 	return 0;
 }
 
-static int failed(int code, const char *method, double timeout_s, struct pt_error *err)
+static int failed(int code, const char *method, const json_t *params, double timeout_s,
+                  struct pt_error *err)
 {
+	const char *engine = text_of(params, "engine");
 	switch (-code) {
 	case ETIMEDOUT:
-		pt_fail(err, -PT_ETIMEOUT, NULL, "no answer to %s within %g s", method, timeout_s);
+		pt_fail(err, -PT_ETIMEOUT, NULL, "no answer to %s%s%s%s within %g s", method,
+		        *engine ? " of '" : "", engine, *engine ? "'" : "", timeout_s);
 		pt_hint(err, "it may still be carried out; --timeout waits longer");
 		return -PT_ETIMEOUT;
 	case EPIPE: return pt_fail(err, code, NULL, "the daemon has closed the connection");
@@ -218,7 +222,7 @@ static int open_answer(const json_t *answer, json_t **result, struct pt_error *e
 	const json_t *error = json_object_get(answer, "error");
 	json_t *value = json_object_get(answer, "result");
 	if (!error && !value)
-		return failed(-EPROTO, "", 0, err);
+		return failed(-EPROTO, "", NULL, 0, err);
 	if (error) {
 		rpc_error_from_json(error, err);
 		return err->faults[0].code;
@@ -243,7 +247,7 @@ int pt_client_call(struct pt_client *c, const char *method, const json_t *params
 			code = exchange(c, &line, fds, fd_count, deadline, &answer);
 		if (code) {
 			c->broken = true;
-			code = failed(code, method, timeout_s, &faults);
+			code = failed(code, method, params, timeout_s, &faults);
 		} else {
 			code = open_answer(answer, result, &faults);
 			json_decref(answer);

@@ -259,3 +259,17 @@ def test_every_verb_takes_a_failed_engine_as_a_stopped_one(daemons):
     assert row(daemon)["state"] == "stopped"
     daemon.ok("destroy", "e")
     assert not row(daemon)
+
+
+def test_health_names_an_engine_that_does_not_answer_and_goes_on(daemons):
+    """Its script takes 400 ms for each message."""
+    daemon = daemons(config="[script]\ntime = 400ms\n")
+    daemon.create("busy", "s = CLIFeeder(); s > FilterDrain('function(m) while true do end end') > Sink()")
+    with daemon.client() as sender:
+        def told():
+            sender.write(b'{"method": "block.send", "params": {"engine": "busy", "block": "s", "message": ""}}\n')
+            health = daemon.ptctl("health", "--timeout", "0.1")
+            return health.code == 1 and "busy does not answer\n" in health.out and not health.err
+        eventually(told)
+        refused = daemon.ptctl("show", "busy", "--timeout", "0.1")
+        assert refused.code == 0 or "no answer to engine.show of 'busy'" in refused.err
