@@ -27,6 +27,8 @@ const struct pt_param extcap_rows[] = {
          .flags = PT_OPTION},
 	{"extcap_capture_filter", "What to capture, or to check.", PT_KIND_STRING,
          .flags = PT_OPTION},
+	{"extcap_cleanup_postkill", "Nothing stays of one that was killed.", PT_KIND_BOOL,
+         .flags = PT_OPTION},
 	{"extcap_control_in", "Where Wireshark's tool bar speaks.", PT_KIND_PATH,
          .flags = PT_OPTION},
 	{"extcap_control_out", "Where it listens.", PT_KIND_PATH, .flags = PT_OPTION},
@@ -184,6 +186,8 @@ int extcap_run(struct ctl *ctl, int count, char *const *words)
 	take_daemon(ctl);
 	if (ctl_flag(ctl, "extcap_interfaces"))
 		return list(ctl);
+	if (ctl_flag(ctl, "extcap_cleanup_postkill"))
+		return EXIT_DONE;
 	const char *interface = ctl_text(ctl, "extcap_interface");
 	if (!interface)
 		pt_fail(&err, -PT_EREQUEST, NULL, "'--extcap-interface' is missing");

@@ -61,7 +61,7 @@ const struct pt_param verb_globals[] = {
          "for {\"fd\": 1} and so on.",
          PT_KIND_INT, .flags = PT_OPTION | PT_MANY},
 	{"help", "Show the help.", PT_KIND_BOOL, .flags = PT_OPTION, .letter = 'h'},
-	{"version", "Show the version.", PT_KIND_BOOL, .flags = PT_OPTION},
+	{"version", "Show the version.", PT_KIND_BOOL, .flags = PT_OPTION, .letter = 'V'},
 	{NULL},
 };
 

@@ -203,15 +203,20 @@ static char *next_line(char *room, int size, void *stream)
 	return room;
 }
 
+/* NULL: not UTF-8. */
 static json_t *list_value(const char *text, const char *separators)
 {
 	json_t *list = json_array();
 	char *copy = must_strdup(text), *rest = copy, *item;
+	bool good = true;
 	while ((item = strsep(&rest, separators)))
 		if (*item)
-			json_array_append_new(list, json_string(item));
+			good &= !json_array_append_new(list, json_string(item));
 	free(copy);
-	return list;
+	if (good)
+		return list;
+	json_decref(list);
+	return NULL;
 }
 
 /* A list of folders: with colons between them, as everywhere. */

@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <pipetool/client.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,9 +34,20 @@ char *pt_client_default_path(void)
 	return must_printf("%s/pipetool/control.sock", home);
 }
 
+/* What is there is another thing. */
+static bool is_other(const char *path)
+{
+	struct stat st;
+	return !stat(path, &st) && !S_ISSOCK(st.st_mode);
+}
+
 static int refused(const char *path, int code, struct pt_error *err)
 {
 	switch (-code) {
+	case EINVAL:
+		pt_fail(err, -ENOENT, NULL, "the socket's path is empty");
+		pt_hint(err, "name the daemon's socket with -s, or leave -s out");
+		return -ENOENT;
 	case ENOENT:
 		pt_fail(err, code, NULL, "no daemon listens on %s", path);
 		pt_hint(err,
@@ -47,7 +60,9 @@ static int refused(const char *path, int code, struct pt_error *err)
 			        SYSTEM_SOCKET);
 		return code;
 	case ECONNREFUSED:
-		pt_fail(err, code, NULL, "no daemon listens on %s any more", path);
+		pt_fail(err, code, NULL,
+		        is_other(path) ? "%s is no socket" : "no daemon listens on %s any more",
+		        path);
 		pt_hint(err,
 		        "start it with 'systemctl start pipetoold', or name its socket with -s");
 		return code;
@@ -103,6 +118,8 @@ static int knock(int fd, const struct sockaddr_un *address)
 int dial(const char *path, struct pt_error *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	if (!*path)
+		return refused(path, -EINVAL, err);
 	if (strlen(path) >= sizeof address.sun_path)
 		return refused(path, -ENAMETOOLONG, err);
 	strcpy(address.sun_path, path);

@@ -13,8 +13,10 @@ enum { PROBED = 64 * 1024, PER_BYTE = 32 };
 
 static int wrong(struct pt_error *err, size_t at, const char *what)
 {
-	return pt_fail(err, -PT_EPARSE, NULL, "not JSON as it is taken here: %s at byte %zu", what,
-	               at);
+	int code = pt_fail(err, -PT_EPARSE, NULL, "not JSON as it is taken here: %s at byte %zu",
+	                   what, at);
+	pt_hint(err, "one JSON text on one line, in UTF-8");
+	return code;
 }
 
 /* Past the string that begins at `at`; an escape is two bytes, or six. */
@@ -79,6 +81,8 @@ int rpc_json_parse(const char *text, size_t length, json_t **value, struct pt_er
 		               "there is no memory for a request of %zu bytes", length);
 	if (code)
 		return code;
+	if (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+		return wrong(err, 0, "a byte order mark");
 	json_t *parsed = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!parsed)
 		return wrong(err, (size_t)(error.position > 0 ? error.position : 0), words(&error));

@@ -118,6 +118,7 @@ START_TEST(wrong_values_are_told_with_their_line)
 	expect_refused("[daemon]\nlog_level = loud\n", "line 2: 'log_level' must be one of");
 	expect_refused("[daemon]\nwhat is this\n", "line 2: neither");
 	expect_refused("[daemon]\nsocket = \xff\xfe\n", "line 2: ");
+	expect_refused("[access]\nviewer = alice \xff\n", "line 2: 'viewer' is not UTF-8");
 	done();
 }
 END_TEST

@@ -404,5 +404,6 @@ def test_extcap_answers_without_a_daemon_too(tmp_path, daemon):
     assert [f"{{call=--{name}}}" in ask("--extcap-interface=pipetool", "--extcap-config")
             for name in ("host", "socket", "block")] == [True] * 3
     assert ask("--extcap-interface=pipetool:a.b", "--extcap-config") == ""
+    assert ask("--extcap-interface=pipetool:a.b", "--extcap-cleanup-postkill") == ""
     assert ask("--extcap-interface=pipetool", "--extcap-capture-filter=tcp port 443") == ""
     assert "syntax error" in ask("--extcap-interface=pipetool", "--extcap-capture-filter=tcp prt")

@@ -381,6 +381,8 @@ START_TEST(who_does_not_listen_is_named)
 	unlink(path);
 	rmdir(folder);
 	free(path);
+	expect_no_way("/", -ECONNREFUSED, "/ is no socket");
+	expect_no_way("", -ENOENT, "empty");
 	char many[300];
 	memset(many, 'x', sizeof many - 1);
 	many[sizeof many - 1] = 0;

@@ -66,6 +66,7 @@ START_TEST(what_is_not_json_is_refused)
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		expect_refused(texts[i], strlen(texts[i]), "not JSON");
+	expect_refused("\xef\xbb\xbf{}", 5, "byte order mark");
 	expect_refused("{\"a\":1,\"a\":2}", 13, "repeated");
 	expect_refused("[1,2", 4, "too early");
 	expect_refused("{}{}", 4, "behind its end");
