@@ -18,6 +18,21 @@ uint64_t sum_bytes(const void *bytes, size_t length)
 	return sum;
 }
 
+uint32_t checksum_crc32c(uint32_t crc, const uint8_t *bytes, uint32_t size)
+{
+	static const uint32_t table[16] = {
+		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+		0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+		0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+	};
+	for (uint32_t i = 0; i < size; i++) {
+		crc ^= bytes ? bytes[i] : 0;
+		crc = crc >> 4 ^ table[crc & 15];
+		crc = crc >> 4 ^ table[crc & 15];
+	}
+	return crc;
+}
+
 /* ---- the table ---- */
 
 /* RFC 3828: 0 is all */
@@ -94,17 +109,15 @@ struct checksum_ends checksum_ends_of_route(const uint8_t *bytes, const struct p
 	return ends;
 }
 
-/* What the headers say of the message's length; where they say nothing, what is there of it. */
-static uint32_t told_length(const uint8_t *bytes, const struct packet_view *view,
-                            const struct checksum *sum, uint32_t left)
+uint32_t checksum_length(const uint8_t *bytes, const struct packet_view *view, uint32_t start,
+                         uint32_t left)
 {
 	bool six = packet_has(view, PACKET_IP6);
-	uint32_t ip = view->offset[six ? PACKET_IP6 : PACKET_IP], before = sum->start - ip;
+	uint32_t ip = view->offset[six ? PACKET_IP6 : PACKET_IP], before = start - ip;
 	uint32_t told = be16(bytes + ip + (six ? 4 : 2));
 
-	if (sum->kind->proto == PROTO_UDP && left >= UDP_SIZE &&
-	    be16(bytes + sum->start + 4) >= UDP_SIZE)
-		return be16(bytes + sum->start + 4);
+	if (view->ip_proto == PROTO_UDP && left >= UDP_SIZE && be16(bytes + start + 4) >= UDP_SIZE)
+		return be16(bytes + start + 4);
 	if (six && told)
 		told += IP6_SIZE;
 	return told > before ? told - before : left;
@@ -123,7 +136,7 @@ bool checksum_find(const uint8_t *bytes, const struct packet_view *view, struct 
 	                         .over = six ? kind->ip6 : kind->ip,
 	                         .at = view->checksum,
 	                         .start = start};
-	sum->length = told_length(bytes, view, sum, left);
+	sum->length = checksum_length(bytes, view, start, left);
 	sum->covered = kind->covered ? kind->covered(bytes + start, sum->length) : sum->length;
 	sum->whole = !view->part && sum->covered <= left;
 	return sum->covered;

@@ -125,6 +125,14 @@ struct checksum {
 	bool whole;              /* all that is covered is there */
 };
 
+/* What the headers say of the length of the message that begins there; where they say nothing, what
+   is left of it. */
+uint32_t checksum_length(const uint8_t *bytes, const struct packet_view *, uint32_t start,
+                         uint32_t left);
+/* SCTP's: CRC-32C, by halves of bytes. Or of what is different, if `crc` was that of both before;
+   NULL: nothing is. */
+uint32_t checksum_crc32c(uint32_t crc, const uint8_t *bytes, uint32_t size);
+
 bool checksum_find(const uint8_t *bytes, const struct packet_view *, struct checksum *);
 
 /* Sums: of the message with the field, and of the pseudo-header. A checksum is right if both are

@@ -294,6 +294,23 @@ static bool transport_anew(uint8_t *bytes, const struct packet_view *view)
 	return put_checksum(field, !word && sum.kind->zero_is_none ? 0xffff : word);
 }
 
+/* RFC 9260; over no address, and of bytes that begin with the least. */
+static bool sctp_anew(uint8_t *bytes, const struct packet_view *view)
+{
+	enum { SIZE = 12, SUM_AT = 8 };
+	uint32_t at = view->offset[PACKET_PAYLOAD], left = view->payload_length;
+	uint8_t *field = bytes + at + SUM_AT, was[4];
+
+	if (view->part || left < SIZE || checksum_length(bytes, view, at, left) > left)
+		return false;
+	memcpy(was, field, sizeof was);
+	memset(field, 0, sizeof was);
+	uint32_t sum = ~checksum_crc32c(UINT32_MAX, bytes + at, left);
+	for (unsigned i = 0; i < sizeof was; i++)
+		field[i] = (uint8_t)(sum >> 8 * i);
+	return memcmp(was, field, sizeof was);
+}
+
 bool packet_checksums(uint8_t *bytes, size_t length, const struct packet_view *view)
 {
 	bool changed = false;
@@ -307,5 +324,7 @@ bool packet_checksums(uint8_t *bytes, size_t length, const struct packet_view *v
 			changed = put_checksum(header + 10,
 			                       checksum_anew(header + 10, sum_bytes(header, size)));
 	}
+	if (view->ip_proto == PROTO_SCTP)
+		return sctp_anew(bytes, view) || changed;
 	return transport_anew(bytes, view) || changed;
 }

@@ -36,22 +36,6 @@ void walk_vrrp(struct walk *w, uint32_t at, uint32_t end, const struct walk_net 
 
 enum { CHUNK_DATA = 0, CHUNK_INIT = 1, CHUNK_INIT_ACK = 2, CHUNK_I_DATA = 64 };
 
-/* CRC-32C of what is different, if `crc` was that of both before; by halves of bytes. */
-static uint32_t crc32c(uint32_t crc, const uint8_t *bytes, uint32_t size)
-{
-	static const uint32_t table[16] = {
-		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
-		0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
-		0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
-	};
-	for (uint32_t i = 0; i < size; i++) {
-		crc ^= bytes ? bytes[i] : 0;
-		crc = crc >> 4 ^ table[crc & 15];
-		crc = crc >> 4 ^ table[crc & 15];
-	}
-	return crc;
-}
-
 static void zero(struct walk *w, uint32_t at, uint32_t end)
 {
 	static const uint8_t none[64];
@@ -147,13 +131,13 @@ void walk_sctp(struct walk *w, uint32_t at, uint32_t end, const struct walk_net 
 		return;
 	}
 	uint8_t *sum = w->bytes + at + 8, sums[4];
-	uint32_t before = be32(sum) ? crc32c(0, w->bytes + at, left) : 0;
+	uint32_t before = be32(sum) ? checksum_crc32c(0, w->bytes + at, left) : 0;
 	chunks(w, at + SIZE, end);
 	if (!be32(sum)) /* there is none, or not yet */
 		return;
-	uint32_t change = before ^ crc32c(0, w->bytes + at, left);
+	uint32_t change = before ^ checksum_crc32c(0, w->bytes + at, left);
 	if (net->length > left && net->length <= 0xffff)
-		change = crc32c(change, NULL, net->length - left);
+		change = checksum_crc32c(change, NULL, net->length - left);
 	for (unsigned i = 0; i < 4; i++)
 		sums[i] = sum[i] ^ (uint8_t)(change >> 8 * i);
 	walk_put(w, at + 8, sums, 4);

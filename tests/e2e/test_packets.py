@@ -6,8 +6,8 @@ import random
 import struct
 
 import pytest
-from scapy.all import (ICMP, IP, TCP, UDP, Ether, IPv6, IPv6ExtHdrFragment, IPv6ExtHdrRouting,
-                       Raw, fragment, fragment6)
+from scapy.all import (ICMP, IP, SCTP, TCP, UDP, Ether, IPv6, IPv6ExtHdrFragment, IPv6ExtHdrRouting,
+                       Raw, SCTPChunkData, fragment, fragment6)
 
 import makers
 
@@ -180,9 +180,12 @@ def test_checksums_are_computed_anew(daemon, tmp_path, f):
     frames = [Ether(bytes(makers.random_packet(chance))) for _ in range(300)]
     packets = []
     frames = [frame for frame in frames if not makers.has_quote(frame)]
+    frames += [Ether(bytes(Ether() / network / SCTP(tag=n) / SCTPChunkData(data=bytes(n))))
+               for n in (1, 4, 99)
+               for network in (IP(src="10.0.0.1", dst="10.9.9.9"), IPv6(src="fd00::1", dst="fd00::2"))]
     for frame in frames:
         damaged = frame.copy()
-        for layer in (IP, TCP, UDP, ICMP):
+        for layer in (IP, TCP, UDP, ICMP, SCTP):
             if layer in damaged and not (layer is UDP and frame[UDP].chksum == 0):
                 damaged[layer].chksum = chance.randrange(1, 1 << 16)
         packets.append((bytes(damaged),))
