@@ -115,8 +115,8 @@ static bool take(struct writer *w, struct piece **piece)
 {
 	while (!w->first && !w->ending && !w->pushed && !w->config.crew)
 		pthread_cond_wait(&w->work, &w->lock);
-	*piece = w->first;
-	if (!w->first)
+	*piece = w->pushed ? NULL : w->first;
+	if (!*piece)
 		return w->pushed;
 	w->first = w->first->next;
 	if (!w->first)
@@ -131,7 +131,7 @@ static void work(struct writer *w)
 	pthread_mutex_lock(&w->lock);
 	while (take(w, &piece)) {
 		w->busy = true;
-		w->pushed = w->pushed && piece;
+		w->pushed = piece && piece->pushed;
 		pthread_mutex_unlock(&w->lock);
 		if (piece)
 			writer_carry_out(w, piece);
@@ -221,7 +221,10 @@ static void tell(struct writer *w, bool pushed, bool soon)
 	start_thread(w);
 	w->untold = 0;
 	pthread_mutex_lock(&w->lock);
-	w->pushed |= pushed;
+	if (pushed && w->first)
+		((struct piece *)w->last)->pushed = true; /* its `next` is first in it */
+	else
+		w->pushed |= pushed;
 	wake(w, soon);
 	pthread_mutex_unlock(&w->lock);
 }

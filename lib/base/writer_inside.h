@@ -15,6 +15,7 @@ struct piece {
 	int (*open)(void *arg);
 	void *arg;
 	bool sync, mark, pause, bare;
+	bool pushed;    /* behind it the filter is to keep nothing back; under the lock */
 	unsigned share; /* as so many buffers it counts */
 	size_t size, length;
 	uint8_t bytes[];
@@ -36,7 +37,8 @@ struct writer {
 	pthread_cond_t work, idle;
 	struct piece *first, **last, *spare; /* under the lock, as are the next five */
 	unsigned spares;
-	bool busy, ending, end_sync, pushed;
+	bool busy, ending, end_sync;
+	bool pushed;           /* as of a piece, of what is written or was before `first` */
 	atomic_bool awaited;   /* somebody waits in flush or free */
 	atomic_uint in_use;    /* buffers that are not spare, by their shares */
 	atomic_size_t pending; /* handed over */

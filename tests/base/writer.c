@@ -247,6 +247,24 @@ START_TEST(a_push_has_the_filter_keep_nothing_back)
 }
 END_TEST
 
+/* However late the thread begins. */
+START_TEST(what_comes_behind_a_push_is_let_go_of_later)
+{
+	for (int i = 0; i < 100; i++) {
+		int fd = memory_file();
+		struct writer *w = writer_new(&(struct writer_config){
+			.fd = fd, .filter = bracket, .buffer_size = 2, .extra = 9});
+		write_text(w, "aa");
+		writer_push(w);
+		write_text(w, "bb");
+		write_text(w, "cc");
+		ck_assert_int_eq(writer_free(w, false), 0);
+		expect_content(fd, "[aa].[bb][cc]end");
+		close(fd);
+	}
+}
+END_TEST
+
 /* Lets nothing through behind an X, of which half has arrived; a word at the end. */
 static int tear(void *arg, const void *bytes, size_t length, enum writer_end end,
                 int (*put)(void *put_arg, const void *bytes, size_t length), void *put_arg)
@@ -368,5 +386,5 @@ UNIT_TESTS("base/writer", who_is_closed_for_another_ends_nothing_that_is_torn,
            a_pipe_without_a_reader_is_an_error_and_no_signal, what_follows_goes_to_the_next_file,
            many_small_files_do_not_wait_for_a_push, a_next_file_that_fails_to_open_is_an_error,
            a_filter_ends_each_file, a_mark_that_is_not_reached_has_no_length,
-           a_push_has_the_filter_keep_nothing_back,
+           a_push_has_the_filter_keep_nothing_back, what_comes_behind_a_push_is_let_go_of_later,
            where_there_is_no_thread_for_it_nothing_waits_for_one)
