@@ -44,6 +44,10 @@ static const struct stranger {
 	{"BZh", 3, "compressed with bzip2: unpack it first (bzip2 -d)"},
 	{"\x02\x21\x4c\x18", 4, "in lz4's legacy format: pack it again with a newer lz4"},
 	{"PK\x03\x04", 4, "a zip archive: unpack it first"},
+	{"\x1f\x9d", 2, "compressed with compress: unpack it first (gzip -d)"},
+	{"\x1f\x8b", 2, "compressed twice: unpack it once (gzip -d)"},
+	{"\x28\xb5\x2f\xfd", 4, "compressed twice: unpack it once (zstd -d)"},
+	{"\x04\x22\x4d\x18", 4, "compressed twice: unpack it once (lz4 -d)"},
 	{"snoop\0\0\0", 8, "in snoop's format: turn it into pcap first (editcap -F pcap)"},
 };
 

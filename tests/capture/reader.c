@@ -273,6 +273,7 @@ START_TEST(files_that_are_no_captures_say_what_they_are)
 		{"\xfd\x37zXZ\0", 6, "xz -d"},
 		{"BZh91AY&SY", 10, "bzip2 -d"},
 		{"PK\003\004", 4, "a zip archive"},
+		{"\x1f\x9d\x90rest", 7, "compressed with compress"},
 		{"\x02\x21\x4c\x18rest", 8, "legacy"},
 		{"\xd4\xc3\xb2\xa1\2\0\4\0", 8, "cut off at byte 8, in the middle of its header"},
 		{"\x1f\x8b\x08", 3, "cut off: its gzip data ends in the middle"},
