@@ -80,7 +80,8 @@ static bool pcap_packet(struct feed *f, struct buf *out, const struct pt_msg *m)
 	run.packet_max = link_type_packet_max(link_type);
 	if (f->link_type < 0) {
 		f->link_type = link_type;
-		format->header(format, grow(out, format->header(format, NULL, 0)), link_type);
+		format->header(format, grow(out, format->header(format, NULL, 0, NULL)), link_type,
+		               NULL);
 	}
 	if (f->link_type != link_type)
 		return false;

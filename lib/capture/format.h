@@ -75,8 +75,9 @@ struct format {
 	/* ---- writing ---- */
 
 	bool mixed; /* packets of several interfaces, as mapping.h has it; else there is a header */
-	/* How many bytes it takes; writes nothing to NULL. */
-	size_t (*header)(const struct format *, uint8_t *at, uint16_t link_type);
+	/* How many bytes it takes; writes nothing to NULL. For packets of that origin; or NULL. */
+	size_t (*header)(const struct format *, uint8_t *at, uint16_t link_type,
+	                 const struct pt_origin *);
 	uint32_t packet_head; /* before a packet */
 	void (*packets)(const struct format *, uint8_t *at, const struct run *,
 	                struct capture_misfits *);

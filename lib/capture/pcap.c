@@ -18,14 +18,17 @@
 #define ZONE_MAX_S     86400
 #define LAST_NS        (UINT32_MAX * MOMENT_S + MOMENT_S - 1)
 #define ALWAYS_INLINE  __attribute__((always_inline)) static inline
-#define LINK_TYPE_BITS \
-	0x03ffffffu /* above: the frame check sequence's length, and that it is known */
+#define LINK_TYPE_BITS 0x03ffffffu
+#define CHECKED        0x04000000u /* frames end with a check sequence, of so many … */
+#define CHECK_SHIFT    28          /* … words of 16 bits as stand there */
+#define CHECK_MOST     30
 
 struct pcap {
 	bool swapped, nano, patched;
 	bool wire_first, wire_greater; /* of the two lengths in a record: see below */
 	uint16_t link_type;
 	uint32_t packet_max;
+	struct pt_origin *origin; /* NULL: the header tells nothing of an interface */
 };
 
 /*
@@ -127,6 +130,30 @@ static void take_version(struct pcap *p, uint16_t major, uint16_t minor)
 	}
 }
 
+/* What it says of check sequences, as a pcapng's interface would. */
+static void describe(struct pcap *p, uint32_t network, uint32_t snaplen)
+{
+	const struct pcapng_facts facts = {.snaplen = snaplen,
+	                                   .link_type = p->link_type,
+	                                   .checked = true,
+	                                   .check_size = (uint8_t)(network >> CHECK_SHIFT) * 2};
+	uint32_t length;
+	uint8_t *body = pcapng_interface_body(&facts, p->nano ? 9 : 6, &length);
+	struct section *section = section_new(section_new_file(), 0);
+	section_add(section, PCAPNG_INTERFACE, body, length);
+	p->origin = origin_new(section, 0, NULL);
+	p->origin->checked = true;
+	p->origin->check_size = facts.check_size;
+	section_unref(section);
+}
+
+static void reset(void *own)
+{
+	struct pcap *p = own;
+	pt_origin_unref(p->origin);
+	p->origin = NULL;
+}
+
 static int parse_header(struct parser *parser, struct window *w, struct pt_error *err)
 {
 	struct pcap *p = parser->own;
@@ -147,7 +174,7 @@ static int parse_header(struct parser *parser, struct window *w, struct pt_error
 			w, w->offset + 4, err,
 			"version %u.%u of pcap, of which 2.0 to 2.4 and 543.0 are known", major,
 			minor);
-	uint32_t link_type = load(w->at + 20, p->swapped) & LINK_TYPE_BITS;
+	uint32_t network = load(w->at + 20, p->swapped), link_type = network & LINK_TYPE_BITS;
 	if (link_type >= PT_NO_LINK_TYPE)
 		return window_damaged(w, w->offset + 20, err, "there is no link type %u",
 		                      link_type);
@@ -155,6 +182,8 @@ static int parse_header(struct parser *parser, struct window *w, struct pt_error
 	take_version(p, major, minor);
 	uint32_t snaplen = load(w->at + SNAPLEN_AT, p->swapped);
 	p->packet_max = packet_max(p->link_type, snaplen);
+	if (network & CHECKED)
+		describe(p, network, snaplen);
 	parser->facts = (struct capture_facts){
 		.format = p->nano ? CAPTURE_PCAP_NS : CAPTURE_PCAP,
 		.swapped = p->swapped,
@@ -242,20 +271,36 @@ static int parse(struct parser *parser, struct window *w, struct pt_msg **messag
 		if (rc <= 0)
 			return rc;
 	}
-	return p->swapped || parser->facts.old ? parse_records(p, w, messages, max, true, err)
-	                                       : parse_records(p, w, messages, max, false, err);
+	int n = p->swapped || parser->facts.old ? parse_records(p, w, messages, max, true, err)
+	                                        : parse_records(p, w, messages, max, false, err);
+	for (int i = 0; p->origin && i < n; i++)
+		pt_msg_set_origin(messages[i], p->origin);
+	return n;
 }
 
 /* ---- writing ---- */
 
-static size_t header(const struct format *f, uint8_t *at, uint16_t link_type)
+static uint32_t network_of(uint16_t link_type, const struct pt_origin *of)
+{
+	if (!of || !of->checked || of->check_size % 2 || of->check_size > CHECK_MOST)
+		return link_type;
+	return (uint32_t)of->check_size / 2 << CHECK_SHIFT | CHECKED | link_type;
+}
+
+static size_t header(const struct format *f, uint8_t *at, uint16_t link_type,
+                     const struct pt_origin *of)
 {
 	const struct {
 		uint32_t magic;
 		uint16_t major, minor;
 		uint32_t zone, accuracy, snaplen, link_type;
-	} header = {f == &format_pcap ? MAGIC : MAGIC_NANO, 2,        4, 0, 0,
-	            link_type_packet_max(link_type),        link_type};
+	} header = {f == &format_pcap ? MAGIC : MAGIC_NANO,
+	            2,
+	            4,
+	            0,
+	            0,
+	            link_type_packet_max(link_type),
+	            network_of(link_type, of)};
 	_Static_assert(sizeof header == FILE_HEADER, "no padding");
 	if (at)
 		memcpy(at, &header, sizeof header);
@@ -322,9 +367,9 @@ static size_t part(const uint8_t *at, bool *is_packet)
 	return length <= FORMAT_PART_MAX ? RECORD_HEADER + (size_t)length : 0;
 }
 
-#define ROW                                                                               \
-	.parse = parse, .seeks = true, .own_size = sizeof(struct pcap), .header = header, \
-	.packet_head = RECORD_HEADER, .packets = packets, .head = FILE_HEADER,            \
+#define ROW                                                                                      \
+	.parse = parse, .reset = reset, .seeks = true, .own_size = sizeof(struct pcap),          \
+	.header = header, .packet_head = RECORD_HEADER, .packets = packets, .head = FILE_HEADER, \
 	.snaplen_at = SNAPLEN_AT, .part = part
 
 const struct format format_pcap = {.begins = begins, ROW};

@@ -126,6 +126,8 @@ static int add_interface(struct parser *parser, const struct window *w, uint32_t
 		pcapng_facts_of(body, length, &i.facts);
 	i.packet_max = packet_max(i.facts.link_type, i.facts.snaplen);
 	i.origin = origin_new(p->section, (uint32_t)p->count, name);
+	i.origin->checked = i.facts.checked;
+	i.origin->check_size = i.facts.check_size;
 	free(name);
 	if (p->count == p->room) {
 		p->room = p->room ? p->room * 2 : 4;

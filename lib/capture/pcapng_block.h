@@ -30,6 +30,7 @@ enum pcapng_option {
 	PCAPNG_COMMENT = 1,
 	PCAPNG_NAME = 2,
 	PCAPNG_TSRESOL = 9,
+	PCAPNG_FCSLEN = 13,
 	PCAPNG_TSOFFSET = 14,
 	PCAPNG_USERAPPL = 4,
 	PCAPNG_FLAGS = 2,
@@ -110,6 +111,8 @@ struct pcapng_facts {
 	struct pcapng_clock clock;
 	uint32_t snaplen;
 	uint16_t link_type;
+	bool checked; /* frames end with a check sequence … */
+	uint8_t check_size;
 };
 void pcapng_facts_of(const uint8_t *body, uint32_t length, struct pcapng_facts *);
 char *pcapng_name_of(const uint8_t *body, uint32_t length); /* NULL: it has none */
@@ -118,6 +121,8 @@ char *pcapng_name_of(const uint8_t *body, uint32_t length); /* NULL: it has none
 
 void pcapng_put_block(struct buf *, uint32_t type, const void *body, uint32_t length);
 void pcapng_put_section(struct buf *, const char *application);
+/* The body of one for a section, as the facts are and with that resolution. */
+uint8_t *pcapng_interface_body(const struct pcapng_facts *, uint8_t tsresol, uint32_t *length);
 /* An interface of nanoseconds, of packets from before 1970 or of others, since times of a file have
    no sign; that is also what is known of it as the body of a block, whose own clock goes. */
 void pcapng_put_interface(struct buf *, uint16_t link_type, const char *name, bool before,

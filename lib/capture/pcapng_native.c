@@ -231,6 +231,9 @@ void pcapng_facts_of(const uint8_t *body, uint32_t length, struct pcapng_facts *
 	option = find(body, length, PCAPNG_TSOFFSET, &size);
 	if (option && size == sizeof f->clock.offset_s)
 		memcpy(&f->clock.offset_s, option, size);
+	option = find(body, length, PCAPNG_FCSLEN, &size);
+	f->checked = option && size == 1;
+	f->check_size = f->checked ? *option : 0;
 }
 
 char *pcapng_name_of(const uint8_t *body, uint32_t length)

@@ -80,6 +80,20 @@ static void add_others(struct buf *b, const uint8_t *at, const uint8_t *end)
 	}
 }
 
+uint8_t *pcapng_interface_body(const struct pcapng_facts *f, uint8_t tsresol, uint32_t *length)
+{
+	struct buf body = BUF_INIT;
+	add16(&body, f->link_type);
+	add16(&body, 0);
+	add32(&body, f->snaplen);
+	add_option(&body, PCAPNG_TSRESOL, &tsresol, 1);
+	if (f->checked)
+		add_option(&body, PCAPNG_FCSLEN, &f->check_size, 1);
+	add_option(&body, PCAPNG_END, NULL, 0);
+	*length = (uint32_t)body.length;
+	return (uint8_t *)buf_steal(&body);
+}
+
 void pcapng_put_interface(struct buf *b, uint16_t link_type, const char *name, bool before,
                           const uint8_t *known, uint32_t length)
 {

@@ -10,7 +10,8 @@ struct head {
 };
 _Static_assert(sizeof(struct head) == FORMAT_PART, "a part is told by its head");
 
-static size_t header(const struct format *f, uint8_t *at, uint16_t link_type)
+static size_t header(const struct format *f, uint8_t *at, uint16_t link_type,
+                     const struct pt_origin *of)
 {
 	return 0;
 }

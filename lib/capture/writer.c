@@ -342,7 +342,7 @@ uint64_t capture_writer_bytes(const struct capture_writer *w)
 void capture_writer_push(struct capture_writer *w)
 {
 	if (w->format->mixed && !w->headed && !w->output.filled && !capture_writer_error(w))
-		writing_header(w, -1);
+		writing_header(w, -1, NULL);
 	if (w->writer)
 		writer_push(w->writer);
 }
@@ -452,7 +452,7 @@ static bool write_end(struct capture_writer *w)
 	if (w->config.pack && !w->output.filled)
 		writing_begin(w);
 	if (!w->format->mixed)
-		return writing_header(w, ETHERNET);
+		return writing_header(w, ETHERNET, NULL);
 	mapping_finish(&w->map);
 	if (!w->map.count)
 		mapping_describe(&w->map, w->config.link_type < 0 ? ETHERNET

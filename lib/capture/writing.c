@@ -26,7 +26,7 @@ bool writing_before(struct capture_writer *w)
 
 /* ---- headers ---- */
 
-bool writing_header(struct capture_writer *w, int link_type)
+bool writing_header(struct capture_writer *w, int link_type, const struct pt_origin *of)
 {
 	if (w->headed)
 		return true;
@@ -34,7 +34,7 @@ bool writing_header(struct capture_writer *w, int link_type)
 		mapping_head(&w->map);
 		return writing_before(w);
 	}
-	size_t size = w->format->header(w->format, NULL, 0);
+	size_t size = w->format->header(w->format, NULL, 0, NULL);
 	struct writer *writer = writing_begin(w);
 	uint8_t *at = size ? writer_room(writer, size) : NULL;
 	if (size && !at)
@@ -42,7 +42,7 @@ bool writing_header(struct capture_writer *w, int link_type)
 	if (w->link_type < 0)
 		w->link_type = link_type;
 	if (at) {
-		w->format->header(w->format, at, (uint16_t)w->link_type);
+		w->format->header(w->format, at, (uint16_t)w->link_type, of);
 		writing_advance(w, at, size);
 	}
 	w->headed = true;
@@ -59,7 +59,7 @@ void capture_writer_head(struct capture_writer *w)
 	else if (w->format->mixed)
 		mapping_describe(&w->map, (uint16_t)w->config.link_type);
 	else
-		writing_header(w, w->link_type);
+		writing_header(w, w->link_type, NULL);
 	writing_before(w);
 	capture_writer_push(w);
 }
@@ -147,7 +147,7 @@ static int put_front(struct capture_writer *w, struct pt_msg *const *messages, u
 	run.messages = messages;
 	run.packet_max = w->config.raw ? UINT32_MAX : link_type_packet_max((uint16_t)link_type);
 	if (mixed ? !find_place(w, messages[0], link_type, &run.places[0])
-	          : !w->headed && !writing_header(w, link_type))
+	          : !w->headed && !writing_header(w, link_type, messages[0]->origin))
 		return 0;
 	if (!w->writer)
 		writing_begin(w);

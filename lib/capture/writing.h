@@ -49,6 +49,6 @@ void writing_advance(struct capture_writer *, const uint8_t *at, size_t length);
 /* ---- writing.c: false is that there is no room ---- */
 
 bool writing_before(struct capture_writer *); /* what stands before the next packet */
-bool writing_header(struct capture_writer *, int link_type);
+bool writing_header(struct capture_writer *, int link_type, const struct pt_origin *);
 
 #endif

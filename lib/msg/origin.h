@@ -51,6 +51,8 @@ struct pt_origin {
 	struct pt_pool *pool;    /* that `size` is charged to; NULL: none */
 	bool untimed;            /* the file says no times */
 	bool tunnelled;          /* what it is of came out of a tunnel, with the id */
+	bool checked;            /* it says that its frames end with a check sequence … */
+	uint8_t check_size;      /* … of so many bytes */
 	uint32_t tunnel;
 	uint32_t size;
 	uint8_t options[]; /* `size` bytes, as in a pcapng packet's block, without their end */

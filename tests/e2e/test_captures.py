@@ -178,10 +178,18 @@ def test_what_is_said_counts_more_than_the_name(daemon, tmp_path):
     assert result.code == 1 and "is not what gz says" in result.err, result
 
 
-def test_a_pcap_is_copied_byte_for_byte(daemon, tmp_path):
-    source = makers.pcap(tmp_path / "in.pcap", [*PACKETS, (b"", 5), (b"x" * 60, 6, 1500)])
+@pytest.mark.parametrize("checks", [0, 0x04000000, 0x24000000], ids=["untold", "none", "of 4 bytes"])
+def test_a_pcap_is_copied_byte_for_byte(daemon, tmp_path, checks):
+    """Also what its header tells of check sequences, which an interface of a pcapng tells, too."""
+    source = tmp_path / "in.pcap"
+    makers.pcap(source, [*PACKETS, (b"", 5), (b"x" * 60, 6, 1500)])
+    data = source.read_bytes()
+    source.write_bytes(data[:20] + struct.pack("<I", 1 | checks) + data[24:])
     through(daemon, source, tmp_path / "out.pcap")
-    assert (tmp_path / "out.pcap").read_bytes() == (tmp_path / "in.pcap").read_bytes()
+    through(daemon, source, tmp_path / "out.pcapng")
+    through(daemon, tmp_path / "out.pcapng", tmp_path / "back.pcap")
+    for copy in ("out.pcap", "back.pcap"):
+        assert (tmp_path / copy).read_bytes() == source.read_bytes()
 
 
 def test_a_big_capture_is_copied_byte_for_byte(daemon, tmp_path):
