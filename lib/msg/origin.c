@@ -87,6 +87,7 @@ struct pt_origin *origin_of_packet(struct pt_origin *interface, struct pt_pool *
 	o->refs = 1;
 	o->of = interface;
 	interface->refs++;
+	o->alone = NULL;
 	o->pool = pool;
 	o->size = size;
 	if (size)
@@ -108,6 +109,23 @@ struct pt_origin *origin_tunnelled(struct pt_origin *of, struct pt_pool *pool,
 	return o;
 }
 
+struct pt_origin *origin_alone(struct pt_origin *o)
+{
+	if (!o || (!o->section && !o->size))
+		return o;
+	if (o->of && !o->tunnelled)
+		o = o->of;
+	if (o->alone)
+		return o->alone;
+	o->alone = origin_new(NULL, 0, o->name);
+	o->alone->untimed = o->untimed;
+	o->alone->checked = o->checked;
+	o->alone->check_size = o->check_size;
+	o->alone->tunnelled = o->tunnelled;
+	o->alone->tunnel = o->tunnel;
+	return o->alone;
+}
+
 struct pt_origin *origin_copy(const struct pt_origin *o)
 {
 	if (!o)
@@ -117,13 +135,14 @@ struct pt_origin *origin_copy(const struct pt_origin *o)
 	copy->refs = 1;
 	copy->section = o->section ? section_ref(o->section) : NULL;
 	copy->name = o->name ? must_strdup(o->name) : NULL;
-	copy->of = NULL;
+	copy->of = copy->alone = NULL;
 	copy->pool = NULL;
 	return copy;
 }
 
 void origin_end(struct pt_origin *o)
 {
+	pt_origin_unref(o->alone);
 	if (o->pool)
 		pool_discharge(o->pool, sizeof *o + o->size);
 	if (o->of) {

@@ -48,11 +48,12 @@ struct pt_origin {
 	struct section *section; /* NULL: there is only a name */
 	struct pt_origin *of;    /* the interface, of what is told of a packet */
 	const char *name;        /* the interface's; NULL: it has none */
+	struct pt_origin *alone; /* see origin_alone; NULL: nobody has asked yet */
 	struct pt_pool *pool;    /* that `size` is charged to; NULL: none */
 	bool untimed;            /* the file says no times */
-	bool tunnelled;          /* what it is of came out of a tunnel, with the id */
 	bool checked;            /* it says that its frames end with a check sequence … */
 	uint8_t check_size;      /* … of so many bytes */
+	bool tunnelled;          /* what it is of came out of a tunnel, with the id */
 	uint32_t tunnel;
 	uint32_t size;
 	uint8_t options[]; /* `size` bytes, as in a pcapng packet's block, without their end */
@@ -73,6 +74,9 @@ struct pt_origin *origin_of_packet(struct pt_origin *interface, struct pt_pool *
    (NULL: it has none). The id of a tunnel further out stays. */
 struct pt_origin *origin_tunnelled(struct pt_origin *, struct pt_pool *, const uint8_t *options,
                                    uint32_t size, const uint32_t *tunnel);
+/* Without all that a file says beside its packets, but for the interface's name: for packets that are
+   to tell no more of anybody. The origin's; NULL of NULL. */
+struct pt_origin *origin_alone(struct pt_origin *);
 /* The same for who has no pool: may be released on any thread, if nobody else holds it. */
 struct pt_origin *origin_copy(const struct pt_origin *); /* NULL of NULL */
 void origin_end(struct pt_origin *);                     /* with its last reference */

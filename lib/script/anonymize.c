@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/near.h"
+#include "msg/origin.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,5 +300,7 @@ int anonymize_transform(struct native *n, struct pt_msg **m, struct pt_error *er
 		return FUNC_OPAQUE;
 	if (length < (*m)->length && pt_msg_truncate(m, length))
 		return pt_fail(err, -ENOMEM, NULL, "the memory limit for messages is reached");
+	if ((*m)->origin)
+		pt_msg_set_origin(*m, origin_alone((*m)->origin));
 	return 0;
 }

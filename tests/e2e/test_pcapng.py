@@ -119,6 +119,17 @@ def test_what_changes_packets_keeps_the_rest(daemon, tmp_path):
     assert data.index(b"one.test") < data.index(b"first")
 
 
+def test_anonymize_leaves_nothing_that_stands_beside_packets(daemon, tmp_path):
+    w = whole("<").section().interface((2, b"own"), (4, b"\x0a\0\0\2\xff\0\0\0")).packet(0, T0 * 10 ** 6)
+    source, copy = w.save(tmp_path / "in.pcapng"), tmp_path / "out.pcapng"
+    hide = "anonymize{opaque='pass'}"
+    daemon.ok("run", f'RdpcapSource("{source}") > TransformDrain("{hide}") > WrpcapSink("{copy}")')
+    data = copy.read_bytes()
+    for leak in (b"one.test", b"CLIENT_RANDOM", b"first", b"a description", b"a comment", b"\x0a\0\0\2", b"tcp"):
+        assert leak in source.read_bytes() and leak not in data
+    assert interfaces(copy) == ["eth0", "lo", "late", "wlan0", "own"]
+
+
 def test_each_file_of_a_ring_has_what_its_packets_need(daemon, tmp_path):
     source = whole("<").save(tmp_path / "in.pcapng")
     daemon.ok("run", f'RdpcapSource("{source}", loop=10) > WrpcapSink("{tmp_path}/ring.pcapng", '
