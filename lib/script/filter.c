@@ -40,6 +40,20 @@ static void clear(struct program *p)
 	*p = (struct program){.link_type = PT_NO_LINK_TYPE};
 }
 
+/* Loads from there on are no bytes of the packet but what the kernel knows of it: which way it goes,
+   and on which interface. A packet alone matches nothing then, nor the opposite. */
+static bool asks_kernel(const struct bpf_program *code)
+{
+	const bpf_u_int32 kernel = 0xfffff000;
+	for (unsigned i = 0; i < code->bf_len; i++) {
+		const struct bpf_insn *in = &code->bf_insns[i];
+		if (BPF_CLASS(in->code) == BPF_LD && BPF_MODE(in->code) == BPF_ABS &&
+		    in->k >= kernel)
+			return true;
+	}
+	return false;
+}
+
 static void compile(const struct filter *f, struct program *p, uint16_t link_type)
 {
 	clear(p);
@@ -52,6 +66,9 @@ static void compile(const struct filter *f, struct program *p, uint16_t link_typ
 	int optimize = strlen(f->text) <= OPTIMIZED_MAX;
 	if (pcap_compile(dead, &p->code, f->text, optimize, PCAP_NETMASK_UNKNOWN))
 		p->wrong = must_strdup(pcap_geterr(dead));
+	else if (asks_kernel(&p->code))
+		p->wrong = must_strdup("such a packet does not tell its direction or interface; "
+		                       "SniffSource has direction=\"in\"");
 	else
 		p->lanes = bpf_lanes_new(&p->code);
 	pcap_close(dead);

@@ -35,6 +35,29 @@ START_TEST(packets_match_or_not)
 }
 END_TEST
 
+/* Where it has no header for it: tcpdump refuses that of files. */
+START_TEST(a_direction_is_told_or_refused)
+{
+	static const char *const texts[] = {"inbound", "not outbound", "ip and outbound"};
+	struct pt_pool *pool = pool_new(0);
+	struct pt_msg *ether = PACKET(pool, UDP_PACKET);
+	struct pt_msg *cooked = pt_msg_packet(pool, (const uint8_t[16]){[5] = 6}, 16, 16, 113, 0);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct pt_error err = PT_ERROR_INIT;
+		struct filter *f = filter(texts[i]);
+		ck_assert_int_lt(filter_test(f, ether, &err), 0);
+		ck_assert_ptr_nonnull(
+			strstr(pt_error_text(&err, ""), "does not tell its direction"));
+		pt_error_clear(&err);
+		ck_assert_int_eq(filter_test(f, cooked, NULL), i < 2);
+		filter_free(f);
+	}
+	pt_msg_unref(ether);
+	pt_msg_unref(cooked);
+	pool_free(pool);
+}
+END_TEST
+
 START_TEST(link_types_come_mixed)
 {
 	struct pt_pool *pool = pool_new(0);
@@ -144,6 +167,7 @@ START_TEST(a_filter_for_another_link_type_is_an_error_there_alone)
 }
 END_TEST
 
-UNIT_TESTS("script/filter", packets_match_or_not, link_types_come_mixed, many_match_as_each_does,
-           the_length_on_the_wire_counts, a_filter_that_is_wrong_is_refused,
+UNIT_TESTS("script/filter", packets_match_or_not, a_direction_is_told_or_refused,
+           link_types_come_mixed, many_match_as_each_does, the_length_on_the_wire_counts,
+           a_filter_that_is_wrong_is_refused,
            a_filter_for_another_link_type_is_an_error_there_alone)
