@@ -230,6 +230,7 @@ static const struct step ether_types[] = {
 	{.ether_type = 0x894f, .over = service_header},
 	{.ether_type = 0x88e5, .over = macsec},
 	{.ether_type = 0x8909, .over = tag, .size = 8}, /* Cisco's metadata */
+	{.ether_type = 0x8988, .over = tag, .size = 8}, /* Cisco's time of a frame */
 	{.ether_type = 0x8926, .over = tag, .size = 6}, /* VN-Tag */
 	{.ether_type = 0x892f, .over = tag, .size = 6}, /* HSR, IEC 62439-3 */
 	{.ether_type = 0x893f, .over = tag, .size = 8}, /* E-Tag, IEEE 802.1BR */
