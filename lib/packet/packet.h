@@ -155,6 +155,9 @@ void packet_rewrite_payload(uint8_t *bytes, const struct packet_view *, const vo
  * whether the bytes changed.
  */
 bool packet_checksums(uint8_t *bytes, size_t length, const struct packet_view *);
+/* Those of the packets in its tunnels, from the innermost on, before its own. `bytes` are the
+   message's, nobody else's. */
+void packet_checksums_inside(const struct pt_msg *, uint8_t *bytes, const struct packet_view *);
 
 /* One line for people, without newline, as `tcpdump` users expect to read it:
    "IP 10.0.0.1:443 > 10.0.0.2:55312 TCP SA seq=1 ack=2 win=64 len=0". Returns the length written

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writes fields, and keeps the checksums that cover them right. */
 #include "packet/checksum.h"
+#include "packet/tunnel.h"
 
 #include <string.h>
 
@@ -294,6 +295,27 @@ static bool transport_anew(uint8_t *bytes, const struct packet_view *view)
 	return put_checksum(field, !word && sum.kind->zero_is_none ? 0xffff : word);
 }
 
+/* Whether all of what IP carries is there, and as much at least; of those that have no layer. */
+static bool is_whole(const uint8_t *bytes, const struct packet_view *view, uint32_t least)
+{
+	uint32_t at = view->offset[PACKET_PAYLOAD], left = view->payload_length;
+
+	return !view->part && left >= least && checksum_length(bytes, view, at, left) <= left;
+}
+
+/* RFC 2784: if there is one. */
+static bool gre_anew(uint8_t *bytes, const struct packet_view *view)
+{
+	enum { SIZE = 8, SUM_AT = 4, HAS_SUM = 0x80, VERSION = 7 };
+	uint8_t *header = bytes + view->offset[PACKET_PAYLOAD];
+
+	if (!is_whole(bytes, view, SIZE) || !(header[0] & HAS_SUM) || header[1] & VERSION)
+		return false;
+	return put_checksum(
+		header + SUM_AT,
+		checksum_anew(header + SUM_AT, sum_bytes(header, view->payload_length)));
+}
+
 /* RFC 9260; over no address, and of bytes that begin with the least. */
 static bool sctp_anew(uint8_t *bytes, const struct packet_view *view)
 {
@@ -301,7 +323,7 @@ static bool sctp_anew(uint8_t *bytes, const struct packet_view *view)
 	uint32_t at = view->offset[PACKET_PAYLOAD], left = view->payload_length;
 	uint8_t *field = bytes + at + SUM_AT, was[4];
 
-	if (view->part || left < SIZE || checksum_length(bytes, view, at, left) > left)
+	if (!is_whole(bytes, view, SIZE))
 		return false;
 	memcpy(was, field, sizeof was);
 	memset(field, 0, sizeof was);
@@ -324,7 +346,27 @@ bool packet_checksums(uint8_t *bytes, size_t length, const struct packet_view *v
 			changed = put_checksum(header + 10,
 			                       checksum_anew(header + 10, sum_bytes(header, size)));
 	}
-	if (view->ip_proto == PROTO_SCTP)
-		return sctp_anew(bytes, view) || changed;
-	return transport_anew(bytes, view) || changed;
+	switch (view->ip_proto) {
+	case PROTO_SCTP: return sctp_anew(bytes, view) || changed;
+	case PROTO_GRE: return gre_anew(bytes, view) || changed;
+	default: return transport_anew(bytes, view) || changed;
+	}
+}
+
+/* What lies in front of its IP header is a link's, and no tunnel. */
+void packet_checksums_inside(const struct pt_msg *m, uint8_t *bytes, const struct packet_view *view)
+{
+	struct packet_inner in[PACKET_TUNNEL_DEPTH];
+	struct packet_view inner;
+	uint32_t before = network_at(view);
+	unsigned count = 0;
+
+	while (count < PACKET_TUNNEL_DEPTH && packet_unwrap(m, UINT32_MAX, count + 1, &in[count]) &&
+	       (!count || in[count].at > in[count - 1].at))
+		count++;
+	while (count-- && in[count].at > before) {
+		packet_dissect_ether_type(bytes + in[count].at, in[count].length,
+		                          in[count].ether_type, &inner);
+		packet_checksums(bytes + in[count].at, in[count].length, &inner);
+	}
 }

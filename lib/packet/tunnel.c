@@ -11,7 +11,7 @@ const char *const packet_tunnel_names[PACKET_TUNNELS + 1] = {"vlan",   "mpls",  
                                                              "erspan", "vxlan", "geneve", "gtp",
                                                              "tzsp",   "ipip",  "l2tp",   NULL};
 
-enum { PROTO_IPIP = 4, PROTO_IP6 = 41, PROTO_GRE = 47, PROTO_L2TP = 115, PROTO_MPLS = 137 };
+enum { PROTO_IPIP = 4, PROTO_IP6 = 41, PROTO_L2TP = 115, PROTO_MPLS = 137 };
 enum { PORT_MPLS = 6635 };
 
 struct way {

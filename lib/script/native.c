@@ -249,8 +249,10 @@ static int rewrite(const struct native *n, struct pt_msg **m, bool checksums, st
 	if (!bytes)
 		return no_memory(err);
 	packet_rewrite(bytes, (*m)->length, &v, n->sets, n->set_count);
-	if (checksums)
+	if (checksums) {
+		packet_checksums_inside(*m, bytes, &v);
 		packet_checksums(bytes, (*m)->length, &v);
+	}
 	return 0;
 }
 

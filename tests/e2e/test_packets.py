@@ -6,8 +6,9 @@ import random
 import struct
 
 import pytest
-from scapy.all import (ICMP, IP, SCTP, TCP, UDP, Ether, IPv6, IPv6ExtHdrFragment, IPv6ExtHdrRouting,
-                       Raw, SCTPChunkData, fragment, fragment6)
+from scapy.all import (GRE, ICMP, IP, SCTP, TCP, UDP, VXLAN, Dot1Q, Ether, IPv6, IPv6ExtHdrFragment,
+                       IPv6ExtHdrRouting, Raw, SCTPChunkData, fragment, fragment6)
+from scapy.contrib.mpls import MPLS
 
 import makers
 
@@ -193,6 +194,26 @@ def test_checksums_are_computed_anew(daemon, tmp_path, f):
     fields = {"ip_ttl": 64, "ip6_hlim": 64} if "ttl" in f else {}
     compare(got, [makers.rewritten(frame, **fields) for frame in frames], packets)
     assert makers.bad_checksums(tmp_path / "out.pcap") == 0
+
+
+def test_checksums_of_packets_in_tunnels_are_computed_anew(daemon, tmp_path):
+    """Those further in first, as others cover them; what an error quotes stays as it is."""
+    def tunnels(**wrong):
+        four, six = IP(src="10.0.0.1", dst="10.9.9.9", **wrong), IPv6(src="fd00::1", dst="fd00::2")
+        for inner in (four / TCP(**wrong) / b"odd", six / UDP(**wrong) / b"even", four / ICMP(**wrong)):
+            kind = 0x86dd if IPv6 in inner else 0x800
+            yield four / inner
+            yield six / four / inner
+            yield four / GRE(proto=kind, chksum_present=1, **wrong) / inner
+            yield six / UDP(dport=4789, **wrong) / VXLAN(vni=1) / Ether() / Dot1Q(vlan=5) / inner
+            frame = Ether() / four / UDP(dport=4789, **wrong) / VXLAN() / Ether() / inner
+            yield four / GRE(proto=0x6558, key_present=1) / frame
+            yield four / UDP(dport=4789, chksum=0) / VXLAN() / Ether() / inner
+            yield four / GRE(proto=0x8847) / MPLS(label=3, s=1) / inner
+    wrong = [bytes(Ether() / p) for p in tunnels(chksum=0x1234)]
+    quote = bytes(Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / ICMP(type=3) / IP(chksum=7) / UDP(chksum=9))
+    got = transform(daemon, tmp_path, [(p,) for p in [*wrong, quote]], "checksums")
+    assert [g[0] for g in got] == [*(bytes(Ether() / p) for p in tunnels()), quote]
 
 
 def test_a_wrong_checksum_stays_wrong(daemon, tmp_path):
