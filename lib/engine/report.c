@@ -27,14 +27,19 @@ static void tell(struct pt_block *b, int code, const char *words, bool always)
 	buf_free(&line);
 }
 
+/* Why a block has failed stays what it says, whatever it tells behind that. */
 static void vreport(struct pt_block *b, int code, bool always, const char *fmt, va_list args)
 {
-	struct buf words = BUF_INIT;
-	buf_vaddf(&words, fmt, args);
-	free(b->last_error);
-	b->last_error = buf_steal(&words);
+	struct buf buf = BUF_INIT;
+	buf_vaddf(&buf, fmt, args);
+	char *words = buf_steal(&buf), *other = words;
 	b->count.errors++;
-	tell(b, code, b->last_error, always);
+	tell(b, code, words, always);
+	if (always || !b->failed) {
+		other = b->last_error;
+		b->last_error = words;
+	}
+	free(other);
 }
 
 void block_tell_state(struct pt_block *b)

@@ -119,6 +119,15 @@ def test_what_changes_packets_keeps_the_rest(daemon, tmp_path):
     assert data.index(b"one.test") < data.index(b"first")
 
 
+def test_why_a_source_has_failed_is_not_covered_by_what_else_was_odd(daemon, tmp_path):
+    w = Writer(">").section().interface().packet(0, T0 * 10 ** 6)
+    w.block(0xBAD, w.pack("I", 32473) + b"data")  # nobody can turn it
+    source = tmp_path / "cut.pcapng"
+    source.write_bytes(w.out + b"\0\0\0\6")
+    result = daemon.ptctl("run", f'RdpcapSource("{source}") > Sink()')
+    assert result.code == 1 and "is cut off at byte" in result.err and "1 in, 1 out" in result.err, result
+
+
 def test_anonymize_leaves_nothing_that_stands_beside_packets(daemon, tmp_path):
     w = whole("<").section().interface((2, b"own"), (4, b"\x0a\0\0\2\xff\0\0\0")).packet(0, T0 * 10 ** 6)
     source, copy = w.save(tmp_path / "in.pcapng"), tmp_path / "out.pcapng"
