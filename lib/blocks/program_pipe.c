@@ -464,6 +464,15 @@ static int init_frames(struct pt_block *b, struct pt_error *err)
 	return rc;
 }
 
+/* Whether the engine waits for what the program does with each message. */
+static json_t *describe_frames(struct pt_block *b)
+{
+	json_t *now = describe(b);
+	if (pt_in_turn(b))
+		json_object_set_new(now, "in_turn", json_true());
+	return now;
+}
+
 static void fini_frames(struct pt_block *b)
 {
 	struct program_pipe *p = pt_state(b);
@@ -574,7 +583,7 @@ static const struct pt_type program_frames = {
 	.trigger = speaker_trigger,
 	.changed = speaker_changed,
 	.no_more = speaker_no_more,
-	.describe = describe,
+	.describe = describe_frames,
 	.stop = speaker_stop,
 	.close = speaker_close,
 	.fini = fini_frames,

@@ -18,25 +18,31 @@ import atexit as _atexit
 from types import ModuleType as _Module
 from typing import Any as _Any, List as _List
 
-from . import pipes as _pipes
-from .client import Client, Closed, Refused, default_socket
-from .engine import PipeEngine, stop_all as _stop_all
-from .feeders import AutoSource, CLIFeeder, CLIHighFeeder, PeriodicSource, ThreadGenSource
-from .graph import Graph
-from .message import Bytes
-from .pipes import (ConsoleSink, DownDrain, Drain, Existing, Pipe, QueueSink, RawConsoleSink, Sink, Source, TermSink,
-                    TransformDrain, TriggerSink, UpDrain)
-from .scapypipes import (FDSourceSink, Inject3Sink, InjectSink, RdpcapSource, SniffSource, TCPConnectPipe, TCPListenPipe,
-                         TriggerDrain, TriggeredMessage, TriggeredQueueingValve, TriggeredSwitch, TriggeredValve,
-                         UDPClientPipe, UDPDrain, UDPServerPipe, WiresharkSink, WrpcapSink)
-
-_SOURCES = ("FileSource", "FromEngine", "NatsSource", "PcapOverIPSource", "ProgramPipe")
-_DRAINS = ("DedupDrain", "FilterDrain", "HeadDrain", "PaceDrain", "SampleDrain", "ReorderDrain", "UnwrapDrain", "CountDrain",
-           "JsonDrain")
-_SINKS = ("FileSink", "NatsSink", "PcapOverIPSink", "ToEngine")
-for _names, _base in ((_SOURCES, _pipes.NativeSource), (_DRAINS, _pipes.NativeDrain), (_SINKS, _pipes.NativeSink)):
-    for _name in _names:
-        globals()[_name] = type(_name, (_base,), {"__module__": _pipes.__name__, "__doc__": f"See `ptctl help {_name}`."})
+# `as`: so type checkers take them for this module's own
+from .client import Client as Client, Closed as Closed, Refused as Refused, default_socket as default_socket
+from .consoles import ConsoleSink as ConsoleSink, RawConsoleSink as RawConsoleSink, TermSink as TermSink
+from .engine import PipeEngine as PipeEngine, stop_all as _stop_all
+from .feeders import (AutoSource as AutoSource, CLIFeeder as CLIFeeder, CLIHighFeeder as CLIHighFeeder,
+                      PeriodicSource as PeriodicSource, ThreadGenSource as ThreadGenSource)
+from .graph import Graph as Graph
+from .kinds import (CountDrain as CountDrain, DedupDrain as DedupDrain, FileSink as FileSink, FileSource as FileSource,
+                    FilterDrain as FilterDrain, FromEngine as FromEngine, HeadDrain as HeadDrain,
+                    JsonDrain as JsonDrain, NatsSink as NatsSink, NatsSource as NatsSource, PaceDrain as PaceDrain,
+                    PcapOverIPSink as PcapOverIPSink, PcapOverIPSource as PcapOverIPSource, ProgramPipe as ProgramPipe,
+                    ReorderDrain as ReorderDrain, SampleDrain as SampleDrain, ToEngine as ToEngine,
+                    UnwrapDrain as UnwrapDrain)
+from .message import Bytes as Bytes
+from .natives import Existing as Existing
+from .pipes import (DownDrain as DownDrain, Drain as Drain, Pipe as Pipe, Sink as Sink, Source as Source,
+                    TransformDrain as TransformDrain, TriggerSink as TriggerSink, UpDrain as UpDrain)
+from .queues import QueueSink as QueueSink
+from .scapypipes import (FDSourceSink as FDSourceSink, Inject3Sink as Inject3Sink, InjectSink as InjectSink,
+                         RdpcapSource as RdpcapSource, SniffSource as SniffSource, TCPConnectPipe as TCPConnectPipe,
+                         TCPListenPipe as TCPListenPipe, TriggerDrain as TriggerDrain,
+                         TriggeredMessage as TriggeredMessage, TriggeredQueueingValve as TriggeredQueueingValve,
+                         TriggeredSwitch as TriggeredSwitch, TriggeredValve as TriggeredValve,
+                         UDPClientPipe as UDPClientPipe, UDPDrain as UDPDrain, UDPServerPipe as UDPServerPipe,
+                         WiresharkSink as WiresharkSink, WrpcapSink as WrpcapSink)
 
 _OWN: _List[str] = [_n for _n, _it in globals().copy().items() if not _n.startswith("_") and not isinstance(_it, _Module)]
 

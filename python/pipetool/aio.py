@@ -58,10 +58,13 @@ class Client:
         return Client(self.path, self.host, self.timeout)
 
     async def connect(self) -> None:
-        """What the first call does by itself.
+        """What the first call does by itself; and anew, when the connection has ended.
 
         >>> await client.connect()  # doctest: +SKIP
         """
+        if self._connection and self._connection.done() and self._connection.exception() is None \
+                and self._connection.result().closed:
+            await self.close()
         await self._connected()
 
     async def _connected(self) -> _Connection:
@@ -183,7 +186,8 @@ class _Connection:
             self.over(Closed(bytes(self.lines.unread)))
 
     def answered(self, message: Dict[str, Any]) -> None:
-        answer = self.answers.pop(message["id"])
+        number = next(iter(self.answers)) if message["id"] is None else message["id"]  # None: it could not be read
+        answer = self.answers.pop(number)
         if not answer.done():  # else nobody waits any more
             answer.set_result(message)
 

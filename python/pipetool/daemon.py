@@ -65,20 +65,21 @@ class Daemon:
     """One process, with a socket in a folder of its own."""
 
     def __init__(self) -> None:
-        self.owner = os.getpid()
+        self.owner, self.has_answered = os.getpid(), False
         self.folder = _make_folder()
         self.socket = os.path.join(self.folder, _SOCKET)
         try:
+            self.program = find()
             self.pid = self._start()
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
     def _start(self) -> int:
-        program, folder = find(), pathlib.Path(self.folder)
+        program, folder = self.program, pathlib.Path(self.folder)
         for name in ("engines.d", "state"):
             (folder / name).mkdir()
-        (folder / "pipetoold.conf").write_text("[programs]\nallow = *\n")
+        (folder / "pipetoold.conf").write_text("[programs]\nallow = *\n[limits]\nline = 64MiB\n")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self.socket)
             listener.listen(64)
@@ -157,6 +158,8 @@ def release(path: Optional[str]) -> None:
 
 def _is_idle() -> bool:
     """Whether it has no engine, of a client's own, either."""
+    if not (_daemon and _daemon.has_answered):
+        return True
     try:
         with connect() as client:
             return not client.call("engine.list")["engines"]
@@ -170,10 +173,28 @@ def connect(path: Optional[str] = None, timeout: float = 30) -> Client:
         return Client(path, timeout=timeout)
     mine = own()
     try:
-        return Client(mine.socket, timeout=timeout)
+        return _greet(mine, timeout)
     except ConnectionRefusedError:  # it is just ending
         mine.end()
-        return Client(own().socket, timeout=timeout)
+        return _greet(own(), timeout)
+
+
+def _greet(mine: Daemon, timeout: float) -> Client:
+    """Whether it is one shows the first answer."""
+    if mine.has_answered:
+        return Client(mine.socket, timeout=timeout)
+    client: Optional[Client] = None
+    try:
+        client = Client(mine.socket, timeout=timeout)
+        client.call("daemon.info")
+    except (Closed, ConnectionError):
+        if client:
+            client.close()
+        mine.end()
+        raise RuntimeError(f"'{mine.program}' has ended at once, in place of serving this script: is it a pipetoold, and as "
+                           "new as this package? $PIPETOOLD may tell of another") from None
+    mine.has_answered = True
+    return client
 
 
 def _end() -> None:

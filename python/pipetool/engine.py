@@ -8,31 +8,35 @@ import html
 import itertools
 import os
 import re
-import subprocess
 import sys
 import threading
 import time
 import traceback
 import warnings
+import weakref
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from . import daemon, inner
+from . import daemon, inner, pictures
 from .asked import FOR_EVER_S
 from .client import Client, Closed, Refused, default_socket
 from .feeders import AutoSource, ThreadGenSource
 from .files import Files, absolute
-from .graph import SIGNS, Graph, name_of
-from .message import from_json, to_json
-from .pipes import Drain, Existing, Giving, InDaemon, Links, Pipe, QueueSink, Sink, Source
-from .runner import Runner, is_running_functions
+from .graph import SIGNS, Graph, name_of, numbered
+from .message import forget, from_json, on_many, to_json
+from .natives import Existing, Giving, InDaemon
+from .pipes import Pipe, Source, exits_of, linked_with
+from .planned import Planned
+from .queues import QueueSink
+from .runner import Runner, check_caller, is_running_functions
 
 _Parts = Dict[Pipe, Tuple[str, Dict[str, Any]]]  # of each pipe, its type and parameters
 _FLUSH_S = 2
+_GONE = "the daemon has ended, and what was on its way is lost: stop() and start() begin anew"
 _numbers = itertools.count(1)
 _running: Set[Any] = set()  # a running engine is never garbage
 
 
-class PipeEngine:
+class PipeEngine(Planned):
     """Runs the graph that the given sources lead to.
 
     `socket` and `engine` tell in which daemon, and as which engine; with `attach` it takes part in one that is there,
@@ -44,16 +48,15 @@ class PipeEngine:
     >>> engine.start(); s.send("hello"); q.recv(); engine.stop()
     """
 
-    pipes = Pipe.registry
-
     def __init__(self, *pipes: Pipe, socket: Optional[str] = None, engine: Optional[str] = None,
                  attach: bool = False) -> None:
         if attach and not engine:
             raise ValueError("attach=True takes part in an engine that is there: engine= says in which")
-        self.active_pipes: Links = Links()
         self.socket, self.engine, self.attach = socket or (default_socket() if attach else None), engine, attach
         self._there: Dict[str, str] = {}  # others' blocks, and their types
+        self._idle: Set[Tuple[Pipe, Pipe, str]] = set()  # links that could pass nothing, of which was told
         self._made = False
+        self.thread: Optional[threading.Thread] = None  # that in which functions run, once it was started
         self._lock = threading.RLock()
         self._local = threading.local()
         self._runner: Optional[Runner] = None
@@ -62,84 +65,66 @@ class PipeEngine:
         self._inners: Dict[Pipe, inner.Inner] = {}
         self._types: Dict[str, Dict[str, Any]] = {}
         self._owner: Optional[Client] = None
-        self._add_pipes(*pipes)
+        super().__init__(*pipes)
 
     # ---- the graph ----
 
-    @classmethod
-    def list_pipes(cls) -> None:
-        for name, kind in sorted(cls.pipes.items()):
-            print("%20s: %s" % (name, (kind.__doc__ or "").strip().split("\n")[0]))
-
-    @classmethod
-    def list_pipes_detailed(cls) -> None:
-        for name, kind in sorted(cls.pipes.items()):
-            print(f"###### {name}" + (f"\n {kind.__doc__}" if kind.__doc__ else ""))
-
-    def __getattr__(self, attr: str) -> Any:
-        kind = Pipe.registry.get(attr[6:]) if attr.startswith("spawn_") else None
-        if kind is None:
-            raise AttributeError(attr)
-
-        made = kind
-
-        def spawn(*given: Any, **more: Any) -> Pipe:
-            pipe: Pipe = made(*given, **more)
-            self.add(pipe)
-            return pipe
-        return spawn
-
-    @property
-    def active_sources(self) -> Set[Pipe]:
-        return {p for p in self.active_pipes if isinstance(p, Source)}
-
-    @property
-    def active_drains(self) -> Set[Pipe]:
-        return {p for p in self.active_pipes if isinstance(p, Drain)}
-
-    @property
-    def active_sinks(self) -> Set[Pipe]:
-        return {p for p in self.active_pipes if isinstance(p, Sink)}
-
-    def get_pipe_list(self, pipe: Pipe) -> Set[Pipe]:
-        """The pipe, and all that is linked with it."""
-        found, to_do = Links([pipe]), [pipe]
-        while to_do:
-            p = to_do.pop(0)
-            for links in (p.sources, p.sinks, p.high_sources, p.high_sinks, p.trigger_sources, p.trigger_sinks):
-                for q in links:
-                    if q not in found:
-                        found.add(q)
-                        to_do.append(q)
-        return found  # type: ignore[return-value]
-
-    def _add_pipes(self, *pipes: Pipe) -> List[Pipe]:
-        fresh = list(dict.fromkeys(q for p in pipes for q in self.get_pipe_list(p) if q not in self.active_pipes))
-        for q in fresh:
-            self.active_pipes.add(q)
-        return fresh
-
     def add(self, *pipes: Pipe) -> None:
-        """Adds pipes with all that they are linked with, also while the engine runs."""
+        """Adds pipes with all that they are linked with, also while the engine runs; from a function, behind it."""
+        if not self._later(self.add, pipes):
+            with self._lock:
+                fresh = self._add_pipes(*pipes)
+                if self._runner:
+                    self._change(fresh)
+
+    def _later(self, call: Callable[..., Any], pipes: Tuple[Pipe, ...]) -> bool:
+        """Whether the caller is a function, which the daemon may be waiting for: it is done behind that."""
+        runner = self._runner
+        if not runner or not is_running_functions():
+            return False
+        runner.do_later(next(iter(pipes or self.active_pipes)), functools.partial(call, *pipes))
+        return True
+
+    def _relink(self, a: Pipe, b: Pipe, canal: str) -> None:
+        """What was linked or unlinked while it runs. What has a `start` of its own, and is new, waits for `add`."""
+        if self._later(functools.partial(self._relink, canal=canal), (a, b)):
+            return
         with self._lock:
-            fresh = self._add_pipes(*pipes)
-            if self._runner:
-                self._change(fresh)
+            if not self._runner:
+                return
+            if b not in exits_of(a)[canal]:
+                self._unlink(a, b, canal)
+            elif not any(p._pt_defines("start") for p in linked_with(b) if p not in self.active_pipes):
+                self._change(self._add_pipes(b))
+
+    def _unlink(self, a: Pipe, b: Pipe, canal: str) -> None:
+        if a in self._names and b in self._names:
+            with contextlib.suppress(Refused):  # one that was left out
+                self._call("engine.change", ops=[{"op": "unlink", "from": self._names[a], "to": self._names[b], "canal": canal}])
+        self._pair()
+        self._learn()
 
     # ---- requests ----
 
     def _client(self) -> Client:
+        check_caller()
         client: Optional[Client] = getattr(self._local, "client", None)
         if client is None:
             client = self._local.client = daemon.connect(self.socket, timeout=FOR_EVER_S)
+            weakref.finalize(client, client.socket.close).atexit = False  # with its thread
         return client
 
     def _call(self, method: str, **params: Any) -> Any:
         try:
             return self._client().call(method, engine=self._name, **params)
-        except Refused:
+        except Refused as error:
+            if error.kind == "no-such-engine" and not self.socket:
+                raise ConnectionResetError(_GONE) from None
             raise
-        except (Closed, TimeoutError, KeyboardInterrupt, OSError):
+        except (Closed, ConnectionError):
+            self._disconnect()
+            raise ConnectionResetError(_GONE) from None
+        except (TimeoutError, KeyboardInterrupt, OSError):
             self._disconnect()  # an answer may still come
             raise
 
@@ -152,19 +137,19 @@ class PipeEngine:
     # ---- starting ----
 
     def _describe(self, pipe: Pipe, runner: Runner, files: Files) -> Tuple[str, Dict[str, Any]]:
-        spec = pipe.spec()
+        spec = pipe._pt_spec()
         if spec is None:
-            pipe._wire = runner.add(pipe)
-            return "ProgramPipe", {"format": "frames", "fd": pipe._wire.theirs, "label": pipe.label()}
-        pipe._wire = None
+            pipe._pt_wire = runner.add(pipe)
+            return "ProgramPipe", {"format": "frames", "fd": pipe._pt_wire.theirs, "label": pipe._pt_label()}
+        pipe._pt_wire = None
         kind, given, more = spec
         rows = self._type(kind)["params"]
         if len(given) > len(rows):
             raise TypeError(f"{kind} takes {len(rows)} parameters, and {len(given)} were given")
         params = absolute(rows, {**dict(zip((row["name"] for row in rows), given)), **more})
-        if self.socket:  # that daemon may have other rights; a trigger makes files beside the first
-            params = files.hand_over(rows, params, ("fname",) if pipe.trigger_sources else ())
-        return kind, params
+        # that daemon may have other rights; a trigger makes files beside the first
+        left = ("fname",) if pipe.trigger_sources else ()
+        return kind, files.hand_over(rows, params, left, is_other=bool(self.socket))
 
     def _with_inner(self, pipes: List[Pipe]) -> List[Pipe]:
         """These pipes, and of those that leave something to one of the daemon's, that."""
@@ -174,8 +159,8 @@ class PipeEngine:
             kind = inner.wanted(pipe)
             made = inner.make(pipe, kind, self._type(kind)["ports"]) if kind else None
             if isinstance(pipe, InDaemon):
-                pipe._inner = made and self._inners.setdefault(pipe, made)
-                found += [pipe._inner] if pipe._inner else []
+                pipe._pt_inner = made and self._inners.setdefault(pipe, made)
+                found += [pipe._pt_inner] if pipe._pt_inner else []
         return found
 
     def _type(self, kind: str) -> Dict[str, Any]:
@@ -185,22 +170,22 @@ class PipeEngine:
 
     def _has(self, pipe: Pipe, canal: str, way: str) -> bool:
         """Whether something could pass there: else the link is left out."""
-        spec = (self._there.get(pipe.name, ""), (), {}) if isinstance(pipe, Existing) else pipe.spec()
+        spec = (self._there.get(pipe.name, ""), (), {}) if isinstance(pipe, Existing) else pipe._pt_spec()
         if spec is None:
             return way == "exit" or inner.takes(pipe, canal)
         return spec[0] in ("", "ProgramPipe") or f"{canal}_{way}" in self._type(spec[0])["ports"]
 
     def _name_all(self, pipes: List[Pipe]) -> None:
-        taken = {*self._names.values(), *self._there}
+        taken, numbers = {*self._names.values(), *self._there}, {}  # type: Set[str], Dict[str, int]
         for pipe in pipes:
-            name = pipe.given_name
+            name = pipe._pt_given_name
             if isinstance(pipe, Existing):
                 name = pipe.name
             elif name is None:
-                name = name_of(pipe.kind if isinstance(pipe, inner.Inner) else type(pipe).__name__, taken)
+                name = name_of(pipe.kind if isinstance(pipe, inner.Inner) else type(pipe).__name__, taken, numbers)
             else:
                 stem = re.sub(r"\W|^(?=\d|$)", "_", name, flags=re.ASCII)[:56]
-                name = next(n for n in itertools.chain([stem], (f"{stem}{i}" for i in itertools.count(2))) if n not in taken)
+                name = stem if stem not in taken else numbered(stem, taken, numbers, 2)
             taken.add(name)
             self._names[pipe] = pipe._block = name
 
@@ -211,12 +196,12 @@ class PipeEngine:
         graph.outside = {*self._there, *(self._names[p] for p in (*pipes, *inners) if p not in parts)}
         for pipe, (kind, params) in parts.items():
             graph.add(kind, self._names[pipe], **params)
-        links = [(p, q, canal) for p in pipes
-                 for canal, sinks in (("low", p.sinks), ("high", p.high_sinks), ("trigger", p.trigger_sinks)) for q in sinks]
-        idle = [(p, q, canal) for p, q, canal in links if not (self._has(p, canal, "exit") and self._has(q, canal, "entry"))]
-        if idle:
+        links = [(p, q, canal) for p in pipes for canal, sinks in exits_of(p).items() for q in sinks if q in self._names]
+        idle = {(p, q, canal) for p, q, canal in links if not (self._has(p, canal, "exit") and self._has(q, canal, "entry"))}
+        if untold := [link for link in links if link in idle - self._idle]:
             warnings.warn("nothing could pass here, so these links are left out: " + ", ".join(
-                f"{p.name} {SIGNS[canal]} {q.name}" for p, q, canal in idle), stacklevel=_level())
+                f"{p.name} {SIGNS[canal]} {q.name}" for p, q, canal in untold), stacklevel=_level())
+        self._idle |= idle
         for p, q, canal in (*links, *(link for made in inners for link in made.links())):
             if (p, q, canal) not in idle:
                 graph.link(self._names[p], self._names[q], canal)
@@ -224,10 +209,12 @@ class PipeEngine:
 
     def start(self) -> None:
         """Runs the graph; what a `start` of a class of one's own raises comes out, and nothing runs."""
+        check_caller()
         with self._lock:
             if self._runner:
                 return
-            runner, pipes = Runner(), list(self.active_pipes)
+            self._add_pipes(*self.active_pipes)  # and what was linked with them since
+            runner, pipes = Runner(self.stop), list(self.active_pipes)
             self._name = self.engine or f"script_{os.getpid()}_{next(_numbers)}"
             started: List[Pipe] = []
             daemon.hold(self.socket)
@@ -235,9 +222,11 @@ class PipeEngine:
                 self._owner = daemon.connect(self.socket, timeout=FOR_EVER_S)
                 self._bring(pipes, runner, started)
                 runner.begin()
-                self._runner = runner
+                self._runner, self.thread = runner, runner.thread
+                self._pair()
                 if not self.attach or self._call("engine.show")["state"] == "stopped":
                     self._call("engine.start")
+                self._learn()
                 self._begin(pipes)
             except BaseException:
                 self._runner = None
@@ -247,15 +236,15 @@ class PipeEngine:
 
     def _bring(self, pipes: List[Pipe], runner: Runner, started: List[Pipe]) -> None:
         """Starts what runs here, and has the daemon make these pipes."""
+        early = [p for p in pipes if p._pt_opens and p._pt_defines("start")]  # that tells whose the work is
+        for p in early:
+            _start(p, started)
         pipes = self._with_inner(pipes)
         with Files() as files:
             try:
                 parts = {p: self._describe(p, runner, files) for p in pipes if not isinstance(p, Existing)}
-                for p in parts:
-                    started.append(p)
-                    if isinstance(p, Giving):
-                        p.is_exhausted = False
-                    p.start()
+                for p in [p for p in parts if p not in early]:
+                    _start(p, started)
                 self._make(pipes, parts)
                 self._made = files.used = True
             finally:
@@ -268,11 +257,11 @@ class PipeEngine:
             self._join(self._owner, pipes, parts)
             return
         self._name_all([p for p in pipes if p not in self._names])
-        graph = self._graph(parts)
-        if self._made:
-            self._owner.call("engine.change", engine=self._name, **graph.ops())
-        else:
-            self._owner.call("engine.create", engine=self._name, owned=True, **graph.request())
+        if not self._made:
+            self._owner.call("engine.create", engine=self._name, owned=True)
+            self._made = True
+        for portion in self._graph(parts).portions():
+            self._owner.call("engine.change", engine=self._name, **portion)
 
     def _join(self, owner: Client, pipes: List[Pipe], parts: _Parts) -> None:
         """With names that are free there as it is now: until nobody is faster."""
@@ -284,8 +273,10 @@ class PipeEngine:
             self._there = {b["name"]: b["type"] for b in shown["blocks"] if b["name"] not in mine}
             self._name_all(pipes)
             try:
-                owner.call("engine.change", engine=self._name, owned=True, if_revision=shown["revision"],
-                           **self._graph(parts).ops())
+                first, *rest = self._graph(parts).portions()
+                owner.call("engine.change", engine=self._name, owned=True, if_revision=shown["revision"], **first)
+                for portion in rest:
+                    owner.call("engine.change", engine=self._name, owned=True, **portion)
                 return
             except Refused as error:
                 if error.kind != "conflict":
@@ -297,23 +288,23 @@ class PipeEngine:
         sources = [p for p in pipes if isinstance(p, AutoSource)]
         over = [p for p in sources if p.is_exhausted]  # by now: functions may close others meanwhile
         for source in sources:
-            source._is_closed = source in over
+            source._pt_is_closed = source in over
         for p in pipes:
-            p._engine = self
+            p._pt_engine = self
         for source in sources:
-            source._begin()
+            source._pt_begin()
         for source in over:
             source._exhaust()
 
     def _undo(self, runner: Runner, started: List[Pipe]) -> None:
         for p in self.active_pipes:
-            p._engine = None
+            p._pt_engine = None
         runner.end()
         self._destroy()
-        _stop(started)
         for p in self.active_pipes:
             if not isinstance(p, ThreadGenSource):  # whose thread may still send: that goes nowhere
-                p._wire = None
+                p._pt_wire = None
+        _stop(started)
         daemon.release(self.socket)
 
     def _let_go(self) -> None:
@@ -322,7 +313,7 @@ class PipeEngine:
         self._runner = self._owner = None
         self._made = False
         for p in self.active_pipes:
-            p._engine = p._wire = None
+            p._pt_engine = p._pt_wire = None
 
     def _destroy(self) -> None:
         if self._owner:
@@ -356,8 +347,8 @@ class PipeEngine:
 
     def _drain(self) -> None:
         """No more of the script's own comes; what its functions have by now comes through, each time one further."""
-        self._take_out(lambda pipe: (isinstance(pipe, Source) or getattr(pipe, "is_source", False)) and not pipe._wire)
-        wired = {self._names[p] for p in self.active_pipes if p._wire}
+        self._take_out(lambda pipe: (isinstance(pipe, Source) or getattr(pipe, "is_source", False)) and not pipe._pt_wire)
+        wired = {self._names[p] for p in self.active_pipes if p._pt_wire}
         until = time.monotonic() + _FLUSH_S
 
         def counts() -> Dict[str, Tuple[int, int]]:
@@ -371,13 +362,28 @@ class PipeEngine:
     def _change(self, fresh: List[Pipe]) -> None:
         """What was added or linked since."""
         assert self._runner
+        self._runner.in_turn = True  # for all that is known
         started: List[Pipe] = []
         try:
             self._bring(fresh, self._runner, started)
         except BaseException:
             self._give_up(fresh, started)
             raise
+        self._pair()
+        self._learn()
         self._begin(fresh)
+
+    def _pair(self) -> None:
+        """What a trigger carries goes by the links that the daemon has."""
+        for p in self.active_pipes:
+            if p._pt_wire:
+                p._pt_wire.pair(p.trigger_sinks)
+
+    def _learn(self) -> None:
+        """Whether the daemon waits for functions."""
+        runner = self._runner
+        if runner and runner.wires:
+            runner.in_turn = any(b.get("now", {}).get("in_turn") for b in self._call("engine.show")["blocks"])
 
     def _give_up(self, pipes: List[Pipe], started: List[Pipe]) -> None:
         for p in pipes:
@@ -385,7 +391,7 @@ class PipeEngine:
             self._names.pop(p, None)
         _stop(started)
         for p in pipes:
-            p._wire = None
+            p._pt_wire = None
 
     # ---- while it runs ----
 
@@ -404,10 +410,10 @@ class PipeEngine:
     def _close(self, feeder: AutoSource) -> None:
         self._tell(feeder, "block.close")
 
-    def _tell(self, feeder: AutoSource, method: str, **params: Any) -> None:
-        runner, call = self._runner, functools.partial(self._call, method, block=feeder._block, **params)
+    def _tell(self, pipe: Pipe, method: str, **params: Any) -> None:
+        runner, call = self._runner, functools.partial(self._call, method, block=pipe._block, **params)
         if runner and is_running_functions():
-            runner.do_later(feeder, call)
+            runner.do_later(pipe, call)
         else:
             call()
 
@@ -416,13 +422,25 @@ class PipeEngine:
             answer = self._call("block.recv", block=sink._block, max=1000 if not seconds else 100, timeout_s=seconds)
         except Refused:
             return False
-        sink._local.extend(map(from_json, answer["messages"]))
-        if answer.get("dropped") and not sink._has_dropped:
-            sink._has_dropped = True
+        for message in answer["messages"]:
+            try:
+                sink._pt_local.append(from_json(message))
+            except LookupError as error:
+                if not sink._pt_has_lost:
+                    warnings.warn(f"'{sink.name}' has lost a message: {error}", stacklevel=_level())
+                sink._pt_has_lost = True
+        if answer.get("dropped") and not sink._pt_has_dropped:
+            sink._pt_has_dropped = True
             warnings.warn(f"'{sink.name}' is full, and drops messages (overflow={sink.overflow!r})", stacklevel=5)
         return bool(answer["messages"])
 
     # ---- stopping ----
+
+    def _fetch_all(self) -> None:
+        """Queues whose messages are objects of the script's: these are not kept for ever while they are on their way."""
+        for p in self.active_pipes:
+            if self._runner and isinstance(p, QueueSink) and not p._pt_wire:
+                self._runner.do_later(p, p._pt_fetch_all)
 
     def _stop(self, wait: bool) -> None:
         try:
@@ -443,6 +461,10 @@ class PipeEngine:
         except (Closed, OSError):
             warnings.warn("the daemon has ended before the engine: what was on its way is lost", stacklevel=4)
 
+    def _shown(self, pipe: Pipe) -> Dict[str, Any]:
+        """What `ptctl show` tells of it."""
+        return next(b for b in self._call("engine.show")["blocks"] if b["name"] == pipe._block)
+
     def _is_exhausted(self, source: Giving) -> bool:
         """To a function, which the daemon may be waiting for, not by now: it is asked behind it."""
         runner = self._runner
@@ -450,7 +472,7 @@ class PipeEngine:
             if runner.later.empty():
                 runner.do_later(source, lambda: source.is_exhausted)
             return False
-        return any(b["name"] == source._block and b["state"] == "exhausted" for b in self._call("engine.show")["blocks"])
+        return bool(self._shown(source)["state"] == "exhausted")
 
     def _await_sources(self) -> None:
         """The script's own; where it has none, until the engine runs no more."""
@@ -469,11 +491,13 @@ class PipeEngine:
         runner, self._runner = self._runner, None
         for p in self.active_pipes:
             with contextlib.suppress(Closed, OSError):
-                while isinstance(p, QueueSink) and p._fetch(0):
-                    pass
+                if isinstance(p, QueueSink):
+                    p._pt_fetch_all()
         assert runner
         self._undo(runner, [p for p in self.active_pipes if not isinstance(p, Existing)])
         _running.discard(self)
+        if not _running:
+            forget()
 
     def stop(self) -> None:
         """Stops; what is on its way comes through, for two seconds at most."""
@@ -483,7 +507,7 @@ class PipeEngine:
         """Waits until the sources are exhausted, and stops."""
         if self._runner:
             for source in self.active_pipes:
-                if isinstance(source, AutoSource) and source.is_exhausted and not source._is_closed \
+                if isinstance(source, AutoSource) and source.is_exhausted and not source._pt_is_closed \
                         and not isinstance(source, ThreadGenSource):
                     source._exhaust()
         self._end(True)
@@ -492,7 +516,7 @@ class PipeEngine:
         runner = self._runner
         if not runner:
             return
-        if runner.is_current():  # it ends when the function has returned
+        if is_running_functions():  # it ends when the function has returned
             threading.Thread(target=self._end, args=(wait,), name="pipetool stop").start()
             return
         try:
@@ -513,41 +537,19 @@ class PipeEngine:
 
     def dot(self) -> str:
         """The graph as text for Graphviz."""
-        lines = ['digraph "pipe" {', "\tnode [shape=rectangle];"]
-        lines += ['\t"%i" [label="%s"];' % (id(p), p.name) for p in self.active_pipes]
-        for style, kind in (("color=blue, arrowhead=vee", "sinks"), ("color=purple, arrowhead=veevee", "high_sinks"),
-                            ("color=red, arrowhead=diamond", "trigger_sinks")):
-            lines.append(f"\n\tedge [{style}];")
-            lines += ['\t"%i" -> "%i";' % (id(p), id(q)) for p in self.active_pipes for q in getattr(p, kind)]
-        return "\n".join([*lines, "}"])
+        return pictures.dot(self.active_pipes)
 
     def graph(self, **more: Any) -> Any:
         """Draws the graph with Graphviz: in a notebook in place, else as Scapy does (`target="> graph.svg"`)."""
-        if "scapy.utils" in sys.modules and "IPython" not in sys.modules:
-            return sys.modules["scapy.utils"].do_graph(self.dot(), **more)
-        return Picture(subprocess.run(["dot", "-Tsvg"], input=self.dot(), text=True, capture_output=True, check=True).stdout)
+        return pictures.draw(self.dot(), **more)
 
     def _repr_html_(self) -> str:
         if not self._runner:
             return "<p>a PipeEngine that does not run</p>"
-        rows = ["<tr><th>block<th>in<th>out<th>held<th>dropped<th>errors</tr>"]
         try:
-            blocks = self.stats()["blocks"]
+            return pictures.table(self.stats()["blocks"])
         except (Closed, OSError, Refused) as error:
             return f"<p>a PipeEngine whose daemon has gone: {html.escape(str(error))}</p>"
-        rows += ["<tr>" + "".join(f"<td>{cell}</td>" for cell in (b["name"], b["in"], b["out"], b["held"],
-                 sum(b["dropped"].values()), b["errors"])) + "</tr>" for b in blocks]
-        return f"<table>{''.join(rows)}</table>"
-
-
-class Picture:
-    """A drawing that a notebook shows in place."""
-
-    def __init__(self, svg: str) -> None:
-        self.svg = svg
-
-    def _repr_svg_(self) -> str:
-        return self.svg
 
 
 def _level() -> int:
@@ -556,6 +558,21 @@ def _level() -> int:
     while frame.f_back and frame.f_globals["__name__"].startswith(__package__):
         frame, level = frame.f_back, level + 1
     return level
+
+
+def _take_in() -> None:
+    for engine in tuple(_running):
+        engine._fetch_all()
+
+
+on_many(_take_in)
+
+
+def _start(pipe: Pipe, started: List[Pipe]) -> None:
+    started.append(pipe)
+    if isinstance(pipe, Giving):
+        pipe.is_exhausted = False
+    pipe.start()
 
 
 def _stop(pipes: List[Pipe]) -> None:

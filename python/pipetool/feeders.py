@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Iterable, List, Optional
 
-from .message import is_volatile, to_frame, to_json
+from .message import can_be_kept, to_json
 from .objects import ObjectPipe
 from .pipes import Native, Source
 
@@ -21,50 +21,51 @@ class AutoSource(Source):
     """
 
     def _gen_data(self, msg: Any) -> None:
-        self._gen(msg, False)
+        self._pt_gen(msg, False)
 
     def _gen_high_data(self, msg: Any) -> None:
-        self._gen(msg, True)
+        self._pt_gen(msg, True)
 
-    def _gen(self, msg: Any, high: bool) -> None:
-        if self._delivers() or not (self._wire or self._engine):
-            if not self._delivers():
-                to_frame(msg)  # or TypeError
+    def _pt_gen(self, msg: Any, high: bool) -> None:
+        if self._pt_delivers() or not (self._pt_wire or self._pt_engine):
             ObjectPipe.send(self, (msg, high, False))
             return
-        self._put(msg, high)
+        self._pt_put(msg, high)
         if self.is_exhausted:
             self._exhaust()
 
-    def _delivers(self) -> bool:
+    def _pt_delivers(self) -> bool:
         """Whether what was given waits for a `deliver` of the user's own."""
         return type(self).deliver is not AutoSource.deliver
 
-    def _is_asked(self) -> bool:
-        return self._delivers()
+    def _pt_is_asked(self) -> bool:
+        return self._pt_delivers()
 
-    def _put(self, msg: Any, high: bool) -> None:
-        if self._wire:
-            self._wire.send(msg, int(high), wait=True)
+    def _pt_put(self, msg: Any, high: bool) -> None:
+        if self._pt_wire:
+            self._pt_wire.send(msg, int(high), wait=True)
         else:
-            self._engine._send_to(self, msg, high=high)
+            self._pt_engine._send_to(self, msg, high=high)
 
-    _is_closed = False  # and the engine knows it, or will behind what is sent from within a function
+    _pt_is_closed = False  # and the engine knows it, or will behind what is sent from within a function
 
     def _exhaust(self) -> None:
-        self.is_exhausted = self._is_closed = True
-        if self._wire:
-            self._wire.look() if self._delivers() else self._wire.exhaust()
-        elif self._engine:
-            self._engine._close(self)
+        self.is_exhausted = self._pt_is_closed = True
+        if self._pt_wire:
+            self._pt_wire.look() if self._pt_delivers() else self._pt_wire.exhaust()
+        elif self._pt_engine:
+            self._pt_engine._close(self)
 
-    def _begin(self) -> None:
+    def _pt_send_there(self, msg: Any, high: bool) -> None:
+        self._pt_put(msg, high)
+
+    def _pt_begin(self) -> None:
         """The engine runs now."""
-        while not (self._delivers() or self.empty()):
-            if self._wire:
-                self._put(*self.recv()[:2])
+        while not (self._pt_delivers() or self.empty()):
+            if self._pt_wire:
+                self._pt_put(*self.recv()[:2])
             else:
-                self._engine._send_early(self)
+                self._pt_engine._send_early(self)
 
     def deliver(self) -> None:
         """The next message goes on."""
@@ -72,7 +73,7 @@ class AutoSource(Source):
         if not none:
             (self._high_send if high else self._send)(msg)
 
-    def native(self) -> Optional[Native]:
+    def _pt_native(self) -> Optional[Native]:
         return ("AutoSource", (), {}) if type(self) is AutoSource else None  # else it may want to be quick
 
 
@@ -81,7 +82,7 @@ class _Generating(threading.Thread):
 
     def __init__(self, source: ThreadGenSource) -> None:
         super().__init__(name="pipetool generate", daemon=True)
-        self.source, self.wire = source, source._wire
+        self.source, self.wire = source, source._pt_wire
 
     def run(self) -> None:
         try:
@@ -107,28 +108,28 @@ class ThreadGenSource(AutoSource):
 
     def __init__(self, name: Optional[str] = None) -> None:
         super().__init__(name)
-        self._runs, self._thread = False, None  # type: bool, Optional[_Generating]
+        self._pt_runs, self._pt_thread = False, None  # type: bool, Optional[_Generating]
 
     @property
     def RUN(self) -> bool:
         """To a thread of before the source was started again: false."""
-        return self._runs and not self._is_of_before()
+        return self._pt_runs and not self._pt_is_of_before()
 
     @RUN.setter
     def RUN(self, runs: bool) -> None:
-        if not self._is_of_before():
-            self._runs = runs
+        if not self._pt_is_of_before():
+            self._pt_runs = runs
 
-    def _is_of_before(self) -> bool:
+    def _pt_is_of_before(self) -> bool:
         thread = threading.current_thread()
-        return isinstance(thread, _Generating) and thread.source is self and thread is not self._thread
+        return isinstance(thread, _Generating) and thread.source is self and thread is not self._pt_thread
 
-    def _gen(self, msg: Any, high: bool) -> None:
-        if not self._is_of_before():
-            super()._gen(msg, high)
+    def _pt_gen(self, msg: Any, high: bool) -> None:
+        if not self._pt_is_of_before():
+            super()._pt_gen(msg, high)
 
     def _exhaust(self) -> None:
-        if not self._is_of_before():
+        if not self._pt_is_of_before():
             super()._exhaust()
 
     def generate(self) -> None:
@@ -136,9 +137,9 @@ class ThreadGenSource(AutoSource):
 
     def start(self) -> None:
         self.RUN = True
-        if self.spec() is None:  # else the daemon generates
-            self._thread = _Generating(self)
-            self._thread.start()
+        if self._pt_spec() is None:  # else the daemon generates
+            self._pt_thread = _Generating(self)
+            self._pt_thread.start()
 
     def stop(self) -> None:
         self.RUN = False
@@ -163,7 +164,7 @@ class CLIFeeder(AutoSource):
         """No more will come: `wait_and_stop` ends."""
         self._exhaust()
 
-    def native(self) -> Optional[Native]:
+    def _pt_native(self) -> Optional[Native]:
         return "CLIFeeder" if type(self) is CLIFeeder else "AutoSource", (), {}  # one of one's own may send high, too
 
 
@@ -181,14 +182,14 @@ class CLIHighFeeder(CLIFeeder):
         self._gen_high_data(msg)
         return 1
 
-    def native(self) -> Optional[Native]:
+    def _pt_native(self) -> Optional[Native]:
         return "CLIHighFeeder" if type(self) is CLIHighFeeder else "AutoSource", (), {}
 
 
 class PeriodicSource(ThreadGenSource):
     """Sends a message, or those of a list in turn, every `period` seconds; `period2` more after the last.
 
-    The daemon does, but for packets that chance makes anew each time (`IP(src=RandIP())`).
+    The daemon does, but for packets that chance makes anew each time (`IP(src=RandIP())`), and objects of the script's.
 
     >>> PeriodicSource(["tick", "tock"], 1, period2=3) > ConsoleSink()
     """
@@ -197,24 +198,24 @@ class PeriodicSource(ThreadGenSource):
         super().__init__(name)
         self.msg: Iterable[Any] = msg if isinstance(msg, (list, set, tuple)) else [msg]
         self.period, self.period2 = period, period2
-        self._stopped = threading.Event()
+        self._pt_stopped = threading.Event()
 
-    def native(self) -> Optional[Native]:
+    def _pt_native(self) -> Optional[Native]:
         messages: List[Any] = list(self.msg)
-        if any(map(is_volatile, messages)):
+        if not all(map(can_be_kept, messages)):
             return None
         return "PeriodicSource", ([to_json(one) for one in messages], self.period, self.period2), {}
 
     def start(self) -> None:
-        self._stopped = threading.Event()  # the next start has another: no thread goes on by it
+        self._pt_stopped = threading.Event()  # the next start has another: no thread goes on by it
         super().start()
 
     def stop(self) -> None:
         super().stop()
-        self._stopped.set()
+        self._pt_stopped.set()
 
     def generate(self) -> None:
-        stopped, messages = self._stopped, list(self.msg)
+        stopped, messages = self._pt_stopped, list(self.msg)
         while self.RUN and messages:
             for msg in messages:
                 self._gen_data(msg)

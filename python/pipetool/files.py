@@ -9,6 +9,7 @@ import os
 import stat
 from typing import Any, Dict, List, Tuple
 
+OWN = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/")  # each process has others
 MOST = 64  # descriptors that go with a request
 
 
@@ -58,14 +59,18 @@ class Files:
                 if file.made and not self.used and not os.stat(file.path).st_size:
                     os.unlink(file.path)
 
-    def hand_over(self, rows: List[Dict[str, Any]], params: Dict[str, Any], left: Tuple[str, ...] = ()) -> Dict[str, Any]:
+    def hand_over(self, rows: List[Dict[str, Any]], params: Dict[str, Any], left: Tuple[str, ...] = (),
+                  is_other: bool = True) -> Dict[str, Any]:
         """The parameters, with {"fd", "path"} in place of the paths of files, as the type's table tells them.
 
-        Those in `left` stay, and where the daemon makes or looks for files: `rotate`, `follow`, names with fields.
+        Those in `left` stay, and where the daemon makes or looks for files: `rotate`, `follow`, names with fields; of a
+        daemon of the script's own (not `is_other`) all but what is something else to each process, as /dev/stdin.
         """
         taken = dict(params)
         for row in rows:
             value = taken.get(row["name"])
+            if not is_other and not (isinstance(value, str) and value.startswith(OWN)):
+                continue
             if row["kind"] == "file" and isinstance(value, str) and row["name"] not in left \
                     and not params.get("rotate") and not set("{}") & set(value):
                 taken[row["name"]] = self._open(value, row.get("access") == "write")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import copy
 import difflib
+import json
 import os
 import re
 from typing import Any, Awaitable, Callable, Container, Coroutine, Dict, Iterable, Iterator, List, Optional, Type, TypeVar
@@ -27,6 +28,7 @@ _CODES = {"bad-parameter": -32602, "no-such-block": 2, "exists": 4, "bad-link": 
 SIGNS = {"low": ">", "high": ">>", "trigger": "^"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _STEM = 48
+_MOST_BYTES, _MOST_FDS = 4_000_000, 64  # of a call
 _T = TypeVar("_T")
 _G = TypeVar("_G", bound="Drawn")
 Ask = Callable[..., Awaitable[Any]]  # as Client.call
@@ -37,17 +39,23 @@ def _refuse(kind: str, message: str, value: Any = None, hint: Optional[str] = No
     return Refused({"code": _CODES[kind], "message": message, "data": {k: v for k, v in data.items() if v is not None}})
 
 
-def name_of(type: str, taken: Container[str]) -> str:
+def numbered(stem: str, taken: Container[str], numbers: Dict[str, int], first: int = 1) -> str:
+    """The stem with a number that makes it another; `numbers` are the next ones."""
+    number = numbers.get(stem, first)
+    while f"{stem}{number}" in taken:
+        number += 1
+    numbers[stem] = number + 1
+    return f"{stem}{number}"
+
+
+def name_of(type: str, taken: Container[str], numbers: Optional[Dict[str, int]] = None) -> str:
     """The name of a block that is given none, as in the pipe language.
 
     >>> name_of("RdpcapSource", ["rdpcap_source1"])
     'rdpcap_source2'
     """
     stem = re.sub(r"(?<=[^_])(?<![A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type).lower()[:_STEM]
-    number = 1
-    while f"{stem}{number}" in taken:
-        number += 1
-    return f"{stem}{number}"
+    return numbered(stem, taken, {} if numbers is None else numbers)
 
 
 def plain(value: Any, fds: List[int]) -> Any:
@@ -73,6 +81,10 @@ def _handed(file: Any, fds: List[int]) -> int:
     if fd not in fds:
         fds.append(fd)
     return fds.index(fd)
+
+
+def _portion(ops: List[Dict[str, Any]], fds: List[int]) -> Dict[str, Any]:
+    return {"ops": ops, **({"fds": fds} if fds else {})}
 
 
 class Drawn:
@@ -219,6 +231,26 @@ class Drawn:
         request = self.request()
         ops = [{"op": "add", **block} for block in request.pop("blocks")]
         return {"ops": ops + [{"op": "link", **link} for link in request.pop("links")], **request}
+
+    def portions(self) -> Iterator[Dict[str, Any]]:
+        """The same in as many calls as it takes: of each the bytes and the descriptors are bounded.
+
+        >>> graph = Graph([{"name": f"b{n}", "type": "Sink", "params": {"text": "x" * 1000000}} for n in range(9)])
+        >>> [len(portion["ops"]) for portion in graph.portions()]
+        [3, 3, 3]
+        """
+        ops: List[Dict[str, Any]] = []
+        fds: List[int] = []
+        size = 0
+        for op in (*({"op": "add", **block} for block in self._blocks.values()), *({"op": "link", **link} for link in self.links)):
+            mine: List[int] = []
+            length = len(json.dumps(plain(op, mine)))
+            if ops and (size + length > _MOST_BYTES or len({*fds, *mine}) > _MOST_FDS):
+                yield _portion(ops, fds)
+                ops, fds, size = [], [], 0
+            ops.append(plain(op, fds))
+            size += length
+        yield _portion(ops, fds)
 
     # ---- what is asked, whoever asks ----
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Optional, Sequence, Tuple, cast
 
-from .pipes import Giving, InDaemon, Native, Pipe
+from .natives import Giving, InDaemon
+from .pipes import Native, Pipe
 
 _WORDS = {"low": "push", "high": "high_push", "trigger": "on_trigger"}
 
@@ -18,8 +19,8 @@ class Inner(Pipe):
         self.trigger_sources = owner.trigger_sources
         self.is_source = not has_entries(ports)
 
-    def native(self) -> Optional[Native]:
-        return self.owner.native()
+    def _pt_native(self) -> Optional[Native]:
+        return self.owner._pt_native()
 
     def links(self) -> Iterator[Tuple[Pipe, Pipe, str]]:
         """With the owner: what it hands over by `super().push`, or what comes to its `deliver`."""
@@ -44,9 +45,10 @@ def has_exits(ports: Sequence[str]) -> bool:
 
 def wanted(pipe: Pipe) -> Optional[str]:
     """The type of the daemon's that something is left to, of what runs in the script."""
-    if not isinstance(pipe, InDaemon) or pipe.spec() is not None or pipe._defines("fileno"):
+    if not isinstance(pipe, InDaemon) or pipe._pt_spec() is not None or pipe._pt_reaches() is not None \
+            or pipe._pt_defines("fileno"):
         return None
-    native = pipe.native()
+    native = pipe._pt_native()
     return native[0] if native else None
 
 
@@ -55,14 +57,14 @@ def make(pipe: Pipe, kind: str, ports: Sequence[str]) -> Optional[Inner]:
     if not (has_entries(ports) and has_exits(ports)):
         return Inner(pipe, kind, ports)
     if isinstance(pipe, Giving):
-        pipe._refuse()
+        pipe._pt_refuse()
     return None
 
 
 def takes(pipe: Pipe, canal: str) -> bool:
     """Whether it does something with what comes in there."""
-    word, inner = _WORDS[canal], getattr(pipe, "_inner", None)
-    return hasattr(pipe, word) and (inner is None or pipe._defines(word) or f"{canal}_entry" in inner.ports)
+    word, inner = _WORDS[canal], getattr(pipe, "_pt_inner", None)
+    return hasattr(pipe, word) and (inner is None or pipe._pt_defines(word) or f"{canal}_entry" in inner.ports)
 
 
 class Arriving:
@@ -70,10 +72,10 @@ class Arriving:
 
     def __init__(self, pipe: Pipe) -> None:
         self.pipe: Giving = cast(Giving, pipe)
-        self.pipe._arrived.ended = False
+        self.pipe._pt_arrived.ended = False
 
     def push(self, msg: Any) -> None:
-        self.pipe._arrived.messages = [msg]
+        self.pipe._pt_arrived.messages = [msg]
         self.pipe.deliver()
 
     def high_push(self, msg: Any) -> None:
@@ -81,7 +83,7 @@ class Arriving:
 
     def end(self) -> None:
         """Nothing more comes: so `deliver` finds."""
-        self.pipe._arrived.messages, self.pipe._arrived.ended = [], True
+        self.pipe._pt_arrived.messages, self.pipe._pt_arrived.ended = [], True
         try:
             self.pipe.deliver()
         except EOFError:

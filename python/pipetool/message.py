@@ -2,20 +2,27 @@
 """Messages as Python has them, and as they travel.
 
 Text stays text and bytes bytes; packets are packets where Scapy is there, and `Bytes` elsewhere. Numbers, None,
-tuples, lists, sets and dictionaries travel as what `ast.literal_eval` reads.
+tuples, lists, sets and dictionaries travel as what `ast.literal_eval` reads. Any other object stays in the script, and
+what travels is a number for it: to another program it is nothing but that.
 """
 from __future__ import annotations
 
 import ast
 import base64
+import collections
 import decimal
+import itertools
+import os
 import sys
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, OrderedDict, Tuple
 
 from .frames import HEAD, LONGEST, MESSAGE, OF_HEAD, PLAIN, TEXT, Frame
 
 LITERAL = 0x8000  # link types of our own: what literal_eval reads,
-CLASS = 0x8001    # and a packet of a class that no link type stands for: its name, a NUL, its bytes
+CLASS = 0x8001    # a packet of a class that no link type stands for: its name, a NUL, its bytes,
+OBJECT = 0x8002   # and an object of this script's
+KEPT = 65536      # of these, the last
+PACKETS = 4096    # and of packets
 
 
 class Bytes(bytes):
@@ -58,6 +65,15 @@ def _is_literal(value: Any) -> bool:
     return value is None or type(value) in (int, bool, str, bytes)
 
 
+def _literal(value: Any) -> Optional[bytes]:
+    """What literal_eval reads; None where that cannot, or not all of it."""
+    try:
+        data = repr(value).encode("utf-8", "surrogatepass") if _is_literal(value) else None
+    except RecursionError:  # it is in itself
+        return None
+    return data if data and len(data) <= LONGEST else None
+
+
 def _time_ns(time: Any) -> int:
     if isinstance(time, decimal.Decimal):
         return int(time * 1000000000)
@@ -69,12 +85,16 @@ def _from_packet(value: Any, canal: int) -> Optional[Frame]:
     if packet is None or not isinstance(value, packet.Packet):
         return None
     data, types = bytes(value), _conf().l2types
-    wire = int(getattr(value, "wirelen", None) or 0)
-    number = types.layer2num.get(type(value))
-    if number is not None and types.num2layer.get(number) is type(value):
-        return Frame(1, canal, 0, number, max(wire, len(data)), _time_ns(value.time), data)
-    name = f"{type(value).__module__}:{type(value).__qualname__}\0".encode()
-    return Frame(1, canal, 0, CLASS, max(wire, len(data)), _time_ns(value.time), name + data)
+    wire, length = int(getattr(value, "wirelen", None) or 0), len(data)
+    link_type = types.layer2num.get(type(value))
+    if link_type is None or types.num2layer.get(link_type) is not type(value):
+        name = f"{type(value).__module__}:{type(value).__qualname__}\0".encode()
+        if _named(name)[0] is not type(value):
+            return None
+        link_type, data = CLASS, name + data
+    time_ns = _time_ns(value.time)
+    packets.keep(link_type, time_ns, data, value)
+    return Frame(1, canal, 0, link_type, max(wire, length), time_ns, data)
 
 
 def is_volatile(value: Any) -> bool:
@@ -90,8 +110,78 @@ def is_volatile(value: Any) -> bool:
     return any(map(is_volatile, (*fields.values(), value.payload)))
 
 
+class Packets:
+    """Packets that the script has sent: where one comes as it was sent it is that one, with layers that its bytes do not
+    tell of, and not dissected again."""
+
+    def __init__(self) -> None:
+        self._sent: OrderedDict[Tuple[int, int, bytes], Any] = collections.OrderedDict()
+
+    def keep(self, link_type: int, time_ns: int, data: bytes, packet: Any) -> None:
+        self._sent[link_type, time_ns, data] = packet
+        if len(self._sent) > PACKETS:
+            self._sent.popitem(last=False)
+
+    def find(self, link_type: int, time_ns: int, data: bytes) -> Any:
+        """None: there is none, or it has been changed since."""
+        packet = self._sent.get((link_type, time_ns, data))
+        return packet if packet is not None and data.endswith(bytes(packet)) else None
+
+
+class Kept:
+    """Objects of the script's that are on their way, by the words that travel for them."""
+
+    def __init__(self) -> None:
+        self._objects: OrderedDict[bytes, Any] = collections.OrderedDict()
+        self._numbers = itertools.count()
+        self._mine = os.urandom(8).hex()  # no other script's have these words
+
+    def keep(self, value: Any) -> bytes:
+        """The words for it."""
+        number = next(self._numbers)
+        words = f"<{type(value).__name__} {self._mine}:{number}>".encode("utf-8", "replace")
+        self._objects[words] = value
+        if len(self._objects) > KEPT:
+            self._objects.popitem(last=False)
+        if number % (KEPT // 4) == KEPT // 4 - 1:
+            for call in _many:
+                call()
+        return words
+
+    def find(self, words: bytes) -> Any:
+        """LookupError where it is kept no more."""
+        try:
+            return self._objects[words]
+        except KeyError:
+            raise LookupError(f"{words.decode('utf-8', 'replace')} is no object of this script's, or not one of the last "
+                              f"{KEPT}: these are kept while they are on their way") from None
+
+
+kept, packets = Kept(), Packets()
+_many: List[Callable[[], None]] = []
+
+
+def on_many(call: Callable[[], None]) -> None:
+    """Is called while there is still room for as many objects as there were since the last time, and more."""
+    _many.append(call)
+
+
+def forget() -> None:
+    """None of the script's objects is on its way; in a child that was forked they are the parent's."""
+    global kept, packets
+    kept, packets = Kept(), Packets()
+
+
+os.register_at_fork(after_in_child=forget)
+
+
+def can_be_kept(value: Any) -> bool:
+    """Whether the daemon can send it again and again: no object of the script's, nor what chance makes anew."""
+    return not is_volatile(value) and to_frame(value).link_type != OBJECT
+
+
 def to_frame(value: Any, canal: int = 0) -> Frame:
-    """The frame that carries a message; TypeError where none can."""
+    """The frame that carries a message."""
     kind = type(value)
     if kind is str:
         return Frame(1, canal, TEXT, PLAIN, 0, 0, value.encode("utf-8", "surrogateescape"))
@@ -104,10 +194,8 @@ def to_frame(value: Any, canal: int = 0) -> Frame:
         return packet
     if isinstance(value, (str, bytes)):
         return to_frame(str(value) if isinstance(value, str) else bytes(value), canal)
-    if not _is_literal(value):
-        raise TypeError(f"a {kind.__name__} cannot travel: text, bytes, packets, numbers, None, tuples, lists, sets "
-                        "and dictionaries of these can")
-    return Frame(1, canal, 0, LITERAL, 0, 0, repr(value).encode("utf-8", "surrogatepass"))
+    data = _literal(value)
+    return Frame(1, canal, 0, OBJECT, 0, 0, kept.keep(value)) if data is None else Frame(1, canal, 0, LITERAL, 0, 0, data)
 
 
 def pack(value: Any, canal: int = 0) -> bytes:
@@ -148,7 +236,8 @@ def text_of(data: bytes) -> str:
 
 
 def _set_facts(packet: Any, frame: Frame, length: int) -> Any:
-    packet.time = decimal.Decimal(frame.time_ns) / 1000000000 if frame.time_ns % 1000 else frame.time_ns / 1e9
+    exact = sys.modules["scapy.utils"].EDecimal
+    packet.time = exact(frame.time_ns) / 1000000000 if frame.time_ns % 1000 else frame.time_ns / 1e9
     packet.wirelen = max(frame.wire_length, length) or None
     return packet
 
@@ -168,10 +257,14 @@ def from_frame(frame: Frame) -> Any:
         return text_of(frame.data) if frame.flags & TEXT else frame.data
     if frame.link_type == LITERAL:
         return ast.literal_eval(frame.data.decode("utf-8", "surrogatepass"))
+    if frame.link_type == OBJECT:
+        return kept.find(frame.data)
     conf, data = _conf(), frame.data
     cls: Any = conf.l2types.num2layer.get(frame.link_type) if conf else None
     if frame.link_type == CLASS:
         cls, data = _named(frame.data)
+    if (sent := packets.find(frame.link_type, frame.time_ns, frame.data)) is not None:
+        return sent
     if cls is None:
         return Bytes(data, frame.link_type, frame.time_ns, frame.wire_length or None)
     return _set_facts(cls(data), frame, len(data))

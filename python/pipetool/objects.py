@@ -23,37 +23,37 @@ class ObjectPipe:
     """
 
     def __init__(self) -> None:
-        self._objects: Deque[Any] = collections.deque()
-        self._came = threading.Condition()
-        self._ends: Optional[Tuple[int, int]] = None  # of a pipe with a byte in it, while there are objects
+        self._pt_objects: Deque[Any] = collections.deque()
+        self._pt_came = threading.Condition()
+        self._pt_ends: Optional[Tuple[int, int]] = None  # of a pipe with a byte in it, while there are objects
 
     def send(self, obj: Any) -> int:
         """Never waits."""
-        with self._came:
-            self._objects.append(obj)
-            if self._ends and len(self._objects) == 1:
-                os.write(self._ends[1], b"x")
-            self._came.notify()
+        with self._pt_came:
+            self._pt_objects.append(obj)
+            if self._pt_ends and len(self._pt_objects) == 1:
+                os.write(self._pt_ends[1], b"x")
+            self._pt_came.notify()
         return 1
 
     def recv(self, n: Optional[int] = 0) -> Any:
         """The next object, which is waited for."""
-        with self._came:
-            while not self._objects:
-                self._came.wait()
-            if self._ends and len(self._objects) == 1:
-                os.read(self._ends[0], 1)
-            return self._objects.popleft()
+        with self._pt_came:
+            while not self._pt_objects:
+                self._pt_came.wait()
+            if self._pt_ends and len(self._pt_objects) == 1:
+                os.read(self._pt_ends[0], 1)
+            return self._pt_objects.popleft()
 
     def empty(self) -> bool:
-        return not self._objects
+        return not self._pt_objects
 
     def fileno(self) -> int:
         """Of what can be read while there are objects."""
-        with self._came:
-            if not self._ends:
-                self._ends = os.pipe()
-                weakref.finalize(self, _close, self._ends)
-                if self._objects:
-                    os.write(self._ends[1], b"x")
-            return self._ends[0]
+        with self._pt_came:
+            if not self._pt_ends:
+                self._pt_ends = os.pipe()
+                weakref.finalize(self, _close, self._pt_ends)
+                if self._pt_objects:
+                    os.write(self._pt_ends[1], b"x")
+            return self._pt_ends[0]

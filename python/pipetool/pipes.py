@@ -2,19 +2,17 @@
 """Sources, drains and sinks, with the names, operators and signatures of Scapy's.
 
 A block whose work the daemon can do runs there, at its speed. One with a function of Python's, or of a class of the
-user's own that defines what a block does, runs in the script, beside it. `spec` says which.
+user's own that defines what a block does, runs in the script, beside it. `_pt_spec` says which.
+
+Names that begin with _pt_ are the package's: a class of the user's own may have any other.
 """
 from __future__ import annotations
 
 import collections
 import os
-import queue
-import subprocess
 import sys
-import time
-from typing import Any, Callable, ClassVar, Dict, Iterable, Iterator, List, MutableSet, Optional, Tuple, Type, TypeVar, Union, cast
+from typing import Any, Callable, ClassVar, Dict, Iterable, Iterator, MutableSet, Optional, Tuple, Type, TypeVar, Union, cast
 
-from .message import raw_of
 from .objects import ObjectPipe
 
 _P = TypeVar("_P", bound="Pipe")
@@ -25,10 +23,11 @@ _WORK = ("push", "high_push", "on_trigger", "deliver", "generate", "fileno", "ex
 
 
 class Links(MutableSet["Pipe"]):
-    """A set that keeps its order: in that order messages go over links."""
+    """A set that keeps its order: in that order messages go over links. Those of an owner's exit are the engine's, too."""
 
-    def __init__(self, some: Iterable[Pipe] = ()) -> None:
+    def __init__(self, some: Iterable[Pipe] = (), owner: Optional[Pipe] = None, canal: str = "") -> None:
         self._all = dict.fromkeys(some)
+        self._owner, self._canal = owner, canal
 
     def __contains__(self, pipe: object) -> bool:
         return pipe in self._all
@@ -40,13 +39,37 @@ class Links(MutableSet["Pipe"]):
         return len(self._all)
 
     def add(self, value: Pipe) -> None:
+        if value in self._all:
+            return
         self._all[value] = None
+        try:
+            self._tell(value)
+        except BaseException:
+            del self._all[value]
+            raise
 
     def discard(self, value: Pipe) -> None:
-        self._all.pop(value, None)
+        if value in self._all:
+            del self._all[value]
+            self._tell(value)
+
+    def update(self, *others: Iterable[Pipe]) -> None:
+        for pipe in (pipe for some in others for pipe in some):
+            self.add(pipe)
+
+    def copy(self) -> Links:
+        return Links(self._all)
+
+    def _tell(self, other: Pipe) -> None:
+        if self._owner and self._owner._pt_engine:
+            self._owner._pt_engine._relink(self._owner, other, self._canal)
 
     def __repr__(self) -> str:
         return repr(set(self._all))
+
+
+class OfDaemon:
+    """What stands for something that the daemon has opened."""
 
 
 class Pipe:
@@ -64,56 +87,70 @@ class Pipe:
         Pipe.registry[cls.__name__] = cls
 
     def __init__(self, name: Optional[str] = None) -> None:
-        self.sources, self.sinks = Links(), Links()
-        self.high_sources, self.high_sinks = Links(), Links()
-        self.trigger_sources, self.trigger_sinks = Links(), Links()
+        self.sources, self.sinks = Links(), Links((), self, "low")
+        self.high_sources, self.high_sinks = Links(), Links((), self, "high")
+        self.trigger_sources, self.trigger_sinks = Links(), Links((), self, "trigger")
         self.name = type(self).__name__ if name is None else name
-        self.given_name = name
-        self.made_at = _caller()
+        self._pt_given_name = name
+        self._pt_made_at = _caller()
 
     # Of the engine in which it runs; None: of none, and then messages are handed on from here.
-    _engine: Any = None
-    _wire: Any = None
+    _pt_engine: Any = None
+    _pt_wire: Any = None
     _block: str = ""
 
     # ---- what it sends ----
 
     def _send(self, msg: Any) -> None:
-        if self._wire:
-            self._wire.send(msg, 0)
-        elif not self._engine:
+        if self._pt_wire:
+            self._pt_wire.send(msg, 0)
+        elif self._pt_engine:
+            self._pt_send_there(msg, False)
+        else:
             for sink in self.sinks:
                 cast(Any, sink).push(msg)
 
     def _high_send(self, msg: Any) -> None:
-        if self._wire:
-            self._wire.send(msg, 1)
-        elif not self._engine:
+        if self._pt_wire:
+            self._pt_wire.send(msg, 1)
+        elif self._pt_engine:
+            self._pt_send_there(msg, True)
+        else:
             for sink in self.high_sinks:
                 cast(Any, sink).high_push(msg)
 
     def _trigger(self, msg: Any = None) -> None:
-        if self._wire:
-            self._wire.trigger(msg)
-        elif not self._engine:
+        if self._pt_wire:
+            self._pt_wire.trigger(msg)
+        elif self._pt_engine:
+            self._pt_refuse_here()
+        else:
             for sink in self.trigger_sinks:
                 cast(Any, sink).on_trigger(msg)
+
+    def _pt_send_there(self, msg: Any, high: bool) -> None:
+        """From a block that runs in the daemon: only what feeds can be told to."""
+        self._pt_refuse_here()
+
+    def _pt_refuse_here(self) -> None:
+        raise NotImplementedError(f"'{self.name}' runs in the daemon, which calls nothing here: link a CLIFeeder with it, "
+                                  "or give its class a push of its own")
 
     # ---- links ----
 
     def __gt__(self, other: _P) -> _P:
-        self.sinks.add(other)
         other.sources.add(self)
+        self.sinks.add(other)
         return other
 
     def __rshift__(self, other: _P) -> _P:
-        self.high_sinks.add(other)
         other.high_sources.add(self)
+        self.high_sinks.add(other)
         return other
 
     def __xor__(self, other: _P) -> _P:
-        self.trigger_sinks.add(other)
         other.trigger_sources.add(self)
+        self.trigger_sinks.add(other)
         return other
 
     def __lshift__(self, other: _P) -> _P:
@@ -154,31 +191,55 @@ class Pipe:
 
     # ---- where it runs ----
 
-    def native(self) -> Optional[Native]:
+    def _pt_native(self) -> Optional[Native]:
         """Its type and parameters in the daemon; None: it runs in the script."""
         return None
 
-    def spec(self) -> Optional[Native]:
+    def _pt_spec(self) -> Optional[Native]:
         """The same, but None for a class of the user's own that defines what a block does. What it defines as `start`
         and `stop` is called in the script, wherever the block runs."""
-        return None if self._defines(*_WORK) else self.native()
+        return None if self._pt_defines(*_WORK) or self._pt_reaches() is not None else self._pt_native()
 
-    def _defines(self, *words: str) -> bool:
+    _pt_opens = ""  # the attribute that Scapy's class has set in `start`: an open file, or a socket
+
+    def _pt_reaches(self) -> Any:
+        """What a class of the user's own has set there, and goes by in place of what the daemon opens."""
+        found = getattr(self, self._pt_opens, None) if self._pt_opens else None
+        return None if isinstance(found, OfDaemon) else found
+
+    def _pt_defines(self, *words: str) -> bool:
         """Whether a class of the user's own does."""
         return any(word in cls.__dict__ for cls in type(self).__mro__ if not cls.__module__.startswith(_OWN)
                    for word in words)
 
-    def _is_asked(self) -> bool:
+    def _pt_is_asked(self) -> bool:
         """Whether `deliver` is called when its descriptor can be read."""
         return hasattr(self, "fileno")
 
-    def label(self) -> str:
+    def _pt_label(self) -> str:
         """What it is to people: its class, its function, and where it was made."""
         function = getattr(getattr(self, "f", None), "__name__", "")
-        return " ".join(filter(None, [type(self).__name__, function])) + self.made_at
+        return " ".join(filter(None, [type(self).__name__, function])) + self._pt_made_at
 
 
 Pipe.registry["Pipe"] = Pipe
+
+
+def exits_of(pipe: Pipe) -> Dict[str, Links]:
+    """By their canals."""
+    return {"low": pipe.sinks, "high": pipe.high_sinks, "trigger": pipe.trigger_sinks}
+
+
+def linked_with(*pipes: Pipe) -> Links:
+    """These, and all that a way leads to from them, whatever its direction."""
+    found, to_do = Links(pipes), collections.deque(pipes)
+    while to_do:
+        p = to_do.popleft()
+        for q in (q for links in (p.sources, p.sinks, p.high_sources, p.high_sinks, p.trigger_sources, p.trigger_sinks)
+                  for q in links if q not in found):
+            found.add(q)
+            to_do.append(q)
+    return found
 
 
 def _caller() -> str:
@@ -229,13 +290,13 @@ class Sink(Pipe):
     def high_push(self, msg: Any) -> None:
         pass
 
-    def native(self) -> Optional[Native]:
+    def _pt_native(self) -> Optional[Native]:
         return ("Sink", (), {}) if type(self).push is Sink.push and not isinstance(self, TriggerSink) else None
 
     def __lt__(self, other: _P) -> _P:
         # `a > b` comes here first where the class of b derives from that of a: the same link
-        other.sinks.add(self)
         self.sources.add(other)
+        other.sinks.add(self)
         return other
 
 
@@ -251,7 +312,7 @@ class Drain(Pipe):
     def high_push(self, msg: Any) -> None:
         self._high_send(msg)
 
-    def native(self) -> Optional[Native]:
+    def _pt_native(self) -> Optional[Native]:
         return ("Drain", (), {}) if type(self).push is Drain.push else None
 
 
@@ -265,151 +326,6 @@ class TriggerSink(Sink):
 
     def on_trigger(self, msg: Any) -> None:
         pass
-
-
-class ConsoleSink(Sink):
-    """Prints messages, with > or >> before them.
-
-    >>> CLIFeeder() > ConsoleSink()
-    """
-
-    def push(self, msg: Any) -> None:
-        print(">" + repr(msg))
-
-    def high_push(self, msg: Any) -> None:
-        print(">>" + repr(msg))
-
-
-class RawConsoleSink(Sink):
-    """Writes messages to standard output.
-
-    >>> CLIFeeder() > RawConsoleSink(newlines=False)
-    """
-
-    def __init__(self, name: Optional[str] = None, newlines: bool = True) -> None:
-        super().__init__(name)
-        self.newlines = newlines
-        self._write_pipe = 1
-
-    def push(self, msg: Any) -> None:
-        os.write(self._write_pipe, raw_of(msg) + (b"\n" if self.newlines else b""))
-
-    high_push = push
-
-
-class TermSink(Sink):
-    """Prints messages in a terminal window of its own.
-
-    >>> CLIFeeder() > TermSink()
-    """
-
-    def __init__(self, name: Optional[str] = None, keepterm: bool = True, newlines: bool = True,
-                 openearly: bool = True) -> None:
-        super().__init__(name)
-        self.keepterm, self.newlines, self.openearly, self.opened = keepterm, newlines, openearly, False
-        if openearly:
-            self.start()
-
-    def start(self) -> None:
-        if self.opened:
-            return
-        end, self.wdesc = os.pipe()
-        words = ["xterm", "-title", self.name, *(["-hold"] if self.keepterm else []), "-e", f"cat <&{end}"]
-        try:
-            self.proc = subprocess.Popen(words, pass_fds=[end])
-        except BaseException:
-            self._shut()
-            raise
-        finally:
-            os.close(end)
-        self.opened = True
-
-    def stop(self) -> None:
-        if not self.keepterm and self.opened:
-            self.opened = False
-            self.proc.kill()
-            self.proc.wait()
-            self._shut()
-
-    def _shut(self) -> None:
-        os.close(self.wdesc)
-        self.wdesc = -1  # the number may be somebody else's soon
-
-    def push(self, msg: Any) -> None:
-        os.write(self.wdesc, (str(msg) + ("\n" if self.newlines else "")).encode())
-
-    high_push = push
-
-
-class _Queue:
-    """What `q.q` is: the part of queue.Queue that takes messages out."""
-
-    def __init__(self, sink: QueueSink) -> None:
-        self._sink = sink
-
-    def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
-        return self._sink._take(block, timeout)
-
-    def get_nowait(self) -> Any:
-        return self.get(False)
-
-    def put(self, msg: Any) -> None:
-        self._sink._local.append(msg)
-
-    def empty(self) -> bool:
-        return not self.qsize()
-
-    def qsize(self) -> int:
-        self._sink._fetch(0)
-        return len(self._sink._local)
-
-
-class QueueSink(Sink):
-    """Keeps messages until `recv` takes them, also after the engine has stopped.
-
-    >>> sink = QueueSink()
-    >>> CLIFeeder() > sink
-    >>> sink.recv(timeout=1)
-    """
-
-    def __init__(self, name: Optional[str] = None, limit: Union[int, str] = "1GiB", overflow: str = "drop-newest") -> None:
-        super().__init__(name)
-        self.limit, self.overflow = limit, overflow
-        self._local: collections.deque[Any] = collections.deque()
-        self._has_dropped = False
-        self.q = _Queue(self)
-
-    def push(self, msg: Any) -> None:
-        self._local.append(msg)
-
-    high_push = push
-
-    def recv(self, block: bool = True, timeout: Optional[float] = None) -> Any:
-        """The next message; None where there is none, at once or after `timeout` seconds."""
-        try:
-            return self._take(block, timeout)
-        except queue.Empty:
-            return None
-
-    def _take(self, block: bool, timeout: Optional[float]) -> Any:
-        until = None if timeout is None else time.monotonic() + timeout
-        while True:
-            try:
-                return self._local.popleft()
-            except IndexError:  # also where another thread was faster
-                pass
-            left = 0.0 if not block else 10.0 if until is None else max(0.0, until - time.monotonic())
-            if not self._fetch(min(left, 10)) and left == 0:
-                raise queue.Empty
-            if not self._local and left and (self._wire or not self._engine):
-                time.sleep(min(left, 0.05))  # nothing fills it but this script, from another thread
-
-    def _fetch(self, seconds: float) -> bool:
-        engine = self._engine
-        return bool(engine and not self._wire and engine._fetch(self, seconds))
-
-    def native(self) -> Optional[Native]:
-        return "QueueSink", (), {"limit": self.limit, "overflow": self.overflow}
 
 
 def call(f: Union[Callable[[Any], Any], str], msg: Any) -> Any:
@@ -440,7 +356,7 @@ class TransformDrain(Drain):
         if made is not None:
             self._high_send(made)
 
-    def native(self) -> Optional[Native]:
+    def _pt_native(self) -> Optional[Native]:
         return ("TransformDrain", (), {"f": self.f}) if isinstance(self.f, str) else None
 
 
@@ -458,7 +374,7 @@ class UpDrain(Drain):
     def high_push(self, msg: Any) -> None:
         pass
 
-    def native(self) -> Optional[Native]:
+    def _pt_native(self) -> Optional[Native]:
         return "UpDrain", (), {}
 
 
@@ -474,127 +390,5 @@ class DownDrain(Drain):
     def high_push(self, msg: Any) -> None:
         self._send(msg)
 
-    def native(self) -> Optional[Native]:
+    def _pt_native(self) -> Optional[Native]:
         return "DownDrain", (), {}
-
-
-class InDaemon(Pipe):
-    """Of a block whose work is the daemon's alone. Where a class derives from it, that runs in the script, and what does
-    the work stands beside it in the daemon: `_inner`, linked with the exits of a sink, and with a source's own entries.
-
-    What has entries and exits would have both mixed up: there nothing of the daemon's can be called.
-    """
-
-    _inner: Optional[Pipe] = None
-
-    def _kind(self) -> str:
-        return next(cls.__name__ for cls in type(self).__mro__ if cls.__module__.startswith(_OWN))
-
-    def _refuse(self) -> None:
-        raise NotImplementedError(f"what a {self._kind()} does is done in the daemon, and cannot be called: "
-                                  "link one with this block")
-
-    def _is_asked(self) -> bool:
-        return super()._is_asked() and not self._inner
-
-
-class Taking(InDaemon):
-    """One to which messages come: `super().push(msg)` in a class that derives from a sink hands them to the daemon's."""
-
-    def push(self, msg: Any) -> None:
-        self._hand(self._send, msg, self.sinks)
-
-    def high_push(self, msg: Any) -> None:
-        self._hand(self._high_send, msg, self.high_sinks)
-
-    def on_trigger(self, msg: Any) -> None:
-        self._hand(self._trigger, msg, self.trigger_sinks)
-
-    def _hand(self, send: Callable[[Any], None], msg: Any, sinks: Links) -> None:
-        if self._inner is None or sinks:
-            self._refuse()
-        send(msg)
-
-
-class Arrived:
-    """What a source that derives from one of the daemon's reads: the message that has come, or EOFError behind the last."""
-
-    def __init__(self) -> None:
-        self.messages: List[Any] = []
-        self.ended = False
-
-    def recv(self, n: Optional[int] = None) -> Any:
-        if self.messages:
-            return self.messages.pop()
-        if self.ended:
-            raise EOFError
-        raise BlockingIOError("deliver is called for each message that comes: there is no other by now")
-
-    def close(self) -> None:
-        pass
-
-
-class Giving(InDaemon, Source):
-    """One that sends: `deliver` of a class that derives from it is called with each message of the daemon's."""
-
-    def __init__(self, name: Optional[str] = None) -> None:
-        self._arrived, self._is_over = Arrived(), False
-        super().__init__(name)
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Of one that runs in the daemon: as it is there."""
-        if self._engine and not self._wire and not self._is_over and self._engine._is_exhausted(self):
-            self._is_over = True  # and nobody who has asked earlier takes it back
-        return self._is_over
-
-    @is_exhausted.setter
-    def is_exhausted(self, is_over: bool) -> None:
-        self._is_over = is_over
-
-    def deliver(self) -> None:
-        try:
-            msg = self._arrived.recv()
-        except EOFError:
-            self.is_exhausted = True
-        else:
-            self._send(msg)
-
-    def recv(self, n: Optional[int] = None) -> Any:
-        return self._arrived.recv(n)
-
-
-class _Native(InDaemon):
-    """Parameters by position or by name, as `ptctl help TYPE` tells them."""
-
-    def __init__(self, *given: Any, name: Optional[str] = None, **more: Any) -> None:
-        super().__init__(name)
-        self.given, self.more = given, more
-
-    def native(self) -> Optional[Native]:
-        return self._kind(), self.given, self.more
-
-
-class Existing(Drain):
-    """A block of the engine that a script takes part in (`attach=True`), by its name.
-
-    >>> Existing("anon") > QueueSink()  # doctest: +SKIP
-    """
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-
-    def native(self) -> Optional[Native]:
-        return "", (), {}
-
-
-class NativeSource(_Native, Giving):
-    """A source of the daemon's."""
-
-
-class NativeDrain(_Native, Taking, Drain):
-    """A drain of the daemon's."""
-
-
-class NativeSink(_Native, Taking, Sink):
-    """A sink of the daemon's."""

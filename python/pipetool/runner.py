@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from .frames import ANSWERS_TRIGGERS, CREDIT, END, ERROR, EXHAUSTED, HEAD, LOST, MESSAGE, PLAIN, TEXT, TRIGGER, Frame, Reader
 from .message import from_frame, pack, text_of
@@ -25,13 +25,21 @@ PORTION = 512  # messages, behind which the daemon hears of what is done
 FULL = 256 * 1024
 READ_SIZE = 256 * 1024
 SOON_S = 1.0  # a source that has no descriptor yet is asked again
-_threads: Set[int] = set()  # those of all runners
+_threads: Dict[int, Runner] = {}  # those of all runners
 os.register_at_fork(after_in_child=_threads.clear)  # the child's own may have the same numbers
 
 
 def is_running_functions() -> bool:
     """Whether the caller is a function of some engine's: it may not wait for any."""
     return threading.get_ident() in _threads
+
+
+def check_caller() -> None:
+    """RuntimeError in a function that the daemon may be waiting for, and which would wait for the daemon."""
+    runner = _threads.get(threading.get_ident())
+    if runner and runner.in_turn:
+        raise RuntimeError("the daemon waits for this function, where ways meet, and can be asked nothing before it has "
+                           "returned: ask from another thread")
 
 
 class Told:
@@ -43,8 +51,20 @@ class Told:
     def tell(self, pipe: Pipe, error: BaseException) -> None:
         if time.monotonic() - self.last_s >= 1:
             self.last_s = time.monotonic()
-            sys.stderr.write(f"{pipe.label()}:\n")
+            sys.stderr.write(f"{pipe._pt_label()}:\n")
             traceback.print_exception(type(error), error, error.__traceback__)
+
+
+class Left:
+    """In place of a block that has called sys.exit."""
+
+    def push(self, msg: Any) -> None:
+        pass
+
+    high_push = push
+
+    def end(self) -> None:
+        pass
 
 
 class Wire:
@@ -52,9 +72,11 @@ class Wire:
 
     def __init__(self, pipe: Pipe, runner: Runner) -> None:
         self.pipe, self.runner = pipe, runner
-        inner = getattr(pipe, "_inner", None)
+        inner = getattr(pipe, "_pt_inner", None)
         self.entry: Any = Arriving(pipe) if isinstance(inner, Inner) and inner.is_source else pipe
         self.triggers: collections.deque[Any] = collections.deque()  # what those on their way here carry
+        self.paired: Set[Pipe] = set()  # whom this one's triggers carry something to
+        self.has_left = False  # by sys.exit: it is called no more
         self.fd = -1  # of a source that is waited for
         self.ours, self.theirs = socket.socketpair()
         self.ours.setblocking(False)
@@ -101,10 +123,18 @@ class Wire:
         return 0
 
     def trigger(self, msg: Any) -> None:
-        for sink in self.pipe.trigger_sinks:
-            if sink._wire and len(sink.trigger_sources) == 1 and takes(sink, "trigger"):
-                sink._wire.triggers.append(msg)
+        for sink in self.paired:
+            if sink._pt_wire:
+                sink._pt_wire.triggers.append(msg)
         self.write(Frame(TRIGGER).pack())
+
+    def pair(self, sinks: Iterable[Pipe]) -> None:
+        """The daemon has links to these now. Where another block triggers one, too, nobody knows whose trigger it was."""
+        paired = {sink for sink in sinks if sink._pt_wire and len(sink.trigger_sources) == 1 and takes(sink, "trigger")}
+        for sink in paired ^ self.paired:
+            if sink._pt_wire:
+                sink._pt_wire.triggers.clear()
+        self.paired = paired
 
     def exhaust(self) -> None:
         if not self.exhausted:
@@ -116,10 +146,16 @@ class Wire:
         self.runner.flush_soon(self)
 
     def report(self, pipe: Pipe, error: BaseException, lost: bool = False) -> None:
-        """Counted each time, shown at most once a second."""
+        """Counted each time, shown at most once a second. Who exits ends the engine, as in Scapy."""
         words = traceback.format_exception_only(type(error), error)[-1].strip()
         self.write(Frame(ERROR, flags=LOST if lost else 0, data=words.encode("utf-8", "replace")).pack())
-        self.told.tell(pipe, error)
+        if not isinstance(error, (SystemExit, KeyboardInterrupt)):
+            self.told.tell(pipe, error)
+        elif not self.has_left:
+            self.has_left, self.entry = True, Left()
+            if isinstance(error, SystemExit) and isinstance(error.code, str):
+                sys.stderr.write(error.code + "\n")
+            self.runner.leave()
 
     def flush(self) -> None:
         """In the runner's thread."""
@@ -151,9 +187,11 @@ class Wire:
 
 
 class Runner:
-    """The thread in which all functions of an engine run."""
+    """The thread in which all functions of an engine run; `leave` is called in it when one of them exits."""
 
-    def __init__(self) -> None:
+    def __init__(self, leave: Callable[[], Any]) -> None:
+        self.leave = leave
+        self.in_turn = True  # whether the daemon waits for some of the functions, as far as is known
         self.wires: List[Wire] = []
         self.poll = select.epoll()
         self.waker, self.woken = socket.socketpair()
@@ -176,7 +214,7 @@ class Runner:
         self.by_fd[wire.ours.fileno()] = (self._read, wire)
         self.poll.register(wire.ours, select.EPOLLIN)
         self.wires.append(wire)
-        if pipe._is_asked():
+        if pipe._pt_is_asked():
             self.resting.append(wire)
             self.wake()  # the thread may be there already
         return wire
@@ -185,9 +223,6 @@ class Runner:
         """Only the daemon holds the other ends now: a wire ends with it, or when it has not taken the block."""
         for wire in self.wires:
             wire.theirs.close()
-
-    def is_current(self) -> bool:
-        return threading.get_ident() == self.thread_id
 
     def do_later(self, pipe: Pipe, call: Callable[[], Any]) -> None:
         """From within a function: what is asked may wait for what waits for the function."""
@@ -246,7 +281,7 @@ class Runner:
 
     def _run(self) -> None:
         self.thread_id = threading.get_ident()
-        _threads.add(self.thread_id)
+        _threads[self.thread_id] = self
         try:
             while not self.stopping:
                 self._turn()
@@ -254,7 +289,7 @@ class Runner:
             if not self.stopping:  # else it was waited for long enough, and its descriptors are closed
                 raise
         finally:
-            _threads.discard(self.thread_id)
+            _threads.pop(self.thread_id, None)
 
     def _turn(self) -> None:
         self.awake = False  # who comes from now on wakes it again
@@ -288,7 +323,7 @@ class Runner:
         """Whether the source has no more; one that fails to say so has none."""
         source: Any = wire.pipe
         try:
-            return bool(source.exhausted()) and (not isinstance(source, ObjectPipe) or source.empty())
+            return wire.has_left or bool(source.exhausted()) and (not isinstance(source, ObjectPipe) or source.empty())
         except BaseException as error:
             wire.report(source, error)
             return True
@@ -379,6 +414,7 @@ class Runner:
                     entry.push(msg)
             except BaseException as error:
                 wire.report(wire.pipe, error, True)
+                entry = wire.entry  # another, where it has left
             done += 1
             if done == PORTION:
                 done = wire.credit(done)
@@ -389,7 +425,9 @@ class Runner:
     def _take(self, wire: Wire, kind: int) -> None:
         pipe: Any = wire.pipe
         if kind == TRIGGER:
-            self._try(wire, functools.partial(pipe.on_trigger, wire.triggers.popleft() if wire.triggers else True))
+            carried = wire.triggers.popleft() if wire.triggers else True
+            if not wire.has_left:
+                self._try(wire, functools.partial(pipe.on_trigger, carried))
             wire.write(Frame(CREDIT).pack())
         elif kind == EXHAUSTED and wire.entry is not pipe:
             self._try(wire, wire.entry.end)

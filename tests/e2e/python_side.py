@@ -38,10 +38,10 @@ class QueueHere(pipetool.QueueSink):
 class QueueThere(pipetool.QueueSink):
     """The same, of the daemon's."""
 
-    def _fetch(self, seconds):
-        if not self._engine:
+    def _pt_fetch(self, seconds):
+        if not self._pt_engine:
             return False
-        got = self._engine._call("block.recv", block=self._block, max=10000, timeout_s=seconds)["messages"]
+        got = self._pt_engine._call("block.recv", block=self._block, max=10000, timeout_s=seconds)["messages"]
         for one in got:
             msg = one["message"]
             self.q.put([one["canal"], plain(msg if isinstance(msg, str) else base64.b64decode(msg["base64"]))])
@@ -142,9 +142,9 @@ class Server:
         for step, *rest in steps:
             getattr(graph, step)(*rest)
         graph.engine.stop()
-        found = {name: list(graph.names[name]._local) for name in queues}
+        found = {name: list(graph.names[name]._pt_local) for name in queues}
         return {"queues": found, "printed": os.pread(self.console, os.fstat(self.console).st_size, 0).decode(),
-                "here": sum(pipe.spec() is None for pipe in graph.made)}
+                "here": sum(pipe._pt_spec() is None for pipe in graph.made)}
 
     def serve(self):
         for line in sys.stdin:
