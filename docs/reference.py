@@ -6,6 +6,7 @@ reference.py BUILD [FOLDER]     writes them (./dev docs does)
 """
 import pathlib
 import re
+import subprocess
 import sys
 
 PAGES = {"pipetool-language.7": "language.md", "pipetool-blocks.7": "blocks.md",
@@ -80,6 +81,8 @@ def main():
     folder.mkdir(exist_ok=True)
     for name, text in reference(sys.argv[1]):
         (folder / name).write_text(text, encoding="utf-8")
+    if len(sys.argv) == 2:  # what the Python package says of the same tables
+        subprocess.run([sys.executable, pathlib.Path(__file__).parents[1] / "python" / "kinds.py", sys.argv[1]], check=True)
 
 
 if __name__ == "__main__":

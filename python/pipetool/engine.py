@@ -247,6 +247,8 @@ class PipeEngine(Planned):
                     _start(p, started)
                 self._make(pipes, parts)
                 self._made = files.used = True
+            except (Closed, ConnectionError):
+                raise ConnectionResetError(_GONE) from None
             finally:
                 runner.hand_over()
 
@@ -310,6 +312,8 @@ class PipeEngine(Planned):
     def _let_go(self) -> None:
         """In a child that was forked."""
         self._lock, self._local = threading.RLock(), threading.local()
+        if self._owner:
+            self._owner.close()
         self._runner = self._owner = None
         self._made = False
         for p in self.active_pipes:
@@ -524,9 +528,10 @@ class PipeEngine(Planned):
             self._stop(wait)
         except KeyboardInterrupt:
             print("Interrupted by user.")
-        with self._lock:
-            if self._runner:
-                self._finish()
+        finally:
+            with self._lock:
+                if self._runner:
+                    self._finish()
 
     def stats(self) -> Dict[str, Any]:
         """The counters of all blocks, as `ptctl stats` has them."""

@@ -25,7 +25,7 @@ def test_messages_are_what_they_were(tmp_path):
         s > TransformDrain(lambda m: m) > p
         packet = IP(dst="192.0.2.1") / UDP(dport=53) / b"x"
         packet.time, ether = 12.5, Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet
-        sent = ["é\\0", "\\udcff", b"\\xff", 3, -2.5, True, (1, [2]), {"a": {3}}, packet, ether]
+        sent = ["é\\0", "\\udcff", "x" * 2_000_000, b"\\xff", 3, -2.5, True, (1, [2]), {"a": {3}}, packet, ether]
         s.send(sent[0])
         e = PipeEngine(s)
         e.start()
@@ -35,8 +35,18 @@ def test_messages_are_what_they_were(tmp_path):
         for sink in (q, p):
             got = [sink.recv(timeout=30) for _ in sent]
             assert [type(one) for one in got] == [type(one) for one in sent], got
-            assert got[:8] == sent[:8] and [bytes(one) for one in got[8:]] == [bytes(one) for one in sent[8:]]
-            assert float(got[8].time) == 12.5
+            assert got[:9] == sent[:9] and [bytes(one) for one in got[9:]] == [bytes(one) for one in sent[9:]]
+            assert float(got[9].time) == 12.5
+            assert got[9] is packet  # and so the layers that the script has given it
+        copied = TransformDrain(lambda m: m.copy())
+        s > copied > QueueSink(name="r")
+        e.start()
+        packet.time += 0.000000001
+        s.send(packet)
+        packet[IP].ttl -= 1  # while that is on its way
+        got = list(copied.sinks)[0].recv(timeout=30)
+        assert got.ttl == packet.ttl + 1 and got.time - 12.0 > 0.5  # as Scapy's times, which go with others
+        e.stop()
         """, tmp_path)
     assert not out.stdout
 

@@ -118,6 +118,59 @@ def test_it_starts_again_with_another_daemon(tmp_path):
     assert out.stdout == "one\ntwo\n" and "the daemon has ended before the engine" in out.stderr
 
 
+def test_what_is_no_daemon_is_told_in_words(tmp_path):
+    (tmp_path / "old").write_text("#!/bin/sh\nread line\n")
+    (tmp_path / "old").chmod(0o755)
+    out = run("""
+        import os, warnings
+        from pipetool import daemon
+        for program in ("/bin/true", "/nowhere", os.path.abspath("old")):
+            os.environ["PIPETOOLD"] = program
+            s = CLIFeeder()
+            s > Sink()
+            try:
+                PipeEngine(s).start()
+            except RuntimeError as error:
+                print(f"'{program}' has ended at once" in str(error), daemon._daemon)
+        try:
+            PipeEngine(s, socket="/nowhere/a.sock").start()
+        except FileNotFoundError as error:
+            print(error.filename)
+        """, tmp_path)
+    assert out.stdout == "True None\n" * 3 + "/nowhere/a.sock\n"
+
+
+def test_an_engine_whose_daemon_was_killed_says_so_and_starts_again(tmp_path):
+    """Also where warnings are errors."""
+    out = run("""
+        import os, signal, warnings
+        from pipetool import daemon
+        s, q = CLIFeeder(), QueueSink()
+        s > TransformDrain(lambda m: m) > q
+        e = PipeEngine(s)
+        e.start()
+        mine = daemon.own()
+        os.kill(mine.pid, signal.SIGKILL)
+        while mine.is_alive():
+            pass
+        for call in (lambda: s.send("m"), e.stats, lambda: s > QueueSink(name="p"), lambda: e.add(CLIFeeder())):
+            try:
+                call()
+            except ConnectionResetError as error:
+                print(str(error).split(",")[0], len(s.sinks))
+        warnings.simplefilter("error")
+        try:
+            e.stop()
+        except UserWarning as told:
+            print(told)
+        e.start()
+        s.send("again")
+        print(q.recv(timeout=60))
+        """, tmp_path)
+    assert out.stdout.splitlines() == ["the daemon has ended 1"] * 4 + [
+        "the daemon has ended before the engine: what was on its way is lost", "again"]
+
+
 HOLDS = """
     from pipetool import CLIFeeder, PipeEngine, QueueSink
     import pipetool.daemon, sys
