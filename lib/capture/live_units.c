@@ -72,9 +72,17 @@ static uint32_t *status_of(const struct live_units *u, uint64_t unit)
 	               : &((struct tpacket2_hdr *)(void *)at)->tp_status;
 }
 
+/* The reader has been round, and what was read is still there: it is kept, or lent. */
+static bool was_read(const struct live_units *u, uint64_t unit)
+{
+	const struct loan *loan = slot_of(u, unit)->loan;
+	return (u->keeps && unit - u->passed >= u->count) || (loan && loan->unit != unit);
+}
+
 bool units_is_filled(const struct live_units *u, uint64_t unit)
 {
-	return __atomic_load_n(status_of(u, unit), __ATOMIC_ACQUIRE) & TP_STATUS_USER;
+	return !was_read(u, unit) &&
+	       __atomic_load_n(status_of(u, unit), __ATOMIC_ACQUIRE) & TP_STATUS_USER;
 }
 
 /* Without its number of packets, which is that of an open block: see units_has_more. */
@@ -254,6 +262,8 @@ void units_leave_out(struct live_units *u, uint32_t units)
 
 bool units_has_more(const struct live_units *u)
 {
+	if (was_read(u, u->unit))
+		return false;
 	const struct tpacket_block_desc *d = (const void *)unit_at(u, u->unit);
 	return units_is_filled(u, u->unit) || (u->version == TPACKET_V3 && d->hdr.bh1.num_pkts);
 }

@@ -32,6 +32,7 @@ int units_map(struct live_units *, int fd);
 void units_unmap(struct live_units *);
 
 uint8_t *unit_at(const struct live_units *, uint64_t unit);
+/* Not what was read already, and is not given back yet. */
 bool units_is_filled(const struct live_units *, uint64_t unit);
 /* Whether something is, or is being filled and will be handed over whether more comes or not. */
 bool units_has_more(const struct live_units *);

@@ -665,6 +665,24 @@ def test_a_slow_link_fills_no_ring_while_nobody_reads(service, numbers, tmp_path
         assert rpc.stats("e")["unexplained"] == 0 and rpc.stats("e", "n")["dropped"] == {}
 
 
+def test_a_ring_that_was_full_is_read_once(service, numbers, tmp_path):
+    """What was read is still in it until a checkpoint, and the reader gets there again at once."""
+    service.create("e", f"""n = SniffSource('lo', 'udp port {numbers.port}', buffer_size='512KiB', snaplen=1514)
+        q = QueueSink(limit='100', overflow='block'); n > q""")
+    with service.client() as rpc:
+        eventually(lambda: rpc.show("e", "n")["checkpoint"])
+        numbers.send_slowly(tmp_path, 60, pps=300)
+        service.ok("set", "e.q", "limit='1MiB'")
+        got = []
+
+        def is_through():
+            numbers.send(1)
+            got.extend(numbers_in(rpc, rpc.stats("e", "q")["held"]))
+            return got and got[-1] >= 60
+        eventually(is_through)
+        assert got == sorted(set(got)) and rpc.stats("e")["unexplained"] == 0
+
+
 def test_a_capture_goes_on_with_another_filter_and_not_on_another_interface(service, numbers):
     engine = pathlib.Path(service.engines, "e.pipe")
     text = f"n = SniffSource('lo', 'udp port {numbers.port}'); q = QueueSink(); n > q"
