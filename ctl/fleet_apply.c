@@ -287,9 +287,12 @@ static int read_options(struct apply *a, struct pt_error *err)
 	a->revert_all = revert && !strcmp(revert, "all");
 	int code = gate_read(gate ? gate : GATE_USUAL, &a->gate, err);
 	a->change = (struct plan_change){.gate = a->gate, .confirm_s = a->confirm_s};
+	const char *missing = ctl_text(ctl, "max_missing");
 	size_t *totals = NULL, count;
 	if (!code) /* wrong ones before anybody is asked */
 		code = waves_read(waves ? waves : WAVES_USUAL, 1, &totals, &count, err);
+	if (!code && missing)
+		code = waves_share("max-missing", missing, 1, &count, err);
 	free(totals);
 	return code;
 }

@@ -13,7 +13,7 @@ static bool read_number(const char *text, double *number, bool *share)
 {
 	char *end;
 	*number = isdigit((unsigned char)*text) ? strtod(text, &end) : -1;
-	if (*number < 0)
+	if (*number < 0 || strspn(text, "0123456789.") != (size_t)(end - text))
 		return false;
 	*share = *end == '%';
 	end += *share;

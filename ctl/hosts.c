@@ -16,6 +16,7 @@
 #define INVENTORY_MAX ((size_t)16 * 1024 * 1024)
 #define BLANK         " \t\r"
 #define UNIX          "unix:"
+#define MARK          "\xef\xbb\xbf" /* some editors begin a file by */
 
 static struct host *add(struct hosts *hosts)
 {
@@ -85,14 +86,21 @@ static int read_line(struct hosts *hosts, const char *path, size_t number, char 
 		return pt_fail(err, -PT_EREQUEST, "host",
 		               "%s, line %zu: '%s' is neither [USER@]HOST nor unix:PATH", path,
 		               number, way);
-	for (char *label; (label = strtok_r(NULL, BLANK, &rest));)
-		label_set(host->labels, label);
-	return 0;
+	int rc = 0;
+	for (char *label; !rc && (label = strtok_r(NULL, BLANK, &rest));)
+		if (!label_set(host->labels, label))
+			rc = pt_fail(
+				err, -PT_EREQUEST, "host",
+				"%s, line %zu: label '%s' of '%s' has no name, or is there twice",
+				path, number, label, name);
+	return rc;
 }
 
 static int read_lines(struct hosts *hosts, const char *path, char *text, struct pt_error *err)
 {
 	int rc = 0;
+	if (text && !strncmp(text, MARK, strlen(MARK)))
+		text += strlen(MARK);
 	for (size_t number = 1; text && !rc; number++) {
 		char *end = strchr(text, '\n');
 		if (end)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl: finds the verb, runs it, and gives its exit status. */
 #include "base/buf.h"
+#include "base/program.h"
 #include "ctl/ctl.h"
 #include "ctl/extcap.h"
 #include "ctl/help.h"
@@ -113,6 +114,26 @@ static int run_whole(struct ctl *ctl)
 	return let_go(ctl, run(ctl));
 }
 
+static bool has_own_timeout(const struct verb *verb)
+{
+	const struct pt_param *p = verb->params;
+	while (p && p->name && strcmp(p->name, "timeout") != 0)
+		p++;
+	return p && p->name;
+}
+
+/* How long a login may take where one host is asked: as long as somebody may be typing a password
+   for it, unless --timeout says otherwise. */
+static double login_most(const struct ctl *ctl)
+{
+	if (json_object_get(ctl->values, "timeout") && !has_own_timeout(ctl->verb))
+		return ctl->timeout_s;
+	int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
+	if (terminal >= 0)
+		close(terminal);
+	return terminal >= 0 || program_has_display() ? 0 : ctl->patience_s;
+}
+
 static int run_on_hosts(struct ctl *ctl)
 {
 	struct pt_error err = PT_ERROR_INIT;
@@ -124,6 +145,7 @@ static int run_on_hosts(struct ctl *ctl)
 		code = many_check(ctl, &hosts, &err);
 	if (!code && hosts.count == 1) {
 		ctl->host = hosts.all->target;
+		ctl->login_s = login_most(ctl);
 		ctl->socket = hosts.all->socket ? hosts.all->socket : ctl->socket;
 	}
 	const json_t *jobs = json_object_get(ctl->values, "jobs");

@@ -12,12 +12,15 @@ static char *name_in(const char *text)
 	return must_printf("%.*s", (int)strcspn(text, "="), text);
 }
 
-void label_set(json_t *labels, const char *text)
+bool label_set(json_t *labels, const char *text)
 {
 	const char *value = strchr(text, '=');
 	char *name = name_in(text);
-	json_object_set_new(labels, name, json_string(value ? value + 1 : ""));
+	bool fits = *name && !json_object_get(labels, name);
+	if (fits)
+		json_object_set_new(labels, name, json_string(value ? value + 1 : ""));
 	free(name);
+	return fits;
 }
 
 json_t *label_set_all(char *const *texts)

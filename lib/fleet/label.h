@@ -6,8 +6,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Takes "role=web" or "all" apart. */
-void label_set(json_t *labels, const char *text);
+/* Takes "role=web" or "all" apart. False: it has no name, or one that is there. */
+bool label_set(json_t *labels, const char *text);
 
 /* The same of a list that ends with NULL; NULL is none. A new reference. */
 json_t *label_set_all(char *const *texts);

@@ -31,8 +31,8 @@ END_TEST
 
 START_TEST(other_words_are_no_waves)
 {
-	static const char *const texts[] = {"",   "1,,2", "x",    "1x", "101%",
-	                                    "-1", "1.5",  "50%%", "1 %"};
+	static const char *const texts[] = {"",    "1,,2", "x",   "1x",  "101%", "-1",
+	                                    "1.5", "50%%", "1 %", "0x5", "1e1"};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		size_t *totals, count;
 		ck_assert_msg(waves_read(texts[i], 9, &totals, &count, NULL) == -PT_EREQUEST, "%s",

@@ -316,6 +316,8 @@ def test_what_needs_no_host_asks_none(several, words):
     ("@a b", "'@a' is no name of a host"),
     ("a -v", "'-v' is neither [USER@]HOST nor unix:PATH"),
     ("a b \0\nc d", "is no UTF-8 text"),
+    ("\ufeffa b role=x\nc d role=x role=y", "line 2: label 'role=y' of 'c' has no name, or is there twice"),
+    ("a b =x", "line 1: label '=x' of 'a' has no name"),
 ])
 def test_a_wrong_inventory_is_told_by_its_line(several, line, words):
     several.inventory.write_text(line + "\n")
@@ -330,6 +332,8 @@ def test_a_host_that_hangs_is_named_and_given_up(several, tmp_path):
     asked = several("-H", "a,away", "--timeout", "1", "list", env={"PTCTL_SSH": str(wrapper)})
     assert asked.code == 4 and asked.err == "away: ptctl: 'away' does not answer within 1 s\n", asked
     assert asked.out.startswith("a: ")
+    alone = several("-H", "away", "--timeout", "0.5", "list", env={"PTCTL_SSH": str(wrapper)})
+    assert alone.code == 4 and alone.err == "ptctl: 'away' does not answer within 0.5 s\n", alone
 
 
 def test_what_ends_by_a_signal_is_told_with_its_host(several, tmp_path):

@@ -51,7 +51,8 @@ START_TEST(comments_at_the_top_say_for_whom)
 {
 	struct folder folder;
 	char *path = folder_new();
-	put(path, "b.pipe", "# on: role=web, north\n#on: lab \n\n#  engine:\tgate \r\nDrain()\n");
+	put(path, "b.pipe",
+	    "\xef\xbb\xbf# on: role=web, north\n#on: lab \n\n#  engine:\tgate \r\nDrain()\n");
 	put(path, "a.pipe", "Drain()\n# on: nobody\n# engine: other\n");
 	put(path, ".c.pipe", "");
 	put(path, "d.txt", "");

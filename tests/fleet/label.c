@@ -28,6 +28,17 @@ START_TEST(a_label_is_held_by_name_or_by_value)
 }
 END_TEST
 
+START_TEST(a_label_has_a_name_and_is_there_once)
+{
+	json_t *labels = json_object();
+	ck_assert(label_set(labels, "role=web") && label_set(labels, "lab"));
+	ck_assert(!label_set(labels, "role=db") && !label_set(labels, "=x") &&
+	          !label_set(labels, ""));
+	ck_assert(label_held(labels, "role=web"));
+	json_decref(labels);
+}
+END_TEST
+
 START_TEST(all_of_one_list_fit_or_those_of_another)
 {
 	json_t *labels = labels_of((const char *const[]){"role=web", "site=north", NULL});
@@ -45,5 +56,5 @@ START_TEST(all_of_one_list_fit_or_those_of_another)
 }
 END_TEST
 
-UNIT_TESTS("fleet/label", a_label_is_held_by_name_or_by_value,
+UNIT_TESTS("fleet/label", a_label_is_held_by_name_or_by_value, a_label_has_a_name_and_is_there_once,
            all_of_one_list_fit_or_those_of_another)
