@@ -12,11 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
 /* The name in the path's folder that is nearest to its own; NULL: none is near. */
 static char *neighbour(const char *const *folders, const char *path)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	char *folder = slash ? must_printf("%.*s", (int)(name - path), path) : must_strdup(".");
+	const char *name = name_of(path);
+	char *folder =
+		name > path ? must_printf("%.*s", (int)(name - path), path) : must_strdup(".");
 	DIR *dir = path_list(folders, folder);
 	struct near near = near_init(name);
 	char *found = NULL;
@@ -94,7 +101,9 @@ static int read_failed(const char *const *folders, const char *param, const char
 		return unsteady(param, path, err);
 	pt_fail(err, code, param, "cannot open '%s': %s", path, error_words(code));
 	char *near = code == -ENOENT ? neighbour(folders, path) : NULL;
-	if (near)
+	if (near && !strcmp(near, name_of(path)))
+		pt_hint(err, "it is a link that leads nowhere");
+	else if (near)
 		pt_hint(err, "did you mean '%s'?", near);
 	else if (code == -EACCES)
 		pt_hint(err, "%s needs to read the file and to pass its folders", who(folders));

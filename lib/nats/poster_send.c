@@ -60,10 +60,12 @@ static void is_too_long(struct poster *p, struct lane *lane)
 
 static void settle(struct poster *p, struct lane *lane, uint64_t now)
 {
+	bool late = lane->under_way && now >= lane->sent_ns + PATIENCE_NS;
+	if (late && lane->answer == LANE_NONE && !poster_is_away(p))
+		poster_refuse(p, lane, "no answer came within 5 s");
+	lane->under_way &= !late;
 	enum lane_answer answer = lane->answer;
 	lane->answer = LANE_NONE;
-	if (lane->under_way && now >= lane->sent_ns + PATIENCE_NS)
-		lane->under_way = false;
 	if (answer == LANE_NONE || !lane->head)
 		return;
 	lane->under_way = false;

@@ -210,19 +210,29 @@ static int is_file(const struct dirent *e)
 	       strspn(e->d_name, "0123456789abcdef") == 16 && !strcmp(e->d_name + 16, SUFFIX);
 }
 
-static int find_files(struct spool *s)
+static int find_file(struct spool *s, const char *name, struct pt_error *err)
+{
+	struct stat st;
+	int fd = openat(s->folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int rc = fd < 0 || fstat(fd, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
+	if (!rc) {
+		add_file(s, strtoull(name, NULL, 16), fd);
+		return 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	return pt_fail(err, rc, "spool", "cannot use '%s/%s': %s", s->path, name,
+	               rc == -EISDIR ? "it is no file" : error_words(rc));
+}
+
+static int find_files(struct spool *s, struct pt_error *err)
 {
 	struct dirent **names;
 	int count = scandirat(s->folder, ".", &names, is_file, by_name), rc = 0;
 	if (count < 0)
-		return -errno;
+		return path_write_failed(NULL, "spool", s->path, -errno, err);
 	for (int i = 0; i < count; i++) {
-		int fd = rc ? -1
-		            : openat(s->folder, names[i]->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-		if (fd >= 0)
-			add_file(s, strtoull(names[i]->d_name, NULL, 16), fd);
-		else if (!rc)
-			rc = -errno;
+		rc = rc ? rc : find_file(s, names[i]->d_name, err);
 		free(names[i]);
 	}
 	free(names);
@@ -263,9 +273,8 @@ int spool_open(const struct pt_block *b, const char *path, uint64_t limit, struc
 	int rc = open_folder(b, s, path, err);
 	if (!rc)
 		rc = lock_folder(s, path, err);
-	int found = rc ? 0 : find_files(s);
-	if (found)
-		rc = path_write_failed(NULL, "spool", path, found, err);
+	if (!rc)
+		rc = find_files(s, err);
 	if (rc)
 		spool_close(s);
 	else

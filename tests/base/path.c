@@ -202,6 +202,17 @@ START_TEST(a_refusal_names_the_folders_and_how_to_mend_it)
 }
 END_TEST
 
+START_TEST(a_link_that_leads_nowhere_is_called_so)
+{
+	struct pt_error err = PT_ERROR_INIT;
+	lay_out();
+	ck_assert_int_eq(path_read_failed(NULL, "fname", "in/hanging", -ENOENT, &err), -ENOENT);
+	ck_assert_str_eq(err.faults[0].hint, "it is a link that leads nowhere");
+	pt_error_clear(&err);
+	clear_away();
+}
+END_TEST
+
 /* Somebody swaps what `first` and `second` are for one another, as fast as it goes. */
 static pid_t swap_for_ever(const char *first, const char *second)
 {
@@ -268,5 +279,5 @@ END_TEST
 UNIT_TESTS("base/path", no_way_leads_out, what_lies_inside_is_opened,
            what_lies_outside_is_neither_opened_nor_made, a_fifo_makes_nobody_wait,
            only_what_lies_inside_is_removed, a_refusal_names_the_folders_and_how_to_mend_it,
-           a_link_that_is_swapped_meanwhile_never_leads_out,
+           a_link_that_leads_nowhere_is_called_so, a_link_that_is_swapped_meanwhile_never_leads_out,
            a_folder_that_is_swapped_for_a_link_never_leads_out)

@@ -309,6 +309,23 @@ def test_a_server_that_is_killed_costs_no_packet_and_none_comes_twice(daemon, se
     in_order(server, range(600))
 
 
+@pytest.mark.skipif(not os.environ.get("PIPETOOL_LONG"), reason="an answer is waited for 5 s: PIPETOOL_LONG=1")
+def test_a_server_that_says_nothing_is_told(daemon, server, feed):
+    """As one does that finds no majority; what was sent is stored once all the same."""
+    daemon.create("p", to_nats(feed.path, server.url, ", linger='1ms'"))
+    feed.open()
+    feed.send(range(10))
+    with daemon.client() as rpc:
+        eventually(lambda: block(rpc)["out"] == 10)
+        server.process.send_signal(signal.SIGSTOP)
+        feed.send(range(10, 20))
+        eventually(lambda: "'p.x' is not stored: no answer came within 5 s" in (block(rpc)["last_error"] or ""))
+        server.process.send_signal(signal.SIGCONT)
+        eventually(lambda: block(rpc)["out"] == 20 and rpc.show("p", "s")["state"] == "running")
+    feed.close()
+    in_order(server, range(20))
+
+
 def test_a_stop_waits_for_what_can_come_and_counts_what_cannot(daemon, servers, feed):
     server = servers()
     with Nats(server) as nats:
