@@ -197,7 +197,7 @@ static void add_text(struct buf *out, const struct count *c, const struct row *r
 		buf_free(&key);
 	}
 	snprintf(text, sizeof text, "%llu others",
-	         (unsigned long long)(c->keys.used - count + c->keys.evicted));
+	         (unsigned long long)c->keys.used - count + c->keys.evicted);
 	if (rest.packets)
 		add_line(out, text, &rest);
 	snprintf(text, sizeof text, "all of it%s", c->keys.evicted ? ", keys forgotten" : "");

@@ -27,24 +27,23 @@
 
 struct sniff_source {
 	char *iface, *filter, *netns;
-	int socket;
-	int64_t snaplen, fanout;
+	int socket, direction, fanout_by;
 	bool promisc, immediate;
+	int64_t snaplen, fanout;
 	uint64_t buffer_size;
 	double retry_s;
 	struct live_span span;
-	int direction, fanout_by;
 
 	char *taken; /* the interface that was captured last, waited for where it has gone */
 	struct live *live;
 	struct live_filter *change; /* for another block's capture, which is taken over */
-	bool resumed;               /* it goes on where an earlier daemon was */
 	struct live_marks told;     /* of the checkpoint that it was asked for last */
 	struct pt_error trouble;    /* with what is there for after a crash, until it is told */
+	bool resumed;               /* it goes on where an earlier daemon was */
 	bool other_buffer;          /* which cannot be had while the capture goes on */
 	/* What the successor wants of the socket, done in close: the kernel takes its time. */
-	int promisc_fd;
 	bool promisc_wanted;
+	int promisc_fd;
 	uv_poll_t poll;
 	bool polled; /* the handle is there */
 	bool paused;

@@ -397,17 +397,17 @@ static void run(struct bpf_lanes *p, struct lanes *l)
 	}
 }
 
-/* Those that are alike, and the length of the shortest. */
+/* The first, those that are like it, and the length of the shortest. */
 static inline void gather(struct lanes *l, unsigned most)
 {
 	const uint16_t link_type = l->messages[0]->link_type;
 	uint32_t shortest = UINT32_MAX;
 	unsigned i = 0;
-	for (; i < most && l->messages[i]->link_type == link_type; i++) {
+	do {
 		const struct pt_msg *m = l->messages[i];
-		l->bytes[i] = m->bytes;
+		l->bytes[i++] = m->bytes;
 		shortest = m->length < shortest ? m->length : shortest;
-	}
+	} while (i < most && l->messages[i]->link_type == link_type);
 	l->count = i;
 	l->shortest = shortest;
 	l->all = UINT64_MAX >> (BPF_LANES_MAX - i);
