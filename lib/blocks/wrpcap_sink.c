@@ -502,8 +502,8 @@ static const struct pt_type wrpcap_sink = {
 		(const char *const[]){
 			"RdpcapSource('in.pcap') > WrpcapSink('out.pcap')",
 			"RdpcapSource('in.pcap') > WrpcapSink('out.pcapng.zst')",
-			"RdpcapSource('in.pcap') > \n"
-			"    WrpcapSink('ring.pcap', rotate={'size': '100MiB', 'files': 10})",
+			("RdpcapSource('in.pcap') > \n"
+                         "    WrpcapSink('ring.pcap', rotate={'size': '100MiB', 'files': 10})"),
 			"RdpcapSource('in.pcap') > WrpcapSink('by-host/{ip.src}.pcap')", NULL},
 	.role = PT_SINK,
 	.ports = PT_LOW_ENTRY | PT_TRIGGER_ENTRY,
