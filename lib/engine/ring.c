@@ -17,6 +17,7 @@
 #define MAGIC    (UINT64_C(0x00676e69722d7470) | (uint64_t)RING_VERSION << 56)
 #define PAGE     4096
 #define FIRST    ((size_t)256 * 1024)
+#define KEPT     ((size_t)1024 * 1024) /* of one that is empty: a vector fits */
 #define MOST     ((size_t)1 << 36)
 #define ALIGN(n) (((n) + 7) & ~(size_t)7)
 
@@ -41,7 +42,7 @@ struct ring {
 	struct header *header;
 	uint8_t *ring;
 	size_t capacity;
-	bool large;     /* more of it was used than FIRST */
+	bool large;     /* more of it was used than KEPT */
 	uint64_t gone;  /* of the oldest, when it came from an earlier process */
 	uint64_t taken; /* where the oldest is: at head, or behind what may be gone back to */
 	uint64_t noted, noted_in; /* where it was at a cut */
@@ -171,8 +172,8 @@ static void rewind_empty(struct ring *s)
 {
 	uint64_t tail = atomic_load(&s->header->tail), rest = tail % s->capacity;
 	if (s->large)
-		fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE + (off_t)FIRST,
-		          (off_t)(s->capacity - FIRST));
+		fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE + (off_t)KEPT,
+		          (off_t)(s->capacity - KEPT));
 	s->large = false;
 	if (!rest)
 		return;
@@ -193,7 +194,7 @@ static size_t put(struct ring *s, uint64_t at, const struct ring_record *from)
 	write_at(s, at, &r, sizeof r);
 	write_at(s, at + sizeof r, from->head, from->head_length);
 	write_at(s, at + sizeof r + from->head_length, from->bytes, from->length);
-	s->large |= at % s->capacity + size_of(&r) > FIRST;
+	s->large |= at % s->capacity + size_of(&r) > KEPT;
 	return size_of(&r);
 }
 
@@ -350,7 +351,7 @@ struct ring *ring_open(int fd)
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	struct ring *s = map(fd, (size_t)st.st_size - PAGE);
 	if (s) {
-		s->large = true;
+		s->large = s->capacity > KEPT;
 		s->gone = get_skip(s);
 		s->taken = atomic_load(&s->header->head);
 	}

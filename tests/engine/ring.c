@@ -412,9 +412,36 @@ START_TEST(it_is_as_large_as_can_be_had)
 }
 END_TEST
 
+static off_t memory_of(const struct ring *s)
+{
+	struct stat st;
+	ck_assert_int_eq(fstat(ring_fd(s), &st), 0);
+	return st.st_blocks;
+}
+
+START_TEST(what_was_much_is_given_back_when_it_is_empty)
+{
+	static char text[100 * 1024];
+	struct ring *s = ring_new((size_t)8 * 1024 * 1024);
+	unsigned count = 0;
+	while (push(s, text, sizeof text, false))
+		count++;
+	off_t full = memory_of(s);
+	for (; count > 1; count--)
+		ring_pop(s);
+	ck_assert_int_eq(memory_of(s), full);
+	ring_pop(s);
+	ck_assert_int_lt(memory_of(s), full / 2);
+	push(s, "again", 5, false);
+	ck_assert_str_eq(found(s).text, ">again");
+	ring_free(s);
+}
+END_TEST
+
 UNIT_TESTS("engine/ring", what_was_pushed_and_not_popped_is_found, one_that_was_found_goes_on,
            a_ring_comes_round, what_is_damaged_is_refused_or_ends, a_damaged_record_is_told,
            one_takes_the_place_of_all, of_one_that_was_not_finished_the_one_before,
            a_flipped_bit_of_the_only_one_is_found, a_flipped_bit_is_found, it_goes_back_to_a_cut,
            of_two_beside_each_other_the_first_stays,
-           the_first_of_two_lies_there_until_another_takes_its_place, it_is_as_large_as_can_be_had)
+           the_first_of_two_lies_there_until_another_takes_its_place, it_is_as_large_as_can_be_had,
+           what_was_much_is_given_back_when_it_is_empty)
