@@ -112,9 +112,10 @@ static inline bool ip(struct cursor *c)
 	limit(c, be16(header + 2), size);
 	skip(c, size);
 	c->proto = header[9];
-	c->ends = be16(header + 6) & 0x1fff;
+	uint16_t part = be16(header + 6) & 0x3fff;
+	c->ends = part & 0x1fff;
 	c->view->fragment = c->ends;
-	c->view->part = be16(header + 6) & 0x3fff;
+	c->view->part = part;
 	if (c->proto == PROTO_AH)
 		*c = extensions(*c);
 	return true;

@@ -18,6 +18,8 @@ enum { CACHE_BITS = 16, CACHE_SIZE = 1 << CACHE_BITS, WORDS_MAX = 4 };
 enum { IP_BITS = 15, IP_SETS = 1 << IP_BITS, IP_WAYS = 4 }; /* of IPv4's addresses */
 enum { HEADS = 1 << 16, HEAD_KNOWN = 1 << 16 };
 
+#define RARE __attribute__((noinline)) /* out of the way of what is usual */
+
 enum family { IP, MAC, FAMILIES }; /* those of one share their flips where they share a prefix */
 
 struct cached {
@@ -163,8 +165,10 @@ static bool is_kept(const struct pseudonyms *p, const uint8_t *address, unsigned
 	return false;
 }
 
-static uint32_t remember_ip(struct ip_set *set, uint32_t ip, uint32_t flips)
+RARE static uint32_t remember_ip(struct pseudonyms *p, struct ip_set *set, uint32_t ip)
 {
+	uint32_t flips = flips_of_first(p, ip);
+
 	memmove(set->ip + 1, set->ip, sizeof set->ip - sizeof *set->ip);
 	memmove(set->flips + 1, set->flips, sizeof set->flips - sizeof *set->flips);
 	set->ip[0] = ip;
@@ -179,7 +183,15 @@ static inline uint32_t encrypt_ip(struct pseudonyms *p, uint32_t ip)
 	for (unsigned i = 0; ip && i < IP_WAYS; i++)
 		if (set->ip[i] == ip)
 			return ip ^ set->flips[i];
-	return ip ^ remember_ip(set, ip, flips_of_first(p, ip));
+	return ip ^ remember_ip(p, set, ip);
+}
+
+RARE static bool is_kept_ip(const struct pseudonyms *p, uint32_t ip)
+{
+	uint8_t address[4];
+
+	put_be32(address, ip);
+	return is_kept(p, address, 4);
 }
 
 /*
@@ -188,11 +200,9 @@ static inline uint32_t encrypt_ip(struct pseudonyms *p, uint32_t ip)
  */
 static uint32_t encrypt_apart(struct pseudonyms *p, uint32_t ip)
 {
-	uint8_t address[4];
-	do {
+	do
 		ip = encrypt_ip(p, ip);
-		put_be32(address, ip);
-	} while (!ip || !~ip || (p->keep_count && is_kept(p, address, 4)));
+	while (!ip || !~ip || (p->keep_count && is_kept_ip(p, ip)));
 	return ip;
 }
 
@@ -212,17 +222,14 @@ static inline bool is_special(uint32_t ip)
 }
 
 /* RFC 6034: a group of the network whose first 24 bits it has. */
-static uint32_t group_of_network(struct pseudonyms *p, uint32_t group)
+RARE static uint32_t group_of_network(struct pseudonyms *p, uint32_t group)
 {
 	return (group & 0xff000000) | pseudonym_of_ip(p, group << 8) >> 8;
 }
 
 uint32_t pseudonym_of_ip(struct pseudonyms *p, uint32_t ip)
 {
-	uint8_t address[4];
-
-	put_be32(address, ip);
-	if (p->keep_count && is_kept(p, address, 4))
+	if (p->keep_count && is_kept_ip(p, ip))
 		return ip;
 	if (is_special(ip))
 		return ip >> 24 == 234 ? group_of_network(p, ip) : ip;

@@ -57,7 +57,8 @@ static inline void store_words(uint8_t *at, unsigned size, uint32_t words)
 }
 
 /* In the one or two words that it lies in, which are read and written once. */
-static struct change put_number(uint8_t *header, const struct packet_field *field, uint64_t number)
+__attribute__((noinline)) static struct change
+put_number(uint8_t *header, const struct packet_field *field, uint64_t number)
 {
 	unsigned odd = field->offset & 1, size = (odd + field->size + 1) & ~1u;
 	unsigned shift = field->shift + 8 * (size - odd - field->size);

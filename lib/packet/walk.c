@@ -36,25 +36,29 @@ int64_t walk_put(struct walk *w, uint32_t at, const uint8_t *with, uint32_t size
 	return delta;
 }
 
-int64_t walk_address(struct walk *w, uint32_t at, uint32_t end)
+static int64_t cut_address(struct walk *w, uint32_t at, uint32_t end)
 {
 	uint8_t address[4] = {0};
 	uint32_t there = walk_left(at, end);
 
-	if (there >= 4) {
-		uint32_t ip = be32(w->bytes + at), new = pseudonym_of_ip(w->pseudonyms, ip);
-		int64_t delta = (int64_t)(new >> 16) - (ip >> 16) + (new & 0xffff) - (ip & 0xffff);
-		if (new == ip)
-			return 0;
-		put_be32(w->bytes + at, new);
-		add(w, at, delta);
-		return delta;
-	}
 	if (!walk_is_cut(w, end))
 		return 0;
 	memcpy(address, w->bytes + at, there);
 	pseudonym_ip(w->pseudonyms, address);
 	return walk_put(w, at, address, there);
+}
+
+int64_t walk_address(struct walk *w, uint32_t at, uint32_t end)
+{
+	if (walk_left(at, end) < 4)
+		return cut_address(w, at, end);
+	uint32_t ip = be32(w->bytes + at), new = pseudonym_of_ip(w->pseudonyms, ip);
+	int64_t delta = (int64_t)(new >> 16) - (ip >> 16) + (new & 0xffff) - (ip & 0xffff);
+	if (new == ip)
+		return 0;
+	put_be32(w->bytes + at, new);
+	add(w, at, delta);
+	return delta;
 }
 
 void walk_address_turned(struct walk *w, uint32_t at, uint32_t end)
@@ -157,10 +161,11 @@ static uint16_t amended(uint16_t sum, int64_t delta)
 
 void walk_amend(struct walk *w, uint32_t at, uint32_t start, uint32_t end, int64_t delta)
 {
-	if (walk_left(at, end) < 2 || !reduced(delta))
+	if (walk_left(at, end) < 2 || !delta)
 		return;
-	uint16_t sum = (uint16_t)~be16(w->bytes + at);
-	put_sum(w, at, (uint16_t)~amended(sum, shifted(delta, start)));
+	uint16_t sum = (uint16_t)~be16(w->bytes + at), after = amended(sum, shifted(delta, start));
+	if (after != sum && (sum || after != 0xffff)) /* else a change of nothing */
+		put_sum(w, at, (uint16_t)~after);
 }
 
 /* Whether it is the pseudo-header's sum and no more, a sending host's before its hardware: as in
@@ -173,7 +178,9 @@ static bool is_partial(const struct walk *w, uint32_t at, uint32_t start, uint32
 	int64_t rest = be16(w->bytes + at) - pseudo;
 	bool whole = end - start == net->length;
 
-	if (reduced(rest) && (!whole || reduced(rest + net->length)))
+	uint64_t left = reduced(rest);
+
+	if (left && (!whole || (left + net->length) % 0xffff))
 		return false;
 	int64_t message = ntohs(sum_fold(sum_bytes(w->bytes + start, end - start)));
 	return !whole || reduced(message - shifted(inner, start) + pseudo);

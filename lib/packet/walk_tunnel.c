@@ -253,6 +253,8 @@ static const struct tunnel *tunnel_at(uint16_t port)
 {
 	size_t low = 0, high = sizeof tunnels / sizeof tunnels[0];
 
+	if (port < tunnels[0].port || port > tunnels[high - 1].port)
+		return NULL;
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 		if (tunnels[middle].port == port)
