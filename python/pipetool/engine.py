@@ -214,6 +214,7 @@ class PipeEngine(Planned):
             if self._runner:
                 return
             self._add_pipes(*self.active_pipes)  # and what was linked with them since
+            self._idle.clear()
             runner, pipes = Runner(self.stop), list(self.active_pipes)
             self._name = self.engine or f"script_{os.getpid()}_{next(_numbers)}"
             started: List[Pipe] = []
