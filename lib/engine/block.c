@@ -71,7 +71,6 @@ int block_open(struct pt_block *b, struct pt_error *err)
 	int rc = block_open_functions(b, b->state, err);
 	if (!rc && b->type->open)
 		rc = b->type->open(b, err);
-	carry_close(b->carried);
 	return rc;
 }
 
@@ -143,6 +142,7 @@ void block_start(struct pt_block *b)
 	b->engine->flow.stale = true;
 	flow_note(b);
 	begin_functions(b);
+	carry_close(b->carried);
 	carry_start(b);
 	if (b->type->start)
 		b->type->start(b);

@@ -44,7 +44,7 @@ void carry_close(struct pt_carry *e)
 	for (size_t i = 0; e && i < e->count; i++) {
 		if (!strcmp(e->items[i].key, CARRY_QUEUE))
 			continue;
-		e->items[i].unasked = e->items[i].fd >= 0;
+		e->items[i].unasked = e->items[i].fd >= 0 && !e->items[i].asked;
 		close_item(&e->items[i]);
 	}
 }
@@ -189,13 +189,24 @@ static struct carry_item *find(const struct pt_block *b, const char *key, bool b
 	return NULL;
 }
 
+/* A copy, as the start may fail, and is tried again; but of a queue, which is not taken before. */
+static int hand_out(struct carry_item *item)
+{
+	int copy = strcmp(item->key, CARRY_QUEUE) ? fcntl(item->fd, F_DUPFD_CLOEXEC, 0) : -1,
+	    own = item->fd;
+	item->asked = true;
+	if (copy >= 0 || own < 0)
+		return copy;
+	item->fd = -1;
+	return own;
+}
+
 bool pt_carried_fd(struct pt_block *b, const char *key, int *fd)
 {
 	struct carry_item *item = find(b, key, false);
 	if (!item || (item->fd < 0 && b->carried->leaving != PT_TO_SUCCESSOR))
 		return false;
-	*fd = item->fd;
-	item->fd = -1;
+	*fd = hand_out(item);
 	return true;
 }
 
@@ -211,6 +222,21 @@ const void *pt_carried_bytes(struct pt_block *b, const char *key, size_t *length
 bool pt_carry_exact(const struct pt_carry *e)
 {
 	return e->cut > 0;
+}
+
+/* What an earlier daemon has left, and the next start takes up. */
+bool carry_waits(const struct pt_block *b)
+{
+	return !b->started && b->carried && b->carried->leaving != PT_TO_SUCCESSOR;
+}
+
+void carry_let_go(struct pt_block *b)
+{
+	if (!carry_waits(b))
+		return;
+	carry_free(b->carried);
+	b->carried = NULL;
+	carry_tell(b);
 }
 
 /* ---- to the next daemon ---- */
@@ -236,7 +262,8 @@ void carry_tell(struct pt_block *b)
 
 void carry_tell_last(struct pt_block *b)
 {
-	tell(b, PT_AT_END);
+	if (!carry_waits(b) || !b->type->open)
+		tell(b, PT_AT_END);
 }
 
 void carry_tell_gone(struct pt_engine *e, const char *block, const char *type)

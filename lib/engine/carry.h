@@ -47,7 +47,8 @@ json_t *carry_show(struct pt_block *); /* {open: true}, or what `describe` gives
 
 struct carry_item {
 	char *key;
-	int fd;       /* -1: bytes, a promise, or taken */
+	int fd; /* -1: bytes, a promise, or taken */
+	bool asked;
 	bool unasked; /* `open` has not asked for the descriptor, which is closed */
 	uint8_t *bytes;
 	size_t length;
@@ -64,6 +65,11 @@ void carry_tell_bytes(struct pt_engine *, const char *name, const char *key, con
 void carry_no_longer_stale(struct pt_block *);
 void carry_tell_stale(struct pt_engine *); /* those that have said so; at the end each is asked */
 void carry_settle(struct pt_engine *);     /* [worker] */
+
+/* What an earlier daemon has left to a block stays until it has been started: where its engine cannot
+   be, the next start has it, or the next daemon; unless it is stopped by hand. */
+bool carry_waits(const struct pt_block *);
+void carry_let_go(struct pt_block *);
 
 /* What an earlier daemon's block has carried over, or NULL; and what nobody has taken is closed and
    told. */

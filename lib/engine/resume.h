@@ -38,7 +38,7 @@ struct resume {
 
 void resume_start(struct pt_engine *);   /* before blocks start */
 void resume_started(struct pt_engine *); /* all of them have */
-void resume_failed(struct pt_engine *);  /* or it could not be */
+void resume_failed(struct pt_engine *);  /* or it is stopped by hand before that */
 void resume_try(struct pt_engine *);     /* sources are about to send */
 void resume_cut_begins(struct pt_engine *);
 void resume_committed(struct pt_engine *);

@@ -75,13 +75,13 @@ static void settle_done(struct job *job)
 	finish((struct transition *)job, NULL);
 }
 
-/* What an earlier daemon has left is closed by now, and would be in the way of the next start. */
+/* What an earlier daemon has left is there for the next start. */
 static void start_fail(struct transition *t)
 {
 	struct pt_engine *e = t->step.engine;
-	resume_failed(e);
 	for (unsigned i = 0; i < e->graph->count; i++)
-		carry_tell(e->graph->blocks[i]->alive);
+		if (!carry_waits(e->graph->blocks[i]->alive))
+			carry_tell(e->graph->blocks[i]->alive);
 	job_run(e, &t->step.job, settle_work, settle_done);
 }
 
@@ -193,6 +193,9 @@ static void stopped(struct pt_block *b, void *arg)
 void change_stop(struct pt_engine *e, struct pt_request *r)
 {
 	if (e->state == PT_STOPPED) {
+		resume_failed(e);
+		for (unsigned i = 0; i < e->graph->count; i++)
+			carry_let_go(e->graph->blocks[i]->alive);
 		request_answer(r, 0, state_result(e), NULL);
 		return;
 	}

@@ -394,6 +394,29 @@ def test_a_checkpoint_that_is_not_known_is_told_and_counted(service, numbered, t
     assert numbers(tmp_path / "out.pcap")[-COUNT:] == list(range(COUNT))
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_an_engine_that_cannot_start_goes_on_when_it_can(service, numbered, tmp_path, by_hand):
+    """Whatever ends the daemon meanwhile; but who has stopped it begins anew."""
+    source, away, out = tmp_path / "in.pcap", tmp_path / "away", tmp_path / "out.pcap"
+    shutil.copy(numbered / "in.pcap", source)
+    service.create("e", f"r = RdpcapSource('{source}', pps=50000); w = WrpcapSink('{out}'); q = QueueSink(); r > w; r > q")
+    reach(service, tmp_path, 500_000)
+    source.rename(away)
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        die(service, number)
+        eventually(lambda: service.client().show("e")["state"] == "failed")
+    if by_hand:
+        service.ok("stop", "e")
+    away.rename(source)
+    service.ptctl("start", "e")
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    with service.client() as rpc:
+        assert rpc.stats("e")["unexplained"] == 0 and ("resumed" in rpc.show("e")) != by_hand
+        assert by_hand or rpc.stats("e", "r")["out"] == rpc.stats("e", "q")["held"] == COUNT
+    service.ok("stop", "e")
+    assert numbers(out) == list(range(COUNT))
+
+
 def test_a_file_that_was_moved_goes_on_where_it_is(service, numbered, tmp_path):
     """It is the same file: what is behind the checkpoint is cut off, and it is written on."""
     out, moved = tmp_path / "out.pcap", tmp_path / "moved.pcap"

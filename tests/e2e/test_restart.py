@@ -783,23 +783,23 @@ def test_what_is_given_up_is_let_go(service):
     assert service.kept_names() == []
 
 
-def test_what_a_failed_start_has_closed_is_let_go(service, tmp_path):
-    """Nothing is in the way when it is started again."""
+def test_what_a_failed_start_had_is_there_for_the_next(service, tmp_path):
+    """Who connects meanwhile waits."""
     capture = tmp_path / "in.pcap"
     makers.pcap(capture, [(b"x" * 60, 0)])
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    service.create("e", f'''t = TCPListenPipe("127.0.0.1", {port}); q = QueueSink(); t > q
+    service.create("e", f'''t = TCPListenPipe("127.0.0.1"); q = QueueSink(); t > q
         r = RdpcapSource("{capture}"); r > q''')
+    address = address_of(service, "e", "t")
     eventually(lambda: service.client().stats("e", "q")["held"] == 1)
     capture.rename(tmp_path / "away")
     service.restart()
     assert service.client().show("e")["state"] == "failed"
-    eventually(lambda: not [name for name in service.kept_names() if "/t/" in name])
-    (tmp_path / "away").rename(capture)
-    service.ok("start", "e")
-    with socket.create_connection(("127.0.0.1", port)), service.client() as rpc:
-        assert [m["link_type"] for m in rpc.recv("e", "q", 2, 0.1)] == [1], "it had been read"
+    with socket.create_connection(address) as peer, service.client() as rpc:
+        (tmp_path / "away").rename(capture)
+        service.ok("start", "e")
+        peer.sendall(b"here")
+        packet, text = rpc.recv("e", "q", 2)
+        assert packet["link_type"] == 1 and text["message"] == "here"
 
 
 def test_what_nobody_claims_is_let_go(service):
