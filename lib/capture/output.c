@@ -315,6 +315,12 @@ static int find_cut(const struct capture_writer_config *config, struct output *o
 	return 0;
 }
 
+/* What would be written to it nobody would find. */
+static int was_deleted(const struct capture_writer_config *config, struct pt_error *err)
+{
+	return pt_fail(err, -EMEDIUMTYPE, "fname", "'%s' was deleted", config->path);
+}
+
 int output_go_on(const struct capture_writer_config *config, struct output *o, struct pt_error *err)
 {
 	struct stat st;
@@ -327,6 +333,8 @@ int output_go_on(const struct capture_writer_config *config, struct output *o, s
 		rc = -errno;
 	if (rc)
 		output_failed(config, config->path, rc, err);
+	else if (S_ISREG(st.st_mode) && !st.st_nlink)
+		rc = was_deleted(config, err);
 	else if (S_ISREG(st.st_mode) && config->begun == CAPTURE_TORN)
 		rc = find_cut(config, o, st.st_size, err);
 	if (rc)
@@ -351,6 +359,8 @@ int output_noted(const struct capture_writer_config *config, struct output *o, s
 	else if (!S_ISREG(st.st_mode) || st.st_size < note->length)
 		rc = pt_fail(err, -EMEDIUMTYPE, "fname",
 		             "'%s' is shorter than it was at the checkpoint", config->path);
+	else if (!st.st_nlink)
+		rc = was_deleted(config, err);
 	if (rc)
 		close(o->fd);
 	return rc;

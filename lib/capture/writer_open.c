@@ -3,9 +3,11 @@
 #include "capture/writing.h"
 
 #include "base/error.h"
+#include "base/path.h"
 #include "capture/rotate.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static int open_output(const struct capture_writer_config *config, struct output *output,
                        struct pt_error *err)
@@ -31,11 +33,19 @@ static int check_ring(const struct capture_writer_config *config, struct pt_erro
 	return is_free ? 0 : output_failed(config, config->path, -EBUSY, err);
 }
 
-/* In place of *path, which is another kind of file. */
+static char *name_beside(const struct capture_writer_config *config, const char *path)
+{
+	struct stat st;
+	if (path_stat(config->folders, path, &st) == -ENOENT)
+		return must_strdup(path);
+	return rotate_name(path, rotate_highest(config->folders, path) + 1);
+}
+
+/* In place of *path, which is another kind of file, or is there no more. */
 static int open_aside(struct capture_writer_config *config, char **path, struct output *output,
                       char **words, const struct pt_error *why, struct pt_error *err)
 {
-	char *beside = rotate_name(*path, rotate_highest(config->folders, *path) + 1);
+	char *beside = name_beside(config, *path);
 	*words = must_printf("%s; the capture goes on in '%s'", pt_error_text(why, ""), beside);
 	free(*path);
 	*path = beside;
@@ -50,8 +60,8 @@ static int open_aside(struct capture_writer_config *config, char **path, struct 
 static void take_note(struct capture_writer *w)
 {
 	const struct capture_note *note = w->config.note;
-	w->bytes = note->bytes;
-	if (note->tail_length) {
+	w->bytes = w->aside ? 0 : note->bytes;
+	if (note->tail_length && !w->aside) {
 		w->bytes -= note->tail_length;
 		buf_add(&w->tail, w->config.tail, note->tail_length);
 	}
@@ -117,7 +127,7 @@ int capture_writer_open(const struct capture_writer_config *config, struct captu
 		return rc;
 	}
 	*result = make(config, path, aside, &output);
-	if (noted && !aside)
+	if (noted)
 		take_note(*result);
 	return 0;
 }

@@ -431,6 +431,23 @@ def test_a_file_that_was_moved_goes_on_where_it_is(service, numbered, tmp_path):
     assert numbers(moved) == list(range(COUNT)) and not out.exists()
 
 
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=lambda end: end.name)
+def test_a_file_that_was_deleted_is_begun_anew(service, numbered, tmp_path, end):
+    """With what comes behind the checkpoint, under its name."""
+    out = tmp_path / "out.pcap"
+    service.create("e", f"r = RdpcapSource('{numbered}/in.pcap', pps=50000); w = WrpcapSink('{out}'); r > w")
+    reach(service, tmp_path, 500_000)
+    service.process.send_signal(end)
+    service.process.wait()
+    out.unlink()
+    service.start()
+    assert "was deleted" in service.client().show("e", "w")["note"]
+    eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
+    service.ok("stop", "e")
+    rest = numbers(out)
+    assert rest == list(range(rest[0], COUNT)) and rest[0] > 0
+
+
 def test_another_file_of_a_value_stays(service, spread, tmp_path):
     """What a checkpoint has of it is told to be elsewhere, and another is begun beside it."""
     service.create("e", f"r = RdpcapSource('{spread[0]}', pps=40000); w = FileSink('{tmp_path}/out.{{udp.dport}}'); r > w")
