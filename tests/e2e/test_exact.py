@@ -408,7 +408,7 @@ def test_an_engine_that_cannot_start_goes_on_when_it_can(service, numbered, tmp_
     if by_hand:
         service.ok("stop", "e")
     away.rename(source)
-    service.ptctl("start", "e")
+    eventually(lambda: service.ptctl("start", "e").code == 0)  # not by a try that was under way
     eventually(lambda: service.client().show("e", "r")["state"] == "exhausted")
     with service.client() as rpc:
         assert rpc.stats("e")["unexplained"] == 0 and ("resumed" in rpc.show("e")) != by_hand
