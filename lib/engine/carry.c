@@ -204,7 +204,7 @@ static int hand_out(struct carry_item *item)
 bool pt_carried_fd(struct pt_block *b, const char *key, int *fd)
 {
 	struct carry_item *item = find(b, key, false);
-	if (!item || (item->fd < 0 && b->carried->leaving != PT_TO_SUCCESSOR))
+	if (!item || ((item->fd < 0 || item->asked) && b->carried->leaving != PT_TO_SUCCESSOR))
 		return false;
 	*fd = hand_out(item);
 	return true;
@@ -228,6 +228,12 @@ bool pt_carry_exact(const struct pt_carry *e)
 bool carry_waits(const struct pt_block *b)
 {
 	return !b->started && b->carried && b->carried->leaving != PT_TO_SUCCESSOR;
+}
+
+void carry_ask_anew(struct pt_block *b)
+{
+	for (size_t i = 0; i < b->carried->count; i++)
+		b->carried->items[i].asked = false;
 }
 
 void carry_let_go(struct pt_block *b)

@@ -69,6 +69,7 @@ void carry_settle(struct pt_engine *);     /* [worker] */
 /* What an earlier daemon has left to a block stays until it has been started: where its engine cannot
    be, the next start has it, or the next daemon; unless it is stopped by hand. */
 bool carry_waits(const struct pt_block *);
+void carry_ask_anew(struct pt_block *); /* `open` is to ask once more */
 void carry_let_go(struct pt_block *);
 
 /* What an earlier daemon's block has carried over, or NULL; and what nobody has taken is closed and

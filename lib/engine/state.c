@@ -80,7 +80,9 @@ static void start_fail(struct transition *t)
 {
 	struct pt_engine *e = t->step.engine;
 	for (unsigned i = 0; i < e->graph->count; i++)
-		if (!carry_waits(e->graph->blocks[i]->alive))
+		if (carry_waits(e->graph->blocks[i]->alive))
+			carry_ask_anew(e->graph->blocks[i]->alive);
+		else
 			carry_tell(e->graph->blocks[i]->alive);
 	job_run(e, &t->step.job, settle_work, settle_done);
 }
