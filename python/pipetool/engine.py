@@ -8,7 +8,6 @@ import html
 import itertools
 import os
 import re
-import sys
 import threading
 import time
 import traceback
@@ -25,7 +24,7 @@ from .graph import SIGNS, Graph, name_of, numbered
 from .message import forget, from_json, on_many, to_json
 from .natives import Existing, Giving, InDaemon
 from .pipes import Pipe, Source, exits_of, linked_with
-from .planned import Planned
+from .planned import Planned, level
 from .queues import QueueSink
 from .runner import Runner, check_caller, is_running_functions
 
@@ -200,7 +199,7 @@ class PipeEngine(Planned):
         idle = {(p, q, canal) for p, q, canal in links if not (self._has(p, canal, "exit") and self._has(q, canal, "entry"))}
         if untold := [link for link in links if link in idle - self._idle]:
             warnings.warn("nothing could pass here, so these links are left out: " + ", ".join(
-                f"{p.name} {SIGNS[canal]} {q.name}" for p, q, canal in untold), stacklevel=_level())
+                f"{p.name} {SIGNS[canal]} {q.name}" for p, q, canal in untold), stacklevel=level())
         self._idle |= idle
         for p, q, canal in (*links, *(link for made in inners for link in made.links())):
             if (p, q, canal) not in idle:
@@ -432,7 +431,7 @@ class PipeEngine(Planned):
                 sink._pt_local.append(from_json(message))
             except LookupError as error:
                 if not sink._pt_has_lost:
-                    warnings.warn(f"'{sink.name}' has lost a message: {error}", stacklevel=_level())
+                    warnings.warn(f"'{sink.name}' has lost a message: {error}", stacklevel=level())
                 sink._pt_has_lost = True
         if answer.get("dropped") and not sink._pt_has_dropped:
             sink._pt_has_dropped = True
@@ -556,14 +555,6 @@ class PipeEngine(Planned):
             return pictures.table(self.stats()["blocks"])
         except (Closed, OSError, Refused) as error:
             return f"<p>a PipeEngine whose daemon has gone: {html.escape(str(error))}</p>"
-
-
-def _level() -> int:
-    """Of the script, for a warning of the function that asks."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals["__name__"].startswith(__package__):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _take_in() -> None:

@@ -2,6 +2,7 @@
 """The pipes of an engine, and what there may be."""
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable, List, Set
 
 from .pipes import Drain, Links, Pipe, Sink, Source, linked_with
@@ -63,3 +64,11 @@ class Planned:
         fresh = [q for q in linked_with(*pipes) if q not in self.active_pipes]
         self.active_pipes.update(fresh)
         return fresh
+
+
+def level() -> int:
+    """Of the script, for a warning of the function that asks."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals["__name__"].startswith(__package__):
+        frame, level = frame.f_back, level + 1
+    return level
