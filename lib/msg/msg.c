@@ -136,7 +136,7 @@ int pt_msg_truncate(struct pt_msg **mp, size_t length)
 struct pt_msg *msg_settle(struct pt_msg *m)
 {
 	if (m->refs == 1 && !chunk_is_shared(m->chunk) &&
-	    chunk_size(m->chunk) <= m->length + SETTLE_SLACK)
+	    (chunk_size(m->chunk) <= m->length + SETTLE_SLACK || chunk_is_together(m->chunk)))
 		return m;
 	struct pt_chunk *own = chunk_new(m->pool, m->length);
 	if (!own) {

@@ -25,7 +25,8 @@ struct pt_chunk {
 	struct pt_pool *pool;
 	struct pt_chunk *next; /* among those kept for the next time */
 	uint32_t refs;
-	bool shared; /* two descriptors may show the same bytes: never edit in place */
+	bool shared;   /* two descriptors may show the same bytes: never edit in place */
+	bool together; /* see chunk_goes_together */
 	size_t size;
 	uint8_t *at; /* `bytes`, or somebody else's, who is told when it is */
 	void (*gone)(void *lender);
@@ -216,6 +217,16 @@ bool chunk_is_shared(const struct pt_chunk *chunk)
 void chunk_share(struct pt_chunk *chunk)
 {
 	chunk->shared = true;
+}
+
+void chunk_goes_together(struct pt_chunk *chunk)
+{
+	chunk->together = true;
+}
+
+bool chunk_is_together(const struct pt_chunk *chunk)
+{
+	return chunk->together;
 }
 
 struct pt_chunk *chunk_cut(struct pt_pool *pool, size_t length, uint8_t **bytes)

@@ -43,6 +43,10 @@ void chunk_join(struct pt_pool *, struct pt_chunk *);
 /* Memory for one message's bytes, with a reference: part of a chunk for small ones, else a chunk
    of its own. NULL: the limit is reached. */
 struct pt_chunk *chunk_cut(struct pt_pool *, size_t length, uint8_t **bytes);
+/* All that is cut of the chunk is kept and let go together, or one soon behind the other: to keep a
+   message of it, no copy is made. */
+void chunk_goes_together(struct pt_chunk *);
+bool chunk_is_together(const struct pt_chunk *);
 /* Two descriptors show bytes of the chunk from now on: edits copy. */
 void chunk_share(struct pt_chunk *);
 bool chunk_is_shared(const struct pt_chunk *);

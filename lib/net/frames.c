@@ -2,6 +2,7 @@
 /* Delimiters and lengths, found and added. */
 #include "net/frames.h"
 
+#include "msg/pool.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -206,28 +207,70 @@ static uint64_t longest(const struct framing *f)
 	return most < f->limit ? most : f->limit;
 }
 
-struct pt_msg *frames_wrap(const struct framing *f, struct pt_block *b, struct pt_msg *m)
+static bool is_too_long(const struct framing *f, struct pt_block *b, struct pt_msg *m)
 {
-	size_t before = (size_t)f->length, behind = f->delimiter.length;
-	uint8_t *bytes;
-	if (m->length > longest(f)) {
-		pt_report(b, -EMSGSIZE,
-		          "a message of %u bytes is longer than the %" PRIu64 " that may be sent",
-		          m->length, longest(f));
-		pt_drop(b, m, "too-long");
-		return NULL;
-	}
-	struct pt_msg *whole = pt_msg_room(pt_pool(b), before + m->length + behind, &bytes);
-	if (!whole) {
-		pt_drop(b, m, "memory");
-		return NULL;
-	}
+	if (m->length <= longest(f))
+		return false;
+	pt_report(b, -EMSGSIZE,
+	          "a message of %u bytes is longer than the %" PRIu64 " that may be sent",
+	          m->length, longest(f));
+	pt_drop(b, m, "too-long");
+	return true;
+}
+
+static size_t size_with(const struct framing *f, const struct pt_msg *m)
+{
+	return (size_t)f->length + m->length + f->delimiter.length;
+}
+
+static void put_frame(const struct framing *f, const struct pt_msg *m, uint8_t *bytes)
+{
 	put_number(f, m->length, bytes);
-	memcpy(bytes + before, m->bytes, m->length);
-	if (behind)
-		memcpy(bytes + before + m->length, f->delimiter.data, behind);
-	pt_msg_unref(m);
-	return whole;
+	bytes = (uint8_t *)memcpy(bytes + f->length, m->bytes, m->length) + m->length;
+	if (f->delimiter.length)
+		memcpy(bytes, f->delimiter.data, f->delimiter.length);
+}
+
+/* All of them, or where there is no memory for that, none. */
+static bool wrap_together(const struct framing *f, struct pt_pool *pool, struct pt_msg **messages,
+                          unsigned count)
+{
+	size_t size = 0;
+	for (unsigned i = 0; i < count; i++)
+		size += size_with(f, messages[i]);
+	struct pt_chunk *chunk = chunk_new(pool, size);
+	if (!chunk)
+		return false;
+	chunk_goes_together(chunk);
+	uint8_t *at = chunk_bytes(chunk);
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_msg *m = messages[i];
+		put_frame(f, m, at);
+		messages[i] = msg_cut(pool, chunk, at, size_with(f, m));
+		at += messages[i]->length;
+		pt_msg_unref(m);
+	}
+	chunk_unref(chunk);
+	return true;
+}
+
+unsigned frames_wrap(const struct framing *f, struct pt_block *b, struct pt_msg **messages,
+                     unsigned count)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (!is_too_long(f, b, messages[i]))
+			messages[kept++] = messages[i];
+	if (!kept || wrap_together(f, pt_pool(b), messages, kept))
+		return kept;
+	count = kept;
+	kept = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (wrap_together(f, pt_pool(b), &messages[i], 1))
+			messages[kept++] = messages[i];
+		else
+			pt_drop(b, messages[i], "memory");
+	return kept;
 }
 
 /* ---- handing over ---- */

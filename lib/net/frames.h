@@ -54,8 +54,10 @@ bool frames_last(struct frames *, const uint8_t **bytes, size_t *length);
 bool frames_are_empty(const struct frames *);
 void frames_clear(struct frames *);
 
-/* The message as it is to be written; takes the reference. NULL: it was dropped and counted. */
-struct pt_msg *frames_wrap(const struct framing *, struct pt_block *, struct pt_msg *);
+/* The messages as they are to be written, one behind the other in memory; takes the references. How
+   many are left: the others were dropped and counted. */
+unsigned frames_wrap(const struct framing *, struct pt_block *, struct pt_msg **messages,
+                     unsigned count);
 
 /* At the end of the daemon, and of each checkpoint where what is read since can be read again; and
    in `start`. Whether the next daemon knows where it stood: else the middle of a frame that is told

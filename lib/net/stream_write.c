@@ -10,8 +10,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define VECTOR 64
-#define PARTS  256 /* of what waits, in one write */
+#define VECTOR   64
+#define PARTS    256  /* of what waits, in one write */
+#define MESSAGES 4096 /* likewise, if they lie behind one another */
 
 /* What comes at once when the queue is full already: a vector of long messages. */
 #define QUEUE_BEYOND ((uint64_t)8 * 1024 * 1024)
@@ -121,15 +122,25 @@ static bool is_of_message(const struct stream *s, ssize_t code)
 	return s->has_borders && (code == -EMSGSIZE || code == -EINVAL);
 }
 
+/* Behind those that are there; what lies behind the last of them becomes part of that. */
+static unsigned add_part(struct iovec *parts, unsigned count, const struct pt_msg *m, size_t skip)
+{
+	uint8_t *bytes = (uint8_t *)(uintptr_t)m->bytes + skip;
+	struct iovec *last = &parts[count - !!count];
+	if (count && (uint8_t *)last->iov_base + last->iov_len == bytes) {
+		last->iov_len += m->length;
+		return count;
+	}
+	parts[count] = (struct iovec){bytes, m->length - skip};
+	return count + 1;
+}
+
 static ssize_t write_queue(struct stream *s)
 {
 	struct iovec parts[PARTS];
-	unsigned count = 0, most = s->has_borders ? 1 : PARTS;
-	for (const struct pt_msg *m = s->queue.head; m && count < most; m = m->next) {
-		size_t skip = count ? 0 : s->written;
-		parts[count++] =
-			(struct iovec){(void *)((uintptr_t)m->bytes + skip), m->length - skip};
-	}
+	unsigned count = 0, most = s->has_borders ? 1 : MESSAGES;
+	for (const struct pt_msg *m = s->queue.head; m && most-- && count < PARTS; m = m->next)
+		count = add_part(parts, count, m, count ? 0 : s->written);
 	return write_parts(s, parts, count);
 }
 
@@ -195,11 +206,10 @@ void stream_flush(struct stream *s)
 static unsigned write_vector(struct stream *s, struct pt_msg **messages, unsigned count)
 {
 	struct iovec parts[VECTOR];
-	unsigned done = 0, most = s->has_borders ? 1 : count;
+	unsigned done = 0, most = s->has_borders ? 1 : count, part = 0;
 	for (unsigned i = 0; i < most; i++)
-		parts[i] =
-			(struct iovec){(void *)(uintptr_t)messages[i]->bytes, messages[i]->length};
-	ssize_t n = write_parts(s, parts, most);
+		part = add_part(parts, part, messages[i], 0);
+	ssize_t n = write_parts(s, parts, part);
 	if (is_of_message(s, n)) {
 		drop_unsent(s, messages[0], n);
 		return 1;
@@ -210,10 +220,9 @@ static unsigned write_vector(struct stream *s, struct pt_msg **messages, unsigne
 		return 0;
 	}
 	size_t left = (size_t)n;
-	while (done < most && left >= messages[done]->length) {
-		left -= messages[done]->length;
-		pt_done(s->block, messages[done++]);
-	}
+	while (done < most && left >= messages[done]->length)
+		left -= messages[done++]->length;
+	pt_done_many(s->block, messages, done);
 	s->written = left;
 	return done;
 }
@@ -237,18 +246,6 @@ static void refuse(struct stream *s, struct pt_msg *m)
 	                       : "unsent");
 }
 
-/* As they are to be written; how many are left. */
-static unsigned wrap(struct stream *s, struct pt_msg **messages, unsigned count)
-{
-	unsigned kept = 0;
-	for (unsigned i = 0; i < count; i++) {
-		struct pt_msg *m = frames_wrap(s->framing, s->block, messages[i]);
-		if (m)
-			messages[kept++] = m;
-	}
-	return kept;
-}
-
 /* Not through the queue. */
 static bool may_write_at_once(const struct stream *s)
 {
@@ -269,7 +266,7 @@ void stream_push(struct stream *s, struct pt_msg **messages, unsigned count)
 {
 	unsigned done = 0;
 	if (framing_is_some(s->framing))
-		count = wrap(s, messages, count);
+		count = frames_wrap(s->framing, s->block, messages, count);
 	while (done < count && may_write_at_once(s)) {
 		unsigned n = write_vector(s, messages + done, count - done);
 		done += n;

@@ -152,6 +152,25 @@ START_TEST(a_kept_message_pins_no_chunk)
 }
 END_TEST
 
+START_TEST(what_goes_together_is_kept_where_it_lies)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct pt_chunk *chunk = chunk_new(pool, 65536);
+	chunk_goes_together(chunk);
+	struct pt_msg *m = msg_cut(pool, chunk, chunk_bytes(chunk), 3);
+	struct pt_msg *other = pt_msg_ref(msg_cut(pool, chunk, chunk_bytes(chunk) + 3, 3));
+	chunk_unref(chunk);
+	m = msg_settle(m);
+	ck_assert_ptr_eq(m->chunk, chunk);
+	struct pt_msg *own = msg_settle(other); /* somebody else has it, too */
+	ck_assert_ptr_ne(own->chunk, chunk);
+	pt_msg_unref(m);
+	pt_msg_unref(own);
+	pt_msg_unref(other);
+	pool_free(pool);
+}
+END_TEST
+
 START_TEST(what_is_made_of_a_message_came_from_where_it_did)
 {
 	struct pt_pool *pool = pool_new(0);
@@ -314,7 +333,8 @@ UNIT_TESTS("msg/msg", an_edit_copies_only_what_somebody_else_holds,
            a_slice_shares_bytes_until_one_is_edited, a_truncated_sibling_does_not_see_the_edit,
            truncating_a_packet_keeps_its_length_on_the_wire, the_limit_is_kept_and_given_back,
            what_ends_together_is_given_back_as_one_by_one, blank_ones_go_back,
-           a_kept_message_pins_no_chunk, what_is_made_of_a_message_came_from_where_it_did,
+           a_kept_message_pins_no_chunk, what_goes_together_is_kept_where_it_lies,
+           what_is_made_of_a_message_came_from_where_it_did,
            what_is_told_of_a_packet_counts_as_memory, a_queue_keeps_order_and_counts,
            a_message_goes_through_json_and_back, times_before_1970_go_through_json_too,
            what_is_no_message_is_refused_with_its_place, all_that_is_wrong_with_a_message_is_told)

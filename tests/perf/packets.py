@@ -6,7 +6,7 @@ import statistics
 import sys
 
 from captures import flood, frame, make, vxlan, write
-from running import rotate
+from running import rotate, run
 
 SET = ["tcprewrite", "--srcipmap=0.0.0.0/0:198.51.100.1/32", "--dstipmap=0.0.0.0/0:203.0.113.9/32",
        "-i", "{IN}", "-o", "{OUT}"]
@@ -91,11 +91,13 @@ def program(bench):
     count = bench.packets // 5
     source = bench.folder / "lines.txt"
     source.write_text("".join(f"{n:079}\n" for n in range(count)), encoding="ascii")
-    bench.versus("lines through a program", bench.pipe(
-        f'FileSource("{source}")', 'ProgramPipe("cat")', 'FileSink("ours.pcap", newlines=True)'),
-        ["socat", f"OPEN:{source}!!OPEN:peer.pcap,creat", "EXEC:cat,pipes"], count, "socat", 1.5)
-    if not filecmp.cmp(source, bench.folder / "peer.pcap", shallow=False):
-        sys.exit("what came of the lines is not what they were")
+    ours = bench.pipe(f'FileSource("{source}")', 'ProgramPipe("cat")', 'FileSink("ours.pcap", newlines=True)')
+    peer = ["socat", f"OPEN:{source}!!OPEN:peer.pcap,creat", "EXEC:cat,pipes"]
+    for command, output in (ours, "ours.pcap"), (peer, "peer.pcap"):
+        run(command, bench.folder)
+        if not filecmp.cmp(source, bench.folder / output, shallow=False):
+            sys.exit(f"{command[0]}: what came of the lines is not what they were")
+    bench.versus("lines through a program", ours, peer, count, "socat", 1.5)
 
 
 def split(bench):
