@@ -106,7 +106,10 @@ static void enter_link(struct way *w, uint16_t link_type)
 {
 	w->link_type = link_type;
 	w->link_at = w->c.at;
-	w->c = link_first(w->c, link_type);
+	if (link_type == PACKET_LINK_EN10MB)
+		w->c.ether_type = ethernet(&w->c);
+	else
+		w->c = link_first(w->c, link_type);
 }
 
 static bool over_link(struct way *w)

@@ -23,7 +23,7 @@ from packets import SET
 
 KNOWN = pathlib.Path(__file__).with_name("instructions.json")
 MORE = 1.03  # what is not noise of addresses and hashes
-ROW = "{:<36} {:>10} {:>10} {:>16} {:>8}  {}"
+ROW = "{:<42} {:>10} {:>10} {:>16} {:>8}  {}"
 FEW, MANY = 20000, 60000  # packets: more than the 16,384 flows that they are of
 # Else long ones are copied by `rep movsb`, of which callgrind counts each byte.
 COPIES = "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=100000000"
@@ -46,6 +46,10 @@ JOBS = {
     "fan-out, a sink": (" > Sink()" + "; r > Sink()" * 40, None, 40, "read"),
     "a Lua function of one line": (" > TransformDrain('function(m) m.ip.ttl = 9 return m end') > Sink()",
                                    None, 1, "read"),
+    "a Lua function that writes two addresses": (
+        " > TransformDrain('function(p) if p.ip then p.ip.src = \"1.1.1.1\" p.ip.dst = \"2.2.2.2\" end return p end')"
+        " > Sink()", None, 1, "read"),
+    "a Lua function that tells": (" > FilterDrain('function(m) return m.ip.ttl ~= 1 end') > Sink()", None, 1, "read"),
     "the first 1,000 of each flow": (" > HeadDrain(count=1000, per='flow') > Sink()", None, 1, "read"),
 }
 
