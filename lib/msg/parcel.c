@@ -9,6 +9,7 @@
 
 #define LONG_MESSAGE 4096 /* has a chunk of its own */
 #define ALIGNMENT    16
+#define AHEAD        768 /* so far on is memory fetched, which another core has had last */
 
 struct record {
 	struct pt_chunk *own; /* that the bytes lie in; NULL: they follow */
@@ -112,6 +113,8 @@ bool parcel_add(struct parcel *p, enum pt_canal canal, struct pt_msg *m)
 {
 	assert(parcel_has_room(p, m));
 	struct record *r = (struct record *)(void *)(records_of(p) + p->used);
+	__builtin_prefetch((uint8_t *)r + AHEAD, 1);
+	__builtin_prefetch((uint8_t *)r + AHEAD + 64, 1);
 	*r = (struct record){.time_ns = m->time_ns,
 	                     .length = m->length,
 	                     .wire_length = m->wire_length,
