@@ -13,7 +13,7 @@ arrows='
        packet    msg base
        capture   msg base
        lang      type base
-       net       base
+       net       msg base
        rpc       type base
        fleet     base
        script    packet type msg base
