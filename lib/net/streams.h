@@ -12,7 +12,7 @@ struct streams {
 };
 
 #define FOR_STREAMS(streams, s) \
-	for (struct stream *s = (streams)->all; s < (streams)->all + (streams)->count; s++)
+	for (struct stream *s = (streams)->all; s && s < (streams)->all + (streams)->count; s++)
 
 /* As the functions of a type, but for the first two, which are a stream's. */
 void streams_late(struct pt_block *);
