@@ -157,9 +157,9 @@ static json_t *tell_faults(const struct transition *t, const struct graph *g)
 			continue;
 		json_array_append_new(
 			failed, json_pack("{s:s, s:s}", "block", b->name, "message", t->faults[i]));
-		b->failed = true;
-		flow_note(b);
 		pt_report(b, -EIO, "%s", t->faults[i]);
+		b->failed = true; /* behind its reason, which stays then */
+		flow_note(b);
 	}
 	if (json_array_size(failed))
 		json_object_set(result, "failed", failed);
