@@ -60,19 +60,40 @@ static int take_patience(struct ctl *ctl, struct pt_error *err)
 	return place < 0 ? place : 0;
 }
 
+/* Of the first word that names one, and has but options before it, of all or its own; -1: none. */
+static int place_of_verb(int count, char **words)
+{
+	for (int i = 0; i < count; i++) {
+		const struct verb *verb = verb_find(words[i]);
+		const struct argv argv = verb_argv(verb);
+		struct pt_error err = PT_ERROR_INIT;
+		json_t *values = json_object();
+		bool found = verb && argv_options(&argv, i, words, values, &err) == i;
+		json_decref(values);
+		pt_error_clear(&err);
+		if (found)
+			return i;
+	}
+	return -1;
+}
+
+/* What is before the verb, the verb, and what is behind it. */
+static int read_all(struct ctl *ctl, int count, char **words, struct pt_error *err)
+{
+	int place = place_of_verb(count, words);
+	ctl->verb = place < 0 ? NULL : verb_find(words[place]);
+	const struct argv argv = verb_argv(ctl->verb);
+	int read = argv_options(&argv, place < 0 ? count : place, words, ctl->values, err);
+	if (read < 0 || (!ctl->verb && read == count))
+		return read < 0 ? read : 0;
+	if (!ctl->verb)
+		return verb_unknown(words[read], err);
+	return argv_read(&argv, count - place - 1, words + place + 1, ctl->values, err);
+}
+
 static int read_words(struct ctl *ctl, int count, char **words, struct pt_error *err)
 {
-	struct argv argv = verb_argv(NULL);
-	int place = argv_options(&argv, count, words, ctl->values, err), code = 0;
-	if (place < 0)
-		return place;
-	if (place < count) {
-		ctl->verb = verb_find(words[place]);
-		if (!ctl->verb)
-			return verb_unknown(words[place], err);
-		argv = verb_argv(ctl->verb);
-		code = argv_read(&argv, count - place - 1, words + place + 1, ctl->values, err);
-	}
+	int code = read_all(ctl, count, words, err);
 	if (code)
 		return code;
 	const json_t *timeout = json_object_get(ctl->values, "timeout");

@@ -244,6 +244,8 @@ def test_options_may_stand_anywhere(daemon):
     assert daemon.ok("recv", "-n", "2", "e.q") == "a\nb\n"
     assert json.loads(daemon.ok("list", "-j"))["engines"][0]["engine"] == "e"
     assert run_ptctl("list", "-s", daemon.socket).code == 0
+    assert daemon.ok("--comment", "add", "--dry-run", "add", "e", "Drain()") == "add     drain1 = Drain()\n"
+    assert "unknown option '--dry-runs'" in daemon.ptctl("--dry-runs", "add", "e", "Drain()").err
 
 
 def test_list_show_and_stats_name_what_is_there(daemon):
