@@ -359,23 +359,34 @@ static void clean(struct pt_error *err, size_t from)
 		sandbox_clean(err->faults[i].message, strlen(err->faults[i].message));
 }
 
+/* Whether nothing stands behind the function that the text is, by which it could be laid somewhere and
+   find itself: with a name it is a statement then. `rest` is behind the word "function". */
+static bool is_alone(struct sandbox *s, const char *rest)
+{
+	char *named = must_printf("local function f%s", rest);
+	bool alone = !sandbox_load(s, named, strlen(named), NULL);
+	if (alone)
+		lua_pop(s->lua, 1);
+	free(named);
+	return alone;
+}
+
 /* Whether each call of the function that the text is ends after a few hundred instructions: it has
    no loop, no other function, and no name by which it could call itself. */
-static bool ends_by_itself(const char *text)
+static bool ends_by_itself(struct sandbox *s, const char *text)
 {
 	enum { MOST = 256 }; /* bytes, which are hardly more instructions */
 	static const char function[] = "function";
 	static const char *const more[] = {"for", "while", "repeat", "goto", function};
-	const char *at = strstr(text, function);
+	const char *rest = strstr(text, function);
 	char word[32];
 	if (strlen(text) > MOST || strcmp(first_word(text, word, sizeof word), function))
 		return false;
-	at += strlen(function);
-	at += strspn(at, " \t\r\n");
+	rest += strlen(function);
 	for (size_t i = 0; i < sizeof more / sizeof *more; i++)
-		if (strstr(at, more[i]))
+		if (strstr(rest, more[i]))
 			return false;
-	return *at == '(';
+	return rest[strspn(rest, " \t\r\n")] == '(' && is_alone(s, rest);
 }
 
 /* Makes the function out of the value on top of the stack. */
@@ -449,7 +460,7 @@ static int compile_script(struct pt_func *f, enum pt_kind kind, const char *text
 	if (why.count)
 		rc = explain(f->box, kind, text, &why, err);
 	pt_error_clear(&why);
-	if (!rc && ends_by_itself(text))
+	if (!rc && ends_by_itself(f->box, text))
 		sandbox_ends(f->box);
 	return rc ? rc : make(f, kind, f->box->lua, err);
 }

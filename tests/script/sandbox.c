@@ -45,6 +45,9 @@ START_TEST(no_loop_outlives_its_time)
 	fails("local t = {} t.f = function(m) return t.f(m) end return t.f",
 	      "the time limit of 100 ms is reached");
 	fails("function --\nf(m) return f(m) end return f", "the time limit of 100 ms is reached");
+	fails("function(m) return next(x)(m) end .. setmetatable({}, {__concat = rawset(_G, 'x', "
+	      "setmetatable({}, {__call = rawset})).x}) and next(x)",
+	      "the time limit of 100 ms is reached");
 }
 END_TEST
 
