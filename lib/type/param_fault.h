@@ -17,7 +17,8 @@ int fault_missing(const struct pt_param *, struct pt_error *);
 int fault_unknown(const char *what, const char *path, const char *word, json_t *names,
                   struct pt_error *);
 
-/* What the last one also has: the value as JSON, if it is not long; and what would be allowed (taken). */
+/* What the last one also has: the value as JSON, if it is not long; and what would be allowed
+   (taken). */
 void fault_value(struct pt_error *, const json_t *value);
 void fault_allowed(struct pt_error *, json_t *names);
 const char *fault_nearest(const char *wanted, json_t *names); /* or NULL */
