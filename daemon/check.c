@@ -29,6 +29,8 @@ int check_blocks(const json_t *list, const char *place, struct pt_error *err)
 	size_t i, all = err->count;
 	json_t *item;
 	json_array_foreach (list, i, item) {
+		if (err->count >= ERROR_FAULTS_MAX)
+			break;
 		char *at = must_printf("%s[%zu]", place, i);
 		size_t from = err->count;
 		check_block(item, err);

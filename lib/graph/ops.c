@@ -292,17 +292,24 @@ static int op_any(const struct op *op)
 static int run_all(struct op op, const char *list, const json_t *items,
                    int (*run)(const struct op *))
 {
+	size_t count = json_array_size(items), i = 0;
 	int first = 0;
 	graph_begin(op.graph);
 	op.list = list;
-	for (size_t i = 0; i < json_array_size(items); i++) {
+	for (; i < count && op.err->count < ERROR_FAULTS_MAX; i++) {
 		op.json = json_array_get(items, i);
 		op.index = (int)i;
 		int rc = run(&op);
 		first = first ? first : rc;
 	}
 	graph_end(op.graph);
-	return first;
+	if (i == count)
+		return first;
+	op.index = (int)i;
+	int rc = fail(&op, -PT_EPARAM, NULL,
+	              "%zu %s from here on are not looked at: there are faults enough", count - i,
+	              list);
+	return first ? first : rc;
 }
 
 int graph_change(struct graph *g, const json_t *ops, unsigned limit, struct pt_error *err)

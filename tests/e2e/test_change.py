@@ -178,6 +178,14 @@ def test_a_refused_change_leaves_no_trace(running, rpc, what):
     assert rpc.texts("e", "q", 1) == ["alive"]
 
 
+def test_a_flood_of_faults_is_answered_in_short(running, rpc):
+    """Of what is read already, and of what cannot be."""
+    ops = [add("x", "No")] * 20000
+    for more in ({}, {"no": 1}):
+        error = rpc.refused("engine.change", engine="e", ops=ops, **more)
+        assert 256 <= len(error.data["errors"]) < 300
+
+
 def test_any_change_that_is_refused_leaves_no_trace(running, rpc):
     """Random good changes, each followed by a bad op at a random place."""
     chance = random.Random(20)

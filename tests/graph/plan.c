@@ -254,6 +254,26 @@ START_TEST(too_many_blocks_are_refused)
 }
 END_TEST
 
+START_TEST(a_flood_of_faults_is_bounded)
+{
+	struct graph *g = graph_new();
+	struct pt_error err = PT_ERROR_INIT;
+	json_t *ops = json_array();
+	for (int i = 0; i < 1000; i++)
+		json_array_append_new(ops, json_pack("{s:s, s:s}", "op", "remove", "name", "a"));
+	for (unsigned told = 257; told < 259; told++) { /* where there are enough, no more */
+		ck_assert_int_lt(graph_change(g, ops, 1, &err), 0);
+		ck_assert_uint_eq(err.count, told);
+		ck_assert_int_eq(err.faults[0].code, -PT_ENOBLOCK);
+	}
+	ck_assert_str_eq(err.faults[256].path, "ops[256]");
+	ck_assert_ptr_nonnull(strstr(err.faults[256].message, "744 ops from here on"));
+	pt_error_clear(&err);
+	json_decref(ops);
+	graph_free(g);
+}
+END_TEST
+
 START_TEST(blocks_sort_in_the_order_in_which_data_flows)
 {
 	struct graph *g = graph_of("[{\"op\": \"add\", \"name\": \"c\", \"type\": \"Sink\"},"
@@ -339,5 +359,5 @@ UNIT_TESTS("graph/plan", knots_are_found_whatever_the_ranks_were,
            another_order_of_the_list_is_told_and_touches_nothing,
            a_default_spelled_out_is_no_difference_but_to_the_letter,
            a_descriptor_that_comes_anew_is_another_one, too_many_blocks_are_refused,
-           blocks_sort_in_the_order_in_which_data_flows,
+           a_flood_of_faults_is_bounded, blocks_sort_in_the_order_in_which_data_flows,
            and_by_way_of_triggers_that_do_not_come_back)
