@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ptctl remove, unlink, set, replace. */
 #include "base/json.h"
+#include "base/name.h"
 #include "ctl/change.h"
 #include "ctl/world.h"
 #include "lang/path.h"
@@ -62,10 +63,19 @@ static int take_away(struct ctl *ctl, json_t *ops)
 
 int verb_remove(struct ctl *ctl)
 {
+	struct pt_error err = PT_ERROR_INIT;
 	json_t *ops = json_array();
-	json_each (name, ctl_many(ctl, "block"))
-		json_array_append_new(ops, change_op("remove", json_string_value(name)));
-	return take_away(ctl, ops);
+	json_each (name, ctl_many(ctl, "block")) {
+		const char *block = json_string_value(name);
+		if (!name_is_block(block))
+			pt_fail(&err, -PT_EREQUEST, NULL,
+			        "'%s' is no name of a block, which stands alone here", block);
+		json_array_append_new(ops, change_op("remove", block));
+	}
+	if (!err.count)
+		return take_away(ctl, ops);
+	json_decref(ops);
+	return ctl_refused(ctl, &err);
 }
 
 static int add_links(json_t *ops, const json_t *text, struct pt_error *err)

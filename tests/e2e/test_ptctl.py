@@ -61,7 +61,7 @@ class Answers:
     ["nosuchverb"], ["create"], ["send"], ["--nosuchoption"], ["list", "--nosuchoption"],
     ["start"], ["recv", "e.q", "-n"], ["recv", "e.q", "-n", "many"], ["recv", "e.q", "-n", "0"],
     ["set", "e.d"], ["stop", "e", "--timeout", "soon"], ["call"], ["call", "daemon.info", "{"],
-    ["create", "e", "-f", "/nowhere/file.pipe"],
+    ["create", "e", "-f", "/nowhere/file.pipe"], ["remove", "e", "d", "e.d"], ["remove", "e", "e.d", "--if-exists"],
 ], ids=" ".join)
 def test_wrong_usage(daemon, arguments):
     result = daemon.ptctl(*arguments)
