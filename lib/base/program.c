@@ -158,22 +158,38 @@ static void reset_signals(posix_spawnattr_t *attributes, bool detached)
 	                                 (detached ? POSIX_SPAWN_SETSID : 0)));
 }
 
+/* Without what this process has to tell its service manager by. */
+static char **environment(void)
+{
+	static const char notify[] = "NOTIFY_SOCKET=";
+	size_t count = 0, kept = 0;
+	while (environ && environ[count])
+		count++;
+	char **own = must_calloc(count + 1, sizeof *own);
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(environ[i], notify, sizeof notify - 1) != 0)
+			own[kept++] = environ[i];
+	return own;
+}
+
 static int start(char *const *argv, const struct program_ends *ends, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
+	char **variables = environment();
 	int high[ENDS] = {-1, -1, -1, -1, -1};
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	reset_signals(&attributes, ends->detached);
 	int rc = place(&actions, ends, high);
 	if (!rc)
-		rc = posix_spawnp(pid, argv[0], &actions, &attributes, argv, environ);
+		rc = posix_spawnp(pid, argv[0], &actions, &attributes, argv, variables);
 	for (int i = 0; i < ENDS; i++)
 		if (high[i] >= 0)
 			close(high[i]);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
+	free(variables);
 	return rc;
 }
 

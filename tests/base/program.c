@@ -9,6 +9,7 @@
 #include <string.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,6 +111,20 @@ START_TEST(it_gets_its_descriptors_and_no_others)
 }
 END_TEST
 
+START_TEST(it_cannot_speak_to_the_service_manager)
+{
+	int status;
+	setenv("NOTIFY_SOCKET", "/run/notify", 1);
+	setenv("NOTIFY_SOCKETS", "2", 1);
+	char *text = shell("echo ${NOTIFY_SOCKET-none} $NOTIFY_SOCKETS", -1, &status);
+	ck_assert_str_eq(text, "none 2\n");
+	ck_assert_str_eq(getenv("NOTIFY_SOCKET"), "/run/notify");
+	free(text);
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("NOTIFY_SOCKETS");
+}
+END_TEST
+
 START_TEST(its_fate_is_told_in_words)
 {
 	int status;
@@ -201,5 +216,6 @@ END_TEST
 
 UNIT_TESTS("base/program", a_viewer_is_told_to_read_its_input,
            a_display_is_one_variable_or_the_other, programs_are_found_as_they_will_be_run,
-           it_gets_its_descriptors_and_no_others, its_fate_is_told_in_words,
-           what_is_not_there_is_said, an_end_is_waited_for, without_a_thread_it_is_reaped_later)
+           it_gets_its_descriptors_and_no_others, it_cannot_speak_to_the_service_manager,
+           its_fate_is_told_in_words, what_is_not_there_is_said, an_end_is_waited_for,
+           without_a_thread_it_is_reaped_later)
