@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/near.h"
 #include "fleet/gate.h"
+#include "fleet/label.h"
 #include "paths.h"
 #include "type/param.h"
 #include <ctype.h>
@@ -297,6 +298,19 @@ static int handle(void *user, const char *section_name, const char *key, const c
 	return 1;
 }
 
+static int check_labels(char *const *texts, struct pt_error *err)
+{
+	json_t *labels = json_object();
+	int code = 0;
+	for (; texts && *texts && !code; texts++)
+		if (!label_set(labels, *texts))
+			code = pt_fail(err, -PT_EPARAM, NULL,
+			               "[fleet] labels: '%s' has no name, or is there twice",
+			               *texts);
+	json_decref(labels);
+	return code;
+}
+
 static int check_fleet(const struct conf *conf, struct pt_error *err)
 {
 	struct gate *gate = NULL;
@@ -308,7 +322,7 @@ static int check_fleet(const struct conf *conf, struct pt_error *err)
 	if (!code && from && *from != '/')
 		code = pt_fail(err, -PT_EPARAM, NULL,
 		               "[fleet] from: '%s' is no folder from / on, as /srv/graphs", from);
-	return code;
+	return code ? code : check_labels(conf->fleet_labels, err);
 }
 
 static int fill(json_t *values, struct conf *conf, struct pt_error *err)

@@ -119,6 +119,9 @@ START_TEST(wrong_values_are_told_with_their_line)
 	expect_refused("[daemon]\nwhat is this\n", "line 2: neither");
 	expect_refused("[daemon]\nsocket = \xff\xfe\n", "line 2: ");
 	expect_refused("[access]\nviewer = alice \xff\n", "line 2: 'viewer' is not UTF-8");
+	expect_refused("[fleet]\nlabels = role=a lab\nlabels = role=b\n",
+	               "labels: 'role=b' has no name, or is there twice");
+	expect_refused("[fleet]\nlabels = =a\n", "labels: '=a' has no name");
 	done();
 }
 END_TEST
