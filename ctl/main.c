@@ -12,6 +12,7 @@
 #include "ctl/remote.h"
 #include "paths.h"
 #include "type/help.h"
+#include "type/param.h"
 #include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
@@ -135,19 +136,11 @@ static int run_whole(struct ctl *ctl)
 	return let_go(ctl, run(ctl));
 }
 
-static bool has_own_timeout(const struct verb *verb)
-{
-	const struct pt_param *p = verb->params;
-	while (p && p->name && strcmp(p->name, "timeout") != 0)
-		p++;
-	return p && p->name;
-}
-
 /* How long a login may take where one host is asked: as long as somebody may be typing a password
    for it, unless --timeout says otherwise. */
 static double login_most(const struct ctl *ctl)
 {
-	if (json_object_get(ctl->values, "timeout") && !has_own_timeout(ctl->verb))
+	if (json_object_get(ctl->values, "timeout") && !param_find(ctl->verb->params, "timeout"))
 		return ctl->timeout_s;
 	int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
 	if (terminal >= 0)
