@@ -84,8 +84,8 @@ json_t *ctl_params(const struct ctl *);
 /* The same of the engine alone. */
 json_t *ctl_engine(const struct ctl *);
 
-/* Tells what came of the verb: of a refusal, if there is a code, else the result with -j, or what the
-   verb prints. Frees it. Returns the exit status. */
+/* Tells what came of the verb: of a refusal, if there is a code, else the result with -j, or what
+   the verb prints. Frees it. Returns the exit status. */
 int ctl_end(struct ctl *, int code, json_t *result, struct pt_error *);
 /* A verb that is one method. */
 int ctl_run_method(struct ctl *);

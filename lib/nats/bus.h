@@ -17,9 +17,9 @@ struct bus_hooks {
 };
 
 struct bus *bus_new(const struct pt_block *, const struct who_params *, const struct bus_hooks *);
-/* Reads the files, and tries all servers, once: 0; -EAGAIN with words, nobody answers; or another code with words: who
-   answers does not let us in. A connection that was ended is made anew. [a thread that may wait,
-   always the same] */
+/* Reads the files, and tries all servers, once: 0; -EAGAIN with words, nobody answers; or another
+   code with words: a file cannot be used, or who answers does not let us in. A connection that was
+   ended is made anew. [a thread that may wait, always the same] */
 int bus_connect(struct bus *, struct pt_error *);
 /* For the thread that connects; NULL: there was none yet. */
 struct __natsConnection *bus_connection(struct bus *);

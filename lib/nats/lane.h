@@ -32,10 +32,9 @@ struct lane {
 	char *subject;
 	unsigned index; /* of the poster's */
 	struct post *head, **tail;
-	struct post
-		*fresh; /* the first that lies in memory alone: all behind it do, too; or NULL */
-	bool under_way; /* the head */
-	bool refused;   /* and not stored since */
+	struct post *fresh; /* the first in memory alone, as all behind it are; or NULL */
+	bool under_way;     /* the head */
+	bool refused;       /* and not stored since */
 	enum lane_answer answer;
 	uint64_t sent_ns, due_ns;
 };
