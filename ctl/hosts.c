@@ -16,7 +16,6 @@
 #define INVENTORY_MAX ((size_t)16 * 1024 * 1024)
 #define BLANK         " \t\r"
 #define UNIX          "unix:"
-#define MARK          "\xef\xbb\xbf" /* some editors begin a file by */
 
 static struct host *add(struct hosts *hosts)
 {
@@ -99,8 +98,8 @@ static int read_line(struct hosts *hosts, const char *path, size_t number, char 
 static int read_lines(struct hosts *hosts, const char *path, char *text, struct pt_error *err)
 {
 	int rc = 0;
-	if (text && !strncmp(text, MARK, strlen(MARK)))
-		text += strlen(MARK);
+	if (text)
+		text += utf8_mark(text, strlen(text));
 	for (size_t number = 1; text && !rc; number++) {
 		char *end = strchr(text, '\n');
 		if (end)

@@ -48,6 +48,11 @@ void utf8_add(struct buf *b, uint32_t p)
 		buf_addc(b, (char)(0x80 | (p >> (6 * more) & 0x3f)));
 }
 
+size_t utf8_mark(const char *bytes, size_t length)
+{
+	return length >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
 size_t utf8_valid(const char *bytes, size_t length)
 {
 	size_t at = 0;

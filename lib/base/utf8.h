@@ -15,6 +15,9 @@ size_t utf8_read(const char *bytes, size_t left, uint32_t *point);
 /* Adds a character; not a surrogate, at most U+10FFFF. */
 void utf8_add(struct buf *, uint32_t point);
 
+/* How many bytes a byte order mark takes before it, by which some editors begin a file: 3 or 0. */
+size_t utf8_mark(const char *bytes, size_t length);
+
 /* How many of the first bytes are UTF-8 text: `length` if all are. */
 size_t utf8_valid(const char *bytes, size_t length);
 /* Whether all are, and none is NUL. */

@@ -57,10 +57,8 @@ static int take_comment(struct folder_file *f, const char *line, size_t length,
 
 static int take_comments(struct folder_file *f, struct pt_error *err)
 {
-	static const char mark[] = "\xef\xbb\xbf"; /* some editors begin a file by */
 	int rc = 0;
-	bool marked = !strncmp(f->text, mark, sizeof mark - 1);
-	for (const char *line = f->text + (marked ? sizeof mark - 1 : 0); *line && !rc;) {
+	for (const char *line = f->text + utf8_mark(f->text, strlen(f->text)); *line && !rc;) {
 		size_t length = strcspn(line, "\n"), blank = strspn(line, " \t\r");
 		if (blank < length && line[blank] != '#')
 			break;

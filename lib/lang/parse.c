@@ -3,6 +3,7 @@
 #include "lang/lang.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "lang/literal.h"
 #include "lang/number.h"
 #include "lang/place.h"
@@ -25,8 +26,7 @@ static const struct lang_env no_env;
 /* Copies the text, without a byte order mark, and stands on its first word. */
 static int begin(struct parser *p, const char *text, size_t length, const struct lang_env *env)
 {
-	static const char mark[] = "\xef\xbb\xbf";
-	size_t skip = length >= 3 && !memcmp(text, mark, 3) ? 3 : 0;
+	size_t skip = utf8_mark(text, length);
 	struct buf copy = BUF_INIT;
 	buf_reserve(&copy, 0);
 	buf_add(&copy, text + skip, length - skip);

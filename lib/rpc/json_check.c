@@ -3,6 +3,7 @@
 #include "rpc/json_check.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "rpc/call.h"
 #include "rpc/frame.h"
 #include <string.h>
@@ -81,7 +82,7 @@ int rpc_json_parse(const char *text, size_t length, json_t **value, struct pt_er
 		               "there is no memory for a request of %zu bytes", length);
 	if (code)
 		return code;
-	if (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+	if (utf8_mark(text, length))
 		return wrong(err, 0, "a byte order mark");
 	json_t *parsed = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!parsed)
