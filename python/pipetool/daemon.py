@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -12,10 +13,11 @@ import socket
 import tempfile
 import threading
 import time
-from typing import Optional
+from typing import Iterator, Optional
 
-from .client import Client, Closed
+from .client import Client, Closed, Refused
 
+GONE = "the daemon has ended, and what was on its way is lost: stop() and start() begin anew"
 _PREFIX, _SOCKET = "pipetool-script-", "control.sock"
 _MAKING_S = 10
 _FIRST_FREE = 10  # above those that the daemon is given, 3 and 4
@@ -165,6 +167,17 @@ def _is_idle() -> bool:
             return not client.call("engine.list")["engines"]
     except (OSError, Closed):
         return True
+
+
+@contextlib.contextmanager
+def told_when_gone() -> Iterator[None]:
+    """ConnectionResetError where the daemon has ended. What it refuses may be a ConnectionError as well, and stays."""
+    try:
+        yield
+    except Refused:
+        raise
+    except (Closed, ConnectionError):
+        raise ConnectionResetError(GONE) from None
 
 
 def connect(path: Optional[str] = None, timeout: float = 30) -> Client:

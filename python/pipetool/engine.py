@@ -30,7 +30,6 @@ from .runner import Runner, check_caller, is_running_functions
 
 _Parts = Dict[Pipe, Tuple[str, Dict[str, Any]]]  # of each pipe, its type and parameters
 _FLUSH_S = 2
-_GONE = "the daemon has ended, and what was on its way is lost: stop() and start() begin anew"
 _numbers = itertools.count(1)
 _running: Set[Any] = set()  # a running engine is never garbage
 
@@ -118,11 +117,11 @@ class PipeEngine(Planned):
             return self._client().call(method, engine=self._name, **params)
         except Refused as error:
             if error.kind == "no-such-engine" and not self.socket:
-                raise ConnectionResetError(_GONE) from None
+                raise ConnectionResetError(daemon.GONE) from None
             raise
         except (Closed, ConnectionError):
             self._disconnect()
-            raise ConnectionResetError(_GONE) from None
+            raise ConnectionResetError(daemon.GONE) from None
         except (TimeoutError, KeyboardInterrupt, OSError):
             self._disconnect()  # an answer may still come
             raise
@@ -164,7 +163,8 @@ class PipeEngine(Planned):
 
     def _type(self, kind: str) -> Dict[str, Any]:
         if kind not in self._types:
-            self._types[kind] = self._client().call("type.show", type=kind)
+            with daemon.told_when_gone():
+                self._types[kind] = self._client().call("type.show", type=kind)
         return self._types[kind]
 
     def _has(self, pipe: Pipe, canal: str, way: str) -> bool:
@@ -245,10 +245,9 @@ class PipeEngine(Planned):
                 parts = {p: self._describe(p, runner, files) for p in pipes if not isinstance(p, Existing)}
                 for p in [p for p in parts if p not in early]:
                     _start(p, started)
-                self._make(pipes, parts)
+                with daemon.told_when_gone():
+                    self._make(pipes, parts)
                 self._made = files.used = True
-            except (Closed, ConnectionError):
-                raise ConnectionResetError(_GONE) from None
             finally:
                 runner.hand_over()
 

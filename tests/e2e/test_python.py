@@ -314,6 +314,30 @@ def test_a_start_that_fails_comes_out(tmp_path):
     assert out.stdout == "no such thing\n"
 
 
+def test_a_peer_that_refuses_is_told_as_what_it_is(tmp_path):
+    """By a class's own start, and by the daemon, while the engine runs: neither has the daemon ended."""
+    out = run("""
+        import socket
+        class Connects(Sink):
+            def start(self):
+                socket.create_connection(free.getsockname())
+        free = socket.socket()  # bound, and not listened on
+        free.bind(("127.0.0.1", 0))
+        s = CLIFeeder()
+        e = PipeEngine(s)
+        e.start()
+        for sink in (Connects(), TCPConnectPipe(*free.getsockname())):
+            try:
+                s > sink
+                e.add(sink)
+            except ConnectionRefusedError as error:
+                print("has ended" in str(error), e.stats()["unexplained"])
+            s.sinks.discard(sink)
+        e.stop()
+        """, tmp_path)
+    assert out.stdout == "False 0\n" * 2
+
+
 def test_send_returns_when_the_message_has_gone_through(tmp_path):
     """Also where the way leads through functions, and what was sent before the start."""
     out = run("""
