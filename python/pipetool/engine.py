@@ -443,7 +443,7 @@ class PipeEngine(Planned):
         """Queues whose messages are objects of the script's: these are not kept for ever while they are on their way."""
         for p in self.active_pipes:
             if self._runner and isinstance(p, QueueSink) and not p._pt_wire:
-                self._runner.do_later(p, p._pt_fetch_all)
+                self._runner.do_later(p, p._pt_take_in)
 
     def _stop(self, wait: bool) -> None:
         try:

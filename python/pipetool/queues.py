@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import collections
 import queue
+import threading
 import time
 from typing import Any, Optional, Union
 
 from .pipes import Native, Sink
+from .runner import check_caller
 
 
 class Queue:
@@ -51,6 +53,7 @@ class QueueSink(Sink):
         self.limit, self.overflow = limit, overflow
         self._pt_local: collections.deque[Any] = collections.deque()
         self._pt_has_dropped = self._pt_has_lost = False
+        self._pt_asking, self._pt_turn = 0, threading.Lock()  # how many threads of the script's fetch
         self.q = Queue(self)
 
     def push(self, msg: Any) -> None:
@@ -80,11 +83,27 @@ class QueueSink(Sink):
 
     def _pt_fetch(self, seconds: float) -> bool:
         engine = self._pt_engine
-        return bool(engine and not self._pt_wire and engine._fetch(self, seconds))
+        if not engine or self._pt_wire:
+            return False
+        check_caller()
+        with self._pt_turn:
+            self._pt_asking += 1
+        try:
+            return bool(engine._fetch(self, seconds))
+        finally:
+            with self._pt_turn:
+                self._pt_asking -= 1
 
     def _pt_fetch_all(self) -> None:
         while self._pt_fetch(0):
             pass
+
+    def _pt_take_in(self) -> None:
+        """The same of the package's own accord: not beside a thread of the script's, whose messages would change places."""
+        engine = self._pt_engine
+        with self._pt_turn:
+            while not self._pt_asking and engine and engine._fetch(self, 0):
+                pass
 
     def _pt_native(self) -> Optional[Native]:
         return "QueueSink", (), {"limit": self.limit, "overflow": self.overflow}

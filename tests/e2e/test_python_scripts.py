@@ -67,6 +67,29 @@ def test_a_queue_takes_objects_in_before_they_are_kept_no_more(tmp_path):
     assert out.stdout == "True\n" and not out.stderr
 
 
+def test_what_is_taken_in_keeps_its_place(tmp_path):
+    """Beside a thread that takes messages out."""
+    out = run("""
+        import threading
+        from pipetool import engine
+        s, q = CLIFeeder(), QueueSink()
+        s > q
+        e = PipeEngine(s)
+        e.start()
+        def take():
+            got.extend(q.recv(timeout=60) for _ in range(3000))
+        got, taker = [], threading.Thread(target=take)
+        taker.start()
+        for n in range(3000):
+            s.send(n)
+            engine._take_in()
+        taker.join()
+        print(got == list(range(3000)))
+        e.stop()
+        """, tmp_path)
+    assert out.stdout == "True\n" and not out.stderr
+
+
 def test_only_the_last_objects_are_kept(tmp_path):
     out = run("""
         from pipetool import message
