@@ -122,10 +122,10 @@ class Packets:
         if len(self._sent) > PACKETS:
             self._sent.popitem(last=False)
 
-    def find(self, link_type: int, time_ns: int, data: bytes) -> Any:
-        """None: there is none, or it has been changed since."""
-        packet = self._sent.get((link_type, time_ns, data))
-        return packet if packet is not None and data.endswith(bytes(packet)) else None
+    def find(self, frame: Frame, data: bytes) -> Any:
+        """That of this frame, which has these bytes; None: there is none, or it has been changed since."""
+        packet = self._sent.get((frame.link_type, frame.time_ns, frame.data))
+        return packet if packet is not None and bytes(packet) == data else None
 
 
 class Kept:
@@ -263,7 +263,7 @@ def from_frame(frame: Frame) -> Any:
     cls: Any = conf.l2types.num2layer.get(frame.link_type) if conf else None
     if frame.link_type == CLASS:
         cls, data = _named(frame.data)
-    if (sent := packets.find(frame.link_type, frame.time_ns, frame.data)) is not None:
+    if (sent := packets.find(frame, data)) is not None:
         return sent
     if cls is None:
         return Bytes(data, frame.link_type, frame.time_ns, frame.wire_length or None)

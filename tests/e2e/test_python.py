@@ -46,6 +46,10 @@ def test_messages_are_what_they_were(tmp_path):
         packet[IP].ttl -= 1  # while that is on its way
         got = list(copied.sinks)[0].recv(timeout=30)
         assert got.ttl == packet.ttl + 1 and got.time - 12.0 > 0.5  # as Scapy's times, which go with others
+        raw = Raw(b"hello")
+        s.send(raw)
+        raw.load = b"o"  # with which that ends
+        assert [bytes(q.recv(timeout=30)) for _ in range(2)][1] == b"hello"
         e.stop()
         """, tmp_path)
     assert not out.stdout
