@@ -181,6 +181,8 @@ class Client:
                 self.socket.connect(path)
             except OSError as error:
                 self.socket.close()
+                if error.strerror is None:  # the path is too long, and was not tried
+                    raise
                 raise OSError(error.errno, f"no daemon answers there: {error.strerror}", path) from None
         self._lines = Lines()
         self._given_up: Set[int] = set()  # calls whose answer may still come

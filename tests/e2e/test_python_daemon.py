@@ -136,8 +136,12 @@ def test_what_is_no_daemon_is_told_in_words(tmp_path):
             PipeEngine(s, socket="/nowhere/a.sock").start()
         except FileNotFoundError as error:
             print(error.filename)
+        try:
+            PipeEngine(s, socket="/" * 200).start()
+        except OSError as error:
+            print(error)
         """, tmp_path)
-    assert out.stdout == "True None\n" * 3 + "/nowhere/a.sock\n"
+    assert out.stdout == "True None\n" * 3 + "/nowhere/a.sock\nAF_UNIX path too long\n"
 
 
 def test_an_engine_whose_daemon_was_killed_says_so_and_starts_again(tmp_path):
