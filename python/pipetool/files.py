@@ -69,7 +69,8 @@ class Files:
         taken = dict(params)
         for row in rows:
             value = taken.get(row["name"])
-            if not is_other and not (isinstance(value, str) and value.startswith(OWN)):
+            names = value if isinstance(value, (list, tuple)) else [value]
+            if not is_other and not any(isinstance(name, str) and name.startswith(OWN) for name in names):
                 continue
             if row["kind"] == "file" and isinstance(value, str) and row["name"] not in left \
                     and not params.get("rotate") and not set("{}") & set(value):

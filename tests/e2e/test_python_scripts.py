@@ -386,9 +386,9 @@ def test_open_files_and_those_of_the_process(tmp_path):
             e.start()
             s.send("m")
             e.stop()
-        for _ in range(2):
+        for by_name in (False, True):
             with open("out.pcap", "rb") as file:
-                r, q = RdpcapSource(file), QueueSink()
+                r, q = RdpcapSource([f"/dev/fd/{file.fileno()}"] if by_name else file), QueueSink()
                 r > q
                 e = PipeEngine(r)
                 e.start()
