@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Iterator, Optional, Sequence, Tuple, cast
 
 from .natives import Giving, InDaemon
-from .pipes import Native, Pipe
+from .pipes import Native, Pipe, exits_of
 
 _WORDS = {"low": "push", "high": "high_push", "trigger": "on_trigger"}
 
@@ -25,8 +25,7 @@ class Inner(Pipe):
     def links(self) -> Iterator[Tuple[Pipe, Pipe, str]]:
         """With the owner: what it hands over by `super().push`, or what comes to its `deliver`."""
         owner = self.owner
-        exits = {"low": owner.sinks, "high": owner.high_sinks, "trigger": owner.trigger_sinks}
-        for canal, linked in exits.items():
+        for canal, linked in exits_of(owner).items():
             if self.is_source and f"{canal}_exit" in self.ports and canal != "trigger":
                 yield self, owner, canal
             elif not self.is_source and f"{canal}_entry" in self.ports and not linked:
