@@ -131,9 +131,11 @@ def tables(build: str, names: List[str]) -> Dict[str, Dict[str, Any]]:
             plugin = os.path.abspath(os.path.join(build, "lib", "nats", "nats.so"))
             if os.path.exists(plugin):
                 os.symlink(plugin, os.path.join(folder, "nats.so"))
+            pathlib.Path(folder, "conf").touch()  # and not that of this host
             start = f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@" 3<&{listener.fileno()}'
             daemon = subprocess.Popen(["sh", "-c", start, os.path.abspath(os.path.join(build, "daemon", "pipetoold")),
-                                       "--engines", folder, "--state", folder, "--blocks", folder, "--log-level", "error"],
+                                       "--config", os.path.join(folder, "conf"), "--engines", folder, "--state", folder,
+                                       "--blocks", folder, "--log-level", "error"],
                                       pass_fds=[listener.fileno()])
         with daemon:
             try:
