@@ -195,6 +195,7 @@ static void add_one(struct split *s, const char *path, const struct capture_note
 	struct split_left *l = must_calloc(1, sizeof *l + strlen(path) + 1);
 	strcpy(l->path, path);
 	l->note = *note;
+	l->note.tail_length = 0; /* of another file it is gone */
 	l->is_other = is_other;
 	l->next = s->exact.left_list;
 	s->exact.left_list = l;
