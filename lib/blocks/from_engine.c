@@ -28,7 +28,7 @@ struct from_engine {
 
 	struct taken *taken;
 	size_t taken_count;
-	unsigned poison;
+	bool poison; /* the next vector is left out */
 	bool carried;
 	uint64_t asked_ns; /* when senders were asked for a checkpoint of theirs */
 	struct pt_timer patience;
@@ -81,12 +81,12 @@ static bool is_patient(struct pt_block *b, struct from_engine *s)
 static bool settle(struct pt_block *b, bool begin)
 {
 	struct from_engine *s = pt_state(b);
+	bool settled = true;
 	if (begin)
 		note_all(b, s);
 	for (size_t i = 0; i < s->taken_count && s->end.channel; i++)
-		if (!channel_is_committed(&s->end, s->taken[i].id, s->taken[i].noted))
-			return !is_patient(b, s);
-	return true;
+		settled &= channel_is_committed(&s->end, s->taken[i].id, s->taken[i].noted);
+	return settled || !is_patient(b, s);
 }
 
 static void tell_taken(struct from_engine *s, struct pt_carry *carry)
@@ -170,7 +170,7 @@ static void start(struct pt_block *b)
 	struct from_engine *s = pt_state(b);
 	s->carried = s->taken_over = false;
 	take_carried(b, s);
-	s->poison = pt_exact(b) && pt_poisoned(b) ? PT_POISON : 0;
+	s->poison = pt_exact(b) && pt_poisoned(b);
 	pt_ready(b, true);
 }
 
@@ -215,19 +215,20 @@ static unsigned count_known(struct from_engine *s, uint64_t number, unsigned cou
 	return (unsigned)known;
 }
 
+/* Of which none has come before. */
 static unsigned leave_poison_out(struct pt_block *b, struct from_engine *s,
                                  struct pt_msg **messages, unsigned count)
 {
-	unsigned left = s->poison < count ? s->poison : count;
-	if (left && s->poison == PT_POISON)
-		pt_report(b, -EBADMSG,
-		          "three times the daemon has died behind a checkpoint: the messages that "
-		          "come next are left out, %d at most",
-		          PT_POISON);
-	for (unsigned i = 0; i < left; i++)
+	if (!s->poison || !count)
+		return 0;
+	s->poison = false;
+	pt_report(b, -EBADMSG,
+	          "three times the daemon has died behind a checkpoint: %u messages that come "
+	          "next are left out",
+	          count);
+	for (unsigned i = 0; i < count; i++)
 		pt_drop(b, messages[i], "poison");
-	s->poison = 0;
-	return left;
+	return count;
 }
 
 static unsigned send(struct pt_block *b, struct from_engine *s, unsigned max)

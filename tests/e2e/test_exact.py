@@ -652,6 +652,24 @@ def test_a_poison_is_left_out(service, poison, numbered, tmp_path):
     assert missing == list(range(missing[0], missing[0] + lost))
 
 
+def test_a_poison_from_another_engine_is_left_out(service, poison, numbered, tmp_path):
+    """Also where what is known comes again before it."""
+    shutil.copy(poison, service.blocks)
+    service.restart()
+    service.create("a", f"s = RdpcapSource('{numbered}/in.pcap'); t = ToEngine('c'); s > t")
+    eventually(lambda: (service.client().show("a", "s")["checkpoint"] or {"at": 0})["at"] == COUNT)
+    service.create("e", f"r = FromEngine('c'); p = Poison('00012345'); w = WrpcapSink('{tmp_path}/out.pcap'); r > p > w", start=False)
+    service.ptctl("start", "e")
+    assert survive(service, lambda shown, _: shown["state"] == "exhausted") >= 3
+    with service.client() as rpc:
+        lost = rpc.stats("e", "r")["dropped"]["poison"]
+        assert rpc.stats("e")["unexplained"] == 0 and "left out" in rpc.show("e", "r")["last_error"]
+    service.ok("stop", "e")
+    got = numbers(tmp_path / "out.pcap")
+    missing = sorted(set(range(COUNT)) - set(got))
+    assert got == sorted(set(got)) and 12345 in missing and len(missing) == lost < COUNT // 100
+
+
 def test_a_poison_in_a_ring_is_left_out(service, poison, network):
     shutil.copy(poison, service.blocks)
     service.restart()
