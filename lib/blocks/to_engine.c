@@ -5,6 +5,7 @@
 
 #include "msg/channel.h"
 #include <jansson.h>
+#include <string.h>
 #include <sys/random.h>
 
 #define PARCELS_LEAST 8 /* that fit the limit */
@@ -28,6 +29,7 @@ struct to_engine {
 	struct pt_msg *out;
 	uint64_t told; /* at a checkpoint: the number of what comes next */
 	bool carried;
+	bool moved; /* it takes the place of one with another channel */
 };
 
 static const struct pt_carried carries[] = {
@@ -208,20 +210,36 @@ static bool begin_anew(struct pt_block *b, struct to_engine *s)
 	return keeps && getrandom(&s->id, sizeof s->id, 0) == sizeof s->id && s->id;
 }
 
-/* What waits is on its way already, or, from an earlier daemon, all of it comes again. */
-static void start(struct pt_block *b)
+static void find_out(struct to_engine *s)
 {
-	struct to_engine *s = pt_state(b);
-	s->carried = false;
-	s->out = NULL;
-	if (!(s->id && pt_goes_on(b)) && !begin_anew(b, s))
-		return;
-	channel_keep(&s->end, (uint64_t)s->id);
 	if (s->next < s->first)
 		s->next = s->first;
 	s->out = s->kept.head;
 	for (int64_t i = s->first; s->out && i < s->next; i++)
 		s->out = s->out->next;
+}
+
+static void take_over(struct pt_block *b, struct pt_block *old)
+{
+	struct to_engine *s = pt_state(b), *before = pt_state(old);
+	s->moved = strcmp(s->channel, before->channel) != 0;
+}
+
+/* What waits is on its way already, or, from an earlier daemon, all of it comes again. What is on
+   its way in another channel counts as out, as it does when its sender has gone. */
+static void start(struct pt_block *b)
+{
+	struct to_engine *s = pt_state(b);
+	bool goes_on = s->id && pt_goes_on(b) && !s->moved;
+	s->carried = false;
+	find_out(s);
+	if (s->moved)
+		let_go_until(b, s, UINT64_MAX);
+	s->moved = false;
+	if (!goes_on && !begin_anew(b, s))
+		return;
+	channel_keep(&s->end, (uint64_t)s->id);
+	find_out(s);
 	pt_came_on(b);
 	ship_kept(b);
 }
@@ -229,7 +247,8 @@ static void start(struct pt_block *b)
 static void carry(struct pt_block *b, struct pt_carry *carry)
 {
 	struct to_engine *s = pt_state(b);
-	s->told = (uint64_t)s->first + s->kept.count;
+	if (pt_carry_to(carry) != PT_TO_SUCCESSOR)
+		s->told = (uint64_t)s->first + s->kept.count;
 	s->carried = s->id && pt_carry_to(carry) == PT_AT_END;
 	if (s->carried)
 		s->out = NULL;
@@ -311,8 +330,10 @@ static void leave(struct pt_block *b)
 {
 	struct to_engine *s = pt_state(b);
 	const struct channel_lost lost = channel_leave(&s->end);
-	pt_undone(b, s->carried ? 0 : lost.own, "unsent");
-	pt_lost(b, lost.others, "unsent");
+	if (!s->carried) {
+		pt_undone(b, lost.own, "unsent");
+		pt_lost(b, lost.others, "unsent");
+	}
 	parcel_free(s->spare);
 	parcel_free(s->filling);
 	s->spare = s->filling = NULL;
@@ -376,6 +397,7 @@ static const struct pt_type to_engine = {
 	.open = open_sender,
 	.carry = carry,
 	.committed = committed,
+	.take_over = take_over,
 	.start = start,
 	.push_many = push_many,
 	.woken = woken,

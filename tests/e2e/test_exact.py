@@ -251,6 +251,34 @@ def test_what_goes_from_engine_to_engine_comes_once(service, numbered, tmp_path,
     assert numbers(tmp_path / "out.pcap") == list(range(COUNT))
 
 
+def test_what_waits_between_engines_is_not_lost_with_the_last(service):
+    """At the end of the daemon: it comes again."""
+    for name in "ab":
+        service.create(name, "c = CLIFeeder(); t = ToEngine('x'); c > t")
+        service.client().send(name, "c", f"{name}1", f"{name}2")
+    die(service, signal.SIGTERM)
+    with service.client() as rpc:
+        for name in "ab":
+            assert rpc.stats(name, "t")["dropped"] == {} and rpc.stats(name, "t")["held"] == 2
+        service.create("r", "f = FromEngine('x'); q = QueueSink(); f > q")
+        assert sorted(rpc.texts("r", "q", 4)) == ["a1", "a2", "b1", "b2"]
+        assert all(rpc.stats(name)["unexplained"] == 0 for name in "abr")
+
+
+def test_what_is_in_another_channel_is_out_or_lost(service):
+    service.create("a", "c = CLIFeeder(); t = ToEngine('x'); c > t")
+    with service.client() as rpc:
+        rpc.send("a", "c", "1", "2")
+        rpc.change("a", {"op": "replace", "name": "t", "type": "ToEngine", "params": {"channel": "y"}})
+        stats = rpc.stats("a", "t")
+        assert (stats["out"], stats["held"], stats["dropped"]) == (0, 0, {"unsent": 2})
+        service.create("b", "f = FromEngine('y'); q = QueueSink(); f > q")
+        rpc.send("a", "c", "3")
+        rpc.change("a", {"op": "replace", "name": "t", "type": "ToEngine", "params": {"channel": "z"}})
+        assert rpc.texts("b", "q", 1) == ["3"]
+        assert rpc.stats("a", "t")["out"] == 1 and rpc.stats("a")["unexplained"] == 0
+
+
 @pytest.mark.parametrize("turn", range(TIMES // 4))
 def test_what_is_in_queues_fits_to_what_is_in_files(service, numbered, tmp_path, turn):
     """A valve that is opened on the way, a queue at the end, and a file beside them."""
