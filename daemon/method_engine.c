@@ -209,7 +209,7 @@ const struct rpc_method engine_methods[] = {
 		.name = "engine.start",
 		.summary = "Starts an engine, and of one that runs what has failed",
 		.help = "One that has no blocks, since its file or what was kept of it could not be "
-		        "used, is made first: the file is read again.",
+		        "used, is made first: the file is read again. One that drains runs on.",
 		.result = "{state}",
 		.role = "operator",
 		.params = engine_params,

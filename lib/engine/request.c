@@ -273,11 +273,16 @@ static void run_recv(struct pt_request *r)
 
 static void settle_stop(struct pt_request *r, bool late)
 {
-	if (!late)
+	struct pt_engine *e = r->engine;
+	bool again = e->state == PT_RUNNING;
+	if (!late && !again)
 		return;
-	TAILQ_REMOVE(&r->engine->waiting, r, entry);
-	request_refuse(r, -PT_ETIMEOUT, "timeout_s",
-	               "engine '%s' still drains: some source is not exhausted", r->engine->name);
+	TAILQ_REMOVE(&e->waiting, r, entry);
+	if (again)
+		request_refuse(r, -PT_ESTATE, NULL, "engine '%s' was started again", e->name);
+	else
+		request_refuse(r, -PT_ETIMEOUT, "timeout_s",
+		               "engine '%s' still drains: some source is not exhausted", e->name);
 }
 
 static void settle_receiver(struct pt_request *r, bool late)

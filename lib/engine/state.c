@@ -120,6 +120,8 @@ void change_start(struct pt_request *r)
 {
 	struct pt_engine *e = r->engine;
 	if (e->state != PT_STOPPED) {
+		if (e->state == PT_DRAINING)
+			engine_set_state(e, PT_RUNNING);
 		revive_all(r);
 		return;
 	}
