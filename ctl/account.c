@@ -57,6 +57,19 @@ static void add_total(struct buf *b, const json_t *stats, const char *what)
 	buf_addf(b, " %s", what);
 }
 
+/* What queues still hold was printed: this goes with the engine. */
+static void add_held(struct buf *b, const json_t *stats)
+{
+	json_each (block, json_object_get(stats, "blocks")) {
+		double held = json_number_value(json_object_get(block, "held"));
+		if (held <= 0)
+			continue;
+		buf_adds(b, ", ");
+		out_count(b, held);
+		buf_addf(b, " held at %s", json_string_value(json_object_get(block, "name")));
+	}
+}
+
 void account_line(const json_t *stats, struct buf *b)
 {
 	struct places places = {.out = b};
@@ -70,6 +83,7 @@ void account_line(const json_t *stats, struct buf *b)
 	if (places.count > PLACES_MAX)
 		buf_addf(b, ", and at %u more", places.count - PLACES_MAX);
 	buf_adds(b, places.count ? ")" : "");
+	add_held(b, stats);
 }
 
 /* ---- the verdict ---- */

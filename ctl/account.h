@@ -8,8 +8,8 @@
 #include <pipetool/error.h>
 #include <stdbool.h>
 
-/* All of what engine.stats answered. "3 in, 0 out, 3 dropped (3 error at transform_drain1)",
-   without newline. */
+/* All of what engine.stats answered. "3 in, 0 out, 3 dropped (3 error at transform_drain1)", and
+   ", 5 held at v" of what goes with the engine; without newline. */
 void account_line(const json_t *stats, struct buf *);
 
 /* Whether something was dropped that was not meant to: `allowed` is NULL, true for every reason, or

@@ -143,6 +143,18 @@ def test_timed_out(daemon):
     assert daemon.call("engine.show", engine="e")["state"] == "draining"
 
 
+def test_a_start_of_what_drains_goes_on(daemon):
+    daemon.create("e", "s = CLIFeeder(); q = QueueSink(); s > q")
+    with subprocess.Popen([program("ptctl"), "-s", daemon.socket, "stop", "e", "--wait", "--timeout", "60"],
+                          stderr=subprocess.PIPE, text=True) as stopping:
+        eventually(lambda: daemon.call("engine.show", engine="e")["state"] == "draining")
+        daemon.ok("start", "e")
+        assert "engine 'e' was started again" in stopping.stderr.read()
+    assert stopping.returncode == 1 and daemon.call("engine.show", engine="e")["state"] == "running"
+    daemon.ok("close", "e.s")
+    assert daemon.call("engine.show", engine="e")["state"] == "running"
+
+
 def test_patience_from_the_environment(daemon):
     daemon.process.send_signal(signal.SIGSTOP)
     asked = daemon.ptctl("list", env={"PIPETOOL_TIMEOUT": "0.2"})
@@ -828,6 +840,8 @@ def test_run_says_what_became_of_everything(daemon, tmp_path):
     assert (result.code, result.err) == (0, "2,000 in, 4,000 out\n")
     result = daemon.ptctl("run", read + 'FilterDrain("never") > Sink()')
     assert (result.code, result.err) == (0, "2,000 in, 0 out, 2,000 filtered\n")
+    result = daemon.ptctl("run", read + 'TriggeredQueueingValve(False, name="v") > Sink()')
+    assert (result.code, result.err) == (0, "2,000 in, 0 out, 2,000 held at v\n")
     result = daemon.ptctl("run", read + "Drain()")
     assert (result.code, result.err) == (0, "2,000 in, 0 out, 2,000 filtered\n")
     lossy = read + """TransformDrain("function(m) error('no') end", name="t") > Sink(); r > Sink()
