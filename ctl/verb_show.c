@@ -207,6 +207,16 @@ static void add_links_of(struct buf *b, const json_t *links, const char *name)
 	json_decref(own);
 }
 
+/* Why there is none stands in its place: it is no fault. */
+static void tell_no_checkpoint(json_t *block)
+{
+	const char *why = text_of(block, "why");
+	if (!*why || !json_is_null(json_object_get(block, "checkpoint")))
+		return;
+	json_object_set_new(block, "checkpoint", json_sprintf("none: %s", why));
+	json_object_del(block, "why");
+}
+
 static void show_block(const json_t *shown, json_t *block, const json_t *counts)
 {
 	struct table t = table_init(2, 0);
@@ -220,6 +230,7 @@ static void show_block(const json_t *shown, json_t *block, const json_t *counts)
 		json_object_del(rest, "last_error");
 		json_object_del(rest, "state");
 	}
+	tell_no_checkpoint(rest);
 	add_members(&t, rest, "");
 	if (json_object_size(json_object_get(block, "params"))) {
 		table_add(&t, "parameters");

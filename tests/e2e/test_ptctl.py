@@ -268,6 +268,7 @@ def test_list_show_and_stats_name_what_is_there(daemon):
         out = daemon.ok(verb, "lab")
         assert "feeder" in out and "queue" in out, out
     assert "QueueSink" in daemon.ok("show", "lab.queue")
+    assert "checkpoint  none: nothing of the engine is stored" in daemon.ok("show", "lab.feeder")
     assert daemon.ok("stats")
 
 
