@@ -142,7 +142,7 @@ void block_start(struct pt_block *b)
 	b->engine->flow.stale = true;
 	flow_note(b);
 	begin_functions(b);
-	carry_close(b->carried);
+	carry_close(b->carried, true);
 	carry_start(b);
 	if (b->type->start)
 		b->type->start(b);

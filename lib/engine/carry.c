@@ -39,14 +39,19 @@ static void close_item(struct carry_item *item)
 	item->fd = -1;
 }
 
-void carry_close(struct pt_carry *e)
+bool carry_close(struct pt_carry *e, bool all)
 {
+	bool unasked = false;
 	for (size_t i = 0; e && i < e->count; i++) {
-		if (!strcmp(e->items[i].key, CARRY_QUEUE))
+		struct carry_item *item = &e->items[i];
+		if (!strcmp(item->key, CARRY_QUEUE))
 			continue;
-		e->items[i].unasked = e->items[i].fd >= 0 && !e->items[i].asked;
-		close_item(&e->items[i]);
+		item->unasked |= item->fd >= 0 && !item->asked;
+		unasked |= item->unasked;
+		if (all || item->unasked)
+			close_item(item);
 	}
+	return unasked;
 }
 
 static void report(struct pt_engine *e, const char *block, const char *words)

@@ -29,8 +29,10 @@ struct pt_carry *carry_new(enum pt_carry_to);
 void carry_add_fd(struct pt_carry *, const char *key, int fd); /* takes it */
 void carry_set_damaged(struct pt_carry *);                     /* there was more */
 void carry_tell_damage(struct pt_block *);                     /* counts and tells it, if so */
-void carry_free(struct pt_carry *);               /* closes what was not taken; NULL does nothing */
-void carry_close(struct pt_carry *);              /* but keeps bytes and queue; NULL does nothing */
+void carry_free(struct pt_carry *); /* closes what was not taken; NULL does nothing */
+/* What `open` has not asked for, if there is any, or all; but keeps bytes and queue. NULL does
+   nothing. */
+bool carry_close(struct pt_carry *, bool all);
 void carry_tell_unasked(const struct pt_block *); /* what that has closed */
 
 bool carry_is_of(const struct pt_type *); /* it carries something over a restart */

@@ -75,15 +75,19 @@ static void settle_done(struct job *job)
 	finish((struct transition *)job, NULL);
 }
 
-/* What an earlier daemon has left is there for the next start. */
+/* What an earlier daemon has left is there for the next start; but what no block takes up may be what
+   is in the way. */
 static void start_fail(struct transition *t)
 {
 	struct pt_engine *e = t->step.engine;
-	for (unsigned i = 0; i < e->graph->count; i++)
-		if (carry_waits(e->graph->blocks[i]->alive))
-			carry_ask_anew(e->graph->blocks[i]->alive);
-		else
-			carry_tell(e->graph->blocks[i]->alive);
+	for (unsigned i = 0; i < e->graph->count; i++) {
+		struct pt_block *b = e->graph->blocks[i]->alive;
+		bool closed = t->step.code == -EADDRINUSE && carry_close(b->carried, false);
+		if (carry_waits(b))
+			carry_ask_anew(b);
+		if (closed || !carry_waits(b))
+			carry_tell(b);
+	}
 	job_run(e, &t->step.job, settle_work, settle_done);
 }
 

@@ -802,6 +802,22 @@ def test_what_a_failed_start_had_is_there_for_the_next(service, tmp_path):
         assert packet["link_type"] == 1 and text["message"] == "here"
 
 
+def test_what_is_not_taken_up_is_in_nobodys_way(service):
+    """A listener that is told otherwise in the file now, and wants the same port."""
+    def write(host, port):
+        (service.engines / "e.pipe").write_text(f't = TCPListenPipe("{host}", {port}); q = QueueSink(); t > q')
+        service.restart()
+
+    write("127.0.0.1", 0)
+    address = address_of(service, "e", "t")
+    write("localhost", address[1])
+    with service.client() as rpc:
+        eventually(lambda: rpc.show("e")["state"] == "running")
+        with socket.create_connection(address) as peer:
+            peer.sendall(b"here")
+            assert rpc.recv("e", "q", 1)[0]["message"] == "here"
+
+
 def test_what_nobody_claims_is_let_go(service):
     text = 't = TCPListenPipe("127.0.0.1", 0); u = UDPServerPipe("127.0.0.1", 0)'
     (service.engines / "e.pipe").write_text(text)
