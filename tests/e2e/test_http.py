@@ -229,7 +229,7 @@ def test_streams_leave_room_and_go_with_their_clients(site):
     assert site.ask("/metrics").status == 200
     for stream in streams:
         stream.close()
-    eventually(lambda: status() == 200, seconds=12)  # by the beat alone it would be 15
+    eventually(lambda: status() == 200)
 
 
 def test_what_comes_by_http_leaves_room_for_the_daemon_itself(daemons, tmp_path):
