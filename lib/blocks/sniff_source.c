@@ -151,6 +151,7 @@ static int open_interface(struct pt_block *b, struct pt_error *err)
 	struct sniff_source *s = pt_state(b);
 	s->failed = s->failed && pt_comes_back(b);
 	s->other_buffer = false;
+	pt_error_clear(&s->trouble);
 	struct live_config config = config_of(s);
 	config.stored = pt_is_stored(b);
 	if (s->failed && live_span_is_late(&s->span))
