@@ -16,8 +16,10 @@
 #define INSTRUCTIONS 256   /* between two looks at the clock */
 #define WORK         16384 /* likewise, in nanoseconds by estimate */
 #define TEXT_MAX     4096  /* of an error */
-#define STACK        1000  /* values that it holds before it has to be moved */
-#define EXPLAIN      1     /* where on it what makes errors texts is */
+#define LARGE        ((size_t)256 * 1024)
+#define TOO_LATE     "the time limit of %d ms is reached"
+#define STACK        1000 /* values that it holds before it has to be moved */
+#define EXPLAIN      1    /* where on it what makes errors texts is */
 
 /* A thread that was kept waiting has not used its time. But its own clock is a system call, so it
    is read only if much of the limit has passed on the wall. */
@@ -53,8 +55,7 @@ static bool look(struct sandbox *s)
 static int complain(lua_State *L, int level)
 {
 	luaL_where(L, level);
-	lua_pushfstring(L, "the time limit of %d ms is reached",
-	                (int)(sandbox_of(L)->time_limit_ns / 1000000));
+	lua_pushfstring(L, TOO_LATE, (int)(sandbox_of(L)->time_limit_ns / 1000000));
 	lua_concat(L, 2);
 	return lua_error(L);
 }
@@ -84,6 +85,9 @@ void sandbox_charge(lua_State *L, size_t work)
 		complain(L, 1);
 }
 
+/* Once time is up, nothing large is to be had. Lua's stack is, twice as large each time, and shifted
+   by one each time, where a table is called that is to be called for itself: without an instruction
+   of which the hook is told. */
 static void *allocate(void *arg, void *old, size_t old_size, size_t size)
 {
 	struct sandbox *s = arg;
@@ -96,6 +100,10 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
 	note(s, size / 16);
 	if (size > before && size - before > s->memory_limit - s->memory_used) {
 		note(s, WORK); /* all garbage is looked for now */
+		return NULL;
+	}
+	if (s->over && size > before && size >= LARGE) {
+		s->late = true;
 		return NULL;
 	}
 	void *now = realloc(old, size);
@@ -165,7 +173,9 @@ static int fail(struct pt_error *err, int code, const char *words, size_t length
 static int take_error(struct sandbox *s, int status, struct pt_error *err)
 {
 	int rc;
-	if (status == LUA_ERRMEM) {
+	if (status == LUA_ERRMEM && s->late) {
+		rc = pt_fail(err, -PT_ESCRIPT, NULL, TOO_LATE, (int)(s->time_limit_ns / 1000000));
+	} else if (status == LUA_ERRMEM) {
 		rc = pt_fail(err, -PT_ESCRIPT, NULL,
 		             "not enough memory: the limit of a script is %zu bytes",
 		             s->memory_limit);
@@ -188,7 +198,7 @@ static void end(struct sandbox *s)
 	s->calling = false;
 	if (!s->over)
 		return;
-	s->over = false;
+	s->over = s->late = false;
 	count_instructions(s);
 }
 
@@ -213,10 +223,8 @@ int sandbox_call(struct sandbox *s, int args, int results, struct pt_error *err)
 	assert(!s->calling);
 	sandbox_begin(s);
 	int status = lua_pcall(L, args, results, EXPLAIN);
+	int rc = status == LUA_OK ? 0 : take_error(s, status, err);
 	end(s);
-	if (status == LUA_OK)
-		return 0;
-	int rc = take_error(s, status, err);
 	if (status == LUA_ERRMEM)
 		lua_gc(L, LUA_GCCOLLECT);
 	return rc;

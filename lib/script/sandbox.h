@@ -39,6 +39,7 @@ struct sandbox {
 	size_t work;  /* since the last look at the clock */
 	bool calling; /* in sandbox_call */
 	bool over;    /* time is up for this call */
+	bool late;    /* and memory was refused for that */
 	bool ends;    /* see sandbox_ends */
 	bool in_turn; /* see sandbox_call_in_turn */
 	struct lua_message message;

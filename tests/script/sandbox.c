@@ -40,6 +40,8 @@ START_TEST(no_loop_outlives_its_time)
 		snprintf(text, sizeof text, "function(m) %s end", loops[i]);
 		fails(text, "the time limit of 100 ms is reached");
 	}
+	fails("function(m) local t = setmetatable({}, {}) getmetatable(t).__call = t t() end",
+	      "the time limit of 100 ms is reached");
 	/* functions that find themselves, and no loops */
 	fails("function f(m) return f(m) end return f", "the time limit of 100 ms is reached");
 	fails("local t = {} t.f = function(m) return t.f(m) end return t.f",
