@@ -492,8 +492,11 @@ def test_what_is_encrypted_is_so_both_ways(daemon, servers, certificates, tmp_pa
 # ---- NatsSource ---------------------------------------------------------------------------------
 
 def pending(nats, consumer="c"):
-    """Of a consumer: what is not acknowledged, and what it has not been given."""
-    info = nats.api(f"CONSUMER.INFO.s.{consumer}")
+    """Of a consumer: what is not acknowledged, and what it has not been given. It may be gone for a moment."""
+    def found():
+        answer = nats.request(f"$JS.API.CONSUMER.INFO.s.{consumer}", b"")
+        return answer if "error" not in answer else None
+    info = eventually(found)
     return info["num_ack_pending"], info["num_pending"]
 
 
