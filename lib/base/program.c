@@ -172,6 +172,13 @@ static char **environment(void)
 	return own;
 }
 
+static void close_high(const int high[ENDS])
+{
+	for (int i = 0; i < ENDS; i++)
+		if (high[i] >= 0)
+			close(high[i]);
+}
+
 static int start(char *const *argv, const struct program_ends *ends, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
@@ -184,9 +191,7 @@ static int start(char *const *argv, const struct program_ends *ends, pid_t *pid)
 	int rc = place(&actions, ends, high);
 	if (!rc)
 		rc = posix_spawnp(pid, argv[0], &actions, &attributes, argv, variables);
-	for (int i = 0; i < ENDS; i++)
-		if (high[i] >= 0)
-			close(high[i]);
+	close_high(high);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	free(variables);
