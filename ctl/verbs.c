@@ -77,12 +77,13 @@ const struct verb verbs[] = {
          "came, so is the engine. On a terminal a line shows how far it is. The last line on "
          "standard error says what became of everything: how many messages the sources sent, how "
          "many the sinks took, each copy of a fan-out once, how many were filtered, how many "
-         "were dropped, where and why, and what a valve still held. The exit status is 1 if a block failed or anything was "
-         "dropped. With -j the last line of standard output is the engine's last stats. Capture "
-         "files are opened by ptctl and handed to the daemon, so they are read and written with "
-         "your own rights, also where their names come only later (globs, follow, fields, "
-         "rotate: the folder is lent whole meanwhile; with -H with the daemon's, over there; but "
-         "/dev/stdin, /dev/stdout and the like are always ptctl's own).\n\n  ptctl run --private "
+         "were dropped, where and why, and what a valve still held. The exit status is 1 if a "
+         "block failed or anything was dropped. With -j the last line of standard output is the "
+         "engine's last stats. Capture files are opened by ptctl and handed to the daemon, so "
+         "they are read and written with your own rights, also where their names come only later "
+         "(globs, follow, fields, rotate: the folder is lent whole meanwhile; with -H with the "
+         "daemon's, over there; but /dev/stdin, /dev/stdout and the like are always ptctl's "
+         "own).\n\n  ptctl run --private "
          "'RdpcapSource(\"in.pcap\") > WrpcapSink(\"out.pcapng\")'",
          run_rows, VERB_RUNNING, .run = verb_run, .streams = true},
 	{"list", "list the engines with their states",

@@ -81,7 +81,8 @@ void call_run(struct call *);
 /* Rows that several methods have: of the engine that one is about, and of why. */
 /* clang-format off */
 #define CALL_ENGINE \
-	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), .flags = PT_REQUIRED}
+	{"engine", "The engine's name.", PT_STRING(struct call, params.engine), \
+	 .flags = PT_REQUIRED}
 #define CALL_COMMENT \
 	{"comment", "Why, for the log.", PT_STRING(struct call, params.comment), .fallback = "None"}
 /* clang-format on */

@@ -9,8 +9,8 @@
 /*
  * Belongs to the control loop. Changes, states of engines and of blocks, errors and notes are told
  * when they happen. Blocks are also looked at once a second, as long as somebody is subscribed: for
- * what became of their states with a change or a stop, and for drops, which so are told at most once
- * a second for each block, with how many there were since.
+ * what became of their states with a change or a stop, and for drops, which so are told at most
+ * once a second for each block, with how many there were since.
  */
 struct daemon;
 struct events;

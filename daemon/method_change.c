@@ -356,11 +356,11 @@ const struct rpc_method change_methods[] = {
 		.summary = "Who changed what, and when",
 		.help = "Each engine's the oldest first; times are seconds since 1970. `states` are "
 		        "starts (running), stops (stopped) and starts that were refused (failed), "
-		        "those that an engine knows of; `was` is as in engine.diff. `undoes` is the revision "
-		        "that was brought back, `owned` are the blocks that go with a connection, "
-		        "`confirm` stands with a change that waits to be "
-		        "confirmed (`back` is null where the engine goes, `since` when it was "
-		        "extended); uid and pid are null where the daemon itself did it.",
+		        "those that an engine knows of; `was` is as in engine.diff. `undoes` is "
+		        "the revision that was brought back, `owned` are the blocks that go with "
+		        "a connection, `confirm` stands with a change that waits to be confirmed "
+		        "(`back` is null where the engine goes, `since` when it was extended); "
+		        "uid and pid are null where the daemon itself did it.",
 		.result = "{revisions: [{engine, revision, time, uid, pid, comment?, undoes?, confirm?: "
 		          "{back, until, since?}, ops, was?, owned?}], states: [{engine, time, state, "
 		          "why?}]}",

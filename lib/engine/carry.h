@@ -68,8 +68,8 @@ void carry_no_longer_stale(struct pt_block *);
 void carry_tell_stale(struct pt_engine *); /* those that have said so; at the end each is asked */
 void carry_settle(struct pt_engine *);     /* [worker] */
 
-/* What an earlier daemon has left to a block stays until it has been started: where its engine cannot
-   be, the next start has it, or the next daemon; unless it is stopped by hand. */
+/* What an earlier daemon has left to a block stays until it has been started: where its engine
+   cannot be, the next start has it, or the next daemon; unless it is stopped by hand. */
 bool carry_waits(const struct pt_block *);
 void carry_ask_anew(struct pt_block *); /* `open` is to ask once more */
 void carry_let_go(struct pt_block *);

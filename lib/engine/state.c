@@ -75,8 +75,8 @@ static void settle_done(struct job *job)
 	finish((struct transition *)job, NULL);
 }
 
-/* What an earlier daemon has left is there for the next start; but what no block takes up may be what
-   is in the way. */
+/* What an earlier daemon has left is there for the next start; but what no block takes up may be
+   what is in the way. */
 static void start_fail(struct transition *t)
 {
 	struct pt_engine *e = t->step.engine;

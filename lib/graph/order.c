@@ -9,11 +9,11 @@
 #include <stdlib.h>
 
 /*
- * A node is a block's entry. Two ways can meet only in a block to which several links lead, or in something outside
- * that several blocks share; what comes back to a block is in its knot. These are the targets, a
- * few in most graphs and none in many. They are looked for 64 at a time: one pass over the
- * components finds which of the 64 each touches. So memory grows with the graph, and time with the
- * graph times a 64th of the targets.
+ * A node is a block's entry. Two ways can meet only in a block to which several links lead, or in
+ * something outside that several blocks share; what comes back to a block is in its knot. These are
+ * the targets, a few in most graphs and none in many. They are looked for 64 at a time: one pass
+ * over the components finds which of the 64 each touches. So memory grows with the graph, and time
+ * with the graph times a 64th of the targets.
  */
 struct search {
 	struct graph *graph;

@@ -74,8 +74,8 @@ struct pt_origin *origin_of_packet(struct pt_origin *interface, struct pt_pool *
    (NULL: it has none). The id of a tunnel further out stays. */
 struct pt_origin *origin_tunnelled(struct pt_origin *, struct pt_pool *, const uint8_t *options,
                                    uint32_t size, const uint32_t *tunnel);
-/* Without all that a file says beside its packets, but for the interface's name: for packets that are
-   to tell no more of anybody. The origin's; NULL of NULL. */
+/* Without all that a file says beside its packets, but for the interface's name: for packets that
+   are to tell no more of anybody. The origin's; NULL of NULL. */
 struct pt_origin *origin_alone(struct pt_origin *);
 /* The same for who has no pool: may be released on any thread, if nobody else holds it. */
 struct pt_origin *origin_copy(const struct pt_origin *); /* NULL of NULL */

@@ -33,8 +33,8 @@ int spool_open(const struct pt_block *, const char *path, uint64_t limit, struct
                struct pt_error *);
 void spool_close(struct spool *); /* NULL does nothing */
 
-/* All that were found at the opening and are not done, the oldest first. Files of which something is
-   damaged, and left out: how many. */
+/* All that were found at the opening and are not done, the oldest first. Files of which something
+   is damaged, and left out: how many. */
 void spool_each(struct spool *, void (*found)(void *arg, const struct spool_record *), void *arg);
 unsigned spool_damaged(const struct spool *);
 

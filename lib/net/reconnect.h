@@ -6,8 +6,8 @@
 #include <pipetool/outside.h>
 
 /* Lies in a block's state; the members above the timer are the block's to set. Names are resolved
-   anew for each try, and neither that nor a slow connect holds up the engine, nor its end. The block
-   hands `due` (of the timer) on to reconnect_try and `woken` to reconnect_woken, and calls
+   anew for each try, and neither that nor a slow connect holds up the engine, nor its end. The
+   block hands `due` (of the timer) on to reconnect_try and `woken` to reconnect_woken, and calls
    reconnect_close in close. */
 struct reconnect {
 	struct pt_block *block;

@@ -126,8 +126,8 @@ static bool is_of_message(const struct stream *s, ssize_t code)
 static unsigned add_part(struct iovec *parts, unsigned count, const struct pt_msg *m, size_t skip)
 {
 	uint8_t *bytes = (uint8_t *)(uintptr_t)m->bytes + skip;
-	struct iovec *last = &parts[count - !!count];
-	if (count && (uint8_t *)last->iov_base + last->iov_len == bytes) {
+	struct iovec *last = count ? &parts[count - 1] : NULL;
+	if (last && (uint8_t *)last->iov_base + last->iov_len == bytes) {
 		last->iov_len += m->length;
 		return count;
 	}

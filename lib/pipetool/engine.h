@@ -99,7 +99,8 @@ void pt_engine_end(struct pt_engine *);
  * of the control protocol tell it.
  */
 enum pt_verb {
-	PT_VERB_CHANGE, /* ops, or blocks and links, anew, dry_run, exact, if_revision, revision, fds, changed */
+	PT_VERB_CHANGE, /* ops, or blocks and links, anew, dry_run, exact, if_revision, revision,
+	                   fds, changed */
 	PT_VERB_START,     /* comes_back */
 	PT_VERB_STOP,      /* wait, timeout_s */
 	PT_VERB_REOPEN,    /* files that are written and have lost their names are opened anew */

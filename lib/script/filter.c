@@ -40,8 +40,8 @@ static void clear(struct program *p)
 	*p = (struct program){.link_type = PT_NO_LINK_TYPE};
 }
 
-/* Loads from there on are no bytes of the packet but what the kernel knows of it: which way it goes,
-   and on which interface. A packet alone matches nothing then, nor the opposite. */
+/* Loads from there on are no bytes of the packet but what the kernel knows of it: which way it
+   goes, and on which interface. A packet alone matches nothing then, nor the opposite. */
 static bool asks_kernel(const struct bpf_program *code)
 {
 	const bpf_u_int32 kernel = 0xfffff000;

@@ -359,8 +359,8 @@ static void clean(struct pt_error *err, size_t from)
 		sandbox_clean(err->faults[i].message, strlen(err->faults[i].message));
 }
 
-/* Whether nothing stands behind the function that the text is, by which it could be laid somewhere and
-   find itself: with a name it is a statement then. `rest` is behind the word "function". */
+/* Whether nothing stands behind the function that the text is, by which it could be laid somewhere
+   and find itself: with a name it is a statement then. `rest` is behind the word "function". */
 static bool is_alone(struct sandbox *s, const char *rest)
 {
 	char *named = must_printf("local function f%s", rest);

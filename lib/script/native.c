@@ -402,8 +402,8 @@ const struct native_op native_ops[] = {
 	{"anonymize", "anonymize{key='…'}",
 	 "addresses replaced in all layers, prefixes preserved, by Crypto-PAn; alone it takes a "
 	 "random key; see pipetool-language(7)",
-	 TRANSFORM, anonymize_read, anonymize_transform, NULL, .open = anonymize_open, .file = anonymize_file,
-	 .optional = true},
+	 TRANSFORM, anonymize_read, anonymize_transform, NULL, .open = anonymize_open,
+	 .file = anonymize_file, .optional = true},
 	{"shift_time", "shift_time '-1h'",
 	 "an earlier or later time, exactly: 1h30m, 250us; what has no time is left alone",
 	 TRANSFORM, read_shift, transform_shift, NULL},

@@ -85,9 +85,9 @@ void sandbox_charge(lua_State *L, size_t work)
 		complain(L, 1);
 }
 
-/* Once time is up, nothing large is to be had. Lua's stack is, twice as large each time, and shifted
-   by one each time, where a table is called that is to be called for itself: without an instruction
-   of which the hook is told. */
+/* Once time is up, nothing large is to be had. Lua's stack is, twice as large each time, and
+   shifted by one each time, where a table is called that is to be called for itself: without an
+   instruction of which the hook is told. */
 static void *allocate(void *arg, void *old, size_t old_size, size_t size)
 {
 	struct sandbox *s = arg;
