@@ -34,8 +34,8 @@ static const struct pt_param daemon_rows[] = {
 	 PT_PATH(struct conf, blocks), .fallback = PIPETOOL_CONFIG_DIR "/blocks.d"},
 	{"state", "The folder in which the daemon keeps what must survive it.",
 	 PT_PATH(struct conf, state), .fallback = "None"},
-	{"retry", "How long until an engine that could not be started is tried again; twice as long "
-	 "after each try, up to a minute.",
+	{"retry", "How long until an engine that could not be started is tried again; twice as "
+	 "long after each try, up to a minute.",
 	 PT_SECONDS(struct conf, retry_s), .fallback = "2s", .min = 0.01, .max = 3600},
 	{"log_level", "What is logged: this and what is worse.",
 	 PT_CHOICE(struct conf, log_level), .fallback = "info", .choices = levels},
@@ -72,7 +72,8 @@ static const struct pt_param limits_rows[] = {
 	 PT_INT(struct conf, engines_max), .fallback = "1024", .min = 1, .max = 65536},
 	{"blocks", "Blocks in one engine.",
 	 PT_INT(struct conf, blocks_max), .fallback = "16384", .min = 1, .max = 65536},
-	{"line", "Bytes of one request; those of more than 1 MiB share 64 MiB over all connections.",
+	{"line", "Bytes of one request; those of more than 1 MiB share 64 MiB over all "
+	         "connections.",
 	 PT_SIZE(struct conf, line), .fallback = "16MiB", .min = 1024, .max = 1073741824},
 	{"memory", "Bytes of messages that one engine may hold.",
 	 PT_SIZE(struct conf, memory), .fallback = "256MiB", .min = 1048576, .max = -1},
@@ -80,8 +81,8 @@ static const struct pt_param limits_rows[] = {
 };
 
 static const struct pt_param http_rows[] = {
-	{"listen", "Where the counts and the page are served: 127.0.0.1:8739, [::1]:8739 or the path of "
-	 "a Unix socket. Whoever can reach it may look, and no more.",
+	{"listen", "Where the counts and the page are served: 127.0.0.1:8739, [::1]:8739 or the "
+	 "path of a Unix socket. Whoever can reach it may look, and no more.",
 	 PT_STRING(struct conf, http_listen), .fallback = "None"},
 	{"taps", "Whether messages are shown and traced there, too, where it is no Unix socket.",
 	 PT_BOOL(struct conf, http_taps), .fallback = "false"},

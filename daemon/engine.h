@@ -91,7 +91,7 @@ struct engine {
 	json_t *file_blocks, *file_links; /* what the file has made of it; NULL: nothing */
 	char *end_why;                    /* why it is destroyed; NULL: somebody wants it */
 
-	bool is_over; /* its own thread is no more, or could not be made: `engine` is not to be asked */
+	bool is_over; /* its own thread is no more, or was never made: do not ask `engine` */
 };
 
 struct engines {

@@ -176,7 +176,7 @@ struct engine_wish {
 	bool start;
 	bool dry_run;        /* only whether it could be made: it is gone when `done` is called */
 	bool ephemeral;      /* not to be kept over a restart of the daemon */
-	int64_t if_revision; /* as of a change: of what is not there it is 0; -1: it is all the same */
+	int64_t if_revision; /* as of a change: of what is not there it is 0; -1: any */
 	const char *file; /* of the folder of engines, its path: not kept either; NULL: of none. The
 	                      engine is there although its graph or its start was refused: failed */
 	const char *why;  /* the file cannot be used: it has no blocks, and this is why */

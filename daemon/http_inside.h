@@ -94,9 +94,9 @@ void exchange_sleep(struct exchange *);     /* until it is woken */
 void exchange_wake(struct exchange *);
 
 /* ---- http_layout.c ---- */
-/* Where the engine's blocks stand and which way its links go, as dot tells it in JSON: each graph is
-   laid out once, on a worker's thread, one at a time. Nothing (204) where there is no dot, it takes
-   long, or the engine is at another revision: the page has its own way then. */
+/* Where the engine's blocks stand and which way its links go, as dot tells it in JSON: each graph
+   is laid out once, on a worker's thread, one at a time. Nothing (204) where there is no dot, it
+   takes long, or the engine is at another revision: the page has its own way then. */
 enum MHD_Result exchange_layout(struct exchange *);
 void http_forget_layouts(struct http *);
 

@@ -131,7 +131,8 @@ static void block_trace(void *call)
 /* clang-format off */
 #define BLOCK                                                                                      \
 	CALL_ENGINE, \
-	{"block", "The block's name.", PT_STRING(struct call, ask.request.block), .flags = PT_REQUIRED}
+	{"block", "The block's name.", PT_STRING(struct call, ask.request.block), \
+	 .flags = PT_REQUIRED}
 
 static const struct pt_param send_params[] = {
 	BLOCK,
@@ -208,8 +209,8 @@ const struct rpc_method block_methods[] = {
 	}, {
 		.name = "block.recv",
 		.summary = "Takes messages out of a queue",
-		.help = "`dropped` is how many have not come into the queue, or were put out of it, "
-			"since it was made.",
+		.help = "`dropped` is how many have not come into the queue, or were put out of "
+			"it, since it was made.",
 		.result = "{messages: [{message, canal, time?, link_type?, wire_length?, text?}], "
 			  "dropped?}",
 		.role = "operator",
@@ -217,7 +218,8 @@ const struct rpc_method block_methods[] = {
 		.run = block_recv,
 	}, {
 		.name = "block.close",
-		.summary = "Tells a feeder that nothing more will be sent; cuts a pipe's connection",
+		.summary = "Tells a feeder that nothing more will be sent; cuts a pipe's "
+		           "connection",
 		.result = "{}",
 		.role = "operator",
 		.params = block_params,
@@ -232,8 +234,8 @@ const struct rpc_method block_methods[] = {
 	}, {
 		.name = "block.attach",
 		.summary = "Has what blocks print sent to this connection",
-		.help = "Notifications `block.output` with {engine, block, canal, time, text} follow "
-			"until the connection closes.",
+		.help = "Notifications `block.output` with {engine, block, canal, time, text} "
+			"follow until the connection closes.",
 		.result = "{}",
 		.role = "operator",
 		.params = attach_params,
@@ -243,32 +245,34 @@ const struct rpc_method block_methods[] = {
 		.summary = "Shows what leaves a block, live",
 		.help = "What leaves the block by its exits, or enters it if it has none, without "
 			"changing the graph; it goes with the block's name until the block is "
-			"removed. With the format json, notifications `block.packets` with {engine, "
-			"block, messages} follow, `dropped` in them being how many messages were "
-			"left out before, since the peer did not read, and `ended` in the last one. "
-			"With pcapng, the connection carries that stream from behind the answer's "
-			"newline on, and nothing else: packets in nanoseconds, other messages as "
-			"link type 147, what was left out in interface statistics blocks. The "
-			"stream ends with the block.",
+			"removed. With the format json, notifications `block.packets` with "
+			"{engine, block, messages} follow, `dropped` in them being how many "
+			"messages were left out before, since the peer did not read, and `ended` "
+			"in the last one. With pcapng, the connection carries that stream from "
+			"behind the answer's newline on, and nothing else: packets in nanoseconds, "
+			"other messages as link type 147, what was left out in interface "
+			"statistics blocks. The stream ends with the block.",
 		.result = "{}",
 		.role = "operator",
 		.params = tap_params,
 		.run = block_tap,
 	}, {
 		.name = "block.trace",
-		.summary = "Tells what becomes of the next messages, at each block that they come to",
-		.help = "Of the next `count` messages that leave the sources, or the block, also of an "
-			"engine that is yet to be started. A notification `block.traced` with {engine, "
-			"id, message, steps} comes when a message and all its copies have come to rest, "
-			"be it that they are held; what becomes of those later follows under the same "
-			"id. `message` is as it left, as block.recv has it. The steps, {block, canal, "
-			"did, why?, to?, changed?}, are in the order of delivery, depth first, one for "
-			"each arrival. `did` is passed, changed, held, released, filtered, dropped, "
-			"delivered, error or triggered; `to` the blocks that it went to, `changed` the "
-			"fields that are others now, without checksums. Messages that a block makes by "
-			"itself are not traced. The last one has `ended`. With pcapng, the connection "
-			"carries that stream as block.tap does; each data link is an interface, \"a > "
-			"b\" or \"a >> b\".",
+		.summary = "Tells what becomes of the next messages, at each block that they come "
+		           "to",
+		.help = "Of the next `count` messages that leave the sources, or the block, also "
+			"of an engine that is yet to be started. A notification `block.traced` "
+			"with {engine, id, message, steps} comes when a message and all its copies "
+			"have come to rest, be it that they are held; what becomes of those later "
+			"follows under the same id. `message` is as it left, as block.recv has it. "
+			"The steps, {block, canal, did, why?, to?, changed?}, are in the order of "
+			"delivery, depth first, one for each arrival. `did` is passed, changed, "
+			"held, released, filtered, dropped, delivered, error or triggered; `to` "
+			"the blocks that it went to, `changed` the fields that are others now, "
+			"without checksums. Messages that a block makes by itself are not traced. "
+			"The last one has `ended`. With pcapng, the connection carries that stream "
+			"as block.tap does; each data link is an interface, \"a > b\" or \"a >> "
+			"b\".",
 		.result = "{}",
 		.role = "operator",
 		.params = trace_params,

@@ -291,8 +291,8 @@ static const struct pt_param log_params[] = {
 
 static const struct pt_param diff_params[] = {
 	CALL_ENGINE,
-	{"revision", "The revision that is compared with the graph as it is: what an undo to it would "
-	 "do. Without it, what the last change did.",
+	{"revision", "The revision that is compared with the graph as it is: what an undo to it "
+	 "would do. Without it, what the last change did.",
 	 PT_INT(struct call, params.revision), .fallback = "None", .max = -1},
 	{"to", "In place of the graph as it is: what leads from `revision` to this one.",
 	 PT_INT(struct call, params.to), .fallback = "None", .max = -1},
@@ -344,9 +344,9 @@ const struct rpc_method change_methods[] = {
 	}, {
 		.name = "engine.diff",
 		.summary = "What differs between two graphs of an engine",
-		.help = "`was` has an item for each of ops: what a set or a replace takes the place "
-		        "of ({name: value}, or {type, params}), else null; it is absent where there "
-		        "is none of them.",
+		.help = "`was` has an item for each of ops: what a set or a replace takes the "
+		        "place of ({name: value}, or {type, params}), else null; it is absent "
+		        "where there is none of them.",
 		.result = "{ops, was?}",
 		.role = "viewer",
 		.params = diff_params,
@@ -354,16 +354,16 @@ const struct rpc_method change_methods[] = {
 	}, {
 		.name = "engine.log",
 		.summary = "Who changed what, and when",
-		.help = "Each engine's the oldest first; times are seconds since 1970. `states` are "
-		        "starts (running), stops (stopped) and starts that were refused (failed), "
-		        "those that an engine knows of; `was` is as in engine.diff. `undoes` is "
-		        "the revision that was brought back, `owned` are the blocks that go with "
-		        "a connection, `confirm` stands with a change that waits to be confirmed "
-		        "(`back` is null where the engine goes, `since` when it was extended); "
-		        "uid and pid are null where the daemon itself did it.",
-		.result = "{revisions: [{engine, revision, time, uid, pid, comment?, undoes?, confirm?: "
-		          "{back, until, since?}, ops, was?, owned?}], states: [{engine, time, state, "
-		          "why?}]}",
+		.help = "Each engine's the oldest first; times are seconds since 1970. `states` "
+		        "are starts (running), stops (stopped) and starts that were refused "
+		        "(failed), those that an engine knows of; `was` is as in engine.diff. "
+		        "`undoes` is the revision that was brought back, `owned` are the blocks "
+		        "that go with a connection, `confirm` stands with a change that waits to "
+		        "be confirmed (`back` is null where the engine goes, `since` when it was "
+		        "extended); uid and pid are null where the daemon itself did it.",
+		.result = "{revisions: [{engine, revision, time, uid, pid, comment?, undoes?, "
+		          "confirm?: {back, until, since?}, ops, was?, owned?}], states: [{engine, "
+		          "time, state, why?}]}",
 		.role = "viewer",
 		.params = log_params,
 		.run = engine_log,

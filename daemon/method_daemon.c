@@ -76,11 +76,12 @@ const struct rpc_method daemon_methods[] = {
 	{
 		.name = "daemon.info",
 		.summary = "What runs here, for how long, and what it allows",
-		.help = "`engines` is their number, `folder` the one of their files. `fleet` is there "
-		        "where the host applies a folder by itself ([fleet]): `state` is reading, "
-		        "watching, applied, refused (nothing was changed), or taken back, `why` "
-		        "tells why, `hash` is of what lies there, `applied` of what was confirmed "
-		        "last (sha256sum *.pipe | sha256sum), `engines` are those that it has.",
+		.help = "`engines` is their number, `folder` the one of their files. `fleet` is "
+		        "there where the host applies a folder by itself ([fleet]): `state` is "
+		        "reading, watching, applied, refused (nothing was changed), or taken back, "
+		        "`why` tells why, `hash` is of what lies there, `applied` of what was "
+		        "confirmed last (sha256sum *.pipe | sha256sum), `engines` are those that "
+		        "it has.",
 		.result = "{name, version, api, pid, uptime_s, engines, folder, limits, "
 			  "capabilities, fleet?: {from, state, why?, since?, hash?, applied?, "
 			  "engines}}",

@@ -187,9 +187,9 @@ const struct rpc_method engine_methods[] = {
 		.name = "engine.create",
 		.summary = "Makes an engine, with a graph and started if told so",
 		.help = "All of it or nothing: if a block is refused, or with `start` the start "
-		        "fails, there is no engine. With `confirm_s` it is destroyed after so long, "
-		        "unless engine.confirm comes before, also where the daemon was started anew "
-		        "meanwhile.",
+		        "fails, there is no engine. With `confirm_s` it is destroyed after so "
+		        "long, unless engine.confirm comes before, also where the daemon was "
+		        "started anew meanwhile.",
 		.result = "{}",
 		.role = "admin",
 		.params = create_params,
@@ -208,8 +208,8 @@ const struct rpc_method engine_methods[] = {
 	}, {
 		.name = "engine.start",
 		.summary = "Starts an engine, and of one that runs what has failed",
-		.help = "One that has no blocks, since its file or what was kept of it could not be "
-		        "used, is made first: the file is read again. One that drains runs on.",
+		.help = "One that has no blocks, since its file or what was kept of it could not "
+		        "be used, is made first: the file is read again. One that drains runs on.",
 		.result = "{state}",
 		.role = "operator",
 		.params = engine_params,
@@ -227,16 +227,16 @@ const struct rpc_method engine_methods[] = {
 		.name = "engine.list",
 		.summary = "The engines, with their states",
 		.help = "`state` is stopped, running, draining, starting, ending (it is destroyed, "
-		        "and its sinks are being flushed), or failed: one that "
-		        "should run, by its state or its file, and could not be started; it is "
-		        "tried again, and every method takes it as stopped. `why` tells why it does "
-		        "not run, or what is wrong with its file. `kept` tells whether an engine "
-		        "outlasts the daemon: yes, no, or by its file in the folder of engines; of "
-		        "such a one `file` is the path, and `differs` whether it is another than "
-		        "the file has it. `unconfirmed` stands there while a change waits for "
-		        "engine.confirm, `failed_blocks` where some have failed. `destroyed` are "
-		        "those that will be there again, unless that is confirmed in left_s; `comment` "
-		        "says why they were.",
+		        "and its sinks are being flushed), or failed: one that should run, by its "
+		        "state or its file, and could not be started; it is tried again, and every "
+		        "method takes it as stopped. `why` tells why it does not run, or what is "
+		        "wrong with its file. `kept` tells whether an engine outlasts the daemon: "
+		        "yes, no, or by its file in the folder of engines; of such a one `file` is "
+		        "the path, and `differs` whether it is another than the file has it. "
+		        "`unconfirmed` stands there while a change waits for engine.confirm, "
+		        "`failed_blocks` where some have failed. `destroyed` are those that will "
+		        "be there again, unless that is confirmed in left_s; `comment` says why "
+		        "they were.",
 		.result = "{engines: [{engine, state, why?, file?, differs?, revision, blocks, "
 		          "links, messages, kept, failed_blocks?, unconfirmed?}], destroyed?: "
 		          "[{engine, left_s, comment?}]}",
@@ -253,25 +253,25 @@ const struct rpc_method engine_methods[] = {
 		        "checkpoint, how many messages waited in queues and rings, and why: crash, "
 		        "restart, or upgrade.",
 		.result = "{engine, state, why?, file?, differs?, resumed?: {time, gap_s, waited, "
-		          "why}, revision, blocks: [{name, type, params, state, checkpoint?: {time, "
-		          "at}, why?, …}], links: [{from, to, canal}]}",
+		          "why}, revision, blocks: [{name, type, params, state, checkpoint?: "
+		          "{time, at}, why?, …}], links: [{from, to, canal}]}",
 		.role = "viewer",
 		.params = engine_params,
 		.run = engine_show,
 	}, {
 		.name = "engine.stats",
 		.summary = "Counts of every block and link",
-		.result = "{blocks: [{name, in, out, held, filtered: {reason: n}, dropped: {reason: "
-		          "n}, errors, last_error, cpu_ns, waits_for?}], links: [{from, to, canal, "
-		          "messages, bytes}], total: {in, out, filtered, dropped}, unexplained, "
-		          "cpu_ns, uptime_s, memory}",
+		.result = "{blocks: [{name, in, out, held, filtered: {reason: n}, dropped: "
+		          "{reason: n}, errors, last_error, cpu_ns, waits_for?}], links: [{from, "
+		          "to, canal, messages, bytes}], total: {in, out, filtered, dropped}, "
+		          "unexplained, cpu_ns, uptime_s, memory}",
 		.help = "`total` is of the engine as a whole: `in` is what its sources sent, `out` "
 		        "what its sinks took, each copy of a fan-out once, with what waits in a "
-		        "queue to be received. `waits_for` is of sources: the full sinks and valves "
-		        "that hold it back now, none where it flows. `cpu_ns` is what the engine's "
-		        "thread has computed, and of a block its part of that, from samples; "
-		        "`uptime_s` since the engine was started, `memory` the bytes of the messages "
-		        "that it has.",
+		        "queue to be received. `waits_for` is of sources: the full sinks and "
+		        "valves that hold it back now, none where it flows. `cpu_ns` is what the "
+		        "engine's thread has computed, and of a block its part of that, from "
+		        "samples; `uptime_s` since the engine was started, `memory` the bytes of "
+		        "the messages that it has.",
 		.role = "viewer",
 		.params = engine_params,
 		.verb = PT_VERB_STATS,

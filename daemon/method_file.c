@@ -61,8 +61,8 @@ static void engine_follow(void *arg)
 /* clang-format off */
 static const struct pt_param text_params[] = {
 	CALL_ENGINE,
-	{"text", "A text in the pipe language that is there: its lines that make what the graph has "
-	 "still stay as they are, with their comments.",
+	{"text", "A text in the pipe language that is there: its lines that make what the graph "
+	 "has still stay as they are, with their comments.",
 	 PT_STRING(struct call, params.text), .fallback = "None"},
 	{0}
 };
@@ -75,9 +75,10 @@ static const struct pt_param follow_params[] = {
 const struct rpc_method file_methods[] = {
 	{
 		.name = "engine.text",
-		.summary = "An engine's graph in the pipe language, and the file that would be its own",
-		.help = "Keys and passphrases stand in it. Relative paths in `text` are taken as in "
-		        "that file, which is in the folder of engines.",
+		.summary = "An engine's graph in the pipe language, and the file that would be its "
+		           "own",
+		.help = "Keys and passphrases stand in it. Relative paths in `text` are taken as "
+		        "in that file, which is in the folder of engines.",
 		.result = "{text, file?}",
 		.role = "admin",
 		.params = text_params,
@@ -85,10 +86,10 @@ const struct rpc_method file_methods[] = {
 	}, {
 		.name = "engine.follow",
 		.summary = "Makes an engine that of its file in the folder of engines",
-		.help = "The file NAME.pipe is read, and the graph is made as it says. From then on "
-		        "the engine is what the file says, at each reload and each start of the "
-		        "daemon; what was kept of it otherwise, its revisions too, does not outlast "
-		        "the daemon. It goes on meanwhile, and is not started by this.",
+		.help = "The file NAME.pipe is read, and the graph is made as it says. From then "
+		        "on the engine is what the file says, at each reload and each start of the "
+		        "daemon; what was kept of it otherwise, its revisions too, does not "
+		        "outlast the daemon. It goes on meanwhile, and is not started by this.",
 		.result = "{}",
 		.role = "admin",
 		.params = follow_params,

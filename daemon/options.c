@@ -30,9 +30,10 @@ const struct pt_param options_rows[] = {
 	 "does not go to the journal, which has its own.",
 	 PT_CHOICE(struct options, log_times), .fallback = "None", .flags = PT_OPTION,
 	 .choices = yes_no},
-	{"ends-with", "End when this descriptor can be read or is closed at its other end: a pidfd of "
-	 "whoever started it, or a pipe.",
-	 PT_INT(struct options, ends_with), .fallback = "-1", .flags = PT_OPTION, .min = -1, .max = 65535},
+	{"ends-with", "End when this descriptor can be read or is closed at its other end: a pidfd "
+	 "of whoever started it, or a pipe.",
+	 PT_INT(struct options, ends_with), .fallback = "-1", .flags = PT_OPTION, .min = -1,
+	 .max = 65535},
 	{"check", "Try configuration, blocks and engines without starting any, say what is wrong, "
 	 "and end.",
 	 PT_BOOL(struct options, check), .fallback = "false", .flags = PT_OPTION},

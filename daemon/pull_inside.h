@@ -24,7 +24,7 @@ struct pull {
 	json_t *settings; /* {from, key, labels: {}, gate, soak_s, prune} */
 	bool called;      /* it is to be looked at, whatever it was before */
 	bool ends;
-	json_t *status; /* as pull_info, and, while something is to be confirmed, its comment: open */
+	json_t *status; /* as pull_info, and the comment of what is to be confirmed: open */
 	int fd;         /* the connection's end, while it is in use; -1: there is none */
 	bool has_joined;
 

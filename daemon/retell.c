@@ -21,11 +21,11 @@ struct telling {
 	struct lang_program program;
 	struct group *groups;
 	size_t count;
-	json_t *names; /* {name: true} that it says itself: what has another cannot be linked elsewhere */
+	json_t *names; /* {name: true} that it says itself: only these can be linked elsewhere */
 	struct diff_side graph;
 	json_t *rest; /* {key: block or link} that is still to be told */
 	struct buf out;
-	size_t comment; /* where the comment begins that stands directly above; SIZE_MAX: none does */
+	size_t comment; /* where the comment directly above begins; SIZE_MAX: there is none */
 };
 
 /* ---- statements ---- */

@@ -25,8 +25,8 @@ void server_look_after(struct server *);
 void server_configure(struct server *, const struct conf *); /* access and limits, again any time */
 
 /* A connection from within, of one who may look or, else, of the daemon's own user: its other end,
-   non-blocking and the caller's to close; or a negative code. A guest counts as one of those who can
-   only look. */
+   non-blocking and the caller's to close; or a negative code. A guest counts as one of those who
+   can only look. */
 int server_join(struct server *, bool looks, bool guest);
 
 /* What a block printed, to every connection that is attached to it. */

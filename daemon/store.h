@@ -9,9 +9,9 @@
  * systemd keeps descriptors of a service while it restarts it, also after a crash, and hands them
  * to the next process (FileDescriptorStoreMax=, sd_pid_notify_with_fds(3)); it closes them when the
  * service is stopped for good. Here each block that has told what it carries over (an engine's
- * hooks.carry) has its descriptors there, named keep/ENGINE/BLOCK/N, and as number 0 a piece of memory
- * that says which is what, and holds the bytes. That memory is shared: it is written without asking
- * anybody, and what was written last is there after a kill -9.
+ * hooks.carry) has its descriptors there, named keep/ENGINE/BLOCK/N, and as number 0 a piece of
+ * memory that says which is what, and holds the bytes. That memory is shared: it is written without
+ * asking anybody, and what was written last is there after a kill -9.
  *
  * Functions may be called from any thread, and only store_settle and store_free wait. A NULL store
  * does nothing: then there is nobody who would keep anything.

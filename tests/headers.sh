@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Every header compiles alone, for which one compiler is enough: the other compiles all that includes it. Where its .c
-# includes it first, the build has shown that. The public ones also compile from outside, as users have them, with
+# Every header compiles alone, for which one compiler is enough: the other compiles all that
+# includes it. Where its .c includes it first, the build has shown that. The public ones also
+# compile from outside, as users have them, with
 # either.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

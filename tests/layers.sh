@@ -52,7 +52,8 @@ while read -r layer allowed; do
             target=${target%%/*}
             case " $layer $allowed paths.h\" " in
             *" $target "*) ;;
-            *) complain "$place: $layer may not include $name (it may: ${allowed:-nothing above the system})" ;;
+            *) complain "$place: $layer may not include $name" \
+                "(it may: ${allowed:-nothing above the system})" ;;
             esac
             ;;
         \"*.inc\") ;; # the build makes it
@@ -62,7 +63,8 @@ while read -r layer allowed; do
 done <<<"$arrows"
 
 for folder in lib/*/; do
-    grep -qE "^ +$(basename "$folder")( |$)" <<<"$arrows" || complain "$folder: a layer without a place in $0"
+    grep -qE "^ +$(basename "$folder")( |$)" <<<"$arrows" ||
+        complain "$folder: a layer without a place in $0"
 done
 [ "$seen" -gt 0 ] || complain "no include found: is this the tree?"
 exit $bad

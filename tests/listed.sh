@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Every test is run, and every source built: fails where a file stands in no list of its meson.build, and
-# where a list is made twice, so that the second hides the first.
+# Every test is run, and every source built: fails where a file stands in no list of its
+# meson.build, and where a list is made twice, so that the second hides the first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,7 +19,8 @@ listed() {
 for file in tests/e2e/test_*.py; do
     name=${file##*/test_}
     name=${name%.py}
-    [ "$name" = service ] || listed "$file" tests/e2e/meson.build "$name" 2 # once more among the long ones
+    # a second time among the long ones
+    [ "$name" = service ] || listed "$file" tests/e2e/meson.build "$name" 2
 done
 for file in lib/*/*.c daemon/*.c ctl/*.c; do
     name=${file##*/}
@@ -32,7 +33,8 @@ done
 for file in tests/*/*.c; do
     name=${file##*/}
     [ -f "${file%/*}/meson.build" ] || continue # a test's own material
-    grep -qE "'${name%.c}(\.c)?'" "${file%/*}/meson.build" || complain "$file is in no list of ${file%/*}/meson.build"
+    grep -qE "'${name%.c}(\.c)?'" "${file%/*}/meson.build" ||
+        complain "$file is in no list of ${file%/*}/meson.build"
 done
 for list in lib/meson.build {lib,tests}/*/meson.build; do
     twice=$(sed -n 's/^\([a-z_0-9]*\) = \[.*/\1/p' "$list" | sort | uniq -d)

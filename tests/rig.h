@@ -28,7 +28,7 @@ extern struct pt_engine_limits rig_limits;
    pipe language. */
 struct rig *rig(const char *type, const char *arguments);
 
-/* A graph in the pipe language. RigSource sends what `push` and its like give it; RigSink records. */
+/* A graph in the pipe language. RigSource sends what `push` and its like give; RigSink records. */
 struct rig *rig_graph(const char *text);
 
 struct pt_engine *rig_engine(struct rig *);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * In builds with ThreadSanitizer, which knows what threads do with a descriptor by its number. libuv
- * closes by a system call of its own, of which the sanitizer does not hear: it then took what one
- * thread had done with a number, and another with that of a later descriptor, for a race.
+ * In builds with ThreadSanitizer, which knows what threads do with a descriptor by its number.
+ * libuv closes by a system call of its own, of which the sanitizer does not hear: it then took what
+ * one thread had done with a number, and another with that of a later descriptor, for a race.
  */
 #include <dlfcn.h>
 #include <stdarg.h>

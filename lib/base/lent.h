@@ -8,9 +8,9 @@
 
 /*
  * Whoever lends a folder hands over one end of a pair of sockets (SOCK_SEQPACKET) and serves the
- * other. A wish is one message: struct lent_wish and the path; with it come a socket for the answer,
- * and what the verb is about. The answer is one int32_t, negative as path.h has it; a descriptor, if
- * there is one, comes with it.
+ * other. A wish is one message: struct lent_wish and the path; with it come a socket for the
+ * answer, and what the verb is about. The answer is one int32_t, negative as path.h has it; a
+ * descriptor, if there is one, comes with it.
  *
  * In base/path.h such a folder stands in a list of folders, which then has no other.
  */

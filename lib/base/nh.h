@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /* Black et al., "UMAC: Fast and Secure Message Authentication", 1999: two inputs of the same length
-   meet by a chance of one in 2^32, whoever chose them, as long as nobody knows the secret. It is not
-   even over its bits: multiply it before some of them are taken. */
+   meet by a chance of one in 2^32, whoever chose them, as long as nobody knows the secret. It is
+   not even over its bits: multiply it before some of them are taken. */
 enum { NH_MOST = 128 };
 struct nh {
 	uint32_t secrets[NH_MOST / 4];

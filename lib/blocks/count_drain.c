@@ -20,7 +20,7 @@ struct sum {
 
 /* An interval, as it is carried. */
 struct interval {
-	int64_t from_ns; /* of its first message, or so many seconds behind that of the one before */
+	int64_t from_ns; /* of its first message, or `seconds` behind that of the one before */
 	bool begun, dated;
 	struct sum all;
 };

@@ -9,7 +9,7 @@
 #define VECTOR 64
 #define AGES   64
 #define STRAYS "strays"
-#define FAR    10 /* times `seconds`: so far ahead of all others one time alone counts for nothing */
+#define FAR    10 /* times `seconds`: one time so far ahead of all others counts for nothing */
 
 /*
  * What comes in order is in the queue, the rest is in a heap beside it, which is empty when the

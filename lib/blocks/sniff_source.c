@@ -526,13 +526,15 @@ static const struct pt_param params[] = {
 	 PT_BOOL(struct sniff_source, immediate), .fallback = "false"},
 	{"fanout", "A number that several share to have the flows divided among them.",
 	 PT_INT(struct sniff_source, fanout), .fallback = "None", .min = 1, .max = 65535},
-	{"retry_s", "How often to look for an interface that has gone, beside news of the kernel's; "
-	 "None: the block fails.", PT_SECONDS(struct sniff_source, retry_s), .fallback = "5",
+	{"retry_s", "How often to look for an interface that has gone, beside news of the "
+	 "kernel's; None: the block fails.",
+	 PT_SECONDS(struct sniff_source, retry_s), .fallback = "5",
 	 .flags = PT_OR_NONE, .max = 1e6},
 	{"count", "Ends after so many packets; 0: does not.",
 	 PT_INT(struct sniff_source, span.count), .fallback = "0", .min = 0, .max = 1e15},
 	{"timeout", "Ends after so long.",
-	 PT_SECONDS(struct sniff_source, span.timeout_s), .fallback = "None", .min = 0.001, .max = 1e9},
+	 PT_SECONDS(struct sniff_source, span.timeout_s), .fallback = "None", .min = 0.001,
+	 .max = 1e9},
 	{"direction", "What comes in, goes out, or both; what goes out of a loopback interface "
 	 "comes in.", PT_CHOICE(struct sniff_source, direction), .fallback = "inout",
 	 .choices = live_directions},
@@ -540,9 +542,9 @@ static const struct pt_param params[] = {
 	 "after the other, or what a processor takes in.",
 	 PT_CHOICE(struct sniff_source, fanout_by), .fallback = "flow",
 	 .choices = live_fanout_words},
-	{"netns", "The network namespace that the interface is in: a name of ip-netns(8), or a path. "
-	 "The daemon needs CAP_SYS_ADMIN for that; see pipetoold(8). `ptctl run` opens one that iface "
-	 "names itself, where its user may.",
+	{"netns", "The network namespace that the interface is in: a name of ip-netns(8), or a "
+	 "path. The daemon needs CAP_SYS_ADMIN for that; see pipetoold(8). `ptctl run` opens one "
+	 "that iface names itself, where its user may.",
 	 PT_STRING(struct sniff_source, netns), .fallback = "None"},
 	{NULL},
 };

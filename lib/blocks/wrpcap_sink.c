@@ -448,14 +448,16 @@ static void fini(struct pt_block *b)
 /* clang-format off */
 static const struct pt_param params[] = {
 	{"fname", "The file; one that is there is overwritten when the first packet comes. A FIFO "
-	 "needs a reader; a file that is being read is refused. It may have fields: '{ip.src}.pcap'.",
+	 "needs a reader; a file that is being read is refused. It may have fields: "
+	 "'{ip.src}.pcap'.",
 	 PT_FILE(struct wrpcap_sink, fname),
 	 .flags = PT_REQUIRED | PT_WRITE},
 	{"linktype", "The link type of the file; None takes the first packet's.",
 	 PT_LINKTYPE(struct wrpcap_sink, link_type), .fallback = "None"},
-	{"format", "pcap has microseconds, pcap-ns nanoseconds, pcapng nanoseconds and several link "
-	 "types. None goes by the name: .pcapng and .ntar are pcapng, else it is pcap; with append "
-	 "by the file that is there.", PT_CHOICE(struct wrpcap_sink, format), .fallback = "None",
+	{"format", "pcap has microseconds, pcap-ns nanoseconds, pcapng nanoseconds and several "
+	 "link types. None goes by the name: .pcapng and .ntar are pcapng, else it is pcap; with "
+	 "append by the file that is there.",
+	 PT_CHOICE(struct wrpcap_sink, format), .fallback = "None",
 	 .choices = capture_formats},
 	{"gz", "Compress with gzip, whatever the name.", PT_BOOL(struct wrpcap_sink, gz),
 	 .fallback = "false"},
@@ -466,7 +468,8 @@ static const struct pt_param params[] = {
 	 PT_OBJECT(struct wrpcap_sink, rotate), .fallback = "None", .members = split_rotate_params},
 	SPLIT_COMPRESS(struct wrpcap_sink, compress),
 	{"retry_s", "After a failed write, how often to try to go on behind the last whole packet; "
-	 "None: does not.", PT_SECONDS(struct wrpcap_sink, retry_s), .fallback = "None", .max = 1e6},
+	 "None: does not.",
+	 PT_SECONDS(struct wrpcap_sink, retry_s), .fallback = "None", .max = 1e6},
 	{"plain_linktype", "The link type of messages that are no packets, which are written as "
 	 "packets of now. None: as linktype says, and without that they are dropped.",
 	 PT_LINKTYPE(struct wrpcap_sink, plain_link_type), .fallback = "None"},

@@ -132,11 +132,11 @@ struct capture_writer_config {
 	enum { CAPTURE_FORMATTED, CAPTURE_BYTES, CAPTURE_NEWLINES } raw;
 	int link_type; /* -1: of the first packet; for pcap a packet of another one is refused */
 	const char *path;
-	uint64_t
-		number; /* 0, or the first one's of a ring of files, whose name is `path`: rotate.h */
+	/* 0, or the first one's of a ring of files, whose name is `path`: rotate.h. */
+	uint64_t number;
 	uint64_t files; /* of a ring: so many are kept, those with the highest numbers; 0: all */
-	int fd; /* -1, or a descriptor to write to, which the writer owns, also on failure; path is its
-	           name. A regular file is treated as one that was opened by its path */
+	int fd; /* -1, or a descriptor to write to, which the writer owns, also on failure; path is
+	           its name. A regular file is treated as one that was opened by its path */
 	const char *const *folders; /* where it may write, for ever: see base/path.h */
 	enum capture_format format;
 	/* An earlier process has begun to write: it goes on behind what is there. Where that

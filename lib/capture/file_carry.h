@@ -19,10 +19,10 @@ struct file_carry {
 };
 
 /*
- * [worker] Goes on with the file of the configuration's name, if one is carried. By an earlier daemon:
- * *result writes behind what is there, and *from, if it is not NULL, says as of which checkpoint. By a
- * block that lives: *result is NULL, and take_over has its writer; what the parameters say and the file
- * is not is refused then.
+ * [worker] Goes on with the file of the configuration's name, if one is carried. By an earlier
+ * daemon: *result writes behind what is there, and *from, if it is not NULL, says as of which
+ * checkpoint. By a block that lives: *result is NULL, and take_over has its writer; what the
+ * parameters say and the file is not is refused then.
  */
 int file_carry_open(struct file_carry *, struct pt_block *, const struct capture_writer_config *,
                     struct capture_writer **result, const struct capture_note **from,

@@ -7,9 +7,9 @@
 
 /*
  * What came in beside packets goes out before the first packet that follows it: interfaces, names,
- * secrets, statistics, as they were. Where sections have the same interfaces, all of them, these are
- * the same in what is written, too, as mergecap does; else each section has its own. A section that
- * follows another one of the same file begins a section. An interface is another one, of
+ * secrets, statistics, as they were. Where sections have the same interfaces, all of them, these
+ * are the same in what is written, too, as mergecap does; else each section has its own. A section
+ * that follows another one of the same file begins a section. An interface is another one, of
  * nanoseconds, for packets that its own clock or snapshot length cannot tell, and for other link
  * types.
  */

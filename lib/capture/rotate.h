@@ -13,7 +13,7 @@ char *rotate_name(const char *path, uint64_t number);
    folder. In `folders` alone, as the next: see base/path.h. */
 uint64_t rotate_highest(const char *const *folders, const char *path);
 
-/* That of the file to begin with: the highest, where nothing was ever written to it, or the next. */
+/* That of the file to begin with: the highest, where nothing was written to it yet, or the next. */
 uint64_t rotate_next(const char *const *folders, const char *path);
 
 /* Deletes the files whose number is `last` or less. */

@@ -6,10 +6,10 @@
 struct pt_engine;
 
 /*
- * As bytes, of what carries the name COUNTS, which no block has: all of them, seldom, where there are
- * many, and under the other name those that are others since then. What the next daemon's blocks
- * have counted by then, as what they found in their queues, comes on top: messages that were held
- * and are not there any more are lost ("restart"). The equations of the ledger hold behind it
+ * As bytes, of what carries the name COUNTS, which no block has: all of them, seldom, where there
+ * are many, and under the other name those that are others since then. What the next daemon's
+ * blocks have counted by then, as what they found in their queues, comes on top: messages that were
+ * held and are not there any more are lost ("restart"). The equations of the ledger hold behind it
  * whatever the graph has become meanwhile.
  */
 #define COUNTS       "*"

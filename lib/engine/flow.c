@@ -296,7 +296,7 @@ void flow_end(struct pt_engine *e)
 		if (b->type->no_more)
 			b->type->no_more(b);
 	}
-	if (told) /* what follows from it, also for those that were looked at before: another turn */
+	if (told) /* what follows from it, for those looked at before as well: another turn */
 		mailbox_wake(&e->mailbox);
 }
 

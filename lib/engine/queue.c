@@ -187,8 +187,8 @@ void pt_queue_changed(struct pt_block *b, const struct pt_queue *q, uint64_t lim
 
 enum { CAME_HIGH = 1, IS_TEXT = 2, HAS_PLACE = 4 };
 
-/* A record of the ring: this, the interface's name, the place (those of earlier versions have none),
-   and the bytes. */
+/* A record of the ring: this, the interface's name, the place (those of earlier versions have
+   none), and the bytes. */
 struct message {
 	int64_t time_ns;
 	uint32_t wire_length;

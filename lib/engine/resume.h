@@ -20,7 +20,7 @@ struct pt_carry;
  * are told to leave that out (pt_poisoned).
  */
 struct resume {
-	int64_t time_ns; /* of the checkpoint, since 1970; 0: there is none, or it was gone on from */
+	int64_t time_ns; /* of the checkpoint, since 1970; 0: none, or it was gone on from */
 	char *why;
 	unsigned tries; /* of the checkpoint that is committed */
 	bool poisoned;  /* while blocks start */

@@ -22,7 +22,7 @@ struct channel_end {
 	const char *block, *engine; /* whose end it is: told to who comes too late */
 	bool receives;
 	bool ended; /* of a sender: nothing will come of it any more */
-	bool waits; /* is to be woken: a sender when there is room, a receiver when there is something */
+	bool waits; /* is to be woken: a sender when there is room, a receiver when there is more */
 	size_t waiting; /* bytes of the sender's that are in the channel */
 	uint64_t limit; /* with half of which it has room again */
 	uint64_t id;    /* of a sender that keeps what it sends, else 0 */

@@ -9,10 +9,10 @@
 
 /*
  * A section is what a pcapng file says beside its packets, in the order in which it says it: the
- * section's header, interfaces, names, secrets, statistics. Who reads adds to it; who writes packets
- * of it finds there what has to stand before them. It is counted over threads, and outlives the
- * reading for as long as a message or a writer knows it. Bodies are of pcapng blocks without head
- * and trailer, in this machine's byte order; so this header knows nothing of their contents.
+ * section's header, interfaces, names, secrets, statistics. Who reads adds to it; who writes
+ * packets of it finds there what has to stand before them. It is counted over threads, and outlives
+ * the reading for as long as a message or a writer knows it. Bodies are of pcapng blocks without
+ * head and trailer, in this machine's byte order; so this header knows nothing of their contents.
  */
 struct section_block {
 	uint32_t type, length;

@@ -461,8 +461,9 @@ static const struct pt_param params[] = {
 	 PT_SIZE(struct sink, batch), .fallback = "64KiB", .min = 1, .max = 67108864},
 	{"linger", "A batch waits so long for more, and while the one before it is under way.",
 	 PT_SECONDS(struct sink, linger_s), .fallback = "5ms", .flags = PT_OR_NONE, .max = 3600},
-	{"spool", "A folder where what waits for a server lies, also over the end of the daemon; None: "
-	 "in memory alone.", PT_PATH(struct sink, spool), .fallback = "None", .flags = PT_WRITE},
+	{"spool", "A folder where what waits for a server lies, also over the end of the daemon; "
+	 "None: in memory alone.",
+	 PT_PATH(struct sink, spool), .fallback = "None", .flags = PT_WRITE},
 	{"spool_limit", "How much may lie there.", PT_SIZE(struct sink, spool_limit),
 	 .fallback = "1GiB", .min = 1, .max = 1e15},
 	WHO_CREDENTIALS(struct sink, bus),

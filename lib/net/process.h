@@ -10,9 +10,9 @@
 
 /*
  * Lies in a block's state. The program is the first of a process group of its own, has no other
- * descriptors than its standard ones, and writes its standard error to the log: some lines a second,
- * the last of which `show` has. When it has ended, what is left of its group is killed, after a
- * grace for what it still writes.
+ * descriptors than its standard ones, and writes its standard error to the log: some lines a
+ * second, the last of which `show` has. When it has ended, what is left of its group is killed,
+ * after a grace for what it still writes.
  */
 #define PROCESS_LINES 5
 

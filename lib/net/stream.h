@@ -77,11 +77,11 @@ struct stream {
 	struct pt_timer waits;
 	struct pt_queue queue;
 	size_t written; /* of the first message in the queue */
-	bool counts; /* the kernel does what is written, so that after a crash it is known what was: all
-	                goes by the queue, which outlives the daemon */
-	uint64_t
-		sent_before; /* its count where place 0 of the queue was, or would have been, next */
-	struct buf rest;     /* what is left for stream_close */
+	bool counts;    /* the kernel does what is written, so that after a crash it is known what
+	                was: all goes by the queue, which outlives the daemon */
+	/* The kernel's count where place 0 of the queue was, or would have been, next. */
+	uint64_t sent_before;
+	struct buf rest;      /* what is left for stream_close */
 	struct buf rest_ends; /* size_t: where each message ends in it */
 };
 

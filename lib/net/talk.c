@@ -14,8 +14,8 @@
 #define PATIENCE_NS UINT64_C(1000000000) /* for the first word of one that may give credits */
 #define READ_MOST   1024                 /* frames, before it is looked whether it is settled */
 #define DEEP        16
-#define MANY        (512 * sizeof(uint64_t)) /* triggers that may wait before sources are held back … */
-#define TOO_MANY    (64 * MANY)              /* … and at all */
+#define MANY        (512 * sizeof(uint64_t)) /* triggers that may wait: more hold sources back … */
+#define TOO_MANY    (64 * MANY)              /* … and so many at all */
 
 void talk_init(struct talk *t, struct pt_block *b, const uint64_t *limit,
                void (*ended)(struct pt_block *, const char *why))

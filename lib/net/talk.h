@@ -38,8 +38,8 @@ struct talk {
 	struct buf triggers;   /* uint64_t each: how many messages go before it */
 	unsigned triggers_under_way;
 	bool many_triggers; /* wait: the block is full */
-	bool keeps; /* when it is over what waits stays for another, with which is begun; and so does what
-	               comes until then */
+	bool keeps; /* when it is over what waits stays for another, with which is begun; and so
+	               does what comes until then */
 	bool answers_triggers; /* with a credit of 0 */
 
 	struct buf out, in; /* frames */

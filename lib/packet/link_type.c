@@ -424,7 +424,7 @@ static const struct step link_types[] = { /* by LINKTYPE_ numbers */
 	[8]   = {.over = somewhere},                            /* SLIP */
 	[9]   = {.over = step_ppp, .other = OTHER_PPP},
 	[10]  = {.over = step_llc, .before = 13, .macs = {1, 7}, .other = OTHER_LLC}, /* FDDI */
-	[12]  = {.over = raw},                                  /* as systems number it that wrote it */
+	[12]  = {.over = raw},                                  /* as systems number it */
 	[14]  = {.over = raw},
 	[50]  = {.over = step_ppp, .other = OTHER_PPP},
 	[51]  = {.over = step_pppoe, .other = OTHER_PPP},
@@ -432,7 +432,7 @@ static const struct step link_types[] = { /* by LINKTYPE_ numbers */
 	[100] = {.over = guess},                                /* ATM */
 	[101] = {.over = raw},
 	[102] = {.over = somewhere},                            /* SLIP of BSD/OS */
-	[103] = {.over = ppp_typed, .size = 24, .type_at = 5, .other = OTHER_PPP}, /* PPP of BSD/OS */
+	[103] = {.over = ppp_typed, .size = 24, .type_at = 5, .other = OTHER_PPP}, /* BSD/OS */
 	[104] = {.over = typed, .size = 4, .type_at = 2},       /* Cisco's HDLC */
 	[105] = {.over = wireless, .other = OTHER_WIRELESS},
 	[106] = {.over = guess},                                /* IP over ATM */
@@ -442,7 +442,7 @@ static const struct step link_types[] = { /* by LINKTYPE_ numbers */
 	[113] = {.over = cooked, .size = 16, .type_at = 14, .hardware_at = 2, .macs = {6}},
 	[117] = {.over = pflog},
 	[119] = {.over = prism, .other = OTHER_WIRELESS},
-	[122] = {.over = step_llc, .before = 16, .macs = {2, 10}, .other = OTHER_LLC}, /* Fibre Channel */
+	[122] = {.over = step_llc, .before = 16, .macs = {2, 10}, .other = OTHER_LLC}, /* FC */
 	[123] = {.over = sun_atm, .size = 4},
 	[127] = {.over = radiotap, .other = OTHER_WIRELESS},
 	[128] = {.over = tzsp, .size = 4},
@@ -456,7 +456,7 @@ static const struct step link_types[] = { /* by LINKTYPE_ numbers */
 	[136] = {.over = juniper, .inside = guess, .cookie = 8},  /* services */
 	[137] = {.over = juniper, .inside = guess, .cookie = 4},  /* ATM1 */
 	[138] = {.over = typed, .size = 18, .type_at = 16},     /* IEEE 1394 */
-	[149] = {.over = pktap, .size = 108},                   /* of Darwin, before it had a number */
+	[149] = {.over = pktap, .size = 108},                   /* Darwin's, without a number yet */
 	[163] = {.over = prism, .other = OTHER_WIRELESS}, /* AVS alone */
 	[164] = {.over = juniper, .inside = guess, .cookie = 8},  /* monitor */
 	[166] = {.over = step_ppp, .before = 2, .other = OTHER_PPP}, /* direction and control */
@@ -479,7 +479,7 @@ static const struct step link_types[] = { /* by LINKTYPE_ numbers */
 	[200] = {.over = juniper, .inside = guess},
 	[202] = {.over = ax25, .before = 1},
 	[203] = {.other = OTHER_HARMLESS}, /* LAPD */
-	[204] = {.over = step_ppp, .before = 1, .other = OTHER_PPP}, /* with direction, as two more */
+	[204] = {.over = step_ppp, .before = 1, .other = OTHER_PPP}, /* with direction: 3 of them */
 	[205] = {.over = typed, .before = 1, .size = 4, .type_at = 2},
 	[206] = {.over = frame_relay, .before = 1},
 	[210] = {.other = OTHER_HARMLESS}, /* FlexRay */

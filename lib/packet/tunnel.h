@@ -70,8 +70,8 @@ struct packet_inner {
 
 /*
  * Takes off up to `depth` tunnels of these kinds (bits 1 << kind). VLAN tags, MPLS labels and PPPoE
- * sessions in front of one are looked through; another tunnel over IP is not, nor a fragment. False:
- * there is none.
+ * sessions in front of one are looked through; another tunnel over IP is not, nor a fragment.
+ * False: there is none.
  */
 bool packet_unwrap(const struct pt_msg *, unsigned kinds, unsigned depth, struct packet_inner *);
 

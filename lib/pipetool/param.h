@@ -115,7 +115,8 @@ struct pt_param {
 #define PT_RATE(type, field)    .kind = PT_KIND_RATE, .offset = PT_FIELD(type, field, double)
 #define PT_STRING(type, field)  .kind = PT_KIND_STRING, .offset = PT_FIELD(type, field, char *)
 #define PT_PATH(type, field)    .kind = PT_KIND_PATH, .offset = PT_FIELD(type, field, char *)
-#define PT_FILE(type, field)    .kind = PT_KIND_FILE, .offset = PT_FIELD(type, field, struct pt_file)
+
+#define PT_FILE(type, field) .kind = PT_KIND_FILE, .offset = PT_FIELD(type, field, struct pt_file)
 #define PT_FILES(type, field) \
 	.kind = PT_KIND_FILES, .offset = PT_FIELD(type, field, struct pt_files)
 #define PT_CHOICE(type, field) .kind = PT_KIND_CHOICE, .offset = PT_FIELD(type, field, int)
@@ -135,7 +136,8 @@ struct pt_param {
 #define PT_LINKTYPE(type, field) .kind = PT_KIND_LINKTYPE, .offset = PT_FIELD(type, field, int)
 #define PT_FD(type, field)       .kind = PT_KIND_FD, .offset = PT_FIELD(type, field, int)
 #define PT_OBJECT(type, field)   .kind = PT_KIND_OBJECT, .offset = offsetof(type, field)
-#define PT_LIST(type, field)     .kind = PT_KIND_LIST, .offset = PT_FIELD(type, field, struct json_t *)
+
+#define PT_LIST(type, field) .kind = PT_KIND_LIST, .offset = PT_FIELD(type, field, struct json_t *)
 #define PT_VARIANTS(type, field) \
 	.kind = PT_KIND_VARIANTS, .offset = PT_FIELD(type, field, struct json_t *)
 #define PT_JSON(type, field) .kind = PT_KIND_JSON, .offset = PT_FIELD(type, field, struct json_t *)

@@ -76,8 +76,8 @@ static inline struct sandbox *sandbox_of(lua_State *L)
 	return *(struct sandbox **)lua_getextraspace(L);
 }
 
-/* Tells of work that Lua does not see: about so many nanoseconds of it. Raises an error once time is
-   up. */
+/* Tells of work that Lua does not see: about so many nanoseconds of it. Raises an error once time
+   is up. */
 void sandbox_charge(lua_State *, size_t work);
 
 /* Wraps C functions without upvalues, to be given to scripts: takes messages as strings, and

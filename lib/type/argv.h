@@ -10,8 +10,8 @@
 
 /*
  * Options may stand anywhere among the arguments of a verb, those that go with all also before it.
- * "--" ends them; "-" alone is an argument. -n 2, -n2, --count 2, --count=2; letters without a value
- * may be joined. A row's '_' is typed as '-'.
+ * "--" ends them; "-" alone is an argument. -n 2, -n2, --count 2, --count=2; letters without a
+ * value may be joined. A row's '_' is typed as '-'.
  */
 struct argv {
 	const char *program, *verb;       /* verb: NULL, there is none, or none yet */

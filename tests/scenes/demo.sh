@@ -21,7 +21,8 @@ finish() {
 }
 trap finish EXIT
 
-if [ -t 1 ]; then strong=$'\e[1m' plain=$'\e[0m'; else strong='' plain='' NO_COLOR=1; export NO_COLOR; fi
+strong=$'\e[1m' plain=$'\e[0m'
+[ -t 1 ] || { strong='' plain='' NO_COLOR=1 && export NO_COLOR; }
 say() { printf '\n# %s\n' "$*"; }
 type() { printf '%s$ %s%s\n' "$strong" "$*" "$plain"; } # what follows is run as it stands here
 show() {
@@ -43,7 +44,7 @@ until ptctl list >/dev/null 2>&1; do
 done
 show 'ptctl call daemon.info'
 
-say 'Scapy'\''s first demo: packets in, addresses replaced, packets out. At the speed they were caught.'
+say "Scapy's first demo: packets in, addresses replaced, packets out, as fast as they were caught."
 cat >demo.pipe <<'PIPE'
 source = RdpcapSource("demo.pcap", speed=1)
 anon   = TransformDrain("set{['ip.src']='1.1.1.1', ['ip.dst']='2.2.2.2'}")
@@ -59,7 +60,8 @@ type 'ptctl attach demo'
 timeout -s INT 1 ptctl attach demo || true
 
 say 'Another branch, added while the packets flow: IPv6 alone, into a file of its own.'
-show "ptctl add demo 'six = FilterDrain(\"function(m) return m.ip6 end\"); anon > six > WrpcapSink(\"six.pcap\")'"
+show "ptctl add demo 'six = FilterDrain(\"function(m) return m.ip6 end\")
+                anon > six > WrpcapSink(\"six.pcap\")'"
 
 say 'The graph as it is now; ptctl graph demo -o demo.svg draws it.'
 type 'ptctl graph demo'
@@ -74,7 +76,8 @@ show 'ptctl stats demo'
 say 'The rewritten capture: addresses replaced, ARP and IPv6 as they were, checksums right.'
 show 'tcpdump -n -r anonymous.pcap -c 12 2>/dev/null'
 printf '%s packets in, %s out, %s of them IPv6 after the branch was added; wrong checksums: %s\n' \
-    "$(tcpdump -r demo.pcap 2>/dev/null | wc -l)" "$(tcpdump -r anonymous.pcap 2>/dev/null | wc -l)" \
+    "$(tcpdump -r demo.pcap 2>/dev/null | wc -l)" \
+    "$(tcpdump -r anonymous.pcap 2>/dev/null | wc -l)" \
     "$(tcpdump -r six.pcap 2>/dev/null | wc -l)" \
     "$(tcpdump -vvn -r anonymous.pcap 2>/dev/null | grep -cE 'bad|incorrect' || true)"
 

@@ -40,8 +40,8 @@ static const char allowed[] =
 	"string.format string.gmatch string.gsub string.len string.lower string.match string.pack "
 	"string.packsize string.rep string.reverse string.sub string.unpack string.upper "
 	"table.concat table.insert table.move table.pack table.remove table.sort table.unpack "
-	"tonumber tostring truncate type upper utf8.char utf8.charpattern utf8.codepoint utf8.codes "
-	"utf8.len utf8.offset xpcall";
+	"tonumber tostring truncate type upper utf8.char utf8.charpattern utf8.codepoint "
+	"utf8.codes utf8.len utf8.offset xpcall";
 /* clang-format on */
 
 START_TEST(nothing_else_can_be_reached)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# begin.sh FOLDER SHARED: the first process of new namespaces (see machine.py) makes itself a root out
-# of the machine's own, on which it may do what it likes, and becomes its systemd. What it writes goes
-# to a file system in memory, mounted on FOLDER; SHARED is seen inside as /shared.
+# begin.sh FOLDER SHARED: the first process of new namespaces (see machine.py) makes itself a root
+# out of the machine's own, on which it may do what it likes, and becomes its systemd. What it
+# writes goes to a file system in memory, mounted on FOLDER; SHARED is seen inside as /shared.
 set -euo pipefail
 folder=$1
 shared=$2
@@ -68,7 +68,7 @@ printf '[Service]\nExecStart=\nExecStart=systemd-tmpfiles --create --boot --excl
     >"$units/systemd-tmpfiles-setup.service.d/create.conf"
 printf '[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\nReadKMsg=no\nAudit=no\n' \
     >"$root/etc/systemd/journald.conf.d/testbed.conf"
-# Packages are installed as on a real machine: services are started. The index of manuals is not made.
+# Packages are installed as on a real machine: services are started. No index of manuals is made.
 rm -f "$root/usr/sbin/policy-rc.d" "$root/var/lib/man-db/auto-update"
 printf '[Unit]\nDescription=Test bed\nRequires=basic.target\nAfter=basic.target\n' \
     >"$units/testbed.target"
