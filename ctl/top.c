@@ -5,12 +5,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "ctl/look.h"
 #include "ctl/out.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_S 2.0 /* for all of a round that do not answer together, … */
-#define LEAST_S  0.1 /* … but to each of them so much */
+#define ANSWER_S 2.0 /* a round waits so long for those that do not answer */
 
 const char *const top_keys[] = {"rate", "bytes", "drops", "held", "cpu", "name", NULL};
 
@@ -65,50 +65,6 @@ void top_enter(struct top *t, const char *engine)
 	t->engine = engine ? must_strdup(engine) : NULL;
 	t->filter[0] = '\0';
 	top_arrange(t);
-}
-
-/* ---- asking ---- */
-
-/* {engine: {state, why, blocks, links, …}}; of one that does not answer what the list has. */
-static int ask(struct top *t, const json_t *listed, double *left_s, json_t *all,
-               struct pt_error *err)
-{
-	double within_s = *left_s > LEAST_S ? *left_s : LEAST_S;
-	json_t *stats = NULL, *row = json_copy(json_of(listed));
-	const char *engine = text_of(listed, "engine");
-	int code = ctl_call_within(t->ctl, "engine.stats", json_pack("{s:s}", "engine", engine),
-	                           within_s, &stats, err);
-	json_object_del(row, "blocks"); /* numbers, in the list */
-	json_object_del(row, "links");
-	if (!code)
-		json_object_update_missing(row, stats);
-	if (code == -PT_ETIMEOUT) {
-		json_object_set_new(row, "state", json_string("no answer"));
-		*left_s -= within_s;
-		ctl_hang_up(t->ctl);
-	}
-	if (code != -PT_ENOENGINE)
-		json_object_set(all, engine, row);
-	json_decref(row);
-	json_decref(stats);
-	if (code > -PT_EPARSE) /* no answer of the daemon's */
-		return code;
-	pt_error_clear(err);
-	return 0;
-}
-
-static int gather(struct top *t, json_t *all, struct pt_error *err)
-{
-	json_t *list = NULL;
-	int code = ctl_call(t->ctl, "engine.list", NULL, &list, err);
-	double left_s = ANSWER_S;
-	json_each (engine, json_object_get(list, "engines"))
-		if (!code && (!t->engine || !strcmp(t->engine, text_of(engine, "engine"))))
-			code = ask(t, engine, &left_s, all, err);
-	json_decref(list);
-	if (!code && t->engine && !json_object_size(all))
-		return pt_fail(err, -PT_ENOENGINE, NULL, "no engine '%s'", t->engine);
-	return code;
 }
 
 /* ---- the last minute ---- */
@@ -251,34 +207,6 @@ static void set_waiting(struct top_row *r, const json_t *names)
 	r->waits_for = buf_steal(&text);
 }
 
-static bool is_failed(const json_t *row)
-{
-	return !strcmp(text_of(row, "state"), "failed");
-}
-
-/* "odd dropped 12 error: script:1: no"; adds nothing where nothing is wrong. */
-static void add_trouble(struct buf *b, const json_t *block)
-{
-	const char *why, *error = text_of(block, "last_error");
-	const char *between = is_failed(block) ? ", dropped " : " dropped ";
-	json_t *n;
-	bool bad = is_failed(block) || number_of(block, "errors") > 0;
-	if (!bad && !json_object_size(json_object_get(block, "dropped")))
-		return;
-	buf_adds(b, text_of(block, "name"));
-	buf_adds(b, is_failed(block) ? " has failed" : "");
-	json_object_foreach (json_object_get(block, "dropped"), why, n) {
-		buf_adds(b, between);
-		out_count(b, json_number_value(n));
-		buf_addf(b, " %s", why);
-		between = ", ";
-	}
-	if (!bad || !*error)
-		return;
-	buf_adds(b, ": ");
-	out_first_line(b, error);
-}
-
 /* Why it does not run, or what is wrong with its blocks. */
 static char *trouble_of(const json_t *engine)
 {
@@ -287,7 +215,7 @@ static char *trouble_of(const json_t *engine)
 		out_first_line(&b, text_of(engine, "why"));
 	json_each (block, json_object_get(engine, "blocks")) {
 		struct buf words = BUF_INIT;
-		add_trouble(&words, block);
+		look_trouble(&words, block);
 		if (words.length)
 			buf_addf(&b, "%s%s", b.length ? "; " : "", words.data);
 		buf_free(&words);
@@ -303,7 +231,7 @@ static struct top_row block_row(const struct top *t, double uptime_s, const stru
 	struct top_row r = {
 		.name = must_strdup(name),
 		.state = must_strdup(text_of(block, "state")),
-		.bad = is_failed(block) || number_of(block, "errors") > 0,
+		.bad = look_is_failed(block) || number_of(block, "errors") > 0,
 		.uptime_s = uptime_s,
 		.in = rate_of(t, number_of(block, "in"), number_of(was, "in"), was),
 		.out = rate_of(t, number_of(block, "out"), number_of(was, "out"), was),
@@ -315,7 +243,7 @@ static struct top_row block_row(const struct top *t, double uptime_s, const stru
 		.cpu = share_of(t, block, was),
 	};
 	struct buf trouble = BUF_INIT;
-	add_trouble(&trouble, block);
+	look_trouble(&trouble, block);
 	r.trouble = buf_steal(&trouble);
 	set_waiting(&r, json_object_get(block, "waits_for"));
 	return r;
@@ -345,7 +273,7 @@ static struct top_row engine_row(const struct top *t, const json_t *now, const j
 	struct top_row r = {
 		.name = must_strdup(text_of(now, "engine")),
 		.state = must_strdup(text_of(now, "state")),
-		.bad = is_failed(now) || integer_of(now, "failed_blocks") > 0,
+		.bad = look_is_failed(now) || integer_of(now, "failed_blocks") > 0,
 		.uptime_s = number_of(now, "uptime_s"),
 		.in = rate_of(t, number_of(total, "in"), number_of(was, "in"), was),
 		.out = rate_of(t, number_of(total, "out"), number_of(was, "out"), was),
@@ -468,7 +396,7 @@ int top_look(struct top *t, struct pt_error *err)
 	json_t *all = json_object(), *now;
 	const char *name;
 	double sum = -1;
-	int code = gather(t, all, err);
+	int code = look_ask(t->ctl, t->engine, ANSWER_S, all, err);
 	if (code) {
 		json_decref(all);
 		return code;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Columns and cells of top, and rounds of it as text or JSON. */
+#include "base/clock.h"
 #include "base/json.h"
 #include "ctl/follow.h"
 #include "ctl/out.h"
 #include "ctl/top.h"
 #include <string.h>
-#include <time.h>
 
 static const struct {
 	const char *head, *member; /* in JSON */
@@ -123,26 +123,23 @@ static void print_text(const struct top *t, bool first)
 	unsigned right = 0;
 	for (enum top_column c = 0; c < TOP_COLUMNS; c++)
 		right |= (unsigned)top_is_right(c) << c;
-	struct table table = table_init(TOP_COLUMNS, right);
+	struct table table = table_init(TOP_COLUMNS + 1, right);
 	table.wide = true;
 	for (enum top_column c = 0; c < TOP_COLUMNS; c++)
 		table_add(&table, top_head(t, c));
-	for (size_t i = 0; i < t->count; i++)
+	table_add(&table, ""); /* what is wrong, in words */
+	for (size_t i = 0; i < t->count; i++) {
 		for (enum top_column c = 0; c < TOP_COLUMNS; c++) {
 			struct buf cell = BUF_INIT;
 			top_cell(&cell, t, &t->rows[i], c);
 			table_take(&table, &cell);
 			table_redden(&table, top_is_red(&t->rows[i], c));
 		}
+		table_add(&table, t->rows[i].trouble);
+	}
 	buf_adds(&b, first ? "" : "\n");
 	table_print(&table, &b);
 	out_buf(&b);
-}
-
-static void rest(double s)
-{
-	struct timespec time = {(time_t)s, (long)((s - (double)(time_t)s) * 1e9)};
-	nanosleep(&time, NULL);
 }
 
 /* Rates need two looks, so the first round comes behind a rest. */
@@ -152,7 +149,7 @@ int top_print(struct top *t, double delay_s, int64_t rounds)
 	int code = top_look(t, &err);
 	follow_begin(t->ctl, true);
 	for (int64_t i = 0; !code && (rounds < 0 || i < rounds); i++) {
-		rest(i || delay_s < 1 ? delay_s : 1);
+		clock_rest(i || delay_s < 1 ? delay_s : 1);
 		code = top_look(t, &err);
 		if (!code && t->ctl->json)
 			print_json(t);

@@ -264,6 +264,7 @@ const struct pt_param graph_rows[] = {
 
 const struct pt_param health_rows[] = {
 	{"engine", "Its name; without it, every engine.", PT_KIND_STRING},
+	{"strict", "Warnings are faults, too.", PT_KIND_BOOL, .flags = PT_OPTION},
 	{NULL},
 };
 

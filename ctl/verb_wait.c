@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ptctl wait, ptctl health: states, for scripts. */
+/* ptctl wait: states, for scripts. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -176,81 +176,4 @@ int verb_wait(struct ctl *ctl)
 	pt_client_close(w.client);
 	json_decref(w.stats);
 	return ctl_end(ctl, code, result, &err);
-}
-
-/* ---- health ---- */
-
-static void add_fault(json_t *faults, const char *engine, const char *block, const char *what,
-                      const char *why)
-{
-	struct buf line = BUF_INIT;
-	out_first_line(&line, why);
-	json_t *fault = json_pack("{s:s, s:s}", "engine", engine, "message", what);
-	if (*block)
-		json_object_set_new(fault, "block", json_string(block));
-	if (line.length)
-		json_object_set_new(fault, "why", json_string(line.data));
-	json_array_append_new(faults, fault);
-	buf_free(&line);
-}
-
-static int check_blocks(struct ctl *ctl, const char *engine, json_t *faults, struct pt_error *err)
-{
-	json_t *stats;
-	int code = ctl_call(ctl, "engine.stats", json_pack("{s:s}", "engine", engine), &stats, err);
-	if (code == -PT_ETIMEOUT) {
-		add_fault(faults, engine, "", "does not answer", "");
-		ctl_hang_up(ctl);
-	}
-	if (code == -PT_ENOENGINE || code == -PT_ETIMEOUT) { /* the first has gone meanwhile */
-		pt_error_clear(err);
-		return 0;
-	}
-	if (code)
-		return code;
-	json_each (block, json_object_get(stats, "blocks"))
-		if (!strcmp(text_of(block, "state"), "failed"))
-			add_fault(faults, engine, text_of(block, "name"), "has failed",
-			          text_of(block, "last_error"));
-	json_decref(stats);
-	return 0;
-}
-
-static int check_engine(struct ctl *ctl, const json_t *row, json_t *faults, struct pt_error *err)
-{
-	const char *engine = text_of(row, "engine"), *state = text_of(row, "state");
-	if (!strcmp(state, "failed"))
-		add_fault(faults, engine, "", "should run, and does not", text_of(row, "why"));
-	else if (json_is_true(json_object_get(row, "differs")))
-		add_fault(faults, engine, "", "is not as its file says", text_of(row, "why"));
-	return check_blocks(ctl, engine, faults, err);
-}
-
-void print_health(struct ctl *ctl, struct buf *b, json_t *result)
-{
-	json_each (fault, json_object_get(result, "faults")) {
-		const char *block = text_of(fault, "block"), *why = text_of(fault, "why");
-		buf_addf(b, "%s%s%s %s%s%s\n", text_of(fault, "engine"), *block ? "." : "", block,
-		         text_of(fault, "message"), *why ? ": " : "", why);
-	}
-}
-
-int verb_health(struct ctl *ctl)
-{
-	struct pt_error err = PT_ERROR_INIT;
-	json_t *list = NULL, *faults = json_array();
-	bool found = !ctl->engine;
-	int code = ctl_call(ctl, "engine.list", NULL, &list, &err);
-	json_each (row, json_object_get(list, "engines")) {
-		if (code || (ctl->engine && strcmp(ctl->engine, text_of(row, "engine")) != 0))
-			continue;
-		found = true;
-		code = check_engine(ctl, row, faults, &err);
-	}
-	if (!code && !found)
-		code = pt_fail(&err, -PT_ENOENGINE, NULL, "no engine '%s'", ctl->engine);
-	json_decref(list);
-	bool ill = !code && json_array_size(faults);
-	int status = ctl_end(ctl, code, json_pack("{s:o}", "faults", faults), &err);
-	return ill ? EXIT_REFUSED : status;
 }

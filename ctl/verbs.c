@@ -110,7 +110,9 @@ const struct verb verbs[] = {
          NULL, VERB_LOOKING, .method = "daemon.metrics", .print = print_metrics},
 	{"health", "tell what does not run as it should",
          "Prints a line for each fault: an engine that should run and does not, one that is not as "
-         "its file says, a block that has failed. The exit status is 1 if there is any, else 0.",
+         "its file says, a block that has failed. The exit status is 1 if there is any, else 0. "
+         "Behind them stand warnings: what has dropped messages or had errors since it was "
+         "started, and what takes nothing while a source waits for it.",
          health_rows, VERB_LOOKING, .run = verb_health, .print = print_health},
 	{"attach", "show what the console sinks of an engine print, until Ctrl-C",
          "With -j each piece is a JSON object on a line.", attach_rows, VERB_LOOKING,
@@ -131,13 +133,13 @@ const struct verb verbs[] = {
          tap_rows, VERB_LOOKING, .run = verb_tap, .streams = true},
 	{"top", "a screen of engines, or of an engine's blocks, until q",
          "What runs, how much of it, and what holds it up: in and out a second, bits a second, "
-         "what "
-         "was filtered, dropped (red) and is held, CPU time, and WAITS FOR, the full sinks and "
-         "closed valves that hold sources back. Above it, what came in during the last minute; "
-         "below, what is wrong with the row that is selected. "
-         "r b d h c n sort, Enter goes into an engine and Esc out of it, / filters, ? tells the "
-         "keys, q ends. Where there is no terminal, or with -b, rounds are printed as text; with "
-         "-j each is a JSON document on a line.\n\n  ptctl top -b -n 1 --sort drops",
+         "what was filtered, dropped (red) and is held, CPU time, and WAITS FOR, the full sinks "
+         "and closed valves that hold sources back. Above it, what came in during the last minute; "
+         "below, what is wrong with the row that is selected. r b d h c n sort, Enter goes into an "
+         "engine and Esc out of it, / filters, ? tells the keys, q ends. Where there is no "
+         "terminal, or with -b, rounds are printed as text, with what is wrong behind each row; "
+         "with -j each is a JSON document on a line.\n\n  "
+         "ptctl top -b -n 1 --sort drops",
          top_rows, VERB_LOOKING, .run = verb_top, .one_host = true},
 	{"trace", "tell what becomes of the next message, block by block",
          "Follows the next messages that leave the engine's sources, or the block, and tells of "

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "ctl/follow.h"
 #include "ctl/out.h"
-#include <time.h>
 
 /* Over what stands there, line by line, so that nothing flickers. */
 static void redraw(struct buf *b, bool first)
@@ -24,9 +23,7 @@ static void redraw(struct buf *b, bool first)
 static void rest(const struct ctl *ctl)
 {
 	const json_t *delay = json_object_get(ctl->values, "delay");
-	double s = delay ? json_number_value(delay) : 1;
-	struct timespec time = {(time_t)s, (long)((s - (double)(time_t)s) * 1e9)};
-	nanosleep(&time, NULL);
+	clock_rest(delay ? json_number_value(delay) : 1);
 }
 
 int watch(struct ctl *ctl, watch_look *look, void *arg)

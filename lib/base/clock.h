@@ -29,4 +29,11 @@ static inline long clock_ms(void)
 	return (long)(clock_ns() / 1000000);
 }
 
+/* Sleeps; a signal that is taken ends it. */
+static inline void clock_rest(double s)
+{
+	struct timespec time = {(time_t)s, (long)((s - (double)(time_t)s) * 1e9)};
+	nanosleep(&time, NULL);
+}
+
 #endif

@@ -297,11 +297,16 @@ def test_a_stranger_finds_what_is_wrong(daemons, tmp_path):
     # top: who loses, what, and where.
     first = daemon.ok("top", "-b", "-n", "1", "-d", "0.1", "--sort", "drops").splitlines()
     assert [line.split()[0] for line in first[1:3]] == ["export", "checks"]
+    assert re.search("^export .* queue dropped [0-9]+ overflow$", "\n".join(first), re.M)
     told = json.loads(daemon.ok("-j", "top", "-n", "1", "-d", "0.1"))["engines"]
     trouble = {row["engine"]: row["trouble"] for row in told if "trouble" in row}
     assert set(trouble) == {"export", "checks", "mirror"} and "none.pcap" in trouble["mirror"]
     assert re.fullmatch(r"queue dropped \d+ overflow", trouble["export"])
     assert re.fullmatch("check dropped 1 error: .*of 7 characters", trouble["checks"])
+    # health, which a probe asks: what does not run is a fault, what was lost a warning.
+    health = daemon.ptctl("health")
+    assert health.code == 1 and health.out.startswith("mirror should run, and does not: ")
+    assert set(re.findall(r"^warning: (\S+) dropped", health.out, re.M)) == {"export.queue", "checks.check"}
     # trace: what becomes of such a one.
     assert fates(daemon, "export", "reading") == ["0 >'reading'", "  > queue: dropped (overflow)"]
     one, other = fates(daemon, "checks", "1234567")

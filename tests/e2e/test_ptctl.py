@@ -634,6 +634,22 @@ def test_health_has_a_line_for_each_fault(daemon):
     assert (fault["engine"], fault["block"]) == ("bad", "wrpcap_sink1")
 
 
+def test_health_warns_of_losses_of_errors_and_of_what_is_stuck(daemon):
+    daemon.create("lossy", "s = CLIFeeder(); s > TransformDrain('function(m) return m.nothing.at_all end') > Sink()")
+    daemon.create("stuck", "s = PeriodicSource('x', 0.001); q = QueueSink(limit=5, overflow='block'); s > q")
+    daemon.ok("send", "lossy.s", "one", "two")
+    eventually(lambda: daemon.call("engine.stats", {"engine": "stuck"})["blocks"][0]["waits_for"] == ["q"])
+    told = daemon.ok("health")  # no fault
+    assert re.fullmatch(r"warning: lossy\.transform_drain1 dropped 2 error: .*nothing.*\n"
+                        r"warning: stuck\.q takes nothing, and s waits for it\n", told)
+    assert daemon.ptctl("health", "--strict").code == 1 and daemon.ptctl("health", "stuck", "--strict").code == 1
+    warning = json.loads(daemon.ok("-j", "health", "stuck"))
+    assert warning == {"faults": [], "warnings": [
+        {"engine": "stuck", "block": "q", "message": "takes nothing, and s waits for it"}]}
+    daemon.ok("stop", "stuck")
+    assert daemon.ok("health", "stuck", "--strict") == ""
+
+
 # ---- sending and receiving ----------------------------------------------------------------------
 
 def test_one_message_a_line_of_standard_input(daemon):
