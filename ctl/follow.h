@@ -22,5 +22,8 @@ int follow_wait(struct pt_client *, double timeout_s, struct pt_error *);
 
 /* Begins, and goes on until *over, or a fault, as when the daemon ends. */
 int follow(const struct ctl *, struct pt_client *, const bool *over, struct pt_error *);
+/* The same of messages of ctl's engine and block. Who looks on at a terminal, and sees nothing
+   come, is told so, and why. */
+int follow_messages(struct ctl *, struct pt_client *, const bool *over, struct pt_error *);
 
 #endif

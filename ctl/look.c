@@ -83,3 +83,47 @@ void look_trouble(struct buf *b, const json_t *block)
 	buf_adds(b, ": ");
 	out_first_line(b, error);
 }
+
+/* "s waits for q, r" of the first source that does. */
+static void add_waiting(struct buf *b, const json_t *blocks)
+{
+	json_each (source, blocks) {
+		const char *between = " waits for ";
+		json_each (full, json_object_get(source, "waits_for")) {
+			buf_addf(b, "%s%s%s", b->length ? "" : text_of(source, "name"), between,
+			         json_string_value(full));
+			between = ", ";
+		}
+		if (b->length)
+			return;
+	}
+}
+
+static bool are_over(const json_t *blocks)
+{
+	json_each (source, blocks) {
+		const char *state = text_of(source, "state");
+		if (json_object_get(source, "waits_for") && strcmp(state, "exhausted") != 0 &&
+		    strcmp(state, "failed") != 0)
+			return false;
+	}
+	return true;
+}
+
+void look_silence(struct buf *b, const char *name, const json_t *engine, const char *block)
+{
+	const char *state = text_of(engine, "state"), *why = text_of(engine, "why");
+	const json_t *blocks = json_object_get(engine, "blocks");
+	const json_t *tapped = item_of(blocks, "name", block ? block : "");
+	if (strcmp(state, "running") != 0) {
+		buf_addf(b, "engine '%s' is %s%s", name, state, *why ? ": " : "");
+		out_first_line(b, why);
+	} else if (tapped && look_is_failed(tapped)) {
+		buf_addf(b, "%s has failed: ", block);
+		out_first_line(b, text_of(tapped, "last_error"));
+	} else if (are_over(blocks)) {
+		buf_adds(b, "all sources are exhausted");
+	} else {
+		add_waiting(b, blocks);
+	}
+}

@@ -80,7 +80,7 @@ static int print_lines(struct ctl *ctl, struct pt_error *err)
 		code = follow_open(ctl, "block.tap", ctl_params(ctl), told, &l, &l.client, NULL,
 		                   err);
 	if (!code)
-		code = follow(ctl, l.client, &l.over, err);
+		code = follow_messages(ctl, l.client, &l.over, err);
 	pt_client_close(l.client);
 	if (code && code != -EPIPE)
 		return code;

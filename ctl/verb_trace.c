@@ -143,7 +143,7 @@ static int print_lines(struct ctl *ctl, struct pt_error *err)
 	struct pt_client *client = NULL;
 	int code = follow_open(ctl, "block.trace", request(ctl), told, &t, &client, NULL, err);
 	if (!code)
-		code = follow(ctl, client, &t.over, err);
+		code = follow_messages(ctl, client, &t.over, err);
 	pt_client_close(client);
 	return code || t.complete ? code : gone(ctl, err);
 }

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -311,6 +312,27 @@ def test_a_stranger_finds_what_is_wrong(daemons, tmp_path):
     assert fates(daemon, "export", "reading") == ["0 >'reading'", "  > queue: dropped (overflow)"]
     one, other = fates(daemon, "checks", "1234567")
     assert one == "0 >'1234567'" and re.fullmatch("  > check: error: .*of 7 characters", other)
+
+
+@pytest.mark.parametrize("verb,asked,why", [
+    ("trace", "stuck", "s waits for q"), ("tap", "stuck.s", "s waits for q"), ("tap", "off.s", "engine 'off' is stopped"),
+    ("tap", "over.empty", "all sources are exhausted"), ("trace", "quiet", None)])
+def test_who_looks_on_at_a_terminal_is_told_why_nothing_comes(daemon, tmp_path, verb, asked, why):
+    graphs = {"stuck": "s = PeriodicSource('x', 0.001); q = QueueSink(limit=1, overflow='block'); s > q",
+              "off": "s = CLIFeeder(); s > Sink()", "quiet": "s = CLIFeeder(); s > Sink()",
+              "over": f"empty = FileSource('{tmp_path}/empty'); empty > Sink()"}
+    (tmp_path / "empty").touch()
+    engine = asked.partition(".")[0]
+    daemon.create(engine, graphs[engine], start=engine != "off")
+    state = {"stuck": lambda stats: stats["waits_for"], "over": lambda stats: stats["state"] == "exhausted"}
+    if engine in state:
+        eventually(lambda: state[engine](daemon.call("engine.stats", {"engine": engine})["blocks"][0]))
+    terminal, end = pty.openpty()
+    with os.fdopen(terminal, "rb", 0) as screen:
+        with subprocess.Popen([program("ptctl"), "-s", daemon.socket, verb, asked], stdout=subprocess.DEVNULL, stderr=end) as told:
+            os.close(end)
+            assert screen.read(200).decode() == f"ptctl: nothing has come yet{': ' * bool(why)}{why or ''}; Ctrl-C ends\r\n"
+            told.terminate()
 
 
 def fates(daemon, engine, text):
