@@ -61,6 +61,22 @@ static void add_notes(struct buf *b, const json_t *blocks)
 		}
 }
 
+/* Who is fed by a block, and does not read. */
+static void add_unread(struct buf *b, const json_t *blocks)
+{
+	json_each (block, blocks) {
+		const json_t *now = json_object_get(block, "now");
+		const char *by = text_of(now, "unread_by");
+		if (!json_object_get(now, "unread_s"))
+			continue;
+		by = *by ? by : text_of(now, "peer");
+		buf_addf(b, "%s: %s has read nothing for %lld s, and ", text_of(block, "name"),
+		         *by ? by : "the other side", integer_of(now, "unread_s"));
+		out_count(b, number_of(now, "waiting"));
+		buf_adds(b, " bytes wait\n");
+	}
+}
+
 /* What blocks tell of how they started, as which interface was taken. */
 void print_notes(struct ctl *ctl, struct buf *b, json_t *result)
 {
@@ -133,6 +149,7 @@ static void show_engine(const json_t *shown)
 		add_links(&b, links);
 	}
 	add_notes(&b, blocks);
+	add_unread(&b, blocks);
 	add_errors(&b, blocks);
 	out_buf(&b);
 }

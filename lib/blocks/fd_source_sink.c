@@ -211,6 +211,7 @@ static const struct pt_type fd_source_sink = {
 	.produce = streams_produce,
 	.push_many = streams_push,
 	.changed = streams_changed,
+	.describe = streams_describe,
 	.stop = streams_stop,
 	.close = close_pipe,
 	.fini = streams_fini,

@@ -9,7 +9,7 @@
 #include "capture/incoming.h"
 #include "net/process.h"
 #include "net/speaker.h"
-#include "net/stream.h"
+#include "net/streams.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -415,7 +415,9 @@ static void changed(struct pt_block *b)
 static json_t *describe(struct pt_block *b)
 {
 	struct program_pipe *p = pt_state(b);
-	return process_describe(&p->speaker.child);
+	json_t *now = process_describe(&p->speaker.child);
+	streams_describe_unread(&(struct streams){input(p), 1}, now);
+	return now;
 }
 
 static void stop(struct pt_block *b)

@@ -149,7 +149,9 @@ static json_t *describe(struct pt_block *b)
 	if (t->stream.fd < 0 || !address_of(t->stream.fd, false, local) ||
 	    !address_of(t->stream.fd, true, peer))
 		return json_pack("{s:b}", "connected", 0);
-	return json_pack("{s:b, s:s, s:s}", "connected", 1, "address", local, "peer", peer);
+	json_t *now = json_pack("{s:b, s:s, s:s}", "connected", 1, "address", local, "peer", peer);
+	streams_describe_unread(&t->streams, now);
+	return now;
 }
 
 static int close_pipe(struct pt_block *b, struct pt_error *err)

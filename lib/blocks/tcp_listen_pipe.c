@@ -368,6 +368,7 @@ static json_t *describe(struct pt_block *b)
 	else if (json_array_size(peers))
 		json_object_set(now, "peer", json_array_get(peers, 0));
 	json_decref(peers);
+	streams_describe_unread(&t->streams, now);
 	return now;
 }
 

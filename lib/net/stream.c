@@ -273,6 +273,7 @@ void stream_detach(struct stream *s)
 		s->ending = false;
 	s->reading = s->writing = s->finishing = s->output_failed = false;
 	s->end_waits = s->end_told = false;
+	s->stalled_ns = 0;
 	pt_timer_stop(s->block, &s->timer);
 	if (!s->always_ready)
 		uv_poll_stop(&s->poll);

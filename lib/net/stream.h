@@ -76,8 +76,9 @@ struct stream {
 	bool brims;        /* there is no room until one is committed */
 	struct pt_timer waits;
 	struct pt_queue queue;
-	size_t written; /* of the first message in the queue */
-	bool counts;    /* the kernel does what is written, so that after a crash it is known what
+	size_t written;      /* of the first message in the queue */
+	uint64_t stalled_ns; /* pt_now since when nothing of what waits was taken; 0: it flows */
+	bool counts; /* the kernel does what is written, so that after a crash it is known what
 	                was: all goes by the queue, which outlives the daemon */
 	/* The kernel's count where place 0 of the queue was, or would have been, next. */
 	uint64_t sent_before;
@@ -127,6 +128,8 @@ void stream_check(struct stream *);
 void stream_push(struct stream *, struct pt_msg **messages, unsigned count);
 void stream_produce(struct stream *, unsigned max);
 void stream_limit_changed(struct stream *);
+/* For how long the other side has read nothing, although something waits; 0: it reads. */
+double stream_unread_s(const struct stream *);
 void stream_stop(struct stream *);
 int stream_close(struct stream *, struct pt_error *); /* [worker] */
 

@@ -164,8 +164,21 @@ static void take_written(struct stream *s, size_t length)
 	} while (!s->has_borders && s->queue.head && s->written >= s->queue.head->length);
 }
 
+static void note_stalled(struct stream *s)
+{
+	if (!s->stalled_ns)
+		s->stalled_ns = pt_now(s->block);
+}
+
+double stream_unread_s(const struct stream *s)
+{
+	bool stalls = s->stalled_ns && s->queue.head && s->fd >= 0;
+	return stalls ? (double)(pt_now(s->block) - s->stalled_ns) / 1e9 : 0;
+}
+
 void stream_wrote(struct stream *s, size_t length)
 {
+	s->stalled_ns = 0;
 	if (s->written + length >= s->queue.head->length)
 		take_written(s, length);
 	else
@@ -186,6 +199,7 @@ void stream_flush(struct stream *s)
 	while (s->queue.head && s->fd >= 0 && !s->output_failed) {
 		ssize_t n = write_queue(s);
 		if (n == -EAGAIN) {
+			note_stalled(s);
 			s->writing = true;
 			stream_watch(s);
 			return;
@@ -255,6 +269,7 @@ static bool may_write_at_once(const struct stream *s)
 static void write_soon(struct stream *s)
 {
 	if (!s->counts) {
+		note_stalled(s);
 		s->writing = true;
 		stream_watch(s);
 	}

@@ -4,6 +4,7 @@
 #define NET_STREAMS_H
 
 #include "net/stream.h"
+#include <jansson.h>
 
 /* First in the block's state; set in init. */
 struct streams {
@@ -23,6 +24,11 @@ void streams_changed(struct pt_block *); /* the limit */
 void streams_no_more(struct pt_block *);
 void streams_stop(struct pt_block *);
 void streams_fini(struct pt_block *);
+/* Adds "unread_s" and "waiting" (bytes) to what `show` tells, of that whose other side has read
+   nothing for the longest time, a second at least; of several also which one: "unread_by". */
+void streams_describe_unread(const struct streams *, json_t *now);
+/* The `describe` of a type that has no more to tell. */
+json_t *streams_describe(struct pt_block *);
 /* Of one alone. */
 void streams_push(struct pt_block *, enum pt_canal, struct pt_msg **messages, unsigned count);
 void streams_produce(struct pt_block *, unsigned max);

@@ -262,6 +262,8 @@ def test_a_client_that_does_not_read_holds_back_and_one_that_leaves_lets_go(daem
         thread.start()
         eventually(lambda: rpc.stats("e", "t")["held"] > 0)
         eventually(lambda: len({rpc.stats("e", "r")["out"] for _ in range(50)}) == 1, what="held back")
+        now = eventually(lambda: rpc.show("e", "t")["now"].get("unread_s") and rpc.show("e", "t")["now"])
+        assert now["unread_by"] == "%s:%d" % lazy.getsockname() and now["waiting"] > 256 * 1024
         before = count["n"]
         reset(lazy)
         eventually(lambda: count["n"] > before + 20 * MIB, what="the other one goes on")

@@ -325,11 +325,14 @@ def test_a_peer_that_does_not_read_holds_the_sources_back(daemon, rpc):
             eventually(lambda: rpc.stats("e", "out")["held"] > 0)
             eventually(lambda: len({rpc.stats("e", "t")["made"] for _ in range(50)}) == 1)
             assert rpc.stats("e", "t")["made"] < 3 * MIB * 8 // 1024  # it has not read all
+            told = eventually(lambda: re.search(r"^out: (\S+) has read nothing for \d+ s, and ([0-9,]+) bytes wait$",
+                                                daemon.ok("show", "e"), re.M))
+            assert told[1] == "%s:%d" % sink.getsockname() and int(told[2].replace(",", "")) >= 64 * 1024
             got = read_exactly(out, len(sent))
             writer.join()
             assert got == sent
             exhausted(rpc, "e", "t")
-            assert dropped(rpc, "e", "out") == {}
+            assert dropped(rpc, "e", "out") == {} and "unread_s" not in rpc.show("e", "out")["now"]
     settled(rpc, "e")
 
 
