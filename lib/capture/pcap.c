@@ -334,24 +334,61 @@ static inline void store(uint8_t *at, uint32_t first, uint32_t second)
 	memcpy(at + sizeof first, &second, sizeof second);
 }
 
+/* Bytes that are yet to be copied, and the chunk that they lie in. */
+struct piece {
+	const struct pt_chunk *chunk;
+	const uint8_t *from, *end;
+};
+
+static uint8_t *piece_copy(const struct piece *piece, uint8_t *to)
+{
+	size_t length = (size_t)(piece->end - piece->from);
+	if (length)
+		memcpy(to, piece->from, length);
+	return to + length;
+}
+
+/* Whether a packet stands behind the piece as it does in a file, with the very header that would be
+   written. */
+static inline bool follows(const struct piece *piece, const struct pt_msg *m, uint32_t unit_ns,
+                           uint32_t packet_max)
+{
+	const uint8_t *head = piece->end;
+	if (m->chunk != piece->chunk || m->bytes - head != RECORD_HEADER ||
+	    m->length > packet_max || !m->time_ns)
+		return false;
+	uint64_t part_ns = load(head + 4, false) * (uint64_t)unit_ns;
+	int64_t time_ns = load(head, false) * MOMENT_S + (int64_t)part_ns;
+	return time_ns == m->time_ns && part_ns < MOMENT_S &&
+	       !memcmp(head + 8, &m->length, sizeof m->length + sizeof m->wire_length);
+}
+_Static_assert(offsetof(struct pt_msg, wire_length) ==
+                       offsetof(struct pt_msg, length) + sizeof(uint32_t),
+               "as they lie in a record");
+
+/* What lies in one piece is copied at once: of what is unchanged from a file, a whole run. */
 static void packets(const struct format *f, uint8_t *at, const struct run *run,
                     struct capture_misfits *misfits)
 {
-	const bool micro = f == &format_pcap;
+	const uint32_t unit_ns = f == &format_pcap ? 1000 : 1, packet_max = run->packet_max;
 	struct second second = {0, 0};
-	uint64_t cut = 0;
+	struct piece piece = {NULL, NULL, NULL};
 	for (unsigned i = 0; i < run->count; i++) {
 		const struct pt_msg *m = run->messages[i];
+		if (follows(&piece, m, unit_ns, packet_max)) {
+			piece.end = m->bytes + m->length;
+			continue;
+		}
 		uint32_t length = run_captured(run, m);
 		uint32_t part_ns = part_of(&second, run_time_ns(m), misfits);
-		cut += length < m->length;
-		store(at, second.number, micro ? part_ns / 1000 : part_ns);
+		misfits->cut += length < m->length;
+		at = piece_copy(&piece, at);
+		store(at, second.number, unit_ns == 1 ? part_ns : part_ns / 1000);
 		store(at + 8, length, m->wire_length);
-		if (length)
-			memcpy(at + RECORD_HEADER, m->bytes, length);
-		at += RECORD_HEADER + length;
+		at += RECORD_HEADER;
+		piece = (struct piece){m->chunk, m->bytes, m->bytes + length};
 	}
-	misfits->cut += cut;
+	piece_copy(&piece, at);
 }
 
 /* A record as above, or the first bytes of a header of ours: in a record they would be of 2055, of

@@ -273,6 +273,118 @@ START_TEST(times_are_written_as_if_each_came_alone)
 }
 END_TEST
 
+/* Records of usual and odd headers, some of which are the same twice. */
+static struct file file_of_records(unsigned count)
+{
+	struct file f = {.big = false};
+	uint8_t bytes[80];
+	uint32_t length = 0, part = 0;
+	put_pcap(&f, 0xa1b2c3d4, 1);
+	for (unsigned i = 0; i < count; i++) {
+		if (i % 4) {
+			length = (uint32_t)random() % sizeof bytes;
+			part = (uint32_t)random() % (i % 11 ? 1000000 : 3000000);
+		}
+		memset(bytes, (int)i, sizeof bytes);
+		put32(&f, i % 16 > 1 ? (i + 2) / 4 : 0);
+		put32(&f, i % 16 > 1 ? part : 0);
+		put32(&f, length);
+		put32(&f, i % 13 ? length + i / 4 % 3 : length / 2);
+		buf_add(&f.bytes, bytes, length);
+	}
+	return f;
+}
+
+/* One in four is another than it was in its file, one in eight has changed places. */
+static void change_some(struct reading *r)
+{
+	for (size_t i = 1; i < r->count; i++) {
+		struct pt_msg **m = &r->messages[i], *before = r->messages[i - 1];
+		switch (random() % 16) {
+		case 0: (*m)->time_ns += 1000; break;
+		case 1: (*m)->wire_length++; break;
+		case 2: ck_assert_int_eq(pt_msg_truncate(m, (*m)->length / 2), 0); break;
+		case 3: ck_assert_ptr_nonnull(pt_msg_edit(m)); break;
+		case 4:
+		case 5:
+			r->messages[i - 1] = *m;
+			*m = before;
+			break;
+		default: break;
+		}
+	}
+}
+
+static struct buf written_in_vectors(struct reading *r, enum capture_format format, unsigned most)
+{
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	struct buf written = BUF_INIT;
+	config.format = format;
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	for (size_t i = 0; i < r->count;) {
+		unsigned left = (unsigned)(r->count - i), n = 1 + (unsigned)random() % most;
+		n = n < left ? n : left;
+		ck_assert_int_eq(capture_writer_put(d.writer, r->messages + i, n, &d.err), (int)n);
+		i += n;
+	}
+	finish(&d);
+	int fd = open(d.path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	size_t size = (size_t)size_of(d.path);
+	ck_assert_int_eq(read(fd, buf_reserve(&written, size), size), (ssize_t)size);
+	written.length += size;
+	close(fd);
+	desk_end(&d);
+	return written;
+}
+
+/* What is unchanged from a file is copied in runs, which nobody can see. */
+START_TEST(packets_of_a_file_are_written_as_if_each_came_alone)
+{
+	srandom(7);
+	for (int n = 0; n < 2 * TIMES(20); n++) {
+		struct file f = file_of_records(1000);
+		struct reading r = read_file(&f);
+		ck_assert_uint_eq(r.count, 1000);
+		if (n % 4 > 1)
+			change_some(&r);
+		enum capture_format format = n % 2 ? CAPTURE_PCAP : CAPTURE_PCAP_NS;
+		struct buf alone = written_in_vectors(&r, format, 1);
+		struct buf together = written_in_vectors(&r, format, 64);
+		ck_assert_uint_eq(together.length, alone.length);
+		ck_assert_mem_eq(together.data, alone.data, alone.length);
+		buf_free(&alone);
+		buf_free(&together);
+		reading_end(&r);
+	}
+}
+END_TEST
+
+START_TEST(what_is_no_packet_is_of_now_also_behind_one_of_its_file)
+{
+	struct file f = {.big = false};
+	put_pcap(&f, 0xa1b2c3d4, 1);
+	put_record(&f, 0, 0, "one", 3);
+	put_record(&f, 0, 0, "two", 3);
+	struct reading r = read_file(&f);
+	r.messages[1]->link_type = PT_NO_LINK_TYPE;
+	struct desk d = desk();
+	struct capture_writer_config config = plain;
+	config.link_type = 1;
+	ck_assert_int_eq(open_writer(&d, config), 0);
+	ck_assert_int_eq(capture_writer_put(d.writer, r.messages, 2, &d.err), 2);
+	finish(&d);
+	struct reading again = read_path(d.path);
+	ck_assert_uint_eq(again.count, 2);
+	ck_assert_int_eq(again.messages[0]->time_ns, 0);
+	ck_assert_int_gt(again.messages[1]->time_ns, 0);
+	reading_end(&again);
+	reading_end(&r);
+	desk_end(&d);
+}
+END_TEST
+
 START_TEST(pcapng_has_every_moment)
 {
 	static const int64_t times[] = {INT64_MIN, -1, 0, 1, INT64_MAX, -1500000000000000000};
@@ -919,7 +1031,9 @@ END_TEST
 UNIT_TESTS("capture/writer", what_is_written_is_read_back, an_empty_file_is_a_valid_one,
            pcap_holds_one_link_type_and_pcapng_many, a_vector_is_taken_up_to_what_does_not_fit,
            a_plain_message_needs_a_link_type, long_packets_are_cut_and_late_times_are_the_last,
-           times_are_written_as_if_each_came_alone, pcapng_has_every_moment,
+           times_are_written_as_if_each_came_alone,
+           packets_of_a_file_are_written_as_if_each_came_alone,
+           what_is_no_packet_is_of_now_also_behind_one_of_its_file, pcapng_has_every_moment,
            a_packet_may_be_of_many_megabytes, what_is_found_is_gone_on_with,
            where_not_even_a_header_is_whole_it_is_begun,
            another_kind_of_file_stays_and_is_written_beside,
