@@ -66,13 +66,27 @@ static bool is_named(const char *host, const char *name, size_t length)
 	return name_length(host) == length && !strncasecmp(host, name, length);
 }
 
+/* Whoever has a browser ask a Unix socket has another port lead there, as `ssh -L` does. A page of
+   elsewhere can have a name lead here, but no address. */
+static bool is_local_address(const char *host)
+{
+	return is_named(host, "127.0.0.1", strlen("127.0.0.1")) ||
+	       is_named(host, "[::1]", strlen("[::1]"));
+}
+
 static bool is_own_address(struct MHD_Connection *c, const char *host)
 {
 	char own[ADDRESS_TEXT];
+	struct sockaddr_storage a = {0};
+	socklen_t length = sizeof a;
 	const union MHD_ConnectionInfo *info =
 		mhd.get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-	return info && address_of(info->connect_fd, false, own) &&
-	       is_named(host, own, name_length(own));
+	if (!info || getsockname(info->connect_fd, (struct sockaddr *)&a, &length))
+		return false;
+	if (a.ss_family == AF_UNIX)
+		return is_local_address(host);
+	address_print(&a, own);
+	return is_named(host, own, name_length(own));
 }
 
 static bool is_ours(struct MHD_Connection *c, const char *host, char *const *hosts)

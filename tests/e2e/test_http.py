@@ -186,6 +186,9 @@ def test_messages_are_shown_on_a_unix_socket_or_where_it_is_said(daemons, tmp_pa
     local = Site(daemons(config=f"[http]\nlisten = {tmp_path}/http.sock\n"))
     local.daemon.create("e", GRAPH)
     assert local.ask("/", Host="evil.example").status == 403
+    for relay in ("127.0.0.1:8739", "[::1]:8739", "localhost:1"):  # as ssh -L has it
+        assert local.ask("/", Host=relay, Origin=f"http://{relay}").status == 200
+        assert local.ask("/", Host=relay, Origin="http://127.0.0.1:80").status == 403
     connection, events = local.listen("/api/block.tap?engine=e&block=d")
     local.daemon.ok("send", "e.a", "shown")
     assert next(events)[1]["messages"][0]["message"] == "shown"
