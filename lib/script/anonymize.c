@@ -47,7 +47,10 @@ static int read_key(struct anonymize *a, lua_State *L, struct pt_error *err)
 	if (lua_type(L, -1) == LUA_TSTRING &&
 	    from_hex(lua_tostring(L, -1), lua_rawlen(L, -1), a->key))
 		return 0;
-	return pt_fail(err, -PT_ESCRIPT, NULL, "the key of anonymize is 64 hex digits");
+	return pt_fail(err, -PT_ESCRIPT, NULL,
+	               "the key of anonymize is 64 hex digits, as "
+	               "'openssl rand -hex 32' prints them; a text of "
+	               "one's own is its `passphrase`");
 }
 
 static int read_text(struct anonymize *a, lua_State *L, enum source source, const char *what,

@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import gzip
+import json
 import os
 import pathlib
 import random
@@ -63,13 +64,18 @@ def fill(folder):
     return set(os.listdir(folder))
 
 
-def type_it(line, folder, daemon, inside=()):
+def typing(line, folder, daemon, inside=()):
     path = ":".join([*(os.path.dirname(program(p)) for p in ("ptctl", "pipetoold")), os.environ["PATH"]])
     env = {**os.environ, "PATH": path, "PIPETOOL_SOCKET": str(daemon.socket), "NO_COLOR": "1"}
-    done = subprocess.run([*inside, "bash", "-o", "pipefail", "-c", line], cwd=folder, env=env, capture_output=True, text=True,
-                          timeout=120)
-    assert done.returncode == 0, (line, done)
-    return done
+    return subprocess.Popen([*inside, "bash", "-o", "pipefail", "-c", line], cwd=folder, env=env, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def type_it(line, folder, daemon, inside=()):
+    process = typing(line, folder, daemon, inside)
+    out, words = process.communicate(timeout=120)
+    assert process.returncode == 0, (line, out, words)
+    return out
 
 
 def is_there(line):
@@ -104,11 +110,11 @@ def test_in_files(daemon, tmp_path):
     for recipe in recipes("In files"):
         line = STAND_INS.get(recipe.theirs, recipe.theirs)
         result = type_it(recipe.ours, ours, daemon)
-        got = written(ours, before, line) or result.stdout.splitlines()
+        got = written(ours, before, line) or result.splitlines()
         assert got, recipe.ours
         if is_there(line):
             judge = type_it(line, theirs, daemon)
-            wanted = written(theirs, before, line) or judge.stdout.splitlines()
+            wanted = written(theirs, before, line) or judge.splitlines()
             same = got == wanted if "-nr" not in line else len(got) == len(wanted)
             assert same, (recipe, got[:3], wanted[:3])
         for folder in (theirs, ours):
@@ -202,3 +208,39 @@ def test_between_sockets(daemon, tmp_path):
         type_it(to_udp.ours.replace("9000", str(listener.getsockname()[1])), folder, daemon)
         lines = (folder / "lines.hex").read_bytes().splitlines()
         assert [listener.recv(65536) for _ in lines] == lines
+
+
+def packets_of(folder, pattern):
+    return [data for path in sorted(folder.glob(pattern)) for data, *_ in makers.read(path)]
+
+
+def test_what_lasts(daemon, tmp_path):
+    ring, flows, hosts, anonymous, lines, recorder, shown, five = [
+        line for _, body in blocks(TEXT.split("\n## What lasts\n")[1], "console") for line, _ in commands(body)]
+    folder = tmp_path / "here"
+    fill(folder)
+    sent = [data for data, *_ in makers.read(folder / "in.pcap")]
+    for line in (ring, flows, hosts, anonymous, lines, recorder):
+        type_it(line, folder, daemon)
+    assert len(list(folder.glob("ring.*.pcap"))) == 3
+    kept = packets_of(folder, "ring.*.pcap")
+    assert kept == sent[-len(kept):] and 30 < len(kept) < 60
+    for pattern in ("flows/*.pcap", "hosts/*/20261130-10.pcap"):
+        assert sorted(packets_of(folder, pattern)) == sorted(sent) and len(list(folder.glob(pattern))) > 3
+    changed = packets_of(folder, "anonymous.pcap")
+    assert len(changed) == len(sent) and not any(b"\xc0\x00\x02\x01" in data for data in changed)
+    told = [json.loads(line) for line in (folder / "packets.jsonl").read_text().splitlines()]
+    assert [one["wire_length"] for one in told] == [len(data) for data in sent]
+    packets = [(Ether(data), data, time) for data, time, *_ in makers.read(folder / "in.pcap")]
+    last = max(time for packet, _, time in packets if UDP in packet and 4000 in (packet.sport, packet.dport))
+    wanted = [data for _, data, time in packets if time < last + 10 * 10 ** 9]
+    assert packets_of(folder, "event.pcap") == wanted and wanted != sent
+    daemon.create("web", f"r = RdpcapSource('{folder}/in.pcap'); r > Sink()", start=False)
+    looks = [typing(line.replace("web.r", "--ready web.r"), folder, daemon) for line in (shown, five)]
+    for look in looks:
+        assert "attached\n" in iter(look.stderr.readline, "")
+    daemon.ok("start", "web")
+    told = [look.communicate(timeout=120)[0] for look in looks]
+    assert [look.returncode for look in looks] == [0, 0] and len(told[0].splitlines()) == 10
+    web = [data for packet, data, _ in packets if TCP in packet and 80 in (packet.sport, packet.dport)]
+    assert packets_of(folder, "five.pcapng") == web[:5]
