@@ -465,3 +465,10 @@ void expect_report(struct rig *r, const char *part)
 	ck_assert_msg(strstr(seen, part) != NULL, "report '%s' has no '%s'", seen, part);
 	free(seen);
 }
+
+void expect_whole_report(struct rig *r, const char *wanted)
+{
+	char *seen = take(r->reports);
+	ck_assert_str_eq(seen, wanted);
+	free(seen);
+}

@@ -47,7 +47,8 @@ void expect_trigger(struct rig *);
 void expect_nothing(struct rig *);
 void expect_printed(struct rig *, const char *text); /* all that was printed since */
 void expect_printed_prefix(struct rig *, const char *text);
-void expect_report(struct rig *, const char *part); /* in the oldest report not looked at */
+void expect_report(struct rig *, const char *part);         /* in the oldest report not looked at */
+void expect_whole_report(struct rig *, const char *wanted); /* which is it */
 
 void turn(struct rig *);                      /* lets the loop turn until it would wait */
 void pass_time(struct rig *, double seconds); /* with every timer on its way */

@@ -18,9 +18,12 @@ static void tell(struct pt_block *b, int code, const char *words, bool always)
 	}
 	b->reported_ns = now;
 	struct buf line = BUF_INIT;
-	buf_adds(&line, words);
+	size_t first = strcspn(words, "\n"); /* a traceback may follow, which is told once */
+	bool again = b->last_error && !strcmp(b->last_error, words);
+	buf_add(&line, words, first);
 	if (b->unreported)
 		buf_addf(&line, " (and %llu more before)", (unsigned long long)b->unreported);
+	buf_adds(&line, again ? "" : words + first);
 	b->unreported = 0;
 	if (hooks->report)
 		hooks->report(hooks->arg, b->name, code, line.data);

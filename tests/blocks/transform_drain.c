@@ -43,6 +43,24 @@ START_TEST(a_script_error_drops_the_message_and_is_reported_once)
 }
 END_TEST
 
+START_TEST(a_traceback_is_told_once)
+{
+	struct rig *r = rig("TransformDrain", "'function(m) error(\"no \" .. m:text(), 0) end'");
+	push_all(r, LOW, (const char *const[]){"a", "a", "a"}, 3);
+	expect_report(r, "it: no a\nstack traceback:");
+	pass_time(r, 1.5);
+	push(r, LOW, "a");
+	expect_whole_report(r, "it: no a (and 2 more before)");
+	pass_time(r, 1.5);
+	push_all(r, LOW, (const char *const[]){"a", "b"}, 2);
+	expect_whole_report(r, "it: no a");
+	pass_time(r, 1.5);
+	push(r, LOW, "c");
+	expect_report(r, "it: no c (and 1 more before)\nstack traceback:");
+	rig_end(r);
+}
+END_TEST
+
 START_TEST(an_edit_is_not_seen_by_a_sibling)
 {
 	struct rig *r = rig_graph("it = Drain(); t = TransformDrain('reverse'); a = RigSink(); "
@@ -72,5 +90,5 @@ END_TEST
 
 UNIT_TESTS("blocks/transform_drain", it_applies_a_native_operation_on_both_canals,
            a_function_may_drop_and_keeps_its_state,
-           a_script_error_drops_the_message_and_is_reported_once, an_edit_is_not_seen_by_a_sibling,
-           its_function_is_set_while_it_runs)
+           a_script_error_drops_the_message_and_is_reported_once, a_traceback_is_told_once,
+           an_edit_is_not_seen_by_a_sibling, its_function_is_set_while_it_runs)
