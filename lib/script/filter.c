@@ -86,6 +86,19 @@ static struct program *program(struct filter *f, uint16_t link_type)
 	return f->last;
 }
 
+bool filter_is_display(const char *text)
+{
+	static const char before[] = " \t\r\n(!";
+	text += strspn(text, before);
+	if (!strncmp(text, "not ", 4))
+		text += 4 + strspn(text + 4, before);
+	size_t length = strcspn(text, ".");
+	for (const struct packet_field *f = packet_fields; text[length] && f->name; f++)
+		if (strlen(f->layer) == length && !memcmp(f->layer, text, length))
+			return true;
+	return false;
+}
+
 int filter_new(const char *text, struct filter **result, struct pt_error *err)
 {
 	if (strlen(text) > TEXT_MAX)
@@ -103,7 +116,11 @@ int filter_new(const char *text, struct filter **result, struct pt_error *err)
 	for (size_t i = 1; !good && i < sizeof common / sizeof *common; i++)
 		good = !program(f, common[i])->wrong;
 	if (!good) {
-		int rc = pt_fail(err, -PT_ESCRIPT, NULL, "bpf: %s", first->wrong);
+		int rc = pt_fail(err, -PT_ESCRIPT, NULL, "bpf: %s%s", first->wrong,
+		                 filter_is_display(text)
+		                         ? "; that is a display filter: a capture filter is "
+		                           "written as 'udp port 53'"
+		                         : "");
 		filter_free(f);
 		return rc;
 	}

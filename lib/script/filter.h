@@ -14,6 +14,9 @@ struct filter;
 int filter_new(const char *text, struct filter **, struct pt_error *);
 void filter_free(struct filter *); /* NULL does nothing */
 
+/* Whether the text begins with a field of packets, as one of Wireshark's display filters does. */
+bool filter_is_display(const char *text);
+
 /* 1 or 0; -PT_ESCRIPT where the filter makes no sense for the packet's link type. A message that is
    no packet does not match. */
 int filter_test(struct filter *, const struct pt_msg *, struct pt_error *);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/near.h"
 #include "script/comment.h"
+#include "script/filter.h"
 #include "script/lua_copy.h"
 #include "script/lua_operation.h"
 #include "script/meant.h"
@@ -435,6 +436,11 @@ static int explain(struct sandbox *s, enum pt_kind kind, const char *text, struc
 		             "that is a capture filter, not a function; write filter=\"%s\", or "
 		             "bpf '%s'",
 		             text, text);
+	else if (kind == PT_KIND_PREDICATE && filter_is_display(text))
+		rc = pt_fail(err, -PT_ESCRIPT, NULL,
+		             "that is a display filter, not a function; write a capture filter, "
+		             "filter='udp port 53', or ask the message: function(m) return m.udp "
+		             "and m.udp.dport == 53 end");
 	else if (operation && !strstr(pt_error_text(why, ""), operation))
 		rc = pt_fail(err, -PT_ESCRIPT, NULL, "%.*s; write it as %s",
 		             (int)strcspn(pt_error_text(why, ""), "\n;"), pt_error_text(why, ""),

@@ -118,6 +118,13 @@ char *param_kind_words(const struct pt_param *row)
 {
 	struct buf b = BUF_INIT;
 	buf_adds(&b, kind_of(row)->words);
+	for (const struct pt_param *m = row->kind == PT_KIND_OBJECT ? row->members : NULL;
+	     m && m->name; m++)
+		buf_addf(&b, "%s '%s'",
+		         m == row->members ? " with"
+		         : m[1].name       ? ","
+		                           : " or",
+		         m->name);
 	if (row->kind == PT_KIND_OBJECT && row->choices)
 		buf_adds(&b, ", or one of");
 	if (row->kind == PT_KIND_STRINGS && row->choices)

@@ -301,7 +301,7 @@ START_TEST(what_is_nearly_an_operation_is_mended)
 }
 END_TEST
 
-START_TEST(a_capture_filter_is_told_from_a_function)
+START_TEST(a_filter_is_told_from_a_function)
 {
 	static const char *const texts[] = {
 		"tcp port 443",  "icmp",   "icmp[0]==8", "not port 22", "(tcp or udp) and port 53",
@@ -314,6 +314,15 @@ START_TEST(a_capture_filter_is_told_from_a_function)
 		         texts[i], texts[i]);
 		refused(PT_KIND_PREDICATE, texts[i], words);
 	}
+	static const char *const displays[] = {"udp.dport == 53", "ip.src == 1.2.3.4",
+	                                       "!(tcp.port == 80) && ip.ttl < 5", "not eth.src"};
+	for (size_t i = 0; i < sizeof displays / sizeof *displays; i++)
+		refused(PT_KIND_PREDICATE, displays[i],
+		        "that is a display filter, not a function; …");
+	refused(PT_KIND_FILTER, "tcp.port == 80",
+	        "bpf: can't parse filter expression: syntax error; that is a display filter: a "
+	        "capture filter is written as 'udp port 53'");
+	refused_transform("udp.dport", "script:1: …");
 	refused(PT_KIND_PREDICATE, "tcp port what", "script:1: …");
 	refused_transform("icmp", "there is no 'icmp'");
 	refused(PT_KIND_FILTER, "tcp and and", "bpf: …");
@@ -386,6 +395,6 @@ UNIT_TESTS("script/native", bytes_are_reversed, letters_change_case_and_nothing_
            checksums_are_computed_anew_where_wished, set_and_anonymize_leave_others_alone,
            every_fault_of_a_set_is_listed, anonymizing_changes_addresses_alone,
            times_are_within_bounds_or_not, each_so_many_is_counted_anew_at_a_start,
-           what_is_nearly_an_operation_is_mended, a_capture_filter_is_told_from_a_function,
+           what_is_nearly_an_operation_is_mended, a_filter_is_told_from_a_function,
            predicates_say_yes_or_no, equal_bytes_may_hold_anything,
            shared_messages_are_copied_first, the_limit_of_messages_is_told)
