@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pcap files, read and written. */
+#include "capture/byte_order.h"
 #include "capture/format.h"
 
 #include <byteswap.h>
@@ -275,6 +276,8 @@ static int parse(struct parser *parser, struct window *w, struct pt_msg **messag
 	                                        : parse_records(p, w, messages, max, false, err);
 	for (int i = 0; p->origin && i < n; i++)
 		pt_msg_set_origin(messages[i], p->origin);
+	for (int i = 0; p->swapped && i < n; i++)
+		byte_order_turn_packet(messages[i]);
 	return n;
 }
 

@@ -3,6 +3,7 @@
 #include "capture/pcapng_block.h"
 
 #include "base/buf.h"
+#include "capture/byte_order.h"
 #include "capture/format.h"
 #include "msg/pool.h"
 #include <errno.h>
@@ -188,6 +189,8 @@ static int take_packet(struct pcapng *p, const struct window *w, uint32_t interf
 		                      length);
 	window_fill(w, m, w->at + head, m->length, m->wire_length);
 	m->link_type = p->interfaces[interface].facts.link_type;
+	if (p->swapped)
+		byte_order_turn_packet(m);
 	return 1;
 }
 

@@ -2,6 +2,7 @@
 /* Blocks of pcapng as they were, in this machine's byte order; and their clocks. */
 #include "capture/pcapng_block.h"
 
+#include "capture/byte_order.h"
 #include <stdlib.h>
 
 #define FINEST 28 /* 10^-28 s: 10^19 parts of a nanosecond still fit 64 bits */
@@ -86,16 +87,6 @@ static bool is_custom(uint16_t code)
 	return (code & 0x7fff) == 2988 || (code & 0x7fff) == 2989;
 }
 
-static void turn(uint8_t *at, size_t length, unsigned bytes)
-{
-	for (size_t i = 0; bytes > 1 && i + bytes <= length; i += bytes)
-		for (unsigned a = 0, b = bytes - 1; a < b; a++, b--) {
-			uint8_t swap = at[i + a];
-			at[i + a] = at[i + b];
-			at[i + b] = swap;
-		}
-}
-
 static void add_value(struct buf *out, uint16_t code, uint16_t length, const uint8_t *value)
 {
 	const uint16_t head[] = {code, length};
@@ -121,9 +112,9 @@ void pcapng_native_options(uint32_t type, bool swapped, const uint8_t *at, size_
 		add_value(out, code, size, at);
 		uint8_t *value = (uint8_t *)out->data + out->length - pcapng_pad(size);
 		if (swapped && is_custom(code))
-			turn(value, size < 4 ? 0 : 4, 4);
+			byte_order_turn(value, size < 4 ? 0 : 4, 4);
 		else if (swapped)
-			turn(value, size, width(type, code));
+			byte_order_turn(value, size, width(type, code));
 		at += pcapng_pad(size);
 	}
 }
@@ -132,7 +123,7 @@ void pcapng_native_options(uint32_t type, bool swapped, const uint8_t *at, size_
 
 static size_t turned(uint8_t *at, size_t offset, size_t length, unsigned bytes)
 {
-	turn(at + offset, length, bytes);
+	byte_order_turn(at + offset, length, bytes);
 	return offset + length;
 }
 
@@ -145,7 +136,7 @@ static size_t names(uint8_t *body, size_t length, bool swapped, bool *damaged)
 		if (size > length - at - 4)
 			break;
 		if (swapped)
-			turn(body + at, 4, 2);
+			byte_order_turn(body + at, 4, 2);
 		at += 4 + size;
 		if (!type)
 			return at;
@@ -162,7 +153,7 @@ static size_t secrets(uint8_t *body, size_t length, bool swapped, bool *damaged)
 		return 0;
 	}
 	if (swapped)
-		turn(body, 8, 4);
+		byte_order_turn(body, 8, 4);
 	return 8 + pcapng_pad(size) < length ? 8 + pcapng_pad(size) : length;
 }
 
