@@ -420,12 +420,6 @@ static bool is_folded(const struct live_ring *r)
 	return !r->units.map;
 }
 
-/* So full that it does not wait for what is in another, which may take longer than it lasts. */
-static bool is_half_full(const struct live_ring *r)
-{
-	return units_is_filled(&r->units, r->units.unit + r->units.count / 2);
-}
-
 static unsigned take_both(struct live_ring *r, struct pt_pool *pool, struct pt_msg **messages,
                           unsigned max)
 {
@@ -433,7 +427,8 @@ static unsigned take_both(struct live_ring *r, struct pt_pool *pool, struct pt_m
 		return take_many(r, pool, messages, max, INT64_MAX);
 	for (;;) {
 		int64_t mine = next_ns(r), other = next_ns(r->second);
-		if (!other && is_half_full(r))
+		/* it does not wait for what is in another, which may take longer than it lasts */
+		if (!other && units_are_half_full(&r->units))
 			other = INT64_MAX;
 		unsigned count = mine <= other
 		                         ? take_many(r, pool, messages, max, other)

@@ -85,6 +85,12 @@ bool units_is_filled(const struct live_units *u, uint64_t unit)
 	       __atomic_load_n(status_of(u, unit), __ATOMIC_ACQUIRE) & TP_STATUS_USER;
 }
 
+bool units_are_half_full(const struct live_units *u)
+{
+	uint64_t middle = (u->keeps ? u->passed : u->unit) + u->count / 2;
+	return middle < u->unit || units_is_filled(u, middle);
+}
+
 /* Without its number of packets, which is that of an open block: see units_has_more. */
 static void give_back(struct live_units *u, uint64_t unit)
 {

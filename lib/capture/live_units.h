@@ -34,6 +34,8 @@ void units_unmap(struct live_units *);
 uint8_t *unit_at(const struct live_units *, uint64_t unit);
 /* Not what was read already, and is not given back yet. */
 bool units_is_filled(const struct live_units *, uint64_t unit);
+/* The kernel has half of them, or less: the others are filled, or were read and are kept. */
+bool units_are_half_full(const struct live_units *);
 /* Whether something is, or is being filled and will be handed over whether more comes or not. */
 bool units_has_more(const struct live_units *);
 void units_lend(struct live_units *, struct pt_pool *); /* that which comes next */
