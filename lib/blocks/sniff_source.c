@@ -522,7 +522,10 @@ static const struct pt_param params[] = {
 	{"buffer_size", "What the kernel may keep until it is read.",
 	 PT_SIZE(struct sniff_source, buffer_size), .fallback = "32MiB", .min = 65536,
 	 .max = 2147483647},
-	{"immediate", "Each packet at once, for more work; otherwise within 2 ms.",
+	{"immediate",
+	 "Each packet at once, for more work; otherwise within 2 ms. Each takes as much of "
+	 "buffer_size as the longest that may come: 64 KiB, on the loopback 128, or what snaplen "
+	 "needs.",
 	 PT_BOOL(struct sniff_source, immediate), .fallback = "false"},
 	{"fanout", "A number that several share to have the flows divided among them.",
 	 PT_INT(struct sniff_source, fanout), .fallback = "None", .min = 1, .max = 65535},
