@@ -12,7 +12,7 @@ import subprocess
 import pytest
 from scapy.all import Ether, IP, Raw, UDP, wrpcap
 
-import makers  # noqa: F401: frames without a destination ask nobody
+import makers  # with which frames without a destination ask nobody
 from conftest import DEADLINE, eventually, program, run_ptctl
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -186,7 +186,7 @@ def test_a_proxy_ends_with_who_reads_it(daemon):
 
 def test_a_run_from_afar_logs_in_once_and_carries_ptctls_own(daemon, shell, tmp_path):
     packets = [Ether() / IP(src="10.0.0.1", dst="10.0.0.2", id=i) / Raw(b"x" * 1000) for i in range(3000)]
-    wrpcap(str(tmp_path / "in.pcap"), packets)
+    makers.pcap(tmp_path / "in.pcap", [(bytes(packet), i * 1000) for i, packet in enumerate(packets)])
     data = (tmp_path / "in.pcap").read_bytes()
     done = daemon.ptctl("-H", "there", "run", "RdpcapSource('/dev/stdin') > WrpcapSink('/dev/stdout')",
                         input=data, env=shell)
