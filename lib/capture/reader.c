@@ -35,6 +35,7 @@ struct capture_reader {
 
 /* ---- what the file is ---- */
 
+#define ZLIB "a stream of zlib without gzip's header: unpack it first (zlib-flate -uncompress)"
 static const struct stranger {
 	const char *magic;
 	size_t length;
@@ -49,6 +50,13 @@ static const struct stranger {
 	{"\x28\xb5\x2f\xfd", 4, "compressed twice: unpack it once (zstd -d)"},
 	{"\x04\x22\x4d\x18", 4, "compressed twice: unpack it once (lz4 -d)"},
 	{"snoop\0\0\0", 8, "in snoop's format: turn it into pcap first (editcap -F pcap)"},
+	{"btsnoop\0", 8, "in btsnoop's format: turn it into pcap first (editcap -F pcap)"},
+	{"GMBU", 4, "in Network Monitor's format: turn it into pcap first (editcap -F pcap)"},
+	{"RTSS", 4, "in Network Monitor's format: turn it into pcap first (editcap -F pcap)"},
+	{"\x78\x01", 2, ZLIB},
+	{"\x78\x5e", 2, ZLIB},
+	{"\x78\x9c", 2, ZLIB},
+	{"\x78\xda", 2, ZLIB},
 };
 
 static int refuse_stranger(const struct window *w, struct pt_error *err)

@@ -275,6 +275,10 @@ START_TEST(files_that_are_no_captures_say_what_they_are)
 		{"PK\003\004", 4, "a zip archive"},
 		{"\x1f\x9d\x90rest", 7, "compressed with compress"},
 		{"\x02\x21\x4c\x18rest", 8, "legacy"},
+		{"btsnoop\0\0\0\0\1", 12, "in btsnoop's format"},
+		{"GMBU\0\2", 6, "editcap -F pcap"},
+		{"RTSS\0\1", 6, "in Network Monitor's format"},
+		{"\x78\x9c\x4b\x04", 4, "a stream of zlib"},
 		{"\xd4\xc3\xb2\xa1\2\0\4\0", 8, "cut off at byte 8, in the middle of its header"},
 		{"\x1f\x8b\x08", 3, "cut off: its gzip data ends in the middle"},
 	};
