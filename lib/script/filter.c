@@ -6,7 +6,10 @@
 #include "msg/link_type.h"
 #include "packet/packet.h"
 #include "script/bpf_lanes.h"
+#include <byteswap.h>
+#include <endian.h>
 #include <pcap/pcap.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +19,17 @@
 #define OPTIMIZED_MAX 1024 /* bytes of text: of longer ones the optimizer can take minutes */
 
 #define LINK_80211_RADIO 127
+#define LINUX_AF_INET6   10
+
+/* Whose numbers of families loopback packets begin with: a file's, in which libpcap knows those of
+   all BSDs, or a file's of the other byte order, or Linux's own, which it knows in no file. */
+enum families { OF_FILE, OF_TURNED_FILE, OF_LINUX };
 
 #define FEW 4 /* packets that are filtered sooner one by one */
 
 struct program {
 	uint16_t link_type; /* PT_NO_LINK_TYPE: free */
+	enum families families;
 	struct bpf_program code;
 	struct bpf_lanes *lanes; /* NULL: there are none for it */
 	char *wrong;             /* why there is no code, or NULL */
@@ -40,50 +49,96 @@ static void clear(struct program *p)
 	*p = (struct program){.link_type = PT_NO_LINK_TYPE};
 }
 
-/* Loads from there on are no bytes of the packet but what the kernel knows of it: which way it
-   goes, and on which interface. A packet alone matches nothing then, nor the opposite. */
-static bool asks_kernel(const struct bpf_program *code)
+/* As libpcap has it for files: what only a kernel knows of a packet is refused there. */
+static pcap_t *open_file(uint16_t link_type, bool turned)
 {
-	const bpf_u_int32 kernel = 0xfffff000;
-	for (unsigned i = 0; i < code->bf_len; i++) {
-		const struct bpf_insn *in = &code->bf_insns[i];
-		if (BPF_CLASS(in->code) == BPF_LD && BPF_MODE(in->code) == BPF_ABS &&
-		    in->k >= kernel)
-			return true;
-	}
-	return false;
+	char why[PCAP_ERRBUF_SIZE];
+	const struct pcap_file_header native = {.magic = 0xa1b2c3d4,
+	                                        .version_major = 2,
+	                                        .version_minor = 4,
+	                                        .snaplen = SNAP_LENGTH,
+	                                        .linktype = link_type};
+	struct pcap_file_header header = native;
+	if (turned)
+		header = (struct pcap_file_header){.magic = bswap_32(native.magic),
+		                                   .version_major = bswap_16(2),
+		                                   .version_minor = bswap_16(4),
+		                                   .snaplen = bswap_32(SNAP_LENGTH),
+		                                   .linktype = bswap_32(link_type)};
+	FILE *file = fmemopen(&header, sizeof header, "r");
+	pcap_t *result = file ? pcap_fopen_offline(file, why) : NULL;
+	if (file && !result)
+		fclose(file);
+	return result; /* which has read the header, and owns the file */
 }
 
-static void compile(const struct filter *f, struct program *p, uint16_t link_type)
+static char *words(const char *wrong)
+{
+	return must_strdup(strstr(wrong, "when reading savefiles")
+	                           ? "such a packet does not tell its direction or interface; "
+	                             "SniffSource has direction=\"in\""
+	                           : wrong);
+}
+
+static void compile_for(const struct filter *f, struct program *p, pcap_t *pcap)
+{
+	int optimize = strlen(f->text) <= OPTIMIZED_MAX;
+	pcap_freecode(&p->code);
+	if (!pcap)
+		p->wrong = must_strdup("no packets of this link type can be filtered");
+	else if (pcap_compile(pcap, &p->code, f->text, optimize, 0))
+		p->wrong = words(pcap_geterr(pcap));
+	if (pcap)
+		pcap_close(pcap);
+}
+
+static bool is_loopback(uint16_t link_type)
+{
+	return link_type == PACKET_LINK_NULL || link_type == PACKET_LINK_LOOP;
+}
+
+static void compile(const struct filter *f, struct program *p, uint16_t link_type,
+                    enum families families)
 {
 	clear(p);
 	p->link_type = link_type;
-	pcap_t *dead = pcap_open_dead(link_type_dlt(link_type), SNAP_LENGTH);
-	if (!dead) {
-		p->wrong = must_strdup("out of memory");
-		return;
-	}
-	int optimize = strlen(f->text) <= OPTIMIZED_MAX;
-	if (pcap_compile(dead, &p->code, f->text, optimize, PCAP_NETMASK_UNKNOWN))
-		p->wrong = must_strdup(pcap_geterr(dead));
-	else if (asks_kernel(&p->code))
-		p->wrong = must_strdup("such a packet does not tell its direction or interface; "
-		                       "SniffSource has direction=\"in\"");
-	else
+	p->families = families;
+	compile_for(f, p, open_file(link_type, families == OF_TURNED_FILE));
+	if (!p->wrong && families == OF_LINUX)
+		compile_for(f, p, pcap_open_dead(link_type_dlt(link_type), SNAP_LENGTH));
+	if (!p->wrong && !is_loopback(link_type))
 		p->lanes = bpf_lanes_new(&p->code);
-	pcap_close(dead);
 }
 
-static struct program *program(struct filter *f, uint16_t link_type)
+static struct program *program(struct filter *f, uint16_t link_type, enum families families)
 {
-	if (f->last->link_type == link_type)
+	if (f->last->link_type == link_type && f->last->families == families)
 		return f->last;
 	for (int i = 0; i < PROGRAMS; i++)
-		if (f->programs[i].link_type == link_type)
+		if (f->programs[i].link_type == link_type && f->programs[i].families == families)
 			return f->last = &f->programs[i];
 	f->last = &f->programs[f->next++ % PROGRAMS];
-	compile(f, f->last, link_type);
+	compile(f, f->last, link_type, families);
 	return f->last;
+}
+
+/* A family is a small number, in whatever order it is. */
+static enum families families_of(const struct pt_msg *m)
+{
+	uint32_t family;
+	if (!is_loopback(m->link_type) || m->length < sizeof family)
+		return OF_FILE;
+	memcpy(&family, m->bytes, sizeof family);
+	if (m->link_type == PACKET_LINK_LOOP)
+		family = be32toh(family);
+	else if (family > UINT16_MAX)
+		return OF_TURNED_FILE;
+	return family == LINUX_AF_INET6 ? OF_LINUX : OF_FILE;
+}
+
+static struct program *program_for(struct filter *f, const struct pt_msg *m)
+{
+	return program(f, m->link_type, families_of(m));
 }
 
 bool filter_is_display(const char *text)
@@ -110,11 +165,12 @@ int filter_new(const char *text, struct filter **result, struct pt_error *err)
 	for (int i = 0; i < PROGRAMS; i++)
 		f->programs[i].link_type = PT_NO_LINK_TYPE;
 	static const uint16_t common[] = {PACKET_LINK_EN10MB, PACKET_LINK_RAW,
-	                                  PACKET_LINK_LINUX_SLL, LINK_80211_RADIO};
-	const struct program *first = program(f, common[0]);
+	                                  PACKET_LINK_LINUX_SLL, PACKET_LINK_LINUX_SLL2,
+	                                  LINK_80211_RADIO};
+	const struct program *first = program(f, common[0], OF_FILE);
 	bool good = !first->wrong;
 	for (size_t i = 1; !good && i < sizeof common / sizeof *common; i++)
-		good = !program(f, common[i])->wrong;
+		good = !program(f, common[i], OF_FILE)->wrong;
 	if (!good) {
 		int rc = pt_fail(err, -PT_ESCRIPT, NULL, "bpf: %s%s", first->wrong,
 		                 filter_is_display(text)
@@ -142,7 +198,7 @@ int filter_test(struct filter *f, const struct pt_msg *m, struct pt_error *err)
 {
 	if (!pt_msg_is_packet(m))
 		return 0;
-	const struct program *p = program(f, m->link_type);
+	const struct program *p = program_for(f, m);
 	if (p->wrong)
 		return pt_fail(err, -PT_ESCRIPT, NULL, "bpf on link type %u: %s", m->link_type,
 		               p->wrong);
@@ -155,7 +211,7 @@ static uint64_t test_front(struct filter *f, struct pt_msg *const *messages, uns
                            uint64_t *unsure)
 {
 	bool is_packet = pt_msg_is_packet(messages[0]);
-	struct program *p = is_packet ? program(f, messages[0]->link_type) : NULL;
+	struct program *p = is_packet ? program_for(f, messages[0]) : NULL;
 	if (p && p->lanes && *count >= FEW)
 		return bpf_lanes_run(p->lanes, messages, count);
 	*count = 1;

@@ -41,6 +41,7 @@ START_TEST(a_direction_is_told_or_refused)
 	static const char *const texts[] = {"inbound", "not outbound", "ip and outbound"};
 	struct pt_pool *pool = pool_new(0);
 	struct pt_msg *ether = PACKET(pool, UDP_PACKET);
+	struct pt_msg *radio = pt_msg_packet(pool, (const uint8_t[40]){[2] = 8}, 40, 40, 127, 0);
 	struct pt_msg *cooked = pt_msg_packet(pool, (const uint8_t[16]){[5] = 6}, 16, 16, 113, 0);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		struct pt_error err = PT_ERROR_INIT;
@@ -49,11 +50,75 @@ START_TEST(a_direction_is_told_or_refused)
 		ck_assert_ptr_nonnull(
 			strstr(pt_error_text(&err, ""), "does not tell its direction"));
 		pt_error_clear(&err);
+		ck_assert_int_lt(filter_test(f, radio, NULL), 0);
 		ck_assert_int_eq(filter_test(f, cooked, NULL), i < 2);
 		filter_free(f);
 	}
 	pt_msg_unref(ether);
+	pt_msg_unref(radio);
 	pt_msg_unref(cooked);
+	pool_free(pool);
+}
+END_TEST
+
+/* With a family in either byte order, of any system. */
+START_TEST(loopbacks_of_all_systems_are_known)
+{
+	static const uint8_t families[] = {24, 28, 30, 10};
+	struct pt_pool *pool = pool_new(0);
+	for (unsigned i = 0; i < 3 * sizeof families; i++) {
+		uint8_t bytes[4 + 40 + 8] = {[4] = 0x60, [9] = 8, [10] = 17, [45] = 53};
+		bool is_loop = i % 3 == 2, big = i % 3;
+		if (i % 3 == 1 && families[i / 3] == 10)
+			continue; /* no file of Linux is of the other order */
+		bytes[big ? 3 : 0] = families[i / 3];
+		struct pt_msg *m = pt_msg_packet(pool, bytes, sizeof bytes, sizeof bytes,
+		                                 is_loop ? PACKET_LINK_LOOP : PACKET_LINK_NULL, 0);
+		ck_assert_int_eq(matches("ip6", m), 1);
+		ck_assert_int_eq(matches("not ip6", m), 0);
+		ck_assert_int_eq(matches("udp port 53", m), 1);
+		ck_assert_int_eq(matches("ip", m), 0);
+		ck_assert_int_eq(matches("not ip", m), 1);
+		pt_msg_unref(m);
+	}
+	for (unsigned big = 0; big < 2; big++) {
+		uint8_t bytes[4 + 20] = {[4] = 0x45, [13] = 17};
+		bytes[3 * big] = 2;
+		struct pt_msg *m = pt_msg_packet(pool, bytes, sizeof bytes, sizeof bytes, 0, 0);
+		ck_assert_int_eq(matches("ip and udp", m), 1);
+		ck_assert_int_eq(matches("ip6", m), 0);
+		pt_msg_unref(m);
+	}
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(a_broadcast_is_one_in_every_net)
+{
+	struct pt_pool *pool = pool_new(0);
+	uint8_t bytes[20] = {0x45, [16] = 255, 255, 255, 255};
+	struct pt_msg *all = pt_msg_packet(pool, bytes, sizeof bytes, sizeof bytes, 101, 0);
+	bytes[16] = 10;
+	struct pt_msg *one = pt_msg_packet(pool, bytes, sizeof bytes, sizeof bytes, 101, 0);
+	ck_assert_int_eq(matches("ip broadcast", all), 1);
+	ck_assert_int_eq(matches("ip broadcast", one), 0);
+	pt_msg_unref(all);
+	pt_msg_unref(one);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(an_interface_is_told_or_refused)
+{
+	struct pt_pool *pool = pool_new(0);
+	struct filter *f = filter("ifindex 3");
+	struct pt_msg *cooked = pt_msg_packet(pool, (const uint8_t[20]){[7] = 3}, 20, 20, 276, 0);
+	struct pt_msg *radio = pt_msg_packet(pool, (const uint8_t[40]){[2] = 8}, 40, 40, 127, 0);
+	ck_assert_int_eq(filter_test(f, cooked, NULL), 1);
+	ck_assert_int_lt(filter_test(f, radio, NULL), 0);
+	pt_msg_unref(cooked);
+	pt_msg_unref(radio);
+	filter_free(f);
 	pool_free(pool);
 }
 END_TEST
@@ -168,6 +233,7 @@ START_TEST(a_filter_for_another_link_type_is_an_error_there_alone)
 END_TEST
 
 UNIT_TESTS("script/filter", packets_match_or_not, a_direction_is_told_or_refused,
-           link_types_come_mixed, many_match_as_each_does, the_length_on_the_wire_counts,
-           a_filter_that_is_wrong_is_refused,
+           loopbacks_of_all_systems_are_known, a_broadcast_is_one_in_every_net,
+           an_interface_is_told_or_refused, link_types_come_mixed, many_match_as_each_does,
+           the_length_on_the_wire_counts, a_filter_that_is_wrong_is_refused,
            a_filter_for_another_link_type_is_an_error_there_alone)
