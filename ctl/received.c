@@ -2,8 +2,8 @@
 /* A message that was received, as a line. */
 #include "ctl/received.h"
 
+#include "base/quote.h"
 #include "ctl/out.h"
-#include "lang/lang.h"
 #include "type/param.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static bool is_for_terminals(const json_t *message, const struct pt_bytes *bytes
 static int refuse_bytes(const struct pt_bytes *bytes, struct pt_error *err)
 {
 	struct buf shown = BUF_INIT;
-	lang_print_text(&shown, (const char *)bytes->data, bytes->length);
+	quote_text(&shown, (const char *)bytes->data, bytes->length);
 	pt_fail(err, -PT_ESTATE, NULL, "this message is not text and not for a terminal: %s",
 	        shown.data);
 	pt_hint(err, "it stays in the queue: take it with -j, or into a file");

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/name.h"
 #include "type/param.h"
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +126,7 @@ static int read_constants(struct world *w, struct pt_error *err)
 		const char *text = json_string_value(word), *equals = strchr(text, '=');
 		char *name = must_printf("%.*s", (int)strcspn(text, "="), text);
 		int code = 0;
-		if (!equals || !lang_is_name(name))
+		if (!equals || !name_is_block(name))
 			code = pt_fail(err, -PT_EREQUEST, "define",
 			               "'-D %s' is not NAME=VALUE, as -D iface=eth0", text);
 		else

@@ -27,17 +27,6 @@ void log_set_level(enum log_level level)
 	atomic_store_explicit(&limit, (int)level, memory_order_relaxed);
 }
 
-int log_level_parse(const char *word, enum log_level *level)
-{
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-		if (!strcmp(words[i], word)) {
-			*level = (enum log_level)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 void log_set_taker(log_taker *take)
 {
 	taker = take;

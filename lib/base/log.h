@@ -14,7 +14,6 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 void log_set_times(bool); /* each begins with the time; to be said before there is another thread */
 void log_add_time(struct buf *); /* now, as 2026-11-29T10:00:00.123+01:00 */
 void log_set_level(enum log_level);
-int log_level_parse(const char *word, enum log_level *); /* "error" "warning" "info" "debug" */
 void log_write(enum log_level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* What a line is about, for those who look for lines by that; the line says it, too. */

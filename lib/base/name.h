@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#define NAME_MAX_LENGTH 64
+#define NAME_MAX_LENGTH 64 /* bytes */
 
 bool name_is_block(const char *);  /* a letter or _, then letters, digits, _ */
 bool name_is_engine(const char *); /* letters, digits, _, and - inside */

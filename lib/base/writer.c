@@ -69,11 +69,6 @@ bool writer_is_shut(struct writer *w)
 	return shut;
 }
 
-uint64_t writer_written(const struct writer *w)
-{
-	return atomic_load(&w->written);
-}
-
 static void free_list(struct piece *piece)
 {
 	while (piece) {

@@ -91,8 +91,7 @@ struct writer_at {
 void writer_mark(struct writer *, bool pause, bool bare);
 bool writer_marked(struct writer *, struct writer_at *);
 
-size_t writer_pending(const struct writer *);   /* bytes not yet written; [any thread] */
-uint64_t writer_written(const struct writer *); /* bytes written so far; [any thread] */
+size_t writer_pending(const struct writer *); /* bytes not yet written; [any thread] */
 bool writer_is_shut(struct writer *);    /* one of a crew: closed for now, and all is written */
 int writer_error(const struct writer *); /* 0, or the negative errno of the first failed write */
 

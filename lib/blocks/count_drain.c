@@ -293,11 +293,6 @@ static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **m
 	pt_send_many(b, canal, messages + sent, count - sent);
 }
 
-static void no_more(struct pt_block *b)
-{
-	on_silence(b);
-}
-
 /* ---- life ---- */
 
 static size_t most(const struct count *c)
@@ -439,7 +434,7 @@ static const struct pt_type count_drain = {
 	.take_over = take_over,
 	.start = start,
 	.push_many = push_many,
-	.no_more = no_more,
+	.no_more = on_silence,
 	.changed = changed,
 	.stop = stop,
 	.fini = fini,

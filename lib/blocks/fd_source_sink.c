@@ -28,17 +28,12 @@ struct fd_pipe {
 	bool carried;    /* an earlier daemon's */
 };
 
-static void ended(struct pt_block *b)
-{
-	pt_exhausted(b);
-}
-
 static int init(struct pt_block *b, struct pt_error *err)
 {
 	struct fd_pipe *f = pt_state(b);
 	f->flags = -1;
 	f->streams = (struct streams){&f->stream, 1};
-	stream_init(&f->stream, b, &f->limit, ended);
+	stream_init(&f->stream, b, &f->limit, pt_exhausted);
 	f->stream.late = streams_late;
 	return 0;
 }

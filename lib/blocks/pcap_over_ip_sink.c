@@ -51,12 +51,6 @@ static bool is_there(const struct client *c)
 	return c->stream.fd >= 0 && !c->stream.output_failed;
 }
 
-/* Not while something is written to it. */
-static void client_left(struct pt_block *b)
-{
-	pt_wake(b);
-}
-
 static void woken(struct pt_block *b)
 {
 	struct pcap_sink *p = pt_state(b);
@@ -143,7 +137,8 @@ static int init(struct pt_block *b, struct pt_error *err)
 	p->clients = must_calloc((size_t)p->clients_max, sizeof *p->clients);
 	FOR_CLIENTS(p, c)
 	{
-		stream_init(&c->stream, b, &p->no_limit, client_left);
+		/* Who has left goes in `woken`: not while something is written to it. */
+		stream_init(&c->stream, b, &p->no_limit, pt_wake);
 		c->stream.gone = "unsent";
 		c->stream.writes_only = true;
 		c->stream.fellows = &c->stream; /* nothing is carried */

@@ -73,7 +73,6 @@ struct pcapng_clock {
 	uint8_t shift;
 };
 
-void pcapng_clock_set(struct pcapng_clock *, uint8_t tsresol);
 /* No 64 bits of units, whatever they are, nor seconds, overflow this. False: no message can have
    that time, and it is the nearest. */
 bool pcapng_far_ns(const struct pcapng_clock *, uint64_t units, int64_t *ns);

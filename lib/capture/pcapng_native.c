@@ -9,7 +9,7 @@
 
 /* ---- clocks ---- */
 
-void pcapng_clock_set(struct pcapng_clock *c, uint8_t tsresol)
+static void set_clock(struct pcapng_clock *c, uint8_t tsresol)
 {
 	unsigned exponent = tsresol & 0x7f;
 	c->unit_ns = c->parts_ns = c->shift = 0;
@@ -218,7 +218,7 @@ void pcapng_facts_of(const uint8_t *body, uint32_t length, struct pcapng_facts *
 	                           .snaplen = pcapng_load32(false, body + 4)};
 	const uint8_t *option = find(body, length, PCAPNG_TSRESOL, &size);
 	if (option && size == 1)
-		pcapng_clock_set(&f->clock, *option);
+		set_clock(&f->clock, *option);
 	option = find(body, length, PCAPNG_TSOFFSET, &size);
 	if (option && size == sizeof f->clock.offset_s)
 		memcpy(&f->clock.offset_s, option, size);

@@ -2,6 +2,7 @@
 /* Reads a block's type and arguments. */
 #include "lang/call.h"
 
+#include "base/name.h"
 #include "base/near.h"
 #include "lang/literal.h"
 #include "lang/path.h"
@@ -94,7 +95,7 @@ static void take_name(struct reader *r, struct lang_place place, const json_t *v
 		return;
 	if (!name)
 		complain(r->complaints, place, "a block's name is text");
-	else if (!lang_is_name(name))
+	else if (!name_is_block(name))
 		complain(
 			r->complaints, place,
 			"a name has letters, digits and _, no digit first, and at most 64 of them");

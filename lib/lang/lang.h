@@ -82,12 +82,5 @@ void lang_caret(struct buf *, const char *text, struct lang_place);
 void lang_print(struct buf *, const json_t *graph);
 /* One literal: True, 'text', b'\xff' for {"hex": …}, [1, 2], {'size': 1}. */
 void lang_print_value(struct buf *, const json_t *);
-/* Text in quotes, escaped as Python's repr does: 'it' or "it's", \n, \xNN for bytes that are not
-   printable text; UTF-8 stays. */
-void lang_print_text(struct buf *, const char *bytes, size_t length);
-
-/* Whether it can be the name of a block: a letter or _, then letters, digits, _. At most 64
-   bytes. */
-bool lang_is_name(const char *);
 
 #endif

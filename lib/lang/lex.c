@@ -2,7 +2,7 @@
 /* Cuts text into words, and knows where each stands. */
 #include "lang/lex.h"
 
-#include "base/name.h"
+#include "base/quote.h"
 #include "base/utf8.h"
 #include <assert.h>
 #include <string.h>
@@ -30,11 +30,6 @@ static size_t name_length(const char *s)
 		while (is_letter(s[n]) || is_digit(s[n]))
 			n++;
 	return n;
-}
-
-bool lang_is_name(const char *s)
-{
-	return name_is_block(s);
 }
 
 static struct lang_place place_after(struct lang_place p, const char *from, const char *to)
@@ -241,6 +236,6 @@ char *lex_describe(const struct lex *l)
 	if (t->length > 64)
 		return must_strdup("this");
 	struct buf b = BUF_INIT;
-	lang_print_text(&b, t->text, t->length);
+	quote_text(&b, t->text, t->length);
 	return buf_steal(&b);
 }

@@ -3,6 +3,7 @@
 #include "lang/lang.h"
 
 #include "base/json.h"
+#include "base/name.h"
 #include "base/utf8.h"
 #include "lang/literal.h"
 #include "lang/number.h"
@@ -106,7 +107,7 @@ static int definition(struct parser *p, size_t *block)
 	char *name = lex_word(&p->lex);
 	struct call call = {0};
 	int code;
-	if (!lang_is_name(name))
+	if (!name_is_block(name))
 		complain(&p->complaints, place, "a name has at most 64 characters");
 	lex_advance(&p->lex);
 	code = refuse_foreign(p);

@@ -6,11 +6,6 @@
 #include "base/quote.h"
 #include <string.h>
 
-void lang_print_text(struct buf *b, const char *bytes, size_t length)
-{
-	quote_text(b, bytes, length);
-}
-
 /* {"hex": …} as b'…', if that means just the same. */
 static bool print_hex(struct buf *b, const json_t *object)
 {
@@ -48,7 +43,7 @@ static void print_object(struct buf *b, const json_t *object)
 	buf_addc(b, '{');
 	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
 		buf_adds(b, between);
-		lang_print_text(b, key, strlen(key));
+		quote_text(b, key, strlen(key));
 		buf_adds(b, ": ");
 		lang_print_value(b, value);
 		between = ", ";
@@ -79,7 +74,7 @@ void lang_print_value(struct buf *b, const json_t *value)
 	case JSON_OBJECT: print_object(b, value); return;
 	case JSON_ARRAY: print_array(b, value); return;
 	case JSON_STRING:
-		lang_print_text(b, json_string_value(value), json_string_length(value));
+		quote_text(b, json_string_value(value), json_string_length(value));
 		return;
 	case JSON_INTEGER: buf_addf(b, "%" JSON_INTEGER_FORMAT, json_integer_value(value)); return;
 	case JSON_REAL: print_real(b, value); return;

@@ -77,14 +77,4 @@ struct pt_msg *msg_settle(struct pt_msg *);
 void msg_ref_many(struct pt_msg **messages, unsigned count, unsigned refs); /* so many to each */
 void msg_unref_many(struct pt_msg **messages, unsigned count);
 
-/* A list of messages in order, linked through `next`: for whoever holds the only references. */
-struct msg_queue {
-	struct pt_msg *head, **tail;
-	size_t count, bytes; /* bytes: of contents, and of a descriptor each */
-};
-void msg_queue_init(struct msg_queue *);
-void msg_queue_add(struct msg_queue *, struct pt_msg *);
-struct pt_msg *msg_queue_take(struct msg_queue *); /* NULL: empty */
-void msg_queue_clear(struct msg_queue *);
-
 #endif

@@ -58,8 +58,7 @@ static void add_wrapped(struct buf *b, const char *text, size_t length, size_t c
 	buf_addc(b, '\n');
 }
 
-/* Paragraphs, parted by empty lines; lines that begin with a space stay as they are. */
-static void add_prose(struct buf *b, const char *text)
+void help_prose(struct buf *b, const char *text)
 {
 	while (*text) {
 		size_t length = strcspn(text, "\n");
@@ -292,7 +291,7 @@ static void add_params(struct buf *b, const json_t *params, size_t indent, size_
 	}
 }
 
-void help_params_json(struct buf *b, const json_t *params, const char *indent)
+static void add_table(struct buf *b, const json_t *params, const char *indent)
 {
 	struct widths w = {0, 0, 0};
 	measure(params, 0, &w);
@@ -302,7 +301,7 @@ void help_params_json(struct buf *b, const json_t *params, const char *indent)
 void help_params(struct buf *b, const struct pt_param *rows, const char *indent)
 {
 	json_t *params = schema_rows(rows);
-	help_params_json(b, params, indent);
+	add_table(b, params, indent);
 	json_decref(params);
 }
 
@@ -322,11 +321,6 @@ void help_paragraph(struct buf *b, const char *text, size_t indent)
 {
 	add_spaces(b, indent);
 	add_wrapped(b, text, strlen(text), indent);
-}
-
-void help_prose(struct buf *b, const char *text)
-{
-	add_prose(b, text);
 }
 
 static void add_title(struct buf *b, const char *name, const char *summary)
@@ -351,12 +345,12 @@ void help_type_json(struct buf *b, const json_t *type)
 		buf_addc(b, '\n');
 	}
 	if (*text_of(type, "help")) {
-		add_prose(b, text_of(type, "help"));
+		help_prose(b, text_of(type, "help"));
 		buf_addc(b, '\n');
 	}
 	if (json_array_size(params)) {
 		buf_adds(b, "Parameters:\n");
-		help_params_json(b, params, "  ");
+		add_table(b, params, "  ");
 		buf_addc(b, '\n');
 	}
 	if (json_array_size(examples))

@@ -93,7 +93,7 @@ static void add_lines(struct buf *b, const char *text, const char *end, size_t c
 	buf_adds(b, "```\n\n");
 }
 
-void man_literal(struct buf *b, const char *text, unsigned depth)
+static void add_literal(struct buf *b, const char *text, unsigned depth)
 {
 	text += strspn(text, "\n");
 	const char *end = text + strlen(text);
@@ -266,12 +266,12 @@ void man_type(struct buf *b, const struct pt_type *type)
 	man_sentence(b, type->summary ? type->summary : "");
 	buf_adds(b, "\n\n");
 	if (type->picture)
-		man_literal(b, type->picture, 0);
+		add_literal(b, type->picture, 0);
 	if (type->help)
 		man_prose(b, type->help, 0);
 	man_params(b, type->params, 0);
 	if (type->examples && *type->examples)
 		buf_addf(b, "Example%s:\n\n", type->examples[1] ? "s" : "");
 	for (const char *const *e = type->examples; e && *e; e++)
-		man_literal(b, *e, 0);
+		add_literal(b, *e, 0);
 }

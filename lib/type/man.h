@@ -15,7 +15,6 @@ void man_inline(struct buf *, const char *text);
 void man_sentence(struct buf *, const char *text); /* with a capital and a full stop */
 /* Paragraphs, parted by empty lines; lines that begin with a space are an example. */
 void man_prose(struct buf *, const char *text, unsigned depth);
-void man_literal(struct buf *, const char *text, unsigned depth);
 
 /* A definition for each row: of a block type, a method or the configuration, by name and kind; of a
    verb as it is typed, "-f, --file FILE". `value` stands behind a single option, "" for nothing. */

@@ -2,6 +2,7 @@
 /* Graphs and values as text, and back again. */
 #include "world.h"
 
+#include "base/quote.h"
 #include <time.h>
 
 static char *printed(const char *json)
@@ -29,7 +30,7 @@ END_TEST
 static char *quoted(const char *bytes, size_t length)
 {
 	struct buf b = BUF_INIT;
-	lang_print_text(&b, bytes, length);
+	quote_text(&b, bytes, length);
 	return buf_steal(&b);
 }
 

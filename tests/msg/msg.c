@@ -216,26 +216,6 @@ START_TEST(what_is_told_of_a_packet_counts_as_memory)
 }
 END_TEST
 
-START_TEST(a_queue_keeps_order_and_counts)
-{
-	struct pt_pool *pool = pool_new(0);
-	struct msg_queue q;
-	msg_queue_init(&q);
-	for (int i = 0; i < 100; i++)
-		msg_queue_add(&q, text(pool, (char[]){(char)('0' + i % 10), 0}));
-	ck_assert_uint_eq(q.count, 100);
-	for (int i = 0; i < 60; i++) {
-		struct pt_msg *m = msg_queue_take(&q);
-		ck_assert_int_eq(m->bytes[0], '0' + i % 10);
-		pt_msg_unref(m);
-	}
-	msg_queue_clear(&q);
-	ck_assert_uint_eq(q.bytes, 0);
-	ck_assert_ptr_null(msg_queue_take(&q));
-	pool_free(pool);
-}
-END_TEST
-
 /* ---- JSON ---- */
 
 static void round_trip(struct pt_pool *pool, struct pt_msg *m)
@@ -335,6 +315,6 @@ UNIT_TESTS("msg/msg", an_edit_copies_only_what_somebody_else_holds,
            what_ends_together_is_given_back_as_one_by_one, blank_ones_go_back,
            a_kept_message_pins_no_chunk, what_goes_together_is_kept_where_it_lies,
            what_is_made_of_a_message_came_from_where_it_did,
-           what_is_told_of_a_packet_counts_as_memory, a_queue_keeps_order_and_counts,
-           a_message_goes_through_json_and_back, times_before_1970_go_through_json_too,
-           what_is_no_message_is_refused_with_its_place, all_that_is_wrong_with_a_message_is_told)
+           what_is_told_of_a_packet_counts_as_memory, a_message_goes_through_json_and_back,
+           times_before_1970_go_through_json_too, what_is_no_message_is_refused_with_its_place,
+           all_that_is_wrong_with_a_message_is_told)
