@@ -90,7 +90,7 @@ static void start(struct pt_block *b)
 static void on_quiet(struct pt_block *b)
 {
 	struct file_sink *s = pt_state(b);
-	split_quiet(&s->split);
+	split_push(&s->split);
 }
 
 static void push_many(struct pt_block *b, enum pt_canal canal, struct pt_msg **messages,

@@ -219,7 +219,7 @@ static void on_quiet(struct pt_block *b)
 {
 	struct wrpcap_sink *s = pt_state(b);
 	if (s->naming)
-		split_quiet(&s->split);
+		split_push(&s->split);
 	else
 		capture_writer_push(s->writer);
 }

@@ -311,11 +311,7 @@ bool split_settle(struct split *s, bool begin)
 
 static void adopt_value(struct split *s, struct split_value *v)
 {
-	struct capture_writer_config config = s->config.file;
-	config.progress = on_progress;
-	config.lost = on_lost;
-	config.arg = s;
-	config.files = (uint64_t)s->config.rotate.files;
+	const struct capture_writer_config config = config_of(s, v);
 	capture_writer_adopt(v->w, &config);
 }
 
@@ -348,7 +344,7 @@ static void push_value(struct split *s, struct split_value *v)
 	capture_writer_push(v->w);
 }
 
-static void push_all(struct split *s)
+void split_push(struct split *s)
 {
 	go_through(s, push_value);
 	s->buffered = 0;
@@ -373,7 +369,7 @@ void split_start(struct split *s)
 		start_only(s);
 		return;
 	}
-	push_all(s);
+	split_push(s);
 	if (atomic_load(&s->full))
 		pt_full(s->block, true);
 	split_woken(s);
@@ -464,7 +460,7 @@ void split_put(struct split *s, bool high, struct pt_msg **messages, unsigned co
 		put(s, s->only, messages, count, &done);
 	pt_done_many(s->block, messages, (unsigned)(done - messages));
 	if (s->buffered > BUFFERED_MAX)
-		push_all(s);
+		split_push(s);
 	split_hold_back(s->block, &s->full, has_room, s);
 }
 
@@ -473,11 +469,6 @@ static void look_for_errors(struct split *s, struct split_value *v)
 	struct pt_error err = PT_ERROR_INIT;
 	if (capture_writer_error(v->w))
 		fail_value(s, v, capture_writer_put(v->w, NULL, 0, &err), &err);
-}
-
-void split_quiet(struct split *s)
-{
-	push_all(s);
 }
 
 void split_woken(struct split *s)

@@ -41,7 +41,12 @@ struct split_file {
 
 struct split_value;
 
-/* Part of a block's state. All on the engine's thread, but for split_open and split_close. */
+/* Part of a block's state. All on the engine's thread, but for split_open and split_close.
+
+   A WrpcapSink whose name has no fields writes without one, as users see another thing of it: it
+   has its header from the start; a failed write is the block's failure, which the engine retries,
+   where here the value alone is without a file until its next message; and what waits for its own
+   thread holds the sources back, not what waits for that of all values. */
 struct split {
 	struct pt_block *block;
 	struct split_config config;
@@ -68,7 +73,7 @@ bool split_settle(struct split *, bool begin); /* as the type's settle */
 void split_take_over(struct pt_block *, struct split *, struct split *before);
 void split_start(struct split *);
 void split_put(struct split *, bool high, struct pt_msg **messages, unsigned count);
-void split_quiet(struct split *); /* a second after something came: it goes to the files */
+void split_push(struct split *); /* what came goes to the files */
 void split_woken(struct split *);
 void split_next(struct split *);   /* each value goes on in its next file */
 void split_reopen(struct split *); /* names may lead elsewhere */
