@@ -350,7 +350,9 @@ class PipeEngine(Planned):
 
     def _drain(self) -> None:
         """No more of the script's own comes; what its functions have by now comes through, each time one further."""
-        self._take_out(lambda pipe: (isinstance(pipe, Source) or getattr(pipe, "is_source", False)) and not pipe._pt_wire)
+        def gives(pipe: Pipe) -> bool:
+            return pipe.is_source if isinstance(pipe, inner.Inner) else isinstance(pipe, Source)
+        self._take_out(lambda pipe: gives(pipe) and not pipe._pt_wire)
         wired = {self._names[p] for p in self.active_pipes if p._pt_wire}
         until = time.monotonic() + _FLUSH_S
 

@@ -139,33 +139,27 @@ class Pipe:
     # ---- links ----
 
     def __gt__(self, other: _P) -> _P:
-        other.sources.add(self)
-        self.sinks.add(other)
+        _link(self, "low", other)
         return other
 
     def __rshift__(self, other: _P) -> _P:
-        other.high_sources.add(self)
-        self.high_sinks.add(other)
+        _link(self, "high", other)
         return other
 
     def __xor__(self, other: _P) -> _P:
-        other.trigger_sources.add(self)
-        self.trigger_sinks.add(other)
+        _link(self, "trigger", other)
         return other
 
     def __lshift__(self, other: _P) -> _P:
-        self.high_sources.add(other)
-        other.high_sinks.add(self)
+        _link(other, "high", self)
         return other
 
     def __floordiv__(self, other: _P) -> _P:
-        self >> other
-        cast(Pipe, other) >> self
+        _link_both(self, "high", other)
         return other
 
     def __mod__(self, other: _P) -> _P:
-        self > other
-        cast(Pipe, other) > self
+        _link_both(self, "low", other)
         return other
 
     def __hash__(self) -> int:
@@ -230,13 +224,40 @@ def exits_of(pipe: Pipe) -> Dict[str, Links]:
     return {"low": pipe.sinks, "high": pipe.high_sinks, "trigger": pipe.trigger_sinks}
 
 
+def entries_of(pipe: Pipe) -> Dict[str, Links]:
+    """The same of what comes in."""
+    return {"low": pipe.sources, "high": pipe.high_sources, "trigger": pipe.trigger_sources}
+
+
+def _link(a: Pipe, canal: str, b: Pipe) -> None:
+    """Both have it; where the engine that runs refuses it, neither has."""
+    entries_of(b)[canal].add(a)
+    try:
+        exits_of(a)[canal].add(b)
+    except BaseException:
+        entries_of(b)[canal].discard(a)
+        raise
+
+
+def _link_both(a: Pipe, canal: str, b: Pipe) -> None:
+    """There and back, or not at all."""
+    was = b in exits_of(a)[canal]
+    _link(a, canal, b)
+    try:
+        _link(b, canal, a)
+    except BaseException:
+        if not was:
+            exits_of(a)[canal].discard(b)
+            entries_of(b)[canal].discard(a)
+        raise
+
+
 def linked_with(*pipes: Pipe) -> Links:
     """These, and all that a way leads to from them, whatever its direction."""
     found, to_do = Links(pipes), collections.deque(pipes)
     while to_do:
         p = to_do.popleft()
-        for q in (q for links in (p.sources, p.sinks, p.high_sources, p.high_sinks, p.trigger_sources, p.trigger_sinks)
-                  for q in links if q not in found):
+        for q in (q for links in (*entries_of(p).values(), *exits_of(p).values()) for q in links if q not in found):
             found.add(q)
             to_do.append(q)
     return found
@@ -295,8 +316,7 @@ class Sink(Pipe):
 
     def __lt__(self, other: _P) -> _P:
         # `a > b` comes here first where the class of b derives from that of a: the same link
-        self.sources.add(other)
-        other.sinks.add(self)
+        _link(other, "low", self)
         return other
 
 

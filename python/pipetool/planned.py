@@ -58,7 +58,7 @@ class Planned:
 
     def get_pipe_list(self, pipe: Pipe) -> Set[Pipe]:
         """The pipe, and all that is linked with it."""
-        return linked_with(pipe)  # type: ignore[return-value]
+        return set(linked_with(pipe))
 
     def _add_pipes(self, *pipes: Pipe) -> List[Pipe]:
         fresh = [q for q in linked_with(*pipes) if q not in self.active_pipes]

@@ -253,6 +253,20 @@ def test_a_script_takes_part_in_an_engine(rpc, daemon, patient):
     assert sorted(rpc.texts("e", "q", 3)) == ["HELLO!", "LAST!", "OTHERS'"]
 
 
+def test_what_a_class_calls_is_source_is_its_own(rpc, daemon, patient):
+    some().apply(rpc, "e", start=True)
+
+    class Named(QueueSink):
+        is_source = True
+    s, q = CLIFeeder(), Named()
+    s > Existing("up") > q
+    engine = PipeEngine(s, socket=str(daemon.socket), engine="e", attach=True)
+    engine.start()
+    s.send("kept")
+    engine.stop()
+    assert q.recv(block=False) == "KEPT"
+
+
 def test_it_may_not_take_another_s_name(rpc, daemon):
     some().apply(rpc, "e")
     s = CLIFeeder()

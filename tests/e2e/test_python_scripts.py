@@ -266,6 +266,28 @@ def test_what_runs_in_the_daemon_is_triggered_and_asked_from_here(tmp_path):
         "'TriggeredValve' runs in the daemon, where a trigger changes it"]
 
 
+def test_a_link_that_is_refused_while_it_runs_leaves_no_trace(tmp_path):
+    """Neither here nor in the daemon; what goes there and back is one link."""
+    out = run("""
+        s, a, b, c = CLIFeeder(), Drain(), Drain(), Drain()
+        s > a > b > Sink()
+        e = PipeEngine(s)
+        e.start()
+        def now():
+            return sorted((link["from"], link["to"], link["canal"]) for link in e._call("engine.show")["links"])
+        before, words = now(), repr([a, b, c])
+        for link in (lambda: b > a, lambda: a % b, lambda: a % c, lambda: a // c, lambda: c % a, lambda: c // a):
+            try:
+                link()
+            except Refused as error:
+                print(error.kind, now() == before, repr([a, b, c]) == words, e.get_pipe_list(c) == {c})
+        a > c
+        print(len(now()) - len(before))
+        e.stop()
+        """, tmp_path)
+    assert out.stdout == "cycle True True True\n" * 6 + "1\n" and not out.stderr
+
+
 def test_names_of_a_class_are_its_own(tmp_path):
     """Whatever the package keeps in it; and what Scapy's classes have, scripts find."""
     words = ["engine", "wire", "inner", "thread", "stopped", "runs", "local", "objects", "arrived", "kind", "type", "block_",
