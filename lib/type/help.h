@@ -14,7 +14,8 @@ void help_type(struct buf *, const struct pt_type *);
 void help_type_json(struct buf *, const json_t *type);
 /* Parameters, one a line or more: name, kind, default, doc. `indent` is spaces. */
 void help_params(struct buf *, const struct pt_param *rows, const char *indent);
-/* Paragraphs, parted by empty lines, wrapped to the same width; lines that begin with a space stay as they are. */
+/* Paragraphs, parted by empty lines, wrapped to the same width; lines that begin with a space stay
+   as they are. */
 void help_prose(struct buf *, const char *text);
 /* One paragraph behind so many spaces; ends with a newline. */
 void help_paragraph(struct buf *, const char *text, size_t indent);
