@@ -132,7 +132,7 @@ static void add_reasons(struct buf *b, bool filtered)
 		buf_addc(b, '*');
 		man_inline(b, r->word);
 		buf_adds(b, "*\n\t");
-		man_sentence(b, r->doc);
+		man_inline(b, r->doc);
 		buf_adds(b, "\n\n");
 	}
 }

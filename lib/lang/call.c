@@ -2,6 +2,7 @@
 /* Reads a block's type and arguments. */
 #include "lang/call.h"
 
+#include "base/buf.h"
 #include "base/name.h"
 #include "base/near.h"
 #include "lang/literal.h"
@@ -68,15 +69,19 @@ static const struct pt_param *find_row(const struct pt_param *rows, const char *
 static void complain_of_key(struct reader *r, struct lang_place place, const char *key)
 {
 	struct near near = near_init(key);
-	for (const struct pt_param *row = r->rows; row->name; row++)
+	struct buf names = BUF_INIT;
+	for (const struct pt_param *row = r->rows; row->name; row++) {
 		near_try(&near, row->name);
+		buf_addf(&names, "%s%s", names.length ? ", " : "", row->name);
+	}
 	near_try(&near, "name");
 	if (near_best(&near))
 		complain(r->complaints, place, "%s has no parameter '%s'%s", r->call->type, key,
 		         near_say(&near, ""));
 	else
-		complain(r->complaints, place, "%s has no parameter '%s'; see 'ptctl help %s'",
-		         r->call->type, key, r->call->type);
+		complain(r->complaints, place, "%s has no parameter '%s'; it has %s", r->call->type,
+		         key, names.length ? names.data : "none");
+	buf_free(&names);
 }
 
 static void set_place(struct reader *r, struct lang_place place, const char *before,

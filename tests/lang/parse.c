@@ -102,6 +102,11 @@ START_TEST(faults_name_the_place_and_the_nearest_name)
 	expect_complaint(
 		"x = WrpcapSink(fnam='a')",
 		"line 1, column 16: WrpcapSink has no parameter 'fnam'; did you mean 'fname'?");
+	expect_complaint("x = WrpcapSink(path='a')",
+	                 "line 1, column 16: WrpcapSink has no parameter "
+	                 "'path'; it has fname, speed, rotate");
+	expect_complaint("x = Drain(path='a')",
+	                 "line 1, column 11: Drain has no parameter 'path'; it has none");
 	expect_complaint("feed = CLIFeeder()\nfeed > drain3",
 	                 "line 2, column 8: no block 'drain3'; did you mean 'drain2'?");
 	expect_complaint(
