@@ -204,7 +204,7 @@ def test_what_has_failed_is_tried_again_at_a_reload(daemon):
     reload()
     eventually(lambda: "engine new does not run" in daemon.log())
     with daemon.client() as rpc:
-        assert rpc.show("old")["state"] == "running"
+        eventually(lambda: rpc.show("old")["state"] == "running")
         (daemon.engines / "old.pipe").write_text(f'q = QueueSink(); r = RdpcapSource("{capture}")')
         reload()
         eventually(lambda: "engine old stays as it was" in daemon.log())

@@ -1025,7 +1025,8 @@ def test_a_private_run_leaves_nothing_behind(tmp_path, how):
                            "PeriodicSource('tick', 0.001) > ConsoleSink()"],
                           env={**os.environ, "XDG_RUNTIME_DIR": "", "TMPDIR": str(tmp_path)},
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        assert running.stdout.readline() == b">'tick'\n"
+        first = running.stdout.readline()
+        assert first == b">'tick'\n", running.stderr.read()
         assert list(tmp_path.iterdir()) == []
         running.send_signal(how)
         running.stdout.read()
