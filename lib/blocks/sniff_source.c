@@ -24,9 +24,6 @@
 #define MS_NS   1000000u
 #define REST_NS (50 * MS_NS)  /* in which what came before has come out of the ring */
 #define PIN_NS  (500 * MS_NS) /* and as long again: then what is held has memory of its own */
-/* Where so many came at one waking, more will: they are let gather, if the ring has room for it. */
-#define MANY     256
-#define ROOM_MIN (16 * 1024 * 1024)
 
 struct sniff_source {
 	char *iface, *filter, *netns;
@@ -52,7 +49,6 @@ struct sniff_source {
 	bool paused;
 	bool failed;
 	bool woken;              /* and nothing read since */
-	uint64_t came;           /* packets since then */
 	bool down;               /* told, and no packet since */
 	struct net_watch *watch; /* while it is down */
 	struct pt_timer timer, pinned, look;
@@ -297,7 +293,6 @@ static void end(struct pt_block *b, struct sniff_source *s)
 	live_mute(s->live);
 	s->ended = true;
 	uv_poll_stop(&s->poll);
-	pt_timer_stop(b, &s->timer);
 	pt_exhausted(b);
 }
 
@@ -357,20 +352,15 @@ static bool tell_progress(struct pt_block *b, uint64_t *done, uint64_t *size)
 
 /* ---- packets ---- */
 
+static void wait_for_packets(struct pt_block *b, struct sniff_source *s)
+{
+	pt_ready(b, false);
+	uv_poll_start(&s->poll, UV_READABLE, on_readable);
+}
+
 static void on_timer(struct pt_block *b)
 {
 	pt_ready(b, true);
-}
-
-static void wait_for_packets(struct pt_block *b, struct sniff_source *s)
-{
-	bool busy = s->came >= MANY && !s->immediate && s->buffer_size >= ROOM_MIN;
-	pt_ready(b, false);
-	s->came = 0;
-	if (busy)
-		pt_timer_at(b, &s->timer, pt_now(b) + MS_NS, on_timer);
-	else
-		uv_poll_start(&s->poll, UV_READABLE, on_readable);
 }
 
 static void end_without(struct pt_block *b, struct sniff_source *s)
@@ -447,7 +437,6 @@ static void produce(struct pt_block *b, unsigned max)
 	int n = live_read(s->live, pt_pool(b), messages, live_span_room(&s->span, max), &err);
 	if (n > 0) {
 		s->woken = false;
-		s->came += (unsigned)n;
 		is_up(b, s);
 		pt_made(b, (unsigned)n);
 		pt_send_many(b, PT_LOW, messages, (unsigned)n);
