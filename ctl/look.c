@@ -73,10 +73,9 @@ void look_trouble(struct buf *b, const json_t *block)
 	bool loses = json_object_size(json_object_get(block, "dropped"));
 	if (!bad && !loses)
 		return;
-	buf_addf(b, "%s%s%s", text_of(block, "name"), failed ? " has failed" : "",
-	         !loses   ? ""
-	         : failed ? ", dropped "
-	                  : " dropped ");
+	buf_addf(b, "%s%s", text_of(block, "name"), failed ? " has failed" : "");
+	if (loses)
+		buf_adds(b, failed ? ", dropped " : " dropped ");
 	look_losses(b, block);
 	if (!bad || !*error)
 		return;

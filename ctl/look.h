@@ -17,9 +17,8 @@ void look_losses(struct buf *, const json_t *block);
 /* "odd dropped 12 error: script:1: no"; adds nothing where nothing is wrong. */
 void look_trouble(struct buf *, const json_t *block);
 
-/* Why no message leaves the block, or, if it is NULL, the engine's sources: "engine 'e' is "
-                                                                             "stopped";
-   nothing where that is not to be seen. `engine` is as look_ask has it. */
+/* Why no message leaves the block, or, if it is NULL, the engine's sources, as "engine 'e' is
+   stopped"; nothing where that is not to be seen. `engine` is as look_ask has it. */
 void look_silence(struct buf *, const char *name, const json_t *engine, const char *block);
 
 #endif

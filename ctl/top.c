@@ -254,13 +254,9 @@ static json_t *all_waiting(const json_t *stats)
 {
 	json_t *all = json_array();
 	json_each (block, json_object_get(stats, "blocks"))
-		json_each (name, json_object_get(block, "waits_for")) {
-			bool known = false;
-			json_each (other, all)
-				known |= json_equal(other, name);
-			if (!known)
+		json_each (name, json_object_get(block, "waits_for"))
+			if (!json_has(all, name))
 				json_array_append(all, name);
-		}
 	return all;
 }
 

@@ -15,13 +15,9 @@
 static json_t *only_needed(const json_t *shown, const json_t *ops)
 {
 	json_t *needed = json_array();
-	json_each (op, json_of(ops)) {
-		bool is_new = true;
-		json_each (other, needed)
-			is_new &= !json_equal(op, other);
-		if (is_new && change_same(shown, op))
+	json_each (op, json_of(ops))
+		if (!json_has(needed, op) && change_same(shown, op))
 			json_array_append(needed, op);
-	}
 	return needed;
 }
 

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "ctl/follow.h"
 #include "ctl/look.h"
 #include "ctl/out.h"
 #include <string.h>
@@ -64,14 +63,6 @@ static const json_t *block_of(const json_t *engine, const char *name)
 	return item_of(json_object_get(engine, "blocks"), "name", name);
 }
 
-static bool has_item(const json_t *list, const json_t *wanted)
-{
-	json_each (item, list)
-		if (json_equal(item, wanted))
-			return true;
-	return false;
-}
-
 static double took_of(const json_t *engine, const char *block)
 {
 	return number_of(block_of(engine, block), "in");
@@ -85,7 +76,7 @@ static void add_stuck(json_t *warnings, const char *name, const json_t *before, 
 		const json_t *waited = json_object_get(block_of(before, waits), "waits_for");
 		json_each (full, json_object_get(source, "waits_for")) {
 			const char *block = json_string_value(full);
-			if (!has_item(waited, full) ||
+			if (!json_has(waited, full) ||
 			    took_of(before, block) != took_of(now, block))
 				continue;
 			struct buf words = BUF_INIT;

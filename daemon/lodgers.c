@@ -85,22 +85,14 @@ void lodgers_disown(struct engine *engine, const void *owner)
 
 /* ---- when the daemon has ---- */
 
-static bool has(const json_t *names, const json_t *name)
-{
-	json_each (one, names)
-		if (json_equal(one, name))
-			return true;
-	return false;
-}
-
 /* A delta to the items of which no member names one of them. */
 static json_t *without(const json_t *items, const json_t *names, const char *member,
                        const char *other)
 {
 	json_t *left = json_array();
 	json_each (item, items)
-		if (!has(names, json_object_get(item, member)) &&
-		    !has(names, json_object_get(item, other)))
+		if (!json_has(names, json_object_get(item, member)) &&
+		    !json_has(names, json_object_get(item, other)))
 			json_array_append(left, item);
 	json_t *delta = history_delta(items, left);
 	json_decref(left);

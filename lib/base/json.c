@@ -69,6 +69,14 @@ json_t *item_of(const json_t *list, const char *member, const char *text)
 	return NULL;
 }
 
+bool json_has(const json_t *list, const json_t *item)
+{
+	json_each (one, list)
+		if (json_equal(one, item))
+			return true;
+	return false;
+}
+
 json_t *json_of(const json_t *json)
 {
 	return (json_t *)(uintptr_t)json;

@@ -5,6 +5,7 @@
 #define BASE_JSON_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct buf;
 void json_add(struct buf *, const json_t *); /* on one line, without newline; any value */
@@ -20,6 +21,8 @@ double sum_of(const json_t *numbers); /* of an object's members */
 
 /* The first of a list of objects that has this text in `member`; NULL: none. Borrowed. */
 json_t *item_of(const json_t *list, const char *member, const char *text);
+
+bool json_has(const json_t *list, const json_t *item); /* one that is equal */
 
 /* Goes through an array; NULL is none. `break` and `continue` are as in any loop:
  *     json_each (block, json_object_get(shown, "blocks"))
