@@ -74,14 +74,14 @@ class Held:
         self.before = self.now()
         self.open_before = self.opened()
 
-    def nothing_more(self, growth_kib=4096):
-        """Waits until all is given back."""
+    def nothing_more(self, growth_kib=4096, sweep=lambda: None):
+        """Waits until all is given back, but for what `sweep` takes away before each look."""
         descriptors, threads, resident = self.before
         if sanitizer() == "tsan":
             descriptors += 2  # of the program that names functions for it, once there is something to suppress
         most = descriptors, threads, resident + growth_kib
         try:
-            eventually(lambda: all(now <= limit for now, limit in zip(self.now(), most)))
+            eventually(lambda: sweep() or all(now <= limit for now, limit in zip(self.now(), most)))
         except AssertionError:
             more = {n: link for n, link in self.opened().items() if self.open_before.get(n) != link}
             raise AssertionError(f"descriptors, threads, KiB: {self.before}, then {self.now()}; "
